@@ -1,0 +1,191 @@
+//! The syntax tree of an array expression.
+//!
+//! Nothing here knows an element type: literals keep whether they were written as whole numbers, so that an
+//! `i64` array can one day take `1` and refuse `1.5`.
+
+use super::function::{Function, Signature};
+use std::ops::Range;
+
+/// A place in the expression's text, in bytes.
+pub type Span = Range<usize>;
+
+/// The deepest tree that is accepted. Parsing, evaluating and dropping a tree recurse as deep as the tree is,
+/// on a compute thread's stack of 2 MiB: the limit makes that safe, and no expression that a person writes
+/// comes near it.
+pub const MAX_DEPTH: usize = 200;
+
+/// A number as it was written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Literal {
+    /// Written without point and exponent, and fits.
+    Int(i64),
+    /// Anything else.
+    Float(f64),
+}
+
+impl Literal {
+    /// The value as `f64`.
+    pub fn as_f64(self) -> f64 {
+        match self {
+            Literal::Int(value) => value as f64,
+            Literal::Float(value) => value,
+        }
+    }
+}
+
+/// A prefix operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnaryOp {
+    /// `-x`
+    Neg,
+    /// `!x`: 1 where x is zero, else 0.
+    Not,
+}
+
+/// An infix operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the operators'")]
+pub enum BinaryOp {
+    Or,
+    And,
+    Less,
+    LessEqual,
+    Equal,
+    NotEqual,
+    GreaterEqual,
+    Greater,
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Rem,
+    Pow,
+}
+
+/// One entry between the brackets of `x[..]`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Subscript {
+    /// `x[i]`: takes the axis away.
+    Index(Node),
+    /// `x[start:end:step]`, each part optional.
+    Slice {
+        /// First element.
+        start: Option<Node>,
+        /// One past the last element.
+        end: Option<Node>,
+        /// Step, possibly negative.
+        step: Option<Node>,
+        /// Where the slice stands.
+        span: Span,
+    },
+    /// `...`: as many whole axes as are needed.
+    Ellipsis(Span),
+}
+
+/// A call of a built-in function, its arguments already matched with the function's parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// What is called.
+    pub function: Function,
+    /// Where the function's name stands.
+    pub name_span: Span,
+    /// One slot for each named parameter of the [`Signature`], in its order.
+    pub named: Vec<Option<Node>>,
+    /// The arguments of a variable number, in order.
+    pub rest: Vec<Node>,
+    /// The how-manyth `random` of the expression this is: two calls draw different numbers.
+    pub random: u64,
+}
+
+impl Call {
+    /// The function's parameters.
+    pub fn signature(&self) -> &'static Signature {
+        self.function.signature()
+    }
+
+    /// The argument given for the parameter `name`.
+    pub fn arg(&self, name: &str) -> Option<&Node> {
+        let slot = self.signature().slot(name)?;
+        self.named.get(slot)?.as_ref()
+    }
+}
+
+/// What a node is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// `1_000`, `1e-3`
+    Number(Literal),
+    /// `"normal"`
+    Text(String),
+    /// `x`, `sim.probe`
+    Name {
+        /// Dotted or not.
+        name: String,
+        /// The name alone; the node's span may have parentheses around it.
+        span: Span,
+    },
+    /// `-x`
+    Unary(UnaryOp, Box<Node>),
+    /// `a + b`
+    Binary(BinaryOp, Box<Node>, Box<Node>),
+    /// `x[0:10, :]`
+    Index(Box<Node>, Vec<Subscript>),
+    /// `(a, b)` or `[a, b]`: a shape, or parts to put together.
+    List(Vec<Node>),
+    /// `sum(x, axis = 0)`
+    Call(Box<Call>),
+}
+
+/// A node and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it stands.
+    pub span: Span,
+    /// The height of the tree under it, itself included.
+    pub depth: usize,
+}
+
+impl Node {
+    /// A node, its depth computed from its children.
+    pub fn new(kind: Kind, span: Span) -> Node {
+        let mut node = Node { kind, span, depth: 0 };
+        let mut depth = 0;
+        node.children(&mut |child| depth = depth.max(child.depth));
+        node.depth = depth + 1;
+        node
+    }
+
+    /// Calls `visit` on each child, in the order of the text.
+    pub fn children<'a>(&'a self, visit: &mut dyn FnMut(&'a Node)) {
+        match &self.kind {
+            Kind::Number(_) | Kind::Text(_) | Kind::Name { .. } => {}
+            Kind::Unary(_, a) => visit(a),
+            Kind::Binary(_, a, b) => {
+                visit(a);
+                visit(b);
+            }
+            Kind::Index(a, subscripts) => {
+                visit(a);
+                for subscript in subscripts {
+                    match subscript {
+                        Subscript::Index(index) => visit(index),
+                        Subscript::Slice { start, end, step, .. } => {
+                            [start, end, step].into_iter().flatten().for_each(&mut *visit);
+                        }
+                        Subscript::Ellipsis(_) => {}
+                    }
+                }
+            }
+            Kind::List(items) => items.iter().for_each(visit),
+            Kind::Call(call) => {
+                // The variable arguments of `random`, `concat` stand first; those of `reshape` after the
+                // array. The order of the text is the order of the positions.
+                let mut all: Vec<&Node> = call.named.iter().flatten().chain(&call.rest).collect();
+                all.sort_by_key(|node| node.span.start);
+                all.into_iter().for_each(visit);
+            }
+        }
+    }
+}

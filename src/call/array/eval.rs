@@ -1,0 +1,99 @@
+//! Evaluation: a walk over the tree. Operands are borrowed from the scope, temporaries are overwritten in
+//! place.
+
+use super::ast::{Kind, Node, Subscript};
+use super::error::{At, ExprError, Fault};
+use super::index::{self, Entry};
+use super::item::{Item, Numeric};
+use super::ops;
+use super::{Binding, RandomContext, Scope};
+
+/// What an evaluation needs at hand.
+pub(super) struct Evaluator<'s> {
+    scope: &'s dyn Scope,
+    pub(super) context: RandomContext,
+}
+
+impl<'s> Evaluator<'s> {
+    pub(super) fn new(scope: &'s dyn Scope) -> Self {
+        Evaluator { scope, context: scope.context() }
+    }
+
+    pub(super) fn eval(&self, node: &Node) -> Result<Item<'s>, ExprError> {
+        let span = &node.span;
+        match &node.kind {
+            Kind::Number(literal) => Ok(Item::number(literal.as_f64())),
+            Kind::Text(text) => Ok(Item::Text(text.clone().into())),
+            Kind::Name { name, span } => self.name(name).at(span),
+            Kind::Unary(op, a) => {
+                let a = self.numeric(a)?;
+                ops::unary(*op, a).at(span).map(Item::from)
+            }
+            Kind::Binary(op, a, b) => {
+                let (x, y) = (self.eval(a)?, self.eval(b)?);
+                if let (Item::Text(x), Item::Text(y)) = (&x, &y)
+                    && let Some(truth) = compare_texts(*op, x, y)
+                {
+                    return Ok(Item::number(f64::from(u8::from(truth))));
+                }
+                let (x, y) = (x.into_numeric().at(&a.span)?, y.into_numeric().at(&b.span)?);
+                ops::binary(*op, x, y).at(span).map(Item::from)
+            }
+            Kind::Index(a, subscripts) => {
+                let item = self.eval(a)?;
+                let entries = subscripts.iter().map(|s| self.entry(s)).collect::<Result<Vec<_>, _>>()?;
+                index::index(item, &entries, span)
+            }
+            Kind::List(items) => {
+                Ok(Item::List(items.iter().map(|i| self.eval(i)).collect::<Result<_, _>>()?))
+            }
+            Kind::Call(call) => self.call(call, span),
+        }
+    }
+
+    /// The value of `node`, as an operand of arithmetic.
+    pub(super) fn numeric(&self, node: &Node) -> Result<Numeric<'s>, ExprError> {
+        self.eval(node)?.into_numeric().at(&node.span)
+    }
+
+    /// The value of `node`, which must be one number.
+    pub(super) fn number(&self, node: &Node, what: &str) -> Result<f64, ExprError> {
+        self.eval(node)?.into_number(what).at(&node.span)
+    }
+
+    fn name(&self, name: &str) -> Result<Item<'s>, Fault> {
+        match self.scope.get(name) {
+            Some(Binding::Number(number)) => Ok(Item::number(number)),
+            Some(Binding::Text(text)) => Ok(Item::Text(text)),
+            Some(Binding::Array(array)) => Ok(Numeric::from(array.into_cow()).into()),
+            Some(Binding::List(arrays)) => Ok(Item::List(
+                arrays.into_iter().map(|array| Numeric::from(array.into_cow()).into()).collect(),
+            )),
+            None => Err(Fault::new(format!("unknown name `{name}`"))),
+        }
+    }
+
+    fn entry(&self, subscript: &Subscript) -> Result<Entry, ExprError> {
+        let bound = |node: &Node| index::whole(self.number(node, "an index")?).at(&node.span);
+        let part = |node: &Option<Node>| node.as_ref().map(bound).transpose();
+        match subscript {
+            Subscript::Index(node) => Ok(Entry::Index(bound(node)?, node.span.clone())),
+            Subscript::Slice { start, end, step, span } => Ok(Entry::Slice {
+                start: part(start)?,
+                end: part(end)?,
+                step: part(step)?.unwrap_or(1),
+                span: span.clone(),
+            }),
+            Subscript::Ellipsis(span) => Ok(Entry::Ellipsis(span.clone())),
+        }
+    }
+}
+
+/// Texts are equal or not; all else is left to fail as arithmetic on texts.
+fn compare_texts(op: super::ast::BinaryOp, a: &str, b: &str) -> Option<bool> {
+    match op {
+        super::ast::BinaryOp::Equal => Some(a == b),
+        super::ast::BinaryOp::NotEqual => Some(a != b),
+        _ => None,
+    }
+}

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Writes expressions.tsv: array expressions and their values by numpy. Run it with a python that has numpy.
+
+A case is an expression that Python reads alike, given the names below, or a pair (expression, numpy's way to say it).
+"""
+import pathlib
+import warnings
+
+import numpy as np
+
+warnings.simplefilter("ignore")
+
+
+def sized(function):
+    return lambda *size: function(size[0] if len(size) == 1 and isinstance(size[0], tuple) else size)
+
+
+def asarray(x):
+    return np.asarray(x, dtype=float)
+
+
+NAMES = {
+    # The values; tests.rs has the same.
+    "x": np.arange(10.0) * 1.5 - 4.0,
+    "y": np.array([0.5, -1.0, 2.0, 3.25]),
+    "m": np.arange(12.0).reshape(3, 4) / 3.0,
+    "t": np.sin(np.arange(24.0)).reshape(2, 3, 4),
+    "e": np.zeros((0, 3)),
+    "k": 2.5,
+    "i": 3,
+    "g": [np.array([1.0, 2.0, 3.0, 4.0]), np.array([10.0, 20.0, 30.0, 40.0]), np.array([0.1, 0.2, 0.3, 0.4])],
+    "h": [np.array([1.0, 2.0]), np.array([3.0]), np.array([4.0, 5.0, 6.0])],
+    # The functions that numpy calls otherwise.
+    "zeros": sized(np.zeros),
+    "ones": sized(np.ones),
+    "full": lambda *a: np.full(a[:-1], float(a[-1])),
+    "arange": lambda *a: np.arange(*map(float, a)),
+    "linspace": np.linspace,
+    "concat": lambda *a, axis=0: np.concatenate(a[0] if len(a) == 1 else a, axis=axis),
+    "reshape": lambda x, *size: np.reshape(x, size[0] if isinstance(size[0], tuple) else size),
+    "transpose": lambda x, *axes: np.transpose(x, (axes[0] if isinstance(axes[0], tuple) else axes) if axes else None),
+    "where": np.where, "clip": np.clip, "floor": np.floor, "abs": np.abs, "dot": np.dot, "matmul": np.matmul,
+    "sum": np.sum, "mean": np.mean, "min": np.min, "max": np.max, "std": np.std, "var": np.var,
+    "sqrt": np.sqrt, "exp": np.exp, "log": np.log, "sin": np.sin, "cos": np.cos, "tan": np.tan,
+}
+
+CASES = [
+    # Numbers and precedence.
+    "1", "1_000", "1e-3", ".5", "5.", "1_0.2_5e+1_0", "1 + 2 * 3", "(1 + 2) * 3", "2 ** 3 ** 2", "-2 ** 2", "(-2) ** 2",
+    "2 ** -1", "2 ** -1 ** 2", "-2 ** -2", "--3", "1 - -1", "1 - 2 - 3", "8 / 4 / 2", "7 / 2", "2 * 7 % 4", "7 % -3",
+    "-7 % 3", "-7 % -3", "-6 % 3", "5.5 % 2", "-0.5 % 1", ("1 % 0", "np.float64(1) % 0"),
+    ("1 / 0", "np.float64(1) / 0"), ("0 / 0", "np.float64(0) / 0"), "-k ** 2", "k ** 0.5", "i * k", "2 < 3", "3 <= 3",
+    "3 != 3", "1 + 1 == 2", ("2 < 3 && 3 < 2", "2 < 3 and 3 < 2"), ("1 < 2 || 0 / 1 > 3", "1"), ("!1", "0"),
+    ("!0 + 1", "2"), ("!k == 0", "1"), ("1 || 0 && 0", "1"), ("-1 ** 0.5", "-1.0"), "+3 - +2", "- 3 % 2 * 2",
+    # Arrays and numbers, arrays and arrays.
+    "x", "-x", "x + 1", "1 - x", "x * x", "x / 3", "3 / (x + 0.25)", "x % 2", "-x % 2", "x % -2", "2 % (x + 0.25)", "abs(x) ** 1.5",
+    "x ** 2", "2 ** x", "x ** 3", "x ** -1", "x > 0", "x == -4", "x != -4", "x <= 0.5", "x >= 0.5",
+    ("x > 0 && x < 5", "(x > 0) & (x < 5)"), ("x < 0 || x > 5", "(x < 0) | (x > 5)"), ("!x", "x == 0"), ("!(x > 0)", "x <= 0"),
+    "x + x * 2 - x / 4", "(x + 1) * (x - 1)", "(1 + x) - (2 * x)", "x - (x + 1)", "x ** x", "0 ** x",
+    # Broadcasting.
+    "m + y", "y + m", "m * 2 + y", "y - (m * 2)", "(m + 0) - y", "y / (m + 1)", "t + m", "m - t", "t * y",
+    "reshape(y, 4, 1) * y", "reshape(y, 4, 1) - reshape(y, 1, 4)", "t + reshape(arange(2), 2, 1, 1)", "ones(3, 1) + ones(1, 4)",
+    "e + 1", "e + zeros(1, 3)", "e * arange(3)", "ones(1) + e", "m > y", "m == transpose(reshape(m, 4, 3))", "m[:, 0:1] + y",
+    # Slices and indexes.
+    "x[0]", "x[-1]", "x[i]", "x[0:3]", "x[:3]", "x[7:]", "x[:]", "x[-3:]", "x[:-3]", "x[2:8:2]", "x[::3]", "x[::-1]", "x[8:2:-2]",
+    "x[:2:-3]", "x[5::-1]", "x[-2:-9:-3]", "x[100:]", "x[-100:3]", "x[3:100]", "x[5:2]", "x[2:5:-1]", "x[-1:-100:-4]", "x[1:2:9]",
+    ("x[2 * i - 1:k * 4]", "x[5:10]"), "m[1]", "m[1, 2]", "m[-1, -1]", "m[:, 1]", "m[1, :]", "m[0:2, 1:3]", "m[::-1, ::2]",
+    "m[1:][0]", "m[:, ::-1][1]", "t[1, :, 2]", "t[..., 0]", "t[0, ...]", "t[1, ..., 1:3]", "t[...]", "t[:, 1]", "t[-1][-1][-1]",
+    "(m + 1)[1]", "(m * 2)[:, 1:3]", "(x * 2)[::-2]", "(m + 1)[::-1, 2]", "m[0:1]", "m[0, 0:1]", "m[3:]", "e[0:0]", "e[:, 1]",
+    "x[0:3] + x[7:10]", "x[::2] - x[1::2]", "(x + 0)[0:3] * 2", "m[1:, :] - m[:-1, :]",
+    # Making arrays.
+    "zeros(3)", "zeros(2, 3)", "zeros((2, 3))", "ones(2, 1, 2)", "full(3, 7)", "full(2, 2, 0.5)", ("full(2, value = i)", "full(2, 3)"),
+    ("full((1, 2), value = 4)", "full(1, 2, 4)"), "zeros(0)", "zeros(0, 3)", "arange(5)", "arange(2, 5)", "arange(0, 1, 0.1)", "arange(1, 2, 0.3)",
+    "arange(5, 0, -2)", "arange(0)", "arange(5, 2)", "arange(0.5, 4)", ("arange(0, 10, step = 4)", "arange(0, 10, 4)"), "arange(-3.1, 3, 0.7)",
+    "linspace(0, 1, 11)", "linspace(-1, 1, 4)", "linspace(0, 1, num=3)", "linspace(2, 3, 1)", "linspace(2, 3, 0)", "linspace(0, 1)",
+    "linspace(3, 3, 4)", "linspace(0, 5e-324, 3)", "linspace(1, 0, 7)", ("[1, 2, 3]", "asarray([1, 2, 3])"),
+    ("[[1, 2], [3, 4]]", "asarray([[1, 2], [3, 4]])"), ("[1, 2] + 1", "asarray([2, 3])"), ("[]", "asarray([])"),
+    ("[x[0], k]", "asarray([x[0], k])"), ("(1, k) * 2", "asarray([2, 5])"), ("[y, y]", "asarray([y, y])"),
+    # Aggregates.
+    "sum(x)", "mean(x)", "min(x)", "max(x)", "std(x)", "var(x)", "sum(3)", "mean(3)", "std(3)", "sum(m, axis=0)", "sum(m, axis=1)",
+    "sum(m, axis=-1)", "sum(m, 0)", "mean(m, axis=0)", "mean(m, axis=1)", "min(m - 2, axis=0)", "max(m, axis=1)", "std(m, axis=0)",
+    "std(m, axis=1)", "var(t, axis=1)", "var(t, axis=2)", "var(t, axis=0)", "sum(t, axis=1)", "mean(t, axis=-3)", "min(t, axis=1)",
+    "max(t, axis=-1)", "sum(transpose(m), axis=0)", "sum(m[:, ::2], axis=1)", "sum(e)", "sum(e, axis=0)", "sum(e, axis=1)",
+    "mean(e, axis=0)", "mean(e)", "sum(x > 0)", "mean(x[::2])", "std(t)", "sum(zeros(3, 0), axis=1)", "max(m) - min(m)",
+    "(x - mean(x)) / std(x)", "m - mean(m, axis=0)", "sum(log(x))", "min(log(x))", "max(reshape(log(x), 2, 5), axis=0)",
+    "sum(arange(100000))", "sum(1 / (1 + arange(300)))", "var(linspace(0, 1, 70000))",
+    # Element-wise functions.
+    "sqrt(x)", "exp(x)", "log(x)", "sin(x)", "cos(x)", "tan(x)", "abs(x)", "floor(x)", "floor(-k)", "sqrt(2)", "exp(1)", "abs(-k)",
+    "sqrt(abs(m - 2))", "clip(x, -1, 2)", "clip(m, y, 3)", "clip(5, 0, 1)", "clip(log(x), 0, 1)", ("clip(x, min=0, max=2)", "clip(x, 0, 2)"),
+    "where(x > 0, x, 0)", "where(x > 0, sqrt(x), -x)", "where(m > y, m, y)", "where(1, 2, 3)", "where(0, x, k)", "where(reshape(y, 4, 1) > 1, 1, y)",
+    # Joining and shaping.
+    "concat(x, y)", "concat((x, y))", "concat([x, y])", "concat(m, m, axis=1)", "concat(m, m[0:1])", "concat(t, t[:, 0:1], axis=1)",
+    ("concat(x, k)", "concat(x, [k])"), ("concat(1, 2, 3)", "asarray([1, 2, 3])"), "concat(e, ones(2, 3))", "concat(m, m, axis=-1)[1]",
+    "reshape(x, 2, 5)", "reshape(x, (5, 2))", "reshape(x, -1, 2)", "reshape(m, -1)", "reshape(m, 2, -1)", "reshape(transpose(m), 12)",
+    "reshape(m[::2, ::2], 4)", "reshape(x[0], 1)", "reshape(e, 3, 0)", "reshape(x * 2, 5, 2)", ("reshape(x[0:1], [1, 1])", "reshape(x[0:1], 1, 1)"),
+    "transpose(m)", "transpose(x)", "transpose(t)", "transpose(t, 1, 0, 2)", "transpose(t, (2, 0, 1))", "transpose(t, 0, -1, 1)", "transpose(m) + reshape(y, 4, 1)",
+    "transpose(m + 1) * 2", "transpose(m)[1:3, 0]",
+    # Products.
+    "dot(y, y)", "dot(m, y)", "dot(arange(3), m)", "dot(m, transpose(m))", "dot(transpose(m), m)", "dot(2, y)", "dot(m, 3)", "dot(3, 4)",
+    "matmul(m, y)", "matmul(arange(3), m)", "matmul(m, reshape(x[0:8], 4, 2))", "matmul(y, y)", "matmul(m[::-1, ::2], ones(2, 2))",
+    "matmul(zeros(2, 0), zeros(0, 3))", "dot(e, ones(3))", "dot(x[::-1], x)",
+    # Gathers.
+    ("g", "asarray(g)"), "g[0]", "g[-1]", "g[1][2]", ("g[1, 2]", "g[1][2]"), ("g[0:2]", "asarray(g[0:2])"), ("g[::-1]", "asarray(g[::-1])"),
+    ("g[:, 1]", "asarray(g)[:, 1]"), ("g[..., 0:2]", "asarray(g)[..., 0:2]"), ("g + 1", "asarray(g) + 1"), ("g * y", "asarray(g) * y"), "sum(g)",
+    "sum(g, axis=0)", "mean(g, axis=1)", "max(g, axis=0)", "concat(g)", "concat(h)", "h[2]", "concat(h[1:])", "concat(g, axis=0)[3:6]",
+    ("concat(h, y)", "concat(h + [y])"), "g[0] + g[1]", "g[i - 1]", "reshape(g, 4, 3)", ("-g", "-asarray(g)"), "where(g[0] > 2, g[1], g[2])",
+]
+
+
+def main():
+    lines = []
+    for case in CASES:
+        text, python = case if isinstance(case, tuple) else (case, case)
+        value = np.asarray(eval(python, {"np": np, "asarray": asarray, **NAMES}), dtype=float)
+        shape = ",".join(map(str, value.shape))
+        if value.size > 60:
+            raise SystemExit(f"{text}: too long for a table")
+        lines.append(f"{text}\t{shape}\t{' '.join(map(repr, value.ravel().tolist()))}\n")
+    path = pathlib.Path(__file__).with_suffix(".tsv")
+    path.write_text("".join(lines))
+    print(f"{len(lines)} expressions, numpy {np.__version__}")
+
+
+main()

@@ -1,0 +1,193 @@
+//! What must hold for any text at all.
+
+use super::*;
+use proptest::prelude::*;
+
+/// Parses and, where that goes well, evaluates; errors must lie in the text.
+fn survive(text: &str) {
+    let outcome = Expr::parse(text).and_then(|expr| {
+        for (name, range) in expr.names() {
+            assert_eq!(&text[range], name);
+        }
+        expr.eval(&Names::new())
+    });
+    if let Err(error) = outcome {
+        assert!(text.get(error.range.clone()).is_some(), "{error:?} lies outside of {text:?}");
+        assert!(!error.message.is_empty());
+    }
+}
+
+/// Texts that are nearly right reach farther than arbitrary ones.
+fn pieces() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "1",
+        "2.5",
+        "1e3",
+        "x",
+        "y",
+        "m",
+        "t",
+        "e",
+        "g",
+        "h",
+        "k",
+        "sim.probe",
+        "model",
+        "'normal'",
+        "+",
+        "-",
+        "*",
+        "/",
+        "**",
+        "%",
+        "<",
+        "==",
+        "&&",
+        "||",
+        "!",
+        "(",
+        ")",
+        "[",
+        "]",
+        ",",
+        ":",
+        "...",
+        "=",
+        "axis = 1",
+        "seed = 2",
+        "dist = ",
+        "sum(",
+        "mean(",
+        "reshape(",
+        "concat(",
+        "where(",
+        "clip(",
+        "transpose(",
+        "random(",
+        "zeros(",
+        "arange(",
+        "linspace(",
+        "dot(",
+        "matmul(",
+        "[0:2]",
+        "[-1]",
+        "[::-1]",
+        "[..., 0]",
+        "é",
+        " ",
+        "_",
+        "1_0",
+    ]);
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.join(" "))
+}
+
+/// Texts that are right.
+fn grown() -> impl Strategy<Value = String> {
+    let leaf =
+        prop::sample::select(vec!["1", "0", "-2", "0.5", "x", "y", "m", "t", "e", "g", "k", "i", "points"]);
+    leaf.prop_map(str::to_owned).prop_recursive(5, 24, 3, |inner| {
+        let op = prop::sample::select(vec!["+", "-", "*", "/", "%", "**", "<", "==", "&&"]);
+        let unary = prop::sample::select(vec!["-", "!", "sqrt", "sum", "transpose", "max", "floor"]);
+        let slice = prop::sample::select(vec![
+            "[0]",
+            "[1:]",
+            "[::-1]",
+            "[:, 1]",
+            "[-1, ...]",
+            "[2:0:-1]",
+            "[0:1, 0:2]",
+            "[k * 2:]",
+        ]);
+        prop_oneof![
+            (inner.clone(), op, inner.clone()).prop_map(|(a, op, b)| format!("({a} {op} {b})")),
+            (unary, inner.clone()).prop_map(|(f, a)| format!("{f}({a})")),
+            (inner.clone(), slice).prop_map(|(a, s)| format!("({a}){s}")),
+            (inner.clone(), 0..3).prop_map(|(a, axis)| format!("mean({a}, axis = {axis})")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("concat({a}, {b})")),
+            (inner.clone(), inner.clone(), inner).prop_map(|(a, b, c)| format!("where({a}, {b}, {c})")),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text(text in any::<String>()) {
+        survive(&text);
+    }
+
+    #[test]
+    fn any_pieces(text in pieces()) {
+        survive(&text);
+    }
+
+    #[test]
+    fn any_expression(text in grown()) {
+        prop_assert!(Expr::parse(&text).is_ok(), "{text}");
+        survive(&text);
+    }
+
+    #[test]
+    fn slices_are_pythons(n in 0_i64..12, start in -14_i64..14, end in -14_i64..14, step in -5_i64..6) {
+        prop_assume!(step != 0);
+        // Python's own words for it, walked element by element.
+        let (low, high) = if step > 0 { (0, n) } else { (-1, n - 1) };
+        let place = |bound: i64| (if bound < 0 { bound + n } else { bound }).clamp(low, high);
+        let (mut at, end_at) = (place(start), place(end));
+        let mut expected = Vec::new();
+        while (step > 0 && at < end_at) || (step < 0 && at > end_at) {
+            expected.push(at as f64);
+            at += step;
+        }
+        let found = eval(&format!("arange({n})[{start}:{end}:{step}]"))?;
+        prop_assert_eq!(found.as_slice(), Some(&expected[..]));
+        let pairs = eval(&format!("transpose([arange({n}), arange({n})])[{start}:{end}:{step}, 1]"))?;
+        prop_assert_eq!(pairs.as_slice(), Some(&expected[..]));
+    }
+}
+
+#[test]
+fn deep_nesting_is_an_error() -> std::io::Result<()> {
+    let texts = |n: usize| {
+        [
+            format!("{}1{}", "(".repeat(n), ")".repeat(n)),
+            "(".repeat(n),
+            "[".repeat(n),
+            format!("{}1{}", "[".repeat(n), "]".repeat(n)),
+            format!("{}1", "-".repeat(n)),
+            format!("{}1", "!".repeat(n)),
+            format!("{}1", "+".repeat(n)),
+            format!("1{}", "**1".repeat(n)),
+            format!("1{}", "+1".repeat(n)),
+            format!("1{}", "+1 *-2".repeat(n)),
+            format!("x{}", "[0:9]".repeat(n)),
+            format!("{}1{}", "sum(".repeat(n), ")".repeat(n)),
+            format!("{}1{}", "x[".repeat(n), "]".repeat(n)),
+            format!("{}1", "1 || 1 && 1 < 1 + 1 * - 1 ** (".repeat(n)),
+        ]
+    };
+    // Half of a compute thread's stack, with the little optimisation that tests have.
+    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(move || {
+        for n in [1, 10, 150, 190, 199, 200, 201, 100_000] {
+            for text in texts(n) {
+                survive(&text);
+                let parsed = Expr::parse(&text);
+                assert!(n < 201 || parsed.is_err(), "{} of {n}", &text[..20]);
+                if let (Err(error), true) = (parsed, n > 200 && text.ends_with(['1', ')', ']'])) {
+                    assert!(error.message.contains("at most 200 deep"), "{error}");
+                }
+            }
+        }
+    })?;
+    assert!(thread.join().is_ok());
+    Ok(())
+}
+
+#[test]
+fn long_texts_are_parsed_in_linear_time() -> Result<(), ExprError> {
+    let list = format!("[{}]", vec!["x[0] * 2"; 100_000].join(", "));
+    assert_eq!(eval(&format!("sum({list})"))?.sum(), -800_000.0);
+    assert!(Expr::parse(&format!("{}(1)", "a".repeat(1 << 20))).is_err());
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! The printed form of an array: what a task's `stdout` file holds, and what `{x}` is where text is wanted.
+//!
+//! * one number: a line;
+//! * one axis: a number a line, so that `sort`, `awk` and `paste` take it;
+//! * two axes: a row a line, numbers parted by a space;
+//! * more: tables of the last two axes, in C order, an empty line between them.
+//!
+//! Numbers are the shortest that read back to the same bits, always with a point or an exponent, as in numpy:
+//! `3.0`, `1e300`, `0.1`; `nan`, `inf` and `-inf` are spelt as Python and C read them. Every line ends in a
+//! newline; an array without elements has none.
+
+use ndarray::{ArrayD, ArrayViewD, Axis};
+use std::fmt;
+use std::io::{self, Write};
+
+/// A number as it is printed.
+#[derive(Debug, Clone, Copy)]
+pub struct Printed(pub f64);
+
+impl fmt::Display for Printed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_nan() { f.write_str("nan") } else { write!(f, "{:?}", self.0) }
+    }
+}
+
+/// Writes `array`. Give a buffered writer: it gets a number at a time.
+pub fn write(array: &ArrayD<f64>, out: &mut impl Write) -> io::Result<()> {
+    table(array.view(), out)
+}
+
+/// The printed form of `array`.
+pub fn to_text(array: &ArrayD<f64>) -> String {
+    let mut bytes = Vec::new();
+    // Writing to memory does not fail, and what is written is ASCII.
+    match write(array, &mut bytes) {
+        Ok(()) => String::from_utf8(bytes).unwrap_or_default(),
+        Err(_) => String::new(),
+    }
+}
+
+fn table(array: ArrayViewD<'_, f64>, out: &mut impl Write) -> io::Result<()> {
+    if array.is_empty() {
+        return Ok(());
+    }
+    match array.ndim() {
+        0 | 1 => array.iter().try_for_each(|x| writeln!(out, "{}", Printed(*x))),
+        2 => array.outer_iter().try_for_each(|row| {
+            for (i, x) in row.iter().enumerate() {
+                let space = if i == 0 { "" } else { " " };
+                write!(out, "{space}{}", Printed(*x))?;
+            }
+            writeln!(out)
+        }),
+        _ => array.axis_iter(Axis(0)).enumerate().try_for_each(|(i, part)| {
+            if i > 0 {
+                writeln!(out)?;
+            }
+            table(part, out)
+        }),
+    }
+}

@@ -1,0 +1,220 @@
+//! THE order of a tree reduction: which partial results are combined with which.
+//!
+//! The order is a function of the number of leaves and the arity, and of nothing else: not of ranks, threads
+//! or timing. With `order = "fixed"` results therefore have the same bits on any number of ranks.
+//!
+//! Level 0 are the leaves, in the order of their indices. Node `j` of level `l` combines the nodes `j*k ..
+//! (j+1)*k` of level `l-1` (fewer at the end), from left to right: `((a + b) + c) + ..`
+//! ([`reduce::fold`](super::reduce::fold)). A node over one single node is that node: nothing is computed for
+//! it. The last level has one node, the result.
+//!
+//! With arity 2 that is dask's and Python's `while len(xs) > 1: xs = [add(xs[i], xs[i+1]) ..]`, a lone last
+//! one carried up.
+//!
+//! A plan holds a number per level, not a node per task: ten million leaves cost nothing.
+
+use std::ops::Range;
+
+/// A node's place: the level and the index within it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// 0 for leaves.
+    pub level: usize,
+    /// From the left.
+    pub index: usize,
+}
+
+/// A combination to be computed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Where the result belongs.
+    pub at: Place,
+    /// What is combined, in this order: at least two leaves or results of other steps.
+    pub inputs: Vec<Place>,
+}
+
+/// No tree can be built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// There is nothing to reduce.
+    #[error("a reduction of no instances has no result")]
+    NoLeaves,
+    /// A node of one input never comes to an end.
+    #[error("the arity of a reduction is at least 2, not {0}")]
+    Arity(usize),
+}
+
+/// The shape of a reduction tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    arity: usize,
+    /// Number of nodes in each level, the leaves' first, ending with 1.
+    widths: Vec<usize>,
+}
+
+/// The tree over `leaves` leaves, in which a node combines up to `arity` nodes.
+pub fn plan(leaves: usize, arity: usize) -> Result<Plan, PlanError> {
+    if leaves == 0 {
+        return Err(PlanError::NoLeaves);
+    }
+    if arity < 2 {
+        return Err(PlanError::Arity(arity));
+    }
+    let mut widths = vec![leaves];
+    let mut width = leaves;
+    while width > 1 {
+        width = width.div_ceil(arity);
+        widths.push(width);
+    }
+    Ok(Plan { arity, widths })
+}
+
+impl Plan {
+    /// Number of levels, the leaves' included.
+    pub fn levels(&self) -> usize {
+        self.widths.len()
+    }
+
+    /// Number of nodes in a level; 0 where there is none.
+    pub fn width(&self, level: usize) -> usize {
+        self.widths.get(level).copied().unwrap_or(0)
+    }
+
+    /// The result's place: a leaf, if there is one leaf only.
+    pub fn root(&self) -> Place {
+        self.source(Place { level: self.levels() - 1, index: 0 })
+    }
+
+    /// The indices, in the level below, of the nodes under `at`. Empty for a leaf and for a place that is not
+    /// in the tree.
+    pub fn below(&self, at: Place) -> Range<usize> {
+        if at.level == 0 || at.index >= self.width(at.level) {
+            return 0..0;
+        }
+        let start = at.index * self.arity;
+        start..start.saturating_add(self.arity).min(self.width(at.level - 1))
+    }
+
+    /// The place where the node's value is computed: below `at`, if there is one single node under it.
+    pub fn source(&self, mut at: Place) -> Place {
+        loop {
+            let below = self.below(at);
+            if below.len() != 1 {
+                return at;
+            }
+            at = Place { level: at.level - 1, index: below.start };
+        }
+    }
+
+    /// The step that takes the value computed at `at`; none for the root.
+    pub fn consumer(&self, at: Place) -> Option<Place> {
+        let mut up = Place { level: at.level + 1, index: at.index / self.arity };
+        while up.level < self.levels() {
+            if self.below(up).len() > 1 {
+                return Some(up);
+            }
+            up = Place { level: up.level + 1, index: up.index / self.arity };
+        }
+        None
+    }
+
+    /// The step at a place; none for a leaf, and for a node over one single node.
+    pub fn step(&self, at: Place) -> Option<Step> {
+        let below = self.below(at);
+        if below.len() < 2 {
+            return None;
+        }
+        let inputs = below.map(|index| self.source(Place { level: at.level - 1, index })).collect();
+        Some(Step { at, inputs })
+    }
+
+    /// All steps, level by level from the leaves, from the left: each after the steps it takes from.
+    pub fn steps(&self) -> impl Iterator<Item = Step> + '_ {
+        (1..self.levels())
+            .flat_map(|level| (0..self.width(level)).map(move |index| Place { level, index }))
+            .filter_map(|at| self.step(at))
+    }
+
+    /// Number of steps: at most the last node of a level is over one single node.
+    pub fn count(&self) -> usize {
+        (1..self.levels())
+            .map(|level| {
+                let last = Place { level, index: self.width(level) - 1 };
+                self.width(level) - usize::from(self.below(last).len() == 1)
+            })
+            .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(level: usize, index: usize) -> Place {
+        Place { level, index }
+    }
+
+    #[test]
+    fn sixteen_in_pairs() -> Result<(), PlanError> {
+        let plan = plan(16, 2)?;
+        assert_eq!((plan.levels(), plan.count(), plan.root()), (5, 15, at(4, 0)));
+        let steps: Vec<Step> = plan.steps().collect();
+        assert_eq!(steps[0], Step { at: at(1, 0), inputs: vec![at(0, 0), at(0, 1)] });
+        assert_eq!(steps[14], Step { at: at(4, 0), inputs: vec![at(3, 0), at(3, 1)] });
+        Ok(())
+    }
+
+    #[test]
+    fn a_lone_last_one_is_carried_up() -> Result<(), PlanError> {
+        let plan = plan(5, 2)?;
+        let steps: Vec<Step> = plan.steps().collect();
+        assert_eq!(steps.len(), 4);
+        // 5 = (4) + 1: the fifth leaf meets the other four at the top.
+        assert_eq!(steps[3], Step { at: at(3, 0), inputs: vec![at(2, 0), at(0, 4)] });
+        assert_eq!(plan.consumer(at(0, 4)), Some(at(3, 0)));
+        assert_eq!(plan.consumer(at(3, 0)), None);
+        Ok(())
+    }
+
+    #[test]
+    fn one_leaf_is_the_result() -> Result<(), PlanError> {
+        let plan = plan(1, 2)?;
+        assert_eq!((plan.root(), plan.count(), plan.steps().count()), (at(0, 0), 0, 0));
+        assert_eq!(super::plan(0, 2), Err(PlanError::NoLeaves));
+        assert_eq!(super::plan(4, 1), Err(PlanError::Arity(1)));
+        Ok(())
+    }
+
+    #[test]
+    fn every_leaf_is_taken_once_in_order() -> Result<(), PlanError> {
+        for leaves in 1..=70 {
+            for arity in [2, 3, 4, 7, 64, usize::MAX] {
+                let plan = plan(leaves, arity)?;
+                let mut values: std::collections::BTreeMap<Place, Vec<usize>> =
+                    (0..leaves).map(|i| (at(0, i), vec![i])).collect();
+                let mut count = 0;
+                for step in plan.steps() {
+                    assert!(step.inputs.len() >= 2 && step.inputs.len() <= arity);
+                    let mut joined = Vec::new();
+                    for input in step.inputs {
+                        assert_eq!(plan.consumer(input), Some(step.at), "{leaves} leaves, arity {arity}");
+                        joined.extend(values.remove(&input).unwrap_or_default());
+                    }
+                    values.insert(step.at, joined);
+                    count += 1;
+                }
+                assert_eq!(values, [(plan.root(), (0..leaves).collect())].into());
+                assert_eq!(count, plan.count());
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_plan_for_many_leaves_is_small() -> Result<(), PlanError> {
+        let plan = plan(usize::MAX, 2)?;
+        assert_eq!(plan.levels(), 65);
+        assert_eq!(plan.below(at(1, plan.width(1) - 1)), usize::MAX - 1..usize::MAX);
+        Ok(())
+    }
+}

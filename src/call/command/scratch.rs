@@ -1,0 +1,192 @@
+//! Private directories on the node, and the files in them.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Component, Path, PathBuf};
+use tempfile::{Builder, TempDir};
+
+/// No directory, or no file in it.
+#[derive(Debug, thiserror::Error)]
+pub enum ScratchError {
+    /// None of the places can be used.
+    #[error("no place for node-local scratch files: {}; set TMPDIR to a local directory that you may write", .tried.join("; "))]
+    NoPlace {
+        /// Each place and what was wrong with it.
+        tried: Vec<String>,
+    },
+    /// A directory could not be made, or others may enter it.
+    #[error("scratch directory in `{}`: {source}", .parent.display())]
+    Directory {
+        /// Where.
+        parent: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A name that leads elsewhere.
+    #[error("`{name}` cannot be the name of an input file: it must be a relative path without `..`")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// A file could not be written.
+    #[error("input file `{}` could not be written: {source}; if the node's scratch is full, set TMPDIR to a larger place", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// Makes the rank's scratch directory: `dtask-UID-JOBID-RANDOM`, mode 0700, in the first that can be used of
+/// `$SLURM_TMPDIR`, `$TMPDIR`, `/dev/shm`, `/tmp`. It is removed, with all that is in it, when the value is
+/// dropped.
+pub fn scratch_root() -> Result<TempDir, ScratchError> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let places = [set("SLURM_TMPDIR"), set("TMPDIR"), Some("/dev/shm".into()), Some("/tmp".into())];
+    root_in(places.into_iter().flatten())
+}
+
+fn root_in(places: impl IntoIterator<Item = PathBuf>) -> Result<TempDir, ScratchError> {
+    let prefix = format!("dtask-{}-{}-", rustix::process::getuid().as_raw(), job());
+    let mut tried = Vec::new();
+    for place in places {
+        // A relative TMPDIR would mean another directory after each change of the working directory.
+        let made = if place.is_absolute() {
+            make(&place, &prefix)
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "not an absolute path"))
+        };
+        match made {
+            Ok(root) => return Ok(root),
+            Err(error) => tried.push(format!("`{}`: {error}", place.display())),
+        }
+    }
+    Err(ScratchError::NoPlace { tried })
+}
+
+/// Makes a private directory for one attempt of a task, in the rank's. It is removed when the value is
+/// dropped.
+pub fn private_dir(root: &Path) -> Result<TempDir, ScratchError> {
+    make(root, "t-").map_err(|source| ScratchError::Directory { parent: root.to_owned(), source })
+}
+
+fn make(parent: &Path, prefix: &str) -> io::Result<TempDir> {
+    let made = Builder::new()
+        .prefix(prefix)
+        .rand_bytes(8)
+        .permissions(fs::Permissions::from_mode(0o700))
+        .tempdir_in(parent)?;
+    // Some file systems know no modes, or have ideas of their own about owners: better no scratch than one
+    // that others read.
+    let metadata = fs::symlink_metadata(made.path())?;
+    let mode = metadata.mode() & 0o7777;
+    if !metadata.is_dir() || mode & 0o777 != 0o700 || metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other(format!(
+            "made with mode {mode:o} for user {}, not private",
+            metadata.uid()
+        )));
+    }
+    Ok(made)
+}
+
+/// The batch system's name for this job, fit for a file name.
+fn job() -> String {
+    let names = ["SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "FLUX_JOB_ID"];
+    let job = names.iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
+    let job: String = job.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(32).collect();
+    if job.is_empty() { "nojob".to_owned() } else { job }
+}
+
+/// Writes input files for a command, readable by the user alone, and gives their paths. A name may have
+/// directories, which are made.
+pub fn stage_inputs<N: AsRef<str>, B: AsRef<[u8]>>(
+    scratch: &Path,
+    inputs: impl IntoIterator<Item = (N, B)>,
+) -> Result<Vec<PathBuf>, ScratchError> {
+    inputs.into_iter().map(|(name, bytes)| stage(scratch, name.as_ref(), bytes.as_ref())).collect()
+}
+
+fn stage(scratch: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, ScratchError> {
+    if !stays_below(Path::new(name)) {
+        return Err(ScratchError::Name { name: name.to_owned() });
+    }
+    let path = scratch.join(name);
+    let written = || -> io::Result<()> {
+        if let Some(parent) = path.parent().filter(|parent| *parent != scratch) {
+            DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+        }
+        // Never through a link that stands there, nor over another input of the same name.
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        file.write_all(bytes)
+    };
+    written().map_err(|source| ScratchError::Write { path: path.clone(), source })?;
+    Ok(path)
+}
+
+/// Whether a path has nothing but names in it.
+pub(super) fn stays_below(path: &Path) -> bool {
+    let mut parts = path.components().peekable();
+    parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+    #[test]
+    fn the_root_is_private_and_named_after_user_and_job() -> Outcome {
+        let root = scratch_root()?;
+        let name =
+            root.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        assert!(name.starts_with(&format!("dtask-{}-", rustix::process::getuid().as_raw())), "{name}");
+        assert_eq!(fs::metadata(root.path())?.mode() & 0o7777, 0o700);
+        let (one, two) = (private_dir(root.path())?, private_dir(root.path())?);
+        assert_ne!(one.path(), two.path());
+        assert_eq!(fs::metadata(one.path())?.mode() & 0o7777, 0o700);
+        let path = root.path().to_owned();
+        drop(root);
+        assert!(!path.exists());
+        Ok(())
+    }
+
+    #[test]
+    fn the_first_place_that_can_be_used_is_used() -> Outcome {
+        let good = tempfile::tempdir()?;
+        let file = tempfile::NamedTempFile::new()?;
+        let places =
+            ["relative".into(), "/does/not/exist".into(), file.path().to_owned(), good.path().to_owned()];
+        assert_eq!(root_in(places)?.path().parent(), Some(good.path()));
+        let error = root_in(["/does/not/exist".into(), "here".into()]).map(drop).map_err(|e| e.to_string());
+        let error = error.err().unwrap_or_default();
+        assert!(
+            error.contains("`/does/not/exist`: ") && error.contains("`here`: not an absolute path"),
+            "{error}"
+        );
+        assert!(error.contains("set TMPDIR"));
+        Ok(())
+    }
+
+    #[test]
+    fn inputs_are_private_files() -> Outcome {
+        let scratch = tempfile::tempdir()?;
+        let inputs = [("a.bin", &[0_u8, 255][..]), ("sub/b.txt", b"text")];
+        let paths = stage_inputs(scratch.path(), inputs)?;
+        assert_eq!(fs::read(&paths[0])?, [0, 255]);
+        assert_eq!(fs::read(scratch.path().join("sub/b.txt"))?, b"text");
+        assert!(paths.iter().all(|path| fs::metadata(path).is_ok_and(|m| m.mode() & 0o7777 == 0o600)));
+        for name in ["", "/etc/passwd", "../x", "a/../../x", "."] {
+            assert!(
+                matches!(stage_inputs(scratch.path(), [(name, b"")]), Err(ScratchError::Name { .. })),
+                "{name}"
+            );
+        }
+        assert!(matches!(stage_inputs(scratch.path(), [("a.bin", b"")]), Err(ScratchError::Write { .. })));
+        std::os::unix::fs::symlink("/tmp/never-written", scratch.path().join("link"))?;
+        assert!(stage_inputs(scratch.path(), [("link", b"")]).is_err());
+        Ok(())
+    }
+}

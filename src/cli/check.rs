@@ -1,0 +1,69 @@
+//! `dtask check`.
+
+use super::{DONE, USAGE};
+use crate::script::run::Expressions;
+use crate::script::{Diagnostics, LoadOptions, Plan, load};
+use std::io::IsTerminal;
+use std::path::Path;
+
+/// Tells everything that is wrong with a script.
+pub fn check(script: &Path, sets: &[(String, String)]) -> u8 {
+    match read(script, sets, true) {
+        Ok(plan) => {
+            let (tasks, instances) = (plan.tasks.len() as u64, plan.instances());
+            let (tasks, instances) = (counted(tasks, "task"), counted(instances, "instance"));
+            println!("{}: {tasks}, {instances}, no errors", script.display());
+            DONE
+        }
+        Err(()) => USAGE,
+    }
+}
+
+/// Reads a script; what is wrong or odd with it is printed.
+pub fn read(script: &Path, sets: &[(String, String)], check_programs: bool) -> Result<Plan, ()> {
+    if let Some(why) = unreadable(script) {
+        eprintln!("error: {why}");
+        return Err(());
+    }
+    match load(script, sets, &Expressions, LoadOptions { check_programs }) {
+        Ok(plan) => {
+            if !plan.warnings.is_empty() {
+                print(&plan.warnings);
+            }
+            Ok(plan)
+        }
+        Err(diagnostics) => {
+            print(&diagnostics);
+            let errors = counted(diagnostics.list.len() as u64, "error");
+            eprintln!("\nerror: {errors} in {}", script.display());
+            Err(())
+        }
+    }
+}
+
+/// `1 task`, `2 tasks`.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn print(diagnostics: &Diagnostics) {
+    eprintln!("{}", diagnostics.render(std::io::stderr().is_terminal()));
+}
+
+/// Why there is no script to read, in one line.
+fn unreadable(script: &Path) -> Option<String> {
+    let shown = script.display();
+    match std::fs::metadata(script) {
+        Ok(found) if found.is_dir() => Some(format!("`{shown}` is a folder, not a script")),
+        Ok(found) if !found.is_file() => Some(format!("`{shown}` is no file that can be read as a script")),
+        Ok(_) => std::fs::File::open(script)
+            .err()
+            .map(|error| format!("the script `{shown}` cannot be read: {error}")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let help =
+                if script.extension().is_none() { "; see `dtask --help` for what dtask can do" } else { "" };
+            Some(format!("there is no script `{shown}`{help}"))
+        }
+        Err(error) => Some(format!("the script `{shown}` cannot be read: {error}")),
+    }
+}

@@ -1,0 +1,79 @@
+//! `dtask script.toml`.
+
+use super::check::read;
+use super::{DONE, FAILED, RunArgs, STARTUP, USAGE, launch, signals};
+use crate::client::{Client, run_with};
+use crate::config::Config;
+use crate::error::Result;
+use crate::runtime::start::Team;
+use crate::script::Plan;
+use crate::script::run::{self, RunFolder, Telling, rank};
+use std::io::Write;
+
+/// What rank 0 brings to a run, or the exit code with which there is none.
+type Prepared = std::result::Result<(Plan, RunFolder), u8>;
+
+/// Runs a script; every rank comes here.
+pub fn run(args: &RunArgs) -> u8 {
+    start_log(args);
+    signals::watch();
+    // The others only serve: the script need not be read a thousand times from a shared file system.
+    let prepared = match launch::rank() {
+        None | Some(0) => Some(prepare(args)),
+        Some(_) => None,
+    };
+    if let (None, Some(Err(code))) = (launch::rank(), &prepared) {
+        return *code; // nobody waits for this process
+    }
+    // Launched ranks meet even if the script is wrong: one that left early would leave the others to hang, or to be killed.
+    let config = Config { head_slots: args.head_slots, slots: args.slots, ..Config::default() };
+    let mut code = DONE;
+    let outcome = run_with(&config, |client, team| {
+        code = match prepared.unwrap_or_else(|| prepare(args)) {
+            Ok((plan, folder)) => carry_out(args, &plan, &folder, client, team)?,
+            Err(code) => code,
+        };
+        Ok(())
+    });
+    rank::leave();
+    match outcome {
+        Ok(()) => code,
+        Err(error) => {
+            eprintln!("dtask: {error}");
+            STARTUP
+        }
+    }
+}
+
+/// Reads the script and makes the run folder.
+fn prepare(args: &RunArgs) -> Prepared {
+    let script = args.script.as_deref().ok_or(USAGE)?;
+    let plan = read(script, &args.set, false).map_err(|()| USAGE)?;
+    let folder = RunFolder::prepare(&plan).map_err(|error| {
+        eprintln!("error: {error}");
+        STARTUP
+    })?;
+    Ok((plan, folder))
+}
+
+fn carry_out(args: &RunArgs, plan: &Plan, folder: &RunFolder, client: &Client, team: &Team) -> Result<u8> {
+    let summary = run::run(plan, folder, client, team, Telling { quiet: args.quiet })?;
+    folder.remove_if_empty();
+    // nothing is lost when nobody reads: the results are in files, and the exit code says the rest
+    if !args.quiet {
+        let _ = std::io::stdout().write_all(summary.text.as_bytes());
+    }
+    let _ = std::io::stderr().write_all(summary.errors.as_bytes());
+    Ok(if summary.errors.is_empty() { DONE } else { FAILED })
+}
+
+fn start_log(args: &RunArgs) {
+    let level = match (args.quiet, args.verbose) {
+        (true, _) => log::LevelFilter::Error,
+        (false, 0) => log::LevelFilter::Warn,
+        (false, 1) => log::LevelFilter::Info,
+        (false, _) => log::LevelFilter::Debug,
+    };
+    // a second one, in a program that has its own, is not wanted
+    let _ = env_logger::Builder::new().filter_level(level).try_init();
+}

@@ -1,0 +1,133 @@
+//! Families: one function over a range of indexes, kept as (definition, range) until instances start.
+
+use super::future::{Future, Handle};
+use super::{Client, Shared};
+use crate::call::{Data, TaskFn, code};
+use crate::codec;
+use crate::error::Result;
+use crate::ids::{DefId, TaskId};
+use crate::protocol::Blob;
+use crate::runtime::head::Request;
+use crate::scheduler::{DefOptions, Event};
+use std::collections::BTreeSet;
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Tasks of a family, at most.
+pub const FAMILY_MAX: u64 = 1 << 32;
+
+/// Tasks 0, 1, …, n-1 of one function. Ten million of them cost memory only for those that have started.
+///
+/// Dropping it releases all results but those of which [`Family::get`] has made futures.
+pub struct Family<T> {
+    first: TaskId,
+    count: u64,
+    def: DefId,
+    taken: Mutex<BTreeSet<TaskId>>,
+    shared: Arc<Shared>,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T> Family<T> {
+    /// How many tasks there are.
+    pub fn len(&self) -> u64 {
+        self.count
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The future of task `index`; `None` if there is no such task, or it was taken before.
+    pub fn get(&self, index: u64) -> Option<Future<T>> {
+        if index >= self.count {
+            return None;
+        }
+        let task = TaskId(self.first.0 + index);
+        let new =
+            index < self.count && self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(task);
+        new.then(|| {
+            let key = u128::from(index) << 64 | u128::from(self.first.0);
+            let (def, shared) = (self.def, self.shared.clone());
+            Future::new(Arc::new(Handle { task, key, def, pure: false, shared }))
+        })
+    }
+
+    /// The futures of a range of tasks, without those taken before.
+    pub fn range(&self, range: Range<u64>) -> Vec<Future<T>> {
+        range.filter_map(|index| self.get(index)).collect()
+    }
+}
+
+impl<T> Drop for Family<T> {
+    fn drop(&mut self) {
+        let taken = std::mem::take(self.taken.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let except = taken.into_iter().collect();
+        self.shared.mailbox.push(Request::Fact(Event::ReleaseFamily {
+            first: self.first,
+            count: self.count,
+            except,
+        }));
+    }
+}
+
+impl Client {
+    /// Submits `count` tasks at once: `function(0)`, `function(1)`, …
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let family = client.family(|i: u64| i * i, 10_000_000);
+    /// assert_eq!(client.gather(family.range(3..6))?, [9, 16, 25]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Panics
+    /// When there are more than [`FAMILY_MAX`] tasks.
+    pub fn family<M, F>(&self, function: F, count: u64) -> Family<F::Output>
+    where
+        F: TaskFn<M, Params = (u64,)>,
+    {
+        self.family_of(function, Blob::default(), count)
+    }
+
+    /// Like [`Client::family`], with a first argument that all tasks share and that travels once to each rank:
+    /// `function(shared, 0)`, `function(shared, 1)`, … It should be small; scatter what is large.
+    ///
+    /// # Errors
+    /// When `shared` cannot be encoded, or its encoding is longer than 16 KiB.
+    ///
+    /// # Panics
+    /// When there are more than [`FAMILY_MAX`] tasks.
+    pub fn family_with<M, F, S>(&self, function: F, shared: S, count: u64) -> Result<Family<F::Output>>
+    where
+        S: Data,
+        F: TaskFn<M, Params = (S, u64)>,
+    {
+        let encoded = codec::encode(&shared)?;
+        if encoded.len() > crate::protocol::ARGS_MAX {
+            let (length, most) = (encoded.len(), crate::protocol::ARGS_MAX);
+            return Err(crate::error::CodecError::encode(format!(
+                "the shared argument of a family: {length} bytes of at most {most}; scatter it instead"
+            ))
+            .into());
+        }
+        let mut packed = Default::default();
+        crate::protocol::push_argument(&mut packed, &encoded);
+        Ok(self.family_of(function, Blob(packed), count))
+    }
+
+    fn family_of<M, F: TaskFn<M>>(&self, function: F, arguments: Blob, count: u64) -> Family<F::Output> {
+        let offset = code::offset_of::<F, M>(&function);
+        assert!(count <= FAMILY_MAX, "a family of {count} tasks: at most {FAMILY_MAX} are possible");
+        let mut state = self.shared.state();
+        let name = || code::name_of(&function);
+        let def = state.definition(&self.shared, offset, DefOptions::default(), name, arguments);
+        let first = TaskId(state.next_task);
+        state.next_task += count;
+        self.shared.mailbox.push(Request::Fact(Event::SubmitFamily { def, first, count }));
+        let shared = self.shared.clone();
+        Family { first, count, def, taken: Mutex::default(), shared, kind: PhantomData }
+    }
+}

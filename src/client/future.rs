@@ -1,0 +1,228 @@
+//! Futures: names for results that may not exist yet.
+
+use super::{Client, Shared};
+use crate::call::value::{Data, decode};
+use crate::error::{Error, Result};
+use crate::ids::{DefId, TaskId};
+use crate::runtime::head::Request;
+use crate::runtime::wait::{Answer, Wait};
+use crate::scheduler::{Event, Status};
+use std::any::type_name;
+use std::borrow::Borrow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What all copies of a future share; the result is released when the last one goes.
+pub struct Handle {
+    pub(super) task: TaskId,
+    pub(super) key: u128,
+    pub(super) def: DefId,
+    /// Found again by its key when the same call is submitted again.
+    pub(super) pure: bool,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if self.pure {
+            self.shared.forget_key(self.key, std::ptr::from_ref(self));
+        }
+        self.shared.mailbox.push(Request::Fact(Event::Release(self.task)));
+    }
+}
+
+/// The result of a task that may not be done yet.
+///
+/// It can be an argument of other tasks at once. Copies name the same result; dropping the last one releases it, on
+/// every rank that holds it, once the tasks that take it are done.
+pub struct Future<T> {
+    pub(super) handle: Arc<Handle>,
+    pub(super) kind: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Future<T> {
+    fn clone(&self) -> Self {
+        Future { handle: self.handle.clone(), kind: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for Future<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = short_type(type_name::<T>());
+        write!(f, "<Future: status: {}, type: {kind}, key: {}>", self.status(), self.key())
+    }
+}
+
+impl<T> Future<T> {
+    pub(super) fn new(handle: Arc<Handle>) -> Self {
+        Future { handle, kind: PhantomData }
+    }
+
+    /// The key: the function's name and a hash of its identity and of its arguments.
+    pub fn key(&self) -> String {
+        let name = self.handle.shared.name(self.handle.def);
+        format!("{name}-{:016x}", (self.handle.key >> 64) as u64)
+    }
+
+    /// What the task is doing now.
+    pub fn status(&self) -> Status {
+        self.handle.shared.status(self.handle.task)
+    }
+
+    /// Whether the task has ended, with a result or an error; or the run has.
+    pub fn done(&self) -> bool {
+        !matches!(self.status(), Status::Pending | Status::Assigned)
+    }
+}
+
+impl<T: Data> Future<T> {
+    /// Waits for the result and returns (a copy of) it.
+    ///
+    /// # Errors
+    /// When the task, or one that it depends on, has failed; or the run has ended.
+    pub fn result(&self) -> Result<T> {
+        one(self.ask(None)?)
+    }
+
+    /// Like [`Future::result`], but waits at most `limit`.
+    ///
+    /// # Errors
+    /// As `result`; and [`Error::Timeout`], upon which the task goes on.
+    pub fn result_timeout(&self, limit: Duration) -> Result<T> {
+        one(self.ask(Some(limit))?)
+    }
+
+    fn ask(&self, limit: Option<Duration>) -> Result<Vec<Answer>> {
+        let wait = want(&self.handle.shared, [self], true);
+        wait.all(limit).ok_or_else(|| Error::Timeout(limit.unwrap_or_default()))
+    }
+}
+
+/// A type's name without the paths in it: `Vec<String>`.
+fn short_type(full: &str) -> String {
+    let ends = |c: char| !(c.is_alphanumeric() || c == '_' || c == ':');
+    let words = full.split_inclusive(ends).map(|word| word.rsplit("::").next().unwrap_or(word));
+    words.collect()
+}
+
+fn one<T: Data>(answers: Vec<Answer>) -> Result<T> {
+    let answer = answers.into_iter().next();
+    value(answer.ok_or_else(|| Error::Closed("no answer came".into()))?)
+}
+
+fn value<T: Data>(answer: Answer) -> Result<T> {
+    match answer {
+        Answer::Inline(bytes) => Ok(decode(&bytes)?),
+        Answer::Value(value) => Ok(value.get::<T>()?.clone()),
+        Answer::Failed(cause) => Err(Error::Task(cause)),
+        Answer::Closed(why) => Err(Error::Closed(why)),
+        Answer::Done => Err(Error::Closed("the value did not come".into())),
+    }
+}
+
+/// Asks for tasks to be waited for; with `values` also for their results.
+pub(super) fn want<T, F: Borrow<Future<T>>>(
+    shared: &Arc<Shared>,
+    futures: impl IntoIterator<Item = F, IntoIter: ExactSizeIterator>,
+    values: bool,
+) -> Arc<Wait> {
+    let futures = futures.into_iter();
+    let wait = Wait::new(futures.len());
+    shared.mailbox.extend(futures.enumerate().map(|(index, future)| Request::Want {
+        task: future.borrow().handle.task,
+        value: values,
+        wait: wait.clone(),
+        index: index as u32,
+    }));
+    shared.answer_if_closed(&wait);
+    wait
+}
+
+/// Results that are being waited for without blocking.
+pub struct Pending<T> {
+    wait: Arc<Wait>,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T: Data> Pending<T> {
+    /// Each task's result or error, in order, once all are there; `None` before, and when they were taken already.
+    pub fn take(&self) -> Option<Vec<Result<T>>> {
+        let answers = self.wait.take()?;
+        Some(answers.into_iter().map(value).collect())
+    }
+
+    /// Whether all are there.
+    pub fn is_ready(&self) -> bool {
+        self.wait.answered().iter().all(|there| *there)
+    }
+}
+
+impl Client {
+    /// Waits for all results, in the order of the futures.
+    ///
+    /// # Errors
+    /// The first error in that order; the others' results are not affected.
+    pub fn gather<T: Data, F: Borrow<Future<T>>>(
+        &self,
+        futures: impl IntoIterator<Item = F>,
+    ) -> Result<Vec<T>> {
+        let futures: Vec<F> = futures.into_iter().collect();
+        let wait = want(&self.shared, futures.iter().map(Borrow::borrow), true);
+        let answers = wait.all(None).unwrap_or_default();
+        answers.into_iter().map(value).collect()
+    }
+
+    /// Asks for all results without waiting.
+    pub fn pending<T: Data, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) -> Pending<T> {
+        let futures: Vec<F> = futures.into_iter().collect();
+        Pending { wait: want(&self.shared, futures.iter().map(Borrow::borrow), true), kind: PhantomData }
+    }
+
+    /// Waits until all tasks have ended, with a result or an error; nothing is moved.
+    ///
+    /// # Errors
+    /// When the run has ended before.
+    pub fn wait<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) -> Result<()> {
+        self.wait_limit(futures, None)
+    }
+
+    /// Like [`Client::wait`], but waits at most `limit`.
+    ///
+    /// # Errors
+    /// As `wait`; and [`Error::Timeout`], upon which the tasks go on.
+    pub fn wait_timeout<T, F: Borrow<Future<T>>>(
+        &self,
+        futures: impl IntoIterator<Item = F>,
+        limit: Duration,
+    ) -> Result<()> {
+        self.wait_limit(futures, Some(limit))
+    }
+
+    fn wait_limit<T, F: Borrow<Future<T>>>(
+        &self,
+        futures: impl IntoIterator<Item = F>,
+        limit: Option<Duration>,
+    ) -> Result<()> {
+        let futures: Vec<F> = futures.into_iter().collect();
+        let wait = want(&self.shared, futures.iter().map(Borrow::borrow), false);
+        let answers = wait.all(limit).ok_or_else(|| Error::Timeout(limit.unwrap_or_default()))?;
+        match answers.into_iter().find(|answer| matches!(answer, Answer::Closed(_))) {
+            Some(Answer::Closed(why)) => Err(Error::Closed(why)),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short_type;
+
+    #[test]
+    fn types_are_printed_without_paths() {
+        assert_eq!(short_type("i64"), "i64");
+        assert_eq!(short_type("alloc::vec::Vec<alloc::string::String>"), "Vec<String>");
+        assert_eq!(short_type("(core::option::Option<[usize; 1]>, f64)"), "(Option<[usize; 1]>, f64)");
+    }
+}

@@ -1,0 +1,369 @@
+//! What a program sees: a client to submit functions with, and futures of their results.
+
+mod family;
+mod future;
+mod options;
+mod pack;
+mod run;
+mod watch;
+
+pub use family::{FAMILY_MAX, Family};
+pub use future::{Future, Handle, Pending};
+pub use options::Options;
+pub use pack::{Arg, Args, Pack};
+pub use run::{run, run_on, run_with};
+pub use watch::{Ended, Watch};
+
+use crate::call::{Data, TaskFn, Value, code};
+use crate::error::{Error, Result};
+use crate::ids::{DefId, TaskId};
+use crate::protocol::{Blob, Definition, Output};
+use crate::runtime::head::{Request, Totals};
+use crate::runtime::mailbox::Mailbox;
+use crate::runtime::wait::{Answer, Wait};
+use crate::scheduler::{DefOptions, Event, NewTask, Status};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+
+/// Tasks that `map` hands over at a time.
+const BATCH: usize = 256;
+
+/// Submits tasks. Copies share everything; they may be used from any thread of rank 0.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+    ranks: usize,
+}
+
+/// What clients and futures share.
+pub(crate) struct Shared {
+    mailbox: Arc<Mailbox<Request>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    defs: HashMap<(u64, DefOptions), DefId>,
+    /// The last definition used: most calls in a row are of one function.
+    last: Option<((u64, DefOptions), DefId)>,
+    names: Vec<Arc<str>>,
+    keys: HashMap<u128, Weak<Handle>, BuildHasherDefault<KeyHasher>>,
+    next_task: u64,
+    unique: u64,
+    closed: Option<String>,
+}
+
+/// Keys are hashes already.
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+    fn write_u128(&mut self, key: u128) {
+        self.0 = key as u64;
+    }
+}
+
+/// A value of the client as rank 0 is told of it.
+pub(crate) struct Scattered {
+    key: u128,
+    output: Output,
+    value: Option<Value>,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn name(&self, def: DefId) -> Arc<str> {
+        self.state().names.get(def.index()).cloned().unwrap_or_else(|| "value".into())
+    }
+
+    fn forget_key(&self, key: u128, handle: *const Handle) {
+        let mut state = self.state();
+        // a new future of the same call may have taken its place
+        if state.keys.get(&key).is_some_and(|weak| std::ptr::eq(weak.as_ptr(), handle)) {
+            state.keys.remove(&key);
+        }
+    }
+
+    fn status(&self, task: TaskId) -> Status {
+        let (reply, answer) = mpsc::channel();
+        self.mailbox.push(Request::Status(task, reply));
+        if self.state().closed.is_some() {
+            return Status::Released;
+        }
+        answer.recv().unwrap_or(Status::Released)
+    }
+
+    fn answer_if_closed(&self, wait: &Wait) {
+        if let Some(why) = &self.state().closed {
+            for index in 0..wait.answered().len() {
+                wait.answer(index as u32, Answer::Closed(why.clone()));
+            }
+        }
+    }
+
+    /// Ends the run for all clients and futures: whoever waits, or will, is told.
+    pub(crate) fn close(&self, why: &str) {
+        self.state().closed = Some(why.to_owned());
+        let mut left = Vec::new();
+        self.mailbox.drain(&mut left);
+        for request in left {
+            if let Request::Want { wait, index, .. } = request {
+                wait.answer(index, Answer::Closed(why.to_owned()));
+            }
+        }
+    }
+}
+
+impl Client {
+    pub(crate) fn new(mailbox: Arc<Mailbox<Request>>, ranks: usize) -> Self {
+        Client { shared: Arc::new(Shared { mailbox, state: Mutex::default() }), ranks }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// How many ranks the job has, rank 0 included.
+    pub fn ranks(&self) -> usize {
+        self.ranks
+    }
+
+    /// Submits one task and returns at once.
+    ///
+    /// The function is a `fn` item or a closure that captures nothing, of up to eight parameters, each by value or by
+    /// reference. An argument is a value, a future, or a vector of futures, which need not be done.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let x = client.submit(|x: i64| x + 1, (1,));
+    /// let y = client.submit(|a: i64, b: i64| a * b, (&x, 10));
+    /// assert_eq!(y.result()?, 20);
+    /// # Ok(()) }
+    /// ```
+    pub fn submit<M, F: TaskFn<M>, P: Args<F::Params>>(&self, function: F, args: P) -> Future<F::Output> {
+        self.submit_with(true, DefOptions::default(), function, args)
+    }
+
+    /// Submits one task per item.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let squares = client.map(|x: u64| x * x, 1..=4);
+    /// assert_eq!(client.gather(squares)?, [1, 4, 9, 16]);
+    /// # Ok(()) }
+    /// ```
+    pub fn map<M, F, X>(&self, function: F, items: impl IntoIterator<Item = X>) -> Vec<Future<F::Output>>
+    where
+        F: TaskFn<M>,
+        (X,): Args<F::Params>,
+    {
+        self.options().map(function, items)
+    }
+
+    /// Submits one task per tuple of arguments.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let sums = client.starmap(|a: i32, b: i32| a + b, [(1, 2), (3, 4)]);
+    /// assert_eq!(client.gather(sums)?, [3, 7]);
+    /// # Ok(()) }
+    /// ```
+    pub fn starmap<M, F, X>(&self, function: F, items: impl IntoIterator<Item = X>) -> Vec<Future<F::Output>>
+    where
+        F: TaskFn<M>,
+        X: Args<F::Params>,
+    {
+        self.options().starmap(function, items)
+    }
+
+    /// The same client with options for what is submitted through it.
+    pub fn options(&self) -> Options<'_> {
+        Options::new(self)
+    }
+
+    /// Makes a value a result at rank 0, to be an argument of many tasks: it is moved once to each rank that needs it.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let table = client.scatter(vec![0.5; 1_000_000]);
+    /// let means = client.starmap(|t: &[f64], k: usize| t[k], (0..8).map(|k| (&table, k)));
+    /// # client.gather(means)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn scatter<T: Data>(&self, value: T) -> Future<T> {
+        Future::new(self.scatter_value(pack::scattered(value)))
+    }
+
+    /// What has been done so far in this run.
+    ///
+    /// # Errors
+    /// When the run has ended.
+    pub fn totals(&self) -> Result<Totals> {
+        let (reply, answer) = mpsc::channel();
+        self.shared.mailbox.push(Request::Totals(reply));
+        if let Some(why) = &self.shared.state().closed {
+            return Err(Error::Closed(why.clone()));
+        }
+        answer.recv().map_err(|_| Error::Closed("the reactor has ended".into()))
+    }
+
+    fn scatter_value(&self, scattered: Scattered) -> Arc<Handle> {
+        let mut state = self.shared.state();
+        if let Some(handle) = state.find(scattered.key) {
+            return handle;
+        }
+        let handle = state.new_handle(&self.shared, scattered.key, DefId(u32::MAX), true);
+        let Scattered { key, output, value } = scattered;
+        let key = (key >> 64) as u64;
+        // under the lock: another thread that finds this key must not submit a task that takes it before
+        self.shared.mailbox.push(Request::Scatter { task: handle.task, key, output, value });
+        drop(state);
+        handle
+    }
+
+    fn submit_with<M, F: TaskFn<M>, P: Args<F::Params>>(
+        &self,
+        pure: bool,
+        options: DefOptions,
+        function: F,
+        args: P,
+    ) -> Future<F::Output> {
+        let offset = code::offset_of::<F, M>(&function);
+        let mut pack = Pack::new(self);
+        args.pack(&mut pack);
+        // dropped after the lock, which their drop takes, and after the push, which their release must not overtake
+        let _held = pack.take_held();
+        let mut state = self.shared.state();
+        let (handle, request) = state.submit(&self.shared, pure, options, &function, offset, pack);
+        // under the lock: a definition must not be overtaken by a task that another thread submits
+        if let Some(request) = request {
+            self.shared.mailbox.push(request);
+        }
+        drop(state);
+        Future::new(handle)
+    }
+
+    fn map_with<M, F, X>(
+        &self,
+        pure: bool,
+        options: DefOptions,
+        function: F,
+        items: impl IntoIterator<Item = X>,
+    ) -> Vec<Future<F::Output>>
+    where
+        F: TaskFn<M>,
+        X: Args<F::Params>,
+    {
+        let offset = code::offset_of::<F, M>(&function);
+        let mut items = items.into_iter();
+        let mut futures = Vec::with_capacity(items.size_hint().0);
+        let mut packs = Vec::with_capacity(BATCH);
+        loop {
+            packs.extend(items.by_ref().take(BATCH).map(|item| {
+                let mut pack = Pack::new(self);
+                item.pack(&mut pack);
+                pack
+            }));
+            if packs.is_empty() {
+                return futures;
+            }
+            let _held: Vec<_> = packs.iter_mut().map(Pack::take_held).collect();
+            let mut state = self.shared.state();
+            let mut requests = Vec::with_capacity(packs.len());
+            for pack in packs.drain(..) {
+                let (handle, request) = state.submit(&self.shared, pure, options, &function, offset, pack);
+                futures.push(Future::new(handle));
+                requests.extend(request);
+            }
+            self.shared.mailbox.extend(requests);
+            drop(state);
+        }
+    }
+}
+
+impl State {
+    fn find(&self, key: u128) -> Option<Arc<Handle>> {
+        self.keys.get(&key)?.upgrade()
+    }
+
+    fn new_handle(&mut self, shared: &Arc<Shared>, key: u128, def: DefId, pure: bool) -> Arc<Handle> {
+        let task = TaskId(self.next_task);
+        self.next_task += 1;
+        let handle = Arc::new(Handle { task, key, def, pure, shared: shared.clone() });
+        if pure {
+            self.keys.insert(key, Arc::downgrade(&handle));
+        }
+        handle
+    }
+
+    /// The future of a call; with the request for it, unless the same pure call has one already.
+    fn submit<F>(
+        &mut self,
+        shared: &Arc<Shared>,
+        pure: bool,
+        options: DefOptions,
+        function: &F,
+        offset: u64,
+        pack: Pack<'_>,
+    ) -> (Arc<Handle>, Option<Request>) {
+        let mut key = pack.key(offset);
+        if pure {
+            if let Some(handle) = self.find(key) {
+                return (handle, None);
+            }
+        } else {
+            self.unique += 1;
+            key ^= u128::from(self.unique).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
+        }
+        let def = self.definition(shared, offset, options, || code::name_of(function), Blob::default());
+        let handle = self.new_handle(shared, key, def, pure);
+        let Pack { args, inputs, .. } = pack;
+        let new = NewTask { task: handle.task, def, key: (key >> 64) as u64, args: Blob(args), inputs };
+        (handle, Some(Request::Fact(Event::Submit(new))))
+    }
+
+    /// The definition of a function with options; announced to rank 0 at its first use.
+    fn definition(
+        &mut self,
+        shared: &Shared,
+        offset: u64,
+        options: DefOptions,
+        name: impl FnOnce() -> String,
+        arguments: Blob,
+    ) -> DefId {
+        let known = (offset, options);
+        if arguments.is_empty() {
+            if let Some((last, def)) = self.last
+                && last == known
+            {
+                return def;
+            }
+            if let Some(&def) = self.defs.get(&known) {
+                self.last = Some((known, def));
+                return def;
+            }
+        }
+        let def = DefId(self.names.len() as u32);
+        let name = name();
+        self.names.push(name.as_str().into());
+        if arguments.is_empty() {
+            self.defs.insert(known, def);
+            self.last = Some((known, def));
+        }
+        let definition = Definition { def, function: offset, name, shared: arguments };
+        shared.mailbox.push(Request::Fact(Event::Define(definition, options)));
+        def
+    }
+}

@@ -1,0 +1,77 @@
+//! How tasks are to be treated.
+
+use super::Client;
+use super::future::Future;
+use super::pack::Args;
+use crate::call::TaskFn;
+use crate::ids::Rank;
+use crate::scheduler::DefOptions;
+
+/// A client with options for the tasks that are submitted through it.
+///
+/// ```
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// let dice = client.options().pure(false).priority(10).map(|sides: u32| sides / 2, [6, 6, 6]);
+/// assert_eq!(client.gather(dice)?, [3, 3, 3]);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Options<'c> {
+    client: &'c Client,
+    pure: bool,
+    def: DefOptions,
+}
+
+impl<'c> Options<'c> {
+    pub(super) fn new(client: &'c Client) -> Self {
+        Options { client, pure: true, def: DefOptions::default() }
+    }
+
+    /// Whether the same function with the same arguments is one task, computed once (the default). Without, every call
+    /// is a task of its own: for functions that draw random numbers or have effects.
+    pub fn pure(mut self, pure: bool) -> Self {
+        self.pure = pure;
+        self
+    }
+
+    /// Larger first; 0 by default.
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.def.priority = priority;
+        self
+    }
+
+    /// How often a failed task is started again; 0 by default.
+    pub fn retries(mut self, retries: u16) -> Self {
+        self.def.retries = retries;
+        self
+    }
+
+    /// The only rank that may compute the task; a rank without slots never does.
+    pub fn on(mut self, rank: Rank) -> Self {
+        self.def.on = Some(rank);
+        self
+    }
+
+    /// As [`Client::submit`].
+    pub fn submit<M, F: TaskFn<M>, P: Args<F::Params>>(&self, function: F, args: P) -> Future<F::Output> {
+        self.client.submit_with(self.pure, self.def, function, args)
+    }
+
+    /// As [`Client::map`].
+    pub fn map<M, F, X>(&self, function: F, items: impl IntoIterator<Item = X>) -> Vec<Future<F::Output>>
+    where
+        F: TaskFn<M>,
+        (X,): Args<F::Params>,
+    {
+        self.client.map_with(self.pure, self.def, function, items.into_iter().map(|item| (item,)))
+    }
+
+    /// As [`Client::starmap`].
+    pub fn starmap<M, F, X>(&self, function: F, items: impl IntoIterator<Item = X>) -> Vec<Future<F::Output>>
+    where
+        F: TaskFn<M>,
+        X: Args<F::Params>,
+    {
+        self.client.map_with(self.pure, self.def, function, items)
+    }
+}

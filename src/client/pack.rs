@@ -1,0 +1,247 @@
+//! Arguments on their way into a submission: values, futures, vectors of futures.
+
+use super::future::{Future, Handle};
+use super::{Client, Scattered};
+use crate::call::value::{Data, Value};
+use crate::call::{bulk, code};
+use crate::codec;
+use crate::error::bounded;
+use crate::ids::TaskId;
+use crate::protocol::{
+    ARGS_MAX, ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_REFUSED, Blob, INLINE_MAX, Layout,
+    Output, push_argument, push_length,
+};
+use smallvec::SmallVec;
+use std::any::TypeId;
+use std::hash::Hash;
+use std::sync::Arc;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+
+/// An argument by value with a longer encoding becomes a result at rank 0 of its own. Eight of them fit in a message.
+const INLINE_ARGUMENT_MAX: usize = ARGS_MAX / 16;
+
+/// Arguments as they are packed.
+pub struct Pack<'c> {
+    client: &'c Client,
+    pub(super) args: SmallVec<[u8; 16]>,
+    pub(super) inputs: SmallVec<[TaskId; 2]>,
+    keys: SmallVec<[u128; 4]>,
+    /// Futures given by value, and values that have become results: held until the task that takes them is submitted.
+    held: SmallVec<[Arc<Handle>; 1]>,
+}
+
+impl<'c> Pack<'c> {
+    pub(super) fn new(client: &'c Client) -> Self {
+        Pack {
+            client,
+            args: SmallVec::new(),
+            inputs: SmallVec::new(),
+            keys: SmallVec::new(),
+            held: SmallVec::new(),
+        }
+    }
+
+    fn value<T: Data>(&mut self, value: T) {
+        let start = self.args.len();
+        if let Some((_, bytes)) = bulk::view(&value)
+            && bytes.len() > INLINE_ARGUMENT_MAX
+        {
+            return self.scatter(scattered(value));
+        }
+        // most arguments are shorter than 128 bytes: then their length is one byte, filled in afterwards
+        self.args.push(ARGUMENT_INLINE);
+        self.args.push(0);
+        if let Err(error) = codec::encode_into(&value, &mut self.args) {
+            return self.refuse(start, &error.to_string());
+        }
+        let length = self.args.len() - start - 2;
+        if length < 0x80 {
+            self.args[start + 1] = length as u8;
+            return;
+        }
+        let encoded = self.args[start + 2..].to_vec();
+        self.args.truncate(start);
+        if length <= INLINE_ARGUMENT_MAX {
+            push_argument(&mut self.args, &encoded);
+        } else {
+            let output = Output::Stored { nbytes: length as u64, layout: Layout::Encoded };
+            let key = value_key::<T>(&Layout::Encoded, &encoded);
+            self.scatter(Scattered { key, output, value: Some(Value::from_encoded(encoded)) });
+        }
+    }
+
+    fn scatter(&mut self, scattered: Scattered) {
+        let handle = self.client.scatter_value(scattered);
+        self.input(&handle);
+        self.held.push(handle);
+    }
+
+    fn input(&mut self, handle: &Handle) {
+        self.args.push(ARGUMENT_INPUT);
+        self.inputs.push(handle.task);
+        self.keys.push(handle.key);
+    }
+
+    fn inputs<'a, T: Data>(&mut self, futures: impl ExactSizeIterator<Item = &'a Future<T>>) {
+        self.args.push(ARGUMENT_INPUTS);
+        push_length(&mut self.args, futures.len());
+        self.args.extend_from_slice(&code::collector_of::<T>().to_le_bytes());
+        for future in futures {
+            self.inputs.push(future.handle.task);
+            self.keys.push(future.handle.key);
+        }
+    }
+
+    fn refuse(&mut self, start: usize, why: &str) {
+        self.args.truncate(start);
+        self.args.push(ARGUMENT_REFUSED);
+        self.args.extend_from_slice(bounded(why.to_owned()).as_bytes());
+    }
+
+    /// What has to be kept until the submission is on its way.
+    pub(super) fn take_held(&mut self) -> SmallVec<[Arc<Handle>; 1]> {
+        std::mem::take(&mut self.held)
+    }
+
+    /// The key of a task of the function at `offset` with these arguments.
+    pub(super) fn key(&self, offset: u64) -> u128 {
+        let mut text: SmallVec<[u8; 128]> = SmallVec::new();
+        text.extend_from_slice(&offset.to_le_bytes());
+        text.extend_from_slice(&self.args);
+        for key in &self.keys {
+            text.extend_from_slice(&key.to_le_bytes());
+        }
+        xxh3_128(&text)
+    }
+}
+
+/// A value with what rank 0 has to know to treat it as a result.
+pub(super) fn scattered<T: Data>(value: T) -> Scattered {
+    let outcome = match bulk::view(&value) {
+        Some((layout, bytes)) => Ok((value_key::<T>(&layout, bytes), layout, bytes.len() as u64)),
+        None => codec::encode(&value)
+            .map(|bytes| (value_key::<T>(&Layout::Encoded, &bytes), Layout::Encoded, bytes.len() as u64)),
+    };
+    match outcome {
+        Ok((key, layout, nbytes)) if nbytes as usize > INLINE_MAX => {
+            Scattered { key, output: Output::Stored { nbytes, layout }, value: Some(Value::new(value)) }
+        }
+        Ok((key, ..)) => {
+            let bytes = codec::encode(&value).unwrap_or_default();
+            Scattered { key, output: Output::Inline(Blob::new(&bytes)), value: None }
+        }
+        // whoever takes it gets an error when the empty bytes are decoded
+        Err(error) => {
+            let key = value_key::<T>(&Layout::Encoded, error.to_string().as_bytes());
+            Scattered { key, output: Output::Inline(Blob::default()), value: None }
+        }
+    }
+}
+
+/// The key of a value: equal bytes of another type or shape are another value.
+fn value_key<T: 'static>(layout: &Layout, bytes: &[u8]) -> u128 {
+    let mut hash = Xxh3::new();
+    TypeId::of::<T>().hash(&mut hash);
+    if let Layout::Bulk { shape, .. } = layout {
+        shape.hash(&mut hash);
+    }
+    hash.update(bytes);
+    hash.digest128()
+}
+
+/// What stands for a parameter of type `T`: a `T`, or futures.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot stand for a parameter of type `{T}`",
+    label = "expected a `{T}`, or a future of one",
+    note = "an argument is a value, a `Future`, a `&Future`, or a `Vec` of futures for a `Vec` parameter"
+)]
+pub trait Arg<T> {
+    /// Packs the argument.
+    fn pack(self, pack: &mut Pack<'_>);
+}
+
+impl<T: Data> Arg<T> for T {
+    fn pack(self, pack: &mut Pack<'_>) {
+        pack.value(self);
+    }
+}
+
+impl Arg<String> for &str {
+    fn pack(self, pack: &mut Pack<'_>) {
+        pack.value(self.to_owned());
+    }
+}
+
+impl<T: Data> Arg<T> for Future<T> {
+    fn pack(self, pack: &mut Pack<'_>) {
+        pack.input(&self.handle);
+        pack.held.push(self.handle);
+    }
+}
+
+impl<T: Data> Arg<T> for &Future<T> {
+    fn pack(self, pack: &mut Pack<'_>) {
+        pack.input(&self.handle);
+    }
+}
+
+impl<T: Data> Arg<Vec<T>> for Vec<Future<T>> {
+    fn pack(self, pack: &mut Pack<'_>) {
+        pack.inputs(self.iter());
+        pack.held.extend(self.into_iter().map(|future| future.handle));
+    }
+}
+
+impl<T: Data> Arg<Vec<T>> for &[Future<T>] {
+    fn pack(self, pack: &mut Pack<'_>) {
+        pack.inputs(self.iter());
+    }
+}
+
+impl<T: Data> Arg<Vec<T>> for &Vec<Future<T>> {
+    fn pack(self, pack: &mut Pack<'_>) {
+        pack.inputs(self.iter());
+    }
+}
+
+impl<T: Data> Arg<Vec<T>> for Vec<&Future<T>> {
+    fn pack(self, pack: &mut Pack<'_>) {
+        pack.inputs(self.into_iter());
+    }
+}
+
+/// A tuple of arguments for parameters of the types `P`.
+#[diagnostic::on_unimplemented(
+    message = "these arguments do not fit the task's parameters",
+    label = "expected a tuple of values or futures for the parameters `{P}`",
+    note = "a single argument is a tuple too: `(x,)`",
+    note = "an argument is a value, a `Future`, a `&Future`, or a `Vec` of futures for a `Vec` parameter"
+)]
+pub trait Args<P> {
+    /// Packs the arguments in order.
+    fn pack(self, pack: &mut Pack<'_>);
+}
+
+macro_rules! tuples {
+    ($(($($x:ident $p:ident),*))*) => {$(
+        impl<$($x: Arg<$p>, $p),*> Args<($($p,)*)> for ($($x,)*) {
+            #[allow(non_snake_case, unused_variables)]
+            fn pack(self, pack: &mut Pack<'_>) {
+                let ($($x,)*) = self;
+                $($x.pack(pack);)*
+            }
+        }
+    )*};
+}
+
+tuples! {
+    ()
+    (A P1)
+    (A P1, B P2)
+    (A P1, B P2, C P3)
+    (A P1, B P2, C P3, D P4)
+    (A P1, B P2, C P3, D P4, E P5)
+    (A P1, B P2, C P3, D P4, E P5, F P6)
+    (A P1, B P2, C P3, D P4, E P5, F P6, G P7)
+    (A P1, B P2, C P3, D P4, E P5, F P6, G P7, H P8)
+}

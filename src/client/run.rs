@@ -1,0 +1,221 @@
+//! Running a program's closure over all ranks of an MPI job.
+
+use super::Client;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::ids::Rank;
+use crate::runtime::head::{Head, Request};
+use crate::runtime::host;
+use crate::runtime::job::Place;
+use crate::runtime::links::Links;
+use crate::runtime::mailbox::{Mailbox, Waker};
+use crate::runtime::node::{Node, NodeError};
+use crate::runtime::pool::Pool;
+use crate::runtime::reactor::Reactor;
+use crate::runtime::start::{self, Meeting, Team};
+use crate::scheduler::RankInfo;
+use crate::transport::Transport;
+use crate::transport::mpi::{self, Communicator, MpiTransport, MpiWorld};
+use std::sync::Arc;
+
+/// Starts MPI, runs `body` on rank 0 with a client for all ranks, and ends MPI.
+///
+/// Every rank calls it, as its first use of MPI; only at rank 0 the closure runs, in a thread of its own, while the
+/// calling thread serves MPI. On the other ranks it computes tasks, and returns `Ok` when rank 0's closure has ended.
+/// Without `mpirun` there is one rank, which computes with all its cores.
+///
+/// ```no_run
+/// fn main() -> dtask::Result<()> {
+///     dtask::run(|client| {
+///         println!("{}", client.submit(|x: i64| x + 1, (1,)).result()?);
+///         Ok(())
+///     })
+/// }
+/// ```
+///
+/// # Errors
+/// What the closure returns.
+///
+/// # Panics
+/// When the closure does, after the other ranks have been told to leave.
+///
+/// When the ranks do not fit together (another executable, another version) the process prints one line on rank 0 and
+/// exits with code 3; when MPI fails later, all ranks are ended with code 3.
+pub fn run(body: impl FnOnce(&Client) -> Result<()> + Send) -> Result<()> {
+    run_with(&Config::default(), |client, _| body(client))
+}
+
+/// Like [`run`], with settings; the closure is also told who the ranks are.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(config: &Config, body: impl FnOnce(&Client, &Team) -> Result<()> + Send) -> Result<()> {
+    let started = MpiWorld::start().and_then(|world| {
+        if let Some(warning) = world.singleton_warning() {
+            log::warn!("{warning}");
+        }
+        let transport = world.transport().map_err(|error| Error::Startup(error.0))?;
+        Ok((world, transport))
+    });
+    let (world, transport) = match started {
+        Ok(started) => started,
+        Err(error) => leave(&error),
+    };
+    let host = world.host().to_owned();
+    let rank = transport.rank();
+    let (transport, outcome) = serve(transport, &host, config, true, body);
+    match outcome {
+        Ok(outcome) => {
+            if let Err(error) = world.shutdown(transport) {
+                give_up(rank, &host, &error.0);
+            }
+            outcome.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+        }
+        Err(error @ (Error::Startup(_) | Error::Refused)) => {
+            let _ = world.shutdown(transport); // the reason is told below
+            leave(&error)
+        }
+        Err(Error::Transport { message, .. }) => give_up(rank, &host, &message),
+        Err(error) => give_up(rank, &host, &error.to_string()),
+    }
+}
+
+/// Like [`run`], inside a program that has MPI already: works on a duplicate of `comm`, returns on every rank of it, and
+/// leaves MPI initialised and the program's own messages alone.
+///
+/// Must be called by the thread that may call MPI (`MPI_THREAD_FUNNELED` at least).
+///
+/// # Errors
+/// What the closure returns; [`Error::Startup`] when the ranks do not fit together or MPI lacks the thread level;
+/// [`Error::Transport`] when MPI fails, after which the program should call `MPI_Abort`: the other ranks wait.
+///
+/// # Panics
+/// When the closure does, after the other ranks have been told to leave.
+pub fn run_on(comm: &impl Communicator, body: impl FnOnce(&Client) -> Result<()> + Send) -> Result<()> {
+    mpi::check_thread()?;
+    let transport = MpiTransport::new(comm, mpi::PIECE_MAX).map_err(|error| Error::Startup(error.0))?;
+    let host = mpi::host_name();
+    let (transport, outcome) = serve(transport, &host, &Config::default(), false, |client, _| body(client));
+    let outcome = outcome?;
+    transport.close().map_err(|error| Error::Startup(error.0))?;
+    outcome.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+}
+
+type Panic = Box<dyn std::any::Any + Send>;
+type Closed = std::result::Result<Result<()>, Panic>;
+
+/// Ends the job when a reactor panics (a result's own `Drop` may): the other ranks, and the client, would wait for ever.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            mpi::abort(101);
+        }
+    }
+}
+
+/// Serves MPI on this thread until the run is over; on rank 0 with the closure in a thread beside it. With `fail_fast` a
+/// failure of MPI ends all ranks at once.
+fn serve<T: Transport>(
+    mut transport: T,
+    host: &str,
+    config: &Config,
+    fail_fast: bool,
+    body: impl FnOnce(&Client, &Team) -> Result<()> + Send,
+) -> (T, Result<Closed>) {
+    let _guard = AbortOnPanic;
+    let rank = transport.rank();
+    let meeting = match start::meet(&mut transport, start::hello(host), config) {
+        Ok(meeting) => meeting,
+        Err(error) => return (transport, Err(error)),
+    };
+    let Meeting { slots, team, early } = meeting;
+    let place = Place { rank, host: host.into() };
+    let waker = Waker::new();
+    let pool = match Pool::new(slots, place.clone(), waker.clone()) {
+        Ok(pool) => pool,
+        Err(error) => return (transport, Err(Error::Startup(format!("rank {rank} ({host}): {error}")))),
+    };
+    let ranks = transport.ranks();
+    let node = Node::new(place, slots, pool);
+    let own_core = slots == 0 && host::cores().len() > 1;
+    let fail =
+        |error: NodeError| Error::Transport { rank, host: host.to_owned(), message: error.to_string() };
+    let Some(team) = team else {
+        let mut reactor = Reactor::new(Links::new(transport), node, None).with_early(early);
+        let outcome = reactor.run(&waker, own_core).map_err(fail);
+        return (reactor.links.transport, outcome.map(|()| Ok(Ok(()))));
+    };
+    log_team(&team);
+    let mailbox = Mailbox::new(waker.clone());
+    let client = Client::new(mailbox.clone(), ranks);
+    let limits = host::memory_limits(&team.hellos);
+    let infos: Vec<RankInfo> = team
+        .slots
+        .iter()
+        .zip(limits)
+        .map(|(&slots, memory_limit)| RankInfo { slots, memory_limit })
+        .collect();
+    let head = Head::new(&infos);
+    let mut reactor = Reactor::new(Links::new(transport), node, Some((head, mailbox.clone())));
+    let outcome = std::thread::scope(|scope| {
+        let body_client = client.clone();
+        let body = scope.spawn(move || {
+            let _close = CloseAtEnd(mailbox);
+            body(&body_client, &team)
+        });
+        let _guard = AbortOnPanic;
+        let served = reactor.run(&waker, own_core).map_err(fail);
+        let why = match &served {
+            Ok(()) => "the closure given to `run` has returned".to_owned(),
+            Err(Error::Transport { message, .. }) => message.clone(),
+            Err(error) => error.to_string(),
+        };
+        if fail_fast && served.is_err() {
+            // the closure may be busy with something else for hours
+            give_up(rank, host, &why);
+        }
+        client.shared().close(&why);
+        if let Some((head, _)) = &mut reactor.head {
+            head.close(&why);
+        }
+        let closed = body.join();
+        served.map(|()| closed)
+    });
+    (reactor.links.transport, outcome)
+}
+
+/// Tells the reactor that the client's closure has ended, by a panic or not.
+struct CloseAtEnd(Arc<Mailbox<Request>>);
+
+impl Drop for CloseAtEnd {
+    fn drop(&mut self) {
+        self.0.push(Request::Close);
+    }
+}
+
+fn log_team(team: &Team) {
+    let (table, warning) = host::table(&team.hellos, &team.slots, host::online());
+    for line in table.lines() {
+        log::info!("{line}");
+    }
+    if let Some(warning) = warning {
+        log::warn!("{warning}");
+    }
+}
+
+/// Ends this process because the run cannot begin.
+fn leave(error: &Error) -> ! {
+    // one line for the whole job: rank 0's, or that of a rank that did not get so far
+    if !matches!(error, Error::Refused) {
+        eprintln!("dtask: {error}");
+    }
+    std::process::exit(3)
+}
+
+/// Ends all ranks because one of them cannot go on.
+fn give_up(rank: Rank, host: &str, message: &str) -> ! {
+    eprintln!("dtask: rank {rank} ({host}): {message}");
+    mpi::abort(3)
+}

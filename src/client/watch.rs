@@ -1,0 +1,46 @@
+//! Watching tasks end without waiting for them, and without their results.
+
+use super::Client;
+use super::future::{Future, want};
+use crate::error::{Error, Result, TaskError};
+use crate::runtime::wait::{Answer, Wait};
+use std::borrow::Borrow;
+use std::sync::Arc;
+
+/// How a task ended, without its result.
+pub type Ended = std::result::Result<(), Arc<TaskError>>;
+
+/// A number of tasks that are being watched.
+pub struct Watch {
+    wait: Arc<Wait>,
+}
+
+impl Watch {
+    /// Which of the tasks have ended, in the order of the futures; empty after [`Watch::take`] gave something.
+    pub fn ended(&self) -> Vec<bool> {
+        self.wait.answered()
+    }
+
+    /// How each task ended, in order, once all have; `None` before, and when it was taken already.
+    ///
+    /// # Errors
+    /// When the run has ended before the tasks.
+    pub fn take(&self) -> Option<Result<Vec<Ended>>> {
+        let outcome = |answer| match answer {
+            Answer::Failed(cause) => Ok(Err(cause)),
+            Answer::Closed(why) => Err(Error::Closed(why)),
+            Answer::Done | Answer::Inline(_) | Answer::Value(_) => Ok(Ok(())),
+        };
+        Some(self.wait.take()?.into_iter().map(outcome).collect())
+    }
+}
+
+impl Client {
+    /// Watches tasks end; nothing is moved.
+    ///
+    /// A future may be dropped as soon as its task has ended.
+    pub fn watch<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) -> Watch {
+        let futures: Vec<F> = futures.into_iter().collect();
+        Watch { wait: want(&self.shared, futures.iter().map(Borrow::borrow), false) }
+    }
+}

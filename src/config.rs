@@ -1,0 +1,20 @@
+//! What can be set for a run.
+
+use std::time::Duration;
+
+/// Settings of a run; every field has a default that fits most jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Tasks that rank 0 computes beside scheduling; without it none, or as many as it has cores if it is alone.
+    pub head_slots: Option<u32>,
+    /// Tasks that each other rank computes at a time; without it as many as it has cores.
+    pub slots: Option<u32>,
+    /// How long rank 0 waits for the others at the start.
+    pub patience: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config { head_slots: None, slots: None, patience: Duration::from_secs(120) }
+    }
+}

@@ -1,0 +1,488 @@
+//! Every message between ranks: this file is the specification.
+//!
+//! ```text
+//!   any rank ── Hello ──► rank 0 ── Welcome ──► all           start-up, once
+//!   rank 0   ── Order ──► a rank                               run, bring, release, …
+//!   a rank   ── Report ─► rank 0                               one batch a loop turn
+//!   any rank ── Peer ───► any rank, then raw bytes on a tag    results move rank to rank
+//! ```
+//!
+//! Messages travel in *frames* of at most [`FRAME_MAX`] bytes: one byte that says the kind, then messages of that kind
+//! one after the other. Frames of one pair of ranks arrive in the order they were sent. What is longer than a frame
+//! is bulk data: its receiver has posted the buffer before it asks (`Peer::Fetch`), so no bulk message arrives
+//! unexpected.
+
+use crate::codec;
+use crate::error::{CodecError, TaskError};
+use crate::ids::{Attempt, DefId, Rank, TaskId};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use smallvec::SmallVec;
+use std::fmt;
+
+/// Raised whenever a message changes; ranks with different versions do not meet.
+pub const VERSION: u32 = 1;
+/// The longest control frame, in bytes.
+pub const FRAME_MAX: usize = 64 * 1024;
+/// The longest encoding of a task's own arguments, in bytes; a longer argument becomes a result owned by rank 0.
+pub const ARGS_MAX: usize = 16 * 1024;
+/// Results of up to this many encoded bytes travel inside messages and live at rank 0.
+pub const INLINE_MAX: usize = 128;
+/// Inputs in one message; a task with more gets the rest in `Order::MoreInputs`.
+pub const INPUTS_MAX: usize = 256;
+
+/// A few bytes, without an allocation up to 16.
+#[derive(Default, PartialEq, Eq, Hash)]
+pub struct Blob(pub SmallVec<[u8; 16]>);
+
+impl Blob {
+    /// A copy of `bytes`.
+    pub fn new(bytes: &[u8]) -> Self {
+        Blob(SmallVec::from_slice(bytes))
+    }
+}
+
+impl Clone for Blob {
+    fn clone(&self) -> Self {
+        Blob::new(self) // at once, where the vector's own goes byte by byte
+    }
+}
+
+impl std::ops::Deref for Blob {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Blob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.len() {
+            0..=16 => write!(f, "{:02x?}", &self.0[..]),
+            n => write!(f, "{n} bytes"),
+        }
+    }
+}
+
+impl Serialize for Blob {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Blob;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bytes")
+            }
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Blob, E> {
+                Ok(Blob::new(bytes))
+            }
+            fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Blob, E> {
+                Ok(Blob(SmallVec::from_vec(bytes)))
+            }
+        }
+        deserializer.deserialize_bytes(Visitor)
+    }
+}
+
+/// A rank presents itself to rank 0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`VERSION`] of the sender.
+    pub version: u32,
+    /// Hash of the loaded code: ranks with another one run another executable.
+    pub code_hash: u64,
+    /// Host name.
+    pub host: String,
+    /// The cores that the rank may run on, ascending.
+    pub cores: Vec<u32>,
+    /// Bytes of memory of the host.
+    pub memory: u64,
+    /// Path of the executable, for the message when codes differ.
+    pub program: String,
+}
+
+/// Rank 0's answer to every `Hello`, once all have come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Welcome {
+    /// Begin, with this many slots for tasks.
+    Start {
+        /// Tasks that the receiver may compute at a time.
+        slots: u32,
+    },
+    /// The ranks do not fit together; leave with exit code 3. Rank 0 has said why.
+    Refused,
+}
+
+/// What many instances share; sent to a rank before the first of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definition {
+    /// The number that instances name it by.
+    pub def: DefId,
+    /// The function, as the offset of its record from the image's base.
+    pub function: u64,
+    /// The function's last name, for keys and messages.
+    pub name: String,
+    /// Arguments that all instances of a family share, put before each instance's own.
+    pub shared: Blob,
+}
+
+/// How the bytes of a result are to be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Layout {
+    /// Encoded by serde.
+    Encoded,
+    /// The memory of a vector or an array of numbers.
+    Bulk {
+        /// Which container: see `data::bulk`.
+        container: u8,
+        /// Which element type: see `data::bulk`.
+        element: u8,
+        /// Length along each axis.
+        shape: SmallVec<[u64; 2]>,
+    },
+}
+
+/// Where an input of a task comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Source {
+    /// The encoded value itself.
+    Inline(Blob),
+    /// It lies at the receiver of the order.
+    Here,
+    /// It lies at another rank, and is to be fetched from there.
+    At {
+        /// The rank to ask.
+        holder: Rank,
+        /// Exact size in bytes.
+        nbytes: u64,
+        /// How to read it; what the receive buffer is made from.
+        layout: Layout,
+    },
+}
+
+/// One input of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// The task whose result it is.
+    pub task: TaskId,
+    /// Where that result is.
+    pub source: Source,
+}
+
+/// One task to compute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunTask {
+    /// Its number.
+    pub task: TaskId,
+    /// Which start of it this is, from 1.
+    pub attempt: Attempt,
+    /// Its definition.
+    pub def: DefId,
+    /// Its own arguments, encoded; see `call::args`.
+    pub args: Blob,
+    /// The first of its inputs, in the order of its parameters.
+    pub inputs: Vec<Input>,
+    /// How many inputs follow in `MoreInputs`.
+    pub more: u32,
+}
+
+/// Rank 0 to a rank.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// Learn a definition.
+    Define(Definition),
+    /// Compute a task. Everything needed to fetch its inputs is inside.
+    Run(RunTask),
+    /// The rest of the inputs of the task of the last `Run`.
+    MoreInputs {
+        /// The task.
+        task: TaskId,
+        /// Its next inputs.
+        inputs: Vec<Input>,
+        /// How many inputs follow after these.
+        more: u32,
+    },
+    /// Compute `count` instances of a family: task `first + k` with the argument `index + k`.
+    RunRange {
+        /// The family's definition.
+        def: DefId,
+        /// The task of the first instance.
+        first: TaskId,
+        /// The index of the first instance.
+        index: u64,
+        /// How many.
+        count: u32,
+    },
+    /// Fetch a result without computing anything (the client asked for it).
+    Bring {
+        /// Whose result.
+        task: TaskId,
+        /// The rank to ask.
+        holder: Rank,
+        /// Exact size in bytes.
+        nbytes: u64,
+        /// How to read it.
+        layout: Layout,
+    },
+    /// Give back up to `count` tasks that have not started, the last ones first.
+    Retract {
+        /// How many at most.
+        count: u32,
+    },
+    /// Forget this result.
+    Release {
+        /// Whose result.
+        task: TaskId,
+    },
+    /// A rank has died: give up what was to come from it.
+    Lost {
+        /// The dead rank.
+        rank: Rank,
+    },
+    /// No more tasks: finish fetches, answer `Bye`, go on answering others.
+    Shutdown,
+    /// Every rank has said `Bye`, so nobody will ask for anything: leave when all is sent.
+    Leave,
+}
+
+/// A result as its maker reports it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Output {
+    /// The encoded value itself; the maker keeps nothing.
+    Inline(Blob),
+    /// It lies at the maker.
+    Stored {
+        /// Exact size in bytes.
+        nbytes: u64,
+        /// How to read it.
+        layout: Layout,
+    },
+}
+
+/// A rank to rank 0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Report {
+    /// A task has a result.
+    Finished {
+        /// Which.
+        task: TaskId,
+        /// Which start of it.
+        attempt: Attempt,
+        /// Time in the task's function, in nanoseconds, at most `u32::MAX` (4.3 s).
+        nanos: u32,
+        /// The result.
+        output: Output,
+    },
+    /// A task has failed.
+    Failed {
+        /// Which.
+        task: TaskId,
+        /// Which start of it.
+        attempt: Attempt,
+        /// Why.
+        error: TaskError,
+    },
+    /// A copy of this result is now here too.
+    Fetched {
+        /// Whose result.
+        task: TaskId,
+    },
+    /// This task has not started and is given back.
+    Retracted {
+        /// Which.
+        task: TaskId,
+        /// Which start of it.
+        attempt: Attempt,
+    },
+    /// The answer to `Retract` is complete.
+    RetractDone,
+    /// A result that `Bring` asked for cannot come: its holder has died.
+    NotBrought {
+        /// Whose result.
+        task: TaskId,
+    },
+    /// The answer to `Shutdown`: nothing is computed nor fetched here any more.
+    Bye,
+}
+
+/// Any rank to any rank.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Peer {
+    /// Send me this result on `tag`; my receive is posted.
+    Fetch {
+        /// Whose result.
+        task: TaskId,
+        /// Chosen by the asker, unique among its transfers in flight.
+        tag: u32,
+    },
+}
+
+/// One frame, decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// To rank 0 at start-up.
+    Hello(Hello),
+    /// From rank 0 at start-up.
+    Welcome(Welcome),
+    /// From rank 0.
+    Orders(Vec<Order>),
+    /// To rank 0.
+    Reports(Vec<Report>),
+    /// Between any ranks.
+    Peers(Vec<Peer>),
+}
+
+/// What a frame carries; its first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// [`Hello`]
+    Hello = 1,
+    /// [`Welcome`]
+    Welcome = 2,
+    /// [`Order`]
+    Orders = 3,
+    /// [`Report`]
+    Reports = 4,
+    /// [`Peer`]
+    Peers = 5,
+}
+
+/// A message that can be put into a frame.
+pub trait Message: Serialize {
+    /// The kind of frame that it travels in.
+    const KIND: Kind;
+}
+
+impl Message for Hello {
+    const KIND: Kind = Kind::Hello;
+}
+impl Message for Welcome {
+    const KIND: Kind = Kind::Welcome;
+}
+impl Message for Order {
+    const KIND: Kind = Kind::Orders;
+}
+impl Message for Report {
+    const KIND: Kind = Kind::Reports;
+}
+impl Message for Peer {
+    const KIND: Kind = Kind::Peers;
+}
+
+/// Appends `message` to the open frame `frame` (empty: begins one).
+///
+/// Returns the frame that was closed because the message did not fit behind it, or was of another kind.
+///
+/// # Errors
+/// When the message alone is longer than [`FRAME_MAX`]: senders split what can grow, so that is a bug. The open frame
+/// is left as it was.
+pub fn append<M: Message>(frame: &mut Vec<u8>, message: &M) -> Result<Option<Vec<u8>>, CodecError> {
+    let start = frame.len();
+    if start == 0 {
+        frame.push(M::KIND as u8);
+    }
+    let body = frame.len();
+    if let Err(error) = codec::encode_into(message, frame) {
+        frame.truncate(start);
+        return Err(error);
+    }
+    let length = frame.len() - body;
+    if length + 1 > FRAME_MAX {
+        frame.truncate(start);
+        return Err(CodecError::encode(format!("a message of {length} bytes in a frame of {FRAME_MAX}")));
+    }
+    if frame.len() <= FRAME_MAX && frame.first() == Some(&(M::KIND as u8)) {
+        return Ok(None);
+    }
+    let mut next = Vec::with_capacity(FRAME_MAX.min(4 * (length + 1)));
+    next.push(M::KIND as u8);
+    next.extend_from_slice(&frame[body..]);
+    frame.truncate(start);
+    Ok(Some(std::mem::replace(frame, next)))
+}
+
+/// Decodes a frame; damaged bytes are an error, never a panic.
+///
+/// # Errors
+/// When the kind is unknown, or a message is damaged.
+pub fn decode(frame: &[u8]) -> Result<Frame, CodecError> {
+    let (&kind, mut rest) = frame.split_first().ok_or_else(|| CodecError::decode("an empty frame"))?;
+    match kind {
+        k if k == Kind::Hello as u8 => Ok(Frame::Hello(codec::decode(rest)?)),
+        k if k == Kind::Welcome as u8 => Ok(Frame::Welcome(codec::decode(rest)?)),
+        k if k == Kind::Orders as u8 => Ok(Frame::Orders(all(&mut rest)?)),
+        k if k == Kind::Reports as u8 => Ok(Frame::Reports(all(&mut rest)?)),
+        k if k == Kind::Peers as u8 => Ok(Frame::Peers(all(&mut rest)?)),
+        k => Err(CodecError::decode(format!("a frame of unknown kind {k}"))),
+    }
+}
+
+fn all<M: de::DeserializeOwned>(bytes: &mut &[u8]) -> Result<Vec<M>, CodecError> {
+    let mut messages = Vec::new();
+    while !bytes.is_empty() {
+        messages.push(codec::decode_next(bytes)?);
+    }
+    Ok(messages)
+}
+
+/// The own arguments of instance `index` of a family: its index, as an inline argument.
+pub fn index_argument(index: u64) -> Blob {
+    let mut blob = SmallVec::new();
+    blob.extend_from_slice(&[ARGUMENT_INLINE, 0]);
+    if codec::encode_into(&index, &mut blob).is_ok() {
+        blob[1] = blob.len() as u8 - 2; // a number takes a few bytes, so its length takes one
+    }
+    Blob(blob)
+}
+
+/// First byte of an argument: its encoded value follows, after its length.
+pub const ARGUMENT_INLINE: u8 = 0;
+/// First byte of an argument: it is the next input.
+pub const ARGUMENT_INPUT: u8 = 1;
+/// First byte of an argument: it is the next inputs, as many as the number that follows says.
+pub const ARGUMENT_INPUTS: u8 = 2;
+
+/// First byte of an argument that the client could not encode; the reason follows.
+pub const ARGUMENT_REFUSED: u8 = 3;
+
+/// Appends one argument by value to the encoding of a task's arguments.
+pub fn push_argument(args: &mut SmallVec<[u8; 16]>, encoded: &[u8]) {
+    args.push(ARGUMENT_INLINE);
+    push_length(args, encoded.len());
+    args.extend_from_slice(encoded);
+}
+
+/// Appends a length: seven bits a byte, the lowest first, the top bit set on all but the last.
+pub fn push_length(args: &mut SmallVec<[u8; 16]>, mut length: usize) {
+    while length >= 0x80 {
+        args.push((length & 0x7F) as u8 | 0x80);
+        length >>= 7;
+    }
+    args.push(length as u8);
+}
+
+/// Takes a length that [`push_length`] wrote from the front of `args`.
+///
+/// # Errors
+/// When the bytes end too early or the number is too large.
+pub fn take_length(args: &mut &[u8]) -> Result<usize, CodecError> {
+    let mut length = 0usize;
+    for shift in (0..usize::BITS).step_by(7) {
+        let (&byte, rest) = args.split_first().ok_or_else(|| CodecError::decode("a length is cut off"))?;
+        *args = rest;
+        let bits = usize::from(byte & 0x7F);
+        if bits.leading_zeros() < shift {
+            break;
+        }
+        length |= bits << shift;
+        if byte & 0x80 == 0 {
+            return Ok(length);
+        }
+    }
+    Err(CodecError::decode("a length is too large"))
+}

@@ -1,0 +1,154 @@
+//! What a rank knows of its host, and how slots are shared between ranks.
+
+use crate::ids::Rank;
+use crate::protocol::Hello;
+
+/// The cores that this thread may run on, ascending.
+pub fn cores() -> Vec<u32> {
+    match rustix::thread::sched_getaffinity(None) {
+        Ok(set) => {
+            (0..rustix::thread::CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).map(|c| c as u32).collect()
+        }
+        Err(_) => (0..std::thread::available_parallelism().map_or(1, |n| n.get() as u32)).collect(),
+    }
+}
+
+/// How many cores the host has, whether this thread may use them or not.
+pub fn online() -> usize {
+    let list = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
+    let count = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(last.parse::<usize>().ok()? + 1 - first.parse::<usize>().ok()?)
+    };
+    list.trim().split(',').filter_map(count).sum()
+}
+
+/// Bytes of memory of the host.
+pub fn memory() -> u64 {
+    let info = rustix::system::sysinfo();
+    // of another width on other machines
+    #[allow(clippy::useless_conversion)]
+    u64::from(info.totalram).saturating_mul(u64::from(info.mem_unit))
+}
+
+/// Cores in the notation of `taskset`: `0-3,8`.
+pub fn core_list(cores: &[u32]) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut rest = cores;
+    while let Some(&first) = rest.first() {
+        let length = rest.iter().zip(first..).take_while(|(core, expected)| *core == expected).count().max(1);
+        let last = rest[length - 1];
+        parts.push(if length > 1 { format!("{first}-{last}") } else { first.to_string() });
+        rest = &rest[length..];
+    }
+    parts.join(",")
+}
+
+/// Slots of each rank: the cores of its mask, shared between the ranks of its host that have the same mask and compute.
+///
+/// Rank 0 computes only if it is alone, or as many tasks at a time as `head_slots` says.
+pub fn slots(hellos: &[Hello], head_slots: Option<u32>) -> Vec<u32> {
+    let alone = hellos.len() == 1;
+    let computes = |rank: usize| rank > 0 || (alone && head_slots.is_none());
+    (0..hellos.len())
+        .map(|rank| {
+            if !computes(rank) {
+                return head_slots.unwrap_or(0);
+            }
+            let hello = &hellos[rank];
+            let alike = |other: &usize| {
+                computes(*other) && hellos[*other].host == hello.host && hellos[*other].cores == hello.cores
+            };
+            let all: Vec<usize> = (0..hellos.len()).filter(alike).collect();
+            let place = all.iter().position(|&other| other == rank).unwrap_or(0);
+            let (cores, ranks) = (hello.cores.len(), all.len().max(1));
+            (cores / ranks + usize::from(place < cores % ranks)).max(1) as u32
+        })
+        .collect()
+}
+
+/// Memory limits of each rank for results: 60 % of its share of its host's memory.
+pub fn memory_limits(hellos: &[Hello]) -> Vec<u64> {
+    let share = |hello: &Hello| {
+        let ranks = hellos.iter().filter(|other| other.host == hello.host).count() as u64;
+        hello.memory / ranks.max(1) / 10 * 6
+    };
+    hellos.iter().map(share).collect()
+}
+
+/// The table of ranks for the log, and a warning where `mpirun` has bound ranks so that cores of a host of `online` cores
+/// lie idle.
+pub fn table(hellos: &[Hello], slots: &[u32], online: usize) -> (String, Option<String>) {
+    let width = hellos.iter().map(|hello| hello.host.len()).max().unwrap_or(0).max(4);
+    let mut text = format!("rank  {:width$}  slots  cores", "host");
+    for (rank, (hello, slots)) in hellos.iter().zip(slots).enumerate() {
+        let role = match (rank, slots) {
+            (0, 0) => "  (schedules)",
+            (0, _) => "  (schedules and computes)",
+            _ => "",
+        };
+        text += &format!("\n{rank:>4}  {:width$}  {slots:>5}  {}{role}", hello.host, core_list(&hello.cores));
+    }
+    let bound = |(rank, hello): (usize, &Hello)| {
+        let masks = hellos.iter().filter(|other| other.host == hello.host).map(|other| &other.cores);
+        let used: std::collections::BTreeSet<u32> = masks.flatten().copied().collect();
+        (hello.cores.len() == 1 && used.len() < online).then_some(Rank(rank as u32))
+    };
+    let bound: Vec<Rank> = hellos.iter().enumerate().filter_map(bound).collect();
+    let warning = bound.first().map(|rank| {
+        let (count, total) = (bound.len(), hellos.len());
+        format!(
+            "{count} of {total} ranks (rank {rank} first) are bound to one core each, and other cores of their hosts lie \
+             idle: start with `mpirun --bind-to none`, or give each rank its cores with `--map-by slot:PE=<n>` (Slurm: \
+             `--cpus-per-task=<n>`)"
+        )
+    });
+    (text, warning)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hello(host: &str, cores: &[u32]) -> Hello {
+        Hello {
+            version: 1,
+            code_hash: 0,
+            host: host.into(),
+            cores: cores.to_vec(),
+            memory: 1000,
+            program: String::new(),
+        }
+    }
+
+    #[test]
+    fn cores_are_shared_between_ranks_with_the_same_mask_that_compute() {
+        let all = [0, 1, 2, 3, 4];
+        let hellos =
+            [hello("a", &all), hello("a", &all), hello("a", &all), hello("b", &all), hello("a", &[7])];
+        assert_eq!(slots(&hellos, None), [0, 3, 2, 5, 1]);
+        assert_eq!(slots(&hellos, Some(2)), [2, 3, 2, 5, 1]);
+        assert_eq!(slots(&hellos[..1], None), [5]);
+        assert_eq!(slots(&hellos[..1], Some(2)), [2]);
+        let crowd: Vec<Hello> = (0..4).map(|_| hello("a", &[0, 1])).collect();
+        assert_eq!(slots(&crowd, None), [0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn ranks_bound_to_one_core_each_are_warned_of_only_where_cores_lie_idle() {
+        let bound = [hello("a", &[0]), hello("a", &[1])];
+        assert!(table(&bound, &[0, 1], 8).1.unwrap().contains("2 of 2 ranks"));
+        assert_eq!(table(&bound, &[0, 1], 2).1, None);
+        let free = [hello("a", &[0, 1]), hello("a", &[0, 1])];
+        let (text, warning) = table(&free, &[0, 2], 8);
+        assert_eq!(warning, None);
+        assert_eq!(text.lines().nth(2), Some("   1  a         2  0-1"), "{text}");
+    }
+
+    #[test]
+    fn core_lists_are_short() {
+        assert_eq!(core_list(&[0, 1, 2, 3, 8]), "0-3,8");
+        assert_eq!(core_list(&[]), "");
+        assert_eq!(core_list(&[5, 7]), "5,7");
+    }
+}

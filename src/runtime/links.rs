@@ -1,0 +1,69 @@
+//! Frames to other ranks: messages of one turn to one rank travel together.
+
+use crate::error::CodecError;
+use crate::ids::Rank;
+use crate::protocol::{self, Message};
+use crate::transport::{Transport, TransportError};
+
+/// The transport with an open frame per rank.
+pub struct Links<T> {
+    /// The transport.
+    pub transport: T,
+    open: Vec<Vec<u8>>,
+    /// Ranks with an open frame.
+    waiting: Vec<Rank>,
+}
+
+/// A message could not be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The network refused.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The message could not be encoded.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+impl<T: Transport> Links<T> {
+    /// Links over `transport`.
+    pub fn new(transport: T) -> Self {
+        let open = (0..transport.ranks()).map(|_| Vec::new()).collect();
+        Links { transport, open, waiting: Vec::new() }
+    }
+
+    /// Puts `message` into the frame to `to`; a full frame leaves at once, the last one with [`Links::flush`].
+    ///
+    /// # Errors
+    /// When the message is longer than a frame, or the network refuses.
+    pub fn send<M: Message>(&mut self, to: Rank, message: &M) -> Result<(), LinkError> {
+        let Some(frame) = self.open.get_mut(to.index()) else {
+            return Err(TransportError(format!("a message to rank {to}, which does not exist")).into());
+        };
+        if frame.is_empty() {
+            if frame.capacity() == 0 {
+                *frame = self.transport.buffer();
+            }
+            self.waiting.push(to);
+        }
+        if let Some(full) = protocol::append(frame, message)? {
+            self.transport.send_control(to, full)?;
+        }
+        Ok(())
+    }
+
+    /// Sends all open frames.
+    ///
+    /// # Errors
+    /// When the network refuses.
+    pub fn flush(&mut self) -> Result<bool, TransportError> {
+        let moved = !self.waiting.is_empty();
+        while let Some(rank) = self.waiting.pop() {
+            let frame = std::mem::take(&mut self.open[rank.index()]);
+            if !frame.is_empty() {
+                self.transport.send_control(rank, frame)?;
+            }
+        }
+        Ok(moved)
+    }
+}

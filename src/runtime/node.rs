@@ -1,0 +1,308 @@
+//! Carries out what the worker's state machine decides: learn, fetch, give, compute.
+
+use super::job::{Job, Learnt, Place};
+use super::links::{LinkError, Links};
+use super::pool::{Compute, Done};
+use crate::call::{Value, bulk, code};
+use crate::error::{CodecError, ProtocolError};
+use crate::ids::{DefId, IdMap, Rank, TaskId};
+use crate::protocol::{Definition, Layout, Order, Output, Peer, Report, RunTask, Source};
+use crate::transport::{BulkTarget, Transport};
+use crate::worker::{Action, Event, Worker};
+use smallvec::SmallVec;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Fetches under way at once: enough to keep every link busy, and each has a tag of its own.
+pub const FETCHES_MAX: usize = 512;
+
+/// A fetch that waits for others to end.
+struct Postponed {
+    task: TaskId,
+    holder: Rank,
+    nbytes: u64,
+    layout: Layout,
+}
+
+/// A rank's store and what it does.
+pub struct Node<C> {
+    /// Where this is.
+    pub place: Place,
+    machine: Worker,
+    actions: Vec<Action>,
+    store: IdMap<TaskId, Value>,
+    defs: Vec<Option<Arc<Learnt>>>,
+    /// Who computes.
+    pub compute: C,
+    done: Vec<Done>,
+    /// Transfers asked for, by holder and tag.
+    fetching: IdMap<u64, TaskId>,
+    next_tag: u32,
+    postponed: VecDeque<Postponed>,
+    /// Fetches under way at once, at most; [`FETCHES_MAX`] but for tests.
+    pub fetches_max: usize,
+    /// To rank 0.
+    pub reports: Vec<Report>,
+}
+
+/// The shell could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// A message or the network failed.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// A bug of dtask, or a damaged message.
+    #[error("internal error: {0} (please report this)")]
+    Protocol(#[from] ProtocolError),
+    /// Bytes that could not be decoded.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+impl From<crate::transport::TransportError> for NodeError {
+    fn from(error: crate::transport::TransportError) -> Self {
+        NodeError::Link(error.into())
+    }
+}
+
+impl<C: Compute> Node<C> {
+    /// A node that computes `slots` tasks at a time with `compute`.
+    pub fn new(place: Place, slots: u32, compute: C) -> Self {
+        Node {
+            place,
+            machine: Worker::new(slots),
+            actions: Vec::new(),
+            store: IdMap::default(),
+            defs: Vec::new(),
+            compute,
+            done: Vec::new(),
+            fetching: IdMap::default(),
+            next_tag: 1,
+            postponed: VecDeque::new(),
+            fetches_max: FETCHES_MAX,
+            reports: Vec::new(),
+        }
+    }
+
+    /// The state machine, for checks.
+    pub fn machine(&self) -> &Worker {
+        &self.machine
+    }
+
+    /// The value of `task`, if it is here.
+    pub fn value(&self, task: TaskId) -> Option<&Value> {
+        self.store.get(&task)
+    }
+
+    /// Values in the store.
+    pub fn stored(&self) -> usize {
+        self.store.len()
+    }
+
+    /// Whether results that were asked for are still to come.
+    pub fn is_fetching(&self) -> bool {
+        !self.fetching.is_empty() || !self.postponed.is_empty()
+    }
+
+    /// Puts a value of the client into the store.
+    ///
+    /// # Errors
+    /// When the state machine refuses.
+    pub fn put<T: Transport>(
+        &mut self,
+        task: TaskId,
+        value: Value,
+        links: &mut Links<T>,
+    ) -> Result<(), NodeError> {
+        self.store.insert(task, value);
+        self.handle(Event::Put(task), links)
+    }
+
+    /// Carries out an order of rank 0.
+    ///
+    /// # Errors
+    /// When the network fails, or the order cannot be.
+    pub fn order<T: Transport>(&mut self, order: Order, links: &mut Links<T>) -> Result<(), NodeError> {
+        if let Order::Lost { rank } = &order {
+            links.transport.forget(*rank)?;
+            self.fetching.retain(|key, _| Rank((*key >> 32) as u32) != *rank);
+            self.postponed.retain(|fetch| fetch.holder != *rank);
+            self.handle(Event::Order(order), links)?;
+            return self.fetch_postponed(links);
+        }
+        self.handle(Event::Order(order), links)
+    }
+
+    /// Answers another rank.
+    ///
+    /// # Errors
+    /// When the network fails, or what is asked for is not here.
+    pub fn peer<T: Transport>(
+        &mut self,
+        by: Rank,
+        peer: Peer,
+        links: &mut Links<T>,
+    ) -> Result<(), NodeError> {
+        let Peer::Fetch { task, tag } = peer;
+        self.handle(Event::Asked { by, task, tag }, links)
+    }
+
+    /// Takes a result that was fetched.
+    ///
+    /// # Errors
+    /// When it was not asked for.
+    pub fn arrived<T: Transport>(
+        &mut self,
+        from: Rank,
+        tag: u32,
+        target: Box<dyn BulkTarget>,
+        links: &mut Links<T>,
+    ) -> Result<(), NodeError> {
+        let Some(task) = self.fetching.remove(&transfer(from, tag)) else {
+            return Ok(()); // given up when its sender was said to be dead
+        };
+        let value = target.into_any().downcast::<Value>();
+        let value = value.map_err(|_| ProtocolError(format!("{task:?} has arrived in foreign memory")))?;
+        self.store.insert(task, *value);
+        self.fetch_postponed(links)?;
+        self.handle(Event::Arrived(task), links)
+    }
+
+    /// Takes what compute threads have done; true if there was anything.
+    ///
+    /// # Errors
+    /// When the network fails.
+    pub fn collect<T: Transport>(&mut self, links: &mut Links<T>) -> Result<bool, NodeError> {
+        let mut done = std::mem::take(&mut self.done);
+        self.compute.collect(&mut done);
+        let any = !done.is_empty();
+        for done in done.drain(..) {
+            match done {
+                Done::Ended(ended) => {
+                    let output = ended.result.map(|(output, value)| {
+                        if let (Output::Stored { .. }, Some(value)) = (&output, value) {
+                            self.store.insert(ended.task, value);
+                        }
+                        output
+                    });
+                    let (task, attempt, nanos) = (ended.task, ended.attempt, ended.nanos);
+                    self.handle(Event::Computed { task, attempt, nanos, output }, links)?;
+                }
+                Done::Encoded { to, tag, value } => links.transport.send_bulk(to, tag, Arc::new(value?))?,
+            }
+        }
+        self.done = done;
+        Ok(any)
+    }
+
+    /// Starts tasks that can start.
+    ///
+    /// # Errors
+    /// When the network fails.
+    pub fn start<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), NodeError> {
+        self.machine.start(&mut self.actions);
+        self.act(links)
+    }
+
+    fn handle<T: Transport>(&mut self, event: Event, links: &mut Links<T>) -> Result<(), NodeError> {
+        self.machine.handle(event, &mut self.actions)?;
+        self.act(links)
+    }
+
+    fn act<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), NodeError> {
+        let mut actions = std::mem::take(&mut self.actions);
+        for action in actions.drain(..) {
+            match action {
+                Action::Learn(definition) => self.learn(definition),
+                Action::Execute(run) => self.execute(run)?,
+                Action::Fetch { task, holder, nbytes, layout } => {
+                    self.postponed.push_back(Postponed { task, holder, nbytes, layout });
+                    self.fetch_postponed(links)?;
+                }
+                Action::Give { to, task, tag } => self.give(to, task, tag, links)?,
+                Action::Report(report) => self.reports.push(report),
+                Action::Drop(task) => {
+                    self.store.remove(&task);
+                }
+            }
+        }
+        self.actions = actions;
+        Ok(())
+    }
+
+    fn learn(&mut self, definition: Definition) {
+        let Definition { def, function, name, shared } = definition;
+        if self.defs.len() <= def.index() {
+            self.defs.resize(def.index() + 1, None);
+        }
+        self.defs[def.index()] = Some(Arc::new(Learnt { function: code::find(function), name, shared }));
+    }
+
+    fn learnt(&self, def: DefId) -> Result<Arc<Learnt>, ProtocolError> {
+        let learnt = self.defs.get(def.index()).and_then(Option::clone);
+        learnt.ok_or_else(|| ProtocolError(format!("definition {def:?} was never sent here")))
+    }
+
+    fn execute(&mut self, run: RunTask) -> Result<(), NodeError> {
+        let learnt = self.learnt(run.def)?;
+        let mut inputs = SmallVec::with_capacity(run.inputs.len());
+        for input in &run.inputs {
+            inputs.push(match &input.source {
+                Source::Inline(bytes) => Value::from_encoded(bytes.to_vec()),
+                Source::Here | Source::At { .. } => {
+                    let value = self.store.get(&input.task).cloned();
+                    value.ok_or_else(|| {
+                        ProtocolError(format!("{:?} takes {:?}, which is not here", run.task, input.task))
+                    })?
+                }
+            });
+        }
+        let RunTask { task, attempt, def, args, .. } = run;
+        self.compute.execute(Job { task, attempt, def, learnt, args, inputs });
+        Ok(())
+    }
+
+    /// Starts fetches while not too many are under way.
+    fn fetch_postponed<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), NodeError> {
+        while self.fetching.len() < self.fetches_max
+            && let Some(Postponed { task, holder, nbytes, layout }) = self.postponed.pop_front()
+        {
+            let target = bulk::allocate(&layout, nbytes)?;
+            while self.fetching.contains_key(&transfer(holder, self.next_tag)) {
+                self.next_tag = next_tag(self.next_tag);
+            }
+            let tag = self.next_tag;
+            self.next_tag = next_tag(tag);
+            self.fetching.insert(transfer(holder, tag), task);
+            links.transport.receive_bulk(holder, tag, target)?;
+            links.send(holder, &Peer::Fetch { task, tag })?;
+        }
+        Ok(())
+    }
+
+    fn give<T: Transport>(
+        &mut self,
+        to: Rank,
+        task: TaskId,
+        tag: u32,
+        links: &mut Links<T>,
+    ) -> Result<(), NodeError> {
+        let value = self.store.get(&task).cloned();
+        let value = value.ok_or_else(|| ProtocolError(format!("{task:?} is to be given, but not here")))?;
+        if value.needs_encoding() {
+            self.compute.encode(value, to, tag);
+            return Ok(());
+        }
+        links.transport.send_bulk(to, tag, Arc::new(value))?;
+        Ok(())
+    }
+}
+
+fn transfer(from: Rank, tag: u32) -> u64 {
+    u64::from(from.0) << 32 | u64::from(tag)
+}
+
+/// Tags up to 2^15 are what every MPI offers.
+fn next_tag(tag: u32) -> u32 {
+    if tag >= 30_000 { 1 } else { tag + 1 }
+}

@@ -1,0 +1,221 @@
+//! One loop per rank, the only caller of the transport.
+
+use super::backoff::{Backoff, Idle};
+use super::head::{Head, Request};
+use super::links::Links;
+use super::mailbox::{Mailbox, Waker};
+use super::node::{Node, NodeError};
+use super::pool::Compute;
+use super::wait::Answer;
+use crate::error::ProtocolError;
+use crate::ids::{HEAD, Rank};
+use crate::protocol::{self, Frame, Order, Report};
+use crate::transport::{Arrival, Transport};
+use std::sync::Arc;
+
+/// How far a reactor is with leaving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Works.
+    Running,
+    /// Computes no more; `Bye` is still to be said when all fetches have ended.
+    Leaving,
+    /// Has said `Bye`; answers others until nobody will ask any more.
+    Serving,
+    /// All have said `Bye`: leaves when all is sent.
+    Last,
+}
+
+/// A rank: its node, on rank 0 the head, and the links to other ranks.
+pub struct Reactor<T, C> {
+    /// Frames and bulk data.
+    pub links: Links<T>,
+    /// What computes and stores.
+    pub node: Node<C>,
+    /// On rank 0, the scheduler with its client's mailbox.
+    pub head: Option<(Head, Arc<Mailbox<Request>>)>,
+    requests: Vec<Request>,
+    arrivals: Vec<Arrival>,
+    phase: Phase,
+}
+
+impl<T: Transport, C: Compute> Reactor<T, C> {
+    /// A reactor; with a head on rank 0.
+    pub fn new(links: Links<T>, node: Node<C>, head: Option<(Head, Arc<Mailbox<Request>>)>) -> Self {
+        Reactor { links, node, head, requests: Vec::new(), arrivals: Vec::new(), phase: Phase::Running }
+    }
+
+    /// The same reactor, for which something came already.
+    pub fn with_early(mut self, early: Vec<Arrival>) -> Self {
+        self.arrivals = early;
+        self
+    }
+
+    /// Takes what has come, decides, carries out; true if anything moved.
+    ///
+    /// # Errors
+    /// When the network fails, a peer breaks the protocol, or rank 0 has died.
+    pub fn turn(&mut self) -> Result<bool, NodeError> {
+        let mut moved = self.take_requests()?;
+        moved |= self.take_arrivals()?;
+        moved |= self.node.collect(&mut self.links)?;
+        if self.phase == Phase::Running {
+            if let Some((head, _)) = &mut self.head {
+                head.act(&mut self.node, &mut self.links)?;
+            }
+            self.node.start(&mut self.links)?;
+        }
+        self.send_reports()?;
+        moved |= self.leave()?;
+        moved |= self.links.flush()?;
+        Ok(moved)
+    }
+
+    fn take_requests(&mut self) -> Result<bool, NodeError> {
+        let Some((head, mailbox)) = &mut self.head else { return Ok(false) };
+        mailbox.drain(&mut self.requests);
+        let any = !self.requests.is_empty();
+        let mut outcome = Ok(());
+        for request in self.requests.drain(..) {
+            match (&outcome, request) {
+                (Ok(()), request) => outcome = head.request(request, &mut self.node, &mut self.links),
+                // whoever waits must be told that nothing will come
+                (Err(error), Request::Want { wait, index, .. }) => {
+                    wait.answer(index, Answer::Closed(error.to_string()));
+                }
+                _ => {}
+            }
+        }
+        outcome.map(|()| any)
+    }
+
+    fn take_arrivals(&mut self) -> Result<bool, NodeError> {
+        let mut arrivals = std::mem::take(&mut self.arrivals);
+        let moved = self.links.transport.poll(&mut arrivals)?;
+        for arrival in arrivals.drain(..) {
+            match arrival {
+                Arrival::Control { from, frame } => {
+                    let messages = protocol::decode(&frame).map_err(|error| damaged(from, &error))?;
+                    self.links.transport.recycle(frame);
+                    self.take_frame(from, messages)?;
+                }
+                Arrival::Bulk { from, tag, target } => {
+                    self.node.arrived(from, tag, target, &mut self.links)?
+                }
+                Arrival::Lost { rank: HEAD } => {
+                    return Err(ProtocolError("rank 0 has died, and with it the run".into()).into());
+                }
+                Arrival::Lost { rank } => {
+                    if let Some((head, _)) = &mut self.head {
+                        head.lost(rank)?;
+                    }
+                }
+            }
+        }
+        self.arrivals = arrivals;
+        Ok(moved)
+    }
+
+    fn take_frame(&mut self, from: Rank, frame: Frame) -> Result<(), NodeError> {
+        match (frame, &mut self.head) {
+            (Frame::Orders(orders), None) if from == HEAD => {
+                for order in orders {
+                    self.take_order(order)?;
+                }
+            }
+            (Frame::Reports(reports), Some((head, _))) => {
+                for report in reports {
+                    head.report(from, report)?;
+                }
+            }
+            (Frame::Peers(peers), _) => {
+                for peer in peers {
+                    self.node.peer(from, peer, &mut self.links)?;
+                }
+            }
+            (frame, _) => {
+                let kind = match frame {
+                    Frame::Hello(_) => "a hello after the start",
+                    Frame::Welcome(_) => "a welcome after the start",
+                    Frame::Orders(_) => "orders",
+                    Frame::Reports(_) => "reports",
+                    Frame::Peers(_) => "requests",
+                };
+                return Err(ProtocolError(format!("rank {from} has sent {kind}, which it may not")).into());
+            }
+        }
+        Ok(())
+    }
+
+    fn take_order(&mut self, order: Order) -> Result<(), NodeError> {
+        match order {
+            Order::Shutdown => self.phase = Phase::Leaving,
+            Order::Leave => self.phase = Phase::Last,
+            order => self.node.order(order, &mut self.links)?,
+        }
+        Ok(())
+    }
+
+    fn send_reports(&mut self) -> Result<(), NodeError> {
+        if self.head.is_none() {
+            for report in self.node.reports.drain(..) {
+                self.links.send(HEAD, &report)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the next step towards the end, if it is time.
+    fn leave(&mut self) -> Result<bool, NodeError> {
+        if let Some((head, _)) = &mut self.head {
+            if self.phase == Phase::Running && head.closing {
+                head.close("the closure given to `run` has returned");
+                head.send_all(&Order::Shutdown, &mut self.links)?;
+                self.phase = Phase::Serving;
+                return Ok(true);
+            }
+            if self.phase == Phase::Serving && head.is_deserted() && !self.node.is_fetching() {
+                head.send_all(&Order::Leave, &mut self.links)?;
+                self.phase = Phase::Last;
+                return Ok(true);
+            }
+        } else if self.phase == Phase::Leaving && !self.node.is_fetching() {
+            self.links.send(HEAD, &Report::Bye)?;
+            self.phase = Phase::Serving;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Whether everybody has said `Bye` and all is sent.
+    pub fn is_over(&self) -> bool {
+        self.phase == Phase::Last && self.links.transport.quiet()
+    }
+
+    /// Turns until the run is over, politely when there is nothing to do.
+    ///
+    /// # Errors
+    /// As [`Reactor::turn`].
+    pub fn run(&mut self, waker: &Waker, own_core: bool) -> Result<(), NodeError> {
+        let mut backoff = Backoff::new(own_core);
+        while !self.is_over() {
+            if self.turn()? {
+                backoff.reset();
+                continue;
+            }
+            match backoff.next(self.links.transport.bulk_in_flight()) {
+                Idle::Spin => std::hint::spin_loop(),
+                Idle::Yield => std::thread::yield_now(),
+                Idle::Sleep(limit) => waker.sleep(limit, || {
+                    let requests = self.head.as_ref().is_some_and(|(_, mailbox)| !mailbox.is_empty());
+                    requests || self.node.compute.has_done()
+                }),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn damaged(from: Rank, error: &crate::error::CodecError) -> ProtocolError {
+    ProtocolError(format!("a damaged message from rank {from}: {error}"))
+}

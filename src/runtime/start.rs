@@ -1,0 +1,213 @@
+//! The meeting of the ranks: each presents itself to rank 0, which sees whether they fit together.
+
+use super::host;
+use crate::call::code;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::ids::{HEAD, Rank};
+use crate::protocol::{self, Frame, Hello, VERSION, Welcome};
+use crate::transport::{Arrival, Transport};
+use std::time::{Duration, Instant};
+
+/// What a rank knows after the meeting.
+pub struct Meeting {
+    /// Tasks that this rank computes at a time.
+    pub slots: u32,
+    /// At rank 0, all ranks and their slots.
+    pub team: Option<Team>,
+    /// What came behind the welcome.
+    pub early: Vec<Arrival>,
+}
+
+/// All ranks, as rank 0 knows them.
+#[derive(Debug, Clone)]
+pub struct Team {
+    /// How each has presented itself.
+    pub hellos: Vec<Hello>,
+    /// Tasks that each computes at a time.
+    pub slots: Vec<u32>,
+}
+
+/// This rank's own presentation.
+pub fn hello(host: &str) -> Hello {
+    let program = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
+    Hello {
+        version: VERSION,
+        code_hash: code::image().hash,
+        host: host.to_owned(),
+        cores: host::cores(),
+        memory: host::memory(),
+        program,
+    }
+}
+
+/// Meets the others.
+///
+/// # Errors
+/// At rank 0, when a rank does not come in time or runs another executable; at the others, when rank 0 refuses, in
+/// which case rank 0 says why.
+pub fn meet<T: Transport>(transport: &mut T, hello: Hello, config: &Config) -> Result<Meeting> {
+    if transport.rank() == HEAD {
+        let team = gather(transport, hello, config)?;
+        return Ok(Meeting { slots: team.slots[0], team: Some(team), early: Vec::new() });
+    }
+    let program = hello.program.clone();
+    send(transport, HEAD, &hello)?;
+    let mut early = Vec::new();
+    let mut looks = 0;
+    loop {
+        poll(transport, &mut early, &mut looks)?;
+        if early.is_empty() {
+            continue;
+        }
+        let Arrival::Control { from: HEAD, frame } = early.remove(0) else {
+            return Err(Error::Startup(format!("{program}: something came before the welcome of rank 0")));
+        };
+        return match protocol::decode(&frame) {
+            Ok(Frame::Welcome(Welcome::Start { slots })) => Ok(Meeting { slots, team: None, early }),
+            Ok(Frame::Welcome(Welcome::Refused)) => Err(Error::Refused),
+            _ => Err(Error::Startup(format!(
+                "{program}: rank 0 does not speak this version of dtask's protocol"
+            ))),
+        };
+    }
+}
+
+fn gather<T: Transport>(transport: &mut T, own: Hello, config: &Config) -> Result<Team> {
+    let ranks = transport.ranks();
+    let mut hellos: Vec<Option<Hello>> = vec![None; ranks];
+    let mut foreign = None;
+    hellos[0] = Some(own);
+    let begin = Instant::now();
+    let (mut arrivals, mut looks, mut missing) = (Vec::new(), 0, ranks - 1);
+    while missing > 0 {
+        poll(transport, &mut arrivals, &mut looks)?;
+        for arrival in arrivals.drain(..) {
+            match arrival {
+                Arrival::Control { from, frame } => {
+                    match protocol::decode(&frame) {
+                        Ok(Frame::Hello(hello)) => hellos[from.index()] = Some(hello),
+                        _ => foreign = foreign.or(Some(from)),
+                    }
+                    missing -= 1;
+                }
+                Arrival::Lost { rank } => {
+                    return Err(absent(&hellos, format!("rank {rank} died before the run began")));
+                }
+                Arrival::Bulk { .. } => {}
+            }
+        }
+        if begin.elapsed() > config.patience {
+            let missing: Vec<String> =
+                (0..ranks).filter(|&rank| hellos[rank].is_none()).map(|rank| rank.to_string()).collect();
+            let message = format!(
+                "rank {} did not come within {:?}: look for its messages, and whether its host is up",
+                missing.join(", "),
+                config.patience
+            );
+            return Err(absent(&hellos, message));
+        }
+    }
+    let present: Vec<Hello> = hellos.iter().flatten().cloned().collect();
+    let wrong = foreign
+        .map(|rank| format!("rank {rank} does not speak this version of dtask's protocol: start the same program on all ranks"))
+        .or_else(|| mismatch(&present));
+    if let Some(why) = wrong {
+        for rank in 1..ranks {
+            send(transport, Rank(rank as u32), &Welcome::Refused)?;
+        }
+        return Err(Error::Startup(why));
+    }
+    let mut slots = host::slots(&present, config.head_slots);
+    if let Some(count) = config.slots {
+        slots[1..].fill(count.max(1));
+    }
+    if slots == [0] {
+        return Err(Error::Startup(
+            "no rank computes: leave out `--head-slots 0` (`Config::head_slots`), or start more ranks".into(),
+        ));
+    }
+    for (rank, &slots) in slots.iter().enumerate().skip(1) {
+        send(transport, Rank(rank as u32), &Welcome::Start { slots })?;
+    }
+    Ok(Team { hellos: present, slots })
+}
+
+/// Without all ranks there is no orderly end either.
+fn absent(hellos: &[Option<Hello>], message: String) -> Error {
+    let host = hellos[0].as_ref().map(|hello| hello.host.clone()).unwrap_or_default();
+    Error::Transport { rank: HEAD, host, message }
+}
+
+/// Why these ranks cannot work together, if they cannot.
+fn mismatch(hellos: &[Hello]) -> Option<String> {
+    let first = hellos.first()?;
+    let other = |hello: &&Hello| (hello.version, hello.code_hash) != (first.version, first.code_hash);
+    let rank = hellos.iter().position(|hello| other(&hello))?;
+    let hello = &hellos[rank];
+    Some(format!(
+        "rank {rank} ({}) runs another executable than rank 0 ({}): {} there, {} here. Start the same build on all ranks",
+        hello.host, first.host, hello.program, first.program
+    ))
+}
+
+fn send<T: Transport, M: protocol::Message>(transport: &mut T, to: Rank, message: &M) -> Result<()> {
+    let mut frame = Vec::new();
+    protocol::append(&mut frame, message)?;
+    transport.send_control(to, frame).map_err(|error| Error::Startup(error.0))
+}
+
+/// One look at the network; sleeps when there was nothing for some time.
+fn poll<T: Transport>(transport: &mut T, arrivals: &mut Vec<Arrival>, looks: &mut u32) -> Result<()> {
+    if transport.poll(arrivals).map_err(|error| Error::Startup(error.0))? {
+        *looks = 0;
+        return Ok(());
+    }
+    *looks += 1;
+    if *looks < 100 {
+        std::thread::yield_now();
+    } else {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::sim::SimNetwork;
+
+    fn meet_two(change: impl Fn(&mut Hello)) -> Result<Team> {
+        let network = SimNetwork::new(2, 1);
+        let mut second = hello("there");
+        change(&mut second);
+        let mut frame = Vec::new();
+        protocol::append(&mut frame, &second).unwrap();
+        network.endpoint(Rank(1)).send_control(HEAD, frame).unwrap();
+        gather(&mut network.endpoint(HEAD), hello("here"), &Config::default())
+    }
+
+    #[test]
+    fn ranks_of_one_build_meet_and_others_are_refused_in_one_line() {
+        assert_eq!(meet_two(|_| ()).unwrap().hellos.len(), 2);
+        let error = meet_two(|hello| {
+            hello.code_hash ^= 1;
+            hello.program = "/old/app".into();
+        });
+        let text = error.unwrap_err().to_string();
+        assert!(
+            text.contains("rank 1 (there) runs another executable") && text.contains("/old/app"),
+            "{text}"
+        );
+        assert!(!text.contains('\n'));
+        assert!(meet_two(|hello| hello.version += 1).is_err());
+    }
+
+    #[test]
+    fn a_rank_that_does_not_come_is_named() {
+        let network = SimNetwork::new(3, 1);
+        let config = Config { patience: Duration::ZERO, ..Config::default() };
+        let text = gather(&mut network.endpoint(HEAD), hello("here"), &config).unwrap_err().to_string();
+        assert!(text.contains("rank 1, 2 did not come"), "{text}");
+    }
+}

@@ -1,0 +1,133 @@
+//! Every invariant of the scheduler as code; run after each event in tests.
+
+use super::Scheduler;
+use super::task::{State, Want};
+use crate::ids::TaskId;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Scheduler {
+    /// Verifies the whole state; the text says what does not hold. Takes time in proportion to the number of tasks.
+    ///
+    /// # Errors
+    /// The first invariant that does not hold.
+    pub fn check(&self) -> Result<(), String> {
+        let mut pending: BTreeMap<TaskId, u32> = BTreeMap::new();
+        let mut lineage: BTreeMap<TaskId, u32> = BTreeMap::new();
+        let mut waiting: BTreeMap<TaskId, Vec<TaskId>> = BTreeMap::new();
+        for (task, record) in self.tasks.iter() {
+            if record.want == Want::Bringing {
+                *pending.entry(task).or_default() += 1;
+            }
+            for &input in &record.inputs {
+                *lineage.entry(input).or_default() += 1;
+                let unfinished =
+                    matches!(record.state, State::Blocked { .. } | State::Ready | State::Assigned { .. });
+                if unfinished {
+                    *pending.entry(input).or_default() += 1;
+                }
+                if matches!(record.state, State::Blocked { .. })
+                    && !self.tasks.get(input).is_some_and(|input| input.has_result())
+                {
+                    waiting.entry(input).or_default().push(task);
+                }
+            }
+        }
+        for (task, record) in self.tasks.iter() {
+            let wrong = |what: &str, is: u32, should: u32| {
+                Err(format!("{task:?} ({:?}): {what} is {is}, should be {should}", record.state))
+            };
+            let should = pending.get(&task).copied().unwrap_or(0);
+            if record.pending != should {
+                return wrong("pending", record.pending, should);
+            }
+            let should = lineage.get(&task).copied().unwrap_or(0);
+            if record.lineage != should {
+                return wrong("lineage", record.lineage, should);
+            }
+            self.check_state(task)?;
+            let mut is: Vec<TaskId> = record.waiting.iter().collect();
+            is.retain(|&consumer| {
+                let consumer = self.tasks.get(consumer).map(|consumer| &consumer.state);
+                matches!(consumer, Some(State::Blocked { .. }))
+            });
+            is.sort_unstable();
+            let mut should = waiting.remove(&task).unwrap_or_default();
+            should.sort_unstable();
+            if is != should {
+                return Err(format!("{task:?}: waiting are {is:?}, should be {should:?}"));
+            }
+        }
+        self.check_ready()?;
+        self.check_workers()
+    }
+
+    /// A ready task that no queue knows would never start.
+    fn check_ready(&self) -> Result<(), String> {
+        let mut queued: BTreeSet<TaskId> = self.ready.tasks().collect();
+        queued.extend(self.workers.iter().flat_map(|(_, worker)| worker.pinned.iter().copied()));
+        match self.tasks.iter().find(|(task, record)| record.state == State::Ready && !queued.contains(task))
+        {
+            Some((task, _)) => Err(format!("{task:?} is ready, but in no queue")),
+            None => Ok(()),
+        }
+    }
+
+    fn check_state(&self, task: TaskId) -> Result<(), String> {
+        let Some(record) = self.tasks.get(task) else { return Ok(()) };
+        let missing = record
+            .inputs
+            .iter()
+            .filter(|&&input| !self.tasks.get(input).is_some_and(|i| i.has_result()))
+            .count();
+        match &record.state {
+            State::Blocked { missing: noted } if *noted as usize != missing || missing == 0 => {
+                Err(format!("{task:?}: {noted} inputs noted as missing, {missing} are"))
+            }
+            State::Ready if missing > 0 => Err(format!("{task:?} is ready, but misses {missing} inputs")),
+            State::Stored(copies) if copies.holders.is_empty() => Err(format!("{task:?} is stored nowhere")),
+            State::Inline(_) | State::Stored(_) if record.is_unneeded() => {
+                Err(format!("{task:?} has a result that nobody needs"))
+            }
+            State::Inline(_) | State::Failed(_) if !record.inputs.is_empty() => {
+                Err(format!("{task:?} ({:?}) still names its inputs", record.state))
+            }
+            State::Released | State::Failed(_) if record.is_unneeded() && record.lineage == 0 => {
+                Err(format!("{task:?} ({:?}) should have no record", record.state))
+            }
+            State::Released if !record.is_unneeded() => Err(format!("{task:?} is released, but needed")),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_workers(&self) -> Result<(), String> {
+        let mut total = 0;
+        for (rank, worker) in self.workers.iter() {
+            let (mut assigned, mut load, mut stored) = (0u32, 0u64, 0u64);
+            for (_, record) in self.tasks.iter() {
+                match &record.state {
+                    State::Assigned { rank: at, cost } if *at == rank => {
+                        assigned += 1;
+                        load += u64::from(*cost);
+                    }
+                    State::Stored(copies) if copies.holders.contains(rank) => stored += copies.nbytes,
+                    _ => {}
+                }
+            }
+            let is = (worker.assigned, worker.load, worker.stored);
+            if is != (assigned, load, stored) {
+                return Err(format!(
+                    "rank {rank}: (assigned, load, stored) is {is:?}, should be {:?}",
+                    (assigned, load, stored)
+                ));
+            }
+            if !worker.alive && (assigned > 0 || stored > 0) {
+                return Err(format!("rank {rank} is dead, but has tasks or results"));
+            }
+            total += u64::from(assigned);
+        }
+        if total != self.workers.total_assigned() {
+            return Err(format!("{} tasks assigned, should be {total}", self.workers.total_assigned()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! What the scheduler is told and what it answers.
+
+use crate::error::TaskError;
+use crate::ids::{DefId, Rank, TaskId};
+use crate::protocol::{Blob, Definition, Layout, Order, Output, Report};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// What the scheduler knows of a rank from the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RankInfo {
+    /// Tasks that it computes at a time; 0 for a rank that only holds results.
+    pub slots: u32,
+    /// Bytes of results above which it gets no more tasks without inputs.
+    pub memory_limit: u64,
+}
+
+/// What all tasks of a definition share at the scheduler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct DefOptions {
+    /// Larger first; before every other criterion.
+    pub priority: i32,
+    /// How often a failed task is started again.
+    pub retries: u16,
+    /// The only rank that may run it.
+    pub on: Option<Rank>,
+}
+
+/// A task as it is submitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTask {
+    /// Its number, never used before.
+    pub task: TaskId,
+    /// Its definition, known already.
+    pub def: DefId,
+    /// The number in its key.
+    pub key: u64,
+    /// Its own arguments, encoded.
+    pub args: Blob,
+    /// The tasks whose results it takes, in the order of its parameters; one may stand there twice.
+    pub inputs: SmallVec<[TaskId; 2]>,
+}
+
+/// A fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A definition that tasks will name.
+    Define(Definition, DefOptions),
+    /// A task; the client holds one future of it.
+    Submit(NewTask),
+    /// `count` tasks without inputs, numbered from `first`, as one family; the client holds a future of each.
+    SubmitFamily {
+        /// Their definition.
+        def: DefId,
+        /// The number of the first.
+        first: TaskId,
+        /// How many.
+        count: u64,
+    },
+    /// A value of the client, now a result at rank 0 with this number; the client holds a future of it.
+    Scatter {
+        /// Its number, never used before.
+        task: TaskId,
+        /// The number in its key.
+        key: u64,
+        /// What and how large it is.
+        output: Output,
+    },
+    /// The client has dropped its future.
+    Release(TaskId),
+    /// The client has dropped a family, all its futures but `except`.
+    ReleaseFamily {
+        /// The number of its first task.
+        first: TaskId,
+        /// How many tasks it has.
+        count: u64,
+        /// Tasks of which the client still holds a future, or has dropped it already.
+        except: Vec<TaskId>,
+    },
+    /// The client waits for this task; answered by one [`Action::Resolve`]. Before a value that has to be brought to
+    /// rank 0 comes [`Outcome::Done`], once more for each holder that dies meanwhile.
+    Want {
+        /// Which.
+        task: TaskId,
+        /// Whether its value is needed at rank 0, or only that it is done.
+        value: bool,
+    },
+    /// A message from a rank.
+    From(Rank, Report),
+    /// A rank has died.
+    Lost(Rank),
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Send an order (to rank 0 itself without the network).
+    Send(Rank, Order),
+    /// Tell the client.
+    Resolve(TaskId, Outcome),
+}
+
+/// How a task that the client waits for has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is done and its value was not asked for.
+    Done,
+    /// Its encoded value.
+    Inline(Blob),
+    /// Its value lies in the store of rank 0.
+    Here(Layout),
+    /// It has failed.
+    Failed(Arc<TaskError>),
+}
+
+/// What a task is doing, as its future prints it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Waits for inputs or for a rank.
+    Pending,
+    /// Sent to a rank.
+    Assigned,
+    /// Has a result.
+    Finished,
+    /// Has failed.
+    Failed,
+    /// Not known (any more).
+    Released,
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Status::Pending => "pending",
+            Status::Assigned => "running",
+            Status::Finished => "finished",
+            Status::Failed => "error",
+            Status::Released => "released",
+        })
+    }
+}

@@ -1,0 +1,176 @@
+//! Families: many tasks of one definition that differ only by an index, kept as (definition, range) until they start.
+
+use super::Scheduler;
+use super::event::Action;
+use super::few::Few;
+use super::task::{State, Task, Want};
+use crate::error::ProtocolError;
+use crate::ids::{DefId, TaskId};
+use crate::protocol::index_argument;
+use smallvec::SmallVec;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One family with instances that have no record yet.
+#[derive(Debug)]
+pub struct Family {
+    /// What all instances share.
+    pub def: DefId,
+    /// How many instances there are.
+    pub count: u64,
+    /// The first index that has not been started, nor got a record otherwise.
+    pub next: u64,
+    /// Indexes from `next` on that have got a record because somebody named them.
+    touched: BTreeSet<u64>,
+}
+
+impl Family {
+    /// How many of the coming instances, at most `limit`, follow one another without a touched one.
+    pub fn run_length(&self, limit: u64) -> u64 {
+        let stop = self.touched.first().copied().unwrap_or(self.count);
+        stop.min(self.next.saturating_add(limit)) - self.next
+    }
+
+    /// Moves `next` over `taken` instances and over touched ones behind them.
+    pub fn advance(&mut self, taken: u64) {
+        self.next += taken;
+        while self.touched.first() == Some(&self.next) {
+            self.touched.pop_first();
+            self.next += 1;
+        }
+    }
+
+    /// Whether every instance has (had) a record.
+    pub fn is_started(&self) -> bool {
+        self.next >= self.count
+    }
+}
+
+/// The families that have instances without a record, by their first task.
+#[derive(Debug, Default)]
+pub struct Families(BTreeMap<TaskId, Family>);
+
+impl Families {
+    /// The family with this first task.
+    pub fn get_mut(&mut self, first: TaskId) -> Option<&mut Family> {
+        self.0.get_mut(&first)
+    }
+
+    /// Forgets a family whose instances have all started.
+    pub fn remove(&mut self, first: TaskId) {
+        self.0.remove(&first);
+    }
+
+    fn find(&self, task: TaskId) -> Option<(TaskId, u64)> {
+        let (&first, family) = self.0.range(..=task).next_back()?;
+        let index = task.0 - first.0;
+        (index < family.count && index >= family.next && !family.touched.contains(&index))
+            .then_some((first, index))
+    }
+
+    /// Whether `task` is an instance without a record.
+    pub fn is_waiting(&self, task: TaskId) -> bool {
+        self.find(task).is_some()
+    }
+}
+
+impl Scheduler {
+    pub(super) fn on_submit_family(
+        &mut self,
+        def: DefId,
+        first: TaskId,
+        count: u64,
+    ) -> Result<(), ProtocolError> {
+        let options = self.def(def)?.options;
+        if first.0.checked_add(count).is_none() || self.is_known(first) {
+            return Err(ProtocolError(format!("a family of {count} tasks from {first:?} on cannot be")));
+        }
+        if count == 0 {
+            return Ok(());
+        }
+        self.families.0.insert(first, Family { def, count, next: 0, touched: BTreeSet::new() });
+        if options.on.is_some() {
+            self.touch_all(first); // pinned tasks wait for their rank one by one
+        } else {
+            self.ready.push_family(options.priority, first);
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_release_family(
+        &mut self,
+        first: TaskId,
+        count: u64,
+        mut except: Vec<TaskId>,
+        out: &mut Vec<Action>,
+    ) -> Result<(), ProtocolError> {
+        except.sort_unstable(); // it may be long
+        if count == 0 {
+            return Ok(()); // the number of its first task is that of the next family
+        }
+        // those that are still held get a record; the rest of the family then need not exist any more
+        for &task in &except {
+            self.touch(task);
+        }
+        self.families.remove(first);
+        let end = first.0.saturating_add(count).min(self.tasks.end());
+        for task in (first.0..end).map(TaskId) {
+            if let Some(record) = self.tasks.get_mut(task)
+                && record.held
+                && except.binary_search(&task).is_err()
+            {
+                record.held = false;
+                self.release_if_unneeded(task, out);
+            }
+        }
+        Ok(())
+    }
+
+    /// The record of an instance of a family.
+    pub(super) fn instance(def: DefId, index: u64) -> Task {
+        Task {
+            state: State::Ready,
+            args: index_argument(index),
+            inputs: SmallVec::new(),
+            waiting: Few::None,
+            key: index,
+            def,
+            depth: 0,
+            pending: 0,
+            lineage: 0,
+            attempt: 0,
+            failures: 0,
+            held: true,
+            want: Want::Nothing,
+            given_back: false,
+        }
+    }
+
+    /// Whether `task` is taken, be it as an instance that has no record yet.
+    pub(super) fn is_known(&self, task: TaskId) -> bool {
+        self.tasks.get(task).is_some() || self.families.is_waiting(task)
+    }
+
+    /// Gives every instance of a family that has none yet a record, and forgets the family.
+    pub(super) fn touch_all(&mut self, first: TaskId) {
+        let Some(count) = self.families.get_mut(first).map(|family| family.count) else { return };
+        for index in 0..count {
+            self.touch(TaskId(first.0 + index));
+        }
+        self.families.remove(first);
+    }
+
+    /// Makes sure that `task` has a record if it is an instance that has none yet.
+    pub(super) fn touch(&mut self, task: TaskId) {
+        if self.tasks.get(task).is_some() {
+            return;
+        }
+        let Some((first, index)) = self.families.find(task) else { return };
+        let Some(family) = self.families.get_mut(first) else { return };
+        let def = family.def;
+        family.touched.insert(index);
+        family.advance(0);
+        let priority = self.defs.get(def.index()).map_or(0, |def| def.options.priority);
+        self.tasks.insert(task, Self::instance(def, index));
+        self.ready.push(priority, 0, task);
+    }
+}

@@ -1,0 +1,153 @@
+//! A rank has died: what ran there runs again, what lay there alone and is still needed is made again.
+
+use super::Scheduler;
+use super::event::Action;
+use super::few::Few;
+use super::ready::Next;
+use super::task::State;
+use crate::error::{ProtocolError, TaskError};
+use crate::ids::{HEAD, Rank, TaskId};
+use crate::protocol::Order;
+use std::sync::Arc;
+
+impl Scheduler {
+    pub(super) fn on_lost(&mut self, lost: Rank, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+        if lost == HEAD {
+            return Err(ProtocolError("rank 0 is lost, and with it the run".into()));
+        }
+        let Some(worker) = self.workers.get(lost) else {
+            return Err(ProtocolError(format!("rank {lost} is lost, but there is no such rank")));
+        };
+        if !worker.alive {
+            return Ok(());
+        }
+        let pinned = self.workers.bury(lost);
+        for (rank, worker) in self.workers.iter() {
+            if worker.alive {
+                out.push(Action::Send(rank, Order::Lost { rank: lost }));
+            }
+        }
+        self.take_from(lost);
+        self.make_again(out);
+        self.rebuild_waiting(out);
+        for task in pinned {
+            self.fail_pinned(task, lost, out);
+        }
+        let on_lost: Vec<TaskId> = self
+            .tasks
+            .iter()
+            .filter(|(_, record)| matches!(record.state, State::Ready | State::Blocked { .. }))
+            .filter(|(_, record)| {
+                self.defs.get(record.def.index()).is_some_and(|def| def.options.on == Some(lost))
+            })
+            .map(|(task, _)| task)
+            .collect();
+        for task in on_lost {
+            self.fail_pinned(task, lost, out);
+        }
+        let all: Vec<TaskId> = self.tasks.ids().collect();
+        for task in all {
+            self.release_if_unneeded(task, out);
+        }
+        Ok(())
+    }
+
+    /// Takes tasks and copies off the dead rank; a result without a copy left becomes `Released`.
+    fn take_from(&mut self, lost: Rank) {
+        let all: Vec<TaskId> = self.tasks.ids().collect();
+        for task in all {
+            let Some(record) = self.tasks.get_mut(task) else { continue };
+            match &mut record.state {
+                &mut State::Assigned { rank, cost } if rank == lost => {
+                    record.state = State::Ready;
+                    self.workers.remove(lost, cost);
+                }
+                State::Stored(copies) => {
+                    copies.holders.remove(lost);
+                    if copies.holders.is_empty() {
+                        record.state = State::Released;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Brings every released task whose result is needed back to life, and what it takes, as far back as it goes.
+    fn make_again(&mut self, out: &mut Vec<Action>) {
+        let needed = |record: &super::Task| record.state == State::Released && !record.is_unneeded();
+        let mut todo: Vec<TaskId> =
+            self.tasks.iter().filter(|(_, record)| needed(record)).map(|(task, _)| task).collect();
+        let mut impossible = Vec::new();
+        while let Some(task) = todo.pop() {
+            let Some(record) = self.tasks.get_mut(task) else { continue };
+            if record.state != State::Released {
+                continue;
+            }
+            record.state = State::Blocked { missing: 0 };
+            for input in record.inputs.clone() {
+                match self.tasks.get_mut(input) {
+                    Some(record) => {
+                        record.pending += 1;
+                        todo.push(input);
+                    }
+                    None => impossible.push((task, input)),
+                }
+            }
+        }
+        for (task, input) in impossible {
+            let message =
+                format!("its result was lost with its rank and cannot be made again: {input:?} is gone");
+            self.fail_unplaced(task, HEAD, message, out);
+        }
+    }
+
+    /// Computes anew who waits for whom, since inputs that were there may be missing again.
+    fn rebuild_waiting(&mut self, out: &mut Vec<Action>) {
+        let all: Vec<TaskId> = self.tasks.ids().collect();
+        for &task in &all {
+            if let Some(record) = self.tasks.get_mut(task) {
+                record.waiting = Few::None;
+            }
+        }
+        for task in all {
+            let waits = |record: &super::Task| matches!(record.state, State::Ready | State::Blocked { .. });
+            if self.tasks.get(task).is_some_and(waits) {
+                self.requeue(task, out);
+            }
+        }
+    }
+
+    /// Fails a task that may run on `rank` alone, which computes nothing (any more).
+    pub(super) fn fail_pinned(&mut self, task: TaskId, rank: Rank, out: &mut Vec<Action>) {
+        let why = match self.workers.get(rank) {
+            None => "which does not exist",
+            Some(worker) if worker.alive => "which computes nothing",
+            Some(_) => "which has died",
+        };
+        self.fail_unplaced(task, rank, format!("it may only run on rank {rank}, {why}"), out);
+    }
+
+    /// Fails all that could start: there is no rank to start it on, nor will there be one.
+    pub(super) fn fail_ready(&mut self, out: &mut Vec<Action>) {
+        while let Some((next, place)) = self.ready.peek(true) {
+            match next {
+                Next::Task(task) => {
+                    self.ready.pop(place);
+                    self.fail_unplaced(task, HEAD, "no rank is left that computes".into(), out);
+                }
+                Next::Family(first) => {
+                    self.ready.pop(place);
+                    self.touch_all(first);
+                }
+            }
+        }
+    }
+
+    fn fail_unplaced(&mut self, task: TaskId, rank: Rank, message: String, out: &mut Vec<Action>) {
+        let Some(record) = self.tasks.get(task) else { return };
+        let (key, attempt) = (self.key_text(record), record.attempt);
+        let error = TaskError { message, task: key, rank, host: String::new(), attempt };
+        self.fail(task, Arc::new(error), out);
+    }
+}

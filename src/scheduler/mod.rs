@@ -1,0 +1,176 @@
+//! The state machine of rank 0: facts in, actions out.
+//!
+//! ```text
+//!   submit ─► Blocked{missing} ─► Ready ─► Assigned{rank} ─► Inline | Stored{holders} ─► Released ─► (no record)
+//!                  │   ▲            ▲          │  │                       │
+//!                  │   └────────────┴──────────┘  └─► Failed{cause}       │ the last holder died, still needed
+//!                  └───── an input failed ───────────►     ▲              ▼
+//!                                                          └──────── Blocked (made again from its recipe)
+//! ```
+//!
+//! [`Scheduler::handle`] takes facts, [`Scheduler::place`] takes decisions, once per turn of the caller's loop, so that
+//! a burst of ten thousand completions is absorbed first and placed once. There is no clock, no randomness, no thread
+//! and no network in here, and nothing is iterated in an order that could differ: equal events give equal actions.
+//!
+//! Three counts decide how long a record lives:
+//! * `held`, whether the client has a future of it;
+//! * `pending`, uses of the result that are still to come: unfinished consumers, a transfer to rank 0. With neither
+//!   the result is released on every rank that holds it;
+//! * `lineage`, consumers that have a record. While there are any, the recipe (function, arguments, inputs) is kept,
+//!   since a consumer's result may be lost with its rank and made again. A consumer whose result is kept at rank 0
+//!   cannot be lost, so it lets go of its inputs as soon as it is done; in return, that result is kept, since it has no
+//!   recipe any more.
+
+mod check;
+mod event;
+mod family;
+mod few;
+mod loss;
+mod placement;
+mod ready;
+mod task;
+#[cfg(test)]
+mod tests;
+mod tournament;
+mod transitions;
+mod upkeep;
+mod worker;
+
+pub use event::{Action, DefOptions, Event, NewTask, Outcome, RankInfo, Status};
+pub use task::{State, Task};
+
+use crate::error::ProtocolError;
+use crate::ids::{DefId, TaskId};
+use crate::protocol::{Definition, Layout, Report};
+use family::Families;
+use ready::Ready;
+use std::sync::Arc;
+use task::Table;
+use worker::{HORIZON, TASK_OVERHEAD, Workers};
+
+/// A definition with what has been learnt of it.
+#[derive(Debug)]
+struct Def {
+    definition: Definition,
+    options: DefOptions,
+    /// Mean time in the function, in nanoseconds; 0 before the first has ended.
+    mean: u32,
+    /// How its last stored result is to be read: the next are mostly alike.
+    layout: Arc<Layout>,
+}
+
+impl Def {
+    /// What one more task of it is expected to cost its rank, in nanoseconds.
+    fn cost(&self) -> u32 {
+        if self.mean == 0 { HORIZON as u32 } else { self.mean.saturating_add(TASK_OVERHEAD) }
+    }
+}
+
+/// The scheduler; see the module's documentation.
+pub struct Scheduler {
+    tasks: Table,
+    families: Families,
+    defs: Vec<Def>,
+    workers: Workers,
+    ready: Ready,
+}
+
+impl Scheduler {
+    /// A scheduler for ranks 0, 1, … with these properties.
+    pub fn new(ranks: &[RankInfo]) -> Self {
+        Scheduler {
+            tasks: Table::default(),
+            families: Families::default(),
+            defs: Vec::new(),
+            workers: Workers::new(ranks),
+            ready: Ready::default(),
+        }
+    }
+
+    /// Takes a fact and appends what it makes necessary at once to `out`.
+    ///
+    /// # Errors
+    /// When the fact cannot be: a bug, or a damaged message. The scheduler's state is as before the fact.
+    pub fn handle(&mut self, event: Event, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+        match event {
+            Event::Define(definition, options) => self.on_define(definition, options),
+            Event::Submit(new) => self.on_submit(new, out),
+            Event::SubmitFamily { def, first, count } => self.on_submit_family(def, first, count),
+            Event::Scatter { task, key, output } => self.on_scatter(task, key, output),
+            Event::Release(task) => self.on_release(task, out),
+            Event::ReleaseFamily { first, count, except } => {
+                self.on_release_family(first, count, except, out)
+            }
+            Event::Want { task, value } => self.on_want(task, value, out),
+            Event::Lost(rank) => self.on_lost(rank, out),
+            Event::From(rank, report) => {
+                if !self.workers.get(rank).is_some_and(|worker| worker.alive) {
+                    return Ok(()); // a message that was under way when its sender died
+                }
+                match report {
+                    Report::Finished { task, attempt, nanos, output } => {
+                        self.on_finished(rank, task, attempt, nanos, output, out)
+                    }
+                    Report::Failed { task, attempt, error } => {
+                        self.on_failed(rank, task, attempt, error, out)
+                    }
+                    Report::Fetched { task } => self.on_fetched(rank, task, out),
+                    Report::Retracted { task, attempt } => self.on_retracted(rank, task, attempt, out),
+                    Report::RetractDone => self.on_retract_done(rank),
+                    Report::NotBrought { task } => self.on_not_brought(task, out),
+                    Report::Bye => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// What a task is doing.
+    pub fn status(&self, task: TaskId) -> Status {
+        match self.tasks.get(task).map(|record| &record.state) {
+            Some(State::Blocked { .. } | State::Ready) => Status::Pending,
+            Some(State::Assigned { .. }) => Status::Assigned,
+            Some(State::Inline(_) | State::Stored(_)) => Status::Finished,
+            Some(State::Failed(_)) => Status::Failed,
+            Some(State::Released) => Status::Released,
+            None if self.families.is_waiting(task) => Status::Pending,
+            None => Status::Released,
+        }
+    }
+
+    /// How many records there are: 0 when all futures are dropped and all is released.
+    pub fn records(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Tasks sent to ranks and not finished.
+    pub fn assigned(&self) -> u64 {
+        self.workers.total_assigned()
+    }
+
+    /// The record of `task`, for tests and messages.
+    pub fn task(&self, task: TaskId) -> Option<&Task> {
+        self.tasks.get(task)
+    }
+
+    fn def(&self, def: DefId) -> Result<&Def, ProtocolError> {
+        self.defs.get(def.index()).ok_or_else(|| ProtocolError(format!("definition {def:?} is not known")))
+    }
+
+    fn on_define(&mut self, definition: Definition, options: DefOptions) -> Result<(), ProtocolError> {
+        if definition.def.index() != self.defs.len() {
+            let expected = self.defs.len();
+            return Err(ProtocolError(format!(
+                "definition {:?} came where d{expected} is next",
+                definition.def
+            )));
+        }
+        self.defs.push(Def { definition, options, mean: 0, layout: Arc::new(Layout::Encoded) });
+        Ok(())
+    }
+
+    /// The key of `task` as users read it: its function's name and a number.
+    fn key_text(&self, record: &Task) -> String {
+        let name = self.defs.get(record.def.index()).map_or("value", |def| def.definition.name.as_str());
+        format!("{name}-{:016x}", record.key)
+    }
+}

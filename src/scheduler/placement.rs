@@ -1,0 +1,231 @@
+//! Decisions: which ready task goes to which rank, and whose queue is taken back.
+
+use super::Scheduler;
+use super::event::Action;
+use super::ready::{Next, Place};
+use super::task::State;
+use crate::ids::{DefId, Rank, TaskId};
+use crate::protocol::{INPUTS_MAX, Input, Order, RunTask, Source};
+
+/// Assumed bandwidth between ranks, in bytes per microsecond.
+const BANDWIDTH: u64 = 2_000;
+/// Assumed time until the first byte of a fetched input is there, in nanoseconds.
+const LATENCY: u64 = 5_000;
+/// Holders looked at for one task, so that placing does not grow with the number of ranks.
+const CANDIDATES: usize = 8;
+/// Queues shorter than this are not taken back from: they are empty before the answer is there. Nanoseconds.
+const RETRACT_MIN: u64 = 200_000;
+
+impl Scheduler {
+    /// Sends ready tasks to ranks with room, and takes queued ones back from busy ranks when others starve.
+    ///
+    /// To be called once per turn, after all facts of the turn.
+    pub fn place(&mut self, out: &mut Vec<Action>) {
+        self.place_pinned(out);
+        if self.workers.computing() == 0 {
+            self.fail_ready(out);
+        }
+        while let Some((next, place, rank)) = self.next() {
+            match next {
+                Next::Task(task) => {
+                    self.ready.pop(place);
+                    self.place_task(task, rank, out);
+                }
+                Next::Family(first) => self.place_family(first, place, rank, out),
+            }
+            self.workers.refresh(|_| ());
+        }
+        self.rebalance(out);
+    }
+
+    /// What is to be placed next, and the rank where it would start first.
+    fn next(&mut self) -> Option<(Next, Place, Rank)> {
+        let (next, place) = self.ready.peek(true)?;
+        let root = place.1 == 0;
+        // with nothing under way nothing would ever free memory: then a root must go to a full rank
+        if let Some(rank) = self.workers.least_loaded(root && self.workers.total_assigned() > 0) {
+            return Some((next, place, rank));
+        }
+        // while memory is short for roots, what uses results goes on, however urgent the roots are
+        let rank = self.workers.least_loaded(false).filter(|_| root)?;
+        self.ready.peek(false).map(|(next, place)| (next, place, rank))
+    }
+
+    fn place_pinned(&mut self, out: &mut Vec<Action>) {
+        let mut changed = Vec::new();
+        self.workers.refresh(|rank| changed.push(rank));
+        changed.sort_unstable();
+        for rank in changed {
+            while let Some(worker) = self.workers.get_mut(rank)
+                && worker.room(1) > 0
+                && let Some(task) = worker.pinned.pop_front()
+            {
+                if self.tasks.get(task).is_some_and(|record| record.state == State::Ready) {
+                    self.assign(task, rank, out);
+                }
+            }
+        }
+        self.workers.refresh(|_| ());
+    }
+
+    fn place_task(&mut self, task: TaskId, least: Rank, out: &mut Vec<Action>) {
+        let Some(record) = self.tasks.get(task) else { return };
+        if !matches!(record.state, State::Ready) {
+            return; // cancelled, or placed by an earlier entry of the queue
+        }
+        let on = self.defs.get(record.def.index()).and_then(|def| def.options.on);
+        match on {
+            Some(rank) => match self.workers.get_mut(rank).filter(|worker| worker.computes()) {
+                Some(worker) if worker.room(1) > 0 => self.assign(task, rank, out),
+                Some(worker) => worker.pinned.push_back(task),
+                None => self.fail_pinned(task, rank, out),
+            },
+            None => {
+                let rank = self.choose(task, least);
+                self.assign(task, rank, out);
+            }
+        }
+    }
+
+    /// Where `task` is expected to start first: at the least loaded rank, or where its inputs lie.
+    fn choose(&self, task: TaskId, least: Rank) -> Rank {
+        let Some(record) = self.tasks.get(task) else { return least };
+        let mut candidates: smallvec::SmallVec<[Rank; CANDIDATES + 1]> = smallvec::smallvec![least];
+        for &input in &record.inputs {
+            let Some(State::Stored(copies)) = self.tasks.get(input).map(|input| &input.state) else {
+                continue;
+            };
+            for holder in copies.holders.iter() {
+                if candidates.len() > CANDIDATES {
+                    break;
+                }
+                let may = self.workers.get(holder).is_some_and(|worker| worker.may_queue());
+                if may && !candidates.contains(&holder) {
+                    candidates.push(holder);
+                }
+            }
+        }
+        if candidates.len() == 1 || record.given_back {
+            return least;
+        }
+        let start = |rank: Rank| {
+            let queue = self.workers.get(rank).map_or(u64::MAX, |worker| worker.expected_start());
+            let fetch: u64 = record.inputs.iter().map(|&input| self.fetch_time(input, rank)).sum();
+            queue.saturating_add(fetch)
+        };
+        candidates.into_iter().map(|rank| (start(rank), rank)).min().map_or(least, |(_, rank)| rank)
+    }
+
+    fn fetch_time(&self, input: TaskId, rank: Rank) -> u64 {
+        match self.tasks.get(input).map(|input| &input.state) {
+            Some(State::Stored(copies)) if !copies.holders.contains(rank) => {
+                LATENCY + copies.nbytes.saturating_mul(1000) / BANDWIDTH
+            }
+            _ => 0,
+        }
+    }
+
+    fn define(&mut self, def: DefId, rank: Rank, out: &mut Vec<Action>) {
+        if self.workers.learn(rank, def)
+            && let Some(def) = self.defs.get(def.index())
+        {
+            out.push(Action::Send(rank, Order::Define(def.definition.clone())));
+        }
+    }
+
+    pub(super) fn assign(&mut self, task: TaskId, rank: Rank, out: &mut Vec<Action>) {
+        let Some(record) = self.tasks.get_mut(task) else { return };
+        let def = record.def;
+        let (cost, pinned) =
+            self.defs.get(def.index()).map_or((0, false), |def| (def.cost(), def.options.on.is_some()));
+        record.state = State::Assigned { rank, cost };
+        record.attempt = record.attempt.wrapping_add(1);
+        record.given_back = false;
+        self.workers.add(rank, cost, pinned);
+        self.define(def, rank, out);
+        let Some(record) = self.tasks.get(task) else { return };
+        let mut inputs =
+            record.inputs.iter().map(|&input| Input { task: input, source: self.source(input, rank) });
+        let mut first = Vec::new(); // most tasks have few inputs, or none
+        if !record.inputs.is_empty() {
+            first.reserve_exact(record.inputs.len().min(INPUTS_MAX));
+            first.extend(inputs.by_ref().take(INPUTS_MAX));
+        }
+        let mut more = record.inputs.len() - first.len();
+        let run = RunTask {
+            task,
+            attempt: record.attempt,
+            def,
+            args: record.args.clone(),
+            inputs: first,
+            more: more as u32,
+        };
+        out.push(Action::Send(rank, Order::Run(run)));
+        while more > 0 {
+            let next: Vec<Input> = inputs.by_ref().take(INPUTS_MAX).collect();
+            more -= next.len();
+            out.push(Action::Send(rank, Order::MoreInputs { task, inputs: next, more: more as u32 }));
+        }
+    }
+
+    fn source(&self, input: TaskId, rank: Rank) -> Source {
+        match self.tasks.get(input).map(|input| &input.state) {
+            Some(State::Inline(value)) => Source::Inline(value.clone()),
+            Some(State::Stored(copies)) if !copies.holders.contains(rank) => Source::At {
+                // spreads the load over the copies without a random number
+                holder: copies.holders.pick(rank.index()),
+                nbytes: copies.nbytes,
+                layout: (*copies.layout).clone(),
+            },
+            _ => Source::Here,
+        }
+    }
+
+    /// Sends the next instances of a family to `rank`: as many as it has room for, but not more than its share.
+    fn place_family(&mut self, first: TaskId, place: Place, rank: Rank, out: &mut Vec<Action>) {
+        let Some(family) = self.families.get_mut(first) else {
+            self.ready.pop(place);
+            return;
+        };
+        let (def, index) = (family.def, family.next);
+        let cost = self.defs.get(def.index()).map_or(0, |def| def.cost());
+        let worker = self.workers.get(rank);
+        let slots = worker.map_or(1, |worker| worker.slots);
+        let room = worker.map_or(0, |worker| worker.room(cost)).max(1);
+        let computing = self.workers.computing().max(1);
+        let share = (family.count - index).div_ceil(computing).max(u64::from(slots));
+        let count = family.run_length(share.min(u64::from(room)));
+        family.advance(count);
+        if family.is_started() {
+            self.ready.pop(place);
+            self.families.remove(first);
+        }
+        if count == 0 {
+            return;
+        }
+        for k in index..index + count {
+            let mut record = Self::instance(def, k);
+            record.state = State::Assigned { rank, cost };
+            record.attempt = 1;
+            self.tasks.insert(TaskId(first.0 + k), record);
+            self.workers.add(rank, cost, false);
+        }
+        self.define(def, rank, out);
+        let count = count as u32;
+        out.push(Action::Send(rank, Order::RunRange { def, first: TaskId(first.0 + index), index, count }));
+    }
+
+    fn rebalance(&mut self, out: &mut Vec<Action>) {
+        if self.ready.peek(true).is_some() || self.workers.idle().is_none() {
+            return;
+        }
+        let Some(busiest) = self.workers.busiest() else { return };
+        let Some(worker) = self.workers.get(busiest) else { return };
+        if worker.load / u64::from(worker.slots.max(1)) >= RETRACT_MIN {
+            let count = (worker.assigned - worker.slots).div_ceil(2);
+            self.workers.retract(busiest);
+            out.push(Action::Send(busiest, Order::Retract { count }));
+        }
+        self.workers.refresh(|_| ());
+    }
+}

@@ -1,0 +1,166 @@
+//! The tasks that could start, in the order in which they should.
+
+use crate::ids::TaskId;
+use std::collections::{BTreeMap, VecDeque};
+
+/// What is next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// This task.
+    Task(TaskId),
+    /// The next instance of the family whose first task this is.
+    Family(TaskId),
+}
+
+/// Where something waits: user priority and depth.
+pub type Place = (i32, u32);
+
+#[derive(Debug, Default)]
+struct Bucket {
+    /// Tasks with numbers that follow one another, as they mostly do: the first and how many.
+    tasks: VecDeque<(TaskId, u32)>,
+    families: VecDeque<TaskId>,
+}
+
+impl Bucket {
+    fn is_empty(&self) -> bool {
+        self.tasks.is_empty() && self.families.is_empty()
+    }
+
+    fn first(&self) -> Option<Next> {
+        let family = || self.families.front().map(|&first| Next::Family(first));
+        self.tasks.front().map(|&(task, _)| Next::Task(task)).or_else(family)
+    }
+
+    fn push(&mut self, task: TaskId) {
+        match self.tasks.back_mut() {
+            Some((first, count)) if *count < u32::MAX && task.0 == first.0 + u64::from(*count) => *count += 1,
+            _ => self.tasks.push_back((task, 1)),
+        }
+    }
+
+    fn pop(&mut self) {
+        match self.tasks.front_mut() {
+            Some((first, count)) if *count > 1 => {
+                first.0 += 1;
+                *count -= 1;
+            }
+            Some(_) => _ = self.tasks.pop_front(),
+            None => _ = self.families.pop_front(),
+        }
+    }
+}
+
+/// By user priority, then depth, the larger first; then in the order in which they became ready, families last.
+///
+/// A task that is no longer ready stays in the queue and is skipped by the caller when it comes up.
+#[derive(Debug, Default)]
+pub struct Ready {
+    /// The bucket that comes first, so that most calls look nothing up; empty only if all are.
+    top: Bucket,
+    place: Place,
+    /// The others, none of them empty.
+    rest: BTreeMap<Place, Bucket>,
+    /// An empty one, for its memory.
+    spare: Bucket,
+}
+
+impl Ready {
+    /// Adds a task.
+    pub fn push(&mut self, priority: i32, depth: u32, task: TaskId) {
+        self.bucket((priority, depth)).push(task);
+    }
+
+    /// Adds a family without inputs.
+    pub fn push_family(&mut self, priority: i32, first: TaskId) {
+        self.bucket((priority, 0)).families.push_back(first);
+    }
+
+    /// The bucket of `place`, for something to be put in.
+    fn bucket(&mut self, place: Place) -> &mut Bucket {
+        if self.top.is_empty() {
+            self.place = place;
+        }
+        if place < self.place {
+            return self.rest.entry(place).or_insert_with(|| std::mem::take(&mut self.spare));
+        }
+        if place > self.place {
+            let top = std::mem::replace(&mut self.top, std::mem::take(&mut self.spare));
+            self.rest.insert(std::mem::replace(&mut self.place, place), top);
+        }
+        &mut self.top
+    }
+
+    /// What is next, and where it waits; without `roots`, the next that has inputs.
+    pub fn peek(&self, roots: bool) -> Option<(Next, Place)> {
+        if roots || self.place.1 > 0 {
+            return Some((self.top.first()?, self.place));
+        }
+        // roots are the last of their priority, so this skips one bucket a priority at most
+        let (&place, bucket) = self.rest.iter().rev().find(|(place, _)| place.1 > 0)?;
+        Some((bucket.first()?, place))
+    }
+
+    /// Takes away what [`Ready::peek`] has told to wait at `place`.
+    pub fn pop(&mut self, place: Place) {
+        let bucket = if place == self.place { Some(&mut self.top) } else { self.rest.get_mut(&place) };
+        let Some(bucket) = bucket else { return };
+        bucket.pop();
+        if !bucket.is_empty() {
+            return;
+        }
+        if place != self.place {
+            self.rest.remove(&place);
+        } else if let Some((place, bucket)) = self.rest.pop_last() {
+            self.place = place;
+            self.spare = std::mem::replace(&mut self.top, bucket);
+        }
+    }
+
+    /// All tasks in the queue, for checks.
+    pub fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
+        let runs = self.rest.values().chain([&self.top]).flat_map(|bucket| &bucket.tasks);
+        runs.flat_map(|&(first, count)| (first.0..first.0 + u64::from(count)).map(TaskId))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drain(ready: &mut Ready) -> Vec<u64> {
+        std::iter::from_fn(|| {
+            let (next, place) = ready.peek(true)?;
+            ready.pop(place);
+            Some(match next {
+                Next::Task(task) | Next::Family(task) => task.0,
+            })
+        })
+        .collect()
+    }
+
+    #[test]
+    fn priority_then_depth_then_order_of_arrival_then_families() {
+        let mut ready = Ready::default();
+        ready.push_family(0, TaskId(90));
+        ready.push(0, 0, TaskId(1));
+        ready.push(0, 2, TaskId(2));
+        ready.push(-1, 9, TaskId(3));
+        ready.push(0, 2, TaskId(4));
+        ready.push(5, 0, TaskId(5));
+        assert_eq!(drain(&mut ready), [5, 2, 4, 1, 90, 3]);
+        assert_eq!(ready.peek(true), None);
+    }
+
+    #[test]
+    fn roots_can_be_passed_by() {
+        let mut ready = Ready::default();
+        ready.push(5, 0, TaskId(1));
+        ready.push(0, 0, TaskId(2));
+        ready.push(0, 3, TaskId(3));
+        assert_eq!(ready.peek(false), Some((Next::Task(TaskId(3)), (0, 3))));
+        ready.pop((0, 3));
+        assert_eq!(ready.peek(false), None);
+        assert_eq!(drain(&mut ready), [1, 2]);
+    }
+}

@@ -1,0 +1,107 @@
+//! Failures: retries, and the cascade to all that depends on a failed task.
+
+use super::*;
+
+#[test]
+fn a_failure_is_told_with_the_key_of_the_task() {
+    let mut env = ranks([0, 1]);
+    env.submit(1, &[]).want(1, true).place().runs(1, &[1]).fail(1, 1, "boom").is(1, Status::Failed);
+    let cause = TaskError { task: "f0-0000000000000001".into(), ..error("boom") };
+    env.resolves(1, Outcome::Failed(cause.into())).release(&[1]).records(0);
+}
+
+#[test]
+fn all_that_depends_on_it_fails_with_the_same_cause() {
+    let mut env = ranks([0, 2]);
+    env.submit(1, &[]).submit(2, &[1]).submit(3, &[1, 1]).submit(4, &[2, 3]).submit(5, &[]);
+    for task in 1..=4 {
+        env.want(task, task % 2 == 0);
+    }
+    env.place().runs(1, &[1, 5]).fail(1, 1, "boom");
+    let mut told: Vec<(u64, Outcome)> = env.resolved.drain(..).collect();
+    told.sort_by_key(|(task, _)| *task);
+    let cause = TaskError { task: "f0-0000000000000001".into(), ..error("boom") };
+    assert_eq!(told, [1, 2, 3, 4].map(|task| (task, Outcome::Failed(cause.clone().into()))));
+    env.is(5, Status::Assigned).release(&[1, 2, 3, 4]).records(1);
+}
+
+#[test]
+fn a_failed_task_is_started_again_as_often_as_it_may() {
+    let mut env = ranks([0, 1]);
+    env.define(retries(2)).submit_as(1, 1, &[]).want(1, true);
+    for attempt in [1, 2] {
+        env.place();
+        assert_eq!(env.take_run(1, 1).attempt, attempt);
+        env.fail(1, 1, "boom").is(1, Status::Pending).quiet();
+    }
+    env.place().runs(1, &[1]).fail(1, 1, "boom").resolves_failed(1, "boom");
+}
+
+#[test]
+fn a_retry_that_works_leaves_no_trace() {
+    let mut env = ranks([0, 1]);
+    env.define(retries(1)).stored_at(1, 1, 64).submit_as(1, 2, &[1]).submit(3, &[2]).place().runs(1, &[2]);
+    env.fail(1, 2, "boom").place();
+    assert_eq!(env.take_run(1, 2).inputs, [here(1)]);
+    env.finish(1, 2).place().runs(1, &[3]).finish(1, 3).release(&[1, 2, 3]).releases(1, &[1]).records(0);
+}
+
+#[test]
+fn a_retry_is_not_spent_on_a_task_that_nobody_wants() {
+    let mut env = ranks([0, 1]);
+    env.define(retries(5)).submit_as(1, 1, &[]).place().runs(1, &[1]).release(&[1]).records(1);
+    env.fail(1, 1, "boom").records(0).place();
+}
+
+#[test]
+fn what_a_failed_task_has_used_is_released() {
+    let mut env = ranks([0, 1]);
+    env.stored_at(1, 1, 64).submit(2, &[1]).place().runs(1, &[2]).release(&[1]).quiet();
+    env.fail(1, 2, "boom").releases(1, &[1]).is_gone(1).records(1).release(&[2]).records(0);
+}
+
+#[test]
+fn a_failure_stays_known_while_somebody_may_name_it() {
+    let mut env = ranks([0, 1]);
+    env.submit(1, &[]).submit(2, &[1]).release(&[1]).place().runs(1, &[1]).fail(1, 1, "boom");
+    env.is_gone(1).is(2, Status::Failed).want(2, false).resolves_failed(2, "boom").release(&[2]).records(0);
+}
+
+#[test]
+fn the_last_attempt_that_numbers_allow_does_not_overflow() {
+    let mut env = ranks([0, 1]);
+    env.define(retries(u16::MAX)).submit_as(1, 1, &[]);
+    for _ in 0..u32::from(u16::MAX) + 1 {
+        env.place().runs(1, &[1]).fail(1, 1, "boom");
+    }
+    env.is(1, Status::Failed);
+}
+
+#[test]
+fn a_long_chain_fails_without_a_deep_stack() {
+    let mut env = ranks([0, 1]);
+    env.submit(1, &[]).place().runs(1, &[1]);
+    let mut out = Vec::new();
+    for task in 2..100_000 {
+        let new = Env::new_task(task, 0, &[task - 1]);
+        env.scheduler.handle(Event::Submit(new), &mut out).unwrap();
+        env.scheduler.handle(Event::Release(TaskId(task - 1)), &mut out).unwrap();
+    }
+    env.fail(1, 1, "boom").records(1).want(99_999, true).resolves_failed(99_999, "boom");
+    assert!(out.is_empty());
+}
+
+#[test]
+fn a_long_chain_is_cancelled_without_a_deep_stack() {
+    let mut env = ranks([0, 1]);
+    let mut out = Vec::new();
+    for task in 1..100_000 {
+        let inputs = if task == 1 { vec![] } else { vec![task - 1] };
+        env.scheduler.handle(Event::Submit(Env::new_task(task, 0, &inputs)), &mut out).unwrap();
+        if task > 1 {
+            env.scheduler.handle(Event::Release(TaskId(task - 1)), &mut out).unwrap();
+        }
+    }
+    assert!(out.is_empty());
+    env.release(&[99_999]).records(0).place();
+}

@@ -1,0 +1,362 @@
+//! A small language for tests of the scheduler.
+//!
+//! Each verb is one fact or one turn of placing; after each of them every invariant is checked. What the scheduler
+//! answers is kept per rank until a test takes it, and a test that ends with something not taken fails: so no test
+//! can overlook an order too many.
+
+mod family;
+mod faults;
+mod finish;
+mod loss;
+mod loss_races;
+mod placement;
+mod release;
+mod retract;
+mod submit;
+mod want;
+
+use super::{Action, DefOptions, Event, NewTask, Outcome, RankInfo, Scheduler, State, Status};
+use crate::error::{ProtocolError, TaskError};
+use crate::ids::{DefId, Rank, TaskId};
+use crate::protocol::{Blob, Definition, Input, Layout, Order, Output, Report, RunTask, Source};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// The layout of every stored result of these tests.
+const LAYOUT: Layout = Layout::Encoded;
+
+/// A scheduler, and what it has said that no test has taken yet.
+struct Env {
+    scheduler: Scheduler,
+    orders: BTreeMap<u32, VecDeque<Order>>,
+    resolved: VecDeque<(u64, Outcome)>,
+    known: BTreeSet<(u32, DefId)>,
+    defs: u32,
+    nanos: u32,
+    /// Whether `Retract` is noted; where it is not the subject it would only be in the way.
+    retracts: bool,
+}
+
+/// Ranks 0, 1, … with these slots, memory without end, and the definition 0 without options.
+fn ranks<const N: usize>(slots: [u32; N]) -> Env {
+    limited(slots.map(|slots| (slots, u64::MAX)))
+}
+
+/// Ranks 0, 1, … with these slots and memory limits, and the definition 0 without options.
+fn limited<const N: usize>(ranks: [(u32, u64); N]) -> Env {
+    let infos = ranks.map(|(slots, memory_limit)| RankInfo { slots, memory_limit });
+    let mut env = Env {
+        scheduler: Scheduler::new(&infos),
+        orders: BTreeMap::new(),
+        resolved: VecDeque::new(),
+        known: BTreeSet::new(),
+        defs: 0,
+        nanos: 50_000_000,
+        retracts: false,
+    };
+    env.define(DefOptions::default());
+    env
+}
+
+fn on(rank: u32) -> DefOptions {
+    DefOptions { on: Some(Rank(rank)), ..DefOptions::default() }
+}
+
+fn priority(priority: i32) -> DefOptions {
+    DefOptions { priority, ..DefOptions::default() }
+}
+
+fn retries(retries: u16) -> DefOptions {
+    DefOptions { retries, ..DefOptions::default() }
+}
+
+fn stored(nbytes: u64) -> Output {
+    Output::Stored { nbytes, layout: LAYOUT }
+}
+
+fn inline(text: &str) -> Output {
+    Output::Inline(Blob::new(text.as_bytes()))
+}
+
+fn error(message: &str) -> TaskError {
+    TaskError { message: message.into(), task: "?".into(), rank: Rank(1), host: "h1".into(), attempt: 1 }
+}
+
+impl Env {
+    /// One fact that may be an error; the invariants hold after it either way.
+    fn try_handle(&mut self, event: Event) -> Result<(), ProtocolError> {
+        let mut out = Vec::new();
+        let done = self.scheduler.handle(event.clone(), &mut out);
+        if let Err(wrong) = self.scheduler.check() {
+            panic!("after {event:?}: {wrong}");
+        }
+        self.note(out);
+        done
+    }
+
+    fn handle(&mut self, event: Event) -> &mut Self {
+        if let Err(refused) = self.try_handle(event.clone()) {
+            panic!("{event:?}: {refused}");
+        }
+        self
+    }
+
+    /// A fact that must be refused, and must change nothing.
+    fn refuse(&mut self, event: Event) -> &mut Self {
+        let records = self.scheduler.records();
+        assert!(self.try_handle(event.clone()).is_err(), "{event:?} is taken");
+        assert_eq!(self.scheduler.records(), records, "{event:?} is refused, but has changed the records");
+        self
+    }
+
+    fn note(&mut self, out: Vec<Action>) {
+        for action in out {
+            match action {
+                Action::Resolve(task, outcome) => self.resolved.push_back((task.0, outcome)),
+                Action::Send(rank, Order::Define(definition)) => {
+                    assert!(
+                        self.known.insert((rank.0, definition.def)),
+                        "{rank} learns {definition:?} twice"
+                    );
+                }
+                Action::Send(_, Order::Retract { .. }) if !self.retracts => {}
+                Action::Send(rank, order) => {
+                    if let Order::Run(RunTask { def, .. }) | Order::RunRange { def, .. } = &order {
+                        assert!(
+                            self.known.contains(&(rank.0, *def)),
+                            "{order:?} comes before its definition"
+                        );
+                    }
+                    self.orders.entry(rank.0).or_default().push_back(order);
+                }
+            }
+        }
+    }
+
+    // ---- facts
+
+    fn define(&mut self, options: DefOptions) -> &mut Self {
+        let def = DefId(self.defs);
+        self.defs += 1;
+        let definition = Definition { def, function: 7, name: format!("f{def}"), shared: Blob::default() };
+        self.handle(Event::Define(definition, options))
+    }
+
+    fn new_task(task: u64, def: u32, inputs: &[u64]) -> NewTask {
+        let inputs = inputs.iter().map(|&input| TaskId(input)).collect();
+        let args = Blob::new(&[task as u8]);
+        NewTask { task: TaskId(task), def: DefId(def), key: task, args, inputs }
+    }
+
+    fn submit(&mut self, task: u64, inputs: &[u64]) -> &mut Self {
+        self.submit_as(0, task, inputs)
+    }
+
+    fn submit_as(&mut self, def: u32, task: u64, inputs: &[u64]) -> &mut Self {
+        self.handle(Event::Submit(Self::new_task(task, def, inputs)))
+    }
+
+    fn family(&mut self, def: u32, first: u64, count: u64) -> &mut Self {
+        self.handle(Event::SubmitFamily { def: DefId(def), first: TaskId(first), count })
+    }
+
+    fn scatter(&mut self, task: u64, output: Output) -> &mut Self {
+        self.handle(Event::Scatter { task: TaskId(task), key: task, output })
+    }
+
+    fn release(&mut self, tasks: &[u64]) -> &mut Self {
+        for &task in tasks {
+            self.handle(Event::Release(TaskId(task)));
+        }
+        self
+    }
+
+    fn want(&mut self, task: u64, value: bool) -> &mut Self {
+        self.handle(Event::Want { task: TaskId(task), value })
+    }
+
+    fn lost(&mut self, rank: u32) -> &mut Self {
+        self.handle(Event::Lost(Rank(rank)))
+    }
+
+    fn from(&mut self, rank: u32, report: Report) -> &mut Self {
+        self.handle(Event::From(Rank(rank), report))
+    }
+
+    /// How long the tasks that finish from now on have taken.
+    fn takes(&mut self, nanos: u32) -> &mut Self {
+        self.nanos = nanos;
+        self
+    }
+
+    fn finish_with(&mut self, rank: u32, task: u64, output: Output) -> &mut Self {
+        let attempt = self.scheduler.task(TaskId(task)).map_or(1, |record| record.attempt);
+        let nanos = self.nanos;
+        self.from(rank, Report::Finished { task: TaskId(task), attempt, nanos, output })
+    }
+
+    fn finish(&mut self, rank: u32, task: u64) -> &mut Self {
+        self.finish_with(rank, task, inline("v"))
+    }
+
+    fn finish_stored(&mut self, rank: u32, task: u64, nbytes: u64) -> &mut Self {
+        self.finish_with(rank, task, stored(nbytes))
+    }
+
+    fn fail(&mut self, rank: u32, task: u64, message: &str) -> &mut Self {
+        let attempt = self.scheduler.task(TaskId(task)).map_or(1, |record| record.attempt);
+        self.from(rank, Report::Failed { task: TaskId(task), attempt, error: error(message) })
+    }
+
+    fn fetched(&mut self, rank: u32, task: u64) -> &mut Self {
+        self.from(rank, Report::Fetched { task: TaskId(task) })
+    }
+
+    fn retracted(&mut self, rank: u32, task: u64) -> &mut Self {
+        let attempt = self.scheduler.task(TaskId(task)).map_or(1, |record| record.attempt);
+        self.from(rank, Report::Retracted { task: TaskId(task), attempt })
+    }
+
+    /// From now on what is taken back is noted.
+    fn noting_retracts(&mut self) -> &mut Self {
+        self.retracts = true;
+        self
+    }
+
+    /// One turn of placing.
+    fn place(&mut self) -> &mut Self {
+        let mut out = Vec::new();
+        self.scheduler.place(&mut out);
+        if let Err(wrong) = self.scheduler.check() {
+            panic!("after placing: {wrong}");
+        }
+        self.note(out);
+        self
+    }
+
+    /// Submits a task without inputs, has `rank` compute it, and stores its result there.
+    fn stored_at(&mut self, rank: u32, task: u64, nbytes: u64) -> &mut Self {
+        self.submit(task, &[]).place();
+        self.take_run(rank, task);
+        self.finish_stored(rank, task, nbytes)
+    }
+
+    // ---- what came of it
+
+    /// The next order to `rank`.
+    fn take(&mut self, rank: u32) -> Order {
+        let next = self.orders.get_mut(&rank).and_then(VecDeque::pop_front);
+        next.unwrap_or_else(|| panic!("nothing is sent to rank {rank}, but {:?}", self.orders))
+    }
+
+    /// The next order to `rank`, which is to run `task`.
+    fn take_run(&mut self, rank: u32, task: u64) -> RunTask {
+        match self.take(rank) {
+            Order::Run(run) if run.task == TaskId(task) => run,
+            other => panic!("rank {rank} is to run t{task}, but got {other:?}"),
+        }
+    }
+
+    fn runs(&mut self, rank: u32, tasks: &[u64]) -> &mut Self {
+        for &task in tasks {
+            self.take_run(rank, task);
+        }
+        self
+    }
+
+    fn sends(&mut self, rank: u32, order: Order) -> &mut Self {
+        assert_eq!(self.take(rank), order, "to rank {rank}");
+        self
+    }
+
+    fn releases(&mut self, rank: u32, tasks: &[u64]) -> &mut Self {
+        for &task in tasks {
+            self.sends(rank, Order::Release { task: TaskId(task) });
+        }
+        self
+    }
+
+    fn brings(&mut self, task: u64, holder: u32, nbytes: u64) -> &mut Self {
+        self.sends(0, Order::Bring { task: TaskId(task), holder: Rank(holder), nbytes, layout: LAYOUT })
+    }
+
+    fn tells_lost(&mut self, ranks: &[u32], lost: u32) -> &mut Self {
+        for &rank in ranks {
+            self.sends(rank, Order::Lost { rank: Rank(lost) });
+        }
+        self
+    }
+
+    fn resolves(&mut self, task: u64, outcome: Outcome) -> &mut Self {
+        assert_eq!(self.resolved.pop_front(), Some((task, outcome)));
+        self
+    }
+
+    /// The client is told that `task` has failed, with this message in the cause.
+    fn resolves_failed(&mut self, task: u64, message: &str) -> &mut Self {
+        match self.resolved.pop_front() {
+            Some((at, Outcome::Failed(cause))) if at == task && cause.message.contains(message) => self,
+            other => panic!("t{task} is to fail with {message:?}, but {other:?}"),
+        }
+    }
+
+    /// Takes all orders to `rank`.
+    fn drain(&mut self, rank: u32) -> Vec<Order> {
+        self.orders.remove(&rank).unwrap_or_default().into()
+    }
+
+    fn is(&mut self, task: u64, status: Status) -> &mut Self {
+        assert_eq!(self.scheduler.status(TaskId(task)), status, "t{task}");
+        self
+    }
+
+    fn state(&self, task: u64) -> &State {
+        &self.scheduler.task(TaskId(task)).unwrap_or_else(|| panic!("t{task} has no record")).state
+    }
+
+    fn is_gone(&mut self, task: u64) -> &mut Self {
+        assert_eq!(self.scheduler.task(TaskId(task)), None);
+        self
+    }
+
+    /// The ranks that have a copy, sorted.
+    fn holders(&self, task: u64) -> Vec<u32> {
+        let State::Stored(copies) = self.state(task) else { panic!("t{task} is {:?}", self.state(task)) };
+        let mut holders: Vec<u32> = copies.holders.iter().map(|rank| rank.0).collect();
+        holders.sort_unstable();
+        holders
+    }
+
+    fn records(&mut self, records: usize) -> &mut Self {
+        assert_eq!(self.scheduler.records(), records, "records");
+        assert!(records > 0 || self.scheduler.assigned() == 0);
+        self
+    }
+
+    /// Nothing that was said is left over.
+    fn quiet(&mut self) -> &mut Self {
+        self.orders.retain(|_, orders| !orders.is_empty());
+        assert!(self.orders.is_empty(), "left over: {:?}", self.orders);
+        assert!(self.resolved.is_empty(), "left over: {:?}", self.resolved);
+        self
+    }
+}
+
+impl Drop for Env {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.quiet();
+        }
+    }
+}
+
+fn here(task: u64) -> Input {
+    Input { task: TaskId(task), source: Source::Here }
+}
+
+fn at(task: u64, holder: u32, nbytes: u64) -> Input {
+    Input { task: TaskId(task), source: Source::At { holder: Rank(holder), nbytes, layout: LAYOUT } }
+}
+
+fn by_value(task: u64, text: &str) -> Input {
+    Input { task: TaskId(task), source: Source::Inline(Blob::new(text.as_bytes())) }
+}

@@ -1,0 +1,308 @@
+//! Transitions of tasks, each named after the fact that causes it.
+
+use super::Scheduler;
+use super::event::{Action, NewTask, Outcome};
+use super::few::Few;
+use super::task::{SCATTERED, State, Task, Want};
+use crate::error::{ProtocolError, TaskError};
+use crate::ids::{Attempt, DefId, HEAD, Rank, TaskId};
+use crate::protocol::{Blob, Order, Output};
+use std::sync::Arc;
+
+impl Scheduler {
+    pub(super) fn on_submit(&mut self, new: NewTask, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+        let options = self.def(new.def)?.options;
+        if self.is_known(new.task) {
+            return Err(ProtocolError(format!("{:?} is submitted, but known already", new.task)));
+        }
+        if let Some(input) = new.inputs.iter().find(|&&input| !self.can_be_named(input)) {
+            return Err(ProtocolError(format!("{:?} takes {input:?}, which is not known", new.task)));
+        }
+        for &input in &new.inputs {
+            self.touch(input);
+        }
+        let (mut missing, mut depth, mut cause) = (0, 0, None);
+        for &input in &new.inputs {
+            let Some(record) = self.tasks.get_mut(input) else { continue };
+            record.pending += 1;
+            record.lineage += 1;
+            depth = depth.max(record.depth + 1);
+            match &record.state {
+                State::Inline(_) | State::Stored(_) => {}
+                State::Failed(error) => cause = cause.or_else(|| Some(error.clone())),
+                _ => {
+                    record.waiting.push(new.task);
+                    missing += 1;
+                }
+            }
+        }
+        let state = if missing == 0 { State::Ready } else { State::Blocked { missing } };
+        self.tasks.insert(
+            new.task,
+            Task {
+                state,
+                args: new.args,
+                inputs: new.inputs,
+                waiting: Few::None,
+                key: new.key,
+                def: new.def,
+                depth,
+                pending: 0,
+                lineage: 0,
+                attempt: 0,
+                failures: 0,
+                held: true,
+                want: Want::Nothing,
+                given_back: false,
+            },
+        );
+        if let Some(cause) = cause {
+            self.fail(new.task, cause, out);
+        } else if missing == 0 {
+            self.ready.push(options.priority, depth, new.task);
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_scatter(&mut self, task: TaskId, key: u64, output: Output) -> Result<(), ProtocolError> {
+        if self.is_known(task) {
+            return Err(ProtocolError(format!("{task:?} is scattered, but known already")));
+        }
+        let mut record = Self::instance(SCATTERED, 0);
+        record.key = key;
+        record.args = Blob::default();
+        self.tasks.insert(task, record);
+        self.store(task, HEAD, output);
+        Ok(())
+    }
+
+    pub(super) fn on_finished(
+        &mut self,
+        rank: Rank,
+        task: TaskId,
+        attempt: Attempt,
+        nanos: u32,
+        output: Output,
+        out: &mut Vec<Action>,
+    ) -> Result<(), ProtocolError> {
+        let Some(def) = self.unassign(rank, task, attempt) else {
+            // a late report of an attempt that no longer counts
+            if matches!(output, Output::Stored { .. }) && !self.holds(rank, task) {
+                out.push(Action::Send(rank, Order::Release { task }));
+            }
+            return Ok(());
+        };
+        if let Some(def) = self.defs.get_mut(def.index()) {
+            let nanos = nanos.max(1);
+            def.mean = match def.mean {
+                0 => nanos,
+                mean => ((u64::from(mean) * 7 + u64::from(nanos)) / 8).max(1) as u32,
+            };
+        }
+        let inline = matches!(output, Output::Inline(_));
+        self.store(task, rank, output);
+        let Some(record) = self.tasks.get_mut(task) else { return Ok(()) };
+        let waiting = std::mem::take(&mut record.waiting);
+        let inputs = std::mem::take(&mut record.inputs);
+        if inline {
+            record.args = Blob::default();
+        }
+        for consumer in waiting.iter() {
+            self.input_arrived(consumer);
+        }
+        for &input in &inputs {
+            self.used(input, inline, out);
+        }
+        // a result that is kept here cannot be lost, so its recipe is not needed any more
+        if !inline && let Some(record) = self.tasks.get_mut(task) {
+            record.inputs = inputs;
+        }
+        self.resolve(task, out);
+        self.release_if_unneeded(task, out);
+        Ok(())
+    }
+
+    pub(super) fn on_failed(
+        &mut self,
+        rank: Rank,
+        task: TaskId,
+        attempt: Attempt,
+        mut error: TaskError,
+        out: &mut Vec<Action>,
+    ) -> Result<(), ProtocolError> {
+        let Some(def) = self.unassign(rank, task, attempt) else { return Ok(()) };
+        let options = self.def(def)?.options;
+        let Some(record) = self.tasks.get_mut(task) else { return Ok(()) };
+        if record.failures < options.retries && !record.is_unneeded() {
+            record.failures += 1;
+            self.requeue(task, out);
+        } else {
+            if let Some(record) = self.tasks.get(task) {
+                error.task = self.key_text(record);
+            }
+            self.fail(task, Arc::new(error), out);
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_fetched(
+        &mut self,
+        rank: Rank,
+        task: TaskId,
+        out: &mut Vec<Action>,
+    ) -> Result<(), ProtocolError> {
+        match self.tasks.get_mut(task).map(|record| &mut record.state) {
+            Some(State::Stored(copies)) => {
+                if !copies.holders.contains(rank) {
+                    copies.holders.push(rank);
+                    let nbytes = copies.nbytes;
+                    if let Some(worker) = self.workers.get_mut(rank) {
+                        worker.stored += nbytes;
+                    }
+                }
+            }
+            // Lost since, and made again on that very rank, which lets go of the old copy by itself: a release would
+            // cross the new result and take that away.
+            Some(State::Assigned { rank: at, .. }) if *at == rank => {}
+            _ => out.push(Action::Send(rank, Order::Release { task })),
+        }
+        if rank == HEAD {
+            self.transfer_ended(task, out);
+        }
+        Ok(())
+    }
+
+    /// What was to be brought to rank 0 is there, or cannot come: tells the client, or begins anew.
+    fn transfer_ended(&mut self, task: TaskId, out: &mut Vec<Action>) {
+        if let Some(record) = self.tasks.get_mut(task)
+            && record.want == Want::Bringing
+        {
+            record.want = Want::Value;
+            record.pending -= 1;
+            self.resolve(task, out);
+            self.release_if_unneeded(task, out);
+        }
+    }
+
+    pub(super) fn on_retracted(
+        &mut self,
+        rank: Rank,
+        task: TaskId,
+        attempt: Attempt,
+        out: &mut Vec<Action>,
+    ) -> Result<(), ProtocolError> {
+        let Some(def) = self.unassign(rank, task, attempt) else { return Ok(()) };
+        if self.def(def)?.options.on.is_none() {
+            self.workers.given_back(rank);
+        }
+        if let Some(record) = self.tasks.get_mut(task) {
+            record.attempt = record.attempt.wrapping_sub(1); // it has not started
+            record.given_back = true;
+            self.requeue(task, out);
+            self.release_if_unneeded(task, out);
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_retract_done(&mut self, rank: Rank) -> Result<(), ProtocolError> {
+        self.workers.retract_done(rank);
+        Ok(())
+    }
+
+    pub(super) fn on_not_brought(
+        &mut self,
+        task: TaskId,
+        out: &mut Vec<Action>,
+    ) -> Result<(), ProtocolError> {
+        self.transfer_ended(task, out);
+        Ok(())
+    }
+
+    pub(super) fn on_release(&mut self, task: TaskId, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+        self.touch(task);
+        let Some(record) = self.tasks.get_mut(task) else {
+            return Err(ProtocolError(format!("{task:?} is released, but not known")));
+        };
+        record.held = false;
+        self.release_if_unneeded(task, out);
+        Ok(())
+    }
+
+    pub(super) fn on_want(
+        &mut self,
+        task: TaskId,
+        value: bool,
+        out: &mut Vec<Action>,
+    ) -> Result<(), ProtocolError> {
+        self.touch(task);
+        let Some(record) = self.tasks.get_mut(task).filter(|record| record.state != State::Released) else {
+            return Err(ProtocolError(format!("{task:?} is waited for, but not known")));
+        };
+        match record.want {
+            Want::Bringing if !value => out.push(Action::Resolve(task, Outcome::Done)),
+            Want::Nothing | Want::Done => {
+                record.want = if value { Want::Value } else { Want::Done };
+                self.resolve(task, out);
+            }
+            Want::Value | Want::Bringing => {}
+        }
+        Ok(())
+    }
+
+    /// Tells the client, if it waits for `task` and there is something to tell.
+    pub(super) fn resolve(&mut self, task: TaskId, out: &mut Vec<Action>) {
+        let Some(record) = self.tasks.get_mut(task) else { return };
+        if matches!(record.want, Want::Nothing | Want::Bringing) {
+            return;
+        }
+        let outcome = match &record.state {
+            State::Failed(cause) => Outcome::Failed(cause.clone()),
+            State::Inline(_) | State::Stored(_) if record.want == Want::Done => Outcome::Done,
+            State::Inline(value) => Outcome::Inline(value.clone()),
+            State::Stored(copies) if copies.holders.contains(HEAD) => Outcome::Here((*copies.layout).clone()),
+            State::Stored(copies) => {
+                let order = Order::Bring {
+                    task,
+                    holder: copies.holders.pick(0),
+                    nbytes: copies.nbytes,
+                    layout: (*copies.layout).clone(),
+                };
+                record.want = Want::Bringing;
+                record.pending += 1;
+                out.push(Action::Resolve(task, Outcome::Done));
+                out.push(Action::Send(HEAD, order));
+                return;
+            }
+            _ => return,
+        };
+        record.want = Want::Nothing;
+        out.push(Action::Resolve(task, outcome));
+    }
+
+    /// Takes `task` off `rank`, if that very attempt is assigned there.
+    fn unassign(&mut self, rank: Rank, task: TaskId, attempt: Attempt) -> Option<DefId> {
+        let record = self.tasks.get_mut(task)?;
+        let State::Assigned { rank: at, cost } = record.state else { return None };
+        if at != rank || record.attempt != attempt {
+            return None;
+        }
+        let def = record.def;
+        record.state = State::Ready;
+        self.workers.remove(rank, cost);
+        Some(def)
+    }
+
+    /// Whether `task` can be an input: what has been let go of is not made again for a newcomer.
+    fn can_be_named(&self, task: TaskId) -> bool {
+        match self.tasks.get(task) {
+            Some(record) => record.state != State::Released,
+            None => self.families.is_waiting(task),
+        }
+    }
+
+    fn holds(&self, rank: Rank, task: TaskId) -> bool {
+        self.tasks.get(task).is_some_and(
+            |record| matches!(&record.state, State::Stored(copies) if copies.holders.contains(rank)),
+        )
+    }
+}

@@ -1,0 +1,151 @@
+//! What transitions leave to be done: who can go on, who fails, and what nobody needs any more.
+
+use super::Scheduler;
+use super::event::Action;
+use super::task::{Copies, Holders, State};
+use crate::error::TaskError;
+use crate::ids::{Rank, TaskId};
+use crate::protocol::{Blob, Order, Output};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+impl Scheduler {
+    /// Notes the result of `task`, made at `rank`.
+    pub(super) fn store(&mut self, task: TaskId, rank: Rank, output: Output) {
+        let Some(record) = self.tasks.get_mut(task) else { return };
+        record.state = match output {
+            Output::Inline(value) => State::Inline(value),
+            Output::Stored { nbytes, layout } => {
+                if let Some(worker) = self.workers.get_mut(rank) {
+                    worker.stored += nbytes;
+                }
+                let shared = self.defs.get_mut(record.def.index()).map(|def| &mut def.layout);
+                let layout = match shared {
+                    Some(shared) if **shared == layout => shared.clone(),
+                    Some(shared) => {
+                        *shared = Arc::new(layout);
+                        shared.clone()
+                    }
+                    None => Arc::new(layout),
+                };
+                State::Stored(Copies { holders: Holders::one(rank), nbytes, layout })
+            }
+        };
+    }
+
+    /// Tells a blocked task that one of its inputs is there.
+    pub(super) fn input_arrived(&mut self, consumer: TaskId) {
+        let Some(record) = self.tasks.get_mut(consumer) else { return };
+        let State::Blocked { missing } = &mut record.state else { return };
+        *missing -= 1;
+        if *missing == 0 {
+            record.state = State::Ready;
+            let (def, depth) = (record.def, record.depth);
+            let priority = self.defs.get(def.index()).map_or(0, |def| def.options.priority);
+            self.ready.push(priority, depth, consumer);
+        }
+    }
+
+    /// A use of `input` is over; with `forever` its consumer will not ask for it again even after a loss.
+    pub(super) fn used(&mut self, input: TaskId, forever: bool, out: &mut Vec<Action>) {
+        let Some(record) = self.tasks.get_mut(input) else { return };
+        record.pending -= 1;
+        record.lineage -= u32::from(forever);
+        self.release_if_unneeded(input, out);
+    }
+
+    /// Puts a task that is on no rank back where it belongs: blocked, ready or failed.
+    pub(super) fn requeue(&mut self, task: TaskId, out: &mut Vec<Action>) {
+        let Some(record) = self.tasks.get(task) else { return };
+        let (inputs, def, depth) = (record.inputs.clone(), record.def, record.depth);
+        let (mut missing, mut cause) = (0, None);
+        for input in inputs {
+            let Some(record) = self.tasks.get_mut(input) else { continue };
+            match &record.state {
+                State::Inline(_) | State::Stored(_) => {}
+                State::Failed(error) => cause = cause.or_else(|| Some(error.clone())),
+                _ => {
+                    record.waiting.push(task);
+                    missing += 1;
+                }
+            }
+        }
+        let Some(record) = self.tasks.get_mut(task) else { return };
+        record.state = if missing == 0 { State::Ready } else { State::Blocked { missing } };
+        if let Some(cause) = cause {
+            self.fail(task, cause, out);
+        } else if missing == 0 {
+            let priority = self.defs.get(def.index()).map_or(0, |def| def.options.priority);
+            self.ready.push(priority, depth, task);
+        }
+    }
+
+    /// Fails a task that is on no rank, and all that wait for it, with the same cause.
+    pub(super) fn fail(&mut self, task: TaskId, cause: Arc<TaskError>, out: &mut Vec<Action>) {
+        let mut todo = vec![task];
+        while let Some(task) = todo.pop() {
+            let Some(record) = self.tasks.get_mut(task) else { continue };
+            if !matches!(record.state, State::Blocked { .. } | State::Ready) {
+                continue;
+            }
+            record.state = State::Failed(cause.clone());
+            record.args = Blob::default();
+            let inputs = std::mem::take(&mut record.inputs);
+            todo.extend(std::mem::take(&mut record.waiting).iter());
+            for input in inputs {
+                self.used(input, true, out);
+            }
+            self.resolve(task, out);
+            self.release_if_unneeded(task, out);
+        }
+    }
+
+    /// Frees what nobody needs: cancels a task that has not been sent, releases a result, forgets the record.
+    pub(super) fn release_if_unneeded(&mut self, task: TaskId, out: &mut Vec<Action>) {
+        if !self.tasks.get(task).is_some_and(|record| record.is_unneeded()) {
+            return;
+        }
+        let mut todo: SmallVec<[TaskId; 8]> = SmallVec::from_slice(&[task]);
+        while let Some(task) = todo.pop() {
+            let Some(record) = self.tasks.get_mut(task) else { continue };
+            if !record.is_unneeded() {
+                continue;
+            }
+            match &record.state {
+                State::Assigned { .. } => continue, // it ends, then its result is dropped
+                State::Blocked { .. } | State::Ready => {
+                    record.state = State::Released;
+                    let inputs = record.inputs.clone();
+                    for input in inputs {
+                        if let Some(record) = self.tasks.get_mut(input) {
+                            record.pending -= 1;
+                            todo.push(input);
+                        }
+                    }
+                }
+                State::Inline(_) => record.state = State::Released,
+                State::Stored(copies) => {
+                    for rank in copies.holders.iter() {
+                        out.push(Action::Send(rank, Order::Release { task }));
+                        if let Some(worker) = self.workers.get_mut(rank) {
+                            worker.stored -= copies.nbytes;
+                        }
+                    }
+                    record.state = State::Released;
+                }
+                State::Failed(_) | State::Released => {}
+            }
+            let Some(record) = self.tasks.get(task) else { continue };
+            if record.lineage == 0
+                && let Some(inputs) = self.tasks.remove(task)
+            {
+                for input in inputs {
+                    if let Some(record) = self.tasks.get_mut(input) {
+                        record.lineage -= 1;
+                        todo.push(input);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! What the scheduler believes of each rank, and the indexes that find the least and the most loaded one.
+
+use super::event::RankInfo;
+use super::tournament::Tournament;
+use crate::ids::{DefId, Rank, TaskId};
+use smallvec::SmallVec;
+use std::collections::VecDeque;
+
+/// Work that a rank may have queued beyond its slots, in nanoseconds: enough to hide a round trip.
+pub const HORIZON: u64 = 1_000_000;
+/// Tasks that a rank may have queued beyond its slots, however short they are.
+pub const BACKLOG_MAX: u32 = 1024;
+/// What a task costs its rank beside its function, in nanoseconds.
+pub const TASK_OVERHEAD: u32 = 300;
+
+/// One rank.
+#[derive(Debug)]
+pub struct Worker {
+    /// Tasks that it computes at a time.
+    pub slots: u32,
+    /// Bytes of results above which it gets no more tasks without inputs.
+    pub memory_limit: u64,
+    /// False once it has died.
+    pub alive: bool,
+    /// Tasks sent and not finished.
+    pub assigned: u32,
+    /// What they are expected to cost together, in nanoseconds.
+    pub load: u64,
+    /// Bytes of results that it holds.
+    pub stored: u64,
+    /// A `Retract` is under way; with it, whether it has brought a task that may run elsewhere.
+    retracting: Option<bool>,
+    /// The last `Retract` brought no such task, and nothing has changed since.
+    barren: bool,
+    /// Tasks that may run nowhere else and wait for room.
+    pub pinned: VecDeque<TaskId>,
+    /// A bit for each definition that it has been told.
+    known: SmallVec<[u64; 2]>,
+    /// It is among the ranks whose place in the indexes may have changed.
+    dirty: bool,
+    /// The same of the index of busy ranks.
+    unsorted: bool,
+}
+
+impl Worker {
+    /// When a task given to it now would start, in nanoseconds from now.
+    pub fn expected_start(&self) -> u64 {
+        if self.assigned < self.slots { 0 } else { self.load / u64::from(self.slots.max(1)) }
+    }
+
+    /// How many more tasks that cost `cost` nanoseconds each it may get: its slots, one more, and what short tasks
+    /// it can queue within the horizon.
+    pub fn room(&self, cost: u32) -> u32 {
+        if !self.alive || self.slots == 0 {
+            return 0;
+        }
+        let sure = (self.slots + 1).saturating_sub(self.assigned);
+        let time = (HORIZON * u64::from(self.slots)).saturating_sub(self.load);
+        let most = (self.slots + BACKLOG_MAX).saturating_sub(self.assigned);
+        let by_time = u32::try_from(time / u64::from(cost.max(1))).unwrap_or(u32::MAX).min(most);
+        sure.max(by_time)
+    }
+
+    fn has_room(&self) -> bool {
+        let queued = self.load < HORIZON * u64::from(self.slots) && self.assigned < self.slots + BACKLOG_MAX;
+        self.computes() && (self.assigned <= self.slots || queued)
+    }
+
+    /// Whether it computes anything, now and later.
+    pub fn computes(&self) -> bool {
+        self.alive && self.slots > 0
+    }
+
+    /// Whether a task may be queued there because of its inputs, although others would come first.
+    pub fn may_queue(&self) -> bool {
+        self.computes() && self.assigned < self.slots + BACKLOG_MAX
+    }
+
+    /// Whether its results leave no room for more roots.
+    pub fn is_full(&self) -> bool {
+        self.stored > self.memory_limit
+    }
+}
+
+/// All ranks, with indexes.
+#[derive(Debug)]
+pub struct Workers {
+    ranks: Vec<Worker>,
+    /// Ranks with room for more tasks and memory to spare, by expected start, then tasks per slot.
+    spare: Tournament,
+    /// Ranks with room for more tasks whose memory is full, in the same order.
+    full: Tournament,
+    /// Ranks with tasks beyond their slots, the largest load first. Brought up to date when it is asked.
+    busy: Tournament,
+    dirty: Vec<Rank>,
+    unsorted: Vec<Rank>,
+    assigned: u64,
+    computing: u64,
+}
+
+impl Workers {
+    /// Ranks 0, 1, … as `infos` tells.
+    pub fn new(infos: &[RankInfo]) -> Self {
+        let ranks = infos
+            .iter()
+            .map(|info| Worker {
+                slots: info.slots,
+                memory_limit: info.memory_limit,
+                alive: true,
+                assigned: 0,
+                load: 0,
+                stored: 0,
+                retracting: None,
+                barren: false,
+                pinned: VecDeque::new(),
+                known: SmallVec::new(),
+                dirty: true,
+                unsorted: true,
+            })
+            .collect();
+        let all: Vec<Rank> = (0..infos.len() as u32).map(Rank).collect();
+        Workers {
+            ranks,
+            spare: Tournament::new(infos.len()),
+            full: Tournament::new(infos.len()),
+            busy: Tournament::new(infos.len()),
+            dirty: all.clone(),
+            unsorted: all,
+            assigned: 0,
+            computing: infos.iter().filter(|info| info.slots > 0).count() as u64,
+        }
+    }
+
+    /// The rank, if there is one of that number.
+    pub fn get(&self, rank: Rank) -> Option<&Worker> {
+        self.ranks.get(rank.index())
+    }
+
+    /// The rank; whatever is changed is seen by the indexes at the next [`Workers::refresh`].
+    pub fn get_mut(&mut self, rank: Rank) -> Option<&mut Worker> {
+        let worker = self.ranks.get_mut(rank.index())?;
+        if !worker.dirty {
+            worker.dirty = true;
+            self.dirty.push(rank);
+        }
+        if !worker.unsorted {
+            worker.unsorted = true;
+            self.unsorted.push(rank);
+        }
+        Some(worker)
+    }
+
+    /// All ranks.
+    pub fn iter(&self) -> impl Iterator<Item = (Rank, &Worker)> {
+        self.ranks.iter().enumerate().map(|(rank, worker)| (Rank(rank as u32), worker))
+    }
+
+    /// Tasks assigned on all ranks together.
+    pub fn total_assigned(&self) -> u64 {
+        self.assigned
+    }
+
+    /// Ranks that compute and are alive.
+    pub fn computing(&self) -> u64 {
+        self.computing
+    }
+
+    /// Notes that `rank` is asked to give tasks back.
+    pub fn retract(&mut self, rank: Rank) {
+        if let Some(worker) = self.get_mut(rank) {
+            worker.retracting = Some(false);
+        }
+    }
+
+    /// Notes that `rank` has given back a task that may run elsewhere.
+    pub fn given_back(&mut self, rank: Rank) {
+        if let Some(moved) = self.get_mut(rank).and_then(|worker| worker.retracting.as_mut()) {
+            *moved = true;
+        }
+    }
+
+    /// Notes that `rank` has given back what it can.
+    pub fn retract_done(&mut self, rank: Rank) {
+        if let Some(worker) = self.get_mut(rank)
+            && let Some(moved) = worker.retracting.take()
+        {
+            // asking again before anything has changed would only go in circles
+            worker.barren = !moved;
+        }
+    }
+
+    /// Takes `rank` out: it has died. Returns the tasks that could only have run there.
+    pub fn bury(&mut self, rank: Rank) -> VecDeque<TaskId> {
+        let Some(worker) = self.get_mut(rank) else { return VecDeque::new() };
+        let computed = worker.computes();
+        worker.alive = false;
+        worker.stored = 0;
+        worker.retracting = None;
+        let pinned = std::mem::take(&mut worker.pinned);
+        self.computing -= u64::from(computed);
+        pinned
+    }
+
+    /// Counts a task of `cost` nanoseconds as sent to `rank`; `pinned` if it may run nowhere else.
+    pub fn add(&mut self, rank: Rank, cost: u32, pinned: bool) {
+        if let Some(worker) = self.get_mut(rank) {
+            worker.assigned += 1;
+            worker.barren &= pinned; // one more that cannot be given away changes nothing
+            worker.load += u64::from(cost);
+            self.assigned += 1;
+        }
+    }
+
+    /// Counts a task of `cost` nanoseconds as gone from `rank`.
+    pub fn remove(&mut self, rank: Rank, cost: u32) {
+        if let Some(worker) = self.get_mut(rank) {
+            worker.assigned -= 1;
+            worker.barren = false;
+            worker.load -= u64::from(cost);
+            self.assigned -= 1;
+        }
+    }
+
+    /// Brings the indexes up to date; calls `with` for each rank that has changed and has pinned tasks.
+    pub fn refresh(&mut self, mut with: impl FnMut(Rank)) {
+        while let Some(rank) = self.dirty.pop() {
+            let worker = &mut self.ranks[rank.index()];
+            worker.dirty = false;
+            if !worker.pinned.is_empty() {
+                with(rank);
+            }
+            let key = worker.has_room().then(|| {
+                let per_slot = u64::from(worker.assigned) * 64 / u64::from(worker.slots);
+                key(worker.expected_start(), per_slot, rank)
+            });
+            let full = worker.is_full();
+            self.spare.set(rank, key.filter(|_| !full));
+            if full || self.full.first().is_some() {
+                self.full.set(rank, key.filter(|_| full));
+            }
+        }
+    }
+
+    /// The rank with room where a task would start first; with `root`, only among those with memory to spare.
+    pub fn least_loaded(&self, root: bool) -> Option<Rank> {
+        let full = if root { None } else { self.full.first() };
+        match (self.spare.first(), full) {
+            (Some(spare), Some(full)) if full >> 32 < spare >> 32 => Some(rank_of(full)),
+            (spare, full) => spare.or(full).map(rank_of),
+        }
+    }
+
+    /// A rank with a slot free, if any.
+    pub fn idle(&self) -> Option<Rank> {
+        let rank = self.least_loaded(false)?;
+        let worker = &self.ranks[rank.index()];
+        (worker.assigned < worker.slots).then_some(rank)
+    }
+
+    /// The rank with the most work queued beyond its slots, apart from those that are asked already, or in vain.
+    pub fn busiest(&mut self) -> Option<Rank> {
+        while let Some(rank) = self.unsorted.pop() {
+            let worker = &mut self.ranks[rank.index()];
+            worker.unsorted = false;
+            let queued = worker.alive && worker.assigned > worker.slots;
+            let queued = queued && worker.retracting.is_none() && !worker.barren;
+            self.busy.set(rank, queued.then(|| key(u64::MAX - worker.load, 0, Rank(!rank.0))));
+        }
+        self.busy.first().map(|key| Rank(!rank_of(key).0))
+    }
+
+    /// Notes that `rank` is told the definition `def`; false if it was before.
+    pub fn learn(&mut self, rank: Rank, def: DefId) -> bool {
+        let Some(worker) = self.ranks.get_mut(rank.index()) else { return false };
+        let (word, bit) = (def.index() / 64, 1u64 << (def.index() % 64));
+        if worker.known.len() <= word {
+            worker.known.resize(word + 1, 0);
+        }
+        let new = worker.known[word] & bit == 0;
+        worker.known[word] |= bit;
+        new
+    }
+}
+
+/// A key of the indexes: by `first`, then `second`, then rank.
+fn key(first: u64, second: u64, rank: Rank) -> u128 {
+    u128::from(first) << 64 | u128::from(second as u32) << 32 | u128::from(rank.0)
+}
+
+fn rank_of(key: u128) -> Rank {
+    Rank(key as u32)
+}

@@ -1,0 +1,164 @@
+//! One task: its action and keys, with every reference resolved.
+
+use super::codes::Code;
+use super::diagnostic::{Collector, Diagnostic};
+use super::family::Family;
+use super::join::Join;
+use super::load::{ArrayLanguage, LoadOptions};
+use super::names::Names;
+use super::resolve::{Place, Resolver};
+use super::schema::{RawSave, RawScript, RawTask};
+use super::source::{Span, Text};
+use super::sweep::Sweeps;
+use super::task::{Action, Out, Save, Select, Stream, Task};
+
+/// What all tasks are compiled with.
+pub(super) struct Compiler<'a> {
+    pub(super) script: &'a RawScript,
+    pub(super) names: &'a Names,
+    pub(super) sweeps: &'a Sweeps,
+    pub(super) lang: &'a dyn ArrayLanguage,
+    pub(super) options: LoadOptions,
+}
+
+/// A task whose references count tasks in the order of the script, with the places of its references.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    pub(super) task: Task,
+    pub(super) spans: Vec<Span>,
+}
+
+impl Compiler<'_> {
+    /// Compiles a task; where something is wrong it is reported, and the rest is compiled nevertheless.
+    pub(super) fn task(&self, at: usize, cx: &mut Collector) -> Option<Compiled> {
+        let raw = self.script.tasks.get(at)?;
+        let mut resolver = Resolver {
+            script: self.script,
+            names: self.names,
+            sweeps: self.sweeps,
+            task: at,
+            found: Vec::new(),
+        };
+        let action = raw.action.as_ref().and_then(|action| self.action(raw, action, &mut resolver, cx));
+        let stdin = raw.stdin.as_ref().map(|text| resolver.template(text, Place::Stdin, cx));
+        let env = raw
+            .env
+            .iter()
+            .map(|(name, text)| (name.value.clone(), resolver.template(text, Place::Command, cx)))
+            .collect();
+        let out = |out: &super::schema::RawOut, resolver: &mut Resolver<'_>, cx: &mut Collector| Out {
+            name: out.name.as_ref().map(|name| name.value.clone()),
+            file: resolver.template(&out.file, Place::File, cx),
+        };
+        let outs = raw.outs.iter().map(|raw| out(raw, &mut resolver, cx)).collect();
+        let stdout = stream(raw.stdout.as_ref(), &mut resolver, cx);
+        let stderr = stream(raw.stderr.as_ref(), &mut resolver, cx);
+        let saves = raw.saves.iter().map(|save| self.save(raw, save, &mut resolver, cx)).collect();
+        for name in &raw.after {
+            if let Some(task) = self.names.want_task(name, "after", cx) {
+                resolver.depend(task, Select::Order, name.span.clone());
+            }
+        }
+        let (line, _) = cx.source.position(raw.name.span.start);
+        let (references, spans) = resolver.found.into_iter().unzip();
+        let task = Task {
+            name: raw.name.value.clone(),
+            line,
+            origin: format!("{}:{line}", cx.source.shown()),
+            // What takes the place of a wrong action is seen by nobody: the script is refused.
+            action: action.unwrap_or(Action::Run { argv: Vec::new() }),
+            family: self.sweeps.families.get(at).cloned().flatten().unwrap_or_else(Family::single),
+            references,
+            outs,
+            stdin,
+            stdout,
+            stderr,
+            saves,
+            env,
+            ok_exit: raw.ok_exit.clone(),
+        };
+        Some(Compiled { task, spans })
+    }
+
+    fn save(&self, raw: &RawTask, save: &RawSave, resolver: &mut Resolver<'_>, cx: &mut Collector) -> Save {
+        let path = resolver.template(&save.path, Place::File, cx);
+        let outs = &raw.outs;
+        let select = match &save.output {
+            None if outs.is_empty() => Some(Select::Stdout),
+            None if outs.len() == 1 => Some(Select::File(0)),
+            None => {
+                let names = super::outputs::names(raw);
+                let message = format!(
+                    "`{}` has several outputs, and `save` does not say which to save",
+                    raw.name.value
+                );
+                let help = format!("write `save = {{ {} = \"path\" }}`", names.first().unwrap_or(&"name"));
+                cx.push(
+                    Diagnostic::new(Code::NoFile, save.path.span.clone(), message)
+                        .label("which one?")
+                        .help(help),
+                );
+                None
+            }
+            Some(name) if name.value == "stdout" => Some(Select::Stdout),
+            Some(name) => {
+                let at = outs.iter().position(|out| out.name.as_ref().is_some_and(|n| n.value == name.value));
+                if at.is_none() {
+                    let mut names = super::outputs::names(raw);
+                    names.push("stdout");
+                    let message = format!("`{}` has no output `{}` to save", raw.name.value, name.value);
+                    let diagnostic = Diagnostic::new(Code::UnknownOutput, name.span.clone(), message)
+                        .label(format!("outputs: {}", names.join(", ")));
+                    cx.push(diagnostic.maybe_help(super::suggest::did_you_mean(&name.value, names)));
+                }
+                at.map(Select::File)
+            }
+        };
+        // One for each of the script's, right or wrong: `saves::check` walks through both in step.
+        Save { select: select.unwrap_or(Select::Order), path }
+    }
+
+    /// Every reference must find something, whatever the instance.
+    pub(super) fn check_joins(&self, compiled: &[Option<Compiled>], cx: &mut Collector) {
+        for (at, compiled) in compiled.iter().enumerate() {
+            let Some(Compiled { task, spans }) = compiled else { continue };
+            let family = |at: usize| self.sweeps.families.get(at).and_then(Option::as_ref);
+            for (reference, span) in task.references.iter().zip(spans) {
+                let (Some(from), Some(to)) = (family(at), family(reference.task)) else { continue };
+                let Some(unmatched) = Join::unmatched(from, to) else { continue };
+                let other = self.script.tasks.get(reference.task).map_or("", |t| t.name.value.as_str());
+                let what = format!("no instance of `{other}` has {} = {}", unmatched.param, unmatched.value);
+                let diagnostic = Diagnostic::new(
+                    Code::EmptyJoin,
+                    span.clone(),
+                    format!("a join that matches nothing: {what}"),
+                );
+                let help = format!(
+                    "`{0}` and `{other}` share the parameter `{1}`: give both the same values, or rename it in one",
+                    task.name, unmatched.param
+                );
+                cx.push(
+                    diagnostic
+                        .label(format!("nothing for {} = {}", unmatched.param, unmatched.value))
+                        .help(help),
+                );
+            }
+        }
+    }
+}
+
+fn stream(text: Option<&Text>, resolver: &mut Resolver<'_>, cx: &mut Collector) -> Stream {
+    match text {
+        None => Stream::Log,
+        Some(text) if text.value == "log" => Stream::Log,
+        Some(text) if text.value == "null" => Stream::Null,
+        Some(text) => {
+            if text.value.trim().is_empty() || text.value.ends_with('/') {
+                let diagnostic = Diagnostic::new(Code::BadValue, text.span.clone(), "this names no file")
+                    .label("expected a file");
+                cx.push(diagnostic.help("write \"log\", \"null\" or a path"));
+            }
+            Stream::Path(resolver.template(text, Place::File, cx))
+        }
+    }
+}

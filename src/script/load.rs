@@ -1,0 +1,87 @@
+//! From a file to a plan.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::codes::Code;
+use super::compile::Compiler;
+use super::diagnostic::{Collector, Diagnostic, Diagnostics};
+use super::names::Names;
+use super::plan::Plan;
+use super::source::Source;
+use super::sweep::Sweeps;
+use super::{order, saves, schema, unused};
+
+/// An array expression that is not understood: where in its text, what is wrong, how to mend it.
+pub type ArrayError = (Range<usize>, String, Option<String>);
+
+/// The language of `array`, which the front end does not know: it only wants the names, for they are dependencies.
+pub trait ArrayLanguage {
+    /// The bare names in an expression (`x`, `sim.probe`; not those of functions and of named arguments), with their places.
+    fn check(&self, text: &str) -> Result<Vec<(String, Range<usize>)>, ArrayError>;
+}
+
+/// What is looked at beyond the script itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoadOptions {
+    /// Whether the programs that `run` names have to exist on this machine.
+    pub check_programs: bool,
+}
+
+/// Reads and checks a script. `sets` are the overrides of `--set`, as names and values.
+pub fn load(
+    path: &Path,
+    sets: &[(String, String)],
+    lang: &dyn ArrayLanguage,
+    options: LoadOptions,
+) -> Result<Plan, Diagnostics> {
+    match Source::read(path) {
+        Ok(source) => parse(source, sets, lang, options),
+        Err(error) => {
+            let source = Source::new(path.display().to_string(), PathBuf::new(), "");
+            let list = vec![Diagnostic::nowhere(
+                Code::Unreadable,
+                format!("cannot read {}: {error}", path.display()),
+            )];
+            Err(Diagnostics { source, list })
+        }
+    }
+}
+
+/// The same for a script whose text is at hand.
+pub fn parse(
+    source: Source,
+    sets: &[(String, String)],
+    lang: &dyn ArrayLanguage,
+    options: LoadOptions,
+) -> Result<Plan, Diagnostics> {
+    let path = PathBuf::from(source.shown());
+    let dir = source.dir().to_path_buf();
+    let mut cx = Collector::new(source);
+    let plan = understand(&path, sets, lang, options, &mut cx);
+    let warnings = cx.finish()?;
+    let (name, tasks) = plan.unwrap_or_default();
+    Ok(Plan { name, dir, path, tasks, warnings })
+}
+
+fn understand(
+    path: &Path,
+    sets: &[(String, String)],
+    lang: &dyn ArrayLanguage,
+    options: LoadOptions,
+    cx: &mut Collector,
+) -> Option<(String, Vec<super::task::Task>)> {
+    let script = schema::read(cx)?;
+    let names = Names::collect(&script, sets, cx);
+    let sweeps = Sweeps::collect(&script, &names, cx);
+    let compiler = Compiler { script: &script, names: &names, sweeps: &sweeps, lang, options };
+    let compiled: Vec<_> = (0..script.tasks.len()).map(|at| compiler.task(at, cx)).collect();
+    compiler.check_joins(&compiled, cx);
+    saves::check(&script, &sweeps, &compiled, cx);
+    unused::check(&script, &compiled, cx);
+    let order = order::sort(&script, &compiled, cx);
+    let stem =
+        || path.file_stem().map_or_else(|| "script".to_string(), |stem| stem.to_string_lossy().into_owned());
+    let name = script.name.as_ref().map_or_else(stem, |name| name.value.clone());
+    Some((name, order::arrange(compiled, &order)))
+}

@@ -1,0 +1,205 @@
+//! What the names in references mean.
+
+use super::codes::Code;
+use super::diagnostic::Diagnostic;
+use super::facts::RuntimeFact;
+use super::family::{Family, Param, Values};
+use super::join::Join;
+use super::keys::not_yet;
+use super::outputs;
+use super::resolve::{Place, Resolver, Written};
+use super::source::Span;
+use super::suggest::did_you_mean;
+use super::task::{Reference, Select};
+use super::value::{PathPart, Value};
+
+/// What a reference means.
+pub(super) enum Meaning {
+    Param(usize, Option<PathPart>),
+    Var(Value),
+    Input(usize),
+    Out(usize),
+    Fact(RuntimeFact),
+    Env(String),
+}
+
+impl Resolver<'_> {
+    /// What a reference stands for.
+    pub(super) fn meaning(
+        &mut self,
+        reference: &Written<'_>,
+        place: Place,
+    ) -> Result<Meaning, Box<Diagnostic>> {
+        let raw = reference.raw;
+        let name = raw.name();
+        let params = self.sweeps.params.get(self.task).map_or(&[][..], Vec::as_slice);
+        if ["dtask", "env", "out"].contains(&name) {
+            return self.builtin(reference, place);
+        }
+        if let Some(at) = params.iter().position(|param| param == name) {
+            return self.param(at, reference);
+        }
+        if let Some(value) = self.names.var(name) {
+            not_indexed(reference, "variable")?;
+            return match raw.path.get(1) {
+                None => Ok(Meaning::Var(value.clone())),
+                Some(part) => Err(no_part(reference, &format!("the variable `{name}`"), part)),
+            };
+        }
+        match self.names.task(name) {
+            Some(_) if place == Place::File => {
+                Err(not_here(reference, "the result of a task cannot be part of a file's name"))
+            }
+            Some(task) => self.input(task, reference, place),
+            None => Err(self.unknown(reference, place)),
+        }
+    }
+
+    fn builtin(&self, reference: &Written<'_>, place: Place) -> Result<Meaning, Box<Diagnostic>> {
+        let raw = reference.raw;
+        let name = raw.name();
+        not_indexed(reference, &format!("`{name}`"))?;
+        match (name, &raw.path[1..]) {
+            ("dtask", [fact]) => match RuntimeFact::named(fact) {
+                Some(fact) if place == Place::File && !fact.is_fixed() => {
+                    Err(not_here(reference, "a file's name must not depend on where the task runs"))
+                }
+                Some(fact) => Ok(Meaning::Fact(fact)),
+                None => {
+                    let known = RuntimeFact::NAMED.map(|(name, _)| name);
+                    let diagnostic = Diagnostic::new(
+                        Code::UnknownName,
+                        reference.span.clone(),
+                        format!("dtask knows no `{fact}`"),
+                    );
+                    Err(Box::new(
+                        diagnostic
+                            .label(format!("there are: {}", known.join(", ")))
+                            .maybe_help(did_you_mean(fact, known)),
+                    ))
+                }
+            },
+            ("env", []) => match &raw.format {
+                Some(_) if place == Place::File => {
+                    Err(not_here(reference, "a file's name must not depend on where the task runs"))
+                }
+                Some(variable) if super::tree::is_identifier(variable) => Ok(Meaning::Env(variable.clone())),
+                Some(variable) => {
+                    let message = format!("an environment variable cannot be named `{variable}`");
+                    Err(Box::new(
+                        Diagnostic::new(Code::EnvName, reference.span.clone(), message)
+                            .label("letters, digits and `_`, and no digit first"),
+                    ))
+                }
+                None => Err(Box::new(
+                    Diagnostic::new(Code::UnknownName, reference.span.clone(), "`{env}` of which variable?")
+                        .label("no name")
+                        .help("write `{env:HOME}`"),
+                )),
+            },
+            ("out", _) if place == Place::Array => {
+                Err(not_here(reference, "an array task has no output files"))
+            }
+            ("out", _) if place == Place::File => {
+                Err(not_here(reference, "an output cannot be part of a file's name"))
+            }
+            ("out", rest) if rest.len() < 2 => {
+                let Some(task) = self.script.tasks.get(self.task) else {
+                    return Err(self.unknown(reference, place));
+                };
+                outputs::own(task, rest.first().map(String::as_str), reference).map(Meaning::Out)
+            }
+            _ => {
+                let part = raw.path.last().map_or("", String::as_str);
+                Err(no_part(reference, &format!("`{name}`"), part))
+            }
+        }
+    }
+
+    fn param(&self, at: usize, reference: &Written<'_>) -> Result<Meaning, Box<Diagnostic>> {
+        not_indexed(reference, "parameter")?;
+        let part = match &reference.raw.path[1..] {
+            [] => return Ok(Meaning::Param(at, None)),
+            [part] => part,
+            [part, ..] => return Err(no_part(reference, "a parameter", part)),
+        };
+        let Some(found) = PathPart::named(part) else {
+            let known = PathPart::NAMES;
+            let diagnostic = no_part(reference, &format!("the parameter `{}`", reference.raw.name()), part);
+            return Err(Box::new(diagnostic.maybe_help(did_you_mean(part, known))));
+        };
+        match self.own_param(at).map(|param| &param.values) {
+            Some(Values::List(values)) if matches!(values.first(), Some(Value::Path(_))) => {
+                Ok(Meaning::Param(at, Some(found)))
+            }
+            // The values were wrong, which has been reported.
+            None => Ok(Meaning::Param(at, Some(found))),
+            Some(_) => {
+                let diagnostic =
+                    no_part(reference, &format!("the parameter `{}`", reference.raw.name()), part);
+                Err(Box::new(diagnostic.help("parameters of `{ glob = .. }` have parts")))
+            }
+        }
+    }
+
+    /// A parameter of the task itself, where its values were right.
+    pub(super) fn own_param(&self, at: usize) -> Option<&Param> {
+        self.sweeps.families.get(self.task)?.as_ref()?.params().get(at)
+    }
+
+    /// A reference to a task's result.
+    fn input(
+        &mut self,
+        task: usize,
+        reference: &Written<'_>,
+        place: Place,
+    ) -> Result<Meaning, Box<Diagnostic>> {
+        if reference.raw.index.is_some() {
+            return Err(Box::new(not_yet("a reference to one instance", reference.span.clone())));
+        }
+        let Some(target) = self.script.tasks.get(task) else { return Err(self.unknown(reference, place)) };
+        let select = outputs::select(target, reference, place)?;
+        Ok(Meaning::Input(self.depend(task, select, reference.span.clone())))
+    }
+
+    /// Adds a dependency, once, and gives its number.
+    pub(super) fn depend(&mut self, task: usize, select: Select, span: Span) -> usize {
+        if let Some(at) = self.found.iter().position(|(r, _)| (r.task, r.select) == (task, select)) {
+            return at;
+        }
+        let single = Family::single();
+        let family = |at: usize| self.sweeps.families.get(at).and_then(Option::as_ref).unwrap_or(&single);
+        let join = Join::between(family(self.task), family(task));
+        self.found.push((Reference { task, select, join }, span));
+        self.found.len() - 1
+    }
+}
+
+fn not_indexed(reference: &Written<'_>, what: &str) -> Result<(), Box<Diagnostic>> {
+    if reference.raw.index.is_none() {
+        return Ok(());
+    }
+    let diagnostic = Diagnostic::new(
+        Code::NotHere,
+        reference.span.clone(),
+        format!("a {what} has no instances").replace("a `", "`"),
+    );
+    Err(Box::new(diagnostic.label("brackets choose one instance of a task")))
+}
+
+/// The error of `.part` that does not exist.
+pub(super) fn no_part(reference: &Written<'_>, what: &str, part: &str) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::new(Code::UnknownOutput, reference.span.clone(), format!("{what} has no `{part}`"))
+            .label("no such part"),
+    )
+}
+
+fn not_here(reference: &Written<'_>, why: &str) -> Box<Diagnostic> {
+    let message = format!("`{}` cannot stand here: {why}", reference.raw.path.join("."));
+    Box::new(
+        Diagnostic::new(Code::NotHere, reference.span.clone(), message)
+            .label("not here")
+            .help("parameters, variables and `{dtask.index}` can"),
+    )
+}

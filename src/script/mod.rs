@@ -1,0 +1,67 @@
+//! The script language: from `script.toml` to a plan.
+//!
+//! The specification is the guide's chapter on the language. The way of a script through this module:
+//!
+//! 1. `source` holds the text; `tree` reads the TOML into values with their places, in the order of the file.
+//! 2. `schema`, `schema_task` and `keys` know which keys there are and what type they have.
+//! 3. `names` is the one namespace of variables, tasks and parameters; `sweep` makes a [`Family`] of `for` and `each`.
+//! 4. `compile` resolves the texts (`syntax` finds references, `words` splits commands, `quote` protects values from the
+//!    shell, `meaning` and `outputs` know what names mean, `resolve` puts it together) into [`Template`]s, and finds the dependencies.
+//! 5. `order`, `saves` and `unused` look at the whole.
+//!
+//! Nothing stops at the first mistake: each step reports what is wrong to one collector and goes on with the rest.
+//! A family is never written out. [`Join`] and [`Family`] compute with indices, so ten million instances cost nothing here.
+
+mod arrays;
+mod codes;
+mod command;
+mod compile;
+mod diagnostic;
+mod facts;
+mod family;
+mod format;
+mod join;
+mod keys;
+mod load;
+mod meaning;
+mod names;
+mod order;
+mod outputs;
+mod plan;
+mod program;
+mod quote;
+mod range;
+mod reduction;
+mod resolve;
+pub mod run;
+mod saves;
+mod schema;
+mod schema_task;
+mod source;
+mod suggest;
+mod sweep;
+mod syntax;
+mod task;
+mod template;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod unused;
+mod value;
+mod words;
+
+pub use codes::Code;
+pub use diagnostic::{Diagnostic, Diagnostics, MAX_SHOWN};
+pub use facts::{Facts, RuntimeFact};
+pub use family::{Axis, Bindings, Family, Param, Values};
+pub use format::Format;
+pub use join::{Gather, Join};
+pub use load::{ArrayError, ArrayLanguage, LoadOptions, load, parse};
+pub use plan::Plan;
+pub use quote::Quote;
+pub use range::NumRange;
+pub use source::{At, Source, Span, Text};
+pub use suggest::{did_you_mean, suggest};
+pub use task::{Action, ArrayName, Binding, Order, Out, Reduction, Reference, Save, Select, Stream, Task};
+pub use template::{Fill, Part, RenderError, Scope, StdinPiece, Template};
+pub use value::{PathPart, Value};

@@ -1,0 +1,131 @@
+//! Which output of a task a reference means.
+
+use super::codes::Code;
+use super::diagnostic::Diagnostic;
+use super::keys::not_yet;
+use super::resolve::{Place, Written};
+use super::schema::{RawAction, RawTask};
+use super::suggest::did_you_mean;
+use super::task::Select;
+
+/// The output that `{task}` or `{task.name}` means.
+pub(super) fn select(
+    task: &RawTask,
+    reference: &Written<'_>,
+    place: Place,
+) -> Result<Select, Box<Diagnostic>> {
+    let makes_array = matches!(task.action, Some(RawAction::Array(_) | RawAction::Reduce(_)));
+    let part = match &reference.raw.path[1..] {
+        [] => None,
+        [part] if part == "list" => {
+            return Err(Box::new(not_yet("`.list`, a file of paths,", reference.span.clone())));
+        }
+        [part] => Some(part.as_str()),
+        [_, part, ..] => return Err(unknown(task, part, reference)),
+    };
+    match part {
+        None if makes_array => Ok(Select::Value),
+        None => main(task, reference, place),
+        Some("stdout") if !makes_array => Ok(Select::Stdout),
+        Some(part) => {
+            match task.outs.iter().position(|out| out.name.as_ref().is_some_and(|name| name.value == part)) {
+                Some(at) => Ok(Select::File(at)),
+                // What is wrong with the task may be just its outputs.
+                None if task.action.is_none() => Ok(Select::Value),
+                None => Err(unknown(task, part, reference)),
+            }
+        }
+    }
+}
+
+fn main(task: &RawTask, reference: &Written<'_>, place: Place) -> Result<Select, Box<Diagnostic>> {
+    let name = &task.name.value;
+    match task.outs.len() {
+        1 => Ok(Select::File(0)),
+        _ if task.action.is_none() => Ok(Select::Value),
+        // Where bytes are wanted, a command without files gives what it prints.
+        0 if matches!(place, Place::Stdin | Place::Array) => Ok(Select::Stdout),
+        0 => {
+            let diagnostic =
+                Diagnostic::new(Code::NoFile, reference.span.clone(), format!("`{name}` has no output file"))
+                    .label("a path is wanted here");
+            Err(Box::new(
+                diagnostic.help(format!(
+                    "write `{{{name}.stdout}}` for what it prints, or give it `out = \"file\"`"
+                )),
+            ))
+        }
+        _ => {
+            let named: Vec<String> = names(task).iter().map(|out| format!("`{{{name}.{out}}}`")).collect();
+            let diagnostic = Diagnostic::new(
+                Code::NoFile,
+                reference.span.clone(),
+                format!("`{name}` has several output files"),
+            )
+            .label("which one?");
+            Err(Box::new(diagnostic.help(format!("write {}", named.join(" or ")))))
+        }
+    }
+}
+
+/// The task's own output that `{out}` or `{out.name}` means.
+pub(super) fn own(
+    task: &RawTask,
+    part: Option<&str>,
+    reference: &Written<'_>,
+) -> Result<usize, Box<Diagnostic>> {
+    let position = match part {
+        None if task.outs.len() == 1 => Some(0),
+        None => None,
+        Some(part) => {
+            task.outs.iter().position(|out| out.name.as_ref().is_some_and(|name| name.value == part))
+        }
+    };
+    position.ok_or_else(|| match (part, names(task)) {
+        (Some(part), all) => {
+            let diagnostic = Diagnostic::new(
+                Code::UnknownOutput,
+                reference.span.clone(),
+                format!("this task has no output `{part}`"),
+            )
+            .label("no such output");
+            Box::new(diagnostic.maybe_help(did_you_mean(part, all)))
+        }
+        (None, all) if all.is_empty() => {
+            let diagnostic =
+                Diagnostic::new(Code::NoFile, reference.span.clone(), "this task has no output file")
+                    .label("no `out`");
+            Box::new(diagnostic.help("add `out = \"file\"`"))
+        }
+        (None, all) => {
+            let named: Vec<String> = all.iter().map(|out| format!("`{{out.{out}}}`")).collect();
+            let diagnostic =
+                Diagnostic::new(Code::NoFile, reference.span.clone(), "this task has several output files")
+                    .label("which one?");
+            Box::new(diagnostic.help(format!("write {}", named.join(" or "))))
+        }
+    })
+}
+
+fn unknown(task: &RawTask, part: &str, reference: &Written<'_>) -> Box<Diagnostic> {
+    let mut all = names(task);
+    if task.action.as_ref().is_some_and(RawAction::is_command) {
+        all.push("stdout");
+    }
+    let label = if all.is_empty() {
+        "it makes one array".to_string()
+    } else {
+        format!("outputs of `{}`: {}", task.name.value, all.join(", "))
+    };
+    let message = format!("`{}` has no output `{part}`", task.name.value);
+    Box::new(
+        Diagnostic::new(Code::UnknownOutput, reference.span.clone(), message)
+            .label(label)
+            .maybe_help(did_you_mean(part, all)),
+    )
+}
+
+/// The names of a task's outputs.
+pub(super) fn names(task: &RawTask) -> Vec<&str> {
+    task.outs.iter().filter_map(|out| out.name.as_ref()).map(|name| name.value.as_str()).collect()
+}

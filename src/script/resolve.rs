@@ -1,0 +1,203 @@
+//! From texts with references to templates.
+
+use super::codes::Code;
+use super::diagnostic::{Collector, Diagnostic};
+use super::family::Values;
+use super::format::Format;
+use super::meaning::Meaning;
+use super::names::Names;
+use super::quote::{self, Quote};
+use super::schema::RawScript;
+use super::source::{Span, Text};
+use super::suggest::did_you_mean;
+use super::sweep::Sweeps;
+use super::syntax::{self, Piece, PieceKind, RawReference};
+use super::task::Reference;
+use super::template::{Fill, Part, Template, written};
+use super::value::Value;
+
+/// Where a text stands, which decides what references may be in it and what they become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// An argument or an environment variable: references become paths.
+    Command,
+    /// A shell script: paths as well, quoted.
+    Shell,
+    /// Standard input: references become bytes.
+    Stdin,
+    /// An array expression, in which references have no braces: they become arrays.
+    Array,
+    /// The name of a file, which must be known without running anything.
+    File,
+}
+
+/// Resolves the texts of one task.
+pub(super) struct Resolver<'a> {
+    pub(super) script: &'a RawScript,
+    pub(super) names: &'a Names,
+    pub(super) sweeps: &'a Sweeps,
+    /// The task's index in the script.
+    pub(super) task: usize,
+    /// The dependencies found so far (by index in the script), each with the place that it was first seen at.
+    pub(super) found: Vec<(Reference, Span)>,
+}
+
+/// A reference with the place of the whole of it, braces included.
+pub(super) struct Written<'r> {
+    pub(super) raw: &'r RawReference,
+    pub(super) span: Span,
+}
+
+impl Resolver<'_> {
+    /// A text as a template.
+    pub(super) fn template(&mut self, text: &Text, place: Place, cx: &mut Collector) -> Template {
+        let pieces = syntax::parse(&text.value);
+        let quotes = match place {
+            Place::Shell => quote::contexts(&text.value, &pieces),
+            _ => vec![Quote::None; pieces.len()],
+        };
+        let parts = pieces.iter().zip(quotes).map(|(piece, quote)| self.part(text, piece, quote, place, cx));
+        Template { parts: parts.collect() }
+    }
+
+    /// One piece. What stands in for a wrong one fills in nothing, and keeps later checks from drawing conclusions.
+    pub(super) fn part(
+        &mut self,
+        text: &Text,
+        piece: &Piece,
+        quote: Quote,
+        place: Place,
+        cx: &mut Collector,
+    ) -> Part {
+        let whole = text.value.get(piece.range.clone()).unwrap_or_default();
+        let raw = match &piece.kind {
+            PieceKind::Plain => return Part::Text(whole.to_string()),
+            PieceKind::Escaped => {
+                return Part::Text(whole.get(1..whole.len() - 1).unwrap_or_default().to_string());
+            }
+            PieceKind::Reference(raw) => raw,
+        };
+        let reference = Written { raw, span: cx.source.inside(text, piece.range.clone()) };
+        match self.fill(&reference, quote, place) {
+            Ok(part) => part,
+            Err(diagnostic) => {
+                cx.push(*diagnostic);
+                Part::Fill { what: Fill::Input(usize::MAX), format: None, quote }
+            }
+        }
+    }
+
+    fn fill(&mut self, reference: &Written<'_>, quote: Quote, place: Place) -> Result<Part, Box<Diagnostic>> {
+        let meaning = self.meaning(reference, place)?;
+        let format = match (&reference.raw.format, &meaning) {
+            (None, _) | (_, Meaning::Env(_)) => None,
+            (Some(format), meaning) => Some(self.format(format, meaning, reference)?),
+        };
+        let what = match meaning {
+            Meaning::Var(value) => {
+                let text = written(&value, format.as_ref()).map_err(|why| misfit(reference, &why))?;
+                return Ok(Part::Text(quote.apply(&text)));
+            }
+            Meaning::Param(at, part) => Fill::Param(at, part),
+            Meaning::Input(at) => Fill::Input(at),
+            Meaning::Out(at) => Fill::Out(at),
+            Meaning::Fact(fact) => Fill::Fact(fact),
+            Meaning::Env(name) => Fill::Env(name),
+        };
+        Ok(Part::Fill { what, format, quote })
+    }
+
+    fn format(
+        &self,
+        text: &str,
+        meaning: &Meaning,
+        reference: &Written<'_>,
+    ) -> Result<Format, Box<Diagnostic>> {
+        let Some(format) = Format::parse(text) else {
+            let diagnostic =
+                Diagnostic::new(Code::BadFormat, reference.span.clone(), format!("`{text}` is no format"));
+            return Err(Box::new(
+                diagnostic
+                    .label("not understood")
+                    .help("formats are like `{i:03}`, `{x:.2}`, `{x:.2e}`, `{name:>10}`"),
+            ));
+        };
+        let samples = match meaning {
+            Meaning::Param(_, Some(_)) | Meaning::Out(_) | Meaning::Env(_) => {
+                vec![Value::Text(String::new())]
+            }
+            Meaning::Param(at, None) => match self.own_param(*at).map(|param| &param.values) {
+                Some(Values::List(values)) => values.clone(),
+                Some(Values::Range(range)) => vec![range.value(0)],
+                None => Vec::new(),
+            },
+            Meaning::Var(value) => vec![value.clone()],
+            Meaning::Fact(fact) => {
+                vec![if fact.is_text() { Value::Text(String::new()) } else { Value::Int(0) }]
+            }
+            Meaning::Input(_) => {
+                return Err(misfit(
+                    reference,
+                    "formats are for parameters and variables, and this is a task",
+                ));
+            }
+        };
+        match samples.iter().find_map(|value| format.apply(value).err()) {
+            Some(why) => Err(misfit(reference, &why)),
+            None => Ok(format),
+        }
+    }
+
+    /// The error of a name that nothing has.
+    pub(super) fn unknown(&self, reference: &Written<'_>, place: Place) -> Box<Diagnostic> {
+        let name = reference.raw.name();
+        let params = self.sweeps.params.get(self.task).map_or(&[][..], Vec::as_slice);
+        let label = match params {
+            [] => "no variable and no task has this name".to_string(),
+            params => format!("parameters here: {}", params.join(", ")),
+        };
+        let mut candidates: Vec<&str> = params.iter().map(String::as_str).collect();
+        candidates.extend(self.names.all());
+        candidates.extend(["dtask", "env", "out"]);
+        let (place, braces) = match place {
+            Place::Array => ("an array expression", None),
+            _ => ("a reference", Some(format!("write `{{{{{name}}}}}` for literal braces"))),
+        };
+        let other = self
+            .script
+            .tasks
+            .iter()
+            .zip(&self.sweeps.params)
+            .find(|(_, params)| params.iter().any(|p| p == name));
+        let help = match (other, did_you_mean(name, candidates)) {
+            (Some((task, _)), _) => Some(format!(
+                "`{name}` is a parameter of `{0}`: with `each = \"{0}\"` this task has it as well",
+                task.name.value
+            )),
+            (None, meant) => {
+                meant.into_iter().chain(braces).reduce(|meant, braces| format!("{meant} {braces}"))
+            }
+        };
+        Box::new(
+            Diagnostic::new(
+                Code::UnknownName,
+                reference.span.clone(),
+                format!("unknown name `{name}` in {place}"),
+            )
+            .label(label)
+            .maybe_help(help),
+        )
+    }
+}
+
+fn misfit(reference: &Written<'_>, why: &str) -> Box<Diagnostic> {
+    let format = reference.raw.format.as_deref().unwrap_or_default();
+    Box::new(
+        Diagnostic::new(
+            Code::BadFormat,
+            reference.span.clone(),
+            format!("the format `{format}` does not fit: {why}"),
+        )
+        .label("does not fit"),
+    )
+}

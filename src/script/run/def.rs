@@ -1,0 +1,147 @@
+//! What a rank has to know of a task to run its instances; sent once.
+
+use super::pack;
+use crate::script::{Action, Facts, Fill, Join, Part, Plan, Select, Stream, Task, Template};
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// A task, with its place in the run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Def {
+    /// Its number in the plan.
+    pub number: u32,
+    /// What it does.
+    pub task: Task,
+    /// The outputs that somebody reads, as numbers of a pack; the others are dropped where they are made.
+    pub keep: Vec<u32>,
+    /// What an instance gets, in the order of its arguments.
+    pub groups: Vec<Group>,
+    /// For each reference the group that holds its instances; none where it is read by nobody.
+    pub sources: Vec<Option<usize>>,
+    /// For each reference whether a command wants it as files.
+    pub staged: Vec<bool>,
+    /// The script's folder.
+    pub here: String,
+    /// The run folder.
+    pub folder: String,
+    /// How many ranks there are.
+    pub ranks: u32,
+}
+
+/// The results of one other task that an instance gets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// The other task's number.
+    pub task: usize,
+    /// Which of its instances.
+    pub join: Join,
+    /// What they are.
+    pub kind: Kind,
+    /// Whether it is one instance by the join rule, not a gather that may happen to be of one.
+    pub one: bool,
+}
+
+/// What the results of a group are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// Packs with at least these outputs; without any, only the order counts.
+    Packs(Vec<u32>),
+    /// Arrays.
+    Arrays,
+}
+
+impl Def {
+    /// The definition of a task of a plan.
+    pub fn new(plan: &Plan, number: usize, folder: &str, ranks: usize) -> Option<Def> {
+        let task = plan.tasks.get(number)?.clone();
+        let mut groups: Vec<Group> = Vec::new();
+        let mut sources = vec![None; task.references.len()];
+        for (reference, source) in task.references.iter().zip(&mut sources) {
+            let kind = match reference.select {
+                Select::Value => Kind::Arrays,
+                Select::Stdout => Kind::Packs(vec![pack::STDOUT]),
+                Select::File(number) => Kind::Packs(vec![pack::file(number)]),
+                Select::Order => Kind::Packs(Vec::new()),
+            };
+            let same = |group: &Group| group.task == reference.task && group.join == reference.join;
+            let at = groups.iter().position(same).unwrap_or_else(|| {
+                let other = plan.tasks.get(reference.task).map_or(&[][..], |other| other.family.params());
+                let one = other.iter().all(|param| task.family.param(&param.name).is_some());
+                let (join, kind) = (reference.join.clone(), Kind::Packs(vec![]));
+                groups.push(Group { task: reference.task, join, kind, one });
+                groups.len() - 1
+            });
+            match (&mut groups[at].kind, kind) {
+                (Kind::Packs(wanted), Kind::Packs(more)) => {
+                    wanted.extend(more);
+                    wanted.sort_unstable();
+                    wanted.dedup();
+                }
+                (kind, Kind::Arrays) => *kind = Kind::Arrays,
+                (Kind::Arrays, _) => {}
+            }
+            *source = (reference.select != Select::Order).then_some(at);
+        }
+        let staged = staged(&task);
+        let keep = kept(plan, number);
+        let here = plan.dir.display().to_string();
+        let (folder, ranks) = (folder.to_owned(), ranks as u32);
+        Some(Def { number: number as u32, task, keep, groups, sources, staged, here, folder, ranks })
+    }
+
+    /// What is known of an instance before it runs: enough for the names of files.
+    pub fn facts(&self, index: u64) -> Facts {
+        facts(&self.task, index, &self.here)
+    }
+}
+
+/// What is known of an instance of a task before it runs.
+pub fn facts(task: &Task, index: u64, here: &str) -> Facts {
+    let seed = xxh3_64_with_seed(task.name.as_bytes(), index);
+    Facts { index, seed, here: here.to_owned(), attempt: 1, threads: 1, ..Facts::default() }
+}
+
+/// The outputs of a command that somebody reads.
+fn kept(plan: &Plan, number: usize) -> Vec<u32> {
+    let reads = plan.tasks.iter().flat_map(|task| &task.references).filter(|read| read.task == number);
+    let mut keep: Vec<u32> = reads
+        .filter_map(|read| match read.select {
+            Select::Stdout => Some(pack::STDOUT),
+            Select::File(number) => Some(pack::file(number)),
+            Select::Order | Select::Value => None,
+        })
+        .collect();
+    keep.extend(plan.tasks.get(number).map(streams).unwrap_or_default());
+    keep.sort_unstable();
+    keep.dedup();
+    keep
+}
+
+/// The streams of a task that go to files of their own.
+pub fn streams(task: &Task) -> Vec<u32> {
+    let path = |stream: &Stream| matches!(stream, Stream::Path(_));
+    let mut streams = Vec::new();
+    streams.extend(path(&task.stdout).then_some(pack::STDOUT));
+    streams.extend((task.action.is_command() && path(&task.stderr)).then_some(pack::STDERR));
+    streams
+}
+
+fn staged(task: &Task) -> Vec<bool> {
+    let mut staged = vec![false; task.references.len()];
+    let mut note = |template: &Template| {
+        for part in &template.parts {
+            if let Part::Fill { what: Fill::Input(at), .. } = part
+                && let Some(staged) = staged.get_mut(*at)
+            {
+                *staged = true;
+            }
+        }
+    };
+    match &task.action {
+        Action::Run { argv } => argv.iter().for_each(&mut note),
+        Action::Shell { script, .. } => note(script),
+        Action::Array { .. } | Action::Reduce { .. } => {}
+    }
+    task.env.iter().for_each(|(_, value)| note(value));
+    staged
+}

@@ -1,0 +1,119 @@
+//! What an instance gets of others, found again among its arguments.
+
+use super::def::{Def, Kind};
+use super::pack::{self, Pack};
+use crate::call::Shared;
+use crate::call::array::text;
+use crate::call::command::stage_inputs;
+use crate::error::Failure;
+use crate::script::Select;
+use ndarray::ArrayD;
+use std::borrow::Cow;
+use std::path::Path;
+
+/// An array as it travels.
+pub type Array = Shared<ArrayD<f64>>;
+
+/// A file's name, and its bytes.
+pub type NamedBytes<'a> = (Cow<'a, str>, Cow<'a, [u8]>);
+
+/// The results of a group.
+#[derive(Debug, Clone, Copy)]
+pub enum Results<'a> {
+    /// Of commands.
+    Packs(&'a [Pack]),
+    /// Arrays.
+    Arrays(&'a [Array]),
+}
+
+/// The arguments of an instance, group by group.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    def: &'a Def,
+    groups: Vec<Results<'a>>,
+}
+
+impl<'a> Inputs<'a> {
+    /// Parts the arguments as the definition says.
+    ///
+    /// # Errors
+    /// When there are more or fewer than that.
+    pub fn new(
+        def: &'a Def,
+        index: u64,
+        mut packs: &'a [Pack],
+        mut arrays: &'a [Array],
+    ) -> Result<Self, Failure> {
+        let wrong = || Failure::new("internal error: an instance got other inputs than it should");
+        let mut groups = Vec::with_capacity(def.groups.len());
+        for group in &def.groups {
+            let count = usize::try_from(group.join.instances(index).remaining()).map_err(|_| wrong())?;
+            groups.push(match group.kind {
+                Kind::Packs(_) => {
+                    let (own, rest) = packs.split_at_checked(count).ok_or_else(wrong)?;
+                    packs = rest;
+                    Results::Packs(own)
+                }
+                Kind::Arrays => {
+                    let (own, rest) = arrays.split_at_checked(count).ok_or_else(wrong)?;
+                    arrays = rest;
+                    Results::Arrays(own)
+                }
+            });
+        }
+        if packs.is_empty() && arrays.is_empty() { Ok(Inputs { def, groups }) } else { Err(wrong()) }
+    }
+
+    /// The results behind a reference.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn results(&self, reference: usize) -> Result<Results<'a>, Failure> {
+        let group = self.def.sources.get(reference).copied().flatten().and_then(|at| self.groups.get(at));
+        group.copied().ok_or_else(|| Failure::new("internal error: a reference without results"))
+    }
+
+    /// The bytes behind a reference, instance by instance, each with the name of the file that it was; an array's are
+    /// its printed form.
+    ///
+    /// # Errors
+    /// When a pack is damaged.
+    pub fn files(&self, reference: usize) -> Result<Vec<NamedBytes<'a>>, Failure> {
+        let which = match self.def.task.references.get(reference).map(|reference| reference.select) {
+            Some(Select::File(number)) => pack::file(number),
+            _ => pack::STDOUT,
+        };
+        match self.results(reference)? {
+            Results::Packs(packs) => packs
+                .iter()
+                .map(|whole| {
+                    pack::part(whole, which).map(|part| (Cow::Borrowed(part.name), Cow::Borrowed(part.bytes)))
+                })
+                .collect(),
+            Results::Arrays(arrays) => Ok(arrays
+                .iter()
+                .map(|array| ("array.txt".into(), text::to_text(array).into_bytes().into()))
+                .collect()),
+        }
+    }
+
+    /// Writes what the command wants as files; gives the paths by reference, in index order.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn stage(&self, scratch: &Path) -> Result<Vec<Vec<String>>, Failure> {
+        let mut paths = vec![Vec::new(); self.def.staged.len()];
+        for (reference, paths) in paths.iter_mut().enumerate().filter(|(at, _)| self.def.staged[*at]) {
+            let files = self.files(reference)?;
+            // each in a directory of its own, so that all keep their names
+            let named = files.iter().enumerate().map(|(at, (name, bytes))| {
+                let name =
+                    Path::new(&**name).file_name().map_or("file".into(), |name| name.to_string_lossy());
+                (format!(".in/{reference}/{at}/{name}"), bytes)
+            });
+            let staged = stage_inputs(scratch, named)?;
+            *paths = staged.iter().map(|path| path.display().to_string()).collect();
+        }
+        Ok(paths)
+    }
+}

@@ -1,0 +1,16 @@
+//! The language of `array`, as the front end sees it.
+
+use crate::call::array::Expr;
+use crate::script::{ArrayError, ArrayLanguage};
+use std::ops::Range;
+
+/// The expressions of [`crate::call::array`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Expressions;
+
+impl ArrayLanguage for Expressions {
+    fn check(&self, text: &str) -> Result<Vec<(String, Range<usize>)>, ArrayError> {
+        let parsed = Expr::parse(text).map_err(|error| (error.range, error.message, error.help))?;
+        Ok(parsed.names())
+    }
+}

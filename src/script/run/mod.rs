@@ -1,0 +1,88 @@
+//! Carrying out a plan: what rank 0 submits and collects, and what the ranks do.
+//!
+//! Every instance of a task is one task of the engine. A task's [`def::Def`] goes out once; an instance is its definition and
+//! its index, and the results of others as futures.
+//!
+//! * At the ranks: [`command`] and [`mod@array`] are the task functions; [`pack`] is what a command leaves, as plain bytes;
+//!   [`rank`] is what a rank has once: its scratch directory and its log.
+//! * At rank 0: [`submit`] hands the plan over, [`collect`] waits for it and drops what is no longer needed, [`sink`] writes
+//!   the files that many instances share, [`progress`] and [`summary`] tell what happens, [`failure`] what failed.
+
+pub mod array;
+pub mod collect;
+pub mod command;
+pub mod def;
+pub mod failure;
+pub mod folder;
+pub mod inputs;
+pub mod language;
+pub mod pack;
+pub mod progress;
+pub mod rank;
+pub mod sink;
+pub mod submit;
+pub mod summary;
+
+use super::Plan;
+use crate::client::Client;
+use crate::error::Result;
+use crate::ids::Rank;
+use crate::runtime::host;
+use crate::runtime::start::Team;
+use collect::Collector;
+use progress::Progress;
+use std::time::{Duration, Instant};
+use summary::Summary;
+
+pub use folder::RunFolder;
+pub use language::Expressions;
+
+/// How much is told on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Telling {
+    /// Nothing but errors.
+    pub quiet: bool,
+}
+
+/// Runs a plan to its end; the result says what was done and what failed.
+///
+/// # Errors
+/// When the run ends before the plan does, by a fault of the network or of the client.
+pub fn run(
+    plan: &Plan,
+    folder: &RunFolder,
+    client: &Client,
+    team: &Team,
+    telling: Telling,
+) -> Result<Summary> {
+    let start = Instant::now();
+    if !telling.quiet {
+        eprintln!("{}", host::table(&team.hellos, &team.slots, host::online()).0);
+    }
+    let submission = submit::submit(plan, folder, client, team.slots.len())?;
+    let slots: u64 = team.slots.iter().map(|slots| u64::from(*slots)).sum();
+    let progress = Progress::new(submission.steps, slots, telling.quiet);
+    let collector = Collector::new(plan, client, submission.collected, progress);
+    let collected = collector.run()?;
+    let elapsed = start.elapsed();
+    let totals = client.totals()?;
+    let ranks = leave(client, team);
+    Ok(Summary::new(plan, folder, collected, ranks, &totals, slots, elapsed))
+}
+
+/// Asks every rank that computes to tidy up: at the end of the run, launchers may kill ranks that still do so.
+fn leave(client: &Client, team: &Team) -> Vec<rank::Report> {
+    let computing = (0..team.slots.len()).filter(|rank| team.slots[*rank] > 0);
+    let leaving: Vec<_> = computing
+        .map(|rank| client.options().pure(false).on(Rank(rank as u32)).submit(rank::leave, ()))
+        .collect();
+    let limit = Duration::from_secs(20);
+    let reports = leaving.iter().filter_map(|report| match report.result_timeout(limit) {
+        Ok(report) => Some(report),
+        Err(error) => {
+            log::warn!("a rank could not remove its scratch directory: {error}");
+            None
+        }
+    });
+    reports.collect()
+}

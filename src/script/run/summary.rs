@@ -1,0 +1,180 @@
+//! What is told at the end of a run.
+
+use super::RunFolder;
+use super::collect::Outcome;
+use super::def::facts;
+use super::failure::{self, Failed};
+use super::rank::Report;
+use crate::runtime::head::Totals;
+use crate::script::{Plan, Scope, Task};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Failed instances that are told in full; the others are counted.
+const TOLD: usize = 20;
+/// Saved files of a task that are named; of more, the first and the last.
+const NAMED: u64 = 4;
+
+/// How a run went.
+pub struct Summary {
+    /// What was done, and where it lies.
+    pub text: String,
+    /// What was not, in the manner of compilers; empty if all was.
+    pub errors: String,
+}
+
+/// A path as it is shown: from the working directory, where it lies below it.
+pub fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(path).display().to_string()
+}
+
+/// A number of bytes in words.
+pub fn bytes(count: u64) -> String {
+    let units = ["kB", "MB", "GB", "TB", "PB"];
+    let mut value = count as f64;
+    let mut unit = "bytes";
+    for next in units {
+        if value < 1000.0 {
+            break;
+        }
+        (value, unit) = (value / 1000.0, next);
+    }
+    if unit == "bytes" { format!("{count} bytes") } else { format!("{value:.1} {unit}") }
+}
+
+/// `1 task`, `2 tasks`.
+fn tasks(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "task" } else { "tasks" })
+}
+
+impl Summary {
+    /// Puts together what is known at the end.
+    pub fn new(
+        plan: &Plan,
+        folder: &RunFolder,
+        collected: Outcome,
+        ranks: Vec<Report>,
+        totals: &Totals,
+        slots: u64,
+        elapsed: Duration,
+    ) -> Summary {
+        let (failed, skipped) = failure::part(plan, collected.failed);
+        let done = plan.instances().saturating_sub((failed.len() + skipped.len()) as u64);
+        let seconds = elapsed.as_secs_f64();
+        let busy: Duration = ranks.iter().map(|rank| rank.busy).sum();
+        let used = 100.0 * busy.as_secs_f64() / (slots as f64 * seconds).max(1e-9);
+        let mut text = format!(
+            "{}: {} done in {seconds:.2} s, {} moved rank to rank, {used:.0} % of {slots} slots used\n",
+            plan.name,
+            tasks(done),
+            bytes(totals.bytes_moved)
+        );
+        let per_task =
+            |list: &[Failed], at: usize| list.iter().filter(|failed| failed.task == at).count() as u64;
+        let width = plan.tasks.iter().map(|task| task.name.len()).max().unwrap_or(0);
+        for (at, task) in plan.tasks.iter().enumerate() {
+            let (failed, skipped) = (per_task(&failed, at), per_task(&skipped, at));
+            let mut line =
+                format!("  {:width$}  {:>6} done", task.name, task.family.len() - failed - skipped);
+            for (count, what) in [(failed, "failed"), (skipped, "not run")] {
+                if count > 0 {
+                    let _ = write!(line, ", {count} {what}");
+                }
+            }
+            text += &line;
+            text.push('\n');
+        }
+        text += &results(plan, &collected.sinks.written, &failed, &skipped);
+        if ranks.iter().any(|rank| rank.logged > 0) {
+            let _ = writeln!(text, "log     {}", shown(&folder.path().join("rank-*.log")));
+        }
+        let errors = errors(plan, &failed, &skipped, &collected.sinks.failed);
+        Summary { text, errors }
+    }
+}
+
+/// Where the results lie.
+fn results(plan: &Plan, written: &[PathBuf], failed: &[Failed], skipped: &[Failed]) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    match written {
+        [first, .., last] if written.len() as u64 > NAMED => {
+            lines.push(format!("{} .. {} ({} files)", shown(first), shown(last), written.len()));
+        }
+        few => lines.extend(few.iter().map(|path| shown(path))),
+    }
+    for (at, task) in plan.tasks.iter().enumerate().filter(|(_, task)| !task.saves.is_empty()) {
+        let without: std::collections::HashSet<u64> = failed
+            .iter()
+            .chain(skipped)
+            .filter(|failed| failed.task == at)
+            .map(|failed| failed.index)
+            .collect();
+        let saved = |index: &u64| !without.contains(index);
+        let count = task.family.len() - without.len() as u64;
+        for number in 0..task.saves.len() {
+            if count <= NAMED {
+                lines.extend(
+                    (0..task.family.len()).filter(saved).filter_map(|i| saved_at(plan, task, number, i)),
+                );
+                continue;
+            }
+            let ends = [(0..task.family.len()).find(saved), (0..task.family.len()).rev().find(saved)];
+            let ends: Vec<String> =
+                ends.into_iter().flatten().filter_map(|i| saved_at(plan, task, number, i)).collect();
+            lines.push(format!("{} ({count} files)", ends.join(" .. ")));
+        }
+    }
+    lines.into_iter().map(|line| format!("result  {line}\n")).collect()
+}
+
+fn saved_at(plan: &Plan, task: &Task, number: usize, index: u64) -> Option<String> {
+    let facts = facts(task, index, &plan.dir.display().to_string());
+    let values = task.family.bindings(index);
+    let env = |name: &str| std::env::var(name).ok();
+    let scope = Scope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
+    let path = task.saves.get(number)?.path.render(&scope).ok()?;
+    Some(shown(&plan.dir.join(path)))
+}
+
+fn errors(plan: &Plan, failed: &[Failed], skipped: &[Failed], sinks: &[String]) -> String {
+    let mut text = String::new();
+    for failed in failed.iter().take(TOLD) {
+        let _ = writeln!(text, "{}", failure::tell(plan, failed));
+    }
+    if failed.len() > TOLD {
+        let _ = writeln!(text, "error: … and {} more", tasks((failed.len() - TOLD) as u64));
+    }
+    for (number, sink) in sinks.iter().enumerate() {
+        if number < TOLD {
+            let _ = writeln!(text, "error: {sink}");
+        } else if number == TOLD {
+            let _ = writeln!(text, "error: … and {} more files", sinks.len() - TOLD);
+        }
+    }
+    if !failed.is_empty() {
+        let mut line = format!("error: {} failed", tasks(failed.len() as u64));
+        if !skipped.is_empty() {
+            let is = if skipped.len() == 1 { "was" } else { "were" };
+            let _ = write!(
+                line,
+                "; {} {is} not run, because a task before has failed",
+                tasks(skipped.len() as u64)
+            );
+        }
+        let _ = writeln!(text, "{line}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_in_words() {
+        let shown = [0, 999, 1000, 1_500_000, u64::MAX].map(bytes);
+        assert_eq!(shown, ["0 bytes", "999 bytes", "1.0 kB", "1.5 MB", "18446.7 PB"]);
+    }
+}

@@ -1,0 +1,222 @@
+//! The script as it is written: every key with its place, nothing resolved yet.
+
+use super::codes::Code;
+use super::diagnostic::{Collector, Diagnostic};
+use super::keys::{self, ACTIONS};
+use super::source::{At, Span, Text};
+use super::tree::{self, Entry, Kind, Node, check_name, wrong_type};
+use super::value::Value;
+
+/// The format version that this program understands.
+pub(super) const VERSION: i64 = 1;
+
+#[derive(Debug)]
+pub(super) struct RawScript {
+    pub(super) name: Option<Text>,
+    pub(super) vars: Vec<RawVar>,
+    pub(super) tasks: Vec<RawTask>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawVar {
+    pub(super) name: Text,
+    pub(super) value: At<Value>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawTask {
+    pub(super) name: Text,
+    /// `None` where it is missing or wrong, which has been reported.
+    pub(super) action: Option<RawAction>,
+    pub(super) params: Vec<RawParam>,
+    pub(super) each: Option<Text>,
+    pub(super) stdin: Option<Text>,
+    pub(super) outs: Vec<RawOut>,
+    pub(super) stdout: Option<Text>,
+    pub(super) stderr: Option<Text>,
+    pub(super) saves: Vec<RawSave>,
+    pub(super) after: Vec<Text>,
+    pub(super) env: Vec<(Text, Text)>,
+    pub(super) ok_exit: Vec<i32>,
+}
+
+#[derive(Debug)]
+pub(super) enum RawAction {
+    /// `run` as a string.
+    Words(Text),
+    /// `run` as an array.
+    Argv(Vec<Text>, Span),
+    Shell(Text, Option<At<Vec<Text>>>),
+    Array(Text),
+    Reduce(RawReduce),
+}
+
+impl RawAction {
+    /// Whether it starts a program; the others make an array.
+    pub(super) fn is_command(&self) -> bool {
+        matches!(self, RawAction::Words(_) | RawAction::Argv(..) | RawAction::Shell(..))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct RawReduce {
+    pub(super) span: Span,
+    pub(super) of: Option<Text>,
+    pub(super) with: Option<Text>,
+    pub(super) arity: Option<At<i64>>,
+    pub(super) order: Option<Text>,
+    pub(super) over: Option<At<Vec<Text>>>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawParam {
+    pub(super) name: Text,
+    /// `None` where they are wrong, which has been reported.
+    pub(super) values: Option<RawValues>,
+}
+
+#[derive(Debug)]
+pub(super) enum RawValues {
+    List(Vec<At<Value>>, Span),
+    Range(Text),
+    Glob(Text),
+}
+
+#[derive(Debug)]
+pub(super) struct RawOut {
+    /// `None` for `out = "file"`.
+    pub(super) name: Option<Text>,
+    pub(super) file: Text,
+}
+
+#[derive(Debug)]
+pub(super) struct RawSave {
+    /// `None` for `save = "path"`.
+    pub(super) output: Option<Text>,
+    pub(super) path: Text,
+}
+
+/// Reads the whole script.
+pub(super) fn read(cx: &mut Collector) -> Option<RawScript> {
+    let before = cx.errors();
+    let top = tree::parse(cx);
+    if cx.errors() > before {
+        // What the reader guessed about a broken file would only add errors that are none.
+        return None;
+    }
+    if !version(&top, cx) {
+        return None;
+    }
+    let mut script = RawScript { name: None, vars: Vec::new(), tasks: Vec::new() };
+    let known: Vec<&Entry> = top.iter().filter(|entry| keys::TOP.check(entry, cx)).collect();
+    for entry in known {
+        match entry.key.value.as_str() {
+            "name" => script.name = entry.value.text("`name`", cx).filter(|name| check_title(name, cx)),
+            "vars" => script.vars = vars(&entry.value, cx),
+            "task" => {
+                let tasks = entry.value.table("`task`", cx).unwrap_or_default();
+                script.tasks = tasks.iter().filter_map(|entry| super::schema_task::read(entry, cx)).collect();
+            }
+            _ => {}
+        }
+    }
+    let has_tasks = top
+        .iter()
+        .any(|e| e.key.value == "task" && !matches!(&e.value.value, Kind::Table(t) if t.is_empty()));
+    if !has_tasks {
+        cx.push(
+            Diagnostic::nowhere(Code::NoTasks, format!("{} has no tasks", cx.source.shown()))
+                .help("a task begins with a line `[task.NAME]`"),
+        );
+    }
+    Some(script)
+}
+
+fn version(top: &[Entry], cx: &mut Collector) -> bool {
+    let Some(entry) = top.iter().find(|entry| entry.key.value == "dtask") else {
+        let diagnostic = Diagnostic::new(
+            Code::VersionMissing,
+            0..0,
+            "the script does not say which version of the format it has",
+        );
+        cx.push(diagnostic.label("no version").help(format!("begin it with the line `dtask = {VERSION}`")));
+        return true;
+    };
+    match entry.value.int("`dtask`", cx) {
+        Some(version) if version.value != VERSION => {
+            let newer = version.value > VERSION;
+            let message = format!(
+                "the script has format version {}, and this dtask knows version {VERSION}",
+                version.value
+            );
+            let diagnostic = Diagnostic::new(Code::VersionUnknown, version.span, message).label(if newer {
+                "newer"
+            } else {
+                "no such version"
+            });
+            cx.push(if newer {
+                diagnostic.help("use a newer dtask")
+            } else {
+                diagnostic.help(format!("write `dtask = {VERSION}`"))
+            });
+            // The rest may mean anything in another version.
+            false
+        }
+        _ => true,
+    }
+}
+
+/// The name becomes that of the run folder.
+fn check_title(name: &Text, cx: &mut Collector) -> bool {
+    let bad = name.value.is_empty()
+        || name.value.starts_with('.')
+        || name.value.contains(|c: char| c == '/' || c.is_control());
+    if bad {
+        let diagnostic =
+            Diagnostic::new(Code::BadName, name.span.clone(), "this cannot be the name of a script");
+        cx.push(diagnostic.label("the run folder has this name: no `/`, and no `.` first"));
+    }
+    !bad
+}
+
+fn vars(node: &Node, cx: &mut Collector) -> Vec<RawVar> {
+    let mut found = Vec::new();
+    for Entry { key, value } in node.table("`vars`", cx).unwrap_or_default() {
+        check_name("variable", &key.value, &key.span, cx);
+        match value.scalar() {
+            Some(scalar) => found
+                .push(RawVar { name: key.clone(), value: At { value: scalar, span: value.span.clone() } }),
+            None => cx.push(wrong_type(
+                &format!("the variable `{}`", key.value),
+                "a number, string or boolean",
+                value,
+            )),
+        }
+    }
+    found
+}
+
+/// The error of a task that has no action, or several.
+pub(super) fn check_action(name: &Text, entries: &[Entry], cx: &mut Collector) {
+    let actions: Vec<&Entry> = entries.iter().filter(|e| ACTIONS.contains(&e.key.value.as_str())).collect();
+    match actions[..] {
+        [] => {
+            let diagnostic = Diagnostic::new(
+                Code::NoAction,
+                name.span.clone(),
+                format!("the task `{}` does nothing", name.value),
+            );
+            cx.push(diagnostic.label("no action").help(format!("give it one of: {}", ACTIONS.join(", "))));
+        }
+        [_] => {}
+        [first, second, ..] => {
+            let message = format!(
+                "the task `{}` has two actions, `{}` and `{}`",
+                name.value, first.key.value, second.key.value
+            );
+            let diagnostic =
+                Diagnostic::new(Code::ManyActions, second.key.span.clone(), message).label("the second one");
+            cx.push(diagnostic.also(first.key.span.clone(), "the first one").help("make two tasks of them"));
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! One `[task.NAME]` as it is written.
+
+use super::codes::Code;
+use super::diagnostic::{Collector, Diagnostic};
+use super::keys;
+use super::schema::{RawAction, RawOut, RawParam, RawReduce, RawSave, RawTask, RawValues, check_action};
+use super::source::{At, Text};
+use super::tree::{Entry, Kind, Node, check_name, wrong_type};
+
+/// Output names that mean something else in a reference.
+const TAKEN_OUTPUTS: [&str; 4] = ["stdout", "stderr", "list", "out"];
+
+/// Reads a task.
+pub(super) fn read(entry: &Entry, cx: &mut Collector) -> Option<RawTask> {
+    let name = &entry.key;
+    check_name("task", &name.value, &name.span, cx);
+    let entries = entry.value.table(&format!("`task.{}`", name.value), cx)?;
+    let known: Vec<&Entry> = entries.iter().filter(|entry| keys::TASK.check(entry, cx)).collect();
+    check_action(name, entries, cx);
+    let get = |key: &str| known.iter().find(|e| e.key.value == key).map(|e| &e.value);
+    let text = |key: &str, cx: &mut Collector| get(key).and_then(|node| node.text(&format!("`{key}`"), cx));
+    let task = RawTask {
+        name: name.clone(),
+        action: action(&get, cx),
+        params: get("for").map(|node| params(node, cx)).unwrap_or_default(),
+        each: text("each", cx),
+        stdin: text("stdin", cx),
+        outs: get("out").map(|node| outs(node, cx)).unwrap_or_default(),
+        stdout: text("stdout", cx),
+        stderr: text("stderr", cx),
+        saves: get("save").map(|node| saves(node, cx)).unwrap_or_default(),
+        after: get("after").map(|node| after(node, cx)).unwrap_or_default(),
+        env: get("env").map(|node| env(node, cx)).unwrap_or_default(),
+        ok_exit: get("ok-exit").map_or_else(|| vec![0], |node| ok_exit(node, cx)),
+    };
+    check_places(&task, &known, cx);
+    Some(task)
+}
+
+fn action<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut Collector) -> Option<RawAction> {
+    if let Some(node) = get("run") {
+        return match &node.value {
+            Kind::Text(value) => Some(RawAction::Words(At { value: value.clone(), span: node.span.clone() })),
+            Kind::List(_) => node.texts("`run`", cx).map(|argv| RawAction::Argv(argv, node.span.clone())),
+            _ => {
+                cx.push(wrong_type("`run`", "a string or an array of strings", node));
+                None
+            }
+        };
+    }
+    if let Some(node) = get("shell") {
+        let words =
+            |node: &Node| Some(At { value: node.texts("`interpreter`", cx)?, span: node.span.clone() });
+        let interpreter = get("interpreter").and_then(words);
+        return node.text("`shell`", cx).map(|script| RawAction::Shell(script, interpreter));
+    }
+    if let Some(node) = get("array") {
+        return node.text("`array`", cx).map(RawAction::Array);
+    }
+    get("reduce").and_then(|node| reduce(node, cx)).map(RawAction::Reduce)
+}
+
+fn reduce(node: &Node, cx: &mut Collector) -> Option<RawReduce> {
+    let mut raw =
+        RawReduce { span: node.span.clone(), of: None, with: None, arity: None, order: None, over: None };
+    let mut complete = true;
+    for Entry { key, value } in node.table("`reduce`", cx)?.iter() {
+        let entry = Entry { key: key.clone(), value: value.clone() };
+        if !keys::REDUCE.check(&entry, cx) {
+            // A command as reducer stands in `with`'s place; that it is missing would be a second error for one cause.
+            complete = false;
+            continue;
+        }
+        match key.value.as_str() {
+            "of" => raw.of = value.text("`of`", cx),
+            "with" => raw.with = value.text("`with`", cx),
+            "arity" => raw.arity = value.int("`arity`", cx),
+            "order" => raw.order = value.text("`order`", cx),
+            _ => {
+                raw.over =
+                    value.texts("`over`", cx).map(|names| At { value: names, span: value.span.clone() })
+            }
+        }
+        complete &= key.value != "of" || raw.of.is_some();
+        complete &= key.value != "with" || raw.with.is_some();
+    }
+    complete.then_some(raw)
+}
+
+fn params(node: &Node, cx: &mut Collector) -> Vec<RawParam> {
+    let mut found = Vec::new();
+    for Entry { key, value } in node.table("`for`", cx).unwrap_or_default() {
+        check_name("parameter", &key.value, &key.span, cx);
+        found.push(RawParam { name: key.clone(), values: values(&key.value, value, cx) });
+    }
+    found
+}
+
+fn values(name: &str, node: &Node, cx: &mut Collector) -> Option<RawValues> {
+    match &node.value {
+        Kind::Text(value) => Some(RawValues::Range(At { value: value.clone(), span: node.span.clone() })),
+        Kind::List(items) => {
+            let scalar = |item: &Node, cx: &mut Collector| match item.scalar() {
+                Some(value) => Some(At { value, span: item.span.clone() }),
+                None => {
+                    cx.push(wrong_type(&format!("a value of `{name}`"), "a number, string or boolean", item));
+                    None
+                }
+            };
+            let all: Vec<Option<_>> = items.iter().map(|item| scalar(item, cx)).collect();
+            let all: Option<Vec<_>> = all.into_iter().collect();
+            Some(RawValues::List(all?, node.span.clone()))
+        }
+        Kind::Table(entries) => {
+            let mut glob = None;
+            let before = cx.errors();
+            for entry in entries.iter().filter(|entry| keys::SWEEP.check(entry, cx)).collect::<Vec<_>>() {
+                glob = entry.value.text("`glob`", cx);
+            }
+            if glob.is_none() && cx.errors() == before {
+                cx.push(
+                    Diagnostic::new(
+                        Code::EmptySweep,
+                        node.span.clone(),
+                        format!("the parameter `{name}` has no values"),
+                    )
+                    .label("empty")
+                    .help("write `{ glob = \"data/*\" }`"),
+                );
+            }
+            glob.map(RawValues::Glob)
+        }
+        _ => {
+            let shown = node.scalar().map_or_else(String::new, |value| value.to_string());
+            cx.push(
+                wrong_type(&format!("the parameter `{name}`"), "a list, a range or a table", node)
+                    .help(format!("write `[{shown}]` for one value, or a range like `\"0..10\"`")),
+            );
+            None
+        }
+    }
+}
+
+fn outs(node: &Node, cx: &mut Collector) -> Vec<RawOut> {
+    let all = match &node.value {
+        Kind::Text(file) => {
+            vec![RawOut { name: None, file: At { value: file.clone(), span: node.span.clone() } }]
+        }
+        Kind::Table(entries) => {
+            let mut all = Vec::new();
+            for Entry { key, value } in entries {
+                if TAKEN_OUTPUTS.contains(&key.value.as_str()) {
+                    let message = format!("`{}` cannot be the name of an output", key.value);
+                    cx.push(
+                        Diagnostic::new(Code::BadName, key.span.clone(), message)
+                            .label("it has a meaning of its own in references"),
+                    );
+                } else {
+                    check_name("output", &key.value, &key.span, cx);
+                }
+                if let Some(file) = value.text(&format!("the output `{}`", key.value), cx) {
+                    all.push(RawOut { name: Some(key.clone()), file });
+                }
+            }
+            all
+        }
+        _ => {
+            cx.push(wrong_type("`out`", "a file name or a table of file names", node));
+            Vec::new()
+        }
+    };
+    for out in &all {
+        check_file(&out.file, cx);
+    }
+    all
+}
+
+/// An output lies in the instance's own folder.
+fn check_file(file: &Text, cx: &mut Collector) {
+    let leaves = file.value.starts_with('/') || file.value.split('/').any(|part| part == "..");
+    if file.value.is_empty() || file.value.ends_with('/') || leaves {
+        let diagnostic = Diagnostic::new(
+            Code::BadValue,
+            file.span.clone(),
+            "`out` is the name of a file in the task's private folder",
+        );
+        let help = "`out = \"result.bin\"`; `save` says where it ends up";
+        cx.push(diagnostic.label(if leaves { "leads out of it" } else { "names no file" }).help(help));
+    }
+}
+
+fn saves(node: &Node, cx: &mut Collector) -> Vec<RawSave> {
+    match &node.value {
+        Kind::Text(path) => {
+            vec![RawSave { output: None, path: At { value: path.clone(), span: node.span.clone() } }]
+        }
+        Kind::Table(entries) => {
+            let save = |e: &Entry, cx: &mut Collector| {
+                let path = e.value.text(&format!("the path of `{}`", e.key.value), cx)?;
+                Some(RawSave { output: Some(e.key.clone()), path })
+            };
+            entries.iter().filter_map(|entry| save(entry, cx)).collect()
+        }
+        _ => {
+            cx.push(wrong_type("`save`", "a path or a table of paths", node));
+            Vec::new()
+        }
+    }
+}
+
+fn after(node: &Node, cx: &mut Collector) -> Vec<Text> {
+    match &node.value {
+        Kind::Text(name) => {
+            cx.push(wrong_type("`after`", "an array of strings", node).help(format!("write `[\"{name}\"]`")));
+            Vec::new()
+        }
+        _ => node.texts("`after`", cx).unwrap_or_default(),
+    }
+}
+
+fn env(node: &Node, cx: &mut Collector) -> Vec<(Text, Text)> {
+    let mut all = Vec::new();
+    for Entry { key, value } in node.table("`env`", cx).unwrap_or_default() {
+        if !super::tree::is_identifier(&key.value) {
+            let message = format!("an environment variable cannot be named `{}`", key.value);
+            cx.push(
+                Diagnostic::new(Code::EnvName, key.span.clone(), message)
+                    .label("letters, digits and `_`, and no digit first"),
+            );
+        }
+        match value.scalar() {
+            Some(scalar) => {
+                all.push((key.clone(), At { value: scalar.to_string(), span: value.span.clone() }))
+            }
+            None => cx.push(wrong_type(
+                &format!("the variable `{}`", key.value),
+                "a string, number or boolean",
+                value,
+            )),
+        }
+    }
+    all
+}
+
+fn ok_exit(node: &Node, cx: &mut Collector) -> Vec<i32> {
+    let mut codes = Vec::new();
+    for item in node.list("`ok-exit`", "an array of exit codes", cx).unwrap_or_default() {
+        let Some(code) = item.int("an exit code", cx) else { continue };
+        match u8::try_from(code.value) {
+            Ok(code) => codes.push(code.into()),
+            Err(_) => cx.push(
+                Diagnostic::new(Code::BadValue, code.span, "an exit code is a number from 0 to 255")
+                    .label("no exit code"),
+            ),
+        }
+    }
+    codes
+}
+
+/// Keys that this kind of task does not have.
+fn check_places(task: &RawTask, known: &[&Entry], cx: &mut Collector) {
+    let Some(action) = &task.action else { return };
+    for entry in known {
+        let key = entry.key.value.as_str();
+        let wrong = match action {
+            RawAction::Shell(..) => false,
+            _ if key == "interpreter" => true,
+            RawAction::Words(_) | RawAction::Argv(..) => false,
+            _ => ["stdin", "out", "stderr", "env", "ok-exit"].contains(&key),
+        };
+        let kind = match action {
+            RawAction::Array(_) => "array",
+            RawAction::Reduce(_) => "reduce",
+            _ => "run",
+        };
+        if wrong {
+            let diagnostic = Diagnostic::new(
+                Code::MisplacedKey,
+                entry.key.span.clone(),
+                format!("`{key}` means nothing beside `{kind}`"),
+            );
+            let help = if key == "interpreter" {
+                "it belongs to `shell`"
+            } else {
+                "it belongs to `run` and `shell`"
+            };
+            cx.push(diagnostic.label("remove this").help(help));
+        } else if key == "save" && !action.is_command() {
+            cx.push(
+                keys::not_yet(&format!("`save` beside `{kind}`"), entry.key.span.clone())
+                    .help("`stdout = \"file.txt\"` writes the array as text"),
+            );
+        }
+    }
+}

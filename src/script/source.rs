@@ -1,0 +1,170 @@
+//! The script's text, and where things stand in it.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// A range of bytes of the script.
+pub type Span = Range<usize>;
+
+/// A value together with the place it was written at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct At<T> {
+    /// What was written.
+    pub value: T,
+    /// Where.
+    pub span: Span,
+}
+
+/// A string of the script: its content after TOML's escapes, and the span of the whole literal, quotes included.
+pub type Text = At<String>;
+
+/// A script that was read, but not understood yet.
+#[derive(Clone, Debug)]
+pub struct Source {
+    shown: String,
+    dir: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// Reads a file; its name is shown in messages as it was given.
+    pub fn read(path: &Path) -> std::io::Result<Self> {
+        let text = String::from_utf8(std::fs::read(path)?).map_err(|e| {
+            std::io::Error::new(std::io::ErrorKind::InvalidData, format!("no UTF-8 text: {e}"))
+        })?;
+        let dir = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+            _ => PathBuf::from("."),
+        };
+        Ok(Self::new(path.display().to_string(), std::path::absolute(dir)?, text))
+    }
+
+    /// A script that is no file of its own; `dir` is the folder that its relative paths start from.
+    pub fn new(shown: impl Into<String>, dir: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        Self { shown: shown.into(), dir: dir.into(), text: text.into() }
+    }
+
+    /// The name to print in messages.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// The script's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Line and column of a byte, both counted from 1, columns in characters.
+    pub fn position(&self, offset: usize) -> (usize, usize) {
+        let before = &self.text[..self.boundary(offset)];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+
+    /// `offset`, moved back to the start of its character and into the text.
+    fn boundary(&self, offset: usize) -> usize {
+        let mut at = offset.min(self.text.len());
+        while !self.text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    }
+
+    /// The nearest span that lies in the text and splits no character.
+    pub fn clamp(&self, span: &Span) -> Span {
+        let start = self.boundary(span.start);
+        start..self.boundary(span.end).max(start)
+    }
+
+    /// The place in the file of a range of bytes of a string's content.
+    ///
+    /// The content differs from what is in the file by escapes, so both are walked in step; what is asked for is rare
+    /// (an error), which is why no map is kept.
+    pub fn inside(&self, text: &Text, range: Range<usize>) -> Span {
+        self.text
+            .get(text.span.clone())
+            .and_then(|raw| walk(raw, &text.value, range))
+            .map_or(text.span.clone(), |r| text.span.start + r.start..text.span.start + r.end)
+    }
+}
+
+fn walk(raw: &str, value: &str, range: Range<usize>) -> Option<Range<usize>> {
+    let (open, basic) = match raw {
+        r if r.starts_with("\"\"\"") => (3, true),
+        r if r.starts_with("'''") => (3, false),
+        r if r.starts_with('"') => (1, true),
+        r if r.starts_with('\'') => (1, false),
+        _ => return None,
+    };
+    let mut at = open;
+    if open == 3 {
+        // A newline right after the opening quotes is not part of the content.
+        at += ["\r\n", "\n"].iter().find(|n| raw[at..].starts_with(**n)).map_or(0, |n| n.len());
+    }
+    let (mut done, mut start) = (0, None);
+    loop {
+        let rest = raw.get(at..)?;
+        let escape = basic && rest.starts_with('\\');
+        if escape && rest[1..].starts_with(char::is_whitespace) {
+            at += 1 + rest[1..].len() - rest[1..].trim_start().len();
+            continue;
+        }
+        if start.is_none() && done >= range.start {
+            start = Some(at);
+        }
+        if done >= range.end {
+            return Some(start?..at.max(start?));
+        }
+        let here = value.get(done..)?.chars().next()?;
+        let width = match (escape, rest.chars().nth(usize::from(escape))?) {
+            (true, 'u') => 6,
+            (true, 'U') => 10,
+            (true, 'x') => 4,
+            (true, c) => 1 + c.len_utf8(),
+            (false, '\r') if here == '\n' => {
+                at += 1;
+                continue;
+            }
+            (false, c) => c.len_utf8(),
+        };
+        at += width;
+        done += here.len_utf8();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(script: &str, value: &str, part: &str) -> (String, (usize, usize)) {
+        let source = Source::new("s.toml", ".", script);
+        let start = script.find(['"', '\'']).unwrap();
+        let text = Text { value: value.into(), span: start..script.trim_end().len() };
+        let at = value.find(part).unwrap();
+        let span = source.inside(&text, at..at + part.len());
+        (script[span.clone()].to_string(), source.position(span.start))
+    }
+
+    #[test]
+    fn places_inside_strings_survive_escapes() {
+        assert_eq!(find(r#"a = "b {c}""#, "b {c}", "{c}"), ("{c}".into(), (1, 8)));
+        assert_eq!(find(r#"a = "\t\u00e4\"{c}""#, "\tä\"{c}", "{c}"), ("{c}".into(), (1, 16)));
+        assert_eq!(find(r#"a = '\t{c}'"#, "\\t{c}", "{c}"), ("{c}".into(), (1, 8)));
+        assert_eq!(find("a = \"\"\"\nx\n {c}\"\"\"", "x\n {c}", "{c}"), ("{c}".into(), (3, 2)));
+        assert_eq!(find("a = \"\"\"x \\\n   {c}\"\"\"", "x {c}", "{c}"), ("{c}".into(), (2, 4)));
+        assert_eq!(find("a = '''\r\nx\r\n{c}'''", "x\n{c}", "{c}"), ("{c}".into(), (3, 1)));
+    }
+
+    #[test]
+    fn a_string_that_does_not_fit_is_shown_whole() {
+        let source = Source::new("s.toml", ".", "a = \"b\"");
+        let text = Text { value: "b".into(), span: 4..7 };
+        assert_eq!(source.inside(&text, 5..9), 4..7);
+        assert_eq!(source.clamp(&(3..99)), 3..7);
+    }
+}

@@ -1,0 +1,82 @@
+//! "Did you mean …?"
+
+/// The candidate that was most likely meant by `name`, if any is near enough to be worth printing.
+///
+/// Near is an edit distance of at most a third of the name; failing that, one that begins or ends with the other, which
+/// catches abbreviations (`pressure` for `re` is the specification's own example).
+pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = name.to_lowercase();
+    let allowed = (name.chars().count() / 3).max(1);
+    let mut near: Option<(usize, &str)> = None;
+    let mut part: Option<&str> = None;
+    for candidate in candidates {
+        if candidate.is_empty() || candidate == name {
+            continue;
+        }
+        let other = candidate.to_lowercase();
+        let far = distance(&lower, &other);
+        // At the limit every name of one letter is near every other one: nothing in common is no suggestion.
+        if far <= allowed && far < other.chars().count() && near.is_none_or(|(best, _)| far < best) {
+            near = Some((far, candidate));
+        }
+        let one_in_other = [(&lower, &other), (&other, &lower)]
+            .iter()
+            .any(|(long, short)| short.len() > 1 && (long.starts_with(*short) || long.ends_with(*short)));
+        if one_in_other && part.is_none_or(|best| candidate.len() > best.len()) {
+            part = Some(candidate);
+        }
+    }
+    near.map(|(_, candidate)| candidate).or(part)
+}
+
+/// `did you mean `x`?`, where there is something to suggest.
+pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    suggest(name, candidates).map(|found| format!("did you mean `{found}`?"))
+}
+
+/// Edits (insert, delete, replace, swap of neighbours) between two names.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let replace = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            row[j] = replace.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(before[j - 2] + 1);
+            }
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_names_are_found_and_far_ones_are_not() {
+        assert_eq!(suggest("stpes", ["root", "steps"]), Some("steps"));
+        assert_eq!(suggest("Shell", ["run", "shell"]), Some("shell"));
+        assert_eq!(suggest("pressure", ["mesh", "res", "re", "rep"]), Some("re"));
+        assert_eq!(suggest("x", ["y", "i"]), None);
+        assert_eq!(suggest("frob", ["run", "shell", "array"]), None);
+        assert_eq!(suggest("", ["run"]), None);
+    }
+
+    #[test]
+    fn distances() {
+        assert_eq!(
+            (
+                distance("abc", "abc"),
+                distance("", "abc"),
+                distance("abdc", "abcd"),
+                distance("kitten", "sitting")
+            ),
+            (0, 3, 1, 3)
+        );
+    }
+}

@@ -1,0 +1,151 @@
+//! Tests of the front end as a whole: scripts in, plans or printed errors out.
+
+mod golden;
+mod golden_arrays;
+mod golden_commands;
+mod golden_plan;
+mod golden_references;
+mod mangled;
+mod plans;
+mod running;
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use super::*;
+
+/// Stands in for the array language: every identifier is a name, except before `(` and `=`; `?` is a syntax error.
+pub(super) struct FakeArrays;
+
+impl ArrayLanguage for FakeArrays {
+    fn check(&self, text: &str) -> Result<Vec<(String, Range<usize>)>, ArrayError> {
+        if let Some(at) = text.find('?') {
+            return Err((at..at + 1, "unexpected `?`".to_string(), Some("write an operator".to_string())));
+        }
+        let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+        let mut names = Vec::new();
+        let mut at = 0;
+        while let Some(c) = text[at..].chars().next() {
+            if !is_name(c) {
+                at += c.len_utf8();
+                continue;
+            }
+            let end = text[at..].find(|c: char| !is_name(c)).map_or(text.len(), |len| at + len);
+            let argument = text[end..].trim_start().starts_with(['(', '=']);
+            if !argument && !c.is_ascii_digit() && c != '.' {
+                names.push((text[at..end].to_string(), at..end));
+            }
+            at = end;
+        }
+        Ok(names)
+    }
+}
+
+/// A folder in the one that the tests were built in, so that `cargo clean` removes it.
+pub(super) fn beside_the_tests(name: &str) -> PathBuf {
+    std::env::current_exe().unwrap().parent().unwrap().join(name)
+}
+
+/// One of the example scripts.
+pub(super) fn example(name: &str) -> PathBuf {
+    std::path::Path::new(file!()).ancestors().nth(4).unwrap().join("examples/scripts").join(name)
+}
+
+/// A folder with two files, `data/a.h5` and `data/b.h5`, and two programs, of which one is not executable.
+pub(super) fn folder() -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::OnceLock;
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let make = || {
+        let dir = beside_the_tests("script-tests");
+        std::fs::create_dir_all(dir.join("data")).unwrap();
+        for name in ["data/b.h5", "data/a.h5", "data/.hidden", "solver", "plain"] {
+            std::fs::write(dir.join(name), "").unwrap();
+        }
+        std::fs::set_permissions(dir.join("solver"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        dir
+    };
+    FOLDER.get_or_init(make).clone()
+}
+
+/// Reads a script as `flow.toml`.
+pub(super) fn try_plan(
+    script: &str,
+    sets: &[(&str, &str)],
+    options: LoadOptions,
+) -> Result<Plan, Diagnostics> {
+    let sets: Vec<(String, String)> = sets.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+    parse(Source::new("flow.toml", folder(), script), &sets, &FakeArrays, options)
+}
+
+/// The plan of a script that has to be right; the line with the version is added.
+pub(super) fn plan(script: &str) -> Plan {
+    try_plan(&format!("dtask = 1\n{script}"), &[], LoadOptions::default())
+        .unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// Compares what is printed for a script, with the tests' folder written as `DIR`.
+pub(super) fn golden(script: &str, expected: &str) {
+    golden_with(script, expected, &[], LoadOptions::default());
+}
+
+/// The same with `--set` and with options.
+pub(super) fn golden_with(script: &str, expected: &str, sets: &[(&str, &str)], options: LoadOptions) {
+    let printed = match try_plan(script, sets, options) {
+        Ok(plan) => plan.warnings.to_string(),
+        Err(errors) => errors.to_string(),
+    };
+    let printed = printed.replace(&folder().display().to_string(), "DIR");
+    assert!(printed == expected, "printed:\n{printed}\n\nexpected:\n{expected}");
+}
+
+#[test]
+fn every_code_has_a_golden() {
+    let all = concat!(
+        include_str!("golden.rs"),
+        include_str!("golden_commands.rs"),
+        include_str!("golden_references.rs"),
+        include_str!("golden_plan.rs"),
+        include_str!("golden_arrays.rs"),
+        include_str!("mod.rs"),
+    );
+    let without: Vec<&str> =
+        Code::ALL.iter().map(|code| code.id()).filter(|id| !all.contains(&format!("[{id}]"))).collect();
+    assert!(without.is_empty(), "{without:?}");
+}
+
+#[test]
+fn e37_unreadable() {
+    let error = |path: &str| {
+        load(std::path::Path::new(path), &[], &FakeArrays, LoadOptions::default()).unwrap_err().to_string()
+    };
+    assert_eq!(
+        error("/no/such.toml"),
+        "error[E37]: cannot read /no/such.toml: No such file or directory (os error 2)"
+    );
+    let binary = folder().join("binary");
+    std::fs::write(&binary, b"dtask = 1 # \xff").unwrap();
+    assert!(
+        error(&binary.display().to_string())
+            .ends_with("no UTF-8 text: invalid utf-8 sequence of 1 bytes from index 12")
+    );
+}
+
+#[test]
+fn at_most_twenty_errors_are_printed() {
+    let keys: String = (0..25).map(|i| format!("frob{i} = 1\n")).collect();
+    let errors =
+        try_plan(&format!("dtask = 1\n{keys}[task.a]\nrun = \"true\"\n"), &[], LoadOptions::default())
+            .unwrap_err();
+    assert_eq!(errors.list.len(), 25);
+    assert_eq!(errors.to_string().matches("error[E04]").count(), MAX_SHOWN);
+    assert!(errors.to_string().ends_with("\n\n… and 5 more"));
+}
+
+#[test]
+fn colours_change_nothing_but_the_colour() {
+    let errors = try_plan("dtask = 1\n[task.a]\nrun = \"{x}\"\n", &[], LoadOptions::default()).unwrap_err();
+    let (coloured, plain) = (errors.render(true), errors.render(false));
+    assert!(coloured.contains("\u{1b}["));
+    assert_eq!(coloured.lines().count(), plain.lines().count());
+}

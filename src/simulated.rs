@@ -1,0 +1,102 @@
+//! A whole cluster in one process on one thread, driven step by step: every interleaving is made again by its seed.
+
+use crate::client::Client;
+use crate::ids::{HEAD, Rank};
+use crate::runtime::head::{Head, Request};
+use crate::runtime::job::Place;
+use crate::runtime::links::Links;
+use crate::runtime::mailbox::{Mailbox, Waker};
+use crate::runtime::node::{Node, NodeError};
+use crate::runtime::pool::Inline;
+use crate::runtime::reactor::Reactor;
+use crate::scheduler::RankInfo;
+use crate::transport::sim::{SimNetwork, SimTransport};
+
+/// Reactors over a simulated network. Their state machines are checked after every turn.
+pub struct Cluster {
+    /// The network, to switch faults on.
+    pub network: SimNetwork,
+    reactors: Vec<Option<Reactor<SimTransport, Inline>>>,
+}
+
+impl Cluster {
+    /// A cluster of `ranks` ranks with `slots` slots each (rank 0 computes only if it is alone), and its client.
+    ///
+    /// Waits of the client do not turn the cluster: take a [`crate::client::Pending`], call [`Cluster::settle`], then
+    /// take its answers.
+    pub fn new(ranks: u32, slots: u32, seed: u64) -> (Self, Client) {
+        let network = SimNetwork::new(ranks as usize, seed);
+        let waker = Waker::new();
+        let mailbox: std::sync::Arc<Mailbox<Request>> = Mailbox::new(waker);
+        let slots_of = |rank| if rank > 0 || ranks == 1 { slots } else { 0 };
+        let infos: Vec<RankInfo> =
+            (0..ranks).map(|rank| RankInfo { slots: slots_of(rank), memory_limit: u64::MAX }).collect();
+        let reactors = (0..ranks)
+            .map(|rank| {
+                let place = Place { rank: Rank(rank), host: "simulated".into() };
+                let links = Links::new(network.endpoint(Rank(rank)));
+                let mut node = Node::new(place.clone(), slots_of(rank), Inline::new(place));
+                node.fetches_max = 1 + (seed % 4) as usize;
+                let head = (Rank(rank) == HEAD).then(|| (Head::new(&infos), mailbox.clone()));
+                Some(Reactor::new(links, node, head))
+            })
+            .collect();
+        (Cluster { network, reactors }, Client::new(mailbox, ranks as usize))
+    }
+
+    /// Kills a rank.
+    pub fn lose(&mut self, rank: Rank) {
+        self.network.lose(rank);
+        self.reactors[rank.index()] = None;
+    }
+
+    /// One turn of a rank drawn by the network's random numbers.
+    ///
+    /// # Errors
+    /// What the reactor fails with, or the invariant that does not hold.
+    pub fn step(&mut self) -> Result<(), String> {
+        let rank = self.network.random(self.reactors.len() as u64) as usize;
+        let Some(reactor) = &mut self.reactors[rank] else { return Ok(()) };
+        reactor.node.compute.allowance = self.network.random(3) as usize;
+        reactor.turn().map_err(|error: NodeError| format!("rank {rank}: {error}"))?;
+        reactor.node.machine().check().map_err(|what| format!("rank {rank}, worker: {what}"))?;
+        if let Some((head, _)) = &reactor.head {
+            head.machine().check().map_err(|what| format!("scheduler: {what}"))?;
+        }
+        Ok(())
+    }
+
+    /// Steps until `done`, at most `limit` steps.
+    ///
+    /// # Errors
+    /// As [`Cluster::step`], or that the limit was reached: a hang.
+    pub fn settle(&mut self, limit: usize, mut done: impl FnMut(&Self) -> bool) -> Result<(), String> {
+        for _ in 0..limit {
+            if done(self) {
+                return Ok(());
+            }
+            self.step()?;
+        }
+        Err(format!(
+            "nothing more to wait for after {limit} steps; {} messages under way",
+            self.network.under_way()
+        ))
+    }
+
+    /// Whether rank 0 has no record, no rank has a result or a task, and nothing is under way.
+    pub fn is_empty(&self) -> bool {
+        self.network.under_way() == 0
+            && self.reactors.iter().flatten().all(|reactor| {
+                let head = reactor.head.as_ref();
+                head.is_none_or(|(head, mailbox)| head.machine().records() == 0 && mailbox.is_empty())
+                    && reactor.node.stored() == 0
+                    && reactor.node.machine().held() == 0
+                    && reactor.node.machine().unfinished() == 0
+            })
+    }
+
+    /// The reactor of `rank`, if it is alive.
+    pub fn reactor(&self, rank: Rank) -> Option<&Reactor<SimTransport, Inline>> {
+        self.reactors.get(rank.index())?.as_ref()
+    }
+}

@@ -1,0 +1,130 @@
+//! Bulk transfers: cut into pieces, a window of them under way at a time.
+
+use super::held::{Held, Memory, Route};
+use super::request::{Comm, Requests};
+use crate::ids::Rank;
+use crate::transport::{Arrival, TransportError};
+
+/// Pieces of one transfer that are under way at a time: more would only make `MPI_Testsome` slow.
+const WINDOW: usize = 64;
+
+struct Transfer {
+    route: Route,
+    /// The tag as the caller knows it.
+    tag: u32,
+    memory: Memory,
+    /// Bytes for which a piece was started.
+    started: usize,
+    /// Bytes that have arrived or left.
+    moved: usize,
+}
+
+/// The transfers under way, by number.
+pub(super) struct Transfers {
+    slots: Vec<Option<Transfer>>,
+    /// Numbers that may be given again.
+    free: Vec<u32>,
+    sends: usize,
+    receives: usize,
+    piece_max: usize,
+}
+
+impl Transfers {
+    /// None. `piece_max` bytes at most travel in one message.
+    pub(super) fn new(piece_max: usize) -> Self {
+        Transfers { slots: Vec::new(), free: Vec::new(), sends: 0, receives: 0, piece_max }
+    }
+
+    /// How many are sent from here.
+    pub(super) fn sends(&self) -> usize {
+        self.sends
+    }
+
+    /// How many are under way in both directions.
+    pub(super) fn count(&self) -> usize {
+        self.sends + self.receives
+    }
+
+    /// Starts a transfer of at least one byte.
+    pub(super) fn begin(
+        &mut self,
+        requests: &mut Requests,
+        comm: &Comm,
+        (route, tag): (Route, u32),
+        memory: Memory,
+    ) -> Result<(), TransportError> {
+        *self.counter(&memory) += 1;
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            (self.slots.len() - 1) as u32
+        });
+        self.slots[number as usize] = Some(Transfer { route, tag, memory, started: 0, moved: 0 });
+        for _ in 0..WINDOW {
+            if !self.next_piece(requests, comm, number)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note that `length` bytes of a transfer have moved: goes on with it, or ends it. What was received whole is
+    /// returned. The piece itself must have been dropped.
+    pub(super) fn moved(
+        &mut self,
+        requests: &mut Requests,
+        comm: &Comm,
+        number: u32,
+        length: usize,
+    ) -> Result<Option<Arrival>, TransportError> {
+        let slot = &mut self.slots[number as usize];
+        let Some(transfer) = slot else { return Ok(None) };
+        transfer.moved += length;
+        if transfer.moved < transfer.memory.length() {
+            return self.next_piece(requests, comm, number).map(|_| None);
+        }
+        let Some(Transfer { route, tag, memory, .. }) = slot.take() else { return Ok(None) };
+        self.free.push(number);
+        *self.counter(&memory) -= 1;
+        let Memory::Target(target) = memory else { return Ok(None) };
+        let peer = route.peer;
+        match target.finish() {
+            Some(target) => Ok(Some(Arrival::Bulk { from: Rank(peer as u32), tag, target })),
+            None => Err(TransportError(format!("bulk data from rank {peer} is complete and yet in use"))),
+        }
+    }
+
+    /// Gives up the transfers to and from `peer`, whose requests were abandoned.
+    pub(super) fn forget(&mut self, peer: i32) {
+        for number in 0..self.slots.len() {
+            if let Some(transfer) = self.slots[number].take_if(|transfer| transfer.route.peer == peer) {
+                *self.counter(&transfer.memory) -= 1;
+                self.free.push(number as u32);
+            }
+        }
+    }
+
+    fn counter(&mut self, memory: &Memory) -> &mut usize {
+        match memory {
+            Memory::Source(_) => &mut self.sends,
+            Memory::Target(_) => &mut self.receives,
+        }
+    }
+
+    /// Starts the next piece of a transfer, if there is one.
+    fn next_piece(
+        &mut self,
+        requests: &mut Requests,
+        comm: &Comm,
+        number: u32,
+    ) -> Result<bool, TransportError> {
+        let Some(transfer) = &mut self.slots[number as usize] else { return Ok(false) };
+        let offset = transfer.started;
+        let length = (transfer.memory.length() - offset).min(self.piece_max);
+        if length == 0 {
+            return Ok(false);
+        }
+        transfer.started += length;
+        let piece = Held::Piece { memory: transfer.memory.clone(), offset, length, transfer: number };
+        requests.start(comm, transfer.route, piece).map(|()| true)
+    }
+}

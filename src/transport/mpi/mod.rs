@@ -1,0 +1,270 @@
+//! Moving frames and bulk data by MPI point-to-point messages. The only place that names MPI.
+//!
+//! Everything happens on the one thread that initialised MPI (`MPI_THREAD_FUNNELED`), on a duplicate of the
+//! communicator that was given, and without a blocking call:
+//!
+//! * Control frames travel on tag 0. They are looked for by `MPI_Iprobe` until there are no more, and received into
+//!   buffers of exactly their length. Nobody else receives here, so the message that was probed is the one received.
+//!   Of long frames MPI sends the head alone and the rest when the receiver asks; they are received in the background
+//!   (`frames`), since waiting for a sender that computes would hold up everybody.
+//! * Bulk data travels on tags from 1 on, in pieces of at most `piece_max` bytes, because MPI counts with an `int`. All
+//!   pieces of a transfer have the same tag: MPI keeps messages of one pair of ranks and one tag in order. At most
+//!   64 pieces of one transfer are under way at a time.
+//! * What is sent or received is owned by the request until MPI is done with it; see `request`.
+
+mod bulk;
+mod frames;
+mod held;
+mod init;
+mod request;
+
+pub use init::{MpiWorld, abort, check_thread, host_name, library_version};
+
+use crate::ids::Rank;
+use crate::protocol::FRAME_MAX;
+use crate::transport::{Arrival, BulkSource, BulkTarget, Transport, TransportError};
+use bulk::Transfers;
+use frames::Queue;
+use held::{Held, Memory, Route};
+pub use mpi::traits::Communicator;
+use request::{Comm, Requests, Source, Target};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The piece size for `MpiTransport::new` when nothing speaks for another: 1 GiB, well below MPI's 2 GiB.
+pub const PIECE_MAX: usize = 1 << 30;
+
+/// Frames up to this length are sent whole by every MPI, so that receiving them waits for nobody. (The lowest limit
+/// known is 4 KiB less a header: Open MPI's for shared memory.)
+const SHORT: usize = 2048;
+/// The tag of control frames.
+const CONTROL: i32 = 0;
+/// Frames received in one poll at most, so that a flood of frames does not keep bulk data waiting.
+const FRAMES_PER_POLL: usize = 1024;
+/// Buffers kept for the next frames, of at most [`FRAME_MAX`] bytes each.
+const SPARE_BUFFERS: usize = 64;
+
+/// One rank's end of the network, over MPI.
+///
+/// Not `Send`: the thread that initialised MPI is the one that may call it.
+pub struct MpiTransport {
+    // Before `comm`: requests end before their communicator.
+    requests: Requests,
+    comm: Comm,
+    bulk: Transfers,
+    /// Frames that are being sent.
+    outgoing: usize,
+    /// Frames that are being received.
+    incoming: Queue,
+    /// Empty bulk messages, which arrive without being sent.
+    ready: Vec<Arrival>,
+    finished: Vec<Held>,
+    spare: Vec<Vec<u8>>,
+}
+
+impl MpiTransport {
+    /// A transport over all ranks of `comm`, on a duplicate of it. Every rank of `comm` must call this, with the same
+    /// `piece_max`: the longest message of bulk data in bytes, [`PIECE_MAX`] but for tests.
+    ///
+    /// # Errors
+    /// When `comm` is an inter-communicator, or MPI cannot duplicate it.
+    pub fn new(comm: &impl Communicator, piece_max: usize) -> Result<Self, TransportError> {
+        Ok(MpiTransport {
+            requests: Requests::new(),
+            comm: Comm::duplicate(comm)?,
+            bulk: Transfers::new(piece_max.clamp(1, PIECE_MAX)),
+            outgoing: 0,
+            incoming: Queue::default(),
+            ready: Vec::new(),
+            finished: Vec::new(),
+            spare: Vec::new(),
+        })
+    }
+
+    /// Waits until every rank has called this, and gives the duplicate communicator back. What still arrives is dropped.
+    ///
+    /// The wait polls, and sleeps more and more between two looks, up to 5 ms: a rank that waits here leaves its core to
+    /// others, which a blocking `MPI_Barrier` or `MPI_Finalize` would not. (Waking up costs some 40 µs on a virtual machine:
+    /// every millisecond, that alone is 3 % of a core.)
+    ///
+    /// # Errors
+    /// When MPI reports an error.
+    pub fn close(mut self) -> Result<(), TransportError> {
+        let mut dropped = Vec::new();
+        let mut barrier = self.comm.barrier()?;
+        let mut looks = 0;
+        while !barrier.passed()? {
+            // What was sent last may still have to leave, or to arrive.
+            looks = if self.poll(&mut dropped)? { 0 } else { looks + 1 };
+            dropped.clear();
+            idle(looks);
+        }
+        self.poll(&mut dropped).map(|_| ())
+    }
+
+    /// The route to `peer`, which must be another rank.
+    fn route(&self, peer: Rank, tag: i32, attempt: &str) -> Result<Route, TransportError> {
+        match i32::try_from(peer.0) {
+            Ok(rank) if rank == self.comm.rank() => {
+                Err(TransportError(format!("{attempt} rank {peer}: that is this rank itself")))
+            }
+            Ok(rank) if rank < self.comm.ranks() => Ok(Route { peer: rank, tag }),
+            _ => Err(TransportError(format!("{attempt} rank {peer}: there are {} ranks", self.comm.ranks()))),
+        }
+    }
+
+    /// Tags from 1 to below the implementation's highest one, which may be as low as 32767.
+    fn bulk_tag(&self, tag: u32) -> i32 {
+        let range = self.comm.tag_max() as u32 - 1;
+        1 + (tag % range) as i32
+    }
+
+    /// Receives control frames until there are no more.
+    fn receive_frames(&mut self, arrived: &mut Vec<Arrival>) -> Result<(), TransportError> {
+        for _ in 0..FRAMES_PER_POLL {
+            let Some((from, length)) = self.comm.probe(CONTROL)? else { break };
+            if length > FRAME_MAX {
+                return Err(TransportError(format!(
+                    "rank {from} sent a control frame of {length} bytes; {FRAME_MAX} are allowed"
+                )));
+            }
+            let mut frame = self.buffer();
+            let sender = Rank(from as u32);
+            if length <= SHORT && !self.incoming.has(sender) {
+                self.comm.receive(from, CONTROL, length, &mut frame)?;
+                arrived.push(Arrival::Control { from: sender, frame });
+                continue;
+            }
+            let number = self.incoming.expect(sender);
+            let held = Held::Incoming { frame, length, number };
+            if let Some(held) =
+                self.requests.try_start(&self.comm, Route { peer: from, tag: CONTROL }, held)?
+            {
+                self.ended(held, arrived)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of a request that is complete.
+    fn ended(&mut self, held: Held, arrived: &mut Vec<Arrival>) -> Result<(), TransportError> {
+        match held {
+            Held::Outgoing(buffer) => {
+                self.outgoing -= 1;
+                self.recycle(buffer);
+            }
+            Held::Incoming { frame, number, .. } => self.incoming.came(number, frame, arrived),
+            Held::Piece { memory, length, transfer, .. } => {
+                // Gives up its share, so that the last piece finds itself alone.
+                drop(memory);
+                arrived.extend(self.bulk.moved(&mut self.requests, &self.comm, transfer, length)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Transport for MpiTransport {
+    fn rank(&self) -> Rank {
+        Rank(self.comm.rank() as u32)
+    }
+
+    fn ranks(&self) -> usize {
+        self.comm.ranks() as usize
+    }
+
+    fn send_control(&mut self, to: Rank, frame: Vec<u8>) -> Result<(), TransportError> {
+        let route = self.route(to, CONTROL, "sending a control frame to")?;
+        if frame.len() > FRAME_MAX {
+            let length = frame.len();
+            return Err(TransportError(format!(
+                "a control frame of {length} bytes; {FRAME_MAX} are allowed"
+            )));
+        }
+        match self.requests.try_start(&self.comm, route, Held::Outgoing(frame))? {
+            Some(Held::Outgoing(buffer)) => self.recycle(buffer),
+            _ => self.outgoing += 1,
+        }
+        Ok(())
+    }
+
+    fn send_bulk(&mut self, to: Rank, tag: u32, source: Arc<dyn BulkSource>) -> Result<(), TransportError> {
+        let route = self.route(to, self.bulk_tag(tag), "sending bulk data to")?;
+        let memory = Memory::Source(Source::new(source));
+        // The receiver knows that nothing is to come.
+        if memory.length() == 0 {
+            return Ok(());
+        }
+        self.bulk.begin(&mut self.requests, &self.comm, (route, tag), memory)
+    }
+
+    fn receive_bulk(
+        &mut self,
+        from: Rank,
+        tag: u32,
+        mut target: Box<dyn BulkTarget>,
+    ) -> Result<(), TransportError> {
+        let route = self.route(from, self.bulk_tag(tag), "receiving bulk data from")?;
+        if target.bytes_mut().is_empty() {
+            self.ready.push(Arrival::Bulk { from, tag, target });
+            return Ok(());
+        }
+        self.bulk.begin(&mut self.requests, &self.comm, (route, tag), Memory::Target(Target::new(target)))
+    }
+
+    fn forget(&mut self, from: Rank) -> Result<(), TransportError> {
+        let peer = self.route(from, CONTROL, "giving up receives from")?.peer;
+        let outcome = self.requests.abandon(peer);
+        self.bulk.forget(peer);
+        self.ready.retain(|arrival| !matches!(arrival, Arrival::Bulk { from: rank, .. } if *rank == from));
+        self.outgoing = self.requests.outgoing();
+        self.incoming.forget(from);
+        outcome
+    }
+
+    fn poll(&mut self, arrived: &mut Vec<Arrival>) -> Result<bool, TransportError> {
+        let before = arrived.len();
+        arrived.append(&mut self.ready);
+        self.receive_frames(arrived)?;
+        if self.requests.is_empty() {
+            return Ok(arrived.len() > before);
+        }
+        let mut finished = std::mem::take(&mut self.finished);
+        let mut outcome = self.requests.poll(&self.comm, &mut finished);
+        let moved = !finished.is_empty();
+        for held in finished.drain(..) {
+            outcome = outcome.and(self.ended(held, arrived));
+        }
+        self.finished = finished;
+        outcome.map(|()| moved || arrived.len() > before)
+    }
+
+    fn buffer(&mut self) -> Vec<u8> {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    fn recycle(&mut self, mut buffer: Vec<u8>) {
+        if self.spare.len() < SPARE_BUFFERS && (1..=2 * FRAME_MAX).contains(&buffer.capacity()) {
+            buffer.clear();
+            self.spare.push(buffer);
+        }
+    }
+
+    fn bulk_in_flight(&self) -> bool {
+        // Long frames too need our calls to get on.
+        self.bulk.count() + self.outgoing > 0 || !self.incoming.is_empty() || !self.ready.is_empty()
+    }
+
+    fn quiet(&self) -> bool {
+        self.outgoing + self.bulk.sends() == 0
+    }
+}
+
+/// Passes the time after `looks` looks in vain: spins, yields, then sleeps longer and longer.
+fn idle(looks: u32) {
+    match looks {
+        0..64 => std::hint::spin_loop(),
+        64..96 => std::thread::yield_now(),
+        _ => std::thread::sleep(Duration::from_micros(20 << (looks - 96).min(8))),
+    }
+}

@@ -1,0 +1,496 @@
+//! The calls to MPI, behind safe types.
+//!
+//! The only file of the transport with `unsafe`: rsmpi's own `Request` borrows its buffer and panics when it is dropped
+//! unfinished, which fits no event loop, so requests are made over `mpi::ffi` here. The rules that make it sound:
+//!
+//! * MPI reads or writes a request's memory until the request is complete. The memory is therefore owned ([`Held`]) by
+//!   [`Requests`], next to the handle, and handed back only when MPI has reported completion; what is unfinished when
+//!   `Requests` is dropped is leaked, never freed.
+//! * [`Source`] and [`Target`] ask for their slice once and keep its address: the slice borrows from a value that is
+//!   owned and not touched until the last request on it is complete, and so stays valid whatever its type does.
+//! * Handles belong to the thread that called `MPI_Init_thread`: the types are neither `Send` nor `Sync`.
+//! * Every return code is looked at. Our duplicate communicator returns errors instead of ending the job.
+#![allow(unsafe_code)]
+
+use super::held::{Held, Memory, Route};
+use crate::transport::{BulkSource, BulkTarget, TransportError};
+use mpi::ffi;
+use mpi::traits::Communicator;
+use std::marker::PhantomData;
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::os::raw::{c_char, c_int, c_void};
+use std::rc::Rc;
+use std::sync::Arc;
+
+type Result<T> = std::result::Result<T, TransportError>;
+
+/// MPI's text for an error code, with what was attempted.
+fn describe(code: c_int, attempt: impl FnOnce() -> String) -> TransportError {
+    // MPI_MAX_ERROR_STRING is 256 in Open MPI and 512 to 1024 in MPICH and its descendants.
+    let mut text = [0u8; 4096];
+    let mut length: c_int = 0;
+    // SAFETY: the buffer is longer than any implementation's MPI_MAX_ERROR_STRING.
+    let rc = unsafe { ffi::MPI_Error_string(code, text.as_mut_ptr().cast::<c_char>(), &mut length) };
+    let length = usize::try_from(length).unwrap_or(0).min(text.len());
+    let text = if rc == SUCCESS { String::from_utf8_lossy(&text[..length]) } else { "unknown error".into() };
+    // MPICH appends a stack of lines.
+    let lines: Vec<&str> = text.trim_end_matches(['\0', '\n']).lines().collect();
+    TransportError(format!("{}: MPI reported error {code}: {}", attempt(), lines.join(" ")))
+}
+
+const SUCCESS: c_int = ffi::MPI_SUCCESS as c_int;
+
+fn check(code: c_int, attempt: impl FnOnce() -> String) -> Result<()> {
+    if code == SUCCESS { Ok(()) } else { Err(describe(code, attempt)) }
+}
+
+/// The class of an error code, which may carry more than its class.
+fn class(code: c_int) -> c_int {
+    let mut class = code;
+    // SAFETY: `class` is ours; a code that MPI does not know leaves it as it is.
+    if code != SUCCESS && unsafe { ffi::MPI_Error_class(code, &mut class) } != SUCCESS { code } else { class }
+}
+
+/// A duplicate of a communicator, ours alone: no message of ours can meet one of the user's. Freed when dropped.
+pub(super) struct Comm {
+    raw: ffi::MPI_Comm,
+    byte: ffi::MPI_Datatype,
+    rank: c_int,
+    ranks: c_int,
+    tag_max: c_int,
+    /// In MPICH a handle is a number, which would be `Send`.
+    one_thread: PhantomData<*mut ()>,
+}
+
+impl Comm {
+    /// Duplicates `original`; every rank of it must do so.
+    pub(super) fn duplicate(original: &impl Communicator) -> Result<Comm> {
+        let original = original.as_raw();
+        let mut inter: c_int = 0;
+        // SAFETY: `original` is a live communicator, as the caller has a reference to its owner; here and below.
+        check(unsafe { ffi::MPI_Comm_test_inter(original, &mut inter) }, || {
+            "looking at the communicator".into()
+        })?;
+        if inter != 0 {
+            return Err(TransportError("dtask cannot work on an inter-communicator".into()));
+        }
+        // Without the original's info: its hints (such as "no any-source receives") need not be true for us.
+        // SAFETY: constants of the MPI library, immutable once it is loaded.
+        let (mut raw, info, byte) =
+            unsafe { (ffi::RSMPI_COMM_NULL, ffi::RSMPI_INFO_NULL, ffi::RSMPI_UINT8_T) };
+        check(
+            // SAFETY: as above; `raw` is ours to write.
+            unsafe { ffi::MPI_Comm_dup_with_info(original, info, &mut raw) },
+            || "duplicating the communicator".into(),
+        )?;
+        let mut comm = Comm { raw, byte, rank: 0, ranks: 0, tag_max: 0, one_thread: PhantomData };
+        let attempt = || "setting up the communicator".to_string();
+        let mut value: *const c_int = std::ptr::null();
+        let mut found: c_int = 0;
+        // SAFETY: `raw` is the live communicator just made. MPI_TAG_UB is a predefined attribute: MPI writes the address
+        // of an int that lives as long as the communicator. Its key is an unsigned in some bindings.
+        unsafe {
+            check(ffi::MPI_Comm_set_errhandler(raw, ffi::RSMPI_ERRORS_RETURN), attempt)?;
+            check(ffi::MPI_Comm_rank(raw, &mut comm.rank), attempt)?;
+            check(ffi::MPI_Comm_size(raw, &mut comm.ranks), attempt)?;
+            let place = std::ptr::from_mut(&mut value).cast::<c_void>();
+            check(ffi::MPI_Comm_get_attr(raw, ffi::MPI_TAG_UB as c_int, place, &mut found), attempt)?;
+            // 32767 is what the standard guarantees.
+            comm.tag_max = if found != 0 && !value.is_null() { (*value).max(32767) } else { 32767 };
+        }
+        Ok(comm)
+    }
+
+    /// This rank.
+    pub(super) fn rank(&self) -> c_int {
+        self.rank
+    }
+
+    /// How many ranks there are.
+    pub(super) fn ranks(&self) -> c_int {
+        self.ranks
+    }
+
+    /// The highest tag.
+    pub(super) fn tag_max(&self) -> c_int {
+        self.tag_max
+    }
+
+    /// The source and length of the next message on `tag`, if one has come.
+    pub(super) fn probe(&self, tag: c_int) -> Result<Option<(c_int, usize)>> {
+        let mut status = MaybeUninit::<ffi::MPI_Status>::uninit();
+        let mut found: c_int = 0;
+        // SAFETY: the communicator is live; MPI writes the status if it sets the flag.
+        let rc =
+            unsafe { ffi::MPI_Iprobe(ffi::RSMPI_ANY_SOURCE, tag, self.raw, &mut found, status.as_mut_ptr()) };
+        check(rc, || "looking for messages".into())?;
+        if found == 0 {
+            return Ok(None);
+        }
+        // SAFETY: the flag is set.
+        let status = unsafe { status.assume_init() };
+        let length = received(&status, self.byte)?;
+        Ok(Some((status.MPI_SOURCE, length)))
+    }
+
+    /// Receives the message that was just probed into `buffer`, which becomes exactly as long as the message.
+    ///
+    /// Nobody else receives on this communicator, so it is there and of that length. The call returns at once if the
+    /// message is short enough to have been sent whole; else it waits for the sender's next call.
+    pub(super) fn receive(&self, from: c_int, tag: c_int, length: usize, buffer: &mut Vec<u8>) -> Result<()> {
+        buffer.clear();
+        buffer.reserve(length);
+        let attempt = || format!("receiving a frame of {length} bytes from rank {from}");
+        let count = count(length, attempt)?;
+        let mut status = MaybeUninit::<ffi::MPI_Status>::uninit();
+        // SAFETY: `buffer` has room for `length` bytes, and lives beyond this blocking call.
+        let rc = unsafe {
+            let start = buffer.as_mut_ptr().cast::<c_void>();
+            ffi::MPI_Recv(start, count, self.byte, from, tag, self.raw, status.as_mut_ptr())
+        };
+        check(rc, attempt)?;
+        // SAFETY: a receive that succeeds writes its status.
+        let length = received(unsafe { status.assume_init_ref() }, self.byte)?;
+        // SAFETY: MPI has written that many bytes, which fit, else it would have reported truncation.
+        unsafe { buffer.set_len(length) };
+        Ok(())
+    }
+
+    /// Enters a barrier; it is passed when [`Barrier::passed`] says so.
+    pub(super) fn barrier(&self) -> Result<Barrier> {
+        // SAFETY: a constant of the library; the communicator is live. It may be freed before the barrier is passed: MPI
+        // defers that.
+        let (rc, request) = unsafe {
+            let mut request = ffi::RSMPI_REQUEST_NULL;
+            (ffi::MPI_Ibarrier(self.raw, &mut request), request)
+        };
+        check(rc, || "entering a barrier".into())?;
+        Ok(Barrier { request })
+    }
+}
+
+impl Drop for Comm {
+    fn drop(&mut self) {
+        // The user's program may have finalised MPI before it drops us, after which no call is allowed.
+        if !mpi::environment::is_finalized() {
+            // SAFETY: the communicator is live and ours. An error is not reported: nobody could act on it.
+            unsafe { ffi::MPI_Comm_free(&mut self.raw) };
+        }
+    }
+}
+
+/// A barrier that was entered. No memory belongs to it, so that it may be dropped unfinished.
+pub(super) struct Barrier {
+    request: ffi::MPI_Request,
+}
+
+impl Barrier {
+    /// Whether every rank has entered it.
+    pub(super) fn passed(&mut self) -> Result<bool> {
+        let mut done: c_int = 0;
+        // SAFETY: the request is live, or null once it is complete, which counts as complete.
+        let rc = unsafe { ffi::MPI_Test(&mut self.request, &mut done, ffi::RSMPI_STATUS_IGNORE) };
+        check(rc, || "waiting for the other ranks".into())?;
+        Ok(done != 0)
+    }
+}
+
+/// Memory that pieces are sent from.
+pub(super) struct Source {
+    _owner: Arc<dyn BulkSource>,
+    start: *const u8,
+    length: usize,
+}
+
+impl Source {
+    /// Takes `owner`'s bytes, once.
+    pub(super) fn new(owner: Arc<dyn BulkSource>) -> Rc<Source> {
+        let bytes = owner.bytes();
+        let (start, length) = (bytes.as_ptr(), bytes.len());
+        Rc::new(Source { _owner: owner, start, length })
+    }
+
+    /// Its length in bytes.
+    pub(super) fn length(&self) -> usize {
+        self.length
+    }
+}
+
+/// Memory that pieces are received into.
+pub(super) struct Target {
+    /// Raw, since a `Box` claims that nobody else writes to what it owns.
+    owner: *mut dyn BulkTarget,
+    start: *mut u8,
+    length: usize,
+}
+
+impl Target {
+    /// Takes `owner`'s memory, once.
+    pub(super) fn new(owner: Box<dyn BulkTarget>) -> Rc<Target> {
+        let owner = Box::into_raw(owner);
+        // SAFETY: just made from a box.
+        let bytes = unsafe { (*owner).bytes_mut() };
+        Rc::new(Target { owner, start: bytes.as_mut_ptr(), length: bytes.len() })
+    }
+
+    /// Its length in bytes.
+    pub(super) fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Gives the filled memory back; `None` while pieces of it are under way.
+    pub(super) fn finish(self: Rc<Self>) -> Option<Box<dyn BulkTarget>> {
+        let target = ManuallyDrop::new(Rc::into_inner(self)?);
+        // SAFETY: made by `Box::into_raw`; nobody else has it, and `drop` will not run.
+        Some(unsafe { Box::from_raw(target.owner) })
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        // SAFETY: made by `Box::into_raw`; pieces under way share this in an `Rc`, so that none is left.
+        drop(unsafe { Box::from_raw(self.owner) });
+    }
+}
+
+/// Every request under way: one array for `MPI_Testsome`, kept in place, and what each of them holds.
+pub(super) struct Requests {
+    handles: Vec<ffi::MPI_Request>,
+    held: Vec<(Route, ManuallyDrop<Held>)>,
+    indices: Vec<c_int>,
+    statuses: Vec<MaybeUninit<ffi::MPI_Status>>,
+}
+
+impl Requests {
+    /// None.
+    pub(super) fn new() -> Self {
+        Requests { handles: Vec::new(), held: Vec::new(), indices: Vec::new(), statuses: Vec::new() }
+    }
+
+    /// Whether none is under way.
+    pub(super) fn is_empty(&self) -> bool {
+        self.handles.is_empty()
+    }
+
+    /// How many frames are being sent.
+    pub(super) fn outgoing(&self) -> usize {
+        self.held.iter().filter(|(_, held)| matches!(**held, Held::Outgoing(_))).count()
+    }
+
+    /// Starts to move what is `held`.
+    pub(super) fn start(&mut self, comm: &Comm, route: Route, mut held: Held) -> Result<()> {
+        let handle = begin(comm, route, &mut held)?;
+        self.handles.push(handle);
+        self.held.push((route, ManuallyDrop::new(held)));
+        Ok(())
+    }
+
+    /// As `start`, but looks at once whether MPI is done with it, as it is with small frames, and then returns it.
+    pub(super) fn try_start(&mut self, comm: &Comm, route: Route, mut held: Held) -> Result<Option<Held>> {
+        let mut handle = begin(comm, route, &mut held)?;
+        let mut held = ManuallyDrop::new(held);
+        let (mut done, mut status) = (0, MaybeUninit::<ffi::MPI_Status>::uninit());
+        // SAFETY: the request is the one just made.
+        let rc = unsafe { ffi::MPI_Test(&mut handle, &mut done, status.as_mut_ptr()) };
+        check(rc, || held.attempt(route))?;
+        if done == 0 {
+            self.handles.push(handle);
+            self.held.push((route, held));
+            return Ok(None);
+        }
+        // SAFETY: a request that is complete writes its status.
+        complete(route, &mut held, unsafe { status.assume_init_ref() }, comm.byte)?;
+        Ok(Some(ManuallyDrop::into_inner(held)))
+    }
+
+    /// Appends to `finished` what MPI will not touch any more. Allocates only when there are more requests than ever before.
+    ///
+    /// A request that ended with an error is taken out, its memory leaked: MPI does not say whether it is done with it.
+    pub(super) fn poll(&mut self, comm: &Comm, finished: &mut Vec<Held>) -> Result<()> {
+        let total = self.handles.len();
+        if total == 0 {
+            return Ok(());
+        }
+        if self.indices.len() < total {
+            self.indices.resize(total.next_power_of_two(), 0);
+            self.statuses.resize_with(total.next_power_of_two(), MaybeUninit::uninit);
+        }
+        let mut completed: c_int = 0;
+        // SAFETY: the three arrays have at least `total` places; handles are live, as complete ones are taken out below.
+        let rc = unsafe {
+            ffi::MPI_Testsome(
+                count(total, || "testing requests".into())?,
+                self.handles.as_mut_ptr(),
+                &mut completed,
+                self.indices.as_mut_ptr(),
+                self.statuses.as_mut_ptr().cast::<ffi::MPI_Status>(),
+            )
+        };
+        let in_status = class(rc) == ffi::MPI_ERR_IN_STATUS as c_int;
+        if !in_status {
+            check(rc, || "testing requests".into())?;
+        }
+        // MPI_UNDEFINED, when no handle is active, is negative.
+        let completed = usize::try_from(completed).unwrap_or(0);
+        let mut outcome = Ok(());
+        for k in 0..completed {
+            let index = self.indices[k] as usize;
+            // SAFETY: MPI has written the first `completed` statuses.
+            let status = unsafe { self.statuses[k].assume_init_ref() };
+            // The field is set only when the call says so.
+            let code = if in_status { status.MPI_ERROR } else { SUCCESS };
+            let (route, held) = &mut self.held[index];
+            let result = check(code, || held.attempt(*route));
+            if let Err(error) = result.and_then(|()| complete(*route, held, status, comm.byte)) {
+                // Marks it for the second pass: its memory must not be freed.
+                self.indices[k] = -1 - self.indices[k];
+                outcome = outcome.and(Err(error));
+            }
+        }
+        let indices = &mut self.indices[..completed];
+        // From the end, so that what `swap_remove` moves has been looked at.
+        indices.sort_unstable_by_key(|&i| std::cmp::Reverse(i.max(-1 - i)));
+        for &index in indices.iter() {
+            let place = index.max(-1 - index) as usize;
+            self.handles.swap_remove(place);
+            let (_, held) = self.held.swap_remove(place);
+            if index >= 0 {
+                finished.push(ManuallyDrop::into_inner(held));
+            }
+        }
+        outcome
+    }
+
+    /// Takes out all that goes to or comes from `peer`: what MPI can cancel is dropped, the rest leaked.
+    pub(super) fn abandon(&mut self, peer: c_int) -> Result<()> {
+        let mut outcome = Ok(());
+        for place in (0..self.handles.len()).rev() {
+            if self.held[place].0.peer == peer {
+                let mut handle = self.handles.swap_remove(place);
+                let (_, held) = self.held.swap_remove(place);
+                match cancel(&mut handle, &held) {
+                    Ok(true) => drop(ManuallyDrop::into_inner(held)),
+                    Ok(false) => {}
+                    Err(error) => outcome = Err(error),
+                }
+            }
+        }
+        outcome
+    }
+}
+
+impl Drop for Requests {
+    fn drop(&mut self) {
+        // The memory of what is unfinished is leaked by `ManuallyDrop`. Receives are cancelled, so that freeing the
+        // communicator leaves nothing behind that would write to memory in the future.
+        if !mpi::environment::is_finalized() {
+            for (handle, (_, held)) in self.handles.iter_mut().zip(&self.held) {
+                let _ = cancel(handle, held);
+            }
+        }
+    }
+}
+
+/// Cancels a request and says whether its memory is free again. Of sends only the complete ones are: cancelling a send
+/// is deprecated, and some implementations refuse it.
+fn cancel(handle: &mut ffi::MPI_Request, held: &Held) -> Result<bool> {
+    let mut done: c_int = 0;
+    let attempt = || "cancelling a request".to_string();
+    // SAFETY: the handle is live, or null once complete, which `MPI_Test` allows and `MPI_Cancel` is kept from.
+    unsafe {
+        check(ffi::MPI_Test(handle, &mut done, ffi::RSMPI_STATUS_IGNORE), attempt)?;
+        if done == 0 && held.is_received() {
+            check(ffi::MPI_Cancel(handle), attempt)?;
+            // A receive that has met no message yet is complete at once; another one has to be left alone.
+            check(ffi::MPI_Test(handle, &mut done, ffi::RSMPI_STATUS_IGNORE), attempt)?;
+        }
+    }
+    Ok(done != 0)
+}
+
+/// Starts a request on the memory of `held`, which must be kept until it is complete.
+fn begin(comm: &Comm, route: Route, held: &mut Held) -> Result<ffi::MPI_Request> {
+    let Route { peer, tag } = route;
+    let length = held.length();
+    let count = count(length, || held.attempt(route))?;
+    let receive = held.is_received();
+    let start = match held {
+        Held::Outgoing(frame) => frame.as_mut_ptr(),
+        Held::Incoming { frame, .. } => {
+            frame.clear();
+            frame.reserve(length);
+            frame.as_mut_ptr()
+        }
+        Held::Piece { memory, offset, .. } => {
+            if offset.checked_add(length).is_none_or(|end| end > memory.length()) {
+                return Err(TransportError(format!("{}: outside of the memory", held.attempt(route))));
+            }
+            match memory {
+                Memory::Source(source) => source.start.cast_mut().wrapping_add(*offset),
+                Memory::Target(target) => target.start.wrapping_add(*offset),
+            }
+        }
+    };
+    let start = start.cast::<c_void>();
+    // SAFETY: `length` bytes from `start` are in memory that `held` owns, and that stays where it is when `held` is moved.
+    // What is sent is only read.
+    let (rc, request) = unsafe {
+        let mut request = ffi::RSMPI_REQUEST_NULL;
+        let rc = if receive {
+            ffi::MPI_Irecv(start, count, comm.byte, peer, tag, comm.raw, &mut request)
+        } else {
+            ffi::MPI_Isend(start, count, comm.byte, peer, tag, comm.raw, &mut request)
+        };
+        (rc, request)
+    };
+    check(rc, || held.attempt(route))?;
+    Ok(request)
+}
+
+/// Looks at a request that has ended without an error: what was received must have the length agreed.
+fn complete(route: Route, held: &mut Held, status: &ffi::MPI_Status, byte: ffi::MPI_Datatype) -> Result<()> {
+    if held.is_received() {
+        held.verify(route, received(status, byte)?)?;
+    }
+    if let Held::Incoming { frame, length, .. } = held {
+        // SAFETY: room was reserved for so many bytes, and MPI has written them, as just verified.
+        unsafe { frame.set_len(*length) };
+    }
+    Ok(())
+}
+
+/// The length that a status tells.
+fn received(status: &ffi::MPI_Status, byte: ffi::MPI_Datatype) -> Result<usize> {
+    let mut count: c_int = 0;
+    // SAFETY: the status was written by MPI.
+    check(unsafe { ffi::MPI_Get_count(status, byte, &mut count) }, || "reading a message's length".into())?;
+    // MPI_UNDEFINED: 2 GiB or more.
+    usize::try_from(count)
+        .map_err(|_| TransportError(format!("rank {} sent a message of over 2 GiB", status.MPI_SOURCE)))
+}
+
+/// A length as MPI counts.
+fn count(length: usize, attempt: impl FnOnce() -> String) -> Result<c_int> {
+    c_int::try_from(length).map_err(|_| TransportError(format!("{}: more than MPI can count", attempt())))
+}
+
+/// Whether the calling thread is the one that initialised MPI.
+pub(super) fn is_thread_main() -> Result<bool> {
+    let mut flag: c_int = 0;
+    // SAFETY: `flag` is ours; callable by any thread while MPI is initialised, which the caller has checked.
+    check(unsafe { ffi::MPI_Is_thread_main(&mut flag) }, || "asking for the main thread".into())?;
+    Ok(flag != 0)
+}
+
+/// Lets MPI return the errors that belong to no communicator, instead of ending the job. Such are, in MPICH, those of
+/// `MPI_Testsome`; the handler that counts is that of MPI_COMM_SELF since MPI 4, of MPI_COMM_WORLD before.
+///
+/// Only for an MPI that dtask has initialised itself: handlers of these two are the program's affair.
+pub(super) fn return_errors() -> Result<()> {
+    // SAFETY: constants of the library; both communicators live as long as MPI is initialised, which the caller has done.
+    let codes = unsafe {
+        [ffi::RSMPI_COMM_WORLD, ffi::RSMPI_COMM_SELF]
+            .map(|comm| ffi::MPI_Comm_set_errhandler(comm, ffi::RSMPI_ERRORS_RETURN))
+    };
+    codes.into_iter().try_for_each(|code| check(code, || "setting up MPI".into()))
+}

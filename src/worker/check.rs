@@ -1,0 +1,46 @@
+//! Every invariant of a computing rank as code; run after each event in tests.
+
+use super::Worker;
+use crate::ids::TaskId;
+use std::collections::BTreeMap;
+
+impl Worker {
+    /// Verifies the whole state; the text says what does not hold.
+    ///
+    /// # Errors
+    /// The first invariant that does not hold.
+    pub fn check(&self) -> Result<(), String> {
+        let mut users: BTreeMap<TaskId, u32> = BTreeMap::new();
+        let queued = self.queue.iter().chain(self.waiting.values().map(|waiting| &waiting.run));
+        let inputs = queued.flat_map(Self::stored_inputs).chain(self.in_use.values().flatten().copied());
+        for input in inputs {
+            *users.entry(input).or_default() += 1;
+        }
+        for (task, waiting) in &self.waiting {
+            let coming = |input: &&TaskId| self.held.get(*input).is_some_and(|held| held.coming.is_some());
+            let missing = Self::stored_inputs(&waiting.run).iter().filter(coming).count();
+            if waiting.missing as usize != missing || missing == 0 {
+                return Err(format!("{task:?}: {} inputs noted as missing, {missing} are", waiting.missing));
+            }
+        }
+        for (task, held) in &self.held {
+            let should = users.remove(task).unwrap_or(0);
+            if held.users != should {
+                return Err(format!("{task:?}: {} users noted, {should} are", held.users));
+            }
+            if held.coming.is_none() && !held.waiters.is_empty() {
+                return Err(format!("{task:?} is here, but {:?} wait for it", held.waiters));
+            }
+            if let Some(stray) = held.waiters.iter().find(|waiter| !self.waiting.contains_key(waiter)) {
+                return Err(format!("{stray:?} waits for {task:?}, but is not known"));
+            }
+            if held.released && held.users == 0 && held.coming.is_none() {
+                return Err(format!("{task:?} is released and unused, but here"));
+            }
+        }
+        match users.into_iter().next() {
+            Some((task, _)) => Err(format!("{task:?} is used, but not here")),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What a computing rank is told and what it answers.
+
+use crate::error::TaskError;
+use crate::ids::{Attempt, Rank, TaskId};
+use crate::protocol::{Definition, Layout, Order, Output, Report, RunTask};
+
+/// A fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// From rank 0.
+    Order(Order),
+    /// The result of this task, which was fetched, is in the store.
+    Arrived(TaskId),
+    /// A value of the client was put into the store under this number.
+    Put(TaskId),
+    /// A task has been computed; a result that is not inline is in the store.
+    Computed {
+        /// Which.
+        task: TaskId,
+        /// Which start of it.
+        attempt: Attempt,
+        /// Time in its function, in nanoseconds.
+        nanos: u32,
+        /// What came out.
+        output: Result<Output, TaskError>,
+    },
+    /// Another rank wants the result of a task on `tag`.
+    Asked {
+        /// Who asks.
+        by: Rank,
+        /// Whose result.
+        task: TaskId,
+        /// Where to send it.
+        tag: u32,
+    },
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Learn a definition.
+    Learn(Definition),
+    /// Compute a task: its inputs are inline or in the store.
+    Execute(RunTask),
+    /// Post a receive and ask for a result.
+    Fetch {
+        /// Whose result.
+        task: TaskId,
+        /// The rank to ask.
+        holder: Rank,
+        /// Exact size in bytes.
+        nbytes: u64,
+        /// How to read it.
+        layout: Layout,
+    },
+    /// Send a result from the store.
+    Give {
+        /// To whom.
+        to: Rank,
+        /// Whose result.
+        task: TaskId,
+        /// The tag that the receiver has posted.
+        tag: u32,
+    },
+    /// Tell rank 0.
+    Report(Report),
+    /// Take a result out of the store.
+    Drop(TaskId),
+}

@@ -1,0 +1,157 @@
+//! The state machine of a computing rank: facts in, actions out.
+//!
+//! ```text
+//!   Run ─► waiting for inputs ─► queue ─► running ─► Finished | Failed
+//!               │  │               │
+//!               │  └── holder died ┴─ Retract ─► Retracted
+//!               └─ Fetch ─► Arrived ─► (a copy is here) ─► Fetched
+//! ```
+//!
+//! Rank 0 keeps a result at its holder until the tasks that use it have ended or been given back. So a task is given
+//! back only when its fetches are over: then no holder is ever asked for what it was told to release.
+//!
+//! Like the scheduler it knows no clock, no thread and no network. A task without inputs from the store costs no
+//! table look-up. A result that is released while a task here still uses it goes when that task has ended.
+
+mod check;
+mod event;
+#[cfg(test)]
+mod tests;
+mod transitions;
+
+pub use event::{Action, Event};
+
+use crate::error::ProtocolError;
+use crate::ids::{IdMap, Rank, TaskId};
+use crate::protocol::{Order, RunTask};
+use smallvec::SmallVec;
+use std::collections::VecDeque;
+
+/// Work handed to the compute threads beyond one task each, in nanoseconds: it saves a hand-over per task, but can no
+/// longer be given back.
+const HANDOVER: u64 = 100_000;
+/// Tasks handed over beyond one per slot, however short they are.
+const HANDOVER_MAX: u64 = 256;
+
+/// A result that is here or on its way.
+#[derive(Debug, Default)]
+struct Held {
+    /// The rank that it comes from, until it is here.
+    coming: Option<Rank>,
+    /// Tasks that wait for it, one that takes it twice twice.
+    waiters: SmallVec<[TaskId; 2]>,
+    /// Inputs of tasks here that it is.
+    users: u32,
+    /// Rank 0 wants it here for the client.
+    brought: bool,
+    /// To be dropped after its last use.
+    released: bool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    run: RunTask,
+    missing: u32,
+    /// An input will not come: to be given back, with only the inputs that are still on their way left in `run`.
+    lost: bool,
+}
+
+/// The state machine; see the module's documentation.
+#[derive(Debug)]
+pub struct Worker {
+    slots: u32,
+    /// Handed to the compute threads.
+    running: u32,
+    /// Mean time of a task, in nanoseconds; 0 before the first has ended.
+    mean: u64,
+    /// Could start, in the order of arrival.
+    queue: VecDeque<RunTask>,
+    /// Miss inputs.
+    waiting: IdMap<TaskId, Waiting>,
+    /// Inputs from the store of running tasks that have any.
+    in_use: IdMap<TaskId, SmallVec<[TaskId; 4]>>,
+    /// Results.
+    held: IdMap<TaskId, Held>,
+    /// A task whose inputs have not all been told yet.
+    receiving: Option<RunTask>,
+    /// Ranks that have died.
+    dead: SmallVec<[Rank; 4]>,
+}
+
+impl Worker {
+    /// A rank that computes `slots` tasks at a time; 0 for one that only holds results.
+    pub fn new(slots: u32) -> Self {
+        Worker {
+            slots,
+            running: 0,
+            mean: 0,
+            queue: VecDeque::new(),
+            waiting: IdMap::default(),
+            in_use: IdMap::default(),
+            held: IdMap::default(),
+            receiving: None,
+            dead: SmallVec::new(),
+        }
+    }
+
+    /// Takes a fact and appends what it makes necessary to `out`.
+    ///
+    /// # Errors
+    /// When the fact cannot be: a bug, or a damaged message.
+    pub fn handle(&mut self, event: Event, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+        match event {
+            Event::Order(order) => self.on_order(order, out)?,
+            Event::Arrived(task) => self.on_arrived(task, out)?,
+            Event::Put(task) => {
+                self.held.insert(task, Held::default());
+            }
+            Event::Computed { task, attempt, nanos, output } => {
+                self.on_computed(task, attempt, nanos, output, out)?;
+            }
+            Event::Asked { by, task, tag } => self.on_asked(by, task, tag, out)?,
+        }
+        Ok(())
+    }
+
+    fn on_order(&mut self, order: Order, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+        match order {
+            Order::Define(definition) => out.push(Action::Learn(definition)),
+            Order::Run(run) => self.on_run(run, out)?,
+            Order::MoreInputs { task, inputs, more } => self.on_more_inputs(task, inputs, more, out)?,
+            Order::RunRange { def, first, index, count } => self.on_run_range(def, first, index, count),
+            Order::Bring { task, holder, nbytes, layout } => self.on_bring(task, holder, nbytes, layout, out),
+            Order::Retract { count } => self.on_retract(count, out),
+            Order::Release { task } => self.on_release(task, out),
+            Order::Lost { rank } => self.on_lost(rank, out),
+            Order::Shutdown | Order::Leave => {}
+        }
+        Ok(())
+    }
+
+    /// Starts tasks that can start: to be called once per turn, after all facts of the turn.
+    pub fn start(&mut self, out: &mut Vec<Action>) {
+        let extra = HANDOVER.checked_div(self.mean).map_or(0, |extra| extra.min(HANDOVER_MAX));
+        let most = if self.slots == 0 { 0 } else { self.slots + extra as u32 };
+        while self.running < most
+            && let Some(run) = self.queue.pop_front()
+        {
+            let inputs = Self::stored_inputs(&run);
+            if !inputs.is_empty() {
+                self.in_use.insert(run.task, inputs);
+            }
+            self.running += 1;
+            out.push(Action::Execute(run));
+        }
+    }
+
+    /// Results that are here or on their way; 0 at the end of a run.
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Tasks that are here and have not ended.
+    pub fn unfinished(&self) -> usize {
+        let receiving = usize::from(self.receiving.is_some());
+        self.queue.len() + self.waiting.len() + self.running as usize + receiving
+    }
+}

@@ -1,0 +1,224 @@
+//! A small language for tests of the worker: each verb is one fact, after which every invariant is checked; what the
+//! worker answers is kept until a test takes it, and a test that ends with something not taken fails.
+
+mod inputs;
+mod loss;
+mod queue;
+mod results;
+
+use super::{Action, Event, Worker};
+use crate::error::{ProtocolError, TaskError};
+use crate::ids::{Attempt, DefId, Rank, TaskId};
+use crate::protocol::{Blob, Definition, Input, Layout, Order, Output, Report, RunTask, Source};
+use std::collections::VecDeque;
+
+const LAYOUT: Layout = Layout::Encoded;
+
+struct Env {
+    worker: Worker,
+    said: VecDeque<Action>,
+    nanos: u32,
+}
+
+fn slots(slots: u32) -> Env {
+    Env { worker: Worker::new(slots), said: VecDeque::new(), nanos: 50_000_000 }
+}
+
+fn inline(task: u64) -> Input {
+    Input { task: TaskId(task), source: Source::Inline(Blob::new(b"v")) }
+}
+
+fn here(task: u64) -> Input {
+    Input { task: TaskId(task), source: Source::Here }
+}
+
+fn at(task: u64, holder: u32) -> Input {
+    Input { task: TaskId(task), source: Source::At { holder: Rank(holder), nbytes: 64, layout: LAYOUT } }
+}
+
+fn stored() -> Result<Output, TaskError> {
+    Ok(Output::Stored { nbytes: 64, layout: LAYOUT })
+}
+
+fn small() -> Result<Output, TaskError> {
+    Ok(Output::Inline(Blob::new(b"v")))
+}
+
+fn error() -> TaskError {
+    TaskError { message: "boom".into(), task: "f".into(), rank: Rank(1), host: "h".into(), attempt: 1 }
+}
+
+fn task(task: u64, attempt: Attempt, inputs: &[Input]) -> RunTask {
+    let inputs = inputs.to_vec();
+    RunTask { task: TaskId(task), attempt, def: DefId(0), args: Blob::default(), inputs, more: 0 }
+}
+
+impl Env {
+    fn try_handle(&mut self, event: Event) -> Result<(), ProtocolError> {
+        let mut out = Vec::new();
+        let done = self.worker.handle(event.clone(), &mut out);
+        if let Err(wrong) = self.worker.check() {
+            panic!("after {event:?}: {wrong}");
+        }
+        self.said.extend(out);
+        done
+    }
+
+    fn handle(&mut self, event: Event) -> &mut Self {
+        if let Err(refused) = self.try_handle(event.clone()) {
+            panic!("{event:?}: {refused}");
+        }
+        self
+    }
+
+    fn refuse(&mut self, event: Event) -> &mut Self {
+        assert!(self.try_handle(event.clone()).is_err(), "{event:?} is taken");
+        self
+    }
+
+    // ---- facts
+
+    fn order(&mut self, order: Order) -> &mut Self {
+        self.handle(Event::Order(order))
+    }
+
+    fn run(&mut self, number: u64, inputs: &[Input]) -> &mut Self {
+        self.order(Order::Run(task(number, 1, inputs)))
+    }
+
+    fn run_again(&mut self, number: u64, inputs: &[Input]) -> &mut Self {
+        self.order(Order::Run(task(number, 2, inputs)))
+    }
+
+    fn release(&mut self, task: u64) -> &mut Self {
+        self.order(Order::Release { task: TaskId(task) })
+    }
+
+    fn bring(&mut self, task: u64, holder: u32) -> &mut Self {
+        self.order(Order::Bring { task: TaskId(task), holder: Rank(holder), nbytes: 64, layout: LAYOUT })
+    }
+
+    fn retract(&mut self, count: u32) -> &mut Self {
+        self.order(Order::Retract { count })
+    }
+
+    fn lost(&mut self, rank: u32) -> &mut Self {
+        self.order(Order::Lost { rank: Rank(rank) })
+    }
+
+    fn arrived(&mut self, task: u64) -> &mut Self {
+        self.handle(Event::Arrived(TaskId(task)))
+    }
+
+    fn asked(&mut self, by: u32, task: u64) -> &mut Self {
+        self.handle(Event::Asked { by: Rank(by), task: TaskId(task), tag: 7 })
+    }
+
+    fn takes(&mut self, nanos: u32) -> &mut Self {
+        self.nanos = nanos;
+        self
+    }
+
+    fn computed_as(&mut self, task: u64, attempt: Attempt, output: Result<Output, TaskError>) -> &mut Self {
+        let nanos = self.nanos;
+        self.handle(Event::Computed { task: TaskId(task), attempt, nanos, output: output.clone() });
+        let task = TaskId(task);
+        let report = match output {
+            Ok(output) => Report::Finished { task, attempt, nanos, output },
+            Err(error) => Report::Failed { task, attempt, error },
+        };
+        // what it lets go of comes before its report
+        let at = self.said.iter().position(|said| *said == Action::Report(report.clone()));
+        let at = at.unwrap_or_else(|| panic!("{report:?} is not reported, but {:?}", self.said));
+        self.said.remove(at);
+        self
+    }
+
+    fn computed(&mut self, task: u64, output: Result<Output, TaskError>) -> &mut Self {
+        self.computed_as(task, 1, output)
+    }
+
+    fn start(&mut self) -> &mut Self {
+        let mut out = Vec::new();
+        self.worker.start(&mut out);
+        if let Err(wrong) = self.worker.check() {
+            panic!("after starting: {wrong}");
+        }
+        self.said.extend(out);
+        self
+    }
+
+    /// Makes results of these tasks lie here, as fetched from rank 9.
+    fn with_copies(&mut self, tasks: &[u64]) -> &mut Self {
+        for &task in tasks {
+            self.bring(task, 9).fetches(task, 9).arrived(task).reports_fetched(task);
+        }
+        self
+    }
+
+    // ---- what came of it
+
+    fn says(&mut self, action: Action) -> &mut Self {
+        assert_eq!(self.said.pop_front(), Some(action), "then {:?}", self.said);
+        self
+    }
+
+    fn fetches(&mut self, task: u64, holder: u32) -> &mut Self {
+        self.says(Action::Fetch { task: TaskId(task), holder: Rank(holder), nbytes: 64, layout: LAYOUT })
+    }
+
+    fn reports_fetched(&mut self, task: u64) -> &mut Self {
+        self.says(Action::Report(Report::Fetched { task: TaskId(task) }))
+    }
+
+    fn drops(&mut self, task: u64) -> &mut Self {
+        self.says(Action::Drop(TaskId(task)))
+    }
+
+    fn gives(&mut self, to: u32, task: u64) -> &mut Self {
+        self.says(Action::Give { to: Rank(to), task: TaskId(task), tag: 7 })
+    }
+
+    fn gives_back(&mut self, tasks: &[u64]) -> &mut Self {
+        for &task in tasks {
+            self.says(Action::Report(Report::Retracted { task: TaskId(task), attempt: 1 }));
+        }
+        self
+    }
+
+    fn retract_done(&mut self) -> &mut Self {
+        self.says(Action::Report(Report::RetractDone))
+    }
+
+    fn not_brought(&mut self, task: u64) -> &mut Self {
+        self.says(Action::Report(Report::NotBrought { task: TaskId(task) }))
+    }
+
+    fn executes(&mut self, tasks: &[u64]) -> &mut Self {
+        for &task in tasks {
+            match self.said.pop_front() {
+                Some(Action::Execute(run)) if run.task == TaskId(task) => {}
+                other => panic!("t{task} is to be executed, but {other:?}, then {:?}", self.said),
+            }
+        }
+        self
+    }
+
+    fn quiet(&mut self) -> &mut Self {
+        assert!(self.said.is_empty(), "left over: {:?}", self.said);
+        self
+    }
+
+    fn holds(&mut self, held: usize, unfinished: usize) -> &mut Self {
+        assert_eq!((self.worker.held(), self.worker.unfinished()), (held, unfinished), "(held, unfinished)");
+        self
+    }
+}
+
+impl Drop for Env {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.quiet();
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Transitions, each named after the fact that causes it.
+
+use super::event::Action;
+use super::{Held, Waiting, Worker};
+use crate::error::{ProtocolError, TaskError};
+use crate::ids::{Attempt, DefId, Rank, TaskId};
+use crate::protocol::{Input, Layout, Output, Report, RunTask, Source, index_argument};
+use smallvec::SmallVec;
+
+impl Worker {
+    /// The inputs of a task that are in the store, not in the message.
+    pub(super) fn stored_inputs(run: &RunTask) -> SmallVec<[TaskId; 4]> {
+        let stored = |input: &&Input| !matches!(input.source, Source::Inline(_));
+        run.inputs.iter().filter(stored).map(|input| input.task).collect()
+    }
+
+    pub(super) fn on_run(&mut self, run: RunTask, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+        if let Some(earlier) = &self.receiving {
+            return Err(ProtocolError(format!(
+                "{:?} comes before the inputs of {:?}",
+                run.task, earlier.task
+            )));
+        }
+        if run.more > 0 {
+            self.receiving = Some(run);
+            return Ok(());
+        }
+        self.admit(run, out)
+    }
+
+    pub(super) fn on_more_inputs(
+        &mut self,
+        task: TaskId,
+        inputs: Vec<Input>,
+        more: u32,
+        out: &mut Vec<Action>,
+    ) -> Result<(), ProtocolError> {
+        let Some(mut run) = self.receiving.take().filter(|run| run.task == task) else {
+            return Err(ProtocolError(format!("inputs of {task:?}, which is not being received")));
+        };
+        run.inputs.extend(inputs);
+        run.more = more;
+        if more > 0 {
+            self.receiving = Some(run);
+            return Ok(());
+        }
+        self.admit(run, out)
+    }
+
+    pub(super) fn on_run_range(&mut self, def: DefId, first: TaskId, index: u64, count: u32) {
+        for k in 0..u64::from(count) {
+            self.queue.push_back(RunTask {
+                task: TaskId(first.0.saturating_add(k)),
+                attempt: 1,
+                def,
+                args: index_argument(index.saturating_add(k)),
+                inputs: Vec::new(),
+                more: 0,
+            });
+        }
+    }
+
+    fn admit(&mut self, run: RunTask, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+        for input in &run.inputs {
+            if input.source == Source::Here && self.held.get(&input.task).is_none_or(|h| h.coming.is_some()) {
+                return Err(ProtocolError(format!(
+                    "{:?} takes {:?}, which is not here",
+                    run.task, input.task
+                )));
+            }
+        }
+        if run.attempt > 1
+            && let Some(held) = self.held.get_mut(&run.task)
+        {
+            // a copy of the result that was lost, still in use here: dropped by its last user, it could take the new
+            // result along, which may be in the store before it is reported
+            held.released = false;
+        }
+        let mut missing = 0;
+        for input in &run.inputs {
+            if let Source::At { holder, nbytes, layout } = &input.source
+                && !self.held.contains_key(&input.task)
+            {
+                self.fetch(input.task, *holder, *nbytes, layout.clone(), out);
+            }
+            if !matches!(input.source, Source::Inline(_))
+                && let Some(held) = self.held.get_mut(&input.task)
+            {
+                held.users += 1;
+                if held.coming.is_some() {
+                    held.waiters.push(run.task);
+                    missing += 1;
+                }
+            }
+        }
+        if missing == 0 {
+            self.queue.push_back(run);
+        } else {
+            self.waiting.insert(run.task, Waiting { run, missing, lost: false });
+        }
+        Ok(())
+    }
+
+    fn fetch(&mut self, task: TaskId, holder: Rank, nbytes: u64, layout: Layout, out: &mut Vec<Action>) {
+        self.held.insert(task, Held { coming: Some(holder), ..Held::default() });
+        out.push(Action::Fetch { task, holder, nbytes, layout });
+    }
+
+    pub(super) fn on_bring(
+        &mut self,
+        task: TaskId,
+        holder: Rank,
+        nbytes: u64,
+        layout: Layout,
+        out: &mut Vec<Action>,
+    ) {
+        if !self.held.contains_key(&task) {
+            self.fetch(task, holder, nbytes, layout, out);
+        }
+        let Some(held) = self.held.get_mut(&task) else { return };
+        if held.coming.is_some() {
+            held.brought = true;
+        } else if std::mem::take(&mut held.released) {
+            out.push(Action::Report(Report::Fetched { task }));
+        }
+        // else it is here, and rank 0 would not ask if it knew: that report is under way
+    }
+
+    pub(super) fn on_arrived(&mut self, task: TaskId, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+        let Some(held) = self.held.get_mut(&task).filter(|held| held.coming.is_some()) else {
+            return Err(ProtocolError(format!("{task:?} has arrived, but was not on its way")));
+        };
+        held.coming = None;
+        held.brought = false;
+        let waiters = std::mem::take(&mut held.waiters);
+        if held.released {
+            self.drop_if_free(task, out);
+        } else {
+            out.push(Action::Report(Report::Fetched { task }));
+        }
+        for waiter in waiters {
+            let Some(waiting) = self.waiting.get_mut(&waiter) else { continue };
+            waiting.missing -= 1;
+            if waiting.missing == 0
+                && let Some(waiting) = self.waiting.remove(&waiter)
+            {
+                match waiting.lost {
+                    false => self.queue.push_back(waiting.run),
+                    true => self.give_back(&waiting.run, out),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_computed(
+        &mut self,
+        task: TaskId,
+        attempt: Attempt,
+        nanos: u32,
+        output: Result<Output, TaskError>,
+        out: &mut Vec<Action>,
+    ) -> Result<(), ProtocolError> {
+        if self.running == 0 {
+            return Err(ProtocolError(format!("{task:?} is computed, but nothing was running")));
+        }
+        self.running -= 1;
+        self.mean = match self.mean {
+            0 => u64::from(nanos.max(1)),
+            mean => (mean * 7 + u64::from(nanos)).div_ceil(8),
+        };
+        for input in self.in_use.remove(&task).unwrap_or_default() {
+            self.unuse(input, out);
+        }
+        if matches!(output, Ok(Output::Stored { .. })) {
+            // where it is made again, a copy of the lost one may lie here, in use: the new one takes its place
+            self.held.entry(task).or_default().released = false;
+        } else {
+            self.drop_old_copy(task, attempt, out);
+        }
+        out.push(Action::Report(match output {
+            Ok(output) => Report::Finished { task, attempt, nanos, output },
+            Err(error) => Report::Failed { task, attempt, error },
+        }));
+        Ok(())
+    }
+
+    pub(super) fn on_asked(
+        &mut self,
+        by: Rank,
+        task: TaskId,
+        tag: u32,
+        out: &mut Vec<Action>,
+    ) -> Result<(), ProtocolError> {
+        if self.dead.contains(&by) {
+            return Ok(()); // rank 0 knows that it needs nothing any more, so this may be gone
+        }
+        if self.held.get(&task).is_none_or(|held| held.coming.is_some()) {
+            return Err(ProtocolError(format!("rank {by} asks for {task:?}, which is not here")));
+        }
+        out.push(Action::Give { to: by, task, tag });
+        Ok(())
+    }
+
+    pub(super) fn on_retract(&mut self, count: u32, out: &mut Vec<Action>) {
+        for _ in 0..count {
+            let Some(run) = self.queue.pop_back() else { break };
+            self.give_back(&run, out);
+        }
+        out.push(Action::Report(Report::RetractDone));
+    }
+
+    pub(super) fn on_release(&mut self, task: TaskId, out: &mut Vec<Action>) {
+        if let Some(held) = self.held.get_mut(&task) {
+            held.released = true;
+            self.drop_if_free(task, out);
+        }
+    }
+
+    pub(super) fn on_lost(&mut self, rank: Rank, out: &mut Vec<Action>) {
+        let mut lost: Vec<TaskId> =
+            self.held.iter().filter(|(_, held)| held.coming == Some(rank)).map(|(&task, _)| task).collect();
+        lost.sort_unstable(); // the map's order must not show
+        self.dead.push(rank);
+        for task in lost {
+            let Some(held) = self.held.remove(&task) else { continue };
+            if held.brought {
+                out.push(Action::Report(Report::NotBrought { task }));
+            }
+            for waiter in held.waiters {
+                self.give_up(waiter, task, out);
+            }
+        }
+    }
+
+    /// Notes that `input` will not come, once for each time that `task` takes it.
+    fn give_up(&mut self, task: TaskId, input: TaskId, out: &mut Vec<Action>) {
+        let Some(mut waiting) = self.waiting.remove(&task) else { return };
+        waiting.missing -= 1;
+        waiting.lost = true;
+        let inputs = Self::stored_inputs(&waiting.run);
+        let coming = |input| self.held.get(&input).is_some_and(|held| held.coming.is_some());
+        waiting.run.inputs.retain(|other| !matches!(other.source, Source::Inline(_)) && coming(other.task));
+        for other in inputs {
+            if other != input && self.held.get(&other).is_some_and(|held| held.coming.is_none()) {
+                self.unuse(other, out);
+            }
+        }
+        if waiting.missing == 0 {
+            self.give_back(&waiting.run, out);
+        } else {
+            self.waiting.insert(task, waiting);
+        }
+    }
+
+    /// Hands a task that has not started, and waits for nothing, back to rank 0.
+    fn give_back(&mut self, run: &RunTask, out: &mut Vec<Action>) {
+        for input in Self::stored_inputs(run) {
+            self.unuse(input, out);
+        }
+        self.drop_old_copy(run.task, run.attempt, out);
+        out.push(Action::Report(Report::Retracted { task: run.task, attempt: run.attempt }));
+    }
+
+    /// Lets go of a copy of the lost result of `task`, which was to be made again here and is not, as far as is known.
+    fn drop_old_copy(&mut self, task: TaskId, attempt: Attempt, out: &mut Vec<Action>) {
+        if attempt > 1
+            && let Some(held) = self.held.get_mut(&task)
+        {
+            held.released = true;
+            self.drop_if_free(task, out);
+        }
+    }
+
+    fn unuse(&mut self, task: TaskId, out: &mut Vec<Action>) {
+        if let Some(held) = self.held.get_mut(&task) {
+            held.users -= 1;
+            self.drop_if_free(task, out);
+        }
+    }
+
+    fn drop_if_free(&mut self, task: TaskId, out: &mut Vec<Action>) {
+        if self.held.get(&task).is_some_and(|held| held.released && held.users == 0 && held.coming.is_none())
+        {
+            self.held.remove(&task);
+            out.push(Action::Drop(task));
+        }
+    }
+}

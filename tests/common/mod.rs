@@ -1,0 +1,3 @@
+//! What the integration tests share: `mod common;` in a test binary.
+
+pub mod mpirun;

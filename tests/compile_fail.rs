@@ -1,0 +1,60 @@
+//! Programs that must not compile, and what the compiler has to say.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The newest library of dtask beside this test.
+fn library() -> PathBuf {
+    let deps = std::env::current_exe().expect("the test's own path");
+    let deps = deps.parent().expect("a folder");
+    let entries = std::fs::read_dir(deps).expect("the folder of libraries").flatten();
+    let libraries = entries.filter(|entry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        name.starts_with("libdtask-") && name.ends_with(".rlib")
+    });
+    let newest = libraries.max_by_key(|entry| entry.metadata().and_then(|data| data.modified()).ok());
+    newest.expect("cargo has built the library").path()
+}
+
+fn compile(name: &str) -> (bool, String) {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compile_fail").join(name);
+    let library = library();
+    let out = tempfile::tempdir().expect("a temporary folder");
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc)
+        // object code, since some errors come only when functions are instantiated; no linking
+        .args(["--edition", "2024", "--emit", "obj", "--crate-type", "bin"])
+        .arg("--extern")
+        .arg(format!("dtask={}", library.display()))
+        .arg("-L")
+        .arg(format!("dependency={}", library.parent().expect("a folder").display()))
+        .arg("-o")
+        .arg(out.path().join("program.o"))
+        .arg(source)
+        .output()
+        .expect("rustc can be started");
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn a_closure_that_captures_is_told_what_to_do() {
+    let (compiles, text) = compile("capturing.rs");
+    assert!(!compiles, "it compiles");
+    assert!(text.contains("this closure captures variables"), "{text}");
+    assert!(text.contains("Pass them as arguments"), "{text}");
+}
+
+#[test]
+fn arguments_that_do_not_fit_are_told_so() {
+    let (compiles, text) = compile("wrong_arguments.rs");
+    assert!(!compiles, "it compiles");
+    assert!(text.contains("expected a tuple with 2 elements, found one with 1 element"), "{text}");
+    assert!(text.contains("`&str` cannot stand for a parameter of type `i64`"), "{text}");
+}
+
+#[test]
+fn what_should_compile_does() {
+    // else the two above would pass for a wrong reason
+    let (compiles, text) = compile("fine.rs");
+    assert!(compiles, "{text}");
+}

@@ -1,0 +1,304 @@
+//! The client of a run: submits a random graph, drops and waits for futures at random, and knows what must come out.
+
+use crate::rng::{Rng, hash};
+use dtask::ids::{DefId, Rank, TaskId};
+use dtask::protocol::{Blob, Definition, Layout, Output, index_argument};
+use dtask::scheduler::{DefOptions, Event, NewTask, Outcome};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How a task behaves when it is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    Works,
+    /// Fails that often, which its definition's retries make good.
+    FailsFirst(u16),
+    FailsAlways,
+    FailsAtTimes,
+}
+
+/// What is known of a task from the start.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    pub def: DefId,
+    pub args: Blob,
+    pub inputs: Vec<TaskId>,
+    pub manner: Manner,
+    /// What its value must be.
+    pub value: u64,
+    /// Bytes of its result, 0 for one that travels in messages.
+    pub nbytes: u64,
+    pub must_fail: bool,
+    pub may_fail: bool,
+}
+
+impl Spec {
+    pub fn layout(&self) -> Layout {
+        match self.nbytes % 2 {
+            0 => Layout::Encoded,
+            _ => Layout::Bulk { container: 1, element: 2, shape: vec![self.nbytes].into() },
+        }
+    }
+
+    pub fn output(&self, value: u64) -> Output {
+        match self.nbytes {
+            0 => Output::Inline(Blob::new(&value.to_le_bytes())),
+            nbytes => Output::Stored { nbytes, layout: self.layout() },
+        }
+    }
+}
+
+/// The value of a task whose inputs have these values.
+pub fn value_of(def: DefId, args: &[u8], inputs: impl Iterator<Item = u64>) -> u64 {
+    inputs.fold(hash(u64::from(def.0), args), |so_far, input| hash(so_far, &input.to_le_bytes()))
+}
+
+struct Def {
+    options: DefOptions,
+    may_fail: bool,
+}
+
+/// What may be asked of a graph.
+pub struct Plan {
+    pub tasks: usize,
+    pub ranks: usize,
+    /// Ranks that will die at some time.
+    pub victims: Vec<Rank>,
+    /// Whether no rank that computes will be left.
+    pub none_left: bool,
+    pub failing: bool,
+    /// Of a hundred results, how many travel in messages.
+    pub inline: usize,
+}
+
+#[derive(Default)]
+struct Wanted {
+    done: bool,
+    value: bool,
+}
+
+pub struct Client {
+    pub specs: BTreeMap<TaskId, Spec>,
+    plan: Plan,
+    defs: Vec<Def>,
+    held: Vec<TaskId>,
+    families: Vec<(TaskId, u64)>,
+    wanted: BTreeMap<TaskId, Wanted>,
+    next: u64,
+    submitted: usize,
+    asked_all: bool,
+    released_all: bool,
+}
+
+impl Client {
+    pub fn new(plan: Plan) -> Self {
+        Client {
+            specs: BTreeMap::new(),
+            plan,
+            defs: Vec::new(),
+            held: Vec::new(),
+            families: Vec::new(),
+            wanted: BTreeMap::new(),
+            next: 1,
+            submitted: 0,
+            asked_all: false,
+            released_all: false,
+        }
+    }
+
+    /// Whether it has nothing more to say and waits for nothing.
+    pub fn is_done(&self) -> bool {
+        self.released_all && self.wanted.is_empty()
+    }
+
+    /// Whether it has something to say now.
+    pub fn can_speak(&self) -> bool {
+        !self.released_all && (!self.asked_all || self.wanted.is_empty())
+    }
+
+    /// The next thing that it says.
+    pub fn speak(&mut self, rng: &mut Rng) -> Vec<Event> {
+        if self.defs.len() < 3 || (self.defs.len() < 8 && rng.chance(2)) {
+            return vec![self.define(rng)];
+        }
+        if self.submitted < self.plan.tasks {
+            let submits = self.held.len() < 3 || rng.chance(60);
+            return match (submits, rng.below(20)) {
+                (true, 0) => vec![self.family(rng)],
+                (true, 1) => vec![self.scatter(rng)],
+                (true, _) => vec![self.submit(rng)],
+                (false, 0) if !self.families.is_empty() => vec![self.release_family(rng)],
+                (false, 0..=11) => vec![self.release(rng)],
+                (false, _) => vec![self.want(rng)],
+            };
+        }
+        if !self.asked_all {
+            self.asked_all = true;
+            let percent = rng.pick(&[0, 50, 100]);
+            let held = self.held.clone();
+            let mut events = Vec::new();
+            for task in held {
+                if rng.chance(percent) {
+                    events.push(Event::Want { task, value: rng.chance(80) });
+                }
+            }
+            return events;
+        }
+        self.released_all = true;
+        std::mem::take(&mut self.held).into_iter().map(Event::Release).collect()
+    }
+
+    fn define(&mut self, rng: &mut Rng) -> Event {
+        let def = DefId(self.defs.len() as u32);
+        let on = rng.chance(12).then(|| Rank(rng.below(self.plan.ranks) as u32));
+        let options = DefOptions { priority: rng.pick(&[0, 0, 0, 1, -3]), retries: rng.pick(&[0, 0, 2]), on };
+        // a rank 0 that computes nothing cannot run what is pinned to it
+        let may_fail = on.is_some_and(|rank| rank == Rank(0) || self.plan.victims.contains(&rank));
+        self.defs.push(Def { options, may_fail });
+        let name = format!("f{def}");
+        Event::Define(Definition { def, function: 1, name, shared: Blob::default() }, options)
+    }
+
+    fn number(&mut self, rng: &mut Rng, count: u64) -> TaskId {
+        let first = self.next + if rng.chance(3) { rng.below(600) as u64 } else { 0 };
+        self.next = first + count;
+        TaskId(first)
+    }
+
+    fn nbytes(&self, rng: &mut Rng) -> u64 {
+        match rng.chance(self.plan.inline) {
+            true => 0,
+            false => rng.pick(&[200, 4_096, 100_001, 50_000_000, 1 << 33]) + rng.below(2) as u64,
+        }
+    }
+
+    fn spec(&mut self, rng: &mut Rng, task: TaskId, def: DefId, args: Blob, inputs: Vec<TaskId>) {
+        let retries = self.defs[def.index()].options.retries;
+        let manner = match (self.plan.failing, rng.below(30)) {
+            (true, 0) => Manner::FailsAlways,
+            (true, 1..=2) => Manner::FailsAtTimes,
+            (true, 3..=6) => Manner::FailsFirst(retries),
+            _ => Manner::Works,
+        };
+        let value = value_of(def, &args, inputs.iter().map(|input| self.specs[input].value));
+        let spec = Spec {
+            def,
+            value,
+            nbytes: self.nbytes(rng),
+            must_fail: manner == Manner::FailsAlways
+                || inputs.iter().any(|input| self.specs[input].must_fail),
+            may_fail: manner == Manner::FailsAtTimes
+                || self.defs[def.index()].may_fail
+                || self.plan.none_left
+                || inputs.iter().any(|input| self.specs[input].may_fail),
+            args,
+            inputs,
+            manner,
+        };
+        self.specs.insert(task, spec);
+        self.held.push(task);
+        self.submitted += 1;
+    }
+
+    fn submit(&mut self, rng: &mut Rng) -> Event {
+        let task = self.number(rng, 1);
+        let def = DefId(rng.below(self.defs.len()) as u32);
+        let most = if rng.chance(2) { 600 } else { 4 };
+        let count = if self.held.is_empty() || rng.chance(25) { 0 } else { rng.below(most) };
+        let late = rng.chance(60); // deep graphs take what was submitted last
+        let inputs: Vec<TaskId> = (0..count)
+            .map(|_| {
+                let from = if late { self.held.len().saturating_sub(4) } else { 0 };
+                self.held[from + rng.below(self.held.len() - from)]
+            })
+            .collect();
+        let args = Blob::new(&task.0.to_le_bytes());
+        self.spec(rng, task, def, args.clone(), inputs.clone());
+        Event::Submit(NewTask { task, def, key: task.0, args, inputs: inputs.into() })
+    }
+
+    fn family(&mut self, rng: &mut Rng) -> Event {
+        let count = rng.below(40) as u64;
+        let first = self.number(rng, count);
+        let def = DefId(rng.below(self.defs.len()) as u32);
+        for index in 0..count {
+            self.spec(rng, TaskId(first.0 + index), def, index_argument(index), Vec::new());
+        }
+        self.families.push((first, count));
+        Event::SubmitFamily { def, first, count }
+    }
+
+    fn scatter(&mut self, rng: &mut Rng) -> Event {
+        let task = self.number(rng, 1);
+        let value = hash(3, &task.0.to_le_bytes());
+        let (def, args, nbytes) = (DefId(u32::MAX), Blob::default(), self.nbytes(rng));
+        let (inputs, manner) = (Vec::new(), Manner::Works);
+        let spec = Spec { def, args, inputs, manner, value, nbytes, must_fail: false, may_fail: false };
+        let output = spec.output(value);
+        self.specs.insert(task, spec);
+        self.held.push(task);
+        Event::Scatter { task, key: task.0, output }
+    }
+
+    fn release(&mut self, rng: &mut Rng) -> Event {
+        let at = rng.below(self.held.len());
+        Event::Release(self.held.swap_remove(at))
+    }
+
+    fn release_family(&mut self, rng: &mut Rng) -> Event {
+        let at = rng.below(self.families.len());
+        let (first, count) = self.families.swap_remove(at);
+        let keep = rng.pick(&[0, 10, 90]);
+        let held: BTreeSet<TaskId> = self.held.iter().copied().collect();
+        let tasks = (first.0..first.0 + count).map(TaskId);
+        let except: Vec<TaskId> =
+            tasks.clone().filter(|task| !held.contains(task) || rng.chance(keep)).collect();
+        self.held.retain(|task| !(first..TaskId(first.0 + count)).contains(task) || except.contains(task));
+        Event::ReleaseFamily { first, count, except }
+    }
+
+    fn want(&mut self, rng: &mut Rng) -> Event {
+        Event::Want { task: rng.pick(&self.held), value: rng.chance(50) }
+    }
+
+    /// The scheduler is about to hear of this.
+    pub fn heard(&mut self, event: &Event) {
+        if let Event::Want { task, value } = event {
+            let wanted = self.wanted.entry(*task).or_default();
+            wanted.value |= value;
+            wanted.done |= !value;
+        }
+    }
+
+    /// The scheduler has answered; `here` is the value in the store of rank 0.
+    pub fn told(&mut self, task: TaskId, outcome: &Outcome, here: Option<u64>) {
+        let spec = &self.specs[&task];
+        let wanted = self.wanted.get_mut(&task).unwrap_or_else(|| panic!("{task:?} is told, but not wanted"));
+        let value = match outcome {
+            Outcome::Done => {
+                assert!(!spec.must_fail, "{task:?} is done, but must fail");
+                wanted.done = false;
+                if !wanted.value {
+                    self.wanted.remove(&task);
+                }
+                return;
+            }
+            Outcome::Failed(cause) => {
+                assert!(spec.must_fail || spec.may_fail, "{task:?} has failed: {cause}");
+                self.wanted.remove(&task);
+                return;
+            }
+            Outcome::Inline(value) => {
+                assert_eq!(spec.nbytes, 0, "{task:?} is large, but came in a message");
+                u64::from_le_bytes(value[..].try_into().expect("eight bytes"))
+            }
+            Outcome::Here(layout) => {
+                assert_eq!(*layout, spec.layout(), "{task:?}");
+                here.unwrap_or_else(|| panic!("{task:?} is said to be at rank 0, but is not"))
+            }
+        };
+        assert!(!spec.must_fail, "{task:?} has a value, but must fail");
+        assert_eq!(value, spec.value, "the value of {task:?}");
+        assert!(wanted.value, "{task:?}: its value is told, but was not asked for");
+        self.wanted.remove(&task);
+    }
+}

@@ -1,0 +1,438 @@
+//! A cluster of machines and queues.
+
+use crate::client::{Client, Manner, Plan, value_of};
+use crate::rng::{Rng, hash};
+use dtask::TaskError;
+use dtask::ids::{HEAD, Rank, TaskId};
+use dtask::protocol::{Order, Output, Report, RunTask, Source};
+use dtask::scheduler::{self, RankInfo, Scheduler};
+use dtask::worker::{self, Worker};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+struct Node {
+    worker: Worker,
+    alive: bool,
+    store: BTreeMap<TaskId, u64>,
+    /// Being computed, each with the values of its inputs, taken when it was started.
+    running: Vec<(RunTask, Vec<u64>)>,
+    /// Computed, their results in the store, but the worker has not heard of it.
+    computed: VecDeque<worker::Event>,
+    /// Posted receives: from whom, on which tag.
+    fetching: BTreeMap<TaskId, (Rank, u32)>,
+    defs: BTreeSet<u32>,
+    /// Has heard something since it last started tasks.
+    unstarted: bool,
+}
+
+struct Transfer {
+    from: Rank,
+    to: Rank,
+    task: TaskId,
+    tag: u32,
+    value: u64,
+}
+
+/// What can happen next.
+#[derive(Debug, Clone, Copy)]
+enum Move {
+    Speak,
+    Hear,
+    Report(usize),
+    Order(usize),
+    Ask(usize, usize),
+    Data(usize),
+    Compute(usize),
+    Computed(usize),
+    Start(usize),
+    Place,
+    Die,
+    Notice,
+}
+
+pub struct Cluster {
+    rng: Rng,
+    aloud: bool,
+    scheduler: Scheduler,
+    client: Client,
+    nodes: Vec<Node>,
+    said: VecDeque<scheduler::Event>,
+    orders: Vec<VecDeque<Order>>,
+    reports: Vec<VecDeque<Report>>,
+    asks: Vec<Vec<VecDeque<(TaskId, u32)>>>,
+    data: Vec<Transfer>,
+    victims: Vec<Rank>,
+    /// A rank may die after each so many steps.
+    period: u64,
+    notices: Vec<Rank>,
+    unplaced: bool,
+    nanos: Vec<u32>,
+    /// How readily each kind of move is taken in this run: some links are slow, some ranks late.
+    weights: Vec<usize>,
+    tags: u32,
+    steps: u64,
+    most_steps: u64,
+    fingerprint: u64,
+}
+
+impl Cluster {
+    pub fn new(seed: u64, aloud: bool) -> Self {
+        let mut rng = Rng::new(seed);
+        let ranks = 2 + rng.below(5);
+        let tasks = rng.pick(&[3, 10, 10, 30, 30, 60, 300]);
+        let slow: &[usize] = if rng.chance(50) { &[1, 10, 10, 10, 60] } else { &[1, 1, 50, 50, 500] };
+        let short = rng.chance(20);
+        let infos: Vec<RankInfo> = (0..ranks)
+            .map(|rank| RankInfo {
+                slots: if rank == 0 { rng.pick(&[0, 0, 1]) } else { 1 + rng.below(3) as u32 },
+                memory_limit: if short { 100_000 } else { u64::MAX },
+            })
+            .collect();
+        let most = if rng.chance(20) { 0 } else { ranks };
+        let victims: Vec<Rank> = (1..ranks as u32).map(Rank).take(rng.below(most + 1)).collect();
+        let none_left = infos[0].slots == 0 && victims.len() == ranks - 1;
+        let (failing, inline) = (rng.chance(40), rng.pick(&[0, 20, 50, 100]));
+        let plan = Plan { tasks, ranks, victims: victims.clone(), none_left, failing, inline };
+        let node = |info: &RankInfo| Node {
+            worker: Worker::new(info.slots),
+            alive: true,
+            store: BTreeMap::new(),
+            running: Vec::new(),
+            computed: VecDeque::new(),
+            fetching: BTreeMap::new(),
+            defs: BTreeSet::new(),
+            unstarted: false,
+        };
+        Cluster {
+            scheduler: Scheduler::new(&infos),
+            client: Client::new(plan),
+            nodes: infos.iter().map(node).collect(),
+            aloud,
+            said: VecDeque::new(),
+            orders: vec![VecDeque::new(); ranks],
+            reports: vec![VecDeque::new(); ranks],
+            asks: vec![vec![VecDeque::new(); ranks]; ranks],
+            data: Vec::new(),
+            victims,
+            period: rng.pick(&[4, 16, 64, 256]),
+            notices: Vec::new(),
+            unplaced: false,
+            nanos: (0..8).map(|_| rng.pick(&[100, 20_000, 300_000, 50_000_000, u32::MAX])).collect(),
+            weights: (0..64).map(|_| rng.pick(slow)).collect(),
+            tags: 0,
+            steps: 0,
+            most_steps: 20_000 + 2_000 * tasks as u64,
+            fingerprint: 0,
+            rng,
+        }
+    }
+
+    /// A number that any difference in what happened would change.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// Runs to the end; panics if that does not come, or is not right.
+    pub fn run(&mut self) {
+        loop {
+            let moves = self.moves();
+            let Some(next) = self.choose(&moves) else { break };
+            self.steps += 1;
+            assert!(self.steps < self.most_steps, "no end after {} steps", self.steps);
+            self.take(next);
+        }
+        assert!(self.client.is_done(), "it hangs: nothing is under way, but the client waits");
+        assert_eq!((self.scheduler.records(), self.scheduler.assigned()), (0, 0), "(records, assigned)");
+        for (rank, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.alive) {
+            let left = (node.worker.held(), node.worker.unfinished(), node.store.len(), node.fetching.len());
+            assert_eq!(left, (0, 0, 0, 0), "rank {rank}: (held, unfinished, stored, fetching)");
+        }
+    }
+
+    fn moves(&self) -> Vec<(Move, usize)> {
+        let mut moves = Vec::new();
+        let mut may = |possible: bool, next: Move, weight: usize| {
+            if possible {
+                moves.push((next, self.weights[weight % 64]));
+            }
+        };
+        may(self.client.can_speak(), Move::Speak, 0);
+        may(!self.said.is_empty(), Move::Hear, 1);
+        may(self.unplaced, Move::Place, 2);
+        may(!self.notices.is_empty(), Move::Notice, 3);
+        for (rank, node) in self.nodes.iter().enumerate() {
+            may(!self.reports[rank].is_empty(), Move::Report(rank), 10 + rank);
+            if node.alive {
+                may(!self.orders[rank].is_empty(), Move::Order(rank), 20 + rank);
+                may(!node.running.is_empty(), Move::Compute(rank), 30 + rank);
+                may(!node.computed.is_empty(), Move::Computed(rank), 37 + rank);
+                may(node.unstarted, Move::Start(rank), 50 + rank);
+                for by in 0..self.nodes.len() {
+                    may(!self.asks[by][rank].is_empty(), Move::Ask(by, rank), by * 7 + rank);
+                }
+            }
+        }
+        for transfer in 0..self.data.len() {
+            may(true, Move::Data(transfer), 40 + self.data[transfer].from.index());
+        }
+        // the dying is rare, but comes before the end
+        let dies = !self.victims.is_empty() && (self.steps.is_multiple_of(self.period) || moves.is_empty());
+        if dies && !self.client.is_done() {
+            moves.push((Move::Die, 10));
+        }
+        moves
+    }
+
+    fn choose(&mut self, moves: &[(Move, usize)]) -> Option<Move> {
+        if self.rng.chance(1) {
+            let at = self.rng.below(64);
+            self.weights[at] = self.rng.pick(&[1, 10, 60, 300]);
+        }
+        let mut at = self.rng.below(moves.iter().map(|(_, weight)| weight).sum());
+        moves
+            .iter()
+            .find(|(_, weight)| at.checked_sub(*weight).map(|rest| at = rest).is_none())
+            .map(|found| found.0)
+    }
+
+    fn note(&mut self, what: impl Fn() -> String) {
+        if self.aloud {
+            println!("{:5} {}", self.steps, what());
+        }
+    }
+
+    fn take(&mut self, next: Move) {
+        match next {
+            Move::Speak => {
+                let events = self.client.speak(&mut self.rng);
+                self.said.extend(events);
+            }
+            Move::Hear => {
+                if let Some(event) = self.said.pop_front() {
+                    if let scheduler::Event::Scatter { task, output: Output::Stored { .. }, .. } = &event {
+                        let (task, value) = (*task, self.client.specs[task].value);
+                        self.nodes[0].store.insert(task, value);
+                        self.tell(HEAD, worker::Event::Put(task));
+                    }
+                    self.client.heard(&event);
+                    self.schedule(event);
+                }
+            }
+            Move::Report(rank) => {
+                if let Some(report) = self.reports[rank].pop_front() {
+                    self.schedule(scheduler::Event::From(Rank(rank as u32), report));
+                }
+            }
+            Move::Notice => {
+                let at = self.rng.below(self.notices.len());
+                let lost = self.notices.swap_remove(at);
+                self.schedule(scheduler::Event::Lost(lost));
+            }
+            Move::Place => self.place(),
+            Move::Order(rank) => {
+                if let Some(order) = self.orders[rank].pop_front() {
+                    if let Order::Lost { rank: lost } = order {
+                        // receives that can no longer complete are withdrawn
+                        self.nodes[rank].fetching.retain(|_, (from, _)| *from != lost);
+                    }
+                    self.tell(Rank(rank as u32), worker::Event::Order(order));
+                }
+            }
+            Move::Ask(by, rank) => {
+                if let Some((task, tag)) = self.asks[by][rank].pop_front() {
+                    self.tell(Rank(rank as u32), worker::Event::Asked { by: Rank(by as u32), task, tag });
+                }
+            }
+            Move::Data(at) => self.deliver(at),
+            Move::Compute(rank) => self.compute(rank),
+            Move::Computed(rank) => {
+                if let Some(event) = self.nodes[rank].computed.pop_front() {
+                    self.tell(Rank(rank as u32), event);
+                }
+            }
+            Move::Start(rank) => self.start(rank),
+            Move::Die => self.die(),
+        }
+    }
+
+    // ---- rank 0
+
+    fn schedule(&mut self, event: scheduler::Event) {
+        self.note(|| format!("scheduler <- {event:?}"));
+        let mut out = Vec::new();
+        if let Err(refused) = self.scheduler.handle(event.clone(), &mut out) {
+            panic!("{event:?} is refused: {refused}");
+        }
+        if let Err(wrong) = self.scheduler.check() {
+            panic!("after {event:?}: {wrong}");
+        }
+        self.unplaced = true;
+        self.act(out);
+    }
+
+    fn place(&mut self) {
+        let mut out = Vec::new();
+        self.scheduler.place(&mut out);
+        if let Err(wrong) = self.scheduler.check() {
+            panic!("after placing: {wrong}");
+        }
+        self.unplaced = false;
+        self.act(out);
+    }
+
+    fn act(&mut self, actions: Vec<scheduler::Action>) {
+        for action in actions {
+            self.note(|| format!("scheduler -> {action:?}"));
+            self.fingerprint = hash(self.fingerprint, format!("{action:?}").as_bytes());
+            match action {
+                scheduler::Action::Send(rank, order) if self.nodes[rank.index()].alive => {
+                    self.orders[rank.index()].push_back(order);
+                }
+                scheduler::Action::Send(..) => {}
+                scheduler::Action::Resolve(task, outcome) => {
+                    let here = self.nodes[0].store.get(&task).copied();
+                    self.client.told(task, &outcome, here);
+                }
+            }
+        }
+    }
+
+    // ---- the ranks
+
+    fn tell(&mut self, rank: Rank, event: worker::Event) {
+        self.note(|| format!("rank {rank} <- {event:?}"));
+        let node = &mut self.nodes[rank.index()];
+        let mut out = Vec::new();
+        if let Err(refused) = node.worker.handle(event.clone(), &mut out) {
+            panic!("rank {rank} refuses {event:?}: {refused}");
+        }
+        if let Err(wrong) = node.worker.check() {
+            panic!("rank {rank} after {event:?}: {wrong}");
+        }
+        node.unstarted = true;
+        self.obey(rank, out);
+    }
+
+    fn start(&mut self, rank: usize) {
+        let node = &mut self.nodes[rank];
+        let mut out = Vec::new();
+        node.worker.start(&mut out);
+        if let Err(wrong) = node.worker.check() {
+            panic!("rank {rank} after starting: {wrong}");
+        }
+        node.unstarted = false;
+        self.obey(Rank(rank as u32), out);
+    }
+
+    fn obey(&mut self, rank: Rank, actions: Vec<worker::Action>) {
+        for action in actions {
+            self.note(|| format!("rank {rank} -> {action:?}"));
+            let node = &mut self.nodes[rank.index()];
+            match action {
+                worker::Action::Learn(definition) => {
+                    assert!(node.defs.insert(definition.def.0), "rank {rank} learns {definition:?} twice");
+                }
+                worker::Action::Execute(run) => {
+                    let spec = &self.client.specs[&run.task];
+                    assert!(
+                        node.defs.contains(&run.def.0),
+                        "rank {rank} does not know the definition of {run:?}"
+                    );
+                    assert_eq!((run.def, &run.args), (spec.def, &spec.args), "{run:?}");
+                    assert!(
+                        run.inputs.iter().map(|input| input.task).eq(spec.inputs.iter().copied()),
+                        "{run:?}"
+                    );
+                    let value = |input: &dtask::protocol::Input| match &input.source {
+                        Source::Inline(value) => {
+                            u64::from_le_bytes(value[..].try_into().expect("eight bytes"))
+                        }
+                        _ => *node
+                            .store
+                            .get(&input.task)
+                            .unwrap_or_else(|| panic!("{input:?} of {run:?} is not here")),
+                    };
+                    let values = run.inputs.iter().map(value).collect();
+                    node.running.push((run, values));
+                }
+                worker::Action::Fetch { task, holder, nbytes, layout } => {
+                    let spec = &self.client.specs[&task];
+                    assert_eq!((nbytes, layout), (spec.nbytes, spec.layout()), "{task:?}");
+                    assert!(!node.store.contains_key(&task), "rank {rank} fetches {task:?}, which is here");
+                    self.tags += 1;
+                    assert!(node.fetching.insert(task, (holder, self.tags)).is_none());
+                    self.asks[rank.index()][holder.index()].push_back((task, self.tags));
+                }
+                worker::Action::Give { to, task, tag } => {
+                    let value =
+                        *node.store.get(&task).unwrap_or_else(|| panic!("{task:?} to give is not here"));
+                    if self.nodes[to.index()].alive {
+                        self.data.push(Transfer { from: rank, to, task, tag, value });
+                    }
+                }
+                worker::Action::Report(report) => self.reports[rank.index()].push_back(report),
+                worker::Action::Drop(task) => {
+                    assert!(
+                        node.store.remove(&task).is_some(),
+                        "rank {rank} drops {task:?}, which is not here"
+                    );
+                }
+            }
+        }
+    }
+
+    fn compute(&mut self, rank: usize) {
+        let node = &mut self.nodes[rank];
+        let at = self.rng.below(node.running.len());
+        let (run, inputs) = node.running.swap_remove(at);
+        let spec = &self.client.specs[&run.task];
+        let fails = match spec.manner {
+            Manner::Works => false,
+            Manner::FailsFirst(times) => run.attempt <= times,
+            Manner::FailsAlways => true,
+            Manner::FailsAtTimes => self.rng.chance(50),
+        };
+        let (task, attempt, nanos) = (run.task, run.attempt, self.nanos[run.def.index()]);
+        let output = if fails {
+            let (message, host) = ("as it should".to_owned(), "h".to_owned());
+            Err(TaskError { message, task: String::new(), rank: Rank(rank as u32), host, attempt })
+        } else {
+            let value = value_of(run.def, &run.args, inputs.into_iter());
+            assert_eq!(value, spec.value, "the value of {run:?}");
+            if spec.nbytes > 0 {
+                node.store.insert(task, value);
+            }
+            Ok(spec.output(value))
+        };
+        node.computed.push_back(worker::Event::Computed { task, attempt, nanos, output });
+        self.note(|| format!("rank {rank} has computed {task:?}"));
+    }
+
+    fn deliver(&mut self, at: usize) {
+        let Transfer { from, to, task, tag, value } = self.data.swap_remove(at);
+        let node = &mut self.nodes[to.index()];
+        if node.alive && node.fetching.get(&task) == Some(&(from, tag)) {
+            node.fetching.remove(&task);
+            node.store.insert(task, value);
+            self.tell(to, worker::Event::Arrived(task));
+        }
+    }
+
+    /// A rank dies: of what it has sent, any beginning may still arrive.
+    fn die(&mut self) {
+        let at = self.rng.below(self.victims.len());
+        let dead = self.victims.swap_remove(at);
+        self.note(|| format!("rank {dead} dies"));
+        let rng = &mut self.rng;
+        self.nodes[dead.index()].alive = false;
+        self.orders[dead.index()].clear();
+        let keep = rng.below(self.reports[dead.index()].len() + 1);
+        self.reports[dead.index()].truncate(keep);
+        for asks in &mut self.asks[dead.index()] {
+            let keep = rng.below(asks.len() + 1);
+            asks.truncate(keep);
+        }
+        self.asks.iter_mut().for_each(|asks| asks[dead.index()].clear());
+        self.data.retain(|transfer| transfer.to != dead && (transfer.from != dead || rng.chance(50)));
+        self.notices.push(dead);
+    }
+}

@@ -1,0 +1,195 @@
+//! Arbitrary messages come as they were sent, and arbitrary bytes never panic.
+
+use super::frame;
+use dtask::TaskError;
+use dtask::ids::{DefId, Rank, TaskId};
+use dtask::protocol::*;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use smallvec::SmallVec;
+
+fn text() -> impl Strategy<Value = String> {
+    vec(any::<char>(), 0..20).prop_map(String::from_iter)
+}
+
+fn blob() -> impl Strategy<Value = Blob> {
+    vec(any::<u8>(), 0..40).prop_map(|bytes| Blob::new(&bytes))
+}
+
+fn task() -> impl Strategy<Value = TaskId> {
+    prop_oneof![0..300u64, any::<u64>()].prop_map(TaskId)
+}
+
+fn rank() -> impl Strategy<Value = Rank> {
+    any::<u32>().prop_map(Rank)
+}
+
+fn layout() -> impl Strategy<Value = Layout> {
+    let bulk = (any::<u8>(), any::<u8>(), vec(any::<u64>(), 0..5));
+    let bulk =
+        bulk.prop_map(|(container, element, shape)| Layout::Bulk { container, element, shape: shape.into() });
+    prop_oneof![Just(Layout::Encoded), bulk]
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    let at = (rank(), any::<u64>(), layout());
+    let source = prop_oneof![
+        blob().prop_map(Source::Inline),
+        Just(Source::Here),
+        at.prop_map(|(holder, nbytes, layout)| Source::At { holder, nbytes, layout }),
+    ];
+    (task(), source).prop_map(|(task, source)| Input { task, source })
+}
+
+fn any_order() -> impl Strategy<Value = Order> {
+    let define = (any::<u32>(), any::<u64>(), text(), blob()).prop_map(|(def, function, name, shared)| {
+        Order::Define(Definition { def: DefId(def), function, name, shared })
+    });
+    let run = (task(), any::<u16>(), any::<u32>(), blob(), vec(input(), 0..5), any::<u32>());
+    let run = run.prop_map(|(task, attempt, def, args, inputs, more)| {
+        Order::Run(RunTask { task, attempt, def: DefId(def), args, inputs, more })
+    });
+    let more = (task(), vec(input(), 0..5), any::<u32>());
+    let range = (any::<u32>(), task(), any::<u64>(), any::<u32>());
+    let bring = (task(), rank(), any::<u64>(), layout());
+    prop_oneof![
+        define,
+        run,
+        more.prop_map(|(task, inputs, more)| Order::MoreInputs { task, inputs, more }),
+        range.prop_map(|(def, first, index, count)| Order::RunRange { def: DefId(def), first, index, count }),
+        bring.prop_map(|(task, holder, nbytes, layout)| Order::Bring { task, holder, nbytes, layout }),
+        any::<u32>().prop_map(|count| Order::Retract { count }),
+        task().prop_map(|task| Order::Release { task }),
+        rank().prop_map(|rank| Order::Lost { rank }),
+        Just(Order::Shutdown),
+        Just(Order::Leave),
+    ]
+}
+
+fn any_report() -> impl Strategy<Value = Report> {
+    let stored = (any::<u64>(), layout()).prop_map(|(nbytes, layout)| Output::Stored { nbytes, layout });
+    let output = prop_oneof![blob().prop_map(Output::Inline), stored];
+    let error = (text(), text(), rank(), text(), any::<u16>());
+    let error = error.prop_map(|(message, task, rank, host, attempt)| TaskError {
+        message,
+        task,
+        rank,
+        host,
+        attempt,
+    });
+    let finished = (task(), any::<u16>(), any::<u32>(), output);
+    let failed = (task(), any::<u16>(), error);
+    prop_oneof![
+        finished.prop_map(|(task, attempt, nanos, output)| Report::Finished { task, attempt, nanos, output }),
+        failed.prop_map(|(task, attempt, error)| Report::Failed { task, attempt, error }),
+        task().prop_map(|task| Report::Fetched { task }),
+        (task(), any::<u16>()).prop_map(|(task, attempt)| Report::Retracted { task, attempt }),
+        Just(Report::RetractDone),
+        task().prop_map(|task| Report::NotBrought { task }),
+        Just(Report::Bye),
+    ]
+}
+
+fn any_peer() -> impl Strategy<Value = Peer> {
+    (task(), any::<u32>()).prop_map(|(task, tag)| Peer::Fetch { task, tag })
+}
+
+fn any_hello() -> impl Strategy<Value = Hello> {
+    let parts = (any::<u32>(), any::<u64>(), text(), vec(any::<u32>(), 0..9), any::<u64>(), text());
+    parts.prop_map(|(version, code_hash, host, cores, memory, program)| Hello {
+        version,
+        code_hash,
+        host,
+        cores,
+        memory,
+        program,
+    })
+}
+
+#[derive(Debug, Clone)]
+enum Any {
+    Order(Order),
+    Report(Report),
+    Peer(Peer),
+}
+
+fn any_message() -> impl Strategy<Value = Any> {
+    prop_oneof![
+        any_order().prop_map(Any::Order),
+        any_report().prop_map(Any::Report),
+        any_peer().prop_map(Any::Peer),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn what_is_sent_is_what_comes(messages in vec(any_message(), 0..30)) {
+        let (mut open, mut frames) = (Vec::new(), Vec::new());
+        for message in &messages {
+            frames.extend(match message {
+                Any::Order(order) => append(&mut open, order),
+                Any::Report(report) => append(&mut open, report),
+                Any::Peer(peer) => append(&mut open, peer),
+            }.unwrap());
+        }
+        frames.extend((!open.is_empty()).then_some(open));
+        let mut came = Vec::new();
+        for frame in frames {
+            prop_assert!(frame.len() <= FRAME_MAX);
+            match decode(&frame).unwrap() {
+                Frame::Orders(orders) => came.extend(orders.into_iter().map(Any::Order)),
+                Frame::Reports(reports) => came.extend(reports.into_iter().map(Any::Report)),
+                Frame::Peers(peers) => came.extend(peers.into_iter().map(Any::Peer)),
+                other => prop_assert!(false, "{other:?}"),
+            }
+        }
+        prop_assert_eq!(format!("{came:?}"), format!("{messages:?}"));
+    }
+
+    #[test]
+    fn start_up_messages_come_as_they_were_sent(hello in any_hello(), slots: u32) {
+        prop_assert_eq!(decode(&frame(&hello)).unwrap(), Frame::Hello(hello));
+        prop_assert_eq!(decode(&frame(&Welcome::Start { slots })).unwrap(), Frame::Welcome(Welcome::Start { slots }));
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_an_error_or_a_frame(kind in 0..8u8, bytes in vec(any::<u8>(), 0..200)) {
+        let _ = decode(&bytes);
+        let _ = decode(&[&[kind][..], &bytes].concat());
+    }
+
+    #[test]
+    fn a_damaged_frame_is_an_error_or_another_frame(
+        message in any_message(), hello in any_hello(), at: prop::sample::Index, byte: u8, cut: prop::sample::Index,
+    ) {
+        let message = match message {
+            Any::Order(order) => frame(&order),
+            Any::Report(report) => frame(&report),
+            Any::Peer(peer) => frame(&peer),
+        };
+        for mut frame in [message, frame(&hello)] {
+            let _ = decode(&frame[..cut.index(frame.len())]);
+            let at = at.index(frame.len());
+            frame[at] = byte;
+            let _ = decode(&frame);
+        }
+    }
+
+    #[test]
+    fn lengths_come_as_they_were_written(length: usize, shift in 0..usize::BITS, behind in vec(any::<u8>(), 0..4)) {
+        let mut args = SmallVec::new();
+        push_length(&mut args, length >> shift);
+        args.extend_from_slice(&behind);
+        let mut rest = &args[..];
+        prop_assert_eq!(take_length(&mut rest).unwrap(), length >> shift);
+        prop_assert_eq!(rest, &behind[..]);
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_an_error_or_a_length(bytes in vec(any::<u8>(), 0..16)) {
+        let mut rest = &bytes[..];
+        if take_length(&mut rest).is_ok() {
+            prop_assert!(rest.len() < bytes.len());
+        }
+    }
+}

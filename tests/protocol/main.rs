@@ -1,0 +1,342 @@
+//! The bytes on the wire: what each message looks like, how messages share frames, and that damage is an error.
+
+mod arbitrary;
+
+use dtask::TaskError;
+use dtask::error::{MESSAGE_MAX, bounded};
+use dtask::ids::{DefId, Rank, TaskId};
+use dtask::protocol::*;
+use smallvec::SmallVec;
+use std::fmt::Debug;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
+
+/// One message in a frame of its own.
+fn frame<M: Message>(message: &M) -> Vec<u8> {
+    let mut frame = Vec::new();
+    assert_eq!(append(&mut frame, message).unwrap(), None);
+    frame
+}
+
+/// `message` is these bytes, and they are `message`.
+#[track_caller]
+fn golden<M: Message + Debug>(message: M, bytes: &str, decoded: impl FnOnce(M) -> Frame) {
+    let frame = frame(&message);
+    assert_eq!(hex(&frame), bytes, "{message:?}");
+    assert_eq!(decode(&frame).unwrap(), decoded(message));
+}
+
+#[track_caller]
+fn order(order: Order, bytes: &str) {
+    golden(order, &format!("03 {bytes}"), |order| Frame::Orders(vec![order]));
+}
+
+#[track_caller]
+fn report(report: Report, bytes: &str) {
+    golden(report, &format!("04 {bytes}"), |report| Frame::Reports(vec![report]));
+}
+
+fn encoded() -> Layout {
+    Layout::Encoded
+}
+
+fn bulk() -> Layout {
+    Layout::Bulk { container: 2, element: 9, shape: SmallVec::from_slice(&[1000, 3]) }
+}
+
+fn run() -> RunTask {
+    RunTask { task: TaskId(7), attempt: 1, def: DefId(2), args: Blob::new(&[0xAA]), inputs: vec![], more: 0 }
+}
+
+// A change here is a change of the protocol: raise `VERSION`.
+// Numbers below 251 are one byte; 251, 252 and 253 say that 2, 4 and 8 bytes follow, the lowest first.
+mod bytes {
+    use super::*;
+
+    #[test]
+    fn version() {
+        assert_eq!(VERSION, 1);
+    }
+
+    #[test]
+    fn hello() {
+        let hello = Hello {
+            version: 1,
+            code_hash: 0x0102_0304_0506_0708,
+            host: "n1".into(),
+            cores: vec![0, 300],
+            memory: 1 << 36,
+            program: "/bin/p".into(),
+        };
+        let bytes = "01 01 fd 08 07 06 05 04 03 02 01 02 6e 31 02 00 fb 2c 01 \
+                     fd 00 00 00 00 10 00 00 00 06 2f 62 69 6e 2f 70";
+        golden(hello, bytes, Frame::Hello);
+    }
+
+    #[test]
+    fn welcome() {
+        golden(Welcome::Start { slots: 64 }, "02 00 40", Frame::Welcome);
+        golden(Welcome::Refused, "02 01", Frame::Welcome);
+    }
+
+    #[test]
+    fn define() {
+        let (name, shared) = ("add".into(), Blob::new(&[1, 2]));
+        let definition = Definition { def: DefId(1), function: 4096, name, shared };
+        order(Order::Define(definition), "00 01 fb 00 10 03 61 64 64 02 01 02");
+    }
+
+    #[test]
+    fn run_without_inputs() {
+        order(Order::Run(run()), "01 07 01 02 01 aa 00 00");
+    }
+
+    #[test]
+    fn run_with_each_kind_of_input() {
+        let input = |task, source| Input { task: TaskId(task), source };
+        let inputs = vec![
+            input(1, Source::Inline(Blob::new(b"v"))),
+            input(2, Source::Here),
+            input(3, Source::At { holder: Rank(4), nbytes: 65536, layout: encoded() }),
+            input(300, Source::At { holder: Rank(5), nbytes: 24000, layout: bulk() }),
+        ];
+        let bytes = "01 07 01 02 01 aa 04 \
+                     01 00 01 76 \
+                     02 01 \
+                     03 02 04 fc 00 00 01 00 00 \
+                     fb 2c 01 02 05 fb c0 5d 01 02 09 02 fb e8 03 03 \
+                     09";
+        order(Order::Run(RunTask { inputs, more: 9, ..run() }), bytes);
+    }
+
+    #[test]
+    fn more_inputs() {
+        let inputs = vec![Input { task: TaskId(2), source: Source::Here }];
+        order(Order::MoreInputs { task: TaskId(7), inputs, more: 0 }, "02 07 01 02 01 00");
+    }
+
+    #[test]
+    fn run_range() {
+        let range = Order::RunRange { def: DefId(1), first: TaskId(100), index: 1 << 32, count: 1024 };
+        order(range, "03 01 64 fd 00 00 00 00 01 00 00 00 fb 00 04");
+    }
+
+    #[test]
+    fn bring() {
+        let bring = |layout| Order::Bring { task: TaskId(7), holder: Rank(2), nbytes: 250, layout };
+        order(bring(encoded()), "04 07 02 fa 00");
+        order(bring(bulk()), "04 07 02 fa 01 02 09 02 fb e8 03 03");
+    }
+
+    #[test]
+    fn the_other_orders() {
+        order(Order::Retract { count: 251 }, "05 fb fb 00");
+        order(Order::Release { task: TaskId(7) }, "06 07");
+        order(Order::Lost { rank: Rank(3) }, "07 03");
+        order(Order::Shutdown, "08");
+        order(Order::Leave, "09");
+    }
+
+    #[test]
+    fn finished() {
+        let finished = |output| Report::Finished { task: TaskId(7), attempt: 2, nanos: u32::MAX, output };
+        report(finished(Output::Inline(Blob::new(b"val"))), "00 07 02 fc ff ff ff ff 00 03 76 61 6c");
+        report(finished(Output::Stored { nbytes: 5, layout: encoded() }), "00 07 02 fc ff ff ff ff 01 05 00");
+        let bytes = "00 07 02 fc ff ff ff ff 01 fb c0 5d 01 02 09 02 fb e8 03 03";
+        report(finished(Output::Stored { nbytes: 24000, layout: bulk() }), bytes);
+    }
+
+    #[test]
+    fn failed() {
+        let (message, task, host) = ("no".into(), "f-1".into(), "h".into());
+        let error = TaskError { message, task, rank: Rank(3), host, attempt: 1 };
+        report(
+            Report::Failed { task: TaskId(7), attempt: 1, error },
+            "01 07 01 02 6e 6f 03 66 2d 31 03 01 68 01",
+        );
+    }
+
+    #[test]
+    fn the_other_reports() {
+        report(Report::Fetched { task: TaskId(7) }, "02 07");
+        report(Report::Retracted { task: TaskId(7), attempt: 1 }, "03 07 01");
+        report(Report::RetractDone, "04");
+        report(Report::NotBrought { task: TaskId(7) }, "05 07");
+        report(Report::Bye, "06");
+    }
+
+    #[test]
+    fn peer() {
+        golden(Peer::Fetch { task: TaskId(7), tag: 1000 }, "05 00 07 fb e8 03", |peer| {
+            Frame::Peers(vec![peer])
+        });
+    }
+
+    #[test]
+    fn arguments() {
+        assert_eq!(hex(&index_argument(5)), "00 01 05");
+        assert_eq!(hex(&index_argument(1 << 40)), "00 09 fd 00 00 00 00 00 01 00 00");
+        let mut args = SmallVec::new();
+        push_argument(&mut args, &[7; 200]);
+        assert_eq!(hex(&args[..4]), "00 c8 01 07");
+        assert_eq!([ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_REFUSED], [0, 1, 2, 3]);
+    }
+}
+
+mod frames {
+    use super::*;
+
+    fn with_args(length: usize) -> Order {
+        Order::Run(RunTask { args: Blob::new(&vec![1; length]), ..run() })
+    }
+
+    #[test]
+    fn messages_of_a_kind_share_a_frame() {
+        let mut open = Vec::new();
+        for task in 1..=3 {
+            assert_eq!(append(&mut open, &Order::Release { task: TaskId(task) }).unwrap(), None);
+        }
+        assert_eq!(hex(&open), "03 06 01 06 02 06 03");
+        let orders = [1, 2, 3].map(|task| Order::Release { task: TaskId(task) });
+        assert_eq!(decode(&open).unwrap(), Frame::Orders(orders.to_vec()));
+    }
+
+    #[test]
+    fn another_kind_closes_the_frame() {
+        let mut open = frame(&Order::Shutdown);
+        let closed = append(&mut open, &Peer::Fetch { task: TaskId(1), tag: 2 }).unwrap();
+        assert_eq!(closed.map(|frame| hex(&frame)), Some("03 08".into()));
+        assert_eq!(hex(&open), "05 00 01 02");
+        let closed = append(&mut open, &Report::Bye).unwrap();
+        assert_eq!(
+            (closed.map(|frame| hex(&frame)), hex(&open)),
+            (Some("05 00 01 02".into()), "04 06".into())
+        );
+    }
+
+    #[test]
+    fn a_full_frame_is_closed_and_the_message_opens_the_next() {
+        let overhead = frame(&with_args(60_000)).len() - 60_000;
+        // what is left takes a `Shutdown` of one byte exactly
+        let mut open = frame(&with_args(FRAME_MAX - 1 - overhead));
+        assert_eq!(open.len(), FRAME_MAX - 1);
+        assert_eq!(append(&mut open, &Order::Shutdown).unwrap(), None);
+        assert_eq!(open.len(), FRAME_MAX);
+        let closed = append(&mut open, &Order::Shutdown).unwrap().expect("it is full");
+        assert_eq!((closed.len(), hex(&open)), (FRAME_MAX, "03 08".into()));
+        assert!(matches!(decode(&closed).unwrap(), Frame::Orders(orders) if orders.len() == 2));
+    }
+
+    #[test]
+    fn the_longest_message_fills_a_frame_and_a_longer_one_is_refused() {
+        let overhead = frame(&with_args(60_000)).len() - 60_000;
+        assert_eq!(frame(&with_args(FRAME_MAX - overhead)).len(), FRAME_MAX);
+        for mut open in [Vec::new(), frame(&Order::Shutdown), frame(&Report::Bye)] {
+            let before = open.clone();
+            let error = append(&mut open, &with_args(FRAME_MAX - overhead + 1)).unwrap_err();
+            assert!(error.to_string().contains("65536 bytes"), "{error}");
+            assert_eq!(open, before, "the open frame is as it was");
+        }
+    }
+
+    /// The promise behind `INPUTS_MAX`, `ARGS_MAX` and `INLINE_MAX`: the scheduler never makes a message too long.
+    #[test]
+    fn the_largest_messages_fit() {
+        let input = |source| Input { task: TaskId(u64::MAX), source };
+        let inline = Source::Inline(Blob::new(&[1; INLINE_MAX]));
+        let layout = Layout::Bulk { container: 1, element: 1, shape: SmallVec::from_elem(u64::MAX, 6) };
+        let at = Source::At { holder: Rank(u32::MAX), nbytes: u64::MAX, layout };
+        for source in [inline, at] {
+            let inputs = vec![input(source); INPUTS_MAX];
+            let largest = RunTask {
+                task: TaskId(u64::MAX),
+                attempt: u16::MAX,
+                def: DefId(u32::MAX),
+                args: Blob::new(&vec![1; ARGS_MAX]),
+                inputs,
+                more: u32::MAX,
+            };
+            frame(&Order::Run(largest));
+        }
+        let text = "x".repeat(MESSAGE_MAX);
+        let (message, task, host) = (text.clone(), text.clone(), text);
+        let error = TaskError { message, task, rank: Rank(u32::MAX), host, attempt: u16::MAX };
+        frame(&Report::Failed { task: TaskId(u64::MAX), attempt: u16::MAX, error });
+    }
+}
+
+mod damage {
+    use super::*;
+
+    #[test]
+    fn what_is_no_frame_is_an_error() {
+        let mut whole = frame(&Order::Run(run()));
+        for bytes in
+            [&[][..], &[0], &[6, 1], &[255], &[1], &[2], &[2, 2], &[2, 1, 0], &[3, 10], &[4, 7], &[5, 1]]
+        {
+            assert!(decode(bytes).is_err(), "{bytes:?}");
+        }
+        whole.pop();
+        assert!(decode(&whole).unwrap_err().to_string().starts_with("cannot decode: "));
+        assert_eq!(decode(&[3]).unwrap(), Frame::Orders(vec![])); // none at all is no damage
+    }
+
+    /// Lengths that no frame can hold, in front of a text, bytes, and lists.
+    #[test]
+    fn a_hostile_length_allocates_nothing() {
+        let huge = [253, 255, 255, 255, 255, 255, 255, 255, 63];
+        let definition = [&[3, 0, 1, 1][..], &huge].concat();
+        let args = [&[3, 1, 7, 1, 2][..], &huge].concat();
+        let inputs = [&[3, 1, 7, 1, 2, 0][..], &huge].concat();
+        let shape = [&[3, 4, 7, 2, 1, 1, 2, 9][..], &huge].concat();
+        let message = [&[4, 1, 7, 1][..], &huge].concat();
+        let cores = [&[1, 1, 1, 0][..], &huge].concat();
+        for bytes in [definition, args, inputs, shape, message, cores] {
+            assert!(decode(&bytes).is_err(), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_error_is_cut_at_its_beginning() {
+        assert_eq!(bounded("short".into()), "short");
+        assert_eq!(bounded("x".repeat(MESSAGE_MAX)).len(), MESSAGE_MAX);
+        for sign in ["x", "ä", "€", "🦀"] {
+            let cut = bounded(sign.repeat(MESSAGE_MAX) + "why");
+            assert!(cut.starts_with("[…] ") && cut.ends_with("why"), "{sign}");
+            assert!((MESSAGE_MAX - 8..=MESSAGE_MAX).contains(&cut.len()), "{sign}: {}", cut.len());
+        }
+    }
+
+    #[test]
+    fn lengths_at_the_borders() {
+        for (length, bytes) in [
+            (0, "00"),
+            (0x7F, "7f"),
+            (0x80, "80 01"),
+            (0x3FFF, "ff 7f"),
+            (0x4000, "80 80 01"),
+            (usize::MAX, "ff ff ff ff ff ff ff ff ff 01"),
+        ] {
+            let mut args = SmallVec::new();
+            push_length(&mut args, length);
+            assert_eq!(hex(&args), bytes);
+            let mut rest = &args[..];
+            assert_eq!((take_length(&mut rest).unwrap(), rest.len()), (length, 0));
+        }
+    }
+
+    #[test]
+    fn hostile_lengths() {
+        let cut_off: [&[u8]; 3] = [&[], &[0x80], &[0xFF, 0xFF]];
+        let too_large: [&[u8]; 3] =
+            [&[0xFF; 10], &[0x80; 20], &[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x02]];
+        for mut bytes in cut_off {
+            assert!(take_length(&mut bytes).unwrap_err().to_string().contains("cut off"));
+        }
+        for mut bytes in too_large {
+            assert!(take_length(&mut bytes).unwrap_err().to_string().contains("too large"));
+        }
+    }
+}

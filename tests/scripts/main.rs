@@ -1,0 +1,71 @@
+//! The `dtask` command itself, under the real `mpirun`: scripts from their text to their results.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bad;
+mod commands;
+mod data;
+mod examples;
+mod signals;
+mod usage;
+
+use common::mpirun::{Mpirun, Outcome};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// A folder with a script in it.
+struct Folder {
+    dir: TempDir,
+}
+
+impl Folder {
+    fn empty() -> Folder {
+        Folder { dir: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    /// With `text` as its `s.toml`, below the line that every script begins with.
+    fn script(text: &str) -> Folder {
+        let folder = Folder::empty();
+        std::fs::write(folder.path("s.toml"), format!("dtask = 1\n{text}")).expect("the script is written");
+        folder
+    }
+
+    /// With one of the example scripts.
+    fn example(name: &str) -> Folder {
+        let folder = Folder::empty();
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scripts").join(name);
+        std::fs::copy(from, folder.path(name)).expect("the example is there");
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    #[track_caller]
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// All names in it, without the script, sorted.
+    fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.dir.path()).expect("the folder is there");
+        let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names.filter(|name| !name.ends_with(".toml")).collect();
+        names.sort();
+        names
+    }
+
+    /// `mpirun -n ranks dtask`, in this folder; without ranks, `dtask` alone.
+    fn dtask(&self, ranks: usize) -> Mpirun {
+        let run = if ranks == 0 { Mpirun::singleton() } else { Mpirun::new(ranks) };
+        run.program(env!("CARGO_BIN_EXE_dtask")).dir(self.dir.path()).limit(Duration::from_secs(60))
+    }
+
+    #[track_caller]
+    fn run(&self, ranks: usize, args: &[&str]) -> Outcome {
+        self.dtask(ranks).args(args).run()
+    }
+}

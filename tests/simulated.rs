@@ -1,0 +1,148 @@
+//! The whole cluster in one process on one thread, every interleaving made again by its seed.
+//!
+//! `DTASK_SEEDS=100..2000 cargo test --release --test simulated` looks at more seeds than the suite does.
+
+mod bodies;
+
+use bodies::{Random, Results, random_graph, serial, submit};
+use dtask::simulated::Cluster;
+use dtask::{Client, Rank};
+use std::ops::Range;
+
+const STEPS: usize = 2_000_000;
+
+fn seeds(default: Range<u64>) -> Range<u64> {
+    let Ok(text) = std::env::var("DTASK_SEEDS") else { return default };
+    let (from, to) = text.split_once("..").expect("DTASK_SEEDS=from..to");
+    from.parse().expect("a number")..to.parse().expect("a number")
+}
+
+/// Computes a random graph; `disturb` is called between steps.
+fn compute(ranks: u32, seed: u64, tasks: usize, mut disturb: impl FnMut(&mut Cluster, &mut Random)) {
+    let told = |what: String| panic!("ranks {ranks}, seed {seed}: {what}");
+    let graph = random_graph(seed, tasks);
+    let (mut cluster, client): (Cluster, Client) = Cluster::new(ranks, 1 + (seed % 3) as u32, seed);
+    let mut random = Random(seed ^ 0xD15);
+    let mut futures = submit(&client, &graph);
+    let (numbers, texts) = (client.pending(&futures.numbers), client.pending(&futures.texts));
+    // half of the futures go while their tasks run; their results are still needed by others, or were asked for
+    if seed.is_multiple_of(2) {
+        futures.numbers.retain(|_| random.below(2) == 0);
+        futures.texts.clear();
+    }
+    for step in 0.. {
+        if numbers.is_ready() && texts.is_ready() {
+            break;
+        }
+        if step == STEPS {
+            told(format!("hangs: {} messages under way", cluster.network.under_way()));
+        }
+        disturb(&mut cluster, &mut random);
+        cluster.step().unwrap_or_else(told);
+    }
+    let results = Results {
+        numbers: numbers.take().expect("ready").into_iter().map(Result::ok).collect(),
+        texts: texts.take().expect("ready").into_iter().map(Result::ok).collect(),
+    };
+    assert!(results == serial(&graph), "ranks {ranks}, seed {seed}: other results than computed serially");
+    drop(futures);
+    cluster.network.release_links();
+    cluster.settle(STEPS, Cluster::is_empty).unwrap_or_else(|what| {
+        told(format!("something is left when all futures are dropped: {what}"));
+    });
+}
+
+#[test]
+fn random_graphs_give_the_serial_results_on_one_to_eight_ranks() {
+    for seed in seeds(0..12) {
+        for ranks in 1..=8 {
+            compute(ranks, seed, 250, |_, _| ());
+        }
+    }
+}
+
+#[test]
+fn random_graphs_survive_lost_ranks() {
+    let mut deaths = 0;
+    for seed in seeds(0..40) {
+        let ranks = 3 + (seed % 6) as u32;
+        let mut lost = Vec::new();
+        compute(ranks, seed, 200, |cluster, random| {
+            // rank 0 and one other stay
+            if lost.len() + 2 < ranks as usize && random.below(500) == 0 {
+                let rank = Rank(1 + random.below(u64::from(ranks) - 1) as u32);
+                if !lost.contains(&rank) {
+                    cluster.lose(rank);
+                    lost.push(rank);
+                }
+            }
+        });
+        deaths += lost.len();
+    }
+    assert!(deaths >= 20, "only {deaths} ranks were lost: the test tests nothing");
+}
+
+#[test]
+fn random_graphs_are_not_disturbed_by_held_links() {
+    for seed in seeds(0..12) {
+        let ranks = 2 + (seed % 4) as u32;
+        compute(ranks, seed, 150, |cluster, random| {
+            if random.below(200) == 0 {
+                let mut rank = || Rank(random.below(u64::from(ranks)) as u32);
+                let (from, to) = (rank(), rank());
+                // held for some time; the next draw lets it go
+                cluster.network.release_links();
+                cluster.network.hold(from, to, true);
+            }
+        });
+    }
+}
+
+#[test]
+fn equal_seeds_give_equal_runs() {
+    let run = |seed| {
+        let graph = random_graph(3, 200);
+        let (mut cluster, client) = Cluster::new(4, 2, seed);
+        let futures = submit(&client, &graph);
+        let pending = client.pending(&futures.numbers);
+        cluster.settle(STEPS, |_| pending.is_ready()).unwrap();
+        cluster.network.delivered()
+    };
+    assert_eq!(run(5), run(5));
+    assert_ne!(run(5), run(6), "the seed should change the order of delivery");
+}
+
+#[test]
+fn a_lost_result_is_made_again_and_its_future_still_has_it() {
+    let (mut cluster, client) = Cluster::new(3, 1, 7);
+    let base = client.submit(|n: usize| vec![1.5f64; n], (1000,));
+    let next = client.submit(|v: &Vec<f64>| v.iter().map(|x| x * 2.0).collect::<Vec<f64>>(), (&base,));
+    let waiting = client.pending([&next]);
+    cluster.settle(STEPS, |_| waiting.is_ready()).unwrap();
+    drop(base); // `next` now depends on a recipe alone
+    for rank in 1..3 {
+        if cluster.reactor(Rank(rank)).is_some_and(|reactor| reactor.node.stored() > 0) {
+            cluster.lose(Rank(rank));
+            break;
+        }
+    }
+    let sum = client.submit(|v: &Vec<f64>| v.iter().sum::<f64>(), (&next,));
+    let pending = client.pending([&sum]);
+    cluster.settle(STEPS, |_| pending.is_ready()).unwrap();
+    assert_eq!(pending.take().unwrap().remove(0).unwrap(), 3000.0);
+}
+
+#[test]
+fn a_family_of_ten_million_costs_only_what_has_started() {
+    let (mut cluster, client) = Cluster::new(3, 2, 1);
+    let family = client.family(|i: u64| i * i, 10_000_000);
+    let some = family.range(9_999_990..9_999_993);
+    let pending = client.pending(&some);
+    cluster.settle(STEPS, |_| pending.is_ready()).unwrap();
+    let squares: Vec<u64> = pending.take().unwrap().into_iter().map(Result::unwrap).collect();
+    assert_eq!(squares[0], 9_999_990 * 9_999_990);
+    let records = cluster.reactor(Rank(0)).unwrap().head.as_ref().unwrap().0.machine().records();
+    assert!(records < 100_000, "{records} records");
+    drop((family, some));
+    cluster.settle(STEPS, Cluster::is_empty).unwrap();
+}
