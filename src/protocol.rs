@@ -20,7 +20,7 @@ use smallvec::SmallVec;
 use std::fmt;
 
 /// Raised whenever a message changes; ranks with different versions do not meet.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// The longest control frame, in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// The longest encoding of a task's own arguments, in bytes; a longer argument becomes a result owned by rank 0.
@@ -153,6 +153,8 @@ pub enum Source {
     Inline(Blob),
     /// It lies at the receiver of the order.
     Here,
+    /// A task that was sent to the receiver before makes it there.
+    Soon,
     /// It lies at another rank, and is to be fetched from there.
     At {
         /// The rank to ask.
@@ -242,6 +244,12 @@ pub enum Order {
     Lost {
         /// The dead rank.
         rank: Rank,
+    },
+    /// Rank 0 has taken note of so many more of the receiver's tasks that ended or were given back, in the order in which
+    /// they were reported: an order that follows calls none of their results [`Source::Soon`].
+    Seen {
+        /// How many, since the last `Seen`.
+        count: u32,
     },
     /// No more tasks: finish fetches, answer `Bye`, go on answering others.
     Shutdown,

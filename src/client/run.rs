@@ -59,7 +59,10 @@ pub fn run_with(config: &Config, body: impl FnOnce(&Client, &Team) -> Result<()>
     });
     let (world, transport) = match started {
         Ok(started) => started,
-        Err(error) => leave(&error),
+        Err(error) => {
+            tell(&error);
+            std::process::exit(3)
+        }
     };
     let host = world.host().to_owned();
     let rank = transport.rank();
@@ -72,8 +75,9 @@ pub fn run_with(config: &Config, body: impl FnOnce(&Client, &Team) -> Result<()>
             outcome.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
         }
         Err(error @ (Error::Startup(_) | Error::Refused)) => {
-            let _ = world.shutdown(transport); // the reason is told below
-            leave(&error)
+            tell(&error); // before the others may leave: mpirun ends the job at the first of them
+            let _ = world.shutdown(transport); // the reason is told
+            std::process::exit(3)
         }
         Err(Error::Transport { message, .. }) => give_up(rank, &host, &message),
         Err(error) => give_up(rank, &host, &error.to_string()),
@@ -205,13 +209,11 @@ fn log_team(team: &Team) {
     }
 }
 
-/// Ends this process because the run cannot begin.
-fn leave(error: &Error) -> ! {
-    // one line for the whole job: rank 0's, or that of a rank that did not get so far
+/// Says why the run cannot begin, in one line for the whole job: rank 0's, or that of a rank that did not get so far.
+fn tell(error: &Error) {
     if !matches!(error, Error::Refused) {
         eprintln!("dtask: {error}");
     }
-    std::process::exit(3)
 }
 
 /// Ends all ranks because one of them cannot go on.

@@ -12,9 +12,13 @@ use crate::worker::{Action, Event, Worker};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Fetches under way at once: enough to keep every link busy, and each has a tag of its own.
 pub const FETCHES_MAX: usize = 512;
+
+/// How long short tasks are computed before the reactor looks at the network again.
+const BUDGET: Duration = Duration::from_micros(50);
 
 /// A fetch that waits for others to end.
 struct Postponed {
@@ -173,10 +177,15 @@ impl<C: Compute> Node<C> {
     /// # Errors
     /// When the network fails.
     pub fn collect<T: Transport>(&mut self, links: &mut Links<T>) -> Result<bool, NodeError> {
-        let mut done = std::mem::take(&mut self.done);
-        self.compute.collect(&mut done);
-        let any = !done.is_empty();
-        for done in done.drain(..) {
+        self.compute.collect(&mut self.done);
+        let any = !self.done.is_empty();
+        self.take_done(links)?;
+        Ok(any)
+    }
+
+    fn take_done<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), NodeError> {
+        let mut all = std::mem::take(&mut self.done);
+        for done in all.drain(..) {
             match done {
                 Done::Ended(ended) => {
                     let output = ended.result.map(|(output, value)| {
@@ -191,8 +200,8 @@ impl<C: Compute> Node<C> {
                 Done::Encoded { to, tag, value } => links.transport.send_bulk(to, tag, Arc::new(value?))?,
             }
         }
-        self.done = done;
-        Ok(any)
+        self.done = all;
+        Ok(())
     }
 
     /// Starts tasks that can start.
@@ -202,6 +211,24 @@ impl<C: Compute> Node<C> {
     pub fn start<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), NodeError> {
         self.machine.start(&mut self.actions);
         self.act(links)
+    }
+
+    /// Computes tasks that are shorter than a turn one after the other, those that follow them too, for as long as the
+    /// network may wait; true if there were any.
+    ///
+    /// # Errors
+    /// When the network fails.
+    pub fn run_short<T: Transport>(&mut self, links: &mut Links<T>) -> Result<bool, NodeError> {
+        if !self.compute.has_short() {
+            return Ok(false);
+        }
+        let begin = Instant::now();
+        while self.compute.has_short() && begin.elapsed() < BUDGET {
+            self.compute.run_short(&mut self.done);
+            self.take_done(links)?;
+            self.start(links)?;
+        }
+        Ok(true)
     }
 
     fn handle<T: Transport>(&mut self, event: Event, links: &mut Links<T>) -> Result<(), NodeError> {
@@ -249,7 +276,7 @@ impl<C: Compute> Node<C> {
         for input in &run.inputs {
             inputs.push(match &input.source {
                 Source::Inline(bytes) => Value::from_encoded(bytes.to_vec()),
-                Source::Here | Source::At { .. } => {
+                Source::Here | Source::At { .. } | Source::Soon => {
                     let value = self.store.get(&input.task).cloned();
                     value.ok_or_else(|| {
                         ProtocolError(format!("{:?} takes {:?}, which is not here", run.task, input.task))

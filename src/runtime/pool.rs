@@ -7,7 +7,6 @@ use crate::error::CodecError;
 use crate::ids::{DefId, Rank};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 /// What a compute thread has done.
 #[derive(Debug)]
@@ -35,6 +34,12 @@ pub trait Compute {
     fn collect(&mut self, done: &mut Vec<Done>);
     /// Whether something is done that was not collected.
     fn has_done(&self) -> bool;
+    /// Whether there are tasks that the caller is to compute itself, by [`Compute::run_short`].
+    fn has_short(&self) -> bool {
+        false
+    }
+    /// Computes some of them.
+    fn run_short(&mut self, _done: &mut Vec<Done>) {}
 }
 
 /// Tasks in a row that must have been short before their definition's tasks run on the reactor's own thread.
@@ -43,8 +48,8 @@ const SHORT_RUNS: u32 = 16;
 const SHORT: u32 = 5_000;
 /// From this on a task is long, and its definition has to prove itself again. Nanoseconds.
 const LONG: u32 = 50_000;
-/// How long the reactor computes short tasks before it looks at the network again.
-const BUDGET: Duration = Duration::from_micros(50);
+/// Short tasks that the reactor computes before it looks whether others can follow them.
+const SHORT_AT_ONCE: usize = 16;
 
 /// What is known of the durations of a definition's tasks.
 #[derive(Debug, Clone, Copy)]
@@ -192,22 +197,6 @@ impl Compute for Pool {
 
     fn collect(&mut self, done: &mut Vec<Done>) {
         self.shared.done.drain(done);
-        if !self.short.is_empty() {
-            let begin = Instant::now();
-            while let Some(job) = self.short.pop_front() {
-                let ended = job.run(&self.shared.place);
-                let long = ended.nanos >= LONG;
-                done.push(Done::Ended(ended));
-                if long {
-                    // not what was expected: the threads compute the rest beside one another
-                    std::mem::take(&mut self.short).into_iter().for_each(|job| self.enqueue(job));
-                    break;
-                }
-                if begin.elapsed() > BUDGET {
-                    break;
-                }
-            }
-        }
         for done in done.iter() {
             if let Done::Ended(Ended { def, nanos, .. }) = done {
                 self.pace(*def).note(*nanos);
@@ -217,6 +206,24 @@ impl Compute for Pool {
 
     fn has_done(&self) -> bool {
         !self.short.is_empty() || !self.shared.done.is_empty()
+    }
+
+    fn has_short(&self) -> bool {
+        !self.short.is_empty()
+    }
+
+    fn run_short(&mut self, done: &mut Vec<Done>) {
+        for _ in 0..SHORT_AT_ONCE {
+            let Some(job) = self.short.pop_front() else { return };
+            let ended = job.run(&self.shared.place);
+            let (def, nanos) = (ended.def, ended.nanos);
+            done.push(Done::Ended(ended));
+            self.pace(def).note(nanos);
+            if nanos >= LONG {
+                // not what was expected: the threads compute the rest beside one another
+                std::mem::take(&mut self.short).into_iter().for_each(|job| self.enqueue(job));
+            }
+        }
     }
 }
 

@@ -64,6 +64,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
                 head.act(&mut self.node, &mut self.links)?;
             }
             self.node.start(&mut self.links)?;
+            moved |= self.node.run_short(&mut self.links)?;
         }
         self.send_reports()?;
         moved |= self.leave()?;

@@ -25,9 +25,11 @@ impl Scheduler {
                 if unfinished {
                     *pending.entry(input).or_default() += 1;
                 }
-                if matches!(record.state, State::Blocked { .. })
-                    && !self.tasks.get(input).is_some_and(|input| input.has_result())
-                {
+                let open = self
+                    .tasks
+                    .get(input)
+                    .is_some_and(|input| !input.has_result() && !matches!(input.state, State::Failed(_)));
+                if matches!(record.state, State::Blocked { .. } | State::Assigned { .. }) && open {
                     waiting.entry(input).or_default().push(task);
                 }
             }
@@ -48,7 +50,7 @@ impl Scheduler {
             let mut is: Vec<TaskId> = record.waiting.iter().collect();
             is.retain(|&consumer| {
                 let consumer = self.tasks.get(consumer).map(|consumer| &consumer.state);
-                matches!(consumer, Some(State::Blocked { .. }))
+                matches!(consumer, Some(State::Blocked { .. } | State::Assigned { .. }))
             });
             is.sort_unstable();
             let mut should = waiting.remove(&task).unwrap_or_default();
@@ -83,6 +85,9 @@ impl Scheduler {
             State::Blocked { missing: noted } if *noted as usize != missing || missing == 0 => {
                 Err(format!("{task:?}: {noted} inputs noted as missing, {missing} are"))
             }
+            State::Assigned { missing: noted, .. } if *noted as usize != missing => {
+                Err(format!("{task:?}: {noted} inputs noted as missing, {missing} are"))
+            }
             State::Ready if missing > 0 => Err(format!("{task:?} is ready, but misses {missing} inputs")),
             State::Stored(copies) if copies.holders.is_empty() => Err(format!("{task:?} is stored nowhere")),
             State::Inline(_) | State::Stored(_) if record.is_unneeded() => {
@@ -102,22 +107,23 @@ impl Scheduler {
     fn check_workers(&self) -> Result<(), String> {
         let mut total = 0;
         for (rank, worker) in self.workers.iter() {
-            let (mut assigned, mut load, mut stored) = (0u32, 0u64, 0u64);
+            let (mut assigned, mut ahead, mut load, mut stored) = (0u32, 0u32, [0u64; 2], 0u64);
             for (_, record) in self.tasks.iter() {
                 match &record.state {
-                    State::Assigned { rank: at, cost } if *at == rank => {
+                    State::Assigned { rank: at, cost, missing } if *at == rank => {
                         assigned += 1;
-                        load += u64::from(*cost);
+                        ahead += u32::from(*missing > 0);
+                        load[usize::from(*missing > 0)] += u64::from(*cost);
                     }
                     State::Stored(copies) if copies.holders.contains(rank) => stored += copies.nbytes,
                     _ => {}
                 }
             }
-            let is = (worker.assigned, worker.load, worker.stored);
-            if is != (assigned, load, stored) {
+            let is = (worker.assigned, worker.ahead, [worker.load, worker.ahead_load], worker.stored);
+            let should = (assigned, ahead, load, stored);
+            if is != should {
                 return Err(format!(
-                    "rank {rank}: (assigned, load, stored) is {is:?}, should be {:?}",
-                    (assigned, load, stored)
+                    "rank {rank}: (assigned, ahead, loads, stored) is {is:?}, should be {should:?}"
                 ));
             }
             if !worker.alive && (assigned > 0 || stored > 0) {

@@ -20,6 +20,11 @@ pub enum Few {
 const _: () = assert!(size_of::<Few>() == 16);
 
 impl Few {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Few::None)
+    }
+
     /// Puts one in.
     pub fn push(&mut self, task: TaskId) {
         match self {

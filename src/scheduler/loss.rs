@@ -58,9 +58,9 @@ impl Scheduler {
         for task in all {
             let Some(record) = self.tasks.get_mut(task) else { continue };
             match &mut record.state {
-                &mut State::Assigned { rank, cost } if rank == lost => {
+                &mut State::Assigned { rank, cost, missing } if rank == lost => {
                     record.state = State::Ready;
-                    self.workers.remove(lost, cost);
+                    self.workers.remove(lost, cost, missing > 0);
                 }
                 State::Stored(copies) => {
                     copies.holders.remove(lost);
@@ -111,10 +111,46 @@ impl Scheduler {
             }
         }
         for task in all {
-            let waits = |record: &super::Task| matches!(record.state, State::Ready | State::Blocked { .. });
-            if self.tasks.get(task).is_some_and(waits) {
-                self.requeue(task, out);
+            self.rewire(task, out);
+        }
+    }
+
+    /// Makes the inputs that a task misses know of it, and puts it where it belongs: blocked, ready, failed, or where it
+    /// was sent.
+    fn rewire(&mut self, task: TaskId, out: &mut Vec<Action>) {
+        let Some(record) = self.tasks.get(task) else { return };
+        let state = record.state.clone();
+        if !matches!(state, State::Ready | State::Blocked { .. } | State::Assigned { .. }) {
+            return;
+        }
+        let inputs = record.inputs.clone();
+        let (mut missing, mut cause) = (0, None);
+        for input in inputs {
+            let Some(record) = self.tasks.get_mut(input) else { continue };
+            match &record.state {
+                State::Inline(_) | State::Stored(_) => continue,
+                State::Failed(error) => cause = cause.or_else(|| Some(error.clone())),
+                _ => record.waiting.push(task),
             }
+            missing += 1;
+        }
+        if let State::Assigned { rank, cost, missing: noted } = state {
+            if (noted > 0) != (missing > 0) {
+                self.workers.set_ahead(rank, cost, missing > 0);
+            }
+            if let Some(record) = self.tasks.get_mut(task) {
+                record.state = State::Assigned { rank, cost, missing };
+            }
+            return; // if an input has failed, its rank gives it back
+        }
+        if missing == 0 {
+            return self.make_ready(task);
+        }
+        if let Some(record) = self.tasks.get_mut(task) {
+            record.state = State::Blocked { missing };
+        }
+        if let Some(cause) = cause {
+            self.fail(task, cause, out);
         }
     }
 

@@ -21,6 +21,7 @@
 //!   cannot be lost, so it lets go of its inputs as soon as it is done; in return, that result is kept, since it has no
 //!   recipe any more.
 
+mod ahead;
 mod check;
 mod event;
 mod family;
@@ -40,7 +41,7 @@ pub use event::{Action, DefOptions, Event, NewTask, Outcome, RankInfo, Status};
 pub use task::{State, Task};
 
 use crate::error::ProtocolError;
-use crate::ids::{DefId, TaskId};
+use crate::ids::{DefId, Rank, TaskId};
 use crate::protocol::{Definition, Layout, Report};
 use family::Families;
 use ready::Ready;
@@ -73,6 +74,8 @@ pub struct Scheduler {
     defs: Vec<Def>,
     workers: Workers,
     ready: Ready,
+    /// Ranks that may have room for tasks that wait for it; empty between two turns, for its memory.
+    changed: Vec<Rank>,
 }
 
 impl Scheduler {
@@ -84,6 +87,7 @@ impl Scheduler {
             defs: Vec::new(),
             workers: Workers::new(ranks),
             ready: Ready::default(),
+            changed: Vec::new(),
         }
     }
 
@@ -106,6 +110,12 @@ impl Scheduler {
             Event::From(rank, report) => {
                 if !self.workers.get(rank).is_some_and(|worker| worker.alive) {
                     return Ok(()); // a message that was under way when its sender died
+                }
+                if matches!(
+                    report,
+                    Report::Finished { .. } | Report::Failed { .. } | Report::Retracted { .. }
+                ) {
+                    self.workers.note_unseen(rank);
                 }
                 match report {
                     Report::Finished { task, attempt, nanos, output } => {

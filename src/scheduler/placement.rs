@@ -22,6 +22,7 @@ impl Scheduler {
     /// To be called once per turn, after all facts of the turn.
     pub fn place(&mut self, out: &mut Vec<Action>) {
         self.place_pinned(out);
+        let mut changed = std::mem::take(&mut self.changed);
         if self.workers.computing() == 0 {
             self.fail_ready(out);
         }
@@ -33,8 +34,15 @@ impl Scheduler {
                 }
                 Next::Family(first) => self.place_family(first, place, rank, out),
             }
-            self.workers.refresh(|_| ());
+            self.workers.refresh(|rank| changed.push(rank));
         }
+        changed.sort_unstable();
+        changed.dedup();
+        for rank in changed.drain(..) {
+            self.place_followers(rank, out);
+        }
+        self.changed = changed;
+        self.workers.refresh(|_| ());
         self.rebalance(out);
     }
 
@@ -52,10 +60,10 @@ impl Scheduler {
     }
 
     fn place_pinned(&mut self, out: &mut Vec<Action>) {
-        let mut changed = Vec::new();
+        let mut changed = std::mem::take(&mut self.changed);
         self.workers.refresh(|rank| changed.push(rank));
         changed.sort_unstable();
-        for rank in changed {
+        for &rank in &changed {
             while let Some(worker) = self.workers.get_mut(rank)
                 && worker.room(1) > 0
                 && let Some(task) = worker.pinned.pop_front()
@@ -65,7 +73,8 @@ impl Scheduler {
                 }
             }
         }
-        self.workers.refresh(|_| ());
+        self.changed = changed;
+        self.workers.refresh(|rank| self.changed.push(rank));
     }
 
     fn place_task(&mut self, task: TaskId, least: Rank, out: &mut Vec<Action>) {
@@ -138,11 +147,17 @@ impl Scheduler {
         let def = record.def;
         let (cost, pinned) =
             self.defs.get(def.index()).map_or((0, false), |def| (def.cost(), def.options.on.is_some()));
-        record.state = State::Assigned { rank, cost };
+        let missing = if let State::Blocked { missing } = record.state { missing } else { 0 };
+        record.state = State::Assigned { rank, cost, missing };
         record.attempt = record.attempt.wrapping_add(1);
         record.given_back = false;
-        self.workers.add(rank, cost, pinned);
+        let waiting = !record.waiting.is_empty();
+        self.workers.add(rank, cost, pinned, missing > 0);
         self.define(def, rank, out);
+        self.tell_seen(rank, out);
+        if waiting {
+            self.note_followers(task);
+        }
         let Some(record) = self.tasks.get(task) else { return };
         let mut inputs =
             record.inputs.iter().map(|&input| Input { task: input, source: self.source(input, rank) });
@@ -177,6 +192,7 @@ impl Scheduler {
                 nbytes: copies.nbytes,
                 layout: (*copies.layout).clone(),
             },
+            Some(State::Assigned { rank: at, .. }) if *at == rank => Source::Soon,
             _ => Source::Here,
         }
     }
@@ -205,12 +221,13 @@ impl Scheduler {
         }
         for k in index..index + count {
             let mut record = Self::instance(def, k);
-            record.state = State::Assigned { rank, cost };
+            record.state = State::Assigned { rank, cost, missing: 0 };
             record.attempt = 1;
             self.tasks.insert(TaskId(first.0 + k), record);
-            self.workers.add(rank, cost, false);
+            self.workers.add(rank, cost, false, false);
         }
         self.define(def, rank, out);
+        self.tell_seen(rank, out);
         let count = count as u32;
         out.push(Action::Send(rank, Order::RunRange { def, first: TaskId(first.0 + index), index, count }));
     }
@@ -222,7 +239,7 @@ impl Scheduler {
         let Some(busiest) = self.workers.busiest() else { return };
         let Some(worker) = self.workers.get(busiest) else { return };
         if worker.load / u64::from(worker.slots.max(1)) >= RETRACT_MIN {
-            let count = (worker.assigned - worker.slots).div_ceil(2);
+            let count = worker.active().saturating_sub(worker.slots).div_ceil(2);
             self.workers.retract(busiest);
             out.push(Action::Send(busiest, Order::Retract { count }));
         }

@@ -23,6 +23,8 @@ pub enum State {
         rank: Rank,
         /// What it was expected to cost there when it was sent, in nanoseconds.
         cost: u32,
+        /// Inputs without a result: it was sent ahead of them, or they were lost since.
+        missing: u32,
     },
     /// Has a result, small enough to be kept here.
     Inline(Blob),

@@ -60,6 +60,8 @@ impl Scheduler {
             self.fail(new.task, cause, out);
         } else if missing == 0 {
             self.ready.push(options.priority, depth, new.task);
+        } else {
+            self.note_follower(new.task);
         }
         Ok(())
     }
@@ -85,7 +87,7 @@ impl Scheduler {
         output: Output,
         out: &mut Vec<Action>,
     ) -> Result<(), ProtocolError> {
-        let Some(def) = self.unassign(rank, task, attempt) else {
+        let Some((def, _)) = self.unassign(rank, task, attempt) else {
             // a late report of an attempt that no longer counts
             if matches!(output, Output::Stored { .. }) && !self.holds(rank, task) {
                 out.push(Action::Send(rank, Order::Release { task }));
@@ -130,12 +132,12 @@ impl Scheduler {
         mut error: TaskError,
         out: &mut Vec<Action>,
     ) -> Result<(), ProtocolError> {
-        let Some(def) = self.unassign(rank, task, attempt) else { return Ok(()) };
+        let Some((def, missing)) = self.unassign(rank, task, attempt) else { return Ok(()) };
         let options = self.def(def)?.options;
         let Some(record) = self.tasks.get_mut(task) else { return Ok(()) };
         if record.failures < options.retries && !record.is_unneeded() {
             record.failures += 1;
-            self.requeue(task, out);
+            self.requeue(task, missing, out);
         } else {
             if let Some(record) = self.tasks.get(task) {
                 error.task = self.key_text(record);
@@ -191,14 +193,14 @@ impl Scheduler {
         attempt: Attempt,
         out: &mut Vec<Action>,
     ) -> Result<(), ProtocolError> {
-        let Some(def) = self.unassign(rank, task, attempt) else { return Ok(()) };
+        let Some((def, missing)) = self.unassign(rank, task, attempt) else { return Ok(()) };
         if self.def(def)?.options.on.is_none() {
             self.workers.given_back(rank);
         }
         if let Some(record) = self.tasks.get_mut(task) {
             record.attempt = record.attempt.wrapping_sub(1); // it has not started
             record.given_back = true;
-            self.requeue(task, out);
+            self.requeue(task, missing, out);
             self.release_if_unneeded(task, out);
         }
         Ok(())
@@ -279,17 +281,17 @@ impl Scheduler {
         out.push(Action::Resolve(task, outcome));
     }
 
-    /// Takes `task` off `rank`, if that very attempt is assigned there.
-    fn unassign(&mut self, rank: Rank, task: TaskId, attempt: Attempt) -> Option<DefId> {
+    /// Takes `task` off `rank`, if that very attempt is assigned there; with its definition, how many inputs it misses.
+    fn unassign(&mut self, rank: Rank, task: TaskId, attempt: Attempt) -> Option<(DefId, u32)> {
         let record = self.tasks.get_mut(task)?;
-        let State::Assigned { rank: at, cost } = record.state else { return None };
+        let State::Assigned { rank: at, cost, missing } = record.state else { return None };
         if at != rank || record.attempt != attempt {
             return None;
         }
         let def = record.def;
         record.state = State::Ready;
-        self.workers.remove(rank, cost);
-        Some(def)
+        self.workers.remove(rank, cost, missing > 0);
+        Some((def, missing))
     }
 
     /// Whether `task` can be an input: what has been let go of is not made again for a newcomer.

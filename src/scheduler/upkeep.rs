@@ -36,14 +36,31 @@ impl Scheduler {
     /// Tells a blocked task that one of its inputs is there.
     pub(super) fn input_arrived(&mut self, consumer: TaskId) {
         let Some(record) = self.tasks.get_mut(consumer) else { return };
-        let State::Blocked { missing } = &mut record.state else { return };
-        *missing -= 1;
-        if *missing == 0 {
-            record.state = State::Ready;
-            let (def, depth) = (record.def, record.depth);
-            let priority = self.defs.get(def.index()).map_or(0, |def| def.options.priority);
-            self.ready.push(priority, depth, consumer);
+        match &mut record.state {
+            State::Blocked { missing } => {
+                *missing -= 1;
+                if *missing == 0 {
+                    self.make_ready(consumer);
+                }
+            }
+            State::Assigned { rank, cost, missing } if *missing > 0 => {
+                *missing -= 1;
+                if *missing == 0 {
+                    let (rank, cost) = (*rank, *cost);
+                    self.workers.set_ahead(rank, cost, false);
+                }
+            }
+            _ => {}
         }
+    }
+
+    /// Queues a task that misses no input.
+    pub(super) fn make_ready(&mut self, task: TaskId) {
+        let Some(record) = self.tasks.get_mut(task) else { return };
+        record.state = State::Ready;
+        let (def, depth) = (record.def, record.depth);
+        let priority = self.defs.get(def.index()).map_or(0, |def| def.options.priority);
+        self.ready.push(priority, depth, task);
     }
 
     /// A use of `input` is over; with `forever` its consumer will not ask for it again even after a loss.
@@ -54,29 +71,22 @@ impl Scheduler {
         self.release_if_unneeded(input, out);
     }
 
-    /// Puts a task that is on no rank back where it belongs: blocked, ready or failed.
-    pub(super) fn requeue(&mut self, task: TaskId, out: &mut Vec<Action>) {
-        let Some(record) = self.tasks.get(task) else { return };
-        let (inputs, def, depth) = (record.inputs.clone(), record.def, record.depth);
-        let (mut missing, mut cause) = (0, None);
-        for input in inputs {
-            let Some(record) = self.tasks.get_mut(input) else { continue };
-            match &record.state {
-                State::Inline(_) | State::Stored(_) => {}
-                State::Failed(error) => cause = cause.or_else(|| Some(error.clone())),
-                _ => {
-                    record.waiting.push(task);
-                    missing += 1;
-                }
-            }
-        }
+    /// Puts a task that was on a rank, and missed so many inputs, back where it belongs: blocked, ready or failed.
+    ///
+    /// The inputs that it misses tell it when they are there: they know of it since it was submitted.
+    pub(super) fn requeue(&mut self, task: TaskId, missing: u32, out: &mut Vec<Action>) {
         let Some(record) = self.tasks.get_mut(task) else { return };
-        record.state = if missing == 0 { State::Ready } else { State::Blocked { missing } };
-        if let Some(cause) = cause {
-            self.fail(task, cause, out);
-        } else if missing == 0 {
-            let priority = self.defs.get(def.index()).map_or(0, |def| def.options.priority);
-            self.ready.push(priority, depth, task);
+        if missing == 0 {
+            return self.make_ready(task);
+        }
+        record.state = State::Blocked { missing };
+        let failed = |input: &TaskId| match self.tasks.get(*input).map(|input| &input.state) {
+            Some(State::Failed(cause)) => Some(cause.clone()),
+            _ => None,
+        };
+        match self.tasks.get(task).and_then(|record| record.inputs.iter().find_map(failed)) {
+            Some(cause) => self.fail(task, cause, out),
+            None => self.note_follower(task),
         }
     }
 

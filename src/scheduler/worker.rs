@@ -24,8 +24,12 @@ pub struct Worker {
     pub alive: bool,
     /// Tasks sent and not finished.
     pub assigned: u32,
-    /// What they are expected to cost together, in nanoseconds.
+    /// Those of them that miss inputs: they were sent ahead of tasks before them on the same rank, and use no slot yet.
+    pub ahead: u32,
+    /// What the others are expected to cost together, in nanoseconds.
     pub load: u64,
+    /// The same of those that miss inputs.
+    pub ahead_load: u64,
     /// Bytes of results that it holds.
     pub stored: u64,
     /// A `Retract` is under way; with it, whether it has brought a task that may run elsewhere.
@@ -34,6 +38,10 @@ pub struct Worker {
     barren: bool,
     /// Tasks that may run nowhere else and wait for room.
     pub pinned: VecDeque<TaskId>,
+    /// Blocked tasks whose missing inputs were all to be made here when they were noted.
+    pub followers: VecDeque<TaskId>,
+    /// Ended or returned tasks that it was not told of to be noted.
+    pub unseen: u32,
     /// A bit for each definition that it has been told.
     known: SmallVec<[u64; 2]>,
     /// It is among the ranks whose place in the indexes may have changed.
@@ -45,7 +53,12 @@ pub struct Worker {
 impl Worker {
     /// When a task given to it now would start, in nanoseconds from now.
     pub fn expected_start(&self) -> u64 {
-        if self.assigned < self.slots { 0 } else { self.load / u64::from(self.slots.max(1)) }
+        if self.active() < self.slots { 0 } else { self.load / u64::from(self.slots.max(1)) }
+    }
+
+    /// Tasks that could run there now.
+    pub fn active(&self) -> u32 {
+        self.assigned - self.ahead
     }
 
     /// How many more tasks that cost `cost` nanoseconds each it may get: its slots, one more, and what short tasks
@@ -54,16 +67,26 @@ impl Worker {
         if !self.alive || self.slots == 0 {
             return 0;
         }
-        let sure = (self.slots + 1).saturating_sub(self.assigned);
-        let time = (HORIZON * u64::from(self.slots)).saturating_sub(self.load);
+        (self.slots + 1).saturating_sub(self.active()).max(self.short_room(cost, self.load))
+    }
+
+    /// How many more tasks it may get ahead of their inputs: one for each slot, and what short tasks it can queue.
+    pub fn room_ahead(&self, cost: u32) -> u32 {
+        if !self.alive || self.slots == 0 {
+            return 0;
+        }
+        self.slots.saturating_sub(self.ahead).max(self.short_room(cost, self.load + self.ahead_load))
+    }
+
+    fn short_room(&self, cost: u32, load: u64) -> u32 {
+        let time = (HORIZON * u64::from(self.slots)).saturating_sub(load);
         let most = (self.slots + BACKLOG_MAX).saturating_sub(self.assigned);
-        let by_time = u32::try_from(time / u64::from(cost.max(1))).unwrap_or(u32::MAX).min(most);
-        sure.max(by_time)
+        u32::try_from(time / u64::from(cost.max(1))).unwrap_or(u32::MAX).min(most)
     }
 
     fn has_room(&self) -> bool {
         let queued = self.load < HORIZON * u64::from(self.slots) && self.assigned < self.slots + BACKLOG_MAX;
-        self.computes() && (self.assigned <= self.slots || queued)
+        self.computes() && (self.active() <= self.slots || queued)
     }
 
     /// Whether it computes anything, now and later.
@@ -74,6 +97,10 @@ impl Worker {
     /// Whether a task may be queued there because of its inputs, although others would come first.
     pub fn may_queue(&self) -> bool {
         self.computes() && self.assigned < self.slots + BACKLOG_MAX
+    }
+
+    fn load_of(&mut self, ahead: bool) -> &mut u64 {
+        if ahead { &mut self.ahead_load } else { &mut self.load }
     }
 
     /// Whether its results leave no room for more roots.
@@ -108,11 +135,15 @@ impl Workers {
                 memory_limit: info.memory_limit,
                 alive: true,
                 assigned: 0,
+                ahead: 0,
                 load: 0,
+                ahead_load: 0,
                 stored: 0,
                 retracting: None,
                 barren: false,
                 pinned: VecDeque::new(),
+                followers: VecDeque::new(),
+                unseen: 0,
                 known: SmallVec::new(),
                 dirty: true,
                 unsorted: true,
@@ -196,41 +227,56 @@ impl Workers {
         worker.alive = false;
         worker.stored = 0;
         worker.retracting = None;
+        worker.followers = VecDeque::new();
         let pinned = std::mem::take(&mut worker.pinned);
         self.computing -= u64::from(computed);
         pinned
     }
 
-    /// Counts a task of `cost` nanoseconds as sent to `rank`; `pinned` if it may run nowhere else.
-    pub fn add(&mut self, rank: Rank, cost: u32, pinned: bool) {
+    /// Counts a task of `cost` nanoseconds as sent to `rank`; `pinned` if it may run nowhere else, `ahead` if it misses
+    /// inputs.
+    pub fn add(&mut self, rank: Rank, cost: u32, pinned: bool, ahead: bool) {
         if let Some(worker) = self.get_mut(rank) {
             worker.assigned += 1;
-            worker.barren &= pinned; // one more that cannot be given away changes nothing
-            worker.load += u64::from(cost);
+            // one more that cannot be given away changes nothing
+            worker.barren &= pinned || ahead;
+            worker.ahead += u32::from(ahead);
+            *worker.load_of(ahead) += u64::from(cost);
             self.assigned += 1;
         }
     }
 
-    /// Counts a task of `cost` nanoseconds as gone from `rank`.
-    pub fn remove(&mut self, rank: Rank, cost: u32) {
+    /// Counts a task of `cost` nanoseconds as gone from `rank`; `ahead` if it missed inputs.
+    pub fn remove(&mut self, rank: Rank, cost: u32, ahead: bool) {
         if let Some(worker) = self.get_mut(rank) {
             worker.assigned -= 1;
             worker.barren = false;
-            worker.load -= u64::from(cost);
+            worker.ahead -= u32::from(ahead);
+            *worker.load_of(ahead) -= u64::from(cost);
             self.assigned -= 1;
         }
     }
 
-    /// Brings the indexes up to date; calls `with` for each rank that has changed and has pinned tasks.
+    /// Counts a task of `cost` nanoseconds on `rank` as one that misses inputs, or does no longer.
+    pub fn set_ahead(&mut self, rank: Rank, cost: u32, ahead: bool) {
+        if let Some(worker) = self.get_mut(rank) {
+            *worker.load_of(!ahead) -= u64::from(cost);
+            *worker.load_of(ahead) += u64::from(cost);
+            worker.ahead = if ahead { worker.ahead + 1 } else { worker.ahead - 1 };
+            worker.barren &= ahead;
+        }
+    }
+
+    /// Brings the indexes up to date; calls `with` for each rank that has changed and has tasks that wait for its room.
     pub fn refresh(&mut self, mut with: impl FnMut(Rank)) {
         while let Some(rank) = self.dirty.pop() {
             let worker = &mut self.ranks[rank.index()];
             worker.dirty = false;
-            if !worker.pinned.is_empty() {
+            if !worker.pinned.is_empty() || !worker.followers.is_empty() {
                 with(rank);
             }
             let key = worker.has_room().then(|| {
-                let per_slot = u64::from(worker.assigned) * 64 / u64::from(worker.slots);
+                let per_slot = u64::from(worker.active()) * 64 / u64::from(worker.slots);
                 key(worker.expected_start(), per_slot, rank)
             });
             let full = worker.is_full();
@@ -254,7 +300,7 @@ impl Workers {
     pub fn idle(&self) -> Option<Rank> {
         let rank = self.least_loaded(false)?;
         let worker = &self.ranks[rank.index()];
-        (worker.assigned < worker.slots).then_some(rank)
+        (worker.active() < worker.slots).then_some(rank)
     }
 
     /// The rank with the most work queued beyond its slots, apart from those that are asked already, or in vain.
@@ -262,11 +308,23 @@ impl Workers {
         while let Some(rank) = self.unsorted.pop() {
             let worker = &mut self.ranks[rank.index()];
             worker.unsorted = false;
-            let queued = worker.alive && worker.assigned > worker.slots;
+            let queued = worker.alive && worker.active() > worker.slots;
             let queued = queued && worker.retracting.is_none() && !worker.barren;
             self.busy.set(rank, queued.then(|| key(u64::MAX - worker.load, 0, Rank(!rank.0))));
         }
         self.busy.first().map(|key| Rank(!rank_of(key).0))
+    }
+
+    /// Counts one more task of `rank` that has ended or was given back.
+    pub fn note_unseen(&mut self, rank: Rank) {
+        if let Some(worker) = self.ranks.get_mut(rank.index()) {
+            worker.unseen += 1;
+        }
+    }
+
+    /// How many tasks of `rank` have ended or were given back since the last call.
+    pub fn take_unseen(&mut self, rank: Rank) -> u32 {
+        self.ranks.get_mut(rank.index()).map_or(0, |worker| std::mem::take(&mut worker.unseen))
     }
 
     /// Notes that `rank` is told the definition `def`; false if it was before.

@@ -2,6 +2,7 @@
 
 use super::Worker;
 use crate::ids::TaskId;
+use crate::protocol::Source;
 use std::collections::BTreeMap;
 
 impl Worker {
@@ -18,10 +19,22 @@ impl Worker {
         }
         for (task, waiting) in &self.waiting {
             let coming = |input: &&TaskId| self.held.get(*input).is_some_and(|held| held.coming.is_some());
-            let missing = Self::stored_inputs(&waiting.run).iter().filter(coming).count();
+            let soon = waiting.run.inputs.iter().filter(|input| input.source == Source::Soon);
+            let mut missing = Self::stored_inputs(&waiting.run).iter().filter(coming).count();
+            for input in soon {
+                missing += 1;
+                if !self.followers.get(&input.task).is_some_and(|followers| followers.contains(task)) {
+                    return Err(format!("{task:?} is to follow {:?}, but does not", input.task));
+                }
+            }
             if waiting.missing as usize != missing || missing == 0 {
                 return Err(format!("{task:?}: {} inputs noted as missing, {missing} are", waiting.missing));
             }
+        }
+        if let Some((task, _)) = self.followers.iter().find(|(_, followers)| {
+            followers.is_empty() || followers.iter().any(|follower| !self.waiting.contains_key(follower))
+        }) {
+            return Err(format!("{task:?} is followed by what is not here"));
         }
         for (task, held) in &self.held {
             let should = users.remove(task).unwrap_or(0);

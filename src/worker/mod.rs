@@ -10,11 +10,16 @@
 //! Rank 0 keeps a result at its holder until the tasks that use it have ended or been given back. So a task is given
 //! back only when its fetches are over: then no holder is ever asked for what it was told to release.
 //!
+//! A task may be sent ahead of its inputs (`Source::Soon`): it waits here for the tasks that make them, and starts without
+//! asking rank 0. When one of these fails or is given back, what follows it is given back too. Rank 0 may take a task to be
+//! here that has just ended: until it says (`Seen`) that it knows, the last results are remembered.
+//!
 //! Like the scheduler it knows no clock, no thread and no network. A task without inputs from the store costs no
 //! table look-up. A result that is released while a task here still uses it goes when that task has ended.
 
 mod check;
 mod event;
+mod follow;
 #[cfg(test)]
 mod tests;
 mod transitions;
@@ -23,7 +28,7 @@ pub use event::{Action, Event};
 
 use crate::error::ProtocolError;
 use crate::ids::{IdMap, Rank, TaskId};
-use crate::protocol::{Order, RunTask};
+use crate::protocol::{Blob, Order, RunTask};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 
@@ -46,6 +51,17 @@ struct Held {
     brought: bool,
     /// To be dropped after its last use.
     released: bool,
+}
+
+/// What has become of a task, as reported to rank 0.
+#[derive(Debug, Clone)]
+enum Gone {
+    /// It has this result, which is kept at rank 0.
+    Inline(Blob),
+    /// It has a result, which is here.
+    Stored,
+    /// It has failed, or was given back.
+    Without,
 }
 
 #[derive(Debug)]
@@ -72,6 +88,11 @@ pub struct Worker {
     in_use: IdMap<TaskId, SmallVec<[TaskId; 4]>>,
     /// Results.
     held: IdMap<TaskId, Held>,
+    /// Tasks that were sent ahead of an input, by the task here that makes it; each once.
+    followers: IdMap<TaskId, SmallVec<[TaskId; 2]>>,
+    /// Tasks that have ended or were given back, oldest first, of which rank 0 has not been seen to know: it may take
+    /// them to be still here.
+    unseen: VecDeque<(TaskId, Gone)>,
     /// A task whose inputs have not all been told yet.
     receiving: Option<RunTask>,
     /// Ranks that have died.
@@ -89,6 +110,8 @@ impl Worker {
             waiting: IdMap::default(),
             in_use: IdMap::default(),
             held: IdMap::default(),
+            followers: IdMap::default(),
+            unseen: VecDeque::new(),
             receiving: None,
             dead: SmallVec::new(),
         }
@@ -123,6 +146,10 @@ impl Worker {
             Order::Retract { count } => self.on_retract(count, out),
             Order::Release { task } => self.on_release(task, out),
             Order::Lost { rank } => self.on_lost(rank, out),
+            Order::Seen { count } => {
+                let count = (count as usize).min(self.unseen.len());
+                self.unseen.drain(..count);
+            }
             Order::Shutdown | Order::Leave => {}
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Transitions, each named after the fact that causes it.
 
 use super::event::Action;
-use super::{Held, Waiting, Worker};
+use super::{Gone, Held, Waiting, Worker};
 use crate::error::{ProtocolError, TaskError};
 use crate::ids::{Attempt, DefId, Rank, TaskId};
 use crate::protocol::{Input, Layout, Output, Report, RunTask, Source, index_argument};
@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 impl Worker {
     /// The inputs of a task that are in the store, not in the message.
     pub(super) fn stored_inputs(run: &RunTask) -> SmallVec<[TaskId; 4]> {
-        let stored = |input: &&Input| !matches!(input.source, Source::Inline(_));
+        let stored = |input: &&Input| matches!(input.source, Source::Here | Source::At { .. });
         run.inputs.iter().filter(stored).map(|input| input.task).collect()
     }
 
@@ -60,7 +60,12 @@ impl Worker {
         }
     }
 
-    fn admit(&mut self, run: RunTask, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+    fn admit(&mut self, mut run: RunTask, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+        if !self.look_for_soon(&mut run) {
+            self.drop_old_copy(run.task, run.attempt, out);
+            self.report_given_back(&run, out);
+            return Ok(());
+        }
         for input in &run.inputs {
             if input.source == Source::Here && self.held.get(&input.task).is_none_or(|h| h.coming.is_some()) {
                 return Err(ProtocolError(format!(
@@ -83,13 +88,22 @@ impl Worker {
             {
                 self.fetch(input.task, *holder, *nbytes, layout.clone(), out);
             }
-            if !matches!(input.source, Source::Inline(_))
-                && let Some(held) = self.held.get_mut(&input.task)
-            {
-                held.users += 1;
-                if held.coming.is_some() {
-                    held.waiters.push(run.task);
+            match input.source {
+                Source::Inline(_) => {}
+                Source::Soon => {
+                    let followers = self.followers.entry(input.task).or_default();
+                    if followers.last() != Some(&run.task) {
+                        followers.push(run.task);
+                    }
                     missing += 1;
+                }
+                Source::Here | Source::At { .. } => {
+                    let Some(held) = self.held.get_mut(&input.task) else { continue };
+                    held.users += 1;
+                    if held.coming.is_some() {
+                        held.waiters.push(run.task);
+                        missing += 1;
+                    }
                 }
             }
         }
@@ -146,7 +160,7 @@ impl Worker {
             {
                 match waiting.lost {
                     false => self.queue.push_back(waiting.run),
-                    true => self.give_back(&waiting.run, out),
+                    true => self.give_back(waiting.run, out),
                 }
             }
         }
@@ -172,7 +186,12 @@ impl Worker {
         for input in self.in_use.remove(&task).unwrap_or_default() {
             self.unuse(input, out);
         }
-        if matches!(output, Ok(Output::Stored { .. })) {
+        let gone = match &output {
+            Ok(Output::Inline(value)) => Gone::Inline(value.clone()),
+            Ok(Output::Stored { .. }) => Gone::Stored,
+            Err(_) => Gone::Without,
+        };
+        if matches!(gone, Gone::Stored) {
             // where it is made again, a copy of the lost one may lie here, in use: the new one takes its place
             self.held.entry(task).or_default().released = false;
         } else {
@@ -182,6 +201,14 @@ impl Worker {
             Ok(output) => Report::Finished { task, attempt, nanos, output },
             Err(error) => Report::Failed { task, attempt, error },
         }));
+        let followers = if self.followers.is_empty() { None } else { self.followers.remove(&task) };
+        match followers {
+            None => self.unseen.push_back((task, gone)),
+            Some(followers) => {
+                self.unseen.push_back((task, gone.clone()));
+                self.lead(task, &gone, &followers, out);
+            }
+        }
         Ok(())
     }
 
@@ -205,7 +232,7 @@ impl Worker {
     pub(super) fn on_retract(&mut self, count: u32, out: &mut Vec<Action>) {
         for _ in 0..count {
             let Some(run) = self.queue.pop_back() else { break };
-            self.give_back(&run, out);
+            self.give_back(run, out);
         }
         out.push(Action::Report(Report::RetractDone));
     }
@@ -228,42 +255,13 @@ impl Worker {
                 out.push(Action::Report(Report::NotBrought { task }));
             }
             for waiter in held.waiters {
-                self.give_up(waiter, task, out);
+                self.give_up(waiter, out);
             }
         }
-    }
-
-    /// Notes that `input` will not come, once for each time that `task` takes it.
-    fn give_up(&mut self, task: TaskId, input: TaskId, out: &mut Vec<Action>) {
-        let Some(mut waiting) = self.waiting.remove(&task) else { return };
-        waiting.missing -= 1;
-        waiting.lost = true;
-        let inputs = Self::stored_inputs(&waiting.run);
-        let coming = |input| self.held.get(&input).is_some_and(|held| held.coming.is_some());
-        waiting.run.inputs.retain(|other| !matches!(other.source, Source::Inline(_)) && coming(other.task));
-        for other in inputs {
-            if other != input && self.held.get(&other).is_some_and(|held| held.coming.is_none()) {
-                self.unuse(other, out);
-            }
-        }
-        if waiting.missing == 0 {
-            self.give_back(&waiting.run, out);
-        } else {
-            self.waiting.insert(task, waiting);
-        }
-    }
-
-    /// Hands a task that has not started, and waits for nothing, back to rank 0.
-    fn give_back(&mut self, run: &RunTask, out: &mut Vec<Action>) {
-        for input in Self::stored_inputs(run) {
-            self.unuse(input, out);
-        }
-        self.drop_old_copy(run.task, run.attempt, out);
-        out.push(Action::Report(Report::Retracted { task: run.task, attempt: run.attempt }));
     }
 
     /// Lets go of a copy of the lost result of `task`, which was to be made again here and is not, as far as is known.
-    fn drop_old_copy(&mut self, task: TaskId, attempt: Attempt, out: &mut Vec<Action>) {
+    pub(super) fn drop_old_copy(&mut self, task: TaskId, attempt: Attempt, out: &mut Vec<Action>) {
         if attempt > 1
             && let Some(held) = self.held.get_mut(&task)
         {
@@ -272,7 +270,7 @@ impl Worker {
         }
     }
 
-    fn unuse(&mut self, task: TaskId, out: &mut Vec<Action>) {
+    pub(super) fn unuse(&mut self, task: TaskId, out: &mut Vec<Action>) {
         if let Some(held) = self.held.get_mut(&task) {
             held.users -= 1;
             self.drop_if_free(task, out);

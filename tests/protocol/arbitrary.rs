@@ -36,6 +36,7 @@ fn input() -> impl Strategy<Value = Input> {
     let source = prop_oneof![
         blob().prop_map(Source::Inline),
         Just(Source::Here),
+        Just(Source::Soon),
         at.prop_map(|(holder, nbytes, layout)| Source::At { holder, nbytes, layout }),
     ];
     (task(), source).prop_map(|(task, source)| Input { task, source })
@@ -61,6 +62,7 @@ fn any_order() -> impl Strategy<Value = Order> {
         any::<u32>().prop_map(|count| Order::Retract { count }),
         task().prop_map(|task| Order::Release { task }),
         rank().prop_map(|rank| Order::Lost { rank }),
+        any::<u32>().prop_map(|count| Order::Seen { count }),
         Just(Order::Shutdown),
         Just(Order::Leave),
     ]

@@ -57,7 +57,7 @@ mod bytes {
 
     #[test]
     fn version() {
-        assert_eq!(VERSION, 1);
+        assert_eq!(VERSION, 2);
     }
 
     #[test]
@@ -99,14 +99,16 @@ mod bytes {
         let inputs = vec![
             input(1, Source::Inline(Blob::new(b"v"))),
             input(2, Source::Here),
+            input(5, Source::Soon),
             input(3, Source::At { holder: Rank(4), nbytes: 65536, layout: encoded() }),
             input(300, Source::At { holder: Rank(5), nbytes: 24000, layout: bulk() }),
         ];
-        let bytes = "01 07 01 02 01 aa 04 \
+        let bytes = "01 07 01 02 01 aa 05 \
                      01 00 01 76 \
                      02 01 \
-                     03 02 04 fc 00 00 01 00 00 \
-                     fb 2c 01 02 05 fb c0 5d 01 02 09 02 fb e8 03 03 \
+                     05 02 \
+                     03 03 04 fc 00 00 01 00 00 \
+                     fb 2c 01 03 05 fb c0 5d 01 02 09 02 fb e8 03 03 \
                      09";
         order(Order::Run(RunTask { inputs, more: 9, ..run() }), bytes);
     }
@@ -135,8 +137,9 @@ mod bytes {
         order(Order::Retract { count: 251 }, "05 fb fb 00");
         order(Order::Release { task: TaskId(7) }, "06 07");
         order(Order::Lost { rank: Rank(3) }, "07 03");
-        order(Order::Shutdown, "08");
-        order(Order::Leave, "09");
+        order(Order::Seen { count: 1024 }, "08 fb 00 04");
+        order(Order::Shutdown, "09");
+        order(Order::Leave, "0a");
     }
 
     #[test]
@@ -207,7 +210,7 @@ mod frames {
     fn another_kind_closes_the_frame() {
         let mut open = frame(&Order::Shutdown);
         let closed = append(&mut open, &Peer::Fetch { task: TaskId(1), tag: 2 }).unwrap();
-        assert_eq!(closed.map(|frame| hex(&frame)), Some("03 08".into()));
+        assert_eq!(closed.map(|frame| hex(&frame)), Some("03 09".into()));
         assert_eq!(hex(&open), "05 00 01 02");
         let closed = append(&mut open, &Report::Bye).unwrap();
         assert_eq!(
@@ -225,7 +228,7 @@ mod frames {
         assert_eq!(append(&mut open, &Order::Shutdown).unwrap(), None);
         assert_eq!(open.len(), FRAME_MAX);
         let closed = append(&mut open, &Order::Shutdown).unwrap().expect("it is full");
-        assert_eq!((closed.len(), hex(&open)), (FRAME_MAX, "03 08".into()));
+        assert_eq!((closed.len(), hex(&open)), (FRAME_MAX, "03 09".into()));
         assert!(matches!(decode(&closed).unwrap(), Frame::Orders(orders) if orders.len() == 2));
     }
 
@@ -274,7 +277,7 @@ mod damage {
     fn what_is_no_frame_is_an_error() {
         let mut whole = frame(&Order::Run(run()));
         for bytes in
-            [&[][..], &[0], &[6, 1], &[255], &[1], &[2], &[2, 2], &[2, 1, 0], &[3, 10], &[4, 7], &[5, 1]]
+            [&[][..], &[0], &[6, 1], &[255], &[1], &[2], &[2, 2], &[2, 1, 0], &[3, 11], &[4, 7], &[5, 1]]
         {
             assert!(decode(bytes).is_err(), "{bytes:?}");
         }

@@ -47,8 +47,9 @@ fn an_instance_that_is_named_gets_a_record_and_runs_alone() {
     assert_eq!((single.args, single.attempt), (index_argument(2), 1));
     single = env.take_run(1, 14);
     assert_eq!(single.args, index_argument(4));
-    env.sends(1, range(0, 10, 0, 1)).sends(1, range(0, 13, 3, 1)).quiet(); // 11 was cancelled
-    env.finish(1, 14).resolves(14, Outcome::Done).finish(1, 12).place().runs(1, &[20]);
+    env.sends(1, range(0, 10, 0, 1)).sends(1, range(0, 13, 3, 1)); // 11 was cancelled
+    assert_eq!(env.take_run(1, 20).inputs, [soon(12)]);
+    env.quiet().finish(1, 14).resolves(14, Outcome::Done).finish(1, 12).place().quiet();
     env.finish(1, 10).finish(1, 13).finish(1, 20).release(&[10, 12, 13, 14, 20]).records(0);
 }
 

@@ -17,7 +17,8 @@ fn all_that_depends_on_it_fails_with_the_same_cause() {
     for task in 1..=4 {
         env.want(task, task % 2 == 0);
     }
-    env.place().runs(1, &[1, 5]).fail(1, 1, "boom");
+    // t2 and t3 follow t1, and are given back when it has failed; t4 was not sent
+    env.place().runs(1, &[1, 5, 2, 3]).fail(1, 1, "boom").retracted(1, 2).retracted(1, 3);
     let mut told: Vec<(u64, Outcome)> = env.resolved.drain(..).collect();
     told.sort_by_key(|(task, _)| *task);
     let cause = TaskError { task: "f0-0000000000000001".into(), ..error("boom") };
@@ -40,10 +41,11 @@ fn a_failed_task_is_started_again_as_often_as_it_may() {
 #[test]
 fn a_retry_that_works_leaves_no_trace() {
     let mut env = ranks([0, 1]);
-    env.define(retries(1)).stored_at(1, 1, 64).submit_as(1, 2, &[1]).submit(3, &[2]).place().runs(1, &[2]);
-    env.fail(1, 2, "boom").place();
+    env.define(retries(1)).stored_at(1, 1, 64).submit_as(1, 2, &[1]).submit(3, &[2]).place();
+    env.runs(1, &[2, 3]).fail(1, 2, "boom").retracted(1, 3).place();
     assert_eq!(env.take_run(1, 2).inputs, [here(1)]);
-    env.finish(1, 2).place().runs(1, &[3]).finish(1, 3).release(&[1, 2, 3]).releases(1, &[1]).records(0);
+    assert_eq!(env.take_run(1, 3).attempt, 1, "it has not been started");
+    env.finish(1, 2).place().finish(1, 3).release(&[1, 2, 3]).releases(1, &[1]).records(0);
 }
 
 #[test]
@@ -63,7 +65,8 @@ fn what_a_failed_task_has_used_is_released() {
 #[test]
 fn a_failure_stays_known_while_somebody_may_name_it() {
     let mut env = ranks([0, 1]);
-    env.submit(1, &[]).submit(2, &[1]).release(&[1]).place().runs(1, &[1]).fail(1, 1, "boom");
+    env.submit(1, &[]).submit(2, &[1]).release(&[1]).place().runs(1, &[1, 2]).fail(1, 1, "boom");
+    env.is(1, Status::Failed).is(2, Status::Assigned).retracted(1, 2);
     env.is_gone(1).is(2, Status::Failed).want(2, false).resolves_failed(2, "boom").release(&[2]).records(0);
 }
 

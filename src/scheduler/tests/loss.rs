@@ -32,8 +32,9 @@ fn a_result_that_lay_there_alone_is_made_again_only_if_needed() {
     env.stored_at(1, 1, 64).stored_at(1, 2, 64).submit(3, &[2]).place().runs(1, &[3]).finish_stored(1, 3, 64);
     env.release(&[2]).releases(1, &[2]).lost(1).tells_lost(&[0, 2], 1);
     // t1 and t3 are held by futures; t2 is only the way to t3
-    env.place().runs(2, &[1, 2]).finish_stored(2, 2, 64).finish_stored(2, 1, 64).place();
-    assert_eq!(env.take_run(2, 3).inputs, [here(2)]);
+    env.place().runs(2, &[1, 2]);
+    assert_eq!(env.take_run(2, 3).inputs, [soon(2)]);
+    env.finish_stored(2, 2, 64).finish_stored(2, 1, 64).place().quiet();
     env.finish_stored(2, 3, 64).releases(2, &[2]).release(&[1, 3]).releases(2, &[1, 3]).records(0);
 }
 
@@ -72,15 +73,19 @@ fn a_chain_is_made_again_from_the_first_recipe() {
         env.submit(task, &[task - 1, task - 1]).place().runs(1, &[task]).finish_stored(1, task, 64);
         env.release(&[task - 1]).releases(1, &[task - 1]);
     }
-    env.lost(1).tells_lost(&[0, 2], 1);
+    env.lost(1).tells_lost(&[0, 2], 1).place();
+    let mut run = env.take_run(2, 1);
     for task in 1..=4 {
-        env.place();
-        let run = env.take_run(2, task);
-        assert_eq!((run.attempt, run.args), (2, Blob::new(&[task as u8])));
+        assert_eq!((run.attempt, &run.args), (2, &Blob::new(&[task as u8])));
+        if task < 4 {
+            run = env.take_run(2, task + 1);
+            assert_eq!(run.inputs, [soon(task), soon(task)]);
+        }
         env.quiet().finish_stored(2, task, 64);
         if task > 1 {
             env.releases(2, &[task - 1]);
         }
+        env.place();
     }
     env.release(&[4]).releases(2, &[4]).records(0);
 }
@@ -110,10 +115,10 @@ fn a_task_that_could_not_fetch_is_given_back_and_waits_again() {
     env.define(on(2)).stored_at(1, 1, 64).submit_as(1, 2, &[1]).release(&[1]).place().runs(2, &[2]);
     env.lost(1).tells_lost(&[0, 2], 1).retracted(2, 2);
     assert_eq!(*env.state(2), State::Blocked { missing: 1 });
-    env.place().runs(2, &[1]).finish_stored(2, 1, 64).place();
+    env.place().runs(2, &[1]);
     let run = env.take_run(2, 2);
-    assert_eq!((run.inputs, run.attempt), (vec![here(1)], 1));
-    env.finish(2, 2).releases(2, &[1]).release(&[2]).records(0);
+    assert_eq!((run.inputs, run.attempt), (vec![soon(1)], 1));
+    env.finish_stored(2, 1, 64).place().quiet().finish(2, 2).releases(2, &[1]).release(&[2]).records(0);
 }
 
 #[test]
@@ -152,15 +157,16 @@ fn what_can_only_run_there_fails_in_every_state() {
     env.define(on(1)).scatter(9, inline("x"));
     env.submit_as(1, 1, &[]).place().runs(1, &[1]).finish_stored(1, 1, 64); // stored there alone
     env.submit_as(1, 2, &[]).submit_as(1, 3, &[]).place().runs(1, &[2, 3]); // assigned
-    env.submit_as(1, 4, &[9]).submit_as(1, 5, &[2]).place(); // waits for room, waits for an input
+    env.submit_as(1, 4, &[9]).submit_as(1, 5, &[2, 4]).place(); // waits for room, waits for inputs
+    env.submit_as(1, 7, &[2]).place().runs(1, &[7]); // sent ahead
     env.submit(6, &[1]);
-    (1..=6).for_each(|task| _ = env.want(task, false));
+    (1..=7).for_each(|task| _ = env.want(task, false));
     env.resolves(1, Outcome::Done).want(1, false).resolves(1, Outcome::Done);
     env.lost(1).tells_lost(&[0, 2], 1);
-    (1..=6).for_each(|task| _ = env.is(task, Status::Failed));
-    assert_eq!(env.resolved.len(), 5);
+    (1..=7).for_each(|task| _ = env.is(task, Status::Failed));
+    assert_eq!(env.resolved.len(), 6);
     env.resolved.clear();
-    env.place().release(&[1, 2, 3, 4, 5, 6, 9]).records(0);
+    env.place().release(&[1, 2, 3, 4, 5, 6, 7, 9]).records(0);
 }
 
 #[test]
@@ -183,8 +189,8 @@ fn the_last_rank_that_computes_takes_all_with_it() {
 fn an_input_that_fails_when_made_again_fails_its_consumers() {
     let mut env = ranks([0, 1, 1]);
     env.stored_at(1, 1, 64).submit(2, &[1]).place().runs(1, &[2]).finish_stored(1, 2, 64).release(&[1]);
-    env.releases(1, &[1]).lost(1).tells_lost(&[0, 2], 1).want(2, true).place().runs(2, &[1]);
-    env.fail(2, 1, "gone").resolves_failed(2, "gone").release(&[2]).records(0);
+    env.releases(1, &[1]).lost(1).tells_lost(&[0, 2], 1).want(2, true).place().runs(2, &[1, 2]);
+    env.fail(2, 1, "gone").quiet().retracted(2, 2).resolves_failed(2, "gone").release(&[2]).records(0);
 }
 
 #[test]
@@ -192,8 +198,8 @@ fn a_recipe_that_has_failed_meanwhile_fails_what_is_made_again() {
     let mut env = ranks([0, 1, 1, 1]);
     env.define(on(2)).stored_at(1, 1, 64).submit_as(1, 2, &[1]).place().runs(2, &[2]).fetched(2, 1);
     env.finish_stored(2, 2, 64).define(on(3)).submit_as(2, 3, &[1]).place().runs(3, &[3]).retracted(3, 3);
-    env.lost(2).tells_lost(&[0, 1, 3], 2).lost(1).tells_lost(&[0, 3], 1).place().runs(3, &[1]);
-    env.want(2, true).want(3, true).fail(3, 1, "gone").place();
+    env.lost(2).tells_lost(&[0, 1, 3], 2).lost(1).tells_lost(&[0, 3], 1).place();
+    env.runs(3, &[1, 3]).want(2, true).want(3, true).fail(3, 1, "gone").retracted(3, 3).place();
     let mut failed: Vec<u64> = env.resolved.drain(..).map(|(task, _)| task).collect();
     failed.sort_unstable();
     assert_eq!(failed, [2, 3]);

@@ -2,12 +2,12 @@
 
 use super::*;
 
-/// Rank 2 has fetched t1 from rank 1 for t2, but its word comes after rank 1's death.
+/// Rank 2 has fetched t1 from rank 1 for t2, but its word comes after rank 1's death; t9 keeps it busy.
 fn copied_before_the_death() -> Env {
     let mut env = ranks([0, 1, 1, 1]);
     env.define(on(2)).define(on(3));
     env.stored_at(1, 1, 64).submit_as(1, 2, &[1]).place().runs(2, &[2]);
-    env.lost(1).tells_lost(&[0, 2, 3], 1);
+    env.submit_as(1, 9, &[]).place().runs(2, &[9]).lost(1).tells_lost(&[0, 2, 3], 1);
     env
 }
 
@@ -29,7 +29,7 @@ fn a_copy_reported_while_it_is_made_again_there_is_left_to_that_rank() {
     let mut env = copied_before_the_death();
     env.lost(3).tells_lost(&[0, 2], 3).place().runs(2, &[1]).fetched(2, 1).quiet().finish_stored(2, 1, 64);
     assert_eq!(env.holders(1), [2]);
-    env.finish(2, 2).release(&[1]).releases(2, &[1]).release(&[2]).records(0);
+    env.finish(2, 2).finish(2, 9).release(&[1]).releases(2, &[1]).release(&[2, 9]).records(0);
 }
 
 #[test]
@@ -37,7 +37,13 @@ fn a_copy_reported_after_it_was_made_again_counts() {
     let mut env = copied_before_the_death();
     env.place().runs(3, &[1]).finish_stored(3, 1, 64).fetched(2, 1);
     assert_eq!(env.holders(1), [2, 3]);
-    env.finish(2, 2).release(&[1]).releases(3, &[1]).releases(2, &[1]).release(&[2]).records(0);
+    env.finish(2, 2)
+        .finish(2, 9)
+        .release(&[1])
+        .releases(3, &[1])
+        .releases(2, &[1])
+        .release(&[2, 9])
+        .records(0);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! answers is kept per rank until a test takes it, and a test that ends with something not taken fails: so no test
 //! can overlook an order too many.
 
+mod ahead;
 mod family;
 mod faults;
 mod finish;
@@ -34,6 +35,8 @@ struct Env {
     nanos: u32,
     /// Whether `Retract` is noted; where it is not the subject it would only be in the way.
     retracts: bool,
+    /// The same of `Seen`.
+    seen: bool,
 }
 
 /// Ranks 0, 1, … with these slots, memory without end, and the definition 0 without options.
@@ -52,6 +55,7 @@ fn limited<const N: usize>(ranks: [(u32, u64); N]) -> Env {
         defs: 0,
         nanos: 50_000_000,
         retracts: false,
+        seen: false,
     };
     env.define(DefOptions::default());
     env
@@ -119,6 +123,7 @@ impl Env {
                     );
                 }
                 Action::Send(_, Order::Retract { .. }) if !self.retracts => {}
+                Action::Send(_, Order::Seen { .. }) if !self.seen => {}
                 Action::Send(rank, order) => {
                     if let Order::Run(RunTask { def, .. }) | Order::RunRange { def, .. } = &order {
                         assert!(
@@ -219,6 +224,12 @@ impl Env {
     /// From now on what is taken back is noted.
     fn noting_retracts(&mut self) -> &mut Self {
         self.retracts = true;
+        self
+    }
+
+    /// The same of what a rank is told to be known of its tasks.
+    fn noting_seen(&mut self) -> &mut Self {
+        self.seen = true;
         self
     }
 
@@ -351,6 +362,10 @@ impl Drop for Env {
 
 fn here(task: u64) -> Input {
     Input { task: TaskId(task), source: Source::Here }
+}
+
+fn soon(task: u64) -> Input {
+    Input { task: TaskId(task), source: Source::Soon }
 }
 
 fn at(task: u64, holder: u32, nbytes: u64) -> Input {

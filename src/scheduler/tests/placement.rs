@@ -146,13 +146,9 @@ mod memory {
         let mut env = limited([(0, u64::MAX), (2, 100)]);
         env.define(priority(5));
         env.stored_at(1, 1, 101).submit(2, &[1]).release(&[1]).submit(9, &[]).place().runs(1, &[2]);
-        env.quiet()
-            .submit(3, &[1_000].map(|_| 2))
-            .submit_as(1, 4, &[])
-            .scatter(5, inline("x"))
-            .submit(6, &[5]);
-        env.place().runs(1, &[6]).quiet();
-        env.finish(1, 2).releases(1, &[1]).place().runs(1, &[4, 3]);
-        env.finish(1, 6).place().runs(1, &[9]);
+        env.quiet().submit(3, &[2]).submit_as(1, 4, &[]).scatter(5, inline("x")).submit(6, &[5]);
+        env.place().runs(1, &[6, 3]).quiet(); // t3 follows t2
+        env.finish(1, 2).releases(1, &[1]).submit(7, &[5]).place().runs(1, &[4]);
+        env.finish(1, 6).place().runs(1, &[7]).finish(1, 3).place().runs(1, &[9]);
     }
 }

@@ -24,8 +24,9 @@ fn a_task_that_runs_ends_and_its_result_is_dropped() {
 
 #[test]
 fn a_cancelled_consumer_is_not_told_of_its_input() {
-    let mut env = ranks([0, 1]);
-    env.submit(1, &[]).submit(2, &[1]).place().runs(1, &[1]).release(&[2]).finish_stored(1, 1, 64);
+    let mut env = ranks([0, 1, 1]);
+    env.define(on(2)); // so that it does not follow its input
+    env.submit(1, &[]).submit_as(1, 2, &[1]).place().runs(1, &[1]).release(&[2]).finish_stored(1, 1, 64);
     env.place().quiet().release(&[1]).releases(1, &[1]).records(0);
 }
 

@@ -13,13 +13,13 @@ fn a_task_without_inputs_is_ready_and_goes_to_a_rank() {
 
 #[test]
 fn a_blocked_task_is_ready_when_its_last_input_is_done() {
-    let mut env = ranks([0, 2]);
-    env.submit(1, &[]).submit(2, &[]).submit(3, &[1, 2]).place().runs(1, &[1, 2]);
+    let mut env = ranks([0, 1, 1]);
+    env.submit(1, &[]).submit(2, &[]).submit(3, &[1, 2]).place().runs(1, &[1]).runs(2, &[2]);
     assert_eq!(*env.state(3), State::Blocked { missing: 2 });
     env.finish(1, 1).place().quiet();
     assert_eq!(*env.state(3), State::Blocked { missing: 1 });
-    env.finish_stored(1, 2, 64).place();
-    assert_eq!(env.take_run(1, 3).inputs, [by_value(1, "v"), here(2)]);
+    env.finish_stored(2, 2, 64).place();
+    assert_eq!(env.take_run(2, 3).inputs, [by_value(1, "v"), here(2)]);
 }
 
 #[test]
@@ -33,12 +33,13 @@ fn an_input_that_is_done_already_blocks_nothing() {
 
 #[test]
 fn the_same_input_twice_counts_twice() {
-    let mut env = ranks([0, 1]);
-    env.submit(1, &[]).submit(2, &[1, 1]).place().runs(1, &[1]);
+    let mut env = ranks([0, 1, 1]);
+    env.define(on(2)); // so that it does not follow its input
+    env.submit(1, &[]).submit_as(1, 2, &[1, 1]).place().runs(1, &[1]);
     assert_eq!(*env.state(2), State::Blocked { missing: 2 });
     env.finish(1, 1).place();
-    assert_eq!(env.take_run(1, 2).inputs, [by_value(1, "v"), by_value(1, "v")]);
-    env.release(&[1]).finish(1, 2).is_gone(1).release(&[2]).records(0);
+    assert_eq!(env.take_run(2, 2).inputs, [by_value(1, "v"), by_value(1, "v")]);
+    env.release(&[1]).finish(2, 2).is_gone(1).release(&[2]).records(0);
 }
 
 #[test]

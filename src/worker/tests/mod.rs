@@ -1,6 +1,7 @@
 //! A small language for tests of the worker: each verb is one fact, after which every invariant is checked; what the
 //! worker answers is kept until a test takes it, and a test that ends with something not taken fails.
 
+mod follow;
 mod inputs;
 mod loss;
 mod queue;
@@ -30,6 +31,10 @@ fn inline(task: u64) -> Input {
 
 fn here(task: u64) -> Input {
     Input { task: TaskId(task), source: Source::Here }
+}
+
+fn soon(task: u64) -> Input {
+    Input { task: TaskId(task), source: Source::Soon }
 }
 
 fn at(task: u64, holder: u32) -> Input {
