@@ -1,53 +1,33 @@
-//! What all benches share: starting themselves under `mpirun`, measuring, printing.
+//! What the benches share that start themselves under `mpirun`.
 
-use std::process::Command;
+pub mod launch;
+pub mod table;
 
-/// Whether this process was started by `mpirun`; if not, starts itself under `mpirun -n ranks` with `args` and passes
-/// its exit code on.
-pub fn under_mpirun(ranks: usize, args: &[&str]) -> bool {
-    if ["OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"].iter().any(|name| std::env::var_os(name).is_some()) {
-        return true;
+/// Measurements of the same thing.
+#[derive(Debug, Clone, Default)]
+pub struct Rounds(pub Vec<f64>);
+
+impl Rounds {
+    /// Adds a measurement.
+    pub fn push(&mut self, value: f64) {
+        self.0.push(value);
     }
-    let program = std::env::current_exe().expect("the bench's own path");
-    let mut command = Command::new(std::env::var_os("MPIRUN").unwrap_or_else(|| "mpirun".into()));
-    // harmless elsewhere; see DESIGN: root, few cores
-    for name in
-        ["OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "OMPI_MCA_rmaps_base_oversubscribe"]
-    {
-        command.env(name, "1");
+
+    /// The middle one; of an even number the greater of the two, `NaN` of none.
+    pub fn median(&self) -> f64 {
+        let mut values = self.0.clone();
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
     }
-    command.env("OMPI_MCA_hwloc_base_binding_policy", "none").env("OMPI_MCA_mpi_yield_when_idle", "1");
-    let status = command.args(["-n", &ranks.to_string()]).arg(program).args(args).status();
-    let status = status.expect("mpirun can be started");
-    if !status.success() {
-        std::process::exit(status.code().unwrap_or(1));
+
+    /// Each measurement of `self` beside the one of `other` in the same round.
+    pub fn over(&self, other: &Rounds) -> Rounds {
+        Rounds(self.0.iter().zip(&other.0).map(|(own, other)| own / other).collect())
     }
-    false
-}
 
-/// The middle of some measurements.
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-/// A number from `/proc/self/status`, in KiB.
-pub fn status_kib(name: &str) -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|word| word.parse().ok()).unwrap_or(f64::NAN)
-}
-
-/// Processor time that this process has used so far, in seconds.
-pub fn cpu_seconds() -> f64 {
-    let time = |clock| {
-        let time = rustix::time::clock_gettime(clock);
-        time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
-    };
-    time(rustix::time::ClockId::ProcessCPUTime)
-}
-
-/// One line of a table.
-pub fn row(what: &str, value: String, beside: String) {
-    println!("{what:<58} {value:>22}  {beside}");
+    /// The least and the greatest.
+    pub fn range(&self) -> (f64, f64) {
+        let least = self.0.iter().copied().fold(f64::INFINITY, f64::min);
+        (least, self.0.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+    }
 }
