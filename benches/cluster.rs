@@ -10,9 +10,22 @@ mod common;
 mod parts;
 mod raw;
 
-use common::launch::{Part, part};
+use common::launch::{Outcome, cores, job, rank_arguments, words};
 use mpi::Threading;
+use mpi::topology::SimpleCommunicator;
 use parts::{data, footprint, graphs, tasks};
+
+/// One part of the bench, in a job of its own.
+struct Part {
+    /// Chosen by this name on the command line; several parts may share one.
+    name: &'static str,
+    /// Ranks of its job, rank 0 included.
+    ranks: usize,
+    /// It is ended after so many seconds.
+    seconds: u64,
+    /// Runs on every rank.
+    run: fn(&SimpleCommunicator),
+}
 
 const PARTS: &[Part] = &[
     Part { name: "tasks", ranks: 2, seconds: 120, run: tasks::throughput },
@@ -30,7 +43,24 @@ const PARTS: &[Part] = &[
 ];
 
 fn main() {
-    let Some(part) = part(PARTS) else { return };
-    let (universe, _) = mpi::initialize_with_threading(Threading::Funneled).expect("MPI starts");
-    (part.run)(&universe.world());
+    if let Some(arguments) = rank_arguments() {
+        let part = &PARTS[arguments[0].parse::<usize>().expect("the number of a part")];
+        let (universe, _) = mpi::initialize_with_threading(Threading::Funneled).expect("MPI starts");
+        return (part.run)(&universe.world());
+    }
+    let words = words();
+    if let Some(unknown) = words.iter().find(|word| PARTS.iter().all(|part| part.name != **word)) {
+        let mut names: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
+        names.dedup();
+        eprintln!("there is no part `{unknown}`; there are: {}", names.join(", "));
+        std::process::exit(2);
+    }
+    let mut outcome = Outcome::default();
+    let chosen = |part: &Part| words.is_empty() || words.iter().any(|word| word == part.name);
+    for (number, part) in PARTS.iter().enumerate().filter(|(_, part)| chosen(part)) {
+        println!("\n{}: {} ranks on {} cores", part.name, part.ranks, cores());
+        let ended = job(part.ranks, part.seconds, &[number.to_string()], |line| outcome.print(line));
+        outcome.ended(part.name, ended);
+    }
+    outcome.finish();
 }

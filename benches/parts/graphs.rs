@@ -2,6 +2,7 @@
 
 use super::{add, random, settle, timed};
 use crate::common::Rounds;
+use crate::common::launch::cores;
 use crate::common::table::{Row, head, time};
 use crate::raw::tree::{Arrays, Tree};
 use dtask::prelude::*;
@@ -89,7 +90,7 @@ fn tree(client: &Client, arrays: u64, len: usize, seed: u64) -> dtask::Result<Ar
 pub fn trees(world: &SimpleCommunicator) {
     const LEN: usize = 1_000_000;
     let (rank, computing) = (world.rank() as usize, world.size() as usize - 1);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = cores();
     let slots = (cores / computing + usize::from(rank > 0 && rank <= cores % computing)).max(1);
     let threads = rayon::ThreadPoolBuilder::new().num_threads(slots).build().expect("threads can be started");
     if rank == 0 {
