@@ -107,6 +107,18 @@ codes! {
     BadValue = "E38",
     /// More instances than can be counted.
     TooLarge = "E39",
+    /// An expression of `where`, of `let` or in the brackets of a reference that is not understood.
+    BadExpression = "E40",
+    /// `zip` goes through its parameters in step, and they have different numbers of values.
+    ZipLengths = "E41",
+    /// A row of `include` or `exclude`, or a choice of instances, names a parameter that the task does not have.
+    UnknownParam = "E42",
+    /// A table without a header: the first line of a csv file names the columns.
+    CsvHeader = "E43",
+    /// A row of a table that has more or fewer values than the header has names.
+    CsvRagged = "E44",
+    /// A choice of instances, or a row of a table, for which there is none.
+    IndexRange = "E45",
     /// A result is made, and then neither used by another task nor saved.
     UnusedResult = "W01",
 }

@@ -3,7 +3,7 @@
 use super::codes::Code;
 use super::diagnostic::{Collector, Diagnostic};
 use super::family::Family;
-use super::join::Join;
+use super::join::Unmatched;
 use super::load::{ArrayLanguage, LoadOptions};
 use super::names::Names;
 use super::resolve::{Place, Resolver};
@@ -125,26 +125,37 @@ impl Compiler<'_> {
             let family = |at: usize| self.sweeps.families.get(at).and_then(Option::as_ref);
             for (reference, span) in task.references.iter().zip(spans) {
                 let (Some(from), Some(to)) = (family(at), family(reference.task)) else { continue };
-                let Some(unmatched) = Join::unmatched(from, to) else { continue };
+                let Some(unmatched) = reference.join.unmatched(from, to) else { continue };
                 let other = self.script.tasks.get(reference.task).map_or("", |t| t.name.value.as_str());
-                let what = format!("no instance of `{other}` has {} = {}", unmatched.param, unmatched.value);
-                let diagnostic = Diagnostic::new(
-                    Code::EmptyJoin,
-                    span.clone(),
-                    format!("a join that matches nothing: {what}"),
-                );
-                let help = format!(
-                    "`{0}` and `{other}` share the parameter `{1}`: give both the same values, or rename it in one",
-                    task.name, unmatched.param
-                );
-                cx.push(
-                    diagnostic
-                        .label(format!("nothing for {} = {}", unmatched.param, unmatched.value))
-                        .help(help),
-                );
+                cx.push(empty_join(&unmatched, task, other, span));
             }
         }
     }
+}
+
+fn empty_join(unmatched: &Unmatched, task: &Task, other: &str, span: &Span) -> Diagnostic {
+    let (what, label, help) = match unmatched {
+        Unmatched::Value { param, value } => (
+            format!("no instance of `{other}` has {param} = {value}"),
+            format!("nothing for {param} = {value}"),
+            format!(
+                "`{0}` and `{other}` share the parameter `{param}`: give both the same values, or rename it in one",
+                task.name
+            ),
+        ),
+        Unmatched::Instance(instance) => {
+            let label = task.label(*instance);
+            (
+                format!("no instance of `{other}` fits {label}"),
+                format!("nothing for {label}"),
+                "instances meet where the parameters that both have are equal; look at `where`, `exclude` and `let` of both"
+                    .to_string(),
+            )
+        }
+    };
+    Diagnostic::new(Code::EmptyJoin, span.clone(), format!("a join that matches nothing: {what}"))
+        .label(label)
+        .help(help)
 }
 
 fn stream(text: Option<&Text>, resolver: &mut Resolver<'_>, cx: &mut Collector) -> Stream {

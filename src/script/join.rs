@@ -1,17 +1,22 @@
 //! The join rule: which instances of one family an instance of another refers to.
 //!
-//! A reference matches on the parameters that both tasks share, by value, and gathers over the rest. What is kept is a map
-//! from value to value for each shared parameter; which instances they are is arithmetic, done when it is asked for.
+//! A reference matches on the parameters that both tasks share, by value, and gathers over the rest. Between products, what
+//! is kept is a map from value to value for each shared parameter; which instances they are is arithmetic, done when it is
+//! asked for. Where rows are left out or added, parameters derived or zipped, or instances chosen, [`Matching`] does it.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
-use super::family::{Axis, Family, Values};
+use super::family::{Axis, Family};
+use super::matching::{Matching, Pin};
 use super::range::NumRange;
 use super::value::{Key, Value};
+use super::values::Values;
+
+/// Values that are looked at one by one in search of one without a partner.
+const SEARCHED: u64 = 1_000_000;
 
 /// Positions of one parameter's values in another's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +25,8 @@ enum PositionMap {
     Same,
     /// Both are ranges: computed.
     Ranges { from: NumRange, to: NumRange },
+    /// Both are computed, one at least as numpy does.
+    Computed { from: Values, to: Values },
     /// One of them is a list: the pairs of positions that match, sorted by the first.
     Pairs(Vec<(u64, u64)>),
 }
@@ -29,12 +36,12 @@ impl PositionMap {
         match (from, to) {
             _ if from == to => Self::Same,
             (Values::Range(from), Values::Range(to)) => Self::Ranges { from: *from, to: *to },
-            (Values::List(from), Values::Range(to)) => {
+            (Values::List(from), to) if !matches!(to, Values::List(_)) => {
                 let pairs =
                     from.iter().enumerate().filter_map(|(at, value)| Some((at as u64, to.position(value)?)));
                 Self::Pairs(pairs.collect())
             }
-            (Values::Range(from), Values::List(to)) => {
+            (from, Values::List(to)) if !matches!(from, Values::List(_)) => {
                 let pairs =
                     to.iter().enumerate().filter_map(|(at, value)| Some((from.position(value)?, at as u64)));
                 let mut pairs: Vec<(u64, u64)> = pairs.collect();
@@ -48,6 +55,7 @@ impl PositionMap {
                     from.iter().enumerate().filter_map(|(at, v)| Some((at as u64, *places.get(&v.key())?)));
                 Self::Pairs(pairs.collect())
             }
+            (from, to) => Self::Computed { from: from.clone(), to: to.clone() },
         }
     }
 
@@ -55,6 +63,7 @@ impl PositionMap {
         match self {
             Self::Same => Some(at),
             Self::Ranges { from, to } => to.position(&from.value(at)),
+            Self::Computed { from, to } => to.position(&from.get(at)),
             Self::Pairs(pairs) => {
                 pairs.binary_search_by_key(&at, |p| p.0).ok().and_then(|i| pairs.get(i)).map(|p| p.1)
             }
@@ -69,6 +78,7 @@ impl PositionMap {
             Self::Ranges { .. } => {
                 [0, 1, len.saturating_sub(1)].into_iter().find(|at| *at < len && self.get(*at).is_none())
             }
+            Self::Computed { .. } => (0..len.min(SEARCHED)).find(|at| self.get(*at).is_none()),
             Self::Pairs(pairs) => {
                 let gap =
                     pairs.iter().enumerate().find(|(at, pair)| pair.0 != *at as u64).map(|(at, _)| at as u64);
@@ -89,24 +99,64 @@ struct Shared {
 /// How the instances of one family find those of another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Join {
-    shared: Vec<Shared>,
-    /// The axes that are gathered over, outermost first.
-    free: Vec<Axis>,
-    gathered: u64,
+    rule: Rule,
+    gather: bool,
 }
 
-/// A value that has no partner, for the message about a join that matches nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Rule {
+    /// The families are the same: each finds itself.
+    Same,
+    /// The families share nothing: each finds all.
+    All(u64),
+    /// Both are products.
+    Product {
+        shared: Vec<Shared>,
+        free: Vec<Axis>,
+        gathered: u64,
+    },
+    Match(Box<Matching>),
+}
+
+/// What has no partner, for the message about a join that matches nothing.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Unmatched {
-    /// The shared parameter.
-    pub param: String,
-    /// A value that only the referring task has.
-    pub value: Value,
+pub enum Unmatched {
+    /// A value of a shared parameter that only the referring task has.
+    Value {
+        /// The parameter.
+        param: String,
+        /// The value.
+        value: Value,
+    },
+    /// An instance of the referring task.
+    Instance(u64),
 }
 
 impl Join {
     /// The join by which instances of `from` refer to instances of `to`.
     pub fn between(from: &Family, to: &Family) -> Self {
+        Self::pinned(from, to, Vec::new())
+    }
+
+    /// The same with values chosen for some of the parameters of `to`.
+    pub(super) fn pinned(from: &Family, to: &Family, pins: Vec<Pin>) -> Self {
+        let named = to.params().iter().map(|param| &param.name);
+        let mut named = named.chain(to.derived().iter().map(|derived| &derived.name));
+        if pins.is_empty() && from == to {
+            return Join { rule: Rule::Same, gather: false };
+        }
+        if pins.is_empty() && !named.any(|name| from.param(name).is_some()) {
+            return Join { rule: Rule::All(to.len()), gather: !to.is_single() };
+        }
+        let in_step = |family: &Family| family.params().len() != family.axes().len();
+        if pins.is_empty() && from.is_plain() && to.is_plain() && !in_step(to) {
+            return Self::product(from, to);
+        }
+        let matching = Matching::new(from, to, pins);
+        Join { gather: matching.is_gather(), rule: Rule::Match(Box::new(matching)) }
+    }
+
+    fn product(from: &Family, to: &Family) -> Self {
         let mut taken = vec![false; to.axes().len()];
         let mut shared = Vec::new();
         for target in to.params() {
@@ -121,65 +171,88 @@ impl Join {
             to.axes().iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(axis, _)| *axis).collect();
         // A product of part of the axes is at most the length of the family, which was counted.
         let gathered = free.iter().map(|axis| axis.len).product();
-        Self { shared, free, gathered }
+        Join { gather: !free.is_empty(), rule: Rule::Product { shared, free, gathered } }
     }
 
-    /// A parameter value of `from` for which there is no instance of `to`.
-    pub fn unmatched(from: &Family, to: &Family) -> Option<Unmatched> {
-        to.params().iter().find_map(|target| {
-            let param = from.params().get(from.param(&target.name)?)?;
-            let at = PositionMap::between(&param.values, &target.values).unmatched(param.values.len())?;
-            Some(Unmatched { param: param.name.clone(), value: param.values.get(at) })
-        })
+    /// An instance of `from`, or a value in it, for which there is no instance of `to`; of very large families whose rows
+    /// are left out or chosen, only some instances are looked at.
+    pub fn unmatched(&self, from: &Family, to: &Family) -> Option<Unmatched> {
+        match &self.rule {
+            Rule::Same | Rule::All(_) => None,
+            Rule::Product { .. } => to.params().iter().find_map(|target| {
+                let param = from.params().get(from.param(&target.name)?)?;
+                let at = PositionMap::between(&param.values, &target.values).unmatched(param.values.len())?;
+                Some(Unmatched::Value { param: param.name.clone(), value: param.values.get(at) })
+            }),
+            Rule::Match(matching) => {
+                let looked = (SEARCHED / matching.candidates().max(1)).clamp(1, from.len());
+                let step = (from.len() / looked).max(1);
+                let some = (0..from.len()).step_by(step as usize).chain(from.len().checked_sub(1));
+                let mut some = some.map(|instance| (instance, matching.instances(from, instance)));
+                some.find(|(_, found)| found.is_empty()).map(|(instance, _)| Unmatched::Instance(instance))
+            }
+        }
     }
 
-    /// How many instances each instance finds.
+    /// The most instances that one can find, as far as that is known without looking.
     pub fn gathered(&self) -> u64 {
-        self.gathered
+        match &self.rule {
+            Rule::Same => 1,
+            Rule::All(len) => *len,
+            Rule::Product { gathered, .. } => *gathered,
+            Rule::Match(matching) => matching.candidates(),
+        }
     }
 
     /// Whether the reference is to several instances, even where their number happens to be one.
     pub fn is_gather(&self) -> bool {
-        !self.free.is_empty()
+        self.gather
     }
 
     /// The instances that `instance` refers to, in the order of their indices.
     pub fn instances(&self, instance: u64) -> Gather<'_> {
-        let mut base = Some(0u64);
-        let mut fixed: SmallVec<[(u64, u64); 4]> = SmallVec::new();
-        for shared in &self.shared {
-            let position = shared.map.get(shared.from.position(instance));
-            let Some(position) = position else {
-                base = None;
-                break;
-            };
-            if shared.to.len == 1 {
-                // It has the stride of its neighbour, and would be taken for it below.
-                continue;
+        match &self.rule {
+            Rule::Same => Gather::range(instance..instance + 1),
+            Rule::All(len) => Gather::range(0..*len),
+            Rule::Product { shared, free, gathered } => {
+                let base = base(shared, instance);
+                let todo = 0..base.map_or(0, |_| *gathered);
+                Gather { source: Source::Product { free, base: base.unwrap_or(0) }, todo }
             }
-            match fixed.iter().find(|(stride, _)| *stride == shared.to.stride) {
-                // Zipped parameters share an axis: they must name the same place on it.
-                Some((_, other)) if *other != position => base = None,
-                Some(_) => {}
-                None => {
-                    fixed.push((shared.to.stride, position));
-                    base = base.map(|base| base + position * shared.to.stride);
-                }
+            Rule::Match(matching) => {
+                let found = matching.instances(matching.from(), instance);
+                let todo = 0..found.len() as u64;
+                Gather { source: Source::Listed(found), todo }
             }
         }
-        Gather { free: &self.free, base: base.unwrap_or(0), todo: 0..base.map_or(0, |_| self.gathered) }
     }
 }
 
-/// Instances found by a join; computed one by one.
+/// The first instance that is found, if any is.
+fn base(shared: &[Shared], instance: u64) -> Option<u64> {
+    let place = |shared: &Shared| Some(shared.map.get(shared.from.position(instance))? * shared.to.stride);
+    shared.iter().map(place).sum()
+}
+
+/// Instances found by a join; between products computed one by one.
 #[derive(Clone, Debug)]
 pub struct Gather<'j> {
-    free: &'j [Axis],
-    base: u64,
+    source: Source<'j>,
     todo: Range<u64>,
 }
 
+#[derive(Clone, Debug)]
+enum Source<'j> {
+    Product { free: &'j [Axis], base: u64 },
+    Listed(Vec<u64>),
+}
+
 impl Gather<'_> {
+    fn range(todo: Range<u64>) -> Self {
+        let axis: &[Axis] = &[Axis { len: u64::MAX, stride: 1 }];
+        Gather { source: Source::Product { free: axis, base: 0 }, todo }
+    }
+
     /// How many are left.
     pub fn remaining(&self) -> u64 {
         self.todo.end - self.todo.start
@@ -187,23 +260,37 @@ impl Gather<'_> {
 
     /// The instances as one range of indices, where they lie side by side.
     pub fn as_range(&self) -> Option<Range<u64>> {
-        let mut expected = 1;
-        for axis in self.free.iter().rev().filter(|axis| axis.len > 1) {
-            if axis.stride != expected {
-                return None;
+        match &self.source {
+            Source::Product { free, base } => {
+                let mut expected = 1u64;
+                for axis in free.iter().rev().filter(|axis| axis.len > 1) {
+                    if axis.stride != expected {
+                        return None;
+                    }
+                    expected = expected.saturating_mul(axis.len);
+                }
+                Some(base + self.todo.start..base + self.todo.end)
             }
-            expected *= axis.len;
+            Source::Listed(list) => {
+                let left = list.get(self.todo.start as usize..)?;
+                let (first, last) = (*left.first()?, *left.last()?);
+                (last - first + 1 == left.len() as u64).then_some(first..last + 1)
+            }
         }
-        Some(self.base + self.todo.start..self.base + self.todo.end)
     }
 
     fn at(&self, mut number: u64) -> u64 {
-        let mut index = self.base;
-        for axis in self.free.iter().rev() {
-            index += number % axis.len * axis.stride;
-            number /= axis.len;
+        match &self.source {
+            Source::Product { free, base } => {
+                let mut index = *base;
+                for axis in free.iter().rev() {
+                    index += number % axis.len * axis.stride;
+                    number /= axis.len;
+                }
+                index
+            }
+            Source::Listed(list) => list.get(number as usize).copied().unwrap_or(0),
         }
-        index
     }
 }
 
@@ -211,11 +298,13 @@ impl Iterator for Gather<'_> {
     type Item = u64;
 
     fn next(&mut self) -> Option<u64> {
-        self.todo.next().map(|number| self.at(number))
+        let number = self.todo.next()?;
+        Some(self.at(number))
     }
 
     fn nth(&mut self, n: usize) -> Option<u64> {
-        self.todo.nth(n).map(|number| self.at(number))
+        let number = self.todo.nth(n)?;
+        Some(self.at(number))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -282,7 +371,7 @@ mod tests {
                     }
                     complete &= !found.is_empty();
                 }
-                assert_eq!(Join::unmatched(from, to).is_none(), complete);
+                assert_eq!(join.unmatched(from, to).is_none(), complete);
             }
         }
     }
@@ -298,8 +387,9 @@ mod tests {
         assert_eq!((all.gathered(), all.instances(0).nth(9_999_999)), (10_000_000, Some(9_999_999)));
         assert_eq!(all.instances(0).as_range(), Some(0..10_000_000));
         let few = family(&[("i", list(&[9_999_999, 5]))]);
-        assert_eq!(Join::unmatched(&few, &x), None);
-        assert_eq!(Join::unmatched(&x, &few).unwrap().value, Value::Int(0));
+        assert_eq!(Join::between(&few, &x).unmatched(&few, &x), None);
+        let zero = Unmatched::Value { param: "i".into(), value: Value::Int(0) };
+        assert_eq!(Join::between(&x, &few).unmatched(&x, &few), Some(zero));
         all = Join::between(&few, &x);
         assert_eq!((all.instances(0).next(), all.instances(1).next()), (Some(9_999_999), Some(5)));
         // Everything that is kept travels as a few bytes.

@@ -34,7 +34,12 @@ pub(super) const TASK: Keys = Keys {
         "array",
         "reduce",
         "for",
+        "zip",
         "each",
+        "let",
+        "include",
+        "exclude",
+        "where",
         "stdin",
         "out",
         "save",
@@ -48,11 +53,6 @@ pub(super) const TASK: Keys = Keys {
         "mapreduce",
         "call",
         "args",
-        "zip",
-        "let",
-        "include",
-        "exclude",
-        "where",
         "target",
         "dir",
         "clean-env",
@@ -84,8 +84,8 @@ pub(super) const REDUCE: Keys = Keys {
 pub(super) const SWEEP: Keys = Keys {
     place: "in a parameter",
     nested: true,
-    now: &["glob"],
-    later: &["lines", "csv", "linspace", "logspace", "blocks", "size"],
+    now: &["glob", "lines", "csv", "linspace", "logspace"],
+    later: &["blocks", "size"],
 };
 
 /// What decides what a task is.

@@ -3,7 +3,7 @@
 use super::codes::Code;
 use super::diagnostic::Diagnostic;
 use super::facts::RuntimeFact;
-use super::family::{Family, Param, Values};
+use super::family::{Family, Param};
 use super::join::Join;
 use super::keys::not_yet;
 use super::outputs;
@@ -12,6 +12,7 @@ use super::source::Span;
 use super::suggest::did_you_mean;
 use super::task::{Reference, Select};
 use super::value::{PathPart, Value};
+use super::values::Values;
 
 /// What a reference means.
 pub(super) enum Meaning {
@@ -35,6 +36,12 @@ impl Resolver<'_> {
         let params = self.sweeps.params.get(self.task).map_or(&[][..], Vec::as_slice);
         if ["dtask", "env", "out"].contains(&name) {
             return self.builtin(reference, place);
+        }
+        if let [table, column] = &raw.path[..]
+            && let Some(at) = params.iter().position(|param| is_column(param, table, column))
+        {
+            not_indexed(reference, "parameter")?;
+            return Ok(Meaning::Param(at, None));
         }
         if let Some(at) = params.iter().position(|param| param == name) {
             return self.param(at, reference);
@@ -123,6 +130,13 @@ impl Resolver<'_> {
             [part] => part,
             [part, ..] => return Err(no_part(reference, "a parameter", part)),
         };
+        if let Some(error) = self.no_column(at, part, reference) {
+            return Err(error);
+        }
+        // Where the values were wrong, which has been reported, nothing is known of their parts.
+        if self.sweeps.families.get(self.task).is_none_or(Option::is_none) {
+            return Ok(Meaning::Param(at, None));
+        }
         let Some(found) = PathPart::named(part) else {
             let known = PathPart::NAMES;
             let diagnostic = no_part(reference, &format!("the parameter `{}`", reference.raw.name()), part);
@@ -132,9 +146,7 @@ impl Resolver<'_> {
             Some(Values::List(values)) if matches!(values.first(), Some(Value::Path(_))) => {
                 Ok(Meaning::Param(at, Some(found)))
             }
-            // The values were wrong, which has been reported.
-            None => Ok(Meaning::Param(at, Some(found))),
-            Some(_) => {
+            _ => {
                 let diagnostic =
                     no_part(reference, &format!("the parameter `{}`", reference.raw.name()), part);
                 Err(Box::new(diagnostic.help("parameters of `{ glob = .. }` have parts")))
@@ -142,9 +154,34 @@ impl Resolver<'_> {
         }
     }
 
-    /// A parameter of the task itself, where its values were right.
+    /// The error of a column that a table does not have.
+    fn no_column(&self, at: usize, part: &str, reference: &Written<'_>) -> Option<Box<Diagnostic>> {
+        let family = self.sweeps.families.get(self.task)?.as_ref()?;
+        let own = family.params().get(at)?;
+        let prefix = format!("{}.", own.name);
+        let columns: Vec<&str> =
+            family.params().iter().filter_map(|param| param.name.strip_prefix(&prefix)).collect();
+        if columns.is_empty() {
+            return None;
+        }
+        let message = format!("the table `{}` has no column `{part}`", own.name);
+        let diagnostic = Diagnostic::new(Code::UnknownOutput, reference.span.clone(), message)
+            .label(format!("columns: {}", columns.join(", ")));
+        Some(Box::new(diagnostic.maybe_help(did_you_mean(part, columns))))
+    }
+
+    /// A parameter of the task itself that is not derived, where its values were right.
     pub(super) fn own_param(&self, at: usize) -> Option<&Param> {
         self.sweeps.families.get(self.task)?.as_ref()?.params().get(at)
+    }
+
+    /// Values that a parameter of the task can have: enough to see whether a format fits.
+    pub(super) fn own_samples(&self, at: usize) -> Vec<Value> {
+        match (self.own_param(at), self.sweeps.families.get(self.task)) {
+            (Some(param), _) => param.values.samples(),
+            (None, Some(Some(family))) => family.bindings(0).into_iter().nth(at).into_iter().collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// A reference to a task's result.
@@ -173,6 +210,10 @@ impl Resolver<'_> {
         self.found.push((Reference { task, select, join }, span));
         self.found.len() - 1
     }
+}
+
+fn is_column(param: &str, table: &str, column: &str) -> bool {
+    param.strip_prefix(table).and_then(|rest| rest.strip_prefix('.')) == Some(column)
 }
 
 fn not_indexed(reference: &Written<'_>, what: &str) -> Result<(), Box<Diagnostic>> {

@@ -4,7 +4,8 @@
 //!
 //! 1. `source` holds the text; `tree` reads the TOML into values with their places, in the order of the file.
 //! 2. `schema`, `schema_task` and `keys` know which keys there are and what type they have.
-//! 3. `names` is the one namespace of variables, tasks and parameters; `sweep` makes a [`Family`] of `for` and `each`.
+//! 3. `names` is the one namespace of variables, tasks and parameters; `sweep` makes a [`Family`] of `for`, `each` and what
+//!    goes with them (`spec` puts it together, `kept` is the index of the rows that `where` leaves).
 //! 4. `compile` resolves the texts (`syntax` finds references, `words` splits commands, `quote` protects values from the
 //!    shell, `meaning` and `outputs` know what names mean, `resolve` puts it together) into [`Template`]s, and finds the dependencies.
 //! 5. `order`, `saves` and `unused` look at the whole.
@@ -20,9 +21,12 @@ mod diagnostic;
 mod facts;
 mod family;
 mod format;
+mod formula;
 mod join;
+mod kept;
 mod keys;
 mod load;
+mod matching;
 mod meaning;
 mod names;
 mod order;
@@ -36,11 +40,15 @@ mod resolve;
 pub mod run;
 mod saves;
 mod schema;
+mod schema_sweep;
 mod schema_task;
 mod source;
+mod spec;
 mod suggest;
 mod sweep;
+mod sweep_values;
 mod syntax;
+mod table;
 mod task;
 mod template;
 #[cfg(test)]
@@ -48,14 +56,17 @@ mod tests;
 mod tree;
 mod unused;
 mod value;
+mod values;
+mod variables;
 mod words;
 
 pub use codes::Code;
 pub use diagnostic::{Diagnostic, Diagnostics, MAX_SHOWN};
 pub use facts::{Facts, RuntimeFact};
-pub use family::{Axis, Bindings, Family, Param, Values};
+pub use family::{Axis, Bindings, Derived, Family, Param};
 pub use format::Format;
-pub use join::{Gather, Join};
+pub use formula::Formula;
+pub use join::{Gather, Join, Unmatched};
 pub use load::{ArrayError, ArrayLanguage, LoadOptions, load, parse};
 pub use plan::Plan;
 pub use quote::Quote;
@@ -65,3 +76,4 @@ pub use suggest::{did_you_mean, suggest};
 pub use task::{Action, ArrayName, Binding, Order, Out, Reduction, Reference, Save, Select, Stream, Task};
 pub use template::{Fill, Part, RenderError, Scope, StdinPiece, Template};
 pub use value::{PathPart, Value};
+pub use values::{Spaced, Values};

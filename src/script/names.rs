@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use super::codes::Code;
 use super::diagnostic::{Collector, Diagnostic};
 use super::schema::RawScript;
-use super::source::{Span, Text};
+use super::source::{At, Span, Text};
 use super::suggest::did_you_mean;
-use super::syntax::{self, PieceKind};
 use super::value::Value;
 
 /// What a name can stand for outside of a task.
@@ -31,20 +30,11 @@ impl Names {
             clash(&task.name, "task", &places, cx);
             places.insert(&task.name.value, ("task", task.name.span.clone()));
         }
-        for param in script.tasks.iter().flat_map(|task| &task.params) {
-            clash(&param.name, "parameter", &places, cx);
+        for param in script.tasks.iter().flat_map(|task| task.sweep.names()) {
+            clash(param, "parameter", &places, cx);
         }
         names.set(script, sets, cx);
-        for var in &script.vars {
-            // An override is text of the user's, not of the script's, so this looks at the script's own only.
-            if let Value::Text(text) = &var.value.value {
-                names.no_references(
-                    &Text { value: text.clone(), span: var.value.span.clone() },
-                    "a variable",
-                    cx,
-                );
-            }
-        }
+        names.vars = super::variables::fill_all(script, &names.vars, cx);
         names
     }
 
@@ -78,15 +68,20 @@ impl Names {
         }
     }
 
-    /// Reports a reference in a text that is taken as it stands, where a person would expect it to be filled in.
-    pub(super) fn no_references(&self, text: &Text, place: &str, cx: &mut Collector) {
-        for piece in syntax::parse(&text.value) {
-            let PieceKind::Reference(reference) = &piece.kind else { continue };
-            if self.vars.contains_key(reference.name()) || ["dtask", "env"].contains(&reference.name()) {
-                let span = cx.source.inside(text, piece.range);
-                cx.push(super::keys::not_yet(&format!("a reference in {place}"), span));
-            }
-        }
+    /// A text in which only variables may be referred to, because it is needed before anything runs.
+    pub(super) fn fill(&self, text: &Text, cx: &mut Collector) -> Option<String> {
+        super::variables::fill(
+            text,
+            "the values of a parameter",
+            &mut |name, _| self.vars.get(name).cloned(),
+            cx,
+        )
+    }
+
+    /// A value in the same way; one that is nothing but a reference has the type of the variable.
+    pub(super) fn fill_value(&self, value: &At<Value>, cx: &mut Collector) -> Option<Value> {
+        let mut lookup = |name: &str, _: &mut Collector| self.vars.get(name).cloned();
+        super::variables::fill_value(value, "the values of a parameter", &mut lookup, cx)
     }
 
     pub(super) fn var(&self, name: &str) -> Option<&Value> {

@@ -2,7 +2,6 @@
 
 use super::codes::Code;
 use super::diagnostic::{Collector, Diagnostic};
-use super::family::Values;
 use super::format::Format;
 use super::meaning::Meaning;
 use super::names::Names;
@@ -126,11 +125,7 @@ impl Resolver<'_> {
             Meaning::Param(_, Some(_)) | Meaning::Out(_) | Meaning::Env(_) => {
                 vec![Value::Text(String::new())]
             }
-            Meaning::Param(at, None) => match self.own_param(*at).map(|param| &param.values) {
-                Some(Values::List(values)) => values.clone(),
-                Some(Values::Range(range)) => vec![range.value(0)],
-                None => Vec::new(),
-            },
+            Meaning::Param(at, None) => self.own_samples(*at),
             Meaning::Var(value) => vec![value.clone()],
             Meaning::Fact(fact) => {
                 vec![if fact.is_text() { Value::Text(String::new()) } else { Value::Int(0) }]

@@ -1,7 +1,7 @@
 //! Saved files: each has its own path, and that lies in the script's folder.
 //!
-//! For families of ordinary size every path is written out and compared. For larger ones that would take too long, and
-//! it is checked parameter by parameter that its values are told apart.
+//! For families of ordinary size every path is written out and compared. For larger ones that would take too long: of
+//! products it is checked parameter by parameter that its values are told apart, of others the first instances are compared.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path};
@@ -50,13 +50,13 @@ impl Check<'_> {
             return;
         }
         let whole = self.family.len() <= COMPARED && seen.len() as u64 + self.family.len() <= COMPARED;
-        if self.leaves_tree(whole, cx) || self.forgets_parameter(cx) {
+        if self.leaves_tree(whole, cx) || (self.family.is_plain() && self.forgets_parameter(cx)) {
             return;
         }
-        if !whole {
+        if !whole && self.family.is_plain() {
             return self.confuses_values(cx);
         }
-        for instance in 0..self.family.len() {
+        for instance in 0..self.family.len().min(COMPARED) {
             let Some(path) = self.path(&self.family.bindings(instance), instance) else { return };
             let label = self.family.label(self.task, instance);
             let normal = normal(&path, &cx.source).unwrap_or(path);
@@ -78,13 +78,14 @@ impl Check<'_> {
 
     fn leaves_tree(&self, whole: bool, cx: &mut Collector) -> bool {
         // Numbers cannot lead out; in large families it is enough to see the values of each parameter once.
-        let far = if whole {
-            self.family.len()
+        let by_instance = whole || !self.family.is_plain();
+        let far = if by_instance {
+            self.family.len().min(COMPARED)
         } else {
             self.family.params().iter().map(|p| p.values.len()).max().unwrap_or(1).min(COMPARED)
         };
         for number in 0..far {
-            let values: Bindings = match whole {
+            let values: Bindings = match by_instance {
                 true => self.family.bindings(number),
                 false => self
                     .family

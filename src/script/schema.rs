@@ -3,6 +3,7 @@
 use super::codes::Code;
 use super::diagnostic::{Collector, Diagnostic};
 use super::keys::{self, ACTIONS};
+use super::schema_sweep::RawSweep;
 use super::source::{At, Span, Text};
 use super::tree::{self, Entry, Kind, Node, check_name, wrong_type};
 use super::value::Value;
@@ -28,8 +29,7 @@ pub(super) struct RawTask {
     pub(super) name: Text,
     /// `None` where it is missing or wrong, which has been reported.
     pub(super) action: Option<RawAction>,
-    pub(super) params: Vec<RawParam>,
-    pub(super) each: Option<Text>,
+    pub(super) sweep: RawSweep,
     pub(super) stdin: Option<Text>,
     pub(super) outs: Vec<RawOut>,
     pub(super) stdout: Option<Text>,
@@ -66,20 +66,6 @@ pub(super) struct RawReduce {
     pub(super) arity: Option<At<i64>>,
     pub(super) order: Option<Text>,
     pub(super) over: Option<At<Vec<Text>>>,
-}
-
-#[derive(Debug)]
-pub(super) struct RawParam {
-    pub(super) name: Text,
-    /// `None` where they are wrong, which has been reported.
-    pub(super) values: Option<RawValues>,
-}
-
-#[derive(Debug)]
-pub(super) enum RawValues {
-    List(Vec<At<Value>>, Span),
-    Range(Text),
-    Glob(Text),
 }
 
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use super::codes::Code;
 use super::diagnostic::{Collector, Diagnostic};
 use super::keys;
-use super::schema::{RawAction, RawOut, RawParam, RawReduce, RawSave, RawTask, RawValues, check_action};
+use super::schema::{RawAction, RawOut, RawReduce, RawSave, RawTask, check_action};
 use super::source::{At, Text};
 use super::tree::{Entry, Kind, Node, check_name, wrong_type};
 
@@ -22,8 +22,7 @@ pub(super) fn read(entry: &Entry, cx: &mut Collector) -> Option<RawTask> {
     let task = RawTask {
         name: name.clone(),
         action: action(&get, cx),
-        params: get("for").map(|node| params(node, cx)).unwrap_or_default(),
-        each: text("each", cx),
+        sweep: super::schema_sweep::read(&known, cx),
         stdin: text("stdin", cx),
         outs: get("out").map(|node| outs(node, cx)).unwrap_or_default(),
         stdout: text("stdout", cx),
@@ -85,60 +84,6 @@ fn reduce(node: &Node, cx: &mut Collector) -> Option<RawReduce> {
         complete &= key.value != "with" || raw.with.is_some();
     }
     complete.then_some(raw)
-}
-
-fn params(node: &Node, cx: &mut Collector) -> Vec<RawParam> {
-    let mut found = Vec::new();
-    for Entry { key, value } in node.table("`for`", cx).unwrap_or_default() {
-        check_name("parameter", &key.value, &key.span, cx);
-        found.push(RawParam { name: key.clone(), values: values(&key.value, value, cx) });
-    }
-    found
-}
-
-fn values(name: &str, node: &Node, cx: &mut Collector) -> Option<RawValues> {
-    match &node.value {
-        Kind::Text(value) => Some(RawValues::Range(At { value: value.clone(), span: node.span.clone() })),
-        Kind::List(items) => {
-            let scalar = |item: &Node, cx: &mut Collector| match item.scalar() {
-                Some(value) => Some(At { value, span: item.span.clone() }),
-                None => {
-                    cx.push(wrong_type(&format!("a value of `{name}`"), "a number, string or boolean", item));
-                    None
-                }
-            };
-            let all: Vec<Option<_>> = items.iter().map(|item| scalar(item, cx)).collect();
-            let all: Option<Vec<_>> = all.into_iter().collect();
-            Some(RawValues::List(all?, node.span.clone()))
-        }
-        Kind::Table(entries) => {
-            let mut glob = None;
-            let before = cx.errors();
-            for entry in entries.iter().filter(|entry| keys::SWEEP.check(entry, cx)).collect::<Vec<_>>() {
-                glob = entry.value.text("`glob`", cx);
-            }
-            if glob.is_none() && cx.errors() == before {
-                cx.push(
-                    Diagnostic::new(
-                        Code::EmptySweep,
-                        node.span.clone(),
-                        format!("the parameter `{name}` has no values"),
-                    )
-                    .label("empty")
-                    .help("write `{ glob = \"data/*\" }`"),
-                );
-            }
-            glob.map(RawValues::Glob)
-        }
-        _ => {
-            let shown = node.scalar().map_or_else(String::new, |value| value.to_string());
-            cx.push(
-                wrong_type(&format!("the parameter `{name}`"), "a list, a range or a table", node)
-                    .help(format!("write `[{shown}]` for one value, or a range like `\"0..10\"`")),
-            );
-            None
-        }
-    }
 }
 
 fn outs(node: &Node, cx: &mut Collector) -> Vec<RawOut> {

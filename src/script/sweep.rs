@@ -1,245 +1,388 @@
-//! From `for` and `each` to families.
+//! From `for`, `zip`, `each` and what goes with them to families.
 
 use std::collections::HashMap;
 
 use super::codes::Code;
 use super::diagnostic::{Collector, Diagnostic};
-use super::family::{Family, Values};
-use super::keys::not_yet;
+use super::family::{Derived, Family, Param};
+use super::formula::{Formula, FormulaError, Input, Type};
 use super::names::Names;
-use super::range::{NumRange, RangeError};
-use super::schema::{RawParam, RawScript, RawTask, RawValues};
-use super::source::{At, Span, Text};
-use super::syntax::{self, PieceKind};
-use super::value::{Key, Value};
+use super::schema::{RawScript, RawTask};
+use super::schema_sweep::{RawRow, RawSweep};
+use super::source::Text;
+use super::spec::{Added, Problem, Row, Spec, WIDEST};
+use super::suggest::did_you_mean;
+use super::sweep_values::{self, Loaded};
+use super::value::Value;
+use super::values::Values;
 
 /// The parameters of every task.
 #[derive(Debug)]
 pub(super) struct Sweeps {
     /// By task; `None` where something was wrong, which has been reported.
     pub(super) families: Vec<Option<Family>>,
-    /// The names of the parameters, known even where their values are wrong.
+    /// The names of the parameters in the order of their values, known even where these are wrong.
     pub(super) params: Vec<Vec<String>>,
+}
+
+/// What is known of a task's parameters.
+#[derive(Clone, Default)]
+struct Known {
+    names: Vec<String>,
+    spec: Option<Spec>,
+    family: Option<Family>,
 }
 
 impl Sweeps {
     pub(super) fn collect(script: &RawScript, names: &Names, cx: &mut Collector) -> Self {
-        let own: Vec<Option<Family>> = script.tasks.iter().map(|task| own_family(task, names, cx)).collect();
-        let sources: Vec<Option<usize>> =
-            (0..script.tasks.len()).map(|at| source_of(at, script, names, cx)).collect();
-        let names_of = |at: usize| {
-            script
-                .tasks
-                .get(at)
-                .map_or(Vec::new(), |t| t.params.iter().map(|p| p.name.value.clone()).collect())
-        };
-        Self {
-            families: sources
-                .iter()
-                .map(|source| source.and_then(|at| own.get(at).cloned().flatten()))
-                .collect(),
-            params: sources.iter().map(|source| source.map_or(Vec::new(), names_of)).collect(),
+        let mut done: Vec<Option<Known>> = vec![None; script.tasks.len()];
+        for start in 0..script.tasks.len() {
+            let (path, mut base) = follow(start, script, names, &done, cx);
+            for at in path.into_iter().rev() {
+                let Some(task) = script.tasks.get(at) else { continue };
+                base = extend(base, task, names, cx);
+                done[at] = Some(base.clone());
+            }
         }
+        let all = done.into_iter().map(Option::unwrap_or_default);
+        let (families, params) = all.map(|known| (known.family, known.names)).unzip();
+        Self { families, params }
     }
 }
 
-/// The task whose `for` a task has, by following `each`; `None` where that leads nowhere.
-fn source_of(start: usize, script: &RawScript, names: &Names, cx: &mut Collector) -> Option<usize> {
-    let mut chain = vec![start];
+/// The tasks that `each` leads through from `start`, and what is known where it leads; tasks that are done end the way.
+fn follow(
+    start: usize,
+    script: &RawScript,
+    names: &Names,
+    done: &[Option<Known>],
+    cx: &mut Collector,
+) -> (Vec<usize>, Known) {
+    let root = || Known { spec: Some(Spec::default()), family: Some(Family::single()), ..Known::default() };
+    let (mut path, mut places) = (Vec::new(), HashMap::new());
+    let mut at = start;
     loop {
-        let task = script.tasks.get(*chain.last()?)?;
-        let Some(each) = &task.each else { return chain.last().copied() };
-        // Reported at the task itself, not at all those that follow it.
-        let next =
-            if chain.len() == 1 { names.want_task(each, "each", cx) } else { names.task(&each.value) }?;
-        if let Some(begin) = chain.iter().position(|at| *at == next) {
-            if begin == 0 && chain.iter().all(|at| *at >= start) {
-                let mut circle: Vec<&str> = chain
-                    .iter()
-                    .filter_map(|at| script.tasks.get(*at))
-                    .map(|t| t.name.value.as_str())
-                    .collect();
-                circle.extend(circle.first().copied());
-                let span = script.tasks.get(start)?.each.as_ref()?.span.clone();
-                cx.push(
-                    Diagnostic::new(
-                        Code::Cycle,
-                        span,
-                        format!("`each` goes in a circle: {}", circle.join(" -> ")),
-                    )
-                    .label("the parameters are nowhere"),
-                );
-            }
-            return None;
+        if let Some(Some(known)) = done.get(at) {
+            return (path, known.clone());
         }
-        chain.push(next);
-    }
-}
-
-fn own_family(task: &RawTask, names: &Names, cx: &mut Collector) -> Option<Family> {
-    if let (Some(each), Some(_)) = (&task.each, task.params.first()) {
-        cx.push(not_yet("`each` together with `for`", each.span.clone()));
-        return None;
-    }
-    let all: Vec<Option<(String, Values)>> =
-        task.params.iter().map(|param| Some((param.name.value.clone(), values(param, names, cx)?))).collect();
-    let all: Vec<(String, Values)> = all.into_iter().collect::<Option<_>>()?;
-    let family = Family::product(all);
-    if family.is_none() {
-        let message = format!("`{}` has more instances than can be counted", task.name.value);
-        cx.push(
-            Diagnostic::new(Code::TooLarge, task.name.span.clone(), message)
-                .label("too many")
-                .help("make its ranges shorter"),
-        );
-    }
-    family
-}
-
-fn values(param: &RawParam, names: &Names, cx: &mut Collector) -> Option<Values> {
-    match param.values.as_ref()? {
-        RawValues::List(items, span) => list(&param.name.value, items, span, names, cx),
-        RawValues::Range(text) => range(&fill_vars(text, names, cx)?, text, cx).map(Values::Range),
-        RawValues::Glob(text) => paths(&fill_vars(text, names, cx)?, text, cx).map(Values::List),
-    }
-}
-
-fn list(name: &str, items: &[At<Value>], span: &Span, names: &Names, cx: &mut Collector) -> Option<Values> {
-    if items.is_empty() {
-        let diagnostic =
-            Diagnostic::new(Code::EmptySweep, span.clone(), format!("the parameter `{name}` has no values"));
-        cx.push(
-            diagnostic.label("empty").help("the task would have no instances; remove it, or give it a value"),
-        );
-        return None;
-    }
-    let mut seen: HashMap<Key<'_>, &Span> = HashMap::new();
-    let mut repeated = false;
-    for item in items {
-        if let Value::Text(text) = &item.value {
-            names.no_references(&Text { value: text.clone(), span: item.span.clone() }, "a list", cx);
+        if let Some(begin) = places.insert(at, path.len()) {
+            circle(&path[begin..], script, cx);
+            return (path, Known::default());
         }
-        if let Some(first) = seen.insert(item.value.key(), &item.span) {
-            let message = format!("the parameter `{name}` has the value {} twice", item.value);
-            cx.push(
-                Diagnostic::new(Code::RepeatedValue, item.span.clone(), message)
-                    .label("again")
-                    .also(first.clone(), "first here"),
-            );
-            repeated = true;
-        }
-    }
-    (!repeated).then(|| Values::List(items.iter().map(|item| item.value.clone()).collect()))
-}
-
-fn range(filled: &str, text: &Text, cx: &mut Collector) -> Option<NumRange> {
-    let error = match NumRange::parse(filled) {
-        Ok(range) => return Some(range),
-        Err(error) => error,
-    };
-    let bad = |code, message: String| Diagnostic::new(code, text.span.clone(), message);
-    cx.push(match error {
-        RangeError::NoRange => bad(Code::BadRange, format!("`{filled}` is no range"))
-            .label("expected `a..b`")
-            .help(format!("write `[\"{filled}\"]` for a list of one string")),
-        RangeError::Bad(why) => bad(Code::BadRange, format!("`{filled}` is no range: {why}"))
-            .label("expected `a..b`, `a..=b`, either with `by s`")
-            .help("ranges are `\"0..10\"` (without 10), `\"1..=10\"`, `\"0..1 by 0.1\"`"),
-        RangeError::Empty(help) => bad(Code::EmptySweep, format!("the range `{filled}` is empty"))
-            .label("no values")
-            .help(help.unwrap_or_else(|| "`a..b` goes without b; `a..=b` goes with it".to_string())),
-    });
-    None
-}
-
-fn paths(pattern: &str, text: &Text, cx: &mut Collector) -> Option<Vec<Value>> {
-    let dir = cx.source.dir().to_path_buf();
-    // The folder's own name may hold characters that a pattern gives a meaning.
-    let absolute = pattern.starts_with('/');
-    let full = if absolute {
-        pattern.to_string()
-    } else {
-        format!("{}/{pattern}", glob::Pattern::escape(&dir.to_string_lossy()))
-    };
-    let options = glob::MatchOptions {
-        case_sensitive: true,
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-    };
-    let found = match glob::glob_with(&full, options) {
-        Ok(found) => found,
-        Err(error) => {
-            cx.push(
-                Diagnostic::new(
-                    Code::BadValue,
-                    text.span.clone(),
-                    format!("`{pattern}` is no pattern: {}", error.msg),
-                )
-                .label("see here"),
-            );
-            return None;
-        }
-    };
-    let mut all = Vec::new();
-    for path in found {
-        let problem = match &path {
-            Ok(path) => {
-                let shown = if absolute { path.as_path() } else { path.strip_prefix(&dir).unwrap_or(path) };
-                match shown.to_str() {
-                    Some(shown) => {
-                        all.push(shown.to_string());
-                        continue;
-                    }
-                    None => format!("the name {} is no UTF-8", shown.display()),
-                }
-            }
-            Err(error) => error.to_string(),
-        };
-        cx.push(Diagnostic::new(Code::Unreadable, text.span.clone(), problem).label("matched by this"));
-        return None;
-    }
-    if all.is_empty() {
-        let diagnostic =
-            Diagnostic::new(Code::EmptySweep, text.span.clone(), format!("no file matches `{pattern}`"))
-                .label("no match");
-        cx.push(diagnostic.help(if absolute {
-            "look at the path".to_string()
-        } else {
-            format!("patterns start from the script's folder, {}", dir.display())
-        }));
-        return None;
-    }
-    all.sort_unstable();
-    all.dedup();
-    Some(all.into_iter().map(Value::Path).collect())
-}
-
-/// A text in which only variables may be referred to, because it is needed before anything runs.
-fn fill_vars(text: &Text, names: &Names, cx: &mut Collector) -> Option<String> {
-    let mut filled = String::new();
-    let mut failed = false;
-    for piece in syntax::parse(&text.value) {
-        let whole = text.value.get(piece.range.clone()).unwrap_or_default();
-        match &piece.kind {
-            PieceKind::Plain => filled.push_str(whole),
-            PieceKind::Escaped => filled.push_str(whole.get(1..whole.len() - 1).unwrap_or_default()),
-            PieceKind::Reference(reference) => match (names.var(reference.name()), &reference.path[..]) {
-                (Some(value), [_]) if reference.index.is_none() && reference.format.is_none() => {
-                    filled.push_str(&value.to_string())
-                }
-                _ => {
-                    let span = cx.source.inside(text, piece.range.clone());
-                    let message = format!("`{whole}` cannot stand in the values of a parameter");
-                    let all = names.all();
-                    let vars: Vec<&str> =
-                        all.iter().copied().filter(|name| names.var(name).is_some()).collect();
-                    let diagnostic =
-                        Diagnostic::new(Code::NotHere, span, message).label("only variables are known here");
-                    cx.push(diagnostic.maybe_help(super::suggest::did_you_mean(reference.name(), vars)));
-                    failed = true;
-                }
+        path.push(at);
+        match script.tasks.get(at).and_then(|task| task.sweep.each.as_ref()) {
+            None => return (path, root()),
+            Some(each) => match names.want_task(each, "each", cx) {
+                Some(next) => at = next,
+                None => return (path, Known::default()),
             },
         }
     }
-    (!failed).then_some(filled)
+}
+
+fn circle(path: &[usize], script: &RawScript, cx: &mut Collector) {
+    let first = (0..path.len()).min_by_key(|place| path[*place]).unwrap_or(0);
+    let tasks = path.iter().cycle().skip(first).take(path.len() + 1).filter_map(|at| script.tasks.get(*at));
+    let circle: Vec<&str> = tasks.map(|task| task.name.value.as_str()).collect();
+    let span = path
+        .get(first)
+        .and_then(|at| script.tasks.get(*at)?.sweep.each.as_ref())
+        .map(|each| each.span.clone());
+    let message = format!("`each` goes in a circle: {}", circle.join(" -> "));
+    cx.push(Diagnostic::new(Code::Cycle, span.unwrap_or(0..0), message).label("the parameters are nowhere"));
+}
+
+/// The parameters of a task: those that it takes over, and its own.
+fn extend(mut base: Known, task: &RawTask, names: &Names, cx: &mut Collector) -> Known {
+    if task.sweep.is_bare() {
+        return base;
+    }
+    let own = task.sweep.names().map(|name| name.value.clone());
+    let fresh: Vec<String> = own.filter(|name| !base.names.contains(name)).collect();
+    let before = cx.errors();
+    for name in task.sweep.names().filter(|name| base.names.contains(&name.value)) {
+        let each = task.sweep.each.as_ref().map_or("", |each| each.value.as_str());
+        let message =
+            format!("`{}` is a parameter of `{each}` already, and `each` takes it over", name.value);
+        cx.push(
+            Diagnostic::new(Code::NameClash, name.span.clone(), message)
+                .label("a second one")
+                .help("rename one"),
+        );
+    }
+    let spec = base.spec.and_then(|spec| Builder { spec, task: &task.sweep, names }.build(cx));
+    base.names.extend(fresh);
+    let Some(spec) = spec.filter(|_| cx.errors() == before) else {
+        return Known { spec: None, family: None, ..base };
+    };
+    let all =
+        spec.params.iter().map(|param| &param.name).chain(spec.derived.iter().map(|derived| &derived.name));
+    let names = all.cloned().collect();
+    match spec.build() {
+        Ok(family) => Known { names, spec: Some(spec), family: Some(family) },
+        Err(problem) => {
+            cx.push(told(&problem, task));
+            Known { names, spec: None, family: None }
+        }
+    }
+}
+
+fn told(problem: &Problem, task: &RawTask) -> Diagnostic {
+    let (name, sweep) = (&task.name.value, &task.sweep);
+    let filter = sweep.filter.as_ref().map(|filter| &filter.span);
+    let row = |rows: &[RawRow]| rows.first().map(|row| row.span.clone());
+    let culprit = filter.cloned().or_else(|| row(&sweep.exclude)).unwrap_or_else(|| task.name.span.clone());
+    match problem {
+        Problem::TooMany => {
+            let message = format!("`{name}` has more instances than can be counted");
+            Diagnostic::new(Code::TooLarge, task.name.span.clone(), message)
+                .label("too many")
+                .help("make its ranges shorter")
+        }
+        Problem::TooWide(cells) => {
+            let message =
+                format!("a condition about {cells} combinations, and at most {WIDEST} are looked at");
+            Diagnostic::new(Code::TooLarge, culprit, message).label("too many").help(
+                "write the parameters that the condition is about side by side in `for`: those before and after do not count",
+            )
+        }
+        Problem::Empty => {
+            let message = format!("`{name}` has no instances: every combination is left out");
+            Diagnostic::new(Code::EmptySweep, culprit, message)
+                .label("leaves nothing")
+                .help("`where` says which combinations stay")
+        }
+        Problem::Twice(row) => {
+            let span = row_span(&sweep.include, row).or_else(|| self::first(&sweep.include));
+            let message = format!("the row {row} of `include` is there already");
+            Diagnostic::new(Code::RepeatedValue, span.unwrap_or(culprit), message)
+                .label("added twice")
+                .help("instances are told apart by their values")
+        }
+    }
+}
+
+fn first(rows: &[RawRow]) -> Option<super::source::Span> {
+    rows.first().map(|row| row.span.clone())
+}
+
+/// The place of the row that is printed like this.
+fn row_span(rows: &[RawRow], shown: &str) -> Option<super::source::Span> {
+    let fits = |row: &&RawRow| {
+        row.cells.iter().all(|(name, value)| {
+            let cell = format!("{}={}", name.value, value.value);
+            shown.trim_matches(['[', ']']).split(", ").any(|known| known == cell)
+        })
+    };
+    rows.iter().rev().find(fits).map(|row| row.span.clone())
+}
+
+struct Builder<'a> {
+    spec: Spec,
+    task: &'a RawSweep,
+    names: &'a Names,
+}
+
+impl Builder<'_> {
+    fn build(mut self, cx: &mut Collector) -> Option<Spec> {
+        let before = cx.errors();
+        // Wrong values may have been reported when they were read.
+        if !self.params(cx) || cx.errors() > before {
+            return None;
+        }
+        for (name, text) in &self.task.lets {
+            if let Some(formula) = self.formula(text, cx) {
+                self.spec.derived.push(Derived { name: name.value.clone(), formula });
+            }
+        }
+        if let Some(formula) = self.task.filter.as_ref().and_then(|text| self.formula(text, cx)) {
+            self.spec.filters.push(formula);
+        }
+        for row in &self.task.exclude {
+            let row = self.row("exclude", row, cx);
+            self.spec.exclude.extend(row);
+        }
+        for row in &self.task.include {
+            if let Some(row) = self.row("include", row, cx) {
+                let (filters, excluded) = (self.spec.filters.len(), self.spec.exclude.len());
+                self.spec.include.push(Added { row, filters, excluded });
+            }
+        }
+        (cx.errors() == before).then_some(self.spec)
+    }
+
+    /// Says whether all have values.
+    fn params(&mut self, cx: &mut Collector) -> bool {
+        let (mut zip, mut complete): (Option<(usize, &Text)>, bool) = (None, true);
+        for param in &self.task.params {
+            let Some(loaded) = sweep_values::load(param, self.names, cx) else {
+                complete = false;
+                continue;
+            };
+            let len = match &loaded {
+                Loaded::One(values) => values.len(),
+                Loaded::Table(rows, _) => *rows,
+            };
+            let axis = match zip {
+                Some((axis, _)) if param.zipped => axis,
+                _ => {
+                    self.spec.lengths.push(len);
+                    self.spec.lengths.len() - 1
+                }
+            };
+            if let (Some((axis, first)), true) = (zip, param.zipped && self.spec.lengths[axis] != len) {
+                let others = self.spec.lengths[axis];
+                let message = format!(
+                    "`zip` goes through its parameters in step, and `{}` has {others} values where `{}` has {len}",
+                    first.value, param.name.value
+                );
+                let diagnostic = Diagnostic::new(Code::ZipLengths, param.name.span.clone(), message);
+                cx.push(
+                    diagnostic
+                        .label(format!("{len} values"))
+                        .also(first.span.clone(), format!("{others} values"))
+                        .help("`for` makes every combination"),
+                );
+            }
+            if param.zipped {
+                zip = zip.or(Some((axis, &param.name)));
+            }
+            self.add(&param.name.value, loaded, axis);
+        }
+        self.repeated_rows(zip, cx);
+        complete
+    }
+
+    fn add(&mut self, name: &str, loaded: Loaded, axis: usize) {
+        let param = |name: String, values, column| Param { name, values, axis, column };
+        match loaded {
+            Loaded::One(values) => self.spec.params.push(param(name.to_string(), values, false)),
+            Loaded::Table(rows, columns) => {
+                // A row is named by its number: nothing else is sure to tell rows apart.
+                let numbers = (0..rows).map(|row| Value::Int(row as i64)).collect();
+                self.spec.params.push(param(name.to_string(), Values::List(numbers), false));
+                let columns = columns.into_iter();
+                self.spec
+                    .params
+                    .extend(columns.map(|(column, values)| param(format!("{name}.{column}"), values, true)));
+            }
+        }
+    }
+
+    /// Zipped values may repeat themselves, but not all of them at once.
+    fn repeated_rows(&self, zip: Option<(usize, &Text)>, cx: &mut Collector) {
+        let Some((axis, first)) = zip else { return };
+        let on_it: Vec<&Param> = self.spec.params.iter().filter(|param| param.axis == axis).collect();
+        let len = on_it.iter().map(|param| param.values.len()).min().unwrap_or(0);
+        // What is computed has no value twice.
+        if on_it.iter().any(|param| !matches!(param.values, Values::List(_))) {
+            return;
+        }
+        let mut seen = HashMap::new();
+        for at in 0..len {
+            let row: Vec<String> =
+                on_it.iter().map(|param| format!("{}={}", param.name, param.values.get(at))).collect();
+            let shown = row.join(", ");
+            if let Some(other) = seen.insert(row, at) {
+                let message = format!("numbers {other} and {at} of `zip` are the same: {shown}");
+                let diagnostic = Diagnostic::new(Code::RepeatedValue, first.span.clone(), message);
+                return cx.push(
+                    diagnostic.label("in these lists").help("instances are told apart by their values"),
+                );
+            }
+        }
+    }
+
+    fn formula(&self, text: &Text, cx: &mut Collector) -> Option<Formula> {
+        let found = Formula::new(&text.value, &|name| lookup(&self.spec, self.names, name));
+        found
+            .map_err(|error| cx.push(wrong_formula(error, text, 0, &names_of(&self.spec), self.names, cx)))
+            .ok()
+    }
+
+    /// A row of `include` or `exclude`, with the numbers of the parameters.
+    fn row(&self, key: &str, raw: &RawRow, cx: &mut Collector) -> Option<Row> {
+        let mut row = Row::new();
+        let params = || self.spec.params.iter().enumerate().filter(|(_, param)| !param.column);
+        for (name, value) in &raw.cells {
+            let Some((at, param)) = params().find(|(_, param)| param.name == name.value) else {
+                let all: Vec<&str> = params().map(|(_, param)| param.name.as_str()).collect();
+                let message = format!("`{key}` of an unknown parameter `{}`", name.value);
+                let derived = self.spec.derived.iter().any(|derived| derived.name == name.value);
+                let listed = match all[..] {
+                    _ if derived => "derived parameters follow from others: use `where`".to_string(),
+                    [] => "the task has no parameters".to_string(),
+                    _ => format!("the parameters are: {}", all.join(", ")),
+                };
+                let diagnostic = Diagnostic::new(Code::UnknownParam, name.span.clone(), message)
+                    .label("no such parameter");
+                cx.push(diagnostic.help(did_you_mean(&name.value, all).unwrap_or(listed)));
+                return None;
+            };
+            let table = self.spec.params.iter().any(|column| column.column && column.axis == param.axis);
+            let value_at = self.names.fill_value(value, cx)?;
+            if key == "include" && table && param.values.position(&value_at).is_none() {
+                let message =
+                    format!("`{}` is the number of a row, and there are {}", param.name, param.values.len());
+                cx.push(Diagnostic::new(Code::IndexRange, value.span.clone(), message).label("no such row"));
+                return None;
+            }
+            row.push((at, value_at));
+        }
+        let own = self.task.params.iter().map(|param| param.name.value.as_str());
+        let mut missing = own.filter(|name| raw.cells.iter().all(|(known, _)| known.value != *name));
+        if let (Some(missing), "include") = (missing.next(), key) {
+            let message =
+                format!("a row of `include` has a value for every parameter, and `{missing}` is missing");
+            let diagnostic = Diagnostic::new(Code::BadValue, raw.span.clone(), message).label("incomplete");
+            cx.push(diagnostic.help(format!("add `{missing} = ..`")));
+            return None;
+        }
+        Some(row)
+    }
+}
+
+fn names_of(spec: &Spec) -> Vec<String> {
+    let derived = spec.derived.iter().map(|derived| &derived.name);
+    spec.params.iter().map(|param| &param.name).chain(derived).cloned().collect()
+}
+
+fn lookup(spec: &Spec, names: &Names, name: &str) -> Option<(Input, Type, Value)> {
+    if let Some(at) = spec.params.iter().position(|param| param.name == name) {
+        let values = &spec.params[at].values;
+        return Some((Input::Param(at), values.kind(), values.get(0)));
+    }
+    if let Some(at) = spec.derived.iter().position(|derived| derived.name == name) {
+        return Some((Input::Derived(at), spec.derived[at].formula.kind(), Value::Int(1)));
+    }
+    names.var(name).map(|value| (Input::Var(value.clone()), Type::of(value), value.clone()))
+}
+
+/// The error of an expression; its text begins at that byte of `text`.
+pub(super) fn wrong_formula(
+    error: FormulaError,
+    text: &Text,
+    begin: usize,
+    params: &[String],
+    names: &Names,
+    cx: &Collector,
+) -> Diagnostic {
+    let span = cx.source.inside(text, begin + error.range.start..begin + error.range.end);
+    let Some(name) = error.unknown else {
+        return Diagnostic::new(Code::BadExpression, span, error.message)
+            .label("in this expression")
+            .maybe_help(error.help);
+    };
+    let listed = match params {
+        [] => "there are no parameters here".to_string(),
+        params => format!("parameters here: {}", params.join(", ")),
+    };
+    let help = match names.task(&name) {
+        Some(_) => Some(format!("`{name}` is a task, and this is needed before any task runs")),
+        None => {
+            let candidates = params.iter().map(String::as_str).chain(names.all());
+            did_you_mean(&name, candidates)
+        }
+    };
+    Diagnostic::new(Code::UnknownName, span, error.message).label(listed).maybe_help(help)
 }

@@ -8,6 +8,7 @@ mod commands;
 mod data;
 mod examples;
 mod signals;
+mod sweeps;
 mod usage;
 
 use common::mpirun::{Mpirun, Outcome};

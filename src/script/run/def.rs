@@ -65,8 +65,7 @@ impl Def {
             };
             let same = |group: &Group| group.task == reference.task && group.join == reference.join;
             let at = groups.iter().position(same).unwrap_or_else(|| {
-                let other = plan.tasks.get(reference.task).map_or(&[][..], |other| other.family.params());
-                let one = other.iter().all(|param| task.family.param(&param.name).is_some());
+                let one = !reference.join.is_gather();
                 let (join, kind) = (reference.join.clone(), Kind::Packs(vec![]));
                 groups.push(Group { task: reference.task, join, kind, one });
                 groups.len() - 1

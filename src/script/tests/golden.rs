@@ -114,33 +114,33 @@ run = "true"
 fn e04_unknown_key() {
     golden(
         r#"dtask = 1
+frobnicate = 1
 [taks.a]
 [task.a]
 run = "true"
 stdot = "x"
-frobnicate = 1
 for = { x = { blob = "*" } }
 "#,
-        r#"error[E04]: unknown key `taks` at the top of a script
- --> flow.toml:2:2
+        r#"error[E04]: unknown key `frobnicate` at the top of a script
+ --> flow.toml:2:1
   |
-2 | [taks.a]
+2 | frobnicate = 1
+  | ^^^^^^^^^^ not a key of this table
+  = help: the keys at the top of a script are: dtask, name, vars, task
+
+error[E04]: unknown key `taks` at the top of a script
+ --> flow.toml:3:2
+  |
+3 | [taks.a]
   |  ^^^^ not a key of this table
   = help: did you mean `task`?
 
 error[E04]: unknown key `stdot` in a task
- --> flow.toml:5:1
-  |
-5 | stdot = "x"
-  | ^^^^^ not a key of this table
-  = help: did you mean `stdout`?
-
-error[E04]: unknown key `frobnicate` in a task
  --> flow.toml:6:1
   |
-6 | frobnicate = 1
-  | ^^^^^^^^^^ not a key of this table
-  = help: the keys in a task are: run, shell, interpreter, array, reduce, for, each, stdin, out, save, stdout, stderr, after, env, ok-exit
+6 | stdot = "x"
+  | ^^^^^ not a key of this table
+  = help: did you mean `stdout`?
 
 error[E04]: unknown key `blob` in a parameter
  --> flow.toml:7:15
@@ -162,8 +162,7 @@ run = "true {b[i = 3]} {b.list}"
 timeout = "3 h"
 [task.b]
 mapreduce = {}
-zip = { x = [1] }
-for = { i = { linspace = [0, 1, 3] } }
+for = { i = { blocks = "a.h5:/t", size = [3] } }
 "#,
         r#"error[E05]: `default` is not supported yet in this version
  --> flow.toml:2:2
@@ -195,17 +194,17 @@ error[E05]: `mapreduce` is not supported yet in this version
 8 | mapreduce = {}
   | ^^^^^^^^^ not supported yet
 
-error[E05]: `zip` is not supported yet in this version
- --> flow.toml:9:1
+error[E05]: `blocks` in a parameter is not supported yet in this version
+ --> flow.toml:9:15
   |
-9 | zip = { x = [1] }
-  | ^^^ not supported yet
+9 | for = { i = { blocks = "a.h5:/t", size = [3] } }
+  |               ^^^^^^ not supported yet
 
-error[E05]: `linspace` in a parameter is not supported yet in this version
-  --> flow.toml:10:15
-   |
-10 | for = { i = { linspace = [0, 1, 3] } }
-   |               ^^^^^^^^ not supported yet"#,
+error[E05]: `size` in a parameter is not supported yet in this version
+ --> flow.toml:9:35
+  |
+9 | for = { i = { blocks = "a.h5:/t", size = [3] } }
+  |                                   ^^^^ not supported yet"#,
     );
 }
 
@@ -213,11 +212,8 @@ error[E05]: `linspace` in a parameter is not supported yet in this version
 fn e05_not_yet_reductions() {
     golden(
         r#"dtask = 1
-[vars]
-n = 1
-m = "x{n}"
 [task.x]
-for = { i = ["{n}"] }
+for = { i = ["1"] }
 array = "i"
 save = "x.npy"
 [task.a]
@@ -227,35 +223,23 @@ stdout = "a"
 reduce = { of = "x", run = "./merge {a} {b} -o {out}" }
 stdout = "b"
 "#,
-        r#"error[E05]: a reference in a variable is not supported yet in this version
- --> flow.toml:4:7
+        r#"error[E05]: `save` beside `array` is not supported yet in this version
+ --> flow.toml:5:1
   |
-4 | m = "x{n}"
-  |       ^^^ not supported yet
-
-error[E05]: a reference in a list is not supported yet in this version
- --> flow.toml:6:15
-  |
-6 | for = { i = ["{n}"] }
-  |               ^^^ not supported yet
-
-error[E05]: `save` beside `array` is not supported yet in this version
- --> flow.toml:8:1
-  |
-8 | save = "x.npy"
+5 | save = "x.npy"
   | ^^^^ not supported yet
   = help: `stdout = "file.txt"` writes the array as text
 
 error[E05]: the reduction `concat` is not supported yet in this version
-  --> flow.toml:10:29
-   |
-10 | reduce = { of = "x", with = "concat" }
-   |                             ^^^^^^^^ not supported yet
+ --> flow.toml:7:29
+  |
+7 | reduce = { of = "x", with = "concat" }
+  |                             ^^^^^^^^ not supported yet
 
 error[E05]: `run` in `reduce` is not supported yet in this version
-  --> flow.toml:13:22
+  --> flow.toml:10:22
    |
-13 | reduce = { of = "x", run = "./merge {a} {b} -o {out}" }
+10 | reduce = { of = "x", run = "./merge {a} {b} -o {out}" }
    |                      ^^^ not supported yet"#,
     );
 }

@@ -250,6 +250,7 @@ array = "out.x + j"
   |
 5 | for = { i = "0..{m}" }
   |                 ^^^ only variables are known here
+  = help: write `{{m}}` for literal braces
 
 error[E25]: a variable has no instances
  --> flow.toml:6:13

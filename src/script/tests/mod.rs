@@ -5,9 +5,12 @@ mod golden_arrays;
 mod golden_commands;
 mod golden_plan;
 mod golden_references;
+mod golden_sweeps;
+mod golden_values;
 mod mangled;
 mod plans;
 mod running;
+mod sweeps;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -62,6 +65,16 @@ pub(super) fn folder() -> PathBuf {
         for name in ["data/b.h5", "data/a.h5", "data/.hidden", "solver", "plain"] {
             std::fs::write(dir.join(name), "").unwrap();
         }
+        for (name, content) in [
+            ("cases.csv", "T,p,name\n250,1.5,low\n300,2.5,high\n"),
+            ("bare.csv", "250,1.5\n300,2.5\n"),
+            ("ragged.csv", "a,b\n1,2\n3\n"),
+            ("lines.txt", "first\n\nsecond line\n"),
+            ("empty.txt", "\n \n"),
+            ("twice.txt", "a\nb\na\n"),
+        ] {
+            std::fs::write(dir.join(name), content).unwrap();
+        }
         std::fs::set_permissions(dir.join("solver"), std::fs::Permissions::from_mode(0o755)).unwrap();
         dir
     };
@@ -106,6 +119,8 @@ fn every_code_has_a_golden() {
         include_str!("golden_commands.rs"),
         include_str!("golden_references.rs"),
         include_str!("golden_plan.rs"),
+        include_str!("golden_sweeps.rs"),
+        include_str!("golden_values.rs"),
         include_str!("golden_arrays.rs"),
         include_str!("mod.rs"),
     );
