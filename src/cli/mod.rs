@@ -88,6 +88,9 @@ fn set(text: &str) -> Result<(String, String), String> {
 
 /// The program: parses its arguments and does what they say.
 pub fn main() -> ExitCode {
+    if let Some(code) = crate::call::command::serve_if_asked() {
+        return code;
+    }
     install_panic_hook();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

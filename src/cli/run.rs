@@ -2,6 +2,7 @@
 
 use super::check::read;
 use super::{DONE, FAILED, RunArgs, STARTUP, USAGE, launch, signals};
+use crate::call::command;
 use crate::client::{Client, run_with};
 use crate::config::Config;
 use crate::error::Result;
@@ -16,6 +17,10 @@ type Prepared = std::result::Result<(Plan, RunFolder), u8>;
 /// Runs a script; every rank comes here.
 pub fn run(args: &RunArgs) -> u8 {
     start_log(args);
+    // before MPI is started, and before any thread
+    if let Err(error) = command::start_process() {
+        log::warn!("no process to start commands: {error}; the rank starts them itself");
+    }
     signals::watch();
     // The others only serve: the script need not be read a thousand times from a shared file system.
     let prepared = match launch::rank() {
@@ -36,6 +41,7 @@ pub fn run(args: &RunArgs) -> u8 {
         Ok(())
     });
     rank::leave();
+    command::stop_process();
     match outcome {
         Ok(()) => code,
         Err(error) => {

@@ -1,6 +1,6 @@
 //! Ctrl-C, `scancel`, the end of the walltime: the job's commands and scratch folders go with it.
 
-use crate::call::command::end_all;
+use crate::call::command::{end_all, stop_process};
 use crate::script::run::rank;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -19,6 +19,7 @@ pub fn watch() {
         if let Some(signal) = signals.forever().next() {
             end_all(GRACE);
             rank::leave();
+            stop_process();
             let _ = emulate_default_handler(signal);
         }
     };

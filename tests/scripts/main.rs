@@ -8,6 +8,7 @@ mod commands;
 mod data;
 mod examples;
 mod signals;
+mod starter;
 mod sweeps;
 mod usage;
 

@@ -3,7 +3,6 @@
 use super::{CommandError, CommandSpec, Launcher};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::process::Command;
 
 /// Beginnings of the names by which launchers tell a process which rank it is and whom to call. A program
 /// that finds them takes itself for that rank, calls the launcher, and hangs or ends the job; without them it
@@ -54,25 +53,27 @@ pub fn is_launcher_variable(name: &OsStr) -> bool {
         || NAMES.iter().any(|known| name == known.as_bytes())
 }
 
-/// Sets the command's environment.
-pub(super) fn prepare(command: &mut Command, spec: &CommandSpec) -> Result<(), CommandError> {
-    if spec.clean_env {
-        command.env_clear();
-    } else if spec.launcher == Launcher::Scrub {
-        for (name, _) in std::env::vars_os() {
-            if is_launcher_variable(&name) {
-                command.env_remove(name);
-            }
-        }
+/// The launcher's variables in this process's environment.
+pub(super) fn launcher_variables() -> Vec<OsString> {
+    std::env::vars_os().map(|(name, _)| name).filter(|name| is_launcher_variable(name)).collect()
+}
+
+/// The variables that are added to what the starter has, the task's own last.
+pub(super) fn added(spec: &CommandSpec) -> Result<Vec<(String, OsString)>, CommandError> {
+    let mut added = Vec::with_capacity(spec.env.len());
+    if spec.launcher == Launcher::Inherit && !spec.clean_env {
+        // the starter has none of them
+        let named = |name: OsString| Some((name.to_str()?.to_owned(), std::env::var_os(&name)?));
+        added.extend(launcher_variables().into_iter().filter_map(named));
     }
     for (name, value) in &spec.env {
         // std and the system would cut such a name or value in two, or refuse it without saying which it was.
         if name.is_empty() || name.contains(['=', '\0']) || value.as_bytes().contains(&0) {
             return Err(CommandError::Variable { name: name.clone() });
         }
-        command.env(name, value);
+        added.push((name.clone(), value.clone()));
     }
-    Ok(())
+    Ok(added)
 }
 
 /// The PATH that the command will have.

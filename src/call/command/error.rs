@@ -127,11 +127,25 @@ pub enum CommandError {
         /// What the system says.
         source: io::Error,
     },
-    /// No threads for its pipes.
-    #[error("no threads for the command's input and output: {source}; raise `ulimit -u`")]
-    Threads {
+    /// No pipes.
+    #[error("no pipes for the command's input and output: {source}; raise `ulimit -n`")]
+    Files {
         /// What the system says.
         source: io::Error,
+    },
+    /// Nobody to start it.
+    #[error("commands cannot be started: {source}; raise `ulimit -u` and `ulimit -n`")]
+    Starter {
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Who had started it has died.
+    #[error("`{program}` was killed because the process that starts this rank's commands has died: {how}")]
+    StarterDied {
+        /// The program.
+        program: String,
+        /// How it died.
+        how: String,
     },
     /// Its end could not be waited for.
     #[error(
@@ -242,9 +256,11 @@ impl CommandError {
             | CommandError::OutKind { .. }
             | CommandError::OutUnreadable { .. }
             | CommandError::OutPath { .. } => Failure::Output,
-            CommandError::Spawn { .. } | CommandError::Threads { .. } | CommandError::Wait { .. } => {
-                Failure::System
-            }
+            CommandError::Spawn { .. }
+            | CommandError::Files { .. }
+            | CommandError::Starter { .. }
+            | CommandError::StarterDied { .. }
+            | CommandError::Wait { .. } => Failure::System,
             CommandError::Empty
             | CommandError::ZeroByte { .. }
             | CommandError::Variable { .. }

@@ -1,70 +1,122 @@
-//! Threads at the command's pipes.
-//!
-//! A pipe holds 64 KiB. Were one thread to write the input and then read the outputs, a command that answers
-//! while it reads would wait for us, and we for it.
+//! The rank's ends of a command's pipes. One thread serves them all: a pipe holds 64 KiB, and were its input written
+//! first and its outputs read then, a command that answers while it reads would wait for us, and we for it.
 
-use std::io::{self, Read, Write};
-use std::process::ChildStdin;
-use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
 
-/// The threads do little: the default of 2 MiB of stack each would be a waste.
-const STACK: usize = 1 << 17;
+/// Read at a time, so that no pipe is read for ever while the others wait.
+const PIECE: u64 = 1 << 20;
 
-/// How long the end of an output is waited for after the command itself has ended and its group was killed.
-/// Only a process that left the group can still hold the pipe: a daemon, which is not waited for.
-const LEFT_BEHIND: Duration = Duration::from_secs(2);
+/// The end of a pipe that we use does not block; the command's does, as every program expects.
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(pipe_with(PipeFlags::CLOEXEC)?)
+}
 
-/// Reads a pipe to its end.
-#[derive(Debug)]
+fn nonblocking(end: &OwnedFd) -> io::Result<()> {
+    Ok(rustix::io::ioctl_fionbio(end, true)?)
+}
+
+/// Nothing to read, or nobody to write to.
+pub(super) fn null() -> io::Result<OwnedFd> {
+    static NULL: OnceLock<File> = OnceLock::new();
+    let file = match NULL.get() {
+        Some(file) => file,
+        None => {
+            let file = File::options().read(true).write(true).open("/dev/null")?;
+            NULL.get_or_init(|| file)
+        }
+    };
+    Ok(file.try_clone()?.into())
+}
+
+/// What a command prints.
+#[derive(Debug, Default)]
 pub(super) struct Reader {
-    /// What was read; nothing, once it was taken, which tells the thread to stop.
-    buffer: Arc<Mutex<Option<Vec<u8>>>>,
-    ended: Receiver<()>,
+    pipe: Option<File>,
+    bytes: Vec<u8>,
 }
 
 impl Reader {
-    pub(super) fn start(mut pipe: impl Read + Send + 'static) -> io::Result<Reader> {
-        let buffer = Arc::new(Mutex::new(Some(Vec::new())));
-        let (sender, ended) = mpsc::channel();
-        let shared = Arc::clone(&buffer);
-        std::thread::Builder::new().name("dtask-read".to_owned()).stack_size(STACK).spawn(move || {
-            let mut piece = vec![0; 1 << 16];
-            loop {
-                let read = match pipe.read(&mut piece) {
-                    Ok(0) => break,
-                    Ok(read) => read,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    // A pipe has no other errors than its end.
-                    Err(_) => break,
-                };
-                match shared.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-                    Some(buffer) => buffer.extend_from_slice(&piece[..read]),
-                    None => return,
-                }
-            }
-            // Who waits for this may have given up.
-            let _ = sender.send(());
-        })?;
-        Ok(Reader { buffer, ended })
+    /// A reader, and the end for the command.
+    pub(super) fn new() -> io::Result<(Reader, OwnedFd)> {
+        let (ours, theirs) = pipe()?;
+        nonblocking(&ours)?;
+        Ok((Reader { pipe: Some(ours.into()), bytes: Vec::new() }, theirs))
     }
 
-    /// All that was written, once the command has ended.
-    pub(super) fn finish(self) -> Vec<u8> {
-        // Where the pipe is still held open, what the command itself wrote was read long ago.
-        let _ = self.ended.recv_timeout(LEFT_BEHIND);
-        self.buffer.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
+    /// Takes what has come, without waiting.
+    pub(super) fn fill(&mut self) {
+        while let Some(pipe) = &mut self.pipe {
+            match pipe.take(PIECE).read_to_end(&mut self.bytes) {
+                Ok(read) if read as u64 == PIECE => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A pipe has no other errors than its end.
+                Ok(_) | Err(_) => self.pipe = None,
+            }
+        }
+    }
+
+    /// What to wait for, until its end has come.
+    pub(super) fn interest(&self) -> Option<PollFd<'_>> {
+        self.pipe.as_ref().map(|pipe| PollFd::new(pipe, PollFlags::IN))
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 }
 
-/// Writes the command's input, in a thread that ends with the command: a pipe that no one reads any more
-/// cannot be written.
-pub(super) fn write(mut pipe: ChildStdin, input: Vec<u8>) -> io::Result<()> {
-    std::thread::Builder::new().name("dtask-write".to_owned()).stack_size(STACK).spawn(move || {
-        // A command need not read its input to the end, so a broken pipe is no error. (Rust programs ignore
-        // SIGPIPE; the command gets its default back from std.)
-        let _ = pipe.write_all(&input);
-    })?;
-    Ok(())
+/// What a command reads.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pipe: Option<OwnedFd>,
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+impl Writer {
+    /// A writer, and the end for the command. What a pipe holds is written at once.
+    pub(super) fn new(bytes: Vec<u8>) -> io::Result<(Writer, OwnedFd)> {
+        if bytes.is_empty() {
+            return Ok((Writer { pipe: None, bytes, written: 0 }, null()?));
+        }
+        let (theirs, ours) = pipe()?;
+        nonblocking(&ours)?;
+        let mut writer = Writer { pipe: Some(ours), bytes, written: 0 };
+        writer.fill();
+        Ok((writer, theirs))
+    }
+
+    /// Writes what there is room for, without waiting.
+    pub(super) fn fill(&mut self) {
+        while let Some(pipe) = &self.pipe {
+            match rustix::io::write(pipe, &self.bytes[self.written..]) {
+                Ok(written) => self.written += written,
+                Err(Errno::AGAIN) => return,
+                Err(Errno::INTR) => {}
+                // A command need not read its input to the end, so a broken pipe is no error.
+                Err(_) => self.close(),
+            }
+            if self.written == self.bytes.len() {
+                self.close();
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        self.pipe = None;
+        self.bytes = Vec::new();
+        self.written = 0;
+    }
+
+    /// What to wait for, until all is written.
+    pub(super) fn interest(&self) -> Option<PollFd<'_>> {
+        self.pipe.as_ref().map(|pipe| PollFd::new(pipe, PollFlags::OUT))
+    }
 }

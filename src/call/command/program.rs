@@ -1,4 +1,4 @@
-//! Finding and starting the program.
+//! Finding the program, and why one does not start.
 //!
 //! The program is looked for here and not by exec: the error can then name the places, a relative path has a
 //! definite meaning, and std can use `posix_spawn` with a changed PATH, which it otherwise cannot.
@@ -11,15 +11,16 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::time::Duration;
 
 /// A program that was found.
+#[derive(Debug)]
 pub(super) struct Found {
     /// Absolute, unless the working directory is not.
     pub(super) path: PathBuf,
     /// As it was written, for messages.
     pub(super) name: String,
+    /// The length of all arguments together, as the system counts it.
+    pub(super) length: usize,
 }
 
 /// Finds the program of the command, and checks what exec would only fail on without saying why.
@@ -31,6 +32,7 @@ pub(super) fn find(spec: &CommandSpec) -> Result<Found, CommandError> {
     if let Some(index) = spec.argv.iter().position(|argument| argument.as_bytes().contains(&0)) {
         return Err(CommandError::ZeroByte { program: name, index });
     }
+    let length = spec.argv.iter().map(|argument| argument.len() + 1).sum();
     let dir_error = |source| CommandError::Dir { program: name.clone(), dir: spec.dir.clone(), source };
     let metadata = fs::metadata(&spec.dir).map_err(dir_error)?;
     if !metadata.is_dir() {
@@ -39,15 +41,15 @@ pub(super) fn find(spec: &CommandSpec) -> Result<Found, CommandError> {
     if program.as_bytes().contains(&b'/') {
         let path = spec.dir.join(program);
         return match kind(&path) {
-            Kind::Program => Ok(Found { path, name }),
+            Kind::Program => Ok(Found { path, name, length }),
             Kind::Nothing => Err(CommandError::NotFound { program: name, looked: vec![show(&path)] }),
             Kind::Other(reason) => Err(CommandError::NotExecutable { path, reason }),
         };
     }
-    search(program, name, spec)
+    search(program, name, length, spec)
 }
 
-fn search(program: &OsStr, name: String, spec: &CommandSpec) -> Result<Found, CommandError> {
+fn search(program: &OsStr, name: String, length: usize, spec: &CommandSpec) -> Result<Found, CommandError> {
     let path = environment::path(spec);
     let mut looked = Vec::new();
     let mut almost = None;
@@ -56,7 +58,7 @@ fn search(program: &OsStr, name: String, spec: &CommandSpec) -> Result<Found, Co
         let directory = spec.dir.join(directory);
         let candidate = directory.join(program);
         match kind(&candidate) {
-            Kind::Program => return Ok(Found { path: candidate, name }),
+            Kind::Program => return Ok(Found { path: candidate, name, length }),
             Kind::Other(reason) => almost = almost.or(Some((candidate, reason))),
             Kind::Nothing => {}
         }
@@ -88,26 +90,8 @@ fn kind(path: &Path) -> Kind {
     }
 }
 
-/// Starts the command.
-pub(super) fn spawn(command: &mut Command, found: &Found, spec: &CommandSpec) -> Result<Child, CommandError> {
-    // A program that was written a moment ago is "busy" as long as any process has it open for writing:
-    // another thread's child has it between its fork and its exec. That passes.
-    const BUSY_TRIES: u32 = 6;
-    let mut tries = 0;
-    loop {
-        let error = match command.spawn() {
-            Ok(child) => return Ok(child),
-            Err(error) => error,
-        };
-        if error.raw_os_error() != Some(libc::ETXTBSY) || tries == BUSY_TRIES {
-            return Err(explain(error, found, spec));
-        }
-        std::thread::sleep(Duration::from_millis(1 << tries));
-        tries += 1;
-    }
-}
-
-fn explain(error: io::Error, found: &Found, spec: &CommandSpec) -> CommandError {
+/// Why the system would not start it.
+pub(super) fn explain(error: io::Error, found: &Found, dir: &Path) -> CommandError {
     let program = found.name.clone();
     let not_executable = |reason: String| CommandError::NotExecutable { path: found.path.clone(), reason };
     match error.raw_os_error() {
@@ -122,15 +106,12 @@ fn explain(error: io::Error, found: &Found, spec: &CommandSpec) -> CommandError 
             "it is neither a program for this machine nor a script with a first line such as `#!/bin/sh`"
                 .to_owned(),
         ),
-        Some(libc::EACCES) => match fs::read_dir(&spec.dir) {
-            Err(source) => CommandError::Dir { program, dir: spec.dir.clone(), source },
+        Some(libc::EACCES) => match fs::read_dir(dir) {
+            Err(source) => CommandError::Dir { program, dir: dir.to_owned(), source },
             Ok(_) => not_executable("permission denied; its file system may be mounted `noexec`".to_owned()),
         },
         Some(libc::ETXTBSY) => not_executable("some process has it open for writing".to_owned()),
-        Some(libc::E2BIG) => CommandError::TooLong {
-            program,
-            bytes: spec.argv.iter().map(|argument| argument.len() + 1).sum(),
-        },
+        Some(libc::E2BIG) => CommandError::TooLong { program, bytes: found.length },
         _ => CommandError::Spawn { program, source: error },
     }
 }

@@ -59,7 +59,10 @@ fn root_in(places: impl IntoIterator<Item = PathBuf>) -> Result<TempDir, Scratch
             Err(io::Error::new(io::ErrorKind::InvalidInput, "not an absolute path"))
         };
         match made {
-            Ok(root) => return Ok(root),
+            Ok(root) => {
+                super::starter::remove_at_end(root.path());
+                return Ok(root);
+            }
             Err(error) => tried.push(format!("`{}`: {error}", place.display())),
         }
     }

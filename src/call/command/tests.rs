@@ -360,8 +360,9 @@ fn cancelling_kills_the_whole_group() -> Outcome {
     let file = dir.path().join("pid");
     wait_until("it starts", || fs::read_to_string(&file).is_ok_and(|pid| pid.ends_with('\n')));
     let grandchild: u32 = fs::read_to_string(&file)?.trim().parse()?;
-    let (leader, killer) = (running.pid(), running.killer());
-    assert!(alive(grandchild) && killer.pid() == leader);
+    wait_until("its number is noted", || running.pid().is_some());
+    let (leader, killer) = (running.pid().unwrap_or_default(), running.killer());
+    assert!(alive(grandchild) && alive(leader));
     let other = killer.clone();
     let thread = std::thread::spawn(move || other.terminate());
     let error = running.wait().map(drop).map_err(|e| e.failure());
@@ -380,7 +381,8 @@ fn dropping_kills() -> Outcome {
     let file = dir.path().join("pid");
     wait_until("it starts", || fs::read_to_string(&file).is_ok_and(|pid| pid.ends_with('\n')));
     let grandchild: u32 = fs::read_to_string(&file)?.trim().parse()?;
-    let leader = running.pid();
+    wait_until("its number is noted", || running.pid().is_some());
+    let leader = running.pid().unwrap_or_default();
     drop(running);
     assert!(!std::path::Path::new(&format!("/proc/{leader}")).exists(), "killed and reaped");
     wait_until("the grandchild ends", || !alive(grandchild));
@@ -407,10 +409,12 @@ fn what_is_left_behind_is_not_waited_for() -> Outcome {
 }
 
 #[test]
-fn numbers_that_are_no_groups() {
-    for pid in [0, 1, u32::MAX] {
-        assert!(kill_group(pid).is_err());
-    }
+fn what_it_took_is_told() -> Outcome {
+    let (dir, scratch) = places()?;
+    let usage = run(shell("head -c 300000000 /dev/zero | tail -c 200000000 | wc -c", &dir, &scratch))?.usage;
+    assert!(usage.peak_memory > 190_000_000, "{usage:?}");
+    assert!(!usage.cpu.is_zero(), "{usage:?}");
+    Ok(())
 }
 
 #[test]
