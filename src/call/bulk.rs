@@ -2,6 +2,7 @@
 //!
 //! Which types these are is decided by their `TypeId`, so that `Vec<f64>` needs no trait of its own beside serde's.
 
+use super::array;
 use super::shared::Shared;
 use super::value::{Data, Value};
 use crate::error::CodecError;
@@ -13,9 +14,12 @@ use std::any::Any;
 
 const VEC: u8 = 0;
 const DYNAMIC: u8 = 7;
+/// An array of scripts, which knows its element type.
+const TYPED: u8 = 8;
 /// Added to the code of a container inside a [`Shared`].
 const SHARED: u8 = 0x80;
 const SHARED_DYNAMIC: u8 = SHARED | DYNAMIC;
+const SHARED_TYPED: u8 = SHARED | TYPED;
 
 /// A number that bulk data is made of.
 trait Element: Data + Pod {
@@ -35,6 +39,9 @@ macro_rules! elements {
                 return None;
             }
             let value: &dyn Any = value;
+            if let Some(typed) = value.downcast_ref::<Shared<array::Value>>() {
+                return view_typed(typed);
+            }
             $(if let Some(view) = view_of::<$type>(value) {
                 return Some(view);
             })*
@@ -56,6 +63,7 @@ macro_rules! elements {
                 lengths.push(usize::try_from(length).map_err(|_| wrong("a length too large"))?);
             }
             match element {
+                _ if *container == SHARED_TYPED => allocate_typed(*element, &lengths, nbytes),
                 $($code => allocate_of::<$type>(*container, &lengths, nbytes),)*
                 _ => None,
             }
@@ -92,6 +100,41 @@ fn view_of<E: Element>(value: &dyn Any) -> Option<(Layout, &[u8])> {
 fn view_array<E: Element, D: Dimension + 'static>(value: &dyn Any, code: u8) -> Option<(Layout, &[u8])> {
     let array = value.downcast_ref::<Array<E, D>>()?;
     Some((layout::<E>(code, array.shape()), bytemuck::cast_slice(array.as_slice()?)))
+}
+
+fn view_typed(value: &array::Value) -> Option<(Layout, &[u8])> {
+    fn view<E: Element>(array: &ArrayD<E>) -> Option<(Layout, &[u8])> {
+        Some((layout::<E>(SHARED_TYPED, array.shape()), bytemuck::cast_slice(array.as_slice()?)))
+    }
+    match value {
+        array::Value::F64(array) => view(array),
+        array::Value::F32(array) => view(array),
+        array::Value::I64(array) => view(array),
+        array::Value::I32(array) => view(array),
+        array::Value::U8(array) => view(array),
+    }
+}
+
+fn allocate_typed(element: u8, shape: &[usize], nbytes: usize) -> Option<Box<dyn BulkTarget>> {
+    fn allocate<E: Element>(shape: &[usize], nbytes: usize) -> Option<Box<dyn BulkTarget>>
+    where
+        array::Value: From<ArrayD<E>>,
+    {
+        let count = shape.iter().try_fold(1usize, |count, &length| count.checked_mul(length))?;
+        if count.checked_mul(size_of::<E>())? != nbytes {
+            return None;
+        }
+        let array = ArrayD::from_shape_vec(IxDyn(shape), vec![E::zeroed(); count]).ok()?;
+        Some(Box::new(Typed(Elements(array))))
+    }
+    match element {
+        f64::CODE => allocate::<f64>(shape, nbytes),
+        f32::CODE => allocate::<f32>(shape, nbytes),
+        i64::CODE => allocate::<i64>(shape, nbytes),
+        i32::CODE => allocate::<i32>(shape, nbytes),
+        u8::CODE => allocate::<u8>(shape, nbytes),
+        _ => None,
+    }
 }
 
 fn layout<E: Element>(container: u8, shape: &[usize]) -> Layout {
@@ -136,6 +179,8 @@ struct Numbers<E>(Vec<E>);
 struct Elements<E, D: Dimension>(Array<E, D>);
 /// Makes a [`Shared`] of what was received.
 struct Wrapped<C>(C);
+/// Makes an array of scripts of what was received.
+struct Typed<C>(C);
 
 impl BulkTarget for Encoded {
     fn bytes_mut(&mut self) -> &mut [u8] {
@@ -186,6 +231,18 @@ impl<E: Element> BulkTarget for Wrapped<Elements<E, IxDyn>> {
     }
 }
 
+impl<E: Element> BulkTarget for Typed<Elements<E, IxDyn>>
+where
+    array::Value: From<ArrayD<E>>,
+{
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self.0.bytes_mut()
+    }
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
+        Box::new(Value::new(Shared::new(array::Value::from(self.0.0))))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,6 +269,18 @@ mod tests {
     fn shared_vectors_and_arrays_stay_shared() {
         through(Shared::new(vec![1u8, 2, 3]));
         through(Shared::new(ArrayD::from_elem(IxDyn(&[2, 3]), 0.5f64)));
+    }
+
+    #[test]
+    fn arrays_of_scripts_keep_their_type() {
+        through(Shared::new(array::Value::F32(ArrayD::from_elem(IxDyn(&[2, 3]), 0.5))));
+        through(Shared::new(array::Value::U8(ArrayD::from_elem(IxDyn(&[]), 7))));
+        let (mut layout, _) = view(&Shared::new(array::Value::I64(ArrayD::zeros(IxDyn(&[2]))))).unwrap();
+        assert!(allocate(&layout, 15).is_err());
+        if let Layout::Bulk { element, .. } = &mut layout {
+            *element = 7;
+        }
+        assert!(allocate(&layout, 4).is_err());
     }
 
     #[test]

@@ -77,8 +77,8 @@ pub(super) const TASK: Keys = Keys {
 pub(super) const REDUCE: Keys = Keys {
     place: "in `reduce`",
     nested: true,
-    now: &["of", "with", "arity", "order", "over"],
-    later: &["run", "shell", "axis"],
+    now: &["of", "with", "arity", "order", "over", "axis"],
+    later: &["run", "shell"],
 };
 
 pub(super) const SWEEP: Keys = Keys {

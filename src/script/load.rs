@@ -10,7 +10,8 @@ use super::names::Names;
 use super::plan::Plan;
 use super::source::Source;
 use super::sweep::Sweeps;
-use super::{order, saves, schema, unused};
+use super::{order, saves, schema, shapes, unused};
+use crate::call::array::Sketch;
 
 /// An array expression that is not understood: where in its text, what is wrong, how to mend it.
 pub type ArrayError = (Range<usize>, String, Option<String>);
@@ -19,6 +20,11 @@ pub type ArrayError = (Range<usize>, String, Option<String>);
 pub trait ArrayLanguage {
     /// The bare names in an expression (`x`, `sim.probe`; not those of functions and of named arguments), with their places.
     fn check(&self, text: &str) -> Result<Vec<(String, Range<usize>)>, ArrayError>;
+
+    /// The shape of an expression's value, as far as it follows from what is known of its names.
+    fn sketch(&self, _text: &str, _names: &dyn Fn(&str) -> Sketch) -> Result<Option<Vec<usize>>, ArrayError> {
+        Ok(None)
+    }
 }
 
 /// What is looked at beyond the script itself.
@@ -83,5 +89,9 @@ fn understand(
     let stem =
         || path.file_stem().map_or_else(|| "script".to_string(), |stem| stem.to_string_lossy().into_owned());
     let name = script.name.as_ref().map_or_else(stem, |name| name.value.clone());
-    Some((name, order::arrange(compiled, &order)))
+    let tasks = order::arrange(compiled, &order);
+    if cx.errors() == 0 {
+        shapes::check(&script, &tasks, lang, cx);
+    }
+    Some((name, tasks))
 }

@@ -2,17 +2,15 @@
 
 use super::codes::Code;
 use super::diagnostic::{Collector, Diagnostic};
-use super::keys::not_yet;
 use super::resolve::Resolver;
 use super::schema::{RawAction, RawReduce, RawTask};
 use super::source::{At, Text};
 use super::suggest::did_you_mean;
-use super::task::{Action, Order, Reduction, Select};
+use super::task::{Action, Order, Select};
+use crate::call::array::reduce::{Reduce, With};
 
 /// The most that is merged at a time; more is a list, not a tree.
 const WIDEST: i64 = 1024;
-/// Reductions of the specification that this version does not do.
-const LATER: [&str; 2] = ["concat", "moments"];
 
 /// Resolves a `reduce`.
 pub(super) fn compile(
@@ -21,7 +19,7 @@ pub(super) fn compile(
     resolver: &mut Resolver<'_>,
     cx: &mut Collector,
 ) -> Option<Action> {
-    let with = with(raw, cx);
+    let with = with(raw, cx).map(|with| Reduce { with, axis: raw.axis.as_ref().map(|axis| axis.value) });
     let arity = arity(raw, cx);
     let order = order(raw, cx);
     let Some(of) = &raw.of else {
@@ -37,7 +35,7 @@ pub(super) fn compile(
     Some(Action::Reduce { of, with: with?, arity: arity?, order: order? })
 }
 
-fn with(raw: &RawReduce, cx: &mut Collector) -> Option<Reduction> {
+fn with(raw: &RawReduce, cx: &mut Collector) -> Option<With> {
     let Some(with) = &raw.with else {
         let diagnostic =
             Diagnostic::new(Code::BadReduction, raw.span.clone(), "`reduce` with which operation?")
@@ -45,12 +43,9 @@ fn with(raw: &RawReduce, cx: &mut Collector) -> Option<Reduction> {
         cx.push(diagnostic.help("write `with = \"add\"`"));
         return None;
     };
-    let found =
-        Reduction::NAMED.iter().find(|(name, _)| *name == with.value).map(|(_, reduction)| *reduction);
-    if found.is_none() && LATER.contains(&with.value.as_str()) {
-        cx.push(not_yet(&format!("the reduction `{}`", with.value), with.span.clone()));
-    } else if found.is_none() {
-        let known = Reduction::NAMED.map(|(name, _)| name);
+    let found = With::of(&with.value);
+    if found.is_none() {
+        let known = With::NAMES.map(|(name, _)| name);
         let listed = format!("reductions are: {}", known.join(", "));
         let diagnostic = Diagnostic::new(
             Code::UnknownReduction,
@@ -58,9 +53,7 @@ fn with(raw: &RawReduce, cx: &mut Collector) -> Option<Reduction> {
             format!("unknown reduction `{}`", with.value),
         );
         cx.push(
-            diagnostic
-                .label("no such reduction")
-                .help(did_you_mean(&with.value, known.into_iter().chain(LATER)).unwrap_or(listed)),
+            diagnostic.label("no such reduction").help(did_you_mean(&with.value, known).unwrap_or(listed)),
         );
     }
     found

@@ -66,6 +66,7 @@ pub(super) struct RawReduce {
     pub(super) arity: Option<At<i64>>,
     pub(super) order: Option<Text>,
     pub(super) over: Option<At<Vec<Text>>>,
+    pub(super) axis: Option<At<i64>>,
 }
 
 #[derive(Debug)]

@@ -60,8 +60,15 @@ fn action<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut Collector) -> Op
 }
 
 fn reduce(node: &Node, cx: &mut Collector) -> Option<RawReduce> {
-    let mut raw =
-        RawReduce { span: node.span.clone(), of: None, with: None, arity: None, order: None, over: None };
+    let mut raw = RawReduce {
+        span: node.span.clone(),
+        of: None,
+        with: None,
+        arity: None,
+        order: None,
+        over: None,
+        axis: None,
+    };
     let mut complete = true;
     for Entry { key, value } in node.table("`reduce`", cx)?.iter() {
         let entry = Entry { key: key.clone(), value: value.clone() };
@@ -75,6 +82,7 @@ fn reduce(node: &Node, cx: &mut Collector) -> Option<RawReduce> {
             "with" => raw.with = value.text("`with`", cx),
             "arity" => raw.arity = value.int("`arity`", cx),
             "order" => raw.order = value.text("`order`", cx),
+            "axis" => raw.axis = value.int("`axis`", cx),
             _ => {
                 raw.over =
                     value.texts("`over`", cx).map(|names| At { value: names, span: value.span.clone() })

@@ -7,6 +7,7 @@ use super::family::Family;
 use super::join::{Gather, Join};
 use super::template::{RenderError, Scope, Template};
 use super::value::Value;
+use crate::call::array::reduce::Reduce;
 
 /// A task, or a family of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,7 +82,7 @@ pub enum Action {
         /// The reference to the family, by its number.
         of: usize,
         /// The operation.
-        with: Reduction,
+        with: Reduce,
         /// How many are merged at a time.
         arity: usize,
         /// What the shape of the tree depends on.
@@ -132,32 +133,6 @@ pub enum Binding {
     Input(usize),
     /// What the rank knows.
     Fact(RuntimeFact),
-}
-
-/// A built-in reduction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Reduction {
-    /// The element-wise sum.
-    Add,
-    /// The element-wise product.
-    Mul,
-    /// The element-wise minimum.
-    Min,
-    /// The element-wise maximum.
-    Max,
-    /// The element-wise mean.
-    Mean,
-}
-
-impl Reduction {
-    /// All of them, with the names that scripts use.
-    pub const NAMED: [(&'static str, Reduction); 5] = [
-        ("add", Reduction::Add),
-        ("mul", Reduction::Mul),
-        ("min", Reduction::Min),
-        ("max", Reduction::Max),
-        ("mean", Reduction::Mean),
-    ];
 }
 
 /// What the shape of a reduction's tree depends on.

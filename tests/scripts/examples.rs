@@ -47,7 +47,7 @@ fn serial_tree() -> String {
         xs = xs.chunks(2).map(|pair| &pair[0] + &pair[1]).collect();
     }
     let head: Vec<f64> = xs[0].iter().take(6).copied().collect();
-    text::to_text(&ndarray::Array1::from_vec(head).into_dyn())
+    text::to_text(&ndarray::Array1::from_vec(head).into_dyn().into())
 }
 
 #[test]

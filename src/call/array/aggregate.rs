@@ -1,4 +1,4 @@
-//! `sum mean min max std var`, of a whole array or along one axis.
+//! `sum mean min max std var norm argmin argmax`, of a whole array or along one axis.
 //!
 //! The order of the additions depends on the shape alone, never on the number of threads: whole arrays and
 //! single lanes are summed pairwise (error grows with log n) over chunks of fixed length, other axes row
@@ -41,6 +41,8 @@ fn nonempty(function: Aggregate, length: usize) -> Result<(), Fault> {
     let name = match function {
         Aggregate::Min => "min",
         Aggregate::Max => "max",
+        Aggregate::Argmin => "argmin",
+        Aggregate::Argmax => "argmax",
         _ => return Ok(()),
     };
     if length > 0 { Ok(()) } else { Err(Fault::new(format!("`{name}` of no elements has no value"))) }
@@ -58,7 +60,24 @@ fn whole(function: Aggregate, x: &[f64]) -> f64 {
             sum_by(x, |x| (x - mean) * (x - mean)) / x.len() as f64
         }
         Aggregate::Std => whole(Aggregate::Var, x).sqrt(),
+        Aggregate::Norm => sum_by(x, |x| x * x).sqrt(),
+        Aggregate::Argmin => place(x, |x, y| x < y),
+        Aggregate::Argmax => place(x, |x, y| x > y),
     }
+}
+
+/// Where the first of the elements is that goes before all others; what is no number goes before every number.
+fn place(x: &[f64], before: impl Fn(f64, f64) -> bool) -> f64 {
+    let mut best = (0, f64::NAN);
+    for (at, x) in x.iter().enumerate() {
+        if x.is_nan() {
+            return at as f64;
+        }
+        if at == 0 || before(*x, best.1) {
+            best = (at, *x);
+        }
+    }
+    best.0 as f64
 }
 
 /// The sum of `f(x)` over all elements, the same for any number of threads.
@@ -129,7 +148,8 @@ struct Rows<'d> {
 impl Rows<'_> {
     fn aggregate(&self, function: Aggregate, out: &mut [f64]) {
         if self.n == 0 {
-            out.fill(if function == Aggregate::Sum { 0.0 } else { f64::NAN });
+            let zero = matches!(function, Aggregate::Sum | Aggregate::Norm);
+            out.fill(if zero { 0.0 } else { f64::NAN });
         } else if self.inner == 1 {
             let lanes = |(out, lane): (&mut f64, &[f64])| *out = whole(function, lane);
             if self.data.len() > PARALLEL {
@@ -180,6 +200,20 @@ impl Rows<'_> {
             Aggregate::Sum => fold(out, |a, b| a + b),
             Aggregate::Min => fold(out, minimum),
             Aggregate::Max => fold(out, maximum),
+            Aggregate::Norm => {
+                out.fill(0.0);
+                for row in self.rows(outer, from, out.len()) {
+                    out.iter_mut().zip(row).for_each(|(out, x)| *out += x * x);
+                }
+                out.iter_mut().for_each(|x| *x = x.sqrt());
+            }
+            Aggregate::Argmin | Aggregate::Argmax => {
+                let lane = |column: usize| -> Vec<f64> {
+                    self.rows(outer, from, out.len()).filter_map(|row| row.get(column)).copied().collect()
+                };
+                let places: Vec<f64> = (0..out.len()).map(|column| whole(function, &lane(column))).collect();
+                out.copy_from_slice(&places);
+            }
             Aggregate::Mean => {
                 fold(out, |a, b| a + b);
                 out.iter_mut().for_each(|x| *x /= count);

@@ -3,7 +3,7 @@
 
 use super::ast::{Call, Kind, Node, Span};
 use super::error::ExprError;
-use super::function::{FUNCTIONS, Function, PLANNED, Signature, nearest};
+use super::function::{FUNCTIONS, Function, Signature, nearest};
 use super::parse::Parser;
 
 impl Parser<'_> {
@@ -137,9 +137,7 @@ fn twice(signature: &Signature, parameter: &str, span: &Span) -> ExprError {
 fn unknown(name: &str, span: &Span) -> ExprError {
     let known = || FUNCTIONS.iter().map(|signature| signature.name);
     let last = name.rsplit('.').next().unwrap_or(name);
-    let (message, help) = if PLANNED.contains(&name) {
-        (format!("function `{name}` is not in this version of dtask"), None)
-    } else if let Some((first, _)) = name.split_once('.')
+    let (message, help) = if let Some((first, _)) = name.split_once('.')
         && Signature::of(last).is_some()
     {
         let help = match first {
@@ -160,6 +158,10 @@ fn unknown(name: &str, span: &Span) -> ExprError {
             "pow" | "power" => Some("a ** b"),
             "rand" | "randn" | "normal" | "uniform" => Some("random"),
             "range" => Some("arange"),
+            "astype" => Some("cast"),
+            "loadtxt" | "genfromtxt" | "read_csv" => Some("from_csv"),
+            "frombuffer" | "fromfile" => Some("from_bytes"),
+            "identity" => Some("eye"),
             _ => None,
         };
         let help = match synonym.or_else(|| nearest(last, known())) {

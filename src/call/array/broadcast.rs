@@ -71,16 +71,6 @@ pub(super) fn apply<'s>(a: Numeric<'s>, b: Numeric<'s>, kernel: Kernel<'_>) -> R
     Ok(out.into())
 }
 
-/// `a = kernel(a, b)`, `b` spread to the shape of `a`.
-pub(super) fn update(a: &mut ArrayD<f64>, b: &Numeric<'_>, kernel: Kernel<'_>) -> Result<(), Fault> {
-    if !a.is_standard_layout() {
-        *a = a.as_standard_layout().into_owned();
-    }
-    let b = operand(Some(b), a.shape())?;
-    run(a.view_mut(), Operand::Out, b, kernel);
-    Ok(())
-}
-
 /// `out = x`, of equal shapes.
 pub(super) fn copy(out: ArrayViewMutD<'_, f64>, x: &ArrayViewD<'_, f64>) {
     let parallel = out.len() > PARALLEL;

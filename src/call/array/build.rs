@@ -1,10 +1,11 @@
-//! Arrays from numbers and from other arrays: `arange linspace concat reshape transpose`.
+//! Arrays from numbers and from other arrays: `arange linspace eye concat stack reshape transpose`.
 
 use super::broadcast;
 use super::error::Fault;
 use super::item::{Item, Numeric};
 use super::shape;
-use ndarray::{ArrayD, Slice};
+use super::types::{Type, Typed};
+use ndarray::{ArrayD, Axis, Slice};
 use rayon::prelude::*;
 
 /// Fills an axis with `f(place)`, in parallel where it is long.
@@ -28,13 +29,18 @@ fn fill(length: usize, f: impl Fn(f64) -> f64 + Sync) -> Result<ArrayD<f64>, Fau
 
 /// `start, start + step, ..` as long as it is before `stop`; numpy's numbers to the bit.
 pub(super) fn arange(start: f64, stop: f64, step: f64) -> Result<ArrayD<f64>, Fault> {
-    if step == 0.0 || [start, stop, step].iter().any(|x| !x.is_finite()) {
-        return Err(Fault::new(format!("`arange` cannot go from {start} to {stop} in steps of {step}")));
-    }
-    let length = shape::length(((stop - start) / step).ceil().max(0.0))?;
+    let length = arange_length(start, stop, step)?;
     // numpy continues the difference of the first two numbers, which differs from `step` by a rounding.
     let difference = (start + step) - start;
     fill(length, |i| start + i * difference)
+}
+
+/// How many numbers [`arange`] gives.
+pub(super) fn arange_length(start: f64, stop: f64, step: f64) -> Result<usize, Fault> {
+    if step == 0.0 || [start, stop, step].iter().any(|x| !x.is_finite()) {
+        return Err(Fault::new(format!("`arange` cannot go from {start} to {stop} in steps of {step}")));
+    }
+    shape::length(((stop - start) / step).ceil().max(0.0))
 }
 
 /// `num` numbers from `start` to `stop`, both included; numpy's numbers to the bit.
@@ -55,70 +61,73 @@ pub(super) fn linspace(start: f64, stop: f64, num: f64) -> Result<ArrayD<f64>, F
     Ok(array)
 }
 
+/// Ones on the diagonal of a matrix.
+pub(super) fn eye(rows: usize, columns: usize) -> Result<ArrayD<f64>, Fault> {
+    let mut array = shape::zeros(&[rows, columns])?;
+    if let Some(elements) = array.as_slice_mut() {
+        elements.iter_mut().step_by(columns + 1).take(rows.min(columns)).for_each(|x| *x = 1.0);
+    }
+    Ok(array)
+}
+
 /// Joins arrays along an axis they have. Single numbers count as arrays of one element, so that a gather of
 /// numbers becomes an array.
-pub(super) fn concat<'s>(items: Vec<Item<'s>>, axis: f64) -> Result<Numeric<'s>, Fault> {
-    let mut parts = Vec::with_capacity(items.len());
-    for item in items {
-        parts.push(match item.into_numeric()? {
+pub(super) fn concat<'s>(items: Vec<Item<'s>>, axis: f64) -> Result<Typed<'s>, Fault> {
+    let (parts, kind) = typed(items)?;
+    let mut arrays = Vec::with_capacity(parts.len());
+    for part in parts {
+        arrays.push(match part {
             Numeric::Scalar(number) => shape::from_vec(&[1], vec![number])?.into(),
             Numeric::Array(array) => array,
         });
     }
-    let Some(first) = parts.first() else {
-        return Err(Fault::new("there is nothing to join"));
-    };
-    let axis = shape::axis(axis, first.ndim())?;
-    let mut whole = first.shape().to_vec();
-    whole[axis] = 0;
-    for (at, part) in parts.iter().enumerate() {
-        let fits = part.ndim() == whole.len()
-            && part.shape().iter().zip(first.shape()).enumerate().all(|(i, (m, n))| i == axis || m == n);
-        if !fits {
-            return Err(Fault::new(format!(
-                "arrays to join along axis {axis} may differ in that axis only: number 0 has shape {}, number {at} has {}",
-                shape::display(first.shape()),
-                shape::display(part.shape())
-            )));
-        }
-        whole[axis] = whole[axis].saturating_add(part.shape()[axis]);
+    let whole = shape::joined(&arrays.iter().map(|array| array.shape()).collect::<Vec<_>>(), axis)?;
+    if arrays.len() == 1 {
+        return Ok(Typed { numbers: arrays.swap_remove(0).into(), kind });
     }
-    if parts.len() == 1 {
-        return Ok(parts.swap_remove(0).into());
-    }
+    let axis = Axis(shape::axis(axis, whole.len())?);
     let mut joined = shape::zeros(&whole)?;
     let mut from = 0;
-    for part in parts {
-        let to = from + part.shape()[axis];
-        let place = joined.slice_axis_mut(ndarray::Axis(axis), Slice::from(from..to));
-        broadcast::copy(place, &part.view());
+    for array in arrays {
+        let to = from + array.len_of(axis);
+        broadcast::copy(joined.slice_axis_mut(axis, Slice::from(from..to)), &array.view());
         from = to;
     }
-    Ok(joined.into())
+    Ok(Typed { numbers: joined.into(), kind })
+}
+
+/// Puts arrays of equal shapes on a new axis.
+pub(super) fn stack<'s>(items: Vec<Item<'s>>, axis: f64) -> Result<Typed<'s>, Fault> {
+    let (parts, kind) = typed(items)?;
+    let shape = shape::stacked(&parts.iter().map(Numeric::shape).collect::<Vec<_>>(), axis)?;
+    let mut stacked = shape::zeros(&shape)?;
+    let axis = Axis(shape::axis(axis, shape.len())?);
+    for (mut place, part) in stacked.axis_iter_mut(axis).zip(&parts) {
+        match part {
+            Numeric::Scalar(number) => place.fill(*number),
+            Numeric::Array(array) => broadcast::copy(place, &array.view()),
+        }
+    }
+    Ok(Typed { numbers: stacked.into(), kind })
+}
+
+/// The numbers of all items, and the type that they have together.
+fn typed<'s>(items: Vec<Item<'s>>) -> Result<(Vec<Numeric<'s>>, Type), Fault> {
+    let typed = items.into_iter().map(Item::into_typed).collect::<Result<Vec<_>, _>>()?;
+    let kind = Type::joined(typed.iter().map(|part| part.kind));
+    let mut numbers = Vec::with_capacity(typed.len());
+    for part in typed {
+        // only a fraction among integers, or a double among singles, need fitting, and these have the wider type
+        let fits = part.kind == kind || kind == Type::F64;
+        numbers.push(if fits { part.numbers } else { Typed::fitted(part.numbers, kind)?.numbers });
+    }
+    Ok((numbers, kind))
 }
 
 /// The same elements in C order under another shape, one of whose lengths may be -1: whatever is left.
 pub(super) fn reshape<'s>(x: Numeric<'s>, sizes: &[f64]) -> Result<Numeric<'s>, Fault> {
     let x = x.into_array();
-    let length = x.len();
-    let open = sizes.iter().filter(|size| **size == -1.0).count();
-    if open > 1 {
-        return Err(Fault::new("only one size can be -1"));
-    }
-    let known = sizes.iter().filter(|size| **size != -1.0).map(|size| shape::length(*size));
-    let known = known.collect::<Result<Vec<_>, _>>()?;
-    let product = shape::elements(&known)?;
-    let left = length.checked_div(product).unwrap_or(0);
-    let mut given = known.into_iter();
-    let new: Vec<usize> =
-        sizes.iter().map(|size| if *size == -1.0 { left } else { given.next().unwrap_or(0) }).collect();
-    if shape::elements(&new)? != length || (open == 1 && product == 0) {
-        return Err(Fault::new(format!(
-            "an array of shape {} has {length} elements, which do not fill ({})",
-            shape::display(x.shape()),
-            sizes.iter().map(f64::to_string).collect::<Vec<_>>().join(", ")
-        )));
-    }
+    let new = shape::reshaped(x.shape(), sizes)?;
     // A view stays one where its order allows.
     let ordered = if x.is_standard_layout() { x } else { x.as_standard_layout().into_owned().into() };
     let reshaped =

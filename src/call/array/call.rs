@@ -1,16 +1,20 @@
 //! What the built-in functions do: arguments to operations.
 
 use super::ast::{Call, Node, Span};
+use super::csv::{self, Column};
 use super::error::{At, ExprError, Fault};
 use super::eval::Evaluator;
 use super::function::Function;
+use super::histogram::histogram;
 use super::item::{Item, Numeric};
 use super::random::{Distribution, Stream};
-use super::{aggregate, broadcast, build, linalg, ops, shape};
+use super::types::{ElementType, Type, Typed};
+use super::{File, aggregate, broadcast, build, linalg, ops, shape};
+use std::borrow::Cow;
 
 impl<'s> Evaluator<'s> {
     pub(super) fn call(&self, call: &Call, span: &Span) -> Result<Item<'s>, ExprError> {
-        let numeric: Numeric<'s> = match call.function {
+        let made: Numeric<'s> = match call.function {
             Function::Random => return self.random(call, span),
             Function::Zeros => self.filled(call, 0.0)?,
             Function::Ones => self.filled(call, 1.0)?,
@@ -32,44 +36,89 @@ impl<'s> Evaluator<'s> {
                 let num = self.optional(call, "num", 50.0)?;
                 build::linspace(start, stop, num).at(span)?.into()
             }
+            Function::Eye => {
+                let n = self.number(self.required(call, 0, span)?, "`n`")?;
+                let m = self.optional(call, "m", n)?;
+                let (n, m) = (shape::length(n).at(span)?, shape::length(m).at(span)?);
+                build::eye(n, m).at(span)?.into()
+            }
+            _ => return self.call_on(call, span).map(Item::from),
+        };
+        Ok(Typed { numbers: made, kind: Type::F64 }.into())
+    }
+
+    /// The functions that take arrays.
+    fn call_on(&self, call: &Call, span: &Span) -> Result<Typed<'s>, ExprError> {
+        match call.function {
             Function::Aggregate(function) => {
-                let x = self.numeric(self.required(call, 0, span)?)?;
+                let Typed { numbers, kind } = self.typed(self.required(call, 0, span)?)?;
                 let axis = call.arg("axis");
                 let place = axis.map_or(span, |axis| &axis.span);
                 let axis = axis.map(|axis| self.number(axis, "`axis`")).transpose()?;
-                aggregate::aggregate(function, x, axis).at(place)?
+                let numbers = aggregate::aggregate(function, numbers, axis).at(place)?;
+                Typed::fitted(numbers, kind.of_aggregate(function)).at(span)
             }
             Function::Map(function) => {
-                let x = self.numeric(self.required(call, 0, span)?)?;
-                ops::map(function, x).at(span)?
+                let Typed { numbers, kind } = self.typed(self.required(call, 0, span)?)?;
+                let numbers = ops::map(function, numbers).at(span)?;
+                Typed::fitted(numbers, kind.of_map(function)).at(span)
             }
             Function::Clip => {
                 let [x, low, high] = self.three(call, span)?;
-                ops::clip(x, low, high).at(span)?
+                let kind = x.kind.with(low.kind).with(high.kind);
+                Typed::fitted(ops::clip(x.numbers, low.numbers, high.numbers).at(span)?, kind).at(span)
             }
             Function::Where => {
                 let [condition, a, b] = self.three(call, span)?;
-                broadcast::choose(condition, a, b).at(span)?
+                let kind = a.kind.with(b.kind);
+                let chosen = broadcast::choose(condition.numbers, a.numbers, b.numbers).at(span)?;
+                Typed::fitted(chosen, kind).at(span)
             }
-            Function::Concat => self.concat(call, span)?,
+            Function::Concat | Function::Stack => self.join(call, span),
             Function::Reshape => {
-                let x = self.numeric(self.required(call, 0, span)?)?;
+                let Typed { numbers, kind } = self.typed(self.required(call, 0, span)?)?;
                 let sizes = self.numbers(&call.rest, "a size")?;
-                build::reshape(x, &sizes).at(span)?
+                Ok(Typed { numbers: build::reshape(numbers, &sizes).at(span)?, kind })
             }
             Function::Transpose => {
-                let x = self.numeric(self.required(call, 0, span)?)?;
+                let Typed { numbers, kind } = self.typed(self.required(call, 0, span)?)?;
                 let order = self.numbers(&call.rest, "an axis")?;
-                build::transpose(x, &order).at(span)?
+                Ok(Typed { numbers: build::transpose(numbers, &order).at(span)?, kind })
             }
             Function::Dot | Function::Matmul => {
-                let a = self.numeric(self.required(call, 0, span)?)?;
-                let b = self.numeric(self.required(call, 1, span)?)?;
+                let a = self.typed(self.required(call, 0, span)?)?;
+                let b = self.typed(self.required(call, 1, span)?)?;
+                let kind = a.kind.with(b.kind);
                 let product = if call.function == Function::Dot { linalg::dot } else { linalg::matmul };
-                product(a, b).at(span)?
+                Typed::fitted(product(a.numbers, b.numbers).at(span)?, kind).at(span)
             }
-        };
-        Ok(numeric.into())
+            Function::Histogram => {
+                let x = self.typed(self.required(call, 0, span)?)?;
+                let bins = self.optional(call, "bins", 10.0)?;
+                let end =
+                    |name| call.arg(name).map(|node| self.number(node, &format!("`{name}`"))).transpose();
+                let counts = histogram(x.numbers, bins, end("min")?, end("max")?).at(span)?;
+                Ok(Typed { numbers: counts.into(), kind: Type::I64 })
+            }
+            Function::Cast => {
+                let x = self.typed(self.required(call, 0, span)?)?;
+                x.cast(self.element_type(self.required(call, 1, span)?)?).at(span)
+            }
+            Function::FromCsv => {
+                let bytes = self.bytes(self.required(call, 0, span)?)?;
+                let column = call.arg("column").map(|node| self.column(node)).transpose()?;
+                let table = csv::table(&bytes, column.as_ref()).map_err(Fault::new).at(span)?;
+                Ok(Typed { numbers: table.into(), kind: Type::F64 })
+            }
+            Function::FromBytes => {
+                let bytes = self.bytes(self.required(call, 0, span)?)?;
+                let element = call.arg("type").map(|node| self.element_type(node)).transpose()?;
+                let element = element.unwrap_or(ElementType::F64);
+                csv::memory(&bytes, element).map_err(Fault::new).at(span)?.into_typed().at(span)
+            }
+            Function::Load => self.load(call, span),
+            _ => Err(Fault::new("internal error: this function takes no array").at(span)),
+        }
     }
 
     /// The named argument number `slot`, which parsing has seen to be there.
@@ -83,11 +132,11 @@ impl<'s> Evaluator<'s> {
         call.arg(name).map_or(Ok(default), |node| self.number(node, &format!("`{name}`")))
     }
 
-    fn three(&self, call: &Call, span: &Span) -> Result<[Numeric<'s>; 3], ExprError> {
+    fn three(&self, call: &Call, span: &Span) -> Result<[Typed<'s>; 3], ExprError> {
         Ok([
-            self.numeric(self.required(call, 0, span)?)?,
-            self.numeric(self.required(call, 1, span)?)?,
-            self.numeric(self.required(call, 2, span)?)?,
+            self.typed(self.required(call, 0, span)?)?,
+            self.typed(self.required(call, 1, span)?)?,
+            self.typed(self.required(call, 2, span)?)?,
         ])
     }
 
@@ -152,7 +201,8 @@ impl<'s> Evaluator<'s> {
             None => Distribution::Uniform,
             Some(node) => self.distribution(node)?,
         };
-        Ok(Numeric::from(stream.array(&shape, distribution).at(span)?).into())
+        let numbers = stream.array(&shape, distribution).at(span)?.into();
+        Ok(Typed { numbers, kind: Type::F64 }.into())
     }
 
     fn distribution(&self, node: &Node) -> Result<Distribution, ExprError> {
@@ -166,7 +216,7 @@ impl<'s> Evaluator<'s> {
     }
 
     /// `concat(a, b)`, `concat((a, b))` and `concat(gather)` are the same.
-    fn concat(&self, call: &Call, span: &Span) -> Result<Numeric<'s>, ExprError> {
+    fn join(&self, call: &Call, span: &Span) -> Result<Typed<'s>, ExprError> {
         let mut items = Vec::with_capacity(call.rest.len());
         for node in &call.rest {
             match self.eval(node)? {
@@ -175,6 +225,67 @@ impl<'s> Evaluator<'s> {
             }
         }
         let axis = self.optional(call, "axis", 0.0)?;
+        if call.function == Function::Stack {
+            return build::stack(items, axis).at(span);
+        }
         build::concat(items, axis).at(span)
+    }
+
+    fn element_type(&self, node: &Node) -> Result<ElementType, ExprError> {
+        let fault = match self.eval(node)? {
+            Item::Text(name) => match ElementType::named(&name) {
+                Some(element) => return Ok(element),
+                None => Fault::new(format!("unknown element type `{name}`")),
+            },
+            _ => Fault::new("an element type is a text"),
+        };
+        let names = ElementType::NAMES.map(|(name, _)| format!("\"{name}\""));
+        Err(fault.help(format!("element types are: {}", names.join(", "))).at(&node.span))
+    }
+
+    fn column(&self, node: &Node) -> Result<Column, ExprError> {
+        match self.eval(node)? {
+            Item::Text(name) => Ok(Column::Named(name.into_owned())),
+            item => item.into_number("`column`").map(Column::At).at(&node.span),
+        }
+    }
+
+    /// What a command has written, or the file of a path.
+    fn bytes(&self, node: &Node) -> Result<Cow<'s, [u8]>, ExprError> {
+        match self.eval(node)? {
+            Item::Bytes(bytes) => Ok(bytes),
+            Item::Text(path) => Ok(self.scope.read(&path).map_err(Fault::new).at(&node.span)?.into()),
+            Item::List(_) => {
+                let help = "give the task the parameters of the other, with `each`, or choose one: `x[0]`";
+                Err(Fault::new("these are several files").help(help).at(&node.span))
+            }
+            Item::Numeric(_) => {
+                let help = "arrays of tasks are arrays already: leave the function out";
+                Err(Fault::new("a file, or what a command has written, is wanted here")
+                    .help(help)
+                    .at(&node.span))
+            }
+        }
+    }
+
+    fn load(&self, call: &Call, span: &Span) -> Result<Typed<'s>, ExprError> {
+        let node = self.required(call, 0, span)?;
+        let name = match call.arg("dataset") {
+            None => None,
+            Some(node) => match self.eval(node)? {
+                Item::Text(name) => Some(name),
+                _ => return Err(Fault::new("the name of a dataset is a text").at(&node.span)),
+            },
+        };
+        let name = name.as_deref();
+        let value = match self.eval(node)? {
+            Item::Text(path) => self.scope.dataset(File::Path(&path), name),
+            Item::Bytes(bytes) => self.scope.dataset(File::Bytes(&bytes), name),
+            _ => {
+                let fault = Fault::new("`load` takes a file, or a block of one");
+                return Err(fault.help("write `load(\"file.h5\", \"/dataset\")`").at(&node.span));
+            }
+        };
+        value.map_err(Fault::new).at(span)?.into_typed().at(span)
     }
 }

@@ -1,16 +1,16 @@
 //! Evaluation: a walk over the tree. Operands are borrowed from the scope, temporaries are overwritten in
 //! place.
 
-use super::ast::{Kind, Node, Subscript};
+use super::ast::{Kind, Literal, Node, Subscript};
 use super::error::{At, ExprError, Fault};
 use super::index::{self, Entry};
 use super::item::{Item, Numeric};
-use super::ops;
-use super::{Binding, RandomContext, Scope};
+use super::types::{self, Type, Typed};
+use super::{ArrayBinding, Binding, RandomContext, Scope};
 
 /// What an evaluation needs at hand.
 pub(super) struct Evaluator<'s> {
-    scope: &'s dyn Scope,
+    pub(super) scope: &'s dyn Scope,
     pub(super) context: RandomContext,
 }
 
@@ -22,12 +22,15 @@ impl<'s> Evaluator<'s> {
     pub(super) fn eval(&self, node: &Node) -> Result<Item<'s>, ExprError> {
         let span = &node.span;
         match &node.kind {
-            Kind::Number(literal) => Ok(Item::number(literal.as_f64())),
+            Kind::Number(literal @ Literal::Int(_)) => Ok(Item::number(literal.as_f64())),
+            Kind::Number(literal) => {
+                Ok(Typed { numbers: Numeric::Scalar(literal.as_f64()), kind: Type::Number }.into())
+            }
             Kind::Text(text) => Ok(Item::Text(text.clone().into())),
             Kind::Name { name, span } => self.name(name).at(span),
             Kind::Unary(op, a) => {
-                let a = self.numeric(a)?;
-                ops::unary(*op, a).at(span).map(Item::from)
+                let a = self.typed(a)?;
+                types::unary(*op, a).at(span).map(Item::from)
             }
             Kind::Binary(op, a, b) => {
                 let (x, y) = (self.eval(a)?, self.eval(b)?);
@@ -36,8 +39,8 @@ impl<'s> Evaluator<'s> {
                 {
                     return Ok(Item::number(f64::from(u8::from(truth))));
                 }
-                let (x, y) = (x.into_numeric().at(&a.span)?, y.into_numeric().at(&b.span)?);
-                ops::binary(*op, x, y).at(span).map(Item::from)
+                let (x, y) = (x.into_typed().at(&a.span)?, y.into_typed().at(&b.span)?);
+                types::binary(*op, x, y).at(span).map(Item::from)
             }
             Kind::Index(a, subscripts) => {
                 let item = self.eval(a)?;
@@ -52,8 +55,8 @@ impl<'s> Evaluator<'s> {
     }
 
     /// The value of `node`, as an operand of arithmetic.
-    pub(super) fn numeric(&self, node: &Node) -> Result<Numeric<'s>, ExprError> {
-        self.eval(node)?.into_numeric().at(&node.span)
+    pub(super) fn typed(&self, node: &Node) -> Result<Typed<'s>, ExprError> {
+        self.eval(node)?.into_typed().at(&node.span)
     }
 
     /// The value of `node`, which must be one number.
@@ -62,15 +65,22 @@ impl<'s> Evaluator<'s> {
     }
 
     fn name(&self, name: &str) -> Result<Item<'s>, Fault> {
-        match self.scope.get(name) {
-            Some(Binding::Number(number)) => Ok(Item::number(number)),
-            Some(Binding::Text(text)) => Ok(Item::Text(text)),
-            Some(Binding::Array(array)) => Ok(Numeric::from(array.into_cow()).into()),
-            Some(Binding::List(arrays)) => Ok(Item::List(
-                arrays.into_iter().map(|array| Numeric::from(array.into_cow()).into()).collect(),
-            )),
-            None => Err(Fault::new(format!("unknown name `{name}`"))),
-        }
+        Ok(match self.scope.get(name) {
+            Some(Binding::Int(number)) => {
+                Typed { numbers: Numeric::Scalar(number as f64), kind: Type::Whole }.into()
+            }
+            Some(Binding::Number(number)) => {
+                Typed { numbers: Numeric::Scalar(number), kind: Type::Number }.into()
+            }
+            Some(Binding::Text(text)) => Item::Text(text),
+            Some(Binding::Bytes(bytes)) => Item::Bytes(bytes),
+            Some(Binding::BytesList(all)) => Item::List(all.into_iter().map(Item::Bytes).collect()),
+            Some(Binding::Array(array)) => array.into_item()?,
+            Some(Binding::List(arrays)) => {
+                Item::List(arrays.into_iter().map(ArrayBinding::into_item).collect::<Result<_, _>>()?)
+            }
+            None => return Err(Fault::new(format!("unknown name `{name}`"))),
+        })
     }
 
     fn entry(&self, subscript: &Subscript) -> Result<Entry, ExprError> {

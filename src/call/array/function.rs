@@ -24,6 +24,9 @@ pub enum Aggregate {
     Max,
     Std,
     Var,
+    Norm,
+    Argmin,
+    Argmax,
 }
 
 /// A built-in function.
@@ -41,10 +44,17 @@ pub enum Function {
     Clip,
     Where,
     Concat,
+    Stack,
     Reshape,
     Transpose,
     Dot,
     Matmul,
+    Eye,
+    Histogram,
+    Cast,
+    FromCsv,
+    FromBytes,
+    Load,
 }
 
 /// The parameters of a function.
@@ -90,6 +100,10 @@ const fn sized(
     Signature { name, function, positional: &[], required: 0, rest: Some(("size", fewest)), keyword }
 }
 
+const fn joining(name: &'static str, function: Function) -> Signature {
+    Signature { name, function, positional: &[], required: 0, rest: Some(("array", 1)), keyword: &["axis"] }
+}
+
 /// Every function there is.
 pub static FUNCTIONS: &[Signature] = &[
     sized("random", Function::Random, 0, &["seed", "dist"]),
@@ -98,12 +112,20 @@ pub static FUNCTIONS: &[Signature] = &[
     sized("full", Function::Full, 1, &["value"]),
     plain("arange", Function::Arange, &["start", "stop", "step"], 1),
     plain("linspace", Function::Linspace, &["start", "stop", "num"], 2),
+    plain("eye", Function::Eye, &["n", "m"], 1),
+    plain("load", Function::Load, &["file", "dataset"], 1),
+    plain("from_csv", Function::FromCsv, &["x", "column"], 1),
+    plain("from_bytes", Function::FromBytes, &["x", "type"], 1),
     aggregate("sum", Aggregate::Sum),
     aggregate("mean", Aggregate::Mean),
     aggregate("min", Aggregate::Min),
     aggregate("max", Aggregate::Max),
     aggregate("std", Aggregate::Std),
     aggregate("var", Aggregate::Var),
+    aggregate("norm", Aggregate::Norm),
+    aggregate("argmin", Aggregate::Argmin),
+    aggregate("argmax", Aggregate::Argmax),
+    plain("histogram", Function::Histogram, &["x", "bins", "min", "max"], 1),
     map("sqrt", Map::Sqrt),
     map("exp", Map::Exp),
     map("log", Map::Log),
@@ -114,14 +136,8 @@ pub static FUNCTIONS: &[Signature] = &[
     map("floor", Map::Floor),
     plain("clip", Function::Clip, &["x", "min", "max"], 3),
     plain("where", Function::Where, &["condition", "a", "b"], 3),
-    Signature {
-        name: "concat",
-        function: Function::Concat,
-        positional: &[],
-        required: 0,
-        rest: Some(("array", 1)),
-        keyword: &["axis"],
-    },
+    joining("concat", Function::Concat),
+    joining("stack", Function::Stack),
     Signature {
         name: "reshape",
         function: Function::Reshape,
@@ -140,11 +156,8 @@ pub static FUNCTIONS: &[Signature] = &[
     },
     plain("dot", Function::Dot, &["a", "b"], 2),
     plain("matmul", Function::Matmul, &["a", "b"], 2),
+    plain("cast", Function::Cast, &["x", "type"], 2),
 ];
-
-/// Functions of the language that are not there yet: their users get an honest answer instead of "unknown".
-pub static PLANNED: &[&str] =
-    &["load", "from_csv", "from_bytes", "eye", "norm", "argmax", "argmin", "stack", "cast", "histogram"];
 
 impl Function {
     /// The function's entry in the table.

@@ -4,6 +4,7 @@ use super::ast::Span;
 use super::error::{At, ExprError, Fault};
 use super::item::{Cows, Item, Numeric};
 use super::shape;
+use super::types::Typed;
 use ndarray::SliceInfoElem;
 
 /// An evaluated entry between the brackets, and where it stands.
@@ -36,8 +37,13 @@ pub(super) fn index<'s>(item: Item<'s>, entries: &[Entry], whole: &Span) -> Resu
     match item {
         Item::List(items) => index_list(items, entries, whole),
         Item::Text(_) => Err(Fault::new("a text has no elements").at(whole)),
-        Item::Numeric(Numeric::Scalar(_)) => Err(Fault::new("a single number has no elements").at(whole)),
-        Item::Numeric(Numeric::Array(array)) => Ok(Item::Numeric(index_array(array, entries)?)),
+        Item::Bytes(_) => index(item.into_typed().at(whole)?.into(), entries, whole),
+        Item::Numeric(Typed { numbers: Numeric::Scalar(_), .. }) => {
+            Err(Fault::new("a single number has no elements").at(whole))
+        }
+        Item::Numeric(Typed { numbers: Numeric::Array(array), kind }) => {
+            Ok(Typed { numbers: index_array(array, entries)?, kind }.into())
+        }
     }
 }
 
@@ -58,7 +64,7 @@ fn index_list<'s>(mut items: Vec<Item<'s>>, entries: &[Entry], whole: &Span) -> 
             });
             Ok(Item::List(chosen.collect()))
         }
-        _ => index(Item::Numeric(Item::List(items).into_numeric().at(whole)?), entries, whole),
+        _ => index(Item::List(items).into_typed().at(whole)?.into(), entries, whole),
     }
 }
 

@@ -1,14 +1,15 @@
 //! What an expression's parts are while it is evaluated.
 
 use super::error::Fault;
-use super::shape;
-use ndarray::{ArrayD, Axis, CowArray, IxDyn};
+use super::types::{Type, Typed};
+use super::{build, csv, shape};
+use ndarray::{ArrayD, CowArray, IxDyn};
 use std::borrow::Cow;
 
 /// An array, borrowed from the scope or made by a part of the expression.
 pub(super) type Cows<'s> = CowArray<'s, f64, IxDyn>;
 
-/// Numbers: the operand of every operator. Later element types are later variants.
+/// Numbers: the operand of every operator. Which type they have is beside them, in a [`Typed`].
 #[derive(Debug)]
 pub(super) enum Numeric<'s> {
     /// One number. Arrays without axes are always turned into this, so that scalar arithmetic allocates
@@ -21,10 +22,12 @@ pub(super) enum Numeric<'s> {
 /// The value of a part of an expression.
 #[derive(Debug)]
 pub(super) enum Item<'s> {
-    Numeric(Numeric<'s>),
+    Numeric(Typed<'s>),
     /// A gather, or `[a, b]` in the text. Where an array is wanted it is stacked, as numpy does with lists.
     List(Vec<Item<'s>>),
     Text(Cow<'s, str>),
+    /// What a command has written. Where an array is wanted it is read as a table of numbers.
+    Bytes(Cow<'s, [u8]>),
 }
 
 impl<'s> From<Cows<'s>> for Numeric<'s> {
@@ -94,17 +97,28 @@ impl<'s> Numeric<'s> {
 }
 
 impl<'s> Item<'s> {
+    /// A number without a type of its own.
     pub(super) fn number(number: f64) -> Self {
-        Item::Numeric(Numeric::Scalar(number))
+        let kind = if number.fract() == 0.0 { Type::Whole } else { Type::Number };
+        Item::Numeric(Typed { numbers: Numeric::Scalar(number), kind })
     }
 
     /// As an operand of arithmetic.
-    pub(super) fn into_numeric(self) -> Result<Numeric<'s>, Fault> {
+    pub(super) fn into_typed(self) -> Result<Typed<'s>, Fault> {
         match self {
-            Item::Numeric(numeric) => Ok(numeric),
-            Item::List(items) => stack(items),
+            Item::Numeric(typed) => Ok(typed),
+            Item::List(items) => build::stack(items, 0.0),
             Item::Text(text) => Err(Fault::new(format!("the text `{text}` is no number"))),
+            Item::Bytes(bytes) => {
+                let numbers = csv::numbers(&bytes).map_err(Fault::new)?;
+                Ok(Typed { numbers: numbers.into(), kind: Type::F64 })
+            }
         }
+    }
+
+    /// Its numbers, whatever their type.
+    pub(super) fn into_numeric(self) -> Result<Numeric<'s>, Fault> {
+        Ok(self.into_typed()?.numbers)
     }
 
     pub(super) fn into_number(self, what: &str) -> Result<f64, Fault> {
@@ -112,34 +126,8 @@ impl<'s> Item<'s> {
     }
 }
 
-impl<'s> From<Numeric<'s>> for Item<'s> {
-    fn from(numeric: Numeric<'s>) -> Self {
-        Item::Numeric(numeric)
+impl<'s> From<Typed<'s>> for Item<'s> {
+    fn from(typed: Typed<'s>) -> Self {
+        Item::Numeric(typed)
     }
-}
-
-/// Puts the items on a new first axis.
-fn stack<'s>(items: Vec<Item<'s>>) -> Result<Numeric<'s>, Fault> {
-    let parts = items.into_iter().map(Item::into_numeric).collect::<Result<Vec<_>, _>>()?;
-    let Some(first) = parts.first() else {
-        return Ok(ArrayD::zeros(IxDyn(&[0])).into());
-    };
-    if let Some((at, odd)) = parts.iter().enumerate().find(|(_, part)| part.shape() != first.shape()) {
-        return Err(Fault::new(format!(
-            "a list of unequal shapes is no array: number 0 has shape {}, number {at} has {}",
-            shape::display(first.shape()),
-            shape::display(odd.shape())
-        ))
-        .help("`concat(..)` joins blocks of unequal lengths"));
-    }
-    let mut shape = vec![parts.len()];
-    shape.extend(first.shape());
-    let mut stacked = shape::zeros(&shape)?;
-    for (mut place, part) in stacked.axis_iter_mut(Axis(0)).zip(&parts) {
-        match part {
-            Numeric::Scalar(number) => place.fill(*number),
-            Numeric::Array(array) => place.assign(array),
-        }
-    }
-    Ok(stacked.into())
 }

@@ -1,13 +1,13 @@
-//! `dot` and `matmul` for vectors and matrices.
+//! `dot` and `matmul` for vectors, matrices and stacks of matrices.
 
 use super::aggregate::sum_by;
-use super::broadcast;
 use super::error::Fault;
 use super::item::{Cows, Numeric};
 use super::ops;
 use super::shape;
+use super::{broadcast, build};
 use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView2, ArrayViewMut2, Axis, Ix1, Ix2};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, Dimension, Ix1, Ix2};
 use rayon::prelude::*;
 
 /// The matrix product, with numpy's rules for vectors: one on the left is a row, one on the right a column.
@@ -21,34 +21,42 @@ pub(super) fn matmul<'s>(a: Numeric<'s>, b: Numeric<'s>) -> Result<Numeric<'s>, 
 /// As `matmul`, and the ordinary product where one of the two is a number.
 pub(super) fn dot<'s>(a: Numeric<'s>, b: Numeric<'s>) -> Result<Numeric<'s>, Fault> {
     match (a, b) {
+        (Numeric::Array(a), Numeric::Array(b)) if b.ndim() > 2 => Err(Fault::new(format!(
+            "`dot` takes a vector or a matrix on the right, not an array of shape {}",
+            shape::display(b.shape())
+        ))
+        .help(format!(
+            "`matmul` multiplies stacks of matrices, here of shape {}",
+            shape::display(a.shape())
+        ))),
         (Numeric::Array(a), Numeric::Array(b)) => product(a, b),
         (a, b) => ops::apply(a, b, |x, y| x * y),
     }
 }
 
 fn product<'s>(a: Cows<'s>, b: Cows<'s>) -> Result<Numeric<'s>, Fault> {
+    let shape = shape::product(a.shape(), b.shape())?;
+    if b.ndim() > 2 {
+        return batches(a, b, &shape);
+    }
+    // All rows of all matrices on the left meet the one matrix on the right.
+    let a = match a.ndim() {
+        0..=2 => a,
+        _ => {
+            let rows = shape::reshaped(a.shape(), &[-1.0, b.shape()[0] as f64])?;
+            match build::reshape(Numeric::Array(a), &rows.iter().map(|n| *n as f64).collect::<Vec<_>>())? {
+                Numeric::Array(a) => a,
+                Numeric::Scalar(_) => return Err(Fault::new("an operand of a matrix product has no axes")),
+            }
+        }
+    };
     let (m, n) = (a.ndim(), b.ndim());
-    if m > 2 || n > 2 {
-        return Err(Fault::new(format!(
-            "matrix products are of vectors and matrices, not of shapes {} and {}",
-            shape::display(a.shape()),
-            shape::display(b.shape())
-        )));
-    }
-    let (inner, other) = (a.shape()[m - 1], b.shape()[0]);
-    if inner != other {
-        return Err(Fault::new(format!(
-            "the last axis of the left array, {inner}, is not as long as the first of the right one, {other}: shapes {} and {}",
-            shape::display(a.shape()),
-            shape::display(b.shape())
-        )));
-    }
+    let inner = b.shape()[0];
     if m == 1 && n == 1 {
         let products = ops::apply(Numeric::Array(a), Numeric::Array(b), |x, y| x * y)?;
         let products = products.into_owned();
         return Ok(Numeric::Scalar(sum_by(products.as_slice().unwrap_or(&[]), |x| x)));
     }
-    let shape: Vec<usize> = a.shape()[..m - 1].iter().chain(&b.shape()[n - 1..][..n - 1]).copied().collect();
     let fault = |_| Fault::new("an operand of a matrix product has more axes than it said");
     // Vectors become matrices of one row or column, so that there is one product to write.
     let left = match m {
@@ -79,4 +87,28 @@ fn product<'s>(a: Cows<'s>, b: Cows<'s>) -> Result<Numeric<'s>, Fault> {
         .into_shape_with_order(shape)
         .map_err(|e| Fault::new(format!("cannot reshape the product: {e}")))?;
     Ok(out.into())
+}
+
+/// Matrix by matrix, where the right side is a stack of them.
+fn batches<'s>(a: Cows<'s>, b: Cows<'s>, shape: &[usize]) -> Result<Numeric<'s>, Fault> {
+    let row = a.ndim() == 1;
+    let own = if row { 1 } else { 2 };
+    let (batch, rest) = shape.split_at(shape.len() - own);
+    let spread = |x: &Cows<'s>, axes: usize| -> Result<Vec<usize>, Fault> {
+        Ok(batch.iter().chain(&x.shape()[x.ndim() - axes..]).copied().collect())
+    };
+    let (left_shape, right_shape) = (spread(&a, own)?, spread(&b, 2)?);
+    let fault = || Fault::new("an operand of a matrix product has more axes than it said");
+    let left = a.broadcast(left_shape).ok_or_else(fault)?;
+    let right = b.broadcast(right_shape).ok_or_else(fault)?;
+    let mut parts = Vec::with_capacity(batch.iter().product());
+    for at in ndarray::indices(batch) {
+        let (mut x, mut y) = (left.view(), right.view());
+        for place in at.slice() {
+            (x, y) = (x.index_axis_move(Axis(0), *place), y.index_axis_move(Axis(0), *place));
+        }
+        parts.extend(product(x.to_owned().into(), y.to_owned().into())?.into_owned());
+    }
+    debug_assert_eq!(parts.len(), batch.iter().chain(rest).product::<usize>());
+    Ok(shape::from_vec(shape, parts)?.into())
 }

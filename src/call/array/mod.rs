@@ -11,7 +11,9 @@
 //! whose current pool the caller is; no result depends on the number of threads.
 //!
 //! Where Python and numpy say what an expression means, it means that here, with these differences:
-//! * elements are `f64`; a comparison gives 1 or 0, and `&& || !` work element by element on "is not zero";
+//! * elements are `f64` unless said otherwise (`cast`, `load`, `from_bytes`; `argmax`, `histogram` and sums of
+//!   integers give `i64`); types meet as in numpy, see `types`;
+//! * a comparison gives 1 or 0, and `&& || !` work element by element on "is not zero";
 //! * there are no methods and no prefix `np.`; a shape may be given without parentheses: `zeros(3, 4)`;
 //! * a gather is a list: `x[2]` is an instance of it, `concat(x)` joins it, arithmetic stacks it on a new
 //!   first axis;
@@ -26,9 +28,11 @@ pub mod ast;
 mod broadcast;
 mod build;
 mod call;
+mod csv;
 mod error;
 mod eval;
 mod function;
+mod histogram;
 mod index;
 mod item;
 mod linalg;
@@ -38,21 +42,27 @@ mod philox;
 mod random;
 pub mod reduce;
 mod shape;
+mod sketch;
+pub mod slab;
 #[cfg(test)]
 mod tests;
 pub mod text;
 mod token;
 pub mod tree;
+mod types;
+mod value;
 
 pub use ast::Span;
 pub use error::ExprError;
 pub use function::{Aggregate, FUNCTIONS, Function, Map, Signature};
 pub use random::RandomContext;
+pub use sketch::Sketch;
+pub use types::ElementType;
+pub use value::{ArrayBinding, Value};
 
 use ast::{Kind, Node};
 use error::At;
 use eval::Evaluator;
-use ndarray::{ArrayD, ArrayViewD, CowArray, IxDyn};
 use std::borrow::Cow;
 
 /// A parsed expression.
@@ -98,10 +108,19 @@ impl Expr {
         &self.root
     }
 
+    /// The shape that the value will have, as far as it follows from what is known of the names.
+    ///
+    /// # Errors
+    /// When shapes do not go together whatever the elements are.
+    pub fn sketch(&self, names: &dyn Fn(&str) -> Sketch) -> Result<Sketch, ExprError> {
+        sketch::sketch(&self.root, names)
+    }
+
     /// Evaluates the expression in `scope`.
     pub fn eval(&self, scope: &dyn Scope) -> Result<Value, ExprError> {
         let item = Evaluator::new(scope).eval(&self.root)?;
-        Ok(Value::F64(item.into_numeric().at(&self.root.span)?.into_owned()))
+        let typed = item.into_typed().at(&self.root.span)?;
+        Ok(types::stored(typed.numbers.into_owned(), typed.kind.settled()))
     }
 }
 
@@ -115,44 +134,29 @@ fn visit<'a>(node: &'a Node, f: &mut dyn FnMut(&'a Node)) {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Binding<'a> {
-    /// A parameter or a var.
+    /// A parameter or a var that is an integer.
+    Int(i64),
+    /// A parameter or a var that is another number.
     Number(f64),
-    /// A parameter or a var: it can be compared with `==` and `!=`, and be the `dist` of `random`.
+    /// A parameter or a var: it can be compared with `==` and `!=`, name a file, and be the `dist` of `random`.
     Text(Cow<'a, str>),
+    /// What a command has written.
+    Bytes(Cow<'a, [u8]>),
+    /// What several instances of a command have written.
+    BytesList(Vec<Cow<'a, [u8]>>),
     /// The result of a task.
     Array(ArrayBinding<'a>),
     /// The results of several instances, in the order of their indices.
     List(Vec<ArrayBinding<'a>>),
 }
 
-/// A borrowed array of any element type; so far there is one.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum ArrayBinding<'a> {
-    /// Double precision.
-    F64(ArrayViewD<'a, f64>),
-}
-
-impl<'a> ArrayBinding<'a> {
-    fn into_cow(self) -> CowArray<'a, f64, IxDyn> {
-        match self {
-            ArrayBinding::F64(view) => view.into(),
-        }
-    }
-}
-
-impl<'a> From<&'a ArrayD<f64>> for ArrayBinding<'a> {
-    fn from(array: &'a ArrayD<f64>) -> Self {
-        ArrayBinding::F64(array.view())
-    }
-}
-
-impl<'a> From<&'a Value> for ArrayBinding<'a> {
-    fn from(value: &'a Value) -> Self {
-        match value {
-            Value::F64(array) => array.into(),
-        }
-    }
+/// A file that an expression reads.
+#[derive(Debug, Clone, Copy)]
+pub enum File<'a> {
+    /// By its path.
+    Path(&'a str),
+    /// What a command has written, as bytes.
+    Bytes(&'a [u8]),
 }
 
 /// Where an expression's names come from.
@@ -162,29 +166,20 @@ pub trait Scope {
 
     /// What random numbers without a seed depend on.
     fn context(&self) -> RandomContext;
-}
 
-/// The value of an expression: an array in C order, without axes if it is one number. Other element types
-/// will be further variants.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-#[non_exhaustive]
-pub enum Value {
-    /// Double precision.
-    F64(ArrayD<f64>),
-}
-
-impl Value {
-    /// The array, borrowed.
-    pub fn as_f64(&self) -> &ArrayD<f64> {
-        match self {
-            Value::F64(array) => array,
-        }
+    /// The bytes of a file, for `from_csv` and `from_bytes` of a path.
+    ///
+    /// # Errors
+    /// When it cannot be read, in words.
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        Err(format!("the file `{path}` cannot be read here"))
     }
 
-    /// The array.
-    pub fn into_f64(self) -> ArrayD<f64> {
-        match self {
-            Value::F64(array) => array,
-        }
+    /// A dataset, for `load`. Without its name the path says it: `file.h5:/name[0:10]`.
+    ///
+    /// # Errors
+    /// When it cannot be read, in words.
+    fn dataset(&self, _file: File<'_>, _dataset: Option<&str>) -> Result<Value, String> {
+        Err("files with datasets cannot be read here".to_owned())
     }
 }

@@ -12,7 +12,7 @@ fn truth(value: bool) -> f64 {
 }
 
 /// Python's modulo: the sign is the divisor's.
-fn modulo(a: f64, b: f64) -> f64 {
+pub(super) fn modulo(a: f64, b: f64) -> f64 {
     let rest = a % b;
     if rest == 0.0 {
         rest.copysign(b)

@@ -120,3 +120,93 @@ pub(super) fn axis(axis: f64, axes: usize) -> Result<usize, Fault> {
     }
     Ok(from_first as usize)
 }
+
+/// The shape that arrays have when they are joined along an axis.
+pub(super) fn joined(shapes: &[&[usize]], along: f64) -> Result<Vec<usize>, Fault> {
+    let Some(first) = shapes.first() else {
+        return Err(Fault::new("there is nothing to join"));
+    };
+    let axis = axis(along, first.len())?;
+    let mut whole = first.to_vec();
+    whole[axis] = 0;
+    for (at, shape) in shapes.iter().enumerate() {
+        let fits = shape.len() == whole.len()
+            && shape.iter().zip(*first).enumerate().all(|(i, (m, n))| i == axis || m == n);
+        if !fits {
+            return Err(Fault::new(format!(
+                "arrays to join along axis {axis} may differ in that axis only: number 0 has shape {}, number {at} has {}",
+                display(first),
+                display(shape)
+            )));
+        }
+        whole[axis] = whole[axis].saturating_add(shape[axis]);
+    }
+    elements(&whole)?;
+    Ok(whole)
+}
+
+/// The shape that arrays of one shape have when they are put on a new axis.
+pub(super) fn stacked(shapes: &[&[usize]], along: f64) -> Result<Vec<usize>, Fault> {
+    let first: &[usize] = shapes.first().copied().unwrap_or(&[]);
+    if let Some((at, odd)) = shapes.iter().enumerate().find(|(_, shape)| **shape != first) {
+        return Err(Fault::new(format!(
+            "a list of unequal shapes is no array: number 0 has shape {}, number {at} has {}",
+            display(first),
+            display(odd)
+        ))
+        .help("`concat(..)` joins blocks of unequal lengths"));
+    }
+    let axis = axis(along, first.len() + 1)?;
+    let mut shape = first.to_vec();
+    shape.insert(axis, shapes.len());
+    elements(&shape)?;
+    Ok(shape)
+}
+
+/// The shape that `sizes` mean for an array of `shape`: one of them can be -1, whatever is left.
+pub(super) fn reshaped(shape: &[usize], sizes: &[f64]) -> Result<Vec<usize>, Fault> {
+    let length = elements(shape)?;
+    let open = sizes.iter().filter(|size| **size == -1.0).count();
+    if open > 1 {
+        return Err(Fault::new("only one size can be -1"));
+    }
+    let known = sizes.iter().filter(|size| **size != -1.0).map(|size| self::length(*size));
+    let known = known.collect::<Result<Vec<_>, _>>()?;
+    let product = elements(&known)?;
+    let left = length.checked_div(product).unwrap_or(0);
+    let mut given = known.into_iter();
+    let new: Vec<usize> =
+        sizes.iter().map(|size| if *size == -1.0 { left } else { given.next().unwrap_or(0) }).collect();
+    if elements(&new)? != length || (open == 1 && product == 0) {
+        return Err(Fault::new(format!(
+            "an array of shape {} has {length} elements, which do not fill ({})",
+            display(shape),
+            sizes.iter().map(f64::to_string).collect::<Vec<_>>().join(", ")
+        )));
+    }
+    Ok(new)
+}
+
+/// The shape of a matrix product: stacks of matrices are matched as in element-wise operations.
+pub(super) fn product(a: &[usize], b: &[usize]) -> Result<Vec<usize>, Fault> {
+    let (m, n) = (a.len(), b.len());
+    if m == 0 || n == 0 {
+        return Err(Fault::new("matrix products are of arrays, not of single numbers"));
+    }
+    let (inner, other) = (a[m - 1], b[n.saturating_sub(2)]);
+    if inner != other {
+        let which = if n <= 2 { "first" } else { "last but one" };
+        return Err(Fault::new(format!(
+            "the last axis of the left array, {inner}, is not as long as the {which} of the right one, {other}: shapes {} and {}",
+            display(a),
+            display(b)
+        )));
+    }
+    let mut shape = broadcast(&a[..m.saturating_sub(2)], &b[..n.saturating_sub(2)])?;
+    shape.extend(&a[m.saturating_sub(2)..m - 1]);
+    if n > 1 {
+        shape.push(b[n - 1]);
+    }
+    elements(&shape)?;
+    Ok(shape)
+}

@@ -5,12 +5,13 @@ mod numpy;
 mod random;
 mod robust;
 
-use super::{Binding, Expr, ExprError, RandomContext, Scope};
+use super::{Binding, Expr, ExprError, RandomContext, Scope, Sketch, Value};
 use ndarray::{ArrayD, array};
 use std::collections::BTreeMap;
 
 /// The names of `testdata/expressions.py`.
 struct Names {
+    typed: BTreeMap<&'static str, Value>,
     arrays: BTreeMap<&'static str, ArrayD<f64>>,
     lists: BTreeMap<&'static str, Vec<ArrayD<f64>>>,
     context: RandomContext,
@@ -47,7 +48,21 @@ impl Names {
             ("points", (0..3).map(|i| ndarray::arr0(f64::from(i)).into_dyn()).collect()),
             ("nothing", vec![]),
         ];
-        Names { arrays: arrays.into(), lists: lists.into(), context: RandomContext { task: 1, index: 2 } }
+        let integers =
+            |n: i64, of: fn(i64) -> i64| (0..n).map(of).collect::<ndarray::Array1<i64>>().into_dyn();
+        let table = integers(12, |i| i - 5).into_shape_with_order(vec![3, 4]).expect("twelve");
+        let typed = [
+            ("f", Value::F32(arrays[0].1.mapv(|x| x as f32))),
+            ("n", Value::I32(integers(6, |i| (i - 2) * 40_000).mapv(|x| x as i32))),
+            ("b", Value::U8(integers(6, |i| i * 40).mapv(|x| x as u8))),
+            ("l", Value::I64(table)),
+        ];
+        Names {
+            typed: typed.into(),
+            arrays: arrays.into(),
+            lists: lists.into(),
+            context: RandomContext { task: 1, index: 2 },
+        }
     }
 }
 
@@ -55,9 +70,15 @@ impl Scope for Names {
     fn get(&self, name: &str) -> Option<Binding<'_>> {
         match name {
             "k" => return Some(Binding::Number(2.5)),
-            "i" => return Some(Binding::Number(3.0)),
+            "i" => return Some(Binding::Int(3)),
+            "table" => return Some(Binding::Bytes(b"t,p\n0,1.5\n1,2.5\n"[..].into())),
+            "printed" => return Some(Binding::Bytes(b"1 2\n3 4\n"[..].into())),
+            "tables" => return Some(Binding::BytesList(vec![b"1\n2\n"[..].into(), b"3\n4\n"[..].into()])),
             "model" => return Some(Binding::Text("normal".into())),
             _ => {}
+        }
+        if let Some(value) = self.typed.get(name) {
+            return Some(Binding::Array(value.into()));
         }
         if let Some(array) = self.arrays.get(name) {
             return Some(Binding::Array(array.into()));
@@ -70,6 +91,10 @@ impl Scope for Names {
     }
 }
 
+fn value(text: &str) -> Result<Value, ExprError> {
+    Expr::parse(text)?.eval(&Names::new())
+}
+
 fn eval(text: &str) -> Result<ArrayD<f64>, ExprError> {
-    Ok(Expr::parse(text)?.eval(&Names::new())?.into_f64())
+    Ok(value(text)?.into_f64())
 }

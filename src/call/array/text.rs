@@ -5,40 +5,68 @@
 //! * two axes: a row a line, numbers parted by a space;
 //! * more: tables of the last two axes, in C order, an empty line between them.
 //!
-//! Numbers are the shortest that read back to the same bits, always with a point or an exponent, as in numpy:
+//! Integers are printed as such. Other numbers are the shortest that read back to the same bits, always with a point or an exponent, as in numpy:
 //! `3.0`, `1e300`, `0.1`; `nan`, `inf` and `-inf` are spelt as Python and C read them. Every line ends in a
 //! newline; an array without elements has none.
 
-use ndarray::{ArrayD, ArrayViewD, Axis};
+use super::Value;
+use ndarray::{ArrayViewD, Axis};
 use std::fmt;
 use std::io::{self, Write};
 
 /// A number as it is printed.
 #[derive(Debug, Clone, Copy)]
-pub struct Printed(pub f64);
+pub struct Printed<T>(pub T);
 
-impl fmt::Display for Printed {
+impl fmt::Display for Printed<f64> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_nan() { f.write_str("nan") } else { write!(f, "{:?}", self.0) }
     }
 }
 
-/// Writes `array`. Give a buffered writer: it gets a number at a time.
-pub fn write(array: &ArrayD<f64>, out: &mut impl Write) -> io::Result<()> {
-    table(array.view(), out)
+impl fmt::Display for Printed<f32> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_nan() { f.write_str("nan") } else { write!(f, "{:?}", self.0) }
+    }
+}
+
+macro_rules! integers {
+    ($($type:ty),*) => {
+        $(impl fmt::Display for Printed<$type> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        })*
+    };
+}
+
+integers!(i64, i32, u8);
+
+/// Writes an array, the numbers of a row parted by `separator`. Give a buffered writer: it gets a number at a time.
+pub fn write(array: &Value, separator: &str, out: &mut impl Write) -> io::Result<()> {
+    match array {
+        Value::F64(array) => table(array.view(), separator, out),
+        Value::F32(array) => table(array.view(), separator, out),
+        Value::I64(array) => table(array.view(), separator, out),
+        Value::I32(array) => table(array.view(), separator, out),
+        Value::U8(array) => table(array.view(), separator, out),
+    }
 }
 
 /// The printed form of `array`.
-pub fn to_text(array: &ArrayD<f64>) -> String {
+pub fn to_text(array: &Value) -> String {
     let mut bytes = Vec::new();
     // Writing to memory does not fail, and what is written is ASCII.
-    match write(array, &mut bytes) {
+    match write(array, " ", &mut bytes) {
         Ok(()) => String::from_utf8(bytes).unwrap_or_default(),
         Err(_) => String::new(),
     }
 }
 
-fn table(array: ArrayViewD<'_, f64>, out: &mut impl Write) -> io::Result<()> {
+fn table<T: Copy>(array: ArrayViewD<'_, T>, separator: &str, out: &mut impl Write) -> io::Result<()>
+where
+    Printed<T>: fmt::Display,
+{
     if array.is_empty() {
         return Ok(());
     }
@@ -46,8 +74,8 @@ fn table(array: ArrayViewD<'_, f64>, out: &mut impl Write) -> io::Result<()> {
         0 | 1 => array.iter().try_for_each(|x| writeln!(out, "{}", Printed(*x))),
         2 => array.outer_iter().try_for_each(|row| {
             for (i, x) in row.iter().enumerate() {
-                let space = if i == 0 { "" } else { " " };
-                write!(out, "{space}{}", Printed(*x))?;
+                let separator = if i == 0 { "" } else { separator };
+                write!(out, "{separator}{}", Printed(*x))?;
             }
             writeln!(out)
         }),
@@ -55,7 +83,7 @@ fn table(array: ArrayViewD<'_, f64>, out: &mut impl Write) -> io::Result<()> {
             if i > 0 {
                 writeln!(out)?;
             }
-            table(part, out)
+            table(part, separator, out)
         }),
     }
 }

@@ -6,14 +6,15 @@ use super::inputs::{Array, Inputs, Results};
 use super::pack::{self, Pack, Part};
 use super::rank;
 use crate::call::Shared;
-use crate::call::array::reduce::{self, Mean, With};
+use crate::call::array::reduce::{Reduce, ReduceError};
 use crate::call::array::{self, Expr, ExprError, RandomContext, text};
 use crate::error::Failure;
-use crate::script::{Action, Binding, Facts, Reduction, Value};
-use ndarray::ArrayD;
+use crate::script::{Action, Binding, Facts, Value};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::path::Path;
 use std::rc::Rc;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -74,57 +75,25 @@ fn evaluate(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<A
             Binding::Input(reference) => {
                 let group = def.sources.get(*reference).copied().flatten();
                 let one = group.and_then(|at| def.groups.get(at)).is_some_and(|group| group.one);
-                Bound::Arrays(gathered(&inputs, *reference, &name.name)?, one)
+                gathered(&inputs, *reference, one)?
             }
         };
         bound.insert(name.name.as_str(), value);
     }
     let context = RandomContext { task: xxh3_64(def.task.name.as_bytes()), index };
     let expr = parsed(text).map_err(|error| told(text, &error))?;
-    let value = expr.eval(&Names { bound, context }).map_err(|error| told(text, &error))?;
-    Ok(Shared::new(value.into_f64()))
+    let names = Names { bound, context, here: &def.here };
+    let value = expr.eval(&names).map_err(|error| told(text, &error))?;
+    Ok(Shared::new(value))
 }
 
-/// The arrays behind a reference; what a command has written is read as numbers.
-fn gathered(inputs: &Inputs<'_>, reference: usize, name: &str) -> Result<Vec<Array>, Failure> {
+/// What is behind a reference: arrays, or what commands have written.
+fn gathered<'a>(inputs: &Inputs<'a>, reference: usize, one: bool) -> Result<Bound<'a>, Failure> {
     if let Results::Arrays(arrays) = inputs.results(reference)? {
-        return Ok(arrays.to_vec());
+        return Ok(Bound::Arrays(arrays.to_vec(), one));
     }
-    let files = inputs.files(reference)?;
-    files.iter().map(|(_, bytes)| numbers(bytes, name).map(Shared::new)).collect()
-}
-
-/// Reads numbers as arrays are printed: one number is a number, one a line is a vector, several a line are rows.
-fn numbers(bytes: &[u8], name: &str) -> Result<ArrayD<f64>, Failure> {
-    let text =
-        std::str::from_utf8(bytes).map_err(|_| Failure::new(format!("`{name}` is no text of numbers")))?;
-    let mut elements = Vec::new();
-    let (mut rows, mut width) = (0, None);
-    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let before = elements.len();
-        for word in line.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty()) {
-            let number: f64 = word.parse().map_err(|_| {
-                let word: String = word.chars().take(40).collect();
-                Failure::new(format!("`{name}`, line {}: `{word}` is no number", at + 1))
-            })?;
-            elements.push(number);
-        }
-        let columns = elements.len() - before;
-        if *width.get_or_insert(columns) != columns {
-            let first = width.unwrap_or(0);
-            let line = at + 1;
-            return Err(Failure::new(format!(
-                "`{name}`, line {line}: {columns} numbers where others have {first}"
-            )));
-        }
-        rows += 1;
-    }
-    let shape = match (rows, width.unwrap_or(0)) {
-        (1, 1) => vec![],
-        (rows, 0 | 1) => vec![rows],
-        (rows, columns) => vec![rows, columns],
-    };
-    ArrayD::from_shape_vec(shape, elements).map_err(Failure::from)
+    let files = inputs.files(reference)?.into_iter().map(|(_, bytes)| bytes);
+    Ok(Bound::Files(files.collect(), one))
 }
 
 /// An error of an expression, with the place in it.
@@ -134,73 +103,88 @@ fn told(text: &str, error: &ExprError) -> Failure {
     Failure(format!("{}, at `{part}` of `array = \"{text}\"`{help}", error.message))
 }
 
-enum Bound {
+/// What a name stands for; of the results of tasks, whether it is the one instance, not a gather that may be of one.
+enum Bound<'a> {
     Value(Value),
-    /// And whether the name stands for one array, not for a list of one.
     Arrays(Vec<Array>, bool),
+    Files(Vec<Cow<'a, [u8]>>, bool),
 }
 
 struct Names<'a> {
-    bound: HashMap<&'a str, Bound>,
+    bound: HashMap<&'a str, Bound<'a>>,
     context: RandomContext,
+    here: &'a str,
 }
 
 impl array::Scope for Names<'_> {
     fn get(&self, name: &str) -> Option<array::Binding<'_>> {
         Some(match self.bound.get(name)? {
-            Bound::Value(Value::Int(number)) => array::Binding::Number(*number as f64),
+            Bound::Value(Value::Int(number)) => array::Binding::Int(*number),
             Bound::Value(Value::Float(number)) => array::Binding::Number(*number),
-            Bound::Value(Value::Bool(truth)) => array::Binding::Number(f64::from(u8::from(*truth))),
+            Bound::Value(Value::Bool(truth)) => array::Binding::Int(i64::from(*truth)),
             Bound::Value(Value::Text(text) | Value::Path(text)) => array::Binding::Text(text.as_str().into()),
             Bound::Arrays(arrays, true) => array::Binding::Array((&**arrays.first()?).into()),
             Bound::Arrays(arrays, false) => {
                 array::Binding::List(arrays.iter().map(|array| (&**array).into()).collect())
             }
+            Bound::Files(files, true) => array::Binding::Bytes(borrow(files.first()?)),
+            Bound::Files(files, false) => array::Binding::BytesList(files.iter().map(borrow).collect()),
         })
     }
 
     fn context(&self) -> RandomContext {
         self.context
     }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        std::fs::read(Path::new(self.here).join(path))
+            .map_err(|error| format!("the file `{path}` cannot be read: {error}"))
+    }
+}
+
+fn borrow<'a>(bytes: &'a Cow<'_, [u8]>) -> Cow<'a, [u8]> {
+    Cow::Borrowed(bytes)
 }
 
 /// One step of a reduction's tree.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Step {
     /// The number of the `reduce` task.
     pub task: u32,
     /// Its instance.
     pub index: u64,
     /// The operation.
-    pub with: Reduction,
+    pub with: Reduce,
+    /// Which of the inputs are leaves of the tree.
+    pub is_leaf: Vec<bool>,
     /// At the root, the number of all leaves.
     pub leaves: Option<u64>,
 }
 
-/// A task function: combines arrays from left to right.
+/// A task function: merges arrays from left to right.
 ///
 /// # Errors
 /// When their shapes do not fit.
 pub fn reduce_step(step: &Step, inputs: &[Array]) -> Result<Array, Failure> {
     located_at(step.task, step.index, || {
-        let with = match step.with {
-            // every leaf weighs 1, so what has to be counted is known from the tree
-            Reduction::Add | Reduction::Mean => With::Add,
-            Reduction::Mul => With::Mul,
-            Reduction::Min => With::Min,
-            Reduction::Max => With::Max,
-        };
-        let arrays: Vec<&ArrayD<f64>> = inputs.iter().map(|array| &**array).collect();
-        let told = |error: reduce::ReduceError| {
+        let told = |error: ReduceError| {
             let help = error.help.map(|help| format!("; {help}")).unwrap_or_default();
             Failure(format!("{}{help}", error.message))
         };
-        let combined = reduce::fold(with, &arrays).map_err(told)?;
-        let result = match (step.with, step.leaves) {
-            (Reduction::Mean, Some(count)) => Mean { sum: combined, count }.finish().map_err(told)?,
-            _ => combined,
-        };
-        Ok(Shared::new(result))
+        let mut partials: Vec<Cow<'_, array::Value>> = Vec::with_capacity(inputs.len());
+        for (input, is_leaf) in inputs.iter().zip(&step.is_leaf) {
+            partials.push(if *is_leaf && !step.with.takes_leaves() {
+                Cow::Owned(step.with.leaf(input).map_err(told)?)
+            } else {
+                Cow::Borrowed(input)
+            });
+        }
+        let partials: Vec<&array::Value> = partials.iter().map(|partial| &**partial).collect();
+        let merged = step.with.merge(&partials).map_err(told)?;
+        Ok(Shared::new(match step.leaves {
+            Some(leaves) => step.with.finish(merged, leaves).map_err(told)?,
+            None => merged,
+        }))
     })
 }
 
@@ -213,21 +197,4 @@ pub fn text_of(array: &Array) -> Pack {
 /// A task function: says that an array is there, without the array.
 pub fn token_of(_array: &Array) -> Pack {
     pack::pack(&[])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_commands_print_is_read_as_numbers() {
-        let shape = |text: &str| numbers(text.as_bytes(), "x").map(|array| array.shape().to_vec());
-        assert_eq!(shape("3\n").unwrap(), Vec::<usize>::new());
-        assert_eq!(shape("3\n4\n").unwrap(), [2]);
-        assert_eq!(shape("3 4\n5,6\n\n").unwrap(), [2, 2]);
-        assert_eq!(shape("").unwrap(), [0]);
-        assert_eq!(shape("3 4\n5\n").unwrap_err().0, "`x`, line 2: 1 numbers where others have 2");
-        assert_eq!(shape("3\nfour\n").unwrap_err().0, "`x`, line 2: `four` is no number");
-        assert!(numbers(&[255], "x").is_err());
-    }
 }

@@ -3,16 +3,15 @@
 use super::def::{Def, Kind};
 use super::pack::{self, Pack};
 use crate::call::Shared;
-use crate::call::array::text;
+use crate::call::array::{Value, text};
 use crate::call::command::stage_inputs;
 use crate::error::Failure;
 use crate::script::Select;
-use ndarray::ArrayD;
 use std::borrow::Cow;
 use std::path::Path;
 
 /// An array as it travels.
-pub type Array = Shared<ArrayD<f64>>;
+pub type Array = Shared<Value>;
 
 /// A file's name, and its bytes.
 pub type NamedBytes<'a> = (Cow<'a, str>, Cow<'a, [u8]>);

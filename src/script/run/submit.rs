@@ -6,10 +6,11 @@ use super::command;
 use super::def::{Def, Group, Kind, streams};
 use super::inputs::Array;
 use super::pack::{self, Pack};
+use crate::call::array::reduce::Reduce;
 use crate::call::array::tree;
 use crate::client::{Client, Family, Future};
 use crate::error::{Error, Result};
-use crate::script::{Action, Plan, Reduction};
+use crate::script::{Action, Plan};
 use std::collections::HashMap;
 
 /// What is kept of a task until it is collected.
@@ -151,7 +152,7 @@ impl Submitter<'_> {
         &mut self,
         def: &Def,
         of: usize,
-        with: Reduction,
+        with: Reduce,
         arity: usize,
     ) -> Result<Vec<Option<Future<Array>>>> {
         let group = def.sources.get(of).copied().flatten().and_then(|at| def.groups.get(at));
@@ -168,13 +169,20 @@ impl Submitter<'_> {
                 leaves.into_iter().enumerate().map(|(index, leaf)| (place(index), leaf)).collect();
             for step in tree.steps() {
                 let leaves = (step.at == tree.root()).then_some(count);
-                let this = Step { task: def.number, index, with, leaves };
+                let is_leaf = step.inputs.iter().map(|at| at.level == 0).collect();
+                let this = Step { task: def.number, index, with, is_leaf, leaves };
                 let inputs: Option<Vec<_>> = step.inputs.iter().map(|at| made.remove(at)).collect();
                 let inputs = inputs.ok_or_else(|| internal("a step of a reduction lacks an input"))?;
                 made.insert(step.at, options.submit(array::reduce_step, (this, inputs)));
                 self.steps += 1;
             }
-            roots.push(made.remove(&tree.root()));
+            let mut root = made.remove(&tree.root());
+            if tree.count() == 0 && !with.keeps_single() {
+                let this = Step { task: def.number, index, with, is_leaf: vec![true], leaves: Some(1) };
+                root = root.map(|leaf| options.submit(array::reduce_step, (this, vec![leaf])));
+                self.steps += 1;
+            }
+            roots.push(root);
         }
         Ok(roots)
     }

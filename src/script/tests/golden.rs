@@ -216,9 +216,6 @@ fn e05_not_yet_reductions() {
 for = { i = ["1"] }
 array = "i"
 save = "x.npy"
-[task.a]
-reduce = { of = "x", with = "concat" }
-stdout = "a"
 [task.b]
 reduce = { of = "x", run = "./merge {a} {b} -o {out}" }
 stdout = "b"
@@ -229,12 +226,6 @@ stdout = "b"
 5 | save = "x.npy"
   | ^^^^ not supported yet
   = help: `stdout = "file.txt"` writes the array as text
-
-error[E05]: the reduction `concat` is not supported yet in this version
- --> flow.toml:7:29
-  |
-7 | reduce = { of = "x", with = "concat" }
-  |                             ^^^^^^^^ not supported yet
 
 error[E05]: `run` in `reduce` is not supported yet in this version
   --> flow.toml:10:22

@@ -48,7 +48,7 @@ error[E31]: unknown reduction `frob`
   |
 9 | reduce = { of = "x", with = "frob" }
   |                             ^^^^^^ no such reduction
-  = help: reductions are: add, mul, min, max, mean"#,
+  = help: reductions are: add, mul, min, max, concat, mean, moments"#,
     );
 }
 

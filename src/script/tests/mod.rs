@@ -5,6 +5,7 @@ mod golden_arrays;
 mod golden_commands;
 mod golden_plan;
 mod golden_references;
+mod golden_shapes;
 mod golden_sweeps;
 mod golden_values;
 mod mangled;
