@@ -152,16 +152,19 @@ impl Worker {
         } else {
             out.push(Action::Report(Report::Fetched { task }));
         }
+        // all are told before any is given back: that may make another of them count anew what it still waits for
+        let mut complete: SmallVec<[Waiting; 2]> = SmallVec::new();
         for waiter in waiters {
             let Some(waiting) = self.waiting.get_mut(&waiter) else { continue };
             waiting.missing -= 1;
-            if waiting.missing == 0
-                && let Some(waiting) = self.waiting.remove(&waiter)
-            {
-                match waiting.lost {
-                    false => self.queue.push_back(waiting.run),
-                    true => self.give_back(waiting.run, out),
-                }
+            if waiting.missing == 0 {
+                complete.extend(self.waiting.remove(&waiter));
+            }
+        }
+        for waiting in complete {
+            match waiting.lost {
+                false => self.queue.push_back(waiting.run),
+                true => self.give_back(waiting.run, out),
             }
         }
         Ok(())

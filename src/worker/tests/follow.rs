@@ -191,6 +191,16 @@ fn a_fetch_that_ends_for_a_task_and_for_its_follower_gives_back_both_once() {
     env.arrived(8).gives_back(&[2]).drops(8).gives_back(&[3]).holds(0, 0);
 }
 
+/// What has just arrived must not be taken for what it still waits for.
+#[test]
+fn a_follower_given_back_at_a_common_fetch_still_waits_for_its_own() {
+    let mut env = slots(1);
+    env.run(1, &[]).run(2, &[soon(1), at(8, 2)]).fetches(8, 2).run(3, &[soon(2), at(8, 2), at(9, 3)]);
+    env.fetches(9, 3).start().executes(&[1]).computed(1, Err(error())).quiet();
+    env.arrived(8).reports_fetched(8).gives_back(&[2]).quiet().holds(2, 1);
+    env.arrived(9).reports_fetched(9).gives_back(&[3]).holds(2, 0).release(8).release(9).drops(8).drops(9);
+}
+
 #[test]
 fn a_follower_is_given_back_when_another_input_is_lost() {
     let mut env = slots(1);
