@@ -112,10 +112,7 @@ fn parsed(text: &str) -> Result<Rc<Expr>, array::ExprError> {
 
 impl Formula {
     /// Understands a text; `lookup` says what a name stands for, its type, and a value that it can have.
-    pub(super) fn new(
-        text: &str,
-        lookup: &dyn Fn(&str) -> Option<Known>,
-    ) -> Result<Self, FormulaError> {
+    pub(super) fn new(text: &str, lookup: &dyn Fn(&str) -> Option<Known>) -> Result<Self, FormulaError> {
         let expr = parsed(text)?;
         let (mut names, mut samples, mut texts): (Vec<(String, Input)>, Vec<Value>, bool) =
             (Vec::new(), Vec::new(), false);

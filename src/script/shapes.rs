@@ -25,11 +25,14 @@ const GATHERED: u64 = 256;
 /// Tasks that read from each other in a row; beyond that nothing is said.
 const DEEPEST: usize = 64;
 
+/// A shape, where it is known before the run.
+type Known = Option<Vec<usize>>;
+
 /// The tasks of a plan, in its order.
 struct Shapes<'a> {
     tasks: &'a [Task],
     lang: &'a dyn ArrayLanguage,
-    known: RefCell<HashMap<(usize, u64), Option<Vec<usize>>>>,
+    known: RefCell<HashMap<(usize, u64), Known>>,
 }
 
 /// Reports expressions and reductions whose shapes do not go together.
@@ -90,11 +93,7 @@ impl Shapes<'_> {
         let Action::Array { names, .. } = &task.action else { return Sketch::Unknown };
         let Some(name) = names.iter().find(|known| known.name == name) else { return Sketch::Unknown };
         match &name.binding {
-            Binding::Param(at) => task
-                .family
-                .params()
-                .get(*at)
-                .map_or(Sketch::Unknown, |param| of_value(&task.family.binding(instance, param))),
+            Binding::Param(at) => task.family.bindings(instance).get(*at).map_or(Sketch::Unknown, of_value),
             Binding::Var(value) => of_value(value),
             Binding::Fact(RuntimeFact::Index) => Sketch::Number(instance as f64),
             Binding::Fact(_) => Sketch::Unknown,

@@ -138,7 +138,7 @@ impl<'n> Sketcher<'n> {
             }
         }
         if let (Sketch::List(items), [Entry::Index(..) | Entry::Slice { .. }]) = (&array, &entries[..])
-            && items.iter().any(|item| *item == Sketch::Unknown)
+            && items.contains(&Sketch::Unknown)
         {
             return Ok(Sketch::Unknown);
         }

@@ -128,7 +128,9 @@ impl array::Scope for Names<'_> {
                 array::Binding::List(arrays.iter().map(|array| (&**array).into()).collect())
             }
             Bound::Files(files, true) => array::Binding::Bytes(borrow(files.first()?)),
-            Bound::Files(files, false) => array::Binding::BytesList(files.iter().map(borrow).collect()),
+            Bound::Files(files, false) => {
+                array::Binding::BytesList(files.iter().map(|file| borrow(file)).collect())
+            }
         })
     }
 
@@ -142,7 +144,7 @@ impl array::Scope for Names<'_> {
     }
 }
 
-fn borrow<'a>(bytes: &'a Cow<'_, [u8]>) -> Cow<'a, [u8]> {
+fn borrow(bytes: &[u8]) -> Cow<'_, [u8]> {
     Cow::Borrowed(bytes)
 }
 

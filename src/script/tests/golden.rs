@@ -228,10 +228,10 @@ stdout = "b"
   = help: `stdout = "file.txt"` writes the array as text
 
 error[E05]: `run` in `reduce` is not supported yet in this version
-  --> flow.toml:10:22
-   |
-10 | reduce = { of = "x", run = "./merge {a} {b} -o {out}" }
-   |                      ^^^ not supported yet"#,
+ --> flow.toml:7:22
+  |
+7 | reduce = { of = "x", run = "./merge {a} {b} -o {out}" }
+  |                      ^^^ not supported yet"#,
     );
 }
 
