@@ -5,7 +5,7 @@
 //!
 //! Level 0 are the leaves, in the order of their indices. Node `j` of level `l` combines the nodes `j*k ..
 //! (j+1)*k` of level `l-1` (fewer at the end), from left to right: `((a + b) + c) + ..`
-//! ([`reduce::fold`](super::reduce::fold)). A node over one single node is that node: nothing is computed for
+//! (`reduce`). A node over one single node is that node: nothing is computed for
 //! it. The last level has one node, the result.
 //!
 //! With arity 2 that is dask's and Python's `while len(xs) > 1: xs = [add(xs[i], xs[i+1]) ..]`, a lone last
