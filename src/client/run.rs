@@ -76,7 +76,7 @@ pub fn run_with(config: &Config, body: impl FnOnce(&Client, &Team) -> Result<()>
         }
         Err(error @ (Error::Startup(_) | Error::Refused)) => {
             tell(&error); // before the others may leave: mpirun ends the job at the first of them
-            let _ = world.shutdown(transport); // the reason is told
+            let _ = world.shutdown(transport);
             std::process::exit(3)
         }
         Err(Error::Transport { message, .. }) => give_up(rank, &host, &message),

@@ -29,7 +29,7 @@ struct State {
 }
 
 /// Looks, with a yield between them, before a waiting thread sleeps: a wake-up costs more than most answers take.
-const YIELDS: u32 = 1000;
+const YIELDS: u32 = 1_000;
 
 /// A number of answers that are waited for together.
 #[derive(Debug)]
