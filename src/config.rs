@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+/// Slots of a rank at most: each is a thread, and no host has as many cores.
+pub const SLOTS_MAX: u32 = 4096;
+
 /// Settings of a run; every field has a default that fits most jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Tasks that rank 0 computes beside scheduling; without it none, or as many as it has cores if it is alone.
+    /// Tasks that rank 0 computes beside scheduling, at most [`SLOTS_MAX`]; without it none, or as many as it has cores if
+    /// it is alone.
     pub head_slots: Option<u32>,
-    /// Tasks that each other rank computes at a time; without it as many as it has cores.
+    /// Tasks that each other rank computes at a time, at most [`SLOTS_MAX`]; without it as many as it has cores.
     pub slots: Option<u32>,
     /// How long rank 0 waits for the others at the start.
     pub patience: Duration,

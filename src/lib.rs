@@ -53,6 +53,8 @@
 //! [`scheduler`] and [`worker`], [`transport`] and [`call`], and [`protocol`], which is every message between ranks. With
 //! [`simulated`] a whole cluster runs in one process on one thread, for tests.
 
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
@@ -69,6 +71,7 @@ pub mod runtime;
 pub mod scheduler;
 pub mod script;
 pub mod simulated;
+pub mod tell;
 pub mod transport;
 pub mod worker;
 

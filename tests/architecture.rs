@@ -7,6 +7,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("error", &["ids"]),
     ("config", &[]),
+    ("tell", &[]),
     ("codec", &["error"]),
     ("protocol", &["codec", "error", "ids"]),
     ("scheduler", &["error", "ids", "protocol"]),
@@ -14,11 +15,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("transport", &["error", "ids", "protocol"]),
     // `transport` for the traits of bulk data only
     ("call", &["codec", "error", "ids", "protocol", "transport"]),
-    ("runtime", &["call", "config", "error", "ids", "protocol", "scheduler", "transport", "worker"]),
-    ("client", &["call", "codec", "config", "error", "ids", "protocol", "runtime", "scheduler", "transport"]),
+    ("runtime", &["call", "config", "error", "ids", "protocol", "scheduler", "tell", "transport", "worker"]),
+    (
+        "client",
+        &["call", "codec", "config", "error", "ids", "protocol", "runtime", "scheduler", "tell", "transport"],
+    ),
     ("simulated", &["client", "ids", "runtime", "scheduler", "transport"]),
-    ("script", &["call", "client", "codec", "config", "error", "ids", "runtime", "scheduler"]),
-    ("cli", &["call", "client", "config", "error", "ids", "runtime", "script", "transport"]),
+    ("script", &["call", "client", "codec", "config", "error", "ids", "runtime", "scheduler", "tell"]),
+    ("cli", &["call", "client", "config", "error", "ids", "runtime", "script", "tell", "transport"]),
 ];
 
 fn sources(dir: &Path, into: &mut Vec<PathBuf>) {

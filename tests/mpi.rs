@@ -38,7 +38,11 @@ fn random_graphs_give_the_serial_results() {
 
 #[test]
 fn errors_say_what_where_and_why() {
-    on_all(&["errors"]);
+    for ranks in 1..=4 {
+        let run = bodies(ranks, &["errors"]);
+        run.assert_success().assert_stdout_has("ok errors");
+        run.assert(!run.stderr.contains("panicked at"), "a panic is its task's error, and is not printed");
+    }
 }
 
 #[test]
@@ -108,7 +112,9 @@ fn the_closure_decides_the_exit_code() {
 #[test]
 fn a_rank_that_dies_ends_the_job() {
     let run = bodies(3, &["rank_dies"]);
-    run.assert(run.code() != 0, "a dead rank is no success");
+    // as the launcher says it: rank 1 was ended by SIGABRT
+    run.assert_code(128 + 6);
+    run.assert(!run.stdout.contains("ok rank_dies"), "the run has not gone on");
     run.assert(run.elapsed < Duration::from_secs(30), "the end comes soon");
 }
 
@@ -120,6 +126,26 @@ fn ranks_with_different_executables_stop_with_code_3_and_one_line() {
     let lines: Vec<&str> = run.stderr.lines().filter(|line| line.starts_with("dtask: ")).collect();
     run.assert(lines.len() == 1, "one line");
     run.assert(lines[0].contains("rank 1") && lines[0].contains("another executable"), "it says who and why");
+}
+
+#[test]
+fn builds_that_differ_in_their_data_alone_do_not_meet() {
+    use std::os::unix::fs::PermissionsExt;
+    let text = b"as computed serially";
+    let mut program = std::fs::read(example("tree")).expect("the example");
+    let places: Vec<usize> =
+        (0..program.len() - text.len()).filter(|at| program[*at..].starts_with(text)).collect();
+    assert!(!places.is_empty(), "the text is not in the program");
+    for at in places {
+        program[at] = b'A';
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let other = dir.path().join("tree");
+    std::fs::write(&other, program).expect("written");
+    std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    let other = other.display().to_string();
+    let run = Mpirun::new(1).program(example("tree")).args([":", "-n", "1", other.as_str()]).run();
+    run.assert_code(3).assert_stderr_has("another executable");
 }
 
 #[test]

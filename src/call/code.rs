@@ -3,11 +3,11 @@
 //! For each function type that is submitted the compiler makes a constant [`Record`]: magic numbers, a name, a pointer
 //! to the code that unpacks the arguments and calls the function. The record's offset from the start of the loaded
 //! image is the same on every rank, wherever the loader has put the image. On receipt the offset is checked to lie in
-//! a readable part of the image and the magic numbers to be right before the record is used; and ranks whose code
-//! segments differ never get so far, since `Hello` carries [`Image::hash`]. UPC++ ships functions in the same way.
+//! a readable part of the image and the magic numbers to be right before the record is used; and ranks whose code or
+//! constants differ never get so far, since `Hello` carries [`Image::hash`]. UPC++ ships functions in the same way.
 //!
 //! # Safety
-//! `unsafe` is here for three things: to read the code segment for its hash, to read a checked record, and to conjure
+//! `unsafe` is here for three things: to read the image's constant segments for their hash, to read a checked record, and to conjure
 //! a function value that has no size.
 #![allow(unsafe_code)]
 
@@ -79,8 +79,11 @@ impl<F: TaskFn<M>, M> TaskRecord<F, M> {
 
     fn run(arguments: &mut Arguments<'_>) -> Computed {
         const { Self::IS_ZERO_SIZED }
-        // SAFETY: F has no size, so a dangling pointer to it is valid for reads; and it is Copy, so a value of it
-        // carries no duty (no Drop) and no proof that only its creator could give. A value of F existed at submit.
+        // SAFETY: F has no size, so a dangling pointer to it is valid for reads; and it is Copy, so a value of it carries
+        // no duty (no Drop). A value of F existed when the task was submitted, at rank 0: not necessarily in this
+        // process. That matters only for a type of the program's own that implements `Fn` and whose values prove that
+        // something was done in a process; the compiler's own function types, fn items and closures that capture
+        // nothing, prove nothing. The docs of `Client::submit` say so.
         let function = unsafe { NonNull::<F>::dangling().as_ref() };
         let result = function.call(arguments)?;
         Ok(output(result)?)
@@ -103,7 +106,7 @@ impl<T: Data> CollectorRecord<T> {
 pub fn offset_of<F: TaskFn<M>, M>(_: &F) -> u64 {
     const { TaskRecord::<F, M>::IS_ZERO_SIZED }
     let record: &'static Record = &TaskRecord::<F, M>::RECORD;
-    image().offset(record)
+    offset(record)
 }
 
 /// The name of a task function, for keys.
@@ -114,7 +117,12 @@ pub fn name_of<F>(_: &F) -> String {
 /// The identity of the function that makes a `Vec<T>` from values.
 pub fn collector_of<T: Data>() -> u64 {
     let record: &'static Record = &CollectorRecord::<T>::RECORD;
-    image().offset(record)
+    offset(record)
+}
+
+fn offset(record: &'static Record) -> u64 {
+    // without an image the ranks have not met; in a cluster that is simulated, the task fails and says why
+    image().map_or(u64::MAX, |image| (std::ptr::from_ref(record).addr() - image.start) as u64)
 }
 
 /// Puts `values` together to a `T`, which is a vector, by the function at `offset`.
@@ -136,7 +144,7 @@ pub fn collect<T: Data>(offset: u64, values: &[Value]) -> Result<T, CodecError> 
 /// # Errors
 /// When there is none: the offset lies outside the image, or what is there is no record.
 pub fn find(offset: u64) -> Result<&'static Record, CodecError> {
-    let image = image();
+    let image = image()?;
     let wrong = |why: &str| CodecError::decode(format!("function {offset:#x} of the executable: {why}"));
     let address = usize::try_from(offset).ok().and_then(|offset| image.start.checked_add(offset));
     let address = address.ok_or_else(|| wrong("out of range"))?;
@@ -160,23 +168,20 @@ pub fn find(offset: u64) -> Result<&'static Record, CodecError> {
     Ok(unsafe { &*(address as *const Record) })
 }
 
-/// A mapping of an image: where, readable, executable.
-type Part = (Range<usize>, bool, bool);
+/// A mapping of an image: where, and whether it is readable.
+type Part = (Range<usize>, bool);
 
 /// The loaded image that this code is part of: the executable, or a shared library.
 #[derive(Debug)]
 pub struct Image {
     start: usize,
     readable: Vec<Range<usize>>,
-    /// Hash of the code segment: equal on ranks that run the same build.
+    /// Hash of code and constants: equal on ranks that run the same build. What the loader or the program writes is not
+    /// part of it: that differs from process to process.
     pub hash: u64,
 }
 
 impl Image {
-    fn offset(&self, record: &'static Record) -> u64 {
-        (std::ptr::from_ref(record).addr() - self.start) as u64
-    }
-
     /// Finds the image in the text of `/proc/self/maps`, by an address in it.
     fn parse(maps: &str, inside: usize) -> Option<(Vec<Part>, usize)> {
         let lines = || {
@@ -188,41 +193,107 @@ impl Image {
                 let (start, end) = range.split_once('-')?;
                 let start = usize::from_str_radix(start, 16).ok()?;
                 let end = usize::from_str_radix(end, 16).ok()?;
-                Some((start..end, rights.starts_with('r'), rights.as_bytes().get(2) == Some(&b'x'), path))
+                Some((start..end, rights.starts_with('r'), path))
             })
         };
-        let (_, _, _, path) = lines().find(|(range, ..)| range.contains(&inside))?;
+        let (.., path) = lines().find(|(range, ..)| range.contains(&inside))?;
         let parts: Vec<_> =
-            lines().filter(|part| part.3 == path).map(|(range, r, x, _)| (range, r, x)).collect();
+            lines().filter(|part| part.2 == path).map(|(range, readable, _)| (range, readable)).collect();
         let start = parts.iter().map(|part| part.0.start).min()?;
         Some((parts, start))
     }
 }
 
+/// The segments of an ELF image that nobody writes, from the image's base: its program headers say which these are.
+///
+/// Not the mappings that are readable only: the loader fills in addresses and then takes the right to write away.
+fn constant_segments(header: &[u8]) -> Option<Vec<Range<usize>>> {
+    const LOAD: u64 = 1;
+    const WRITABLE: u64 = 2;
+    let number = |at: usize, length: usize| -> Option<u64> {
+        let mut bytes = [0; 8];
+        bytes.get_mut(..length)?.copy_from_slice(header.get(at..at.checked_add(length)?)?);
+        Some(u64::from_le_bytes(bytes))
+    };
+    // of 64 bits and little-endian, as every machine that this runs on
+    if !header.starts_with(b"\x7fELF\x02\x01") {
+        return None;
+    }
+    let table = usize::try_from(number(0x20, 8)?).ok()?;
+    let (size, count) = (number(0x36, 2)? as usize, number(0x38, 2)? as usize);
+    let (mut base, mut segments) = (None, Vec::new());
+    for entry in (0..count).map(|index| index.checked_mul(size)?.checked_add(table)) {
+        let entry = entry?;
+        if number(entry, 4)? != LOAD {
+            continue;
+        }
+        let offset = usize::try_from(number(entry + 8, 8)?).ok()?;
+        let address = usize::try_from(number(entry + 16, 8)?).ok()?;
+        let length = usize::try_from(number(entry + 32, 8)?).ok()?;
+        // the first one begins with the header itself
+        let base = *base.get_or_insert(address.checked_sub(offset)?);
+        if number(entry + 4, 4)? & WRITABLE == 0 {
+            let start = address.checked_sub(base)?;
+            segments.push(start..start.checked_add(length)?);
+        }
+    }
+    Some(segments)
+}
+
 /// The image that dtask was linked into.
 ///
-/// # Panics
-/// On a system without `/proc/self/maps`; dtask is for Linux.
-pub fn image() -> &'static Image {
-    static IMAGE: OnceLock<Image> = OnceLock::new();
+/// # Errors
+/// On a system without `/proc/self/maps`, or with images that are not ELF: dtask is for Linux.
+pub fn image() -> Result<&'static Image, CodecError> {
+    static IMAGE: OnceLock<Result<Image, CodecError>> = OnceLock::new();
+    IMAGE.get_or_init(load).as_ref().map_err(Clone::clone)
+}
+
+fn load() -> Result<Image, CodecError> {
     static ANCHOR: Record =
         Record { magic: [0; 2], name: || "anchor", code: Code::Collector(|_| Ok(Box::new(()))) };
-    IMAGE.get_or_init(|| {
-        let maps = std::fs::read_to_string("/proc/self/maps").expect("Linux has /proc/self/maps");
-        let inside = std::ptr::from_ref(&ANCHOR).addr();
-        let (parts, start) = Image::parse(&maps, inside).expect("the running code is mapped somewhere");
-        let mut hash = 0;
-        for (range, readable, executable) in &parts {
-            if *readable && *executable {
-                // SAFETY: the kernel says that this range is mapped readable, and it is this program's own code,
-                // which nobody unmaps or writes while it runs.
-                let code = unsafe { std::slice::from_raw_parts(range.start as *const u8, range.len()) };
-                hash ^= xxhash_rust::xxh3::xxh3_64_with_seed(code, (range.start - start) as u64);
-            }
+    let maps = std::fs::read_to_string("/proc/self/maps")
+        .map_err(|error| foreign(&format!("/proc/self/maps: {error}")))?;
+    let inside = std::ptr::from_ref(&ANCHOR).addr();
+    let (parts, start) =
+        Image::parse(&maps, inside).ok_or_else(|| foreign("its code is not in /proc/self/maps"))?;
+    let readable: Vec<Range<usize>> = parts.into_iter().filter(|part| part.1).map(|part| part.0).collect();
+    let mut hash = 0;
+    for range in constant(start, &readable)? {
+        hash = xxhash_rust::xxh3::xxh3_64_with_seed(bytes(&range), hash ^ (range.start - start) as u64);
+    }
+    Ok(Image { start, readable, hash })
+}
+
+fn foreign(why: &str) -> CodecError {
+    CodecError::decode(format!("the running executable: {why}"))
+}
+
+/// What nobody writes of the image that begins at `start`: code and constants, and with them the linker's build id where
+/// there is one. All of it is readable.
+fn constant(start: usize, readable: &[Range<usize>]) -> Result<Vec<Range<usize>>, CodecError> {
+    let first = readable.iter().find(|range| range.start == start);
+    let header = bytes(first.ok_or_else(|| foreign("its header cannot be read"))?);
+    let segments =
+        constant_segments(header).ok_or_else(|| foreign("it is no ELF image of 64 bits"))?.into_iter();
+    let ranges: Vec<Range<usize>> = segments
+        .map(|segment| start.saturating_add(segment.start)..start.saturating_add(segment.end))
+        .collect();
+    for range in &ranges {
+        let mut at = range.start;
+        while at < range.end {
+            let part = readable.iter().find(|part| part.contains(&at));
+            at = part.ok_or_else(|| foreign("a constant segment of it cannot be read"))?.end;
         }
-        let readable = parts.into_iter().filter(|part| part.1).map(|part| part.0).collect();
-        Image { start, readable, hash }
-    })
+    }
+    Ok(ranges)
+}
+
+/// The bytes of a part of the image: its first mapping, or one of [`constant`].
+fn bytes(range: &Range<usize>) -> &'static [u8] {
+    // SAFETY: both callers give a range in what the kernel says is mapped readable, which nobody unmaps while the program
+    // runs; and nobody writes there: it is the image's header, its code or its constants.
+    unsafe { std::slice::from_raw_parts(range.start as *const u8, range.len()) }
 }
 
 fn short_name(full: &str) -> String {
@@ -264,12 +335,49 @@ mod tests {
         for wrong in [0, 1, 8, offset + 8, offset + 1, u64::MAX, u64::MAX / 2, 1 << 40] {
             assert!(find(wrong).is_err(), "{wrong:#x}");
         }
-        // every aligned place around the record is looked at and refused, not called
-        for near in (offset.saturating_sub(4096)..offset + 4096).step_by(8) {
-            if let Ok(record) = find(near) {
-                assert_eq!(record.magic, MAGIC);
-            }
+        // of all aligned places around the record only records are found: none begins inside another
+        let start = image().unwrap().start as u64;
+        let near = (offset.saturating_sub(4096)..offset + 4096).step_by(8);
+        let found: Vec<u64> = near.filter(|at| find(*at).is_ok()).collect();
+        assert!(found.contains(&offset));
+        assert!(found.is_sorted_by(|a, b| b - a >= size_of::<Record>() as u64), "{found:x?}");
+        for at in found {
+            assert!(!find(at).unwrap().name().is_empty());
         }
+        // one of the two magic words is not enough, and outside of the image both are not
+        static HALF: [u64; 8] = [MAGIC[0]; 8];
+        let half = std::ptr::from_ref(std::hint::black_box(&HALF)).addr() as u64;
+        let why = |address: u64| find(address.wrapping_sub(start)).map(|_| ()).unwrap_err().to_string();
+        assert!(why(half).contains("nothing that can be called"), "{}", why(half));
+        // inverted at run time, so that the words themselves stand in records alone
+        let forged: Vec<u64> = MAGIC.iter().map(|word| !std::hint::black_box(!word)).collect();
+        let why = why(forged.as_ptr().addr() as u64);
+        assert!(why.contains("outside of the executable's data") || why.contains("out of range"), "{why}");
+    }
+
+    #[test]
+    fn code_and_constants_are_hashed_and_nothing_that_is_written() {
+        static COUNTER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(7);
+        let image = image().unwrap();
+        let constant = constant(image.start, &image.readable).unwrap();
+        let hashed = |address: usize| constant.iter().any(|range| range.contains(&address));
+        assert!(hashed(double as fn(i64) -> i64 as usize), "code");
+        assert!(hashed("a text of this test".as_ptr().addr()), "constants");
+        assert!(!hashed(std::ptr::from_ref(&COUNTER).addr()), "variables");
+        // its pointers are filled in by the loader
+        static POINTERS: [&str; 2] = ["one", "two"];
+        assert!(!hashed(std::ptr::from_ref(std::hint::black_box(&POINTERS)).addr()), "relocated constants");
+        assert_eq!(load().unwrap().hash, image.hash);
+    }
+
+    #[test]
+    fn headers_that_are_damaged_are_refused() {
+        assert_eq!(constant_segments(b""), None);
+        assert_eq!(constant_segments(b"\x7fELF\x02\x01"), None);
+        assert_eq!(constant_segments(b"\x7fELF\x01\x01"), None);
+        let mut header = vec![0xFFu8; 0x40];
+        header[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        assert_eq!(constant_segments(&header), None);
     }
 
     #[test]
@@ -294,10 +402,7 @@ mod tests {
                     3000-4000 ---p 00002000 08:01 7 /bin/app\n7000-8000 rw-p 00000000 00:00 0 \n";
         let (parts, start) = Image::parse(maps, 0x2800).unwrap();
         assert_eq!(start, 0x1000);
-        assert_eq!(
-            parts,
-            [(0x1000..0x2000, true, false), (0x2000..0x3000, true, true), (0x3000..0x4000, false, false)]
-        );
+        assert_eq!(parts, [(0x1000..0x2000, true), (0x2000..0x3000, true), (0x3000..0x4000, false)]);
         assert!(Image::parse(maps, 0x9000).is_none());
     }
 }

@@ -1,18 +1,22 @@
 //! `dtask check`.
 
-use super::{DONE, USAGE};
+use super::{DONE, USAGE, launch};
 use crate::script::run::Expressions;
 use crate::script::{Diagnostics, LoadOptions, Plan, load};
+use crate::tell;
 use std::io::IsTerminal;
 use std::path::Path;
 
-/// Tells everything that is wrong with a script.
+/// Tells everything that is wrong with a script. Of several ranks one looks, tells, and decides the exit code.
 pub fn check(script: &Path, sets: &[(String, String)]) -> u8 {
+    if !launch::speaks() {
+        return DONE;
+    }
     match read(script, sets, true) {
         Ok(plan) => {
             let (tasks, instances) = (plan.tasks.len() as u64, plan.instances());
             let (tasks, instances) = (counted(tasks, "task"), counted(instances, "instance"));
-            println!("{}: {tasks}, {instances}, no errors", script.display());
+            tell::output(format_args!("{}: {tasks}, {instances}, no errors", script.display()));
             DONE
         }
         Err(()) => USAGE,
@@ -22,7 +26,7 @@ pub fn check(script: &Path, sets: &[(String, String)]) -> u8 {
 /// Reads a script; what is wrong or odd with it is printed.
 pub fn read(script: &Path, sets: &[(String, String)], check_programs: bool) -> Result<Plan, ()> {
     if let Some(why) = unreadable(script) {
-        eprintln!("error: {why}");
+        tell::error(format_args!("error: {why}"));
         return Err(());
     }
     match load(script, sets, &Expressions, LoadOptions { check_programs }) {
@@ -35,7 +39,7 @@ pub fn read(script: &Path, sets: &[(String, String)], check_programs: bool) -> R
         Err(diagnostics) => {
             print(&diagnostics);
             let errors = counted(diagnostics.list.len() as u64, "error");
-            eprintln!("\nerror: {errors} in {}", script.display());
+            tell::error(format_args!("\nerror: {errors} in {}", script.display()));
             Err(())
         }
     }
@@ -47,7 +51,7 @@ fn counted(count: u64, what: &str) -> String {
 }
 
 fn print(diagnostics: &Diagnostics) {
-    eprintln!("{}", diagnostics.render(std::io::stderr().is_terminal()));
+    tell::error(diagnostics.render(std::io::stderr().is_terminal()));
 }
 
 /// Why there is no script to read, in one line.

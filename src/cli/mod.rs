@@ -6,6 +6,8 @@ mod run;
 mod signals;
 mod version;
 
+use crate::config::SLOTS_MAX;
+use crate::tell;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -55,10 +57,10 @@ struct RunArgs {
     #[arg(long, value_name = "NAME=VALUE", value_parser = set)]
     set: Vec<(String, String)>,
     /// Tasks that rank 0 computes at a time, beside scheduling [default: 0, or every core if it is alone]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = slots_from::<0>)]
     head_slots: Option<u32>,
     /// Tasks that each other rank computes at a time [default: its share of its host's cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = slots_from::<1>)]
     slots: Option<u32>,
     /// Tells nothing but errors
     #[arg(short, long)]
@@ -75,6 +77,12 @@ struct CheckArgs {
     /// Another value for a variable of the script's [vars]; as often as needed
     #[arg(long, value_name = "NAME=VALUE", value_parser = set)]
     set: Vec<(String, String)>,
+}
+
+/// A number of slots of at least `LEAST`.
+fn slots_from<const LEAST: u32>(text: &str) -> Result<u32, String> {
+    let slots = text.parse().ok().filter(|slots| (LEAST..=SLOTS_MAX).contains(slots));
+    slots.ok_or_else(|| format!("a number from {LEAST} to {SLOTS_MAX}: each slot is a thread"))
 }
 
 /// One `--set`.
@@ -105,7 +113,7 @@ pub fn main() -> ExitCode {
     let code = match cli {
         Cli { version: true, .. } => {
             if launch::speaks() {
-                println!("{}", version::text());
+                tell::output(version::text());
             }
             DONE
         }
@@ -113,7 +121,7 @@ pub fn main() -> ExitCode {
         Cli { run: RunArgs { script: Some(_), .. }, .. } => run::run(&cli.run),
         _ => {
             if launch::speaks() {
-                eprintln!("error: which script? `mpirun -n 4 dtask script.toml`; see `dtask --help`");
+                tell::error("error: which script? `mpirun -n 4 dtask script.toml`; see `dtask --help`");
             }
             USAGE
         }
@@ -131,9 +139,9 @@ fn install_panic_hook() {
         let text = text.unwrap_or("a panic without a message").replace('\n', " ");
         let at = info.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
         let version = env!("CARGO_PKG_VERSION");
-        eprintln!(
+        tell::error(format_args!(
             "dtask {version}: internal error on {rank}{at}: {text}. This is a bug of dtask: please report this line, \
              with the script, to its authors"
-        );
+        ));
     }));
 }

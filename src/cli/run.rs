@@ -9,10 +9,7 @@ use crate::error::Result;
 use crate::runtime::start::Team;
 use crate::script::Plan;
 use crate::script::run::{self, RunFolder, Telling, rank};
-use std::io::Write;
-
-/// What rank 0 brings to a run, or the exit code with which there is none.
-type Prepared = std::result::Result<(Plan, RunFolder), u8>;
+use crate::tell;
 
 /// Runs a script; every rank comes here.
 pub fn run(args: &RunArgs) -> u8 {
@@ -23,19 +20,21 @@ pub fn run(args: &RunArgs) -> u8 {
     }
     signals::watch();
     // The others only serve: the script need not be read a thousand times from a shared file system.
-    let prepared = match launch::rank() {
-        None | Some(0) => Some(prepare(args)),
+    let plan = match launch::rank() {
+        None | Some(0) => Some(plan(args)),
         Some(_) => None,
     };
-    if let (None, Some(Err(code))) = (launch::rank(), &prepared) {
+    if let (None, Some(Err(code))) = (launch::rank(), &plan) {
         return *code; // nobody waits for this process
     }
     // Launched ranks meet even if the script is wrong: one that left early would leave the others to hang, or to be killed.
     let config = Config { head_slots: args.head_slots, slots: args.slots, ..Config::default() };
     let mut code = DONE;
     let outcome = run_with(&config, |client, team| {
-        code = match prepared.unwrap_or_else(|| prepare(args)) {
-            Ok((plan, folder)) => carry_out(args, &plan, &folder, client, team)?,
+        // the run folder is for one run: not before it is certain that this is rank 0
+        let prepared = plan.unwrap_or_else(|| self::plan(args)).and_then(|plan| Ok((folder(&plan)?, plan)));
+        code = match prepared {
+            Ok((folder, plan)) => carry_out(args, &plan, &folder, client, team)?,
             Err(code) => code,
         };
         Ok(())
@@ -45,31 +44,34 @@ pub fn run(args: &RunArgs) -> u8 {
     match outcome {
         Ok(()) => code,
         Err(error) => {
-            eprintln!("dtask: {error}");
+            tell::error(format_args!("dtask: {error}"));
             STARTUP
         }
     }
 }
 
-/// Reads the script and makes the run folder.
-fn prepare(args: &RunArgs) -> Prepared {
+/// Reads the script, or says with which exit code it is none.
+fn plan(args: &RunArgs) -> std::result::Result<Plan, u8> {
     let script = args.script.as_deref().ok_or(USAGE)?;
-    let plan = read(script, &args.set, false).map_err(|()| USAGE)?;
-    let folder = RunFolder::prepare(&plan).map_err(|error| {
-        eprintln!("error: {error}");
+    read(script, &args.set, false).map_err(|()| USAGE)
+}
+
+fn folder(plan: &Plan) -> std::result::Result<RunFolder, u8> {
+    RunFolder::prepare(plan).map_err(|error| {
+        tell::error(format_args!("error: {error}"));
         STARTUP
-    })?;
-    Ok((plan, folder))
+    })
 }
 
 fn carry_out(args: &RunArgs, plan: &Plan, folder: &RunFolder, client: &Client, team: &Team) -> Result<u8> {
     let summary = run::run(plan, folder, client, team, Telling { quiet: args.quiet })?;
     folder.remove_if_empty();
-    // nothing is lost when nobody reads: the results are in files, and the exit code says the rest
     if !args.quiet {
-        let _ = std::io::stdout().write_all(summary.text.as_bytes());
+        tell::output(summary.text.trim_end());
     }
-    let _ = std::io::stderr().write_all(summary.errors.as_bytes());
+    if !summary.errors.is_empty() {
+        tell::error(summary.errors.trim_end());
+    }
     Ok(if summary.errors.is_empty() { DONE } else { FAILED })
 }
 

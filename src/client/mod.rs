@@ -145,6 +145,10 @@ impl Client {
     /// The function is a `fn` item or a closure that captures nothing, of up to eight parameters, each by value or by
     /// reference. An argument is a value, a future, or a vector of futures, which need not be done.
     ///
+    /// The function itself does not travel: the rank that computes makes a value of its type, which has no size, out of
+    /// nothing. A type of your own that implements `Fn` (on nightly Rust) must not stand for something that was done in the
+    /// process that made it.
+    ///
     /// ```
     /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
     /// let x = client.submit(|x: i64| x + 1, (1,));

@@ -14,6 +14,7 @@ use crate::runtime::pool::Pool;
 use crate::runtime::reactor::Reactor;
 use crate::runtime::start::{self, Meeting, Team};
 use crate::scheduler::RankInfo;
+use crate::tell;
 use crate::transport::Transport;
 use crate::transport::mpi::{self, Communicator, MpiTransport, MpiWorld};
 use std::sync::Arc;
@@ -130,7 +131,7 @@ fn serve<T: Transport>(
 ) -> (T, Result<Closed>) {
     let _guard = AbortOnPanic;
     let rank = transport.rank();
-    let meeting = match start::meet(&mut transport, start::hello(host), config) {
+    let meeting = match start::hello(host).and_then(|hello| start::meet(&mut transport, hello, config)) {
         Ok(meeting) => meeting,
         Err(error) => return (transport, Err(error)),
     };
@@ -212,12 +213,12 @@ fn log_team(team: &Team) {
 /// Says why the run cannot begin, in one line for the whole job: rank 0's, or that of a rank that did not get so far.
 fn tell(error: &Error) {
     if !matches!(error, Error::Refused) {
-        eprintln!("dtask: {error}");
+        tell::error(format_args!("dtask: {error}"));
     }
 }
 
 /// Ends all ranks because one of them cannot go on.
 fn give_up(rank: Rank, host: &str, message: &str) -> ! {
-    eprintln!("dtask: rank {rank} ({host}): {message}");
+    tell::error(format_args!("dtask: rank {rank} ({host}): {message}"));
     mpi::abort(3)
 }

@@ -2,7 +2,7 @@
 
 use super::host;
 use crate::call::code;
-use crate::config::Config;
+use crate::config::{Config, SLOTS_MAX};
 use crate::error::{Error, Result};
 use crate::ids::{HEAD, Rank};
 use crate::protocol::{self, Frame, Hello, VERSION, Welcome};
@@ -29,16 +29,20 @@ pub struct Team {
 }
 
 /// This rank's own presentation.
-pub fn hello(host: &str) -> Hello {
+///
+/// # Errors
+/// When the running executable cannot be looked at.
+pub fn hello(host: &str) -> Result<Hello> {
     let program = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
-    Hello {
+    let image = code::image().map_err(|error| Error::Startup(error.to_string()))?;
+    Ok(Hello {
         version: VERSION,
-        code_hash: code::image().hash,
+        code_hash: image.hash,
         host: host.to_owned(),
         cores: host::cores(),
         memory: host::memory(),
         program,
-    }
+    })
 }
 
 /// Meets the others.
@@ -80,6 +84,7 @@ fn gather<T: Transport>(transport: &mut T, own: Hello, config: &Config) -> Resul
     hellos[0] = Some(own);
     let begin = Instant::now();
     let (mut arrivals, mut looks, mut missing) = (Vec::new(), 0, ranks - 1);
+    let mut heard = vec![false; ranks];
     while missing > 0 {
         poll(transport, &mut arrivals, &mut looks)?;
         for arrival in arrivals.drain(..) {
@@ -89,7 +94,8 @@ fn gather<T: Transport>(transport: &mut T, own: Hello, config: &Config) -> Resul
                         Ok(Frame::Hello(hello)) => hellos[from.index()] = Some(hello),
                         _ => foreign = foreign.or(Some(from)),
                     }
-                    missing -= 1;
+                    // one that speaks twice stands for no other
+                    missing -= usize::from(!std::mem::replace(&mut heard[from.index()], true));
                 }
                 Arrival::Lost { rank } => {
                     return Err(absent(&hellos, format!("rank {rank} died before the run began")));
@@ -97,7 +103,7 @@ fn gather<T: Transport>(transport: &mut T, own: Hello, config: &Config) -> Resul
                 Arrival::Bulk { .. } => {}
             }
         }
-        if begin.elapsed() > config.patience {
+        if missing > 0 && begin.elapsed() > config.patience {
             let missing: Vec<String> =
                 (0..ranks).filter(|&rank| hellos[rank].is_none()).map(|rank| rank.to_string()).collect();
             let message = format!(
@@ -113,10 +119,15 @@ fn gather<T: Transport>(transport: &mut T, own: Hello, config: &Config) -> Resul
         .map(|rank| format!("rank {rank} does not speak this version of dtask's protocol: start the same program on all ranks"))
         .or_else(|| mismatch(&present));
     if let Some(why) = wrong {
-        for rank in 1..ranks {
-            send(transport, Rank(rank as u32), &Welcome::Refused)?;
-        }
+        refuse(transport)?;
         return Err(Error::Startup(why));
+    }
+    let most = config.slots.max(config.head_slots);
+    if most.is_some_and(|most| most > SLOTS_MAX) {
+        refuse(transport)?;
+        return Err(Error::Startup(format!(
+            "`--slots` and `--head-slots` (`Config`) go up to {SLOTS_MAX}: each slot is a thread"
+        )));
     }
     let mut slots = host::slots(&present, config.head_slots);
     if let Some(count) = config.slots {
@@ -131,6 +142,10 @@ fn gather<T: Transport>(transport: &mut T, own: Hello, config: &Config) -> Resul
         send(transport, Rank(rank as u32), &Welcome::Start { slots })?;
     }
     Ok(Team { hellos: present, slots })
+}
+
+fn refuse<T: Transport>(transport: &mut T) -> Result<()> {
+    (1..transport.ranks()).try_for_each(|rank| send(transport, Rank(rank as u32), &Welcome::Refused))
 }
 
 /// Without all ranks there is no orderly end either.
@@ -179,12 +194,12 @@ mod tests {
 
     fn meet_two(change: impl Fn(&mut Hello)) -> Result<Team> {
         let network = SimNetwork::new(2, 1);
-        let mut second = hello("there");
+        let mut second = hello("there").unwrap();
         change(&mut second);
         let mut frame = Vec::new();
         protocol::append(&mut frame, &second).unwrap();
         network.endpoint(Rank(1)).send_control(HEAD, frame).unwrap();
-        gather(&mut network.endpoint(HEAD), hello("here"), &Config::default())
+        gather(&mut network.endpoint(HEAD), hello("here").unwrap(), &Config::default())
     }
 
     #[test]
@@ -207,7 +222,38 @@ mod tests {
     fn a_rank_that_does_not_come_is_named() {
         let network = SimNetwork::new(3, 1);
         let config = Config { patience: Duration::ZERO, ..Config::default() };
-        let text = gather(&mut network.endpoint(HEAD), hello("here"), &config).unwrap_err().to_string();
+        let text =
+            gather(&mut network.endpoint(HEAD), hello("here").unwrap(), &config).unwrap_err().to_string();
         assert!(text.contains("rank 1, 2 did not come"), "{text}");
+    }
+
+    #[test]
+    fn a_rank_that_speaks_twice_stands_for_no_other() {
+        let network = SimNetwork::new(3, 1);
+        for (rank, times) in [(1, 2), (2, 1)] {
+            let mut hello = hello("there").unwrap();
+            hello.code_hash ^= u64::from(rank == 2);
+            for _ in 0..times {
+                let mut frame = Vec::new();
+                protocol::append(&mut frame, &hello).unwrap();
+                network.endpoint(Rank(rank)).send_control(HEAD, frame).unwrap();
+            }
+        }
+        let text =
+            gather(&mut network.endpoint(HEAD), hello("here").unwrap(), &Config::default()).unwrap_err();
+        assert!(text.to_string().contains("rank 2 (there) runs another executable"), "{text}");
+    }
+
+    #[test]
+    fn slots_beyond_reason_are_refused() {
+        for config in [
+            Config { slots: Some(u32::MAX), ..Config::default() },
+            Config { head_slots: Some(99_999_999), ..Config::default() },
+        ] {
+            let network = SimNetwork::new(1, 1);
+            let text =
+                gather(&mut network.endpoint(HEAD), hello("here").unwrap(), &config).unwrap_err().to_string();
+            assert!(text.contains("each slot is a thread"), "{text}");
+        }
     }
 }
