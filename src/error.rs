@@ -73,17 +73,27 @@ pub struct TaskError {
     pub message: String,
     /// The key of the task that failed first; of a dependant it is not the dependant's own.
     pub task: String,
-    /// Where it ran.
+    /// Where it ran; of a task that could not be started, where it should have.
     pub rank: Rank,
-    /// The host of that rank.
+    /// The host of that rank; empty if it could not be started.
     pub host: String,
-    /// 1 for the first attempt.
+    /// 1 for the first attempt; 0 if it could not be started.
     pub attempt: Attempt,
+}
+
+impl TaskError {
+    /// Whether the task ran at all.
+    pub fn was_started(&self) -> bool {
+        self.attempt > 0
+    }
 }
 
 impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let TaskError { message, task, rank, host, attempt } = self;
+        if !self.was_started() {
+            return write!(f, "task {task} could not be started: {message}");
+        }
         write!(f, "task {task} failed on rank {rank} ({host}), attempt {attempt}: {message}")
     }
 }
@@ -127,8 +137,12 @@ impl<E: std::error::Error> From<E> for Failure {
         let mut text = error.to_string();
         let mut source = error.source();
         while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
+            let why = cause.to_string();
+            // many errors say their source themselves
+            if !text.contains(&why) {
+                text.push_str(": ");
+                text.push_str(&why);
+            }
             source = cause.source();
         }
         Failure(text)
@@ -155,10 +169,15 @@ pub const MESSAGE_MAX: usize = 8 * 1024;
 
 /// `text` cut to [`MESSAGE_MAX`] bytes at a character's border, its end kept, since that is where commands say why.
 pub fn bounded(text: String) -> String {
-    if text.len() <= MESSAGE_MAX {
+    bounded_to(MESSAGE_MAX, text)
+}
+
+/// As [`bounded`], to `most` bytes: some dozens at least.
+pub fn bounded_to(most: usize, text: String) -> String {
+    if text.len() <= most {
         return text;
     }
-    let mut start = text.len() - (MESSAGE_MAX - 8);
+    let mut start = text.len() - most.saturating_sub(8);
     while !text.is_char_boundary(start) {
         start += 1;
     }
@@ -169,3 +188,34 @@ pub fn bounded(text: String) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ProtocolError(pub String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        #[derive(Debug, thiserror::Error)]
+        enum Outer {
+            #[error("disk: {source}")]
+            Says { source: std::io::Error },
+            #[error("disk")]
+            Leaves { source: std::io::Error },
+        }
+        let cause = || std::io::Error::other("full");
+        assert_eq!(Failure::from(Outer::Says { source: cause() }).0, "disk: full");
+        assert_eq!(Failure::from(Outer::Leaves { source: cause() }).0, "disk: full");
+    }
+
+    #[test]
+    fn a_task_that_never_ran_names_no_place() {
+        let never = TaskError {
+            message: "no rank is left that computes".into(),
+            task: "f-12".into(),
+            rank: Rank(0),
+            host: String::new(),
+            attempt: 0,
+        };
+        assert_eq!(never.to_string(), "task f-12 could not be started: no rank is left that computes");
+    }
+}

@@ -182,8 +182,7 @@ impl Scheduler {
 
     fn fail_unplaced(&mut self, task: TaskId, rank: Rank, message: String, out: &mut Vec<Action>) {
         let Some(record) = self.tasks.get(task) else { return };
-        let (key, attempt) = (self.key_text(record), record.attempt);
-        let error = TaskError { message, task: key, rank, host: String::new(), attempt };
+        let error = TaskError { message, task: self.key_text(record), rank, host: String::new(), attempt: 0 };
         self.fail(task, Arc::new(error), out);
     }
 }
