@@ -13,7 +13,7 @@
 //! unexpected.
 
 use crate::codec;
-use crate::error::{CodecError, TaskError};
+use crate::error::{CodecError, TaskError, bounded_to};
 use crate::ids::{Attempt, DefId, Rank, TaskId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use smallvec::SmallVec;
@@ -455,14 +455,24 @@ pub const ARGUMENT_INPUT: u8 = 1;
 /// First byte of an argument: it is the next inputs, as many as the number that follows says.
 pub const ARGUMENT_INPUTS: u8 = 2;
 
-/// First byte of an argument that the client could not encode; the reason follows.
+/// First byte of an argument that the client could not encode; the reason follows, after its length.
 pub const ARGUMENT_REFUSED: u8 = 3;
+/// The longest reason for that, in bytes: a task may have eight such arguments, and their message is one frame.
+const REFUSAL_MAX: usize = 1024;
 
 /// Appends one argument by value to the encoding of a task's arguments.
 pub fn push_argument(args: &mut SmallVec<[u8; 16]>, encoded: &[u8]) {
     args.push(ARGUMENT_INLINE);
     push_length(args, encoded.len());
     args.extend_from_slice(encoded);
+}
+
+/// Appends an argument that could not be encoded: why, its beginning left out where it is long.
+pub fn push_refusal(args: &mut SmallVec<[u8; 16]>, why: &str) {
+    let why = bounded_to(REFUSAL_MAX, why.to_owned());
+    args.push(ARGUMENT_REFUSED);
+    push_length(args, why.len());
+    args.extend_from_slice(why.as_bytes());
 }
 
 /// Appends a length: seven bits a byte, the lowest first, the top bit set on all but the last.

@@ -6,8 +6,10 @@ mod bodies;
 
 use bodies::{Random, Results, random_graph, serial, submit};
 use dtask::simulated::Cluster;
-use dtask::{Client, Rank};
+use dtask::{Client, Error, Rank};
+use serde::{Deserialize, Serialize, Serializer};
 use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const STEPS: usize = 2_000_000;
 
@@ -145,4 +147,73 @@ fn a_family_of_ten_million_costs_only_what_has_started() {
     assert!(records < 100_000, "{records} records");
     drop((family, some));
     cluster.settle(STEPS, Cluster::is_empty).unwrap();
+}
+
+/// Whose encoding is not the same the second time: an error, a panic, longer, shorter.
+#[derive(Clone, Deserialize)]
+struct Fickle(usize);
+
+impl Serialize for Fickle {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        static TIMES: [AtomicU32; 4] = [const { AtomicU32::new(0) }; 4];
+        let length = match (TIMES[self.0].fetch_add(1, Ordering::Relaxed), self.0) {
+            (0, _) => 500,
+            (_, 0) => return Err(serde::ser::Error::custom("no second time")),
+            (_, 1) => panic!("the second time is too much"),
+            (_, 2) => 600,
+            (_, _) => 400,
+        };
+        vec![7u8; length].serialize(serializer)
+    }
+}
+
+#[test]
+fn a_result_that_cannot_be_encoded_again_is_an_error_of_those_who_take_it() {
+    let causes = ["no second time", "the second time is too much", "603 bytes", "403 bytes"];
+    for (kind, cause) in causes.into_iter().enumerate() {
+        let (mut cluster, client) = Cluster::new(3, 1, kind as u64);
+        let made = client.options().on(Rank(1)).submit(|kind: usize| Fickle(kind), (kind,));
+        let taken = client.options().on(Rank(2)).submit(|fickle: &Fickle| fickle.0, (&made,));
+        let pending = client.pending([&taken]);
+        cluster.settle(STEPS, |_| pending.is_ready()).unwrap();
+        let error = pending.take().unwrap().remove(0).unwrap_err();
+        assert!(matches!(error, Error::Task(_)), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("could not be encoded") && text.contains(cause), "{text}");
+        let fetched = client.pending([&made]);
+        cluster.settle(STEPS, |_| fetched.is_ready()).unwrap();
+        let text = fetched.take().unwrap().remove(0).map(|fickle| fickle.0).unwrap_err().to_string();
+        assert!(text.contains(cause), "{text}");
+        let after = client.submit(|x: i64| x + 1, (1,));
+        let pending = client.pending([&after]);
+        cluster.settle(STEPS, |_| pending.is_ready()).unwrap();
+        assert_eq!(pending.take().unwrap().remove(0).unwrap(), 2);
+        drop((made, taken, after));
+        cluster.settle(STEPS, Cluster::is_empty).unwrap();
+    }
+}
+
+/// Cannot be encoded, for a long reason.
+#[derive(Clone, Deserialize)]
+struct Wordy;
+
+impl Serialize for Wordy {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom(format!("{}: the last word", "why ".repeat(5000))))
+    }
+}
+
+#[test]
+fn arguments_that_cannot_be_encoded_fail_their_task_alone() {
+    type All = (Wordy, Wordy, Wordy, Wordy, Wordy, Wordy, Wordy, String);
+    let eight =
+        |_: Wordy, _: Wordy, _: Wordy, _: Wordy, _: Wordy, _: Wordy, _: Wordy, text: String| text.len();
+    let (mut cluster, client) = Cluster::new(2, 1, 1);
+    let arguments: All = (Wordy, Wordy, Wordy, Wordy, Wordy, Wordy, Wordy, "secret".into());
+    let task = client.submit(eight, arguments);
+    let pending = client.pending([&task]);
+    cluster.settle(STEPS, |_| pending.is_ready()).unwrap();
+    let text = pending.take().unwrap().remove(0).unwrap_err().to_string();
+    assert!(text.contains("why why") && text.contains("the last word"), "{text}");
+    assert!(!text.contains("secret") && text.len() < 1500, "{text}");
 }

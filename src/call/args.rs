@@ -37,14 +37,7 @@ impl<'a> Arguments<'a> {
         let (&kind, rest) = packed.split_first().ok_or_else(|| CodecError::decode("too few arguments"))?;
         *packed = rest;
         match kind {
-            ARGUMENT_INLINE => {
-                let length = take_length(packed)?;
-                let (bytes, rest) = packed
-                    .split_at_checked(length)
-                    .ok_or_else(|| CodecError::decode("an argument is cut off"))?;
-                *packed = rest;
-                Ok(Argument::Inline(bytes))
-            }
+            ARGUMENT_INLINE => Ok(Argument::Inline(take_bytes(packed)?)),
             ARGUMENT_INPUT => Ok(Argument::Input(&self.take_inputs(1)?[0])),
             ARGUMENT_INPUTS => {
                 let count = take_length(packed)?;
@@ -54,7 +47,8 @@ impl<'a> Arguments<'a> {
                 Ok(Argument::Inputs(self.take_inputs(count)?, u64::from_le_bytes(offset)))
             }
             ARGUMENT_REFUSED => {
-                Err(CodecError::decode(format!("an argument: {}", String::from_utf8_lossy(packed))))
+                let why = String::from_utf8_lossy(take_bytes(packed)?);
+                Err(CodecError::decode(format!("an argument: {why}")))
             }
             kind => Err(CodecError::decode(format!("an argument of unknown kind {kind}"))),
         }
@@ -77,6 +71,15 @@ impl<'a> Arguments<'a> {
         }
         Err(CodecError::decode("too many arguments"))
     }
+}
+
+/// Bytes with their length before them.
+fn take_bytes<'a>(packed: &mut &'a [u8]) -> Result<&'a [u8], CodecError> {
+    let length = take_length(packed)?;
+    let (bytes, rest) =
+        packed.split_at_checked(length).ok_or_else(|| CodecError::decode("an argument is cut off"))?;
+    *packed = rest;
+    Ok(bytes)
 }
 
 impl<'a> Argument<'a> {
@@ -125,7 +128,7 @@ impl<T> Held<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::push_argument;
+    use crate::protocol::{push_argument, push_refusal};
 
     #[test]
     fn shared_arguments_come_before_own_ones() {
@@ -146,5 +149,14 @@ mod tests {
         }
         let inputs = [Value::new(1u8)];
         assert!(Arguments::new(&[], &[], &inputs).finish().is_err());
+    }
+
+    #[test]
+    fn a_refused_argument_says_why_and_nothing_of_its_neighbours() {
+        let mut packed = Default::default();
+        push_refusal(&mut packed, "no way");
+        push_argument(&mut packed, b"neighbour");
+        let error = Arguments::new(&[], &packed, &[]).take().map(|_| ()).unwrap_err();
+        assert_eq!(error.to_string(), "cannot decode: an argument: no way");
     }
 }

@@ -56,6 +56,7 @@ macro_rules! elements {
             let wrong = |what: &str| CodecError::decode(format!("{what}: {layout:?}, {nbytes} bytes"));
             let nbytes = usize::try_from(nbytes).map_err(|_| wrong("more bytes than memory can have"))?;
             let Layout::Bulk { container, element, shape } = layout else {
+                let nbytes = Value::wire_length(nbytes).ok_or_else(|| wrong("more bytes than memory can have"))?;
                 return Ok(Box::new(Encoded(vec![0; nbytes])));
             };
             let mut lengths = Vec::with_capacity(shape.len());
@@ -187,7 +188,7 @@ impl BulkTarget for Encoded {
         &mut self.0
     }
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
-        Box::new(Value::from_encoded(self.0))
+        Box::new(Value::from_wire(self.0))
     }
 }
 

@@ -7,6 +7,7 @@ use crate::protocol::{Blob, INLINE_MAX, Layout, Output};
 use crate::transport::BulkSource;
 use serde::{Serialize, de::DeserializeOwned};
 use std::any::{Any, type_name};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 /// What an argument or a result of a task can be: anything that serde can encode, that can be cloned and sent.
@@ -19,7 +20,7 @@ impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> Data for T
 /// A typed value behind a pointer that forgets the type.
 trait Typed: Send + Sync {
     fn as_any(&self) -> &dyn Any;
-    fn encode(&self) -> Result<Vec<u8>, CodecError>;
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), CodecError>;
     fn bulk(&self) -> Option<(Layout, &[u8])>;
     fn type_name(&self) -> &'static str;
 }
@@ -30,8 +31,8 @@ impl<T: Data> Typed for Holder<T> {
     fn as_any(&self) -> &dyn Any {
         &self.0
     }
-    fn encode(&self) -> Result<Vec<u8>, CodecError> {
-        codec::encode(&self.0)
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), CodecError> {
+        codec::encode_into(&self.0, out)
     }
     fn bulk(&self) -> Option<(Layout, &[u8])> {
         bulk::view(&self.0)
@@ -41,10 +42,18 @@ impl<T: Data> Typed for Holder<T> {
     }
 }
 
+/// Last byte of an encoded value on its way: the bytes before it are the encoding.
+const GOOD: u8 = 0;
+/// Last byte of an encoded value on its way: the encoding could not be made, the bytes before it say why.
+const REFUSED: u8 = 1;
+
 #[derive(Default)]
 struct Inner {
     typed: OnceLock<Box<dyn Typed>>,
+    /// With [`GOOD`] or [`REFUSED`] behind it.
     encoded: OnceLock<Vec<u8>>,
+    /// The length of the encoding that was announced to those who fetch it.
+    announced: usize,
 }
 
 /// A value that ranks hand on without knowing its type; copies share it.
@@ -55,7 +64,7 @@ impl std::fmt::Debug for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.0.typed.get(), self.0.encoded.get()) {
             (Some(typed), _) => write!(f, "Value({})", typed.type_name()),
-            (None, bytes) => write!(f, "Value({} encoded bytes)", bytes.map_or(0, Vec::len)),
+            (None, bytes) => write!(f, "Value({} encoded bytes)", bytes.map_or(0, |bytes| bytes.len() - 1)),
         }
     }
 }
@@ -68,11 +77,42 @@ impl Value {
         Value(Arc::new(inner))
     }
 
-    /// A value that has come encoded; decoded when somebody who knows its type asks.
-    pub fn from_encoded(bytes: Vec<u8>) -> Self {
+    /// A typed value whose encoding, which is made when another rank fetches it, was announced to be `length` bytes long.
+    pub fn to_be_encoded<T: Data>(value: T, length: usize) -> Self {
+        let inner = Inner { announced: length, ..Inner::default() };
+        let _ = inner.typed.set(Box::new(Holder(value)));
+        Value(Arc::new(inner))
+    }
+
+    /// An encoded value; decoded when somebody who knows its type asks.
+    pub fn from_encoded(encoded: &[u8]) -> Self {
+        let mut bytes = Vec::with_capacity(encoded.len() + 1);
+        bytes.extend_from_slice(encoded);
+        bytes.push(GOOD);
+        Value::from_wire(bytes)
+    }
+
+    /// As many bytes as a value of `length` encoded bytes is on its way: see [`Value::from_wire`].
+    pub(super) fn wire_length(length: usize) -> Option<usize> {
+        length.checked_add(1)
+    }
+
+    /// What has come from another rank: an encoded value, and behind it whether it is one.
+    pub(super) fn from_wire(bytes: Vec<u8>) -> Self {
         let inner = Inner::default();
         let _ = inner.encoded.set(bytes);
         Value(Arc::new(inner))
+    }
+
+    fn decode<T: Data>(&self) -> Result<T, CodecError> {
+        match self.0.encoded.get().and_then(|bytes| bytes.split_last()) {
+            Some((&GOOD, bytes)) => decode(bytes),
+            Some((_, why)) => {
+                let why = String::from_utf8_lossy(why);
+                Err(CodecError::decode(format!("a {}: {}", type_name::<T>(), why.trim_end())))
+            }
+            None => Err(CodecError::decode("the value is empty")),
+        }
     }
 
     /// The value as a `T`, decoded at the first call.
@@ -81,9 +121,8 @@ impl Value {
     /// When it is of another type, or its bytes are no `T`.
     pub fn get<T: Data>(&self) -> Result<&T, CodecError> {
         if self.0.typed.get().is_none() {
-            let bytes = self.0.encoded.get().map(Vec::as_slice).unwrap_or_default();
             // two threads may both decode; the first one's value stays
-            let _ = self.0.typed.set(Box::new(Holder(decode::<T>(bytes)?)));
+            let _ = self.0.typed.set(Box::new(Holder(self.decode::<T>()?)));
         }
         let typed = self.0.typed.get().ok_or_else(|| CodecError::decode("the value is empty"))?;
         typed.as_any().downcast_ref().ok_or_else(|| {
@@ -98,15 +137,33 @@ impl Value {
 
     /// Encodes the value, once; nothing to do for bulk data.
     ///
-    /// # Errors
-    /// When its `Serialize` refuses.
-    pub fn encode(&self) -> Result<(), CodecError> {
-        if self.needs_encoding()
-            && let Some(typed) = self.0.typed.get()
-        {
-            let _ = self.0.encoded.set(typed.encode()?);
+    /// Its `Serialize` did this before, to learn the length. Where it now fails, panics, or comes to another length,
+    /// whoever fetches the value gets as many bytes as were announced, which say so: they are an error of those who take
+    /// it, not of the job.
+    pub fn encode(&self) {
+        if !self.needs_encoding() {
+            return;
         }
-        Ok(())
+        let Some(typed) = self.0.typed.get() else { return };
+        let announced = self.0.announced;
+        let mut bytes = Vec::with_capacity(announced + 1);
+        let outcome = catch_unwind(AssertUnwindSafe(|| typed.encode(&mut bytes)));
+        let why = match outcome {
+            Ok(Ok(())) if bytes.len() == announced => None,
+            Ok(Ok(())) => Some(format!("{} bytes the second time, {announced} the first time", bytes.len())),
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(payload) => Some(format!("its `Serialize` panicked: {}", panic_text(&*payload))),
+        };
+        bytes.truncate(announced);
+        if let Some(why) = &why {
+            bytes.clear();
+            let text = format!("the result could not be encoded again: {why}");
+            // cut at its end where it does not fit; decoded with care for a character that is cut
+            bytes.extend_from_slice(&text.as_bytes()[..text.len().min(announced)]);
+            bytes.resize(announced, b' ');
+        }
+        bytes.push(if why.is_none() { GOOD } else { REFUSED });
+        let _ = self.0.encoded.set(bytes);
     }
 }
 
@@ -119,6 +176,13 @@ impl BulkSource for Value {
             (None, None) => &[],
         }
     }
+}
+
+/// What a panic says.
+pub fn panic_text(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a panic without a message")
 }
 
 /// Decodes a `T`, with its type in the error.
@@ -148,7 +212,11 @@ pub fn output<T: Data>(value: T) -> Result<(Output, Option<Value>), CodecError> 
                 let nbytes = bytes.len() as u64;
                 (Output::Stored { nbytes, layout }, Some(Value::new(value)))
             }
-            None => (Output::Stored { nbytes, layout: Layout::Encoded }, Some(Value::new(value))),
+            None => {
+                let length = usize::try_from(nbytes).map_err(CodecError::encode)?;
+                let value = Value::to_be_encoded(value, length);
+                (Output::Stored { nbytes, layout: Layout::Encoded }, Some(value))
+            }
         },
     })
 }
@@ -165,7 +233,7 @@ mod tests {
 
     #[test]
     fn encoded_values_are_decoded_once_and_shared() {
-        let value = Value::from_encoded(codec::encode("seven").unwrap());
+        let value = Value::from_encoded(&codec::encode("seven").unwrap());
         let first: *const String = value.get::<String>().unwrap();
         assert_eq!(first, value.clone().get::<String>().unwrap() as *const String);
         assert!(!value.needs_encoding());
@@ -177,8 +245,9 @@ mod tests {
             match output(text.to_owned()).unwrap() {
                 (Output::Inline(bytes), None) => assert_eq!(decode::<String>(&bytes).unwrap(), text),
                 (Output::Stored { nbytes, layout: Layout::Encoded }, Some(value)) => {
-                    value.encode().unwrap();
-                    assert_eq!(value.bytes().len() as u64, nbytes);
+                    value.encode();
+                    assert_eq!(value.bytes().len() as u64, nbytes + 1);
+                    assert_eq!(Value::from_wire(value.bytes().to_vec()).get::<String>().unwrap(), text);
                 }
                 other => panic!("{other:?}"),
             }

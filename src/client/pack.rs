@@ -5,11 +5,10 @@ use super::{Client, Scattered};
 use crate::call::value::{Data, Value};
 use crate::call::{bulk, code};
 use crate::codec;
-use crate::error::bounded;
 use crate::ids::TaskId;
 use crate::protocol::{
-    ARGS_MAX, ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_REFUSED, Blob, INLINE_MAX, Layout,
-    Output, push_argument, push_length,
+    ARGS_MAX, ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, Blob, INLINE_MAX, Layout, Output,
+    push_argument, push_length, push_refusal,
 };
 use smallvec::SmallVec;
 use std::any::TypeId;
@@ -66,7 +65,7 @@ impl<'c> Pack<'c> {
         } else {
             let output = Output::Stored { nbytes: length as u64, layout: Layout::Encoded };
             let key = value_key::<T>(&Layout::Encoded, &encoded);
-            self.scatter(Scattered { key, output, value: Some(Value::from_encoded(encoded)) });
+            self.scatter(Scattered { key, output, value: Some(Value::from_encoded(&encoded)) });
         }
     }
 
@@ -94,8 +93,7 @@ impl<'c> Pack<'c> {
 
     fn refuse(&mut self, start: usize, why: &str) {
         self.args.truncate(start);
-        self.args.push(ARGUMENT_REFUSED);
-        self.args.extend_from_slice(bounded(why.to_owned()).as_bytes());
+        push_refusal(&mut self.args, why);
     }
 
     /// What has to be kept until the submission is on its way.
@@ -124,7 +122,11 @@ pub(super) fn scattered<T: Data>(value: T) -> Scattered {
     };
     match outcome {
         Ok((key, layout, nbytes)) if nbytes as usize > INLINE_MAX => {
-            Scattered { key, output: Output::Stored { nbytes, layout }, value: Some(Value::new(value)) }
+            let value = match layout {
+                Layout::Bulk { .. } => Value::new(value),
+                Layout::Encoded => Value::to_be_encoded(value, nbytes as usize),
+            };
+            Scattered { key, output: Output::Stored { nbytes, layout }, value: Some(value) }
         }
         Ok((key, ..)) => {
             let bytes = codec::encode(&value).unwrap_or_default();

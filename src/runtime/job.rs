@@ -3,13 +3,18 @@
 use crate::call::Value;
 use crate::call::args::Arguments;
 use crate::call::code::Record;
+use crate::call::value::panic_text;
 use crate::error::{CodecError, Failure, TaskError, bounded};
 use crate::ids::{Attempt, DefId, Rank, TaskId};
 use crate::protocol::{Blob, Output};
+use crate::tell;
 use smallvec::SmallVec;
-use std::cell::{Cell, RefCell};
+use std::any::Any;
+use std::cell::Cell;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::Instant;
 
 /// A definition as a rank has learnt it.
@@ -98,9 +103,15 @@ impl Job {
 
 thread_local! {
     static CURRENT: Cell<Option<(Rank, Attempt)>> = const { Cell::new(None) };
-    static IN_TASK: Cell<bool> = const { Cell::new(false) };
-    static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// What runs on this thread now belongs to a task: its panics are not printed.
+    static QUIET: Cell<bool> = const { Cell::new(false) };
 }
+
+/// Where threads have panicked, and what they said: the last ones. For all threads together, since a panic in a parallel
+/// part of a task goes on in the thread of the task.
+static PANICS: Mutex<VecDeque<(ThreadId, String, String)>> = Mutex::new(VecDeque::new());
+/// Panics that are remembered. Those that a task catches itself are never asked for.
+const PANICS_MAX: usize = 64;
 
 /// The rank that computes the task of the calling thread, and which start of the task this is; nothing outside of tasks.
 pub fn current() -> Option<(Rank, Attempt)> {
@@ -113,20 +124,43 @@ fn call(
     args: &Blob,
     inputs: &[Value],
 ) -> Result<(Output, Option<Value>), Failure> {
+    let call = || record.call(&mut Arguments::new(shared, args, inputs));
+    let outcome = quietly(|| catch_unwind(AssertUnwindSafe(call)));
+    outcome.unwrap_or_else(|payload| Err(Failure(format!("the task panicked: {}", with_place(&*payload)))))
+}
+
+/// What a panic says, and where it was.
+fn with_place(payload: &(dyn Any + Send)) -> String {
+    let text = panic_text(payload);
+    let mut panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
+    let own = thread::current().id();
+    let found = panics.iter().position(|(thread, said, _)| *thread == own && said == text);
+    let found = found.or_else(|| panics.iter().position(|(_, said, _)| said == text));
+    match found.and_then(|at| panics.remove(at)) {
+        Some((.., place)) => format!("{text}, at {place}"),
+        None => text.to_owned(),
+    }
+}
+
+/// Does something that belongs to a task: a panic in it is not printed.
+pub fn quietly<T>(work: impl FnOnce() -> T) -> T {
     quiet_panics();
-    PANICKED_AT.set(None);
-    let outer = IN_TASK.replace(true);
-    let outcome = catch_unwind(AssertUnwindSafe(|| record.call(&mut Arguments::new(shared, args, inputs))));
-    IN_TASK.set(outer);
-    outcome.unwrap_or_else(|payload| {
-        let text = payload
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| payload.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "a panic without a message".to_owned());
-        let place = PANICKED_AT.take().map(|at| format!(", at {at}")).unwrap_or_default();
-        Err(Failure(format!("the task panicked: {text}{place}")))
-    })
+    let outer = QUIET.replace(true);
+    let outcome = work();
+    QUIET.set(outer);
+    outcome
+}
+
+/// This thread only does what belongs to tasks: their parallel parts too.
+pub fn quiet_thread() {
+    quiet_panics();
+    QUIET.set(true);
+}
+
+/// Ends the process because of a panic that nobody waits for: in what a task has left to the pool.
+pub fn abort(payload: Box<dyn Any + Send>) {
+    tell::error(format_args!("dtask: a task has spawned work that panicked: {}", with_place(&*payload)));
+    std::process::abort()
 }
 
 /// Notes where a task panics, for its error, instead of printing it on some rank's terminal.
@@ -135,10 +169,17 @@ fn quiet_panics() {
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if IN_TASK.get() {
-                let at = info.location().map(|at| format!("{}:{}", at.file(), at.line()));
-                PANICKED_AT.set(at);
-            } else {
+            // a rayon thread outside of our pools may belong to a task too, or to the program's own closure
+            if (QUIET.get() || rayon::current_thread_index().is_some())
+                && let Some(at) = info.location()
+            {
+                let said = panic_text(info.payload()).to_owned();
+                let place = format!("{}:{}", at.file(), at.line());
+                let mut panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
+                panics.truncate(PANICS_MAX - 1);
+                panics.push_front((thread::current().id(), said, place));
+            }
+            if !QUIET.get() {
                 before(info);
             }
         }));

@@ -197,7 +197,7 @@ impl<C: Compute> Node<C> {
                     let (task, attempt, nanos) = (ended.task, ended.attempt, ended.nanos);
                     self.handle(Event::Computed { task, attempt, nanos, output }, links)?;
                 }
-                Done::Encoded { to, tag, value } => links.transport.send_bulk(to, tag, Arc::new(value?))?,
+                Done::Encoded { to, tag, value } => links.transport.send_bulk(to, tag, Arc::new(value))?,
             }
         }
         self.done = all;
@@ -275,7 +275,7 @@ impl<C: Compute> Node<C> {
         let mut inputs = SmallVec::with_capacity(run.inputs.len());
         for input in &run.inputs {
             inputs.push(match &input.source {
-                Source::Inline(bytes) => Value::from_encoded(bytes.to_vec()),
+                Source::Inline(bytes) => Value::from_encoded(bytes),
                 Source::Here | Source::At { .. } | Source::Soon => {
                     let value = self.store.get(&input.task).cloned();
                     value.ok_or_else(|| {

@@ -3,7 +3,6 @@
 use super::job::{self, Ended, Job, Place};
 use super::mailbox::{Mailbox, Waker};
 use crate::call::Value;
-use crate::error::CodecError;
 use crate::ids::{DefId, Rank};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +19,7 @@ pub enum Done {
         /// On which tag.
         tag: u32,
         /// The value, now encoded.
-        value: Result<Value, CodecError>,
+        value: Value,
     },
 }
 
@@ -141,6 +140,8 @@ impl Pool {
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(slots.max(1) as usize)
             .thread_name(|n| format!("dtask-compute-{n}"))
+            .start_handler(|_| job::quiet_thread())
+            .panic_handler(job::abort)
             .build()?;
         let encoder =
             rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "dtask-encode".into()).build()?;
@@ -190,7 +191,7 @@ impl Compute for Pool {
     fn encode(&mut self, value: Value, to: Rank, tag: u32) {
         let done = self.shared.done.clone();
         self.encoder.spawn_fifo(move || {
-            let value = value.encode().map(|()| value);
+            job::quietly(|| value.encode());
             done.push(Done::Encoded { to, tag, value });
         });
     }
@@ -249,7 +250,7 @@ impl Compute for Inline {
     }
 
     fn encode(&mut self, value: Value, to: Rank, tag: u32) {
-        let value = value.encode().map(|()| value);
+        job::quietly(|| value.encode());
         self.encoded.push(Done::Encoded { to, tag, value });
     }
 

@@ -6,6 +6,7 @@ mod bodies;
 use bodies::{Results, random_graph, serial, submit};
 use dtask::prelude::*;
 use dtask::{Error, Result};
+use rayon::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::time::Duration;
 
@@ -92,6 +93,13 @@ fn errors(client: &Client) -> Result<()> {
     )?;
     told(client.submit(|_: OneWay| 1i64, (OneWay(1),)), &["cannot decode", "OneWay", "cannot be decoded"])?;
     told(client.submit(|_: NoWay| 1i64, (NoWay,)), &["this type cannot be encoded"])?;
+    told(
+        client.submit(
+            |n: i64| (0..n).into_par_iter().map(|x| if x == 7 { panic!("odd: {x}") } else { x }).sum::<i64>(),
+            (1000,),
+        ),
+        &["the task panicked: odd: 7", "bodies.rs:"],
+    )?;
     told(
         client.submit(|x: i64| -> std::result::Result<i64, Failure> { Err(Failure::new(x)) }, (42,)),
         &["42"],
