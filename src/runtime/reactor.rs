@@ -204,7 +204,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
                 backoff.reset();
                 continue;
             }
-            match backoff.next(self.links.transport.bulk_in_flight()) {
+            match backoff.next(self.links.transport.flight()) {
                 Idle::Spin => std::hint::spin_loop(),
                 Idle::Yield => std::thread::yield_now(),
                 Idle::Sleep(limit) => waker.sleep(limit, || {

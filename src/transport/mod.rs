@@ -38,6 +38,17 @@ impl BulkTarget for Vec<u8> {
     }
 }
 
+/// Bulk data under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flight {
+    /// None.
+    None,
+    /// It was asked for, and nothing of it has come yet: its sender may have to prepare it first.
+    Expected,
+    /// It moves, which needs our calls.
+    Moving,
+}
+
 /// What has come.
 pub enum Arrival {
     /// A control frame.
@@ -115,7 +126,7 @@ pub trait Transport {
     fn recycle(&mut self, _buffer: Vec<u8>) {}
 
     /// Whether bulk data is under way, in which case the caller must keep polling.
-    fn bulk_in_flight(&self) -> bool;
+    fn flight(&self) -> Flight;
 
     /// Whether all that was sent has left.
     fn quiet(&self) -> bool;

@@ -1,7 +1,7 @@
 //! N ranks in one process on one thread: what is sent is delivered late, in an order drawn from a seed, but in order
 //! per pair of ranks. Faults by switch: a lost rank, a held link, delivery now.
 
-use super::{Arrival, BulkSource, BulkTarget, Transport, TransportError};
+use super::{Arrival, BulkSource, BulkTarget, Flight, Transport, TransportError};
 use crate::ids::Rank;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -250,12 +250,14 @@ impl Transport for SimTransport {
         Ok(arrived.len() > before)
     }
 
-    fn bulk_in_flight(&self) -> bool {
-        self.network
-            .borrow()
-            .posted
-            .iter()
-            .any(|(posted, targets)| posted.1 == self.rank && !targets.is_empty())
+    fn flight(&self) -> Flight {
+        let network = self.network.borrow();
+        let mut posted = network.posted.iter();
+        if posted.any(|(posted, targets)| posted.1 == self.rank && !targets.is_empty()) {
+            Flight::Expected
+        } else {
+            Flight::None
+        }
     }
 
     fn quiet(&self) -> bool {

@@ -4,7 +4,7 @@
 
 use dtask::Rank;
 use dtask::transport::mpi::{MpiTransport, MpiWorld, PIECE_MAX, abort};
-use dtask::transport::{Arrival, BulkTarget, Transport, TransportError};
+use dtask::transport::{Arrival, BulkTarget, Flight, Transport, TransportError};
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::CommunicatorCollectives;
 use std::any::Any;
@@ -133,7 +133,7 @@ fn bulk(net: &mut MpiTransport, lengths: &[usize]) {
             ok(net.receive_bulk(from, tag(k), Box::new(vec![0xAAu8; length])), "posting a receive");
         }
     }
-    ensure(others(net).is_empty() || lengths.is_empty() || net.bulk_in_flight(), || {
+    ensure(others(net).is_empty() || lengths.is_empty() || net.flight() != Flight::None, || {
         "nothing in flight".into()
     });
     meet();
@@ -163,7 +163,37 @@ fn bulk(net: &mut MpiTransport, lengths: &[usize]) {
         }
         missing == 0 && frames == 0 && net.quiet()
     });
-    ensure(!net.bulk_in_flight(), || "bulk data still in flight".into());
+    ensure(net.flight() == Flight::None, || "bulk data still in flight".into());
+    meet();
+}
+
+/// A receiver knows whether the sender of a long transfer has begun.
+fn begun(net: &mut MpiTransport) {
+    const LENGTH: usize = (1 << 20) + 5;
+    let me = net.rank();
+    for from in others(net) {
+        ok(net.receive_bulk(from, 1, Box::new(vec![0u8; LENGTH])), "posting a receive");
+    }
+    let expected = if others(net).is_empty() { Flight::None } else { Flight::Expected };
+    for _ in 0..100 {
+        let moved = ok(net.poll(&mut Vec::new()), "looking in vain");
+        ensure(!moved && net.flight() == expected, || format!("{:?} before anything was sent", net.flight()));
+    }
+    meet();
+    for to in others(net) {
+        ok(net.send_bulk(to, 1, Arc::new(pattern(me, to, 0, LENGTH))), "sending bulk data");
+        ensure(net.flight() == Flight::Moving, || "a send needs our calls".into());
+    }
+    let mut missing = others(net).len();
+    until(net, "long transfers", |net, arrival| {
+        if let Some(Arrival::Bulk { from, target, .. }) = arrival {
+            let Ok(bytes) = target.into_any().downcast::<Vec<u8>>() else { fail("another target") };
+            ensure(*bytes == pattern(from, me, 0, LENGTH), || format!("bytes from rank {from} are wrong"));
+            missing -= 1;
+        }
+        missing == 0 && net.quiet()
+    });
+    ensure(net.flight() == Flight::None, || "bulk data still in flight".into());
     meet();
 }
 
@@ -194,7 +224,7 @@ fn forget(net: &mut MpiTransport) {
         ok(net.forget(from), "forgetting");
         ensure(dropped.swap(false, Ordering::SeqCst), || "a cancelled receive was not freed".into());
     }
-    ensure(!net.bulk_in_flight() && net.quiet(), || "in flight after forgetting".into());
+    ensure(net.flight() == Flight::None && net.quiet(), || "in flight after forgetting".into());
     meet();
     bulk(net, &[1000, 1]);
 }
@@ -264,6 +294,7 @@ fn main() {
     for piece_max in [64, 1000, 1 << 20, PIECE_MAX] {
         let mut net = ok(MpiTransport::new(world.communicator(), piece_max), "a second transport");
         bulk(&mut net, &[0, 1, 63, 64, 65, 128, 10_000_000]);
+        begun(&mut net);
         forget(&mut net);
         ok(net.close(), "closing a transport");
     }

@@ -7,6 +7,10 @@ use crate::transport::{Arrival, TransportError};
 
 /// Pieces of one transfer that are under way at a time: more would only make `MPI_Testsome` slow.
 const WINDOW: usize = 64;
+/// Transfers from this length on take so long that a receiver should know whether they have begun.
+const LONG: usize = 1 << 20;
+/// The first piece of those: one that every MPI sends at once.
+const FIRST: usize = 2048;
 
 struct Transfer {
     route: Route,
@@ -19,6 +23,13 @@ struct Transfer {
     moved: usize,
 }
 
+impl Transfer {
+    /// Whether a part of what is received has come.
+    fn has_begun(&self) -> bool {
+        self.moved > 0 && matches!(self.memory, Memory::Target(_))
+    }
+}
+
 /// The transfers under way, by number.
 pub(super) struct Transfers {
     slots: Vec<Option<Transfer>>,
@@ -26,13 +37,15 @@ pub(super) struct Transfers {
     free: Vec<u32>,
     sends: usize,
     receives: usize,
+    /// Receives of which a part has come.
+    begun: usize,
     piece_max: usize,
 }
 
 impl Transfers {
     /// None. `piece_max` bytes at most travel in one message.
     pub(super) fn new(piece_max: usize) -> Self {
-        Transfers { slots: Vec::new(), free: Vec::new(), sends: 0, receives: 0, piece_max }
+        Transfers { slots: Vec::new(), free: Vec::new(), sends: 0, receives: 0, begun: 0, piece_max }
     }
 
     /// How many are sent from here.
@@ -43,6 +56,11 @@ impl Transfers {
     /// How many are under way in both directions.
     pub(super) fn count(&self) -> usize {
         self.sends + self.receives
+    }
+
+    /// Whether anything is being sent, or has begun to arrive.
+    pub(super) fn is_moving(&self) -> bool {
+        self.sends + self.begun > 0
     }
 
     /// Starts a transfer of at least one byte.
@@ -78,12 +96,15 @@ impl Transfers {
     ) -> Result<Option<Arrival>, TransportError> {
         let slot = &mut self.slots[number as usize];
         let Some(transfer) = slot else { return Ok(None) };
+        let is_first = !transfer.has_begun();
         transfer.moved += length;
         if transfer.moved < transfer.memory.length() {
+            self.begun += usize::from(is_first && transfer.has_begun());
             return self.next_piece(requests, comm, number).map(|_| None);
         }
         let Some(Transfer { route, tag, memory, .. }) = slot.take() else { return Ok(None) };
         self.free.push(number);
+        self.begun -= usize::from(!is_first);
         *self.counter(&memory) -= 1;
         let Memory::Target(target) = memory else { return Ok(None) };
         let peer = route.peer;
@@ -98,6 +119,7 @@ impl Transfers {
         for number in 0..self.slots.len() {
             if let Some(transfer) = self.slots[number].take_if(|transfer| transfer.route.peer == peer) {
                 *self.counter(&transfer.memory) -= 1;
+                self.begun -= usize::from(transfer.has_begun());
                 self.free.push(number as u32);
             }
         }
@@ -119,7 +141,9 @@ impl Transfers {
     ) -> Result<bool, TransportError> {
         let Some(transfer) = &mut self.slots[number as usize] else { return Ok(false) };
         let offset = transfer.started;
-        let length = (transfer.memory.length() - offset).min(self.piece_max);
+        let whole = transfer.memory.length();
+        let most = if offset == 0 && whole >= LONG { FIRST.min(self.piece_max) } else { self.piece_max };
+        let length = (whole - offset).min(most);
         if length == 0 {
             return Ok(false);
         }

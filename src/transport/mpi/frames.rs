@@ -1,83 +1,73 @@
 //! The order of control frames that are being received.
 
-use crate::ids::Rank;
+use crate::ids::{IdMap, Rank};
 use crate::transport::Arrival;
 use std::collections::VecDeque;
 
-/// Frames whose receive was started, in the order in which they were probed. A frame is delivered when it is complete and
-/// all earlier ones of its sender are delivered, so that frames of one pair of ranks stay in order.
+/// Frames whose receive was started, for each sender in the order in which they were probed. A frame is delivered when it is
+/// complete and all earlier ones of its sender are delivered, so that frames of one pair of ranks stay in order.
 #[derive(Default)]
 pub(super) struct Queue {
-    /// Sender, and the frame once it is complete. The first one has the number `first`.
-    frames: VecDeque<Entry>,
+    senders: IdMap<Rank, Sender>,
+    /// Frames that are not delivered yet.
+    open: usize,
+}
+
+/// The frames of one sender.
+#[derive(Default)]
+struct Sender {
+    /// A frame once it is complete. The first one has the number `first`.
+    frames: VecDeque<Option<Vec<u8>>>,
     first: u64,
 }
 
-enum Entry {
-    /// Its receive is not complete.
-    Expected(Rank),
-    /// Complete, waiting for an earlier one.
-    Came(Rank, Vec<u8>),
-    /// Delivered, or given up.
-    Gone,
-}
-
-impl Entry {
-    fn is_from(&self, rank: Rank) -> bool {
-        matches!(self, Entry::Expected(from) | Entry::Came(from, _) if *from == rank)
-    }
+/// Where a frame stands in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    sender: Rank,
+    number: u64,
 }
 
 impl Queue {
     /// Whether nothing is being received.
     pub(super) fn is_empty(&self) -> bool {
-        self.frames.is_empty()
+        self.open == 0
     }
 
     /// Whether a frame of `rank` is not delivered yet, so that later ones have to queue.
     pub(super) fn has(&self, rank: Rank) -> bool {
-        self.frames.iter().any(|entry| entry.is_from(rank))
+        self.senders.get(&rank).is_some_and(|sender| !sender.frames.is_empty())
     }
 
-    /// Puts a frame of `rank` into the queue and gives its number.
-    pub(super) fn expect(&mut self, rank: Rank) -> u64 {
-        self.frames.push_back(Entry::Expected(rank));
-        self.first + self.frames.len() as u64 - 1
+    /// Puts a frame of `rank` into the queue and gives its place.
+    pub(super) fn expect(&mut self, rank: Rank) -> Place {
+        let sender = self.senders.entry(rank).or_default();
+        sender.frames.push_back(None);
+        self.open += 1;
+        Place { sender: rank, number: sender.first + sender.frames.len() as u64 - 1 }
     }
 
-    /// The frame of that number is complete; delivers what has become deliverable.
-    pub(super) fn came(&mut self, number: u64, frame: Vec<u8>, arrived: &mut Vec<Arrival>) {
-        let place = number.checked_sub(self.first).map_or(usize::MAX, |place| place as usize);
-        let Some(entry) = self.frames.get_mut(place) else { return };
-        let Entry::Expected(rank) = *entry else { return };
-        *entry = Entry::Came(rank, frame);
-        for entry in &mut self.frames {
-            match entry {
-                Entry::Expected(from) if *from == rank => break,
-                Entry::Came(from, frame) if *from == rank => {
-                    arrived.push(Arrival::Control { from: rank, frame: std::mem::take(frame) });
-                    *entry = Entry::Gone;
-                }
-                _ => {}
-            }
+    /// The frame of that place is complete; delivers what has become deliverable.
+    pub(super) fn came(&mut self, place: Place, frame: Vec<u8>, arrived: &mut Vec<Arrival>) {
+        let Some(sender) = self.senders.get_mut(&place.sender) else { return };
+        let at = place.number.checked_sub(sender.first).and_then(|at| usize::try_from(at).ok());
+        let Some(slot) = at.and_then(|at| sender.frames.get_mut(at)) else { return };
+        *slot = Some(frame);
+        while let Some(frame) = sender.frames.front_mut().and_then(Option::take) {
+            sender.frames.pop_front();
+            sender.first += 1;
+            self.open -= 1;
+            arrived.push(Arrival::Control { from: place.sender, frame });
         }
-        self.trim();
     }
 
     /// Gives up what was to come from `rank`.
     pub(super) fn forget(&mut self, rank: Rank) {
-        for entry in &mut self.frames {
-            if entry.is_from(rank) {
-                *entry = Entry::Gone;
-            }
-        }
-        self.trim();
-    }
-
-    fn trim(&mut self) {
-        while let Some(Entry::Gone) = self.frames.front() {
-            self.frames.pop_front();
-            self.first += 1;
+        if let Some(sender) = self.senders.get_mut(&rank) {
+            let given_up = sender.frames.drain(..).count();
+            // the numbers go on, so that none of these is taken for a later frame
+            sender.first += given_up as u64;
+            self.open -= given_up;
         }
     }
 }
@@ -97,16 +87,16 @@ mod tests {
     #[test]
     fn frames_of_one_sender_stay_in_order_and_others_pass() {
         let (mut queue, mut out) = (Queue::default(), Vec::new());
-        let numbers: Vec<u64> = [1, 2, 1, 1].into_iter().map(|rank| queue.expect(Rank(rank))).collect();
-        queue.came(numbers[2], vec![2], &mut out);
+        let places: Vec<Place> = [1, 2, 1, 1].into_iter().map(|rank| queue.expect(Rank(rank))).collect();
+        queue.came(places[2], vec![2], &mut out);
         assert!(take(&mut out).is_empty());
-        queue.came(numbers[1], vec![9], &mut out);
+        queue.came(places[1], vec![9], &mut out);
         assert_eq!(take(&mut out), [(2, 9)]);
         assert!(queue.has(Rank(1)) && !queue.has(Rank(2)));
-        queue.came(numbers[0], vec![1], &mut out);
+        queue.came(places[0], vec![1], &mut out);
         assert_eq!(take(&mut out), [(1, 1), (1, 2)]);
         let late = queue.expect(Rank(2));
-        queue.came(numbers[3], vec![3], &mut out);
+        queue.came(places[3], vec![3], &mut out);
         queue.came(late, vec![4], &mut out);
         assert_eq!(take(&mut out), [(1, 3), (2, 4)]);
         assert!(queue.is_empty());
@@ -115,12 +105,25 @@ mod tests {
     #[test]
     fn what_a_dead_rank_has_sent_is_given_up() {
         let (mut queue, mut out) = (Queue::default(), Vec::new());
-        let numbers: Vec<u64> = [1, 2, 1].into_iter().map(|rank| queue.expect(Rank(rank))).collect();
+        let places: Vec<Place> = [1, 2, 1].into_iter().map(|rank| queue.expect(Rank(rank))).collect();
         queue.forget(Rank(1));
-        queue.came(numbers[2], vec![1], &mut out);
+        queue.came(places[2], vec![1], &mut out);
         assert!(take(&mut out).is_empty());
-        queue.came(numbers[1], vec![2], &mut out);
+        queue.came(places[1], vec![2], &mut out);
         assert_eq!(take(&mut out), [(2, 2)]);
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn many_frames_under_way_cost_no_more_each_than_few() {
+        const FRAMES: usize = 200_000; // 2 x 10^10 steps if each looked at all others
+        let (mut queue, mut out) = (Queue::default(), Vec::new());
+        let places: Vec<Place> = (0..FRAMES).map(|at| queue.expect(Rank(at as u32 % 2))).collect();
+        for place in places.iter().rev() {
+            assert!(queue.has(Rank(0)));
+            queue.came(*place, vec![1], &mut out);
+        }
+        assert_eq!(out.len(), FRAMES);
         assert!(queue.is_empty());
     }
 }

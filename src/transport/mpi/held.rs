@@ -1,5 +1,6 @@
 //! What a request keeps alive, and how messages speak of it.
 
+use super::frames::Place;
 use super::request::{Source, Target};
 use crate::transport::TransportError;
 use std::rc::Rc;
@@ -43,7 +44,7 @@ pub(super) enum Held {
         /// What was probed.
         length: usize,
         /// Its place among the frames received.
-        number: u64,
+        place: Place,
     },
     /// A piece of a bulk transfer.
     Piece {

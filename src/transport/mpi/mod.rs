@@ -9,7 +9,8 @@
 //!   (`frames`), since waiting for a sender that computes would hold up everybody.
 //! * Bulk data travels on tags from 1 on, in pieces of at most `piece_max` bytes, because MPI counts with an `int`. All
 //!   pieces of a transfer have the same tag: MPI keeps messages of one pair of ranks and one tag in order. At most
-//!   64 pieces of one transfer are under way at a time.
+//!   64 pieces of one transfer are under way at a time. A long transfer begins with a short piece: when that has come,
+//!   the receiver knows that its sender has begun.
 //! * What is sent or received is owned by the request until MPI is done with it; see `request`.
 
 mod bulk;
@@ -22,7 +23,7 @@ pub use init::{MpiWorld, abort, check_thread, host_name, library_version};
 
 use crate::ids::Rank;
 use crate::protocol::FRAME_MAX;
-use crate::transport::{Arrival, BulkSource, BulkTarget, Transport, TransportError};
+use crate::transport::{Arrival, BulkSource, BulkTarget, Flight, Transport, TransportError};
 use bulk::Transfers;
 use frames::Queue;
 use held::{Held, Memory, Route};
@@ -135,8 +136,8 @@ impl MpiTransport {
                 arrived.push(Arrival::Control { from: sender, frame });
                 continue;
             }
-            let number = self.incoming.expect(sender);
-            let held = Held::Incoming { frame, length, number };
+            let place = self.incoming.expect(sender);
+            let held = Held::Incoming { frame, length, place };
             if let Some(held) =
                 self.requests.try_start(&self.comm, Route { peer: from, tag: CONTROL }, held)?
             {
@@ -153,7 +154,7 @@ impl MpiTransport {
                 self.outgoing -= 1;
                 self.recycle(buffer);
             }
-            Held::Incoming { frame, number, .. } => self.incoming.came(number, frame, arrived),
+            Held::Incoming { frame, place, .. } => self.incoming.came(place, frame, arrived),
             Held::Piece { memory, length, transfer, .. } => {
                 // Gives up its share, so that the last piece finds itself alone.
                 drop(memory);
@@ -250,9 +251,15 @@ impl Transport for MpiTransport {
         }
     }
 
-    fn bulk_in_flight(&self) -> bool {
+    fn flight(&self) -> Flight {
         // Long frames too need our calls to get on.
-        self.bulk.count() + self.outgoing > 0 || !self.incoming.is_empty() || !self.ready.is_empty()
+        if self.bulk.is_moving() || self.outgoing > 0 || !self.incoming.is_empty() || !self.ready.is_empty() {
+            Flight::Moving
+        } else if self.bulk.count() > 0 {
+            Flight::Expected
+        } else {
+            Flight::None
+        }
     }
 
     fn quiet(&self) -> bool {
