@@ -21,6 +21,11 @@ impl Watch {
         self.wait.answered()
     }
 
+    /// Which of them have failed until now, and why; empty after [`Watch::take`] gave something.
+    pub fn failed(&self) -> Vec<(usize, Arc<TaskError>)> {
+        self.wait.failed()
+    }
+
     /// How each task ended, in order, once all have; `None` before, and when it was taken already.
     ///
     /// # Errors

@@ -96,6 +96,17 @@ impl Wait {
         Some(std::mem::take(&mut state.answers).into_iter().flatten().collect())
     }
 
+    /// Which answers are failures, among those that are there.
+    pub fn failed(&self) -> Vec<(usize, Arc<TaskError>)> {
+        let state = self.state();
+        let answers = state.answers.iter().enumerate();
+        let failed = answers.filter_map(|(at, answer)| match answer {
+            Some(Answer::Failed(cause)) => Some((at, cause.clone())),
+            _ => None,
+        });
+        failed.collect()
+    }
+
     /// Which answers are there.
     pub fn answered(&self) -> Vec<bool> {
         self.state().answers.iter().map(Option::is_some).collect()

@@ -97,7 +97,7 @@ fn a_result_file_that_cannot_be_is_told() {
 
 #[test]
 fn many_failures_are_counted() {
-    let folder = Folder::script("[task.t]\nfor = { i = '0..100' }\nrun = 'false'\n");
+    let folder = Folder::script("[task.t]\nfor = { i = '0..100' }\nshell = 'exit $(({i} + 1))'\n");
     let run = folder.run(3, &["s.toml", "-q"]);
     run.assert_code(1)
         .assert_stderr_has("error: … and 80 tasks more")

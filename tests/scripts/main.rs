@@ -7,6 +7,7 @@ mod bad;
 mod commands;
 mod data;
 mod examples;
+mod robust;
 mod signals;
 mod starter;
 mod sweeps;

@@ -1,10 +1,10 @@
 //! Waiting for a plan's tasks: results are dropped as soon as nobody waits for them any more, failures are noted, and
 //! what goes to files of rank 0 is written in the order of the indices.
 
-use super::failure::Failed;
+use super::failure::{Failed, part};
 use super::inputs::Array;
 use super::pack::{self, Pack};
-use super::progress::Progress;
+use super::progress::{Progress, Tally};
 use super::sink::{Sinks, path_of, paths};
 use super::submit::{Collected, Entry};
 use crate::client::{Client, Family, Future, Pending, Watch};
@@ -22,6 +22,8 @@ const FETCHED: usize = 64;
 /// What came of a plan.
 #[derive(Default)]
 pub struct Outcome {
+    /// Instances that have ended, with a result or without.
+    pub ended: u64,
     /// Instances without a result.
     pub failed: Vec<Failed>,
     /// The files that rank 0 has written.
@@ -62,6 +64,7 @@ pub struct Collector<'a> {
     client: &'a Client,
     packs: Vec<Watched<Pack>>,
     arrays: Vec<Watched<Array>>,
+    /// In the order of the tasks.
     ordered: Vec<Ordered>,
     outcome: Outcome,
     progress: Progress,
@@ -70,7 +73,7 @@ pub struct Collector<'a> {
 impl<'a> Collector<'a> {
     /// A collector of what was submitted.
     pub fn new(plan: &'a Plan, client: &'a Client, entries: Vec<Entry>, progress: Progress) -> Self {
-        let outcome = Outcome { failed: Vec::new(), sinks: Sinks::new(plan) };
+        let outcome = Outcome { sinks: Sinks::new(plan), ..Outcome::default() };
         let mut collector =
             Collector { plan, client, packs: vec![], arrays: vec![], ordered: vec![], outcome, progress };
         for (task, entry) in entries.into_iter().enumerate() {
@@ -113,29 +116,56 @@ impl<'a> Collector<'a> {
         loop {
             let moved = self.turn()?;
             if self.packs.is_empty() && self.arrays.is_empty() && self.ordered.is_empty() {
-                self.progress.finish(self.client)?;
+                let (failed, skipped) = part(self.plan, self.outcome.failed.clone());
+                let (failed, skipped) = (failed.len() as u64, skipped.len() as u64);
+                let done = self.outcome.ended - failed - skipped;
+                self.progress.finish(self.client, Tally { done, failed, skipped })?;
                 return Ok(self.outcome);
             }
-            self.progress.tick(self.client)?;
+            if self.progress.is_due() {
+                self.progress.tick(self.client, self.tally())?;
+            }
             pause = if moved { SHORTEST } else { (pause * 2).min(longest) };
             std::thread::sleep(pause);
         }
     }
 
+    /// How far the plan is. Of outputs that are fetched together, those of the last are not counted yet.
+    fn tally(&self) -> Tally {
+        let mut ended = self.outcome.ended;
+        let mut failed = self.outcome.failed.clone();
+        let mut add = |(more, without): (u64, Vec<Failed>)| {
+            ended += more;
+            failed.extend(without);
+        };
+        self.packs.iter().map(Watched::so_far).for_each(&mut add);
+        self.arrays.iter().map(Watched::so_far).for_each(&mut add);
+        self.ordered.iter().filter_map(Ordered::so_far).for_each(&mut add);
+        let own = failed.iter().filter(|failed| failed.is_own() != Some(false)).count() as u64;
+        let without = failed.len() as u64;
+        Tally { done: ended.saturating_sub(without), failed: own, skipped: without - own }
+    }
+
     /// Takes what has come; says whether anything has.
     fn turn(&mut self) -> Result<bool> {
-        let failed = &mut self.outcome.failed;
-        let mut moved = turn_all(&mut self.packs, failed)?;
-        moved |= turn_all(&mut self.arrays, failed)?;
-        // one after the other, since tasks may append to the same file
-        while let Some(ordered) = self.ordered.first_mut() {
+        let mut moved = turn_all(&mut self.packs, &mut self.outcome)?;
+        moved |= turn_all(&mut self.arrays, &mut self.outcome)?;
+        let mut at = 0;
+        while at < self.ordered.len() {
+            let (before, rest) = self.ordered.split_at_mut(at);
+            let Some(ordered) = rest.first_mut() else { break };
+            // tasks that append to the same file do so one after the other
+            let mut earlier = self.outcome.sinks.before(ordered.task);
+            let waits = earlier.any(|task| before.binary_search_by_key(&task, |other| other.task).is_ok());
+            drop(earlier);
             let Some(task) = self.plan.tasks.get(ordered.task) else { break };
-            if !ordered.turn(self.plan, task, self.client, &mut self.outcome)? {
-                break;
+            if waits || !ordered.turn(self.plan, task, self.client, &mut self.outcome)? {
+                at += 1;
+                continue;
             }
             moved = true;
             if ordered.window.is_none() {
-                self.ordered.remove(0);
+                self.ordered.remove(at);
             }
         }
         Ok(moved)
@@ -148,11 +178,19 @@ impl<T> Watched<T> {
         Watched { task, futures, watch }
     }
 
+    /// What has ended until now, and what of it failed.
+    fn so_far(&self) -> (u64, Vec<Failed>) {
+        let ended = self.watch.ended().iter().filter(|ended| **ended).count() as u64;
+        let failed = self.watch.failed().into_iter();
+        (ended, failed.map(|(at, cause)| Failed { task: self.task, index: at as u64, cause }).collect())
+    }
+
     /// Drops results that have come; says whether all have, and notes what failed.
-    fn turn(&mut self, failed: &mut Vec<Failed>) -> Result<bool> {
+    fn turn(&mut self, outcome: &mut Outcome) -> Result<bool> {
         if let Some(outcomes) = self.watch.take() {
-            for (index, outcome) in outcomes?.into_iter().enumerate() {
-                note(failed, self.task, index as u64, outcome.err());
+            outcome.ended += self.futures.len() as u64;
+            for (index, ended) in outcomes?.into_iter().enumerate() {
+                note(&mut outcome.failed, self.task, index as u64, ended.err());
             }
             return Ok(true);
         }
@@ -165,11 +203,11 @@ impl<T> Watched<T> {
     }
 }
 
-fn turn_all<T>(all: &mut Vec<Watched<T>>, failed: &mut Vec<Failed>) -> Result<bool> {
+fn turn_all<T>(all: &mut Vec<Watched<T>>, outcome: &mut Outcome) -> Result<bool> {
     let before = all.len();
     let mut at = 0;
     while at < all.len() {
-        if all[at].turn(failed)? {
+        if all[at].turn(outcome)? {
             all.remove(at);
         } else {
             at += 1;
@@ -201,6 +239,15 @@ impl Source {
 }
 
 impl Ordered {
+    /// What has ended of the instances that are watched now, and what of it failed.
+    fn so_far(&self) -> Option<(u64, Vec<Failed>)> {
+        let Some((_, Asked::Ends(watch))) = &self.window else { return None };
+        let ended = watch.ended().iter().filter(|ended| **ended).count() as u64;
+        let failed = watch.failed().into_iter();
+        let at = |(at, cause)| Failed { task: self.task, index: self.next + at as u64, cause };
+        Some((ended, failed.map(at).collect()))
+    }
+
     /// Takes the window that is waited for, if it is there, and asks for the next; without one when all are taken.
     fn turn(&mut self, plan: &Plan, task: &Task, client: &Client, outcome: &mut Outcome) -> Result<bool> {
         match &self.window {
@@ -208,6 +255,7 @@ impl Ordered {
             Some((_, Asked::Ends(watch))) => {
                 let Some(outcomes) = watch.take() else { return Ok(false) };
                 for ended in outcomes? {
+                    outcome.ended += u64::from(self.own);
                     note(&mut outcome.failed, self.task, self.next, ended.err());
                     self.next += 1;
                 }
@@ -215,6 +263,7 @@ impl Ordered {
             Some((_, Asked::Values(pending))) => {
                 let Some(results) = pending.take() else { return Ok(false) };
                 for result in results {
+                    outcome.ended += u64::from(self.own);
                     self.value(plan, task, result, outcome)?;
                     self.next += 1;
                 }

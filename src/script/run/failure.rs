@@ -4,7 +4,8 @@ use super::def::Def;
 use super::rank;
 use crate::error::{Failure, TaskError};
 use crate::script::Plan;
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -52,30 +53,60 @@ pub struct Failed {
     pub cause: Arc<TaskError>,
 }
 
+impl Failed {
+    /// Whether it failed itself, not something that it needs; not known where the engine says why, as of a panic.
+    pub fn is_own(&self) -> Option<bool> {
+        Some(parse(&self.cause.message).0? == (self.task, self.index))
+    }
+}
+
 /// Parts instances that have failed from those that were never run because of them.
 pub fn part(plan: &Plan, all: Vec<Failed>) -> (Vec<Failed>, Vec<Failed>) {
     let without: HashSet<(usize, u64)> = all.iter().map(|failed| (failed.task, failed.index)).collect();
-    let own = |failed: &Failed| match parse(&failed.cause.message).0 {
-        Some(first) => first == (failed.task, failed.index),
-        // an error of the engine, such as a panic: it is the instance's own unless something that it needs failed
-        None => plan.tasks.get(failed.task).is_none_or(|task| {
-            let mut needs = task.references.iter();
-            !needs.any(|need| need.instances(failed.index).any(|other| without.contains(&(need.task, other))))
-        }),
+    let own = |failed: &Failed| {
+        // an error of the engine is the instance's own unless something that it needs failed
+        failed.is_own().unwrap_or_else(|| {
+            plan.tasks.get(failed.task).is_none_or(|task| {
+                let mut needs = task.references.iter();
+                !needs.any(|need| {
+                    need.instances(failed.index).any(|other| without.contains(&(need.task, other)))
+                })
+            })
+        })
     };
     all.into_iter().partition(own)
 }
 
-/// A failed instance in words, in rustc's manner.
-pub fn tell(plan: &Plan, failed: &Failed) -> String {
+/// Failed instances of one task with one message, as the first of them and how many more there are.
+pub fn group(failed: &[Failed]) -> Vec<(&Failed, usize)> {
+    let mut groups: Vec<(&Failed, usize)> = Vec::new();
+    let mut known: HashMap<(usize, &str), usize> = HashMap::new();
+    for failed in failed {
+        match known.entry((failed.task, parse(&failed.cause.message).1)) {
+            Entry::Occupied(group) => groups[*group.get()].1 += 1,
+            Entry::Vacant(new) => {
+                new.insert(groups.len());
+                groups.push((failed, 0));
+            }
+        }
+    }
+    groups
+}
+
+/// A failed instance in words, in rustc's manner; with it, `more` that failed in the same way.
+pub fn tell(plan: &Plan, failed: &Failed, more: usize) -> String {
     let TaskError { message, rank, host, attempt, .. } = &*failed.cause;
     let message = parse(message).1;
-    let attempt = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
     let (label, origin) = plan.tasks.get(failed.task).map_or_else(
         || ("a task".to_owned(), plan.path.display().to_string()),
         |task| (task.label(failed.index), task.origin.clone()),
     );
-    format!("error: {label} failed ({origin}): rank {rank} ({host}){attempt}: {message}")
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    if !failed.cause.was_started() {
+        return format!("error: {label}{more} could not be started ({origin}): {message}");
+    }
+    let attempt = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+    format!("error: {label}{more} failed ({origin}): rank {rank} ({host}){attempt}: {message}")
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ use crate::error::Result;
 use crate::ids::Rank;
 use crate::runtime::host;
 use crate::runtime::start::Team;
+use crate::tell;
 use collect::Collector;
 use progress::Progress;
 use std::time::{Duration, Instant};
@@ -57,11 +58,12 @@ pub fn run(
 ) -> Result<Summary> {
     let start = Instant::now();
     if !telling.quiet {
-        eprintln!("{}", host::table(&team.hellos, &team.slots, host::online()).0);
+        tell::error(host::table(&team.hellos, &team.slots, host::online()).0);
     }
     let submission = submit::submit(plan, folder, client, team.slots.len())?;
     let slots: u64 = team.slots.iter().map(|slots| u64::from(*slots)).sum();
-    let progress = Progress::new(submission.steps, slots, telling.quiet);
+    log::debug!("{} tasks of the engine for {} of the script", submission.steps, plan.instances());
+    let progress = Progress::new(plan.instances(), slots, telling.quiet);
     let collector = Collector::new(plan, client, submission.collected, progress);
     let collected = collector.run()?;
     let elapsed = start.elapsed();

@@ -4,6 +4,7 @@ use super::summary::bytes;
 use crate::client::Client;
 use crate::error::Result;
 use crate::runtime::head::Totals;
+use crate::tell;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -13,9 +14,20 @@ const PLAIN: Duration = Duration::from_secs(10);
 /// Between two pictures at a terminal.
 const DRAWN: Duration = Duration::from_millis(100);
 
+/// How many instances of a plan's tasks have ended, and how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// With a result.
+    pub done: u64,
+    /// Without.
+    pub failed: u64,
+    /// Never begun, because something that they need has failed.
+    pub skipped: u64,
+}
+
 /// A line of progress: at a terminal one that changes, elsewhere one every ten seconds.
 pub struct Progress {
-    steps: u64,
+    total: u64,
     slots: u64,
     start: Instant,
     last: Instant,
@@ -29,13 +41,13 @@ enum Way {
 }
 
 impl Progress {
-    /// For that many tasks of the engine.
-    pub fn new(steps: u64, slots: u64, quiet: bool) -> Progress {
+    /// For that many instances.
+    pub fn new(total: u64, slots: u64, quiet: bool) -> Progress {
         let way = match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => Way::Quiet,
             (false, false) => Way::Plain,
             (false, true) => {
-                let bar = ProgressBar::new(steps);
+                let bar = ProgressBar::new(total);
                 if let Ok(style) = ProgressStyle::with_template("{bar:24} {msg}") {
                     bar.set_style(style);
                 }
@@ -43,24 +55,25 @@ impl Progress {
             }
         };
         let now = Instant::now();
-        Progress { steps, slots, start: now, last: now, way }
+        Progress { total, slots, start: now, last: now, way }
     }
 
-    /// Tells how far the run is, if it is time to.
+    /// Whether it is time to tell how far the run is.
+    pub fn is_due(&self) -> bool {
+        match self.way {
+            Way::Quiet => false,
+            Way::Plain => self.last.elapsed() >= PLAIN,
+            Way::Drawn(_) => self.last.elapsed() >= DRAWN,
+        }
+    }
+
+    /// Tells how far the run is.
     ///
     /// # Errors
     /// When the run has ended.
-    pub fn tick(&mut self, client: &Client) -> Result<()> {
-        let due = match self.way {
-            Way::Quiet => return Ok(()),
-            Way::Plain => PLAIN,
-            Way::Drawn(_) => DRAWN,
-        };
-        if self.last.elapsed() < due {
-            return Ok(());
-        }
+    pub fn tick(&mut self, client: &Client, tally: Tally) -> Result<()> {
         self.last = Instant::now();
-        self.tell(&client.totals()?);
+        self.tell(&client.totals()?, tally);
         Ok(())
     }
 
@@ -68,37 +81,39 @@ impl Progress {
     ///
     /// # Errors
     /// When the run has ended.
-    pub fn finish(&mut self, client: &Client) -> Result<()> {
+    pub fn finish(&mut self, client: &Client, tally: Tally) -> Result<()> {
         match &self.way {
             Way::Quiet => {}
-            Way::Plain => self.tell(&client.totals()?),
+            Way::Plain => self.tell(&client.totals()?, tally),
             Way::Drawn(bar) => bar.finish_and_clear(),
         }
         Ok(())
     }
 
-    fn tell(&self, totals: &Totals) {
-        let line = self.line(totals);
+    fn tell(&self, totals: &Totals, tally: Tally) {
+        let line = self.line(totals, tally);
         match &self.way {
             Way::Quiet => {}
-            Way::Plain => eprintln!("{line}"),
+            Way::Plain => tell::error(line),
             Way::Drawn(bar) => {
-                bar.set_position(totals.finished.min(self.steps));
+                bar.set_position((tally.done + tally.failed + tally.skipped).min(self.total));
                 bar.set_message(line);
             }
         }
     }
 
-    fn line(&self, totals: &Totals) -> String {
+    fn line(&self, totals: &Totals, Tally { done, failed, skipped }: Tally) -> String {
         let elapsed = self.start.elapsed().as_secs_f64();
-        let running = totals.assigned.min(self.slots);
-        let waiting = self.steps.saturating_sub(totals.finished + totals.failed + running);
-        let rate = totals.finished as f64 / elapsed.max(1e-3);
+        let total = self.total;
+        let left = total.saturating_sub(done + failed + skipped);
+        // of the engine's tasks, some are steps of an instance, or belong to none
+        let running = totals.assigned.min(self.slots).min(left);
+        let waiting = left - running;
+        let rate = done as f64 / elapsed.max(1e-3);
+        let skipped = if skipped > 0 { format!(", {skipped} not run") } else { String::new() };
         format!(
-            "{elapsed:.1} s: {} of {} tasks done, {running} running, {waiting} waiting, {} failed, {rate:.1} tasks/s, {} moved",
-            totals.finished,
-            self.steps,
-            totals.failed,
+            "{elapsed:.1} s: {done} of {total} tasks done, {running} running, {waiting} waiting, {failed} failed{skipped}, \
+             {rate:.1} tasks/s, {} moved",
             bytes(totals.bytes_moved)
         )
     }

@@ -4,9 +4,10 @@ use crate::call::command::scratch_root;
 use crate::error::Failure;
 use crate::ids::{Attempt, Rank};
 use crate::runtime::job;
+use crate::script::run::folder::make;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -90,7 +91,13 @@ pub fn log(folder: &Path, label: &str, stream: &str, bytes: &[u8]) -> Result<(),
     };
     let mut state = state();
     if state.log.is_none() {
-        let log = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(failed)?;
+        let open = || OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+        let log = open().or_else(|error| match error.kind() {
+            // somebody has removed the run folder meanwhile
+            ErrorKind::NotFound => make(folder).and_then(|()| open()),
+            _ => Err(error),
+        });
+        let log = log.map_err(failed)?;
         state.log = Some(log);
     }
     if let Some(log) = &mut state.log {

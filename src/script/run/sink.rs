@@ -2,7 +2,7 @@
 
 use crate::script::run::def::facts;
 use crate::script::{Plan, Scope, Stream, Task, Template};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -31,6 +31,8 @@ pub fn rename(file: NamedTempFile, path: &Path) -> io::Result<()> {
 }
 
 struct Sink {
+    /// The last task that appends to it.
+    task: usize,
     /// Outputs that are still to come.
     missing: u64,
     /// Instances that have none.
@@ -43,6 +45,8 @@ struct Sink {
 #[derive(Default)]
 pub struct Sinks {
     open: HashMap<PathBuf, Sink>,
+    /// For a task, those before it with which it has a file in common.
+    before: HashMap<usize, BTreeSet<usize>>,
     /// Files that are complete.
     pub written: Vec<PathBuf>,
     /// Files that are not there, and why.
@@ -76,7 +80,7 @@ impl Sinks {
     /// Counts what will be appended to each file.
     pub fn new(plan: &Plan) -> Sinks {
         let mut sinks = Sinks::default();
-        for task in &plan.tasks {
+        for (number, task) in plan.tasks.iter().enumerate() {
             for (_, stream) in paths(task) {
                 // most families share one file: its path needs no writing out for each instance
                 let (times, count) = if stream.as_literal().is_some() {
@@ -86,7 +90,7 @@ impl Sinks {
                 };
                 for index in 0..times {
                     match path_of(plan, task, stream, index) {
-                        Ok(path) => sinks.expect(path, count),
+                        Ok(path) => sinks.expect(number, path, count),
                         Err(error) => sinks.failed.push(error),
                     }
                 }
@@ -95,9 +99,19 @@ impl Sinks {
         sinks
     }
 
-    fn expect(&mut self, path: PathBuf, count: u64) {
-        let new = || Sink { missing: 0, lost: 0, file: None, error: None };
-        self.open.entry(path).or_insert_with(new).missing += count;
+    fn expect(&mut self, task: usize, path: PathBuf, count: u64) {
+        let new = || Sink { task, missing: 0, lost: 0, file: None, error: None };
+        let sink = self.open.entry(path).or_insert_with(new);
+        sink.missing += count;
+        let before = std::mem::replace(&mut sink.task, task);
+        if before != task {
+            self.before.entry(task).or_default().insert(before);
+        }
+    }
+
+    /// Tasks all of whose outputs must be appended before those of `task`.
+    pub fn before(&self, task: usize) -> impl Iterator<Item = usize> {
+        self.before.get(&task).into_iter().flatten().copied()
     }
 
     /// Appends an instance's output, or notes that there is none; after the last one the file gets its name.
@@ -162,7 +176,7 @@ mod tests {
         let path = |name: &str| dir.path().join(name);
         let mut sinks = Sinks::default();
         for name in ["whole", "torn", "sub/other"] {
-            sinks.expect(path(name), 2);
+            sinks.expect(0, path(name), 2);
         }
         for name in ["whole", "torn", "sub/other"] {
             sinks.append(&path(name), Some(b"one\n"));
@@ -181,5 +195,15 @@ mod tests {
         );
         let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(left.len(), 2, "{left:?}");
+    }
+
+    #[test]
+    fn only_tasks_with_a_file_in_common_wait_for_each_other() {
+        let mut sinks = Sinks::default();
+        for (task, name) in [(0, "a"), (1, "b"), (2, "a"), (2, "c"), (3, "a"), (3, "c")] {
+            sinks.expect(task, name.into(), 1);
+        }
+        let before: Vec<Vec<usize>> = (0..4).map(|task| sinks.before(task).collect()).collect();
+        assert_eq!(before, [vec![], vec![], vec![0], vec![2]]); // that 0 is before 3 follows
     }
 }

@@ -11,7 +11,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Failed instances that are told in full; the others are counted.
+/// Errors that are told in full; the others are counted.
 const TOLD: usize = 20;
 /// Saved files of a task that are named; of more, the first and the last.
 const NAMED: u64 = 4;
@@ -140,11 +140,13 @@ fn saved_at(plan: &Plan, task: &Task, number: usize, index: u64) -> Option<Strin
 
 fn errors(plan: &Plan, failed: &[Failed], skipped: &[Failed], sinks: &[String]) -> String {
     let mut text = String::new();
-    for failed in failed.iter().take(TOLD) {
-        let _ = writeln!(text, "{}", failure::tell(plan, failed));
+    let groups = failure::group(failed);
+    for (first, more) in groups.iter().take(TOLD) {
+        let _ = writeln!(text, "{}", failure::tell(plan, first, *more));
     }
-    if failed.len() > TOLD {
-        let _ = writeln!(text, "error: … and {} more", tasks((failed.len() - TOLD) as u64));
+    if groups.len() > TOLD {
+        let untold: usize = groups.iter().skip(TOLD).map(|(_, more)| more + 1).sum();
+        let _ = writeln!(text, "error: … and {} more", tasks(untold as u64));
     }
     for (number, sink) in sinks.iter().enumerate() {
         if number < TOLD {
