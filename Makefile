@@ -84,7 +84,7 @@ bench: install ## runs the benchmarks; writes benches/results/<date>-<host>.md
 	    printf '| memory | %s |\n' "$$(awk '/^MemTotal/ { printf "%.0f GiB", $$2 / 1048576 }' /proc/meminfo)"
 	    printf '| system | %s |\n' "$$(uname -sr)"
 	    printf '| MPI | %s |\n' "$$("$$MPIRUN" --version 2>&1 | awk '/Version:|\(Open MPI\)|Intel/ { $$1 = $$1; print; exit }')"
-	    printf '| ranks | %s, unless a benchmark says otherwise |\n' "$$RANKS"
+	    printf '| ranks | as each part says; more ranks than cores yield while they wait in MPI, others spin |\n'
 	    printf '| Rust | %s |\n' "$$(rustc --version)"
 	    printf '| commit | %s |\n' "$$(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)"
 	} > "$$file"

@@ -1,5 +1,7 @@
 //! What the benches share that start themselves under `mpirun`.
 
+#![allow(dead_code)] // each of them uses a part of it
+
 pub mod launch;
 pub mod table;
 

@@ -39,7 +39,10 @@ impl Row {
     /// The figure beside the other, round by round.
     pub fn ratio(mut self, ratios: &Rounds) -> Self {
         let (least, greatest) = ratios.range();
-        self.ratio = format!("{:.2} ({least:.2} to {greatest:.2})", ratios.median());
+        self.ratio = match ratios.0.len() {
+            1 => format!("{least:.2}"),
+            _ => format!("{:.2} ({least:.2} to {greatest:.2})", ratios.median()),
+        };
         self
     }
 
@@ -66,11 +69,16 @@ impl Row {
         self
     }
 
-    /// Prints the line.
-    pub fn print(self) {
+    /// The line.
+    pub fn line(self) -> String {
         let Row { what, figure, beside, ratio, limit, mark } = self;
         let line = format!("{what:<50} {figure:>19}  {beside:<38} {ratio:<21} {limit:<16} {mark}");
-        println!("{}", line.trim_end());
+        line.trim_end().to_owned()
+    }
+
+    /// Prints the line.
+    pub fn print(self) {
+        println!("{}", self.line());
     }
 }
 
