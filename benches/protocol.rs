@@ -1,0 +1,228 @@
+//! What messages between ranks cost: encoding and decoding each kind, in frames as they are sent.
+//!
+//! `cargo bench --bench protocol [-- part of a name ...]`, such as `-- Finished`. Times are of one message, in processor
+//! time, medians of rounds in which all kinds take turns, so that a slow moment of the machine hits all of them. Frames are
+//! filled with 4,096 messages, or as many as fit into 64 KiB; in the last two columns each message has a frame of its own, as
+//! on an idle machine.
+
+mod common;
+
+use common::Rounds;
+use dtask::error::TaskError;
+use dtask::ids::{DefId, Rank, TaskId};
+use dtask::protocol::{
+    Blob, Definition, Frame, Hello, Input, Layout, Message, Order, Output, Peer, Report, RunTask, Source,
+    VERSION, Welcome, append, decode, index_argument,
+};
+use rustix::time::{ClockId, clock_gettime};
+use smallvec::SmallVec;
+use std::hint::black_box;
+
+const ROUNDS: usize = 15;
+/// Messages that are encoded and decoded at a time.
+const MESSAGES: u64 = 4_096;
+/// The first task number: those of a run that has gone on for a while.
+const FIRST: u64 = 1_000_000;
+
+/// One kind of message.
+struct Case {
+    name: &'static str,
+    messages: u64,
+    run: Box<dyn Fn(bool) -> Cost>,
+    full: Measured,
+    alone: Measured,
+}
+
+#[derive(Default)]
+struct Measured {
+    encode: Rounds,
+    decode: Rounds,
+    bytes: usize,
+    frames: usize,
+}
+
+impl Measured {
+    fn push(&mut self, cost: Cost) {
+        self.encode.push(cost.encode);
+        self.decode.push(cost.decode);
+        (self.bytes, self.frames) = (cost.bytes, cost.frames);
+    }
+}
+
+/// Seconds for all messages.
+struct Cost {
+    encode: f64,
+    decode: f64,
+    bytes: usize,
+    frames: usize,
+}
+
+fn case<M: Message + 'static>(name: &'static str, message: impl Fn(u64) -> M) -> Case {
+    // there is but one of these in a frame
+    let messages = if name.starts_with("Hello") || name.starts_with("Welcome") { 1 } else { MESSAGES };
+    let all: Vec<M> = (0..messages).map(|k| message(FIRST + k)).collect();
+    let run = move |alone: bool| cost(&all, alone);
+    Case { name, messages, run: Box::new(run), full: Measured::default(), alone: Measured::default() }
+}
+
+fn cpu() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+/// Sends the messages through frames, each in one of its own if they are to be `alone`.
+fn cost<M: Message>(messages: &[M], alone: bool) -> Cost {
+    let repeats = MESSAGES as usize / messages.len();
+    let mut frames = Vec::with_capacity(messages.len() + 1);
+    let begin = cpu();
+    for _ in 0..repeats {
+        frames.clear();
+        let mut open = Vec::new();
+        for message in messages {
+            let full = append(&mut open, black_box(message)).expect("it can be encoded");
+            frames.extend(full);
+            if alone {
+                frames.push(std::mem::take(&mut open));
+            }
+        }
+        frames.extend(Some(open).filter(|open| !open.is_empty()));
+    }
+    let encode = (cpu() - begin) / repeats as f64;
+    let begin = cpu();
+    for _ in 0..repeats {
+        for frame in &frames {
+            black_box(decode(black_box(frame)).expect("it can be decoded"));
+        }
+    }
+    let decode_seconds = (cpu() - begin) / repeats as f64;
+    let count = |frame: &Vec<u8>| match decode(frame).expect("it can be decoded") {
+        Frame::Hello(_) | Frame::Welcome(_) => 1,
+        Frame::Orders(all) => all.len(),
+        Frame::Reports(all) => all.len(),
+        Frame::Peers(all) => all.len(),
+    };
+    assert_eq!(frames.iter().map(count).sum::<usize>(), messages.len(), "messages were lost");
+    let bytes = frames.iter().map(Vec::len).sum();
+    Cost { encode, decode: decode_seconds, bytes, frames: frames.len() }
+}
+
+fn bulk() -> Layout {
+    Layout::Bulk { container: 1, element: 1, shape: SmallVec::from_slice(&[1_000_000]) }
+}
+
+fn run(task: u64, inputs: Vec<Input>) -> Order {
+    let (task, attempt) = (TaskId(task), 1);
+    Order::Run(RunTask { task, attempt, def: DefId(3), args: index_argument(task.0), inputs, more: 0 })
+}
+
+fn inline(task: u64) -> Input {
+    Input { task: TaskId(task), source: Source::Inline(Blob::new(&task.to_le_bytes())) }
+}
+
+fn remote(task: u64) -> Input {
+    let source = Source::At { holder: Rank((task % 64) as u32), nbytes: 8_000_000, layout: bulk() };
+    Input { task: TaskId(task), source }
+}
+
+fn finished(task: u64, output: Output) -> Report {
+    Report::Finished { task: TaskId(task), attempt: 1, nanos: 1_500, output }
+}
+
+fn failed(task: u64) -> Report {
+    let error = TaskError {
+        message: "cannot open /data/run-17/input.h5: no such file or directory".into(),
+        task: "load".into(),
+        rank: Rank(17),
+        host: "node017".into(),
+        attempt: 1,
+    };
+    Report::Failed { task: TaskId(task), attempt: 1, error }
+}
+
+fn definition(task: u64) -> Order {
+    let name = "mean_of_columns".into();
+    Order::Define(Definition { def: DefId(task as u32), function: 0x12_3456, name, shared: Blob::default() })
+}
+
+fn hello() -> Hello {
+    Hello {
+        version: VERSION,
+        code_hash: 0x0123_4567_89AB_CDEF,
+        host: "node017".into(),
+        cores: (0..64).collect(),
+        memory: 256 << 30,
+        program: "/home/user/project/target/release/program".into(),
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let bring = |k| Order::Bring { task: TaskId(k), holder: Rank(3), nbytes: 8_000_000, layout: bulk() };
+    vec![
+        case("Order::Run, an argument", |k| run(k, Vec::new())),
+        case("Order::Run, an inline input", |k| run(k, vec![inline(k)])),
+        case("Order::Run, three inline inputs", |k| run(k, (k..k + 3).map(inline).collect())),
+        case("Order::Run, two inputs elsewhere", |k| run(k, vec![remote(k), remote(k + 1)])),
+        case("Order::MoreInputs, 16 inline", |k| Order::MoreInputs {
+            task: TaskId(k),
+            inputs: (k..k + 16).map(inline).collect(),
+            more: 0,
+        }),
+        case("Order::RunRange", |k| Order::RunRange { def: DefId(3), first: TaskId(k), index: k, count: 64 }),
+        case("Order::Define", definition),
+        case("Order::Bring", bring),
+        case("Order::Retract", |_| Order::Retract { count: 8 }),
+        case("Order::Release", |k| Order::Release { task: TaskId(k) }),
+        case("Order::Lost", |_| Order::Lost { rank: Rank(17) }),
+        case("Order::Shutdown", |_| Order::Shutdown),
+        case("Order::Leave", |_| Order::Leave),
+        case("Report::Finished, inline", |k| finished(k, Output::Inline(Blob::new(&k.to_le_bytes())))),
+        case("Report::Finished, inline, 128 bytes", |k| finished(k, Output::Inline(Blob::new(&[7; 128])))),
+        case("Report::Finished, stored", |k| {
+            finished(k, Output::Stored { nbytes: 8_000_000, layout: bulk() })
+        }),
+        case("Report::Failed", failed),
+        case("Report::Fetched", |k| Report::Fetched { task: TaskId(k) }),
+        case("Report::Retracted", |k| Report::Retracted { task: TaskId(k), attempt: 1 }),
+        case("Report::RetractDone", |_| Report::RetractDone),
+        case("Report::NotBrought", |k| Report::NotBrought { task: TaskId(k) }),
+        case("Report::Bye", |_| Report::Bye),
+        case("Peer::Fetch", |k| Peer::Fetch { task: TaskId(k), tag: (k % 32_000) as u32 }),
+        case("Hello", |_| hello()),
+        case("Welcome", |_| Welcome::Start { slots: 64 }),
+    ]
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let chosen = |case: &Case| words.is_empty() || words.iter().any(|word| case.name.contains(word.as_str()));
+    let mut cases: Vec<Case> = cases().into_iter().filter(chosen).collect();
+    for round in 0..ROUNDS + 1 {
+        for case in &mut cases {
+            let (full, alone) = ((case.run)(false), (case.run)(true));
+            // the first round warms up
+            if round > 0 {
+                case.full.push(full);
+                case.alone.push(alone);
+            }
+        }
+    }
+    println!(
+        "{:<36} {:>6} {:>10} {:>10} {:>14} {:>14} {:>15} {:>10}",
+        "", "bytes", "encode ns", "decode ns", "frames/s enc.", "frames/s dec.", "alone: enc. ns", "dec. ns"
+    );
+    for case in &cases {
+        let each = |rounds: &Rounds| rounds.median() / case.messages as f64 * 1e9;
+        let frames = |rounds: &Rounds| case.full.frames as f64 / rounds.median();
+        println!(
+            "{:<36} {:>6.1} {:>10.1} {:>10.1} {:>14.0} {:>14.0} {:>15.1} {:>10.1}",
+            case.name,
+            case.full.bytes as f64 / case.messages as f64,
+            each(&case.full.encode),
+            each(&case.full.decode),
+            frames(&case.full.encode),
+            frames(&case.full.decode),
+            each(&case.alone.encode),
+            each(&case.alone.decode),
+        );
+    }
+}
