@@ -1,9 +1,8 @@
 //! What messages between ranks cost: encoding and decoding each kind, in frames as they are sent.
 //!
 //! `cargo bench --bench protocol [-- part of a name ...]`, such as `-- Finished`. Times are of one message, in processor
-//! time, medians of rounds in which all kinds take turns, so that a slow moment of the machine hits all of them. Frames are
-//! filled with 4,096 messages, or as many as fit into 64 KiB; in the last two columns each message has a frame of its own, as
-//! on an idle machine.
+//! time, medians of rounds in which all kinds take turns, so that a slow moment of the machine hits all of them. There are
+//! frames of 64 messages, as in a busy turn of a rank, and of one, as on an idle machine.
 
 mod common;
 
@@ -19,6 +18,8 @@ use smallvec::SmallVec;
 use std::hint::black_box;
 
 const ROUNDS: usize = 15;
+/// Messages of a frame in a busy turn.
+const BUSY: usize = 64;
 /// Messages that are encoded and decoded at a time.
 const MESSAGES: u64 = 4_096;
 /// The first task number: those of a run that has gone on for a while.
@@ -28,8 +29,8 @@ const FIRST: u64 = 1_000_000;
 struct Case {
     name: &'static str,
     messages: u64,
-    run: Box<dyn Fn(bool) -> Cost>,
-    full: Measured,
+    run: Box<dyn Fn(usize) -> Cost>,
+    busy: Measured,
     alone: Measured,
 }
 
@@ -61,8 +62,8 @@ fn case<M: Message + 'static>(name: &'static str, message: impl Fn(u64) -> M) ->
     // there is but one of these in a frame
     let messages = if name.starts_with("Hello") || name.starts_with("Welcome") { 1 } else { MESSAGES };
     let all: Vec<M> = (0..messages).map(|k| message(FIRST + k)).collect();
-    let run = move |alone: bool| cost(&all, alone);
-    Case { name, messages, run: Box::new(run), full: Measured::default(), alone: Measured::default() }
+    let run = move |per_frame: usize| cost(&all, per_frame);
+    Case { name, messages, run: Box::new(run), busy: Measured::default(), alone: Measured::default() }
 }
 
 fn cpu() -> f64 {
@@ -70,22 +71,21 @@ fn cpu() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
-/// Sends the messages through frames, each in one of its own if they are to be `alone`.
-fn cost<M: Message>(messages: &[M], alone: bool) -> Cost {
+/// Sends the messages through frames of `per_frame` messages.
+fn cost<M: Message>(messages: &[M], per_frame: usize) -> Cost {
     let repeats = MESSAGES as usize / messages.len();
     let mut frames = Vec::with_capacity(messages.len() + 1);
     let begin = cpu();
     for _ in 0..repeats {
         frames.clear();
-        let mut open = Vec::new();
-        for message in messages {
-            let full = append(&mut open, black_box(message)).expect("it can be encoded");
-            frames.extend(full);
-            if alone {
-                frames.push(std::mem::take(&mut open));
+        for messages in messages.chunks(per_frame) {
+            let mut open = Vec::new();
+            for message in messages {
+                let full = append(&mut open, black_box(message)).expect("it can be encoded");
+                frames.extend(full);
             }
+            frames.push(open);
         }
-        frames.extend(Some(open).filter(|open| !open.is_empty()));
     }
     let encode = (cpu() - begin) / repeats as f64;
     let begin = cpu();
@@ -173,6 +173,7 @@ fn cases() -> Vec<Case> {
         case("Order::Retract", |_| Order::Retract { count: 8 }),
         case("Order::Release", |k| Order::Release { task: TaskId(k) }),
         case("Order::Lost", |_| Order::Lost { rank: Rank(17) }),
+        case("Order::Seen", |_| Order::Seen { count: 8 }),
         case("Order::Shutdown", |_| Order::Shutdown),
         case("Order::Leave", |_| Order::Leave),
         case("Report::Finished, inline", |k| finished(k, Output::Inline(Blob::new(&k.to_le_bytes())))),
@@ -198,10 +199,10 @@ fn main() {
     let mut cases: Vec<Case> = cases().into_iter().filter(chosen).collect();
     for round in 0..ROUNDS + 1 {
         for case in &mut cases {
-            let (full, alone) = ((case.run)(false), (case.run)(true));
+            let (busy, alone) = ((case.run)(BUSY), (case.run)(1));
             // the first round warms up
             if round > 0 {
-                case.full.push(full);
+                case.busy.push(busy);
                 case.alone.push(alone);
             }
         }
@@ -212,15 +213,15 @@ fn main() {
     );
     for case in &cases {
         let each = |rounds: &Rounds| rounds.median() / case.messages as f64 * 1e9;
-        let frames = |rounds: &Rounds| case.full.frames as f64 / rounds.median();
+        let frames = |rounds: &Rounds| case.busy.frames as f64 / rounds.median();
         println!(
             "{:<36} {:>6.1} {:>10.1} {:>10.1} {:>14.0} {:>14.0} {:>15.1} {:>10.1}",
             case.name,
-            case.full.bytes as f64 / case.messages as f64,
-            each(&case.full.encode),
-            each(&case.full.decode),
-            frames(&case.full.encode),
-            frames(&case.full.decode),
+            case.busy.bytes as f64 / case.messages as f64,
+            each(&case.busy.encode),
+            each(&case.busy.decode),
+            frames(&case.busy.encode),
+            frames(&case.busy.decode),
             each(&case.alone.encode),
             each(&case.alone.decode),
         );
