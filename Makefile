@@ -91,7 +91,7 @@ bench: install ## runs the benchmarks; writes benches/results/<date>-<host>.md
 	failed=
 	for bench in $(benches); do
 	    printf '\n## %s\n\n```\n' "$$bench" >> "$$file"
-	    $(limit) $(bench_seconds) cargo bench --bench "$$bench" 2>&1 | tee -a "$$file" || failed="$$failed $$bench"
+	    $(limit) $(bench_seconds) cargo bench --quiet --bench "$$bench" 2>&1 | tee -a "$$file" || failed="$$failed $$bench"
 	    printf '```\n' >> "$$file"
 	done
 	echo "Result: $$PWD/$$file"
