@@ -1,7 +1,11 @@
 //! The command line: `mpirun -n 64 dtask script.toml`.
 
 mod check;
+mod generate;
+mod graph;
 mod launch;
+mod new;
+mod plan;
 mod run;
 mod signals;
 mod version;
@@ -27,6 +31,9 @@ Examples:
   dtask script.toml                           no mpirun: one rank, every core of this machine
   dtask script.toml --set steps=10 --set T=3  with other values of the script's [vars]
   dtask check script.toml                     every error with its line, before the job waits in a queue
+  dtask plan script.toml --why                what would run, and why
+  dtask graph script.toml --format svg        a picture of the tasks
+  dtask new script.toml                       a commented script to begin with
 
 Exit codes: 0 all done, 1 some tasks failed, 2 script or usage error, 3 MPI or start-up problem";
 
@@ -47,6 +54,23 @@ struct Cli {
 enum Command {
     /// Reads a script and tells everything that is wrong with it; runs nothing, and starts no MPI
     Check(CheckArgs),
+    /// Tells what a script would do: how many instances, the critical path, the largest fan-in
+    Plan(PlanArgs),
+    /// Prints the graph of a script's tasks, each family as one node
+    Graph(GraphArgs),
+    /// Writes a commented script to begin with
+    New {
+        /// The file to write
+        #[arg(default_value = "script.toml")]
+        script: PathBuf,
+    },
+    /// Prints the completions of a shell: `dtask completions bash > ~/.local/share/bash-completion/completions/dtask`
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Prints the manual page: `dtask man > dtask.1`
+    Man,
 }
 
 #[derive(Debug, Args)]
@@ -56,6 +80,9 @@ struct RunArgs {
     /// Another value for a variable of the script's [vars]; as often as needed
     #[arg(long, value_name = "NAME=VALUE", value_parser = set)]
     set: Vec<(String, String)>,
+    /// Only this task, and what it needs; as often as needed
+    #[arg(long, value_name = "TASK")]
+    only: Vec<String>,
     /// Tasks that rank 0 computes at a time, beside scheduling [default: 0, or every core if it is alone]
     #[arg(long, value_name = "N", value_parser = slots_from::<0>)]
     head_slots: Option<u32>,
@@ -72,7 +99,7 @@ struct RunArgs {
 
 #[derive(Debug, Args)]
 struct CheckArgs {
-    /// The script to check
+    /// The script to look at
     script: PathBuf,
     /// Another value for a variable of the script's [vars]; as often as needed
     #[arg(long, value_name = "NAME=VALUE", value_parser = set)]
@@ -83,6 +110,27 @@ struct CheckArgs {
 fn slots_from<const LEAST: u32>(text: &str) -> Result<u32, String> {
     let slots = text.parse().ok().filter(|slots| (LEAST..=SLOTS_MAX).contains(slots));
     slots.ok_or_else(|| format!("a number from {LEAST} to {SLOTS_MAX}: each slot is a thread"))
+}
+
+#[derive(Debug, Args)]
+struct PlanArgs {
+    #[command(flatten)]
+    script: CheckArgs,
+    /// Also tells why tasks would run
+    #[arg(long)]
+    why: bool,
+    /// Also prints the key of every instance: what it does and what it reads, as a number
+    #[arg(long)]
+    keys: bool,
+}
+
+#[derive(Debug, Args)]
+struct GraphArgs {
+    #[command(flatten)]
+    script: CheckArgs,
+    /// The form of the graph
+    #[arg(long, value_enum, default_value = "dot")]
+    format: graph::Format,
 }
 
 /// One `--set`.
@@ -118,6 +166,16 @@ pub fn main() -> ExitCode {
             DONE
         }
         Cli { command: Some(Command::Check(args)), .. } => check::check(&args.script, &args.set),
+        Cli { command: Some(Command::Plan(args)), .. } => {
+            let details = plan::Details { why: args.why, keys: args.keys };
+            plan::plan(&args.script.script, &args.script.set, details)
+        }
+        Cli { command: Some(Command::Graph(args)), .. } => {
+            graph::graph(&args.script.script, &args.script.set, args.format)
+        }
+        Cli { command: Some(Command::New { script }), .. } => new::new(&script),
+        Cli { command: Some(Command::Completions { shell }), .. } => generate::completions(shell),
+        Cli { command: Some(Command::Man), .. } => generate::man(),
         Cli { run: RunArgs { script: Some(_), .. }, .. } => run::run(&cli.run),
         _ => {
             if launch::speaks() {

@@ -7,8 +7,8 @@ use crate::client::{Client, run_with};
 use crate::config::Config;
 use crate::error::Result;
 use crate::runtime::start::Team;
-use crate::script::Plan;
 use crate::script::run::{self, RunFolder, Telling, rank};
+use crate::script::{Plan, did_you_mean};
 use crate::tell;
 
 /// Runs a script; every rank comes here.
@@ -53,7 +53,8 @@ pub fn run(args: &RunArgs) -> u8 {
 /// Reads the script, or says with which exit code it is none.
 fn plan(args: &RunArgs) -> std::result::Result<Plan, u8> {
     let script = args.script.as_deref().ok_or(USAGE)?;
-    read(script, &args.set, false).map_err(|()| USAGE)
+    let plan = read(script, &args.set, false).map_err(|()| USAGE)?;
+    only(plan, &args.only)
 }
 
 fn folder(plan: &Plan) -> std::result::Result<RunFolder, u8> {
@@ -61,6 +62,21 @@ fn folder(plan: &Plan) -> std::result::Result<RunFolder, u8> {
         tell::error(format_args!("error: {error}"));
         STARTUP
     })
+}
+
+/// What `--only` leaves of a plan.
+fn only(plan: Plan, names: &[String]) -> std::result::Result<Plan, u8> {
+    let mut found = Vec::with_capacity(names.len());
+    for name in names {
+        let Some(at) = plan.find(name) else {
+            let all = plan.tasks.iter().map(|task| task.name.as_str());
+            let help = did_you_mean(name, all).map(|help| format!("; {help}")).unwrap_or_default();
+            tell::error(format_args!("error: `--only {name}`: the script has no task `{name}`{help}"));
+            return Err(USAGE);
+        };
+        found.push(at);
+    }
+    Ok(if found.is_empty() { plan } else { plan.only(&found) })
 }
 
 fn carry_out(args: &RunArgs, plan: &Plan, folder: &RunFolder, client: &Client, team: &Team) -> Result<u8> {

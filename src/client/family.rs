@@ -89,7 +89,7 @@ impl Client {
     where
         F: TaskFn<M, Params = (u64,)>,
     {
-        self.family_of(function, Blob::default(), count)
+        self.family_of(DefOptions::default(), function, Blob::default(), count)
     }
 
     /// Like [`Client::family`], with a first argument that all tasks share and that travels once to each rank:
@@ -105,6 +105,20 @@ impl Client {
         S: Data,
         F: TaskFn<M, Params = (S, u64)>,
     {
+        self.family_with_options(DefOptions::default(), function, shared, count)
+    }
+
+    pub(super) fn family_with_options<M, F, S>(
+        &self,
+        options: DefOptions,
+        function: F,
+        shared: S,
+        count: u64,
+    ) -> Result<Family<F::Output>>
+    where
+        S: Data,
+        F: TaskFn<M, Params = (S, u64)>,
+    {
         let encoded = codec::encode(&shared)?;
         if encoded.len() > crate::protocol::ARGS_MAX {
             let (length, most) = (encoded.len(), crate::protocol::ARGS_MAX);
@@ -115,15 +129,21 @@ impl Client {
         }
         let mut packed = Default::default();
         crate::protocol::push_argument(&mut packed, &encoded);
-        Ok(self.family_of(function, Blob(packed), count))
+        Ok(self.family_of(options, function, Blob(packed), count))
     }
 
-    fn family_of<M, F: TaskFn<M>>(&self, function: F, arguments: Blob, count: u64) -> Family<F::Output> {
+    fn family_of<M, F: TaskFn<M>>(
+        &self,
+        options: DefOptions,
+        function: F,
+        arguments: Blob,
+        count: u64,
+    ) -> Family<F::Output> {
         let offset = code::offset_of::<F, M>(&function);
         assert!(count <= FAMILY_MAX, "a family of {count} tasks: at most {FAMILY_MAX} are possible");
         let mut state = self.shared.state();
         let name = || code::name_of(&function);
-        let def = state.definition(&self.shared, offset, DefOptions::default(), name, arguments);
+        let def = state.definition(&self.shared, offset, options, name, arguments);
         let first = TaskId(state.next_task);
         state.next_task += count;
         self.shared.mailbox.push(Request::Fact(Event::SubmitFamily { def, first, count }));

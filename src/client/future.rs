@@ -2,7 +2,7 @@
 
 use super::{Client, Shared};
 use crate::call::value::{Data, decode};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TaskError};
 use crate::ids::{DefId, TaskId};
 use crate::runtime::head::Request;
 use crate::runtime::wait::{Answer, Wait};
@@ -151,6 +151,11 @@ impl<T: Data> Pending<T> {
     pub fn take(&self) -> Option<Vec<Result<T>>> {
         let answers = self.wait.take()?;
         Some(answers.into_iter().map(value).collect())
+    }
+
+    /// The failures so far, each with the number of its future; empty after [`Pending::take`] gave something.
+    pub fn failures(&self) -> Vec<(usize, Arc<TaskError>)> {
+        self.wait.failures()
     }
 
     /// Whether all are there.

@@ -1,9 +1,11 @@
 //! How tasks are to be treated.
 
 use super::Client;
+use super::family::Family;
 use super::future::Future;
 use super::pack::Args;
-use crate::call::TaskFn;
+use crate::call::{Data, TaskFn};
+use crate::error::Result;
 use crate::ids::Rank;
 use crate::scheduler::DefOptions;
 
@@ -55,6 +57,18 @@ impl<'c> Options<'c> {
     /// As [`Client::submit`].
     pub fn submit<M, F: TaskFn<M>, P: Args<F::Params>>(&self, function: F, args: P) -> Future<F::Output> {
         self.client.submit_with(self.pure, self.def, function, args)
+    }
+
+    /// As [`Client::family_with`](super::Client::family_with).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn family_with<M, F, S>(&self, function: F, shared: S, count: u64) -> Result<Family<F::Output>>
+    where
+        S: Data,
+        F: TaskFn<M, Params = (S, u64)>,
+    {
+        self.client.family_with_options(self.def, function, shared, count)
     }
 
     /// As [`Client::map`].

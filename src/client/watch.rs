@@ -21,9 +21,9 @@ impl Watch {
         self.wait.answered()
     }
 
-    /// Which of them have failed until now, and why; empty after [`Watch::take`] gave something.
-    pub fn failed(&self) -> Vec<(usize, Arc<TaskError>)> {
-        self.wait.failed()
+    /// The failures so far, each with the number of its future; empty after [`Watch::take`] gave something.
+    pub fn failures(&self) -> Vec<(usize, Arc<TaskError>)> {
+        self.wait.failures()
     }
 
     /// How each task ended, in order, once all have; `None` before, and when it was taken already.

@@ -96,15 +96,14 @@ impl Wait {
         Some(std::mem::take(&mut state.answers).into_iter().flatten().collect())
     }
 
-    /// Which answers are failures, among those that are there.
-    pub fn failed(&self) -> Vec<(usize, Arc<TaskError>)> {
+    /// The failures among the answers that are there, each with its number.
+    pub fn failures(&self) -> Vec<(usize, Arc<TaskError>)> {
         let state = self.state();
-        let answers = state.answers.iter().enumerate();
-        let failed = answers.filter_map(|(at, answer)| match answer {
+        let failure = |(at, answer): (usize, &Option<Answer>)| match answer {
             Some(Answer::Failed(cause)) => Some((at, cause.clone())),
             _ => None,
-        });
-        failed.collect()
+        };
+        state.answers.iter().enumerate().filter_map(failure).collect()
     }
 
     /// Which answers are there.

@@ -121,6 +121,12 @@ codes! {
     IndexRange = "E45",
     /// A result is made, and then neither used by another task nor saved.
     UnusedResult = "W01",
+    /// A file for each of very many instances strains a shared file system.
+    ManyFiles = "W02",
+    /// A command with an argument for each of very many instances.
+    WideFanIn = "W03",
+    /// A script that other users may change, and with it what runs in the user's name.
+    OthersWrite = "W04",
 }
 
 impl Code {

@@ -117,7 +117,7 @@ fn split(text: &Text, resolver: &mut Resolver<'_>, cx: &mut Collector) -> Option
 fn check_word(word: &Template, span: &Span, resolver: &Resolver<'_>, cx: &mut Collector) {
     let gather = |part: &&Part| match part {
         Part::Fill { what: Fill::Input(at), .. } => {
-            resolver.found.get(*at).is_some_and(|(r, _)| r.join.is_gather())
+            resolver.found.get(*at).is_some_and(|(r, _)| r.is_gather())
         }
         _ => false,
     };

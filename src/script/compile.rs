@@ -54,9 +54,10 @@ impl Compiler<'_> {
         let stdout = stream(raw.stdout.as_ref(), &mut resolver, cx);
         let stderr = stream(raw.stderr.as_ref(), &mut resolver, cx);
         let saves = raw.saves.iter().map(|save| self.save(raw, save, &mut resolver, cx)).collect();
+        let targets = raw.targets.iter().map(|path| resolver.template(path, Place::File, cx)).collect();
         for name in &raw.after {
             if let Some(task) = self.names.want_task(name, "after", cx) {
-                resolver.depend(task, Select::Order, name.span.clone());
+                resolver.depend(task, Select::Order, None, name.span.clone());
             }
         }
         let (line, _) = cx.source.position(raw.name.span.start);
@@ -76,6 +77,9 @@ impl Compiler<'_> {
             saves,
             env,
             ok_exit: raw.ok_exit.clone(),
+            optional: raw.optional,
+            priority: raw.priority,
+            targets,
         };
         Some(Compiled { task, spans })
     }
@@ -127,13 +131,21 @@ impl Compiler<'_> {
                 let (Some(from), Some(to)) = (family(at), family(reference.task)) else { continue };
                 let Some(unmatched) = reference.join.unmatched(from, to) else { continue };
                 let other = self.script.tasks.get(reference.task).map_or("", |t| t.name.value.as_str());
-                cx.push(empty_join(&unmatched, task, other, span));
+                cx.push(empty_join(&unmatched, task, other, span, reference.join.is_chosen()));
             }
         }
     }
 }
 
-fn empty_join(unmatched: &Unmatched, task: &Task, other: &str, span: &Span) -> Diagnostic {
+fn empty_join(unmatched: &Unmatched, task: &Task, other: &str, span: &Span, chosen: bool) -> Diagnostic {
+    if let (Unmatched::Instance(instance), true) = (unmatched, chosen) {
+        let label = task.label(*instance);
+        let message = format!("there is no such instance of `{other}` for {label}");
+        return Diagnostic::new(Code::IndexRange, span.clone(), message).label("out of range").help(format!(
+            "the brackets must choose an instance that `{other}` has, for every instance of `{}`",
+            task.name
+        ));
+    }
     let (what, label, help) = match unmatched {
         Unmatched::Value { param, value } => (
             format!("no instance of `{other}` has {param} = {value}"),

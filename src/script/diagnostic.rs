@@ -1,5 +1,6 @@
 //! Errors and warnings, and how they are printed.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -155,23 +156,27 @@ impl std::error::Error for Diagnostics {}
 pub(super) struct Collector {
     pub(super) source: Source,
     found: Vec<Diagnostic>,
+    seen: HashSet<(Code, usize, String)>,
+    errors: usize,
 }
 
 impl Collector {
     pub(super) fn new(source: Source) -> Self {
-        Self { source, found: Vec::new() }
+        Self { source, found: Vec::new(), seen: HashSet::new(), errors: 0 }
     }
 
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
         // The same text can be looked at twice, e.g. a family by its own task and by one with `each`.
-        if !self.found.contains(&diagnostic) {
+        let place = diagnostic.span.as_ref().map_or(usize::MAX, |span| span.start);
+        if self.seen.insert((diagnostic.code, place, diagnostic.message.clone())) {
+            self.errors += usize::from(!diagnostic.code.is_warning());
             self.found.push(diagnostic);
         }
     }
 
     /// The number of errors so far, to see whether a step added one.
     pub(super) fn errors(&self) -> usize {
-        self.found.iter().filter(|d| !d.code.is_warning()).count()
+        self.errors
     }
 
     /// Errors where there are any; otherwise the warnings.

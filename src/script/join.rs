@@ -204,6 +204,16 @@ impl Join {
         }
     }
 
+    /// Whether the number of instances is known without looking.
+    pub(super) fn is_arithmetic(&self) -> bool {
+        !matches!(self.rule, Rule::Match(_))
+    }
+
+    /// Whether the instances are chosen, by brackets in the reference.
+    pub(super) fn is_chosen(&self) -> bool {
+        matches!(&self.rule, Rule::Match(matching) if matching.is_chosen())
+    }
+
     /// Whether the reference is to several instances, even where their number happens to be one.
     pub fn is_gather(&self) -> bool {
         self.gather

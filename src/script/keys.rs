@@ -20,8 +20,8 @@ pub(super) struct Keys {
 pub(super) const TOP: Keys = Keys {
     place: "at the top of a script",
     nested: false,
-    now: &["dtask", "name", "vars", "task"],
-    later: &["default", "resources", "policy"],
+    now: &["dtask", "name", "vars", "default", "policy", "task"],
+    later: &["resources"],
 };
 
 pub(super) const TASK: Keys = Keys {
@@ -48,12 +48,14 @@ pub(super) const TASK: Keys = Keys {
         "after",
         "env",
         "ok-exit",
+        "optional",
+        "priority",
+        "target",
     ],
     later: &[
         "mapreduce",
         "call",
         "args",
-        "target",
         "dir",
         "clean-env",
         "mpi",
@@ -67,12 +69,13 @@ pub(super) const TASK: Keys = Keys {
         "retry-on",
         "backoff",
         "memory-step",
-        "optional",
-        "priority",
         "keep",
         "on",
     ],
 };
+
+pub(super) const POLICY: Keys =
+    Keys { place: "in `policy`", nested: true, now: &["on-failure", "max-failures"], later: &[] };
 
 pub(super) const REDUCE: Keys = Keys {
     place: "in `reduce`",

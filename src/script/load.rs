@@ -7,10 +7,10 @@ use super::codes::Code;
 use super::compile::Compiler;
 use super::diagnostic::{Collector, Diagnostic, Diagnostics};
 use super::names::Names;
-use super::plan::Plan;
+use super::plan::{Plan, Policy};
 use super::source::Source;
 use super::sweep::Sweeps;
-use super::{order, saves, schema, shapes, unused};
+use super::{order, saves, schema, shapes, unused, warnings};
 use crate::call::array::Sketch;
 
 /// An array expression that is not understood: where in its text, what is wrong, how to mend it.
@@ -42,7 +42,11 @@ pub fn load(
     options: LoadOptions,
 ) -> Result<Plan, Diagnostics> {
     match Source::read(path) {
-        Ok(source) => parse(source, sets, lang, options),
+        Ok(source) => {
+            let mut cx = Collector::new(source);
+            warnings::writable(path, &mut cx);
+            finish(cx, sets, lang, options)
+        }
         Err(error) => {
             let source = Source::new(path.display().to_string(), PathBuf::new(), "");
             let list = vec![Diagnostic::nowhere(
@@ -61,13 +65,21 @@ pub fn parse(
     lang: &dyn ArrayLanguage,
     options: LoadOptions,
 ) -> Result<Plan, Diagnostics> {
-    let path = PathBuf::from(source.shown());
-    let dir = source.dir().to_path_buf();
-    let mut cx = Collector::new(source);
+    finish(Collector::new(source), sets, lang, options)
+}
+
+fn finish(
+    mut cx: Collector,
+    sets: &[(String, String)],
+    lang: &dyn ArrayLanguage,
+    options: LoadOptions,
+) -> Result<Plan, Diagnostics> {
+    let path = PathBuf::from(cx.source.shown());
+    let dir = cx.source.dir().to_path_buf();
     let plan = understand(&path, sets, lang, options, &mut cx);
     let warnings = cx.finish()?;
-    let (name, tasks) = plan.unwrap_or_default();
-    Ok(Plan { name, dir, path, tasks, warnings })
+    let (name, policy, tasks) = plan.unwrap_or_default();
+    Ok(Plan { name, dir, path, policy, tasks, warnings })
 }
 
 fn understand(
@@ -76,7 +88,7 @@ fn understand(
     lang: &dyn ArrayLanguage,
     options: LoadOptions,
     cx: &mut Collector,
-) -> Option<(String, Vec<super::task::Task>)> {
+) -> Option<(String, Policy, Vec<super::task::Task>)> {
     let script = schema::read(cx)?;
     let names = Names::collect(&script, sets, cx);
     let sweeps = Sweeps::collect(&script, &names, cx);
@@ -85,6 +97,7 @@ fn understand(
     compiler.check_joins(&compiled, cx);
     saves::check(&script, &sweeps, &compiled, cx);
     unused::check(&script, &compiled, cx);
+    warnings::check(&script, &compiled, cx);
     let order = order::sort(&script, &compiled, cx);
     let stem =
         || path.file_stem().map_or_else(|| "script".to_string(), |stem| stem.to_string_lossy().into_owned());
@@ -93,5 +106,5 @@ fn understand(
     if cx.errors() == 0 {
         shapes::check(&script, &tasks, lang, cx);
     }
-    Some((name, tasks))
+    Some((name, script.policy, tasks))
 }

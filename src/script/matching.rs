@@ -80,6 +80,12 @@ impl Matching {
         self.axes.iter().any(|search| search.open)
     }
 
+    /// Whether a value is chosen for some parameter.
+    pub(super) fn is_chosen(&self) -> bool {
+        let wanted = self.axes.iter().flat_map(|search| &search.wanted).chain(&self.derived);
+        wanted.into_iter().any(|(_, wanted)| matches!(wanted, Wanted::Chosen(_)))
+    }
+
     /// How many cells are looked at for an instance, at most.
     pub(super) fn candidates(&self) -> u64 {
         let open = self.axes.iter().filter(|search| search.open);

@@ -5,7 +5,6 @@ use super::diagnostic::Diagnostic;
 use super::facts::RuntimeFact;
 use super::family::{Family, Param};
 use super::join::Join;
-use super::keys::not_yet;
 use super::outputs;
 use super::resolve::{Place, Resolver, Written};
 use super::source::Span;
@@ -191,24 +190,57 @@ impl Resolver<'_> {
         reference: &Written<'_>,
         place: Place,
     ) -> Result<Meaning, Box<Diagnostic>> {
-        if reference.raw.index.is_some() {
-            return Err(Box::new(not_yet("a reference to one instance", reference.span.clone())));
-        }
         let Some(target) = self.script.tasks.get(task) else { return Err(self.unknown(reference, place)) };
         let select = outputs::select(target, reference, place)?;
-        Ok(Meaning::Input(self.depend(task, select, reference.span.clone())))
+        let list = outputs::is_list(reference);
+        if list && place == Place::Array {
+            let message = "a file of paths is for commands, and this is an array expression";
+            let diagnostic =
+                Diagnostic::new(Code::NotHere, reference.span.clone(), message).label("not here");
+            return Err(Box::new(diagnostic.help("a gather is a list of arrays here")));
+        }
+        let chosen = self.chosen(task, reference)?;
+        let at = self.depend(task, select, chosen, reference.span.clone());
+        Ok(Meaning::Input(if list { self.listed(at) } else { at }))
     }
 
-    /// Adds a dependency, once, and gives its number.
-    pub(super) fn depend(&mut self, task: usize, select: Select, span: Span) -> usize {
-        if let Some(at) = self.found.iter().position(|(r, _)| (r.task, r.select) == (task, select)) {
-            return at;
-        }
-        let single = Family::single();
-        let family = |at: usize| self.sweeps.families.get(at).and_then(Option::as_ref).unwrap_or(&single);
-        let join = Join::between(family(self.task), family(task));
-        self.found.push((Reference { task, select, join }, span));
-        self.found.len() - 1
+    /// The join of a reference with brackets; `None` where it has none.
+    fn chosen(&self, task: usize, reference: &Written<'_>) -> Result<Option<Join>, Box<Diagnostic>> {
+        let family = |at: usize| self.sweeps.families.get(at).and_then(Option::as_ref);
+        let (Some(text), Some(own), Some(target)) = (&reference.raw.index, family(self.task), family(task))
+        else {
+            return Ok(None);
+        };
+        let path = &reference.raw.path;
+        let pins = super::choice::read(text, path, target, own, self.names).map_err(|bad| {
+            let diagnostic = Diagnostic::new(bad.code, reference.span.clone(), bad.message);
+            Box::new(diagnostic.label("in these brackets").maybe_help(bad.help))
+        })?;
+        Ok(Some(Join::pinned(own, target, pins)))
+    }
+
+    /// Adds a dependency, once, and gives its number; without `chosen`, by the join rule alone.
+    pub(super) fn depend(&mut self, task: usize, select: Select, chosen: Option<Join>, span: Span) -> usize {
+        let join = chosen.unwrap_or_else(|| {
+            let single = Family::single();
+            let family = |at: usize| self.sweeps.families.get(at).and_then(Option::as_ref).unwrap_or(&single);
+            Join::between(family(self.task), family(task))
+        });
+        self.add(Reference { task, select, join, list: false }, span)
+    }
+
+    /// The number of the reference that is to a file with the paths of another.
+    fn listed(&mut self, at: usize) -> usize {
+        let Some((reference, span)) = self.found.get(at).cloned() else { return at };
+        self.add(Reference { list: true, ..reference }, span)
+    }
+
+    fn add(&mut self, reference: Reference, span: Span) -> usize {
+        let known = self.found.iter().position(|(known, _)| *known == reference);
+        known.unwrap_or_else(|| {
+            self.found.push((reference, span));
+            self.found.len() - 1
+        })
     }
 }
 

@@ -8,12 +8,13 @@
 //!    goes with them (`spec` puts it together, `kept` is the index of the rows that `where` leaves).
 //! 4. `compile` resolves the texts (`syntax` finds references, `words` splits commands, `quote` protects values from the
 //!    shell, `meaning` and `outputs` know what names mean, `resolve` puts it together) into [`Template`]s, and finds the dependencies.
-//! 5. `order`, `saves` and `unused` look at the whole.
+//! 5. `order`, `saves`, `unused` and `warnings` look at the whole; `outline`, `graph` (with `layout`) and `key` tell of it.
 //!
 //! Nothing stops at the first mistake: each step reports what is wrong to one collector and goes on with the rest.
 //! A family is never written out. [`Join`] and [`Family`] compute with indices, so ten million instances cost nothing here.
 
 mod arrays;
+mod choice;
 mod codes;
 mod command;
 mod compile;
@@ -22,14 +23,18 @@ mod facts;
 mod family;
 mod format;
 mod formula;
+mod graph;
 mod join;
 mod kept;
+mod key;
 mod keys;
+mod layout;
 mod load;
 mod matching;
 mod meaning;
 mod names;
 mod order;
+mod outline;
 mod outputs;
 mod plan;
 mod program;
@@ -40,6 +45,7 @@ mod resolve;
 pub mod run;
 mod saves;
 mod schema;
+mod schema_policy;
 mod schema_sweep;
 mod schema_task;
 mod shapes;
@@ -59,6 +65,7 @@ mod unused;
 mod value;
 mod values;
 mod variables;
+mod warnings;
 mod words;
 
 pub use codes::Code;
@@ -67,9 +74,11 @@ pub use facts::{Facts, RuntimeFact};
 pub use family::{Axis, Bindings, Derived, Family, Param};
 pub use format::Format;
 pub use formula::Formula;
+pub use graph::{dot, svg};
 pub use join::{Gather, Join, Unmatched};
+pub use key::Keys;
 pub use load::{ArrayError, ArrayLanguage, LoadOptions, load, parse};
-pub use plan::Plan;
+pub use plan::{Plan, Policy};
 pub use quote::Quote;
 pub use range::NumRange;
 pub use source::{At, Source, Span, Text};

@@ -2,11 +2,15 @@
 
 use super::codes::Code;
 use super::diagnostic::Diagnostic;
-use super::keys::not_yet;
 use super::resolve::{Place, Written};
 use super::schema::{RawAction, RawTask};
 use super::suggest::did_you_mean;
 use super::task::Select;
+
+/// Whether a reference is to a file of paths, `{x.list}`.
+pub(super) fn is_list(reference: &Written<'_>) -> bool {
+    reference.raw.path.len() > 1 && reference.raw.path.last().is_some_and(|part| part == "list")
+}
 
 /// The output that `{task}` or `{task.name}` means.
 pub(super) fn select(
@@ -15,11 +19,9 @@ pub(super) fn select(
     place: Place,
 ) -> Result<Select, Box<Diagnostic>> {
     let makes_array = matches!(task.action, Some(RawAction::Array(_) | RawAction::Reduce(_)));
-    let part = match &reference.raw.path[1..] {
+    let rest = &reference.raw.path[1..];
+    let part = match is_list(reference).then(|| rest.split_last()).flatten().map_or(rest, |(_, rest)| rest) {
         [] => None,
-        [part] if part == "list" => {
-            return Err(Box::new(not_yet("`.list`, a file of paths,", reference.span.clone())));
-        }
         [part] => Some(part.as_str()),
         [_, part, ..] => return Err(unknown(task, part, reference)),
     };
@@ -44,7 +46,7 @@ fn main(task: &RawTask, reference: &Written<'_>, place: Place) -> Result<Select,
         1 => Ok(Select::File(0)),
         _ if task.action.is_none() => Ok(Select::Value),
         // Where bytes are wanted, a command without files gives what it prints.
-        0 if matches!(place, Place::Stdin | Place::Array) => Ok(Select::Stdout),
+        0 if matches!(place, Place::Stdin | Place::Array) && !is_list(reference) => Ok(Select::Stdout),
         0 => {
             let diagnostic =
                 Diagnostic::new(Code::NoFile, reference.span.clone(), format!("`{name}` has no output file"))

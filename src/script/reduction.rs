@@ -31,7 +31,7 @@ pub(super) fn compile(
     let target = resolver.names.want_task(of, "of", cx)?;
     check_target(target, of, resolver, cx);
     check_over(task, raw.over.as_ref(), target, of, resolver, cx);
-    let of = resolver.depend(target, Select::Value, of.span.clone());
+    let of = resolver.depend(target, Select::Value, None, of.span.clone());
     Some(Action::Reduce { of, with: with?, arity: arity?, order: order? })
 }
 

@@ -19,7 +19,7 @@ use super::template::{Fill, Part, Scope, Template, written};
 /// Up to so many paths are compared one by one.
 const COMPARED: u64 = 100_000;
 
-/// Checks every `save` of the script.
+/// Checks every `save` and `target` of the script.
 pub(super) fn check(script: &RawScript, sweeps: &Sweeps, compiled: &[Option<Compiled>], cx: &mut Collector) {
     let mut seen: HashMap<String, (String, Span)> = HashMap::new();
     for (at, compiled) in compiled.iter().enumerate() {
@@ -28,9 +28,10 @@ pub(super) fn check(script: &RawScript, sweeps: &Sweeps, compiled: &[Option<Comp
         else {
             continue;
         };
-        for (raw, save) in raw.saves.iter().zip(&compiled.task.saves) {
-            let check =
-                Check { task: &compiled.task.name, family, template: &save.path, span: &raw.path.span };
+        let saves = raw.saves.iter().zip(&compiled.task.saves).map(|(raw, save)| (&raw.path, &save.path));
+        let targets = raw.targets.iter().zip(&compiled.task.targets);
+        for (path, template) in saves.chain(targets) {
+            let check = Check { task: &compiled.task.name, family, template, span: &path.span };
             check.run(&mut seen, cx);
         }
     }

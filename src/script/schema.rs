@@ -3,6 +3,7 @@
 use super::codes::Code;
 use super::diagnostic::{Collector, Diagnostic};
 use super::keys::{self, ACTIONS};
+use super::plan::Policy;
 use super::schema_sweep::RawSweep;
 use super::source::{At, Span, Text};
 use super::tree::{self, Entry, Kind, Node, check_name, wrong_type};
@@ -15,6 +16,7 @@ pub(super) const VERSION: i64 = 1;
 pub(super) struct RawScript {
     pub(super) name: Option<Text>,
     pub(super) vars: Vec<RawVar>,
+    pub(super) policy: Policy,
     pub(super) tasks: Vec<RawTask>,
 }
 
@@ -38,6 +40,10 @@ pub(super) struct RawTask {
     pub(super) after: Vec<Text>,
     pub(super) env: Vec<(Text, Text)>,
     pub(super) ok_exit: Vec<i32>,
+    pub(super) optional: bool,
+    pub(super) priority: i32,
+    /// Files that the command writes where they stay.
+    pub(super) targets: Vec<Text>,
 }
 
 #[derive(Debug)]
@@ -94,15 +100,18 @@ pub(super) fn read(cx: &mut Collector) -> Option<RawScript> {
     if !version(&top, cx) {
         return None;
     }
-    let mut script = RawScript { name: None, vars: Vec::new(), tasks: Vec::new() };
+    let mut script = RawScript { name: None, vars: Vec::new(), policy: Policy::default(), tasks: Vec::new() };
     let known: Vec<&Entry> = top.iter().filter(|entry| keys::TOP.check(entry, cx)).collect();
+    let defaults = defaults(&known, cx);
     for entry in known {
         match entry.key.value.as_str() {
             "name" => script.name = entry.value.text("`name`", cx).filter(|name| check_title(name, cx)),
             "vars" => script.vars = vars(&entry.value, cx),
+            "policy" => script.policy = super::schema_policy::read(&entry.value, cx),
             "task" => {
                 let tasks = entry.value.table("`task`", cx).unwrap_or_default();
-                script.tasks = tasks.iter().filter_map(|entry| super::schema_task::read(entry, cx)).collect();
+                script.tasks =
+                    tasks.iter().filter_map(|entry| super::schema_task::read(entry, &defaults, cx)).collect();
             }
             _ => {}
         }
@@ -117,6 +126,13 @@ pub(super) fn read(cx: &mut Collector) -> Option<RawScript> {
         );
     }
     Some(script)
+}
+
+/// The keys of `[default]`, which every task has that does not have them itself.
+fn defaults<'e>(top: &[&'e Entry], cx: &mut Collector) -> Vec<&'e Entry> {
+    let table = top.iter().find(|entry| entry.key.value == "default");
+    let entries = table.and_then(|entry| entry.value.table("`default`", cx)).unwrap_or_default();
+    entries.iter().filter(|entry| keys::TASK.check(entry, cx)).collect()
 }
 
 fn version(top: &[Entry], cx: &mut Collector) -> bool {
@@ -184,8 +200,9 @@ fn vars(node: &Node, cx: &mut Collector) -> Vec<RawVar> {
 }
 
 /// The error of a task that has no action, or several.
-pub(super) fn check_action(name: &Text, entries: &[Entry], cx: &mut Collector) {
-    let actions: Vec<&Entry> = entries.iter().filter(|e| ACTIONS.contains(&e.key.value.as_str())).collect();
+pub(super) fn check_action(name: &Text, entries: &[&Entry], cx: &mut Collector) {
+    let actions: Vec<&Entry> =
+        entries.iter().filter(|e| ACTIONS.contains(&e.key.value.as_str())).copied().collect();
     match actions[..] {
         [] => {
             let diagnostic = Diagnostic::new(

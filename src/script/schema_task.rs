@@ -10,13 +10,26 @@ use super::tree::{Entry, Kind, Node, check_name, wrong_type};
 /// Output names that mean something else in a reference.
 const TAKEN_OUTPUTS: [&str; 4] = ["stdout", "stderr", "list", "out"];
 
-/// Reads a task.
-pub(super) fn read(entry: &Entry, cx: &mut Collector) -> Option<RawTask> {
+/// Reads a task; what it does not say itself, the defaults say.
+pub(super) fn read(entry: &Entry, defaults: &[&Entry], cx: &mut Collector) -> Option<RawTask> {
     let name = &entry.key;
     check_name("task", &name.value, &name.span, cx);
     let entries = entry.value.table(&format!("`task.{}`", name.value), cx)?;
-    let known: Vec<&Entry> = entries.iter().filter(|entry| keys::TASK.check(entry, cx)).collect();
-    check_action(name, entries, cx);
+    let mut known: Vec<&Entry> = entries.iter().filter(|entry| keys::TASK.check(entry, cx)).collect();
+    let all: Vec<&Entry> = entries.iter().collect();
+    if entries.iter().any(is_action) {
+        check_action(name, &all, cx);
+    } else {
+        let actions: Vec<&Entry> = defaults.iter().filter(|entry| is_action(entry)).copied().collect();
+        check_action(name, &actions, cx);
+        known.extend(actions);
+    }
+    let kind = known.iter().find(|entry| is_action(entry)).map_or("", |entry| entry.key.value.as_str());
+    let fits = |entry: &&&Entry| {
+        let key = entry.key.value.as_str();
+        !is_action(entry) && !is_misplaced(kind, key) && entries.iter().all(|own| own.key.value != key)
+    };
+    known.extend(defaults.iter().filter(fits));
     let get = |key: &str| known.iter().find(|e| e.key.value == key).map(|e| &e.value);
     let text = |key: &str, cx: &mut Collector| get(key).and_then(|node| node.text(&format!("`{key}`"), cx));
     let task = RawTask {
@@ -30,10 +43,41 @@ pub(super) fn read(entry: &Entry, cx: &mut Collector) -> Option<RawTask> {
         saves: get("save").map(|node| saves(node, cx)).unwrap_or_default(),
         after: get("after").map(|node| after(node, cx)).unwrap_or_default(),
         env: get("env").map(|node| env(node, cx)).unwrap_or_default(),
+        optional: get("optional").and_then(|node| node.flag("`optional`", cx)).unwrap_or(false),
+        priority: get("priority").map_or(0, |node| priority(node, cx)),
+        targets: get("target").map(|node| targets(node, cx)).unwrap_or_default(),
         ok_exit: get("ok-exit").map_or_else(|| vec![0], |node| ok_exit(node, cx)),
     };
     check_places(&task, &known, cx);
     Some(task)
+}
+
+fn is_action(entry: &Entry) -> bool {
+    keys::ACTIONS.contains(&entry.key.value.as_str())
+}
+
+fn priority(node: &Node, cx: &mut Collector) -> i32 {
+    let Some(priority) = node.int("`priority`", cx) else { return 0 };
+    i32::try_from(priority.value).unwrap_or_else(|_| {
+        let message = "a priority is a number from -2147483648 to 2147483647";
+        cx.push(
+            Diagnostic::new(Code::BadValue, priority.span, message)
+                .label("too far")
+                .help("larger ones go first"),
+        );
+        0
+    })
+}
+
+fn targets(node: &Node, cx: &mut Collector) -> Vec<Text> {
+    match &node.value {
+        Kind::Text(path) => vec![At { value: path.clone(), span: node.span.clone() }],
+        Kind::List(_) => node.texts("`target`", cx).unwrap_or_default(),
+        _ => {
+            cx.push(wrong_type("`target`", "a path or an array of paths", node));
+            Vec::new()
+        }
+    }
 }
 
 fn action<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut Collector) -> Option<RawAction> {
@@ -210,22 +254,28 @@ fn ok_exit(node: &Node, cx: &mut Collector) -> Vec<i32> {
     codes
 }
 
+/// Whether a key means nothing beside that action.
+fn is_misplaced(action: &str, key: &str) -> bool {
+    match action {
+        "shell" | "" => false,
+        _ if key == "interpreter" => true,
+        "run" => false,
+        _ => ["stdin", "out", "stderr", "env", "ok-exit", "target"].contains(&key),
+    }
+}
+
 /// Keys that this kind of task does not have.
 fn check_places(task: &RawTask, known: &[&Entry], cx: &mut Collector) {
     let Some(action) = &task.action else { return };
     for entry in known {
         let key = entry.key.value.as_str();
-        let wrong = match action {
-            RawAction::Shell(..) => false,
-            _ if key == "interpreter" => true,
-            RawAction::Words(_) | RawAction::Argv(..) => false,
-            _ => ["stdin", "out", "stderr", "env", "ok-exit"].contains(&key),
-        };
         let kind = match action {
             RawAction::Array(_) => "array",
             RawAction::Reduce(_) => "reduce",
+            RawAction::Shell(..) => "shell",
             _ => "run",
         };
+        let wrong = is_misplaced(kind, key);
         if wrong {
             let diagnostic = Diagnostic::new(
                 Code::MisplacedKey,

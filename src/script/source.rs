@@ -24,6 +24,8 @@ pub struct Source {
     shown: String,
     dir: PathBuf,
     text: String,
+    /// Where lines begin; a search for each task would take longer than all else.
+    lines: Vec<usize>,
 }
 
 impl Source {
@@ -41,7 +43,9 @@ impl Source {
 
     /// A script that is no file of its own; `dir` is the folder that its relative paths start from.
     pub fn new(shown: impl Into<String>, dir: impl Into<PathBuf>, text: impl Into<String>) -> Self {
-        Self { shown: shown.into(), dir: dir.into(), text: text.into() }
+        let text = text.into();
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { shown: shown.into(), dir: dir.into(), text, lines }
     }
 
     /// The name to print in messages.
@@ -61,9 +65,10 @@ impl Source {
 
     /// Line and column of a byte, both counted from 1, columns in characters.
     pub fn position(&self, offset: usize) -> (usize, usize) {
-        let before = &self.text[..self.boundary(offset)];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        let offset = self.boundary(offset);
+        let line = self.lines.partition_point(|begin| *begin <= offset);
+        let begin = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        (line, self.text[begin..offset].chars().count() + 1)
     }
 
     /// `offset`, moved back to the start of its character and into the text.

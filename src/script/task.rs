@@ -38,6 +38,12 @@ pub struct Task {
     pub env: Vec<(String, Template)>,
     /// The exit codes that mean success.
     pub ok_exit: Vec<i32>,
+    /// Whether those who gather it go on without its failed instances.
+    pub optional: bool,
+    /// Larger first.
+    pub priority: i32,
+    /// Files that its command writes where they stay, relative to the script's folder.
+    pub targets: Vec<Template>,
 }
 
 impl Task {
@@ -107,6 +113,15 @@ impl Action {
         }
     }
 
+    /// The texts that a command is made of.
+    pub(super) fn templates(&self) -> Vec<&Template> {
+        match self {
+            Action::Run { argv } => argv.iter().collect(),
+            Action::Shell { script, .. } => vec![script],
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether it starts a program; the others make an array.
     pub fn is_command(&self) -> bool {
         matches!(self, Action::Run { .. } | Action::Shell { .. })
@@ -167,9 +182,16 @@ pub struct Reference {
     pub select: Select,
     /// Which instances.
     pub join: Join,
+    /// Whether what is given is one file with the paths in it.
+    pub list: bool,
 }
 
 impl Reference {
+    /// Whether it is several values where it stands.
+    pub fn is_gather(&self) -> bool {
+        self.join.is_gather() && !self.list
+    }
+
     /// The instances of the other task that this one's `instance` needs, in index order.
     pub fn instances(&self, instance: u64) -> Gather<'_> {
         self.join.instances(instance)

@@ -119,6 +119,14 @@ impl Node {
         }
     }
 
+    /// The boolean, or an error.
+    pub(super) fn flag(&self, what: &str, cx: &mut Collector) -> Option<bool> {
+        match self.value {
+            Kind::Bool(value) => Some(value),
+            _ => self.reject(what, "`true` or `false`", cx),
+        }
+    }
+
     /// The items of an array, or an error.
     pub(super) fn list(&self, what: &str, wanted: &str, cx: &mut Collector) -> Option<&[Node]> {
         match &self.value {

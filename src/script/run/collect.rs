@@ -6,11 +6,12 @@ use super::inputs::Array;
 use super::pack::{self, Pack};
 use super::progress::{Progress, Tally};
 use super::sink::{Sinks, path_of, paths};
-use super::submit::{Collected, Entry};
+use super::stop::{self, Stopped};
+use super::submit::{Collected, Entry, Submitter};
 use crate::client::{Client, Family, Future, Pending, Watch};
 use crate::error::{Error, Result, TaskError};
 use crate::script::{Plan, Task};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,12 @@ pub struct Outcome {
     pub failed: Vec<Failed>,
     /// The files that rank 0 has written.
     pub sinks: Sinks,
+    /// What was left undone, where the run was stopped.
+    pub stopped: Option<Stopped>,
 }
+
+/// Futures of what is running, with task and index.
+type Running<T> = Vec<(usize, u64, Future<T>)>;
 
 /// Tasks whose results only others want.
 struct Watched<T> {
@@ -61,39 +67,58 @@ enum Asked {
 /// Rank 0's view of a run.
 pub struct Collector<'a> {
     plan: &'a Plan,
-    client: &'a Client,
+    pub(super) client: &'a Client,
+    submitter: Submitter<'a>,
     packs: Vec<Watched<Pack>>,
     arrays: Vec<Watched<Array>>,
-    /// In the order of the tasks.
-    ordered: Vec<Ordered>,
-    outcome: Outcome,
+    /// By task.
+    ordered: BTreeMap<usize, Ordered>,
+    /// By task: all that was to be taken in order has been.
+    drained: Vec<bool>,
+    pub(super) outcome: Outcome,
     progress: Progress,
 }
 
 impl<'a> Collector<'a> {
-    /// A collector of what was submitted.
-    pub fn new(plan: &'a Plan, client: &'a Client, entries: Vec<Entry>, progress: Progress) -> Self {
+    /// A collector of what will be submitted.
+    pub fn new(plan: &'a Plan, client: &'a Client, submitter: Submitter<'a>, progress: Progress) -> Self {
         let outcome = Outcome { sinks: Sinks::new(plan), ..Outcome::default() };
-        let mut collector =
-            Collector { plan, client, packs: vec![], arrays: vec![], ordered: vec![], outcome, progress };
-        for (task, entry) in entries.into_iter().enumerate() {
-            collector.add(task, entry);
+        let (ordered, drained) = (BTreeMap::new(), vec![false; plan.tasks.len()]);
+        Collector {
+            plan,
+            client,
+            submitter,
+            packs: vec![],
+            arrays: vec![],
+            ordered,
+            drained,
+            outcome,
+            progress,
         }
-        collector
+    }
+
+    /// Submits what can be by now.
+    fn submit(&mut self) -> Result<()> {
+        for (task, entry) in self.submitter.advance()? {
+            self.add(task, entry);
+        }
+        Ok(())
     }
 
     fn add(&mut self, task: usize, Entry { instances, parts }: Entry) {
         let ordered = |source, own| Ordered { task, source, own, next: 0, window: None };
         match instances {
-            Collected::Lazy(family) => self.ordered.push(ordered(Source::Lazy(family, 0), true)),
+            Collected::Lazy(family) => {
+                self.ordered.insert(task, ordered(Source::Lazy(family, 0), true));
+            }
             Collected::Packs(futures) if parts.is_none() && self.sinks(task) => {
-                self.ordered.push(ordered(Source::Futures(futures.into()), true));
+                self.ordered.insert(task, ordered(Source::Futures(futures.into()), true));
             }
             Collected::Packs(futures) => self.packs.push(Watched::new(task, futures, self.client)),
             Collected::Arrays(futures) => self.arrays.push(Watched::new(task, futures, self.client)),
         }
         if let Some(parts) = parts {
-            self.ordered.push(ordered(Source::Futures(parts.into()), false));
+            self.ordered.insert(task, ordered(Source::Futures(parts.into()), false));
         }
     }
 
@@ -107,31 +132,76 @@ impl<'a> Collector<'a> {
     /// When the run ends before the plan does.
     pub fn run(mut self) -> Result<Outcome> {
         const SHORTEST: Duration = Duration::from_micros(200);
-        // a look at a million tasks takes milliseconds
-        let watched = self.packs.iter().map(|w| w.futures.len()).sum::<usize>()
-            + self.arrays.iter().map(|w| w.futures.len()).sum::<usize>();
-        let longest = Duration::from_millis(20)
-            + Duration::from_nanos(100) * u32::try_from(watched).unwrap_or(u32::MAX);
         let mut pause = SHORTEST;
         loop {
+            if !self.submitter.is_done() {
+                self.submit()?;
+            }
             let moved = self.turn()?;
-            if self.packs.is_empty() && self.arrays.is_empty() && self.ordered.is_empty() {
-                let (failed, skipped) = part(self.plan, self.outcome.failed.clone());
-                let (failed, skipped) = (failed.len() as u64, skipped.len() as u64);
-                let done = self.outcome.ended - failed - skipped;
-                self.progress.finish(self.client, Tally { done, failed, skipped })?;
+            let rest = self.packs.len() + self.arrays.len() + self.ordered.len();
+            if rest == 0 && self.submitter.is_done() {
+                self.finish()?;
                 return Ok(self.outcome);
+            }
+            if let Some(limit) = self.plan.policy.limit() {
+                let failures = self.failures();
+                if failures >= limit {
+                    return self.stop(failures);
+                }
             }
             if self.progress.is_due() {
                 self.progress.tick(self.client, self.tally())?;
             }
-            pause = if moved { SHORTEST } else { (pause * 2).min(longest) };
+            pause = if moved { SHORTEST } else { (pause * 2).min(self.longest()) };
             std::thread::sleep(pause);
         }
     }
 
-    /// How far the plan is. Of outputs that are fetched together, those of the last are not counted yet.
-    fn tally(&self) -> Tally {
+    /// How long to wait between two looks: one at a million tasks takes milliseconds.
+    fn longest(&self) -> Duration {
+        let packs = self.packs.iter().map(|watched| watched.futures.len());
+        let watched = packs.chain(self.arrays.iter().map(|watched| watched.futures.len())).sum::<usize>();
+        Duration::from_millis(20) + Duration::from_nanos(100) * u32::try_from(watched).unwrap_or(u32::MAX)
+    }
+
+    /// The last line of progress.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        let (failed, skipped) = part(self.plan, self.outcome.failed.clone());
+        let (failed, skipped) = (failed.len() as u64, skipped.len() as u64);
+        let done = self.outcome.ended.saturating_sub(failed + skipped);
+        self.progress.finish(self.client, Tally { done, failed, skipped })
+    }
+
+    /// Instances that have failed so far, without those that were not run because of others.
+    fn failures(&self) -> u64 {
+        self.without_result().1.iter().filter(|failed| failed.is_own() != Some(false)).count() as u64
+    }
+
+    /// Gives up what is not running yet; what is, is left to be waited for.
+    pub(super) fn give_up(&mut self, stopped: &mut Stopped) -> (Running<Pack>, Running<Array>) {
+        let (held, never) = self.submitter.give_up();
+        for (task, entry) in held {
+            self.add(task, entry);
+        }
+        for task in never {
+            stopped.note(task, 0..self.plan.tasks.get(task).map_or(0, |task| task.family.len()));
+        }
+        let mut packs: Running<Pack> = Vec::new();
+        for watched in self.packs.drain(..) {
+            packs.extend(watched.give_up(stopped, &mut self.outcome));
+        }
+        let mut arrays: Running<Array> = Vec::new();
+        for watched in self.arrays.drain(..) {
+            arrays.extend(watched.give_up(stopped, &mut self.outcome));
+        }
+        for ordered in std::mem::take(&mut self.ordered).into_values().filter(|ordered| ordered.own) {
+            packs.extend(ordered.give_up(stopped));
+        }
+        (packs, arrays)
+    }
+
+    /// How many instances have ended, and those of them that have no result.
+    fn without_result(&self) -> (u64, Vec<Failed>) {
         let mut ended = self.outcome.ended;
         let mut failed = self.outcome.failed.clone();
         let mut add = |(more, without): (u64, Vec<Failed>)| {
@@ -140,7 +210,13 @@ impl<'a> Collector<'a> {
         };
         self.packs.iter().map(Watched::so_far).for_each(&mut add);
         self.arrays.iter().map(Watched::so_far).for_each(&mut add);
-        self.ordered.iter().filter_map(Ordered::so_far).for_each(&mut add);
+        self.ordered.values().filter_map(Ordered::so_far).for_each(&mut add);
+        (ended, failed)
+    }
+
+    /// How far the plan is. Of outputs that are fetched together, those of the last are not counted yet.
+    fn tally(&self) -> Tally {
+        let (ended, failed) = self.without_result();
         let own = failed.iter().filter(|failed| failed.is_own() != Some(false)).count() as u64;
         let without = failed.len() as u64;
         Tally { done: ended.saturating_sub(without), failed: own, skipped: without - own }
@@ -150,23 +226,24 @@ impl<'a> Collector<'a> {
     fn turn(&mut self) -> Result<bool> {
         let mut moved = turn_all(&mut self.packs, &mut self.outcome)?;
         moved |= turn_all(&mut self.arrays, &mut self.outcome)?;
-        let mut at = 0;
-        while at < self.ordered.len() {
-            let (before, rest) = self.ordered.split_at_mut(at);
-            let Some(ordered) = rest.first_mut() else { break };
+        let Self { plan, client, ordered, drained, outcome, .. } = self;
+        let mut failure = None;
+        ordered.retain(|number, ordered| {
+            let Some(task) = plan.tasks.get(*number).filter(|_| failure.is_none()) else { return true };
             // tasks that append to the same file do so one after the other
-            let mut earlier = self.outcome.sinks.before(ordered.task);
-            let waits = earlier.any(|task| before.binary_search_by_key(&task, |other| other.task).is_ok());
-            drop(earlier);
-            let Some(task) = self.plan.tasks.get(ordered.task) else { break };
-            if waits || !ordered.turn(self.plan, task, self.client, &mut self.outcome)? {
-                at += 1;
-                continue;
+            if outcome.sinks.before(*number).any(|earlier| !drained[earlier]) {
+                return true;
             }
-            moved = true;
-            if ordered.window.is_none() {
-                self.ordered.remove(at);
+            match ordered.turn(plan, task, client, outcome) {
+                Ok(false) => return true,
+                Ok(true) => moved = true,
+                Err(error) => failure = Some(error),
             }
+            drained[*number] = failure.is_none() && ordered.window.is_none();
+            !drained[*number]
+        });
+        if let Some(error) = failure {
+            return Err(error);
         }
         Ok(moved)
     }
@@ -181,8 +258,18 @@ impl<T> Watched<T> {
     /// What has ended until now, and what of it failed.
     fn so_far(&self) -> (u64, Vec<Failed>) {
         let ended = self.watch.ended().iter().filter(|ended| **ended).count() as u64;
-        let failed = self.watch.failed().into_iter();
+        let failed = self.watch.failures().into_iter();
         (ended, failed.map(|(at, cause)| Failed { task: self.task, index: at as u64, cause }).collect())
+    }
+
+    fn give_up(self, stopped: &mut Stopped, outcome: &mut Outcome) -> Running<T> {
+        let (ended, failed) = self.so_far();
+        outcome.ended += ended;
+        outcome.failed.extend(failed);
+        let ended = self.watch.ended();
+        let left = self.futures.into_iter().zip(ended).enumerate().filter(|(_, (_, ended))| !ended);
+        let left = left.filter_map(|(index, (future, _))| Some((index as u64, future?)));
+        stop::give_up(self.task, left, stopped)
     }
 
     /// Drops results that have come; says whether all have, and notes what failed.
@@ -205,15 +292,15 @@ impl<T> Watched<T> {
 
 fn turn_all<T>(all: &mut Vec<Watched<T>>, outcome: &mut Outcome) -> Result<bool> {
     let before = all.len();
-    let mut at = 0;
-    while at < all.len() {
-        if all[at].turn(outcome)? {
-            all.remove(at);
-        } else {
-            at += 1;
+    let mut failure = None;
+    all.retain_mut(|watched| match watched.turn(outcome) {
+        Ok(ended) => !ended,
+        Err(error) => {
+            failure = Some(error);
+            true
         }
-    }
-    Ok(all.len() < before)
+    });
+    failure.map_or(Ok(all.len() < before), Err)
 }
 
 fn note(failed: &mut Vec<Failed>, task: usize, index: u64, cause: Option<Arc<TaskError>>) {
@@ -239,13 +326,37 @@ impl Source {
 }
 
 impl Ordered {
-    /// What has ended of the instances that are watched now, and what of it failed.
+    /// What has ended of the instances that are watched now, and what of it failed; of those that are fetched, only the
+    /// failures are told before all are there.
     fn so_far(&self) -> Option<(u64, Vec<Failed>)> {
-        let Some((_, Asked::Ends(watch))) = &self.window else { return None };
-        let ended = watch.ended().iter().filter(|ended| **ended).count() as u64;
-        let failed = watch.failed().into_iter();
+        let (ended, failed) = match &self.window {
+            Some((_, Asked::Ends(watch))) => {
+                (watch.ended().iter().filter(|ended| **ended).count(), watch.failures())
+            }
+            Some((_, Asked::Values(pending))) if self.own => {
+                let failures = pending.failures();
+                (failures.len(), failures)
+            }
+            _ => return None,
+        };
         let at = |(at, cause)| Failed { task: self.task, index: self.next + at as u64, cause };
-        Some((ended, failed.map(at).collect()))
+        Some((ended as u64, failed.into_iter().map(at).collect()))
+    }
+
+    fn give_up(self, stopped: &mut Stopped) -> Running<Pack> {
+        let window = self.window.map_or(Vec::new(), |(window, _)| window);
+        let after = self.next + window.len() as u64;
+        let futures = window.into_iter().enumerate().map(|(at, future)| (self.next + at as u64, future));
+        let mut running = stop::give_up(self.task, futures, stopped);
+        match self.source {
+            Source::Lazy(family, next) => stopped.note(self.task, next..family.len()),
+            Source::Futures(futures) => {
+                let left = futures.into_iter().enumerate();
+                let left = left.filter_map(|(at, future)| Some((after + at as u64, future?)));
+                running.extend(stop::give_up(self.task, left, stopped));
+            }
+        }
+        running
     }
 
     /// Takes the window that is waited for, if it is there, and asks for the next; without one when all are taken.

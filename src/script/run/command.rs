@@ -61,6 +61,7 @@ fn execute(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<Pa
         }
     };
     log(def, index, &output.stdout, &output.stderr)?;
+    check_targets(def, &scope)?;
     save(def, &scope, &output)?;
     Ok(keep(def, &files, &output))
 }
@@ -93,6 +94,13 @@ fn specify(
         for piece in stdin.render_stdin(scope)? {
             match piece {
                 StdinPiece::Text(text) => spec.stdin.extend_from_slice(text.as_bytes()),
+                StdinPiece::Input(reference)
+                    if def.task.references.get(reference).is_some_and(|r| r.list) =>
+                {
+                    for list in scope.inputs.get(reference).into_iter().flatten() {
+                        spec.stdin.extend_from_slice(&fs::read(list)?);
+                    }
+                }
                 StdinPiece::Input(reference) => {
                     for (_, bytes) in inputs.files(reference)? {
                         spec.stdin.extend_from_slice(&bytes);
@@ -125,6 +133,17 @@ fn log_failed(def: &Def, index: u64, error: &CommandError) {
             log::warn!("{failure}");
         }
     }
+}
+
+/// A command that says it is done has written what it was to write in place.
+fn check_targets(def: &Def, scope: &Scope<'_>) -> Result<(), Failure> {
+    for target in &def.task.targets {
+        let path = Path::new(&def.here).join(target.render(scope)?);
+        if !path.exists() {
+            return Err(Failure::new(format!("the target `{}` was not written", path.display())));
+        }
+    }
+    Ok(())
 }
 
 /// Puts outputs where the script wants them: whole or not at all.

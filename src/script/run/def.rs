@@ -37,8 +37,17 @@ pub struct Group {
     pub join: Join,
     /// What they are.
     pub kind: Kind,
+    /// Instances without a result, which are left out; sorted.
+    pub without: Vec<u64>,
     /// Whether it is one instance by the join rule, not a gather that may happen to be of one.
     pub one: bool,
+}
+
+impl Group {
+    /// The instances that an instance gets, in index order.
+    pub fn present(&self, index: u64) -> impl Iterator<Item = u64> + '_ {
+        self.join.instances(index).filter(|at| self.without.binary_search(at).is_err())
+    }
 }
 
 /// What the results of a group are.
@@ -52,7 +61,7 @@ pub enum Kind {
 
 impl Def {
     /// The definition of a task of a plan.
-    pub fn new(plan: &Plan, number: usize, folder: &str, ranks: usize) -> Option<Def> {
+    pub fn new(plan: &Plan, number: usize, read: &Read, folder: &str, ranks: usize) -> Option<Def> {
         let task = plan.tasks.get(number)?.clone();
         let mut groups: Vec<Group> = Vec::new();
         let mut sources = vec![None; task.references.len()];
@@ -67,7 +76,7 @@ impl Def {
             let at = groups.iter().position(same).unwrap_or_else(|| {
                 let one = !reference.join.is_gather();
                 let (join, kind) = (reference.join.clone(), Kind::Packs(vec![]));
-                groups.push(Group { task: reference.task, join, kind, one });
+                groups.push(Group { task: reference.task, join, kind, without: Vec::new(), one });
                 groups.len() - 1
             });
             match (&mut groups[at].kind, kind) {
@@ -82,7 +91,10 @@ impl Def {
             *source = (reference.select != Select::Order).then_some(at);
         }
         let staged = staged(&task);
-        let keep = kept(plan, number);
+        let mut keep = read.outputs.get(number).cloned().unwrap_or_default();
+        keep.extend(streams(&task));
+        keep.sort_unstable();
+        keep.dedup();
         let here = plan.dir.display().to_string();
         let (folder, ranks) = (folder.to_owned(), ranks as u32);
         Some(Def { number: number as u32, task, keep, groups, sources, staged, here, folder, ranks })
@@ -100,20 +112,35 @@ pub fn facts(task: &Task, index: u64, here: &str) -> Facts {
     Facts { index, seed, here: here.to_owned(), attempt: 1, threads: 1, ..Facts::default() }
 }
 
-/// The outputs of a command that somebody reads.
-fn kept(plan: &Plan, number: usize) -> Vec<u32> {
-    let reads = plan.tasks.iter().flat_map(|task| &task.references).filter(|read| read.task == number);
-    let mut keep: Vec<u32> = reads
-        .filter_map(|read| match read.select {
-            Select::Stdout => Some(pack::STDOUT),
-            Select::File(number) => Some(pack::file(number)),
-            Select::Order | Select::Value => None,
-        })
-        .collect();
-    keep.extend(plan.tasks.get(number).map(streams).unwrap_or_default());
-    keep.sort_unstable();
-    keep.dedup();
-    keep
+/// What of each task others read: found once for all, since a script may have many thousands of tasks.
+#[derive(Debug)]
+pub struct Read {
+    /// The outputs of each task, as numbers of a pack.
+    outputs: Vec<Vec<u32>>,
+    /// Whether others refer to a task, be it for the order.
+    pub referred: Vec<bool>,
+}
+
+impl Read {
+    /// What the tasks of a plan read of each other.
+    pub fn new(plan: &Plan) -> Read {
+        let count = plan.tasks.len();
+        let mut read = Read { outputs: vec![Vec::new(); count], referred: vec![false; count] };
+        for reference in plan.tasks.iter().flat_map(|task| &task.references) {
+            let (Some(outputs), Some(referred)) =
+                (read.outputs.get_mut(reference.task), read.referred.get_mut(reference.task))
+            else {
+                continue;
+            };
+            *referred = true;
+            match reference.select {
+                Select::Stdout => outputs.push(pack::STDOUT),
+                Select::File(number) => outputs.push(pack::file(number)),
+                Select::Order | Select::Value => {}
+            }
+        }
+        read
+    }
 }
 
 /// The streams of a task that go to files of their own.
@@ -142,5 +169,13 @@ fn staged(task: &Task) -> Vec<bool> {
         Action::Array { .. } | Action::Reduce { .. } => {}
     }
     task.env.iter().for_each(|(_, value)| note(value));
+    // Whoever reads paths on standard input will open them.
+    if let Some(stdin) = &task.stdin {
+        let lists = stdin.parts.iter().filter(|part| {
+            let at = if let Part::Fill { what: Fill::Input(at), .. } = part { *at } else { usize::MAX };
+            task.references.get(at).is_some_and(|reference| reference.list)
+        });
+        note(&Template { parts: lists.cloned().collect() });
+    }
     staged
 }

@@ -46,7 +46,11 @@ impl<'a> Inputs<'a> {
         let wrong = || Failure::new("internal error: an instance got other inputs than it should");
         let mut groups = Vec::with_capacity(def.groups.len());
         for group in &def.groups {
-            let count = usize::try_from(group.join.instances(index).remaining()).map_err(|_| wrong())?;
+            let count = if group.without.is_empty() {
+                usize::try_from(group.join.instances(index).remaining()).map_err(|_| wrong())?
+            } else {
+                group.present(index).count()
+            };
             groups.push(match group.kind {
                 Kind::Packs(_) => {
                     let (own, rest) = packs.split_at_checked(count).ok_or_else(wrong)?;
@@ -112,6 +116,13 @@ impl<'a> Inputs<'a> {
             });
             let staged = stage_inputs(scratch, named)?;
             *paths = staged.iter().map(|path| path.display().to_string()).collect();
+            if self.def.task.references.get(reference).is_some_and(|reference| reference.list) {
+                let list = scratch.join(format!(".in/{reference}/list.txt"));
+                let lines: String = paths.iter().map(|path| format!("{path}\n")).collect();
+                std::fs::create_dir_all(list.parent().unwrap_or(scratch))?;
+                std::fs::write(&list, lines)?;
+                *paths = vec![list.display().to_string()];
+            }
         }
         Ok(paths)
     }

@@ -6,7 +6,7 @@
 //! * At the ranks: [`command`] and [`mod@array`] are the task functions; [`pack`] is what a command leaves, as plain bytes;
 //!   [`rank`] is what a rank has once: its scratch directory and its log.
 //! * At rank 0: [`submit`] hands the plan over, [`collect`] waits for it and drops what is no longer needed, [`sink`] writes
-//!   the files that many instances share, [`progress`] and [`summary`] tell what happens, [`failure`] what failed.
+//!   the files that many instances share, [`stop`] ends a run that `[policy]` stops, [`progress`] and [`summary`] tell what happens, [`failure`] what failed.
 
 pub mod array;
 pub mod collect;
@@ -20,6 +20,7 @@ pub mod pack;
 pub mod progress;
 pub mod rank;
 pub mod sink;
+pub mod stop;
 pub mod submit;
 pub mod summary;
 
@@ -33,6 +34,7 @@ use crate::tell;
 use collect::Collector;
 use progress::Progress;
 use std::time::{Duration, Instant};
+use submit::Submitter;
 use summary::Summary;
 
 pub use folder::RunFolder;
@@ -60,11 +62,10 @@ pub fn run(
     if !telling.quiet {
         tell::error(host::table(&team.hellos, &team.slots, host::online()).0);
     }
-    let submission = submit::submit(plan, folder, client, team.slots.len())?;
     let slots: u64 = team.slots.iter().map(|slots| u64::from(*slots)).sum();
-    log::debug!("{} tasks of the engine for {} of the script", submission.steps, plan.instances());
+    let submitter = Submitter::new(plan, folder, client, team.slots.len());
     let progress = Progress::new(plan.instances(), slots, telling.quiet);
-    let collector = Collector::new(plan, client, submission.collected, progress);
+    let collector = Collector::new(plan, client, submitter, progress);
     let collected = collector.run()?;
     let elapsed = start.elapsed();
     let totals = client.totals()?;

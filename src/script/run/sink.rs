@@ -135,6 +135,15 @@ impl Sinks {
         }
     }
 
+    /// The run ends before all outputs are there: what is not complete is not written.
+    pub fn give_up(&mut self) {
+        let mut left: Vec<PathBuf> = self.open.drain().map(|(path, _)| path).collect();
+        left.sort_unstable();
+        let told =
+            |path: &PathBuf| format!("{} was not written: the run was stopped", super::summary::shown(path));
+        self.failed.extend(left.iter().map(told));
+    }
+
     fn finish(&mut self, path: &Path, sink: Sink) {
         let shown = super::summary::shown(path);
         if sink.lost > 0 {

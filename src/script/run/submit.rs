@@ -3,12 +3,12 @@
 use super::RunFolder;
 use super::array::{self, Step};
 use super::command;
-use super::def::{Def, Group, Kind, streams};
+use super::def::{Def, Group, Kind, Read, streams};
 use super::inputs::Array;
 use super::pack::{self, Pack};
 use crate::call::array::reduce::Reduce;
 use crate::call::array::tree;
-use crate::client::{Client, Family, Future};
+use crate::client::{Client, Family, Future, Watch};
 use crate::error::{Error, Result};
 use crate::script::{Action, Plan};
 use std::collections::HashMap;
@@ -32,55 +32,141 @@ pub struct Entry {
     pub parts: Option<Vec<Option<Future<Pack>>>>,
 }
 
-/// A plan that is under way.
-pub struct Submission {
-    /// For each task of the plan.
-    pub collected: Vec<Entry>,
-    /// Tasks of the engine that it is.
-    pub steps: u64,
-}
-
 /// What an instance gets, as its task function takes it.
 type Arguments = (Vec<Future<Pack>>, Vec<Future<Array>>);
 
-struct Submitter<'a> {
+/// Submits the tasks of a plan: all at once, but for those that gather a family whose failed instances they go on without.
+/// These wait until it is known which have failed.
+pub struct Submitter<'a> {
     plan: &'a Plan,
     client: &'a Client,
-    done: Vec<Entry>,
+    folder: String,
+    ranks: usize,
+    /// What others that are not submitted yet will refer to.
+    done: Vec<Option<Entry>>,
+    submitted: Vec<bool>,
     keeps: Vec<Vec<u32>>,
     /// Parts of packs and tokens of arrays, which several tasks may want.
     parts: HashMap<(usize, u64, Vec<u32>), Future<Pack>>,
-    steps: u64,
+    read: Read,
+    /// Families whose failures are to be known, with those that are.
+    optional: HashMap<usize, Optional>,
+    /// Tasks of the engine so far.
+    pub steps: u64,
 }
 
-/// Submits every instance of every task.
-///
-/// # Errors
-/// When the run has ended.
-pub fn submit(plan: &Plan, folder: &RunFolder, client: &Client, ranks: usize) -> Result<Submission> {
-    let mut submitter = Submitter {
-        plan,
-        client,
-        done: Vec::with_capacity(plan.tasks.len()),
-        keeps: Vec::with_capacity(plan.tasks.len()),
-        parts: HashMap::new(),
-        steps: 0,
-    };
-    let folder = folder.path().display().to_string();
-    for number in 0..plan.tasks.len() {
-        let def = Def::new(plan, number, &folder, ranks)
-            .ok_or_else(|| Error::Other("internal error: a task is not in its plan".into()))?;
-        submitter.keeps.push(def.keep.clone());
-        let entry = submitter.task(number, def)?;
-        submitter.done.push(entry);
+/// A family that others go on without.
+enum Optional {
+    Running(Watch),
+    /// Instances without a result.
+    Ended(Vec<u64>),
+}
+
+impl<'a> Submitter<'a> {
+    /// Nothing is submitted yet.
+    pub fn new(plan: &'a Plan, folder: &RunFolder, client: &'a Client, ranks: usize) -> Self {
+        let count = plan.tasks.len();
+        Submitter {
+            plan,
+            client,
+            folder: folder.path().display().to_string(),
+            ranks,
+            done: (0..count).map(|_| None).collect(),
+            submitted: vec![false; count],
+            keeps: vec![Vec::new(); count],
+            parts: HashMap::new(),
+            read: Read::new(plan),
+            optional: HashMap::new(),
+            steps: 0,
+        }
     }
-    Ok(Submission { collected: submitter.done, steps: submitter.steps })
-}
 
-impl Submitter<'_> {
-    fn task(&mut self, number: usize, def: Def) -> Result<Entry> {
+    /// Whether all is submitted.
+    pub fn is_done(&self) -> bool {
+        self.submitted.iter().all(|submitted| *submitted)
+    }
+
+    /// Submits what can be; gives the tasks that nothing will refer to any more.
+    ///
+    /// # Errors
+    /// When the run has ended.
+    pub fn advance(&mut self) -> Result<Vec<(usize, Entry)>> {
+        self.look()?;
+        let before = self.submitted.iter().filter(|submitted| **submitted).count();
+        for number in 0..self.plan.tasks.len() {
+            if self.submitted[number] || !self.is_ready(number) {
+                continue;
+            }
+            let mut def = Def::new(self.plan, number, &self.read, &self.folder, self.ranks)
+                .ok_or_else(|| internal("a task is not in its plan"))?;
+            for group in def.groups.iter_mut().filter(|group| !group.one) {
+                if let Some(Optional::Ended(lost)) = self.optional.get(&group.task) {
+                    group.without.clone_from(lost);
+                }
+            }
+            self.keeps[number].clone_from(&def.keep);
+            let entry = self.task(def)?;
+            if self.plan.tasks[number].optional {
+                let watch = match &entry.instances {
+                    Collected::Packs(futures) => self.client.watch(futures.iter().flatten()),
+                    Collected::Arrays(futures) => self.client.watch(futures.iter().flatten()),
+                    Collected::Lazy(_) => self.client.watch(&[] as &[Future<Pack>]), // nothing refers to it
+                };
+                self.optional.insert(number, Optional::Running(watch));
+            }
+            self.done[number] = Some(entry);
+            self.submitted[number] = true;
+        }
+        let moved = self.submitted.iter().filter(|submitted| **submitted).count() > before;
+        Ok(if moved { self.release() } else { Vec::new() })
+    }
+
+    /// What was not given away: the tasks that others, not submitted yet, would have referred to; and these others.
+    pub fn give_up(&mut self) -> (Vec<(usize, Entry)>, Vec<usize>) {
+        let held = (0..self.done.len()).filter_map(|at| Some((at, self.done[at].take()?))).collect();
+        let never = (0..self.submitted.len()).filter(|at| !self.submitted[*at]).collect();
+        self.parts.clear();
+        (held, never)
+    }
+
+    /// Notes which of the optional families have ended.
+    fn look(&mut self) -> Result<()> {
+        for state in self.optional.values_mut() {
+            if let Optional::Running(watch) = state
+                && let Some(outcomes) = watch.take()
+            {
+                let failed = outcomes?.into_iter().enumerate().filter(|(_, outcome)| outcome.is_err());
+                *state = Optional::Ended(failed.map(|(index, _)| index as u64).collect());
+            }
+        }
+        Ok(())
+    }
+
+    fn is_ready(&self, number: usize) -> bool {
+        self.plan.tasks[number].references.iter().all(|reference| {
+            let waits = self.plan.tasks[reference.task].optional && reference.join.is_gather();
+            self.submitted[reference.task]
+                && (!waits || matches!(self.optional.get(&reference.task), Some(Optional::Ended(_))))
+        })
+    }
+
+    fn release(&mut self) -> Vec<(usize, Entry)> {
+        let mut wanted = vec![false; self.done.len()];
+        let left = self.plan.tasks.iter().zip(&self.submitted).filter(|(_, submitted)| !**submitted);
+        for reference in left.flat_map(|(task, _)| &task.references) {
+            wanted[reference.task] = true;
+        }
+        let free = (0..self.done.len()).filter(|at| !wanted[*at] && self.submitted[*at]);
+        let free: Vec<usize> = free.filter(|at| self.done[*at].is_some()).collect();
+        if free.len() == self.done.len() {
+            self.parts.clear();
+        }
+        free.into_iter().filter_map(|at| Some((at, self.done[at].take()?))).collect()
+    }
+
+    fn task(&mut self, def: Def) -> Result<Entry> {
         let sunk = streams(&def.task);
-        let is_read = self.plan.consumers(number).next().is_some();
+        let is_read = self.read.referred.get(def.number as usize).copied().unwrap_or(false);
         let whole = def.keep == sunk;
         let instances = match def.task.action {
             Action::Run { .. } | Action::Shell { .. } => self.commands(def, is_read)?,
@@ -113,15 +199,16 @@ impl Submitter<'_> {
         let count = def.task.family.len();
         self.steps += count;
         let alone = def.task.references.is_empty();
-        let def = match alone.then(|| self.client.family_with(command::run_command_alone, def.clone(), count))
-        {
+        let options = self.client.options().priority(def.task.priority);
+        let def = match alone.then(|| options.family_with(command::run_command_alone, def.clone(), count)) {
             Some(Ok(family)) if is_read || def.keep != streams(&def.task) => {
                 return Ok(Collected::Packs(family.range(0..count).into_iter().map(Some).collect()));
             }
             Some(Ok(family)) => return Ok(Collected::Lazy(family)),
             Some(Err(_)) | None => def, // its definition is too long for a family
         };
-        let (sent, options) = (self.client.scatter(def.clone()), self.client.options().pure(false));
+        let (sent, options) =
+            (self.client.scatter(def.clone()), self.client.options().pure(false).priority(def.task.priority));
         let mut futures = Vec::new();
         for index in 0..count {
             let (packs, arrays) = self.inputs(&def.groups, index)?;
@@ -135,11 +222,16 @@ impl Submitter<'_> {
         let count = def.task.family.len();
         self.steps += count;
         if def.task.references.is_empty()
-            && let Ok(family) = self.client.family_with(array::eval_array_alone, def.clone(), count)
+            && let Ok(family) = self.client.options().priority(def.task.priority).family_with(
+                array::eval_array_alone,
+                def.clone(),
+                count,
+            )
         {
             return Ok(family.range(0..count).into_iter().map(Some).collect());
         }
-        let (sent, options) = (self.client.scatter(def.clone()), self.client.options().pure(false));
+        let options = self.client.options().pure(false).priority(def.task.priority);
+        let sent = self.client.scatter(def.clone());
         let mut futures = Vec::new();
         for index in 0..count {
             let (packs, arrays) = self.inputs(&def.groups, index)?;
@@ -157,7 +249,7 @@ impl Submitter<'_> {
     ) -> Result<Vec<Option<Future<Array>>>> {
         let group = def.sources.get(of).copied().flatten().and_then(|at| def.groups.get(at));
         let group = group.ok_or_else(|| internal("a reduction of nothing"))?;
-        let options = self.client.options().pure(false);
+        let options = self.client.options().pure(false).priority(def.task.priority);
         let mut roots = Vec::new();
         for index in 0..def.task.family.len() {
             let leaves = self.arrays_of(group, index)?;
@@ -193,7 +285,7 @@ impl Submitter<'_> {
         for group in groups {
             match &group.kind {
                 Kind::Packs(wanted) => {
-                    for instance in group.join.instances(index) {
+                    for instance in present(group, index) {
                         packs.push(self.pack_of(group.task, instance, wanted)?);
                     }
                 }
@@ -204,10 +296,11 @@ impl Submitter<'_> {
     }
 
     fn arrays_of(&self, group: &Group, index: u64) -> Result<Vec<Future<Array>>> {
-        let Some(Collected::Arrays(futures)) = self.done.get(group.task).map(|entry| &entry.instances) else {
+        let entry = self.done.get(group.task).and_then(Option::as_ref);
+        let Some(Collected::Arrays(futures)) = entry.map(|entry| &entry.instances) else {
             return Err(internal("an array that is none"));
         };
-        let instances = group.join.instances(index);
+        let instances = present(group, index).into_iter();
         let found =
             instances.map(|at| usize::try_from(at).ok().and_then(|at| futures.get(at)).cloned().flatten());
         found.collect::<Option<Vec<_>>>().ok_or_else(|| internal("an instance that is not there"))
@@ -222,7 +315,7 @@ impl Submitter<'_> {
         if let Some(part) = self.parts.get(&key) {
             return Ok(part.clone());
         }
-        let part = match self.done.get(task).map(|entry| &entry.instances) {
+        let part = match self.done.get(task).and_then(Option::as_ref).map(|entry| &entry.instances) {
             Some(Collected::Packs(futures)) => {
                 let whole = futures.get(at).and_then(Option::as_ref).ok_or_else(missing)?;
                 if keep == wanted {
@@ -240,6 +333,12 @@ impl Submitter<'_> {
         self.parts.insert(key, part.clone());
         Ok(part)
     }
+}
+
+/// The instances that are given to one: those that have a result. Without any it gets one that has none, and is not run.
+fn present(group: &Group, index: u64) -> Vec<u64> {
+    let there: Vec<u64> = group.present(index).collect();
+    if there.is_empty() { group.join.instances(index).take(1).collect() } else { there }
 }
 
 fn internal(what: &str) -> Error {

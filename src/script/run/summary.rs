@@ -5,8 +5,10 @@ use super::collect::Outcome;
 use super::def::facts;
 use super::failure::{self, Failed};
 use super::rank::Report;
+use super::stop::Stopped;
 use crate::runtime::head::Totals;
 use crate::script::{Plan, Scope, Task};
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -46,7 +48,11 @@ pub fn bytes(count: u64) -> String {
 
 /// `1 task`, `2 tasks`.
 fn tasks(count: u64) -> String {
-    format!("{count} {}", if count == 1 { "task" } else { "tasks" })
+    counted(count, "task")
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 impl Summary {
@@ -61,7 +67,9 @@ impl Summary {
         elapsed: Duration,
     ) -> Summary {
         let (failed, skipped) = failure::part(plan, collected.failed);
-        let done = plan.instances().saturating_sub((failed.len() + skipped.len()) as u64);
+        let stopped = collected.stopped.unwrap_or_default();
+        let undone = stopped.counts(plan.tasks.len()).iter().sum::<u64>();
+        let done = plan.instances().saturating_sub((failed.len() + skipped.len()) as u64 + undone);
         let seconds = elapsed.as_secs_f64();
         let busy: Duration = ranks.iter().map(|rank| rank.busy).sum();
         let used = 100.0 * busy.as_secs_f64() / (slots as f64 * seconds).max(1e-9);
@@ -71,11 +79,16 @@ impl Summary {
             tasks(done),
             bytes(totals.bytes_moved)
         );
-        let per_task =
-            |list: &[Failed], at: usize| list.iter().filter(|failed| failed.task == at).count() as u64;
+        let count = |list: &[Failed]| {
+            let mut counts = vec![0u64; plan.tasks.len()];
+            list.iter().filter_map(|failed| counts.get_mut(failed.task).map(|count| *count += 1)).count();
+            counts
+        };
+        let (failed_of, skipped_of, undone_of) =
+            (count(&failed), count(&skipped), stopped.counts(plan.tasks.len()));
         let width = plan.tasks.iter().map(|task| task.name.len()).max().unwrap_or(0);
         for (at, task) in plan.tasks.iter().enumerate() {
-            let (failed, skipped) = (per_task(&failed, at), per_task(&skipped, at));
+            let (failed, skipped) = (failed_of[at], skipped_of[at] + undone_of[at]);
             let mut line =
                 format!("  {:width$}  {:>6} done", task.name, task.family.len() - failed - skipped);
             for (count, what) in [(failed, "failed"), (skipped, "not run")] {
@@ -86,17 +99,31 @@ impl Summary {
             text += &line;
             text.push('\n');
         }
-        text += &results(plan, &collected.sinks.written, &failed, &skipped);
+        text += &results(plan, &collected.sinks.written, &failed, &skipped, &stopped);
         if ranks.iter().any(|rank| rank.logged > 0) {
             let _ = writeln!(text, "log     {}", shown(&folder.path().join("rank-*.log")));
         }
-        let errors = errors(plan, &failed, &skipped, &collected.sinks.failed);
+        let mut errors = errors(plan, &failed, &skipped, &collected.sinks.failed);
+        if stopped.failures > 0 {
+            let failures = stopped.failures;
+            let (failures, undone) = (counted(failures, "failure"), tasks(undone));
+            let _ = writeln!(
+                errors,
+                "error: the run was stopped after {failures}, as `[policy]` says; {undone} not started"
+            );
+        }
         Summary { text, errors }
     }
 }
 
 /// Where the results lie.
-fn results(plan: &Plan, written: &[PathBuf], failed: &[Failed], skipped: &[Failed]) -> String {
+fn results(
+    plan: &Plan,
+    written: &[PathBuf],
+    failed: &[Failed],
+    skipped: &[Failed],
+    stopped: &Stopped,
+) -> String {
     let mut lines: Vec<String> = Vec::new();
     match written {
         [first, .., last] if written.len() as u64 > NAMED => {
@@ -104,15 +131,15 @@ fn results(plan: &Plan, written: &[PathBuf], failed: &[Failed], skipped: &[Faile
         }
         few => lines.extend(few.iter().map(|path| shown(path))),
     }
+    let mut without: HashMap<usize, HashSet<u64>> = HashMap::new();
+    for failed in failed.iter().chain(skipped) {
+        without.entry(failed.task).or_default().insert(failed.index);
+    }
+    let (none, undone) = (HashSet::new(), stopped.counts(plan.tasks.len()));
     for (at, task) in plan.tasks.iter().enumerate().filter(|(_, task)| !task.saves.is_empty()) {
-        let without: std::collections::HashSet<u64> = failed
-            .iter()
-            .chain(skipped)
-            .filter(|failed| failed.task == at)
-            .map(|failed| failed.index)
-            .collect();
-        let saved = |index: &u64| !without.contains(index);
-        let count = task.family.len() - without.len() as u64;
+        let without = without.get(&at).unwrap_or(&none);
+        let saved = |index: &u64| !without.contains(index) && !stopped.has(at, *index);
+        let count = task.family.len() - without.len() as u64 - undone[at];
         for number in 0..task.saves.len() {
             if count <= NAMED {
                 lines.extend(

@@ -126,7 +126,7 @@ for = { x = { blob = "*" } }
   |
 2 | frobnicate = 1
   | ^^^^^^^^^^ not a key of this table
-  = help: the keys at the top of a script are: dtask, name, vars, task
+  = help: the keys at the top of a script are: dtask, name, vars, default, policy, task
 
 error[E04]: unknown key `taks` at the top of a script
  --> flow.toml:3:2
@@ -164,23 +164,11 @@ timeout = "3 h"
 mapreduce = {}
 for = { i = { blocks = "a.h5:/t", size = [3] } }
 "#,
-        r#"error[E05]: `default` is not supported yet in this version
- --> flow.toml:2:2
+        r#"error[E05]: `retries` is not supported yet in this version
+ --> flow.toml:3:1
   |
-2 | [default]
-  |  ^^^^^^^ not supported yet
-
-error[E05]: a reference to one instance is not supported yet in this version
- --> flow.toml:5:13
-  |
-5 | run = "true {b[i = 3]} {b.list}"
-  |             ^^^^^^^^^^ not supported yet
-
-error[E05]: `.list`, a file of paths, is not supported yet in this version
- --> flow.toml:5:24
-  |
-5 | run = "true {b[i = 3]} {b.list}"
-  |                        ^^^^^^^^ not supported yet
+3 | retries = 1
+  | ^^^^^^^ not supported yet
 
 error[E05]: `timeout` is not supported yet in this version
  --> flow.toml:6:1

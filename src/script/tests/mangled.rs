@@ -1,6 +1,7 @@
 //! Scripts that nobody would write: whatever the text, there is an answer and no panic.
 
 use super::super::*;
+use super::specification::SIX;
 use super::{folder, try_plan};
 
 /// One script in which every part of the front end has something to do.
@@ -95,8 +96,8 @@ const PIECES: [&str; 42] = [
     "{x:>99}",
 ];
 
-fn mangle(random: &mut Random) -> String {
-    let mut text: Vec<char> = WHOLE.chars().collect();
+fn mangle(random: &mut Random, text: &str) -> String {
+    let mut text: Vec<char> = text.chars().collect();
     for _ in 0..1 + random.below(4) {
         let at = random.below(text.len());
         let end = (at + random.below(12)).min(text.len());
@@ -125,7 +126,7 @@ fn mangled_scripts_are_no_panic() {
     let mut random = Random(1);
     let mut right = 0;
     for _ in 0..rounds() {
-        let script = mangle(&mut random);
+        let script = mangle(&mut random, WHOLE);
         let options = LoadOptions { check_programs: random.below(2) == 0 };
         match try_plan(&script, &[("n", "2")], options) {
             Ok(plan) => right += usize::from(!plan.tasks.is_empty()),
@@ -136,6 +137,42 @@ fn mangled_scripts_are_no_panic() {
         }
     }
     assert!(right > 0, "every script was broken: the test mangles too much");
+}
+
+#[test]
+fn mangled_scripts_of_the_specification_are_no_panic() {
+    let mut random = Random(3);
+    for round in 0..rounds().max(1000) {
+        let (name, script) = SIX[round % SIX.len()];
+        let script = mangle(&mut random, script);
+        if let Err(errors) = try_plan(&script, &[], LoadOptions { check_programs: random.below(2) == 0 }) {
+            assert!(errors.list.iter().all(|error| !error.message.is_empty()), "{name}");
+            assert!(
+                errors.list.iter().any(|error| error.span.is_some()) || script.len() < 40,
+                "{name}: {script}"
+            );
+            assert!(errors.render(false).starts_with("error[E"), "{name}");
+        }
+    }
+}
+
+#[test]
+fn random_bytes_are_no_panic() {
+    let mut random = Random(11);
+    for _ in 0..rounds() {
+        let bytes: Vec<u8> = (0..random.below(400)).map(|_| random.below(256) as u8).collect();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let texts = [
+            text.clone(),
+            format!("dtask = 1\n{text}"),
+            format!("dtask = 1\n[task.a]\nrun = '''{text}'''\n"),
+        ];
+        for script in texts {
+            if let Err(errors) = try_plan(&script, &[], LoadOptions::default()) {
+                assert!(errors.render(false).starts_with("error[E"));
+            }
+        }
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod golden;
 mod golden_arrays;
+mod golden_choices;
 mod golden_commands;
 mod golden_plan;
 mod golden_references;
@@ -11,6 +12,7 @@ mod golden_values;
 mod mangled;
 mod plans;
 mod running;
+mod specification;
 mod sweeps;
 
 use std::ops::Range;
@@ -120,6 +122,7 @@ fn every_code_has_a_golden() {
         include_str!("golden_commands.rs"),
         include_str!("golden_references.rs"),
         include_str!("golden_plan.rs"),
+        include_str!("golden_choices.rs"),
         include_str!("golden_sweeps.rs"),
         include_str!("golden_values.rs"),
         include_str!("golden_arrays.rs"),
@@ -144,6 +147,23 @@ fn e37_unreadable() {
     assert!(
         error(&binary.display().to_string())
             .ends_with("no UTF-8 text: invalid utf-8 sequence of 1 bytes from index 12")
+    );
+}
+
+#[test]
+fn w04_others_may_write() {
+    use std::os::unix::fs::PermissionsExt;
+    let path = folder().join("open.toml");
+    std::fs::write(&path, "dtask = 1\n[task.a]\nrun = \"true\"\n").unwrap();
+    let warnings = |mode| {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let plan = load(&path, &[], &FakeArrays, LoadOptions::default()).unwrap_or_else(|e| panic!("{e}"));
+        plan.warnings.to_string().replace(&folder().display().to_string(), "DIR")
+    };
+    assert_eq!(warnings(0o664), "");
+    assert_eq!(
+        warnings(0o666),
+        "warning[W04]: DIR/open.toml may be written by every user, and what it says runs in your name\n = help: chmod o-w DIR/open.toml"
     );
 }
 

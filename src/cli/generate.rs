@@ -1,0 +1,33 @@
+//! `dtask completions` and `dtask man`: made from the command line's own description.
+
+use super::{Cli, DONE, STARTUP};
+use crate::tell;
+use clap::CommandFactory;
+use clap_complete::Shell;
+use std::io::Write;
+
+/// Prints the completions of a shell.
+pub fn completions(shell: Shell) -> u8 {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "dtask", &mut text);
+    // A reader that has seen enough is no error.
+    let _ = std::io::stdout().write_all(&text);
+    DONE
+}
+
+/// Prints the manual page, that of each subcommand after it.
+pub fn man() -> u8 {
+    let mut text = Vec::new();
+    let mut command = Cli::command();
+    command.build();
+    let subcommands = command.get_subcommands().cloned().collect::<Vec<_>>();
+    let pages = std::iter::once(command).chain(subcommands);
+    for page in pages {
+        if let Err(error) = clap_mangen::Man::new(page).render(&mut text) {
+            tell::error(format_args!("error: the manual page cannot be made: {error}"));
+            return STARTUP;
+        }
+    }
+    let _ = std::io::stdout().write_all(&text);
+    DONE
+}

@@ -1,0 +1,28 @@
+//! `dtask graph`.
+
+use super::check::read;
+use super::{DONE, USAGE};
+use crate::script::{dot, svg};
+use std::io::Write;
+use std::path::Path;
+
+/// The form of a graph.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum Format {
+    /// The language of graphviz
+    Dot,
+    /// A drawing; nothing else has to be installed
+    Svg,
+}
+
+/// Prints the graph of a script's tasks, each family as one node.
+pub fn graph(script: &Path, sets: &[(String, String)], format: Format) -> u8 {
+    let Ok(plan) = read(script, sets, false) else { return USAGE };
+    let text = match format {
+        Format::Dot => dot(&plan),
+        Format::Svg => svg(&plan),
+    };
+    // A reader that has seen enough is no error.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    DONE
+}

@@ -1,0 +1,36 @@
+//! `dtask new`.
+
+use super::{DONE, STARTUP, USAGE};
+use crate::tell;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+/// A script to begin with: it checks and runs as it stands.
+pub const STARTER: &str = include_str!("starter.toml");
+
+/// Writes a script to begin with; never over one that is there.
+pub fn new(script: &Path) -> u8 {
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(script)
+        .and_then(|mut file| file.write_all(STARTER.as_bytes()));
+    let shown = script.display();
+    match written {
+        Ok(()) => {
+            tell::output(format_args!(
+                "{shown} is written. See what it does: dtask plan {shown}\nRun it: mpirun -n 4 dtask {shown}"
+            ));
+            DONE
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            tell::error(format_args!("error: `{shown}` is there already, and is left as it is"));
+            USAGE
+        }
+        Err(error) => {
+            tell::error(format_args!("error: `{shown}` cannot be written: {error}"));
+            STARTUP
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! `dtask plan`.
+
+use super::check::read;
+use super::{DONE, USAGE};
+use crate::script::{Keys, Plan};
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::Path;
+
+/// What is told beside the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Details {
+    /// Why tasks run.
+    pub why: bool,
+    /// The key of every instance.
+    pub keys: bool,
+}
+
+/// Tells what a script would do.
+pub fn plan(script: &Path, sets: &[(String, String)], details: Details) -> u8 {
+    let Ok(plan) = read(script, sets, false) else { return USAGE };
+    // A reader that has seen enough is no error.
+    let _ = std::io::stdout().write_all(table(&plan, details.why).as_bytes());
+    if details.keys {
+        let _ = write_keys(&plan);
+    }
+    DONE
+}
+
+fn table(plan: &Plan, why: bool) -> String {
+    let header = ["task", "instances", "reads", "fan-in"].map(String::from);
+    let mut rows = vec![header];
+    for (at, task) in plan.tasks.iter().enumerate() {
+        let needs: Vec<&str> =
+            plan.needs(at).into_iter().map(|need| plan.tasks[need].name.as_str()).collect();
+        let fan_in = task.references.iter().map(|reference| task.fan_in(reference)).max();
+        rows.push([
+            task.name.clone(),
+            task.family.len().to_string(),
+            if needs.is_empty() { "-".to_string() } else { needs.join(", ") },
+            fan_in.map_or("-".to_string(), |count| count.to_string()),
+        ]);
+    }
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths = [0, 1, 2, 3].map(width);
+    let mut text = format!(
+        "{}: {}, {}\n\n",
+        plan.name,
+        counted(plan.tasks.len() as u64, "task"),
+        counted(plan.instances(), "instance")
+    );
+    for (at, row) in rows.iter().enumerate() {
+        let [task, instances, reads, fan_in] = row;
+        let line = format!(
+            "  {task:0$}  {instances:>1$}  {reads:2$}  {fan_in:>3$}",
+            widths[0], widths[1], widths[2], widths[3]
+        );
+        let _ = writeln!(text, "{}", line.trim_end());
+        if let (true, Some(task)) = (why, at.checked_sub(1).and_then(|at| plan.tasks.get(at))) {
+            let all = counted(task.family.len(), "instance");
+            let _ = writeln!(text, "  {:1$}  {all} would run: no earlier run is recorded", "", widths[0]);
+        }
+    }
+    let path: Vec<&str> = plan.critical_path().into_iter().map(|at| plan.tasks[at].name.as_str()).collect();
+    let _ =
+        write!(text, "\ncritical path   {} ({})\n", path.join(" -> "), counted(path.len() as u64, "task"));
+    if let Some((task, other, count)) = plan.largest_fan_in() {
+        let (task, other) = (&plan.tasks[task].name, &plan.tasks[other].name);
+        let _ = writeln!(text, "largest fan-in  `{task}` reads {} of `{other}`", counted(count, "instance"));
+    }
+    text
+}
+
+fn write_keys(plan: &Plan) -> std::io::Result<()> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut keys = Keys::new(plan);
+    writeln!(out)?;
+    for (at, task) in plan.tasks.iter().enumerate() {
+        for (instance, key) in (0..).zip(keys.of(at)) {
+            writeln!(out, "{key:032x}  {}", task.label(instance))?;
+        }
+    }
+    out.flush()
+}
+
+/// `1 task`, `2 tasks`.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
