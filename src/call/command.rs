@@ -1,8 +1,8 @@
 //! Running one command task on a rank: `run` and `shell`.
 //!
 //! ```text
-//! let root = scratch_root()?;                              // once a rank
-//! let scratch = private_dir(root.path())?;                 // once an attempt
+//! let root = ScratchRoot::new()?;                          // once a rank
+//! let scratch = root.lend()?;                              // once an attempt
 //! stage_inputs(scratch.path(), [("mesh.bin", &mesh)])?;
 //! let spec = CommandSpec::new(["./solver", "--mesh", ".."], here, scratch.path());
 //! let output = run(spec)?;
@@ -23,6 +23,7 @@
 mod environment;
 mod error;
 mod group;
+mod memory;
 mod pipes;
 mod program;
 mod running;
@@ -35,7 +36,7 @@ pub use environment::is_launcher_variable;
 pub use error::{Captured, CommandError, Failure};
 pub use group::signal_name;
 pub use running::{Killer, Running};
-pub use scratch::{ScratchError, private_dir, scratch_root, stage_inputs};
+pub use scratch::{Scratch, ScratchError, ScratchRoot, stage_inputs};
 pub use starter::{Usage, end_all, serve_if_asked, start_process, stop_process};
 
 use serde::{Deserialize, Serialize};
@@ -79,6 +80,8 @@ pub struct CommandSpec {
     pub timeout: Option<Duration>,
     /// Time between SIGTERM and SIGKILL.
     pub grace: Duration,
+    /// The most memory that it and what it starts may have, in bytes: killed with more.
+    pub memory: Option<u64>,
 }
 
 impl CommandSpec {
@@ -100,6 +103,7 @@ impl CommandSpec {
             scratch: scratch.into(),
             timeout: None,
             grace: Duration::from_secs(5),
+            memory: None,
         }
     }
 }

@@ -4,6 +4,7 @@ mod check;
 mod generate;
 mod graph;
 mod launch;
+mod log;
 mod new;
 mod plan;
 mod run;
@@ -30,6 +31,7 @@ Examples:
   mpirun -n 64 dtask script.toml              run a script on 64 ranks: rank 0 schedules, the others work
   dtask script.toml                           no mpirun: one rank, every core of this machine
   dtask script.toml --set steps=10 --set T=3  with other values of the script's [vars]
+  dtask log script.toml 'sim[T=300,p=1]'      what an instance has printed
   dtask check script.toml                     every error with its line, before the job waits in a queue
   dtask plan script.toml --why                what would run, and why
   dtask graph script.toml --format svg        a picture of the tasks
@@ -71,6 +73,8 @@ enum Command {
     },
     /// Prints the manual page: `dtask man > dtask.1`
     Man,
+    /// Prints what an instance has written, from the logs of the last run
+    Log(LogArgs),
 }
 
 #[derive(Debug, Args)]
@@ -133,6 +137,20 @@ struct GraphArgs {
     format: graph::Format,
 }
 
+#[derive(Debug, Args)]
+struct LogArgs {
+    /// The script that was run
+    script: PathBuf,
+    /// The instance: `task`, `task[T=300]` or `task[T=300,p=1]`
+    instance: String,
+    /// What it wrote to standard error, in place of standard output
+    #[arg(long)]
+    stderr: bool,
+    /// Another value for a variable of the script's [vars]; as often as needed
+    #[arg(long, value_name = "NAME=VALUE", value_parser = set)]
+    set: Vec<(String, String)>,
+}
+
 /// One `--set`.
 fn set(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write it as name=value")?;
@@ -176,6 +194,7 @@ pub fn main() -> ExitCode {
         Cli { command: Some(Command::New { script }), .. } => new::new(&script),
         Cli { command: Some(Command::Completions { shell }), .. } => generate::completions(shell),
         Cli { command: Some(Command::Man), .. } => generate::man(),
+        Cli { command: Some(Command::Log(args)), .. } => log::log(&args),
         Cli { run: RunArgs { script: Some(_), .. }, .. } => run::run(&cli.run),
         _ => {
             if launch::speaks() {

@@ -119,6 +119,11 @@ codes! {
     CsvRagged = "E44",
     /// A choice of instances, or a row of a table, for which there is none.
     IndexRange = "E45",
+    /// A duration or a size without a number, or with a unit that there is not.
+    /// Durations are written in `ms`, `s`, `min`, `h`, `d`; sizes in `kB`, `MB`, `GB`, `TB` and `KiB`, `MiB`, `GiB`, `TiB`.
+    BadUnit = "E46",
+    /// `retry-on` names a failure that is none of `crash`, `timeout`, `oom` and `exit N`.
+    UnknownFailure = "E47",
     /// A result is made, and then neither used by another task nor saved.
     UnusedResult = "W01",
     /// A file for each of very many instances strains a shared file system.

@@ -60,6 +60,7 @@ impl Compiler<'_> {
                 resolver.depend(task, Select::Order, None, name.span.clone());
             }
         }
+        let execution = raw.execution.compile(&mut resolver, cx);
         let (line, _) = cx.source.position(raw.name.span.start);
         let (references, spans) = resolver.found.into_iter().unzip();
         let task = Task {
@@ -80,6 +81,7 @@ impl Compiler<'_> {
             optional: raw.optional,
             priority: raw.priority,
             targets,
+            execution,
         };
         Some(Compiled { task, spans })
     }

@@ -3,7 +3,7 @@
 //! The specification is the guide's chapter on the language. The way of a script through this module:
 //!
 //! 1. `source` holds the text; `tree` reads the TOML into values with their places, in the order of the file.
-//! 2. `schema`, `schema_task` and `keys` know which keys there are and what type they have.
+//! 2. `schema`, `schema_task`, `schema_execution` and `keys` know which keys there are and what type they have.
 //! 3. `names` is the one namespace of variables, tasks and parameters; `sweep` makes a [`Family`] of `for`, `each` and what
 //!    goes with them (`spec` puts it together, `kept` is the index of the rows that `where` leaves).
 //! 4. `compile` resolves the texts (`syntax` finds references, `words` splits commands, `quote` protects values from the
@@ -19,6 +19,7 @@ mod codes;
 mod command;
 mod compile;
 mod diagnostic;
+mod execution;
 mod facts;
 mod family;
 mod format;
@@ -45,6 +46,7 @@ mod resolve;
 pub mod run;
 mod saves;
 mod schema;
+mod schema_execution;
 mod schema_policy;
 mod schema_sweep;
 mod schema_task;
@@ -61,6 +63,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod units;
 mod unused;
 mod value;
 mod values;
@@ -70,6 +73,7 @@ mod words;
 
 pub use codes::Code;
 pub use diagnostic::{Diagnostic, Diagnostics, MAX_SHOWN};
+pub use execution::{Dir, Execution, RetryOn};
 pub use facts::{Facts, RuntimeFact};
 pub use family::{Axis, Bindings, Derived, Family, Param};
 pub use format::Format;

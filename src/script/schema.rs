@@ -4,6 +4,7 @@ use super::codes::Code;
 use super::diagnostic::{Collector, Diagnostic};
 use super::keys::{self, ACTIONS};
 use super::plan::Policy;
+use super::schema_execution::RawExecution;
 use super::schema_sweep::RawSweep;
 use super::source::{At, Span, Text};
 use super::tree::{self, Entry, Kind, Node, check_name, wrong_type};
@@ -44,6 +45,7 @@ pub(super) struct RawTask {
     pub(super) priority: i32,
     /// Files that the command writes where they stay.
     pub(super) targets: Vec<Text>,
+    pub(super) execution: RawExecution,
 }
 
 #[derive(Debug)]

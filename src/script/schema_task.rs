@@ -4,6 +4,7 @@ use super::codes::Code;
 use super::diagnostic::{Collector, Diagnostic};
 use super::keys;
 use super::schema::{RawAction, RawOut, RawReduce, RawSave, RawTask, check_action};
+use super::schema_execution::{self, RawExecution};
 use super::source::{At, Text};
 use super::tree::{Entry, Kind, Node, check_name, wrong_type};
 
@@ -47,6 +48,7 @@ pub(super) fn read(entry: &Entry, defaults: &[&Entry], cx: &mut Collector) -> Op
         priority: get("priority").map_or(0, |node| priority(node, cx)),
         targets: get("target").map(|node| targets(node, cx)).unwrap_or_default(),
         ok_exit: get("ok-exit").map_or_else(|| vec![0], |node| ok_exit(node, cx)),
+        execution: RawExecution::read(&get, cx),
     };
     check_places(&task, &known, cx);
     Some(task)
@@ -260,7 +262,10 @@ fn is_misplaced(action: &str, key: &str) -> bool {
         "shell" | "" => false,
         _ if key == "interpreter" => true,
         "run" => false,
-        _ => ["stdin", "out", "stderr", "env", "ok-exit", "target"].contains(&key),
+        _ => {
+            ["stdin", "out", "stderr", "env", "ok-exit", "target"].contains(&key)
+                || schema_execution::KEYS.contains(&key)
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::execution::Execution;
 use super::facts::RuntimeFact;
 use super::family::Family;
 use super::join::{Gather, Join};
@@ -44,6 +45,8 @@ pub struct Task {
     pub priority: i32,
     /// Files that its command writes where they stay, relative to the script's folder.
     pub targets: Vec<Template>,
+    /// How its command is run.
+    pub execution: Execution,
 }
 
 impl Task {

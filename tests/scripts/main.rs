@@ -7,6 +7,7 @@ mod bad;
 mod commands;
 mod data;
 mod examples;
+mod execution;
 mod outline;
 mod policy;
 mod references;

@@ -49,6 +49,8 @@ pub enum Failure {
     Signal(i32),
     /// It ran longer than it may.
     TimedOut,
+    /// It, or its host, ran out of memory.
+    OutOfMemory,
     /// It was ended because it is no longer wanted.
     Cancelled,
     /// It succeeded, but an output is missing or cannot be read.
@@ -195,6 +197,31 @@ pub enum CommandError {
         /// The end of its standard error.
         tail: String,
     },
+    /// It had more memory than it may have.
+    #[error(
+        "`{program}` ran out of memory: it had {} MiB, and its `memory` is {} MiB; give it more, or `memory-step` with `retries`{tail}",
+        .used >> 20, .limit >> 20
+    )]
+    OverMemory {
+        /// The program.
+        program: String,
+        /// What it had, in bytes.
+        used: u64,
+        /// What it may have, in bytes.
+        limit: u64,
+        /// The end of its standard error.
+        tail: String,
+    },
+    /// The system killed it.
+    #[error(
+        "`{program}` was killed by SIGKILL while this host ran out of memory; say how much it needs by `memory`, so that fewer run at a time{tail}"
+    )]
+    HostOutOfMemory {
+        /// The program.
+        program: String,
+        /// The end of its standard error.
+        tail: String,
+    },
     /// No longer wanted.
     #[error("`{program}` was cancelled")]
     Cancelled {
@@ -251,6 +278,7 @@ impl CommandError {
             CommandError::Exit { code, .. } => Failure::Exit(*code),
             CommandError::Signal { signal, .. } => Failure::Signal(*signal),
             CommandError::TimedOut { .. } => Failure::TimedOut,
+            CommandError::OverMemory { .. } | CommandError::HostOutOfMemory { .. } => Failure::OutOfMemory,
             CommandError::Cancelled { .. } => Failure::Cancelled,
             CommandError::OutMissing { .. }
             | CommandError::OutKind { .. }

@@ -2,7 +2,7 @@
 
 use super::pipes::{Reader, Writer};
 use super::starter::{self, End, Lane, Start, Starter, Usage};
-use super::{Captured, CommandError, CommandOutput, CommandSpec, environment, program, scratch};
+use super::{Captured, CommandError, CommandOutput, CommandSpec, environment, memory, program, scratch};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::Signal;
@@ -21,6 +21,11 @@ const SHORT: Duration = Duration::from_millis(2);
 /// How long the end of an output is waited for after the command itself has ended and its group was killed.
 /// Only a process that left the group can still hold the pipe: a daemon, which is not waited for.
 const LEFT_BEHIND: Duration = Duration::from_secs(2);
+
+/// When a command's memory is looked at first; the time doubles up to [`LOOKS`].
+const FIRST_LOOK: Duration = Duration::from_millis(5);
+/// Between two looks at a command's memory.
+const LOOKS: Duration = Duration::from_millis(200);
 
 /// What can be done to a command from another thread.
 #[derive(Debug)]
@@ -84,6 +89,13 @@ pub struct Running {
     ok_exit: Vec<i32>,
     scratch: PathBuf,
     timeout: Option<(Duration, Duration)>,
+    memory: Option<u64>,
+    /// When its memory is looked at next, after its start.
+    look: Duration,
+    /// What it had when that was too much.
+    exceeded: Option<u64>,
+    /// What [`memory::kills`] was while it ran.
+    kills: Option<u64>,
     found: program::Found,
     handle: Arc<Handle>,
     begin: Instant,
@@ -129,6 +141,10 @@ impl Running {
             ok_exit: spec.ok_exit,
             scratch: spec.scratch,
             timeout: spec.timeout.map(|timeout| (timeout, spec.grace)),
+            memory: spec.memory,
+            look: FIRST_LOOK,
+            exceeded: None,
+            kills: None,
             handle,
             begin: Instant::now(),
             time: Time::Left,
@@ -183,6 +199,9 @@ impl Running {
             if let Some(left) = time_left(self.time, self.timeout, elapsed) {
                 sooner(left);
             }
+            if self.memory.is_some() && self.exceeded.is_none() {
+                sooner(self.look.saturating_sub(elapsed));
+            }
             if let Some(until) = until {
                 sooner(until.saturating_duration_since(Instant::now()));
             }
@@ -204,6 +223,7 @@ impl Running {
                 self.stderr.fill();
             }
             self.watch_time();
+            self.watch_memory();
             if until.is_some_and(|until| Instant::now() >= until) {
                 return Ok(None);
             }
@@ -221,6 +241,26 @@ impl Running {
             self.handle.signal(Signal::KILL);
             self.time = Time::Over;
         }
+    }
+
+    fn watch_memory(&mut self) {
+        let elapsed = self.begin.elapsed();
+        if self.kills.is_none() && elapsed >= SHORT {
+            self.kills = Some(memory::kills());
+        }
+        let (Some(limit), Some(pid)) = (self.memory, self.pid()) else { return };
+        if self.exceeded.is_some() || elapsed < self.look {
+            return;
+        }
+        // the exact number takes longer
+        if memory::of_tree_at_most(pid) > limit {
+            self.exceeded = Some(memory::of_tree(pid)).filter(|used| *used > limit);
+        }
+        if self.exceeded.is_some() {
+            self.handle.signal(Signal::KILL);
+        }
+        let after = self.begin.elapsed();
+        self.look = after + after.clamp(FIRST_LOOK, LOOKS);
     }
 
     /// What the starter has said, and the lane for the next command.
@@ -267,6 +307,14 @@ impl Running {
         }
         if let (true, Some((timeout, _))) = (self.time != Time::Left, self.timeout) {
             return Err(CommandError::TimedOut { program, timeout, tail: captured.tail() });
+        }
+        if let (Some(limit), Some(used)) = (self.memory, self.exceeded) {
+            return Err(CommandError::OverMemory { program, used, limit, tail: captured.tail() });
+        }
+        // a shell that the killed program ran in gives the second
+        let killed = status.signal() == Some(libc::SIGKILL) || status.code() == Some(128 + libc::SIGKILL);
+        if killed && self.kills.is_some_and(|before| memory::kills() > before) {
+            return Err(CommandError::HostOutOfMemory { program, tail: captured.tail() });
         }
         match (status.code(), status.signal()) {
             (Some(code), _) if self.ok_exit.contains(&code) => Ok(code),

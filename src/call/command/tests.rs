@@ -409,6 +409,19 @@ fn what_is_left_behind_is_not_waited_for() -> Outcome {
 }
 
 #[test]
+fn memory_limits() -> Outcome {
+    let (dir, scratch) = places()?;
+    let limit = |script: &str| CommandSpec { memory: Some(100 << 20), ..shell(script, &dir, &scratch) };
+    let error =
+        failure(limit("echo begun >&2; (head -c 300000000 /dev/zero | tail -c 200000000 | sleep 60)"));
+    assert_eq!(error.failure(), Failure::OutOfMemory);
+    let text = error.to_string();
+    assert!(text.contains("its `memory` is 100 MiB") && text.ends_with("| begun"), "{text}");
+    assert_eq!(run(limit("head -c 30000000 /dev/zero | tail -c 20000000 | wc -c"))?.stdout, b"20000000\n");
+    Ok(())
+}
+
+#[test]
 fn what_it_took_is_told() -> Outcome {
     let (dir, scratch) = places()?;
     let usage = run(shell("head -c 300000000 /dev/zero | tail -c 200000000 | wc -c", &dir, &scratch))?.usage;

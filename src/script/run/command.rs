@@ -5,9 +5,9 @@ use super::failure::located;
 use super::inputs::{Array, Inputs};
 use super::pack::{self, Pack, Part};
 use super::rank;
-use crate::call::command::{self, CommandError, CommandOutput, CommandSpec, private_dir};
+use crate::call::command::{self, CommandError, CommandOutput, CommandSpec, Launcher};
 use crate::error::Failure;
-use crate::script::{Facts, Scope, Select, StdinPiece, Stream};
+use crate::script::{Dir, Facts, RetryOn, Scope, Select, StdinPiece, Stream};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -30,14 +30,72 @@ pub fn run_command_alone(def: &Def, index: u64) -> Result<Pack, Failure> {
 
 fn execute(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<Pack, Failure> {
     let inputs = Inputs::new(def, index, packs, arrays)?;
-    let scratch = private_dir(&rank::scratch()?)?;
-    let (rank, attempt) = rank::here();
+    let execution = &def.task.execution;
+    let mut memory = execution.memory;
+    for attempt in 1.. {
+        let outcome = try_once(def, index, &inputs, attempt, memory);
+        let (failed, kind) = match outcome {
+            Ok(pack) => return Ok(pack),
+            Err(Failed::Command(error)) => (error.to_string(), error.failure()),
+            Err(Failed::Other(failure)) => return Err(failure),
+        };
+        if attempt > execution.retries || !is_tried_again(&execution.retry_on, kind) {
+            let which = if attempt > 1 { format!("attempt {attempt}: {failed}") } else { failed };
+            return Err(Failure(which));
+        }
+        if kind == command::Failure::OutOfMemory {
+            memory = memory.map(|memory| (memory as f64 * execution.memory_step) as u64);
+        }
+        log::info!("{}: attempt {attempt}: {failed}; it is tried again", def.task.label(index));
+        std::thread::sleep(execution.backoff.saturating_mul(1 << (attempt - 1).min(16)));
+    }
+    Err(Failure::new("internal error: more attempts than can be counted"))
+}
+
+/// Whether a command that failed so is tried again, if it may be at all.
+fn is_tried_again(wanted: &[RetryOn], failure: command::Failure) -> bool {
+    use command::Failure as Kind;
+    let is = |wanted: &RetryOn| match (failure, *wanted) {
+        // a shell ends with such a code when a signal killed its program
+        (Kind::Exit(129..=192) | Kind::Signal(_) | Kind::System, RetryOn::Crash) => true,
+        (Kind::TimedOut, RetryOn::Timeout) | (Kind::OutOfMemory, RetryOn::Oom) => true,
+        (Kind::Exit(code), RetryOn::Exit(wanted)) => code == wanted,
+        _ => false,
+    };
+    match failure {
+        Kind::NotStarted | Kind::Cancelled => false,
+        _ => wanted.is_empty() || wanted.iter().any(is),
+    }
+}
+
+/// Why an attempt has no result.
+enum Failed {
+    /// The command failed.
+    Command(CommandError),
+    /// Something around it.
+    Other(Failure),
+}
+
+impl<E: Into<Failure>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Failed::Other(error.into())
+    }
+}
+
+fn try_once(
+    def: &Def,
+    index: u64,
+    inputs: &Inputs<'_>,
+    attempt: u32,
+    memory: Option<u64>,
+) -> Result<Pack, Failed> {
+    let scratch = rank::scratch()?;
     let facts = Facts {
-        rank: rank.0,
+        rank: rank::here().0.0,
         ranks: def.ranks,
         host: rank::host(),
         scratch: scratch.path().display().to_string(),
-        attempt: attempt.into(),
+        attempt,
         ..def.facts(index)
     };
     let env = |name: &str| std::env::var(name).ok();
@@ -50,17 +108,18 @@ fn execute(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<Pa
     let outs = prepare_outs(scratch.path(), &files)?;
     let staged = inputs.stage(scratch.path())?;
     (scope.inputs, scope.outs) = (&staged, &outs);
-    let mut spec = specify(def, &scope, &inputs, scratch.path())?;
+    let mut spec = specify(def, &scope, inputs, scratch.path())?;
     let name = |at: usize| def.task.outs[at].name.clone().unwrap_or_else(|| files[at].clone());
     spec.outs = (0..files.len()).map(|at| (name(at), PathBuf::from(&files[at]))).collect();
+    spec.memory = memory;
     let output = match command::run(spec) {
         Ok(output) => output,
         Err(error) => {
-            log_failed(def, index, &error);
-            return Err(Failure::new(error));
+            log_failed(def, index, attempt, &error);
+            return Err(Failed::Command(error));
         }
     };
-    log(def, index, &output.stdout, &output.stderr)?;
+    log(def, index, attempt, &output.stdout, &output.stderr)?;
     check_targets(def, &scope)?;
     save(def, &scope, &output)?;
     Ok(keep(def, &files, &output))
@@ -86,7 +145,31 @@ fn specify(
     scratch: &Path,
 ) -> Result<CommandSpec, Failure> {
     let argv = def.task.action.command(scope)?.ok_or_else(|| Failure::new("internal error: no command"))?;
-    let mut spec = CommandSpec::new(argv, &def.here, scratch);
+    let execution = &def.task.execution;
+    let dir = match &execution.dir {
+        Dir::Here => PathBuf::from(&def.here),
+        Dir::Scratch => scratch.to_owned(),
+        Dir::Path(path) => {
+            let path = Path::new(&def.here).join(path.render(scope)?);
+            fs::create_dir_all(&path)
+                .map_err(|error| Failure(format!("`dir` `{}` cannot be made: {error}", path.display())))?;
+            path
+        }
+    };
+    let mut spec = CommandSpec::new(argv, dir, scratch);
+    spec.clean_env = execution.clean_env;
+    spec.launcher = if execution.inherit_mpi { Launcher::Inherit } else { Launcher::Scrub };
+    spec.timeout = execution.timeout;
+    let facts = scope.facts;
+    let told = [
+        ("DTASK_TASK", def.task.name.clone()),
+        ("DTASK_INDEX", facts.index.to_string()),
+        ("DTASK_RANK", facts.rank.to_string()),
+        ("DTASK_ATTEMPT", facts.attempt.to_string()),
+        ("DTASK_SCRATCH", facts.scratch.clone()),
+        ("DTASK_THREADS", facts.threads.to_string()),
+    ];
+    spec.env.extend(told.map(|(name, value)| (name.to_owned(), value.into())));
     for (name, value) in &def.task.env {
         spec.env.push((name.clone(), value.render(scope)?.into()));
     }
@@ -113,23 +196,24 @@ fn specify(
     Ok(spec)
 }
 
-fn log(def: &Def, index: u64, stdout: &[u8], stderr: &[u8]) -> Result<(), Failure> {
+fn log(def: &Def, index: u64, attempt: u32, stdout: &[u8], stderr: &[u8]) -> Result<(), Failure> {
     for (stream, name, bytes) in [(&def.task.stdout, "stdout", stdout), (&def.task.stderr, "stderr", stderr)]
     {
         if *stream == Stream::Log {
-            rank::log(Path::new(&def.folder), &def.task.label(index), name, bytes)?;
+            rank::log(Path::new(&def.folder), &def.task.label(index), attempt, name, bytes)?;
         }
     }
     Ok(())
 }
 
 /// What a command wrote before it failed goes to the log, unless to nowhere: its files are not written without it.
-fn log_failed(def: &Def, index: u64, error: &CommandError) {
+fn log_failed(def: &Def, index: u64, attempt: u32, error: &CommandError) {
     let Some(captured) = error.captured() else { return };
     let streams =
         [(&def.task.stdout, "stdout", &captured.stdout), (&def.task.stderr, "stderr", &captured.stderr)];
     for (_, name, bytes) in streams.into_iter().filter(|(stream, ..)| **stream != Stream::Null) {
-        if let Err(failure) = rank::log(Path::new(&def.folder), &def.task.label(index), name, bytes) {
+        if let Err(failure) = rank::log(Path::new(&def.folder), &def.task.label(index), attempt, name, bytes)
+        {
             log::warn!("{failure}");
         }
     }

@@ -26,7 +26,7 @@ impl RunFolder {
     /// # Errors
     /// When it cannot be made, is not this user's own, or another run is using it; in words for the user.
     pub fn prepare(plan: &Plan) -> Result<RunFolder, String> {
-        let path = plan.dir.join(format!("{}.dtask", plan.name));
+        let path = RunFolder::path_of(plan);
         match prepare(&path) {
             Ok(Some(lock)) => Ok(RunFolder { path, _lock: lock }),
             Ok(None) => Err(format!(
@@ -40,6 +40,11 @@ impl RunFolder {
                 path.display()
             )),
         }
+    }
+
+    /// Where the folder of a plan is, whether it is there or not.
+    pub fn path_of(plan: &Plan) -> PathBuf {
+        plan.dir.join(format!("{}.dtask", plan.name))
     }
 
     /// Where it is.
@@ -118,7 +123,7 @@ fn prepare(path: &Path) -> io::Result<Option<File>> {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if name.starts_with("rank-") && name.ends_with(".log") {
+        if name.starts_with("rank-") && (name.ends_with(".log") || name.ends_with(".index")) {
             fs::remove_file(entry.path())?;
         }
     }

@@ -16,6 +16,7 @@ pub mod failure;
 pub mod folder;
 pub mod inputs;
 pub mod language;
+pub mod logs;
 pub mod pack;
 pub mod progress;
 pub mod rank;

@@ -1,24 +1,20 @@
 //! What a rank has once: its scratch directory, its log, and how long it was busy.
 
-use crate::call::command::scratch_root;
+use super::logs::LogWriter;
+use crate::call::command::{Scratch, ScratchRoot};
 use crate::error::Failure;
 use crate::ids::{Attempt, Rank};
 use crate::runtime::job;
-use crate::script::run::folder::make;
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tempfile::TempDir;
 
 #[derive(Default)]
 struct State {
-    scratch: Option<TempDir>,
-    log: Option<File>,
+    scratch: Option<Arc<ScratchRoot>>,
+    log: Option<LogWriter>,
     logged: u64,
 }
 
@@ -49,20 +45,19 @@ pub fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// The rank's scratch directory, made at the first call.
+/// A private directory in the rank's scratch directory, which is made at the first call.
 ///
 /// # Errors
 /// When there is no place for it.
-pub fn scratch() -> Result<PathBuf, Failure> {
-    let mut state = state();
-    if state.scratch.is_none() {
-        state.scratch = Some(scratch_root()?);
-    }
-    state
-        .scratch
-        .as_ref()
-        .map(|dir| dir.path().to_owned())
-        .ok_or_else(|| Failure::new("no scratch directory"))
+pub fn scratch() -> Result<Scratch, Failure> {
+    let root = {
+        let mut state = state();
+        match &state.scratch {
+            Some(root) => root.clone(),
+            None => state.scratch.insert(ScratchRoot::new()?).clone(),
+        }
+    };
+    Ok(root.lend()?)
 }
 
 /// Counts time in tasks.
@@ -70,40 +65,27 @@ pub fn busy(time: Duration) {
     BUSY.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
 }
 
-/// Appends one stream of one instance to the rank's log, as a block with a line before it; nothing if it is empty.
+/// Appends one stream of one instance to the rank's log; nothing if it is empty.
 ///
 /// # Errors
 /// When the log cannot be written.
-pub fn log(folder: &Path, label: &str, stream: &str, bytes: &[u8]) -> Result<(), Failure> {
+pub fn log(folder: &Path, label: &str, attempt: u32, stream: &str, bytes: &[u8]) -> Result<(), Failure> {
     if bytes.is_empty() {
         return Ok(());
     }
-    let (rank, attempt) = here();
-    let path = folder.join(format!("rank-{:04}.log", rank.0));
-    let label: String = label.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
-    let mut block = format!("=== {label} attempt {attempt} {stream} {} bytes\n", bytes.len()).into_bytes();
-    block.extend_from_slice(bytes);
-    if !block.ends_with(b"\n") {
-        block.push(b'\n');
-    }
+    let rank = here().0;
     let failed = |error: std::io::Error| {
-        Failure::new(format!("the log `{}` cannot be written: {error}", path.display()))
+        let folder = folder.display();
+        Failure::new(format!("the log of rank {rank} in `{folder}` cannot be written: {error}"))
     };
     let mut state = state();
-    if state.log.is_none() {
-        let open = || OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
-        let log = open().or_else(|error| match error.kind() {
-            // somebody has removed the run folder meanwhile
-            ErrorKind::NotFound => make(folder).and_then(|()| open()),
-            _ => Err(error),
-        });
-        let log = log.map_err(failed)?;
-        state.log = Some(log);
-    }
-    if let Some(log) = &mut state.log {
-        log.write_all(&block).map_err(failed)?;
-    }
-    state.logged += block.len() as u64;
+    let mut log = match state.log.take() {
+        Some(log) => log,
+        None => LogWriter::open(folder, rank.0).map_err(failed)?,
+    };
+    let written = log.append(label, attempt, stream, bytes);
+    state.log = Some(log);
+    state.logged += written.map_err(failed)?;
     Ok(())
 }
 

@@ -159,7 +159,7 @@ fn e05_not_yet() {
 retries = 1
 [task.a]
 run = "true {b[i = 3]} {b.list}"
-timeout = "3 h"
+priority = 1
 [task.b]
 mapreduce = {}
 for = { i = { blocks = "a.h5:/t", size = [3] } }
@@ -170,11 +170,11 @@ for = { i = { blocks = "a.h5:/t", size = [3] } }
 3 | retries = 1
   | ^^^^^^^ not supported yet
 
-error[E05]: `timeout` is not supported yet in this version
+error[E05]: `priority` is not supported yet in this version
  --> flow.toml:6:1
   |
-6 | timeout = "3 h"
-  | ^^^^^^^ not supported yet
+6 | priority = 1
+  | ^^^^^^^^ not supported yet
 
 error[E05]: `mapreduce` is not supported yet in this version
  --> flow.toml:8:1

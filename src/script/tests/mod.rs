@@ -4,6 +4,7 @@ mod golden;
 mod golden_arrays;
 mod golden_choices;
 mod golden_commands;
+mod golden_execution;
 mod golden_plan;
 mod golden_references;
 mod golden_shapes;
@@ -120,6 +121,7 @@ fn every_code_has_a_golden() {
     let all = concat!(
         include_str!("golden.rs"),
         include_str!("golden_commands.rs"),
+        include_str!("golden_execution.rs"),
         include_str!("golden_references.rs"),
         include_str!("golden_plan.rs"),
         include_str!("golden_choices.rs"),

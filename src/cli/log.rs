@@ -1,0 +1,52 @@
+//! `dtask log`.
+
+use super::check::read;
+use super::{DONE, FAILED, LogArgs, STARTUP, USAGE};
+use crate::script::run::{RunFolder, logs};
+use crate::tell;
+use std::io::{self, Write};
+
+/// Prints what instances have written.
+pub fn log(args: &LogArgs) -> u8 {
+    let Ok(plan) = read(&args.script, &args.set, false) else { return USAGE };
+    let folder = RunFolder::path_of(&plan);
+    let stream = if args.stderr { "stderr" } else { "stdout" };
+    let found = match logs::find(&folder, &args.instance, stream) {
+        Ok(found) => found,
+        Err(error) => {
+            tell::error(format_args!(
+                "error: the logs in `{}` cannot be read: {error}; they are there once the script has run",
+                folder.display()
+            ));
+            return STARTUP;
+        }
+    };
+    if found.is_empty() {
+        tell::error(format_args!(
+            "error: no `{}` in the logs: it has not run, has written nothing to {stream}, or the script sends its {stream} \
+             elsewhere; a name is written `task`, `task[T=300]` or `task[T=300,p=1]`",
+            args.instance
+        ));
+        return FAILED;
+    }
+    let several = found.len() > 1;
+    let mut out = io::stdout().lock();
+    let mut copy = || -> io::Result<()> {
+        for one in &found {
+            if several {
+                writeln!(out, "==> {} <==", one.label)?;
+            }
+            one.copy(&mut out)?;
+        }
+        out.flush()
+    };
+    match copy() {
+        Ok(()) => DONE,
+        // who reads has seen enough
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => DONE,
+        Err(error) => {
+            tell::error(format_args!("error: the log could not be copied: {error}"));
+            STARTUP
+        }
+    }
+}
