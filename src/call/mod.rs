@@ -5,6 +5,7 @@
 //! * [`args`]: how arguments are packed by the client and unpacked at the rank that computes;
 //! * [`value`]: a result, typed where it was made, encoded or as plain memory on its way;
 //! * [`shared`]: a value that many parameters share without a copy;
+//! * [`mod@array`], [`command`] and [`dataset`]: what scripts compute, start, read and write;
 //! * [`bulk`]: vectors and arrays of numbers, which travel as their own memory.
 
 pub mod args;
@@ -12,6 +13,7 @@ pub mod array;
 pub mod bulk;
 pub mod code;
 pub mod command;
+pub mod dataset;
 pub mod shared;
 pub mod task_fn;
 pub mod value;

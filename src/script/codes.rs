@@ -124,6 +124,8 @@ codes! {
     BadUnit = "E46",
     /// `retry-on` names a failure that is none of `crash`, `timeout`, `oom` and `exit N`.
     UnknownFailure = "E47",
+    /// An HDF5 file, or a dataset in it, that is needed before the run and is not there.
+    NoDataset = "E48",
     /// A result is made, and then neither used by another task nor saved.
     UnusedResult = "W01",
     /// A file for each of very many instances strains a shared file system.

@@ -89,7 +89,10 @@ impl Compiler<'_> {
     fn save(&self, raw: &RawTask, save: &RawSave, resolver: &mut Resolver<'_>, cx: &mut Collector) -> Save {
         let path = resolver.template(&save.path, Place::File, cx);
         let outs = &raw.outs;
+        let makes_array = raw.action.as_ref().is_some_and(|action| !action.is_command());
+        self.check_save(makes_array, save, cx);
         let select = match &save.output {
+            None if makes_array => Some(Select::Value),
             None if outs.is_empty() => Some(Select::Stdout),
             None if outs.len() == 1 => Some(Select::File(0)),
             None => {
@@ -122,6 +125,28 @@ impl Compiler<'_> {
         };
         // One for each of the script's, right or wrong: `saves::check` walks through both in step.
         Save { select: select.unwrap_or(Select::Order), path }
+    }
+
+    /// Arrays go to files or datasets, files of commands to files.
+    fn check_save(&self, makes_array: bool, save: &RawSave, cx: &mut Collector) {
+        let path = &save.path.value;
+        let is_dataset = path.contains(":/");
+        let (message, help) = match makes_array {
+            true if save.output.is_some() => {
+                ("this task makes one array, which has no name", "write `save = \"path\"`".to_owned())
+            }
+            true if !is_dataset && [".h5", ".hdf5", ".he5"].iter().any(|end| path.ends_with(end)) => {
+                ("an HDF5 file holds datasets, and this does not say which", format!("write `{path}:/name`"))
+            }
+            false if is_dataset => (
+                "a command's file cannot become a dataset",
+                "read it with an `array` task, `load(x, \"/name\")` or `from_csv(x)`, and save that"
+                    .to_owned(),
+            ),
+            _ => return,
+        };
+        let diagnostic = Diagnostic::new(Code::BadValue, save.path.span.clone(), message);
+        cx.push(diagnostic.label("cannot be saved so").help(help));
     }
 
     /// Every reference must find something, whatever the instance.

@@ -77,8 +77,8 @@ pub(super) const REDUCE: Keys = Keys {
 pub(super) const SWEEP: Keys = Keys {
     place: "in a parameter",
     nested: true,
-    now: &["glob", "lines", "csv", "linspace", "logspace"],
-    later: &["blocks", "size"],
+    now: &["glob", "lines", "csv", "linspace", "logspace", "blocks", "size"],
+    later: &[],
 };
 
 /// What decides what a task is.

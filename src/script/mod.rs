@@ -14,6 +14,7 @@
 //! A family is never written out. [`Join`] and [`Family`] compute with indices, so ten million instances cost nothing here.
 
 mod arrays;
+mod blocks;
 mod choice;
 mod codes;
 mod command;

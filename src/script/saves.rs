@@ -31,7 +31,8 @@ pub(super) fn check(script: &RawScript, sweeps: &Sweeps, compiled: &[Option<Comp
         let saves = raw.saves.iter().zip(&compiled.task.saves).map(|(raw, save)| (&raw.path, &save.path));
         let targets = raw.targets.iter().zip(&compiled.task.targets);
         for (path, template) in saves.chain(targets) {
-            let check = Check { task: &compiled.task.name, family, template, span: &path.span };
+            let together = super::blocks::together(&compiled.task, template);
+            let check = Check { task: &compiled.task.name, family, template, span: &path.span, together };
             check.run(&mut seen, cx);
         }
     }
@@ -42,6 +43,8 @@ struct Check<'a> {
     family: &'a Family,
     template: &'a Template,
     span: &'a Span,
+    /// The parameter whose values are parts of one dataset.
+    together: Option<usize>,
 }
 
 impl Check<'_> {
@@ -57,7 +60,13 @@ impl Check<'_> {
         if !whole && self.family.is_plain() {
             return self.confuses_values(cx);
         }
-        for instance in 0..self.family.len().min(COMPARED) {
+        let first_part = |instance: &u64| {
+            self.together.is_none_or(|at| {
+                let first = self.family.params().get(at).map(|param| param.values.get(0));
+                self.family.bindings(*instance).get(at) == first.as_ref()
+            })
+        };
+        for instance in (0..self.family.len().min(COMPARED)).filter(first_part) {
             let Some(path) = self.path(&self.family.bindings(instance), instance) else { return };
             let label = self.family.label(self.task, instance);
             let normal = normal(&path, &cx.source).unwrap_or(path);
@@ -126,8 +135,13 @@ impl Check<'_> {
                 _ => false,
             })
         };
-        let forgotten =
-            self.family.axes().iter().enumerate().find(|(axis, size)| size.len > 1 && !used(*axis));
+        let together = self.together.and_then(|at| Some(self.family.params().get(at)?.axis));
+        let forgotten = self
+            .family
+            .axes()
+            .iter()
+            .enumerate()
+            .find(|(axis, size)| size.len > 1 && Some(*axis) != together && !used(*axis));
         let Some((axis, size)) = forgotten else { return false };
         let name = self
             .family

@@ -37,6 +37,8 @@ pub(super) enum RawValues {
     Csv(Text),
     /// First, last, and how many; the flag is for `logspace`.
     Spaced(Vec<At<Value>>, Span, bool),
+    /// A dataset, and the lengths of its parts.
+    Blocks(Text, At<Vec<At<i64>>>),
 }
 
 /// A row of `include` or `exclude`.
@@ -178,6 +180,9 @@ fn scalars(name: &str, items: &[Node], cx: &mut Collector) -> Option<Vec<At<Valu
 fn table(name: &str, node: &Node, entries: &[Entry], cx: &mut Collector) -> Option<RawValues> {
     let before = cx.errors();
     let known: Vec<&Entry> = entries.iter().filter(|entry| keys::SWEEP.check(entry, cx)).collect();
+    if let Some(entry) = known.iter().find(|entry| entry.key.value == "blocks") {
+        return blocks(entry, &known, node, cx);
+    }
     if let [first, second, ..] = known[..] {
         let message = format!(
             "the parameter `{name}` has two sources, `{}` and `{}`",
@@ -198,6 +203,12 @@ fn table(name: &str, node: &Node, entries: &[Entry], cx: &mut Collector) -> Opti
     };
     let what = format!("`{}`", key.value);
     match key.value.as_str() {
+        "size" => {
+            let message = format!("the parameter `{name}` has a size, and no dataset");
+            let diagnostic = Diagnostic::new(Code::MisplacedKey, key.span.clone(), message);
+            cx.push(diagnostic.label("of what?").help("write `{ blocks = \"in.h5:/t\", size = [365] }`"));
+            None
+        }
         "glob" => value.text(&what, cx).map(RawValues::Glob),
         "lines" => value.text(&what, cx).map(RawValues::Lines),
         "csv" => value.text(&what, cx).map(RawValues::Csv),
@@ -206,4 +217,26 @@ fn table(name: &str, node: &Node, entries: &[Entry], cx: &mut Collector) -> Opti
             Some(RawValues::Spaced(scalars(name, items, cx)?, value.span.clone(), kind == "logspace"))
         }
     }
+}
+
+/// `{ blocks = "in.h5:/t", size = [365] }`
+fn blocks(entry: &Entry, known: &[&Entry], node: &Node, cx: &mut Collector) -> Option<RawValues> {
+    if let Some(other) = known.iter().find(|entry| !["blocks", "size"].contains(&entry.key.value.as_str())) {
+        let message = format!("`{}` means nothing beside `blocks`", other.key.value);
+        cx.push(Diagnostic::new(Code::MisplacedKey, other.key.span.clone(), message).label("remove this"));
+        return None;
+    }
+    let dataset = entry.value.text("`blocks`", cx)?;
+    let Some(size) = known.iter().find(|entry| entry.key.value == "size") else {
+        let diagnostic = Diagnostic::new(Code::BadValue, node.span.clone(), "blocks of which size?")
+            .label("`size` is missing");
+        cx.push(
+            diagnostic.help("write `size = [365]`: the length along each axis; axes left out are not cut"),
+        );
+        return None;
+    };
+    let items = size.value.list("`size`", "an array of integers", cx)?;
+    let lengths: Vec<Option<At<i64>>> = items.iter().map(|item| item.int("a length", cx)).collect();
+    let lengths = lengths.into_iter().collect::<Option<Vec<_>>>()?;
+    Some(RawValues::Blocks(dataset, At { value: lengths, span: size.value.span.clone() }))
 }

@@ -293,11 +293,6 @@ fn check_places(task: &RawTask, known: &[&Entry], cx: &mut Collector) {
                 "it belongs to `run` and `shell`"
             };
             cx.push(diagnostic.label("remove this").help(help));
-        } else if key == "save" && !action.is_command() {
-            cx.push(
-                keys::not_yet(&format!("`save` beside `{kind}`"), entry.key.span.clone())
-                    .help("`stdout = \"file.txt\"` writes the array as text"),
-            );
         }
     }
 }

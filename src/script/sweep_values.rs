@@ -29,6 +29,10 @@ pub(super) fn load(param: &RawParam, names: &Names, cx: &mut Collector) -> Optio
         RawValues::Lines(text) => {
             one(lines(&names.fill(text, cx)?, text, param.zipped, cx).map(Values::List))
         }
+        RawValues::Blocks(dataset, size) => {
+            let filled = names.fill(dataset, cx)?;
+            one(super::blocks::values(&filled, dataset, size, cx).map(Values::List))
+        }
         RawValues::Csv(text) => super::table::read(&names.fill(text, cx)?, text, cx),
         RawValues::Spaced(items, span, log) => one(spaced(items, span, *log, names, cx).map(Values::Spaced)),
     }

@@ -31,8 +31,9 @@ pub(super) fn check(script: &RawScript, compiled: &[Option<Compiled>], cx: &mut 
             warn(&name, out.file.span.clone(), "`save = \"path\"` keeps it", cx);
         }
         let makes_array = raw.action.as_ref().is_some_and(|action| !action.is_command());
-        if makes_array && !wanted.contains(&(at, Select::Value)) && raw.stdout.is_none() {
-            warn(&raw.name.value, raw.name.span.clone(), "`stdout = \"file.txt\"` writes it as text", cx);
+        let kept = raw.stdout.is_some() || saved(Select::Value);
+        if makes_array && !wanted.contains(&(at, Select::Value)) && !kept {
+            warn(&raw.name.value, raw.name.span.clone(), "`save = \"file.npy\"` keeps it", cx);
         }
     }
 }

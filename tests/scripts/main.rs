@@ -8,10 +8,13 @@ mod commands;
 mod data;
 mod examples;
 mod execution;
+#[cfg(feature = "hdf5")]
+mod hdf5;
 mod outline;
 mod policy;
 mod references;
 mod robust;
+mod saving;
 mod signals;
 mod starter;
 mod sweeps;

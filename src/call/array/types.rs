@@ -48,6 +48,15 @@ impl ElementType {
         ElementType::NAMES.iter().find(|(_, element)| *element == self).map_or("", |(name, _)| name)
     }
 
+    /// Bytes of an element.
+    pub fn size(self) -> usize {
+        match self {
+            ElementType::U8 => 1,
+            ElementType::I32 | ElementType::F32 => 4,
+            ElementType::I64 | ElementType::F64 => 8,
+        }
+    }
+
     fn is_integer(self) -> bool {
         matches!(self, ElementType::U8 | ElementType::I32 | ElementType::I64)
     }

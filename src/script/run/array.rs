@@ -7,13 +7,16 @@ use super::pack::{self, Pack, Part};
 use super::rank;
 use crate::call::Shared;
 use crate::call::array::reduce::{Reduce, ReduceError};
+use crate::call::array::slab::Slab;
 use crate::call::array::{self, Expr, ExprError, RandomContext, text};
+use crate::call::dataset;
 use crate::error::Failure;
 use crate::script::{Action, Binding, Facts, Value};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::io::Write;
 use std::path::Path;
 use std::rc::Rc;
 use xxhash_rust::xxh3::xxh3_64;
@@ -127,9 +130,9 @@ impl array::Scope for Names<'_> {
             Bound::Arrays(arrays, false) => {
                 array::Binding::List(arrays.iter().map(|array| (&**array).into()).collect())
             }
-            Bound::Files(files, true) => array::Binding::Bytes(borrow(files.first()?)),
+            Bound::Files(files, true) => array::Binding::Bytes(Cow::Borrowed(files.first()?)),
             Bound::Files(files, false) => {
-                array::Binding::BytesList(files.iter().map(|file| borrow(file)).collect())
+                array::Binding::BytesList(files.iter().map(|file| Cow::Borrowed(&**file)).collect())
             }
         })
     }
@@ -142,10 +145,30 @@ impl array::Scope for Names<'_> {
         std::fs::read(Path::new(self.here).join(path))
             .map_err(|error| format!("the file `{path}` cannot be read: {error}"))
     }
-}
 
-fn borrow(bytes: &[u8]) -> Cow<'_, [u8]> {
-    Cow::Borrowed(bytes)
+    fn dataset(&self, file: array::File<'_>, dataset: Option<&str>) -> Result<array::Value, String> {
+        let here = Path::new(self.here);
+        match (file, dataset) {
+            (array::File::Path(path), Some(name)) => dataset::read(&here.join(path), name, &[]),
+            (array::File::Path(path), None) => match Slab::parse(path) {
+                Some(slab) => dataset::read(&here.join(&slab.file), &slab.dataset, &slab.part),
+                None => Err(format!("`{path}` names no dataset: write `load(\"{path}\", \"/dataset\")`")),
+            },
+            (array::File::Bytes(_), None) => Err("which dataset? write `load(x, \"/dataset\")`".to_owned()),
+            (array::File::Bytes(bytes), Some(name)) => {
+                // the library reads files only
+                let written = || -> std::io::Result<tempfile::NamedTempFile> {
+                    let scratch = rank::scratch().map_err(|error| std::io::Error::other(error.0))?;
+                    let mut file = tempfile::NamedTempFile::new_in(scratch.path())?;
+                    file.write_all(bytes)?;
+                    Ok(file)
+                };
+                let file =
+                    written().map_err(|error| format!("the file cannot be written to scratch: {error}"))?;
+                dataset::read(file.path(), name, &[])
+            }
+        }
+    }
 }
 
 /// One step of a reduction's tree.

@@ -11,7 +11,7 @@ use super::submit::{Collected, Entry, Submitter};
 use crate::client::{Client, Family, Future, Pending, Watch};
 use crate::error::{Error, Result, TaskError};
 use crate::script::{Plan, Task};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,11 +36,22 @@ pub struct Outcome {
 /// Futures of what is running, with task and index.
 type Running<T> = Vec<(usize, u64, Future<T>)>;
 
+/// What is still waited for when the rest is given up.
+#[derive(Default)]
+pub(super) struct Given {
+    pub(super) packs: Running<Pack>,
+    pub(super) arrays: Running<Array>,
+    /// What saves arrays that are there.
+    pub(super) saves: Running<Pack>,
+}
+
 /// Tasks whose results only others want.
 struct Watched<T> {
     task: usize,
     futures: Vec<Option<Future<T>>>,
     watch: Watch,
+    /// Whether these are the instances, not what saves them.
+    own: bool,
 }
 
 /// Where a stream comes from.
@@ -68,7 +79,7 @@ enum Asked {
 pub struct Collector<'a> {
     plan: &'a Plan,
     pub(super) client: &'a Client,
-    submitter: Submitter<'a>,
+    pub(super) submitter: Submitter<'a>,
     packs: Vec<Watched<Pack>>,
     arrays: Vec<Watched<Array>>,
     /// By task.
@@ -105,7 +116,7 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    fn add(&mut self, task: usize, Entry { instances, parts }: Entry) {
+    fn add(&mut self, task: usize, Entry { instances, parts, saves }: Entry) {
         let ordered = |source, own| Ordered { task, source, own, next: 0, window: None };
         match instances {
             Collected::Lazy(family) => {
@@ -114,9 +125,11 @@ impl<'a> Collector<'a> {
             Collected::Packs(futures) if parts.is_none() && self.sinks(task) => {
                 self.ordered.insert(task, ordered(Source::Futures(futures.into()), true));
             }
-            Collected::Packs(futures) => self.packs.push(Watched::new(task, futures, self.client)),
-            Collected::Arrays(futures) => self.arrays.push(Watched::new(task, futures, self.client)),
+            Collected::Packs(futures) => self.packs.push(Watched::new(task, futures, self.client, true)),
+            Collected::Arrays(futures) => self.arrays.push(Watched::new(task, futures, self.client, true)),
         }
+        let saves = saves.into_iter().map(|futures| Watched::new(task, futures, self.client, false));
+        self.packs.extend(saves);
         if let Some(parts) = parts {
             self.ordered.insert(task, ordered(Source::Futures(parts.into()), false));
         }
@@ -164,8 +177,10 @@ impl<'a> Collector<'a> {
         Duration::from_millis(20) + Duration::from_nanos(100) * u32::try_from(watched).unwrap_or(u32::MAX)
     }
 
-    /// The last line of progress.
+    /// The end of what is not a task, and the last line of progress.
     pub(super) fn finish(&mut self) -> Result<()> {
+        self.finish_files()?;
+        once(&mut self.outcome.failed);
         let (failed, skipped) = part(self.plan, self.outcome.failed.clone());
         let (failed, skipped) = (failed.len() as u64, skipped.len() as u64);
         let done = self.outcome.ended.saturating_sub(failed + skipped);
@@ -178,7 +193,7 @@ impl<'a> Collector<'a> {
     }
 
     /// Gives up what is not running yet; what is, is left to be waited for.
-    pub(super) fn give_up(&mut self, stopped: &mut Stopped) -> (Running<Pack>, Running<Array>) {
+    pub(super) fn give_up(&mut self, stopped: &mut Stopped) -> Given {
         let (held, never) = self.submitter.give_up();
         for (task, entry) in held {
             self.add(task, entry);
@@ -186,18 +201,24 @@ impl<'a> Collector<'a> {
         for task in never {
             stopped.note(task, 0..self.plan.tasks.get(task).map_or(0, |task| task.family.len()));
         }
-        let mut packs: Running<Pack> = Vec::new();
-        for watched in self.packs.drain(..) {
-            packs.extend(watched.give_up(stopped, &mut self.outcome));
+        let (own, saves): (Vec<_>, Vec<_>) = self.packs.drain(..).partition(|watched| watched.own);
+        let mut running = Given::default();
+        for watched in own {
+            running.packs.extend(watched.give_up(stopped, &mut self.outcome));
         }
-        let mut arrays: Running<Array> = Vec::new();
         for watched in self.arrays.drain(..) {
-            arrays.extend(watched.give_up(stopped, &mut self.outcome));
+            running.arrays.extend(watched.give_up(stopped, &mut self.outcome));
         }
         for ordered in std::mem::take(&mut self.ordered).into_values().filter(|ordered| ordered.own) {
-            packs.extend(ordered.give_up(stopped));
+            running.packs.extend(ordered.give_up(stopped));
         }
-        (packs, arrays)
+        // what is there, or will be, is saved
+        for Watched { task, futures, .. } in saves {
+            let futures = futures.into_iter().enumerate();
+            let left = futures.filter_map(|(at, future)| Some((task, at as u64, future?)));
+            running.saves.extend(left.filter(|(task, index, _)| !stopped.has(*task, *index)));
+        }
+        running
     }
 
     /// How many instances have ended, and those of them that have no result.
@@ -211,6 +232,7 @@ impl<'a> Collector<'a> {
         self.packs.iter().map(Watched::so_far).for_each(&mut add);
         self.arrays.iter().map(Watched::so_far).for_each(&mut add);
         self.ordered.values().filter_map(Ordered::so_far).for_each(&mut add);
+        once(&mut failed);
         (ended, failed)
     }
 
@@ -250,14 +272,14 @@ impl<'a> Collector<'a> {
 }
 
 impl<T> Watched<T> {
-    fn new(task: usize, futures: Vec<Option<Future<T>>>, client: &Client) -> Self {
+    fn new(task: usize, futures: Vec<Option<Future<T>>>, client: &Client, own: bool) -> Self {
         let watch = client.watch(futures.iter().flatten());
-        Watched { task, futures, watch }
+        Watched { task, futures, watch, own }
     }
 
     /// What has ended until now, and what of it failed.
     fn so_far(&self) -> (u64, Vec<Failed>) {
-        let ended = self.watch.ended().iter().filter(|ended| **ended).count() as u64;
+        let ended = self.watch.ended().iter().filter(|ended| **ended).count() as u64 * u64::from(self.own);
         let failed = self.watch.failures().into_iter();
         (ended, failed.map(|(at, cause)| Failed { task: self.task, index: at as u64, cause }).collect())
     }
@@ -275,7 +297,7 @@ impl<T> Watched<T> {
     /// Drops results that have come; says whether all have, and notes what failed.
     fn turn(&mut self, outcome: &mut Outcome) -> Result<bool> {
         if let Some(outcomes) = self.watch.take() {
-            outcome.ended += self.futures.len() as u64;
+            outcome.ended += self.futures.len() as u64 * u64::from(self.own);
             for (index, ended) in outcomes?.into_iter().enumerate() {
                 note(&mut outcome.failed, self.task, index as u64, ended.err());
             }
@@ -301,6 +323,12 @@ fn turn_all<T>(all: &mut Vec<Watched<T>>, outcome: &mut Outcome) -> Result<bool>
         }
     });
     failure.map_or(Ok(all.len() < before), Err)
+}
+
+/// An instance that failed, and with it what would have saved it, is one failure.
+fn once(failed: &mut Vec<Failed>) {
+    let mut seen = HashSet::new();
+    failed.retain(|failed| seen.insert((failed.task, failed.index)));
 }
 
 fn note(failed: &mut Vec<Failed>, task: usize, index: u64, cause: Option<Arc<TaskError>>) {

@@ -3,23 +3,26 @@
 //! Every instance of a task is one task of the engine. A task's [`def::Def`] goes out once; an instance is its definition and
 //! its index, and the results of others as futures.
 //!
-//! * At the ranks: [`command`] and [`mod@array`] are the task functions; [`pack`] is what a command leaves, as plain bytes;
+//! * At the ranks: [`command`], [`mod@array`] and [`save`] are the task functions; [`pack`] is what a command leaves, as plain bytes;
 //!   [`rank`] is what a rank has once: its scratch directory and its log.
 //! * At rank 0: [`submit`] hands the plan over, [`collect`] waits for it and drops what is no longer needed, [`sink`] writes
-//!   the files that many instances share, [`stop`] ends a run that `[policy]` stops, [`progress`] and [`summary`] tell what happens, [`failure`] what failed.
+//!   the files that many instances share, [`datasets`] looks after files of datasets, [`stop`] ends a run that `[policy]` stops, [`progress`] and [`summary`] tell what happens, [`failure`] what failed.
 
 pub mod array;
 pub mod collect;
 pub mod command;
+pub mod datasets;
 pub mod def;
 pub mod failure;
 pub mod folder;
 pub mod inputs;
 pub mod language;
 pub mod logs;
+pub mod npy;
 pub mod pack;
 pub mod progress;
 pub mod rank;
+pub mod save;
 pub mod sink;
 pub mod stop;
 pub mod submit;
@@ -64,7 +67,7 @@ pub fn run(
         tell::error(host::table(&team.hellos, &team.slots, host::online()).0);
     }
     let slots: u64 = team.slots.iter().map(|slots| u64::from(*slots)).sum();
-    let submitter = Submitter::new(plan, folder, client, team.slots.len());
+    let submitter = Submitter::new(plan, folder, client, &team.slots);
     let progress = Progress::new(plan.instances(), slots, telling.quiet);
     let collector = Collector::new(plan, client, submitter, progress);
     let collected = collector.run()?;

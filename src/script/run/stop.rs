@@ -72,7 +72,6 @@ pub(super) fn drain<T>(
             None => std::thread::sleep(Duration::from_millis(2)),
         }
     };
-    outcome.ended += running.len() as u64;
     for ((task, index, _), ended) in running.iter().zip(ended) {
         if let Err(cause) = ended {
             outcome.failed.push(Failed { task: *task, index: *index, cause });
@@ -85,9 +84,12 @@ impl Collector<'_> {
     /// Ends the run after so many failures.
     pub(super) fn stop(mut self, failures: u64) -> Result<Outcome> {
         let mut stopped = Stopped { failures, ..Stopped::default() };
-        let (packs, arrays) = self.give_up(&mut stopped);
-        drain(self.client, packs, &mut self.outcome)?;
-        drain(self.client, arrays, &mut self.outcome)?;
+        let running = self.give_up(&mut stopped);
+        let own = (running.packs.len() + running.arrays.len()) as u64;
+        drain(self.client, running.packs, &mut self.outcome)?;
+        drain(self.client, running.arrays, &mut self.outcome)?;
+        drain(self.client, running.saves, &mut self.outcome)?;
+        self.outcome.ended += own;
         // tasks that were sent between the look at them and the end of their futures
         while self.client.totals()?.assigned > 0 {
             std::thread::sleep(Duration::from_millis(2));

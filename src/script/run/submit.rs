@@ -3,6 +3,7 @@
 use super::RunFolder;
 use super::array::{self, Step};
 use super::command;
+use super::datasets::DatasetFile;
 use super::def::{Def, Group, Kind, Read, streams};
 use super::inputs::Array;
 use super::pack::{self, Pack};
@@ -10,8 +11,10 @@ use crate::call::array::reduce::Reduce;
 use crate::call::array::tree;
 use crate::client::{Client, Family, Future, Watch};
 use crate::error::{Error, Result};
+use crate::ids::Rank;
 use crate::script::{Action, Plan};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 
 /// What is kept of a task until it is collected.
 pub enum Collected {
@@ -30,6 +33,8 @@ pub struct Entry {
     /// Where its streams go to files: for each instance a pack that has them. Without it the instances themselves are
     /// such packs, and nothing else refers to them.
     pub parts: Option<Vec<Option<Future<Pack>>>>,
+    /// Where its arrays are saved: for each `save`, what writes each of them.
+    pub saves: Vec<Vec<Option<Future<Pack>>>>,
 }
 
 /// What an instance gets, as its task function takes it.
@@ -39,9 +44,13 @@ type Arguments = (Vec<Future<Pack>>, Vec<Future<Array>>);
 /// These wait until it is known which have failed.
 pub struct Submitter<'a> {
     plan: &'a Plan,
-    client: &'a Client,
+    pub(super) client: &'a Client,
     folder: String,
     ranks: usize,
+    /// The ranks that compute.
+    pub(super) computing: Vec<Rank>,
+    /// The files of datasets.
+    pub(super) files: BTreeMap<PathBuf, DatasetFile>,
     /// What others that are not submitted yet will refer to.
     done: Vec<Option<Entry>>,
     submitted: Vec<bool>,
@@ -64,13 +73,19 @@ enum Optional {
 
 impl<'a> Submitter<'a> {
     /// Nothing is submitted yet.
-    pub fn new(plan: &'a Plan, folder: &RunFolder, client: &'a Client, ranks: usize) -> Self {
+    pub fn new(plan: &'a Plan, folder: &RunFolder, client: &'a Client, slots: &[u32]) -> Self {
         let count = plan.tasks.len();
         Submitter {
             plan,
             client,
             folder: folder.path().display().to_string(),
-            ranks,
+            ranks: slots.len(),
+            computing: (0u32..)
+                .zip(slots)
+                .filter(|(_, slots)| **slots > 0)
+                .map(|(rank, _)| Rank(rank))
+                .collect(),
+            files: BTreeMap::new(),
             done: (0..count).map(|_| None).collect(),
             submitted: vec![false; count],
             keeps: vec![Vec::new(); count],
@@ -168,10 +183,15 @@ impl<'a> Submitter<'a> {
         let sunk = streams(&def.task);
         let is_read = self.read.referred.get(def.number as usize).copied().unwrap_or(false);
         let whole = def.keep == sunk;
+        let saving = (!def.task.action.is_command() && !def.task.saves.is_empty()).then(|| def.clone());
         let instances = match def.task.action {
             Action::Run { .. } | Action::Shell { .. } => self.commands(def, is_read)?,
             Action::Array { .. } => Collected::Arrays(self.arrays(def)?),
             Action::Reduce { of, with, arity, .. } => Collected::Arrays(self.reduce(&def, of, with, arity)?),
+        };
+        let saves = match (saving, &instances) {
+            (Some(def), Collected::Arrays(arrays)) => self.save(&def, arrays)?,
+            _ => Vec::new(),
         };
         let parts = match &instances {
             _ if sunk.is_empty() => None,
@@ -188,7 +208,7 @@ impl<'a> Submitter<'a> {
                 Some(futures.iter().map(|future| future.as_ref().map(text)).collect())
             }
         };
-        Ok(Entry { instances, parts })
+        Ok(Entry { instances, parts, saves })
     }
 
     fn parts_of(&self, whole: &Future<Pack>, wanted: &[u32]) -> Future<Pack> {
@@ -341,6 +361,6 @@ fn present(group: &Group, index: u64) -> Vec<u64> {
     if there.is_empty() { group.join.instances(index).take(1).collect() } else { there }
 }
 
-fn internal(what: &str) -> Error {
+pub(super) fn internal(what: &str) -> Error {
     Error::Other(format!("internal error: {what}"))
 }

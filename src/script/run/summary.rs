@@ -150,9 +150,13 @@ fn results(
             let ends = [(0..task.family.len()).find(saved), (0..task.family.len()).rev().find(saved)];
             let ends: Vec<String> =
                 ends.into_iter().flatten().filter_map(|i| saved_at(plan, task, number, i)).collect();
-            lines.push(format!("{} ({count} files)", ends.join(" .. ")));
+            match &ends[..] {
+                [first, last] if first == last => lines.push(first.clone()),
+                _ => lines.push(format!("{} ({count} files)", ends.join(" .. "))),
+            }
         }
     }
+    lines.dedup();
     lines.into_iter().map(|line| format!("result  {line}\n")).collect()
 }
 

@@ -156,70 +156,22 @@ fn e05_not_yet() {
     golden(
         r#"dtask = 1
 [default]
-retries = 1
+keep = "memory"
 [task.a]
-run = "true {b[i = 3]} {b.list}"
-priority = 1
-[task.b]
-mapreduce = {}
-for = { i = { blocks = "a.h5:/t", size = [3] } }
+run = "true"
+keep = "checkpoint"
 "#,
-        r#"error[E05]: `retries` is not supported yet in this version
+        r#"error[E05]: `keep` is not supported yet in this version
  --> flow.toml:3:1
   |
-3 | retries = 1
-  | ^^^^^^^ not supported yet
+3 | keep = "memory"
+  | ^^^^ not supported yet
 
-error[E05]: `priority` is not supported yet in this version
+error[E05]: `keep` is not supported yet in this version
  --> flow.toml:6:1
   |
-6 | priority = 1
-  | ^^^^^^^^ not supported yet
-
-error[E05]: `mapreduce` is not supported yet in this version
- --> flow.toml:8:1
-  |
-8 | mapreduce = {}
-  | ^^^^^^^^^ not supported yet
-
-error[E05]: `blocks` in a parameter is not supported yet in this version
- --> flow.toml:9:15
-  |
-9 | for = { i = { blocks = "a.h5:/t", size = [3] } }
-  |               ^^^^^^ not supported yet
-
-error[E05]: `size` in a parameter is not supported yet in this version
- --> flow.toml:9:35
-  |
-9 | for = { i = { blocks = "a.h5:/t", size = [3] } }
-  |                                   ^^^^ not supported yet"#,
-    );
-}
-
-#[test]
-fn e05_not_yet_reductions() {
-    golden(
-        r#"dtask = 1
-[task.x]
-for = { i = ["1"] }
-array = "i"
-save = "x.npy"
-[task.b]
-reduce = { of = "x", run = "./merge {a} {b} -o {out}" }
-stdout = "b"
-"#,
-        r#"error[E05]: `save` beside `array` is not supported yet in this version
- --> flow.toml:5:1
-  |
-5 | save = "x.npy"
-  | ^^^^ not supported yet
-  = help: `stdout = "file.txt"` writes the array as text
-
-error[E05]: `run` in `reduce` is not supported yet in this version
- --> flow.toml:7:22
-  |
-7 | reduce = { of = "x", run = "./merge {a} {b} -o {out}" }
-  |                      ^^^ not supported yet"#,
+6 | keep = "checkpoint"
+  | ^^^^ not supported yet"#,
     );
 }
 

@@ -198,7 +198,7 @@ save = { p = "p.txt" }
   |
 2 | [task.x]
   |       ^ made for nothing
-  = help: `stdout = "file.txt"` writes it as text
+  = help: `save = "file.npy"` keeps it
 
 warning[W01]: the result `b.q` is neither used nor saved
  --> flow.toml:6:22

@@ -98,3 +98,56 @@ stdout = "y"
 "#;
     assert_eq!(told(script), "");
 }
+
+#[test]
+fn e48_no_dataset() {
+    let script = r#"dtask = 1
+[task.x]
+for = { b = { blocks = "no.h5:/t", size = [365] } }
+array = "load(b)"
+save = "a.h5:/a"
+[task.y]
+for = { b = { blocks = "no.h5", size = [365] } }
+array = "load(b)"
+save = "x.h5"
+[task.z]
+for = { b = { blocks = "no.h5:/t" } }
+run = "echo {b}"
+save = "c.h5:/c"
+"#;
+    let expected = r#"error[E48]: there is no file `DIR/no.h5`
+ --> flow.toml:3:24
+  |
+3 | for = { b = { blocks = "no.h5:/t", size = [365] } }
+  |                        ^^^^^^^^^^ cannot be read
+
+error[E38]: `no.h5` names no dataset
+ --> flow.toml:7:24
+  |
+7 | for = { b = { blocks = "no.h5", size = [365] } }
+  |                        ^^^^^^^ expected a file and a dataset
+  = help: write `"in.h5:/dataset"`
+
+error[E38]: an HDF5 file holds datasets, and this does not say which
+ --> flow.toml:9:8
+  |
+9 | save = "x.h5"
+  |        ^^^^^^ cannot be saved so
+  = help: write `x.h5:/name`
+
+error[E38]: blocks of which size?
+  --> flow.toml:11:13
+   |
+11 | for = { b = { blocks = "no.h5:/t" } }
+   |             ^^^^^^^^^^^^^^^^^^^^^^^ `size` is missing
+   = help: write `size = [365]`: the length along each axis; axes left out are not cut
+
+error[E38]: a command's file cannot become a dataset
+  --> flow.toml:13:8
+   |
+13 | save = "c.h5:/c"
+   |        ^^^^^^^^^ cannot be saved so
+   = help: read it with an `array` task, `load(x, "/name")` or `from_csv(x)`, and save that"#;
+    let found = told(script).replace(&folder().display().to_string(), "DIR");
+    assert_eq!(found, expected, "{found}");
+}

@@ -128,6 +128,7 @@ fn every_code_has_a_golden() {
         include_str!("golden_sweeps.rs"),
         include_str!("golden_values.rs"),
         include_str!("golden_arrays.rs"),
+        include_str!("golden_shapes.rs"),
         include_str!("mod.rs"),
     );
     let without: Vec<&str> =
