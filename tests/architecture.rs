@@ -78,7 +78,9 @@ fn arrows_between_modules_point_down_only() {
         for used in code(&text).split("crate::").skip(1) {
             let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             let is_module = LAYERS.iter().any(|layer| layer.0 == used);
-            if is_module && used != own && !allowed.contains(&used.as_str()) {
+            // a `dtask` of one's own is made by `script::main`, which is the command with a registry of functions
+            let is_entry = name == "script/main.rs" && used == "cli";
+            if is_module && used != own && !allowed.contains(&used.as_str()) && !is_entry {
                 wrong.push(format!("{name} uses crate::{used}"));
             }
         }

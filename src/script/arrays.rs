@@ -51,7 +51,7 @@ impl Compiler<'_> {
     }
 }
 
-fn binding(meaning: Meaning, reference: &Written<'_>) -> Result<Binding, Box<Diagnostic>> {
+pub(super) fn binding(meaning: Meaning, reference: &Written<'_>) -> Result<Binding, Box<Diagnostic>> {
     match meaning {
         Meaning::Param(at, None) => Ok(Binding::Param(at)),
         Meaning::Var(value) => Ok(Binding::Var(value)),

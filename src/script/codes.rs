@@ -126,6 +126,8 @@ codes! {
     UnknownFailure = "E47",
     /// An HDF5 file, or a dataset in it, that is needed before the run and is not there.
     NoDataset = "E48",
+    /// `call` names a function that the program has not registered.
+    UnknownFunction = "E49",
     /// A result is made, and then neither used by another task nor saved.
     UnusedResult = "W01",
     /// A file for each of very many instances strains a shared file system.

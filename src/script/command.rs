@@ -57,6 +57,7 @@ impl Compiler<'_> {
                 Some(Action::Shell { interpreter, script: resolver.template(text, Place::Shell, cx) })
             }
             RawAction::Array(text) => self.array(text, resolver, cx),
+            RawAction::Call(function, args) => self.call(function, args, resolver, cx),
             RawAction::Reduce(reduce) => super::reduction::compile(raw, reduce, resolver, cx),
         }
     }

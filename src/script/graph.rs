@@ -14,6 +14,7 @@ fn subtitle(plan: &Plan, at: usize) -> String {
         Action::Shell { .. } => "shell",
         Action::Array { .. } => "array",
         Action::Reduce { .. } => "reduce",
+        Action::Call { .. } => "call",
     };
     match task.family.len() {
         _ if task.family.is_single() => action.to_string(),

@@ -11,6 +11,7 @@ use std::time::UNIX_EPOCH;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
+use super::calls::CallArg;
 use super::facts::Facts;
 use super::plan::Plan;
 use super::task::{Action, Binding, Task};
@@ -123,16 +124,23 @@ impl<'p> Keys<'p> {
                 hash.text(text);
                 for name in names {
                     hash.text(&name.name);
-                    match &name.binding {
-                        Binding::Param(at) => hash.number(*at as u64),
-                        Binding::Var(value) => hash.text(&value.to_string()),
-                        Binding::Input(at) => hash.number(*at as u64),
-                        Binding::Fact(fact) => hash.text(&scope.facts.get(*fact).to_string()),
-                    }
+                    hash.binding(&name.binding, scope);
                 }
                 // Random numbers are keyed by task and index.
                 hash.text(&task.name);
                 hash.number(scope.facts.index);
+            }
+            Action::Call { function, args } => {
+                hash.text("call");
+                hash.text(function);
+                for (name, arg) in args {
+                    hash.text(name);
+                    match arg {
+                        CallArg::Value(value) => hash.text(&value.to_string()),
+                        CallArg::Text(text) => hash.template(text, scope),
+                        CallArg::Binding(binding) => hash.binding(binding, scope),
+                    }
+                }
             }
             other => hash.text(&format!("{other:?}")),
         }
@@ -161,6 +169,15 @@ impl Hash {
 
     fn number(&mut self, number: u64) {
         self.0.update(&number.to_le_bytes());
+    }
+
+    fn binding(&mut self, binding: &Binding, scope: &Scope<'_>) {
+        match binding {
+            Binding::Param(at) => self.text(&scope.values.get(*at).map(Value::to_string).unwrap_or_default()),
+            Binding::Var(value) => self.text(&value.to_string()),
+            Binding::Input(at) => self.number(*at as u64),
+            Binding::Fact(fact) => self.text(&scope.facts.get(*fact).to_string()),
+        }
     }
 
     fn template(&mut self, template: &Template, scope: &Scope<'_>) {

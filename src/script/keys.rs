@@ -33,6 +33,8 @@ pub(super) const TASK: Keys = Keys {
         "interpreter",
         "array",
         "reduce",
+        "call",
+        "args",
         "for",
         "zip",
         "each",
@@ -61,7 +63,7 @@ pub(super) const TASK: Keys = Keys {
         "retry-on",
         "backoff",
     ],
-    later: &["mapreduce", "call", "args", "threads", "gpus", "needs", "time", "keep", "on"],
+    later: &["mapreduce", "threads", "gpus", "needs", "time", "keep", "on"],
 };
 
 pub(super) const POLICY: Keys =

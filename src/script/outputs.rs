@@ -18,7 +18,7 @@ pub(super) fn select(
     reference: &Written<'_>,
     place: Place,
 ) -> Result<Select, Box<Diagnostic>> {
-    let makes_array = matches!(task.action, Some(RawAction::Array(_) | RawAction::Reduce(_)));
+    let makes_array = task.action.as_ref().is_some_and(|action| !action.is_command());
     let rest = &reference.raw.path[1..];
     let part = match is_list(reference).then(|| rest.split_last()).flatten().map_or(rest, |(_, rest)| rest) {
         [] => None,

@@ -57,6 +57,8 @@ pub(super) enum RawAction {
     Shell(Text, Option<At<Vec<Text>>>),
     Array(Text),
     Reduce(RawReduce),
+    /// A function of the program, and its arguments.
+    Call(Text, Vec<(Text, At<Value>)>),
 }
 
 impl RawAction {

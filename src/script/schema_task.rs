@@ -7,6 +7,7 @@ use super::schema::{RawAction, RawOut, RawReduce, RawSave, RawTask, check_action
 use super::schema_execution::{self, RawExecution};
 use super::source::{At, Text};
 use super::tree::{Entry, Kind, Node, check_name, wrong_type};
+use super::value::Value;
 
 /// Output names that mean something else in a reference.
 const TAKEN_OUTPUTS: [&str; 4] = ["stdout", "stderr", "list", "out"];
@@ -102,7 +103,26 @@ fn action<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut Collector) -> Op
     if let Some(node) = get("array") {
         return node.text("`array`", cx).map(RawAction::Array);
     }
+    if let Some(node) = get("call") {
+        let function = node.text("`call`", cx)?;
+        let args = get("args").map(|node| args(node, cx)).unwrap_or_default();
+        return Some(RawAction::Call(function, args));
+    }
     get("reduce").and_then(|node| reduce(node, cx)).map(RawAction::Reduce)
+}
+
+fn args(node: &Node, cx: &mut Collector) -> Vec<(Text, At<Value>)> {
+    let mut found = Vec::new();
+    for Entry { key, value } in node.table("`args`", cx).unwrap_or_default() {
+        match value.scalar() {
+            Some(scalar) => found.push((key.clone(), At { value: scalar, span: value.span.clone() })),
+            None => {
+                let what = format!("the argument `{}`", key.value);
+                cx.push(wrong_type(&what, "a string, number or boolean", value));
+            }
+        }
+    }
+    found
 }
 
 fn reduce(node: &Node, cx: &mut Collector) -> Option<RawReduce> {
@@ -259,8 +279,10 @@ fn ok_exit(node: &Node, cx: &mut Collector) -> Vec<i32> {
 /// Whether a key means nothing beside that action.
 fn is_misplaced(action: &str, key: &str) -> bool {
     match action {
-        "shell" | "" => false,
+        "" => false,
+        "shell" => key == "args",
         _ if key == "interpreter" => true,
+        _ if key == "args" => action != "call",
         "run" => false,
         _ => {
             ["stdin", "out", "stderr", "env", "ok-exit", "target"].contains(&key)
@@ -277,6 +299,7 @@ fn check_places(task: &RawTask, known: &[&Entry], cx: &mut Collector) {
         let kind = match action {
             RawAction::Array(_) => "array",
             RawAction::Reduce(_) => "reduce",
+            RawAction::Call(..) => "call",
             RawAction::Shell(..) => "shell",
             _ => "run",
         };
@@ -289,6 +312,8 @@ fn check_places(task: &RawTask, known: &[&Entry], cx: &mut Collector) {
             );
             let help = if key == "interpreter" {
                 "it belongs to `shell`"
+            } else if key == "args" {
+                "it belongs to `call`"
             } else {
                 "it belongs to `run` and `shell`"
             };

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::calls::CallArg;
 use super::execution::Execution;
 use super::facts::RuntimeFact;
 use super::family::Family;
@@ -97,6 +98,13 @@ pub enum Action {
         /// What the shape of the tree depends on.
         order: Order,
     },
+    /// Calls a function of the program, which makes an array.
+    Call {
+        /// Its name in the registry.
+        function: String,
+        /// The arguments, by their names.
+        args: Vec<(String, CallArg)>,
+    },
 }
 
 impl Action {
@@ -112,7 +120,7 @@ impl Action {
                 words.push(script.render(scope)?);
                 Ok(Some(words))
             }
-            Action::Array { .. } | Action::Reduce { .. } => Ok(None),
+            Action::Array { .. } | Action::Reduce { .. } | Action::Call { .. } => Ok(None),
         }
     }
 

@@ -127,7 +127,7 @@ fn what_is_missing_is_told_before_the_run() {
     let outcome = folder.run(0, &["check", "s.toml"]);
     assert_eq!(outcome.code(), 2);
     for told in [
-        "error[E40]: there is no file `",
+        "error[E48]: there is no file `",
         "has no dataset `/temp`; there are: /temperature",
         "has 3 axes, and `size` cuts 4",
         "both save to `d.h5:/d`",

@@ -4,6 +4,7 @@
 mod common;
 
 mod bad;
+mod campaign;
 mod commands;
 mod data;
 mod examples;

@@ -65,6 +65,14 @@ use error::At;
 use eval::Evaluator;
 use std::borrow::Cow;
 
+/// A table of comma-separated numbers, with or without a header, or the printed form of an array.
+///
+/// # Errors
+/// When it is neither, in words.
+pub fn read_table(bytes: &[u8]) -> Result<ndarray::ArrayD<f64>, String> {
+    csv::numbers(bytes).or_else(|_| csv::table(bytes, None))
+}
+
 /// A parsed expression.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expr {

@@ -3,7 +3,7 @@
 use super::error::Fault;
 use super::item::{Item, Numeric};
 use super::types::{ElementType, Type, Typed};
-use ndarray::{ArrayD, ArrayViewD, CowArray, IxDyn};
+use ndarray::{Array1, Array2, Array3, ArrayD, ArrayViewD, CowArray, IxDyn};
 use serde::{Deserialize, Serialize};
 
 /// The value of an expression: an array in C order, without axes if it is one number.
@@ -152,3 +152,24 @@ macro_rules! from_arrays {
 }
 
 from_arrays!(F64: f64, F32: f32, I64: i64, I32: i32, U8: u8);
+
+/// Arrays of one to three axes, vectors and single numbers, as functions of programs return them.
+macro_rules! from_others {
+    ($($other:ty => $array:ident: $dynamic:expr),* $(,)?) => {
+        $(impl From<$other> for Value {
+            fn from($array: $other) -> Self {
+                $dynamic.into()
+            }
+        })*
+    };
+}
+
+from_others!(
+    f64 => number: ndarray::arr0(number).into_dyn(),
+    Vec<f64> => numbers: Array1::from_vec(numbers).into_dyn(),
+    Array1<f64> => array: array.into_dyn(),
+    Array2<f64> => array: array.into_dyn(),
+    Array3<f64> => array: array.into_dyn(),
+    Array1<f32> => array: array.into_dyn(),
+    Array2<f32> => array: array.into_dyn(),
+);

@@ -1,4 +1,4 @@
-//! Evaluating one instance of an `array` task, and the steps of a `reduce`.
+//! Evaluating one instance of an `array` or `call` task, and the steps of a `reduce`.
 
 use super::def::Def;
 use super::failure::{located, located_at};
@@ -11,12 +11,12 @@ use crate::call::array::slab::Slab;
 use crate::call::array::{self, Expr, ExprError, RandomContext, text};
 use crate::call::dataset;
 use crate::error::Failure;
-use crate::script::{Action, Binding, Facts, Value};
+use crate::script::registry::{self, Argument, CallArgs};
+use crate::script::{Action, Binding, CallArg, Facts, Scope, Value};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::Path;
 use std::rc::Rc;
 use xxhash_rust::xxh3::xxh3_64;
@@ -54,9 +54,6 @@ fn parsed(text: &str) -> Result<Rc<Expr>, ExprError> {
 }
 
 fn evaluate(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<Array, Failure> {
-    let Action::Array { text, names } = &def.task.action else {
-        return Err(Failure::new("internal error: no expression"));
-    };
     let inputs = Inputs::new(def, index, packs, arrays)?;
     let (rank, attempt) = rank::here();
     let facts = Facts {
@@ -67,27 +64,53 @@ fn evaluate(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<A
         ..def.facts(index)
     };
     let values = def.task.family.bindings(index);
-    let mut bound = HashMap::with_capacity(names.len());
-    for name in names {
-        let value = match &name.binding {
-            Binding::Param(at) => Bound::Value(
-                values.get(*at).cloned().ok_or_else(|| Failure::new("internal error: no such parameter"))?,
-            ),
-            Binding::Var(value) => Bound::Value(value.clone()),
-            Binding::Fact(fact) => Bound::Value(facts.get(*fact)),
-            Binding::Input(reference) => {
-                let group = def.sources.get(*reference).copied().flatten();
-                let one = group.and_then(|at| def.groups.get(at)).is_some_and(|group| group.one);
-                gathered(&inputs, *reference, one)?
+    let bound = |binding: &Binding| bound(def, binding, &values, &inputs, &facts);
+    match &def.task.action {
+        Action::Array { text, names } => {
+            let names = names.iter().map(|name| Ok((name.name.as_str(), bound(&name.binding)?)));
+            let context = RandomContext { task: xxh3_64(def.task.name.as_bytes()), index };
+            let names = Names { bound: names.collect::<Result<_, Failure>>()?, context, here: &def.here };
+            let expr = parsed(text).map_err(|error| told(text, &error))?;
+            Ok(Shared::new(expr.eval(&names).map_err(|error| told(text, &error))?))
+        }
+        Action::Call { function, args } => {
+            let env = |name: &str| std::env::var(name).ok();
+            let scope = Scope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
+            let mut all = Vec::with_capacity(args.len());
+            for (name, arg) in args {
+                let argument = match arg {
+                    CallArg::Value(value) => Argument::Value(value.clone()),
+                    CallArg::Text(text) => Argument::Value(Value::Text(text.render(&scope)?)),
+                    CallArg::Binding(binding) => bound(binding)?.argument(),
+                };
+                all.push((name.as_str(), argument));
             }
-        };
-        bound.insert(name.name.as_str(), value);
+            registry::call(function, &CallArgs { all }).map(Shared::new)
+        }
+        _ => Err(Failure::new("internal error: no expression")),
     }
-    let context = RandomContext { task: xxh3_64(def.task.name.as_bytes()), index };
-    let expr = parsed(text).map_err(|error| told(text, &error))?;
-    let names = Names { bound, context, here: &def.here };
-    let value = expr.eval(&names).map_err(|error| told(text, &error))?;
-    Ok(Shared::new(value))
+}
+
+/// What a name stands for in an instance.
+fn bound<'a>(
+    def: &Def,
+    binding: &Binding,
+    values: &[Value],
+    inputs: &Inputs<'a>,
+    facts: &Facts,
+) -> Result<Bound<'a>, Failure> {
+    Ok(match binding {
+        Binding::Param(at) => Bound::Value(
+            values.get(*at).cloned().ok_or_else(|| Failure::new("internal error: no such parameter"))?,
+        ),
+        Binding::Var(value) => Bound::Value(value.clone()),
+        Binding::Fact(fact) => Bound::Value(facts.get(*fact)),
+        Binding::Input(reference) => {
+            let group = def.sources.get(*reference).copied().flatten();
+            let one = group.and_then(|at| def.groups.get(at)).is_some_and(|group| group.one);
+            gathered(inputs, *reference, one)?
+        }
+    })
 }
 
 /// What is behind a reference: arrays, or what commands have written.
@@ -111,6 +134,18 @@ enum Bound<'a> {
     Value(Value),
     Arrays(Vec<Array>, bool),
     Files(Vec<Cow<'a, [u8]>>, bool),
+}
+
+impl<'a> Bound<'a> {
+    fn argument(self) -> Argument<'a> {
+        match self {
+            Bound::Value(value) => Argument::Value(value),
+            Bound::Arrays(mut arrays, true) if arrays.len() == 1 => Argument::Array(arrays.remove(0)),
+            Bound::Arrays(arrays, _) => Argument::Arrays(arrays),
+            Bound::Files(mut files, true) if files.len() == 1 => Argument::Bytes(files.remove(0)),
+            Bound::Files(files, _) => Argument::Files(files),
+        }
+    }
 }
 
 struct Names<'a> {
@@ -157,15 +192,11 @@ impl array::Scope for Names<'_> {
             (array::File::Bytes(_), None) => Err("which dataset? write `load(x, \"/dataset\")`".to_owned()),
             (array::File::Bytes(bytes), Some(name)) => {
                 // the library reads files only
-                let written = || -> std::io::Result<tempfile::NamedTempFile> {
-                    let scratch = rank::scratch().map_err(|error| std::io::Error::other(error.0))?;
-                    let mut file = tempfile::NamedTempFile::new_in(scratch.path())?;
-                    file.write_all(bytes)?;
-                    Ok(file)
-                };
-                let file =
-                    written().map_err(|error| format!("the file cannot be written to scratch: {error}"))?;
-                dataset::read(file.path(), name, &[])
+                let scratch = rank::scratch().map_err(|error| error.0)?;
+                let file = scratch.path().join("dataset.h5");
+                std::fs::write(&file, bytes)
+                    .map_err(|error| format!("the file cannot be written to scratch: {error}"))?;
+                dataset::read(&file, name, &[])
             }
         }
     }

@@ -186,7 +186,7 @@ impl<'a> Submitter<'a> {
         let saving = (!def.task.action.is_command() && !def.task.saves.is_empty()).then(|| def.clone());
         let instances = match def.task.action {
             Action::Run { .. } | Action::Shell { .. } => self.commands(def, is_read)?,
-            Action::Array { .. } => Collected::Arrays(self.arrays(def)?),
+            Action::Array { .. } | Action::Call { .. } => Collected::Arrays(self.arrays(def)?),
             Action::Reduce { of, with, arity, .. } => Collected::Arrays(self.reduce(&def, of, with, arity)?),
         };
         let saves = match (saving, &instances) {

@@ -2,6 +2,7 @@
 
 mod golden;
 mod golden_arrays;
+mod golden_calls;
 mod golden_choices;
 mod golden_commands;
 mod golden_execution;
@@ -128,6 +129,7 @@ fn every_code_has_a_golden() {
         include_str!("golden_sweeps.rs"),
         include_str!("golden_values.rs"),
         include_str!("golden_arrays.rs"),
+        include_str!("golden_calls.rs"),
         include_str!("golden_shapes.rs"),
         include_str!("mod.rs"),
     );

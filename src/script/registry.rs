@@ -1,0 +1,198 @@
+//! Functions of the embedding program that scripts call by name: `call = "power_spectrum"`.
+
+use super::value::Value;
+use crate::call::Shared;
+use crate::call::array;
+use crate::error::Failure;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+/// A function behind its name.
+type Function = Box<dyn Fn(&CallArgs<'_>) -> Result<array::Value, Failure> + Send + Sync>;
+
+/// The functions that a program offers to scripts. Every rank makes the same.
+///
+/// ```no_run
+/// use dtask::Failure;
+/// use dtask::script::{CallArgs, Registry};
+///
+/// fn energy(args: &CallArgs<'_>) -> Result<f64, Failure> {
+///     let field = args.numbers("field")?;
+///     Ok(field.iter().map(|x| x * x).sum())
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     dtask::script::main(Registry::new().task("energy", energy))
+/// }
+/// ```
+#[derive(Default)]
+pub struct Registry {
+    functions: BTreeMap<String, Function>,
+}
+
+static REGISTRY: OnceLock<Registry> = OnceLock::new();
+
+impl Registry {
+    /// A registry without functions.
+    pub fn new() -> Registry {
+        Registry::default()
+    }
+
+    /// Offers a function under a name; a second one of that name takes the first one's place.
+    pub fn task<O, F>(mut self, name: &str, function: F) -> Registry
+    where
+        O: Into<array::Value>,
+        F: Fn(&CallArgs<'_>) -> Result<O, Failure> + Send + Sync + 'static,
+    {
+        let function: Function = Box::new(move |args| function(args).map(Into::into));
+        self.functions.insert(name.to_owned(), function);
+        self
+    }
+
+    /// Makes this the registry of the process; the first one stays.
+    pub(crate) fn install(self) {
+        let _ = REGISTRY.set(self);
+    }
+}
+
+/// The names that are registered, sorted.
+pub fn names() -> Vec<&'static str> {
+    REGISTRY.get().map(|registry| registry.functions.keys().map(String::as_str).collect()).unwrap_or_default()
+}
+
+/// Calls a function.
+///
+/// # Errors
+/// The function's, or that there is none of that name.
+pub(crate) fn call(name: &str, args: &CallArgs<'_>) -> Result<array::Value, Failure> {
+    match REGISTRY.get().and_then(|registry| registry.functions.get(name)) {
+        Some(function) => function(args),
+        None => Err(Failure::new(format!("the function `{name}` is not registered on this rank"))),
+    }
+}
+
+/// An argument of a call.
+#[derive(Debug, Clone)]
+pub enum Argument<'a> {
+    /// A parameter, a variable, or what stands in the script.
+    Value(Value),
+    /// The result of a task that makes an array.
+    Array(Shared<array::Value>),
+    /// The results of several instances, in the order of their indices.
+    Arrays(Vec<Shared<array::Value>>),
+    /// What a command has written.
+    Bytes(Cow<'a, [u8]>),
+    /// What several instances of a command have written.
+    Files(Vec<Cow<'a, [u8]>>),
+}
+
+/// The arguments of a call, by their names in `args`.
+#[derive(Debug, Default)]
+pub struct CallArgs<'a> {
+    pub(crate) all: Vec<(&'a str, Argument<'a>)>,
+}
+
+impl CallArgs<'_> {
+    /// The argument of that name.
+    ///
+    /// # Errors
+    /// When the script does not give it.
+    pub fn get(&self, name: &str) -> Result<&Argument<'_>, Failure> {
+        let found = self.all.iter().find(|(known, _)| *known == name);
+        found.map(|(_, argument)| argument).ok_or_else(|| {
+            let names: Vec<&str> = self.all.iter().map(|(known, _)| *known).collect();
+            Failure::new(format!("`args` has no `{name}`; there are: {}", names.join(", ")))
+        })
+    }
+
+    /// An array; what a command has written is read as a table of numbers.
+    ///
+    /// # Errors
+    /// When it is missing, or no array.
+    pub fn array(&self, name: &str) -> Result<Cow<'_, array::Value>, Failure> {
+        match self.get(name)? {
+            Argument::Array(array) => Ok(Cow::Borrowed(array)),
+            Argument::Arrays(all) if all.len() == 1 => Ok(Cow::Borrowed(&all[0])),
+            Argument::Bytes(bytes) => match array::read_table(bytes) {
+                Ok(table) => Ok(Cow::Owned(table.into())),
+                Err(error) => Err(Failure(format!("the argument `{name}`: {error}"))),
+            },
+            Argument::Value(_) => {
+                let number = ndarray::arr0(self.number(name)?).into_dyn();
+                Ok(Cow::Owned(number.into()))
+            }
+            Argument::Arrays(_) | Argument::Files(_) => Err(wrong(name, "one array")),
+        }
+    }
+
+    /// An array's numbers, whatever their type.
+    ///
+    /// # Errors
+    /// As [`CallArgs::array`].
+    pub fn numbers(&self, name: &str) -> Result<ndarray::ArrayD<f64>, Failure> {
+        Ok(self.array(name)?.to_f64().into_owned())
+    }
+
+    /// The arrays of a gather, or the one array.
+    ///
+    /// # Errors
+    /// When it is missing, or no array.
+    pub fn arrays(&self, name: &str) -> Result<Vec<&array::Value>, Failure> {
+        match self.get(name)? {
+            Argument::Array(array) => Ok(vec![array]),
+            Argument::Arrays(all) => Ok(all.iter().map(|array| &**array).collect()),
+            _ => Err(wrong(name, "an array or several")),
+        }
+    }
+
+    /// What a command has written.
+    ///
+    /// # Errors
+    /// When it is missing, or something else.
+    pub fn bytes(&self, name: &str) -> Result<&[u8], Failure> {
+        match self.get(name)? {
+            Argument::Bytes(bytes) => Ok(bytes),
+            _ => Err(wrong(name, "what one command has written")),
+        }
+    }
+
+    /// A number.
+    ///
+    /// # Errors
+    /// When it is missing, or something else.
+    pub fn number(&self, name: &str) -> Result<f64, Failure> {
+        match self.get(name)? {
+            Argument::Value(Value::Int(number)) => Ok(*number as f64),
+            Argument::Value(Value::Float(number)) => Ok(*number),
+            Argument::Array(array) if array.shape().is_empty() => Ok(array.to_f64().sum()),
+            _ => Err(wrong(name, "a number")),
+        }
+    }
+
+    /// An integer.
+    ///
+    /// # Errors
+    /// When it is missing, or something else.
+    pub fn integer(&self, name: &str) -> Result<i64, Failure> {
+        match self.get(name)? {
+            Argument::Value(Value::Int(number)) => Ok(*number),
+            _ => Err(wrong(name, "an integer")),
+        }
+    }
+
+    /// A text.
+    ///
+    /// # Errors
+    /// When it is missing, or something else.
+    pub fn text(&self, name: &str) -> Result<&str, Failure> {
+        match self.get(name)? {
+            Argument::Value(Value::Text(text) | Value::Path(text)) => Ok(text),
+            _ => Err(wrong(name, "a text")),
+        }
+    }
+}
+
+fn wrong(name: &str, wanted: &str) -> Failure {
+    Failure::new(format!("the argument `{name}` is not {wanted}"))
+}
