@@ -9,6 +9,7 @@
 
 #![allow(unsafe_code)] // a global allocator that counts cannot be had without
 
+use dtask::compact::Ranges;
 use dtask::ids::{Attempt, DefId, Rank, TaskId};
 use dtask::protocol::{Blob, Definition, Layout, Order, Output, Report, RunTask, Source};
 use dtask::scheduler::{Action, DefOptions, Event, NewTask, RankInfo, Scheduler};
@@ -305,7 +306,7 @@ fn life(shape: Shape, n: u64, ranks: usize) -> Cost {
 
     let begin = used();
     if shape == Family {
-        run.tell(Event::ReleaseFamily { first: TaskId(0), count: n, except: Vec::new() });
+        run.tell(Event::ReleaseFamily { first: TaskId(0), count: n, except: Ranges::default() });
     } else {
         for k in 0..n {
             run.tell(Event::Release(TaskId(k)));

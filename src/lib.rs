@@ -63,6 +63,7 @@ pub mod call;
 pub mod cli;
 pub mod client;
 pub mod codec;
+pub mod compact;
 pub mod config;
 pub mod error;
 pub mod ids;

@@ -4,12 +4,12 @@ use super::future::{Future, Handle};
 use super::{Client, Shared};
 use crate::call::{Data, TaskFn, code};
 use crate::codec;
+use crate::compact::Ranges;
 use crate::error::Result;
 use crate::ids::{DefId, TaskId};
 use crate::protocol::Blob;
 use crate::runtime::head::Request;
 use crate::scheduler::{DefOptions, Event};
-use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +24,8 @@ pub struct Family<T> {
     first: TaskId,
     count: u64,
     def: DefId,
-    taken: Mutex<BTreeSet<TaskId>>,
+    /// Indexes of which there is, or was, a future.
+    taken: Mutex<Ranges>,
     shared: Arc<Shared>,
     kind: PhantomData<fn() -> T>,
 }
@@ -46,12 +47,11 @@ impl<T> Family<T> {
             return None;
         }
         let task = TaskId(self.first.0 + index);
-        let new =
-            index < self.count && self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(task);
+        let new = self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(index);
         new.then(|| {
             let key = u128::from(index) << 64 | u128::from(self.first.0);
             let (def, shared) = (self.def, self.shared.clone());
-            Future::new(Arc::new(Handle { task, key, def, pure: false, shared }))
+            Future::new(Handle::new(task, key, def, false, shared))
         })
     }
 
@@ -63,8 +63,7 @@ impl<T> Family<T> {
 
 impl<T> Drop for Family<T> {
     fn drop(&mut self) {
-        let taken = std::mem::take(self.taken.get_mut().unwrap_or_else(PoisonError::into_inner));
-        let except = taken.into_iter().collect();
+        let except = std::mem::take(self.taken.get_mut().unwrap_or_else(PoisonError::into_inner));
         self.shared.mailbox.push(Request::Fact(Event::ReleaseFamily {
             first: self.first,
             count: self.count,

@@ -2,32 +2,48 @@
 
 use super::{Client, Shared};
 use crate::call::value::{Data, decode};
+use crate::compact::Runs;
 use crate::error::{Error, Result, TaskError};
 use crate::ids::{DefId, TaskId};
 use crate::runtime::head::Request;
-use crate::runtime::wait::{Answer, Wait};
+use crate::runtime::wait::{Answer, Answers, Wait};
 use crate::scheduler::{Event, Status};
 use std::any::type_name;
 use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::needs_drop;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// What all copies of a future share; the result is released when the last one goes.
 pub struct Handle {
     pub(super) task: TaskId,
-    pub(super) key: u128,
+    /// In two halves: a number of sixteen bytes would make it longer.
+    key: [u64; 2],
     pub(super) def: DefId,
     /// Found again by its key when the same call is submitted again.
     pub(super) pure: bool,
     pub(super) shared: Arc<Shared>,
 }
 
+/// Together with its counts it takes one block of 64 bytes.
+const _: () = assert!(size_of::<Handle>() + 2 * size_of::<usize>() <= 56);
+
+impl Handle {
+    pub(super) fn new(task: TaskId, key: u128, def: DefId, pure: bool, shared: Arc<Shared>) -> Arc<Self> {
+        Arc::new(Handle { task, key: [key as u64, (key >> 64) as u64], def, pure, shared })
+    }
+
+    pub(super) fn key(&self) -> u128 {
+        u128::from(self.key[1]) << 64 | u128::from(self.key[0])
+    }
+}
+
 impl Drop for Handle {
     fn drop(&mut self) {
         if self.pure {
-            self.shared.forget_key(self.key, std::ptr::from_ref(self));
+            self.shared.forget_key(self.key(), std::ptr::from_ref(self));
         }
         self.shared.mailbox.push(Request::Fact(Event::Release(self.task)));
     }
@@ -63,7 +79,7 @@ impl<T> Future<T> {
     /// The key: the function's name and a hash of its identity and of its arguments.
     pub fn key(&self) -> String {
         let name = self.handle.shared.name(self.handle.def);
-        format!("{name}-{:016x}", (self.handle.key >> 64) as u64)
+        format!("{name}-{:016x}", (self.handle.key() >> 64) as u64)
     }
 
     /// What the task is doing now.
@@ -83,7 +99,7 @@ impl<T: Data> Future<T> {
     /// # Errors
     /// When the task, or one that it depends on, has failed; or the run has ended.
     pub fn result(&self) -> Result<T> {
-        one(self.ask(None)?)
+        self.ask(None)
     }
 
     /// Like [`Future::result`], but waits at most `limit`.
@@ -91,12 +107,13 @@ impl<T: Data> Future<T> {
     /// # Errors
     /// As `result`; and [`Error::Timeout`], upon which the task goes on.
     pub fn result_timeout(&self, limit: Duration) -> Result<T> {
-        one(self.ask(Some(limit))?)
+        self.ask(Some(limit))
     }
 
-    fn ask(&self, limit: Option<Duration>) -> Result<Vec<Answer>> {
-        let wait = want(&self.handle.shared, [self], true);
-        wait.all(limit).ok_or_else(|| Error::Timeout(limit.unwrap_or_default()))
+    fn ask(&self, limit: Option<Duration>) -> Result<T> {
+        let (wait, _) = want(&self.handle.shared, [self], Wait::for_values);
+        let answers = wait.all(limit).ok_or_else(|| Error::Timeout(limit.unwrap_or_default()))?;
+        values(answers).next().unwrap_or_else(|| Err(Error::Closed("no answer came".into())))
     }
 }
 
@@ -107,37 +124,35 @@ fn short_type(full: &str) -> String {
     words.collect()
 }
 
-fn one<T: Data>(answers: Vec<Answer>) -> Result<T> {
-    let answer = answers.into_iter().next();
-    value(answer.ok_or_else(|| Error::Closed("no answer came".into()))?)
+fn values<T: Data>(answers: Answers) -> impl Iterator<Item = Result<T>> {
+    let Answers { values, closed, .. } = answers;
+    values.into_iter().map(move |answer| match answer {
+        Some(Answer::Inline(bytes)) => Ok(decode(&bytes)?),
+        Some(Answer::Value(value)) => Ok(value.get::<T>()?.clone()),
+        Some(Answer::Failed(cause)) => Err(Error::Task(cause)),
+        Some(Answer::Done) | None => {
+            Err(Error::Closed(closed.as_deref().unwrap_or("the value did not come").into()))
+        }
+    })
 }
 
-fn value<T: Data>(answer: Answer) -> Result<T> {
-    match answer {
-        Answer::Inline(bytes) => Ok(decode(&bytes)?),
-        Answer::Value(value) => Ok(value.get::<T>()?.clone()),
-        Answer::Failed(cause) => Err(Error::Task(cause)),
-        Answer::Closed(why) => Err(Error::Closed(why)),
-        Answer::Done => Err(Error::Closed("the value did not come".into())),
-    }
-}
-
-/// Asks for tasks to be waited for; with `values` also for their results.
+/// Asks for tasks to be waited for by the wait that `new` makes for their number. Futures that were given by value are
+/// given back, to be held until the answers are there.
 pub(super) fn want<T, F: Borrow<Future<T>>>(
     shared: &Arc<Shared>,
-    futures: impl IntoIterator<Item = F, IntoIter: ExactSizeIterator>,
-    values: bool,
-) -> Arc<Wait> {
-    let futures = futures.into_iter();
-    let wait = Wait::new(futures.len());
-    shared.mailbox.extend(futures.enumerate().map(|(index, future)| Request::Want {
-        task: future.borrow().handle.task,
-        value: values,
-        wait: wait.clone(),
-        index: index as u32,
-    }));
+    futures: impl IntoIterator<Item = F>,
+    new: impl FnOnce(usize) -> Arc<Wait>,
+) -> (Arc<Wait>, Vec<F>) {
+    let mut tasks = Runs::default();
+    let given = |future: F| {
+        tasks.push(future.borrow().handle.task.0);
+        needs_drop::<F>().then_some(future)
+    };
+    let futures: Vec<F> = futures.into_iter().filter_map(given).collect();
+    let wait = new(tasks.len());
+    shared.mailbox.push(Request::Want { tasks, wait: wait.clone() });
     shared.answer_if_closed(&wait);
-    wait
+    (wait, futures)
 }
 
 /// Results that are being waited for without blocking.
@@ -149,8 +164,7 @@ pub struct Pending<T> {
 impl<T: Data> Pending<T> {
     /// Each task's result or error, in order, once all are there; `None` before, and when they were taken already.
     pub fn take(&self) -> Option<Vec<Result<T>>> {
-        let answers = self.wait.take()?;
-        Some(answers.into_iter().map(value).collect())
+        Some(values(self.wait.take()?).collect())
     }
 
     /// The failures so far, each with the number of its future; empty after [`Pending::take`] gave something.
@@ -160,7 +174,7 @@ impl<T: Data> Pending<T> {
 
     /// Whether all are there.
     pub fn is_ready(&self) -> bool {
-        self.wait.answered().iter().all(|there| *there)
+        self.wait.is_complete()
     }
 }
 
@@ -173,16 +187,13 @@ impl Client {
         &self,
         futures: impl IntoIterator<Item = F>,
     ) -> Result<Vec<T>> {
-        let futures: Vec<F> = futures.into_iter().collect();
-        let wait = want(&self.shared, futures.iter().map(Borrow::borrow), true);
-        let answers = wait.all(None).unwrap_or_default();
-        answers.into_iter().map(value).collect()
+        let (wait, _held) = want(&self.shared, futures, Wait::for_values);
+        values(wait.all(None).unwrap_or_default()).collect()
     }
 
     /// Asks for all results without waiting.
     pub fn pending<T: Data, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) -> Pending<T> {
-        let futures: Vec<F> = futures.into_iter().collect();
-        Pending { wait: want(&self.shared, futures.iter().map(Borrow::borrow), true), kind: PhantomData }
+        Pending { wait: want(&self.shared, futures, Wait::for_values).0, kind: PhantomData }
     }
 
     /// Waits until all tasks have ended, with a result or an error; nothing is moved.
@@ -210,13 +221,9 @@ impl Client {
         futures: impl IntoIterator<Item = F>,
         limit: Option<Duration>,
     ) -> Result<()> {
-        let futures: Vec<F> = futures.into_iter().collect();
-        let wait = want(&self.shared, futures.iter().map(Borrow::borrow), false);
+        let (wait, _held) = want(&self.shared, futures, Wait::for_ends);
         let answers = wait.all(limit).ok_or_else(|| Error::Timeout(limit.unwrap_or_default()))?;
-        match answers.into_iter().find(|answer| matches!(answer, Answer::Closed(_))) {
-            Some(Answer::Closed(why)) => Err(Error::Closed(why)),
-            _ => Ok(()),
-        }
+        answers.all_ended()
     }
 }
 

@@ -20,14 +20,19 @@ use crate::ids::{DefId, TaskId};
 use crate::protocol::{Blob, Definition, Output};
 use crate::runtime::head::{Request, Totals};
 use crate::runtime::mailbox::Mailbox;
-use crate::runtime::wait::{Answer, Wait};
+use crate::runtime::wait::Wait;
 use crate::scheduler::{DefOptions, Event, NewTask, Status};
+use smallvec::SmallVec;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 
 /// Tasks that `map` hands over at a time.
 const BATCH: usize = 256;
+
+/// Futures that must not be dropped under the lock, which their drop takes.
+type Held = SmallVec<[Arc<Handle>; 1]>;
 
 /// Submits tasks. Copies share everything; they may be used from any thread of rank 0.
 #[derive(Clone)]
@@ -48,7 +53,8 @@ struct State {
     /// The last definition used: most calls in a row are of one function.
     last: Option<((u64, DefOptions), DefId)>,
     names: Vec<Arc<str>>,
-    keys: HashMap<u128, Weak<Handle>, BuildHasherDefault<KeyHasher>>,
+    /// By half of the key; the handle has all of it.
+    keys: HashMap<u64, Weak<Handle>, BuildHasherDefault<KeyHasher>>,
     next_task: u64,
     unique: u64,
     closed: Option<String>,
@@ -67,8 +73,8 @@ impl Hasher for KeyHasher {
             self.0 = self.0.rotate_left(8) ^ u64::from(byte);
         }
     }
-    fn write_u128(&mut self, key: u128) {
-        self.0 = key as u64;
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
     }
 }
 
@@ -91,8 +97,10 @@ impl Shared {
     fn forget_key(&self, key: u128, handle: *const Handle) {
         let mut state = self.state();
         // a new future of the same call may have taken its place
-        if state.keys.get(&key).is_some_and(|weak| std::ptr::eq(weak.as_ptr(), handle)) {
-            state.keys.remove(&key);
+        if let Entry::Occupied(entry) = state.keys.entry(key as u64)
+            && std::ptr::eq(entry.get().as_ptr(), handle)
+        {
+            entry.remove();
         }
     }
 
@@ -107,9 +115,7 @@ impl Shared {
 
     fn answer_if_closed(&self, wait: &Wait) {
         if let Some(why) = &self.state().closed {
-            for index in 0..wait.answered().len() {
-                wait.answer(index as u32, Answer::Closed(why.clone()));
-            }
+            wait.close(why);
         }
     }
 
@@ -119,8 +125,8 @@ impl Shared {
         let mut left = Vec::new();
         self.mailbox.drain(&mut left);
         for request in left {
-            if let Request::Want { wait, index, .. } = request {
-                wait.answer(index, Answer::Closed(why.to_owned()));
+            if let Request::Want { wait, .. } = request {
+                wait.close(why);
             }
         }
     }
@@ -224,8 +230,9 @@ impl Client {
     }
 
     fn scatter_value(&self, scattered: Scattered) -> Arc<Handle> {
+        let mut other = SmallVec::new();
         let mut state = self.shared.state();
-        if let Some(handle) = state.find(scattered.key) {
+        if let Some(handle) = state.find(scattered.key, &mut other) {
             return handle;
         }
         let handle = state.new_handle(&self.shared, scattered.key, DefId(u32::MAX), true);
@@ -245,12 +252,11 @@ impl Client {
         args: P,
     ) -> Future<F::Output> {
         let offset = code::offset_of::<F, M>(&function);
+        // dropped after the lock, which the drop of futures takes, and after the push, which their release must not overtake
         let mut pack = Pack::new(self);
         args.pack(&mut pack);
-        // dropped after the lock, which their drop takes, and after the push, which their release must not overtake
-        let _held = pack.take_held();
         let mut state = self.shared.state();
-        let (handle, request) = state.submit(&self.shared, pure, options, &function, offset, pack);
+        let (handle, request) = state.submit(&self.shared, pure, options, &function, offset, &mut pack);
         // under the lock: a definition must not be overtaken by a task that another thread submits
         if let Some(request) = request {
             self.shared.mailbox.push(request);
@@ -283,31 +289,38 @@ impl Client {
             if packs.is_empty() {
                 return futures;
             }
-            let _held: Vec<_> = packs.iter_mut().map(Pack::take_held).collect();
             let mut state = self.shared.state();
             let mut requests = Vec::with_capacity(packs.len());
-            for pack in packs.drain(..) {
+            for pack in &mut packs {
                 let (handle, request) = state.submit(&self.shared, pure, options, &function, offset, pack);
                 futures.push(Future::new(handle));
                 requests.extend(request);
             }
             self.shared.mailbox.extend(requests);
             drop(state);
+            packs.clear();
         }
     }
 }
 
 impl State {
-    fn find(&self, key: u128) -> Option<Arc<Handle>> {
-        self.keys.get(&key)?.upgrade()
+    /// The future of the call with this key. One that is alike in half of it may be put into `held`, to be dropped after
+    /// the lock.
+    fn find(&self, key: u128, held: &mut Held) -> Option<Arc<Handle>> {
+        let handle = self.keys.get(&(key as u64))?.upgrade()?;
+        if handle.key() == key {
+            return Some(handle);
+        }
+        held.push(handle);
+        None
     }
 
     fn new_handle(&mut self, shared: &Arc<Shared>, key: u128, def: DefId, pure: bool) -> Arc<Handle> {
         let task = TaskId(self.next_task);
         self.next_task += 1;
-        let handle = Arc::new(Handle { task, key, def, pure, shared: shared.clone() });
+        let handle = Handle::new(task, key, def, pure, shared.clone());
         if pure {
-            self.keys.insert(key, Arc::downgrade(&handle));
+            self.keys.insert(key as u64, Arc::downgrade(&handle));
         }
         handle
     }
@@ -320,11 +333,11 @@ impl State {
         options: DefOptions,
         function: &F,
         offset: u64,
-        pack: Pack<'_>,
+        pack: &mut Pack<'_>,
     ) -> (Arc<Handle>, Option<Request>) {
         let mut key = pack.key(offset);
         if pure {
-            if let Some(handle) = self.find(key) {
+            if let Some(handle) = self.find(key, &mut pack.held) {
                 return (handle, None);
             }
         } else {
@@ -333,7 +346,7 @@ impl State {
         }
         let def = self.definition(shared, offset, options, || code::name_of(function), Blob::default());
         let handle = self.new_handle(shared, key, def, pure);
-        let Pack { args, inputs, .. } = pack;
+        let (args, inputs) = (std::mem::take(&mut pack.args), std::mem::take(&mut pack.inputs));
         let new = NewTask { task: handle.task, def, key: (key >> 64) as u64, args: Blob(args), inputs };
         (handle, Some(Request::Fact(Event::Submit(new))))
     }

@@ -1,7 +1,7 @@
 //! Arguments on their way into a submission: values, futures, vectors of futures.
 
 use super::future::{Future, Handle};
-use super::{Client, Scattered};
+use super::{Client, Held, Scattered};
 use crate::call::value::{Data, Value};
 use crate::call::{bulk, code};
 use crate::codec;
@@ -13,7 +13,6 @@ use crate::protocol::{
 use smallvec::SmallVec;
 use std::any::TypeId;
 use std::hash::Hash;
-use std::sync::Arc;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// An argument by value with a longer encoding becomes a result at rank 0 of its own. Eight of them fit in a message.
@@ -25,8 +24,9 @@ pub struct Pack<'c> {
     pub(super) args: SmallVec<[u8; 16]>,
     pub(super) inputs: SmallVec<[TaskId; 2]>,
     keys: SmallVec<[u128; 4]>,
-    /// Futures given by value, and values that have become results: held until the task that takes them is submitted.
-    held: SmallVec<[Arc<Handle>; 1]>,
+    /// Futures given by value, and values that have become results: held until the task that takes them is submitted; and what must
+    /// not be dropped before either.
+    pub(super) held: Held,
 }
 
 impl<'c> Pack<'c> {
@@ -78,7 +78,7 @@ impl<'c> Pack<'c> {
     fn input(&mut self, handle: &Handle) {
         self.args.push(ARGUMENT_INPUT);
         self.inputs.push(handle.task);
-        self.keys.push(handle.key);
+        self.keys.push(handle.key());
     }
 
     fn inputs<'a, T: Data>(&mut self, futures: impl ExactSizeIterator<Item = &'a Future<T>>) {
@@ -87,18 +87,13 @@ impl<'c> Pack<'c> {
         self.args.extend_from_slice(&code::collector_of::<T>().to_le_bytes());
         for future in futures {
             self.inputs.push(future.handle.task);
-            self.keys.push(future.handle.key);
+            self.keys.push(future.handle.key());
         }
     }
 
     fn refuse(&mut self, start: usize, why: &str) {
         self.args.truncate(start);
         push_refusal(&mut self.args, why);
-    }
-
-    /// What has to be kept until the submission is on its way.
-    pub(super) fn take_held(&mut self) -> SmallVec<[Arc<Handle>; 1]> {
-        std::mem::take(&mut self.held)
     }
 
     /// The key of a task of the function at `offset` with these arguments.

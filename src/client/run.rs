@@ -19,6 +19,9 @@ use crate::transport::Transport;
 use crate::transport::mpi::{self, Communicator, MpiTransport, MpiWorld};
 use std::sync::Arc;
 
+/// Requests that may be queued before a client that runs ahead of the reactor waits.
+const REQUESTS_MAX: usize = 4096;
+
 /// Starts MPI, runs `body` on rank 0 with a client for all ranks, and ends MPI.
 ///
 /// Every rank calls it, as its first use of MPI; only at rank 0 the closure runs, in a thread of its own, while the
@@ -153,7 +156,7 @@ fn serve<T: Transport>(
         return (reactor.links.transport, outcome.map(|()| Ok(Ok(()))));
     };
     log_team(&team);
-    let mailbox = Mailbox::new(waker.clone());
+    let mailbox = Mailbox::bounded(waker.clone(), REQUESTS_MAX);
     let client = Client::new(mailbox.clone(), ranks);
     let limits = host::memory_limits(&team.hellos);
     let infos: Vec<RankInfo> = team

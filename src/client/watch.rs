@@ -2,8 +2,8 @@
 
 use super::Client;
 use super::future::{Future, want};
-use crate::error::{Error, Result, TaskError};
-use crate::runtime::wait::{Answer, Wait};
+use crate::error::{Result, TaskError};
+use crate::runtime::wait::Wait;
 use std::borrow::Borrow;
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub struct Watch {
 impl Watch {
     /// Which of the tasks have ended, in the order of the futures; empty after [`Watch::take`] gave something.
     pub fn ended(&self) -> Vec<bool> {
-        self.wait.answered()
+        self.wait.ended()
     }
 
     /// The failures so far, each with the number of its future; empty after [`Watch::take`] gave something.
@@ -31,12 +31,15 @@ impl Watch {
     /// # Errors
     /// When the run has ended before the tasks.
     pub fn take(&self) -> Option<Result<Vec<Ended>>> {
-        let outcome = |answer| match answer {
-            Answer::Failed(cause) => Ok(Err(cause)),
-            Answer::Closed(why) => Err(Error::Closed(why)),
-            Answer::Done | Answer::Inline(_) | Answer::Value(_) => Ok(Ok(())),
-        };
-        Some(self.wait.take()?.into_iter().map(outcome).collect())
+        let answers = self.wait.take()?;
+        if let Err(error) = answers.all_ended() {
+            return Some(Err(error));
+        }
+        let mut ended: Vec<Ended> = vec![Ok(()); answers.ended.len()];
+        for (place, cause) in answers.failed {
+            ended[place] = Err(cause);
+        }
+        Some(Ok(ended))
     }
 }
 
@@ -45,7 +48,6 @@ impl Client {
     ///
     /// A future may be dropped as soon as its task has ended.
     pub fn watch<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) -> Watch {
-        let futures: Vec<F> = futures.into_iter().collect();
-        Watch { wait: want(&self.shared, futures.iter().map(Borrow::borrow), false) }
+        Watch { wait: want(&self.shared, futures, Wait::for_ends).0 }
     }
 }

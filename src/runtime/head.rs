@@ -4,14 +4,18 @@ use super::links::Links;
 use super::node::{Node, NodeError};
 use super::pool::Compute;
 use super::wait::{Answer, Wait};
+use super::waiters::Waiters;
 use crate::call::Value;
+use crate::compact::{Bytes, Runs};
 use crate::error::ProtocolError;
-use crate::ids::{HEAD, IdMap, Rank, TaskId};
+use crate::ids::{HEAD, Rank, TaskId};
 use crate::protocol::{Order, Output, Report};
 use crate::scheduler::{Action, Event, Outcome, RankInfo, Scheduler, Status};
 use crate::transport::Transport;
-use smallvec::SmallVec;
-use std::sync::{Arc, Weak, mpsc};
+use std::sync::{Arc, mpsc};
+
+/// Actions that one request may leave to be carried out with others.
+const ACTIONS_MAX: usize = 1024;
 
 /// What the client's threads tell rank 0's reactor.
 #[derive(Debug)]
@@ -29,16 +33,12 @@ pub enum Request {
         /// The value, if it is not inline.
         value: Option<Value>,
     },
-    /// A thread waits for a task.
+    /// A thread waits for tasks.
     Want {
         /// Which.
-        task: TaskId,
-        /// Whether its value is needed.
-        value: bool,
+        tasks: Runs,
         /// Who waits.
         wait: Arc<Wait>,
-        /// Which of its answers this is.
-        index: u32,
     },
     /// What is this task doing?
     Status(TaskId, mpsc::Sender<Status>),
@@ -67,26 +67,11 @@ pub struct Totals {
     pub assigned: u64,
 }
 
-struct Waiter {
-    /// Gone when whoever asked has given up.
-    wait: Weak<Wait>,
-    index: u32,
-    value: bool,
-}
-
-impl Waiter {
-    fn answer(&self, answer: Answer) {
-        if let Some(wait) = self.wait.upgrade() {
-            wait.answer(self.index, answer);
-        }
-    }
-}
-
 /// Rank 0's side of the scheduler.
 pub struct Head {
     machine: Scheduler,
     actions: Vec<Action>,
-    waiters: IdMap<TaskId, SmallVec<[Waiter; 1]>>,
+    waiters: Waiters,
     /// What has been done so far.
     pub totals: Totals,
     /// The client has ended.
@@ -102,7 +87,7 @@ impl Head {
         Head {
             machine: Scheduler::new(ranks),
             actions: Vec::new(),
-            waiters: IdMap::default(),
+            waiters: Waiters::default(),
             totals: Totals { per_rank: vec![0; ranks.len()], ..Totals::default() },
             closing: false,
             alive: vec![true; ranks.len()],
@@ -143,14 +128,7 @@ impl Head {
                 }
                 Event::Scatter { task, key, output }
             }
-            Request::Want { task, value, wait, index } => {
-                let waiters = self.waiters.entry(task).or_default();
-                if waiters.len() >= 16 && waiters.len().is_power_of_two() {
-                    waiters.retain(|waiter| waiter.wait.strong_count() > 0);
-                }
-                waiters.push(Waiter { wait: Arc::downgrade(&wait), index, value });
-                Event::Want { task, value }
-            }
+            Request::Want { tasks, wait } => return self.want(&tasks, &wait, node, links),
             Request::Status(task, reply) => {
                 let _ = reply.send(self.machine.status(task)); // who asked may have gone
                 return Ok(());
@@ -166,6 +144,23 @@ impl Head {
             }
         };
         Ok(self.machine.handle(event, &mut self.actions)?)
+    }
+
+    fn want<C: Compute, T: Transport>(
+        &mut self,
+        tasks: &Runs,
+        wait: &Arc<Wait>,
+        node: &mut Node<C>,
+        links: &mut Links<T>,
+    ) -> Result<(), NodeError> {
+        self.waiters.add(tasks, wait);
+        for task in tasks.iter().map(TaskId) {
+            self.machine.handle(Event::Want { task, value: wait.wants_values() }, &mut self.actions)?;
+            if self.actions.len() >= ACTIONS_MAX {
+                self.carry_out(node, links)?; // a million results may be there already
+            }
+        }
+        Ok(())
     }
 
     /// Takes a report of a rank.
@@ -224,56 +219,47 @@ impl Head {
             if self.actions.is_empty() && node.reports.is_empty() {
                 return Ok(());
             }
-            let mut actions = std::mem::take(&mut self.actions);
-            for action in actions.drain(..) {
-                match action {
-                    Action::Send(HEAD, order) => node.order(order, links)?,
-                    Action::Send(rank, order) => links.send(rank, &order)?,
-                    Action::Resolve(task, outcome) => self.resolve(task, outcome, node),
-                }
-            }
-            if self.actions.is_empty() {
-                self.actions = actions;
+            self.carry_out(node, links)?;
+        }
+    }
+
+    fn carry_out<C: Compute, T: Transport>(
+        &mut self,
+        node: &mut Node<C>,
+        links: &mut Links<T>,
+    ) -> Result<(), NodeError> {
+        let mut actions = std::mem::take(&mut self.actions);
+        for action in actions.drain(..) {
+            match action {
+                Action::Send(HEAD, order) => node.order(order, links)?,
+                Action::Send(rank, order) => links.send(rank, &order)?,
+                Action::Resolve(task, outcome) => self.resolve(task, outcome, node),
             }
         }
+        self.waiters.flush();
+        self.actions = actions;
+        Ok(())
     }
 
     fn resolve<C: Compute>(&mut self, task: TaskId, outcome: Outcome, node: &Node<C>) {
         let answer = match outcome {
-            Outcome::Done => {
-                // only those that do not wait for the value, which is on its way
-                if let Some(waiters) = self.waiters.get_mut(&task) {
-                    waiters.retain(|waiter| {
-                        if !waiter.value {
-                            waiter.answer(Answer::Done);
-                        }
-                        waiter.value
-                    });
-                    if waiters.is_empty() {
-                        self.waiters.remove(&task);
-                    }
-                }
-                return;
-            }
-            Outcome::Inline(bytes) => Answer::Inline(bytes),
+            Outcome::Done => return self.waiters.done(task),
+            Outcome::Inline(bytes) => Answer::Inline(Bytes::new(&bytes)),
             Outcome::Here(_) => match node.value(task) {
                 Some(value) => Answer::Value(value.clone()),
-                None => Answer::Closed(format!("internal error: the value of {task:?} is not in the store")),
+                None => {
+                    let message = "internal error: its value is not in the store".into();
+                    Answer::Failed(Arc::new(self.machine.error_of(task, HEAD, message)))
+                }
             },
             Outcome::Failed(cause) => Answer::Failed(cause),
         };
-        for waiter in self.waiters.remove(&task).unwrap_or_default() {
-            waiter.answer(answer.clone());
-        }
+        self.waiters.resolve(task, &answer);
     }
 
     /// Tells all that still wait that the run has ended.
     pub fn close(&mut self, why: &str) {
-        for (_, waiters) in self.waiters.drain() {
-            for waiter in waiters {
-                waiter.answer(Answer::Closed(why.to_owned()));
-            }
-        }
+        self.waiters.close(why);
     }
 
     /// Sends `order` to all other ranks that are alive.

@@ -1,7 +1,7 @@
 //! Hand-over from other threads to a reactor, which is woken only if it sleeps.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -43,29 +43,72 @@ impl Waker {
     }
 }
 
+/// How long a sender waits for room. After that it pushes nonetheless, until the queue has been drained: the reactor may
+/// be busy with a task that waits for this very sender.
+const PATIENCE: Duration = Duration::from_millis(10);
+
 /// A queue from any thread to one reactor.
 pub struct Mailbox<T> {
-    queue: Mutex<Vec<T>>,
+    queue: Mutex<Queue<T>>,
+    /// Told when there is room again.
+    room: Condvar,
+    /// Messages from which on senders wait.
+    limit: usize,
+    patience: Duration,
     waker: Arc<Waker>,
+}
+
+struct Queue<T> {
+    messages: Vec<T>,
+    /// Senders that wait for room.
+    waiting: usize,
+    /// One has waited in vain since the queue was drained.
+    overdue: bool,
 }
 
 impl<T> Mailbox<T> {
     /// A mailbox of the reactor that sleeps on `waker`.
     pub fn new(waker: Arc<Waker>) -> Arc<Self> {
-        Arc::new(Mailbox { queue: Mutex::new(Vec::new()), waker })
+        Self::bounded(waker, usize::MAX)
     }
 
-    fn queue(&self) -> MutexGuard<'_, Vec<T>> {
+    /// The same, whose senders wait while more than `limit` messages are queued: a queue costs memory, and what has left
+    /// the processor's cache before it is read costs time.
+    pub fn bounded(waker: Arc<Waker>, limit: usize) -> Arc<Self> {
+        Self::patient(waker, limit, PATIENCE)
+    }
+
+    fn patient(waker: Arc<Waker>, limit: usize, patience: Duration) -> Arc<Self> {
+        let queue = Queue { messages: Vec::new(), waiting: 0, overdue: false };
+        Arc::new(Mailbox { queue: Mutex::new(queue), room: Condvar::new(), limit, patience, waker })
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue<T>> {
         // a push cannot panic half way, so a poisoned queue is whole
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The queue, as soon as there is room in it.
+    fn queue_with_room(&self) -> MutexGuard<'_, Queue<T>> {
+        let mut queue = self.queue();
+        if queue.messages.len() < self.limit || queue.overdue {
+            return queue;
+        }
+        queue.waiting += 1;
+        let full = |queue: &mut Queue<T>| queue.messages.len() >= self.limit && !queue.overdue;
+        let (mut queue, outcome) =
+            self.room.wait_timeout_while(queue, self.patience, full).unwrap_or_else(PoisonError::into_inner);
+        queue.waiting -= 1;
+        queue.overdue |= outcome.timed_out();
+        queue
     }
 
     /// Hands `message` over.
     pub fn push(&self, message: T) {
         let was_empty = {
-            let mut queue = self.queue();
-            queue.push(message);
-            queue.len() == 1
+            let mut queue = self.queue_with_room();
+            queue.messages.push(message);
+            queue.messages.len() == 1
         };
         if was_empty {
             self.waker.wake();
@@ -74,18 +117,23 @@ impl<T> Mailbox<T> {
 
     /// Hands several over at once.
     pub fn extend(&self, messages: impl IntoIterator<Item = T>) {
-        self.queue().extend(messages);
+        self.queue_with_room().messages.extend(messages);
         self.waker.wake();
     }
 
     /// Swaps the queue with `into`, which is empty: the buffers go back and forth and are not allocated again.
     pub fn drain(&self, into: &mut Vec<T>) {
-        std::mem::swap(&mut *self.queue(), into);
+        let mut queue = self.queue();
+        std::mem::swap(&mut queue.messages, into);
+        queue.overdue = false;
+        if queue.waiting > 0 {
+            self.room.notify_all();
+        }
     }
 
     /// Whether nothing is queued.
     pub fn is_empty(&self) -> bool {
-        self.queue().is_empty()
+        self.queue().messages.is_empty()
     }
 }
 
@@ -123,5 +171,28 @@ mod tests {
                 batch.clear();
             }
         });
+    }
+    #[test]
+    fn a_sender_waits_for_room() {
+        let mailbox = Mailbox::patient(Waker::new(), 10, Duration::from_secs(3600));
+        thread::scope(|scope| {
+            scope.spawn(|| (0..1_000).for_each(|n| mailbox.push(n)));
+            let (mut got, mut batch) = (Vec::new(), Vec::new());
+            while got.len() < 1_000 {
+                mailbox.drain(&mut batch);
+                assert!(batch.len() <= 10);
+                got.append(&mut batch);
+            }
+            assert!(got.into_iter().eq(0..1_000));
+        });
+    }
+
+    #[test]
+    fn a_sender_whose_reactor_does_nothing_goes_on_in_the_end() {
+        let mailbox = Mailbox::bounded(Waker::new(), 10);
+        (0..1_000).for_each(|n| mailbox.push(n));
+        let mut got = Vec::new();
+        mailbox.drain(&mut got);
+        assert!(got.into_iter().eq(0..1_000));
     }
 }

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! * [`reactor`]: one loop a rank, the only caller of the transport;
-//! * [`head`]: carries out what the scheduler decides and answers the client;
+//! * [`head`]: carries out what the scheduler decides and answers the client; [`waiters`]: who waits for which task;
 //! * [`node`]: carries out what the worker decides: fetch, give, compute;
 //! * [`pool`]: the compute threads; [`job`]: one task on one of them;
 //! * [`links`]: frames to other ranks, batched per turn;
@@ -26,3 +26,4 @@ pub mod pool;
 pub mod reactor;
 pub mod start;
 pub mod wait;
+pub mod waiters;

@@ -6,7 +6,6 @@ use super::links::Links;
 use super::mailbox::{Mailbox, Waker};
 use super::node::{Node, NodeError};
 use super::pool::Compute;
-use super::wait::Answer;
 use crate::error::ProtocolError;
 use crate::ids::{HEAD, Rank};
 use crate::protocol::{self, Frame, Order, Report};
@@ -81,9 +80,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
             match (&outcome, request) {
                 (Ok(()), request) => outcome = head.request(request, &mut self.node, &mut self.links),
                 // whoever waits must be told that nothing will come
-                (Err(error), Request::Want { wait, index, .. }) => {
-                    wait.answer(index, Answer::Closed(error.to_string()));
-                }
+                (Err(error), Request::Want { wait, .. }) => wait.close(&error.to_string()),
                 _ => {}
             }
         }

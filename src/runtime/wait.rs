@@ -1,8 +1,8 @@
 //! A client's thread waits for answers of its rank's reactor.
 
 use crate::call::Value;
-use crate::error::TaskError;
-use crate::protocol::Blob;
+use crate::compact::Bytes;
+use crate::error::{Error, Result, TaskError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,20 +12,53 @@ pub enum Answer {
     /// It is done; its value was not asked for.
     Done,
     /// Its encoded value.
-    Inline(Blob),
+    Inline(Bytes),
     /// Its value.
     Value(Value),
     /// It has failed.
     Failed(Arc<TaskError>),
-    /// The run has ended before.
-    Closed(String),
+}
+
+const _: () = assert!(size_of::<Option<Answer>>() == 16); // a gather holds one for each task
+
+/// What is known of tasks that are waited for together.
+#[derive(Debug, Default)]
+pub struct Answers {
+    /// Of each task, where values were asked for.
+    pub values: Vec<Option<Answer>>,
+    /// Which tasks have ended, where only that was asked for.
+    pub ended: Vec<bool>,
+    /// Which tasks have failed, and why; in the order in which they did.
+    pub failed: Vec<(usize, Arc<TaskError>)>,
+    /// The run has ended, for this reason: there will be no more.
+    pub closed: Option<Arc<str>>,
+}
+
+impl Answers {
+    /// Where only ends were asked for: whether all have ended.
+    ///
+    /// # Errors
+    /// When the run has ended before.
+    pub fn all_ended(&self) -> Result<()> {
+        match &self.closed {
+            Some(why) if self.ended.contains(&false) => Err(Error::Closed(why.to_string())),
+            _ => Ok(()),
+        }
+    }
 }
 
 #[derive(Debug)]
 struct State {
-    answers: Vec<Option<Answer>>,
+    answers: Answers,
+    /// Answers that are still to come.
     open: usize,
     taken: bool,
+}
+
+impl State {
+    fn is_complete(&self) -> bool {
+        self.open == 0 || self.taken || self.answers.closed.is_some()
+    }
 }
 
 /// Looks, with a yield between them, before a waiting thread sleeps: a wake-up costs more than most answers take.
@@ -36,44 +69,84 @@ const YIELDS: u32 = 1_000;
 pub struct Wait {
     state: Mutex<State>,
     done: Condvar,
+    values: bool,
 }
 
 impl Wait {
-    /// Waits for `count` answers.
-    pub fn new(count: usize) -> Arc<Self> {
-        let state =
-            Mutex::new(State { answers: (0..count).map(|_| None).collect(), open: count, taken: false });
-        Arc::new(Wait { state, done: Condvar::new() })
+    /// Waits for the values of `count` tasks.
+    pub fn for_values(count: usize) -> Arc<Self> {
+        let values = (0..count).map(|_| None).collect();
+        Self::new(count, true, Answers { values, ..Answers::default() })
+    }
+
+    /// Waits for `count` tasks to end.
+    pub fn for_ends(count: usize) -> Arc<Self> {
+        Self::new(count, false, Answers { ended: vec![false; count], ..Answers::default() })
+    }
+
+    fn new(count: usize, values: bool, answers: Answers) -> Arc<Self> {
+        let state = Mutex::new(State { answers, open: count, taken: false });
+        Arc::new(Wait { state, done: Condvar::new(), values })
+    }
+
+    /// Whether it waits for values.
+    pub fn wants_values(&self) -> bool {
+        self.values
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the answer number `index`; a second one is ignored.
-    pub fn answer(&self, index: u32, answer: Answer) {
+    /// Gives answers, each with its task's place; a second one for the same place is ignored, and so is that a task is
+    /// done where its value is to come.
+    pub fn answer(&self, answers: impl Iterator<Item = (u32, Answer)>) {
         let mut state = self.state();
-        let Some(slot @ None) = state.answers.get_mut(index as usize) else { return };
-        *slot = Some(answer);
-        state.open -= 1;
-        if state.open == 0 {
+        let State { answers: known, open, .. } = &mut *state;
+        for (place, answer) in answers {
+            let place = place as usize;
+            if self.values {
+                let Some(slot @ None) = known.values.get_mut(place) else { continue };
+                if matches!(answer, Answer::Done) {
+                    continue;
+                }
+                if let Answer::Failed(cause) = &answer {
+                    known.failed.push((place, cause.clone()));
+                }
+                *slot = Some(answer);
+            } else {
+                let Some(ended @ false) = known.ended.get_mut(place) else { continue };
+                *ended = true;
+                if let Answer::Failed(cause) = answer {
+                    known.failed.push((place, cause));
+                }
+            }
+            *open -= 1;
+        }
+        if state.is_complete() {
             self.done.notify_all();
         }
     }
 
-    /// Waits until all answers are there; `None` after `limit`.
-    pub fn all(&self, limit: Option<Duration>) -> Option<Vec<Answer>> {
+    /// Says that no more answers will come.
+    pub fn close(&self, why: &str) {
+        self.state().answers.closed = Some(why.into());
+        self.done.notify_all();
+    }
+
+    /// Waits until all answers are there, or none will come any more; `None` after `limit`.
+    pub fn all(&self, limit: Option<Duration>) -> Option<Answers> {
         // a limit beyond what a clock can show is none
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         // most answers to a single question come within microseconds, a wake-up costs more
         for _ in 0..YIELDS {
-            if self.state().open == 0 {
+            if self.state().is_complete() {
                 break;
             }
             std::thread::yield_now();
         }
         let mut state = self.state();
-        while state.open > 0 {
+        while !state.is_complete() {
             let Some(deadline) = deadline else {
                 state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
@@ -84,30 +157,34 @@ impl Wait {
             }
             state = self.done.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        Some(std::mem::take(&mut state.answers).into_iter().flatten().collect())
+        Some(std::mem::take(&mut state.answers))
     }
 
-    /// All answers, if they are there.
-    pub fn take(&self) -> Option<Vec<Answer>> {
+    /// All answers, if they are there or no more will come; `None` when they were taken before.
+    pub fn take(&self) -> Option<Answers> {
         let mut state = self.state();
-        if state.open > 0 || std::mem::replace(&mut state.taken, true) {
+        if !state.is_complete() || std::mem::replace(&mut state.taken, true) {
             return None;
         }
-        Some(std::mem::take(&mut state.answers).into_iter().flatten().collect())
+        Some(std::mem::take(&mut state.answers))
     }
 
-    /// The failures among the answers that are there, each with its number.
+    /// Whether all answers are there, or no more will come.
+    pub fn is_complete(&self) -> bool {
+        self.state().is_complete()
+    }
+
+    /// The failures among the answers that are there, each with its number, ascending.
     pub fn failures(&self) -> Vec<(usize, Arc<TaskError>)> {
-        let state = self.state();
-        let failure = |(at, answer): (usize, &Option<Answer>)| match answer {
-            Some(Answer::Failed(cause)) => Some((at, cause.clone())),
-            _ => None,
-        };
-        state.answers.iter().enumerate().filter_map(failure).collect()
+        let mut failures = self.state().answers.failed.clone();
+        failures.sort_unstable_by_key(|(place, _)| *place);
+        failures
     }
 
-    /// Which answers are there.
-    pub fn answered(&self) -> Vec<bool> {
-        self.state().answers.iter().map(Option::is_some).collect()
+    /// Where only ends were asked for: which tasks have ended; all of them when no more answers will come.
+    pub fn ended(&self) -> Vec<bool> {
+        let state = self.state();
+        let closed = state.answers.closed.is_some();
+        state.answers.ended.iter().map(|&ended| ended || closed).collect()
     }
 }

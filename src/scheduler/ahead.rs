@@ -9,6 +9,7 @@ use super::event::Action;
 use super::task::State;
 use crate::ids::{Rank, TaskId};
 use crate::protocol::Order;
+use smallvec::SmallVec;
 
 /// A task that misses more inputs is not sent ahead: all its inputs are looked at whenever one of them is sent to a rank,
 /// which for a sum of many would take the square of their number.
@@ -22,7 +23,7 @@ impl Scheduler {
             return None;
         }
         let mut leader = None;
-        for &input in &record.inputs {
+        for input in self.tasks.inputs(task) {
             match self.tasks.get(input)?.state {
                 State::Inline(_) | State::Stored(_) => {}
                 State::Assigned { rank, .. } if leader.is_none_or(|leader| leader == rank) => {
@@ -55,8 +56,8 @@ impl Scheduler {
 
     /// Notes the tasks that wait for `task`, which has just been sent to a rank, where they could follow it.
     pub(super) fn note_followers(&mut self, task: TaskId) {
-        let Some(record) = self.tasks.get(task) else { return };
-        for consumer in record.waiting.clone().iter() {
+        let waiting: SmallVec<[TaskId; 2]> = self.tasks.waiting(task).collect();
+        for consumer in waiting {
             self.note_follower(consumer);
         }
     }

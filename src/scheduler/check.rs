@@ -1,7 +1,7 @@
 //! Every invariant of the scheduler as code; run after each event in tests.
 
 use super::Scheduler;
-use super::task::{State, Want};
+use super::task::{State, Task, Want};
 use crate::ids::TaskId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ impl Scheduler {
             if record.want == Want::Bringing {
                 *pending.entry(task).or_default() += 1;
             }
-            for &input in &record.inputs {
+            for input in self.tasks.inputs(task) {
                 *lineage.entry(input).or_default() += 1;
                 let unfinished =
                     matches!(record.state, State::Blocked { .. } | State::Ready | State::Assigned { .. });
@@ -47,7 +47,7 @@ impl Scheduler {
                 return wrong("lineage", record.lineage, should);
             }
             self.check_state(task)?;
-            let mut is: Vec<TaskId> = record.waiting.iter().collect();
+            let mut is: Vec<TaskId> = self.tasks.waiting(task).collect();
             is.retain(|&consumer| {
                 let consumer = self.tasks.get(consumer).map(|consumer| &consumer.state);
                 matches!(consumer, Some(State::Blocked { .. } | State::Assigned { .. }))
@@ -58,6 +58,12 @@ impl Scheduler {
             if is != should {
                 return Err(format!("{task:?}: waiting are {is:?}, should be {should:?}"));
             }
+        }
+        let listed =
+            |record: &Task| usize::from(record.inputs.is_listed()) + usize::from(record.waiting.is_listed());
+        let (is, should) = (self.tasks.lists(), self.tasks.iter().map(|(_, record)| listed(record)).sum());
+        if is != should {
+            return Err(format!("{is} lists of tasks are in use, should be {should}"));
         }
         self.check_ready()?;
         self.check_workers()
@@ -76,11 +82,8 @@ impl Scheduler {
 
     fn check_state(&self, task: TaskId) -> Result<(), String> {
         let Some(record) = self.tasks.get(task) else { return Ok(()) };
-        let missing = record
-            .inputs
-            .iter()
-            .filter(|&&input| !self.tasks.get(input).is_some_and(|i| i.has_result()))
-            .count();
+        let missing = |input: &TaskId| !self.tasks.get(*input).is_some_and(|input| input.has_result());
+        let missing = self.tasks.inputs(task).filter(missing).count();
         match &record.state {
             State::Blocked { missing: noted } if *noted as usize != missing || missing == 0 => {
                 Err(format!("{task:?}: {noted} inputs noted as missing, {missing} are"))

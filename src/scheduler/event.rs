@@ -1,5 +1,6 @@
 //! What the scheduler is told and what it answers.
 
+use crate::compact::Ranges;
 use crate::error::TaskError;
 use crate::ids::{DefId, Rank, TaskId};
 use crate::protocol::{Blob, Definition, Layout, Order, Output, Report};
@@ -74,8 +75,8 @@ pub enum Event {
         first: TaskId,
         /// How many tasks it has.
         count: u64,
-        /// Tasks of which the client still holds a future, or has dropped it already.
-        except: Vec<TaskId>,
+        /// Indexes of tasks of which the client still holds a future, or has dropped it already.
+        except: Ranges,
     },
     /// The client waits for this task; answered by one [`Action::Resolve`]. Before a value that has to be brought to
     /// rank 0 comes [`Outcome::Done`], once more for each holder that dies meanwhile.

@@ -2,13 +2,13 @@
 
 use super::Scheduler;
 use super::event::Action;
-use super::few::Few;
-use super::task::{State, Task, Want};
+use super::task::{State, Task};
+use crate::compact::Ranges;
 use crate::error::ProtocolError;
 use crate::ids::{DefId, TaskId};
 use crate::protocol::index_argument;
 use smallvec::SmallVec;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// One family with instances that have no record yet.
 #[derive(Debug)]
@@ -20,22 +20,23 @@ pub struct Family {
     /// The first index that has not been started, nor got a record otherwise.
     pub next: u64,
     /// Indexes from `next` on that have got a record because somebody named them.
-    touched: BTreeSet<u64>,
+    touched: Ranges,
 }
 
 impl Family {
     /// How many of the coming instances, at most `limit`, follow one another without a touched one.
     pub fn run_length(&self, limit: u64) -> u64 {
-        let stop = self.touched.first().copied().unwrap_or(self.count);
+        let stop = self.touched.first().map_or(self.count, |touched| touched.start);
         stop.min(self.next.saturating_add(limit)) - self.next
     }
 
     /// Moves `next` over `taken` instances and over touched ones behind them.
     pub fn advance(&mut self, taken: u64) {
         self.next += taken;
-        while self.touched.first() == Some(&self.next) {
-            self.touched.pop_first();
-            self.next += 1;
+        if self.touched.first().is_some_and(|touched| touched.start == self.next)
+            && let Some(touched) = self.touched.pop_first()
+        {
+            self.next = touched.end;
         }
     }
 
@@ -63,7 +64,7 @@ impl Families {
     fn find(&self, task: TaskId) -> Option<(TaskId, u64)> {
         let (&first, family) = self.0.range(..=task).next_back()?;
         let index = task.0 - first.0;
-        (index < family.count && index >= family.next && !family.touched.contains(&index))
+        (index < family.count && index >= family.next && !family.touched.contains(index))
             .then_some((first, index))
     }
 
@@ -87,7 +88,7 @@ impl Scheduler {
         if count == 0 {
             return Ok(());
         }
-        self.families.0.insert(first, Family { def, count, next: 0, touched: BTreeSet::new() });
+        self.families.0.insert(first, Family { def, count, next: 0, touched: Ranges::default() });
         if options.on.is_some() {
             self.touch_all(first); // pinned tasks wait for their rank one by one
         } else {
@@ -100,23 +101,27 @@ impl Scheduler {
         &mut self,
         first: TaskId,
         count: u64,
-        mut except: Vec<TaskId>,
+        except: Ranges,
         out: &mut Vec<Action>,
     ) -> Result<(), ProtocolError> {
-        except.sort_unstable(); // it may be long
         if count == 0 {
             return Ok(()); // the number of its first task is that of the next family
         }
         // those that are still held get a record; the rest of the family then need not exist any more
-        for &task in &except {
-            self.touch(task);
+        if let Some(next) = self.families.get_mut(first).map(|family| family.next) {
+            for index in except.iter().flat_map(|range| range.start.max(next)..range.end) {
+                self.touch(TaskId(first.0 + index));
+            }
         }
         self.families.remove(first);
-        let end = first.0.saturating_add(count).min(self.tasks.end());
-        for task in (first.0..end).map(TaskId) {
+        let mut from = first.0;
+        while let Some(task) = self.tasks.next_from(from)
+            && task.0 - first.0 < count
+        {
+            from = task.0 + 1;
             if let Some(record) = self.tasks.get_mut(task)
                 && record.held
-                && except.binary_search(&task).is_err()
+                && !except.contains(task.0 - first.0)
             {
                 record.held = false;
                 self.release_if_unneeded(task, out);
@@ -127,22 +132,7 @@ impl Scheduler {
 
     /// The record of an instance of a family.
     pub(super) fn instance(def: DefId, index: u64) -> Task {
-        Task {
-            state: State::Ready,
-            args: index_argument(index),
-            inputs: SmallVec::new(),
-            waiting: Few::None,
-            key: index,
-            def,
-            depth: 0,
-            pending: 0,
-            lineage: 0,
-            attempt: 0,
-            failures: 0,
-            held: true,
-            want: Want::Nothing,
-            given_back: false,
-        }
+        Task::new(State::Ready, def, index, &index_argument(index))
     }
 
     /// Whether `task` is taken, be it as an instance that has no record yet.
@@ -170,7 +160,7 @@ impl Scheduler {
         family.touched.insert(index);
         family.advance(0);
         let priority = self.defs.get(def.index()).map_or(0, |def| def.options.priority);
-        self.tasks.insert(task, Self::instance(def, index));
+        self.tasks.insert(task, Self::instance(def, index), SmallVec::new());
         self.ready.push(priority, 0, task);
     }
 }

@@ -1,85 +1,188 @@
-//! A short list of tasks in two words.
+//! Short lists of tasks in one word, beside the record of the task whose inputs or consumers they are.
 
 use crate::ids::TaskId;
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
+use std::num::NonZeroI32;
 
-/// Tasks in the order in which they were put in; up to two take no allocation.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Few {
-    /// None.
-    #[default]
-    None,
-    /// One.
-    One(TaskId),
-    /// Two, whose numbers leave the highest byte free.
-    Two([u8; 7], [u8; 7]),
-    /// More, or two with numbers that are larger.
-    Many(Box<SmallVec<[TaskId; 5]>>),
+/// Tasks in the order in which they were put in: up to two near ones, or the number of a list in [`Lists`].
+///
+/// Near is whose number is less than 2^31 away from that of the record's own task, which each method is told.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Few {
+    /// Without a first, the second is the number of a list.
+    first: Option<NonZeroI32>,
+    second: Option<NonZeroI32>,
 }
 
-const _: () = assert!(size_of::<Few>() == 16);
+const _: () = assert!(size_of::<Few>() == 8);
+
+/// Lists that are too long for a word.
+#[derive(Debug, Default)]
+pub struct Lists {
+    /// Numbered from 1.
+    lists: Vec<Vec<TaskId>>,
+    free: Vec<NonZeroI32>,
+}
+
+impl Lists {
+    /// Lists in use.
+    pub fn len(&self) -> usize {
+        self.lists.len() - self.free.len()
+    }
+
+    fn get(&self, number: NonZeroI32) -> &[TaskId] {
+        &self.lists[number.get() as usize - 1]
+    }
+
+    fn get_mut(&mut self, number: NonZeroI32) -> &mut Vec<TaskId> {
+        &mut self.lists[number.get() as usize - 1]
+    }
+
+    fn add(&mut self, list: Vec<TaskId>) -> NonZeroI32 {
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.lists.push(Vec::new());
+            i32::try_from(self.lists.len()).ok().and_then(NonZeroI32::new).unwrap_or(NonZeroI32::MAX)
+        });
+        *self.get_mut(number) = list;
+        number
+    }
+
+    fn take(&mut self, number: NonZeroI32) -> Vec<TaskId> {
+        self.free.push(number);
+        std::mem::take(self.get_mut(number))
+    }
+}
+
+/// The tasks of a [`Few`], in order.
+#[derive(Debug, Clone)]
+pub enum Iter<'a> {
+    /// Near ones.
+    Near(TaskId, Option<NonZeroI32>, Option<NonZeroI32>),
+    /// Those of a list.
+    Listed(std::slice::Iter<'a, TaskId>),
+}
+
+impl Iter<'_> {
+    /// Of no tasks.
+    pub fn none() -> Self {
+        Iter::Near(TaskId(0), None, None)
+    }
+}
+
+impl Iterator for Iter<'_> {
+    type Item = TaskId;
+
+    fn next(&mut self) -> Option<TaskId> {
+        match self {
+            Iter::Near(own, first, second) => {
+                let distance = first.take().or_else(|| second.take())?;
+                Some(TaskId(own.0.wrapping_add_signed(distance.get().into())))
+            }
+            Iter::Listed(tasks) => tasks.next().copied(),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let len = match self {
+            Iter::Near(_, first, second) => usize::from(first.is_some()) + usize::from(second.is_some()),
+            Iter::Listed(tasks) => tasks.len(),
+        };
+        (len, Some(len))
+    }
+}
+
+impl ExactSizeIterator for Iter<'_> {}
 
 impl Few {
+    /// The list of the task `own` with these.
+    pub fn new(own: TaskId, tasks: SmallVec<[TaskId; 2]>, lists: &mut Lists) -> Self {
+        let near = |at: usize| tasks.get(at).and_then(|&task| distance(own, task));
+        let (first, second) = (near(0), near(1));
+        match (tasks.len(), first, second) {
+            (0, ..) | (1, Some(_), _) | (2, Some(_), Some(_)) => Few { first, second },
+            _ => Few { first: None, second: Some(lists.add(tasks.into_vec())) },
+        }
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        matches!(self, Few::None)
+        *self == Few::default()
+    }
+
+    /// Whether it has a list in [`Lists`].
+    pub fn is_listed(&self) -> bool {
+        self.first.is_none() && self.second.is_some()
     }
 
     /// Puts one in.
-    pub fn push(&mut self, task: TaskId) {
-        match self {
-            Few::None => *self = Few::One(task),
-            Few::Many(tasks) => tasks.push(task),
-            Few::One(first) => {
-                *self = match (packed(*first), packed(task)) {
-                    (Some(first), Some(second)) => Few::Two(first, second),
-                    _ => Few::Many(Box::new(smallvec![*first, task])),
-                }
-            }
-            Few::Two(first, second) => {
-                *self = Few::Many(Box::new(smallvec![unpacked(first), unpacked(second), task]));
+    pub fn push(&mut self, own: TaskId, task: TaskId, lists: &mut Lists) {
+        match (self.first, self.second, distance(own, task)) {
+            (None, Some(number), _) => lists.get_mut(number).push(task),
+            (None, None, Some(near)) => self.first = Some(near),
+            (Some(_), None, Some(near)) => self.second = Some(near),
+            _ => {
+                let all = self.iter(own, lists).chain([task]).collect();
+                *self = Few { first: None, second: Some(lists.add(all)) };
             }
         }
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = TaskId> + '_ {
-        let (first, second, many) = match self {
-            Few::None => (None, None, &[][..]),
-            Few::One(first) => (Some(*first), None, &[][..]),
-            Few::Two(first, second) => (Some(unpacked(first)), Some(unpacked(second)), &[][..]),
-            Few::Many(tasks) => (None, None, &tasks[..]),
-        };
-        first.into_iter().chain(second).chain(many.iter().copied())
+    pub fn iter<'a>(&self, own: TaskId, lists: &'a Lists) -> Iter<'a> {
+        match (self.first, self.second) {
+            (None, Some(number)) => Iter::Listed(lists.get(number).iter()),
+            (first, second) => Iter::Near(own, first, second),
+        }
+    }
+
+    /// Takes all out.
+    pub fn take(&mut self, own: TaskId, lists: &mut Lists) -> SmallVec<[TaskId; 2]> {
+        match std::mem::take(self) {
+            Few { first: None, second: Some(number) } => SmallVec::from_vec(lists.take(number)),
+            Few { first, second } => Iter::Near(own, first, second).collect(),
+        }
     }
 }
 
-fn packed(task: TaskId) -> Option<[u8; 7]> {
-    let [low @ .., high] = task.0.to_le_bytes();
-    (high == 0).then_some(low)
-}
-
-fn unpacked(low: &[u8; 7]) -> TaskId {
-    let mut bytes = [0; 8];
-    bytes[..7].copy_from_slice(low);
-    TaskId(u64::from_le_bytes(bytes))
+/// How far `task` is from `own`; `None` if that is too far, or they are the same.
+fn distance(own: TaskId, task: TaskId) -> Option<NonZeroI32> {
+    i32::try_from(task.0.wrapping_sub(own.0).cast_signed()).ok().and_then(NonZeroI32::new)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NUMBERS: [u64; 9] = [0, 7, 8, 9, 1 << 31, (1 << 31) + 7, 1 << 56, u64::MAX - 1, u64::MAX];
+
     #[test]
     fn what_is_put_in_comes_out_in_order() {
-        for first in [0, 7, 1 << 56, u64::MAX] {
-            let mut few = Few::default();
-            let mut tasks = Vec::new();
-            for task in [first, (1 << 56) - 1, 3, 3, u64::MAX].map(TaskId) {
-                assert!(few.iter().eq(tasks.iter().copied()));
-                few.push(task);
-                tasks.push(task);
+        let mut lists = Lists::default();
+        for own in NUMBERS.map(TaskId) {
+            for first in NUMBERS {
+                let (mut few, mut tasks) = (Few::default(), SmallVec::<[TaskId; 2]>::new());
+                for task in [first, (1 << 56) - 1, 3, 3, u64::MAX].map(TaskId) {
+                    let at_once = &mut Few::new(own, tasks.clone(), &mut lists);
+                    for few in [&mut few, at_once] {
+                        assert!(few.iter(own, &lists).eq(tasks.iter().copied()));
+                        assert_eq!(few.iter(own, &lists).len(), tasks.len());
+                        assert_eq!(few.is_empty(), tasks.is_empty());
+                    }
+                    assert_eq!(at_once.take(own, &mut lists), tasks);
+                    few.push(own, task, &mut lists);
+                    tasks.push(task);
+                }
+                assert_eq!(lists.len(), 1);
+                assert_eq!(few.take(own, &mut lists), tasks);
+                assert!(few.is_empty() && lists.len() == 0);
             }
-            assert!(few.iter().eq(tasks));
         }
+    }
+
+    #[test]
+    fn two_near_ones_need_no_list() {
+        let mut lists = Lists::default();
+        let few = Few::new(TaskId(1 << 40), [TaskId((1 << 40) - 9), TaskId(1 << 40 | 9)].into(), &mut lists);
+        assert!(!few.is_listed() && lists.len() == 0);
     }
 }

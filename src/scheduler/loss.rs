@@ -2,12 +2,12 @@
 
 use super::Scheduler;
 use super::event::Action;
-use super::few::Few;
 use super::ready::Next;
 use super::task::State;
-use crate::error::{ProtocolError, TaskError};
+use crate::error::ProtocolError;
 use crate::ids::{HEAD, Rank, TaskId};
 use crate::protocol::Order;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 impl Scheduler {
@@ -85,7 +85,8 @@ impl Scheduler {
                 continue;
             }
             record.state = State::Blocked { missing: 0 };
-            for input in record.inputs.clone() {
+            let inputs: SmallVec<[TaskId; 2]> = self.tasks.inputs(task).collect();
+            for input in inputs {
                 match self.tasks.get_mut(input) {
                     Some(record) => {
                         record.pending += 1;
@@ -106,9 +107,7 @@ impl Scheduler {
     fn rebuild_waiting(&mut self, out: &mut Vec<Action>) {
         let all: Vec<TaskId> = self.tasks.ids().collect();
         for &task in &all {
-            if let Some(record) = self.tasks.get_mut(task) {
-                record.waiting = Few::None;
-            }
+            self.tasks.take_waiting(task);
         }
         for task in all {
             self.rewire(task, out);
@@ -123,14 +122,14 @@ impl Scheduler {
         if !matches!(state, State::Ready | State::Blocked { .. } | State::Assigned { .. }) {
             return;
         }
-        let inputs = record.inputs.clone();
+        let inputs: SmallVec<[TaskId; 2]> = self.tasks.inputs(task).collect();
         let (mut missing, mut cause) = (0, None);
         for input in inputs {
-            let Some(record) = self.tasks.get_mut(input) else { continue };
+            let Some(record) = self.tasks.get(input) else { continue };
             match &record.state {
                 State::Inline(_) | State::Stored(_) => continue,
                 State::Failed(error) => cause = cause.or_else(|| Some(error.clone())),
-                _ => record.waiting.push(task),
+                _ => self.tasks.push_waiting(input, task),
             }
             missing += 1;
         }
@@ -181,8 +180,7 @@ impl Scheduler {
     }
 
     fn fail_unplaced(&mut self, task: TaskId, rank: Rank, message: String, out: &mut Vec<Action>) {
-        let Some(record) = self.tasks.get(task) else { return };
-        let error = TaskError { message, task: self.key_text(record), rank, host: String::new(), attempt: 0 };
+        let error = self.error_of(task, rank, message);
         self.fail(task, Arc::new(error), out);
     }
 }

@@ -40,7 +40,7 @@ mod worker;
 pub use event::{Action, DefOptions, Event, NewTask, Outcome, RankInfo, Status};
 pub use task::{State, Task};
 
-use crate::error::ProtocolError;
+use crate::error::{ProtocolError, TaskError};
 use crate::ids::{DefId, Rank, TaskId};
 use crate::protocol::{Definition, Layout, Report};
 use family::Families;
@@ -176,6 +176,12 @@ impl Scheduler {
         }
         self.defs.push(Def { definition, options, mean: 0, layout: Arc::new(Layout::Encoded) });
         Ok(())
+    }
+
+    /// What is wrong with a task that no rank has said anything about.
+    pub fn error_of(&self, task: TaskId, rank: Rank, message: String) -> TaskError {
+        let task = self.tasks.get(task).map(|record| self.key_text(record)).unwrap_or_default();
+        TaskError { message, task, rank, host: String::new(), attempt: 0 }
     }
 
     /// The key of `task` as users read it: its function's name and a number.

@@ -5,7 +5,8 @@ use super::event::Action;
 use super::ready::{Next, Place};
 use super::task::State;
 use crate::ids::{DefId, Rank, TaskId};
-use crate::protocol::{INPUTS_MAX, Input, Order, RunTask, Source};
+use crate::protocol::{Blob, INPUTS_MAX, Input, Order, RunTask, Source};
+use smallvec::{SmallVec, smallvec};
 
 /// Assumed bandwidth between ranks, in bytes per microsecond.
 const BANDWIDTH: u64 = 2_000;
@@ -99,8 +100,8 @@ impl Scheduler {
     /// Where `task` is expected to start first: at the least loaded rank, or where its inputs lie.
     fn choose(&self, task: TaskId, least: Rank) -> Rank {
         let Some(record) = self.tasks.get(task) else { return least };
-        let mut candidates: smallvec::SmallVec<[Rank; CANDIDATES + 1]> = smallvec::smallvec![least];
-        for &input in &record.inputs {
+        let mut candidates: SmallVec<[Rank; CANDIDATES + 1]> = smallvec![least];
+        for input in self.tasks.inputs(task) {
             let Some(State::Stored(copies)) = self.tasks.get(input).map(|input| &input.state) else {
                 continue;
             };
@@ -119,7 +120,7 @@ impl Scheduler {
         }
         let start = |rank: Rank| {
             let queue = self.workers.get(rank).map_or(u64::MAX, |worker| worker.expected_start());
-            let fetch: u64 = record.inputs.iter().map(|&input| self.fetch_time(input, rank)).sum();
+            let fetch: u64 = self.tasks.inputs(task).map(|input| self.fetch_time(input, rank)).sum();
             queue.saturating_add(fetch)
         };
         candidates.into_iter().map(|rank| (start(rank), rank)).min().map_or(least, |(_, rank)| rank)
@@ -160,18 +161,19 @@ impl Scheduler {
         }
         let Some(record) = self.tasks.get(task) else { return };
         let mut inputs =
-            record.inputs.iter().map(|&input| Input { task: input, source: self.source(input, rank) });
+            self.tasks.inputs(task).map(|input| Input { task: input, source: self.source(input, rank) });
+        let mut more = inputs.len();
         let mut first = Vec::new(); // most tasks have few inputs, or none
-        if !record.inputs.is_empty() {
-            first.reserve_exact(record.inputs.len().min(INPUTS_MAX));
+        if more > 0 {
+            first.reserve_exact(more.min(INPUTS_MAX));
             first.extend(inputs.by_ref().take(INPUTS_MAX));
+            more -= first.len();
         }
-        let mut more = record.inputs.len() - first.len();
         let run = RunTask {
             task,
             attempt: record.attempt,
             def,
-            args: record.args.clone(),
+            args: Blob::new(&record.args),
             inputs: first,
             more: more as u32,
         };
@@ -185,7 +187,7 @@ impl Scheduler {
 
     fn source(&self, input: TaskId, rank: Rank) -> Source {
         match self.tasks.get(input).map(|input| &input.state) {
-            Some(State::Inline(value)) => Source::Inline(value.clone()),
+            Some(State::Inline(value)) => Source::Inline(Blob::new(value)),
             Some(State::Stored(copies)) if !copies.holders.contains(rank) => Source::At {
                 // spreads the load over the copies without a random number
                 holder: copies.holders.pick(rank.index()),
@@ -223,7 +225,7 @@ impl Scheduler {
             let mut record = Self::instance(def, k);
             record.state = State::Assigned { rank, cost, missing: 0 };
             record.attempt = 1;
-            self.tasks.insert(TaskId(first.0 + k), record);
+            self.tasks.insert(TaskId(first.0 + k), record, SmallVec::new());
             self.workers.add(rank, cost, false, false);
         }
         self.define(def, rank, out);

@@ -1,9 +1,10 @@
 //! The task record of rank 0 and the dense table that holds it.
 
-use super::few::Few;
+use super::few::{self, Few, Lists};
+use crate::compact::{Bytes, Dense};
 use crate::error::TaskError;
 use crate::ids::{Attempt, DefId, Rank, TaskId};
-use crate::protocol::{Blob, Layout};
+use crate::protocol::Layout;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -27,9 +28,9 @@ pub enum State {
         missing: u32,
     },
     /// Has a result, small enough to be kept here.
-    Inline(Blob),
+    Inline(Bytes),
     /// Has a result, on at least one rank.
-    Stored(Copies),
+    Stored(Box<Copies>), // a word: the others would be long, too
     /// Will have none.
     Failed(Arc<TaskError>),
     /// Its result is not needed now; the recipe is kept while a consumer's may have to be made again.
@@ -122,14 +123,19 @@ pub enum Want {
     Bringing,
 }
 
-/// One task, in two lines of the processor's cache: what its inputs and consumers look at is in the first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[repr(C, align(64))]
+/// One task.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Task {
     /// Where it is in its life.
     pub state: State,
+    /// Its own arguments: with `def` and `inputs` the recipe.
+    pub args: Bytes,
     /// The number in its key.
     pub key: u64,
+    /// The tasks whose results it takes.
+    pub inputs: Few,
+    /// Blocked tasks to tell when the result is there, one that takes it twice twice.
+    pub waiting: Few,
     /// Its definition.
     pub def: DefId,
     /// Longest way from a task without inputs: deeper tasks go first, they finish what is begun.
@@ -148,23 +154,35 @@ pub struct Task {
     pub want: Want,
     /// A rank has given it back: it goes to the least loaded rank next, wherever its inputs lie.
     pub given_back: bool,
-    /// Its own arguments: with `def` and `inputs` the recipe.
-    pub args: Blob,
-    /// The tasks whose results it takes.
-    pub inputs: SmallVec<[TaskId; 2]>,
-    /// Blocked tasks to tell when the result is there, one that takes it twice twice.
-    pub waiting: Few,
 }
 
 /// The definition of a value of the client: it has no recipe, so it is kept while it may be needed again.
 pub const SCATTERED: DefId = DefId(u32::MAX);
 
-/// Keeps the record within what 10^7 tasks allow; see DESIGN, "Hot structures are dense".
-const _: () = assert!(
-    size_of::<Option<Task>>() == 128 && std::mem::offset_of!(Task, args) == 64 && size_of::<State>() == 32
-);
+/// A future costs 100 bytes elsewhere: this leaves a task within 200.
+const _: () = assert!(size_of::<Option<Task>>() == 80 && size_of::<State>() == 16);
 
 impl Task {
+    /// A task that has just come.
+    pub fn new(state: State, def: DefId, key: u64, args: &[u8]) -> Self {
+        Task {
+            state,
+            args: Bytes::new(args),
+            key,
+            inputs: Few::default(),
+            waiting: Few::default(),
+            def,
+            depth: 0,
+            pending: 0,
+            lineage: 0,
+            attempt: 0,
+            failures: 0,
+            held: true,
+            want: Want::Nothing,
+            given_back: false,
+        }
+    }
+
     /// Whether its result can be taken now.
     pub fn has_result(&self) -> bool {
         matches!(self.state, State::Inline(_) | State::Stored(_))
@@ -192,72 +210,86 @@ impl Task {
     }
 }
 
-const CHUNK: usize = 256;
-
-struct Chunk {
-    tasks: Box<[Option<Task>]>,
-    live: usize,
-}
-
-/// All records, by task number, in chunks that go when their last task goes.
-#[derive(Default)]
+/// All records, by task number.
+#[derive(Debug, Default)]
 pub struct Table {
-    chunks: Vec<Option<Chunk>>,
-    spare: Option<Chunk>,
-    live: usize,
+    records: Dense<Task, 256>,
+    lists: Lists,
 }
 
 impl Table {
-    /// No task from this number on has a record.
-    pub fn end(&self) -> u64 {
-        (self.chunks.len() * CHUNK) as u64
-    }
-
     /// How many records there are.
     pub fn len(&self) -> usize {
-        self.live
+        self.records.len()
+    }
+
+    /// Lists of tasks that are in use beside the records.
+    pub fn lists(&self) -> usize {
+        self.lists.len()
     }
 
     /// The record of `task`.
     pub fn get(&self, task: TaskId) -> Option<&Task> {
-        self.chunks.get(task.index() / CHUNK)?.as_ref()?.tasks[task.index() % CHUNK].as_ref()
+        self.records.get(task.0)
     }
 
     /// The record of `task`.
     pub fn get_mut(&mut self, task: TaskId) -> Option<&mut Task> {
-        self.chunks.get_mut(task.index() / CHUNK)?.as_mut()?.tasks[task.index() % CHUNK].as_mut()
+        self.records.get_mut(task.0)
     }
 
-    /// Puts the record of `task`, which has none.
-    pub fn insert(&mut self, task: TaskId, record: Task) {
-        let at = task.index() / CHUNK;
-        if at >= self.chunks.len() {
-            self.chunks.resize_with(at + 1, || None);
-        }
-        let spare = &mut self.spare;
-        let chunk = self.chunks[at].get_or_insert_with(|| {
-            spare.take().unwrap_or_else(|| Chunk { tasks: (0..CHUNK).map(|_| None).collect(), live: 0 })
-        });
-        let place = &mut chunk.tasks[task.index() % CHUNK];
-        let new = usize::from(place.is_none());
-        *place = Some(record);
-        chunk.live += new;
-        self.live += new;
+    /// Puts the record of `task`, which has none and takes `inputs`.
+    pub fn insert(&mut self, task: TaskId, mut record: Task, inputs: SmallVec<[TaskId; 2]>) {
+        record.inputs = Few::new(task, inputs, &mut self.lists);
+        self.records.insert(task.0, record);
     }
 
-    /// Takes the record of `task` out; of it only the inputs are given back, since it is large.
+    /// Takes the record of `task` out; of it only the inputs are given back.
     pub fn remove(&mut self, task: TaskId) -> Option<SmallVec<[TaskId; 2]>> {
-        let slot = self.chunks.get_mut(task.index() / CHUNK)?;
-        let chunk = slot.as_mut()?;
-        let place = &mut chunk.tasks[task.index() % CHUNK];
-        let inputs = std::mem::take(&mut place.as_mut()?.inputs);
-        *place = None;
-        chunk.live -= 1;
-        self.live -= 1;
-        if chunk.live == 0 {
-            self.spare = slot.take();
+        let lists = &mut self.lists;
+        self.records.remove_with(task.0, |record| {
+            let record = record.as_mut()?;
+            record.waiting.take(task, lists);
+            Some(record.inputs.take(task, lists))
+        })
+    }
+
+    /// The tasks whose results `task` takes.
+    pub fn inputs(&self, task: TaskId) -> few::Iter<'_> {
+        let record = self.records.get(task.0);
+        record.map_or(few::Iter::none(), |record| record.inputs.iter(task, &self.lists))
+    }
+
+    /// Makes `task` forget what it takes.
+    pub fn take_inputs(&mut self, task: TaskId) -> SmallVec<[TaskId; 2]> {
+        let record = self.records.get_mut(task.0);
+        record.map(|record| record.inputs.take(task, &mut self.lists)).unwrap_or_default()
+    }
+
+    /// Notes what `task` takes, which has forgotten it.
+    pub fn put_inputs(&mut self, task: TaskId, inputs: SmallVec<[TaskId; 2]>) {
+        if let Some(record) = self.records.get_mut(task.0) {
+            record.inputs = Few::new(task, inputs, &mut self.lists);
         }
-        Some(inputs)
+    }
+
+    /// Tasks to tell when the result of `task` is there.
+    pub fn waiting(&self, task: TaskId) -> few::Iter<'_> {
+        let record = self.records.get(task.0);
+        record.map_or(few::Iter::none(), |record| record.waiting.iter(task, &self.lists))
+    }
+
+    /// The same, of which there are none then.
+    pub fn take_waiting(&mut self, task: TaskId) -> SmallVec<[TaskId; 2]> {
+        let record = self.records.get_mut(task.0);
+        record.map(|record| record.waiting.take(task, &mut self.lists)).unwrap_or_default()
+    }
+
+    /// Notes that `consumer` is to be told when the result of `task` is there.
+    pub fn push_waiting(&mut self, task: TaskId, consumer: TaskId) {
+        if let Some(record) = self.records.get_mut(task.0) {
+            record.waiting.push(task, consumer, &mut self.lists);
+        }
     }
 
     /// The numbers of all records, ascending.
@@ -265,16 +297,13 @@ impl Table {
         self.iter().map(|(task, _)| task)
     }
 
+    /// The first task from the number `from` on that has a record.
+    pub fn next_from(&self, from: u64) -> Option<TaskId> {
+        self.records.next_from(from).map(TaskId)
+    }
+
     /// All records, by ascending number.
     pub fn iter(&self) -> impl Iterator<Item = (TaskId, &Task)> + '_ {
-        self.chunks.iter().enumerate().flat_map(|(at, chunk)| {
-            chunk.iter().flat_map(move |chunk| {
-                chunk
-                    .tasks
-                    .iter()
-                    .enumerate()
-                    .filter_map(move |(k, task)| Some((TaskId((at * CHUNK + k) as u64), task.as_ref()?)))
-            })
-        })
+        self.records.iter().map(|(task, record)| (TaskId(task), record))
     }
 }

@@ -2,11 +2,12 @@
 
 use super::Scheduler;
 use super::event::{Action, NewTask, Outcome};
-use super::few::Few;
 use super::task::{SCATTERED, State, Task, Want};
+use crate::compact::Bytes;
 use crate::error::{ProtocolError, TaskError};
 use crate::ids::{Attempt, DefId, HEAD, Rank, TaskId};
 use crate::protocol::{Blob, Order, Output};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 impl Scheduler {
@@ -31,31 +32,14 @@ impl Scheduler {
                 State::Inline(_) | State::Stored(_) => {}
                 State::Failed(error) => cause = cause.or_else(|| Some(error.clone())),
                 _ => {
-                    record.waiting.push(new.task);
+                    self.tasks.push_waiting(input, new.task);
                     missing += 1;
                 }
             }
         }
         let state = if missing == 0 { State::Ready } else { State::Blocked { missing } };
-        self.tasks.insert(
-            new.task,
-            Task {
-                state,
-                args: new.args,
-                inputs: new.inputs,
-                waiting: Few::None,
-                key: new.key,
-                def: new.def,
-                depth,
-                pending: 0,
-                lineage: 0,
-                attempt: 0,
-                failures: 0,
-                held: true,
-                want: Want::Nothing,
-                given_back: false,
-            },
-        );
+        let record = Task { depth, ..Task::new(state, new.def, new.key, &new.args) };
+        self.tasks.insert(new.task, record, new.inputs);
         if let Some(cause) = cause {
             self.fail(new.task, cause, out);
         } else if missing == 0 {
@@ -70,10 +54,7 @@ impl Scheduler {
         if self.is_known(task) {
             return Err(ProtocolError(format!("{task:?} is scattered, but known already")));
         }
-        let mut record = Self::instance(SCATTERED, 0);
-        record.key = key;
-        record.args = Blob::default();
-        self.tasks.insert(task, record);
+        self.tasks.insert(task, Task::new(State::Ready, SCATTERED, key, &[]), SmallVec::new());
         self.store(task, HEAD, output);
         Ok(())
     }
@@ -103,21 +84,19 @@ impl Scheduler {
         }
         let inline = matches!(output, Output::Inline(_));
         self.store(task, rank, output);
-        let Some(record) = self.tasks.get_mut(task) else { return Ok(()) };
-        let waiting = std::mem::take(&mut record.waiting);
-        let inputs = std::mem::take(&mut record.inputs);
-        if inline {
-            record.args = Blob::default();
+        if inline && let Some(record) = self.tasks.get_mut(task) {
+            record.args = Bytes::default();
         }
-        for consumer in waiting.iter() {
+        let inputs = self.tasks.take_inputs(task);
+        for consumer in self.tasks.take_waiting(task) {
             self.input_arrived(consumer);
         }
         for &input in &inputs {
             self.used(input, inline, out);
         }
         // a result that is kept here cannot be lost, so its recipe is not needed any more
-        if !inline && let Some(record) = self.tasks.get_mut(task) {
-            record.inputs = inputs;
+        if !inline {
+            self.tasks.put_inputs(task, inputs);
         }
         self.resolve(task, out);
         self.release_if_unneeded(task, out);
@@ -260,7 +239,7 @@ impl Scheduler {
         let outcome = match &record.state {
             State::Failed(cause) => Outcome::Failed(cause.clone()),
             State::Inline(_) | State::Stored(_) if record.want == Want::Done => Outcome::Done,
-            State::Inline(value) => Outcome::Inline(value.clone()),
+            State::Inline(value) => Outcome::Inline(Blob::new(value)),
             State::Stored(copies) if copies.holders.contains(HEAD) => Outcome::Here((*copies.layout).clone()),
             State::Stored(copies) => {
                 let order = Order::Bring {

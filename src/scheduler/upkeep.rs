@@ -3,9 +3,10 @@
 use super::Scheduler;
 use super::event::Action;
 use super::task::{Copies, Holders, State};
+use crate::compact::Bytes;
 use crate::error::TaskError;
 use crate::ids::{Rank, TaskId};
-use crate::protocol::{Blob, Order, Output};
+use crate::protocol::{Order, Output};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ impl Scheduler {
     pub(super) fn store(&mut self, task: TaskId, rank: Rank, output: Output) {
         let Some(record) = self.tasks.get_mut(task) else { return };
         record.state = match output {
-            Output::Inline(value) => State::Inline(value),
+            Output::Inline(value) => State::Inline(Bytes::new(&value)),
             Output::Stored { nbytes, layout } => {
                 if let Some(worker) = self.workers.get_mut(rank) {
                     worker.stored += nbytes;
@@ -28,7 +29,7 @@ impl Scheduler {
                     }
                     None => Arc::new(layout),
                 };
-                State::Stored(Copies { holders: Holders::one(rank), nbytes, layout })
+                State::Stored(Box::new(Copies { holders: Holders::one(rank), nbytes, layout }))
             }
         };
     }
@@ -80,11 +81,11 @@ impl Scheduler {
             return self.make_ready(task);
         }
         record.state = State::Blocked { missing };
-        let failed = |input: &TaskId| match self.tasks.get(*input).map(|input| &input.state) {
+        let failed = |input| match self.tasks.get(input).map(|input| &input.state) {
             Some(State::Failed(cause)) => Some(cause.clone()),
             _ => None,
         };
-        match self.tasks.get(task).and_then(|record| record.inputs.iter().find_map(failed)) {
+        match self.tasks.inputs(task).find_map(failed) {
             Some(cause) => self.fail(task, cause, out),
             None => self.note_follower(task),
         }
@@ -99,10 +100,9 @@ impl Scheduler {
                 continue;
             }
             record.state = State::Failed(cause.clone());
-            record.args = Blob::default();
-            let inputs = std::mem::take(&mut record.inputs);
-            todo.extend(std::mem::take(&mut record.waiting).iter());
-            for input in inputs {
+            record.args = Bytes::default();
+            todo.extend(self.tasks.take_waiting(task));
+            for input in self.tasks.take_inputs(task) {
                 self.used(input, true, out);
             }
             self.resolve(task, out);
@@ -125,7 +125,7 @@ impl Scheduler {
                 State::Assigned { .. } => continue, // it ends, then its result is dropped
                 State::Blocked { .. } | State::Ready => {
                     record.state = State::Released;
-                    let inputs = record.inputs.clone();
+                    let inputs: SmallVec<[TaskId; 2]> = self.tasks.inputs(task).collect();
                     for input in inputs {
                         if let Some(record) = self.tasks.get_mut(input) {
                             record.pending -= 1;

@@ -1,6 +1,7 @@
 //! The client of a run: submits a random graph, drops and waits for futures at random, and knows what must come out.
 
 use crate::rng::{Rng, hash};
+use dtask::compact::Ranges;
 use dtask::ids::{DefId, Rank, TaskId};
 use dtask::protocol::{Blob, Definition, Layout, Output, index_argument};
 use dtask::scheduler::{DefOptions, Event, NewTask, Outcome};
@@ -249,10 +250,11 @@ impl Client {
         let (first, count) = self.families.swap_remove(at);
         let keep = rng.pick(&[0, 10, 90]);
         let held: BTreeSet<TaskId> = self.held.iter().copied().collect();
-        let tasks = (first.0..first.0 + count).map(TaskId);
-        let except: Vec<TaskId> =
-            tasks.clone().filter(|task| !held.contains(task) || rng.chance(keep)).collect();
-        self.held.retain(|task| !(first..TaskId(first.0 + count)).contains(task) || except.contains(task));
+        let except: Ranges =
+            (0..count).filter(|index| !held.contains(&TaskId(first.0 + index)) || rng.chance(keep)).collect();
+        self.held.retain(|task| {
+            !(first..TaskId(first.0 + count)).contains(task) || except.contains(task.0 - first.0)
+        });
         Event::ReleaseFamily { first, count, except }
     }
 

@@ -1,12 +1,13 @@
 //! Results: inline, stored, copied, scattered; and reports that no longer count.
 
 use super::*;
+use crate::compact::Bytes;
 
 #[test]
 fn an_inline_result_travels_in_the_message_and_lives_at_rank_0() {
     let mut env = ranks([0, 1]);
     env.submit(1, &[]).place().runs(1, &[1]).finish_with(1, 1, inline("seven"));
-    assert_eq!(*env.state(1), State::Inline(Blob::new(b"seven")));
+    assert_eq!(*env.state(1), State::Inline(Bytes::new(b"seven")));
     env.submit(2, &[1]).place();
     assert_eq!(env.take_run(1, 2).inputs, [by_value(1, "seven")]);
 }

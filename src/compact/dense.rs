@@ -1,0 +1,145 @@
+//! A table by numbers that are given in order and mostly taken out in order too.
+
+/// Empty chunks that are kept for their memory: what is touched for the first time costs a page fault.
+const SPARE_MAX: usize = 1024;
+
+/// Things by their number, in chunks of `CHUNK` places, which go when their last thing goes.
+#[derive(Debug)]
+pub struct Dense<T, const CHUNK: usize> {
+    chunks: Vec<Option<Chunk<T>>>,
+    spare: Vec<Chunk<T>>,
+    len: usize,
+}
+
+#[derive(Debug)]
+struct Chunk<T> {
+    places: Box<[Option<T>]>,
+    len: u32,
+}
+
+impl<T, const CHUNK: usize> Default for Dense<T, CHUNK> {
+    fn default() -> Self {
+        Dense { chunks: Vec::new(), spare: Vec::new(), len: 0 }
+    }
+}
+
+impl<T, const CHUNK: usize> Dense<T, CHUNK> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// That with this number.
+    pub fn get(&self, number: u64) -> Option<&T> {
+        let number = number as usize;
+        self.chunks.get(number / CHUNK)?.as_ref()?.places[number % CHUNK].as_ref()
+    }
+
+    /// That with this number.
+    pub fn get_mut(&mut self, number: u64) -> Option<&mut T> {
+        let number = number as usize;
+        self.chunks.get_mut(number / CHUNK)?.as_mut()?.places[number % CHUNK].as_mut()
+    }
+
+    /// Puts one in; if there was one with this number, it goes.
+    pub fn insert(&mut self, number: u64, thing: T) {
+        let number = number as usize;
+        let at = number / CHUNK;
+        if at >= self.chunks.len() {
+            self.chunks.resize_with(at + 1, || None);
+        }
+        let spare = &mut self.spare;
+        let chunk = self.chunks[at].get_or_insert_with(|| {
+            spare.pop().unwrap_or_else(|| Chunk { places: (0..CHUNK).map(|_| None).collect(), len: 0 })
+        });
+        let place = &mut chunk.places[number % CHUNK];
+        let new = place.is_none();
+        *place = Some(thing);
+        chunk.len += u32::from(new);
+        self.len += usize::from(new);
+    }
+
+    /// Takes that with this number out.
+    pub fn remove(&mut self, number: u64) -> Option<T> {
+        self.remove_with(number, |thing| thing.take())
+    }
+
+    /// Takes that with this number out, and gives only what `keep` takes from it, since it may be large.
+    pub fn remove_with<R>(
+        &mut self,
+        number: u64,
+        keep: impl FnOnce(&mut Option<T>) -> Option<R>,
+    ) -> Option<R> {
+        let number = number as usize;
+        let slot = self.chunks.get_mut(number / CHUNK)?;
+        let chunk = slot.as_mut()?;
+        let place = &mut chunk.places[number % CHUNK];
+        place.as_ref()?;
+        let kept = keep(place);
+        *place = None;
+        chunk.len -= 1;
+        self.len -= 1;
+        if chunk.len == 0
+            && let Some(chunk) = slot.take()
+            && self.spare.len() < SPARE_MAX
+        {
+            self.spare.push(chunk);
+        }
+        kept
+    }
+
+    /// The least number from `from` on that is taken.
+    pub fn next_from(&self, from: u64) -> Option<u64> {
+        let first = from as usize / CHUNK;
+        for (at, chunk) in self.chunks.iter().enumerate().skip(first) {
+            let Some(chunk) = chunk else { continue };
+            let start = if at == first { from as usize % CHUNK } else { 0 };
+            if let Some(k) = chunk.places[start..].iter().position(Option::is_some) {
+                return Some((at * CHUNK + start + k) as u64);
+            }
+        }
+        None
+    }
+
+    /// All, by ascending number.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> + '_ {
+        self.chunks.iter().enumerate().flat_map(|(at, chunk)| {
+            chunk.iter().flat_map(move |chunk| {
+                let numbered = chunk.places.iter().enumerate();
+                numbered.filter_map(move |(k, place)| Some(((at * CHUNK + k) as u64, place.as_ref()?)))
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        #[test]
+        fn it_is_a_map(changes in proptest::collection::vec((0..99u64, any::<bool>()), 0..200)) {
+            let (mut dense, mut map) = (Dense::<u64, 8>::default(), BTreeMap::new());
+            for (at, (number, put)) in changes.into_iter().enumerate() {
+                let at = at as u64;
+                if put {
+                    dense.insert(number, at);
+                    map.insert(number, at);
+                } else {
+                    prop_assert_eq!(dense.remove(number), map.remove(&number));
+                }
+                prop_assert_eq!(dense.len(), map.len());
+                prop_assert_eq!(dense.get(number), map.get(&number));
+                prop_assert_eq!(dense.next_from(number), map.range(number..).next().map(|(&number, _)| number));
+                prop_assert!(dense.iter().eq(map.iter().map(|(&number, thing)| (number, thing))));
+            }
+        }
+    }
+}

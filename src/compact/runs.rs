@@ -1,0 +1,49 @@
+//! A list of numbers that mostly follow one another.
+
+/// Numbers in the order in which they were put in; those in a row take the place of one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Runs {
+    /// The first of each run and how many it has.
+    runs: Vec<(u64, u64)>,
+    len: usize,
+}
+
+impl Runs {
+    /// Puts one in.
+    pub fn push(&mut self, number: u64) {
+        self.len += 1;
+        match self.runs.last_mut() {
+            Some((first, count)) if first.checked_add(*count) == Some(number) => *count += 1,
+            _ => self.runs.push((number, 1)),
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// All, in order.
+    pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
+        self.runs.iter().flat_map(|&(first, count)| (0..count).map(move |k| first + k))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_come_out_as_they_went_in() {
+        let numbers = [3, 4, 5, 5, 6, u64::MAX, 0, 9, 8];
+        let mut runs = Runs::default();
+        numbers.into_iter().for_each(|number| runs.push(number));
+        assert!(runs.iter().eq(numbers));
+        assert_eq!((runs.len(), runs.runs.len()), (9, 6));
+    }
+}

@@ -1,0 +1,224 @@
+//! Who waits for which task, at rank 0.
+
+use super::wait::{Answer, Wait};
+use crate::compact::{Dense, Runs};
+use crate::ids::{IdMap, TaskId};
+use std::num::NonZeroU32;
+use std::sync::{Arc, Weak};
+
+/// Answers for one wait that are handed over together, at most.
+const TOGETHER: usize = 1024;
+
+/// One of the tasks of a wait.
+#[derive(Debug, Clone, Copy)]
+struct Waiter {
+    wait: NonZeroU32,
+    place: u32,
+}
+
+/// A wait that some task has still to answer.
+#[derive(Debug)]
+struct Waited {
+    /// Gone when whoever asked has given up.
+    wait: Weak<Wait>,
+    /// Tasks that are waited for.
+    open: u32,
+    /// Only these are told that a task is done before its value is there.
+    for_ends: bool,
+}
+
+/// Who waits for which task: a word for each task, however many are waited for together.
+#[derive(Debug, Default)]
+pub struct Waiters {
+    first: Dense<Waiter, 1024>,
+    /// Of tasks that several wait for, all but the first.
+    more: IdMap<TaskId, Vec<Waiter>>,
+    /// Numbered from 1.
+    waits: Vec<Option<Waited>>,
+    free: Vec<NonZeroU32>,
+    /// Answers that were not handed over yet, all for the same wait.
+    answers: Vec<(u32, Answer)>,
+    answered: Option<NonZeroU32>,
+}
+
+impl Waiters {
+    /// Notes that `wait` is to be answered by each of the tasks, in their order.
+    pub fn add(&mut self, tasks: &Runs, wait: &Arc<Wait>) {
+        if tasks.is_empty() {
+            return;
+        }
+        let waited = Waited {
+            wait: Arc::downgrade(wait),
+            open: u32::try_from(tasks.len()).unwrap_or(u32::MAX),
+            for_ends: !wait.wants_values(),
+        };
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.waits.push(None);
+            NonZeroU32::new(self.waits.len() as u32).unwrap_or(NonZeroU32::MAX)
+        });
+        self.waits[number.get() as usize - 1] = Some(waited);
+        for (task, place) in tasks.iter().zip(0..) {
+            let waiter = Waiter { wait: number, place };
+            match self.first.get(task) {
+                None => self.first.insert(task, waiter),
+                Some(_) => self.add_more(TaskId(task), waiter),
+            }
+        }
+    }
+
+    fn add_more(&mut self, task: TaskId, waiter: Waiter) {
+        let mut more = self.more.remove(&task).unwrap_or_default();
+        if more.len() >= 16 && more.len().is_power_of_two() {
+            let (gone, left): (Vec<Waiter>, _) =
+                more.into_iter().partition(|waiter| self.has_given_up(*waiter));
+            gone.into_iter().for_each(|waiter| self.end(waiter));
+            more = left;
+        }
+        more.push(waiter);
+        self.more.insert(task, more);
+    }
+
+    fn waited(&mut self, number: NonZeroU32) -> Option<&mut Waited> {
+        self.waits.get_mut(number.get() as usize - 1)?.as_mut()
+    }
+
+    fn has_given_up(&mut self, waiter: Waiter) -> bool {
+        self.waited(waiter.wait).is_none_or(|waited| waited.wait.strong_count() == 0)
+    }
+
+    /// Answers all that wait for `task`.
+    pub fn resolve(&mut self, task: TaskId, answer: &Answer) {
+        let Some(waiter) = self.first.remove(task.0) else { return };
+        self.answer(waiter, answer.clone());
+        self.end(waiter);
+        if self.more.is_empty() {
+            return;
+        }
+        for waiter in self.more.remove(&task).unwrap_or_default() {
+            self.answer(waiter, answer.clone());
+            self.end(waiter);
+        }
+    }
+
+    /// Tells those that do not wait for a value that `task` is done; its value is on its way.
+    pub fn done(&mut self, task: TaskId) {
+        let first = self.first.remove(task.0);
+        let more = self.more.remove(&task).unwrap_or_default();
+        for waiter in first.into_iter().chain(more) {
+            if self.waited(waiter.wait).is_some_and(|waited| waited.for_ends) {
+                self.answer(waiter, Answer::Done);
+                self.end(waiter);
+            } else if self.first.get(task.0).is_none() {
+                self.first.insert(task.0, waiter);
+            } else {
+                self.more.entry(task).or_default().push(waiter);
+            }
+        }
+    }
+
+    fn answer(&mut self, waiter: Waiter, answer: Answer) {
+        if self.answered != Some(waiter.wait) || self.answers.len() >= TOGETHER {
+            self.flush();
+            self.answered = Some(waiter.wait);
+        }
+        self.answers.push((waiter.place, answer));
+    }
+
+    /// Counts an answer of a wait; the last one takes the wait out.
+    fn end(&mut self, waiter: Waiter) {
+        let Some(waited) = self.waited(waiter.wait) else { return };
+        waited.open -= 1;
+        if waited.open > 0 {
+            return;
+        }
+        if self.answered == Some(waiter.wait) {
+            self.flush();
+        }
+        self.waits[waiter.wait.get() as usize - 1] = None;
+        self.free.push(waiter.wait);
+    }
+
+    /// Hands over the answers that were kept back to be handed over together.
+    pub fn flush(&mut self) {
+        let Some(number) = self.answered.take() else { return };
+        let mut answers = std::mem::take(&mut self.answers);
+        if let Some(wait) = self.waited(number).and_then(|waited| waited.wait.upgrade()) {
+            wait.answer(answers.drain(..));
+        }
+        answers.clear();
+        self.answers = answers;
+    }
+
+    /// Tells all that still wait that the run has ended.
+    pub fn close(&mut self, why: &str) {
+        self.flush();
+        for waited in std::mem::take(self).waits.into_iter().flatten() {
+            if let Some(wait) = waited.wait.upgrade() {
+                wait.close(why);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(tasks: &[u64]) -> Runs {
+        let mut runs = Runs::default();
+        tasks.iter().for_each(|&task| runs.push(task));
+        runs
+    }
+
+    fn is_empty(waiters: &Waiters) -> bool {
+        let known = waiters.waits.iter().flatten().count();
+        waiters.first.is_empty() && waiters.more.is_empty() && known == 0
+    }
+
+    #[test]
+    fn each_wait_is_answered_in_its_order_and_forgotten() {
+        let mut waiters = Waiters::default();
+        let (ends, values) = (Wait::for_ends(3), Wait::for_values(4));
+        waiters.add(&runs(&[7, 3, 8]), &ends);
+        waiters.add(&runs(&[8, 7, 7, 9]), &values);
+        waiters.done(TaskId(7));
+        waiters.resolve(TaskId(3), &Answer::Done);
+        waiters.flush();
+        assert_eq!(ends.ended(), [true, true, false]);
+        for task in [7, 9, 8] {
+            waiters.resolve(TaskId(task), &Answer::Inline(crate::compact::Bytes::new(&[task as u8])));
+        }
+        waiters.flush();
+        assert!(ends.is_complete() && is_empty(&waiters));
+        let values = values.take().expect("all are there").values;
+        let values = values.into_iter().map(|answer| match answer {
+            Some(Answer::Inline(bytes)) => bytes[0],
+            other => panic!("{other:?}"),
+        });
+        assert!(values.eq([8, 7, 7, 9]));
+    }
+
+    #[test]
+    fn a_task_that_many_give_up_waiting_for_remembers_few_of_them() {
+        let mut waiters = Waiters::default();
+        for _ in 0..1_000 {
+            waiters.add(&runs(&[5]), &Wait::for_ends(1));
+        }
+        assert!(waiters.more[&TaskId(5)].len() <= 64);
+        assert!(waiters.waits.len() <= 65);
+        waiters.resolve(TaskId(5), &Answer::Done);
+        assert!(is_empty(&waiters));
+    }
+
+    #[test]
+    fn whoever_waits_at_the_end_is_told() {
+        let mut waiters = Waiters::default();
+        let wait = Wait::for_values(2);
+        waiters.add(&runs(&[1, 2]), &wait);
+        waiters.resolve(TaskId(1), &Answer::Done);
+        waiters.close("over");
+        let answers = wait.take().expect("closed");
+        assert_eq!(answers.closed.as_deref(), Some("over"));
+        assert!(is_empty(&waiters));
+    }
+}
