@@ -186,10 +186,10 @@ fn cases() -> Vec<Case> {
         case("Report::Retracted", |k| Report::Retracted { task: TaskId(k), attempt: 1 }),
         case("Report::RetractDone", |_| Report::RetractDone),
         case("Report::NotBrought", |k| Report::NotBrought { task: TaskId(k) }),
-        case("Report::Bye", |_| Report::Bye),
+        case("Report::Bye", |_| Report::Bye { spent: None }),
         case("Peer::Fetch", |k| Peer::Fetch { task: TaskId(k), tag: (k % 32_000) as u32 }),
         case("Hello", |_| hello()),
-        case("Welcome", |_| Welcome::Start { slots: 64 }),
+        case("Welcome", |_| Welcome::Start { slots: 64, profile: false }),
     ]
 }
 

@@ -15,10 +15,13 @@ pub struct Config {
     pub slots: Option<u32>,
     /// How long rank 0 waits for the others at the start.
     pub patience: Duration,
+    /// Measure what each rank's time goes into, and print it to standard error at the end of the run. What is set at rank 0
+    /// counts.
+    pub profile: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config { head_slots: None, slots: None, patience: Duration::from_secs(120) }
+        Config { head_slots: None, slots: None, patience: Duration::from_secs(120), profile: false }
     }
 }

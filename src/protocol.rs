@@ -13,11 +13,13 @@
 //! unexpected.
 
 mod arguments;
+mod meeting;
 
 pub use arguments::{
     ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_REFUSED, index_argument, push_argument,
     push_length, push_refusal, take_length,
 };
+pub use meeting::{Hello, Spent, Welcome};
 
 use crate::codec;
 use crate::error::{CodecError, TaskError};
@@ -27,7 +29,7 @@ use smallvec::SmallVec;
 use std::fmt;
 
 /// Raised whenever a message changes; ranks with different versions do not meet.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// The longest control frame, in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// The longest encoding of a task's own arguments, in bytes; a longer argument becomes a result owned by rank 0.
@@ -93,35 +95,6 @@ impl<'de> Deserialize<'de> for Blob {
         }
         deserializer.deserialize_bytes(Visitor)
     }
-}
-
-/// A rank presents itself to rank 0.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hello {
-    /// [`VERSION`] of the sender.
-    pub version: u32,
-    /// Hash of the loaded code: ranks with another one run another executable.
-    pub code_hash: u64,
-    /// Host name.
-    pub host: String,
-    /// The cores that the rank may run on, ascending.
-    pub cores: Vec<u32>,
-    /// Bytes of memory of the host.
-    pub memory: u64,
-    /// Path of the executable, for the message when codes differ.
-    pub program: String,
-}
-
-/// Rank 0's answer to every `Hello`, once all have come.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Welcome {
-    /// Begin, with this many slots for tasks.
-    Start {
-        /// Tasks that the receiver may compute at a time.
-        slots: u32,
-    },
-    /// The ranks do not fit together; leave with exit code 3. Rank 0 has said why.
-    Refused,
 }
 
 /// What many instances share; sent to a rank before the first of them.
@@ -321,7 +294,10 @@ pub enum Report {
         task: TaskId,
     },
     /// The answer to `Shutdown`: nothing is computed nor fetched here any more.
-    Bye,
+    Bye {
+        /// What the rank's time went into, if rank 0 has asked for that.
+        spent: Option<Box<Spent>>,
+    },
 }
 
 /// Any rank to any rank.

@@ -35,7 +35,7 @@ pub fn rank_arguments() -> Option<Vec<String>> {
 }
 
 /// Runs this program as a job of `ranks` ranks, which find `arguments` in [`rank_arguments`], and hands over each line
-/// that they print; ends the job after `seconds`.
+/// that they print, those on standard error last; ends the job after `seconds`.
 pub fn job(
     ranks: usize,
     seconds: u64,
@@ -54,11 +54,16 @@ pub fn job(
     command.env("PRTE_MCA_hwloc_default_binding_policy", "none");
     command.args(["-n", &ranks.to_string()]);
     command.arg(std::env::current_exe().map_err(|error| error.to_string())?);
-    command.arg(RANK).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.arg(RANK).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| format!("mpirun cannot be started: {error}"))?;
     let lines = child.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines);
+    let errors = child.stderr.take().map(BufReader::new).into_iter().flat_map(BufRead::lines);
     std::thread::scope(|scope| {
-        scope.spawn(move || lines.map_while(Result::ok).for_each(&mut line));
+        let errors = scope.spawn(move || errors.map_while(Result::ok).collect::<Vec<String>>());
+        scope.spawn(move || {
+            lines.map_while(Result::ok).for_each(&mut line);
+            errors.join().unwrap_or_default().into_iter().for_each(line);
+        });
         let (begin, limit) = (Instant::now(), Duration::from_secs(seconds));
         let mut told = false;
         loop {

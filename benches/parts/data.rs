@@ -1,6 +1,6 @@
 //! Results that move from rank to rank.
 
-use super::{settle, sum, timed};
+use super::{run, settle, sum, timed};
 use crate::common::Rounds;
 use crate::common::table::{Row, head, time};
 use crate::raw;
@@ -22,7 +22,7 @@ pub fn bulk(world: &SimpleCommunicator) {
     let (mut by_hand, mut own) = (Rounds::default(), Rounds::default());
     for round in 0..ROUNDS {
         by_hand.push(raw::data::bulk(world, BYTES / 8));
-        dtask::run_on(world, |client| {
+        run(world, round + 1 == ROUNDS, |client| {
             let x = 1.0 + round as f64;
             let data = client.options().on(FROM).submit(fill, (BYTES / 8, x));
             client.wait([&data])?;
@@ -30,8 +30,7 @@ pub fn bulk(world: &SimpleCommunicator) {
             assert_eq!(total, x * (BYTES / 8) as f64, "numbers were lost");
             own.push(seconds);
             Ok(())
-        })
-        .expect("the bench runs");
+        });
     }
     if world.rank() == 0 {
         head();
@@ -50,10 +49,10 @@ pub fn small(world: &SimpleCommunicator) {
     const COUNT: usize = 10_000;
     const LEN: usize = 128;
     let (mut by_hand, mut own) = (Rounds::default(), Rounds::default());
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
         let times = (0..3).map(|_| raw::data::small(world, COUNT, LEN, 64) / COUNT as f64);
         by_hand.push(Rounds(times.collect()).median());
-        dtask::run_on(world, |client| {
+        run(world, round + 1 == ROUNDS, |client| {
             let mut times = Rounds::default();
             for _ in 0..3 {
                 let data: Vec<_> =
@@ -68,8 +67,7 @@ pub fn small(world: &SimpleCommunicator) {
             }
             own.push(times.median());
             Ok(())
-        })
-        .expect("the bench runs");
+        });
     }
     if world.rank() == 0 {
         head();

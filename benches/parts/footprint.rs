@@ -1,6 +1,6 @@
 //! What a run costs beside time on its cores: memory, and processor time while nothing is to be done.
 
-use super::{inc, settle};
+use super::{inc, run, settle};
 use crate::common::table::{Row, head, rate};
 use dtask::prelude::*;
 use mpi::topology::SimpleCommunicator;
@@ -56,7 +56,7 @@ fn cpu_everywhere(client: &Client) -> dtask::Result<Vec<f64>> {
 
 /// Memory of rank 0 for each of a million tasks, and what is left when they are released.
 pub fn memory(world: &SimpleCommunicator) {
-    dtask::run_on(world, |client| {
+    run(world, true, |client| {
         const COUNT: i64 = 1_000_000;
         client.gather(client.map(inc, 0..1_000))?;
         settle(client)?;
@@ -77,8 +77,7 @@ pub fn memory(world: &SimpleCommunicator) {
             Row::new(&what("not given back"), text(left)).print();
         }
         Ok(())
-    })
-    .expect("the bench runs");
+    });
 }
 
 /// Ten million tasks through one run: does memory grow?
@@ -86,7 +85,7 @@ pub fn many(world: &SimpleCommunicator) {
     const COUNT: u64 = 10_000_000;
     const WINDOW: u64 = 100_000;
     const EARLY: u64 = 1_000_000;
-    dtask::run_on(world, |client| {
+    run(world, true, |client| {
         head();
         let report = |what: &str, early: &[f64], late: &[f64], seconds: f64| {
             Row::new(&format!("10^7 tasks, {what}"), rate(COUNT as f64 / seconds)).print();
@@ -126,13 +125,12 @@ pub fn many(world: &SimpleCommunicator) {
         let seconds = begin.elapsed().as_secs_f64();
         report("one family, taken in windows of 10^5", &early, &resident_everywhere(client)?, seconds);
         Ok(())
-    })
-    .expect("the bench runs");
+    });
 }
 
 /// What ranks burn that have nothing to do.
 pub fn idle(world: &SimpleCommunicator) {
-    dtask::run_on(world, |client| {
+    run(world, true, |client| {
         head();
         let spent = |what: &str, ranks: &[usize], wait: &dyn Fn() -> dtask::Result<()>| {
             let (before, begin) = (cpu_everywhere(client)?, Instant::now());
@@ -154,6 +152,5 @@ pub fn idle(world: &SimpleCommunicator) {
             std::thread::sleep(Duration::from_secs(8));
             Ok(())
         })
-    })
-    .expect("the bench runs");
+    });
 }

@@ -1,6 +1,6 @@
 //! Tasks that take other tasks' results: a layered random graph, and the tree reduction.
 
-use super::{add, random, settle, timed};
+use super::{add, random, run, settle, timed};
 use crate::common::Rounds;
 use crate::common::launch::cores;
 use crate::common::table::{Row, head, time};
@@ -32,7 +32,7 @@ pub fn layers(world: &SimpleCommunicator) {
         (1..LAYERS).map(|_| (0..WIDTH).map(|_| [draw(), draw(), draw()]).collect()).collect();
     let mut rounds = Rounds::default();
     for round in 0..ROUNDS as u64 {
-        dtask::run_on(world, |client| {
+        run(world, round + 1 == ROUNDS as u64, |client| {
             let mut times = Rounds::default();
             for repeat in 0..5u64 {
                 let seed = (round << 32) + repeat;
@@ -63,8 +63,7 @@ pub fn layers(world: &SimpleCommunicator) {
             }
             rounds.push(times.median());
             Ok(())
-        })
-        .expect("the bench runs");
+        });
     }
     if world.rank() > 0 {
         return;
@@ -117,7 +116,7 @@ pub fn trees(world: &SimpleCommunicator) {
                 sums.extend(sum);
             }
             by_hand.push(of_round.median());
-            dtask::run_on(world, |client| {
+            run(world, round + 1 == ROUNDS as u64, |client| {
                 let mut of_round = Rounds::default();
                 for repeat in 0..repeats {
                     let (seconds, sum) = timed(|| tree(client, arrays, LEN, seed(repeat)))?;
@@ -127,8 +126,7 @@ pub fn trees(world: &SimpleCommunicator) {
                 }
                 own.push(of_round.median());
                 Ok(())
-            })
-            .expect("the bench runs");
+            });
         }
         if rank == 0 {
             let ratios = own.over(&by_hand);

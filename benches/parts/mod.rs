@@ -6,7 +6,9 @@ pub mod graphs;
 pub mod tasks;
 pub mod threads;
 
+use dtask::Config;
 use dtask::prelude::*;
+use mpi::topology::SimpleCommunicator;
 use std::time::Instant;
 
 /// The task that does nothing.
@@ -35,6 +37,15 @@ pub fn sum(numbers: &[f64]) -> f64 {
         parts
     });
     parts.iter().sum()
+}
+
+/// Runs `body` on rank 0 with a client for all ranks; the last of several rounds is profiled.
+///
+/// # Panics
+/// When it fails.
+pub fn run(world: &SimpleCommunicator, last: bool, body: impl FnOnce(&Client) -> dtask::Result<()> + Send) {
+    let config = Config { profile: last, ..Config::default() };
+    dtask::run_on_with(world, &config, |client, _| body(client)).expect("the bench runs");
 }
 
 /// Seconds that `work` takes, with what it gives.

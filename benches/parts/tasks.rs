@@ -1,7 +1,7 @@
 //! Tasks that do nothing: how many a second, and how long one takes.
 
 use super::threads::Snapshot;
-use super::{inc, settle, timed};
+use super::{inc, run, settle, timed};
 use crate::common::Rounds;
 use crate::common::table::{Row, head, rate, time};
 use crate::raw;
@@ -106,10 +106,10 @@ pub fn throughput(world: &SimpleCommunicator) {
     let mut all: Vec<[Series; 2]> =
         COUNTS.into_iter().map(|size| [series(size, How::OneByOne), series(size, How::Map)]).collect();
     let mut threads = None;
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
         let raw = raw::request_reply(world, 64, 300_000, 64);
         raw_rate.push(raw);
-        dtask::run_on(world, |client| {
+        run(world, round + 1 == ROUNDS, |client| {
             batch(client, 10_000, How::OneByOne)?;
             for [one_by_one, mapped] in &mut all {
                 let (before, begin) = (Snapshot::take(client)?, Instant::now());
@@ -119,8 +119,7 @@ pub fn throughput(world: &SimpleCommunicator) {
                 mapped.round(client, raw)?;
             }
             Ok(())
-        })
-        .expect("the bench runs");
+        });
     }
     if world.rank() > 0 {
         return;
@@ -143,9 +142,9 @@ pub fn throughput(world: &SimpleCommunicator) {
 /// From submit to result, one task at a time.
 pub fn trip(world: &SimpleCommunicator) {
     let (mut raw_trip, mut trips, mut slow) = (Rounds::default(), Rounds::default(), Rounds::default());
-    for _ in 0..2 * ROUNDS + 1 {
+    for round in 0..2 * ROUNDS + 1 {
         raw_trip.push(raw::round_trip(world, 8, 20_000));
-        dtask::run_on(world, |client| {
+        run(world, round + 1 == 2 * ROUNDS + 1, |client| {
             let trip = |x| timed(|| client.options().pure(false).submit(inc, (x,)).result());
             for x in 0..500 {
                 trip(x)?;
@@ -156,8 +155,7 @@ pub fn trip(world: &SimpleCommunicator) {
             trips.push(times[times.len() / 2]);
             slow.push(times[times.len() * 99 / 100]);
             Ok(())
-        })
-        .expect("the bench runs");
+        });
     }
     if world.rank() > 0 {
         return;
@@ -176,8 +174,8 @@ pub fn trip(world: &SimpleCommunicator) {
 pub fn chain(world: &SimpleCommunicator) {
     const LINKS: i64 = 1_000;
     let mut rounds = Rounds::default();
-    for _ in 0..ROUNDS {
-        dtask::run_on(world, |client| {
+    for round in 0..ROUNDS {
+        run(world, round + 1 == ROUNDS, |client| {
             let submit = client.options().pure(false);
             let mut times = Rounds::default();
             for _ in 0..11 {
@@ -191,8 +189,7 @@ pub fn chain(world: &SimpleCommunicator) {
             }
             rounds.push(times.median());
             Ok(())
-        })
-        .expect("the bench runs");
+        });
     }
     if world.rank() == 0 {
         head();

@@ -93,6 +93,9 @@ struct RunArgs {
     /// Tasks that each other rank computes at a time [default: its share of its host's cores]
     #[arg(long, value_name = "N", value_parser = slots_from::<1>)]
     slots: Option<u32>,
+    /// At the end, tells on standard error what each rank's time went into
+    #[arg(long)]
+    profile: bool,
     /// Tells nothing but errors
     #[arg(short, long)]
     quiet: bool,

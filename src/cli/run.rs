@@ -28,7 +28,8 @@ pub fn run(args: &RunArgs) -> u8 {
         return *code; // nobody waits for this process
     }
     // Launched ranks meet even if the script is wrong: one that left early would leave the others to hang, or to be killed.
-    let config = Config { head_slots: args.head_slots, slots: args.slots, ..Config::default() };
+    let config =
+        Config { head_slots: args.head_slots, slots: args.slots, profile: args.profile, ..Config::default() };
     let mut code = DONE;
     let outcome = run_with(&config, |client, team| {
         // the run folder is for one run: not before it is certain that this is rank 0

@@ -11,7 +11,7 @@ pub use family::{FAMILY_MAX, Family};
 pub use future::{Future, Handle, Pending};
 pub use options::Options;
 pub use pack::{Arg, Args, Pack};
-pub use run::{run, run_on, run_with};
+pub use run::{run, run_on, run_on_with, run_with};
 pub use watch::{Ended, Watch};
 
 use crate::call::{Data, TaskFn, Value, code};

@@ -11,6 +11,7 @@ use crate::runtime::links::Links;
 use crate::runtime::mailbox::{Mailbox, Waker};
 use crate::runtime::node::{Node, NodeError};
 use crate::runtime::pool::Pool;
+use crate::runtime::profile::{self, Profile};
 use crate::runtime::reactor::Reactor;
 use crate::runtime::start::{self, Meeting, Team};
 use crate::scheduler::RankInfo;
@@ -100,10 +101,25 @@ pub fn run_with(config: &Config, body: impl FnOnce(&Client, &Team) -> Result<()>
 /// # Panics
 /// When the closure does, after the other ranks have been told to leave.
 pub fn run_on(comm: &impl Communicator, body: impl FnOnce(&Client) -> Result<()> + Send) -> Result<()> {
+    run_on_with(comm, &Config::default(), |client, _| body(client))
+}
+
+/// Like [`run_on`], with settings; the closure is also told who the ranks are.
+///
+/// # Errors
+/// As [`run_on`].
+///
+/// # Panics
+/// As [`run_on`].
+pub fn run_on_with(
+    comm: &impl Communicator,
+    config: &Config,
+    body: impl FnOnce(&Client, &Team) -> Result<()> + Send,
+) -> Result<()> {
     mpi::check_thread()?;
     let transport = MpiTransport::new(comm, mpi::PIECE_MAX).map_err(|error| Error::Startup(error.0))?;
     let host = mpi::host_name();
-    let (transport, outcome) = serve(transport, &host, &Config::default(), false, |client, _| body(client));
+    let (transport, outcome) = serve(transport, &host, config, false, body);
     let outcome = outcome?;
     transport.close().map_err(|error| Error::Startup(error.0))?;
     outcome.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
@@ -138,7 +154,7 @@ fn serve<T: Transport>(
         Ok(meeting) => meeting,
         Err(error) => return (transport, Err(error)),
     };
-    let Meeting { slots, team, early } = meeting;
+    let Meeting { slots, profile, team, early } = meeting;
     let place = Place { rank, host: host.into() };
     let waker = Waker::new();
     let pool = match Pool::new(slots, place.clone(), waker.clone()) {
@@ -147,11 +163,15 @@ fn serve<T: Transport>(
     };
     let ranks = transport.ranks();
     let node = Node::new(place, slots, pool);
+    let mut links = Links::new(transport);
+    if profile {
+        links.profile = Profile::on(slots);
+    }
     let own_core = slots == 0 && host::cores().len() > 1;
     let fail =
         |error: NodeError| Error::Transport { rank, host: host.to_owned(), message: error.to_string() };
     let Some(team) = team else {
-        let mut reactor = Reactor::new(Links::new(transport), node, None).with_early(early);
+        let mut reactor = Reactor::new(links, node, None).with_early(early);
         let outcome = reactor.run(&waker, own_core).map_err(fail);
         return (reactor.links.transport, outcome.map(|()| Ok(Ok(()))));
     };
@@ -166,7 +186,7 @@ fn serve<T: Transport>(
         .map(|(&slots, memory_limit)| RankInfo { slots, memory_limit })
         .collect();
     let head = Head::new(&infos);
-    let mut reactor = Reactor::new(Links::new(transport), node, Some((head, mailbox.clone())));
+    let mut reactor = Reactor::new(links, node, Some((head, mailbox.clone())));
     let outcome = std::thread::scope(|scope| {
         let body_client = client.clone();
         let body = scope.spawn(move || {
@@ -188,10 +208,23 @@ fn serve<T: Transport>(
         if let Some((head, _)) = &mut reactor.head {
             head.close(&why);
         }
+        if served.is_ok()
+            && let Some((head, _)) = &reactor.head
+        {
+            print_profile(head, &reactor.links.profile);
+        }
         let closed = body.join();
         served.map(|()| closed)
     });
     (reactor.links.transport, outcome)
+}
+
+/// Says what each rank's time went into, if that was measured.
+fn print_profile(head: &Head, own: &Profile) {
+    let table = profile::table(&head.spent(own.spent()));
+    if !table.is_empty() {
+        tell::error(table.trim_end());
+    }
 }
 
 /// Tells the reactor that the client's closure has ended, by a panic or not.

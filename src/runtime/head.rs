@@ -3,13 +3,14 @@
 use super::links::Links;
 use super::node::{Node, NodeError};
 use super::pool::Compute;
+use super::profile::Phase;
 use super::wait::{Answer, Wait};
 use super::waiters::Waiters;
 use crate::call::Value;
 use crate::compact::{Bytes, Runs};
 use crate::error::ProtocolError;
 use crate::ids::{HEAD, Rank, TaskId};
-use crate::protocol::{Order, Output, Report};
+use crate::protocol::{Order, Output, Report, Spent};
 use crate::scheduler::{Action, Event, Outcome, RankInfo, Scheduler, Status};
 use crate::transport::Transport;
 use std::sync::{Arc, mpsc};
@@ -79,6 +80,8 @@ pub struct Head {
     alive: Vec<bool>,
     /// Which ranks have said `Bye`.
     gone: Vec<bool>,
+    /// What the time of the others went into, as they said with it.
+    spent: Vec<Option<Box<Spent>>>,
 }
 
 impl Head {
@@ -92,6 +95,7 @@ impl Head {
             closing: false,
             alive: vec![true; ranks.len()],
             gone: vec![false; ranks.len()],
+            spent: vec![None; ranks.len()],
         }
     }
 
@@ -108,6 +112,13 @@ impl Head {
     /// Whether every other rank has said `Bye`, or has died.
     pub fn is_deserted(&self) -> bool {
         self.others().all(|rank| self.gone[rank.index()])
+    }
+
+    /// What the time of each rank went into, with `own` for rank 0's: of those that have said it.
+    pub fn spent(&self, own: Option<Box<Spent>>) -> Vec<Option<Box<Spent>>> {
+        let mut spent = self.spent.clone();
+        spent[HEAD.index()] = own;
+        spent
     }
 
     /// Takes a request of the client.
@@ -167,8 +178,8 @@ impl Head {
     ///
     /// # Errors
     /// When the state machine refuses.
-    pub fn report(&mut self, from: Rank, report: Report) -> Result<(), ProtocolError> {
-        match &report {
+    pub fn report(&mut self, from: Rank, mut report: Report) -> Result<(), ProtocolError> {
+        match &mut report {
             Report::Finished { nanos, .. } => {
                 self.totals.finished += 1;
                 self.totals.busy_nanos += u64::from(*nanos);
@@ -181,9 +192,12 @@ impl Head {
                 self.totals.moves += 1;
                 self.totals.bytes_moved += self.machine.task(*task).map_or(0, |record| record.nbytes());
             }
-            Report::Bye => {
-                if let Some(gone) = self.gone.get_mut(from.index()) {
+            Report::Bye { spent } => {
+                if let (Some(gone), Some(of_rank)) =
+                    (self.gone.get_mut(from.index()), self.spent.get_mut(from.index()))
+                {
                     *gone = true;
+                    *of_rank = spent.take();
                 }
             }
             _ => {}
@@ -215,6 +229,7 @@ impl Head {
             for report in std::mem::take(&mut node.reports) {
                 self.report(HEAD, report)?;
             }
+            links.profile.enter(Phase::Placing);
             self.machine.place(&mut self.actions);
             if self.actions.is_empty() && node.reports.is_empty() {
                 return Ok(());
@@ -230,6 +245,8 @@ impl Head {
     ) -> Result<(), NodeError> {
         let mut actions = std::mem::take(&mut self.actions);
         for action in actions.drain(..) {
+            let phase = if let Action::Send(..) = action { Phase::Sending } else { Phase::Machine };
+            links.profile.enter(phase);
             match action {
                 Action::Send(HEAD, order) => node.order(order, links)?,
                 Action::Send(rank, order) => links.send(rank, &order)?,

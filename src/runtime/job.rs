@@ -73,7 +73,7 @@ pub struct Ended {
     /// Its definition's number.
     pub def: DefId,
     /// Time in its function, in nanoseconds.
-    pub nanos: u32,
+    pub nanos: u64,
     /// What came out.
     pub result: Outcome,
 }
@@ -89,7 +89,7 @@ impl Job {
             Err(error) => Err(Failure::new(error)),
         };
         CURRENT.set(outer);
-        let nanos = u32::try_from(begin.elapsed().as_nanos()).unwrap_or(u32::MAX);
+        let nanos = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let result = outcome.map_err(|failure| TaskError {
             message: bounded(failure.0),
             task: self.learnt.name.clone(),

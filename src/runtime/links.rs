@@ -1,5 +1,6 @@
 //! Frames to other ranks: messages of one turn to one rank travel together.
 
+use super::profile::{Phase, Profile};
 use crate::error::CodecError;
 use crate::ids::Rank;
 use crate::protocol::{self, Message};
@@ -12,6 +13,8 @@ pub struct Links<T> {
     open: Vec<Vec<u8>>,
     /// Ranks with an open frame.
     waiting: Vec<Rank>,
+    /// What the rank's time goes into; here, since all that takes time is given the links.
+    pub profile: Profile,
 }
 
 /// A message could not be sent.
@@ -29,7 +32,7 @@ impl<T: Transport> Links<T> {
     /// Links over `transport`.
     pub fn new(transport: T) -> Self {
         let open = (0..transport.ranks()).map(|_| Vec::new()).collect();
-        Links { transport, open, waiting: Vec::new() }
+        Links { transport, open, waiting: Vec::new(), profile: Profile::default() }
     }
 
     /// Puts `message` into the frame to `to`; a full frame leaves at once, the last one with [`Links::flush`].
@@ -37,6 +40,13 @@ impl<T: Transport> Links<T> {
     /// # Errors
     /// When the message is longer than a frame, or the network refuses.
     pub fn send<M: Message>(&mut self, to: Rank, message: &M) -> Result<(), LinkError> {
+        let before = self.profile.enter(Phase::Sending);
+        self.append(to, message)?;
+        self.profile.enter(before);
+        Ok(())
+    }
+
+    fn append<M: Message>(&mut self, to: Rank, message: &M) -> Result<(), LinkError> {
         let Some(frame) = self.open.get_mut(to.index()) else {
             return Err(TransportError(format!("a message to rank {to}, which does not exist")).into());
         };
@@ -57,13 +67,16 @@ impl<T: Transport> Links<T> {
     /// # Errors
     /// When the network refuses.
     pub fn flush(&mut self) -> Result<bool, TransportError> {
-        let moved = !self.waiting.is_empty();
+        if self.waiting.is_empty() {
+            return Ok(false);
+        }
+        self.profile.enter(Phase::Sending);
         while let Some(rank) = self.waiting.pop() {
             let frame = std::mem::take(&mut self.open[rank.index()]);
             if !frame.is_empty() {
                 self.transport.send_control(rank, frame)?;
             }
         }
-        Ok(moved)
+        Ok(true)
     }
 }

@@ -13,6 +13,7 @@
 //! * [`pool`]: the compute threads; [`job`]: one task on one of them;
 //! * [`links`]: frames to other ranks, batched per turn;
 //! * [`mailbox`] and [`backoff`]: hand-over between threads, and how an idle reactor waits;
+//! * [`profile`]: what a rank's time goes into;
 //! * [`start`]: the meeting of the ranks; [`host`]: what each knows of its host.
 
 pub mod backoff;
@@ -23,6 +24,7 @@ pub mod links;
 pub mod mailbox;
 pub mod node;
 pub mod pool;
+pub mod profile;
 pub mod reactor;
 pub mod start;
 pub mod wait;

@@ -3,6 +3,7 @@
 use super::job::{Job, Learnt, Place};
 use super::links::{LinkError, Links};
 use super::pool::{Compute, Done};
+use super::profile::Phase;
 use crate::call::{Value, bulk, code};
 use crate::error::{CodecError, ProtocolError};
 use crate::ids::{DefId, IdMap, Rank, TaskId};
@@ -108,6 +109,11 @@ impl<C: Compute> Node<C> {
         !self.fetching.is_empty() || !self.postponed.is_empty()
     }
 
+    /// Slots that compute nothing, although tasks are here that wait for results of other ranks.
+    pub fn slots_without_data(&self) -> u32 {
+        if self.is_fetching() { self.machine.slots_in_want() } else { 0 }
+    }
+
     /// Puts a value of the client into the store.
     ///
     /// # Errors
@@ -178,12 +184,20 @@ impl<C: Compute> Node<C> {
     /// When the network fails.
     pub fn collect<T: Transport>(&mut self, links: &mut Links<T>) -> Result<bool, NodeError> {
         self.compute.collect(&mut self.done);
-        let any = !self.done.is_empty();
+        if self.done.is_empty() {
+            return Ok(false);
+        }
+        for done in &self.done {
+            if let Done::Ended(ended) = done {
+                links.profile.computed(ended.nanos);
+            }
+        }
         self.take_done(links)?;
-        Ok(any)
+        Ok(true)
     }
 
     fn take_done<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), NodeError> {
+        links.profile.enter(Phase::Machine);
         let mut all = std::mem::take(&mut self.done);
         for done in all.drain(..) {
             match done {
@@ -194,7 +208,8 @@ impl<C: Compute> Node<C> {
                         }
                         output
                     });
-                    let (task, attempt, nanos) = (ended.task, ended.attempt, ended.nanos);
+                    let (task, attempt) = (ended.task, ended.attempt);
+                    let nanos = u32::try_from(ended.nanos).unwrap_or(u32::MAX);
                     self.handle(Event::Computed { task, attempt, nanos, output }, links)?;
                 }
                 Done::Encoded { to, tag, value } => links.transport.send_bulk(to, tag, Arc::new(value))?,
@@ -210,6 +225,10 @@ impl<C: Compute> Node<C> {
     /// When the network fails.
     pub fn start<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), NodeError> {
         self.machine.start(&mut self.actions);
+        if self.actions.is_empty() {
+            return Ok(());
+        }
+        links.profile.enter(Phase::Placing);
         self.act(links)
     }
 
@@ -224,6 +243,7 @@ impl<C: Compute> Node<C> {
         }
         let begin = Instant::now();
         while self.compute.has_short() && begin.elapsed() < BUDGET {
+            links.profile.enter(Phase::Computing);
             self.compute.run_short(&mut self.done);
             self.take_done(links)?;
             self.start(links)?;
@@ -294,6 +314,7 @@ impl<C: Compute> Node<C> {
         while self.fetching.len() < self.fetches_max
             && let Some(Postponed { task, holder, nbytes, layout }) = self.postponed.pop_front()
         {
+            let before = links.profile.enter(Phase::Sending);
             let target = bulk::allocate(&layout, nbytes)?;
             while self.fetching.contains_key(&transfer(holder, self.next_tag)) {
                 self.next_tag = next_tag(self.next_tag);
@@ -303,6 +324,7 @@ impl<C: Compute> Node<C> {
             self.fetching.insert(transfer(holder, tag), task);
             links.transport.receive_bulk(holder, tag, target)?;
             links.send(holder, &Peer::Fetch { task, tag })?;
+            links.profile.enter(before);
         }
         Ok(())
     }
@@ -320,7 +342,9 @@ impl<C: Compute> Node<C> {
             self.compute.encode(value, to, tag);
             return Ok(());
         }
+        let before = links.profile.enter(Phase::Sending);
         links.transport.send_bulk(to, tag, Arc::new(value))?;
+        links.profile.enter(before);
         Ok(())
     }
 }

@@ -44,9 +44,9 @@ pub trait Compute {
 /// Tasks in a row that must have been short before their definition's tasks run on the reactor's own thread.
 const SHORT_RUNS: u32 = 16;
 /// Up to this a task is short: shorter than a hand-over to another thread and back. Nanoseconds.
-const SHORT: u32 = 5_000;
+const SHORT: u64 = 5_000;
 /// From this on a task is long, and its definition has to prove itself again. Nanoseconds.
-const LONG: u32 = 50_000;
+const LONG: u64 = 50_000;
 /// Short tasks that the reactor computes before it looks whether others can follow them.
 const SHORT_AT_ONCE: usize = 16;
 
@@ -60,7 +60,7 @@ struct Pace {
 }
 
 impl Pace {
-    fn note(&mut self, nanos: u32) {
+    fn note(&mut self, nanos: u64) {
         if nanos <= SHORT {
             self.short = self.short.saturating_add(1);
         } else if nanos >= LONG {

@@ -6,6 +6,7 @@ use super::links::Links;
 use super::mailbox::{Mailbox, Waker};
 use super::node::{Node, NodeError};
 use super::pool::Compute;
+use super::profile::Phase as Profiled;
 use crate::error::ProtocolError;
 use crate::ids::{HEAD, Rank};
 use crate::protocol::{self, Frame, Order, Report};
@@ -55,6 +56,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
     /// # Errors
     /// When the network fails, a peer breaks the protocol, or rank 0 has died.
     pub fn turn(&mut self) -> Result<bool, NodeError> {
+        self.links.profile.enter(Profiled::Polling);
         let mut moved = self.take_requests()?;
         moved |= self.take_arrivals()?;
         moved |= self.node.collect(&mut self.links)?;
@@ -68,13 +70,18 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         self.send_reports()?;
         moved |= self.leave()?;
         moved |= self.links.flush()?;
+        let node = &self.node;
+        self.links.profile.turn_ended(moved, || (node.is_fetching(), node.slots_without_data()));
         Ok(moved)
     }
 
     fn take_requests(&mut self) -> Result<bool, NodeError> {
         let Some((head, mailbox)) = &mut self.head else { return Ok(false) };
         mailbox.drain(&mut self.requests);
-        let any = !self.requests.is_empty();
+        if self.requests.is_empty() {
+            return Ok(false);
+        }
+        self.links.profile.enter(Profiled::Machine);
         let mut outcome = Ok(());
         for request in self.requests.drain(..) {
             match (&outcome, request) {
@@ -84,20 +91,24 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
                 _ => {}
             }
         }
-        outcome.map(|()| any)
+        outcome.map(|()| true)
     }
 
     fn take_arrivals(&mut self) -> Result<bool, NodeError> {
         let mut arrivals = std::mem::take(&mut self.arrivals);
+        self.links.profile.enter(Profiled::Polling);
         let moved = self.links.transport.poll(&mut arrivals)?;
         for arrival in arrivals.drain(..) {
             match arrival {
                 Arrival::Control { from, frame } => {
+                    self.links.profile.enter(Profiled::Decoding);
                     let messages = protocol::decode(&frame).map_err(|error| damaged(from, &error))?;
                     self.links.transport.recycle(frame);
+                    self.links.profile.enter(Profiled::Machine);
                     self.take_frame(from, messages)?;
                 }
                 Arrival::Bulk { from, tag, target } => {
+                    self.links.profile.enter(Profiled::Machine);
                     self.node.arrived(from, tag, target, &mut self.links)?
                 }
                 Arrival::Lost { rank: HEAD } => {
@@ -155,7 +166,8 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
     }
 
     fn send_reports(&mut self) -> Result<(), NodeError> {
-        if self.head.is_none() {
+        if self.head.is_none() && !self.node.reports.is_empty() {
+            self.links.profile.enter(Profiled::Sending);
             for report in self.node.reports.drain(..) {
                 self.links.send(HEAD, &report)?;
             }
@@ -178,7 +190,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
                 return Ok(true);
             }
         } else if self.phase == Phase::Leaving && !self.node.is_fetching() {
-            self.links.send(HEAD, &Report::Bye)?;
+            self.links.send(HEAD, &Report::Bye { spent: self.links.profile.spent() })?;
             self.phase = Phase::Serving;
             return Ok(true);
         }

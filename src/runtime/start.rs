@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 pub struct Meeting {
     /// Tasks that this rank computes at a time.
     pub slots: u32,
+    /// Whether to measure what the rank's time goes into.
+    pub profile: bool,
     /// At rank 0, all ranks and their slots.
     pub team: Option<Team>,
     /// What came behind the welcome.
@@ -53,7 +55,8 @@ pub fn hello(host: &str) -> Result<Hello> {
 pub fn meet<T: Transport>(transport: &mut T, hello: Hello, config: &Config) -> Result<Meeting> {
     if transport.rank() == HEAD {
         let team = gather(transport, hello, config)?;
-        return Ok(Meeting { slots: team.slots[0], team: Some(team), early: Vec::new() });
+        let (slots, profile) = (team.slots[0], config.profile);
+        return Ok(Meeting { slots, profile, team: Some(team), early: Vec::new() });
     }
     let program = hello.program.clone();
     send(transport, HEAD, &hello)?;
@@ -68,7 +71,9 @@ pub fn meet<T: Transport>(transport: &mut T, hello: Hello, config: &Config) -> R
             return Err(Error::Startup(format!("{program}: something came before the welcome of rank 0")));
         };
         return match protocol::decode(&frame) {
-            Ok(Frame::Welcome(Welcome::Start { slots })) => Ok(Meeting { slots, team: None, early }),
+            Ok(Frame::Welcome(Welcome::Start { slots, profile })) => {
+                Ok(Meeting { slots, profile, team: None, early })
+            }
             Ok(Frame::Welcome(Welcome::Refused)) => Err(Error::Refused),
             _ => Err(Error::Startup(format!(
                 "{program}: rank 0 does not speak this version of dtask's protocol"
@@ -139,7 +144,7 @@ fn gather<T: Transport>(transport: &mut T, own: Hello, config: &Config) -> Resul
         ));
     }
     for (rank, &slots) in slots.iter().enumerate().skip(1) {
-        send(transport, Rank(rank as u32), &Welcome::Start { slots })?;
+        send(transport, Rank(rank as u32), &Welcome::Start { slots, profile: config.profile })?;
     }
     Ok(Team { hellos: present, slots })
 }

@@ -128,7 +128,7 @@ impl Scheduler {
                     Report::Retracted { task, attempt } => self.on_retracted(rank, task, attempt, out),
                     Report::RetractDone => self.on_retract_done(rank),
                     Report::NotBrought { task } => self.on_not_brought(task, out),
-                    Report::Bye => Ok(()),
+                    Report::Bye { .. } => Ok(()),
                 }
             }
         }

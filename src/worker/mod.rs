@@ -176,6 +176,12 @@ impl Worker {
         self.held.len()
     }
 
+    /// Slots that are free, at most as many as there are tasks that wait for inputs.
+    pub fn slots_in_want(&self) -> u32 {
+        let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+        self.slots.saturating_sub(self.running).min(waiting)
+    }
+
     /// Tasks that are here and have not ended.
     pub fn unfinished(&self) -> usize {
         let receiving = usize::from(self.receiving.is_some());

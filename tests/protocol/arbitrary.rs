@@ -68,6 +68,11 @@ fn any_order() -> impl Strategy<Value = Order> {
     ]
 }
 
+fn any_bye() -> impl Strategy<Value = Report> {
+    let spent = any::<([u64; 8], [u64; 3])>().prop_map(|(reactor, slots)| Box::new(Spent { reactor, slots }));
+    proptest::option::of(spent).prop_map(|spent| Report::Bye { spent })
+}
+
 fn any_report() -> impl Strategy<Value = Report> {
     let stored = (any::<u64>(), layout()).prop_map(|(nbytes, layout)| Output::Stored { nbytes, layout });
     let output = prop_oneof![blob().prop_map(Output::Inline), stored];
@@ -88,7 +93,7 @@ fn any_report() -> impl Strategy<Value = Report> {
         (task(), any::<u16>()).prop_map(|(task, attempt)| Report::Retracted { task, attempt }),
         Just(Report::RetractDone),
         task().prop_map(|task| Report::NotBrought { task }),
-        Just(Report::Bye),
+        any_bye(),
     ]
 }
 
@@ -149,9 +154,10 @@ proptest! {
     }
 
     #[test]
-    fn start_up_messages_come_as_they_were_sent(hello in any_hello(), slots: u32) {
+    fn start_up_messages_come_as_they_were_sent(hello in any_hello(), slots: u32, profile: bool) {
         prop_assert_eq!(decode(&frame(&hello)).unwrap(), Frame::Hello(hello));
-        prop_assert_eq!(decode(&frame(&Welcome::Start { slots })).unwrap(), Frame::Welcome(Welcome::Start { slots }));
+        let welcome = Welcome::Start { slots, profile };
+        prop_assert_eq!(decode(&frame(&welcome)).unwrap(), Frame::Welcome(welcome));
     }
 
     #[test]

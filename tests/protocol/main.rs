@@ -57,7 +57,7 @@ mod bytes {
 
     #[test]
     fn version() {
-        assert_eq!(VERSION, 2);
+        assert_eq!(VERSION, 3);
     }
 
     #[test]
@@ -77,7 +77,8 @@ mod bytes {
 
     #[test]
     fn welcome() {
-        golden(Welcome::Start { slots: 64 }, "02 00 40", Frame::Welcome);
+        golden(Welcome::Start { slots: 64, profile: false }, "02 00 40 00", Frame::Welcome);
+        golden(Welcome::Start { slots: 1, profile: true }, "02 00 01 01", Frame::Welcome);
         golden(Welcome::Refused, "02 01", Frame::Welcome);
     }
 
@@ -167,7 +168,9 @@ mod bytes {
         report(Report::Retracted { task: TaskId(7), attempt: 1 }, "03 07 01");
         report(Report::RetractDone, "04");
         report(Report::NotBrought { task: TaskId(7) }, "05 07");
-        report(Report::Bye, "06");
+        report(Report::Bye { spent: None }, "06 00");
+        let spent = Spent { reactor: [1, 2, 3, 4, 5, 6, 7, 251], slots: [8, 9, 10] };
+        report(Report::Bye { spent: Some(Box::new(spent)) }, "06 01 01 02 03 04 05 06 07 fb fb 00 08 09 0a");
     }
 
     #[test]
@@ -212,10 +215,10 @@ mod frames {
         let closed = append(&mut open, &Peer::Fetch { task: TaskId(1), tag: 2 }).unwrap();
         assert_eq!(closed.map(|frame| hex(&frame)), Some("03 09".into()));
         assert_eq!(hex(&open), "05 00 01 02");
-        let closed = append(&mut open, &Report::Bye).unwrap();
+        let closed = append(&mut open, &Report::Bye { spent: None }).unwrap();
         assert_eq!(
             (closed.map(|frame| hex(&frame)), hex(&open)),
-            (Some("05 00 01 02".into()), "04 06".into())
+            (Some("05 00 01 02".into()), "04 06 00".into())
         );
     }
 
@@ -236,7 +239,7 @@ mod frames {
     fn the_longest_message_fills_a_frame_and_a_longer_one_is_refused() {
         let overhead = frame(&with_args(60_000)).len() - 60_000;
         assert_eq!(frame(&with_args(FRAME_MAX - overhead)).len(), FRAME_MAX);
-        for mut open in [Vec::new(), frame(&Order::Shutdown), frame(&Report::Bye)] {
+        for mut open in [Vec::new(), frame(&Order::Shutdown), frame(&Report::Bye { spent: None })] {
             let before = open.clone();
             let error = append(&mut open, &with_args(FRAME_MAX - overhead + 1)).unwrap_err();
             assert!(error.to_string().contains("65536 bytes"), "{error}");

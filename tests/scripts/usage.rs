@@ -90,3 +90,27 @@ fn slots_are_what_was_asked_for() {
     let run = folder.run(2, &["s.toml", "-q"]);
     assert_eq!((run.stdout.as_str(), run.stderr.as_str(), run.code()), ("", "", 0));
 }
+
+#[test]
+fn a_profile_has_a_line_per_rank_whose_shares_are_all_of_its_time() {
+    let folder = Folder::script("[task.a]\nrun = 'sleep 0.3'\n");
+    let run = folder.run(2, &["s.toml", "--profile"]);
+    run.assert_success();
+    let table = run.stderr.split_once("profile: ").expect("a profile").1;
+    let lines: Vec<Vec<&str>> = table.lines().skip(2).map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines.iter().map(|words| words[0]).collect::<Vec<_>>(), ["0", "1"], "{}", run.stderr);
+    let all =
+        |shares: &[&str]| shares.iter().map(|share| share.parse::<f64>().expect("a share")).sum::<f64>();
+    for words in &lines {
+        assert_eq!(words[9], "│", "{}", run.stderr);
+        let sum = all(&words[1..9]);
+        assert!((sum - 100.0).abs() < 0.5, "{sum}: {}", run.stderr);
+    }
+    assert_eq!(lines[0][10..], ["no", "slots"]);
+    let sum = all(&lines[1][10..]);
+    assert!((sum - 100.0).abs() < 0.5, "{sum}: {}", run.stderr);
+    // the command takes most of one slot's time, if not of all
+    assert!(all(&lines[1][10..11]) > 1.0, "{}", run.stderr);
+    let run = folder.run(2, &["s.toml"]);
+    assert!(!run.stderr.contains("profile: "), "{}", run.stderr);
+}

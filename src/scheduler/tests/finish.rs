@@ -120,7 +120,7 @@ fn a_damaged_report_changes_nothing() {
         env.from(1, Report::NotBrought { task });
         env.fetched(1, task.0).releases(1, &[task.0]);
     }
-    env.from(1, Report::RetractDone).from(1, Report::Bye).from(99, Report::RetractDone);
+    env.from(1, Report::RetractDone).from(1, Report::Bye { spent: None }).from(99, Report::RetractDone);
     env.is(1, Status::Pending).release(&[1]).records(0);
 }
 
