@@ -10,6 +10,8 @@ mod data;
 mod examples;
 mod execution;
 #[cfg(feature = "hdf5")]
+mod guide;
+#[cfg(feature = "hdf5")]
 mod hdf5;
 mod outline;
 mod policy;
