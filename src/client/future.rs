@@ -58,6 +58,13 @@ pub struct Future<T> {
     pub(super) kind: PhantomData<fn() -> T>,
 }
 
+impl<T> Future<T> {
+    /// The same task for whoever waits for its end, and never for its value.
+    pub(crate) fn only_waited_for<U>(self) -> Future<U> {
+        Future { handle: self.handle, kind: PhantomData }
+    }
+}
+
 impl<T> Clone for Future<T> {
     fn clone(&self) -> Self {
         Future { handle: self.handle.clone(), kind: PhantomData }

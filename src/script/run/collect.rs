@@ -1,6 +1,7 @@
 //! Waiting for a plan's tasks: results are dropped as soon as nobody waits for them any more, failures are noted, and
 //! what goes to files of rank 0 is written in the order of the indices.
 
+use super::array;
 use super::failure::{Failed, part};
 use super::inputs::Array;
 use super::pack::{self, Pack};
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Instances that are asked for together where nothing of them is fetched.
-const WATCHED: usize = 4096;
+const WATCHED: usize = 65_536;
 /// Outputs that are fetched together.
 const FETCHED: usize = 64;
 
@@ -57,6 +58,8 @@ struct Watched<T> {
 /// Where a stream comes from.
 enum Source {
     Lazy(Family<Pack>, u64),
+    /// Arrays, of which the printed form is wanted, if anything.
+    LazyArrays(Family<Array>, u64),
     Futures(VecDeque<Option<Future<Pack>>>),
 }
 
@@ -67,7 +70,7 @@ struct Ordered {
     /// Whether these are the instances, not what was made of them.
     own: bool,
     next: u64,
-    window: Option<(Vec<Future<Pack>>, Asked)>,
+    window: Option<(Vec<Option<Future<Pack>>>, Asked)>,
 }
 
 enum Asked {
@@ -121,6 +124,9 @@ impl<'a> Collector<'a> {
         match instances {
             Collected::Lazy(family) => {
                 self.ordered.insert(task, ordered(Source::Lazy(family, 0), true));
+            }
+            Collected::LazyArrays(family) => {
+                self.ordered.insert(task, ordered(Source::LazyArrays(family, 0), true));
             }
             Collected::Packs(futures) if parts.is_none() && self.sinks(task) => {
                 self.ordered.insert(task, ordered(Source::Futures(futures.into()), true));
@@ -338,8 +344,19 @@ fn note(failed: &mut Vec<Failed>, task: usize, index: u64, cause: Option<Arc<Tas
 }
 
 impl Source {
-    fn take(&mut self, count: usize) -> Vec<Future<Pack>> {
+    /// The next ones; of arrays, with `fetch`, their printed form.
+    fn take(&mut self, count: usize, fetch: bool, client: &Client) -> Vec<Future<Pack>> {
         match self {
+            Source::LazyArrays(family, next) => {
+                let start = *next;
+                *next = family.len().min(start + count as u64);
+                let arrays = family.range(start..*next).into_iter();
+                if fetch {
+                    arrays.map(|array| client.submit(array::text_of, (array,))).collect()
+                } else {
+                    arrays.map(Future::only_waited_for).collect()
+                }
+            }
             Source::Lazy(family, next) => {
                 let start = *next;
                 *next = family.len().min(start + count as u64);
@@ -374,10 +391,12 @@ impl Ordered {
     fn give_up(self, stopped: &mut Stopped) -> Running<Pack> {
         let window = self.window.map_or(Vec::new(), |(window, _)| window);
         let after = self.next + window.len() as u64;
-        let futures = window.into_iter().enumerate().map(|(at, future)| (self.next + at as u64, future));
+        let futures = window.into_iter().enumerate();
+        let futures = futures.filter_map(|(at, future)| Some((self.next + at as u64, future?)));
         let mut running = stop::give_up(self.task, futures, stopped);
         match self.source {
             Source::Lazy(family, next) => stopped.note(self.task, next..family.len()),
+            Source::LazyArrays(family, next) => stopped.note(self.task, next..family.len()),
             Source::Futures(futures) => {
                 let left = futures.into_iter().enumerate();
                 let left = left.filter_map(|(at, future)| Some((after + at as u64, future?)));
@@ -389,10 +408,15 @@ impl Ordered {
 
     /// Takes the window that is waited for, if it is there, and asks for the next; without one when all are taken.
     fn turn(&mut self, plan: &Plan, task: &Task, client: &Client, outcome: &mut Outcome) -> Result<bool> {
-        match &self.window {
+        match &mut self.window {
             None => {}
-            Some((_, Asked::Ends(watch))) => {
-                let Some(outcomes) = watch.take() else { return Ok(false) };
+            Some((window, Asked::Ends(watch))) => {
+                let Some(outcomes) = watch.take() else {
+                    // results that nobody wants are dropped at once
+                    let futures = window.iter_mut().zip(watch.ended());
+                    futures.filter(|(_, ended)| *ended).for_each(|(future, _)| *future = None);
+                    return Ok(false);
+                };
                 for ended in outcomes? {
                     outcome.ended += u64::from(self.own);
                     note(&mut outcome.failed, self.task, self.next, ended.err());
@@ -409,14 +433,14 @@ impl Ordered {
             }
         }
         let fetch = paths(task).next().is_some();
-        let window = self.source.take(if fetch { FETCHED } else { WATCHED });
+        let window = self.source.take(if fetch { FETCHED } else { WATCHED }, fetch, client);
         self.window = (!window.is_empty()).then(|| {
             let asked = if fetch {
                 Asked::Values(client.pending(&window))
             } else {
                 Asked::Ends(client.watch(&window))
             };
-            (window, asked)
+            (window.into_iter().map(Some).collect(), asked)
         });
         Ok(true)
     }

@@ -22,8 +22,10 @@ pub enum Collected {
     Packs(Vec<Option<Future<Pack>>>),
     /// Watched until they end.
     Arrays(Vec<Option<Future<Array>>>),
-    /// A large family that nothing refers to.
+    /// A family that nothing refers to, taken a part at a time.
     Lazy(Family<Pack>),
+    /// The same of arrays.
+    LazyArrays(Family<Array>),
 }
 
 /// What becomes of a task.
@@ -125,7 +127,10 @@ impl<'a> Submitter<'a> {
                 let watch = match &entry.instances {
                     Collected::Packs(futures) => self.client.watch(futures.iter().flatten()),
                     Collected::Arrays(futures) => self.client.watch(futures.iter().flatten()),
-                    Collected::Lazy(_) => self.client.watch(&[] as &[Future<Pack>]), // nothing refers to it
+                    // nothing refers to it
+                    Collected::Lazy(_) | Collected::LazyArrays(_) => {
+                        self.client.watch(&[] as &[Future<Pack>])
+                    }
                 };
                 self.optional.insert(number, Optional::Running(watch));
             }
@@ -186,7 +191,7 @@ impl<'a> Submitter<'a> {
         let saving = (!def.task.action.is_command() && !def.task.saves.is_empty()).then(|| def.clone());
         let instances = match def.task.action {
             Action::Run { .. } | Action::Shell { .. } => self.commands(def, is_read)?,
-            Action::Array { .. } | Action::Call { .. } => Collected::Arrays(self.arrays(def)?),
+            Action::Array { .. } | Action::Call { .. } => self.arrays(def, is_read || saving.is_some())?,
             Action::Reduce { of, with, arity, .. } => Collected::Arrays(self.reduce(&def, of, with, arity)?),
         };
         let saves = match (saving, &instances) {
@@ -201,7 +206,7 @@ impl<'a> Submitter<'a> {
                 self.steps += futures.len() as u64;
                 futures.iter().map(|future| Some(self.parts_of(future.as_ref()?, &sunk))).collect()
             }),
-            Collected::Packs(_) | Collected::Lazy(_) => None,
+            Collected::Packs(_) | Collected::Lazy(_) | Collected::LazyArrays(_) => None,
             Collected::Arrays(futures) => {
                 self.steps += futures.len() as u64;
                 let text = |future: &Future<Array>| self.client.submit(array::text_of, (future,));
@@ -238,7 +243,7 @@ impl<'a> Submitter<'a> {
         Ok(Collected::Packs(futures))
     }
 
-    fn arrays(&mut self, def: Def) -> Result<Vec<Option<Future<Array>>>> {
+    fn arrays(&mut self, def: Def, is_read: bool) -> Result<Collected> {
         let count = def.task.family.len();
         self.steps += count;
         if def.task.references.is_empty()
@@ -248,7 +253,11 @@ impl<'a> Submitter<'a> {
                 count,
             )
         {
-            return Ok(family.range(0..count).into_iter().map(Some).collect());
+            return Ok(if is_read {
+                Collected::Arrays(family.range(0..count).into_iter().map(Some).collect())
+            } else {
+                Collected::LazyArrays(family)
+            });
         }
         let options = self.client.options().pure(false).priority(def.task.priority);
         let sent = self.client.scatter(def.clone());
@@ -257,7 +266,7 @@ impl<'a> Submitter<'a> {
             let (packs, arrays) = self.inputs(&def.groups, index)?;
             futures.push(Some(options.submit(array::eval_array, (&sent, index, packs, arrays))));
         }
-        Ok(futures)
+        Ok(Collected::Arrays(futures))
     }
 
     fn reduce(
