@@ -167,15 +167,15 @@ fn serve<T: Transport>(
     if profile {
         links.profile = Profile::on(slots);
     }
-    let own_core = slots == 0 && host::cores().len() > 1;
     let fail =
         |error: NodeError| Error::Transport { rank, host: host.to_owned(), message: error.to_string() };
     let Some(team) = team else {
         let mut reactor = Reactor::new(links, node, None).with_early(early);
-        let outcome = reactor.run(&waker, own_core).map_err(fail);
+        let outcome = reactor.run(&waker, false).map_err(fail);
         return (reactor.links.transport, outcome.map(|()| Ok(Ok(()))));
     };
     log_team(&team);
+    let own_core = host::head_has_core(&team.hellos, &team.slots);
     let mailbox = Mailbox::bounded(waker.clone(), REQUESTS_MAX);
     let client = Client::new(mailbox.clone(), ranks);
     let limits = host::memory_limits(&team.hellos);

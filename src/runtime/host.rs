@@ -67,6 +67,19 @@ pub fn slots(hellos: &[Hello], head_slots: Option<u32>) -> Vec<u32> {
         .collect()
 }
 
+/// Whether rank 0's reactor has a core of its own: there are cores enough for the reactors and slots of all ranks on its host
+/// that share cores with it, and for the client's thread.
+pub fn head_has_core(hellos: &[Hello], slots: &[u32]) -> bool {
+    let Some(head) = hellos.first() else { return false };
+    let shares =
+        |hello: &Hello| hello.host == head.host && hello.cores.iter().any(|core| head.cores.contains(core));
+    let beside = || hellos.iter().zip(slots).filter(|(hello, _)| shares(hello));
+    let threads: usize = beside().map(|(_, &slots)| 1 + slots as usize).sum();
+    let cores: std::collections::BTreeSet<u32> =
+        beside().flat_map(|(hello, _)| hello.cores.iter().copied()).collect();
+    threads < cores.len()
+}
+
 /// Memory limits of each rank for results: 60 % of its share of its host's memory.
 pub fn memory_limits(hellos: &[Hello]) -> Vec<u64> {
     let share = |hello: &Hello| {
@@ -132,6 +145,20 @@ mod tests {
         assert_eq!(slots(&hellos[..1], Some(2)), [2]);
         let crowd: Vec<Hello> = (0..4).map(|_| hello("a", &[0, 1])).collect();
         assert_eq!(slots(&crowd, None), [0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn rank_0_has_a_core_only_where_no_thread_is_left_without_one() {
+        let many = [0, 1, 2, 3, 4, 5];
+        // reactor and client
+        assert!(head_has_core(&[hello("a", &[0, 1]), hello("b", &[0, 1])], &[0, 2]));
+        assert!(!head_has_core(&[hello("a", &[0]), hello("b", &[0, 1])], &[0, 2]));
+        // another reactor and its slots
+        assert!(!head_has_core(&[hello("a", &[0, 1]), hello("a", &[0, 1])], &[0, 2]));
+        assert!(head_has_core(&[hello("a", &many), hello("a", &many)], &[0, 3]));
+        assert!(!head_has_core(&[hello("a", &many), hello("a", &many)], &[0, 4]));
+        // that has cores of its own
+        assert!(head_has_core(&[hello("a", &[0, 1]), hello("a", &[2, 3])], &[0, 2]));
     }
 
     #[test]
