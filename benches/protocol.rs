@@ -112,7 +112,15 @@ fn bulk() -> Layout {
 
 fn run(task: u64, inputs: Vec<Input>) -> Order {
     let (task, attempt) = (TaskId(task), 1);
-    Order::Run(RunTask { task, attempt, def: DefId(3), args: index_argument(task.0), inputs, more: 0 })
+    Order::Run(RunTask {
+        task,
+        attempt,
+        def: DefId(3),
+        args: index_argument(task.0),
+        inputs,
+        more: 0,
+        depth: 0,
+    })
 }
 
 fn inline(task: u64) -> Input {

@@ -285,7 +285,14 @@ fn life(shape: Shape, n: u64, ranks: usize) -> Cost {
         let side = n.isqrt();
         for k in 0..n {
             let (args, inputs) = (Blob::new(&[0, 1, k as u8]), shape.inputs(n, side, k));
-            run.tell(Event::Submit(NewTask { task: TaskId(k), def: DEF, key: k, args, inputs }));
+            run.tell(Event::Submit(NewTask {
+                task: TaskId(k),
+                def: DEF,
+                key: k,
+                args,
+                inputs,
+                parent: None,
+            }));
         }
     }
     let submit = used() - begin;
@@ -334,7 +341,7 @@ fn rank_life(n: u64) -> Duration {
         next = batch.end;
         for k in batch {
             let (args, inputs) = (Blob::new(&[0, 1, k as u8]), Vec::new());
-            let run = RunTask { task: TaskId(k), attempt: 1, def: DEF, args, inputs, more: 0 };
+            let run = RunTask { task: TaskId(k), attempt: 1, def: DEF, args, inputs, more: 0, depth: 0 };
             worker.handle(worker::Event::Order(Order::Run(run)), &mut out).expect("no order is wrong");
         }
         for (task, attempt) in running.drain(..) {

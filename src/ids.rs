@@ -36,7 +36,7 @@ id! {
     Rank(u32), "r"
 }
 id! {
-    /// One task. Numbers are given in the order of submission and never used twice in a run.
+    /// One task. Each rank numbers what it submits in the order of submission; no number is used twice in a run.
     TaskId(u64), "t"
 }
 id! {
@@ -46,6 +46,26 @@ id! {
 
 /// The rank that schedules and runs the client.
 pub const HEAD: Rank = Rank(0);
+
+/// Bits of a task's number that count the tasks which one rank has submitted; those above are the rank.
+const COUNT_BITS: u32 = 40;
+
+impl TaskId {
+    /// The first number that `rank` gives to a task: each rank counts its own from there, so none has to ask for numbers.
+    pub fn first_of(rank: Rank) -> TaskId {
+        TaskId(u64::from(rank.0) << COUNT_BITS)
+    }
+
+    /// The rank that has submitted the task, and alone holds futures of it.
+    pub fn owner(self) -> Rank {
+        Rank((self.0 >> COUNT_BITS) as u32)
+    }
+
+    /// How many tasks its owner had submitted before: an index into a dense table of the owner's.
+    pub fn count(self) -> u64 {
+        self.0 & ((1 << COUNT_BITS) - 1)
+    }
+}
 
 /// How often a task has been started; reports of an earlier attempt are dropped.
 pub type Attempt = u16;
@@ -95,6 +115,14 @@ mod tests {
             seen.insert(build.hash_one(TaskId(n)) & 0xFFF);
         }
         assert!(seen.len() > 2048, "only {} of 4096 buckets used", seen.len());
+    }
+
+    #[test]
+    fn a_task_number_says_who_has_submitted_it() {
+        for (rank, count) in [(0, 0), (0, (1 << 40) - 1), (3, 7), (65_535, 1 << 39)] {
+            let task = TaskId(TaskId::first_of(Rank(rank)).0 + count);
+            assert_eq!((task.owner(), task.count()), (Rank(rank), count));
+        }
     }
 
     #[test]

@@ -76,7 +76,7 @@ pub mod tell;
 pub mod transport;
 pub mod worker;
 
-pub use client::{Client, Family, Future, Pending, run, run_on, run_on_with, run_with};
+pub use client::{Client, Family, Future, Pending, current, run, run_on, run_on_with, run_with};
 pub use config::Config;
 pub use error::{Error, Failure, Result, TaskError};
 pub use ids::Rank;

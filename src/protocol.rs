@@ -13,23 +13,26 @@
 //! unexpected.
 
 mod arguments;
+mod frame;
 mod meeting;
+mod nested;
 
 pub use arguments::{
     ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_REFUSED, index_argument, push_argument,
     push_length, push_refusal, take_length,
 };
+pub use frame::{Frame, Kind, Message, append, decode};
 pub use meeting::{Hello, Spent, Welcome};
+pub use nested::{Answer, NestedDefinition, NestedTask, Status};
 
-use crate::codec;
-use crate::error::{CodecError, TaskError};
+use crate::error::TaskError;
 use crate::ids::{Attempt, DefId, Rank, TaskId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use smallvec::SmallVec;
 use std::fmt;
 
 /// Raised whenever a message changes; ranks with different versions do not meet.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// The longest control frame, in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// The longest encoding of a task's own arguments, in bytes; a longer argument becomes a result owned by rank 0.
@@ -170,6 +173,8 @@ pub struct RunTask {
     pub inputs: Vec<Input>,
     /// How many inputs follow in `MoreInputs`.
     pub more: u32,
+    /// 0 for a task of the client; of one that a task has submitted, a number that is greater than its submitter's.
+    pub depth: u32,
 }
 
 /// Rank 0 to a rank.
@@ -235,6 +240,25 @@ pub enum Order {
     Shutdown,
     /// Every rank has said `Bye`, so nobody will ask for anything: leave when all is sent.
     Leave,
+    /// Tasks of this definition, which is known to the receiver, submit tasks themselves and may wait for them.
+    Nests {
+        /// The definition.
+        def: DefId,
+    },
+    /// What has become of a task that the receiver has submitted and waits for.
+    Answer {
+        /// Which.
+        task: TaskId,
+        /// How it has ended.
+        answer: Answer,
+    },
+    /// The answer to `Report::Ask`.
+    Status {
+        /// Which task.
+        task: TaskId,
+        /// What it is doing.
+        status: Status,
+    },
 }
 
 /// A result as its maker reports it.
@@ -298,6 +322,50 @@ pub enum Report {
         /// What the rank's time went into, if rank 0 has asked for that.
         spent: Option<Box<Spent>>,
     },
+    /// So many threads that compute tasks wait for other tasks now, and use no slot.
+    Waits {
+        /// How many.
+        threads: u32,
+    },
+    /// A definition that tasks of the sender name by a number of the sender's own.
+    Define(Box<NestedDefinition>),
+    /// A task has submitted another; the sender holds a future of it.
+    Submit(Box<NestedTask>),
+    /// The rest of the inputs of the task of the last `Submit`.
+    MoreInputs {
+        /// The task.
+        task: TaskId,
+        /// Its next inputs.
+        inputs: Vec<TaskId>,
+        /// How many inputs follow after these.
+        more: u32,
+    },
+    /// A value of a task that runs at the sender, now a result there; the sender holds a future of it.
+    Scatter {
+        /// Its number.
+        task: TaskId,
+        /// The number in its key.
+        key: u64,
+        /// What and how large it is.
+        output: Output,
+    },
+    /// The sender has dropped its future.
+    Drop {
+        /// Of which task.
+        task: TaskId,
+    },
+    /// The sender waits for this task; answered by `Order::Answer`.
+    Want {
+        /// Which.
+        task: TaskId,
+        /// Whether its value is needed at the sender, or only that it is done.
+        value: bool,
+    },
+    /// What is this task doing? Answered by `Order::Status`.
+    Ask {
+        /// Which.
+        task: TaskId,
+    },
 }
 
 /// Any rank to any rank.
@@ -310,113 +378,4 @@ pub enum Peer {
         /// Chosen by the asker, unique among its transfers in flight.
         tag: u32,
     },
-}
-
-/// One frame, decoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Frame {
-    /// To rank 0 at start-up.
-    Hello(Hello),
-    /// From rank 0 at start-up.
-    Welcome(Welcome),
-    /// From rank 0.
-    Orders(Vec<Order>),
-    /// To rank 0.
-    Reports(Vec<Report>),
-    /// Between any ranks.
-    Peers(Vec<Peer>),
-}
-
-/// What a frame carries; its first byte.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Kind {
-    /// [`Hello`]
-    Hello = 1,
-    /// [`Welcome`]
-    Welcome = 2,
-    /// [`Order`]
-    Orders = 3,
-    /// [`Report`]
-    Reports = 4,
-    /// [`Peer`]
-    Peers = 5,
-}
-
-/// A message that can be put into a frame.
-pub trait Message: Serialize {
-    /// The kind of frame that it travels in.
-    const KIND: Kind;
-}
-
-impl Message for Hello {
-    const KIND: Kind = Kind::Hello;
-}
-impl Message for Welcome {
-    const KIND: Kind = Kind::Welcome;
-}
-impl Message for Order {
-    const KIND: Kind = Kind::Orders;
-}
-impl Message for Report {
-    const KIND: Kind = Kind::Reports;
-}
-impl Message for Peer {
-    const KIND: Kind = Kind::Peers;
-}
-
-/// Appends `message` to the open frame `frame` (empty: begins one).
-///
-/// Returns the frame that was closed because the message did not fit behind it, or was of another kind.
-///
-/// # Errors
-/// When the message alone is longer than [`FRAME_MAX`]: senders split what can grow, so that is a bug. The open frame
-/// is left as it was.
-pub fn append<M: Message>(frame: &mut Vec<u8>, message: &M) -> Result<Option<Vec<u8>>, CodecError> {
-    let start = frame.len();
-    if start == 0 {
-        frame.push(M::KIND as u8);
-    }
-    let body = frame.len();
-    if let Err(error) = codec::encode_into(message, frame) {
-        frame.truncate(start);
-        return Err(error);
-    }
-    let length = frame.len() - body;
-    if length + 1 > FRAME_MAX {
-        frame.truncate(start);
-        return Err(CodecError::encode(format!("a message of {length} bytes in a frame of {FRAME_MAX}")));
-    }
-    if frame.len() <= FRAME_MAX && frame.first() == Some(&(M::KIND as u8)) {
-        return Ok(None);
-    }
-    let mut next = Vec::with_capacity(FRAME_MAX.min(4 * (length + 1)));
-    next.push(M::KIND as u8);
-    next.extend_from_slice(&frame[body..]);
-    frame.truncate(start);
-    Ok(Some(std::mem::replace(frame, next)))
-}
-
-/// Decodes a frame; damaged bytes are an error, never a panic.
-///
-/// # Errors
-/// When the kind is unknown, or a message is damaged.
-pub fn decode(frame: &[u8]) -> Result<Frame, CodecError> {
-    let (&kind, mut rest) = frame.split_first().ok_or_else(|| CodecError::decode("an empty frame"))?;
-    match kind {
-        k if k == Kind::Hello as u8 => Ok(Frame::Hello(codec::decode(rest)?)),
-        k if k == Kind::Welcome as u8 => Ok(Frame::Welcome(codec::decode(rest)?)),
-        k if k == Kind::Orders as u8 => Ok(Frame::Orders(all(&mut rest)?)),
-        k if k == Kind::Reports as u8 => Ok(Frame::Reports(all(&mut rest)?)),
-        k if k == Kind::Peers as u8 => Ok(Frame::Peers(all(&mut rest)?)),
-        k => Err(CodecError::decode(format!("a frame of unknown kind {k}"))),
-    }
-}
-
-fn all<M: de::DeserializeOwned>(bytes: &mut &[u8]) -> Result<Vec<M>, CodecError> {
-    let mut messages = Vec::new();
-    while !bytes.is_empty() {
-        messages.push(codec::decode_next(bytes)?);
-    }
-    Ok(messages)
 }

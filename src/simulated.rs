@@ -41,7 +41,7 @@ impl Cluster {
                 Some(Reactor::new(links, node, head))
             })
             .collect();
-        (Cluster { network, reactors }, Client::new(mailbox, ranks as usize))
+        (Cluster { network, reactors }, Client::new(mailbox, HEAD, ranks as usize))
     }
 
     /// Kills a rank.

@@ -77,6 +77,18 @@ fn retries_and_timeouts() {
 }
 
 #[test]
+fn tasks_submit_tasks_and_wait_for_them() {
+    on_all(&["nested"]);
+}
+
+#[test]
+fn random_nested_graphs_give_the_serial_results() {
+    for seed in ["1", "2", "3"] {
+        on_all(&["nested_graph", seed]);
+    }
+}
+
+#[test]
 fn inside_a_program_that_has_mpi_itself() {
     on_all(&["run_on"]);
 }

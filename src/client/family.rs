@@ -7,9 +7,10 @@ use crate::codec;
 use crate::compact::Ranges;
 use crate::error::Result;
 use crate::ids::{DefId, TaskId};
-use crate::protocol::Blob;
+use crate::protocol::{Blob, index_argument};
 use crate::runtime::head::Request;
-use crate::scheduler::{DefOptions, Event};
+use crate::scheduler::{DefOptions, Event, NewTask};
+use smallvec::SmallVec;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +27,8 @@ pub struct Family<T> {
     def: DefId,
     /// Indexes of which there is, or was, a future.
     taken: Mutex<Ranges>,
+    /// Of a task's family each task was submitted by itself.
+    one_by_one: bool,
     shared: Arc<Shared>,
     kind: PhantomData<fn() -> T>,
 }
@@ -64,6 +67,11 @@ impl<T> Family<T> {
 impl<T> Drop for Family<T> {
     fn drop(&mut self) {
         let except = std::mem::take(self.taken.get_mut().unwrap_or_else(PoisonError::into_inner));
+        if self.one_by_one {
+            let left = (0..self.count).filter(|&index| !except.contains(index));
+            let release = |index: u64| Request::Fact(Event::Release(TaskId(self.first.0 + index)));
+            return self.shared.mailbox.extend(left.map(release));
+        }
         self.shared.mailbox.push(Request::Fact(Event::ReleaseFamily {
             first: self.first,
             count: self.count,
@@ -73,7 +81,7 @@ impl<T> Drop for Family<T> {
 }
 
 impl Client {
-    /// Submits `count` tasks at once: `function(0)`, `function(1)`, …
+    /// Submits `count` tasks at once: `function(0)`, `function(1)`, … Inside a task they are submitted one by one.
     ///
     /// ```
     /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
@@ -145,8 +153,21 @@ impl Client {
         let def = state.definition(&self.shared, offset, options, name, arguments);
         let first = TaskId(state.next_task);
         state.next_task += count;
-        self.shared.mailbox.push(Request::Fact(Event::SubmitFamily { def, first, count }));
+        let one_by_one = self.parent.is_some();
+        if one_by_one {
+            let new = |index: u64| NewTask {
+                task: TaskId(first.0 + index),
+                def,
+                key: index,
+                args: index_argument(index),
+                inputs: SmallVec::new(),
+                parent: self.parent,
+            };
+            self.shared.mailbox.extend((0..count).map(|index| Request::Fact(Event::Submit(new(index)))));
+        } else {
+            self.shared.mailbox.push(Request::Fact(Event::SubmitFamily { def, first, count }));
+        }
         let shared = self.shared.clone();
-        Family { first, count, def, taken: Mutex::default(), shared, kind: PhantomData }
+        Family { first, count, def, taken: Mutex::default(), one_by_one, shared, kind: PhantomData }
     }
 }

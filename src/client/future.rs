@@ -5,6 +5,7 @@ use crate::call::value::{Data, decode};
 use crate::compact::Runs;
 use crate::error::{Error, Result, TaskError};
 use crate::ids::{DefId, TaskId};
+use crate::runtime::current;
 use crate::runtime::head::Request;
 use crate::runtime::wait::{Answer, Answers, Wait};
 use crate::scheduler::{Event, Status};
@@ -136,7 +137,10 @@ fn values<T: Data>(answers: Answers) -> impl Iterator<Item = Result<T>> {
     values.into_iter().map(move |answer| match answer {
         Some(Answer::Inline(bytes)) => Ok(decode(&bytes)?),
         Some(Answer::Value(value)) => Ok(value.get::<T>()?.clone()),
-        Some(Answer::Failed(cause)) => Err(Error::Task(cause)),
+        Some(Answer::Failed(cause)) => {
+            current::note_cause(&cause);
+            Err(Error::Task(cause))
+        }
         Some(Answer::Done) | None => {
             Err(Error::Closed(closed.as_deref().unwrap_or("the value did not come").into()))
         }

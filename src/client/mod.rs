@@ -2,6 +2,7 @@
 
 mod family;
 mod future;
+mod nested;
 mod options;
 mod pack;
 mod run;
@@ -9,6 +10,7 @@ mod watch;
 
 pub use family::{FAMILY_MAX, Family};
 pub use future::{Future, Handle, Pending};
+pub use nested::current;
 pub use options::Options;
 pub use pack::{Arg, Args, Pack};
 pub use run::{run, run_on, run_on_with, run_with};
@@ -16,7 +18,7 @@ pub use watch::{Ended, Watch};
 
 use crate::call::{Data, TaskFn, Value, code};
 use crate::error::{Error, Result};
-use crate::ids::{DefId, TaskId};
+use crate::ids::{DefId, Rank, TaskId};
 use crate::protocol::{Blob, Definition, Output};
 use crate::runtime::head::{Request, Totals};
 use crate::runtime::mailbox::Mailbox;
@@ -34,16 +36,20 @@ const BATCH: usize = 256;
 /// Futures that must not be dropped under the lock, which their drop takes.
 type Held = SmallVec<[Arc<Handle>; 1]>;
 
-/// Submits tasks. Copies share everything; they may be used from any thread of rank 0.
+/// Submits tasks. Copies share everything; they may be used from any thread of their rank: rank 0, and with [`current`] the
+/// rank that computes a task.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
     ranks: usize,
+    /// The task that it was given to, if any.
+    parent: Option<TaskId>,
 }
 
 /// What clients and futures share.
 pub(crate) struct Shared {
     mailbox: Arc<Mailbox<Request>>,
+    rank: Rank,
     state: Mutex<State>,
 }
 
@@ -133,8 +139,10 @@ impl Shared {
 }
 
 impl Client {
-    pub(crate) fn new(mailbox: Arc<Mailbox<Request>>, ranks: usize) -> Self {
-        Client { shared: Arc::new(Shared { mailbox, state: Mutex::default() }), ranks }
+    /// The client of `rank`, whose reactor has this mailbox.
+    pub(crate) fn new(mailbox: Arc<Mailbox<Request>>, rank: Rank, ranks: usize) -> Self {
+        let state = Mutex::new(State { next_task: TaskId::first_of(rank).0, ..State::default() });
+        Client { shared: Arc::new(Shared { mailbox, rank, state }), ranks, parent: None }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -221,6 +229,7 @@ impl Client {
     /// # Errors
     /// When the run has ended.
     pub fn totals(&self) -> Result<Totals> {
+        self.only_at_rank_0("totals")?;
         let (reply, answer) = mpsc::channel();
         self.shared.mailbox.push(Request::Totals(reply));
         if let Some(why) = &self.shared.state().closed {
@@ -344,10 +353,12 @@ impl State {
             self.unique += 1;
             key ^= u128::from(self.unique).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
         }
+        let parent = pack.parent();
         let def = self.definition(shared, offset, options, || code::name_of(function), Blob::default());
         let handle = self.new_handle(shared, key, def, pure);
         let (args, inputs) = (std::mem::take(&mut pack.args), std::mem::take(&mut pack.inputs));
-        let new = NewTask { task: handle.task, def, key: (key >> 64) as u64, args: Blob(args), inputs };
+        let new =
+            NewTask { task: handle.task, def, key: (key >> 64) as u64, args: Blob(args), inputs, parent };
         (handle, Some(Request::Fact(Event::Submit(new))))
     }
 

@@ -96,6 +96,11 @@ impl<'c> Pack<'c> {
         push_refusal(&mut self.args, why);
     }
 
+    /// The task that submits, if that is one.
+    pub(super) fn parent(&self) -> Option<TaskId> {
+        self.client.parent
+    }
+
     /// The key of a task of the function at `offset` with these arguments.
     pub(super) fn key(&self, offset: u64) -> u128 {
         let mut text: SmallVec<[u8; 128]> = SmallVec::new();

@@ -9,6 +9,7 @@ use crate::runtime::host;
 use crate::runtime::job::Place;
 use crate::runtime::links::Links;
 use crate::runtime::mailbox::{Mailbox, Waker};
+use crate::runtime::nested::Nested;
 use crate::runtime::node::{Node, NodeError};
 use crate::runtime::pool::Pool;
 use crate::runtime::profile::{self, Profile};
@@ -157,11 +158,13 @@ fn serve<T: Transport>(
     let Meeting { slots, profile, team, early } = meeting;
     let place = Place { rank, host: host.into() };
     let waker = Waker::new();
-    let pool = match Pool::new(slots, place.clone(), waker.clone()) {
+    let ranks = transport.ranks();
+    let mailbox = Mailbox::bounded(waker.clone(), REQUESTS_MAX);
+    let client = Client::new(mailbox.clone(), rank, ranks);
+    let pool = match Pool::new(slots, place.clone(), waker.clone(), Some(Arc::new(client.clone()))) {
         Ok(pool) => pool,
         Err(error) => return (transport, Err(Error::Startup(format!("rank {rank} ({host}): {error}")))),
     };
-    let ranks = transport.ranks();
     let node = Node::new(place, slots, pool);
     let mut links = Links::new(transport);
     if profile {
@@ -170,14 +173,14 @@ fn serve<T: Transport>(
     let fail =
         |error: NodeError| Error::Transport { rank, host: host.to_owned(), message: error.to_string() };
     let Some(team) = team else {
-        let mut reactor = Reactor::new(links, node, None).with_early(early);
+        let reactor = Reactor::new(links, node, None);
+        let mut reactor = reactor.with_nested(Nested::new(mailbox)).with_early(early);
         let outcome = reactor.run(&waker, false).map_err(fail);
+        client.shared().close("this rank has left the run");
         return (reactor.links.transport, outcome.map(|()| Ok(Ok(()))));
     };
     log_team(&team);
     let own_core = host::head_has_core(&team.hellos, &team.slots);
-    let mailbox = Mailbox::bounded(waker.clone(), REQUESTS_MAX);
-    let client = Client::new(mailbox.clone(), ranks);
     let limits = host::memory_limits(&team.hellos);
     let infos: Vec<RankInfo> = team
         .slots

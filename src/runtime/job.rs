@@ -1,5 +1,6 @@
 //! One task on a compute thread.
 
+use super::current::{self, Running};
 use crate::call::Value;
 use crate::call::args::Arguments;
 use crate::call::code::Record;
@@ -13,12 +14,13 @@ use std::any::Any;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
 /// A definition as a rank has learnt it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Learnt {
     /// The function, or why it cannot be called.
     pub function: Result<&'static Record, CodecError>,
@@ -26,6 +28,8 @@ pub struct Learnt {
     pub name: String,
     /// Arguments that all instances share.
     pub shared: Blob,
+    /// Its tasks submit others and may wait for them: they run where they may.
+    pub nests: AtomicBool,
 }
 
 impl std::fmt::Debug for Record {
@@ -79,30 +83,56 @@ pub struct Ended {
 }
 
 impl Job {
-    /// Computes the task. A panic in its function is its error.
+    /// Whether tasks of its definition may wait for others.
+    pub fn nests(&self) -> bool {
+        self.learnt.nests.load(Ordering::Relaxed)
+    }
+
+    /// Computes the task, on a thread where it may wait for others. A panic in its function is its error.
     pub fn run(self, place: &Place) -> Ended {
+        self.compute(place, true).0
+    }
+
+    /// Computes the task where it must not wait for others; gives it back if it wants to submit any.
+    ///
+    /// # Errors
+    /// The task, which has to begin anew elsewhere.
+    pub fn run_here(self, place: &Place) -> Result<Ended, Job> {
+        match self.compute(place, false) {
+            (_, true) => Err(self),
+            (ended, false) => Ok(ended),
+        }
+    }
+
+    /// How the task has ended, and whether that counts for nothing since it has to begin anew elsewhere.
+    fn compute(&self, place: &Place, may_wait: bool) -> (Ended, bool) {
         let begin = Instant::now();
-        // a thread that waits inside a task may run another one meanwhile
-        let outer = CURRENT.replace(Some((place.rank, self.attempt)));
-        let outcome = match &self.learnt.function {
+        let running = Running { rank: place.rank, task: self.task, attempt: self.attempt, may_wait };
+        let (outcome, notes) = current::within(running, || match &self.learnt.function {
             Ok(record) => call(record, &self.learnt.shared, &self.args, &self.inputs),
             Err(error) => Err(Failure::new(error)),
-        };
-        CURRENT.set(outer);
-        let nanos = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let result = outcome.map_err(|failure| TaskError {
-            message: bounded(failure.0),
-            task: self.learnt.name.clone(),
-            rank: place.rank,
-            host: place.host.to_string(),
-            attempt: self.attempt,
         });
-        Ended { task: self.task, attempt: self.attempt, def: self.def, nanos, result }
+        if notes.nests || notes.moves {
+            self.learnt.nests.store(true, Ordering::Relaxed);
+        }
+        let nanos = begin.elapsed().as_nanos().saturating_sub(u128::from(notes.waited));
+        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
+        let result = outcome.map_err(|failure| match notes.cause {
+            // what it hands on is not its own failure
+            Some(cause) if failure.0.contains(&cause.to_string()) => (*cause).clone(),
+            _ => TaskError {
+                message: bounded(failure.0),
+                task: String::new(), // rank 0 knows its key
+                rank: place.rank,
+                host: place.host.to_string(),
+                attempt: self.attempt,
+            },
+        });
+        (Ended { task: self.task, attempt: self.attempt, def: self.def, nanos, result }, notes.moves)
     }
 }
 
 thread_local! {
-    static CURRENT: Cell<Option<(Rank, Attempt)>> = const { Cell::new(None) };
     /// What runs on this thread now belongs to a task: its panics are not printed.
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
@@ -115,7 +145,7 @@ const PANICS_MAX: usize = 64;
 
 /// The rank that computes the task of the calling thread, and which start of the task this is; nothing outside of tasks.
 pub fn current() -> Option<(Rank, Attempt)> {
-    CURRENT.get()
+    current::running().map(|running| (running.rank, running.attempt))
 }
 
 fn call(

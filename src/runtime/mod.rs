@@ -10,22 +10,27 @@
 //! * [`reactor`]: one loop a rank, the only caller of the transport;
 //! * [`head`]: carries out what the scheduler decides and answers the client; [`waiters`]: who waits for which task;
 //! * [`node`]: carries out what the worker decides: fetch, give, compute;
-//! * [`pool`]: the compute threads; [`job`]: one task on one of them;
+//! * [`pool`]: the compute threads; [`seats`]: who takes over while some of them wait inside tasks;
+//! * [`job`]: one task on a thread; [`current`]: what the thread knows of it;
+//! * [`nested`]: what tasks submit themselves on ranks other than 0;
 //! * [`links`]: frames to other ranks, batched per turn;
 //! * [`mailbox`] and [`backoff`]: hand-over between threads, and how an idle reactor waits;
 //! * [`profile`]: what a rank's time goes into;
 //! * [`start`]: the meeting of the ranks; [`host`]: what each knows of its host.
 
 pub mod backoff;
+pub mod current;
 pub mod head;
 pub mod host;
 pub mod job;
 pub mod links;
 pub mod mailbox;
+pub mod nested;
 pub mod node;
 pub mod pool;
 pub mod profile;
 pub mod reactor;
+pub mod seats;
 pub mod start;
 pub mod wait;
 pub mod waiters;

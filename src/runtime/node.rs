@@ -13,6 +13,7 @@ use crate::worker::{Action, Event, Worker};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Fetches under way at once: enough to keep every link busy, and each has a tag of its own.
@@ -212,6 +213,8 @@ impl<C: Compute> Node<C> {
                     let nanos = u32::try_from(ended.nanos).unwrap_or(u32::MAX);
                     self.handle(Event::Computed { task, attempt, nanos, output }, links)?;
                 }
+                Done::Paused => self.handle(Event::Paused, links)?,
+                Done::Resumed => self.handle(Event::Resumed, links)?,
                 Done::Encoded { to, tag, value } => links.transport.send_bulk(to, tag, Arc::new(value))?,
             }
         }
@@ -261,6 +264,7 @@ impl<C: Compute> Node<C> {
         for action in actions.drain(..) {
             match action {
                 Action::Learn(definition) => self.learn(definition),
+                Action::Nests(def) => self.learnt(def)?.nests.store(true, Ordering::Relaxed),
                 Action::Execute(run) => self.execute(run)?,
                 Action::Fetch { task, holder, nbytes, layout } => {
                     self.postponed.push_back(Postponed { task, holder, nbytes, layout });
@@ -282,7 +286,12 @@ impl<C: Compute> Node<C> {
         if self.defs.len() <= def.index() {
             self.defs.resize(def.index() + 1, None);
         }
-        self.defs[def.index()] = Some(Arc::new(Learnt { function: code::find(function), name, shared }));
+        self.defs[def.index()] = Some(Arc::new(Learnt {
+            function: code::find(function),
+            name,
+            shared,
+            nests: AtomicBool::new(false),
+        }));
     }
 
     fn learnt(&self, def: DefId) -> Result<Arc<Learnt>, ProtocolError> {

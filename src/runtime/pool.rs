@@ -1,17 +1,25 @@
 //! The compute threads of a rank.
 
+use super::current::{self, Home, Seat};
 use super::job::{self, Ended, Job, Place};
 use super::mailbox::{Mailbox, Waker};
+use super::seats::{Seats, Taken};
 use crate::call::Value;
 use crate::ids::{DefId, Rank};
+use rayon::{ThreadPool, ThreadPoolBuildError};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// What a compute thread has done.
 #[derive(Debug)]
 pub enum Done {
     /// A task has ended.
     Ended(Ended),
+    /// A thread waits for other tasks, and uses no slot.
+    Paused,
+    /// It goes on.
+    Resumed,
     /// A value is ready to be sent.
     Encoded {
         /// To whom.
@@ -80,13 +88,13 @@ struct Shared {
     queue: Mutex<Queue>,
     done: Arc<Mailbox<Done>>,
     place: Place,
+    home: Option<Home>,
 }
 
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
-    /// Threads that take jobs from the queue.
-    active: usize,
+    seats: Seats,
 }
 
 impl Shared {
@@ -94,81 +102,133 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Starts the threads of the pool of number `seat`.
+    fn build(self: &Arc<Self>, slots: usize, seat: usize) -> Result<ThreadPool, ThreadPoolBuildError> {
+        let (shared, home) = (Arc::downgrade(self), self.home.clone());
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(slots)
+            .thread_name(move |n| format!("dtask-compute-{}", seat * slots + n))
+            .start_handler(move |_| {
+                job::quiet_thread();
+                let own = Own { shared: shared.clone(), slots, seat };
+                current::take_seat(Some(Rc::new(own)), home.clone());
+            })
+            .panic_handler(job::abort)
+            .build()
+    }
+
+    /// Lets a thread take jobs if there are any and one more may compute.
+    fn begin(self: &Arc<Self>, except: Option<usize>) {
+        let taken = {
+            let mut queue = self.queue();
+            if queue.jobs.is_empty() { None } else { queue.seats.take(except) }
+        };
+        if let Some(Taken { threads, seat }) = taken {
+            let shared = self.clone();
+            threads.spawn_fifo(move || shared.work(seat));
+        }
+    }
+
     /// Takes jobs until there are none: one hand-over for many tasks.
-    fn work(self: &Arc<Self>) {
-        // rayon runs this inside a task that waits for its own parallel part: that task must not wait for all others
-        let nested = job::current().is_some();
+    fn work(self: &Arc<Self>, seat: usize) {
+        // rayon runs this inside a task that waits for its own parallel part: that task must not wait for all others, nor
+        // may one that waits keep it
+        let inside = job::current().is_some();
         loop {
             let job = {
                 let mut queue = self.queue();
-                match queue.jobs.pop_front() {
+                let job = if queue.seats.is_crowded() { None } else { queue.jobs.pop_front() };
+                match job {
                     Some(job) => job,
-                    None => {
-                        queue.active -= 1;
-                        return;
-                    }
+                    None => return queue.seats.leave(seat),
                 }
             };
-            self.done.push(Done::Ended(job.run(&self.place)));
-            if nested {
-                let shared = self.clone();
-                rayon::spawn_fifo(move || shared.work()); // into the pool that this thread belongs to
-                return;
+            if !inside {
+                self.done.push(Done::Ended(job.run(&self.place)));
+                continue;
             }
+            match if job.nests() { Err(job) } else { job.run_here(&self.place) } {
+                Ok(ended) => {
+                    self.done.push(Done::Ended(ended));
+                    let shared = self.clone();
+                    rayon::spawn_fifo(move || shared.work(seat)); // into the pool that this thread belongs to
+                }
+                Err(job) => {
+                    let mut queue = self.queue();
+                    queue.jobs.push_front(job);
+                    queue.seats.leave(seat);
+                    drop(queue);
+                    self.begin(Some(seat));
+                }
+            }
+            return;
         }
     }
 }
 
-/// A rayon pool of our own, so that `par_iter` inside a task shares its threads; and the reactor's own thread for
+/// The seat of a thread.
+struct Own {
+    shared: Weak<Shared>,
+    slots: usize,
+    seat: usize,
+}
+
+impl Seat for Own {
+    fn pause(&self, in_task: bool) -> Result<(), String> {
+        let Some(shared) = self.shared.upgrade() else { return Ok(()) };
+        let build = |seat| shared.build(self.slots, seat);
+        shared.queue().seats.pause(self.seat, in_task, build).map_err(|error| {
+            format!(
+                "rank {} can start no more threads for tasks that wait for others: {error}",
+                shared.place.rank
+            )
+        })?;
+        shared.done.push(Done::Paused);
+        shared.begin(None);
+        Ok(())
+    }
+
+    fn resume(&self, in_task: bool) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        shared.queue().seats.resume(self.seat, in_task);
+        shared.done.push(Done::Resumed);
+    }
+}
+
+/// Rayon pools of our own, so that `par_iter` inside a task shares its threads; and the reactor's own thread for
 /// tasks that are shorter than a hand-over.
 pub struct Pool {
     shared: Arc<Shared>,
-    threads: rayon::ThreadPool,
     /// A thread of its own, since whoever waits for a value must not wait for tasks that compute here.
     encoder: rayon::ThreadPool,
-    slots: usize,
     paces: Vec<Pace>,
     short: VecDeque<Job>,
 }
 
 impl Pool {
-    /// `slots` threads, whose results wake the reactor of `waker`.
+    /// `slots` threads, whose results wake the reactor of `waker`, and whose tasks submit others with `home`.
     ///
     /// # Errors
     /// When the threads cannot be started.
-    pub fn new(slots: u32, place: Place, waker: Arc<Waker>) -> Result<Self, rayon::ThreadPoolBuildError> {
-        let threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(slots.max(1) as usize)
-            .thread_name(|n| format!("dtask-compute-{n}"))
-            .start_handler(|_| job::quiet_thread())
-            .panic_handler(job::abort)
-            .build()?;
+    pub fn new(
+        slots: u32,
+        place: Place,
+        waker: Arc<Waker>,
+        home: Option<Home>,
+    ) -> Result<Self, ThreadPoolBuildError> {
+        let slots = slots.max(1) as usize;
         let encoder =
             rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "dtask-encode".into()).build()?;
-        let shared = Shared { queue: Mutex::default(), done: Mailbox::new(waker), place };
-        Ok(Pool {
-            shared: Arc::new(shared),
-            threads,
-            encoder,
-            slots: slots.max(1) as usize,
-            paces: Vec::new(),
-            short: VecDeque::new(),
-        })
+        let shared = Arc::new(Shared { queue: Mutex::default(), done: Mailbox::new(waker), place, home });
+        let seats = Seats::new(slots, |seat| shared.build(slots, seat))?;
+        shared.queue().seats = seats;
+        Ok(Pool { shared, encoder, paces: Vec::new(), short: VecDeque::new() })
     }
 
     /// Hands a job to the threads.
     fn enqueue(&self, job: Job) {
-        let start = {
-            let mut queue = self.shared.queue();
-            queue.jobs.push_back(job);
-            let start = queue.active < self.slots;
-            queue.active += usize::from(start);
-            start
-        };
-        if start {
-            let shared = self.shared.clone();
-            self.threads.spawn_fifo(move || shared.work());
-        }
+        self.shared.queue().jobs.push_back(job);
+        self.shared.begin(None);
     }
 
     fn pace(&mut self, def: DefId) -> &mut Pace {
@@ -181,7 +241,7 @@ impl Pool {
 
 impl Compute for Pool {
     fn execute(&mut self, job: Job) {
-        if self.pace(job.def).is_short() {
+        if self.pace(job.def).is_short() && !job.nests() {
             self.short.push_back(job);
         } else {
             self.enqueue(job);
@@ -216,7 +276,13 @@ impl Compute for Pool {
     fn run_short(&mut self, done: &mut Vec<Done>) {
         for _ in 0..SHORT_AT_ONCE {
             let Some(job) = self.short.pop_front() else { return };
-            let ended = job.run(&self.shared.place);
+            let ended = match job.run_here(&self.shared.place) {
+                Ok(ended) => ended,
+                Err(job) => {
+                    self.enqueue(job);
+                    continue;
+                }
+            };
             let (def, nanos) = (ended.def, ended.nanos);
             done.push(Done::Ended(ended));
             self.pace(def).note(nanos);

@@ -4,6 +4,7 @@ use super::backoff::{Backoff, Idle};
 use super::head::{Head, Request};
 use super::links::Links;
 use super::mailbox::{Mailbox, Waker};
+use super::nested::Nested;
 use super::node::{Node, NodeError};
 use super::pool::Compute;
 use super::profile::Phase as Profiled;
@@ -34,6 +35,8 @@ pub struct Reactor<T, C> {
     pub node: Node<C>,
     /// On rank 0, the scheduler with its client's mailbox.
     pub head: Option<(Head, Arc<Mailbox<Request>>)>,
+    /// On other ranks, what their tasks submit.
+    pub nested: Option<Nested>,
     requests: Vec<Request>,
     arrivals: Vec<Arrival>,
     phase: Phase,
@@ -42,7 +45,14 @@ pub struct Reactor<T, C> {
 impl<T: Transport, C: Compute> Reactor<T, C> {
     /// A reactor; with a head on rank 0.
     pub fn new(links: Links<T>, node: Node<C>, head: Option<(Head, Arc<Mailbox<Request>>)>) -> Self {
-        Reactor { links, node, head, requests: Vec::new(), arrivals: Vec::new(), phase: Phase::Running }
+        let (requests, arrivals) = (Vec::new(), Vec::new());
+        Reactor { links, node, head, nested: None, requests, arrivals, phase: Phase::Running }
+    }
+
+    /// The same reactor, for a rank other than 0 whose tasks may submit others.
+    pub fn with_nested(mut self, nested: Nested) -> Self {
+        self.nested = Some(nested);
+        self
     }
 
     /// The same reactor, for which something came already.
@@ -76,6 +86,9 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
     }
 
     fn take_requests(&mut self) -> Result<bool, NodeError> {
+        if let Some(nested) = &mut self.nested {
+            return nested.take_requests(&mut self.node, &mut self.links);
+        }
         let Some((head, mailbox)) = &mut self.head else { return Ok(false) };
         mailbox.drain(&mut self.requests);
         if self.requests.is_empty() {
@@ -131,6 +144,9 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
                 for order in orders {
                     self.take_order(order)?;
                 }
+                if let Some(nested) = &mut self.nested {
+                    nested.flush();
+                }
             }
             (Frame::Reports(reports), Some((head, _))) => {
                 for report in reports {
@@ -157,8 +173,22 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
     }
 
     fn take_order(&mut self, order: Order) -> Result<(), NodeError> {
+        match (order, &mut self.nested) {
+            (Order::Answer { task, answer }, Some(nested)) => nested.answer(task, answer, &self.node)?,
+            (Order::Status { task, status }, Some(nested)) => nested.status(task, status),
+            (order, _) => self.take_plain_order(order)?,
+        }
+        Ok(())
+    }
+
+    fn take_plain_order(&mut self, order: Order) -> Result<(), NodeError> {
         match order {
-            Order::Shutdown => self.phase = Phase::Leaving,
+            Order::Shutdown => {
+                if let Some(nested) = &mut self.nested {
+                    nested.close("the closure given to `run` has returned");
+                }
+                self.phase = Phase::Leaving;
+            }
             Order::Leave => self.phase = Phase::Last,
             order => self.node.order(order, &mut self.links)?,
         }
@@ -218,7 +248,8 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
                 Idle::Yield => std::thread::yield_now(),
                 Idle::Sleep(limit) => waker.sleep(limit, || {
                     let requests = self.head.as_ref().is_some_and(|(_, mailbox)| !mailbox.is_empty());
-                    requests || self.node.compute.has_done()
+                    let nested = self.nested.as_ref().is_some_and(Nested::has_requests);
+                    requests || nested || self.node.compute.has_done()
                 }),
             }
         }

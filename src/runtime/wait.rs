@@ -1,5 +1,6 @@
 //! A client's thread waits for answers of its rank's reactor.
 
+use super::current;
 use crate::call::Value;
 use crate::compact::Bytes;
 use crate::error::{Error, Result, TaskError};
@@ -139,8 +140,12 @@ impl Wait {
         // a limit beyond what a clock can show is none
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         // most answers to a single question come within microseconds, a wake-up costs more
-        for _ in 0..YIELDS {
-            if self.state().is_complete() {
+        let open = || !self.state().is_complete();
+        // a task lets others compute at once: what it waits for may need its slot
+        let paused = if open() { current::pause() } else { None };
+        let yields = if paused.is_some() { 0 } else { YIELDS };
+        for _ in 0..yields {
+            if !open() {
                 break;
             }
             std::thread::yield_now();

@@ -46,6 +46,7 @@ impl Scheduler {
             if record.lineage != should {
                 return wrong("lineage", record.lineage, should);
             }
+            self.check_owner(task)?;
             self.check_state(task)?;
             let mut is: Vec<TaskId> = self.tasks.waiting(task).collect();
             is.retain(|&consumer| {
@@ -133,6 +134,10 @@ impl Scheduler {
                 return Err(format!("rank {rank} is dead, but has tasks or results"));
             }
             total += u64::from(assigned);
+        }
+        let waiting: u64 = self.workers.iter().map(|(_, worker)| u64::from(worker.waiting)).sum();
+        if waiting != self.workers.total_waiting() {
+            return Err(format!("{} threads wait, should be {waiting}", self.workers.total_waiting()));
         }
         if total != self.workers.total_assigned() {
             return Err(format!("{} tasks assigned, should be {total}", self.workers.total_assigned()));

@@ -3,6 +3,7 @@
 use crate::compact::Ranges;
 use crate::error::TaskError;
 use crate::ids::{DefId, Rank, TaskId};
+pub use crate::protocol::Status;
 use crate::protocol::{Blob, Definition, Layout, Order, Output, Report};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub struct NewTask {
     pub args: Blob,
     /// The tasks whose results it takes, in the order of its parameters; one may stand there twice.
     pub inputs: SmallVec<[TaskId; 2]>,
+    /// The task that submits it, if that is one.
+    pub parent: Option<TaskId>,
 }
 
 /// A fact.
@@ -112,31 +115,4 @@ pub enum Outcome {
     Here(Layout),
     /// It has failed.
     Failed(Arc<TaskError>),
-}
-
-/// What a task is doing, as its future prints it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// Waits for inputs or for a rank.
-    Pending,
-    /// Sent to a rank.
-    Assigned,
-    /// Has a result.
-    Finished,
-    /// Has failed.
-    Failed,
-    /// Not known (any more).
-    Released,
-}
-
-impl std::fmt::Display for Status {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Status::Pending => "pending",
-            Status::Assigned => "running",
-            Status::Finished => "finished",
-            Status::Failed => "error",
-            Status::Released => "released",
-        })
-    }
 }

@@ -3,7 +3,7 @@
 use super::Scheduler;
 use super::event::Action;
 use super::ready::Next;
-use super::task::State;
+use super::task::{SCATTERED, State};
 use crate::error::ProtocolError;
 use crate::ids::{HEAD, Rank, TaskId};
 use crate::protocol::Order;
@@ -27,7 +27,11 @@ impl Scheduler {
                 out.push(Action::Send(rank, Order::Lost { rank: lost }));
             }
         }
+        let orphans = self.orphan(lost);
         self.take_from(lost);
+        for task in orphans {
+            self.release_if_unneeded(task, out);
+        }
         self.make_again(out);
         self.rebuild_waiting(out);
         for task in pinned {
@@ -78,13 +82,17 @@ impl Scheduler {
         let needed = |record: &super::Task| record.state == State::Released && !record.is_unneeded();
         let mut todo: Vec<TaskId> =
             self.tasks.iter().filter(|(_, record)| needed(record)).map(|(task, _)| task).collect();
-        let mut impossible = Vec::new();
+        let (mut impossible, mut gone) = (Vec::new(), Vec::new());
         while let Some(task) = todo.pop() {
             let Some(record) = self.tasks.get_mut(task) else { continue };
             if record.state != State::Released {
                 continue;
             }
             record.state = State::Blocked { missing: 0 };
+            if record.def == SCATTERED {
+                gone.push(task);
+                continue;
+            }
             let inputs: SmallVec<[TaskId; 2]> = self.tasks.inputs(task).collect();
             for input in inputs {
                 match self.tasks.get_mut(input) {
@@ -95,6 +103,11 @@ impl Scheduler {
                     None => impossible.push((task, input)),
                 }
             }
+        }
+        for task in gone {
+            let rank = task.owner();
+            let message = format!("it was a value of a task on rank {rank}, and is lost with that rank");
+            self.fail_unplaced(task, rank, message, out);
         }
         for (task, input) in impossible {
             let message =

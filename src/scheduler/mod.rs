@@ -13,8 +13,8 @@
 //! and no network in here, and nothing is iterated in an order that could differ: equal events give equal actions.
 //!
 //! Three counts decide how long a record lives:
-//! * `held`, whether the client has a future of it;
-//! * `pending`, uses of the result that are still to come: unfinished consumers, a transfer to rank 0. With neither
+//! * `held`, whether its owner has a future of it: the client, or the rank where a task has submitted it;
+//! * `pending`, uses of the result that are still to come: unfinished consumers, a transfer to the owner. With neither
 //!   the result is released on every rank that holds it;
 //! * `lineage`, consumers that have a record. While there are any, the recipe (function, arguments, inputs) is kept,
 //!   since a consumer's result may be lost with its rank and made again. A consumer whose result is kept at rank 0
@@ -27,6 +27,7 @@ mod event;
 mod family;
 mod few;
 mod loss;
+mod nested;
 mod placement;
 mod ready;
 mod task;
@@ -41,9 +42,10 @@ pub use event::{Action, DefOptions, Event, NewTask, Outcome, RankInfo, Status};
 pub use task::{State, Task};
 
 use crate::error::{ProtocolError, TaskError};
-use crate::ids::{DefId, Rank, TaskId};
+use crate::ids::{DefId, HEAD, Rank, TaskId};
 use crate::protocol::{Definition, Layout, Report};
 use family::Families;
+use nested::Submitters;
 use ready::Ready;
 use std::sync::Arc;
 use task::Table;
@@ -58,12 +60,15 @@ struct Def {
     mean: u32,
     /// How its last stored result is to be read: the next are mostly alike.
     layout: Arc<Layout>,
+    /// Tasks of it have submitted tasks.
+    nests: bool,
 }
 
 impl Def {
-    /// What one more task of it is expected to cost its rank, in nanoseconds.
+    /// What one more task of it is expected to cost its rank, in nanoseconds. One that may wait for others is not queued
+    /// in advance, however short: each that waits keeps a thread.
     fn cost(&self) -> u32 {
-        if self.mean == 0 { HORIZON as u32 } else { self.mean.saturating_add(TASK_OVERHEAD) }
+        if self.mean == 0 || self.nests { HORIZON as u32 } else { self.mean.saturating_add(TASK_OVERHEAD) }
     }
 }
 
@@ -72,6 +77,7 @@ pub struct Scheduler {
     tasks: Table,
     families: Families,
     defs: Vec<Def>,
+    submitters: Submitters,
     workers: Workers,
     ready: Ready,
     /// Ranks that may have room for tasks that wait for it; empty between two turns, for its memory.
@@ -85,6 +91,7 @@ impl Scheduler {
             tasks: Table::default(),
             families: Families::default(),
             defs: Vec::new(),
+            submitters: Submitters::new(ranks.len()),
             workers: Workers::new(ranks),
             ready: Ready::default(),
             changed: Vec::new(),
@@ -98,14 +105,19 @@ impl Scheduler {
     pub fn handle(&mut self, event: Event, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
         match event {
             Event::Define(definition, options) => self.on_define(definition, options),
-            Event::Submit(new) => self.on_submit(new, out),
-            Event::SubmitFamily { def, first, count } => self.on_submit_family(def, first, count),
-            Event::Scatter { task, key, output } => self.on_scatter(task, key, output),
-            Event::Release(task) => self.on_release(task, out),
+            Event::Submit(mut new) => {
+                new.def = self.submitters.def(HEAD, new.def)?;
+                self.on_submit(HEAD, new, out)
+            }
+            Event::SubmitFamily { def, first, count } => {
+                self.on_submit_family(self.submitters.def(HEAD, def)?, first, count)
+            }
+            Event::Scatter { task, key, output } => self.on_scatter(HEAD, task, key, output),
+            Event::Release(task) => self.on_release(HEAD, task, out),
             Event::ReleaseFamily { first, count, except } => {
                 self.on_release_family(first, count, except, out)
             }
-            Event::Want { task, value } => self.on_want(task, value, out),
+            Event::Want { task, value } => self.on_want(HEAD, task, value, out),
             Event::Lost(rank) => self.on_lost(rank, out),
             Event::From(rank, report) => {
                 if !self.workers.get(rank).is_some_and(|worker| worker.alive) {
@@ -129,6 +141,7 @@ impl Scheduler {
                     Report::RetractDone => self.on_retract_done(rank),
                     Report::NotBrought { task } => self.on_not_brought(task, out),
                     Report::Bye { .. } => Ok(()),
+                    report => self.on_nested(rank, report, out),
                 }
             }
         }
@@ -164,18 +177,6 @@ impl Scheduler {
 
     fn def(&self, def: DefId) -> Result<&Def, ProtocolError> {
         self.defs.get(def.index()).ok_or_else(|| ProtocolError(format!("definition {def:?} is not known")))
-    }
-
-    fn on_define(&mut self, definition: Definition, options: DefOptions) -> Result<(), ProtocolError> {
-        if definition.def.index() != self.defs.len() {
-            let expected = self.defs.len();
-            return Err(ProtocolError(format!(
-                "definition {:?} came where d{expected} is next",
-                definition.def
-            )));
-        }
-        self.defs.push(Def { definition, options, mean: 0, layout: Arc::new(Layout::Encoded) });
-        Ok(())
     }
 
     /// What is wrong with a task that no rank has said anything about.

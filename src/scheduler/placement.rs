@@ -52,10 +52,10 @@ impl Scheduler {
         let (next, place) = self.ready.peek(true)?;
         let root = place.1 == 0;
         // with nothing under way nothing would ever free memory: then a root must go to a full rank
-        if let Some(rank) = self.workers.least_loaded(root && self.workers.total_assigned() > 0) {
+        if let Some(rank) = self.workers.least_loaded(root && self.workers.is_any_running()) {
             return Some((next, place, rank));
         }
-        // while memory is short for roots, what uses results goes on, however urgent the roots are
+        // while memory, or threads, are short for roots, what uses results goes on, however urgent the roots are
         let rank = self.workers.least_loaded(false).filter(|_| root)?;
         self.ready.peek(false).map(|(next, place)| (next, place, rank))
     }
@@ -137,9 +137,12 @@ impl Scheduler {
 
     fn define(&mut self, def: DefId, rank: Rank, out: &mut Vec<Action>) {
         if self.workers.learn(rank, def)
-            && let Some(def) = self.defs.get(def.index())
+            && let Some(known) = self.defs.get(def.index())
         {
-            out.push(Action::Send(rank, Order::Define(def.definition.clone())));
+            out.push(Action::Send(rank, Order::Define(known.definition.clone())));
+            if known.nests {
+                out.push(Action::Send(rank, Order::Nests { def }));
+            }
         }
     }
 
@@ -176,6 +179,7 @@ impl Scheduler {
             args: Blob::new(&record.args),
             inputs: first,
             more: more as u32,
+            depth: if record.nested { record.depth } else { 0 },
         };
         out.push(Action::Send(rank, Order::Run(run)));
         while more > 0 {

@@ -110,16 +110,16 @@ impl Holders {
     }
 }
 
-/// What the client waits for.
+/// What the owner of a task waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
     /// Nothing.
     Nothing,
     /// That it is done.
     Done,
-    /// Its value at rank 0.
+    /// Its value, at the owner's rank.
     Value,
-    /// Its value, which is on its way to rank 0.
+    /// Its value, which is on its way there.
     Bringing,
 }
 
@@ -140,7 +140,7 @@ pub struct Task {
     pub def: DefId,
     /// Longest way from a task without inputs: deeper tasks go first, they finish what is begun.
     pub depth: u32,
-    /// Uses of the result to come: unfinished consumers, and a transfer to rank 0.
+    /// Uses of the result to come: unfinished consumers, and a transfer to its owner.
     pub pending: u32,
     /// Consumers with a record: their results may have to be made again, and then this one too.
     pub lineage: u32,
@@ -148,9 +148,11 @@ pub struct Task {
     pub attempt: Attempt,
     /// How often it has failed.
     pub failures: u16,
-    /// Whether the client holds a future.
+    /// Whether its owner, the client or a rank, holds a future.
     pub held: bool,
-    /// What the client waits for.
+    /// Whether a task has submitted it.
+    pub nested: bool,
+    /// What its owner waits for.
     pub want: Want,
     /// A rank has given it back: it goes to the least loaded rank next, wherever its inputs lie.
     pub given_back: bool,
@@ -178,6 +180,7 @@ impl Task {
             attempt: 0,
             failures: 0,
             held: true,
+            nested: false,
             want: Want::Nothing,
             given_back: false,
         }
@@ -210,17 +213,22 @@ impl Task {
     }
 }
 
-/// All records, by task number.
+type Records = Dense<Task, 256>;
+
+/// All records, by task number: dense for each owner.
 #[derive(Debug, Default)]
 pub struct Table {
-    records: Dense<Task, 256>,
+    /// Of tasks of the client.
+    records: Records,
+    /// Of tasks that ranks 1, 2, … have submitted, as far as any has.
+    nested: Vec<Records>,
     lists: Lists,
 }
 
 impl Table {
     /// How many records there are.
     pub fn len(&self) -> usize {
-        self.records.len()
+        self.records.len() + self.nested.iter().map(Dense::len).sum::<usize>()
     }
 
     /// Lists of tasks that are in use beside the records.
@@ -228,26 +236,52 @@ impl Table {
         self.lists.len()
     }
 
+    fn row(&self, owner: Rank) -> Option<&Records> {
+        match owner.index() {
+            0 => Some(&self.records),
+            rank => self.nested.get(rank - 1),
+        }
+    }
+
+    fn row_mut(&mut self, owner: Rank) -> (Option<&mut Records>, &mut Lists) {
+        let row = match owner.index() {
+            0 => Some(&mut self.records),
+            rank => self.nested.get_mut(rank - 1),
+        };
+        (row, &mut self.lists)
+    }
+
+    fn with_lists(&mut self, task: TaskId) -> (Option<&mut Task>, &mut Lists) {
+        let (row, lists) = self.row_mut(task.owner());
+        (row.and_then(|row| row.get_mut(task.count())), lists)
+    }
+
     /// The record of `task`.
     pub fn get(&self, task: TaskId) -> Option<&Task> {
-        self.records.get(task.0)
+        self.row(task.owner())?.get(task.count())
     }
 
     /// The record of `task`.
     pub fn get_mut(&mut self, task: TaskId) -> Option<&mut Task> {
-        self.records.get_mut(task.0)
+        self.with_lists(task).0
     }
 
     /// Puts the record of `task`, which has none and takes `inputs`.
     pub fn insert(&mut self, task: TaskId, mut record: Task, inputs: SmallVec<[TaskId; 2]>) {
         record.inputs = Few::new(task, inputs, &mut self.lists);
-        self.records.insert(task.0, record);
+        let owner = task.owner();
+        if owner.index() > self.nested.len() {
+            self.nested.resize_with(owner.index(), Records::default);
+        }
+        if let (Some(row), _) = self.row_mut(owner) {
+            row.insert(task.count(), record);
+        }
     }
 
     /// Takes the record of `task` out; of it only the inputs are given back.
     pub fn remove(&mut self, task: TaskId) -> Option<SmallVec<[TaskId; 2]>> {
-        let lists = &mut self.lists;
-        self.records.remove_with(task.0, |record| {
+        let (row, lists) = self.row_mut(task.owner());
+        row?.remove_with(task.count(), |record| {
             let record = record.as_mut()?;
             record.waiting.take(task, lists);
             Some(record.inputs.take(task, lists))
@@ -256,39 +290,39 @@ impl Table {
 
     /// The tasks whose results `task` takes.
     pub fn inputs(&self, task: TaskId) -> few::Iter<'_> {
-        let record = self.records.get(task.0);
+        let record = self.get(task);
         record.map_or(few::Iter::none(), |record| record.inputs.iter(task, &self.lists))
     }
 
     /// Makes `task` forget what it takes.
     pub fn take_inputs(&mut self, task: TaskId) -> SmallVec<[TaskId; 2]> {
-        let record = self.records.get_mut(task.0);
-        record.map(|record| record.inputs.take(task, &mut self.lists)).unwrap_or_default()
+        let (record, lists) = self.with_lists(task);
+        record.map(|record| record.inputs.take(task, lists)).unwrap_or_default()
     }
 
     /// Notes what `task` takes, which has forgotten it.
     pub fn put_inputs(&mut self, task: TaskId, inputs: SmallVec<[TaskId; 2]>) {
-        if let Some(record) = self.records.get_mut(task.0) {
-            record.inputs = Few::new(task, inputs, &mut self.lists);
+        if let (Some(record), lists) = self.with_lists(task) {
+            record.inputs = Few::new(task, inputs, lists);
         }
     }
 
     /// Tasks to tell when the result of `task` is there.
     pub fn waiting(&self, task: TaskId) -> few::Iter<'_> {
-        let record = self.records.get(task.0);
+        let record = self.get(task);
         record.map_or(few::Iter::none(), |record| record.waiting.iter(task, &self.lists))
     }
 
     /// The same, of which there are none then.
     pub fn take_waiting(&mut self, task: TaskId) -> SmallVec<[TaskId; 2]> {
-        let record = self.records.get_mut(task.0);
-        record.map(|record| record.waiting.take(task, &mut self.lists)).unwrap_or_default()
+        let (record, lists) = self.with_lists(task);
+        record.map(|record| record.waiting.take(task, lists)).unwrap_or_default()
     }
 
     /// Notes that `consumer` is to be told when the result of `task` is there.
     pub fn push_waiting(&mut self, task: TaskId, consumer: TaskId) {
-        if let Some(record) = self.records.get_mut(task.0) {
-            record.waiting.push(task, consumer, &mut self.lists);
+        if let (Some(record), lists) = self.with_lists(task) {
+            record.waiting.push(task, consumer, lists);
         }
     }
 
@@ -297,13 +331,20 @@ impl Table {
         self.iter().map(|(task, _)| task)
     }
 
-    /// The first task from the number `from` on that has a record.
+    /// The first task of the client's from the number `from` on that has a record.
     pub fn next_from(&self, from: u64) -> Option<TaskId> {
         self.records.next_from(from).map(TaskId)
     }
 
     /// All records, by ascending number.
     pub fn iter(&self) -> impl Iterator<Item = (TaskId, &Task)> + '_ {
-        self.records.iter().map(|(task, record)| (TaskId(task), record))
+        (0..=self.nested.len() as u32).flat_map(|owner| self.of(Rank(owner)))
+    }
+
+    /// The records of tasks that `owner` has submitted, by ascending number.
+    pub fn of(&self, owner: Rank) -> impl Iterator<Item = (TaskId, &Task)> + '_ {
+        let first = TaskId::first_of(owner).0;
+        let records = self.row(owner).into_iter().flat_map(Dense::iter);
+        records.map(move |(count, record)| (TaskId(first + count), record))
     }
 }

@@ -5,24 +5,31 @@ use super::event::{Action, NewTask, Outcome};
 use super::task::{SCATTERED, State, Task, Want};
 use crate::compact::Bytes;
 use crate::error::{ProtocolError, TaskError};
-use crate::ids::{Attempt, DefId, HEAD, Rank, TaskId};
+use crate::ids::{Attempt, DefId, Rank, TaskId};
 use crate::protocol::{Blob, Order, Output};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
 impl Scheduler {
-    pub(super) fn on_submit(&mut self, new: NewTask, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+    /// A task of `owner`; its definition's number is rank 0's.
+    pub(super) fn on_submit(
+        &mut self,
+        owner: Rank,
+        new: NewTask,
+        out: &mut Vec<Action>,
+    ) -> Result<(), ProtocolError> {
         let options = self.def(new.def)?.options;
-        if self.is_known(new.task) {
+        if self.is_known(new.task) || new.task.owner() != owner {
             return Err(ProtocolError(format!("{:?} is submitted, but known already", new.task)));
         }
-        if let Some(input) = new.inputs.iter().find(|&&input| !self.can_be_named(input)) {
+        if let Some(input) = new.inputs.iter().find(|&&input| !self.can_be_named(owner, input)) {
             return Err(ProtocolError(format!("{:?} takes {input:?}, which is not known", new.task)));
         }
         for &input in &new.inputs {
             self.touch(input);
         }
-        let (mut missing, mut depth, mut cause) = (0, 0, None);
+        let (mut missing, mut cause) = (0, None);
+        let mut depth = new.parent.map_or(0, |parent| self.depth_below(parent, out));
         for &input in &new.inputs {
             let Some(record) = self.tasks.get_mut(input) else { continue };
             record.pending += 1;
@@ -38,7 +45,8 @@ impl Scheduler {
             }
         }
         let state = if missing == 0 { State::Ready } else { State::Blocked { missing } };
-        let record = Task { depth, ..Task::new(state, new.def, new.key, &new.args) };
+        let nested = new.parent.is_some();
+        let record = Task { depth, nested, ..Task::new(state, new.def, new.key, &new.args) };
         self.tasks.insert(new.task, record, new.inputs);
         if let Some(cause) = cause {
             self.fail(new.task, cause, out);
@@ -50,12 +58,18 @@ impl Scheduler {
         Ok(())
     }
 
-    pub(super) fn on_scatter(&mut self, task: TaskId, key: u64, output: Output) -> Result<(), ProtocolError> {
-        if self.is_known(task) {
+    pub(super) fn on_scatter(
+        &mut self,
+        owner: Rank,
+        task: TaskId,
+        key: u64,
+        output: Output,
+    ) -> Result<(), ProtocolError> {
+        if self.is_known(task) || task.owner() != owner {
             return Err(ProtocolError(format!("{task:?} is scattered, but known already")));
         }
         self.tasks.insert(task, Task::new(State::Ready, SCATTERED, key, &[]), SmallVec::new());
-        self.store(task, HEAD, output);
+        self.store(task, owner, output);
         Ok(())
     }
 
@@ -118,7 +132,10 @@ impl Scheduler {
             record.failures += 1;
             self.requeue(task, missing, out);
         } else {
-            if let Some(record) = self.tasks.get(task) {
+            // that of a task whose failure this one hands on has its name already
+            if error.task.is_empty()
+                && let Some(record) = self.tasks.get(task)
+            {
                 error.task = self.key_text(record);
             }
             self.fail(task, Arc::new(error), out);
@@ -147,13 +164,13 @@ impl Scheduler {
             Some(State::Assigned { rank: at, .. }) if *at == rank => {}
             _ => out.push(Action::Send(rank, Order::Release { task })),
         }
-        if rank == HEAD {
+        if rank == task.owner() {
             self.transfer_ended(task, out);
         }
         Ok(())
     }
 
-    /// What was to be brought to rank 0 is there, or cannot come: tells the client, or begins anew.
+    /// What was to be brought to its owner is there, or cannot come: tells the owner, or begins anew.
     fn transfer_ended(&mut self, task: TaskId, out: &mut Vec<Action>) {
         if let Some(record) = self.tasks.get_mut(task)
             && record.want == Want::Bringing
@@ -199,9 +216,14 @@ impl Scheduler {
         Ok(())
     }
 
-    pub(super) fn on_release(&mut self, task: TaskId, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+    pub(super) fn on_release(
+        &mut self,
+        owner: Rank,
+        task: TaskId,
+        out: &mut Vec<Action>,
+    ) -> Result<(), ProtocolError> {
         self.touch(task);
-        let Some(record) = self.tasks.get_mut(task) else {
+        let Some(record) = self.tasks.get_mut(task).filter(|_| task.owner() == owner) else {
             return Err(ProtocolError(format!("{task:?} is released, but not known")));
         };
         record.held = false;
@@ -211,16 +233,18 @@ impl Scheduler {
 
     pub(super) fn on_want(
         &mut self,
+        owner: Rank,
         task: TaskId,
         value: bool,
         out: &mut Vec<Action>,
     ) -> Result<(), ProtocolError> {
         self.touch(task);
-        let Some(record) = self.tasks.get_mut(task).filter(|record| record.state != State::Released) else {
+        let known = |record: &&mut Task| record.state != State::Released && task.owner() == owner;
+        let Some(record) = self.tasks.get_mut(task).filter(known) else {
             return Err(ProtocolError(format!("{task:?} is waited for, but not known")));
         };
         match record.want {
-            Want::Bringing if !value => out.push(Action::Resolve(task, Outcome::Done)),
+            Want::Bringing if !value => out.push(Self::answer(task, Outcome::Done)),
             Want::Nothing | Want::Done => {
                 record.want = if value { Want::Value } else { Want::Done };
                 self.resolve(task, out);
@@ -230,7 +254,7 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Tells the client, if it waits for `task` and there is something to tell.
+    /// Tells the owner of `task`, if it waits for it and there is something to tell.
     pub(super) fn resolve(&mut self, task: TaskId, out: &mut Vec<Action>) {
         let Some(record) = self.tasks.get_mut(task) else { return };
         if matches!(record.want, Want::Nothing | Want::Bringing) {
@@ -240,24 +264,26 @@ impl Scheduler {
             State::Failed(cause) => Outcome::Failed(cause.clone()),
             State::Inline(_) | State::Stored(_) if record.want == Want::Done => Outcome::Done,
             State::Inline(value) => Outcome::Inline(Blob::new(value)),
-            State::Stored(copies) if copies.holders.contains(HEAD) => Outcome::Here((*copies.layout).clone()),
+            State::Stored(copies) if copies.holders.contains(task.owner()) => {
+                Outcome::Here((*copies.layout).clone())
+            }
             State::Stored(copies) => {
                 let order = Order::Bring {
                     task,
-                    holder: copies.holders.pick(0),
+                    holder: copies.holders.pick(task.owner().index()),
                     nbytes: copies.nbytes,
                     layout: (*copies.layout).clone(),
                 };
                 record.want = Want::Bringing;
                 record.pending += 1;
-                out.push(Action::Resolve(task, Outcome::Done));
-                out.push(Action::Send(HEAD, order));
+                out.push(Self::answer(task, Outcome::Done));
+                out.push(Action::Send(task.owner(), order));
                 return;
             }
             _ => return,
         };
         record.want = Want::Nothing;
-        out.push(Action::Resolve(task, outcome));
+        out.push(Self::answer(task, outcome));
     }
 
     /// Takes `task` off `rank`, if that very attempt is assigned there; with its definition, how many inputs it misses.
@@ -274,8 +300,9 @@ impl Scheduler {
     }
 
     /// Whether `task` can be an input: what has been let go of is not made again for a newcomer.
-    fn can_be_named(&self, task: TaskId) -> bool {
+    fn can_be_named(&self, owner: Rank, task: TaskId) -> bool {
         match self.tasks.get(task) {
+            _ if task.owner() != owner => false, // nobody else has a future of it
             Some(record) => record.state != State::Released,
             None => self.families.is_waiting(task),
         }

@@ -10,6 +10,9 @@ use std::collections::VecDeque;
 pub const HORIZON: u64 = 1_000_000;
 /// Tasks that a rank may have queued beyond its slots, however short they are.
 pub const BACKLOG_MAX: u32 = 1024;
+/// Threads that wait inside tasks on a rank, beyond its slots, from which on it gets no more tasks without inputs: each of
+/// them could be one more, while what they have submitted goes on.
+pub const WAITING_MAX: u32 = 64;
 /// What a task costs its rank beside its function, in nanoseconds.
 pub const TASK_OVERHEAD: u32 = 300;
 
@@ -30,6 +33,8 @@ pub struct Worker {
     pub load: u64,
     /// The same of those that miss inputs.
     pub ahead_load: u64,
+    /// Threads there that wait for other tasks inside a task: these tasks use no slot.
+    pub waiting: u32,
     /// Bytes of results that it holds.
     pub stored: u64,
     /// A `Retract` is under way; with it, whether it has brought a task that may run elsewhere.
@@ -58,7 +63,7 @@ impl Worker {
 
     /// Tasks that could run there now.
     pub fn active(&self) -> u32 {
-        self.assigned - self.ahead
+        (self.assigned - self.ahead).saturating_sub(self.waiting)
     }
 
     /// How many more tasks that cost `cost` nanoseconds each it may get: its slots, one more, and what short tasks
@@ -103,9 +108,9 @@ impl Worker {
         if ahead { &mut self.ahead_load } else { &mut self.load }
     }
 
-    /// Whether its results leave no room for more roots.
+    /// Whether its results, or its threads that wait, leave no room for more roots.
     pub fn is_full(&self) -> bool {
-        self.stored > self.memory_limit
+        self.stored > self.memory_limit || self.waiting >= self.slots.saturating_add(WAITING_MAX)
     }
 }
 
@@ -122,6 +127,7 @@ pub struct Workers {
     dirty: Vec<Rank>,
     unsorted: Vec<Rank>,
     assigned: u64,
+    waiting: u64,
     computing: u64,
 }
 
@@ -138,6 +144,7 @@ impl Workers {
                 ahead: 0,
                 load: 0,
                 ahead_load: 0,
+                waiting: 0,
                 stored: 0,
                 retracting: None,
                 barren: false,
@@ -158,6 +165,7 @@ impl Workers {
             dirty: all.clone(),
             unsorted: all,
             assigned: 0,
+            waiting: 0,
             computing: infos.iter().filter(|info| info.slots > 0).count() as u64,
         }
     }
@@ -191,6 +199,25 @@ impl Workers {
         self.assigned
     }
 
+    /// Whether any task is on a rank that does not wait for others.
+    pub fn is_any_running(&self) -> bool {
+        self.assigned > self.waiting
+    }
+
+    /// Threads that wait inside tasks on all ranks together.
+    pub fn total_waiting(&self) -> u64 {
+        self.waiting
+    }
+
+    /// Notes that so many threads of `rank` wait inside tasks.
+    pub fn set_waiting(&mut self, rank: Rank, threads: u32) {
+        if let Some(worker) = self.get_mut(rank) {
+            let before = std::mem::replace(&mut worker.waiting, threads);
+            worker.barren = false;
+            self.waiting = self.waiting - u64::from(before) + u64::from(threads);
+        }
+    }
+
     /// Ranks that compute and are alive.
     pub fn computing(&self) -> u64 {
         self.computing
@@ -222,6 +249,7 @@ impl Workers {
 
     /// Takes `rank` out: it has died. Returns the tasks that could only have run there.
     pub fn bury(&mut self, rank: Rank) -> VecDeque<TaskId> {
+        self.set_waiting(rank, 0);
         let Some(worker) = self.get_mut(rank) else { return VecDeque::new() };
         let computed = worker.computes();
         worker.alive = false;
@@ -337,6 +365,12 @@ impl Workers {
         let new = worker.known[word] & bit == 0;
         worker.known[word] |= bit;
         new
+    }
+
+    /// Whether `rank` has been told the definition `def`.
+    pub fn has_learnt(&self, rank: Rank, def: DefId) -> bool {
+        let (word, bit) = (def.index() / 64, 1u64 << (def.index() % 64));
+        self.get(rank).and_then(|worker| worker.known.get(word)).is_some_and(|known| known & bit != 0)
     }
 }
 

@@ -12,7 +12,8 @@ impl Worker {
     /// The first invariant that does not hold.
     pub fn check(&self) -> Result<(), String> {
         let mut users: BTreeMap<TaskId, u32> = BTreeMap::new();
-        let queued = self.queue.iter().chain(self.waiting.values().map(|waiting| &waiting.run));
+        self.check_nested()?;
+        let queued = self.queued().chain(self.waiting.values().map(|waiting| &waiting.run));
         let inputs = queued.flat_map(Self::stored_inputs).chain(self.in_use.values().flatten().copied());
         for input in inputs {
             *users.entry(input).or_default() += 1;

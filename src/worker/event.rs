@@ -1,7 +1,7 @@
 //! What a computing rank is told and what it answers.
 
 use crate::error::TaskError;
-use crate::ids::{Attempt, Rank, TaskId};
+use crate::ids::{Attempt, DefId, Rank, TaskId};
 use crate::protocol::{Definition, Layout, Order, Output, Report, RunTask};
 
 /// A fact.
@@ -24,6 +24,10 @@ pub enum Event {
         /// What came out.
         output: Result<Output, TaskError>,
     },
+    /// A thread that computes a task waits for other tasks from now on.
+    Paused,
+    /// A thread that has waited goes on.
+    Resumed,
     /// Another rank wants the result of a task on `tag`.
     Asked {
         /// Who asks.
@@ -40,6 +44,8 @@ pub enum Event {
 pub enum Action {
     /// Learn a definition.
     Learn(Definition),
+    /// Learn that tasks of a definition may wait for others.
+    Nests(DefId),
     /// Compute a task: its inputs are inline or in the store.
     Execute(RunTask),
     /// Post a receive and ask for a result.

@@ -49,7 +49,7 @@ impl Worker {
             if waiting.missing == 0
                 && let Some(waiting) = self.waiting.remove(&follower)
             {
-                self.queue.push_front(waiting.run);
+                self.enqueue_first(waiting.run);
             }
         }
     }

@@ -20,6 +20,7 @@
 mod check;
 mod event;
 mod follow;
+mod nested;
 #[cfg(test)]
 mod tests;
 mod transitions;
@@ -30,7 +31,7 @@ use crate::error::ProtocolError;
 use crate::ids::{IdMap, Rank, TaskId};
 use crate::protocol::{Blob, Order, RunTask};
 use smallvec::SmallVec;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Work handed to the compute threads beyond one task each, in nanoseconds: it saves a hand-over per task, but can no
 /// longer be given back.
@@ -76,12 +77,18 @@ struct Waiting {
 #[derive(Debug)]
 pub struct Worker {
     slots: u32,
-    /// Handed to the compute threads.
+    /// Handed to the compute threads, those that wait for other tasks included.
     running: u32,
     /// Mean time of a task, in nanoseconds; 0 before the first has ended.
     mean: u64,
+    /// Threads that compute tasks and wait for other tasks.
+    paused: u32,
+    /// The same as rank 0 was told.
+    told: u32,
     /// Could start, in the order of arrival.
     queue: VecDeque<RunTask>,
+    /// The same of tasks that tasks have submitted: they come before the others, the deepest first.
+    nested: BTreeMap<u32, VecDeque<RunTask>>,
     /// Miss inputs.
     waiting: IdMap<TaskId, Waiting>,
     /// Inputs from the store of running tasks that have any.
@@ -106,6 +113,9 @@ impl Worker {
             slots,
             running: 0,
             mean: 0,
+            paused: 0,
+            told: 0,
+            nested: BTreeMap::new(),
             queue: VecDeque::new(),
             waiting: IdMap::default(),
             in_use: IdMap::default(),
@@ -131,6 +141,8 @@ impl Worker {
             Event::Computed { task, attempt, nanos, output } => {
                 self.on_computed(task, attempt, nanos, output, out)?;
             }
+            Event::Paused => self.paused += 1,
+            Event::Resumed => self.on_resumed()?,
             Event::Asked { by, task, tag } => self.on_asked(by, task, tag, out)?,
         }
         Ok(())
@@ -150,17 +162,23 @@ impl Worker {
                 let count = (count as usize).min(self.unseen.len());
                 self.unseen.drain(..count);
             }
-            Order::Shutdown | Order::Leave => {}
+            Order::Nests { def } => out.push(Action::Nests(def)),
+            // those are the reactor's
+            Order::Shutdown | Order::Leave | Order::Answer { .. } | Order::Status { .. } => {}
         }
         Ok(())
     }
 
     /// Starts tasks that can start: to be called once per turn, after all facts of the turn.
     pub fn start(&mut self, out: &mut Vec<Action>) {
-        let extra = HANDOVER.checked_div(self.mean).map_or(0, |extra| extra.min(HANDOVER_MAX));
-        let most = if self.slots == 0 { 0 } else { self.slots + extra as u32 };
-        while self.running < most
-            && let Some(run) = self.queue.pop_front()
+        let extra = match self.nests() {
+            // what is handed over keeps its order, and a deeper task may come
+            true => 0,
+            false => HANDOVER.checked_div(self.mean).map_or(0, |extra| extra.min(HANDOVER_MAX)),
+        };
+        let most = if self.slots == 0 { 0 } else { self.slots.saturating_add(extra as u32) };
+        while self.running.saturating_sub(self.paused) < most
+            && let Some(run) = self.next_queued()
         {
             let inputs = Self::stored_inputs(&run);
             if !inputs.is_empty() {
@@ -169,6 +187,7 @@ impl Worker {
             self.running += 1;
             out.push(Action::Execute(run));
         }
+        self.tell_waits(out);
     }
 
     /// Results that are here or on their way; 0 at the end of a run.
@@ -185,6 +204,6 @@ impl Worker {
     /// Tasks that are here and have not ended.
     pub fn unfinished(&self) -> usize {
         let receiving = usize::from(self.receiving.is_some());
-        self.queue.len() + self.waiting.len() + self.running as usize + receiving
+        self.queued().count() + self.waiting.len() + self.running as usize + receiving
     }
 }

@@ -56,6 +56,7 @@ impl Worker {
                 args: index_argument(index.saturating_add(k)),
                 inputs: Vec::new(),
                 more: 0,
+                depth: 0,
             });
         }
     }
@@ -108,7 +109,7 @@ impl Worker {
             }
         }
         if missing == 0 {
-            self.queue.push_back(run);
+            self.enqueue(run);
         } else {
             self.waiting.insert(run.task, Waiting { run, missing, lost: false });
         }
@@ -163,7 +164,7 @@ impl Worker {
         }
         for waiting in complete {
             match waiting.lost {
-                false => self.queue.push_back(waiting.run),
+                false => self.enqueue(waiting.run),
                 true => self.give_back(waiting.run, out),
             }
         }
@@ -234,7 +235,7 @@ impl Worker {
 
     pub(super) fn on_retract(&mut self, count: u32, out: &mut Vec<Action>) {
         for _ in 0..count {
-            let Some(run) = self.queue.pop_back() else { break };
+            let Some(run) = self.last_queued() else { break };
             self.give_back(run, out);
         }
         out.push(Action::Report(Report::RetractDone));

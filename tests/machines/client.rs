@@ -214,7 +214,7 @@ impl Client {
             .collect();
         let args = Blob::new(&task.0.to_le_bytes());
         self.spec(rng, task, def, args.clone(), inputs.clone());
-        Event::Submit(NewTask { task, def, key: task.0, args, inputs: inputs.into() })
+        Event::Submit(NewTask { task, def, key: task.0, args, inputs: inputs.into(), parent: None })
     }
 
     fn family(&mut self, rng: &mut Rng) -> Event {

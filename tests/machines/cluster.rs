@@ -331,6 +331,7 @@ impl Cluster {
                 worker::Action::Learn(definition) => {
                     assert!(node.defs.insert(definition.def.0), "rank {rank} learns {definition:?} twice");
                 }
+                worker::Action::Nests(def) => assert!(node.defs.contains(&def.0), "{def:?} is not known"),
                 worker::Action::Execute(run) => {
                     let spec = &self.client.specs[&run.task];
                     assert!(

@@ -2,6 +2,9 @@
 
 #[path = "../bodies/mod.rs"]
 mod bodies;
+mod nested;
+#[path = "../bodies/nested.rs"]
+mod nested_graph;
 
 use bodies::{Results, random_graph, serial, submit};
 use dtask::prelude::*;
@@ -29,6 +32,8 @@ fn main() -> Result<()> {
             "many" => many(client)?,
             "retries" => retries(client)?,
             "timeout" => timeout(client)?,
+            "nested" => nested::all(client)?,
+            "nested_graph" => nested::graph(client, argument)?,
             "closure_fails" => return Err(Error::Other("the closure has had enough".into())),
             "closure_panics" => panic!("the closure panics"),
             "rank_dies" => {

@@ -46,10 +46,23 @@ fn any_order() -> impl Strategy<Value = Order> {
     let define = (any::<u32>(), any::<u64>(), text(), blob()).prop_map(|(def, function, name, shared)| {
         Order::Define(Definition { def: DefId(def), function, name, shared })
     });
-    let run = (task(), any::<u16>(), any::<u32>(), blob(), vec(input(), 0..5), any::<u32>());
-    let run = run.prop_map(|(task, attempt, def, args, inputs, more)| {
-        Order::Run(RunTask { task, attempt, def: DefId(def), args, inputs, more })
+    let run = (task(), any::<u16>(), any::<u32>(), blob(), vec(input(), 0..5), any::<u32>(), any::<u32>());
+    let run = run.prop_map(|(task, attempt, def, args, inputs, more, depth)| {
+        Order::Run(RunTask { task, attempt, def: DefId(def), args, inputs, more, depth })
     });
+    let answer = prop_oneof![
+        Just(Answer::Done),
+        blob().prop_map(Answer::Inline),
+        Just(Answer::Here),
+        task_error().prop_map(Answer::Failed),
+    ];
+    let status = prop_oneof![
+        Just(Status::Pending),
+        Just(Status::Assigned),
+        Just(Status::Finished),
+        Just(Status::Failed),
+        Just(Status::Released),
+    ];
     let more = (task(), vec(input(), 0..5), any::<u32>());
     let range = (any::<u32>(), task(), any::<u64>(), any::<u32>());
     let bring = (task(), rank(), any::<u64>(), layout());
@@ -65,6 +78,48 @@ fn any_order() -> impl Strategy<Value = Order> {
         any::<u32>().prop_map(|count| Order::Seen { count }),
         Just(Order::Shutdown),
         Just(Order::Leave),
+        any::<u32>().prop_map(|def| Order::Nests { def: DefId(def) }),
+        (task(), answer).prop_map(|(task, answer)| Order::Answer { task, answer }),
+        (task(), status).prop_map(|(task, status)| Order::Status { task, status }),
+    ]
+}
+
+fn task_error() -> impl Strategy<Value = TaskError> {
+    let error = (text(), text(), rank(), text(), any::<u16>());
+    error.prop_map(|(message, task, rank, host, attempt)| TaskError { message, task, rank, host, attempt })
+}
+
+fn output() -> impl Strategy<Value = Output> {
+    let stored = (any::<u64>(), layout()).prop_map(|(nbytes, layout)| Output::Stored { nbytes, layout });
+    prop_oneof![blob().prop_map(Output::Inline), stored]
+}
+
+/// What tasks submit.
+fn any_nested() -> impl Strategy<Value = Report> {
+    let define = (any::<u32>(), any::<u64>(), text(), blob(), any::<(i32, u16, Option<u32>)>());
+    let define = define.prop_map(|(def, function, name, shared, (priority, retries, on))| {
+        let definition = Definition { def: DefId(def), function, name, shared };
+        Report::Define(Box::new(NestedDefinition { definition, priority, retries, on: on.map(Rank) }))
+    });
+    let numbers = any::<(u32, u64, u32)>();
+    let submit = (task(), task(), numbers, blob(), vec(task(), 0..5));
+    let submit = submit.prop_map(|(task, parent, (def, key, more), args, inputs)| {
+        Report::Submit(Box::new(NestedTask { task, parent, def: DefId(def), key, args, inputs, more }))
+    });
+    let more = (task(), vec(task(), 0..5), any::<u32>());
+    prop_oneof![
+        define,
+        submit,
+        more.prop_map(|(task, inputs, more)| Report::MoreInputs { task, inputs, more }),
+        (task(), any::<u64>(), output()).prop_map(|(task, key, output)| Report::Scatter {
+            task,
+            key,
+            output
+        }),
+        task().prop_map(|task| Report::Drop { task }),
+        (task(), any::<bool>()).prop_map(|(task, value)| Report::Want { task, value }),
+        task().prop_map(|task| Report::Ask { task }),
+        any::<u32>().prop_map(|threads| Report::Waits { threads }),
     ]
 }
 
@@ -74,19 +129,10 @@ fn any_bye() -> impl Strategy<Value = Report> {
 }
 
 fn any_report() -> impl Strategy<Value = Report> {
-    let stored = (any::<u64>(), layout()).prop_map(|(nbytes, layout)| Output::Stored { nbytes, layout });
-    let output = prop_oneof![blob().prop_map(Output::Inline), stored];
-    let error = (text(), text(), rank(), text(), any::<u16>());
-    let error = error.prop_map(|(message, task, rank, host, attempt)| TaskError {
-        message,
-        task,
-        rank,
-        host,
-        attempt,
-    });
-    let finished = (task(), any::<u16>(), any::<u32>(), output);
-    let failed = (task(), any::<u16>(), error);
+    let finished = (task(), any::<u16>(), any::<u32>(), output());
+    let failed = (task(), any::<u16>(), task_error());
     prop_oneof![
+        any_nested(),
         finished.prop_map(|(task, attempt, nanos, output)| Report::Finished { task, attempt, nanos, output }),
         failed.prop_map(|(task, attempt, error)| Report::Failed { task, attempt, error }),
         task().prop_map(|task| Report::Fetched { task }),

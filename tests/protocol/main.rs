@@ -47,7 +47,15 @@ fn bulk() -> Layout {
 }
 
 fn run() -> RunTask {
-    RunTask { task: TaskId(7), attempt: 1, def: DefId(2), args: Blob::new(&[0xAA]), inputs: vec![], more: 0 }
+    RunTask {
+        task: TaskId(7),
+        attempt: 1,
+        def: DefId(2),
+        args: Blob::new(&[0xAA]),
+        inputs: vec![],
+        more: 0,
+        depth: 0,
+    }
 }
 
 // A change here is a change of the protocol: raise `VERSION`.
@@ -57,7 +65,7 @@ mod bytes {
 
     #[test]
     fn version() {
-        assert_eq!(VERSION, 3);
+        assert_eq!(VERSION, 4);
     }
 
     #[test]
@@ -91,7 +99,7 @@ mod bytes {
 
     #[test]
     fn run_without_inputs() {
-        order(Order::Run(run()), "01 07 01 02 01 aa 00 00");
+        order(Order::Run(run()), "01 07 01 02 01 aa 00 00 00");
     }
 
     #[test]
@@ -110,8 +118,8 @@ mod bytes {
                      05 02 \
                      03 03 04 fc 00 00 01 00 00 \
                      fb 2c 01 03 05 fb c0 5d 01 02 09 02 fb e8 03 03 \
-                     09";
-        order(Order::Run(RunTask { inputs, more: 9, ..run() }), bytes);
+                     09 fb 2c 01";
+        order(Order::Run(RunTask { inputs, more: 9, depth: 300, ..run() }), bytes);
     }
 
     #[test]
@@ -171,6 +179,52 @@ mod bytes {
         report(Report::Bye { spent: None }, "06 00");
         let spent = Spent { reactor: [1, 2, 3, 4, 5, 6, 7, 251], slots: [8, 9, 10] };
         report(Report::Bye { spent: Some(Box::new(spent)) }, "06 01 01 02 03 04 05 06 07 fb fb 00 08 09 0a");
+    }
+
+    #[test]
+    fn what_tasks_submit() {
+        let (name, shared) = ("add".into(), Blob::new(&[1, 2]));
+        let definition = Definition { def: DefId(1), function: 4096, name, shared };
+        let nested = NestedDefinition { definition, priority: -1, retries: 2, on: Some(Rank(3)) };
+        report(Report::Define(Box::new(nested)), "08 01 fb 00 10 03 61 64 64 02 01 02 01 02 01 03");
+        let nested = NestedTask {
+            task: TaskId(5 << 40 | 7),
+            parent: TaskId(9),
+            def: DefId(1),
+            key: 250,
+            args: Blob::new(&[0xAA]),
+            inputs: vec![TaskId(1), TaskId(2)],
+            more: 3,
+        };
+        let bytes = "09 fd 07 00 00 00 00 05 00 00 09 01 fa 01 aa 02 01 02 03";
+        report(Report::Submit(Box::new(nested)), bytes);
+        let inputs = vec![TaskId(3)];
+        report(Report::MoreInputs { task: TaskId(7), inputs, more: 2 }, "0a 07 01 03 02");
+        let output = Output::Stored { nbytes: 5, layout: encoded() };
+        report(Report::Scatter { task: TaskId(7), key: 8, output }, "0b 07 08 01 05 00");
+        report(Report::Drop { task: TaskId(7) }, "0c 07");
+        report(Report::Want { task: TaskId(7), value: true }, "0d 07 01");
+        report(Report::Ask { task: TaskId(7) }, "0e 07");
+        report(Report::Waits { threads: 251 }, "07 fb fb 00");
+    }
+
+    #[test]
+    fn what_their_rank_is_told() {
+        order(Order::Nests { def: DefId(7) }, "0b 07");
+        let answer = |answer| Order::Answer { task: TaskId(7), answer };
+        order(answer(Answer::Done), "0c 07 00");
+        order(answer(Answer::Inline(Blob::new(b"v"))), "0c 07 01 01 76");
+        order(answer(Answer::Here), "0c 07 02");
+        let (message, task, host) = ("no".into(), "f-1".into(), "h".into());
+        let error = TaskError { message, task, rank: Rank(3), host, attempt: 1 };
+        order(answer(Answer::Failed(error)), "0c 07 03 02 6e 6f 03 66 2d 31 03 01 68 01");
+        for (number, status) in
+            [Status::Pending, Status::Assigned, Status::Finished, Status::Failed, Status::Released]
+                .into_iter()
+                .enumerate()
+        {
+            order(Order::Status { task: TaskId(7), status }, &format!("0d 07 {number:02x}"));
+        }
     }
 
     #[test]
@@ -263,13 +317,25 @@ mod frames {
                 args: Blob::new(&vec![1; ARGS_MAX]),
                 inputs,
                 more: u32::MAX,
+                depth: u32::MAX,
             };
             frame(&Order::Run(largest));
         }
+        let largest = NestedTask {
+            task: TaskId(u64::MAX),
+            parent: TaskId(u64::MAX),
+            def: DefId(u32::MAX),
+            key: u64::MAX,
+            args: Blob::new(&vec![1; ARGS_MAX]),
+            inputs: vec![TaskId(u64::MAX); INPUTS_MAX],
+            more: u32::MAX,
+        };
+        frame(&Report::Submit(Box::new(largest)));
         let text = "x".repeat(MESSAGE_MAX);
         let (message, task, host) = (text.clone(), text.clone(), text);
         let error = TaskError { message, task, rank: Rank(u32::MAX), host, attempt: u16::MAX };
-        frame(&Report::Failed { task: TaskId(u64::MAX), attempt: u16::MAX, error });
+        frame(&Report::Failed { task: TaskId(u64::MAX), attempt: u16::MAX, error: error.clone() });
+        frame(&Order::Answer { task: TaskId(u64::MAX), answer: Answer::Failed(error) });
     }
 }
 
@@ -280,7 +346,7 @@ mod damage {
     fn what_is_no_frame_is_an_error() {
         let mut whole = frame(&Order::Run(run()));
         for bytes in
-            [&[][..], &[0], &[6, 1], &[255], &[1], &[2], &[2, 2], &[2, 1, 0], &[3, 11], &[4, 7], &[5, 1]]
+            [&[][..], &[0], &[6, 1], &[255], &[1], &[2], &[2, 2], &[2, 1, 0], &[3, 14], &[4, 15], &[5, 1]]
         {
             assert!(decode(bytes).is_err(), "{bytes:?}");
         }

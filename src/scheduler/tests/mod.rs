@@ -10,6 +10,7 @@ mod faults;
 mod finish;
 mod loss;
 mod loss_races;
+mod nested;
 mod placement;
 mod release;
 mod retract;
@@ -31,6 +32,8 @@ struct Env {
     orders: BTreeMap<u32, VecDeque<Order>>,
     resolved: VecDeque<(u64, Outcome)>,
     known: BTreeSet<(u32, DefId)>,
+    /// Which ranks know that tasks of which definitions submit others.
+    nests: BTreeSet<(u32, DefId)>,
     defs: u32,
     nanos: u32,
     /// Whether `Retract` is noted; where it is not the subject it would only be in the way.
@@ -52,6 +55,7 @@ fn limited<const N: usize>(ranks: [(u32, u64); N]) -> Env {
         orders: BTreeMap::new(),
         resolved: VecDeque::new(),
         known: BTreeSet::new(),
+        nests: BTreeSet::new(),
         defs: 0,
         nanos: 50_000_000,
         retracts: false,
@@ -82,7 +86,7 @@ fn inline(text: &str) -> Output {
 }
 
 fn error(message: &str) -> TaskError {
-    TaskError { message: message.into(), task: "?".into(), rank: Rank(1), host: "h1".into(), attempt: 1 }
+    TaskError { message: message.into(), task: String::new(), rank: Rank(1), host: "h1".into(), attempt: 1 }
 }
 
 impl Env {
@@ -122,6 +126,10 @@ impl Env {
                         "{rank} learns {definition:?} twice"
                     );
                 }
+                Action::Send(rank, Order::Nests { def }) => {
+                    assert!(self.known.contains(&(rank.0, def)), "{rank} does not know {def:?}");
+                    assert!(self.nests.insert((rank.0, def)), "{rank} is told twice that {def:?} nests");
+                }
                 Action::Send(_, Order::Retract { .. }) if !self.retracts => {}
                 Action::Send(_, Order::Seen { .. }) if !self.seen => {}
                 Action::Send(rank, order) => {
@@ -149,7 +157,7 @@ impl Env {
     fn new_task(task: u64, def: u32, inputs: &[u64]) -> NewTask {
         let inputs = inputs.iter().map(|&input| TaskId(input)).collect();
         let args = Blob::new(&[task as u8]);
-        NewTask { task: TaskId(task), def: DefId(def), key: task, args, inputs }
+        NewTask { task: TaskId(task), def: DefId(def), key: task, args, inputs, parent: None }
     }
 
     fn submit(&mut self, task: u64, inputs: &[u64]) -> &mut Self {

@@ -4,6 +4,7 @@
 mod follow;
 mod inputs;
 mod loss;
+mod nested;
 mod queue;
 mod results;
 
@@ -55,7 +56,7 @@ fn error() -> TaskError {
 
 fn task(task: u64, attempt: Attempt, inputs: &[Input]) -> RunTask {
     let inputs = inputs.to_vec();
-    RunTask { task: TaskId(task), attempt, def: DefId(0), args: Blob::default(), inputs, more: 0 }
+    RunTask { task: TaskId(task), attempt, def: DefId(0), args: Blob::default(), inputs, more: 0, depth: 0 }
 }
 
 impl Env {

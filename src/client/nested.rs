@@ -1,0 +1,62 @@
+//! Tasks that submit tasks: the client of the task that runs.
+
+use super::Client;
+use crate::error::{Error, Result};
+use crate::ids::HEAD;
+use crate::runtime::current;
+
+/// Inside a task, a client to submit other tasks with and to wait for them.
+///
+/// It has the interface of [`Client`]: `submit`, `map`, futures as arguments, `result`, `gather`, options; only
+/// [`Client::totals`] is for rank 0's own. While the task waits for others it gives its slot back, so any depth goes on any
+/// number of ranks and slots; each task that waits keeps a thread. Deeper tasks come first.
+///
+/// ```
+/// fn fib(n: u64) -> Result<u64, dtask::Failure> {
+///     if n < 2 {
+///         return Ok(n);
+///     }
+///     let client = dtask::current()?;
+///     let a = client.submit(fib, (n - 1,));
+///     let b = client.submit(fib, (n - 2,));
+///     Ok(a.result()? + b.result()?)
+/// }
+/// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+/// assert_eq!(client.submit(fib, (30,)).result()?, 832_040);
+/// # Ok(()) }
+/// ```
+///
+/// A pure call is one task for all tasks on the same rank; another rank computes it anew. So `fib(30)` above is at most 31
+/// tasks a rank. A future that is dropped releases its result; when a rank dies, what its tasks held is released too.
+/// A task that fails because another has failed, by `?` or by a panic that says so, fails with that first cause.
+///
+/// What stands before the first call of `current` may be done twice: tasks that have always been short run on a thread that
+/// must not wait, and begin anew on another one when they first ask for a client.
+///
+/// # Errors
+/// Outside of a task: there, use the client that [`run`](crate::run) hands to its closure. In a parallel part of a task that
+/// another thread computes: ask before it, and use that client there.
+pub fn current() -> Result<Client> {
+    let outside = || {
+        Error::Other(
+            "`dtask::current` is for the thread of a task: elsewhere use the client that `dtask::run` hands to its \
+             closure, and in a parallel part of a task (`par_iter`) one that the task has asked for before"
+                .into(),
+        )
+    };
+    let (task, home) = current::nest().ok_or_else(outside)?;
+    let client = home.downcast_ref::<Client>().ok_or_else(outside)?;
+    Ok(Client { parent: Some(task), ..client.clone() })
+}
+
+impl Client {
+    /// Refuses what only rank 0 knows to a client of another one.
+    pub(super) fn only_at_rank_0(&self, what: &str) -> Result<()> {
+        match self.shared.rank {
+            HEAD => Ok(()),
+            rank => Err(Error::Other(format!(
+                "`Client::{what}` is for rank 0, and this task runs on rank {rank}"
+            ))),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Frames: messages of one kind, one after the other, behind a byte that says which kind.
+
+use super::{FRAME_MAX, Hello, Order, Peer, Report, Welcome};
+use crate::codec;
+use crate::error::CodecError;
+use serde::{Serialize, de};
+
+/// One frame, decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// To rank 0 at start-up.
+    Hello(Hello),
+    /// From rank 0 at start-up.
+    Welcome(Welcome),
+    /// From rank 0.
+    Orders(Vec<Order>),
+    /// To rank 0.
+    Reports(Vec<Report>),
+    /// Between any ranks.
+    Peers(Vec<Peer>),
+}
+
+/// What a frame carries; its first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// [`Hello`]
+    Hello = 1,
+    /// [`Welcome`]
+    Welcome = 2,
+    /// [`Order`]
+    Orders = 3,
+    /// [`Report`]
+    Reports = 4,
+    /// [`Peer`]
+    Peers = 5,
+}
+
+/// A message that can be put into a frame.
+pub trait Message: Serialize {
+    /// The kind of frame that it travels in.
+    const KIND: Kind;
+}
+
+impl Message for Hello {
+    const KIND: Kind = Kind::Hello;
+}
+impl Message for Welcome {
+    const KIND: Kind = Kind::Welcome;
+}
+impl Message for Order {
+    const KIND: Kind = Kind::Orders;
+}
+impl Message for Report {
+    const KIND: Kind = Kind::Reports;
+}
+impl Message for Peer {
+    const KIND: Kind = Kind::Peers;
+}
+
+/// Appends `message` to the open frame `frame` (empty: begins one).
+///
+/// Returns the frame that was closed because the message did not fit behind it, or was of another kind.
+///
+/// # Errors
+/// When the message alone is longer than [`FRAME_MAX`]: senders split what can grow, so that is a bug. The open frame
+/// is left as it was.
+pub fn append<M: Message>(frame: &mut Vec<u8>, message: &M) -> Result<Option<Vec<u8>>, CodecError> {
+    let start = frame.len();
+    if start == 0 {
+        frame.push(M::KIND as u8);
+    }
+    let body = frame.len();
+    if let Err(error) = codec::encode_into(message, frame) {
+        frame.truncate(start);
+        return Err(error);
+    }
+    let length = frame.len() - body;
+    if length + 1 > FRAME_MAX {
+        frame.truncate(start);
+        return Err(CodecError::encode(format!("a message of {length} bytes in a frame of {FRAME_MAX}")));
+    }
+    if frame.len() <= FRAME_MAX && frame.first() == Some(&(M::KIND as u8)) {
+        return Ok(None);
+    }
+    let mut next = Vec::with_capacity(FRAME_MAX.min(4 * (length + 1)));
+    next.push(M::KIND as u8);
+    next.extend_from_slice(&frame[body..]);
+    frame.truncate(start);
+    Ok(Some(std::mem::replace(frame, next)))
+}
+
+/// Decodes a frame; damaged bytes are an error, never a panic.
+///
+/// # Errors
+/// When the kind is unknown, or a message is damaged.
+pub fn decode(frame: &[u8]) -> Result<Frame, CodecError> {
+    let (&kind, mut rest) = frame.split_first().ok_or_else(|| CodecError::decode("an empty frame"))?;
+    match kind {
+        k if k == Kind::Hello as u8 => Ok(Frame::Hello(codec::decode(rest)?)),
+        k if k == Kind::Welcome as u8 => Ok(Frame::Welcome(codec::decode(rest)?)),
+        k if k == Kind::Orders as u8 => Ok(Frame::Orders(all(&mut rest)?)),
+        k if k == Kind::Reports as u8 => Ok(Frame::Reports(all(&mut rest)?)),
+        k if k == Kind::Peers as u8 => Ok(Frame::Peers(all(&mut rest)?)),
+        k => Err(CodecError::decode(format!("a frame of unknown kind {k}"))),
+    }
+}
+
+fn all<M: de::DeserializeOwned>(bytes: &mut &[u8]) -> Result<Vec<M>, CodecError> {
+    let mut messages = Vec::new();
+    while !bytes.is_empty() {
+        messages.push(codec::decode_next(bytes)?);
+    }
+    Ok(messages)
+}

@@ -1,0 +1,133 @@
+//! What a thread knows of the task that it computes, and what it does before it waits for another one.
+
+use crate::error::TaskError;
+use crate::ids::{Attempt, Rank, TaskId};
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::panic::resume_unwind;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The task of a thread.
+#[derive(Debug, Clone, Copy)]
+pub struct Running {
+    /// The rank.
+    pub rank: Rank,
+    /// Its number.
+    pub task: TaskId,
+    /// Which start of it this is.
+    pub attempt: Attempt,
+    /// Whether it may wait for other tasks on this thread.
+    pub may_wait: bool,
+}
+
+/// A thread's place among those that compute.
+pub trait Seat {
+    /// The thread will wait for other tasks; `in_task` if it computes one itself, not a parallel part of another's.
+    ///
+    /// # Errors
+    /// When nobody could compute meanwhile: then it must not wait.
+    fn pause(&self, in_task: bool) -> Result<(), String>;
+    /// The thread goes on.
+    fn resume(&self, in_task: bool);
+}
+
+/// What tasks on this rank submit with: known to the layer above.
+pub type Home = Arc<dyn Any + Send + Sync>;
+
+/// What is noted of a task while it runs.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// It has asked for a client.
+    pub nests: bool,
+    /// It has to begin anew where it may wait.
+    pub moves: bool,
+    /// Time in which it has waited for other tasks, in nanoseconds.
+    pub waited: u64,
+    /// The last failure of another task that it was told.
+    pub cause: Option<Arc<TaskError>>,
+}
+
+thread_local! {
+    static RUNNING: Cell<Option<Running>> = const { Cell::new(None) };
+    static NOTES: RefCell<Notes> = const { RefCell::new(Notes { nests: false, moves: false, waited: 0, cause: None }) };
+    static SEAT: RefCell<Option<Rc<dyn Seat>>> = const { RefCell::new(None) };
+    static HOME: RefCell<Option<Home>> = const { RefCell::new(None) };
+}
+
+/// Leaves a task that has to begin anew elsewhere.
+struct Moves;
+
+/// The task of the calling thread; nothing outside of tasks.
+pub fn running() -> Option<Running> {
+    RUNNING.get()
+}
+
+/// Does the work of a task, with what was noted of it meanwhile. The thread may be in another task already.
+pub fn within<T>(task: Running, work: impl FnOnce() -> T) -> (T, Notes) {
+    let outer = (RUNNING.replace(Some(task)), NOTES.take());
+    let outcome = work();
+    RUNNING.set(outer.0);
+    (outcome, NOTES.replace(outer.1))
+}
+
+/// This thread computes: it has this seat, and tasks on it submit with `home`.
+pub fn take_seat(seat: Option<Rc<dyn Seat>>, home: Option<Home>) {
+    SEAT.set(seat);
+    HOME.set(home);
+}
+
+/// The task of the calling thread, which is going to submit others, and what it does that with; nothing outside of tasks.
+///
+/// Where it could not wait for them, it is left here and begins anew elsewhere.
+pub fn nest() -> Option<(TaskId, Home)> {
+    let running = RUNNING.get()?;
+    move_unless(running.may_wait);
+    NOTES.with_borrow_mut(|notes| notes.nests = true);
+    Some((running.task, HOME.with_borrow(Clone::clone)?))
+}
+
+/// Notes that the task of this thread was told of the failure of another: if it fails with it, that is the first cause.
+pub fn note_cause(cause: &Arc<TaskError>) {
+    if RUNNING.get().is_some() {
+        NOTES.with_borrow_mut(|notes| notes.cause = Some(cause.clone()));
+    }
+}
+
+fn move_unless(may_wait: bool) {
+    if !may_wait {
+        NOTES.with_borrow_mut(|notes| notes.moves = true);
+        resume_unwind(Box::new(Moves));
+    }
+}
+
+/// A thread that waits; when this is dropped it goes on.
+pub struct Paused {
+    seat: Rc<dyn Seat>,
+    in_task: bool,
+    begin: Instant,
+}
+
+/// Gives the slot of the calling thread back until the guard is dropped; nothing to do for one that does not compute.
+///
+/// # Panics
+/// When the rank can start no more threads to compute meanwhile: an error of the task.
+pub fn pause() -> Option<Paused> {
+    let running = RUNNING.get();
+    move_unless(running.is_none_or(|running| running.may_wait));
+    let seat = SEAT.with_borrow(Clone::clone)?;
+    let in_task = running.is_some();
+    if let Err(why) = seat.pause(in_task) {
+        std::panic::panic_any(why);
+    }
+    Some(Paused { seat, in_task, begin: Instant::now() })
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        let waited = u64::try_from(self.begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        NOTES.with_borrow_mut(|notes| notes.waited = notes.waited.saturating_add(waited));
+        self.seat.resume(self.in_task);
+    }
+}

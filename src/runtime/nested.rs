@@ -1,0 +1,171 @@
+//! What the tasks on a rank other than 0 submit and wait for: told to rank 0 in reports, answered by it in orders.
+//!
+//! Tasks on rank 0 use the client's own mailbox; see [`super::head`].
+
+use super::head::Request;
+use super::links::Links;
+use super::mailbox::Mailbox;
+use super::node::{Node, NodeError};
+use super::pool::Compute;
+use super::wait;
+use super::waiters::Waiters;
+use crate::compact::{Bytes, Runs};
+use crate::error::ProtocolError;
+use crate::ids::{IdMap, TaskId};
+use crate::protocol::{Answer, INPUTS_MAX, NestedDefinition, NestedTask, Report, Status};
+use crate::scheduler::{DefOptions, Event, NewTask};
+use crate::transport::Transport;
+use std::sync::{Arc, mpsc};
+
+/// A rank's side of what its tasks submit.
+pub struct Nested {
+    mailbox: Arc<Mailbox<Request>>,
+    requests: Vec<Request>,
+    /// By the tasks' numbers among those of this rank.
+    waiters: Waiters,
+    /// Who asks what a task is doing.
+    asking: IdMap<TaskId, Vec<mpsc::Sender<Status>>>,
+    /// The run has ended: why.
+    closed: Option<String>,
+}
+
+impl Nested {
+    /// For what comes by `mailbox`.
+    pub fn new(mailbox: Arc<Mailbox<Request>>) -> Self {
+        Nested {
+            mailbox,
+            requests: Vec::new(),
+            waiters: Waiters::default(),
+            asking: IdMap::default(),
+            closed: None,
+        }
+    }
+
+    /// Whether there is something that was not taken.
+    pub fn has_requests(&self) -> bool {
+        !self.mailbox.is_empty()
+    }
+
+    /// Takes what tasks have asked for and puts it into the node's reports; true if there was anything.
+    ///
+    /// # Errors
+    /// When the node's state machine refuses.
+    pub fn take_requests<C: Compute, T: Transport>(
+        &mut self,
+        node: &mut Node<C>,
+        links: &mut Links<T>,
+    ) -> Result<bool, NodeError> {
+        self.mailbox.drain(&mut self.requests);
+        let mut requests = std::mem::take(&mut self.requests);
+        let any = !requests.is_empty();
+        for request in requests.drain(..) {
+            self.take(request, node, links)?;
+        }
+        self.requests = requests;
+        Ok(any)
+    }
+
+    fn take<C: Compute, T: Transport>(
+        &mut self,
+        request: Request,
+        node: &mut Node<C>,
+        links: &mut Links<T>,
+    ) -> Result<(), NodeError> {
+        match (request, &self.closed) {
+            (Request::Want { wait, .. }, Some(why)) => wait.close(why),
+            (_, Some(_)) => {} // nobody computes any more; who asks for more than a task sees the channel closed
+            (Request::Fact(event), None) => fact(event, &mut node.reports)?,
+            (Request::Scatter { task, key, output, value }, None) => {
+                if let Some(value) = value {
+                    node.put(task, value, links)?;
+                }
+                node.reports.push(Report::Scatter { task, key, output });
+            }
+            (Request::Want { tasks, wait }, None) => {
+                let mut counts = Runs::default();
+                for task in tasks.iter().map(TaskId) {
+                    counts.push(task.count());
+                    node.reports.push(Report::Want { task, value: wait.wants_values() });
+                }
+                self.waiters.add(&counts, &wait);
+            }
+            (Request::Status(task, reply), None) => {
+                self.asking.entry(task).or_default().push(reply);
+                node.reports.push(Report::Ask { task });
+            }
+            (Request::Totals(_) | Request::Close, None) => {} // rank 0's client's alone
+        }
+        Ok(())
+    }
+
+    /// Hands the answer of rank 0 to the threads that wait for `task`.
+    ///
+    /// # Errors
+    /// When the value is said to be here and is not.
+    pub fn answer<C: Compute>(
+        &mut self,
+        task: TaskId,
+        answer: Answer,
+        node: &Node<C>,
+    ) -> Result<(), ProtocolError> {
+        let own = TaskId(task.count());
+        let answer = match answer {
+            Answer::Done => {
+                self.waiters.done(own);
+                return Ok(());
+            }
+            Answer::Inline(bytes) => wait::Answer::Inline(Bytes::new(&bytes)),
+            Answer::Here => {
+                let value = node.value(task).cloned();
+                wait::Answer::Value(value.ok_or_else(|| {
+                    ProtocolError(format!("the value of {task:?} is said to be here, but is not"))
+                })?)
+            }
+            Answer::Failed(cause) => wait::Answer::Failed(Arc::new(cause)),
+        };
+        self.waiters.resolve(own, &answer);
+        Ok(())
+    }
+
+    /// Hands over the answers that were kept back to be handed over together.
+    pub fn flush(&mut self) {
+        self.waiters.flush();
+    }
+
+    /// Tells those who have asked what `task` is doing.
+    pub fn status(&mut self, task: TaskId, status: Status) {
+        for reply in self.asking.remove(&task).unwrap_or_default() {
+            let _ = reply.send(status); // who asked may have gone
+        }
+    }
+
+    /// Tells all that wait, or will, that the run has ended.
+    pub fn close(&mut self, why: &str) {
+        self.closed = Some(why.to_owned());
+        self.asking.clear();
+        self.waiters.close(why);
+    }
+}
+
+/// A fact for the scheduler as reports.
+fn fact(event: Event, out: &mut Vec<Report>) -> Result<(), ProtocolError> {
+    match event {
+        Event::Define(definition, DefOptions { priority, retries, on }) => {
+            out.push(Report::Define(Box::new(NestedDefinition { definition, priority, retries, on })));
+        }
+        Event::Submit(NewTask { task, def, key, args, inputs, parent: Some(parent) }) => {
+            let (first, rest) = inputs.split_at(inputs.len().min(INPUTS_MAX));
+            let mut more = rest.len();
+            let (inputs, first_more) = (first.to_vec(), more as u32);
+            let nested = NestedTask { task, parent, def, key, args, inputs, more: first_more };
+            out.push(Report::Submit(Box::new(nested)));
+            for inputs in rest.chunks(INPUTS_MAX) {
+                more -= inputs.len();
+                out.push(Report::MoreInputs { task, inputs: inputs.to_vec(), more: more as u32 });
+            }
+        }
+        Event::Release(task) => out.push(Report::Drop { task }),
+        other => return Err(ProtocolError(format!("a task has asked for {other:?}, which is rank 0's"))),
+    }
+    Ok(())
+}

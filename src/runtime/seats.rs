@@ -1,0 +1,179 @@
+//! Where threads compute, and who takes over while some of them wait inside tasks.
+//!
+//! A task that waits keeps its thread, for its stack, but not its slot. So there are several rayon pools with as many threads
+//! each as the rank has slots; the second is started when a thread of the first waits, and so on. At any time as many
+//! threads compute as there are slots; one more for a moment when one that has waited goes on.
+
+use rayon::{ThreadPool, ThreadPoolBuildError};
+use std::sync::Arc;
+
+struct Crew {
+    threads: Arc<ThreadPool>,
+    /// Threads that take jobs, or are about to, those that wait included.
+    taken: usize,
+}
+
+/// Seats for threads that compute.
+#[derive(Default)]
+pub struct Seats {
+    crews: Vec<Crew>,
+    /// Threads that take jobs, or are about to, and do not wait. Below zero for a moment when parallel parts of tasks wait.
+    active: isize,
+    slots: usize,
+}
+
+/// A seat that was taken: a thread of this pool may begin.
+pub struct Taken {
+    /// The pool.
+    pub threads: Arc<ThreadPool>,
+    /// Its number.
+    pub seat: usize,
+}
+
+impl Seats {
+    /// Seats for `slots` threads at a time; `build` starts the pool of this number.
+    ///
+    /// # Errors
+    /// When threads cannot be started.
+    pub fn new(
+        slots: usize,
+        build: impl FnOnce(usize) -> Result<ThreadPool, ThreadPoolBuildError>,
+    ) -> Result<Self, ThreadPoolBuildError> {
+        let mut seats = Seats { crews: Vec::new(), active: 0, slots };
+        seats.grow(build)?;
+        Ok(seats)
+    }
+
+    fn grow(
+        &mut self,
+        build: impl FnOnce(usize) -> Result<ThreadPool, ThreadPoolBuildError>,
+    ) -> Result<(), ThreadPoolBuildError> {
+        let threads = Arc::new(build(self.crews.len())?);
+        self.crews.push(Crew { threads, taken: 0 });
+        Ok(())
+    }
+
+    fn missing(&self) -> isize {
+        self.slots as isize - self.active
+    }
+
+    /// Takes a seat if one more thread may compute; not in the pool `except` if there is a seat elsewhere.
+    pub fn take(&mut self, except: Option<usize>) -> Option<Taken> {
+        if self.missing() <= 0 {
+            return None;
+        }
+        let free = |seat: &usize| self.crews[*seat].taken < self.slots;
+        let seat = (0..self.crews.len()).filter(free).find(|seat| Some(*seat) != except);
+        let seat = seat.or(except.filter(free))?;
+        self.crews[seat].taken += 1;
+        self.active += 1;
+        Some(Taken { threads: self.crews[seat].threads.clone(), seat })
+    }
+
+    /// Whether more threads compute than there are slots.
+    pub fn is_crowded(&self) -> bool {
+        self.missing() < 0
+    }
+
+    /// A thread takes no more jobs.
+    pub fn leave(&mut self, seat: usize) {
+        self.active -= 1;
+        self.crews[seat].taken -= 1;
+    }
+
+    /// A thread waits; `in_task` if it was counted as one that takes jobs. There is a seat for another one then.
+    ///
+    /// # Errors
+    /// When that cannot be: then nothing has changed.
+    pub fn pause(
+        &mut self,
+        seat: usize,
+        in_task: bool,
+        build: impl FnOnce(usize) -> Result<ThreadPool, ThreadPoolBuildError>,
+    ) -> Result<(), ThreadPoolBuildError> {
+        self.active -= 1;
+        self.crews[seat].taken += usize::from(!in_task);
+        let free: isize =
+            self.crews.iter().map(|crew| (self.slots as isize - crew.taken as isize).max(0)).sum();
+        if free < self.missing()
+            && let Err(error) = self.grow(build)
+        {
+            self.resume(seat, in_task);
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// A thread that has waited goes on.
+    pub fn resume(&mut self, seat: usize, in_task: bool) {
+        self.active += 1;
+        self.crews[seat].taken -= usize::from(!in_task);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn build(_: usize) -> Result<ThreadPool, ThreadPoolBuildError> {
+        rayon::ThreadPoolBuilder::new().num_threads(1).build()
+    }
+
+    #[test]
+    fn whoever_waits_makes_room_for_another_one() {
+        let mut seats = Seats::new(2, build).unwrap();
+        let pools: Vec<usize> = (0..2).filter_map(|_| seats.take(None)).map(|taken| taken.seat).collect();
+        assert_eq!(pools, [0, 0]);
+        assert!(seats.take(None).is_none());
+        seats.pause(0, true, build).unwrap();
+        assert_eq!(seats.take(None).map(|taken| taken.seat), Some(1), "the first pool has no seat left");
+        seats.resume(0, true);
+        assert!(seats.is_crowded() && seats.take(None).is_none());
+        seats.leave(1);
+        assert!(!seats.is_crowded());
+        assert_eq!(seats.crews.len(), 2);
+    }
+
+    #[test]
+    fn as_many_pools_as_wait_at_a_time_are_kept() {
+        let mut seats = Seats::new(1, build).unwrap();
+        for _ in 0..3 {
+            let nested: Vec<usize> = (0..5)
+                .map(|_| {
+                    let taken = seats.take(None).expect("a seat");
+                    seats.pause(taken.seat, true, build).unwrap();
+                    taken.seat
+                })
+                .collect();
+            for seat in nested.into_iter().rev() {
+                seats.resume(seat, true);
+                seats.leave(seat);
+            }
+        }
+        assert_eq!(seats.crews.len(), 6);
+    }
+
+    #[test]
+    fn a_parallel_part_that_waits_takes_a_seat_of_its_pool() {
+        let mut seats = Seats::new(2, build).unwrap();
+        assert_eq!(seats.take(None).map(|taken| taken.seat), Some(0));
+        seats.pause(0, false, build).unwrap();
+        assert_eq!(seats.take(None).map(|taken| taken.seat), Some(1));
+        assert_eq!(seats.take(Some(0)).map(|taken| taken.seat), Some(1));
+        assert!(seats.take(None).is_none());
+    }
+
+    #[test]
+    fn where_no_thread_can_be_started_nobody_waits() {
+        let mut seats = Seats::new(1, build).unwrap();
+        let taken = seats.take(None).expect("a seat");
+        let too_many = |_: usize| {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(1)
+                .spawn_handler(|_| Err(std::io::Error::other("too many")))
+                .build()
+        };
+        assert!(seats.pause(taken.seat, true, too_many).is_err());
+        assert!(seats.take(None).is_none() && !seats.is_crowded());
+    }
+}

@@ -1,0 +1,273 @@
+//! Tasks that tasks submit: who has submitted what, what they are told of it, and what becomes of it when they die.
+//!
+//! Futures do not travel, so each task has one owner, the rank where it was submitted, which is in its number: it alone can
+//! name, drop and wait for it, as the client does at rank 0. Each rank numbers its tasks and its definitions from 0 on, so
+//! that it never has to ask; what it says comes in the order in which it was said, so every number is the next one.
+//!
+//! When an owner dies, its futures are gone with it: what only they held is released. The tasks that had submitted it run
+//! again on other ranks and submit anew, under numbers of these.
+
+use super::Scheduler;
+use super::event::{Action, DefOptions, NewTask, Outcome};
+use super::task::{SCATTERED, State, Want};
+use super::{Def, Report};
+use crate::error::ProtocolError;
+use crate::ids::{DefId, HEAD, Rank, TaskId};
+use crate::protocol::{Answer, Definition, INPUTS_MAX, Layout, NestedDefinition, NestedTask, Order};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What is known of one rank that submits.
+#[derive(Debug, Default)]
+struct Submitter {
+    /// Rank 0's numbers of its definitions, by its own.
+    defs: Vec<DefId>,
+    /// How many tasks it has numbered.
+    count: u64,
+    /// A task whose inputs have not all been told yet.
+    receiving: Option<(NewTask, u32)>,
+}
+
+/// A function with options, as definitions are found again.
+type Known = (u64, i32, u16, Option<Rank>);
+
+/// All ranks as submitters; rank 0's tasks count as the client's.
+#[derive(Debug)]
+pub struct Submitters {
+    ranks: Vec<Submitter>,
+    /// Definitions without shared arguments: the same function is one, whoever submits it.
+    known: BTreeMap<Known, DefId>,
+}
+
+impl Submitters {
+    /// Ranks 0, 1, …, so many of them.
+    pub fn new(ranks: usize) -> Self {
+        Submitters { ranks: (0..ranks).map(|_| Submitter::default()).collect(), known: BTreeMap::new() }
+    }
+
+    /// Rank 0's number of what `owner` calls `def`.
+    ///
+    /// # Errors
+    /// When it has defined no such thing.
+    pub fn def(&self, owner: Rank, def: DefId) -> Result<DefId, ProtocolError> {
+        let defs = self.ranks.get(owner.index()).map(|submitter| &submitter.defs);
+        let found = defs.and_then(|defs| defs.get(def.index())).copied();
+        found.ok_or_else(|| ProtocolError(format!("definition {def:?} of rank {owner} is not known")))
+    }
+
+    fn get_mut(&mut self, owner: Rank) -> Result<&mut Submitter, ProtocolError> {
+        let submitter = self.ranks.get_mut(owner.index()).filter(|_| owner != HEAD);
+        submitter.ok_or_else(|| ProtocolError(format!("rank {owner} submits as if it were another rank")))
+    }
+
+    /// Takes note that `owner` has given a number, which must be the next one.
+    fn number(&mut self, owner: Rank, task: TaskId) -> Result<&mut Submitter, ProtocolError> {
+        let submitter = self.get_mut(owner)?;
+        if task.owner() != owner || task.count() != submitter.count || submitter.receiving.is_some() {
+            return Err(ProtocolError(format!("{task:?} of rank {owner} is not the next one")));
+        }
+        submitter.count += 1;
+        Ok(submitter)
+    }
+}
+
+impl Scheduler {
+    /// Takes what a rank tells of the tasks that are submitted there.
+    pub(super) fn on_nested(
+        &mut self,
+        rank: Rank,
+        report: Report,
+        out: &mut Vec<Action>,
+    ) -> Result<(), ProtocolError> {
+        match report {
+            Report::Waits { threads } => {
+                self.workers.set_waiting(rank, threads);
+                Ok(())
+            }
+            Report::Define(nested) => {
+                let NestedDefinition { definition, priority, retries, on } = *nested;
+                self.submitters.get_mut(rank)?;
+                self.define_for(rank, definition, DefOptions { priority, retries, on })
+            }
+            Report::Submit(nested) => self.on_nested_task(rank, *nested, out),
+            Report::MoreInputs { task, inputs, more } => {
+                self.on_more_nested_inputs(rank, task, &inputs, more, out)
+            }
+            Report::Scatter { task, key, output } => {
+                self.submitters.number(rank, task)?;
+                self.on_scatter(rank, task, key, output)
+            }
+            Report::Drop { task } => self.on_release(rank, task, out),
+            Report::Want { task, value } => self.on_want(rank, task, value, out),
+            Report::Ask { task } => {
+                out.push(Action::Send(rank, Order::Status { task, status: self.status(task) }));
+                Ok(())
+            }
+            other => Err(ProtocolError(format!("rank {rank} reports {other:?}"))),
+        }
+    }
+
+    /// A definition of the client's.
+    pub(super) fn on_define(
+        &mut self,
+        definition: Definition,
+        options: DefOptions,
+    ) -> Result<(), ProtocolError> {
+        self.define_for(HEAD, definition, options)
+    }
+
+    fn define_for(
+        &mut self,
+        owner: Rank,
+        mut definition: Definition,
+        options: DefOptions,
+    ) -> Result<(), ProtocolError> {
+        let Some(submitter) = self.submitters.ranks.get_mut(owner.index()) else {
+            return Err(ProtocolError(format!("rank {owner} defines, but there is no such rank")));
+        };
+        if definition.def.index() != submitter.defs.len() {
+            let expected = submitter.defs.len();
+            return Err(ProtocolError(format!(
+                "definition {:?} came where d{expected} is next",
+                definition.def
+            )));
+        }
+        let DefOptions { priority, retries, on } = options;
+        let known = (definition.function, priority, retries, on);
+        let shares = definition.shared.is_empty();
+        // the client knows its own ones, so each that it makes is another one
+        if let Some(&def) = self.submitters.known.get(&known).filter(|_| shares && owner != HEAD) {
+            submitter.defs.push(def);
+            return Ok(());
+        }
+        let def = DefId(self.defs.len() as u32);
+        submitter.defs.push(def);
+        if shares {
+            self.submitters.known.entry(known).or_insert(def);
+        }
+        definition.def = def;
+        let layout = Arc::new(Layout::Encoded);
+        self.defs.push(Def { definition, options, mean: 0, layout, nests: false });
+        Ok(())
+    }
+
+    fn on_nested_task(
+        &mut self,
+        rank: Rank,
+        nested: NestedTask,
+        out: &mut Vec<Action>,
+    ) -> Result<(), ProtocolError> {
+        let def = self.submitters.def(rank, nested.def)?;
+        let NestedTask { task, parent, key, args, inputs, more, .. } = nested;
+        let submitter = self.submitters.number(rank, task)?;
+        let new = NewTask { task, def, key, args, inputs: inputs.into(), parent: Some(parent) };
+        if more > 0 {
+            submitter.receiving = Some((new, more));
+            return Ok(());
+        }
+        self.on_submit(rank, new, out)
+    }
+
+    fn on_more_nested_inputs(
+        &mut self,
+        rank: Rank,
+        task: TaskId,
+        inputs: &[TaskId],
+        more: u32,
+        out: &mut Vec<Action>,
+    ) -> Result<(), ProtocolError> {
+        let submitter = self.submitters.get_mut(rank)?;
+        let fits = |(new, left): &(NewTask, u32)| {
+            new.task == task
+                && inputs.len() <= INPUTS_MAX
+                && inputs.len() as u64 + u64::from(more) == u64::from(*left)
+        };
+        let Some((mut new, _)) = submitter.receiving.take().filter(fits) else {
+            return Err(ProtocolError(format!("inputs of {task:?}, which rank {rank} is not submitting")));
+        };
+        new.inputs.extend_from_slice(inputs);
+        if more > 0 {
+            submitter.receiving = Some((new, more));
+            return Ok(());
+        }
+        self.on_submit(rank, new, out)
+    }
+
+    /// The depth of a task that `parent` submits: deeper tasks go first, so that whoever waits soon has what it waits for.
+    /// All ranks that know the parent's definition are told that its tasks do that.
+    pub(super) fn depth_below(&mut self, parent: TaskId, out: &mut Vec<Action>) -> u32 {
+        // a client that a task has put aside may outlive the task's record
+        let Some(record) = self.tasks.get(parent) else { return 1 };
+        let (depth, def) = (record.depth.saturating_add(1), record.def);
+        if let Some(known) = self.defs.get_mut(def.index()).filter(|known| !known.nests) {
+            known.nests = true;
+            for (rank, worker) in self.workers.iter() {
+                if worker.alive && self.workers.has_learnt(rank, def) {
+                    out.push(Action::Send(rank, Order::Nests { def }));
+                }
+            }
+        }
+        depth
+    }
+
+    /// What tells the owner of `task` of its outcome.
+    pub(super) fn answer(task: TaskId, outcome: Outcome) -> Action {
+        if task.owner() == HEAD {
+            return Action::Resolve(task, outcome);
+        }
+        let answer = match outcome {
+            Outcome::Done => Answer::Done,
+            Outcome::Inline(value) => Answer::Inline(value),
+            Outcome::Here(_) => Answer::Here,
+            Outcome::Failed(cause) => Answer::Failed((*cause).clone()),
+        };
+        Action::Send(task.owner(), Order::Answer { task, answer })
+    }
+
+    /// Drops the futures of a rank that has died; tells which tasks they were of, some of which nobody needs any more.
+    pub(super) fn orphan(&mut self, lost: Rank) -> Vec<TaskId> {
+        if let Some(submitter) = self.submitters.ranks.get_mut(lost.index()) {
+            submitter.receiving = None;
+        }
+        let owned: Vec<TaskId> = self.tasks.of(lost).map(|(task, _)| task).collect();
+        for &task in &owned {
+            let Some(record) = self.tasks.get_mut(task) else { continue };
+            record.held = false;
+            record.pending -= u32::from(record.want == Want::Bringing);
+            record.want = Want::Nothing;
+        }
+        owned
+    }
+
+    /// What must hold of the task's owner.
+    pub(super) fn check_owner(&self, task: TaskId) -> Result<(), String> {
+        let Some(record) = self.tasks.get(task) else { return Ok(()) };
+        let owner = task.owner();
+        if let Some(input) = self.tasks.inputs(task).find(|input| input.owner() != owner) {
+            return Err(format!("{task:?} takes {input:?}, which is of another rank"));
+        }
+        if owner == HEAD {
+            return Ok(());
+        }
+        let Some(submitter) = self.submitters.ranks.get(owner.index()) else {
+            return Err(format!("{task:?} is of a rank that does not exist"));
+        };
+        if task.count() >= submitter.count {
+            return Err(format!("{task:?} has a number that its owner has not given"));
+        }
+        if !record.nested && record.def != SCATTERED {
+            return Err(format!("{task:?} was submitted by no task, but is not the client's"));
+        }
+        let alive = self.workers.get(owner).is_some_and(|worker| worker.alive);
+        if !alive && (record.held || record.want != Want::Nothing) {
+            return Err(format!("{task:?} is held by a rank that has died"));
+        }
+        match &record.state {
+            State::Assigned { .. } | State::Failed(_) | State::Released => Ok(()),
+            _ if !alive && record.pending == 0 && record.lineage == 0 => {
+                Err(format!("{task:?} is of a rank that has died, and nobody needs it"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Tasks that submit tasks and wait for them: they give their slots back, and what they wait for comes first.
+//!
+//! Deeper tasks go before others, and nothing is handed over in advance while they are about: so the number of tasks that
+//! wait, each of which keeps a thread, grows with the depth of the nesting and not with its breadth.
+
+use super::Worker;
+use super::event::Action;
+use crate::error::ProtocolError;
+use crate::protocol::{Report, RunTask};
+
+impl Worker {
+    /// Whether tasks here wait for others, or were submitted by others.
+    pub(super) fn nests(&self) -> bool {
+        self.paused > 0 || !self.nested.is_empty()
+    }
+
+    /// Queues a task that could start, behind its like.
+    pub(super) fn enqueue(&mut self, run: RunTask) {
+        match run.depth {
+            0 => self.queue.push_back(run),
+            depth => self.nested.entry(depth).or_default().push_back(run),
+        }
+    }
+
+    /// The same, before its like.
+    pub(super) fn enqueue_first(&mut self, run: RunTask) {
+        match run.depth {
+            0 => self.queue.push_front(run),
+            depth => self.nested.entry(depth).or_default().push_front(run),
+        }
+    }
+
+    /// Takes the task that is to start next.
+    pub(super) fn next_queued(&mut self) -> Option<RunTask> {
+        let Some(mut deepest) = self.nested.last_entry() else { return self.queue.pop_front() };
+        let run = deepest.get_mut().pop_front();
+        if deepest.get().is_empty() {
+            deepest.remove();
+        }
+        run
+    }
+
+    /// Takes the task that would start last.
+    pub(super) fn last_queued(&mut self) -> Option<RunTask> {
+        if let Some(run) = self.queue.pop_back() {
+            return Some(run);
+        }
+        let mut first = self.nested.first_entry()?;
+        let run = first.get_mut().pop_back();
+        if first.get().is_empty() {
+            first.remove();
+        }
+        run
+    }
+
+    /// All tasks that could start.
+    pub(super) fn queued(&self) -> impl Iterator<Item = &RunTask> {
+        self.queue.iter().chain(self.nested.values().flatten())
+    }
+
+    pub(super) fn on_resumed(&mut self) -> Result<(), ProtocolError> {
+        let paused = self.paused.checked_sub(1);
+        self.paused = paused.ok_or_else(|| ProtocolError("a thread goes on that has not waited".into()))?;
+        Ok(())
+    }
+
+    /// Tells rank 0 of the threads that wait, if their number has changed.
+    pub(super) fn tell_waits(&mut self, out: &mut Vec<Action>) {
+        if self.told != self.paused {
+            self.told = self.paused;
+            out.push(Action::Report(Report::Waits { threads: self.paused }));
+        }
+    }
+
+    /// The invariants of the queues.
+    pub(super) fn check_nested(&self) -> Result<(), String> {
+        if let Some(run) = self.queue.iter().find(|run| run.depth > 0) {
+            return Err(format!("{:?} is nested, but queued as if it were not", run.task));
+        }
+        for (depth, runs) in &self.nested {
+            if runs.is_empty() {
+                return Err(format!("an empty queue of depth {depth} is kept"));
+            }
+            if let Some(run) = runs.iter().find(|run| run.depth != *depth) {
+                return Err(format!("{:?} of depth {} is queued at depth {depth}", run.task, run.depth));
+            }
+        }
+        Ok(())
+    }
+}

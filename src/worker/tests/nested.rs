@@ -1,0 +1,72 @@
+//! Tasks that tasks have submitted, and those that wait for them.
+
+use super::*;
+
+fn nested(number: u64, depth: u32) -> Order {
+    Order::Run(RunTask { depth, ..task(number, 1, &[]) })
+}
+
+impl Env {
+    fn run_at(&mut self, depth: u32, number: u64) -> &mut Self {
+        self.order(nested(number, depth))
+    }
+
+    fn executes_at(&mut self, depth: u32, number: u64) -> &mut Self {
+        self.says(Action::Execute(RunTask { depth, ..task(number, 1, &[]) }))
+    }
+
+    fn waits(&mut self, threads: u32) -> &mut Self {
+        self.says(Action::Report(Report::Waits { threads }))
+    }
+}
+
+#[test]
+fn deeper_tasks_start_first_and_are_given_back_last() {
+    let mut env = slots(1);
+    env.run(1, &[]).start().executes(&[1]);
+    env.run(2, &[]).run_at(1, 3).run_at(2, 4).run_at(2, 5).run_at(1, 6).holds(0, 6);
+    env.computed(1, small()).start().executes_at(2, 4).retract(3).gives_back(&[2, 6, 3]).retract_done();
+    env.computed(4, small()).start().executes_at(2, 5).holds(0, 1);
+}
+
+#[test]
+fn a_task_that_waits_gives_its_slot_back() {
+    let mut env = slots(1);
+    env.run(1, &[]).run(2, &[]).start().executes(&[1]).handle(Event::Paused).start().executes(&[2]).waits(1);
+    env.run(3, &[]).start().quiet();
+    // it goes on beside the other one, and only then there is no slot for a third one
+    env.handle(Event::Resumed).start().waits(0).computed(1, small()).start().quiet();
+    env.computed(2, small()).start().executes(&[3]);
+}
+
+#[test]
+fn rank_0_is_told_once_a_turn_how_many_wait() {
+    let mut env = slots(2);
+    env.run(1, &[]).run(2, &[]).start().executes(&[1, 2]);
+    env.handle(Event::Paused).handle(Event::Paused).handle(Event::Resumed).handle(Event::Paused).quiet();
+    env.start().waits(2).start().quiet();
+    env.handle(Event::Resumed).handle(Event::Paused).start().quiet();
+}
+
+#[test]
+fn nothing_is_handed_over_in_advance_while_tasks_wait() {
+    let mut env = slots(1);
+    (1..=3).for_each(|number| _ = env.run(number, &[]));
+    env.start().executes(&[1]).takes(1_000).computed(1, small()).handle(Event::Paused).start();
+    env.executes(&[2, 3]).waits(1);
+    let mut env = slots(1);
+    (1..=3).for_each(|number| _ = env.run(number, &[]));
+    env.start().executes(&[1]).takes(1_000).computed(1, small()).run_at(1, 4).start().executes_at(1, 4);
+    env.said.clear();
+    env.handle(Event::Paused).start().executes(&[2]).waits(1).holds(0, 3);
+}
+
+#[test]
+fn a_thread_that_has_not_waited_cannot_go_on() {
+    slots(1).refuse(Event::Resumed);
+}
+
+#[test]
+fn that_tasks_of_a_definition_nest_is_passed_on() {
+    slots(1).order(Order::Nests { def: DefId(3) }).says(Action::Nests(DefId(3)));
+}
