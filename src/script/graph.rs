@@ -15,6 +15,7 @@ fn subtitle(plan: &Plan, at: usize) -> String {
         Action::Array { .. } => "array",
         Action::Reduce { .. } => "reduce",
         Action::Call { .. } => "call",
+        Action::MapReduce(_) => "mapreduce",
     };
     match task.family.len() {
         _ if task.family.is_single() => action.to_string(),

@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
 use super::calls::CallArg;
 use super::facts::Facts;
+use super::mapreduce::{Input, ReduceStage};
 use super::plan::Plan;
 use super::task::{Action, Binding, Task};
 use super::template::{Scope, StdinPiece, Template};
@@ -104,20 +105,22 @@ impl<'p> Keys<'p> {
 
     fn action(&mut self, task: &Task, scope: &Scope<'_>, hash: &mut Hash) {
         match &task.action {
-            Action::Run { argv } => {
-                hash.text("run");
-                for (at, word) in argv.iter().enumerate() {
-                    hash.template(word, scope);
-                    // A program of the user's own is read as well.
-                    if let Some(program) = word.as_literal().filter(|word| at == 0 && word.contains('/')) {
-                        self.file(&program, hash);
+            Action::Run { .. } | Action::Shell { .. } => self.command(&task.action, scope, hash),
+            Action::MapReduce(work) => {
+                hash.text("mapreduce");
+                if let Input::Files(files) = &work.input {
+                    for file in files {
+                        hash.text(file);
+                        self.file(file, hash);
                     }
                 }
-            }
-            Action::Shell { interpreter, script } => {
-                hash.text("shell");
-                interpreter.iter().for_each(|word| hash.text(word));
-                hash.template(script, scope);
+                hash.number(work.split);
+                hash.number(task.family.len());
+                for stage in [Some(work.map.name()), work.combine.as_ref().map(ReduceStage::name)] {
+                    hash.text(&stage.unwrap_or_default());
+                }
+                hash.text(&work.reduce.name());
+                work.commands().for_each(|command| self.command(command, scope, hash));
             }
             Action::Array { text, names } => {
                 hash.text("array");
@@ -143,6 +146,27 @@ impl<'p> Keys<'p> {
                 }
             }
             other => hash.text(&format!("{other:?}")),
+        }
+    }
+
+    fn command(&mut self, action: &Action, scope: &Scope<'_>, hash: &mut Hash) {
+        match action {
+            Action::Run { argv } => {
+                hash.text("run");
+                for (at, word) in argv.iter().enumerate() {
+                    hash.template(word, scope);
+                    // A program of the user's own is read as well.
+                    if let Some(program) = word.as_literal().filter(|word| at == 0 && word.contains('/')) {
+                        self.file(&program, hash);
+                    }
+                }
+            }
+            Action::Shell { interpreter, script } => {
+                hash.text("shell");
+                interpreter.iter().for_each(|word| hash.text(word));
+                hash.template(script, scope);
+            }
+            _ => {}
         }
     }
 

@@ -35,6 +35,7 @@ pub(super) const TASK: Keys = Keys {
         "reduce",
         "call",
         "args",
+        "mapreduce",
         "for",
         "zip",
         "each",
@@ -63,7 +64,7 @@ pub(super) const TASK: Keys = Keys {
         "retry-on",
         "backoff",
     ],
-    later: &["mapreduce", "threads", "gpus", "needs", "time", "keep", "on"],
+    later: &["threads", "gpus", "needs", "time", "keep", "on"],
 };
 
 pub(super) const POLICY: Keys =
@@ -74,6 +75,27 @@ pub(super) const REDUCE: Keys = Keys {
     nested: true,
     now: &["of", "with", "arity", "order", "over", "axis"],
     later: &["run", "shell"],
+};
+
+pub(super) const MAPREDUCE: Keys = Keys {
+    place: "in `mapreduce`",
+    nested: true,
+    now: &["input", "map", "combine", "reduce", "partitions", "buffer"],
+    later: &[],
+};
+
+pub(super) const INPUT: Keys = Keys {
+    place: "in the input of a `mapreduce`",
+    nested: true,
+    now: &["glob", "files", "of", "split"],
+    later: &[],
+};
+
+pub(super) const STAGE: Keys = Keys {
+    place: "in a stage of a `mapreduce`",
+    nested: true,
+    now: &["run", "shell", "interpreter"],
+    later: &[],
 };
 
 pub(super) const SWEEP: Keys = Keys {

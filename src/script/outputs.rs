@@ -1,10 +1,12 @@
 //! Which output of a task a reference means.
 
 use super::codes::Code;
-use super::diagnostic::Diagnostic;
-use super::resolve::{Place, Written};
+use super::diagnostic::{Collector, Diagnostic};
+use super::resolve::{Place, Resolver, Written};
 use super::schema::{RawAction, RawTask};
+use super::source::{At, Text};
 use super::suggest::did_you_mean;
+use super::syntax::RawReference;
 use super::task::Select;
 
 /// Whether a reference is to a file of paths, `{x.list}`.
@@ -45,6 +47,8 @@ fn main(task: &RawTask, reference: &Written<'_>, place: Place) -> Result<Select,
     match task.outs.len() {
         1 => Ok(Select::File(0)),
         _ if task.action.is_none() => Ok(Select::Value),
+        // its partitions are files
+        0 if matches!(task.action, Some(RawAction::MapReduce(_))) => Ok(Select::Stdout),
         // Where bytes are wanted, a command without files gives what it prints.
         0 if matches!(place, Place::Stdin | Place::Array) && !is_list(reference) => Ok(Select::Stdout),
         0 => {
@@ -66,6 +70,29 @@ fn main(task: &RawTask, reference: &Written<'_>, place: Place) -> Result<Select,
             )
             .label("which one?");
             Err(Box::new(diagnostic.help(format!("write {}", named.join(" or ")))))
+        }
+    }
+}
+
+/// The task and its output that `of = "task"` or `of = "task.name"` means, where bytes are wanted.
+pub(super) fn named(
+    text: &Text,
+    key: &str,
+    resolver: &Resolver<'_>,
+    cx: &mut Collector,
+) -> Option<(usize, Select)> {
+    let (name, part) = text.value.split_once('.').map_or((text.value.as_str(), None), |(n, p)| (n, Some(p)));
+    let name = At { value: name.to_owned(), span: text.span.clone() };
+    let target = resolver.names.want_task(&name, key, cx)?;
+    let task = resolver.script.tasks.get(target)?;
+    let path = [Some(name.value), part.map(str::to_owned)].into_iter().flatten().collect();
+    let raw = RawReference { path, index: None, format: None };
+    let written = Written { raw: &raw, span: text.span.clone() };
+    match select(task, &written, Place::Stdin) {
+        Ok(select) => Some((target, select)),
+        Err(diagnostic) => {
+            cx.push(*diagnostic);
+            None
         }
     }
 }

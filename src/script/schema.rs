@@ -5,6 +5,7 @@ use super::diagnostic::{Collector, Diagnostic};
 use super::keys::{self, ACTIONS};
 use super::plan::Policy;
 use super::schema_execution::RawExecution;
+use super::schema_mapreduce::RawMapReduce;
 use super::schema_sweep::RawSweep;
 use super::source::{At, Span, Text};
 use super::tree::{self, Entry, Kind, Node, check_name, wrong_type};
@@ -59,12 +60,26 @@ pub(super) enum RawAction {
     Reduce(RawReduce),
     /// A function of the program, and its arguments.
     Call(Text, Vec<(Text, At<Value>)>),
+    MapReduce(Box<RawMapReduce>),
 }
 
 impl RawAction {
-    /// Whether it starts a program; the others make an array.
+    /// Whether it leaves bytes, as a program does; the others make an array.
     pub(super) fn is_command(&self) -> bool {
-        matches!(self, RawAction::Words(_) | RawAction::Argv(..) | RawAction::Shell(..))
+        !matches!(self, RawAction::Array(_) | RawAction::Reduce(_) | RawAction::Call(..))
+    }
+
+    /// Its place in the script.
+    pub(super) fn span(&self) -> Span {
+        match self {
+            RawAction::Words(text)
+            | RawAction::Shell(text, _)
+            | RawAction::Array(text)
+            | RawAction::Call(text, _) => text.span.clone(),
+            RawAction::Argv(_, span) => span.clone(),
+            RawAction::Reduce(raw) => raw.span.clone(),
+            RawAction::MapReduce(raw) => raw.span.clone(),
+        }
     }
 }
 

@@ -158,7 +158,8 @@ fn duration(key: &str, node: &Node, cx: &mut Collector) -> Option<Duration> {
     with_unit((key, "duration", "\"30 s\", \"5 min\", \"1 h 30 min\" or \"2 d\""), units::duration, node, cx)
 }
 
-fn size(key: &str, node: &Node, cx: &mut Collector) -> Option<u64> {
+/// A size that is written with its unit.
+pub(super) fn size(key: &str, node: &Node, cx: &mut Collector) -> Option<u64> {
     with_unit((key, "size", "\"500 MB\" or \"2 GiB\""), units::size, node, cx)
 }
 

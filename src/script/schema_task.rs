@@ -34,10 +34,15 @@ pub(super) fn read(entry: &Entry, defaults: &[&Entry], cx: &mut Collector) -> Op
     known.extend(defaults.iter().filter(fits));
     let get = |key: &str| known.iter().find(|e| e.key.value == key).map(|e| &e.value);
     let text = |key: &str, cx: &mut Collector| get(key).and_then(|node| node.text(&format!("`{key}`"), cx));
-    let task = RawTask {
+    let action = action(&get, cx);
+    let sweep = match &action {
+        Some(RawAction::MapReduce(raw)) => super::schema_mapreduce::instances(raw),
+        _ => super::schema_sweep::read(&known, cx),
+    };
+    let mut task = RawTask {
         name: name.clone(),
-        action: action(&get, cx),
-        sweep: super::schema_sweep::read(&known, cx),
+        action,
+        sweep,
         stdin: text("stdin", cx),
         outs: get("out").map(|node| outs(node, cx)).unwrap_or_default(),
         stdout: text("stdout", cx),
@@ -51,6 +56,9 @@ pub(super) fn read(entry: &Entry, defaults: &[&Entry], cx: &mut Collector) -> Op
         ok_exit: get("ok-exit").map_or_else(|| vec![0], |node| ok_exit(node, cx)),
         execution: RawExecution::read(&get, cx),
     };
+    if matches!(task.action, Some(RawAction::MapReduce(_))) {
+        super::schema_mapreduce::save_in_one_file(&mut task, cx);
+    }
     check_places(&task, &known, cx);
     Some(task)
 }
@@ -83,7 +91,8 @@ fn targets(node: &Node, cx: &mut Collector) -> Vec<Text> {
     }
 }
 
-fn action<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut Collector) -> Option<RawAction> {
+/// The command of a table that has `run` or `shell`.
+pub(super) fn command<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut Collector) -> Option<RawAction> {
     if let Some(node) = get("run") {
         return match &node.value {
             Kind::Text(value) => Some(RawAction::Words(At { value: value.clone(), span: node.span.clone() })),
@@ -99,6 +108,16 @@ fn action<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut Collector) -> Op
             |node: &Node| Some(At { value: node.texts("`interpreter`", cx)?, span: node.span.clone() });
         let interpreter = get("interpreter").and_then(words);
         return node.text("`shell`", cx).map(|script| RawAction::Shell(script, interpreter));
+    }
+    None
+}
+
+fn action<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut Collector) -> Option<RawAction> {
+    if get("run").or(get("shell")).is_some() {
+        return command(get, cx);
+    }
+    if let Some(node) = get("mapreduce") {
+        return super::schema_mapreduce::read(node, cx).map(|raw| RawAction::MapReduce(Box::new(raw)));
     }
     if let Some(node) = get("array") {
         return node.text("`array`", cx).map(RawAction::Array);
@@ -276,6 +295,10 @@ fn ok_exit(node: &Node, cx: &mut Collector) -> Vec<i32> {
     codes
 }
 
+/// What a `mapreduce` does not have: its instances are its partitions, and its stages read and write lines.
+const NOT_OF_MAPREDUCE: [&str; 11] =
+    ["for", "zip", "each", "let", "include", "exclude", "where", "stdin", "out", "stderr", "target"];
+
 /// Whether a key means nothing beside that action.
 fn is_misplaced(action: &str, key: &str) -> bool {
     match action {
@@ -284,6 +307,7 @@ fn is_misplaced(action: &str, key: &str) -> bool {
         _ if key == "interpreter" => true,
         _ if key == "args" => action != "call",
         "run" => false,
+        "mapreduce" => NOT_OF_MAPREDUCE.contains(&key),
         _ => {
             ["stdin", "out", "stderr", "env", "ok-exit", "target"].contains(&key)
                 || schema_execution::KEYS.contains(&key)
@@ -301,6 +325,7 @@ fn check_places(task: &RawTask, known: &[&Entry], cx: &mut Collector) {
             RawAction::Reduce(_) => "reduce",
             RawAction::Call(..) => "call",
             RawAction::Shell(..) => "shell",
+            RawAction::MapReduce(_) => "mapreduce",
             _ => "run",
         };
         let wrong = is_misplaced(kind, key);
@@ -314,6 +339,15 @@ fn check_places(task: &RawTask, known: &[&Entry], cx: &mut Collector) {
                 "it belongs to `shell`"
             } else if key == "args" {
                 "it belongs to `call`"
+            } else if kind == "mapreduce" {
+                match key {
+                    "stdin" | "out" => {
+                        "its stages read lines on standard input and write lines on standard output"
+                    }
+                    "stderr" => "it goes to the log",
+                    "target" => "`save` says where the result ends up",
+                    _ => "it has one instance for each of its `partitions`",
+                }
             } else {
                 "it belongs to `run` and `shell`"
             };

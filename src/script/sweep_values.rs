@@ -25,7 +25,9 @@ pub(super) fn load(param: &RawParam, names: &Names, cx: &mut Collector) -> Optio
     match param.values.as_ref()? {
         RawValues::List(items, span) => one(list(name, items, span, param.zipped, names, cx)),
         RawValues::Range(text) => one(range(&names.fill(text, cx)?, text, cx).map(Values::Range)),
-        RawValues::Glob(text) => one(paths(&names.fill(text, cx)?, text, cx).map(Values::List)),
+        RawValues::Glob(text) => {
+            one(paths(&names.fill(text, cx)?, text, Code::EmptySweep, cx).map(Values::List))
+        }
         RawValues::Lines(text) => {
             one(lines(&names.fill(text, cx)?, text, param.zipped, cx).map(Values::List))
         }
@@ -187,7 +189,8 @@ pub(super) fn read(name: &str, text: &Text, cx: &mut Collector) -> Option<String
     }
 }
 
-fn paths(pattern: &str, text: &Text, cx: &mut Collector) -> Option<Vec<Value>> {
+/// The files that a pattern matches, sorted; none is the error `none`.
+pub(super) fn paths(pattern: &str, text: &Text, none: Code, cx: &mut Collector) -> Option<Vec<Value>> {
     let dir = cx.source.dir().to_path_buf();
     // The folder's own name may hold characters that a pattern gives a meaning.
     let absolute = pattern.starts_with('/');
@@ -234,9 +237,8 @@ fn paths(pattern: &str, text: &Text, cx: &mut Collector) -> Option<Vec<Value>> {
         return None;
     }
     if all.is_empty() {
-        let diagnostic =
-            Diagnostic::new(Code::EmptySweep, text.span.clone(), format!("no file matches `{pattern}`"))
-                .label("no match");
+        let diagnostic = Diagnostic::new(none, text.span.clone(), format!("no file matches `{pattern}`"))
+            .label("no match");
         cx.push(diagnostic.help(if absolute {
             "look at the path".to_string()
         } else {

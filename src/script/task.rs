@@ -7,6 +7,7 @@ use super::execution::Execution;
 use super::facts::RuntimeFact;
 use super::family::Family;
 use super::join::{Gather, Join};
+use super::mapreduce::MapReduce;
 use super::template::{RenderError, Scope, Template};
 use super::value::Value;
 use crate::call::array::reduce::Reduce;
@@ -105,6 +106,8 @@ pub enum Action {
         /// The arguments, by their names.
         args: Vec<(String, CallArg)>,
     },
+    /// Maps, shuffles and reduces lines; one instance for each partition.
+    MapReduce(Box<MapReduce>),
 }
 
 impl Action {
@@ -120,7 +123,9 @@ impl Action {
                 words.push(script.render(scope)?);
                 Ok(Some(words))
             }
-            Action::Array { .. } | Action::Reduce { .. } | Action::Call { .. } => Ok(None),
+            Action::Array { .. } | Action::Reduce { .. } | Action::MapReduce(_) | Action::Call { .. } => {
+                Ok(None)
+            }
         }
     }
 
@@ -133,9 +138,9 @@ impl Action {
         }
     }
 
-    /// Whether it starts a program; the others make an array.
+    /// Whether it leaves bytes, as a program does; the others make an array.
     pub fn is_command(&self) -> bool {
-        matches!(self, Action::Run { .. } | Action::Shell { .. })
+        !matches!(self, Action::Array { .. } | Action::Reduce { .. } | Action::Call { .. })
     }
 }
 

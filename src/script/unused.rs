@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::codes::Code;
 use super::compile::Compiled;
 use super::diagnostic::{Collector, Diagnostic};
-use super::schema::RawScript;
+use super::schema::{RawAction, RawScript};
 use super::task::Select;
 
 /// Warns of every output file and array that is neither used nor saved. What a command prints is in the log anyway.
@@ -29,6 +29,11 @@ pub(super) fn check(script: &RawScript, compiled: &[Option<Compiled>], cx: &mut 
                 .as_ref()
                 .map_or_else(|| raw.name.value.clone(), |out| format!("{}.{}", raw.name.value, out.value));
             warn(&name, out.file.span.clone(), "`save = \"path\"` keeps it", cx);
+        }
+        let partitions = matches!(raw.action, Some(RawAction::MapReduce(_))) && raw.stdout.is_none();
+        if partitions && !wanted.contains(&(at, Select::Stdout)) && !saved(Select::Stdout) {
+            let help = "`save = \"counts.tsv\"` keeps it: all partitions, one after the other";
+            warn(&raw.name.value, raw.name.span.clone(), help, cx);
         }
         let makes_array = raw.action.as_ref().is_some_and(|action| !action.is_command());
         let kept = raw.stdout.is_some() || saved(Select::Value);

@@ -3,7 +3,7 @@
 use super::Folder;
 use dtask::call::array::{Binding, Expr, RandomContext, Scope, text};
 use ndarray::ArrayD;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 #[test]
@@ -89,8 +89,35 @@ fn the_table_of_licences_is_what_counting_gives() {
 }
 
 #[test]
+fn the_words_of_the_licences_are_counted() {
+    let licences = Path::new("/usr/share/common-licenses");
+    if !licences.exists() {
+        return; // no Debian
+    }
+    let folder = Folder::example("wordcount.toml");
+    folder.run(3, &["wordcount.toml"]).assert_success();
+    let mut expected: BTreeMap<String, u64> = BTreeMap::new();
+    for entry in std::fs::read_dir(licences).expect("the folder can be read") {
+        let text = std::fs::read(entry.expect("an entry").path()).expect("a licence").to_ascii_lowercase();
+        let words = text.split(|byte| !byte.is_ascii_alphabetic()).filter(|word| !word.is_empty());
+        for word in words.map(String::from_utf8_lossy) {
+            *expected.entry(word.into_owned()).or_default() += 1;
+        }
+    }
+    let parts: String = (0..4).map(|part| folder.read(&format!("counts/{part}.tsv"))).collect();
+    let mut lines: Vec<&str> = parts.lines().collect();
+    lines.sort_unstable();
+    let all: Vec<String> = expected.iter().map(|(word, count)| format!("{word}\t{count}")).collect();
+    assert_eq!(lines, all);
+    let mut top: Vec<(&String, &u64)> = expected.iter().collect();
+    top.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    let top: String = top[..20].iter().map(|(word, count)| format!("{word}\t{count}\n")).collect();
+    assert_eq!(folder.read("top20.tsv"), top);
+}
+
+#[test]
 fn the_examples_pass_the_check() {
-    for name in ["hello.toml", "tree.toml", "licences.toml"] {
+    for name in ["hello.toml", "tree.toml", "licences.toml", "wordcount.toml"] {
         let run = Folder::example(name).run(0, &["check", name]);
         run.assert_success().assert_stdout_has("no errors");
         assert_eq!(run.stderr, "");

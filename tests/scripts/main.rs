@@ -13,6 +13,7 @@ mod execution;
 mod guide;
 #[cfg(feature = "hdf5")]
 mod hdf5;
+mod mapreduce;
 mod outline;
 mod policy;
 mod references;

@@ -28,7 +28,8 @@ pub fn run_command_alone(def: &Def, index: u64) -> Result<Pack, Failure> {
     located(def, index, || execute(def, index, &[], &[]))
 }
 
-fn execute(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<Pack, Failure> {
+/// Runs an instance with what the script says of attempts.
+pub(super) fn execute(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<Pack, Failure> {
     let inputs = Inputs::new(def, index, packs, arrays)?;
     let execution = &def.task.execution;
     let mut memory = execution.memory;

@@ -166,7 +166,7 @@ fn staged(task: &Task) -> Vec<bool> {
     match &task.action {
         Action::Run { argv } => argv.iter().for_each(&mut note),
         Action::Shell { script, .. } => note(script),
-        Action::Array { .. } | Action::Reduce { .. } | Action::Call { .. } => {}
+        Action::Array { .. } | Action::Reduce { .. } | Action::MapReduce(_) | Action::Call { .. } => {}
     }
     task.env.iter().for_each(|(_, value)| note(value));
     // Whoever reads paths on standard input will open them.

@@ -3,7 +3,7 @@
 //! Every instance of a task is one task of the engine. A task's [`def::Def`] goes out once; an instance is its definition and
 //! its index, and the results of others as futures.
 //!
-//! * At the ranks: [`command`], [`mod@array`] and [`save`] are the task functions; [`pack`] is what a command leaves, as plain bytes;
+//! * At the ranks: [`command`], [`mod@array`] and [`save`] are the task functions, [`mapreduce`] has some of its own; [`pack`] is what a command leaves, as plain bytes;
 //!   [`rank`] is what a rank has once: its scratch directory and its log.
 //! * At rank 0: [`submit`] hands the plan over, [`collect`] waits for it and drops what is no longer needed, [`sink`] writes
 //!   the files that many instances share, [`datasets`] looks after files of datasets, [`stop`] ends a run that `[policy]` stops, [`progress`] and [`summary`] tell what happens, [`failure`] what failed.
@@ -18,6 +18,7 @@ pub mod folder;
 pub mod inputs;
 pub mod language;
 pub mod logs;
+pub mod mapreduce;
 pub mod npy;
 pub mod pack;
 pub mod progress;

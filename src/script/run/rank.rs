@@ -92,6 +92,7 @@ pub fn log(folder: &Path, label: &str, attempt: u32, stream: &str, bytes: &[u8])
 /// A task function, the last on each rank: closes the log and removes the scratch directory.
 pub fn leave() -> Report {
     let State { scratch, log, logged } = std::mem::take(&mut *state());
+    super::mapreduce::forget(here().0.0);
     drop((scratch, log));
     Report { busy: Duration::from_nanos(BUSY.swap(0, Ordering::Relaxed)), logged }
 }

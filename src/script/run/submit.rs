@@ -45,7 +45,7 @@ type Arguments = (Vec<Future<Pack>>, Vec<Future<Array>>);
 /// Submits the tasks of a plan: all at once, but for those that gather a family whose failed instances they go on without.
 /// These wait until it is known which have failed.
 pub struct Submitter<'a> {
-    plan: &'a Plan,
+    pub(super) plan: &'a Plan,
     pub(super) client: &'a Client,
     folder: String,
     ranks: usize,
@@ -74,7 +74,7 @@ enum Optional {
 }
 
 impl<'a> Submitter<'a> {
-    /// Nothing is submitted yet.
+    /// Nothing is submitted yet. `slots` are those of all ranks.
     pub fn new(plan: &'a Plan, folder: &RunFolder, client: &'a Client, slots: &[u32]) -> Self {
         let count = plan.tasks.len();
         Submitter {
@@ -191,6 +191,7 @@ impl<'a> Submitter<'a> {
         let saving = (!def.task.action.is_command() && !def.task.saves.is_empty()).then(|| def.clone());
         let instances = match def.task.action {
             Action::Run { .. } | Action::Shell { .. } => self.commands(def, is_read)?,
+            Action::MapReduce(_) => self.mapreduce(def)?,
             Action::Array { .. } | Action::Call { .. } => self.arrays(def, is_read || saving.is_some())?,
             Action::Reduce { of, with, arity, .. } => Collected::Arrays(self.reduce(&def, of, with, arity)?),
         };
@@ -309,7 +310,7 @@ impl<'a> Submitter<'a> {
     }
 
     /// What an instance gets.
-    fn inputs(&mut self, groups: &[Group], index: u64) -> Result<Arguments> {
+    pub(super) fn inputs(&mut self, groups: &[Group], index: u64) -> Result<Arguments> {
         let (mut packs, mut arrays) = (Vec::new(), Vec::new());
         for group in groups {
             match &group.kind {

@@ -6,6 +6,7 @@ mod golden_calls;
 mod golden_choices;
 mod golden_commands;
 mod golden_execution;
+mod golden_mapreduce;
 mod golden_plan;
 mod golden_references;
 mod golden_shapes;
@@ -67,7 +68,8 @@ pub(super) fn folder() -> PathBuf {
     let make = || {
         let dir = beside_the_tests("script-tests");
         std::fs::create_dir_all(dir.join("data")).unwrap();
-        for name in ["data/b.h5", "data/a.h5", "data/.hidden", "solver", "plain"] {
+        std::fs::create_dir_all(dir.join("corpus")).unwrap();
+        for name in ["data/b.h5", "data/a.h5", "data/.hidden", "corpus/a.txt", "solver", "plain"] {
             std::fs::write(dir.join(name), "").unwrap();
         }
         for (name, content) in [
@@ -128,6 +130,7 @@ fn every_code_has_a_golden() {
         include_str!("golden_choices.rs"),
         include_str!("golden_sweeps.rs"),
         include_str!("golden_values.rs"),
+        include_str!("golden_mapreduce.rs"),
         include_str!("golden_arrays.rs"),
         include_str!("golden_calls.rs"),
         include_str!("golden_shapes.rs"),

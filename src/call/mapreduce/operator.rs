@@ -1,0 +1,157 @@
+//! The built-in combiners and reducers.
+
+use crate::error::Failure;
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::io::{self, Write};
+
+/// What becomes of the values of one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Operator {
+    /// Their sum: whole numbers stay whole.
+    Sum,
+    /// How many there are.
+    Count,
+    /// The least, as a number.
+    Min,
+    /// The greatest, as a number.
+    Max,
+    /// The first, in the order of the input.
+    First,
+    /// All, in the order of the input, parted by commas.
+    Concat,
+}
+
+/// What is known of the values of a key so far.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Accumulator {
+    /// A whole number.
+    Int(i64),
+    /// Another number.
+    Float(f64),
+    /// A text.
+    Text(Vec<u8>),
+}
+
+impl Operator {
+    /// All of them with the names that scripts use.
+    pub const NAMES: [(&'static str, Operator); 6] = [
+        ("sum", Operator::Sum),
+        ("count", Operator::Count),
+        ("min", Operator::Min),
+        ("max", Operator::Max),
+        ("first", Operator::First),
+        ("concat", Operator::Concat),
+    ];
+
+    /// The operator of that name.
+    pub fn named(name: &str) -> Option<Operator> {
+        Operator::NAMES.iter().find(|(known, _)| *known == name).map(|(_, operator)| *operator)
+    }
+
+    /// The operator that makes one of what this one has made of parts.
+    pub fn of_parts(self) -> Operator {
+        if self == Operator::Count { Operator::Sum } else { self }
+    }
+
+    /// The accumulator of a first value.
+    ///
+    /// # Errors
+    /// When a number is wanted and it is none.
+    pub fn begin(self, value: &[u8]) -> Result<Accumulator, Failure> {
+        match self {
+            Operator::Count => Ok(Accumulator::Int(1)),
+            Operator::First | Operator::Concat => Ok(Accumulator::Text(value.into())),
+            Operator::Sum | Operator::Min | Operator::Max => number(value),
+        }
+    }
+
+    /// Adds a value.
+    ///
+    /// # Errors
+    /// As [`Operator::begin`].
+    pub fn add(self, so_far: &mut Accumulator, value: &[u8]) -> Result<(), Failure> {
+        match self {
+            Operator::First => {}
+            Operator::Count => *so_far = sum(so_far, &Accumulator::Int(1)),
+            Operator::Concat => {
+                if let Accumulator::Text(text) = so_far {
+                    text.push(b',');
+                    text.extend_from_slice(value);
+                }
+            }
+            Operator::Sum => *so_far = sum(so_far, &number(value)?),
+            Operator::Min | Operator::Max => {
+                let next = number(value)?;
+                let wanted = if self == Operator::Min { Ordering::Less } else { Ordering::Greater };
+                let replaces = compare(&next, so_far) == Some(wanted);
+                if replaces {
+                    *so_far = next;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Accumulator {
+    /// Writes the value as it stands in a line.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        match self {
+            Accumulator::Int(number) => write!(to, "{number}"),
+            Accumulator::Float(number) => write!(to, "{number:?}"),
+            Accumulator::Text(text) => to.write_all(text),
+        }
+    }
+
+    /// Bytes on the heap.
+    pub fn heap(&self) -> usize {
+        if let Accumulator::Text(text) = self { text.len() } else { 0 }
+    }
+}
+
+fn number(value: &[u8]) -> Result<Accumulator, Failure> {
+    let text = value.trim_ascii();
+    if text == b"1" {
+        return Ok(Accumulator::Int(1)); // of most mappers every value
+    }
+    let text = std::str::from_utf8(text).unwrap_or("");
+    if let Ok(number) = text.parse() {
+        return Ok(Accumulator::Int(number));
+    }
+    match text.parse() {
+        Ok(number) => Ok(Accumulator::Float(number)),
+        Err(_) => {
+            let shown: String = String::from_utf8_lossy(value).chars().take(40).collect();
+            Err(Failure::new(format!("the value `{shown}` is no number")))
+        }
+    }
+}
+
+/// Whole numbers are compared as such: not all of them are floats.
+fn compare(a: &Accumulator, b: &Accumulator) -> Option<Ordering> {
+    match (a, b) {
+        (Accumulator::Int(a), Accumulator::Int(b)) => Some(a.cmp(b)),
+        _ => as_float(a).partial_cmp(&as_float(b)),
+    }
+}
+
+fn as_float(number: &Accumulator) -> f64 {
+    match number {
+        Accumulator::Int(number) => *number as f64,
+        Accumulator::Float(number) => *number,
+        Accumulator::Text(_) => f64::NAN,
+    }
+}
+
+fn sum(a: &Accumulator, b: &Accumulator) -> Accumulator {
+    if let (Accumulator::Int(a), Accumulator::Int(b)) = (a, b)
+        && let Some(sum) = a.checked_add(*b)
+    {
+        return Accumulator::Int(sum);
+    }
+    Accumulator::Float(as_float(a) + as_float(b))
+}

@@ -1,0 +1,128 @@
+//! Sorted runs in node-local scratch: the external part of a merge sort.
+
+use super::Operator;
+use super::merge::merge;
+use crate::error::Failure;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// So many spills of one size are merged into one: each is an open file, and every line that is merged is compared with
+/// one of each.
+const WIDEST: usize = 32;
+
+/// A file without a name: of each partition a sorted run, one after the other.
+#[derive(Debug)]
+struct Spill {
+    file: Arc<File>,
+    ends: Vec<u64>,
+    /// How often its lines have been merged.
+    level: u32,
+}
+
+/// Spills in the order in which their lines have come.
+#[derive(Debug)]
+pub struct Spills {
+    folder: PathBuf,
+    partitions: usize,
+    operator: Option<Operator>,
+    all: Vec<Spill>,
+}
+
+/// A run of a spill, read from its beginning to its end; many may be read at once.
+#[derive(Debug)]
+pub struct RunReader {
+    file: Arc<File>,
+    at: u64,
+    end: u64,
+}
+
+impl Read for RunReader {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        let wanted = left.min(to.len());
+        let count = self.file.read_at(&mut to[..wanted], self.at)?;
+        if count == 0 && wanted > 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+impl Spills {
+    /// No spill yet. With an operator, the lines of a key become one where spills are merged.
+    pub fn new(folder: &Path, partitions: usize, operator: Option<Operator>) -> Spills {
+        Spills { folder: folder.to_owned(), partitions, operator, all: Vec::new() }
+    }
+
+    /// Whether nothing has been spilled.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Adds the sorted runs of all partitions, of lines that have come after those that are there.
+    ///
+    /// # Errors
+    /// When scratch is full, and those of `write`.
+    pub fn add(
+        &mut self,
+        write: impl FnMut(usize, &mut BufWriter<File>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let spill = self.write(0, write)?;
+        self.all.push(spill);
+        while let Some(level) = self.all.last().map(|spill| spill.level)
+            && let Some(start) = self.all.len().checked_sub(WIDEST)
+            && self.all[start].level == level
+        {
+            let merged = self.write(level + 1, |partition, file| {
+                merge(self.runs_of(&self.all[start..], partition), self.operator, file)
+            })?;
+            self.all.truncate(start);
+            self.all.push(merged);
+        }
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        level: u32,
+        mut write: impl FnMut(usize, &mut BufWriter<File>) -> Result<(), Failure>,
+    ) -> Result<Spill, Failure> {
+        let folder = self.folder.display();
+        let failed = |error: io::Error| {
+            let help = "set TMPDIR to a larger place on the node";
+            Failure::new(format!(
+                "what does not fit into memory cannot be written to `{folder}`: {error}; {help}"
+            ))
+        };
+        let mut file = BufWriter::new(tempfile::tempfile_in(&self.folder).map_err(failed)?);
+        let mut ends = Vec::with_capacity(self.partitions);
+        for partition in 0..self.partitions {
+            write(partition, &mut file)?;
+            file.flush().map_err(failed)?;
+            ends.push(file.get_ref().metadata().map_err(failed)?.len());
+        }
+        let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+        Ok(Spill { file: Arc::new(file), ends, level })
+    }
+
+    /// The runs of a partition, those first whose lines have come first.
+    pub fn runs(&self, partition: usize) -> Vec<BufReader<RunReader>> {
+        self.runs_of(&self.all, partition).collect()
+    }
+
+    fn runs_of<'a>(
+        &self,
+        spills: &'a [Spill],
+        partition: usize,
+    ) -> impl Iterator<Item = BufReader<RunReader>> + use<'a> {
+        spills.iter().map(move |spill| {
+            let end = |at: usize| spill.ends.get(at).copied().unwrap_or(0);
+            let at = partition.checked_sub(1).map_or(0, end);
+            BufReader::new(RunReader { file: spill.file.clone(), at, end: end(partition) })
+        })
+    }
+}

@@ -1,0 +1,88 @@
+//! Cutting an input at line ends.
+
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// A part of a file: the lines that begin in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Piece {
+    /// The file, by its number in the input.
+    pub file: u32,
+    /// The first byte.
+    pub start: u64,
+    /// One past the last byte.
+    pub end: u64,
+}
+
+/// Parts an input into splits of about `size` bytes: large files are cut, small ones put together.
+pub fn plan(lengths: &[u64], size: u64) -> Vec<Vec<Piece>> {
+    let size = size.max(1);
+    let (mut splits, mut open, mut open_bytes) = (Vec::new(), Vec::new(), 0);
+    for (file, length) in lengths.iter().enumerate() {
+        let file = file as u32;
+        if *length == 0 {
+            continue;
+        }
+        // of equal parts none is a short rest
+        let parts = length.div_ceil(size).max(1);
+        if parts > 1 {
+            splits.extend((!open.is_empty()).then(|| std::mem::take(&mut open)));
+            open_bytes = 0;
+            let step = length.div_ceil(parts);
+            splits.extend((0..parts).map(|part| {
+                let (start, end) = (part * step, ((part + 1) * step).min(*length));
+                vec![Piece { file, start, end }]
+            }));
+            continue;
+        }
+        if open_bytes > 0 && open_bytes + length > size {
+            splits.push(std::mem::take(&mut open));
+            open_bytes = 0;
+        }
+        open.push(Piece { file, start: 0, end: *length });
+        open_bytes += length;
+    }
+    if !open.is_empty() {
+        splits.push(open);
+    }
+    splits.retain(|split| split.iter().any(|piece| piece.start < piece.end));
+    splits
+}
+
+/// Appends the lines that begin in a piece of `path`, the last with an end even if the file has none.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read(path: &Path, piece: &Piece, to: &mut Vec<u8>) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    let before = to.len();
+    let mut rest = if piece.start == 0 {
+        BufReader::new(file)
+    } else {
+        // the line that the byte before belongs to is another piece's
+        file.seek(SeekFrom::Start(piece.start - 1))?;
+        let mut reader = BufReader::new(file);
+        let skipped = reader.skip_until(b'\n')? as u64;
+        if piece.start - 1 + skipped >= piece.end {
+            return Ok(());
+        }
+        let left = piece.end - (piece.start - 1 + skipped);
+        reader.by_ref().take(left).read_to_end(to)?;
+        return finish(&mut reader, before, to);
+    };
+    rest.by_ref().take(piece.end).read_to_end(to)?;
+    finish(&mut rest, before, to)
+}
+
+/// The rest of the last line, wherever it ends.
+fn finish(rest: &mut impl BufRead, before: usize, to: &mut Vec<u8>) -> io::Result<()> {
+    if to.len() > before && to.last() != Some(&b'\n') {
+        rest.read_until(b'\n', to)?;
+        if to.last() != Some(&b'\n') {
+            to.push(b'\n');
+        }
+    }
+    Ok(())
+}

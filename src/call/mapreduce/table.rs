@@ -1,0 +1,132 @@
+//! What a mapper emits.
+
+use super::merge::{self, merge};
+use super::spill::Spills;
+use super::{Accumulator, Operator, write_line};
+use crate::error::Failure;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::io::{BufRead, Cursor, Write};
+use std::path::Path;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The partition of a key.
+pub fn partition(key: &[u8], partitions: usize) -> usize {
+    (xxh3_64(key) % partitions.max(1) as u64) as usize
+}
+
+/// Keys are hashed by what finds their partition.
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64(bytes);
+    }
+    fn write_usize(&mut self, _length: usize) {
+        // the length of a key stands before it, and is in its hash
+    }
+}
+
+/// The values of each key, combined.
+type Combined = HashMap<Box<[u8]>, Accumulator, BuildHasherDefault<KeyHasher>>;
+
+/// Lines by partition, or with an operator the combined values of each key. What does not fit into the budget is spilled
+/// to a folder as sorted runs.
+pub struct Table {
+    partitions: usize,
+    operator: Option<Operator>,
+    combined: Combined,
+    lines: Vec<Vec<u8>>,
+    used: usize,
+    budget: usize,
+    spills: Spills,
+}
+
+/// Bytes that an entry takes beside its key and value.
+const ENTRY: usize = 64;
+
+impl Table {
+    /// An empty table that spills to `folder` when it holds about `budget` bytes.
+    pub fn new(partitions: usize, operator: Option<Operator>, budget: usize, folder: &Path) -> Table {
+        let partitions = partitions.max(1);
+        let spills = Spills::new(folder, partitions, operator.map(Operator::of_parts));
+        let lines = vec![Vec::new(); partitions];
+        Table { partitions, operator, combined: Combined::default(), lines, used: 0, budget, spills }
+    }
+
+    /// Whether it had to spill.
+    pub fn has_spilled(&self) -> bool {
+        !self.spills.is_empty()
+    }
+
+    /// Takes a key and a value.
+    ///
+    /// # Errors
+    /// When the value is no number where one is wanted, or scratch is full.
+    pub fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
+        match self.operator {
+            Some(operator) => match self.combined.get_mut(key) {
+                Some(so_far) => {
+                    let before = so_far.heap();
+                    operator.add(so_far, value).map_err(|error| merge::at(key, error))?;
+                    self.used += so_far.heap().saturating_sub(before);
+                }
+                None => {
+                    let first = operator.begin(value).map_err(|error| merge::at(key, error))?;
+                    self.used += ENTRY + key.len() + first.heap();
+                    self.combined.insert(key.into(), first);
+                }
+            },
+            None => {
+                let lines = &mut self.lines[partition(key, self.partitions)];
+                let before = lines.len();
+                write_line(key, value, lines)?;
+                self.used += lines.len() - before;
+            }
+        }
+        if self.used > self.budget { self.spill() } else { Ok(()) }
+    }
+
+    /// The sorted run of each partition that is in memory; the table is empty then.
+    fn runs(&mut self) -> Result<Vec<Vec<u8>>, Failure> {
+        self.used = 0;
+        let lines = self.lines.iter_mut().map(std::mem::take);
+        let mut runs: Vec<Vec<u8>> = lines.map(|lines| merge::sort(&lines)).collect();
+        let mut entries: Vec<(Box<[u8]>, Accumulator)> = self.combined.drain().collect();
+        entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        for (key, value) in entries {
+            merge::close(&key, &value, &mut runs[partition(&key, self.partitions)])?;
+        }
+        Ok(runs)
+    }
+
+    fn spill(&mut self) -> Result<(), Failure> {
+        let runs = self.runs()?;
+        self.spills.add(|partition, file| Ok(file.write_all(&runs[partition])?))
+    }
+
+    /// The sorted run of each partition.
+    ///
+    /// # Errors
+    /// When scratch cannot be read.
+    pub fn finish(mut self) -> Result<Vec<Vec<u8>>, Failure> {
+        let last = self.runs()?;
+        if self.spills.is_empty() {
+            return Ok(last);
+        }
+        let operator = self.operator.map(Operator::of_parts);
+        let mut merged = Vec::with_capacity(self.partitions);
+        for (at, last) in last.into_iter().enumerate() {
+            let spilled = self.spills.runs(at).into_iter().map(|run| Box::new(run) as Box<dyn BufRead>);
+            let last: Box<dyn BufRead> = Box::new(Cursor::new(last));
+            let mut run = Vec::new();
+            merge(spilled.chain([last]), operator, &mut run)?;
+            merged.push(run);
+        }
+        Ok(merged)
+    }
+}
