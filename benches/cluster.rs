@@ -13,7 +13,7 @@ mod raw;
 use common::launch::{Outcome, cores, job, rank_arguments, words};
 use mpi::Threading;
 use mpi::topology::SimpleCommunicator;
-use parts::{data, footprint, graphs, tasks};
+use parts::{data, footprint, graphs, nested, tasks};
 
 /// One part of the bench, in a job of its own.
 struct Part {
@@ -33,6 +33,8 @@ const PARTS: &[Part] = &[
     Part { name: "chain", ranks: 2, seconds: 60, run: tasks::chain },
     Part { name: "graph", ranks: 2, seconds: 60, run: graphs::layers },
     Part { name: "graph", ranks: 3, seconds: 60, run: graphs::layers },
+    Part { name: "nested", ranks: 1, seconds: 60, run: nested::fibonacci },
+    Part { name: "nested", ranks: 2, seconds: 60, run: nested::fibonacci },
     Part { name: "tree", ranks: 2, seconds: 120, run: graphs::trees },
     Part { name: "tree", ranks: 3, seconds: 120, run: graphs::trees },
     Part { name: "bulk", ranks: 3, seconds: 60, run: data::bulk },

@@ -3,14 +3,16 @@
 use crate::client::Client;
 use crate::ids::{HEAD, Rank};
 use crate::runtime::head::{Head, Request};
+use crate::runtime::inline::Inline;
 use crate::runtime::job::Place;
 use crate::runtime::links::Links;
 use crate::runtime::mailbox::{Mailbox, Waker};
+use crate::runtime::nested::Nested;
 use crate::runtime::node::{Node, NodeError};
-use crate::runtime::pool::Inline;
 use crate::runtime::reactor::Reactor;
 use crate::scheduler::RankInfo;
 use crate::transport::sim::{SimNetwork, SimTransport};
+use std::sync::Arc;
 
 /// Reactors over a simulated network. Their state machines are checked after every turn.
 pub struct Cluster {
@@ -22,12 +24,16 @@ pub struct Cluster {
 impl Cluster {
     /// A cluster of `ranks` ranks with `slots` slots each (rank 0 computes only if it is alone), and its client.
     ///
+    /// Tasks may submit others and wait for them, but must not ask for a future's status: nobody would answer meanwhile.
     /// Waits of the client do not turn the cluster: take a [`crate::client::Pending`], call [`Cluster::settle`], then
     /// take its answers.
     pub fn new(ranks: u32, slots: u32, seed: u64) -> (Self, Client) {
         let network = SimNetwork::new(ranks as usize, seed);
-        let waker = Waker::new();
-        let mailbox: std::sync::Arc<Mailbox<Request>> = Mailbox::new(waker);
+        let client_of = |rank| {
+            let mailbox: Arc<Mailbox<Request>> = Mailbox::new(Waker::new());
+            (Client::new(mailbox.clone(), Rank(rank), ranks as usize), mailbox)
+        };
+        let (client, mailbox) = client_of(0);
         let slots_of = |rank| if rank > 0 || ranks == 1 { slots } else { 0 };
         let infos: Vec<RankInfo> =
             (0..ranks).map(|rank| RankInfo { slots: slots_of(rank), memory_limit: u64::MAX }).collect();
@@ -35,13 +41,18 @@ impl Cluster {
             .map(|rank| {
                 let place = Place { rank: Rank(rank), host: "simulated".into() };
                 let links = Links::new(network.endpoint(Rank(rank)));
-                let mut node = Node::new(place.clone(), slots_of(rank), Inline::new(place));
+                let (own, own_mailbox) =
+                    if rank == 0 { (client.clone(), mailbox.clone()) } else { client_of(rank) };
+                let compute = Inline::new(place.clone(), Arc::new(own));
+                let mut node = Node::new(place, slots_of(rank), compute);
                 node.fetches_max = 1 + (seed % 4) as usize;
-                let head = (Rank(rank) == HEAD).then(|| (Head::new(&infos), mailbox.clone()));
-                Some(Reactor::new(links, node, head))
+                Some(match Rank(rank) {
+                    HEAD => Reactor::new(links, node, Some((Head::new(&infos), own_mailbox))),
+                    _ => Reactor::new(links, node, None).with_nested(Nested::new(own_mailbox)),
+                })
             })
             .collect();
-        (Cluster { network, reactors }, Client::new(mailbox, HEAD, ranks as usize))
+        (Cluster { network, reactors }, client)
     }
 
     /// Kills a rank.
@@ -89,6 +100,7 @@ impl Cluster {
             && self.reactors.iter().flatten().all(|reactor| {
                 let head = reactor.head.as_ref();
                 head.is_none_or(|(head, mailbox)| head.machine().records() == 0 && mailbox.is_empty())
+                    && reactor.nested.as_ref().is_none_or(|nested| !nested.has_requests())
                     && reactor.node.stored() == 0
                     && reactor.node.machine().held() == 0
                     && reactor.node.machine().unfinished() == 0

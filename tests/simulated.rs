@@ -3,6 +3,8 @@
 //! `DTASK_SEEDS=100..2000 cargo test --release --test simulated` looks at more seeds than the suite does.
 
 mod bodies;
+#[path = "bodies/nested.rs"]
+mod nested;
 
 use bodies::{Random, Results, random_graph, serial, submit};
 use dtask::simulated::Cluster;
@@ -98,6 +100,66 @@ fn random_graphs_are_not_disturbed_by_held_links() {
             }
         });
     }
+}
+
+/// Computes random nested graphs; `disturb` is called between steps. Tells what the network has delivered.
+fn compute_nested(ranks: u32, seed: u64, mut disturb: impl FnMut(&mut Cluster, &mut Random)) -> (u64, u64) {
+    let told = |what: String| panic!("ranks {ranks}, seed {seed}: {what}");
+    let (mut cluster, client): (Cluster, Client) = Cluster::new(ranks, 1 + (seed % 3) as u32, seed);
+    let mut random = Random(seed ^ 0x0DE5);
+    let roots: Vec<(u64, u64)> = (0..4).map(|_| (random.next() % 1000, 1 + random.below(3))).collect();
+    let futures = client.options().pure(false).starmap(nested::grow, roots.iter().copied());
+    let pending = client.pending(&futures);
+    for step in 0.. {
+        if pending.is_ready() {
+            break;
+        }
+        if step == STEPS {
+            told(format!("hangs: {} messages under way", cluster.network.under_way()));
+        }
+        disturb(&mut cluster, &mut random);
+        cluster.step().unwrap_or_else(told);
+    }
+    let results: Vec<Option<Vec<u64>>> = pending.take().expect("ready").into_iter().map(Result::ok).collect();
+    let expected: Vec<Option<Vec<u64>>> =
+        roots.iter().map(|&(seed, depth)| nested::serial(seed, depth)).collect();
+    assert!(results == expected, "ranks {ranks}, seed {seed}: other results than computed serially");
+    drop(futures);
+    cluster.settle(STEPS, Cluster::is_empty).unwrap_or_else(|what| {
+        told(format!("something is left when all futures are dropped: {what}"));
+    });
+    cluster.network.delivered()
+}
+
+#[test]
+fn random_nested_graphs_give_the_serial_results_on_one_to_six_ranks() {
+    for seed in seeds(0..10) {
+        for ranks in 1..=6 {
+            compute_nested(ranks, seed, |_, _| ());
+        }
+    }
+    assert_eq!(compute_nested(4, 1, |_, _| ()), compute_nested(4, 1, |_, _| ()));
+}
+
+#[test]
+fn random_nested_graphs_survive_lost_ranks() {
+    let mut deaths = 0;
+    for seed in seeds(0..40) {
+        let ranks = 3 + (seed % 5) as u32;
+        let mut lost = Vec::new();
+        compute_nested(ranks, seed, |cluster, random| {
+            // rank 0 and one other stay
+            if lost.len() + 2 < ranks as usize && random.below(300) == 0 {
+                let rank = Rank(1 + random.below(u64::from(ranks) - 1) as u32);
+                if !lost.contains(&rank) {
+                    cluster.lose(rank);
+                    lost.push(rank);
+                }
+            }
+        });
+        deaths += lost.len();
+    }
+    assert!(deaths >= 20, "only {deaths} ranks were lost: the test tests nothing");
 }
 
 #[test]

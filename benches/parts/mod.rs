@@ -3,6 +3,7 @@
 pub mod data;
 pub mod footprint;
 pub mod graphs;
+pub mod nested;
 pub mod tasks;
 pub mod threads;
 

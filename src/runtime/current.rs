@@ -31,6 +31,10 @@ pub trait Seat {
     fn pause(&self, in_task: bool) -> Result<(), String>;
     /// The thread goes on.
     fn resume(&self, in_task: bool);
+    /// In a simulation, lets others go on until this thread is to look whether it can; false if it is to wait for that.
+    fn step(&self) -> bool {
+        false
+    }
 }
 
 /// What tasks on this rank submit with: known to the layer above.
@@ -122,6 +126,13 @@ pub fn pause() -> Option<Paused> {
         std::panic::panic_any(why);
     }
     Some(Paused { seat, in_task, begin: Instant::now() })
+}
+
+impl Paused {
+    /// See [`Seat::step`].
+    pub fn step(&self) -> bool {
+        self.seat.step()
+    }
 }
 
 impl Drop for Paused {

@@ -11,7 +11,7 @@
 //! * [`head`]: carries out what the scheduler decides and answers the client; [`waiters`]: who waits for which task;
 //! * [`node`]: carries out what the worker decides: fetch, give, compute;
 //! * [`pool`]: the compute threads; [`seats`]: who takes over while some of them wait inside tasks;
-//! * [`job`]: one task on a thread; [`current`]: what the thread knows of it;
+//! * [`inline`]: the same in a simulation; [`job`]: one task on a thread; [`current`]: what the thread knows of it;
 //! * [`nested`]: what tasks submit themselves on ranks other than 0;
 //! * [`links`]: frames to other ranks, batched per turn;
 //! * [`mailbox`] and [`backoff`]: hand-over between threads, and how an idle reactor waits;
@@ -22,6 +22,7 @@ pub mod backoff;
 pub mod current;
 pub mod head;
 pub mod host;
+pub mod inline;
 pub mod job;
 pub mod links;
 pub mod mailbox;

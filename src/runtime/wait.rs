@@ -143,6 +143,7 @@ impl Wait {
         let open = || !self.state().is_complete();
         // a task lets others compute at once: what it waits for may need its slot
         let paused = if open() { current::pause() } else { None };
+        while paused.as_ref().is_some_and(|paused| open() && paused.step()) {}
         let yields = if paused.is_some() { 0 } else { YIELDS };
         for _ in 0..yields {
             if !open() {

@@ -1,5 +1,6 @@
 //! The client of a run: submits a random graph, drops and waits for futures at random, and knows what must come out.
 
+use crate::cluster::with_nested;
 use crate::rng::{Rng, hash};
 use dtask::compact::Ranges;
 use dtask::ids::{DefId, Rank, TaskId};
@@ -30,6 +31,9 @@ pub struct Spec {
     pub nbytes: u64,
     pub must_fail: bool,
     pub may_fail: bool,
+    /// What it submits is drawn from this, so many levels deep.
+    pub seed: u64,
+    pub level: u32,
 }
 
 impl Spec {
@@ -69,6 +73,8 @@ pub struct Plan {
     pub failing: bool,
     /// Of a hundred results, how many travel in messages.
     pub inline: usize,
+    /// Of a hundred tasks, how many submit others.
+    pub nesting: usize,
 }
 
 #[derive(Default)]
@@ -104,6 +110,11 @@ impl Client {
             asked_all: false,
             released_all: false,
         }
+    }
+
+    /// Whether tasks may find no rank that computes.
+    pub fn may_run_nowhere(&self) -> bool {
+        self.plan.none_left
     }
 
     /// Whether it has nothing more to say and waits for nothing.
@@ -180,10 +191,13 @@ impl Client {
             (true, 3..=6) => Manner::FailsFirst(retries),
             _ => Manner::Works,
         };
-        let value = value_of(def, &args, inputs.iter().map(|input| self.specs[input].value));
+        let level = if rng.chance(self.plan.nesting) { 1 + rng.below(3) as u32 } else { 0 };
+        let (own, seed) = (value_of(def, &args, inputs.iter().map(|input| self.specs[input].value)), task.0);
         let spec = Spec {
             def,
-            value,
+            value: with_nested(own, seed, level),
+            seed,
+            level,
             nbytes: self.nbytes(rng),
             must_fail: manner == Manner::FailsAlways
                 || inputs.iter().any(|input| self.specs[input].must_fail),
@@ -233,7 +247,8 @@ impl Client {
         let value = hash(3, &task.0.to_le_bytes());
         let (def, args, nbytes) = (DefId(u32::MAX), Blob::default(), self.nbytes(rng));
         let (inputs, manner) = (Vec::new(), Manner::Works);
-        let spec = Spec { def, args, inputs, manner, value, nbytes, must_fail: false, may_fail: false };
+        let (must_fail, may_fail, seed, level) = (false, false, 0, 0);
+        let spec = Spec { def, args, inputs, manner, value, nbytes, must_fail, may_fail, seed, level };
         let output = spec.output(value);
         self.specs.insert(task, spec);
         self.held.push(task);

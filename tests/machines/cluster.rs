@@ -1,27 +1,42 @@
 //! A cluster of machines and queues.
 
-use crate::client::{Client, Manner, Plan, value_of};
+mod compute;
+mod faults;
+mod nested;
+
+use crate::client::{Client, Plan};
 use crate::rng::{Rng, hash};
-use dtask::TaskError;
-use dtask::ids::{HEAD, Rank, TaskId};
+use dtask::ids::{DefId, HEAD, Rank, TaskId};
 use dtask::protocol::{Order, Output, Report, RunTask, Source};
 use dtask::scheduler::{self, RankInfo, Scheduler};
 use dtask::worker::{self, Worker};
+use nested::Nest;
+pub use nested::with_nested;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 struct Node {
     worker: Worker,
     alive: bool,
     store: BTreeMap<TaskId, u64>,
-    /// Being computed, each with the values of its inputs, taken when it was started.
-    running: Vec<(RunTask, Vec<u64>)>,
+    running: Vec<Running>,
     /// Computed, their results in the store, but the worker has not heard of it.
     computed: VecDeque<worker::Event>,
     /// Posted receives: from whom, on which tag.
     fetching: BTreeMap<TaskId, (Rank, u32)>,
     defs: BTreeSet<u32>,
+    /// Tasks that were submitted here, and their definitions.
+    numbered: u64,
+    numbered_defs: u32,
     /// Has heard something since it last started tasks.
     unstarted: bool,
+}
+
+/// A task that is computed.
+struct Running {
+    run: RunTask,
+    /// The values of its inputs, taken when it was started.
+    inputs: Vec<u64>,
+    nest: Nest,
 }
 
 struct Transfer {
@@ -54,6 +69,10 @@ pub struct Cluster {
     aloud: bool,
     scheduler: Scheduler,
     client: Client,
+    /// Rank 0's numbers of the client's definitions, and how many it has given.
+    numbers: Vec<DefId>,
+    defs: u32,
+    nests: bool,
     nodes: Vec<Node>,
     said: VecDeque<scheduler::Event>,
     orders: Vec<VecDeque<Order>>,
@@ -64,6 +83,7 @@ pub struct Cluster {
     /// A rank may die after each so many steps.
     period: u64,
     notices: Vec<Rank>,
+    noticed: BTreeSet<Rank>,
     unplaced: bool,
     nanos: Vec<u32>,
     /// How readily each kind of move is taken in this run: some links are slow, some ranks late.
@@ -91,7 +111,8 @@ impl Cluster {
         let victims: Vec<Rank> = (1..ranks as u32).map(Rank).take(rng.below(most + 1)).collect();
         let none_left = infos[0].slots == 0 && victims.len() == ranks - 1;
         let (failing, inline) = (rng.chance(40), rng.pick(&[0, 20, 50, 100]));
-        let plan = Plan { tasks, ranks, victims: victims.clone(), none_left, failing, inline };
+        let nesting = rng.pick(&[0, 10, 40]);
+        let plan = Plan { tasks, ranks, victims: victims.clone(), none_left, failing, inline, nesting };
         let node = |info: &RankInfo| Node {
             worker: Worker::new(info.slots),
             alive: true,
@@ -100,11 +121,16 @@ impl Cluster {
             computed: VecDeque::new(),
             fetching: BTreeMap::new(),
             defs: BTreeSet::new(),
+            numbered: 0,
+            numbered_defs: 0,
             unstarted: false,
         };
         Cluster {
             scheduler: Scheduler::new(&infos),
             client: Client::new(plan),
+            numbers: Vec::new(),
+            defs: 0,
+            nests: false,
             nodes: infos.iter().map(node).collect(),
             aloud,
             said: VecDeque::new(),
@@ -115,12 +141,13 @@ impl Cluster {
             victims,
             period: rng.pick(&[4, 16, 64, 256]),
             notices: Vec::new(),
+            noticed: BTreeSet::new(),
             unplaced: false,
             nanos: (0..8).map(|_| rng.pick(&[100, 20_000, 300_000, 50_000_000, u32::MAX])).collect(),
             weights: (0..64).map(|_| rng.pick(slow)).collect(),
             tags: 0,
             steps: 0,
-            most_steps: 20_000 + 2_000 * tasks as u64,
+            most_steps: 20_000 + 20_000 * tasks as u64,
             fingerprint: 0,
             rng,
         }
@@ -163,7 +190,11 @@ impl Cluster {
             may(!self.reports[rank].is_empty(), Move::Report(rank), 10 + rank);
             if node.alive {
                 may(!self.orders[rank].is_empty(), Move::Order(rank), 20 + rank);
-                may(!node.running.is_empty(), Move::Compute(rank), 30 + rank);
+                may(
+                    node.running.iter().any(|running| running.nest.can_go_on()),
+                    Move::Compute(rank),
+                    30 + rank,
+                );
                 may(!node.computed.is_empty(), Move::Computed(rank), 37 + rank);
                 may(node.unstarted, Move::Start(rank), 50 + rank);
                 for by in 0..self.nodes.len() {
@@ -225,11 +256,15 @@ impl Cluster {
             Move::Notice => {
                 let at = self.rng.below(self.notices.len());
                 let lost = self.notices.swap_remove(at);
+                self.noticed.insert(lost);
                 self.schedule(scheduler::Event::Lost(lost));
             }
             Move::Place => self.place(),
             Move::Order(rank) => {
                 if let Some(order) = self.orders[rank].pop_front() {
+                    if let Order::Answer { task, answer } = &order {
+                        return self.answered(rank, *task, answer);
+                    }
                     if let Order::Lost { rank: lost } = order {
                         // receives that can no longer complete are withdrawn
                         self.nodes[rank].fetching.retain(|_, (from, _)| *from != lost);
@@ -265,8 +300,25 @@ impl Cluster {
         if let Err(wrong) = self.scheduler.check() {
             panic!("after {event:?}: {wrong}");
         }
+        match event {
+            scheduler::Event::Define(..) => {
+                self.numbers.push(DefId(self.defs));
+                self.defs += 1;
+            }
+            // the same function is the same definition, whoever submits it
+            scheduler::Event::From(_, Report::Define(_)) if self.is_heard(&event) && !self.nests => {
+                self.nests = true;
+                self.defs += 1;
+            }
+            _ => {}
+        }
         self.unplaced = true;
         self.act(out);
+    }
+
+    /// Whether a report counts: its sender is not known to have died.
+    fn is_heard(&self, event: &scheduler::Event) -> bool {
+        matches!(event, scheduler::Event::From(rank, _) if !self.noticed.contains(rank))
     }
 
     fn place(&mut self) {
@@ -338,7 +390,9 @@ impl Cluster {
                         node.defs.contains(&run.def.0),
                         "rank {rank} does not know the definition of {run:?}"
                     );
-                    assert_eq!((run.def, &run.args), (spec.def, &spec.args), "{run:?}");
+                    let of_client = self.numbers.get(spec.def.index());
+                    assert!(of_client.is_none_or(|def| *def == run.def), "{run:?}");
+                    assert_eq!((of_client.is_none(), &run.args), (run.depth > 0, &spec.args), "{run:?}");
                     assert!(
                         run.inputs.iter().map(|input| input.task).eq(spec.inputs.iter().copied()),
                         "{run:?}"
@@ -353,7 +407,7 @@ impl Cluster {
                             .unwrap_or_else(|| panic!("{input:?} of {run:?} is not here")),
                     };
                     let values = run.inputs.iter().map(value).collect();
-                    node.running.push((run, values));
+                    node.running.push(Running { run, inputs: values, nest: Nest::default() });
                 }
                 worker::Action::Fetch { task, holder, nbytes, layout } => {
                     let spec = &self.client.specs[&task];
@@ -379,61 +433,5 @@ impl Cluster {
                 }
             }
         }
-    }
-
-    fn compute(&mut self, rank: usize) {
-        let node = &mut self.nodes[rank];
-        let at = self.rng.below(node.running.len());
-        let (run, inputs) = node.running.swap_remove(at);
-        let spec = &self.client.specs[&run.task];
-        let fails = match spec.manner {
-            Manner::Works => false,
-            Manner::FailsFirst(times) => run.attempt <= times,
-            Manner::FailsAlways => true,
-            Manner::FailsAtTimes => self.rng.chance(50),
-        };
-        let (task, attempt, nanos) = (run.task, run.attempt, self.nanos[run.def.index()]);
-        let output = if fails {
-            let (message, host) = ("as it should".to_owned(), "h".to_owned());
-            Err(TaskError { message, task: String::new(), rank: Rank(rank as u32), host, attempt })
-        } else {
-            let value = value_of(run.def, &run.args, inputs.into_iter());
-            assert_eq!(value, spec.value, "the value of {run:?}");
-            if spec.nbytes > 0 {
-                node.store.insert(task, value);
-            }
-            Ok(spec.output(value))
-        };
-        node.computed.push_back(worker::Event::Computed { task, attempt, nanos, output });
-        self.note(|| format!("rank {rank} has computed {task:?}"));
-    }
-
-    fn deliver(&mut self, at: usize) {
-        let Transfer { from, to, task, tag, value } = self.data.swap_remove(at);
-        let node = &mut self.nodes[to.index()];
-        if node.alive && node.fetching.get(&task) == Some(&(from, tag)) {
-            node.fetching.remove(&task);
-            node.store.insert(task, value);
-            self.tell(to, worker::Event::Arrived(task));
-        }
-    }
-
-    /// A rank dies: of what it has sent, any beginning may still arrive.
-    fn die(&mut self) {
-        let at = self.rng.below(self.victims.len());
-        let dead = self.victims.swap_remove(at);
-        self.note(|| format!("rank {dead} dies"));
-        let rng = &mut self.rng;
-        self.nodes[dead.index()].alive = false;
-        self.orders[dead.index()].clear();
-        let keep = rng.below(self.reports[dead.index()].len() + 1);
-        self.reports[dead.index()].truncate(keep);
-        for asks in &mut self.asks[dead.index()] {
-            let keep = rng.below(asks.len() + 1);
-            asks.truncate(keep);
-        }
-        self.asks.iter_mut().for_each(|asks| asks[dead.index()].clear());
-        self.data.retain(|transfer| transfer.to != dead && (transfer.from != dead || rng.chance(50)));
-        self.notices.push(dead);
     }
 }

@@ -26,11 +26,12 @@ impl Drop for Seed {
     }
 }
 
-fn run(seed: u64, aloud: bool) -> u64 {
+/// A number that any difference would change, and how many tasks tasks have submitted: in all, and on ranks that died.
+fn run(seed: u64, aloud: bool) -> (u64, [u64; 2]) {
     let _seed = Seed(seed);
     let mut cluster = Cluster::new(seed, aloud);
     cluster.run();
-    cluster.fingerprint()
+    (cluster.fingerprint(), cluster.nested())
 }
 
 fn number(variable: &str) -> Option<u64> {
@@ -39,9 +40,14 @@ fn number(variable: &str) -> Option<u64> {
 
 #[test]
 fn many_seeds() {
-    for seed in 0..number("DTASK_SEEDS").unwrap_or(300) {
-        run(seed, false);
+    let seeds = number("DTASK_SEEDS").unwrap_or(300);
+    let (mut nested, mut lost) = (0, 0);
+    for seed in 0..seeds {
+        let (_, [all, of_dead]) = run(seed, false);
+        nested += all;
+        lost += of_dead;
     }
+    assert!(nested > 10 * seeds && lost > seeds, "{nested} nested tasks, {lost} on ranks that died: too few");
 }
 
 #[test]

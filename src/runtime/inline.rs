@@ -1,0 +1,189 @@
+//! Computing in a simulation: on the caller's thread, or one step at a time where tasks wait for others.
+
+use super::current::{self, Home, Seat};
+use super::job::{self, Ended, Job, Place};
+use super::pool::{Compute, Done};
+use crate::call::Value;
+use crate::ids::Rank;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+/// Computes on the caller's thread when results are collected, a number of tasks drawn by the caller. A task that submits
+/// others has a thread of its own, which goes on only while the caller waits for it: so equal seeds give equal runs.
+pub struct Inline {
+    jobs: VecDeque<Job>,
+    stepped: Vec<Stepped>,
+    done: Arc<Mutex<Vec<Done>>>,
+    place: Place,
+    home: Home,
+    /// Tasks to compute at the next [`Compute::collect`].
+    pub allowance: usize,
+}
+
+impl Inline {
+    /// For the rank at `place`, whose tasks submit others with `home`.
+    pub fn new(place: Place, home: Home) -> Self {
+        let (jobs, stepped, done) = (VecDeque::new(), Vec::new(), Arc::default());
+        Inline { jobs, stepped, done, place, home, allowance: 0 }
+    }
+
+    /// Lets every task that waits look whether it can go on.
+    fn step(&mut self) {
+        self.stepped.retain_mut(|stepped| !stepped.baton.hand_over());
+    }
+}
+
+impl Compute for Inline {
+    fn execute(&mut self, job: Job) {
+        self.jobs.push_back(job);
+    }
+
+    fn encode(&mut self, value: Value, to: Rank, tag: u32) {
+        job::quietly(|| value.encode());
+        lock(&self.done).push(Done::Encoded { to, tag, value });
+    }
+
+    fn collect(&mut self, done: &mut Vec<Done>) {
+        if self.allowance > 0 {
+            self.step();
+        }
+        for _ in 0..std::mem::take(&mut self.allowance) {
+            let Some(job) = self.jobs.pop_front() else { break };
+            match if job.nests() { Err(job) } else { job.run_here(&self.place) } {
+                Ok(ended) => lock(&self.done).push(Done::Ended(timeless(ended))),
+                Err(job) => {
+                    let stepped = Stepped::new(job, self.place.clone(), self.home.clone(), self.done.clone());
+                    if !stepped.baton.hand_over() {
+                        self.stepped.push(stepped);
+                    }
+                }
+            }
+        }
+        done.append(&mut lock(&self.done));
+    }
+
+    fn has_done(&self) -> bool {
+        !lock(&self.done).is_empty() || !self.jobs.is_empty() || !self.stepped.is_empty()
+    }
+}
+
+/// The clock must not show in a simulation.
+fn timeless(ended: Ended) -> Ended {
+    Ended { nanos: 1_000, ..ended }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Caller,
+    Task,
+    /// The task has ended.
+    Ended,
+    /// The task's rank has died.
+    Dead,
+}
+
+/// Of the caller and a task's thread, who has it goes on.
+struct Baton {
+    turn: Mutex<Turn>,
+    changed: Condvar,
+}
+
+impl Baton {
+    /// Changes the turn and waits until it is another one again.
+    fn pass(&self, to: Turn) -> Turn {
+        let mut turn = lock(&self.turn);
+        if *turn != Turn::Dead {
+            *turn = to;
+        }
+        self.changed.notify_all();
+        *self.changed.wait_while(turn, |turn| *turn == to).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The caller lets the task go on until it waits or has ended; true if it has ended.
+    fn hand_over(&self) -> bool {
+        self.pass(Turn::Task) == Turn::Ended
+    }
+
+    /// The last word.
+    fn end(&self, turn: Turn) {
+        *lock(&self.turn) = turn;
+        self.changed.notify_all();
+    }
+}
+
+/// A task on a thread of its own.
+struct Stepped {
+    baton: Arc<Baton>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Stepped {
+    fn new(job: Job, place: Place, home: Home, done: Arc<Mutex<Vec<Done>>>) -> Self {
+        let baton = Arc::new(Baton { turn: Mutex::new(Turn::Caller), changed: Condvar::new() });
+        let own = baton.clone();
+        let thread = thread::spawn(move || {
+            job::quiet_thread();
+            if own.pass_on_start() {
+                let seat = Step { baton: own.clone(), done: done.clone() };
+                current::take_seat(Some(Rc::new(seat)), Some(home));
+                let ended = job.run(&place);
+                if *lock(&own.turn) == Turn::Task {
+                    lock(&done).push(Done::Ended(timeless(ended)));
+                    own.end(Turn::Ended);
+                }
+            }
+        });
+        Stepped { baton, thread: Some(thread) }
+    }
+}
+
+impl Baton {
+    /// Waits for the first turn; false if it will not come.
+    fn pass_on_start(&self) -> bool {
+        let turn = lock(&self.turn);
+        let turn = self.changed.wait_while(turn, |turn| *turn == Turn::Caller);
+        *turn.unwrap_or_else(PoisonError::into_inner) == Turn::Task
+    }
+}
+
+impl Drop for Stepped {
+    fn drop(&mut self) {
+        if *lock(&self.baton.turn) != Turn::Ended {
+            self.baton.end(Turn::Dead);
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join(); // a task's panic is its error already
+        }
+    }
+}
+
+/// The seat of such a thread.
+struct Step {
+    baton: Arc<Baton>,
+    done: Arc<Mutex<Vec<Done>>>,
+}
+
+impl Seat for Step {
+    fn pause(&self, _: bool) -> Result<(), String> {
+        lock(&self.done).push(Done::Paused);
+        Ok(())
+    }
+
+    fn resume(&self, _: bool) {
+        lock(&self.done).push(Done::Resumed);
+    }
+
+    fn step(&self) -> bool {
+        if self.baton.pass(Turn::Caller) != Turn::Task {
+            std::panic::resume_unwind(Box::new("the rank has died"));
+        }
+        true
+    }
+}
