@@ -61,8 +61,8 @@ pub struct Future<T> {
 
 impl<T> Future<T> {
     /// The same task for whoever waits for its end, and never for its value.
-    pub(crate) fn only_waited_for<U>(self) -> Future<U> {
-        Future { handle: self.handle, kind: PhantomData }
+    pub(crate) fn only_waited_for<U>(&self) -> Future<U> {
+        Future { handle: self.handle.clone(), kind: PhantomData }
     }
 }
 

@@ -80,6 +80,7 @@ impl Compiler<'_> {
             ok_exit: raw.ok_exit.clone(),
             optional: raw.optional,
             priority: raw.priority,
+            keep: raw.keep,
             targets,
             execution,
         };

@@ -63,8 +63,9 @@ pub(super) const TASK: Keys = Keys {
         "retries",
         "retry-on",
         "backoff",
+        "keep",
     ],
-    later: &["threads", "gpus", "needs", "time", "keep", "on"],
+    later: &["threads", "gpus", "needs", "time", "on"],
 };
 
 pub(super) const POLICY: Keys =

@@ -44,6 +44,7 @@ pub(super) struct RawTask {
     pub(super) ok_exit: Vec<i32>,
     pub(super) optional: bool,
     pub(super) priority: i32,
+    pub(super) keep: bool,
     /// Files that the command writes where they stay.
     pub(super) targets: Vec<Text>,
     pub(super) execution: RawExecution,

@@ -6,6 +6,7 @@ use super::keys;
 use super::schema::{RawAction, RawOut, RawReduce, RawSave, RawTask, check_action};
 use super::schema_execution::{self, RawExecution};
 use super::source::{At, Text};
+use super::suggest::did_you_mean;
 use super::tree::{Entry, Kind, Node, check_name, wrong_type};
 use super::value::Value;
 
@@ -52,6 +53,7 @@ pub(super) fn read(entry: &Entry, defaults: &[&Entry], cx: &mut Collector) -> Op
         env: get("env").map(|node| env(node, cx)).unwrap_or_default(),
         optional: get("optional").and_then(|node| node.flag("`optional`", cx)).unwrap_or(false),
         priority: get("priority").map_or(0, |node| priority(node, cx)),
+        keep: get("keep").is_some_and(|node| keep(node, cx)),
         targets: get("target").map(|node| targets(node, cx)).unwrap_or_default(),
         ok_exit: get("ok-exit").map_or_else(|| vec![0], |node| ok_exit(node, cx)),
         execution: RawExecution::read(&get, cx),
@@ -78,6 +80,18 @@ fn priority(node: &Node, cx: &mut Collector) -> i32 {
         );
         0
     })
+}
+
+fn keep(node: &Node, cx: &mut Collector) -> bool {
+    let Some(text) = node.text("`keep`", cx) else { return false };
+    let known = ["memory", "checkpoint"];
+    if !known.contains(&text.value.as_str()) {
+        let message = format!("`keep` cannot be \"{}\"", text.value);
+        let diagnostic =
+            Diagnostic::new(Code::BadValue, text.span, message).label("\"memory\" or \"checkpoint\"");
+        cx.push(diagnostic.maybe_help(did_you_mean(&text.value, known)));
+    }
+    true
 }
 
 fn targets(node: &Node, cx: &mut Collector) -> Vec<Text> {

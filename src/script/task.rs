@@ -45,6 +45,8 @@ pub struct Task {
     pub optional: bool,
     /// Larger first.
     pub priority: i32,
+    /// Whether its results stay until the end, needed or not.
+    pub keep: bool,
     /// Files that its command writes where they stay, relative to the script's folder.
     pub targets: Vec<Template>,
     /// How its command is run.

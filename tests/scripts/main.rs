@@ -20,6 +20,7 @@ mod references;
 mod robust;
 mod saving;
 mod signals;
+mod six;
 mod starter;
 mod sweeps;
 mod usage;

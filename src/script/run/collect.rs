@@ -89,6 +89,8 @@ pub struct Collector<'a> {
     ordered: BTreeMap<usize, Ordered>,
     /// By task: all that was to be taken in order has been.
     drained: Vec<bool>,
+    /// What stays until the end.
+    kept: Vec<Future<()>>,
     pub(super) outcome: Outcome,
     progress: Progress,
 }
@@ -106,6 +108,7 @@ impl<'a> Collector<'a> {
             arrays: vec![],
             ordered,
             drained,
+            kept: vec![],
             outcome,
             progress,
         }
@@ -120,6 +123,17 @@ impl<'a> Collector<'a> {
     }
 
     fn add(&mut self, task: usize, Entry { instances, parts, saves }: Entry) {
+        if self.plan.tasks.get(task).is_some_and(|task| task.keep) {
+            match &instances {
+                Collected::Packs(futures) => {
+                    self.kept.extend(futures.iter().flatten().map(Future::only_waited_for))
+                }
+                Collected::Arrays(futures) => {
+                    self.kept.extend(futures.iter().flatten().map(Future::only_waited_for))
+                }
+                Collected::Lazy(_) | Collected::LazyArrays(_) => {} // nobody could have them afterwards
+            }
+        }
         let ordered = |source, own| Ordered { task, source, own, next: 0, window: None };
         match instances {
             Collected::Lazy(family) => {
@@ -354,7 +368,7 @@ impl Source {
                 if fetch {
                     arrays.map(|array| client.submit(array::text_of, (array,))).collect()
                 } else {
-                    arrays.map(Future::only_waited_for).collect()
+                    arrays.map(|array| array.only_waited_for()).collect()
                 }
             }
             Source::Lazy(family, next) => {

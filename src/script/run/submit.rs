@@ -186,7 +186,7 @@ impl<'a> Submitter<'a> {
 
     fn task(&mut self, def: Def) -> Result<Entry> {
         let sunk = streams(&def.task);
-        let is_read = self.read.referred.get(def.number as usize).copied().unwrap_or(false);
+        let is_read = self.read.referred.get(def.number as usize).copied().unwrap_or(false) || def.task.keep;
         let whole = def.keep == sunk;
         let saving = (!def.task.action.is_command() && !def.task.saves.is_empty()).then(|| def.clone());
         let instances = match def.task.action {

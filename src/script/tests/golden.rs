@@ -155,22 +155,14 @@ error[E04]: unknown key `blob` in a parameter
 fn e05_not_yet() {
     golden(
         r#"dtask = 1
-[default]
-keep = "memory"
 [task.a]
 run = "true"
-keep = "checkpoint"
+time = "1 h"
 "#,
-        r#"error[E05]: `keep` is not supported yet in this version
- --> flow.toml:3:1
+        r#"error[E05]: `time` is not supported yet in this version
+ --> flow.toml:4:1
   |
-3 | keep = "memory"
-  | ^^^^ not supported yet
-
-error[E05]: `keep` is not supported yet in this version
- --> flow.toml:6:1
-  |
-6 | keep = "checkpoint"
+4 | time = "1 h"
   | ^^^^ not supported yet"#,
     );
 }
