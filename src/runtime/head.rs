@@ -5,7 +5,7 @@ use super::node::{Node, NodeError};
 use super::pool::Compute;
 use super::profile::Phase;
 use super::wait::{Answer, Wait};
-use super::waiters::Waiters;
+use super::waiters::{Waiter, Waiters};
 use crate::call::Value;
 use crate::compact::{Bytes, Runs};
 use crate::error::ProtocolError;
@@ -164,13 +164,29 @@ impl Head {
         node: &mut Node<C>,
         links: &mut Links<T>,
     ) -> Result<(), NodeError> {
-        self.waiters.add(tasks, wait);
-        for task in tasks.iter().map(TaskId) {
-            self.machine.handle(Event::Want { task, value: wait.wants_values() }, &mut self.actions)?;
+        let Some(number) = self.waiters.open(wait, tasks.len()) else { return Ok(()) };
+        let value = wait.wants_values();
+        for (task, place) in tasks.iter().map(TaskId).zip(0..) {
+            let before = self.actions.len();
+            self.machine.handle(Event::Want { task, value }, &mut self.actions)?;
+            // most are done already, and whoever waits need not be noted
+            let at_once = match self.actions.get(before) {
+                Some(Action::Resolve(_, Outcome::Done)) => !value,
+                Some(Action::Resolve(..)) => true,
+                _ => false,
+            };
+            let waiter = Waiter { wait: number, place };
+            if at_once && let Some(Action::Resolve(_, outcome)) = self.actions.pop() {
+                let answer = self.answer(task, outcome, node);
+                self.waiters.tell(waiter, answer);
+                continue;
+            }
+            self.waiters.add(task, waiter);
             if self.actions.len() >= ACTIONS_MAX {
-                self.carry_out(node, links)?; // a million results may be there already
+                self.carry_out(node, links)?; // a million results may have to be brought here
             }
         }
+        self.waiters.flush();
         Ok(())
     }
 
@@ -259,8 +275,16 @@ impl Head {
     }
 
     fn resolve<C: Compute>(&mut self, task: TaskId, outcome: Outcome, node: &Node<C>) {
-        let answer = match outcome {
-            Outcome::Done => return self.waiters.done(task),
+        if outcome == Outcome::Done {
+            return self.waiters.done(task);
+        }
+        let answer = self.answer(task, outcome, node);
+        self.waiters.resolve(task, &answer);
+    }
+
+    fn answer<C: Compute>(&self, task: TaskId, outcome: Outcome, node: &Node<C>) -> Answer {
+        match outcome {
+            Outcome::Done => Answer::Done,
             Outcome::Inline(bytes) => Answer::Inline(Bytes::new(&bytes)),
             Outcome::Here(_) => match node.value(task) {
                 Some(value) => Answer::Value(value.clone()),
@@ -270,8 +294,7 @@ impl Head {
                 }
             },
             Outcome::Failed(cause) => Answer::Failed(cause),
-        };
-        self.waiters.resolve(task, &answer);
+        }
     }
 
     /// Tells all that still wait that the run has ended.

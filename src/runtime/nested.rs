@@ -8,8 +8,8 @@ use super::mailbox::Mailbox;
 use super::node::{Node, NodeError};
 use super::pool::Compute;
 use super::wait;
-use super::waiters::Waiters;
-use crate::compact::{Bytes, Runs};
+use super::waiters::{Waiter, Waiters};
+use crate::compact::Bytes;
 use crate::error::ProtocolError;
 use crate::ids::{IdMap, TaskId};
 use crate::protocol::{Answer, INPUTS_MAX, NestedDefinition, NestedTask, Report, Status};
@@ -82,12 +82,11 @@ impl Nested {
                 node.reports.push(Report::Scatter { task, key, output });
             }
             (Request::Want { tasks, wait }, None) => {
-                let mut counts = Runs::default();
-                for task in tasks.iter().map(TaskId) {
-                    counts.push(task.count());
+                let Some(number) = self.waiters.open(&wait, tasks.len()) else { return Ok(()) };
+                for (task, place) in tasks.iter().map(TaskId).zip(0..) {
+                    self.waiters.add(TaskId(task.count()), Waiter { wait: number, place });
                     node.reports.push(Report::Want { task, value: wait.wants_values() });
                 }
-                self.waiters.add(&counts, &wait);
             }
             (Request::Status(task, reply), None) => {
                 self.asking.entry(task).or_default().push(reply);

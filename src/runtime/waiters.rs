@@ -1,7 +1,7 @@
 //! Who waits for which task, at rank 0.
 
 use super::wait::{Answer, Wait};
-use crate::compact::{Dense, Runs};
+use crate::compact::Dense;
 use crate::ids::{IdMap, TaskId};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Weak};
@@ -11,9 +11,11 @@ const TOGETHER: usize = 1024;
 
 /// One of the tasks of a wait.
 #[derive(Debug, Clone, Copy)]
-struct Waiter {
-    wait: NonZeroU32,
-    place: u32,
+pub struct Waiter {
+    /// The wait's number.
+    pub wait: NonZeroU32,
+    /// The task's place in it.
+    pub place: u32,
 }
 
 /// A wait that some task has still to answer.
@@ -42,28 +44,30 @@ pub struct Waiters {
 }
 
 impl Waiters {
-    /// Notes that `wait` is to be answered by each of the tasks, in their order.
-    pub fn add(&mut self, tasks: &Runs, wait: &Arc<Wait>) {
-        if tasks.is_empty() {
-            return;
-        }
-        let waited = Waited {
-            wait: Arc::downgrade(wait),
-            open: u32::try_from(tasks.len()).unwrap_or(u32::MAX),
-            for_ends: !wait.wants_values(),
-        };
+    /// The number of a wait for `count` tasks, each of which is to be told of next; `None` if there are none.
+    pub fn open(&mut self, wait: &Arc<Wait>, count: usize) -> Option<NonZeroU32> {
+        let open = u32::try_from(count).ok().filter(|&count| count > 0)?;
+        let waited = Waited { wait: Arc::downgrade(wait), open, for_ends: !wait.wants_values() };
         let number = self.free.pop().unwrap_or_else(|| {
             self.waits.push(None);
             NonZeroU32::new(self.waits.len() as u32).unwrap_or(NonZeroU32::MAX)
         });
         self.waits[number.get() as usize - 1] = Some(waited);
-        for (task, place) in tasks.iter().zip(0..) {
-            let waiter = Waiter { wait: number, place };
-            match self.first.get(task) {
-                None => self.first.insert(task, waiter),
-                Some(_) => self.add_more(TaskId(task), waiter),
-            }
+        Some(number)
+    }
+
+    /// Notes that `task` is waited for.
+    pub fn add(&mut self, task: TaskId, waiter: Waiter) {
+        match self.first.get(task.0) {
+            None => self.first.insert(task.0, waiter),
+            Some(_) => self.add_more(task, waiter),
         }
+    }
+
+    /// Answers one that need not wait.
+    pub fn tell(&mut self, waiter: Waiter, answer: Answer) {
+        self.answer(waiter, answer);
+        self.end(waiter);
     }
 
     fn add_more(&mut self, task: TaskId, waiter: Waiter) {
@@ -89,14 +93,12 @@ impl Waiters {
     /// Answers all that wait for `task`.
     pub fn resolve(&mut self, task: TaskId, answer: &Answer) {
         let Some(waiter) = self.first.remove(task.0) else { return };
-        self.answer(waiter, answer.clone());
-        self.end(waiter);
+        self.tell(waiter, answer.clone());
         if self.more.is_empty() {
             return;
         }
         for waiter in self.more.remove(&task).unwrap_or_default() {
-            self.answer(waiter, answer.clone());
-            self.end(waiter);
+            self.tell(waiter, answer.clone());
         }
     }
 
@@ -106,8 +108,7 @@ impl Waiters {
         let more = self.more.remove(&task).unwrap_or_default();
         for waiter in first.into_iter().chain(more) {
             if self.waited(waiter.wait).is_some_and(|waited| waited.for_ends) {
-                self.answer(waiter, Answer::Done);
-                self.end(waiter);
+                self.tell(waiter, Answer::Done);
             } else if self.first.get(task.0).is_none() {
                 self.first.insert(task.0, waiter);
             } else {
@@ -164,10 +165,9 @@ impl Waiters {
 mod tests {
     use super::*;
 
-    fn runs(tasks: &[u64]) -> Runs {
-        let mut runs = Runs::default();
-        tasks.iter().for_each(|&task| runs.push(task));
-        runs
+    fn add(waiters: &mut Waiters, tasks: &[u64], wait: &Arc<Wait>) {
+        let wait = waiters.open(wait, tasks.len()).expect("there are some");
+        tasks.iter().zip(0..).for_each(|(&task, place)| waiters.add(TaskId(task), Waiter { wait, place }));
     }
 
     fn is_empty(waiters: &Waiters) -> bool {
@@ -179,8 +179,8 @@ mod tests {
     fn each_wait_is_answered_in_its_order_and_forgotten() {
         let mut waiters = Waiters::default();
         let (ends, values) = (Wait::for_ends(3), Wait::for_values(4));
-        waiters.add(&runs(&[7, 3, 8]), &ends);
-        waiters.add(&runs(&[8, 7, 7, 9]), &values);
+        add(&mut waiters, &[7, 3, 8], &ends);
+        add(&mut waiters, &[8, 7, 7, 9], &values);
         waiters.done(TaskId(7));
         waiters.resolve(TaskId(3), &Answer::Done);
         waiters.flush();
@@ -202,7 +202,7 @@ mod tests {
     fn a_task_that_many_give_up_waiting_for_remembers_few_of_them() {
         let mut waiters = Waiters::default();
         for _ in 0..1_000 {
-            waiters.add(&runs(&[5]), &Wait::for_ends(1));
+            add(&mut waiters, &[5], &Wait::for_ends(1));
         }
         assert!(waiters.more[&TaskId(5)].len() <= 64);
         assert!(waiters.waits.len() <= 65);
@@ -211,10 +211,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_done_already_is_told_at_once() {
+        let mut waiters = Waiters::default();
+        let wait = Wait::for_ends(2);
+        add(&mut waiters, &[3], &Wait::for_ends(1));
+        let number = waiters.open(&wait, 2).expect("there are some");
+        waiters.tell(Waiter { wait: number, place: 1 }, Answer::Done);
+        waiters.add(TaskId(3), Waiter { wait: number, place: 0 });
+        waiters.flush();
+        assert_eq!(wait.ended(), [false, true]);
+        waiters.resolve(TaskId(3), &Answer::Done);
+        assert!(wait.is_complete() && is_empty(&waiters));
+    }
+
+    #[test]
     fn whoever_waits_at_the_end_is_told() {
         let mut waiters = Waiters::default();
         let wait = Wait::for_values(2);
-        waiters.add(&runs(&[1, 2]), &wait);
+        add(&mut waiters, &[1, 2], &wait);
         waiters.resolve(TaskId(1), &Answer::Done);
         waiters.close("over");
         let answers = wait.take().expect("closed");
