@@ -149,7 +149,13 @@ fn failed(task: u64) -> Report {
 
 fn definition(task: u64) -> Order {
     let name = "mean_of_columns".into();
-    Order::Define(Definition { def: DefId(task as u32), function: 0x12_3456, name, shared: Blob::default() })
+    Order::Define(Definition {
+        def: DefId(task as u32),
+        function: 0x12_3456,
+        name,
+        shared: Blob::default(),
+        slots: 1,
+    })
 }
 
 fn hello() -> Hello {
@@ -159,6 +165,7 @@ fn hello() -> Hello {
         host: "node017".into(),
         cores: (0..64).collect(),
         memory: 256 << 30,
+        gpus: vec!["0".into(), "1".into()],
         program: "/home/user/project/target/release/program".into(),
     }
 }
@@ -197,7 +204,12 @@ fn cases() -> Vec<Case> {
         case("Report::Bye", |_| Report::Bye { spent: None }),
         case("Peer::Fetch", |k| Peer::Fetch { task: TaskId(k), tag: (k % 32_000) as u32 }),
         case("Hello", |_| hello()),
-        case("Welcome", |_| Welcome::Start { slots: 64, profile: false }),
+        case("Welcome", |_| Welcome::Start {
+            slots: 64,
+            profile: false,
+            cores: (0..64).collect(),
+            gpus: Vec::new(),
+        }),
     ]
 }
 

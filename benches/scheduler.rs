@@ -263,7 +263,7 @@ impl Run {
 }
 
 fn life(shape: Shape, n: u64, ranks: usize) -> Cost {
-    let mut infos = vec![RankInfo { slots: SLOTS, memory_limit: u64::MAX }; ranks + 1];
+    let mut infos = vec![RankInfo { slots: SLOTS, ..RankInfo::default() }; ranks + 1];
     infos[0].slots = 0;
     let output = shape.output();
     let empty = USED.load(Relaxed);
@@ -277,7 +277,8 @@ fn life(shape: Shape, n: u64, ranks: usize) -> Cost {
     };
 
     let begin = used();
-    let definition = Definition { def: DEF, function: 1, name: "f".into(), shared: Blob::default() };
+    let definition =
+        Definition { def: DEF, function: 1, name: "f".into(), shared: Blob::default(), slots: 1 };
     run.tell(Event::Define(definition, DefOptions::default()));
     if shape == Family {
         run.tell(Event::SubmitFamily { def: DEF, first: TaskId(0), count: n });

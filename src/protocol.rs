@@ -15,6 +15,7 @@
 mod arguments;
 mod frame;
 mod meeting;
+mod needs;
 mod nested;
 
 pub use arguments::{
@@ -23,6 +24,7 @@ pub use arguments::{
 };
 pub use frame::{Frame, Kind, Message, append, decode};
 pub use meeting::{Hello, Spent, Welcome};
+pub use needs::{COUNTERS_MAX, Needs};
 pub use nested::{Answer, NestedDefinition, NestedTask, Status};
 
 use crate::error::TaskError;
@@ -32,7 +34,7 @@ use smallvec::SmallVec;
 use std::fmt;
 
 /// Raised whenever a message changes; ranks with different versions do not meet.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// The longest control frame, in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// The longest encoding of a task's own arguments, in bytes; a longer argument becomes a result owned by rank 0.
@@ -111,6 +113,8 @@ pub struct Definition {
     pub name: String,
     /// Arguments that all instances of a family share, put before each instance's own.
     pub shared: Blob,
+    /// Slots that each instance takes.
+    pub slots: u32,
 }
 
 /// How the bytes of a result are to be read.

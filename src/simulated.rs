@@ -36,7 +36,7 @@ impl Cluster {
         let (client, mailbox) = client_of(0);
         let slots_of = |rank| if rank > 0 || ranks == 1 { slots } else { 0 };
         let infos: Vec<RankInfo> =
-            (0..ranks).map(|rank| RankInfo { slots: slots_of(rank), memory_limit: u64::MAX }).collect();
+            (0..ranks).map(|rank| RankInfo { slots: slots_of(rank), ..RankInfo::default() }).collect();
         let reactors = (0..ranks)
             .map(|rank| {
                 let place = Place { rank: Rank(rank), host: "simulated".into() };

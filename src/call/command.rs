@@ -82,6 +82,8 @@ pub struct CommandSpec {
     pub grace: Duration,
     /// The most memory that it and what it starts may have, in bytes: killed with more.
     pub memory: Option<u64>,
+    /// The cores that it may run on; where there are none, those of the rank.
+    pub cores: Vec<u32>,
 }
 
 impl CommandSpec {
@@ -104,6 +106,7 @@ impl CommandSpec {
             timeout: None,
             grace: Duration::from_secs(5),
             memory: None,
+            cores: Vec::new(),
         }
     }
 }

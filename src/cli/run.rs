@@ -81,6 +81,11 @@ fn only(plan: Plan, names: &[String]) -> std::result::Result<Plan, u8> {
 }
 
 fn carry_out(args: &RunArgs, plan: &Plan, folder: &RunFolder, client: &Client, team: &Team) -> Result<u8> {
+    let wrong = run::needs::check(plan, team);
+    if !wrong.is_empty() {
+        tell::error(wrong.join("\n\n"));
+        return Ok(USAGE);
+    }
     let summary = run::run(plan, folder, client, team, Telling { quiet: args.quiet })?;
     folder.remove_if_empty();
     if !args.quiet {

@@ -18,7 +18,7 @@ pub use watch::{Ended, Watch};
 
 use crate::call::{Data, TaskFn, Value, code};
 use crate::error::{Error, Result};
-use crate::ids::{DefId, Rank, TaskId};
+use crate::ids::{DefId, HEAD, Rank, TaskId};
 use crate::protocol::{Blob, Definition, Output};
 use crate::runtime::head::{Request, Totals};
 use crate::runtime::mailbox::Mailbox;
@@ -152,6 +152,15 @@ impl Client {
     /// How many ranks the job has, rank 0 included.
     pub fn ranks(&self) -> usize {
         self.ranks
+    }
+
+    /// Says how much the whole job has of counter `counter`, of which tasks may need some: licences, connections to a
+    /// server, and what else there is a limit to. It is 0 before. For rank 0 to say; numbers from
+    /// [`COUNTERS_MAX`](crate::scheduler::COUNTERS_MAX) on are ignored.
+    pub fn set_counter(&self, counter: usize, total: u32) {
+        if counter < crate::scheduler::COUNTERS_MAX && self.shared.rank == HEAD {
+            self.shared.mailbox.push(Request::Fact(Event::Counter { counter, total }));
+        }
     }
 
     /// Submits one task and returns at once.
@@ -390,7 +399,8 @@ impl State {
             self.defs.insert(known, def);
             self.last = Some((known, def));
         }
-        let definition = Definition { def, function: offset, name, shared: arguments };
+        let definition =
+            Definition { def, function: offset, name, shared: arguments, slots: options.needs.slots };
         shared.mailbox.push(Request::Fact(Event::Define(definition, options)));
         def
     }

@@ -7,7 +7,7 @@ use super::pack::Args;
 use crate::call::{Data, TaskFn};
 use crate::error::Result;
 use crate::ids::Rank;
-use crate::scheduler::DefOptions;
+use crate::scheduler::{DefOptions, Needs};
 
 /// A client with options for the tasks that are submitted through it.
 ///
@@ -51,6 +51,20 @@ impl<'c> Options<'c> {
     /// The only rank that may compute the task; a rank without slots never does.
     pub fn on(mut self, rank: Rank) -> Self {
         self.def.on = Some(rank);
+        self
+    }
+
+    /// Slots of its rank that a task takes, 1 by default: for functions that compute with so many threads of their own, or
+    /// on the rank's by rayon. It waits until a rank has as many free; with more than any has it fails.
+    pub fn threads(mut self, threads: u32) -> Self {
+        self.def.needs.slots = threads.max(1);
+        self
+    }
+
+    /// What else a task takes while it runs; see [`Needs`]. How much there is of a counter says
+    /// [`Client::set_counter`].
+    pub fn needs(mut self, needs: Needs) -> Self {
+        self.def.needs = Needs { slots: needs.slots.max(1), ..needs };
         self
     }
 

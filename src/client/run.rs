@@ -11,6 +11,7 @@ use crate::runtime::links::Links;
 use crate::runtime::mailbox::{Mailbox, Waker};
 use crate::runtime::nested::Nested;
 use crate::runtime::node::{Node, NodeError};
+use crate::runtime::parts;
 use crate::runtime::pool::Pool;
 use crate::runtime::profile::{self, Profile};
 use crate::runtime::reactor::Reactor;
@@ -155,7 +156,8 @@ fn serve<T: Transport>(
         Ok(meeting) => meeting,
         Err(error) => return (transport, Err(error)),
     };
-    let Meeting { slots, profile, team, early } = meeting;
+    let Meeting { slots, profile, part, team, early } = meeting;
+    parts::set_own(part);
     let place = Place { rank, host: host.into() };
     let waker = Waker::new();
     let ranks = transport.ranks();
@@ -182,11 +184,15 @@ fn serve<T: Transport>(
     log_team(&team);
     let own_core = host::head_has_core(&team.hellos, &team.slots);
     let limits = host::memory_limits(&team.hellos);
-    let infos: Vec<RankInfo> = team
-        .slots
-        .iter()
-        .zip(limits)
-        .map(|(&slots, memory_limit)| RankInfo { slots, memory_limit })
+    let infos: Vec<RankInfo> = (team.slots.iter().zip(limits))
+        .zip(parts::hosts(&team.hellos).into_iter().zip(team.hellos.iter().zip(&team.parts)))
+        .map(|((&slots, memory_limit), (host, (hello, part)))| RankInfo {
+            slots,
+            memory_limit,
+            host,
+            memory: hello.memory,
+            gpus: part.gpus.len() as u32,
+        })
         .collect();
     let head = Head::new(&infos);
     let mut reactor = Reactor::new(links, node, Some((head, mailbox.clone())));

@@ -15,6 +15,8 @@ pub struct Hello {
     pub cores: Vec<u32>,
     /// Bytes of memory of the host.
     pub memory: u64,
+    /// The devices that it may use, as they are named in `CUDA_VISIBLE_DEVICES`.
+    pub gpus: Vec<String>,
     /// Path of the executable, for the message when codes differ.
     pub program: String,
 }
@@ -28,6 +30,10 @@ pub enum Welcome {
         slots: u32,
         /// Whether it is to measure what its time goes into, for its `Bye`.
         profile: bool,
+        /// The cores that are the receiver's alone, ascending; none where there are fewer than slots.
+        cores: Vec<u32>,
+        /// The devices that are the receiver's alone.
+        gpus: Vec<String>,
     },
     /// The ranks do not fit together; leave with exit code 3. Rank 0 has said why.
     Refused,

@@ -1,6 +1,6 @@
 //! What tasks submit themselves, on any rank: the parts of the messages for it.
 
-use super::{Blob, Definition};
+use super::{Blob, Definition, Needs};
 use crate::error::TaskError;
 use crate::ids::{DefId, Rank, TaskId};
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,8 @@ pub struct NestedDefinition {
     pub retries: u16,
     /// The only rank that may run it.
     pub on: Option<Rank>,
+    /// What each of its tasks takes.
+    pub needs: Needs,
 }
 
 /// A task that another one submits.

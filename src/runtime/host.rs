@@ -131,6 +131,7 @@ mod tests {
             cores: cores.to_vec(),
             memory: 1000,
             program: String::new(),
+            gpus: Vec::new(),
         }
     }
 

@@ -28,6 +28,7 @@ pub mod links;
 pub mod mailbox;
 pub mod nested;
 pub mod node;
+pub mod parts;
 pub mod pool;
 pub mod profile;
 pub mod reactor;

@@ -149,8 +149,9 @@ impl Nested {
 /// A fact for the scheduler as reports.
 fn fact(event: Event, out: &mut Vec<Report>) -> Result<(), ProtocolError> {
     match event {
-        Event::Define(definition, DefOptions { priority, retries, on }) => {
-            out.push(Report::Define(Box::new(NestedDefinition { definition, priority, retries, on })));
+        Event::Define(definition, DefOptions { priority, retries, on, needs }) => {
+            let nested = NestedDefinition { definition, priority, retries, on, needs };
+            out.push(Report::Define(Box::new(nested)));
         }
         Event::Submit(NewTask { task, def, key, args, inputs, parent: Some(parent) }) => {
             let (first, rest) = inputs.split_at(inputs.len().min(INPUTS_MAX));

@@ -282,7 +282,7 @@ impl<C: Compute> Node<C> {
     }
 
     fn learn(&mut self, definition: Definition) {
-        let Definition { def, function, name, shared } = definition;
+        let Definition { def, function, name, shared, slots: _ } = definition;
         if self.defs.len() <= def.index() {
             self.defs.resize(def.index() + 1, None);
         }

@@ -1,6 +1,7 @@
 //! The meeting of the ranks: each presents itself to rank 0, which sees whether they fit together.
 
 use super::host;
+use super::parts::{self, Part};
 use crate::call::code;
 use crate::config::{Config, SLOTS_MAX};
 use crate::error::{Error, Result};
@@ -15,6 +16,8 @@ pub struct Meeting {
     pub slots: u32,
     /// Whether to measure what the rank's time goes into.
     pub profile: bool,
+    /// Its own cores and devices.
+    pub part: Part,
     /// At rank 0, all ranks and their slots.
     pub team: Option<Team>,
     /// What came behind the welcome.
@@ -28,6 +31,8 @@ pub struct Team {
     pub hellos: Vec<Hello>,
     /// Tasks that each computes at a time.
     pub slots: Vec<u32>,
+    /// The cores and devices that are each one's own.
+    pub parts: Vec<Part>,
 }
 
 /// This rank's own presentation.
@@ -43,6 +48,7 @@ pub fn hello(host: &str) -> Result<Hello> {
         host: host.to_owned(),
         cores: host::cores(),
         memory: host::memory(),
+        gpus: parts::gpus(),
         program,
     })
 }
@@ -55,8 +61,8 @@ pub fn hello(host: &str) -> Result<Hello> {
 pub fn meet<T: Transport>(transport: &mut T, hello: Hello, config: &Config) -> Result<Meeting> {
     if transport.rank() == HEAD {
         let team = gather(transport, hello, config)?;
-        let (slots, profile) = (team.slots[0], config.profile);
-        return Ok(Meeting { slots, profile, team: Some(team), early: Vec::new() });
+        let (slots, part, profile) = (team.slots[0], team.parts[0].clone(), config.profile);
+        return Ok(Meeting { slots, profile, part, team: Some(team), early: Vec::new() });
     }
     let program = hello.program.clone();
     send(transport, HEAD, &hello)?;
@@ -71,8 +77,8 @@ pub fn meet<T: Transport>(transport: &mut T, hello: Hello, config: &Config) -> R
             return Err(Error::Startup(format!("{program}: something came before the welcome of rank 0")));
         };
         return match protocol::decode(&frame) {
-            Ok(Frame::Welcome(Welcome::Start { slots, profile })) => {
-                Ok(Meeting { slots, profile, team: None, early })
+            Ok(Frame::Welcome(Welcome::Start { slots, profile, cores, gpus })) => {
+                Ok(Meeting { slots, profile, part: Part { cores, gpus }, team: None, early })
             }
             Ok(Frame::Welcome(Welcome::Refused)) => Err(Error::Refused),
             _ => Err(Error::Startup(format!(
@@ -143,10 +149,13 @@ fn gather<T: Transport>(transport: &mut T, own: Hello, config: &Config) -> Resul
             "no rank computes: leave out `--head-slots 0` (`Config::head_slots`), or start more ranks".into(),
         ));
     }
-    for (rank, &slots) in slots.iter().enumerate().skip(1) {
-        send(transport, Rank(rank as u32), &Welcome::Start { slots, profile: config.profile })?;
+    let parts = parts::parts(&present, &slots);
+    for (rank, (&slots, part)) in slots.iter().zip(&parts).enumerate().skip(1) {
+        let Part { cores, gpus } = part.clone();
+        let start = Welcome::Start { slots, profile: config.profile, cores, gpus };
+        send(transport, Rank(rank as u32), &start)?;
     }
-    Ok(Team { hellos: present, slots })
+    Ok(Team { hellos: present, slots, parts })
 }
 
 fn refuse<T: Transport>(transport: &mut T) -> Result<()> {

@@ -32,7 +32,11 @@ impl Scheduler {
                 _ => return None,
             }
         }
-        let on = self.defs.get(record.def.index()).and_then(|def| def.options.on);
+        let def = self.defs.get(record.def.index());
+        if def.is_some_and(|def| def.class.is_some()) {
+            return None; // it needs more than a slot: it is sent where all of that is free
+        }
+        let on = def.and_then(|def| def.options.on);
         leader.filter(|&leader| on.is_none_or(|on| on == leader))
     }
 

@@ -67,18 +67,70 @@ impl Scheduler {
             return Err(format!("{is} lists of tasks are in use, should be {should}"));
         }
         self.check_ready()?;
+        self.check_needs()?;
         self.check_workers()
     }
 
     /// A ready task that no queue knows would never start.
     fn check_ready(&self) -> Result<(), String> {
         let mut queued: BTreeSet<TaskId> = self.ready.tasks().collect();
+        queued.extend(self.scarce.tasks());
         queued.extend(self.workers.iter().flat_map(|(_, worker)| worker.pinned.iter().copied()));
         match self.tasks.iter().find(|(task, record)| record.state == State::Ready && !queued.contains(task))
         {
             Some((task, _)) => Err(format!("{task:?} is ready, but in no queue")),
             None => Ok(()),
         }
+    }
+
+    /// What tasks take is what is counted, and never more than there is.
+    fn check_needs(&self) -> Result<(), String> {
+        let needs =
+            |record: &super::Task| self.scarce.needs(self.defs.get(record.def.index())?.class?).copied();
+        let running = |record: &super::Task| match record.state {
+            State::Assigned { rank, .. } => Some((rank, needs(record)?)),
+            _ => None,
+        };
+        let running: Vec<_> = self.tasks.iter().filter_map(|(_, record)| running(record)).collect();
+        for (at, (used, total)) in self.scarce.counters().enumerate() {
+            let should: u32 = running.iter().map(|(_, needs)| needs.counters[at]).sum();
+            if used != should || used > total {
+                return Err(format!("counter {at}: {used} of {total} used, should be {should}"));
+            }
+        }
+        for (rank, worker) in self.workers.iter() {
+            let here = || running.iter().filter(|(at, _)| *at == rank).map(|(_, needs)| needs);
+            let should = (here().map(|needs| needs.slots - 1).sum(), here().map(|needs| needs.gpus).sum());
+            if (worker.extra, worker.gpus_used) != should || worker.gpus_used > worker.gpus {
+                let is = (worker.extra, worker.gpus_used, worker.gpus);
+                return Err(format!("rank {rank}: (extra, gpus, of) is {is:?}, should be {should:?}"));
+            }
+            let by =
+                worker.reserved.and_then(|by| self.workers.sites().get(by as usize)).map(|by| by.reserved);
+            if worker.reserved.is_some() && by != Some(Some((rank, worker.host))) {
+                return Err(format!("rank {rank} is reserved for {:?}, which has {by:?}", worker.reserved));
+            }
+        }
+        for (number, site) in self.workers.sites().iter().enumerate() {
+            if let Some((rank, _)) = site.reserved
+                && self.workers.get(rank).is_none_or(|worker| worker.reserved != Some(number as u32))
+            {
+                return Err(format!("site {number} has {rank} reserved, which does not know it"));
+            }
+        }
+        for (number, host) in self.workers.hosts().iter().enumerate() {
+            let at = |rank: &crate::ids::Rank| {
+                self.workers.get(*rank).is_some_and(|worker| worker.host as usize == number)
+            };
+            let used: u64 = running.iter().filter(|(rank, _)| at(rank)).map(|(_, needs)| needs.memory).sum();
+            let held = self.workers.sites().iter().filter(|site| site.is_held_at(number as u32));
+            let held: u64 = held.map(|site| site.needs.memory).sum();
+            if (host.used, host.held) != (used, held) || used > host.memory {
+                let is = (host.used, host.held, host.memory);
+                return Err(format!("host {number}: (used, held, of) is {is:?}, should be {used}, {held}"));
+            }
+        }
+        Ok(())
     }
 
     fn check_state(&self, task: TaskId) -> Result<(), String> {

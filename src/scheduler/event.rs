@@ -4,7 +4,7 @@ use crate::compact::Ranges;
 use crate::error::TaskError;
 use crate::ids::{DefId, Rank, TaskId};
 pub use crate::protocol::Status;
-use crate::protocol::{Blob, Definition, Layout, Order, Output, Report};
+use crate::protocol::{Blob, Definition, Layout, Needs, Order, Output, Report};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -15,6 +15,19 @@ pub struct RankInfo {
     pub slots: u32,
     /// Bytes of results above which it gets no more tasks without inputs.
     pub memory_limit: u64,
+    /// The number of its host: 0, 1, …
+    pub host: u32,
+    /// Bytes of memory of that host, for tasks that say what they take.
+    pub memory: u64,
+    /// Devices of its own.
+    pub gpus: u32,
+}
+
+impl Default for RankInfo {
+    /// A rank that only holds results, on the first host, with memory without end.
+    fn default() -> Self {
+        RankInfo { slots: 0, memory_limit: u64::MAX, host: 0, memory: u64::MAX, gpus: 0 }
+    }
 }
 
 /// What all tasks of a definition share at the scheduler.
@@ -26,6 +39,8 @@ pub struct DefOptions {
     pub retries: u16,
     /// The only rank that may run it.
     pub on: Option<Rank>,
+    /// What each of them takes while it runs.
+    pub needs: Needs,
 }
 
 /// A task as it is submitted.
@@ -50,6 +65,13 @@ pub struct NewTask {
 pub enum Event {
     /// A definition that tasks will name.
     Define(Definition, DefOptions),
+    /// There is so much of a counter of the job.
+    Counter {
+        /// Its number.
+        counter: usize,
+        /// How much there is.
+        total: u32,
+    },
     /// A task; the client holds one future of it.
     Submit(NewTask),
     /// `count` tasks without inputs, numbered from `first`, as one family; the client holds a future of each.

@@ -81,7 +81,7 @@ impl Scheduler {
         first: TaskId,
         count: u64,
     ) -> Result<(), ProtocolError> {
-        let options = self.def(def)?.options;
+        let (options, class) = self.def(def).map(|def| (def.options, def.class))?;
         if first.0.checked_add(count).is_none() || self.is_known(first) {
             return Err(ProtocolError(format!("a family of {count} tasks from {first:?} on cannot be")));
         }
@@ -89,7 +89,9 @@ impl Scheduler {
             return Ok(());
         }
         self.families.0.insert(first, Family { def, count, next: 0, touched: Ranges::default() });
-        if options.on.is_some() {
+        if let Some(class) = class {
+            self.scarce.push_family(class, options.priority, first);
+        } else if options.on.is_some() {
             self.touch_all(first); // pinned tasks wait for their rank one by one
         } else {
             self.ready.push_family(options.priority, first);
@@ -159,8 +161,7 @@ impl Scheduler {
         let def = family.def;
         family.touched.insert(index);
         family.advance(0);
-        let priority = self.defs.get(def.index()).map_or(0, |def| def.options.priority);
         self.tasks.insert(task, Self::instance(def, index), SmallVec::new());
-        self.ready.push(priority, 0, task);
+        self.enqueue(def, 0, task);
     }
 }

@@ -22,6 +22,7 @@ impl Scheduler {
             return Ok(());
         }
         let pinned = self.workers.bury(lost);
+        self.scarce.look_again();
         for (rank, worker) in self.workers.iter() {
             if worker.alive {
                 out.push(Action::Send(rank, Order::Lost { rank: lost }));
@@ -64,7 +65,8 @@ impl Scheduler {
             match &mut record.state {
                 &mut State::Assigned { rank, cost, missing } if rank == lost => {
                     record.state = State::Ready;
-                    self.workers.remove(lost, cost, missing > 0);
+                    let def = record.def;
+                    self.leave(lost, def, cost, missing > 0);
                 }
                 State::Stored(copies) => {
                     copies.holders.remove(lost);
@@ -192,7 +194,7 @@ impl Scheduler {
         }
     }
 
-    fn fail_unplaced(&mut self, task: TaskId, rank: Rank, message: String, out: &mut Vec<Action>) {
+    pub(super) fn fail_unplaced(&mut self, task: TaskId, rank: Rank, message: String, out: &mut Vec<Action>) {
         let error = self.error_of(task, rank, message);
         self.fail(task, Arc::new(error), out);
     }

@@ -30,6 +30,8 @@ mod loss;
 mod nested;
 mod placement;
 mod ready;
+mod scarce;
+mod sites;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -38,6 +40,7 @@ mod transitions;
 mod upkeep;
 mod worker;
 
+pub use crate::protocol::{COUNTERS_MAX, Needs};
 pub use event::{Action, DefOptions, Event, NewTask, Outcome, RankInfo, Status};
 pub use task::{State, Task};
 
@@ -47,6 +50,7 @@ use crate::protocol::{Definition, Layout, Report};
 use family::Families;
 use nested::Submitters;
 use ready::Ready;
+use scarce::Scarce;
 use std::sync::Arc;
 use task::Table;
 use worker::{HORIZON, TASK_OVERHEAD, Workers};
@@ -56,6 +60,8 @@ use worker::{HORIZON, TASK_OVERHEAD, Workers};
 struct Def {
     definition: Definition,
     options: DefOptions,
+    /// The class of its needs, if it has any.
+    class: Option<u32>,
     /// Mean time in the function, in nanoseconds; 0 before the first has ended.
     mean: u32,
     /// How its last stored result is to be read: the next are mostly alike.
@@ -68,7 +74,12 @@ impl Def {
     /// What one more task of it is expected to cost its rank, in nanoseconds. One that may wait for others is not queued
     /// in advance, however short: each that waits keeps a thread.
     fn cost(&self) -> u32 {
-        if self.mean == 0 || self.nests { HORIZON as u32 } else { self.mean.saturating_add(TASK_OVERHEAD) }
+        let cost = match self.mean {
+            0 => HORIZON as u32,
+            _ if self.nests => HORIZON as u32,
+            mean => mean.saturating_add(TASK_OVERHEAD),
+        };
+        cost.saturating_mul(self.definition.slots)
     }
 }
 
@@ -80,6 +91,8 @@ pub struct Scheduler {
     submitters: Submitters,
     workers: Workers,
     ready: Ready,
+    /// What could start and needs more than a slot.
+    scarce: Scarce,
     /// Ranks that may have room for tasks that wait for it; empty between two turns, for its memory.
     changed: Vec<Rank>,
 }
@@ -94,6 +107,7 @@ impl Scheduler {
             submitters: Submitters::new(ranks.len()),
             workers: Workers::new(ranks),
             ready: Ready::default(),
+            scarce: Scarce::default(),
             changed: Vec::new(),
         }
     }
@@ -105,6 +119,7 @@ impl Scheduler {
     pub fn handle(&mut self, event: Event, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
         match event {
             Event::Define(definition, options) => self.on_define(definition, options),
+            Event::Counter { counter, total } => self.on_counter(counter, total),
             Event::Submit(mut new) => {
                 new.def = self.submitters.def(HEAD, new.def)?;
                 self.on_submit(HEAD, new, out)

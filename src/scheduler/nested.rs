@@ -13,7 +13,7 @@ use super::task::{SCATTERED, State, Want};
 use super::{Def, Report};
 use crate::error::ProtocolError;
 use crate::ids::{DefId, HEAD, Rank, TaskId};
-use crate::protocol::{Answer, Definition, INPUTS_MAX, Layout, NestedDefinition, NestedTask, Order};
+use crate::protocol::{Answer, Definition, INPUTS_MAX, Layout, Needs, NestedDefinition, NestedTask, Order};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ struct Submitter {
 }
 
 /// A function with options, as definitions are found again.
-type Known = (u64, i32, u16, Option<Rank>);
+type Known = (u64, i32, u16, Option<Rank>, Needs);
 
 /// All ranks as submitters; rank 0's tasks count as the client's.
 #[derive(Debug)]
@@ -85,9 +85,9 @@ impl Scheduler {
                 Ok(())
             }
             Report::Define(nested) => {
-                let NestedDefinition { definition, priority, retries, on } = *nested;
+                let NestedDefinition { definition, priority, retries, on, needs } = *nested;
                 self.submitters.get_mut(rank)?;
-                self.define_for(rank, definition, DefOptions { priority, retries, on })
+                self.define_for(rank, definition, DefOptions { priority, retries, on, needs })
             }
             Report::Submit(nested) => self.on_nested_task(rank, *nested, out),
             Report::MoreInputs { task, inputs, more } => {
@@ -132,8 +132,8 @@ impl Scheduler {
                 definition.def
             )));
         }
-        let DefOptions { priority, retries, on } = options;
-        let known = (definition.function, priority, retries, on);
+        let DefOptions { priority, retries, on, needs } = options;
+        let known = (definition.function, priority, retries, on, needs);
         let shares = definition.shared.is_empty();
         // the client knows its own ones, so each that it makes is another one
         if let Some(&def) = self.submitters.known.get(&known).filter(|_| shares && owner != HEAD) {
@@ -147,7 +147,8 @@ impl Scheduler {
         }
         definition.def = def;
         let layout = Arc::new(Layout::Encoded);
-        self.defs.push(Def { definition, options, mean: 0, layout, nests: false });
+        let class = self.class_of(needs, on);
+        self.defs.push(Def { definition, options, class, mean: 0, layout, nests: false });
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use super::ready::{Next, Place};
 use super::task::State;
 use crate::ids::{DefId, Rank, TaskId};
 use crate::protocol::{Blob, INPUTS_MAX, Input, Order, RunTask, Source};
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 /// Assumed bandwidth between ranks, in bytes per microsecond.
 const BANDWIDTH: u64 = 2_000;
@@ -27,7 +27,17 @@ impl Scheduler {
         if self.workers.computing() == 0 {
             self.fail_ready(out);
         }
-        while let Some((next, place, rank)) = self.next() {
+        loop {
+            let next = self.next();
+            if self.scarce.is_waiting() {
+                let plain =
+                    next.map(|(_, place, _)| place).or_else(|| self.ready.peek(true).map(|(_, place)| place));
+                if self.place_scarce(plain.map_or(i32::MIN, |(priority, _)| priority), out) {
+                    changed.append(&mut self.changed);
+                    continue;
+                }
+            }
+            let Some((next, place, rank)) = next else { break };
             match next {
                 Next::Task(task) => {
                     self.ready.pop(place);
@@ -100,22 +110,8 @@ impl Scheduler {
     /// Where `task` is expected to start first: at the least loaded rank, or where its inputs lie.
     fn choose(&self, task: TaskId, least: Rank) -> Rank {
         let Some(record) = self.tasks.get(task) else { return least };
-        let mut candidates: SmallVec<[Rank; CANDIDATES + 1]> = smallvec![least];
-        for input in self.tasks.inputs(task) {
-            let Some(State::Stored(copies)) = self.tasks.get(input).map(|input| &input.state) else {
-                continue;
-            };
-            for holder in copies.holders.iter() {
-                if candidates.len() > CANDIDATES {
-                    break;
-                }
-                let may = self.workers.get(holder).is_some_and(|worker| worker.may_queue());
-                if may && !candidates.contains(&holder) {
-                    candidates.push(holder);
-                }
-            }
-        }
-        if candidates.len() == 1 || record.given_back {
+        let holders = self.holders(task);
+        if record.given_back || holders.iter().all(|&holder| holder == least) {
             return least;
         }
         let start = |rank: Rank| {
@@ -123,10 +119,31 @@ impl Scheduler {
             let fetch: u64 = self.tasks.inputs(task).map(|input| self.fetch_time(input, rank)).sum();
             queue.saturating_add(fetch)
         };
-        candidates.into_iter().map(|rank| (start(rank), rank)).min().map_or(least, |(_, rank)| rank)
+        let candidates = std::iter::once(least).chain(holders);
+        candidates.map(|rank| (start(rank), rank)).min().map_or(least, |(_, rank)| rank)
     }
 
-    fn fetch_time(&self, input: TaskId, rank: Rank) -> u64 {
+    /// Some of the ranks that hold inputs of a task and may have it queued.
+    pub(super) fn holders(&self, task: TaskId) -> SmallVec<[Rank; CANDIDATES]> {
+        let mut holders = SmallVec::new();
+        for input in self.tasks.inputs(task) {
+            let Some(State::Stored(copies)) = self.tasks.get(input).map(|input| &input.state) else {
+                continue;
+            };
+            for holder in copies.holders.iter() {
+                if holders.len() == CANDIDATES {
+                    return holders;
+                }
+                let may = self.workers.get(holder).is_some_and(|worker| worker.may_queue());
+                if may && !holders.contains(&holder) {
+                    holders.push(holder);
+                }
+            }
+        }
+        holders
+    }
+
+    pub(super) fn fetch_time(&self, input: TaskId, rank: Rank) -> u64 {
         match self.tasks.get(input).map(|input| &input.state) {
             Some(State::Stored(copies)) if !copies.holders.contains(rank) => {
                 LATENCY + copies.nbytes.saturating_mul(1000) / BANDWIDTH
@@ -149,14 +166,19 @@ impl Scheduler {
     pub(super) fn assign(&mut self, task: TaskId, rank: Rank, out: &mut Vec<Action>) {
         let Some(record) = self.tasks.get_mut(task) else { return };
         let def = record.def;
-        let (cost, pinned) =
-            self.defs.get(def.index()).map_or((0, false), |def| (def.cost(), def.options.on.is_some()));
+        let (cost, pinned, class) = self
+            .defs
+            .get(def.index())
+            .map_or((0, false, None), |def| (def.cost(), def.options.on.is_some(), def.class));
         let missing = if let State::Blocked { missing } = record.state { missing } else { 0 };
         record.state = State::Assigned { rank, cost, missing };
         record.attempt = record.attempt.wrapping_add(1);
         record.given_back = false;
         let waiting = !record.waiting.is_empty();
         self.workers.add(rank, cost, pinned, missing > 0);
+        if let Some(class) = class {
+            self.occupy(class, rank);
+        }
         self.define(def, rank, out);
         self.tell_seen(rank, out);
         if waiting {

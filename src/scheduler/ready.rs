@@ -91,6 +91,11 @@ impl Ready {
         &mut self.top
     }
 
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.top.is_empty()
+    }
+
     /// What is next, and where it waits; without `roots`, the next that has inputs.
     pub fn peek(&self, roots: bool) -> Option<(Next, Place)> {
         if roots || self.place.1 > 0 {

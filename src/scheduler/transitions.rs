@@ -18,7 +18,7 @@ impl Scheduler {
         new: NewTask,
         out: &mut Vec<Action>,
     ) -> Result<(), ProtocolError> {
-        let options = self.def(new.def)?.options;
+        self.def(new.def)?;
         if self.is_known(new.task) || new.task.owner() != owner {
             return Err(ProtocolError(format!("{:?} is submitted, but known already", new.task)));
         }
@@ -51,7 +51,7 @@ impl Scheduler {
         if let Some(cause) = cause {
             self.fail(new.task, cause, out);
         } else if missing == 0 {
-            self.ready.push(options.priority, depth, new.task);
+            self.enqueue(new.def, depth, new.task);
         } else {
             self.note_follower(new.task);
         }
@@ -126,9 +126,9 @@ impl Scheduler {
         out: &mut Vec<Action>,
     ) -> Result<(), ProtocolError> {
         let Some((def, missing)) = self.unassign(rank, task, attempt) else { return Ok(()) };
-        let options = self.def(def)?.options;
+        let retries = self.def(def)?.options.retries;
         let Some(record) = self.tasks.get_mut(task) else { return Ok(()) };
-        if record.failures < options.retries && !record.is_unneeded() {
+        if record.failures < retries && !record.is_unneeded() {
             record.failures += 1;
             self.requeue(task, missing, out);
         } else {
@@ -295,7 +295,7 @@ impl Scheduler {
         }
         let def = record.def;
         record.state = State::Ready;
-        self.workers.remove(rank, cost, missing > 0);
+        self.leave(rank, def, cost, missing > 0);
         Some((def, missing))
     }
 

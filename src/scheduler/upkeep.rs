@@ -60,8 +60,7 @@ impl Scheduler {
         let Some(record) = self.tasks.get_mut(task) else { return };
         record.state = State::Ready;
         let (def, depth) = (record.def, record.depth);
-        let priority = self.defs.get(def.index()).map_or(0, |def| def.options.priority);
-        self.ready.push(priority, depth, task);
+        self.enqueue(def, depth, task);
     }
 
     /// A use of `input` is over; with `forever` its consumer will not ask for it again even after a loss.

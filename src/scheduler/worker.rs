@@ -1,6 +1,7 @@
 //! What the scheduler believes of each rank, and the indexes that find the least and the most loaded one.
 
 use super::event::RankInfo;
+use super::sites::{Host, Site, hosts};
 use super::tournament::Tournament;
 use crate::ids::{DefId, Rank, TaskId};
 use smallvec::SmallVec;
@@ -29,6 +30,16 @@ pub struct Worker {
     pub assigned: u32,
     /// Those of them that miss inputs: they were sent ahead of tasks before them on the same rank, and use no slot yet.
     pub ahead: u32,
+    /// Slots that its tasks take beyond one each.
+    pub extra: u32,
+    /// Devices that it has.
+    pub gpus: u32,
+    /// Those of them that its tasks take.
+    pub gpus_used: u32,
+    /// The number of its host.
+    pub host: u32,
+    /// It is kept free for tasks with these needs: the number of their site.
+    pub reserved: Option<u32>,
     /// What the others are expected to cost together, in nanoseconds.
     pub load: u64,
     /// The same of those that miss inputs.
@@ -61,15 +72,15 @@ impl Worker {
         if self.active() < self.slots { 0 } else { self.load / u64::from(self.slots.max(1)) }
     }
 
-    /// Tasks that could run there now.
+    /// Slots of the tasks that could run there now.
     pub fn active(&self) -> u32 {
-        (self.assigned - self.ahead).saturating_sub(self.waiting)
+        (self.assigned - self.ahead + self.extra).saturating_sub(self.waiting)
     }
 
     /// How many more tasks that cost `cost` nanoseconds each it may get: its slots, one more, and what short tasks
     /// it can queue within the horizon.
     pub fn room(&self, cost: u32) -> u32 {
-        if !self.alive || self.slots == 0 {
+        if !self.is_open() {
             return 0;
         }
         (self.slots + 1).saturating_sub(self.active()).max(self.short_room(cost, self.load))
@@ -77,7 +88,7 @@ impl Worker {
 
     /// How many more tasks it may get ahead of their inputs: one for each slot, and what short tasks it can queue.
     pub fn room_ahead(&self, cost: u32) -> u32 {
-        if !self.alive || self.slots == 0 {
+        if !self.is_open() {
             return 0;
         }
         self.slots.saturating_sub(self.ahead).max(self.short_room(cost, self.load + self.ahead_load))
@@ -91,7 +102,13 @@ impl Worker {
 
     fn has_room(&self) -> bool {
         let queued = self.load < HORIZON * u64::from(self.slots) && self.assigned < self.slots + BACKLOG_MAX;
-        self.computes() && (self.active() <= self.slots || queued)
+        self.is_open() && (self.active() <= self.slots || queued)
+    }
+
+    /// Whether it takes tasks beside those that it is kept free for. Where tasks wait for others, these may have to run
+    /// there before anything else can.
+    pub fn is_open(&self) -> bool {
+        self.computes() && (self.reserved.is_none() || self.waiting > 0)
     }
 
     /// Whether it computes anything, now and later.
@@ -101,7 +118,7 @@ impl Worker {
 
     /// Whether a task may be queued there because of its inputs, although others would come first.
     pub fn may_queue(&self) -> bool {
-        self.computes() && self.assigned < self.slots + BACKLOG_MAX
+        self.is_open() && self.assigned < self.slots + BACKLOG_MAX
     }
 
     fn load_of(&mut self, ahead: bool) -> &mut u64 {
@@ -117,7 +134,10 @@ impl Worker {
 /// All ranks, with indexes.
 #[derive(Debug)]
 pub struct Workers {
-    ranks: Vec<Worker>,
+    pub(super) ranks: Vec<Worker>,
+    pub(super) hosts: Vec<Host>,
+    /// For each kind of needs.
+    pub(super) sites: Vec<Site>,
     /// Ranks with room for more tasks and memory to spare, by expected start, then tasks per slot.
     spare: Tournament,
     /// Ranks with room for more tasks whose memory is full, in the same order.
@@ -142,6 +162,11 @@ impl Workers {
                 alive: true,
                 assigned: 0,
                 ahead: 0,
+                extra: 0,
+                gpus: info.gpus,
+                gpus_used: 0,
+                host: info.host,
+                reserved: None,
                 load: 0,
                 ahead_load: 0,
                 waiting: 0,
@@ -159,6 +184,8 @@ impl Workers {
         let all: Vec<Rank> = (0..infos.len() as u32).map(Rank).collect();
         Workers {
             ranks,
+            hosts: hosts(infos.iter().map(|info| (info.host, info.memory))),
+            sites: Vec::new(),
             spare: Tournament::new(infos.len()),
             full: Tournament::new(infos.len()),
             busy: Tournament::new(infos.len()),
@@ -258,6 +285,7 @@ impl Workers {
         worker.followers = VecDeque::new();
         let pinned = std::mem::take(&mut worker.pinned);
         self.computing -= u64::from(computed);
+        self.unreserve_on(rank);
         pinned
     }
 
@@ -311,6 +339,9 @@ impl Workers {
             self.spare.set(rank, key.filter(|_| !full));
             if full || self.full.first().is_some() {
                 self.full.set(rank, key.filter(|_| full));
+            }
+            if !self.sites.is_empty() {
+                self.refresh_sites(rank);
             }
         }
     }
@@ -375,10 +406,10 @@ impl Workers {
 }
 
 /// A key of the indexes: by `first`, then `second`, then rank.
-fn key(first: u64, second: u64, rank: Rank) -> u128 {
+pub(super) fn key(first: u64, second: u64, rank: Rank) -> u128 {
     u128::from(first) << 64 | u128::from(second as u32) << 32 | u128::from(rank.0)
 }
 
-fn rank_of(key: u128) -> Rank {
+pub(super) fn rank_of(key: u128) -> Rank {
     Rank(key as u32)
 }

@@ -135,6 +135,10 @@ codes! {
     UnknownStage = "E61",
     /// A `mapreduce` without files to read: a pattern that matches none, or a file that is not there.
     NoInput = "E62",
+    /// `needs` names something that `[resources]` does not have.
+    UnknownResource = "E70",
+    /// A task needs more than the job has, so that it could never run.
+    NeedsTooMuch = "E71",
     /// A result is made, and then neither used by another task nor saved.
     UnusedResult = "W01",
     /// A file for each of very many instances strains a shared file system.

@@ -83,6 +83,7 @@ impl Compiler<'_> {
             keep: raw.keep,
             targets,
             execution,
+            needs: raw.needs.compile(&self.script.resources, cx),
         };
         Some(Compiled { task, spans })
     }

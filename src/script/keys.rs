@@ -20,8 +20,8 @@ pub(super) struct Keys {
 pub(super) const TOP: Keys = Keys {
     place: "at the top of a script",
     nested: false,
-    now: &["dtask", "name", "vars", "default", "policy", "task"],
-    later: &["resources"],
+    now: &["dtask", "name", "vars", "default", "resources", "policy", "task"],
+    later: &[],
 };
 
 pub(super) const TASK: Keys = Keys {
@@ -64,8 +64,12 @@ pub(super) const TASK: Keys = Keys {
         "retry-on",
         "backoff",
         "keep",
+        "threads",
+        "gpus",
+        "needs",
+        "on",
     ],
-    later: &["threads", "gpus", "needs", "time", "on"],
+    later: &["time"],
 };
 
 pub(super) const POLICY: Keys =

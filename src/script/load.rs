@@ -7,6 +7,7 @@ use super::codes::Code;
 use super::compile::Compiler;
 use super::diagnostic::{Collector, Diagnostic, Diagnostics};
 use super::names::Names;
+use super::needs::Counter;
 use super::plan::{Plan, Policy};
 use super::source::Source;
 use super::sweep::Sweeps;
@@ -78,8 +79,8 @@ fn finish(
     let dir = cx.source.dir().to_path_buf();
     let plan = understand(&path, sets, lang, options, &mut cx);
     let warnings = cx.finish()?;
-    let (name, policy, tasks) = plan.unwrap_or_default();
-    Ok(Plan { name, dir, path, policy, tasks, warnings })
+    let (name, policy, counters, tasks) = plan.unwrap_or_default();
+    Ok(Plan { name, dir, path, policy, counters, tasks, warnings })
 }
 
 fn understand(
@@ -88,7 +89,7 @@ fn understand(
     lang: &dyn ArrayLanguage,
     options: LoadOptions,
     cx: &mut Collector,
-) -> Option<(String, Policy, Vec<super::task::Task>)> {
+) -> Option<(String, Policy, Vec<Counter>, Vec<super::task::Task>)> {
     let script = schema::read(cx)?;
     let names = Names::collect(&script, sets, cx);
     let sweeps = Sweeps::collect(&script, &names, cx);
@@ -106,5 +107,6 @@ fn understand(
     if cx.errors() == 0 {
         shapes::check(&script, &tasks, lang, cx);
     }
-    Some((name, script.policy, tasks))
+    let counters = script.resources.iter().map(|resource| resource.counter()).collect();
+    Some((name, script.policy, counters, tasks))
 }

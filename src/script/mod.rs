@@ -3,7 +3,7 @@
 //! The specification is the guide's chapter on the language. The way of a script through this module:
 //!
 //! 1. `source` holds the text; `tree` reads the TOML into values with their places, in the order of the file.
-//! 2. `schema`, `schema_task`, `schema_execution` and `keys` know which keys there are and what type they have.
+//! 2. `schema`, `schema_task`, `schema_execution`, `schema_needs` and `keys` know which keys there are and what type they have.
 //! 3. `names` is the one namespace of variables, tasks and parameters; `sweep` makes a [`Family`] of `for`, `each` and what
 //!    goes with them (`spec` puts it together, `kept` is the index of the rows that `where` leaves).
 //! 4. `compile` resolves the texts (`syntax` finds references, `words` splits commands, `quote` protects values from the
@@ -38,6 +38,7 @@ mod mapreduce;
 mod matching;
 mod meaning;
 mod names;
+mod needs;
 mod order;
 mod outline;
 mod outputs;
@@ -53,6 +54,7 @@ mod saves;
 mod schema;
 mod schema_execution;
 mod schema_mapreduce;
+mod schema_needs;
 mod schema_policy;
 mod schema_sweep;
 mod schema_task;
@@ -91,6 +93,7 @@ pub use key::Keys;
 pub use load::{ArrayError, ArrayLanguage, LoadOptions, load, parse};
 pub use main::main;
 pub use mapreduce::{Input, MapReduce, MapStage, ReduceStage};
+pub use needs::{Counter, Needs};
 pub use plan::{Plan, Policy};
 pub use quote::Quote;
 pub use range::NumRange;

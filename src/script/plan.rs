@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::diagnostic::Diagnostics;
 use super::join::Join;
+use super::needs::Counter;
 use super::task::Task;
 
 /// What failures mean for the rest of a run.
@@ -33,6 +34,8 @@ pub struct Plan {
     pub path: PathBuf,
     /// What failures mean for the rest.
     pub policy: Policy,
+    /// What the whole job has so many of.
+    pub counters: Vec<Counter>,
     /// The tasks: what a task needs comes before it, and apart from that they are in the order of the script.
     pub tasks: Vec<Task>,
     /// What is odd but does not keep the script from running.

@@ -6,6 +6,7 @@ use super::keys::{self, ACTIONS};
 use super::plan::Policy;
 use super::schema_execution::RawExecution;
 use super::schema_mapreduce::RawMapReduce;
+use super::schema_needs::{self, RawNeeds, RawResource};
 use super::schema_sweep::RawSweep;
 use super::source::{At, Span, Text};
 use super::tree::{self, Entry, Kind, Node, check_name, wrong_type};
@@ -19,6 +20,7 @@ pub(super) struct RawScript {
     pub(super) name: Option<Text>,
     pub(super) vars: Vec<RawVar>,
     pub(super) policy: Policy,
+    pub(super) resources: Vec<RawResource>,
     pub(super) tasks: Vec<RawTask>,
 }
 
@@ -48,6 +50,7 @@ pub(super) struct RawTask {
     /// Files that the command writes where they stay.
     pub(super) targets: Vec<Text>,
     pub(super) execution: RawExecution,
+    pub(super) needs: RawNeeds,
 }
 
 #[derive(Debug)]
@@ -120,7 +123,13 @@ pub(super) fn read(cx: &mut Collector) -> Option<RawScript> {
     if !version(&top, cx) {
         return None;
     }
-    let mut script = RawScript { name: None, vars: Vec::new(), policy: Policy::default(), tasks: Vec::new() };
+    let mut script = RawScript {
+        name: None,
+        vars: Vec::new(),
+        policy: Policy::default(),
+        resources: Vec::new(),
+        tasks: Vec::new(),
+    };
     let known: Vec<&Entry> = top.iter().filter(|entry| keys::TOP.check(entry, cx)).collect();
     let defaults = defaults(&known, cx);
     for entry in known {
@@ -128,6 +137,7 @@ pub(super) fn read(cx: &mut Collector) -> Option<RawScript> {
             "name" => script.name = entry.value.text("`name`", cx).filter(|name| check_title(name, cx)),
             "vars" => script.vars = vars(&entry.value, cx),
             "policy" => script.policy = super::schema_policy::read(&entry.value, cx),
+            "resources" => script.resources = schema_needs::resources(&entry.value, cx),
             "task" => {
                 let tasks = entry.value.table("`task`", cx).unwrap_or_default();
                 script.tasks =

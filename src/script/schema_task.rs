@@ -5,6 +5,7 @@ use super::diagnostic::{Collector, Diagnostic};
 use super::keys;
 use super::schema::{RawAction, RawOut, RawReduce, RawSave, RawTask, check_action};
 use super::schema_execution::{self, RawExecution};
+use super::schema_needs::RawNeeds;
 use super::source::{At, Text};
 use super::suggest::did_you_mean;
 use super::tree::{Entry, Kind, Node, check_name, wrong_type};
@@ -57,6 +58,7 @@ pub(super) fn read(entry: &Entry, defaults: &[&Entry], cx: &mut Collector) -> Op
         targets: get("target").map(|node| targets(node, cx)).unwrap_or_default(),
         ok_exit: get("ok-exit").map_or_else(|| vec![0], |node| ok_exit(node, cx)),
         execution: RawExecution::read(&get, cx),
+        needs: RawNeeds::read(&get, cx),
     };
     if matches!(task.action, Some(RawAction::MapReduce(_))) {
         super::schema_mapreduce::save_in_one_file(&mut task, cx);
@@ -310,8 +312,10 @@ fn ok_exit(node: &Node, cx: &mut Collector) -> Vec<i32> {
 }
 
 /// What a `mapreduce` does not have: its instances are its partitions, and its stages read and write lines.
-const NOT_OF_MAPREDUCE: [&str; 11] =
-    ["for", "zip", "each", "let", "include", "exclude", "where", "stdin", "out", "stderr", "target"];
+const NOT_OF_MAPREDUCE: [&str; 15] = [
+    "for", "zip", "each", "let", "include", "exclude", "where", "stdin", "out", "stderr", "target",
+    "threads", "gpus", "needs", "on",
+];
 
 /// Whether a key means nothing beside that action.
 fn is_misplaced(action: &str, key: &str) -> bool {
@@ -323,7 +327,7 @@ fn is_misplaced(action: &str, key: &str) -> bool {
         "run" => false,
         "mapreduce" => NOT_OF_MAPREDUCE.contains(&key),
         _ => {
-            ["stdin", "out", "stderr", "env", "ok-exit", "target"].contains(&key)
+            ["stdin", "out", "stderr", "env", "ok-exit", "target", "gpus"].contains(&key)
                 || schema_execution::KEYS.contains(&key)
         }
     }
@@ -359,6 +363,7 @@ fn check_places(task: &RawTask, known: &[&Entry], cx: &mut Collector) {
                         "its stages read lines on standard input and write lines on standard output"
                     }
                     "stderr" => "it goes to the log",
+                    "threads" | "gpus" | "needs" | "on" => "each of its stages takes a slot wherever one is free",
                     "target" => "`save` says where the result ends up",
                     _ => "it has one instance for each of its `partitions`",
                 }

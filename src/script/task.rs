@@ -8,6 +8,7 @@ use super::facts::RuntimeFact;
 use super::family::Family;
 use super::join::{Gather, Join};
 use super::mapreduce::MapReduce;
+use super::needs::Needs;
 use super::template::{RenderError, Scope, Template};
 use super::value::Value;
 use crate::call::array::reduce::Reduce;
@@ -51,6 +52,8 @@ pub struct Task {
     pub targets: Vec<Template>,
     /// How its command is run.
     pub execution: Execution,
+    /// What an instance takes while it runs.
+    pub needs: Needs,
 }
 
 impl Task {

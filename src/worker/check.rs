@@ -11,6 +11,13 @@ impl Worker {
     /// # Errors
     /// The first invariant that does not hold.
     pub fn check(&self) -> Result<(), String> {
+        let extra: u32 = self.wide.values().map(|width| width - 1).sum();
+        if self.extra != extra || self.wide.len() > self.running as usize {
+            return Err(format!("{} slots beyond one each noted, {extra} are", self.extra));
+        }
+        if self.extra > 0 && self.paused == 0 && self.running > 1 && self.running + self.extra > self.slots {
+            return Err(format!("{} tasks take {} slots more than {}", self.running, self.extra, self.slots));
+        }
         let mut users: BTreeMap<TaskId, u32> = BTreeMap::new();
         self.check_nested()?;
         let queued = self.queued().chain(self.waiting.values().map(|waiting| &waiting.run));

@@ -79,6 +79,12 @@ pub struct Worker {
     slots: u32,
     /// Handed to the compute threads, those that wait for other tasks included.
     running: u32,
+    /// Slots that they take beyond one each.
+    extra: u32,
+    /// Slots that each of the tasks takes that take more than one.
+    wide: IdMap<TaskId, u32>,
+    /// Slots that a task of each definition takes, up to the last that takes more than one.
+    widths: Vec<u32>,
     /// Mean time of a task, in nanoseconds; 0 before the first has ended.
     mean: u64,
     /// Threads that compute tasks and wait for other tasks.
@@ -112,6 +118,9 @@ impl Worker {
         Worker {
             slots,
             running: 0,
+            extra: 0,
+            wide: IdMap::default(),
+            widths: Vec::new(),
             mean: 0,
             paused: 0,
             told: 0,
@@ -150,7 +159,14 @@ impl Worker {
 
     fn on_order(&mut self, order: Order, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
         match order {
-            Order::Define(definition) => out.push(Action::Learn(definition)),
+            Order::Define(definition) => {
+                if definition.slots > 1 {
+                    let at = definition.def.index();
+                    self.widths.resize(self.widths.len().max(at + 1), 1);
+                    self.widths[at] = definition.slots;
+                }
+                out.push(Action::Learn(definition));
+            }
             Order::Run(run) => self.on_run(run, out)?,
             Order::MoreInputs { task, inputs, more } => self.on_more_inputs(task, inputs, more, out)?,
             Order::RunRange { def, first, index, count } => self.on_run_range(def, first, index, count),
@@ -177,7 +193,7 @@ impl Worker {
             false => HANDOVER.checked_div(self.mean).map_or(0, |extra| extra.min(HANDOVER_MAX)),
         };
         let most = if self.slots == 0 { 0 } else { self.slots.saturating_add(extra as u32) };
-        while self.running.saturating_sub(self.paused) < most
+        while self.first_queued().is_some_and(|run| self.may_start(run, most))
             && let Some(run) = self.next_queued()
         {
             let inputs = Self::stored_inputs(&run);
@@ -185,9 +201,25 @@ impl Worker {
                 self.in_use.insert(run.task, inputs);
             }
             self.running += 1;
+            if let Some(&width) = self.widths.get(run.def.index()).filter(|&&width| width > 1) {
+                self.extra += width - 1;
+                self.wide.insert(run.task, width);
+            }
             out.push(Action::Execute(run));
         }
         self.tell_waits(out);
+    }
+
+    /// Whether the first task of the queue can be handed over: where any takes several slots, only when as many are free,
+    /// so that what comes behind it does not pass it.
+    fn may_start(&self, run: &RunTask, most: u32) -> bool {
+        let width = self.widths.get(run.def.index()).copied().unwrap_or(1);
+        let computing = self.running.saturating_sub(self.paused);
+        if width == 1 && self.extra == 0 {
+            return computing < most;
+        }
+        let free = self.slots.saturating_sub(computing + self.extra);
+        most > 0 && (width <= free || computing == 0)
     }
 
     /// Results that are here or on their way; 0 at the end of a run.

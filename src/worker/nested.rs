@@ -30,6 +30,14 @@ impl Worker {
         }
     }
 
+    /// The task that is to start next.
+    pub(super) fn first_queued(&self) -> Option<&RunTask> {
+        match self.nested.last_key_value() {
+            Some((_, deepest)) => deepest.front(),
+            None => self.queue.front(),
+        }
+    }
+
     /// Takes the task that is to start next.
     pub(super) fn next_queued(&mut self) -> Option<RunTask> {
         let Some(mut deepest) = self.nested.last_entry() else { return self.queue.pop_front() };

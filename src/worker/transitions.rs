@@ -183,6 +183,11 @@ impl Worker {
             return Err(ProtocolError(format!("{task:?} is computed, but nothing was running")));
         }
         self.running -= 1;
+        if !self.wide.is_empty()
+            && let Some(width) = self.wide.remove(&task)
+        {
+            self.extra -= width - 1;
+        }
         self.mean = match self.mean {
             0 => u64::from(nanos.max(1)),
             mean => (mean * 7 + u64::from(nanos)).div_ceil(8),

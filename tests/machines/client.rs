@@ -5,7 +5,7 @@ use crate::rng::{Rng, hash};
 use dtask::compact::Ranges;
 use dtask::ids::{DefId, Rank, TaskId};
 use dtask::protocol::{Blob, Definition, Layout, Output, index_argument};
-use dtask::scheduler::{DefOptions, Event, NewTask, Outcome};
+use dtask::scheduler::{COUNTERS_MAX, DefOptions, Event, Needs, NewTask, Outcome, RankInfo};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How a task behaves when it is computed.
@@ -65,7 +65,9 @@ struct Def {
 /// What may be asked of a graph.
 pub struct Plan {
     pub tasks: usize,
-    pub ranks: usize,
+    pub ranks: Vec<RankInfo>,
+    /// Of a hundred definitions, how many need more than a slot.
+    pub needy: usize,
     /// Ranks that will die at some time.
     pub victims: Vec<Rank>,
     /// Whether no rank that computes will be left.
@@ -129,6 +131,14 @@ impl Client {
 
     /// The next thing that it says.
     pub fn speak(&mut self, rng: &mut Rng) -> Vec<Event> {
+        if self.defs.is_empty() {
+            let counter = |(counter, total)| Event::Counter { counter, total };
+            return [(0, 3), (COUNTERS_MAX - 1, 1)]
+                .into_iter()
+                .map(counter)
+                .chain([self.define(rng)])
+                .collect();
+        }
         if self.defs.len() < 3 || (self.defs.len() < 8 && rng.chance(2)) {
             return vec![self.define(rng)];
         }
@@ -161,13 +171,48 @@ impl Client {
 
     fn define(&mut self, rng: &mut Rng) -> Event {
         let def = DefId(self.defs.len() as u32);
-        let on = rng.chance(12).then(|| Rank(rng.below(self.plan.ranks) as u32));
-        let options = DefOptions { priority: rng.pick(&[0, 0, 0, 1, -3]), retries: rng.pick(&[0, 0, 2]), on };
+        let on = rng.chance(12).then(|| Rank(rng.below(self.plan.ranks.len()) as u32));
+        let needs = if rng.chance(self.plan.needy) { Self::needs(rng) } else { Needs::default() };
+        let (priority, retries) = (rng.pick(&[0, 0, 0, 1, -3]), rng.pick(&[0, 0, 2]));
+        let options = DefOptions { priority, retries, on, needs };
         // a rank 0 that computes nothing cannot run what is pinned to it
-        let may_fail = on.is_some_and(|rank| rank == Rank(0) || self.plan.victims.contains(&rank));
+        let may_fail = on.is_some_and(|rank| rank == Rank(0) || self.plan.victims.contains(&rank))
+            || !self.can_be_met(&needs, on);
         self.defs.push(Def { options, may_fail });
         let name = format!("f{def}");
-        Event::Define(Definition { def, function: 1, name, shared: Blob::default() }, options)
+        let slots = needs.slots;
+        Event::Define(Definition { def, function: 1, name, shared: Blob::default(), slots }, options)
+    }
+
+    fn needs(rng: &mut Rng) -> Needs {
+        let mut needs = Needs { slots: rng.pick(&[1, 1, 2, 2, 3, 4]), ..Needs::default() };
+        if rng.chance(30) {
+            needs.gpus = rng.pick(&[1, 1, 2]);
+        }
+        if rng.chance(30) {
+            needs.memory = rng.pick(&[30, 60, 100]);
+        }
+        if rng.chance(40) {
+            needs.counters[0] = rng.pick(&[1, 1, 2, 3]);
+        }
+        if rng.chance(20) {
+            needs.counters[COUNTERS_MAX - 1] = rng.pick(&[1, 1, 2]);
+        }
+        needs
+    }
+
+    /// Whether a rank that does not die can meet all needs.
+    fn can_be_met(&self, needs: &Needs, on: Option<Rank>) -> bool {
+        let able = |(rank, info): (usize, &RankInfo)| {
+            let rank = Rank(rank as u32);
+            info.slots >= needs.slots.max(1)
+                && info.gpus >= needs.gpus
+                && info.memory >= needs.memory
+                && on.is_none_or(|on| on == rank)
+                && !self.plan.victims.contains(&rank)
+        };
+        let counted = needs.counters[0] <= 3 && needs.counters[COUNTERS_MAX - 1] <= 1;
+        *needs == Needs::default() || counted && self.plan.ranks.iter().enumerate().any(able)
     }
 
     fn number(&mut self, rng: &mut Rng, count: u64) -> TaskId {

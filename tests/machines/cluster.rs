@@ -105,6 +105,9 @@ impl Cluster {
             .map(|rank| RankInfo {
                 slots: if rank == 0 { rng.pick(&[0, 0, 1]) } else { 1 + rng.below(3) as u32 },
                 memory_limit: if short { 100_000 } else { u64::MAX },
+                host: rank as u32 / 2,
+                memory: 100,
+                gpus: if rank == 0 { 0 } else { rng.below(3) as u32 },
             })
             .collect();
         let most = if rng.chance(20) { 0 } else { ranks };
@@ -112,7 +115,9 @@ impl Cluster {
         let none_left = infos[0].slots == 0 && victims.len() == ranks - 1;
         let (failing, inline) = (rng.chance(40), rng.pick(&[0, 20, 50, 100]));
         let nesting = rng.pick(&[0, 10, 40]);
-        let plan = Plan { tasks, ranks, victims: victims.clone(), none_left, failing, inline, nesting };
+        let needy = if rng.chance(50) { rng.pick(&[20, 60, 100]) } else { 0 };
+        let (known, dying) = (infos.clone(), victims.clone());
+        let plan = Plan { tasks, ranks: known, needy, victims: dying, none_left, failing, inline, nesting };
         let node = |info: &RankInfo| Node {
             worker: Worker::new(info.slots),
             alive: true,

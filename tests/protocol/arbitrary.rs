@@ -43,8 +43,9 @@ fn input() -> impl Strategy<Value = Input> {
 }
 
 fn any_order() -> impl Strategy<Value = Order> {
-    let define = (any::<u32>(), any::<u64>(), text(), blob()).prop_map(|(def, function, name, shared)| {
-        Order::Define(Definition { def: DefId(def), function, name, shared })
+    let define = (any::<u32>(), any::<u64>(), text(), blob(), any::<u32>());
+    let define = define.prop_map(|(def, function, name, shared, slots)| {
+        Order::Define(Definition { def: DefId(def), function, name, shared, slots })
     });
     let run = (task(), any::<u16>(), any::<u32>(), blob(), vec(input(), 0..5), any::<u32>(), any::<u32>());
     let run = run.prop_map(|(task, attempt, def, args, inputs, more, depth)| {
@@ -96,10 +97,12 @@ fn output() -> impl Strategy<Value = Output> {
 
 /// What tasks submit.
 fn any_nested() -> impl Strategy<Value = Report> {
-    let define = (any::<u32>(), any::<u64>(), text(), blob(), any::<(i32, u16, Option<u32>)>());
-    let define = define.prop_map(|(def, function, name, shared, (priority, retries, on))| {
-        let definition = Definition { def: DefId(def), function, name, shared };
-        Report::Define(Box::new(NestedDefinition { definition, priority, retries, on: on.map(Rank) }))
+    let options = any::<(i32, u16, Option<u32>, u32, u64)>();
+    let define = (any::<u32>(), any::<u64>(), text(), blob(), options);
+    let define = define.prop_map(|(def, function, name, shared, (priority, retries, on, slots, memory))| {
+        let definition = Definition { def: DefId(def), function, name, shared, slots: 1 };
+        let needs = Needs { slots, gpus: 2, memory, counters: [slots; COUNTERS_MAX] };
+        Report::Define(Box::new(NestedDefinition { definition, priority, retries, on: on.map(Rank), needs }))
     });
     let numbers = any::<(u32, u64, u32)>();
     let submit = (task(), task(), numbers, blob(), vec(task(), 0..5));
@@ -148,14 +151,23 @@ fn any_peer() -> impl Strategy<Value = Peer> {
 }
 
 fn any_hello() -> impl Strategy<Value = Hello> {
-    let parts = (any::<u32>(), any::<u64>(), text(), vec(any::<u32>(), 0..9), any::<u64>(), text());
-    parts.prop_map(|(version, code_hash, host, cores, memory, program)| Hello {
+    let parts = (
+        any::<u32>(),
+        any::<u64>(),
+        text(),
+        vec(any::<u32>(), 0..9),
+        any::<u64>(),
+        text(),
+        vec(text(), 0..4),
+    );
+    parts.prop_map(|(version, code_hash, host, cores, memory, program, gpus)| Hello {
         version,
         code_hash,
         host,
         cores,
         memory,
         program,
+        gpus,
     })
 }
 
@@ -200,9 +212,15 @@ proptest! {
     }
 
     #[test]
-    fn start_up_messages_come_as_they_were_sent(hello in any_hello(), slots: u32, profile: bool) {
+    fn start_up_messages_come_as_they_were_sent(
+        hello in any_hello(),
+        slots: u32,
+        profile: bool,
+        cores in vec(any::<u32>(), 0..9),
+        gpus in vec(text(), 0..4),
+    ) {
         prop_assert_eq!(decode(&frame(&hello)).unwrap(), Frame::Hello(hello));
-        let welcome = Welcome::Start { slots, profile };
+        let welcome = Welcome::Start { slots, profile, cores, gpus };
         prop_assert_eq!(decode(&frame(&welcome)).unwrap(), Frame::Welcome(welcome));
     }
 

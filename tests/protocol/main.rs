@@ -65,7 +65,7 @@ mod bytes {
 
     #[test]
     fn version() {
-        assert_eq!(VERSION, 4);
+        assert_eq!(VERSION, 5);
     }
 
     #[test]
@@ -76,25 +76,27 @@ mod bytes {
             host: "n1".into(),
             cores: vec![0, 300],
             memory: 1 << 36,
+            gpus: vec!["0".into()],
             program: "/bin/p".into(),
         };
         let bytes = "01 01 fd 08 07 06 05 04 03 02 01 02 6e 31 02 00 fb 2c 01 \
-                     fd 00 00 00 00 10 00 00 00 06 2f 62 69 6e 2f 70";
+                     fd 00 00 00 00 10 00 00 00 01 01 30 06 2f 62 69 6e 2f 70";
         golden(hello, bytes, Frame::Hello);
     }
 
     #[test]
     fn welcome() {
-        golden(Welcome::Start { slots: 64, profile: false }, "02 00 40 00", Frame::Welcome);
-        golden(Welcome::Start { slots: 1, profile: true }, "02 00 01 01", Frame::Welcome);
+        let start = |profile, cores, gpus| Welcome::Start { slots: 64, profile, cores, gpus };
+        golden(start(false, vec![3, 4], vec!["7".into()]), "02 00 40 00 02 03 04 01 01 37", Frame::Welcome);
+        golden(start(true, vec![], vec![]), "02 00 40 01 00 00", Frame::Welcome);
         golden(Welcome::Refused, "02 01", Frame::Welcome);
     }
 
     #[test]
     fn define() {
         let (name, shared) = ("add".into(), Blob::new(&[1, 2]));
-        let definition = Definition { def: DefId(1), function: 4096, name, shared };
-        order(Order::Define(definition), "00 01 fb 00 10 03 61 64 64 02 01 02");
+        let definition = Definition { def: DefId(1), function: 4096, name, shared, slots: 4 };
+        order(Order::Define(definition), "00 01 fb 00 10 03 61 64 64 02 01 02 04");
     }
 
     #[test]
@@ -184,9 +186,11 @@ mod bytes {
     #[test]
     fn what_tasks_submit() {
         let (name, shared) = ("add".into(), Blob::new(&[1, 2]));
-        let definition = Definition { def: DefId(1), function: 4096, name, shared };
-        let nested = NestedDefinition { definition, priority: -1, retries: 2, on: Some(Rank(3)) };
-        report(Report::Define(Box::new(nested)), "08 01 fb 00 10 03 61 64 64 02 01 02 01 02 01 03");
+        let definition = Definition { def: DefId(1), function: 4096, name, shared, slots: 2 };
+        let needs = Needs { slots: 2, gpus: 3, memory: 4, counters: [0, 5, 0, 0, 0, 0, 0, 6] };
+        let nested = NestedDefinition { definition, priority: -1, retries: 2, on: Some(Rank(3)), needs };
+        let bytes = "08 01 fb 00 10 03 61 64 64 02 01 02 02 01 02 01 03 02 03 04 00 05 00 00 00 00 00 06";
+        report(Report::Define(Box::new(nested)), bytes);
         let nested = NestedTask {
             task: TaskId(5 << 40 | 7),
             parent: TaskId(9),

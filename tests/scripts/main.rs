@@ -17,6 +17,7 @@ mod mapreduce;
 mod outline;
 mod policy;
 mod references;
+mod resources;
 mod robust;
 mod saving;
 mod signals;

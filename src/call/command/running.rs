@@ -117,7 +117,7 @@ impl Running {
         let (stdout, their_stdout) = Reader::new().map_err(failed)?;
         let (stderr, their_stderr) = Reader::new().map_err(failed)?;
         let files = [their_stdin.as_fd(), their_stdout.as_fd(), their_stderr.as_fd()];
-        let mut argv = Some(spec.argv);
+        let (mut argv, mut cores) = (Some(spec.argv), spec.cores);
         let start = |run| Start {
             run,
             program: found.path.clone().into(),
@@ -126,6 +126,7 @@ impl Running {
             clean_env: spec.clean_env,
             scrub: spec.launcher == super::Launcher::Scrub,
             env: env.take().unwrap_or_default(),
+            cores: std::mem::take(&mut cores),
         };
         let starter = starter::current().map_err(|source| CommandError::Starter { source })?;
         let mut lane = starter.lane().map_err(failed)?;

@@ -10,6 +10,7 @@ mod faults;
 mod finish;
 mod loss;
 mod loss_races;
+mod needs;
 mod nested;
 mod placement;
 mod release;
@@ -49,9 +50,13 @@ fn ranks<const N: usize>(slots: [u32; N]) -> Env {
 
 /// Ranks 0, 1, … with these slots and memory limits, and the definition 0 without options.
 fn limited<const N: usize>(ranks: [(u32, u64); N]) -> Env {
-    let infos = ranks.map(|(slots, memory_limit)| RankInfo { slots, memory_limit });
+    cluster(&ranks.map(|(slots, memory_limit)| RankInfo { slots, memory_limit, ..RankInfo::default() }))
+}
+
+/// Ranks 0, 1, … with these properties, and the definition 0 without options.
+fn cluster(infos: &[RankInfo]) -> Env {
     let mut env = Env {
-        scheduler: Scheduler::new(&infos),
+        scheduler: Scheduler::new(infos),
         orders: BTreeMap::new(),
         resolved: VecDeque::new(),
         known: BTreeSet::new(),
@@ -150,7 +155,13 @@ impl Env {
     fn define(&mut self, options: DefOptions) -> &mut Self {
         let def = DefId(self.defs);
         self.defs += 1;
-        let definition = Definition { def, function: 7, name: format!("f{def}"), shared: Blob::default() };
+        let definition = Definition {
+            def,
+            function: 7,
+            name: format!("f{def}"),
+            shared: Blob::default(),
+            slots: options.needs.slots,
+        };
         self.handle(Event::Define(definition, options))
     }
 

@@ -1,7 +1,7 @@
 //! Tasks that tasks submit, on ranks other than 0: numbers, depth, answers, slots that are given back, owners that die.
 
 use super::*;
-use crate::protocol::{Answer, NestedDefinition, NestedTask};
+use crate::protocol::{Answer, Needs, NestedDefinition, NestedTask};
 
 /// The number of the task that `rank` submits after `count` others.
 fn of(rank: u32, count: u64) -> u64 {
@@ -11,8 +11,9 @@ fn of(rank: u32, count: u64) -> u64 {
 impl Env {
     fn define_at(&mut self, rank: u32, def: u32, function: u64) -> &mut Self {
         let (name, shared) = (format!("f{def}"), Blob::default());
-        let definition = Definition { def: DefId(def), function, name, shared };
-        let nested = NestedDefinition { definition, priority: 0, retries: 0, on: None };
+        let definition = Definition { def: DefId(def), function, name, shared, slots: 1 };
+        let nested =
+            NestedDefinition { definition, priority: 0, retries: 0, on: None, needs: Needs::default() };
         self.from(rank, Report::Define(Box::new(nested)))
     }
 

@@ -3,6 +3,7 @@
 use super::def::Def;
 use super::failure::located;
 use super::inputs::{Array, Inputs};
+use super::lot::Lot;
 use super::pack::{self, Pack, Part};
 use super::rank;
 use crate::call::command::{self, CommandError, CommandOutput, CommandSpec, Launcher};
@@ -32,9 +33,10 @@ pub fn run_command_alone(def: &Def, index: u64) -> Result<Pack, Failure> {
 pub(super) fn execute(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<Pack, Failure> {
     let inputs = Inputs::new(def, index, packs, arrays)?;
     let execution = &def.task.execution;
+    let lot = Lot::take(def.task.needs.threads, def.task.needs.gpus)?;
     let mut memory = execution.memory;
     for attempt in 1.. {
-        let outcome = try_once(def, index, &inputs, attempt, memory);
+        let outcome = try_once(def, index, &inputs, &lot, attempt, memory);
         let (failed, kind) = match outcome {
             Ok(pack) => return Ok(pack),
             Err(Failed::Command(error)) => (error.to_string(), error.failure()),
@@ -87,6 +89,7 @@ fn try_once(
     def: &Def,
     index: u64,
     inputs: &Inputs<'_>,
+    lot: &Lot,
     attempt: u32,
     memory: Option<u64>,
 ) -> Result<Pack, Failed> {
@@ -113,6 +116,7 @@ fn try_once(
     let name = |at: usize| def.task.outs[at].name.clone().unwrap_or_else(|| files[at].clone());
     spec.outs = (0..files.len()).map(|at| (name(at), PathBuf::from(&files[at]))).collect();
     spec.memory = memory;
+    lend(def, lot, &mut spec);
     let output = match command::run(spec) {
         Ok(output) => output,
         Err(error) => {
@@ -124,6 +128,20 @@ fn try_once(
     check_targets(def, &scope)?;
     save(def, &scope, &output)?;
     Ok(keep(def, &files, &output))
+}
+
+/// Tells a command what it has for itself, unless its own environment says otherwise.
+fn lend(def: &Def, lot: &Lot, spec: &mut CommandSpec) {
+    spec.cores.clone_from(&lot.cores);
+    let mut told = Vec::new();
+    if let Some(threads) = def.task.needs.threads {
+        told.push(("OMP_NUM_THREADS", threads.to_string()));
+    }
+    if !lot.gpus.is_empty() {
+        told.extend(["CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"].map(|name| (name, lot.gpus.join(","))));
+    }
+    told.retain(|(name, _)| def.task.env.iter().all(|(own, _)| own != name));
+    spec.env.extend(told.into_iter().map(|(name, value)| (name.to_owned(), value.into())));
 }
 
 /// The paths that the command writes to, with the directories that they lie in.

@@ -109,7 +109,7 @@ impl Def {
 /// What is known of an instance of a task before it runs.
 pub fn facts(task: &Task, index: u64, here: &str) -> Facts {
     let seed = xxh3_64_with_seed(task.name.as_bytes(), index);
-    Facts { index, seed, here: here.to_owned(), attempt: 1, threads: 1, ..Facts::default() }
+    Facts { index, seed, here: here.to_owned(), attempt: 1, threads: task.needs.slots(), ..Facts::default() }
 }
 
 /// What of each task others read: found once for all, since a script may have many thousands of tasks.

@@ -4,8 +4,8 @@
 //! its index, and the results of others as futures.
 //!
 //! * At the ranks: [`command`], [`mod@array`] and [`save`] are the task functions, [`mapreduce`] has some of its own; [`pack`] is what a command leaves, as plain bytes;
-//!   [`rank`] is what a rank has once: its scratch directory and its log.
-//! * At rank 0: [`submit`] hands the plan over, [`collect`] waits for it and drops what is no longer needed, [`sink`] writes
+//!   [`rank`] is what a rank has once: its scratch directory and its log; [`lot`] lends its cores and devices to commands.
+//! * At rank 0: [`needs`] is what tasks take of the ranks, [`submit`] hands the plan over, [`collect`] waits for it and drops what is no longer needed, [`sink`] writes
 //!   the files that many instances share, [`datasets`] looks after files of datasets, [`stop`] ends a run that `[policy]` stops, [`progress`] and [`summary`] tell what happens, [`failure`] what failed.
 
 pub mod array;
@@ -18,7 +18,9 @@ pub mod folder;
 pub mod inputs;
 pub mod language;
 pub mod logs;
+pub mod lot;
 pub mod mapreduce;
+pub mod needs;
 pub mod npy;
 pub mod pack;
 pub mod progress;
@@ -68,6 +70,9 @@ pub fn run(
         tell::error(host::table(&team.hellos, &team.slots, host::online()).0);
     }
     let slots: u64 = team.slots.iter().map(|slots| u64::from(*slots)).sum();
+    for (counter, found) in plan.counters.iter().enumerate() {
+        client.set_counter(counter, found.total);
+    }
     let submitter = Submitter::new(plan, folder, client, &team.slots);
     let progress = Progress::new(plan.instances(), slots, telling.quiet);
     let collector = Collector::new(plan, client, submitter, progress);

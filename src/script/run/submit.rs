@@ -6,13 +6,14 @@ use super::command;
 use super::datasets::DatasetFile;
 use super::def::{Def, Group, Kind, Read, streams};
 use super::inputs::Array;
+use super::needs;
 use super::pack::{self, Pack};
 use crate::call::array::reduce::Reduce;
 use crate::call::array::tree;
-use crate::client::{Client, Family, Future, Watch};
+use crate::client::{Client, Family, Future, Options, Watch};
 use crate::error::{Error, Result};
 use crate::ids::Rank;
-use crate::script::{Action, Plan};
+use crate::script::{Action, Plan, Task};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
@@ -48,7 +49,8 @@ pub struct Submitter<'a> {
     pub(super) plan: &'a Plan,
     pub(super) client: &'a Client,
     folder: String,
-    ranks: usize,
+    /// Of each rank.
+    slots: &'a [u32],
     /// The ranks that compute.
     pub(super) computing: Vec<Rank>,
     /// The files of datasets.
@@ -75,13 +77,13 @@ enum Optional {
 
 impl<'a> Submitter<'a> {
     /// Nothing is submitted yet. `slots` are those of all ranks.
-    pub fn new(plan: &'a Plan, folder: &RunFolder, client: &'a Client, slots: &[u32]) -> Self {
+    pub fn new(plan: &'a Plan, folder: &RunFolder, client: &'a Client, slots: &'a [u32]) -> Self {
         let count = plan.tasks.len();
         Submitter {
             plan,
             client,
             folder: folder.path().display().to_string(),
-            ranks: slots.len(),
+            slots,
             computing: (0u32..)
                 .zip(slots)
                 .filter(|(_, slots)| **slots > 0)
@@ -114,7 +116,7 @@ impl<'a> Submitter<'a> {
             if self.submitted[number] || !self.is_ready(number) {
                 continue;
             }
-            let mut def = Def::new(self.plan, number, &self.read, &self.folder, self.ranks)
+            let mut def = Def::new(self.plan, number, &self.read, &self.folder, self.slots.len())
                 .ok_or_else(|| internal("a task is not in its plan"))?;
             for group in def.groups.iter_mut().filter(|group| !group.one) {
                 if let Some(Optional::Ended(lost)) = self.optional.get(&group.task) {
@@ -217,6 +219,10 @@ impl<'a> Submitter<'a> {
         Ok(Entry { instances, parts, saves })
     }
 
+    fn options(&self, task: &Task) -> Options<'a> {
+        needs::options(self.client, task, self.slots)
+    }
+
     fn parts_of(&self, whole: &Future<Pack>, wanted: &[u32]) -> Future<Pack> {
         self.client.submit(pack::parts_of, (whole, wanted.to_vec()))
     }
@@ -225,7 +231,7 @@ impl<'a> Submitter<'a> {
         let count = def.task.family.len();
         self.steps += count;
         let alone = def.task.references.is_empty();
-        let options = self.client.options().priority(def.task.priority);
+        let options = self.options(&def.task);
         let def = match alone.then(|| options.family_with(command::run_command_alone, def.clone(), count)) {
             Some(Ok(family)) if is_read || def.keep != streams(&def.task) => {
                 return Ok(Collected::Packs(family.range(0..count).into_iter().map(Some).collect()));
@@ -233,8 +239,7 @@ impl<'a> Submitter<'a> {
             Some(Ok(family)) => return Ok(Collected::Lazy(family)),
             Some(Err(_)) | None => def, // its definition is too long for a family
         };
-        let (sent, options) =
-            (self.client.scatter(def.clone()), self.client.options().pure(false).priority(def.task.priority));
+        let (sent, options) = (self.client.scatter(def.clone()), self.options(&def.task).pure(false));
         let mut futures = Vec::new();
         for index in 0..count {
             let (packs, arrays) = self.inputs(&def.groups, index)?;
@@ -248,11 +253,8 @@ impl<'a> Submitter<'a> {
         let count = def.task.family.len();
         self.steps += count;
         if def.task.references.is_empty()
-            && let Ok(family) = self.client.options().priority(def.task.priority).family_with(
-                array::eval_array_alone,
-                def.clone(),
-                count,
-            )
+            && let Ok(family) =
+                self.options(&def.task).family_with(array::eval_array_alone, def.clone(), count)
         {
             return Ok(if is_read {
                 Collected::Arrays(family.range(0..count).into_iter().map(Some).collect())
@@ -260,7 +262,7 @@ impl<'a> Submitter<'a> {
                 Collected::LazyArrays(family)
             });
         }
-        let options = self.client.options().pure(false).priority(def.task.priority);
+        let options = self.options(&def.task).pure(false);
         let sent = self.client.scatter(def.clone());
         let mut futures = Vec::new();
         for index in 0..count {
@@ -279,7 +281,7 @@ impl<'a> Submitter<'a> {
     ) -> Result<Vec<Option<Future<Array>>>> {
         let group = def.sources.get(of).copied().flatten().and_then(|at| def.groups.get(at));
         let group = group.ok_or_else(|| internal("a reduction of nothing"))?;
-        let options = self.client.options().pure(false).priority(def.task.priority);
+        let options = self.options(&def.task).pure(false);
         let mut roots = Vec::new();
         for index in 0..def.task.family.len() {
             let leaves = self.arrays_of(group, index)?;

@@ -126,7 +126,7 @@ for = { x = { blob = "*" } }
   |
 2 | frobnicate = 1
   | ^^^^^^^^^^ not a key of this table
-  = help: the keys at the top of a script are: dtask, name, vars, default, policy, task
+  = help: the keys at the top of a script are: dtask, name, vars, default, resources, policy, task
 
 error[E04]: unknown key `taks` at the top of a script
  --> flow.toml:3:2

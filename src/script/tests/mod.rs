@@ -7,6 +7,7 @@ mod golden_choices;
 mod golden_commands;
 mod golden_execution;
 mod golden_mapreduce;
+mod golden_needs;
 mod golden_plan;
 mod golden_references;
 mod golden_shapes;
@@ -125,6 +126,7 @@ fn every_code_has_a_golden() {
         include_str!("golden.rs"),
         include_str!("golden_commands.rs"),
         include_str!("golden_execution.rs"),
+        include_str!("golden_needs.rs"),
         include_str!("golden_references.rs"),
         include_str!("golden_plan.rs"),
         include_str!("golden_choices.rs"),

@@ -75,7 +75,8 @@ fn what_was_not_running_cannot_be_computed() {
 
 #[test]
 fn definitions_are_passed_on_and_the_end_changes_nothing() {
-    let definition = Definition { def: DefId(0), function: 1, name: "f".into(), shared: Blob::default() };
+    let definition =
+        Definition { def: DefId(0), function: 1, name: "f".into(), shared: Blob::default(), slots: 1 };
     let mut env = slots(1);
     env.order(Order::Define(definition.clone())).says(Action::Learn(definition));
     env.order(Order::Shutdown).order(Order::Leave);

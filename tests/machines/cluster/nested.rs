@@ -5,7 +5,7 @@ use super::{Cluster, Running};
 use crate::client::{Manner, Spec, value_of};
 use crate::rng::{Rng, hash};
 use dtask::ids::{DefId, Rank, TaskId};
-use dtask::protocol::{Answer, Blob, Definition, NestedDefinition, NestedTask, Output, Report};
+use dtask::protocol::{Answer, Blob, Definition, Needs, NestedDefinition, NestedTask, Output, Report};
 use dtask::worker;
 use std::collections::BTreeMap;
 
@@ -157,8 +157,9 @@ impl Cluster {
         } else {
             if node.numbered_defs == 0 {
                 let (name, shared) = ("nested".to_owned(), Blob::default());
-                let definition = Definition { def: DefId(0), function: 2, name, shared };
-                let nested = NestedDefinition { definition, priority: 0, retries: 0, on: None };
+                let definition = Definition { def: DefId(0), function: 2, name, shared, slots: 1 };
+                let needs = Needs::default();
+                let nested = NestedDefinition { definition, priority: 0, retries: 0, on: None, needs };
                 self.reports[rank].push_back(Report::Define(Box::new(nested)));
             }
             let (args, more) = (spec.args.clone(), 0);

@@ -7,6 +7,7 @@ use crate::call::command::group;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, waitid, waitpid};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
@@ -136,7 +137,7 @@ impl Server {
     }
 
     fn run(&self, lane: &Lane, table: Option<&Table>, start: Start, files: Vec<OwnedFd>) -> End {
-        let run = start.run;
+        let (run, cores) = (start.run, start.cores.clone());
         let refused = |error: io::Error| End::NotStarted(error.raw_os_error().unwrap_or(libc::EIO));
         let mut command = match self.command(start, files) {
             Ok(command) => command,
@@ -149,7 +150,7 @@ impl Server {
                 return End::Refused;
             }
             current.run = run;
-            let started = spawn(&mut command);
+            let started = on_cores(&cores, || spawn(&mut command));
             if let Ok(child) = &started {
                 current.pid = Pid::from_raw(child.id() as i32);
                 if let Some((_, signal)) = current.early.take_if(|early| early.0 == run)
@@ -296,6 +297,23 @@ fn ended(pid: Pid) -> io::Result<()> {
             other => return other.map(drop).map_err(io::Error::from),
         }
     }
+}
+
+/// Does something, such as starting a process, which inherits that, on some cores only; anywhere, if there are none or
+/// the system does not allow them.
+fn on_cores<T>(cores: &[u32], work: impl FnOnce() -> T) -> T {
+    let before = if cores.is_empty() { None } else { sched_getaffinity(None).ok() };
+    let Some(before) = before else { return work() };
+    let mut set = CpuSet::new();
+    for core in cores.iter().map(|core| *core as usize).filter(|core| *core < CpuSet::MAX_CPU) {
+        set.set(core);
+    }
+    if let Err(error) = sched_setaffinity(None, &set) {
+        log::warn!("a command cannot be bound to the cores {cores:?}: {error}");
+    }
+    let outcome = work();
+    let _ = sched_setaffinity(None, &before); // they are allowed: it had them
+    outcome
 }
 
 fn spawn(command: &mut Command) -> io::Result<Child> {

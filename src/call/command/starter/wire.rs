@@ -75,6 +75,8 @@ pub(in crate::call::command) struct Start {
     pub(in crate::call::command) scrub: bool,
     /// Variables that are added.
     pub(in crate::call::command) env: Vec<(String, OsString)>,
+    /// The cores that it may run on; as its starter, where there are none.
+    pub(in crate::call::command) cores: Vec<u32>,
 }
 
 /// What a command took.
@@ -204,6 +206,7 @@ mod tests {
             clean_env: true,
             scrub: false,
             env: vec![("A".into(), "b".into())],
+            cores: vec![0, 7],
         };
         for length in [0, 4000, 5000, 3_000_000] {
             let received = std::thread::scope(|scope| {

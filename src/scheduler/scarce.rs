@@ -1,0 +1,330 @@
+//! Tasks that need more than a slot: several slots, devices, memory, or some of the job's counters.
+//!
+//! They wait apart from the others, in *classes* of the same needs, so that tasks without needs pay nothing for them. Of
+//! each class only the first can start next. Where it cannot yet, what it needs is set aside: counters are not given to
+//! classes behind it, and one rank is kept free for it (see `sites`). So nothing starves, and tasks that need less of
+//! what is there pass it only where they do not delay it.
+
+use super::Scheduler;
+use super::event::Action;
+use super::ready::{Next, Place, Ready};
+use super::sites::{Lack, When};
+use super::task::{State, Task};
+use crate::error::ProtocolError;
+use crate::ids::{DefId, Rank, TaskId};
+use crate::protocol::{COUNTERS_MAX, Needs};
+use smallvec::SmallVec;
+
+/// An amount of each counter.
+type Amounts = [u32; COUNTERS_MAX];
+
+/// Tasks that need the same; its number is that of its site.
+#[derive(Debug)]
+pub struct Class {
+    needs: Needs,
+    on: Option<Rank>,
+    ready: Ready,
+    /// Whether its needs can be met at all, where that is known.
+    able: Option<bool>,
+}
+
+/// All classes, and the counters of the job.
+#[derive(Debug, Default)]
+pub struct Scarce {
+    classes: Vec<Class>,
+    totals: Amounts,
+    pub(super) used: Amounts,
+}
+
+impl Scarce {
+    /// Whether any task waits.
+    pub fn is_waiting(&self) -> bool {
+        self.classes.iter().any(|class| !class.ready.is_empty())
+    }
+
+    /// Queues a task.
+    pub fn push(&mut self, class: u32, priority: i32, depth: u32, task: TaskId) {
+        if let Some(class) = self.classes.get_mut(class as usize) {
+            class.ready.push(priority, depth, task);
+        }
+    }
+
+    /// Queues a family.
+    pub fn push_family(&mut self, class: u32, priority: i32, first: TaskId) {
+        if let Some(class) = self.classes.get_mut(class as usize) {
+            class.ready.push_family(priority, first);
+        }
+    }
+
+    /// Forgets what was found out of what can be met.
+    pub fn look_again(&mut self) {
+        self.classes.iter_mut().for_each(|class| class.able = None);
+    }
+
+    /// All tasks that wait one by one, for checks.
+    pub fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
+        self.classes.iter().flat_map(|class| class.ready.tasks())
+    }
+
+    /// What the tasks of a class take.
+    pub fn needs(&self, class: u32) -> Option<&Needs> {
+        self.classes.get(class as usize).map(|class| &class.needs)
+    }
+
+    /// The counters, for checks: what is used and what there is.
+    pub fn counters(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        self.used.iter().copied().zip(self.totals.iter().copied())
+    }
+
+    fn find(&self, needs: &Needs, on: Option<Rank>) -> Option<usize> {
+        self.classes.iter().position(|class| class.needs == *needs && class.on == on)
+    }
+
+    /// The class whose first task is next, of those with at least this priority that are not `stopped`.
+    fn first(&self, floor: i32, stopped: &[bool]) -> Option<(usize, Next, Place)> {
+        let next = |(at, class): (usize, &Class)| {
+            let (next, place) = class.ready.peek(true)?;
+            (place.0 >= floor && !stopped.get(at).copied().unwrap_or(false)).then_some((at, next, place))
+        };
+        let all = self.classes.iter().enumerate().filter_map(next);
+        all.min_by_key(|(_, next, place)| {
+            let (Next::Task(task) | Next::Family(task)) = *next;
+            (std::cmp::Reverse(*place), task)
+        })
+    }
+}
+
+impl Scheduler {
+    pub(super) fn on_counter(&mut self, counter: usize, total: u32) -> Result<(), ProtocolError> {
+        let Some(place) = self.scarce.totals.get_mut(counter) else {
+            return Err(ProtocolError(format!("counter {counter} of at most {COUNTERS_MAX}")));
+        };
+        *place = total;
+        self.scarce.look_again();
+        Ok(())
+    }
+
+    /// The class of tasks with these needs; none for those that take a slot and nothing else.
+    pub(super) fn class_of(&mut self, needs: Needs, on: Option<Rank>) -> Option<u32> {
+        if needs.is_plain() {
+            return None;
+        }
+        let at = self.scarce.find(&needs, on).unwrap_or_else(|| {
+            self.scarce.classes.push(Class { needs, on, ready: Ready::default(), able: None });
+            self.workers.add_site(needs, on);
+            self.scarce.classes.len() - 1
+        });
+        Some(at as u32)
+    }
+
+    /// Queues a task that could start.
+    pub(super) fn enqueue(&mut self, def: DefId, depth: u32, task: TaskId) {
+        let (priority, class) =
+            self.defs.get(def.index()).map_or((0, None), |def| (def.options.priority, def.class));
+        match class {
+            None => self.ready.push(priority, depth, task),
+            Some(class) => self.scarce.push(class, priority, depth, task),
+        }
+    }
+
+    /// Takes what a task of `class` needs, on `rank` and of the job.
+    pub(super) fn occupy(&mut self, class: u32, rank: Rank) {
+        let Some(&needs) = self.scarce.needs(class) else { return };
+        self.workers.occupy(rank, &needs);
+        self.scarce.used.iter_mut().zip(needs.counters).for_each(|(used, count)| *used += count);
+    }
+
+    /// A task of `def` is gone from `rank`, where it was to cost so much; `ahead` if it missed inputs.
+    pub(super) fn leave(&mut self, rank: Rank, def: DefId, cost: u32, ahead: bool) {
+        self.workers.remove(rank, cost, ahead);
+        let class = self.defs.get(def.index()).and_then(|def| def.class);
+        if let Some(&needs) = class.and_then(|class| self.scarce.needs(class)) {
+            self.workers.vacate(rank, &needs);
+            self.scarce.used.iter_mut().zip(needs.counters).for_each(|(used, count)| *used -= count);
+        }
+    }
+
+    /// Starts tasks with needs and at least this priority; true if anything has changed.
+    pub(super) fn place_scarce(&mut self, floor: i32, out: &mut Vec<Action>) -> bool {
+        let mut moved = false;
+        let mut stopped: SmallVec<[bool; 16]> = smallvec::smallvec![false; self.scarce.classes.len()];
+        let mut left: Amounts =
+            std::array::from_fn(|at| self.scarce.totals[at].saturating_sub(self.scarce.used[at]));
+        while let Some((at, next, place)) = self.scarce.first(floor, &stopped) {
+            let Some(class) = self.scarce.classes.get(at) else { break };
+            let needs = class.needs;
+            if !self.is_able(at) {
+                self.fail_class(at, out);
+                moved = true;
+                continue;
+            }
+            let is_cancelled = match next {
+                Next::Task(task) => self.tasks.get(task).is_none_or(|record| record.state != State::Ready),
+                Next::Family(first) => self.families.get_mut(first).is_none(),
+            };
+            if is_cancelled {
+                self.pop(at, place);
+                moved = true; // a rank may be kept free for it
+                continue;
+            }
+            let counted = left.iter().zip(&needs.counters).all(|(left, needs)| left >= needs);
+            let rank = if counted { self.site_of(at, next, place.1 == 0, &mut moved) } else { None };
+            if !counted {
+                moved |= self.workers.unreserve(at);
+            }
+            for (left, needs) in left.iter_mut().zip(needs.counters) {
+                *left = left.saturating_sub(needs);
+            }
+            match (rank, next) {
+                (None, _) => stopped[at] = true,
+                (Some(rank), Next::Task(task)) => {
+                    self.pop(at, place);
+                    self.assign(task, rank, out);
+                    moved = true;
+                }
+                (Some(rank), Next::Family(first)) => {
+                    let task = self.next_instance(first);
+                    if self.families.get_mut(first).is_none() {
+                        self.pop(at, place);
+                    }
+                    if let Some(task) = task {
+                        self.assign(task, rank, out);
+                    }
+                    moved = true;
+                }
+            }
+            if rank.is_some() {
+                self.workers.unreserve(at);
+            }
+            self.refresh();
+        }
+        moved
+    }
+
+    /// Brings the indexes of ranks up to date, and notes those whose room others wait for.
+    fn refresh(&mut self) {
+        let Self { workers, changed, .. } = self;
+        workers.refresh(|rank| changed.push(rank));
+    }
+
+    fn pop(&mut self, at: usize, place: Place) {
+        let Some(class) = self.scarce.classes.get_mut(at) else { return };
+        class.ready.pop(place);
+        if class.ready.is_empty() {
+            self.workers.unreserve(at);
+            self.refresh();
+        }
+    }
+
+    /// The rank where the next task of a class is to start now; where there is none, one is kept free for it.
+    fn site_of(&mut self, at: usize, next: Next, root: bool, moved: &mut bool) -> Option<Rank> {
+        match self.workers.best(at) {
+            Some((rank, When::Now)) => Some(self.nearest(at, next, rank)),
+            Some((rank, When::Full)) => {
+                // with nothing under way nothing would ever free memory
+                let goes = !root || self.workers.total_assigned() == 0;
+                if !goes {
+                    *moved |= self.workers.unreserve(at);
+                }
+                goes.then_some(rank)
+            }
+            Some((rank, When::Later)) => {
+                if self.workers.sites().get(at).is_some_and(|site| site.reserved.is_none())
+                    && self.workers.get(rank).is_some_and(|worker| worker.reserved.is_none())
+                {
+                    self.workers.reserve(at, rank);
+                    *moved = true;
+                }
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// Of the ranks that can take the task now, the one that has to fetch least.
+    fn nearest(&self, at: usize, next: Next, first: Rank) -> Rank {
+        let Next::Task(task) = next else { return first };
+        if self.tasks.get(task).is_none_or(|record| record.given_back) {
+            return first;
+        }
+        let fetch = |rank: Rank| -> u64 {
+            self.tasks.inputs(task).map(|input| self.fetch_time(input, rank)).fold(0, u64::saturating_add)
+        };
+        let holders = self.holders(task).into_iter().filter(|&rank| self.workers.fits(at, rank));
+        let all = std::iter::once(first).chain(holders);
+        all.map(|rank| (fetch(rank), rank != first, rank)).min().map_or(first, |(.., rank)| rank)
+    }
+
+    /// The record of the next instance of a family, which is forgotten with its last.
+    fn next_instance(&mut self, first: TaskId) -> Option<TaskId> {
+        let family = self.families.get_mut(first)?;
+        let (def, index) = (family.def, family.next);
+        let count = family.run_length(1);
+        family.advance(count);
+        if family.is_started() {
+            self.families.remove(first);
+        }
+        let task = TaskId(first.0 + index);
+        (count > 0).then(|| {
+            let record: Task = Self::instance(def, index);
+            self.tasks.insert(task, record, SmallVec::new());
+            task
+        })
+    }
+
+    /// Whether the needs of a class can be met at all.
+    fn is_able(&mut self, at: usize) -> bool {
+        let Some(class) = self.scarce.classes.get(at) else { return false };
+        if let Some(able) = class.able {
+            return able;
+        }
+        let able = self.lack(at).is_none();
+        if let Some(class) = self.scarce.classes.get_mut(at) {
+            class.able = Some(able);
+        }
+        able
+    }
+
+    fn lack(&self, at: usize) -> Option<Lack> {
+        let needs = &self.scarce.classes.get(at)?.needs;
+        let counters = needs.counters.iter().zip(&self.scarce.totals).enumerate();
+        let short = counters.filter(|(_, (needs, total))| needs > total).map(|(at, (_, total))| (at, *total));
+        short.map(|(at, total)| Lack::Counter(at, total)).next().or_else(|| self.workers.lack(at))
+    }
+
+    /// Fails all that wait in a class whose needs cannot be met.
+    fn fail_class(&mut self, at: usize, out: &mut Vec<Action>) {
+        let (Some(lack), Some(class)) = (self.lack(at), self.scarce.classes.get(at)) else { return };
+        let (needs, on) = (class.needs, class.on);
+        let there = on.map_or_else(
+            || "no rank".to_owned(),
+            |rank| format!("rank {rank}, the only one that may run it, does not"),
+        );
+        let message = match lack {
+            Lack::Ranks => match on {
+                Some(rank) => format!("it may only run on rank {rank}, which computes nothing"),
+                None => "no rank is left that computes".to_owned(),
+            },
+            Lack::Slots(most) => {
+                format!("it needs {} slots at a time, and {there} has so many: at most {most}", needs.slots)
+            }
+            Lack::Gpus(most) => {
+                format!("it needs {} devices, and {there} has so many: at most {most}", needs.gpus)
+            }
+            Lack::Memory(most) => {
+                format!("it needs {} bytes of memory, and {there} has so much: at most {most}", needs.memory)
+            }
+            Lack::Together => format!("{there} has all that it needs: {needs:?}"),
+            Lack::Counter(counter, total) => {
+                format!("it needs {} of a counter that has {total}", needs.counters[counter])
+            }
+        };
+        while let Some((next, place)) = self.scarce.classes.get(at).and_then(|class| class.ready.peek(true)) {
+            self.pop(at, place);
+            match next {
+                Next::Task(task) => self.fail_unplaced(task, on.unwrap_or(Rank(0)), message.clone(), out),
+                Next::Family(first) => self.touch_all(first),
+            }
+        }
+    }
+}
