@@ -15,7 +15,8 @@ impl Worker {
         if self.extra != extra || self.wide.len() > self.running as usize {
             return Err(format!("{} slots beyond one each noted, {extra} are", self.extra));
         }
-        if self.extra > 0 && self.paused == 0 && self.running > 1 && self.running + self.extra > self.slots {
+        let beyond = self.running > 1 && self.running + self.extra > self.slots;
+        if self.extra > 0 && self.paused == 0 && !self.crowded && beyond {
             return Err(format!("{} tasks take {} slots more than {}", self.running, self.extra, self.slots));
         }
         let mut users: BTreeMap<TaskId, u32> = BTreeMap::new();

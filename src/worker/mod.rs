@@ -91,6 +91,8 @@ pub struct Worker {
     paused: u32,
     /// The same as rank 0 was told.
     told: u32,
+    /// Whether tasks that went on after a wait may take more slots than there are.
+    crowded: bool,
     /// Could start, in the order of arrival.
     queue: VecDeque<RunTask>,
     /// The same of tasks that tasks have submitted: they come before the others, the deepest first.
@@ -124,6 +126,7 @@ impl Worker {
             mean: 0,
             paused: 0,
             told: 0,
+            crowded: false,
             nested: BTreeMap::new(),
             queue: VecDeque::new(),
             waiting: IdMap::default(),

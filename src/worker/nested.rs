@@ -69,6 +69,7 @@ impl Worker {
     pub(super) fn on_resumed(&mut self) -> Result<(), ProtocolError> {
         let paused = self.paused.checked_sub(1);
         self.paused = paused.ok_or_else(|| ProtocolError("a thread goes on that has not waited".into()))?;
+        self.crowded = true;
         Ok(())
     }
 

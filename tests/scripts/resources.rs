@@ -30,7 +30,7 @@ stdout  = "array.txt"
     ));
     folder.run(2, &["s.toml", "--slots", "2"]).assert_success().assert_stdout_has("25 tasks done");
     assert_eq!(folder.read("wide.txt"), "2 2 2\n".repeat(3));
-    assert_eq!(folder.read("array.txt").trim(), "1000");
+    assert_eq!(folder.read("array.txt").trim(), "1000.0");
     let own = folder.read("own.txt");
     let (threads, cores) = own.trim().split_once('\n').expect("two lines");
     assert_eq!(threads, "7");
@@ -75,7 +75,7 @@ shell  = "echo $CUDA_VISIBLE_DEVICES"
 stdout = "two.txt"
 "#,
     );
-    let run = folder.dtask(2).env("DTASK_GPUS", "3,GPU-77").args(&["s.toml", "--slots", "2"]).run();
+    let run = folder.dtask(2).env("DTASK_GPUS", "3,GPU-77").args(["s.toml", "--slots", "2"]).run();
     run.assert_success();
     let one = folder.read("one.txt");
     assert!(one.lines().all(|line| ["3 3", "GPU-77 GPU-77"].contains(&line)), "{one}");
@@ -117,9 +117,9 @@ gpus    = 2
 run     = "true"
 "#,
     );
-    let run = folder.dtask(3).env("DTASK_GPUS", "0,1").args(&["s.toml", "--slots", "2"]).run();
+    let run = folder.dtask(3).env("DTASK_GPUS", "0,1").args(["s.toml", "--slots", "2"]).run();
     run.assert_code(2).assert_stderr_has("error[E71]: task `wide` could never run: `threads = 3`");
-    run.assert_stderr_has("at most 2").assert_stderr_has(" --> s.toml:4");
+    run.assert_stderr_has("at most 2").assert_stderr_has(" --> s.toml:5");
     run.assert_stderr_has("task `gpu` could never run: `gpus = 2`, and no rank has so many: at most 1");
     assert!(!folder.path("ran").exists());
 }
