@@ -95,6 +95,7 @@ impl ExactSizeIterator for Iter<'_> {}
 
 impl Few {
     /// The list of the task `own` with these.
+    #[inline]
     pub fn new(own: TaskId, tasks: SmallVec<[TaskId; 2]>, lists: &mut Lists) -> Self {
         let near = |at: usize| tasks.get(at).and_then(|&task| distance(own, task));
         let (first, second) = (near(0), near(1));
@@ -105,6 +106,7 @@ impl Few {
     }
 
     /// Whether there are none.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         *self == Few::default()
     }
@@ -115,6 +117,7 @@ impl Few {
     }
 
     /// Puts one in.
+    #[inline]
     pub fn push(&mut self, own: TaskId, task: TaskId, lists: &mut Lists) {
         match (self.first, self.second, distance(own, task)) {
             (None, Some(number), _) => lists.get_mut(number).push(task),
@@ -128,6 +131,7 @@ impl Few {
     }
 
     /// All of them.
+    #[inline]
     pub fn iter<'a>(&self, own: TaskId, lists: &'a Lists) -> Iter<'a> {
         match (self.first, self.second) {
             (None, Some(number)) => Iter::Listed(lists.get(number).iter()),
@@ -136,8 +140,10 @@ impl Few {
     }
 
     /// Takes all out.
+    #[inline]
     pub fn take(&mut self, own: TaskId, lists: &mut Lists) -> SmallVec<[TaskId; 2]> {
         match std::mem::take(self) {
+            Few { first: None, second: None } => SmallVec::new(),
             Few { first: None, second: Some(number) } => SmallVec::from_vec(lists.take(number)),
             Few { first, second } => Iter::Near(own, first, second).collect(),
         }

@@ -227,11 +227,13 @@ pub struct Table {
 
 impl Table {
     /// How many records there are.
+    #[inline]
     pub fn len(&self) -> usize {
         self.records.len() + self.nested.iter().map(Dense::len).sum::<usize>()
     }
 
     /// Lists of tasks that are in use beside the records.
+    #[inline]
     pub fn lists(&self) -> usize {
         self.lists.len()
     }
@@ -257,16 +259,19 @@ impl Table {
     }
 
     /// The record of `task`.
+    #[inline]
     pub fn get(&self, task: TaskId) -> Option<&Task> {
         self.row(task.owner())?.get(task.count())
     }
 
     /// The record of `task`.
+    #[inline]
     pub fn get_mut(&mut self, task: TaskId) -> Option<&mut Task> {
         self.with_lists(task).0
     }
 
     /// Puts the record of `task`, which has none and takes `inputs`.
+    #[inline]
     pub fn insert(&mut self, task: TaskId, mut record: Task, inputs: SmallVec<[TaskId; 2]>) {
         record.inputs = Few::new(task, inputs, &mut self.lists);
         let owner = task.owner();
@@ -279,6 +284,7 @@ impl Table {
     }
 
     /// Takes the record of `task` out; of it only the inputs are given back.
+    #[inline]
     pub fn remove(&mut self, task: TaskId) -> Option<SmallVec<[TaskId; 2]>> {
         let (row, lists) = self.row_mut(task.owner());
         row?.remove_with(task.count(), |record| {
@@ -289,18 +295,21 @@ impl Table {
     }
 
     /// The tasks whose results `task` takes.
+    #[inline]
     pub fn inputs(&self, task: TaskId) -> few::Iter<'_> {
         let record = self.get(task);
         record.map_or(few::Iter::none(), |record| record.inputs.iter(task, &self.lists))
     }
 
     /// Makes `task` forget what it takes.
+    #[inline]
     pub fn take_inputs(&mut self, task: TaskId) -> SmallVec<[TaskId; 2]> {
         let (record, lists) = self.with_lists(task);
         record.map(|record| record.inputs.take(task, lists)).unwrap_or_default()
     }
 
     /// Notes what `task` takes, which has forgotten it.
+    #[inline]
     pub fn put_inputs(&mut self, task: TaskId, inputs: SmallVec<[TaskId; 2]>) {
         if let (Some(record), lists) = self.with_lists(task) {
             record.inputs = Few::new(task, inputs, lists);
@@ -308,18 +317,21 @@ impl Table {
     }
 
     /// Tasks to tell when the result of `task` is there.
+    #[inline]
     pub fn waiting(&self, task: TaskId) -> few::Iter<'_> {
         let record = self.get(task);
         record.map_or(few::Iter::none(), |record| record.waiting.iter(task, &self.lists))
     }
 
     /// The same, of which there are none then.
+    #[inline]
     pub fn take_waiting(&mut self, task: TaskId) -> SmallVec<[TaskId; 2]> {
         let (record, lists) = self.with_lists(task);
         record.map(|record| record.waiting.take(task, lists)).unwrap_or_default()
     }
 
     /// Notes that `consumer` is to be told when the result of `task` is there.
+    #[inline]
     pub fn push_waiting(&mut self, task: TaskId, consumer: TaskId) {
         if let (Some(record), lists) = self.with_lists(task) {
             record.waiting.push(task, consumer, lists);
@@ -327,21 +339,25 @@ impl Table {
     }
 
     /// The numbers of all records, ascending.
+    #[inline]
     pub fn ids(&self) -> impl Iterator<Item = TaskId> + '_ {
         self.iter().map(|(task, _)| task)
     }
 
     /// The first task of the client's from the number `from` on that has a record.
+    #[inline]
     pub fn next_from(&self, from: u64) -> Option<TaskId> {
         self.records.next_from(from).map(TaskId)
     }
 
     /// All records, by ascending number.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = (TaskId, &Task)> + '_ {
         (0..=self.nested.len() as u32).flat_map(|owner| self.of(Rank(owner)))
     }
 
     /// The records of tasks that `owner` has submitted, by ascending number.
+    #[inline]
     pub fn of(&self, owner: Rank) -> impl Iterator<Item = (TaskId, &Task)> + '_ {
         let first = TaskId::first_of(owner).0;
         let records = self.row(owner).into_iter().flat_map(Dense::iter);
