@@ -326,10 +326,10 @@ pub enum Report {
         /// What the rank's time went into, if rank 0 has asked for that.
         spent: Option<Box<Spent>>,
     },
-    /// So many threads that compute tasks wait for other tasks now, and use no slot.
+    /// Tasks that wait for other tasks have given so many slots back.
     Waits {
         /// How many.
-        threads: u32,
+        slots: u32,
     },
     /// A definition that tasks of the sender name by a number of the sender's own.
     Define(Box<NestedDefinition>),

@@ -9,7 +9,8 @@ use crate::runtime::current;
 ///
 /// It has the interface of [`Client`]: `submit`, `map`, futures as arguments, `result`, `gather`, options; only
 /// [`Client::totals`] is for rank 0's own. While the task waits for others it gives its slot back, so any depth goes on any
-/// number of ranks and slots; each task that waits keeps a thread. Deeper tasks come first.
+/// number of ranks and slots; each task that waits keeps a thread. Deeper tasks come first. It keeps the devices, memory and
+/// counters that it needs (`options().needs(..)`): what it waits for must not need the same ones.
 ///
 /// ```
 /// fn fib(n: u64) -> Result<u64, dtask::Failure> {

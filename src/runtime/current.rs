@@ -24,13 +24,14 @@ pub struct Running {
 
 /// A thread's place among those that compute.
 pub trait Seat {
-    /// The thread will wait for other tasks; `in_task` if it computes one itself, not a parallel part of another's.
+    /// The thread will wait for other tasks; `task` is the one that it computes, if that is not a parallel part of another
+    /// thread's.
     ///
     /// # Errors
     /// When nobody could compute meanwhile: then it must not wait.
-    fn pause(&self, in_task: bool) -> Result<(), String>;
+    fn pause(&self, task: Option<TaskId>) -> Result<(), String>;
     /// The thread goes on.
-    fn resume(&self, in_task: bool);
+    fn resume(&self, task: Option<TaskId>);
     /// In a simulation, lets others go on until this thread is to look whether it can; false if it is to wait for that.
     fn step(&self) -> bool {
         false
@@ -109,7 +110,7 @@ fn move_unless(may_wait: bool) {
 /// A thread that waits; when this is dropped it goes on.
 pub struct Paused {
     seat: Rc<dyn Seat>,
-    in_task: bool,
+    task: Option<TaskId>,
     begin: Instant,
 }
 
@@ -121,11 +122,11 @@ pub fn pause() -> Option<Paused> {
     let running = RUNNING.get();
     move_unless(running.is_none_or(|running| running.may_wait));
     let seat = SEAT.with_borrow(Clone::clone)?;
-    let in_task = running.is_some();
-    if let Err(why) = seat.pause(in_task) {
+    let task = running.map(|running| running.task);
+    if let Err(why) = seat.pause(task) {
         std::panic::panic_any(why);
     }
-    Some(Paused { seat, in_task, begin: Instant::now() })
+    Some(Paused { seat, task, begin: Instant::now() })
 }
 
 impl Paused {
@@ -139,6 +140,6 @@ impl Drop for Paused {
     fn drop(&mut self) {
         let waited = u64::try_from(self.begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
         NOTES.with_borrow_mut(|notes| notes.waited = notes.waited.saturating_add(waited));
-        self.seat.resume(self.in_task);
+        self.seat.resume(self.task);
     }
 }

@@ -4,7 +4,7 @@ use super::current::{self, Home, Seat};
 use super::job::{self, Ended, Job, Place};
 use super::pool::{Compute, Done};
 use crate::call::Value;
-use crate::ids::Rank;
+use crate::ids::{Rank, TaskId};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -171,13 +171,13 @@ struct Step {
 }
 
 impl Seat for Step {
-    fn pause(&self, _: bool) -> Result<(), String> {
-        lock(&self.done).push(Done::Paused);
+    fn pause(&self, task: Option<TaskId>) -> Result<(), String> {
+        lock(&self.done).push(Done::Paused(task));
         Ok(())
     }
 
-    fn resume(&self, _: bool) {
-        lock(&self.done).push(Done::Resumed);
+    fn resume(&self, task: Option<TaskId>) {
+        lock(&self.done).push(Done::Resumed(task));
     }
 
     fn step(&self) -> bool {

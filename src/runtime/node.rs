@@ -213,8 +213,8 @@ impl<C: Compute> Node<C> {
                     let nanos = u32::try_from(ended.nanos).unwrap_or(u32::MAX);
                     self.handle(Event::Computed { task, attempt, nanos, output }, links)?;
                 }
-                Done::Paused => self.handle(Event::Paused, links)?,
-                Done::Resumed => self.handle(Event::Resumed, links)?,
+                Done::Paused(task) => self.handle(Event::Paused(task), links)?,
+                Done::Resumed(task) => self.handle(Event::Resumed(task), links)?,
                 Done::Encoded { to, tag, value } => links.transport.send_bulk(to, tag, Arc::new(value))?,
             }
         }

@@ -5,7 +5,7 @@ use super::job::{self, Ended, Job, Place};
 use super::mailbox::{Mailbox, Waker};
 use super::seats::{Seats, Taken};
 use crate::call::Value;
-use crate::ids::{DefId, Rank};
+use crate::ids::{DefId, Rank, TaskId};
 use rayon::{ThreadPool, ThreadPoolBuildError};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -16,10 +16,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 pub enum Done {
     /// A task has ended.
     Ended(Ended),
-    /// A thread waits for other tasks, and uses no slot.
-    Paused,
+    /// A thread waits for other tasks, and uses no slot; with the task that it computes, if that is its own.
+    Paused(Option<TaskId>),
     /// It goes on.
-    Resumed,
+    Resumed(Option<TaskId>),
     /// A value is ready to be sent.
     Encoded {
         /// To whom.
@@ -174,24 +174,24 @@ struct Own {
 }
 
 impl Seat for Own {
-    fn pause(&self, in_task: bool) -> Result<(), String> {
+    fn pause(&self, task: Option<TaskId>) -> Result<(), String> {
         let Some(shared) = self.shared.upgrade() else { return Ok(()) };
         let build = |seat| shared.build(self.slots, seat);
-        shared.queue().seats.pause(self.seat, in_task, build).map_err(|error| {
+        shared.queue().seats.pause(self.seat, task.is_some(), build).map_err(|error| {
             format!(
                 "rank {} can start no more threads for tasks that wait for others: {error}",
                 shared.place.rank
             )
         })?;
-        shared.done.push(Done::Paused);
+        shared.done.push(Done::Paused(task));
         shared.begin(None);
         Ok(())
     }
 
-    fn resume(&self, in_task: bool) {
+    fn resume(&self, task: Option<TaskId>) {
         let Some(shared) = self.shared.upgrade() else { return };
-        shared.queue().seats.resume(self.seat, in_task);
-        shared.done.push(Done::Resumed);
+        shared.queue().seats.resume(self.seat, task.is_some());
+        shared.done.push(Done::Resumed(task));
     }
 }
 

@@ -80,8 +80,8 @@ impl Scheduler {
         out: &mut Vec<Action>,
     ) -> Result<(), ProtocolError> {
         match report {
-            Report::Waits { threads } => {
-                self.workers.set_waiting(rank, threads);
+            Report::Waits { slots } => {
+                self.workers.set_waiting(rank, slots);
                 Ok(())
             }
             Report::Define(nested) => {

@@ -44,7 +44,7 @@ pub struct Worker {
     pub load: u64,
     /// The same of those that miss inputs.
     pub ahead_load: u64,
-    /// Threads there that wait for other tasks inside a task: these tasks use no slot.
+    /// Slots there that tasks have given back, since they wait for other tasks.
     pub waiting: u32,
     /// Bytes of results that it holds.
     pub stored: u64,
@@ -236,12 +236,12 @@ impl Workers {
         self.waiting
     }
 
-    /// Notes that so many threads of `rank` wait inside tasks.
-    pub fn set_waiting(&mut self, rank: Rank, threads: u32) {
+    /// Notes that tasks on `rank` that wait have given so many slots back.
+    pub fn set_waiting(&mut self, rank: Rank, slots: u32) {
         if let Some(worker) = self.get_mut(rank) {
-            let before = std::mem::replace(&mut worker.waiting, threads);
+            let before = std::mem::replace(&mut worker.waiting, slots);
             worker.barren = false;
-            self.waiting = self.waiting - u64::from(before) + u64::from(threads);
+            self.waiting = self.waiting - u64::from(before) + u64::from(slots);
         }
     }
 

@@ -363,7 +363,9 @@ fn check_places(task: &RawTask, known: &[&Entry], cx: &mut Collector) {
                         "its stages read lines on standard input and write lines on standard output"
                     }
                     "stderr" => "it goes to the log",
-                    "threads" | "gpus" | "needs" | "on" => "each of its stages takes a slot wherever one is free",
+                    "threads" | "gpus" | "needs" | "on" => {
+                        "each of its stages takes a slot wherever one is free"
+                    }
                     "target" => "`save` says where the result ends up",
                     _ => "it has one instance for each of its `partitions`",
                 }

@@ -24,10 +24,11 @@ pub enum Event {
         /// What came out.
         output: Result<Output, TaskError>,
     },
-    /// A thread that computes a task waits for other tasks from now on.
-    Paused,
+    /// A thread waits for other tasks from now on; with the task that it computes, if that is no parallel part of
+    /// another thread's.
+    Paused(Option<TaskId>),
     /// A thread that has waited goes on.
-    Resumed,
+    Resumed(Option<TaskId>),
     /// Another rank wants the result of a task on `tag`.
     Asked {
         /// Who asks.

@@ -87,7 +87,7 @@ pub struct Worker {
     widths: Vec<u32>,
     /// Mean time of a task, in nanoseconds; 0 before the first has ended.
     mean: u64,
-    /// Threads that compute tasks and wait for other tasks.
+    /// Slots that tasks have given back, since they wait for other tasks.
     paused: u32,
     /// The same as rank 0 was told.
     told: u32,
@@ -153,8 +153,8 @@ impl Worker {
             Event::Computed { task, attempt, nanos, output } => {
                 self.on_computed(task, attempt, nanos, output, out)?;
             }
-            Event::Paused => self.paused += 1,
-            Event::Resumed => self.on_resumed()?,
+            Event::Paused(task) => self.paused += self.slots_of(task),
+            Event::Resumed(task) => self.on_resumed(task)?,
             Event::Asked { by, task, tag } => self.on_asked(by, task, tag, out)?,
         }
         Ok(())
@@ -217,12 +217,11 @@ impl Worker {
     /// so that what comes behind it does not pass it.
     fn may_start(&self, run: &RunTask, most: u32) -> bool {
         let width = self.widths.get(run.def.index()).copied().unwrap_or(1);
-        let computing = self.running.saturating_sub(self.paused);
+        let taken = (self.running + self.extra).saturating_sub(self.paused);
         if width == 1 && self.extra == 0 {
-            return computing < most;
+            return taken < most;
         }
-        let free = self.slots.saturating_sub(computing + self.extra);
-        most > 0 && (width <= free || computing == 0)
+        most > 0 && (width <= self.slots.saturating_sub(taken) || taken == 0)
     }
 
     /// Results that are here or on their way; 0 at the end of a run.

@@ -6,6 +6,7 @@
 use super::Worker;
 use super::event::Action;
 use crate::error::ProtocolError;
+use crate::ids::TaskId;
 use crate::protocol::{Report, RunTask};
 
 impl Worker {
@@ -66,18 +67,23 @@ impl Worker {
         self.queue.iter().chain(self.nested.values().flatten())
     }
 
-    pub(super) fn on_resumed(&mut self) -> Result<(), ProtocolError> {
-        let paused = self.paused.checked_sub(1);
+    /// Slots that a thread gives back when it waits: all of its task; a parallel part of one has one.
+    pub(super) fn slots_of(&self, task: Option<TaskId>) -> u32 {
+        task.and_then(|task| self.wide.get(&task)).copied().unwrap_or(1)
+    }
+
+    pub(super) fn on_resumed(&mut self, task: Option<TaskId>) -> Result<(), ProtocolError> {
+        let paused = self.paused.checked_sub(self.slots_of(task));
         self.paused = paused.ok_or_else(|| ProtocolError("a thread goes on that has not waited".into()))?;
         self.crowded = true;
         Ok(())
     }
 
-    /// Tells rank 0 of the threads that wait, if their number has changed.
+    /// Tells rank 0 of the slots that tasks have given back, if their number has changed.
     pub(super) fn tell_waits(&mut self, out: &mut Vec<Action>) {
         if self.told != self.paused {
             self.told = self.paused;
-            out.push(Action::Report(Report::Waits { threads: self.paused }));
+            out.push(Action::Report(Report::Waits { slots: self.paused }));
         }
     }
 

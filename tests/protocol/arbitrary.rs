@@ -122,7 +122,7 @@ fn any_nested() -> impl Strategy<Value = Report> {
         task().prop_map(|task| Report::Drop { task }),
         (task(), any::<bool>()).prop_map(|(task, value)| Report::Want { task, value }),
         task().prop_map(|task| Report::Ask { task }),
-        any::<u32>().prop_map(|threads| Report::Waits { threads }),
+        any::<u32>().prop_map(|threads| Report::Waits { slots: threads }),
     ]
 }
 

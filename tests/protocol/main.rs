@@ -209,7 +209,7 @@ mod bytes {
         report(Report::Drop { task: TaskId(7) }, "0c 07");
         report(Report::Want { task: TaskId(7), value: true }, "0d 07 01");
         report(Report::Ask { task: TaskId(7) }, "0e 07");
-        report(Report::Waits { threads: 251 }, "07 fb fb 00");
+        report(Report::Waits { slots: 251 }, "07 fb fb 00");
     }
 
     #[test]

@@ -210,8 +210,8 @@ fn a_task_that_needs_more_is_not_sent_ahead() {
 fn a_rank_with_tasks_that_wait_is_not_kept_free() {
     let mut env = ranks([0, 2]);
     env.define(slots(2)).submit_as(1, 1, &[]).submit_as(1, 2, &[]).submit(3, &[]).place().runs(1, &[1]);
-    env.quiet().from(1, Report::Waits { threads: 1 }).place().runs(1, &[3]).finish(1, 3);
-    env.from(1, Report::Waits { threads: 0 }).finish(1, 1).place().runs(1, &[2]);
+    env.quiet().from(1, Report::Waits { slots: 1 }).place().runs(1, &[3]).finish(1, 3);
+    env.from(1, Report::Waits { slots: 0 }).finish(1, 1).place().runs(1, &[2]);
 }
 
 #[test]

@@ -44,7 +44,7 @@ impl Env {
     }
 
     fn waits(&mut self, rank: u32, threads: u32) -> &mut Self {
-        self.from(rank, Report::Waits { threads })
+        self.from(rank, Report::Waits { slots: threads })
     }
 
     fn answers(&mut self, rank: u32, task: u64, answer: Answer) -> &mut Self {

@@ -16,7 +16,7 @@ impl Env {
     }
 
     fn waits(&mut self, threads: u32) -> &mut Self {
-        self.says(Action::Report(Report::Waits { threads }))
+        self.says(Action::Report(Report::Waits { slots: threads }))
     }
 }
 
@@ -32,10 +32,17 @@ fn deeper_tasks_start_first_and_are_given_back_last() {
 #[test]
 fn a_task_that_waits_gives_its_slot_back() {
     let mut env = slots(1);
-    env.run(1, &[]).run(2, &[]).start().executes(&[1]).handle(Event::Paused).start().executes(&[2]).waits(1);
+    env.run(1, &[])
+        .run(2, &[])
+        .start()
+        .executes(&[1])
+        .handle(Event::Paused(None))
+        .start()
+        .executes(&[2])
+        .waits(1);
     env.run(3, &[]).start().quiet();
     // it goes on beside the other one, and only then there is no slot for a third one
-    env.handle(Event::Resumed).start().waits(0).computed(1, small()).start().quiet();
+    env.handle(Event::Resumed(None)).start().waits(0).computed(1, small()).start().quiet();
     env.computed(2, small()).start().executes(&[3]);
 }
 
@@ -43,30 +50,47 @@ fn a_task_that_waits_gives_its_slot_back() {
 fn rank_0_is_told_once_a_turn_how_many_wait() {
     let mut env = slots(2);
     env.run(1, &[]).run(2, &[]).start().executes(&[1, 2]);
-    env.handle(Event::Paused).handle(Event::Paused).handle(Event::Resumed).handle(Event::Paused).quiet();
+    env.handle(Event::Paused(None))
+        .handle(Event::Paused(None))
+        .handle(Event::Resumed(None))
+        .handle(Event::Paused(None))
+        .quiet();
     env.start().waits(2).start().quiet();
-    env.handle(Event::Resumed).handle(Event::Paused).start().quiet();
+    env.handle(Event::Resumed(None)).handle(Event::Paused(None)).start().quiet();
 }
 
 #[test]
 fn nothing_is_handed_over_in_advance_while_tasks_wait() {
     let mut env = slots(1);
     (1..=3).for_each(|number| _ = env.run(number, &[]));
-    env.start().executes(&[1]).takes(1_000).computed(1, small()).handle(Event::Paused).start();
+    env.start().executes(&[1]).takes(1_000).computed(1, small()).handle(Event::Paused(None)).start();
     env.executes(&[2, 3]).waits(1);
     let mut env = slots(1);
     (1..=3).for_each(|number| _ = env.run(number, &[]));
     env.start().executes(&[1]).takes(1_000).computed(1, small()).run_at(1, 4).start().executes_at(1, 4);
     env.said.clear();
-    env.handle(Event::Paused).start().executes(&[2]).waits(1).holds(0, 3);
+    env.handle(Event::Paused(None)).start().executes(&[2]).waits(1).holds(0, 3);
 }
 
 #[test]
 fn a_thread_that_has_not_waited_cannot_go_on() {
-    slots(1).refuse(Event::Resumed);
+    slots(1).refuse(Event::Resumed(None));
 }
 
 #[test]
 fn that_tasks_of_a_definition_nest_is_passed_on() {
     slots(1).order(Order::Nests { def: DefId(3) }).says(Action::Nests(DefId(3)));
+}
+
+#[test]
+fn a_task_of_several_slots_gives_all_of_them_back() {
+    let wide = DefId(1);
+    let definition =
+        Definition { def: wide, function: 1, name: "f".into(), shared: Blob::default(), slots: 2 };
+    let run = |number, depth| RunTask { def: wide, depth, ..task(number, 1, &[]) };
+    let mut env = slots(2);
+    env.order(Order::Define(definition.clone())).says(Action::Learn(definition));
+    env.order(Order::Run(run(1, 0))).order(Order::Run(run(2, 1))).start().says(Action::Execute(run(2, 1)));
+    env.start().quiet().handle(Event::Paused(Some(TaskId(2)))).start();
+    env.says(Action::Execute(run(1, 0))).waits(2).handle(Event::Resumed(Some(TaskId(2)))).start().waits(0);
 }

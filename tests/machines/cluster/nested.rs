@@ -107,7 +107,7 @@ impl Cluster {
                 self.reports[rank].push_back(Report::Drop { task });
             }
             if paused {
-                node.computed.push_back(worker::Event::Resumed);
+                node.computed.push_back(worker::Event::Resumed(Some(task)));
             }
             return paused;
         }
@@ -175,7 +175,8 @@ impl Cluster {
     fn ask(&mut self, rank: usize, at: usize) {
         let rng = &mut self.rng;
         let node = &mut self.nodes[rank];
-        let nest = &mut node.running[at].nest;
+        let Running { run, nest, .. } = &mut node.running[at];
+        let parent = run.task;
         nest.asked = true;
         for task in std::mem::take(&mut nest.held) {
             let (drops, waits, value) = (rng.chance(20), rng.chance(70), rng.chance(80));
@@ -190,7 +191,7 @@ impl Cluster {
         }
         if !nest.wants.is_empty() {
             nest.paused = true;
-            node.computed.push_back(worker::Event::Paused);
+            node.computed.push_back(worker::Event::Paused(Some(parent)));
         }
     }
 
