@@ -4,7 +4,7 @@
 //!
 //! `cargo bench --bench metg [-- pattern ...] [points]`, such as `-- stencil_1d fft points`; `points` also prints each grain
 //! that was measured. It starts itself under `mpirun`: for each pattern MPI first, which also measures the peak, then
-//! dtask. Widths are the cores × 1 and × 4. In dtask, rank 0 schedules beside the computing ranks, on the same cores.
+//! dtask, with what its time goes into over the sweeps of both widths. Widths are the cores × 1 and × 4. In dtask, rank 0 schedules beside the computing ranks, on the same cores.
 
 mod common;
 mod taskbench;
@@ -12,6 +12,7 @@ mod taskbench;
 use common::Rounds;
 use common::launch::{Outcome, cores, job, rank_arguments, words};
 use common::table::{Row, head, time};
+use dtask::Config;
 use mpi::Threading;
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::*;
@@ -137,7 +138,8 @@ fn rank(arguments: &[String]) {
         }
         return;
     }
-    dtask::run_on(&world, |client| {
+    let config = Config { profile: true, ..Config::default() };
+    dtask::run_on_with(&world, &config, |client, _| {
         for graph in &graphs {
             let run = &mut |graph: &Graph, steps, iterations| {
                 with_dtask::run(client, graph, steps, iterations).expect("the graph runs")

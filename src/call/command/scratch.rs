@@ -80,12 +80,19 @@ pub struct ScratchRoot {
 }
 
 impl ScratchRoot {
-    /// As [`scratch_root`].
+    /// Makes it: `dtask-UID-JOBID-RANDOM`, mode 0700, in the first that can be used of `$SLURM_TMPDIR`, `$TMPDIR`,
+    /// `/dev/shm`, `/tmp`.
+    ///
+    /// # Errors
+    /// When none of them can.
     pub fn new() -> Result<Arc<ScratchRoot>, ScratchError> {
         Ok(Arc::new(ScratchRoot { dir: scratch_root()?, free: Mutex::default() }))
     }
 
     /// A private, empty directory for one attempt of a task.
+    ///
+    /// # Errors
+    /// When it cannot be made.
     pub fn lend(self: &Arc<Self>) -> Result<Scratch, ScratchError> {
         let path = match self.free().pop() {
             Some(path) => path,
