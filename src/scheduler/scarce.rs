@@ -146,7 +146,7 @@ impl Scheduler {
 
     /// Starts tasks with needs and at least this priority; true if anything has changed.
     pub(super) fn place_scarce(&mut self, floor: i32, out: &mut Vec<Action>) -> bool {
-        let mut moved = false;
+        let mut moved = self.yield_to(floor);
         let mut stopped: SmallVec<[bool; 16]> = smallvec::smallvec![false; self.scarce.classes.len()];
         let mut left: Amounts =
             std::array::from_fn(|at| self.scarce.totals[at].saturating_sub(self.scarce.used[at]));
@@ -201,6 +201,22 @@ impl Scheduler {
         moved
     }
 
+    /// Gives up the ranks that are kept free for tasks below this priority: more urgent ones wait, which would get none of
+    /// these ranks, and come first. True if there were any.
+    fn yield_to(&mut self, floor: i32) -> bool {
+        let mut moved = false;
+        for at in 0..self.scarce.classes.len() {
+            let next = self.scarce.classes[at].ready.peek(true);
+            if next.is_some_and(|(_, place)| place.0 < floor) {
+                moved |= self.workers.unreserve(at);
+            }
+        }
+        if moved {
+            self.refresh();
+        }
+        moved
+    }
+
     /// Brings the indexes of ranks up to date, and notes those whose room others wait for.
     fn refresh(&mut self) {
         let Self { workers, changed, .. } = self;
@@ -221,8 +237,8 @@ impl Scheduler {
         match self.workers.best(at) {
             Some((rank, When::Now)) => Some(self.nearest(at, next, rank)),
             Some((rank, When::Full)) => {
-                // with nothing under way nothing would ever free memory
-                let goes = !root || self.workers.total_assigned() == 0;
+                // with nothing under way but what waits for others nothing would ever free memory
+                let goes = !root || !self.workers.is_any_running();
                 if !goes {
                     *moved |= self.workers.unreserve(at);
                 }
@@ -230,7 +246,7 @@ impl Scheduler {
             }
             Some((rank, When::Later)) => {
                 if self.workers.sites().get(at).is_some_and(|site| site.reserved.is_none())
-                    && self.workers.get(rank).is_some_and(|worker| worker.reserved.is_none())
+                    && self.workers.may_reserve(at, rank)
                 {
                     self.workers.reserve(at, rank);
                     *moved = true;

@@ -197,6 +197,15 @@ impl Workers {
         }
     }
 
+    /// Whether `rank` may be kept free for `site`: it is not for others, and its host has the memory for all for whom its
+    /// ranks are, together; else each would wait for what is set aside for another.
+    pub fn may_reserve(&self, number: usize, rank: Rank) -> bool {
+        let (Some(needs), Some(worker)) = (self.needs_of(number), self.get(rank)) else { return false };
+        let host = self.hosts.get(worker.host as usize);
+        worker.reserved.is_none()
+            && host.is_some_and(|host| host.held.saturating_add(needs.memory) <= host.memory)
+    }
+
     /// Keeps `rank` free for the next task of `site`.
     pub fn reserve(&mut self, number: usize, rank: Rank) {
         self.unreserve(number);

@@ -90,6 +90,27 @@ fn what_is_more_urgent_is_not_held_back() {
     env.finish(1, 4).finish(1, 5).finish(1, 6).place().runs(1, &[2, 1]);
 }
 
+/// What is set aside for both would leave enough for neither.
+#[test]
+fn ranks_of_one_host_are_not_kept_free_for_more_memory_than_it_has() {
+    let on = |slots| RankInfo { slots, memory: 100, ..RankInfo::default() };
+    let mut env = cluster(&[0, 2, 2].map(on));
+    env.define(memory(100)).define(memory(60)).define(memory(61));
+    env.submit_as(1, 1, &[]).place().runs(1, &[1]).submit_as(2, 2, &[]).submit_as(3, 3, &[]).place().quiet();
+    env.finish(1, 1).place().runs(1, &[2]).quiet().finish(1, 2).place().runs(1, &[3]);
+}
+
+/// Where both waited, neither would ever start.
+#[test]
+fn what_is_more_urgent_gets_a_rank_that_was_kept_free() {
+    let mut env = ranks([0, 2]);
+    env.define(slots(2)).define(priority(1));
+    (1..=3).for_each(|task| _ = env.submit(task, &[]));
+    env.place().runs(1, &[1, 2, 3]).submit_as(1, 9, &[]).place().quiet();
+    env.submit_as(2, 10, &[]).place().quiet().finish(1, 1).place().runs(1, &[10]).quiet();
+    env.finish(1, 2).finish(1, 3).finish(1, 10).place().runs(1, &[9]);
+}
+
 #[test]
 fn counters_are_for_the_whole_job_and_come_back() {
     let mut env = ranks([0, 4, 4]);
