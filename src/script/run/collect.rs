@@ -1,25 +1,20 @@
 //! Waiting for a plan's tasks: results are dropped as soon as nobody waits for them any more, failures are noted, and
 //! what goes to files of rank 0 is written in the order of the indices.
 
-use super::array;
 use super::failure::{Failed, part};
 use super::inputs::Array;
-use super::pack::{self, Pack};
+use super::ordered::{Ordered, Source};
+use super::pack::Pack;
 use super::progress::{Progress, Tally};
-use super::sink::{Sinks, path_of, paths};
-use super::stop::{self, Stopped};
+use super::sink::{Sinks, paths};
+use super::stop::Stopped;
 use super::submit::{Collected, Entry, Submitter};
-use crate::client::{Client, Family, Future, Pending, Watch};
-use crate::error::{Error, Result, TaskError};
-use crate::script::{Plan, Task};
-use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::sync::Arc;
+use super::watched::{Watched, once, turn_all};
+use crate::client::{Client, Future};
+use crate::error::Result;
+use crate::script::Plan;
+use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// Instances that are asked for together where nothing of them is fetched.
-const WATCHED: usize = 65_536;
-/// Outputs that are fetched together.
-const FETCHED: usize = 64;
 
 /// What came of a plan.
 #[derive(Default)]
@@ -35,7 +30,7 @@ pub struct Outcome {
 }
 
 /// Futures of what is running, with task and index.
-type Running<T> = Vec<(usize, u64, Future<T>)>;
+pub(super) type Running<T> = Vec<(usize, u64, Future<T>)>;
 
 /// What is still waited for when the rest is given up.
 #[derive(Default)]
@@ -44,38 +39,6 @@ pub(super) struct Given {
     pub(super) arrays: Running<Array>,
     /// What saves arrays that are there.
     pub(super) saves: Running<Pack>,
-}
-
-/// Tasks whose results only others want.
-struct Watched<T> {
-    task: usize,
-    futures: Vec<Option<Future<T>>>,
-    watch: Watch,
-    /// Whether these are the instances, not what saves them.
-    own: bool,
-}
-
-/// Where a stream comes from.
-enum Source {
-    Lazy(Family<Pack>, u64),
-    /// Arrays, of which the printed form is wanted, if anything.
-    LazyArrays(Family<Array>, u64),
-    Futures(VecDeque<Option<Future<Pack>>>),
-}
-
-/// Instances that are taken in the order of their indices, some at a time.
-struct Ordered {
-    task: usize,
-    source: Source,
-    /// Whether these are the instances, not what was made of them.
-    own: bool,
-    next: u64,
-    window: Option<(Vec<Option<Future<Pack>>>, Asked)>,
-}
-
-enum Asked {
-    Ends(Watch),
-    Values(Pending<Pack>),
 }
 
 /// Rank 0's view of a run.
@@ -288,196 +251,5 @@ impl<'a> Collector<'a> {
             return Err(error);
         }
         Ok(moved)
-    }
-}
-
-impl<T> Watched<T> {
-    fn new(task: usize, futures: Vec<Option<Future<T>>>, client: &Client, own: bool) -> Self {
-        let watch = client.watch(futures.iter().flatten());
-        Watched { task, futures, watch, own }
-    }
-
-    /// What has ended until now, and what of it failed.
-    fn so_far(&self) -> (u64, Vec<Failed>) {
-        let ended = self.watch.ended().iter().filter(|ended| **ended).count() as u64 * u64::from(self.own);
-        let failed = self.watch.failures().into_iter();
-        (ended, failed.map(|(at, cause)| Failed { task: self.task, index: at as u64, cause }).collect())
-    }
-
-    fn give_up(self, stopped: &mut Stopped, outcome: &mut Outcome) -> Running<T> {
-        let (ended, failed) = self.so_far();
-        outcome.ended += ended;
-        outcome.failed.extend(failed);
-        let ended = self.watch.ended();
-        let left = self.futures.into_iter().zip(ended).enumerate().filter(|(_, (_, ended))| !ended);
-        let left = left.filter_map(|(index, (future, _))| Some((index as u64, future?)));
-        stop::give_up(self.task, left, stopped)
-    }
-
-    /// Drops results that have come; says whether all have, and notes what failed.
-    fn turn(&mut self, outcome: &mut Outcome) -> Result<bool> {
-        if let Some(outcomes) = self.watch.take() {
-            outcome.ended += self.futures.len() as u64 * u64::from(self.own);
-            for (index, ended) in outcomes?.into_iter().enumerate() {
-                note(&mut outcome.failed, self.task, index as u64, ended.err());
-            }
-            return Ok(true);
-        }
-        for (future, ended) in self.futures.iter_mut().zip(self.watch.ended()) {
-            if ended {
-                *future = None;
-            }
-        }
-        Ok(false)
-    }
-}
-
-fn turn_all<T>(all: &mut Vec<Watched<T>>, outcome: &mut Outcome) -> Result<bool> {
-    let before = all.len();
-    let mut failure = None;
-    all.retain_mut(|watched| match watched.turn(outcome) {
-        Ok(ended) => !ended,
-        Err(error) => {
-            failure = Some(error);
-            true
-        }
-    });
-    failure.map_or(Ok(all.len() < before), Err)
-}
-
-/// An instance that failed, and with it what would have saved it, is one failure.
-fn once(failed: &mut Vec<Failed>) {
-    let mut seen = HashSet::new();
-    failed.retain(|failed| seen.insert((failed.task, failed.index)));
-}
-
-fn note(failed: &mut Vec<Failed>, task: usize, index: u64, cause: Option<Arc<TaskError>>) {
-    if let Some(cause) = cause {
-        failed.push(Failed { task, index, cause });
-    }
-}
-
-impl Source {
-    /// The next ones; of arrays, with `fetch`, their printed form.
-    fn take(&mut self, count: usize, fetch: bool, client: &Client) -> Vec<Future<Pack>> {
-        match self {
-            Source::LazyArrays(family, next) => {
-                let start = *next;
-                *next = family.len().min(start + count as u64);
-                let arrays = family.range(start..*next).into_iter();
-                if fetch {
-                    arrays.map(|array| client.submit(array::text_of, (array,))).collect()
-                } else {
-                    arrays.map(|array| array.only_waited_for()).collect()
-                }
-            }
-            Source::Lazy(family, next) => {
-                let start = *next;
-                *next = family.len().min(start + count as u64);
-                family.range(start..*next)
-            }
-            Source::Futures(futures) => {
-                let count = count.min(futures.len());
-                futures.drain(..count).flatten().collect()
-            }
-        }
-    }
-}
-
-impl Ordered {
-    /// What has ended of the instances that are watched now, and what of it failed; of those that are fetched, only the
-    /// failures are told before all are there.
-    fn so_far(&self) -> Option<(u64, Vec<Failed>)> {
-        let (ended, failed) = match &self.window {
-            Some((_, Asked::Ends(watch))) => {
-                (watch.ended().iter().filter(|ended| **ended).count(), watch.failures())
-            }
-            Some((_, Asked::Values(pending))) if self.own => {
-                let failures = pending.failures();
-                (failures.len(), failures)
-            }
-            _ => return None,
-        };
-        let at = |(at, cause)| Failed { task: self.task, index: self.next + at as u64, cause };
-        Some((ended as u64, failed.into_iter().map(at).collect()))
-    }
-
-    fn give_up(self, stopped: &mut Stopped) -> Running<Pack> {
-        let window = self.window.map_or(Vec::new(), |(window, _)| window);
-        let after = self.next + window.len() as u64;
-        let futures = window.into_iter().enumerate();
-        let futures = futures.filter_map(|(at, future)| Some((self.next + at as u64, future?)));
-        let mut running = stop::give_up(self.task, futures, stopped);
-        match self.source {
-            Source::Lazy(family, next) => stopped.note(self.task, next..family.len()),
-            Source::LazyArrays(family, next) => stopped.note(self.task, next..family.len()),
-            Source::Futures(futures) => {
-                let left = futures.into_iter().enumerate();
-                let left = left.filter_map(|(at, future)| Some((after + at as u64, future?)));
-                running.extend(stop::give_up(self.task, left, stopped));
-            }
-        }
-        running
-    }
-
-    /// Takes the window that is waited for, if it is there, and asks for the next; without one when all are taken.
-    fn turn(&mut self, plan: &Plan, task: &Task, client: &Client, outcome: &mut Outcome) -> Result<bool> {
-        match &mut self.window {
-            None => {}
-            Some((window, Asked::Ends(watch))) => {
-                let Some(outcomes) = watch.take() else {
-                    // results that nobody wants are dropped at once
-                    let futures = window.iter_mut().zip(watch.ended());
-                    futures.filter(|(_, ended)| *ended).for_each(|(future, _)| *future = None);
-                    return Ok(false);
-                };
-                for ended in outcomes? {
-                    outcome.ended += u64::from(self.own);
-                    note(&mut outcome.failed, self.task, self.next, ended.err());
-                    self.next += 1;
-                }
-            }
-            Some((_, Asked::Values(pending))) => {
-                let Some(results) = pending.take() else { return Ok(false) };
-                for result in results {
-                    outcome.ended += u64::from(self.own);
-                    self.value(plan, task, result, outcome)?;
-                    self.next += 1;
-                }
-            }
-        }
-        let fetch = paths(task).next().is_some();
-        let window = self.source.take(if fetch { FETCHED } else { WATCHED }, fetch, client);
-        self.window = (!window.is_empty()).then(|| {
-            let asked = if fetch {
-                Asked::Values(client.pending(&window))
-            } else {
-                Asked::Ends(client.watch(&window))
-            };
-            (window.into_iter().map(Some).collect(), asked)
-        });
-        Ok(true)
-    }
-
-    fn value(&self, plan: &Plan, task: &Task, result: Result<Pack>, outcome: &mut Outcome) -> Result<()> {
-        let pack = match result {
-            Ok(pack) => Some(pack),
-            Err(Error::Task(cause)) => {
-                if self.own {
-                    note(&mut outcome.failed, self.task, self.next, Some(cause));
-                }
-                None
-            }
-            Err(other) => return Err(other),
-        };
-        for (which, stream) in paths(task) {
-            let Ok(path) = path_of(plan, task, stream, self.next) else { continue }; // told by `Sinks::new`
-            let bytes = match &pack {
-                Some(pack) => Some(pack::part(pack, which).map_err(|error| Error::Other(error.0))?.bytes),
-                None => None,
-            };
-            outcome.sinks.append(&path, bytes);
-        }
-        Ok(())
     }
 }

@@ -1,15 +1,13 @@
 //! Handing a plan over to the engine.
 
 use super::RunFolder;
-use super::array::{self, Step};
+use super::array;
 use super::command;
 use super::datasets::DatasetFile;
 use super::def::{Def, Group, Kind, Read, streams};
 use super::inputs::Array;
 use super::needs;
 use super::pack::{self, Pack};
-use crate::call::array::reduce::Reduce;
-use crate::call::array::tree;
 use crate::client::{Client, Family, Future, Options, Watch};
 use crate::error::{Error, Result};
 use crate::ids::Rank;
@@ -219,7 +217,7 @@ impl<'a> Submitter<'a> {
         Ok(Entry { instances, parts, saves })
     }
 
-    fn options(&self, task: &Task) -> Options<'a> {
+    pub(super) fn options(&self, task: &Task) -> Options<'a> {
         needs::options(self.client, task, self.slots)
     }
 
@@ -272,45 +270,6 @@ impl<'a> Submitter<'a> {
         Ok(Collected::Arrays(futures))
     }
 
-    fn reduce(
-        &mut self,
-        def: &Def,
-        of: usize,
-        with: Reduce,
-        arity: usize,
-    ) -> Result<Vec<Option<Future<Array>>>> {
-        let group = def.sources.get(of).copied().flatten().and_then(|at| def.groups.get(at));
-        let group = group.ok_or_else(|| internal("a reduction of nothing"))?;
-        let options = self.options(&def.task).pure(false);
-        let mut roots = Vec::new();
-        for index in 0..def.task.family.len() {
-            let leaves = self.arrays_of(group, index)?;
-            let count = leaves.len() as u64;
-            let tree = tree::plan(leaves.len(), arity).map_err(|error| Error::Other(error.to_string()))?;
-            // leaves, and what steps have made, until the step that takes them
-            let place = |index| tree::Place { level: 0, index };
-            let mut made: HashMap<tree::Place, Future<Array>> =
-                leaves.into_iter().enumerate().map(|(index, leaf)| (place(index), leaf)).collect();
-            for step in tree.steps() {
-                let leaves = (step.at == tree.root()).then_some(count);
-                let is_leaf = step.inputs.iter().map(|at| at.level == 0).collect();
-                let this = Step { task: def.number, index, with, is_leaf, leaves };
-                let inputs: Option<Vec<_>> = step.inputs.iter().map(|at| made.remove(at)).collect();
-                let inputs = inputs.ok_or_else(|| internal("a step of a reduction lacks an input"))?;
-                made.insert(step.at, options.submit(array::reduce_step, (this, inputs)));
-                self.steps += 1;
-            }
-            let mut root = made.remove(&tree.root());
-            if tree.count() == 0 && !with.keeps_single() {
-                let this = Step { task: def.number, index, with, is_leaf: vec![true], leaves: Some(1) };
-                root = root.map(|leaf| options.submit(array::reduce_step, (this, vec![leaf])));
-                self.steps += 1;
-            }
-            roots.push(root);
-        }
-        Ok(roots)
-    }
-
     /// What an instance gets.
     pub(super) fn inputs(&mut self, groups: &[Group], index: u64) -> Result<Arguments> {
         let (mut packs, mut arrays) = (Vec::new(), Vec::new());
@@ -327,7 +286,7 @@ impl<'a> Submitter<'a> {
         Ok((packs, arrays))
     }
 
-    fn arrays_of(&self, group: &Group, index: u64) -> Result<Vec<Future<Array>>> {
+    pub(super) fn arrays_of(&self, group: &Group, index: u64) -> Result<Vec<Future<Array>>> {
         let entry = self.done.get(group.task).and_then(Option::as_ref);
         let Some(Collected::Arrays(futures)) = entry.map(|entry| &entry.instances) else {
             return Err(internal("an array that is none"));

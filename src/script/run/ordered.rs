@@ -1,0 +1,179 @@
+//! Instances that are taken in the order of their indices, some at a time: what many append to one file.
+
+use super::array;
+use super::collect::{Outcome, Running};
+use super::failure::Failed;
+use super::inputs::Array;
+use super::pack::{self, Pack};
+use super::sink::{path_of, paths};
+use super::stop::{self, Stopped};
+use super::watched::note;
+use crate::client::{Client, Family, Future, Pending, Watch};
+use crate::error::{Error, Result};
+use crate::script::{Plan, Task};
+use std::collections::VecDeque;
+
+/// Instances that are asked for together where nothing of them is fetched.
+const WATCHED: usize = 65_536;
+/// Outputs that are fetched together.
+const FETCHED: usize = 64;
+
+/// Where a stream comes from.
+pub(super) enum Source {
+    Lazy(Family<Pack>, u64),
+    /// Arrays, of which the printed form is wanted, if anything.
+    LazyArrays(Family<Array>, u64),
+    Futures(VecDeque<Option<Future<Pack>>>),
+}
+
+/// Instances that are taken in the order of their indices, some at a time.
+pub(super) struct Ordered {
+    pub(super) task: usize,
+    pub(super) source: Source,
+    /// Whether these are the instances, not what was made of them.
+    pub(super) own: bool,
+    pub(super) next: u64,
+    pub(super) window: Option<(Vec<Option<Future<Pack>>>, Asked)>,
+}
+
+pub(super) enum Asked {
+    Ends(Watch),
+    Values(Pending<Pack>),
+}
+
+impl Source {
+    /// The next ones; of arrays, with `fetch`, their printed form.
+    pub(super) fn take(&mut self, count: usize, fetch: bool, client: &Client) -> Vec<Future<Pack>> {
+        match self {
+            Source::LazyArrays(family, next) => {
+                let start = *next;
+                *next = family.len().min(start + count as u64);
+                let arrays = family.range(start..*next).into_iter();
+                if fetch {
+                    arrays.map(|array| client.submit(array::text_of, (array,))).collect()
+                } else {
+                    arrays.map(|array| array.only_waited_for()).collect()
+                }
+            }
+            Source::Lazy(family, next) => {
+                let start = *next;
+                *next = family.len().min(start + count as u64);
+                family.range(start..*next)
+            }
+            Source::Futures(futures) => {
+                let count = count.min(futures.len());
+                futures.drain(..count).flatten().collect()
+            }
+        }
+    }
+}
+
+impl Ordered {
+    /// What has ended of the instances that are watched now, and what of it failed; of those that are fetched, only the
+    /// failures are told before all are there.
+    pub(super) fn so_far(&self) -> Option<(u64, Vec<Failed>)> {
+        let (ended, failed) = match &self.window {
+            Some((_, Asked::Ends(watch))) => {
+                (watch.ended().iter().filter(|ended| **ended).count(), watch.failures())
+            }
+            Some((_, Asked::Values(pending))) if self.own => {
+                let failures = pending.failures();
+                (failures.len(), failures)
+            }
+            _ => return None,
+        };
+        let at = |(at, cause)| Failed { task: self.task, index: self.next + at as u64, cause };
+        Some((ended as u64, failed.into_iter().map(at).collect()))
+    }
+
+    pub(super) fn give_up(self, stopped: &mut Stopped) -> Running<Pack> {
+        let window = self.window.map_or(Vec::new(), |(window, _)| window);
+        let after = self.next + window.len() as u64;
+        let futures = window.into_iter().enumerate();
+        let futures = futures.filter_map(|(at, future)| Some((self.next + at as u64, future?)));
+        let mut running = stop::give_up(self.task, futures, stopped);
+        match self.source {
+            Source::Lazy(family, next) => stopped.note(self.task, next..family.len()),
+            Source::LazyArrays(family, next) => stopped.note(self.task, next..family.len()),
+            Source::Futures(futures) => {
+                let left = futures.into_iter().enumerate();
+                let left = left.filter_map(|(at, future)| Some((after + at as u64, future?)));
+                running.extend(stop::give_up(self.task, left, stopped));
+            }
+        }
+        running
+    }
+
+    /// Takes the window that is waited for, if it is there, and asks for the next; without one when all are taken.
+    pub(super) fn turn(
+        &mut self,
+        plan: &Plan,
+        task: &Task,
+        client: &Client,
+        outcome: &mut Outcome,
+    ) -> Result<bool> {
+        match &mut self.window {
+            None => {}
+            Some((window, Asked::Ends(watch))) => {
+                let Some(outcomes) = watch.take() else {
+                    // results that nobody wants are dropped at once
+                    let futures = window.iter_mut().zip(watch.ended());
+                    futures.filter(|(_, ended)| *ended).for_each(|(future, _)| *future = None);
+                    return Ok(false);
+                };
+                for ended in outcomes? {
+                    outcome.ended += u64::from(self.own);
+                    note(&mut outcome.failed, self.task, self.next, ended.err());
+                    self.next += 1;
+                }
+            }
+            Some((_, Asked::Values(pending))) => {
+                let Some(results) = pending.take() else { return Ok(false) };
+                for result in results {
+                    outcome.ended += u64::from(self.own);
+                    self.value(plan, task, result, outcome)?;
+                    self.next += 1;
+                }
+            }
+        }
+        let fetch = paths(task).next().is_some();
+        let window = self.source.take(if fetch { FETCHED } else { WATCHED }, fetch, client);
+        self.window = (!window.is_empty()).then(|| {
+            let asked = if fetch {
+                Asked::Values(client.pending(&window))
+            } else {
+                Asked::Ends(client.watch(&window))
+            };
+            (window.into_iter().map(Some).collect(), asked)
+        });
+        Ok(true)
+    }
+
+    pub(super) fn value(
+        &self,
+        plan: &Plan,
+        task: &Task,
+        result: Result<Pack>,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
+        let pack = match result {
+            Ok(pack) => Some(pack),
+            Err(Error::Task(cause)) => {
+                if self.own {
+                    note(&mut outcome.failed, self.task, self.next, Some(cause));
+                }
+                None
+            }
+            Err(other) => return Err(other),
+        };
+        for (which, stream) in paths(task) {
+            let Ok(path) = path_of(plan, task, stream, self.next) else { continue }; // told by `Sinks::new`
+            let bytes = match &pack {
+                Some(pack) => Some(pack::part(pack, which).map_err(|error| Error::Other(error.0))?.bytes),
+                None => None,
+            };
+            outcome.sinks.append(&path, bytes);
+        }
+        Ok(())
+    }
+}

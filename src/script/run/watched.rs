@@ -1,0 +1,84 @@
+//! Instances whose results only other tasks want: dropped as they end, and told of if they failed.
+
+use super::collect::{Outcome, Running};
+use super::failure::Failed;
+use super::stop::{self, Stopped};
+use crate::client::{Client, Future, Watch};
+use crate::error::{Result, TaskError};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Tasks whose results only others want.
+pub(super) struct Watched<T> {
+    pub(super) task: usize,
+    pub(super) futures: Vec<Option<Future<T>>>,
+    pub(super) watch: Watch,
+    /// Whether these are the instances, not what saves them.
+    pub(super) own: bool,
+}
+
+impl<T> Watched<T> {
+    pub(super) fn new(task: usize, futures: Vec<Option<Future<T>>>, client: &Client, own: bool) -> Self {
+        let watch = client.watch(futures.iter().flatten());
+        Watched { task, futures, watch, own }
+    }
+
+    /// What has ended until now, and what of it failed.
+    pub(super) fn so_far(&self) -> (u64, Vec<Failed>) {
+        let ended = self.watch.ended().iter().filter(|ended| **ended).count() as u64 * u64::from(self.own);
+        let failed = self.watch.failures().into_iter();
+        (ended, failed.map(|(at, cause)| Failed { task: self.task, index: at as u64, cause }).collect())
+    }
+
+    pub(super) fn give_up(self, stopped: &mut Stopped, outcome: &mut Outcome) -> Running<T> {
+        let (ended, failed) = self.so_far();
+        outcome.ended += ended;
+        outcome.failed.extend(failed);
+        let ended = self.watch.ended();
+        let left = self.futures.into_iter().zip(ended).enumerate().filter(|(_, (_, ended))| !ended);
+        let left = left.filter_map(|(index, (future, _))| Some((index as u64, future?)));
+        stop::give_up(self.task, left, stopped)
+    }
+
+    /// Drops results that have come; says whether all have, and notes what failed.
+    pub(super) fn turn(&mut self, outcome: &mut Outcome) -> Result<bool> {
+        if let Some(outcomes) = self.watch.take() {
+            outcome.ended += self.futures.len() as u64 * u64::from(self.own);
+            for (index, ended) in outcomes?.into_iter().enumerate() {
+                note(&mut outcome.failed, self.task, index as u64, ended.err());
+            }
+            return Ok(true);
+        }
+        for (future, ended) in self.futures.iter_mut().zip(self.watch.ended()) {
+            if ended {
+                *future = None;
+            }
+        }
+        Ok(false)
+    }
+}
+
+pub(super) fn turn_all<T>(all: &mut Vec<Watched<T>>, outcome: &mut Outcome) -> Result<bool> {
+    let before = all.len();
+    let mut failure = None;
+    all.retain_mut(|watched| match watched.turn(outcome) {
+        Ok(ended) => !ended,
+        Err(error) => {
+            failure = Some(error);
+            true
+        }
+    });
+    failure.map_or(Ok(all.len() < before), Err)
+}
+
+/// An instance that failed, and with it what would have saved it, is one failure.
+pub(super) fn once(failed: &mut Vec<Failed>) {
+    let mut seen = HashSet::new();
+    failed.retain(|failed| seen.insert((failed.task, failed.index)));
+}
+
+pub(super) fn note(failed: &mut Vec<Failed>, task: usize, index: u64, cause: Option<Arc<TaskError>>) {
+    if let Some(cause) = cause {
+        failed.push(Failed { task, index, cause });
+    }
+}
