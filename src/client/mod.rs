@@ -111,12 +111,21 @@ impl Shared {
     }
 
     fn status(&self, task: TaskId) -> Status {
-        let (reply, answer) = mpsc::channel();
-        self.mailbox.push(Request::Status(task, reply));
+        self.statuses([task]).pop().unwrap_or(Status::Released)
+    }
+
+    /// All are asked for before the first answer is waited for.
+    fn statuses(&self, tasks: impl IntoIterator<Item = TaskId>) -> Vec<Status> {
+        let ask = |task| {
+            let (reply, answer) = mpsc::channel();
+            self.mailbox.push(Request::Status(task, reply));
+            answer
+        };
+        let answers: Vec<_> = tasks.into_iter().map(ask).collect();
         if self.state().closed.is_some() {
-            return Status::Released;
+            return vec![Status::Released; answers.len()];
         }
-        answer.recv().unwrap_or(Status::Released)
+        answers.into_iter().map(|answer| answer.recv().unwrap_or(Status::Released)).collect()
     }
 
     fn answer_if_closed(&self, wait: &Wait) {

@@ -3,7 +3,9 @@
 use super::Client;
 use super::future::{Future, want};
 use crate::error::{Result, TaskError};
+use crate::runtime::head::Request;
 use crate::runtime::wait::Wait;
+use crate::scheduler::{Event, Status};
 use std::borrow::Borrow;
 use std::sync::Arc;
 
@@ -19,6 +21,11 @@ impl Watch {
     /// Which of the tasks have ended, in the order of the futures; empty after [`Watch::take`] gave something.
     pub fn ended(&self) -> Vec<bool> {
         self.wait.ended()
+    }
+
+    /// How many have not ended.
+    pub fn open(&self) -> usize {
+        self.wait.open()
     }
 
     /// The failures so far, each with the number of its future; empty after [`Watch::take`] gave something.
@@ -44,6 +51,19 @@ impl Watch {
 }
 
 impl Client {
+    /// What the tasks are doing now, in the order of the futures.
+    pub fn statuses<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) -> Vec<Status> {
+        self.shared.statuses(futures.into_iter().map(|future| future.borrow().handle.task))
+    }
+
+    /// Gives tasks up: those that no rank has yet fail, and with them what depends on them. Only rank 0's client can.
+    pub fn cancel<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) {
+        let cancel = |future: &F| Request::Fact(Event::Cancel(future.borrow().handle.task));
+        let futures: Vec<F> = futures.into_iter().collect();
+        // none is dropped meanwhile: that goes by the mailbox too, which is locked
+        self.shared.mailbox.extend(futures.iter().map(cancel));
+    }
+
     /// Watches tasks end; nothing is moved.
     ///
     /// A future may be dropped as soon as its task has ended.

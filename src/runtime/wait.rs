@@ -180,6 +180,12 @@ impl Wait {
         self.state().is_complete()
     }
 
+    /// How many answers are still to come.
+    pub fn open(&self) -> usize {
+        let state = self.state();
+        if state.answers.closed.is_some() { 0 } else { state.open }
+    }
+
     /// The failures among the answers that are there, each with its number, ascending.
     pub fn failures(&self) -> Vec<(usize, Arc<TaskError>)> {
         let mut failures = self.state().answers.failed.clone();

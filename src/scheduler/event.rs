@@ -94,6 +94,8 @@ pub enum Event {
     },
     /// The client has dropped its future.
     Release(TaskId),
+    /// The client gives a task up, futures or not: it fails, and what depends on it, unless it is with a rank already.
+    Cancel(TaskId),
     /// The client has dropped a family, all its futures but `except`.
     ReleaseFamily {
         /// The number of its first task.

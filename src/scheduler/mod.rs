@@ -129,6 +129,7 @@ impl Scheduler {
             }
             Event::Scatter { task, key, output } => self.on_scatter(HEAD, task, key, output),
             Event::Release(task) => self.on_release(HEAD, task, out),
+            Event::Cancel(task) => self.on_cancel(task, out),
             Event::ReleaseFamily { first, count, except } => {
                 self.on_release_family(first, count, except, out)
             }

@@ -231,6 +231,15 @@ impl Scheduler {
         Ok(())
     }
 
+    pub(super) fn on_cancel(&mut self, task: TaskId, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+        self.touch(task);
+        let Some(record) = self.tasks.get(task) else { return Ok(()) }; // it has ended, and was let go of
+        let (message, task_key) = ("it was cancelled before it started".into(), self.key_text(record));
+        let cause = TaskError { message, task: task_key, rank: Rank(0), host: String::new(), attempt: 0 };
+        self.fail(task, Arc::new(cause), out);
+        Ok(())
+    }
+
     pub(super) fn on_want(
         &mut self,
         owner: Rank,

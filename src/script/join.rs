@@ -114,6 +114,8 @@ enum Rule {
         shared: Vec<Shared>,
         free: Vec<Axis>,
         gathered: u64,
+        /// Whether later instances never refer to earlier ones than those before them do.
+        ascends: bool,
     },
     Match(Box<Matching>),
 }
@@ -171,7 +173,8 @@ impl Join {
             to.axes().iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(axis, _)| *axis).collect();
         // A product of part of the axes is at most the length of the family, which was counted.
         let gathered = free.iter().map(|axis| axis.len).product();
-        Join { gather: !free.is_empty(), rule: Rule::Product { shared, free, gathered } }
+        let ascends = ascends(&shared, from.len());
+        Join { gather: !free.is_empty(), rule: Rule::Product { shared, free, gathered, ascends } }
     }
 
     /// An instance of `from`, or a value in it, for which there is no instance of `to`; of very large families whose rows
@@ -219,12 +222,34 @@ impl Join {
         self.gather
     }
 
+    /// The last of the instances that `instance` refers to; none where there are none.
+    pub fn last(&self, instance: u64) -> Option<u64> {
+        match &self.rule {
+            Rule::Same => Some(instance),
+            Rule::All(len) => len.checked_sub(1),
+            Rule::Product { shared, free, .. } => {
+                let last = free.iter().map(|axis| (axis.len - 1) * axis.stride).sum::<u64>();
+                Some(base(shared, instance)? + last)
+            }
+            Rule::Match(matching) => matching.instances(matching.from(), instance).last().copied(),
+        }
+    }
+
+    /// An instance before which none is referred to by `instance` or by one after it; the first, where nothing is known.
+    pub fn first_from(&self, instance: u64) -> u64 {
+        match &self.rule {
+            Rule::Same => instance,
+            Rule::Product { shared, ascends: true, .. } => base(shared, instance).unwrap_or(0),
+            Rule::All(_) | Rule::Product { .. } | Rule::Match(_) => 0,
+        }
+    }
+
     /// The instances that `instance` refers to, in the order of their indices.
     pub fn instances(&self, instance: u64) -> Gather<'_> {
         match &self.rule {
             Rule::Same => Gather::range(instance..instance + 1),
             Rule::All(len) => Gather::range(0..*len),
-            Rule::Product { shared, free, gathered } => {
+            Rule::Product { shared, free, gathered, .. } => {
                 let base = base(shared, instance);
                 let todo = 0..base.map_or(0, |_| *gathered);
                 Gather { source: Source::Product { free, base: base.unwrap_or(0) }, todo }
@@ -236,6 +261,19 @@ impl Join {
             }
         }
     }
+}
+
+/// Whether what is shared are the outermost parameters of the referring family, of so many instances, and comes in the
+/// same order and with the same values in the other.
+fn ascends(shared: &[Shared], instances: u64) -> bool {
+    let mut outer: Vec<&Shared> = shared.iter().filter(|shared| shared.from.len > 1).collect();
+    outer.sort_unstable_by_key(|shared| std::cmp::Reverse(shared.from.stride));
+    let mut around = instances;
+    let outermost = outer.iter().all(|shared| {
+        let inside = std::mem::replace(&mut around, shared.from.stride);
+        shared.from.stride * shared.from.len == inside && shared.map == PositionMap::Same
+    });
+    outermost && outer.is_sorted_by(|one, next| one.to.stride > next.to.stride)
 }
 
 /// The first instance that is found, if any is.
@@ -376,6 +414,9 @@ mod tests {
                         to.label("b", 0)
                     );
                     assert_eq!(join.instances(instance).remaining(), found.len() as u64);
+                    assert_eq!(join.last(instance), found.last().copied());
+                    let later = (instance..from.len()).flat_map(|later| join.instances(later));
+                    assert!(later.min().is_none_or(|first| join.first_from(instance) <= first));
                     if let Some(whole) = join.instances(instance).as_range() {
                         assert_eq!(whole.collect::<Vec<_>>(), found);
                     }
@@ -393,6 +434,8 @@ mod tests {
         let join = Join::between(&pair, &x);
         assert_eq!(join.instances(19_999_999).collect::<Vec<_>>(), [9_999_999]);
         assert_eq!(Join::between(&x, &pair).instances(7).collect::<Vec<_>>(), [14, 15]);
+        // what is read for the last time can be let go of
+        assert_eq!((join.first_from(20), Join::between(&x, &pair).first_from(7)), (10, 14));
         let mut all = Join::between(&Family::single(), &x);
         assert_eq!((all.gathered(), all.instances(0).nth(9_999_999)), (10_000_000, Some(9_999_999)));
         assert_eq!(all.instances(0).as_range(), Some(0..10_000_000));

@@ -149,6 +149,7 @@ impl Client {
                 (true, 1) => vec![self.scatter(rng)],
                 (true, _) => vec![self.submit(rng)],
                 (false, 0) if !self.families.is_empty() => vec![self.release_family(rng)],
+                (false, 1) if self.plan.failing => vec![self.cancel(rng)],
                 (false, 0..=11) => vec![self.release(rng)],
                 (false, _) => vec![self.want(rng)],
             };
@@ -316,6 +317,19 @@ impl Client {
             !(first..TaskId(first.0 + count)).contains(task) || except.contains(task.0 - first.0)
         });
         Event::ReleaseFamily { first, count, except }
+    }
+
+    fn cancel(&mut self, rng: &mut Rng) -> Event {
+        let task = rng.pick(&self.held);
+        let mut cancelled = BTreeSet::from([task]);
+        // inputs come before what takes them
+        for (&task, spec) in self.specs.range_mut(task..) {
+            if cancelled.contains(&task) || spec.inputs.iter().any(|input| cancelled.contains(input)) {
+                cancelled.insert(task);
+                spec.may_fail = true;
+            }
+        }
+        Event::Cancel(task)
     }
 
     fn want(&mut self, rng: &mut Rng) -> Event {

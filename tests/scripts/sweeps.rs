@@ -68,3 +68,61 @@ stdout = "zip.txt"
     assert_eq!(folder.read("out/9_w"), "9 w 19\n");
     assert!(!folder.path("out/1_z").exists());
 }
+
+/// More instances than are submitted at a time; gathers along the inner parameter, along the outer one, and of all.
+#[test]
+fn families_longer_than_a_window_are_followed_by_what_reads_them() {
+    let folder = Folder::script(
+        r#"
+[task.x]
+for = { a = "0..100", b = "0..1000" }
+array = "a * 1000 + b"
+[task.y]
+each = "x"
+array = "x + 1"
+stdout = "y.txt"
+[task.inner]
+for = { a = "0..100" }
+reduce = { of = "y", with = "add" }
+[task.outer]
+for = { b = "0..1000" }
+array = "sum(y)"
+[task.all]
+array = "concat(sum(inner), sum(outer))"
+stdout = "all.txt"
+"#,
+    );
+    for ranks in [0, 3] {
+        folder.run(ranks, &["s.toml"]).assert_success();
+        let y = folder.read("y.txt");
+        assert!(y.lines().eq((1..=100_000).map(|i| format!("{i}.0"))), "{ranks} ranks");
+        assert_eq!(folder.read("all.txt"), "5000050000.0\n5000050000.0\n");
+    }
+}
+
+#[test]
+fn a_stopped_run_counts_what_was_never_submitted() {
+    let folder = Folder::script(
+        r#"
+[policy]
+on-failure = "stop"
+[task.x]
+for = { i = "0..100_000" }
+shell = "exit 1"
+[task.y]
+each = "x"
+run = "cat {x.stdout}"
+"#,
+    );
+    let outcome = folder.run(0, &["s.toml"]);
+    outcome.assert_code(1);
+    let line = |task: &str| {
+        let line = outcome.stdout.lines().find(|line| line.trim_start().starts_with(task)).expect("a line");
+        let numbers = line.split([' ', ',']).filter_map(|word| word.parse::<u64>().ok());
+        numbers.collect::<Vec<_>>()
+    };
+    let [x, y] = ["x ", "y "].map(line);
+    assert!(x[0] == 0 && x[1] > 0 && x[1] + x[2] == 100_000, "{x:?}");
+    assert_eq!(y, [0, 100_000]);
+    outcome.assert_stderr_has("error: the run was stopped after ");
+}

@@ -194,6 +194,10 @@ impl Env {
         self
     }
 
+    fn cancel(&mut self, task: u64) -> &mut Self {
+        self.handle(Event::Cancel(TaskId(task)))
+    }
+
     fn want(&mut self, task: u64, value: bool) -> &mut Self {
         self.handle(Event::Want { task: TaskId(task), value })
     }

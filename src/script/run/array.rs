@@ -29,11 +29,12 @@ pub fn eval_array(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Re
     located(def, index, || evaluate(def, index, packs, arrays))
 }
 
-/// A task function: an instance that needs nothing.
+/// A task function: an instance that needs nothing, by its number in its part of a family.
 ///
 /// # Errors
 /// As [`eval_array`].
-pub fn eval_array_alone(def: &Def, index: u64) -> Result<Array, Failure> {
+pub fn eval_array_alone(def: &Def, number: u64) -> Result<Array, Failure> {
+    let index = def.first + number;
     located(def, index, || evaluate(def, index, &[], &[]))
 }
 

@@ -79,43 +79,48 @@ impl<'a> Collector<'a> {
 
     /// Submits what can be by now.
     fn submit(&mut self) -> Result<()> {
-        for (task, entry) in self.submitter.advance()? {
-            self.add(task, entry);
+        let mut open = vec![0; self.plan.tasks.len()];
+        self.packs.iter().filter(|watched| watched.own).for_each(|some| open[some.task] += some.open());
+        self.arrays.iter().for_each(|some| open[some.task] += some.open());
+        self.ordered.iter().for_each(|(task, ordered)| open[*task] += ordered.open());
+        for entry in self.submitter.advance(open)? {
+            self.add(entry);
         }
         Ok(())
     }
 
-    fn add(&mut self, task: usize, Entry { instances, parts, saves }: Entry) {
+    fn add(&mut self, Entry { task, first, last, instances, parts, saves }: Entry) {
         if self.plan.tasks.get(task).is_some_and(|task| task.keep) {
             match &instances {
-                Collected::Packs(futures) => {
-                    self.kept.extend(futures.iter().flatten().map(Future::only_waited_for))
-                }
-                Collected::Arrays(futures) => {
-                    self.kept.extend(futures.iter().flatten().map(Future::only_waited_for))
-                }
+                Collected::Packs(futures) => self.kept.extend(futures.iter().map(Future::only_waited_for)),
+                Collected::Arrays(futures) => self.kept.extend(futures.iter().map(Future::only_waited_for)),
                 Collected::Lazy(_) | Collected::LazyArrays(_) => {} // nobody could have them afterwards
             }
         }
-        let ordered = |source, own| Ordered { task, source, own, next: 0, window: None };
+        let client = self.client;
         match instances {
             Collected::Lazy(family) => {
-                self.ordered.insert(task, ordered(Source::Lazy(family, 0), true));
+                self.ordered.insert(task, Ordered::new(task, Source::Lazy(family, 0), true));
             }
             Collected::LazyArrays(family) => {
-                self.ordered.insert(task, ordered(Source::LazyArrays(family, 0), true));
+                self.ordered.insert(task, Ordered::new(task, Source::LazyArrays(family, 0), true));
             }
             Collected::Packs(futures) if parts.is_none() && self.sinks(task) => {
-                self.ordered.insert(task, ordered(Source::Futures(futures.into()), true));
+                self.add_ordered(task, futures, true, last);
             }
-            Collected::Packs(futures) => self.packs.push(Watched::new(task, futures, self.client, true)),
-            Collected::Arrays(futures) => self.arrays.push(Watched::new(task, futures, self.client, true)),
+            Collected::Packs(futures) => self.packs.push(Watched::new(task, first, futures, client, true)),
+            Collected::Arrays(futures) => self.arrays.push(Watched::new(task, first, futures, client, true)),
         }
-        let saves = saves.into_iter().map(|futures| Watched::new(task, futures, self.client, false));
+        let saves = saves.into_iter().map(|futures| Watched::new(task, first, futures, client, false));
         self.packs.extend(saves);
         if let Some(parts) = parts {
-            self.ordered.insert(task, ordered(Source::Futures(parts.into()), false));
+            self.add_ordered(task, parts, false, last);
         }
+    }
+
+    fn add_ordered(&mut self, task: usize, futures: Vec<Future<Pack>>, own: bool, last: bool) {
+        let new = || Ordered::new(task, Source::Futures(Default::default(), false), own);
+        self.ordered.entry(task).or_insert_with(new).add(futures, last);
     }
 
     fn sinks(&self, task: usize) -> bool {
@@ -176,32 +181,27 @@ impl<'a> Collector<'a> {
     }
 
     /// Gives up what is not running yet; what is, is left to be waited for.
-    pub(super) fn give_up(&mut self, stopped: &mut Stopped) -> Given {
-        let (held, never) = self.submitter.give_up();
-        for (task, entry) in held {
-            self.add(task, entry);
-        }
-        for task in never {
-            stopped.note(task, 0..self.plan.tasks.get(task).map_or(0, |task| task.family.len()));
+    pub(super) fn give_up(&mut self, stopped: &mut Stopped) -> Result<Given> {
+        for (task, never) in self.submitter.give_up()? {
+            stopped.note(task, never);
         }
         let (own, saves): (Vec<_>, Vec<_>) = self.packs.drain(..).partition(|watched| watched.own);
         let mut running = Given::default();
         for watched in own {
-            running.packs.extend(watched.give_up(stopped, &mut self.outcome));
+            running.packs.extend(watched.give_up(self.client, stopped, &mut self.outcome));
         }
         for watched in self.arrays.drain(..) {
-            running.arrays.extend(watched.give_up(stopped, &mut self.outcome));
+            running.arrays.extend(watched.give_up(self.client, stopped, &mut self.outcome));
         }
         for ordered in std::mem::take(&mut self.ordered).into_values().filter(|ordered| ordered.own) {
-            running.packs.extend(ordered.give_up(stopped));
+            running.packs.extend(ordered.give_up(self.client, stopped));
         }
         // what is there, or will be, is saved
-        for Watched { task, futures, .. } in saves {
-            let futures = futures.into_iter().enumerate();
-            let left = futures.filter_map(|(at, future)| Some((task, at as u64, future?)));
+        for Watched { task, first, futures, .. } in saves {
+            let left = (first..).zip(futures).filter_map(|(index, future)| Some((task, index, future?)));
             running.saves.extend(left.filter(|(task, index, _)| !stopped.has(*task, *index)));
         }
-        running
+        Ok(running)
     }
 
     /// How many instances have ended, and those of them that have no result.
@@ -240,11 +240,10 @@ impl<'a> Collector<'a> {
                 return true;
             }
             match ordered.turn(plan, task, client, outcome) {
-                Ok(false) => return true,
-                Ok(true) => moved = true,
+                Ok(more) => moved |= more,
                 Err(error) => failure = Some(error),
             }
-            drained[*number] = failure.is_none() && ordered.window.is_none();
+            drained[*number] = failure.is_none() && ordered.is_over();
             !drained[*number]
         });
         if let Some(error) = failure {

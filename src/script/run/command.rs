@@ -21,11 +21,12 @@ pub fn run_command(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> R
     located(def, index, || execute(def, index, packs, arrays))
 }
 
-/// A task function: an instance that needs nothing.
+/// A task function: an instance that needs nothing, by its number in its part of a family.
 ///
 /// # Errors
 /// As [`run_command`].
-pub fn run_command_alone(def: &Def, index: u64) -> Result<Pack, Failure> {
+pub fn run_command_alone(def: &Def, number: u64) -> Result<Pack, Failure> {
+    let index = def.first + number;
     located(def, index, || execute(def, index, &[], &[]))
 }
 

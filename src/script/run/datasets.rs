@@ -1,15 +1,16 @@
 //! Arrays that are saved: which rank writes what, and when a file of datasets is complete.
 
 use super::collect::Collector;
-use super::def::Def;
 use super::inputs::Array;
 use super::pack::Pack;
 use super::save::{self, Place};
-use super::submit::{Submitter, internal};
+use super::submit::{Begun, Submitter};
 use crate::client::Future;
 use crate::error::{Error, Result};
 use crate::ids::Rank;
+use crate::script::Task;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -23,38 +24,61 @@ pub struct DatasetFile {
 }
 
 impl Submitter<'_> {
-    /// Saves every array of a task: for each `save`, what writes each of them.
+    /// Saves arrays of a task: for each `save`, what writes each of them.
     pub(super) fn save(
         &mut self,
-        def: &Def,
-        arrays: &[Option<Future<Array>>],
-    ) -> Result<Vec<Vec<Option<Future<Pack>>>>> {
-        let sent = self.client.scatter(def.clone());
+        begun: &mut Begun,
+        first: u64,
+        arrays: &[Future<Array>],
+    ) -> Result<Vec<Vec<Future<Pack>>>> {
+        if begun.def.task.saves.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sent = begun.sent(self.client);
         let options = self.client.options().pure(false);
-        let mut all = Vec::with_capacity(def.task.saves.len());
-        for number in 0..def.task.saves.len() {
+        let mut all = Vec::with_capacity(begun.def.task.saves.len());
+        for number in 0..begun.def.task.saves.len() {
             let mut saves = Vec::with_capacity(arrays.len());
-            for (index, array) in arrays.iter().enumerate() {
-                let index = index as u64;
-                let array = array.as_ref().ok_or_else(|| internal("an instance that is not there"))?;
+            for (index, array) in (first..).zip(arrays) {
                 let arguments = (&sent, index, number as u32, array);
-                saves.push(Some(
-                    match save::place(&def.task, number, index, &def.here).map_err(Error::Other)? {
-                        Place::File(_) => options.submit(save::save_file, arguments),
-                        Place::Dataset(file, dataset) => {
-                            let owner = self.owner(&file);
-                            let file = self.files.entry(file);
-                            let file = file.or_insert_with(|| DatasetFile { owner, wanted: BTreeMap::new() });
-                            *file.wanted.entry(dataset).or_insert(0) += 1;
-                            options.clone().on(owner).submit(save::save_dataset, arguments)
-                        }
-                    },
-                ));
-                self.steps += 1;
+                saves.push(match self.expect_file(&begun.def.task, number, index)? {
+                    None => options.submit(save::save_file, arguments),
+                    Some(owner) => options.clone().on(owner).submit(save::save_dataset, arguments),
+                });
             }
             all.push(saves);
         }
         Ok(all)
+    }
+
+    /// Notes what would have gone into files of datasets, which are not whole without it.
+    pub(super) fn expect_files(&mut self, task: usize, instances: Range<u64>) -> Result<()> {
+        let plan = self.plan;
+        let task = &plan.tasks[task];
+        if task.action.is_command() {
+            return Ok(());
+        }
+        for number in 0..task.saves.len() {
+            for index in instances.clone() {
+                self.expect_file(task, number, index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where an instance is saved in a file of datasets, notes that; gives the file's owner.
+    fn expect_file(&mut self, task: &Task, number: usize, index: u64) -> Result<Option<Rank>> {
+        let here = self.plan.dir.display().to_string();
+        Ok(match save::place(task, number, index, &here).map_err(Error::Other)? {
+            Place::File(_) => None,
+            Place::Dataset(file, dataset) => {
+                let owner = self.owner(&file);
+                let file = self.files.entry(file);
+                let file = file.or_insert_with(|| DatasetFile { owner, wanted: BTreeMap::new() });
+                *file.wanted.entry(dataset).or_insert(0) += 1;
+                Some(owner)
+            }
+        })
     }
 
     /// The rank that writes a file of datasets: files are spread over the ranks that compute.

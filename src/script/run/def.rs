@@ -26,6 +26,8 @@ pub struct Def {
     pub folder: String,
     /// How many ranks there are.
     pub ranks: u32,
+    /// Of a part of a family, the index of the first instance.
+    pub first: u64,
 }
 
 /// The results of one other task that an instance gets.
@@ -97,7 +99,18 @@ impl Def {
         keep.dedup();
         let here = plan.dir.display().to_string();
         let (folder, ranks) = (folder.to_owned(), ranks as u32);
-        Some(Def { number: number as u32, task, keep, groups, sources, staged, here, folder, ranks })
+        Some(Def {
+            number: number as u32,
+            task,
+            keep,
+            groups,
+            sources,
+            staged,
+            here,
+            folder,
+            ranks,
+            first: 0,
+        })
     }
 
     /// What is known of an instance before it runs: enough for the names of files.

@@ -23,7 +23,8 @@ pub(super) enum Source {
     Lazy(Family<Pack>, u64),
     /// Arrays, of which the printed form is wanted, if anything.
     LazyArrays(Family<Array>, u64),
-    Futures(VecDeque<Option<Future<Pack>>>),
+    /// Those that are submitted so far; whether that is all.
+    Futures(VecDeque<Future<Pack>>, bool),
 }
 
 /// Instances that are taken in the order of their indices, some at a time.
@@ -60,15 +61,38 @@ impl Source {
                 *next = family.len().min(start + count as u64);
                 family.range(start..*next)
             }
-            Source::Futures(futures) => {
-                let count = count.min(futures.len());
-                futures.drain(..count).flatten().collect()
-            }
+            Source::Futures(futures, _) => futures.drain(..count.min(futures.len())).collect(),
         }
     }
 }
 
 impl Ordered {
+    pub(super) fn new(task: usize, source: Source, own: bool) -> Self {
+        Ordered { task, source, own, next: 0, window: None }
+    }
+
+    /// Adds what comes next; `last` says that nothing will after it.
+    pub(super) fn add(&mut self, more: Vec<Future<Pack>>, last: bool) {
+        if let Source::Futures(futures, complete) = &mut self.source {
+            futures.extend(more);
+            *complete = last;
+        }
+    }
+
+    /// How many are submitted that have not been taken; of a family that the engine expands, none.
+    pub(super) fn open(&self) -> u64 {
+        let waiting = self.window.as_ref().map_or(0, |(window, _)| window.len());
+        match &self.source {
+            Source::Futures(futures, _) if self.own => (futures.len() + waiting) as u64,
+            _ => 0,
+        }
+    }
+
+    /// Whether all have been taken.
+    pub(super) fn is_over(&self) -> bool {
+        self.window.is_none() && !matches!(self.source, Source::Futures(_, false))
+    }
+
     /// What has ended of the instances that are watched now, and what of it failed; of those that are fetched, only the
     /// failures are told before all are there.
     pub(super) fn so_far(&self) -> Option<(u64, Vec<Failed>)> {
@@ -86,25 +110,23 @@ impl Ordered {
         Some((ended as u64, failed.into_iter().map(at).collect()))
     }
 
-    pub(super) fn give_up(self, stopped: &mut Stopped) -> Running<Pack> {
+    pub(super) fn give_up(self, client: &Client, stopped: &mut Stopped) -> Running<Pack> {
         let window = self.window.map_or(Vec::new(), |(window, _)| window);
         let after = self.next + window.len() as u64;
         let futures = window.into_iter().enumerate();
         let futures = futures.filter_map(|(at, future)| Some((self.next + at as u64, future?)));
-        let mut running = stop::give_up(self.task, futures, stopped);
+        let mut running = stop::give_up(client, self.task, futures, stopped);
         match self.source {
             Source::Lazy(family, next) => stopped.note(self.task, next..family.len()),
             Source::LazyArrays(family, next) => stopped.note(self.task, next..family.len()),
-            Source::Futures(futures) => {
-                let left = futures.into_iter().enumerate();
-                let left = left.filter_map(|(at, future)| Some((after + at as u64, future?)));
-                running.extend(stop::give_up(self.task, left, stopped));
+            Source::Futures(futures, _) => {
+                running.extend(stop::give_up(client, self.task, (after..).zip(futures), stopped));
             }
         }
         running
     }
 
-    /// Takes the window that is waited for, if it is there, and asks for the next; without one when all are taken.
+    /// Takes the window that is waited for, if it is there, and asks for the next; without one when there are no more.
     pub(super) fn turn(
         &mut self,
         plan: &Plan,
@@ -113,6 +135,9 @@ impl Ordered {
         outcome: &mut Outcome,
     ) -> Result<bool> {
         match &mut self.window {
+            None if matches!(&self.source, Source::Futures(futures, false) if futures.is_empty()) => {
+                return Ok(false);
+            }
             None => {}
             Some((window, Asked::Ends(watch))) => {
                 let Some(outcomes) = watch.take() else {

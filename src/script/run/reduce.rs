@@ -9,21 +9,23 @@ use crate::call::array::tree;
 use crate::client::Future;
 use crate::error::{Error, Result};
 use std::collections::HashMap;
+use std::ops::Range;
 
 impl Submitter<'_> {
-    /// The steps of a reduction; gives what the last of each tree makes.
+    /// The steps of some instances of a reduction; gives what the last of each tree makes.
     pub(super) fn reduce(
         &mut self,
         def: &Def,
+        range: Range<u64>,
         of: usize,
         with: Reduce,
         arity: usize,
-    ) -> Result<Vec<Option<Future<Array>>>> {
+    ) -> Result<Vec<Future<Array>>> {
         let group = def.sources.get(of).copied().flatten().and_then(|at| def.groups.get(at));
         let group = group.ok_or_else(|| internal("a reduction of nothing"))?;
         let options = self.options(&def.task).pure(false);
         let mut roots = Vec::new();
-        for index in 0..def.task.family.len() {
+        for index in range {
             let leaves = self.arrays_of(group, index)?;
             let count = leaves.len() as u64;
             let tree = tree::plan(leaves.len(), arity).map_err(|error| Error::Other(error.to_string()))?;
@@ -38,15 +40,13 @@ impl Submitter<'_> {
                 let inputs: Option<Vec<_>> = step.inputs.iter().map(|at| made.remove(at)).collect();
                 let inputs = inputs.ok_or_else(|| internal("a step of a reduction lacks an input"))?;
                 made.insert(step.at, options.submit(array::reduce_step, (this, inputs)));
-                self.steps += 1;
             }
             let mut root = made.remove(&tree.root());
             if tree.count() == 0 && !with.keeps_single() {
                 let this = Step { task: def.number, index, with, is_leaf: vec![true], leaves: Some(1) };
                 root = root.map(|leaf| options.submit(array::reduce_step, (this, vec![leaf])));
-                self.steps += 1;
             }
-            roots.push(root);
+            roots.push(root.ok_or_else(|| internal("a reduction without a result"))?);
         }
         Ok(roots)
     }

@@ -9,10 +9,12 @@ use std::ops::Range;
 use std::time::Duration;
 
 /// What a stopped run has left undone.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Stopped {
     /// How many failures there were when it was stopped.
     pub failures: u64,
+    /// Their futures, until they are cancelled.
+    cancelled: Vec<Future<()>>,
     /// Instances that were not started, by task.
     pub not_run: Vec<(usize, Range<u64>)>,
 }
@@ -45,14 +47,20 @@ impl Stopped {
 
 /// Keeps the futures of what is running; what is not yet is given up.
 pub(super) fn give_up<T>(
+    client: &Client,
     task: usize,
     futures: impl IntoIterator<Item = (u64, Future<T>)>,
     stopped: &mut Stopped,
 ) -> Vec<(usize, u64, Future<T>)> {
+    let futures: Vec<_> = futures.into_iter().collect();
+    let statuses = client.statuses(futures.iter().map(|(_, future)| future));
     let mut running = Vec::new();
-    for (index, future) in futures {
-        match future.status() {
-            Status::Pending | Status::Released => stopped.note(task, index..index + 1),
+    for ((index, future), status) in futures.into_iter().zip(statuses) {
+        match status {
+            Status::Pending | Status::Released => {
+                stopped.note(task, index..index + 1);
+                stopped.cancelled.push(future.only_waited_for());
+            }
             _ => running.push((task, index, future)),
         }
     }
@@ -84,7 +92,9 @@ impl Collector<'_> {
     /// Ends the run after so many failures.
     pub(super) fn stop(mut self, failures: u64) -> Result<Outcome> {
         let mut stopped = Stopped { failures, ..Stopped::default() };
-        let running = self.give_up(&mut stopped);
+        let running = self.give_up(&mut stopped)?;
+        // not before all have been looked at: what depends on them fails with them
+        self.client.cancel(std::mem::take(&mut stopped.cancelled));
         let own = (running.packs.len() + running.arrays.len()) as u64;
         drain(self.client, running.packs, &mut self.outcome)?;
         drain(self.client, running.arrays, &mut self.outcome)?;

@@ -1,48 +1,72 @@
-//! Handing a plan over to the engine.
+//! Handing a plan over to the engine: of each task as many instances as are soon wanted, in the order of their indices.
+//!
+//! A family is submitted in windows, so that what has not started costs nothing; what refers to it follows it closely, and
+//! its results are let go of when all have been submitted that read them. A family that nothing refers to, and that refers
+//! to nothing, goes to the engine as a whole, which expands it as it runs.
 
 use super::RunFolder;
 use super::array;
 use super::command;
 use super::datasets::DatasetFile;
-use super::def::{Def, Group, Kind, Read, streams};
+use super::def::{Def, Read, streams};
+use super::held::{Arguments, Held, parts_of};
 use super::inputs::Array;
+use super::losses::Losses;
 use super::needs;
-use super::pack::{self, Pack};
-use crate::client::{Client, Family, Future, Options, Watch};
+use super::pack::Pack;
+use crate::client::{Client, Family, Future, Options};
 use crate::error::{Error, Result};
 use crate::ids::Rank;
 use crate::script::{Action, Plan, Task};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::path::PathBuf;
 
-/// What is kept of a task until it is collected.
+/// Instances of a task that may have been submitted and not have ended; more where there are more slots to fill.
+const WINDOW: u64 = 65_536;
+/// For each slot.
+const WINDOW_SLOT: u64 = 8;
+/// Instances that are submitted together. A part of a family has a definition of its own, so it is not small.
+const PART: u64 = 16_384;
+
+/// Instances of a task, as the engine has them.
 pub enum Collected {
     /// Watched until they end.
-    Packs(Vec<Option<Future<Pack>>>),
+    Packs(Vec<Future<Pack>>),
     /// Watched until they end.
-    Arrays(Vec<Option<Future<Array>>>),
+    Arrays(Vec<Future<Array>>),
     /// A family that nothing refers to, taken a part at a time.
     Lazy(Family<Pack>),
     /// The same of arrays.
     LazyArrays(Family<Array>),
 }
 
-/// What becomes of a task.
+/// Some instances of a task that were submitted.
 pub struct Entry {
-    /// Its instances.
+    /// The task's number.
+    pub task: usize,
+    /// The index of the first.
+    pub first: u64,
+    /// Whether they are the last.
+    pub last: bool,
+    /// The instances.
     pub instances: Collected,
-    /// Where its streams go to files: for each instance a pack that has them. Without it the instances themselves are
-    /// such packs, and nothing else refers to them.
-    pub parts: Option<Vec<Option<Future<Pack>>>>,
-    /// Where its arrays are saved: for each `save`, what writes each of them.
-    pub saves: Vec<Vec<Option<Future<Pack>>>>,
+    /// Where the task's streams go to files: for each instance a pack that has them. Without it the instances themselves
+    /// are such packs, and nothing else refers to them.
+    pub parts: Option<Vec<Future<Pack>>>,
+    /// Where arrays are saved: for each `save`, what writes each of them.
+    pub saves: Vec<Vec<Future<Pack>>>,
 }
 
-/// What an instance gets, as its task function takes it.
-type Arguments = (Vec<Future<Pack>>, Vec<Future<Array>>);
+/// A task of which instances are submitted.
+pub(super) struct Begun {
+    pub(super) def: Def,
+    /// The same, at rank 0 for others to fetch.
+    sent: Option<Future<Def>>,
+}
 
-/// Submits the tasks of a plan: all at once, but for those that gather a family whose failed instances they go on without.
-/// These wait until it is known which have failed.
+/// Submits the tasks of a plan. Those that gather a family whose failed instances they go on without wait until it is
+/// known which have failed.
 pub struct Submitter<'a> {
     pub(super) plan: &'a Plan,
     pub(super) client: &'a Client,
@@ -53,283 +77,306 @@ pub struct Submitter<'a> {
     pub(super) computing: Vec<Rank>,
     /// The files of datasets.
     pub(super) files: BTreeMap<PathBuf, DatasetFile>,
-    /// What others that are not submitted yet will refer to.
-    done: Vec<Option<Entry>>,
-    submitted: Vec<bool>,
-    keeps: Vec<Vec<u32>>,
-    /// Parts of packs and tokens of arrays, which several tasks may want.
-    parts: HashMap<(usize, u64, Vec<u32>), Future<Pack>>,
+    /// How many instances of each task are submitted.
+    pub(super) next: Vec<u64>,
+    begun: Vec<Option<Box<Begun>>>,
+    /// Tasks of which instances are left to be submitted, in the order of the plan.
+    left: Vec<usize>,
+    /// The tasks that refer to each.
+    users: Vec<Vec<usize>>,
+    /// Of each task, what others that are not submitted yet will read.
+    pub(super) held: Vec<Held>,
     read: Read,
-    /// Families whose failures are to be known, with those that are.
-    optional: HashMap<usize, Optional>,
-    /// Tasks of the engine so far.
-    pub steps: u64,
-}
-
-/// A family that others go on without.
-enum Optional {
-    Running(Watch),
-    /// Instances without a result.
-    Ended(Vec<u64>),
+    /// Families whose failures are to be known.
+    losses: HashMap<usize, Losses>,
+    window: u64,
 }
 
 impl<'a> Submitter<'a> {
     /// Nothing is submitted yet. `slots` are those of all ranks.
     pub fn new(plan: &'a Plan, folder: &RunFolder, client: &'a Client, slots: &'a [u32]) -> Self {
         let count = plan.tasks.len();
+        let mut users = vec![Vec::new(); count];
+        for number in 0..count {
+            plan.needs(number).into_iter().for_each(|need| users[need].push(number));
+        }
+        let ranks = (0u32..).zip(slots).filter(|(_, slots)| **slots > 0).map(|(rank, _)| Rank(rank));
+        let all: u64 = slots.iter().map(|slots| u64::from(*slots)).sum();
         Submitter {
             plan,
             client,
             folder: folder.path().display().to_string(),
             slots,
-            computing: (0u32..)
-                .zip(slots)
-                .filter(|(_, slots)| **slots > 0)
-                .map(|(rank, _)| Rank(rank))
-                .collect(),
+            computing: ranks.collect(),
             files: BTreeMap::new(),
-            done: (0..count).map(|_| None).collect(),
-            submitted: vec![false; count],
-            keeps: vec![Vec::new(); count],
-            parts: HashMap::new(),
+            next: vec![0; count],
+            begun: (0..count).map(|_| None).collect(),
+            left: (0..count).collect(),
+            users,
+            held: (0..count).map(|_| Held::default()).collect(),
             read: Read::new(plan),
-            optional: HashMap::new(),
-            steps: 0,
+            losses: HashMap::new(),
+            window: WINDOW.max(all.saturating_mul(WINDOW_SLOT)),
         }
     }
 
     /// Whether all is submitted.
     pub fn is_done(&self) -> bool {
-        self.submitted.iter().all(|submitted| *submitted)
+        self.left.is_empty()
     }
 
-    /// Submits what can be; gives the tasks that nothing will refer to any more.
+    /// Submits what is soon wanted; `open` says of each task how many instances have been submitted and not ended.
     ///
     /// # Errors
     /// When the run has ended.
-    pub fn advance(&mut self) -> Result<Vec<(usize, Entry)>> {
-        self.look()?;
-        let before = self.submitted.iter().filter(|submitted| **submitted).count();
-        for number in 0..self.plan.tasks.len() {
-            if self.submitted[number] || !self.is_ready(number) {
-                continue;
-            }
-            let mut def = Def::new(self.plan, number, &self.read, &self.folder, self.slots.len())
-                .ok_or_else(|| internal("a task is not in its plan"))?;
-            for group in def.groups.iter_mut().filter(|group| !group.one) {
-                if let Some(Optional::Ended(lost)) = self.optional.get(&group.task) {
-                    group.without.clone_from(lost);
+    pub fn advance(&mut self, mut open: Vec<u64>) -> Result<Vec<Entry>> {
+        for losses in self.losses.values_mut() {
+            losses.look()?;
+        }
+        let mut entries = Vec::new();
+        loop {
+            let before = entries.len();
+            for number in self.left.clone() {
+                // what refers to it comes first: it lets go of results
+                if self.users[number].iter().any(|user| self.is_ready(*user, self.next[*user])) {
+                    continue;
+                }
+                let range = self.part(number, open[number])?;
+                if !range.is_empty() {
+                    open[number] += range.end - range.start;
+                    entries.push(self.submit(number, range)?);
                 }
             }
-            self.keeps[number].clone_from(&def.keep);
-            let entry = self.task(def)?;
-            if self.plan.tasks[number].optional {
-                let watch = match &entry.instances {
-                    Collected::Packs(futures) => self.client.watch(futures.iter().flatten()),
-                    Collected::Arrays(futures) => self.client.watch(futures.iter().flatten()),
-                    // nothing refers to it
-                    Collected::Lazy(_) | Collected::LazyArrays(_) => {
-                        self.client.watch(&[] as &[Future<Pack>])
-                    }
-                };
-                self.optional.insert(number, Optional::Running(watch));
+            if entries.len() == before {
+                break;
             }
-            self.done[number] = Some(entry);
-            self.submitted[number] = true;
+            let Self { left, next, plan, .. } = self;
+            left.retain(|number| next[*number] < plan.tasks[*number].family.len());
         }
-        let moved = self.submitted.iter().filter(|submitted| **submitted).count() > before;
-        Ok(if moved { self.release() } else { Vec::new() })
+        if !entries.is_empty() {
+            self.let_go();
+        }
+        Ok(entries)
     }
 
-    /// What was not given away: the tasks that others, not submitted yet, would have referred to; and these others.
-    pub fn give_up(&mut self) -> (Vec<(usize, Entry)>, Vec<usize>) {
-        let held = (0..self.done.len()).filter_map(|at| Some((at, self.done[at].take()?))).collect();
-        let never = (0..self.submitted.len()).filter(|at| !self.submitted[*at]).collect();
-        self.parts.clear();
-        (held, never)
+    /// Gives up what is not submitted: for each task the instances that never will be.
+    ///
+    /// # Errors
+    /// When the name of a file cannot be made up.
+    pub fn give_up(&mut self) -> Result<Vec<(usize, Range<u64>)>> {
+        self.held.iter_mut().for_each(|held| *held = Held::default());
+        let left = std::mem::take(&mut self.left).into_iter();
+        let never: Vec<_> =
+            left.map(|number| (number, self.next[number]..self.plan.tasks[number].family.len())).collect();
+        for (number, range) in &never {
+            self.expect_files(*number, range.clone())?;
+        }
+        Ok(never)
     }
 
-    /// Notes which of the optional families have ended.
-    fn look(&mut self) -> Result<()> {
-        for state in self.optional.values_mut() {
-            if let Optional::Running(watch) = state
-                && let Some(outcomes) = watch.take()
-            {
-                let failed = outcomes?.into_iter().enumerate().filter(|(_, outcome)| outcome.is_err());
-                *state = Optional::Ended(failed.map(|(index, _)| index as u64).collect());
+    /// Whether all that an instance refers to has been submitted. There is no such instance after the last.
+    fn is_ready(&self, number: usize, index: u64) -> bool {
+        let task = &self.plan.tasks[number];
+        let whole = matches!(task.action, Action::MapReduce(_));
+        let is_there = |reference: &crate::script::Reference| {
+            let (submitted, all) = (self.next[reference.task], self.plan.tasks[reference.task].family.len());
+            if self.plan.tasks[reference.task].optional && reference.join.is_gather() {
+                return submitted == all && self.losses.get(&reference.task).is_some_and(Losses::are_known);
+            }
+            submitted == all || !whole && reference.join.last(index).is_none_or(|last| last < submitted)
+        };
+        index < task.family.len() && task.references.iter().all(is_there)
+    }
+
+    /// The instances of a task that are to be submitted now.
+    fn part(&mut self, number: usize, open: u64) -> Result<Range<u64>> {
+        let (task, next) = (&self.plan.tasks[number], self.next[number]);
+        let all = task.family.len();
+        if !self.is_ready(number, next) {
+            return Ok(next..next);
+        }
+        if matches!(task.action, Action::MapReduce(_)) || self.begun[number].is_none() && self.is_lazy(number)
+        {
+            return Ok(next..all);
+        }
+        let room = self.window.saturating_sub(open).min(PART).min(all - next);
+        if task.references.is_empty() && room < PART.min(all - next) {
+            return Ok(next..next);
+        }
+        let complete = task
+            .references
+            .iter()
+            .all(|reference| self.next[reference.task] == self.plan.tasks[reference.task].family.len());
+        let mut end = next;
+        while end < next + room && (complete || self.is_ready(number, end)) {
+            end += 1;
+        }
+        Ok(next..end)
+    }
+
+    /// Whether the engine expands the task as it runs: it refers to nothing, and nothing refers to it.
+    fn is_lazy(&self, number: usize) -> bool {
+        let task = &self.plan.tasks[number];
+        let saved = !task.action.is_command() && !task.saves.is_empty();
+        let family = !matches!(task.action, Action::MapReduce(_) | Action::Reduce { .. });
+        family && task.references.is_empty() && !self.read.referred[number] && !task.keep && !saved
+    }
+
+    /// Lets go of results that nothing will refer to any more.
+    fn let_go(&mut self) {
+        for number in 0..self.held.len() {
+            if self.held[number].is_empty() {
+                continue;
+            }
+            let users = self.users[number].iter().map(|user| (&self.plan.tasks[*user], self.next[*user]));
+            let left = users.filter(|(user, next)| *next < user.family.len());
+            let wanted = left.flat_map(|(user, next)| {
+                let references = user.references.iter().filter(|reference| reference.task == number);
+                references.map(move |reference| reference.join.first_from(next))
+            });
+            let first = wanted.min().unwrap_or(u64::MAX);
+            self.held[number].let_go(first);
+        }
+    }
+
+    fn begin(&self, number: usize) -> Result<Box<Begun>> {
+        let mut def = Def::new(self.plan, number, &self.read, &self.folder, self.slots.len())
+            .ok_or_else(|| internal("a task is not in its plan"))?;
+        for group in def.groups.iter_mut().filter(|group| !group.one) {
+            if let Some(losses) = self.losses.get(&group.task) {
+                group.without.clone_from(losses.lost());
             }
         }
-        Ok(())
+        Ok(Box::new(Begun { def, sent: None }))
     }
 
-    fn is_ready(&self, number: usize) -> bool {
-        self.plan.tasks[number].references.iter().all(|reference| {
-            let waits = self.plan.tasks[reference.task].optional && reference.join.is_gather();
-            self.submitted[reference.task]
-                && (!waits || matches!(self.optional.get(&reference.task), Some(Optional::Ended(_))))
+    fn submit(&mut self, number: usize, range: Range<u64>) -> Result<Entry> {
+        let lazy = self.begun[number].is_none() && self.is_lazy(number);
+        let mut begun = match self.begun[number].take() {
+            Some(begun) => begun,
+            None => self.begin(number)?,
+        };
+        let Range { start: first, mut end } = range;
+        let instances = match if lazy { self.family(&begun, &range) } else { None } {
+            Some(family) => family,
+            None => {
+                if lazy {
+                    end = end.min(first + PART); // its definition is too long for a family
+                }
+                self.instances(&mut begun, first..end)?
+            }
+        };
+        let last = end == begun.def.task.family.len();
+        self.next[number] = end;
+        if begun.def.task.optional {
+            let losses = self.losses.entry(number).or_default();
+            match &instances {
+                Collected::Packs(futures) => losses.watch(first, self.client.watch(futures), last),
+                Collected::Arrays(futures) => losses.watch(first, self.client.watch(futures), last),
+                Collected::Lazy(_) | Collected::LazyArrays(_) => {} // nothing refers to it
+            }
+        }
+        let saves = match &instances {
+            Collected::Arrays(arrays) => self.save(&mut begun, first, arrays)?,
+            _ => Vec::new(),
+        };
+        let parts = self.parts(&begun.def, &instances);
+        if !self.users[number].is_empty() {
+            self.held[number].hold(first, &instances, &begun.def.keep);
+        }
+        if !last {
+            self.begun[number] = Some(begun);
+        }
+        Ok(Entry { task: number, first, last, instances, parts, saves })
+    }
+
+    /// A part of a family that refers to nothing; none where its definition is too long for one.
+    fn family(&self, begun: &Begun, range: &Range<u64>) -> Option<Collected> {
+        let (def, count) = (&begun.def, range.end - range.start);
+        if !def.task.references.is_empty() {
+            return None;
+        }
+        let (options, def) = (self.options(&def.task), Def { first: range.start, ..def.clone() });
+        Some(match def.task.action {
+            Action::Run { .. } | Action::Shell { .. } => {
+                Collected::Lazy(options.family_with(command::run_command_alone, def, count).ok()?)
+            }
+            Action::Array { .. } | Action::Call { .. } => {
+                Collected::LazyArrays(options.family_with(array::eval_array_alone, def, count).ok()?)
+            }
+            Action::MapReduce(_) | Action::Reduce { .. } => return None,
         })
     }
 
-    fn release(&mut self) -> Vec<(usize, Entry)> {
-        let mut wanted = vec![false; self.done.len()];
-        let left = self.plan.tasks.iter().zip(&self.submitted).filter(|(_, submitted)| !**submitted);
-        for reference in left.flat_map(|(task, _)| &task.references) {
-            wanted[reference.task] = true;
+    fn instances(&mut self, begun: &mut Begun, range: Range<u64>) -> Result<Collected> {
+        match self.family(begun, &range) {
+            Some(Collected::Lazy(family)) => return Ok(Collected::Packs(family.range(0..family.len()))),
+            Some(Collected::LazyArrays(family)) => {
+                return Ok(Collected::Arrays(family.range(0..family.len())));
+            }
+            _ => {}
         }
-        let free = (0..self.done.len()).filter(|at| !wanted[*at] && self.submitted[*at]);
-        let free: Vec<usize> = free.filter(|at| self.done[*at].is_some()).collect();
-        if free.len() == self.done.len() {
-            self.parts.clear();
-        }
-        free.into_iter().filter_map(|at| Some((at, self.done[at].take()?))).collect()
+        Ok(match begun.def.task.action {
+            Action::Run { .. } | Action::Shell { .. } => {
+                Collected::Packs(self.one_by_one(begun, range, |options, sent, index, (packs, arrays)| {
+                    options.submit(command::run_command, (sent, index, packs, arrays))
+                })?)
+            }
+            Action::Array { .. } | Action::Call { .. } => Collected::Arrays(self.one_by_one(
+                begun,
+                range,
+                |options, sent, index, (packs, arrays)| {
+                    options.submit(array::eval_array, (sent, index, packs, arrays))
+                },
+            )?),
+            Action::MapReduce(_) => Collected::Packs(self.mapreduce(begun.def.clone())?),
+            Action::Reduce { of, with, arity, .. } => {
+                Collected::Arrays(self.reduce(&begun.def, range, of, with, arity)?)
+            }
+        })
     }
 
-    fn task(&mut self, def: Def) -> Result<Entry> {
+    /// What goes to files of rank 0, taken out of what others read.
+    fn parts(&self, def: &Def, instances: &Collected) -> Option<Vec<Future<Pack>>> {
         let sunk = streams(&def.task);
-        let is_read = self.read.referred.get(def.number as usize).copied().unwrap_or(false) || def.task.keep;
+        let is_read = self.read.referred[def.number as usize] || def.task.keep;
         let whole = def.keep == sunk;
-        let saving = (!def.task.action.is_command() && !def.task.saves.is_empty()).then(|| def.clone());
-        let instances = match def.task.action {
-            Action::Run { .. } | Action::Shell { .. } => self.commands(def, is_read)?,
-            Action::MapReduce(_) => self.mapreduce(def)?,
-            Action::Array { .. } | Action::Call { .. } => self.arrays(def, is_read || saving.is_some())?,
-            Action::Reduce { of, with, arity, .. } => Collected::Arrays(self.reduce(&def, of, with, arity)?),
-        };
-        let saves = match (saving, &instances) {
-            (Some(def), Collected::Arrays(arrays)) => self.save(&def, arrays)?,
-            _ => Vec::new(),
-        };
-        let parts = match &instances {
+        match instances {
             _ if sunk.is_empty() => None,
-            Collected::Packs(futures) if is_read || !whole => Some(if whole {
-                futures.clone()
-            } else {
-                self.steps += futures.len() as u64;
-                futures.iter().map(|future| Some(self.parts_of(future.as_ref()?, &sunk))).collect()
-            }),
+            Collected::Packs(futures) if whole && is_read => Some(futures.clone()),
+            Collected::Packs(futures) if !whole => {
+                Some(futures.iter().map(|future| parts_of(self.client, future, &sunk)).collect())
+            }
             Collected::Packs(_) | Collected::Lazy(_) | Collected::LazyArrays(_) => None,
             Collected::Arrays(futures) => {
-                self.steps += futures.len() as u64;
-                let text = |future: &Future<Array>| self.client.submit(array::text_of, (future,));
-                Some(futures.iter().map(|future| future.as_ref().map(text)).collect())
+                Some(futures.iter().map(|array| self.client.submit(array::text_of, (array,))).collect())
             }
-        };
-        Ok(Entry { instances, parts, saves })
+        }
     }
 
     pub(super) fn options(&self, task: &Task) -> Options<'a> {
         needs::options(self.client, task, self.slots)
     }
 
-    fn parts_of(&self, whole: &Future<Pack>, wanted: &[u32]) -> Future<Pack> {
-        self.client.submit(pack::parts_of, (whole, wanted.to_vec()))
-    }
-
-    fn commands(&mut self, def: Def, is_read: bool) -> Result<Collected> {
-        let count = def.task.family.len();
-        self.steps += count;
-        let alone = def.task.references.is_empty();
-        let options = self.options(&def.task);
-        let def = match alone.then(|| options.family_with(command::run_command_alone, def.clone(), count)) {
-            Some(Ok(family)) if is_read || def.keep != streams(&def.task) => {
-                return Ok(Collected::Packs(family.range(0..count).into_iter().map(Some).collect()));
-            }
-            Some(Ok(family)) => return Ok(Collected::Lazy(family)),
-            Some(Err(_)) | None => def, // its definition is too long for a family
-        };
-        let (sent, options) = (self.client.scatter(def.clone()), self.options(&def.task).pure(false));
-        let mut futures = Vec::new();
-        for index in 0..count {
-            let (packs, arrays) = self.inputs(&def.groups, index)?;
-            let future = options.submit(command::run_command, (&sent, index, packs, arrays));
-            futures.push(Some(future));
-        }
-        Ok(Collected::Packs(futures))
-    }
-
-    fn arrays(&mut self, def: Def, is_read: bool) -> Result<Collected> {
-        let count = def.task.family.len();
-        self.steps += count;
-        if def.task.references.is_empty()
-            && let Ok(family) =
-                self.options(&def.task).family_with(array::eval_array_alone, def.clone(), count)
-        {
-            return Ok(if is_read {
-                Collected::Arrays(family.range(0..count).into_iter().map(Some).collect())
-            } else {
-                Collected::LazyArrays(family)
-            });
-        }
-        let options = self.options(&def.task).pure(false);
-        let sent = self.client.scatter(def.clone());
-        let mut futures = Vec::new();
-        for index in 0..count {
-            let (packs, arrays) = self.inputs(&def.groups, index)?;
-            futures.push(Some(options.submit(array::eval_array, (&sent, index, packs, arrays))));
-        }
-        Ok(Collected::Arrays(futures))
-    }
-
-    /// What an instance gets.
-    pub(super) fn inputs(&mut self, groups: &[Group], index: u64) -> Result<Arguments> {
-        let (mut packs, mut arrays) = (Vec::new(), Vec::new());
-        for group in groups {
-            match &group.kind {
-                Kind::Packs(wanted) => {
-                    for instance in present(group, index) {
-                        packs.push(self.pack_of(group.task, instance, wanted)?);
-                    }
-                }
-                Kind::Arrays => arrays.extend(self.arrays_of(group, index)?),
-            }
-        }
-        Ok((packs, arrays))
-    }
-
-    pub(super) fn arrays_of(&self, group: &Group, index: u64) -> Result<Vec<Future<Array>>> {
-        let entry = self.done.get(group.task).and_then(Option::as_ref);
-        let Some(Collected::Arrays(futures)) = entry.map(|entry| &entry.instances) else {
-            return Err(internal("an array that is none"));
-        };
-        let instances = present(group, index).into_iter();
-        let found =
-            instances.map(|at| usize::try_from(at).ok().and_then(|at| futures.get(at)).cloned().flatten());
-        found.collect::<Option<Vec<_>>>().ok_or_else(|| internal("an instance that is not there"))
-    }
-
-    /// The outputs of an instance that somebody wants, without those that they do not: these would travel with them.
-    fn pack_of(&mut self, task: usize, instance: u64, wanted: &[u32]) -> Result<Future<Pack>> {
-        let missing = || internal("an instance that is not there");
-        let at = usize::try_from(instance).map_err(|_| missing())?;
-        let keep = self.keeps.get(task).map(Vec::as_slice).unwrap_or_default();
-        let key = (task, instance, wanted.to_vec());
-        if let Some(part) = self.parts.get(&key) {
-            return Ok(part.clone());
-        }
-        let part = match self.done.get(task).and_then(Option::as_ref).map(|entry| &entry.instances) {
-            Some(Collected::Packs(futures)) => {
-                let whole = futures.get(at).and_then(Option::as_ref).ok_or_else(missing)?;
-                if keep == wanted {
-                    return Ok(whole.clone());
-                }
-                self.parts_of(whole, wanted)
-            }
-            Some(Collected::Arrays(futures)) => {
-                let array = futures.get(at).and_then(Option::as_ref).ok_or_else(missing)?;
-                self.client.submit(array::token_of, (array,))
-            }
-            _ => return Err(missing()),
-        };
-        self.steps += 1;
-        self.parts.insert(key, part.clone());
-        Ok(part)
+    fn one_by_one<T>(
+        &mut self,
+        begun: &mut Begun,
+        range: Range<u64>,
+        submit: impl Fn(&Options<'_>, &Future<Def>, u64, Arguments) -> Future<T>,
+    ) -> Result<Vec<Future<T>>> {
+        let options = self.options(&begun.def.task).pure(false);
+        let sent = begun.sent(self.client);
+        range
+            .map(|index| Ok(submit(&options, &sent, index, self.inputs(&begun.def.groups, index)?)))
+            .collect()
     }
 }
 
-/// The instances that are given to one: those that have a result. Without any it gets one that has none, and is not run.
-fn present(group: &Group, index: u64) -> Vec<u64> {
-    let there: Vec<u64> = group.present(index).collect();
-    if there.is_empty() { group.join.instances(index).take(1).collect() } else { there }
+impl Begun {
+    /// The definition, for others to fetch.
+    pub(super) fn sent(&mut self, client: &Client) -> Future<Def> {
+        self.sent.get_or_insert_with(|| client.scatter(self.def.clone())).clone()
+    }
 }
 
 pub(super) fn internal(what: &str) -> Error {

@@ -8,9 +8,11 @@ use crate::error::{Result, TaskError};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Tasks whose results only others want.
+/// Instances of a task.
 pub(super) struct Watched<T> {
     pub(super) task: usize,
+    /// The index of the first.
+    pub(super) first: u64,
     pub(super) futures: Vec<Option<Future<T>>>,
     pub(super) watch: Watch,
     /// Whether these are the instances, not what saves them.
@@ -18,34 +20,40 @@ pub(super) struct Watched<T> {
 }
 
 impl<T> Watched<T> {
-    pub(super) fn new(task: usize, futures: Vec<Option<Future<T>>>, client: &Client, own: bool) -> Self {
-        let watch = client.watch(futures.iter().flatten());
-        Watched { task, futures, watch, own }
+    pub(super) fn new(task: usize, first: u64, futures: Vec<Future<T>>, client: &Client, own: bool) -> Self {
+        let watch = client.watch(&futures);
+        Watched { task, first, futures: futures.into_iter().map(Some).collect(), watch, own }
+    }
+
+    /// How many have not ended.
+    pub(super) fn open(&self) -> u64 {
+        self.watch.open() as u64
     }
 
     /// What has ended until now, and what of it failed.
     pub(super) fn so_far(&self) -> (u64, Vec<Failed>) {
         let ended = self.watch.ended().iter().filter(|ended| **ended).count() as u64 * u64::from(self.own);
         let failed = self.watch.failures().into_iter();
-        (ended, failed.map(|(at, cause)| Failed { task: self.task, index: at as u64, cause }).collect())
+        let at = |(at, cause)| Failed { task: self.task, index: self.first + at as u64, cause };
+        (ended, failed.map(at).collect())
     }
 
-    pub(super) fn give_up(self, stopped: &mut Stopped, outcome: &mut Outcome) -> Running<T> {
+    pub(super) fn give_up(self, client: &Client, stopped: &mut Stopped, outcome: &mut Outcome) -> Running<T> {
         let (ended, failed) = self.so_far();
         outcome.ended += ended;
         outcome.failed.extend(failed);
         let ended = self.watch.ended();
-        let left = self.futures.into_iter().zip(ended).enumerate().filter(|(_, (_, ended))| !ended);
-        let left = left.filter_map(|(index, (future, _))| Some((index as u64, future?)));
-        stop::give_up(self.task, left, stopped)
+        let left = (self.first..).zip(self.futures).zip(ended).filter(|(_, ended)| !ended);
+        let left = left.filter_map(|((index, future), _)| Some((index, future?)));
+        stop::give_up(client, self.task, left, stopped)
     }
 
     /// Drops results that have come; says whether all have, and notes what failed.
     pub(super) fn turn(&mut self, outcome: &mut Outcome) -> Result<bool> {
         if let Some(outcomes) = self.watch.take() {
             outcome.ended += self.futures.len() as u64 * u64::from(self.own);
-            for (index, ended) in outcomes?.into_iter().enumerate() {
-                note(&mut outcome.failed, self.task, index as u64, ended.err());
+            for (index, ended) in (self.first..).zip(outcomes?) {
+                note(&mut outcome.failed, self.task, index, ended.err());
             }
             return Ok(true);
         }

@@ -2,7 +2,7 @@
 
 use super::super::def::{Def, Kind};
 use super::super::pack::{self, Pack};
-use super::super::submit::{Collected, Submitter, internal};
+use super::super::submit::{Submitter, internal};
 use super::shelf::Share;
 use super::tasks::{self, NamedPiece};
 use crate::call::mapreduce::split::{self, Piece};
@@ -30,7 +30,7 @@ fn splits(files: &[String], size: u64, here: &Path) -> Vec<Vec<NamedPiece>> {
 
 impl Submitter<'_> {
     /// Tasks for the splits, for what goes from rank to rank, and for the partitions.
-    pub(in crate::script::run) fn mapreduce(&mut self, mut def: Def) -> Result<Collected> {
+    pub(in crate::script::run) fn mapreduce(&mut self, mut def: Def) -> Result<Vec<Future<Pack>>> {
         let Action::MapReduce(work) = &mut def.task.action else {
             return Err(internal("a map-reduce that is none"));
         };
@@ -65,7 +65,6 @@ impl Submitter<'_> {
                 .map(|output| options.submit(tasks::map_output, (&sent, output, after.clone())))
                 .collect(),
         };
-        self.steps += mapped.len() as u64;
         // each partition at one of the ranks that compute, in turn
         let ranks = &self.computing[..self.computing.len().min(partitions)];
         let mut complete = Vec::with_capacity(ranks.len());
@@ -82,7 +81,6 @@ impl Submitter<'_> {
                         splits.map(|whole| options.submit(pack::parts_of, (whole, wanted.clone()))).collect()
                     }
                 };
-                self.steps += 1 + if ranks.len() > 1 { parts.len() as u64 } else { 0 };
                 let arguments = (&sent, share, group as u64, parts, std::mem::take(&mut before));
                 before.push(options.clone().on(*rank).submit(tasks::shelve, arguments));
             }
@@ -91,9 +89,8 @@ impl Submitter<'_> {
         let reduce = |partition: usize| {
             let at = partition % ranks.len();
             let arguments = (&sent, partition as u64, groups as u64, &complete[at]);
-            Some(options.clone().on(ranks[at]).submit(tasks::reduce_partition, arguments))
+            options.clone().on(ranks[at]).submit(tasks::reduce_partition, arguments)
         };
-        self.steps += partitions as u64;
-        Ok(Collected::Packs((0..partitions).map(reduce).collect()))
+        Ok((0..partitions).map(reduce).collect())
     }
 }

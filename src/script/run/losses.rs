@@ -1,0 +1,52 @@
+//! Which instances of an optional family have no result: known when all of them have ended.
+
+use crate::client::Watch;
+use crate::error::Result;
+
+/// What is known of a family's failures.
+#[derive(Default)]
+pub(super) struct Losses {
+    /// What is submitted and has not ended, with the index of the first.
+    watched: Vec<(u64, Watch)>,
+    /// Whether all is submitted.
+    complete: bool,
+    /// Instances that have failed; sorted.
+    lost: Vec<u64>,
+}
+
+impl Losses {
+    /// Watches some instances; `last` says that there will be no more.
+    pub(super) fn watch(&mut self, first: u64, watch: Watch, last: bool) {
+        self.watched.push((first, watch));
+        self.complete |= last;
+    }
+
+    /// Notes what has ended.
+    ///
+    /// # Errors
+    /// When the run has.
+    pub(super) fn look(&mut self) -> Result<()> {
+        let mut watched = Vec::new();
+        for (first, watch) in self.watched.drain(..) {
+            let Some(outcomes) = watch.take() else {
+                watched.push((first, watch));
+                continue;
+            };
+            let failed = outcomes?.into_iter().enumerate().filter(|(_, outcome)| outcome.is_err());
+            self.lost.extend(failed.map(|(at, _)| first + at as u64));
+        }
+        self.watched = watched;
+        self.lost.sort_unstable();
+        Ok(())
+    }
+
+    /// Whether all have ended.
+    pub(super) fn are_known(&self) -> bool {
+        self.complete && self.watched.is_empty()
+    }
+
+    /// The instances without a result.
+    pub(super) fn lost(&self) -> &Vec<u64> {
+        &self.lost
+    }
+}
