@@ -76,7 +76,7 @@ pub fn run(
     for (counter, found) in plan.counters.iter().enumerate() {
         client.set_counter(counter, found.total);
     }
-    let submitter = Submitter::new(plan, folder, client, &team.slots);
+    let submitter = Submitter::new(plan, folder, client, team);
     let progress = Progress::new(plan.instances(), slots, telling.quiet);
     let collector = Collector::new(plan, client, submitter, progress);
     let collected = collector.run()?;

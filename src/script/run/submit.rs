@@ -8,9 +8,11 @@ use super::def::{Def, Group, Kind, Read, streams};
 use super::inputs::Array;
 use super::needs;
 use super::pack::{self, Pack};
+use super::reduce::Unordered;
 use crate::client::{Client, Family, Future, Options, Watch};
 use crate::error::{Error, Result};
 use crate::ids::Rank;
+use crate::runtime::start::Team;
 use crate::script::{Action, Plan, Task};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -47,8 +49,7 @@ pub struct Submitter<'a> {
     pub(super) plan: &'a Plan,
     pub(super) client: &'a Client,
     folder: String,
-    /// Of each rank.
-    slots: &'a [u32],
+    pub(super) team: &'a Team,
     /// The ranks that compute.
     pub(super) computing: Vec<Rank>,
     /// The files of datasets.
@@ -62,6 +63,8 @@ pub struct Submitter<'a> {
     read: Read,
     /// Families whose failures are to be known, with those that are.
     optional: HashMap<usize, Optional>,
+    /// Reductions that merge what is ready first, until their last steps are submitted.
+    pub(super) unordered: HashMap<usize, Unordered<'a>>,
     /// Tasks of the engine so far.
     pub steps: u64,
 }
@@ -74,16 +77,16 @@ enum Optional {
 }
 
 impl<'a> Submitter<'a> {
-    /// Nothing is submitted yet. `slots` are those of all ranks.
-    pub fn new(plan: &'a Plan, folder: &RunFolder, client: &'a Client, slots: &'a [u32]) -> Self {
+    /// Nothing is submitted yet.
+    pub fn new(plan: &'a Plan, folder: &RunFolder, client: &'a Client, team: &'a Team) -> Self {
         let count = plan.tasks.len();
         Submitter {
             plan,
             client,
             folder: folder.path().display().to_string(),
-            slots,
+            team,
             computing: (0u32..)
-                .zip(slots)
+                .zip(&team.slots)
                 .filter(|(_, slots)| **slots > 0)
                 .map(|(rank, _)| Rank(rank))
                 .collect(),
@@ -94,6 +97,7 @@ impl<'a> Submitter<'a> {
             parts: HashMap::new(),
             read: Read::new(plan),
             optional: HashMap::new(),
+            unordered: HashMap::new(),
             steps: 0,
         }
     }
@@ -109,17 +113,20 @@ impl<'a> Submitter<'a> {
     /// When the run has ended.
     pub fn advance(&mut self) -> Result<Vec<(usize, Entry)>> {
         self.look()?;
-        let before = self.submitted.iter().filter(|submitted| **submitted).count();
+        let before = self.handed_over();
         for number in 0..self.plan.tasks.len() {
-            if self.submitted[number] || !self.is_ready(number) {
+            if self.submitted[number] || !self.is_ready(number) || self.is_merging(number)? {
                 continue;
             }
-            let mut def = Def::new(self.plan, number, &self.read, &self.folder, self.slots.len())
+            let mut def = Def::new(self.plan, number, &self.read, &self.folder, self.team.slots.len())
                 .ok_or_else(|| internal("a task is not in its plan"))?;
             for group in def.groups.iter_mut().filter(|group| !group.one) {
                 if let Some(Optional::Ended(lost)) = self.optional.get(&group.task) {
                     group.without.clone_from(lost);
                 }
+            }
+            if self.begin_unordered(&def)? {
+                continue;
             }
             self.keeps[number].clone_from(&def.keep);
             let entry = self.task(def)?;
@@ -137,8 +144,12 @@ impl<'a> Submitter<'a> {
             self.done[number] = Some(entry);
             self.submitted[number] = true;
         }
-        let moved = self.submitted.iter().filter(|submitted| **submitted).count() > before;
-        Ok(if moved { self.release() } else { Vec::new() })
+        Ok(if self.handed_over() != before { self.release() } else { Vec::new() })
+    }
+
+    /// How many tasks are submitted, and how many of the others refer to nothing any more.
+    fn handed_over(&self) -> (usize, usize) {
+        (self.submitted.iter().filter(|submitted| **submitted).count(), self.unordered.len())
     }
 
     /// What was not given away: the tasks that others, not submitted yet, would have referred to; and these others.
@@ -146,6 +157,7 @@ impl<'a> Submitter<'a> {
         let held = (0..self.done.len()).filter_map(|at| Some((at, self.done[at].take()?))).collect();
         let never = (0..self.submitted.len()).filter(|at| !self.submitted[*at]).collect();
         self.parts.clear();
+        self.unordered.clear();
         (held, never)
     }
 
@@ -172,8 +184,9 @@ impl<'a> Submitter<'a> {
 
     fn release(&mut self) -> Vec<(usize, Entry)> {
         let mut wanted = vec![false; self.done.len()];
-        let left = self.plan.tasks.iter().zip(&self.submitted).filter(|(_, submitted)| !**submitted);
-        for reference in left.flat_map(|(task, _)| &task.references) {
+        let is_left = |at: &usize| !self.submitted[*at] && !self.unordered.contains_key(at);
+        let left = (0..self.submitted.len()).filter(is_left).map(|at| &self.plan.tasks[at]);
+        for reference in left.flat_map(|task| &task.references) {
             wanted[reference.task] = true;
         }
         let free = (0..self.done.len()).filter(|at| !wanted[*at] && self.submitted[*at]);
@@ -193,7 +206,7 @@ impl<'a> Submitter<'a> {
             Action::Run { .. } | Action::Shell { .. } => self.commands(def, is_read)?,
             Action::MapReduce(_) => self.mapreduce(def)?,
             Action::Array { .. } | Action::Call { .. } => self.arrays(def, is_read || saving.is_some())?,
-            Action::Reduce { of, with, arity, .. } => Collected::Arrays(self.reduce(&def, of, with, arity)?),
+            Action::Reduce { .. } | Action::Merge { .. } => self.reduce(&def)?,
         };
         let saves = match (saving, &instances) {
             (Some(def), Collected::Arrays(arrays)) => self.save(&def, arrays)?,
@@ -218,7 +231,7 @@ impl<'a> Submitter<'a> {
     }
 
     pub(super) fn options(&self, task: &Task) -> Options<'a> {
-        needs::options(self.client, task, self.slots)
+        needs::options(self.client, task, &self.team.slots)
     }
 
     fn parts_of(&self, whole: &Future<Pack>, wanted: &[u32]) -> Future<Pack> {
