@@ -46,8 +46,9 @@ fn arrays(
         return None;
     };
     let target = resolver.names.want_task(of, "of", cx)?;
-    check_arrays(target, of, resolver, cx);
-    check_family(target, of, resolver, cx);
+    if are_arrays(target, of, resolver, cx) {
+        check_family(target, of, resolver, cx);
+    }
     check_over(task, raw.over.as_ref(), target, of, resolver, cx);
     let of = resolver.depend(target, Select::Value, None, of.span.clone());
     Some(Action::Reduce { of, with: with?, arity: arity?, order: order? })
@@ -107,24 +108,22 @@ pub(super) fn order(raw: &RawReduce, cx: &mut Collector) -> Option<Order> {
     }
 }
 
-fn check_arrays(target: usize, of: &Text, resolver: &Resolver<'_>, cx: &mut Collector) {
-    let Some(task) = resolver.script.tasks.get(target) else { return };
-    let name = &task.name.value;
-    if task.action.as_ref().is_some_and(RawAction::is_command) {
-        let diagnostic = Diagnostic::new(
-            Code::BadReduction,
-            of.span.clone(),
-            format!("`{name}` makes no array that could be reduced"),
-        )
-        .label("a command");
-        return cx.push(diagnostic.help(
-            "merge its files by a command, `run = \"./merge {a} {b} -o {out}\"` in `with`'s place; or read them with \
-             an `array` task in between: `each` of it, `array = \"from_csv(..)\"`",
-        ));
-    }
+/// Whether what is reduced are arrays.
+fn are_arrays(target: usize, of: &Text, resolver: &Resolver<'_>, cx: &mut Collector) -> bool {
+    let task = resolver.script.tasks.get(target);
+    let Some(task) = task.filter(|task| task.action.as_ref().is_some_and(RawAction::is_command)) else {
+        return true;
+    };
+    let message = format!("`{}` makes no array that could be reduced", task.name.value);
+    let diagnostic = Diagnostic::new(Code::BadReduction, of.span.clone(), message).label("a command");
+    cx.push(diagnostic.help(
+        "merge its files by a command, `run = \"./merge {a} {b} -o {out}\"` in `with`'s place; or read them with \
+         an `array` task in between: `each` of it, `array = \"from_csv(..)\"`",
+    ));
+    false
 }
 
-/// Something to reduce.
+/// What is reduced has to be several.
 pub(super) fn check_family(target: usize, of: &Text, resolver: &Resolver<'_>, cx: &mut Collector) {
     let Some(task) = resolver.script.tasks.get(target) else { return };
     let name = &task.name.value;
