@@ -57,7 +57,7 @@ pub(super) fn binding(meaning: Meaning, reference: &Written<'_>) -> Result<Bindi
         Meaning::Var(value) => Ok(Binding::Var(value)),
         Meaning::Input(at) => Ok(Binding::Input(at)),
         Meaning::Fact(fact) => Ok(Binding::Fact(fact)),
-        Meaning::Param(_, Some(_)) | Meaning::Out(_) | Meaning::Env(_) => {
+        Meaning::Param(_, Some(_)) | Meaning::Out(_) | Meaning::Env(_) | Meaning::Merged(_) => {
             let message = format!("`{}` cannot stand in an array expression", reference.raw.path.join("."));
             Err(Box::new(Diagnostic::new(Code::NotHere, reference.span.clone(), message).label("not here")))
         }

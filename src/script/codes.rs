@@ -91,7 +91,7 @@ codes! {
     NotFamily = "E30",
     /// `with` names no reduction.
     UnknownReduction = "E31",
-    /// The options of a reduction contradict each other, or what is reduced is no array.
+    /// The options of a reduction contradict each other, or what is reduced is nothing of the kind.
     BadReduction = "E32",
     /// A name that an environment variable cannot have.
     EnvName = "E33",
@@ -135,6 +135,9 @@ codes! {
     UnknownStage = "E61",
     /// A `mapreduce` without files to read: a pattern that matches none, or a file that is not there.
     NoInput = "E62",
+    /// A reduction by a command that does not read both of its inputs, or does not write its output.
+    /// Each step merges the files `{a}` and `{b}` into the file `{out}`.
+    IncompleteMerge = "E63",
     /// `needs` names something that `[resources]` does not have.
     UnknownResource = "E70",
     /// A task needs more than the job has, so that it could never run.

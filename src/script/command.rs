@@ -58,7 +58,7 @@ impl Compiler<'_> {
             }
             RawAction::Array(text) => self.array(text, resolver, cx),
             RawAction::Call(function, args) => self.call(function, args, resolver, cx),
-            RawAction::Reduce(reduce) => super::reduction::compile(raw, reduce, resolver, cx),
+            RawAction::Reduce(reduce) => self.reduction(raw, reduce, resolver, cx),
             RawAction::MapReduce(mapreduce) => self.mapreduce(raw, mapreduce, resolver, cx),
         }
     }

@@ -7,7 +7,7 @@ use super::join::Unmatched;
 use super::load::{ArrayLanguage, LoadOptions};
 use super::names::Names;
 use super::resolve::{Place, Resolver};
-use super::schema::{RawSave, RawScript, RawTask};
+use super::schema::{RawAction, RawSave, RawScript, RawTask};
 use super::source::{Span, Text};
 use super::sweep::Sweeps;
 use super::task::{Action, Out, Save, Select, Stream, Task};
@@ -38,6 +38,7 @@ impl Compiler<'_> {
             sweeps: self.sweeps,
             task: at,
             found: Vec::new(),
+            merges: matches!(&raw.action, Some(RawAction::Reduce(reduce)) if reduce.command.is_some()),
         };
         let action = raw.action.as_ref().and_then(|action| self.action(raw, action, &mut resolver, cx));
         let stdin = raw.stdin.as_ref().map(|text| resolver.template(text, Place::Stdin, cx));

@@ -13,7 +13,7 @@ fn subtitle(plan: &Plan, at: usize) -> String {
         Action::Run { .. } => "run",
         Action::Shell { .. } => "shell",
         Action::Array { .. } => "array",
-        Action::Reduce { .. } => "reduce",
+        Action::Reduce { .. } | Action::Merge { .. } => "reduce",
         Action::Call { .. } => "call",
         Action::MapReduce(_) => "mapreduce",
     };

@@ -106,6 +106,10 @@ impl<'p> Keys<'p> {
     fn action(&mut self, task: &Task, scope: &Scope<'_>, hash: &mut Hash) {
         match &task.action {
             Action::Run { .. } | Action::Shell { .. } => self.command(&task.action, scope, hash),
+            Action::Merge { command, order, .. } => {
+                hash.text(&format!("merge {order:?}"));
+                self.command(command, scope, hash);
+            }
             Action::MapReduce(work) => {
                 hash.text("mapreduce");
                 if let Input::Files(files) = &work.input {

@@ -78,8 +78,8 @@ pub(super) const POLICY: Keys =
 pub(super) const REDUCE: Keys = Keys {
     place: "in `reduce`",
     nested: true,
-    now: &["of", "with", "arity", "order", "over", "axis"],
-    later: &["run", "shell"],
+    now: &["of", "with", "run", "shell", "interpreter", "arity", "order", "over", "axis"],
+    later: &[],
 };
 
 pub(super) const MAPREDUCE: Keys = Keys {

@@ -87,6 +87,13 @@ impl MapReduce {
         map.into_iter().chain(others)
     }
 
+    /// Whether a mapper, and whether a reducer, starts a command.
+    pub fn starts(&self) -> (bool, bool) {
+        let combines = matches!(self.combine, Some(ReduceStage::Command(_)));
+        let maps = combines || matches!(self.map, MapStage::Command(_));
+        (maps, matches!(self.reduce, ReduceStage::Command(_)))
+    }
+
     /// The operator by which a mapper's lines are combined, and the one that makes the result of what comes of them.
     pub fn operators(&self) -> (Option<Operator>, Option<Operator>) {
         let built_in = |stage: &ReduceStage| match stage {

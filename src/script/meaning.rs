@@ -21,6 +21,8 @@ pub(super) enum Meaning {
     Out(usize),
     Fact(RuntimeFact),
     Env(String),
+    /// `{a}` or `{b}` of a step that merges.
+    Merged(usize),
 }
 
 impl Resolver<'_> {
@@ -35,6 +37,14 @@ impl Resolver<'_> {
         let params = self.sweeps.params.get(self.task).map_or(&[][..], Vec::as_slice);
         if ["dtask", "env", "out"].contains(&name) {
             return self.builtin(reference, place);
+        }
+        let merged = ["a", "b"].iter().position(|merged| *merged == name);
+        if let Some(at) = merged.filter(|_| self.merges && !matches!(place, Place::File | Place::Array)) {
+            not_indexed(reference, &format!("`{name}`"))?;
+            return match raw.path.get(1) {
+                None => Ok(Meaning::Merged(at)),
+                Some(part) => Err(no_part(reference, &format!("`{name}`"), part)),
+            };
         }
         if let [table, column] = &raw.path[..]
             && let Some(at) = params.iter().position(|param| is_column(param, table, column))

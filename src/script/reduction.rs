@@ -1,6 +1,7 @@
 //! `reduce`: what is reduced, how, and over which parameters.
 
 use super::codes::Code;
+use super::compile::Compiler;
 use super::diagnostic::{Collector, Diagnostic};
 use super::resolve::Resolver;
 use super::schema::{RawAction, RawReduce, RawTask};
@@ -12,8 +13,24 @@ use crate::call::array::reduce::{Reduce, With};
 /// The most that is merged at a time; more is a list, not a tree.
 const WIDEST: i64 = 1024;
 
-/// Resolves a `reduce`.
-pub(super) fn compile(
+impl Compiler<'_> {
+    /// Resolves a `reduce`.
+    pub(super) fn reduction(
+        &self,
+        task: &RawTask,
+        raw: &RawReduce,
+        resolver: &mut Resolver<'_>,
+        cx: &mut Collector,
+    ) -> Option<Action> {
+        match &raw.command {
+            Some(command) => self.merge(task, raw, command, resolver, cx),
+            None => arrays(task, raw, resolver, cx),
+        }
+    }
+}
+
+/// A reduction of arrays.
+fn arrays(
     task: &RawTask,
     raw: &RawReduce,
     resolver: &mut Resolver<'_>,
@@ -29,7 +46,9 @@ pub(super) fn compile(
         return None;
     };
     let target = resolver.names.want_task(of, "of", cx)?;
-    check_target(target, of, resolver, cx);
+    if are_arrays(target, of, resolver, cx) {
+        check_family(target, of, resolver, cx);
+    }
     check_over(task, raw.over.as_ref(), target, of, resolver, cx);
     let of = resolver.depend(target, Select::Value, None, of.span.clone());
     Some(Action::Reduce { of, with: with?, arity: arity?, order: order? })
@@ -40,7 +59,10 @@ fn with(raw: &RawReduce, cx: &mut Collector) -> Option<With> {
         let diagnostic =
             Diagnostic::new(Code::BadReduction, raw.span.clone(), "`reduce` with which operation?")
                 .label("`with` is missing");
-        cx.push(diagnostic.help("write `with = \"add\"`"));
+        cx.push(
+            diagnostic
+                .help("write `with = \"add\"`, or for files a command: `run = \"./merge {a} {b} -o {out}\"`"),
+        );
         return None;
     };
     let found = With::of(&with.value);
@@ -69,7 +91,7 @@ fn arity(raw: &RawReduce, cx: &mut Collector) -> Option<usize> {
     None
 }
 
-fn order(raw: &RawReduce, cx: &mut Collector) -> Option<Order> {
+pub(super) fn order(raw: &RawReduce, cx: &mut Collector) -> Option<Order> {
     match raw.order.as_ref().map(|order| order.value.as_str()) {
         None | Some("fixed") => Some(Order::Fixed),
         Some("any") => Some(Order::Any),
@@ -86,20 +108,25 @@ fn order(raw: &RawReduce, cx: &mut Collector) -> Option<Order> {
     }
 }
 
-fn check_target(target: usize, of: &Text, resolver: &Resolver<'_>, cx: &mut Collector) {
+/// Whether what is reduced are arrays.
+fn are_arrays(target: usize, of: &Text, resolver: &Resolver<'_>, cx: &mut Collector) -> bool {
+    let task = resolver.script.tasks.get(target);
+    let Some(task) = task.filter(|task| task.action.as_ref().is_some_and(RawAction::is_command)) else {
+        return true;
+    };
+    let message = format!("`{}` makes no array that could be reduced", task.name.value);
+    let diagnostic = Diagnostic::new(Code::BadReduction, of.span.clone(), message).label("a command");
+    cx.push(diagnostic.help(
+        "merge its files by a command, `run = \"./merge {a} {b} -o {out}\"` in `with`'s place; or read them with \
+         an `array` task in between: `each` of it, `array = \"from_csv(..)\"`",
+    ));
+    false
+}
+
+/// What is reduced has to be several.
+pub(super) fn check_family(target: usize, of: &Text, resolver: &Resolver<'_>, cx: &mut Collector) {
     let Some(task) = resolver.script.tasks.get(target) else { return };
     let name = &task.name.value;
-    if task.action.as_ref().is_some_and(RawAction::is_command) {
-        let diagnostic = Diagnostic::new(
-            Code::BadReduction,
-            of.span.clone(),
-            format!("`{name}` makes no array that could be reduced"),
-        )
-        .label("a command");
-        return cx.push(diagnostic.help(
-            "read its output with an `array` task in between: `each` of it, `array = \"from_csv(..)\"`",
-        ));
-    }
     if resolver.sweeps.families.get(target).and_then(Option::as_ref).is_some_and(|family| family.is_single())
     {
         let diagnostic = Diagnostic::new(
@@ -114,7 +141,7 @@ fn check_target(target: usize, of: &Text, resolver: &Resolver<'_>, cx: &mut Coll
 }
 
 /// `over` says what follows from the parameters already; it is there to be checked.
-fn check_over(
+pub(super) fn check_over(
     task: &RawTask,
     over: Option<&At<Vec<Text>>>,
     target: usize,

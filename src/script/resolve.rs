@@ -39,6 +39,8 @@ pub(super) struct Resolver<'a> {
     pub(super) task: usize,
     /// The dependencies found so far (by index in the script), each with the place that it was first seen at.
     pub(super) found: Vec<(Reference, Span)>,
+    /// Whether its command merges two files, `{a}` and `{b}`.
+    pub(super) merges: bool,
 }
 
 /// A reference with the place of the whole of it, braces included.
@@ -102,6 +104,7 @@ impl Resolver<'_> {
             Meaning::Out(at) => Fill::Out(at),
             Meaning::Fact(fact) => Fill::Fact(fact),
             Meaning::Env(name) => Fill::Env(name),
+            Meaning::Merged(at) => Fill::Merged(at),
         };
         Ok(Part::Fill { what, format, quote })
     }
@@ -130,11 +133,10 @@ impl Resolver<'_> {
             Meaning::Fact(fact) => {
                 vec![if fact.is_text() { Value::Text(String::new()) } else { Value::Int(0) }]
             }
-            Meaning::Input(_) => {
-                return Err(misfit(
-                    reference,
-                    "formats are for parameters and variables, and this is a task",
-                ));
+            Meaning::Input(_) | Meaning::Merged(_) => {
+                let what = if matches!(meaning, Meaning::Merged(_)) { "file" } else { "task" };
+                let why = format!("formats are for parameters and variables, and this is a {what}");
+                return Err(misfit(reference, &why));
             }
         };
         match samples.iter().find_map(|value| format.apply(value).err()) {
@@ -154,6 +156,7 @@ impl Resolver<'_> {
         let mut candidates: Vec<&str> = params.iter().map(String::as_str).collect();
         candidates.extend(self.names.all());
         candidates.extend(["dtask", "env", "out"]);
+        candidates.extend(if self.merges { &["a", "b"][..] } else { &[] });
         let (place, braces) = match place {
             Place::Array => ("an array expression", None),
             _ => ("a reference", Some(format!("write `{{{{{name}}}}}` for literal braces"))),

@@ -70,7 +70,11 @@ pub(super) enum RawAction {
 impl RawAction {
     /// Whether it leaves bytes, as a program does; the others make an array.
     pub(super) fn is_command(&self) -> bool {
-        !matches!(self, RawAction::Array(_) | RawAction::Reduce(_) | RawAction::Call(..))
+        match self {
+            RawAction::Array(_) | RawAction::Call(..) => false,
+            RawAction::Reduce(raw) => raw.command.is_some(),
+            _ => true,
+        }
     }
 
     /// Its place in the script.
@@ -92,6 +96,8 @@ pub(super) struct RawReduce {
     pub(super) span: Span,
     pub(super) of: Option<Text>,
     pub(super) with: Option<Text>,
+    /// What merges two files.
+    pub(super) command: Option<Box<RawAction>>,
     pub(super) arity: Option<At<i64>>,
     pub(super) order: Option<Text>,
     pub(super) over: Option<At<Vec<Text>>>,

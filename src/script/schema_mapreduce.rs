@@ -179,6 +179,13 @@ fn input(node: &Node, cx: &mut Collector) -> Option<RawInput> {
     Some(RawInput { source: source?, split })
 }
 
+/// Whether any stage of a `mapreduce` is a command.
+pub(super) fn has_command(node: &Node) -> bool {
+    let is_command =
+        |entry: &Entry| entry.key.value != "input" && matches!(entry.value.value, Kind::Table(_));
+    matches!(&node.value, Kind::Table(entries) if entries.iter().any(is_command))
+}
+
 fn stage(key: &Text, node: &Node, cx: &mut Collector) -> Option<RawStage> {
     let entries = match &node.value {
         Kind::Text(name) => {

@@ -3,7 +3,7 @@
 use super::codes::Code;
 use super::diagnostic::{Collector, Diagnostic};
 use super::keys;
-use super::schema::{RawAction, RawOut, RawReduce, RawSave, RawTask, check_action};
+use super::schema::{RawAction, RawOut, RawSave, RawTask, check_action};
 use super::schema_execution::{self, RawExecution};
 use super::schema_needs::RawNeeds;
 use super::source::{At, Text};
@@ -28,10 +28,10 @@ pub(super) fn read(entry: &Entry, defaults: &[&Entry], cx: &mut Collector) -> Op
         check_action(name, &actions, cx);
         known.extend(actions);
     }
-    let kind = known.iter().find(|entry| is_action(entry)).map_or("", |entry| entry.key.value.as_str());
+    let kind = TaskKind::of(&known);
     let fits = |entry: &&&Entry| {
         let key = entry.key.value.as_str();
-        !is_action(entry) && !is_misplaced(kind, key) && entries.iter().all(|own| own.key.value != key)
+        !is_action(entry) && !kind.lacks(key) && entries.iter().all(|own| own.key.value != key)
     };
     known.extend(defaults.iter().filter(fits));
     let get = |key: &str| known.iter().find(|e| e.key.value == key).map(|e| &e.value);
@@ -63,6 +63,7 @@ pub(super) fn read(entry: &Entry, defaults: &[&Entry], cx: &mut Collector) -> Op
     if matches!(task.action, Some(RawAction::MapReduce(_))) {
         super::schema_mapreduce::save_in_one_file(&mut task, cx);
     }
+    super::schema_reduce::name_output(&mut task);
     check_places(&task, &known, cx);
     Some(task)
 }
@@ -143,7 +144,7 @@ fn action<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut Collector) -> Op
         let args = get("args").map(|node| args(node, cx)).unwrap_or_default();
         return Some(RawAction::Call(function, args));
     }
-    get("reduce").and_then(|node| reduce(node, cx)).map(RawAction::Reduce)
+    get("reduce").and_then(|node| super::schema_reduce::read(node, cx)).map(RawAction::Reduce)
 }
 
 fn args(node: &Node, cx: &mut Collector) -> Vec<(Text, At<Value>)> {
@@ -158,41 +159,6 @@ fn args(node: &Node, cx: &mut Collector) -> Vec<(Text, At<Value>)> {
         }
     }
     found
-}
-
-fn reduce(node: &Node, cx: &mut Collector) -> Option<RawReduce> {
-    let mut raw = RawReduce {
-        span: node.span.clone(),
-        of: None,
-        with: None,
-        arity: None,
-        order: None,
-        over: None,
-        axis: None,
-    };
-    let mut complete = true;
-    for Entry { key, value } in node.table("`reduce`", cx)?.iter() {
-        let entry = Entry { key: key.clone(), value: value.clone() };
-        if !keys::REDUCE.check(&entry, cx) {
-            // A command as reducer stands in `with`'s place; that it is missing would be a second error for one cause.
-            complete = false;
-            continue;
-        }
-        match key.value.as_str() {
-            "of" => raw.of = value.text("`of`", cx),
-            "with" => raw.with = value.text("`with`", cx),
-            "arity" => raw.arity = value.int("`arity`", cx),
-            "order" => raw.order = value.text("`order`", cx),
-            "axis" => raw.axis = value.int("`axis`", cx),
-            _ => {
-                raw.over =
-                    value.texts("`over`", cx).map(|names| At { value: names, span: value.span.clone() })
-            }
-        }
-        complete &= key.value != "of" || raw.of.is_some();
-        complete &= key.value != "with" || raw.with.is_some();
-    }
-    complete.then_some(raw)
 }
 
 fn outs(node: &Node, cx: &mut Collector) -> Vec<RawOut> {
@@ -312,42 +278,63 @@ fn ok_exit(node: &Node, cx: &mut Collector) -> Vec<i32> {
 }
 
 /// What a `mapreduce` does not have: its instances are its partitions, and its stages read and write lines.
-const NOT_OF_MAPREDUCE: [&str; 15] = [
-    "for", "zip", "each", "let", "include", "exclude", "where", "stdin", "out", "stderr", "target",
-    "threads", "gpus", "needs", "on",
-];
+const NOT_OF_MAPREDUCE: [&str; 12] =
+    ["for", "zip", "each", "let", "include", "exclude", "where", "stdin", "out", "stderr", "target", "on"];
 
-/// Whether a key means nothing beside that action.
-fn is_misplaced(action: &str, key: &str) -> bool {
-    match action {
-        "" => false,
-        "shell" => key == "args",
-        _ if key == "interpreter" => true,
-        _ if key == "args" => action != "call",
-        "run" => false,
-        "mapreduce" => NOT_OF_MAPREDUCE.contains(&key),
-        _ => {
-            ["stdin", "out", "stderr", "env", "ok-exit", "target", "gpus"].contains(&key)
-                || schema_execution::KEYS.contains(&key)
+/// What a task is, as far as its other keys depend on it.
+#[derive(Clone, Copy)]
+struct TaskKind<'a> {
+    /// The key of its action; empty where it has none.
+    key: &'a str,
+    /// Whether it starts commands.
+    starts: bool,
+}
+
+impl<'a> TaskKind<'a> {
+    /// The action among the keys of a task.
+    fn of(known: &[&'a Entry]) -> Self {
+        let Some(entry) = known.iter().find(|entry| is_action(entry)) else {
+            return TaskKind { key: "", starts: false };
+        };
+        let starts = match entry.key.value.as_str() {
+            "reduce" => super::schema_reduce::has_command(&entry.value),
+            "mapreduce" => super::schema_mapreduce::has_command(&entry.value),
+            key => key == "run" || key == "shell",
+        };
+        TaskKind { key: &entry.key.value, starts }
+    }
+
+    /// Whether a key means nothing beside it.
+    fn lacks(self, key: &str) -> bool {
+        match self.key {
+            "" => false,
+            "shell" => key == "args",
+            _ if key == "interpreter" => true,
+            _ if key == "args" => self.key != "call",
+            "run" => false,
+            "mapreduce" => {
+                NOT_OF_MAPREDUCE.contains(&key) || !self.starts && ["threads", "gpus", "needs"].contains(&key)
+            }
+            // what is written in place by every step is no file of the task's
+            "reduce" if self.starts => key == "target",
+            _ => {
+                ["stdin", "out", "stderr", "env", "ok-exit", "target", "gpus"].contains(&key)
+                    || schema_execution::KEYS.contains(&key)
+            }
         }
     }
 }
 
 /// Keys that this kind of task does not have.
 fn check_places(task: &RawTask, known: &[&Entry], cx: &mut Collector) {
-    let Some(action) = &task.action else { return };
+    if task.action.is_none() {
+        return;
+    }
+    let action = TaskKind::of(known);
+    let kind = action.key;
     for entry in known {
         let key = entry.key.value.as_str();
-        let kind = match action {
-            RawAction::Array(_) => "array",
-            RawAction::Reduce(_) => "reduce",
-            RawAction::Call(..) => "call",
-            RawAction::Shell(..) => "shell",
-            RawAction::MapReduce(_) => "mapreduce",
-            _ => "run",
-        };
-        let wrong = is_misplaced(kind, key);
-        if wrong {
+        if action.lacks(key) {
             let diagnostic = Diagnostic::new(
                 Code::MisplacedKey,
                 entry.key.span.clone(),
@@ -363,12 +350,15 @@ fn check_places(task: &RawTask, known: &[&Entry], cx: &mut Collector) {
                         "its stages read lines on standard input and write lines on standard output"
                     }
                     "stderr" => "it goes to the log",
-                    "threads" | "gpus" | "needs" | "on" => {
-                        "each of its stages takes a slot wherever one is free"
+                    "threads" | "gpus" | "needs" => {
+                        "it is for commands, and what is built in takes a slot wherever one is free"
                     }
+                    "on" => "its stages run wherever a slot is free",
                     "target" => "`save` says where the result ends up",
                     _ => "it has one instance for each of its `partitions`",
                 }
+            } else if action.starts {
+                "`save` says where the result ends up"
             } else {
                 "it belongs to `run` and `shell`"
             };

@@ -65,7 +65,9 @@ impl Task {
     /// The instances that an instance of a `reduce` task reduces, in index order; `None` for other tasks.
     pub fn reduced(&self, instance: u64) -> Option<Gather<'_>> {
         match &self.action {
-            Action::Reduce { of, .. } => Some(self.references.get(*of)?.instances(instance)),
+            Action::Reduce { of, .. } | Action::Merge { of, .. } => {
+                Some(self.references.get(*of)?.instances(instance))
+            }
             _ => None,
         }
     }
@@ -104,6 +106,15 @@ pub enum Action {
         /// What the shape of the tree depends on.
         order: Order,
     },
+    /// Reduces a family to one file, by a command that merges two.
+    Merge {
+        /// The reference to the family, by its number.
+        of: usize,
+        /// What merges two.
+        command: Box<Action>,
+        /// What the shape of the tree depends on.
+        order: Order,
+    },
     /// Calls a function of the program, which makes an array.
     Call {
         /// Its name in the registry.
@@ -128,9 +139,7 @@ impl Action {
                 words.push(script.render(scope)?);
                 Ok(Some(words))
             }
-            Action::Array { .. } | Action::Reduce { .. } | Action::MapReduce(_) | Action::Call { .. } => {
-                Ok(None)
-            }
+            _ => Ok(None),
         }
     }
 
@@ -139,6 +148,7 @@ impl Action {
         match self {
             Action::Run { argv } => argv.iter().collect(),
             Action::Shell { script, .. } => vec![script],
+            Action::Merge { command, .. } => command.templates(),
             _ => Vec::new(),
         }
     }

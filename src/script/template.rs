@@ -20,6 +20,8 @@ pub enum Fill {
     Fact(RuntimeFact),
     /// A variable of the rank's environment.
     Env(String),
+    /// One of the two files that a step of a reduction merges, 0 for `{a}`; each step puts its own in their place.
+    Merged(usize),
 }
 
 /// A piece of a template.
@@ -146,6 +148,8 @@ impl Part {
             }
             Fill::Fact(fact) => scope.facts.get(*fact),
             Fill::Env(name) => Value::Text((scope.env)(name).ok_or_else(|| RenderError::Env(name.clone()))?),
+            // not in a step: what is the same for all of them
+            Fill::Merged(at) => return Ok(vec![format!("{{{}}}", if *at == 0 { "a" } else { "b" })]),
         };
         Ok(vec![quote.apply(&written(&value, format.as_ref()).map_err(RenderError::Format)?)])
     }

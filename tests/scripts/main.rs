@@ -16,6 +16,7 @@ mod hdf5;
 mod mapreduce;
 mod outline;
 mod policy;
+mod reductions;
 mod references;
 mod resources;
 mod robust;

@@ -141,3 +141,34 @@ run    = "true"
     folder.run(3, &["s.toml"]).assert_success();
     assert_eq!(folder.read("there.txt"), "2\n".repeat(4));
 }
+
+#[test]
+fn commands_of_a_mapreduce_take_what_the_task_needs() {
+    let folder = Folder::script(
+        r#"
+[resources]
+licence = 1
+[task.text]
+for = { i = "0..6" }
+run = "echo key{i} {i}"
+[task.count.mapreduce]
+input      = { of = "text" }
+map        = { shell = "mkdir {dtask.here}/busy; cat; sleep 0.02; rmdir {dtask.here}/busy" }
+combine    = "first"
+reduce     = { shell = "mkdir {dtask.here}/busy; cat > /dev/null; sleep 0.02; echo $OMP_NUM_THREADS {dtask.threads}; rmdir {dtask.here}/busy" }
+partitions = 4
+[task.count]
+threads = 2
+memory  = "64 MiB"
+needs   = { licence = 1 }
+stdout  = "count.txt"
+"#,
+    );
+    folder.run(3, &["s.toml", "--slots", "2"]).assert_success();
+    assert_eq!(folder.read("count.txt"), "2 2\n".repeat(4));
+    // a rank that cannot meet the needs reduces nothing
+    folder.run(3, &["s.toml", "--head-slots", "2", "--slots", "1"]).assert_success();
+    assert_eq!(folder.read("count.txt"), "2 2\n".repeat(4));
+    let outcome = folder.run(3, &["s.toml", "--slots", "1"]);
+    outcome.assert_code(2).assert_stderr_has("error[E71]: task `count` could never run");
+}

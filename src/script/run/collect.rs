@@ -135,10 +135,11 @@ impl<'a> Collector<'a> {
         const SHORTEST: Duration = Duration::from_micros(200);
         let mut pause = SHORTEST;
         loop {
+            let merged = self.submitter.merged;
             if !self.submitter.is_done() {
                 self.submit()?;
             }
-            let moved = self.turn()?;
+            let moved = self.turn()? || self.submitter.merged > merged;
             let rest = self.packs.len() + self.arrays.len() + self.ordered.len();
             if rest == 0 && self.submitter.is_done() {
                 self.finish()?;

@@ -50,7 +50,7 @@ pub(super) fn execute(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -
         if kind == command::Failure::OutOfMemory {
             memory = memory.map(|memory| (memory as f64 * execution.memory_step) as u64);
         }
-        log::info!("{}: attempt {attempt}: {failed}; it is tried again", def.task.label(index));
+        log::info!("{}: attempt {attempt}: {failed}; it is tried again", def.label(index));
         std::thread::sleep(execution.backoff.saturating_mul(1 << (attempt - 1).min(16)));
     }
     Err(Failure::new("internal error: more attempts than can be counted"))
@@ -220,7 +220,7 @@ fn log(def: &Def, index: u64, attempt: u32, stdout: &[u8], stderr: &[u8]) -> Res
     for (stream, name, bytes) in [(&def.task.stdout, "stdout", stdout), (&def.task.stderr, "stderr", stderr)]
     {
         if *stream == Stream::Log {
-            rank::log(Path::new(&def.folder), &def.task.label(index), attempt, name, bytes)?;
+            rank::log(Path::new(&def.folder), &def.label(index), attempt, name, bytes)?;
         }
     }
     Ok(())
@@ -232,8 +232,7 @@ fn log_failed(def: &Def, index: u64, attempt: u32, error: &CommandError) {
     let streams =
         [(&def.task.stdout, "stdout", &captured.stdout), (&def.task.stderr, "stderr", &captured.stderr)];
     for (_, name, bytes) in streams.into_iter().filter(|(stream, ..)| **stream != Stream::Null) {
-        if let Err(failure) = rank::log(Path::new(&def.folder), &def.task.label(index), attempt, name, bytes)
-        {
+        if let Err(failure) = rank::log(Path::new(&def.folder), &def.label(index), attempt, name, bytes) {
             log::warn!("{failure}");
         }
     }

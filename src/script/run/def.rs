@@ -28,6 +28,8 @@ pub struct Def {
     pub ranks: u32,
     /// Of a part of a family, the index of the first instance.
     pub first: u64,
+    /// Of a step of a reduction, which it is.
+    pub step: Option<u64>,
 }
 
 /// The results of one other task that an instance gets.
@@ -110,7 +112,18 @@ impl Def {
             folder,
             ranks,
             first: 0,
+            step: None,
         })
+    }
+
+    /// The name of an instance, or of a step of it, in logs: `total[T=300, step=2]`.
+    pub fn label(&self, index: u64) -> String {
+        let label = self.task.label(index);
+        match (self.step, label.strip_suffix(']')) {
+            (None, _) => label,
+            (Some(step), Some(values)) => format!("{values}, step={step}]"),
+            (Some(step), None) => format!("{label}[step={step}]"),
+        }
     }
 
     /// What is known of an instance before it runs: enough for the names of files.
@@ -165,7 +178,8 @@ pub fn streams(task: &Task) -> Vec<u32> {
     streams
 }
 
-fn staged(task: &Task) -> Vec<bool> {
+/// For each reference of a task whether a command wants it as files.
+pub(super) fn staged(task: &Task) -> Vec<bool> {
     let mut staged = vec![false; task.references.len()];
     let mut note = |template: &Template| {
         for part in &template.parts {
@@ -179,7 +193,7 @@ fn staged(task: &Task) -> Vec<bool> {
     match &task.action {
         Action::Run { argv } => argv.iter().for_each(&mut note),
         Action::Shell { script, .. } => note(script),
-        Action::Array { .. } | Action::Reduce { .. } | Action::MapReduce(_) | Action::Call { .. } => {}
+        _ => {}
     }
     task.env.iter().for_each(|(_, value)| note(value));
     // Whoever reads paths on standard input will open them.

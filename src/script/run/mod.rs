@@ -5,7 +5,7 @@
 //!
 //! * At the ranks: [`command`], [`mod@array`] and [`save`] are the task functions, [`mapreduce`] has some of its own; [`pack`] is what a command leaves, as plain bytes;
 //!   [`rank`] is what a rank has once: its scratch directory and its log; [`lot`] lends its cores and devices to commands.
-//! * At rank 0: [`needs`] is what tasks take of the ranks, [`submit`] hands the plan over window by window (`held`: what others will read; `losses`: what of it has failed; `reduce`), [`collect`] waits for it and drops what is no longer needed
+//! * At rank 0: [`needs`] is what tasks take of the ranks, [`submit`] hands the plan over window by window (`held`: what others will read; `losses`: what of it has failed; `reduce`, which has its steps at the ranks as well), [`collect`] waits for it and drops what is no longer needed
 //!   (`watched`, `ordered`), [`sink`] writes the files that many instances share, [`datasets`] looks after files of datasets, [`stop`] ends a run that `[policy]` stops, [`progress`] and [`summary`] tell what happens, [`failure`] what failed.
 
 pub mod array;
@@ -78,7 +78,7 @@ pub fn run(
     for (counter, found) in plan.counters.iter().enumerate() {
         client.set_counter(counter, found.total);
     }
-    let submitter = Submitter::new(plan, folder, client, &team.slots);
+    let submitter = Submitter::new(plan, folder, client, team);
     let progress = Progress::new(plan.instances(), slots, telling.quiet);
     let collector = Collector::new(plan, client, submitter, progress);
     let collected = collector.run()?;

@@ -27,6 +27,13 @@ pub fn options<'c>(client: &'c Client, task: &Task, slots: &[u32]) -> Options<'c
     }
 }
 
+/// Whether a rank can meet those needs.
+pub fn is_able(team: &Team, rank: usize, needs: &Needs) -> bool {
+    team.slots.get(rank).is_some_and(|slots| *slots > 0 && *slots >= needs.slots)
+        && team.parts.get(rank).map_or(0, |part| part.gpus.len() as u64) >= needs.gpus.into()
+        && team.hellos.get(rank).map_or(0, |hello| hello.memory) >= needs.memory
+}
+
 /// Why some tasks could never run in this job, a line for each.
 pub fn check(plan: &Plan, team: &Team) -> Vec<String> {
     let computing: Vec<usize> = (0..team.slots.len()).filter(|rank| team.slots[*rank] > 0).collect();
@@ -37,12 +44,7 @@ pub fn check(plan: &Plan, team: &Team) -> Vec<String> {
     let mut wrong = Vec::new();
     for task in &plan.tasks {
         let needs = of(task);
-        let able = |rank: &usize| {
-            slots(*rank) >= needs.slots.into()
-                && gpus(*rank) >= needs.gpus.into()
-                && memory(*rank) >= needs.memory
-        };
-        if computing.iter().any(able) {
+        if computing.iter().any(|rank| is_able(team, *rank, &needs)) {
             continue;
         }
         let name = &task.name;

@@ -14,9 +14,11 @@ use super::inputs::Array;
 use super::losses::Losses;
 use super::needs;
 use super::pack::Pack;
+use super::reduce::{Unordered, is_unordered};
 use crate::client::{Client, Family, Future, Options};
 use crate::error::{Error, Result};
 use crate::ids::Rank;
+use crate::runtime::start::Team;
 use crate::script::{Action, Plan, Task};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -71,8 +73,7 @@ pub struct Submitter<'a> {
     pub(super) plan: &'a Plan,
     pub(super) client: &'a Client,
     folder: String,
-    /// Of each rank.
-    slots: &'a [u32],
+    pub(super) team: &'a Team,
     /// The ranks that compute.
     pub(super) computing: Vec<Rank>,
     /// The files of datasets.
@@ -89,24 +90,29 @@ pub struct Submitter<'a> {
     read: Read,
     /// Families whose failures are to be known.
     losses: HashMap<usize, Losses>,
+    /// Reductions that merge what is ready first, until their last steps are submitted.
+    pub(super) unordered: HashMap<usize, Unordered<'a>>,
+    /// How many steps they have taken.
+    pub(super) merged: u64,
     window: u64,
 }
 
 impl<'a> Submitter<'a> {
-    /// Nothing is submitted yet. `slots` are those of all ranks.
-    pub fn new(plan: &'a Plan, folder: &RunFolder, client: &'a Client, slots: &'a [u32]) -> Self {
+    /// Nothing is submitted yet.
+    pub fn new(plan: &'a Plan, folder: &RunFolder, client: &'a Client, team: &'a Team) -> Self {
         let count = plan.tasks.len();
         let mut users = vec![Vec::new(); count];
         for number in 0..count {
             plan.needs(number).into_iter().for_each(|need| users[need].push(number));
         }
+        let slots = &team.slots;
         let ranks = (0u32..).zip(slots).filter(|(_, slots)| **slots > 0).map(|(rank, _)| Rank(rank));
         let all: u64 = slots.iter().map(|slots| u64::from(*slots)).sum();
         Submitter {
             plan,
             client,
             folder: folder.path().display().to_string(),
-            slots,
+            team,
             computing: ranks.collect(),
             files: BTreeMap::new(),
             next: vec![0; count],
@@ -116,6 +122,8 @@ impl<'a> Submitter<'a> {
             held: (0..count).map(|_| Held::default()).collect(),
             read: Read::new(plan),
             losses: HashMap::new(),
+            unordered: HashMap::new(),
+            merged: 0,
             window: WINDOW.max(all.saturating_mul(WINDOW_SLOT)),
         }
     }
@@ -133,16 +141,21 @@ impl<'a> Submitter<'a> {
         for losses in self.losses.values_mut() {
             losses.look()?;
         }
-        let mut entries = Vec::new();
+        let (mut entries, mut began) = (Vec::new(), false);
         loop {
             let before = entries.len();
             for number in self.left.clone() {
+                if self.is_merging(number)? {
+                    continue;
+                }
                 // what refers to it comes first: it lets go of results
                 if self.users[number].iter().any(|user| self.is_ready(*user, self.next[*user])) {
                     continue;
                 }
                 let range = self.part(number, open[number])?;
-                if !range.is_empty() {
+                if !range.is_empty() && self.begin_unordered(number)? {
+                    began = true;
+                } else if !range.is_empty() {
                     open[number] += range.end - range.start;
                     entries.push(self.submit(number, range)?);
                 }
@@ -153,7 +166,7 @@ impl<'a> Submitter<'a> {
             let Self { left, next, plan, .. } = self;
             left.retain(|number| next[*number] < plan.tasks[*number].family.len());
         }
-        if !entries.is_empty() {
+        if began || !entries.is_empty() {
             self.let_go();
         }
         Ok(entries)
@@ -165,6 +178,7 @@ impl<'a> Submitter<'a> {
     /// When the name of a file cannot be made up.
     pub fn give_up(&mut self) -> Result<Vec<(usize, Range<u64>)>> {
         self.held.iter_mut().for_each(|held| *held = Held::default());
+        self.unordered.clear();
         let left = std::mem::take(&mut self.left).into_iter();
         let never: Vec<_> =
             left.map(|number| (number, self.next[number]..self.plan.tasks[number].family.len())).collect();
@@ -177,7 +191,7 @@ impl<'a> Submitter<'a> {
     /// Whether all that an instance refers to has been submitted. There is no such instance after the last.
     fn is_ready(&self, number: usize, index: u64) -> bool {
         let task = &self.plan.tasks[number];
-        let whole = matches!(task.action, Action::MapReduce(_));
+        let whole = is_whole(task);
         let is_there = |reference: &crate::script::Reference| {
             let (submitted, all) = (self.next[reference.task], self.plan.tasks[reference.task].family.len());
             if self.plan.tasks[reference.task].optional && reference.join.is_gather() {
@@ -195,8 +209,7 @@ impl<'a> Submitter<'a> {
         if !self.is_ready(number, next) {
             return Ok(next..next);
         }
-        if matches!(task.action, Action::MapReduce(_)) || self.begun[number].is_none() && self.is_lazy(number)
-        {
+        if is_whole(task) || self.begun[number].is_none() && self.is_lazy(number) {
             return Ok(next..all);
         }
         let room = self.window.saturating_sub(open).min(PART).min(all - next);
@@ -218,7 +231,8 @@ impl<'a> Submitter<'a> {
     fn is_lazy(&self, number: usize) -> bool {
         let task = &self.plan.tasks[number];
         let saved = !task.action.is_command() && !task.saves.is_empty();
-        let family = !matches!(task.action, Action::MapReduce(_) | Action::Reduce { .. });
+        let family =
+            !matches!(task.action, Action::MapReduce(_) | Action::Reduce { .. } | Action::Merge { .. });
         family && task.references.is_empty() && !self.read.referred[number] && !task.keep && !saved
     }
 
@@ -228,7 +242,8 @@ impl<'a> Submitter<'a> {
             if self.held[number].is_empty() {
                 continue;
             }
-            let users = self.users[number].iter().map(|user| (&self.plan.tasks[*user], self.next[*user]));
+            let users = self.users[number].iter().filter(|user| !self.unordered.contains_key(user));
+            let users = users.map(|user| (&self.plan.tasks[*user], self.next[*user]));
             let left = users.filter(|(user, next)| *next < user.family.len());
             let wanted = left.flat_map(|(user, next)| {
                 let references = user.references.iter().filter(|reference| reference.task == number);
@@ -239,8 +254,8 @@ impl<'a> Submitter<'a> {
         }
     }
 
-    fn begin(&self, number: usize) -> Result<Box<Begun>> {
-        let mut def = Def::new(self.plan, number, &self.read, &self.folder, self.slots.len())
+    pub(super) fn begin(&self, number: usize) -> Result<Box<Begun>> {
+        let mut def = Def::new(self.plan, number, &self.read, &self.folder, self.team.slots.len())
             .ok_or_else(|| internal("a task is not in its plan"))?;
         for group in def.groups.iter_mut().filter(|group| !group.one) {
             if let Some(losses) = self.losses.get(&group.task) {
@@ -304,7 +319,7 @@ impl<'a> Submitter<'a> {
             Action::Array { .. } | Action::Call { .. } => {
                 Collected::LazyArrays(options.family_with(array::eval_array_alone, def, count).ok()?)
             }
-            Action::MapReduce(_) | Action::Reduce { .. } => return None,
+            Action::MapReduce(_) | Action::Reduce { .. } | Action::Merge { .. } => return None,
         })
     }
 
@@ -330,9 +345,7 @@ impl<'a> Submitter<'a> {
                 },
             )?),
             Action::MapReduce(_) => Collected::Packs(self.mapreduce(begun.def.clone())?),
-            Action::Reduce { of, with, arity, .. } => {
-                Collected::Arrays(self.reduce(&begun.def, range, of, with, arity)?)
-            }
+            Action::Reduce { .. } | Action::Merge { .. } => self.reduce(&begun.def, range)?,
         })
     }
 
@@ -355,7 +368,7 @@ impl<'a> Submitter<'a> {
     }
 
     pub(super) fn options(&self, task: &Task) -> Options<'a> {
-        needs::options(self.client, task, self.slots)
+        needs::options(self.client, task, &self.team.slots)
     }
 
     fn one_by_one<T>(
@@ -377,6 +390,11 @@ impl Begun {
     pub(super) fn sent(&mut self, client: &Client) -> Future<Def> {
         self.sent.get_or_insert_with(|| client.scatter(self.def.clone())).clone()
     }
+}
+
+/// Whether a task is submitted as a whole, when all that it refers to is.
+fn is_whole(task: &Task) -> bool {
+    matches!(task.action, Action::MapReduce(_)) || is_unordered(task)
 }
 
 pub(super) fn internal(what: &str) -> Error {

@@ -88,7 +88,7 @@ stdout = "a6"
   |
 9 | reduce = { of = "c", with = "add", arity = 1, order = "fixd" }
   |                 ^^^ a command
-  = help: read its output with an `array` task in between: `each` of it, `array = "from_csv(..)"`
+  = help: merge its files by a command, `run = "./merge {a} {b} -o {out}"` in `with`'s place; or read them with an `array` task in between: `each` of it, `array = "from_csv(..)"`
 
 error[E32]: `arity` is how many are merged at a time: 2 to 1024
  --> flow.toml:9:44
@@ -141,7 +141,7 @@ error[E32]: `reduce` with which operation?
    |
 26 | reduce = { of = "x" }
    |          ^^^^^^^^^^^^ `with` is missing
-   = help: write `with = "add"`"#,
+   = help: write `with = "add"`, or for files a command: `run = "./merge {a} {b} -o {out}"`"#,
     );
 }
 

@@ -336,3 +336,40 @@ reduce = "sum"
   = help: `save = "counts.tsv"` keeps it: all partitions, one after the other"#,
     );
 }
+
+#[test]
+fn what_commands_need_beside_a_mapreduce_without_any() {
+    golden(
+        r#"dtask = 1
+[task.m.mapreduce]
+input = { glob = "corpus/*.txt" }
+map = "words"
+reduce = "sum"
+[task.m]
+threads = 2
+save = "m"
+on = "rank 1"
+[task.n.mapreduce]
+input = { glob = "corpus/*.txt" }
+map = { run = "cat" }
+reduce = "sum"
+[task.n]
+threads = 2
+gpus = 1
+save = "n"
+"#,
+        r#"error[E19]: `threads` means nothing beside `mapreduce`
+ --> flow.toml:7:1
+  |
+7 | threads = 2
+  | ^^^^^^^ remove this
+  = help: it is for commands, and what is built in takes a slot wherever one is free
+
+error[E19]: `on` means nothing beside `mapreduce`
+ --> flow.toml:9:1
+  |
+9 | on = "rank 1"
+  | ^^ remove this
+  = help: its stages run wherever a slot is free"#,
+    );
+}

@@ -9,6 +9,7 @@ mod golden_execution;
 mod golden_mapreduce;
 mod golden_needs;
 mod golden_plan;
+mod golden_reductions;
 mod golden_references;
 mod golden_shapes;
 mod golden_sweeps;
@@ -134,6 +135,7 @@ fn every_code_has_a_golden() {
         include_str!("golden_values.rs"),
         include_str!("golden_mapreduce.rs"),
         include_str!("golden_arrays.rs"),
+        include_str!("golden_reductions.rs"),
         include_str!("golden_calls.rs"),
         include_str!("golden_shapes.rs"),
         include_str!("mod.rs"),

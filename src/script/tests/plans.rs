@@ -208,3 +208,40 @@ fn tasks_travel() {
         assert_eq!(back, *task);
     }
 }
+
+#[test]
+fn a_reduction_by_a_command_has_a_file_as_its_result() {
+    let plan = plan(
+        "[vars]\na = 1\n[task.part]\nfor = { g = [1, 2], i = '0..4' }\nshell = 'echo > {out}'\nout = 'p'\n\
+         [task.b]\nfor = { g = [1, 2] }\nreduce = { of = 'part', shell = 'cat {a} \"{b}\" {tool} {g} > {out}', order = 'any' }\nstdin = '{a}'\n\
+         [task.tool]\nrun = 'true {out}'\nout = 't'\n[task.use]\neach = 'b'\nrun = 'cat {b}'\n[task.other]\nrun = 'echo {a}'",
+    );
+    let b = task(&plan, "b");
+    let Action::Merge { of: 0, command, order: Order::Any } = &b.action else { panic!("{:?}", b.action) };
+    assert_eq!(b.outs, [Out { name: None, file: Template::literal("b") }]);
+    assert_eq!(b.references.iter().map(|r| r.select).collect::<Vec<_>>(), [Select::File(0), Select::File(0)]);
+    assert_eq!(b.reduced(1).unwrap().collect::<Vec<_>>(), [4, 5, 6, 7]);
+    let fills = |text: &Template| -> Vec<Fill> {
+        let fill = |part: &Part| if let Part::Fill { what, .. } = part { Some(what.clone()) } else { None };
+        text.parts.iter().filter_map(fill).collect()
+    };
+    let Action::Shell { script, .. } = &**command else { panic!("{command:?}") };
+    assert_eq!(
+        fills(script),
+        [Fill::Merged(0), Fill::Merged(1), Fill::Input(1), Fill::Param(0, None), Fill::Out(0)]
+    );
+    assert_eq!(fills(b.stdin.as_ref().unwrap()), [Fill::Merged(0)]);
+    // elsewhere the names mean what they always do
+    assert_eq!(argv(&plan, "other", 0), ["echo", "1"]);
+    assert_eq!(task(&plan, "use").references[0].select, Select::File(0));
+    // the key of an instance knows of the command, and of what is merged
+    let key = |script: &str| Keys::new(&super::plan(script)).of(1).to_vec();
+    let base = "[task.x]\nfor = { i = [1, 2] }\nrun = 'echo {i}'\n[task.y]\nreduce = { of = 'x', shell = 'cat {a} {b} > {out}' }";
+    assert_eq!(key(base), key(base));
+    for (from, to) in
+        [("[1, 2]", "[1, 3]"), ("cat", "sort"), ("{a} {b}", "{b} {a}"), ("}' }", "}', order = 'any' }")]
+    {
+        let changed = base.replace(from, to);
+        assert!(changed != base && key(&changed) != key(base), "{changed}");
+    }
+}

@@ -16,3 +16,4 @@ mod submit;
 mod tasks;
 
 pub use shelf::forget;
+pub use tasks::gate;

@@ -1,13 +1,15 @@
 //! What rank 0 submits for a `mapreduce`.
 
 use super::super::def::{Def, Kind};
+use super::super::needs;
 use super::super::pack::{self, Pack};
 use super::super::submit::{Submitter, internal};
 use super::shelf::Share;
 use super::tasks::{self, NamedPiece};
 use crate::call::mapreduce::split::{self, Piece};
 use crate::client::Future;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::ids::Rank;
 use crate::script::{Action, Input};
 use std::path::Path;
 
@@ -38,6 +40,7 @@ impl Submitter<'_> {
             Input::Files(files) => Some(splits(&std::mem::take(files), work.split, &self.plan.dir)),
             Input::Of(_) => None,
         };
+        let (maps, reduces) = work.starts();
         let reference = if let Input::Of(reference) = work.input { Some(reference) } else { None };
         let source = reference.and_then(|at| def.sources.get(at).copied().flatten());
         let (mut outputs, mut after) = (Vec::new(), Vec::new());
@@ -52,21 +55,30 @@ impl Submitter<'_> {
         if after.len() > 1 {
             after = vec![options.submit(tasks::gate, (after,))];
         }
+        // commands take what the task says, all else a slot
+        let needs = needs::of(&def.task);
+        let mapping = if maps { options.clone().needs(needs) } else { options.clone() };
+        let reducing = if reduces { options.clone().needs(needs) } else { options.clone() };
+        let able = |rank: &Rank| !reduces || needs::is_able(self.team, rank.index(), &needs);
+        let able: Vec<Rank> = self.computing.iter().copied().filter(able).collect();
+        if able.is_empty() {
+            return Err(Error::Other("no rank can reduce what the task maps".to_owned()));
+        }
         let partitions =
             usize::try_from(def.task.family.len()).map_err(|_| internal("too many partitions"))?;
         let sent = self.client.scatter(def);
         let mapped: Vec<Future<Pack>> = match files {
             Some(splits) => splits
                 .into_iter()
-                .map(|pieces| options.submit(tasks::map_files, (&sent, pieces, after.clone())))
+                .map(|pieces| mapping.submit(tasks::map_files, (&sent, pieces, after.clone())))
                 .collect(),
             None => outputs
                 .iter()
-                .map(|output| options.submit(tasks::map_output, (&sent, output, after.clone())))
+                .map(|output| mapping.submit(tasks::map_output, (&sent, output, after.clone())))
                 .collect(),
         };
-        // each partition at one of the ranks that compute, in turn
-        let ranks = &self.computing[..self.computing.len().min(partitions)];
+        // each partition at one of the ranks that can reduce it, in turn
+        let ranks = &able[..able.len().min(partitions)];
         let mut complete = Vec::with_capacity(ranks.len());
         let groups = mapped.len().div_ceil(GROUP).max(1);
         for (first, rank) in ranks.iter().enumerate() {
@@ -89,7 +101,7 @@ impl Submitter<'_> {
         let reduce = |partition: usize| {
             let at = partition % ranks.len();
             let arguments = (&sent, partition as u64, groups as u64, &complete[at]);
-            options.clone().on(ranks[at]).submit(tasks::reduce_partition, arguments)
+            reducing.clone().on(ranks[at]).submit(tasks::reduce_partition, arguments)
         };
         Ok((0..partitions).map(reduce).collect())
     }
