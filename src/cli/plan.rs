@@ -2,7 +2,7 @@
 
 use super::check::read;
 use super::{DONE, USAGE};
-use crate::script::{Keys, Plan};
+use crate::script::{Keys, LoadOptions, Plan};
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub struct Details {
 
 /// Tells what a script would do.
 pub fn plan(script: &Path, sets: &[(String, String)], details: Details) -> u8 {
-    let Ok(plan) = read(script, sets, false) else { return USAGE };
+    let Ok(plan) = read(script, sets, LoadOptions::default()) else { return USAGE };
     // A reader that has seen enough is no error.
     let _ = std::io::stdout().write_all(table(&plan, details.why).as_bytes());
     if details.keys {

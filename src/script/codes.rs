@@ -139,6 +139,8 @@ codes! {
     UnknownResource = "E70",
     /// A task needs more than the job has, so that it could never run.
     NeedsTooMuch = "E71",
+    /// The `time` of a task is longer than the job, so that no instance of it would ever be started.
+    TimeTooLong = "E72",
     /// A result is made, and then neither used by another task nor saved.
     UnusedResult = "W01",
     /// A file for each of very many instances strains a shared file system.

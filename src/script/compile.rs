@@ -84,6 +84,7 @@ impl Compiler<'_> {
             targets,
             execution,
             needs: raw.needs.compile(&self.script.resources, cx),
+            time: raw.time.as_ref().map(|time| time.value),
         };
         Some(Compiled { task, spans })
     }

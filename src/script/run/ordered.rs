@@ -2,7 +2,7 @@
 
 use super::array;
 use super::collect::{Outcome, Running};
-use super::failure::Failed;
+use super::failure::{Failed, is_left};
 use super::inputs::Array;
 use super::pack::{self, Pack};
 use super::sink::{path_of, paths};
@@ -156,6 +156,7 @@ impl Ordered {
         result: Result<Pack>,
         outcome: &mut Outcome,
     ) -> Result<()> {
+        let left = matches!(&result, Err(Error::Task(cause)) if is_left(cause));
         let pack = match result {
             Ok(pack) => Some(pack),
             Err(Error::Task(cause)) => {
@@ -168,6 +169,9 @@ impl Ordered {
         };
         for (which, stream) in paths(task) {
             let Ok(path) = path_of(plan, task, stream, self.next) else { continue }; // told by `Sinks::new`
+            if left {
+                outcome.sinks.leave(&path);
+            }
             let bytes = match &pack {
                 Some(pack) => Some(pack::part(pack, which).map_err(|error| Error::Other(error.0))?.bytes),
                 None => None,

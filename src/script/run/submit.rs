@@ -5,15 +5,17 @@ use super::array;
 use super::command;
 use super::datasets::DatasetFile;
 use super::def::{Def, Group, Kind, Read, streams};
+use super::failure::is_left;
 use super::inputs::Array;
 use super::needs;
 use super::pack::{self, Pack};
 use crate::client::{Client, Family, Future, Options, Watch};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TaskError};
 use crate::ids::Rank;
 use crate::script::{Action, Plan, Task};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What is kept of a task until it is collected.
 pub enum Collected {
@@ -155,7 +157,10 @@ impl<'a> Submitter<'a> {
             if let Optional::Running(watch) = state
                 && let Some(outcomes) = watch.take()
             {
-                let failed = outcomes?.into_iter().enumerate().filter(|(_, outcome)| outcome.is_err());
+                // those who gather it wait for what is left, and are left themselves
+                let lost = |cause: &Arc<TaskError>| !is_left(cause);
+                let failed = outcomes?.into_iter().enumerate();
+                let failed = failed.filter(|(_, outcome)| outcome.as_ref().is_err_and(lost));
                 *state = Optional::Ended(failed.map(|(index, _)| index as u64).collect());
             }
         }

@@ -13,6 +13,7 @@ mod golden_references;
 mod golden_shapes;
 mod golden_sweeps;
 mod golden_values;
+mod golden_walltime;
 mod mangled;
 mod plans;
 mod running;
@@ -136,6 +137,7 @@ fn every_code_has_a_golden() {
         include_str!("golden_arrays.rs"),
         include_str!("golden_calls.rs"),
         include_str!("golden_shapes.rs"),
+        include_str!("golden_walltime.rs"),
         include_str!("mod.rs"),
     );
     let without: Vec<&str> =
