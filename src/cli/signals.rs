@@ -3,7 +3,7 @@
 
 use super::{STOPPED, launch};
 use crate::call::command::{end_all, stop_process};
-use crate::script::run::{interrupt, rank};
+use crate::script::run::{interrupt, limit, rank};
 use crate::tell;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
@@ -32,7 +32,8 @@ pub fn watch() {
 }
 
 fn end(signal: i32) -> ! {
-    let done = interrupt::end();
+    // only rank 0 knows
+    let done = if launch::speaks() { interrupt::end() } else { None };
     end_all(GRACE);
     if launch::speaks() {
         let signal = signal_name(signal).unwrap_or("a signal");
@@ -44,6 +45,8 @@ fn end(signal: i32) -> ! {
 
 /// Cleans up and ends this process, whatever it still computes. MPI is not asked: the launcher ends the other ranks.
 pub fn leave() -> ! {
+    limit::close();
+    end_all(GRACE);
     rank::leave();
     stop_process();
     exit(STOPPED.into())

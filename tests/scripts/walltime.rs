@@ -92,7 +92,7 @@ fn failures_are_told_and_the_rest_is_left_all_the_same() {
          shell = 'sleep 0.2; exit 1'\n[task.next]\nrun = 'cat {{bad.stdout}}'\n"
     ));
     let run = folder.run(2, &["s.toml", "--time-limit", "2h"]);
-    run.assert_code(1).assert_stderr_has("error: the run was stopped after 1 failure, as `[policy]` says");
+    run.assert_code(1).assert_stdout_has("1 left for the next run");
 }
 
 #[test]

@@ -203,7 +203,7 @@ impl<'a> Collector<'a> {
             running.arrays.extend(watched.give_up(stopped, &mut self.outcome));
         }
         for ordered in std::mem::take(&mut self.ordered).into_values().filter(|ordered| ordered.own) {
-            running.packs.extend(ordered.give_up(stopped));
+            running.packs.extend(ordered.give_up(stopped, &mut self.outcome));
         }
         // what is there, or will be, is saved
         for Watched { task, futures, .. } in saves {

@@ -86,7 +86,19 @@ impl Ordered {
         Some((ended as u64, failed.into_iter().map(at).collect()))
     }
 
-    pub(super) fn give_up(self, stopped: &mut Stopped) -> Running<Pack> {
+    pub(super) fn give_up(mut self, stopped: &mut Stopped, outcome: &mut Outcome) -> Running<Pack> {
+        if let Some((window, Asked::Ends(watch))) = &mut self.window {
+            let ended = watch.ended();
+            for (future, _) in window.iter_mut().zip(&ended).filter(|(_, ended)| **ended) {
+                *future = None;
+            }
+            outcome.ended += ended.iter().filter(|ended| **ended).count() as u64;
+            let failures = watch.failures().into_iter();
+            let failures = failures.filter(|(at, _)| ended.get(*at).copied().unwrap_or(false));
+            failures.for_each(|(at, cause)| {
+                note(&mut outcome.failed, self.task, self.next + at as u64, Some(cause))
+            });
+        }
         let window = self.window.map_or(Vec::new(), |(window, _)| window);
         let after = self.next + window.len() as u64;
         let futures = window.into_iter().enumerate();

@@ -121,7 +121,8 @@ impl Summary {
             );
         }
         // a run that `[policy]` has stopped would fail again
-        let resumable = later > 0 && !matches!(stopped.why, Some(Why::Failures(_)));
+        let may_fail = plan.policy.limit().is_none_or(|limit| (failed.len() as u64) < limit);
+        let resumable = later > 0 && may_fail;
         Summary { text, errors, resumable, late: stopped.late }
     }
 }
