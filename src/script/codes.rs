@@ -67,7 +67,7 @@ codes! {
     RepeatedValue = "E18",
     /// A key that this kind of task does not have, such as `stdin` of an array task.
     MisplacedKey = "E19",
-    /// `each`, `of` or `after` names a task that does not exist.
+    /// `each`, `of`, `after` or `on` names a task that does not exist.
     UnknownTask = "E20",
     /// A reference to something that is no parameter here, no variable and no task.
     UnknownName = "E21",

@@ -96,7 +96,8 @@ fn understand(
     let script = schema::read(cx)?;
     let names = Names::collect(&script, sets, cx);
     let sweeps = Sweeps::collect(&script, &names, cx);
-    let compiler = Compiler { script: &script, names: &names, sweeps: &sweeps, lang, options };
+    let places = script.tasks.iter().filter_map(|task| Some(task.needs.near()?.value.clone())).collect();
+    let compiler = Compiler { script: &script, names: &names, sweeps: &sweeps, lang, options, places };
     let compiled: Vec<_> = (0..script.tasks.len()).map(|at| compiler.task(at, cx)).collect();
     compiler.check_joins(&compiled, cx);
     saves::check(&script, &sweeps, &compiled, cx);
