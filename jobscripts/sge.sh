@@ -15,4 +15,11 @@ PATH=$HOME/dtask/target/release:$PATH
 #
 # --bind-to none: mpirun would otherwise pin each rank, with all its threads, to one core or two. The ranks then
 # use, and share, every core that they are let on the host, whatever the number of slots; hence whole hosts.
-exec mpirun --bind-to none --map-by ppr:2:node dtask "${1:?usage: qsub jobscripts/sge.sh script.toml}"
+#
+# Add `--time-limit 1h`, as h_rt: then nothing is begun that would not end before.
+mpirun --bind-to none --map-by ppr:2:node dtask "${1:?usage: qsub jobscripts/sge.sh script.toml}"
+code=$?
+
+# 75: the job's time was not enough, and something is left. Without the `#` SGE queues the job again then (`-r y`).
+#[ $code -ne 75 ] || exit 99
+exit $code

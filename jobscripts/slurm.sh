@@ -14,4 +14,9 @@ PATH=$HOME/dtask/target/release:$PATH
 #
 # --bind-to none: mpirun would otherwise pin each rank, with all its threads, to one core or two. What Slurm has
 # granted on the node still holds.
-exec mpirun --bind-to none dtask "${1:?usage: sbatch jobscripts/slurm.sh script.toml}"
+mpirun --bind-to none dtask "${1:?usage: sbatch jobscripts/slurm.sh script.toml}"
+code=$?
+
+# 75: the job's time was not enough, and something is left. Without the `#` the job queues itself again then.
+#[ $code -ne 75 ] || scontrol requeue "$SLURM_JOB_ID"
+exit $code

@@ -6,13 +6,14 @@ use crate::script::{Diagnostics, LoadOptions, Plan, load};
 use crate::tell;
 use std::io::IsTerminal;
 use std::path::Path;
+use std::time::Duration;
 
 /// Tells everything that is wrong with a script. Of several ranks one looks, tells, and decides the exit code.
-pub fn check(script: &Path, sets: &[(String, String)]) -> u8 {
+pub fn check(script: &Path, sets: &[(String, String)], time_limit: Option<Duration>) -> u8 {
     if !launch::speaks() {
         return DONE;
     }
-    match read(script, sets, true) {
+    match read(script, sets, LoadOptions { check_programs: true, time_limit }) {
         Ok(plan) => {
             let (tasks, instances) = (plan.tasks.len() as u64, plan.instances());
             let (tasks, instances) = (counted(tasks, "task"), counted(instances, "instance"));
@@ -24,12 +25,12 @@ pub fn check(script: &Path, sets: &[(String, String)]) -> u8 {
 }
 
 /// Reads a script; what is wrong or odd with it is printed.
-pub fn read(script: &Path, sets: &[(String, String)], check_programs: bool) -> Result<Plan, ()> {
+pub fn read(script: &Path, sets: &[(String, String)], options: LoadOptions) -> Result<Plan, ()> {
     if let Some(why) = unreadable(script) {
         tell::error(format_args!("error: {why}"));
         return Err(());
     }
-    match load(script, sets, &Expressions, LoadOptions { check_programs }) {
+    match load(script, sets, &Expressions, options) {
         Ok(plan) => {
             if !plan.warnings.is_empty() {
                 print(&plan.warnings);

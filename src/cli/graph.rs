@@ -2,7 +2,7 @@
 
 use super::check::read;
 use super::{DONE, USAGE};
-use crate::script::{dot, svg};
+use crate::script::{LoadOptions, dot, svg};
 use std::io::Write;
 use std::path::Path;
 
@@ -17,7 +17,7 @@ pub enum Format {
 
 /// Prints the graph of a script's tasks, each family as one node.
 pub fn graph(script: &Path, sets: &[(String, String)], format: Format) -> u8 {
-    let Ok(plan) = read(script, sets, false) else { return USAGE };
+    let Ok(plan) = read(script, sets, LoadOptions::default()) else { return USAGE };
     let text = match format {
         Format::Dot => dot(&plan),
         Format::Svg => svg(&plan),

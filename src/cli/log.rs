@@ -2,13 +2,14 @@
 
 use super::check::read;
 use super::{DONE, FAILED, LogArgs, STARTUP, USAGE};
+use crate::script::LoadOptions;
 use crate::script::run::{RunFolder, logs};
 use crate::tell;
 use std::io::{self, Write};
 
 /// Prints what instances have written.
 pub fn log(args: &LogArgs) -> u8 {
-    let Ok(plan) = read(&args.script, &args.set, false) else { return USAGE };
+    let Ok(plan) = read(&args.script, &args.set, LoadOptions::default()) else { return USAGE };
     let folder = RunFolder::path_of(&plan);
     let stream = if args.stderr { "stderr" } else { "stdout" };
     let found = match logs::find(&folder, &args.instance, stream) {

@@ -12,10 +12,12 @@ mod signals;
 mod version;
 
 use crate::config::SLOTS_MAX;
+use crate::script::duration;
 use crate::tell;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Everything was done.
 pub const DONE: u8 = 0;
@@ -25,6 +27,8 @@ pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 2;
 /// MPI, or something else that a run needs, could not be started.
 pub const STARTUP: u8 = 3;
+/// Something is left for the next run: the time was over, or a signal came.
+pub const STOPPED: u8 = 75;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,7 +41,8 @@ Examples:
   dtask graph script.toml --format svg        a picture of the tasks
   dtask new script.toml                       a commented script to begin with
 
-Exit codes: 0 all done, 1 some tasks failed, 2 script or usage error, 3 MPI or start-up problem";
+Exit codes: 0 all done, 1 some tasks failed, 2 script or usage error, 3 MPI or start-up problem,
+75 stopped by the time limit or a signal: run it again to go on";
 
 /// Runs many tasks that depend on each other inside one MPI job.
 #[derive(Debug, Parser)]
@@ -55,7 +60,13 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Reads a script and tells everything that is wrong with it; runs nothing, and starts no MPI
-    Check(CheckArgs),
+    Check {
+        #[command(flatten)]
+        script: CheckArgs,
+        /// How long the job will have: "2h", "1 h 30 min"; tasks whose `time` is longer are errors
+        #[arg(long, value_name = "TIME", value_parser = time_limit)]
+        time_limit: Option<Duration>,
+    },
     /// Tells what a script would do: how many instances, the critical path, the largest fan-in
     Plan(PlanArgs),
     /// Prints the graph of a script's tasks, each family as one node
@@ -87,6 +98,10 @@ struct RunArgs {
     /// Only this task, and what it needs; as often as needed
     #[arg(long, value_name = "TASK")]
     only: Vec<String>,
+    /// How long the job has from now: "2h", "1 h 30 min" [default: what Slurm says]. Nothing is started that would not end
+    /// before; what is left makes the exit code 75
+    #[arg(long, value_name = "TIME", value_parser = time_limit)]
+    time_limit: Option<Duration>,
     /// Tasks that rank 0 computes at a time, beside scheduling [default: 0, or every core if it is alone]
     #[arg(long, value_name = "N", value_parser = slots_from::<0>)]
     head_slots: Option<u32>,
@@ -154,6 +169,11 @@ struct LogArgs {
     set: Vec<(String, String)>,
 }
 
+/// A duration, as scripts write them.
+fn time_limit(text: &str) -> Result<Duration, String> {
+    duration(text).ok_or_else(|| "a number and a unit, as in 90min, 2h or \"1 h 30 min\"".to_owned())
+}
+
 /// One `--set`.
 fn set(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write it as name=value")?;
@@ -186,7 +206,9 @@ pub fn main() -> ExitCode {
             }
             DONE
         }
-        Cli { command: Some(Command::Check(args)), .. } => check::check(&args.script, &args.set),
+        Cli { command: Some(Command::Check { script, time_limit }), .. } => {
+            check::check(&script.script, &script.set, time_limit)
+        }
         Cli { command: Some(Command::Plan(args)), .. } => {
             let details = plan::Details { why: args.why, keys: args.keys };
             plan::plan(&args.script.script, &args.script.set, details)

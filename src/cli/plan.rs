@@ -2,10 +2,11 @@
 
 use super::check::read;
 use super::{DONE, USAGE};
-use crate::script::{Keys, Plan};
+use crate::script::{Keys, LoadOptions, Plan, Task, words};
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 /// What is told beside the table.
 #[derive(Debug, Clone, Copy)]
@@ -18,7 +19,7 @@ pub struct Details {
 
 /// Tells what a script would do.
 pub fn plan(script: &Path, sets: &[(String, String)], details: Details) -> u8 {
-    let Ok(plan) = read(script, sets, false) else { return USAGE };
+    let Ok(plan) = read(script, sets, LoadOptions::default()) else { return USAGE };
     // A reader that has seen enough is no error.
     let _ = std::io::stdout().write_all(table(&plan, details.why).as_bytes());
     if details.keys {
@@ -61,9 +62,12 @@ fn table(plan: &Plan, why: bool) -> String {
             let _ = writeln!(text, "  {:1$}  {all} would run: no earlier run is recorded", "", widths[0]);
         }
     }
-    let path: Vec<&str> = plan.critical_path().into_iter().map(|at| plan.tasks[at].name.as_str()).collect();
-    let _ =
-        write!(text, "\ncritical path   {} ({})\n", path.join(" -> "), counted(path.len() as u64, "task"));
+    let path: Vec<&Task> = plan.critical_path().into_iter().map(|at| &plan.tasks[at]).collect();
+    let names: Vec<&str> = path.iter().map(|task| task.name.as_str()).collect();
+    let time: Duration = path.iter().filter_map(|task| task.time).sum();
+    let time = if time.is_zero() { String::new() } else { format!(", {} by their `time`", words(time)) };
+    let tasks = counted(path.len() as u64, "task");
+    let _ = write!(text, "\ncritical path   {} ({tasks}{time})\n", names.join(" -> "));
     if let Some((task, other, count)) = plan.largest_fan_in() {
         let (task, other) = (&plan.tasks[task].name, &plan.tasks[other].name);
         let _ = writeln!(text, "largest fan-in  `{task}` reads {} of `{other}`", counted(count, "instance"));

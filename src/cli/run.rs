@@ -1,18 +1,20 @@
 //! `dtask script.toml`.
 
 use super::check::read;
-use super::{DONE, FAILED, RunArgs, STARTUP, USAGE, launch, signals};
+use super::{DONE, FAILED, RunArgs, STARTUP, STOPPED, USAGE, launch, signals};
 use crate::call::command;
 use crate::client::{Client, run_with};
 use crate::config::Config;
 use crate::error::Result;
 use crate::runtime::start::Team;
-use crate::script::run::{self, RunFolder, Telling, rank};
-use crate::script::{Plan, did_you_mean};
+use crate::script::run::{self, Job, RunFolder, Walltime, interrupt, rank};
+use crate::script::{LoadOptions, Plan, did_you_mean};
 use crate::tell;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Runs a script; every rank comes here.
 pub fn run(args: &RunArgs) -> u8 {
+    let start = Instant::now();
     start_log(args);
     // before MPI is started, and before any thread
     if let Err(error) = command::start_process() {
@@ -20,8 +22,9 @@ pub fn run(args: &RunArgs) -> u8 {
     }
     signals::watch();
     // The others only serve: the script need not be read a thousand times from a shared file system.
+    let limit = args.time_limit.or_else(slurm);
     let plan = match launch::rank() {
-        None | Some(0) => Some(plan(args)),
+        None | Some(0) => Some(plan(args, limit)),
         Some(_) => None,
     };
     if let (None, Some(Err(code))) = (launch::rank(), &plan) {
@@ -30,12 +33,14 @@ pub fn run(args: &RunArgs) -> u8 {
     // Launched ranks meet even if the script is wrong: one that left early would leave the others to hang, or to be killed.
     let config =
         Config { head_slots: args.head_slots, slots: args.slots, profile: args.profile, ..Config::default() };
+    let job = Job { quiet: args.quiet, walltime: limit.map(|limit| Walltime::new(start, limit)) };
     let mut code = DONE;
     let outcome = run_with(&config, |client, team| {
         // the run folder is for one run: not before it is certain that this is rank 0
-        let prepared = plan.unwrap_or_else(|| self::plan(args)).and_then(|plan| Ok((folder(&plan)?, plan)));
+        let prepared =
+            plan.unwrap_or_else(|| self::plan(args, limit)).and_then(|plan| Ok((folder(&plan)?, plan)));
         code = match prepared {
-            Ok((folder, plan)) => carry_out(args, &plan, &folder, client, team)?,
+            Ok((folder, plan)) => carry_out(job, &plan, &folder, client, team)?,
             Err(code) => code,
         };
         Ok(())
@@ -52,9 +57,10 @@ pub fn run(args: &RunArgs) -> u8 {
 }
 
 /// Reads the script, or says with which exit code it is none.
-fn plan(args: &RunArgs) -> std::result::Result<Plan, u8> {
+fn plan(args: &RunArgs, time_limit: Option<Duration>) -> std::result::Result<Plan, u8> {
     let script = args.script.as_deref().ok_or(USAGE)?;
-    let plan = read(script, &args.set, false).map_err(|()| USAGE)?;
+    let options = LoadOptions { time_limit, ..LoadOptions::default() };
+    let plan = read(script, &args.set, options).map_err(|()| USAGE)?;
     only(plan, &args.only)
 }
 
@@ -80,21 +86,38 @@ fn only(plan: Plan, names: &[String]) -> std::result::Result<Plan, u8> {
     Ok(if found.is_empty() { plan } else { plan.only(&found) })
 }
 
-fn carry_out(args: &RunArgs, plan: &Plan, folder: &RunFolder, client: &Client, team: &Team) -> Result<u8> {
+/// How long the job still has, by what Slurm says.
+fn slurm() -> Option<Duration> {
+    let end = std::env::var("SLURM_JOB_END_TIME").ok()?.trim().parse().ok()?;
+    let left = (UNIX_EPOCH + Duration::from_secs(end)).duration_since(SystemTime::now()).ok()?;
+    log::info!("by SLURM_JOB_END_TIME the job has {} s", left.as_secs());
+    Some(left)
+}
+
+fn carry_out(job: Job, plan: &Plan, folder: &RunFolder, client: &Client, team: &Team) -> Result<u8> {
     let wrong = run::needs::check(plan, team);
     if !wrong.is_empty() {
         tell::error(wrong.join("\n\n"));
         return Ok(USAGE);
     }
-    let summary = run::run(plan, folder, client, team, Telling { quiet: args.quiet })?;
+    let summary = run::run(plan, folder, client, team, job)?;
+    // a signal has ended commands: that they failed means nothing
+    interrupt::stay_if_ending(|| "its last tasks were under way".to_owned());
     folder.remove_if_empty();
-    if !args.quiet {
+    if !job.quiet {
         tell::output(summary.text.trim_end());
     }
     if !summary.errors.is_empty() {
         tell::error(summary.errors.trim_end());
     }
-    Ok(if summary.errors.is_empty() { DONE } else { FAILED })
+    if summary.late {
+        signals::leave();
+    }
+    Ok(match summary.resumable {
+        true => STOPPED,
+        false if summary.errors.is_empty() => DONE,
+        false => FAILED,
+    })
 }
 
 fn start_log(args: &RunArgs) {

@@ -1,29 +1,53 @@
-//! Ctrl-C, `scancel`, the end of the walltime: the job's commands and scratch folders go with it.
+//! Signals. Ctrl-C, `scancel`, the end of the walltime: the job's commands and scratch folders go with it. A notice that comes
+//! before these, SIGUSR1 or SIGUSR2: nothing more is started.
 
+use super::{STOPPED, launch};
 use crate::call::command::{end_all, stop_process};
-use crate::script::run::rank;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use crate::script::run::{interrupt, limit, rank};
+use crate::tell;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
-use signal_hook::low_level::emulate_default_handler;
+use signal_hook::low_level::{exit, signal_name};
 use std::time::Duration;
 
 /// For commands that want to end in order. Launchers follow their SIGTERM with a SIGKILL after a few seconds.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Starts a thread that waits for a signal to end, cleans up, and ends this process as the signal would have.
+/// Starts a thread that waits for signals: for a notice, or for one to end, clean up, and say that the run can go on.
 ///
 /// Without it (no more threads) a signal ends the process as ever.
 pub fn watch() {
-    let Ok(mut signals) = Signals::new([SIGTERM, SIGINT, SIGHUP]) else { return };
+    let Ok(mut signals) = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2]) else { return };
     let watcher = move || {
-        if let Some(signal) = signals.forever().next() {
-            end_all(GRACE);
-            rank::leave();
-            stop_process();
-            let _ = emulate_default_handler(signal);
+        for signal in signals.forever() {
+            match signal {
+                SIGUSR1 | SIGUSR2 => interrupt::ask(),
+                signal => end(signal),
+            }
         }
     };
     if let Err(error) = std::thread::Builder::new().name("dtask-signals".into()).spawn(watcher) {
         log::warn!("no thread for signals: {error}; commands may outlive the job");
     }
+}
+
+fn end(signal: i32) -> ! {
+    // only rank 0 knows
+    let done = if launch::speaks() { interrupt::end() } else { None };
+    end_all(GRACE);
+    if launch::speaks() {
+        let signal = signal_name(signal).unwrap_or("a signal");
+        let done = done.map(|done| format!(": {done}")).unwrap_or_default();
+        tell::error(format_args!("dtask: stopped by {signal}{done}; run it again to go on"));
+    }
+    leave()
+}
+
+/// Cleans up and ends this process, whatever it still computes. MPI is not asked: the launcher ends the other ranks.
+pub fn leave() -> ! {
+    limit::close();
+    end_all(GRACE);
+    rank::leave();
+    stop_process();
+    exit(STOPPED.into())
 }

@@ -54,6 +54,13 @@ impl<'c> Options<'c> {
         self
     }
 
+    /// Where the tasks run is noted under the number `place`; they run on a host where those of their inputs have run that
+    /// have the place `near`. 0 is none.
+    pub(crate) fn place(mut self, place: u32, near: u32) -> Self {
+        (self.def.place, self.def.near) = (place, near);
+        self
+    }
+
     /// Slots of its rank that a task takes, 1 by default: for functions that compute with so many threads of their own, or
     /// on the rank's by rayon. It waits until a rank has as many free; with more than any has it fails.
     pub fn threads(mut self, threads: u32) -> Self {

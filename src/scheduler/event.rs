@@ -41,6 +41,10 @@ pub struct DefOptions {
     pub on: Option<Rank>,
     /// What each of them takes while it runs.
     pub needs: Needs,
+    /// Where its tasks have run is noted under this number, for definitions that are near it; 0 for none.
+    pub place: u32,
+    /// Its tasks run on the host where those of their inputs have run whose definitions have this place; 0 for none.
+    pub near: u32,
 }
 
 /// A task as it is submitted.

@@ -36,7 +36,14 @@ impl Scheduler {
         self.make_again(out);
         self.rebuild_waiting(out);
         for task in pinned {
-            self.fail_pinned(task, lost, out);
+            let Some(record) = self.tasks.get(task).filter(|record| record.state == State::Ready) else {
+                continue;
+            };
+            let def = record.def;
+            match self.def(def)?.options.on {
+                Some(_) => self.fail_pinned(task, lost, out),
+                None => self.make_ready(task), // it was to be near another one
+            }
         }
         let on_lost: Vec<TaskId> = self
             .tasks

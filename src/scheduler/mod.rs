@@ -27,6 +27,7 @@ mod event;
 mod family;
 mod few;
 mod loss;
+mod near;
 mod nested;
 mod placement;
 mod ready;
@@ -48,6 +49,7 @@ use crate::error::{ProtocolError, TaskError};
 use crate::ids::{DefId, HEAD, Rank, TaskId};
 use crate::protocol::{Definition, Layout, Report};
 use family::Families;
+use near::Places;
 use nested::Submitters;
 use ready::Ready;
 use scarce::Scarce;
@@ -71,6 +73,11 @@ struct Def {
 }
 
 impl Def {
+    /// Whether another rank may not be as good as the one that its tasks are sent to.
+    fn is_bound(&self) -> bool {
+        self.options.on.is_some() || self.options.near > 0
+    }
+
     /// What one more task of it is expected to cost its rank, in nanoseconds. One that may wait for others is not queued
     /// in advance, however short: each that waits keeps a thread.
     fn cost(&self) -> u32 {
@@ -93,6 +100,8 @@ pub struct Scheduler {
     ready: Ready,
     /// What could start and needs more than a slot.
     scarce: Scarce,
+    /// Where tasks have run that others are to be near to.
+    places: Places,
     /// Ranks that may have room for tasks that wait for it; empty between two turns, for its memory.
     changed: Vec<Rank>,
 }
@@ -108,6 +117,7 @@ impl Scheduler {
             workers: Workers::new(ranks),
             ready: Ready::default(),
             scarce: Scarce::default(),
+            places: Places::default(),
             changed: Vec::new(),
         }
     }

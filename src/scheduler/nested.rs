@@ -87,7 +87,11 @@ impl Scheduler {
             Report::Define(nested) => {
                 let NestedDefinition { definition, priority, retries, on, needs } = *nested;
                 self.submitters.get_mut(rank)?;
-                self.define_for(rank, definition, DefOptions { priority, retries, on, needs })
+                self.define_for(
+                    rank,
+                    definition,
+                    DefOptions { priority, retries, on, needs, ..DefOptions::default() },
+                )
             }
             Report::Submit(nested) => self.on_nested_task(rank, *nested, out),
             Report::MoreInputs { task, inputs, more } => {
@@ -132,7 +136,7 @@ impl Scheduler {
                 definition.def
             )));
         }
-        let DefOptions { priority, retries, on, needs } = options;
+        let DefOptions { priority, retries, on, needs, .. } = options;
         let known = (definition.function, priority, retries, on, needs);
         let shares = definition.shared.is_empty();
         // the client knows its own ones, so each that it makes is another one

@@ -94,7 +94,7 @@ impl Scheduler {
             return; // cancelled, or placed by an earlier entry of the queue
         }
         let on = self.defs.get(record.def.index()).and_then(|def| def.options.on);
-        match on {
+        match on.or_else(|| self.near(task)) {
             Some(rank) => match self.workers.get_mut(rank).filter(|worker| worker.computes()) {
                 Some(worker) if worker.room(1) > 0 => self.assign(task, rank, out),
                 Some(worker) => worker.pinned.push_back(task),
@@ -169,7 +169,7 @@ impl Scheduler {
         let (cost, pinned, class) = self
             .defs
             .get(def.index())
-            .map_or((0, false, None), |def| (def.cost(), def.options.on.is_some(), def.class));
+            .map_or((0, false, None), |def| (def.cost(), def.is_bound(), def.class));
         let missing = if let State::Blocked { missing } = record.state { missing } else { 0 };
         record.state = State::Assigned { rank, cost, missing };
         record.attempt = record.attempt.wrapping_add(1);

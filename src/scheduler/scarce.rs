@@ -266,6 +266,10 @@ impl Scheduler {
         let fetch = |rank: Rank| -> u64 {
             self.tasks.inputs(task).map(|input| self.fetch_time(input, rank)).fold(0, u64::saturating_add)
         };
+        let beside = self.beside(task).into_iter().filter(|&rank| self.workers.fits(at, rank));
+        if let Some((_, rank)) = beside.map(|rank| (fetch(rank), rank)).min() {
+            return rank;
+        }
         let holders = self.holders(task).into_iter().filter(|&rank| self.workers.fits(at, rank));
         let all = std::iter::once(first).chain(holders);
         all.map(|rank| (fetch(rank), rank != first, rank)).min().map_or(first, |(.., rank)| rank)

@@ -113,6 +113,11 @@ impl Workers {
         &self.hosts
     }
 
+    /// The ranks of a host.
+    pub fn ranks_of(&self, host: u32) -> &[Rank] {
+        self.hosts.get(host as usize).map(|host| host.ranks.as_slice()).unwrap_or_default()
+    }
+
     /// Brings the place of `rank` in all sites up to date.
     pub(super) fn refresh_sites(&mut self, rank: Rank) {
         let worker = &self.ranks[rank.index()];

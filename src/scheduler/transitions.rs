@@ -97,6 +97,7 @@ impl Scheduler {
             };
         }
         let inline = matches!(output, Output::Inline(_));
+        self.note_place(task, def, rank);
         self.store(task, rank, output);
         if inline && let Some(record) = self.tasks.get_mut(task) {
             record.args = Bytes::default();
@@ -190,7 +191,7 @@ impl Scheduler {
         out: &mut Vec<Action>,
     ) -> Result<(), ProtocolError> {
         let Some((def, missing)) = self.unassign(rank, task, attempt) else { return Ok(()) };
-        if self.def(def)?.options.on.is_none() {
+        if !self.def(def)?.is_bound() {
             self.workers.given_back(rank);
         }
         if let Some(record) = self.tasks.get_mut(task) {

@@ -67,7 +67,7 @@ codes! {
     RepeatedValue = "E18",
     /// A key that this kind of task does not have, such as `stdin` of an array task.
     MisplacedKey = "E19",
-    /// `each`, `of` or `after` names a task that does not exist.
+    /// `each`, `of`, `after` or `on` names a task that does not exist.
     UnknownTask = "E20",
     /// A reference to something that is no parameter here, no variable and no task.
     UnknownName = "E21",
@@ -142,6 +142,8 @@ codes! {
     UnknownResource = "E70",
     /// A task needs more than the job has, so that it could never run.
     NeedsTooMuch = "E71",
+    /// The `time` of a task is longer than the job, so that no instance of it would ever be started.
+    TimeTooLong = "E72",
     /// A result is made, and then neither used by another task nor saved.
     UnusedResult = "W01",
     /// A file for each of very many instances strains a shared file system.

@@ -6,11 +6,13 @@ use super::family::Family;
 use super::join::Unmatched;
 use super::load::{ArrayLanguage, LoadOptions};
 use super::names::Names;
+use super::needs::Needs;
 use super::resolve::{Place, Resolver};
 use super::schema::{RawAction, RawSave, RawScript, RawTask};
 use super::source::{Span, Text};
 use super::sweep::Sweeps;
 use super::task::{Action, Out, Save, Select, Stream, Task};
+use std::collections::HashSet;
 
 /// What all tasks are compiled with.
 pub(super) struct Compiler<'a> {
@@ -19,6 +21,8 @@ pub(super) struct Compiler<'a> {
     pub(super) sweeps: &'a Sweeps,
     pub(super) lang: &'a dyn ArrayLanguage,
     pub(super) options: LoadOptions,
+    /// The tasks on whose hosts others are to run.
+    pub(super) places: HashSet<String>,
 }
 
 /// A task whose references count tasks in the order of the script, with the places of its references.
@@ -61,8 +65,15 @@ impl Compiler<'_> {
                 resolver.depend(task, Select::Order, None, name.span.clone());
             }
         }
+        if let Some(name) = raw.needs.near()
+            && let Some(task) = self.names.want_task(name, "on", cx)
+            && resolver.found.iter().all(|(known, _)| known.task != task)
+        {
+            resolver.depend(task, Select::Order, None, name.span.clone());
+        }
         let execution = raw.execution.compile(&mut resolver, cx);
         let (line, _) = cx.source.position(raw.name.span.start);
+        let needs = raw.needs.compile(&self.script.resources, cx);
         let (references, spans) = resolver.found.into_iter().unzip();
         let task = Task {
             name: raw.name.value.clone(),
@@ -84,7 +95,8 @@ impl Compiler<'_> {
             keep: raw.keep,
             targets,
             execution,
-            needs: raw.needs.compile(&self.script.resources, cx),
+            needs: Needs { is_place: self.places.contains(&raw.name.value), ..needs },
+            time: raw.time.as_ref().map(|time| time.value),
         };
         Some(Compiled { task, spans })
     }

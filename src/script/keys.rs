@@ -68,8 +68,9 @@ pub(super) const TASK: Keys = Keys {
         "gpus",
         "needs",
         "on",
+        "time",
     ],
-    later: &["time"],
+    later: &[],
 };
 
 pub(super) const POLICY: Keys =

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::codes::Code;
 use super::compile::Compiler;
@@ -11,7 +12,7 @@ use super::needs::Counter;
 use super::plan::{Plan, Policy};
 use super::source::Source;
 use super::sweep::Sweeps;
-use super::{order, saves, schema, shapes, unused, warnings};
+use super::{order, saves, schema, shapes, unused, walltime, warnings};
 use crate::call::array::Sketch;
 
 /// An array expression that is not understood: where in its text, what is wrong, how to mend it.
@@ -33,6 +34,8 @@ pub trait ArrayLanguage {
 pub struct LoadOptions {
     /// Whether the programs that `run` names have to exist on this machine.
     pub check_programs: bool,
+    /// How long the job has, where that is known.
+    pub time_limit: Option<Duration>,
 }
 
 /// Reads and checks a script. `sets` are the overrides of `--set`, as names and values.
@@ -93,12 +96,14 @@ fn understand(
     let script = schema::read(cx)?;
     let names = Names::collect(&script, sets, cx);
     let sweeps = Sweeps::collect(&script, &names, cx);
-    let compiler = Compiler { script: &script, names: &names, sweeps: &sweeps, lang, options };
+    let places = script.tasks.iter().filter_map(|task| Some(task.needs.near()?.value.clone())).collect();
+    let compiler = Compiler { script: &script, names: &names, sweeps: &sweeps, lang, options, places };
     let compiled: Vec<_> = (0..script.tasks.len()).map(|at| compiler.task(at, cx)).collect();
     compiler.check_joins(&compiled, cx);
     saves::check(&script, &sweeps, &compiled, cx);
     unused::check(&script, &compiled, cx);
     warnings::check(&script, &compiled, cx);
+    walltime::check(&script, options.time_limit, cx);
     let order = order::sort(&script, &compiled, cx);
     let stem =
         || path.file_stem().map_or_else(|| "script".to_string(), |stem| stem.to_string_lossy().into_owned());

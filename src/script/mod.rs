@@ -8,7 +8,7 @@
 //!    goes with them (`spec` puts it together, `kept` is the index of the rows that `where` leaves).
 //! 4. `compile` resolves the texts (`syntax` finds references, `words` splits commands, `quote` protects values from the
 //!    shell, `meaning` and `outputs` know what names mean, `resolve` puts it together) into [`Template`]s, and finds the dependencies.
-//! 5. `order`, `saves`, `unused` and `warnings` look at the whole; `outline`, `graph` (with `layout`) and `key` tell of it.
+//! 5. `order`, `saves`, `unused`, [`walltime`] and `warnings` look at the whole; `outline`, `graph` (with `layout`) and `key` tell of it.
 //!
 //! Nothing stops at the first mistake: each step reports what is wrong to one collector and goes on with the rest.
 //! A family is never written out. [`Join`] and [`Family`] compute with indices, so ten million instances cost nothing here.
@@ -78,6 +78,7 @@ mod unused;
 mod value;
 mod values;
 mod variables;
+pub mod walltime;
 mod warnings;
 mod words;
 
@@ -104,5 +105,6 @@ pub use source::{At, Source, Span, Text};
 pub use suggest::{did_you_mean, suggest};
 pub use task::{Action, ArrayName, Binding, Order, Out, Reference, Save, Select, Stream, Task};
 pub use template::{Fill, Part, RenderError, Scope, StdinPiece, Template};
+pub use units::{duration, words};
 pub use value::{PathPart, Value};
 pub use values::{Spaced, Values};

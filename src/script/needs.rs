@@ -22,6 +22,10 @@ pub struct Needs {
     pub counters: Vec<(usize, u32)>,
     /// The rank that it had best run on.
     pub on: Option<u32>,
+    /// The task on whose host it had best run; it refers to that.
+    pub near: Option<String>,
+    /// Whether others had best run on its host.
+    pub is_place: bool,
 }
 
 impl Needs {

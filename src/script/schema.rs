@@ -11,6 +11,7 @@ use super::schema_sweep::RawSweep;
 use super::source::{At, Span, Text};
 use super::tree::{self, Entry, Kind, Node, check_name, wrong_type};
 use super::value::Value;
+use std::time::Duration;
 
 /// The format version that this program understands.
 pub(super) const VERSION: i64 = 1;
@@ -51,6 +52,8 @@ pub(super) struct RawTask {
     pub(super) targets: Vec<Text>,
     pub(super) execution: RawExecution,
     pub(super) needs: RawNeeds,
+    /// How long an instance is expected to take.
+    pub(super) time: Option<At<Duration>>,
 }
 
 #[derive(Debug)]

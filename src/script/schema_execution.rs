@@ -4,7 +4,7 @@ use super::codes::Code;
 use super::diagnostic::{Collector, Diagnostic};
 use super::execution::{Dir, Execution, RetryOn};
 use super::resolve::{Place, Resolver};
-use super::source::Text;
+use super::source::{At, Text};
 use super::suggest::did_you_mean;
 use super::tree::{Kind, Node, wrong_type};
 use super::units;
@@ -156,6 +156,11 @@ fn with_unit<T>(
 
 fn duration(key: &str, node: &Node, cx: &mut Collector) -> Option<Duration> {
     with_unit((key, "duration", "\"30 s\", \"5 min\", \"1 h 30 min\" or \"2 d\""), units::duration, node, cx)
+}
+
+/// A duration with its place.
+pub(super) fn duration_at(key: &str, node: &Node, cx: &mut Collector) -> Option<At<Duration>> {
+    Some(At { value: duration(key, node, cx)?, span: node.span.clone() })
 }
 
 /// A size that is written with its unit.

@@ -2,7 +2,6 @@
 
 use super::codes::Code;
 use super::diagnostic::{Collector, Diagnostic};
-use super::keys;
 use super::needs::{Counter, Needs};
 use super::source::{At, Text};
 use super::suggest::did_you_mean;
@@ -22,10 +21,26 @@ pub(super) struct RawNeeds {
     threads: Option<u32>,
     gpus: u32,
     needs: Vec<(Text, At<u32>)>,
-    on: Option<u32>,
+    on: Option<On>,
+}
+
+/// A place.
+#[derive(Debug)]
+enum On {
+    Rank(u32),
+    /// The host of a task's instances.
+    HostOf(Text),
 }
 
 impl RawNeeds {
+    /// The task on whose host it is to run.
+    pub(super) fn near(&self) -> Option<&Text> {
+        match &self.on {
+            Some(On::HostOf(name)) => Some(name),
+            _ => None,
+        }
+    }
+
     /// Reads the keys of a task.
     pub(super) fn read<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut Collector) -> Self {
         let number = |key: &str, least: i64, most: i64, cx: &mut Collector| {
@@ -64,7 +79,9 @@ impl RawNeeds {
                 counters.push((at, count.value));
             }
         }
-        Needs { threads: self.threads, gpus: self.gpus, counters, on: self.on }
+        let on = if let Some(On::Rank(rank)) = &self.on { Some(*rank) } else { None };
+        let near = self.near().map(|name| name.value.clone());
+        Needs { threads: self.threads, gpus: self.gpus, counters, on, near, is_place: false }
     }
 }
 
@@ -88,17 +105,19 @@ fn unknown(name: &Text, resources: &[RawResource]) -> Diagnostic {
     diagnostic.help(did_you_mean(&name.value, known).unwrap_or_else(help))
 }
 
-/// `rank 3`.
-fn on(text: &Text, cx: &mut Collector) -> Option<u32> {
+/// `rank 3`, `host of NAME`.
+fn on(text: &Text, cx: &mut Collector) -> Option<On> {
     let words: Vec<&str> = text.value.split_whitespace().collect();
     match words[..] {
-        ["rank", number] if let Ok(rank) = number.parse() => return Some(rank),
-        ["host", "of", _] => cx.push(keys::not_yet("`on = \"host of NAME\"`", text.span.clone())),
+        ["rank", number] if let Ok(rank) = number.parse() => return Some(On::Rank(rank)),
+        ["host", "of", name] => {
+            return Some(On::HostOf(Text { value: name.to_owned(), span: text.span.clone() }));
+        }
         _ => {
             let message = format!("`on` names no place: \"{}\"", text.value);
             cx.push(
                 Diagnostic::new(Code::BadValue, text.span.clone(), message)
-                    .label("\"rank 3\"")
+                    .label("\"rank 3\" or \"host of NAME\"")
                     .help("without `on`, an instance runs where what it reads is"),
             );
         }

@@ -59,6 +59,7 @@ pub(super) fn read(entry: &Entry, defaults: &[&Entry], cx: &mut Collector) -> Op
         ok_exit: get("ok-exit").map_or_else(|| vec![0], |node| ok_exit(node, cx)),
         execution: RawExecution::read(&get, cx),
         needs: RawNeeds::read(&get, cx),
+        time: get("time").and_then(|node| schema_execution::duration_at("time", node, cx)),
     };
     if matches!(task.action, Some(RawAction::MapReduce(_))) {
         super::schema_mapreduce::save_in_one_file(&mut task, cx);

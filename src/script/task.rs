@@ -12,6 +12,7 @@ use super::needs::Needs;
 use super::template::{RenderError, Scope, Template};
 use super::value::Value;
 use crate::call::array::reduce::Reduce;
+use std::time::Duration;
 
 /// A task, or a family of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +55,8 @@ pub struct Task {
     pub execution: Execution,
     /// What an instance takes while it runs.
     pub needs: Needs,
+    /// How long an instance is expected to take; without it, as long as others of its rank.
+    pub time: Option<Duration>,
 }
 
 impl Task {

@@ -33,7 +33,7 @@ const BYTES: [(&str, f64); 10] = [
 ];
 
 /// A duration of at least a millisecond: numbers with units, one after the other.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     let seconds = sum(text, &SECONDS)?;
     // a century: what is longer is a mistake, and would overflow clocks
     (1e-3..=3.2e9).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
@@ -43,6 +43,19 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
 pub(super) fn size(text: &str) -> Option<u64> {
     let bytes = sum(text, &BYTES)?;
     (1.0..=1e18).contains(&bytes).then_some(bytes as u64)
+}
+
+/// A duration as scripts write it, to the second: `1 h 30 min`.
+pub fn words(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64().round() as u64;
+    if seconds == 0 {
+        return format!("{} ms", duration.as_millis());
+    }
+    let parts =
+        [(seconds / 86400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
+    let parts: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count} {unit}")).collect();
+    parts.join(" ")
 }
 
 fn sum(text: &str, units: &[(&str, f64)]) -> Option<f64> {
@@ -77,6 +90,9 @@ mod tests {
         assert_eq!(seconds("250ms"), Some(0.25));
         for wrong in ["", "30", "min", "3 x", "1..2 s", "-1 s", "0 s", "9999999999 d", "1 s,"] {
             assert_eq!(duration(wrong), None, "{wrong}");
+        }
+        for text in ["1 h 30 min", "2 d", "59 s", "250 ms", "1 d 1 h 1 min 1 s"] {
+            assert_eq!(words(duration(text).unwrap_or_default()), text);
         }
         assert_eq!(size("2 GiB"), Some(2 << 30));
         assert_eq!(size("1.5kB"), Some(1500));

@@ -26,6 +26,7 @@ mod six;
 mod starter;
 mod sweeps;
 mod usage;
+mod walltime;
 
 use common::mpirun::{Mpirun, Outcome};
 use std::path::{Path, PathBuf};

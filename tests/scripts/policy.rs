@@ -58,6 +58,15 @@ fn so_many_failures_stop_the_run_and_fewer_do_not() {
 }
 
 #[test]
+fn failures_of_a_family_whose_outputs_nobody_wants_are_told_where_the_run_is_stopped() {
+    let folder = Folder::script(
+        "[policy]\non-failure = 'stop'\n[task.sim]\nfor = { i = '0..3000' }\nshell = 'test {i} != 0'\n",
+    );
+    let run = folder.run(0, &["s.toml"]);
+    run.assert_code(1).assert_stderr_has("error: sim[i=0] failed").assert_stdout_has("done, 1 failed, ");
+}
+
+#[test]
 fn defaults_are_what_tasks_do_not_say() {
     let folder = Folder::script(
         r#"

@@ -172,3 +172,44 @@ stdout  = "count.txt"
     let outcome = folder.run(3, &["s.toml", "--slots", "1"]);
     outcome.assert_code(2).assert_stderr_has("error[E71]: task `count` could never run");
 }
+
+/// Here all ranks are on one host; which one is chosen of several is tested at the scheduler.
+#[test]
+fn instances_run_on_the_host_of_others() {
+    let folder = Folder::script(
+        r#"
+[task.stage]
+for   = { i = "0..4" }
+shell = "echo {i} > {out.a}; echo b > {out.b}; echo {dtask.host}"
+out   = { a = "a", b = "b" }
+[task.use]
+each   = "stage"
+shell  = "echo {i} $(cat {stage.a}) on {dtask.host}"
+on     = "host of stage"
+stdout = "use.txt"
+[task.wide]
+each    = "stage"
+run     = "echo {i} on {dtask.host}"
+threads = 1
+on      = "host of stage"
+stdout  = "wide.txt"
+[task.all]
+run    = "cat {stage.b} {stage.stdout}"
+stdout = "all.txt"
+[task.array]
+array = "ones(2)"
+[task.beside]
+run    = "echo {dtask.host}"
+on     = "host of array"
+stdout = "beside.txt"
+"#,
+    );
+    for ranks in [0, 3] {
+        folder.run(ranks, &["s.toml"]).assert_success();
+        let host = folder.read("beside.txt");
+        let lines = |line: &dyn Fn(u32) -> String| (0..4).map(line).collect::<String>();
+        assert_eq!(folder.read("use.txt"), lines(&|i| format!("{i} {i} on {host}")));
+        assert_eq!(folder.read("wide.txt"), lines(&|i| format!("{i} on {host}")));
+        assert_eq!(folder.read("all.txt"), "b\n".repeat(4) + &host.repeat(4));
+    }
+}

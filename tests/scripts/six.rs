@@ -60,12 +60,37 @@ fn saved(folder: &Folder) -> BTreeMap<String, Vec<u8>> {
             let name = path.strip_prefix(folder.path("")).expect("below it").display().to_string();
             if path.is_dir() {
                 left.push(path);
+            } else if name == "results/ensemble.h5" {
+                // where in a file a dataset lies depends on which was there first
+                found.extend(datasets(&path));
             } else if !name.contains(".dtask/") && name != "climate.h5" {
                 found.insert(name, std::fs::read(&path).expect("read"));
             }
         }
     }
     found
+}
+
+/// The names and bytes of all datasets of a file.
+#[cfg(feature = "hdf5")]
+fn datasets(path: &Path) -> Vec<(String, Vec<u8>)> {
+    let file = hdf5::File::open(path).expect("a file of datasets");
+    let mut groups = vec![file.as_group().expect("its root")];
+    let mut found = Vec::new();
+    while let Some(group) = groups.pop() {
+        groups.extend(group.groups().expect("groups"));
+        for dataset in group.datasets().expect("datasets") {
+            let numbers = dataset.read_raw::<f64>().expect("numbers").into_iter();
+            let shape = format!("{} {:?}", dataset.name(), dataset.shape());
+            found.push((shape, numbers.flat_map(f64::to_le_bytes).collect()));
+        }
+    }
+    found
+}
+
+#[cfg(not(feature = "hdf5"))]
+fn datasets(_: &Path) -> Vec<(String, Vec<u8>)> {
+    Vec::new()
 }
 
 fn run(script: &str, program: &Path, ranks: usize, make: impl Fn(&Folder)) -> Folder {
@@ -144,4 +169,33 @@ fn the_hdf5_pipeline() {
 fn the_word_count() {
     let folder = same("count.toml", dtask(), |_| ());
     assert_eq!(folder.read("top20.tsv"), "rain\t403\nplain\t401\nthe\t3\nagain\t1\nand\t1\nspain\t1\n");
+}
+
+/// A dtask that knows the function which the campaign calls.
+#[cfg(feature = "hdf5")]
+#[test]
+fn the_campaign() {
+    let program = dtask().with_file_name("examples").join("test_spectrum");
+    let folder = same("campaign.toml", &program, |_| ());
+    let fields = |res: u32| std::fs::read_dir(folder.path(&format!("results/fields/res{res}")));
+    let counts = [64, 128, 256].map(|res| fields(res).expect("fields").count());
+    assert_eq!(counts, [7 * 4, 9 * 4, 9 * 4]);
+    assert_eq!(folder.read("results/fields/res128/re1000_rep2.h5"), "128000\n");
+    let file = hdf5::File::open(folder.path("results/ensemble.h5")).expect("saved");
+    let mean = file.dataset("mean/res64/re100").expect("there").read_2d::<f64>().expect("numbers");
+    assert_eq!(mean.dim(), (16, 2));
+    // the repetitions differ by less than 7 in the second column
+    assert!(mean.rows().into_iter().enumerate().all(|(t, row)| {
+        let (time, u) = (row[0], row[1] - 100.0 * t as f64);
+        time == t as f64 && (0.0..7.0).contains(&u)
+    }));
+    let report = folder.read("results/report.html");
+    let lines: Vec<&str> = report.lines().collect();
+    let tables = lines.iter().position(|line| *line == "--tables").expect("tables");
+    assert_eq!(lines[0], "--spectra");
+    assert_eq!(lines.len() - tables - 1, 9, "{report}");
+    assert!(
+        lines[tables + 1].starts_with("100.0 3 ") && lines[tables + 9].starts_with("10000.0 2 "),
+        "{report}"
+    );
 }

@@ -10,6 +10,7 @@ mod faults;
 mod finish;
 mod loss;
 mod loss_races;
+mod near;
 mod needs;
 mod nested;
 mod placement;

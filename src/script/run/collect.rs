@@ -1,14 +1,16 @@
 //! Waiting for a plan's tasks: results are dropped as soon as nobody waits for them any more, failures are noted, and
 //! what goes to files of rank 0 is written in the order of the indices.
 
-use super::failure::{Failed, part};
+use super::failure::{Failed, Parts, part};
 use super::inputs::Array;
+use super::interrupt;
 use super::ordered::{Ordered, Source};
 use super::pack::Pack;
 use super::progress::{Progress, Tally};
 use super::sink::{Sinks, paths};
 use super::stop::Stopped;
 use super::submit::{Collected, Entry, Submitter};
+use super::walltime::Walltime;
 use super::watched::{Watched, once, turn_all};
 use crate::client::{Client, Future};
 use crate::error::Result;
@@ -43,7 +45,7 @@ pub(super) struct Given {
 
 /// Rank 0's view of a run.
 pub struct Collector<'a> {
-    plan: &'a Plan,
+    pub(super) plan: &'a Plan,
     pub(super) client: &'a Client,
     pub(super) submitter: Submitter<'a>,
     packs: Vec<Watched<Pack>>,
@@ -56,6 +58,8 @@ pub struct Collector<'a> {
     kept: Vec<Future<()>>,
     pub(super) outcome: Outcome,
     progress: Progress,
+    /// When the job ends, where that is known.
+    pub(super) walltime: Option<Walltime>,
 }
 
 impl<'a> Collector<'a> {
@@ -74,6 +78,7 @@ impl<'a> Collector<'a> {
             kept: vec![],
             outcome,
             progress,
+            walltime: None,
         }
     }
 
@@ -145,11 +150,9 @@ impl<'a> Collector<'a> {
                 self.finish()?;
                 return Ok(self.outcome);
             }
-            if let Some(limit) = self.plan.policy.limit() {
-                let failures = self.failures();
-                if failures >= limit {
-                    return self.stop(failures);
-                }
+            interrupt::stay_if_ending(|| self.tally().done_of(self.plan.instances()));
+            if let Some(why) = self.is_to_stop() {
+                return self.stop(why);
             }
             if self.progress.is_due() {
                 self.progress.tick(self.client, self.tally())?;
@@ -168,17 +171,24 @@ impl<'a> Collector<'a> {
 
     /// The end of what is not a task, and the last line of progress.
     pub(super) fn finish(&mut self) -> Result<()> {
-        self.finish_files()?;
+        let stopped = self.outcome.stopped.as_ref();
+        if stopped.is_none_or(|stopped| !stopped.late) {
+            self.finish_files()?;
+        }
         once(&mut self.outcome.failed);
-        let (failed, skipped) = part(self.plan, self.outcome.failed.clone());
-        let (failed, skipped) = (failed.len() as u64, skipped.len() as u64);
-        let done = self.outcome.ended.saturating_sub(failed + skipped);
-        self.progress.finish(self.client, Tally { done, failed, skipped })
+        let Parts { failed, skipped, left } = part(self.plan, self.outcome.failed.clone());
+        let [failed, skipped, mut left] = [failed, skipped, left].map(|list| list.len() as u64);
+        let done = self.outcome.ended.saturating_sub(failed + skipped + left);
+        if let Some(stopped) = self.outcome.stopped.as_ref().filter(|stopped| stopped.is_resumable()) {
+            left += stopped.counts(self.plan.tasks.len()).iter().sum::<u64>();
+        }
+        self.progress.finish(self.client, Tally { done, failed, skipped, left })
     }
 
     /// Instances that have failed so far, without those that were not run because of others.
-    fn failures(&self) -> u64 {
-        self.without_result().1.iter().filter(|failed| failed.is_own() != Some(false)).count() as u64
+    pub(super) fn failures(&self) -> u64 {
+        let without = self.without_result().1;
+        without.iter().filter(|failed| failed.is_own() != Some(false) && !failed.is_left()).count() as u64
     }
 
     /// Gives up what is not running yet; what is, is left to be waited for.
@@ -195,7 +205,7 @@ impl<'a> Collector<'a> {
             running.arrays.extend(watched.give_up(self.client, stopped, &mut self.outcome));
         }
         for ordered in std::mem::take(&mut self.ordered).into_values().filter(|ordered| ordered.own) {
-            running.packs.extend(ordered.give_up(self.client, stopped));
+            running.packs.extend(ordered.give_up(self.client, stopped, &mut self.outcome));
         }
         // what is there, or will be, is saved
         for Watched { task, first, futures, .. } in saves {
@@ -223,9 +233,11 @@ impl<'a> Collector<'a> {
     /// How far the plan is. Of outputs that are fetched together, those of the last are not counted yet.
     fn tally(&self) -> Tally {
         let (ended, failed) = self.without_result();
-        let own = failed.iter().filter(|failed| failed.is_own() != Some(false)).count() as u64;
         let without = failed.len() as u64;
-        Tally { done: ended.saturating_sub(without), failed: own, skipped: without - own }
+        let left = failed.iter().filter(|failed| failed.is_left()).count() as u64;
+        let own = failed.iter().filter(|failed| failed.is_own() != Some(false) && !failed.is_left());
+        let own = own.count() as u64;
+        Tally { done: ended.saturating_sub(without), failed: own, skipped: without - own - left, left }
     }
 
     /// Takes what has come; says whether anything has.

@@ -3,15 +3,17 @@
 use super::def::Def;
 use super::failure::located;
 use super::inputs::{Array, Inputs};
+use super::limit;
 use super::lot::Lot;
 use super::pack::{self, Pack, Part};
 use super::rank;
 use crate::call::command::{self, CommandError, CommandOutput, CommandSpec, Launcher};
 use crate::error::Failure;
-use crate::script::{Dir, Facts, RetryOn, Scope, Select, StdinPiece, Stream};
+use crate::script::{Dir, Execution, Facts, RetryOn, Scope, Select, StdinPiece, Stream};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A task function: an instance that needs others.
 ///
@@ -47,13 +49,19 @@ pub(super) fn execute(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -
             let which = if attempt > 1 { format!("attempt {attempt}: {failed}") } else { failed };
             return Err(Failure(which));
         }
+        limit::admit(def.number, backoff(execution, attempt))?;
         if kind == command::Failure::OutOfMemory {
             memory = memory.map(|memory| (memory as f64 * execution.memory_step) as u64);
         }
         log::info!("{}: attempt {attempt}: {failed}; it is tried again", def.label(index));
-        std::thread::sleep(execution.backoff.saturating_mul(1 << (attempt - 1).min(16)));
+        std::thread::sleep(backoff(execution, attempt));
     }
     Err(Failure::new("internal error: more attempts than can be counted"))
+}
+
+/// The pause after an attempt.
+fn backoff(execution: &Execution, attempt: u32) -> Duration {
+    execution.backoff.saturating_mul(1 << (attempt - 1).min(16))
 }
 
 /// Whether a command that failed so is tried again, if it may be at all.
@@ -118,10 +126,14 @@ fn try_once(
     spec.outs = (0..files.len()).map(|at| (name(at), PathBuf::from(&files[at]))).collect();
     spec.memory = memory;
     lend(def, lot, &mut spec);
+    let ends_with_job = limit::bound(&mut spec);
     let output = match command::run(spec) {
         Ok(output) => output,
         Err(error) => {
             log_failed(def, index, attempt, &error);
+            if ends_with_job && error.failure() == command::Failure::TimedOut {
+                return Err(Failed::Other(limit::ended()));
+            }
             return Err(Failed::Command(error));
         }
     };

@@ -1,9 +1,11 @@
 //! Arrays that are saved: which rank writes what, and when a file of datasets is complete.
 
 use super::collect::Collector;
+use super::failure::Failed;
 use super::inputs::Array;
 use super::pack::Pack;
 use super::save::{self, Place};
+use super::stop::Stopped;
 use super::submit::{Begun, Submitter};
 use crate::client::Future;
 use crate::error::{Error, Result};
@@ -92,6 +94,8 @@ impl Submitter<'_> {
 impl Collector<'_> {
     /// Gives files of datasets their names, when everything that goes into them has been written or has failed.
     pub(super) fn finish_files(&mut self) -> Result<()> {
+        let stopped = self.outcome.stopped.as_ref().is_some_and(Stopped::is_resumable);
+        let left = stopped || self.outcome.failed.iter().any(Failed::is_left);
         for (path, DatasetFile { owner, wanted }) in std::mem::take(&mut self.submitter.files) {
             let wanted: Vec<(String, u64)> = wanted.into_iter().collect();
             let file = path.display().to_string();
@@ -101,7 +105,11 @@ impl Collector<'_> {
                     let shown = super::summary::shown(&path);
                     let told =
                         |name: String| format!("{shown}:{name} was not written: a part of it is missing");
-                    self.outcome.sinks.failed.extend(missing.into_iter().map(told));
+                    let sinks = &mut self.outcome.sinks;
+                    match left {
+                        true => sinks.left.extend(missing.into_iter().map(|name| format!("{shown}:{name}"))),
+                        false => sinks.failed.extend(missing.into_iter().map(told)),
+                    }
                 }
                 Err(Error::Task(cause)) => self.outcome.sinks.failed.push(cause.message.clone()),
                 Err(other) => return Err(other),

@@ -94,11 +94,20 @@ impl Def {
             }
             *source = (reference.select != Select::Order).then_some(at);
         }
+        if let Some(near) = &task.needs.near {
+            // their own results, not what is made of these elsewhere: they say where they were made
+            for group in &mut groups {
+                let Some(other) = plan.tasks.get(group.task).filter(|other| other.name == *near) else {
+                    continue;
+                };
+                group.kind = match other.action.is_command() {
+                    true => Kind::Packs(read.keep(other, group.task)),
+                    false => Kind::Arrays,
+                };
+            }
+        }
         let staged = staged(&task);
-        let mut keep = read.outputs.get(number).cloned().unwrap_or_default();
-        keep.extend(streams(&task));
-        keep.sort_unstable();
-        keep.dedup();
+        let keep = read.keep(&task, number);
         let here = plan.dir.display().to_string();
         let (folder, ranks) = (folder.to_owned(), ranks as u32);
         Some(Def {
@@ -166,6 +175,15 @@ impl Read {
             }
         }
         read
+    }
+
+    /// The outputs of a task that are kept.
+    fn keep(&self, task: &Task, number: usize) -> Vec<u32> {
+        let mut keep = self.outputs.get(number).cloned().unwrap_or_default();
+        keep.extend(streams(task));
+        keep.sort_unstable();
+        keep.dedup();
+        keep
     }
 }
 

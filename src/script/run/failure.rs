@@ -1,18 +1,32 @@
 //! Which instance has failed: the engine's error names the function, not the instance.
 
 use super::def::Def;
-use super::rank;
+use super::{limit, rank};
 use crate::error::{Failure, TaskError};
 use crate::script::Plan;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Begins and ends the name of an instance in front of a message; no message of a program has it.
 const MARK: char = '\u{1}';
 
-/// Runs an instance's work: counts its time, and puts the instance's name before its failure.
+/// Ends a message that says that an instance is left for the next run, whatever was put before the message.
+const LEFT: char = '\u{2}';
+
+/// The failure of an instance that is left for the next run.
+pub fn left(why: &str) -> Failure {
+    Failure(format!("{why}{LEFT}"))
+}
+
+/// Whether an instance has no result because it, or something that it needs, is left for the next run.
+pub fn is_left(cause: &TaskError) -> bool {
+    matches!(parse(&cause.message), (Some(_), message) if message.ends_with(LEFT))
+}
+
+/// Runs an instance's work, if the job's time is enough for it: counts its time, and puts the instance's name behind its
+/// failure.
 ///
 /// # Errors
 /// The work's.
@@ -26,8 +40,12 @@ pub fn located<T>(def: &Def, index: u64, work: impl FnOnce() -> Result<T, Failur
 /// The work's.
 pub fn located_at<T>(task: u32, index: u64, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     let begin = Instant::now();
-    let outcome = work();
-    rank::busy(begin.elapsed());
+    let outcome = limit::admit(task, Duration::ZERO).and_then(|()| work());
+    let took = begin.elapsed();
+    rank::busy(took);
+    if outcome.is_ok() {
+        limit::learn(task, took);
+    }
     outcome.map_err(|Failure(message)| Failure(format!("{message}{MARK}{task}:{index}{MARK}")))
 }
 
@@ -58,10 +76,27 @@ impl Failed {
     pub fn is_own(&self) -> Option<bool> {
         Some(parse(&self.cause.message).0? == (self.task, self.index))
     }
+
+    /// Whether it is left for the next run.
+    pub fn is_left(&self) -> bool {
+        is_left(&self.cause)
+    }
 }
 
-/// Parts instances that have failed from those that were never run because of them.
-pub fn part(plan: &Plan, all: Vec<Failed>) -> (Vec<Failed>, Vec<Failed>) {
+/// Instances without a result, by why they have none.
+#[derive(Debug, Default)]
+pub struct Parts {
+    /// They failed.
+    pub failed: Vec<Failed>,
+    /// They were never run, because something that they need has failed.
+    pub skipped: Vec<Failed>,
+    /// They are left for the next run.
+    pub left: Vec<Failed>,
+}
+
+/// Parts instances that have failed from those that were never run because of them, and from what is left.
+pub fn part(plan: &Plan, all: Vec<Failed>) -> Parts {
+    let (left, all): (Vec<_>, Vec<_>) = all.into_iter().partition(Failed::is_left);
     let without: HashSet<(usize, u64)> = all.iter().map(|failed| (failed.task, failed.index)).collect();
     let own = |failed: &Failed| {
         // an error of the engine is the instance's own unless something that it needs failed
@@ -74,7 +109,8 @@ pub fn part(plan: &Plan, all: Vec<Failed>) -> (Vec<Failed>, Vec<Failed>) {
             })
         })
     };
-    all.into_iter().partition(own)
+    let (failed, skipped) = all.into_iter().partition(own);
+    Parts { failed, skipped, left }
 }
 
 /// Failed instances of one task with one message, as the first of them and how many more there are.
@@ -121,5 +157,20 @@ mod tests {
         assert_eq!(parse("the task panicked: x"), (None, "the task panicked: x"));
         assert_eq!(parse("\u{1}x:y\u{1}"), (None, "\u{1}x:y\u{1}"));
         assert_eq!(parse(""), (None, ""));
+    }
+
+    #[test]
+    fn what_is_left_is_known_by_its_end() {
+        let cause = |work: Failure| {
+            let failure = located_at(3, 12, || Err::<(), _>(work)).expect_err("it failed");
+            let (task, host) = ("t".to_owned(), "h".to_owned());
+            TaskError { message: failure.0, task, rank: crate::ids::Rank(1), host, attempt: 1 }
+        };
+        let told = Failure(format!("`map`: {}", left("too late")));
+        assert!(is_left(&cause(left("too late"))) && is_left(&cause(told)));
+        assert!(!is_left(&cause(Failure::new("too late"))));
+        let mut nameless = cause(Failure::new("x"));
+        nameless.message = "a panic\u{2}".to_owned();
+        assert!(!is_left(&nameless));
     }
 }

@@ -1,6 +1,7 @@
 //! Which instances of an optional family have no result: known when all of them have ended.
 
-use crate::client::Watch;
+use super::failure::is_left;
+use crate::client::{Ended, Watch};
 use crate::error::Result;
 
 /// What is known of a family's failures.
@@ -32,7 +33,9 @@ impl Losses {
                 watched.push((first, watch));
                 continue;
             };
-            let failed = outcomes?.into_iter().enumerate().filter(|(_, outcome)| outcome.is_err());
+            // those who gather it wait for what is left, and are left themselves
+            let is_lost = |outcome: &Ended| outcome.as_ref().is_err_and(|cause| !is_left(cause));
+            let failed = outcomes?.into_iter().enumerate().filter(|(_, outcome)| is_lost(outcome));
             self.lost.extend(failed.map(|(at, _)| first + at as u64));
         }
         self.watched = watched;

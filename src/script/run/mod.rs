@@ -4,9 +4,9 @@
 //! its index, and the results of others as futures.
 //!
 //! * At the ranks: [`command`], [`mod@array`] and [`save`] are the task functions, [`mapreduce`] has some of its own; [`pack`] is what a command leaves, as plain bytes;
-//!   [`rank`] is what a rank has once: its scratch directory and its log; [`lot`] lends its cores and devices to commands.
+//!   [`rank`] is what a rank has once: its scratch directory and its log; [`lot`] lends its cores and devices to commands; [`limit`] is the time that it has.
 //! * At rank 0: [`needs`] is what tasks take of the ranks, [`submit`] hands the plan over window by window (`held`: what others will read; `losses`: what of it has failed; `reduce`, which has its steps at the ranks as well), [`collect`] waits for it and drops what is no longer needed
-//!   (`watched`, `ordered`), [`sink`] writes the files that many instances share, [`datasets`] looks after files of datasets, [`stop`] ends a run that `[policy]` stops, [`progress`] and [`summary`] tell what happens, [`failure`] what failed.
+//!   (`watched`, `ordered`), [`sink`] writes the files that many instances share, [`datasets`] looks after files of datasets, [`mod@walltime`] knows when the job ends, [`stop`] ends a run that `[policy]` or the time stops, [`interrupt`] is what signals ask, [`progress`] and [`summary`] tell what happens, [`failure`] what failed.
 
 pub mod array;
 pub mod collect;
@@ -17,7 +17,9 @@ pub mod failure;
 pub mod folder;
 mod held;
 pub mod inputs;
+pub mod interrupt;
 pub mod language;
+pub mod limit;
 pub mod logs;
 mod losses;
 pub mod lot;
@@ -34,6 +36,7 @@ pub mod sink;
 pub mod stop;
 pub mod submit;
 pub mod summary;
+pub mod walltime;
 mod watched;
 
 use super::Plan;
@@ -51,27 +54,24 @@ use summary::Summary;
 
 pub use folder::RunFolder;
 pub use language::Expressions;
+pub use walltime::Walltime;
 
-/// How much is told on the way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Telling {
-    /// Nothing but errors.
+/// What of the job matters to a run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Job {
+    /// Nothing but errors is told on the way.
     pub quiet: bool,
+    /// When it ends, where that is known.
+    pub walltime: Option<Walltime>,
 }
 
 /// Runs a plan to its end; the result says what was done and what failed.
 ///
 /// # Errors
 /// When the run ends before the plan does, by a fault of the network or of the client.
-pub fn run(
-    plan: &Plan,
-    folder: &RunFolder,
-    client: &Client,
-    team: &Team,
-    telling: Telling,
-) -> Result<Summary> {
+pub fn run(plan: &Plan, folder: &RunFolder, client: &Client, team: &Team, job: Job) -> Result<Summary> {
     let start = Instant::now();
-    if !telling.quiet {
+    if !job.quiet {
         tell::error(host::table(&team.hellos, &team.slots, host::online()).0);
     }
     let slots: u64 = team.slots.iter().map(|slots| u64::from(*slots)).sum();
@@ -79,12 +79,18 @@ pub fn run(
         client.set_counter(counter, found.total);
     }
     let submitter = Submitter::new(plan, folder, client, team);
-    let progress = Progress::new(plan.instances(), slots, telling.quiet);
-    let collector = Collector::new(plan, client, submitter, progress);
+    let progress = Progress::new(plan.instances(), slots, job.quiet);
+    let mut collector = Collector::new(plan, client, submitter, progress);
+    if let Some(walltime) = &job.walltime {
+        walltime.tell(plan, client, &team.slots)?;
+        collector.walltime = job.walltime;
+    }
     let collected = collector.run()?;
     let elapsed = start.elapsed();
     let totals = client.totals()?;
-    let ranks = leave(client, team);
+    // a rank that still computes does not answer
+    let late = collected.stopped.as_ref().is_some_and(|stopped| stopped.late);
+    let ranks = if late { Vec::new() } else { leave(client, team) };
     Ok(Summary::new(plan, folder, collected, ranks, &totals, slots, elapsed))
 }
 

@@ -5,6 +5,7 @@ use crate::ids::Rank;
 use crate::runtime::start::Team;
 use crate::scheduler::{COUNTERS_MAX, Needs};
 use crate::script::{Plan, Task};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// What an instance of a task takes.
 pub fn of(task: &Task) -> Needs {
@@ -20,7 +21,10 @@ pub fn of(task: &Task) -> Needs {
 
 /// Options for the instances of a task. A rank that computes nothing, or that there is not, is no hint where to run.
 pub fn options<'c>(client: &'c Client, task: &Task, slots: &[u32]) -> Options<'c> {
-    let options = client.options().priority(task.priority).needs(of(task));
+    let number = |name: &str| (xxh3_64(name.as_bytes()) as u32).max(1);
+    let place = if task.needs.is_place { number(&task.name) } else { 0 };
+    let near = task.needs.near.as_deref().map_or(0, number);
+    let options = client.options().priority(task.priority).needs(of(task)).place(place, near);
     match task.needs.on {
         Some(rank) if slots.get(rank as usize).is_some_and(|slots| *slots > 0) => options.on(Rank(rank)),
         _ => options,

@@ -2,7 +2,7 @@
 
 use super::array;
 use super::collect::{Outcome, Running};
-use super::failure::Failed;
+use super::failure::{Failed, is_left};
 use super::inputs::Array;
 use super::pack::{self, Pack};
 use super::sink::{path_of, paths};
@@ -110,7 +110,24 @@ impl Ordered {
         Some((ended as u64, failed.into_iter().map(at).collect()))
     }
 
-    pub(super) fn give_up(self, client: &Client, stopped: &mut Stopped) -> Running<Pack> {
+    pub(super) fn give_up(
+        mut self,
+        client: &Client,
+        stopped: &mut Stopped,
+        outcome: &mut Outcome,
+    ) -> Running<Pack> {
+        if let Some((window, Asked::Ends(watch))) = &mut self.window {
+            let ended = watch.ended();
+            for (future, _) in window.iter_mut().zip(&ended).filter(|(_, ended)| **ended) {
+                *future = None;
+            }
+            outcome.ended += ended.iter().filter(|ended| **ended).count() as u64;
+            let failures = watch.failures().into_iter();
+            let failures = failures.filter(|(at, _)| ended.get(*at).copied().unwrap_or(false));
+            failures.for_each(|(at, cause)| {
+                note(&mut outcome.failed, self.task, self.next + at as u64, Some(cause))
+            });
+        }
         let window = self.window.map_or(Vec::new(), |(window, _)| window);
         let after = self.next + window.len() as u64;
         let futures = window.into_iter().enumerate();
@@ -181,6 +198,7 @@ impl Ordered {
         result: Result<Pack>,
         outcome: &mut Outcome,
     ) -> Result<()> {
+        let left = matches!(&result, Err(Error::Task(cause)) if is_left(cause));
         let pack = match result {
             Ok(pack) => Some(pack),
             Err(Error::Task(cause)) => {
@@ -193,6 +211,9 @@ impl Ordered {
         };
         for (which, stream) in paths(task) {
             let Ok(path) = path_of(plan, task, stream, self.next) else { continue }; // told by `Sinks::new`
+            if left {
+                outcome.sinks.leave(&path);
+            }
             let bytes = match &pack {
                 Some(pack) => Some(pack::part(pack, which).map_err(|error| Error::Other(error.0))?.bytes),
                 None => None,

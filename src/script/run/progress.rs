@@ -23,6 +23,20 @@ pub struct Tally {
     pub failed: u64,
     /// Never begun, because something that they need has failed.
     pub skipped: u64,
+    /// Left for the next run.
+    pub left: u64,
+}
+
+impl Tally {
+    /// What was done, in words.
+    pub(super) fn done_of(&self, total: u64) -> String {
+        let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
+        format!("{} of {total} tasks done{failed}", self.done)
+    }
+
+    fn ended(&self) -> u64 {
+        self.done + self.failed + self.skipped + self.left
+    }
 }
 
 /// A line of progress: at a terminal one that changes, elsewhere one every ten seconds.
@@ -96,23 +110,25 @@ impl Progress {
             Way::Quiet => {}
             Way::Plain => tell::error(line),
             Way::Drawn(bar) => {
-                bar.set_position((tally.done + tally.failed + tally.skipped).min(self.total));
+                bar.set_position(tally.ended().min(self.total));
                 bar.set_message(line);
             }
         }
     }
 
-    fn line(&self, totals: &Totals, Tally { done, failed, skipped }: Tally) -> String {
+    fn line(&self, totals: &Totals, tally: Tally) -> String {
+        let Tally { done, failed, skipped, left: later } = tally;
         let elapsed = self.start.elapsed().as_secs_f64();
         let total = self.total;
-        let left = total.saturating_sub(done + failed + skipped);
+        let left = total.saturating_sub(tally.ended());
         // of the engine's tasks, some are steps of an instance, or belong to none
         let running = totals.assigned.min(self.slots).min(left);
         let waiting = left - running;
         let rate = done as f64 / elapsed.max(1e-3);
         let skipped = if skipped > 0 { format!(", {skipped} not run") } else { String::new() };
+        let later = if later > 0 { format!(", {later} left for the next run") } else { String::new() };
         format!(
-            "{elapsed:.1} s: {done} of {total} tasks done, {running} running, {waiting} waiting, {failed} failed{skipped}, \
+            "{elapsed:.1} s: {done} of {total} tasks done, {running} running, {waiting} waiting, {failed} failed{skipped}{later}, \
              {rate:.1} tasks/s, {} moved",
             bytes(totals.bytes_moved)
         )

@@ -93,6 +93,7 @@ pub fn log(folder: &Path, label: &str, attempt: u32, stream: &str, bytes: &[u8])
 pub fn leave() -> Report {
     let State { scratch, log, logged } = std::mem::take(&mut *state());
     super::mapreduce::forget(here().0.0);
+    super::limit::forget();
     drop((scratch, log));
     Report { busy: Duration::from_nanos(BUSY.swap(0, Ordering::Relaxed)), logged }
 }

@@ -37,6 +37,8 @@ struct Sink {
     missing: u64,
     /// Instances that have none.
     lost: u64,
+    /// Whether some of these are left for the next run.
+    left: bool,
     file: Option<BufWriter<NamedTempFile>>,
     error: Option<io::Error>,
 }
@@ -51,6 +53,8 @@ pub struct Sinks {
     pub written: Vec<PathBuf>,
     /// Files that are not there, and why.
     pub failed: Vec<String>,
+    /// Files that are left for the next run.
+    pub left: Vec<String>,
 }
 
 /// The path of an instance's stream.
@@ -100,7 +104,7 @@ impl Sinks {
     }
 
     fn expect(&mut self, task: usize, path: PathBuf, count: u64) {
-        let new = || Sink { task, missing: 0, lost: 0, file: None, error: None };
+        let new = || Sink { task, missing: 0, lost: 0, left: false, file: None, error: None };
         let sink = self.open.entry(path).or_insert_with(new);
         sink.missing += count;
         let before = std::mem::replace(&mut sink.task, task);
@@ -135,10 +139,21 @@ impl Sinks {
         }
     }
 
-    /// The run ends before all outputs are there: what is not complete is not written.
-    pub fn give_up(&mut self) {
+    /// The output of a file that comes next is left for the next run, and with it the file.
+    pub fn leave(&mut self, path: &Path) {
+        if let Some(sink) = self.open.get_mut(path) {
+            sink.left = true;
+        }
+    }
+
+    /// The run ends before all outputs are there: what is not complete is not written, or is left for the next run.
+    pub fn give_up(&mut self, resumable: bool) {
         let mut left: Vec<PathBuf> = self.open.drain().map(|(path, _)| path).collect();
         left.sort_unstable();
+        if resumable {
+            self.left.extend(left.iter().map(|path| super::summary::shown(path)));
+            return;
+        }
         let told =
             |path: &PathBuf| format!("{} was not written: the run was stopped", super::summary::shown(path));
         self.failed.extend(left.iter().map(told));
@@ -146,6 +161,10 @@ impl Sinks {
 
     fn finish(&mut self, path: &Path, sink: Sink) {
         let shown = super::summary::shown(path);
+        if sink.left {
+            self.left.push(shown);
+            return;
+        }
         if sink.lost > 0 {
             let (outputs, is) = if sink.lost == 1 { ("output", "is") } else { ("outputs", "are") };
             self.failed.push(format!("{shown} was not written: {} {outputs} of it {is} missing", sink.lost));

@@ -1,25 +1,45 @@
-//! The end of a run that `[policy]` stops: what runs ends, and nothing more is started.
+//! The end of a run before that of its plan, because `[policy]` or the time of the job says so: what runs ends, and nothing
+//! more is started.
 
 use super::collect::{Collector, Outcome};
 use super::failure::Failed;
+use super::interrupt;
 use crate::client::{Client, Future};
 use crate::error::Result;
 use crate::scheduler::Status;
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Why a run is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// As `[policy]` says, after so many failures.
+    Failures(u64),
+    /// The time of the job is over.
+    Time,
+    /// A signal asked for it.
+    Asked,
+}
 
 /// What a stopped run has left undone.
 #[derive(Default)]
 pub struct Stopped {
-    /// How many failures there were when it was stopped.
-    pub failures: u64,
-    /// Their futures, until they are cancelled.
+    /// Why it was stopped.
+    pub why: Option<Why>,
+    /// Whether the time was over before all that was running had ended.
+    pub late: bool,
+    /// Futures of what is given up, until it is cancelled.
     cancelled: Vec<Future<()>>,
     /// Instances that were not started, by task.
     pub not_run: Vec<(usize, Range<u64>)>,
 }
 
 impl Stopped {
+    /// Whether what was not done is left for the next run.
+    pub fn is_resumable(&self) -> bool {
+        matches!(self.why, Some(Why::Time | Why::Asked))
+    }
+
     /// For each of so many tasks how many instances were not started.
     pub fn counts(&self, tasks: usize) -> Vec<u64> {
         let mut counts = vec![0; tasks];
@@ -67,17 +87,38 @@ pub(super) fn give_up<T>(
     running
 }
 
-/// Waits for what is running, and notes what of it fails.
-pub(super) fn drain<T>(
+/// Waits for what is running, and notes what of it fails, or goes on when the time is over; gives how many have ended.
+fn drain<T>(
     client: &Client,
     running: Vec<(usize, u64, Future<T>)>,
+    until: Option<Instant>,
     outcome: &mut Outcome,
-) -> Result<()> {
+    stopped: &mut Stopped,
+) -> Result<u64> {
     let watch = client.watch(running.iter().map(|(_, _, future)| future));
     let ended = loop {
         match watch.take() {
             Some(ended) => break ended?,
-            None => std::thread::sleep(Duration::from_millis(2)),
+            None if until.is_none_or(|until| Instant::now() < until) => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            None => {
+                let ended = watch.ended();
+                for ((task, index, _), ended) in running.iter().zip(&ended) {
+                    // what saves an array is not there when the array is not
+                    if !ended && !stopped.has(*task, *index) {
+                        stopped.note(*task, *index..index + 1);
+                    }
+                }
+                stopped.late = true;
+                let failures = watch.failures().into_iter();
+                outcome.failed.extend(failures.map(|(at, cause)| Failed {
+                    task: running[at].0,
+                    index: running[at].1,
+                    cause,
+                }));
+                return Ok(ended.iter().filter(|ended| **ended).count() as u64);
+            }
         }
     };
     for ((task, index, _), ended) in running.iter().zip(ended) {
@@ -85,26 +126,41 @@ pub(super) fn drain<T>(
             outcome.failed.push(Failed { task: *task, index: *index, cause });
         }
     }
-    Ok(())
+    Ok(running.len() as u64)
 }
 
 impl Collector<'_> {
-    /// Ends the run after so many failures.
-    pub(super) fn stop(mut self, failures: u64) -> Result<Outcome> {
-        let mut stopped = Stopped { failures, ..Stopped::default() };
+    /// Whether the run is to end now, and why.
+    pub(super) fn is_to_stop(&self) -> Option<Why> {
+        if self.walltime.is_some_and(|walltime| Instant::now() >= walltime.stop()) {
+            return Some(Why::Time);
+        }
+        if interrupt::is_asked() {
+            return Some(Why::Asked);
+        }
+        let limit = self.plan.policy.limit()?;
+        let failures = self.failures();
+        (failures >= limit).then_some(Why::Failures(failures))
+    }
+
+    /// Ends the run.
+    pub(super) fn stop(mut self, why: Why) -> Result<Outcome> {
+        let mut stopped = Stopped { why: Some(why), ..Stopped::default() };
         let running = self.give_up(&mut stopped)?;
         // not before all have been looked at: what depends on them fails with them
         self.client.cancel(std::mem::take(&mut stopped.cancelled));
-        let own = (running.packs.len() + running.arrays.len()) as u64;
-        drain(self.client, running.packs, &mut self.outcome)?;
-        drain(self.client, running.arrays, &mut self.outcome)?;
-        drain(self.client, running.saves, &mut self.outcome)?;
-        self.outcome.ended += own;
+        let until = self.walltime.map(|walltime| walltime.last());
+        let Self { client, outcome, .. } = &mut self;
+        let mut ended = drain(client, running.packs, until, outcome, &mut stopped)?;
+        ended += drain(client, running.arrays, until, outcome, &mut stopped)?;
+        drain(client, running.saves, until, outcome, &mut stopped)?;
+        self.outcome.ended += ended;
         // tasks that were sent between the look at them and the end of their futures
-        while self.client.totals()?.assigned > 0 {
+        while !stopped.late && self.client.totals()?.assigned > 0 {
+            stopped.late = until.is_some_and(|until| Instant::now() >= until);
             std::thread::sleep(Duration::from_millis(2));
         }
-        self.outcome.sinks.give_up();
+        self.outcome.sinks.give_up(stopped.is_resumable());
         self.outcome.stopped = Some(stopped);
         self.finish()?;
         Ok(self.outcome)

@@ -3,9 +3,9 @@
 use super::RunFolder;
 use super::collect::Outcome;
 use super::def::facts;
-use super::failure::{self, Failed};
+use super::failure::{self, Failed, Parts};
 use super::rank::Report;
-use super::stop::Stopped;
+use super::stop::{Stopped, Why};
 use crate::runtime::head::Totals;
 use crate::script::{Plan, Scope, Task};
 use std::collections::{HashMap, HashSet};
@@ -24,6 +24,10 @@ pub struct Summary {
     pub text: String,
     /// What was not, in the manner of compilers; empty if all was.
     pub errors: String,
+    /// Whether something is left for the next run.
+    pub resumable: bool,
+    /// Whether ranks still compute.
+    pub late: bool,
 }
 
 /// A path as it is shown: from the working directory, where it lies below it.
@@ -66,10 +70,12 @@ impl Summary {
         slots: u64,
         elapsed: Duration,
     ) -> Summary {
-        let (failed, skipped) = failure::part(plan, collected.failed);
+        let Parts { failed, skipped, left } = failure::part(plan, collected.failed);
         let stopped = collected.stopped.unwrap_or_default();
         let undone = stopped.counts(plan.tasks.len()).iter().sum::<u64>();
-        let done = plan.instances().saturating_sub((failed.len() + skipped.len()) as u64 + undone);
+        let without = (failed.len() + skipped.len() + left.len()) as u64;
+        let done = plan.instances().saturating_sub(without + undone);
+        let later = left.len() as u64 + if stopped.is_resumable() { undone } else { 0 };
         let seconds = elapsed.as_secs_f64();
         let busy: Duration = ranks.iter().map(|rank| rank.busy).sum();
         let used = 100.0 * busy.as_secs_f64() / (slots as f64 * seconds).max(1e-9);
@@ -84,14 +90,15 @@ impl Summary {
             list.iter().filter_map(|failed| counts.get_mut(failed.task).map(|count| *count += 1)).count();
             counts
         };
-        let (failed_of, skipped_of, undone_of) =
-            (count(&failed), count(&skipped), stopped.counts(plan.tasks.len()));
+        let [failed_of, mut skipped_of, mut left_of] = [&failed, &skipped, &left].map(|list| count(list));
+        let undone_of = if stopped.is_resumable() { &mut left_of } else { &mut skipped_of };
+        undone_of.iter_mut().zip(stopped.counts(plan.tasks.len())).for_each(|(count, more)| *count += more);
         let width = plan.tasks.iter().map(|task| task.name.len()).max().unwrap_or(0);
         for (at, task) in plan.tasks.iter().enumerate() {
-            let (failed, skipped) = (failed_of[at], skipped_of[at] + undone_of[at]);
-            let mut line =
-                format!("  {:width$}  {:>6} done", task.name, task.family.len() - failed - skipped);
-            for (count, what) in [(failed, "failed"), (skipped, "not run")] {
+            let (failed, skipped, left) = (failed_of[at], skipped_of[at], left_of[at]);
+            let done = task.family.len().saturating_sub(failed + skipped + left);
+            let mut line = format!("  {:width$}  {done:>6} done", task.name);
+            for (count, what) in [(failed, "failed"), (skipped, "not run"), (left, "left for the next run")] {
                 if count > 0 {
                     let _ = write!(line, ", {count} {what}");
                 }
@@ -99,31 +106,48 @@ impl Summary {
             text += &line;
             text.push('\n');
         }
-        text += &results(plan, &collected.sinks.written, &failed, &skipped, &stopped);
+        let without: Vec<&Failed> = failed.iter().chain(&skipped).chain(&left).collect();
+        text += &results(plan, &collected.sinks.written, &without, &stopped);
+        text += &leave(later, &collected.sinks.left, stopped.why);
         if ranks.iter().any(|rank| rank.logged > 0) {
             let _ = writeln!(text, "log     {}", shown(&folder.path().join("rank-*.log")));
         }
         let mut errors = errors(plan, &failed, &skipped, &collected.sinks.failed);
-        if stopped.failures > 0 {
-            let failures = stopped.failures;
+        if let Some(Why::Failures(failures)) = stopped.why {
             let (failures, undone) = (counted(failures, "failure"), tasks(undone));
             let _ = writeln!(
                 errors,
                 "error: the run was stopped after {failures}, as `[policy]` says; {undone} not started"
             );
         }
-        Summary { text, errors }
+        // a run that `[policy]` has stopped would fail again
+        let may_fail = plan.policy.limit().is_none_or(|limit| (failed.len() as u64) < limit);
+        let resumable = later > 0 && may_fail;
+        Summary { text, errors, resumable, late: stopped.late }
     }
 }
 
+/// What is left for the next run.
+fn leave(count: u64, files: &[String], why: Option<Why>) -> String {
+    if count == 0 {
+        return String::new();
+    }
+    let why = match why {
+        Some(Why::Asked) => "a signal asked to stop",
+        _ => "the job's time is over",
+    };
+    let mut text = format!("left    {} for the next run: {why}; run it again to go on\n", tasks(count));
+    match files {
+        [first, .., last] if files.len() as u64 > NAMED => {
+            let _ = writeln!(text, "left    {first} .. {last} ({} files)", files.len());
+        }
+        few => few.iter().for_each(|file| text += &format!("left    {file}\n")),
+    }
+    text
+}
+
 /// Where the results lie.
-fn results(
-    plan: &Plan,
-    written: &[PathBuf],
-    failed: &[Failed],
-    skipped: &[Failed],
-    stopped: &Stopped,
-) -> String {
+fn results(plan: &Plan, written: &[PathBuf], failed: &[&Failed], stopped: &Stopped) -> String {
     let mut lines: Vec<String> = Vec::new();
     match written {
         [first, .., last] if written.len() as u64 > NAMED => {
@@ -132,7 +156,7 @@ fn results(
         few => lines.extend(few.iter().map(|path| shown(path))),
     }
     let mut without: HashMap<usize, HashSet<u64>> = HashMap::new();
-    for failed in failed.iter().chain(skipped) {
+    for failed in failed {
         without.entry(failed.task).or_default().insert(failed.index);
     }
     let (none, undone) = (HashSet::new(), stopped.counts(plan.tasks.len()));

@@ -152,22 +152,6 @@ error[E04]: unknown key `blob` in a parameter
 }
 
 #[test]
-fn e05_not_yet() {
-    golden(
-        r#"dtask = 1
-[task.a]
-run = "true"
-time = "1 h"
-"#,
-        r#"error[E05]: `time` is not supported yet in this version
- --> flow.toml:4:1
-  |
-4 | time = "1 h"
-  | ^^^^ not supported yet"#,
-    );
-}
-
-#[test]
 fn e06_wrong_type() {
     golden(
         r#"dtask = 1

@@ -102,7 +102,7 @@ error[E13]: the program `solver` is not on PATH
   |       ^^^^^^^^ not found
   = help: it is in the script's folder: write `./solver`"#,
         &[],
-        LoadOptions { check_programs: true },
+        LoadOptions { check_programs: true, ..LoadOptions::default() },
     );
 }
 

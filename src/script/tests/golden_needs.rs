@@ -1,6 +1,7 @@
 //! What is printed for errors of `[resources]` and of what tasks need, word for word.
 
-use super::golden;
+use super::super::Select;
+use super::{golden, plan};
 
 #[test]
 fn needs() {
@@ -20,7 +21,7 @@ on = "node 3"
 run = "true"
 threads = 5000
 needs = 3
-on = "host of a"
+on = "host of aa"
 [task.c]
 array = "1"
 stdout = "c"
@@ -78,7 +79,7 @@ error[E38]: `on` names no place: "node 3"
   --> flow.toml:11:6
    |
 11 | on = "node 3"
-   |      ^^^^^^^^ "rank 3"
+   |      ^^^^^^^^ "rank 3" or "host of NAME"
    = help: without `on`, an instance runs where what it reads is
 
 error[E38]: `threads` is a number from 1 to 4096
@@ -93,11 +94,12 @@ error[E06]: `needs` must be a table, not an integer
 15 | needs = 3
    |         ^ expected a table
 
-error[E05]: `on = "host of NAME"` is not supported yet in this version
+error[E20]: `on` of an unknown task `aa`
   --> flow.toml:16:6
    |
-16 | on = "host of a"
-   |      ^^^^^^^^^^^ not supported yet
+16 | on = "host of aa"
+   |      ^^^^^^^^^^^^ no such task
+   = help: the tasks are: a, b, c
 
 error[E19]: `gpus` means nothing beside `array`
   --> flow.toml:20:1
@@ -123,4 +125,18 @@ needs = { licence = 1 }
   |           ^^^^^^^ the script has no `[resources]`
   = help: `[resources]` says how many there are in the whole job: `licence = 4`"##,
     );
+}
+
+#[test]
+fn who_runs_on_the_host_of_another_waits_for_it() {
+    let plan = plan(
+        "[task.a]\nfor = { i = '0..3' }\nrun = 'echo'\nout = 'o'\n[task.b]\neach = 'a'\nrun = 'ls /tmp'\non = 'host of a'\n\
+         [task.c]\nrun = 'cat {a}'\non = 'host of a'\n",
+    );
+    let task = |name: &str| &plan.tasks[plan.find(name).expect("a task")];
+    let selects = |name: &str| task(name).references.iter().map(|r| r.select).collect::<Vec<_>>();
+    assert_eq!(selects("b"), [Select::Order]);
+    assert_eq!(selects("c"), [Select::File(0)]);
+    assert!(task("a").needs.is_place && !task("b").needs.is_place);
+    assert_eq!(task("b").needs.near.as_deref(), Some("a"));
 }

@@ -127,7 +127,7 @@ fn mangled_scripts_are_no_panic() {
     let mut right = 0;
     for _ in 0..rounds() {
         let script = mangle(&mut random, WHOLE);
-        let options = LoadOptions { check_programs: random.below(2) == 0 };
+        let options = LoadOptions { check_programs: random.below(2) == 0, ..LoadOptions::default() };
         match try_plan(&script, &[("n", "2")], options) {
             Ok(plan) => right += usize::from(!plan.tasks.is_empty()),
             Err(errors) => {
@@ -145,7 +145,11 @@ fn mangled_scripts_of_the_specification_are_no_panic() {
     for round in 0..rounds().max(1000) {
         let (name, script) = SIX[round % SIX.len()];
         let script = mangle(&mut random, script);
-        if let Err(errors) = try_plan(&script, &[], LoadOptions { check_programs: random.below(2) == 0 }) {
+        if let Err(errors) = try_plan(
+            &script,
+            &[],
+            LoadOptions { check_programs: random.below(2) == 0, ..LoadOptions::default() },
+        ) {
             assert!(errors.list.iter().all(|error| !error.message.is_empty()), "{name}");
             assert!(
                 errors.list.iter().any(|error| error.span.is_some()) || script.len() < 40,
@@ -201,7 +205,7 @@ fn mangled_texts_are_no_panic() {
                 "dtask = 1\n[task.mesh]\nrun = \"x\"\n[task.a]\nfor = {{ x = [1, 2] }}\n{action}{key} = \"{quoted}\"\n"
             );
             drop(
-                try_plan(&script, &[], LoadOptions { check_programs: true })
+                try_plan(&script, &[], LoadOptions { check_programs: true, ..LoadOptions::default() })
                     .map_err(|errors| errors.render(false)),
             );
         }

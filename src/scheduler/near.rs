@@ -1,0 +1,78 @@
+//! Tasks that had best run on the host where others have run.
+//!
+//! Where a task has run is forgotten with its result where that is kept at rank 0. So it is noted for those whose definition
+//! has a *place*, and a task whose definition is *near* that place runs on a host of such inputs, as long as one of its ranks
+//! computes: any of them, the one where it would start first.
+
+use super::Scheduler;
+use crate::ids::{DefId, Rank, TaskId};
+use smallvec::SmallVec;
+use std::collections::HashMap;
+
+/// Inputs looked at for one task.
+const LOOKED_AT: usize = 64;
+
+/// Where tasks have run that others are to be near to, with the number of their place.
+#[derive(Debug, Default)]
+pub struct Places(HashMap<TaskId, (u32, Rank)>); // never iterated: its order could differ
+
+impl Places {
+    /// Forgets where a task has run.
+    pub fn forget(&mut self, task: TaskId) {
+        if !self.0.is_empty() {
+            self.0.remove(&task);
+        }
+    }
+
+    /// Of how many tasks it is known.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Scheduler {
+    /// A task of `def` has run on `rank`.
+    pub(super) fn note_place(&mut self, task: TaskId, def: DefId, rank: Rank) {
+        let place = self.defs.get(def.index()).map_or(0, |def| def.options.place);
+        if place > 0 {
+            self.places.0.insert(task, (place, rank));
+        }
+    }
+
+    /// The ranks that compute on the hosts that a task had best run on; none where it is all the same.
+    pub(super) fn beside(&self, task: TaskId) -> SmallVec<[Rank; 8]> {
+        let mut ranks = SmallVec::new();
+        let Some(record) = self.tasks.get(task) else { return ranks };
+        let near = self.defs.get(record.def.index()).map_or(0, |def| def.options.near);
+        if near == 0 {
+            return ranks;
+        }
+        let mut hosts: SmallVec<[u32; 2]> = SmallVec::new();
+        for input in self.tasks.inputs(task).take(LOOKED_AT) {
+            let at = self.places.0.get(&input).filter(|(place, _)| *place == near);
+            let Some(host) = at.and_then(|(_, rank)| self.workers.get(*rank)).map(|worker| worker.host)
+            else {
+                continue;
+            };
+            if !hosts.contains(&host) {
+                hosts.push(host);
+                let computes = |rank: &Rank| self.workers.get(*rank).is_some_and(|worker| worker.computes());
+                ranks.extend(self.workers.ranks_of(host).iter().copied().filter(computes));
+            }
+        }
+        ranks
+    }
+
+    /// Of these, the rank where it would start first.
+    pub(super) fn near(&self, task: TaskId) -> Option<Rank> {
+        let start = |rank: Rank| {
+            let fetch = self.tasks.inputs(task).take(LOOKED_AT).map(|input| self.fetch_time(input, rank));
+            let fetch = fetch.fold(0, u64::saturating_add);
+            let worker = self.workers.get(rank)?;
+            let waiting = worker.pinned.len() as u64 / u64::from(worker.slots.max(1));
+            Some((worker.room(1) == 0, waiting, worker.expected_start().saturating_add(fetch), rank))
+        };
+        self.beside(task).into_iter().filter_map(start).min().map(|(.., rank)| rank)
+    }
+}
