@@ -3,7 +3,7 @@
 //! Every instance of a task is one task of the engine. A task's [`def::Def`] goes out once; an instance is its definition and
 //! its index, and the results of others as futures.
 //!
-//! * At the ranks: [`command`], [`mod@array`] and [`save`] are the task functions, [`mapreduce`] has some of its own; [`pack`] is what a command leaves, as plain bytes;
+//! * At the ranks: [`command`] (with `stdin` and [`save_command`]), [`mod@array`] and [`save`] are the task functions, [`mapreduce`] has some of its own; [`pack`] is what a command leaves;
 //!   [`rank`] is what a rank has once: its scratch directory and its log; [`lot`] lends its cores and devices to commands.
 //! * At rank 0: [`needs`] is what tasks take of the ranks, [`submit`] hands the plan over (a reduction: `reduce`), [`collect`] waits for it and drops what is no longer needed
 //!   (`watched`, `ordered`), [`sink`] writes the files that many instances share, [`datasets`] looks after files of datasets, [`stop`] ends a run that `[policy]` stops, [`progress`] and [`summary`] tell what happens, [`failure`] what failed.
@@ -28,7 +28,9 @@ pub mod progress;
 pub mod rank;
 mod reduce;
 pub mod save;
+pub mod save_command;
 pub mod sink;
+mod stdin;
 pub mod stop;
 pub mod submit;
 pub mod summary;
