@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 /// Of files that are input of commands.
 pub(super) const READ_ONLY: u32 = 0o444;
 
+/// Written at a time.
+const PIECE: usize = 1 << 20;
+
 /// A file in the rank's scratch directory, removed when this is dropped. Links to it stay.
 #[derive(Debug)]
 pub struct StoredFile {
@@ -117,7 +120,11 @@ impl ScratchRoot {
     /// # Errors
     /// When there is no room.
     pub fn keep_bytes(&self, bytes: &[u8]) -> io::Result<StoredFile> {
-        self.store(|to| create(to)?.write_all(bytes))
+        self.store(|to| {
+            let mut file = create(to)?;
+            // one write of gigabytes takes several times as long as many
+            bytes.chunks(PIECE).try_for_each(|piece| file.write_all(piece))
+        })
     }
 
     /// Links a file of another rank of this host.

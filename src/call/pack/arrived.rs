@@ -18,6 +18,9 @@ pub(super) enum Arrived {
     Refused(String),
 }
 
+/// An output, and its file, if it is one.
+type Landed<'a> = (&'a Entry, Option<Arc<StoredFile>>);
+
 /// A file of another rank of this host.
 pub(super) enum Near {
     /// It is linked.
@@ -91,7 +94,7 @@ impl Arrived {
             ))
         };
         let root = || ScratchRoot::current().map_err(|error: ScratchError| Failure(error.to_string()));
-        let (message, entries): (&[u8], Vec<(&Entry, Option<Arc<StoredFile>>)>) = match self {
+        let (message, entries): (&[u8], Vec<Landed<'_>>) = match self {
             Arrived::Refused(why) => return Err(Failure(why.clone())),
             Arrived::Whole(message, entries) => {
                 let root = root()?;

@@ -31,8 +31,11 @@ fn sent(pack: &Pack, near: bool) -> Pack {
     value.get::<Pack>().expect("a pack").clone()
 }
 
+/// Number, name and bytes of outputs.
+type Listed = Vec<(u32, String, Vec<u8>)>;
+
 /// All outputs, and the file among them.
-fn content(pack: &Pack) -> (Vec<(u32, String, Vec<u8>)>, Option<std::path::PathBuf>) {
+fn content(pack: &Pack) -> (Listed, Option<std::path::PathBuf>) {
     let all = pack.all().expect("it is whole");
     let path = all.iter().find_map(|output| match output.content {
         Content::File(file) => Some(file.path().to_owned()),
