@@ -166,6 +166,7 @@ fn hello() -> Hello {
         cores: (0..64).collect(),
         memory: 256 << 30,
         gpus: vec!["0".into(), "1".into()],
+        files: 0x0123_4567_89AB_CDEF,
         program: "/home/user/project/target/release/program".into(),
     }
 }
@@ -202,13 +203,14 @@ fn cases() -> Vec<Case> {
         case("Report::RetractDone", |_| Report::RetractDone),
         case("Report::NotBrought", |k| Report::NotBrought { task: TaskId(k) }),
         case("Report::Bye", |_| Report::Bye { spent: None }),
-        case("Peer::Fetch", |k| Peer::Fetch { task: TaskId(k), tag: (k % 32_000) as u32 }),
+        case("Peer::Fetch", |k| Peer::Fetch { task: TaskId(k), tag: (k % 32_000) as u32, near: false }),
         case("Hello", |_| hello()),
         case("Welcome", |_| Welcome::Start {
             slots: 64,
             profile: false,
             cores: (0..64).collect(),
             gpus: Vec::new(),
+            near: (0..64).map(Rank).collect(),
         }),
     ]
 }

@@ -34,7 +34,7 @@ use smallvec::SmallVec;
 use std::fmt;
 
 /// Raised whenever a message changes; ranks with different versions do not meet.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 /// The longest control frame, in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// The longest encoding of a task's own arguments, in bytes; a longer argument becomes a result owned by rank 0.
@@ -130,6 +130,12 @@ pub enum Layout {
         element: u8,
         /// Length along each axis.
         shape: SmallVec<[u64; 2]>,
+    },
+    /// Outputs of a command: see `call::pack`.
+    Pack {
+        /// Bytes of the message for a rank that sees the same files, with their paths instead of what is in them; 0 where
+        /// there are no files.
+        near: u64,
     },
 }
 
@@ -381,5 +387,7 @@ pub enum Peer {
         task: TaskId,
         /// Chosen by the asker, unique among its transfers in flight.
         tag: u32,
+        /// I see the same files as you, and my receive is for [`Layout::Pack::near`].
+        near: bool,
     },
 }

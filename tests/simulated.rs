@@ -7,10 +7,17 @@ mod bodies;
 mod nested;
 
 use bodies::{Random, Results, random_graph, serial, submit};
+use dtask::call::Pack;
+use dtask::call::command::ScratchRoot;
+use dtask::call::pack::{Content, Output};
+use dtask::error::Failure;
 use dtask::simulated::Cluster;
 use dtask::{Client, Error, Rank};
 use serde::{Deserialize, Serialize, Serializer};
+use std::collections::BTreeSet;
 use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const STEPS: usize = 2_000_000;
@@ -252,6 +259,41 @@ fn a_result_that_cannot_be_encoded_again_is_an_error_of_those_who_take_it() {
         assert_eq!(pending.take().unwrap().remove(0).unwrap(), 2);
         drop((made, taken, after));
         cluster.settle(STEPS, Cluster::is_empty).unwrap();
+    }
+}
+
+/// Outputs of a command, one of them a file.
+fn outputs(length: usize) -> Pack {
+    let root = ScratchRoot::current().expect("a scratch directory");
+    let file = Arc::new(root.keep_bytes(&vec![7; length]).expect("room"));
+    let memory = Output { which: 0, name: "stdout", content: Content::Memory(b"text") };
+    Pack::new(&[memory, Output { which: 2, name: "mesh", content: Content::File(&file) }])
+}
+
+/// Where the file of a pack is, and how long.
+fn place(pack: &Pack) -> Result<(PathBuf, u64), Failure> {
+    match pack.output(2)?.content {
+        Content::File(file) => Ok((file.path().to_owned(), file.length())),
+        Content::Memory(_) => Err(Failure::new("no file")),
+    }
+}
+
+#[test]
+fn a_commands_file_is_one_on_each_rank_that_takes_it_and_goes_with_the_last_use() {
+    for seed in 0..20 {
+        let (mut cluster, client) = Cluster::new(4, 1, seed);
+        let made = client.options().on(Rank(1)).submit(outputs, (100_000,));
+        let on = |rank: u32| client.options().pure(false).on(Rank(rank)).submit(place, (&made,));
+        let taken = [on(1), on(2), on(2), on(3)];
+        let pending = client.pending(&taken);
+        cluster.settle(STEPS, |_| pending.is_ready()).unwrap();
+        let places: Vec<(PathBuf, u64)> = pending.take().unwrap().into_iter().map(Result::unwrap).collect();
+        assert!(places.iter().all(|(path, length)| *length == 100_000 && path.exists()));
+        let own: BTreeSet<&PathBuf> = places.iter().map(|(path, _)| path).collect();
+        assert_eq!((own.len(), &places[1]), (3, &places[2]));
+        drop((made, taken));
+        cluster.settle(STEPS, Cluster::is_empty).unwrap();
+        assert!(own.iter().all(|path| !path.exists()));
     }
 }
 

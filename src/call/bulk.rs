@@ -3,6 +3,7 @@
 //! Which types these are is decided by their `TypeId`, so that `Vec<f64>` needs no trait of its own beside serde's.
 
 use super::array;
+use super::pack::{Incoming, Pack};
 use super::shared::Shared;
 use super::value::{Data, Value};
 use crate::error::CodecError;
@@ -42,22 +43,35 @@ macro_rules! elements {
             if let Some(typed) = value.downcast_ref::<Shared<array::Value>>() {
                 return view_typed(typed);
             }
+            if let Some(pack) = value.downcast_ref::<Pack>() {
+                return pack.view();
+            }
             $(if let Some(view) = view_of::<$type>(value) {
                 return Some(view);
             })*
             None
         }
 
-        /// Memory of the type that `layout` describes, to be received into; its `into_any` is a [`Value`].
+        /// Memory of the type that `layout` describes, to be received into; its `into_any` is a [`Value`]. With `near`, for the
+        /// message of a rank that sees the same files.
         ///
         /// # Errors
         /// When the layout is not known, or larger than memory can be.
-        pub fn allocate(layout: &Layout, nbytes: u64) -> Result<Box<dyn BulkTarget>, CodecError> {
+        pub fn allocate(layout: &Layout, nbytes: u64, near: bool) -> Result<Box<dyn BulkTarget>, CodecError> {
             let wrong = |what: &str| CodecError::decode(format!("{what}: {layout:?}, {nbytes} bytes"));
+            let nbytes = match layout {
+                Layout::Pack { near: paths } if near => *paths,
+                _ => nbytes,
+            };
             let nbytes = usize::try_from(nbytes).map_err(|_| wrong("more bytes than memory can have"))?;
-            let Layout::Bulk { container, element, shape } = layout else {
-                let nbytes = Value::wire_length(nbytes).ok_or_else(|| wrong("more bytes than memory can have"))?;
-                return Ok(Box::new(Encoded(vec![0; nbytes])));
+            let (container, element, shape) = match layout {
+                Layout::Bulk { container, element, shape } => (container, element, shape),
+                Layout::Pack { .. } => return Ok(Box::new(Incoming(vec![0; nbytes]))),
+                Layout::Encoded => {
+                    let nbytes =
+                        Value::wire_length(nbytes).ok_or_else(|| wrong("more bytes than memory can have"))?;
+                    return Ok(Box::new(Encoded(vec![0; nbytes])));
+                }
             };
             let mut lengths = Vec::with_capacity(shape.len());
             for &length in shape {
@@ -251,7 +265,7 @@ mod tests {
 
     fn through<T: Data + PartialEq + std::fmt::Debug>(value: T) {
         let (layout, bytes) = view(&value).expect("is bulk");
-        let mut target = allocate(&layout, bytes.len() as u64).unwrap();
+        let mut target = allocate(&layout, bytes.len() as u64, false).unwrap();
         target.bytes_mut().copy_from_slice(bytes);
         let copy = target.into_any().downcast::<Value>().unwrap();
         assert_eq!(copy.get::<T>().unwrap(), &value);
@@ -277,11 +291,11 @@ mod tests {
         through(Shared::new(array::Value::F32(ArrayD::from_elem(IxDyn(&[2, 3]), 0.5))));
         through(Shared::new(array::Value::U8(ArrayD::from_elem(IxDyn(&[]), 7))));
         let (mut layout, _) = view(&Shared::new(array::Value::I64(ArrayD::zeros(IxDyn(&[2]))))).unwrap();
-        assert!(allocate(&layout, 15).is_err());
+        assert!(allocate(&layout, 15, false).is_err());
         if let Layout::Bulk { element, .. } = &mut layout {
             *element = 7;
         }
-        assert!(allocate(&layout, 4).is_err());
+        assert!(allocate(&layout, 4, false).is_err());
     }
 
     #[test]
@@ -299,10 +313,10 @@ mod tests {
             element,
             shape: shape.iter().copied().collect(),
         };
-        assert!(allocate(&bulk(0, 0, &[4]), 31).is_err());
-        assert!(allocate(&bulk(0, 99, &[4]), 32).is_err());
-        assert!(allocate(&bulk(9, 0, &[4]), 32).is_err());
-        assert!(allocate(&bulk(2, 0, &[4]), 32).is_err());
-        assert!(allocate(&bulk(0, 0, &[u64::MAX, 8]), 32).is_err());
+        assert!(allocate(&bulk(0, 0, &[4]), 31, false).is_err());
+        assert!(allocate(&bulk(0, 99, &[4]), 32, false).is_err());
+        assert!(allocate(&bulk(9, 0, &[4]), 32, false).is_err());
+        assert!(allocate(&bulk(2, 0, &[4]), 32, false).is_err());
+        assert!(allocate(&bulk(0, 0, &[u64::MAX, 8]), 32, false).is_err());
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! let root = ScratchRoot::new()?;                          // once a rank
 //! let scratch = root.lend()?;                              // once an attempt
-//! stage_inputs(scratch.path(), [("mesh.bin", &mesh)])?;
+//! stage_inputs(scratch.path(), [("mesh.bin", Input::Bytes(mesh.into()))])?;
 //! let spec = CommandSpec::new(["./solver", "--mesh", ".."], here, scratch.path());
 //! let output = run(spec)?;
 //! ```
@@ -23,21 +23,25 @@
 mod environment;
 mod error;
 mod group;
+mod inputs;
 mod memory;
 mod pipes;
 mod program;
 mod running;
 mod scratch;
 mod starter;
+mod stored;
 #[cfg(test)]
 mod tests;
 
 pub use environment::is_launcher_variable;
 pub use error::{Captured, CommandError, Failure};
 pub use group::signal_name;
+pub use inputs::{Input, stage_inputs};
 pub use running::{Killer, Running};
-pub use scratch::{Scratch, ScratchError, ScratchRoot, stage_inputs};
+pub use scratch::{Scratch, ScratchError, ScratchRoot};
 pub use starter::{Usage, end_all, serve_if_asked, start_process, stop_process};
+pub use stored::StoredFile;
 
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -70,6 +74,8 @@ pub struct CommandSpec {
     pub launcher: Launcher,
     /// What the command reads from its standard input: `/dev/null`, if empty.
     pub stdin: Vec<u8>,
+    /// A file that it reads from its standard input instead.
+    pub stdin_file: Option<PathBuf>,
     /// Files that the command must write: a name, and the path below `scratch`.
     pub outs: Vec<(String, PathBuf)>,
     /// Exit codes that mean success.
@@ -100,6 +106,7 @@ impl CommandSpec {
             clean_env: false,
             launcher: Launcher::Scrub,
             stdin: Vec::new(),
+            stdin_file: None,
             outs: Vec::new(),
             ok_exit: vec![0],
             scratch: scratch.into(),
@@ -111,6 +118,17 @@ impl CommandSpec {
     }
 }
 
+/// A file that a command has written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutFile {
+    /// Its name in the specification.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub length: u64,
+}
+
 /// What a command that succeeded has left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandOutput {
@@ -118,8 +136,8 @@ pub struct CommandOutput {
     pub stdout: Vec<u8>,
     /// Its standard error.
     pub stderr: Vec<u8>,
-    /// Name and content of the files it was to write, in the order of the specification.
-    pub outs: Vec<(String, Vec<u8>)>,
+    /// The files it was to write, in the order of the specification. They lie in its private directory.
+    pub outs: Vec<OutFile>,
     /// Its exit code, one of `ok_exit`.
     pub exit: i32,
     /// What it took.

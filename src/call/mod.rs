@@ -6,6 +6,7 @@
 //! * [`value`]: a result, typed where it was made, encoded or as plain memory on its way;
 //! * [`shared`]: a value that many parameters share without a copy;
 //! * [`mod@array`], [`command`] and [`dataset`]: what scripts compute, start, read and write;
+//! * [`mod@pack`]: what a command leaves, in memory and as files;
 //! * [`bulk`]: vectors and arrays of numbers, which travel as their own memory.
 
 pub mod args;
@@ -15,10 +16,12 @@ pub mod code;
 pub mod command;
 pub mod dataset;
 pub mod mapreduce;
+pub mod pack;
 pub mod shared;
 pub mod task_fn;
 pub mod value;
 
+pub use pack::Pack;
 pub use shared::Shared;
 pub use task_fn::TaskFn;
 pub use value::{Data, Value};

@@ -1,6 +1,7 @@
 //! A result: typed where it was made, encoded or as plain memory on its way.
 
 use super::bulk;
+use super::pack::Pack;
 use crate::codec::{self, Measured};
 use crate::error::CodecError;
 use crate::protocol::{Blob, INLINE_MAX, Layout, Output};
@@ -22,6 +23,9 @@ trait Typed: Send + Sync {
     fn as_any(&self) -> &dyn Any;
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), CodecError>;
     fn bulk(&self) -> Option<(Layout, &[u8])>;
+    fn pack(&self) -> Option<&Pack> {
+        self.as_any().downcast_ref()
+    }
     fn type_name(&self) -> &'static str;
 }
 
@@ -130,7 +134,7 @@ impl Value {
         })
     }
 
-    /// Whether [`BulkSource::bytes`] has to be prepared by [`Value::encode`].
+    /// Whether what is sent has to be made by [`Value::message`]: it is not in memory as it is.
     pub fn needs_encoding(&self) -> bool {
         self.0.encoded.get().is_none() && self.0.typed.get().is_some_and(|typed| typed.bulk().is_none())
     }
@@ -164,6 +168,17 @@ impl Value {
         }
         bytes.push(if why.is_none() { GOOD } else { REFUSED });
         let _ = self.0.encoded.set(bytes);
+    }
+}
+
+impl Value {
+    /// What is sent to another rank, where that has to be made first; with `near`, to one that sees the same files.
+    pub fn message(&self, near: bool) -> Arc<dyn BulkSource> {
+        if let Some(pack) = self.0.typed.get().and_then(|typed| typed.pack()) {
+            return pack.message(near);
+        }
+        self.encode();
+        Arc::new(self.clone())
     }
 }
 
@@ -202,6 +217,9 @@ pub fn output<T: Data>(value: T) -> Result<(Output, Option<Value>), CodecError> 
         && bytes.len() > INLINE_MAX
     {
         let nbytes = bytes.len() as u64;
+        return Ok((Output::Stored { nbytes, layout }, Some(Value::new(value))));
+    }
+    if let Some((nbytes, layout)) = (&value as &dyn Any).downcast_ref::<Pack>().and_then(Pack::announced) {
         return Ok((Output::Stored { nbytes, layout }, Some(Value::new(value))));
     }
     Ok(match codec::encode_up_to(&value, INLINE_MAX)? {

@@ -123,7 +123,7 @@ pub(super) fn scattered<T: Data>(value: T) -> Scattered {
     match outcome {
         Ok((key, layout, nbytes)) if nbytes as usize > INLINE_MAX => {
             let value = match layout {
-                Layout::Bulk { .. } => Value::new(value),
+                Layout::Bulk { .. } | Layout::Pack { .. } => Value::new(value),
                 Layout::Encoded => Value::to_be_encoded(value, nbytes as usize),
             };
             Scattered { key, output: Output::Stored { nbytes, layout }, value: Some(value) }

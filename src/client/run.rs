@@ -156,7 +156,7 @@ fn serve<T: Transport>(
         Ok(meeting) => meeting,
         Err(error) => return (transport, Err(error)),
     };
-    let Meeting { slots, profile, part, team, early } = meeting;
+    let Meeting { slots, profile, part, near, team, early } = meeting;
     parts::set_own(part);
     let place = Place { rank, host: host.into() };
     let waker = Waker::new();
@@ -167,7 +167,8 @@ fn serve<T: Transport>(
         Ok(pool) => pool,
         Err(error) => return (transport, Err(Error::Startup(format!("rank {rank} ({host}): {error}")))),
     };
-    let node = Node::new(place, slots, pool);
+    let mut node = Node::new(place, slots, pool);
+    node.near.extend(near);
     let mut links = Links::new(transport);
     if profile {
         links.profile = Profile::on(slots);

@@ -1,5 +1,6 @@
 //! The start: every rank presents itself, rank 0 answers. And the end, where each says what its time went into.
 
+use crate::ids::Rank;
 use serde::{Deserialize, Serialize};
 
 /// A rank presents itself to rank 0.
@@ -17,6 +18,8 @@ pub struct Hello {
     pub memory: u64,
     /// The devices that it may use, as they are named in `CUDA_VISIBLE_DEVICES`.
     pub gpus: Vec<String>,
+    /// Which files its paths lead to: ranks with equal numbers see the same ones. 0 is not known, and equal to none.
+    pub files: u64,
     /// Path of the executable, for the message when codes differ.
     pub program: String,
 }
@@ -34,6 +37,8 @@ pub enum Welcome {
         cores: Vec<u32>,
         /// The devices that are the receiver's alone.
         gpus: Vec<String>,
+        /// The ranks that see the same files as the receiver, ascending.
+        near: Vec<Rank>,
     },
     /// The ranks do not fit together; leave with exit code 3. Rank 0 has said why.
     Refused,

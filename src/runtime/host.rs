@@ -2,6 +2,9 @@
 
 use crate::ids::Rank;
 use crate::protocol::Hello;
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// The cores that this thread may run on, ascending.
 pub fn cores() -> Vec<u32> {
@@ -119,6 +122,30 @@ pub fn table(hellos: &[Hello], slots: &[u32], online: usize) -> (String, Option<
     (text, warning)
 }
 
+/// Which files the paths of this process lead to: equal in processes that see the same ones, as those of one host do unless
+/// they are in containers of their own. 0 where the system does not say.
+pub fn files() -> u64 {
+    let boot = std::fs::read("/proc/sys/kernel/random/boot_id");
+    let mounts = std::fs::read_link("/proc/self/ns/mnt");
+    let root = std::fs::metadata("/");
+    let (Ok(boot), Ok(mounts), Ok(root)) = (boot, mounts, root) else { return 0 };
+    let user = rustix::process::geteuid().as_raw();
+    xxh3_64(format!("{boot:?} {} {}:{} {user}", mounts.display(), root.dev(), root.ino()).as_bytes()).max(1)
+}
+
+/// For each rank the others that see the same files.
+pub fn near(hellos: &[Hello]) -> Vec<Vec<Rank>> {
+    let mut groups: HashMap<u64, Vec<Rank>> = HashMap::new();
+    for (rank, hello) in hellos.iter().enumerate().filter(|(_, hello)| hello.files != 0) {
+        groups.entry(hello.files).or_default().push(Rank(rank as u32));
+    }
+    let others = |(rank, hello): (usize, &Hello)| {
+        let group = groups.get(&hello.files).into_iter().flatten();
+        group.copied().filter(|other| other.index() != rank).collect()
+    };
+    hellos.iter().enumerate().map(others).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,9 +157,19 @@ mod tests {
             host: host.into(),
             cores: cores.to_vec(),
             memory: 1000,
+            files: 0,
             program: String::new(),
             gpus: Vec::new(),
         }
+    }
+
+    #[test]
+    fn ranks_that_see_the_same_files_know_each_other() {
+        let hellos = [5, 0, 5, 7, 0, 5].map(|files| Hello { files, ..hello("n", &[0]) });
+        let found: Vec<Vec<u32>> =
+            near(&hellos).iter().map(|others| others.iter().map(|rank| rank.0).collect()).collect();
+        assert_eq!(found, [vec![2, 5], vec![], vec![0, 5], vec![], vec![], vec![0, 2]]);
+        assert!(files() != 0 && files() == files());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::current::{self, Home, Seat};
 use super::job::{self, Ended, Job, Place};
-use super::pool::{Compute, Done};
+use super::pool::{Compute, Done, Message};
 use crate::call::Value;
 use crate::ids::{Rank, TaskId};
 use std::collections::VecDeque;
@@ -40,9 +40,9 @@ impl Compute for Inline {
         self.jobs.push_back(job);
     }
 
-    fn encode(&mut self, value: Value, to: Rank, tag: u32) {
-        job::quietly(|| value.encode());
-        lock(&self.done).push(Done::Encoded { to, tag, value });
+    fn encode(&mut self, value: Value, near: bool, to: Rank, tag: u32) {
+        let message = Message(job::quietly(|| value.message(near)));
+        lock(&self.done).push(Done::Encoded { to, tag, message });
     }
 
     fn collect(&mut self, done: &mut Vec<Done>) {

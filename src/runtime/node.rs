@@ -11,7 +11,7 @@ use crate::protocol::{Definition, Layout, Order, Output, Peer, Report, RunTask, 
 use crate::transport::{BulkTarget, Transport};
 use crate::worker::{Action, Event, Worker};
 use smallvec::SmallVec;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -45,6 +45,8 @@ pub struct Node<C> {
     fetching: IdMap<u64, TaskId>,
     next_tag: u32,
     postponed: VecDeque<Postponed>,
+    /// Ranks that see the same files: those of this host, in the same container.
+    pub near: HashSet<Rank>,
     /// Fetches under way at once, at most; [`FETCHES_MAX`] but for tests.
     pub fetches_max: usize,
     /// To rank 0.
@@ -85,6 +87,7 @@ impl<C: Compute> Node<C> {
             fetching: IdMap::default(),
             next_tag: 1,
             postponed: VecDeque::new(),
+            near: HashSet::new(),
             fetches_max: FETCHES_MAX,
             reports: Vec::new(),
         }
@@ -154,8 +157,8 @@ impl<C: Compute> Node<C> {
         peer: Peer,
         links: &mut Links<T>,
     ) -> Result<(), NodeError> {
-        let Peer::Fetch { task, tag } = peer;
-        self.handle(Event::Asked { by, task, tag }, links)
+        let Peer::Fetch { task, tag, near } = peer;
+        self.handle(Event::Asked { by, task, tag, near }, links)
     }
 
     /// Takes a result that was fetched.
@@ -215,7 +218,7 @@ impl<C: Compute> Node<C> {
                 }
                 Done::Paused(task) => self.handle(Event::Paused(task), links)?,
                 Done::Resumed(task) => self.handle(Event::Resumed(task), links)?,
-                Done::Encoded { to, tag, value } => links.transport.send_bulk(to, tag, Arc::new(value))?,
+                Done::Encoded { to, tag, message } => links.transport.send_bulk(to, tag, message.0)?,
             }
         }
         self.done = all;
@@ -270,7 +273,7 @@ impl<C: Compute> Node<C> {
                     self.postponed.push_back(Postponed { task, holder, nbytes, layout });
                     self.fetch_postponed(links)?;
                 }
-                Action::Give { to, task, tag } => self.give(to, task, tag, links)?,
+                Action::Give { to, task, tag, near } => self.give(task, near, (to, tag), links)?,
                 Action::Report(report) => self.reports.push(report),
                 Action::Drop(task) => {
                     self.store.remove(&task);
@@ -324,7 +327,8 @@ impl<C: Compute> Node<C> {
             && let Some(Postponed { task, holder, nbytes, layout }) = self.postponed.pop_front()
         {
             let before = links.profile.enter(Phase::Sending);
-            let target = bulk::allocate(&layout, nbytes)?;
+            let near = matches!(layout, Layout::Pack { near } if near > 0) && self.near.contains(&holder);
+            let target = bulk::allocate(&layout, nbytes, near)?;
             while self.fetching.contains_key(&transfer(holder, self.next_tag)) {
                 self.next_tag = next_tag(self.next_tag);
             }
@@ -332,7 +336,7 @@ impl<C: Compute> Node<C> {
             self.next_tag = next_tag(tag);
             self.fetching.insert(transfer(holder, tag), task);
             links.transport.receive_bulk(holder, tag, target)?;
-            links.send(holder, &Peer::Fetch { task, tag })?;
+            links.send(holder, &Peer::Fetch { task, tag, near })?;
             links.profile.enter(before);
         }
         Ok(())
@@ -340,15 +344,15 @@ impl<C: Compute> Node<C> {
 
     fn give<T: Transport>(
         &mut self,
-        to: Rank,
         task: TaskId,
-        tag: u32,
+        near: bool,
+        (to, tag): (Rank, u32),
         links: &mut Links<T>,
     ) -> Result<(), NodeError> {
         let value = self.store.get(&task).cloned();
         let value = value.ok_or_else(|| ProtocolError(format!("{task:?} is to be given, but not here")))?;
         if value.needs_encoding() {
-            self.compute.encode(value, to, tag);
+            self.compute.encode(value, near, to, tag);
             return Ok(());
         }
         let before = links.profile.enter(Phase::Sending);

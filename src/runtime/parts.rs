@@ -132,6 +132,7 @@ mod tests {
             host: host.into(),
             cores: cores.to_vec(),
             memory: 0,
+            files: 0,
             program: String::new(),
             gpus: devices(gpus),
         }

@@ -6,6 +6,7 @@ use super::mailbox::{Mailbox, Waker};
 use super::seats::{Seats, Taken};
 use crate::call::Value;
 use crate::ids::{DefId, Rank, TaskId};
+use crate::transport::BulkSource;
 use rayon::{ThreadPool, ThreadPoolBuildError};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -26,17 +27,26 @@ pub enum Done {
         to: Rank,
         /// On which tag.
         tag: u32,
-        /// The value, now encoded.
-        value: Value,
+        /// What is to be sent.
+        message: Message,
     },
+}
+
+/// A value as it is sent.
+pub struct Message(pub Arc<dyn BulkSource>);
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Message({} bytes)", self.0.bytes().len())
+    }
 }
 
 /// Who computes: threads, or in tests the caller.
 pub trait Compute {
     /// Starts a task.
     fn execute(&mut self, job: Job);
-    /// Encodes a value for sending.
-    fn encode(&mut self, value: Value, to: Rank, tag: u32);
+    /// Makes what is to be sent of a value, for a rank that sees the same files or another one.
+    fn encode(&mut self, value: Value, near: bool, to: Rank, tag: u32);
     /// Appends what is done.
     fn collect(&mut self, done: &mut Vec<Done>);
     /// Whether something is done that was not collected.
@@ -248,11 +258,11 @@ impl Compute for Pool {
         }
     }
 
-    fn encode(&mut self, value: Value, to: Rank, tag: u32) {
+    fn encode(&mut self, value: Value, near: bool, to: Rank, tag: u32) {
         let done = self.shared.done.clone();
         self.encoder.spawn_fifo(move || {
-            job::quietly(|| value.encode());
-            done.push(Done::Encoded { to, tag, value });
+            let message = Message(job::quietly(|| value.message(near)));
+            done.push(Done::Encoded { to, tag, message });
         });
     }
 

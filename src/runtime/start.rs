@@ -18,6 +18,8 @@ pub struct Meeting {
     pub profile: bool,
     /// Its own cores and devices.
     pub part: Part,
+    /// Other ranks that see the same files.
+    pub near: Vec<Rank>,
     /// At rank 0, all ranks and their slots.
     pub team: Option<Team>,
     /// What came behind the welcome.
@@ -48,6 +50,7 @@ pub fn hello(host: &str) -> Result<Hello> {
         host: host.to_owned(),
         cores: host::cores(),
         memory: host::memory(),
+        files: host::files(),
         gpus: parts::gpus(),
         program,
     })
@@ -62,7 +65,8 @@ pub fn meet<T: Transport>(transport: &mut T, hello: Hello, config: &Config) -> R
     if transport.rank() == HEAD {
         let team = gather(transport, hello, config)?;
         let (slots, part, profile) = (team.slots[0], team.parts[0].clone(), config.profile);
-        return Ok(Meeting { slots, profile, part, team: Some(team), early: Vec::new() });
+        let near = host::near(&team.hellos).swap_remove(0);
+        return Ok(Meeting { slots, profile, part, near, team: Some(team), early: Vec::new() });
     }
     let program = hello.program.clone();
     send(transport, HEAD, &hello)?;
@@ -77,8 +81,8 @@ pub fn meet<T: Transport>(transport: &mut T, hello: Hello, config: &Config) -> R
             return Err(Error::Startup(format!("{program}: something came before the welcome of rank 0")));
         };
         return match protocol::decode(&frame) {
-            Ok(Frame::Welcome(Welcome::Start { slots, profile, cores, gpus })) => {
-                Ok(Meeting { slots, profile, part: Part { cores, gpus }, team: None, early })
+            Ok(Frame::Welcome(Welcome::Start { slots, profile, cores, gpus, near })) => {
+                Ok(Meeting { slots, profile, part: Part { cores, gpus }, near, team: None, early })
             }
             Ok(Frame::Welcome(Welcome::Refused)) => Err(Error::Refused),
             _ => Err(Error::Startup(format!(
@@ -150,9 +154,10 @@ fn gather<T: Transport>(transport: &mut T, own: Hello, config: &Config) -> Resul
         ));
     }
     let parts = parts::parts(&present, &slots);
-    for (rank, (&slots, part)) in slots.iter().zip(&parts).enumerate().skip(1) {
+    let near = host::near(&present);
+    for (rank, ((&slots, part), near)) in slots.iter().zip(&parts).zip(near).enumerate().skip(1) {
         let Part { cores, gpus } = part.clone();
-        let start = Welcome::Start { slots, profile: config.profile, cores, gpus };
+        let start = Welcome::Start { slots, profile: config.profile, cores, gpus, near };
         send(transport, Rank(rank as u32), &start)?;
     }
     Ok(Team { hellos: present, slots, parts })

@@ -37,6 +37,8 @@ pub enum Event {
         task: TaskId,
         /// Where to send it.
         tag: u32,
+        /// Whether it sees the same files.
+        near: bool,
     },
 }
 
@@ -68,6 +70,8 @@ pub enum Action {
         task: TaskId,
         /// The tag that the receiver has posted.
         tag: u32,
+        /// Whether the receiver sees the same files.
+        near: bool,
     },
     /// Tell rank 0.
     Report(Report),

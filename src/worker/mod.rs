@@ -155,7 +155,7 @@ impl Worker {
             }
             Event::Paused(task) => self.paused += self.slots_of(task),
             Event::Resumed(task) => self.on_resumed(task)?,
-            Event::Asked { by, task, tag } => self.on_asked(by, task, tag, out)?,
+            Event::Asked { by, task, tag, near } => self.on_asked(task, near, (by, tag), out)?,
         }
         Ok(())
     }

@@ -224,9 +224,9 @@ impl Worker {
 
     pub(super) fn on_asked(
         &mut self,
-        by: Rank,
         task: TaskId,
-        tag: u32,
+        near: bool,
+        (by, tag): (Rank, u32),
         out: &mut Vec<Action>,
     ) -> Result<(), ProtocolError> {
         if self.dead.contains(&by) {
@@ -235,7 +235,7 @@ impl Worker {
         if self.held.get(&task).is_none_or(|held| held.coming.is_some()) {
             return Err(ProtocolError(format!("rank {by} asks for {task:?}, which is not here")));
         }
-        out.push(Action::Give { to: by, task, tag });
+        out.push(Action::Give { to: by, task, tag, near });
         Ok(())
     }
 

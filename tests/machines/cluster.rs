@@ -279,7 +279,10 @@ impl Cluster {
             }
             Move::Ask(by, rank) => {
                 if let Some((task, tag)) = self.asks[by][rank].pop_front() {
-                    self.tell(Rank(rank as u32), worker::Event::Asked { by: Rank(by as u32), task, tag });
+                    self.tell(
+                        Rank(rank as u32),
+                        worker::Event::Asked { by: Rank(by as u32), task, tag, near: false },
+                    );
                 }
             }
             Move::Data(at) => self.deliver(at),
@@ -422,7 +425,7 @@ impl Cluster {
                     assert!(node.fetching.insert(task, (holder, self.tags)).is_none());
                     self.asks[rank.index()][holder.index()].push_back((task, self.tags));
                 }
-                worker::Action::Give { to, task, tag } => {
+                worker::Action::Give { to, task, tag, near: _ } => {
                     let value =
                         *node.store.get(&task).unwrap_or_else(|| panic!("{task:?} to give is not here"));
                     if self.nodes[to.index()].alive {

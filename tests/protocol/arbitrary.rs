@@ -28,7 +28,7 @@ fn layout() -> impl Strategy<Value = Layout> {
     let bulk = (any::<u8>(), any::<u8>(), vec(any::<u64>(), 0..5));
     let bulk =
         bulk.prop_map(|(container, element, shape)| Layout::Bulk { container, element, shape: shape.into() });
-    prop_oneof![Just(Layout::Encoded), bulk]
+    prop_oneof![Just(Layout::Encoded), bulk, any::<u64>().prop_map(|near| Layout::Pack { near })]
 }
 
 fn input() -> impl Strategy<Value = Input> {
@@ -147,7 +147,7 @@ fn any_report() -> impl Strategy<Value = Report> {
 }
 
 fn any_peer() -> impl Strategy<Value = Peer> {
-    (task(), any::<u32>()).prop_map(|(task, tag)| Peer::Fetch { task, tag })
+    (task(), any::<u32>(), any::<bool>()).prop_map(|(task, tag, near)| Peer::Fetch { task, tag, near })
 }
 
 fn any_hello() -> impl Strategy<Value = Hello> {
@@ -159,8 +159,9 @@ fn any_hello() -> impl Strategy<Value = Hello> {
         any::<u64>(),
         text(),
         vec(text(), 0..4),
+        any::<u64>(),
     );
-    parts.prop_map(|(version, code_hash, host, cores, memory, program, gpus)| Hello {
+    parts.prop_map(|(version, code_hash, host, cores, memory, program, gpus, files)| Hello {
         version,
         code_hash,
         host,
@@ -168,6 +169,7 @@ fn any_hello() -> impl Strategy<Value = Hello> {
         memory,
         program,
         gpus,
+        files,
     })
 }
 
@@ -218,9 +220,10 @@ proptest! {
         profile: bool,
         cores in vec(any::<u32>(), 0..9),
         gpus in vec(text(), 0..4),
+        near in vec(any::<u32>().prop_map(Rank), 0..9),
     ) {
         prop_assert_eq!(decode(&frame(&hello)).unwrap(), Frame::Hello(hello));
-        let welcome = Welcome::Start { slots, profile, cores, gpus };
+        let welcome = Welcome::Start { slots, profile, cores, gpus, near };
         prop_assert_eq!(decode(&frame(&welcome)).unwrap(), Frame::Welcome(welcome));
     }
 

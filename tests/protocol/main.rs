@@ -65,7 +65,7 @@ mod bytes {
 
     #[test]
     fn version() {
-        assert_eq!(VERSION, 5);
+        assert_eq!(VERSION, 6);
     }
 
     #[test]
@@ -77,18 +77,24 @@ mod bytes {
             cores: vec![0, 300],
             memory: 1 << 36,
             gpus: vec!["0".into()],
+            files: 9,
             program: "/bin/p".into(),
         };
         let bytes = "01 01 fd 08 07 06 05 04 03 02 01 02 6e 31 02 00 fb 2c 01 \
-                     fd 00 00 00 00 10 00 00 00 01 01 30 06 2f 62 69 6e 2f 70";
+                     fd 00 00 00 00 10 00 00 00 01 01 30 09 06 2f 62 69 6e 2f 70";
         golden(hello, bytes, Frame::Hello);
     }
 
     #[test]
     fn welcome() {
-        let start = |profile, cores, gpus| Welcome::Start { slots: 64, profile, cores, gpus };
-        golden(start(false, vec![3, 4], vec!["7".into()]), "02 00 40 00 02 03 04 01 01 37", Frame::Welcome);
-        golden(start(true, vec![], vec![]), "02 00 40 01 00 00", Frame::Welcome);
+        let start = |profile, cores, gpus, near| Welcome::Start { slots: 64, profile, cores, gpus, near };
+        let near = vec![Rank(2)];
+        golden(
+            start(false, vec![3, 4], vec!["7".into()], near),
+            "02 00 40 00 02 03 04 01 01 37 01 02",
+            Frame::Welcome,
+        );
+        golden(start(true, vec![], vec![], vec![]), "02 00 40 01 00 00 00", Frame::Welcome);
         golden(Welcome::Refused, "02 01", Frame::Welcome);
     }
 
@@ -233,7 +239,7 @@ mod bytes {
 
     #[test]
     fn peer() {
-        golden(Peer::Fetch { task: TaskId(7), tag: 1000 }, "05 00 07 fb e8 03", |peer| {
+        golden(Peer::Fetch { task: TaskId(7), tag: 1000, near: true }, "05 00 07 fb e8 03 01", |peer| {
             Frame::Peers(vec![peer])
         });
     }
@@ -270,7 +276,7 @@ mod frames {
     #[test]
     fn another_kind_closes_the_frame() {
         let mut open = frame(&Order::Shutdown);
-        let closed = append(&mut open, &Peer::Fetch { task: TaskId(1), tag: 2 }).unwrap();
+        let closed = append(&mut open, &Peer::Fetch { task: TaskId(1), tag: 2, near: false }).unwrap();
         assert_eq!(closed.map(|frame| hex(&frame)), Some("03 09".into()));
         assert_eq!(hex(&open), "05 00 01 02");
         let closed = append(&mut open, &Report::Bye { spent: None }).unwrap();

@@ -9,6 +9,7 @@ mod commands;
 mod data;
 mod examples;
 mod execution;
+mod files;
 #[cfg(feature = "hdf5")]
 mod guide;
 #[cfg(feature = "hdf5")]

@@ -60,8 +60,12 @@ fn parent(pid: &str) -> String {
 }
 
 fn kill(pid: &str) {
+    send(pid, Signal::KILL);
+}
+
+fn send(pid: &str, signal: Signal) {
     let pid = Pid::from_raw(pid.parse().expect("a number")).expect("not 0");
-    kill_process(pid, Signal::KILL).expect("it is killed");
+    kill_process(pid, signal).expect("the signal is sent");
 }
 
 const STUBBORN: &str = r#"
@@ -91,15 +95,55 @@ fn while_it_runs(folder: &Folder, ranks: usize, act: impl FnOnce(&str) + Send) -
 fn nothing_is_left_of_a_rank_that_is_killed() {
     for ranks in [0, 2] {
         let folder = Folder::script(STUBBORN);
-        let run = while_it_runs(&folder, ranks, |pid| kill(&parent(&parent(pid))));
+        let run = while_it_runs(&folder, ranks, |pid| kill(&rank_of(pid)));
         assert_ne!(run.code(), 0);
-        let said = folder.read("pid");
-        let (pid, scratch) = said.trim().split_once(' ').expect("a number and a folder");
-        eventually("the command is gone", || !runs(pid));
-        eventually("what had left its group is gone", || !runs(folder.read("away").trim()));
-        let root = Path::new(scratch).parent().expect("the rank's folder");
-        eventually("the scratch folder is gone", || !root.exists());
+        nothing_is_left(&folder);
     }
+}
+
+/// The rank is the parent of the guard, that of the starter, and that of the command.
+fn rank_of(pid: &str) -> String {
+    parent(&parent(&parent(pid)))
+}
+
+#[track_caller]
+fn nothing_is_left(folder: &Folder) {
+    let said = folder.read("pid");
+    let (pid, scratch) = said.trim().split_once(' ').expect("a number and a folder");
+    eventually("the command is gone", || !runs(pid));
+    eventually("what had left its group is gone", || !runs(folder.read("away").trim()));
+    let root = Path::new(scratch).parent().expect("the rank's folder");
+    eventually("the scratch folder is gone", || !root.exists());
+}
+
+#[test]
+fn nothing_is_left_of_a_rank_that_is_killed_together_with_its_starter() {
+    for ranks in [0, 2] {
+        let folder = Folder::script(STUBBORN);
+        let run = while_it_runs(&folder, ranks, |pid| {
+            let (starter, rank) = (parent(pid), rank_of(pid));
+            // so that it does not see the other die
+            send(&rank, Signal::STOP);
+            kill(&starter);
+            kill(&rank);
+        });
+        assert_ne!(run.code(), 0);
+        nothing_is_left(&folder);
+    }
+}
+
+#[test]
+fn without_its_guard_a_starter_that_is_killed_is_noticed_by_its_rank() {
+    let folder = Folder::script(STUBBORN);
+    let run = while_it_runs(&folder, 2, |pid| {
+        let starter = parent(pid);
+        kill(&parent(&starter));
+        kill(&starter);
+        eventually("the command is gone", || !runs(pid));
+    });
+    run.assert_code(1);
+    run.assert_stderr_has("was killed because the process that starts this rank's commands has died");
+    nothing_is_left(&folder);
 }
 
 #[test]
@@ -112,8 +156,7 @@ fn a_starter_that_is_killed_is_told_and_replaced() {
         eventually("what had left its group is gone", || !runs(folder.read("away").trim()));
     });
     run.assert_code(1);
-    run.assert_stderr_has("the process that starts this rank's commands (process ")
-        .assert_stderr_has("has died: signal: 9 (SIGKILL)");
+    run.assert_stderr_has("the process that starts this rank's commands has died: signal: 9 (SIGKILL)");
     run.assert_stderr_has("error: stubborn failed (s.toml:3): rank 1 (")
         .assert_stderr_has("was killed because the process that starts this rank's commands has died");
     assert_eq!(folder.read("later.txt"), "fine\n");

@@ -7,6 +7,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::OnceLock;
 
 /// Read at a time, so that no pipe is read for ever while the others wait.
@@ -91,6 +92,12 @@ impl Writer {
         let mut writer = Writer { pipe: Some(ours), bytes, written: 0 };
         writer.fill();
         Ok((writer, theirs))
+    }
+
+    /// Nothing to write: the command reads a file.
+    pub(super) fn file(path: &Path) -> io::Result<(Writer, OwnedFd)> {
+        let writer = Writer { pipe: None, bytes: Vec::new(), written: 0 };
+        Ok((writer, File::open(path)?.into()))
     }
 
     /// Writes what there is room for, without waiting.

@@ -2,7 +2,9 @@
 
 use super::pipes::{Reader, Writer};
 use super::starter::{self, End, Lane, Start, Starter, Usage};
-use super::{Captured, CommandError, CommandOutput, CommandSpec, environment, memory, program, scratch};
+use super::{
+    Captured, CommandError, CommandOutput, CommandSpec, OutFile, environment, memory, program, scratch,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::Signal;
@@ -113,7 +115,10 @@ impl Running {
         let found = program::find(&spec)?;
         let mut env = Some(environment::added(&spec)?);
         let failed = |source| CommandError::Files { source };
-        let (stdin, their_stdin) = Writer::new(spec.stdin).map_err(failed)?;
+        let (stdin, their_stdin) = match spec.stdin_file {
+            Some(file) => Writer::file(&file).map_err(failed)?,
+            None => Writer::new(spec.stdin).map_err(failed)?,
+        };
         let (stdout, their_stdout) = Reader::new().map_err(failed)?;
         let (stderr, their_stderr) = Reader::new().map_err(failed)?;
         let files = [their_stdin.as_fd(), their_stdout.as_fd(), their_stderr.as_fd()];
@@ -326,34 +331,29 @@ impl Running {
         }
     }
 
-    /// Reads the files that the command was to write.
-    fn collect(&self) -> Result<Vec<(String, Vec<u8>)>, CommandError> {
-        let mut outs = Vec::with_capacity(self.outs.len());
-        for (name, file) in &self.outs {
-            outs.push((name.clone(), self.read_out(name, file)?));
-        }
-        Ok(outs)
+    /// Looks for the files that the command was to write.
+    fn collect(&self) -> Result<Vec<OutFile>, CommandError> {
+        self.outs.iter().map(|(name, file)| self.find_out(name, file)).collect()
     }
-    fn read_out(&self, name: &str, file: &Path) -> Result<Vec<u8>, CommandError> {
+
+    fn find_out(&self, name: &str, file: &Path) -> Result<OutFile, CommandError> {
         if !scratch::stays_below(file) {
             return Err(CommandError::OutPath { name: name.to_owned(), file: file.to_owned() });
         }
         let path = self.scratch.join(file);
-        let unreadable =
-            |source| CommandError::OutUnreadable { name: name.to_owned(), path: path.clone(), source };
         match std::fs::metadata(&path) {
             // Opening a pipe would wait for its writer, who is dead.
             Ok(metadata) if !metadata.is_file() => {
                 Err(CommandError::OutKind { name: name.to_owned(), path, directory: metadata.is_dir() })
             }
-            Ok(_) => std::fs::read(&path).map_err(unreadable),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(CommandError::OutMissing {
+            Ok(metadata) => Ok(OutFile { name: name.to_owned(), path, length: metadata.len() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(CommandError::OutMissing {
                 name: name.to_owned(),
                 file: file.to_owned(),
                 scratch: self.scratch.clone(),
                 elsewhere: Some(self.dir.join(file)).filter(|other| *other != path && other.exists()),
             }),
-            Err(error) => Err(unreadable(error)),
+            Err(source) => Err(CommandError::OutUnreadable { name: name.to_owned(), path, source }),
         }
     }
 }

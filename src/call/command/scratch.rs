@@ -1,9 +1,10 @@
-//! Private directories on the node, and the files in them.
+//! Private directories on the node.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tempfile::{Builder, TempDir};
 
@@ -77,16 +78,47 @@ pub struct ScratchRoot {
     /// Empty ones: most commands leave theirs as it was, and making and removing one takes a fifth of the time that
     /// a short command does.
     free: Mutex<Vec<PathBuf>>,
+    /// Where files are that commands have left, made with the first of them.
+    stored: Mutex<Option<PathBuf>>,
+    /// How many there were.
+    count: AtomicU64,
+}
+
+/// The one of this process, which all that it computes shares.
+static CURRENT: Mutex<Option<Arc<ScratchRoot>>> = Mutex::new(None);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // none of these values can be left half changed
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl ScratchRoot {
+    /// That of this process, made at the first call.
+    ///
+    /// # Errors
+    /// As [`ScratchRoot::new`].
+    pub fn current() -> Result<Arc<ScratchRoot>, ScratchError> {
+        let mut current = lock(&CURRENT);
+        match &*current {
+            Some(root) => Ok(root.clone()),
+            None => Ok(current.insert(ScratchRoot::new()?).clone()),
+        }
+    }
+
+    /// Gives up that of this process, with all that is in it.
+    pub fn leave() {
+        let left = lock(&CURRENT).take();
+        drop(left); // not under the lock: there may be much to remove
+    }
+
     /// Makes it: `dtask-UID-JOBID-RANDOM`, mode 0700, in the first that can be used of `$SLURM_TMPDIR`, `$TMPDIR`,
     /// `/dev/shm`, `/tmp`.
     ///
     /// # Errors
     /// When none of them can.
     pub fn new() -> Result<Arc<ScratchRoot>, ScratchError> {
-        Ok(Arc::new(ScratchRoot { dir: scratch_root()?, free: Mutex::default() }))
+        let (free, stored, count) = (Mutex::default(), Mutex::default(), AtomicU64::new(0));
+        Ok(Arc::new(ScratchRoot { dir: scratch_root()?, free, stored, count }))
     }
 
     /// A private, empty directory for one attempt of a task.
@@ -101,8 +133,18 @@ impl ScratchRoot {
         Ok(Scratch { path, root: Arc::downgrade(self) })
     }
 
+    /// The directory of stored files, and the number of the next one.
+    pub(super) fn next_stored(&self) -> io::Result<(PathBuf, u64)> {
+        let mut stored = lock(&self.stored);
+        let dir = match &*stored {
+            Some(dir) => dir.clone(),
+            None => stored.insert(make(self.dir.path(), "stored-")?.keep()).clone(),
+        };
+        Ok((dir, self.count.fetch_add(1, Ordering::Relaxed)))
+    }
+
     fn free(&self) -> MutexGuard<'_, Vec<PathBuf>> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.free)
     }
 }
 
@@ -166,32 +208,6 @@ fn job() -> String {
     let job = names.iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
     let job: String = job.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(32).collect();
     if job.is_empty() { "nojob".to_owned() } else { job }
-}
-
-/// Writes input files for a command, readable by the user alone, and gives their paths. A name may have
-/// directories, which are made.
-pub fn stage_inputs<N: AsRef<str>, B: AsRef<[u8]>>(
-    scratch: &Path,
-    inputs: impl IntoIterator<Item = (N, B)>,
-) -> Result<Vec<PathBuf>, ScratchError> {
-    inputs.into_iter().map(|(name, bytes)| stage(scratch, name.as_ref(), bytes.as_ref())).collect()
-}
-
-fn stage(scratch: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, ScratchError> {
-    if !stays_below(Path::new(name)) {
-        return Err(ScratchError::Name { name: name.to_owned() });
-    }
-    let path = scratch.join(name);
-    let written = || -> io::Result<()> {
-        if let Some(parent) = path.parent().filter(|parent| *parent != scratch) {
-            DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
-        }
-        // Never through a link that stands there, nor over another input of the same name.
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        file.write_all(bytes)
-    };
-    written().map_err(|source| ScratchError::Write { path: path.clone(), source })?;
-    Ok(path)
 }
 
 /// Whether a path has nothing but names in it.
@@ -259,26 +275,6 @@ mod tests {
         fs::write(second.path().join("x"), "")?;
         drop(root);
         assert!(!second.path().exists());
-        Ok(())
-    }
-
-    #[test]
-    fn inputs_are_private_files() -> Outcome {
-        let scratch = tempfile::tempdir()?;
-        let inputs = [("a.bin", &[0_u8, 255][..]), ("sub/b.txt", b"text")];
-        let paths = stage_inputs(scratch.path(), inputs)?;
-        assert_eq!(fs::read(&paths[0])?, [0, 255]);
-        assert_eq!(fs::read(scratch.path().join("sub/b.txt"))?, b"text");
-        assert!(paths.iter().all(|path| fs::metadata(path).is_ok_and(|m| m.mode() & 0o7777 == 0o600)));
-        for name in ["", "/etc/passwd", "../x", "a/../../x", "."] {
-            assert!(
-                matches!(stage_inputs(scratch.path(), [(name, b"")]), Err(ScratchError::Name { .. })),
-                "{name}"
-            );
-        }
-        assert!(matches!(stage_inputs(scratch.path(), [("a.bin", b"")]), Err(ScratchError::Write { .. })));
-        std::os::unix::fs::symlink("/tmp/never-written", scratch.path().join("link"))?;
-        assert!(stage_inputs(scratch.path(), [("link", b"")]).is_err());
         Ok(())
     }
 }

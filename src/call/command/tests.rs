@@ -302,7 +302,13 @@ fn out_files() -> Outcome {
     );
     let spec =
         CommandSpec { outs: outs(&[("mesh", "m.bin"), ("log", "d/l")]), ..shell(&script, &dir, &scratch) };
-    assert_eq!(run(spec)?.outs, [("mesh".to_owned(), vec![0, 255]), ("log".to_owned(), b"log\n".to_vec())]);
+    let found: Vec<_> = run(spec)?.outs;
+    let expected = [("mesh", "m.bin", 2), ("log", "d/l", 4)].map(|(name, path, length)| OutFile {
+        name: name.to_owned(),
+        path: scratch.path().join(path),
+        length,
+    });
+    assert_eq!(found, expected);
 
     let error =
         failure(CommandSpec { outs: outs(&[("mesh", "x.bin")]), ..shell("echo said", &dir, &scratch) });

@@ -119,8 +119,8 @@ fn gathered<'a>(inputs: &Inputs<'a>, reference: usize, one: bool) -> Result<Boun
     if let Results::Arrays(arrays) = inputs.results(reference)? {
         return Ok(Bound::Arrays(arrays.to_vec(), one));
     }
-    let files = inputs.files(reference)?.into_iter().map(|(_, bytes)| bytes);
-    Ok(Bound::Files(files.collect(), one))
+    let files = inputs.files(reference)?.into_iter().map(|(_, input)| input.bytes());
+    Ok(Bound::Files(files.collect::<Result<_, _>>()?, one))
 }
 
 /// An error of an expression, with the place in it.

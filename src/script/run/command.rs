@@ -5,14 +5,17 @@ use super::failure::located;
 use super::inputs::{Array, Inputs};
 use super::limit;
 use super::lot::Lot;
-use super::pack::{self, Pack, Part};
-use super::rank;
-use crate::call::command::{self, CommandError, CommandOutput, CommandSpec, Launcher};
+use super::pack::{self, Pack};
+use super::{rank, save_command, stdin};
+use crate::call::command::{
+    self, CommandError, CommandOutput, CommandSpec, Launcher, OutFile, ScratchRoot, StoredFile,
+};
+use crate::call::pack::{Content, Output};
 use crate::error::Failure;
-use crate::script::{Dir, Execution, Facts, RetryOn, Scope, Select, StdinPiece, Stream};
+use crate::script::{Dir, Execution, Facts, RetryOn, Scope, Stream};
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A task function: an instance that needs others.
@@ -139,8 +142,8 @@ fn try_once(
     };
     log(def, index, attempt, &output.stdout, &output.stderr)?;
     check_targets(def, &scope)?;
-    save(def, &scope, &output)?;
-    Ok(keep(def, &files, &output))
+    save_command::save(def, &scope, &output)?;
+    Ok(keep(def, &files, &output)?)
 }
 
 /// Tells a command what it has for itself, unless its own environment says otherwise.
@@ -205,25 +208,7 @@ fn specify(
     for (name, value) in &def.task.env {
         spec.env.push((name.clone(), value.render(scope)?.into()));
     }
-    if let Some(stdin) = &def.task.stdin {
-        for piece in stdin.render_stdin(scope)? {
-            match piece {
-                StdinPiece::Text(text) => spec.stdin.extend_from_slice(text.as_bytes()),
-                StdinPiece::Input(reference)
-                    if def.task.references.get(reference).is_some_and(|r| r.list) =>
-                {
-                    for list in scope.inputs.get(reference).into_iter().flatten() {
-                        spec.stdin.extend_from_slice(&fs::read(list)?);
-                    }
-                }
-                StdinPiece::Input(reference) => {
-                    for (_, bytes) in inputs.files(reference)? {
-                        spec.stdin.extend_from_slice(&bytes);
-                    }
-                }
-            }
-        }
-    }
+    stdin::fill(def, scope, inputs, &mut spec)?;
     spec.ok_exit.clone_from(&def.task.ok_exit);
     Ok(spec)
 }
@@ -261,42 +246,48 @@ fn check_targets(def: &Def, scope: &Scope<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Puts outputs where the script wants them: whole or not at all.
-fn save(def: &Def, scope: &Scope<'_>, output: &CommandOutput) -> Result<(), Failure> {
-    for save in &def.task.saves {
-        let path = Path::new(&def.here).join(save.path.render(scope)?);
-        let bytes = match save.select {
-            Select::File(number) => output.outs.get(number).map(|(_, bytes)| bytes),
-            _ => Some(&output.stdout),
-        };
-        let bytes =
-            bytes.ok_or_else(|| Failure::new("internal error: an output to be saved is not there"))?;
-        write_whole(&path, bytes)
-            .map_err(|error| Failure::new(format!("`{}` could not be saved: {error}", path.display())))?;
-    }
-    Ok(())
-}
-
-/// Writes a file under a temporary name beside it, and renames it.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = super::sink::temporary(path)?;
-    file.write_all(bytes)?;
-    super::sink::rename(file, path)
-}
-
-fn keep(def: &Def, files: &[String], output: &CommandOutput) -> Pack {
-    let mut parts = Vec::with_capacity(def.keep.len());
+/// What others want of the outputs. Files that are not small stay files, and are gone from the command's directory.
+fn keep(def: &Def, files: &[String], output: &CommandOutput) -> Result<Pack, Failure> {
+    let mut held = Vec::with_capacity(def.keep.len());
     for &which in &def.keep {
         let (name, bytes) = match which {
-            pack::STDOUT => ("stdout", &output.stdout),
-            pack::STDERR => ("stderr", &output.stderr),
+            pack::STDOUT => ("stdout", Kept::Borrowed(&output.stdout)),
+            pack::STDERR => ("stderr", Kept::Borrowed(&output.stderr)),
             file => {
                 let at = file as usize - 2;
-                let (Some(name), Some((_, bytes))) = (files.get(at), output.outs.get(at)) else { continue };
-                (name.as_str(), bytes)
+                let (Some(name), Some(out)) = (files.get(at), output.outs.get(at)) else { continue };
+                (name.as_str(), Kept::file(out)?)
             }
         };
-        parts.push(Part { which, name, bytes });
+        held.push((which, name, bytes));
     }
-    pack::pack(&parts)
+    let outputs =
+        held.iter().map(|(which, name, kept)| Output { which: *which, name, content: kept.content() });
+    Ok(Pack::new(&outputs.collect::<Vec<_>>()))
+}
+
+/// An output on its way into a pack.
+enum Kept<'a> {
+    Borrowed(&'a [u8]),
+    Small(Vec<u8>),
+    Large(Arc<StoredFile>),
+}
+
+impl Kept<'_> {
+    fn file(out: &OutFile) -> Result<Kept<'static>, Failure> {
+        let kept = if out.length < pack::LARGE {
+            fs::read(&out.path).map(Kept::Small)
+        } else {
+            ScratchRoot::current()?.keep(&out.path).map(|file| Kept::Large(Arc::new(file)))
+        };
+        kept.map_err(|error| Failure(format!("the output `{}` cannot be kept: {error}", out.name)))
+    }
+
+    fn content(&self) -> Content<'_> {
+        match self {
+            Kept::Borrowed(bytes) => Content::Memory(bytes),
+            Kept::Small(bytes) => Content::Memory(bytes),
+            Kept::Large(file) => Content::File(file),
+        }
+    }
 }

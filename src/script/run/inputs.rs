@@ -4,7 +4,8 @@ use super::def::{Def, Kind};
 use super::pack::{self, Pack};
 use crate::call::Shared;
 use crate::call::array::{Value, text};
-use crate::call::command::stage_inputs;
+use crate::call::command::{Input, stage_inputs};
+use crate::call::pack::Content;
 use crate::error::Failure;
 use crate::script::Select;
 use std::borrow::Cow;
@@ -13,8 +14,8 @@ use std::path::Path;
 /// An array as it travels.
 pub type Array = Shared<Value>;
 
-/// A file's name, and its bytes.
-pub type NamedBytes<'a> = (Cow<'a, str>, Cow<'a, [u8]>);
+/// A file's name, and what is in it.
+pub type NamedFile<'a> = (Cow<'a, str>, Input<'a>);
 
 /// The results of a group.
 #[derive(Debug, Clone, Copy)]
@@ -76,12 +77,12 @@ impl<'a> Inputs<'a> {
         group.copied().ok_or_else(|| Failure::new("internal error: a reference without results"))
     }
 
-    /// The bytes behind a reference, instance by instance, each with the name of the file that it was; an array's are
-    /// its printed form.
+    /// What is behind a reference, instance by instance, each with the name of the file that it was; of an array its
+    /// printed form.
     ///
     /// # Errors
     /// When a pack is damaged.
-    pub fn files(&self, reference: usize) -> Result<Vec<NamedBytes<'a>>, Failure> {
+    pub fn files(&self, reference: usize) -> Result<Vec<NamedFile<'a>>, Failure> {
         let which = match self.def.task.references.get(reference).map(|reference| reference.select) {
             Some(Select::File(number)) => pack::file(number),
             _ => pack::STDOUT,
@@ -90,17 +91,22 @@ impl<'a> Inputs<'a> {
             Results::Packs(packs) => packs
                 .iter()
                 .map(|whole| {
-                    pack::part(whole, which).map(|part| (Cow::Borrowed(part.name), Cow::Borrowed(part.bytes)))
+                    let output = pack::part(whole, which)?;
+                    let input = match output.content {
+                        Content::Memory(bytes) => Input::Bytes(bytes.into()),
+                        Content::File(file) => Input::File(file),
+                    };
+                    Ok((Cow::Borrowed(output.name), input))
                 })
                 .collect(),
             Results::Arrays(arrays) => Ok(arrays
                 .iter()
-                .map(|array| ("array.txt".into(), text::to_text(array).into_bytes().into()))
+                .map(|array| ("array.txt".into(), Input::Bytes(text::to_text(array).into_bytes().into())))
                 .collect()),
         }
     }
 
-    /// Writes what the command wants as files; gives the paths by reference, in index order.
+    /// Puts what the command wants as files into its directory; gives the paths by reference, in index order.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -109,10 +115,9 @@ impl<'a> Inputs<'a> {
         for (reference, paths) in paths.iter_mut().enumerate().filter(|(at, _)| self.def.staged[*at]) {
             let files = self.files(reference)?;
             // each in a directory of its own, so that all keep their names
-            let named = files.iter().enumerate().map(|(at, (name, bytes))| {
-                let name =
-                    Path::new(&**name).file_name().map_or("file".into(), |name| name.to_string_lossy());
-                (format!(".in/{reference}/{at}/{name}"), bytes)
+            let named = files.into_iter().enumerate().map(|(at, (name, input))| {
+                let name = Path::new(&*name).file_name().map_or("file".into(), |name| name.to_string_lossy());
+                (format!(".in/{reference}/{at}/{name}"), input)
             });
             let staged = stage_inputs(scratch, named)?;
             *paths = staged.iter().map(|path| path.display().to_string()).collect();

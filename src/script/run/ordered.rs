@@ -215,10 +215,14 @@ impl Ordered {
                 outcome.sinks.leave(&path);
             }
             let bytes = match &pack {
-                Some(pack) => Some(pack::part(pack, which).map_err(|error| Error::Other(error.0))?.bytes),
+                Some(pack) => Some(
+                    pack::part(pack, which)
+                        .and_then(|part| part.bytes())
+                        .map_err(|error| Error::Other(error.0))?,
+                ),
                 None => None,
             };
-            outcome.sinks.append(&path, bytes);
+            outcome.sinks.append(&path, bytes.as_deref());
         }
         Ok(())
     }

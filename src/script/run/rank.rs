@@ -8,12 +8,11 @@ use crate::runtime::job;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 #[derive(Default)]
 struct State {
-    scratch: Option<Arc<ScratchRoot>>,
     log: Option<LogWriter>,
     logged: u64,
 }
@@ -27,7 +26,7 @@ pub struct Report {
     pub logged: u64,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { scratch: None, log: None, logged: 0 });
+static STATE: Mutex<State> = Mutex::new(State { log: None, logged: 0 });
 /// Nanoseconds. Beside the lock: a slow log must not hold up tasks that write nothing.
 static BUSY: AtomicU64 = AtomicU64::new(0);
 
@@ -50,14 +49,7 @@ pub fn host() -> String {
 /// # Errors
 /// When there is no place for it.
 pub fn scratch() -> Result<Scratch, Failure> {
-    let root = {
-        let mut state = state();
-        match &state.scratch {
-            Some(root) => root.clone(),
-            None => state.scratch.insert(ScratchRoot::new()?).clone(),
-        }
-    };
-    Ok(root.lend()?)
+    Ok(ScratchRoot::current()?.lend()?)
 }
 
 /// Counts time in tasks.
@@ -91,9 +83,10 @@ pub fn log(folder: &Path, label: &str, attempt: u32, stream: &str, bytes: &[u8])
 
 /// A task function, the last on each rank: closes the log and removes the scratch directory.
 pub fn leave() -> Report {
-    let State { scratch, log, logged } = std::mem::take(&mut *state());
+    let State { log, logged } = std::mem::take(&mut *state());
     super::mapreduce::forget(here().0.0);
     super::limit::forget();
-    drop((scratch, log));
+    drop(log);
+    ScratchRoot::leave();
     Report { busy: Duration::from_nanos(BUSY.swap(0, Ordering::Relaxed)), logged }
 }

@@ -117,7 +117,7 @@ impl Env {
     }
 
     fn asked(&mut self, by: u32, task: u64) -> &mut Self {
-        self.handle(Event::Asked { by: Rank(by), task: TaskId(task), tag: 7 })
+        self.handle(Event::Asked { by: Rank(by), task: TaskId(task), tag: 7, near: false })
     }
 
     fn takes(&mut self, nanos: u32) -> &mut Self {
@@ -182,7 +182,7 @@ impl Env {
     }
 
     fn gives(&mut self, to: u32, task: u64) -> &mut Self {
-        self.says(Action::Give { to: Rank(to), task: TaskId(task), tag: 7 })
+        self.says(Action::Give { to: Rank(to), task: TaskId(task), tag: 7, near: false })
     }
 
     fn gives_back(&mut self, tasks: &[u64]) -> &mut Self {

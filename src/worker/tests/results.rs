@@ -52,8 +52,8 @@ fn others_are_given_what_is_here() {
         .gives(2, 1)
         .asked(3, 1)
         .gives(3, 1);
-    env.refuse(Event::Asked { by: Rank(2), task: TaskId(9), tag: 1 }).bring(9, 2).fetches(9, 2);
-    env.refuse(Event::Asked { by: Rank(2), task: TaskId(9), tag: 1 });
+    env.refuse(Event::Asked { by: Rank(2), task: TaskId(9), tag: 1, near: false }).bring(9, 2).fetches(9, 2);
+    env.refuse(Event::Asked { by: Rank(2), task: TaskId(9), tag: 1, near: false });
 }
 
 #[test]

@@ -33,6 +33,7 @@ pub(super) struct Starter {
     free: Mutex<Vec<Lane>>,
     lanes: AtomicU32,
     table: Table,
+    /// Its guard, which ends with it.
     process: Option<Mutex<Child>>,
     lost: AtomicBool,
 }
@@ -56,7 +57,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// In a process that was started to start commands: does that until the rank ends, and gives the exit code. Every program
 /// that calls [`start_process`] calls this first of all.
 pub fn serve_if_asked() -> Option<ExitCode> {
-    process::is_wanted().then(process::main)
+    process::wanted().map(|main| main())
 }
 
 /// Starts the process that starts this rank's commands. Before `MPI_Init`.
@@ -163,24 +164,31 @@ impl Starter {
         let mut child = lock(process);
         // its connections close a moment before its status is there
         let until = Instant::now() + Duration::from_secs(1);
+        // a guard that was not killed itself has killed all that the starter had started
+        let mut guarded = false;
         let how = loop {
             match child.try_wait() {
                 Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(1)),
-                Ok(Some(status)) => break format!("{status}"),
+                Ok(Some(status)) => {
+                    let starter = process::end_of_starter(status);
+                    guarded = starter.is_some();
+                    break format!("{}", starter.unwrap_or(status));
+                }
                 Ok(None) => break "it does not answer".to_owned(),
                 Err(error) => break error.to_string(),
             }
         };
         if !self.lost.swap(true, Ordering::AcqRel) {
-            let groups = (0..self.lanes.load(Ordering::Acquire)).filter_map(|lane| self.table.get(lane));
-            for pid in groups.collect::<Vec<_>>() {
-                let _ = group::signal(pid, Signal::KILL);
+            if !guarded {
+                let groups = (0..self.lanes.load(Ordering::Acquire)).filter_map(|lane| self.table.get(lane));
+                for pid in groups.collect::<Vec<_>>() {
+                    let _ = group::signal(pid, Signal::KILL);
+                }
+                kill_adopted();
             }
-            kill_adopted();
             log::error!(
-                "the process that starts this rank's commands (process {}) has died: {how}. The commands that were \
-                 running are killed and count as failed; from now on the rank starts commands itself",
-                child.id()
+                "the process that starts this rank's commands has died: {how}. The commands that were running are \
+                 killed and count as failed; from now on the rank starts commands itself"
             );
             let mut current = lock(&CURRENT);
             if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, self)) {

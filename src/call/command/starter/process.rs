@@ -1,17 +1,27 @@
-//! The starter as a process of its own.
+//! The starter as a process of its own, and its guard.
 //!
-//! It is this very executable, started before `MPI_Init`: forking a process that has initialised MPI corrupts InfiniBand
-//! traffic. It outlives the rank just long enough to kill its commands and to remove its files, however the rank ended.
+//! Both are this very executable, started before `MPI_Init`: forking a process that has initialised MPI corrupts InfiniBand
+//! traffic. The starter outlives the rank just long enough to kill its commands and to remove its files, however the rank
+//! ended. The guard is the parent of the starter and does nothing until that has ended: should it have been killed, the
+//! commands become the guard's children, and it does what the starter would have done, whether the rank still lives or not.
+//!
+//! ```text
+//!   rank ──► guard ──► starter ──► commands       parents and children
+//!     └──── control, lanes ──┘                    the guard reads from the starter what is to be removed, and that it has ended
+//! ```
 
 use super::server::{Server, children};
+use crate::call::command::pipes::null;
 use rustix::io::Errno;
-use rustix::process::{Signal, WaitOptions, getpid, kill_process, set_child_subreaper, wait};
+use rustix::process::{Signal, WaitOptions, getpid, getppid, kill_process, set_child_subreaper, wait};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use std::io;
+use std::ffi::OsStr;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -19,9 +29,15 @@ use std::time::{Duration, Instant};
 /// The process's name, in lists of processes too: who kills all that are called `dtask` does not kill it, so that it can
 /// clean up after them.
 const NAME: &std::ffi::CStr = c"task-commands";
-/// Its only argument.
-const ARGUMENT: &str = "--serve-rank";
+/// The only argument of the starter.
+const SERVE: &str = "--serve-rank";
+/// The only argument of the guard.
+const GUARD: &str = "--guard-rank";
+/// Added to the signal that has ended the starter, in the exit code of the guard.
+const BY_SIGNAL: i32 = 0x80;
 
+/// How long a rank may take to end after its starter.
+const MOMENT: Duration = Duration::from_millis(200);
 /// How long what is killed may take to end.
 const LAST: Duration = Duration::from_secs(5);
 
@@ -32,34 +48,104 @@ fn name() -> &'static str {
 /// Starts the process; what is said to it goes over the socket.
 pub(super) fn start() -> io::Result<(Child, UnixStream)> {
     let (ours, theirs) = UnixStream::pair()?;
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg0(name()).arg(ARGUMENT);
+    let mut command = own(GUARD)?;
     for variable in crate::call::command::environment::launcher_variables() {
         command.env_remove(variable);
     }
-    // a group of its own: what a terminal or a launcher sends to the rank's group is the rank's to handle
-    let child = command.process_group(0).stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).spawn()?;
-    // should the starter die, its commands become our children, whose numbers then stay theirs until we reap them
+    let child = command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).spawn()?;
+    // should both die, the commands become our children, whose numbers then stay theirs until we reap them
     let _ = set_child_subreaper(Some(getpid()));
     Ok((child, ours))
 }
 
-/// Whether this process was started to be a starter.
-pub(super) fn is_wanted() -> bool {
-    let mut arguments = std::env::args_os();
-    arguments.next().is_some_and(|first| first == name())
-        && arguments.next().is_some_and(|second| second == ARGUMENT)
-        && arguments.next().is_none()
+/// This executable, as what `argument` says.
+fn own(argument: &str) -> io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    // a group of its own: what a terminal or a launcher sends to the rank's group is the rank's to handle
+    command.arg0(name()).arg(argument).process_group(0);
+    Ok(command)
 }
 
-/// Serves the rank to its end, and cleans up.
-pub(super) fn main() -> ExitCode {
+/// How the starter has ended, of which its guard has taken care; nothing where the guard itself was killed.
+pub(super) fn end_of_starter(guard: ExitStatus) -> Option<ExitStatus> {
+    let code = guard.code()?;
+    Some(ExitStatus::from_raw(if code > BY_SIGNAL { code - BY_SIGNAL } else { code << 8 }))
+}
+
+/// What this process was started for, if for one of these.
+pub(super) fn wanted() -> Option<fn() -> ExitCode> {
+    let mut arguments = std::env::args_os();
+    let (first, second, third) = (arguments.next()?, arguments.next()?, arguments.next());
+    match second.to_str()? {
+        _ if first != name() || third.is_some() => None,
+        SERVE => Some(serve),
+        GUARD => Some(guard),
+        _ => None,
+    }
+}
+
+/// Takes the name; gives whether orphans become its children.
+fn begin() -> bool {
     let _ = rustix::thread::set_name(NAME);
-    let adopts = set_child_subreaper(Some(getpid())).is_ok();
     // A batch system may signal every process of a job. Handlers, not `ignore`, which commands would inherit.
     for signal in [SIGTERM, SIGINT, SIGHUP] {
         let _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
     }
+    set_child_subreaper(Some(getpid())).is_ok()
+}
+
+/// Starts the starter, waits for its end, and cleans up should it not have done that.
+fn guard() -> ExitCode {
+    let (adopts, rank) = (begin(), getppid());
+    let Ok(mut starter) = own(SERVE).and_then(|mut starter| starter.stdout(Stdio::piped()).spawn()) else {
+        return ExitCode::FAILURE;
+    };
+    // the starter's own: the rank is to see when that has gone
+    if let Ok(null) = null() {
+        let _ = rustix::stdio::dup2_stdin(null);
+    }
+    let mut told = Vec::new();
+    if let Some(mut pipe) = starter.stdout.take() {
+        let _ = pipe.read_to_end(&mut told);
+    }
+    let status = starter.wait();
+    if adopts {
+        kill_orphans();
+    }
+    if ends(|| getppid() != rank) {
+        for path in told.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
+            let _ = std::fs::remove_dir_all(OsStr::from_bytes(path));
+        }
+    }
+    let code =
+        status.map_or(1, |status| status.signal().map_or(status.code().unwrap_or(1), |n| BY_SIGNAL + n));
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+/// Whether a rank whose starter has ended does so too: what was killed at the same time takes a moment. One that goes on
+/// without its starter needs its files.
+fn ends(has_ended: impl Fn() -> bool) -> bool {
+    let until = Instant::now() + MOMENT;
+    while !has_ended() {
+        if Instant::now() >= until {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
+/// Tells the guard what is to be removed.
+pub(super) fn tell_guard(path: &OsStr) {
+    let mut line = path.as_bytes().to_vec();
+    line.push(0);
+    // a guard that has died has nothing to do
+    let _ = io::stdout().write_all(&line).and_then(|()| io::stdout().flush());
+}
+
+/// Serves the rank to its end, and cleans up.
+fn serve() -> ExitCode {
+    let adopts = begin();
     let control = match io::stdin().as_fd().try_clone_to_owned() {
         Ok(control) => UnixStream::from(control),
         Err(_) => return ExitCode::FAILURE,

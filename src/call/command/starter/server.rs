@@ -104,7 +104,12 @@ impl Server {
                         lane.signal(run, signal);
                     }
                 }
-                Control::Remove(path) => lock(&self.remove).push(path.into()),
+                Control::Remove(path) => {
+                    if self.adopts {
+                        super::process::tell_guard(&path);
+                    }
+                    lock(&self.remove).push(path.into());
+                }
                 Control::EndAll { grace } => {
                     self.end_all(grace);
                     wire::send(control, &Done, &[])?;

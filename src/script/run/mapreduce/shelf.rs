@@ -5,6 +5,7 @@ use super::super::rank;
 use crate::call::command::Scratch;
 use crate::call::mapreduce::merge::merge;
 use crate::call::mapreduce::spill::Spills;
+use crate::call::pack::Slice;
 use crate::error::Failure;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -94,7 +95,7 @@ pub fn add(task: u32, share: Share, budget: usize, group: u64, packs: &[Pack]) -
         std::cmp::Ordering::Equal => {}
     }
     for pack in packs {
-        shelf.used += pack.len();
+        shelf.used += pack.memory();
         shelf.held.push(pack.clone());
         if shelf.used > shelf.budget {
             shelf.spill()?;
@@ -118,10 +119,8 @@ pub fn runs(task: u32, partition: usize, groups: u64) -> Result<Vec<Box<dyn BufR
     let mut runs: Vec<Box<dyn BufRead>> = Vec::with_capacity(spilled.len() + shelf.held.len());
     runs.extend(spilled.into_iter().map(|run| Box::new(run) as Box<dyn BufRead>));
     for pack in &shelf.held {
-        let bytes = pack::part(pack, pack::file(partition))?.bytes;
         // a part of the pack, which many partitions share
-        let start = bytes.as_ptr() as usize - pack.as_ptr() as usize;
-        runs.push(Box::new(Cursor::new(Held { pack: pack.clone(), range: start..start + bytes.len() })));
+        runs.push(Box::new(Cursor::new(pack.slice(pack::file(partition))?)));
     }
     Ok(runs)
 }
@@ -143,21 +142,10 @@ impl Shelf {
         self.used = 0;
         self.spills.add(|place, file| {
             let which = pack::file(partitions[place]);
-            let runs = held.iter().map(|pack| pack::part(pack, which).map(|part| part.bytes));
+            let runs = held.iter().map(|pack| pack.slice(which));
+            let runs = runs.collect::<Result<Vec<Slice>, Failure>>()?;
             // without the operator: how much was spilled together must not change the bits of a sum
-            merge(runs.collect::<Result<Vec<&[u8]>, Failure>>()?, None, file)
+            merge(runs.iter().map(Slice::as_ref).collect::<Vec<&[u8]>>(), None, file)
         })
-    }
-}
-
-/// A run within a pack.
-struct Held {
-    pack: Pack,
-    range: std::ops::Range<usize>,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.pack[self.range.clone()]
     }
 }

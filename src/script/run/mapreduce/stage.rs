@@ -40,5 +40,5 @@ pub fn run(def: &Def, action: &Action, index: u64, lines: &[u8]) -> Result<Vec<u
     };
     let input = pack::pack(&[Part { which: pack::STDOUT, name: "lines", bytes: lines }]);
     let output = command::execute(&stage, index, &[input], &[])?;
-    Ok(pack::part(&output, pack::STDOUT)?.bytes.to_vec())
+    Ok(pack::part(&output, pack::STDOUT)?.bytes()?.into_owned())
 }

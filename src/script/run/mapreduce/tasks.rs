@@ -58,10 +58,10 @@ pub fn map_files(def: &Def, pieces: &Vec<NamedPiece>, _after: &[Pack]) -> Result
 /// When a command fails.
 pub fn map_output(def: &Def, output: &Pack, _after: &[Pack]) -> Result<Pack, Failure> {
     located(def, 0, || {
-        let parts = pack::unpack(output)?;
+        let parts = output.all()?;
         let first =
             parts.first().ok_or_else(|| Failure::new("internal error: an output that was not kept"))?;
-        map(def, first.bytes)
+        map(def, &first.bytes()?)
     })
 }
 

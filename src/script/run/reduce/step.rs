@@ -4,8 +4,9 @@ use super::super::command;
 use super::super::def::{self, Def, Group, Kind};
 use super::super::failure::located;
 use super::super::inputs::Array;
-use super::super::pack::{self, Pack, Part};
+use super::super::pack::{self, Pack};
 use super::super::sink;
+use crate::call::pack::{Content, Output};
 use crate::error::Failure;
 use crate::script::{
     Action, Family, Fill, Join, Part as Piece, Reference, Save, Scope, Select, Task, Template,
@@ -54,12 +55,12 @@ pub fn merge(
             return Ok(whole);
         }
         save(def, step.index, &whole)?;
-        let all = pack::unpack(&whole)?;
-        let is_kept = |part: &&Part<'_>| def.keep.contains(&part.which);
-        if all.iter().all(|part| is_kept(&part)) {
+        let all = whole.all()?;
+        let is_kept = |output: &&Output<'_>| def.keep.contains(&output.which);
+        if all.iter().all(|output| is_kept(&output)) {
             return Ok(whole);
         }
-        Ok(pack::pack(&all.iter().filter(is_kept).copied().collect::<Vec<_>>()))
+        Ok(Pack::new(&all.iter().filter(is_kept).copied().collect::<Vec<_>>()))
     })
 }
 
@@ -105,23 +106,23 @@ fn run(
     for stream in streams {
         let mut text = Vec::new();
         for (input, _) in merged.iter().zip(&step.is_leaf).filter(|(_, is_leaf)| !**is_leaf) {
-            text.extend_from_slice(pack::part(input, stream)?.bytes);
+            text.extend_from_slice(&pack::part(input, stream)?.bytes()?);
         }
         if !text.is_empty() {
-            text.extend_from_slice(pack::part(&made, stream)?.bytes);
+            text.extend_from_slice(&pack::part(&made, stream)?.bytes()?);
             printed.push((stream, text));
         }
     }
     if printed.is_empty() {
         return Ok(made);
     }
-    let mut parts = pack::unpack(&made)?;
-    for part in &mut parts {
-        if let Some((_, text)) = printed.iter().find(|(stream, _)| *stream == part.which) {
-            part.bytes = text;
+    let mut outputs = made.all()?;
+    for output in &mut outputs {
+        if let Some((_, text)) = printed.iter().find(|(stream, _)| *stream == output.which) {
+            output.content = Content::Memory(text);
         }
     }
-    Ok(pack::pack(&parts))
+    Ok(Pack::new(&outputs))
 }
 
 /// A step as an instance of a `run` or `shell` task whose last two references are the files that it merges.
@@ -179,13 +180,13 @@ fn renamed(def: &Def, step: &MergeStep, only: &Pack) -> Result<Pack, Failure> {
     let name = with_scope(def, step.index, |scope| {
         def.task.outs.first().map_or(Ok("merged".to_owned()), |out| out.file.render(scope))
     })?;
-    let nothing: &[u8] = &[];
-    let part = |which: &u32| match *which {
-        MERGED => Part { which: MERGED, name: &name, bytes: file.bytes },
-        pack::STDOUT => Part { which: pack::STDOUT, name: "stdout", bytes: nothing },
-        other => Part { which: other, name: "stderr", bytes: nothing },
+    let nothing = Content::Memory(&[]);
+    let output = |which: &u32| match *which {
+        MERGED => Output { which: MERGED, name: &name, content: file.content },
+        pack::STDOUT => Output { which: pack::STDOUT, name: "stdout", content: nothing },
+        other => Output { which: other, name: "stderr", content: nothing },
     };
-    Ok(pack::pack(&outputs(def, step.is_last).iter().map(part).collect::<Vec<_>>()))
+    Ok(Pack::new(&outputs(def, step.is_last).iter().map(output).collect::<Vec<_>>()))
 }
 
 fn with_scope<T>(def: &Def, index: u64, work: impl FnOnce(&Scope<'_>) -> T) -> T {
@@ -198,10 +199,15 @@ fn with_scope<T>(def: &Def, index: u64, work: impl FnOnce(&Scope<'_>) -> T) -> T
 fn save(def: &Def, index: u64, whole: &Pack) -> Result<(), Failure> {
     for save in &def.task.saves {
         let which = if save.select == Select::Stdout { pack::STDOUT } else { MERGED };
-        let bytes = pack::part(whole, which)?.bytes;
+        let output = pack::part(whole, which)?;
         let path = Path::new(&def.here).join(with_scope(def, index, |scope| save.path.render(scope))?);
         let written = sink::temporary(&path).and_then(|mut file| {
-            file.write_all(bytes)?;
+            match output.content {
+                Content::Memory(bytes) => file.write_all(bytes)?,
+                Content::File(stored) => {
+                    std::io::copy(&mut std::fs::File::open(stored.path())?, file.as_file_mut())?;
+                }
+            }
             sink::rename(file, &path)
         });
         written.map_err(|error| Failure::new(format!("`{}` could not be saved: {error}", path.display())))?;
