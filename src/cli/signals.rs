@@ -34,7 +34,7 @@ pub fn watch() {
 fn end(signal: i32) -> ! {
     // only rank 0 knows
     let done = if launch::speaks() { interrupt::end() } else { None };
-    end_all(GRACE);
+    // first of all: a launcher may leave no time for it afterwards
     if launch::speaks() {
         let signal = signal_name(signal).unwrap_or("a signal");
         let done = done.map(|done| format!(": {done}")).unwrap_or_default();

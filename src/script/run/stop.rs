@@ -97,6 +97,7 @@ fn drain<T>(
 ) -> Result<u64> {
     let watch = client.watch(running.iter().map(|(_, _, future)| future));
     let ended = loop {
+        interrupt::stay_if_ending(|| "its last tasks were under way".to_owned());
         match watch.take() {
             Some(ended) => break ended?,
             None if until.is_none_or(|until| Instant::now() < until) => {
