@@ -36,8 +36,6 @@ codes! {
     VersionUnknown = "E03",
     /// A key that means nothing at this place. Keys are never ignored: a typing mistake would go unseen.
     UnknownKey = "E04",
-    /// The language has this, but this version of dtask does not do it yet.
-    NotYet = "E05",
     /// A value of another type than the key wants, such as a number where a list is expected.
     WrongType = "E06",
     /// A task, parameter, variable or output has a name that is no identifier, or one that is reserved.

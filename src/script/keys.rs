@@ -1,4 +1,4 @@
-//! The keys of every table of the language: those that work, and those that this version does not do yet.
+//! The keys of every table of the language.
 
 use super::codes::Code;
 use super::diagnostic::{Collector, Diagnostic};
@@ -9,25 +9,18 @@ use super::tree::Entry;
 pub(super) struct Keys {
     /// For messages: "in a task".
     pub(super) place: &'static str,
-    /// Whether its keys mean something else in other tables, so that messages say where they stand.
-    pub(super) nested: bool,
-    /// What works.
-    pub(super) now: &'static [&'static str],
-    /// What the specification has and this version refuses, naming it.
-    pub(super) later: &'static [&'static str],
+    /// All of them.
+    pub(super) known: &'static [&'static str],
 }
 
 pub(super) const TOP: Keys = Keys {
     place: "at the top of a script",
-    nested: false,
-    now: &["dtask", "name", "vars", "default", "resources", "policy", "task"],
-    later: &[],
+    known: &["dtask", "name", "vars", "default", "resources", "policy", "task"],
 };
 
 pub(super) const TASK: Keys = Keys {
     place: "in a task",
-    nested: false,
-    now: &[
+    known: &[
         "run",
         "shell",
         "interpreter",
@@ -70,76 +63,47 @@ pub(super) const TASK: Keys = Keys {
         "on",
         "time",
     ],
-    later: &[],
 };
 
-pub(super) const POLICY: Keys =
-    Keys { place: "in `policy`", nested: true, now: &["on-failure", "max-failures"], later: &[] };
+pub(super) const POLICY: Keys = Keys { place: "in `policy`", known: &["on-failure", "max-failures"] };
 
 pub(super) const REDUCE: Keys = Keys {
     place: "in `reduce`",
-    nested: true,
-    now: &["of", "with", "run", "shell", "interpreter", "arity", "order", "over", "axis"],
-    later: &[],
+    known: &["of", "with", "run", "shell", "interpreter", "arity", "order", "over", "axis"],
 };
 
-pub(super) const MAPREDUCE: Keys = Keys {
-    place: "in `mapreduce`",
-    nested: true,
-    now: &["input", "map", "combine", "reduce", "partitions", "buffer"],
-    later: &[],
-};
+pub(super) const MAPREDUCE: Keys =
+    Keys { place: "in `mapreduce`", known: &["input", "map", "combine", "reduce", "partitions", "buffer"] };
 
-pub(super) const INPUT: Keys = Keys {
-    place: "in the input of a `mapreduce`",
-    nested: true,
-    now: &["glob", "files", "of", "split"],
-    later: &[],
-};
+pub(super) const INPUT: Keys =
+    Keys { place: "in the input of a `mapreduce`", known: &["glob", "files", "of", "split"] };
 
-pub(super) const STAGE: Keys = Keys {
-    place: "in a stage of a `mapreduce`",
-    nested: true,
-    now: &["run", "shell", "interpreter"],
-    later: &[],
-};
+pub(super) const STAGE: Keys =
+    Keys { place: "in a stage of a `mapreduce`", known: &["run", "shell", "interpreter"] };
 
 pub(super) const SWEEP: Keys = Keys {
     place: "in a parameter",
-    nested: true,
-    now: &["glob", "lines", "csv", "linspace", "logspace", "blocks", "size"],
-    later: &[],
+    known: &["glob", "lines", "csv", "linspace", "logspace", "blocks", "size"],
 };
 
 /// What decides what a task is.
 pub(super) const ACTIONS: [&str; 6] = ["run", "shell", "array", "reduce", "mapreduce", "call"];
 
 impl Keys {
-    /// Whether a key works; reports it where it does not.
+    /// Whether there is such a key; reports it where it does not.
     pub(super) fn check(&self, entry: &Entry, cx: &mut Collector) -> bool {
         let key = entry.key.value.as_str();
-        if self.now.contains(&key) {
+        if self.known.contains(&key) {
             return true;
         }
-        if self.later.contains(&key) {
-            let of = if self.nested { format!(" {}", self.place) } else { String::new() };
-            cx.push(not_yet(&format!("`{key}`{of}"), entry.key.span.clone()));
-            return false;
-        }
-        let known = self.now.iter().chain(self.later).copied();
+        let known = self.known.iter().copied();
         let diagnostic = Diagnostic::new(
             Code::UnknownKey,
             entry.key.span.clone(),
             format!("unknown key `{key}` {}", self.place),
         );
-        let all = format!("the keys {} are: {}", self.place, self.now.join(", "));
+        let all = format!("the keys {} are: {}", self.place, self.known.join(", "));
         cx.push(diagnostic.label("not a key of this table").help(did_you_mean(key, known).unwrap_or(all)));
         false
     }
-}
-
-/// The error of what the specification has and this version does not.
-pub(super) fn not_yet(what: &str, span: super::source::Span) -> Diagnostic {
-    Diagnostic::new(Code::NotYet, span, format!("{what} is not supported yet in this version"))
-        .label("not supported yet")
 }
