@@ -88,6 +88,8 @@ pub struct CommandSpec {
     pub grace: Duration,
     /// The most memory that it and what it starts may have, in bytes: killed with more.
     pub memory: Option<u64>,
+    /// It is started when fewer commands than this run here, or soon after.
+    pub room: Option<u32>,
     /// The cores that it may run on; where there are none, those of the rank.
     pub cores: Vec<u32>,
 }
@@ -113,6 +115,7 @@ impl CommandSpec {
             timeout: None,
             grace: Duration::from_secs(5),
             memory: None,
+            room: None,
             cores: Vec::new(),
         }
     }

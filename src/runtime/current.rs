@@ -32,6 +32,13 @@ pub trait Seat {
     fn pause(&self, task: Option<TaskId>) -> Result<(), String>;
     /// The thread goes on.
     fn resume(&self, task: Option<TaskId>);
+    /// The task of the thread only waits for what does not compute here: its slot may be lent, to some such tasks at a time.
+    /// Gives the number of the rank's slots; none where nothing is lent.
+    fn lend(&self, _task: TaskId) -> Option<u32> {
+        None
+    }
+    /// The task goes on, or has had its slot for long enough.
+    fn take_back(&self, _task: TaskId) {}
     /// In a simulation, lets others go on until this thread is to look whether it can; false if it is to wait for that.
     fn step(&self) -> bool {
         false
@@ -104,6 +111,29 @@ fn move_unless(may_wait: bool) {
     if !may_wait {
         NOTES.with_borrow_mut(|notes| notes.moves = true);
         resume_unwind(Box::new(Moves));
+    }
+}
+
+/// A slot that may be lent until this is dropped.
+pub struct Lent {
+    seat: Rc<dyn Seat>,
+    task: TaskId,
+    /// How many slots the rank has.
+    pub slots: u32,
+}
+
+/// Lets the slot of the calling thread's task be lent while the task waits for what computes elsewhere; none where nothing
+/// is lent.
+pub fn lend() -> Option<Lent> {
+    let running = RUNNING.get().filter(|running| running.may_wait)?;
+    let seat = SEAT.with_borrow(Clone::clone)?;
+    let slots = seat.lend(running.task)?;
+    Some(Lent { seat, task: running.task, slots })
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.seat.take_back(self.task);
     }
 }
 

@@ -25,6 +25,7 @@ pub mod host;
 pub mod inline;
 pub mod job;
 pub mod links;
+mod loans;
 pub mod mailbox;
 pub mod nested;
 pub mod node;

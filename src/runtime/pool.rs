@@ -2,6 +2,7 @@
 
 use super::current::{self, Home, Seat};
 use super::job::{self, Ended, Job, Place};
+use super::loans::Loans;
 use super::mailbox::{Mailbox, Waker};
 use super::seats::{Seats, Taken};
 use crate::call::Value;
@@ -105,6 +106,7 @@ struct Shared {
 struct Queue {
     jobs: VecDeque<Job>,
     seats: Seats,
+    loans: Loans,
 }
 
 impl Shared {
@@ -136,6 +138,24 @@ impl Shared {
         if let Some(Taken { threads, seat }) = taken {
             let shared = self.clone();
             threads.spawn_fifo(move || shared.work(seat));
+        }
+    }
+
+    /// Lends slots of tasks that only wait, as long as fewer are lent than there are.
+    fn lend(self: &Arc<Self>, slots: usize) {
+        loop {
+            let lent = {
+                let Queue { seats, loans, .. } = &mut *self.queue();
+                let Some((task, seat)) = loans.next(slots) else { return };
+                let lent = seats.pause(seat, true, |seat| self.build(slots, seat)).is_ok();
+                if lent {
+                    loans.lent(task);
+                }
+                lent.then_some(task)
+            };
+            let Some(task) = lent else { return }; // no more threads: it keeps its slot
+            self.done.push(Done::Paused(Some(task)));
+            self.begin(None);
         }
     }
 
@@ -202,6 +222,29 @@ impl Seat for Own {
         let Some(shared) = self.shared.upgrade() else { return };
         shared.queue().seats.resume(self.seat, task.is_some());
         shared.done.push(Done::Resumed(task));
+    }
+
+    fn lend(&self, task: TaskId) -> Option<u32> {
+        let shared = self.shared.upgrade()?;
+        shared.queue().loans.offer(task, self.seat);
+        shared.lend(self.slots);
+        u32::try_from(self.slots).ok()
+    }
+
+    fn take_back(&self, task: TaskId) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        let was_lent = {
+            let Queue { seats, loans, .. } = &mut *shared.queue();
+            let was_lent = loans.end(task);
+            if was_lent {
+                seats.resume(self.seat, true);
+            }
+            was_lent
+        };
+        if was_lent {
+            shared.done.push(Done::Resumed(Some(task)));
+            shared.lend(self.slots);
+        }
     }
 }
 

@@ -107,6 +107,8 @@ pub struct Running {
     stderr: Reader,
     /// Until it has ended.
     lane: Option<Lane>,
+    /// How it has ended, if that was waited for already.
+    end: Option<io::Result<Option<End>>>,
 }
 
 impl Running {
@@ -131,6 +133,7 @@ impl Running {
             clean_env: spec.clean_env,
             scrub: spec.launcher == super::Launcher::Scrub,
             env: env.take().unwrap_or_default(),
+            room: spec.room,
             cores: std::mem::take(&mut cores),
         };
         let starter = starter::current().map_err(|source| CommandError::Starter { source })?;
@@ -158,6 +161,7 @@ impl Running {
             stdout,
             stderr,
             lane: Some(lane),
+            end: None,
         })
     }
 
@@ -171,9 +175,18 @@ impl Running {
         Killer(self.handle.clone())
     }
 
+    /// Waits for the command's end, but only so long.
+    pub fn wait_at_most(&mut self, limit: Duration) {
+        let until = Instant::now() + limit;
+        let end = self.serve(Some(limit));
+        if !matches!(end, Ok(None)) || Instant::now() < until {
+            self.end = Some(end);
+        }
+    }
+
     /// Waits for the command's end and collects what it leaves.
     pub fn wait(mut self) -> Result<CommandOutput, CommandError> {
-        let ended = self.serve(None);
+        let ended = self.end.take().unwrap_or_else(|| self.serve(None));
         let (status, usage) = self.ended(ended)?;
         self.finish();
         let captured = Captured {

@@ -3,9 +3,9 @@
 use super::def::Def;
 use super::failure::located;
 use super::inputs::{Array, Inputs};
-use super::limit;
 use super::lot::Lot;
 use super::pack::{self, Pack};
+use super::{lending, limit};
 use super::{rank, save_command, stdin};
 use crate::call::command::{
     self, CommandError, CommandOutput, CommandSpec, Launcher, OutFile, ScratchRoot, StoredFile,
@@ -130,7 +130,7 @@ fn try_once(
     spec.memory = memory;
     lend(def, lot, &mut spec);
     let ends_with_job = limit::bound(&mut spec);
-    let output = match command::run(spec) {
+    let output = match lending::run(def, spec) {
         Ok(output) => output,
         Err(error) => {
             log_failed(def, index, attempt, &error);

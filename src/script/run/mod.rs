@@ -4,7 +4,7 @@
 //! its index, and the results of others as futures.
 //!
 //! * At the ranks: [`command`] (with `stdin` and [`save_command`]), [`mod@array`] and [`save`] are the task functions, [`mapreduce`] has some of its own; [`pack`] is what a command leaves;
-//!   [`rank`] is what a rank has once: its scratch directory and its log; [`lot`] lends its cores and devices to commands; [`limit`] is the time that it has.
+//!   [`rank`] is what a rank has once: its scratch directory and its log; [`lot`] gives its cores and devices to commands, `lending` lends the slots of short ones; [`limit`] is the time that it has.
 //! * At rank 0: [`needs`] is what tasks take of the ranks, [`submit`] hands the plan over window by window (`held`: what others will read; `losses`: what of it has failed; `reduce`, which has its steps at the ranks as well), [`collect`] waits for it and drops what is no longer needed
 //!   (`watched`, `ordered`), [`sink`] writes the files that many instances share, [`datasets`] looks after files of datasets, [`mod@walltime`] knows when the job ends, [`stop`] ends a run that `[policy]` or the time stops, [`interrupt`] is what signals ask, [`progress`] and [`summary`] tell what happens, [`failure`] what failed.
 
@@ -19,6 +19,7 @@ mod held;
 pub mod inputs;
 pub mod interrupt;
 pub mod language;
+mod lending;
 pub mod limit;
 pub mod logs;
 mod losses;

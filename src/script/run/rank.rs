@@ -86,6 +86,7 @@ pub fn leave() -> Report {
     let State { log, logged } = std::mem::take(&mut *state());
     super::mapreduce::forget(here().0.0);
     super::limit::forget();
+    super::lending::forget();
     drop(log);
     ScratchRoot::leave();
     Report { busy: Duration::from_nanos(BUSY.swap(0, Ordering::Relaxed)), logged }

@@ -1,6 +1,7 @@
 //! Who starts commands: a process of its own, started before `MPI_Init` ([`start_process`]), or, in a program that has
 //! initialised MPI by itself, a thread of the rank. Both do the same work and are spoken to in the same way.
 
+mod gate;
 mod process;
 mod server;
 mod table;

@@ -1,5 +1,6 @@
 //! The starter at work: one thread for each lane starts a command, waits for its end and reports it.
 
+use super::gate::Gate;
 use super::table::Table;
 use super::wire::{self, Control, Done, End, Start, Usage};
 use crate::call::command::environment;
@@ -56,6 +57,7 @@ pub(super) struct Server {
     /// Whether orphans of commands become our children.
     adopts: bool,
     remove: Mutex<Vec<PathBuf>>,
+    gate: Gate,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -74,6 +76,7 @@ impl Server {
             launcher: environment::launcher_variables(),
             adopts,
             remove: Mutex::default(),
+            gate: Gate::default(),
         })
     }
 
@@ -142,12 +145,13 @@ impl Server {
     }
 
     fn run(&self, lane: &Lane, table: Option<&Table>, start: Start, files: Vec<OwnedFd>) -> End {
-        let (run, cores) = (start.run, start.cores.clone());
+        let (run, room, cores) = (start.run, start.room, start.cores.clone());
         let refused = |error: io::Error| End::NotStarted(error.raw_os_error().unwrap_or(libc::EIO));
         let mut command = match self.command(start, files) {
             Ok(command) => command,
             Err(error) => return refused(error),
         };
+        let _within = self.gate.enter(room);
         let started = {
             let _starting = self.starting.read().unwrap_or_else(PoisonError::into_inner);
             let mut current = lock(&lane.current);

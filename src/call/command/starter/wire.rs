@@ -75,6 +75,8 @@ pub(in crate::call::command) struct Start {
     pub(in crate::call::command) scrub: bool,
     /// Variables that are added.
     pub(in crate::call::command) env: Vec<(String, OsString)>,
+    /// It waits for a while until fewer commands than this run.
+    pub(in crate::call::command) room: Option<u32>,
     /// The cores that it may run on; as its starter, where there are none.
     pub(in crate::call::command) cores: Vec<u32>,
 }
@@ -206,6 +208,7 @@ mod tests {
             clean_env: true,
             scrub: false,
             env: vec![("A".into(), "b".into())],
+            room: None,
             cores: vec![0, 7],
         };
         for length in [0, 4000, 5000, 3_000_000] {
