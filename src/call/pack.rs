@@ -1,7 +1,7 @@
 //! What a command leaves: its outputs in one value. Small ones are in memory; files stay files, in the scratch directory of
 //! each rank that has the value, and go when the last copy of it does.
 //!
-//! * Without files, a pack travels as its own memory ([`wire`]).
+//! * Without files, a pack travels as its own memory (`wire`).
 //! * With files, the message is made when another rank asks: of their bytes, or, for a rank that sees the same files, of
 //!   their paths. It is not kept longer than it takes to send it.
 //! * What has come is made files of again when a task first wants it, on that task's thread. Only links are made at once,

@@ -112,7 +112,9 @@ fn guard() -> ExitCode {
     if adopts {
         kill_orphans();
     }
-    if ends(|| getppid() != rank) {
+    // one that has come to its end has removed them itself
+    let killed = !status.as_ref().is_ok_and(ExitStatus::success);
+    if killed && ends(|| getppid() != rank) {
         for path in told.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
             let _ = std::fs::remove_dir_all(OsStr::from_bytes(path));
         }
