@@ -278,11 +278,11 @@ mod frames {
         let mut open = frame(&Order::Shutdown);
         let closed = append(&mut open, &Peer::Fetch { task: TaskId(1), tag: 2, near: false }).unwrap();
         assert_eq!(closed.map(|frame| hex(&frame)), Some("03 09".into()));
-        assert_eq!(hex(&open), "05 00 01 02");
+        assert_eq!(hex(&open), "05 00 01 02 00");
         let closed = append(&mut open, &Report::Bye { spent: None }).unwrap();
         assert_eq!(
             (closed.map(|frame| hex(&frame)), hex(&open)),
-            (Some("05 00 01 02".into()), "04 06 00".into())
+            (Some("05 00 01 02 00".into()), "04 06 00".into())
         );
     }
 
