@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Runs a script; every rank comes here.
 pub fn run(args: &RunArgs) -> u8 {
+    launch::alone();
     let start = Instant::now();
     start_log(args);
     // before MPI is started, and before any thread

@@ -8,6 +8,7 @@ use hdf5::{Dataset, File, H5Type, Hyperslab, Selection, SliceOrIndex};
 use ndarray::ArrayD;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 /// The shape and the element type of a dataset.
 ///
@@ -23,6 +24,8 @@ pub fn shape(path: &Path, name: &str) -> Result<(Vec<usize>, ElementType), Strin
 /// # Errors
 /// As [`shape`], or when the part is not in it.
 pub fn read(path: &Path, name: &str, part: &[Range<usize>]) -> Result<Value, String> {
+    // The library lets one thread in at a time, call by call: two that read would wake each other at each of dozens.
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let dataset = open(path, name)?;
     Ok(match element_type(&dataset)? {
         ElementType::F64 => Value::F64(elements(&dataset, part)?),
@@ -32,6 +35,9 @@ pub fn read(path: &Path, name: &str, part: &[Range<usize>]) -> Result<Value, Str
         ElementType::U8 => Value::U8(elements(&dataset, part)?),
     })
 }
+
+/// Held by the thread that reads or writes.
+static ALONE: Mutex<()> = Mutex::new(());
 
 fn open(path: &Path, name: &str) -> Result<Dataset, String> {
     if !path.exists() {
@@ -111,6 +117,7 @@ impl FileWriter {
     /// # Errors
     /// When the disk is full, or a group stands in the way.
     pub fn write(&self, dataset: &NewDataset, start: &[usize], value: &Value) -> Result<(), String> {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         match value {
             Value::F64(array) => self.put(dataset, start, array),
             Value::F32(array) => self.put(dataset, start, array),
