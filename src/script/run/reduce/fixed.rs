@@ -29,9 +29,7 @@ fn one<M: Merge>(
     let place = |index| tree::Place { level: 0, index };
     let mut made: HashMap<tree::Place, Future<M::Item>> =
         leaves.into_iter().enumerate().map(|(index, leaf)| (place(index), leaf)).collect();
-    let mut number = 0;
-    for step in tree.steps() {
-        number += 1;
+    for (number, step) in (1..).zip(tree.steps()) {
         let leaves = (step.at == tree.root()).then_some(count);
         let is_leaf = step.inputs.iter().map(|at| at.level == 0).collect();
         let inputs: Option<Vec<_>> = step.inputs.iter().map(|at| made.remove(at)).collect();
