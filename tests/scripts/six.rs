@@ -60,37 +60,12 @@ fn saved(folder: &Folder) -> BTreeMap<String, Vec<u8>> {
             let name = path.strip_prefix(folder.path("")).expect("below it").display().to_string();
             if path.is_dir() {
                 left.push(path);
-            } else if name == "results/ensemble.h5" {
-                // where in a file a dataset lies depends on which was there first
-                found.extend(datasets(&path));
             } else if !name.contains(".dtask/") && name != "climate.h5" {
                 found.insert(name, std::fs::read(&path).expect("read"));
             }
         }
     }
     found
-}
-
-/// The names and bytes of all datasets of a file.
-#[cfg(feature = "hdf5")]
-fn datasets(path: &Path) -> Vec<(String, Vec<u8>)> {
-    let file = hdf5::File::open(path).expect("a file of datasets");
-    let mut groups = vec![file.as_group().expect("its root")];
-    let mut found = Vec::new();
-    while let Some(group) = groups.pop() {
-        groups.extend(group.groups().expect("groups"));
-        for dataset in group.datasets().expect("datasets") {
-            let numbers = dataset.read_raw::<f64>().expect("numbers").into_iter();
-            let shape = format!("{} {:?}", dataset.name(), dataset.shape());
-            found.push((shape, numbers.flat_map(f64::to_le_bytes).collect()));
-        }
-    }
-    found
-}
-
-#[cfg(not(feature = "hdf5"))]
-fn datasets(_: &Path) -> Vec<(String, Vec<u8>)> {
-    Vec::new()
 }
 
 fn run(script: &str, program: &Path, ranks: usize, make: impl Fn(&Folder)) -> Folder {

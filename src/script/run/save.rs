@@ -10,7 +10,7 @@ use super::pack::{self, Pack};
 use super::sink;
 use crate::call::array::slab::{self, Slab};
 use crate::call::array::{Value, text};
-use crate::call::dataset::{Attribute, FileWriter, NewDataset};
+use crate::call::dataset::{self, Attribute, FileWriter, NewDataset};
 use crate::error::Failure;
 use crate::script::{Fill, Part, Scope, Task, Template, Values};
 use std::collections::HashMap;
@@ -79,7 +79,13 @@ struct Owned {
     temporary: NamedTempFile,
     /// How many arrays have gone into each dataset.
     written: HashMap<String, u64>,
+    /// The datasets, in the order in which the first arrays came.
+    datasets: Vec<NewDataset>,
 }
+
+/// A file up to this length has its datasets in the order of their names. A longer one is not written a second time for
+/// that.
+const LAID_OUT: u64 = 1 << 30;
 
 fn open() -> MutexGuard<'static, Option<HashMap<PathBuf, Owned>>> {
     OPEN.lock().unwrap_or_else(PoisonError::into_inner)
@@ -107,14 +113,19 @@ pub fn save_dataset(def: &Def, index: u64, number: u32, array: &Array) -> Result
                 let temporary = sink::temporary(entry.key())
                     .map_err(|error| Failure::new(format!("`{shown}` could not be saved: {error}")))?;
                 let writer = FileWriter::create(temporary.path()).map_err(Failure)?;
-                entry.insert(Owned { writer, temporary, written: HashMap::new() })
+                let (written, datasets) = (HashMap::new(), Vec::new());
+                entry.insert(Owned { writer, temporary, written, datasets })
             }
         };
         owned
             .writer
             .write(&dataset, &start, array)
             .map_err(|error| Failure(format!("`{shown}`: {error}")))?;
-        *owned.written.entry(dataset.name).or_insert(0) += 1;
+        let written = owned.written.entry(dataset.name.clone()).or_insert(0);
+        *written += 1;
+        if *written == 1 {
+            owned.datasets.push(dataset);
+        }
         Ok(pack::pack(&[]))
     })
 }
@@ -202,7 +213,7 @@ pub fn finish_file(path: &String, wanted: &Vec<(String, u64)>) -> Result<Vec<Str
     let path = Path::new(path);
     let failed = |error: String| Failure(format!("`{}` could not be saved: {error}", path.display()));
     let owned = open().get_or_insert_default().remove(path);
-    let Some(Owned { writer, temporary, written }) = owned else {
+    let Some(Owned { writer, temporary, written, mut datasets }) = owned else {
         return Ok(wanted.iter().map(|(name, _)| name.clone()).collect());
     };
     let mut missing = Vec::new();
@@ -217,7 +228,31 @@ pub fn finish_file(path: &String, wanted: &Vec<(String, u64)>) -> Result<Vec<Str
     }
     writer.close().map_err(failed)?;
     if missing.len() < wanted.len() {
+        datasets.retain(|dataset| !missing.contains(&dataset.name));
+        let temporary = laid_out(path, temporary, datasets).map_err(failed)?;
         sink::rename(temporary, path).map_err(|error| failed(error.to_string()))?;
     }
     Ok(missing)
+}
+
+/// The file with its datasets in the order of their names, so that its bytes do not depend on which came first.
+fn laid_out(
+    path: &Path,
+    file: NamedTempFile,
+    mut datasets: Vec<NewDataset>,
+) -> Result<NamedTempFile, String> {
+    let length = file.as_file().metadata().map_err(|error| error.to_string())?.len();
+    if length > LAID_OUT || datasets.is_sorted_by(|one, next| one.name < next.name) {
+        return Ok(file);
+    }
+    datasets.sort_by(|one, other| one.name.cmp(&other.name));
+    let again = sink::temporary(path).map_err(|error| error.to_string())?;
+    let writer = FileWriter::create(again.path())?;
+    for dataset in &datasets {
+        let array = dataset::read(file.path(), &dataset.name, &[])?;
+        let start = vec![0; dataset.part.as_ref().map_or(0, Vec::len)];
+        writer.write(dataset, &start, &array)?;
+    }
+    writer.close()?;
+    Ok(again)
 }
