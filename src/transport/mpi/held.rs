@@ -1,10 +1,9 @@
 //! What a request keeps alive, and how messages speak of it.
 
 use super::frames::Place;
-use super::request::Target;
-use crate::transport::{BulkSource, TransportError};
+use super::request::{Source, Target};
+use crate::transport::TransportError;
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// Where a message goes to or comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,28 +12,6 @@ pub(super) struct Route {
     pub(super) peer: i32,
     /// The tag, as MPI sees it.
     pub(super) tag: i32,
-}
-
-/// Memory that pieces are sent from.
-pub(super) struct Source {
-    _owner: Arc<dyn BulkSource>,
-    /// Valid as long as this lives.
-    pub(super) start: *const u8,
-    length: usize,
-}
-
-impl Source {
-    /// Takes `owner`'s bytes, once.
-    pub(super) fn new(owner: Arc<dyn BulkSource>) -> Rc<Source> {
-        let bytes = owner.bytes();
-        let (start, length) = (bytes.as_ptr(), bytes.len());
-        Rc::new(Source { _owner: owner, start, length })
-    }
-
-    /// Its length in bytes.
-    pub(super) fn length(&self) -> usize {
-        self.length
-    }
 }
 
 /// The memory of one bulk transfer, shared by its pieces.

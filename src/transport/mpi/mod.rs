@@ -26,9 +26,9 @@ use crate::protocol::FRAME_MAX;
 use crate::transport::{Arrival, BulkSource, BulkTarget, Flight, Transport, TransportError};
 use bulk::Transfers;
 use frames::Queue;
-use held::{Held, Memory, Route, Source};
+use held::{Held, Memory, Route};
 pub use mpi::traits::Communicator;
-use request::{Comm, Requests, Target};
+use request::{Comm, Requests, Source, Target};
 use std::sync::Arc;
 use std::time::Duration;
 

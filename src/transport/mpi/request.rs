@@ -6,20 +6,21 @@
 //! * MPI reads or writes a request's memory until the request is complete. The memory is therefore owned ([`Held`]) by
 //!   [`Requests`], next to the handle, and handed back only when MPI has reported completion; what is unfinished when
 //!   `Requests` is dropped is leaked, never freed.
-//! * [`Source`](super::held::Source) and [`Target`] ask for their slice once and keep its address: the slice borrows from a value that is
+//! * [`Source`] and [`Target`] ask for their slice once and keep its address: the slice borrows from a value that is
 //!   owned and not touched until the last request on it is complete, and so stays valid whatever its type does.
 //! * Handles belong to the thread that called `MPI_Init_thread`: the types are neither `Send` nor `Sync`.
 //! * Every return code is looked at. Our duplicate communicator returns errors instead of ending the job.
 #![allow(unsafe_code)]
 
 use super::held::{Held, Memory, Route};
-use crate::transport::{BulkTarget, TransportError};
+use crate::transport::{BulkSource, BulkTarget, TransportError};
 use mpi::ffi;
 use mpi::traits::Communicator;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::os::raw::{c_char, c_int, c_void};
 use std::rc::Rc;
+use std::sync::Arc;
 
 type Result<T> = std::result::Result<T, TransportError>;
 
@@ -194,6 +195,27 @@ impl Barrier {
     }
 }
 
+/// Memory that pieces are sent from.
+pub(super) struct Source {
+    _owner: Arc<dyn BulkSource>,
+    start: *const u8,
+    length: usize,
+}
+
+impl Source {
+    /// Takes `owner`'s bytes, once.
+    pub(super) fn new(owner: Arc<dyn BulkSource>) -> Rc<Source> {
+        let bytes = owner.bytes();
+        let (start, length) = (bytes.as_ptr(), bytes.len());
+        Rc::new(Source { _owner: owner, start, length })
+    }
+
+    /// Its length in bytes.
+    pub(super) fn length(&self) -> usize {
+        self.length
+    }
+}
+
 /// Memory that pieces are received into.
 pub(super) struct Target {
     /// Raw, since a `Box` claims that nobody else writes to what it owns.
@@ -208,7 +230,6 @@ impl Target {
         let owner = Box::into_raw(owner);
         // SAFETY: just made from a box.
         let bytes = unsafe { (*owner).bytes_mut() };
-        back_by_huge_pages(bytes);
         Rc::new(Target { owner, start: bytes.as_mut_ptr(), length: bytes.len() })
     }
 
@@ -446,23 +467,6 @@ fn received(status: &ffi::MPI_Status, byte: ffi::MPI_Datatype) -> Result<usize> 
     // MPI_UNDEFINED: 2 GiB or more.
     usize::try_from(count)
         .map_err(|_| TransportError(format!("rank {} sent a message of over 2 GiB", status.MPI_SOURCE)))
-}
-
-/// From this length on memory is backed by huge pages.
-const MUCH: usize = 4 << 20;
-/// The size of a huge page.
-const HUGE: usize = 2 << 20;
-
-/// Asks for huge pages where much is received: to touch small ones for the first time takes longer than the network.
-fn back_by_huge_pages(bytes: &mut [u8]) {
-    if bytes.len() < MUCH {
-        return;
-    }
-    let Some(inside) = bytes.get_mut(bytes.as_ptr().align_offset(HUGE)..) else { return };
-    let length = inside.len() / HUGE * HUGE;
-    // SAFETY: whole pages of memory that is ours; the advice changes how they are backed, not what they hold. A system
-    // that has none refuses, and nothing is lost.
-    let _ = unsafe { libc::madvise(inside.as_mut_ptr().cast::<c_void>(), length, libc::MADV_HUGEPAGE) };
 }
 
 /// A length as MPI counts.
