@@ -47,7 +47,7 @@ const PARTS: &[Part] = &[
 fn main() {
     if let Some(arguments) = rank_arguments() {
         let part = &PARTS[arguments[0].parse::<usize>().expect("the number of a part")];
-        let (universe, _) = mpi::initialize_with_threading(Threading::Funneled).expect("MPI starts");
+        let (universe, _) = mpi::initialize_with_threading(Threading::Serialized).expect("MPI starts");
         return (part.run)(&universe.world());
     }
     let words = words();

@@ -123,7 +123,7 @@ fn rank(arguments: &[String]) {
     let [number, peak, points] = arguments else { panic!("the arguments of a rank") };
     let (pattern, _) = PATTERNS[number.parse::<usize>().expect("the number of a pattern")];
     let (peak, points) = (peak.parse::<f64>().expect("a peak"), points == "true");
-    let (universe, _) = mpi::initialize_with_threading(Threading::Funneled).expect("MPI starts");
+    let (universe, _) = mpi::initialize_with_threading(Threading::Serialized).expect("MPI starts");
     let world: SimpleCommunicator = universe.world();
     let graphs = widths().map(|width| Graph { pattern, width });
     if peak.is_nan() {

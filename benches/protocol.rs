@@ -144,7 +144,7 @@ fn failed(task: u64) -> Report {
         host: "node017".into(),
         attempt: 1,
     };
-    Report::Failed { task: TaskId(task), attempt: 1, error }
+    Report::Failed { task: TaskId(task), attempt: 1, error: Box::new(error) }
 }
 
 fn definition(task: u64) -> Order {

@@ -279,7 +279,7 @@ fn life(shape: Shape, n: u64, ranks: usize) -> Cost {
     let begin = used();
     let definition =
         Definition { def: DEF, function: 1, name: "f".into(), shared: Blob::default(), slots: 1 };
-    run.tell(Event::Define(definition, DefOptions::default()));
+    run.tell(Event::define(definition, DefOptions::default()));
     if shape == Family {
         run.tell(Event::SubmitFamily { def: DEF, first: TaskId(0), count: n });
     } else {

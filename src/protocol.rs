@@ -306,7 +306,7 @@ pub enum Report {
         /// Which start of it.
         attempt: Attempt,
         /// Why.
-        error: TaskError,
+        error: Box<TaskError>,
     },
     /// A copy of this result is now here too.
     Fetched {

@@ -31,7 +31,7 @@ impl Cluster {
         let network = SimNetwork::new(ranks as usize, seed);
         let client_of = |rank| {
             let mailbox: Arc<Mailbox<Request>> = Mailbox::new(Waker::new());
-            (Client::new(mailbox.clone(), Rank(rank), ranks as usize), mailbox)
+            (Client::new(mailbox.clone(), Arc::default(), Rank(rank), ranks as usize), mailbox)
         };
         let (client, mailbox) = client_of(0);
         let slots_of = |rank| if rank > 0 || ranks == 1 { slots } else { 0 };

@@ -120,7 +120,9 @@ impl<T: Data> Future<T> {
 
     fn ask(&self, limit: Option<Duration>) -> Result<T> {
         let (wait, _) = want(&self.handle.shared, [self], Wait::for_values);
-        let answers = wait.all(limit).ok_or_else(|| Error::Timeout(limit.unwrap_or_default()))?;
+        let answers = wait
+            .all(limit, self.handle.shared.helm.get().as_deref())
+            .ok_or_else(|| Error::Timeout(limit.unwrap_or_default()))?;
         values(answers).next().unwrap_or_else(|| Err(Error::Closed("no answer came".into())))
     }
 }
@@ -199,7 +201,7 @@ impl Client {
         futures: impl IntoIterator<Item = F>,
     ) -> Result<Vec<T>> {
         let (wait, _held) = want(&self.shared, futures, Wait::for_values);
-        values(wait.all(None).unwrap_or_default()).collect()
+        values(wait.all(None, self.shared.helm.get().as_deref()).unwrap_or_default()).collect()
     }
 
     /// Asks for all results without waiting.
@@ -233,7 +235,9 @@ impl Client {
         limit: Option<Duration>,
     ) -> Result<()> {
         let (wait, _held) = want(&self.shared, futures, Wait::for_ends);
-        let answers = wait.all(limit).ok_or_else(|| Error::Timeout(limit.unwrap_or_default()))?;
+        let answers = wait
+            .all(limit, self.shared.helm.get().as_deref())
+            .ok_or_else(|| Error::Timeout(limit.unwrap_or_default()))?;
         answers.all_ended()
     }
 }

@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::ids::{DefId, HEAD, Rank, TaskId};
 use crate::protocol::{Blob, Definition, Output};
 use crate::runtime::head::{Request, Totals};
+use crate::runtime::helm::HelmLink;
 use crate::runtime::mailbox::Mailbox;
 use crate::runtime::wait::Wait;
 use crate::scheduler::{DefOptions, Event, NewTask, Status};
@@ -49,6 +50,8 @@ pub struct Client {
 /// What clients and futures share.
 pub(crate) struct Shared {
     mailbox: Arc<Mailbox<Request>>,
+    /// Who waits turns the reactor meanwhile.
+    helm: Arc<HelmLink>,
     rank: Rank,
     state: Mutex<State>,
 }
@@ -148,10 +151,10 @@ impl Shared {
 }
 
 impl Client {
-    /// The client of `rank`, whose reactor has this mailbox.
-    pub(crate) fn new(mailbox: Arc<Mailbox<Request>>, rank: Rank, ranks: usize) -> Self {
+    /// The client of `rank`, whose reactor has this mailbox and this helm.
+    pub(crate) fn new(mailbox: Arc<Mailbox<Request>>, helm: Arc<HelmLink>, rank: Rank, ranks: usize) -> Self {
         let state = Mutex::new(State { next_task: TaskId::first_of(rank).0, ..State::default() });
-        Client { shared: Arc::new(Shared { mailbox, rank, state }), ranks, parent: None }
+        Client { shared: Arc::new(Shared { mailbox, helm, rank, state }), ranks, parent: None }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -330,16 +333,21 @@ impl Client {
     }
 }
 
+/// The future, if it is there and has this key. One that is alike in half of it may be put into `held`.
+fn alike(future: &Weak<Handle>, key: u128, held: &mut Held) -> Option<Arc<Handle>> {
+    let handle = future.upgrade()?;
+    if handle.key() == key {
+        return Some(handle);
+    }
+    held.push(handle);
+    None
+}
+
 impl State {
     /// The future of the call with this key. One that is alike in half of it may be put into `held`, to be dropped after
     /// the lock.
     fn find(&self, key: u128, held: &mut Held) -> Option<Arc<Handle>> {
-        let handle = self.keys.get(&(key as u64))?.upgrade()?;
-        if handle.key() == key {
-            return Some(handle);
-        }
-        held.push(handle);
-        None
+        alike(self.keys.get(&(key as u64))?, key, held)
     }
 
     fn new_handle(&mut self, shared: &Arc<Shared>, key: u128, def: DefId, pure: bool) -> Arc<Handle> {
@@ -350,6 +358,27 @@ impl State {
             self.keys.insert(key as u64, Arc::downgrade(&handle));
         }
         handle
+    }
+
+    /// The future of a pure call, and whether it is new. A call is looked up and entered by one look: among a million keys
+    /// that is what takes longest.
+    fn pure_handle(
+        &mut self,
+        shared: &Arc<Shared>,
+        key: u128,
+        def: DefId,
+        held: &mut Held,
+    ) -> (Arc<Handle>, bool) {
+        let entry = self.keys.entry(key as u64);
+        if let Entry::Occupied(known) = &entry
+            && let Some(handle) = alike(known.get(), key, held)
+        {
+            return (handle, false);
+        }
+        let handle = Handle::new(TaskId(self.next_task), key, def, true, shared.clone());
+        self.next_task += 1;
+        entry.insert_entry(Arc::downgrade(&handle));
+        (handle, true)
     }
 
     /// The future of a call; with the request for it, unless the same pure call has one already.
@@ -363,17 +392,18 @@ impl State {
         pack: &mut Pack<'_>,
     ) -> (Arc<Handle>, Option<Request>) {
         let mut key = pack.key(offset);
-        if pure {
-            if let Some(handle) = self.find(key, &mut pack.held) {
-                return (handle, None);
+        let parent = pack.parent();
+        let def = self.definition(shared, offset, options, || code::name_of(function), Blob::default());
+        let handle = if pure {
+            match self.pure_handle(shared, key, def, &mut pack.held) {
+                (handle, true) => handle,
+                (handle, false) => return (handle, None),
             }
         } else {
             self.unique += 1;
             key ^= u128::from(self.unique).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
-        }
-        let parent = pack.parent();
-        let def = self.definition(shared, offset, options, || code::name_of(function), Blob::default());
-        let handle = self.new_handle(shared, key, def, pure);
+            self.new_handle(shared, key, def, false)
+        };
         let (args, inputs) = (std::mem::take(&mut pack.args), std::mem::take(&mut pack.inputs));
         let new =
             NewTask { task: handle.task, def, key: (key >> 64) as u64, args: Blob(args), inputs, parent };
@@ -410,7 +440,7 @@ impl State {
         }
         let definition =
             Definition { def, function: offset, name, shared: arguments, slots: options.needs.slots };
-        shared.mailbox.push(Request::Fact(Event::Define(definition, options)));
+        shared.mailbox.push(Request::Fact(Event::define(definition, options)));
         def
     }
 }

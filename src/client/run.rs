@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::ids::Rank;
 use crate::runtime::head::{Head, Request};
+use crate::runtime::helm::{Helm, HelmLink};
 use crate::runtime::host;
 use crate::runtime::job::Place;
 use crate::runtime::links::Links;
@@ -12,9 +13,10 @@ use crate::runtime::mailbox::{Mailbox, Waker};
 use crate::runtime::nested::Nested;
 use crate::runtime::node::{Node, NodeError};
 use crate::runtime::parts;
-use crate::runtime::pool::Pool;
+use crate::runtime::pool::{Compute, Pool};
 use crate::runtime::profile::{self, Profile};
 use crate::runtime::reactor::Reactor;
+use crate::runtime::slice::Slice;
 use crate::runtime::start::{self, Meeting, Team};
 use crate::scheduler::RankInfo;
 use crate::tell;
@@ -143,7 +145,7 @@ impl Drop for AbortOnPanic {
 
 /// Serves MPI on this thread until the run is over; on rank 0 with the closure in a thread beside it. With `fail_fast` a
 /// failure of MPI ends all ranks at once.
-fn serve<T: Transport>(
+fn serve<T: Transport + Send + 'static>(
     mut transport: T,
     host: &str,
     config: &Config,
@@ -151,6 +153,7 @@ fn serve<T: Transport>(
     body: impl FnOnce(&Client, &Team) -> Result<()> + Send,
 ) -> (T, Result<Closed>) {
     let _guard = AbortOnPanic;
+    let _slice = Slice::shorten();
     let rank = transport.rank();
     let meeting = match start::hello(host).and_then(|hello| start::meet(&mut transport, hello, config)) {
         Ok(meeting) => meeting,
@@ -162,8 +165,10 @@ fn serve<T: Transport>(
     let waker = Waker::new();
     let ranks = transport.ranks();
     let mailbox = Mailbox::bounded(waker.clone(), REQUESTS_MAX);
-    let client = Client::new(mailbox.clone(), rank, ranks);
-    let pool = match Pool::new(slots, place.clone(), waker.clone(), Some(Arc::new(client.clone()))) {
+    let link = Arc::new(HelmLink::default());
+    let client = Client::new(mailbox.clone(), link.clone(), rank, ranks);
+    let home = Arc::new(client.clone());
+    let pool = match Pool::new(slots, place.clone(), waker.clone(), Some(home), link.clone()) {
         Ok(pool) => pool,
         Err(error) => return (transport, Err(Error::Startup(format!("rank {rank} ({host}): {error}")))),
     };
@@ -177,10 +182,10 @@ fn serve<T: Transport>(
         |error: NodeError| Error::Transport { rank, host: host.to_owned(), message: error.to_string() };
     let Some(team) = team else {
         let reactor = Reactor::new(links, node, None);
-        let mut reactor = reactor.with_nested(Nested::new(mailbox)).with_early(early);
-        let outcome = reactor.run(&waker, false).map_err(fail);
+        let reactor = reactor.with_nested(Nested::new(mailbox)).with_early(early);
+        let (reactor, outcome) = turn(reactor, waker, false, &link);
         client.shared().close("this rank has left the run");
-        return (reactor.links.transport, outcome.map(|()| Ok(Ok(()))));
+        return (reactor.links.transport, outcome.map_err(fail).map(|()| Ok(Ok(()))));
     };
     log_team(&team);
     let own_core = host::head_has_core(&team.hellos, &team.slots);
@@ -196,15 +201,16 @@ fn serve<T: Transport>(
         })
         .collect();
     let head = Head::new(&infos);
-    let mut reactor = Reactor::new(links, node, Some((head, mailbox.clone())));
-    let outcome = std::thread::scope(|scope| {
+    let reactor = Reactor::new(links, node, Some((head, mailbox.clone())));
+    let (reactor, outcome) = std::thread::scope(|scope| {
         let body_client = client.clone();
         let body = scope.spawn(move || {
             let _close = CloseAtEnd(mailbox);
             body(&body_client, &team)
         });
         let _guard = AbortOnPanic;
-        let served = reactor.run(&waker, own_core).map_err(fail);
+        let (mut reactor, served) = turn(reactor, waker, own_core, &link);
+        let served = served.map_err(fail);
         let why = match &served {
             Ok(()) => "the closure given to `run` has returned".to_owned(),
             Err(Error::Transport { message, .. }) => message.clone(),
@@ -224,9 +230,29 @@ fn serve<T: Transport>(
             print_profile(head, &reactor.links.profile);
         }
         let closed = body.join();
-        served.map(|()| closed)
+        (reactor, served.map(|()| closed))
     });
     (reactor.links.transport, outcome)
+}
+
+/// Turns a reactor until the run is over, with the help of whoever waits for it, if MPI allows.
+fn turn<T, C>(
+    reactor: Reactor<T, C>,
+    waker: Arc<Waker>,
+    own_core: bool,
+    link: &HelmLink,
+) -> (Reactor<T, C>, std::result::Result<(), NodeError>)
+where
+    T: Transport + Send + 'static,
+    C: Compute + Send + 'static,
+{
+    let any_thread = reactor.links.transport.any_thread();
+    let helm = Arc::new(Helm::new(reactor, waker, own_core, || mpi::abort(101)));
+    if any_thread {
+        let weak = Arc::downgrade(&helm);
+        link.set(weak);
+    }
+    helm.run()
 }
 
 /// Says what each rank's time went into, if that was measured.

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 /// Computes on the caller's thread when results are collected, a number of tasks drawn by the caller. A task that submits
 /// others has a thread of its own, which goes on only while the caller waits for it: so equal seeds give equal runs.
@@ -51,7 +52,7 @@ impl Compute for Inline {
         }
         for _ in 0..std::mem::take(&mut self.allowance) {
             let Some(job) = self.jobs.pop_front() else { break };
-            match if job.nests() { Err(job) } else { job.run_here(&self.place) } {
+            match if job.nests() { Err(job) } else { job.run_here(&self.place, &mut Instant::now()) } {
                 Ok(ended) => lock(&self.done).push(Done::Ended(timeless(ended))),
                 Err(job) => {
                     let stepped = Stepped::new(job, self.place.clone(), self.home.clone(), self.done.clone());

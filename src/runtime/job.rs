@@ -90,23 +90,23 @@ impl Job {
 
     /// Computes the task, on a thread where it may wait for others. A panic in its function is its error.
     pub fn run(self, place: &Place) -> Ended {
-        self.compute(place, true).0
+        self.compute(place, true, &mut Instant::now()).0
     }
 
-    /// Computes the task where it must not wait for others; gives it back if it wants to submit any.
+    /// Computes the task where it must not wait for others, from `now` on, which is the time of its end afterwards; gives it
+    /// back if it wants to submit any.
     ///
     /// # Errors
     /// The task, which has to begin anew elsewhere.
-    pub fn run_here(self, place: &Place) -> Result<Ended, Job> {
-        match self.compute(place, false) {
+    pub fn run_here(self, place: &Place, now: &mut Instant) -> Result<Ended, Job> {
+        match self.compute(place, false, now) {
             (_, true) => Err(self),
             (ended, false) => Ok(ended),
         }
     }
 
     /// How the task has ended, and whether that counts for nothing since it has to begin anew elsewhere.
-    fn compute(&self, place: &Place, may_wait: bool) -> (Ended, bool) {
-        let begin = Instant::now();
+    fn compute(&self, place: &Place, may_wait: bool, now: &mut Instant) -> (Ended, bool) {
         let running = Running { rank: place.rank, task: self.task, attempt: self.attempt, may_wait };
         let (outcome, notes) = current::within(running, || match &self.learnt.function {
             Ok(record) => call(record, &self.learnt.shared, &self.args, &self.inputs),
@@ -115,7 +115,8 @@ impl Job {
         if notes.nests || notes.moves {
             self.learnt.nests.store(true, Ordering::Relaxed);
         }
-        let nanos = begin.elapsed().as_nanos().saturating_sub(u128::from(notes.waited));
+        let begin = std::mem::replace(now, Instant::now());
+        let nanos = (*now - begin).as_nanos().saturating_sub(u128::from(notes.waited));
         let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
         let result = outcome.map_err(|failure| match notes.cause {
             // what it hands on is not its own failure
@@ -176,6 +177,14 @@ fn with_place(payload: &(dyn Any + Send)) -> String {
 pub fn quietly<T>(work: impl FnOnce() -> T) -> T {
     quiet_panics();
     let outer = QUIET.replace(true);
+    let outcome = work();
+    QUIET.set(outer);
+    outcome
+}
+
+/// Does something that belongs to no task, on a thread that may be a task's: a panic in it is printed.
+pub fn loudly<T>(work: impl FnOnce() -> T) -> T {
+    let outer = QUIET.replace(false);
     let outcome = work();
     QUIET.set(outer);
     outcome

@@ -1,45 +1,50 @@
 //! Hand-over from other threads to a reactor, which is woken only if it sleeps.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::{self, Thread};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Wakes a reactor; shared by all its mailboxes.
-#[derive(Default)]
+/// Wakes whoever sleeps for a reactor; shared by all its mailboxes.
+#[derive(Debug, Default)]
 pub struct Waker {
-    reactor: OnceLock<Thread>,
+    /// Somebody may sleep.
     sleeps: AtomicBool,
+    /// How often they were woken.
+    wakes: Mutex<u64>,
+    woken: Condvar,
 }
 
 impl Waker {
-    /// A waker for the thread that will call [`Waker::sleep`].
+    /// A waker for the threads that will call [`Waker::sleep`]: the reactor's own, and one that turns it meanwhile.
     pub fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    /// Wakes the reactor if it sleeps.
+    fn wakes(&self) -> MutexGuard<'_, u64> {
+        self.wakes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes all that sleep.
     pub fn wake(&self) {
         // A futex wake costs 6 µs, this load nothing: most messages come while the reactor is awake.
-        if self.sleeps.load(Ordering::SeqCst)
-            && self.sleeps.swap(false, Ordering::SeqCst)
-            && let Some(reactor) = self.reactor.get()
-        {
-            reactor.unpark();
+        if self.sleeps.load(Ordering::SeqCst) && self.sleeps.swap(false, Ordering::SeqCst) {
+            *self.wakes() += 1;
+            self.woken.notify_all();
         }
     }
 
     /// Sleeps until woken, at most for `limit`; not at all if `ready` says that there is something to do.
     ///
-    /// Of the two, one always sees the other: the sender pushes, then looks whether the reactor sleeps; the reactor
+    /// Of the two, one always sees the other: the sender pushes, then looks whether somebody sleeps; the sleeper
     /// says that it sleeps, then looks (`ready`) whether something was pushed.
     pub fn sleep(&self, limit: Duration, ready: impl FnOnce() -> bool) {
-        self.reactor.get_or_init(thread::current);
+        let before = *self.wakes();
         self.sleeps.store(true, Ordering::SeqCst);
         if !ready() {
-            thread::park_timeout(limit);
+            let asleep = |wakes: &mut u64| *wakes == before;
+            drop(self.woken.wait_timeout_while(self.wakes(), limit, asleep));
         }
-        self.sleeps.store(false, Ordering::SeqCst);
+        // still said to sleep: another one may, and a wake that finds nobody costs little
     }
 }
 
@@ -115,6 +120,16 @@ impl<T> Mailbox<T> {
         }
     }
 
+    /// Hands `message` over to whoever looks next, and wakes nobody.
+    pub fn push_quietly(&self, message: T) {
+        self.queue_with_room().messages.push(message);
+    }
+
+    /// Wakes whoever sleeps for the reactor.
+    pub fn wake(&self) {
+        self.waker.wake();
+    }
+
     /// Hands several over at once.
     pub fn extend(&self, messages: impl IntoIterator<Item = T>) {
         self.queue_with_room().messages.extend(messages);
@@ -140,6 +155,7 @@ impl<T> Mailbox<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::thread;
 
     #[test]
     fn what_is_pushed_before_the_sleep_is_not_slept_over() {

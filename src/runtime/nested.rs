@@ -149,7 +149,8 @@ impl Nested {
 /// A fact for the scheduler as reports.
 fn fact(event: Event, out: &mut Vec<Report>) -> Result<(), ProtocolError> {
     match event {
-        Event::Define(definition, DefOptions { priority, retries, on, needs, .. }) => {
+        Event::Define(defined) => {
+            let (definition, DefOptions { priority, retries, on, needs, .. }) = *defined;
             let nested = NestedDefinition { definition, priority, retries, on, needs };
             out.push(Report::Define(Box::new(nested)));
         }

@@ -1,6 +1,7 @@
 //! The compute threads of a rank.
 
 use super::current::{self, Home, Seat};
+use super::helm::{HelmLink, Steer, Turn};
 use super::job::{self, Ended, Job, Place};
 use super::loans::Loans;
 use super::mailbox::{Mailbox, Waker};
@@ -11,7 +12,9 @@ use crate::transport::BulkSource;
 use rayon::{ThreadPool, ThreadPoolBuildError};
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
 
 /// What a compute thread has done.
 #[derive(Debug)]
@@ -62,10 +65,21 @@ pub trait Compute {
 
 /// Tasks in a row that must have been short before their definition's tasks run on the reactor's own thread.
 const SHORT_RUNS: u32 = 16;
+/// The most that are needed of a definition whose tasks have been long at times.
+const SHORT_RUNS_MAX: u32 = 1024;
 /// Up to this a task is short: shorter than a hand-over to another thread and back. Nanoseconds.
 const SHORT: u64 = 5_000;
-/// From this on a task is long, and its definition has to prove itself again. Nanoseconds.
+/// From this on a task is long, unless its thread has lost its core meanwhile: then its definition has to prove itself again,
+/// sooner or later. Nanoseconds.
 const LONG: u64 = 50_000;
+/// From this on it is long anyway. Nanoseconds.
+const LONG_FOR_SURE: u64 = 2_000_000;
+/// Turns in which a thread without a task looks for one.
+const LOOKS: u32 = 500;
+/// What one counts that could not be made, since another thread was at it.
+const LOOK_IN_VAIN: u32 = 10;
+/// Time in tasks after which a thread that has more of them reports what it has done. Nanoseconds.
+const UNREPORTED: u64 = 20_000;
 /// Short tasks that the reactor computes before it looks whether others can follow them.
 const SHORT_AT_ONCE: usize = 16;
 
@@ -83,10 +97,11 @@ impl Pace {
         if nanos <= SHORT {
             self.short = self.short.saturating_add(1);
         } else if nanos >= LONG {
-            if self.short >= self.needed {
-                self.needed = self.needed.saturating_mul(2);
+            let was_short = self.is_short();
+            self.short = if nanos >= LONG_FOR_SURE { 0 } else { self.short.min(SHORT_RUNS_MAX) / 4 };
+            if was_short && !self.is_short() {
+                self.needed = (self.needed * 2).min(SHORT_RUNS_MAX);
             }
-            self.short = 0;
         }
     }
 
@@ -97,14 +112,19 @@ impl Pace {
 
 struct Shared {
     queue: Mutex<Queue>,
+    /// Jobs in the queue, for a glance.
+    waiting: AtomicUsize,
     done: Arc<Mailbox<Done>>,
     place: Place,
     home: Option<Home>,
+    helm: Arc<HelmLink>,
 }
 
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
+    /// Threads that have a seat and look for a job: each takes one without being told.
+    looking: usize,
     seats: Seats,
     loans: Loans,
 }
@@ -163,35 +183,110 @@ impl Shared {
     fn work(self: &Arc<Self>, seat: usize) {
         // rayon runs this inside a task that waits for its own parallel part: that task must not wait for all others, nor
         // may one that waits keep it
-        let inside = job::current().is_some();
-        loop {
-            let job = {
-                let mut queue = self.queue();
-                let job = if queue.seats.is_crowded() { None } else { queue.jobs.pop_front() };
-                match job {
-                    Some(job) => job,
-                    None => return queue.seats.leave(seat),
+        if job::current().is_some() {
+            return self.work_inside(seat);
+        }
+        let helm = self.helm.get();
+        let mut unreported = 0;
+        while let Some(job) = self.next(seat, helm.as_deref()) {
+            let ended = job.run(&self.place);
+            unreported += ended.nanos;
+            self.done.push_quietly(Done::Ended(ended));
+            if unreported > UNREPORTED || self.waiting.load(Ordering::Relaxed) == 0 || helm.is_none() {
+                unreported = 0;
+                self.report(helm.as_deref());
+            }
+        }
+    }
+
+    /// Sees to it that what is done is dealt with: by a turn of this thread, if it may. Where another one turns at this moment,
+    /// what it misses is found by the next.
+    fn report(&self, helm: Option<&dyn Steer>) {
+        if helm.is_none_or(|helm| helm.turn() == Turn::Not) {
+            self.done.wake();
+        }
+    }
+
+    /// The next job of a thread that has this seat, for which it looks for some time; it has left the seat if there is none.
+    fn next(self: &Arc<Self>, seat: usize, helm: Option<&dyn Steer>) -> Option<Job> {
+        let mut queue = self.queue();
+        if !queue.seats.is_crowded() {
+            if let Some(job) = self.pop(&mut queue) {
+                return Some(job);
+            }
+            if let Some(helm) = helm {
+                queue.looking += 1;
+                drop(queue);
+                self.look(helm);
+                queue = self.queue();
+                queue.looking -= 1;
+                if !queue.seats.is_crowded()
+                    && let Some(job) = self.pop(&mut queue)
+                {
+                    return Some(job);
                 }
+            }
+        }
+        queue.seats.leave(seat);
+        drop(queue);
+        if let Some(helm) = helm {
+            self.begin(None);
+            helm.hand_back();
+        }
+        None
+    }
+
+    fn pop(&self, queue: &mut Queue) -> Option<Job> {
+        let job = queue.jobs.pop_front()?;
+        self.waiting.store(queue.jobs.len(), Ordering::Relaxed);
+        Some(job)
+    }
+
+    /// Turns the reactor until there is a job, but not for long: this thread may be needed for a parallel part of a task.
+    fn look(&self, helm: &dyn Steer) {
+        let mut looks = LOOKS;
+        while looks > 0 && self.waiting.load(Ordering::Relaxed) == 0 {
+            // where another thread turns already, one is enough
+            let used = match helm.turn() {
+                Turn::Moved => 1,
+                Turn::Idle(_) => {
+                    std::thread::yield_now();
+                    1
+                }
+                Turn::Busy => {
+                    std::thread::yield_now();
+                    LOOK_IN_VAIN
+                }
+                Turn::Not => return,
             };
-            if !inside {
-                self.done.push(Done::Ended(job.run(&self.place)));
-                continue;
+            looks = looks.saturating_sub(used);
+        }
+    }
+
+    /// Takes one job on a thread that is in another task.
+    fn work_inside(self: &Arc<Self>, seat: usize) {
+        let job = {
+            let mut queue = self.queue();
+            let job = if queue.seats.is_crowded() { None } else { self.pop(&mut queue) };
+            match job {
+                Some(job) => job,
+                None => return queue.seats.leave(seat),
             }
-            match if job.nests() { Err(job) } else { job.run_here(&self.place) } {
-                Ok(ended) => {
-                    self.done.push(Done::Ended(ended));
-                    let shared = self.clone();
-                    rayon::spawn_fifo(move || shared.work(seat)); // into the pool that this thread belongs to
-                }
-                Err(job) => {
-                    let mut queue = self.queue();
-                    queue.jobs.push_front(job);
-                    queue.seats.leave(seat);
-                    drop(queue);
-                    self.begin(Some(seat));
-                }
+        };
+        match if job.nests() { Err(job) } else { job.run_here(&self.place, &mut Instant::now()) } {
+            Ok(ended) => {
+                self.done.push(Done::Ended(ended));
+                let shared = self.clone();
+                rayon::spawn_fifo(move || shared.work(seat)); // into the pool that this thread belongs to
             }
-            return;
+            Err(job) => {
+                let mut queue = self.queue();
+                queue.jobs.push_front(job);
+                self.waiting.store(queue.jobs.len(), Ordering::Relaxed);
+                queue.seats.leave(seat);
+                drop(queue);
+                self.begin(Some(seat));
+            }
         }
     }
 }
@@ -259,7 +354,8 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// `slots` threads, whose results wake the reactor of `waker`, and whose tasks submit others with `home`.
+    /// `slots` threads, whose results wake the reactor of `waker`, and whose tasks submit others with `home`. A thread without
+    /// a task turns the reactor at `helm`.
     ///
     /// # Errors
     /// When the threads cannot be started.
@@ -268,11 +364,13 @@ impl Pool {
         place: Place,
         waker: Arc<Waker>,
         home: Option<Home>,
+        helm: Arc<HelmLink>,
     ) -> Result<Self, ThreadPoolBuildError> {
         let slots = slots.max(1) as usize;
         let encoder =
             rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "dtask-encode".into()).build()?;
-        let shared = Arc::new(Shared { queue: Mutex::default(), done: Mailbox::new(waker), place, home });
+        let (queue, waiting) = (Mutex::default(), AtomicUsize::new(0));
+        let shared = Arc::new(Shared { queue, waiting, done: Mailbox::new(waker), place, home, helm });
         let seats = Seats::new(slots, |seat| shared.build(slots, seat))?;
         shared.queue().seats = seats;
         Ok(Pool { shared, encoder, paces: Vec::new(), short: VecDeque::new() })
@@ -280,8 +378,15 @@ impl Pool {
 
     /// Hands a job to the threads.
     fn enqueue(&self, job: Job) {
-        self.shared.queue().jobs.push_back(job);
-        self.shared.begin(None);
+        let is_seen = {
+            let mut queue = self.shared.queue();
+            queue.jobs.push_back(job);
+            self.shared.waiting.store(queue.jobs.len(), Ordering::Relaxed);
+            queue.jobs.len() <= queue.looking
+        };
+        if !is_seen {
+            self.shared.begin(None);
+        }
     }
 
     fn pace(&mut self, def: DefId) -> &mut Pace {
@@ -302,10 +407,12 @@ impl Compute for Pool {
     }
 
     fn encode(&mut self, value: Value, near: bool, to: Rank, tag: u32) {
-        let done = self.shared.done.clone();
+        let shared = self.shared.clone();
         self.encoder.spawn_fifo(move || {
             let message = Message(job::quietly(|| value.message(near)));
-            done.push(Done::Encoded { to, tag, message });
+            let helm = shared.helm.get();
+            shared.done.push_quietly(Done::Encoded { to, tag, message });
+            shared.report(helm.as_deref());
         });
     }
 
@@ -327,9 +434,10 @@ impl Compute for Pool {
     }
 
     fn run_short(&mut self, done: &mut Vec<Done>) {
+        let mut now = Instant::now();
         for _ in 0..SHORT_AT_ONCE {
             let Some(job) = self.short.pop_front() else { return };
-            let ended = match job.run_here(&self.shared.place) {
+            let ended = match job.run_here(&self.shared.place, &mut now) {
                 Ok(ended) => ended,
                 Err(job) => {
                     self.enqueue(job);
@@ -339,7 +447,7 @@ impl Compute for Pool {
             let (def, nanos) = (ended.def, ended.nanos);
             done.push(Done::Ended(ended));
             self.pace(def).note(nanos);
-            if nanos >= LONG {
+            if !self.pace(def).is_short() {
                 // not what was expected: the threads compute the rest beside one another
                 std::mem::take(&mut self.short).into_iter().for_each(|job| self.enqueue(job));
             }

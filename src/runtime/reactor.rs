@@ -1,9 +1,9 @@
-//! One loop per rank, the only caller of the transport.
+//! What a rank does in a turn: the only caller of the transport. Who turns it: [`super::helm`].
 
-use super::backoff::{Backoff, Idle};
 use super::head::{Head, Request};
+use super::helm::Turns;
 use super::links::Links;
-use super::mailbox::{Mailbox, Waker};
+use super::mailbox::Mailbox;
 use super::nested::Nested;
 use super::node::{Node, NodeError};
 use super::pool::Compute;
@@ -11,7 +11,7 @@ use super::profile::Phase as Profiled;
 use crate::error::ProtocolError;
 use crate::ids::{HEAD, Rank};
 use crate::protocol::{self, Frame, Order, Report};
-use crate::transport::{Arrival, Transport};
+use crate::transport::{Arrival, Flight, Transport};
 use std::sync::Arc;
 
 /// How far a reactor is with leaving.
@@ -226,34 +226,25 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         }
         Ok(false)
     }
+}
 
-    /// Whether everybody has said `Bye` and all is sent.
-    pub fn is_over(&self) -> bool {
+impl<T: Transport + Send, C: Compute + Send> Turns for Reactor<T, C> {
+    fn turn(&mut self) -> Result<bool, NodeError> {
+        self.turn()
+    }
+
+    fn is_over(&self) -> bool {
         self.phase == Phase::Last && self.links.transport.quiet()
     }
 
-    /// Turns until the run is over, politely when there is nothing to do.
-    ///
-    /// # Errors
-    /// As [`Reactor::turn`].
-    pub fn run(&mut self, waker: &Waker, own_core: bool) -> Result<(), NodeError> {
-        let mut backoff = Backoff::new(own_core);
-        while !self.is_over() {
-            if self.turn()? {
-                backoff.reset();
-                continue;
-            }
-            match backoff.next(self.links.transport.flight()) {
-                Idle::Spin => std::hint::spin_loop(),
-                Idle::Yield => std::thread::yield_now(),
-                Idle::Sleep(limit) => waker.sleep(limit, || {
-                    let requests = self.head.as_ref().is_some_and(|(_, mailbox)| !mailbox.is_empty());
-                    let nested = self.nested.as_ref().is_some_and(Nested::has_requests);
-                    requests || nested || self.node.compute.has_done()
-                }),
-            }
-        }
-        Ok(())
+    fn flight(&self) -> Flight {
+        self.links.transport.flight()
+    }
+
+    fn has_work(&self) -> bool {
+        let requests = self.head.as_ref().is_some_and(|(_, mailbox)| !mailbox.is_empty());
+        let nested = self.nested.as_ref().is_some_and(Nested::has_requests);
+        requests || nested || self.node.compute.has_done()
     }
 }
 

@@ -1,10 +1,12 @@
 //! A client's thread waits for answers of its rank's reactor.
 
 use super::current;
+use super::helm::Steer;
+use super::mailbox::Waker;
 use crate::call::Value;
 use crate::compact::Bytes;
 use crate::error::{Error, Result, TaskError};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What has become of a task that was waited for.
@@ -64,6 +66,8 @@ impl State {
 
 /// Looks, with a yield between them, before a waiting thread sleeps: a wake-up costs more than most answers take.
 const YIELDS: u32 = 1_000;
+/// Turns in a row in which nothing moved before a thread of a task sleeps.
+const LOOKS: u32 = 300;
 
 /// A number of answers that are waited for together.
 #[derive(Debug)]
@@ -71,6 +75,8 @@ pub struct Wait {
     state: Mutex<State>,
     done: Condvar,
     values: bool,
+    /// Wakes a thread that turns the reactor while it waits.
+    waker: OnceLock<Arc<Waker>>,
 }
 
 impl Wait {
@@ -87,7 +93,7 @@ impl Wait {
 
     fn new(count: usize, values: bool, answers: Answers) -> Arc<Self> {
         let state = Mutex::new(State { answers, open: count, taken: false });
-        Arc::new(Wait { state, done: Condvar::new(), values })
+        Arc::new(Wait { state, done: Condvar::new(), values, waker: OnceLock::new() })
     }
 
     /// Whether it waits for values.
@@ -125,18 +131,26 @@ impl Wait {
             *open -= 1;
         }
         if state.is_complete() {
-            self.done.notify_all();
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        self.done.notify_all();
+        if let Some(waker) = self.waker.get() {
+            waker.wake();
         }
     }
 
     /// Says that no more answers will come.
     pub fn close(&self, why: &str) {
         self.state().answers.closed = Some(why.into());
-        self.done.notify_all();
+        self.wake();
     }
 
-    /// Waits until all answers are there, or none will come any more; `None` after `limit`.
-    pub fn all(&self, limit: Option<Duration>) -> Option<Answers> {
+    /// Waits until all answers are there, or none will come any more; `None` after `limit`. Turns the reactor meanwhile if
+    /// it may.
+    pub fn all(&self, limit: Option<Duration>, helm: Option<&dyn Steer>) -> Option<Answers> {
         // a limit beyond what a clock can show is none
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         // most answers to a single question come within microseconds, a wake-up costs more
@@ -144,6 +158,11 @@ impl Wait {
         // a task lets others compute at once: what it waits for may need its slot
         let paused = if open() { current::pause() } else { None };
         while paused.as_ref().is_some_and(|paused| open() && paused.step()) {}
+        if let Some(helm) = helm {
+            let _ = self.waker.set(helm.waker().clone());
+            // a thread of a task leaves the reactor to others in the end: it may wait for hours, and so may many
+            helm.steer(&|| !open(), deadline, paused.as_ref().map(|_| LOOKS));
+        }
         let yields = if paused.is_some() { 0 } else { YIELDS };
         for _ in 0..yields {
             if !open() {

@@ -67,8 +67,8 @@ pub struct NewTask {
 /// A fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A definition that tasks will name.
-    Define(Definition, DefOptions),
+    /// A definition that tasks will name; see [`Event::define`].
+    Define(Box<(Definition, DefOptions)>),
     /// There is so much of a counter of the job.
     Counter {
         /// Its number.
@@ -121,6 +121,16 @@ pub enum Event {
     From(Rank, Report),
     /// A rank has died.
     Lost(Rank),
+}
+
+/// Millions are on their way from the client: what is rare must not make them longer.
+const _: () = assert!(size_of::<Event>() <= 96);
+
+impl Event {
+    /// A definition that tasks will name.
+    pub fn define(definition: Definition, options: DefOptions) -> Event {
+        Event::Define(Box::new((definition, options)))
+    }
 }
 
 /// What is to be done.

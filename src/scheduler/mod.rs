@@ -128,7 +128,7 @@ impl Scheduler {
     /// When the fact cannot be: a bug, or a damaged message. The scheduler's state is as before the fact.
     pub fn handle(&mut self, event: Event, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
         match event {
-            Event::Define(definition, options) => self.on_define(definition, options),
+            Event::Define(defined) => self.on_define(defined.0, defined.1),
             Event::Counter { counter, total } => self.on_counter(counter, total),
             Event::Submit(mut new) => {
                 new.def = self.submitters.def(HEAD, new.def)?;
@@ -160,7 +160,7 @@ impl Scheduler {
                         self.on_finished(rank, task, attempt, nanos, output, out)
                     }
                     Report::Failed { task, attempt, error } => {
-                        self.on_failed(rank, task, attempt, error, out)
+                        self.on_failed(rank, task, attempt, *error, out)
                     }
                     Report::Fetched { task } => self.on_fetched(rank, task, out),
                     Report::Retracted { task, attempt } => self.on_retracted(rank, task, attempt, out),

@@ -128,6 +128,11 @@ pub trait Transport {
     /// Whether bulk data is under way, in which case the caller must keep polling.
     fn flight(&self) -> Flight;
 
+    /// Whether any thread may call it, one at a time; else only the one that made it.
+    fn any_thread(&self) -> bool {
+        true
+    }
+
     /// Whether all that was sent has left.
     fn quiet(&self) -> bool;
 }

@@ -209,7 +209,7 @@ impl Worker {
         }
         out.push(Action::Report(match output {
             Ok(output) => Report::Finished { task, attempt, nanos, output },
-            Err(error) => Report::Failed { task, attempt, error },
+            Err(error) => Report::Failed { task, attempt, error: Box::new(error) },
         }));
         let followers = if self.followers.is_empty() { None } else { self.followers.remove(&task) };
         match followers {

@@ -183,7 +183,7 @@ impl Client {
         self.defs.push(Def { options, may_fail });
         let name = format!("f{def}");
         let slots = needs.slots;
-        Event::Define(Definition { def, function: 1, name, shared: Blob::default(), slots }, options)
+        Event::define(Definition { def, function: 1, name, shared: Blob::default(), slots }, options)
     }
 
     fn needs(rng: &mut Rng) -> Needs {

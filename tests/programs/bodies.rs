@@ -225,6 +225,8 @@ fn run_on() -> Result<()> {
         .ok_or_else(|| Error::Other("MPI does not start".into()))?;
     let world = universe.world();
     check_thread()?;
+    let other = std::thread::spawn(|| check_thread().is_err()).join().unwrap_or(false);
+    check(other, "a thread that MPI does not allow")?;
     let (rank, size) = (world.rank(), world.size());
     let next = world.process_at_rank((rank + 1) % size);
     let mut got = 0;

@@ -137,7 +137,7 @@ fn any_report() -> impl Strategy<Value = Report> {
     prop_oneof![
         any_nested(),
         finished.prop_map(|(task, attempt, nanos, output)| Report::Finished { task, attempt, nanos, output }),
-        failed.prop_map(|(task, attempt, error)| Report::Failed { task, attempt, error }),
+        failed.prop_map(|(task, attempt, error)| Report::Failed { task, attempt, error: Box::new(error) }),
         task().prop_map(|task| Report::Fetched { task }),
         (task(), any::<u16>()).prop_map(|(task, attempt)| Report::Retracted { task, attempt }),
         Just(Report::RetractDone),

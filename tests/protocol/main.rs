@@ -173,7 +173,7 @@ mod bytes {
         let (message, task, host) = ("no".into(), "f-1".into(), "h".into());
         let error = TaskError { message, task, rank: Rank(3), host, attempt: 1 };
         report(
-            Report::Failed { task: TaskId(7), attempt: 1, error },
+            Report::Failed { task: TaskId(7), attempt: 1, error: Box::new(error) },
             "01 07 01 02 6e 6f 03 66 2d 31 03 01 68 01",
         );
     }
@@ -344,7 +344,7 @@ mod frames {
         let text = "x".repeat(MESSAGE_MAX);
         let (message, task, host) = (text.clone(), text.clone(), text);
         let error = TaskError { message, task, rank: Rank(u32::MAX), host, attempt: u16::MAX };
-        frame(&Report::Failed { task: TaskId(u64::MAX), attempt: u16::MAX, error: error.clone() });
+        frame(&Report::Failed { task: TaskId(u64::MAX), attempt: u16::MAX, error: Box::new(error.clone()) });
         frame(&Order::Answer { task: TaskId(u64::MAX), answer: Answer::Failed(error) });
     }
 }

@@ -100,7 +100,7 @@ fn reports_of_an_attempt_that_no_longer_counts_are_dropped() {
     for (rank, attempt) in [(1, 2), (1, 0), (2, 1)] {
         let task = TaskId(1);
         env.from(rank, Report::Finished { task, attempt, nanos: 1, output: inline("bad") });
-        env.from(rank, Report::Failed { task, attempt, error: error("bad") });
+        env.from(rank, Report::Failed { task, attempt, error: Box::new(error("bad")) });
         env.from(rank, Report::Retracted { task, attempt }).is(1, Status::Assigned);
         // what it has stored must not stay there for ever
         env.from(rank, Report::Finished { task, attempt, nanos: 1, output: stored(9) });
@@ -115,7 +115,7 @@ fn a_damaged_report_changes_nothing() {
     env.submit(1, &[]);
     for task in [TaskId(1), TaskId(77), TaskId(u64::MAX)] {
         env.from(1, Report::Finished { task, attempt: 1, nanos: 1, output: inline("bad") });
-        env.from(1, Report::Failed { task, attempt: 1, error: error("bad") });
+        env.from(1, Report::Failed { task, attempt: 1, error: Box::new(error("bad")) });
         env.from(1, Report::Retracted { task, attempt: 1 });
         env.from(1, Report::NotBrought { task });
         env.fetched(1, task.0).releases(1, &[task.0]);

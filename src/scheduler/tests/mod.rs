@@ -163,7 +163,7 @@ impl Env {
             shared: Blob::default(),
             slots: options.needs.slots,
         };
-        self.handle(Event::Define(definition, options))
+        self.handle(Event::define(definition, options))
     }
 
     fn new_task(task: u64, def: u32, inputs: &[u64]) -> NewTask {
@@ -233,7 +233,7 @@ impl Env {
 
     fn fail(&mut self, rank: u32, task: u64, message: &str) -> &mut Self {
         let attempt = self.scheduler.task(TaskId(task)).map_or(1, |record| record.attempt);
-        self.from(rank, Report::Failed { task: TaskId(task), attempt, error: error(message) })
+        self.from(rank, Report::Failed { task: TaskId(task), attempt, error: Box::new(error(message)) })
     }
 
     fn fetched(&mut self, rank: u32, task: u64) -> &mut Self {

@@ -101,7 +101,8 @@ fn failures_and_states_are_told_to_the_owner() {
     // the failure of another task that a task hands on keeps its name
     let handed_on = TaskError { task: "first-12".into(), ..error("boom") };
     let attempt = env.scheduler.task(TaskId(1)).map_or(0, |record| record.attempt);
-    env.want(1, true).from(1, Report::Failed { task: TaskId(1), attempt, error: handed_on.clone() });
+    env.want(1, true)
+        .from(1, Report::Failed { task: TaskId(1), attempt, error: Box::new(handed_on.clone()) });
     env.resolves(1, Outcome::Failed(handed_on.into()));
 }
 

@@ -79,7 +79,7 @@ fn a_definition_comes_before_its_tasks_and_in_order() {
     env.refuse(Event::SubmitFamily { def: DefId(1), first: TaskId(1), count: 2 });
     let definition =
         Definition { def: DefId(2), function: 7, name: "g".into(), shared: Blob::default(), slots: 1 };
-    env.refuse(Event::Define(definition, DefOptions::default()));
+    env.refuse(Event::define(definition, DefOptions::default()));
 }
 
 #[test]

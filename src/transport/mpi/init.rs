@@ -19,7 +19,7 @@ pub struct MpiWorld {
 }
 
 impl MpiWorld {
-    /// Initialises MPI on the calling thread, which is from then on the only one that calls it.
+    /// Initialises MPI on the calling thread, for threads that call it one at a time if MPI allows that, else for this one.
     ///
     /// # Errors
     /// When MPI is initialised already or was finalised, and when it does not allow a program with threads.
@@ -31,7 +31,7 @@ impl MpiWorld {
                     .into(),
             ));
         }
-        let Some((universe, level)) = initialize_with_threading(Threading::Funneled) else {
+        let Some((universe, level)) = initialize_with_threading(Threading::Serialized) else {
             return Err(Error::Startup(
                 "MPI is initialised already: use dtask::run_on(&comm, ..) in a program that has MPI itself"
                     .into(),
@@ -97,6 +97,11 @@ pub fn abort(code: i32) -> ! {
         SimpleCommunicator::world().abort(code)
     }
     std::process::exit(code)
+}
+
+/// Whether any thread may call MPI, one at a time; else only the one that initialised it.
+pub(super) fn any_thread() -> bool {
+    environment::threading_support() >= Threading::Serialized
 }
 
 /// The name and version of the MPI library, in one line. Callable at any time.

@@ -1,7 +1,7 @@
 //! Moving frames and bulk data by MPI point-to-point messages. The only place that names MPI.
 //!
-//! Everything happens on the one thread that initialised MPI (`MPI_THREAD_FUNNELED`), on a duplicate of the
-//! communicator that was given, and without a blocking call:
+//! Everything happens on one thread at a time (`MPI_THREAD_SERIALIZED`, or on the one that initialised MPI where that allows
+//! no more than `MPI_THREAD_FUNNELED`), on a duplicate of the communicator that was given, and without a blocking call:
 //!
 //! * Control frames travel on tag 0. They are looked for by `MPI_Iprobe` until there are no more, and received into
 //!   buffers of exactly their length. Nobody else receives here, so the message that was probed is the one received.
@@ -47,7 +47,7 @@ const SPARE_BUFFERS: usize = 64;
 
 /// One rank's end of the network, over MPI.
 ///
-/// Not `Send`: the thread that initialised MPI is the one that may call it.
+/// Where [`Transport::any_thread`] says no, only the thread that initialised MPI may call it.
 pub struct MpiTransport {
     // Before `comm`: requests end before their communicator.
     requests: Requests,
@@ -249,6 +249,10 @@ impl Transport for MpiTransport {
             buffer.clear();
             self.spare.push(buffer);
         }
+    }
+
+    fn any_thread(&self) -> bool {
+        init::any_thread()
     }
 
     fn flight(&self) -> Flight {

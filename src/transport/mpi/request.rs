@@ -8,7 +8,7 @@
 //!   `Requests` is dropped is leaked, never freed.
 //! * [`Source`] and [`Target`] ask for their slice once and keep its address: the slice borrows from a value that is
 //!   owned and not touched until the last request on it is complete, and so stays valid whatever its type does.
-//! * Handles belong to the thread that called `MPI_Init_thread`: the types are neither `Send` nor `Sync`.
+//! * Handles belong to one thread at a time: only the whole transport is `Send`, for where MPI allows that (`any_thread`).
 //! * Every return code is looked at. Our duplicate communicator returns errors instead of ending the job.
 #![allow(unsafe_code)]
 
@@ -23,6 +23,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 type Result<T> = std::result::Result<T, TransportError>;
+
+// SAFETY: handles, addresses and shared counts (`Rc`) are all inside of the transport and go with it; what is sent and
+// received into is `Send` itself. That MPI is called by a thread that it allows is what `any_thread` is for.
+unsafe impl Send for super::MpiTransport {}
 
 /// MPI's text for an error code, with what was attempted.
 fn describe(code: c_int, attempt: impl FnOnce() -> String) -> TransportError {

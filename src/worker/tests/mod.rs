@@ -131,7 +131,7 @@ impl Env {
         let task = TaskId(task);
         let report = match output {
             Ok(output) => Report::Finished { task, attempt, nanos, output },
-            Err(error) => Report::Failed { task, attempt, error },
+            Err(error) => Report::Failed { task, attempt, error: Box::new(error) },
         };
         // what it lets go of comes before its report
         let at = self.said.iter().position(|said| *said == Action::Report(report.clone()));

@@ -1,0 +1,440 @@
+//! Who turns a rank's reactor: whoever waits for it.
+//!
+//! A reactor has a thread of its own. But a thread that waits for an answer, or a compute thread without a task, has nothing
+//! better to do than turn it itself: it sees what comes at once, where a hand-over from thread to thread would cost more
+//! than most tasks. The reactor's own thread rests meanwhile, looks from time to time whether it still may, and takes over
+//! when nobody else turns, as while all compute. One thread turns at a time.
+//!
+//! Where MPI may be called by the thread that began it alone, that one does all of it.
+
+use super::backoff::{Backoff, Idle};
+use super::job;
+use super::mailbox::Waker;
+use super::node::NodeError;
+use crate::transport::Flight;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+/// The first rest of a reactor's own thread while others turn.
+const REST_MIN: Duration = Duration::from_micros(100);
+/// The longest one: so long a reactor may be turned by nobody when the others go off to compute.
+const REST_MAX: Duration = Duration::from_micros(400);
+/// Rests after which a thread that steers is believed to do so for long: then it says when it has ended.
+const RESTS: u32 = 8;
+
+/// A reactor as its helm sees it.
+pub trait Turns: Send {
+    /// Takes what has come, decides, carries out; true if anything moved.
+    ///
+    /// # Errors
+    /// When the rank cannot go on.
+    fn turn(&mut self) -> Result<bool, NodeError>;
+    /// Whether there is nothing more to come.
+    fn is_over(&self) -> bool;
+    /// Bulk data under way.
+    fn flight(&self) -> Flight;
+    /// Whether other threads of this rank have left something to do.
+    fn has_work(&self) -> bool;
+}
+
+/// What came of an attempt to turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Something moved.
+    Moved,
+    /// Nothing did.
+    Idle(Flight),
+    /// Another thread is at it.
+    Busy,
+    /// This thread must not, or the run is over.
+    Not,
+}
+
+/// A reactor for threads that are not its own.
+pub trait Steer: Send + Sync {
+    /// Turns once, unless another thread does.
+    fn turn(&self) -> Turn;
+    /// Turns until `done`, until `deadline`, or, with `looks`, after so many turns in a row in which nothing moved. Returns
+    /// at once where another thread steers already.
+    fn steer(&self, done: &dyn Fn() -> bool, deadline: Option<Instant>, looks: Option<u32>);
+    /// What wakes a thread that sleeps while it steers.
+    fn waker(&self) -> &Arc<Waker>;
+    /// Wakes the reactor's own thread if it rests: nobody else will turn for some time.
+    fn hand_back(&self);
+}
+
+/// How other threads find the helm, once there is one.
+#[derive(Default)]
+pub struct HelmLink(OnceLock<Weak<dyn Steer>>);
+
+impl HelmLink {
+    /// Says where it is; the first one stays.
+    pub fn set(&self, helm: Weak<dyn Steer>) {
+        let _ = self.0.set(helm);
+    }
+
+    /// The helm, if there is one that others may take.
+    pub fn get(&self) -> Option<Arc<dyn Steer>> {
+        self.0.get()?.upgrade()
+    }
+}
+
+/// A reactor, and who turns it.
+pub struct Helm<R> {
+    reactor: Mutex<Option<R>>,
+    own_core: bool,
+    /// Turns of threads that are not the reactor's own.
+    turns: AtomicU64,
+    /// One of them turns until it has what it waits for.
+    steered: AtomicBool,
+    /// Bulk data were under way after the last turn.
+    in_flight: AtomicBool,
+    /// The run is over, or cannot go on.
+    ended: AtomicBool,
+    failure: Mutex<Option<NodeError>>,
+    waker: Arc<Waker>,
+    own: OnceLock<Thread>,
+    /// The reactor's own thread rests.
+    rests: AtomicBool,
+    /// It does so until it is told that nobody steers any more.
+    rests_long: AtomicBool,
+    on_panic: fn(),
+}
+
+/// Tells what cannot be told otherwise: a panic within a turn leaves the rank's state in pieces.
+struct OnPanic(fn());
+
+impl Drop for OnPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            (self.0)();
+        }
+    }
+}
+
+impl<R: Turns> Helm<R> {
+    /// The helm of `reactor`, whose mailboxes wake `waker`; threads at it spin if there is a core for each thread. `on_panic`
+    /// is called when a turn panics, and is to end the process.
+    pub fn new(reactor: R, waker: Arc<Waker>, own_core: bool, on_panic: fn()) -> Self {
+        Helm {
+            reactor: Mutex::new(Some(reactor)),
+            own_core,
+            turns: AtomicU64::new(0),
+            steered: AtomicBool::new(false),
+            in_flight: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            failure: Mutex::new(None),
+            waker,
+            own: OnceLock::new(),
+            rests: AtomicBool::new(false),
+            rests_long: AtomicBool::new(false),
+            on_panic,
+        }
+    }
+
+    fn reactor(&self) -> MutexGuard<'_, Option<R>> {
+        self.reactor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failure(&self) -> MutexGuard<'_, Option<NodeError>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Turns until the run is over, politely when there is nothing to do, and rests while others turn. For the reactor's own
+    /// thread. Gives the reactor back: from then on nobody turns it.
+    ///
+    /// # Panics
+    /// When called a second time.
+    pub fn run(&self) -> (R, Result<(), NodeError>) {
+        let _ = self.own.set(thread::current());
+        let _guard = OnPanic(self.on_panic);
+        let outcome = self.serve();
+        self.ended.store(true, Ordering::SeqCst);
+        let reactor = self.reactor().take();
+        (reactor.expect("a reactor runs once"), outcome)
+    }
+
+    fn serve(&self) -> Result<(), NodeError> {
+        let mut backoff = Backoff::new(self.own_core);
+        let (mut seen, mut rests) = (0, 0);
+        loop {
+            if self.is_turned_by_others(&mut seen) {
+                self.rest(rests);
+                rests += 1;
+                backoff.reset();
+                continue;
+            }
+            rests = 0;
+            let mut guard = self.reactor();
+            if let Some(error) = self.failure().take() {
+                return Err(error);
+            }
+            let Some(reactor) = guard.as_mut().filter(|reactor| !reactor.is_over()) else { return Ok(()) };
+            let moved = reactor.turn()?;
+            let flight = self.note_flight(reactor);
+            drop(guard);
+            if moved {
+                backoff.reset();
+            } else {
+                self.pause(backoff.next(flight), || false);
+            }
+        }
+    }
+
+    fn note_flight(&self, reactor: &R) -> Flight {
+        let flight = reactor.flight();
+        self.in_flight.store(flight != Flight::None, Ordering::Relaxed);
+        flight
+    }
+
+    /// Whether others have turned since `seen`, or go on to; not when data that need constant calls depend on them.
+    fn is_turned_by_others(&self, seen: &mut u64) -> bool {
+        let turns = self.turns.load(Ordering::Relaxed);
+        let turned = std::mem::replace(seen, turns) != turns;
+        if self.ended.load(Ordering::SeqCst) {
+            return false;
+        }
+        self.steered.load(Ordering::SeqCst) || (turned && !self.in_flight.load(Ordering::Relaxed))
+    }
+
+    fn rest(&self, rests: u32) {
+        self.rests.store(true, Ordering::SeqCst);
+        if rests < RESTS {
+            thread::park_timeout((REST_MIN * (rests + 1)).min(REST_MAX));
+        } else {
+            self.rests_long.store(true, Ordering::SeqCst);
+            if self.steered.load(Ordering::SeqCst) {
+                thread::park();
+            }
+            self.rests_long.store(false, Ordering::SeqCst);
+        }
+        self.rests.store(false, Ordering::SeqCst);
+    }
+
+    fn pause(&self, idle: Idle, done: impl Fn() -> bool) {
+        match idle {
+            Idle::Spin => std::hint::spin_loop(),
+            Idle::Yield => thread::yield_now(),
+            Idle::Sleep(limit) => {
+                let has_work = || self.reactor().as_ref().is_none_or(Turns::has_work);
+                self.waker.sleep(limit, || done() || has_work());
+            }
+        }
+    }
+
+    /// Keeps the failure for the reactor's own thread.
+    fn fail(&self, error: NodeError) {
+        *self.failure() = Some(error);
+        self.ended.store(true, Ordering::SeqCst);
+        self.waker.wake();
+        self.hand_back();
+    }
+}
+
+impl<R: Turns> Steer for Helm<R> {
+    fn turn(&self) -> Turn {
+        let mut guard = match self.reactor.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Turn::Busy,
+        };
+        let Some(reactor) = guard.as_mut() else { return Turn::Not };
+        if self.ended.load(Ordering::SeqCst) {
+            return Turn::Not;
+        }
+        let _guard = OnPanic(self.on_panic);
+        let outcome = job::loudly(|| reactor.turn());
+        self.turns.fetch_add(1, Ordering::Relaxed);
+        match outcome {
+            Ok(true) => {
+                self.note_flight(reactor);
+                Turn::Moved
+            }
+            Ok(false) => Turn::Idle(self.note_flight(reactor)),
+            Err(error) => {
+                self.fail(error);
+                Turn::Not
+            }
+        }
+    }
+
+    fn steer(&self, done: &dyn Fn() -> bool, deadline: Option<Instant>, looks: Option<u32>) {
+        if self.steered.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let mut backoff = Backoff::new(self.own_core);
+        let mut left = looks;
+        let is_late = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let has_answer = loop {
+            if done() {
+                break true;
+            }
+            if is_late() {
+                break false;
+            }
+            match self.turn() {
+                Turn::Not => break false,
+                Turn::Busy => thread::yield_now(),
+                Turn::Moved => {
+                    backoff.reset();
+                    left = looks;
+                }
+                Turn::Idle(flight) => {
+                    left = match left {
+                        Some(0) => break false,
+                        Some(left) => Some(left - 1),
+                        None => None,
+                    };
+                    let mut idle = backoff.next(flight);
+                    if let (Idle::Sleep(limit), Some(deadline)) = (&mut idle, deadline) {
+                        *limit = deadline.saturating_duration_since(Instant::now()).min(*limit);
+                    }
+                    self.pause(idle, done);
+                }
+            }
+        };
+        self.steered.store(false, Ordering::SeqCst);
+        // who goes off after a short time with an answer will often be back: the reactor's own thread soon sees whether
+        if self.rests_long.load(Ordering::SeqCst) || !has_answer {
+            self.hand_back();
+        }
+    }
+
+    fn waker(&self) -> &Arc<Waker> {
+        &self.waker
+    }
+
+    fn hand_back(&self) {
+        if self.rests.swap(false, Ordering::SeqCst)
+            && let Some(own) = self.own.get()
+        {
+            own.unpark();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ProtocolError;
+    use std::sync::mpsc;
+    use std::thread::ThreadId;
+
+    /// Notes who turns it.
+    #[derive(Default)]
+    struct Fake {
+        turns: Mutex<Vec<ThreadId>>,
+        over: AtomicBool,
+        fails: AtomicBool,
+    }
+
+    impl Fake {
+        fn turned_by(&self, thread: ThreadId) -> usize {
+            self.turns.lock().unwrap().iter().filter(|turn| **turn == thread).count()
+        }
+    }
+
+    impl Turns for Arc<Fake> {
+        fn turn(&mut self) -> Result<bool, NodeError> {
+            if self.fails.load(Ordering::SeqCst) {
+                return Err(ProtocolError("broken".into()).into());
+            }
+            self.turns.lock().unwrap().push(thread::current().id());
+            Ok(false)
+        }
+        fn is_over(&self) -> bool {
+            self.over.load(Ordering::SeqCst)
+        }
+        fn flight(&self) -> Flight {
+            Flight::None
+        }
+        fn has_work(&self) -> bool {
+            false
+        }
+    }
+
+    type Ran = Result<(), String>;
+
+    /// A reactor, its helm, the number of its own thread, and what that comes to.
+    fn start() -> (Arc<Fake>, Arc<Helm<Arc<Fake>>>, ThreadId, mpsc::Receiver<Ran>) {
+        let fake = Arc::new(Fake::default());
+        let helm = Arc::new(Helm::new(fake.clone(), Waker::new(), false, || ()));
+        let (tell, told) = mpsc::channel();
+        let own = {
+            let helm = helm.clone();
+            thread::spawn(move || tell.send(helm.run().1.map_err(|error| error.to_string())))
+        };
+        let own = own.thread().id();
+        (fake, helm, own, told)
+    }
+
+    fn end(fake: &Fake, told: &mpsc::Receiver<Ran>) {
+        fake.over.store(true, Ordering::SeqCst);
+        assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(Ok(())));
+    }
+
+    #[test]
+    fn whoever_waits_turns_and_the_own_thread_takes_over_afterwards() {
+        let (fake, helm, own, told) = start();
+        let me = thread::current().id();
+        helm.steer(&|| fake.turned_by(me) >= 100, None, None);
+        assert!(fake.turned_by(me) >= 100);
+        let before = fake.turned_by(own);
+        while fake.turned_by(own) < before + 10 {
+            thread::yield_now();
+        }
+        end(&fake, &told);
+        assert_eq!(helm.turn(), Turn::Not);
+    }
+
+    #[test]
+    fn an_own_thread_that_rests_for_long_is_told_when_nobody_steers_any_more() {
+        let (fake, helm, own, told) = start();
+        helm.steer(&|| helm.rests_long.load(Ordering::SeqCst), None, None);
+        let before = fake.turned_by(own);
+        while fake.turned_by(own) == before {
+            thread::yield_now();
+        }
+        end(&fake, &told);
+    }
+
+    #[test]
+    fn who_looks_in_vain_goes_off_after_so_many_turns() {
+        let (fake, helm, _, told) = start();
+        let me = thread::current().id();
+        helm.steer(&|| false, None, Some(50));
+        assert_eq!(fake.turned_by(me), 51);
+        helm.steer(&|| false, Some(Instant::now()), None);
+        assert_eq!(fake.turned_by(me), 51);
+        end(&fake, &told);
+    }
+
+    #[test]
+    fn one_steers_at_a_time() {
+        let (fake, helm, _, told) = start();
+        let returned = AtomicBool::new(false);
+        helm.steer(
+            &|| {
+                helm.steer(&|| false, None, None); // would never return
+                returned.swap(true, Ordering::SeqCst)
+            },
+            None,
+            None,
+        );
+        assert!(returned.load(Ordering::SeqCst));
+        end(&fake, &told);
+    }
+
+    #[test]
+    fn what_fails_on_another_thread_ends_the_own_one() {
+        let (fake, helm, _, told) = start();
+        helm.steer(&|| helm.rests.load(Ordering::SeqCst), None, None);
+        fake.fails.store(true, Ordering::SeqCst);
+        helm.steer(&|| false, None, None);
+        let outcome = told.recv_timeout(Duration::from_secs(60)).expect("it has ended");
+        assert!(outcome.unwrap_err().contains("broken"));
+        assert_eq!(helm.turn(), Turn::Not);
+    }
+}
