@@ -17,6 +17,9 @@ use std::path::Path;
 
 /// Where runs are shorter on average, they are left to the library, which reads this much at a time.
 const SHORTEST: usize = 64 << 10;
+/// Bytes that are read at a time. In between, the reactor may run, which shares a core with those that compute: else it
+/// hands on the next task only when the whole is read, and another thread has nothing to do meanwhile.
+const PIECE: usize = 1 << 20;
 /// The library counts chunks up to the one that it is asked for.
 #[cfg(hdf5_chunk_info)]
 const MOST_CHUNKS: usize = 1 << 14;
@@ -202,7 +205,12 @@ impl Stored {
         let mut elements = spare::take::<T>(self.shape.iter().product());
         let memory: &mut [u8] = bytemuck::cast_slice_mut(&mut elements);
         for run in &self.runs {
-            self.file.read_exact_at(memory.get_mut(run.to..run.to + run.length)?, run.from).ok()?;
+            let mut from = run.from;
+            for piece in memory.get_mut(run.to..run.to + run.length)?.chunks_mut(PIECE) {
+                self.file.read_exact_at(piece, from).ok()?;
+                from += piece.len() as u64;
+                std::thread::yield_now();
+            }
         }
         ArrayD::from_shape_vec(self.shape.clone(), elements).ok()
     }
