@@ -7,7 +7,7 @@
 //! * [`shared`]: a value that many parameters share without a copy;
 //! * [`mod@array`], [`command`] and [`dataset`]: what scripts compute, start, read and write;
 //! * [`mod@pack`]: what a command leaves, in memory and as files;
-//! * [`bulk`]: vectors and arrays of numbers, which travel as their own memory.
+//! * [`bulk`]: vectors and arrays of numbers, which travel as their own memory; [`spare`]: memory that is used again.
 
 pub mod args;
 pub mod array;
@@ -18,6 +18,7 @@ pub mod dataset;
 pub mod mapreduce;
 pub mod pack;
 pub mod shared;
+pub mod spare;
 pub mod task_fn;
 pub mod value;
 

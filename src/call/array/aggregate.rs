@@ -10,10 +10,15 @@ use super::function::Aggregate;
 use super::item::{Cows, Numeric};
 use super::ops::{maximum, minimum};
 use super::shape;
+use crate::call::spare;
 use rayon::prelude::*;
 
 /// Elements that make one partial result. Part of what defines the result: do not tune it lightly.
 const CHUNK: usize = 1 << 15;
+
+/// Elements of which one thread makes one number, in about a millisecond. Where others help, it may begin another task on
+/// top of this one while it waits for them, with memory of its own.
+const ALONE: usize = 1 << 21;
 
 /// Columns that one thread takes when rows are added up.
 const COLUMNS: usize = 1 << 12;
@@ -25,6 +30,14 @@ pub(super) fn aggregate<'s>(
     axis: Option<f64>,
 ) -> Result<Numeric<'s>, Fault> {
     let x = x.into_array();
+    let result = of_array(function, &x, axis);
+    if !x.is_view() {
+        spare::give(x.into_owned());
+    }
+    result
+}
+
+fn of_array<'s>(function: Aggregate, x: &Cows<'_>, axis: Option<f64>) -> Result<Numeric<'s>, Fault> {
     let data = x.as_standard_layout();
     let Some(elements) = data.as_slice() else {
         return Err(Fault::new("this array has no standard layout"));
@@ -34,7 +47,7 @@ pub(super) fn aggregate<'s>(
         return Ok(Numeric::Scalar(whole(function, elements)));
     };
     let axis = shape::axis(axis, x.ndim())?;
-    along(function, &x, elements, axis)
+    along(function, x, elements, axis)
 }
 
 fn nonempty(function: Aggregate, length: usize) -> Result<(), Fault> {
@@ -86,7 +99,7 @@ pub(super) fn sum_by(x: &[f64], f: impl Fn(f64) -> f64 + Sync + Copy) -> f64 {
         return pairwise(x, f);
     }
     // Chunks have a fixed length whether or not threads share them, so that the result has the same bits.
-    let parts: Vec<f64> = if x.len() > PARALLEL {
+    let parts: Vec<f64> = if x.len() > ALONE {
         x.par_chunks(CHUNK).map(|part| pairwise(part, f)).collect()
     } else {
         x.chunks(CHUNK).map(|part| pairwise(part, f)).collect()
@@ -117,7 +130,7 @@ fn pairwise(x: &[f64], f: impl Fn(f64) -> f64 + Copy) -> f64 {
 /// The least or greatest of at least one element.
 fn extreme(x: &[f64], f: impl Fn(f64, f64) -> f64 + Sync + Copy) -> f64 {
     let of = |part: &[f64]| part.iter().copied().reduce(f).unwrap_or(f64::NAN);
-    if x.len() <= PARALLEL {
+    if x.len() <= ALONE {
         return of(x);
     }
     let parts: Vec<f64> = x.par_chunks(CHUNK).map(of).collect();

@@ -1,14 +1,16 @@
 //! Datasets by the HDF5 library.
 
+use super::direct::Source;
 use super::{Attribute, NewDataset, check_part, chunks};
 use crate::call::array::{ElementType, Value};
+use bytemuck::Pod;
 use hdf5::plist::dataset_create::AllocTime;
 use hdf5::types::{FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
 use hdf5::{Dataset, File, H5Type, Hyperslab, Selection, SliceOrIndex};
 use ndarray::ArrayD;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The shape and the element type of a dataset.
 ///
@@ -24,20 +26,25 @@ pub fn shape(path: &Path, name: &str) -> Result<(Vec<usize>, ElementType), Strin
 /// # Errors
 /// As [`shape`], or when the part is not in it.
 pub fn read(path: &Path, name: &str, part: &[Range<usize>]) -> Result<Value, String> {
-    // The library lets one thread in at a time, call by call: two that read would wake each other at each of dozens.
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let source = Source::new(path);
+    let alone = alone();
     let dataset = open(path, name)?;
     Ok(match element_type(&dataset)? {
-        ElementType::F64 => Value::F64(elements(&dataset, part)?),
-        ElementType::F32 => Value::F32(elements(&dataset, part)?),
-        ElementType::I64 => Value::I64(elements(&dataset, part)?),
-        ElementType::I32 => Value::I32(elements(&dataset, part)?),
-        ElementType::U8 => Value::U8(elements(&dataset, part)?),
+        ElementType::F64 => Value::F64(elements(source, alone, dataset, part)?),
+        ElementType::F32 => Value::F32(elements(source, alone, dataset, part)?),
+        ElementType::I64 => Value::I64(elements(source, alone, dataset, part)?),
+        ElementType::I32 => Value::I32(elements(source, alone, dataset, part)?),
+        ElementType::U8 => Value::U8(elements(source, alone, dataset, part)?),
     })
 }
 
-/// Held by the thread that reads or writes.
+/// Held by the thread that calls the library, which lets one in at a time, call by call: two that read would wake each
+/// other at each of dozens.
 static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn open(path: &Path, name: &str) -> Result<Dataset, String> {
     if !path.exists() {
@@ -75,13 +82,28 @@ fn element_type(dataset: &Dataset) -> Result<ElementType, String> {
     })
 }
 
-fn elements<T: H5Type>(dataset: &Dataset, part: &[Range<usize>]) -> Result<ArrayD<T>, String> {
-    let shown = |error: hdf5::Error| format!("`{}` cannot be read: {}", dataset.name(), told(&error));
-    if part.is_empty() {
-        return dataset.read_dyn().map_err(shown);
+fn elements<T: H5Type + Pod>(
+    source: Option<Source>,
+    mut alone: MutexGuard<'static, ()>,
+    dataset: Dataset,
+    part: &[Range<usize>],
+) -> Result<ArrayD<T>, String> {
+    if !part.is_empty() {
+        check_part(&dataset.shape(), part)?;
     }
-    check_part(&dataset.shape(), part)?;
-    dataset.read_slice(selection(part)).map_err(shown)
+    if let Some(stored) = source.and_then(|source| source.find::<T>(&dataset, part)) {
+        drop(alone);
+        let array = stored.read();
+        // The dataset is closed only now: until then no other process may open the file for writing.
+        alone = self::alone();
+        if let Some(array) = array {
+            drop(dataset);
+            drop(alone);
+            return Ok(array);
+        }
+    }
+    let array = if part.is_empty() { dataset.read_dyn() } else { dataset.read_slice(selection(part)) };
+    array.map_err(|error| format!("`{}` cannot be read: {}", dataset.name(), told(&error)))
 }
 
 fn selection(part: &[Range<usize>]) -> Selection {
@@ -117,7 +139,7 @@ impl FileWriter {
     /// # Errors
     /// When the disk is full, or a group stands in the way.
     pub fn write(&self, dataset: &NewDataset, start: &[usize], value: &Value) -> Result<(), String> {
-        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = alone();
         match value {
             Value::F64(array) => self.put(dataset, start, array),
             Value::F32(array) => self.put(dataset, start, array),

@@ -1,8 +1,11 @@
 //! Datasets of HDF5 files: read whole or in rectangular parts, and written so.
 //!
 //! A file that is written exists once in the job, opened by the rank that owns it: HDF5 without MPI-IO allows one
-//! writing process. The library itself is called by one thread at a time.
+//! writing process. The library itself is called by one thread at a time; elements that lie in a file as they do in memory
+//! are read beside it, by all threads.
 
+#[cfg(feature = "hdf5")]
+mod direct;
 #[cfg(feature = "hdf5")]
 mod file;
 #[cfg(not(feature = "hdf5"))]
