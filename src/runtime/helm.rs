@@ -37,6 +37,8 @@ pub trait Turns: Send {
     fn flight(&self) -> Flight;
     /// Whether other threads of this rank have left something to do.
     fn has_work(&self) -> bool;
+    /// Whether there is something that only a thread outside of the compute threads may do.
+    fn wants_own(&self) -> bool;
 }
 
 /// What came of an attempt to turn.
@@ -48,7 +50,7 @@ pub enum Turn {
     Idle(Flight),
     /// Another thread is at it.
     Busy,
-    /// This thread must not, or the run is over.
+    /// This thread must not, or not any more: the run is over, or what is next is for the reactor's own thread.
     Not,
 }
 
@@ -61,7 +63,7 @@ pub trait Steer: Send + Sync {
     fn steer(&self, done: &dyn Fn() -> bool, deadline: Option<Instant>, looks: Option<u32>);
     /// What wakes a thread that sleeps while it steers.
     fn waker(&self) -> &Arc<Waker>;
-    /// Wakes the reactor's own thread if it rests: nobody else will turn for some time.
+    /// Wakes the reactor's own thread if it rests or sleeps: nobody else will turn for some time.
     fn hand_back(&self);
 }
 
@@ -91,6 +93,8 @@ pub struct Helm<R> {
     steered: AtomicBool,
     /// Bulk data were under way after the last turn.
     in_flight: AtomicBool,
+    /// The last turn has left something for the reactor's own thread.
+    wants_own: AtomicBool,
     /// The run is over, or cannot go on.
     ended: AtomicBool,
     failure: Mutex<Option<NodeError>>,
@@ -104,12 +108,22 @@ pub struct Helm<R> {
 }
 
 /// Tells what cannot be told otherwise: a panic within a turn leaves the rank's state in pieces.
-struct OnPanic(fn());
+struct OnPanic {
+    tell: fn(),
+    /// The thread waits while it unwinds already, for a reason of its own.
+    unwinds: bool,
+}
+
+impl OnPanic {
+    fn new(tell: fn()) -> Self {
+        OnPanic { tell, unwinds: thread::panicking() }
+    }
+}
 
 impl Drop for OnPanic {
     fn drop(&mut self) {
-        if thread::panicking() {
-            (self.0)();
+        if thread::panicking() && !self.unwinds {
+            (self.tell)();
         }
     }
 }
@@ -124,6 +138,7 @@ impl<R: Turns> Helm<R> {
             turns: AtomicU64::new(0),
             steered: AtomicBool::new(false),
             in_flight: AtomicBool::new(false),
+            wants_own: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             failure: Mutex::new(None),
             waker,
@@ -149,9 +164,8 @@ impl<R: Turns> Helm<R> {
     /// When called a second time.
     pub fn run(&self) -> (R, Result<(), NodeError>) {
         let _ = self.own.set(thread::current());
-        let _guard = OnPanic(self.on_panic);
+        let _guard = OnPanic::new(self.on_panic);
         let outcome = self.serve();
-        self.ended.store(true, Ordering::SeqCst);
         let reactor = self.reactor().take();
         (reactor.expect("a reactor runs once"), outcome)
     }
@@ -161,19 +175,27 @@ impl<R: Turns> Helm<R> {
         let (mut seen, mut rests) = (0, 0);
         loop {
             if self.is_turned_by_others(&mut seen) {
-                self.rest(rests);
+                if self.rest(rests) {
+                    seen = self.turns.load(Ordering::Relaxed);
+                }
                 rests += 1;
                 backoff.reset();
                 continue;
             }
             rests = 0;
             let mut guard = self.reactor();
-            if let Some(error) = self.failure().take() {
-                return Err(error);
-            }
-            let Some(reactor) = guard.as_mut().filter(|reactor| !reactor.is_over()) else { return Ok(()) };
-            let moved = reactor.turn()?;
-            let flight = self.note_flight(reactor);
+            let outcome = match (self.failure().take(), guard.as_mut()) {
+                (Some(error), _) => Err(error),
+                (None, Some(reactor)) if !reactor.is_over() => {
+                    reactor.turn().map(|moved| Some((moved, self.note(reactor))))
+                }
+                _ => Ok(None),
+            };
+            let Ok(Some((moved, flight))) = outcome else {
+                // nobody may turn what is over, or in pieces
+                self.ended.store(true, Ordering::SeqCst);
+                return outcome.map(|_| ());
+            };
             drop(guard);
             if moved {
                 backoff.reset();
@@ -183,23 +205,27 @@ impl<R: Turns> Helm<R> {
         }
     }
 
-    fn note_flight(&self, reactor: &R) -> Flight {
+    /// Notes what the last turn has left.
+    fn note(&self, reactor: &R) -> Flight {
         let flight = reactor.flight();
         self.in_flight.store(flight != Flight::None, Ordering::Relaxed);
+        self.wants_own.store(reactor.wants_own(), Ordering::SeqCst);
         flight
     }
 
-    /// Whether others have turned since `seen`, or go on to; not when data that need constant calls depend on them.
+    /// Whether others have turned since `seen`, or go on to; not when data that need constant calls depend on them, nor when
+    /// they must leave something to this thread.
     fn is_turned_by_others(&self, seen: &mut u64) -> bool {
         let turns = self.turns.load(Ordering::Relaxed);
         let turned = std::mem::replace(seen, turns) != turns;
-        if self.ended.load(Ordering::SeqCst) {
+        if self.ended.load(Ordering::SeqCst) || self.wants_own.load(Ordering::SeqCst) {
             return false;
         }
         self.steered.load(Ordering::SeqCst) || (turned && !self.in_flight.load(Ordering::Relaxed))
     }
 
-    fn rest(&self, rests: u32) {
+    /// Rests; true if the thread was told that nobody else turns.
+    fn rest(&self, rests: u32) -> bool {
         self.rests.store(true, Ordering::SeqCst);
         if rests < RESTS {
             thread::park_timeout((REST_MIN * (rests + 1)).min(REST_MAX));
@@ -210,7 +236,7 @@ impl<R: Turns> Helm<R> {
             }
             self.rests_long.store(false, Ordering::SeqCst);
         }
-        self.rests.store(false, Ordering::SeqCst);
+        !self.rests.swap(false, Ordering::SeqCst)
     }
 
     fn pause(&self, idle: Idle, done: impl Fn() -> bool) {
@@ -218,7 +244,11 @@ impl<R: Turns> Helm<R> {
             Idle::Spin => std::hint::spin_loop(),
             Idle::Yield => thread::yield_now(),
             Idle::Sleep(limit) => {
-                let has_work = || self.reactor().as_ref().is_none_or(Turns::has_work);
+                // where another thread turns, it may be about to leave something
+                let has_work = || match self.reactor.try_lock() {
+                    Ok(reactor) => reactor.as_ref().is_none_or(Turns::has_work),
+                    Err(_) => true,
+                };
                 self.waker.sleep(limit, || done() || has_work());
             }
         }
@@ -228,7 +258,6 @@ impl<R: Turns> Helm<R> {
     fn fail(&self, error: NodeError) {
         *self.failure() = Some(error);
         self.ended.store(true, Ordering::SeqCst);
-        self.waker.wake();
         self.hand_back();
     }
 }
@@ -237,27 +266,29 @@ impl<R: Turns> Steer for Helm<R> {
     fn turn(&self) -> Turn {
         let mut guard = match self.reactor.try_lock() {
             Ok(guard) => guard,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::Poisoned(_)) => return Turn::Not,
             Err(TryLockError::WouldBlock) => return Turn::Busy,
         };
         let Some(reactor) = guard.as_mut() else { return Turn::Not };
-        if self.ended.load(Ordering::SeqCst) {
+        if self.ended.load(Ordering::SeqCst) || reactor.is_over() {
             return Turn::Not;
         }
-        let _guard = OnPanic(self.on_panic);
+        let _guard = OnPanic::new(self.on_panic);
         let outcome = job::loudly(|| reactor.turn());
         self.turns.fetch_add(1, Ordering::Relaxed);
-        match outcome {
-            Ok(true) => {
-                self.note_flight(reactor);
-                Turn::Moved
-            }
-            Ok(false) => Turn::Idle(self.note_flight(reactor)),
+        let moved = match outcome {
+            Ok(moved) => moved,
             Err(error) => {
                 self.fail(error);
-                Turn::Not
+                return Turn::Not;
             }
+        };
+        let flight = self.note(reactor);
+        if reactor.wants_own() {
+            self.hand_back();
+            return Turn::Not;
         }
+        if moved { Turn::Moved } else { Turn::Idle(flight) }
     }
 
     fn steer(&self, done: &dyn Fn() -> bool, deadline: Option<Instant>, looks: Option<u32>) {
@@ -307,6 +338,7 @@ impl<R: Turns> Steer for Helm<R> {
     }
 
     fn hand_back(&self) {
+        self.waker.wake();
         if self.rests.swap(false, Ordering::SeqCst)
             && let Some(own) = self.own.get()
         {
@@ -328,6 +360,7 @@ mod tests {
         turns: Mutex<Vec<ThreadId>>,
         over: AtomicBool,
         fails: AtomicBool,
+        wants_own: AtomicBool,
     }
 
     impl Fake {
@@ -352,6 +385,9 @@ mod tests {
         }
         fn has_work(&self) -> bool {
             false
+        }
+        fn wants_own(&self) -> bool {
+            self.wants_own.load(Ordering::SeqCst)
         }
     }
 
@@ -425,6 +461,50 @@ mod tests {
         );
         assert!(returned.load(Ordering::SeqCst));
         end(&fake, &told);
+    }
+
+    #[test]
+    fn what_is_for_the_own_thread_is_left_to_it_at_once() {
+        let (fake, helm, own, told) = start();
+        helm.steer(&|| helm.rests_long.load(Ordering::SeqCst), None, None);
+        fake.wants_own.store(true, Ordering::SeqCst);
+        helm.steer(&|| false, None, None); // would go on for ever
+        let before = fake.turned_by(own);
+        while fake.turned_by(own) == before {
+            thread::yield_now();
+        }
+        end(&fake, &told);
+    }
+
+    #[test]
+    fn who_waits_when_the_run_is_over_does_not_keep_it_open() {
+        let (fake, helm, _, told) = start();
+        helm.steer(&|| helm.rests_long.load(Ordering::SeqCst), None, None);
+        fake.over.store(true, Ordering::SeqCst);
+        helm.steer(&|| false, None, None);
+        end(&fake, &told);
+    }
+
+    #[test]
+    fn who_waits_while_it_unwinds_is_not_taken_for_a_turn_that_panics() {
+        struct Waits(Arc<Fake>, Arc<Helm<Arc<Fake>>>);
+        impl Drop for Waits {
+            fn drop(&mut self) {
+                let me = thread::current().id();
+                self.1.steer(&|| self.0.turned_by(me) > 0, None, None);
+            }
+        }
+        static TOLD: AtomicBool = AtomicBool::new(false);
+        let fake = Arc::new(Fake::default());
+        let helm =
+            Arc::new(Helm::new(fake.clone(), Waker::new(), false, || TOLD.store(true, Ordering::SeqCst)));
+        let waits = Waits(fake, helm);
+        let unwinds = move || {
+            let _waits = waits;
+            std::panic::resume_unwind(Box::new(()));
+        };
+        assert!(thread::spawn(unwinds).join().is_err());
+        assert!(!TOLD.load(Ordering::SeqCst));
     }
 
     #[test]

@@ -110,14 +110,8 @@ impl<T> Mailbox<T> {
 
     /// Hands `message` over.
     pub fn push(&self, message: T) {
-        let was_empty = {
-            let mut queue = self.queue_with_room();
-            queue.messages.push(message);
-            queue.messages.len() == 1
-        };
-        if was_empty {
-            self.waker.wake();
-        }
+        self.queue_with_room().messages.push(message);
+        self.waker.wake();
     }
 
     /// Hands `message` over to whoever looks next, and wakes nobody.

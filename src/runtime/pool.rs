@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a compute thread has done.
 #[derive(Debug)]
@@ -59,6 +59,10 @@ pub trait Compute {
     fn has_short(&self) -> bool {
         false
     }
+    /// Whether there are such tasks, but the calling thread must not compute them.
+    fn leaves_short(&self) -> bool {
+        false
+    }
     /// Computes some of them.
     fn run_short(&mut self, _done: &mut Vec<Done>) {}
 }
@@ -76,8 +80,8 @@ const LONG: u64 = 50_000;
 const LONG_FOR_SURE: u64 = 2_000_000;
 /// Turns in which a thread without a task looks for one.
 const LOOKS: u32 = 500;
-/// What one counts that could not be made, since another thread was at it.
-const LOOK_IN_VAIN: u32 = 10;
+/// How long it does so at most.
+const LOOKING: Duration = Duration::from_millis(2);
 /// Time in tasks after which a thread that has more of them reports what it has done. Nanoseconds.
 const UNREPORTED: u64 = 20_000;
 /// Short tasks that the reactor computes before it looks whether others can follow them.
@@ -191,18 +195,17 @@ impl Shared {
         while let Some(job) = self.next(seat, helm.as_deref()) {
             let ended = job.run(&self.place);
             unreported += ended.nanos;
-            self.done.push_quietly(Done::Ended(ended));
-            if unreported > UNREPORTED || self.waiting.load(Ordering::Relaxed) == 0 || helm.is_none() {
+            self.done.push(Done::Ended(ended));
+            if unreported > UNREPORTED || self.waiting.load(Ordering::Relaxed) == 0 {
                 unreported = 0;
                 self.report(helm.as_deref());
             }
         }
     }
 
-    /// Sees to it that what is done is dealt with: by a turn of this thread, if it may. Where another one turns at this moment,
-    /// what it misses is found by the next.
+    /// Sees to it that what is done is dealt with soon: by a turn of this thread, if it may.
     fn report(&self, helm: Option<&dyn Steer>) {
-        if helm.is_none_or(|helm| helm.turn() == Turn::Not) {
+        if helm.is_none_or(|helm| matches!(helm.turn(), Turn::Not | Turn::Busy)) {
             self.done.wake();
         }
     }
@@ -230,7 +233,6 @@ impl Shared {
         queue.seats.leave(seat);
         drop(queue);
         if let Some(helm) = helm {
-            self.begin(None);
             helm.hand_back();
         }
         None
@@ -244,22 +246,16 @@ impl Shared {
 
     /// Turns the reactor until there is a job, but not for long: this thread may be needed for a parallel part of a task.
     fn look(&self, helm: &dyn Steer) {
-        let mut looks = LOOKS;
-        while looks > 0 && self.waiting.load(Ordering::Relaxed) == 0 {
-            // where another thread turns already, one is enough
-            let used = match helm.turn() {
-                Turn::Moved => 1,
-                Turn::Idle(_) => {
-                    std::thread::yield_now();
-                    1
-                }
-                Turn::Busy => {
-                    std::thread::yield_now();
-                    LOOK_IN_VAIN
-                }
+        let begin = Instant::now();
+        for _ in 0..LOOKS {
+            if self.waiting.load(Ordering::Relaxed) > 0 || begin.elapsed() > LOOKING {
+                return;
+            }
+            match helm.turn() {
+                Turn::Moved => {}
+                Turn::Idle(_) | Turn::Busy => std::thread::yield_now(),
                 Turn::Not => return,
-            };
-            looks = looks.saturating_sub(used);
+            }
         }
     }
 
@@ -341,6 +337,12 @@ impl Seat for Own {
             shared.lend(self.slots);
         }
     }
+}
+
+/// Whether the calling thread belongs to a rayon pool. There, a task with a parallel part lets other tasks run on top of its own
+/// stack while it waits for that, which must not be within a turn.
+fn is_in_a_pool() -> bool {
+    rayon::current_thread_index().is_some()
 }
 
 /// Rayon pools of our own, so that `par_iter` inside a task shares its threads; and the reactor's own thread for
@@ -430,7 +432,11 @@ impl Compute for Pool {
     }
 
     fn has_short(&self) -> bool {
-        !self.short.is_empty()
+        !self.short.is_empty() && !is_in_a_pool()
+    }
+
+    fn leaves_short(&self) -> bool {
+        !self.short.is_empty() && is_in_a_pool()
     }
 
     fn run_short(&mut self, done: &mut Vec<Done>) {

@@ -246,6 +246,10 @@ impl<T: Transport + Send, C: Compute + Send> Turns for Reactor<T, C> {
         let nested = self.nested.as_ref().is_some_and(Nested::has_requests);
         requests || nested || self.node.compute.has_done()
     }
+
+    fn wants_own(&self) -> bool {
+        self.node.compute.leaves_short()
+    }
 }
 
 fn damaged(from: Rank, error: &crate::error::CodecError) -> ProtocolError {

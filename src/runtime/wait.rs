@@ -163,7 +163,7 @@ impl Wait {
             // a thread of a task leaves the reactor to others in the end: it may wait for hours, and so may many
             helm.steer(&|| !open(), deadline, paused.as_ref().map(|_| LOOKS));
         }
-        let yields = if paused.is_some() { 0 } else { YIELDS };
+        let yields = if paused.is_some() || helm.is_some() { 0 } else { YIELDS };
         for _ in 0..yields {
             if !open() {
                 break;
