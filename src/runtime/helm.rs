@@ -14,7 +14,7 @@ use super::node::NodeError;
 use crate::transport::Flight;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// The first rest of a reactor's own thread while others turn.
@@ -99,10 +99,7 @@ pub struct Helm<R> {
     ended: AtomicBool,
     failure: Mutex<Option<NodeError>>,
     waker: Arc<Waker>,
-    own: OnceLock<Thread>,
-    /// The reactor's own thread rests.
-    rests: AtomicBool,
-    /// It does so until it is told that nobody steers any more.
+    /// The reactor's own thread rests until it is told that nobody steers any more.
     rests_long: AtomicBool,
     on_panic: fn(),
 }
@@ -142,8 +139,6 @@ impl<R: Turns> Helm<R> {
             ended: AtomicBool::new(false),
             failure: Mutex::new(None),
             waker,
-            own: OnceLock::new(),
-            rests: AtomicBool::new(false),
             rests_long: AtomicBool::new(false),
             on_panic,
         }
@@ -163,7 +158,6 @@ impl<R: Turns> Helm<R> {
     /// # Panics
     /// When called a second time.
     pub fn run(&self) -> (R, Result<(), NodeError>) {
-        let _ = self.own.set(thread::current());
         let _guard = OnPanic::new(self.on_panic);
         let outcome = self.serve();
         let reactor = self.reactor().take();
@@ -226,17 +220,13 @@ impl<R: Turns> Helm<R> {
 
     /// Rests; true if the thread was told that nobody else turns.
     fn rest(&self, rests: u32) -> bool {
-        self.rests.store(true, Ordering::SeqCst);
         if rests < RESTS {
-            thread::park_timeout((REST_MIN * (rests + 1)).min(REST_MAX));
-        } else {
-            self.rests_long.store(true, Ordering::SeqCst);
-            if self.steered.load(Ordering::SeqCst) {
-                thread::park();
-            }
-            self.rests_long.store(false, Ordering::SeqCst);
+            return self.waker.rest(Some((REST_MIN * (rests + 1)).min(REST_MAX)), || false);
         }
-        !self.rests.swap(false, Ordering::SeqCst)
+        self.rests_long.store(true, Ordering::SeqCst);
+        let roused = self.waker.rest(None, || !self.steered.load(Ordering::SeqCst));
+        self.rests_long.store(false, Ordering::SeqCst);
+        roused
     }
 
     fn pause(&self, idle: Idle, done: impl Fn() -> bool) {
@@ -339,11 +329,7 @@ impl<R: Turns> Steer for Helm<R> {
 
     fn hand_back(&self) {
         self.waker.wake();
-        if self.rests.swap(false, Ordering::SeqCst)
-            && let Some(own) = self.own.get()
-        {
-            own.unpark();
-        }
+        self.waker.rouse();
     }
 }
 
@@ -510,7 +496,7 @@ mod tests {
     #[test]
     fn what_fails_on_another_thread_ends_the_own_one() {
         let (fake, helm, _, told) = start();
-        helm.steer(&|| helm.rests.load(Ordering::SeqCst), None, None);
+        helm.steer(&|| helm.rests_long.load(Ordering::SeqCst), None, None);
         fake.fails.store(true, Ordering::SeqCst);
         helm.steer(&|| false, None, None);
         let outcome = told.recv_timeout(Duration::from_secs(60)).expect("it has ended");

@@ -1,7 +1,8 @@
 //! Hand-over from other threads to a reactor, which is woken only if it sleeps.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 /// Wakes whoever sleeps for a reactor; shared by all its mailboxes.
@@ -12,6 +13,10 @@ pub struct Waker {
     /// How often they were woken.
     wakes: Mutex<u64>,
     woken: Condvar,
+    /// The reactor's own thread, once it has rested.
+    own: OnceLock<Thread>,
+    /// It rests.
+    rests: AtomicBool,
 }
 
 impl Waker {
@@ -22,6 +27,29 @@ impl Waker {
 
     fn wakes(&self) -> MutexGuard<'_, u64> {
         self.wakes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Rests, for the reactor's own thread: no message ends that, only [`Waker::rouse`] or the end of `limit`; not at all if
+    /// `ready`, which is asked when `rouse` sees the thread already. True if it was roused.
+    pub fn rest(&self, limit: Option<Duration>, ready: impl FnOnce() -> bool) -> bool {
+        self.own.get_or_init(thread::current);
+        self.rests.store(true, Ordering::SeqCst);
+        match limit {
+            _ if ready() => {}
+            Some(limit) => thread::park_timeout(limit),
+            None => thread::park(),
+        }
+        !self.rests.swap(false, Ordering::SeqCst)
+    }
+
+    /// Ends the rest of the reactor's own thread.
+    pub fn rouse(&self) {
+        if self.rests.load(Ordering::SeqCst)
+            && self.rests.swap(false, Ordering::SeqCst)
+            && let Some(own) = self.own.get()
+        {
+            own.unpark();
+        }
     }
 
     /// Wakes all that sleep.
@@ -51,6 +79,10 @@ impl Waker {
 /// How long a sender waits for room. After that it pushes nonetheless, until the queue has been drained: the reactor may
 /// be busy with a task that waits for this very sender.
 const PATIENCE: Duration = Duration::from_millis(10);
+
+/// Messages in a row with which a sender that could turn the reactor is believed to have better things to do: then they are
+/// worth the wake-up of a reactor's own thread that rests.
+const BURST: usize = 32;
 
 /// A queue from any thread to one reactor.
 pub struct Mailbox<T> {
@@ -110,8 +142,15 @@ impl<T> Mailbox<T> {
 
     /// Hands `message` over.
     pub fn push(&self, message: T) {
-        self.queue_with_room().messages.push(message);
+        let queued = {
+            let mut queue = self.queue_with_room();
+            queue.messages.push(message);
+            queue.messages.len()
+        };
         self.waker.wake();
+        if queued == BURST {
+            self.waker.rouse();
+        }
     }
 
     /// Hands `message` over to whoever looks next, and wakes nobody.
@@ -126,8 +165,16 @@ impl<T> Mailbox<T> {
 
     /// Hands several over at once.
     pub fn extend(&self, messages: impl IntoIterator<Item = T>) {
-        self.queue_with_room().messages.extend(messages);
+        let (before, queued) = {
+            let mut queue = self.queue_with_room();
+            let before = queue.messages.len();
+            queue.messages.extend(messages);
+            (before, queue.messages.len())
+        };
         self.waker.wake();
+        if before < BURST && queued >= BURST {
+            self.waker.rouse();
+        }
     }
 
     /// Swaps the queue with `into`, which is empty: the buffers go back and forth and are not allocated again.
@@ -149,7 +196,6 @@ impl<T> Mailbox<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::thread;
 
     #[test]
     fn what_is_pushed_before_the_sleep_is_not_slept_over() {
@@ -182,6 +228,20 @@ mod tests {
             }
         });
     }
+    #[test]
+    fn a_burst_of_messages_ends_a_rest() {
+        let waker = Waker::new();
+        let mailbox = Mailbox::new(waker.clone());
+        thread::scope(|scope| {
+            let rests = scope.spawn(|| while !waker.rest(None, || false) {});
+            while !rests.is_finished() {
+                (0..BURST).for_each(|n| mailbox.push(n));
+                mailbox.drain(&mut Vec::new());
+                thread::yield_now();
+            }
+        });
+    }
+
     #[test]
     fn a_sender_waits_for_room() {
         let mailbox = Mailbox::patient(Waker::new(), 10, Duration::from_secs(3600));

@@ -10,7 +10,7 @@
 //! * [`reactor`]: what a rank does in a turn, the only caller of the transport; [`helm`]: which thread turns it;
 //! * [`head`]: carries out what the scheduler decides and answers the client; [`waiters`]: who waits for which task;
 //! * [`node`]: carries out what the worker decides: fetch, give, compute;
-//! * [`pool`]: the compute threads; [`seats`]: who takes over while some of them wait inside tasks;
+//! * [`pool`]: the compute threads; [`pace`]: which tasks are too short for them; [`seats`]: who takes over while some of them wait inside tasks;
 //! * [`inline`]: the same in a simulation; [`job`]: one task on a thread; [`current`]: what the thread knows of it;
 //! * [`nested`]: what tasks submit themselves on ranks other than 0;
 //! * [`links`]: frames to other ranks, batched per turn;
@@ -30,6 +30,7 @@ mod loans;
 pub mod mailbox;
 pub mod nested;
 pub mod node;
+pub mod pace;
 pub mod parts;
 pub mod pool;
 pub mod profile;

@@ -5,6 +5,7 @@ use super::helm::{HelmLink, Steer, Turn};
 use super::job::{self, Ended, Job, Place};
 use super::loans::Loans;
 use super::mailbox::{Mailbox, Waker};
+use super::pace::Pace;
 use super::seats::{Seats, Taken};
 use crate::call::Value;
 use crate::ids::{DefId, Rank, TaskId};
@@ -67,17 +68,6 @@ pub trait Compute {
     fn run_short(&mut self, _done: &mut Vec<Done>) {}
 }
 
-/// Tasks in a row that must have been short before their definition's tasks run on the reactor's own thread.
-const SHORT_RUNS: u32 = 16;
-/// The most that are needed of a definition whose tasks have been long at times.
-const SHORT_RUNS_MAX: u32 = 1024;
-/// Up to this a task is short: shorter than a hand-over to another thread and back. Nanoseconds.
-const SHORT: u64 = 5_000;
-/// From this on a task is long, unless its thread has lost its core meanwhile: then its definition has to prove itself again,
-/// sooner or later. Nanoseconds.
-const LONG: u64 = 50_000;
-/// From this on it is long anyway. Nanoseconds.
-const LONG_FOR_SURE: u64 = 2_000_000;
 /// Turns in which a thread without a task looks for one.
 const LOOKS: u32 = 500;
 /// How long it does so at most.
@@ -86,33 +76,6 @@ const LOOKING: Duration = Duration::from_millis(2);
 const UNREPORTED: u64 = 20_000;
 /// Short tasks that the reactor computes before it looks whether others can follow them.
 const SHORT_AT_ONCE: usize = 16;
-
-/// What is known of the durations of a definition's tasks.
-#[derive(Debug, Clone, Copy)]
-struct Pace {
-    /// Short runs in a row.
-    short: u32,
-    /// Short runs in a row that are needed; doubles with every surprise.
-    needed: u32,
-}
-
-impl Pace {
-    fn note(&mut self, nanos: u64) {
-        if nanos <= SHORT {
-            self.short = self.short.saturating_add(1);
-        } else if nanos >= LONG {
-            let was_short = self.is_short();
-            self.short = if nanos >= LONG_FOR_SURE { 0 } else { self.short.min(SHORT_RUNS_MAX) / 4 };
-            if was_short && !self.is_short() {
-                self.needed = (self.needed * 2).min(SHORT_RUNS_MAX);
-            }
-        }
-    }
-
-    fn is_short(&self) -> bool {
-        self.short >= self.needed
-    }
-}
 
 struct Shared {
     queue: Mutex<Queue>,
@@ -393,7 +356,7 @@ impl Pool {
 
     fn pace(&mut self, def: DefId) -> &mut Pace {
         if self.paces.len() <= def.index() {
-            self.paces.resize(def.index() + 1, Pace { short: 0, needed: SHORT_RUNS });
+            self.paces.resize(def.index() + 1, Pace::default());
         }
         &mut self.paces[def.index()]
     }

@@ -1,0 +1,103 @@
+//! How long the tasks of a definition take: whether they are shorter than a hand-over to another thread.
+
+/// Up to this, tasks are short: shorter than a hand-over to another thread and back. Nanoseconds.
+const SHORT: u64 = 5_000;
+/// Those that were short are so up to this. Nanoseconds.
+const SHORT_STILL: u64 = 2 * SHORT;
+/// What one task counts at most in the quick mean: a thread that loses its core makes any task long. Nanoseconds.
+const MOST_QUICK: u64 = 50_000;
+/// And in the slow one. Nanoseconds.
+const MOST_SLOW: u64 = 10_000_000;
+
+/// The durations of a definition's tasks as two running means, in nanoseconds: over some ten tasks, which soon sees that tasks
+/// have become longer, and over some hundreds, which sees that a few among them take most of the time.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    quick: u64,
+    slow: u64,
+    short: bool,
+}
+
+impl Default for Pace {
+    /// Of a definition of which nothing is known: after twenty short tasks it is a short one.
+    fn default() -> Self {
+        Pace { quick: MOST_QUICK, slow: 0, short: false }
+    }
+}
+
+/// Moves `mean` by a part of its distance to `value`; it gets there, since it moves by one at least.
+fn approach(mean: &mut u64, value: u64, part: u64) {
+    if value > *mean {
+        *mean += (value - *mean).div_ceil(part);
+    } else {
+        *mean -= (*mean - value).div_ceil(part);
+    }
+}
+
+impl Pace {
+    /// A task has taken so many nanoseconds.
+    pub fn note(&mut self, nanos: u64) {
+        approach(&mut self.quick, nanos.min(MOST_QUICK), 8);
+        approach(&mut self.slow, nanos.min(MOST_SLOW), 256);
+        let limit = if self.short { SHORT_STILL } else { SHORT };
+        self.short = self.quick.max(self.slow) <= limit;
+    }
+
+    /// Whether the next task will be short, as far as one can tell.
+    pub fn is_short(&self) -> bool {
+        self.short
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(pace: Pace, tasks: impl IntoIterator<Item = u64>) -> Pace {
+        tasks.into_iter().fold(pace, |mut pace, nanos| {
+            pace.note(nanos);
+            pace
+        })
+    }
+
+    fn short() -> Pace {
+        after(Pace::default(), [500; 1_000])
+    }
+
+    #[test]
+    fn a_definition_is_short_after_some_short_tasks() {
+        let tasks = (1..).find(|&count| after(Pace::default(), vec![500; count]).is_short());
+        assert_eq!(tasks, Some(18));
+        assert!(!after(Pace::default(), [6_000; 10_000]).is_short());
+    }
+
+    #[test]
+    fn tasks_that_become_longer_are_seen_soon() {
+        assert!(!after(short(), [20_000; 6]).is_short());
+        assert!(after(short(), [9_000; 1_000]).is_short(), "nearly short ones stay where they are");
+        assert!(!after(short(), [11_000; 100]).is_short());
+    }
+
+    #[test]
+    fn a_thread_that_loses_its_core_now_and_then_makes_no_definition_long() {
+        let tasks = |rare: u64| (0..100_000).map(move |n| if n % 1_000 == 7 { rare } else { 500 });
+        let mut pace = short();
+        for nanos in tasks(200_000) {
+            pace.note(nanos);
+            assert!(pace.is_short());
+        }
+        assert!(!after(short(), [MOST_QUICK; 3]).is_short());
+    }
+
+    #[test]
+    fn a_few_long_tasks_that_take_most_of_the_time_make_a_definition_long() {
+        let tasks = (0..1_000).map(|n| if n % 20 == 7 { 1_000_000 } else { 500 });
+        let mut pace = short();
+        let short = tasks.filter(|&nanos| {
+            let expected = pace.is_short();
+            pace.note(nanos);
+            expected && nanos > SHORT
+        });
+        assert!(short.count() <= 3);
+    }
+}
