@@ -2,6 +2,7 @@
 
 mod family;
 mod future;
+mod keys;
 mod nested;
 mod options;
 mod pack;
@@ -25,10 +26,10 @@ use crate::runtime::helm::HelmLink;
 use crate::runtime::mailbox::Mailbox;
 use crate::runtime::wait::Wait;
 use crate::scheduler::{DefOptions, Event, NewTask, Status};
+use keys::Keys;
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 
 /// Tasks that `map` hands over at a time.
@@ -62,29 +63,10 @@ struct State {
     /// The last definition used: most calls in a row are of one function.
     last: Option<((u64, DefOptions), DefId)>,
     names: Vec<Arc<str>>,
-    /// By half of the key; the handle has all of it.
-    keys: HashMap<u64, Weak<Handle>, BuildHasherDefault<KeyHasher>>,
+    keys: Keys,
     next_task: u64,
     unique: u64,
     closed: Option<String>,
-}
-
-/// Keys are hashes already.
-#[derive(Default)]
-struct KeyHasher(u64);
-
-impl Hasher for KeyHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
-        }
-    }
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
-    }
 }
 
 /// A value of the client as rank 0 is told of it.
@@ -106,7 +88,7 @@ impl Shared {
     fn forget_key(&self, key: u128, handle: *const Handle) {
         let mut state = self.state();
         // a new future of the same call may have taken its place
-        if let Entry::Occupied(entry) = state.keys.entry(key as u64)
+        if let Entry::Occupied(entry) = state.keys.entry(key)
             && std::ptr::eq(entry.get().as_ptr(), handle)
         {
             entry.remove();
@@ -346,8 +328,8 @@ fn alike(future: &Weak<Handle>, key: u128, held: &mut Held) -> Option<Arc<Handle
 impl State {
     /// The future of the call with this key. One that is alike in half of it may be put into `held`, to be dropped after
     /// the lock.
-    fn find(&self, key: u128, held: &mut Held) -> Option<Arc<Handle>> {
-        alike(self.keys.get(&(key as u64))?, key, held)
+    fn find(&mut self, key: u128, held: &mut Held) -> Option<Arc<Handle>> {
+        alike(self.keys.get(key)?, key, held)
     }
 
     fn new_handle(&mut self, shared: &Arc<Shared>, key: u128, def: DefId, pure: bool) -> Arc<Handle> {
@@ -355,7 +337,7 @@ impl State {
         self.next_task += 1;
         let handle = Handle::new(task, key, def, pure, shared.clone());
         if pure {
-            self.keys.insert(key as u64, Arc::downgrade(&handle));
+            self.keys.entry(key).insert_entry(Arc::downgrade(&handle));
         }
         handle
     }
@@ -369,7 +351,7 @@ impl State {
         def: DefId,
         held: &mut Held,
     ) -> (Arc<Handle>, bool) {
-        let entry = self.keys.entry(key as u64);
+        let entry = self.keys.entry(key);
         if let Entry::Occupied(known) = &entry
             && let Some(handle) = alike(known.get(), key, held)
         {
