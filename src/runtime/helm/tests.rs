@@ -1,0 +1,170 @@
+//! Whoever waits turns, and the reactor's own thread takes over.
+
+use super::*;
+use crate::error::ProtocolError;
+use std::sync::mpsc;
+use std::thread::ThreadId;
+
+/// Notes who turns it.
+#[derive(Default)]
+struct Fake {
+    turns: Mutex<Vec<ThreadId>>,
+    over: AtomicBool,
+    fails: AtomicBool,
+    wants_own: AtomicBool,
+}
+
+impl Fake {
+    fn turned_by(&self, thread: ThreadId) -> usize {
+        self.turns.lock().unwrap().iter().filter(|turn| **turn == thread).count()
+    }
+}
+
+impl Turns for Arc<Fake> {
+    fn turn(&mut self) -> Result<bool, NodeError> {
+        if self.fails.load(Ordering::SeqCst) {
+            return Err(ProtocolError("broken".into()).into());
+        }
+        self.turns.lock().unwrap().push(thread::current().id());
+        Ok(false)
+    }
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+    fn flight(&self) -> Flight {
+        Flight::None
+    }
+    fn has_work(&self) -> bool {
+        false
+    }
+    fn wants_own(&self) -> bool {
+        self.wants_own.load(Ordering::SeqCst)
+    }
+}
+
+type Ran = Result<(), String>;
+/// A reactor, its helm, the number of its own thread, and what that comes to.
+type Started = (Arc<Fake>, Arc<Helm<Arc<Fake>>>, ThreadId, mpsc::Receiver<Ran>);
+
+fn start() -> Started {
+    let fake = Arc::new(Fake::default());
+    let helm = Arc::new(Helm::new(fake.clone(), Waker::new(), false, || ()));
+    let (tell, told) = mpsc::channel();
+    let own = {
+        let helm = helm.clone();
+        thread::spawn(move || tell.send(helm.run().1.map_err(|error| error.to_string())))
+    };
+    let own = own.thread().id();
+    (fake, helm, own, told)
+}
+
+fn end(fake: &Fake, told: &mpsc::Receiver<Ran>) {
+    fake.over.store(true, Ordering::SeqCst);
+    assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(Ok(())));
+}
+
+#[test]
+fn whoever_waits_turns_and_the_own_thread_takes_over_afterwards() {
+    let (fake, helm, own, told) = start();
+    let me = thread::current().id();
+    helm.steer(&|| fake.turned_by(me) >= 100, None, None);
+    assert!(fake.turned_by(me) >= 100);
+    let before = fake.turned_by(own);
+    while fake.turned_by(own) < before + 10 {
+        thread::yield_now();
+    }
+    end(&fake, &told);
+    assert_eq!(helm.turn(), Turn::Not);
+}
+
+#[test]
+fn an_own_thread_that_rests_for_long_is_told_when_nobody_steers_any_more() {
+    let (fake, helm, own, told) = start();
+    helm.steer(&|| helm.rests_long.load(Ordering::SeqCst), None, None);
+    let before = fake.turned_by(own);
+    while fake.turned_by(own) == before {
+        thread::yield_now();
+    }
+    end(&fake, &told);
+}
+
+#[test]
+fn who_looks_in_vain_goes_off_after_so_many_turns() {
+    let (fake, helm, _, told) = start();
+    let me = thread::current().id();
+    helm.steer(&|| false, None, Some(50));
+    assert_eq!(fake.turned_by(me), 51);
+    helm.steer(&|| false, Some(Instant::now()), None);
+    assert_eq!(fake.turned_by(me), 51);
+    end(&fake, &told);
+}
+
+#[test]
+fn one_steers_at_a_time() {
+    let (fake, helm, _, told) = start();
+    let returned = AtomicBool::new(false);
+    helm.steer(
+        &|| {
+            helm.steer(&|| false, None, None); // would never return
+            returned.swap(true, Ordering::SeqCst)
+        },
+        None,
+        None,
+    );
+    assert!(returned.load(Ordering::SeqCst));
+    end(&fake, &told);
+}
+
+#[test]
+fn what_is_for_the_own_thread_is_left_to_it_at_once() {
+    let (fake, helm, own, told) = start();
+    helm.steer(&|| helm.rests_long.load(Ordering::SeqCst), None, None);
+    fake.wants_own.store(true, Ordering::SeqCst);
+    helm.steer(&|| false, None, None); // would go on for ever
+    let before = fake.turned_by(own);
+    while fake.turned_by(own) == before {
+        thread::yield_now();
+    }
+    end(&fake, &told);
+}
+
+#[test]
+fn who_waits_when_the_run_is_over_does_not_keep_it_open() {
+    let (fake, helm, _, told) = start();
+    helm.steer(&|| helm.rests_long.load(Ordering::SeqCst), None, None);
+    fake.over.store(true, Ordering::SeqCst);
+    helm.steer(&|| false, None, None);
+    end(&fake, &told);
+}
+
+#[test]
+fn who_waits_while_it_unwinds_is_not_taken_for_a_turn_that_panics() {
+    struct Waits(Arc<Fake>, Arc<Helm<Arc<Fake>>>);
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            let me = thread::current().id();
+            self.1.steer(&|| self.0.turned_by(me) > 0, None, None);
+        }
+    }
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    let fake = Arc::new(Fake::default());
+    let helm = Arc::new(Helm::new(fake.clone(), Waker::new(), false, || TOLD.store(true, Ordering::SeqCst)));
+    let waits = Waits(fake, helm);
+    let unwinds = move || {
+        let _waits = waits;
+        std::panic::resume_unwind(Box::new(()));
+    };
+    assert!(thread::spawn(unwinds).join().is_err());
+    assert!(!TOLD.load(Ordering::SeqCst));
+}
+
+#[test]
+fn what_fails_on_another_thread_ends_the_own_one() {
+    let (fake, helm, _, told) = start();
+    helm.steer(&|| helm.rests_long.load(Ordering::SeqCst), None, None);
+    fake.fails.store(true, Ordering::SeqCst);
+    helm.steer(&|| false, None, None);
+    let outcome = told.recv_timeout(Duration::from_secs(60)).expect("it has ended");
+    assert!(outcome.unwrap_err().contains("broken"));
+    assert_eq!(helm.turn(), Turn::Not);
+}
