@@ -15,7 +15,7 @@
 //! * [`nested`]: what tasks submit themselves on ranks other than 0;
 //! * [`links`]: frames to other ranks, batched per turn;
 //! * [`mailbox`] and [`backoff`]: hand-over between threads, and how an idle reactor waits;
-//! * [`profile`]: what a rank's time goes into; [`slice`]: how long its threads run at a stretch;
+//! * [`profile`]: what a rank's time goes into; [`mod@slice`]: how long its threads run at a stretch;
 //! * [`start`]: the meeting of the ranks; [`host`]: what each knows of its host.
 
 pub mod backoff;
