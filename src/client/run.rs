@@ -96,7 +96,9 @@ pub fn run_with(config: &Config, body: impl FnOnce(&Client, &Team) -> Result<()>
 /// Like [`run`], inside a program that has MPI already: works on a duplicate of `comm`, returns on every rank of it, and
 /// leaves MPI initialised and the program's own messages alone.
 ///
-/// Must be called by the thread that may call MPI (`MPI_THREAD_FUNNELED` at least).
+/// Must be called by the thread that may call MPI (`MPI_THREAD_FUNNELED` at least). With `MPI_THREAD_SERIALIZED` or more, a
+/// round trip takes half the time: threads that wait then call MPI themselves, one at a time. Until this returns, the program
+/// must not call MPI in another thread, unless it has `MPI_THREAD_MULTIPLE`.
 ///
 /// # Errors
 /// What the closure returns; [`Error::Startup`] when the ranks do not fit together or MPI lacks the thread level;
