@@ -65,6 +65,7 @@ pub mod client;
 pub mod codec;
 pub mod compact;
 pub mod config;
+pub mod console;
 pub mod error;
 pub mod ids;
 pub mod protocol;
@@ -72,7 +73,6 @@ pub mod runtime;
 pub mod scheduler;
 pub mod script;
 pub mod simulated;
-pub mod tell;
 pub mod transport;
 pub mod worker;
 

@@ -2,14 +2,14 @@
 
 use crate::client::Client;
 use crate::ids::{HEAD, Rank};
+use crate::runtime::executor::{Node, NodeError};
 use crate::runtime::head::{Head, Request};
-use crate::runtime::inline::Inline;
-use crate::runtime::job::Place;
-use crate::runtime::links::Links;
 use crate::runtime::mailbox::{Mailbox, Waker};
 use crate::runtime::nested::Nested;
-use crate::runtime::node::{Node, NodeError};
+use crate::runtime::outbox::Links;
 use crate::runtime::reactor::Reactor;
+use crate::runtime::threads::job::Place;
+use crate::runtime::threads::simulated::Inline;
 use crate::scheduler::RankInfo;
 use crate::transport::sim::{SimNetwork, SimTransport};
 use std::sync::Arc;

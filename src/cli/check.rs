@@ -1,9 +1,9 @@
 //! `dtask check`.
 
 use super::{DONE, USAGE, launch};
+use crate::console;
 use crate::script::run::Expressions;
 use crate::script::{Diagnostics, LoadOptions, Plan, load};
-use crate::tell;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub fn check(script: &Path, sets: &[(String, String)], time_limit: Option<Durati
         Ok(plan) => {
             let (tasks, instances) = (plan.tasks.len() as u64, plan.instances());
             let (tasks, instances) = (counted(tasks, "task"), counted(instances, "instance"));
-            tell::output(format_args!("{}: {tasks}, {instances}, no errors", script.display()));
+            console::output(format_args!("{}: {tasks}, {instances}, no errors", script.display()));
             DONE
         }
         Err(()) => USAGE,
@@ -27,7 +27,7 @@ pub fn check(script: &Path, sets: &[(String, String)], time_limit: Option<Durati
 /// Reads a script; what is wrong or odd with it is printed.
 pub fn read(script: &Path, sets: &[(String, String)], options: LoadOptions) -> Result<Plan, ()> {
     if let Some(why) = unreadable(script) {
-        tell::error(format_args!("error: {why}"));
+        console::error(format_args!("error: {why}"));
         return Err(());
     }
     match load(script, sets, &Expressions, options) {
@@ -40,7 +40,7 @@ pub fn read(script: &Path, sets: &[(String, String)], options: LoadOptions) -> R
         Err(diagnostics) => {
             print(&diagnostics);
             let errors = counted(diagnostics.list.len() as u64, "error");
-            tell::error(format_args!("\nerror: {errors} in {}", script.display()));
+            console::error(format_args!("\nerror: {errors} in {}", script.display()));
             Err(())
         }
     }
@@ -52,7 +52,7 @@ fn counted(count: u64, what: &str) -> String {
 }
 
 fn print(diagnostics: &Diagnostics) {
-    tell::error(diagnostics.render(std::io::stderr().is_terminal()));
+    console::error(diagnostics.render(std::io::stderr().is_terminal()));
 }
 
 /// Why there is no script to read, in one line.

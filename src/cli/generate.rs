@@ -1,7 +1,7 @@
 //! `dtask completions` and `dtask man`: made from the command line's own description.
 
 use super::{Cli, DONE, STARTUP};
-use crate::tell;
+use crate::console;
 use clap::CommandFactory;
 use clap_complete::Shell;
 use std::io::Write;
@@ -24,7 +24,7 @@ pub fn man() -> u8 {
     let pages = std::iter::once(command).chain(subcommands);
     for page in pages {
         if let Err(error) = clap_mangen::Man::new(page).render(&mut text) {
-            tell::error(format_args!("error: the manual page cannot be made: {error}"));
+            console::error(format_args!("error: the manual page cannot be made: {error}"));
             return STARTUP;
         }
     }

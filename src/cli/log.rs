@@ -2,9 +2,9 @@
 
 use super::check::read;
 use super::{DONE, FAILED, LogArgs, STARTUP, USAGE};
+use crate::console;
 use crate::script::LoadOptions;
 use crate::script::run::{RunFolder, logs};
-use crate::tell;
 use std::io::{self, Write};
 
 /// Prints what instances have written.
@@ -15,7 +15,7 @@ pub fn log(args: &LogArgs) -> u8 {
     let found = match logs::find(&folder, &args.instance, stream) {
         Ok(found) => found,
         Err(error) => {
-            tell::error(format_args!(
+            console::error(format_args!(
                 "error: the logs in `{}` cannot be read: {error}; they are there once the script has run",
                 folder.display()
             ));
@@ -23,7 +23,7 @@ pub fn log(args: &LogArgs) -> u8 {
         }
     };
     if found.is_empty() {
-        tell::error(format_args!(
+        console::error(format_args!(
             "error: no `{}` in the logs: it has not run, has written nothing to {stream}, or the script sends its {stream} \
              elsewhere; a name is written `task`, `task[T=300]` or `task[T=300,p=1]`",
             args.instance
@@ -46,7 +46,7 @@ pub fn log(args: &LogArgs) -> u8 {
         // who reads has seen enough
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => DONE,
         Err(error) => {
-            tell::error(format_args!("error: the log could not be copied: {error}"));
+            console::error(format_args!("error: the log could not be copied: {error}"));
             STARTUP
         }
     }

@@ -12,8 +12,8 @@ mod signals;
 mod version;
 
 use crate::config::SLOTS_MAX;
+use crate::console;
 use crate::script::duration;
-use crate::tell;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -202,7 +202,7 @@ pub fn main() -> ExitCode {
     let code = match cli {
         Cli { version: true, .. } => {
             if launch::speaks() {
-                tell::output(version::text());
+                console::output(version::text());
             }
             DONE
         }
@@ -223,7 +223,7 @@ pub fn main() -> ExitCode {
         Cli { run: RunArgs { script: Some(_), .. }, .. } => run::run(&cli.run),
         _ => {
             if launch::speaks() {
-                tell::error("error: which script? `mpirun -n 4 dtask script.toml`; see `dtask --help`");
+                console::error("error: which script? `mpirun -n 4 dtask script.toml`; see `dtask --help`");
             }
             USAGE
         }
@@ -241,7 +241,7 @@ fn install_panic_hook() {
         let text = text.unwrap_or("a panic without a message").replace('\n', " ");
         let at = info.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
         let version = env!("CARGO_PKG_VERSION");
-        tell::error(format_args!(
+        console::error(format_args!(
             "dtask {version}: internal error on {rank}{at}: {text}. This is a bug of dtask: please report this line, \
              with the script, to its authors"
         ));

@@ -1,7 +1,7 @@
 //! `dtask new`.
 
 use super::{DONE, STARTUP, USAGE};
-use crate::tell;
+use crate::console;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -19,17 +19,17 @@ pub fn new(script: &Path) -> u8 {
     let shown = script.display();
     match written {
         Ok(()) => {
-            tell::output(format_args!(
+            console::output(format_args!(
                 "{shown} is written. See what it does: dtask plan {shown}\nRun it: mpirun -n 4 dtask {shown}"
             ));
             DONE
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            tell::error(format_args!("error: `{shown}` is there already, and is left as it is"));
+            console::error(format_args!("error: `{shown}` is there already, and is left as it is"));
             USAGE
         }
         Err(error) => {
-            tell::error(format_args!("error: `{shown}` cannot be written: {error}"));
+            console::error(format_args!("error: `{shown}` cannot be written: {error}"));
             STARTUP
         }
     }

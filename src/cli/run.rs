@@ -5,11 +5,11 @@ use super::{DONE, FAILED, RunArgs, STARTUP, STOPPED, USAGE, launch, signals};
 use crate::call::command;
 use crate::client::{Client, run_with};
 use crate::config::Config;
+use crate::console;
 use crate::error::Result;
-use crate::runtime::start::Team;
+use crate::runtime::handshake::Team;
 use crate::script::run::{self, Job, RunFolder, Walltime, interrupt, rank};
 use crate::script::{LoadOptions, Plan, did_you_mean};
-use crate::tell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Runs a script; every rank comes here.
@@ -51,7 +51,7 @@ pub fn run(args: &RunArgs) -> u8 {
     match outcome {
         Ok(()) => code,
         Err(error) => {
-            tell::error(format_args!("dtask: {error}"));
+            console::error(format_args!("dtask: {error}"));
             STARTUP
         }
     }
@@ -67,7 +67,7 @@ fn plan(args: &RunArgs, time_limit: Option<Duration>) -> std::result::Result<Pla
 
 fn folder(plan: &Plan) -> std::result::Result<RunFolder, u8> {
     RunFolder::prepare(plan).map_err(|error| {
-        tell::error(format_args!("error: {error}"));
+        console::error(format_args!("error: {error}"));
         STARTUP
     })
 }
@@ -79,7 +79,7 @@ fn only(plan: Plan, names: &[String]) -> std::result::Result<Plan, u8> {
         let Some(at) = plan.find(name) else {
             let all = plan.tasks.iter().map(|task| task.name.as_str());
             let help = did_you_mean(name, all).map(|help| format!("; {help}")).unwrap_or_default();
-            tell::error(format_args!("error: `--only {name}`: the script has no task `{name}`{help}"));
+            console::error(format_args!("error: `--only {name}`: the script has no task `{name}`{help}"));
             return Err(USAGE);
         };
         found.push(at);
@@ -98,7 +98,7 @@ fn slurm() -> Option<Duration> {
 fn carry_out(job: Job, plan: &Plan, folder: &RunFolder, client: &Client, team: &Team) -> Result<u8> {
     let wrong = run::needs::check(plan, team);
     if !wrong.is_empty() {
-        tell::error(wrong.join("\n\n"));
+        console::error(wrong.join("\n\n"));
         return Ok(USAGE);
     }
     let summary = run::run(plan, folder, client, team, job)?;
@@ -106,10 +106,10 @@ fn carry_out(job: Job, plan: &Plan, folder: &RunFolder, client: &Client, team: &
     interrupt::stay_if_ending(|| "its last tasks were under way".to_owned());
     folder.remove_if_empty();
     if !job.quiet {
-        tell::output(summary.text.trim_end());
+        console::output(summary.text.trim_end());
     }
     if !summary.errors.is_empty() {
-        tell::error(summary.errors.trim_end());
+        console::error(summary.errors.trim_end());
     }
     if summary.late {
         signals::leave();

@@ -3,8 +3,8 @@
 
 use super::{STOPPED, launch};
 use crate::call::command::{end_all, stop_process};
+use crate::console;
 use crate::script::run::{interrupt, limit, rank};
-use crate::tell;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::{exit, signal_name};
@@ -38,7 +38,7 @@ fn end(signal: i32) -> ! {
     if launch::speaks() {
         let signal = signal_name(signal).unwrap_or("a signal");
         let done = done.map(|done| format!(": {done}")).unwrap_or_default();
-        tell::error(format_args!("dtask: stopped by {signal}{done}; run it again to go on"));
+        console::error(format_args!("dtask: stopped by {signal}{done}; run it again to go on"));
     }
     leave()
 }

@@ -5,8 +5,8 @@ use crate::call::value::{Data, decode};
 use crate::compact::Runs;
 use crate::error::{Error, Result, TaskError};
 use crate::ids::{DefId, TaskId};
-use crate::runtime::current;
 use crate::runtime::head::Request;
+use crate::runtime::threads::task_context;
 use crate::runtime::wait::{Answer, Answers, Wait};
 use crate::scheduler::{Event, Status};
 use std::any::type_name;
@@ -140,7 +140,7 @@ fn values<T: Data>(answers: Answers) -> impl Iterator<Item = Result<T>> {
         Some(Answer::Inline(bytes)) => Ok(decode(&bytes)?),
         Some(Answer::Value(value)) => Ok(value.get::<T>()?.clone()),
         Some(Answer::Failed(cause)) => {
-            current::note_cause(&cause);
+            task_context::note_cause(&cause);
             Err(Error::Task(cause))
         }
         Some(Answer::Done) | None => {

@@ -1,32 +1,32 @@
 //! What a program sees: a client to submit functions with, and futures of their results.
 
+pub(crate) mod arguments;
 mod family;
 mod future;
-mod keys;
 mod nested;
 mod options;
-mod pack;
+pub(crate) mod pure_calls;
 mod run;
 mod watch;
 
+pub use crate::client::arguments::{Arg, Args, Pack};
 pub use family::{FAMILY_MAX, Family};
 pub use future::{Future, Handle, Pending};
 pub use nested::current;
 pub use options::Options;
-pub use pack::{Arg, Args, Pack};
 pub use run::{run, run_on, run_on_with, run_with};
 pub use watch::{Ended, Watch};
 
 use crate::call::{Data, TaskFn, Value, code};
+use crate::client::pure_calls::Keys;
 use crate::error::{Error, Result};
 use crate::ids::{DefId, HEAD, Rank, TaskId};
 use crate::protocol::{Blob, Definition, Output};
+use crate::runtime::driver::HelmLink;
 use crate::runtime::head::{Request, Totals};
-use crate::runtime::helm::HelmLink;
 use crate::runtime::mailbox::Mailbox;
 use crate::runtime::wait::Wait;
 use crate::scheduler::{DefOptions, Event, NewTask, Status};
-use keys::Keys;
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -224,7 +224,7 @@ impl Client {
     /// # Ok(()) }
     /// ```
     pub fn scatter<T: Data>(&self, value: T) -> Future<T> {
-        Future::new(self.scatter_value(pack::scattered(value)))
+        Future::new(self.scatter_value(crate::client::arguments::scattered(value)))
     }
 
     /// What has been done so far in this run.

@@ -3,7 +3,7 @@
 use super::Client;
 use crate::error::{Error, Result};
 use crate::ids::HEAD;
-use crate::runtime::current;
+use crate::runtime::threads::task_context;
 
 /// Inside a task, a client to submit other tasks with and to wait for them.
 ///
@@ -45,7 +45,7 @@ pub fn current() -> Result<Client> {
                 .into(),
         )
     };
-    let (task, home) = current::nest().ok_or_else(outside)?;
+    let (task, home) = task_context::nest().ok_or_else(outside)?;
     let client = home.downcast_ref::<Client>().ok_or_else(outside)?;
     Ok(Client { parent: Some(task), ..client.clone() })
 }

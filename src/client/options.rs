@@ -3,8 +3,8 @@
 use super::Client;
 use super::family::Family;
 use super::future::Future;
-use super::pack::Args;
 use crate::call::{Data, TaskFn};
+use crate::client::arguments::Args;
 use crate::error::Result;
 use crate::ids::Rank;
 use crate::scheduler::{DefOptions, Needs};

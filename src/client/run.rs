@@ -2,24 +2,24 @@
 
 use super::Client;
 use crate::config::Config;
+use crate::console;
 use crate::error::{Error, Result};
 use crate::ids::Rank;
+use crate::runtime::driver::{Helm, HelmLink};
+use crate::runtime::executor::{Node, NodeError};
+use crate::runtime::handshake::{self, Meeting, Team};
 use crate::runtime::head::{Head, Request};
-use crate::runtime::helm::{Helm, HelmLink};
-use crate::runtime::host;
-use crate::runtime::job::Place;
-use crate::runtime::links::Links;
+use crate::runtime::host::sched_slice::Slice;
+use crate::runtime::host::shares;
+use crate::runtime::host::topology;
 use crate::runtime::mailbox::{Mailbox, Waker};
 use crate::runtime::nested::Nested;
-use crate::runtime::node::{Node, NodeError};
-use crate::runtime::parts;
-use crate::runtime::pool::{Compute, Pool};
+use crate::runtime::outbox::Links;
 use crate::runtime::profile::{self, Profile};
 use crate::runtime::reactor::Reactor;
-use crate::runtime::slice::Slice;
-use crate::runtime::start::{self, Meeting, Team};
+use crate::runtime::threads::job::Place;
+use crate::runtime::threads::pool::{Compute, Pool};
 use crate::scheduler::RankInfo;
-use crate::tell;
 use crate::transport::Transport;
 use crate::transport::mpi::{self, Communicator, MpiTransport, MpiWorld};
 use std::sync::Arc;
@@ -157,12 +157,13 @@ fn serve<T: Transport + Send + 'static>(
     let _guard = AbortOnPanic;
     let _slice = Slice::shorten();
     let rank = transport.rank();
-    let meeting = match start::hello(host).and_then(|hello| start::meet(&mut transport, hello, config)) {
-        Ok(meeting) => meeting,
-        Err(error) => return (transport, Err(error)),
-    };
+    let meeting =
+        match handshake::hello(host).and_then(|hello| handshake::meet(&mut transport, hello, config)) {
+            Ok(meeting) => meeting,
+            Err(error) => return (transport, Err(error)),
+        };
     let Meeting { slots, profile, part, near, team, early } = meeting;
-    parts::set_own(part);
+    shares::set_own(part);
     let place = Place { rank, host: host.into() };
     let waker = Waker::new();
     let ranks = transport.ranks();
@@ -190,10 +191,10 @@ fn serve<T: Transport + Send + 'static>(
         return (reactor.links.transport, outcome.map_err(fail).map(|()| Ok(Ok(()))));
     };
     log_team(&team);
-    let own_core = host::head_has_core(&team.hellos, &team.slots);
-    let limits = host::memory_limits(&team.hellos);
+    let own_core = topology::head_has_core(&team.hellos, &team.slots);
+    let limits = topology::memory_limits(&team.hellos);
     let infos: Vec<RankInfo> = (team.slots.iter().zip(limits))
-        .zip(parts::hosts(&team.hellos).into_iter().zip(team.hellos.iter().zip(&team.parts)))
+        .zip(shares::hosts(&team.hellos).into_iter().zip(team.hellos.iter().zip(&team.parts)))
         .map(|((&slots, memory_limit), (host, (hello, part)))| RankInfo {
             slots,
             memory_limit,
@@ -261,7 +262,7 @@ where
 fn print_profile(head: &Head, own: &Profile) {
     let table = profile::table(&head.spent(own.spent()));
     if !table.is_empty() {
-        tell::error(table.trim_end());
+        console::error(table.trim_end());
     }
 }
 
@@ -275,7 +276,7 @@ impl Drop for CloseAtEnd {
 }
 
 fn log_team(team: &Team) {
-    let (table, warning) = host::table(&team.hellos, &team.slots, host::online());
+    let (table, warning) = topology::table(&team.hellos, &team.slots, topology::online());
     for line in table.lines() {
         log::info!("{line}");
     }
@@ -287,12 +288,12 @@ fn log_team(team: &Team) {
 /// Says why the run cannot begin, in one line for the whole job: rank 0's, or that of a rank that did not get so far.
 fn tell(error: &Error) {
     if !matches!(error, Error::Refused) {
-        tell::error(format_args!("dtask: {error}"));
+        console::error(format_args!("dtask: {error}"));
     }
 }
 
 /// Ends all ranks because one of them cannot go on.
 fn give_up(rank: Rank, host: &str, message: &str) -> ! {
-    tell::error(format_args!("dtask: rank {rank} ({host}): {message}"));
+    console::error(format_args!("dtask: rank {rank} ({host}): {message}"));
     mpi::abort(3)
 }

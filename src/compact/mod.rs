@@ -2,8 +2,10 @@
 
 mod bytes;
 mod dense;
+pub(crate) mod id_list;
 mod ranges;
 mod runs;
+pub(crate) mod tournament;
 
 pub use bytes::Bytes;
 pub use dense::Dense;

@@ -1,8 +1,5 @@
 //! Carries out what the scheduler decides, and answers the client.
 
-use super::links::Links;
-use super::node::{Node, NodeError};
-use super::pool::Compute;
 use super::profile::Phase;
 use super::wait::{Answer, Wait};
 use super::waiters::{Waiter, Waiters};
@@ -11,6 +8,9 @@ use crate::compact::{Bytes, Runs};
 use crate::error::ProtocolError;
 use crate::ids::{HEAD, Rank, TaskId};
 use crate::protocol::{Order, Output, Report, Spent};
+use crate::runtime::executor::{Node, NodeError};
+use crate::runtime::outbox::Links;
+use crate::runtime::threads::pool::Compute;
 use crate::scheduler::{Action, Event, Outcome, RankInfo, Scheduler, Status};
 use crate::transport::Transport;
 use std::sync::{Arc, mpsc};

@@ -3,16 +3,16 @@
 //! Tasks on rank 0 use the client's own mailbox; see [`super::head`].
 
 use super::head::Request;
-use super::links::Links;
 use super::mailbox::Mailbox;
-use super::node::{Node, NodeError};
-use super::pool::Compute;
 use super::wait;
 use super::waiters::{Waiter, Waiters};
 use crate::compact::Bytes;
 use crate::error::ProtocolError;
 use crate::ids::{IdMap, TaskId};
 use crate::protocol::{Answer, INPUTS_MAX, NestedDefinition, NestedTask, Report, Status};
+use crate::runtime::executor::{Node, NodeError};
+use crate::runtime::outbox::Links;
+use crate::runtime::threads::pool::Compute;
 use crate::scheduler::{DefOptions, Event, NewTask};
 use crate::transport::Transport;
 use std::sync::{Arc, mpsc};

@@ -1,16 +1,16 @@
-//! What a rank does in a turn: the only caller of the transport. Who turns it: [`super::helm`].
+//! What a rank does in a turn: the only caller of the transport. Who turns it: [`crate::runtime::driver`].
 
 use super::head::{Head, Request};
-use super::helm::Turns;
-use super::links::Links;
 use super::mailbox::Mailbox;
 use super::nested::Nested;
-use super::node::{Node, NodeError};
-use super::pool::Compute;
 use super::profile::Phase as Profiled;
 use crate::error::ProtocolError;
 use crate::ids::{HEAD, Rank};
 use crate::protocol::{self, Frame, Order, Report};
+use crate::runtime::driver::Turns;
+use crate::runtime::executor::{Node, NodeError};
+use crate::runtime::outbox::Links;
+use crate::runtime::threads::pool::Compute;
 use crate::transport::{Arrival, Flight, Transport};
 use std::sync::Arc;
 

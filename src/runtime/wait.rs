@@ -1,11 +1,11 @@
 //! A client's thread waits for answers of its rank's reactor.
 
-use super::current;
-use super::helm::Steer;
 use super::mailbox::Waker;
 use crate::call::Value;
 use crate::compact::Bytes;
 use crate::error::{Error, Result, TaskError};
+use crate::runtime::driver::Steer;
+use crate::runtime::threads::task_context;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -156,7 +156,7 @@ impl Wait {
         // most answers to a single question come within microseconds, a wake-up costs more
         let open = || !self.state().is_complete();
         // a task lets others compute at once: what it waits for may need its slot
-        let paused = if open() { current::pause() } else { None };
+        let paused = if open() { task_context::pause() } else { None };
         while paused.as_ref().is_some_and(|paused| open() && paused.step()) {}
         if let Some(helm) = helm {
             let _ = self.waker.set(helm.waker().clone());

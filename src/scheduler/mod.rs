@@ -21,25 +21,23 @@
 //!   cannot be lost, so it lets go of its inputs as soon as it is done; in return, that result is kept, since it has no
 //!   recipe any more.
 
-mod ahead;
 mod check;
+pub(crate) mod constrained;
 mod event;
 mod family;
-mod few;
+pub(crate) mod host_affinity;
 mod loss;
-mod near;
 mod nested;
 mod placement;
+pub(crate) mod prefetch;
+pub(crate) mod propagate;
+pub(crate) mod ranks;
 mod ready;
-mod scarce;
-mod sites;
+pub(crate) mod reservations;
 mod task;
 #[cfg(test)]
 mod tests;
-mod tournament;
 mod transitions;
-mod upkeep;
-mod worker;
 
 pub use crate::protocol::{COUNTERS_MAX, Needs};
 pub use event::{Action, DefOptions, Event, NewTask, Outcome, RankInfo, Status};
@@ -48,14 +46,14 @@ pub use task::{State, Task};
 use crate::error::{ProtocolError, TaskError};
 use crate::ids::{DefId, HEAD, Rank, TaskId};
 use crate::protocol::{Definition, Layout, Report};
+use crate::scheduler::constrained::Scarce;
+use crate::scheduler::host_affinity::Places;
+use crate::scheduler::ranks::{HORIZON, TASK_OVERHEAD, Workers};
 use family::Families;
-use near::Places;
 use nested::Submitters;
 use ready::Ready;
-use scarce::Scarce;
 use std::sync::Arc;
 use task::Table;
-use worker::{HORIZON, TASK_OVERHEAD, Workers};
 
 /// A definition with what has been learnt of it.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The task record of rank 0 and the dense table that holds it.
 
-use super::few::{self, Few, Lists};
+use crate::compact::id_list::{self, Few, Lists};
 use crate::compact::{Bytes, Dense};
 use crate::error::TaskError;
 use crate::ids::{Attempt, DefId, Rank, TaskId};
@@ -296,9 +296,9 @@ impl Table {
 
     /// The tasks whose results `task` takes.
     #[inline]
-    pub fn inputs(&self, task: TaskId) -> few::Iter<'_> {
+    pub fn inputs(&self, task: TaskId) -> id_list::Iter<'_> {
         let record = self.get(task);
-        record.map_or(few::Iter::none(), |record| record.inputs.iter(task, &self.lists))
+        record.map_or(id_list::Iter::none(), |record| record.inputs.iter(task, &self.lists))
     }
 
     /// Makes `task` forget what it takes.
@@ -318,9 +318,9 @@ impl Table {
 
     /// Tasks to tell when the result of `task` is there.
     #[inline]
-    pub fn waiting(&self, task: TaskId) -> few::Iter<'_> {
+    pub fn waiting(&self, task: TaskId) -> id_list::Iter<'_> {
         let record = self.get(task);
-        record.map_or(few::Iter::none(), |record| record.waiting.iter(task, &self.lists))
+        record.map_or(id_list::Iter::none(), |record| record.waiting.iter(task, &self.lists))
     }
 
     /// The same, of which there are none then.

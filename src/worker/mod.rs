@@ -19,8 +19,8 @@
 
 mod check;
 mod event;
-mod follow;
 mod nested;
+pub(crate) mod prefetch;
 #[cfg(test)]
 mod tests;
 mod transitions;

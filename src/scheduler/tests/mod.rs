@@ -4,16 +4,16 @@
 //! answers is kept per rank until a test takes it, and a test that ends with something not taken fails: so no test
 //! can overlook an order too many.
 
-mod ahead;
 mod family;
 mod faults;
 mod finish;
+pub(crate) mod host_affinity;
 mod loss;
 mod loss_races;
-mod near;
 mod needs;
 mod nested;
 mod placement;
+pub(crate) mod prefetch;
 mod release;
 mod retract;
 mod submit;

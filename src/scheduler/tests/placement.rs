@@ -1,7 +1,7 @@
 //! Which task goes first, and where.
 
 use super::*;
-use crate::scheduler::worker::BACKLOG_MAX;
+use crate::scheduler::ranks::BACKLOG_MAX;
 
 fn filler(env: &mut Env, tasks: std::ops::Range<u64>) {
     tasks.for_each(|task| _ = env.submit(task, &[]));

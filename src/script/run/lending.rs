@@ -5,7 +5,7 @@
 
 use super::def::Def;
 use crate::call::command::{self, CommandError, CommandOutput, CommandSpec, Running};
-use crate::runtime::current;
+use crate::runtime::threads::task_context;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -66,7 +66,7 @@ pub fn run(def: &Def, mut spec: CommandSpec) -> Result<CommandOutput, CommandErr
     if !takes_a_slot(def, &spec) {
         return command::run(spec);
     }
-    let lent = if are_short(def.number) { current::lend() } else { None };
+    let lent = if are_short(def.number) { task_context::lend() } else { None };
     // half as many more than there are slots: those that begin or end use no core all the time
     spec.room = lent.as_ref().map(|lent| lent.slots + lent.slots.div_ceil(2));
     let begin = Instant::now();

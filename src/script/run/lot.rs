@@ -1,7 +1,7 @@
 //! The cores and devices of a rank, each lent to one command at a time.
 
 use crate::error::Failure;
-use crate::runtime::parts::{self, Part};
+use crate::runtime::host::shares::{self, Part};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What no command has.
@@ -31,7 +31,7 @@ impl Lot {
             return Ok(Lot::default());
         }
         let (mut free, gpus) = (free(), gpus as usize);
-        let part = free.get_or_insert_with(parts::own);
+        let part = free.get_or_insert_with(shares::own);
         let Some(gpus) = (gpus <= part.gpus.len()).then(|| part.gpus.drain(..gpus).collect()) else {
             let left = part.gpus.len();
             return Err(Failure::new(format!(

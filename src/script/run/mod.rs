@@ -44,11 +44,11 @@ mod watched;
 
 use super::Plan;
 use crate::client::Client;
+use crate::console;
 use crate::error::Result;
 use crate::ids::Rank;
-use crate::runtime::host;
-use crate::runtime::start::Team;
-use crate::tell;
+use crate::runtime::handshake::Team;
+use crate::runtime::host::topology;
 use collect::Collector;
 use progress::Progress;
 use std::time::{Duration, Instant};
@@ -75,7 +75,7 @@ pub struct Job {
 pub fn run(plan: &Plan, folder: &RunFolder, client: &Client, team: &Team, job: Job) -> Result<Summary> {
     let start = Instant::now();
     if !job.quiet {
-        tell::error(host::table(&team.hellos, &team.slots, host::online()).0);
+        console::error(topology::table(&team.hellos, &team.slots, topology::online()).0);
     }
     let slots: u64 = team.slots.iter().map(|slots| u64::from(*slots)).sum();
     for (counter, found) in plan.counters.iter().enumerate() {

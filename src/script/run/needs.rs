@@ -2,7 +2,7 @@
 
 use crate::client::{Client, Options};
 use crate::ids::Rank;
-use crate::runtime::start::Team;
+use crate::runtime::handshake::Team;
 use crate::scheduler::{COUNTERS_MAX, Needs};
 use crate::script::{Plan, Task};
 use xxhash_rust::xxh3::xxh3_64;

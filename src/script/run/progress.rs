@@ -2,9 +2,9 @@
 
 use super::summary::bytes;
 use crate::client::Client;
+use crate::console;
 use crate::error::Result;
 use crate::runtime::head::Totals;
-use crate::tell;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -108,7 +108,7 @@ impl Progress {
         let line = self.line(totals, tally);
         match &self.way {
             Way::Quiet => {}
-            Way::Plain => tell::error(line),
+            Way::Plain => console::error(line),
             Way::Drawn(bar) => {
                 bar.set_position(tally.ended().min(self.total));
                 bar.set_message(line);

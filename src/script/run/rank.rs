@@ -4,7 +4,7 @@ use super::logs::LogWriter;
 use crate::call::command::{Scratch, ScratchRoot};
 use crate::error::Failure;
 use crate::ids::{Attempt, Rank};
-use crate::runtime::job;
+use crate::runtime::threads::job;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};

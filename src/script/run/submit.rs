@@ -18,7 +18,7 @@ use super::reduce::{Unordered, is_unordered};
 use crate::client::{Client, Family, Future, Options};
 use crate::error::{Error, Result};
 use crate::ids::Rank;
-use crate::runtime::start::Team;
+use crate::runtime::handshake::Team;
 use crate::script::{Action, Plan, Task};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;

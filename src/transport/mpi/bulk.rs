@@ -1,8 +1,8 @@
 //! Bulk transfers: cut into pieces, a window of them under way at a time.
 
-use super::held::{Held, Memory, Route};
 use super::request::{Comm, Requests};
 use crate::ids::Rank;
+use crate::transport::mpi::in_flight::{Held, Memory, Route};
 use crate::transport::{Arrival, TransportError};
 
 /// Pieces of one transfer that are under way at a time: more would only make `MPI_Testsome` slow.

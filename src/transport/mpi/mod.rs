@@ -14,8 +14,8 @@
 //! * What is sent or received is owned by the request until MPI is done with it; see `request`.
 
 mod bulk;
-mod frames;
-mod held;
+pub(crate) mod control_frames;
+pub(crate) mod in_flight;
 mod init;
 mod request;
 
@@ -23,10 +23,10 @@ pub use init::{MpiWorld, abort, check_thread, host_name, library_version};
 
 use crate::ids::Rank;
 use crate::protocol::FRAME_MAX;
+use crate::transport::mpi::control_frames::Queue;
+use crate::transport::mpi::in_flight::{Held, Memory, Route};
 use crate::transport::{Arrival, BulkSource, BulkTarget, Flight, Transport, TransportError};
 use bulk::Transfers;
-use frames::Queue;
-use held::{Held, Memory, Route};
 pub use mpi::traits::Communicator;
 use request::{Comm, Requests, Source, Target};
 use std::sync::Arc;

@@ -12,7 +12,7 @@
 //! * Every return code is looked at. Our duplicate communicator returns errors instead of ending the job.
 #![allow(unsafe_code)]
 
-use super::held::{Held, Memory, Route};
+use crate::transport::mpi::in_flight::{Held, Memory, Route};
 use crate::transport::{BulkSource, BulkTarget, TransportError};
 use mpi::ffi;
 use mpi::traits::Communicator;

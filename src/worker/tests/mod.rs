@@ -1,10 +1,10 @@
 //! A small language for tests of the worker: each verb is one fact, after which every invariant is checked; what the
 //! worker answers is kept until a test takes it, and a test that ends with something not taken fails.
 
-mod follow;
 mod inputs;
 mod loss;
 mod nested;
+pub(crate) mod prefetch;
 mod queue;
 mod results;
 

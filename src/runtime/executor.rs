@@ -1,13 +1,13 @@
 //! Carries out what the worker's state machine decides: learn, fetch, give, compute.
 
-use super::job::{Job, Learnt, Place};
-use super::links::{LinkError, Links};
-use super::pool::{Compute, Done};
 use super::profile::Phase;
 use crate::call::{Value, bulk, code};
 use crate::error::{CodecError, ProtocolError};
 use crate::ids::{DefId, IdMap, Rank, TaskId};
 use crate::protocol::{Definition, Layout, Order, Output, Peer, Report, RunTask, Source};
+use crate::runtime::outbox::{LinkError, Links};
+use crate::runtime::threads::job::{Job, Learnt, Place};
+use crate::runtime::threads::pool::{Compute, Done};
 use crate::transport::{BulkTarget, Transport};
 use crate::worker::{Action, Event, Worker};
 use smallvec::SmallVec;

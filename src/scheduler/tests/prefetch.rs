@@ -1,7 +1,7 @@
 //! Running ahead: which tasks are sent before their inputs are there, how many of them, and what becomes of them.
 
 use super::*;
-use crate::scheduler::worker::BACKLOG_MAX;
+use crate::scheduler::ranks::BACKLOG_MAX;
 
 /// One rank that computes one task at a time, which takes a microsecond: many can be sent ahead.
 fn short() -> Env {

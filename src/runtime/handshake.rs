@@ -1,12 +1,12 @@
 //! The meeting of the ranks: each presents itself to rank 0, which sees whether they fit together.
 
-use super::host;
-use super::parts::{self, Part};
 use crate::call::code;
 use crate::config::{Config, SLOTS_MAX};
 use crate::error::{Error, Result};
 use crate::ids::{HEAD, Rank};
 use crate::protocol::{self, Frame, Hello, VERSION, Welcome};
+use crate::runtime::host::shares::{self, Part};
+use crate::runtime::host::topology;
 use crate::transport::{Arrival, Transport};
 use std::time::{Duration, Instant};
 
@@ -48,10 +48,10 @@ pub fn hello(host: &str) -> Result<Hello> {
         version: VERSION,
         code_hash: image.hash,
         host: host.to_owned(),
-        cores: host::cores(),
-        memory: host::memory(),
-        files: host::files(),
-        gpus: parts::gpus(),
+        cores: topology::cores(),
+        memory: topology::memory(),
+        files: topology::files(),
+        gpus: shares::gpus(),
         program,
     })
 }
@@ -65,7 +65,7 @@ pub fn meet<T: Transport>(transport: &mut T, hello: Hello, config: &Config) -> R
     if transport.rank() == HEAD {
         let team = gather(transport, hello, config)?;
         let (slots, part, profile) = (team.slots[0], team.parts[0].clone(), config.profile);
-        let near = host::near(&team.hellos).swap_remove(0);
+        let near = topology::near(&team.hellos).swap_remove(0);
         return Ok(Meeting { slots, profile, part, near, team: Some(team), early: Vec::new() });
     }
     let program = hello.program.clone();
@@ -144,7 +144,7 @@ fn gather<T: Transport>(transport: &mut T, own: Hello, config: &Config) -> Resul
             "`--slots` and `--head-slots` (`Config`) go up to {SLOTS_MAX}: each slot is a thread"
         )));
     }
-    let mut slots = host::slots(&present, config.head_slots);
+    let mut slots = topology::slots(&present, config.head_slots);
     if let Some(count) = config.slots {
         slots[1..].fill(count.max(1));
     }
@@ -153,8 +153,8 @@ fn gather<T: Transport>(transport: &mut T, own: Hello, config: &Config) -> Resul
             "no rank computes: leave out `--head-slots 0` (`Config::head_slots`), or start more ranks".into(),
         ));
     }
-    let parts = parts::parts(&present, &slots);
-    let near = host::near(&present);
+    let parts = shares::parts(&present, &slots);
+    let near = topology::near(&present);
     for (rank, ((&slots, part), near)) in slots.iter().zip(&parts).zip(near).enumerate().skip(1) {
         let Part { cores, gpus } = part.clone();
         let start = Welcome::Start { slots, profile: config.profile, cores, gpus, near };

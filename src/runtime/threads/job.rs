@@ -1,14 +1,14 @@
 //! One task on a compute thread.
 
-use super::current::{self, Running};
 use crate::call::Value;
 use crate::call::args::Arguments;
 use crate::call::code::Record;
 use crate::call::value::panic_text;
+use crate::console;
 use crate::error::{CodecError, Failure, TaskError, bounded};
 use crate::ids::{Attempt, DefId, Rank, TaskId};
 use crate::protocol::{Blob, Output};
-use crate::tell;
+use crate::runtime::threads::task_context::{self, Running};
 use smallvec::SmallVec;
 use std::any::Any;
 use std::cell::Cell;
@@ -108,7 +108,7 @@ impl Job {
     /// How the task has ended, and whether that counts for nothing since it has to begin anew elsewhere.
     fn compute(&self, place: &Place, may_wait: bool, now: &mut Instant) -> (Ended, bool) {
         let running = Running { rank: place.rank, task: self.task, attempt: self.attempt, may_wait };
-        let (outcome, notes) = current::within(running, || match &self.learnt.function {
+        let (outcome, notes) = task_context::within(running, || match &self.learnt.function {
             Ok(record) => call(record, &self.learnt.shared, &self.args, &self.inputs),
             Err(error) => Err(Failure::new(error)),
         });
@@ -146,7 +146,7 @@ const PANICS_MAX: usize = 64;
 
 /// The rank that computes the task of the calling thread, and which start of the task this is; nothing outside of tasks.
 pub fn current() -> Option<(Rank, Attempt)> {
-    current::running().map(|running| (running.rank, running.attempt))
+    task_context::running().map(|running| (running.rank, running.attempt))
 }
 
 fn call(
@@ -198,7 +198,7 @@ pub fn quiet_thread() {
 
 /// Ends the process because of a panic that nobody waits for: in what a task has left to the pool.
 pub fn abort(payload: Box<dyn Any + Send>) {
-    tell::error(format_args!("dtask: a task has spawned work that panicked: {}", with_place(&*payload)));
+    console::error(format_args!("dtask: a task has spawned work that panicked: {}", with_place(&*payload)));
     std::process::abort()
 }
 

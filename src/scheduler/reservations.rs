@@ -3,10 +3,10 @@
 //! A rank that is *reserved* for tasks of one kind gets no others until one of them has started there: so a task that
 //! needs many slots waits no longer than what runs there already, however many small ones there are.
 
-use super::tournament::Tournament;
-use super::worker::{Worker, Workers, key, rank_of};
+use crate::compact::tournament::Tournament;
 use crate::ids::Rank;
 use crate::protocol::Needs;
+use crate::scheduler::ranks::{Worker, Workers, key, rank_of};
 
 /// A host, whose memory its ranks share.
 #[derive(Debug)]

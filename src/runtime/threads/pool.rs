@@ -1,14 +1,14 @@
 //! The compute threads of a rank.
 
-use super::current::{self, Home, Seat};
-use super::helm::{HelmLink, Steer, Turn};
 use super::job::{self, Ended, Job, Place};
-use super::loans::Loans;
-use super::mailbox::{Mailbox, Waker};
-use super::pace::Pace;
-use super::seats::{Seats, Taken};
 use crate::call::Value;
 use crate::ids::{DefId, Rank, TaskId};
+use crate::runtime::driver::{HelmLink, Steer, Turn};
+use crate::runtime::mailbox::{Mailbox, Waker};
+use crate::runtime::threads::blocking::{Seats, Taken};
+use crate::runtime::threads::short_tasks::Pace;
+use crate::runtime::threads::slot_lending::Loans;
+use crate::runtime::threads::task_context::{self, Home, Seat};
 use crate::transport::BulkSource;
 use rayon::{ThreadPool, ThreadPoolBuildError};
 use std::collections::VecDeque;
@@ -110,7 +110,7 @@ impl Shared {
             .start_handler(move |_| {
                 job::quiet_thread();
                 let own = Own { shared: shared.clone(), slots, seat };
-                current::take_seat(Some(Rc::new(own)), home.clone());
+                task_context::take_seat(Some(Rc::new(own)), home.clone());
             })
             .panic_handler(job::abort)
             .build()

@@ -1,8 +1,8 @@
 //! What a request keeps alive, and how messages speak of it.
 
-use super::frames::Place;
 use super::request::{Source, Target};
 use crate::transport::TransportError;
+use crate::transport::mpi::control_frames::Place;
 use std::rc::Rc;
 
 /// Where a message goes to or comes from.

@@ -14,17 +14,17 @@
 
 mod arguments;
 mod frame;
-mod meeting;
-mod needs;
+pub(crate) mod handshake;
 mod nested;
+pub(crate) mod resources;
 
+pub use crate::protocol::handshake::{Hello, Spent, Welcome};
+pub use crate::protocol::resources::{COUNTERS_MAX, Needs};
 pub use arguments::{
     ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_REFUSED, index_argument, push_argument,
     push_length, push_refusal, take_length,
 };
 pub use frame::{Frame, Kind, Message, append, decode};
-pub use meeting::{Hello, Spent, Welcome};
-pub use needs::{COUNTERS_MAX, Needs};
 pub use nested::{Answer, NestedDefinition, NestedTask, Status};
 
 use crate::error::TaskError;

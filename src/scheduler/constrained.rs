@@ -8,11 +8,11 @@
 use super::Scheduler;
 use super::event::Action;
 use super::ready::{Next, Place, Ready};
-use super::sites::{Lack, When};
 use super::task::{State, Task};
 use crate::error::ProtocolError;
 use crate::ids::{DefId, Rank, TaskId};
 use crate::protocol::{COUNTERS_MAX, Needs};
+use crate::scheduler::reservations::{Lack, When};
 use smallvec::SmallVec;
 
 /// An amount of each counter.

@@ -1,9 +1,9 @@
 //! What the scheduler believes of each rank, and the indexes that find the least and the most loaded one.
 
 use super::event::RankInfo;
-use super::sites::{Host, Site, hosts};
-use super::tournament::Tournament;
+use crate::compact::tournament::Tournament;
 use crate::ids::{DefId, Rank, TaskId};
+use crate::scheduler::reservations::{Host, Site, hosts};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 

@@ -1,10 +1,10 @@
 //! Computing in a simulation: on the caller's thread, or one step at a time where tasks wait for others.
 
-use super::current::{self, Home, Seat};
 use super::job::{self, Ended, Job, Place};
 use super::pool::{Compute, Done, Message};
 use crate::call::Value;
 use crate::ids::{Rank, TaskId};
+use crate::runtime::threads::task_context::{self, Home, Seat};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -133,7 +133,7 @@ impl Stepped {
             job::quiet_thread();
             if own.pass_on_start() {
                 let seat = Step { baton: own.clone(), done: done.clone() };
-                current::take_seat(Some(Rc::new(seat)), Some(home));
+                task_context::take_seat(Some(Rc::new(seat)), Some(home));
                 let ended = job.run(&place);
                 if *lock(&own.turn) == Turn::Task {
                     lock(&done).push(Done::Ended(timeless(ended)));

@@ -7,10 +7,10 @@
 //!
 //! Where MPI may be called by the thread that began it alone, that one does all of it.
 
-use super::backoff::{Backoff, Idle};
-use super::job;
 use super::mailbox::Waker;
-use super::node::NodeError;
+use crate::runtime::executor::NodeError;
+use crate::runtime::idle::{Backoff, Idle};
+use crate::runtime::threads::job;
 use crate::transport::Flight;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};

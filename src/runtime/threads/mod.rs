@@ -1,0 +1,16 @@
+//! The compute threads of a rank, and what a thread knows of the task that it runs.
+//!
+//! * [`pool`]: a work-stealing pool (rayon) of one thread a slot; [`job`]: one task on a thread, its panics caught;
+//! * [`short_tasks`]: which definitions are so short that a hand-over would cost more than the task;
+//! * [`blocking`]: compensating threads, which take over the slots of tasks that wait inside themselves;
+//! * [`slot_lending`]: slots of tasks that hardly compute, lent to others for as long;
+//! * [`task_context`]: the running task's rank, attempt and place, kept in a thread-local variable;
+//! * [`simulated`]: the same without a thread, for a cluster in one process.
+
+pub mod blocking;
+pub mod job;
+pub mod pool;
+pub mod short_tasks;
+pub mod simulated;
+pub(crate) mod slot_lending;
+pub mod task_context;
