@@ -59,20 +59,23 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-pub mod call;
+pub mod arrays;
 pub mod cli;
 pub mod client;
 pub mod codec;
+pub mod commands;
 pub mod compact;
 pub mod config;
 pub mod console;
 pub mod error;
 pub mod ids;
+pub mod mapreduce;
 pub mod protocol;
 pub mod runtime;
 pub mod scheduler;
 pub mod script;
 pub mod simulated;
+pub mod task;
 pub mod transport;
 pub mod worker;
 

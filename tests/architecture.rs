@@ -8,18 +8,21 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("error", &["ids"]),
     ("config", &[]),
     ("console", &[]),
-    ("compact", &[]),
+    ("compact", &["ids"]),
     ("codec", &["error"]),
     ("protocol", &["codec", "error", "ids"]),
     ("scheduler", &["compact", "error", "ids", "protocol"]),
     ("worker", &["error", "ids", "protocol"]),
     ("transport", &["error", "ids", "protocol"]),
     // `transport` for the traits of bulk data only
-    ("call", &["codec", "error", "ids", "protocol", "transport"]),
+    ("task", &["arrays", "codec", "commands", "error", "ids", "protocol", "transport"]),
+    ("arrays", &[]),
+    ("commands", &["codec", "error", "protocol", "task", "transport"]),
+    ("mapreduce", &["arrays", "commands", "error"]),
     (
         "runtime",
         &[
-            "call",
+            "task",
             "compact",
             "config",
             "error",
@@ -34,7 +37,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "client",
         &[
-            "call",
+            "task",
             "codec",
             "compact",
             "config",
@@ -48,8 +51,39 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("simulated", &["client", "ids", "runtime", "scheduler", "transport"]),
-    ("script", &["call", "client", "codec", "config", "error", "ids", "runtime", "scheduler", "console"]),
-    ("cli", &["call", "client", "config", "error", "ids", "runtime", "script", "console", "transport"]),
+    (
+        "script",
+        &[
+            "arrays",
+            "commands",
+            "mapreduce",
+            "task",
+            "client",
+            "codec",
+            "config",
+            "error",
+            "ids",
+            "runtime",
+            "scheduler",
+            "console",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "arrays",
+            "commands",
+            "task",
+            "client",
+            "config",
+            "error",
+            "ids",
+            "runtime",
+            "script",
+            "console",
+            "transport",
+        ],
+    ),
 ];
 
 fn sources(dir: &Path, into: &mut Vec<PathBuf>) {
@@ -177,7 +211,7 @@ fn mpi_bincode_and_unsafe_have_their_places() {
         if code.contains("bincode::") && name != "codec.rs" {
             wrong.push(format!("{name} calls bincode"));
         }
-        let may = ["transport/mpi/request.rs", "call/code.rs", "runtime/host/sched_slice.rs"]
+        let may = ["transport/mpi/request.rs", "task/function.rs", "runtime/host/sched_slice.rs"]
             .contains(&name.as_str());
         if (code.contains("unsafe {") || code.contains("allow(unsafe_code)")) && !may {
             wrong.push(format!("{name} is unsafe"));

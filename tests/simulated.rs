@@ -7,9 +7,9 @@ mod bodies;
 mod nested;
 
 use bodies::{Random, Results, random_graph, serial, submit};
-use dtask::call::Pack;
-use dtask::call::command::ScratchRoot;
-use dtask::call::pack::{Content, Output};
+use dtask::commands::ScratchRoot;
+use dtask::commands::outputs::Pack;
+use dtask::commands::outputs::{Content, Output};
 use dtask::error::Failure;
 use dtask::simulated::Cluster;
 use dtask::{Client, Error, Rank};

@@ -185,7 +185,7 @@ fn set(text: &str) -> Result<(String, String), String> {
 
 /// The program: parses its arguments and does what they say.
 pub fn main() -> ExitCode {
-    if let Some(code) = crate::call::command::serve_if_asked() {
+    if let Some(code) = crate::commands::serve_if_asked() {
         return code;
     }
     install_panic_hook();

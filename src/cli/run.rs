@@ -2,8 +2,8 @@
 
 use super::check::read;
 use super::{DONE, FAILED, RunArgs, STARTUP, STOPPED, USAGE, launch, signals};
-use crate::call::command;
 use crate::client::{Client, run_with};
+use crate::commands;
 use crate::config::Config;
 use crate::console;
 use crate::error::Result;
@@ -18,7 +18,7 @@ pub fn run(args: &RunArgs) -> u8 {
     let start = Instant::now();
     start_log(args);
     // before MPI is started, and before any thread
-    if let Err(error) = command::start_process() {
+    if let Err(error) = commands::start_process() {
         log::warn!("no process to start commands: {error}; the rank starts them itself");
     }
     signals::watch();
@@ -47,7 +47,7 @@ pub fn run(args: &RunArgs) -> u8 {
         Ok(())
     });
     rank::leave();
-    command::stop_process();
+    commands::stop_process();
     match outcome {
         Ok(()) => code,
         Err(error) => {

@@ -2,7 +2,7 @@
 //! before these, SIGUSR1 or SIGUSR2: nothing more is started.
 
 use super::{STOPPED, launch};
-use crate::call::command::{end_all, stop_process};
+use crate::commands::{end_all, stop_process};
 use crate::console;
 use crate::script::run::{interrupt, limit, rank};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};

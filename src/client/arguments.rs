@@ -2,14 +2,14 @@
 
 use super::future::{Future, Handle};
 use super::{Client, Held, Scattered};
-use crate::call::value::{Data, Value};
-use crate::call::{bulk, code};
 use crate::codec;
 use crate::ids::TaskId;
 use crate::protocol::{
     ARGS_MAX, ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, Blob, INLINE_MAX, Layout, Output,
     push_argument, push_length, push_refusal,
 };
+use crate::task::value::{Data, Value};
+use crate::task::{bulk, function};
 use smallvec::SmallVec;
 use std::any::TypeId;
 use std::hash::Hash;
@@ -84,7 +84,7 @@ impl<'c> Pack<'c> {
     fn inputs<'a, T: Data>(&mut self, futures: impl ExactSizeIterator<Item = &'a Future<T>>) {
         self.args.push(ARGUMENT_INPUTS);
         push_length(&mut self.args, futures.len());
-        self.args.extend_from_slice(&code::collector_of::<T>().to_le_bytes());
+        self.args.extend_from_slice(&function::collector_of::<T>().to_le_bytes());
         for future in futures {
             self.inputs.push(future.handle.task);
             self.keys.push(future.handle.key());

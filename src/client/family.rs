@@ -2,7 +2,6 @@
 
 use super::future::{Future, Handle};
 use super::{Client, Shared};
-use crate::call::{Data, TaskFn, code};
 use crate::codec;
 use crate::compact::Ranges;
 use crate::error::Result;
@@ -10,6 +9,9 @@ use crate::ids::{DefId, TaskId};
 use crate::protocol::{Blob, index_argument};
 use crate::runtime::head::Request;
 use crate::scheduler::{DefOptions, Event, NewTask};
+use crate::task::function;
+use crate::task::task_fn::TaskFn;
+use crate::task::value::Data;
 use smallvec::SmallVec;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -146,10 +148,10 @@ impl Client {
         arguments: Blob,
         count: u64,
     ) -> Family<F::Output> {
-        let offset = code::offset_of::<F, M>(&function);
+        let offset = function::offset_of::<F, M>(&function);
         assert!(count <= FAMILY_MAX, "a family of {count} tasks: at most {FAMILY_MAX} are possible");
         let mut state = self.shared.state();
-        let name = || code::name_of(&function);
+        let name = || function::name_of(&function);
         let def = state.definition(&self.shared, offset, options, name, arguments);
         let first = TaskId(state.next_task);
         state.next_task += count;

@@ -1,7 +1,6 @@
 //! Futures: names for results that may not exist yet.
 
 use super::{Client, Shared};
-use crate::call::value::{Data, decode};
 use crate::compact::Runs;
 use crate::error::{Error, Result, TaskError};
 use crate::ids::{DefId, TaskId};
@@ -9,6 +8,7 @@ use crate::runtime::head::Request;
 use crate::runtime::threads::task_context;
 use crate::runtime::wait::{Answer, Answers, Wait};
 use crate::scheduler::{Event, Status};
+use crate::task::value::{Data, decode};
 use std::any::type_name;
 use std::borrow::Borrow;
 use std::fmt;

@@ -17,7 +17,6 @@ pub use options::Options;
 pub use run::{run, run_on, run_on_with, run_with};
 pub use watch::{Ended, Watch};
 
-use crate::call::{Data, TaskFn, Value, code};
 use crate::client::pure_calls::Keys;
 use crate::error::{Error, Result};
 use crate::ids::{DefId, HEAD, Rank, TaskId};
@@ -27,6 +26,9 @@ use crate::runtime::head::{Request, Totals};
 use crate::runtime::mailbox::Mailbox;
 use crate::runtime::wait::Wait;
 use crate::scheduler::{DefOptions, Event, NewTask, Status};
+use crate::task::function;
+use crate::task::task_fn::TaskFn;
+use crate::task::value::{Data, Value};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -263,7 +265,7 @@ impl Client {
         function: F,
         args: P,
     ) -> Future<F::Output> {
-        let offset = code::offset_of::<F, M>(&function);
+        let offset = function::offset_of::<F, M>(&function);
         // dropped after the lock, which the drop of futures takes, and after the push, which their release must not overtake
         let mut pack = Pack::new(self);
         args.pack(&mut pack);
@@ -288,7 +290,7 @@ impl Client {
         F: TaskFn<M>,
         X: Args<F::Params>,
     {
-        let offset = code::offset_of::<F, M>(&function);
+        let offset = function::offset_of::<F, M>(&function);
         let mut items = items.into_iter();
         let mut futures = Vec::with_capacity(items.size_hint().0);
         let mut packs = Vec::with_capacity(BATCH);
@@ -375,7 +377,7 @@ impl State {
     ) -> (Arc<Handle>, Option<Request>) {
         let mut key = pack.key(offset);
         let parent = pack.parent();
-        let def = self.definition(shared, offset, options, || code::name_of(function), Blob::default());
+        let def = self.definition(shared, offset, options, || function::name_of(function), Blob::default());
         let handle = if pure {
             match self.pure_handle(shared, key, def, &mut pack.held) {
                 (handle, true) => handle,

@@ -3,11 +3,12 @@
 use super::Client;
 use super::family::Family;
 use super::future::Future;
-use crate::call::{Data, TaskFn};
 use crate::client::arguments::Args;
 use crate::error::Result;
 use crate::ids::Rank;
 use crate::scheduler::{DefOptions, Needs};
+use crate::task::task_fn::TaskFn;
+use crate::task::value::Data;
 
 /// A client with options for the tasks that are submitted through it.
 ///

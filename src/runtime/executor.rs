@@ -1,13 +1,14 @@
 //! Carries out what the worker's state machine decides: learn, fetch, give, compute.
 
 use super::profile::Phase;
-use crate::call::{Value, bulk, code};
 use crate::error::{CodecError, ProtocolError};
 use crate::ids::{DefId, IdMap, Rank, TaskId};
 use crate::protocol::{Definition, Layout, Order, Output, Peer, Report, RunTask, Source};
 use crate::runtime::outbox::{LinkError, Links};
 use crate::runtime::threads::job::{Job, Learnt, Place};
 use crate::runtime::threads::pool::{Compute, Done};
+use crate::task::value::Value;
+use crate::task::{bulk, function};
 use crate::transport::{BulkTarget, Transport};
 use crate::worker::{Action, Event, Worker};
 use smallvec::SmallVec;
@@ -290,7 +291,7 @@ impl<C: Compute> Node<C> {
             self.defs.resize(def.index() + 1, None);
         }
         self.defs[def.index()] = Some(Arc::new(Learnt {
-            function: code::find(function),
+            function: function::find(function),
             name,
             shared,
             nests: AtomicBool::new(false),

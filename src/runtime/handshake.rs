@@ -1,12 +1,12 @@
 //! The meeting of the ranks: each presents itself to rank 0, which sees whether they fit together.
 
-use crate::call::code;
 use crate::config::{Config, SLOTS_MAX};
 use crate::error::{Error, Result};
 use crate::ids::{HEAD, Rank};
 use crate::protocol::{self, Frame, Hello, VERSION, Welcome};
 use crate::runtime::host::shares::{self, Part};
 use crate::runtime::host::topology;
+use crate::task::function;
 use crate::transport::{Arrival, Transport};
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,7 @@ pub struct Team {
 /// When the running executable cannot be looked at.
 pub fn hello(host: &str) -> Result<Hello> {
     let program = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
-    let image = code::image().map_err(|error| Error::Startup(error.to_string()))?;
+    let image = function::image().map_err(|error| Error::Startup(error.to_string()))?;
     Ok(Hello {
         version: VERSION,
         code_hash: image.hash,

@@ -3,7 +3,6 @@
 use super::profile::Phase;
 use super::wait::{Answer, Wait};
 use super::waiters::{Waiter, Waiters};
-use crate::call::Value;
 use crate::compact::{Bytes, Runs};
 use crate::error::ProtocolError;
 use crate::ids::{HEAD, Rank, TaskId};
@@ -12,6 +11,7 @@ use crate::runtime::executor::{Node, NodeError};
 use crate::runtime::outbox::Links;
 use crate::runtime::threads::pool::Compute;
 use crate::scheduler::{Action, Event, Outcome, RankInfo, Scheduler, Status};
+use crate::task::value::Value;
 use crate::transport::Transport;
 use std::sync::{Arc, mpsc};
 

@@ -1,11 +1,11 @@
 //! A client's thread waits for answers of its rank's reactor.
 
 use super::mailbox::Waker;
-use crate::call::Value;
 use crate::compact::Bytes;
 use crate::error::{Error, Result, TaskError};
 use crate::runtime::driver::Steer;
 use crate::runtime::threads::task_context;
+use crate::task::value::Value;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 

@@ -7,8 +7,8 @@ use super::task::Task;
 use super::template::{Fill, Part, Template};
 use super::value::Value;
 use super::values::Values;
-use crate::call::array::slab::{Slab, split};
-use crate::call::dataset;
+use crate::arrays::dataset;
+use crate::arrays::slab::{Slab, split};
 
 /// More would be no sweep but a mistake.
 const MOST: u64 = 10_000_000;

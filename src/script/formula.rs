@@ -12,8 +12,8 @@ use ndarray::ArrayD;
 use serde::{Deserialize, Serialize};
 
 use super::value::Value;
-use crate::call::array::ast::{BinaryOp, Kind, Literal, Node, UnaryOp};
-use crate::call::array::{self, Expr, Function, Map, RandomContext};
+use crate::arrays::syntax::ast::{BinaryOp, Kind, Literal, Node, UnaryOp};
+use crate::arrays::{self, Expr, Function, Map, RandomContext};
 
 /// What a name of a formula stands for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,8 +86,8 @@ pub(super) struct FormulaError {
     pub(super) unknown: Option<String>,
 }
 
-impl From<array::ExprError> for FormulaError {
-    fn from(error: array::ExprError) -> Self {
+impl From<arrays::ExprError> for FormulaError {
+    fn from(error: arrays::ExprError) -> Self {
         // The language is the same, and so are its messages; only that this is no array.
         let message = error.message.replace("an array expression", "an expression");
         FormulaError { range: error.range, message, help: error.help, unknown: None }
@@ -99,7 +99,7 @@ thread_local! {
     static PARSED: RefCell<HashMap<String, Rc<Expr>>> = RefCell::default();
 }
 
-fn parsed(text: &str) -> Result<Rc<Expr>, array::ExprError> {
+fn parsed(text: &str) -> Result<Rc<Expr>, arrays::ExprError> {
     PARSED.with_borrow_mut(|known| {
         if let Some(expr) = known.get(text) {
             return Ok(expr.clone());
@@ -176,7 +176,7 @@ impl Formula {
         }
     }
 
-    fn number(&self, value: &dyn Fn(usize) -> Value) -> Result<f64, array::ExprError> {
+    fn number(&self, value: &dyn Fn(usize) -> Value) -> Result<f64, arrays::ExprError> {
         let scope = Names { names: &self.names, values: Values::Single(value) };
         let found = parsed(&self.text)?.eval(&scope)?.into_f64();
         Ok(found.first().copied().unwrap_or(f64::NAN))
@@ -217,7 +217,7 @@ impl Formula {
             self.names.iter().map(|(_, input)| ndarray::Array1::from_vec(column(input)).into_dyn()).collect();
         let scope = Names { names: &self.names, values: Values::Columns(&columns) };
         let found = parsed(&self.text).and_then(|expr| expr.eval(&scope));
-        match found.map(array::Value::into_f64) {
+        match found.map(arrays::Value::into_f64) {
             // A formula of constants alone.
             Ok(one) if one.ndim() == 0 => vec![one.first().copied().unwrap_or(f64::NAN); len],
             Ok(many) => many.into_iter().collect(),
@@ -292,16 +292,16 @@ struct Names<'a> {
     values: Values<'a>,
 }
 
-impl array::Scope for Names<'_> {
-    fn get(&self, name: &str) -> Option<array::Binding<'_>> {
+impl arrays::Scope for Names<'_> {
+    fn get(&self, name: &str) -> Option<arrays::Binding<'_>> {
         let at = self.names.iter().position(|(known, _)| known == name)?;
         Some(match &self.values {
-            Values::Columns(columns) => array::Binding::Array(columns.get(at)?.into()),
+            Values::Columns(columns) => arrays::Binding::Array(columns.get(at)?.into()),
             Values::Single(value) => match value(at) {
-                Value::Int(number) => array::Binding::Number(number as f64),
-                Value::Float(number) => array::Binding::Number(number),
-                Value::Bool(truth) => array::Binding::Number(f64::from(u8::from(truth))),
-                Value::Text(text) | Value::Path(text) => array::Binding::Text(text.into()),
+                Value::Int(number) => arrays::Binding::Number(number as f64),
+                Value::Float(number) => arrays::Binding::Number(number),
+                Value::Bool(truth) => arrays::Binding::Number(f64::from(u8::from(truth))),
+                Value::Text(text) | Value::Path(text) => arrays::Binding::Text(text.into()),
             },
         })
     }

@@ -13,7 +13,7 @@ use super::plan::{Plan, Policy};
 use super::source::Source;
 use super::sweep::Sweeps;
 use super::{order, saves, schema, shapes, unused, walltime, warnings};
-use crate::call::array::Sketch;
+use crate::arrays::Sketch;
 
 /// An array expression that is not understood: where in its text, what is wrong, how to mend it.
 pub type ArrayError = (Range<usize>, String, Option<String>);

@@ -12,7 +12,7 @@ use super::suggest::did_you_mean;
 use super::sweep_values;
 use super::task::{Action, Select};
 use super::template::{Fill, Part};
-use crate::call::mapreduce::{Mapper, Operator};
+use crate::mapreduce::{Mapper, Operator};
 use serde::{Deserialize, Serialize};
 
 /// A map-reduce.

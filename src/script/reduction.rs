@@ -8,7 +8,7 @@ use super::schema::{RawAction, RawReduce, RawTask};
 use super::source::{At, Text};
 use super::suggest::did_you_mean;
 use super::task::{Action, Order, Select};
-use crate::call::array::reduce::{Reduce, With};
+use crate::arrays::reduce::operator::{Reduce, With};
 
 /// The most that is merged at a time; more is a list, not a tree.
 const WIDEST: i64 = 1024;

@@ -1,15 +1,15 @@
 //! Functions of the embedding program that scripts call by name: `call = "power_spectrum"`.
 
 use super::value::Value;
-use crate::call::Shared;
-use crate::call::array;
+use crate::arrays;
 use crate::error::Failure;
+use crate::task::shared::Shared;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 /// A function behind its name.
-type Function = Box<dyn Fn(&CallArgs<'_>) -> Result<array::Value, Failure> + Send + Sync>;
+type Function = Box<dyn Fn(&CallArgs<'_>) -> Result<arrays::Value, Failure> + Send + Sync>;
 
 /// The functions that a program offers to scripts. Every rank makes the same.
 ///
@@ -42,7 +42,7 @@ impl Registry {
     /// Offers a function under a name; a second one of that name takes the first one's place.
     pub fn task<O, F>(mut self, name: &str, function: F) -> Registry
     where
-        O: Into<array::Value>,
+        O: Into<arrays::Value>,
         F: Fn(&CallArgs<'_>) -> Result<O, Failure> + Send + Sync + 'static,
     {
         let function: Function = Box::new(move |args| function(args).map(Into::into));
@@ -65,7 +65,7 @@ pub fn names() -> Vec<&'static str> {
 ///
 /// # Errors
 /// The function's, or that there is none of that name.
-pub(crate) fn call(name: &str, args: &CallArgs<'_>) -> Result<array::Value, Failure> {
+pub(crate) fn call(name: &str, args: &CallArgs<'_>) -> Result<arrays::Value, Failure> {
     match REGISTRY.get().and_then(|registry| registry.functions.get(name)) {
         Some(function) => function(args),
         None => Err(Failure::new(format!("the function `{name}` is not registered on this rank"))),
@@ -78,9 +78,9 @@ pub enum Argument<'a> {
     /// A parameter, a variable, or what stands in the script.
     Value(Value),
     /// The result of a task that makes an array.
-    Array(Shared<array::Value>),
+    Array(Shared<arrays::Value>),
     /// The results of several instances, in the order of their indices.
-    Arrays(Vec<Shared<array::Value>>),
+    Arrays(Vec<Shared<arrays::Value>>),
     /// What a command has written.
     Bytes(Cow<'a, [u8]>),
     /// What several instances of a command have written.
@@ -110,11 +110,11 @@ impl CallArgs<'_> {
     ///
     /// # Errors
     /// When it is missing, or no array.
-    pub fn array(&self, name: &str) -> Result<Cow<'_, array::Value>, Failure> {
+    pub fn array(&self, name: &str) -> Result<Cow<'_, arrays::Value>, Failure> {
         match self.get(name)? {
             Argument::Array(array) => Ok(Cow::Borrowed(array)),
             Argument::Arrays(all) if all.len() == 1 => Ok(Cow::Borrowed(&all[0])),
-            Argument::Bytes(bytes) => match array::read_table(bytes) {
+            Argument::Bytes(bytes) => match arrays::read_table(bytes) {
                 Ok(table) => Ok(Cow::Owned(table.into())),
                 Err(error) => Err(Failure(format!("the argument `{name}`: {error}"))),
             },
@@ -138,7 +138,7 @@ impl CallArgs<'_> {
     ///
     /// # Errors
     /// When it is missing, or no array.
-    pub fn arrays(&self, name: &str) -> Result<Vec<&array::Value>, Failure> {
+    pub fn arrays(&self, name: &str) -> Result<Vec<&arrays::Value>, Failure> {
         match self.get(name)? {
             Argument::Array(array) => Ok(vec![array]),
             Argument::Arrays(all) => Ok(all.iter().map(|array| &**array).collect()),

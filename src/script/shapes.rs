@@ -15,8 +15,8 @@ use super::schema::{RawAction, RawScript};
 use super::source::Text;
 use super::task::{Action, Binding, Task};
 use super::value::Value;
-use crate::call::array::Sketch;
-use crate::call::array::reduce::{Reduce, With};
+use crate::arrays::Sketch;
+use crate::arrays::reduce::operator::{Reduce, With};
 
 /// Of larger families only the first and the last instance are looked at.
 const WHOLE: u64 = 16;

@@ -11,7 +11,7 @@ use super::mapreduce::MapReduce;
 use super::needs::Needs;
 use super::template::{RenderError, Scope, Template};
 use super::value::Value;
-use crate::call::array::reduce::Reduce;
+use crate::arrays::reduce::operator::Reduce;
 use std::time::Duration;
 
 /// A task, or a family of them.

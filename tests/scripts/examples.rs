@@ -1,7 +1,7 @@
 //! The example scripts.
 
 use super::Folder;
-use dtask::call::array::{Binding, Expr, RandomContext, Scope, text};
+use dtask::arrays::{Binding, Expr, RandomContext, Scope, text};
 use ndarray::ArrayD;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,14 +1,14 @@
 //! One task on a compute thread.
 
-use crate::call::Value;
-use crate::call::args::Arguments;
-use crate::call::code::Record;
-use crate::call::value::panic_text;
 use crate::console;
 use crate::error::{CodecError, Failure, TaskError, bounded};
 use crate::ids::{Attempt, DefId, Rank, TaskId};
 use crate::protocol::{Blob, Output};
 use crate::runtime::threads::task_context::{self, Running};
+use crate::task::arguments::Arguments;
+use crate::task::function::Record;
+use crate::task::value::Value;
+use crate::task::value::panic_text;
 use smallvec::SmallVec;
 use std::any::Any;
 use std::cell::Cell;

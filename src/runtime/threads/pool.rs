@@ -1,7 +1,6 @@
 //! The compute threads of a rank.
 
 use super::job::{self, Ended, Job, Place};
-use crate::call::Value;
 use crate::ids::{DefId, Rank, TaskId};
 use crate::runtime::driver::{HelmLink, Steer, Turn};
 use crate::runtime::mailbox::{Mailbox, Waker};
@@ -9,6 +8,7 @@ use crate::runtime::threads::blocking::{Seats, Taken};
 use crate::runtime::threads::short_tasks::Pace;
 use crate::runtime::threads::slot_lending::Loans;
 use crate::runtime::threads::task_context::{self, Home, Seat};
+use crate::task::value::Value;
 use crate::transport::BulkSource;
 use rayon::{ThreadPool, ThreadPoolBuildError};
 use std::collections::VecDeque;

@@ -2,9 +2,9 @@
 
 use super::job::{self, Ended, Job, Place};
 use super::pool::{Compute, Done, Message};
-use crate::call::Value;
 use crate::ids::{Rank, TaskId};
 use crate::runtime::threads::task_context::{self, Home, Seat};
+use crate::task::value::Value;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

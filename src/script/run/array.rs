@@ -5,14 +5,14 @@ use super::failure::{located, located_at};
 use super::inputs::{Array, Inputs, Results};
 use super::pack::{self, Pack, Part};
 use super::rank;
-use crate::call::Shared;
-use crate::call::array::reduce::{Reduce, ReduceError};
-use crate::call::array::slab::Slab;
-use crate::call::array::{self, Expr, ExprError, RandomContext, text};
-use crate::call::dataset;
+use crate::arrays::dataset;
+use crate::arrays::reduce::operator::{Reduce, ReduceError};
+use crate::arrays::slab::Slab;
+use crate::arrays::{self, Expr, ExprError, RandomContext, text};
 use crate::error::Failure;
 use crate::script::registry::{self, Argument, CallArgs};
 use crate::script::{Action, Binding, CallArg, Facts, Scope, Value};
+use crate::task::shared::Shared;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -155,20 +155,22 @@ struct Names<'a> {
     here: &'a str,
 }
 
-impl array::Scope for Names<'_> {
-    fn get(&self, name: &str) -> Option<array::Binding<'_>> {
+impl arrays::Scope for Names<'_> {
+    fn get(&self, name: &str) -> Option<arrays::Binding<'_>> {
         Some(match self.bound.get(name)? {
-            Bound::Value(Value::Int(number)) => array::Binding::Int(*number),
-            Bound::Value(Value::Float(number)) => array::Binding::Number(*number),
-            Bound::Value(Value::Bool(truth)) => array::Binding::Int(i64::from(*truth)),
-            Bound::Value(Value::Text(text) | Value::Path(text)) => array::Binding::Text(text.as_str().into()),
-            Bound::Arrays(arrays, true) => array::Binding::Array((&**arrays.first()?).into()),
-            Bound::Arrays(arrays, false) => {
-                array::Binding::List(arrays.iter().map(|array| (&**array).into()).collect())
+            Bound::Value(Value::Int(number)) => arrays::Binding::Int(*number),
+            Bound::Value(Value::Float(number)) => arrays::Binding::Number(*number),
+            Bound::Value(Value::Bool(truth)) => arrays::Binding::Int(i64::from(*truth)),
+            Bound::Value(Value::Text(text) | Value::Path(text)) => {
+                arrays::Binding::Text(text.as_str().into())
             }
-            Bound::Files(files, true) => array::Binding::Bytes(Cow::Borrowed(files.first()?)),
+            Bound::Arrays(arrays, true) => arrays::Binding::Array((&**arrays.first()?).into()),
+            Bound::Arrays(arrays, false) => {
+                arrays::Binding::List(arrays.iter().map(|array| (&**array).into()).collect())
+            }
+            Bound::Files(files, true) => arrays::Binding::Bytes(Cow::Borrowed(files.first()?)),
             Bound::Files(files, false) => {
-                array::Binding::BytesList(files.iter().map(|file| Cow::Borrowed(&**file)).collect())
+                arrays::Binding::BytesList(files.iter().map(|file| Cow::Borrowed(&**file)).collect())
             }
         })
     }
@@ -182,16 +184,16 @@ impl array::Scope for Names<'_> {
             .map_err(|error| format!("the file `{path}` cannot be read: {error}"))
     }
 
-    fn dataset(&self, file: array::File<'_>, dataset: Option<&str>) -> Result<array::Value, String> {
+    fn dataset(&self, file: arrays::File<'_>, dataset: Option<&str>) -> Result<arrays::Value, String> {
         let here = Path::new(self.here);
         match (file, dataset) {
-            (array::File::Path(path), Some(name)) => dataset::read(&here.join(path), name, &[]),
-            (array::File::Path(path), None) => match Slab::parse(path) {
+            (arrays::File::Path(path), Some(name)) => dataset::read(&here.join(path), name, &[]),
+            (arrays::File::Path(path), None) => match Slab::parse(path) {
                 Some(slab) => dataset::read(&here.join(&slab.file), &slab.dataset, &slab.part),
                 None => Err(format!("`{path}` names no dataset: write `load(\"{path}\", \"/dataset\")`")),
             },
-            (array::File::Bytes(_), None) => Err("which dataset? write `load(x, \"/dataset\")`".to_owned()),
-            (array::File::Bytes(bytes), Some(name)) => {
+            (arrays::File::Bytes(_), None) => Err("which dataset? write `load(x, \"/dataset\")`".to_owned()),
+            (arrays::File::Bytes(bytes), Some(name)) => {
                 // the library reads files only
                 let scratch = rank::scratch().map_err(|error| error.0)?;
                 let file = scratch.path().join("dataset.h5");
@@ -228,7 +230,7 @@ pub fn reduce_step(step: &Step, inputs: &[Array]) -> Result<Array, Failure> {
             let help = error.help.map(|help| format!("; {help}")).unwrap_or_default();
             Failure(format!("{}{help}", error.message))
         };
-        let mut partials: Vec<Cow<'_, array::Value>> = Vec::with_capacity(inputs.len());
+        let mut partials: Vec<Cow<'_, arrays::Value>> = Vec::with_capacity(inputs.len());
         for (input, is_leaf) in inputs.iter().zip(&step.is_leaf) {
             partials.push(if *is_leaf && !step.with.takes_leaves() {
                 Cow::Owned(step.with.leaf(input).map_err(told)?)
@@ -236,7 +238,7 @@ pub fn reduce_step(step: &Step, inputs: &[Array]) -> Result<Array, Failure> {
                 Cow::Borrowed(input)
             });
         }
-        let partials: Vec<&array::Value> = partials.iter().map(|partial| &**partial).collect();
+        let partials: Vec<&arrays::Value> = partials.iter().map(|partial| &**partial).collect();
         let merged = step.with.merge(&partials).map_err(told)?;
         Ok(Shared::new(match step.leaves {
             Some(leaves) => step.with.finish(merged, leaves).map_err(told)?,

@@ -7,10 +7,10 @@ use super::lot::Lot;
 use super::pack::{self, Pack};
 use super::{lending, limit};
 use super::{rank, save_command, stdin};
-use crate::call::command::{
+use crate::commands::outputs::{Content, Output};
+use crate::commands::{
     self, CommandError, CommandOutput, CommandSpec, Launcher, OutFile, ScratchRoot, StoredFile,
 };
-use crate::call::pack::{Content, Output};
 use crate::error::Failure;
 use crate::script::{Dir, Execution, Facts, RetryOn, Scope, Stream};
 use std::fs;
@@ -53,7 +53,7 @@ pub(super) fn execute(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -
             return Err(Failure(which));
         }
         limit::admit(def.number, backoff(execution, attempt))?;
-        if kind == command::Failure::OutOfMemory {
+        if kind == commands::Failure::OutOfMemory {
             memory = memory.map(|memory| (memory as f64 * execution.memory_step) as u64);
         }
         log::info!("{}: attempt {attempt}: {failed}; it is tried again", def.label(index));
@@ -68,8 +68,8 @@ fn backoff(execution: &Execution, attempt: u32) -> Duration {
 }
 
 /// Whether a command that failed so is tried again, if it may be at all.
-fn is_tried_again(wanted: &[RetryOn], failure: command::Failure) -> bool {
-    use command::Failure as Kind;
+fn is_tried_again(wanted: &[RetryOn], failure: commands::Failure) -> bool {
+    use commands::Failure as Kind;
     let is = |wanted: &RetryOn| match (failure, *wanted) {
         // a shell ends with such a code when a signal killed its program
         (Kind::Exit(129..=192) | Kind::Signal(_) | Kind::System, RetryOn::Crash) => true,
@@ -134,7 +134,7 @@ fn try_once(
         Ok(output) => output,
         Err(error) => {
             log_failed(def, index, attempt, &error);
-            if ends_with_job && error.failure() == command::Failure::TimedOut {
+            if ends_with_job && error.failure() == commands::Failure::TimedOut {
                 return Err(Failed::Other(limit::ended()));
             }
             return Err(Failed::Command(error));

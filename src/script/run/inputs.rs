@@ -2,12 +2,12 @@
 
 use super::def::{Def, Kind};
 use super::pack::{self, Pack};
-use crate::call::Shared;
-use crate::call::array::{Value, text};
-use crate::call::command::{Input, stage_inputs};
-use crate::call::pack::Content;
+use crate::arrays::{Value, text};
+use crate::commands::outputs::Content;
+use crate::commands::{Input, stage_inputs};
 use crate::error::Failure;
 use crate::script::Select;
+use crate::task::shared::Shared;
 use std::borrow::Cow;
 use std::path::Path;
 

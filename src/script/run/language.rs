@@ -1,10 +1,10 @@
 //! The language of `array`, as the front end sees it.
 
-use crate::call::array::{Expr, ExprError, Sketch};
+use crate::arrays::{Expr, ExprError, Sketch};
 use crate::script::{ArrayError, ArrayLanguage};
 use std::ops::Range;
 
-/// The expressions of [`crate::call::array`].
+/// The expressions of [`crate::arrays`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Expressions;
 

@@ -4,7 +4,7 @@
 //! Which commands those are is learnt on each rank from those before. One that lasts longer than they did takes its slot back.
 
 use super::def::Def;
-use crate::call::command::{self, CommandError, CommandOutput, CommandSpec, Running};
+use crate::commands::{self, CommandError, CommandOutput, CommandSpec, Running};
 use crate::runtime::threads::task_context;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -64,7 +64,7 @@ fn takes_a_slot(def: &Def, spec: &CommandSpec) -> bool {
 /// Those of the command.
 pub fn run(def: &Def, mut spec: CommandSpec) -> Result<CommandOutput, CommandError> {
     if !takes_a_slot(def, &spec) {
-        return command::run(spec);
+        return commands::run(spec);
     }
     let lent = if are_short(def.number) { task_context::lend() } else { None };
     // half as many more than there are slots: those that begin or end use no core all the time

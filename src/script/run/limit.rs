@@ -4,7 +4,7 @@
 //! hosts differ. Each rank then keeps to it by itself, so that the end needs no message.
 
 use super::failure::left;
-use crate::call::command::CommandSpec;
+use crate::commands::CommandSpec;
 use crate::error::Failure;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;

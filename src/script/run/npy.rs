@@ -1,6 +1,6 @@
 //! numpy's file format, version 1.0: `numpy.load` reads it.
 
-use crate::call::array::Value;
+use crate::arrays::Value;
 use std::io::{self, Write};
 
 /// Writes an array as a `.npy` file.

@@ -1,10 +1,10 @@
 //! What a command leaves, by number: standard output, standard error, files.
 
-use crate::call::pack::{Content, Output};
+use crate::commands::outputs::{Content, Output};
 use crate::error::Failure;
 
 /// A command's outputs.
-pub use crate::call::Pack;
+pub use crate::commands::outputs::Pack;
 
 /// From this length on an output file of a command stays a file.
 pub const LARGE: u64 = 64 << 10;

@@ -1,7 +1,7 @@
 //! What a rank has once: its scratch directory, its log, and how long it was busy.
 
 use super::logs::LogWriter;
-use crate::call::command::{Scratch, ScratchRoot};
+use crate::commands::{Scratch, ScratchRoot};
 use crate::error::Failure;
 use crate::ids::{Attempt, Rank};
 use crate::runtime::threads::job;

@@ -2,7 +2,7 @@
 
 use super::def::Def;
 use super::{pack, sink};
-use crate::call::command::{CommandOutput, OutFile};
+use crate::commands::{CommandOutput, OutFile};
 use crate::error::Failure;
 use crate::script::{Save, Scope, Select};
 use std::fs::{self, File};

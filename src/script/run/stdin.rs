@@ -2,7 +2,7 @@
 
 use super::def::Def;
 use super::inputs::Inputs;
-use crate::call::command::{CommandSpec, Input};
+use crate::commands::{CommandSpec, Input};
 use crate::error::Failure;
 use crate::script::{Scope, StdinPiece};
 use std::borrow::Cow;

@@ -2,7 +2,7 @@
 
 use super::super::*;
 use super::{FakeArrays, example, folder, plan, try_plan};
-use crate::call::array::reduce::{Reduce, With};
+use crate::arrays::reduce::operator::{Reduce, With};
 
 fn task<'p>(plan: &'p Plan, name: &str) -> &'p Task {
     &plan.tasks[plan.find(name).unwrap()]

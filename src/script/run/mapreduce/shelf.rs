@@ -2,11 +2,11 @@
 
 use super::super::pack::{self, Pack};
 use super::super::rank;
-use crate::call::command::Scratch;
-use crate::call::mapreduce::merge::merge;
-use crate::call::mapreduce::spill::Spills;
-use crate::call::pack::Slice;
+use crate::commands::Scratch;
+use crate::commands::outputs::Slice;
 use crate::error::Failure;
+use crate::mapreduce::merge::merge;
+use crate::mapreduce::spill::Spills;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{BufRead, Cursor};

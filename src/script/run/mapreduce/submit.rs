@@ -6,10 +6,10 @@ use super::super::pack::{self, Pack};
 use super::super::submit::{Submitter, internal};
 use super::shelf::Share;
 use super::tasks::{self, NamedPiece};
-use crate::call::mapreduce::split::{self, Piece};
 use crate::client::Future;
 use crate::error::{Error, Result};
 use crate::ids::Rank;
+use crate::mapreduce::split::{self, Piece};
 use crate::script::{Action, Input};
 use std::path::Path;
 

@@ -5,7 +5,7 @@ use super::super::def::Def;
 use super::super::inputs::Array;
 use super::super::submit::{Submitter, internal};
 use super::{Merge, Step};
-use crate::call::array::reduce::Reduce;
+use crate::arrays::reduce::operator::Reduce;
 use crate::client::{Future, Options};
 use crate::error::Result;
 use crate::script::Action;

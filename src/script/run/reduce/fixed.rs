@@ -2,7 +2,7 @@
 
 use super::super::submit::internal;
 use super::{Merge, Step};
-use crate::call::array::tree;
+use crate::arrays::reduce::tree;
 use crate::client::Future;
 use crate::error::{Error, Result};
 use std::collections::HashMap;

@@ -6,7 +6,7 @@ use super::super::failure::located;
 use super::super::inputs::Array;
 use super::super::pack::{self, Pack};
 use super::super::sink;
-use crate::call::pack::{Content, Output};
+use crate::commands::outputs::{Content, Output};
 use crate::error::Failure;
 use crate::script::{
     Action, Family, Fill, Join, Part as Piece, Reference, Save, Scope, Select, Task, Template,

@@ -1,0 +1,163 @@
+//! Numbers from what commands write: tables as text, with or without a header, and plain memory.
+
+use super::Value;
+use super::types::ElementType;
+use crate::arrays::shapes::shape;
+use ndarray::ArrayD;
+
+/// Reads numbers as arrays are printed: one number is a number, one a line is a vector, several a line are rows.
+pub(crate) fn numbers(bytes: &[u8]) -> Result<ArrayD<f64>, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "this is no text of numbers".to_owned())?;
+    let mut elements = Vec::new();
+    let (mut rows, mut width) = (0, None);
+    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let before = elements.len();
+        for word in line.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty()) {
+            let number: f64 = word.parse().map_err(|_| {
+                let word: String = word.chars().take(40).collect();
+                format!("line {}: `{word}` is no number", at + 1)
+            })?;
+            elements.push(number);
+        }
+        let columns = elements.len() - before;
+        if *width.get_or_insert(columns) != columns {
+            let first = width.unwrap_or(0);
+            return Err(format!("line {}: {columns} numbers where others have {first}", at + 1));
+        }
+        rows += 1;
+    }
+    let shape = match (rows, width.unwrap_or(0)) {
+        (1, 1) => vec![],
+        (rows, 0 | 1) => vec![rows],
+        (rows, columns) => vec![rows, columns],
+    };
+    ArrayD::from_shape_vec(shape, elements).map_err(|error| error.to_string())
+}
+
+/// Which column of a table is meant.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Column {
+    /// By its name in the header.
+    Named(String),
+    /// Counted from 0, or from the last if negative.
+    At(f64),
+}
+
+/// A table of comma-separated values: rows by columns, a vector where there is one column or one is chosen.
+///
+/// The first line is a header if a field of it is no number. Empty fields are no numbers (`nan`). Fields may be
+/// quoted, and parted by `;` or a tab instead, if the first line has no comma.
+pub(crate) fn table(bytes: &[u8], column: Option<&Column>) -> Result<ArrayD<f64>, String> {
+    let first = bytes.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or(&[]);
+    let delimiter = [b',', b';', b'\t'].into_iter().find(|c| first.contains(c)).unwrap_or(b',');
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .delimiter(delimiter)
+        .comment(Some(b'#'))
+        .trim(csv::Trim::All)
+        .from_reader(bytes);
+    let mut elements = Vec::new();
+    let (mut rows, mut columns, mut chosen) = (0, 0, None);
+    for (at, record) in reader.byte_records().enumerate() {
+        let record = record.map_err(|error| error.to_string())?;
+        if at == 0 {
+            columns = record.len();
+            chosen = column.map(|column| place(column, &record)).transpose()?;
+            if record.iter().any(|field| number(field).is_none()) {
+                continue;
+            }
+        }
+        for field in record.iter().enumerate().filter(|(i, _)| chosen.is_none_or(|chosen| chosen == *i)) {
+            elements.push(number(field.1).ok_or_else(|| {
+                let line = record.position().map_or(0, csv::Position::line);
+                let text: String = String::from_utf8_lossy(field.1).chars().take(40).collect();
+                format!("line {line}: `{text}` is no number")
+            })?);
+        }
+        rows += 1;
+    }
+    let shape = if columns <= 1 || chosen.is_some() { vec![rows] } else { vec![rows, columns] };
+    ArrayD::from_shape_vec(shape, elements).map_err(|error| error.to_string())
+}
+
+fn number(field: &[u8]) -> Option<f64> {
+    if field.is_empty() { Some(f64::NAN) } else { std::str::from_utf8(field).ok()?.parse().ok() }
+}
+
+fn place(column: &Column, header: &csv::ByteRecord) -> Result<usize, String> {
+    match column {
+        Column::At(at) => shape::axis(*at, header.len())
+            .map_err(|_| format!("there is no column {at}: the table has {}", header.len())),
+        Column::Named(name) => header.iter().position(|field| field == name.as_bytes()).ok_or_else(|| {
+            let names: Vec<_> = header.iter().map(String::from_utf8_lossy).collect();
+            format!("there is no column `{name}`: the first line has {}", names.join(", "))
+        }),
+    }
+}
+
+/// A vector of what stands in memory, least significant byte first.
+pub(crate) fn memory(bytes: &[u8], element: ElementType) -> Result<Value, String> {
+    fn read<const N: usize, T>(bytes: &[u8], of: fn([u8; N]) -> T) -> Result<ArrayD<T>, String> {
+        let (chunks, rest) = bytes.as_chunks::<N>();
+        if !rest.is_empty() {
+            return Err(format!("{} bytes are no whole number of elements of {N} bytes", bytes.len()));
+        }
+        Ok(chunks.iter().map(|chunk| of(*chunk)).collect::<ndarray::Array1<T>>().into_dyn())
+    }
+    Ok(match element {
+        ElementType::F64 => Value::F64(read(bytes, f64::from_le_bytes)?),
+        ElementType::F32 => Value::F32(read(bytes, f32::from_le_bytes)?),
+        ElementType::I64 => Value::I64(read(bytes, i64::from_le_bytes)?),
+        ElementType::I32 => Value::I32(read(bytes, i32::from_le_bytes)?),
+        ElementType::U8 => Value::U8(read(bytes, u8::from_le_bytes)?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_commands_print_is_read_as_numbers() {
+        let shape = |text: &str| numbers(text.as_bytes()).map(|array| array.shape().to_vec());
+        assert_eq!(shape("3\n").unwrap(), Vec::<usize>::new());
+        assert_eq!(shape("3\n4\n").unwrap(), [2]);
+        assert_eq!(shape("3 4\n5,6\n\n").unwrap(), [2, 2]);
+        assert_eq!(shape("").unwrap(), [0]);
+        assert_eq!(shape("3 4\n5\n").unwrap_err(), "line 2: 1 numbers where others have 2");
+        assert_eq!(shape("3\nfour\n").unwrap_err(), "line 2: `four` is no number");
+        assert!(numbers(&[255]).is_err());
+    }
+
+    #[test]
+    fn tables_with_and_without_header() {
+        let read = |text: &str, column: Option<Column>| {
+            table(text.as_bytes(), column.as_ref())
+                .map(|a| (a.shape().to_vec(), a.into_iter().collect::<Vec<_>>()))
+        };
+        let text = "t, p\n0,1.5\n# a comment\n1,2.5\n";
+        assert_eq!(read(text, None).unwrap(), (vec![2, 2], vec![0.0, 1.5, 1.0, 2.5]));
+        assert_eq!(read(text, Some(Column::Named("p".into()))).unwrap(), (vec![2], vec![1.5, 2.5]));
+        assert_eq!(read(text, Some(Column::At(-2.0))).unwrap(), (vec![2], vec![0.0, 1.0]));
+        assert_eq!(read("1;2\n3;\"4\"\n", None).unwrap(), (vec![2, 2], vec![1.0, 2.0, 3.0, 4.0]));
+        assert_eq!(read("p\n7\n8\n", None).unwrap(), (vec![2], vec![7.0, 8.0]));
+        assert_eq!(read("", None).unwrap(), (vec![0], vec![]));
+        let (_, missing) = read("1\t\n2\t3\n", None).unwrap();
+        assert!(missing[1].is_nan() && missing[3] == 3.0);
+        let error = |text: &str, column| read(text, column).unwrap_err();
+        assert_eq!(error("a,b\n1,x\n", None), "line 2: `x` is no number");
+        assert!(error("a,b\n1\n", None).contains("1 fields"), "{}", error("a,b\n1\n", None));
+        assert_eq!(
+            error(text, Some(Column::Named("q".into()))),
+            "there is no column `q`: the first line has t, p"
+        );
+        assert_eq!(error(text, Some(Column::At(2.0))), "there is no column 2: the table has 2");
+    }
+
+    #[test]
+    fn memory_is_read_least_significant_byte_first() {
+        assert_eq!(memory(&[1, 0, 0, 0, 255, 255, 255, 255], ElementType::I32).unwrap().shape(), [2]);
+        assert_eq!(memory(&1.5f32.to_le_bytes(), ElementType::F32).unwrap().to_f64().sum(), 1.5);
+        assert!(memory(&[0; 9], ElementType::F64).unwrap_err().contains("9 bytes"));
+    }
+}

@@ -1,0 +1,220 @@
+//! Elements that lie in a file as they do in memory, read from there.
+//!
+//! The library says where they lie: of contiguous datasets the one address, of chunked ones without filters that of each
+//! chunk. All else is left to it: other element types, fill values, short runs, whatever is not plain.
+
+use crate::arrays::buffer_pool;
+use bytemuck::Pod;
+use hdf5::datatype::Datatype;
+use hdf5::file::FileDriver;
+use hdf5::plist::dataset_create::Layout;
+use hdf5::{Dataset, H5Type};
+use ndarray::ArrayD;
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+
+/// Where runs are shorter on average, they are left to the library, which reads this much at a time.
+const SHORTEST: usize = 64 << 10;
+/// Bytes that are read at a time. In between, the reactor may run, which shares a core with those that compute: else it
+/// hands on the next task only when the whole is read, and another thread has nothing to do meanwhile.
+const PIECE: usize = 1 << 20;
+/// The library counts chunks up to the one that it is asked for.
+#[cfg(hdf5_chunk_info)]
+const MOST_CHUNKS: usize = 1 << 14;
+
+/// A file, and which one its path named before the library opened it.
+pub(crate) struct Source<'a> {
+    path: &'a Path,
+    identity: (u64, u64),
+}
+
+/// Where the elements of a part lie.
+pub(crate) struct Stored {
+    file: File,
+    shape: Vec<usize>,
+    runs: Vec<Run>,
+}
+
+/// Bytes that lie in a row both in the file and in memory.
+#[derive(Debug, PartialEq)]
+struct Run {
+    from: u64,
+    to: usize,
+    length: usize,
+}
+
+/// A box of elements that are stored in a row.
+struct Tile {
+    address: u64,
+    start: Vec<usize>,
+    shape: Vec<usize>,
+}
+
+impl<'a> Source<'a> {
+    /// To be called before the library opens the file; `None` if it is not there.
+    pub(crate) fn new(path: &'a Path) -> Option<Source<'a>> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Source { path, identity: (metadata.dev(), metadata.ino()) })
+    }
+
+    /// Where a part (an empty one is the whole) of a dataset lies, if it can be read from there. The part is in the dataset.
+    pub(crate) fn find<T: H5Type + Pod>(&self, dataset: &Dataset, part: &[Range<usize>]) -> Option<Stored> {
+        let whole = dataset.shape();
+        let part: Vec<Range<usize>> =
+            if part.is_empty() { whole.iter().map(|n| 0..*n).collect() } else { part.to_vec() };
+        let shape: Vec<usize> = part.iter().map(Range::len).collect();
+        let most = bytes::<T>(&shape)? / SHORTEST;
+        if most == 0 || !self.is_plain::<T>(dataset)? {
+            return None;
+        }
+        let tiles = tiles::<T>(dataset, whole, &part)?;
+        let mut runs = Vec::new();
+        for tile in &tiles {
+            tile.runs(&part, size_of::<T>(), most, &mut runs)?;
+        }
+        let file = File::open(self.path).ok()?;
+        let metadata = file.metadata().ok()?;
+        // what the library has opened in between is this file, too
+        ((metadata.dev(), metadata.ino()) == self.identity).then_some(Stored { file, shape, runs })
+    }
+
+    /// Whether addresses are places in this file, and what is there are elements of memory.
+    fn is_plain<T: H5Type>(&self, dataset: &Dataset) -> Option<bool> {
+        let file = dataset.file().ok()?;
+        Some(
+            // behind a link to another file, it is that one's name
+            Path::new(&dataset.filename()) == self.path
+                // what is being written may not be in the file yet
+                && file.is_read_only()
+                && matches!(file.access_plist().ok()?.get_driver().ok()?, FileDriver::Sec2)
+                // addresses of chunks do not count it in all versions
+                && file.create_plist().ok()?.get_userblock().ok()? == 0
+                && dataset.dtype().ok()? == Datatype::from_type::<T>().ok()?,
+        )
+    }
+}
+
+fn bytes<T>(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(size_of::<T>(), |product, n| product.checked_mul(*n))
+}
+
+/// What is stored of a part, if that is all of it.
+fn tiles<T>(dataset: &Dataset, whole: Vec<usize>, part: &[Range<usize>]) -> Option<Vec<Tile>> {
+    let properties = dataset.create_plist().ok()?;
+    // `has_filters` says no where a filter is not known
+    if !properties.get_filters().ok()?.is_empty() {
+        return None;
+    }
+    match properties.get_layout().ok()? {
+        Layout::Contiguous if properties.get_external().ok()?.is_empty() => {
+            Some(vec![Tile { address: dataset.offset()?, start: vec![0; whole.len()], shape: whole }])
+        }
+        #[cfg(hdf5_chunk_info)]
+        Layout::Chunked => chunks::<T>(dataset, &whole, &properties.get_chunk().ok()??, part),
+        _ => None,
+    }
+}
+
+/// The chunks that a part touches. Where all chunks are stored, in the order of their places, they have the numbers that
+/// follow from these; what has another number is not found.
+#[cfg(hdf5_chunk_info)]
+fn chunks<T>(
+    dataset: &Dataset,
+    whole: &[usize],
+    chunk: &[usize],
+    part: &[Range<usize>],
+) -> Option<Vec<Tile>> {
+    if chunk.len() != whole.len() || chunk.contains(&0) {
+        return None;
+    }
+    let counts: Vec<usize> = whole.iter().zip(chunk).map(|(n, chunk)| n.div_ceil(*chunk)).collect();
+    let size = bytes::<T>(chunk)?;
+    if size < SHORTEST || counts.iter().try_fold(1usize, |n, count| n.checked_mul(*count))? > MOST_CHUNKS {
+        return None;
+    }
+    let touched = part.iter().zip(chunk).map(|(range, n)| range.start / n..range.end.div_ceil(*n));
+    let mut tiles = Vec::new();
+    for at in places(&touched.collect::<Vec<_>>()) {
+        let number = at.iter().zip(&counts).fold(0, |number, (at, count)| number * count + at);
+        let start: Vec<usize> = at.iter().zip(chunk).map(|(at, n)| at * n).collect();
+        let info = dataset.chunk_info(number)?;
+        let is_it = info.offset.iter().map(|n| *n as usize).eq(start.iter().copied());
+        if !is_it || info.size != size as u64 || info.addr == u64::MAX {
+            return None;
+        }
+        tiles.push(Tile { address: info.addr, start, shape: chunk.to_vec() });
+    }
+    Some(tiles)
+}
+
+/// The places of a box, in the order of memory.
+fn places(ranges: &[Range<usize>]) -> impl Iterator<Item = Vec<usize>> + '_ {
+    let count: usize = ranges.iter().map(Range::len).product();
+    (0..count).map(|mut number| {
+        let mut at = vec![0; ranges.len()];
+        for axis in (0..ranges.len()).rev() {
+            at[axis] = ranges[axis].start + number % ranges[axis].len();
+            number /= ranges[axis].len();
+        }
+        at
+    })
+}
+
+impl Tile {
+    /// Adds what of a part lies here, as long as there are no more than `most`.
+    fn runs(&self, part: &[Range<usize>], size: usize, most: usize, runs: &mut Vec<Run>) -> Option<()> {
+        let mut both: Vec<Range<usize>> = Vec::with_capacity(part.len());
+        for (axis, range) in part.iter().enumerate() {
+            let end = self.start[axis] + self.shape[axis];
+            both.push(range.start.max(self.start[axis])..range.end.min(end));
+        }
+        // axes from this one on lie in a row
+        let mut axis = both.len();
+        let mut length = size;
+        while axis > 0 {
+            axis -= 1;
+            length *= both[axis].len();
+            if both[axis].len() != self.shape[axis] || both[axis].len() != part[axis].len() {
+                break;
+            }
+        }
+        if runs.len() + both[..axis].iter().map(Range::len).product::<usize>() > most {
+            return None;
+        }
+        for range in &mut both[axis..] {
+            range.end = range.start + 1;
+        }
+        for at in places(&both) {
+            let (mut from, mut to) = (0, 0);
+            for axis in 0..at.len() {
+                from = from * self.shape[axis] + at[axis] - self.start[axis];
+                to = to * part[axis].len() + at[axis] - part[axis].start;
+            }
+            let from = self.address.checked_add(u64::try_from(from.checked_mul(size)?).ok()?)?;
+            runs.push(Run { from, to: to * size, length });
+        }
+        Some(())
+    }
+}
+
+impl Stored {
+    /// The elements; `None` if the file does not give them.
+    pub(crate) fn read<T: Pod>(&self) -> Option<ArrayD<T>> {
+        let mut elements = buffer_pool::take::<T>(self.shape.iter().product());
+        let memory: &mut [u8] = bytemuck::cast_slice_mut(&mut elements);
+        for run in &self.runs {
+            let mut from = run.from;
+            for piece in memory.get_mut(run.to..run.to + run.length)?.chunks_mut(PIECE) {
+                self.file.read_exact_at(piece, from).ok()?;
+                from += piece.len() as u64;
+                std::thread::yield_now();
+            }
+        }
+        ArrayD::from_shape_vec(self.shape.clone(), elements).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! Datasets by the HDF5 library.
+
+use super::direct::Source;
+use super::{Attribute, NewDataset, check_part, chunks};
+use crate::arrays::{ElementType, Value};
+use bytemuck::Pod;
+use hdf5::plist::dataset_create::AllocTime;
+use hdf5::types::{FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
+use hdf5::{Dataset, File, H5Type, Hyperslab, Selection, SliceOrIndex};
+use ndarray::ArrayD;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The shape and the element type of a dataset.
+///
+/// # Errors
+/// When the file or the dataset is not there, or its elements are no numbers.
+pub fn shape(path: &Path, name: &str) -> Result<(Vec<usize>, ElementType), String> {
+    let dataset = open(path, name)?;
+    Ok((dataset.shape(), element_type(&dataset)?))
+}
+
+/// A dataset, or a part of it.
+///
+/// # Errors
+/// As [`shape`], or when the part is not in it.
+pub fn read(path: &Path, name: &str, part: &[Range<usize>]) -> Result<Value, String> {
+    let source = Source::new(path);
+    let alone = alone();
+    let dataset = open(path, name)?;
+    Ok(match element_type(&dataset)? {
+        ElementType::F64 => Value::F64(elements(source, alone, dataset, part)?),
+        ElementType::F32 => Value::F32(elements(source, alone, dataset, part)?),
+        ElementType::I64 => Value::I64(elements(source, alone, dataset, part)?),
+        ElementType::I32 => Value::I32(elements(source, alone, dataset, part)?),
+        ElementType::U8 => Value::U8(elements(source, alone, dataset, part)?),
+    })
+}
+
+/// Held by the thread that calls the library, which lets one in at a time, call by call: two that read would wake each
+/// other at each of dozens.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn open(path: &Path, name: &str) -> Result<Dataset, String> {
+    if !path.exists() {
+        return Err(format!("there is no file `{}`", path.display()));
+    }
+    let file = File::open(path)
+        .map_err(|error| format!("`{}` is no HDF5 file: {}", path.display(), told(&error)))?;
+    file.dataset(name).map_err(|_| match datasets(&file) {
+        all if all.is_empty() => format!("`{}` has no dataset `{name}`", path.display()),
+        all => format!("`{}` has no dataset `{name}`; there are: {}", path.display(), all.join(", ")),
+    })
+}
+
+/// Some of the datasets at the top of a file, for messages.
+fn datasets(file: &File) -> Vec<String> {
+    let mut names: Vec<String> =
+        file.datasets().unwrap_or_default().iter().map(|dataset| dataset.name()).collect();
+    names.sort();
+    names.truncate(10);
+    names
+}
+
+fn element_type(dataset: &Dataset) -> Result<ElementType, String> {
+    let descriptor = dataset.dtype().and_then(|dtype| dtype.to_descriptor());
+    let descriptor = descriptor.map_err(|error| format!("`{}`: {}", dataset.name(), told(&error)))?;
+    Ok(match descriptor {
+        TypeDescriptor::Float(FloatSize::U4) => ElementType::F32,
+        TypeDescriptor::Float(_) => ElementType::F64,
+        TypeDescriptor::Integer(IntSize::U8) | TypeDescriptor::Unsigned(IntSize::U4 | IntSize::U8) => {
+            ElementType::I64
+        }
+        TypeDescriptor::Unsigned(IntSize::U1) | TypeDescriptor::Boolean => ElementType::U8,
+        TypeDescriptor::Integer(_) | TypeDescriptor::Unsigned(IntSize::U2) => ElementType::I32,
+        other => return Err(format!("the elements of `{}` are no numbers: {other}", dataset.name())),
+    })
+}
+
+fn elements<T: H5Type + Pod>(
+    source: Option<Source>,
+    mut alone: MutexGuard<'static, ()>,
+    dataset: Dataset,
+    part: &[Range<usize>],
+) -> Result<ArrayD<T>, String> {
+    if !part.is_empty() {
+        check_part(&dataset.shape(), part)?;
+    }
+    if let Some(stored) = source.and_then(|source| source.find::<T>(&dataset, part)) {
+        drop(alone);
+        let array = stored.read();
+        // The dataset is closed only now: until then no other process may open the file for writing.
+        alone = self::alone();
+        if let Some(array) = array {
+            drop(dataset);
+            drop(alone);
+            return Ok(array);
+        }
+    }
+    let array = if part.is_empty() { dataset.read_dyn() } else { dataset.read_slice(selection(part)) };
+    array.map_err(|error| format!("`{}` cannot be read: {}", dataset.name(), told(&error)))
+}
+
+fn selection(part: &[Range<usize>]) -> Selection {
+    let ranges: Vec<SliceOrIndex> = part.iter().map(|range| SliceOrIndex::from(range.clone())).collect();
+    Selection::from(Hyperslab::from(ranges))
+}
+
+/// The innermost of HDF5's messages, which is the one that says something.
+fn told(error: &hdf5::Error) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// A file that is being written.
+#[derive(Debug)]
+pub struct FileWriter {
+    file: File,
+}
+
+impl FileWriter {
+    /// Makes a file, in place of one that is there.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn create(path: &Path) -> Result<FileWriter, String> {
+        let file = File::create(path)
+            .map_err(|error| format!("`{}` cannot be written: {}", path.display(), told(&error)))?;
+        Ok(FileWriter { file })
+    }
+
+    /// Writes a dataset, or a part of it that begins at `start`; the first part makes the dataset.
+    ///
+    /// # Errors
+    /// When the disk is full, or a group stands in the way.
+    pub fn write(&self, dataset: &NewDataset, start: &[usize], value: &Value) -> Result<(), String> {
+        let _alone = alone();
+        match value {
+            Value::F64(array) => self.put(dataset, start, array),
+            Value::F32(array) => self.put(dataset, start, array),
+            Value::I64(array) => self.put(dataset, start, array),
+            Value::I32(array) => self.put(dataset, start, array),
+            Value::U8(array) => self.put(dataset, start, array),
+        }
+        .map_err(|error| format!("the dataset `{}` cannot be written: {error}", dataset.name))
+    }
+
+    fn put<T: H5Type>(&self, new: &NewDataset, start: &[usize], array: &ArrayD<T>) -> Result<(), String> {
+        let shown = |error: hdf5::Error| told(&error);
+        let dataset = if self.file.link_exists(&new.name) {
+            self.file.dataset(&new.name).map_err(|_| "it is a group".to_owned())?
+        } else {
+            let mut builder = self.file.new_dataset_builder();
+            if let Some(chunks) = new.part.as_ref().and_then(|part| chunks(&new.shape, part, new.element)) {
+                // in one order, whichever part comes first: the bytes of the file do not depend on that
+                builder = builder.chunk(chunks).alloc_time(Some(AllocTime::Early));
+            }
+            let dataset =
+                builder.empty::<T>().shape(new.shape.clone()).create(new.name.as_str()).map_err(shown)?;
+            for (name, value) in &new.attributes {
+                attach(&dataset, name, value).map_err(shown)?;
+            }
+            dataset
+        };
+        if new.part.is_none() {
+            return dataset.write(array.view()).map_err(shown);
+        }
+        let part: Vec<Range<usize>> =
+            start.iter().zip(array.shape()).map(|(from, n)| *from..from + n).collect();
+        check_part(&dataset.shape(), &part)?;
+        dataset.write_slice(array.view(), selection(&part)).map_err(shown)
+    }
+
+    /// Takes a dataset away.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn remove(&self, name: &str) -> Result<(), String> {
+        self.file.unlink(name).map_err(|error| told(&error))
+    }
+
+    /// Ends writing.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn close(self) -> Result<(), String> {
+        self.file.flush().map_err(|error| told(&error))?;
+        self.file.close().map_err(|error| told(&error))
+    }
+}
+
+fn attach(dataset: &Dataset, name: &str, value: &Attribute) -> hdf5::Result<()> {
+    match value {
+        Attribute::Int(number) => dataset.new_attr::<i64>().create(name)?.write_scalar(number),
+        Attribute::Float(number) => dataset.new_attr::<f64>().create(name)?.write_scalar(number),
+        Attribute::Text(text) => {
+            // a text of HDF5 ends at its first zero
+            let text: VarLenUnicode = text.replace('\0', " ").parse().map_err(|_| "no text".to_owned())?;
+            dataset.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&text)
+        }
+    }
+}

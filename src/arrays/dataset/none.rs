@@ -1,0 +1,62 @@
+//! Stands in for HDF5 where dtask was built without it.
+
+use super::NewDataset;
+use crate::arrays::{ElementType, Value};
+use std::ops::Range;
+use std::path::Path;
+
+const WITHOUT: &str = "this dtask was built without HDF5; build it with the cargo feature `hdf5`";
+
+/// The shape and the element type of a dataset.
+///
+/// # Errors
+/// Always.
+pub fn shape(_path: &Path, _name: &str) -> Result<(Vec<usize>, ElementType), String> {
+    Err(WITHOUT.to_owned())
+}
+
+/// A dataset, or a part of it.
+///
+/// # Errors
+/// Always.
+pub fn read(_path: &Path, _name: &str, _part: &[Range<usize>]) -> Result<Value, String> {
+    Err(WITHOUT.to_owned())
+}
+
+/// A file that is being written.
+#[derive(Debug)]
+pub struct FileWriter {}
+
+impl FileWriter {
+    /// Makes a file.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn create(_path: &Path) -> Result<FileWriter, String> {
+        Err(WITHOUT.to_owned())
+    }
+
+    /// Writes a dataset, or a part of it that begins at `start`.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn write(&self, _dataset: &NewDataset, _start: &[usize], _value: &Value) -> Result<(), String> {
+        Err(WITHOUT.to_owned())
+    }
+
+    /// Takes a dataset away.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn remove(&self, _name: &str) -> Result<(), String> {
+        Err(WITHOUT.to_owned())
+    }
+
+    /// Ends writing.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn close(self) -> Result<(), String> {
+        Err(WITHOUT.to_owned())
+    }
+}

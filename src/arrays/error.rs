@@ -1,0 +1,51 @@
+//! Errors of the array language: what is wrong, where in the text, and how to mend it.
+
+use crate::arrays::syntax::ast::Span;
+
+/// An error in an array expression, found while parsing it or while evaluating it.
+///
+/// The range is in bytes of the text given to [`Expr::parse`](super::Expr::parse), so that the caller can put
+/// a caret under it in whatever file the text came from. It always lies on character boundaries.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ExprError {
+    /// Where, in bytes of the expression's text.
+    pub range: Span,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// What to write instead, where that can be said.
+    pub help: Option<String>,
+}
+
+/// A fault found by an operation, which knows no positions: [`at`](Self::at) makes an [`ExprError`] of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+}
+
+impl Fault {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Fault { message: message.into(), help: None }
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub(crate) fn at(self, span: &Span) -> ExprError {
+        ExprError { range: span.clone(), message: self.message, help: self.help }
+    }
+}
+
+/// Puts a position to the fault of an operation.
+pub(crate) trait At<T> {
+    fn at(self, span: &Span) -> Result<T, ExprError>;
+}
+
+impl<T> At<T> for Result<T, Fault> {
+    fn at(self, span: &Span) -> Result<T, ExprError> {
+        self.map_err(|fault| fault.at(span))
+    }
+}

@@ -1,0 +1,147 @@
+//! Slices and indexes, as in numpy: views where the operand is borrowed, never copies.
+
+use crate::arrays::error::{At, ExprError, Fault};
+use crate::arrays::eval::operand::{Cows, Item, Numeric};
+use crate::arrays::shapes::shape;
+use crate::arrays::syntax::ast::Span;
+use crate::arrays::types::Typed;
+use ndarray::SliceInfoElem;
+
+/// An evaluated entry between the brackets, and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) enum Entry {
+    Index(i64, Span),
+    Slice { start: Option<i64>, end: Option<i64>, step: i64, span: Span },
+    Ellipsis(Span),
+}
+
+impl Entry {
+    fn span(&self) -> &Span {
+        match self {
+            Entry::Index(_, span) | Entry::Slice { span, .. } | Entry::Ellipsis(span) => span,
+        }
+    }
+}
+
+/// A whole number for an index or the bound of a slice.
+pub(crate) fn whole(value: f64) -> Result<i64, Fault> {
+    if value.is_nan() || value.fract() != 0.0 {
+        return Err(Fault::new(format!("an index is a whole number, not {value}")));
+    }
+    // Saturates: an infinite or huge bound of a slice means "to the end", a huge index is out of range.
+    Ok(value as i64)
+}
+
+/// `item[entries]`.
+pub(crate) fn index<'s>(item: Item<'s>, entries: &[Entry], whole: &Span) -> Result<Item<'s>, ExprError> {
+    match item {
+        Item::List(items) => index_list(items, entries, whole),
+        Item::Text(_) => Err(Fault::new("a text has no elements").at(whole)),
+        Item::Bytes(_) => index(item.into_typed().at(whole)?.into(), entries, whole),
+        Item::Numeric(Typed { numbers: Numeric::Scalar(_), .. }) => {
+            Err(Fault::new("a single number has no elements").at(whole))
+        }
+        Item::Numeric(Typed { numbers: Numeric::Array(array), kind }) => {
+            Ok(Typed { numbers: index_array(array, entries)?, kind }.into())
+        }
+    }
+}
+
+/// The first entry chooses instances of a gather without stacking them, the others work on what is left.
+fn index_list<'s>(mut items: Vec<Item<'s>>, entries: &[Entry], whole: &Span) -> Result<Item<'s>, ExprError> {
+    match entries {
+        [Entry::Index(at, span), rest @ ..] => {
+            let at = element(*at, items.len(), "the gather").at(span)?;
+            let item = items.swap_remove(at);
+            if rest.is_empty() { Ok(item) } else { index(item, rest, whole) }
+        }
+        [Entry::Slice { start, end, step, span }] => {
+            let (first, count) = resolve(*start, *end, *step, items.len()).at(span)?;
+            let mut places: Vec<Option<Item<'s>>> = items.into_iter().map(Some).collect();
+            let chosen = (0..count).filter_map(|i| {
+                let at = first as i64 + i as i64 * *step;
+                usize::try_from(at).ok().and_then(|at| places.get_mut(at)).and_then(Option::take)
+            });
+            Ok(Item::List(chosen.collect()))
+        }
+        _ => index(Item::List(items).into_typed().at(whole)?.into(), entries, whole),
+    }
+}
+
+fn index_array<'s>(array: Cows<'s>, entries: &[Entry]) -> Result<Numeric<'s>, ExprError> {
+    let axes = array.ndim();
+    let given = entries.iter().filter(|entry| !matches!(entry, Entry::Ellipsis(_))).count();
+    let mut infos: Vec<SliceInfoElem> = Vec::with_capacity(axes);
+    let mut ellipsis = false;
+    for entry in entries {
+        let axis = infos.len();
+        let length = match array.shape().get(axis) {
+            Some(length) if given <= axes => *length,
+            None if matches!(entry, Entry::Ellipsis(_)) && given <= axes => 0,
+            _ => {
+                let message =
+                    format!("{given} indexes for an array of shape {}", shape::display(array.shape()));
+                return Err(Fault::new(message).at(entry.span()));
+            }
+        };
+        match entry {
+            Entry::Ellipsis(span) => {
+                if std::mem::replace(&mut ellipsis, true) {
+                    return Err(Fault::new("`...` can stand only once in an index").at(span));
+                }
+                infos.extend((given..axes).map(|_| all()));
+            }
+            Entry::Index(at, span) => {
+                let at = element(*at, length, &format!("axis {axis}")).at(span)?;
+                infos.push(SliceInfoElem::Index(at as isize));
+            }
+            Entry::Slice { start, end, step, span } => {
+                let (first, count) = resolve(*start, *end, *step, length).at(span)?;
+                infos.push(strided(first, count, *step));
+            }
+        }
+    }
+    infos.resize_with(axes, all);
+    Ok(array.slice_move(infos.as_slice()).into())
+}
+
+fn all() -> SliceInfoElem {
+    SliceInfoElem::Slice { start: 0, end: None, step: 1 }
+}
+
+/// ndarray takes a range first and walks it from its end for a negative step; Python's first element is the
+/// start.
+fn strided(first: usize, count: usize, step: i64) -> SliceInfoElem {
+    if count == 0 {
+        return SliceInfoElem::Slice { start: 0, end: Some(0), step: 1 };
+    }
+    // A step beyond the axis is never taken: any step does where there is one element.
+    let step = if count == 1 { step.signum() } else { step };
+    let reach = (count - 1) * step.unsigned_abs() as usize;
+    let (low, high) = if step > 0 { (first, first + reach) } else { (first - reach, first) };
+    SliceInfoElem::Slice { start: low as isize, end: Some(high as isize + 1), step: step as isize }
+}
+
+/// The place that an index means; negative ones count from the end.
+fn element(at: i64, length: usize, of: &str) -> Result<usize, Fault> {
+    let from_start = if at < 0 { at.saturating_add_unsigned(length as u64) } else { at };
+    match usize::try_from(from_start) {
+        Ok(place) if place < length => Ok(place),
+        _ => Err(Fault::new(format!("index {at} is out of range for {of} of length {length}"))),
+    }
+}
+
+/// The first element of a slice and how many it has, by Python's rules: bounds beyond the ends are cut off.
+fn resolve(start: Option<i64>, end: Option<i64>, step: i64, length: usize) -> Result<(usize, usize), Fault> {
+    if step == 0 {
+        return Err(Fault::new("the step of a slice cannot be 0"));
+    }
+    let n = length as i64;
+    let (low, high) = if step > 0 { (0, n) } else { (-1, n - 1) };
+    let place = |bound: i64| (if bound < 0 { bound.saturating_add(n) } else { bound }).clamp(low, high);
+    let first = start.map_or(if step > 0 { low } else { high }, place);
+    let last = end.map_or(if step > 0 { high } else { low }, place);
+    let distance = if step > 0 { last - first } else { first - last };
+    let count = if distance <= 0 { 0 } else { (distance as u64).div_ceil(step.unsigned_abs()) };
+    Ok((first.max(0) as usize, count as usize))
+}

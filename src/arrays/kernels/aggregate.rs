@@ -1,0 +1,252 @@
+//! `sum mean min max std var norm argmin argmax`, of a whole array or along one axis.
+//!
+//! The order of the additions depends on the shape alone, never on the number of threads: whole arrays and
+//! single lanes are summed pairwise (error grows with log n) over chunks of fixed length, other axes row
+//! after row, as in numpy.
+
+use super::broadcast::PARALLEL;
+use crate::arrays::buffer_pool;
+use crate::arrays::error::Fault;
+use crate::arrays::eval::operand::{Cows, Numeric};
+use crate::arrays::kernels::elementwise::{maximum, minimum};
+use crate::arrays::shapes::shape;
+use crate::arrays::syntax::function::Aggregate;
+use rayon::prelude::*;
+
+/// Elements that make one partial result. Part of what defines the result: do not tune it lightly.
+const CHUNK: usize = 1 << 15;
+
+/// Elements of which one thread makes one number, in about a millisecond. Where others help, it may begin another task on
+/// top of this one while it waits for them, with memory of its own.
+const ALONE: usize = 1 << 21;
+
+/// Columns that one thread takes when rows are added up.
+const COLUMNS: usize = 1 << 12;
+
+/// The aggregate of `x`, along `axis` if one is given.
+pub(crate) fn aggregate<'s>(
+    function: Aggregate,
+    x: Numeric<'s>,
+    axis: Option<f64>,
+) -> Result<Numeric<'s>, Fault> {
+    let x = x.into_array();
+    let result = of_array(function, &x, axis);
+    if !x.is_view() {
+        buffer_pool::give(x.into_owned());
+    }
+    result
+}
+
+fn of_array<'s>(function: Aggregate, x: &Cows<'_>, axis: Option<f64>) -> Result<Numeric<'s>, Fault> {
+    let data = x.as_standard_layout();
+    let Some(elements) = data.as_slice() else {
+        return Err(Fault::new("this array has no standard layout"));
+    };
+    let Some(axis) = axis else {
+        nonempty(function, elements.len())?;
+        return Ok(Numeric::Scalar(whole(function, elements)));
+    };
+    let axis = shape::axis(axis, x.ndim())?;
+    along(function, x, elements, axis)
+}
+
+fn nonempty(function: Aggregate, length: usize) -> Result<(), Fault> {
+    let name = match function {
+        Aggregate::Min => "min",
+        Aggregate::Max => "max",
+        Aggregate::Argmin => "argmin",
+        Aggregate::Argmax => "argmax",
+        _ => return Ok(()),
+    };
+    if length > 0 { Ok(()) } else { Err(Fault::new(format!("`{name}` of no elements has no value"))) }
+}
+
+/// The aggregate of all elements.
+fn whole(function: Aggregate, x: &[f64]) -> f64 {
+    match function {
+        Aggregate::Sum => sum_by(x, |x| x),
+        Aggregate::Mean => sum_by(x, |x| x) / x.len() as f64,
+        Aggregate::Min => extreme(x, minimum),
+        Aggregate::Max => extreme(x, maximum),
+        Aggregate::Var => {
+            let mean = sum_by(x, |x| x) / x.len() as f64;
+            sum_by(x, |x| (x - mean) * (x - mean)) / x.len() as f64
+        }
+        Aggregate::Std => whole(Aggregate::Var, x).sqrt(),
+        Aggregate::Norm => sum_by(x, |x| x * x).sqrt(),
+        Aggregate::Argmin => place(x, |x, y| x < y),
+        Aggregate::Argmax => place(x, |x, y| x > y),
+    }
+}
+
+/// Where the first of the elements is that goes before all others; what is no number goes before every number.
+fn place(x: &[f64], before: impl Fn(f64, f64) -> bool) -> f64 {
+    let mut best = (0, f64::NAN);
+    for (at, x) in x.iter().enumerate() {
+        if x.is_nan() {
+            return at as f64;
+        }
+        if at == 0 || before(*x, best.1) {
+            best = (at, *x);
+        }
+    }
+    best.0 as f64
+}
+
+/// The sum of `f(x)` over all elements, the same for any number of threads.
+pub(crate) fn sum_by(x: &[f64], f: impl Fn(f64) -> f64 + Sync + Copy) -> f64 {
+    if x.len() <= CHUNK {
+        return pairwise(x, f);
+    }
+    // Chunks have a fixed length whether or not threads share them, so that the result has the same bits.
+    let parts: Vec<f64> = if x.len() > ALONE {
+        x.par_chunks(CHUNK).map(|part| pairwise(part, f)).collect()
+    } else {
+        x.chunks(CHUNK).map(|part| pairwise(part, f)).collect()
+    };
+    pairwise(&parts, |x| x)
+}
+
+fn pairwise(x: &[f64], f: impl Fn(f64) -> f64 + Copy) -> f64 {
+    const LANES: usize = 8;
+    const BLOCK: usize = 128;
+    if x.len() <= BLOCK {
+        // Eight sums side by side fill the vector registers.
+        let mut lanes = [0.0; LANES];
+        let chunks = x.chunks_exact(LANES);
+        let rest = chunks.remainder();
+        for chunk in chunks {
+            for (lane, x) in lanes.iter_mut().zip(chunk) {
+                *lane += f(*x);
+            }
+        }
+        let [a, b, c, d, e, g, h, i] = lanes;
+        return rest.iter().fold(((a + b) + (c + d)) + ((e + g) + (h + i)), |sum, x| sum + f(*x));
+    }
+    let (left, right) = x.split_at((x.len() / 2).next_multiple_of(LANES));
+    pairwise(left, f) + pairwise(right, f)
+}
+
+/// The least or greatest of at least one element.
+fn extreme(x: &[f64], f: impl Fn(f64, f64) -> f64 + Sync + Copy) -> f64 {
+    let of = |part: &[f64]| part.iter().copied().reduce(f).unwrap_or(f64::NAN);
+    if x.len() <= ALONE {
+        return of(x);
+    }
+    let parts: Vec<f64> = x.par_chunks(CHUNK).map(of).collect();
+    of(&parts)
+}
+
+/// The aggregate along an axis: the array is `outer` blocks of `n` rows of `inner` elements, and the rows go.
+fn along<'s>(function: Aggregate, x: &Cows<'_>, data: &[f64], axis: usize) -> Result<Numeric<'s>, Fault> {
+    let (before, n, after) = (&x.shape()[..axis], x.shape()[axis], &x.shape()[axis + 1..]);
+    let rows = Rows { data, n, inner: after.iter().product() };
+    let mut out = shape::zeros(&[before, after].concat())?;
+    if out.is_empty() {
+        return Ok(out.into());
+    }
+    nonempty(function, n)?;
+    if let Some(out) = out.as_slice_mut() {
+        rows.aggregate(function, out);
+    }
+    Ok(out.into())
+}
+
+struct Rows<'d> {
+    data: &'d [f64],
+    n: usize,
+    inner: usize,
+}
+
+impl Rows<'_> {
+    fn aggregate(&self, function: Aggregate, out: &mut [f64]) {
+        if self.n == 0 {
+            let zero = matches!(function, Aggregate::Sum | Aggregate::Norm);
+            out.fill(if zero { 0.0 } else { f64::NAN });
+        } else if self.inner == 1 {
+            let lanes = |(out, lane): (&mut f64, &[f64])| *out = whole(function, lane);
+            if self.data.len() > PARALLEL {
+                out.par_iter_mut().zip(self.data.par_chunks_exact(self.n)).for_each(lanes);
+            } else {
+                out.iter_mut().zip(self.data.chunks_exact(self.n)).for_each(lanes);
+            }
+        } else {
+            self.columns(out, |outer, from, out| self.block(function, outer, from, out));
+        }
+    }
+
+    /// Calls `f(outer, first column, part of out)` for parts of at most `COLUMNS` columns.
+    fn columns(&self, out: &mut [f64], f: impl Fn(usize, usize, &mut [f64]) + Sync) {
+        if self.data.len() > PARALLEL {
+            out.par_chunks_mut(self.inner).enumerate().for_each(|(outer, row)| {
+                row.par_chunks_mut(COLUMNS).enumerate().for_each(|(i, part)| f(outer, i * COLUMNS, part));
+            });
+        } else {
+            for (outer, row) in out.chunks_mut(self.inner).enumerate() {
+                row.chunks_mut(COLUMNS).enumerate().for_each(|(i, part)| f(outer, i * COLUMNS, part));
+            }
+        }
+    }
+
+    /// The rows of one block, cut to the columns of `out`.
+    fn rows(&self, outer: usize, from: usize, width: usize) -> impl Iterator<Item = &[f64]> {
+        (0..self.n).map(move |row| {
+            let start = (outer * self.n + row) * self.inner + from;
+            &self.data[start..start + width]
+        })
+    }
+
+    fn block(&self, function: Aggregate, outer: usize, from: usize, out: &mut [f64]) {
+        let count = self.n as f64;
+        let fold = |out: &mut [f64], f: fn(f64, f64) -> f64| {
+            let mut rows = self.rows(outer, from, out.len());
+            if let Some(first) = rows.next() {
+                out.copy_from_slice(first);
+            }
+            for row in rows {
+                for (out, x) in out.iter_mut().zip(row) {
+                    *out = f(*out, *x);
+                }
+            }
+        };
+        match function {
+            Aggregate::Sum => fold(out, |a, b| a + b),
+            Aggregate::Min => fold(out, minimum),
+            Aggregate::Max => fold(out, maximum),
+            Aggregate::Norm => {
+                out.fill(0.0);
+                for row in self.rows(outer, from, out.len()) {
+                    out.iter_mut().zip(row).for_each(|(out, x)| *out += x * x);
+                }
+                out.iter_mut().for_each(|x| *x = x.sqrt());
+            }
+            Aggregate::Argmin | Aggregate::Argmax => {
+                let lane = |column: usize| -> Vec<f64> {
+                    self.rows(outer, from, out.len()).filter_map(|row| row.get(column)).copied().collect()
+                };
+                let places: Vec<f64> = (0..out.len()).map(|column| whole(function, &lane(column))).collect();
+                out.copy_from_slice(&places);
+            }
+            Aggregate::Mean => {
+                fold(out, |a, b| a + b);
+                out.iter_mut().for_each(|x| *x /= count);
+            }
+            Aggregate::Var | Aggregate::Std => {
+                let mut mean = vec![0.0; out.len()];
+                self.block(Aggregate::Mean, outer, from, &mut mean);
+                out.fill(0.0);
+                for row in self.rows(outer, from, out.len()) {
+                    for ((out, x), mean) in out.iter_mut().zip(row).zip(&mean) {
+                        *out += (x - mean) * (x - mean);
+                    }
+                }
+                for out in out {
+                    *out /= count;
+                    if function == Aggregate::Std {
+                        *out = out.sqrt();
+                    }
+                }
+            }
+        }
+    }
+}

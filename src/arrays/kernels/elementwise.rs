@@ -1,0 +1,104 @@
+//! What the operators and the element-wise functions do to numbers. How arrays are walked is in
+//! `broadcast`.
+
+use super::broadcast::{self, kernel};
+use crate::arrays::error::Fault;
+use crate::arrays::eval::operand::Numeric;
+use crate::arrays::syntax::ast::{BinaryOp, UnaryOp};
+use crate::arrays::syntax::function::Map;
+
+fn truth(value: bool) -> f64 {
+    f64::from(u8::from(value))
+}
+
+/// Python's modulo: the sign is the divisor's.
+pub(crate) fn modulo(a: f64, b: f64) -> f64 {
+    let rest = a % b;
+    if rest == 0.0 {
+        rest.copysign(b)
+    } else if (rest < 0.0) == (b < 0.0) {
+        rest
+    } else {
+        rest + b
+    }
+}
+
+/// The lesser number; not a number if either is none, as in numpy.
+pub(crate) fn minimum(a: f64, b: f64) -> f64 {
+    if a < b || a.is_nan() { a } else { b }
+}
+
+/// The greater number; not a number if either is none, as in numpy.
+pub(crate) fn maximum(a: f64, b: f64) -> f64 {
+    if a > b || a.is_nan() { a } else { b }
+}
+
+/// `a op b`, element by element.
+pub(crate) fn binary<'s>(op: BinaryOp, a: Numeric<'s>, b: Numeric<'s>) -> Result<Numeric<'s>, Fault> {
+    match op {
+        BinaryOp::Or => apply(a, b, |x, y| truth(x != 0.0 || y != 0.0)),
+        BinaryOp::And => apply(a, b, |x, y| truth(x != 0.0 && y != 0.0)),
+        BinaryOp::Less => apply(a, b, |x, y| truth(x < y)),
+        BinaryOp::LessEqual => apply(a, b, |x, y| truth(x <= y)),
+        BinaryOp::Equal => apply(a, b, |x, y| truth(x == y)),
+        BinaryOp::NotEqual => apply(a, b, |x, y| truth(x != y)),
+        BinaryOp::GreaterEqual => apply(a, b, |x, y| truth(x >= y)),
+        BinaryOp::Greater => apply(a, b, |x, y| truth(x > y)),
+        BinaryOp::Add => apply(a, b, |x, y| x + y),
+        BinaryOp::Sub => apply(a, b, |x, y| x - y),
+        BinaryOp::Mul => apply(a, b, |x, y| x * y),
+        BinaryOp::Div => apply(a, b, |x, y| x / y),
+        BinaryOp::Rem => apply(a, b, modulo),
+        BinaryOp::Pow => match b {
+            // The common powers are exact and many times as fast without `pow`, as in numpy.
+            Numeric::Scalar(2.0) => map_with(a, |x| x * x),
+            Numeric::Scalar(0.5) => map_with(a, f64::sqrt),
+            b => apply(a, b, f64::powf),
+        },
+    }
+}
+
+/// `op a`, element by element.
+pub(crate) fn unary(op: UnaryOp, a: Numeric<'_>) -> Result<Numeric<'_>, Fault> {
+    match op {
+        UnaryOp::Neg => map_with(a, |x| -x),
+        UnaryOp::Not => map_with(a, |x| truth(x == 0.0)),
+    }
+}
+
+/// A function of one argument, element by element.
+pub(crate) fn map(function: Map, a: Numeric<'_>) -> Result<Numeric<'_>, Fault> {
+    match function {
+        Map::Sqrt => map_with(a, f64::sqrt),
+        Map::Exp => map_with(a, f64::exp),
+        Map::Log => map_with(a, f64::ln),
+        Map::Sin => map_with(a, f64::sin),
+        Map::Cos => map_with(a, f64::cos),
+        Map::Tan => map_with(a, f64::tan),
+        Map::Abs => map_with(a, f64::abs),
+        Map::Floor => map_with(a, f64::floor),
+    }
+}
+
+/// `x` held between `low` and `high`, which may be arrays.
+pub(crate) fn clip<'s>(x: Numeric<'s>, low: Numeric<'s>, high: Numeric<'s>) -> Result<Numeric<'s>, Fault> {
+    apply(apply(x, low, maximum)?, high, minimum)
+}
+
+/// `f(x)` for each element.
+pub(crate) fn map_with(a: Numeric<'_>, f: impl Fn(f64) -> f64 + Sync) -> Result<Numeric<'_>, Fault> {
+    // The kernel's second operand is not looked at.
+    apply(a, Numeric::Scalar(0.0), |x, _| f(x))
+}
+
+/// `f(a, b)` for each pair of elements, broadcasting.
+pub(crate) fn apply<'s>(
+    a: Numeric<'s>,
+    b: Numeric<'s>,
+    f: impl Fn(f64, f64) -> f64 + Sync,
+) -> Result<Numeric<'s>, Fault> {
+    match (a, b) {
+        (Numeric::Scalar(x), Numeric::Scalar(y)) => Ok(Numeric::Scalar(f(x, y))),
+        (a, b) => broadcast::apply(a, b, &kernel(f)),
+    }
+}

@@ -1,0 +1,116 @@
+//! `dot` and `matmul` for vectors, matrices and stacks of matrices.
+
+use super::aggregate::sum_by;
+use super::broadcast;
+use crate::arrays::error::Fault;
+use crate::arrays::eval::operand::{Cows, Numeric};
+use crate::arrays::kernels::construct;
+use crate::arrays::kernels::elementwise;
+use crate::arrays::shapes::shape;
+use ndarray::linalg::general_mat_mul;
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, Dimension, Ix1, Ix2};
+use rayon::prelude::*;
+
+/// The matrix product, with numpy's rules for vectors: one on the left is a row, one on the right a column.
+pub(crate) fn matmul<'s>(a: Numeric<'s>, b: Numeric<'s>) -> Result<Numeric<'s>, Fault> {
+    match (a, b) {
+        (Numeric::Array(a), Numeric::Array(b)) => product(a, b),
+        _ => Err(Fault::new("`matmul` takes arrays, not single numbers").help("write `a * b`")),
+    }
+}
+
+/// As `matmul`, and the ordinary product where one of the two is a number.
+pub(crate) fn dot<'s>(a: Numeric<'s>, b: Numeric<'s>) -> Result<Numeric<'s>, Fault> {
+    match (a, b) {
+        (Numeric::Array(a), Numeric::Array(b)) if b.ndim() > 2 => Err(Fault::new(format!(
+            "`dot` takes a vector or a matrix on the right, not an array of shape {}",
+            shape::display(b.shape())
+        ))
+        .help(format!(
+            "`matmul` multiplies stacks of matrices, here of shape {}",
+            shape::display(a.shape())
+        ))),
+        (Numeric::Array(a), Numeric::Array(b)) => product(a, b),
+        (a, b) => elementwise::apply(a, b, |x, y| x * y),
+    }
+}
+
+fn product<'s>(a: Cows<'s>, b: Cows<'s>) -> Result<Numeric<'s>, Fault> {
+    let shape = shape::product(a.shape(), b.shape())?;
+    if b.ndim() > 2 {
+        return batches(a, b, &shape);
+    }
+    // All rows of all matrices on the left meet the one matrix on the right.
+    let a = match a.ndim() {
+        0..=2 => a,
+        _ => {
+            let rows = shape::reshaped(a.shape(), &[-1.0, b.shape()[0] as f64])?;
+            match construct::reshape(Numeric::Array(a), &rows.iter().map(|n| *n as f64).collect::<Vec<_>>())?
+            {
+                Numeric::Array(a) => a,
+                Numeric::Scalar(_) => return Err(Fault::new("an operand of a matrix product has no axes")),
+            }
+        }
+    };
+    let (m, n) = (a.ndim(), b.ndim());
+    let inner = b.shape()[0];
+    if m == 1 && n == 1 {
+        let products = elementwise::apply(Numeric::Array(a), Numeric::Array(b), |x, y| x * y)?;
+        let products = products.into_owned();
+        return Ok(Numeric::Scalar(sum_by(products.as_slice().unwrap_or(&[]), |x| x)));
+    }
+    let fault = |_| Fault::new("an operand of a matrix product has more axes than it said");
+    // Vectors become matrices of one row or column, so that there is one product to write.
+    let left = match m {
+        1 => a.into_dimensionality::<Ix1>().map_err(fault)?.insert_axis(Axis(0)),
+        _ => a.into_dimensionality::<Ix2>().map_err(fault)?,
+    };
+    let right = match n {
+        1 => b.into_dimensionality::<Ix1>().map_err(fault)?.insert_axis(Axis(1)),
+        _ => b.into_dimensionality::<Ix2>().map_err(fault)?,
+    };
+    let (rows, columns) = (left.nrows(), right.ncols());
+    let out = shape::zeros(&[rows, columns])?;
+    let mut out = out.into_dimensionality::<Ix2>().map_err(fault)?;
+    // Rows in fixed blocks: the kernel's order of additions does not depend on how many threads share them.
+    const ROWS: usize = 64;
+    let work = rows.saturating_mul(columns).saturating_mul(inner);
+    let blocks = out.axis_chunks_iter_mut(Axis(0), ROWS).into_par_iter();
+    let blocks = blocks.zip(left.axis_chunks_iter(Axis(0), ROWS));
+    let multiply = |(mut out, left): (ArrayViewMut2<'_, f64>, ArrayView2<'_, f64>)| {
+        general_mat_mul(1.0, &left, &right, 0.0, &mut out);
+    };
+    if work > broadcast::PARALLEL {
+        blocks.for_each(multiply);
+    } else {
+        blocks.with_min_len(rows.max(1)).for_each(multiply);
+    }
+    let out = out
+        .into_shape_with_order(shape)
+        .map_err(|e| Fault::new(format!("cannot reshape the product: {e}")))?;
+    Ok(out.into())
+}
+
+/// Matrix by matrix, where the right side is a stack of them.
+fn batches<'s>(a: Cows<'s>, b: Cows<'s>, shape: &[usize]) -> Result<Numeric<'s>, Fault> {
+    let row = a.ndim() == 1;
+    let own = if row { 1 } else { 2 };
+    let (batch, rest) = shape.split_at(shape.len() - own);
+    let spread = |x: &Cows<'s>, axes: usize| -> Result<Vec<usize>, Fault> {
+        Ok(batch.iter().chain(&x.shape()[x.ndim() - axes..]).copied().collect())
+    };
+    let (left_shape, right_shape) = (spread(&a, own)?, spread(&b, 2)?);
+    let fault = || Fault::new("an operand of a matrix product has more axes than it said");
+    let left = a.broadcast(left_shape).ok_or_else(fault)?;
+    let right = b.broadcast(right_shape).ok_or_else(fault)?;
+    let mut parts = Vec::with_capacity(batch.iter().product());
+    for at in ndarray::indices(batch) {
+        let (mut x, mut y) = (left.view(), right.view());
+        for place in at.slice() {
+            (x, y) = (x.index_axis_move(Axis(0), *place), y.index_axis_move(Axis(0), *place));
+        }
+        parts.extend(product(x.to_owned().into(), y.to_owned().into())?.into_owned());
+    }
+    debug_assert_eq!(parts.len(), batch.iter().chain(rest).product::<usize>());
+    Ok(shape::from_vec(shape, parts)?.into())
+}

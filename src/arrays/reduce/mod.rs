@@ -1,0 +1,4 @@
+//! TODO page
+
+pub mod operator;
+pub mod tree;

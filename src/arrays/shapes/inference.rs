@@ -1,0 +1,343 @@
+//! What can be said of an expression's shape before anything is computed: the same walk as the evaluation, over shapes
+//! instead of elements. Where a shape depends on what only the run knows, nothing is said.
+
+use super::shape;
+use crate::arrays::error::{At, ExprError, Fault};
+use crate::arrays::eval::index::{self, Entry};
+use crate::arrays::eval::operand::{Cows, Item, Numeric};
+use crate::arrays::kernels::{construct, elementwise};
+use crate::arrays::slab::Slab;
+use crate::arrays::syntax::ast::{BinaryOp, Call, Kind, Node, Subscript, UnaryOp};
+use crate::arrays::syntax::function::{Aggregate, Function};
+use crate::arrays::types::{Type, Typed};
+use ndarray::{ArrayD, CowArray, IxDyn};
+
+/// What is known of a name, or of a part of an expression.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Sketch {
+    /// Nothing.
+    Unknown,
+    /// A number.
+    Number(f64),
+    /// A text.
+    Text(String),
+    /// The lengths of an array's axes.
+    Shape(Vec<usize>),
+    /// A gather, or a list.
+    List(Vec<Sketch>),
+}
+
+/// The element that all arrays consist of here: they are views of it, and need no memory.
+struct Sketcher<'n> {
+    names: &'n dyn Fn(&str) -> Sketch,
+    element: ArrayD<f64>,
+}
+
+/// What is known of the value of an expression.
+pub(crate) fn sketch(root: &Node, names: &dyn Fn(&str) -> Sketch) -> Result<Sketch, ExprError> {
+    let sketcher = Sketcher { names, element: ndarray::arr0(0.0).into_dyn() };
+    let found = sketcher.sketch(root)?;
+    Ok(match sketcher.shape(&found).at(&root.span)? {
+        Some(shape) => Sketch::Shape(shape),
+        None => Sketch::Unknown,
+    })
+}
+
+type Sketched = Result<Sketch, ExprError>;
+
+impl<'n> Sketcher<'n> {
+    fn sketch(&self, node: &Node) -> Sketched {
+        let span = &node.span;
+        match &node.kind {
+            Kind::Number(literal) => Ok(Sketch::Number(literal.as_f64())),
+            Kind::Text(text) => Ok(Sketch::Text(text.clone())),
+            Kind::Name { name, .. } => Ok((self.names)(name)),
+            Kind::Unary(op, a) => match self.sketch(a)? {
+                Sketch::Number(x) if *op == UnaryOp::Neg => Ok(Sketch::Number(-x)),
+                Sketch::Number(x) => Ok(Sketch::Number(f64::from(u8::from(x == 0.0)))),
+                a => self.whole(self.shape(&a).at(span)?),
+            },
+            Kind::Binary(op, a, b) => {
+                let (x, y) = (self.sketch(a)?, self.sketch(b)?);
+                match (x, y) {
+                    (Sketch::Text(_), Sketch::Text(_)) => Ok(Sketch::Unknown),
+                    (Sketch::Number(x), Sketch::Number(y)) => self.number(*op, x, y).at(span),
+                    (x, y) => self.together(&[(x, a), (y, b)], node),
+                }
+            }
+            Kind::Index(a, subscripts) => self.index(a, subscripts, node),
+            Kind::List(items) => {
+                let items = items.iter().map(|item| self.sketch(item)).collect::<Result<Vec<_>, _>>()?;
+                Ok(Sketch::List(items))
+            }
+            Kind::Call(call) => self.call(call, node),
+        }
+    }
+
+    fn number(&self, op: BinaryOp, x: f64, y: f64) -> Result<Sketch, Fault> {
+        let found = elementwise::binary(op, Numeric::Scalar(x), Numeric::Scalar(y))?;
+        Ok(found.into_number("a number").map_or(Sketch::Unknown, Sketch::Number))
+    }
+
+    fn whole(&self, shape: Option<Vec<usize>>) -> Sketched {
+        Ok(shape.map_or(Sketch::Unknown, Sketch::Shape))
+    }
+
+    /// The shape; of a list, that of the array it is stacked to. `None` where it is not known.
+    fn shape(&self, sketch: &Sketch) -> Result<Option<Vec<usize>>, Fault> {
+        match sketch {
+            Sketch::Unknown | Sketch::Text(_) => Ok(None),
+            Sketch::Number(_) => Ok(Some(Vec::new())),
+            Sketch::Shape(shape) => Ok(Some(shape.clone())),
+            Sketch::List(items) => {
+                let shapes =
+                    items.iter().map(|item| self.shape(item)).collect::<Result<Option<Vec<_>>, _>>()?;
+                shapes
+                    .map(|s| shape::stacked(&s.iter().map(Vec::as_slice).collect::<Vec<_>>(), 0.0))
+                    .transpose()
+            }
+        }
+    }
+
+    /// Operands that are matched element by element.
+    fn together(&self, operands: &[(Sketch, &Node)], node: &Node) -> Sketched {
+        let mut whole = Some(Vec::new());
+        for (operand, place) in operands {
+            whole = match (whole, self.shape(operand).at(&place.span)?) {
+                (Some(a), Some(b)) => Some(shape::broadcast(&a, &b).at(&node.span)?),
+                _ => None,
+            };
+        }
+        self.whole(whole)
+    }
+
+    /// An array of that shape without memory of its own; `None` where there cannot be one.
+    fn phantom(&self, shape: &[usize]) -> Option<Cows<'_>> {
+        Some(CowArray::from(self.element.broadcast(IxDyn(shape))?))
+    }
+
+    fn item(&self, sketch: &Sketch) -> Option<Item<'_>> {
+        match sketch {
+            Sketch::Unknown | Sketch::Text(_) => None,
+            Sketch::Number(x) => Some(Item::number(*x)),
+            Sketch::Shape(shape) => {
+                Some(Typed { numbers: Numeric::from(self.phantom(shape)?), kind: Type::F64 }.into())
+            }
+            Sketch::List(items) => {
+                Some(Item::List(items.iter().map(|item| self.item(item)).collect::<Option<_>>()?))
+            }
+        }
+    }
+
+    fn index(&self, a: &Node, subscripts: &[Subscript], node: &Node) -> Sketched {
+        let array = self.sketch(a)?;
+        let mut entries = Vec::with_capacity(subscripts.len());
+        for subscript in subscripts {
+            match self.entry(subscript)? {
+                Some(entry) => entries.push(entry),
+                None => return Ok(Sketch::Unknown),
+            }
+        }
+        if let (Sketch::List(items), [Entry::Index(..) | Entry::Slice { .. }]) = (&array, &entries[..])
+            && items.contains(&Sketch::Unknown)
+        {
+            return Ok(Sketch::Unknown);
+        }
+        let Some(item) = self.item(&array) else { return Ok(Sketch::Unknown) };
+        Ok(drawn(&index::index(item, &entries, &node.span)?))
+    }
+
+    fn entry(&self, subscript: &Subscript) -> Result<Option<Entry>, ExprError> {
+        let bound = |node: &Node| match self.sketch(node)? {
+            Sketch::Number(x) => index::whole(x).at(&node.span).map(Some),
+            _ => Ok(None),
+        };
+        match subscript {
+            Subscript::Index(node) => Ok(bound(node)?.map(|at| Entry::Index(at, node.span.clone()))),
+            Subscript::Slice { start, end, step, span } => {
+                let mut parts = [None; 3];
+                for (part, node) in parts.iter_mut().zip([start, end, step]) {
+                    let Some(node) = node else { continue };
+                    *part = bound(node)?;
+                    if part.is_none() {
+                        return Ok(None);
+                    }
+                }
+                let [start, end, step] = parts;
+                Ok(Some(Entry::Slice { start, end, step: step.unwrap_or(1), span: span.clone() }))
+            }
+            Subscript::Ellipsis(span) => Ok(Some(Entry::Ellipsis(span.clone()))),
+        }
+    }
+
+    fn call(&self, call: &Call, node: &Node) -> Sketched {
+        let span = &node.span;
+        // every argument is looked at, though not all matter: one of them may hold an error of its own
+        let named = call.named.iter().map(|arg| arg.as_ref().map(|arg| self.sketch(arg)).transpose());
+        let named = named.collect::<Result<Vec<_>, _>>()?;
+        let rest = call.rest.iter().map(|arg| self.sketch(arg)).collect::<Result<Vec<_>, _>>()?;
+        let arg = |name: &str| call.signature().slot(name).and_then(|slot| named.get(slot)?.as_ref());
+        let number = |name: &str, default: f64| match arg(name) {
+            None => Some(default),
+            Some(Sketch::Number(x)) => Some(*x),
+            Some(_) => None,
+        };
+        let first = named.first().and_then(Option::as_ref).unwrap_or(&Sketch::Unknown);
+        let operand = |at: usize| named.get(at)?.clone().zip(call.named.get(at)?.as_ref());
+        match call.function {
+            Function::Random | Function::Zeros | Function::Ones => {
+                self.sized(&rest, &place(&call.rest, span))
+            }
+            Function::Full => {
+                let sizes = if arg("value").is_some() {
+                    &rest[..]
+                } else {
+                    rest.split_last().map_or(&[][..], |s| s.1)
+                };
+                self.sized(sizes, &place(&call.rest[..sizes.len()], span))
+            }
+            Function::Arange => {
+                let (Some(start), Some(step)) = (number("start", 0.0), number("step", 1.0)) else {
+                    return Ok(Sketch::Unknown);
+                };
+                let Some(stop) = number("stop", start) else { return Ok(Sketch::Unknown) };
+                let start = if arg("stop").is_some() { start } else { 0.0 };
+                Ok(Sketch::Shape(vec![construct::arange_length(start, stop, step).at(span)?]))
+            }
+            Function::Linspace => self.lengths(&[number("num", 50.0)], span),
+            Function::Histogram => self.lengths(&[number("bins", 10.0)], span),
+            Function::Eye => match number("n", 0.0) {
+                Some(n) => self.lengths(&[Some(n), number("m", n)], span),
+                None => Ok(Sketch::Unknown),
+            },
+            Function::Aggregate(function) => self.aggregate(call, function, first, node),
+            Function::Map(function) => match first {
+                Sketch::Number(x) => {
+                    let found = elementwise::map(function, Numeric::Scalar(*x)).at(span)?;
+                    Ok(found.into_number("a number").map_or(Sketch::Unknown, Sketch::Number))
+                }
+                other => self.whole(self.shape(other).at(span)?),
+            },
+            Function::Cast => self.whole(self.shape(first).at(span)?),
+            Function::Clip | Function::Where => {
+                let operands: Option<Vec<_>> = (0..3).map(operand).collect();
+                operands.map_or(Ok(Sketch::Unknown), |operands| self.together(&operands, node))
+            }
+            Function::Concat | Function::Stack => self.join(call.function, rest, number("axis", 0.0), node),
+            Function::Reshape => match (self.shape(first).at(span)?, numbers(&rest)) {
+                (Some(shape), Some(sizes)) => Ok(Sketch::Shape(shape::reshaped(&shape, &sizes).at(span)?)),
+                _ => Ok(Sketch::Unknown),
+            },
+            Function::Transpose => match (self.shape(first).at(span)?, numbers(&rest)) {
+                (Some(shape), Some(order)) => {
+                    let Some(array) = self.phantom(&shape) else { return Ok(Sketch::Unknown) };
+                    let turned = construct::transpose(Numeric::from(array), &order).at(span)?;
+                    Ok(Sketch::Shape(turned.shape().to_vec()))
+                }
+                _ => Ok(Sketch::Unknown),
+            },
+            Function::Dot | Function::Matmul => self.product(call.function, operand(0), operand(1), node),
+            Function::Load => match (first, arg("dataset")) {
+                (Sketch::Text(text), None) => Ok(Slab::parse(text)
+                    .filter(|slab| !slab.part.is_empty())
+                    .map_or(Sketch::Unknown, |slab| Sketch::Shape(slab.shape()))),
+                _ => Ok(Sketch::Unknown),
+            },
+            Function::FromCsv | Function::FromBytes => Ok(Sketch::Unknown),
+        }
+    }
+
+    fn sized(&self, sizes: &[Sketch], span: &crate::arrays::Span) -> Sketched {
+        let Some(sizes) = numbers(sizes) else { return Ok(Sketch::Unknown) };
+        self.lengths(&sizes.into_iter().map(Some).collect::<Vec<_>>(), span)
+    }
+
+    fn lengths(&self, sizes: &[Option<f64>], span: &crate::arrays::Span) -> Sketched {
+        let Some(sizes) = sizes.iter().copied().collect::<Option<Vec<f64>>>() else {
+            return Ok(Sketch::Unknown);
+        };
+        let shape = sizes.into_iter().map(shape::length).collect::<Result<Vec<_>, _>>().at(span)?;
+        shape::elements(&shape).at(span)?;
+        Ok(Sketch::Shape(shape))
+    }
+
+    fn aggregate(&self, call: &Call, function: Aggregate, x: &Sketch, node: &Node) -> Sketched {
+        let shape = self.shape(x).at(&node.span)?;
+        let Some(axis) = call.arg("axis") else { return Ok(Sketch::Shape(Vec::new())) };
+        let (Some(mut shape), Sketch::Number(along)) = (shape, self.sketch(axis)?) else {
+            return Ok(Sketch::Unknown);
+        };
+        let along = shape::axis(along, shape.len()).at(&axis.span)?;
+        let length = shape.remove(along);
+        let needs_one =
+            matches!(function, Aggregate::Min | Aggregate::Max | Aggregate::Argmin | Aggregate::Argmax);
+        if needs_one && length == 0 && shape::elements(&shape).at(&node.span)? > 0 {
+            return Err(Fault::new("the least or greatest of no elements has no value").at(&axis.span));
+        }
+        Ok(Sketch::Shape(shape))
+    }
+
+    fn join(&self, function: Function, rest: Vec<Sketch>, axis: Option<f64>, node: &Node) -> Sketched {
+        let parts = rest.into_iter().flat_map(|part| match part {
+            Sketch::List(items) => items,
+            other => vec![other],
+        });
+        let mut shapes = Vec::new();
+        for part in parts {
+            match self.shape(&part).at(&node.span)? {
+                Some(shape) if shape.is_empty() && function == Function::Concat => shapes.push(vec![1]),
+                Some(shape) => shapes.push(shape),
+                None => return Ok(Sketch::Unknown),
+            }
+        }
+        let Some(axis) = axis else { return Ok(Sketch::Unknown) };
+        let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
+        let joined = if function == Function::Concat { shape::joined } else { shape::stacked };
+        Ok(Sketch::Shape(joined(&shapes, axis).at(&node.span)?))
+    }
+
+    fn product(
+        &self,
+        function: Function,
+        a: Option<(Sketch, &Node)>,
+        b: Option<(Sketch, &Node)>,
+        node: &Node,
+    ) -> Sketched {
+        let (Some(a), Some(b)) = (a, b) else { return Ok(Sketch::Unknown) };
+        let shapes = (self.shape(&a.0).at(&a.1.span)?, self.shape(&b.0).at(&b.1.span)?);
+        let (Some(x), Some(y)) = shapes else { return Ok(Sketch::Unknown) };
+        if function == Function::Dot && (x.is_empty() || y.is_empty()) {
+            return self.together(&[a, b], node);
+        }
+        if function == Function::Dot && y.len() > 2 {
+            return Ok(Sketch::Unknown);
+        }
+        Ok(Sketch::Shape(shape::product(&x, &y).at(&node.span)?))
+    }
+}
+
+/// Where arguments of a variable number stand.
+fn place(nodes: &[Node], call: &crate::arrays::Span) -> crate::arrays::Span {
+    match nodes {
+        [first, .., last] => first.span.start..last.span.end,
+        [only] => only.span.clone(),
+        [] => call.clone(),
+    }
+}
+
+/// Numbers given one by one, or as one list.
+fn numbers(sketches: &[Sketch]) -> Option<Vec<f64>> {
+    let all = match sketches {
+        [Sketch::List(items)] => items,
+        all => all,
+    };
+    all.iter().map(|sketch| if let Sketch::Number(x) = sketch { Some(*x) } else { None }).collect()
+}
+
+fn drawn(item: &Item<'_>) -> Sketch {
+    match item {
+        Item::Numeric(typed) => Sketch::Shape(typed.numbers.shape().to_vec()),
+        Item::List(items) => Sketch::List(items.iter().map(drawn).collect()),
+        Item::Text(_) | Item::Bytes(_) => Sketch::Unknown,
+    }
+}

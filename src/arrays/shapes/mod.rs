@@ -1,0 +1,4 @@
+//! TODO page
+
+pub(crate) mod inference;
+pub(crate) mod shape;

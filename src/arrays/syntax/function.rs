@@ -1,0 +1,234 @@
+//! The built-in functions: their names and parameters. What they do is in `call`(crate::arrays::eval::builtins).
+
+/// An element-wise function of one argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the functions'")]
+pub enum Map {
+    Sqrt,
+    Exp,
+    Log,
+    Sin,
+    Cos,
+    Tan,
+    Abs,
+    Floor,
+}
+
+/// A function that makes one number of many, of the whole array or along an axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the functions'")]
+pub enum Aggregate {
+    Sum,
+    Mean,
+    Min,
+    Max,
+    Std,
+    Var,
+    Norm,
+    Argmin,
+    Argmax,
+}
+
+/// A built-in function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the functions'")]
+pub enum Function {
+    Random,
+    Zeros,
+    Ones,
+    Full,
+    Arange,
+    Linspace,
+    Aggregate(Aggregate),
+    Map(Map),
+    Clip,
+    Where,
+    Concat,
+    Stack,
+    Reshape,
+    Transpose,
+    Dot,
+    Matmul,
+    Eye,
+    Histogram,
+    Cast,
+    FromCsv,
+    FromBytes,
+    Load,
+}
+
+/// The parameters of a function.
+#[derive(Debug)]
+pub struct Signature {
+    /// The function's name.
+    pub name: &'static str,
+    /// What it is.
+    pub function: Function,
+    /// Parameters given by position or by keyword; the first `required` of them must be given.
+    pub positional: &'static [&'static str],
+    /// How many of `positional` must be given.
+    pub required: usize,
+    /// A variable number of arguments after `positional`: what they are called in messages, and the fewest.
+    pub rest: Option<(&'static str, usize)>,
+    /// Parameters given by keyword only, all optional.
+    pub keyword: &'static [&'static str],
+}
+
+const fn plain(
+    name: &'static str,
+    function: Function,
+    positional: &'static [&'static str],
+    required: usize,
+) -> Signature {
+    Signature { name, function, positional, required, rest: None, keyword: &[] }
+}
+
+const fn map(name: &'static str, function: Map) -> Signature {
+    plain(name, Function::Map(function), &["x"], 1)
+}
+
+const fn aggregate(name: &'static str, function: Aggregate) -> Signature {
+    plain(name, Function::Aggregate(function), &["x", "axis"], 1)
+}
+
+const fn sized(
+    name: &'static str,
+    function: Function,
+    fewest: usize,
+    keyword: &'static [&'static str],
+) -> Signature {
+    Signature { name, function, positional: &[], required: 0, rest: Some(("size", fewest)), keyword }
+}
+
+const fn joining(name: &'static str, function: Function) -> Signature {
+    Signature { name, function, positional: &[], required: 0, rest: Some(("array", 1)), keyword: &["axis"] }
+}
+
+/// Every function there is.
+pub static FUNCTIONS: &[Signature] = &[
+    sized("random", Function::Random, 0, &["seed", "dist"]),
+    sized("zeros", Function::Zeros, 1, &[]),
+    sized("ones", Function::Ones, 1, &[]),
+    sized("full", Function::Full, 1, &["value"]),
+    plain("arange", Function::Arange, &["start", "stop", "step"], 1),
+    plain("linspace", Function::Linspace, &["start", "stop", "num"], 2),
+    plain("eye", Function::Eye, &["n", "m"], 1),
+    plain("load", Function::Load, &["file", "dataset"], 1),
+    plain("from_csv", Function::FromCsv, &["x", "column"], 1),
+    plain("from_bytes", Function::FromBytes, &["x", "type"], 1),
+    aggregate("sum", Aggregate::Sum),
+    aggregate("mean", Aggregate::Mean),
+    aggregate("min", Aggregate::Min),
+    aggregate("max", Aggregate::Max),
+    aggregate("std", Aggregate::Std),
+    aggregate("var", Aggregate::Var),
+    aggregate("norm", Aggregate::Norm),
+    aggregate("argmin", Aggregate::Argmin),
+    aggregate("argmax", Aggregate::Argmax),
+    plain("histogram", Function::Histogram, &["x", "bins", "min", "max"], 1),
+    map("sqrt", Map::Sqrt),
+    map("exp", Map::Exp),
+    map("log", Map::Log),
+    map("sin", Map::Sin),
+    map("cos", Map::Cos),
+    map("tan", Map::Tan),
+    map("abs", Map::Abs),
+    map("floor", Map::Floor),
+    plain("clip", Function::Clip, &["x", "min", "max"], 3),
+    plain("where", Function::Where, &["condition", "a", "b"], 3),
+    joining("concat", Function::Concat),
+    joining("stack", Function::Stack),
+    Signature {
+        name: "reshape",
+        function: Function::Reshape,
+        positional: &["x"],
+        required: 1,
+        rest: Some(("size", 1)),
+        keyword: &[],
+    },
+    Signature {
+        name: "transpose",
+        function: Function::Transpose,
+        positional: &["x"],
+        required: 1,
+        rest: Some(("axis", 0)),
+        keyword: &[],
+    },
+    plain("dot", Function::Dot, &["a", "b"], 2),
+    plain("matmul", Function::Matmul, &["a", "b"], 2),
+    plain("cast", Function::Cast, &["x", "type"], 2),
+];
+
+impl Function {
+    /// The function's entry in the table.
+    pub fn signature(self) -> &'static Signature {
+        // Each variant has an entry, which a test makes sure of; the first one is never wrongly taken.
+        FUNCTIONS.iter().find(|signature| signature.function == self).unwrap_or(&FUNCTIONS[0])
+    }
+}
+
+impl Signature {
+    /// The entry of the function `name`.
+    pub fn of(name: &str) -> Option<&'static Signature> {
+        FUNCTIONS.iter().find(|signature| signature.name == name)
+    }
+
+    /// Number of named parameters, positional and keyword.
+    pub fn slots(&self) -> usize {
+        self.positional.len() + self.keyword.len()
+    }
+
+    /// The place of the parameter `name` among the named ones.
+    pub fn slot(&self, name: &str) -> Option<usize> {
+        self.positional.iter().chain(self.keyword).position(|parameter| *parameter == name)
+    }
+
+    /// How a call is written, for messages: `linspace(start, stop, [num])`.
+    pub fn usage(&self) -> String {
+        let mut parts: Vec<String> = self
+            .positional
+            .iter()
+            .enumerate()
+            .map(|(i, name)| if i < self.required { (*name).to_owned() } else { format!("[{name}]") })
+            .collect();
+        match self.rest {
+            Some((name, 0)) => parts.push(format!("[{name}, ..]")),
+            Some((name, _)) => parts.push(format!("{name}, ..")),
+            None => {}
+        }
+        parts.extend(self.keyword.iter().map(|name| format!("[{name} = ..]")));
+        format!("{}({})", self.name, parts.join(", "))
+    }
+}
+
+/// The candidate nearest to `name`, if one is near enough to be what was meant.
+pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Quadratic in the length, so a name of a megabyte is not compared at all.
+    let length = name.chars().count();
+    if length > 40 {
+        return None;
+    }
+    let limit = (length / 3).max(1);
+    let best = candidates.into_iter().map(|c| (distance(name, c), c)).min_by_key(|(d, _)| *d)?;
+    (best.0 <= limit).then_some(best.1)
+}
+
+/// Edit distance (optimal string alignment: a swap of neighbours counts one).
+fn distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.chars().collect();
+    let b: Vec<char> = b.chars().collect();
+    let mut before: Vec<usize> = vec![0; b.len() + 1];
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let change = usize::from(a[i - 1] != b[j - 1]);
+            row[j] = (last[j] + 1).min(row[j - 1] + 1).min(last[j - 1] + change);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(before[j - 2] + 1);
+            }
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}

@@ -1,0 +1,314 @@
+//! From tokens to a tree: precedence climbing, written by hand so that every error can name its remedy.
+//!
+//! Precedence, loosest first: `||`, `&&`, comparisons (which do not chain), `+ -`, `* / %`, prefix `- !`,
+//! `**` (from the right; its exponent may have a sign), and calls, indexes. As in Python, `-x ** 2` is `-(x
+//! ** 2)`.
+
+use super::ast::{BinaryOp, Kind, MAX_DEPTH, Node, Span, Subscript, UnaryOp};
+use super::token::{Token, tokens};
+use crate::arrays::error::ExprError;
+
+/// Parses a whole expression.
+pub(crate) fn parse(text: &str) -> Result<Node, ExprError> {
+    let tokens = tokens(text)?;
+    let mut parser = Parser { tokens: &tokens, position: 0, depth: 0, randoms: 0, length: text.len() };
+    if tokens.is_empty() {
+        return Err(
+            parser.error("an array expression is empty", Some("write one, such as `random(1000, seed = i)`"))
+        );
+    }
+    let node = parser.expression(0)?;
+    match parser.peek() {
+        None => Ok(node),
+        Some(_) => Err(parser.unexpected("an operator or the end")),
+    }
+}
+
+pub(crate) struct Parser<'t> {
+    tokens: &'t [(Token, Span)],
+    position: usize,
+    depth: usize,
+    pub(crate) randoms: u64,
+    length: usize,
+}
+
+const COMPARISON: u8 = 3;
+const PREFIX: u8 = 6;
+const POWER: u8 = 7;
+
+fn infix(symbol: &str) -> Option<(BinaryOp, u8)> {
+    Some(match symbol {
+        "||" => (BinaryOp::Or, 1),
+        "&&" => (BinaryOp::And, 2),
+        "<" => (BinaryOp::Less, COMPARISON),
+        "<=" => (BinaryOp::LessEqual, COMPARISON),
+        "==" => (BinaryOp::Equal, COMPARISON),
+        "!=" => (BinaryOp::NotEqual, COMPARISON),
+        ">=" => (BinaryOp::GreaterEqual, COMPARISON),
+        ">" => (BinaryOp::Greater, COMPARISON),
+        "+" => (BinaryOp::Add, 4),
+        "-" => (BinaryOp::Sub, 4),
+        "*" => (BinaryOp::Mul, 5),
+        "/" => (BinaryOp::Div, 5),
+        "%" => (BinaryOp::Rem, 5),
+        "**" => (BinaryOp::Pow, POWER),
+        _ => return None,
+    })
+}
+
+impl Parser<'_> {
+    /// An expression whose operators bind at least as tightly as `tightest`.
+    pub(crate) fn expression(&mut self, loosest: u8) -> Result<Node, ExprError> {
+        self.nested(|parser| {
+            let mut left = parser.prefix()?;
+            while let Some((op, power)) = parser.symbol().and_then(infix) {
+                if power < loosest {
+                    break;
+                }
+                parser.position += 1;
+                // One level tighter on the right makes an operator associate to the left; `**` takes its own
+                // level.
+                let right = parser.expression(if power == POWER { POWER } else { power + 1 })?;
+                let span = left.span.start..right.span.end;
+                left = parser.node(Kind::Binary(op, Box::new(left), Box::new(right)), span)?;
+                if power == COMPARISON && matches!(parser.symbol().and_then(infix), Some((_, COMPARISON))) {
+                    return Err(parser.error("comparisons do not chain", Some("write `a < b && b < c`")));
+                }
+            }
+            Ok(left)
+        })
+    }
+
+    fn prefix(&mut self) -> Result<Node, ExprError> {
+        let op = match self.symbol() {
+            Some("-") => UnaryOp::Neg,
+            Some("!") => UnaryOp::Not,
+            // A sign without effect: numbers that come out of a template may have it.
+            Some("+") => {
+                self.position += 1;
+                return self.expression(PREFIX);
+            }
+            _ => return self.postfix(),
+        };
+        let start = self.here().start;
+        self.position += 1;
+        let operand = self.expression(PREFIX)?;
+        let span = start..operand.span.end;
+        self.node(Kind::Unary(op, Box::new(operand)), span)
+    }
+
+    fn postfix(&mut self) -> Result<Node, ExprError> {
+        let mut node = self.primary()?;
+        while self.symbol() == Some("[") {
+            let open = self.here();
+            self.position += 1;
+            let mut subscripts = Vec::new();
+            while self.symbol() != Some("]") {
+                subscripts.push(self.subscript()?);
+                self.separator("]", &open)?;
+            }
+            let end = self.here().end;
+            if subscripts.is_empty() {
+                return Err(ExprError {
+                    range: open.start..end,
+                    message: "an index is missing".to_owned(),
+                    help: Some("write `x[0]` for an element or `x[0:10]` for a slice".to_owned()),
+                });
+            }
+            self.position += 1;
+            let span = node.span.start..end;
+            node = self.node(Kind::Index(Box::new(node), subscripts), span)?;
+        }
+        if self.symbol() == Some("(") {
+            return Err(self.error("only a function's name can be called", None));
+        }
+        Ok(node)
+    }
+
+    fn subscript(&mut self) -> Result<Subscript, ExprError> {
+        let begin = self.here();
+        if self.symbol() == Some("...") {
+            self.position += 1;
+            return Ok(Subscript::Ellipsis(begin));
+        }
+        let start = self.bound()?;
+        if self.symbol() != Some(":") {
+            if self.symbol() == Some("=") {
+                let help =
+                    "index by position, `x[2]`; instances are chosen by the parameters of the task's `for`";
+                return Err(self.error("an index has no keywords in an array expression", Some(help)));
+            }
+            return start.map(Subscript::Index).ok_or_else(|| self.unexpected("an index"));
+        }
+        self.position += 1;
+        let end = self.bound()?;
+        let mut step = None;
+        if self.symbol() == Some(":") {
+            self.position += 1;
+            step = self.bound()?;
+        }
+        let span = begin.start..self.before();
+        Ok(Subscript::Slice { start, end, step, span })
+    }
+
+    /// A part of a slice, which may be missing.
+    fn bound(&mut self) -> Result<Option<Node>, ExprError> {
+        match self.symbol() {
+            Some(":" | "," | "]") => Ok(None),
+            _ => self.expression(0).map(Some),
+        }
+    }
+
+    fn primary(&mut self) -> Result<Node, ExprError> {
+        let Some((token, span)) = self.peek().cloned() else {
+            return Err(self.unexpected("a value"));
+        };
+        let kind = match token {
+            Token::Number(value) => Kind::Number(value),
+            Token::Text(text) => Kind::Text(text),
+            Token::Name(name) => {
+                self.position += 1;
+                if self.symbol() == Some("(") {
+                    return self.call(&name, span);
+                }
+                return self.node(Kind::Name { name, span: span.clone() }, span);
+            }
+            Token::Symbol(open @ ("(" | "[")) => return self.brackets(open),
+            Token::Symbol(_) => return Err(self.unexpected("a value")),
+        };
+        self.position += 1;
+        self.node(kind, span)
+    }
+
+    /// `(a)`, `(a, b)` or `[a, b]`.
+    fn brackets(&mut self, open: &str) -> Result<Node, ExprError> {
+        let begin = self.here();
+        let close = if open == "(" { ")" } else { "]" };
+        self.position += 1;
+        let mut items = Vec::new();
+        let mut commas = 0;
+        while self.symbol() != Some(close) {
+            items.push(self.expression(0)?);
+            commas += usize::from(self.separator(close, &begin)?);
+        }
+        let span = begin.start..self.here().end;
+        self.position += 1;
+        if open == "(" && commas == 0 {
+            let Some(mut node) = items.pop() else {
+                return Err(ExprError {
+                    range: span,
+                    message: "expected a value in `()`".to_owned(),
+                    help: None,
+                });
+            };
+            // Errors then point at the parentheses too, as they are part of what was written.
+            node.span = span;
+            return Ok(node);
+        }
+        self.node(Kind::List(items), span)
+    }
+
+    /// After an item of a list: a comma, or the closing bracket, which is left. Says whether it was a comma.
+    pub(crate) fn separator(&mut self, close: &str, open: &Span) -> Result<bool, ExprError> {
+        match self.symbol() {
+            Some(",") => {
+                self.position += 1;
+                Ok(true)
+            }
+            Some(symbol) if symbol == close => Ok(false),
+            _ if self.peek().is_none() => Err(ExprError {
+                range: open.clone(),
+                message: "this bracket is not closed".to_owned(),
+                help: Some(format!("a `{close}` is missing")),
+            }),
+            _ => Err(self.unexpected(&format!("`,` or `{close}`"))),
+        }
+    }
+
+    pub(crate) fn peek(&self) -> Option<&(Token, Span)> {
+        self.tokens.get(self.position)
+    }
+
+    /// The symbol at the position, if it is one.
+    pub(crate) fn symbol(&self) -> Option<&'static str> {
+        match self.peek() {
+            Some((Token::Symbol(symbol), _)) => Some(symbol),
+            _ => None,
+        }
+    }
+
+    /// Takes `name =`, the beginning of a keyword argument.
+    pub(crate) fn keyword(&mut self) -> Option<(String, Span)> {
+        let (Token::Name(name), span) = self.peek()? else { return None };
+        let (Token::Symbol("="), _) = self.tokens.get(self.position + 1)? else { return None };
+        let found = (name.clone(), span.clone());
+        self.position += 2;
+        Some(found)
+    }
+
+    pub(crate) fn advance(&mut self) {
+        self.position += 1;
+    }
+
+    /// Where the next token stands; at the end, an empty place after the text.
+    pub(crate) fn here(&self) -> Span {
+        self.peek().map_or(self.length..self.length, |(_, span)| span.clone())
+    }
+
+    /// Where the last token that was taken ends.
+    fn before(&self) -> usize {
+        self.position.checked_sub(1).and_then(|at| self.tokens.get(at)).map_or(0, |(_, span)| span.end)
+    }
+
+    /// A node, unless the tree grows too deep.
+    pub(crate) fn node(&self, kind: Kind, span: Span) -> Result<Node, ExprError> {
+        let node = Node::new(kind, span);
+        if node.depth > MAX_DEPTH { Err(too_deep(node.span)) } else { Ok(node) }
+    }
+
+    fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T, ExprError>) -> Result<T, ExprError> {
+        if self.depth >= MAX_DEPTH {
+            return Err(too_deep(self.here()));
+        }
+        self.depth += 1;
+        let result = parse(self);
+        self.depth -= 1;
+        result
+    }
+
+    fn error(&self, message: &str, help: Option<&str>) -> ExprError {
+        ExprError { range: self.here(), message: message.to_owned(), help: help.map(str::to_owned) }
+    }
+
+    fn unexpected(&self, wanted: &str) -> ExprError {
+        let previous =
+            self.position.checked_sub(1).and_then(|at| self.tokens.get(at)).map(|(token, _)| token);
+        let found = match self.peek() {
+            None => "the expression ends".to_owned(),
+            Some((Token::Symbol(symbol), _)) => format!("found `{symbol}`"),
+            Some((Token::Name(name), _)) => format!("found the name `{name}`"),
+            Some((Token::Number(_), _)) => "found a number".to_owned(),
+            Some((Token::Text(_), _)) => "found a text".to_owned(),
+        };
+        let help = match (previous, self.symbol()) {
+            (Some(Token::Symbol("/")), Some("/")) => Some("`//` is no operator: write `floor(a / b)`"),
+            (_, Some("=")) => Some("to compare, write `==`; `name = value` is for a function's arguments"),
+            (Some(Token::Name(word)), _) if word == "not" => Some("write `!x`"),
+            _ => match self.peek() {
+                Some((Token::Name(word), _)) if word == "and" => Some("write `&&`"),
+                Some((Token::Name(word), _)) if word == "or" => Some("write `||`"),
+                Some((Token::Name(word), _)) if word == "if" => Some("write `where(condition, a, b)`"),
+                _ => None,
+            },
+        };
+        self.error(&format!("expected {wanted}, {found}"), help)
+    }
+}
+
+fn too_deep(range: Span) -> ExprError {
+    ExprError {
+        range,
+        message: format!("an array expression nests at most {MAX_DEPTH} deep"),
+        help: Some("split it into several tasks, or gather the parts with `sum` or `concat`".to_owned()),
+    }
+}

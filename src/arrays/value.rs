@@ -1,0 +1,175 @@
+//! Arrays of the five element types: the results of expressions, and what their names stand for.
+
+use super::error::Fault;
+use super::types::{ElementType, Type, Typed};
+use crate::arrays::eval::operand::{Item, Numeric};
+use ndarray::{Array1, Array2, Array3, ArrayD, ArrayViewD, CowArray, IxDyn};
+use serde::{Deserialize, Serialize};
+
+/// The value of an expression: an array in C order, without axes if it is one number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names are the types'")]
+pub enum Value {
+    F64(ArrayD<f64>),
+    F32(ArrayD<f32>),
+    I64(ArrayD<i64>),
+    I32(ArrayD<i32>),
+    U8(ArrayD<u8>),
+}
+
+/// A borrowed array of any element type.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the names are the types'")]
+pub enum ArrayBinding<'a> {
+    F64(ArrayViewD<'a, f64>),
+    F32(ArrayViewD<'a, f32>),
+    I64(ArrayViewD<'a, i64>),
+    I32(ArrayViewD<'a, i32>),
+    U8(ArrayViewD<'a, u8>),
+}
+
+/// Calls a method of the array inside.
+macro_rules! inside {
+    ($value:expr, $array:ident => $result:expr) => {
+        match $value {
+            Value::F64($array) => $result,
+            Value::F32($array) => $result,
+            Value::I64($array) => $result,
+            Value::I32($array) => $result,
+            Value::U8($array) => $result,
+        }
+    };
+}
+
+impl Value {
+    /// The lengths of the axes.
+    pub fn shape(&self) -> &[usize] {
+        inside!(self, array => array.shape())
+    }
+
+    /// The number of elements.
+    pub fn len(&self) -> usize {
+        inside!(self, array => array.len())
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The type of the elements.
+    pub fn element_type(&self) -> ElementType {
+        match self {
+            Value::F64(_) => ElementType::F64,
+            Value::F32(_) => ElementType::F32,
+            Value::I64(_) => ElementType::I64,
+            Value::I32(_) => ElementType::I32,
+            Value::U8(_) => ElementType::U8,
+        }
+    }
+
+    /// The numbers as `f64`: borrowed where they are, else a copy.
+    pub fn to_f64(&self) -> CowArray<'_, f64, IxDyn> {
+        match self {
+            Value::F64(array) => array.view().into(),
+            Value::F32(array) => array.mapv(f64::from).into(),
+            Value::I64(array) => array.mapv(|x| x as f64).into(),
+            Value::I32(array) => array.mapv(f64::from).into(),
+            Value::U8(array) => array.mapv(f64::from).into(),
+        }
+    }
+
+    /// The numbers as `f64`.
+    pub fn into_f64(self) -> ArrayD<f64> {
+        match self {
+            Value::F64(array) => array,
+            other => other.to_f64().into_owned(),
+        }
+    }
+
+    /// As numbers to compute with.
+    pub(crate) fn into_typed<'s>(self) -> Result<Typed<'s>, Fault> {
+        let element = self.element_type();
+        if let Value::I64(array) = &self {
+            exact(array.view())?;
+        }
+        Ok(Typed { numbers: self.into_f64().into(), kind: Type::Of(element) })
+    }
+}
+
+/// An error if there is an integer that `f64` does not hold.
+fn exact(array: ArrayViewD<'_, i64>) -> Result<(), Fault> {
+    match array.iter().find(|x| x.unsigned_abs() >= 1 << 53) {
+        None => Ok(()),
+        Some(x) => Err(Fault::new(format!("{x} is beyond 2**53, up to where integers are computed with"))),
+    }
+}
+
+impl<'a> ArrayBinding<'a> {
+    pub(crate) fn into_item(self) -> Result<Item<'a>, Fault> {
+        let (numbers, element): (CowArray<'a, f64, IxDyn>, _) = match self {
+            ArrayBinding::F64(view) => (view.into(), ElementType::F64),
+            ArrayBinding::F32(view) => (view.mapv(f64::from).into(), ElementType::F32),
+            ArrayBinding::I64(view) => {
+                exact(view.view())?;
+                (view.mapv(|x| x as f64).into(), ElementType::I64)
+            }
+            ArrayBinding::I32(view) => (view.mapv(f64::from).into(), ElementType::I32),
+            ArrayBinding::U8(view) => (view.mapv(f64::from).into(), ElementType::U8),
+        };
+        Ok(Typed { numbers: Numeric::from(numbers), kind: Type::Of(element) }.into())
+    }
+}
+
+impl<'a> From<&'a ArrayD<f64>> for ArrayBinding<'a> {
+    fn from(array: &'a ArrayD<f64>) -> Self {
+        ArrayBinding::F64(array.view())
+    }
+}
+
+impl<'a> From<&'a Value> for ArrayBinding<'a> {
+    fn from(value: &'a Value) -> Self {
+        match value {
+            Value::F64(array) => ArrayBinding::F64(array.view()),
+            Value::F32(array) => ArrayBinding::F32(array.view()),
+            Value::I64(array) => ArrayBinding::I64(array.view()),
+            Value::I32(array) => ArrayBinding::I32(array.view()),
+            Value::U8(array) => ArrayBinding::U8(array.view()),
+        }
+    }
+}
+
+macro_rules! from_arrays {
+    ($($variant:ident: $type:ty),*) => {
+        $(impl From<ArrayD<$type>> for Value {
+            fn from(array: ArrayD<$type>) -> Self {
+                // a slice or a transposed array has another order in memory
+                let array = if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() };
+                Value::$variant(array)
+            }
+        })*
+    };
+}
+
+from_arrays!(F64: f64, F32: f32, I64: i64, I32: i32, U8: u8);
+
+/// Arrays of one to three axes, vectors and single numbers, as functions of programs return them.
+macro_rules! from_others {
+    ($($other:ty => $array:ident: $dynamic:expr),* $(,)?) => {
+        $(impl From<$other> for Value {
+            fn from($array: $other) -> Self {
+                $dynamic.into()
+            }
+        })*
+    };
+}
+
+from_others!(
+    f64 => number: ndarray::arr0(number).into_dyn(),
+    Vec<f64> => numbers: Array1::from_vec(numbers).into_dyn(),
+    Array1<f64> => array: array.into_dyn(),
+    Array2<f64> => array: array.into_dyn(),
+    Array3<f64> => array: array.into_dyn(),
+    Array1<f32> => array: array.into_dyn(),
+    Array2<f32> => array: array.into_dyn(),
+);

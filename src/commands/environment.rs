@@ -1,0 +1,85 @@
+//! The environment of a command: the rank's, less what the MPI launcher put there, plus the task's own.
+
+use super::{CommandError, CommandSpec, Launcher};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+/// Beginnings of the names by which launchers tell a process which rank it is and whom to call. A program
+/// that finds them takes itself for that rank, calls the launcher, and hangs or ends the job; without them it
+/// is a job of one rank.
+const PREFIXES: &[&str] = &[
+    // Open MPI and PRRTE. Users' settings (OMPI_MCA_*) go too: mpirun passes its own under the same names.
+    "OMPI_",
+    "PRTE_",
+    "PMIX_",
+    "ORTE_",
+    "OPAL_",
+    // MPICH, Intel MPI and others that use Hydra; Cray; Slurm's PMI.
+    "PMI_",
+    "PMI2_",
+    "HYDI_",
+    "HYDRA_",
+    "PALS_",
+    "ALPS_APP_",
+    // MVAPICH.
+    "MV2_COMM_WORLD_",
+    "MPISPAWN_",
+    // The step of `srun` that this rank is. What describes the job (SLURM_JOB_ID, SLURM_JOB_NODELIST ..)
+    // stays.
+    "SLURM_STEP_",
+    "SLURM_SRUN_COMM_",
+];
+
+/// Whole names of the same kind.
+const NAMES: &[&str] = &[
+    "MPI_LOCALRANKID",
+    "MPI_LOCALNRANKS",
+    "MPIR_RANK",
+    "SLURM_PROCID",
+    "SLURM_LOCALID",
+    "SLURM_NODEID",
+    "SLURM_STEPID",
+    "SLURM_GTIDS",
+    "SLURM_TASK_PID",
+    "SLURM_LAUNCH_NODE_IPADDR",
+    // Set by Hydra for all programs, a change of behaviour that no one asked for.
+    "GFORTRAN_UNBUFFERED_PRECONNECTED",
+];
+
+/// Whether a variable belongs to the MPI launcher.
+pub fn is_launcher_variable(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
+        || NAMES.iter().any(|known| name == known.as_bytes())
+}
+
+/// The launcher's variables in this process's environment.
+pub(crate) fn launcher_variables() -> Vec<OsString> {
+    std::env::vars_os().map(|(name, _)| name).filter(|name| is_launcher_variable(name)).collect()
+}
+
+/// The variables that are added to what the starter has, the task's own last.
+pub(crate) fn added(spec: &CommandSpec) -> Result<Vec<(String, OsString)>, CommandError> {
+    let mut added = Vec::with_capacity(spec.env.len());
+    if spec.launcher == Launcher::Inherit && !spec.clean_env {
+        // the starter has none of them
+        let named = |name: OsString| Some((name.to_str()?.to_owned(), std::env::var_os(&name)?));
+        added.extend(launcher_variables().into_iter().filter_map(named));
+    }
+    for (name, value) in &spec.env {
+        // std and the system would cut such a name or value in two, or refuse it without saying which it was.
+        if name.is_empty() || name.contains(['=', '\0']) || value.as_bytes().contains(&0) {
+            return Err(CommandError::Variable { name: name.clone() });
+        }
+        added.push((name.clone(), value.clone()));
+    }
+    Ok(added)
+}
+
+/// The PATH that the command will have.
+pub(crate) fn path(spec: &CommandSpec) -> OsString {
+    let own = spec.env.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
+    let inherited = || if spec.clean_env { None } else { std::env::var_os("PATH") };
+    // The C library's default for a process without PATH.
+    own.or_else(inherited).unwrap_or_else(|| "/bin:/usr/bin".into())
+}

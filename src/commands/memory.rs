@@ -1,0 +1,68 @@
+//! How much memory a command has, and whether the system ran out of it.
+//!
+//! There is no limit that the system would keep for a group of processes without a privilege, so somebody looks.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+/// What a process and all its descendants have in memory, in bytes. Pages that several of them share count once.
+pub(crate) fn of_tree(root: u32) -> u64 {
+    let tree = tree(root);
+    tree.iter().map(|pid| resident(*pid)).sum()
+}
+
+/// Cheaper, and never less than [`of_tree`]: shared pages count for each process.
+pub(crate) fn of_tree_at_most(root: u32) -> u64 {
+    tree(root).iter().map(|pid| mapped(*pid)).sum()
+}
+
+fn tree(root: u32) -> BTreeSet<u32> {
+    let (mut tree, mut todo) = (BTreeSet::new(), vec![root]);
+    while let Some(pid) = todo.pop() {
+        if tree.insert(pid) {
+            let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+            for thread in threads {
+                let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+                todo.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+            }
+        }
+    }
+    tree
+}
+
+/// A line of a file of `/proc`, in bytes.
+fn line(path: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let number: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(number * 1024)
+}
+
+fn mapped(pid: u32) -> u64 {
+    line(&format!("/proc/{pid}/status"), "VmRSS:").unwrap_or(0)
+}
+
+/// Its share of what it has in memory, where the system tells.
+fn resident(pid: u32) -> u64 {
+    line(&format!("/proc/{pid}/smaps_rollup"), "Pss:").unwrap_or_else(|| mapped(pid))
+}
+
+/// How many processes the system has killed because memory ran out.
+pub(crate) fn kills() -> u64 {
+    let text = fs::read_to_string("/proc/vmstat").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
+    line.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_some_and_nobody_none() {
+        let own = std::process::id();
+        let (shared, all) = (of_tree(own), of_tree_at_most(own));
+        assert!(shared > 1 << 20 && all > 1 << 20, "{shared} {all}");
+        assert_eq!(of_tree(u32::MAX), 0);
+    }
+}

@@ -1,0 +1,155 @@
+//! What has come from another rank, until a task wants it.
+
+use super::wire::{self, Entry, Message};
+use super::{Content, Held, Output, Outputs, Place, Sizes};
+use crate::commands::{ScratchError, ScratchRoot, StoredFile};
+use crate::error::Failure;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A message of which files are to be made, or which cannot be read.
+pub(crate) enum Arrived {
+    /// With the bytes of files.
+    Whole(Arc<Vec<u8>>, Vec<Entry>),
+    /// With files of another rank of this host, one for each entry that is one.
+    Near(Vec<u8>, Vec<(Entry, Option<Near>)>),
+    /// No outputs, and why.
+    Refused(String),
+}
+
+/// An output, and its file, if it is one.
+type Landed<'a> = (&'a Entry, Option<Arc<StoredFile>>);
+
+/// A file of another rank of this host.
+pub(crate) enum Near {
+    /// It is linked.
+    Linked(Arc<StoredFile>),
+    /// It cannot be linked: it is held open, to be copied.
+    Open(File),
+    /// It cannot be opened either.
+    Missing(String),
+}
+
+impl Arrived {
+    /// Looks at a message; gives its outputs where nothing is to be done with it.
+    pub(crate) fn new(message: Vec<u8>) -> Result<Arrived, Outputs> {
+        match wire::read(&message) {
+            Some(Message::Whole(entries)) if entries.iter().any(|entry| entry.is_file) => {
+                Ok(Arrived::Whole(Arc::new(message), entries))
+            }
+            Some(Message::Whole(entries)) => {
+                let held =
+                    |Entry { which, name, bytes, .. }| Held { which, name, content: Place::Memory(bytes) };
+                let list = entries.into_iter().map(held).collect();
+                Err(Outputs { memory: Arc::new(message), list })
+            }
+            Some(Message::Near(dir, entries)) => {
+                let near = |entry: Entry| {
+                    let found = entry.is_file.then(|| Near::find(&dir, &message[entry.bytes.clone()]));
+                    (entry, found)
+                };
+                let entries = entries.into_iter().map(near).collect();
+                Ok(Arrived::Near(message, entries))
+            }
+            Some(Message::Refused(why)) => Ok(Arrived::Refused(why)),
+            None => Ok(Arrived::Refused("internal error: a command's outputs have come damaged".into())),
+        }
+    }
+
+    /// How long its messages are to others.
+    pub(crate) fn sizes(&self) -> Option<Sizes> {
+        let (message, entries): (&[u8], Vec<&Entry>) = match self {
+            Arrived::Whole(message, entries) => (message, entries.iter().collect()),
+            Arrived::Near(message, entries) => (message, entries.iter().map(|(entry, _)| entry).collect()),
+            Arrived::Refused(_) => return None,
+        };
+        Some(wire::sizes_of(
+            entries.into_iter().map(|entry| (message[entry.name.clone()].len(), entry.length, entry.is_file)),
+        ))
+    }
+
+    /// Bytes of memory that it takes.
+    pub(crate) fn memory(&self) -> usize {
+        match self {
+            Arrived::Whole(message, _) => message.len(),
+            Arrived::Near(message, _) => message.len(),
+            Arrived::Refused(why) => why.len(),
+        }
+    }
+
+    /// The whole message, if that is what has come.
+    pub(crate) fn whole(&self) -> Option<Arc<Vec<u8>>> {
+        match self {
+            Arrived::Whole(message, _) => Some(message.clone()),
+            Arrived::Near(..) | Arrived::Refused(_) => None,
+        }
+    }
+
+    /// Makes files of it.
+    pub(crate) fn land(&mut self) -> Result<Outputs, Failure> {
+        let full = |error: std::io::Error| {
+            Failure(format!(
+                "an output that has come cannot be written: {error}; if the node's scratch is full, set TMPDIR to a larger place"
+            ))
+        };
+        let root = || ScratchRoot::current().map_err(|error: ScratchError| Failure(error.to_string()));
+        let (message, entries): (&[u8], Vec<Landed<'_>>) = match self {
+            Arrived::Refused(why) => return Err(Failure(why.clone())),
+            Arrived::Whole(message, entries) => {
+                let root = root()?;
+                let file = |entry: &Entry| match entry.is_file {
+                    true => root.keep_bytes(&message[entry.bytes.clone()]).map(|file| Some(Arc::new(file))),
+                    false => Ok(None),
+                };
+                let landed: Result<_, _> = entries.iter().map(|entry| Ok((entry, file(entry)?))).collect();
+                (message, landed.map_err(full)?)
+            }
+            Arrived::Near(message, entries) => {
+                let mut landed = Vec::with_capacity(entries.len());
+                for (entry, near) in entries {
+                    let file = match near {
+                        None => None,
+                        Some(Near::Linked(file)) => Some(file.clone()),
+                        Some(Near::Open(open)) => {
+                            std::io::Seek::rewind(open).map_err(full)?;
+                            Some(Arc::new(root()?.keep_copy(open).map_err(full)?))
+                        }
+                        Some(Near::Missing(why)) => return Err(Failure(why.clone())),
+                    };
+                    landed.push((&*entry, file));
+                }
+                (message, landed)
+            }
+        };
+        let outputs = entries.iter().map(|(entry, file)| Output {
+            which: entry.which,
+            name: std::str::from_utf8(&message[entry.name.clone()]).unwrap_or_default(),
+            content: match file {
+                Some(file) => Content::File(file),
+                None => Content::Memory(&message[entry.bytes.clone()]),
+            },
+        });
+        Ok(wire::collect(&outputs.collect::<Vec<_>>()))
+    }
+}
+
+impl Near {
+    fn find(dir: &Path, number: &[u8]) -> Near {
+        let number = number.try_into().map(u64::from_le_bytes).unwrap_or(u64::MAX);
+        let path = ScratchRoot::stored_path(dir, number);
+        let linked = ScratchRoot::current()
+            .map_err(|error| std::io::Error::other(error.to_string()))
+            .and_then(|root| root.keep_link(&path));
+        match linked {
+            Ok(file) => Near::Linked(Arc::new(file)),
+            Err(_) => match File::open(&path) {
+                Ok(file) => Near::Open(file),
+                Err(error) => Near::Missing(format!(
+                    "an output that another rank of this host keeps in `{}` cannot be read: {error}",
+                    path.display()
+                )),
+            },
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! A command that was started, seen from the rank.
+
+use super::pipes::{Reader, Writer};
+use super::{Captured, CommandError, CommandOutput, CommandSpec, OutFile, environment, memory, scratch};
+use crate::commands::find_program;
+use crate::commands::spawner::{self, End, Lane, Start, Starter, Usage};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::Signal;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A command that ends within this time wakes us once, by its end, and not by the end of each of its pipes as well.
+const SHORT: Duration = Duration::from_millis(2);
+
+/// How long the end of an output is waited for after the command itself has ended and its group was killed.
+/// Only a process that left the group can still hold the pipe: a daemon, which is not waited for.
+const LEFT_BEHIND: Duration = Duration::from_secs(2);
+
+/// When a command's memory is looked at first; the time doubles up to [`LOOKS`].
+const FIRST_LOOK: Duration = Duration::from_millis(5);
+/// Between two looks at a command's memory.
+const LOOKS: Duration = Duration::from_millis(200);
+
+/// What can be done to a command from another thread.
+#[derive(Debug)]
+struct Handle {
+    starter: Arc<Starter>,
+    lane: u32,
+    run: u64,
+    ended: Mutex<bool>,
+    cancelled: AtomicBool,
+}
+
+impl Handle {
+    fn ended(&self) -> MutexGuard<'_, bool> {
+        // a flag cannot be left half changed
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn signal(&self, signal: Signal) {
+        let ended = self.ended();
+        if !*ended {
+            self.starter.signal(self.lane, self.run, signal);
+        }
+    }
+}
+
+/// Ends a command from another thread. Does nothing once the command has ended.
+#[derive(Debug, Clone)]
+pub struct Killer(Arc<Handle>);
+
+impl Killer {
+    /// Asks the whole group to end, by SIGTERM; its result is [`CommandError::Cancelled`].
+    pub fn terminate(&self) {
+        self.0.cancelled.store(true, Ordering::Release);
+        self.0.signal(Signal::TERM);
+    }
+
+    /// Kills the whole group; its result is [`CommandError::Cancelled`].
+    pub fn kill(&self) {
+        self.0.cancelled.store(true, Ordering::Release);
+        self.0.signal(Signal::KILL);
+    }
+}
+
+/// Where a command is in its time limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Time {
+    /// It may still run.
+    Left,
+    /// It was asked to end.
+    Up,
+    /// It was killed.
+    Over,
+}
+
+/// A command that was started. Dropping it kills it.
+#[derive(Debug)]
+pub struct Running {
+    program: String,
+    dir: PathBuf,
+    outs: Vec<(String, PathBuf)>,
+    ok_exit: Vec<i32>,
+    scratch: PathBuf,
+    timeout: Option<(Duration, Duration)>,
+    memory: Option<u64>,
+    /// When its memory is looked at next, after its start.
+    look: Duration,
+    /// What it had when that was too much.
+    exceeded: Option<u64>,
+    /// What [`memory::kills`] was while it ran.
+    kills: Option<u64>,
+    found: find_program::Found,
+    handle: Arc<Handle>,
+    begin: Instant,
+    time: Time,
+    stdin: Writer,
+    stdout: Reader,
+    stderr: Reader,
+    /// Until it has ended.
+    lane: Option<Lane>,
+    /// How it has ended, if that was waited for already.
+    end: Option<io::Result<Option<End>>>,
+}
+
+impl Running {
+    /// Starts a command.
+    pub fn start(spec: CommandSpec) -> Result<Running, CommandError> {
+        let found = find_program::find(&spec)?;
+        let mut env = Some(environment::added(&spec)?);
+        let failed = |source| CommandError::Files { source };
+        let (stdin, their_stdin) = match spec.stdin_file {
+            Some(file) => Writer::file(&file).map_err(failed)?,
+            None => Writer::new(spec.stdin).map_err(failed)?,
+        };
+        let (stdout, their_stdout) = Reader::new().map_err(failed)?;
+        let (stderr, their_stderr) = Reader::new().map_err(failed)?;
+        let files = [their_stdin.as_fd(), their_stdout.as_fd(), their_stderr.as_fd()];
+        let (mut argv, mut cores) = (Some(spec.argv), spec.cores);
+        let start = |run| Start {
+            run,
+            program: found.path.clone().into(),
+            argv: argv.take().unwrap_or_default(),
+            dir: spec.dir.clone().into(),
+            clean_env: spec.clean_env,
+            scrub: spec.launcher == super::Launcher::Scrub,
+            env: env.take().unwrap_or_default(),
+            room: spec.room,
+            cores: std::mem::take(&mut cores),
+        };
+        let starter = spawner::current().map_err(|source| CommandError::Starter { source })?;
+        let mut lane = starter.lane().map_err(failed)?;
+        let lost = |_| CommandError::StarterDied { program: found.name.clone(), how: starter.lost() };
+        let run = lane.start(start, files).map_err(lost)?;
+        let (number, ended, cancelled) = (lane.number, Mutex::new(false), AtomicBool::new(false));
+        let handle = Arc::new(Handle { starter, lane: number, run, ended, cancelled });
+        Ok(Running {
+            program: found.name.clone(),
+            found,
+            dir: spec.dir,
+            outs: spec.outs,
+            ok_exit: spec.ok_exit,
+            scratch: spec.scratch,
+            timeout: spec.timeout.map(|timeout| (timeout, spec.grace)),
+            memory: spec.memory,
+            look: FIRST_LOOK,
+            exceeded: None,
+            kills: None,
+            handle,
+            begin: Instant::now(),
+            time: Time::Left,
+            stdin,
+            stdout,
+            stderr,
+            lane: Some(lane),
+            end: None,
+        })
+    }
+
+    /// The command's process, which is also its group; nothing before it has started and after it has ended.
+    pub fn pid(&self) -> Option<u32> {
+        self.handle.starter.pid(self.handle.lane)
+    }
+
+    /// A handle by which another thread can end the command.
+    pub fn killer(&self) -> Killer {
+        Killer(self.handle.clone())
+    }
+
+    /// Waits for the command's end, but only so long.
+    pub fn wait_at_most(&mut self, limit: Duration) {
+        let until = Instant::now() + limit;
+        let end = self.serve(Some(limit));
+        if !matches!(end, Ok(None)) || Instant::now() < until {
+            self.end = Some(end);
+        }
+    }
+
+    /// Waits for the command's end and collects what it leaves.
+    pub fn wait(mut self) -> Result<CommandOutput, CommandError> {
+        let ended = self.end.take().unwrap_or_else(|| self.serve(None));
+        let (status, usage) = self.ended(ended)?;
+        self.finish();
+        let captured = Captured {
+            stdout: std::mem::take(&mut self.stdout).into_bytes(),
+            stderr: std::mem::take(&mut self.stderr).into_bytes(),
+        };
+        let exit = match self.judge(status, &captured) {
+            Ok(exit) => exit,
+            Err(cause) => return Err(CommandError::Failed { cause: Box::new(cause), captured }),
+        };
+        match self.collect() {
+            Ok(outs) => {
+                Ok(CommandOutput { stdout: captured.stdout, stderr: captured.stderr, outs, exit, usage })
+            }
+            Err(cause) => Err(CommandError::Failed { cause: Box::new(cause), captured }),
+        }
+    }
+
+    /// Serves the command's pipes and watches its time until it has ended; nothing when its starter has died, or when
+    /// the limit is over.
+    fn serve(&mut self, limit: Option<Duration>) -> io::Result<Option<End>> {
+        let until = limit.map(|limit| Instant::now() + limit);
+        loop {
+            let Some(lane) = &mut self.lane else { return Ok(None) };
+            let elapsed = self.begin.elapsed();
+            let short = elapsed < SHORT && self.stdin.interest().is_none();
+            let mut wait = short.then(|| SHORT - elapsed);
+            let mut sooner = |other: Duration| wait = Some(wait.map_or(other, |wait| wait.min(other)));
+            if let Some(left) = time_left(self.time, self.timeout, elapsed) {
+                sooner(left);
+            }
+            if self.memory.is_some() && self.exceeded.is_none() {
+                sooner(self.look.saturating_sub(elapsed));
+            }
+            if let Some(until) = until {
+                sooner(until.saturating_duration_since(Instant::now()));
+            }
+            let ended = {
+                let mut fds = vec![PollFd::from_borrowed_fd(lane.socket(), PollFlags::IN)];
+                if !short {
+                    let pipes = [self.stdin.interest(), self.stdout.interest(), self.stderr.interest()];
+                    fds.extend(pipes.into_iter().flatten());
+                }
+                wait_for(&mut fds, wait)?;
+                !fds[0].revents().is_empty()
+            };
+            if ended {
+                return lane.ended();
+            }
+            if !short {
+                self.stdin.fill();
+                self.stdout.fill();
+                self.stderr.fill();
+            }
+            self.watch_time();
+            self.watch_memory();
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn watch_time(&mut self) {
+        let Some((timeout, grace)) = self.timeout else { return };
+        let elapsed = self.begin.elapsed();
+        if self.time == Time::Left && elapsed >= timeout {
+            self.handle.signal(Signal::TERM);
+            self.time = Time::Up;
+        }
+        if self.time == Time::Up && elapsed >= timeout + grace {
+            self.handle.signal(Signal::KILL);
+            self.time = Time::Over;
+        }
+    }
+
+    fn watch_memory(&mut self) {
+        let elapsed = self.begin.elapsed();
+        if self.kills.is_none() && elapsed >= SHORT {
+            self.kills = Some(memory::kills());
+        }
+        let (Some(limit), Some(pid)) = (self.memory, self.pid()) else { return };
+        if self.exceeded.is_some() || elapsed < self.look {
+            return;
+        }
+        // the exact number takes longer
+        if memory::of_tree_at_most(pid) > limit {
+            self.exceeded = Some(memory::of_tree(pid)).filter(|used| *used > limit);
+        }
+        if self.exceeded.is_some() {
+            self.handle.signal(Signal::KILL);
+        }
+        let after = self.begin.elapsed();
+        self.look = after + after.clamp(FIRST_LOOK, LOOKS);
+    }
+
+    /// What the starter has said, and the lane for the next command.
+    fn ended(&mut self, ended: io::Result<Option<End>>) -> Result<(ExitStatus, Usage), CommandError> {
+        let program = self.program.clone();
+        let lane = self.lane.take();
+        *self.handle.ended() = true;
+        let Ok(Some(ended)) = ended else {
+            return Err(CommandError::StarterDied { program, how: self.handle.starter.lost() });
+        };
+        if let Some(lane) = lane {
+            self.handle.starter.give_back(lane);
+        }
+        let from = io::Error::from_raw_os_error;
+        match ended {
+            End::Exited { status, usage } => Ok((ExitStatus::from_raw(status), usage)),
+            End::NotStarted(error) => Err(find_program::explain(from(error), &self.found, &self.dir)),
+            End::Refused => Err(CommandError::Cancelled { program }),
+            End::Unknown(error) => Err(CommandError::Wait { program, source: from(error) }),
+        }
+    }
+
+    /// Reads the outputs to their end, once the command has ended.
+    fn finish(&mut self) {
+        let until = Instant::now() + LEFT_BEHIND;
+        loop {
+            self.stdout.fill();
+            self.stderr.fill();
+            let mut fds: Vec<_> =
+                [self.stdout.interest(), self.stderr.interest()].into_iter().flatten().collect();
+            let left = until.saturating_duration_since(Instant::now());
+            // where a pipe is still held open, what the command itself wrote has been read
+            if fds.is_empty() || left.is_zero() || wait_for(&mut fds, Some(left)).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The exit code, if it means success.
+    fn judge(&self, status: ExitStatus, captured: &Captured) -> Result<i32, CommandError> {
+        let program = self.program.clone();
+        if self.handle.cancelled.load(Ordering::Acquire) {
+            return Err(CommandError::Cancelled { program });
+        }
+        if let (true, Some((timeout, _))) = (self.time != Time::Left, self.timeout) {
+            return Err(CommandError::TimedOut { program, timeout, tail: captured.tail() });
+        }
+        if let (Some(limit), Some(used)) = (self.memory, self.exceeded) {
+            return Err(CommandError::OverMemory { program, used, limit, tail: captured.tail() });
+        }
+        // a shell that the killed program ran in gives the second
+        let killed = status.signal() == Some(libc::SIGKILL) || status.code() == Some(128 + libc::SIGKILL);
+        if killed && self.kills.is_some_and(|before| memory::kills() > before) {
+            return Err(CommandError::HostOutOfMemory { program, tail: captured.tail() });
+        }
+        match (status.code(), status.signal()) {
+            (Some(code), _) if self.ok_exit.contains(&code) => Ok(code),
+            (Some(code), _) => Err(CommandError::Exit { program, code, tail: captured.tail() }),
+            (None, signal) => {
+                Err(CommandError::Signal { program, signal: signal.unwrap_or(0), tail: captured.tail() })
+            }
+        }
+    }
+
+    /// Looks for the files that the command was to write.
+    fn collect(&self) -> Result<Vec<OutFile>, CommandError> {
+        self.outs.iter().map(|(name, file)| self.find_out(name, file)).collect()
+    }
+
+    fn find_out(&self, name: &str, file: &Path) -> Result<OutFile, CommandError> {
+        if !scratch::stays_below(file) {
+            return Err(CommandError::OutPath { name: name.to_owned(), file: file.to_owned() });
+        }
+        let path = self.scratch.join(file);
+        match std::fs::metadata(&path) {
+            // Opening a pipe would wait for its writer, who is dead.
+            Ok(metadata) if !metadata.is_file() => {
+                Err(CommandError::OutKind { name: name.to_owned(), path, directory: metadata.is_dir() })
+            }
+            Ok(metadata) => Ok(OutFile { name: name.to_owned(), path, length: metadata.len() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(CommandError::OutMissing {
+                name: name.to_owned(),
+                file: file.to_owned(),
+                scratch: self.scratch.clone(),
+                elsewhere: Some(self.dir.join(file)).filter(|other| *other != path && other.exists()),
+            }),
+            Err(source) => Err(CommandError::OutUnreadable { name: name.to_owned(), path, source }),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.lane.is_none() {
+            return;
+        }
+        self.killer().kill();
+        // SIGKILL is not refused, so this wait is short: except for a process in an uninterruptible system
+        // call, which must not hold up the rank. Its lane then ends with it.
+        let ended = self.serve(Some(Duration::from_secs(2)));
+        *self.handle.ended() = true;
+        if let (Some(lane), Ok(Some(_))) = (self.lane.take(), ended) {
+            self.handle.starter.give_back(lane);
+        }
+    }
+}
+
+/// Until the next thing that the time limit asks for.
+fn time_left(time: Time, timeout: Option<(Duration, Duration)>, elapsed: Duration) -> Option<Duration> {
+    let (timeout, grace) = timeout?;
+    match time {
+        Time::Left => Some(timeout.saturating_sub(elapsed)),
+        Time::Up => Some((timeout + grace).saturating_sub(elapsed)),
+        Time::Over => None,
+    }
+}
+
+fn wait_for(fds: &mut [PollFd<'_>], limit: Option<Duration>) -> io::Result<()> {
+    let limit = limit.map(|limit| Timespec {
+        tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: limit.subsec_nanos().into(),
+    });
+    match poll(fds, limit.as_ref()) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,280 @@
+//! Private directories on the node.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use tempfile::{Builder, TempDir};
+
+/// No directory, or no file in it.
+#[derive(Debug, thiserror::Error)]
+pub enum ScratchError {
+    /// None of the places can be used.
+    #[error("no place for node-local scratch files: {}; set TMPDIR to a local directory that you may write", .tried.join("; "))]
+    NoPlace {
+        /// Each place and what was wrong with it.
+        tried: Vec<String>,
+    },
+    /// A directory could not be made, or others may enter it.
+    #[error("scratch directory in `{}`: {source}", .parent.display())]
+    Directory {
+        /// Where.
+        parent: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A name that leads elsewhere.
+    #[error("`{name}` cannot be the name of an input file: it must be a relative path without `..`")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// A file could not be written.
+    #[error("input file `{}` could not be written: {source}; if the node's scratch is full, set TMPDIR to a larger place", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// Makes the rank's scratch directory: `dtask-UID-JOBID-RANDOM`, mode 0700, in the first that can be used of
+/// `$SLURM_TMPDIR`, `$TMPDIR`, `/dev/shm`, `/tmp`. It is removed, with all that is in it, when the value is
+/// dropped.
+fn scratch_root() -> Result<TempDir, ScratchError> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let places = [set("SLURM_TMPDIR"), set("TMPDIR"), Some("/dev/shm".into()), Some("/tmp".into())];
+    root_in(places.into_iter().flatten())
+}
+
+fn root_in(places: impl IntoIterator<Item = PathBuf>) -> Result<TempDir, ScratchError> {
+    let prefix = format!("dtask-{}-{}-", rustix::process::getuid().as_raw(), job());
+    let mut tried = Vec::new();
+    for place in places {
+        // A relative TMPDIR would mean another directory after each change of the working directory.
+        let made = if place.is_absolute() {
+            make(&place, &prefix)
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "not an absolute path"))
+        };
+        match made {
+            Ok(root) => {
+                crate::commands::spawner::remove_at_end(root.path());
+                return Ok(root);
+            }
+            Err(error) => tried.push(format!("`{}`: {error}", place.display())),
+        }
+    }
+    Err(ScratchError::NoPlace { tried })
+}
+
+/// The rank's scratch directory, which lends private ones to its tasks. All of it is removed when it is dropped.
+#[derive(Debug)]
+pub struct ScratchRoot {
+    dir: TempDir,
+    /// Empty ones: most commands leave theirs as it was, and making and removing one takes a fifth of the time that
+    /// a short command does.
+    free: Mutex<Vec<PathBuf>>,
+    /// Where files are that commands have left, made with the first of them.
+    stored: Mutex<Option<PathBuf>>,
+    /// How many there were.
+    count: AtomicU64,
+}
+
+/// The one of this process, which all that it computes shares.
+static CURRENT: Mutex<Option<Arc<ScratchRoot>>> = Mutex::new(None);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // none of these values can be left half changed
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl ScratchRoot {
+    /// That of this process, made at the first call.
+    ///
+    /// # Errors
+    /// As [`ScratchRoot::new`].
+    pub fn current() -> Result<Arc<ScratchRoot>, ScratchError> {
+        let mut current = lock(&CURRENT);
+        match &*current {
+            Some(root) => Ok(root.clone()),
+            None => Ok(current.insert(ScratchRoot::new()?).clone()),
+        }
+    }
+
+    /// Gives up that of this process, with all that is in it.
+    pub fn leave() {
+        let left = lock(&CURRENT).take();
+        drop(left); // not under the lock: there may be much to remove
+    }
+
+    /// Makes it: `dtask-UID-JOBID-RANDOM`, mode 0700, in the first that can be used of `$SLURM_TMPDIR`, `$TMPDIR`,
+    /// `/dev/shm`, `/tmp`.
+    ///
+    /// # Errors
+    /// When none of them can.
+    pub fn new() -> Result<Arc<ScratchRoot>, ScratchError> {
+        let (free, stored, count) = (Mutex::default(), Mutex::default(), AtomicU64::new(0));
+        Ok(Arc::new(ScratchRoot { dir: scratch_root()?, free, stored, count }))
+    }
+
+    /// A private, empty directory for one attempt of a task.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn lend(self: &Arc<Self>) -> Result<Scratch, ScratchError> {
+        let path = match self.free().pop() {
+            Some(path) => path,
+            None => private_dir(self.dir.path())?.keep(),
+        };
+        Ok(Scratch { path, root: Arc::downgrade(self) })
+    }
+
+    /// The directory of stored files, and the number of the next one.
+    pub(crate) fn next_stored(&self) -> io::Result<(PathBuf, u64)> {
+        let mut stored = lock(&self.stored);
+        let dir = match &*stored {
+            Some(dir) => dir.clone(),
+            None => stored.insert(make(self.dir.path(), "stored-")?.keep()).clone(),
+        };
+        Ok((dir, self.count.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    fn free(&self) -> MutexGuard<'_, Vec<PathBuf>> {
+        lock(&self.free)
+    }
+}
+
+/// A task's private directory; given back empty, or removed, when it is dropped.
+#[derive(Debug)]
+pub struct Scratch {
+    path: PathBuf,
+    /// Not a reference that keeps it: at the end of a run everything goes, whatever still lies in it.
+    root: Weak<ScratchRoot>,
+}
+
+impl Scratch {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        match self.root.upgrade() {
+            Some(root) if is_as_new(&self.path) => root.free().push(std::mem::take(&mut self.path)),
+            // What cannot be removed now goes with the root.
+            _ => drop(fs::remove_dir_all(&self.path)),
+        }
+    }
+}
+
+fn is_as_new(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_dir() && found.mode() & 0o7777 == 0o700)
+        && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// Makes a private directory, in the rank's. It is removed when the value is dropped.
+fn private_dir(root: &Path) -> Result<TempDir, ScratchError> {
+    make(root, "t-").map_err(|source| ScratchError::Directory { parent: root.to_owned(), source })
+}
+
+fn make(parent: &Path, prefix: &str) -> io::Result<TempDir> {
+    let made = Builder::new()
+        .prefix(prefix)
+        .rand_bytes(8)
+        .permissions(fs::Permissions::from_mode(0o700))
+        .tempdir_in(parent)?;
+    // Some file systems know no modes, or have ideas of their own about owners: better no scratch than one
+    // that others read.
+    let metadata = fs::symlink_metadata(made.path())?;
+    let mode = metadata.mode() & 0o7777;
+    if !metadata.is_dir() || mode & 0o777 != 0o700 || metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other(format!(
+            "made with mode {mode:o} for user {}, not private",
+            metadata.uid()
+        )));
+    }
+    Ok(made)
+}
+
+/// The batch system's name for this job, fit for a file name.
+fn job() -> String {
+    let names = ["SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "FLUX_JOB_ID"];
+    let job = names.iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
+    let job: String = job.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(32).collect();
+    if job.is_empty() { "nojob".to_owned() } else { job }
+}
+
+/// Whether a path has nothing but names in it.
+pub(crate) fn stays_below(path: &Path) -> bool {
+    let mut parts = path.components().peekable();
+    parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+    #[test]
+    fn the_root_is_private_and_named_after_user_and_job() -> Outcome {
+        let root = scratch_root()?;
+        let name =
+            root.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        assert!(name.starts_with(&format!("dtask-{}-", rustix::process::getuid().as_raw())), "{name}");
+        assert_eq!(fs::metadata(root.path())?.mode() & 0o7777, 0o700);
+        let (one, two) = (private_dir(root.path())?, private_dir(root.path())?);
+        assert_ne!(one.path(), two.path());
+        assert_eq!(fs::metadata(one.path())?.mode() & 0o7777, 0o700);
+        let path = root.path().to_owned();
+        drop(root);
+        assert!(!path.exists());
+        Ok(())
+    }
+
+    #[test]
+    fn the_first_place_that_can_be_used_is_used() -> Outcome {
+        let good = tempfile::tempdir()?;
+        let file = tempfile::NamedTempFile::new()?;
+        let places =
+            ["relative".into(), "/does/not/exist".into(), file.path().to_owned(), good.path().to_owned()];
+        assert_eq!(root_in(places)?.path().parent(), Some(good.path()));
+        let error = root_in(["/does/not/exist".into(), "here".into()]).map(drop).map_err(|e| e.to_string());
+        let error = error.err().unwrap_or_default();
+        assert!(
+            error.contains("`/does/not/exist`: ") && error.contains("`here`: not an absolute path"),
+            "{error}"
+        );
+        assert!(error.contains("set TMPDIR"));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_lent_is_empty_and_private_and_goes_with_the_root() -> Outcome {
+        let root = ScratchRoot::new()?;
+        let first = root.lend()?;
+        let (path, second) = (first.path().to_owned(), root.lend()?);
+        assert_ne!(path, second.path());
+        drop(first);
+        let again = root.lend()?;
+        assert_eq!(again.path(), path, "an empty one is used again");
+        fs::write(again.path().join("x"), "")?;
+        drop(again);
+        assert!(!path.exists());
+        let third = root.lend()?;
+        let path = third.path().to_owned();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        drop(third);
+        assert!(!path.exists(), "one that others may read is not used again");
+        fs::write(second.path().join("x"), "")?;
+        drop(root);
+        assert!(!second.path().exists());
+        Ok(())
+    }
+}

@@ -1,0 +1,242 @@
+//! Who starts commands: a process of its own, started before `MPI_Init` ([`start_process`]), or, in a program that has
+//! initialised MPI by itself, a thread of the rank. Both do the same work and are spoken to in the same way.
+
+pub(crate) mod pid_table;
+pub(crate) mod process;
+pub(crate) mod server;
+pub(crate) mod throttle;
+pub(crate) mod wire;
+
+pub use wire::Usage;
+pub(crate) use wire::{End, Start};
+
+use crate::commands::signals;
+use crate::commands::spawner::pid_table::Table;
+use rustix::process::{Pid, Signal, WaitOptions, getpgid, getpgrp, kill_process, waitpid};
+use server::{Server, children};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, ExitCode};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use wire::{Control, Done};
+
+/// How long a starter may take to end after its rank has closed the connection.
+const LAST: Duration = Duration::from_secs(10);
+
+/// A rank's connection to its starter.
+#[derive(Debug)]
+pub(crate) struct Starter {
+    control: Mutex<UnixStream>,
+    free: Mutex<Vec<Lane>>,
+    lanes: AtomicU32,
+    table: Table,
+    /// Its guard, which ends with it.
+    process: Option<Mutex<Child>>,
+    lost: AtomicBool,
+}
+
+/// A connection on which one command after the other is started.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) number: u32,
+    socket: UnixStream,
+    runs: u64,
+    buffer: Vec<u8>,
+}
+
+static CURRENT: Mutex<Option<Arc<Starter>>> = Mutex::new(None);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // none of these values can be left half changed
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// In a process that was started to start commands: does that until the rank ends, and gives the exit code. Every program
+/// that calls [`start_process`] calls this first of all.
+pub fn serve_if_asked() -> Option<ExitCode> {
+    process::wanted().map(|main| main())
+}
+
+/// Starts the process that starts this rank's commands. Before `MPI_Init`.
+///
+/// # Errors
+/// When it cannot be started; commands are then started from the rank itself.
+pub fn start_process() -> io::Result<()> {
+    let (child, control) = process::start()?;
+    *lock(&CURRENT) = Some(Starter::new(control, Some(child))?);
+    Ok(())
+}
+
+/// Ends the process that starts this rank's commands, and with it all that they have left.
+pub fn stop_process() {
+    let Some(starter) = lock(&CURRENT).take() else { return };
+    let Some(process) = &starter.process else { return };
+    let _ = lock(&starter.control).shutdown(std::net::Shutdown::Both);
+    let until = Instant::now() + LAST;
+    let mut child = lock(process);
+    while matches!(child.try_wait(), Ok(None)) && Instant::now() < until {
+        std::thread::sleep(Duration::from_micros(500));
+    }
+}
+
+/// Ends all commands: SIGTERM to their groups, after `grace` SIGKILL. None is started any more.
+pub fn end_all(grace: Duration) {
+    if let Ok(starter) = current() {
+        let control = lock(&starter.control);
+        // that it has died is as good: its commands were killed with it
+        let _ = wire::send(&control, &Control::EndAll { grace }, &[]);
+        let _ = wire::receive::<Done>(&control, &mut Vec::new());
+    }
+}
+
+/// Has a directory removed when this rank has ended, should it not do that itself.
+pub(crate) fn remove_at_end(path: &Path) {
+    if let Ok(starter) = current() {
+        let _ = wire::send(&lock(&starter.control), &Control::Remove(path.into()), &[]);
+    }
+}
+
+/// This rank's starter; the first use makes one of a thread, if there is none.
+pub(crate) fn current() -> io::Result<Arc<Starter>> {
+    let mut current = lock(&CURRENT);
+    if let Some(starter) = &*current {
+        return Ok(starter.clone());
+    }
+    let (ours, theirs) = UnixStream::pair()?;
+    let thread = std::thread::Builder::new().name("dtask-starter".into());
+    thread.spawn(move || {
+        let server = Server::new(false);
+        // an error is the rank's end
+        let _ = server.serve(&theirs);
+        server.kill_all();
+    })?;
+    Ok(current.insert(Starter::new(ours, None)?).clone())
+}
+
+impl Starter {
+    fn new(control: UnixStream, process: Option<Child>) -> io::Result<Arc<Starter>> {
+        let table = Table::new()?;
+        wire::send(&control, &Control::Table, &[table.file()])?;
+        Ok(Arc::new(Starter {
+            control: Mutex::new(control),
+            free: Mutex::default(),
+            lanes: AtomicU32::new(0),
+            table,
+            process: process.map(Mutex::new),
+            lost: AtomicBool::new(false),
+        }))
+    }
+
+    /// A lane that is free, or a new one.
+    pub(crate) fn lane(&self) -> io::Result<Lane> {
+        if let Some(lane) = lock(&self.free).pop() {
+            return Ok(lane);
+        }
+        let (ours, theirs) = UnixStream::pair()?;
+        let number = self.lanes.fetch_add(1, Ordering::Relaxed);
+        wire::send(&lock(&self.control), &Control::Lane(number), &[OwnedFd::from(theirs).as_fd()])?;
+        Ok(Lane { number, socket: ours, runs: 0, buffer: Vec::new() })
+    }
+
+    /// Gives a lane back whose command has ended.
+    pub(crate) fn give_back(&self, lane: Lane) {
+        lock(&self.free).push(lane);
+    }
+
+    /// Sends a signal to a command's group.
+    pub(crate) fn signal(&self, lane: u32, run: u64, signal: Signal) {
+        let message = Control::Signal { lane, run, signal: signal.as_raw() };
+        // a starter that has died cannot be told, and its commands are killed
+        let _ = wire::send(&lock(&self.control), &message, &[]);
+    }
+
+    /// The process that a lane runs.
+    pub(crate) fn pid(&self, lane: u32) -> Option<u32> {
+        self.table.get(lane).and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok())
+    }
+
+    /// To be called when it does not answer: kills its commands, once, and says how it ended.
+    pub(crate) fn lost(self: &Arc<Self>) -> String {
+        let Some(process) = &self.process else { return "its thread has ended".to_owned() };
+        let mut child = lock(process);
+        // its connections close a moment before its status is there
+        let until = Instant::now() + Duration::from_secs(1);
+        // a guard that was not killed itself has killed all that the starter had started
+        let mut guarded = false;
+        let how = loop {
+            match child.try_wait() {
+                Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(1)),
+                Ok(Some(status)) => {
+                    let starter = process::end_of_starter(status);
+                    guarded = starter.is_some();
+                    break format!("{}", starter.unwrap_or(status));
+                }
+                Ok(None) => break "it does not answer".to_owned(),
+                Err(error) => break error.to_string(),
+            }
+        };
+        if !self.lost.swap(true, Ordering::AcqRel) {
+            if !guarded {
+                let groups = (0..self.lanes.load(Ordering::Acquire)).filter_map(|lane| self.table.get(lane));
+                for pid in groups.collect::<Vec<_>>() {
+                    let _ = signals::signal(pid, Signal::KILL);
+                }
+                kill_adopted();
+            }
+            log::error!(
+                "the process that starts this rank's commands has died: {how}. The commands that were running are \
+                 killed and count as failed; from now on the rank starts commands itself"
+            );
+            let mut current = lock(&CURRENT);
+            if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, self)) {
+                *current = None;
+            }
+        }
+        how
+    }
+}
+
+/// Kills what a starter that has died leaves to us. The program's own children are in its own group, unless it has put
+/// them elsewhere; commands, and what they have started, never are.
+fn kill_adopted() {
+    let (own, until) = (getpgrp(), Instant::now() + LAST);
+    // the list may lack some while others end
+    let mut empty = 0;
+    while empty < 3 && Instant::now() < until {
+        let adopted = |pid: &Pid| getpgid(Some(*pid)).is_ok_and(|group| group != own);
+        let adopted: Vec<Pid> = children().into_iter().filter(adopted).collect();
+        empty = if adopted.is_empty() { empty + 1 } else { 0 };
+        for pid in adopted {
+            let _ = kill_process(pid, Signal::KILL);
+            let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+impl Lane {
+    /// Starts a command; gives its number in the lane.
+    pub(crate) fn start(
+        &mut self,
+        start: impl FnOnce(u64) -> Start,
+        files: [BorrowedFd<'_>; 3],
+    ) -> io::Result<u64> {
+        self.runs += 1;
+        wire::send(&self.socket, &start(self.runs), &files)?;
+        Ok(self.runs)
+    }
+
+    /// The command's end; waits for it. Nothing when the starter has died.
+    pub(crate) fn ended(&mut self) -> io::Result<Option<End>> {
+        Ok(wire::receive(&self.socket, &mut self.buffer)?.map(|(ended, _)| ended))
+    }
+
+    /// Readable when the command has ended, or the starter.
+    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

@@ -1,0 +1,341 @@
+//! The starter at work: one thread for each lane starts a command, waits for its end and reports it.
+
+use super::wire::{self, Control, Done, End, Start, Usage};
+use crate::commands::environment;
+use crate::commands::signals;
+use crate::commands::spawner::pid_table::Table;
+use crate::commands::spawner::throttle::Gate;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, waitid, waitpid};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+use wait4::Wait4;
+
+/// Lanes start and wait: the default of 2 MiB of stack for each would be a waste.
+const STACK: usize = 1 << 17;
+
+/// How often orphans are looked for.
+const ORPHANS: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
+
+/// What a lane runs.
+#[derive(Debug, Default)]
+struct Current {
+    /// The number of the last command that was started.
+    run: u64,
+    /// Its process, until it is reaped. The number of a process that was reaped may belong to another one the next
+    /// moment; therefore it is reaped, and signals are sent, under the lock of this record.
+    pid: Option<Pid>,
+    /// A signal for a command that is still to be started.
+    early: Option<(u64, Signal)>,
+}
+
+struct Lane {
+    number: u32,
+    current: Mutex<Current>,
+}
+
+/// What the lanes share.
+pub(crate) struct Server {
+    lanes: Mutex<BTreeMap<u32, Arc<Lane>>>,
+    table: Mutex<Option<Arc<Table>>>,
+    ending: AtomicBool,
+    /// Read while a process is started and its number is not yet noted.
+    starting: RwLock<()>,
+    /// The launcher's variables in our own environment.
+    launcher: Vec<OsString>,
+    /// Whether orphans of commands become our children.
+    adopts: bool,
+    remove: Mutex<Vec<PathBuf>>,
+    gate: Gate,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // none of these values can be left half changed
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Server {
+    /// `adopts` says whether this process is the one that orphans are given to.
+    pub(crate) fn new(adopts: bool) -> Arc<Server> {
+        Arc::new(Server {
+            lanes: Mutex::default(),
+            table: Mutex::default(),
+            ending: AtomicBool::new(false),
+            starting: RwLock::default(),
+            launcher: environment::launcher_variables(),
+            adopts,
+            remove: Mutex::default(),
+            gate: Gate::default(),
+        })
+    }
+
+    /// Does what the rank says until it closes the connection, or dies.
+    pub(crate) fn serve(self: &Arc<Self>, control: &UnixStream) -> io::Result<()> {
+        let mut buffer = Vec::new();
+        loop {
+            if self.adopts && !readable(control, ORPHANS)? {
+                self.reap_orphans();
+                continue;
+            }
+            let Some((message, files)) = wire::receive::<Control>(control, &mut buffer)? else {
+                return Ok(());
+            };
+            match message {
+                Control::Table => {
+                    *lock(&self.table) =
+                        files.into_iter().next().map(|file| Arc::new(Table::from_file(file)));
+                }
+                Control::Lane(number) => {
+                    if let Some(socket) = files.into_iter().next() {
+                        self.open_lane(number, socket)?;
+                    }
+                }
+                Control::Signal { lane, run, signal } => {
+                    let lane = lock(&self.lanes).get(&lane).cloned();
+                    if let (Some(lane), Some(signal)) = (lane, Signal::from_named_raw(signal)) {
+                        lane.signal(run, signal);
+                    }
+                }
+                Control::Remove(path) => {
+                    if self.adopts {
+                        super::process::tell_guard(&path);
+                    }
+                    lock(&self.remove).push(path.into());
+                }
+                Control::EndAll { grace } => {
+                    self.end_all(grace);
+                    wire::send(control, &Done, &[])?;
+                }
+            }
+        }
+    }
+
+    fn open_lane(self: &Arc<Self>, number: u32, socket: OwnedFd) -> io::Result<()> {
+        let lane = Arc::new(Lane { number, current: Mutex::default() });
+        lock(&self.lanes).insert(number, lane.clone());
+        let (server, socket) = (self.clone(), UnixStream::from(socket));
+        let thread = std::thread::Builder::new().name("dtask-start".into()).stack_size(STACK);
+        thread.spawn(move || {
+            // an error is the rank's end: whoever serves the control connection sees it too
+            let _ = server.serve_lane(&lane, &socket);
+            lock(&server.lanes).remove(&number);
+        })?;
+        Ok(())
+    }
+
+    fn serve_lane(&self, lane: &Lane, socket: &UnixStream) -> io::Result<()> {
+        let mut buffer = Vec::new();
+        let table = lock(&self.table).clone();
+        while let Some((start, files)) = wire::receive::<Start>(socket, &mut buffer)? {
+            let ended = self.run(lane, table.as_deref(), start, files);
+            wire::send(socket, &ended, &[])?;
+        }
+        Ok(())
+    }
+
+    fn run(&self, lane: &Lane, table: Option<&Table>, start: Start, files: Vec<OwnedFd>) -> End {
+        let (run, room, cores) = (start.run, start.room, start.cores.clone());
+        let refused = |error: io::Error| End::NotStarted(error.raw_os_error().unwrap_or(libc::EIO));
+        let mut command = match self.command(start, files) {
+            Ok(command) => command,
+            Err(error) => return refused(error),
+        };
+        let _within = self.gate.enter(room);
+        let started = {
+            let _starting = self.starting.read().unwrap_or_else(PoisonError::into_inner);
+            let mut current = lock(&lane.current);
+            if self.ending.load(Ordering::Acquire) {
+                return End::Refused;
+            }
+            current.run = run;
+            let started = on_cores(&cores, || spawn(&mut command));
+            if let Ok(child) = &started {
+                current.pid = Pid::from_raw(child.id() as i32);
+                if let Some((_, signal)) = current.early.take_if(|early| early.0 == run)
+                    && let Some(pid) = current.pid
+                {
+                    let _ = signals::signal(pid, signal);
+                }
+            }
+            started
+        };
+        // the write ends of its pipes, or nobody would ever see the outputs' ends
+        drop(command);
+        let mut child = match started {
+            Ok(child) => child,
+            Err(error) => return refused(error),
+        };
+        let pid = Pid::from_child(&child);
+        if let Some(table) = table {
+            table.set(lane.number, Some(pid));
+        }
+        let waited = ended(pid);
+        if let Some(table) = table {
+            table.set(lane.number, None);
+        }
+        let mut current = lock(&lane.current);
+        // nothing that it leaves behind goes on using the task's cores
+        let _ = signals::signal(pid, Signal::KILL);
+        let outcome = waited.and_then(|()| child.wait4());
+        current.pid = None;
+        drop(current);
+        match outcome {
+            Ok(end) => {
+                let cpu = end.rusage.utime + end.rusage.stime;
+                let usage = Usage { peak_memory: end.rusage.maxrss, cpu };
+                End::Exited { status: end.status.into_raw(), usage }
+            }
+            Err(error) => End::Unknown(error.raw_os_error().unwrap_or(libc::EIO)),
+        }
+    }
+
+    fn command(&self, start: Start, files: Vec<OwnedFd>) -> io::Result<Command> {
+        let [stdin, stdout, stderr] =
+            <[OwnedFd; 3]>::try_from(files).map_err(|_| io::Error::from_raw_os_error(libc::EMFILE))?;
+        let mut command = Command::new(start.program);
+        if let Some((name, arguments)) = start.argv.split_first() {
+            command.arg0(name).args(arguments);
+        }
+        // No code of ours runs between fork and exec, so that std starts it by `posix_spawn`: copying the page tables
+        // of a large process takes longer than the rest.
+        command
+            .current_dir(start.dir)
+            .process_group(0)
+            .stdin(Stdio::from(stdin))
+            .stdout(Stdio::from(stdout))
+            .stderr(Stdio::from(stderr));
+        if start.clean_env {
+            command.env_clear();
+        } else if start.scrub {
+            self.launcher.iter().for_each(|name| {
+                command.env_remove(name);
+            });
+        }
+        command.envs(start.env);
+        Ok(command)
+    }
+
+    fn groups(&self) -> Vec<Arc<Lane>> {
+        lock(&self.lanes).values().cloned().collect()
+    }
+
+    fn end_all(&self, grace: Duration) {
+        self.ending.store(true, Ordering::Release);
+        let lanes = self.groups();
+        lanes.iter().for_each(|lane| lane.signal_any(Signal::TERM));
+        let until = Instant::now() + grace;
+        while Instant::now() < until && lanes.iter().any(|lane| lock(&lane.current).pid.is_some()) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.kill_all();
+    }
+
+    /// Kills every group, and starts none from now on.
+    pub(crate) fn kill_all(&self) {
+        self.ending.store(true, Ordering::Release);
+        self.groups().iter().for_each(|lane| lane.signal_any(Signal::KILL));
+    }
+
+    /// The directories that go with the rank.
+    pub(crate) fn to_remove(&self) -> Vec<PathBuf> {
+        std::mem::take(&mut *lock(&self.remove))
+    }
+
+    /// Takes the status of children that are no commands: processes that left their group, and whose parent has ended.
+    fn reap_orphans(&self) {
+        // not while a command has started whose number is not noted
+        let Ok(_nobody_starts) = self.starting.try_write() else { return };
+        let commands: Vec<Pid> = self.groups().iter().filter_map(|lane| lock(&lane.current).pid).collect();
+        for pid in children().into_iter().filter(|pid| !commands.contains(pid)) {
+            let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+        }
+    }
+}
+
+/// This process's children, as far as the system tells.
+pub(crate) fn children() -> Vec<Pid> {
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    let numbers = lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    numbers.filter_map(|number| Pid::from_raw(number.parse().ok()?)).collect()
+}
+
+impl Lane {
+    fn signal(&self, run: u64, signal: Signal) {
+        let mut current = lock(&self.current);
+        match current.pid {
+            // A group whose members have all gone is as good as killed.
+            Some(pid) if current.run == run => drop(signals::signal(pid, signal)),
+            None if current.run < run => current.early = Some((run, signal)),
+            _ => {}
+        }
+    }
+
+    fn signal_any(&self, signal: Signal) {
+        if let Some(pid) = lock(&self.current).pid {
+            let _ = signals::signal(pid, signal);
+        }
+    }
+}
+
+/// Waits until there is something to read, or the time is over.
+fn readable(socket: &UnixStream, limit: Timespec) -> io::Result<bool> {
+    match poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&limit)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Waits for a child's end, without reaping it.
+fn ended(pid: Pid) -> io::Result<()> {
+    loop {
+        match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+            Err(Errno::INTR) => {}
+            other => return other.map(drop).map_err(io::Error::from),
+        }
+    }
+}
+
+/// Does something, such as starting a process, which inherits that, on some cores only; anywhere, if there are none or
+/// the system does not allow them.
+fn on_cores<T>(cores: &[u32], work: impl FnOnce() -> T) -> T {
+    let before = if cores.is_empty() { None } else { sched_getaffinity(None).ok() };
+    let Some(before) = before else { return work() };
+    let mut set = CpuSet::new();
+    for core in cores.iter().map(|core| *core as usize).filter(|core| *core < CpuSet::MAX_CPU) {
+        set.set(core);
+    }
+    if let Err(error) = sched_setaffinity(None, &set) {
+        log::warn!("a command cannot be bound to the cores {cores:?}: {error}");
+    }
+    let outcome = work();
+    let _ = sched_setaffinity(None, &before); // they are allowed: it had them
+    outcome
+}
+
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    // A program that was written a moment ago is "busy" as long as any process has it open for writing:
+    // another thread's child has it between its fork and its exec. That passes.
+    const BUSY_TRIES: u32 = 6;
+    let mut tries = 0;
+    loop {
+        match command.spawn() {
+            Err(error) if error.raw_os_error() == Some(libc::ETXTBSY) && tries < BUSY_TRIES => {}
+            other => return other,
+        }
+        std::thread::sleep(Duration::from_millis(1 << tries));
+        tries += 1;
+    }
+}

@@ -1,0 +1,74 @@
+//! How many commands run at a time, where the rank has more of them ready.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a command waits for others to end. Those were expected to be short: then all share the cores.
+const LONGEST: Duration = Duration::from_millis(20);
+
+/// Counts the commands that run.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    running: Mutex<u32>,
+    ended: Condvar,
+}
+
+/// A command that runs, until this is dropped.
+pub(crate) struct Within<'g>(&'g Gate);
+
+impl Gate {
+    fn running(&self) -> MutexGuard<'_, u32> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts one more; waits a while, where there is `room` only for so many.
+    pub(crate) fn enter(&self, room: Option<u32>) -> Within<'_> {
+        let mut running = self.running();
+        if let Some(room) = room.filter(|room| *running >= *room) {
+            let until = Instant::now() + LONGEST;
+            while *running >= room {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    break;
+                }
+                running = self.ended.wait_timeout(running, left).unwrap_or_else(PoisonError::into_inner).0;
+            }
+        }
+        *running += 1;
+        Within(self)
+    }
+}
+
+impl Drop for Within<'_> {
+    fn drop(&mut self) {
+        *self.0.running() -= 1;
+        self.0.ended.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn one_that_waits_goes_when_another_ends_or_after_a_while() {
+        let gate = Gate::default();
+        let (first, second) = (gate.enter(None), gate.enter(Some(2)));
+        assert_eq!(*gate.running(), 2);
+        std::thread::scope(|scope| {
+            let (went, goes) = mpsc::channel();
+            let gate = &gate;
+            scope.spawn(move || {
+                let _third = gate.enter(Some(2));
+                let _ = went.send(*gate.running());
+            });
+            drop(first);
+            assert!(goes.recv().unwrap() <= 3);
+        });
+        let third = gate.enter(Some(1)); // after a while
+        assert_eq!(*gate.running(), 2);
+        drop((second, third));
+        assert_eq!(*gate.running(), 0);
+    }
+}

@@ -1,0 +1,246 @@
+//! What a rank and the starter of its commands say to each other, over socket pairs that nobody else can find.
+//!
+//! ```text
+//!   rank ── Control ──► starter      one connection: lanes, signals, what to remove when the rank has died
+//!   rank ── Start + 3 open files ──► a lane of the starter, which answers with End; then the next
+//! ```
+//!
+//! A message is its length, as eight bytes, and its encoding. Open files travel with its first byte (`SCM_RIGHTS`), so
+//! that no byte of a command's input and output passes through the starter.
+
+use crate::codec;
+use rustix::cmsg_space;
+use rustix::io::Errno;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::ffi::OsString;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+/// Open files that travel with one message, at most.
+const FILES_MAX: usize = 3;
+/// The longest message: twice what the system allows as arguments and environment of a process.
+const LENGTH_MAX: u64 = 64 << 20;
+const HEAD: usize = size_of::<u64>();
+
+/// To the starter itself.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Control {
+    /// The table of process numbers comes with it: see [`crate::commands::spawner::pid_table`].
+    Table,
+    /// Serve a lane; its socket comes with it.
+    Lane(u32),
+    /// Send a signal to the group of one command; nothing happens if that has ended.
+    Signal {
+        /// The command's lane.
+        lane: u32,
+        /// Its number in the lane.
+        run: u64,
+        /// The signal's number.
+        signal: i32,
+    },
+    /// Remove this directory when the rank has ended.
+    Remove(OsString),
+    /// End all commands, SIGTERM first, and start none from now on. Answered by [`Done`].
+    EndAll {
+        /// Until SIGKILL.
+        grace: Duration,
+    },
+}
+
+/// The answer to [`Control::EndAll`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Done;
+
+/// A command to start; its three standard streams come with it.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Start {
+    /// Its number in the lane, from 1.
+    pub(crate) run: u64,
+    /// The program's path.
+    pub(crate) program: OsString,
+    /// Its arguments, with the name that it is called by.
+    pub(crate) argv: Vec<OsString>,
+    /// The working directory.
+    pub(crate) dir: OsString,
+    /// Starts from an empty environment.
+    pub(crate) clean_env: bool,
+    /// Removes the launcher's variables.
+    pub(crate) scrub: bool,
+    /// Variables that are added.
+    pub(crate) env: Vec<(String, OsString)>,
+    /// It waits for a while until fewer commands than this run.
+    pub(crate) room: Option<u32>,
+    /// The cores that it may run on; as its starter, where there are none.
+    pub(crate) cores: Vec<u32>,
+}
+
+/// What a command took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// The most memory that one of its processes had, in bytes. The system counts what the process that started it had
+    /// at that time too, so that it is never less than some megabytes.
+    pub peak_memory: u64,
+    /// Processor time of the program itself and of the processes that it waited for.
+    pub cpu: Duration,
+}
+
+/// What became of a command.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum End {
+    /// The system would not start it: its error number.
+    NotStarted(i32),
+    /// Nothing is started any more.
+    Refused,
+    /// It has ended, and what was left of its group was killed.
+    Exited {
+        /// As `wait` gives it.
+        status: i32,
+        /// What it took.
+        usage: Usage,
+    },
+    /// Its end could not be waited for: the system's error number.
+    Unknown(i32),
+}
+
+/// Sends a message with open files.
+pub(crate) fn send<M: Serialize>(
+    mut socket: &UnixStream,
+    message: &M,
+    files: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    let mut frame = vec![0; HEAD];
+    codec::encode_into(message, &mut frame).map_err(io::Error::other)?;
+    let length = (frame.len() - HEAD) as u64;
+    frame[..HEAD].copy_from_slice(&length.to_le_bytes());
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(FILES_MAX))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !files.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(files)) {
+        return Err(io::Error::other("too many open files for one message"));
+    }
+    let sent = loop {
+        match sendmsg(socket, &[IoSlice::new(&frame)], &mut ancillary, SendFlags::NOSIGNAL) {
+            Err(Errno::INTR) => {}
+            other => break other?,
+        }
+    };
+    socket.write_all(&frame[sent..])
+}
+
+/// Receives a message with its open files; none when the other side has closed, or has died. `buffer` is for reuse.
+pub(crate) fn receive<M: DeserializeOwned>(
+    mut socket: &UnixStream,
+    buffer: &mut Vec<u8>,
+) -> io::Result<Option<(M, Vec<OwnedFd>)>> {
+    let mut files = Vec::new();
+    let mut head = [0; HEAD];
+    let got = match receive_some(socket, &mut head, &mut files)? {
+        0 => return Ok(None),
+        got => got,
+    };
+    if !filled(socket.read_exact(&mut head[got..]))? {
+        return Ok(None);
+    }
+    let length = u64::from_le_bytes(head);
+    if length > LENGTH_MAX {
+        return Err(io::Error::other(format!("a message of {length} bytes")));
+    }
+    buffer.resize(length as usize, 0);
+    if !filled(socket.read_exact(buffer))? {
+        return Ok(None);
+    }
+    let message = codec::decode(buffer).map_err(io::Error::other)?;
+    Ok(Some((message, files)))
+}
+
+/// Whether all has come that should, and the other side has not closed or died before.
+fn filled(read: io::Result<()>) -> io::Result<bool> {
+    match read {
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) =>
+        {
+            Ok(false)
+        }
+        other => other.map(|()| true),
+    }
+}
+
+fn receive_some(socket: &UnixStream, buffer: &mut [u8], files: &mut Vec<OwnedFd>) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(FILES_MAX))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let received = loop {
+        let mut slices = [IoSliceMut::new(buffer)];
+        match recvmsg(socket, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+            Err(Errno::INTR) => {}
+            // what a side that was killed leaves unread
+            Err(Errno::CONNRESET) => return Ok(0),
+            other => break other?,
+        }
+    };
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(received) = message {
+            files.extend(received);
+        }
+    }
+    Ok(received.bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn messages_of_any_length_and_their_files_arrive() -> io::Result<()> {
+        let (here, there) = UnixStream::pair()?;
+        let (mut inside, outside) = UnixStream::pair()?;
+        let start = |length: usize| Start {
+            run: 7,
+            program: "/bin/true".into(),
+            argv: vec!["true".into(), "x".repeat(length).into()],
+            dir: "/".into(),
+            clean_env: true,
+            scrub: false,
+            env: vec![("A".into(), "b".into())],
+            room: None,
+            cores: vec![0, 7],
+        };
+        for length in [0, 4000, 5000, 3_000_000] {
+            let received = std::thread::scope(|scope| {
+                let receiver = scope.spawn(|| receive::<Start>(&there, &mut Vec::new()));
+                send(&here, &start(length), &[outside.as_fd(), here.as_fd()])?;
+                receiver.join().map_err(|_| io::Error::other("a panic"))?
+            })?;
+            let (message, files) = received.expect("a message");
+            assert_eq!(message, start(length));
+            assert_eq!(files.len(), 2);
+            UnixStream::from(files.into_iter().next().expect("a file")).write_all(b"!")?;
+            let mut byte = [0];
+            inside.read_exact(&mut byte)?;
+            assert_eq!(&byte, b"!");
+        }
+        drop(here);
+        assert!(receive::<Start>(&there, &mut Vec::new())?.is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn nonsense_is_an_error() -> io::Result<()> {
+        for bytes in [&u64::MAX.to_le_bytes()[..], &[1, 0, 0, 0, 0, 0, 0, 0, 200], &[0; 8]] {
+            let (mut here, there) = UnixStream::pair()?;
+            here.write_all(bytes)?;
+            assert!(receive::<End>(&there, &mut Vec::new()).is_err(), "{bytes:?}");
+        }
+        let (mut here, there) = UnixStream::pair()?;
+        here.write_all(&[9, 0])?;
+        drop(here);
+        assert!(receive::<End>(&there, &mut Vec::new())?.is_none(), "cut off");
+        Ok(())
+    }
+}

@@ -1,0 +1,125 @@
+//! Merging sorted runs of lines.
+
+use super::{Accumulator, Operator, key_and_value, lines, write_line};
+use crate::error::Failure;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+use std::io::{self, BufRead, Write};
+
+/// A run, at one of its lines.
+struct Run<R> {
+    reader: R,
+    number: usize,
+    line: Vec<u8>,
+    /// Length of the line's key.
+    key: usize,
+}
+
+impl<R: BufRead> Run<R> {
+    /// Goes to the next line; false at the end.
+    fn advance(&mut self) -> io::Result<bool> {
+        self.line.clear();
+        let length = self.reader.read_until(b'\n', &mut self.line)?;
+        if self.line.last() == Some(&b'\n') {
+            self.line.pop();
+        }
+        self.key = key_and_value(&self.line).0.len();
+        Ok(length > 0)
+    }
+
+    fn key(&self) -> &[u8] {
+        &self.line[..self.key]
+    }
+}
+
+impl<R: BufRead> Ord for Run<R> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // the heap's greatest is the line that comes first
+        other.key().cmp(self.key()).then(other.number.cmp(&self.number))
+    }
+}
+
+impl<R: BufRead> PartialOrd for Run<R> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<R: BufRead> PartialEq for Run<R> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl<R: BufRead> Eq for Run<R> {}
+
+/// One run of many. With an operator each key has one line, whose value the operator has made of all.
+///
+/// # Errors
+/// When a run cannot be read, the operator wants numbers and gets others, or the result cannot be written.
+pub fn merge<R: BufRead>(
+    runs: impl IntoIterator<Item = R>,
+    operator: Option<Operator>,
+    to: &mut impl Write,
+) -> Result<(), Failure> {
+    let mut heap = BinaryHeap::new();
+    for (number, reader) in runs.into_iter().enumerate() {
+        let mut run = Run { reader, number, line: Vec::new(), key: 0 };
+        if run.advance()? {
+            heap.push(run);
+        }
+    }
+    let mut key: Vec<u8> = Vec::new();
+    let mut open: Option<Accumulator> = None;
+    while let Some(mut run) = heap.peek_mut() {
+        let (next, value) = key_and_value(&run.line);
+        match (operator, &mut open) {
+            (None, _) => write_line(next, value, to)?,
+            (Some(operator), Some(so_far)) if key == next => {
+                operator.add(so_far, value).map_err(|error| at(&key, error))?;
+            }
+            (Some(operator), open) => {
+                if let Some(done) = open.take() {
+                    close(&key, &done, to)?;
+                }
+                key.clear();
+                key.extend_from_slice(next);
+                *open = Some(operator.begin(value).map_err(|error| at(&key, error))?);
+            }
+        }
+        if !run.advance()? {
+            PeekMut::pop(run);
+        }
+    }
+    if let Some(done) = open {
+        close(&key, &done, to)?;
+    }
+    Ok(())
+}
+
+/// Writes the line of a key whose values are all there.
+pub(crate) fn close(key: &[u8], value: &Accumulator, to: &mut impl Write) -> io::Result<()> {
+    to.write_all(key)?;
+    to.write_all(b"\t")?;
+    value.write(to)?;
+    to.write_all(b"\n")
+}
+
+/// Names the key in an error.
+pub(crate) fn at(key: &[u8], error: Failure) -> Failure {
+    let key: String = String::from_utf8_lossy(key).chars().take(40).collect();
+    Failure(format!("{}, of the key `{key}`", error.0))
+}
+
+/// Sorts lines by their keys; lines of one key keep their order.
+pub fn sort(text: &[u8]) -> Vec<u8> {
+    let mut sorted: Vec<(&[u8], &[u8])> = lines(text).map(|line| (key_and_value(line).0, line)).collect();
+    sorted.sort_by_key(|(key, _)| *key);
+    let mut out = Vec::with_capacity(text.len() + 1);
+    for (_, line) in sorted {
+        out.extend_from_slice(line);
+        out.push(b'\n');
+    }
+    out
+}

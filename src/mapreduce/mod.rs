@@ -1,0 +1,90 @@
+//! Map-reduce on lines of text, by the contract of Hadoop Streaming: a mapper makes `key TAB value` lines of lines, a
+//! reducer gets them sorted by key. A line without a tab is a key with an empty value.
+//!
+//! * [`split`]: an input is cut at line ends into pieces of about equal size;
+//! * [`table`]: what a mapper emits, per partition, combined where that is possible;
+//! * [`spill`]: sorted runs in node-local scratch, for what becomes too much for memory;
+//! * [`merge`]: sorted runs into one, in the order of their keys and, for equal keys, of the runs;
+//! * [`Operator`]: the built-in combiners and reducers.
+//!
+//! Keys are compared byte by byte, as by `LC_ALL=C sort`. Nothing depends on the number of ranks: pieces are the same for
+//! the same input, and runs are merged in the order of the pieces.
+
+pub mod merge;
+pub(crate) mod operator;
+pub mod spill;
+pub mod split;
+pub mod table;
+
+pub use operator::{Accumulator, Operator};
+
+use serde::{Deserialize, Serialize};
+use std::io::{self, Write};
+
+/// A built-in mapper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mapper {
+    /// Each word, in lower case, with 1: words are the longest rows of ASCII letters.
+    Words,
+    /// Each line as it is: it is `key TAB value` already.
+    Identity,
+}
+
+impl Mapper {
+    /// All of them with the names that scripts use.
+    pub const NAMES: [(&'static str, Mapper); 2] = [("words", Mapper::Words), ("identity", Mapper::Identity)];
+
+    /// The mapper of that name.
+    pub fn named(name: &str) -> Option<Mapper> {
+        Mapper::NAMES.iter().find(|(known, _)| *known == name).map(|(_, mapper)| *mapper)
+    }
+
+    /// Calls `emit` with every key and value of a text.
+    ///
+    /// # Errors
+    /// Those of `emit`.
+    pub fn map<E>(self, text: &[u8], mut emit: impl FnMut(&[u8], &[u8]) -> Result<(), E>) -> Result<(), E> {
+        match self {
+            Mapper::Words => {
+                let mut word = Vec::with_capacity(32);
+                for letters in text.split(|byte| !byte.is_ascii_alphabetic()).filter(|word| !word.is_empty())
+                {
+                    word.clear();
+                    word.extend(letters.iter().map(u8::to_ascii_lowercase));
+                    emit(&word, b"1")?;
+                }
+                Ok(())
+            }
+            Mapper::Identity => lines(text).try_for_each(|line| {
+                let (key, value) = key_and_value(line);
+                emit(key, value)
+            }),
+        }
+    }
+}
+
+/// The lines of a text, without their ends.
+pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.strip_suffix(b"\n").unwrap_or(text).split(|byte| *byte == b'\n').filter(move |_| !text.is_empty())
+}
+
+/// Parts a line at its first tab.
+pub fn key_and_value(line: &[u8]) -> (&[u8], &[u8]) {
+    match line.iter().position(|byte| *byte == b'\t') {
+        Some(tab) => (&line[..tab], &line[tab + 1..]),
+        None => (line, &[]),
+    }
+}
+
+/// Appends a line.
+fn write_line(key: &[u8], value: &[u8], to: &mut impl Write) -> io::Result<()> {
+    to.write_all(key)?;
+    if !value.is_empty() {
+        to.write_all(b"\t")?;
+        to.write_all(value)?;
+    }
+    to.write_all(b"\n")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! Unpacking of arguments at the rank that computes.
+
+use super::value::{Data, Value, decode};
+use crate::error::CodecError;
+use crate::protocol::{ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_REFUSED, take_length};
+use crate::task::function;
+
+/// The arguments of one task, taken in the order of the parameters.
+pub struct Arguments<'a> {
+    /// What all instances of a family share comes first, then the task's own.
+    packed: [&'a [u8]; 2],
+    inputs: &'a [Value],
+}
+
+/// One argument.
+pub enum Argument<'a> {
+    /// Encoded in the message.
+    Inline(&'a [u8]),
+    /// The result of one task.
+    Input(&'a Value),
+    /// The results of several tasks, to be put together by the function at this offset.
+    Inputs(&'a [Value], u64),
+}
+
+impl<'a> Arguments<'a> {
+    /// Arguments packed by the client, and the results of the tasks that they name.
+    pub fn new(shared: &'a [u8], own: &'a [u8], inputs: &'a [Value]) -> Self {
+        Arguments { packed: [shared, own], inputs }
+    }
+
+    /// The next argument.
+    ///
+    /// # Errors
+    /// When there are no more, or the bytes are damaged.
+    pub fn take(&mut self) -> Result<Argument<'a>, CodecError> {
+        let packed = if self.packed[0].is_empty() { &mut self.packed[1] } else { &mut self.packed[0] };
+        let (&kind, rest) = packed.split_first().ok_or_else(|| CodecError::decode("too few arguments"))?;
+        *packed = rest;
+        match kind {
+            ARGUMENT_INLINE => Ok(Argument::Inline(take_bytes(packed)?)),
+            ARGUMENT_INPUT => Ok(Argument::Input(&self.take_inputs(1)?[0])),
+            ARGUMENT_INPUTS => {
+                let count = take_length(packed)?;
+                let (&offset, rest) =
+                    packed.split_first_chunk().ok_or_else(|| CodecError::decode("an argument is cut off"))?;
+                *packed = rest;
+                Ok(Argument::Inputs(self.take_inputs(count)?, u64::from_le_bytes(offset)))
+            }
+            ARGUMENT_REFUSED => {
+                let why = String::from_utf8_lossy(take_bytes(packed)?);
+                Err(CodecError::decode(format!("an argument: {why}")))
+            }
+            kind => Err(CodecError::decode(format!("an argument of unknown kind {kind}"))),
+        }
+    }
+
+    fn take_inputs(&mut self, count: usize) -> Result<&'a [Value], CodecError> {
+        let (taken, rest) =
+            self.inputs.split_at_checked(count).ok_or_else(|| CodecError::decode("an input is missing"))?;
+        self.inputs = rest;
+        Ok(taken)
+    }
+
+    /// Checks that nothing is left.
+    ///
+    /// # Errors
+    /// When something is.
+    pub fn finish(&self) -> Result<(), CodecError> {
+        if self.packed.iter().all(|packed| packed.is_empty()) && self.inputs.is_empty() {
+            return Ok(());
+        }
+        Err(CodecError::decode("too many arguments"))
+    }
+}
+
+/// Bytes with their length before them.
+fn take_bytes<'a>(packed: &mut &'a [u8]) -> Result<&'a [u8], CodecError> {
+    let length = take_length(packed)?;
+    let (bytes, rest) =
+        packed.split_at_checked(length).ok_or_else(|| CodecError::decode("an argument is cut off"))?;
+    *packed = rest;
+    Ok(bytes)
+}
+
+impl<'a> Argument<'a> {
+    /// The argument as a value of its own.
+    ///
+    /// # Errors
+    /// When it is of another type, or its bytes are no `T`.
+    pub fn into_owned<T: Data>(self) -> Result<T, CodecError> {
+        match self {
+            Argument::Inline(bytes) => decode(bytes),
+            Argument::Input(value) => value.get::<T>().cloned(),
+            Argument::Inputs(values, collector) => function::collect(collector, values),
+        }
+    }
+
+    /// The argument to be borrowed from: shared where it is on the rank already.
+    ///
+    /// # Errors
+    /// When it is of another type, or its bytes are no `T`.
+    pub fn hold<T: Data>(self) -> Result<Held<'a, T>, CodecError> {
+        match self {
+            Argument::Input(value) => value.get().map(Held::Shared),
+            other => other.into_owned().map(Held::Owned),
+        }
+    }
+}
+
+/// An argument that a parameter borrows.
+pub enum Held<'a, T> {
+    /// Made for this call.
+    Owned(T),
+    /// In the rank's store.
+    Shared(&'a T),
+}
+
+impl<T> Held<'_, T> {
+    /// The value.
+    pub fn get(&self) -> &T {
+        match self {
+            Held::Owned(value) => value,
+            Held::Shared(value) => value,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{push_argument, push_refusal};
+
+    #[test]
+    fn shared_arguments_come_before_own_ones() {
+        let (mut shared, mut own) = (Default::default(), Default::default());
+        push_argument(&mut shared, &[1]);
+        push_argument(&mut own, &[2]);
+        let mut arguments = Arguments::new(&shared, &own, &[]);
+        assert_eq!(arguments.take().unwrap().into_owned::<u8>().unwrap(), 1);
+        assert_eq!(arguments.take().unwrap().into_owned::<u8>().unwrap(), 2);
+        arguments.finish().unwrap();
+        assert!(arguments.take().is_err());
+    }
+
+    #[test]
+    fn damaged_arguments_are_errors() {
+        for bytes in [&[9u8][..], &[0], &[0, 5, 1], &[1], &[2, 1], &[2, 0xFF, 0xFF, 0xFF], &[0, 0x80]] {
+            assert!(Arguments::new(&[], bytes, &[]).take().is_err(), "{bytes:?}");
+        }
+        let inputs = [Value::new(1u8)];
+        assert!(Arguments::new(&[], &[], &inputs).finish().is_err());
+    }
+
+    #[test]
+    fn a_refused_argument_says_why_and_nothing_of_its_neighbours() {
+        let mut packed = Default::default();
+        push_refusal(&mut packed, "no way");
+        push_argument(&mut packed, b"neighbour");
+        let error = Arguments::new(&[], &packed, &[]).take().map(|_| ()).unwrap_err();
+        assert_eq!(error.to_string(), "cannot decode: an argument: no way");
+    }
+}

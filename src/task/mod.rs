@@ -1,0 +1,22 @@
+//! What a task is: a function that every rank knows, arguments, and a result.
+//!
+//! * [`code`]: a function is named by the offset of a record that the compiler made for it;
+//! * [`task_fn`]: functions and closures of up to eight parameters, each by value or by reference;
+//! * [`args`]: how arguments are packed by the client and unpacked at the rank that computes;
+//! * [`value`]: a result, typed where it was made, encoded or as plain memory on its way;
+//! * [`shared`]: a value that many parameters share without a copy;
+//! * [`mod@array`], [`command`] and [`dataset`]: what scripts compute, start, read and write;
+//! * [`mod@pack`]: what a command leaves, in memory and as files;
+//! * [`bulk`]: vectors and arrays of numbers, which travel as their own memory; [`spare`]: memory that is used again.
+
+pub mod arguments;
+pub mod bulk;
+pub mod function;
+pub mod shared;
+pub mod task_fn;
+pub mod value;
+
+pub use crate::commands::outputs::Pack;
+pub use shared::Shared;
+pub use task_fn::TaskFn;
+pub use value::{Data, Value};

@@ -1,0 +1,194 @@
+//! Which functions can be tasks: fn items and closures that capture nothing, of up to eight parameters, each by value
+//! or by reference, in any mix.
+//!
+//! The trait carries a marker type `M` such as `fn(V<A>, R<B>) -> (O, Plain)`, which says for each parameter how it is taken.
+//! The compiler finds it from the function's signature; nobody writes it.
+
+use super::value::Data;
+use crate::error::Failure;
+use crate::task::arguments::Arguments;
+use std::borrow::Borrow;
+use std::marker::PhantomData;
+
+/// Marks a parameter that is taken by value.
+pub struct V<T>(PhantomData<T>);
+
+/// Marks a parameter that is taken by reference: `&T`, `&[T]`.
+pub struct R<T: ?Sized>(PhantomData<T>);
+
+/// A function that can be a task.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a task",
+    label = "not a function that dtask can send",
+    note = "a task is a `fn` item, or a closure that captures nothing, of up to 8 parameters",
+    note = "each parameter `T` or `&T`, and the result, must be `Serialize + DeserializeOwned + Clone + Send + Sync + 'static`",
+    note = "a task that can fail returns `Result<T, dtask::Failure>`"
+)]
+pub trait TaskFn<M>: Copy + Send + Sync + 'static {
+    /// The parameters, as a tuple of owned types.
+    type Params;
+    /// The result.
+    type Output: Data;
+
+    /// Unpacks the arguments and calls the function.
+    ///
+    /// # Errors
+    /// When the arguments do not fit, or the function fails.
+    fn call(&self, arguments: &mut Arguments<'_>) -> Result<Self::Output, Failure>;
+}
+
+/// Marks a function that returns a value.
+pub struct Plain;
+
+/// Marks a function that returns `Result<value, Failure>`.
+pub struct Fallible;
+
+/// What a task function may return: a value, or `Result<value, Failure>`.
+///
+/// `Failure` is not `Serialize`, so that `Result<T, Failure>` is no [`Data`] and the kind `K` is found by the compiler.
+pub trait TaskOutput<K> {
+    /// The value.
+    type Value: Data;
+
+    /// The value, or why there is none.
+    ///
+    /// # Errors
+    /// When the function has returned a failure.
+    fn into_result(self) -> Result<Self::Value, Failure>;
+}
+
+impl<T: Data> TaskOutput<Plain> for T {
+    type Value = T;
+    fn into_result(self) -> Result<T, Failure> {
+        Ok(self)
+    }
+}
+
+impl<T: Data> TaskOutput<Fallible> for Result<T, Failure> {
+    type Value = T;
+    fn into_result(self) -> Result<T, Failure> {
+        self
+    }
+}
+
+macro_rules! parameter {
+    (V $p:ident) => {
+        $p
+    };
+    (R $p:ident) => {
+        &$p
+    };
+}
+
+macro_rules! owned {
+    (V $p:ident) => {
+        $p
+    };
+    (R $p:ident) => {
+        <$p as ToOwned>::Owned
+    };
+}
+
+macro_rules! unpack {
+    (V $arguments:ident $p:ident) => {
+        $arguments.take()?.into_owned::<$p>()?
+    };
+    (R $arguments:ident $p:ident) => {
+        $arguments.take()?.hold::<<$p as ToOwned>::Owned>()?
+    };
+}
+
+macro_rules! pass {
+    (V $x:ident) => {
+        $x
+    };
+    (R $x:ident) => {
+        $x.get().borrow()
+    };
+}
+
+macro_rules! implement {
+    ([$(($how:tt $p:ident))*] [$($generics:tt)*] [$($bounds:tt)*]) => {
+        #[allow(non_snake_case, unused_variables, clippy::too_many_arguments)]
+        impl<Function, Out, Kind, $($generics)*> TaskFn<fn($($how<$p>),*) -> (Out, Kind)> for Function
+        where
+            Function: Fn($(parameter!($how $p)),*) -> Out + Copy + Send + Sync + 'static,
+            Out: TaskOutput<Kind>,
+            $($bounds)*
+        {
+            type Params = ($(owned!($how $p),)*);
+            type Output = Out::Value;
+
+            fn call(&self, arguments: &mut Arguments<'_>) -> Result<Out::Value, Failure> {
+                $(let $p = unpack!($how arguments $p);)*
+                arguments.finish()?;
+                self($(pass!($how $p)),*).into_result()
+            }
+        }
+    };
+}
+
+/// One `implement!` for each way to take the parameters: 2^n for n of them.
+macro_rules! combinations {
+    ([] $done:tt $generics:tt $bounds:tt) => {
+        implement!($done $generics $bounds);
+    };
+    ([$p:ident $($rest:ident)*] [$($done:tt)*] [$($generics:tt)*] [$($bounds:tt)*]) => {
+        combinations!([$($rest)*] [$($done)* (V $p)] [$($generics)* $p,] [$($bounds)* $p: Data,]);
+        combinations!(
+            [$($rest)*] [$($done)* (R $p)] [$($generics)* $p: ?Sized,]
+            [$($bounds)* $p: ToOwned + 'static, $p::Owned: Data,]
+        );
+    };
+}
+
+combinations!([] [] [] []);
+combinations!([A] [] [] []);
+combinations!([A B] [] [] []);
+combinations!([A B C] [] [] []);
+combinations!([A B C D] [] [] []);
+combinations!([A B C D E] [] [] []);
+combinations!([A B C D E F] [] [] []);
+combinations!([A B C D E F G] [] [] []);
+combinations!([A B C D E F G H] [] [] []);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{ARGUMENT_INPUT, push_argument};
+    use crate::task::value::Value;
+
+    fn run<M, F: TaskFn<M>>(function: F, inputs: &[Value]) -> Result<F::Output, Failure> {
+        let mut packed = Default::default();
+        push_argument(&mut packed, &crate::codec::encode(&5i64).unwrap());
+        packed.extend(inputs.iter().map(|_| ARGUMENT_INPUT));
+        function.call(&mut Arguments::new(&[], &packed, inputs))
+    }
+
+    #[test]
+    fn parameters_by_value_by_reference_and_mixed() {
+        let inputs = [Value::new(vec![1.0f64, 2.0])];
+        assert_eq!(run(|a: i64, b: Vec<f64>| a as f64 + b[1], &inputs).unwrap(), 7.0);
+        assert_eq!(run(|a: &i64, b: &[f64]| *a as f64 + b[1], &inputs).unwrap(), 7.0);
+        assert_eq!(run(|a: i64, b: &Vec<f64>| a as usize + b.len(), &inputs).unwrap(), 7);
+        assert_eq!(run(|a: i64, s: &String| format!("{a}{s}"), &[Value::new("x".to_owned())]).unwrap(), "5x");
+    }
+
+    #[test]
+    fn a_borrowed_input_is_shared_not_copied() {
+        let inputs = [Value::new(vec![1.0f64; 1000])];
+        let address = inputs[0].get::<Vec<f64>>().unwrap().as_ptr().addr() as u64;
+        assert_eq!(run(|_: i64, b: &Vec<f64>| b.as_ptr().addr() as u64, &inputs).unwrap(), address);
+    }
+
+    #[test]
+    fn failures_and_wrong_arguments_are_errors() {
+        let parse = |_: i64, s: String| -> Result<i64, Failure> { Ok(s.parse()?) };
+        let error = run(parse, &[Value::new("x".to_owned())]).unwrap_err();
+        assert_eq!(error.to_string(), "invalid digit found in string");
+        let error = run(parse, &[Value::new(7u8)]).unwrap_err().to_string();
+        assert!(error.contains("u8") && error.contains("String"), "{error}");
+        assert!(run(|a: i64| a, &[Value::new(1u8)]).unwrap_err().to_string().contains("too many"));
+        assert!(run(|a: i64, b: i64| a + b, &[]).unwrap_err().to_string().contains("too few"));
+    }
+}

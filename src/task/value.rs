@@ -1,0 +1,281 @@
+//! A result: typed where it was made, encoded or as plain memory on its way.
+
+use super::bulk;
+use crate::codec::{self, Measured};
+use crate::commands::outputs::Pack;
+use crate::error::CodecError;
+use crate::protocol::{Blob, INLINE_MAX, Layout, Output};
+use crate::transport::BulkSource;
+use serde::{Serialize, de::DeserializeOwned};
+use std::any::{Any, type_name};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+
+/// What an argument or a result of a task can be: anything that serde can encode, that can be cloned and sent.
+///
+/// Vectors and `ndarray` arrays of numbers travel as their own memory; all else is encoded.
+pub trait Data: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {}
+
+impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> Data for T {}
+
+/// A typed value behind a pointer that forgets the type.
+trait Typed: Send + Sync {
+    fn as_any(&self) -> &dyn Any;
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), CodecError>;
+    fn bulk(&self) -> Option<(Layout, &[u8])>;
+    fn pack(&self) -> Option<&Pack> {
+        self.as_any().downcast_ref()
+    }
+    fn type_name(&self) -> &'static str;
+}
+
+struct Holder<T>(T);
+
+impl<T: Data> Typed for Holder<T> {
+    fn as_any(&self) -> &dyn Any {
+        &self.0
+    }
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), CodecError> {
+        codec::encode_into(&self.0, out)
+    }
+    fn bulk(&self) -> Option<(Layout, &[u8])> {
+        bulk::view(&self.0)
+    }
+    fn type_name(&self) -> &'static str {
+        type_name::<T>()
+    }
+}
+
+/// Last byte of an encoded value on its way: the bytes before it are the encoding.
+const GOOD: u8 = 0;
+/// Last byte of an encoded value on its way: the encoding could not be made, the bytes before it say why.
+const REFUSED: u8 = 1;
+
+#[derive(Default)]
+struct Inner {
+    typed: OnceLock<Box<dyn Typed>>,
+    /// With [`GOOD`] or [`REFUSED`] behind it.
+    encoded: OnceLock<Vec<u8>>,
+    /// The length of the encoding that was announced to those who fetch it.
+    announced: usize,
+}
+
+/// A value that ranks hand on without knowing its type; copies share it.
+#[derive(Clone)]
+pub struct Value(Arc<Inner>);
+
+impl std::fmt::Debug for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.0.typed.get(), self.0.encoded.get()) {
+            (Some(typed), _) => write!(f, "Value({})", typed.type_name()),
+            (None, bytes) => write!(f, "Value({} encoded bytes)", bytes.map_or(0, |bytes| bytes.len() - 1)),
+        }
+    }
+}
+
+impl Value {
+    /// A typed value.
+    pub fn new<T: Data>(value: T) -> Self {
+        let inner = Inner::default();
+        let _ = inner.typed.set(Box::new(Holder(value)));
+        Value(Arc::new(inner))
+    }
+
+    /// A typed value whose encoding, which is made when another rank fetches it, was announced to be `length` bytes long.
+    pub fn to_be_encoded<T: Data>(value: T, length: usize) -> Self {
+        let inner = Inner { announced: length, ..Inner::default() };
+        let _ = inner.typed.set(Box::new(Holder(value)));
+        Value(Arc::new(inner))
+    }
+
+    /// An encoded value; decoded when somebody who knows its type asks.
+    pub fn from_encoded(encoded: &[u8]) -> Self {
+        let mut bytes = Vec::with_capacity(encoded.len() + 1);
+        bytes.extend_from_slice(encoded);
+        bytes.push(GOOD);
+        Value::from_wire(bytes)
+    }
+
+    /// As many bytes as a value of `length` encoded bytes is on its way: see [`Value::from_wire`].
+    pub(crate) fn wire_length(length: usize) -> Option<usize> {
+        length.checked_add(1)
+    }
+
+    /// What has come from another rank: an encoded value, and behind it whether it is one.
+    pub(crate) fn from_wire(bytes: Vec<u8>) -> Self {
+        let inner = Inner::default();
+        let _ = inner.encoded.set(bytes);
+        Value(Arc::new(inner))
+    }
+
+    fn decode<T: Data>(&self) -> Result<T, CodecError> {
+        match self.0.encoded.get().and_then(|bytes| bytes.split_last()) {
+            Some((&GOOD, bytes)) => decode(bytes),
+            Some((_, why)) => {
+                let why = String::from_utf8_lossy(why);
+                Err(CodecError::decode(format!("a {}: {}", type_name::<T>(), why.trim_end())))
+            }
+            None => Err(CodecError::decode("the value is empty")),
+        }
+    }
+
+    /// The value as a `T`, decoded at the first call.
+    ///
+    /// # Errors
+    /// When it is of another type, or its bytes are no `T`.
+    pub fn get<T: Data>(&self) -> Result<&T, CodecError> {
+        if self.0.typed.get().is_none() {
+            // two threads may both decode; the first one's value stays
+            let _ = self.0.typed.set(Box::new(Holder(self.decode::<T>()?)));
+        }
+        let typed = self.0.typed.get().ok_or_else(|| CodecError::decode("the value is empty"))?;
+        typed.as_any().downcast_ref().ok_or_else(|| {
+            CodecError::decode(format!("a {} where a {} is wanted", typed.type_name(), type_name::<T>()))
+        })
+    }
+
+    /// Whether what is sent has to be made by [`Value::message`]: it is not in memory as it is.
+    pub fn needs_encoding(&self) -> bool {
+        self.0.encoded.get().is_none() && self.0.typed.get().is_some_and(|typed| typed.bulk().is_none())
+    }
+
+    /// Encodes the value, once; nothing to do for bulk data.
+    ///
+    /// Its `Serialize` did this before, to learn the length. Where it now fails, panics, or comes to another length,
+    /// whoever fetches the value gets as many bytes as were announced, which say so: they are an error of those who take
+    /// it, not of the job.
+    pub fn encode(&self) {
+        if !self.needs_encoding() {
+            return;
+        }
+        let Some(typed) = self.0.typed.get() else { return };
+        let announced = self.0.announced;
+        let mut bytes = Vec::with_capacity(announced + 1);
+        let outcome = catch_unwind(AssertUnwindSafe(|| typed.encode(&mut bytes)));
+        let why = match outcome {
+            Ok(Ok(())) if bytes.len() == announced => None,
+            Ok(Ok(())) => Some(format!("{} bytes the second time, {announced} the first time", bytes.len())),
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(payload) => Some(format!("its `Serialize` panicked: {}", panic_text(&*payload))),
+        };
+        bytes.truncate(announced);
+        if let Some(why) = &why {
+            bytes.clear();
+            let text = format!("the result could not be encoded again: {why}");
+            // cut at its end where it does not fit; decoded with care for a character that is cut
+            bytes.extend_from_slice(&text.as_bytes()[..text.len().min(announced)]);
+            bytes.resize(announced, b' ');
+        }
+        bytes.push(if why.is_none() { GOOD } else { REFUSED });
+        let _ = self.0.encoded.set(bytes);
+    }
+}
+
+impl Value {
+    /// What is sent to another rank, where that has to be made first; with `near`, to one that sees the same files.
+    pub fn message(&self, near: bool) -> Arc<dyn BulkSource> {
+        if let Some(pack) = self.0.typed.get().and_then(|typed| typed.pack()) {
+            return pack.message(near);
+        }
+        self.encode();
+        Arc::new(self.clone())
+    }
+}
+
+impl BulkSource for Value {
+    fn bytes(&self) -> &[u8] {
+        // one that has come encoded may have been decoded into bulk memory since: the layout that was announced counts
+        match (self.0.encoded.get(), self.0.typed.get()) {
+            (Some(bytes), _) => bytes,
+            (None, Some(typed)) => typed.bulk().map(|(_, bytes)| bytes).unwrap_or_default(),
+            (None, None) => &[],
+        }
+    }
+}
+
+/// What a panic says.
+pub fn panic_text(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a panic without a message")
+}
+
+/// Decodes a `T`, with its type in the error.
+///
+/// # Errors
+/// When the bytes are no `T`.
+pub fn decode<T: Data>(bytes: &[u8]) -> Result<T, CodecError> {
+    codec::decode(bytes).map_err(|error| CodecError::decode(format!("a {}: {error}", type_name::<T>())))
+}
+
+/// Prepares a result: small ones encoded for the message, others kept, with what a receiver has to know.
+///
+/// # Errors
+/// When its `Serialize` refuses.
+pub fn output<T: Data>(value: T) -> Result<(Output, Option<Value>), CodecError> {
+    if let Some((layout, bytes)) = bulk::view(&value)
+        && bytes.len() > INLINE_MAX
+    {
+        let nbytes = bytes.len() as u64;
+        return Ok((Output::Stored { nbytes, layout }, Some(Value::new(value))));
+    }
+    if let Some((nbytes, layout)) = (&value as &dyn Any).downcast_ref::<Pack>().and_then(Pack::announced) {
+        return Ok((Output::Stored { nbytes, layout }, Some(Value::new(value))));
+    }
+    Ok(match codec::encode_up_to(&value, INLINE_MAX)? {
+        Measured::Small(bytes) => (Output::Inline(Blob::new(&bytes)), None),
+        Measured::Large(nbytes) => match bulk::view(&value) {
+            // a short vector of numbers whose encoding is longer than its memory
+            Some((layout, bytes)) => {
+                let nbytes = bytes.len() as u64;
+                (Output::Stored { nbytes, layout }, Some(Value::new(value)))
+            }
+            None => {
+                let length = usize::try_from(nbytes).map_err(CodecError::encode)?;
+                let value = Value::to_be_encoded(value, length);
+                (Output::Stored { nbytes, layout: Layout::Encoded }, Some(value))
+            }
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_of_another_type_is_an_error_that_names_both() {
+        let error = Value::new(7i64).get::<String>().unwrap_err().to_string();
+        assert!(error.contains("i64") && error.contains("String"), "{error}");
+    }
+
+    #[test]
+    fn encoded_values_are_decoded_once_and_shared() {
+        let value = Value::from_encoded(&codec::encode("seven").unwrap());
+        let first: *const String = value.get::<String>().unwrap();
+        assert_eq!(first, value.clone().get::<String>().unwrap() as *const String);
+        assert!(!value.needs_encoding());
+    }
+
+    #[test]
+    fn the_announced_size_is_the_size_sent() {
+        for text in ["short", &"long ".repeat(100)] {
+            match output(text.to_owned()).unwrap() {
+                (Output::Inline(bytes), None) => assert_eq!(decode::<String>(&bytes).unwrap(), text),
+                (Output::Stored { nbytes, layout: Layout::Encoded }, Some(value)) => {
+                    value.encode();
+                    assert_eq!(value.bytes().len() as u64, nbytes + 1);
+                    assert_eq!(Value::from_wire(value.bytes().to_vec()).get::<String>().unwrap(), text);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        match output(vec![0.5f64; 100]).unwrap() {
+            (Output::Stored { nbytes: 800, layout: Layout::Bulk { .. } }, Some(value)) => {
+                assert_eq!(value.bytes().len(), 800);
+                assert!(!value.needs_encoding());
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
