@@ -60,6 +60,7 @@
 struct Readme;
 
 pub mod arrays;
+pub mod batch;
 pub mod cli;
 pub mod client;
 pub mod codec;

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A small total language: no loops, no side effects. A text is cut into tokens (`token`), parsed to a tree
-//! whose calls are matched with the functions they name (`parse`, `arguments`, `function`), and the
-//! tree is walked (`eval`). Element-wise work (`ops`, `broadcast`) and aggregates run on rayon, in
+//! whose calls are matched with the functions they name ([`syntax`]), and the
+//! tree is walked ([`eval`]). Element-wise work and aggregates ([`kernels`]) run on rayon, in
 //! whose current pool the caller is; no result depends on the number of threads.
 //!
 //! Where Python and numpy say what an expression means, it means that here, with these differences:
@@ -19,7 +19,7 @@
 //!   first axis;
 //! * `concat` takes single numbers as arrays of one element.
 //!
-//! Beside the language live the operators of reductions ([`reduce`]), their order ([`tree`]), and the printed
+//! Beside the language live the operators of reductions and their order ([`reduce`]), and the printed
 //! form of an array ([`text`]).
 
 pub mod buffer_pool;

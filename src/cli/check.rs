@@ -1,9 +1,12 @@
 //! `dtask check`.
 
 use super::{DONE, USAGE, launch};
+use crate::batch::language::Expressions;
 use crate::console;
-use crate::script::run::Expressions;
-use crate::script::{Diagnostics, LoadOptions, Plan, load};
+use crate::script::diagnostics::diagnostic::Diagnostics;
+use crate::script::load;
+use crate::script::load::LoadOptions;
+use crate::script::plan::Plan;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;

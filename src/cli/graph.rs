@@ -2,7 +2,8 @@
 
 use super::check::read;
 use super::{DONE, USAGE};
-use crate::script::{LoadOptions, dot, svg};
+use crate::script::draw::graph::{dot, svg};
+use crate::script::load::LoadOptions;
 use std::io::Write;
 use std::path::Path;
 

@@ -2,9 +2,10 @@
 
 use super::check::read;
 use super::{DONE, FAILED, LogArgs, STARTUP, USAGE};
+use crate::batch::head::run_folder::RunFolder;
+use crate::batch::rank::logs;
 use crate::console;
-use crate::script::LoadOptions;
-use crate::script::run::{RunFolder, logs};
+use crate::script::load::LoadOptions;
 use std::io::{self, Write};
 
 /// Prints what instances have written.

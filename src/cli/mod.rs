@@ -13,7 +13,7 @@ mod version;
 
 use crate::config::SLOTS_MAX;
 use crate::console;
-use crate::script::duration;
+use crate::script::values::units::duration;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;

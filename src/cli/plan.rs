@@ -2,7 +2,11 @@
 
 use super::check::read;
 use super::{DONE, USAGE};
-use crate::script::{Keys, LoadOptions, Plan, Task, words};
+use crate::script::load::LoadOptions;
+use crate::script::plan::Plan;
+use crate::script::plan::fingerprint::Keys;
+use crate::script::plan::task::Task;
+use crate::script::values::units::words;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;

@@ -2,14 +2,20 @@
 
 use super::check::read;
 use super::{DONE, FAILED, RunArgs, STARTUP, STOPPED, USAGE, launch, signals};
+use crate::batch::head::deadline::Walltime;
+use crate::batch::head::interrupt;
+use crate::batch::head::run_folder::RunFolder;
+use crate::batch::rank::rank_state;
+use crate::batch::{self, Job};
 use crate::client::{Client, run_with};
 use crate::commands;
 use crate::config::Config;
 use crate::console;
 use crate::error::Result;
 use crate::runtime::handshake::Team;
-use crate::script::run::{self, Job, RunFolder, Walltime, interrupt, rank};
-use crate::script::{LoadOptions, Plan, did_you_mean};
+use crate::script::diagnostics::suggest::did_you_mean;
+use crate::script::load::LoadOptions;
+use crate::script::plan::Plan;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Runs a script; every rank comes here.
@@ -46,7 +52,7 @@ pub fn run(args: &RunArgs) -> u8 {
         };
         Ok(())
     });
-    rank::leave();
+    rank_state::leave();
     commands::stop_process();
     match outcome {
         Ok(()) => code,
@@ -96,12 +102,12 @@ fn slurm() -> Option<Duration> {
 }
 
 fn carry_out(job: Job, plan: &Plan, folder: &RunFolder, client: &Client, team: &Team) -> Result<u8> {
-    let wrong = run::needs::check(plan, team);
+    let wrong = batch::head::placement::check(plan, team);
     if !wrong.is_empty() {
         console::error(wrong.join("\n\n"));
         return Ok(USAGE);
     }
-    let summary = run::run(plan, folder, client, team, job)?;
+    let summary = batch::run(plan, folder, client, team, job)?;
     // a signal has ended commands: that they failed means nothing
     interrupt::stay_if_ending(|| "its last tasks were under way".to_owned());
     folder.remove_if_empty();

@@ -2,9 +2,10 @@
 //! before these, SIGUSR1 or SIGUSR2: nothing more is started.
 
 use super::{STOPPED, launch};
+use crate::batch::head::interrupt;
+use crate::batch::rank::{deadline, rank_state};
 use crate::commands::{end_all, stop_process};
 use crate::console;
-use crate::script::run::{interrupt, limit, rank};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::{exit, signal_name};
@@ -45,9 +46,9 @@ fn end(signal: i32) -> ! {
 
 /// Cleans up and ends this process, whatever it still computes. MPI is not asked: the launcher ends the other ranks.
 pub fn leave() -> ! {
-    limit::close();
+    deadline::close();
     end_all(GRACE);
-    rank::leave();
+    rank_state::leave();
     stop_process();
     exit(STOPPED.into())
 }

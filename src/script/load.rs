@@ -4,16 +4,18 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::codes::Code;
-use super::compile::Compiler;
-use super::diagnostic::{Collector, Diagnostic, Diagnostics};
-use super::names::Names;
-use super::needs::Counter;
 use super::plan::{Plan, Policy};
-use super::source::Source;
-use super::sweep::Sweeps;
-use super::{order, saves, schema, shapes, unused, walltime, warnings};
 use crate::arrays::Sketch;
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic, Diagnostics};
+use crate::script::diagnostics::source::Source;
+use crate::script::lint::{array_shapes, save_paths, scale, unused, walltime};
+use crate::script::lower::task::Compiler;
+use crate::script::lower::toposort;
+use crate::script::sweep::expand::Sweeps;
+use crate::script::syntax::script;
+use crate::script::syntax::symbols::Names;
+use crate::script::values::resources::Counter;
 
 /// An array expression that is not understood: where in its text, what is wrong, how to mend it.
 pub type ArrayError = (Range<usize>, String, Option<String>);
@@ -48,7 +50,7 @@ pub fn load(
     match Source::read(path) {
         Ok(source) => {
             let mut cx = Collector::new(source);
-            warnings::writable(path, &mut cx);
+            scale::writable(path, &mut cx);
             finish(cx, sets, lang, options)
         }
         Err(error) => {
@@ -92,25 +94,25 @@ fn understand(
     lang: &dyn ArrayLanguage,
     options: LoadOptions,
     cx: &mut Collector,
-) -> Option<(String, Policy, Vec<Counter>, Vec<super::task::Task>)> {
-    let script = schema::read(cx)?;
+) -> Option<(String, Policy, Vec<Counter>, Vec<crate::script::plan::task::Task>)> {
+    let script = script::read(cx)?;
     let names = Names::collect(&script, sets, cx);
     let sweeps = Sweeps::collect(&script, &names, cx);
     let places = script.tasks.iter().filter_map(|task| Some(task.needs.near()?.value.clone())).collect();
     let compiler = Compiler { script: &script, names: &names, sweeps: &sweeps, lang, options, places };
     let compiled: Vec<_> = (0..script.tasks.len()).map(|at| compiler.task(at, cx)).collect();
     compiler.check_joins(&compiled, cx);
-    saves::check(&script, &sweeps, &compiled, cx);
+    save_paths::check(&script, &sweeps, &compiled, cx);
     unused::check(&script, &compiled, cx);
-    warnings::check(&script, &compiled, cx);
+    scale::check(&script, &compiled, cx);
     walltime::check(&script, options.time_limit, cx);
-    let order = order::sort(&script, &compiled, cx);
+    let order = toposort::sort(&script, &compiled, cx);
     let stem =
         || path.file_stem().map_or_else(|| "script".to_string(), |stem| stem.to_string_lossy().into_owned());
     let name = script.name.as_ref().map_or_else(stem, |name| name.value.clone());
-    let tasks = order::arrange(compiled, &order);
+    let tasks = toposort::arrange(compiled, &order);
     if cx.errors() == 0 {
-        shapes::check(&script, &tasks, lang, cx);
+        array_shapes::check(&script, &tasks, lang, cx);
     }
     let counters = script.resources.iter().map(|resource| resource.counter()).collect();
     Some((name, script.policy, counters, tasks))

@@ -1,13 +1,11 @@
 //! What a task is: a function that every rank knows, arguments, and a result.
 //!
-//! * [`code`]: a function is named by the offset of a record that the compiler made for it;
+//! * [`function`]: a function is named by the offset of a record that the compiler made for it;
 //! * [`task_fn`]: functions and closures of up to eight parameters, each by value or by reference;
-//! * [`args`]: how arguments are packed by the client and unpacked at the rank that computes;
+//! * [`arguments`]: how arguments are unpacked at the rank that computes;
 //! * [`value`]: a result, typed where it was made, encoded or as plain memory on its way;
 //! * [`shared`]: a value that many parameters share without a copy;
-//! * [`mod@array`], [`command`] and [`dataset`]: what scripts compute, start, read and write;
-//! * [`mod@pack`]: what a command leaves, in memory and as files;
-//! * [`bulk`]: vectors and arrays of numbers, which travel as their own memory; [`spare`]: memory that is used again.
+//! * [`bulk`]: vectors and arrays of numbers, which travel as their own memory.
 
 pub mod arguments;
 pub mod bulk;

@@ -1,4 +1,5 @@
-//! TODO page
+//! Text to tree: `token` cuts an expression into tokens, `parse` makes the syntax tree (`ast`) by precedence climbing,
+//! `call_arguments` matches a call with the parameters of the `function` that it names.
 
 pub mod ast;
 pub(crate) mod call_arguments;

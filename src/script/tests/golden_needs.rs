@@ -1,7 +1,7 @@
 //! What is printed for errors of `[resources]` and of what tasks need, word for word.
 
-use super::super::Select;
 use super::{golden, plan};
+use crate::script::plan::task::Select;
 
 #[test]
 fn needs() {

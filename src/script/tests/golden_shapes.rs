@@ -1,8 +1,8 @@
 //! What is told of shapes before the run, word for word, with the real array language.
 
-use super::super::run::Expressions;
 use super::super::*;
 use super::folder;
+use crate::batch::language::Expressions;
 
 fn told(script: &str) -> String {
     let source = Source::new("flow.toml", folder(), script);

@@ -1,7 +1,8 @@
 //! What is printed of tasks that do not fit into the job, word for word; and that `time` changes no key.
 
-use super::super::{Keys, LoadOptions};
 use super::{golden, golden_with, plan};
+use crate::script::load::LoadOptions;
+use crate::script::plan::fingerprint::Keys;
 use std::time::Duration;
 
 const SCRIPT: &str = r##"dtask = 1

@@ -1,25 +1,25 @@
 //! Tests of the front end as a whole: scripts in, plans or printed errors out.
 
-mod golden;
-mod golden_arrays;
-mod golden_calls;
-mod golden_choices;
-mod golden_commands;
-mod golden_execution;
-mod golden_mapreduce;
-mod golden_needs;
-mod golden_plan;
-mod golden_reductions;
-mod golden_references;
-mod golden_shapes;
-mod golden_sweeps;
-mod golden_values;
-mod golden_walltime;
-mod mangled;
-mod plans;
-mod running;
-mod specification;
-mod sweeps;
+pub(crate) mod golden;
+pub(crate) mod golden_arrays;
+pub(crate) mod golden_calls;
+pub(crate) mod golden_choices;
+pub(crate) mod golden_commands;
+pub(crate) mod golden_execution;
+pub(crate) mod golden_mapreduce;
+pub(crate) mod golden_needs;
+pub(crate) mod golden_plan;
+pub(crate) mod golden_reductions;
+pub(crate) mod golden_references;
+pub(crate) mod golden_shapes;
+pub(crate) mod golden_sweeps;
+pub(crate) mod golden_values;
+pub(crate) mod golden_walltime;
+pub(crate) mod mangled;
+pub(crate) mod plans;
+pub(crate) mod running;
+pub(crate) mod specification;
+pub(crate) mod sweeps;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use super::*;
 
 /// Stands in for the array language: every identifier is a name, except before `(` and `=`; `?` is a syntax error.
-pub(super) struct FakeArrays;
+pub(crate) struct FakeArrays;
 
 impl ArrayLanguage for FakeArrays {
     fn check(&self, text: &str) -> Result<Vec<(String, Range<usize>)>, ArrayError> {
@@ -54,17 +54,17 @@ impl ArrayLanguage for FakeArrays {
 }
 
 /// A folder in the one that the tests were built in, so that `cargo clean` removes it.
-pub(super) fn beside_the_tests(name: &str) -> PathBuf {
+pub(crate) fn beside_the_tests(name: &str) -> PathBuf {
     std::env::current_exe().unwrap().parent().unwrap().join(name)
 }
 
 /// One of the example scripts.
-pub(super) fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     std::path::Path::new(file!()).ancestors().nth(4).unwrap().join("examples/scripts").join(name)
 }
 
 /// A folder with two files, `data/a.h5` and `data/b.h5`, and two programs, of which one is not executable.
-pub(super) fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
     use std::sync::OnceLock;
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
@@ -92,7 +92,7 @@ pub(super) fn folder() -> PathBuf {
 }
 
 /// Reads a script as `flow.toml`.
-pub(super) fn try_plan(
+pub(crate) fn try_plan(
     script: &str,
     sets: &[(&str, &str)],
     options: LoadOptions,
@@ -102,18 +102,18 @@ pub(super) fn try_plan(
 }
 
 /// The plan of a script that has to be right; the line with the version is added.
-pub(super) fn plan(script: &str) -> Plan {
+pub(crate) fn plan(script: &str) -> Plan {
     try_plan(&format!("dtask = 1\n{script}"), &[], LoadOptions::default())
         .unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 /// Compares what is printed for a script, with the tests' folder written as `DIR`.
-pub(super) fn golden(script: &str, expected: &str) {
+pub(crate) fn golden(script: &str, expected: &str) {
     golden_with(script, expected, &[], LoadOptions::default());
 }
 
 /// The same with `--set` and with options.
-pub(super) fn golden_with(script: &str, expected: &str, sets: &[(&str, &str)], options: LoadOptions) {
+pub(crate) fn golden_with(script: &str, expected: &str, sets: &[(&str, &str)], options: LoadOptions) {
     let printed = match try_plan(script, sets, options) {
         Ok(plan) => plan.warnings.to_string(),
         Err(errors) => errors.to_string(),

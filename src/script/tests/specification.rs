@@ -4,7 +4,7 @@ use super::super::*;
 use super::try_plan;
 
 /// Name and text.
-pub(super) const SIX: [(&str, &str); 6] = [
+pub(crate) const SIX: [(&str, &str); 6] = [
     ("hello", include_str!("../../../tests/scripts/six/hello.toml")),
     ("the tree reduction of sixteen random arrays", include_str!("../../../tests/scripts/six/tree.toml")),
     ("sweep", include_str!("../../../tests/scripts/six/sweep.toml")),

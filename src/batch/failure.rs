@@ -1,0 +1,176 @@
+//! Which instance has failed: the engine's error names the function, not the instance.
+
+use crate::batch::rank::{deadline, rank_state};
+use crate::batch::task_def::Def;
+use crate::error::{Failure, TaskError};
+use crate::script::plan::Plan;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Begins and ends the name of an instance in front of a message; no message of a program has it.
+const MARK: char = '\u{1}';
+
+/// Ends a message that says that an instance is left for the next run, whatever was put before the message.
+const LEFT: char = '\u{2}';
+
+/// The failure of an instance that is left for the next run.
+pub fn left(why: &str) -> Failure {
+    Failure(format!("{why}{LEFT}"))
+}
+
+/// Whether an instance has no result because it, or something that it needs, is left for the next run.
+pub fn is_left(cause: &TaskError) -> bool {
+    matches!(parse(&cause.message), (Some(_), message) if message.ends_with(LEFT))
+}
+
+/// Runs an instance's work, if the job's time is enough for it: counts its time, and puts the instance's name behind its
+/// failure.
+///
+/// # Errors
+/// The work's.
+pub fn located<T>(def: &Def, index: u64, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    located_at(def.number, index, work)
+}
+
+/// As [`located`], for an instance of the task of that number.
+///
+/// # Errors
+/// The work's.
+pub fn located_at<T>(task: u32, index: u64, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    let begin = Instant::now();
+    let outcome = deadline::admit(task, Duration::ZERO).and_then(|()| work());
+    let took = begin.elapsed();
+    rank_state::busy(took);
+    if outcome.is_ok() {
+        deadline::learn(task, took);
+    }
+    outcome.map_err(|Failure(message)| Failure(format!("{message}{MARK}{task}:{index}{MARK}")))
+}
+
+/// The instance that a message names, and the message without it.
+fn parse(message: &str) -> (Option<(usize, u64)>, &str) {
+    let named = || {
+        // at the end, since long messages are cut at their beginning
+        let (text, name) = message.strip_suffix(MARK)?.rsplit_once(MARK)?;
+        let (task, index) = name.split_once(':')?;
+        Some(((task.parse().ok()?, index.parse().ok()?), text))
+    };
+    named().map_or((None, message), |(name, text)| (Some(name), text))
+}
+
+/// An instance that has no result.
+#[derive(Debug, Clone)]
+pub struct Failed {
+    /// Its task's number.
+    pub task: usize,
+    /// Its index.
+    pub index: u64,
+    /// Why; of an instance that was not run, the error of what it needs.
+    pub cause: Arc<TaskError>,
+}
+
+impl Failed {
+    /// Whether it failed itself, not something that it needs; not known where the engine says why, as of a panic.
+    pub fn is_own(&self) -> Option<bool> {
+        Some(parse(&self.cause.message).0? == (self.task, self.index))
+    }
+
+    /// Whether it is left for the next run.
+    pub fn is_left(&self) -> bool {
+        is_left(&self.cause)
+    }
+}
+
+/// Instances without a result, by why they have none.
+#[derive(Debug, Default)]
+pub struct Parts {
+    /// They failed.
+    pub failed: Vec<Failed>,
+    /// They were never run, because something that they need has failed.
+    pub skipped: Vec<Failed>,
+    /// They are left for the next run.
+    pub left: Vec<Failed>,
+}
+
+/// Parts instances that have failed from those that were never run because of them, and from what is left.
+pub fn part(plan: &Plan, all: Vec<Failed>) -> Parts {
+    let (left, all): (Vec<_>, Vec<_>) = all.into_iter().partition(Failed::is_left);
+    let without: HashSet<(usize, u64)> = all.iter().map(|failed| (failed.task, failed.index)).collect();
+    let own = |failed: &Failed| {
+        // an error of the engine is the instance's own unless something that it needs failed
+        failed.is_own().unwrap_or_else(|| {
+            plan.tasks.get(failed.task).is_none_or(|task| {
+                let mut needs = task.references.iter();
+                !needs.any(|need| {
+                    need.instances(failed.index).any(|other| without.contains(&(need.task, other)))
+                })
+            })
+        })
+    };
+    let (failed, skipped) = all.into_iter().partition(own);
+    Parts { failed, skipped, left }
+}
+
+/// Failed instances of one task with one message, as the first of them and how many more there are.
+pub fn group(failed: &[Failed]) -> Vec<(&Failed, usize)> {
+    let mut groups: Vec<(&Failed, usize)> = Vec::new();
+    let mut known: HashMap<(usize, &str), usize> = HashMap::new();
+    for failed in failed {
+        match known.entry((failed.task, parse(&failed.cause.message).1)) {
+            Entry::Occupied(group) => groups[*group.get()].1 += 1,
+            Entry::Vacant(new) => {
+                new.insert(groups.len());
+                groups.push((failed, 0));
+            }
+        }
+    }
+    groups
+}
+
+/// A failed instance in words, in rustc's manner; with it, `more` that failed in the same way.
+pub fn tell(plan: &Plan, failed: &Failed, more: usize) -> String {
+    let TaskError { message, rank, host, attempt, .. } = &*failed.cause;
+    let message = parse(message).1;
+    let (label, origin) = plan.tasks.get(failed.task).map_or_else(
+        || ("a task".to_owned(), plan.path.display().to_string()),
+        |task| (task.label(failed.index), task.origin.clone()),
+    );
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    if !failed.cause.was_started() {
+        return format!("error: {label}{more} could not be started ({origin}): {message}");
+    }
+    let attempt = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+    format!("error: {label}{more} failed ({origin}): rank {rank} ({host}){attempt}: {message}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_instances_are_found_again() {
+        let failure: Failure =
+            located_at(3, 12, || Err::<(), _>(Failure::new("no\nway"))).expect_err("it failed");
+        assert_eq!(parse(&failure.0), (Some((3, 12)), "no\nway"));
+        assert_eq!(parse("the task panicked: x"), (None, "the task panicked: x"));
+        assert_eq!(parse("\u{1}x:y\u{1}"), (None, "\u{1}x:y\u{1}"));
+        assert_eq!(parse(""), (None, ""));
+    }
+
+    #[test]
+    fn what_is_left_is_known_by_its_end() {
+        let cause = |work: Failure| {
+            let failure = located_at(3, 12, || Err::<(), _>(work)).expect_err("it failed");
+            let (task, host) = ("t".to_owned(), "h".to_owned());
+            TaskError { message: failure.0, task, rank: crate::ids::Rank(1), host, attempt: 1 }
+        };
+        let told = Failure(format!("`map`: {}", left("too late")));
+        assert!(is_left(&cause(left("too late"))) && is_left(&cause(told)));
+        assert!(!is_left(&cause(Failure::new("too late"))));
+        let mut nameless = cause(Failure::new("x"));
+        nameless.message = "a panic\u{2}".to_owned();
+        assert!(!is_left(&nameless));
+    }
+}

@@ -1,0 +1,267 @@
+//! Waiting for a plan's tasks: results are dropped as soon as nobody waits for them any more, failures are noted, and
+//! what goes to files of rank 0 is written in the order of the indices.
+
+use super::interrupt;
+use super::progress::{Progress, Tally};
+use super::stop::Stopped;
+use crate::batch::failure::{Failed, Parts, part};
+use crate::batch::head::deadline::Walltime;
+use crate::batch::head::in_flight::{Watched, once, turn_all};
+use crate::batch::head::in_order::{Ordered, Source};
+use crate::batch::head::shared_files::{Sinks, paths};
+use crate::batch::head::submitter::{Collected, Entry, Submitter};
+use crate::batch::outputs::Pack;
+use crate::batch::rank::inputs::Array;
+use crate::client::{Client, Future};
+use crate::error::Result;
+use crate::script::plan::Plan;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What came of a plan.
+#[derive(Default)]
+pub struct Outcome {
+    /// Instances that have ended, with a result or without.
+    pub ended: u64,
+    /// Instances without a result.
+    pub failed: Vec<Failed>,
+    /// The files that rank 0 has written.
+    pub sinks: Sinks,
+    /// What was left undone, where the run was stopped.
+    pub stopped: Option<Stopped>,
+}
+
+/// Futures of what is running, with task and index.
+pub(crate) type Running<T> = Vec<(usize, u64, Future<T>)>;
+
+/// What is still waited for when the rest is given up.
+#[derive(Default)]
+pub(crate) struct Given {
+    pub(crate) packs: Running<Pack>,
+    pub(crate) arrays: Running<Array>,
+    /// What saves arrays that are there.
+    pub(crate) saves: Running<Pack>,
+}
+
+/// Rank 0's view of a run.
+pub struct Collector<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) client: &'a Client,
+    pub(crate) submitter: Submitter<'a>,
+    packs: Vec<Watched<Pack>>,
+    arrays: Vec<Watched<Array>>,
+    /// By task.
+    ordered: BTreeMap<usize, Ordered>,
+    /// By task: all that was to be taken in order has been.
+    drained: Vec<bool>,
+    /// What stays until the end.
+    kept: Vec<Future<()>>,
+    pub(crate) outcome: Outcome,
+    progress: Progress,
+    /// When the job ends, where that is known.
+    pub(crate) walltime: Option<Walltime>,
+}
+
+impl<'a> Collector<'a> {
+    /// A collector of what will be submitted.
+    pub fn new(plan: &'a Plan, client: &'a Client, submitter: Submitter<'a>, progress: Progress) -> Self {
+        let outcome = Outcome { sinks: Sinks::new(plan), ..Outcome::default() };
+        let (ordered, drained) = (BTreeMap::new(), vec![false; plan.tasks.len()]);
+        Collector {
+            plan,
+            client,
+            submitter,
+            packs: vec![],
+            arrays: vec![],
+            ordered,
+            drained,
+            kept: vec![],
+            outcome,
+            progress,
+            walltime: None,
+        }
+    }
+
+    /// Submits what can be by now.
+    fn submit(&mut self) -> Result<()> {
+        let mut open = vec![0; self.plan.tasks.len()];
+        self.packs.iter().filter(|watched| watched.own).for_each(|some| open[some.task] += some.open());
+        self.arrays.iter().for_each(|some| open[some.task] += some.open());
+        self.ordered.iter().for_each(|(task, ordered)| open[*task] += ordered.open());
+        for entry in self.submitter.advance(open)? {
+            self.add(entry);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, Entry { task, first, last, instances, parts, saves }: Entry) {
+        if self.plan.tasks.get(task).is_some_and(|task| task.keep) {
+            match &instances {
+                Collected::Packs(futures) => self.kept.extend(futures.iter().map(Future::only_waited_for)),
+                Collected::Arrays(futures) => self.kept.extend(futures.iter().map(Future::only_waited_for)),
+                Collected::Lazy(_) | Collected::LazyArrays(_) => {} // nobody could have them afterwards
+            }
+        }
+        let client = self.client;
+        match instances {
+            Collected::Lazy(family) => {
+                self.ordered.insert(task, Ordered::new(task, Source::Lazy(family, 0), true));
+            }
+            Collected::LazyArrays(family) => {
+                self.ordered.insert(task, Ordered::new(task, Source::LazyArrays(family, 0), true));
+            }
+            Collected::Packs(futures) if parts.is_none() && self.sinks(task) => {
+                self.add_ordered(task, futures, true, last);
+            }
+            Collected::Packs(futures) => self.packs.push(Watched::new(task, first, futures, client, true)),
+            Collected::Arrays(futures) => self.arrays.push(Watched::new(task, first, futures, client, true)),
+        }
+        let saves = saves.into_iter().map(|futures| Watched::new(task, first, futures, client, false));
+        self.packs.extend(saves);
+        if let Some(parts) = parts {
+            self.add_ordered(task, parts, false, last);
+        }
+    }
+
+    fn add_ordered(&mut self, task: usize, futures: Vec<Future<Pack>>, own: bool, last: bool) {
+        let new = || Ordered::new(task, Source::Futures(Default::default(), false), own);
+        self.ordered.entry(task).or_insert_with(new).add(futures, last);
+    }
+
+    fn sinks(&self, task: usize) -> bool {
+        self.plan.tasks.get(task).is_some_and(|task| paths(task).next().is_some())
+    }
+
+    /// Collects everything.
+    ///
+    /// # Errors
+    /// When the run ends before the plan does.
+    pub fn run(mut self) -> Result<Outcome> {
+        const SHORTEST: Duration = Duration::from_micros(200);
+        let mut pause = SHORTEST;
+        loop {
+            let merged = self.submitter.merged;
+            if !self.submitter.is_done() {
+                self.submit()?;
+            }
+            let moved = self.turn()? || self.submitter.merged > merged;
+            let rest = self.packs.len() + self.arrays.len() + self.ordered.len();
+            if rest == 0 && self.submitter.is_done() {
+                self.finish()?;
+                return Ok(self.outcome);
+            }
+            interrupt::stay_if_ending(|| self.tally().done_of(self.plan.instances()));
+            if let Some(why) = self.is_to_stop() {
+                return self.stop(why);
+            }
+            if self.progress.is_due() {
+                self.progress.tick(self.client, self.tally())?;
+            }
+            pause = if moved { SHORTEST } else { (pause * 2).min(self.longest()) };
+            std::thread::sleep(pause);
+        }
+    }
+
+    /// How long to wait between two looks: one at a million tasks takes milliseconds.
+    fn longest(&self) -> Duration {
+        let packs = self.packs.iter().map(|watched| watched.futures.len());
+        let watched = packs.chain(self.arrays.iter().map(|watched| watched.futures.len())).sum::<usize>();
+        Duration::from_millis(20) + Duration::from_nanos(100) * u32::try_from(watched).unwrap_or(u32::MAX)
+    }
+
+    /// The end of what is not a task, and the last line of progress.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        let stopped = self.outcome.stopped.as_ref();
+        if stopped.is_none_or(|stopped| !stopped.late) {
+            self.finish_files()?;
+        }
+        once(&mut self.outcome.failed);
+        let Parts { failed, skipped, left } = part(self.plan, self.outcome.failed.clone());
+        let [failed, skipped, mut left] = [failed, skipped, left].map(|list| list.len() as u64);
+        let done = self.outcome.ended.saturating_sub(failed + skipped + left);
+        if let Some(stopped) = self.outcome.stopped.as_ref().filter(|stopped| stopped.is_resumable()) {
+            left += stopped.counts(self.plan.tasks.len()).iter().sum::<u64>();
+        }
+        self.progress.finish(self.client, Tally { done, failed, skipped, left })
+    }
+
+    /// Instances that have failed so far, without those that were not run because of others.
+    pub(crate) fn failures(&self) -> u64 {
+        let without = self.without_result().1;
+        without.iter().filter(|failed| failed.is_own() != Some(false) && !failed.is_left()).count() as u64
+    }
+
+    /// Gives up what is not running yet; what is, is left to be waited for.
+    pub(crate) fn give_up(&mut self, stopped: &mut Stopped) -> Result<Given> {
+        for (task, never) in self.submitter.give_up()? {
+            stopped.note(task, never);
+        }
+        let (own, saves): (Vec<_>, Vec<_>) = self.packs.drain(..).partition(|watched| watched.own);
+        let mut running = Given::default();
+        for watched in own {
+            running.packs.extend(watched.give_up(self.client, stopped, &mut self.outcome));
+        }
+        for watched in self.arrays.drain(..) {
+            running.arrays.extend(watched.give_up(self.client, stopped, &mut self.outcome));
+        }
+        for ordered in std::mem::take(&mut self.ordered).into_values().filter(|ordered| ordered.own) {
+            running.packs.extend(ordered.give_up(self.client, stopped, &mut self.outcome));
+        }
+        // what is there, or will be, is saved
+        for Watched { task, first, futures, .. } in saves {
+            let left = (first..).zip(futures).filter_map(|(index, future)| Some((task, index, future?)));
+            running.saves.extend(left.filter(|(task, index, _)| !stopped.has(*task, *index)));
+        }
+        Ok(running)
+    }
+
+    /// How many instances have ended, and those of them that have no result.
+    fn without_result(&self) -> (u64, Vec<Failed>) {
+        let mut ended = self.outcome.ended;
+        let mut failed = self.outcome.failed.clone();
+        let mut add = |(more, without): (u64, Vec<Failed>)| {
+            ended += more;
+            failed.extend(without);
+        };
+        self.packs.iter().map(Watched::so_far).for_each(&mut add);
+        self.arrays.iter().map(Watched::so_far).for_each(&mut add);
+        self.ordered.values().filter_map(Ordered::so_far).for_each(&mut add);
+        once(&mut failed);
+        (ended, failed)
+    }
+
+    /// How far the plan is. Of outputs that are fetched together, those of the last are not counted yet.
+    fn tally(&self) -> Tally {
+        let (ended, failed) = self.without_result();
+        let without = failed.len() as u64;
+        let left = failed.iter().filter(|failed| failed.is_left()).count() as u64;
+        let own = failed.iter().filter(|failed| failed.is_own() != Some(false) && !failed.is_left());
+        let own = own.count() as u64;
+        Tally { done: ended.saturating_sub(without), failed: own, skipped: without - own - left, left }
+    }
+
+    /// Takes what has come; says whether anything has.
+    fn turn(&mut self) -> Result<bool> {
+        let mut moved = turn_all(&mut self.packs, &mut self.outcome)?;
+        moved |= turn_all(&mut self.arrays, &mut self.outcome)?;
+        let Self { plan, client, ordered, drained, outcome, .. } = self;
+        let mut failure = None;
+        ordered.retain(|number, ordered| {
+            let Some(task) = plan.tasks.get(*number).filter(|_| failure.is_none()) else { return true };
+            // tasks that append to the same file do so one after the other
+            if outcome.sinks.before(*number).any(|earlier| !drained[earlier]) {
+                return true;
+            }
+            match ordered.turn(plan, task, client, outcome) {
+                Ok(more) => moved |= more,
+                Err(error) => failure = Some(error),
+            }
+            drained[*number] = failure.is_none() && ordered.is_over();
+            !drained[*number]
+        });
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        Ok(moved)
+    }
+}

@@ -1,0 +1,92 @@
+//! Instances whose results only other tasks want: dropped as they end, and told of if they failed.
+
+use super::stop::{self, Stopped};
+use crate::batch::failure::Failed;
+use crate::batch::head::collector::{Outcome, Running};
+use crate::client::{Client, Future, Watch};
+use crate::error::{Result, TaskError};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Instances of a task.
+pub(crate) struct Watched<T> {
+    pub(crate) task: usize,
+    /// The index of the first.
+    pub(crate) first: u64,
+    pub(crate) futures: Vec<Option<Future<T>>>,
+    pub(crate) watch: Watch,
+    /// Whether these are the instances, not what saves them.
+    pub(crate) own: bool,
+}
+
+impl<T> Watched<T> {
+    pub(crate) fn new(task: usize, first: u64, futures: Vec<Future<T>>, client: &Client, own: bool) -> Self {
+        let watch = client.watch(&futures);
+        Watched { task, first, futures: futures.into_iter().map(Some).collect(), watch, own }
+    }
+
+    /// How many have not ended.
+    pub(crate) fn open(&self) -> u64 {
+        self.watch.open() as u64
+    }
+
+    /// What has ended until now, and what of it failed.
+    pub(crate) fn so_far(&self) -> (u64, Vec<Failed>) {
+        let ended = self.watch.ended().iter().filter(|ended| **ended).count() as u64 * u64::from(self.own);
+        let failed = self.watch.failures().into_iter();
+        let at = |(at, cause)| Failed { task: self.task, index: self.first + at as u64, cause };
+        (ended, failed.map(at).collect())
+    }
+
+    pub(crate) fn give_up(self, client: &Client, stopped: &mut Stopped, outcome: &mut Outcome) -> Running<T> {
+        let (ended, failed) = self.so_far();
+        outcome.ended += ended;
+        outcome.failed.extend(failed);
+        let ended = self.watch.ended();
+        let left = (self.first..).zip(self.futures).zip(ended).filter(|(_, ended)| !ended);
+        let left = left.filter_map(|((index, future), _)| Some((index, future?)));
+        stop::give_up(client, self.task, left, stopped)
+    }
+
+    /// Drops results that have come; says whether all have, and notes what failed.
+    pub(crate) fn turn(&mut self, outcome: &mut Outcome) -> Result<bool> {
+        if let Some(outcomes) = self.watch.take() {
+            outcome.ended += self.futures.len() as u64 * u64::from(self.own);
+            for (index, ended) in (self.first..).zip(outcomes?) {
+                note(&mut outcome.failed, self.task, index, ended.err());
+            }
+            return Ok(true);
+        }
+        for (future, ended) in self.futures.iter_mut().zip(self.watch.ended()) {
+            if ended {
+                *future = None;
+            }
+        }
+        Ok(false)
+    }
+}
+
+pub(crate) fn turn_all<T>(all: &mut Vec<Watched<T>>, outcome: &mut Outcome) -> Result<bool> {
+    let before = all.len();
+    let mut failure = None;
+    all.retain_mut(|watched| match watched.turn(outcome) {
+        Ok(ended) => !ended,
+        Err(error) => {
+            failure = Some(error);
+            true
+        }
+    });
+    failure.map_or(Ok(all.len() < before), Err)
+}
+
+/// An instance that failed, and with it what would have saved it, is one failure.
+pub(crate) fn once(failed: &mut Vec<Failed>) {
+    let mut seen = HashSet::new();
+    failed.retain(|failed| seen.insert((failed.task, failed.index)));
+}
+
+pub(crate) fn note(failed: &mut Vec<Failed>, task: usize, index: u64, cause: Option<Arc<TaskError>>) {
+    if let Some(cause) = cause {
+        failed.push(Failed { task, index, cause });
+    }
+}

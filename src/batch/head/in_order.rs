@@ -1,0 +1,230 @@
+//! Instances that are taken in the order of their indices, some at a time: what many append to one file.
+
+use super::stop::{self, Stopped};
+use crate::batch::failure::{Failed, is_left};
+use crate::batch::head::collector::{Outcome, Running};
+use crate::batch::head::in_flight::note;
+use crate::batch::head::shared_files::{path_of, paths};
+use crate::batch::outputs::{self, Pack};
+use crate::batch::rank::array;
+use crate::batch::rank::inputs::Array;
+use crate::client::{Client, Family, Future, Pending, Watch};
+use crate::error::{Error, Result};
+use crate::script::plan::Plan;
+use crate::script::plan::task::Task;
+use std::collections::VecDeque;
+
+/// Instances that are asked for together where nothing of them is fetched.
+const WATCHED: usize = 65_536;
+/// Outputs that are fetched together.
+const FETCHED: usize = 64;
+
+/// Where a stream comes from.
+pub(crate) enum Source {
+    Lazy(Family<Pack>, u64),
+    /// Arrays, of which the printed form is wanted, if anything.
+    LazyArrays(Family<Array>, u64),
+    /// Those that are submitted so far; whether that is all.
+    Futures(VecDeque<Future<Pack>>, bool),
+}
+
+/// Instances that are taken in the order of their indices, some at a time.
+pub(crate) struct Ordered {
+    pub(crate) task: usize,
+    pub(crate) source: Source,
+    /// Whether these are the instances, not what was made of them.
+    pub(crate) own: bool,
+    pub(crate) next: u64,
+    pub(crate) window: Option<(Vec<Option<Future<Pack>>>, Asked)>,
+}
+
+pub(crate) enum Asked {
+    Ends(Watch),
+    Values(Pending<Pack>),
+}
+
+impl Source {
+    /// The next ones; of arrays, with `fetch`, their printed form.
+    pub(crate) fn take(&mut self, count: usize, fetch: bool, client: &Client) -> Vec<Future<Pack>> {
+        match self {
+            Source::LazyArrays(family, next) => {
+                let start = *next;
+                *next = family.len().min(start + count as u64);
+                let arrays = family.range(start..*next).into_iter();
+                if fetch {
+                    arrays.map(|array| client.submit(array::text_of, (array,))).collect()
+                } else {
+                    arrays.map(|array| array.only_waited_for()).collect()
+                }
+            }
+            Source::Lazy(family, next) => {
+                let start = *next;
+                *next = family.len().min(start + count as u64);
+                family.range(start..*next)
+            }
+            Source::Futures(futures, _) => futures.drain(..count.min(futures.len())).collect(),
+        }
+    }
+}
+
+impl Ordered {
+    pub(crate) fn new(task: usize, source: Source, own: bool) -> Self {
+        Ordered { task, source, own, next: 0, window: None }
+    }
+
+    /// Adds what comes next; `last` says that nothing will after it.
+    pub(crate) fn add(&mut self, more: Vec<Future<Pack>>, last: bool) {
+        if let Source::Futures(futures, complete) = &mut self.source {
+            futures.extend(more);
+            *complete = last;
+        }
+    }
+
+    /// How many are submitted that have not been taken; of a family that the engine expands, none.
+    pub(crate) fn open(&self) -> u64 {
+        let waiting = self.window.as_ref().map_or(0, |(window, _)| window.len());
+        match &self.source {
+            Source::Futures(futures, _) if self.own => (futures.len() + waiting) as u64,
+            _ => 0,
+        }
+    }
+
+    /// Whether all have been taken.
+    pub(crate) fn is_over(&self) -> bool {
+        self.window.is_none() && !matches!(self.source, Source::Futures(_, false))
+    }
+
+    /// What has ended of the instances that are watched now, and what of it failed; of those that are fetched, only the
+    /// failures are told before all are there.
+    pub(crate) fn so_far(&self) -> Option<(u64, Vec<Failed>)> {
+        let (ended, failed) = match &self.window {
+            Some((_, Asked::Ends(watch))) => {
+                (watch.ended().iter().filter(|ended| **ended).count(), watch.failures())
+            }
+            Some((_, Asked::Values(pending))) if self.own => {
+                let failures = pending.failures();
+                (failures.len(), failures)
+            }
+            _ => return None,
+        };
+        let at = |(at, cause)| Failed { task: self.task, index: self.next + at as u64, cause };
+        Some((ended as u64, failed.into_iter().map(at).collect()))
+    }
+
+    pub(crate) fn give_up(
+        mut self,
+        client: &Client,
+        stopped: &mut Stopped,
+        outcome: &mut Outcome,
+    ) -> Running<Pack> {
+        if let Some((window, Asked::Ends(watch))) = &mut self.window {
+            let ended = watch.ended();
+            for (future, _) in window.iter_mut().zip(&ended).filter(|(_, ended)| **ended) {
+                *future = None;
+            }
+            outcome.ended += ended.iter().filter(|ended| **ended).count() as u64;
+            let failures = watch.failures().into_iter();
+            let failures = failures.filter(|(at, _)| ended.get(*at).copied().unwrap_or(false));
+            failures.for_each(|(at, cause)| {
+                note(&mut outcome.failed, self.task, self.next + at as u64, Some(cause))
+            });
+        }
+        let window = self.window.map_or(Vec::new(), |(window, _)| window);
+        let after = self.next + window.len() as u64;
+        let futures = window.into_iter().enumerate();
+        let futures = futures.filter_map(|(at, future)| Some((self.next + at as u64, future?)));
+        let mut running = stop::give_up(client, self.task, futures, stopped);
+        match self.source {
+            Source::Lazy(family, next) => stopped.note(self.task, next..family.len()),
+            Source::LazyArrays(family, next) => stopped.note(self.task, next..family.len()),
+            Source::Futures(futures, _) => {
+                running.extend(stop::give_up(client, self.task, (after..).zip(futures), stopped));
+            }
+        }
+        running
+    }
+
+    /// Takes the window that is waited for, if it is there, and asks for the next; without one when there are no more.
+    pub(crate) fn turn(
+        &mut self,
+        plan: &Plan,
+        task: &Task,
+        client: &Client,
+        outcome: &mut Outcome,
+    ) -> Result<bool> {
+        match &mut self.window {
+            None if matches!(&self.source, Source::Futures(futures, false) if futures.is_empty()) => {
+                return Ok(false);
+            }
+            None => {}
+            Some((window, Asked::Ends(watch))) => {
+                let Some(outcomes) = watch.take() else {
+                    // results that nobody wants are dropped at once
+                    let futures = window.iter_mut().zip(watch.ended());
+                    futures.filter(|(_, ended)| *ended).for_each(|(future, _)| *future = None);
+                    return Ok(false);
+                };
+                for ended in outcomes? {
+                    outcome.ended += u64::from(self.own);
+                    note(&mut outcome.failed, self.task, self.next, ended.err());
+                    self.next += 1;
+                }
+            }
+            Some((_, Asked::Values(pending))) => {
+                let Some(results) = pending.take() else { return Ok(false) };
+                for result in results {
+                    outcome.ended += u64::from(self.own);
+                    self.value(plan, task, result, outcome)?;
+                    self.next += 1;
+                }
+            }
+        }
+        let fetch = paths(task).next().is_some();
+        let window = self.source.take(if fetch { FETCHED } else { WATCHED }, fetch, client);
+        self.window = (!window.is_empty()).then(|| {
+            let asked = if fetch {
+                Asked::Values(client.pending(&window))
+            } else {
+                Asked::Ends(client.watch(&window))
+            };
+            (window.into_iter().map(Some).collect(), asked)
+        });
+        Ok(true)
+    }
+
+    pub(crate) fn value(
+        &self,
+        plan: &Plan,
+        task: &Task,
+        result: Result<Pack>,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
+        let left = matches!(&result, Err(Error::Task(cause)) if is_left(cause));
+        let pack = match result {
+            Ok(pack) => Some(pack),
+            Err(Error::Task(cause)) => {
+                if self.own {
+                    note(&mut outcome.failed, self.task, self.next, Some(cause));
+                }
+                None
+            }
+            Err(other) => return Err(other),
+        };
+        for (which, stream) in paths(task) {
+            let Ok(path) = path_of(plan, task, stream, self.next) else { continue }; // told by `Sinks::new`
+            if left {
+                outcome.sinks.leave(&path);
+            }
+            let bytes = match &pack {
+                Some(pack) => Some(
+                    outputs::part(pack, which)
+                        .and_then(|part| part.bytes())
+                        .map_err(|error| Error::Other(error.0))?,
+                ),
+                None => None,
+            };
+            outcome.sinks.append(&path, bytes.as_deref());
+        }
+        Ok(())
+    }
+}

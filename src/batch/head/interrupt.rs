@@ -1,0 +1,50 @@
+//! What signals ask of a run: to start nothing more, or to end at once.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+static ASKED: AtomicBool = AtomicBool::new(false);
+static ENDING: AtomicBool = AtomicBool::new(false);
+static ANSWER: Mutex<Option<String>> = Mutex::new(None);
+static ANSWERED: Condvar = Condvar::new();
+
+fn answer() -> MutexGuard<'static, Option<String>> {
+    ANSWER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Asks the run to start nothing more and to end when what runs has ended.
+pub fn ask() {
+    crate::batch::rank::deadline::close();
+    ASKED.store(true, Ordering::Release);
+}
+
+/// Whether the run is to start nothing more.
+pub fn is_asked() -> bool {
+    ASKED.load(Ordering::Acquire)
+}
+
+/// Says that this process ends now, and gives what the run says that it has done: nothing, if it does not say so at once.
+pub fn end() -> Option<String> {
+    ENDING.store(true, Ordering::Release);
+    let limit = Duration::from_millis(100);
+    let waited = ANSWERED.wait_timeout_while(answer(), limit, |answer| answer.is_none());
+    waited.map_or(None, |(mut answer, _)| answer.take())
+}
+
+/// Whether this process ends.
+pub fn is_ending() -> bool {
+    ENDING.load(Ordering::Acquire)
+}
+
+/// Where this process ends, says what was done and stays here: what fails from now on fails because of that.
+pub fn stay_if_ending(done: impl FnOnce() -> String) {
+    if !is_ending() {
+        return;
+    }
+    *answer() = Some(done());
+    ANSWERED.notify_all();
+    loop {
+        std::thread::park();
+    }
+}

@@ -1,0 +1,109 @@
+//! What rank 0 submits for a `mapreduce`.
+
+use crate::batch::head::placement;
+use crate::batch::head::submitter::{Submitter, internal};
+use crate::batch::outputs::{self, Pack};
+use crate::batch::rank::mapreduce::shuffle_store::Share;
+use crate::batch::rank::mapreduce::tasks::{self, NamedPiece};
+use crate::batch::task_def::{Def, Kind};
+use crate::client::Future;
+use crate::error::{Error, Result};
+use crate::ids::Rank;
+use crate::mapreduce::split::{self, Piece};
+use crate::script::lower::mapreduce::Input;
+use crate::script::plan::task::Action;
+use std::path::Path;
+
+/// Splits whose lines a rank takes over at a time.
+const GROUP: usize = 16;
+
+/// The splits of an input: for each its pieces. The last piece of a file goes to its end, whatever that is by then.
+fn splits(files: &[String], size: u64, here: &Path) -> Vec<Vec<NamedPiece>> {
+    // of a file that cannot be looked at, the mapper that reads it will say so
+    let length = |file: &String| std::fs::metadata(here.join(file)).map_or(1, |found| found.len());
+    let lengths: Vec<u64> = files.iter().map(length).collect();
+    let named = |piece: Piece| {
+        let at = piece.file as usize;
+        let end = if lengths.get(at) == Some(&piece.end) { u64::MAX } else { piece.end };
+        Some((files.get(at)?.clone(), piece.start, end))
+    };
+    let splits = split::plan(&lengths, size).into_iter();
+    splits.map(|pieces| pieces.into_iter().filter_map(named).collect()).collect()
+}
+
+impl Submitter<'_> {
+    /// Tasks for the splits, for what goes from rank to rank, and for the partitions.
+    pub(in crate::batch) fn mapreduce(&mut self, mut def: Def) -> Result<Vec<Future<Pack>>> {
+        let Action::MapReduce(work) = &mut def.task.action else {
+            return Err(internal("a map-reduce that is none"));
+        };
+        let files = match &mut work.input {
+            Input::Files(files) => Some(splits(&std::mem::take(files), work.split, &self.plan.dir)),
+            Input::Of(_) => None,
+        };
+        let (maps, reduces) = work.starts();
+        let reference = if let Input::Of(reference) = work.input { Some(reference) } else { None };
+        let source = reference.and_then(|at| def.sources.get(at).copied().flatten());
+        let (mut outputs, mut after) = (Vec::new(), Vec::new());
+        for (at, group) in def.groups.iter().enumerate() {
+            if let (Kind::Arrays, true) = (&group.kind, Some(at) == source) {
+                return Err(internal("an array as the input of a map-reduce"));
+            }
+            let (packs, _) = self.inputs(std::slice::from_ref(group), 0)?;
+            if Some(at) == source { &mut outputs } else { &mut after }.extend(packs);
+        }
+        let options = self.client.options().pure(false).priority(def.task.priority);
+        if after.len() > 1 {
+            after = vec![options.submit(tasks::gate, (after,))];
+        }
+        // commands take what the task says, all else a slot
+        let needs = placement::of(&def.task);
+        let mapping = if maps { options.clone().needs(needs) } else { options.clone() };
+        let reducing = if reduces { options.clone().needs(needs) } else { options.clone() };
+        let able = |rank: &Rank| !reduces || placement::is_able(self.team, rank.index(), &needs);
+        let able: Vec<Rank> = self.computing.iter().copied().filter(able).collect();
+        if able.is_empty() {
+            return Err(Error::Other("no rank can reduce what the task maps".to_owned()));
+        }
+        let partitions =
+            usize::try_from(def.task.family.len()).map_err(|_| internal("too many partitions"))?;
+        let sent = self.client.scatter(def);
+        let mapped: Vec<Future<Pack>> = match files {
+            Some(splits) => splits
+                .into_iter()
+                .map(|pieces| mapping.submit(tasks::map_files, (&sent, pieces, after.clone())))
+                .collect(),
+            None => outputs
+                .iter()
+                .map(|output| mapping.submit(tasks::map_output, (&sent, output, after.clone())))
+                .collect(),
+        };
+        // each partition at one of the ranks that can reduce it, in turn
+        let ranks = &able[..able.len().min(partitions)];
+        let mut complete = Vec::with_capacity(ranks.len());
+        let groups = mapped.len().div_ceil(GROUP).max(1);
+        for (first, rank) in ranks.iter().enumerate() {
+            let share = Share { first, step: ranks.len(), all: partitions };
+            let wanted: Vec<u32> = share.partitions().map(outputs::file).collect();
+            let mut before = Vec::new();
+            for group in 0..groups {
+                let splits = mapped.iter().skip(group * GROUP).take(GROUP);
+                let parts: Vec<Future<Pack>> = match ranks {
+                    [_] => splits.cloned().collect(),
+                    _ => splits
+                        .map(|whole| options.submit(outputs::parts_of, (whole, wanted.clone())))
+                        .collect(),
+                };
+                let arguments = (&sent, share, group as u64, parts, std::mem::take(&mut before));
+                before.push(options.clone().on(*rank).submit(tasks::shelve, arguments));
+            }
+            complete.extend(before);
+        }
+        let reduce = |partition: usize| {
+            let at = partition % ranks.len();
+            let arguments = (&sent, partition as u64, groups as u64, &complete[at]);
+            reducing.clone().on(ranks[at]).submit(tasks::reduce_partition, arguments)
+        };
+        Ok((0..partitions).map(reduce).collect())
+    }
+}

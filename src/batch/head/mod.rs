@@ -1,0 +1,25 @@
+//! Rank 0's part of a run: submits the plan, collects results, writes shared files, reports progress.
+//!
+//! Where to start: [`submitter`] hands the plan over window by window ([`placement`]: what tasks take of the ranks;
+//! [`retained`]: results that others will read; [`failed_members`]), [`collector`] waits ([`in_flight`], [`in_order`]) and drops what
+//! is no longer needed. [`reduce`] and [`mapreduce`] plan reductions. [`shared_files`] writes files that many instances share,
+//! [`dataset_files`] looks after files of datasets, [`run_folder`] is `NAME.dtask`. [`mod@deadline`], [`stop`] and [`interrupt`] end a run;
+//! [`progress`] and [`summary`] tell what happens.
+
+pub mod collector;
+pub mod dataset_files;
+pub mod deadline;
+pub(crate) mod failed_members;
+pub(crate) mod in_flight;
+pub(crate) mod in_order;
+pub mod interrupt;
+pub(crate) mod mapreduce;
+pub mod placement;
+pub mod progress;
+pub(crate) mod reduce;
+pub(crate) mod retained;
+pub mod run_folder;
+pub mod shared_files;
+pub mod stop;
+pub mod submitter;
+pub mod summary;

@@ -1,0 +1,83 @@
+//! What tasks need, as the engine is told, and whether the job has it.
+
+use crate::client::{Client, Options};
+use crate::ids::Rank;
+use crate::runtime::handshake::Team;
+use crate::scheduler::{COUNTERS_MAX, Needs};
+use crate::script::plan::Plan;
+use crate::script::plan::task::Task;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// What an instance of a task takes.
+pub fn of(task: &Task) -> Needs {
+    let mut counters = [0; COUNTERS_MAX];
+    for &(at, count) in &task.needs.counters {
+        if let Some(counter) = counters.get_mut(at) {
+            *counter = count;
+        }
+    }
+    let memory = task.execution.memory.unwrap_or(0);
+    Needs { slots: task.needs.slots(), gpus: task.needs.gpus, memory, counters }
+}
+
+/// Options for the instances of a task. A rank that computes nothing, or that there is not, is no hint where to run.
+pub fn options<'c>(client: &'c Client, task: &Task, slots: &[u32]) -> Options<'c> {
+    let number = |name: &str| (xxh3_64(name.as_bytes()) as u32).max(1);
+    let place = if task.needs.is_place { number(&task.name) } else { 0 };
+    let near = task.needs.near.as_deref().map_or(0, number);
+    let options = client.options().priority(task.priority).needs(of(task)).place(place, near);
+    match task.needs.on {
+        Some(rank) if slots.get(rank as usize).is_some_and(|slots| *slots > 0) => options.on(Rank(rank)),
+        _ => options,
+    }
+}
+
+/// Whether a rank can meet those needs.
+pub fn is_able(team: &Team, rank: usize, needs: &Needs) -> bool {
+    team.slots.get(rank).is_some_and(|slots| *slots > 0 && *slots >= needs.slots)
+        && team.parts.get(rank).map_or(0, |part| part.gpus.len() as u64) >= needs.gpus.into()
+        && team.hellos.get(rank).map_or(0, |hello| hello.memory) >= needs.memory
+}
+
+/// Why some tasks could never run in this job, a line for each.
+pub fn check(plan: &Plan, team: &Team) -> Vec<String> {
+    let computing: Vec<usize> = (0..team.slots.len()).filter(|rank| team.slots[*rank] > 0).collect();
+    let most = |of: &dyn Fn(usize) -> u64| computing.iter().map(|rank| of(*rank)).max().unwrap_or(0);
+    let slots = |rank: usize| u64::from(team.slots[rank]);
+    let gpus = |rank: usize| team.parts.get(rank).map_or(0, |part| part.gpus.len() as u64);
+    let memory = |rank: usize| team.hellos.get(rank).map_or(0, |hello| hello.memory);
+    let mut wrong = Vec::new();
+    for task in &plan.tasks {
+        let needs = of(task);
+        if computing.iter().any(|rank| is_able(team, *rank, &needs)) {
+            continue;
+        }
+        let name = &task.name;
+        let why = if most(&slots) < needs.slots.into() {
+            format!(
+                "`threads = {}`, and no rank has so many slots: at most {}. Start fewer ranks on each host, with more \
+                 cores each (`--map-by slot:PE={}`), or give more by `--slots`",
+                needs.slots,
+                most(&slots),
+                needs.slots
+            )
+        } else if most(&gpus) < needs.gpus.into() {
+            format!(
+                "`gpus = {}`, and no rank has so many: at most {}. DTASK_GPUS or CUDA_VISIBLE_DEVICES names those of a \
+                 host, which its ranks share out",
+                needs.gpus,
+                most(&gpus)
+            )
+        } else if most(&memory) < needs.memory {
+            format!(
+                "`memory` of {}, and no host has so much: at most {}",
+                super::summary::bytes(needs.memory),
+                super::summary::bytes(most(&memory))
+            )
+        } else {
+            "what it needs is there, but no rank has all of it".to_owned()
+        };
+        wrong.push(format!("error[E71]: task `{name}` could never run: {why}\n --> {}", task.origin));
+    }
+    wrong
+}

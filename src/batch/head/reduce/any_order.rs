@@ -1,0 +1,215 @@
+//! Steps for what is ready first: `order = "any"`.
+//!
+//! What is reduced is watched, and so is what steps have made; as soon as there are enough, they are merged. When so few
+//! are left that one step takes all of them, that is submitted at once, so that whoever needs the result can be.
+
+use super::arrays::Arrays;
+use super::{Merge, Step};
+use crate::batch::head::reduce::files::Commands;
+use crate::batch::head::submitter::Collected;
+use crate::batch::outputs::Pack;
+use crate::batch::rank::inputs::Array;
+use crate::client::{Client, Future, Watch};
+use crate::error::Result;
+use std::collections::{BTreeMap, VecDeque};
+
+/// A reduction that goes on as results come.
+pub enum Unordered<'a> {
+    /// Of arrays.
+    Arrays(Merging<Arrays<'a>, Array>),
+    /// Of files, by a command.
+    Commands(Merging<Commands<'a>, Pack>),
+}
+
+impl Unordered<'_> {
+    /// Merges what has come; gives the number of steps.
+    ///
+    /// # Errors
+    /// When the run has ended.
+    pub fn turn(&mut self, client: &Client) -> Result<u64> {
+        match self {
+            Unordered::Arrays(merging) => merging.turn(client),
+            Unordered::Commands(merging) => merging.turn(client),
+        }
+    }
+
+    /// Whether the last step of each instance is submitted.
+    pub fn is_done(&self) -> bool {
+        match self {
+            Unordered::Arrays(merging) => merging.open == 0,
+            Unordered::Commands(merging) => merging.open == 0,
+        }
+    }
+
+    /// The last steps, if all are submitted.
+    pub fn last_steps(self) -> Option<Collected> {
+        Some(match self {
+            Unordered::Arrays(merging) => Collected::Arrays(merging.last_steps()?),
+            Unordered::Commands(merging) => Collected::Packs(merging.last_steps()?),
+        })
+    }
+}
+
+/// What can be merged.
+struct Item<T> {
+    future: Future<T>,
+    is_leaf: bool,
+}
+
+/// One instance.
+struct Tree<T> {
+    leaves: u64,
+    steps: u64,
+    /// What has not ended yet, by its number: leaves first, then what steps make.
+    coming: BTreeMap<u64, Item<T>>,
+    /// What has ended, and is not merged yet.
+    ready: VecDeque<Item<T>>,
+    last: Option<Future<T>>,
+}
+
+/// Items that are watched together: of each its instance and its number there, until it has ended.
+struct Batch {
+    items: Vec<Option<(usize, u64)>>,
+    watch: Watch,
+}
+
+/// All instances of a task.
+pub struct Merging<M, T> {
+    merge: M,
+    arity: usize,
+    trees: Vec<Tree<T>>,
+    batches: Vec<Batch>,
+    /// Instances whose last step is not submitted yet.
+    open: usize,
+    /// Instances that may have something to merge.
+    touched: Vec<usize>,
+}
+
+impl<M: Merge<Item = T>, T> Merging<M, T> {
+    /// Nothing is submitted yet.
+    pub fn new(merge: M, client: &Client, instances: Vec<Vec<Future<T>>>, arity: usize) -> Self {
+        let watch = client.watch(instances.iter().flatten());
+        let mut items = Vec::new();
+        let mut trees = Vec::with_capacity(instances.len());
+        for (tree, leaves) in instances.into_iter().enumerate() {
+            items.extend((0..leaves.len() as u64).map(|number| Some((tree, number))));
+            let item = |(number, future)| (number, Item { future, is_leaf: true });
+            trees.push(Tree {
+                leaves: leaves.len() as u64,
+                steps: 0,
+                coming: (0..).zip(leaves).map(item).collect(),
+                ready: VecDeque::new(),
+                last: None,
+            });
+        }
+        let (open, touched) = (trees.len(), (0..trees.len()).collect());
+        Merging { merge, arity, trees, batches: vec![Batch { items, watch }], open, touched }
+    }
+
+    fn turn(&mut self, client: &Client) -> Result<u64> {
+        self.look()?;
+        let mut made = Vec::new();
+        let mut steps = 0;
+        self.touched.sort_unstable();
+        self.touched.dedup();
+        for at in std::mem::take(&mut self.touched) {
+            let Some(tree) = self.trees.get_mut(at).filter(|tree| tree.last.is_none()) else { continue };
+            steps += tree.advance(&self.merge, at, self.arity, &mut made);
+            self.open -= usize::from(tree.last.is_some());
+        }
+        if !made.is_empty() {
+            let futures = made.iter().map(|(_, _, future)| future);
+            let watch = client.watch(futures);
+            let items = made.iter().map(|(tree, number, _)| Some((*tree, *number))).collect();
+            self.batches.push(Batch { items, watch });
+        }
+        Ok(steps)
+    }
+
+    /// Notes what has ended.
+    fn look(&mut self) -> Result<()> {
+        let Merging { trees, batches, open, touched, .. } = self;
+        let mut failure = None;
+        batches.retain_mut(|batch| {
+            let Batch { items, watch } = batch;
+            let mut end = |at: usize, failed: bool| {
+                let Some((tree, number)) = items.get_mut(at).and_then(Option::take) else { return };
+                let Some(instance) = trees.get_mut(tree).filter(|tree| tree.last.is_none()) else { return };
+                let Some(item) = instance.coming.remove(&number) else { return };
+                if failed {
+                    // it is the result: what failed says why
+                    *open -= 1;
+                    instance.fail(item.future);
+                } else {
+                    instance.ready.push_back(item);
+                    touched.push(tree);
+                }
+            };
+            match watch.take() {
+                Some(Ok(outcomes)) => {
+                    outcomes.iter().enumerate().for_each(|(at, outcome)| end(at, outcome.is_err()));
+                    return false;
+                }
+                Some(Err(error)) => failure = Some(error),
+                None => {
+                    watch.failures().into_iter().for_each(|(at, _)| end(at, true));
+                    let ended = watch.ended().into_iter().enumerate().filter(|(_, ended)| *ended);
+                    ended.for_each(|(at, _)| end(at, false));
+                }
+            }
+            true
+        });
+        failure.map_or(Ok(()), Err)
+    }
+
+    fn last_steps(self) -> Option<Vec<Future<T>>> {
+        self.trees.into_iter().map(|tree| tree.last).collect()
+    }
+}
+
+impl<T> Tree<T> {
+    /// Without a result, because that one has none.
+    fn fail(&mut self, cause: Future<T>) {
+        self.coming.clear();
+        self.ready.clear();
+        self.last = Some(cause);
+    }
+
+    /// Submits what can be; notes what is to be watched, and gives the number of steps.
+    fn advance<M: Merge<Item = T>>(
+        &mut self,
+        merge: &M,
+        index: usize,
+        arity: usize,
+        made: &mut Vec<(usize, u64, Future<T>)>,
+    ) -> u64 {
+        let before = self.steps;
+        while self.last.is_none() {
+            let is_last = self.ready.len() + self.coming.len() <= arity;
+            if !is_last && self.ready.len() < arity {
+                break;
+            }
+            let mut items: Vec<Item<T>> = self.ready.drain(..arity.min(self.ready.len())).collect();
+            if is_last {
+                items.extend(std::mem::take(&mut self.coming).into_values());
+            }
+            if let ([_], true, 1) = (&items[..], merge.keeps_single(), self.leaves) {
+                self.last = items.pop().map(|item| item.future);
+                break;
+            }
+            self.steps += 1;
+            let leaves = is_last.then_some(self.leaves);
+            let is_leaf = items.iter().map(|item| item.is_leaf).collect();
+            let step = Step { index: index as u64, number: self.steps, is_leaf, leaves };
+            let future = merge.step(step, items.into_iter().map(|item| item.future).collect());
+            if is_last {
+                self.last = Some(future);
+            } else {
+                let number = self.leaves + self.steps;
+                made.push((index, number, future.clone()));
+                self.coming.insert(number, Item { future, is_leaf: false });
+            }
+        }
+        self.steps - before
+    }
+}

@@ -1,0 +1,239 @@
+//! Files that are written by rank 0: `stdout = path` of whole families.
+
+use crate::batch::task_def::facts;
+use crate::script::plan::Plan;
+use crate::script::plan::task::{Stream, Task};
+use crate::script::plan::template::{Scope, Template};
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// A file under a temporary name in the folder of `path`, which is made if it is missing.
+///
+/// # Errors
+/// When the folder or the file cannot be made.
+pub fn temporary(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    // of the mode that any new file has; tempfile's own would keep colleagues out
+    let mode = fs::Permissions::from_mode(0o666);
+    tempfile::Builder::new().prefix(".dtask-").suffix(".part").permissions(mode).tempfile_in(folder)
+}
+
+/// Gives a temporary file its name, once its bytes are on the disk.
+///
+/// # Errors
+/// When the disk is full, or the name is taken by a folder.
+pub fn rename(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    file.as_file().sync_all()?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+struct Sink {
+    /// The last task that appends to it.
+    task: usize,
+    /// Outputs that are still to come.
+    missing: u64,
+    /// Instances that have none.
+    lost: u64,
+    /// Whether some of these are left for the next run.
+    left: bool,
+    file: Option<BufWriter<NamedTempFile>>,
+    error: Option<io::Error>,
+}
+
+/// All files that outputs are appended to, each written whole or not at all.
+#[derive(Default)]
+pub struct Sinks {
+    open: HashMap<PathBuf, Sink>,
+    /// For a task, those before it with which it has a file in common.
+    before: HashMap<usize, BTreeSet<usize>>,
+    /// Files that are complete.
+    pub written: Vec<PathBuf>,
+    /// Files that are not there, and why.
+    pub failed: Vec<String>,
+    /// Files that are left for the next run.
+    pub left: Vec<String>,
+}
+
+/// The path of an instance's stream.
+///
+/// # Errors
+/// When it cannot be made up, in words.
+pub fn path_of(plan: &Plan, task: &Task, stream: &Template, index: u64) -> Result<PathBuf, String> {
+    let facts = facts(task, index, &plan.dir.display().to_string());
+    let env = |name: &str| std::env::var(name).ok();
+    let values = task.family.bindings(index);
+    let scope = Scope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
+    let path = stream.render(&scope).map_err(|error| format!("{}: {error}", task.label(index)))?;
+    Ok(plan.dir.join(path))
+}
+
+/// The streams of a task that go to files, standard output first.
+pub fn paths(task: &Task) -> impl Iterator<Item = (u32, &Template)> {
+    let stderr = task.action.is_command().then_some((crate::batch::outputs::STDERR, &task.stderr));
+    let streams = [Some((crate::batch::outputs::STDOUT, &task.stdout)), stderr];
+    streams.into_iter().flatten().filter_map(|(which, stream)| match stream {
+        Stream::Path(path) => Some((which, path)),
+        Stream::Log | Stream::Null => None,
+    })
+}
+
+impl Sinks {
+    /// Counts what will be appended to each file.
+    pub fn new(plan: &Plan) -> Sinks {
+        let mut sinks = Sinks::default();
+        for (number, task) in plan.tasks.iter().enumerate() {
+            for (_, stream) in paths(task) {
+                // most families share one file: its path needs no writing out for each instance
+                let (times, count) = if stream.as_literal().is_some() {
+                    (1, task.family.len())
+                } else {
+                    (task.family.len(), 1)
+                };
+                for index in 0..times {
+                    match path_of(plan, task, stream, index) {
+                        Ok(path) => sinks.expect(number, path, count),
+                        Err(error) => sinks.failed.push(error),
+                    }
+                }
+            }
+        }
+        sinks
+    }
+
+    fn expect(&mut self, task: usize, path: PathBuf, count: u64) {
+        let new = || Sink { task, missing: 0, lost: 0, left: false, file: None, error: None };
+        let sink = self.open.entry(path).or_insert_with(new);
+        sink.missing += count;
+        let before = std::mem::replace(&mut sink.task, task);
+        if before != task {
+            self.before.entry(task).or_default().insert(before);
+        }
+    }
+
+    /// Tasks all of whose outputs must be appended before those of `task`.
+    pub fn before(&self, task: usize) -> impl Iterator<Item = usize> {
+        self.before.get(&task).into_iter().flatten().copied()
+    }
+
+    /// Appends an instance's output, or notes that there is none; after the last one the file gets its name.
+    pub fn append(&mut self, path: &Path, bytes: Option<&[u8]>) {
+        let Some(sink) = self.open.get_mut(path) else { return };
+        match bytes {
+            Some(bytes) if sink.error.is_none() && sink.lost == 0 => {
+                sink.error = sink.write(path, bytes).err();
+            }
+            Some(_) => {}
+            None => {
+                sink.lost += 1;
+                sink.file = None;
+            }
+        }
+        sink.missing = sink.missing.saturating_sub(1);
+        if sink.missing == 0
+            && let Some(sink) = self.open.remove(path)
+        {
+            self.finish(path, sink);
+        }
+    }
+
+    /// The output of a file that comes next is left for the next run, and with it the file.
+    pub fn leave(&mut self, path: &Path) {
+        if let Some(sink) = self.open.get_mut(path) {
+            sink.left = true;
+        }
+    }
+
+    /// The run ends before all outputs are there: what is not complete is not written, or is left for the next run.
+    pub fn give_up(&mut self, resumable: bool) {
+        let mut left: Vec<PathBuf> = self.open.drain().map(|(path, _)| path).collect();
+        left.sort_unstable();
+        if resumable {
+            self.left.extend(left.iter().map(|path| super::summary::shown(path)));
+            return;
+        }
+        let told =
+            |path: &PathBuf| format!("{} was not written: the run was stopped", super::summary::shown(path));
+        self.failed.extend(left.iter().map(told));
+    }
+
+    fn finish(&mut self, path: &Path, sink: Sink) {
+        let shown = super::summary::shown(path);
+        if sink.left {
+            self.left.push(shown);
+            return;
+        }
+        if sink.lost > 0 {
+            let (outputs, is) = if sink.lost == 1 { ("output", "is") } else { ("outputs", "are") };
+            self.failed.push(format!("{shown} was not written: {} {outputs} of it {is} missing", sink.lost));
+            return;
+        }
+        let outcome = match (sink.error, sink.file) {
+            (Some(error), _) => Err(error),
+            (None, Some(file)) => {
+                file.into_inner().map_err(|error| error.into_error()).and_then(|file| rename(file, path))
+            }
+            (None, None) => Ok(()),
+        };
+        match outcome {
+            Ok(()) => self.written.push(path.to_owned()),
+            Err(error) => self.failed.push(format!("{shown} could not be written: {error}")),
+        }
+    }
+}
+
+impl Sink {
+    fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            empty => empty.insert(BufWriter::new(temporary(path)?)),
+        };
+        file.write_all(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_written_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let mut sinks = Sinks::default();
+        for name in ["whole", "torn", "sub/other"] {
+            sinks.expect(0, path(name), 2);
+        }
+        for name in ["whole", "torn", "sub/other"] {
+            sinks.append(&path(name), Some(b"one\n"));
+            assert!(!path(name).exists());
+        }
+        sinks.append(&path("whole"), Some(b"two\n"));
+        sinks.append(&path("torn"), None);
+        sinks.append(&path("sub/other"), Some(b""));
+        assert_eq!(fs::read(path("whole")).unwrap(), b"one\ntwo\n");
+        assert_eq!(fs::read(path("sub/other")).unwrap(), b"one\n");
+        assert_eq!(sinks.written, [path("whole"), path("sub/other")]);
+        assert!(
+            sinks.failed[0].ends_with("torn was not written: 1 output of it is missing"),
+            "{:?}",
+            sinks.failed
+        );
+        let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left.len(), 2, "{left:?}");
+    }
+
+    #[test]
+    fn only_tasks_with_a_file_in_common_wait_for_each_other() {
+        let mut sinks = Sinks::default();
+        for (task, name) in [(0, "a"), (1, "b"), (2, "a"), (2, "c"), (3, "a"), (3, "c")] {
+            sinks.expect(task, name.into(), 1);
+        }
+        let before: Vec<Vec<usize>> = (0..4).map(|task| sinks.before(task).collect()).collect();
+        assert_eq!(before, [vec![], vec![], vec![0], vec![2]]); // that 0 is before 3 follows
+    }
+}

@@ -1,0 +1,239 @@
+//! What is told at the end of a run.
+
+use super::stop::{Stopped, Why};
+use crate::batch::failure::{self, Failed, Parts};
+use crate::batch::head::collector::Outcome;
+use crate::batch::head::run_folder::RunFolder;
+use crate::batch::rank::rank_state::Report;
+use crate::batch::task_def::facts;
+use crate::runtime::head::Totals;
+use crate::script::plan::Plan;
+use crate::script::plan::task::Task;
+use crate::script::plan::template::Scope;
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Errors that are told in full; the others are counted.
+const TOLD: usize = 20;
+/// Saved files of a task that are named; of more, the first and the last.
+const NAMED: u64 = 4;
+
+/// How a run went.
+pub struct Summary {
+    /// What was done, and where it lies.
+    pub text: String,
+    /// What was not, in the manner of compilers; empty if all was.
+    pub errors: String,
+    /// Whether something is left for the next run.
+    pub resumable: bool,
+    /// Whether ranks still compute.
+    pub late: bool,
+}
+
+/// A path as it is shown: from the working directory, where it lies below it.
+pub fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(path).display().to_string()
+}
+
+/// A number of bytes in words.
+pub fn bytes(count: u64) -> String {
+    let units = ["kB", "MB", "GB", "TB", "PB"];
+    let mut value = count as f64;
+    let mut unit = "bytes";
+    for next in units {
+        if value < 1000.0 {
+            break;
+        }
+        (value, unit) = (value / 1000.0, next);
+    }
+    if unit == "bytes" { format!("{count} bytes") } else { format!("{value:.1} {unit}") }
+}
+
+/// `1 task`, `2 tasks`.
+fn tasks(count: u64) -> String {
+    counted(count, "task")
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+impl Summary {
+    /// Puts together what is known at the end.
+    pub fn new(
+        plan: &Plan,
+        folder: &RunFolder,
+        collected: Outcome,
+        ranks: Vec<Report>,
+        totals: &Totals,
+        slots: u64,
+        elapsed: Duration,
+    ) -> Summary {
+        let Parts { failed, skipped, left } = failure::part(plan, collected.failed);
+        let stopped = collected.stopped.unwrap_or_default();
+        let undone = stopped.counts(plan.tasks.len()).iter().sum::<u64>();
+        let without = (failed.len() + skipped.len() + left.len()) as u64;
+        let done = plan.instances().saturating_sub(without + undone);
+        let later = left.len() as u64 + if stopped.is_resumable() { undone } else { 0 };
+        let seconds = elapsed.as_secs_f64();
+        let busy: Duration = ranks.iter().map(|rank| rank.busy).sum();
+        let used = 100.0 * busy.as_secs_f64() / (slots as f64 * seconds).max(1e-9);
+        let mut text = format!(
+            "{}: {} done in {seconds:.2} s, {} moved rank to rank, {used:.0} % of {slots} slots used\n",
+            plan.name,
+            tasks(done),
+            bytes(totals.bytes_moved)
+        );
+        let count = |list: &[Failed]| {
+            let mut counts = vec![0u64; plan.tasks.len()];
+            list.iter().filter_map(|failed| counts.get_mut(failed.task).map(|count| *count += 1)).count();
+            counts
+        };
+        let [failed_of, mut skipped_of, mut left_of] = [&failed, &skipped, &left].map(|list| count(list));
+        let undone_of = if stopped.is_resumable() { &mut left_of } else { &mut skipped_of };
+        undone_of.iter_mut().zip(stopped.counts(plan.tasks.len())).for_each(|(count, more)| *count += more);
+        let width = plan.tasks.iter().map(|task| task.name.len()).max().unwrap_or(0);
+        for (at, task) in plan.tasks.iter().enumerate() {
+            let (failed, skipped, left) = (failed_of[at], skipped_of[at], left_of[at]);
+            let done = task.family.len().saturating_sub(failed + skipped + left);
+            let mut line = format!("  {:width$}  {done:>6} done", task.name);
+            for (count, what) in [(failed, "failed"), (skipped, "not run"), (left, "left for the next run")] {
+                if count > 0 {
+                    let _ = write!(line, ", {count} {what}");
+                }
+            }
+            text += &line;
+            text.push('\n');
+        }
+        let without: Vec<&Failed> = failed.iter().chain(&skipped).chain(&left).collect();
+        text += &results(plan, &collected.sinks.written, &without, &stopped);
+        text += &leave(later, &collected.sinks.left, stopped.why);
+        if ranks.iter().any(|rank| rank.logged > 0) {
+            let _ = writeln!(text, "log     {}", shown(&folder.path().join("rank-*.log")));
+        }
+        let mut errors = errors(plan, &failed, &skipped, &collected.sinks.failed);
+        if let Some(Why::Failures(failures)) = stopped.why {
+            let (failures, undone) = (counted(failures, "failure"), tasks(undone));
+            let _ = writeln!(
+                errors,
+                "error: the run was stopped after {failures}, as `[policy]` says; {undone} not started"
+            );
+        }
+        // a run that `[policy]` has stopped would fail again
+        let may_fail = plan.policy.limit().is_none_or(|limit| (failed.len() as u64) < limit);
+        let resumable = later > 0 && may_fail;
+        Summary { text, errors, resumable, late: stopped.late }
+    }
+}
+
+/// What is left for the next run.
+fn leave(count: u64, files: &[String], why: Option<Why>) -> String {
+    if count == 0 {
+        return String::new();
+    }
+    let why = match why {
+        Some(Why::Asked) => "a signal asked to stop",
+        _ => "the job's time is over",
+    };
+    let mut text = format!("left    {} for the next run: {why}; run it again to go on\n", tasks(count));
+    match files {
+        [first, .., last] if files.len() as u64 > NAMED => {
+            let _ = writeln!(text, "left    {first} .. {last} ({} files)", files.len());
+        }
+        few => few.iter().for_each(|file| text += &format!("left    {file}\n")),
+    }
+    text
+}
+
+/// Where the results lie.
+fn results(plan: &Plan, written: &[PathBuf], failed: &[&Failed], stopped: &Stopped) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    match written {
+        [first, .., last] if written.len() as u64 > NAMED => {
+            lines.push(format!("{} .. {} ({} files)", shown(first), shown(last), written.len()));
+        }
+        few => lines.extend(few.iter().map(|path| shown(path))),
+    }
+    let mut without: HashMap<usize, HashSet<u64>> = HashMap::new();
+    for failed in failed {
+        without.entry(failed.task).or_default().insert(failed.index);
+    }
+    let (none, undone) = (HashSet::new(), stopped.counts(plan.tasks.len()));
+    for (at, task) in plan.tasks.iter().enumerate().filter(|(_, task)| !task.saves.is_empty()) {
+        let without = without.get(&at).unwrap_or(&none);
+        let saved = |index: &u64| !without.contains(index) && !stopped.has(at, *index);
+        let count = task.family.len() - without.len() as u64 - undone[at];
+        for number in 0..task.saves.len() {
+            if count <= NAMED {
+                lines.extend(
+                    (0..task.family.len()).filter(saved).filter_map(|i| saved_at(plan, task, number, i)),
+                );
+                continue;
+            }
+            let ends = [(0..task.family.len()).find(saved), (0..task.family.len()).rev().find(saved)];
+            let ends: Vec<String> =
+                ends.into_iter().flatten().filter_map(|i| saved_at(plan, task, number, i)).collect();
+            match &ends[..] {
+                [first, last] if first == last => lines.push(first.clone()),
+                _ => lines.push(format!("{} ({count} files)", ends.join(" .. "))),
+            }
+        }
+    }
+    lines.dedup();
+    lines.into_iter().map(|line| format!("result  {line}\n")).collect()
+}
+
+fn saved_at(plan: &Plan, task: &Task, number: usize, index: u64) -> Option<String> {
+    let facts = facts(task, index, &plan.dir.display().to_string());
+    let values = task.family.bindings(index);
+    let env = |name: &str| std::env::var(name).ok();
+    let scope = Scope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
+    let path = task.saves.get(number)?.path.render(&scope).ok()?;
+    Some(shown(&plan.dir.join(path)))
+}
+
+fn errors(plan: &Plan, failed: &[Failed], skipped: &[Failed], sinks: &[String]) -> String {
+    let mut text = String::new();
+    let groups = failure::group(failed);
+    for (first, more) in groups.iter().take(TOLD) {
+        let _ = writeln!(text, "{}", failure::tell(plan, first, *more));
+    }
+    if groups.len() > TOLD {
+        let untold: usize = groups.iter().skip(TOLD).map(|(_, more)| more + 1).sum();
+        let _ = writeln!(text, "error: … and {} more", tasks(untold as u64));
+    }
+    for (number, sink) in sinks.iter().enumerate() {
+        if number < TOLD {
+            let _ = writeln!(text, "error: {sink}");
+        } else if number == TOLD {
+            let _ = writeln!(text, "error: … and {} more files", sinks.len() - TOLD);
+        }
+    }
+    if !failed.is_empty() {
+        let mut line = format!("error: {} failed", tasks(failed.len() as u64));
+        if !skipped.is_empty() {
+            let is = if skipped.len() == 1 { "was" } else { "were" };
+            let _ = write!(
+                line,
+                "; {} {is} not run, because a task before has failed",
+                tasks(skipped.len() as u64)
+            );
+        }
+        let _ = writeln!(text, "{line}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_in_words() {
+        let shown = [0, 999, 1000, 1_500_000, u64::MAX].map(bytes);
+        assert_eq!(shown, ["0 bytes", "999 bytes", "1.0 kB", "1.5 MB", "18446.7 PB"]);
+    }
+}

@@ -1,0 +1,263 @@
+//! Evaluating one instance of an `array` or `call` task, and the steps of a `reduce`.
+
+use super::inputs::{Array, Inputs, Results};
+use crate::arrays::dataset;
+use crate::arrays::reduce::operator::{Reduce, ReduceError};
+use crate::arrays::slab::Slab;
+use crate::arrays::{self, Expr, ExprError, RandomContext, text};
+use crate::batch::failure::{located, located_at};
+use crate::batch::outputs::{self, Pack, Part};
+use crate::batch::rank::rank_state;
+use crate::batch::task_def::Def;
+use crate::error::Failure;
+use crate::script::lower::call::CallArg;
+use crate::script::plan::runtime_vars::Facts;
+use crate::script::plan::task::{Action, Binding};
+use crate::script::plan::template::Scope;
+use crate::script::values::registry::{self, Argument, CallArgs};
+use crate::script::values::value::Value;
+use crate::task::shared::Shared;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::Path;
+use std::rc::Rc;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// A task function: an instance that needs others.
+///
+/// # Errors
+/// When the expression cannot be evaluated.
+pub fn eval_array(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<Array, Failure> {
+    located(def, index, || evaluate(def, index, packs, arrays))
+}
+
+/// A task function: an instance that needs nothing, by its number in its part of a family.
+///
+/// # Errors
+/// As [`eval_array`].
+pub fn eval_array_alone(def: &Def, number: u64) -> Result<Array, Failure> {
+    let index = def.first + number;
+    located(def, index, || evaluate(def, index, &[], &[]))
+}
+
+thread_local! {
+    /// Expressions that this thread has parsed: a script has few, and its families many instances.
+    static PARSED: RefCell<HashMap<String, Rc<Expr>>> = RefCell::default();
+}
+
+fn parsed(text: &str) -> Result<Rc<Expr>, ExprError> {
+    PARSED.with_borrow_mut(|known| {
+        if let Some(expr) = known.get(text) {
+            return Ok(expr.clone());
+        }
+        let expr = Rc::new(Expr::parse(text)?);
+        known.insert(text.to_owned(), expr.clone());
+        Ok(expr)
+    })
+}
+
+fn evaluate(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<Array, Failure> {
+    let inputs = Inputs::new(def, index, packs, arrays)?;
+    let (rank, attempt) = rank_state::here();
+    let facts = Facts {
+        rank: rank.0,
+        ranks: def.ranks,
+        host: rank_state::host(),
+        attempt: attempt.into(),
+        ..def.facts(index)
+    };
+    let values = def.task.family.bindings(index);
+    let bound = |binding: &Binding| bound(def, binding, &values, &inputs, &facts);
+    match &def.task.action {
+        Action::Array { text, names } => {
+            let names = names.iter().map(|name| Ok((name.name.as_str(), bound(&name.binding)?)));
+            let context = RandomContext { task: xxh3_64(def.task.name.as_bytes()), index };
+            let names = Names { bound: names.collect::<Result<_, Failure>>()?, context, here: &def.here };
+            let expr = parsed(text).map_err(|error| told(text, &error))?;
+            Ok(Shared::new(expr.eval(&names).map_err(|error| told(text, &error))?))
+        }
+        Action::Call { function, args } => {
+            let env = |name: &str| std::env::var(name).ok();
+            let scope = Scope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
+            let mut all = Vec::with_capacity(args.len());
+            for (name, arg) in args {
+                let argument = match arg {
+                    CallArg::Value(value) => Argument::Value(value.clone()),
+                    CallArg::Text(text) => Argument::Value(Value::Text(text.render(&scope)?)),
+                    CallArg::Binding(binding) => bound(binding)?.argument(),
+                };
+                all.push((name.as_str(), argument));
+            }
+            registry::call(function, &CallArgs { all }).map(Shared::new)
+        }
+        _ => Err(Failure::new("internal error: no expression")),
+    }
+}
+
+/// What a name stands for in an instance.
+fn bound<'a>(
+    def: &Def,
+    binding: &Binding,
+    values: &[Value],
+    inputs: &Inputs<'a>,
+    facts: &Facts,
+) -> Result<Bound<'a>, Failure> {
+    Ok(match binding {
+        Binding::Param(at) => Bound::Value(
+            values.get(*at).cloned().ok_or_else(|| Failure::new("internal error: no such parameter"))?,
+        ),
+        Binding::Var(value) => Bound::Value(value.clone()),
+        Binding::Fact(fact) => Bound::Value(facts.get(*fact)),
+        Binding::Input(reference) => {
+            let group = def.sources.get(*reference).copied().flatten();
+            let one = group.and_then(|at| def.groups.get(at)).is_some_and(|group| group.one);
+            gathered(inputs, *reference, one)?
+        }
+    })
+}
+
+/// What is behind a reference: arrays, or what commands have written.
+fn gathered<'a>(inputs: &Inputs<'a>, reference: usize, one: bool) -> Result<Bound<'a>, Failure> {
+    if let Results::Arrays(arrays) = inputs.results(reference)? {
+        return Ok(Bound::Arrays(arrays.to_vec(), one));
+    }
+    let files = inputs.files(reference)?.into_iter().map(|(_, input)| input.bytes());
+    Ok(Bound::Files(files.collect::<Result<_, _>>()?, one))
+}
+
+/// An error of an expression, with the place in it.
+fn told(text: &str, error: &ExprError) -> Failure {
+    let part = text.get(error.range.clone()).unwrap_or_default();
+    let help = error.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+    Failure(format!("{}, at `{part}` of `array = \"{text}\"`{help}", error.message))
+}
+
+/// What a name stands for; of the results of tasks, whether it is the one instance, not a gather that may be of one.
+enum Bound<'a> {
+    Value(Value),
+    Arrays(Vec<Array>, bool),
+    Files(Vec<Cow<'a, [u8]>>, bool),
+}
+
+impl<'a> Bound<'a> {
+    fn argument(self) -> Argument<'a> {
+        match self {
+            Bound::Value(value) => Argument::Value(value),
+            Bound::Arrays(mut arrays, true) if arrays.len() == 1 => Argument::Array(arrays.remove(0)),
+            Bound::Arrays(arrays, _) => Argument::Arrays(arrays),
+            Bound::Files(mut files, true) if files.len() == 1 => Argument::Bytes(files.remove(0)),
+            Bound::Files(files, _) => Argument::Files(files),
+        }
+    }
+}
+
+struct Names<'a> {
+    bound: HashMap<&'a str, Bound<'a>>,
+    context: RandomContext,
+    here: &'a str,
+}
+
+impl arrays::Scope for Names<'_> {
+    fn get(&self, name: &str) -> Option<arrays::Binding<'_>> {
+        Some(match self.bound.get(name)? {
+            Bound::Value(Value::Int(number)) => arrays::Binding::Int(*number),
+            Bound::Value(Value::Float(number)) => arrays::Binding::Number(*number),
+            Bound::Value(Value::Bool(truth)) => arrays::Binding::Int(i64::from(*truth)),
+            Bound::Value(Value::Text(text) | Value::Path(text)) => {
+                arrays::Binding::Text(text.as_str().into())
+            }
+            Bound::Arrays(arrays, true) => arrays::Binding::Array((&**arrays.first()?).into()),
+            Bound::Arrays(arrays, false) => {
+                arrays::Binding::List(arrays.iter().map(|array| (&**array).into()).collect())
+            }
+            Bound::Files(files, true) => arrays::Binding::Bytes(Cow::Borrowed(files.first()?)),
+            Bound::Files(files, false) => {
+                arrays::Binding::BytesList(files.iter().map(|file| Cow::Borrowed(&**file)).collect())
+            }
+        })
+    }
+
+    fn context(&self) -> RandomContext {
+        self.context
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        std::fs::read(Path::new(self.here).join(path))
+            .map_err(|error| format!("the file `{path}` cannot be read: {error}"))
+    }
+
+    fn dataset(&self, file: arrays::File<'_>, dataset: Option<&str>) -> Result<arrays::Value, String> {
+        let here = Path::new(self.here);
+        match (file, dataset) {
+            (arrays::File::Path(path), Some(name)) => dataset::read(&here.join(path), name, &[]),
+            (arrays::File::Path(path), None) => match Slab::parse(path) {
+                Some(slab) => dataset::read(&here.join(&slab.file), &slab.dataset, &slab.part),
+                None => Err(format!("`{path}` names no dataset: write `load(\"{path}\", \"/dataset\")`")),
+            },
+            (arrays::File::Bytes(_), None) => Err("which dataset? write `load(x, \"/dataset\")`".to_owned()),
+            (arrays::File::Bytes(bytes), Some(name)) => {
+                // the library reads files only
+                let scratch = rank_state::scratch().map_err(|error| error.0)?;
+                let file = scratch.path().join("dataset.h5");
+                std::fs::write(&file, bytes)
+                    .map_err(|error| format!("the file cannot be written to scratch: {error}"))?;
+                dataset::read(&file, name, &[])
+            }
+        }
+    }
+}
+
+/// One step of a reduction's tree.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Step {
+    /// The number of the `reduce` task.
+    pub task: u32,
+    /// Its instance.
+    pub index: u64,
+    /// The operation.
+    pub with: Reduce,
+    /// Which of the inputs are leaves of the tree.
+    pub is_leaf: Vec<bool>,
+    /// At the root, the number of all leaves.
+    pub leaves: Option<u64>,
+}
+
+/// A task function: merges arrays from left to right.
+///
+/// # Errors
+/// When their shapes do not fit.
+pub fn reduce_step(step: &Step, inputs: &[Array]) -> Result<Array, Failure> {
+    located_at(step.task, step.index, || {
+        let told = |error: ReduceError| {
+            let help = error.help.map(|help| format!("; {help}")).unwrap_or_default();
+            Failure(format!("{}{help}", error.message))
+        };
+        let mut partials: Vec<Cow<'_, arrays::Value>> = Vec::with_capacity(inputs.len());
+        for (input, is_leaf) in inputs.iter().zip(&step.is_leaf) {
+            partials.push(if *is_leaf && !step.with.takes_leaves() {
+                Cow::Owned(step.with.leaf(input).map_err(told)?)
+            } else {
+                Cow::Borrowed(input)
+            });
+        }
+        let partials: Vec<&arrays::Value> = partials.iter().map(|partial| &**partial).collect();
+        let merged = step.with.merge(&partials).map_err(told)?;
+        Ok(Shared::new(match step.leaves {
+            Some(leaves) => step.with.finish(merged, leaves).map_err(told)?,
+            None => merged,
+        }))
+    })
+}
+
+/// A task function: the printed form of an array, as what a command would have printed.
+pub fn text_of(array: &Array) -> Pack {
+    let text = text::to_text(array);
+    outputs::pack(&[Part { which: outputs::STDOUT, name: "stdout", bytes: text.as_bytes() }])
+}
+
+/// A task function: says that an array is there, without the array.
+pub fn token_of(_array: &Array) -> Pack {
+    outputs::pack(&[])
+}

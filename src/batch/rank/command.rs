@@ -1,0 +1,298 @@
+//! Running one instance of a `run` or `shell` task.
+
+use super::inputs::{Array, Inputs};
+use super::stdin;
+use crate::batch::failure::located;
+use crate::batch::outputs::{self, Pack};
+use crate::batch::rank::device_allocation::Lot;
+use crate::batch::rank::{deadline, slot_lending};
+use crate::batch::rank::{rank_state, save_files};
+use crate::batch::task_def::Def;
+use crate::commands::outputs::{Content, Output};
+use crate::commands::{
+    self, CommandError, CommandOutput, CommandSpec, Launcher, OutFile, ScratchRoot, StoredFile,
+};
+use crate::error::Failure;
+use crate::script::plan::execution::{Dir, Execution, RetryOn};
+use crate::script::plan::runtime_vars::Facts;
+use crate::script::plan::task::Stream;
+use crate::script::plan::template::Scope;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A task function: an instance that needs others.
+///
+/// # Errors
+/// When the command fails, or something around it.
+pub fn run_command(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<Pack, Failure> {
+    located(def, index, || execute(def, index, packs, arrays))
+}
+
+/// A task function: an instance that needs nothing, by its number in its part of a family.
+///
+/// # Errors
+/// As [`run_command`].
+pub fn run_command_alone(def: &Def, number: u64) -> Result<Pack, Failure> {
+    let index = def.first + number;
+    located(def, index, || execute(def, index, &[], &[]))
+}
+
+/// Runs an instance with what the script says of attempts.
+pub(crate) fn execute(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<Pack, Failure> {
+    let inputs = Inputs::new(def, index, packs, arrays)?;
+    let execution = &def.task.execution;
+    let lot = Lot::take(def.task.needs.threads, def.task.needs.gpus)?;
+    let mut memory = execution.memory;
+    for attempt in 1.. {
+        let outcome = try_once(def, index, &inputs, &lot, attempt, memory);
+        let (failed, kind) = match outcome {
+            Ok(pack) => return Ok(pack),
+            Err(Failed::Command(error)) => (error.to_string(), error.failure()),
+            Err(Failed::Other(failure)) => return Err(failure),
+        };
+        if attempt > execution.retries || !is_tried_again(&execution.retry_on, kind) {
+            let which = if attempt > 1 { format!("attempt {attempt}: {failed}") } else { failed };
+            return Err(Failure(which));
+        }
+        deadline::admit(def.number, backoff(execution, attempt))?;
+        if kind == commands::Failure::OutOfMemory {
+            memory = memory.map(|memory| (memory as f64 * execution.memory_step) as u64);
+        }
+        log::info!("{}: attempt {attempt}: {failed}; it is tried again", def.label(index));
+        std::thread::sleep(backoff(execution, attempt));
+    }
+    Err(Failure::new("internal error: more attempts than can be counted"))
+}
+
+/// The pause after an attempt.
+fn backoff(execution: &Execution, attempt: u32) -> Duration {
+    execution.backoff.saturating_mul(1 << (attempt - 1).min(16))
+}
+
+/// Whether a command that failed so is tried again, if it may be at all.
+fn is_tried_again(wanted: &[RetryOn], failure: commands::Failure) -> bool {
+    use commands::Failure as Kind;
+    let is = |wanted: &RetryOn| match (failure, *wanted) {
+        // a shell ends with such a code when a signal killed its program
+        (Kind::Exit(129..=192) | Kind::Signal(_) | Kind::System, RetryOn::Crash) => true,
+        (Kind::TimedOut, RetryOn::Timeout) | (Kind::OutOfMemory, RetryOn::Oom) => true,
+        (Kind::Exit(code), RetryOn::Exit(wanted)) => code == wanted,
+        _ => false,
+    };
+    match failure {
+        Kind::NotStarted | Kind::Cancelled => false,
+        _ => wanted.is_empty() || wanted.iter().any(is),
+    }
+}
+
+/// Why an attempt has no result.
+enum Failed {
+    /// The command failed.
+    Command(CommandError),
+    /// Something around it.
+    Other(Failure),
+}
+
+impl<E: Into<Failure>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Failed::Other(error.into())
+    }
+}
+
+fn try_once(
+    def: &Def,
+    index: u64,
+    inputs: &Inputs<'_>,
+    lot: &Lot,
+    attempt: u32,
+    memory: Option<u64>,
+) -> Result<Pack, Failed> {
+    let scratch = rank_state::scratch()?;
+    let facts = Facts {
+        rank: rank_state::here().0.0,
+        ranks: def.ranks,
+        host: rank_state::host(),
+        scratch: scratch.path().display().to_string(),
+        attempt,
+        ..def.facts(index)
+    };
+    let env = |name: &str| std::env::var(name).ok();
+    let values = def.task.family.bindings(index);
+    let mut scope = Scope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
+    let mut files = Vec::with_capacity(def.task.outs.len());
+    for out in &def.task.outs {
+        files.push(out.file.render(&scope)?);
+    }
+    let outs = prepare_outs(scratch.path(), &files)?;
+    let staged = inputs.stage(scratch.path())?;
+    (scope.inputs, scope.outs) = (&staged, &outs);
+    let mut spec = specify(def, &scope, inputs, scratch.path())?;
+    let name = |at: usize| def.task.outs[at].name.clone().unwrap_or_else(|| files[at].clone());
+    spec.outs = (0..files.len()).map(|at| (name(at), PathBuf::from(&files[at]))).collect();
+    spec.memory = memory;
+    lend(def, lot, &mut spec);
+    let ends_with_job = deadline::bound(&mut spec);
+    let output = match slot_lending::run(def, spec) {
+        Ok(output) => output,
+        Err(error) => {
+            log_failed(def, index, attempt, &error);
+            if ends_with_job && error.failure() == commands::Failure::TimedOut {
+                return Err(Failed::Other(deadline::ended()));
+            }
+            return Err(Failed::Command(error));
+        }
+    };
+    log(def, index, attempt, &output.stdout, &output.stderr)?;
+    check_targets(def, &scope)?;
+    save_files::save(def, &scope, &output)?;
+    Ok(keep(def, &files, &output)?)
+}
+
+/// Tells a command what it has for itself, unless its own environment says otherwise.
+fn lend(def: &Def, lot: &Lot, spec: &mut CommandSpec) {
+    spec.cores.clone_from(&lot.cores);
+    let mut told = Vec::new();
+    if let Some(threads) = def.task.needs.threads {
+        told.push(("OMP_NUM_THREADS", threads.to_string()));
+    }
+    if !lot.gpus.is_empty() {
+        told.extend(["CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"].map(|name| (name, lot.gpus.join(","))));
+    }
+    told.retain(|(name, _)| def.task.env.iter().all(|(own, _)| own != name));
+    spec.env.extend(told.into_iter().map(|(name, value)| (name.to_owned(), value.into())));
+}
+
+/// The paths that the command writes to, with the directories that they lie in.
+fn prepare_outs(scratch: &Path, files: &[String]) -> Result<Vec<String>, Failure> {
+    let mut paths = Vec::with_capacity(files.len());
+    for file in files {
+        let path = scratch.join(file);
+        if let Some(parent) = path.parent().filter(|parent| parent.starts_with(scratch)) {
+            fs::create_dir_all(parent)?;
+        }
+        paths.push(path.display().to_string());
+    }
+    Ok(paths)
+}
+
+fn specify(
+    def: &Def,
+    scope: &Scope<'_>,
+    inputs: &Inputs<'_>,
+    scratch: &Path,
+) -> Result<CommandSpec, Failure> {
+    let argv = def.task.action.command(scope)?.ok_or_else(|| Failure::new("internal error: no command"))?;
+    let execution = &def.task.execution;
+    let dir = match &execution.dir {
+        Dir::Here => PathBuf::from(&def.here),
+        Dir::Scratch => scratch.to_owned(),
+        Dir::Path(path) => {
+            let path = Path::new(&def.here).join(path.render(scope)?);
+            fs::create_dir_all(&path)
+                .map_err(|error| Failure(format!("`dir` `{}` cannot be made: {error}", path.display())))?;
+            path
+        }
+    };
+    let mut spec = CommandSpec::new(argv, dir, scratch);
+    spec.clean_env = execution.clean_env;
+    spec.launcher = if execution.inherit_mpi { Launcher::Inherit } else { Launcher::Scrub };
+    spec.timeout = execution.timeout;
+    let facts = scope.facts;
+    let told = [
+        ("DTASK_TASK", def.task.name.clone()),
+        ("DTASK_INDEX", facts.index.to_string()),
+        ("DTASK_RANK", facts.rank.to_string()),
+        ("DTASK_ATTEMPT", facts.attempt.to_string()),
+        ("DTASK_SCRATCH", facts.scratch.clone()),
+        ("DTASK_THREADS", facts.threads.to_string()),
+    ];
+    spec.env.extend(told.map(|(name, value)| (name.to_owned(), value.into())));
+    for (name, value) in &def.task.env {
+        spec.env.push((name.clone(), value.render(scope)?.into()));
+    }
+    stdin::fill(def, scope, inputs, &mut spec)?;
+    spec.ok_exit.clone_from(&def.task.ok_exit);
+    Ok(spec)
+}
+
+fn log(def: &Def, index: u64, attempt: u32, stdout: &[u8], stderr: &[u8]) -> Result<(), Failure> {
+    for (stream, name, bytes) in [(&def.task.stdout, "stdout", stdout), (&def.task.stderr, "stderr", stderr)]
+    {
+        if *stream == Stream::Log {
+            rank_state::log(Path::new(&def.folder), &def.label(index), attempt, name, bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a command wrote before it failed goes to the log, unless to nowhere: its files are not written without it.
+fn log_failed(def: &Def, index: u64, attempt: u32, error: &CommandError) {
+    let Some(captured) = error.captured() else { return };
+    let streams =
+        [(&def.task.stdout, "stdout", &captured.stdout), (&def.task.stderr, "stderr", &captured.stderr)];
+    for (_, name, bytes) in streams.into_iter().filter(|(stream, ..)| **stream != Stream::Null) {
+        if let Err(failure) = rank_state::log(Path::new(&def.folder), &def.label(index), attempt, name, bytes)
+        {
+            log::warn!("{failure}");
+        }
+    }
+}
+
+/// A command that says it is done has written what it was to write in place.
+fn check_targets(def: &Def, scope: &Scope<'_>) -> Result<(), Failure> {
+    for target in &def.task.targets {
+        let path = Path::new(&def.here).join(target.render(scope)?);
+        if !path.exists() {
+            return Err(Failure::new(format!("the target `{}` was not written", path.display())));
+        }
+    }
+    Ok(())
+}
+
+/// What others want of the outputs. Files that are not small stay files, and are gone from the command's directory.
+fn keep(def: &Def, files: &[String], output: &CommandOutput) -> Result<Pack, Failure> {
+    let mut held = Vec::with_capacity(def.keep.len());
+    for &which in &def.keep {
+        let (name, bytes) = match which {
+            outputs::STDOUT => ("stdout", Kept::Borrowed(&output.stdout)),
+            outputs::STDERR => ("stderr", Kept::Borrowed(&output.stderr)),
+            file => {
+                let at = file as usize - 2;
+                let (Some(name), Some(out)) = (files.get(at), output.outs.get(at)) else { continue };
+                (name.as_str(), Kept::file(out)?)
+            }
+        };
+        held.push((which, name, bytes));
+    }
+    let outputs =
+        held.iter().map(|(which, name, kept)| Output { which: *which, name, content: kept.content() });
+    Ok(Pack::new(&outputs.collect::<Vec<_>>()))
+}
+
+/// An output on its way into a pack.
+enum Kept<'a> {
+    Borrowed(&'a [u8]),
+    Small(Vec<u8>),
+    Large(Arc<StoredFile>),
+}
+
+impl Kept<'_> {
+    fn file(out: &OutFile) -> Result<Kept<'static>, Failure> {
+        let kept = if out.length < outputs::LARGE {
+            fs::read(&out.path).map(Kept::Small)
+        } else {
+            ScratchRoot::current()?.keep(&out.path).map(|file| Kept::Large(Arc::new(file)))
+        };
+        kept.map_err(|error| Failure(format!("the output `{}` cannot be kept: {error}", out.name)))
+    }
+
+    fn content(&self) -> Content<'_> {
+        match self {
+            Kept::Borrowed(bytes) => Content::Memory(bytes),
+            Kept::Small(bytes) => Content::Memory(bytes),
+            Kept::Large(file) => Content::File(file),
+        }
+    }
+}

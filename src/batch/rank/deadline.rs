@@ -1,0 +1,180 @@
+//! A rank's view of the time that the job has: what may still be started, and when commands are ended.
+//!
+//! Rank 0 tells each rank once, before the plan: how long tasks may run from now on. A duration, not a time of day: clocks of
+//! hosts differ. Each rank then keeps to it by itself, so that the end needs no message.
+
+use crate::batch::failure::left;
+use crate::commands::CommandSpec;
+use crate::error::Failure;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What a rank is told.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Told {
+    /// How long tasks may run, from now on.
+    pub left: Duration,
+    /// Between SIGTERM and SIGKILL for commands that run then.
+    pub grace: Duration,
+    /// The `time` of each task that has one, by its number.
+    pub times: Vec<(u32, Duration)>,
+}
+
+/// The same with what the rank has learnt since.
+struct Limit {
+    /// When commands are ended.
+    stop: Instant,
+    grace: Duration,
+    /// How long an instance of a task is expected to take.
+    times: HashMap<u32, Duration>,
+    /// Of tasks that do not say it, how many have ended and how long they took together.
+    learnt: HashMap<u32, (u32, Duration)>,
+}
+
+static LIMIT: Mutex<Option<Limit>> = Mutex::new(None);
+/// Whether there is a limit: without one, tasks take no lock.
+static LIMITED: AtomicBool = AtomicBool::new(false);
+/// Nothing more is to be started on this rank.
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
+fn limit() -> MutexGuard<'static, Option<Limit>> {
+    // a limit is set in one piece
+    LIMIT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Limit {
+    fn expected(&self, task: u32) -> Duration {
+        let learnt = || self.learnt.get(&task).map(|(count, all)| *all / (*count).max(1));
+        self.times.get(&task).copied().or_else(learnt).unwrap_or_default()
+    }
+
+    fn admits(&self, now: Instant, pause: Duration, task: u32) -> bool {
+        now + pause + self.expected(task) < self.stop
+    }
+
+    fn learn(&mut self, task: u32, took: Duration) {
+        if !self.times.contains_key(&task) {
+            let (count, all) = self.learnt.entry(task).or_default();
+            // a mean of a run has no need of more than this
+            if *count < u32::MAX {
+                (*count, *all) = (*count + 1, *all + took);
+            }
+        }
+    }
+
+    /// Ends a command with the limit, if that is before its own; says whether it is.
+    fn bound(&self, now: Instant, spec: &mut CommandSpec) -> bool {
+        let left = self.stop.saturating_duration_since(now);
+        let own = spec.timeout.filter(|own| *own <= left);
+        spec.timeout = Some(own.unwrap_or(left));
+        spec.grace = spec.grace.min(left + self.grace - own.unwrap_or(left));
+        own.is_none()
+    }
+}
+
+/// A task function: the rank hears how long the job has.
+pub fn begin(told: Told) {
+    let Told { left, grace, times } = told;
+    let times = times.into_iter().collect();
+    *limit() = Some(Limit { stop: Instant::now() + left, grace, times, learnt: HashMap::new() });
+    LIMITED.store(true, Ordering::Release);
+}
+
+/// Nothing more is started on this rank.
+pub fn close() {
+    CLOSED.store(true, Ordering::Release);
+}
+
+/// The run is over.
+pub fn forget() {
+    LIMITED.store(false, Ordering::Release);
+    *limit() = None;
+}
+
+/// Whether an instance of a task may be started, after a pause.
+///
+/// # Errors
+/// When the job would end before it: it is left for the next run.
+pub fn admit(task: u32, pause: Duration) -> Result<(), Failure> {
+    let fits = || limit().as_ref().is_none_or(|limit| limit.admits(Instant::now(), pause, task));
+    if CLOSED.load(Ordering::Acquire) || (LIMITED.load(Ordering::Acquire) && !fits()) {
+        return Err(left("the job ends before it could"));
+    }
+    Ok(())
+}
+
+/// Notes how long an instance took.
+pub fn learn(task: u32, took: Duration) {
+    if LIMITED.load(Ordering::Acquire)
+        && let Some(limit) = &mut *limit()
+    {
+        limit.learn(task, took);
+    }
+}
+
+/// Ends a command with the job, if its own time limit does not end it before; says whether the job's is the first.
+pub fn bound(spec: &mut CommandSpec) -> bool {
+    LIMITED.load(Ordering::Acquire) && limit().as_ref().is_some_and(|limit| limit.bound(Instant::now(), spec))
+}
+
+/// The failure of an instance that was ended with the job.
+pub fn ended() -> Failure {
+    left("the job's time was over")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn limit(now: Instant) -> Limit {
+        Limit {
+            stop: now + 10 * SECOND,
+            grace: SECOND,
+            times: HashMap::from([(1, 6 * SECOND)]),
+            learnt: HashMap::new(),
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_started() {
+        let now = Instant::now();
+        let mut limit = limit(now);
+        assert!(limit.admits(now, Duration::ZERO, 1) && limit.admits(now + 3 * SECOND, Duration::ZERO, 1));
+        assert!(!limit.admits(now + 5 * SECOND, Duration::ZERO, 1));
+        assert!(!limit.admits(now, 5 * SECOND, 1));
+        // one that nothing is known of, until others have ended
+        assert!(limit.admits(now + 9 * SECOND, Duration::ZERO, 2));
+        limit.learn(2, SECOND);
+        limit.learn(2, 3 * SECOND);
+        assert_eq!(limit.expected(2), 2 * SECOND);
+        assert!(!limit.admits(now + 9 * SECOND, Duration::ZERO, 2));
+        // what a script says counts more than what was seen
+        limit.learn(1, SECOND);
+        assert_eq!(limit.expected(1), 6 * SECOND);
+        assert!(!limit.admits(now + 10 * SECOND, Duration::ZERO, 3));
+    }
+
+    #[test]
+    fn commands_end_with_the_job_or_before() {
+        let now = Instant::now();
+        let limit = limit(now);
+        let spec = |timeout: Option<u32>| CommandSpec {
+            timeout: timeout.map(|seconds| seconds * SECOND),
+            ..CommandSpec::new(["true"], "/", "/")
+        };
+        let ends = |timeout| {
+            let mut spec = spec(timeout);
+            let first = limit.bound(now + 2 * SECOND, &mut spec);
+            (first, spec.timeout.expect("a limit").as_secs(), spec.grace.as_secs())
+        };
+        assert_eq!(ends(None), (true, 8, 1));
+        assert_eq!(ends(Some(9)), (true, 8, 1));
+        assert_eq!(ends(Some(7)), (false, 7, 2));
+        assert_eq!(ends(Some(1)), (false, 1, 5));
+    }
+}

@@ -1,0 +1,134 @@
+//! What an instance gets of others, found again among its arguments.
+
+use crate::arrays::{Value, text};
+use crate::batch::outputs::{self, Pack};
+use crate::batch::task_def::{Def, Kind};
+use crate::commands::outputs::Content;
+use crate::commands::{Input, stage_inputs};
+use crate::error::Failure;
+use crate::script::plan::task::Select;
+use crate::task::shared::Shared;
+use std::borrow::Cow;
+use std::path::Path;
+
+/// An array as it travels.
+pub type Array = Shared<Value>;
+
+/// A file's name, and what is in it.
+pub type NamedFile<'a> = (Cow<'a, str>, Input<'a>);
+
+/// The results of a group.
+#[derive(Debug, Clone, Copy)]
+pub enum Results<'a> {
+    /// Of commands.
+    Packs(&'a [Pack]),
+    /// Arrays.
+    Arrays(&'a [Array]),
+}
+
+/// The arguments of an instance, group by group.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    def: &'a Def,
+    groups: Vec<Results<'a>>,
+}
+
+impl<'a> Inputs<'a> {
+    /// Parts the arguments as the definition says.
+    ///
+    /// # Errors
+    /// When there are more or fewer than that.
+    pub fn new(
+        def: &'a Def,
+        index: u64,
+        mut packs: &'a [Pack],
+        mut arrays: &'a [Array],
+    ) -> Result<Self, Failure> {
+        let wrong = || Failure::new("internal error: an instance got other inputs than it should");
+        let mut groups = Vec::with_capacity(def.groups.len());
+        for group in &def.groups {
+            let count = if group.without.is_empty() {
+                usize::try_from(group.join.instances(index).remaining()).map_err(|_| wrong())?
+            } else {
+                group.present(index).count()
+            };
+            groups.push(match group.kind {
+                Kind::Packs(_) => {
+                    let (own, rest) = packs.split_at_checked(count).ok_or_else(wrong)?;
+                    packs = rest;
+                    Results::Packs(own)
+                }
+                Kind::Arrays => {
+                    let (own, rest) = arrays.split_at_checked(count).ok_or_else(wrong)?;
+                    arrays = rest;
+                    Results::Arrays(own)
+                }
+            });
+        }
+        if packs.is_empty() && arrays.is_empty() { Ok(Inputs { def, groups }) } else { Err(wrong()) }
+    }
+
+    /// The results behind a reference.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn results(&self, reference: usize) -> Result<Results<'a>, Failure> {
+        let group = self.def.sources.get(reference).copied().flatten().and_then(|at| self.groups.get(at));
+        group.copied().ok_or_else(|| Failure::new("internal error: a reference without results"))
+    }
+
+    /// What is behind a reference, instance by instance, each with the name of the file that it was; of an array its
+    /// printed form.
+    ///
+    /// # Errors
+    /// When a pack is damaged.
+    pub fn files(&self, reference: usize) -> Result<Vec<NamedFile<'a>>, Failure> {
+        let which = match self.def.task.references.get(reference).map(|reference| reference.select) {
+            Some(Select::File(number)) => outputs::file(number),
+            _ => outputs::STDOUT,
+        };
+        match self.results(reference)? {
+            Results::Packs(packs) => packs
+                .iter()
+                .map(|whole| {
+                    let output = outputs::part(whole, which)?;
+                    let input = match output.content {
+                        Content::Memory(bytes) => Input::Bytes(bytes.into()),
+                        Content::File(file) => Input::File(file),
+                    };
+                    Ok((Cow::Borrowed(output.name), input))
+                })
+                .collect(),
+            Results::Arrays(arrays) => Ok(arrays
+                .iter()
+                .map(|array| ("array.txt".into(), Input::Bytes(text::to_text(array).into_bytes().into())))
+                .collect()),
+        }
+    }
+
+    /// Puts what the command wants as files into its directory; gives the paths by reference, in index order.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn stage(&self, scratch: &Path) -> Result<Vec<Vec<String>>, Failure> {
+        let mut paths = vec![Vec::new(); self.def.staged.len()];
+        for (reference, paths) in paths.iter_mut().enumerate().filter(|(at, _)| self.def.staged[*at]) {
+            let files = self.files(reference)?;
+            // each in a directory of its own, so that all keep their names
+            let named = files.into_iter().enumerate().map(|(at, (name, input))| {
+                let name = Path::new(&*name).file_name().map_or("file".into(), |name| name.to_string_lossy());
+                (format!(".in/{reference}/{at}/{name}"), input)
+            });
+            let staged = stage_inputs(scratch, named)?;
+            *paths = staged.iter().map(|path| path.display().to_string()).collect();
+            if self.def.task.references.get(reference).is_some_and(|reference| reference.list) {
+                let list = scratch.join(format!(".in/{reference}/list.txt"));
+                let lines: String = paths.iter().map(|path| format!("{path}\n")).collect();
+                std::fs::create_dir_all(list.parent().unwrap_or(scratch))?;
+                std::fs::write(&list, lines)?;
+                *paths = vec![list.display().to_string()];
+            }
+        }
+        Ok(paths)
+    }
+}

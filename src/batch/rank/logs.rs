@@ -1,0 +1,185 @@
+//! What commands print: one log for each rank, and an index in which `dtask log` finds an instance.
+//!
+//! ```text
+//! rank-0001.log      === sim[T=300, p=1] attempt 1 stdout 6 bytes
+//!                    hello
+//! rank-0001.index    0 45 6 1 stdout sim[T=300, p=1]
+//! ```
+//! A line of the index: where the block begins, where in it the output begins, the output's length, attempt, stream and label.
+
+use crate::batch::head::run_folder::make;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// A rank's log.
+#[derive(Debug)]
+pub struct LogWriter {
+    log: File,
+    index: File,
+    length: u64,
+}
+
+fn named(folder: &Path, rank: u32, ending: &str) -> PathBuf {
+    folder.join(format!("rank-{rank:04}.{ending}"))
+}
+
+impl LogWriter {
+    /// Opens, or makes, the log of a rank.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn open(folder: &Path, rank: u32) -> io::Result<LogWriter> {
+        let open = |ending| {
+            OpenOptions::new().append(true).create(true).mode(0o600).open(named(folder, rank, ending))
+        };
+        let log = match open("log") {
+            // somebody has removed the run folder meanwhile
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                make(folder).and_then(|()| open("log"))?
+            }
+            log => log?,
+        };
+        let length = log.metadata()?.len();
+        Ok(LogWriter { log, index: open("index")?, length })
+    }
+
+    /// Appends an output as a block with a line before it; gives the length of the block.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn append(&mut self, label: &str, attempt: u32, stream: &str, bytes: &[u8]) -> io::Result<u64> {
+        let label: String = label.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
+        let head = format!("=== {label} attempt {attempt} {stream} {} bytes\n", bytes.len());
+        let begin = self.length;
+        // no copy of an output that may be large; and a torn block at the end of a full disk is in no index
+        self.log.write_all(head.as_bytes())?;
+        self.log.write_all(bytes)?;
+        let end = if bytes.ends_with(b"\n") { "" } else { "\n" };
+        self.log.write_all(end.as_bytes())?;
+        let written = (head.len() + bytes.len() + end.len()) as u64;
+        self.length += written;
+        let line = format!("{begin} {} {} {attempt} {stream} {label}\n", head.len(), bytes.len());
+        self.index.write_all(line.as_bytes())?;
+        Ok(written)
+    }
+}
+
+/// An output that is in a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    log: PathBuf,
+    begin: u64,
+    length: u64,
+    attempt: u32,
+    /// The instance.
+    pub label: String,
+}
+
+/// Whether a label is meant: `sim` means all instances, `sim[T=300]` those with that value.
+fn is_meant(wanted: &str, label: &str) -> bool {
+    let parts = |text: &str| -> Option<(String, Vec<String>)> {
+        let Some((name, rest)) = text.split_once('[') else { return Some((text.trim().to_owned(), vec![])) };
+        let values = rest.trim_end().strip_suffix(']')?.split(',');
+        let tidy = |value: &str| match value.split_once('=') {
+            Some((name, value)) => format!("{}={}", name.trim(), value.trim()),
+            None => value.trim().to_owned(),
+        };
+        Some((name.trim().to_owned(), values.map(tidy).filter(|value| !value.is_empty()).collect()))
+    };
+    // a value may have commas and brackets of its own
+    if wanted == label {
+        return true;
+    }
+    let (Some((name, values)), Some((own_name, own))) = (parts(wanted), parts(label)) else { return false };
+    name == own_name && values.iter().all(|value| own.contains(value))
+}
+
+/// Finds the outputs of instances in the logs of a run: of each the last attempt, in the order of the index files.
+///
+/// # Errors
+/// When an index cannot be read.
+pub fn find(folder: &Path, wanted: &str, stream: &str) -> io::Result<Vec<Found>> {
+    let mut indexes: Vec<PathBuf> = fs::read_dir(folder)?.flatten().map(|entry| entry.path()).collect();
+    indexes.retain(|path| path.extension().is_some_and(|ending| ending == "index"));
+    indexes.sort();
+    let mut all: Vec<Found> = Vec::new();
+    for index in indexes {
+        for line in BufReader::new(File::open(&index)?).lines() {
+            let line = line?;
+            let mut words = line.splitn(6, ' ');
+            let mut number = || words.next().and_then(|word| word.parse::<u64>().ok());
+            let (Some(begin), Some(head), Some(length), Some(attempt)) =
+                (number(), number(), number(), number())
+            else {
+                continue; // torn
+            };
+            let (Some(of), Some(label)) = (words.next(), words.next()) else { continue };
+            if of != stream || !is_meant(wanted, label) {
+                continue;
+            }
+            let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
+            let log = index.with_extension("log");
+            let found = Found { log, begin: begin + head, length, attempt, label: label.to_owned() };
+            match all.iter_mut().find(|other| other.label == found.label) {
+                Some(other) if other.attempt > found.attempt => {}
+                Some(other) => *other = found,
+                None => all.push(found),
+            }
+        }
+    }
+    Ok(all)
+}
+
+impl Found {
+    /// Writes the output.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or `to` not be written.
+    pub fn copy(&self, to: &mut impl Write) -> io::Result<()> {
+        let mut log = File::open(&self.log)?;
+        log.seek(SeekFrom::Start(self.begin))?;
+        io::copy(&mut log.take(self.length), to).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_matched_by_their_values() {
+        let label = "sim[T=300, p=1]";
+        for wanted in
+            ["sim", "sim[T=300,p=1]", "sim[p=1, T=300]", "sim[ T = 300 ]", "sim[T=300, p=1]", "sim[]"]
+        {
+            assert!(is_meant(wanted, label), "{wanted}");
+        }
+        for wanted in ["si", "sim[T=30]", "sim[T=300", "sim[x=1]", "post[T=300]"] {
+            assert!(!is_meant(wanted, label), "{wanted}");
+        }
+        assert!(is_meant("a[f=x, y]", "a[f=x, y]"));
+    }
+
+    #[test]
+    fn outputs_are_found_again() -> io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        for (rank, opened) in [(1, 1), (2, 1), (1, 2)] {
+            let mut log = LogWriter::open(dir.path(), rank)?;
+            log.append("a[i=1]", opened, "stdout", format!("{rank} {opened}").as_bytes())?;
+            log.append("a[i=2]", 1, "stderr", b"x\n=== a[i=1] attempt 9 stdout 1 bytes\n")?;
+            log.append("a[i=\n3]", 1, "stdout", b"\xff\x00")?;
+        }
+        let text = |wanted: &str, stream: &str| -> io::Result<Vec<u8>> {
+            let mut text = Vec::new();
+            find(dir.path(), wanted, stream)?.iter().try_for_each(|found| found.copy(&mut text))?;
+            Ok(text)
+        };
+        assert_eq!(text("a[i=1]", "stdout")?, b"1 2", "the last attempt");
+        assert_eq!(text("a[i=2]", "stderr")?, b"x\n=== a[i=1] attempt 9 stdout 1 bytes\n");
+        assert_eq!(text("a[i=\u{FFFD}3]", "stdout")?, b"\xff\x00");
+        assert_eq!(text("b", "stdout")?, b"");
+        Ok(())
+    }
+}

@@ -1,0 +1,18 @@
+//! A `mapreduce`: what rank 0 submits and what the ranks do.
+//!
+//! ```text
+//! map_files, map_output   one for each split    any rank        sorted lines, combined, parted by the key's hash
+//! parts_of                split × reducing rank where they are  the lines of the partitions of one rank
+//! shelve                  16 splits × rank      the reducer's   held there, or spilled to scratch as sorted runs
+//! reduce_partition        one for each          the reducer's   the runs merged, and reduced
+//! ```
+//!
+//! A partition belongs to one rank, so its lines go there once, as soon as they are there, and need not fit into memory
+//! together. What is merged is merged in the order of the splits: the result does not depend on the number of ranks.
+
+pub(crate) mod shuffle_store;
+pub(crate) mod stage;
+pub(crate) mod tasks;
+
+pub use crate::batch::rank::mapreduce::shuffle_store::forget;
+pub use tasks::gate;

@@ -1,0 +1,172 @@
+//! The task functions.
+
+use super::stage;
+use crate::batch::failure::located;
+use crate::batch::head::shared_files;
+use crate::batch::outputs::{self, Pack, Part};
+use crate::batch::rank::mapreduce::shuffle_store::{self, Share};
+use crate::batch::rank::rank_state;
+use crate::batch::task_def::Def;
+use crate::error::Failure;
+use crate::mapreduce::merge::merge;
+use crate::mapreduce::split::{self, Piece};
+use crate::mapreduce::table::Table;
+use crate::mapreduce::{key_and_value, lines};
+use crate::script::lower::mapreduce::{MapReduce, MapStage, ReduceStage};
+use crate::script::plan::task::{Action, Select};
+use crate::script::plan::template::Scope;
+use std::io::Write;
+use std::path::Path;
+
+/// A piece of a file: its name, the first byte, and one past the last.
+pub type NamedPiece = (String, u64, u64);
+
+fn work_of(def: &Def) -> Result<&MapReduce, Failure> {
+    match &def.task.action {
+        Action::MapReduce(work) => Ok(work),
+        _ => Err(Failure::new("internal error: no map-reduce")),
+    }
+}
+
+fn budget(work: &MapReduce) -> usize {
+    usize::try_from(work.buffer).unwrap_or(usize::MAX)
+}
+
+/// A task function: maps pieces of files, after what the task waits for.
+///
+/// # Errors
+/// When a file cannot be read, or a command fails.
+pub fn map_files(def: &Def, pieces: &Vec<NamedPiece>, _after: &[Pack]) -> Result<Pack, Failure> {
+    // no instance is behind it: what fails here fails the first partition, and the others are not run
+    located(def, 0, || {
+        let mut text = Vec::new();
+        for (file, start, end) in pieces {
+            let piece = Piece { file: 0, start: *start, end: *end };
+            split::read(&Path::new(&def.here).join(file), &piece, &mut text)
+                .map_err(|error| Failure::new(format!("the input `{file}` cannot be read: {error}")))?;
+        }
+        let from = || match &pieces[..] {
+            [] => String::new(),
+            [(file, 0, _)] => format!(" of `{file}`"),
+            [(file, start, _)] => format!(" of `{file}` from byte {start} on"),
+            [(first, ..), .., (last, ..)] => format!(" of `{first}` to `{last}`"),
+        };
+        map(def, &text).map_err(|Failure(message)| Failure(format!("the lines{}: {message}", from())))
+    })
+}
+
+/// A task function: maps what an instance of another task has written.
+///
+/// # Errors
+/// When a command fails.
+pub fn map_output(def: &Def, output: &Pack, _after: &[Pack]) -> Result<Pack, Failure> {
+    located(def, 0, || {
+        let parts = output.all()?;
+        let first =
+            parts.first().ok_or_else(|| Failure::new("internal error: an output that was not kept"))?;
+        map(def, &first.bytes()?)
+    })
+}
+
+/// A task function: says that all of these are there.
+pub fn gate(_all: &[Pack]) -> Pack {
+    outputs::pack(&[])
+}
+
+/// Sorted lines of each partition, in a pack.
+fn map(def: &Def, text: &[u8]) -> Result<Pack, Failure> {
+    let work = work_of(def)?;
+    let scratch = rank_state::scratch()?;
+    let partitions = usize::try_from(def.task.family.len())?;
+    let by_command = matches!(work.combine, Some(ReduceStage::Command(_)));
+    // a command that combines gets all lines, sorted, at once
+    let parted = if by_command { 1 } else { partitions };
+    let mut table = Table::new(parted, work.operators().0, budget(work), scratch.path());
+    match &work.map {
+        MapStage::BuiltIn(mapper) => mapper.map(text, |key, value| table.add(key, value))?,
+        MapStage::Command(action) => {
+            let written = stage::run(def, action, 0, text).map_err(|error| told("map", error))?;
+            add_lines(&mut table, &written)?;
+        }
+    }
+    let mut runs = table.finish()?;
+    if let Some(ReduceStage::Command(action)) = &work.combine {
+        let sorted = runs.pop().unwrap_or_default();
+        let combined = if sorted.is_empty() {
+            sorted
+        } else {
+            stage::run(def, action, 0, &sorted).map_err(|error| told("combine", error))?
+        };
+        let mut table = Table::new(partitions, None, budget(work), scratch.path());
+        add_lines(&mut table, &combined)?;
+        runs = table.finish()?;
+    }
+    let part = |(at, bytes)| Part { which: outputs::file(at), name: "", bytes };
+    Ok(outputs::pack(&runs.iter().map(Vec::as_slice).enumerate().map(part).collect::<Vec<_>>()))
+}
+
+fn add_lines(table: &mut Table, text: &[u8]) -> Result<(), Failure> {
+    lines(text).try_for_each(|line| {
+        let (key, value) = key_and_value(line);
+        table.add(key, value)
+    })
+}
+
+fn told(stage: &str, Failure(message): Failure) -> Failure {
+    Failure(format!("`{stage}`: {message}"))
+}
+
+/// A task function: takes over the lines of a group of splits, at the rank that reduces them.
+///
+/// # Errors
+/// When scratch is full.
+pub fn shelve(
+    def: &Def,
+    share: Share,
+    group: u64,
+    packs: &[Pack],
+    _before: &[Pack],
+) -> Result<Pack, Failure> {
+    located(def, 0, || {
+        shuffle_store::add(def.number, share, budget(work_of(def)?), group, packs)?;
+        Ok(outputs::pack(&[]))
+    })
+}
+
+/// A task function: reduces a partition, at the rank that has its lines.
+///
+/// # Errors
+/// When a command fails, or the result cannot be saved.
+pub fn reduce_partition(def: &Def, index: u64, groups: u64, _complete: &Pack) -> Result<Pack, Failure> {
+    located(def, index, || {
+        let work = work_of(def)?;
+        let runs = shuffle_store::runs(def.number, usize::try_from(index)?, groups)?;
+        let mut result = Vec::new();
+        merge(runs, work.operators().1, &mut result).map_err(|error| told("reduce", error))?;
+        if let ReduceStage::Command(action) = &work.reduce {
+            result = stage::run(def, action, index, &result).map_err(|error| told("reduce", error))?;
+        }
+        save(def, index, &result)?;
+        shuffle_store::done(def.number);
+        let name = format!("part-{index:05}");
+        let kept = def.keep.iter().filter(|which| **which == outputs::STDOUT);
+        let part = |which: &u32| Part { which: *which, name: &name, bytes: &result };
+        Ok(outputs::pack(&kept.map(part).collect::<Vec<_>>()))
+    })
+}
+
+fn save(def: &Def, index: u64, bytes: &[u8]) -> Result<(), Failure> {
+    let facts = def.facts(index);
+    let env = |name: &str| std::env::var(name).ok();
+    let values = def.task.family.bindings(index);
+    let scope = Scope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
+    for save in def.task.saves.iter().filter(|save| save.select == Select::Stdout) {
+        let path = Path::new(&def.here).join(save.path.render(&scope)?);
+        let written = shared_files::temporary(&path).and_then(|mut file| {
+            file.write_all(bytes)?;
+            shared_files::rename(file, &path)
+        });
+        written.map_err(|error| Failure::new(format!("`{}` could not be saved: {error}", path.display())))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! A step at a rank: a command that merges two files into one.
+
+use super::super::failure::located;
+use crate::batch::head::shared_files;
+use crate::batch::outputs::{self, Pack};
+use crate::batch::rank::command;
+use crate::batch::rank::inputs::Array;
+use crate::batch::task_def::{self, Def, Group, Kind};
+use crate::commands::outputs::{Content, Output};
+use crate::error::Failure;
+use crate::script::plan::task::{Action, Reference, Save, Select, Task};
+use crate::script::plan::template::{Fill, Part as Piece, Scope, Template};
+use crate::script::sweep::family::Family;
+use crate::script::sweep::join::Join;
+use serde::{Deserialize, Serialize};
+use std::io::Write;
+use std::path::Path;
+
+/// Which step it is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MergeStep {
+    /// The instance of the `reduce` task.
+    pub index: u64,
+    /// Which of its steps, counted from 1.
+    pub number: u64,
+    /// Which of the inputs are what is reduced, not what other steps have made.
+    pub is_leaf: Vec<bool>,
+    /// Whether it makes the result.
+    pub is_last: bool,
+}
+
+/// What a step makes, as a part of its pack.
+const MERGED: u32 = 2;
+
+/// A task function: merges two files, or takes the only one as it is.
+///
+/// # Errors
+/// When the command fails, or the result cannot be saved.
+pub fn merge(
+    def: &Def,
+    step: MergeStep,
+    merged: &[Pack],
+    packs: &[Pack],
+    arrays: &[Array],
+    _after: &[Pack],
+) -> Result<Pack, Failure> {
+    located(def, step.index, || {
+        let whole = match merged {
+            [only] => renamed(def, &step, only)?,
+            _ => {
+                let failed = |Failure(message)| Failure(format!("step {}: {message}", step.number));
+                run(def, &step, merged, packs, arrays).map_err(failed)?
+            }
+        };
+        if !step.is_last {
+            return Ok(whole);
+        }
+        save(def, step.index, &whole)?;
+        let all = whole.all()?;
+        let is_kept = |output: &&Output<'_>| def.keep.contains(&output.which);
+        if all.iter().all(|output| is_kept(&output)) {
+            return Ok(whole);
+        }
+        Ok(Pack::new(&all.iter().filter(is_kept).copied().collect::<Vec<_>>()))
+    })
+}
+
+/// The output of what is reduced that a step reads.
+fn leaf(def: &Def) -> Result<&Reference, Failure> {
+    let of =
+        if let Action::Merge { of, .. } = &def.task.action { def.task.references.get(*of) } else { None };
+    of.ok_or_else(|| Failure::new("internal error: a step of no reduction"))
+}
+
+fn which(reference: &Reference) -> u32 {
+    match reference.select {
+        Select::File(number) => outputs::file(number),
+        _ => outputs::STDOUT,
+    }
+}
+
+/// The outputs that a step leaves: what it has merged, and the streams that go to files.
+fn outputs(def: &Def, is_last: bool) -> Vec<u32> {
+    let mut outputs = def.keep.clone();
+    outputs.push(MERGED);
+    let saved = |save: &Save| (is_last && save.select == Select::Stdout).then_some(outputs::STDOUT);
+    outputs.extend(def.task.saves.iter().filter_map(saved));
+    outputs.sort_unstable();
+    outputs.dedup();
+    outputs
+}
+
+/// The command, with all that the task says of commands.
+fn run(
+    def: &Def,
+    step: &MergeStep,
+    merged: &[Pack],
+    packs: &[Pack],
+    arrays: &[Array],
+) -> Result<Pack, Failure> {
+    let step_def = instance(def, step)?;
+    let all: Vec<Pack> = packs.iter().chain(merged).cloned().collect();
+    let made = command::execute(&step_def, step.index, &all, arrays)?;
+    // what a family of commands would have printed: all steps, in the order of the tree
+    let streams =
+        [outputs::STDOUT, outputs::STDERR].into_iter().filter(|stream| step_def.keep.contains(stream));
+    let mut printed: Vec<(u32, Vec<u8>)> = Vec::new();
+    for stream in streams {
+        let mut text = Vec::new();
+        for (input, _) in merged.iter().zip(&step.is_leaf).filter(|(_, is_leaf)| !**is_leaf) {
+            text.extend_from_slice(&outputs::part(input, stream)?.bytes()?);
+        }
+        if !text.is_empty() {
+            text.extend_from_slice(&outputs::part(&made, stream)?.bytes()?);
+            printed.push((stream, text));
+        }
+    }
+    if printed.is_empty() {
+        return Ok(made);
+    }
+    let mut outputs = made.all()?;
+    for output in &mut outputs {
+        if let Some((_, text)) = printed.iter().find(|(stream, _)| *stream == output.which) {
+            output.content = Content::Memory(text);
+        }
+    }
+    Ok(Pack::new(&outputs))
+}
+
+/// A step as an instance of a `run` or `shell` task whose last two references are the files that it merges.
+fn instance(def: &Def, step: &MergeStep) -> Result<Def, Failure> {
+    let Action::Merge { command, .. } = &def.task.action else {
+        return Err(Failure::new("internal error: a step of no reduction"));
+    };
+    let (leaf, first) = (leaf(def)?, def.task.references.len());
+    let join = Join::between(&def.task.family, &Family::single());
+    let mut made = def.clone();
+    for is_leaf in &step.is_leaf {
+        let select = if *is_leaf { leaf.select } else { Select::File(0) };
+        let reference = Reference { task: leaf.task, select, join: join.clone(), list: false };
+        made.sources.push(Some(made.groups.len()));
+        made.groups.push(Group {
+            task: leaf.task,
+            join: join.clone(),
+            kind: Kind::Packs(vec![which(&reference)]),
+            without: Vec::new(),
+            one: true,
+        });
+        made.task.references.push(reference);
+    }
+    let with_files = |text: &Template| filled(text, first);
+    let action = match &**command {
+        Action::Run { argv } => Action::Run { argv: argv.iter().map(with_files).collect() },
+        Action::Shell { interpreter, script } => {
+            Action::Shell { interpreter: interpreter.clone(), script: with_files(script) }
+        }
+        _ => return Err(Failure::new("internal error: a step that is no command")),
+    };
+    let env = def.task.env.iter().map(|(name, text)| (name.clone(), with_files(text))).collect();
+    let stdin = def.task.stdin.as_ref().map(with_files);
+    made.task = Task { action, env, stdin, saves: Vec::new(), ..made.task };
+    made.staged = task_def::staged(&made.task);
+    made.keep = outputs(def, step.is_last);
+    made.step = Some(step.number);
+    Ok(made)
+}
+
+/// A text with the step's own files in it: references from `first` on.
+fn filled(text: &Template, first: usize) -> Template {
+    let part = |part: &Piece| match part {
+        Piece::Fill { what: Fill::Merged(at), format, quote } => {
+            Piece::Fill { what: Fill::Input(first + at), format: format.clone(), quote: *quote }
+        }
+        part => part.clone(),
+    };
+    Template { parts: text.parts.iter().map(part).collect() }
+}
+
+/// The only file of an instance, with the name of the task's own.
+fn renamed(def: &Def, step: &MergeStep, only: &Pack) -> Result<Pack, Failure> {
+    let file = outputs::part(only, which(leaf(def)?))?;
+    let name = with_scope(def, step.index, |scope| {
+        def.task.outs.first().map_or(Ok("merged".to_owned()), |out| out.file.render(scope))
+    })?;
+    let nothing = Content::Memory(&[]);
+    let output = |which: &u32| match *which {
+        MERGED => Output { which: MERGED, name: &name, content: file.content },
+        outputs::STDOUT => Output { which: outputs::STDOUT, name: "stdout", content: nothing },
+        other => Output { which: other, name: "stderr", content: nothing },
+    };
+    Ok(Pack::new(&outputs(def, step.is_last).iter().map(output).collect::<Vec<_>>()))
+}
+
+fn with_scope<T>(def: &Def, index: u64, work: impl FnOnce(&Scope<'_>) -> T) -> T {
+    let (facts, values) = (def.facts(index), def.task.family.bindings(index));
+    let env = |name: &str| std::env::var(name).ok();
+    work(&Scope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env })
+}
+
+/// Puts the result where the script wants it: whole or not at all.
+fn save(def: &Def, index: u64, whole: &Pack) -> Result<(), Failure> {
+    for save in &def.task.saves {
+        let which = if save.select == Select::Stdout { outputs::STDOUT } else { MERGED };
+        let output = outputs::part(whole, which)?;
+        let path = Path::new(&def.here).join(with_scope(def, index, |scope| save.path.render(scope))?);
+        let written = shared_files::temporary(&path).and_then(|mut file| {
+            match output.content {
+                Content::Memory(bytes) => file.write_all(bytes)?,
+                Content::File(stored) => {
+                    std::io::copy(&mut std::fs::File::open(stored.path())?, file.as_file_mut())?;
+                }
+            }
+            shared_files::rename(file, &path)
+        });
+        written.map_err(|error| Failure::new(format!("`{}` could not be saved: {error}", path.display())))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! Putting what a command has left where the script wants it: whole or not at all.
+
+use crate::batch::head::shared_files;
+use crate::batch::outputs;
+use crate::batch::task_def::Def;
+use crate::commands::{CommandOutput, OutFile};
+use crate::error::Failure;
+use crate::script::plan::task::{Save, Select};
+use crate::script::plan::template::Scope;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Saves outputs. A file that nobody else wants is moved, if it is on the same file system.
+///
+/// # Errors
+/// When one cannot be written.
+pub fn save(def: &Def, scope: &Scope<'_>, output: &CommandOutput) -> Result<(), Failure> {
+    for (at, save) in def.task.saves.iter().enumerate() {
+        let path = Path::new(&def.here).join(save.path.render(scope)?);
+        let written = match save.select {
+            Select::File(number) => {
+                let out = output.outs.get(number);
+                let out =
+                    out.ok_or_else(|| Failure::new("internal error: an output to be saved is not there"))?;
+                let again = |save: &Save| matches!(save.select, Select::File(other) if other == number);
+                let last =
+                    !def.keep.contains(&outputs::file(number)) && !def.task.saves[at + 1..].iter().any(again);
+                write_file(out, &path, last)
+            }
+            _ => write_bytes(&output.stdout, &path),
+        };
+        written.map_err(|error| Failure::new(format!("`{}` could not be saved: {error}", path.display())))?;
+    }
+    Ok(())
+}
+
+fn write_bytes(bytes: &[u8], path: &Path) -> io::Result<()> {
+    let mut file = shared_files::temporary(path)?;
+    file.write_all(bytes)?;
+    shared_files::rename(file, path)
+}
+
+/// Under a temporary name beside it first. What others want as well is copied, never linked: a saved file is the user's,
+/// to be changed while the run goes on.
+fn write_file(out: &OutFile, path: &Path, last: bool) -> io::Result<()> {
+    let mut file = shared_files::temporary(path)?;
+    let found = fs::symlink_metadata(&out.path)?;
+    if last && found.is_file() && found.nlink() == 1 {
+        let mode = file.as_file().metadata()?.permissions();
+        fs::set_permissions(&out.path, mode)?;
+        if fs::rename(&out.path, file.path()).is_ok() {
+            // the temporary file has become this one
+            File::open(file.path())?.sync_all()?;
+            return file.into_temp_path().persist(path).map_err(|error| error.error);
+        }
+    }
+    // within the kernel, and without a copy of the blocks where the file system can do that
+    io::copy(&mut File::open(&out.path)?, file.as_file_mut())?;
+    shared_files::rename(file, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn written(dir: &Path) -> OutFile {
+        let path: PathBuf = dir.join("out");
+        fs::write(&path, "field").unwrap();
+        OutFile { name: "out".into(), path, length: 5 }
+    }
+
+    #[test]
+    fn what_nobody_else_wants_is_moved_and_all_else_copied() {
+        let dir = tempfile::tempdir().unwrap();
+        let saved = dir.path().join("sub/saved");
+        for (last, linked, moved) in [(true, false, true), (false, false, false), (true, true, false)] {
+            let out = written(dir.path());
+            let other = dir.path().join("other");
+            if linked {
+                fs::hard_link(&out.path, &other).unwrap();
+            }
+            let inode = fs::metadata(&out.path).unwrap().ino();
+            write_file(&out, &saved, last).unwrap();
+            assert_eq!(fs::read(&saved).unwrap(), b"field");
+            assert_eq!(fs::metadata(&saved).unwrap().ino() == inode, moved, "{last} {linked}");
+            assert_eq!(out.path.exists(), !moved);
+            let usual = dir.path().join("usual");
+            fs::write(&usual, "").unwrap();
+            assert_eq!(fs::metadata(&saved).unwrap().mode(), fs::metadata(&usual).unwrap().mode());
+            assert_eq!(fs::read_dir(dir.path().join("sub")).unwrap().count(), 1, "nothing is left beside it");
+            let _ = fs::remove_file(&out.path);
+        }
+    }
+
+    #[test]
+    fn a_name_that_a_folder_has_is_an_error_and_nothing_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("sub/saved/x")).unwrap();
+        for last in [true, false] {
+            let out = written(dir.path());
+            assert!(write_file(&out, &dir.path().join("sub/saved"), last).is_err());
+            assert_eq!(fs::read_dir(dir.path().join("sub")).unwrap().count(), 1);
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Messages about a script: [`source`] places in the text, error [`codes`], the [`diagnostic`]s and suggestions ([`suggest`]).
+
+pub(crate) mod codes;
+pub(crate) mod diagnostic;
+pub(crate) mod source;
+pub(crate) mod suggest;

@@ -1,0 +1,179 @@
+//! The graph of a plan, one node for each task: as `dot`, or drawn.
+
+use std::fmt::Write;
+
+use super::layout::{self, Layout, Size};
+use crate::script::plan::Plan;
+use crate::script::plan::task::{Action, Select};
+
+/// A node's second line: what the task is, and how often.
+fn subtitle(plan: &Plan, at: usize) -> String {
+    let task = &plan.tasks[at];
+    let action = match &task.action {
+        Action::Run { .. } => "run",
+        Action::Shell { .. } => "shell",
+        Action::Array { .. } => "array",
+        Action::Reduce { .. } | Action::Merge { .. } => "reduce",
+        Action::Call { .. } => "call",
+        Action::MapReduce(_) => "mapreduce",
+    };
+    match task.family.len() {
+        _ if task.family.is_single() => action.to_string(),
+        count => format!("{action} × {}", grouped(count)),
+    }
+}
+
+/// `1 234 567`
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push('\u{2009}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// An arrow between two tasks.
+struct Edge {
+    from: usize,
+    to: usize,
+    /// The most instances that one instance reads.
+    fan_in: u64,
+    /// Whether nothing is read, only waited for.
+    order: bool,
+}
+
+fn edges(plan: &Plan) -> Vec<Edge> {
+    let mut edges: Vec<Edge> = Vec::new();
+    for (to, task) in plan.tasks.iter().enumerate() {
+        let begin = edges.len();
+        for reference in &task.references {
+            let (from, order) = (reference.task, reference.select == Select::Order);
+            let fan_in = task.fan_in(reference);
+            match edges[begin..].iter_mut().find(|edge| edge.from == from) {
+                Some(edge) => {
+                    edge.order &= order;
+                    edge.fan_in = edge.fan_in.max(fan_in);
+                }
+                None => edges.push(Edge { from, to, fan_in, order }),
+            }
+        }
+    }
+    edges
+}
+
+/// The graph in the language of graphviz.
+pub fn dot(plan: &Plan) -> String {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    let mut text = format!(
+        "digraph {} {{\n  rankdir = TB;\n  node [shape = box, style = rounded];\n",
+        quoted(&plan.name)
+    );
+    for (at, task) in plan.tasks.iter().enumerate() {
+        let label = quoted(&format!("{}\n{}", task.name, subtitle(plan, at))).replace('\n', "\\n");
+        let _ = writeln!(text, "  {} [label = {label}];", quoted(&task.name));
+    }
+    for edge in edges(plan) {
+        let mut options = Vec::new();
+        if edge.fan_in > 1 {
+            options.push(format!("label = {}", quoted(&grouped(edge.fan_in))));
+        }
+        if edge.order {
+            options.push("style = dashed".to_string());
+        }
+        let options = if options.is_empty() { String::new() } else { format!(" [{}]", options.join(", ")) };
+        let name = |at: usize| quoted(&plan.tasks[at].name);
+        let _ = writeln!(text, "  {} -> {}{options};", name(edge.from), name(edge.to));
+    }
+    text.push_str("}\n");
+    text
+}
+
+const HEIGHT: f64 = 46.0;
+const MARGIN: f64 = 20.0;
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// The graph as a drawing that a browser shows.
+pub fn svg(plan: &Plan) -> String {
+    let edges = edges(plan);
+    let subtitles: Vec<String> = (0..plan.tasks.len()).map(|at| subtitle(plan, at)).collect();
+    let sizes: Vec<Size> = plan
+        .tasks
+        .iter()
+        .zip(&subtitles)
+        .map(|(task, subtitle)| {
+            // Of an ordinary sans-serif, with room to spare.
+            let width = (task.name.chars().count() as f64 * 8.4).max(subtitle.chars().count() as f64 * 6.8);
+            Size { width: (width + 24.0).max(70.0), height: HEIGHT }
+        })
+        .collect();
+    let arrows: Vec<(usize, usize)> = edges.iter().map(|edge| (edge.from, edge.to)).collect();
+    let Layout { places, paths, width, height } = layout::layered(&sizes, &plan.levels(), &arrows);
+    let (width, height) = (width + 2.0 * MARGIN, height + 2.0 * MARGIN);
+    let mut text = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" \
+         font-family=\"Helvetica, Arial, sans-serif\">\n<title>{}</title>\n\
+         <defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\">\
+         <path d=\"M0,0.5 L8,4 L0,7.5 z\" fill=\"#667\"/></marker></defs>\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n<g transform=\"translate({MARGIN},{MARGIN})\">\n",
+        escaped(&plan.name)
+    );
+    for (edge, path) in edges.iter().zip(&paths) {
+        let dashes = if edge.order { " stroke-dasharray=\"5,4\"" } else { "" };
+        let _ = writeln!(
+            text,
+            "<path d=\"{}\" fill=\"none\" stroke=\"#667\" stroke-width=\"1.2\"{dashes} marker-end=\"url(#tip)\"/>",
+            layout::curve(path)
+        );
+        if let (true, Some([before, end])) = (edge.fan_in > 1, path.last_chunk::<2>()) {
+            // Near the arrow's tip, where several leave one node but each reaches its own.
+            let (x, y) = (before.x + (end.x - before.x) * 0.78, before.y + (end.y - before.y) * 0.66);
+            let _ = writeln!(
+                text,
+                "<text x=\"{:.1}\" y=\"{y:.1}\" font-size=\"10.5\" fill=\"#446\" stroke=\"white\" stroke-width=\"3\" \
+                 paint-order=\"stroke\" text-anchor=\"middle\">{}</text>",
+                x,
+                grouped(edge.fan_in)
+            );
+        }
+    }
+    for (at, task) in plan.tasks.iter().enumerate() {
+        let (place, size) = (places[at], sizes[at]);
+        let family = !task.family.is_single();
+        if family {
+            // A second sheet behind it says that there are several.
+            let _ = writeln!(
+                text,
+                "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{HEIGHT}\" rx=\"7\" fill=\"#dfe7f3\" stroke=\"#6b85b0\"/>",
+                place.x - size.width / 2.0 + 4.0,
+                place.y + 4.0,
+                size.width
+            );
+        }
+        let (fill, line) =
+            if task.action.is_command() { ("#eef3fb", "#6b85b0") } else { ("#f3f7ec", "#7f9a55") };
+        let _ = writeln!(
+            text,
+            "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{HEIGHT}\" rx=\"7\" fill=\"{fill}\" stroke=\"{line}\"/>\n\
+             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" font-size=\"14\" fill=\"#223\">{}</text>\n\
+             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" font-size=\"11\" fill=\"#556\">{}</text>",
+            place.x - size.width / 2.0,
+            place.y,
+            size.width,
+            place.x,
+            place.y + 20.0,
+            escaped(&task.name),
+            place.x,
+            place.y + 36.0,
+            escaped(&subtitles[at])
+        );
+    }
+    text.push_str("</g>\n</svg>\n");
+    text
+}

@@ -1,0 +1,156 @@
+//! The shapes of arrays, as far as they are known before the run: what cannot go together is told before it waits in a
+//! queue.
+//!
+//! A family is looked at in a few of its instances, each with exactly the instances of other tasks that it reads. So
+//! whatever is reported is wrong; not all that is wrong is found.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use crate::arrays::Sketch;
+use crate::arrays::reduce::operator::{Reduce, With};
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::source::Text;
+use crate::script::load::{ArrayError, ArrayLanguage};
+use crate::script::plan::runtime_vars::RuntimeFact;
+use crate::script::plan::task::{Action, Binding, Task};
+use crate::script::syntax::script::{RawAction, RawScript};
+use crate::script::values::value::Value;
+
+/// Of larger families only the first and the last instance are looked at.
+const WHOLE: u64 = 16;
+/// Of gathers of more instances than this nothing is said.
+const GATHERED: u64 = 256;
+/// Tasks that read from each other in a row; beyond that nothing is said.
+const DEEPEST: usize = 64;
+
+/// A shape, where it is known before the run.
+type Known = Option<Vec<usize>>;
+
+/// The tasks of a plan, in its order.
+struct Shapes<'a> {
+    tasks: &'a [Task],
+    lang: &'a dyn ArrayLanguage,
+    known: RefCell<HashMap<(usize, u64), Known>>,
+}
+
+/// Reports expressions and reductions whose shapes do not go together.
+pub(crate) fn check(script: &RawScript, tasks: &[Task], lang: &dyn ArrayLanguage, cx: &mut Collector) {
+    let shapes = Shapes { tasks, lang, known: RefCell::default() };
+    let raw: HashMap<&str, &RawAction> = script
+        .tasks
+        .iter()
+        .filter_map(|task| Some((task.name.value.as_str(), task.action.as_ref()?)))
+        .collect();
+    for (at, task) in tasks.iter().enumerate() {
+        let Some(action) = raw.get(task.name.as_str()) else { continue };
+        let count = task.family.len();
+        let instances = (0..count).filter(|i| count <= WHOLE || *i == 0 || i + 1 == count);
+        let error = instances.into_iter().find_map(|instance| {
+            let error = shapes.shape(at, instance, 0).err()?;
+            Some((instance, error))
+        });
+        let Some((instance, (range, message, help))) = error else { continue };
+        let label = if task.family.is_single() {
+            "in this array expression".to_owned()
+        } else {
+            format!("in `{}`", task.label(instance))
+        };
+        let diagnostic = match action {
+            RawAction::Array(Text { value, span }) => {
+                let text = Text { value: value.clone(), span: span.clone() };
+                Diagnostic::new(Code::ArrayExpression, cx.source.inside(&text, range), message).label(label)
+            }
+            RawAction::Reduce(raw) => Diagnostic::new(Code::BadReduction, raw.span.clone(), message)
+                .label(label.replace("in this array expression", "these do not go together")),
+            _ => continue,
+        };
+        cx.push(diagnostic.maybe_help(help));
+    }
+}
+
+impl Shapes<'_> {
+    /// The shape of an instance's array, where it is known.
+    fn shape(&self, at: usize, instance: u64, depth: usize) -> Result<Option<Vec<usize>>, ArrayError> {
+        if let Some(known) = self.known.borrow().get(&(at, instance)) {
+            return Ok(known.clone());
+        }
+        let Some(task) = self.tasks.get(at).filter(|_| depth < DEEPEST) else { return Ok(None) };
+        let found = match &task.action {
+            Action::Array { text, .. } => {
+                self.lang.sketch(text, &|name| self.named(task, name, instance, depth))
+            }
+            Action::Reduce { of, with, .. } => self.reduced(task, *of, *with, instance, depth),
+            _ => Ok(None),
+        };
+        let known = found.as_ref().ok().cloned().flatten();
+        self.known.borrow_mut().insert((at, instance), known);
+        found
+    }
+
+    fn named(&self, task: &Task, name: &str, instance: u64, depth: usize) -> Sketch {
+        let Action::Array { names, .. } = &task.action else { return Sketch::Unknown };
+        let Some(name) = names.iter().find(|known| known.name == name) else { return Sketch::Unknown };
+        match &name.binding {
+            Binding::Param(at) => task.family.bindings(instance).get(*at).map_or(Sketch::Unknown, of_value),
+            Binding::Var(value) => of_value(value),
+            Binding::Fact(RuntimeFact::Index) => Sketch::Number(instance as f64),
+            Binding::Fact(_) => Sketch::Unknown,
+            Binding::Input(at) => {
+                let Some(reference) = task.references.get(*at) else { return Sketch::Unknown };
+                let mut instances = reference.instances(instance);
+                let of = |other: u64| {
+                    let shape = self.shape(reference.task, other, depth + 1).ok().flatten();
+                    shape.map_or(Sketch::Unknown, Sketch::Shape)
+                };
+                let one = self.tasks.get(reference.task).is_some_and(|other| {
+                    other.family.params().iter().all(|param| task.family.param(&param.name).is_some())
+                });
+                match instances.remaining() {
+                    1 if one => instances.next().map_or(Sketch::Unknown, of),
+                    count if count <= GATHERED => Sketch::List(instances.map(of).collect()),
+                    _ => Sketch::Unknown,
+                }
+            }
+        }
+    }
+
+    fn reduced(
+        &self,
+        task: &Task,
+        of: usize,
+        with: Reduce,
+        instance: u64,
+        depth: usize,
+    ) -> Result<Option<Vec<usize>>, ArrayError> {
+        let Some(reference) = task.references.get(of) else { return Ok(None) };
+        let leaves = reference.instances(instance);
+        if leaves.remaining() > GATHERED {
+            return Ok(None);
+        }
+        let mut whole: Option<Vec<usize>> = None;
+        for leaf in leaves {
+            let Some(shape) = self.shape(reference.task, leaf, depth + 1).ok().flatten() else {
+                return Ok(None);
+            };
+            let shape = with.leaf_shape(&shape).map_err(|error| (0..0, error.message, error.help))?;
+            whole = Some(match whole {
+                None => shape,
+                Some(before) => {
+                    with.merged_shape(&before, &shape).map_err(|error| (0..0, error.message, error.help))?
+                }
+            });
+        }
+        Ok(whole.map(|shape| if with.with == With::Moments { [vec![3], shape].concat() } else { shape }))
+    }
+}
+
+fn of_value(value: &Value) -> Sketch {
+    match value {
+        Value::Int(number) => Sketch::Number(*number as f64),
+        Value::Float(number) => Sketch::Number(*number),
+        Value::Bool(truth) => Sketch::Number(f64::from(u8::from(*truth))),
+        Value::Text(text) | Value::Path(text) => Sketch::Text(text.clone()),
+    }
+}

@@ -1,0 +1,210 @@
+//! Saved files: each has its own path, and that lies in the script's folder.
+//!
+//! For families of ordinary size every path is written out and compared. For larger ones that would take too long: of
+//! products it is checked parameter by parameter that its values are told apart, of others the first instances are compared.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Component, Path};
+
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::source::{Source, Span};
+use crate::script::lower::task::Compiled;
+use crate::script::plan::runtime_vars::{Facts, RuntimeFact};
+use crate::script::plan::template::{Fill, Part, Scope, Template, written};
+use crate::script::sweep::expand::Sweeps;
+use crate::script::sweep::family::{Bindings, Family};
+use crate::script::syntax::script::RawScript;
+
+/// Up to so many paths are compared one by one.
+const COMPARED: u64 = 100_000;
+
+/// Checks every `save` and `target` of the script.
+pub(crate) fn check(script: &RawScript, sweeps: &Sweeps, compiled: &[Option<Compiled>], cx: &mut Collector) {
+    let mut seen: HashMap<String, (String, Span)> = HashMap::new();
+    for (at, compiled) in compiled.iter().enumerate() {
+        let (Some(raw), Some(compiled), Some(Some(family))) =
+            (script.tasks.get(at), compiled, sweeps.families.get(at))
+        else {
+            continue;
+        };
+        let saves = raw.saves.iter().zip(&compiled.task.saves).map(|(raw, save)| (&raw.path, &save.path));
+        let targets = raw.targets.iter().zip(&compiled.task.targets);
+        for (path, template) in saves.chain(targets) {
+            let together = crate::script::sweep::hdf5_blocks::together(&compiled.task, template);
+            let check = Check { task: &compiled.task.name, family, template, span: &path.span, together };
+            check.run(&mut seen, cx);
+        }
+    }
+}
+
+struct Check<'a> {
+    task: &'a str,
+    family: &'a Family,
+    template: &'a Template,
+    span: &'a Span,
+    /// The parameter whose values are parts of one dataset.
+    together: Option<usize>,
+}
+
+impl Check<'_> {
+    fn run(&self, seen: &mut HashMap<String, (String, Span)>, cx: &mut Collector) {
+        // No path has an input in it: this stands for a reference that was not understood.
+        if self.template.parts.iter().any(|part| matches!(part, Part::Fill { what: Fill::Input(_), .. })) {
+            return;
+        }
+        let whole = self.family.len() <= COMPARED && seen.len() as u64 + self.family.len() <= COMPARED;
+        if self.leaves_tree(whole, cx) || (self.family.is_plain() && self.forgets_parameter(cx)) {
+            return;
+        }
+        if !whole && self.family.is_plain() {
+            return self.confuses_values(cx);
+        }
+        let first_part = |instance: &u64| {
+            self.together.is_none_or(|at| {
+                let first = self.family.params().get(at).map(|param| param.values.get(0));
+                self.family.bindings(*instance).get(at) == first.as_ref()
+            })
+        };
+        for instance in (0..self.family.len().min(COMPARED)).filter(first_part) {
+            let Some(path) = self.path(&self.family.bindings(instance), instance) else { return };
+            let label = self.family.label(self.task, instance);
+            let normal = normal(&path, &cx.source).unwrap_or(path);
+            if let Some((other, span)) = seen.insert(normal.clone(), (label.clone(), self.span.clone())) {
+                let mut diagnostic = same_path(&other, &label, &normal, self.span);
+                if span != *self.span {
+                    diagnostic = diagnostic.also(span, "the other one");
+                }
+                return cx.push(diagnostic.label("not told apart by this path"));
+            }
+        }
+    }
+
+    fn path(&self, values: &Bindings, index: u64) -> Option<String> {
+        let facts = Facts { index, ..Facts::default() };
+        let scope = Scope { values, inputs: &[], outs: &[], facts: &facts, env: &|_| None };
+        self.template.render(&scope).ok()
+    }
+
+    fn leaves_tree(&self, whole: bool, cx: &mut Collector) -> bool {
+        // Numbers cannot lead out; in large families it is enough to see the values of each parameter once.
+        let by_instance = whole || !self.family.is_plain();
+        let far = if by_instance {
+            self.family.len().min(COMPARED)
+        } else {
+            self.family.params().iter().map(|p| p.values.len()).max().unwrap_or(1).min(COMPARED)
+        };
+        for number in 0..far {
+            let values: Bindings = match by_instance {
+                true => self.family.bindings(number),
+                false => self
+                    .family
+                    .params()
+                    .iter()
+                    .map(|p| p.values.get(number % p.values.len().max(1)))
+                    .collect(),
+            };
+            let Some(path) = self.path(&values, number) else { return true };
+            let (code, label) = match normal(&path, &cx.source) {
+                Some(normal) if normal.is_empty() || path.ends_with('/') => (Code::BadValue, "names no file"),
+                Some(_) => continue,
+                None => (Code::OutsideTree, "leads out of the folder"),
+            };
+            let message = match code {
+                Code::BadValue => format!("`{path}` is no path of a file"),
+                _ => format!("`{path}` is outside of the script's folder"),
+            };
+            cx.push(
+                Diagnostic::new(code, self.span.clone(), message)
+                    .label(label)
+                    .help("save below the script's folder; a link in it may lead elsewhere"),
+            );
+            return true;
+        }
+        false
+    }
+
+    /// A parameter that is not in the path at all: two of its values give one path.
+    fn forgets_parameter(&self, cx: &mut Collector) -> bool {
+        let used = |axis: usize| {
+            self.template.parts.iter().any(|part| match part {
+                Part::Fill { what: Fill::Fact(RuntimeFact::Index), .. } => true,
+                Part::Fill { what: Fill::Param(at, _), .. } => {
+                    self.family.params().get(*at).is_some_and(|param| param.axis == axis)
+                }
+                _ => false,
+            })
+        };
+        let together = self.together.and_then(|at| Some(self.family.params().get(at)?.axis));
+        let forgotten = self
+            .family
+            .axes()
+            .iter()
+            .enumerate()
+            .find(|(axis, size)| size.len > 1 && Some(*axis) != together && !used(*axis));
+        let Some((axis, size)) = forgotten else { return false };
+        let name = self
+            .family
+            .params()
+            .iter()
+            .find(|param| param.axis == axis)
+            .map_or("", |param| param.name.as_str());
+        let (first, second) = (self.family.label(self.task, 0), self.family.label(self.task, size.stride));
+        let path = self.path(&self.family.bindings(0), 0).unwrap_or_default();
+        let diagnostic = same_path(&first, &second, &path, self.span).label(format!("`{name}` is not in it"));
+        cx.push(diagnostic.help(format!("add `{{{name}}}` to the path")));
+        true
+    }
+
+    /// Two values of a parameter that are written alike, such as 1.01 and 1.02 with one decimal.
+    fn confuses_values(&self, cx: &mut Collector) {
+        for part in &self.template.parts {
+            let Part::Fill { what: Fill::Param(at, path_part), format, .. } = part else { continue };
+            let Some(param) = self.family.params().get(*at) else { continue };
+            let mut texts = HashSet::new();
+            for place in 0..param.values.len().min(COMPARED) {
+                let value = param.values.get(place);
+                let text = match path_part {
+                    Some(part) => Ok(part.of(&value.to_string())),
+                    None => written(&value, format.as_ref()),
+                };
+                let Ok(text) = text else { return };
+                if !texts.insert(text.clone()) {
+                    let message = format!(
+                        "two instances of `{}` save to the same path: several values of `{}` are written `{text}`",
+                        self.task, param.name
+                    );
+                    return cx.push(
+                        Diagnostic::new(Code::SamePath, self.span.clone(), message)
+                            .label(format!("more digits for `{}`?", param.name)),
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn same_path(first: &str, second: &str, path: &str, span: &Span) -> Diagnostic {
+    let message = if first == second {
+        format!("`{first}` saves two outputs to `{path}`")
+    } else {
+        format!("`{first}` and `{second}` both save to `{path}`")
+    };
+    Diagnostic::new(Code::SamePath, span.clone(), message)
+}
+
+/// The path from the script's folder, without `.` and `..`; `None` where it leads out.
+fn normal(path: &str, source: &Source) -> Option<String> {
+    let path = Path::new(path);
+    let path = if path.is_absolute() { path.strip_prefix(source.dir()).ok()? } else { path };
+    let mut parts: Vec<&str> = Vec::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => drop(parts.pop()?),
+            Component::Normal(part) => parts.push(part.to_str()?),
+            Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    Some(parts.join("/"))
+}

@@ -1,0 +1,96 @@
+//! Warnings about what works but goes wrong at scale: many files, many arguments.
+
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::source::Span;
+use crate::script::lower::task::Compiled;
+use crate::script::plan::task::{Select, Stream, Task};
+use crate::script::plan::template::{Fill, Part, Template};
+use crate::script::syntax::script::{RawScript, RawTask};
+
+/// More files than this strain a shared file system.
+const MANY_FILES: u64 = 10_000;
+/// More arguments than this strain a command; near a hundred thousand, the system refuses them.
+const MANY_INPUTS: u64 = 1_000;
+
+/// Looks at every task.
+pub(crate) fn check(script: &RawScript, compiled: &[Option<Compiled>], cx: &mut Collector) {
+    for (raw, compiled) in script.tasks.iter().zip(compiled) {
+        if let Some(compiled) = compiled {
+            files(raw, &compiled.task, cx);
+            inputs(compiled, script, cx);
+        }
+    }
+}
+
+/// Whether instances have paths of their own.
+fn differs(template: &Template) -> bool {
+    template.parts.iter().any(|part| matches!(part, Part::Fill { .. }))
+}
+
+fn files(raw: &RawTask, task: &Task, cx: &mut Collector) {
+    let count = task.family.len();
+    if count <= MANY_FILES {
+        return;
+    }
+    let streams = [(&raw.stdout, &task.stdout, "stdout"), (&raw.stderr, &task.stderr, "stderr")];
+    let streams = streams.into_iter().filter_map(|(raw, stream, key)| match stream {
+        Stream::Path(template) if differs(template) => Some((raw.as_ref()?.span.clone(), key)),
+        _ => None,
+    });
+    let saves = raw.saves.iter().zip(&task.saves).filter(|(_, save)| differs(&save.path));
+    let all: Vec<(Span, &str)> =
+        streams.chain(saves.map(|(raw, _)| (raw.path.span.clone(), "save"))).collect();
+    for (span, key) in all {
+        let message = format!("`{key}` of `{}` makes {count} files", task.name);
+        let diagnostic = Diagnostic::new(Code::ManyFiles, span, message).label("a file for each instance");
+        cx.push(diagnostic.help(if key == "save" {
+            "gather them in a task that saves one file, or save arrays into one HDF5 file"
+        } else {
+            "a path without parameters collects all outputs in one file, in index order"
+        }));
+    }
+}
+
+fn inputs(compiled: &Compiled, script: &RawScript, cx: &mut Collector) {
+    let task = &compiled.task;
+    if !task.action.is_command() {
+        return;
+    }
+    for (number, (reference, span)) in task.references.iter().zip(&compiled.spans).enumerate() {
+        let count = if reference.is_gather() { task.fan_in(reference) } else { 0 };
+        if count <= MANY_INPUTS || !is_argument(task, number) {
+            continue;
+        }
+        let other = script.tasks.get(reference.task).map_or("", |other| other.name.value.as_str());
+        let output = if reference.select == Select::Stdout { ".stdout" } else { "" };
+        let message = format!("`{}` gets {count} paths of `{other}` in one command", task.name);
+        let diagnostic =
+            Diagnostic::new(Code::WideFanIn, span.clone(), message).label("an argument for each");
+        cx.push(diagnostic.help(format!("`{{{other}{output}.list}}` is a file with the paths in it")));
+    }
+}
+
+/// Whether a reference stands among the arguments, where every path counts.
+fn is_argument(task: &Task, number: usize) -> bool {
+    let has = |template: &Template| {
+        template
+            .parts
+            .iter()
+            .any(|part| matches!(part, Part::Fill { what: Fill::Input(at), .. } if *at == number))
+    };
+    task.action.templates().into_iter().any(has)
+}
+
+/// The warning about a script that others may change, and with it what runs in the user's name.
+pub(crate) fn writable(path: &std::path::Path, cx: &mut Collector) {
+    use std::os::unix::fs::PermissionsExt;
+    let Ok(meta) = std::fs::metadata(path) else { return };
+    if meta.permissions().mode() & 0o002 != 0 {
+        let message =
+            format!("{} may be written by every user, and what it says runs in your name", path.display());
+        cx.push(
+            Diagnostic::nowhere(Code::OthersWrite, message).help(format!("chmod o-w {}", path.display())),
+        );
+    }
+}

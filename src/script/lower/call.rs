@@ -1,0 +1,88 @@
+//! `call`: a function of the embedding program, and its arguments.
+
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::source::{At, Text};
+use crate::script::diagnostics::suggest::did_you_mean;
+use crate::script::lower::array::binding;
+use crate::script::lower::task::Compiler;
+use crate::script::plan::task::{Action, Binding};
+use crate::script::plan::template::Template;
+use crate::script::resolve::resolver::{Place, Resolver, Written};
+use crate::script::syntax::placeholder::{self, PieceKind};
+use crate::script::values::registry;
+use crate::script::values::value::Value;
+use serde::{Deserialize, Serialize};
+
+/// An argument of a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum CallArg {
+    /// What stands in the script.
+    Value(Value),
+    /// What a name stands for: `"{mean}"`.
+    Binding(Binding),
+    /// A text with references in it.
+    Text(Template),
+}
+
+impl Compiler<'_> {
+    /// Resolves a `call`.
+    pub(crate) fn call(
+        &self,
+        function: &Text,
+        args: &[(Text, At<Value>)],
+        resolver: &mut Resolver<'_>,
+        cx: &mut Collector,
+    ) -> Option<Action> {
+        let names = registry::names();
+        if !names.contains(&function.value.as_str()) {
+            let message = format!("the function `{}` is not registered", function.value);
+            let help = match did_you_mean(&function.value, names.iter().copied()) {
+                Some(meant) => meant,
+                None if names.is_empty() => {
+                    "plain `dtask` has no functions: run the script with a program of your own, which calls \
+                     `dtask::script::main(Registry::new().task(\"name\", function))`"
+                        .to_owned()
+                }
+                None => format!("this program offers: {}", names.join(", ")),
+            };
+            let diagnostic = Diagnostic::new(Code::UnknownFunction, function.span.clone(), message);
+            cx.push(diagnostic.label("no such function").help(help));
+        }
+        let mut found = Vec::with_capacity(args.len());
+        for (name, arg) in args {
+            let arg = match &arg.value {
+                Value::Text(text) | Value::Path(text) => {
+                    let text = At { value: text.clone(), span: arg.span.clone() };
+                    self.argument(&text, resolver, cx)?
+                }
+                value => CallArg::Value(value.clone()),
+            };
+            found.push((name.value.clone(), arg));
+        }
+        Some(Action::Call { function: function.value.clone(), args: found })
+    }
+
+    /// A text that is one reference stands for what it refers to; in any other, references are filled in.
+    fn argument(&self, text: &Text, resolver: &mut Resolver<'_>, cx: &mut Collector) -> Option<CallArg> {
+        let pieces = placeholder::parse(&text.value);
+        let [piece] = &pieces[..] else {
+            return Some(CallArg::Text(resolver.template(text, Place::File, cx)));
+        };
+        let PieceKind::Reference(raw) = &piece.kind else {
+            return Some(CallArg::Text(resolver.template(text, Place::File, cx)));
+        };
+        if raw.format.is_some() {
+            return Some(CallArg::Text(resolver.template(text, Place::File, cx)));
+        }
+        let written = Written { raw, span: cx.source.inside(text, piece.range.clone()) };
+        match resolver.meaning(&written, Place::Array).and_then(|meaning| binding(meaning, &written)) {
+            Ok(binding) => Some(CallArg::Binding(binding)),
+            Err(mut diagnostic) => {
+                diagnostic.message = diagnostic.message.replace("an array expression", "an argument");
+                cx.push(*diagnostic);
+                None
+            }
+        }
+    }
+}

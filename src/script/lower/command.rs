@@ -1,0 +1,141 @@
+//! Commands: `run` and `shell`.
+
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::source::{At, Span, Text};
+use crate::script::lower::programs;
+use crate::script::lower::task::Compiler;
+use crate::script::plan::shell_quote::Quote;
+use crate::script::plan::task::Action;
+use crate::script::plan::template::{Fill, Part, Template};
+use crate::script::resolve::resolver::{Place, Resolver};
+use crate::script::syntax::placeholder;
+use crate::script::syntax::script::{RawAction, RawTask};
+use crate::script::syntax::shell_words::{self, WordError, WordPart};
+
+/// What a shell script is given to unless it says otherwise.
+const INTERPRETER: [&str; 3] = ["/bin/sh", "-eu", "-c"];
+
+impl Compiler<'_> {
+    /// What a task does.
+    pub(crate) fn action(
+        &self,
+        raw: &RawTask,
+        action: &RawAction,
+        resolver: &mut Resolver<'_>,
+        cx: &mut Collector,
+    ) -> Option<Action> {
+        match action {
+            RawAction::Words(text) => {
+                let argv = split(text, resolver, cx)?;
+                self.check_argv(&argv, &text.span, cx);
+                Some(Action::Run { argv })
+            }
+            RawAction::Argv(items, span) => {
+                let argv: Vec<Template> =
+                    items.iter().map(|item| resolver.template(item, Place::Command, cx)).collect();
+                for (item, word) in items.iter().zip(&argv) {
+                    check_word(word, &item.span, resolver, cx);
+                }
+                self.check_argv(&argv, items.first().map_or(span, |first| &first.span), cx);
+                Some(Action::Run { argv })
+            }
+            RawAction::Shell(text, interpreter) => {
+                if text.value.trim().is_empty() {
+                    empty("shell", &text.span, cx);
+                }
+                if let Some(words) = interpreter
+                    .as_ref()
+                    .filter(|words| words.value.first().is_none_or(|first| first.value.is_empty()))
+                {
+                    empty("interpreter", &words.span, cx);
+                }
+                let words =
+                    |words: &At<Vec<Text>>| words.value.iter().map(|word| word.value.clone()).collect();
+                let interpreter =
+                    interpreter.as_ref().map_or_else(|| INTERPRETER.map(String::from).to_vec(), words);
+                Some(Action::Shell { interpreter, script: resolver.template(text, Place::Shell, cx) })
+            }
+            RawAction::Array(text) => self.array(text, resolver, cx),
+            RawAction::Call(function, args) => self.call(function, args, resolver, cx),
+            RawAction::Reduce(reduce) => self.reduction(raw, reduce, resolver, cx),
+            RawAction::MapReduce(mapreduce) => self.mapreduce(raw, mapreduce, resolver, cx),
+        }
+    }
+
+    fn check_argv(&self, argv: &[Template], span: &Span, cx: &mut Collector) {
+        match argv.first().map(Template::as_literal) {
+            None => empty("run", span, cx),
+            Some(Some(program)) if program.is_empty() => empty("run", span, cx),
+            Some(Some(program)) if self.options.check_programs => programs::check(&program, span, cx),
+            Some(_) => {}
+        }
+    }
+}
+
+fn split(text: &Text, resolver: &mut Resolver<'_>, cx: &mut Collector) -> Option<Vec<Template>> {
+    let pieces = placeholder::parse(&text.value);
+    let words = match shell_words::split(&text.value, &pieces) {
+        Ok(words) => words,
+        Err(WordError::Shell(c, range)) => {
+            let span = cx.source.inside(text, range);
+            let diagnostic = Diagnostic::new(
+                Code::ShellCharacter,
+                span,
+                format!("`run` starts no shell, and only a shell understands `{c}`"),
+            );
+            cx.push(
+                diagnostic
+                    .label("for a shell")
+                    .help("use `shell` instead of `run`, or put the character between single quotes"),
+            );
+            return None;
+        }
+        Err(WordError::Quote(c, range)) => {
+            let span = cx.source.inside(text, range);
+            cx.push(
+                Diagnostic::new(Code::Quotes, span, format!("a {c} that is never closed"))
+                    .label("opened here"),
+            );
+            return None;
+        }
+    };
+    let mut argv = Vec::with_capacity(words.len());
+    for word in &words {
+        let part = |part: &WordPart, resolver: &mut Resolver<'_>, cx: &mut Collector| match part {
+            WordPart::Text(text) => Some(Part::Text(text.clone())),
+            WordPart::Piece(at) => {
+                Some(resolver.part(text, pieces.get(*at)?, Quote::None, Place::Command, cx))
+            }
+        };
+        let template = Template { parts: word.iter().filter_map(|p| part(p, resolver, cx)).collect() };
+        check_word(&template, &text.span, resolver, cx);
+        argv.push(template);
+    }
+    Some(argv)
+}
+
+/// One argument can be repeated for one gather; for two it would be their product, which nobody means.
+fn check_word(word: &Template, span: &Span, resolver: &Resolver<'_>, cx: &mut Collector) {
+    let gather = |part: &&Part| match part {
+        Part::Fill { what: Fill::Input(at), .. } => {
+            resolver.found.get(*at).is_some_and(|(r, _)| r.is_gather())
+        }
+        _ => false,
+    };
+    if word.parts.iter().filter(gather).count() > 1 {
+        let diagnostic = Diagnostic::new(
+            Code::NotHere,
+            span.clone(),
+            "two references to several instances in one argument",
+        );
+        cx.push(diagnostic.label("one argument for each pair?").help("give each an argument of its own"));
+    }
+}
+
+/// Reports an action with nothing in it.
+pub(crate) fn empty(key: &str, span: &Span, cx: &mut Collector) {
+    cx.push(
+        Diagnostic::new(Code::EmptyCommand, span.clone(), format!("`{key}` is empty")).label("nothing to do"),
+    );
+}

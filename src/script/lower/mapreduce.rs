@@ -1,0 +1,255 @@
+//! `mapreduce`: its input and its stages.
+
+use crate::mapreduce::{Mapper, Operator};
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::source::{Span, Text};
+use crate::script::diagnostics::suggest::did_you_mean;
+use crate::script::lower::task::Compiler;
+use crate::script::plan::task::{Action, Select};
+use crate::script::plan::template::{Fill, Part};
+use crate::script::resolve::output_select;
+use crate::script::resolve::resolver::Resolver;
+use crate::script::sweep::load_values;
+use crate::script::syntax::mapreduce::{PARTS, RawInputs, RawMapReduce, RawStage};
+use crate::script::syntax::script::RawTask;
+use serde::{Deserialize, Serialize};
+
+/// A map-reduce.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MapReduce {
+    /// What is read.
+    pub input: Input,
+    /// Bytes that a mapper gets at a time.
+    pub split: u64,
+    /// Makes `key TAB value` lines of lines.
+    pub map: MapStage,
+    /// Makes fewer lines of a mapper's, before they travel.
+    pub combine: Option<ReduceStage>,
+    /// Makes the result of lines that are sorted by key.
+    pub reduce: ReduceStage,
+    /// Bytes of lines that are held in memory before they are spilled to scratch.
+    pub buffer: u64,
+}
+
+/// What a map-reduce reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Input {
+    /// Files, relative to the script's folder.
+    Files(Vec<String>),
+    /// What another task has written, by the number of the reference; each instance is one split.
+    Of(usize),
+}
+
+/// What makes keys and values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum MapStage {
+    /// One that is built in.
+    BuiltIn(Mapper),
+    /// A command that reads lines and writes lines.
+    Command(Box<Action>),
+}
+
+/// What makes one value, or lines, of the values of a key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ReduceStage {
+    /// One that is built in.
+    BuiltIn(Operator),
+    /// A command that reads lines and writes lines.
+    Command(Box<Action>),
+}
+
+impl MapStage {
+    /// What tells it from others: the name of one that is built in.
+    pub fn name(&self) -> String {
+        if let MapStage::BuiltIn(mapper) = self { format!("{mapper:?}") } else { "command".to_owned() }
+    }
+}
+
+impl ReduceStage {
+    /// As [`MapStage::name`].
+    pub fn name(&self) -> String {
+        if let ReduceStage::BuiltIn(operator) = self { format!("{operator:?}") } else { "command".to_owned() }
+    }
+}
+
+const SPLIT: u64 = 16 << 20;
+const BUFFER: u64 = 256 << 20;
+
+impl MapReduce {
+    /// The commands of its stages.
+    pub fn commands(&self) -> impl Iterator<Item = &Action> {
+        let map = if let MapStage::Command(action) = &self.map { Some(&**action) } else { None };
+        let others = self.combine.iter().chain([&self.reduce]).filter_map(|stage| match stage {
+            ReduceStage::Command(action) => Some(&**action),
+            ReduceStage::BuiltIn(_) => None,
+        });
+        map.into_iter().chain(others)
+    }
+
+    /// Whether a mapper, and whether a reducer, starts a command.
+    pub fn starts(&self) -> (bool, bool) {
+        let combines = matches!(self.combine, Some(ReduceStage::Command(_)));
+        let maps = combines || matches!(self.map, MapStage::Command(_));
+        (maps, matches!(self.reduce, ReduceStage::Command(_)))
+    }
+
+    /// The operator by which a mapper's lines are combined, and the one that makes the result of what comes of them.
+    pub fn operators(&self) -> (Option<Operator>, Option<Operator>) {
+        let built_in = |stage: &ReduceStage| match stage {
+            ReduceStage::BuiltIn(operator) => Some(*operator),
+            ReduceStage::Command(_) => None,
+        };
+        let reduce = built_in(&self.reduce);
+        match &self.combine {
+            // what can be combined is, asked or not
+            None => (reduce, reduce.map(Operator::of_parts)),
+            Some(stage) if stage == &self.reduce => (built_in(stage), reduce.map(Operator::of_parts)),
+            Some(stage) => (built_in(stage), reduce),
+        }
+    }
+}
+
+impl Compiler<'_> {
+    /// Resolves a `mapreduce`.
+    pub(crate) fn mapreduce(
+        &self,
+        task: &RawTask,
+        raw: &RawMapReduce,
+        resolver: &mut Resolver<'_>,
+        cx: &mut Collector,
+    ) -> Option<Action> {
+        for (part, example) in PARTS.iter().filter(|(part, _)| !raw.given.contains(part)) {
+            let message = format!("`mapreduce` without `{part}`");
+            let diagnostic = Diagnostic::new(Code::IncompleteMapReduce, raw.span.clone(), message);
+            cx.push(diagnostic.label("incomplete").help(format!("write `{example}`")));
+        }
+        let input = raw.input.as_ref().and_then(|input| self.input(&input.source, resolver, cx));
+        let read = resolver.found.len();
+        let map = raw.map.as_ref().and_then(|stage| match stage {
+            RawStage::Named(name) => built_in("map", name, &Mapper::NAMES, cx).map(MapStage::BuiltIn),
+            RawStage::Command(_) => self.stage(task, "map", stage, resolver, cx).map(MapStage::Command),
+        });
+        let mut lines = |key: &str, stage: &RawStage, cx: &mut Collector| match stage {
+            RawStage::Named(name) => built_in(key, name, &Operator::NAMES, cx).map(ReduceStage::BuiltIn),
+            RawStage::Command(_) => self.stage(task, key, stage, resolver, cx).map(ReduceStage::Command),
+        };
+        let combine = raw.combine.as_ref().map(|stage| lines("combine", stage, cx));
+        let reduce = raw.reduce.as_ref().and_then(|stage| lines("reduce", stage, cx));
+        if let Some((_, span)) = resolver.found.get(read) {
+            let message = "the stages of a `mapreduce` read lines, and no other task";
+            let diagnostic =
+                Diagnostic::new(Code::NotHere, span.clone(), message).label("another task's result");
+            cx.push(
+                diagnostic.help("`save` it there, name the file here, and wait for that task with `after`"),
+            );
+        }
+        Some(Action::MapReduce(Box::new(MapReduce {
+            input: input?,
+            split: raw.input.as_ref().and_then(|input| input.split).unwrap_or(SPLIT),
+            map: map?,
+            combine: match combine {
+                None => None,
+                Some(stage) => Some(stage?),
+            },
+            reduce: reduce?,
+            buffer: raw.buffer.unwrap_or(BUFFER),
+        })))
+    }
+
+    /// A name or pattern of files with its variables.
+    fn fill(&self, text: &Text, cx: &mut Collector) -> Option<String> {
+        let mut lookup = |name: &str, _: &mut Collector| self.names.var(name).cloned();
+        crate::script::syntax::variables::fill(text, "the input of a `mapreduce`", &mut lookup, cx)
+    }
+
+    fn input(&self, source: &RawInputs, resolver: &mut Resolver<'_>, cx: &mut Collector) -> Option<Input> {
+        let names: Vec<(String, Span)> = match source {
+            RawInputs::Glob(text) => {
+                let pattern = self.fill(text, cx)?;
+                let found = load_values::paths(&pattern, text, Code::NoInput, cx)?;
+                let mut files: Vec<String> = found.iter().map(ToString::to_string).collect();
+                files.retain(|file| !cx.source.dir().join(file).is_dir());
+                if files.is_empty() {
+                    let message = format!("`{pattern}` matches folders only");
+                    let diagnostic = Diagnostic::new(Code::NoInput, text.span.clone(), message);
+                    cx.push(
+                        diagnostic
+                            .label("no file")
+                            .help(format!("write `{pattern}/*` for the files in them")),
+                    );
+                    return None;
+                }
+                return Some(Input::Files(files));
+            }
+            RawInputs::Of(text) => {
+                let (target, select) = output_select::named(text, "of", resolver, cx)?;
+                if select == Select::Value {
+                    let message = format!("`{}` makes an array, and a `mapreduce` reads lines", text.value);
+                    let diagnostic = Diagnostic::new(Code::NoInput, text.span.clone(), message);
+                    cx.push(
+                        diagnostic.label("an array").help("read what a `run` or `shell` task has written"),
+                    );
+                    return None;
+                }
+                return Some(Input::Of(resolver.depend(target, select, None, text.span.clone())));
+            }
+            RawInputs::Files(files) => {
+                let names = files.iter().map(|file| Some((self.fill(file, cx)?, file.span.clone())));
+                names.collect::<Option<_>>()?
+            }
+        };
+        let before = cx.errors();
+        for (name, span) in &names {
+            let found = std::fs::metadata(cx.source.dir().join(name));
+            let problem = match found {
+                Ok(found) if found.is_dir() => "it is a folder".to_owned(),
+                Ok(_) => continue,
+                Err(error) => error.to_string(),
+            };
+            let diagnostic = Diagnostic::new(
+                Code::NoInput,
+                span.clone(),
+                format!("the input `{name}` cannot be read: {problem}"),
+            );
+            cx.push(diagnostic.label("this file").help("paths start from the script's folder"));
+        }
+        (cx.errors() == before).then(|| Input::Files(names.into_iter().map(|(name, _)| name).collect()))
+    }
+
+    fn stage(
+        &self,
+        task: &RawTask,
+        key: &str,
+        stage: &RawStage,
+        resolver: &mut Resolver<'_>,
+        cx: &mut Collector,
+    ) -> Option<Box<Action>> {
+        let RawStage::Command(raw) = stage else { return None };
+        let action = self.action(task, raw, resolver, cx)?;
+        let partition = |part: &Part| matches!(part, Part::Fill { what: Fill::Param(..), .. });
+        if key != "reduce" && action.templates().iter().any(|text| text.parts.iter().any(partition)) {
+            let span = raw.span();
+            let message =
+                format!("`{{partition}}` cannot stand in `{key}`, whose lines go to all partitions");
+            cx.push(Diagnostic::new(Code::NotHere, span, message).label("in this command"));
+        }
+        Some(Box::new(action))
+    }
+}
+
+/// A stage that is built in.
+fn built_in<T: Copy>(key: &str, name: &Text, known: &[(&'static str, T)], cx: &mut Collector) -> Option<T> {
+    let found = known.iter().find(|(known, _)| *known == name.value).map(|(_, stage)| *stage);
+    if found.is_none() {
+        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+        let message = format!("`{}` is no built-in `{key}`", name.value);
+        let listed = format!(
+            "there are: {}; a command is written `{{ run = \"..\" }}` or `{{ shell = \"..\" }}`",
+            names.join(", ")
+        );
+        let diagnostic = Diagnostic::new(Code::UnknownStage, name.span.clone(), message).label("not known");
+        cx.push(diagnostic.help(did_you_mean(&name.value, names).unwrap_or(listed)));
+    }
+    found
+}

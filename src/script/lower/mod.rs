@@ -1,0 +1,14 @@
+//! Lowering: from the raw tables of a task to its part of the plan.
+//!
+//! [`task`] does what all kinds share; [`command`], [`mod@array`], [`call`], [`mapreduce`], [`reduce_arrays`] and [`reduce_files`] one action each;
+//! [`programs`] finds programs; [`toposort`] orders tasks by their dependencies.
+
+pub(crate) mod array;
+pub(crate) mod call;
+pub(crate) mod command;
+pub(crate) mod mapreduce;
+pub(crate) mod programs;
+pub(crate) mod reduce_arrays;
+pub(crate) mod reduce_files;
+pub(crate) mod task;
+pub(crate) mod toposort;

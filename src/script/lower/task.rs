@@ -1,0 +1,236 @@
+//! One task: its action and keys, with every reference resolved.
+
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::source::{Span, Text};
+use crate::script::load::{ArrayLanguage, LoadOptions};
+use crate::script::plan::task::{Action, Out, Save, Select, Stream, Task};
+use crate::script::resolve::resolver::{Place, Resolver};
+use crate::script::sweep::expand::Sweeps;
+use crate::script::sweep::family::Family;
+use crate::script::sweep::join::Unmatched;
+use crate::script::syntax::script::{RawAction, RawSave, RawScript, RawTask};
+use crate::script::syntax::symbols::Names;
+use crate::script::values::resources::Needs;
+use std::collections::HashSet;
+
+/// What all tasks are compiled with.
+pub(crate) struct Compiler<'a> {
+    pub(crate) script: &'a RawScript,
+    pub(crate) names: &'a Names,
+    pub(crate) sweeps: &'a Sweeps,
+    pub(crate) lang: &'a dyn ArrayLanguage,
+    pub(crate) options: LoadOptions,
+    /// The tasks on whose hosts others are to run.
+    pub(crate) places: HashSet<String>,
+}
+
+/// A task whose references count tasks in the order of the script, with the places of its references.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) task: Task,
+    pub(crate) spans: Vec<Span>,
+}
+
+impl Compiler<'_> {
+    /// Compiles a task; where something is wrong it is reported, and the rest is compiled nevertheless.
+    pub(crate) fn task(&self, at: usize, cx: &mut Collector) -> Option<Compiled> {
+        let raw = self.script.tasks.get(at)?;
+        let mut resolver = Resolver {
+            script: self.script,
+            names: self.names,
+            sweeps: self.sweeps,
+            task: at,
+            found: Vec::new(),
+            merges: matches!(&raw.action, Some(RawAction::Reduce(reduce)) if reduce.command.is_some()),
+        };
+        let action = raw.action.as_ref().and_then(|action| self.action(raw, action, &mut resolver, cx));
+        let stdin = raw.stdin.as_ref().map(|text| resolver.template(text, Place::Stdin, cx));
+        let env = raw
+            .env
+            .iter()
+            .map(|(name, text)| (name.value.clone(), resolver.template(text, Place::Command, cx)))
+            .collect();
+        let out = |out: &crate::script::syntax::script::RawOut,
+                   resolver: &mut Resolver<'_>,
+                   cx: &mut Collector| Out {
+            name: out.name.as_ref().map(|name| name.value.clone()),
+            file: resolver.template(&out.file, Place::File, cx),
+        };
+        let outs = raw.outs.iter().map(|raw| out(raw, &mut resolver, cx)).collect();
+        let stdout = stream(raw.stdout.as_ref(), &mut resolver, cx);
+        let stderr = stream(raw.stderr.as_ref(), &mut resolver, cx);
+        let saves = raw.saves.iter().map(|save| self.save(raw, save, &mut resolver, cx)).collect();
+        let targets = raw.targets.iter().map(|path| resolver.template(path, Place::File, cx)).collect();
+        for name in &raw.after {
+            if let Some(task) = self.names.want_task(name, "after", cx) {
+                resolver.depend(task, Select::Order, None, name.span.clone());
+            }
+        }
+        if let Some(name) = raw.needs.near()
+            && let Some(task) = self.names.want_task(name, "on", cx)
+            && resolver.found.iter().all(|(known, _)| known.task != task)
+        {
+            resolver.depend(task, Select::Order, None, name.span.clone());
+        }
+        let execution = raw.execution.compile(&mut resolver, cx);
+        let (line, _) = cx.source.position(raw.name.span.start);
+        let needs = raw.needs.compile(&self.script.resources, cx);
+        let (references, spans) = resolver.found.into_iter().unzip();
+        let task = Task {
+            name: raw.name.value.clone(),
+            line,
+            origin: format!("{}:{line}", cx.source.shown()),
+            // What takes the place of a wrong action is seen by nobody: the script is refused.
+            action: action.unwrap_or(Action::Run { argv: Vec::new() }),
+            family: self.sweeps.families.get(at).cloned().flatten().unwrap_or_else(Family::single),
+            references,
+            outs,
+            stdin,
+            stdout,
+            stderr,
+            saves,
+            env,
+            ok_exit: raw.ok_exit.clone(),
+            optional: raw.optional,
+            priority: raw.priority,
+            keep: raw.keep,
+            targets,
+            execution,
+            needs: Needs { is_place: self.places.contains(&raw.name.value), ..needs },
+            time: raw.time.as_ref().map(|time| time.value),
+        };
+        Some(Compiled { task, spans })
+    }
+
+    fn save(&self, raw: &RawTask, save: &RawSave, resolver: &mut Resolver<'_>, cx: &mut Collector) -> Save {
+        let path = resolver.template(&save.path, Place::File, cx);
+        let outs = &raw.outs;
+        let makes_array = raw.action.as_ref().is_some_and(|action| !action.is_command());
+        self.check_save(makes_array, save, cx);
+        let select = match &save.output {
+            None if makes_array => Some(Select::Value),
+            None if outs.is_empty() => Some(Select::Stdout),
+            None if outs.len() == 1 => Some(Select::File(0)),
+            None => {
+                let names = crate::script::resolve::output_select::names(raw);
+                let message = format!(
+                    "`{}` has several outputs, and `save` does not say which to save",
+                    raw.name.value
+                );
+                let help = format!("write `save = {{ {} = \"path\" }}`", names.first().unwrap_or(&"name"));
+                cx.push(
+                    Diagnostic::new(Code::NoFile, save.path.span.clone(), message)
+                        .label("which one?")
+                        .help(help),
+                );
+                None
+            }
+            Some(name) if name.value == "stdout" => Some(Select::Stdout),
+            Some(name) => {
+                let at = outs.iter().position(|out| out.name.as_ref().is_some_and(|n| n.value == name.value));
+                if at.is_none() {
+                    let mut names = crate::script::resolve::output_select::names(raw);
+                    names.push("stdout");
+                    let message = format!("`{}` has no output `{}` to save", raw.name.value, name.value);
+                    let diagnostic = Diagnostic::new(Code::UnknownOutput, name.span.clone(), message)
+                        .label(format!("outputs: {}", names.join(", ")));
+                    cx.push(
+                        diagnostic.maybe_help(crate::script::diagnostics::suggest::did_you_mean(
+                            &name.value,
+                            names,
+                        )),
+                    );
+                }
+                at.map(Select::File)
+            }
+        };
+        // One for each of the script's, right or wrong: `saves::check` walks through both in step.
+        Save { select: select.unwrap_or(Select::Order), path }
+    }
+
+    /// Arrays go to files or datasets, files of commands to files.
+    fn check_save(&self, makes_array: bool, save: &RawSave, cx: &mut Collector) {
+        let path = &save.path.value;
+        let is_dataset = path.contains(":/");
+        let (message, help) = match makes_array {
+            true if save.output.is_some() => {
+                ("this task makes one array, which has no name", "write `save = \"path\"`".to_owned())
+            }
+            true if !is_dataset && [".h5", ".hdf5", ".he5"].iter().any(|end| path.ends_with(end)) => {
+                ("an HDF5 file holds datasets, and this does not say which", format!("write `{path}:/name`"))
+            }
+            false if is_dataset => (
+                "a command's file cannot become a dataset",
+                "read it with an `array` task, `load(x, \"/name\")` or `from_csv(x)`, and save that"
+                    .to_owned(),
+            ),
+            _ => return,
+        };
+        let diagnostic = Diagnostic::new(Code::BadValue, save.path.span.clone(), message);
+        cx.push(diagnostic.label("cannot be saved so").help(help));
+    }
+
+    /// Every reference must find something, whatever the instance.
+    pub(crate) fn check_joins(&self, compiled: &[Option<Compiled>], cx: &mut Collector) {
+        for (at, compiled) in compiled.iter().enumerate() {
+            let Some(Compiled { task, spans }) = compiled else { continue };
+            let family = |at: usize| self.sweeps.families.get(at).and_then(Option::as_ref);
+            for (reference, span) in task.references.iter().zip(spans) {
+                let (Some(from), Some(to)) = (family(at), family(reference.task)) else { continue };
+                let Some(unmatched) = reference.join.unmatched(from, to) else { continue };
+                let other = self.script.tasks.get(reference.task).map_or("", |t| t.name.value.as_str());
+                cx.push(empty_join(&unmatched, task, other, span, reference.join.is_chosen()));
+            }
+        }
+    }
+}
+
+fn empty_join(unmatched: &Unmatched, task: &Task, other: &str, span: &Span, chosen: bool) -> Diagnostic {
+    if let (Unmatched::Instance(instance), true) = (unmatched, chosen) {
+        let label = task.label(*instance);
+        let message = format!("there is no such instance of `{other}` for {label}");
+        return Diagnostic::new(Code::IndexRange, span.clone(), message).label("out of range").help(format!(
+            "the brackets must choose an instance that `{other}` has, for every instance of `{}`",
+            task.name
+        ));
+    }
+    let (what, label, help) = match unmatched {
+        Unmatched::Value { param, value } => (
+            format!("no instance of `{other}` has {param} = {value}"),
+            format!("nothing for {param} = {value}"),
+            format!(
+                "`{0}` and `{other}` share the parameter `{param}`: give both the same values, or rename it in one",
+                task.name
+            ),
+        ),
+        Unmatched::Instance(instance) => {
+            let label = task.label(*instance);
+            (
+                format!("no instance of `{other}` fits {label}"),
+                format!("nothing for {label}"),
+                "instances meet where the parameters that both have are equal; look at `where`, `exclude` and `let` of both"
+                    .to_string(),
+            )
+        }
+    };
+    Diagnostic::new(Code::EmptyJoin, span.clone(), format!("a join that matches nothing: {what}"))
+        .label(label)
+        .help(help)
+}
+
+fn stream(text: Option<&Text>, resolver: &mut Resolver<'_>, cx: &mut Collector) -> Stream {
+    match text {
+        None => Stream::Log,
+        Some(text) if text.value == "log" => Stream::Log,
+        Some(text) if text.value == "null" => Stream::Null,
+        Some(text) => {
+            if text.value.trim().is_empty() || text.value.ends_with('/') {
+                let diagnostic = Diagnostic::new(Code::BadValue, text.span.clone(), "this names no file")
+                    .label("expected a file");
+                cx.push(diagnostic.help("write \"log\", \"null\" or a path"));
+            }
+            Stream::Path(resolver.template(text, Place::File, cx))
+        }
+    }
+}

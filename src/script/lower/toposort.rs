@@ -1,0 +1,123 @@
+//! An order in which tasks can run, or the cycle that prevents it.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::lower::task::Compiled;
+use crate::script::plan::task::Task;
+use crate::script::syntax::script::RawScript;
+
+/// The tasks' indices, what is needed first; where the script leaves it open, in the order of the script.
+pub(crate) fn sort(script: &RawScript, compiled: &[Option<Compiled>], cx: &mut Collector) -> Vec<usize> {
+    let needs: Vec<BTreeSet<usize>> = compiled
+        .iter()
+        .map(|c| {
+            c.iter()
+                .flat_map(|c| c.task.references.iter().map(|r| r.task))
+                .filter(|at| *at < compiled.len())
+                .collect()
+        })
+        .collect();
+    let mut missing: Vec<usize> = needs.iter().map(BTreeSet::len).collect();
+    let mut users: Vec<Vec<usize>> = vec![Vec::new(); needs.len()];
+    for (at, needs) in needs.iter().enumerate() {
+        needs.iter().for_each(|need| users[*need].push(at));
+    }
+    let mut ready: BinaryHeap<Reverse<usize>> =
+        (0..needs.len()).filter(|at| missing[*at] == 0).map(Reverse).collect();
+    let mut order = Vec::with_capacity(needs.len());
+    while let Some(Reverse(at)) = ready.pop() {
+        order.push(at);
+        for user in &users[at] {
+            missing[*user] -= 1;
+            if missing[*user] == 0 {
+                ready.push(Reverse(*user));
+            }
+        }
+    }
+    let mut stuck: BTreeSet<usize> = (0..needs.len()).filter(|at| missing[*at] > 0).collect();
+    while let Some(circle) = circle(&stuck, &needs) {
+        report(&circle, script, compiled, cx);
+        stuck.retain(|at| !circle.contains(at));
+    }
+    order
+}
+
+/// A cycle among the tasks that are left, beginning with the one that is first in the script.
+fn circle(left: &BTreeSet<usize>, needs: &[BTreeSet<usize>]) -> Option<Vec<usize>> {
+    let mut done: BTreeSet<usize> = BTreeSet::new();
+    for start in left {
+        // A walk that goes deeper until it meets itself or can go no further.
+        let mut path: Vec<usize> = vec![*start];
+        while let Some(at) = path.last().copied() {
+            let next = needs.get(at)?.iter().find(|need| left.contains(need) && !done.contains(need));
+            match next {
+                Some(next) => match path.iter().position(|seen| seen == next) {
+                    Some(begin) => {
+                        let mut found = path.split_off(begin);
+                        let first =
+                            found.iter().enumerate().min_by_key(|(_, at)| **at).map_or(0, |(place, _)| place);
+                        found.rotate_left(first);
+                        return Some(found);
+                    }
+                    None => path.push(*next),
+                },
+                None => {
+                    done.insert(at);
+                    path.pop();
+                }
+            }
+        }
+    }
+    None
+}
+
+fn report(circle: &[usize], script: &RawScript, compiled: &[Option<Compiled>], cx: &mut Collector) {
+    let name = |at: &usize| script.tasks.get(*at).map_or("", |task| task.name.value.as_str());
+    let all: Vec<&str> = circle.iter().chain(circle.first()).map(name).collect();
+    let spans: Vec<_> = circle
+        .iter()
+        .zip(circle.iter().cycle().skip(1))
+        .map(|(at, need)| span(compiled, *at, *need))
+        .collect();
+    let Some((Some(first), rest)) = spans.split_first() else { return };
+    let message = match circle {
+        [only] => format!("`{}` waits for itself", name(only)),
+        _ => format!("tasks that wait for each other: {}", all.join(" -> ")),
+    };
+    let label = |at: usize| format!("`{}` needs `{}`", all[at], all[at + 1]);
+    let mut diagnostic = Diagnostic::new(Code::Cycle, first.clone(), message).label(label(0));
+    for (at, span) in rest.iter().enumerate() {
+        if let Some(span) = span {
+            diagnostic = diagnostic.also(span.clone(), label(at + 1));
+        }
+    }
+    cx.push(diagnostic);
+}
+
+fn span(
+    compiled: &[Option<Compiled>],
+    from: usize,
+    to: usize,
+) -> Option<crate::script::diagnostics::source::Span> {
+    let compiled = compiled.get(from)?.as_ref()?;
+    let at = compiled.task.references.iter().position(|r| r.task == to)?;
+    compiled.spans.get(at).cloned()
+}
+
+/// The tasks in that order, with references that count in it.
+pub(crate) fn arrange(compiled: Vec<Option<Compiled>>, order: &[usize]) -> Vec<Task> {
+    let mut places = vec![usize::MAX; compiled.len()];
+    for (place, at) in order.iter().enumerate() {
+        places[*at] = place;
+    }
+    let mut tasks: Vec<Option<Task>> = compiled.into_iter().map(|c| c.map(|c| c.task)).collect();
+    for task in tasks.iter_mut().flatten() {
+        for reference in &mut task.references {
+            reference.task = places.get(reference.task).copied().unwrap_or(usize::MAX);
+        }
+    }
+    order.iter().filter_map(|at| tasks.get_mut(*at)?.take()).collect()
+}

@@ -1,0 +1,218 @@
+//! The keys of instances: what an instance does and what it reads, as a number.
+//!
+//! Two instances with one key give the same result, wherever and whenever they run. Into a key go the action after
+//! substitution, the environment it sets, the names of its outputs, and the keys of what it reads: of other instances by
+//! their own keys, of files by size and time of modification. What changes from run to run (rank, host, scratch folder,
+//! attempt, where the script lies) does not.
+
+use std::collections::HashMap;
+use std::fs::Metadata;
+use std::time::UNIX_EPOCH;
+
+use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
+
+use super::task::{Action, Binding, Task};
+use super::template::{Scope, StdinPiece, Template};
+use crate::script::lower::call::CallArg;
+use crate::script::lower::mapreduce::{Input, ReduceStage};
+use crate::script::plan::Plan;
+use crate::script::plan::runtime_vars::Facts;
+use crate::script::values::value::Value;
+
+/// Computes the keys of a plan's instances; those of a task all at once, when they are first asked for.
+#[derive(Debug)]
+pub struct Keys<'p> {
+    plan: &'p Plan,
+    known: Vec<Option<Vec<u128>>>,
+    files: HashMap<String, Option<(u64, u128)>>,
+}
+
+impl<'p> Keys<'p> {
+    /// Nothing is computed yet.
+    pub fn new(plan: &'p Plan) -> Self {
+        Keys { plan, known: vec![None; plan.tasks.len()], files: HashMap::new() }
+    }
+
+    /// The keys of a task's instances, in the order of their indices.
+    pub fn of(&mut self, task: usize) -> &[u128] {
+        let mut needed = vec![false; self.plan.tasks.len()];
+        if let Some(needed) = needed.get_mut(task) {
+            *needed = true;
+        }
+        // What a task needs comes before it.
+        for at in (0..needed.len()).rev().filter(|at| *at <= task) {
+            if needed[at] && self.known[at].is_none() {
+                self.plan.tasks[at].references.iter().for_each(|reference| needed[reference.task] = true);
+            }
+        }
+        for at in needed.iter().enumerate().filter(|(_, needed)| **needed).map(|(at, _)| at) {
+            if self.known[at].is_none() {
+                let task = &self.plan.tasks[at];
+                let keys = (0..task.family.len()).map(|instance| self.key(task, instance)).collect();
+                self.known[at] = Some(keys);
+            }
+        }
+        self.known.get(task).and_then(Option::as_deref).unwrap_or_default()
+    }
+
+    fn key(&mut self, task: &Task, instance: u64) -> u128 {
+        let mut hash = Hash(Xxh3::new());
+        let values = task.family.bindings(instance);
+        let inputs: Vec<Vec<String>> = task
+            .references
+            .iter()
+            .map(|reference| {
+                let other = self.known.get(reference.task).and_then(Option::as_deref).unwrap_or_default();
+                let key = |at: u64| other.get(at as usize).copied().unwrap_or_default();
+                reference.instances(instance).map(|at| format!("{:032x}", key(at))).collect()
+            })
+            .collect();
+        let outs: Vec<String> = (0..task.outs.len()).map(|number| format!("out{number}")).collect();
+        let seed = xxh3_64_with_seed(task.name.as_bytes(), instance);
+        let facts = Facts { index: instance, seed, here: ".".into(), ..Facts::default() };
+        let env = |name: &str| std::env::var(name).ok();
+        let scope = Scope { values: &values, inputs: &inputs, outs: &outs, facts: &facts, env: &env };
+        self.action(task, &scope, &mut hash);
+        for (name, value) in &task.env {
+            hash.text(name);
+            hash.template(value, &scope);
+        }
+        for out in &task.outs {
+            hash.text(out.name.as_deref().unwrap_or_default());
+            hash.template(&out.file, &scope);
+        }
+        for target in &task.targets {
+            hash.template(target, &scope);
+        }
+        for piece in task.stdin.iter().flat_map(|stdin| stdin.render_stdin(&scope).unwrap_or_default()) {
+            match piece {
+                StdinPiece::Text(text) => hash.text(&text),
+                StdinPiece::Input(at) => hash.number(at as u64),
+            }
+        }
+        for (reference, keys) in task.references.iter().zip(&inputs) {
+            hash.text(&format!("{:?}", reference.select));
+            keys.iter().for_each(|key| hash.text(key));
+        }
+        for value in &values {
+            hash.text(&value.to_string());
+            if let Value::Path(path) = value {
+                self.file(path, &mut hash);
+            }
+        }
+        hash.0.digest128()
+    }
+
+    fn action(&mut self, task: &Task, scope: &Scope<'_>, hash: &mut Hash) {
+        match &task.action {
+            Action::Run { .. } | Action::Shell { .. } => self.command(&task.action, scope, hash),
+            Action::Merge { command, order, .. } => {
+                hash.text(&format!("merge {order:?}"));
+                self.command(command, scope, hash);
+            }
+            Action::MapReduce(work) => {
+                hash.text("mapreduce");
+                if let Input::Files(files) = &work.input {
+                    for file in files {
+                        hash.text(file);
+                        self.file(file, hash);
+                    }
+                }
+                hash.number(work.split);
+                hash.number(task.family.len());
+                for stage in [Some(work.map.name()), work.combine.as_ref().map(ReduceStage::name)] {
+                    hash.text(&stage.unwrap_or_default());
+                }
+                hash.text(&work.reduce.name());
+                work.commands().for_each(|command| self.command(command, scope, hash));
+            }
+            Action::Array { text, names } => {
+                hash.text("array");
+                hash.text(text);
+                for name in names {
+                    hash.text(&name.name);
+                    hash.binding(&name.binding, scope);
+                }
+                // Random numbers are keyed by task and index.
+                hash.text(&task.name);
+                hash.number(scope.facts.index);
+            }
+            Action::Call { function, args } => {
+                hash.text("call");
+                hash.text(function);
+                for (name, arg) in args {
+                    hash.text(name);
+                    match arg {
+                        CallArg::Value(value) => hash.text(&value.to_string()),
+                        CallArg::Text(text) => hash.template(text, scope),
+                        CallArg::Binding(binding) => hash.binding(binding, scope),
+                    }
+                }
+            }
+            other => hash.text(&format!("{other:?}")),
+        }
+    }
+
+    fn command(&mut self, action: &Action, scope: &Scope<'_>, hash: &mut Hash) {
+        match action {
+            Action::Run { argv } => {
+                hash.text("run");
+                for (at, word) in argv.iter().enumerate() {
+                    hash.template(word, scope);
+                    // A program of the user's own is read as well.
+                    if let Some(program) = word.as_literal().filter(|word| at == 0 && word.contains('/')) {
+                        self.file(&program, hash);
+                    }
+                }
+            }
+            Action::Shell { interpreter, script } => {
+                hash.text("shell");
+                interpreter.iter().for_each(|word| hash.text(word));
+                hash.template(script, scope);
+            }
+            _ => {}
+        }
+    }
+
+    fn file(&mut self, path: &str, hash: &mut Hash) {
+        let stamp = self.files.entry(path.to_string()).or_insert_with(|| {
+            let stamp = |meta: Metadata| {
+                let changed = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+                Some((meta.len(), changed.as_nanos()))
+            };
+            std::fs::metadata(self.plan.dir.join(path)).ok().and_then(stamp)
+        });
+        hash.text(&format!("{stamp:?}"));
+    }
+}
+
+/// A hash of texts that does not confuse where one ends and the next begins.
+struct Hash(Xxh3);
+
+impl Hash {
+    fn text(&mut self, text: &str) {
+        self.number(text.len() as u64);
+        self.0.update(text.as_bytes());
+    }
+
+    fn number(&mut self, number: u64) {
+        self.0.update(&number.to_le_bytes());
+    }
+
+    fn binding(&mut self, binding: &Binding, scope: &Scope<'_>) {
+        match binding {
+            Binding::Param(at) => self.text(&scope.values.get(*at).map(Value::to_string).unwrap_or_default()),
+            Binding::Var(value) => self.text(&value.to_string()),
+            Binding::Input(at) => self.number(*at as u64),
+            Binding::Fact(fact) => self.text(&scope.facts.get(*fact).to_string()),
+        }
+    }
+
+    fn template(&mut self, template: &Template, scope: &Scope<'_>) {
+        match template.render_args(scope) {
+            Ok(words) => words.iter().for_each(|word| self.text(word)),
+            // What cannot be filled in fails when it runs; until then all such are alike.
+            Err(error) => self.text(&error.to_string()),
+        }
+    }
+}

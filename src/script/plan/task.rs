@@ -1,0 +1,263 @@
+//! A task that is understood: what travels once to every rank that runs instances of it.
+
+use serde::{Deserialize, Serialize};
+
+use super::execution::Execution;
+use super::template::{RenderError, Scope, Template};
+use crate::arrays::reduce::operator::Reduce;
+use crate::script::lower::call::CallArg;
+use crate::script::lower::mapreduce::MapReduce;
+use crate::script::plan::runtime_vars::RuntimeFact;
+use crate::script::sweep::family::Family;
+use crate::script::sweep::join::{Gather, Join};
+use crate::script::values::resources::Needs;
+use crate::script::values::value::Value;
+use std::time::Duration;
+
+/// A task, or a family of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// The name.
+    pub name: String,
+    /// The line of the script that it begins at, counted from 1.
+    pub line: usize,
+    /// File and line, for messages: `flow.toml:31`.
+    pub origin: String,
+    /// What it does.
+    pub action: Action,
+    /// Its instances.
+    pub family: Family,
+    /// What it reads of other tasks, and what it only waits for.
+    pub references: Vec<Reference>,
+    /// The files that its command writes.
+    pub outs: Vec<Out>,
+    /// What its command reads on standard input.
+    pub stdin: Option<Template>,
+    /// Where its standard output goes (the text of the array, where it makes one).
+    pub stdout: Stream,
+    /// Where its standard error goes.
+    pub stderr: Stream,
+    /// What is kept on the shared file system.
+    pub saves: Vec<Save>,
+    /// Environment variables that are added.
+    pub env: Vec<(String, Template)>,
+    /// The exit codes that mean success.
+    pub ok_exit: Vec<i32>,
+    /// Whether those who gather it go on without its failed instances.
+    pub optional: bool,
+    /// Larger first.
+    pub priority: i32,
+    /// Whether its results stay until the end, needed or not.
+    pub keep: bool,
+    /// Files that its command writes where they stay, relative to the script's folder.
+    pub targets: Vec<Template>,
+    /// How its command is run.
+    pub execution: Execution,
+    /// What an instance takes while it runs.
+    pub needs: Needs,
+    /// How long an instance is expected to take; without it, as long as others of its rank.
+    pub time: Option<Duration>,
+}
+
+impl Task {
+    /// The name of an instance, `sim[T=300, p=1]`.
+    pub fn label(&self, instance: u64) -> String {
+        self.family.label(&self.name, instance)
+    }
+
+    /// The instances that an instance of a `reduce` task reduces, in index order; `None` for other tasks.
+    pub fn reduced(&self, instance: u64) -> Option<Gather<'_>> {
+        match &self.action {
+            Action::Reduce { of, .. } | Action::Merge { of, .. } => {
+                Some(self.references.get(*of)?.instances(instance))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What a task does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Action {
+    /// Starts a program.
+    Run {
+        /// The program and its arguments; each may become several ([`Template::render_args`]).
+        argv: Vec<Template>,
+    },
+    /// Starts a shell.
+    Shell {
+        /// The shell and its options; the script is added as the last argument.
+        interpreter: Vec<String>,
+        /// The script.
+        script: Template,
+    },
+    /// Evaluates an array expression.
+    Array {
+        /// The expression as it is written.
+        text: String,
+        /// What the names in it stand for.
+        names: Vec<ArrayName>,
+    },
+    /// Reduces a family to one array.
+    Reduce {
+        /// The reference to the family, by its number.
+        of: usize,
+        /// The operation.
+        with: Reduce,
+        /// How many are merged at a time.
+        arity: usize,
+        /// What the shape of the tree depends on.
+        order: Order,
+    },
+    /// Reduces a family to one file, by a command that merges two.
+    Merge {
+        /// The reference to the family, by its number.
+        of: usize,
+        /// What merges two.
+        command: Box<Action>,
+        /// What the shape of the tree depends on.
+        order: Order,
+    },
+    /// Calls a function of the program, which makes an array.
+    Call {
+        /// Its name in the registry.
+        function: String,
+        /// The arguments, by their names.
+        args: Vec<(String, CallArg)>,
+    },
+    /// Maps, shuffles and reduces lines; one instance for each partition.
+    MapReduce(Box<MapReduce>),
+}
+
+impl Action {
+    /// The program with its arguments, for the two actions that start one.
+    pub fn command(&self, scope: &Scope<'_>) -> Result<Option<Vec<String>>, RenderError> {
+        match self {
+            Action::Run { argv } => {
+                let words: Result<Vec<_>, _> = argv.iter().map(|word| word.render_args(scope)).collect();
+                Ok(Some(words?.concat()))
+            }
+            Action::Shell { interpreter, script } => {
+                let mut words = interpreter.clone();
+                words.push(script.render(scope)?);
+                Ok(Some(words))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The texts that a command is made of.
+    pub(crate) fn templates(&self) -> Vec<&Template> {
+        match self {
+            Action::Run { argv } => argv.iter().collect(),
+            Action::Shell { script, .. } => vec![script],
+            Action::Merge { command, .. } => command.templates(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether it leaves bytes, as a program does; the others make an array.
+    pub fn is_command(&self) -> bool {
+        !matches!(self, Action::Array { .. } | Action::Reduce { .. } | Action::Call { .. })
+    }
+}
+
+/// A bare name of an array expression.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ArrayName {
+    /// As it is written, `x` or `sim.probe`.
+    pub name: String,
+    /// What it stands for.
+    pub binding: Binding,
+}
+
+/// What a name of an array expression stands for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Binding {
+    /// The task's parameter of that number.
+    Param(usize),
+    /// A variable of the script.
+    Var(Value),
+    /// The task's reference of that number: one array, or a list for a gather.
+    Input(usize),
+    /// What the rank knows.
+    Fact(RuntimeFact),
+}
+
+/// What the shape of a reduction's tree depends on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// The indices alone: the same bits on any number of ranks.
+    #[default]
+    Fixed,
+    /// What is ready first.
+    Any,
+}
+
+/// What is read of another task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Select {
+    /// Nothing: it only has to be done.
+    Order,
+    /// The output file of that number.
+    File(usize),
+    /// What it printed.
+    Stdout,
+    /// The array that it made.
+    Value,
+}
+
+/// A dependency on another task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reference {
+    /// The other task's index in the plan.
+    pub task: usize,
+    /// What is read.
+    pub select: Select,
+    /// Which instances.
+    pub join: Join,
+    /// Whether what is given is one file with the paths in it.
+    pub list: bool,
+}
+
+impl Reference {
+    /// Whether it is several values where it stands.
+    pub fn is_gather(&self) -> bool {
+        self.join.is_gather() && !self.list
+    }
+
+    /// The instances of the other task that this one's `instance` needs, in index order.
+    pub fn instances(&self, instance: u64) -> Gather<'_> {
+        self.join.instances(instance)
+    }
+}
+
+/// A file that a command writes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Out {
+    /// `None` for the one of `out = "file"`.
+    pub name: Option<String>,
+    /// Its path in the instance's private folder.
+    pub file: Template,
+}
+
+/// Where a stream goes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub enum Stream {
+    /// To the rank's log.
+    #[default]
+    Log,
+    /// Nowhere.
+    Null,
+    /// To a file; instances that share a path append whole outputs in index order.
+    Path(Template),
+}
+
+/// An output that is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Save {
+    /// What is kept.
+    pub select: Select,
+    /// Where, relative to the script's folder.
+    pub path: Template,
+}

@@ -1,0 +1,142 @@
+//! The brackets of `{sim[T = 300]}` and `{x[2*i]}`: which instances of another task are meant.
+
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::suggest::did_you_mean;
+use crate::script::sweep::expression::{Formula, FormulaError, Input, Type};
+use crate::script::sweep::family::Family;
+use crate::script::sweep::join_search::Pin;
+use crate::script::syntax::symbols::Names;
+use crate::script::values::value::Value;
+
+/// What is wrong with a choice.
+#[derive(Debug)]
+pub(crate) struct BadChoice {
+    pub(crate) code: Code,
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+}
+
+/// The values that are chosen for parameters of `target`, as formulas of the parameters of `own`.
+pub(crate) fn read(
+    text: &str,
+    path: &[String],
+    target: &Family,
+    own: &Family,
+    names: &Names,
+) -> Result<Vec<Pin>, BadChoice> {
+    let (task, path) = (path.first().map_or("", String::as_str), path.join("."));
+    let params: Vec<&str> = target
+        .params()
+        .iter()
+        .filter(|param| !param.column)
+        .map(|param| param.name.as_str())
+        .chain(target.derived().iter().map(|derived| derived.name.as_str()))
+        .collect();
+    let bad = |code, message: String, help: Option<String>| BadChoice { code, message, help };
+    let mut pins: Vec<Pin> = Vec::new();
+    for part in split(text) {
+        let (name, expression) = match named(part) {
+            Some((name, expression)) => (name, expression),
+            None => match target.params() {
+                [only] => (only.name.as_str(), part),
+                [] => {
+                    let message = format!("`{task}` is one task, and there is nothing to choose");
+                    return Err(bad(Code::NotFamily, message, Some(format!("write `{{{path}}}`"))));
+                }
+                _ => {
+                    let message = format!(
+                        "`{task}` has several parameters, and the brackets do not say which is meant"
+                    );
+                    let first = params.first().copied().unwrap_or("name");
+                    return Err(bad(
+                        Code::UnknownParam,
+                        message,
+                        Some(format!("write `{{{path}[{first} = {part}]}}`")),
+                    ));
+                }
+            },
+        };
+        let Some(at) = params.contains(&name).then(|| target.param(name)).flatten() else {
+            let message = format!("`{task}` has no parameter `{name}` to choose by");
+            let listed = format!("its parameters are: {}", params.join(", "));
+            let help = did_you_mean(name, params.iter().copied()).unwrap_or(listed);
+            return Err(bad(Code::UnknownParam, message, Some(help)));
+        };
+        if pins.iter().any(|(pin, _)| *pin == at) {
+            return Err(bad(
+                Code::BadExpression,
+                format!("`{name}` is chosen twice"),
+                Some("leave one out".into()),
+            ));
+        }
+        let formula = Formula::new(expression, &|name| lookup(own, names, name));
+        pins.push((at, formula.map_err(|error| wrong(error, own, names))?));
+    }
+    Ok(pins)
+}
+
+fn wrong(error: FormulaError, own: &Family, names: &Names) -> BadChoice {
+    let FormulaError { message, help, unknown, .. } = error;
+    match unknown {
+        None => BadChoice { code: Code::BadExpression, message, help },
+        Some(name) => {
+            let own = own.params().iter().map(|param| param.name.as_str());
+            let help = did_you_mean(&name, own.chain(names.all()));
+            let text = "a string stands in single quotes: `{sim[model = 'small']}`".to_string();
+            BadChoice { code: Code::UnknownName, message, help: help.or(Some(text)) }
+        }
+    }
+}
+
+/// What a name stands for in the formulas of a task.
+fn lookup(own: &Family, names: &Names, name: &str) -> Option<(Input, Type, Value)> {
+    if let Some(at) = own.params().iter().position(|param| param.name == name) {
+        let values = &own.params()[at].values;
+        return Some((Input::Param(at), values.kind(), values.get(0)));
+    }
+    if let Some(at) = own.derived().iter().position(|derived| derived.name == name) {
+        return Some((Input::Derived(at), own.derived()[at].formula.kind(), Value::Int(1)));
+    }
+    names.var(name).map(|value| (Input::Var(value.clone()), Type::of(value), value.clone()))
+}
+
+/// The parts between the commas that stand in no brackets and no quotes.
+fn split(text: &str) -> Vec<&str> {
+    let (mut parts, mut begin, mut depth, mut quote) = (Vec::new(), 0, 0, None);
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(' | '[') => depth += 1,
+            (None, ')' | ']') => depth -= 1,
+            (None, ',') if depth == 0 => {
+                parts.push(text[begin..at].trim());
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(text[begin..].trim());
+    parts
+}
+
+/// `name = expression`, where it is that and no comparison.
+fn named(part: &str) -> Option<(&str, &str)> {
+    let (name, expression) = part.split_once('=')?;
+    let name = name.trim();
+    (crate::script::syntax::toml::is_identifier(name) && !expression.starts_with('='))
+        .then_some((name, expression.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_are_taken_apart() {
+        assert_eq!(split("T = 300, p = f(a, b)"), ["T = 300", "p = f(a, b)"]);
+        assert_eq!(split("m = 'a,b', 3"), ["m = 'a,b'", "3"]);
+        assert_eq!((named("T = 300"), named("2*i"), named("a == b")), (Some(("T", "300")), None, None));
+    }
+}

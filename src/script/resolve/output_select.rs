@@ -1,0 +1,160 @@
+//! Which output of a task a reference means.
+
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::source::{At, Text};
+use crate::script::diagnostics::suggest::did_you_mean;
+use crate::script::plan::task::Select;
+use crate::script::resolve::resolver::{Place, Resolver, Written};
+use crate::script::syntax::placeholder::RawReference;
+use crate::script::syntax::script::{RawAction, RawTask};
+
+/// Whether a reference is to a file of paths, `{x.list}`.
+pub(crate) fn is_list(reference: &Written<'_>) -> bool {
+    reference.raw.path.len() > 1 && reference.raw.path.last().is_some_and(|part| part == "list")
+}
+
+/// The output that `{task}` or `{task.name}` means.
+pub(crate) fn select(
+    task: &RawTask,
+    reference: &Written<'_>,
+    place: Place,
+) -> Result<Select, Box<Diagnostic>> {
+    let makes_array = task.action.as_ref().is_some_and(|action| !action.is_command());
+    let rest = &reference.raw.path[1..];
+    let part = match is_list(reference).then(|| rest.split_last()).flatten().map_or(rest, |(_, rest)| rest) {
+        [] => None,
+        [part] => Some(part.as_str()),
+        [_, part, ..] => return Err(unknown(task, part, reference)),
+    };
+    match part {
+        None if makes_array => Ok(Select::Value),
+        None => main(task, reference, place),
+        Some("stdout") if !makes_array => Ok(Select::Stdout),
+        Some(part) => {
+            match task.outs.iter().position(|out| out.name.as_ref().is_some_and(|name| name.value == part)) {
+                Some(at) => Ok(Select::File(at)),
+                // What is wrong with the task may be just its outputs.
+                None if task.action.is_none() => Ok(Select::Value),
+                None => Err(unknown(task, part, reference)),
+            }
+        }
+    }
+}
+
+fn main(task: &RawTask, reference: &Written<'_>, place: Place) -> Result<Select, Box<Diagnostic>> {
+    let name = &task.name.value;
+    match task.outs.len() {
+        1 => Ok(Select::File(0)),
+        _ if task.action.is_none() => Ok(Select::Value),
+        // its partitions are files
+        0 if matches!(task.action, Some(RawAction::MapReduce(_))) => Ok(Select::Stdout),
+        // Where bytes are wanted, a command without files gives what it prints.
+        0 if matches!(place, Place::Stdin | Place::Array) && !is_list(reference) => Ok(Select::Stdout),
+        0 => {
+            let diagnostic =
+                Diagnostic::new(Code::NoFile, reference.span.clone(), format!("`{name}` has no output file"))
+                    .label("a path is wanted here");
+            Err(Box::new(
+                diagnostic.help(format!(
+                    "write `{{{name}.stdout}}` for what it prints, or give it `out = \"file\"`"
+                )),
+            ))
+        }
+        _ => {
+            let named: Vec<String> = names(task).iter().map(|out| format!("`{{{name}.{out}}}`")).collect();
+            let diagnostic = Diagnostic::new(
+                Code::NoFile,
+                reference.span.clone(),
+                format!("`{name}` has several output files"),
+            )
+            .label("which one?");
+            Err(Box::new(diagnostic.help(format!("write {}", named.join(" or ")))))
+        }
+    }
+}
+
+/// The task and its output that `of = "task"` or `of = "task.name"` means, where bytes are wanted.
+pub(crate) fn named(
+    text: &Text,
+    key: &str,
+    resolver: &Resolver<'_>,
+    cx: &mut Collector,
+) -> Option<(usize, Select)> {
+    let (name, part) = text.value.split_once('.').map_or((text.value.as_str(), None), |(n, p)| (n, Some(p)));
+    let name = At { value: name.to_owned(), span: text.span.clone() };
+    let target = resolver.names.want_task(&name, key, cx)?;
+    let task = resolver.script.tasks.get(target)?;
+    let path = [Some(name.value), part.map(str::to_owned)].into_iter().flatten().collect();
+    let raw = RawReference { path, index: None, format: None };
+    let written = Written { raw: &raw, span: text.span.clone() };
+    match select(task, &written, Place::Stdin) {
+        Ok(select) => Some((target, select)),
+        Err(diagnostic) => {
+            cx.push(*diagnostic);
+            None
+        }
+    }
+}
+
+/// The task's own output that `{out}` or `{out.name}` means.
+pub(crate) fn own(
+    task: &RawTask,
+    part: Option<&str>,
+    reference: &Written<'_>,
+) -> Result<usize, Box<Diagnostic>> {
+    let position = match part {
+        None if task.outs.len() == 1 => Some(0),
+        None => None,
+        Some(part) => {
+            task.outs.iter().position(|out| out.name.as_ref().is_some_and(|name| name.value == part))
+        }
+    };
+    position.ok_or_else(|| match (part, names(task)) {
+        (Some(part), all) => {
+            let diagnostic = Diagnostic::new(
+                Code::UnknownOutput,
+                reference.span.clone(),
+                format!("this task has no output `{part}`"),
+            )
+            .label("no such output");
+            Box::new(diagnostic.maybe_help(did_you_mean(part, all)))
+        }
+        (None, all) if all.is_empty() => {
+            let diagnostic =
+                Diagnostic::new(Code::NoFile, reference.span.clone(), "this task has no output file")
+                    .label("no `out`");
+            Box::new(diagnostic.help("add `out = \"file\"`"))
+        }
+        (None, all) => {
+            let named: Vec<String> = all.iter().map(|out| format!("`{{out.{out}}}`")).collect();
+            let diagnostic =
+                Diagnostic::new(Code::NoFile, reference.span.clone(), "this task has several output files")
+                    .label("which one?");
+            Box::new(diagnostic.help(format!("write {}", named.join(" or "))))
+        }
+    })
+}
+
+fn unknown(task: &RawTask, part: &str, reference: &Written<'_>) -> Box<Diagnostic> {
+    let mut all = names(task);
+    if task.action.as_ref().is_some_and(RawAction::is_command) {
+        all.push("stdout");
+    }
+    let label = if all.is_empty() {
+        "it makes one array".to_string()
+    } else {
+        format!("outputs of `{}`: {}", task.name.value, all.join(", "))
+    };
+    let message = format!("`{}` has no output `{part}`", task.name.value);
+    Box::new(
+        Diagnostic::new(Code::UnknownOutput, reference.span.clone(), message)
+            .label(label)
+            .maybe_help(did_you_mean(part, all)),
+    )
+}
+
+/// The names of a task's outputs.
+pub(crate) fn names(task: &RawTask) -> Vec<&str> {
+    task.outs.iter().filter_map(|out| out.name.as_ref()).map(|name| name.value.as_str()).collect()
+}

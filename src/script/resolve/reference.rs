@@ -1,0 +1,292 @@
+//! What the names in references mean.
+
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::Diagnostic;
+use crate::script::diagnostics::source::Span;
+use crate::script::diagnostics::suggest::did_you_mean;
+use crate::script::plan::runtime_vars::RuntimeFact;
+use crate::script::plan::task::{Reference, Select};
+use crate::script::resolve::output_select;
+use crate::script::resolve::resolver::{Place, Resolver, Written};
+use crate::script::sweep::family::{Family, Param};
+use crate::script::sweep::join::Join;
+use crate::script::sweep::param_values::Values;
+use crate::script::values::value::{PathPart, Value};
+
+/// What a reference means.
+pub(crate) enum Meaning {
+    Param(usize, Option<PathPart>),
+    Var(Value),
+    Input(usize),
+    Out(usize),
+    Fact(RuntimeFact),
+    Env(String),
+    /// `{a}` or `{b}` of a step that merges.
+    Merged(usize),
+}
+
+impl Resolver<'_> {
+    /// What a reference stands for.
+    pub(crate) fn meaning(
+        &mut self,
+        reference: &Written<'_>,
+        place: Place,
+    ) -> Result<Meaning, Box<Diagnostic>> {
+        let raw = reference.raw;
+        let name = raw.name();
+        let params = self.sweeps.params.get(self.task).map_or(&[][..], Vec::as_slice);
+        if ["dtask", "env", "out"].contains(&name) {
+            return self.builtin(reference, place);
+        }
+        let merged = ["a", "b"].iter().position(|merged| *merged == name);
+        if let Some(at) = merged.filter(|_| self.merges && !matches!(place, Place::File | Place::Array)) {
+            not_indexed(reference, &format!("`{name}`"))?;
+            return match raw.path.get(1) {
+                None => Ok(Meaning::Merged(at)),
+                Some(part) => Err(no_part(reference, &format!("`{name}`"), part)),
+            };
+        }
+        if let [table, column] = &raw.path[..]
+            && let Some(at) = params.iter().position(|param| is_column(param, table, column))
+        {
+            not_indexed(reference, "parameter")?;
+            return Ok(Meaning::Param(at, None));
+        }
+        if let Some(at) = params.iter().position(|param| param == name) {
+            return self.param(at, reference);
+        }
+        if let Some(value) = self.names.var(name) {
+            not_indexed(reference, "variable")?;
+            return match raw.path.get(1) {
+                None => Ok(Meaning::Var(value.clone())),
+                Some(part) => Err(no_part(reference, &format!("the variable `{name}`"), part)),
+            };
+        }
+        match self.names.task(name) {
+            Some(_) if place == Place::File => {
+                Err(not_here(reference, "the result of a task cannot be part of a file's name"))
+            }
+            Some(task) => self.input(task, reference, place),
+            None => Err(self.unknown(reference, place)),
+        }
+    }
+
+    fn builtin(&self, reference: &Written<'_>, place: Place) -> Result<Meaning, Box<Diagnostic>> {
+        let raw = reference.raw;
+        let name = raw.name();
+        not_indexed(reference, &format!("`{name}`"))?;
+        match (name, &raw.path[1..]) {
+            ("dtask", [fact]) => match RuntimeFact::named(fact) {
+                Some(fact) if place == Place::File && !fact.is_fixed() => {
+                    Err(not_here(reference, "a file's name must not depend on where the task runs"))
+                }
+                Some(fact) => Ok(Meaning::Fact(fact)),
+                None => {
+                    let known = RuntimeFact::NAMED.map(|(name, _)| name);
+                    let diagnostic = Diagnostic::new(
+                        Code::UnknownName,
+                        reference.span.clone(),
+                        format!("dtask knows no `{fact}`"),
+                    );
+                    Err(Box::new(
+                        diagnostic
+                            .label(format!("there are: {}", known.join(", ")))
+                            .maybe_help(did_you_mean(fact, known)),
+                    ))
+                }
+            },
+            ("env", []) => match &raw.format {
+                Some(_) if place == Place::File => {
+                    Err(not_here(reference, "a file's name must not depend on where the task runs"))
+                }
+                Some(variable) if crate::script::syntax::toml::is_identifier(variable) => {
+                    Ok(Meaning::Env(variable.clone()))
+                }
+                Some(variable) => {
+                    let message = format!("an environment variable cannot be named `{variable}`");
+                    Err(Box::new(
+                        Diagnostic::new(Code::EnvName, reference.span.clone(), message)
+                            .label("letters, digits and `_`, and no digit first"),
+                    ))
+                }
+                None => Err(Box::new(
+                    Diagnostic::new(Code::UnknownName, reference.span.clone(), "`{env}` of which variable?")
+                        .label("no name")
+                        .help("write `{env:HOME}`"),
+                )),
+            },
+            ("out", _) if place == Place::Array => {
+                Err(not_here(reference, "an array task has no output files"))
+            }
+            ("out", _) if place == Place::File => {
+                Err(not_here(reference, "an output cannot be part of a file's name"))
+            }
+            ("out", rest) if rest.len() < 2 => {
+                let Some(task) = self.script.tasks.get(self.task) else {
+                    return Err(self.unknown(reference, place));
+                };
+                output_select::own(task, rest.first().map(String::as_str), reference).map(Meaning::Out)
+            }
+            _ => {
+                let part = raw.path.last().map_or("", String::as_str);
+                Err(no_part(reference, &format!("`{name}`"), part))
+            }
+        }
+    }
+
+    fn param(&self, at: usize, reference: &Written<'_>) -> Result<Meaning, Box<Diagnostic>> {
+        not_indexed(reference, "parameter")?;
+        let part = match &reference.raw.path[1..] {
+            [] => return Ok(Meaning::Param(at, None)),
+            [part] => part,
+            [part, ..] => return Err(no_part(reference, "a parameter", part)),
+        };
+        if let Some(error) = self.no_column(at, part, reference) {
+            return Err(error);
+        }
+        // Where the values were wrong, which has been reported, nothing is known of their parts.
+        if self.sweeps.families.get(self.task).is_none_or(Option::is_none) {
+            return Ok(Meaning::Param(at, None));
+        }
+        let Some(found) = PathPart::named(part) else {
+            let known = PathPart::NAMES;
+            let diagnostic = no_part(reference, &format!("the parameter `{}`", reference.raw.name()), part);
+            return Err(Box::new(diagnostic.maybe_help(did_you_mean(part, known))));
+        };
+        match self.own_param(at).map(|param| &param.values) {
+            Some(Values::List(values)) if matches!(values.first(), Some(Value::Path(_))) => {
+                Ok(Meaning::Param(at, Some(found)))
+            }
+            _ => {
+                let diagnostic =
+                    no_part(reference, &format!("the parameter `{}`", reference.raw.name()), part);
+                Err(Box::new(diagnostic.help("parameters of `{ glob = .. }` have parts")))
+            }
+        }
+    }
+
+    /// The error of a column that a table does not have.
+    fn no_column(&self, at: usize, part: &str, reference: &Written<'_>) -> Option<Box<Diagnostic>> {
+        let family = self.sweeps.families.get(self.task)?.as_ref()?;
+        let own = family.params().get(at)?;
+        let prefix = format!("{}.", own.name);
+        let columns: Vec<&str> =
+            family.params().iter().filter_map(|param| param.name.strip_prefix(&prefix)).collect();
+        if columns.is_empty() {
+            return None;
+        }
+        let message = format!("the table `{}` has no column `{part}`", own.name);
+        let diagnostic = Diagnostic::new(Code::UnknownOutput, reference.span.clone(), message)
+            .label(format!("columns: {}", columns.join(", ")));
+        Some(Box::new(diagnostic.maybe_help(did_you_mean(part, columns))))
+    }
+
+    /// A parameter of the task itself that is not derived, where its values were right.
+    pub(crate) fn own_param(&self, at: usize) -> Option<&Param> {
+        self.sweeps.families.get(self.task)?.as_ref()?.params().get(at)
+    }
+
+    /// Values that a parameter of the task can have: enough to see whether a format fits.
+    pub(crate) fn own_samples(&self, at: usize) -> Vec<Value> {
+        match (self.own_param(at), self.sweeps.families.get(self.task)) {
+            (Some(param), _) => param.values.samples(),
+            (None, Some(Some(family))) => family.bindings(0).into_iter().nth(at).into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// A reference to a task's result.
+    fn input(
+        &mut self,
+        task: usize,
+        reference: &Written<'_>,
+        place: Place,
+    ) -> Result<Meaning, Box<Diagnostic>> {
+        let Some(target) = self.script.tasks.get(task) else { return Err(self.unknown(reference, place)) };
+        let select = output_select::select(target, reference, place)?;
+        let list = output_select::is_list(reference);
+        if list && place == Place::Array {
+            let message = "a file of paths is for commands, and this is an array expression";
+            let diagnostic =
+                Diagnostic::new(Code::NotHere, reference.span.clone(), message).label("not here");
+            return Err(Box::new(diagnostic.help("a gather is a list of arrays here")));
+        }
+        let chosen = self.chosen(task, reference)?;
+        let at = self.depend(task, select, chosen, reference.span.clone());
+        Ok(Meaning::Input(if list { self.listed(at) } else { at }))
+    }
+
+    /// The join of a reference with brackets; `None` where it has none.
+    fn chosen(&self, task: usize, reference: &Written<'_>) -> Result<Option<Join>, Box<Diagnostic>> {
+        let family = |at: usize| self.sweeps.families.get(at).and_then(Option::as_ref);
+        let (Some(text), Some(own), Some(target)) = (&reference.raw.index, family(self.task), family(task))
+        else {
+            return Ok(None);
+        };
+        let path = &reference.raw.path;
+        let pins = crate::script::resolve::index_select::read(text, path, target, own, self.names).map_err(
+            |bad| {
+                let diagnostic = Diagnostic::new(bad.code, reference.span.clone(), bad.message);
+                Box::new(diagnostic.label("in these brackets").maybe_help(bad.help))
+            },
+        )?;
+        Ok(Some(Join::pinned(own, target, pins)))
+    }
+
+    /// Adds a dependency, once, and gives its number; without `chosen`, by the join rule alone.
+    pub(crate) fn depend(&mut self, task: usize, select: Select, chosen: Option<Join>, span: Span) -> usize {
+        let join = chosen.unwrap_or_else(|| {
+            let single = Family::single();
+            let family = |at: usize| self.sweeps.families.get(at).and_then(Option::as_ref).unwrap_or(&single);
+            Join::between(family(self.task), family(task))
+        });
+        self.add(Reference { task, select, join, list: false }, span)
+    }
+
+    /// The number of the reference that is to a file with the paths of another.
+    fn listed(&mut self, at: usize) -> usize {
+        let Some((reference, span)) = self.found.get(at).cloned() else { return at };
+        self.add(Reference { list: true, ..reference }, span)
+    }
+
+    fn add(&mut self, reference: Reference, span: Span) -> usize {
+        let known = self.found.iter().position(|(known, _)| *known == reference);
+        known.unwrap_or_else(|| {
+            self.found.push((reference, span));
+            self.found.len() - 1
+        })
+    }
+}
+
+fn is_column(param: &str, table: &str, column: &str) -> bool {
+    param.strip_prefix(table).and_then(|rest| rest.strip_prefix('.')) == Some(column)
+}
+
+fn not_indexed(reference: &Written<'_>, what: &str) -> Result<(), Box<Diagnostic>> {
+    if reference.raw.index.is_none() {
+        return Ok(());
+    }
+    let diagnostic = Diagnostic::new(
+        Code::NotHere,
+        reference.span.clone(),
+        format!("a {what} has no instances").replace("a `", "`"),
+    );
+    Err(Box::new(diagnostic.label("brackets choose one instance of a task")))
+}
+
+/// The error of `.part` that does not exist.
+pub(crate) fn no_part(reference: &Written<'_>, what: &str, part: &str) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::new(Code::UnknownOutput, reference.span.clone(), format!("{what} has no `{part}`"))
+            .label("no such part"),
+    )
+}
+
+fn not_here(reference: &Written<'_>, why: &str) -> Box<Diagnostic> {
+    let message = format!("`{}` cannot stand here: {why}", reference.raw.path.join("."));
+    Box::new(
+        Diagnostic::new(Code::NotHere, reference.span.clone(), message)
+            .label("not here")
+            .help("parameters, variables and `{dtask.index}` can"),
+    )
+}

@@ -1,0 +1,126 @@
+//! Tables of cases: `for = { case = { csv = "cases.csv" } }`.
+
+use std::collections::HashMap;
+
+use csv::{ErrorKind, ReaderBuilder, Trim};
+
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::source::Text;
+use crate::script::sweep::load_values::{self, Loaded};
+use crate::script::sweep::param_values::Values;
+use crate::script::syntax::toml::is_identifier;
+use crate::script::values::value::Value;
+
+/// Reads a table; what separates its columns is a comma, in `.tsv` files a tab.
+pub(crate) fn read(name: &str, text: &Text, cx: &mut Collector) -> Option<Loaded> {
+    let content = load_values::read(name, text, cx)?;
+    match parse(name, &content) {
+        Ok((rows, columns)) => Some(Loaded::Table(rows, columns)),
+        Err((code, message, help)) => {
+            cx.push(Diagnostic::new(code, text.span.clone(), message).label("this table").help(help));
+            None
+        }
+    }
+}
+
+type Wrong = (Code, String, String);
+
+fn parse(name: &str, content: &str) -> Result<(u64, Vec<(String, Values)>), Wrong> {
+    let separator = if name.ends_with(".tsv") { b'\t' } else { b',' };
+    let mut reader =
+        ReaderBuilder::new().delimiter(separator).trim(Trim::All).from_reader(content.as_bytes());
+    let header = match reader.headers() {
+        Ok(header) => header.clone(),
+        Err(error) => return Err(wrong(name, &error)),
+    };
+    let help = "the first line names the columns: letters, digits and `_`, and no digit first".to_string();
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    for (at, column) in header.iter().enumerate() {
+        if !is_identifier(column) {
+            return Err((
+                Code::CsvHeader,
+                format!("`{name}` has no header: `{column}` is no name of a column"),
+                help,
+            ));
+        }
+        if seen.insert(column, at).is_some() {
+            return Err((
+                Code::CsvHeader,
+                format!("`{name}` has two columns `{column}`"),
+                "rename one".to_string(),
+            ));
+        }
+    }
+    let mut cells: Vec<Vec<String>> = vec![Vec::new(); header.len()];
+    for record in reader.records() {
+        let record = record.map_err(|error| wrong(name, &error))?;
+        cells.iter_mut().zip(record.iter()).for_each(|(column, cell)| column.push(cell.to_string()));
+    }
+    let rows = cells.first().map_or(0, Vec::len) as u64;
+    if rows == 0 {
+        let help = "the first line names the columns, and each line after it is a row".to_string();
+        return Err((Code::EmptySweep, format!("`{name}` has no rows"), help));
+    }
+    let columns =
+        header.iter().zip(cells).map(|(name, cells)| (name.to_string(), Values::List(typed(cells))));
+    Ok((rows, columns.collect()))
+}
+
+fn wrong(name: &str, error: &csv::Error) -> Wrong {
+    let line = error.position().map_or(0, csv::Position::line);
+    match error.kind() {
+        ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            let message =
+                format!("line {line} of `{name}` has {len} values, and the header has {expected_len}");
+            let help = "every row has a value for each column; values with commas stand in double quotes";
+            (Code::CsvRagged, message, help.to_string())
+        }
+        _ => (Code::Unreadable, format!("`{name}` is no table: {error}"), "look at that line".to_string()),
+    }
+}
+
+/// A column is of numbers or booleans where all its cells are.
+fn typed(cells: Vec<String>) -> Vec<Value> {
+    fn all<T>(
+        cells: &[String],
+        read: impl Fn(&str) -> Option<T>,
+        make: fn(T) -> Value,
+    ) -> Option<Vec<Value>> {
+        cells.iter().map(|cell| read(cell).map(make)).collect()
+    }
+    all(&cells, |cell| cell.parse().ok(), Value::Int)
+        .or_else(|| all(&cells, |cell| cell.parse().ok(), Value::Float))
+        .or_else(|| all(&cells, |cell| cell.parse().ok(), Value::Bool))
+        .unwrap_or_else(|| cells.into_iter().map(Value::Text).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_have_types() {
+        let (rows, columns) =
+            parse("c.csv", "T, p,name ,ok\n250,1.5,\"a, b\",true\n300, 2,c,false\n").unwrap();
+        assert_eq!(
+            (rows, columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>()),
+            (2, vec!["T", "p", "name", "ok"])
+        );
+        let first: Vec<Value> = columns.iter().map(|(_, values)| values.get(0)).collect();
+        assert!(
+            matches!(&first[..], [Value::Int(250), Value::Float(_), Value::Text(text), Value::Bool(true)] if text == "a, b")
+        );
+        assert_eq!(parse("c.tsv", "a\tb\n1\t2,3\n").unwrap().1[1].1.get(0), Value::Text("2,3".into()));
+    }
+
+    #[test]
+    fn what_is_no_table() {
+        let error = |content: &str| parse("c.csv", content).unwrap_err().1;
+        assert_eq!(error("1,2\n3,4\n"), "`c.csv` has no header: `1` is no name of a column");
+        assert_eq!(error("a,a\n3,4\n"), "`c.csv` has two columns `a`");
+        assert_eq!(error("a,b\n3,4\n5\n"), "line 3 of `c.csv` has 1 values, and the header has 2");
+        assert_eq!(error("a,b\n"), "`c.csv` has no rows");
+        assert_eq!(error(""), "`c.csv` has no rows");
+    }
+}

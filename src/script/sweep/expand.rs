@@ -1,0 +1,388 @@
+//! From `for`, `zip`, `each` and what goes with them to families.
+
+use std::collections::HashMap;
+
+use super::family::{Derived, Family, Param};
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::source::Text;
+use crate::script::diagnostics::suggest::did_you_mean;
+use crate::script::sweep::expression::{Formula, FormulaError, Input, Type};
+use crate::script::sweep::family_builder::{Added, Problem, Row, Spec, WIDEST};
+use crate::script::sweep::load_values::{self, Loaded};
+use crate::script::sweep::param_values::Values;
+use crate::script::syntax::script::{RawScript, RawTask};
+use crate::script::syntax::sweep::{RawRow, RawSweep};
+use crate::script::syntax::symbols::Names;
+use crate::script::values::value::Value;
+
+/// The parameters of every task.
+#[derive(Debug)]
+pub(crate) struct Sweeps {
+    /// By task; `None` where something was wrong, which has been reported.
+    pub(crate) families: Vec<Option<Family>>,
+    /// The names of the parameters in the order of their values, known even where these are wrong.
+    pub(crate) params: Vec<Vec<String>>,
+}
+
+/// What is known of a task's parameters.
+#[derive(Clone, Default)]
+struct Known {
+    names: Vec<String>,
+    spec: Option<Spec>,
+    family: Option<Family>,
+}
+
+impl Sweeps {
+    pub(crate) fn collect(script: &RawScript, names: &Names, cx: &mut Collector) -> Self {
+        let mut done: Vec<Option<Known>> = vec![None; script.tasks.len()];
+        for start in 0..script.tasks.len() {
+            let (path, mut base) = follow(start, script, names, &done, cx);
+            for at in path.into_iter().rev() {
+                let Some(task) = script.tasks.get(at) else { continue };
+                base = extend(base, task, names, cx);
+                done[at] = Some(base.clone());
+            }
+        }
+        let all = done.into_iter().map(Option::unwrap_or_default);
+        let (families, params) = all.map(|known| (known.family, known.names)).unzip();
+        Self { families, params }
+    }
+}
+
+/// The tasks that `each` leads through from `start`, and what is known where it leads; tasks that are done end the way.
+fn follow(
+    start: usize,
+    script: &RawScript,
+    names: &Names,
+    done: &[Option<Known>],
+    cx: &mut Collector,
+) -> (Vec<usize>, Known) {
+    let root = || Known { spec: Some(Spec::default()), family: Some(Family::single()), ..Known::default() };
+    let (mut path, mut places) = (Vec::new(), HashMap::new());
+    let mut at = start;
+    loop {
+        if let Some(Some(known)) = done.get(at) {
+            return (path, known.clone());
+        }
+        if let Some(begin) = places.insert(at, path.len()) {
+            circle(&path[begin..], script, cx);
+            return (path, Known::default());
+        }
+        path.push(at);
+        match script.tasks.get(at).and_then(|task| task.sweep.each.as_ref()) {
+            None => return (path, root()),
+            Some(each) => match names.want_task(each, "each", cx) {
+                Some(next) => at = next,
+                None => return (path, Known::default()),
+            },
+        }
+    }
+}
+
+fn circle(path: &[usize], script: &RawScript, cx: &mut Collector) {
+    let first = (0..path.len()).min_by_key(|place| path[*place]).unwrap_or(0);
+    let tasks = path.iter().cycle().skip(first).take(path.len() + 1).filter_map(|at| script.tasks.get(*at));
+    let circle: Vec<&str> = tasks.map(|task| task.name.value.as_str()).collect();
+    let span = path
+        .get(first)
+        .and_then(|at| script.tasks.get(*at)?.sweep.each.as_ref())
+        .map(|each| each.span.clone());
+    let message = format!("`each` goes in a circle: {}", circle.join(" -> "));
+    cx.push(Diagnostic::new(Code::Cycle, span.unwrap_or(0..0), message).label("the parameters are nowhere"));
+}
+
+/// The parameters of a task: those that it takes over, and its own.
+fn extend(mut base: Known, task: &RawTask, names: &Names, cx: &mut Collector) -> Known {
+    if task.sweep.is_bare() {
+        return base;
+    }
+    let own = task.sweep.names().map(|name| name.value.clone());
+    let fresh: Vec<String> = own.filter(|name| !base.names.contains(name)).collect();
+    let before = cx.errors();
+    for name in task.sweep.names().filter(|name| base.names.contains(&name.value)) {
+        let each = task.sweep.each.as_ref().map_or("", |each| each.value.as_str());
+        let message =
+            format!("`{}` is a parameter of `{each}` already, and `each` takes it over", name.value);
+        cx.push(
+            Diagnostic::new(Code::NameClash, name.span.clone(), message)
+                .label("a second one")
+                .help("rename one"),
+        );
+    }
+    let spec = base.spec.and_then(|spec| Builder { spec, task: &task.sweep, names }.build(cx));
+    base.names.extend(fresh);
+    let Some(spec) = spec.filter(|_| cx.errors() == before) else {
+        return Known { spec: None, family: None, ..base };
+    };
+    let all =
+        spec.params.iter().map(|param| &param.name).chain(spec.derived.iter().map(|derived| &derived.name));
+    let names = all.cloned().collect();
+    match spec.build() {
+        Ok(family) => Known { names, spec: Some(spec), family: Some(family) },
+        Err(problem) => {
+            cx.push(told(&problem, task));
+            Known { names, spec: None, family: None }
+        }
+    }
+}
+
+fn told(problem: &Problem, task: &RawTask) -> Diagnostic {
+    let (name, sweep) = (&task.name.value, &task.sweep);
+    let filter = sweep.filter.as_ref().map(|filter| &filter.span);
+    let row = |rows: &[RawRow]| rows.first().map(|row| row.span.clone());
+    let culprit = filter.cloned().or_else(|| row(&sweep.exclude)).unwrap_or_else(|| task.name.span.clone());
+    match problem {
+        Problem::TooMany => {
+            let message = format!("`{name}` has more instances than can be counted");
+            Diagnostic::new(Code::TooLarge, task.name.span.clone(), message)
+                .label("too many")
+                .help("make its ranges shorter")
+        }
+        Problem::TooWide(cells) => {
+            let message =
+                format!("a condition about {cells} combinations, and at most {WIDEST} are looked at");
+            Diagnostic::new(Code::TooLarge, culprit, message).label("too many").help(
+                "write the parameters that the condition is about side by side in `for`: those before and after do not count",
+            )
+        }
+        Problem::Empty => {
+            let message = format!("`{name}` has no instances: every combination is left out");
+            Diagnostic::new(Code::EmptySweep, culprit, message)
+                .label("leaves nothing")
+                .help("`where` says which combinations stay")
+        }
+        Problem::Twice(row) => {
+            let span = row_span(&sweep.include, row).or_else(|| self::first(&sweep.include));
+            let message = format!("the row {row} of `include` is there already");
+            Diagnostic::new(Code::RepeatedValue, span.unwrap_or(culprit), message)
+                .label("added twice")
+                .help("instances are told apart by their values")
+        }
+    }
+}
+
+fn first(rows: &[RawRow]) -> Option<crate::script::diagnostics::source::Span> {
+    rows.first().map(|row| row.span.clone())
+}
+
+/// The place of the row that is printed like this.
+fn row_span(rows: &[RawRow], shown: &str) -> Option<crate::script::diagnostics::source::Span> {
+    let fits = |row: &&RawRow| {
+        row.cells.iter().all(|(name, value)| {
+            let cell = format!("{}={}", name.value, value.value);
+            shown.trim_matches(['[', ']']).split(", ").any(|known| known == cell)
+        })
+    };
+    rows.iter().rev().find(fits).map(|row| row.span.clone())
+}
+
+struct Builder<'a> {
+    spec: Spec,
+    task: &'a RawSweep,
+    names: &'a Names,
+}
+
+impl Builder<'_> {
+    fn build(mut self, cx: &mut Collector) -> Option<Spec> {
+        let before = cx.errors();
+        // Wrong values may have been reported when they were read.
+        if !self.params(cx) || cx.errors() > before {
+            return None;
+        }
+        for (name, text) in &self.task.lets {
+            if let Some(formula) = self.formula(text, cx) {
+                self.spec.derived.push(Derived { name: name.value.clone(), formula });
+            }
+        }
+        if let Some(formula) = self.task.filter.as_ref().and_then(|text| self.formula(text, cx)) {
+            self.spec.filters.push(formula);
+        }
+        for row in &self.task.exclude {
+            let row = self.row("exclude", row, cx);
+            self.spec.exclude.extend(row);
+        }
+        for row in &self.task.include {
+            if let Some(row) = self.row("include", row, cx) {
+                let (filters, excluded) = (self.spec.filters.len(), self.spec.exclude.len());
+                self.spec.include.push(Added { row, filters, excluded });
+            }
+        }
+        (cx.errors() == before).then_some(self.spec)
+    }
+
+    /// Says whether all have values.
+    fn params(&mut self, cx: &mut Collector) -> bool {
+        let (mut zip, mut complete): (Option<(usize, &Text)>, bool) = (None, true);
+        for param in &self.task.params {
+            let Some(loaded) = load_values::load(param, self.names, cx) else {
+                complete = false;
+                continue;
+            };
+            let len = match &loaded {
+                Loaded::One(values) => values.len(),
+                Loaded::Table(rows, _) => *rows,
+            };
+            let axis = match zip {
+                Some((axis, _)) if param.zipped => axis,
+                _ => {
+                    self.spec.lengths.push(len);
+                    self.spec.lengths.len() - 1
+                }
+            };
+            if let (Some((axis, first)), true) = (zip, param.zipped && self.spec.lengths[axis] != len) {
+                let others = self.spec.lengths[axis];
+                let message = format!(
+                    "`zip` goes through its parameters in step, and `{}` has {others} values where `{}` has {len}",
+                    first.value, param.name.value
+                );
+                let diagnostic = Diagnostic::new(Code::ZipLengths, param.name.span.clone(), message);
+                cx.push(
+                    diagnostic
+                        .label(format!("{len} values"))
+                        .also(first.span.clone(), format!("{others} values"))
+                        .help("`for` makes every combination"),
+                );
+            }
+            if param.zipped {
+                zip = zip.or(Some((axis, &param.name)));
+            }
+            self.add(&param.name.value, loaded, axis);
+        }
+        self.repeated_rows(zip, cx);
+        complete
+    }
+
+    fn add(&mut self, name: &str, loaded: Loaded, axis: usize) {
+        let param = |name: String, values, column| Param { name, values, axis, column };
+        match loaded {
+            Loaded::One(values) => self.spec.params.push(param(name.to_string(), values, false)),
+            Loaded::Table(rows, columns) => {
+                // A row is named by its number: nothing else is sure to tell rows apart.
+                let numbers = (0..rows).map(|row| Value::Int(row as i64)).collect();
+                self.spec.params.push(param(name.to_string(), Values::List(numbers), false));
+                let columns = columns.into_iter();
+                self.spec
+                    .params
+                    .extend(columns.map(|(column, values)| param(format!("{name}.{column}"), values, true)));
+            }
+        }
+    }
+
+    /// Zipped values may repeat themselves, but not all of them at once.
+    fn repeated_rows(&self, zip: Option<(usize, &Text)>, cx: &mut Collector) {
+        let Some((axis, first)) = zip else { return };
+        let on_it: Vec<&Param> = self.spec.params.iter().filter(|param| param.axis == axis).collect();
+        let len = on_it.iter().map(|param| param.values.len()).min().unwrap_or(0);
+        // What is computed has no value twice.
+        if on_it.iter().any(|param| !matches!(param.values, Values::List(_))) {
+            return;
+        }
+        let mut seen = HashMap::new();
+        for at in 0..len {
+            let row: Vec<String> =
+                on_it.iter().map(|param| format!("{}={}", param.name, param.values.get(at))).collect();
+            let shown = row.join(", ");
+            if let Some(other) = seen.insert(row, at) {
+                let message = format!("numbers {other} and {at} of `zip` are the same: {shown}");
+                let diagnostic = Diagnostic::new(Code::RepeatedValue, first.span.clone(), message);
+                return cx.push(
+                    diagnostic.label("in these lists").help("instances are told apart by their values"),
+                );
+            }
+        }
+    }
+
+    fn formula(&self, text: &Text, cx: &mut Collector) -> Option<Formula> {
+        let found = Formula::new(&text.value, &|name| lookup(&self.spec, self.names, name));
+        found
+            .map_err(|error| cx.push(wrong_formula(error, text, 0, &names_of(&self.spec), self.names, cx)))
+            .ok()
+    }
+
+    /// A row of `include` or `exclude`, with the numbers of the parameters.
+    fn row(&self, key: &str, raw: &RawRow, cx: &mut Collector) -> Option<Row> {
+        let mut row = Row::new();
+        let params = || self.spec.params.iter().enumerate().filter(|(_, param)| !param.column);
+        for (name, value) in &raw.cells {
+            let Some((at, param)) = params().find(|(_, param)| param.name == name.value) else {
+                let all: Vec<&str> = params().map(|(_, param)| param.name.as_str()).collect();
+                let message = format!("`{key}` of an unknown parameter `{}`", name.value);
+                let derived = self.spec.derived.iter().any(|derived| derived.name == name.value);
+                let listed = match all[..] {
+                    _ if derived => "derived parameters follow from others: use `where`".to_string(),
+                    [] => "the task has no parameters".to_string(),
+                    _ => format!("the parameters are: {}", all.join(", ")),
+                };
+                let diagnostic = Diagnostic::new(Code::UnknownParam, name.span.clone(), message)
+                    .label("no such parameter");
+                cx.push(diagnostic.help(did_you_mean(&name.value, all).unwrap_or(listed)));
+                return None;
+            };
+            let table = self.spec.params.iter().any(|column| column.column && column.axis == param.axis);
+            let value_at = self.names.fill_value(value, cx)?;
+            if key == "include" && table && param.values.position(&value_at).is_none() {
+                let message =
+                    format!("`{}` is the number of a row, and there are {}", param.name, param.values.len());
+                cx.push(Diagnostic::new(Code::IndexRange, value.span.clone(), message).label("no such row"));
+                return None;
+            }
+            row.push((at, value_at));
+        }
+        let own = self.task.params.iter().map(|param| param.name.value.as_str());
+        let mut missing = own.filter(|name| raw.cells.iter().all(|(known, _)| known.value != *name));
+        if let (Some(missing), "include") = (missing.next(), key) {
+            let message =
+                format!("a row of `include` has a value for every parameter, and `{missing}` is missing");
+            let diagnostic = Diagnostic::new(Code::BadValue, raw.span.clone(), message).label("incomplete");
+            cx.push(diagnostic.help(format!("add `{missing} = ..`")));
+            return None;
+        }
+        Some(row)
+    }
+}
+
+fn names_of(spec: &Spec) -> Vec<String> {
+    let derived = spec.derived.iter().map(|derived| &derived.name);
+    spec.params.iter().map(|param| &param.name).chain(derived).cloned().collect()
+}
+
+fn lookup(spec: &Spec, names: &Names, name: &str) -> Option<(Input, Type, Value)> {
+    if let Some(at) = spec.params.iter().position(|param| param.name == name) {
+        let values = &spec.params[at].values;
+        return Some((Input::Param(at), values.kind(), values.get(0)));
+    }
+    if let Some(at) = spec.derived.iter().position(|derived| derived.name == name) {
+        return Some((Input::Derived(at), spec.derived[at].formula.kind(), Value::Int(1)));
+    }
+    names.var(name).map(|value| (Input::Var(value.clone()), Type::of(value), value.clone()))
+}
+
+/// The error of an expression; its text begins at that byte of `text`.
+pub(crate) fn wrong_formula(
+    error: FormulaError,
+    text: &Text,
+    begin: usize,
+    params: &[String],
+    names: &Names,
+    cx: &Collector,
+) -> Diagnostic {
+    let span = cx.source.inside(text, begin + error.range.start..begin + error.range.end);
+    let Some(name) = error.unknown else {
+        return Diagnostic::new(Code::BadExpression, span, error.message)
+            .label("in this expression")
+            .maybe_help(error.help);
+    };
+    let listed = match params {
+        [] => "there are no parameters here".to_string(),
+        params => format!("parameters here: {}", params.join(", ")),
+    };
+    let help = match names.task(&name) {
+        Some(_) => Some(format!("`{name}` is a task, and this is needed before any task runs")),
+        None => {
+            let candidates = params.iter().map(String::as_str).chain(names.all());
+            did_you_mean(&name, candidates)
+        }
+    };
+    Diagnostic::new(Code::UnknownName, span, error.message).label(listed).maybe_help(help)
+}

@@ -1,0 +1,371 @@
+//! Expressions of single values: `let`, `where`, and the brackets of `{sim[T = 2*i]}`.
+//!
+//! The language is that of `array` without the arrays: numbers, names, operators and element-wise functions. What is left
+//! is total: an expression that is understood, and whose names have the right types, has a value for every instance.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::rc::Rc;
+
+use ndarray::ArrayD;
+use serde::{Deserialize, Serialize};
+
+use crate::arrays::syntax::ast::{BinaryOp, Kind, Literal, Node, UnaryOp};
+use crate::arrays::{self, Expr, Function, Map, RandomContext};
+use crate::script::values::value::Value;
+
+/// What a name of a formula stands for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Input {
+    /// The family's parameter of that number.
+    Param(usize),
+    /// The family's derived parameter of that number.
+    Derived(usize),
+    /// A variable of the script.
+    Var(Value),
+}
+
+/// The type of a name, as far as formulas tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Type {
+    Whole,
+    Number,
+    Text,
+    /// Of several types.
+    Mixed,
+}
+
+impl Type {
+    pub(crate) fn of(value: &Value) -> Self {
+        match value {
+            Value::Int(_) | Value::Bool(_) => Type::Whole,
+            Value::Float(_) => Type::Number,
+            Value::Text(_) | Value::Path(_) => Type::Text,
+        }
+    }
+
+    /// The type of what is of either.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (a, b) if a == b => a,
+            (Type::Whole | Type::Number, Type::Whole | Type::Number) => Type::Number,
+            _ => Type::Mixed,
+        }
+    }
+}
+
+/// What is known of a name: what it stands for, its type, and a value that it can have.
+pub(crate) type Known = (Input, Type, Value);
+
+/// An expression of single values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Formula {
+    text: String,
+    names: Vec<(String, Input)>,
+    /// Whether it is made of integers by operations that keep them integers.
+    whole: bool,
+    texts: bool,
+    alone: Option<Alone>,
+}
+
+/// What a formula is that has no operation: its value is passed on as it is, with its type.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Alone {
+    Text(String),
+    Name(Type),
+}
+
+/// What is wrong with a formula, and where in its text.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct FormulaError {
+    pub(crate) range: Range<usize>,
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+    /// The name, where it is one that nothing has.
+    pub(crate) unknown: Option<String>,
+}
+
+impl From<arrays::ExprError> for FormulaError {
+    fn from(error: arrays::ExprError) -> Self {
+        // The language is the same, and so are its messages; only that this is no array.
+        let message = error.message.replace("an array expression", "an expression");
+        FormulaError { range: error.range, message, help: error.help, unknown: None }
+    }
+}
+
+thread_local! {
+    /// Formulas that this thread has parsed: a script has few, and its families many instances.
+    static PARSED: RefCell<HashMap<String, Rc<Expr>>> = RefCell::default();
+}
+
+fn parsed(text: &str) -> Result<Rc<Expr>, arrays::ExprError> {
+    PARSED.with_borrow_mut(|known| {
+        if let Some(expr) = known.get(text) {
+            return Ok(expr.clone());
+        }
+        let expr = Rc::new(Expr::parse(text)?);
+        known.insert(text.to_owned(), expr.clone());
+        Ok(expr)
+    })
+}
+
+impl Formula {
+    /// Understands a text; `lookup` says what a name stands for, its type, and a value that it can have.
+    pub(crate) fn new(text: &str, lookup: &dyn Fn(&str) -> Option<Known>) -> Result<Self, FormulaError> {
+        let expr = parsed(text)?;
+        let (mut names, mut samples, mut texts): (Vec<(String, Input)>, Vec<Value>, bool) =
+            (Vec::new(), Vec::new(), false);
+        let mut types: HashMap<String, Type> = HashMap::new();
+        let fault = |range, message, help| FormulaError { range, message, help, unknown: None };
+        for (name, range) in expr.names() {
+            if types.contains_key(&name) {
+                continue;
+            }
+            let Some((input, kind, sample)) = lookup(&name) else {
+                let message = format!("unknown name `{name}` in an expression");
+                return Err(FormulaError { unknown: Some(name), ..fault(range, message, None) });
+            };
+            if kind == Type::Mixed {
+                let help = "give it values of one type".to_string();
+                return Err(fault(range, format!("`{name}` is a number and a string by turns"), Some(help)));
+            }
+            texts |= kind == Type::Text;
+            types.insert(name.clone(), kind);
+            names.push((name, input));
+            samples.push(sample);
+        }
+        scalar(expr.root())?;
+        let whole = whole(expr.root(), &types);
+        let alone = match &expr.root().kind {
+            Kind::Text(text) => Some(Alone::Text(text.clone())),
+            Kind::Name { name, .. } => types.get(name).map(|kind| Alone::Name(*kind)),
+            _ => None,
+        };
+        let formula = Formula { text: text.to_string(), names, whole, texts, alone };
+        if formula.alone.is_some() {
+            return Ok(formula);
+        }
+        // Types are all that can go wrong, so one instance stands for all.
+        let bound = |at: usize| samples.get(at).cloned().unwrap_or(Value::Int(0));
+        formula.number(&bound)?;
+        Ok(formula)
+    }
+
+    /// What its names stand for.
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = &Input> {
+        self.names.iter().map(|(_, input)| input)
+    }
+
+    /// Whether strings are compared in it.
+    pub(crate) fn has_texts(&self) -> bool {
+        self.texts || self.is_text()
+    }
+
+    /// Whether it is a string.
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self.alone, Some(Alone::Text(_)) | Some(Alone::Name(Type::Text)))
+    }
+
+    pub(crate) fn kind(&self) -> Type {
+        match self.alone {
+            Some(Alone::Text(_)) => Type::Text,
+            Some(Alone::Name(kind)) => kind,
+            None if self.whole => Type::Whole,
+            None => Type::Number,
+        }
+    }
+
+    fn number(&self, value: &dyn Fn(usize) -> Value) -> Result<f64, arrays::ExprError> {
+        let scope = Names { names: &self.names, values: Values::Single(value) };
+        let found = parsed(&self.text)?.eval(&scope)?.into_f64();
+        Ok(found.first().copied().unwrap_or(f64::NAN))
+    }
+
+    /// The value, where `value` says what the inputs are.
+    pub(crate) fn value(&self, value: &dyn Fn(&Input) -> Value) -> Value {
+        let bound = |at: usize| self.names.get(at).map_or(Value::Int(0), |(_, input)| value(input));
+        match &self.alone {
+            Some(Alone::Text(text)) => return Value::Text(text.clone()),
+            Some(Alone::Name(_)) => return bound(0),
+            None => {}
+        }
+        let found = self.number(&bound).unwrap_or(f64::NAN);
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        if self.whole && found.fract() == 0.0 && found.abs() <= EXACT {
+            Value::Int(found as i64)
+        } else {
+            Value::Float(found)
+        }
+    }
+
+    /// The value in an instance with these bindings, of which `count` are not derived.
+    pub(crate) fn at(&self, values: &[Value], count: usize) -> Value {
+        self.value(&|input| {
+            let known = match input {
+                Input::Param(at) => values.get(*at),
+                Input::Derived(at) => values.get(count + at),
+                Input::Var(value) => Some(value),
+            };
+            known.cloned().unwrap_or(Value::Int(0))
+        })
+    }
+
+    /// The values for many instances at once; only of formulas without strings.
+    pub(crate) fn column(&self, len: usize, column: &dyn Fn(&Input) -> Vec<f64>) -> Vec<f64> {
+        let columns: Vec<ArrayD<f64>> =
+            self.names.iter().map(|(_, input)| ndarray::Array1::from_vec(column(input)).into_dyn()).collect();
+        let scope = Names { names: &self.names, values: Values::Columns(&columns) };
+        let found = parsed(&self.text).and_then(|expr| expr.eval(&scope));
+        match found.map(arrays::Value::into_f64) {
+            // A formula of constants alone.
+            Ok(one) if one.ndim() == 0 => vec![one.first().copied().unwrap_or(f64::NAN); len],
+            Ok(many) => many.into_iter().collect(),
+            Err(_) => vec![f64::NAN; len],
+        }
+    }
+}
+
+/// Refuses what makes or takes apart arrays.
+fn scalar(node: &Node) -> Result<(), FormulaError> {
+    let fault = |message: String| FormulaError {
+        range: node.span.clone(),
+        message,
+        help: Some(
+            "there are numbers, names, operators, `sqrt exp log sin cos tan abs floor clip where`".into(),
+        ),
+        unknown: None,
+    };
+    match &node.kind {
+        Kind::Call(call) => match call.function {
+            Function::Map(_) | Function::Clip | Function::Where => {}
+            _ => {
+                return Err(fault(format!(
+                    "`{}` is for arrays, and this is about single values",
+                    call.signature().name
+                )));
+            }
+        },
+        Kind::Index(..) | Kind::List(_) => return Err(fault("arrays have no place here".to_string())),
+        _ => {}
+    }
+    let mut wrong = None;
+    node.children(&mut |child| wrong = wrong.take().or_else(|| scalar(child).err()));
+    wrong.map_or(Ok(()), Err)
+}
+
+fn whole(node: &Node, types: &HashMap<String, Type>) -> bool {
+    let all = || {
+        let mut all = true;
+        node.children(&mut |child| all &= whole(child, types));
+        all
+    };
+    match &node.kind {
+        Kind::Number(literal) => matches!(literal, Literal::Int(_)),
+        Kind::Name { name, .. } => types.get(name) == Some(&Type::Whole),
+        Kind::Unary(UnaryOp::Neg, a) => whole(a, types),
+        Kind::Unary(UnaryOp::Not, _) => true,
+        Kind::Binary(BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Rem | BinaryOp::Pow, ..) => {
+            all()
+        }
+        Kind::Binary(BinaryOp::Div, ..) => false,
+        Kind::Binary(..) => true,
+        Kind::Call(call) => match call.function {
+            Function::Map(Map::Floor) => true,
+            Function::Map(Map::Abs) | Function::Clip => all(),
+            Function::Where => {
+                ["a", "b"].iter().all(|arg| call.arg(arg).is_some_and(|node| whole(node, types)))
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+enum Values<'a> {
+    Single(&'a dyn Fn(usize) -> Value),
+    Columns(&'a [ArrayD<f64>]),
+}
+
+struct Names<'a> {
+    names: &'a [(String, Input)],
+    values: Values<'a>,
+}
+
+impl arrays::Scope for Names<'_> {
+    fn get(&self, name: &str) -> Option<arrays::Binding<'_>> {
+        let at = self.names.iter().position(|(known, _)| known == name)?;
+        Some(match &self.values {
+            Values::Columns(columns) => arrays::Binding::Array(columns.get(at)?.into()),
+            Values::Single(value) => match value(at) {
+                Value::Int(number) => arrays::Binding::Number(number as f64),
+                Value::Float(number) => arrays::Binding::Number(number),
+                Value::Bool(truth) => arrays::Binding::Number(f64::from(u8::from(truth))),
+                Value::Text(text) | Value::Path(text) => arrays::Binding::Text(text.into()),
+            },
+        })
+    }
+
+    fn context(&self) -> RandomContext {
+        // No formula draws random numbers.
+        RandomContext { task: 0, index: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn formula(text: &str) -> Result<Formula, FormulaError> {
+        Formula::new(text, &|name| match name {
+            "i" => Some((Input::Param(0), Type::Whole, Value::Int(1))),
+            "x" => Some((Input::Param(1), Type::Number, Value::Float(0.5))),
+            "m" => Some((Input::Param(2), Type::Text, Value::Text("small".into()))),
+            "n" => Some((Input::Var(Value::Int(10)), Type::Whole, Value::Int(10))),
+            "mix" => Some((Input::Param(3), Type::Mixed, Value::Int(1))),
+            _ => None,
+        })
+    }
+
+    fn value(text: &str) -> Value {
+        formula(text).unwrap().value(&|input| match input {
+            Input::Param(0) => Value::Int(7),
+            Input::Param(1) => Value::Float(2.5),
+            Input::Var(value) => value.clone(),
+            _ => Value::Text("small".into()),
+        })
+    }
+
+    #[test]
+    fn integers_stay_integers() {
+        let shown =
+            ["2*i + 1", "i / 2", "floor(i / 2)", "i % n", "i < 3", "x * 2", "-i", "2 ** i", "i ** -1"]
+                .map(|t| value(t).to_string());
+        assert_eq!(shown[..8], ["15", "3.5", "3", "7", "0", "5.0", "-7", "128"]);
+        assert!(matches!(value("i ** -1"), Value::Float(_)));
+        assert!(matches!(value("where(m == 'small', i, n)"), Value::Int(7)));
+    }
+
+    #[test]
+    fn columns_are_what_single_values_are() {
+        let text = formula("i >= 2 && x < 3 || i == n").unwrap();
+        let column = text.column(3, &|input| match input {
+            Input::Param(0) => vec![1.0, 2.0, 10.0],
+            Input::Param(1) => vec![0.0, 1.0, 5.0],
+            _ => vec![10.0; 3],
+        });
+        assert_eq!(column, [0.0, 1.0, 1.0]);
+        assert_eq!(formula("1 < 2").unwrap().column(2, &|_| vec![]), [1.0, 1.0]);
+    }
+
+    #[test]
+    fn what_is_no_formula() {
+        let error = |text: &str| formula(text).unwrap_err();
+        assert_eq!((error("i + q").range, error("i + q").unknown), (4..5, Some("q".into())));
+        assert_eq!(error("zeros(3)").message, "`zeros` is for arrays, and this is about single values");
+        assert_eq!(error("i[0]").message, "arrays have no place here");
+        assert_eq!(error("mix > 1").message, "`mix` is a number and a string by turns");
+        assert_eq!(error("m + 1").message, "the text `small` is no number");
+        assert_eq!(error("i <").message, "expected a value, the expression ends");
+    }
+}

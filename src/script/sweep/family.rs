@@ -1,0 +1,254 @@
+//! Families: the instances of a task, as a definition and an index, never as a list.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::script::sweep::expression::Formula;
+use crate::script::sweep::param_values::Values;
+use crate::script::sweep::row_set::Kept;
+use crate::script::values::value::Value;
+
+/// A parameter of a family.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Param {
+    /// The name, as references write it.
+    pub name: String,
+    /// What it takes.
+    pub values: Values,
+    /// The axis that it runs along; parameters that are zipped share one.
+    pub axis: usize,
+    /// Whether it is a column of a table (`case.T`), which goes with the table's row.
+    pub column: bool,
+}
+
+/// A parameter that follows from others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Derived {
+    /// The name, as references write it.
+    pub name: String,
+    /// Its value.
+    pub formula: Formula,
+}
+
+/// One dimension of a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Axis {
+    /// How many positions there are.
+    pub len: u64,
+    /// How far apart in the product neighbours are.
+    pub stride: u64,
+}
+
+impl Axis {
+    /// The position on this axis of a cell of the product.
+    pub fn position(&self, cell: u64) -> u64 {
+        cell / self.stride % self.len
+    }
+}
+
+/// The values of one instance: those of the family's parameters, then those that are derived.
+pub type Bindings = SmallVec<[Value; 4]>;
+
+/// The instances of a task: the product of its parameters, the last one fastest, less what `where` and `exclude` leave
+/// out, and the rows of `include` after it. Without parameters, one instance. It is cheap to clone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Family {
+    inner: Arc<Inner>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Inner {
+    pub(crate) params: Vec<Param>,
+    pub(crate) derived: Vec<Derived>,
+    pub(crate) axes: Vec<Axis>,
+    /// The instances among the cells of the product; all of them, if there is none.
+    pub(crate) kept: Option<Kept>,
+    /// How many of the instances are cells of the product.
+    pub(crate) cells: u64,
+    /// The values of the parameters of the rows after them.
+    pub(crate) rows: Vec<Vec<Value>>,
+}
+
+impl PartialEq for Family {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner) || self.inner == other.inner
+    }
+}
+
+impl From<Inner> for Family {
+    fn from(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+}
+
+/// The axes of a product, outermost first, and the number of its cells; `None` where they are too many to be counted.
+pub(crate) fn axes(lengths: &[u64]) -> Option<(Vec<Axis>, u64)> {
+    let mut axes = Vec::with_capacity(lengths.len());
+    let mut cells = 1u64;
+    for len in lengths.iter().rev().map(|len| (*len).max(1)) {
+        axes.push(Axis { len, stride: cells });
+        cells = cells.checked_mul(len)?;
+    }
+    axes.reverse();
+    Some((axes, cells))
+}
+
+impl Family {
+    /// The family of a task without parameters.
+    pub fn single() -> Self {
+        Inner { cells: 1, ..Inner::default() }.into()
+    }
+
+    /// Every combination of the parameters; `None` where there are more than can be counted.
+    pub fn product(params: Vec<(String, Values)>) -> Option<Self> {
+        let (axes, cells) = axes(&params.iter().map(|(_, values)| values.len()).collect::<Vec<_>>())?;
+        let params = params.into_iter().enumerate().map(|(axis, (name, values))| Param {
+            name,
+            values,
+            axis,
+            column: false,
+        });
+        Some(Inner { params: params.collect(), axes, cells, ..Inner::default() }.into())
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
+    /// The number of instances.
+    pub fn len(&self) -> u64 {
+        self.inner.cells + self.inner.rows.len() as u64
+    }
+
+    /// Never: a task has at least one instance.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the task has no parameters.
+    pub fn is_single(&self) -> bool {
+        self.inner.params.is_empty()
+    }
+
+    /// Whether it is a product and nothing more: no row is left out or added, and nothing is derived.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.inner.kept.is_none() && self.inner.rows.is_empty() && self.inner.derived.is_empty()
+    }
+
+    /// The parameters, in the order they are written, without those that are derived.
+    pub fn params(&self) -> &[Param] {
+        &self.inner.params
+    }
+
+    /// The parameters that follow from these.
+    pub fn derived(&self) -> &[Derived] {
+        &self.inner.derived
+    }
+
+    /// The dimensions, outermost first.
+    pub fn axes(&self) -> &[Axis] {
+        &self.inner.axes
+    }
+
+    /// The position of a parameter, derived or not, among the values of [`Family::bindings`].
+    pub fn param(&self, name: &str) -> Option<usize> {
+        let Inner { params, derived, .. } = &*self.inner;
+        let plain = params.iter().position(|param| param.name == name);
+        plain.or_else(|| Some(params.len() + derived.iter().position(|derived| derived.name == name)?))
+    }
+
+    /// The axis that a parameter runs along.
+    pub(crate) fn axis_of(&self, param: &Param) -> Axis {
+        self.inner.axes.get(param.axis).copied().unwrap_or(Axis { len: 1, stride: 1 })
+    }
+
+    /// The cell of the product that an instance is; `None` for added rows.
+    pub(crate) fn cell(&self, instance: u64) -> Option<u64> {
+        (instance < self.inner.cells)
+            .then(|| self.inner.kept.as_ref().map_or(instance, |kept| kept.cell(instance)))
+    }
+
+    /// The instance that a cell of the product is; `None` where it is left out.
+    pub(crate) fn index(&self, cell: u64) -> Option<u64> {
+        self.inner.kept.as_ref().map_or(Some(cell), |kept| kept.index(cell))
+    }
+
+    fn plain(&self, instance: u64, at: usize) -> Value {
+        let found = match self.cell(instance) {
+            Some(cell) => {
+                self.inner.params.get(at).map(|param| param.values.get(self.axis_of(param).position(cell)))
+            }
+            None => {
+                let row = usize::try_from(instance - self.inner.cells).ok();
+                row.and_then(|row| self.inner.rows.get(row)?.get(at).cloned())
+            }
+        };
+        found.unwrap_or(Value::Int(0))
+    }
+
+    /// The values of all parameters in an instance.
+    pub fn bindings(&self, instance: u64) -> Bindings {
+        let count = self.inner.params.len();
+        let mut values: Bindings = (0..count).map(|at| self.plain(instance, at)).collect();
+        derive(&self.inner.derived, &mut values, count);
+        values
+    }
+
+    /// `sim[T=300, p=1]`, or the bare name of a task without parameters.
+    pub fn label(&self, task: &str, instance: u64) -> String {
+        if self.is_single() {
+            return task.to_string();
+        }
+        let named = self.inner.params.iter().enumerate().filter(|(_, param)| !param.column);
+        let parts: Vec<String> =
+            named.map(|(at, param)| format!("{}={}", param.name, self.plain(instance, at))).collect();
+        format!("{task}[{}]", parts.join(", "))
+    }
+}
+
+/// Adds the values that follow from the first `count`.
+pub(crate) fn derive(derived: &[Derived], values: &mut Bindings, count: usize) {
+    for Derived { formula, .. } in derived {
+        let value = formula.at(values, count);
+        values.push(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::range::NumRange;
+    use super::*;
+
+    fn list(values: &[i64]) -> Values {
+        Values::List(values.iter().map(|v| Value::Int(*v)).collect())
+    }
+
+    #[test]
+    fn the_last_parameter_is_the_fastest() {
+        let range = NumRange::parse("0..3").unwrap();
+        let family =
+            Family::product(vec![("T".into(), list(&[250, 300])), ("p".into(), Values::Range(range))])
+                .unwrap();
+        assert_eq!(family.len(), 6);
+        let labels: Vec<String> = (0..6).map(|i| family.label("sim", i)).collect();
+        assert_eq!(labels[..4], ["sim[T=250, p=0]", "sim[T=250, p=1]", "sim[T=250, p=2]", "sim[T=300, p=0]"]);
+        assert_eq!(family.bindings(5).to_vec(), [Value::Int(300), Value::Int(2)]);
+        assert_eq!(Family::single().label("mesh", 0), "mesh");
+        assert_eq!(Family::single().len(), 1);
+    }
+
+    #[test]
+    fn too_many_instances_are_refused() {
+        let long = Values::Range(NumRange::parse("0..9_000_000_000_000_000_000").unwrap());
+        assert!(Family::product(vec![("a".into(), long.clone()), ("b".into(), long)]).is_none());
+    }
+
+    #[test]
+    fn an_index_out_of_range_is_no_panic() {
+        let family = Family::product(vec![("T".into(), list(&[1, 2]))]).unwrap();
+        assert_eq!(family.bindings(u64::MAX).len(), 1);
+    }
+}

@@ -1,0 +1,100 @@
+//! `{ blocks = "in.h5:/t", size = [365] }`: the parts of a dataset as the values of a parameter.
+
+use crate::arrays::dataset;
+use crate::arrays::slab::{Slab, split};
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::source::{At, Text};
+use crate::script::plan::task::Task;
+use crate::script::plan::template::{Fill, Part, Template};
+use crate::script::sweep::param_values::Values;
+use crate::script::values::value::Value;
+
+/// More would be no sweep but a mistake.
+const MOST: u64 = 10_000_000;
+
+/// The blocks of a dataset, in the order of its elements; the last one along an axis may be shorter.
+pub(crate) fn values(
+    filled: &str,
+    text: &Text,
+    size: &At<Vec<At<i64>>>,
+    cx: &mut Collector,
+) -> Option<Vec<Value>> {
+    let Some((file, name)) = split(filled) else {
+        let diagnostic =
+            Diagnostic::new(Code::BadValue, text.span.clone(), format!("`{filled}` names no dataset"));
+        cx.push(diagnostic.label("expected a file and a dataset").help("write `\"in.h5:/dataset\"`"));
+        return None;
+    };
+    let shape = match dataset::shape(&cx.source.dir().join(file), name) {
+        Ok((shape, _)) => shape,
+        Err(why) => {
+            cx.push(Diagnostic::new(Code::NoDataset, text.span.clone(), why).label("cannot be read"));
+            return None;
+        }
+    };
+    let shown: Vec<String> = shape.iter().map(usize::to_string).collect();
+    let shown = shown.join(", ");
+    if size.value.is_empty() || size.value.len() > shape.len() {
+        let message = format!("`{filled}` has {} axes, and `size` cuts {}", shape.len(), size.value.len());
+        let diagnostic = Diagnostic::new(Code::BadValue, size.span.clone(), message);
+        cx.push(diagnostic.label(format!("the shape is ({shown})")));
+        return None;
+    }
+    if let Some(bad) = size.value.iter().find(|length| length.value < 1) {
+        let diagnostic = Diagnostic::new(Code::BadValue, bad.span.clone(), "a block is at least 1 long");
+        cx.push(diagnostic.label("too short"));
+        return None;
+    }
+    if shape.contains(&0) {
+        let diagnostic = Diagnostic::new(Code::EmptySweep, text.span.clone(), format!("`{filled}` is empty"));
+        cx.push(diagnostic.label(format!("the shape is ({shown})")));
+        return None;
+    }
+    let sizes: Vec<usize> = (0..shape.len())
+        .map(|axis| size.value.get(axis).and_then(|n| usize::try_from(n.value).ok()).unwrap_or(shape[axis]))
+        .collect();
+    let counts: Vec<u64> = shape.iter().zip(&sizes).map(|(n, size)| n.div_ceil(*size) as u64).collect();
+    let count = counts.iter().try_fold(1u64, |product, n| product.checked_mul(*n)).filter(|n| *n <= MOST);
+    let Some(count) = count else {
+        let message = format!("`{filled}` has more blocks of this size than {MOST}");
+        cx.push(Diagnostic::new(Code::TooLarge, size.span.clone(), message).label("too small"));
+        return None;
+    };
+    let block = |mut number: u64| {
+        let mut part = vec![0..0; shape.len()];
+        for axis in (0..shape.len()).rev() {
+            let start = (number % counts[axis]) as usize * sizes[axis];
+            part[axis] = start..(start + sizes[axis]).min(shape[axis]);
+            number /= counts[axis];
+        }
+        Value::Path(Slab { file: file.to_owned(), dataset: name.to_owned(), part }.to_string())
+    };
+    Some((0..count).map(block).collect())
+}
+
+/// The parameter of a family whose instances save the parts of one dataset: its values are blocks, and the path does not
+/// tell them apart.
+pub(crate) fn together(task: &Task, path: &Template) -> Option<usize> {
+    let literal = |part: &Part| matches!(part, Part::Text(text) if text.contains(":/"));
+    if task.action.is_command() || !path.parts.iter().any(literal) {
+        return None;
+    }
+    let named = |at: usize| {
+        path.parts
+            .iter()
+            .any(|part| matches!(part, Part::Fill { what: Fill::Param(param, _), .. } if *param == at))
+    };
+    let is_block = |values: &Values| match values {
+        Values::List(list) => {
+            list.first().is_some_and(|value| matches!(value, Value::Path(text) if is_part(text)))
+        }
+        Values::Range(_) | Values::Spaced(_) => false,
+    };
+    let mut params = task.family.params().iter().enumerate();
+    params.find(|(at, param)| !named(*at) && is_block(&param.values)).map(|(at, _)| at)
+}
+
+fn is_part(text: &str) -> bool {
+    Slab::parse(text).is_some_and(|slab| !slab.part.is_empty())
+}

@@ -1,0 +1,453 @@
+//! The join rule: which instances of one family an instance of another refers to.
+//!
+//! A reference matches on the parameters that both tasks share, by value, and gathers over the rest. Between products, what
+//! is kept is a map from value to value for each shared parameter; which instances they are is arithmetic, done when it is
+//! asked for. Where rows are left out or added, parameters derived or zipped, or instances chosen, [`Matching`] does it.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::family::{Axis, Family};
+use super::range::NumRange;
+use crate::script::sweep::join_search::{Matching, Pin};
+use crate::script::sweep::param_values::Values;
+use crate::script::values::value::{Key, Value};
+
+/// Values that are looked at one by one in search of one without a partner.
+const SEARCHED: u64 = 1_000_000;
+
+/// Positions of one parameter's values in another's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum PositionMap {
+    /// The same values in the same order.
+    Same,
+    /// Both are ranges: computed.
+    Ranges { from: NumRange, to: NumRange },
+    /// Both are computed, one at least as numpy does.
+    Computed { from: Values, to: Values },
+    /// One of them is a list: the pairs of positions that match, sorted by the first.
+    Pairs(Vec<(u64, u64)>),
+}
+
+impl PositionMap {
+    fn between(from: &Values, to: &Values) -> Self {
+        match (from, to) {
+            _ if from == to => Self::Same,
+            (Values::Range(from), Values::Range(to)) => Self::Ranges { from: *from, to: *to },
+            (Values::List(from), to) if !matches!(to, Values::List(_)) => {
+                let pairs =
+                    from.iter().enumerate().filter_map(|(at, value)| Some((at as u64, to.position(value)?)));
+                Self::Pairs(pairs.collect())
+            }
+            (from, Values::List(to)) if !matches!(from, Values::List(_)) => {
+                let pairs =
+                    to.iter().enumerate().filter_map(|(at, value)| Some((from.position(value)?, at as u64)));
+                let mut pairs: Vec<(u64, u64)> = pairs.collect();
+                pairs.sort_unstable();
+                Self::Pairs(pairs)
+            }
+            (Values::List(from), Values::List(to)) => {
+                let places: HashMap<Key<'_>, u64> =
+                    to.iter().enumerate().map(|(at, v)| (v.key(), at as u64)).collect();
+                let pairs =
+                    from.iter().enumerate().filter_map(|(at, v)| Some((at as u64, *places.get(&v.key())?)));
+                Self::Pairs(pairs.collect())
+            }
+            (from, to) => Self::Computed { from: from.clone(), to: to.clone() },
+        }
+    }
+
+    fn get(&self, at: u64) -> Option<u64> {
+        match self {
+            Self::Same => Some(at),
+            Self::Ranges { from, to } => to.position(&from.value(at)),
+            Self::Computed { from, to } => to.position(&from.get(at)),
+            Self::Pairs(pairs) => {
+                pairs.binary_search_by_key(&at, |p| p.0).ok().and_then(|i| pairs.get(i)).map(|p| p.1)
+            }
+        }
+    }
+
+    /// The first of `len` positions, or nearly the first, that has no partner.
+    fn unmatched(&self, len: u64) -> Option<u64> {
+        match self {
+            Self::Same => None,
+            // A range lies in another one where its first two values and its last one do.
+            Self::Ranges { .. } => {
+                [0, 1, len.saturating_sub(1)].into_iter().find(|at| *at < len && self.get(*at).is_none())
+            }
+            Self::Computed { .. } => (0..len.min(SEARCHED)).find(|at| self.get(*at).is_none()),
+            Self::Pairs(pairs) => {
+                let gap =
+                    pairs.iter().enumerate().find(|(at, pair)| pair.0 != *at as u64).map(|(at, _)| at as u64);
+                gap.or(((pairs.len() as u64) < len).then_some(pairs.len() as u64))
+            }
+        }
+    }
+}
+
+/// A parameter that both tasks have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Shared {
+    from: Axis,
+    to: Axis,
+    map: PositionMap,
+}
+
+/// How the instances of one family find those of another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Join {
+    rule: Rule,
+    gather: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Rule {
+    /// The families are the same: each finds itself.
+    Same,
+    /// The families share nothing: each finds all.
+    All(u64),
+    /// Both are products.
+    Product {
+        shared: Vec<Shared>,
+        free: Vec<Axis>,
+        gathered: u64,
+        /// Whether later instances never refer to earlier ones than those before them do.
+        ascends: bool,
+    },
+    Match(Box<Matching>),
+}
+
+/// What has no partner, for the message about a join that matches nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Unmatched {
+    /// A value of a shared parameter that only the referring task has.
+    Value {
+        /// The parameter.
+        param: String,
+        /// The value.
+        value: Value,
+    },
+    /// An instance of the referring task.
+    Instance(u64),
+}
+
+impl Join {
+    /// The join by which instances of `from` refer to instances of `to`.
+    pub fn between(from: &Family, to: &Family) -> Self {
+        Self::pinned(from, to, Vec::new())
+    }
+
+    /// The same with values chosen for some of the parameters of `to`.
+    pub(crate) fn pinned(from: &Family, to: &Family, pins: Vec<Pin>) -> Self {
+        let named = to.params().iter().map(|param| &param.name);
+        let mut named = named.chain(to.derived().iter().map(|derived| &derived.name));
+        if pins.is_empty() && from == to {
+            return Join { rule: Rule::Same, gather: false };
+        }
+        if pins.is_empty() && !named.any(|name| from.param(name).is_some()) {
+            return Join { rule: Rule::All(to.len()), gather: !to.is_single() };
+        }
+        let in_step = |family: &Family| family.params().len() != family.axes().len();
+        if pins.is_empty() && from.is_plain() && to.is_plain() && !in_step(to) {
+            return Self::product(from, to);
+        }
+        let matching = Matching::new(from, to, pins);
+        Join { gather: matching.is_gather(), rule: Rule::Match(Box::new(matching)) }
+    }
+
+    fn product(from: &Family, to: &Family) -> Self {
+        let mut taken = vec![false; to.axes().len()];
+        let mut shared = Vec::new();
+        for target in to.params() {
+            let Some(param) = from.param(&target.name).and_then(|at| from.params().get(at)) else { continue };
+            if let Some(axis) = taken.get_mut(target.axis) {
+                *axis = true;
+            }
+            let map = PositionMap::between(&param.values, &target.values);
+            shared.push(Shared { from: from.axis_of(param), to: to.axis_of(target), map });
+        }
+        let free: Vec<Axis> =
+            to.axes().iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(axis, _)| *axis).collect();
+        // A product of part of the axes is at most the length of the family, which was counted.
+        let gathered = free.iter().map(|axis| axis.len).product();
+        let ascends = ascends(&shared, from.len());
+        Join { gather: !free.is_empty(), rule: Rule::Product { shared, free, gathered, ascends } }
+    }
+
+    /// An instance of `from`, or a value in it, for which there is no instance of `to`; of very large families whose rows
+    /// are left out or chosen, only some instances are looked at.
+    pub fn unmatched(&self, from: &Family, to: &Family) -> Option<Unmatched> {
+        match &self.rule {
+            Rule::Same | Rule::All(_) => None,
+            Rule::Product { .. } => to.params().iter().find_map(|target| {
+                let param = from.params().get(from.param(&target.name)?)?;
+                let at = PositionMap::between(&param.values, &target.values).unmatched(param.values.len())?;
+                Some(Unmatched::Value { param: param.name.clone(), value: param.values.get(at) })
+            }),
+            Rule::Match(matching) => {
+                let looked = (SEARCHED / matching.candidates().max(1)).clamp(1, from.len());
+                let step = (from.len() / looked).max(1);
+                let some = (0..from.len()).step_by(step as usize).chain(from.len().checked_sub(1));
+                let mut some = some.map(|instance| (instance, matching.instances(from, instance)));
+                some.find(|(_, found)| found.is_empty()).map(|(instance, _)| Unmatched::Instance(instance))
+            }
+        }
+    }
+
+    /// The most instances that one can find, as far as that is known without looking.
+    pub fn gathered(&self) -> u64 {
+        match &self.rule {
+            Rule::Same => 1,
+            Rule::All(len) => *len,
+            Rule::Product { gathered, .. } => *gathered,
+            Rule::Match(matching) => matching.candidates(),
+        }
+    }
+
+    /// Whether the number of instances is known without looking.
+    pub(crate) fn is_arithmetic(&self) -> bool {
+        !matches!(self.rule, Rule::Match(_))
+    }
+
+    /// Whether the instances are chosen, by brackets in the reference.
+    pub(crate) fn is_chosen(&self) -> bool {
+        matches!(&self.rule, Rule::Match(matching) if matching.is_chosen())
+    }
+
+    /// Whether the reference is to several instances, even where their number happens to be one.
+    pub fn is_gather(&self) -> bool {
+        self.gather
+    }
+
+    /// The last of the instances that `instance` refers to; none where there are none.
+    pub fn last(&self, instance: u64) -> Option<u64> {
+        match &self.rule {
+            Rule::Same => Some(instance),
+            Rule::All(len) => len.checked_sub(1),
+            Rule::Product { shared, free, .. } => {
+                let last = free.iter().map(|axis| (axis.len - 1) * axis.stride).sum::<u64>();
+                Some(base(shared, instance)? + last)
+            }
+            Rule::Match(matching) => matching.instances(matching.from(), instance).last().copied(),
+        }
+    }
+
+    /// An instance before which none is referred to by `instance` or by one after it; the first, where nothing is known.
+    pub fn first_from(&self, instance: u64) -> u64 {
+        match &self.rule {
+            Rule::Same => instance,
+            Rule::Product { shared, ascends: true, .. } => base(shared, instance).unwrap_or(0),
+            Rule::All(_) | Rule::Product { .. } | Rule::Match(_) => 0,
+        }
+    }
+
+    /// The instances that `instance` refers to, in the order of their indices.
+    pub fn instances(&self, instance: u64) -> Gather<'_> {
+        match &self.rule {
+            Rule::Same => Gather::range(instance..instance + 1),
+            Rule::All(len) => Gather::range(0..*len),
+            Rule::Product { shared, free, gathered, .. } => {
+                let base = base(shared, instance);
+                let todo = 0..base.map_or(0, |_| *gathered);
+                Gather { source: Source::Product { free, base: base.unwrap_or(0) }, todo }
+            }
+            Rule::Match(matching) => {
+                let found = matching.instances(matching.from(), instance);
+                let todo = 0..found.len() as u64;
+                Gather { source: Source::Listed(found), todo }
+            }
+        }
+    }
+}
+
+/// Whether what is shared are the outermost parameters of the referring family, of so many instances, and comes in the
+/// same order and with the same values in the other.
+fn ascends(shared: &[Shared], instances: u64) -> bool {
+    let mut outer: Vec<&Shared> = shared.iter().filter(|shared| shared.from.len > 1).collect();
+    outer.sort_unstable_by_key(|shared| std::cmp::Reverse(shared.from.stride));
+    let mut around = instances;
+    let outermost = outer.iter().all(|shared| {
+        let inside = std::mem::replace(&mut around, shared.from.stride);
+        shared.from.stride * shared.from.len == inside && shared.map == PositionMap::Same
+    });
+    outermost && outer.is_sorted_by(|one, next| one.to.stride > next.to.stride)
+}
+
+/// The first instance that is found, if any is.
+fn base(shared: &[Shared], instance: u64) -> Option<u64> {
+    let place = |shared: &Shared| Some(shared.map.get(shared.from.position(instance))? * shared.to.stride);
+    shared.iter().map(place).sum()
+}
+
+/// Instances found by a join; between products computed one by one.
+#[derive(Clone, Debug)]
+pub struct Gather<'j> {
+    source: Source<'j>,
+    todo: Range<u64>,
+}
+
+#[derive(Clone, Debug)]
+enum Source<'j> {
+    Product { free: &'j [Axis], base: u64 },
+    Listed(Vec<u64>),
+}
+
+impl Gather<'_> {
+    fn range(todo: Range<u64>) -> Self {
+        let axis: &[Axis] = &[Axis { len: u64::MAX, stride: 1 }];
+        Gather { source: Source::Product { free: axis, base: 0 }, todo }
+    }
+
+    /// How many are left.
+    pub fn remaining(&self) -> u64 {
+        self.todo.end - self.todo.start
+    }
+
+    /// The instances as one range of indices, where they lie side by side.
+    pub fn as_range(&self) -> Option<Range<u64>> {
+        match &self.source {
+            Source::Product { free, base } => {
+                let mut expected = 1u64;
+                for axis in free.iter().rev().filter(|axis| axis.len > 1) {
+                    if axis.stride != expected {
+                        return None;
+                    }
+                    expected = expected.saturating_mul(axis.len);
+                }
+                Some(base + self.todo.start..base + self.todo.end)
+            }
+            Source::Listed(list) => {
+                let left = list.get(self.todo.start as usize..)?;
+                let (first, last) = (*left.first()?, *left.last()?);
+                (last - first + 1 == left.len() as u64).then_some(first..last + 1)
+            }
+        }
+    }
+
+    fn at(&self, mut number: u64) -> u64 {
+        match &self.source {
+            Source::Product { free, base } => {
+                let mut index = *base;
+                for axis in free.iter().rev() {
+                    index += number % axis.len * axis.stride;
+                    number /= axis.len;
+                }
+                index
+            }
+            Source::Listed(list) => list.get(number as usize).copied().unwrap_or(0),
+        }
+    }
+}
+
+impl Iterator for Gather<'_> {
+    type Item = u64;
+
+    fn next(&mut self) -> Option<u64> {
+        let number = self.todo.next()?;
+        Some(self.at(number))
+    }
+
+    fn nth(&mut self, n: usize) -> Option<u64> {
+        let number = self.todo.nth(n)?;
+        Some(self.at(number))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.todo.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(values: &[i64]) -> Values {
+        Values::List(values.iter().map(|v| Value::Int(*v)).collect())
+    }
+
+    fn range(text: &str) -> Values {
+        Values::Range(NumRange::parse(text).unwrap())
+    }
+
+    fn family(params: &[(&str, Values)]) -> Family {
+        Family::product(params.iter().map(|(n, v)| (n.to_string(), v.clone())).collect()).unwrap()
+    }
+
+    /// What the rule says, by comparing every pair.
+    fn by_hand(from: &Family, to: &Family, instance: u64) -> Vec<u64> {
+        let mine = from.bindings(instance);
+        let fits = |other: u64| {
+            let theirs = to.bindings(other);
+            to.params()
+                .iter()
+                .enumerate()
+                .all(|(at, p)| from.param(&p.name).is_none_or(|mine_at| mine[mine_at] == theirs[at]))
+        };
+        (0..to.len()).filter(|other| fits(*other)).collect()
+    }
+
+    #[test]
+    fn every_pair_of_families_joins_as_the_rule_says() {
+        let families = [
+            Family::single(),
+            family(&[("T", list(&[250, 300, 350])), ("p", range("1..=101 by 25"))]),
+            family(&[("p", list(&[101, 1, 51])), ("T", list(&[350, 250]))]),
+            family(&[("rep", range("0..3")), ("T", list(&[300])), ("p", range("1..=101 by 50"))]),
+            family(&[("T", range("200..=400 by 50"))]),
+            family(&[("T", range("350..=250 by -50")), ("q", list(&[1, 2]))]),
+            family(&[("q", Values::List(vec![Value::Float(2.0), Value::Text("1".into())]))]),
+        ];
+        for from in &families {
+            for to in &families {
+                let join = Join::between(from, to);
+                let mut complete = true;
+                for instance in 0..from.len() {
+                    let found: Vec<u64> = join.instances(instance).collect();
+                    assert_eq!(
+                        found,
+                        by_hand(from, to, instance),
+                        "{} -> {}",
+                        from.label("a", instance),
+                        to.label("b", 0)
+                    );
+                    assert_eq!(join.instances(instance).remaining(), found.len() as u64);
+                    assert_eq!(join.last(instance), found.last().copied());
+                    let later = (instance..from.len()).flat_map(|later| join.instances(later));
+                    assert!(later.min().is_none_or(|first| join.first_from(instance) <= first));
+                    if let Some(whole) = join.instances(instance).as_range() {
+                        assert_eq!(whole.collect::<Vec<_>>(), found);
+                    }
+                    complete &= !found.is_empty();
+                }
+                assert_eq!(join.unmatched(from, to).is_none(), complete);
+            }
+        }
+    }
+
+    #[test]
+    fn ten_million_instances_cost_nothing() {
+        let x = family(&[("i", range("0..10_000_000"))]);
+        let pair = family(&[("i", range("0..10_000_000")), ("k", list(&[1, 2]))]);
+        let join = Join::between(&pair, &x);
+        assert_eq!(join.instances(19_999_999).collect::<Vec<_>>(), [9_999_999]);
+        assert_eq!(Join::between(&x, &pair).instances(7).collect::<Vec<_>>(), [14, 15]);
+        // what is read for the last time can be let go of
+        assert_eq!((join.first_from(20), Join::between(&x, &pair).first_from(7)), (10, 14));
+        let mut all = Join::between(&Family::single(), &x);
+        assert_eq!((all.gathered(), all.instances(0).nth(9_999_999)), (10_000_000, Some(9_999_999)));
+        assert_eq!(all.instances(0).as_range(), Some(0..10_000_000));
+        let few = family(&[("i", list(&[9_999_999, 5]))]);
+        assert_eq!(Join::between(&few, &x).unmatched(&few, &x), None);
+        let zero = Unmatched::Value { param: "i".into(), value: Value::Int(0) };
+        assert_eq!(Join::between(&x, &few).unmatched(&x, &few), Some(zero));
+        all = Join::between(&few, &x);
+        assert_eq!((all.instances(0).next(), all.instances(1).next()), (Some(9_999_999), Some(5)));
+        // Everything that is kept travels as a few bytes.
+        let size =
+            |join: &Join| bincode::serde::encode_to_vec(join, bincode::config::standard()).unwrap().len();
+        assert!(size(&join) < 100 && size(&all) < 100);
+    }
+}

@@ -1,0 +1,193 @@
+//! The join rule where it is more than arithmetic: rows left out or added, parameters zipped or derived, instances chosen.
+//!
+//! For each axis of the other family, the positions are found at which its parameters have the wanted values: by the
+//! value, through a sorted list of the positions. What of their product is an instance, and has the wanted derived values,
+//! is what the reference is to.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::family::{Axis, Family};
+use crate::script::sweep::expression::Formula;
+use crate::script::sweep::param_values::Values;
+use crate::script::values::value::Value;
+
+/// A value that is chosen for a parameter of the other family (by its number among the bindings there).
+pub(crate) type Pin = (usize, Formula);
+
+/// What a parameter of the other family has to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Wanted {
+    /// What the referring instance's parameter of that number is.
+    Same(usize),
+    Chosen(Formula),
+}
+
+/// An axis of the other family, with what its parameters have to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Search {
+    axis: Axis,
+    /// Parameters by their numbers; without any, all positions are good.
+    wanted: Vec<(usize, Wanted)>,
+    /// The positions, sorted by the value of the first of these parameters, where it is a list.
+    sorted: Vec<u64>,
+    /// Whether several positions can be good.
+    open: bool,
+}
+
+/// A join between families of any form.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Matching {
+    from: Family,
+    to: Family,
+    axes: Vec<Search>,
+    /// What derived parameters of the other family have to be, beside what follows from the others.
+    derived: Vec<(usize, Wanted)>,
+}
+
+impl Matching {
+    pub(crate) fn new(from: &Family, to: &Family, mut pins: Vec<Pin>) -> Self {
+        let mut wanted = |at: usize, name: &str| match pins.iter().position(|(pin, _)| *pin == at) {
+            Some(pin) => Some(Wanted::Chosen(pins.swap_remove(pin).1)),
+            None => from.param(name).map(Wanted::Same),
+        };
+        let params: Vec<Option<Wanted>> = to
+            .params()
+            .iter()
+            .enumerate()
+            .map(|(at, param)| if param.column { None } else { wanted(at, &param.name) })
+            .collect();
+        let count = to.params().len();
+        let derived = to.derived().iter().enumerate();
+        let derived = derived
+            .filter_map(|(at, derived)| Some((count + at, wanted(count + at, &derived.name)?)))
+            .collect();
+        let axes = to.axes().iter().enumerate().map(|(number, axis)| {
+            let here = params.iter().enumerate().filter(|(at, _)| to.params()[*at].axis == number);
+            let here = here.filter_map(|(at, wanted)| Some((at, wanted.clone()?)));
+            Search::new(to, number, *axis, here.collect())
+        });
+        Matching { from: from.clone(), to: to.clone(), axes: axes.collect(), derived }
+    }
+
+    pub(crate) fn from(&self) -> &Family {
+        &self.from
+    }
+
+    /// Whether an instance can find several.
+    pub(crate) fn is_gather(&self) -> bool {
+        self.axes.iter().any(|search| search.open)
+    }
+
+    /// Whether a value is chosen for some parameter.
+    pub(crate) fn is_chosen(&self) -> bool {
+        let wanted = self.axes.iter().flat_map(|search| &search.wanted).chain(&self.derived);
+        wanted.into_iter().any(|(_, wanted)| matches!(wanted, Wanted::Chosen(_)))
+    }
+
+    /// How many cells are looked at for an instance, at most.
+    pub(crate) fn candidates(&self) -> u64 {
+        let open = self.axes.iter().filter(|search| search.open);
+        open.map(|search| search.axis.len).product::<u64>() + self.to.inner().rows.len() as u64
+    }
+
+    /// The instances that an instance finds, in the order of their indices.
+    pub(crate) fn instances(&self, from: &Family, instance: u64) -> Vec<u64> {
+        let values = from.bindings(instance);
+        let plain = from.params().len();
+        let value = |wanted: &Wanted| match wanted {
+            Wanted::Same(at) => values.get(*at).cloned().unwrap_or(Value::Int(0)),
+            Wanted::Chosen(formula) => formula.at(&values, plain),
+        };
+        let wanted: Vec<Vec<(usize, Value)>> = self
+            .axes
+            .iter()
+            .map(|search| search.wanted.iter().map(|(at, wanted)| (*at, value(wanted))).collect())
+            .collect();
+        let derived: Vec<(usize, Value)> =
+            self.derived.iter().map(|(at, wanted)| (*at, value(wanted))).collect();
+        let positions: Vec<Option<Vec<u64>>> = self
+            .axes
+            .iter()
+            .zip(&wanted)
+            .map(|(search, wanted)| search.positions(&self.to, wanted))
+            .collect();
+        let lengths: Vec<u64> = positions
+            .iter()
+            .zip(&self.axes)
+            .map(|(found, search)| found.as_ref().map_or(search.axis.len, |found| found.len() as u64))
+            .collect();
+        let mut found = Vec::new();
+        for mut number in 0..lengths.iter().product::<u64>() {
+            let mut cell = 0;
+            for ((positions, len), search) in positions.iter().zip(&lengths).zip(&self.axes).rev() {
+                let place = number % len;
+                number /= len;
+                let position =
+                    positions.as_ref().map_or(Some(place), |list| list.get(place as usize).copied());
+                cell += position.unwrap_or(0) * search.axis.stride;
+            }
+            found.extend(self.to.index(cell).filter(|index| self.fits(*index, &derived)));
+        }
+        let inner = self.to.inner();
+        let rows = (0..inner.rows.len() as u64).map(|row| inner.cells + row);
+        let wanted: Vec<(usize, Value)> = wanted.into_iter().flatten().chain(derived).collect();
+        found.extend(rows.filter(|index| self.fits(*index, &wanted)));
+        found
+    }
+
+    fn fits(&self, instance: u64, wanted: &[(usize, Value)]) -> bool {
+        wanted.is_empty() || {
+            let values = self.to.bindings(instance);
+            wanted.iter().all(|(at, value)| values.get(*at) == Some(value))
+        }
+    }
+}
+
+impl Search {
+    fn new(to: &Family, number: usize, axis: Axis, wanted: Vec<(usize, Wanted)>) -> Self {
+        let first = wanted.first().and_then(|(at, _)| to.params().get(*at)).map(|param| &param.values);
+        let mut search = Search { axis, wanted, sorted: Vec::new(), open: first.is_none() };
+        match first {
+            Some(Values::List(list)) => {
+                search.sorted = (0..list.len() as u64).collect();
+                search.sorted.sort_by_key(|at| list[*at as usize].key());
+                // Zipped parameters repeat their values, but not all of them at once.
+                let row = |position: &u64| -> Vec<Value> {
+                    let param = |(at, _): &(usize, Wanted)| Some(to.params().get(*at)?.values.get(*position));
+                    search.wanted.iter().filter_map(param).collect()
+                };
+                let mut seen = HashSet::new();
+                let mut all = (0..list.len() as u64).map(|position| row(&position));
+                let zipped =
+                    to.params().iter().filter(|param| !param.column && param.axis == number).count() > 1;
+                search.open = zipped && !all.all(|row| seen.insert(row));
+            }
+            Some(_) => {}
+            None => {}
+        }
+        search
+    }
+
+    /// The positions at which the parameters have these values, sorted; `None` for all.
+    fn positions(&self, to: &Family, wanted: &[(usize, Value)]) -> Option<Vec<u64>> {
+        let ((first, value), rest) = wanted.split_first()?;
+        let values = &to.params().get(*first)?.values;
+        let fits = |position: &u64| {
+            let has = |at: &usize| to.params().get(*at).map(|param| param.values.get(*position));
+            rest.iter().all(|(at, value)| has(at).as_ref() == Some(value))
+        };
+        Some(match values {
+            Values::List(list) => {
+                let key = |at: &u64| list[*at as usize].key();
+                let begin = self.sorted.partition_point(|at| key(at) < value.key());
+                let same = self.sorted[begin..].iter().take_while(|at| key(at) == value.key());
+                let mut found: Vec<u64> = same.copied().filter(fits).collect();
+                found.sort_unstable();
+                found
+            }
+            computed => computed.position(value).into_iter().filter(fits).collect(),
+        })
+    }
+}

@@ -1,0 +1,252 @@
+//! The values of one parameter: lists, ranges, patterns, files and spaces.
+
+use std::collections::HashMap;
+
+use super::range::{NumRange, RangeError};
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::source::{At, Span, Text};
+use crate::script::sweep::param_values::{Spaced, Values};
+use crate::script::syntax::sweep::{RawParam, RawValues};
+use crate::script::syntax::symbols::Names;
+use crate::script::values::value::{Key, Value};
+
+/// What a parameter takes.
+pub(crate) enum Loaded {
+    One(Values),
+    /// A table: how many rows, and its columns.
+    Table(u64, Vec<(String, Values)>),
+}
+
+/// Finds the values of a parameter; those of a zipped one may repeat themselves.
+pub(crate) fn load(param: &RawParam, names: &Names, cx: &mut Collector) -> Option<Loaded> {
+    let name = &param.name.value;
+    let one = |values: Option<Values>| values.map(Loaded::One);
+    match param.values.as_ref()? {
+        RawValues::List(items, span) => one(list(name, items, span, param.zipped, names, cx)),
+        RawValues::Range(text) => one(range(&names.fill(text, cx)?, text, cx).map(Values::Range)),
+        RawValues::Glob(text) => {
+            one(paths(&names.fill(text, cx)?, text, Code::EmptySweep, cx).map(Values::List))
+        }
+        RawValues::Lines(text) => {
+            one(lines(&names.fill(text, cx)?, text, param.zipped, cx).map(Values::List))
+        }
+        RawValues::Blocks(dataset, size) => {
+            let filled = names.fill(dataset, cx)?;
+            one(crate::script::sweep::hdf5_blocks::values(&filled, dataset, size, cx).map(Values::List))
+        }
+        RawValues::Csv(text) => crate::script::sweep::csv_table::read(&names.fill(text, cx)?, text, cx),
+        RawValues::Spaced(items, span, log) => one(spaced(items, span, *log, names, cx).map(Values::Spaced)),
+    }
+}
+
+fn list(
+    name: &str,
+    items: &[At<Value>],
+    span: &Span,
+    repeats: bool,
+    names: &Names,
+    cx: &mut Collector,
+) -> Option<Values> {
+    if items.is_empty() {
+        let diagnostic =
+            Diagnostic::new(Code::EmptySweep, span.clone(), format!("the parameter `{name}` has no values"));
+        cx.push(
+            diagnostic.label("empty").help("the task would have no instances; remove it, or give it a value"),
+        );
+        return None;
+    }
+    let values: Vec<Option<Value>> = items.iter().map(|item| names.fill_value(item, cx)).collect();
+    let values: Vec<Value> = values.into_iter().collect::<Option<_>>()?;
+    let mut seen: HashMap<Key<'_>, &Span> = HashMap::new();
+    let mut repeated = false;
+    for (value, item) in values.iter().zip(items).filter(|_| !repeats) {
+        if let Some(first) = seen.insert(value.key(), &item.span) {
+            let message = format!("the parameter `{name}` has the value {value} twice");
+            cx.push(
+                Diagnostic::new(Code::RepeatedValue, item.span.clone(), message)
+                    .label("again")
+                    .also(first.clone(), "first here"),
+            );
+            repeated = true;
+        }
+    }
+    drop(seen);
+    (!repeated).then_some(Values::List(values))
+}
+
+fn range(filled: &str, text: &Text, cx: &mut Collector) -> Option<NumRange> {
+    let error = match NumRange::parse(filled) {
+        Ok(range) => return Some(range),
+        Err(error) => error,
+    };
+    let bad = |code, message: String| Diagnostic::new(code, text.span.clone(), message);
+    cx.push(match error {
+        RangeError::NoRange => bad(Code::BadRange, format!("`{filled}` is no range"))
+            .label("expected `a..b`")
+            .help(format!("write `[\"{filled}\"]` for a list of one string")),
+        RangeError::Bad(why) => bad(Code::BadRange, format!("`{filled}` is no range: {why}"))
+            .label("expected `a..b`, `a..=b`, either with `by s`")
+            .help("ranges are `\"0..10\"` (without 10), `\"1..=10\"`, `\"0..1 by 0.1\"`"),
+        RangeError::Empty(help) => bad(Code::EmptySweep, format!("the range `{filled}` is empty"))
+            .label("no values")
+            .help(help.unwrap_or_else(|| "`a..b` goes without b; `a..=b` goes with it".to_string())),
+    });
+    None
+}
+
+fn spaced(items: &[At<Value>], span: &Span, log: bool, names: &Names, cx: &mut Collector) -> Option<Spaced> {
+    let key = if log { "logspace" } else { "linspace" };
+    let bad = |span: &Span, message: String, label: &str| {
+        Diagnostic::new(Code::BadRange, span.clone(), message).label(label).help(if log {
+            "`{ logspace = [2, 4, 9] }` are nine values from 10**2 to 10**4"
+        } else {
+            "`{ linspace = [0.0, 1.0, 11] }` are eleven values from 0 to 1, both included"
+        })
+    };
+    let values: Vec<Option<Value>> = items.iter().map(|item| names.fill_value(item, cx)).collect();
+    let values: Vec<Value> = values.into_iter().collect::<Option<_>>()?;
+    let number = |value: &Value| match value {
+        Value::Int(number) => Some(*number as f64),
+        Value::Float(number) if number.is_finite() => Some(*number),
+        _ => None,
+    };
+    let [start, end, count] = &values[..] else {
+        cx.push(bad(
+            span,
+            format!("`{key}` is an array of first, last and how many"),
+            "expected three numbers",
+        ));
+        return None;
+    };
+    for (value, item) in values.iter().zip(items) {
+        if number(value).is_none() {
+            cx.push(bad(
+                &item.span,
+                format!("`{key}` is made of numbers, and this is {}", value.kind()),
+                "no number",
+            ));
+            return None;
+        }
+    }
+    let count = match count {
+        Value::Int(count) if *count > 0 => *count as u64,
+        _ => {
+            let span = items.last().map_or(span, |item| &item.span);
+            cx.push(bad(span, format!("`{key}` of how many values?"), "expected an integer above zero"));
+            return None;
+        }
+    };
+    let spaced = Spaced { start: number(start)?, end: number(end)?, count, log };
+    let values = Values::Spaced(spaced);
+    let same = count > 1 && values.get(0) == values.get(1);
+    if same || [0, count - 1].iter().any(|at| !number(&values.get(*at)).is_some_and(f64::is_finite)) {
+        let why = if same { "its values are all the same" } else { "its values are too large" };
+        cx.push(bad(span, format!("`{key}` makes no sense: {why}"), "see here"));
+        return None;
+    }
+    Some(spaced)
+}
+
+fn lines(name: &str, text: &Text, repeats: bool, cx: &mut Collector) -> Option<Vec<Value>> {
+    let content = read(name, text, cx)?;
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let mut values = Vec::new();
+    for (at, line) in content.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        if let (Some(first), false) = (seen.insert(line, at), repeats) {
+            let message = format!("lines {} and {} of `{name}` are the same", first + 1, at + 1);
+            let diagnostic = Diagnostic::new(Code::RepeatedValue, text.span.clone(), message);
+            cx.push(diagnostic.label("read from here").help("instances are told apart by their values"));
+            return None;
+        }
+        values.push(Value::Text(line.to_string()));
+    }
+    if values.is_empty() {
+        let diagnostic =
+            Diagnostic::new(Code::EmptySweep, text.span.clone(), format!("`{name}` has no lines"));
+        cx.push(diagnostic.label("no values").help("empty lines do not count"));
+        return None;
+    }
+    Some(values)
+}
+
+/// A file of the user's, in full.
+pub(crate) fn read(name: &str, text: &Text, cx: &mut Collector) -> Option<String> {
+    let found = std::fs::read(cx.source.dir().join(name));
+    let found = found.map_err(|error| error.to_string());
+    match found.and_then(|bytes| String::from_utf8(bytes).map_err(|error| format!("no UTF-8 text: {error}")))
+    {
+        Ok(content) => Some(content.strip_prefix('\u{feff}').map(String::from).unwrap_or(content)),
+        Err(error) => {
+            let diagnostic = Diagnostic::new(
+                Code::Unreadable,
+                text.span.clone(),
+                format!("cannot read `{name}`: {error}"),
+            );
+            cx.push(diagnostic.label("this file").help("paths start from the script's folder"));
+            None
+        }
+    }
+}
+
+/// The files that a pattern matches, sorted; none is the error `none`.
+pub(crate) fn paths(pattern: &str, text: &Text, none: Code, cx: &mut Collector) -> Option<Vec<Value>> {
+    let dir = cx.source.dir().to_path_buf();
+    // The folder's own name may hold characters that a pattern gives a meaning.
+    let absolute = pattern.starts_with('/');
+    let full = if absolute {
+        pattern.to_string()
+    } else {
+        format!("{}/{pattern}", glob::Pattern::escape(&dir.to_string_lossy()))
+    };
+    let options = glob::MatchOptions {
+        case_sensitive: true,
+        require_literal_separator: true,
+        require_literal_leading_dot: true,
+    };
+    let found = match glob::glob_with(&full, options) {
+        Ok(found) => found,
+        Err(error) => {
+            cx.push(
+                Diagnostic::new(
+                    Code::BadValue,
+                    text.span.clone(),
+                    format!("`{pattern}` is no pattern: {}", error.msg),
+                )
+                .label("see here"),
+            );
+            return None;
+        }
+    };
+    let mut all = Vec::new();
+    for path in found {
+        let problem = match &path {
+            Ok(path) => {
+                let shown = if absolute { path.as_path() } else { path.strip_prefix(&dir).unwrap_or(path) };
+                match shown.to_str() {
+                    Some(shown) => {
+                        all.push(shown.to_string());
+                        continue;
+                    }
+                    None => format!("the name {} is no UTF-8", shown.display()),
+                }
+            }
+            Err(error) => error.to_string(),
+        };
+        cx.push(Diagnostic::new(Code::Unreadable, text.span.clone(), problem).label("matched by this"));
+        return None;
+    }
+    if all.is_empty() {
+        let diagnostic = Diagnostic::new(none, text.span.clone(), format!("no file matches `{pattern}`"))
+            .label("no match");
+        cx.push(diagnostic.help(if absolute {
+            "look at the path".to_string()
+        } else {
+            format!("patterns start from the script's folder, {}", dir.display())
+        }));
+        return None;
+    }
+    all.sort_unstable();
+    all.dedup();
+    Some(all.into_iter().map(Value::Path).collect())
+}

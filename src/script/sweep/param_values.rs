@@ -1,0 +1,149 @@
+//! The values that a parameter takes.
+
+use serde::{Deserialize, Serialize};
+
+use super::range::NumRange;
+use crate::script::sweep::expression::Type;
+use crate::script::values::value::Value;
+
+/// The values that a parameter takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Values {
+    /// One by one.
+    List(Vec<Value>),
+    /// At equal distances, as they are written in decimal.
+    Range(NumRange),
+    /// At equal distances, or with equal ratios, as numpy computes them.
+    Spaced(Spaced),
+}
+
+/// `linspace` and `logspace`: a number of values from one to another, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spaced {
+    /// The first (its power of ten, if `log`).
+    pub start: f64,
+    /// The last.
+    pub end: f64,
+    /// How many; never zero.
+    pub count: u64,
+    /// Whether the values are ten to the power of these.
+    pub log: bool,
+}
+
+impl Spaced {
+    fn exponent(&self, at: u64) -> f64 {
+        match at {
+            0 => self.start,
+            // As numpy does, so that the last one is exact.
+            at if at + 1 >= self.count => self.end,
+            at => at as f64 * ((self.end - self.start) / (self.count - 1) as f64) + self.start,
+        }
+    }
+
+    fn get(&self, at: u64) -> f64 {
+        let value = self.exponent(at);
+        if self.log { 10f64.powf(value) } else { value }
+    }
+
+    fn position(&self, value: f64) -> Option<u64> {
+        let place = if self.log { value.log10() } else { value };
+        let step = (self.end - self.start) / (self.count.max(2) - 1) as f64;
+        let near = if step == 0.0 { 0.0 } else { ((place - self.start) / step).round() };
+        // The logarithm is rounded, so the neighbours are looked at as well.
+        let at = (near >= 0.0 && near < self.count as f64).then_some(near as u64)?;
+        [at, at.saturating_sub(1), at + 1].into_iter().find(|at| *at < self.count && self.get(*at) == value)
+    }
+}
+
+impl Values {
+    /// How many there are; never zero.
+    pub fn len(&self) -> u64 {
+        match self {
+            Values::List(list) => list.len() as u64,
+            Values::Range(range) => range.len(),
+            Values::Spaced(spaced) => spaced.count,
+        }
+    }
+
+    /// Never: an empty sweep is an error of the script.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value at a position.
+    pub fn get(&self, at: u64) -> Value {
+        match self {
+            Values::List(list) => {
+                usize::try_from(at).ok().and_then(|at| list.get(at)).cloned().unwrap_or(Value::Int(0))
+            }
+            Values::Range(range) => range.value(at),
+            Values::Spaced(spaced) => Value::Float(spaced.get(at)),
+        }
+    }
+
+    /// The first position of a value; searches lists from the front.
+    pub fn position(&self, value: &Value) -> Option<u64> {
+        match self {
+            Values::List(list) => list.iter().position(|known| known == value).map(|at| at as u64),
+            Values::Range(range) => range.position(value),
+            Values::Spaced(spaced) => match value {
+                Value::Float(number) => spaced.position(*number),
+                Value::Int(number) => spaced.position(*number as f64),
+                _ => None,
+            },
+        }
+    }
+
+    /// Enough of the values to see what holds for all: every one of a list, one of what is computed.
+    pub(crate) fn samples(&self) -> Vec<Value> {
+        match self {
+            Values::List(list) => list.clone(),
+            _ => vec![self.get(0)],
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Type {
+        match self {
+            Values::List(list) => list.iter().map(Type::of).reduce(Type::and).unwrap_or(Type::Mixed),
+            _ => Type::of(&self.get(0)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spaced(start: f64, end: f64, count: u64, log: bool) -> Values {
+        Values::Spaced(Spaced { start, end, count, log })
+    }
+
+    #[test]
+    fn spaces_are_numpys() {
+        let all = |values: &Values| (0..values.len()).map(|at| values.get(at)).collect::<Vec<_>>();
+        assert_eq!(all(&spaced(0.0, 1.0, 5, false)), [0.0, 0.25, 0.5, 0.75, 1.0].map(Value::Float));
+        assert_eq!(all(&spaced(-4.0, -2.0, 3, true)), [1e-4, 1e-3, 1e-2].map(Value::Float));
+        assert_eq!(all(&spaced(3.0, 9.0, 1, false)), [Value::Float(3.0)]);
+        let decades = all(&spaced(2.0, 4.0, 9, true));
+        assert_eq!(
+            (decades.len(), decades[0].clone(), decades[8].clone()),
+            (9, Value::Int(100), Value::Int(10_000))
+        );
+        assert!(matches!(decades[1], Value::Float(v) if (v - 177.827_941).abs() < 1e-6));
+    }
+
+    #[test]
+    fn positions_are_the_inverse() {
+        for values in [
+            spaced(0.0, 1.0, 11, false),
+            spaced(2.0, 4.0, 9, true),
+            spaced(5.0, -3.0, 101, false),
+            spaced(1.0, 1.0, 1, true),
+        ] {
+            assert!((0..values.len()).all(|at| values.position(&values.get(at)) == Some(at)), "{values:?}");
+            assert_eq!(values.position(&Value::Float(1234.5)), None);
+            assert_eq!(values.position(&Value::Float(f64::NAN)), None);
+            assert_eq!(values.position(&Value::Text("1".into())), None);
+        }
+    }
+}

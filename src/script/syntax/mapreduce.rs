@@ -1,0 +1,219 @@
+//! A `mapreduce` as it is written.
+
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::source::{At, Span, Text};
+use crate::script::syntax::known_keys;
+use crate::script::syntax::placeholder::{self, PieceKind};
+use crate::script::syntax::script::{RawAction, RawSave, RawTask};
+use crate::script::syntax::sweep::{RawParam, RawSweep, RawValues};
+use crate::script::syntax::toml::{Entry, Kind, Node, wrong_type};
+
+/// The most partitions: each splits every mapper's output once more.
+const MOST_PARTITIONS: i64 = 4096;
+/// Where the script does not say.
+const PARTITIONS: i64 = 8;
+
+#[derive(Debug)]
+pub(crate) struct RawMapReduce {
+    pub(crate) span: Span,
+    pub(crate) input: Option<RawInput>,
+    pub(crate) map: Option<RawStage>,
+    pub(crate) combine: Option<RawStage>,
+    pub(crate) reduce: Option<RawStage>,
+    pub(crate) partitions: i64,
+    pub(crate) buffer: Option<u64>,
+    /// The parts that are there, though they may be wrong.
+    pub(crate) given: Vec<&'static str>,
+}
+
+#[derive(Debug)]
+pub(crate) struct RawInput {
+    pub(crate) source: RawInputs,
+    pub(crate) split: Option<u64>,
+}
+
+#[derive(Debug)]
+pub(crate) enum RawInputs {
+    Glob(Text),
+    Files(Vec<Text>),
+    /// Another task.
+    Of(Text),
+}
+
+/// A stage of a `mapreduce`.
+#[derive(Debug)]
+pub(crate) enum RawStage {
+    /// One that is built in.
+    Named(Text),
+    Command(Box<RawAction>),
+}
+
+/// The parts that every `mapreduce` has, each with an example.
+pub(crate) const PARTS: [(&str, &str); 3] = [
+    ("input", "input = { glob = \"corpus/*.txt\" }"),
+    ("map", "map = \"words\""),
+    ("reduce", "reduce = \"sum\""),
+];
+
+/// Reads the table.
+pub(crate) fn read(node: &Node, cx: &mut Collector) -> Option<RawMapReduce> {
+    let mut raw = RawMapReduce {
+        span: node.span.clone(),
+        input: None,
+        map: None,
+        combine: None,
+        reduce: None,
+        partitions: PARTITIONS,
+        buffer: None,
+        given: Vec::new(),
+    };
+    let entries = node.table("`mapreduce`", cx)?;
+    for entry in entries {
+        if !known_keys::MAPREDUCE.check(entry, cx) {
+            continue;
+        }
+        let value = &entry.value;
+        match entry.key.value.as_str() {
+            "input" => raw.input = input(value, cx),
+            "map" => raw.map = stage(&entry.key, value, cx),
+            "combine" => raw.combine = stage(&entry.key, value, cx),
+            "reduce" => raw.reduce = stage(&entry.key, value, cx),
+            "buffer" => raw.buffer = crate::script::syntax::execution::size("buffer", value, cx),
+            _ => raw.partitions = partitions(value, cx).unwrap_or(PARTITIONS),
+        }
+        raw.given.extend(PARTS.iter().map(|(part, _)| *part).filter(|part| *part == entry.key.value));
+    }
+    Some(raw)
+}
+
+/// Its instances: one for each partition.
+pub(crate) fn instances(raw: &RawMapReduce) -> RawSweep {
+    let text = |value: String| At { value, span: raw.span.clone() };
+    let values = Some(RawValues::Range(text(format!("0..{}", raw.partitions))));
+    let partition = RawParam { name: text("partition".to_owned()), zipped: false, values };
+    RawSweep { params: vec![partition], ..RawSweep::default() }
+}
+
+/// A `save` whose path does not name the partition is one file with all of them, in order.
+pub(crate) fn save_in_one_file(task: &mut RawTask, cx: &mut Collector) {
+    let names_partition = |path: &Text| {
+        placeholder::parse(&path.value).iter().any(|piece| match &piece.kind {
+            PieceKind::Reference(raw) => raw.name() == "partition" || raw.path == ["dtask", "index"],
+            _ => false,
+        })
+    };
+    let is_whole = |save: &RawSave| {
+        save.output.as_ref().is_none_or(|output| output.value == "stdout") && !names_partition(&save.path)
+    };
+    let Some(at) = task.saves.iter().position(is_whole) else { return };
+    let save = task.saves.remove(at);
+    if let Some(stdout) = &task.stdout {
+        let message = "`save` and `stdout` both write all partitions into one file";
+        let diagnostic =
+            Diagnostic::new(Code::MisplacedKey, save.path.span, message).label("one of two files");
+        cx.push(
+            diagnostic
+                .also(stdout.span.clone(), "the other")
+                .help("remove one, or save `{partition}` by itself"),
+        );
+        return;
+    }
+    task.stdout = Some(save.path);
+}
+
+fn partitions(node: &Node, cx: &mut Collector) -> Option<i64> {
+    let count = node.int("`partitions`", cx)?;
+    if (1..=MOST_PARTITIONS).contains(&count.value) {
+        return Some(count.value);
+    }
+    let message = format!("`partitions` is a number from 1 to {MOST_PARTITIONS}");
+    cx.push(Diagnostic::new(Code::BadValue, count.span, message).label("out of range"));
+    None
+}
+
+fn input(node: &Node, cx: &mut Collector) -> Option<RawInput> {
+    let Kind::Table(entries) = &node.value else {
+        let example = "input = { glob = \"corpus/*.txt\", split = \"16 MiB\" }";
+        cx.push(wrong_type("`input`", "a table", node).help(format!("write `{example}`")));
+        return None;
+    };
+    let before = cx.errors();
+    let (mut split, mut source) = (None, None);
+    for Entry { key, value } in
+        entries.iter().filter(|entry| known_keys::INPUT.check(entry, cx)).collect::<Vec<_>>()
+    {
+        if key.value == "split" {
+            split = crate::script::syntax::execution::size("split", value, cx);
+            continue;
+        }
+        if let Some((first, _)) = &source {
+            let first: &Text = first;
+            let message =
+                format!("an input has one source, and this has `{}` and `{}`", first.value, key.value);
+            let diagnostic =
+                Diagnostic::new(Code::BadValue, key.span.clone(), message).label("the second one");
+            cx.push(diagnostic.also(first.span.clone(), "the first one").help("remove one"));
+            return None;
+        }
+        let found = match key.value.as_str() {
+            "glob" => value.text("`glob`", cx).map(RawInputs::Glob),
+            "files" => value.texts("`files`", cx).map(RawInputs::Files),
+            _ => value.text("`of`", cx).map(RawInputs::Of),
+        };
+        source = Some((key.clone(), found));
+    }
+    let Some((_, source)) = source else {
+        if cx.errors() == before {
+            let diagnostic = Diagnostic::new(
+                Code::IncompleteMapReduce,
+                node.span.clone(),
+                "the input of a `mapreduce` has no source",
+            );
+            cx.push(diagnostic.label("of which files?").help(
+                "write `glob = \"corpus/*.txt\"`, `files = [\"a.txt\", \"b.txt\"]`, or `of = \"task\"` for what a task has written",
+            ));
+        }
+        return None;
+    };
+    Some(RawInput { source: source?, split })
+}
+
+/// Whether any stage of a `mapreduce` is a command.
+pub(crate) fn has_command(node: &Node) -> bool {
+    let is_command =
+        |entry: &Entry| entry.key.value != "input" && matches!(entry.value.value, Kind::Table(_));
+    matches!(&node.value, Kind::Table(entries) if entries.iter().any(is_command))
+}
+
+fn stage(key: &Text, node: &Node, cx: &mut Collector) -> Option<RawStage> {
+    let entries = match &node.value {
+        Kind::Text(name) => {
+            return Some(RawStage::Named(At { value: name.clone(), span: node.span.clone() }));
+        }
+        Kind::Table(entries) => entries,
+        _ => {
+            cx.push(wrong_type(&format!("`{}`", key.value), "a name or a table", node));
+            return None;
+        }
+    };
+    let before = cx.errors();
+    let known: Vec<&Entry> = entries.iter().filter(|entry| known_keys::STAGE.check(entry, cx)).collect();
+    let get = |key: &str| known.iter().find(|entry| entry.key.value == key).map(|entry| &entry.value);
+    match (get("run"), get("shell")) {
+        (Some(_), Some(shell)) => {
+            let message = format!("`{}` has two commands, `run` and `shell`", key.value);
+            cx.push(Diagnostic::new(Code::ManyActions, shell.span.clone(), message).label("the second one"));
+            return None;
+        }
+        (None, None) if cx.errors() == before => {
+            let message = format!("`{}` does nothing", key.value);
+            let diagnostic =
+                Diagnostic::new(Code::IncompleteMapReduce, node.span.clone(), message).label("no command");
+            cx.push(diagnostic.help("write `{ run = \"..\" }` or `{ shell = \"..\" }`"));
+        }
+        _ => {}
+    }
+    let command = crate::script::syntax::task::command(&get, cx)?;
+    Some(RawStage::Command(Box::new(command)))
+}

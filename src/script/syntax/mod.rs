@@ -1,0 +1,20 @@
+//! The reader: from TOML to raw tables, with the place of every key.
+//!
+//! [`toml`] reads the text; [`script`], [`task`], [`sweep`], [`execution`], [`resources`], [`policy`], [`reduce`] and [`mapreduce`] read one kind of table
+//! each, [`known_keys`] names their keys; [`placeholder`] finds `{references}` in texts, [`shell_words`] splits commands; [`symbols`] is the
+//! symbol table of [`variables`], tasks and parameters.
+
+pub(crate) mod execution;
+pub(crate) mod known_keys;
+pub(crate) mod mapreduce;
+pub(crate) mod placeholder;
+pub(crate) mod policy;
+pub(crate) mod reduce;
+pub(crate) mod resources;
+pub(crate) mod script;
+pub(crate) mod shell_words;
+pub(crate) mod sweep;
+pub(crate) mod symbols;
+pub(crate) mod task;
+pub(crate) mod toml;
+pub(crate) mod variables;

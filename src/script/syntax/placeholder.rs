@@ -1,0 +1,204 @@
+//! What is a reference in a text, and what is left alone.
+//!
+//! `{x}` is one only where the inside is `name(.name)*`, an optional `[expr]` and an optional `:format`, and it does not
+//! follow `$`. `{{x}}` stands for a literal `{x}`. Everything else (`${HOME}`, awk, JSON, `{a,b}`) is text.
+
+use std::ops::Range;
+
+/// A piece of a text, with its range of bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Piece {
+    pub(crate) kind: PieceKind,
+    pub(crate) range: Range<usize>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum PieceKind {
+    /// The text of the range, as it stands.
+    Plain,
+    /// `{{x}}`: the text of the range without the outer braces.
+    Escaped,
+    /// A reference.
+    Reference(RawReference),
+}
+
+/// A reference as it is written.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RawReference {
+    /// The names between the dots; never empty.
+    pub(crate) path: Vec<String>,
+    /// What stands in brackets.
+    pub(crate) index: Option<String>,
+    /// What stands after the colon.
+    pub(crate) format: Option<String>,
+}
+
+impl RawReference {
+    /// The first name.
+    pub(crate) fn name(&self) -> &str {
+        self.path.first().map_or("", String::as_str)
+    }
+}
+
+/// Takes a text apart; the ranges of the pieces cover it without gaps.
+pub(crate) fn parse(text: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let (mut plain, mut at) = (0, 0);
+    while let Some(open) = text[at..].find('{').map(|found| at + found) {
+        let found = if text[..open].ends_with('$') { after_dollar(text, open) } else { braces(text, open) };
+        let Some((kind, end)) = found else {
+            at = open + 1;
+            continue;
+        };
+        at = end;
+        if kind == PieceKind::Plain {
+            continue;
+        }
+        if plain < open {
+            pieces.push(Piece { kind: PieceKind::Plain, range: plain..open });
+        }
+        pieces.push(Piece { kind, range: open..end });
+        plain = end;
+    }
+    if plain < text.len() {
+        pieces.push(Piece { kind: PieceKind::Plain, range: plain..text.len() });
+    }
+    pieces
+}
+
+/// After `$` nothing is a reference, the inner braces of `${{x}}` neither.
+fn after_dollar(text: &str, open: usize) -> Option<(PieceKind, usize)> {
+    if text[open + 1..].starts_with('{') {
+        reference(text, open + 1).map(|(_, end)| (PieceKind::Plain, end))
+    } else {
+        None
+    }
+}
+
+fn braces(text: &str, open: usize) -> Option<(PieceKind, usize)> {
+    if text[open + 1..].starts_with('{') {
+        let (_, end) = reference(text, open + 1)?;
+        return text[end..].starts_with('}').then_some((PieceKind::Escaped, end + 1));
+    }
+    reference(text, open).map(|(reference, end)| (PieceKind::Reference(reference), end))
+}
+
+/// Reads a reference whose brace is at `open`; gives the place after it.
+fn reference(text: &str, open: usize) -> Option<(RawReference, usize)> {
+    let mut at = open + 1;
+    let mut path = vec![name(text, &mut at)?];
+    while text[at..].starts_with('.') {
+        at += 1;
+        path.push(name(text, &mut at)?);
+    }
+    let mut index = None;
+    if text[at..].starts_with('[') {
+        let end = at + closing(&text[at..])?;
+        index = Some(text[at + 1..end].to_string());
+        at = end + 1;
+    }
+    let mut format = None;
+    if text[at..].starts_with(':') {
+        let end = at + text[at..].find('}')?;
+        let inside = &text[at + 1..end];
+        // `{name: value}` is YAML or a dictionary, and a brace or quote is no format either.
+        if inside.is_empty() || inside.contains(|c: char| c.is_whitespace() || "{\"'".contains(c)) {
+            return None;
+        }
+        format = Some(inside.to_string());
+        at = end;
+    }
+    text[at..].starts_with('}').then(|| (RawReference { path, index, format }, at + 1))
+}
+
+fn name(text: &str, at: &mut usize) -> Option<String> {
+    let rest = &text[*at..];
+    let len = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
+    if len == 0 || rest.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    *at += len;
+    Some(rest[..len].to_string())
+}
+
+/// The place of the bracket that closes the first one; it may not lie beyond the end of the line or a brace.
+fn closing(text: &str) -> Option<usize> {
+    let mut depth = 0;
+    for (at, c) in text.char_indices() {
+        match c {
+            '[' => depth += 1,
+            ']' if depth == 1 => return Some(at),
+            ']' => depth -= 1,
+            '{' | '}' | '\n' => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn show(text: &str) -> Vec<String> {
+        let pieces = parse(text);
+        let covered: String = pieces.iter().map(|p| &text[p.range.clone()]).collect();
+        assert_eq!(covered, text);
+        let show = |p: &Piece| match &p.kind {
+            PieceKind::Plain => text[p.range.clone()].to_string(),
+            PieceKind::Escaped => format!("E({})", &text[p.range.clone()]),
+            PieceKind::Reference(r) => {
+                format!("R({} {:?} {:?})", r.path.join("/"), r.index.as_deref(), r.format.as_deref())
+            }
+        };
+        pieces.iter().map(show).collect()
+    }
+
+    #[test]
+    fn references() {
+        assert_eq!(show("a{x}b"), ["a", "R(x None None)", "b"]);
+        assert_eq!(show("{a.b.c}{i:03}"), ["R(a/b/c None None)", "R(i None Some(\"03\"))"]);
+        assert_eq!(show("{sim[T = 300]}"), ["R(sim Some(\"T = 300\") None)"]);
+        assert_eq!(show("{x[y[2*i]].o:>3}").len(), 1);
+        assert_eq!(show("{x[y[2*i]]:>3}"), ["R(x Some(\"y[2*i]\") Some(\">3\"))"]);
+        assert_eq!(show("{env:HOME}"), ["R(env None Some(\"HOME\"))"]);
+        assert_eq!(show("{lr:.2e}ä{_}"), ["R(lr None Some(\".2e\"))", "ä", "R(_ None None)"]);
+    }
+
+    #[test]
+    fn what_is_left_alone() {
+        for text in [
+            "${HOME}",
+            "awk '{print $1}'",
+            "{a,b}",
+            "{}",
+            "{\"a\": 1}",
+            "{ x }",
+            "{1}",
+            "{a",
+            "{a.}",
+            "{a[}",
+            "{a[1}",
+            "{x:}",
+            "{name: v}",
+            "{a-b}",
+            "${{x}}",
+            "{a:\"b\"}",
+            "",
+            "{{",
+            "}}",
+            "{é}",
+            "{x[\n]}",
+            "{{a b}}",
+        ] {
+            assert_eq!(show(text).concat(), text);
+        }
+    }
+
+    #[test]
+    fn doubled_braces_are_literal() {
+        assert_eq!(show("a{{x}}b"), ["a", "E({{x}})", "b"]);
+        assert_eq!(show("{{x:03}}{y}"), ["E({{x:03}})", "R(y None None)"]);
+        assert_eq!(show("{{x}"), ["{", "R(x None None)"]);
+    }
+}

@@ -1,0 +1,86 @@
+//! A `reduce` as it is written.
+
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::source::At;
+use crate::script::syntax::known_keys;
+use crate::script::syntax::script::{RawAction, RawOut, RawReduce, RawTask};
+use crate::script::syntax::toml::{Entry, Kind, Node};
+
+/// Reads the table.
+pub(crate) fn read(node: &Node, cx: &mut Collector) -> Option<RawReduce> {
+    let mut raw = RawReduce {
+        span: node.span.clone(),
+        of: None,
+        with: None,
+        command: None,
+        arity: None,
+        order: None,
+        over: None,
+        axis: None,
+    };
+    let entries = node.table("`reduce`", cx)?;
+    let known: Vec<&Entry> = entries.iter().filter(|entry| known_keys::REDUCE.check(entry, cx)).collect();
+    let mut complete = known.len() == entries.len();
+    for Entry { key, value } in &known {
+        match key.value.as_str() {
+            "of" => raw.of = value.text("`of`", cx),
+            "with" => raw.with = value.text("`with`", cx),
+            "arity" => raw.arity = value.int("`arity`", cx),
+            "order" => raw.order = value.text("`order`", cx),
+            "axis" => raw.axis = value.int("`axis`", cx),
+            "over" => {
+                raw.over =
+                    value.texts("`over`", cx).map(|names| At { value: names, span: value.span.clone() })
+            }
+            _ => {}
+        }
+        // what is wrong is there: that it is missing would be a second error for one cause
+        complete &= key.value != "of" || raw.of.is_some();
+        complete &= key.value != "with" || raw.with.is_some();
+    }
+    if known.iter().any(|entry| is_command(entry)) {
+        raw.command = command(&known, cx).map(Box::new);
+        complete &= raw.command.is_some();
+    }
+    complete.then_some(raw)
+}
+
+fn is_command(entry: &Entry) -> bool {
+    ["run", "shell"].contains(&entry.key.value.as_str())
+}
+
+/// Whether a `reduce` has a command.
+pub(crate) fn has_command(node: &Node) -> bool {
+    matches!(&node.value, Kind::Table(entries) if entries.iter().any(is_command))
+}
+
+fn command(known: &[&Entry], cx: &mut Collector) -> Option<RawAction> {
+    let entry = |key: &str| known.iter().find(|entry| entry.key.value == key);
+    if let (Some(run), Some(shell)) = (entry("run"), entry("shell")) {
+        let message = "`reduce` has two commands, `run` and `shell`";
+        let diagnostic =
+            Diagnostic::new(Code::ManyActions, shell.key.span.clone(), message).label("the second one");
+        cx.push(diagnostic.also(run.key.span.clone(), "the first one").help("remove one"));
+        return None;
+    }
+    if let (Some(run), Some(interpreter)) = (entry("run"), entry("interpreter")) {
+        let message = "`interpreter` means nothing beside `run`";
+        let diagnostic = Diagnostic::new(Code::MisplacedKey, interpreter.key.span.clone(), message);
+        cx.push(
+            diagnostic
+                .also(run.key.span.clone(), "this starts no shell")
+                .label("remove this")
+                .help("it belongs to `shell`"),
+        );
+    }
+    crate::script::syntax::task::command(&|key| entry(key).map(|entry| &entry.value), cx)
+}
+
+/// What a command merges is a file, which has the task's name where the task does not give it one.
+pub(crate) fn name_output(task: &mut RawTask) {
+    let merges = matches!(&task.action, Some(RawAction::Reduce(reduce)) if reduce.command.is_some());
+    if merges && task.outs.is_empty() {
+        task.outs.push(RawOut { name: None, file: task.name.clone() });
+    }
+}

@@ -1,0 +1,179 @@
+//! `[resources]`, and the keys of a task that say what an instance takes while it runs.
+
+use crate::config::SLOTS_MAX;
+use crate::scheduler::COUNTERS_MAX;
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::source::{At, Text};
+use crate::script::diagnostics::suggest::did_you_mean;
+use crate::script::syntax::toml::{Entry, Node, check_name};
+use crate::script::values::resources::{Counter, Needs};
+
+/// What is counted without being declared.
+const BUILT_IN: [&str; 3] = ["threads", "memory", "gpus"];
+
+/// The most that a counter may have.
+const MOST: i64 = 1 << 31;
+
+/// As written.
+#[derive(Debug, Default)]
+pub(crate) struct RawNeeds {
+    threads: Option<u32>,
+    gpus: u32,
+    needs: Vec<(Text, At<u32>)>,
+    on: Option<On>,
+}
+
+/// A place.
+#[derive(Debug)]
+enum On {
+    Rank(u32),
+    /// The host of a task's instances.
+    HostOf(Text),
+}
+
+impl RawNeeds {
+    /// The task on whose host it is to run.
+    pub(crate) fn near(&self) -> Option<&Text> {
+        match &self.on {
+            Some(On::HostOf(name)) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Reads the keys of a task.
+    pub(crate) fn read<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut Collector) -> Self {
+        let number = |key: &str, least: i64, most: i64, cx: &mut Collector| {
+            get(key).and_then(|node| number(&format!("`{key}`"), node, (least, most), cx))
+        };
+        let threads = number("threads", 1, SLOTS_MAX.into(), cx).map(|threads| threads.value);
+        let gpus = number("gpus", 0, 1024, cx).map_or(0, |gpus| gpus.value);
+        let mut needs = Vec::new();
+        for Entry { key, value } in
+            get("needs").and_then(|node| node.table("`needs`", cx)).unwrap_or_default()
+        {
+            let count = self::number(&format!("`{}`", key.value), value, (0, MOST), cx);
+            needs.extend(count.map(|count| (key.clone(), count)));
+        }
+        let on = get("on").and_then(|node| node.text("`on`", cx)).and_then(|text| on(&text, cx));
+        RawNeeds { threads, gpus, needs, on }
+    }
+
+    /// With the names of `needs` resolved.
+    pub(crate) fn compile(&self, resources: &[RawResource], cx: &mut Collector) -> Needs {
+        let mut counters = Vec::new();
+        for (name, count) in &self.needs {
+            let Some(at) = resources.iter().position(|known| known.name.value == name.value) else {
+                cx.push(unknown(name, resources));
+                continue;
+            };
+            let total = resources[at].total;
+            if count.value > total {
+                let message =
+                    format!("this needs {} of `{}`, and `[resources]` has {total}", count.value, name.value);
+                let diagnostic = Diagnostic::new(Code::NeedsTooMuch, count.span.clone(), message)
+                    .label("it could never run");
+                cx.push(diagnostic.also(resources[at].name.span.clone(), "all there is"));
+            }
+            if count.value > 0 {
+                counters.push((at, count.value));
+            }
+        }
+        let on = if let Some(On::Rank(rank)) = &self.on { Some(*rank) } else { None };
+        let near = self.near().map(|name| name.value.clone());
+        Needs { threads: self.threads, gpus: self.gpus, counters, on, near, is_place: false }
+    }
+}
+
+/// The error of a resource that there is not.
+fn unknown(name: &Text, resources: &[RawResource]) -> Diagnostic {
+    if BUILT_IN.contains(&name.value.as_str()) {
+        let example = if name.value == "memory" { "\"2 GiB\"" } else { "2" };
+        let message = format!("`{}` is no counter, but a key of its own", name.value);
+        return Diagnostic::new(Code::UnknownResource, name.span.clone(), message)
+            .label("not here")
+            .help(format!("write `{} = {example}` beside `needs`", name.value));
+    }
+    let message = format!("there is no resource `{}`", name.value);
+    let known: Vec<&str> = resources.iter().map(|known| known.name.value.as_str()).collect();
+    let diagnostic = Diagnostic::new(Code::UnknownResource, name.span.clone(), message);
+    let diagnostic = match known.is_empty() {
+        true => diagnostic.label("the script has no `[resources]`"),
+        false => diagnostic.label(format!("resources: {}", known.join(", "))),
+    };
+    let help = || format!("`[resources]` says how many there are in the whole job: `{} = 4`", name.value);
+    diagnostic.help(did_you_mean(&name.value, known).unwrap_or_else(help))
+}
+
+/// `rank 3`, `host of NAME`.
+fn on(text: &Text, cx: &mut Collector) -> Option<On> {
+    let words: Vec<&str> = text.value.split_whitespace().collect();
+    match words[..] {
+        ["rank", number] if let Ok(rank) = number.parse() => return Some(On::Rank(rank)),
+        ["host", "of", name] => {
+            return Some(On::HostOf(Text { value: name.to_owned(), span: text.span.clone() }));
+        }
+        _ => {
+            let message = format!("`on` names no place: \"{}\"", text.value);
+            cx.push(
+                Diagnostic::new(Code::BadValue, text.span.clone(), message)
+                    .label("\"rank 3\" or \"host of NAME\"")
+                    .help("without `on`, an instance runs where what it reads is"),
+            );
+        }
+    }
+    None
+}
+
+fn number(what: &str, node: &Node, (least, most): (i64, i64), cx: &mut Collector) -> Option<At<u32>> {
+    let number = node.int(what, cx)?;
+    match u32::try_from(number.value).ok().filter(|_| (least..=most).contains(&number.value)) {
+        Some(value) => Some(At { value, span: number.span }),
+        None => {
+            let message = format!("{what} is a number from {least} to {most}");
+            cx.push(Diagnostic::new(Code::BadValue, number.span, message).label("out of range"));
+            None
+        }
+    }
+}
+
+/// One line of `[resources]`.
+#[derive(Debug)]
+pub(crate) struct RawResource {
+    name: Text,
+    total: u32,
+}
+
+impl RawResource {
+    /// Without its place.
+    pub(crate) fn counter(&self) -> Counter {
+        Counter { name: self.name.value.clone(), total: self.total }
+    }
+}
+
+/// Reads `[resources]`.
+pub(crate) fn resources(node: &Node, cx: &mut Collector) -> Vec<RawResource> {
+    let mut found = Vec::new();
+    for Entry { key, value } in node.table("`resources`", cx).unwrap_or_default() {
+        check_name("resource", &key.value, &key.span, cx);
+        if BUILT_IN.contains(&key.value.as_str()) {
+            let message = format!("`{}` is counted for each rank, not here", key.value);
+            cx.push(
+                Diagnostic::new(Code::BadName, key.span.clone(), message)
+                    .label("built in")
+                    .help("`[resources]` is for what the whole job has, such as licences"),
+            );
+            continue;
+        }
+        // one that is wrong is known nevertheless, or its uses would be errors too
+        let total = number(&format!("`{}`", key.value), value, (1, MOST), cx);
+        let total = total.map_or(u32::MAX, |total| total.value);
+        if found.len() == COUNTERS_MAX {
+            let message = format!("`[resources]` may have up to {COUNTERS_MAX} names");
+            cx.push(Diagnostic::new(Code::BadValue, key.span.clone(), message).label("one too many"));
+            break;
+        }
+        found.push(RawResource { name: key.clone(), total });
+    }
+    found
+}

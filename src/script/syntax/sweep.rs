@@ -1,0 +1,242 @@
+//! What makes a task a family, as it is written: `for`, `zip`, `each`, `let`, `where`, `include`, `exclude`.
+
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::source::{At, Span, Text};
+use crate::script::syntax::known_keys;
+use crate::script::syntax::toml::{Entry, Kind, Node, check_name, wrong_type};
+use crate::script::values::value::Value;
+
+#[derive(Debug, Default)]
+pub(crate) struct RawSweep {
+    /// Those of `for` and those of `zip`, in the order of the file.
+    pub(crate) params: Vec<RawParam>,
+    pub(crate) each: Option<Text>,
+    /// Names and expressions.
+    pub(crate) lets: Vec<(Text, Text)>,
+    pub(crate) filter: Option<Text>,
+    pub(crate) include: Vec<RawRow>,
+    pub(crate) exclude: Vec<RawRow>,
+}
+
+#[derive(Debug)]
+pub(crate) struct RawParam {
+    pub(crate) name: Text,
+    /// Whether it stands in `zip`.
+    pub(crate) zipped: bool,
+    /// `None` where they are wrong, which has been reported.
+    pub(crate) values: Option<RawValues>,
+}
+
+#[derive(Debug)]
+pub(crate) enum RawValues {
+    List(Vec<At<Value>>, Span),
+    Range(Text),
+    Glob(Text),
+    Lines(Text),
+    Csv(Text),
+    /// First, last, and how many; the flag is for `logspace`.
+    Spaced(Vec<At<Value>>, Span, bool),
+    /// A dataset, and the lengths of its parts.
+    Blocks(Text, At<Vec<At<i64>>>),
+}
+
+/// A row of `include` or `exclude`.
+#[derive(Debug)]
+pub(crate) struct RawRow {
+    pub(crate) cells: Vec<(Text, At<Value>)>,
+    pub(crate) span: Span,
+}
+
+impl RawSweep {
+    /// The names that the task gives to parameters.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Text> {
+        self.params.iter().map(|param| &param.name).chain(self.lets.iter().map(|(name, _)| name))
+    }
+
+    /// Whether there is nothing in it but `each`.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.params.is_empty()
+            && self.lets.is_empty()
+            && self.filter.is_none()
+            && self.include.is_empty()
+            && self.exclude.is_empty()
+    }
+}
+
+/// Reads the keys of a task that are about its instances.
+pub(crate) fn read(known: &[&Entry], cx: &mut Collector) -> RawSweep {
+    let mut sweep = RawSweep::default();
+    for entry in known {
+        let node = &entry.value;
+        match entry.key.value.as_str() {
+            "for" => params("`for`", node, false, &mut sweep, cx),
+            "zip" => params("`zip`", node, true, &mut sweep, cx),
+            "each" => sweep.each = node.text("`each`", cx),
+            "let" => lets(node, &mut sweep, cx),
+            "where" => sweep.filter = node.text("`where`", cx),
+            "include" => sweep.include = rows("include", node, cx),
+            "exclude" => sweep.exclude = rows("exclude", node, cx),
+            _ => {}
+        }
+    }
+    sweep
+}
+
+fn params(what: &str, node: &Node, zipped: bool, sweep: &mut RawSweep, cx: &mut Collector) {
+    for Entry { key, value } in node.table(what, cx).unwrap_or_default() {
+        check_name("parameter", &key.value, &key.span, cx);
+        again(key, sweep, cx);
+        sweep.params.push(RawParam { name: key.clone(), zipped, values: values(&key.value, value, cx) });
+    }
+}
+
+/// A name can stand in `for`, `zip` and `let` at once, which TOML does not see.
+fn again(name: &Text, sweep: &RawSweep, cx: &mut Collector) {
+    let Some(first) = sweep.names().find(|known| known.value == name.value) else { return };
+    let message = format!("the parameter `{}` is given twice", name.value);
+    let diagnostic = Diagnostic::new(Code::NameClash, name.span.clone(), message).label("again");
+    cx.push(diagnostic.also(first.span.clone(), "first here").help("rename one"));
+}
+
+fn lets(node: &Node, sweep: &mut RawSweep, cx: &mut Collector) {
+    for Entry { key, value } in node.table("`let`", cx).unwrap_or_default() {
+        check_name("parameter", &key.value, &key.span, cx);
+        again(key, sweep, cx);
+        let text = match (&value.value, value.scalar()) {
+            (Kind::Int(_) | Kind::Float(_), Some(number)) => number.to_string(),
+            (Kind::Text(text), _) => text.clone(),
+            _ => {
+                let what = format!("the derived parameter `{}`", key.value);
+                cx.push(
+                    wrong_type(&what, "an expression in a string", value)
+                        .help("write `let = { j = \"2*i + 1\" }`"),
+                );
+                continue;
+            }
+        };
+        sweep.lets.push((key.clone(), At { value: text, span: value.span.clone() }));
+    }
+}
+
+fn rows(key: &str, node: &Node, cx: &mut Collector) -> Vec<RawRow> {
+    let Some(items) = node.list(&format!("`{key}`"), "an array of tables", cx) else { return Vec::new() };
+    let mut rows = Vec::new();
+    for item in items {
+        let Some(entries) = item.table(&format!("a row of `{key}`"), cx) else { continue };
+        if entries.is_empty() {
+            let diagnostic = Diagnostic::new(
+                Code::BadValue,
+                item.span.clone(),
+                format!("a row of `{key}` without values"),
+            );
+            cx.push(diagnostic.label("empty").help(format!("write `{key} = [{{ T = 250, p = 1 }}]`")));
+            continue;
+        }
+        let mut cells = Vec::new();
+        for Entry { key, value } in entries {
+            match value.scalar() {
+                Some(scalar) => cells.push((key.clone(), At { value: scalar, span: value.span.clone() })),
+                None => {
+                    cx.push(wrong_type(&format!("`{}`", key.value), "a number, string or boolean", value))
+                }
+            }
+        }
+        if cells.len() == entries.len() {
+            rows.push(RawRow { cells, span: item.span.clone() });
+        }
+    }
+    rows
+}
+
+fn values(name: &str, node: &Node, cx: &mut Collector) -> Option<RawValues> {
+    match &node.value {
+        Kind::Text(value) => Some(RawValues::Range(At { value: value.clone(), span: node.span.clone() })),
+        Kind::List(items) => Some(RawValues::List(scalars(name, items, cx)?, node.span.clone())),
+        Kind::Table(entries) => table(name, node, entries, cx),
+        _ => {
+            let shown = node.scalar().map_or_else(String::new, |value| value.to_string());
+            cx.push(
+                wrong_type(&format!("the parameter `{name}`"), "a list, a range or a table", node)
+                    .help(format!("write `[{shown}]` for one value, or a range like `\"0..10\"`")),
+            );
+            None
+        }
+    }
+}
+
+fn scalars(name: &str, items: &[Node], cx: &mut Collector) -> Option<Vec<At<Value>>> {
+    let scalar = |item: &Node, cx: &mut Collector| match item.scalar() {
+        Some(value) => Some(At { value, span: item.span.clone() }),
+        None => {
+            cx.push(wrong_type(&format!("a value of `{name}`"), "a number, string or boolean", item));
+            None
+        }
+    };
+    let all: Vec<Option<_>> = items.iter().map(|item| scalar(item, cx)).collect();
+    all.into_iter().collect()
+}
+
+fn table(name: &str, node: &Node, entries: &[Entry], cx: &mut Collector) -> Option<RawValues> {
+    let before = cx.errors();
+    let known: Vec<&Entry> = entries.iter().filter(|entry| known_keys::SWEEP.check(entry, cx)).collect();
+    if let Some(entry) = known.iter().find(|entry| entry.key.value == "blocks") {
+        return blocks(entry, &known, node, cx);
+    }
+    if let [first, second, ..] = known[..] {
+        let message = format!(
+            "the parameter `{name}` has two sources, `{}` and `{}`",
+            first.key.value, second.key.value
+        );
+        let diagnostic =
+            Diagnostic::new(Code::BadValue, second.key.span.clone(), message).label("the second one");
+        cx.push(diagnostic.also(first.key.span.clone(), "the first one").help("make two parameters of them"));
+        return None;
+    }
+    let Some(Entry { key, value }) = known.first() else {
+        if cx.errors() == before {
+            let message = format!("the parameter `{name}` has no values");
+            let diagnostic = Diagnostic::new(Code::EmptySweep, node.span.clone(), message).label("empty");
+            cx.push(diagnostic.help("write `{ glob = \"data/*\" }`"));
+        }
+        return None;
+    };
+    let what = format!("`{}`", key.value);
+    match key.value.as_str() {
+        "size" => {
+            let message = format!("the parameter `{name}` has a size, and no dataset");
+            let diagnostic = Diagnostic::new(Code::MisplacedKey, key.span.clone(), message);
+            cx.push(diagnostic.label("of what?").help("write `{ blocks = \"in.h5:/t\", size = [365] }`"));
+            None
+        }
+        "glob" => value.text(&what, cx).map(RawValues::Glob),
+        "lines" => value.text(&what, cx).map(RawValues::Lines),
+        "csv" => value.text(&what, cx).map(RawValues::Csv),
+        kind => {
+            let items = value.list(&what, "an array of first, last and how many", cx)?;
+            Some(RawValues::Spaced(scalars(name, items, cx)?, value.span.clone(), kind == "logspace"))
+        }
+    }
+}
+
+/// `{ blocks = "in.h5:/t", size = [365] }`
+fn blocks(entry: &Entry, known: &[&Entry], node: &Node, cx: &mut Collector) -> Option<RawValues> {
+    if let Some(other) = known.iter().find(|entry| !["blocks", "size"].contains(&entry.key.value.as_str())) {
+        let message = format!("`{}` means nothing beside `blocks`", other.key.value);
+        cx.push(Diagnostic::new(Code::MisplacedKey, other.key.span.clone(), message).label("remove this"));
+        return None;
+    }
+    let dataset = entry.value.text("`blocks`", cx)?;
+    let Some(size) = known.iter().find(|entry| entry.key.value == "size") else {
+        let diagnostic = Diagnostic::new(Code::BadValue, node.span.clone(), "blocks of which size?")
+            .label("`size` is missing");
+        cx.push(
+            diagnostic.help("write `size = [365]`: the length along each axis; axes left out are not cut"),
+        );
+        return None;
+    };
+    let items = size.value.list("`size`", "an array of integers", cx)?;
+    let lengths: Vec<Option<At<i64>>> = items.iter().map(|item| item.int("a length", cx)).collect();
+    let lengths = lengths.into_iter().collect::<Option<Vec<_>>>()?;
+    Some(RawValues::Blocks(dataset, At { value: lengths, span: size.value.span.clone() }))
+}

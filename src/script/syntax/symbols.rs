@@ -1,0 +1,133 @@
+//! The one namespace of tasks, variables and parameters.
+
+use std::collections::HashMap;
+
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::source::{At, Span, Text};
+use crate::script::diagnostics::suggest::did_you_mean;
+use crate::script::syntax::script::RawScript;
+use crate::script::values::value::Value;
+
+/// What a name can stand for outside of a task.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    vars: HashMap<String, Value>,
+    tasks: HashMap<String, usize>,
+}
+
+impl Names {
+    /// Collects the names, with the overrides of the command line, and reports clashes.
+    pub(crate) fn collect(script: &RawScript, sets: &[(String, String)], cx: &mut Collector) -> Self {
+        let mut names = Self::default();
+        let mut places: HashMap<&str, (&str, Span)> = HashMap::new();
+        for var in &script.vars {
+            names.vars.insert(var.name.value.clone(), var.value.value.clone());
+            places.insert(&var.name.value, ("variable", var.name.span.clone()));
+        }
+        for (at, task) in script.tasks.iter().enumerate() {
+            names.tasks.insert(task.name.value.clone(), at);
+            clash(&task.name, "task", &places, cx);
+            places.insert(&task.name.value, ("task", task.name.span.clone()));
+        }
+        for param in script.tasks.iter().flat_map(|task| task.sweep.names()) {
+            clash(param, "parameter", &places, cx);
+        }
+        names.set(script, sets, cx);
+        names.vars = super::variables::fill_all(script, &names.vars, cx);
+        names
+    }
+
+    fn set(&mut self, script: &RawScript, sets: &[(String, String)], cx: &mut Collector) {
+        for (name, text) in sets {
+            let Some(var) = script.vars.iter().find(|var| var.name.value == *name) else {
+                let diagnostic = Diagnostic::nowhere(
+                    Code::UnknownVariable,
+                    format!("unknown variable `{name}` in `--set {name}={text}`"),
+                );
+                let all: Vec<&str> = script.vars.iter().map(|var| var.name.value.as_str()).collect();
+                let listed = if all.is_empty() {
+                    "the script has no `[vars]`".to_string()
+                } else {
+                    format!("the variables are: {}", all.join(", "))
+                };
+                cx.push(diagnostic.help(did_you_mean(name, all).unwrap_or(listed)));
+                continue;
+            };
+            match var.value.value.parse_like(text) {
+                Some(value) => drop(self.vars.insert(name.clone(), value)),
+                None => {
+                    let kind = var.value.value.kind();
+                    let message = format!("`--set {name}={text}` is not {kind}");
+                    cx.push(
+                        Diagnostic::new(Code::BadSet, var.value.span.clone(), message)
+                            .label(format!("the variable is {kind}")),
+                    );
+                }
+            }
+        }
+    }
+
+    /// A text in which only variables may be referred to, because it is needed before anything runs.
+    pub(crate) fn fill(&self, text: &Text, cx: &mut Collector) -> Option<String> {
+        super::variables::fill(
+            text,
+            "the values of a parameter",
+            &mut |name, _| self.vars.get(name).cloned(),
+            cx,
+        )
+    }
+
+    /// A value in the same way; one that is nothing but a reference has the type of the variable.
+    pub(crate) fn fill_value(&self, value: &At<Value>, cx: &mut Collector) -> Option<Value> {
+        let mut lookup = |name: &str, _: &mut Collector| self.vars.get(name).cloned();
+        super::variables::fill_value(value, "the values of a parameter", &mut lookup, cx)
+    }
+
+    pub(crate) fn var(&self, name: &str) -> Option<&Value> {
+        self.vars.get(name)
+    }
+
+    pub(crate) fn task(&self, name: &str) -> Option<usize> {
+        self.tasks.get(name).copied()
+    }
+
+    /// All variables and tasks, sorted, for suggestions.
+    pub(crate) fn all(&self) -> Vec<&str> {
+        let mut all: Vec<&str> = self.vars.keys().chain(self.tasks.keys()).map(String::as_str).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// Finds a task that `each`, `of` or `after` names.
+    pub(crate) fn want_task(&self, name: &Text, key: &str, cx: &mut Collector) -> Option<usize> {
+        let found = self.task(&name.value);
+        if found.is_none() {
+            let mut tasks: Vec<&str> = self.tasks.keys().map(String::as_str).collect();
+            tasks.sort_unstable();
+            let diagnostic = Diagnostic::new(
+                Code::UnknownTask,
+                name.span.clone(),
+                format!("`{key}` of an unknown task `{}`", name.value),
+            );
+            let listed = format!("the tasks are: {}", tasks.join(", "));
+            cx.push(
+                diagnostic.label("no such task").help(did_you_mean(&name.value, tasks).unwrap_or(listed)),
+            );
+        }
+        found
+    }
+}
+
+fn clash(name: &Text, what: &str, places: &HashMap<&str, (&str, Span)>, cx: &mut Collector) {
+    if let Some((other, span)) = places.get(name.value.as_str()) {
+        let message = format!("`{}` is a {what} and a {other}", name.value);
+        let diagnostic =
+            Diagnostic::new(Code::NameClash, name.span.clone(), message).label(format!("the {what}"));
+        cx.push(
+            diagnostic
+                .also(span.clone(), format!("the {other}"))
+                .help("a reference could mean either: rename one"),
+        );
+    }
+}

@@ -1,0 +1,370 @@
+//! One `[task.NAME]` as it is written.
+
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::source::{At, Text};
+use crate::script::diagnostics::suggest::did_you_mean;
+use crate::script::syntax::execution::{self, RawExecution};
+use crate::script::syntax::known_keys;
+use crate::script::syntax::resources::RawNeeds;
+use crate::script::syntax::script::{RawAction, RawOut, RawSave, RawTask, check_action};
+use crate::script::syntax::toml::{Entry, Kind, Node, check_name, wrong_type};
+use crate::script::values::value::Value;
+
+/// Output names that mean something else in a reference.
+const TAKEN_OUTPUTS: [&str; 4] = ["stdout", "stderr", "list", "out"];
+
+/// Reads a task; what it does not say itself, the defaults say.
+pub(crate) fn read(entry: &Entry, defaults: &[&Entry], cx: &mut Collector) -> Option<RawTask> {
+    let name = &entry.key;
+    check_name("task", &name.value, &name.span, cx);
+    let entries = entry.value.table(&format!("`task.{}`", name.value), cx)?;
+    let mut known: Vec<&Entry> = entries.iter().filter(|entry| known_keys::TASK.check(entry, cx)).collect();
+    let all: Vec<&Entry> = entries.iter().collect();
+    if entries.iter().any(is_action) {
+        check_action(name, &all, cx);
+    } else {
+        let actions: Vec<&Entry> = defaults.iter().filter(|entry| is_action(entry)).copied().collect();
+        check_action(name, &actions, cx);
+        known.extend(actions);
+    }
+    let kind = TaskKind::of(&known);
+    let fits = |entry: &&&Entry| {
+        let key = entry.key.value.as_str();
+        !is_action(entry) && !kind.lacks(key) && entries.iter().all(|own| own.key.value != key)
+    };
+    known.extend(defaults.iter().filter(fits));
+    let get = |key: &str| known.iter().find(|e| e.key.value == key).map(|e| &e.value);
+    let text = |key: &str, cx: &mut Collector| get(key).and_then(|node| node.text(&format!("`{key}`"), cx));
+    let action = action(&get, cx);
+    let sweep = match &action {
+        Some(RawAction::MapReduce(raw)) => crate::script::syntax::mapreduce::instances(raw),
+        _ => crate::script::syntax::sweep::read(&known, cx),
+    };
+    let mut task = RawTask {
+        name: name.clone(),
+        action,
+        sweep,
+        stdin: text("stdin", cx),
+        outs: get("out").map(|node| outs(node, cx)).unwrap_or_default(),
+        stdout: text("stdout", cx),
+        stderr: text("stderr", cx),
+        saves: get("save").map(|node| saves(node, cx)).unwrap_or_default(),
+        after: get("after").map(|node| after(node, cx)).unwrap_or_default(),
+        env: get("env").map(|node| env(node, cx)).unwrap_or_default(),
+        optional: get("optional").and_then(|node| node.flag("`optional`", cx)).unwrap_or(false),
+        priority: get("priority").map_or(0, |node| priority(node, cx)),
+        keep: get("keep").is_some_and(|node| keep(node, cx)),
+        targets: get("target").map(|node| targets(node, cx)).unwrap_or_default(),
+        ok_exit: get("ok-exit").map_or_else(|| vec![0], |node| ok_exit(node, cx)),
+        execution: RawExecution::read(&get, cx),
+        needs: RawNeeds::read(&get, cx),
+        time: get("time").and_then(|node| execution::duration_at("time", node, cx)),
+    };
+    if matches!(task.action, Some(RawAction::MapReduce(_))) {
+        crate::script::syntax::mapreduce::save_in_one_file(&mut task, cx);
+    }
+    crate::script::syntax::reduce::name_output(&mut task);
+    check_places(&task, &known, cx);
+    Some(task)
+}
+
+fn is_action(entry: &Entry) -> bool {
+    known_keys::ACTIONS.contains(&entry.key.value.as_str())
+}
+
+fn priority(node: &Node, cx: &mut Collector) -> i32 {
+    let Some(priority) = node.int("`priority`", cx) else { return 0 };
+    i32::try_from(priority.value).unwrap_or_else(|_| {
+        let message = "a priority is a number from -2147483648 to 2147483647";
+        cx.push(
+            Diagnostic::new(Code::BadValue, priority.span, message)
+                .label("too far")
+                .help("larger ones go first"),
+        );
+        0
+    })
+}
+
+fn keep(node: &Node, cx: &mut Collector) -> bool {
+    let Some(text) = node.text("`keep`", cx) else { return false };
+    let known = ["memory", "checkpoint"];
+    if !known.contains(&text.value.as_str()) {
+        let message = format!("`keep` cannot be \"{}\"", text.value);
+        let diagnostic =
+            Diagnostic::new(Code::BadValue, text.span, message).label("\"memory\" or \"checkpoint\"");
+        cx.push(diagnostic.maybe_help(did_you_mean(&text.value, known)));
+    }
+    true
+}
+
+fn targets(node: &Node, cx: &mut Collector) -> Vec<Text> {
+    match &node.value {
+        Kind::Text(path) => vec![At { value: path.clone(), span: node.span.clone() }],
+        Kind::List(_) => node.texts("`target`", cx).unwrap_or_default(),
+        _ => {
+            cx.push(wrong_type("`target`", "a path or an array of paths", node));
+            Vec::new()
+        }
+    }
+}
+
+/// The command of a table that has `run` or `shell`.
+pub(crate) fn command<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut Collector) -> Option<RawAction> {
+    if let Some(node) = get("run") {
+        return match &node.value {
+            Kind::Text(value) => Some(RawAction::Words(At { value: value.clone(), span: node.span.clone() })),
+            Kind::List(_) => node.texts("`run`", cx).map(|argv| RawAction::Argv(argv, node.span.clone())),
+            _ => {
+                cx.push(wrong_type("`run`", "a string or an array of strings", node));
+                None
+            }
+        };
+    }
+    if let Some(node) = get("shell") {
+        let words =
+            |node: &Node| Some(At { value: node.texts("`interpreter`", cx)?, span: node.span.clone() });
+        let interpreter = get("interpreter").and_then(words);
+        return node.text("`shell`", cx).map(|script| RawAction::Shell(script, interpreter));
+    }
+    None
+}
+
+fn action<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut Collector) -> Option<RawAction> {
+    if get("run").or(get("shell")).is_some() {
+        return command(get, cx);
+    }
+    if let Some(node) = get("mapreduce") {
+        return crate::script::syntax::mapreduce::read(node, cx)
+            .map(|raw| RawAction::MapReduce(Box::new(raw)));
+    }
+    if let Some(node) = get("array") {
+        return node.text("`array`", cx).map(RawAction::Array);
+    }
+    if let Some(node) = get("call") {
+        let function = node.text("`call`", cx)?;
+        let args = get("args").map(|node| args(node, cx)).unwrap_or_default();
+        return Some(RawAction::Call(function, args));
+    }
+    get("reduce").and_then(|node| crate::script::syntax::reduce::read(node, cx)).map(RawAction::Reduce)
+}
+
+fn args(node: &Node, cx: &mut Collector) -> Vec<(Text, At<Value>)> {
+    let mut found = Vec::new();
+    for Entry { key, value } in node.table("`args`", cx).unwrap_or_default() {
+        match value.scalar() {
+            Some(scalar) => found.push((key.clone(), At { value: scalar, span: value.span.clone() })),
+            None => {
+                let what = format!("the argument `{}`", key.value);
+                cx.push(wrong_type(&what, "a string, number or boolean", value));
+            }
+        }
+    }
+    found
+}
+
+fn outs(node: &Node, cx: &mut Collector) -> Vec<RawOut> {
+    let all = match &node.value {
+        Kind::Text(file) => {
+            vec![RawOut { name: None, file: At { value: file.clone(), span: node.span.clone() } }]
+        }
+        Kind::Table(entries) => {
+            let mut all = Vec::new();
+            for Entry { key, value } in entries {
+                if TAKEN_OUTPUTS.contains(&key.value.as_str()) {
+                    let message = format!("`{}` cannot be the name of an output", key.value);
+                    cx.push(
+                        Diagnostic::new(Code::BadName, key.span.clone(), message)
+                            .label("it has a meaning of its own in references"),
+                    );
+                } else {
+                    check_name("output", &key.value, &key.span, cx);
+                }
+                if let Some(file) = value.text(&format!("the output `{}`", key.value), cx) {
+                    all.push(RawOut { name: Some(key.clone()), file });
+                }
+            }
+            all
+        }
+        _ => {
+            cx.push(wrong_type("`out`", "a file name or a table of file names", node));
+            Vec::new()
+        }
+    };
+    for out in &all {
+        check_file(&out.file, cx);
+    }
+    all
+}
+
+/// An output lies in the instance's own folder.
+fn check_file(file: &Text, cx: &mut Collector) {
+    let leaves = file.value.starts_with('/') || file.value.split('/').any(|part| part == "..");
+    if file.value.is_empty() || file.value.ends_with('/') || leaves {
+        let diagnostic = Diagnostic::new(
+            Code::BadValue,
+            file.span.clone(),
+            "`out` is the name of a file in the task's private folder",
+        );
+        let help = "`out = \"result.bin\"`; `save` says where it ends up";
+        cx.push(diagnostic.label(if leaves { "leads out of it" } else { "names no file" }).help(help));
+    }
+}
+
+fn saves(node: &Node, cx: &mut Collector) -> Vec<RawSave> {
+    match &node.value {
+        Kind::Text(path) => {
+            vec![RawSave { output: None, path: At { value: path.clone(), span: node.span.clone() } }]
+        }
+        Kind::Table(entries) => {
+            let save = |e: &Entry, cx: &mut Collector| {
+                let path = e.value.text(&format!("the path of `{}`", e.key.value), cx)?;
+                Some(RawSave { output: Some(e.key.clone()), path })
+            };
+            entries.iter().filter_map(|entry| save(entry, cx)).collect()
+        }
+        _ => {
+            cx.push(wrong_type("`save`", "a path or a table of paths", node));
+            Vec::new()
+        }
+    }
+}
+
+fn after(node: &Node, cx: &mut Collector) -> Vec<Text> {
+    match &node.value {
+        Kind::Text(name) => {
+            cx.push(wrong_type("`after`", "an array of strings", node).help(format!("write `[\"{name}\"]`")));
+            Vec::new()
+        }
+        _ => node.texts("`after`", cx).unwrap_or_default(),
+    }
+}
+
+fn env(node: &Node, cx: &mut Collector) -> Vec<(Text, Text)> {
+    let mut all = Vec::new();
+    for Entry { key, value } in node.table("`env`", cx).unwrap_or_default() {
+        if !crate::script::syntax::toml::is_identifier(&key.value) {
+            let message = format!("an environment variable cannot be named `{}`", key.value);
+            cx.push(
+                Diagnostic::new(Code::EnvName, key.span.clone(), message)
+                    .label("letters, digits and `_`, and no digit first"),
+            );
+        }
+        match value.scalar() {
+            Some(scalar) => {
+                all.push((key.clone(), At { value: scalar.to_string(), span: value.span.clone() }))
+            }
+            None => cx.push(wrong_type(
+                &format!("the variable `{}`", key.value),
+                "a string, number or boolean",
+                value,
+            )),
+        }
+    }
+    all
+}
+
+fn ok_exit(node: &Node, cx: &mut Collector) -> Vec<i32> {
+    let mut codes = Vec::new();
+    for item in node.list("`ok-exit`", "an array of exit codes", cx).unwrap_or_default() {
+        let Some(code) = item.int("an exit code", cx) else { continue };
+        match u8::try_from(code.value) {
+            Ok(code) => codes.push(code.into()),
+            Err(_) => cx.push(
+                Diagnostic::new(Code::BadValue, code.span, "an exit code is a number from 0 to 255")
+                    .label("no exit code"),
+            ),
+        }
+    }
+    codes
+}
+
+/// What a `mapreduce` does not have: its instances are its partitions, and its stages read and write lines.
+const NOT_OF_MAPREDUCE: [&str; 12] =
+    ["for", "zip", "each", "let", "include", "exclude", "where", "stdin", "out", "stderr", "target", "on"];
+
+/// What a task is, as far as its other keys depend on it.
+#[derive(Clone, Copy)]
+struct TaskKind<'a> {
+    /// The key of its action; empty where it has none.
+    key: &'a str,
+    /// Whether it starts commands.
+    starts: bool,
+}
+
+impl<'a> TaskKind<'a> {
+    /// The action among the keys of a task.
+    fn of(known: &[&'a Entry]) -> Self {
+        let Some(entry) = known.iter().find(|entry| is_action(entry)) else {
+            return TaskKind { key: "", starts: false };
+        };
+        let starts = match entry.key.value.as_str() {
+            "reduce" => crate::script::syntax::reduce::has_command(&entry.value),
+            "mapreduce" => crate::script::syntax::mapreduce::has_command(&entry.value),
+            key => key == "run" || key == "shell",
+        };
+        TaskKind { key: &entry.key.value, starts }
+    }
+
+    /// Whether a key means nothing beside it.
+    fn lacks(self, key: &str) -> bool {
+        match self.key {
+            "" => false,
+            "shell" => key == "args",
+            _ if key == "interpreter" => true,
+            _ if key == "args" => self.key != "call",
+            "run" => false,
+            "mapreduce" => {
+                NOT_OF_MAPREDUCE.contains(&key) || !self.starts && ["threads", "gpus", "needs"].contains(&key)
+            }
+            // what is written in place by every step is no file of the task's
+            "reduce" if self.starts => key == "target",
+            _ => {
+                ["stdin", "out", "stderr", "env", "ok-exit", "target", "gpus"].contains(&key)
+                    || execution::KEYS.contains(&key)
+            }
+        }
+    }
+}
+
+/// Keys that this kind of task does not have.
+fn check_places(task: &RawTask, known: &[&Entry], cx: &mut Collector) {
+    if task.action.is_none() {
+        return;
+    }
+    let action = TaskKind::of(known);
+    let kind = action.key;
+    for entry in known {
+        let key = entry.key.value.as_str();
+        if action.lacks(key) {
+            let diagnostic = Diagnostic::new(
+                Code::MisplacedKey,
+                entry.key.span.clone(),
+                format!("`{key}` means nothing beside `{kind}`"),
+            );
+            let help = if key == "interpreter" {
+                "it belongs to `shell`"
+            } else if key == "args" {
+                "it belongs to `call`"
+            } else if kind == "mapreduce" {
+                match key {
+                    "stdin" | "out" => {
+                        "its stages read lines on standard input and write lines on standard output"
+                    }
+                    "stderr" => "it goes to the log",
+                    "threads" | "gpus" | "needs" => {
+                        "it is for commands, and what is built in takes a slot wherever one is free"
+                    }
+                    "on" => "its stages run wherever a slot is free",
+                    "target" => "`save` says where the result ends up",
+                    _ => "it has one instance for each of its `partitions`",
+                }
+            } else if action.starts {
+                "`save` says where the result ends up"
+            } else {
+                "it belongs to `run` and `shell`"
+            };
+            cx.push(diagnostic.label("remove this").help(help));
+        }
+    }
+}

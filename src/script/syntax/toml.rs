@@ -1,0 +1,200 @@
+//! The script as a tree of values with their places, in the order of the file.
+//!
+//! The TOML reader gives tables sorted by key; parameters nest in the order they are written, so order is restored here.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::source::{At, Span, Text};
+use crate::script::values::value::Value;
+
+/// A value and its place.
+pub(crate) type Node = At<Kind>;
+
+/// What a value is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Kind {
+    Text(String),
+    Int(i64),
+    Float(f64),
+    Bool(bool),
+    Date,
+    List(Vec<Node>),
+    Table(Vec<Entry>),
+}
+
+/// A key of a table with its value.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) key: Text,
+    pub(crate) value: Node,
+}
+
+/// Reads the text; syntax errors go to the collector, and what could be understood is returned nevertheless.
+pub(crate) fn parse(cx: &mut Collector) -> Vec<Entry> {
+    let text = cx.source.text().to_string();
+    let (table, errors) = DeTable::parse_recoverable(&text);
+    for error in &errors {
+        let mut parts = error.message().splitn(2, ", expected ");
+        let message = parts.next().unwrap_or_default().to_string();
+        let diagnostic = Diagnostic::new(Code::Syntax, error.span().unwrap_or(0..0), message);
+        cx.push(match parts.next() {
+            Some(expected) if expected != "nothing" => diagnostic.label(format!("expected {expected}")),
+            _ => diagnostic,
+        });
+    }
+    entries(table.get_ref(), cx)
+}
+
+fn entries(table: &DeTable<'_>, cx: &mut Collector) -> Vec<Entry> {
+    let mut list: Vec<Entry> = table
+        .iter()
+        .map(|(key, value)| Entry {
+            key: At { value: key.get_ref().to_string(), span: key.span() },
+            value: node(value, cx),
+        })
+        .collect();
+    list.sort_by_key(|entry| entry.key.span.start);
+    list
+}
+
+fn node(value: &Spanned<DeValue<'_>>, cx: &mut Collector) -> Node {
+    let span = value.span();
+    let kind = match value.get_ref() {
+        DeValue::String(v) => Kind::Text(v.to_string()),
+        DeValue::Integer(v) => Kind::Int(i64::from_str_radix(v.as_str(), v.radix()).unwrap_or_else(|_| {
+            cx.push(
+                Diagnostic::new(Code::Syntax, span.clone(), "this integer does not fit into 64 bits")
+                    .label("too large"),
+            );
+            0
+        })),
+        // `inf` and `nan` are floats of TOML and Rust alike.
+        DeValue::Float(v) => Kind::Float(v.as_str().parse().unwrap_or(f64::NAN)),
+        DeValue::Boolean(v) => Kind::Bool(*v),
+        DeValue::Datetime(_) => Kind::Date,
+        DeValue::Array(v) => Kind::List(v.iter().map(|item| node(item, cx)).collect()),
+        DeValue::Table(v) => Kind::Table(entries(v, cx)),
+    };
+    At { value: kind, span }
+}
+
+impl Kind {
+    /// The type, for messages.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Kind::Text(_) => "a string",
+            Kind::Int(_) => "an integer",
+            Kind::Float(_) => "a float",
+            Kind::Bool(_) => "a boolean",
+            Kind::Date => "a date",
+            Kind::List(_) => "an array",
+            Kind::Table(_) => "a table",
+        }
+    }
+}
+
+/// The error of a value that has another type than `what` (`` `run` ``) wants.
+pub(crate) fn wrong_type(what: &str, wanted: &str, found: &Node) -> Diagnostic {
+    let message = format!("{what} must be {wanted}, not {}", found.value.name());
+    Diagnostic::new(Code::WrongType, found.span.clone(), message).label(format!("expected {wanted}"))
+}
+
+impl Node {
+    /// The string, or an error.
+    pub(crate) fn text(&self, what: &str, cx: &mut Collector) -> Option<Text> {
+        match &self.value {
+            Kind::Text(value) => Some(At { value: value.clone(), span: self.span.clone() }),
+            _ => self.reject(what, "a string", cx),
+        }
+    }
+
+    /// The integer, or an error.
+    pub(crate) fn int(&self, what: &str, cx: &mut Collector) -> Option<At<i64>> {
+        match self.value {
+            Kind::Int(value) => Some(At { value, span: self.span.clone() }),
+            _ => self.reject(what, "an integer", cx),
+        }
+    }
+
+    /// The boolean, or an error.
+    pub(crate) fn flag(&self, what: &str, cx: &mut Collector) -> Option<bool> {
+        match self.value {
+            Kind::Bool(value) => Some(value),
+            _ => self.reject(what, "`true` or `false`", cx),
+        }
+    }
+
+    /// The items of an array, or an error.
+    pub(crate) fn list(&self, what: &str, wanted: &str, cx: &mut Collector) -> Option<&[Node]> {
+        match &self.value {
+            Kind::List(items) => Some(items),
+            _ => self.reject(what, wanted, cx),
+        }
+    }
+
+    /// An array of strings, or an error for what is none.
+    pub(crate) fn texts(&self, what: &str, cx: &mut Collector) -> Option<Vec<Text>> {
+        let items = self.list(what, "an array of strings", cx)?;
+        let texts: Vec<Option<Text>> =
+            items.iter().map(|item| item.text(&format!("an item of {what}"), cx)).collect();
+        texts.into_iter().collect()
+    }
+
+    /// The entries of a table, or an error.
+    pub(crate) fn table(&self, what: &str, cx: &mut Collector) -> Option<&[Entry]> {
+        match &self.value {
+            Kind::Table(entries) => Some(entries),
+            _ => self.reject(what, "a table", cx),
+        }
+    }
+
+    /// A value that a parameter or variable can have.
+    pub(crate) fn scalar(&self) -> Option<Value> {
+        match &self.value {
+            Kind::Text(v) => Some(Value::Text(v.clone())),
+            Kind::Int(v) => Some(Value::Int(*v)),
+            Kind::Float(v) => Some(Value::Float(*v)),
+            Kind::Bool(v) => Some(Value::Bool(*v)),
+            _ => None,
+        }
+    }
+
+    fn reject<T>(&self, what: &str, wanted: &str, cx: &mut Collector) -> Option<T> {
+        cx.push(wrong_type(what, wanted, self));
+        None
+    }
+}
+
+/// Whether a name can stand in a reference.
+pub(crate) fn is_identifier(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// Names that references use for themselves.
+const RESERVED: [&str; 3] = ["dtask", "env", "out"];
+
+/// Reports a name that cannot be used; `what` is "task", "parameter" or "variable".
+pub(crate) fn check_name(what: &str, name: &str, span: &Span, cx: &mut Collector) -> bool {
+    if RESERVED.contains(&name) {
+        let message = format!("`{name}` cannot be the name of a {what}");
+        cx.push(
+            Diagnostic::new(Code::BadName, span.clone(), message)
+                .label(format!("`{{{name}}}` has a meaning of its own")),
+        );
+        return false;
+    }
+    if is_identifier(name) {
+        return true;
+    }
+    let mended: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let mended = if mended.starts_with(|c: char| c.is_ascii_digit()) { format!("_{mended}") } else { mended };
+    let diagnostic =
+        Diagnostic::new(Code::BadName, span.clone(), format!("`{name}` cannot be the name of a {what}"))
+            .label("letters, digits and `_`, and no digit first");
+    cx.push(if is_identifier(&mended) { diagnostic.help(format!("write `{mended}`")) } else { diagnostic });
+    false
+}

@@ -1,0 +1,135 @@
+//! Variables in texts that are needed before anything runs: other variables, and the values of parameters.
+
+use std::collections::HashMap;
+
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::source::{At, Text};
+use crate::script::plan::template::written;
+use crate::script::syntax::placeholder::{self, PieceKind, RawReference};
+use crate::script::syntax::script::RawScript;
+use crate::script::values::format::Format;
+use crate::script::values::value::Value;
+
+/// Finds a variable; `None` where there is none.
+type Lookup<'l> = &'l mut dyn FnMut(&str, &mut Collector) -> Option<Value>;
+
+/// Variables that refer to others, one through the other.
+const DEEPEST: usize = 100;
+
+/// All variables, with the references to others in them filled in. An override (`given` differs from what the script says)
+/// is text of the user's and stays as it is.
+pub(crate) fn fill_all(
+    script: &RawScript,
+    given: &HashMap<String, Value>,
+    cx: &mut Collector,
+) -> HashMap<String, Value> {
+    let mut all = Variables { script, given, done: HashMap::new(), path: Vec::new(), places: HashMap::new() };
+    all.places = script.vars.iter().enumerate().map(|(at, var)| (var.name.value.as_str(), at)).collect();
+    for var in &script.vars {
+        all.value(&var.name.value, cx);
+    }
+    all.done
+}
+
+struct Variables<'a> {
+    script: &'a RawScript,
+    given: &'a HashMap<String, Value>,
+    places: HashMap<&'a str, usize>,
+    done: HashMap<String, Value>,
+    path: Vec<String>,
+}
+
+impl Variables<'_> {
+    fn value(&mut self, name: &str, cx: &mut Collector) -> Option<Value> {
+        if let Some(value) = self.done.get(name) {
+            return Some(value.clone());
+        }
+        let var = self.places.get(name).and_then(|at| self.script.vars.get(*at))?;
+        let given = self.given.get(name)?;
+        let begin = self.path.iter().position(|known| known == name);
+        let written = &var.value.value;
+        if begin.is_some() || self.path.len() > DEEPEST {
+            let circle = self.path.get(begin.unwrap_or(0)..).unwrap_or_default().join(" -> ");
+            let message = format!("variables that refer to each other: {circle} -> {name}");
+            cx.push(Diagnostic::new(Code::Cycle, var.value.span.clone(), message).label("has no value"));
+            self.done.insert(name.to_string(), given.clone());
+            return Some(given.clone());
+        }
+        let own = given == written;
+        let value = if own {
+            self.path.push(name.to_string());
+            let at = At { value: written.clone(), span: var.value.span.clone() };
+            let filled = fill_value(&at, "a variable", &mut |name, cx| self.value(name, cx), cx);
+            self.path.pop();
+            filled.unwrap_or_else(|| given.clone())
+        } else {
+            given.clone()
+        };
+        Some(self.done.entry(name.to_string()).or_insert(value).clone())
+    }
+}
+
+/// A value with its references filled in; one that is nothing but a reference has the type of the variable.
+pub(crate) fn fill_value(
+    value: &At<Value>,
+    place: &str,
+    lookup: Lookup<'_>,
+    cx: &mut Collector,
+) -> Option<Value> {
+    let Value::Text(content) = &value.value else { return Some(value.value.clone()) };
+    let text = Text { value: content.clone(), span: value.span.clone() };
+    if let [piece] = &placeholder::parse(content)[..]
+        && let PieceKind::Reference(RawReference { path, index: None, format: None }) = &piece.kind
+        && let [name] = &path[..]
+        && let Some(value) = lookup(name, cx)
+    {
+        return Some(value);
+    }
+    fill(&text, place, lookup, cx).map(Value::Text)
+}
+
+/// A text with its references filled in; `place` says where it stands.
+pub(crate) fn fill(text: &Text, place: &str, lookup: Lookup<'_>, cx: &mut Collector) -> Option<String> {
+    let mut filled = String::new();
+    let mut failed = false;
+    for piece in placeholder::parse(&text.value) {
+        let whole = text.value.get(piece.range.clone()).unwrap_or_default();
+        let reference = match &piece.kind {
+            PieceKind::Plain => {
+                filled.push_str(whole);
+                continue;
+            }
+            PieceKind::Escaped => {
+                filled.push_str(whole.get(1..whole.len() - 1).unwrap_or_default());
+                continue;
+            }
+            PieceKind::Reference(reference) => reference,
+        };
+        let value = match (&reference.path[..], &reference.index) {
+            ([name], None) => lookup(name, cx),
+            _ => None,
+        };
+        let format = reference.format.as_deref().map(Format::parse);
+        let wrong = match (value, format) {
+            (Some(_), Some(None)) => format!("`{whole}` has no format that is understood"),
+            (Some(value), format) => match written(&value, format.flatten().as_ref()) {
+                Ok(text) => {
+                    filled.push_str(&text);
+                    continue;
+                }
+                Err(why) => format!("the format does not fit: {why}"),
+            },
+            (None, _) => format!("`{whole}` cannot stand in {place}"),
+        };
+        let span = cx.source.inside(text, piece.range.clone());
+        let code = if wrong.contains("format") { Code::BadFormat } else { Code::NotHere };
+        cx.push(
+            Diagnostic::new(code, span, wrong)
+                .label("only variables are known here")
+                .help(format!("write `{{{whole}}}` for literal braces")),
+        );
+        failed = true;
+    }
+    (!failed).then_some(filled)
+}

@@ -1,0 +1,7 @@
+//! Values of the language: [`units`], [`value`]s of parameters and variables, [`resources`] of tasks, [`format`]s, the [`registry`] of functions.
+
+pub(crate) mod format;
+pub mod registry;
+pub(crate) mod resources;
+pub(crate) mod units;
+pub(crate) mod value;

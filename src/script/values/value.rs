@@ -1,0 +1,193 @@
+//! The values that parameters and variables have.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A typed value. Equality is by value and not by spelling: `300` and `300.0` are the same to the join rule.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Value {
+    /// An integer.
+    Int(i64),
+    /// A floating-point number.
+    Float(f64),
+    /// A string.
+    Text(String),
+    /// `true` or `false`.
+    Bool(bool),
+    /// A path that a pattern matched; it has parts (`{f.stem}`).
+    Path(String),
+}
+
+/// What equality and hashing go by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Key<'a> {
+    Int(i64),
+    Bits(u64),
+    Text(&'a str),
+    Bool(bool),
+}
+
+/// Up to here every integer is a floating-point number as well.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+impl Value {
+    pub(crate) fn key(&self) -> Key<'_> {
+        match self {
+            Value::Int(v) => Key::Int(*v),
+            Value::Float(v) if v.fract() == 0.0 && v.abs() <= EXACT => Key::Int(*v as i64),
+            Value::Float(v) if v.is_nan() => Key::Bits(f64::NAN.to_bits()),
+            Value::Float(v) => Key::Bits(v.to_bits()),
+            Value::Text(v) | Value::Path(v) => Key::Text(v),
+            Value::Bool(v) => Key::Bool(*v),
+        }
+    }
+
+    /// The type, for messages.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Value::Int(_) => "an integer",
+            Value::Float(_) => "a float",
+            Value::Text(_) => "a string",
+            Value::Bool(_) => "a boolean",
+            Value::Path(_) => "a path",
+        }
+    }
+
+    /// Reads text as a value of the type that `self` has: how `--set` replaces a variable. A float takes an integer.
+    pub fn parse_like(&self, text: &str) -> Option<Value> {
+        let digits = text.replace('_', "");
+        match self {
+            Value::Int(_) => digits.parse().ok().map(Value::Int),
+            Value::Float(_) => digits.parse().ok().map(Value::Float),
+            Value::Bool(_) => text.parse().ok().map(Value::Bool),
+            Value::Text(_) => Some(Value::Text(text.to_string())),
+            Value::Path(_) => Some(Value::Path(text.to_string())),
+        }
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Value {}
+
+impl std::hash::Hash for Value {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Int(v) => write!(f, "{v}"),
+            Value::Float(v) => f.write_str(&float(*v)),
+            Value::Text(v) | Value::Path(v) => f.write_str(v),
+            Value::Bool(v) => write!(f, "{v}"),
+        }
+    }
+}
+
+/// The shortest text that reads back as the same number, with the exponent that C, Python and numpy write.
+pub(crate) fn float(value: f64) -> String {
+    match value {
+        v if v.is_nan() => "nan".to_string(),
+        v if v.is_infinite() => if v > 0.0 { "inf" } else { "-inf" }.to_string(),
+        v => exponent(&format!("{v:?}")),
+    }
+}
+
+/// Rust's `1e-5` as C's `1e-05`.
+pub(crate) fn exponent(text: &str) -> String {
+    let Some((mantissa, power)) = text.split_once(['e', 'E']) else { return text.to_string() };
+    let mark = if text.contains('E') { 'E' } else { 'e' };
+    let (sign, digits) = power.strip_prefix('-').map_or(('+', power), |digits| ('-', digits));
+    format!("{mantissa}{mark}{sign}{digits:0>2}")
+}
+
+/// The part of a path that `{f.stem}` and its like name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PathPart {
+    /// The file's name without its last extension.
+    Stem,
+    /// The file's name.
+    Name,
+    /// The folder, `.` where the path has none.
+    Dir,
+    /// The last extension, without the dot.
+    Ext,
+}
+
+impl PathPart {
+    /// The names that scripts use.
+    pub const NAMES: [&'static str; 4] = ["stem", "name", "dir", "ext"];
+
+    /// The part of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [PathPart::Stem, PathPart::Name, PathPart::Dir, PathPart::Ext];
+        Self::NAMES.iter().position(|n| *n == name).map(|at| all[at])
+    }
+
+    /// That part of a path.
+    pub fn of(self, path: &str) -> String {
+        let path = std::path::Path::new(path);
+        let text = |part: Option<&std::ffi::OsStr>| {
+            part.map(|p| p.to_string_lossy().into_owned()).unwrap_or_default()
+        };
+        match self {
+            PathPart::Stem => text(path.file_stem()),
+            PathPart::Name => text(path.file_name()),
+            PathPart::Ext => text(path.extension()),
+            PathPart::Dir => match path.parent() {
+                Some(dir) if !dir.as_os_str().is_empty() => dir.display().to_string(),
+                _ => ".".to_string(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equality_is_by_value() {
+        assert_eq!(Value::Int(300), Value::Float(300.0));
+        assert_eq!(Value::Float(0.0), Value::Float(-0.0));
+        assert_eq!(Value::Float(f64::NAN), Value::Float(-f64::NAN));
+        assert_eq!(Value::Path("a".into()), Value::Text("a".into()));
+        assert_ne!(Value::Int(1), Value::Text("1".into()));
+        assert_ne!(Value::Int(1), Value::Bool(true));
+        assert_ne!(Value::Float(0.1 + 0.2), Value::Float(0.3));
+    }
+
+    #[test]
+    fn floats_print_as_numpy_prints_them() {
+        let shown = [1.0, 0.0001, 0.00001, 1e16, 1e300, -2.5e-8, f64::NAN, f64::NEG_INFINITY]
+            .map(|v| Value::Float(v).to_string());
+        assert_eq!(shown, ["1.0", "0.0001", "1e-05", "1e+16", "1e+300", "-2.5e-08", "nan", "-inf"]);
+    }
+
+    #[test]
+    fn overrides_take_the_type_of_the_variable() {
+        assert_eq!(Value::Int(1).parse_like("1_000"), Some(Value::Int(1000)));
+        assert_eq!(Value::Int(1).parse_like("1.5"), None);
+        assert!(matches!(Value::Float(1.0).parse_like("3"), Some(Value::Float(v)) if v == 3.0));
+        assert_eq!(Value::Bool(true).parse_like("false"), Some(Value::Bool(false)));
+        assert_eq!(Value::Bool(true).parse_like("no"), None);
+        assert_eq!(Value::Text(String::new()).parse_like("3"), Some(Value::Text("3".into())));
+    }
+
+    #[test]
+    fn parts_of_paths() {
+        let parts = |p: &str| PathPart::NAMES.map(|n| PathPart::named(n).unwrap().of(p));
+        assert_eq!(parts("data/a.tar.gz"), ["a.tar", "a.tar.gz", "data", "gz"]);
+        assert_eq!(parts("BSD"), ["BSD", "BSD", ".", ""]);
+        assert_eq!(parts("/usr/Apache-2.0"), ["Apache-2", "Apache-2.0", "/usr", "0"]);
+        assert_eq!(parts(".."), ["", "", ".", ""]);
+    }
+}
