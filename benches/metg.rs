@@ -139,7 +139,7 @@ fn rank(arguments: &[String]) {
         return;
     }
     let config = Config { profile: true, ..Config::default() };
-    dtask::run_on_with(&world, &config, |client, _| {
+    dtask::run_on_with(&world, &config, |client| {
         for graph in &graphs {
             let run = &mut |graph: &Graph, steps, iterations| {
                 with_dtask::run(client, graph, steps, iterations).expect("the graph runs")

@@ -7,9 +7,9 @@
 mod common;
 
 use common::Rounds;
-use dtask::error::TaskError;
-use dtask::ids::{DefId, Rank, TaskId};
-use dtask::protocol::{
+use dtask::TaskError;
+use dtask::internal::ids::{DefId, Rank, TaskId};
+use dtask::internal::protocol::{
     Blob, Definition, Frame, Hello, Input, Layout, Message, Order, Output, Peer, Report, RunTask, Source,
     VERSION, Welcome, append, decode, index_argument,
 };

@@ -9,11 +9,11 @@
 
 #![allow(unsafe_code)] // a global allocator that counts cannot be had without
 
-use dtask::compact::Ranges;
-use dtask::ids::{Attempt, DefId, Rank, TaskId};
-use dtask::protocol::{Blob, Definition, Layout, Order, Output, Report, RunTask, Source};
-use dtask::scheduler::{Action, DefOptions, Event, NewTask, RankInfo, Scheduler};
-use dtask::worker::{self, Worker};
+use dtask::internal::compact::Ranges;
+use dtask::internal::ids::{Attempt, DefId, Rank, TaskId};
+use dtask::internal::protocol::{Blob, Definition, Layout, Order, Output, Report, RunTask, Source};
+use dtask::internal::scheduler::{Action, DefOptions, Event, NewTask, RankInfo, Scheduler};
+use dtask::internal::worker::{self, Worker};
 use rustix::time::{ClockId, clock_gettime};
 use smallvec::SmallVec;
 use std::alloc::{GlobalAlloc, System};

@@ -3,9 +3,9 @@
 //! The graph of a workflow of 2,000 tasks with 4,000 references is to be read in under a second, one of 20,000 in under
 //! five. Reading ten times as much may take fifteen times as long; what is quadratic takes a hundred times and fails here.
 
-use dtask::batch::language::Expressions;
-use dtask::script::Source;
-use dtask::script::{LoadOptions, parse};
+use dtask::internal::batch::Expressions;
+use dtask::internal::script::Source;
+use dtask::internal::script::{LoadOptions, parse};
 use std::fmt::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};

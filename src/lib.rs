@@ -49,9 +49,10 @@
 //! For functions that draw random numbers or have effects: `client.options().pure(false)`.
 //!
 //! # Where things are
-//! `docs/architecture.md` has the picture. From the top: [`client`], [`runtime`], then the two pure state machines
-//! [`scheduler`] and [`worker`], [`transport`] and [`call`], and [`protocol`], which is every message between ranks. With
-//! [`simulated`] a whole cluster runs in one process on one thread, for tests.
+//! `docs/architecture.md` has the picture. The engine: `client`, `runtime`, then the two pure state machines `scheduler`
+//! and `worker`, `transport` and `task`, and `protocol`, which is every message between ranks. The tool: `script` makes a
+//! plan of a text, `batch` carries it out, with `arrays`, `commands` and `mapreduce`; `cli` is the command line. With the
+//! feature `testing`, the module `simulated` runs a whole cluster in one process on one thread.
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
@@ -59,34 +60,99 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-pub mod arrays;
-pub mod batch;
-pub mod cli;
-pub mod client;
-pub mod codec;
-pub mod commands;
-pub mod compact;
-pub mod config;
-pub mod console;
-pub mod error;
-pub mod ids;
-pub mod mapreduce;
-pub mod protocol;
-pub mod runtime;
-pub mod scheduler;
+mod arrays;
+mod batch;
+mod cli;
+mod client;
+mod codec;
+mod commands;
+mod compact;
+mod config;
+mod console;
+mod error;
+mod ids;
+mod mapreduce;
+mod protocol;
+mod runtime;
+mod scheduler;
 pub mod script;
+#[cfg(feature = "testing")]
 pub mod simulated;
-pub mod task;
-pub mod transport;
-pub mod worker;
+mod task;
+mod transport;
+mod worker;
 
-pub use client::{Client, Family, Future, Pending, current, run, run_on, run_on_with, run_with};
+pub use client::Client;
+pub use client::arguments::{Arg, Args};
+pub use client::family::Family;
+pub use client::future::{Future, Pending};
+pub use client::nested::current;
+pub use client::options::Options;
+pub use client::run::{run, run_on, run_on_with, run_with};
 pub use config::Config;
 pub use error::{Error, Failure, Result, TaskError};
 pub use ids::Rank;
+pub use protocol::Status;
+pub use task::shared::Shared;
+pub use task::task_fn::TaskFn;
+pub use task::value::Data;
+pub use transport::mpi::Communicator;
 
-/// What most programs need.
+/// The names that most programs need.
 pub mod prelude {
     pub use crate::{Client, Failure, Family, Future, Rank};
     pub use ndarray::{Array1, Array2, ArrayD};
+}
+
+/// Parts of dtask for its own command, tests and benchmarks; they change without notice.
+#[doc(hidden)]
+pub mod internal {
+    pub use crate::cli::main;
+    pub use crate::runtime::threads::job::current as running;
+
+    /// The number of tasks that have finished, once rank 0 has taken note of everything that was submitted and dropped.
+    ///
+    /// # Errors
+    /// When the run has ended.
+    pub fn finished(client: &crate::Client) -> crate::Result<u64> {
+        client.totals().map(|totals| totals.finished)
+    }
+
+    pub mod arrays {
+        pub use crate::arrays::{Binding, Expr, RandomContext, Scope, text};
+    }
+    pub mod batch {
+        pub use crate::batch::language::Expressions;
+    }
+    pub mod client {
+        pub use crate::client::family::FAMILY_MAX;
+    }
+    pub mod commands {
+        pub use crate::commands::{ScratchRoot, outputs};
+    }
+    pub mod compact {
+        pub use crate::compact::*;
+    }
+    pub mod error {
+        pub use crate::error::*;
+    }
+    pub mod ids {
+        pub use crate::ids::*;
+    }
+    pub mod protocol {
+        pub use crate::protocol::*;
+    }
+    pub mod scheduler {
+        pub use crate::scheduler::*;
+    }
+    pub mod script {
+        pub use crate::script::diagnostics::source::Source;
+        pub use crate::script::load::{LoadOptions, parse};
+    }
+    pub mod transport {
+        pub use crate::transport::*;
+    }
+    pub mod worker {
+        pub use crate::worker::*;
+    }
 }

@@ -1,5 +1,5 @@
-//! The `dtask` command: see [`dtask::cli`].
+//! The `dtask` command: its subcommands are in `src/cli`.
 
 fn main() -> std::process::ExitCode {
-    dtask::cli::main()
+    dtask::internal::main()
 }

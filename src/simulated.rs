@@ -16,8 +16,7 @@ use std::sync::Arc;
 
 /// Reactors over a simulated network. Their state machines are checked after every turn.
 pub struct Cluster {
-    /// The network, to switch faults on.
-    pub network: SimNetwork,
+    network: SimNetwork,
     reactors: Vec<Option<Reactor<SimTransport, Inline>>>,
 }
 
@@ -25,7 +24,7 @@ impl Cluster {
     /// A cluster of `ranks` ranks with `slots` slots each (rank 0 computes only if it is alone), and its client.
     ///
     /// Tasks may submit others and wait for them, but must not ask for a future's status: nobody would answer meanwhile.
-    /// Waits of the client do not turn the cluster: take a [`crate::client::Pending`], call [`Cluster::settle`], then
+    /// Waits of the client do not turn the cluster: take a [`crate::client::future::Pending`], call [`Cluster::settle`], then
     /// take its answers.
     pub fn new(ranks: u32, slots: u32, seed: u64) -> (Self, Client) {
         let network = SimNetwork::new(ranks as usize, seed);
@@ -44,7 +43,7 @@ impl Cluster {
                 let (own, own_mailbox) =
                     if rank == 0 { (client.clone(), mailbox.clone()) } else { client_of(rank) };
                 let compute = Inline::new(place.clone(), Arc::new(own));
-                let mut node = Node::new(place, slots_of(rank), compute);
+                let mut node = Node::new(slots_of(rank), compute);
                 node.fetches_max = 1 + (seed % 4) as usize;
                 Some(match Rank(rank) {
                     HEAD => Reactor::new(links, node, Some((Head::new(&infos), own_mailbox))),
@@ -107,8 +106,34 @@ impl Cluster {
             })
     }
 
-    /// The reactor of `rank`, if it is alive.
-    pub fn reactor(&self, rank: Rank) -> Option<&Reactor<SimTransport, Inline>> {
-        self.reactors.get(rank.index())?.as_ref()
+    /// The number of results that `rank` holds; none when it has been killed.
+    pub fn stored(&self, rank: Rank) -> Option<usize> {
+        Some(self.reactors.get(rank.index())?.as_ref()?.node.stored())
+    }
+
+    /// The number of tasks that rank 0 has a record of.
+    pub fn records(&self) -> usize {
+        let head = self.reactors[0].as_ref().and_then(|reactor| reactor.head.as_ref());
+        head.map_or(0, |(head, _)| head.machine().records())
+    }
+
+    /// Messages that have been sent and not delivered.
+    pub fn under_way(&self) -> usize {
+        self.network.under_way()
+    }
+
+    /// Messages and bytes of bulk data that have been delivered.
+    pub fn delivered(&self) -> (u64, u64) {
+        self.network.delivered()
+    }
+
+    /// Holds everything from `from` to `to` back, until called with `false`.
+    pub fn hold(&self, from: Rank, to: Rank, held: bool) {
+        self.network.hold(from, to, held);
+    }
+
+    /// Lets all links go that are held.
+    pub fn release_links(&self) {
+        self.network.release_links();
     }
 }

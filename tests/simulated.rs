@@ -7,10 +7,10 @@ mod bodies;
 mod nested;
 
 use bodies::{Random, Results, random_graph, serial, submit};
-use dtask::commands::ScratchRoot;
-use dtask::commands::outputs::Pack;
-use dtask::commands::outputs::{Content, Output};
-use dtask::error::Failure;
+use dtask::Failure;
+use dtask::internal::commands::ScratchRoot;
+use dtask::internal::commands::outputs::Pack;
+use dtask::internal::commands::outputs::{Content, Output};
 use dtask::simulated::Cluster;
 use dtask::{Client, Error, Rank};
 use serde::{Deserialize, Serialize, Serializer};
@@ -46,7 +46,7 @@ fn compute(ranks: u32, seed: u64, tasks: usize, mut disturb: impl FnMut(&mut Clu
             break;
         }
         if step == STEPS {
-            told(format!("hangs: {} messages under way", cluster.network.under_way()));
+            told(format!("hangs: {} messages under way", cluster.under_way()));
         }
         disturb(&mut cluster, &mut random);
         cluster.step().unwrap_or_else(told);
@@ -57,7 +57,7 @@ fn compute(ranks: u32, seed: u64, tasks: usize, mut disturb: impl FnMut(&mut Clu
     };
     assert!(results == serial(&graph), "ranks {ranks}, seed {seed}: other results than computed serially");
     drop(futures);
-    cluster.network.release_links();
+    cluster.release_links();
     cluster.settle(STEPS, Cluster::is_empty).unwrap_or_else(|what| {
         told(format!("something is left when all futures are dropped: {what}"));
     });
@@ -102,8 +102,8 @@ fn random_graphs_are_not_disturbed_by_held_links() {
                 let mut rank = || Rank(random.below(u64::from(ranks)) as u32);
                 let (from, to) = (rank(), rank());
                 // held for some time; the next draw lets it go
-                cluster.network.release_links();
-                cluster.network.hold(from, to, true);
+                cluster.release_links();
+                cluster.hold(from, to, true);
             }
         });
     }
@@ -122,7 +122,7 @@ fn compute_nested(ranks: u32, seed: u64, mut disturb: impl FnMut(&mut Cluster, &
             break;
         }
         if step == STEPS {
-            told(format!("hangs: {} messages under way", cluster.network.under_way()));
+            told(format!("hangs: {} messages under way", cluster.under_way()));
         }
         disturb(&mut cluster, &mut random);
         cluster.step().unwrap_or_else(told);
@@ -135,7 +135,7 @@ fn compute_nested(ranks: u32, seed: u64, mut disturb: impl FnMut(&mut Cluster, &
     cluster.settle(STEPS, Cluster::is_empty).unwrap_or_else(|what| {
         told(format!("something is left when all futures are dropped: {what}"));
     });
-    cluster.network.delivered()
+    cluster.delivered()
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn equal_seeds_give_equal_runs() {
         let futures = submit(&client, &graph);
         let pending = client.pending(&futures.numbers);
         cluster.settle(STEPS, |_| pending.is_ready()).unwrap();
-        cluster.network.delivered()
+        cluster.delivered()
     };
     assert_eq!(run(5), run(5));
     assert_ne!(run(5), run(6), "the seed should change the order of delivery");
@@ -192,7 +192,7 @@ fn a_lost_result_is_made_again_and_its_future_still_has_it() {
     cluster.settle(STEPS, |_| waiting.is_ready()).unwrap();
     drop(base); // `next` now depends on a recipe alone
     for rank in 1..3 {
-        if cluster.reactor(Rank(rank)).is_some_and(|reactor| reactor.node.stored() > 0) {
+        if cluster.stored(Rank(rank)).is_some_and(|stored| stored > 0) {
             cluster.lose(Rank(rank));
             break;
         }
@@ -212,7 +212,7 @@ fn a_family_of_ten_million_costs_only_what_has_started() {
     cluster.settle(STEPS, |_| pending.is_ready()).unwrap();
     let squares: Vec<u64> = pending.take().unwrap().into_iter().map(Result::unwrap).collect();
     assert_eq!(squares[0], 9_999_990 * 9_999_990);
-    let records = cluster.reactor(Rank(0)).unwrap().head.as_ref().unwrap().0.machine().records();
+    let records = cluster.records();
     assert!(records < 100_000, "{records} records");
     drop((family, some));
     cluster.settle(STEPS, Cluster::is_empty).unwrap();

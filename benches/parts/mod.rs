@@ -46,7 +46,7 @@ pub fn sum(numbers: &[f64]) -> f64 {
 /// When it fails.
 pub fn run(world: &SimpleCommunicator, last: bool, body: impl FnOnce(&Client) -> dtask::Result<()> + Send) {
     let config = Config { profile: last, ..Config::default() };
-    dtask::run_on_with(world, &config, |client, _| body(client)).expect("the bench runs");
+    dtask::run_on_with(world, &config, |client| body(client)).expect("the bench runs");
 }
 
 /// Seconds that `work` takes, with what it gives.
@@ -58,5 +58,5 @@ pub fn timed<T>(work: impl FnOnce() -> dtask::Result<T>) -> dtask::Result<(f64, 
 
 /// Waits until rank 0 has taken note of everything that was submitted and dropped.
 pub fn settle(client: &Client) -> dtask::Result<()> {
-    client.totals().map(|_| ())
+    dtask::internal::finished(client).map(drop)
 }

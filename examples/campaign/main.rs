@@ -13,7 +13,7 @@ mod picture;
 mod solver;
 
 use dtask::Failure;
-use dtask::script::values::registry::{CallArgs, Registry};
+use dtask::script::{CallArgs, Registry};
 use ndarray::{Array2, Ix2};
 use std::process::ExitCode;
 

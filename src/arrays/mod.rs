@@ -41,7 +41,7 @@ pub(crate) mod value;
 pub use crate::arrays::kernels::random::RandomContext;
 pub use crate::arrays::shapes::inference::Sketch;
 pub use crate::arrays::syntax::ast::Span;
-pub use crate::arrays::syntax::function::{Aggregate, FUNCTIONS, Function, Map, Signature};
+pub use crate::arrays::syntax::function::{Function, Map};
 pub use error::ExprError;
 pub use types::ElementType;
 pub use value::{ArrayBinding, Value};

@@ -29,7 +29,6 @@ use std::time::{Duration, Instant};
 
 pub use crate::batch::head::deadline::Walltime;
 pub use crate::batch::head::run_folder::RunFolder;
-pub use language::Expressions;
 
 /// What of the job matters to a run.
 #[derive(Debug, Clone, Copy, Default)]

@@ -7,7 +7,8 @@ use crate::batch::head::interrupt;
 use crate::batch::head::run_folder::RunFolder;
 use crate::batch::rank::rank_state;
 use crate::batch::{self, Job};
-use crate::client::{Client, run_with};
+use crate::client::Client;
+use crate::client::run::run_with_team;
 use crate::commands;
 use crate::config::Config;
 use crate::console;
@@ -42,7 +43,7 @@ pub fn run(args: &RunArgs) -> u8 {
         Config { head_slots: args.head_slots, slots: args.slots, profile: args.profile, ..Config::default() };
     let job = Job { quiet: args.quiet, walltime: limit.map(|limit| Walltime::new(start, limit)) };
     let mut code = DONE;
-    let outcome = run_with(&config, |client, team| {
+    let outcome = run_with_team(&config, |client, team| {
         // the run folder is for one run: not before it is certain that this is rank 0
         let prepared =
             plan.unwrap_or_else(|| self::plan(args, limit)).and_then(|plan| Ok((folder(&plan)?, plan)));

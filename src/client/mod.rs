@@ -1,22 +1,17 @@
 //! What a program sees: a client to submit functions with, and futures of their results.
 
 pub(crate) mod arguments;
-mod family;
-mod future;
-mod nested;
-mod options;
+pub(crate) mod family;
+pub(crate) mod future;
+pub(crate) mod nested;
+pub(crate) mod options;
 pub(crate) mod pure_calls;
-mod run;
-mod watch;
+pub(crate) mod run;
+pub(crate) mod watch;
 
-pub use crate::client::arguments::{Arg, Args, Pack};
-pub use family::{FAMILY_MAX, Family};
-pub use future::{Future, Handle, Pending};
-pub use nested::current;
-pub use options::Options;
-pub use run::{run, run_on, run_on_with, run_with};
-pub use watch::{Ended, Watch};
-
+use crate::client::arguments::{Args, Pack};
+use crate::client::future::{Future, Handle};
+use crate::client::options::Options;
 use crate::client::pure_calls::Keys;
 use crate::error::{Error, Result};
 use crate::ids::{DefId, HEAD, Rank, TaskId};
@@ -153,7 +148,7 @@ impl Client {
     /// Says how much the whole job has of counter `counter`, of which tasks may need some: licences, connections to a
     /// server, and what else there is a limit to. It is 0 before. For rank 0 to say; numbers from
     /// [`COUNTERS_MAX`](crate::scheduler::COUNTERS_MAX) on are ignored.
-    pub fn set_counter(&self, counter: usize, total: u32) {
+    pub(crate) fn set_counter(&self, counter: usize, total: u32) {
         if counter < crate::scheduler::COUNTERS_MAX && self.shared.rank == HEAD {
             self.shared.mailbox.push(Request::Fact(Event::Counter { counter, total }));
         }
@@ -233,7 +228,7 @@ impl Client {
     ///
     /// # Errors
     /// When the run has ended.
-    pub fn totals(&self) -> Result<Totals> {
+    pub(crate) fn totals(&self) -> Result<Totals> {
         self.only_at_rank_0("totals")?;
         let (reply, answer) = mpsc::channel();
         self.shared.mailbox.push(Request::Totals(reply));

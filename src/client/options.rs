@@ -69,9 +69,21 @@ impl<'c> Options<'c> {
         self
     }
 
-    /// What else a task takes while it runs; see [`Needs`]. How much there is of a counter says
-    /// [`Client::set_counter`].
-    pub fn needs(mut self, needs: Needs) -> Self {
+    /// Devices of its rank that a task takes while it runs; 0 by default. A task that asks for more than any rank has fails.
+    pub fn gpus(mut self, gpus: u32) -> Self {
+        self.def.needs.gpus = gpus;
+        self
+    }
+
+    /// Bytes of its host's memory that a task takes while it runs; 0 by default. A task that asks for more than any host has
+    /// fails.
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.def.needs.memory = bytes;
+        self
+    }
+
+    /// Everything that a task takes while it runs, counters of the job included; see [`Needs`] and [`Client::set_counter`].
+    pub(crate) fn needs(mut self, needs: Needs) -> Self {
         self.def.needs = Needs { slots: needs.slots.max(1), ..needs };
         self
     }

@@ -51,14 +51,25 @@ const REQUESTS_MAX: usize = 4096;
 /// When the ranks do not fit together (another executable, another version) the process prints one line on rank 0 and
 /// exits with code 3; when MPI fails later, all ranks are ended with code 3.
 pub fn run(body: impl FnOnce(&Client) -> Result<()> + Send) -> Result<()> {
-    run_with(&Config::default(), |client, _| body(client))
+    run_with(&Config::default(), body)
 }
 
-/// Like [`run`], with settings; the closure is also told who the ranks are.
+/// Like [`run`], with settings.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_with(config: &Config, body: impl FnOnce(&Client, &Team) -> Result<()> + Send) -> Result<()> {
+///
+/// # Panics
+/// As [`run`].
+pub fn run_with(config: &Config, body: impl FnOnce(&Client) -> Result<()> + Send) -> Result<()> {
+    run_with_team(config, |client, _| body(client))
+}
+
+/// Like [`run_with`]; the closure is also told who the ranks are.
+pub(crate) fn run_with_team(
+    config: &Config,
+    body: impl FnOnce(&Client, &Team) -> Result<()> + Send,
+) -> Result<()> {
     let started = MpiWorld::start().and_then(|world| {
         if let Some(warning) = world.singleton_warning() {
             log::warn!("{warning}");
@@ -107,10 +118,10 @@ pub fn run_with(config: &Config, body: impl FnOnce(&Client, &Team) -> Result<()>
 /// # Panics
 /// When the closure does, after the other ranks have been told to leave.
 pub fn run_on(comm: &impl Communicator, body: impl FnOnce(&Client) -> Result<()> + Send) -> Result<()> {
-    run_on_with(comm, &Config::default(), |client, _| body(client))
+    run_on_with(comm, &Config::default(), body)
 }
 
-/// Like [`run_on`], with settings; the closure is also told who the ranks are.
+/// Like [`run_on`], with settings.
 ///
 /// # Errors
 /// As [`run_on`].
@@ -120,12 +131,12 @@ pub fn run_on(comm: &impl Communicator, body: impl FnOnce(&Client) -> Result<()>
 pub fn run_on_with(
     comm: &impl Communicator,
     config: &Config,
-    body: impl FnOnce(&Client, &Team) -> Result<()> + Send,
+    body: impl FnOnce(&Client) -> Result<()> + Send,
 ) -> Result<()> {
     mpi::check_thread()?;
     let transport = MpiTransport::new(comm, mpi::PIECE_MAX).map_err(|error| Error::Startup(error.0))?;
     let host = mpi::host_name();
-    let (transport, outcome) = serve(transport, &host, config, false, body);
+    let (transport, outcome) = serve(transport, &host, config, false, |client, _| body(client));
     let outcome = outcome?;
     transport.close().map_err(|error| Error::Startup(error.0))?;
     outcome.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
@@ -175,7 +186,7 @@ fn serve<T: Transport + Send + 'static>(
         Ok(pool) => pool,
         Err(error) => return (transport, Err(Error::Startup(format!("rank {rank} ({host}): {error}")))),
     };
-    let mut node = Node::new(place, slots, pool);
+    let mut node = Node::new(slots, pool);
     node.near.extend(near);
     let mut links = Links::new(transport);
     if profile {

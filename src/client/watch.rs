@@ -67,7 +67,7 @@ impl Client {
     /// Watches tasks end; nothing is moved.
     ///
     /// A future may be dropped as soon as its task has ended.
-    pub fn watch<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) -> Watch {
+    pub(crate) fn watch<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) -> Watch {
         Watch { wait: want(&self.shared, futures, Wait::for_ends).0 }
     }
 }

@@ -35,13 +35,11 @@ pub(crate) mod stored_file;
 #[cfg(test)]
 mod tests;
 
-pub use crate::commands::signals::signal_name;
 pub use crate::commands::spawner::{Usage, end_all, serve_if_asked, start_process, stop_process};
 pub use crate::commands::staging::{Input, stage_inputs};
 pub use crate::commands::stored_file::StoredFile;
-pub use environment::is_launcher_variable;
 pub use error::{Captured, CommandError, Failure};
-pub use running::{Killer, Running};
+pub use running::Running;
 pub use scratch::{Scratch, ScratchError, ScratchRoot};
 
 use serde::{Deserialize, Serialize};

@@ -58,6 +58,7 @@ pub struct Killer(Arc<Handle>);
 
 impl Killer {
     /// Asks the whole group to end, by SIGTERM; its result is [`CommandError::Cancelled`].
+    #[cfg(test)]
     pub fn terminate(&self) {
         self.0.cancelled.store(true, Ordering::Release);
         self.0.signal(Signal::TERM);

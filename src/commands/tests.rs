@@ -1,5 +1,7 @@
 //! Real commands: what they get, what is made of their ends.
 
+use super::environment::is_launcher_variable;
+use super::signals::signal_name;
 use super::*;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

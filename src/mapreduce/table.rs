@@ -59,6 +59,7 @@ impl Table {
     }
 
     /// Whether it had to spill.
+    #[cfg(test)]
     pub fn has_spilled(&self) -> bool {
         !self.spills.is_empty()
     }

@@ -5,7 +5,7 @@ use crate::error::{CodecError, ProtocolError};
 use crate::ids::{DefId, IdMap, Rank, TaskId};
 use crate::protocol::{Definition, Layout, Order, Output, Peer, Report, RunTask, Source};
 use crate::runtime::outbox::{LinkError, Links};
-use crate::runtime::threads::job::{Job, Learnt, Place};
+use crate::runtime::threads::job::{Job, Learnt};
 use crate::runtime::threads::pool::{Compute, Done};
 use crate::task::value::Value;
 use crate::task::{bulk, function};
@@ -33,8 +33,6 @@ struct Postponed {
 
 /// A rank's store and what it does.
 pub struct Node<C> {
-    /// Where this is.
-    pub place: Place,
     machine: Worker,
     actions: Vec<Action>,
     store: IdMap<TaskId, Value>,
@@ -76,9 +74,8 @@ impl From<crate::transport::TransportError> for NodeError {
 
 impl<C: Compute> Node<C> {
     /// A node that computes `slots` tasks at a time with `compute`.
-    pub fn new(place: Place, slots: u32, compute: C) -> Self {
+    pub fn new(slots: u32, compute: C) -> Self {
         Node {
-            place,
             machine: Worker::new(slots),
             actions: Vec::new(),
             store: IdMap::default(),
@@ -95,6 +92,7 @@ impl<C: Compute> Node<C> {
     }
 
     /// The state machine, for checks.
+    #[cfg(any(test, feature = "testing"))]
     pub fn machine(&self) -> &Worker {
         &self.machine
     }
@@ -105,6 +103,7 @@ impl<C: Compute> Node<C> {
     }
 
     /// Values in the store.
+    #[cfg(any(test, feature = "testing"))]
     pub fn stored(&self) -> usize {
         self.store.len()
     }
@@ -286,13 +285,12 @@ impl<C: Compute> Node<C> {
     }
 
     fn learn(&mut self, definition: Definition) {
-        let Definition { def, function, name, shared, slots: _ } = definition;
+        let Definition { def, function, name: _, shared, slots: _ } = definition;
         if self.defs.len() <= def.index() {
             self.defs.resize(def.index() + 1, None);
         }
         self.defs[def.index()] = Some(Arc::new(Learnt {
             function: function::find(function),
-            name,
             shared,
             nests: AtomicBool::new(false),
         }));

@@ -100,6 +100,7 @@ impl Head {
     }
 
     /// The state machine, for checks.
+    #[cfg(any(test, feature = "testing"))]
     pub fn machine(&self) -> &Scheduler {
         &self.machine
     }

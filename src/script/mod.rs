@@ -11,45 +11,19 @@
 //! Nothing stops at the first mistake: each step reports what is wrong to one collector and goes on with the rest.
 //! A family is never written out. [`Join`] and [`Family`] compute with indices, so ten million instances cost nothing here.
 
-pub mod diagnostics;
-pub mod draw;
+pub(crate) mod diagnostics;
+pub(crate) mod draw;
 pub(crate) mod entry;
-pub mod lint;
+pub(crate) mod lint;
 pub(crate) mod load;
-pub mod lower;
+pub(crate) mod lower;
 pub(crate) mod plan;
-pub mod resolve;
-pub mod sweep;
-pub mod syntax;
+pub(crate) mod resolve;
+pub(crate) mod sweep;
+pub(crate) mod syntax;
 #[cfg(test)]
 mod tests;
-pub mod values;
+pub(crate) mod values;
 
-pub use crate::script::diagnostics::codes::Code;
-pub use crate::script::diagnostics::diagnostic::{Diagnostic, Diagnostics, MAX_SHOWN};
-pub use crate::script::diagnostics::source::{At, Source, Span, Text};
-pub use crate::script::diagnostics::suggest::{did_you_mean, suggest};
-pub use crate::script::draw::graph::{dot, svg};
 pub use crate::script::entry::main;
-pub use crate::script::lower::call::CallArg;
-pub use crate::script::lower::mapreduce::{Input, MapReduce, MapStage, ReduceStage};
-pub use crate::script::plan::execution::{Dir, Execution, RetryOn};
-pub use crate::script::plan::fingerprint::Keys;
-pub use crate::script::plan::runtime_vars::{Facts, RuntimeFact};
-pub use crate::script::plan::shell_quote::Quote;
-pub use crate::script::plan::task::{
-    Action, ArrayName, Binding, Order, Out, Reference, Save, Select, Stream, Task,
-};
-pub use crate::script::plan::template::{Fill, Part, RenderError, Scope, StdinPiece, Template};
-pub use crate::script::sweep::expression::Formula;
-pub use crate::script::sweep::family::{Axis, Bindings, Derived, Family, Param};
-pub use crate::script::sweep::join::{Gather, Join, Unmatched};
-pub use crate::script::sweep::param_values::{Spaced, Values};
-pub use crate::script::sweep::range::NumRange;
-pub use crate::script::values::format::Format;
 pub use crate::script::values::registry::{Argument, CallArgs, Registry};
-pub use crate::script::values::resources::{Counter, Needs};
-pub use crate::script::values::units::{duration, words};
-pub use crate::script::values::value::{PathPart, Value};
-pub use load::{ArrayError, ArrayLanguage, LoadOptions, load, parse};
-pub use plan::{Plan, Policy};

@@ -13,8 +13,3 @@ pub mod function;
 pub mod shared;
 pub mod task_fn;
 pub mod value;
-
-pub use crate::commands::outputs::Pack;
-pub use shared::Shared;
-pub use task_fn::TaskFn;
-pub use value::{Data, Value};

@@ -3,6 +3,7 @@
 //! Two ways: [`sim`], N ranks in one process on one thread, seeded; and `mpi`, the only place that names MPI.
 
 pub mod mpi;
+#[cfg(any(test, feature = "testing"))]
 pub mod sim;
 
 use crate::ids::Rank;

@@ -2,10 +2,10 @@
 
 use crate::cluster::with_nested;
 use crate::rng::{Rng, hash};
-use dtask::compact::Ranges;
-use dtask::ids::{DefId, Rank, TaskId};
-use dtask::protocol::{Blob, Definition, Layout, Output, index_argument};
-use dtask::scheduler::{COUNTERS_MAX, DefOptions, Event, Needs, NewTask, Outcome, RankInfo};
+use dtask::internal::compact::Ranges;
+use dtask::internal::ids::{DefId, Rank, TaskId};
+use dtask::internal::protocol::{Blob, Definition, Layout, Output, index_argument};
+use dtask::internal::scheduler::{COUNTERS_MAX, DefOptions, Event, Needs, NewTask, Outcome, RankInfo};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How a task behaves when it is computed.

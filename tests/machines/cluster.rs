@@ -6,10 +6,10 @@ mod nested;
 
 use crate::client::{Client, Plan};
 use crate::rng::{Rng, hash};
-use dtask::ids::{DefId, HEAD, Rank, TaskId};
-use dtask::protocol::{Order, Output, Report, RunTask, Source};
-use dtask::scheduler::{self, RankInfo, Scheduler};
-use dtask::worker::{self, Worker};
+use dtask::internal::ids::{DefId, HEAD, Rank, TaskId};
+use dtask::internal::protocol::{Order, Output, Report, RunTask, Source};
+use dtask::internal::scheduler::{self, RankInfo, Scheduler};
+use dtask::internal::worker::{self, Worker};
 use nested::Nest;
 pub use nested::with_nested;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -405,7 +405,7 @@ impl Cluster {
                         run.inputs.iter().map(|input| input.task).eq(spec.inputs.iter().copied()),
                         "{run:?}"
                     );
-                    let value = |input: &dtask::protocol::Input| match &input.source {
+                    let value = |input: &dtask::internal::protocol::Input| match &input.source {
                         Source::Inline(value) => {
                             u64::from_le_bytes(value[..].try_into().expect("eight bytes"))
                         }

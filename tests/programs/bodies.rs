@@ -219,7 +219,7 @@ fn timeout(client: &Client) -> Result<()> {
 
 /// Inside a program with its own MPI: twice, beside messages of its own.
 fn run_on() -> Result<()> {
-    use dtask::transport::mpi::check_thread;
+    use dtask::internal::transport::mpi::check_thread;
     use mpi::traits::*;
     let (universe, _) = mpi::initialize_with_threading(mpi::Threading::Funneled)
         .ok_or_else(|| Error::Other("MPI does not start".into()))?;
@@ -264,7 +264,7 @@ fn values(client: &Client) -> Result<()> {
     let (small, none) = (client.scatter(7i64), client.scatter(Vec::<f64>::new()));
     let sum = client.submit(|n: i64, v: &[f64]| n + v.len() as i64, (&small, &none));
     check(sum.result()? == 7, "small values")?;
-    let family = client.family(|i: u64| i + 1, dtask::client::FAMILY_MAX);
+    let family = client.family(|i: u64| i + 1, dtask::internal::client::FAMILY_MAX);
     let last = family.get(41).map(|task| task.result()).transpose()?;
     check(
         last == Some(42) && family.get(41).is_none() && family.get(u64::MAX).is_none(),

@@ -105,8 +105,8 @@ fn everything(client: &Client) -> Result<()> {
         if !text.contains("status: finished, type: (), key: closure-") {
             return Err(Failure(text));
         }
-        let at_rank_0 = dtask::runtime::threads::job::current().is_some_and(|(rank, _)| rank == Rank(0));
-        if client.totals().is_ok() != at_rank_0 {
+        let at_rank_0 = dtask::internal::running().is_some_and(|(rank, _)| rank == Rank(0));
+        if dtask::internal::finished(&client).is_ok() != at_rank_0 {
             return Err(Failure::new("totals are rank 0's"));
         }
         Ok(seed)

@@ -1,7 +1,7 @@
 //! A `dtask` with the function that the campaign among the six scripts calls.
 
 use dtask::Failure;
-use dtask::script::values::registry::{CallArgs, Registry};
+use dtask::script::{CallArgs, Registry};
 use std::process::ExitCode;
 
 /// The squared magnitudes of the discrete Fourier transform, from the constant part up to the middle.

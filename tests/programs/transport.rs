@@ -3,8 +3,8 @@
 //! many GiB are moved from rank 0 to rank 1 as well.
 
 use dtask::Rank;
-use dtask::transport::mpi::{MpiTransport, MpiWorld, PIECE_MAX, abort};
-use dtask::transport::{Arrival, BulkTarget, Flight, Transport, TransportError};
+use dtask::internal::transport::mpi::{MpiTransport, MpiWorld, PIECE_MAX, abort};
+use dtask::internal::transport::{Arrival, BulkTarget, Flight, Transport, TransportError};
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::CommunicatorCollectives;
 use std::any::Any;
@@ -283,9 +283,11 @@ fn busy() -> f64 {
 fn main() {
     let world = MpiWorld::start().unwrap_or_else(|error| fail(&error.to_string()));
     ensure(MpiWorld::start().is_err_and(|e| e.to_string().contains("run_on")), || "MPI started twice".into());
-    dtask::transport::mpi::check_thread().unwrap_or_else(|error| fail(&error.to_string()));
+    dtask::internal::transport::mpi::check_thread().unwrap_or_else(|error| fail(&error.to_string()));
     let mut net = ok(world.transport(), "the transport");
-    let other = std::thread::spawn(|| dtask::transport::mpi::check_thread().is_ok()).join().unwrap_or(false);
+    let other = std::thread::spawn(|| dtask::internal::transport::mpi::check_thread().is_ok())
+        .join()
+        .unwrap_or(false);
     ensure(other == net.any_thread(), || "another thread, against what MPI says".into());
     frames(&mut net);
     slow_sender(&mut net);

@@ -2,8 +2,8 @@
 
 use super::frame;
 use dtask::TaskError;
-use dtask::ids::{DefId, Rank, TaskId};
-use dtask::protocol::*;
+use dtask::internal::ids::{DefId, Rank, TaskId};
+use dtask::internal::protocol::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use smallvec::SmallVec;

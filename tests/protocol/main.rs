@@ -3,9 +3,9 @@
 mod arbitrary;
 
 use dtask::TaskError;
-use dtask::error::{MESSAGE_MAX, bounded};
-use dtask::ids::{DefId, Rank, TaskId};
-use dtask::protocol::*;
+use dtask::internal::error::{MESSAGE_MAX, bounded};
+use dtask::internal::ids::{DefId, Rank, TaskId};
+use dtask::internal::protocol::*;
 use smallvec::SmallVec;
 use std::fmt::Debug;
 

@@ -1,7 +1,7 @@
 //! The example scripts.
 
 use super::Folder;
-use dtask::arrays::{Binding, Expr, RandomContext, Scope, text};
+use dtask::internal::arrays::{Binding, Expr, RandomContext, Scope, text};
 use ndarray::ArrayD;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

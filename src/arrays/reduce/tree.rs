@@ -107,6 +107,7 @@ impl Plan {
     }
 
     /// The step that takes the value computed at `at`; none for the root.
+    #[cfg(test)]
     pub fn consumer(&self, at: Place) -> Option<Place> {
         let mut up = Place { level: at.level + 1, index: at.index / self.arity };
         while up.level < self.levels() {

@@ -164,7 +164,7 @@ fn arguments_are_checked_before_names_are_known() {
 
 #[test]
 fn every_function_has_its_entry() {
-    for signature in super::super::FUNCTIONS {
+    for signature in crate::arrays::syntax::function::FUNCTIONS {
         assert_eq!(signature.function.signature().name, signature.name);
         assert!(signature.required <= signature.positional.len());
     }

@@ -7,7 +7,7 @@ use crate::batch::head::submitter::{Begun, Submitter};
 use crate::batch::outputs::Pack;
 use crate::batch::rank::inputs::Array;
 use crate::batch::rank::save_array::{self, Place};
-use crate::client::Future;
+use crate::client::future::Future;
 use crate::error::{Error, Result};
 use crate::ids::Rank;
 use crate::script::plan::task::Task;

@@ -1,7 +1,8 @@
 //! Which instances of an optional family have no result: known when all of them have ended.
 
 use crate::batch::failure::is_left;
-use crate::client::{Ended, Watch};
+use crate::client::watch::Ended;
+use crate::client::watch::Watch;
 use crate::error::Result;
 
 /// What is known of a family's failures.

@@ -3,7 +3,9 @@
 use super::stop::{self, Stopped};
 use crate::batch::failure::Failed;
 use crate::batch::head::collector::{Outcome, Running};
-use crate::client::{Client, Future, Watch};
+use crate::client::Client;
+use crate::client::future::Future;
+use crate::client::watch::Watch;
 use crate::error::{Result, TaskError};
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use crate::batch::outputs::{self, Pack};
 use crate::batch::rank::mapreduce::shuffle_store::Share;
 use crate::batch::rank::mapreduce::tasks::{self, NamedPiece};
 use crate::batch::task_def::{Def, Kind};
-use crate::client::Future;
+use crate::client::future::Future;
 use crate::error::{Error, Result};
 use crate::ids::Rank;
 use crate::mapreduce::split::{self, Piece};

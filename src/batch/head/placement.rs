@@ -1,6 +1,7 @@
 //! What tasks need, as the engine is told, and whether the job has it.
 
-use crate::client::{Client, Options};
+use crate::client::Client;
+use crate::client::options::Options;
 use crate::ids::Rank;
 use crate::runtime::handshake::Team;
 use crate::scheduler::{COUNTERS_MAX, Needs};

@@ -5,7 +5,8 @@ use crate::batch::outputs::{self, Pack};
 use crate::batch::rank::array;
 use crate::batch::rank::inputs::Array;
 use crate::batch::task_def::{Group, Kind};
-use crate::client::{Client, Future};
+use crate::client::Client;
+use crate::client::future::Future;
 use crate::error::Result;
 use std::collections::{BTreeMap, VecDeque};
 

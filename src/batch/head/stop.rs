@@ -4,7 +4,8 @@
 use super::interrupt;
 use crate::batch::failure::Failed;
 use crate::batch::head::collector::{Collector, Outcome};
-use crate::client::{Client, Future};
+use crate::client::Client;
+use crate::client::future::Future;
 use crate::error::Result;
 use crate::scheduler::Status;
 use std::ops::Range;

@@ -24,8 +24,6 @@ use std::time::Instant;
 pub struct Learnt {
     /// The function, or why it cannot be called.
     pub function: Result<&'static Record, CodecError>,
-    /// Its name.
-    pub name: String,
     /// Arguments that all instances share.
     pub shared: Blob,
     /// Its tasks submit others and may wait for them: they run where they may.

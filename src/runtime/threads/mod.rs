@@ -5,12 +5,13 @@
 //! * [`blocking`]: compensating threads, which take over the slots of tasks that wait inside themselves;
 //! * [`slot_lending`]: slots of tasks that hardly compute, lent to others for as long;
 //! * [`task_context`]: the running task's rank, attempt and place, kept in a thread-local variable;
-//! * [`simulated`]: the same without a thread, for a cluster in one process.
+//! * `simulated`: the same without a thread, for a cluster in one process.
 
 pub mod blocking;
 pub mod job;
 pub mod pool;
 pub mod short_tasks;
+#[cfg(any(test, feature = "testing"))]
 pub mod simulated;
 pub(crate) mod slot_lending;
 pub mod task_context;

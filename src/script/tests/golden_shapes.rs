@@ -1,7 +1,7 @@
 //! What is told of shapes before the run, word for word, with the real array language.
 
-use super::super::*;
 use super::folder;
+use super::*;
 use crate::batch::language::Expressions;
 
 fn told(script: &str) -> String {

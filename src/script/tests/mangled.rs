@@ -1,8 +1,7 @@
 //! Scripts that nobody would write: whatever the text, there is an answer and no panic.
 
-use super::super::*;
 use super::specification::SIX;
-use super::{folder, try_plan};
+use super::*;
 
 /// One script in which every part of the front end has something to do.
 const WHOLE: &str = r#"dtask = 1

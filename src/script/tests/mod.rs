@@ -25,7 +25,56 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use super::*;
-
+#[allow(unused_imports)]
+pub(crate) use crate::script::diagnostics::codes::Code;
+#[allow(unused_imports)]
+pub(crate) use crate::script::diagnostics::diagnostic::{Diagnostic, Diagnostics, MAX_SHOWN};
+#[allow(unused_imports)]
+pub(crate) use crate::script::diagnostics::source::{At, Source, Span, Text};
+#[allow(unused_imports)]
+pub(crate) use crate::script::diagnostics::suggest::{did_you_mean, suggest};
+#[allow(unused_imports)]
+pub(crate) use crate::script::draw::graph::{dot, svg};
+#[allow(unused_imports)]
+pub(crate) use crate::script::load::{ArrayError, ArrayLanguage, LoadOptions, load, parse};
+#[allow(unused_imports)]
+pub(crate) use crate::script::lower::call::CallArg;
+#[allow(unused_imports)]
+pub(crate) use crate::script::lower::mapreduce::{Input, MapReduce, MapStage, ReduceStage};
+#[allow(unused_imports)]
+pub(crate) use crate::script::plan::execution::{Dir, Execution, RetryOn};
+#[allow(unused_imports)]
+pub(crate) use crate::script::plan::fingerprint::Keys;
+#[allow(unused_imports)]
+pub(crate) use crate::script::plan::runtime_vars::{Facts, RuntimeFact};
+#[allow(unused_imports)]
+pub(crate) use crate::script::plan::shell_quote::Quote;
+#[allow(unused_imports)]
+pub(crate) use crate::script::plan::task::{
+    Action, ArrayName, Binding, Order, Out, Reference, Save, Select, Stream, Task,
+};
+#[allow(unused_imports)]
+pub(crate) use crate::script::plan::template::{Fill, Part, RenderError, Scope, StdinPiece, Template};
+#[allow(unused_imports)]
+pub(crate) use crate::script::plan::{Plan, Policy};
+#[allow(unused_imports)]
+pub(crate) use crate::script::sweep::expression::Formula;
+#[allow(unused_imports)]
+pub(crate) use crate::script::sweep::family::{Axis, Bindings, Derived, Family, Param};
+#[allow(unused_imports)]
+pub(crate) use crate::script::sweep::join::{Gather, Join, Unmatched};
+#[allow(unused_imports)]
+pub(crate) use crate::script::sweep::param_values::{Spaced, Values};
+#[allow(unused_imports)]
+pub(crate) use crate::script::sweep::range::NumRange;
+#[allow(unused_imports)]
+pub(crate) use crate::script::values::format::Format;
+#[allow(unused_imports)]
+pub(crate) use crate::script::values::resources::{Counter, Needs};
+#[allow(unused_imports)]
+pub(crate) use crate::script::values::units::{duration, words};
+#[allow(unused_imports)]
+pub(crate) use crate::script::values::value::{PathPart, Value};
 /// Stands in for the array language: every identifier is a name, except before `(` and `=`; `?` is a syntax error.
 pub(crate) struct FakeArrays;
 

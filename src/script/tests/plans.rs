@@ -1,7 +1,6 @@
 //! Scripts that are right: what they become.
 
-use super::super::*;
-use super::{FakeArrays, example, folder, plan, try_plan};
+use super::*;
 use crate::arrays::reduce::operator::{Reduce, With};
 
 fn task<'p>(plan: &'p Plan, name: &str) -> &'p Task {

@@ -4,8 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::super::*;
-use super::{FakeArrays, beside_the_tests, example, plan};
+use super::*;
 
 /// Where the outputs of an instance lie.
 fn place(scratch: &Path, plan: &Plan, task: usize, instance: u64, select: Select) -> PathBuf {

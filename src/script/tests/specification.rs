@@ -1,7 +1,7 @@
 //! The six scripts of the specification, as they stand there.
 
-use super::super::*;
 use super::try_plan;
+use super::*;
 
 /// Name and text.
 pub(crate) const SIX: [(&str, &str); 6] = [

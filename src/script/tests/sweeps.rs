@@ -1,7 +1,6 @@
 //! Families of every form: which instances there are, and which ones they find in each other.
 
-use super::super::*;
-use super::{plan, try_plan};
+use super::*;
 
 fn labels(plan: &Plan, name: &str) -> Vec<String> {
     let task = &plan.tasks[plan.find(name).unwrap()];

@@ -4,8 +4,8 @@ use super::nested::with_nested;
 use super::{Cluster, Running};
 use crate::client::{Manner, value_of};
 use dtask::TaskError;
-use dtask::ids::{DefId, Rank};
-use dtask::worker;
+use dtask::internal::ids::{DefId, Rank};
+use dtask::internal::worker;
 
 impl Cluster {
     pub(super) fn compute(&mut self, rank: usize) {

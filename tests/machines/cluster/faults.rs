@@ -1,7 +1,7 @@
 //! Data that move, and ranks that die.
 
 use super::{Cluster, Transfer};
-use dtask::worker;
+use dtask::internal::worker;
 
 impl Cluster {
     pub(super) fn deliver(&mut self, at: usize) {

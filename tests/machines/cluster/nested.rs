@@ -4,9 +4,11 @@
 use super::{Cluster, Running};
 use crate::client::{Manner, Spec, value_of};
 use crate::rng::{Rng, hash};
-use dtask::ids::{DefId, Rank, TaskId};
-use dtask::protocol::{Answer, Blob, Definition, Needs, NestedDefinition, NestedTask, Output, Report};
-use dtask::worker;
+use dtask::internal::ids::{DefId, Rank, TaskId};
+use dtask::internal::protocol::{
+    Answer, Blob, Definition, Needs, NestedDefinition, NestedTask, Output, Report,
+};
+use dtask::internal::worker;
 use std::collections::BTreeMap;
 
 /// What a task submits.

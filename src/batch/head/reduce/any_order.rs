@@ -9,7 +9,9 @@ use crate::batch::head::reduce::files::Commands;
 use crate::batch::head::submitter::Collected;
 use crate::batch::outputs::Pack;
 use crate::batch::rank::inputs::Array;
-use crate::client::{Client, Future, Watch};
+use crate::client::Client;
+use crate::client::future::Future;
+use crate::client::watch::Watch;
 use crate::error::Result;
 use std::collections::{BTreeMap, VecDeque};
 

@@ -3,7 +3,7 @@
 use super::{Merge, Step};
 use crate::arrays::reduce::tree;
 use crate::batch::head::submitter::internal;
-use crate::client::Future;
+use crate::client::future::Future;
 use crate::error::{Error, Result};
 use std::collections::HashMap;
 

@@ -13,7 +13,7 @@ pub use crate::batch::head::reduce::any_order::Unordered;
 use crate::batch::head::reduce::any_order::Merging;
 use crate::batch::head::submitter::{Collected, Submitter, internal};
 use crate::batch::task_def::Def;
-use crate::client::Future;
+use crate::client::future::Future;
 use crate::error::Result;
 use crate::script::plan::task::{Action, Order, Task};
 use std::ops::Range;
