@@ -147,7 +147,8 @@ pub mod internal {
     }
     pub mod script {
         pub use crate::script::diagnostics::source::Source;
-        pub use crate::script::load::{LoadOptions, parse};
+        pub use crate::script::load::parse;
+        pub use crate::script::options::LoadOptions;
     }
     pub mod transport {
         pub use crate::transport::*;

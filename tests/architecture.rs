@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// Each module and what it may use of the crate.
-const LAYERS: &[(&str, &[&str])] = &[
+/// Each module of the engine and what it may use of the crate: nothing of the tool.
+const ENGINE: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("error", &["ids"]),
     ("config", &[]),
@@ -16,20 +16,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("transport", &["error", "ids", "protocol"]),
     // `transport` for the traits of bulk data only
     ("task", &["arrays", "codec", "commands", "error", "ids", "protocol", "transport"]),
-    ("arrays", &[]),
-    ("commands", &["codec", "error", "protocol", "task", "transport"]),
-    ("mapreduce", &["arrays", "commands", "error"]),
     (
         "runtime",
         &[
-            "task",
             "compact",
             "config",
+            "console",
             "error",
             "ids",
             "protocol",
             "scheduler",
-            "console",
+            "task",
             "transport",
             "worker",
         ],
@@ -37,60 +34,38 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "client",
         &[
-            "task",
             "codec",
             "compact",
             "config",
+            "console",
             "error",
             "ids",
             "protocol",
             "runtime",
             "scheduler",
-            "console",
+            "task",
             "transport",
         ],
     ),
     ("simulated", &["client", "ids", "runtime", "scheduler", "transport"]),
-    (
-        "script",
-        &["arrays", "client", "codec", "commands", "config", "error", "ids", "mapreduce", "runtime", "task"],
-    ),
-    (
-        "batch",
-        &[
-            "arrays",
-            "client",
-            "codec",
-            "commands",
-            "config",
-            "console",
-            "error",
-            "ids",
-            "mapreduce",
-            "runtime",
-            "scheduler",
-            "script",
-            "task",
-        ],
-    ),
-    (
-        "cli",
-        &[
-            "arrays",
-            "batch",
-            "client",
-            "commands",
-            "config",
-            "console",
-            "error",
-            "ids",
-            "runtime",
-            "script",
-            "task",
-            "transport",
-        ],
-    ),
 ];
+
+/// Each module of the tool and what it may use of the tool; of the engine it may use what it likes.
+const TOOL: &[(&str, &[&str])] = &[
+    ("arrays", &[]),
+    ("commands", &[]),
+    ("mapreduce", &["arrays", "commands"]),
+    ("script", &["arrays", "commands", "mapreduce"]),
+    ("batch", &["arrays", "commands", "mapreduce", "script"]),
+    ("cli", &["arrays", "batch", "commands", "mapreduce", "script"]),
+];
+
+/// The phases of the front end, `script/`: each may use those before it.
+const PHASES: &[&str] =
+    &["diagnostics", "values", "syntax", "sweep", "plan", "resolve", "lower", "lint", "draw"];
+
+/// The two sides of a run, `batch/`, and what each must not use: a rank has nothing of rank 0.
+const SIDES: &[(&str, &[&str])] = &[("rank", &["head"]), ("head", &[])];
 
 fn sources(dir: &Path, into: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).expect("a folder of sources") {
@@ -130,29 +105,81 @@ fn module(name: &str) -> &str {
     name.split(['/', '.']).next().unwrap_or(name)
 }
 
+/// The modules that `text` names after `prefix`: `crate::`, or `crate::script::`.
+fn named<'t>(text: &'t str, prefix: &str) -> impl Iterator<Item = &'t str> {
+    text.split(prefix).skip(1).map(|rest| {
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        &rest[..end]
+    })
+}
+
+/// What is wrong in a file with the arrows between modules: those of the crate, and those within `script/` and `batch/`.
+fn wrong_arrows(name: &str, text: &str) -> Vec<String> {
+    let own = module(name);
+    let code = code(text);
+    let engine = ENGINE.iter().find(|layer| layer.0 == own);
+    let Some((_, allowed)) = engine.or_else(|| TOOL.iter().find(|layer| layer.0 == own)) else {
+        return vec![format!("{name}: the module `{own}` has no place in ENGINE or TOOL")];
+    };
+    let mut wrong = Vec::new();
+    for used in named(&code, "crate::") {
+        let is_engine = ENGINE.iter().any(|layer| layer.0 == used);
+        let is_module = is_engine || TOOL.iter().any(|layer| layer.0 == used);
+        // a `dtask` of one's own is made by `script::main`, which is the command with a registry of functions
+        let is_entry = name == "script/entry.rs" && used == "cli";
+        let may = allowed.contains(&used) || (engine.is_none() && is_engine && used != "simulated");
+        if is_module && used != own && !may && !is_entry {
+            wrong.push(format!("{name} uses crate::{used}"));
+        }
+    }
+    let mut folders = name.split('/').skip(1);
+    let inner = folders.next().filter(|_| folders.next().is_some());
+    if let ("script", Some(phase)) = (own, inner) {
+        let place = |phase: &str| PHASES.iter().position(|known| *known == phase);
+        let Some(own) = place(phase) else {
+            wrong.push(format!("{name}: `{phase}` is no phase in PHASES"));
+            return wrong;
+        };
+        let others = named(&code, "crate::script::").filter(|used| *used != phase);
+        // what is no phase puts them together, and is not for them: `load`, `entry`
+        let above = others.filter(|used| *used != "options" && place(used).is_none_or(|used| used > own));
+        wrong.extend(above.map(|used| format!("{name} uses crate::script::{used}")));
+    }
+    if let Some((_, forbidden)) = SIDES.iter().find(|(side, _)| ("batch", Some(*side)) == (own, inner)) {
+        let used = named(&code, "crate::batch::").filter(|used| forbidden.contains(used));
+        wrong.extend(used.map(|used| format!("{name} uses crate::batch::{used}")));
+    }
+    wrong
+}
+
 #[test]
 fn arrows_between_modules_point_down_only() {
     let mut wrong = Vec::new();
     for (name, text) in files() {
-        let own = module(&name);
-        if ["lib", "main"].contains(&own) || is_test(&name) {
-            continue;
-        }
-        let Some((_, allowed)) = LAYERS.iter().find(|layer| layer.0 == own) else {
-            wrong.push(format!("{name}: the module `{own}` has no place in LAYERS"));
-            continue;
-        };
-        for used in code(&text).split("crate::").skip(1) {
-            let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            let is_module = LAYERS.iter().any(|layer| layer.0 == used);
-            // a `dtask` of one's own is made by `script::main`, which is the command with a registry of functions
-            let is_entry = name == "script/entry.rs" && used == "cli";
-            if is_module && used != own && !allowed.contains(&used.as_str()) && !is_entry {
-                wrong.push(format!("{name} uses crate::{used}"));
-            }
+        if !["lib", "main"].contains(&module(&name)) && !is_test(&name) {
+            wrong.extend(wrong_arrows(&name, &text));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn an_arrow_that_points_up_is_found() {
+    let cases = [
+        ("scheduler/task.rs", "use crate::worker::Worker;"),
+        ("runtime/reactor.rs", "use crate::batch::Job;"),
+        ("arrays/csv.rs", "use crate::script::plan::Plan;"),
+        ("script/syntax/task.rs", "use crate::script::lower::task::Compiler;"),
+        ("script/plan/task.rs", "use crate::script::load::load;"),
+        ("script/new_phase/task.rs", ""),
+        ("batch/rank/command.rs", "fn f() { crate::batch::head::stop::stop() }"),
+        ("new/mod.rs", ""),
+    ];
+    for (name, line) in cases {
+        assert_eq!(wrong_arrows(name, line).len(), 1, "{name}: {line}");
+    }
+    assert!(wrong_arrows("batch/head/stop.rs", "use crate::batch::rank::logs;").is_empty());
+    assert!(wrong_arrows("script/lint/unused.rs", "use crate::script::plan::Plan; // crate::cli").is_empty());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The language of `array`, as the front end sees it.
 
 use crate::arrays::{Expr, ExprError, Sketch};
-use crate::script::load::{ArrayError, ArrayLanguage};
+use crate::script::options::{ArrayError, ArrayLanguage};
 use std::ops::Range;
 
 /// The expressions of [`crate::arrays`].

@@ -13,6 +13,7 @@ pub mod language;
 pub mod outputs;
 pub mod rank;
 pub mod task_def;
+pub(crate) mod whole_files;
 
 use crate::batch::head::collector::Collector;
 use crate::batch::head::progress::Progress;

@@ -3,7 +3,7 @@
 use super::check::read;
 use super::{DONE, USAGE};
 use crate::script::draw::graph::{dot, svg};
-use crate::script::load::LoadOptions;
+use crate::script::options::LoadOptions;
 use std::io::Write;
 use std::path::Path;
 

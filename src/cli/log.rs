@@ -5,7 +5,7 @@ use super::{DONE, FAILED, LogArgs, STARTUP, USAGE};
 use crate::batch::head::run_folder::RunFolder;
 use crate::batch::rank::logs;
 use crate::console;
-use crate::script::load::LoadOptions;
+use crate::script::options::LoadOptions;
 use std::io::{self, Write};
 
 /// Prints what instances have written.

@@ -2,7 +2,7 @@
 
 use super::check::read;
 use super::{DONE, USAGE};
-use crate::script::load::LoadOptions;
+use crate::script::options::LoadOptions;
 use crate::script::plan::Plan;
 use crate::script::plan::fingerprint::Keys;
 use crate::script::plan::task::Task;

@@ -15,7 +15,7 @@ use crate::console;
 use crate::error::Result;
 use crate::runtime::handshake::Team;
 use crate::script::diagnostics::suggest::did_you_mean;
-use crate::script::load::LoadOptions;
+use crate::script::options::LoadOptions;
 use crate::script::plan::Plan;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -1,44 +1,20 @@
 //! From a file to a plan.
 
-use std::ops::Range;
+use crate::script::options::{ArrayLanguage, LoadOptions};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use super::plan::{Plan, Policy};
-use crate::arrays::Sketch;
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Collector, Diagnostic, Diagnostics};
 use crate::script::diagnostics::source::Source;
 use crate::script::lint::{array_shapes, save_paths, scale, unused, walltime};
 use crate::script::lower::task::Compiler;
 use crate::script::lower::toposort;
+use crate::script::plan::Plan;
 use crate::script::sweep::expand::Sweeps;
 use crate::script::syntax::script;
 use crate::script::syntax::symbols::Names;
+use crate::script::values::policy::Policy;
 use crate::script::values::resources::Counter;
-
-/// An array expression that is not understood: where in its text, what is wrong, how to mend it.
-pub type ArrayError = (Range<usize>, String, Option<String>);
-
-/// The language of `array`, which the front end does not know: it only wants the names, for they are dependencies.
-pub trait ArrayLanguage {
-    /// The bare names in an expression (`x`, `sim.probe`; not those of functions and of named arguments), with their places.
-    fn check(&self, text: &str) -> Result<Vec<(String, Range<usize>)>, ArrayError>;
-
-    /// The shape of an expression's value, as far as it follows from what is known of its names.
-    fn sketch(&self, _text: &str, _names: &dyn Fn(&str) -> Sketch) -> Result<Option<Vec<usize>>, ArrayError> {
-        Ok(None)
-    }
-}
-
-/// What is looked at beyond the script itself.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LoadOptions {
-    /// Whether the programs that `run` names have to exist on this machine.
-    pub check_programs: bool,
-    /// How long the job has, where that is known.
-    pub time_limit: Option<Duration>,
-}
 
 /// Reads and checks a script. `sets` are the overrides of `--set`, as names and values.
 pub fn load(

@@ -17,6 +17,7 @@ pub(crate) mod entry;
 pub(crate) mod lint;
 pub(crate) mod load;
 pub(crate) mod lower;
+pub(crate) mod options;
 pub(crate) mod plan;
 pub(crate) mod resolve;
 pub(crate) mod sweep;

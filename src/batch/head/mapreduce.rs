@@ -10,7 +10,7 @@ use crate::client::future::Future;
 use crate::error::{Error, Result};
 use crate::ids::Rank;
 use crate::mapreduce::split::{self, Piece};
-use crate::script::lower::mapreduce::Input;
+use crate::script::plan::mapreduce::Input;
 use crate::script::plan::task::Action;
 use std::path::Path;
 

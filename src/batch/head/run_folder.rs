@@ -1,11 +1,12 @@
 //! The run folder `NAME.dtask/` beside the script.
 
+use crate::batch::whole_files::make_private;
 use crate::script::plan::Plan;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Locked while a run uses the folder.
@@ -60,17 +61,6 @@ impl RunFolder {
     }
 }
 
-/// Makes the folder if it is missing.
-///
-/// # Errors
-/// When it cannot be made.
-pub fn make(path: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        other => other,
-    }
-}
-
 /// The lock of the folder; none if another process has it.
 fn lock(folder: &Path) -> io::Result<Option<File>> {
     let path = folder.join(LOCK);
@@ -79,7 +69,7 @@ fn lock(folder: &Path) -> io::Result<Option<File>> {
         let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = match opened {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                make(folder)?; // the run before has just removed it
+                make_private(folder)?; // the run before has just removed it
                 continue;
             }
             opened => opened?,
@@ -106,7 +96,7 @@ fn lock(folder: &Path) -> io::Result<Option<File>> {
 }
 
 fn prepare(path: &Path) -> io::Result<Option<File>> {
-    make(path)?;
+    make_private(path)?;
     // not through a link that someone else may have put there
     let found = fs::symlink_metadata(path)?;
     if !found.is_dir() {

@@ -1,36 +1,14 @@
 //! Files that are written by rank 0: `stdout = path` of whole families.
 
 use crate::batch::task_def::facts;
+use crate::batch::whole_files::{rename, temporary};
 use crate::script::plan::Plan;
 use crate::script::plan::task::{Stream, Task};
 use crate::script::plan::template::{Scope, Template};
 use std::collections::{BTreeSet, HashMap};
-use std::fs;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
-
-/// A file under a temporary name in the folder of `path`, which is made if it is missing.
-///
-/// # Errors
-/// When the folder or the file cannot be made.
-pub fn temporary(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    // of the mode that any new file has; tempfile's own would keep colleagues out
-    let mode = fs::Permissions::from_mode(0o666);
-    tempfile::Builder::new().prefix(".dtask-").suffix(".part").permissions(mode).tempfile_in(folder)
-}
-
-/// Gives a temporary file its name, once its bytes are on the disk.
-///
-/// # Errors
-/// When the disk is full, or the name is taken by a folder.
-pub fn rename(file: NamedTempFile, path: &Path) -> io::Result<()> {
-    file.as_file().sync_all()?;
-    file.persist(path).map(drop).map_err(|error| error.error)
-}
 
 struct Sink {
     /// The last task that appends to it.
@@ -199,6 +177,7 @@ impl Sink {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_file_is_written_whole_or_not_at_all() {

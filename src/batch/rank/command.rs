@@ -13,10 +13,11 @@ use crate::commands::{
     self, CommandError, CommandOutput, CommandSpec, Launcher, OutFile, ScratchRoot, StoredFile,
 };
 use crate::error::Failure;
-use crate::script::plan::execution::{Dir, Execution, RetryOn};
+use crate::script::plan::execution::{Dir, Execution};
 use crate::script::plan::runtime_vars::Facts;
 use crate::script::plan::task::Stream;
 use crate::script::plan::template::Scope;
+use crate::script::values::execution::RetryOn;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -7,7 +7,7 @@
 //! ```
 //! A line of the index: where the block begins, where in it the output begins, the output's length, attempt, stream and label.
 
-use crate::batch::head::run_folder::make;
+use crate::batch::whole_files::make_private;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -37,7 +37,7 @@ impl LogWriter {
         let log = match open("log") {
             // somebody has removed the run folder meanwhile
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                make(folder).and_then(|()| open("log"))?
+                make_private(folder).and_then(|()| open("log"))?
             }
             log => log?,
         };

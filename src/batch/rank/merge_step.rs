@@ -1,11 +1,11 @@
 //! A step at a rank: a command that merges two files into one.
 
 use super::super::failure::located;
-use crate::batch::head::shared_files;
 use crate::batch::outputs::{self, Pack};
 use crate::batch::rank::command;
 use crate::batch::rank::inputs::Array;
 use crate::batch::task_def::{self, Def, Group, Kind};
+use crate::batch::whole_files;
 use crate::commands::outputs::{Content, Output};
 use crate::error::Failure;
 use crate::script::plan::task::{Action, Reference, Save, Select, Task};
@@ -203,14 +203,14 @@ fn save(def: &Def, index: u64, whole: &Pack) -> Result<(), Failure> {
         let which = if save.select == Select::Stdout { outputs::STDOUT } else { MERGED };
         let output = outputs::part(whole, which)?;
         let path = Path::new(&def.here).join(with_scope(def, index, |scope| save.path.render(scope))?);
-        let written = shared_files::temporary(&path).and_then(|mut file| {
+        let written = whole_files::temporary(&path).and_then(|mut file| {
             match output.content {
                 Content::Memory(bytes) => file.write_all(bytes)?,
                 Content::File(stored) => {
                     std::io::copy(&mut std::fs::File::open(stored.path())?, file.as_file_mut())?;
                 }
             }
-            shared_files::rename(file, &path)
+            whole_files::rename(file, &path)
         });
         written.map_err(|error| Failure::new(format!("`{}` could not be saved: {error}", path.display())))?;
     }

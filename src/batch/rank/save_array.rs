@@ -8,9 +8,9 @@ use crate::arrays::dataset::{self, Attribute, FileWriter, NewDataset};
 use crate::arrays::slab::{self, Slab};
 use crate::arrays::{Value, text};
 use crate::batch::failure::located;
-use crate::batch::head::shared_files;
 use crate::batch::outputs::{self, Pack};
 use crate::batch::task_def::Def;
+use crate::batch::whole_files;
 use crate::error::Failure;
 use crate::script::plan::task::Task;
 use crate::script::plan::template::{Fill, Part, Scope, Template};
@@ -63,14 +63,14 @@ pub fn save_file(def: &Def, index: u64, number: u32, array: &Array) -> Result<Pa
 }
 
 fn write_file(path: &Path, array: &Value) -> std::io::Result<()> {
-    let mut out = BufWriter::new(shared_files::temporary(path)?);
+    let mut out = BufWriter::new(whole_files::temporary(path)?);
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("npy") => super::npy::write(array, &mut out)?,
         Some("csv") => text::write(array, ",", &mut out)?,
         _ => text::write(array, " ", &mut out)?,
     }
     out.flush()?;
-    shared_files::rename(out.into_inner().map_err(|error| error.into_error())?, path)
+    whole_files::rename(out.into_inner().map_err(|error| error.into_error())?, path)
 }
 
 /// The files of datasets that this rank owns.
@@ -112,7 +112,7 @@ pub fn save_dataset(def: &Def, index: u64, number: u32, array: &Array) -> Result
         let owned = match files.entry(path) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
-                let temporary = shared_files::temporary(entry.key())
+                let temporary = whole_files::temporary(entry.key())
                     .map_err(|error| Failure::new(format!("`{shown}` could not be saved: {error}")))?;
                 let writer = FileWriter::create(temporary.path()).map_err(Failure)?;
                 let (written, datasets) = (HashMap::new(), Vec::new());
@@ -233,7 +233,7 @@ pub fn finish_file(path: &String, wanted: &Vec<(String, u64)>) -> Result<Vec<Str
     if missing.len() < wanted.len() {
         datasets.retain(|dataset| !missing.contains(&dataset.name));
         let temporary = laid_out(path, temporary, datasets).map_err(failed)?;
-        shared_files::rename(temporary, path).map_err(|error| failed(error.to_string()))?;
+        whole_files::rename(temporary, path).map_err(|error| failed(error.to_string()))?;
     }
     Ok(missing)
 }
@@ -249,7 +249,7 @@ fn laid_out(
         return Ok(file);
     }
     datasets.sort_by(|one, other| one.name.cmp(&other.name));
-    let again = shared_files::temporary(path).map_err(|error| error.to_string())?;
+    let again = whole_files::temporary(path).map_err(|error| error.to_string())?;
     let writer = FileWriter::create(again.path())?;
     for dataset in &datasets {
         let array = dataset::read(file.path(), &dataset.name, &[])?;

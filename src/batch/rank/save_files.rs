@@ -1,8 +1,8 @@
 //! Putting what a command has left where the script wants it: whole or not at all.
 
-use crate::batch::head::shared_files;
 use crate::batch::outputs;
 use crate::batch::task_def::Def;
+use crate::batch::whole_files;
 use crate::commands::{CommandOutput, OutFile};
 use crate::error::Failure;
 use crate::script::plan::task::{Save, Select};
@@ -37,15 +37,15 @@ pub fn save(def: &Def, scope: &Scope<'_>, output: &CommandOutput) -> Result<(), 
 }
 
 fn write_bytes(bytes: &[u8], path: &Path) -> io::Result<()> {
-    let mut file = shared_files::temporary(path)?;
+    let mut file = whole_files::temporary(path)?;
     file.write_all(bytes)?;
-    shared_files::rename(file, path)
+    whole_files::rename(file, path)
 }
 
 /// Under a temporary name beside it first. What others want as well is copied, never linked: a saved file is the user's,
 /// to be changed while the run goes on.
 fn write_file(out: &OutFile, path: &Path, last: bool) -> io::Result<()> {
-    let mut file = shared_files::temporary(path)?;
+    let mut file = whole_files::temporary(path)?;
     let found = fs::symlink_metadata(&out.path)?;
     if last && found.is_file() && found.nlink() == 1 {
         let mode = file.as_file().metadata()?.permissions();
@@ -58,7 +58,7 @@ fn write_file(out: &OutFile, path: &Path, last: bool) -> io::Result<()> {
     }
     // within the kernel, and without a copy of the blocks where the file system can do that
     io::copy(&mut File::open(&out.path)?, file.as_file_mut())?;
-    shared_files::rename(file, path)
+    whole_files::rename(file, path)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::arrays::reduce::operator::{Reduce, With};
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
 use crate::script::diagnostics::source::Text;
-use crate::script::load::{ArrayError, ArrayLanguage};
+use crate::script::options::{ArrayError, ArrayLanguage};
 use crate::script::plan::runtime_vars::RuntimeFact;
 use crate::script::plan::task::{Action, Binding, Task};
 use crate::script::syntax::script::{RawAction, RawScript};

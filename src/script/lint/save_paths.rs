@@ -3,6 +3,10 @@
 //! For families of ordinary size every path is written out and compared. For larger ones that would take too long: of
 //! products it is checked parameter by parameter that its values are told apart, of others the first instances are compared.
 
+use crate::arrays::slab::Slab;
+use crate::script::plan::task::Task;
+use crate::script::sweep::param_values::Values;
+use crate::script::values::value::Value;
 use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path};
 
@@ -11,10 +15,11 @@ use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
 use crate::script::diagnostics::source::{Source, Span};
 use crate::script::lower::task::Compiled;
 use crate::script::plan::runtime_vars::{Facts, RuntimeFact};
-use crate::script::plan::template::{Fill, Part, Scope, Template, written};
+use crate::script::plan::template::{Fill, Part, Scope, Template};
 use crate::script::sweep::expand::Sweeps;
 use crate::script::sweep::family::{Bindings, Family};
 use crate::script::syntax::script::RawScript;
+use crate::script::values::format::written;
 
 /// Up to so many paths are compared one by one.
 const COMPARED: u64 = 100_000;
@@ -31,7 +36,7 @@ pub(crate) fn check(script: &RawScript, sweeps: &Sweeps, compiled: &[Option<Comp
         let saves = raw.saves.iter().zip(&compiled.task.saves).map(|(raw, save)| (&raw.path, &save.path));
         let targets = raw.targets.iter().zip(&compiled.task.targets);
         for (path, template) in saves.chain(targets) {
-            let together = crate::script::sweep::hdf5_blocks::together(&compiled.task, template);
+            let together = together(&compiled.task, template);
             let check = Check { task: &compiled.task.name, family, template, span: &path.span, together };
             check.run(&mut seen, cx);
         }
@@ -207,4 +212,30 @@ fn normal(path: &str, source: &Source) -> Option<String> {
         }
     }
     Some(parts.join("/"))
+}
+
+/// The parameter of a family whose instances save the parts of one dataset: its values are blocks, and the path does not
+/// tell them apart.
+fn together(task: &Task, path: &Template) -> Option<usize> {
+    let literal = |part: &Part| matches!(part, Part::Text(text) if text.contains(":/"));
+    if task.action.is_command() || !path.parts.iter().any(literal) {
+        return None;
+    }
+    let named = |at: usize| {
+        path.parts
+            .iter()
+            .any(|part| matches!(part, Part::Fill { what: Fill::Param(param, _), .. } if *param == at))
+    };
+    let is_block = |values: &Values| match values {
+        Values::List(list) => {
+            list.first().is_some_and(|value| matches!(value, Value::Path(text) if is_part(text)))
+        }
+        Values::Range(_) | Values::Spaced(_) => false,
+    };
+    let mut params = task.family.params().iter().enumerate();
+    params.find(|(at, param)| !named(*at) && is_block(&param.values)).map(|(at, _)| at)
+}
+
+fn is_part(text: &str) -> bool {
+    Slab::parse(text).is_some_and(|slab| !slab.part.is_empty())
 }

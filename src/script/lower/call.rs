@@ -6,24 +6,12 @@ use crate::script::diagnostics::source::{At, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::lower::array::binding;
 use crate::script::lower::task::Compiler;
-use crate::script::plan::task::{Action, Binding};
-use crate::script::plan::template::Template;
+use crate::script::plan::task::Action;
+use crate::script::plan::task::CallArg;
 use crate::script::resolve::resolver::{Place, Resolver, Written};
 use crate::script::syntax::placeholder::{self, PieceKind};
 use crate::script::values::registry;
 use crate::script::values::value::Value;
-use serde::{Deserialize, Serialize};
-
-/// An argument of a call.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum CallArg {
-    /// What stands in the script.
-    Value(Value),
-    /// What a name stands for: `"{mean}"`.
-    Binding(Binding),
-    /// A text with references in it.
-    Text(Template),
-}
 
 impl Compiler<'_> {
     /// Resolves a `call`.

@@ -6,6 +6,7 @@
 pub(crate) mod array;
 pub(crate) mod call;
 pub(crate) mod command;
+pub(crate) mod execution;
 pub(crate) mod mapreduce;
 pub(crate) mod programs;
 pub(crate) mod reduce_arrays;

@@ -3,7 +3,8 @@
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
 use crate::script::diagnostics::source::{Span, Text};
-use crate::script::load::{ArrayLanguage, LoadOptions};
+use crate::script::lower::execution::execution;
+use crate::script::options::{ArrayLanguage, LoadOptions};
 use crate::script::plan::task::{Action, Out, Save, Select, Stream, Task};
 use crate::script::resolve::resolver::{Place, Resolver};
 use crate::script::sweep::expand::Sweeps;
@@ -73,7 +74,7 @@ impl Compiler<'_> {
         {
             resolver.depend(task, Select::Order, None, name.span.clone());
         }
-        let execution = raw.execution.compile(&mut resolver, cx);
+        let execution = execution(&raw.execution, &mut resolver, cx);
         let (line, _) = cx.source.position(raw.name.span.start);
         let needs = raw.needs.compile(&self.script.resources, cx);
         let (references, spans) = resolver.found.into_iter().unzip();

@@ -13,10 +13,10 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
 use super::task::{Action, Binding, Task};
 use super::template::{Scope, StdinPiece, Template};
-use crate::script::lower::call::CallArg;
-use crate::script::lower::mapreduce::{Input, ReduceStage};
 use crate::script::plan::Plan;
+use crate::script::plan::mapreduce::{Input, ReduceStage};
 use crate::script::plan::runtime_vars::Facts;
+use crate::script::plan::task::CallArg;
 use crate::script::values::value::Value;
 
 /// Computes the keys of a plan's instances; those of a task all at once, when they are first asked for.

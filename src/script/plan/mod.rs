@@ -2,33 +2,19 @@
 
 pub(crate) mod execution;
 pub(crate) mod fingerprint;
+pub(crate) mod mapreduce;
 pub(crate) mod runtime_vars;
 pub(crate) mod shell_quote;
 pub(crate) mod stats;
 pub(crate) mod task;
 pub(crate) mod template;
+use crate::script::values::policy::Policy;
 use std::path::PathBuf;
 
 use crate::script::diagnostics::diagnostic::Diagnostics;
 use crate::script::plan::task::Task;
 use crate::script::sweep::join::Join;
 use crate::script::values::resources::Counter;
-
-/// What failures mean for the rest of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Policy {
-    /// Whether the first failure stops the run; otherwise only what depends on it is not run.
-    pub stop: bool,
-    /// So many failures stop the run.
-    pub max_failures: Option<u64>,
-}
-
-impl Policy {
-    /// The number of failures at which nothing more is started.
-    pub fn limit(&self) -> Option<u64> {
-        if self.stop { Some(1) } else { self.max_failures }
-    }
-}
 
 /// A script that is understood.
 #[derive(Clone, Debug)]

@@ -5,14 +5,24 @@ use serde::{Deserialize, Serialize};
 use super::execution::Execution;
 use super::template::{RenderError, Scope, Template};
 use crate::arrays::reduce::operator::Reduce;
-use crate::script::lower::call::CallArg;
-use crate::script::lower::mapreduce::MapReduce;
+use crate::script::plan::mapreduce::MapReduce;
 use crate::script::plan::runtime_vars::RuntimeFact;
 use crate::script::sweep::family::Family;
 use crate::script::sweep::join::{Gather, Join};
 use crate::script::values::resources::Needs;
 use crate::script::values::value::Value;
 use std::time::Duration;
+
+/// An argument of a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum CallArg {
+    /// What stands in the script.
+    Value(Value),
+    /// What a name stands for: `"{mean}"`.
+    Binding(Binding),
+    /// A text with references in it.
+    Text(Template),
+}
 
 /// A task, or a family of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

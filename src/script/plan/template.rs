@@ -1,5 +1,6 @@
 //! Texts with references in them, and how they are filled in at the rank that runs the task.
 
+use crate::script::values::format::written;
 use serde::{Deserialize, Serialize};
 
 use crate::script::plan::runtime_vars::{Facts, RuntimeFact};
@@ -153,11 +154,6 @@ impl Part {
         };
         Ok(vec![quote.apply(&written(&value, format.as_ref()).map_err(RenderError::Format)?)])
     }
-}
-
-/// A value in its format, or as it is.
-pub(crate) fn written(value: &Value, format: Option<&Format>) -> Result<String, String> {
-    format.map_or_else(|| Ok(value.to_string()), |format| format.apply(value))
 }
 
 #[cfg(test)]

@@ -6,13 +6,14 @@ use crate::script::diagnostics::source::{Span, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::plan::shell_quote::{self, Quote};
 use crate::script::plan::task::Reference;
-use crate::script::plan::template::{Fill, Part, Template, written};
+use crate::script::plan::template::{Fill, Part, Template};
 use crate::script::resolve::reference::Meaning;
 use crate::script::sweep::expand::Sweeps;
 use crate::script::syntax::placeholder::{self, Piece, PieceKind, RawReference};
 use crate::script::syntax::script::RawScript;
 use crate::script::syntax::symbols::Names;
 use crate::script::values::format::Format;
+use crate::script::values::format::written;
 use crate::script::values::value::Value;
 
 /// Where a text stands, which decides what references may be in it and what they become.

@@ -5,9 +5,6 @@ use crate::arrays::slab::{Slab, split};
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
 use crate::script::diagnostics::source::{At, Text};
-use crate::script::plan::task::Task;
-use crate::script::plan::template::{Fill, Part, Template};
-use crate::script::sweep::param_values::Values;
 use crate::script::values::value::Value;
 
 /// More would be no sweep but a mistake.
@@ -71,30 +68,4 @@ pub(crate) fn values(
         Value::Path(Slab { file: file.to_owned(), dataset: name.to_owned(), part }.to_string())
     };
     Some((0..count).map(block).collect())
-}
-
-/// The parameter of a family whose instances save the parts of one dataset: its values are blocks, and the path does not
-/// tell them apart.
-pub(crate) fn together(task: &Task, path: &Template) -> Option<usize> {
-    let literal = |part: &Part| matches!(part, Part::Text(text) if text.contains(":/"));
-    if task.action.is_command() || !path.parts.iter().any(literal) {
-        return None;
-    }
-    let named = |at: usize| {
-        path.parts
-            .iter()
-            .any(|part| matches!(part, Part::Fill { what: Fill::Param(param, _), .. } if *param == at))
-    };
-    let is_block = |values: &Values| match values {
-        Values::List(list) => {
-            list.first().is_some_and(|value| matches!(value, Value::Path(text) if is_part(text)))
-        }
-        Values::Range(_) | Values::Spaced(_) => false,
-    };
-    let mut params = task.family.params().iter().enumerate();
-    params.find(|(at, param)| !named(*at) && is_block(&param.values)).map(|(at, _)| at)
-}
-
-fn is_part(text: &str) -> bool {
-    Slab::parse(text).is_some_and(|slab| !slab.part.is_empty())
 }

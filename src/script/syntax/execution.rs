@@ -4,9 +4,8 @@ use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
 use crate::script::diagnostics::source::{At, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
-use crate::script::plan::execution::{Dir, Execution, RetryOn};
-use crate::script::resolve::resolver::{Place, Resolver};
 use crate::script::syntax::toml::{Kind, Node, wrong_type};
+use crate::script::values::execution::{Execution, RetryOn};
 use crate::script::values::units;
 use std::time::Duration;
 
@@ -14,17 +13,13 @@ use std::time::Duration;
 pub(crate) const KEYS: [&str; 9] =
     ["dir", "clean-env", "mpi", "timeout", "memory", "memory-step", "retries", "retry-on", "backoff"];
 
-/// As written, with what is resolved later.
-#[derive(Debug)]
-pub(crate) struct RawExecution {
-    dir: Option<Text>,
-    rest: Execution,
-}
+/// How a command is run, as written: the folder's references are resolved later.
+pub(crate) type RawExecution = Execution<Option<Text>>;
 
 impl RawExecution {
     /// Reads the keys of a task.
     pub(crate) fn read<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut Collector) -> Self {
-        let mut rest = Execution { memory_step: 1.0, ..Execution::default() };
+        let mut rest = RawExecution { memory_step: 1.0, ..RawExecution::default() };
         if let Some(node) = get("clean-env") {
             rest.clean_env = boolean("`clean-env`", node, cx);
         }
@@ -63,27 +58,8 @@ impl RawExecution {
         }
         rest.backoff =
             get("backoff").and_then(|node| duration("backoff", node, cx)).unwrap_or(Duration::ZERO);
-        RawExecution { dir: get("dir").and_then(|node| node.text("`dir`", cx)), rest }
-    }
-
-    /// With its references resolved.
-    pub(crate) fn compile(&self, resolver: &mut Resolver<'_>, cx: &mut Collector) -> Execution {
-        let dir = match &self.dir {
-            None => Dir::Here,
-            Some(text) if text.value == "here" => Dir::Here,
-            Some(text) if text.value == "scratch" => Dir::Scratch,
-            Some(text) => {
-                if text.value.trim().is_empty() {
-                    cx.push(
-                        Diagnostic::new(Code::BadValue, text.span.clone(), "this names no folder")
-                            .label("expected a folder")
-                            .help("write \"here\", \"scratch\" or a path"),
-                    );
-                }
-                Dir::Path(resolver.template(text, Place::File, cx))
-            }
-        };
-        Execution { dir, ..self.rest.clone() }
+        rest.dir = get("dir").and_then(|node| node.text("`dir`", cx));
+        rest
     }
 }
 

@@ -3,9 +3,9 @@
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
 use crate::script::diagnostics::suggest::did_you_mean;
-use crate::script::plan::Policy;
 use crate::script::syntax::known_keys;
 use crate::script::syntax::toml::{Entry, Node};
+use crate::script::values::policy::Policy;
 
 /// Reads the table.
 pub(crate) fn read(node: &Node, cx: &mut Collector) -> Policy {

@@ -3,13 +3,13 @@
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
 use crate::script::diagnostics::source::{At, Span, Text};
-use crate::script::plan::Policy;
 use crate::script::syntax::execution::RawExecution;
 use crate::script::syntax::known_keys::{self, ACTIONS};
 use crate::script::syntax::mapreduce::RawMapReduce;
 use crate::script::syntax::resources::{self, RawNeeds, RawResource};
 use crate::script::syntax::sweep::RawSweep;
 use crate::script::syntax::toml::{self, Entry, Kind, Node, check_name, wrong_type};
+use crate::script::values::policy::Policy;
 use crate::script::values::value::Value;
 use std::time::Duration;
 

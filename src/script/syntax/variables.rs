@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
 use crate::script::diagnostics::source::{At, Text};
-use crate::script::plan::template::written;
 use crate::script::syntax::placeholder::{self, PieceKind, RawReference};
 use crate::script::syntax::script::RawScript;
 use crate::script::values::format::Format;
+use crate::script::values::format::written;
 use crate::script::values::value::Value;
 
 /// Finds a variable; `None` where there is none.

@@ -1,7 +1,7 @@
 //! What is printed for errors of reductions, arrays and values, word for word.
 
 use super::{golden, golden_with};
-use crate::script::load::LoadOptions;
+use crate::script::options::LoadOptions;
 
 #[test]
 fn e30_not_family() {

@@ -1,7 +1,7 @@
 //! What is printed for errors of commands, parameters and references to tasks, word for word.
 
 use super::{golden, golden_with};
-use crate::script::load::LoadOptions;
+use crate::script::options::LoadOptions;
 
 #[test]
 fn e12_empty_command() {

@@ -1,7 +1,7 @@
 //! What is printed of tasks that do not fit into the job, word for word; and that `time` changes no key.
 
 use super::{golden, golden_with, plan};
-use crate::script::load::LoadOptions;
+use crate::script::options::LoadOptions;
 use crate::script::plan::fingerprint::Keys;
 use std::time::Duration;
 

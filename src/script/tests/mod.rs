@@ -36,27 +36,29 @@ pub(crate) use crate::script::diagnostics::suggest::{did_you_mean, suggest};
 #[allow(unused_imports)]
 pub(crate) use crate::script::draw::graph::{dot, svg};
 #[allow(unused_imports)]
-pub(crate) use crate::script::load::{ArrayError, ArrayLanguage, LoadOptions, load, parse};
+pub(crate) use crate::script::load::{load, parse};
 #[allow(unused_imports)]
-pub(crate) use crate::script::lower::call::CallArg;
+pub(crate) use crate::script::options::{ArrayError, ArrayLanguage, LoadOptions};
 #[allow(unused_imports)]
-pub(crate) use crate::script::lower::mapreduce::{Input, MapReduce, MapStage, ReduceStage};
+pub(crate) use crate::script::plan::Plan;
 #[allow(unused_imports)]
-pub(crate) use crate::script::plan::execution::{Dir, Execution, RetryOn};
+pub(crate) use crate::script::plan::execution::{Dir, Execution};
 #[allow(unused_imports)]
 pub(crate) use crate::script::plan::fingerprint::Keys;
+#[allow(unused_imports)]
+pub(crate) use crate::script::plan::mapreduce::{Input, MapReduce, MapStage, ReduceStage};
 #[allow(unused_imports)]
 pub(crate) use crate::script::plan::runtime_vars::{Facts, RuntimeFact};
 #[allow(unused_imports)]
 pub(crate) use crate::script::plan::shell_quote::Quote;
+#[allow(unused_imports)]
+pub(crate) use crate::script::plan::task::CallArg;
 #[allow(unused_imports)]
 pub(crate) use crate::script::plan::task::{
     Action, ArrayName, Binding, Order, Out, Reference, Save, Select, Stream, Task,
 };
 #[allow(unused_imports)]
 pub(crate) use crate::script::plan::template::{Fill, Part, RenderError, Scope, StdinPiece, Template};
-#[allow(unused_imports)]
-pub(crate) use crate::script::plan::{Plan, Policy};
 #[allow(unused_imports)]
 pub(crate) use crate::script::sweep::expression::Formula;
 #[allow(unused_imports)]

@@ -153,6 +153,11 @@ fn number(rest: &mut Vec<char>) -> Option<Option<usize>> {
     Some(found)
 }
 
+/// A value in its format, or as it is.
+pub(crate) fn written(value: &Value, format: Option<&Format>) -> Result<String, String> {
+    format.map_or_else(|| Ok(value.to_string()), |format| format.apply(value))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

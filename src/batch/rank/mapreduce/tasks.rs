@@ -2,17 +2,17 @@
 
 use super::stage;
 use crate::batch::failure::located;
-use crate::batch::head::shared_files;
 use crate::batch::outputs::{self, Pack, Part};
 use crate::batch::rank::mapreduce::shuffle_store::{self, Share};
 use crate::batch::rank::rank_state;
 use crate::batch::task_def::Def;
+use crate::batch::whole_files;
 use crate::error::Failure;
 use crate::mapreduce::merge::merge;
 use crate::mapreduce::split::{self, Piece};
 use crate::mapreduce::table::Table;
 use crate::mapreduce::{key_and_value, lines};
-use crate::script::lower::mapreduce::{MapReduce, MapStage, ReduceStage};
+use crate::script::plan::mapreduce::{MapReduce, MapStage, ReduceStage};
 use crate::script::plan::task::{Action, Select};
 use crate::script::plan::template::Scope;
 use std::io::Write;
@@ -162,9 +162,9 @@ fn save(def: &Def, index: u64, bytes: &[u8]) -> Result<(), Failure> {
     let scope = Scope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
     for save in def.task.saves.iter().filter(|save| save.select == Select::Stdout) {
         let path = Path::new(&def.here).join(save.path.render(&scope)?);
-        let written = shared_files::temporary(&path).and_then(|mut file| {
+        let written = whole_files::temporary(&path).and_then(|mut file| {
             file.write_all(bytes)?;
-            shared_files::rename(file, &path)
+            whole_files::rename(file, &path)
         });
         written.map_err(|error| Failure::new(format!("`{}` could not be saved: {error}", path.display())))?;
     }
