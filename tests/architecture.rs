@@ -15,8 +15,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("worker", &["error", "ids", "protocol"]),
     ("transport", &["error", "ids", "protocol"]),
     // `transport` for the traits of bulk data only
-    ("task", &["arrays", "codec", "commands", "error", "ids", "protocol", "transport"]),
-    ("arrays", &[]),
+    ("task", &["codec", "error", "ids", "protocol", "transport"]),
+    ("arrays", &["protocol", "task", "transport"]),
     ("commands", &["codec", "error", "protocol", "task", "transport"]),
     ("mapreduce", &["arrays", "commands", "error"]),
     (

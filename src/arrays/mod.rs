@@ -23,6 +23,7 @@
 //! form of an array ([`text`]).
 
 pub mod buffer_pool;
+pub mod bulk;
 pub(crate) mod csv;
 pub mod dataset;
 pub(crate) mod error;
