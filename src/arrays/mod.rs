@@ -28,6 +28,7 @@ pub(crate) mod csv;
 pub mod dataset;
 pub(crate) mod error;
 pub mod eval;
+pub(crate) mod exact;
 pub mod kernels;
 pub mod reduce;
 pub mod shapes;
