@@ -6,6 +6,11 @@
 use std::fmt::Display;
 use std::io::Write;
 
+/// Names a number of things: `1 task`, `2 tasks`.
+pub fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A line on standard output.
 pub fn output(line: impl Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");

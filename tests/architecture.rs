@@ -15,7 +15,7 @@ const ENGINE: &[(&str, &[&str])] = &[
     ("worker", &["error", "ids", "protocol"]),
     ("transport", &["error", "ids", "protocol"]),
     // `transport` for the traits of bulk data only
-    ("task", &["arrays", "codec", "commands", "error", "ids", "protocol", "transport"]),
+    ("task", &["codec", "error", "ids", "protocol", "transport"]),
     (
         "runtime",
         &[

@@ -23,10 +23,12 @@
 //! form of an array ([`text`]).
 
 pub mod buffer_pool;
+pub mod bulk;
 pub(crate) mod csv;
 pub mod dataset;
 pub(crate) mod error;
 pub mod eval;
+pub(crate) mod exact;
 pub mod kernels;
 pub mod reduce;
 pub mod shapes;

@@ -7,6 +7,7 @@
 
 use super::error::Fault;
 use crate::arrays::eval::operand::Numeric;
+use crate::arrays::exact::MAX_EXACT_INTEGER;
 use crate::arrays::kernels::elementwise;
 use crate::arrays::syntax::ast::{BinaryOp, UnaryOp};
 use crate::arrays::syntax::function::{Aggregate, Map};
@@ -24,9 +25,6 @@ pub enum ElementType {
     F32,
     F64,
 }
-
-/// Beyond this, neighbouring integers are one `f64`.
-const EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl ElementType {
     /// All of them with the names that scripts use.
@@ -66,7 +64,7 @@ impl ElementType {
         match self {
             ElementType::U8 => Some((0.0, 255.0)),
             ElementType::I32 => Some((f64::from(i32::MIN), f64::from(i32::MAX))),
-            ElementType::I64 => Some((-EXACT, EXACT)),
+            ElementType::I64 => Some((-MAX_EXACT_INTEGER, MAX_EXACT_INTEGER)),
             ElementType::F32 | ElementType::F64 => None,
         }
     }
@@ -199,7 +197,7 @@ fn wrap_u8(x: i64) -> f64 {
 
 /// An error if there is a number that is no whole one, or that stands for several.
 fn exact(numbers: Numeric<'_>, element: ElementType) -> Result<Numeric<'_>, Fault> {
-    let inexact = |x: f64| x.is_nan() || x.abs() >= EXACT;
+    let inexact = |x: f64| x.is_nan() || x.abs() >= MAX_EXACT_INTEGER;
     let found = match &numbers {
         Numeric::Scalar(x) => inexact(*x).then_some(*x),
         Numeric::Array(array) => match array.as_slice() {

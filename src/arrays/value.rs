@@ -3,6 +3,7 @@
 use super::error::Fault;
 use super::types::{ElementType, Type, Typed};
 use crate::arrays::eval::operand::{Item, Numeric};
+use crate::arrays::exact::MAX_EXACT_INTEGER;
 use ndarray::{Array1, Array2, Array3, ArrayD, ArrayViewD, CowArray, IxDyn};
 use serde::{Deserialize, Serialize};
 
@@ -99,7 +100,7 @@ impl Value {
 
 /// An error if there is an integer that `f64` does not hold.
 fn exact(array: ArrayViewD<'_, i64>) -> Result<(), Fault> {
-    match array.iter().find(|x| x.unsigned_abs() >= 1 << 53) {
+    match array.iter().find(|x| x.unsigned_abs() >= MAX_EXACT_INTEGER as u64) {
         None => Ok(()),
         Some(x) => Err(Fault::new(format!("{x} is beyond 2**53, up to where integers are computed with"))),
     }

@@ -15,17 +15,20 @@ pub mod rank;
 pub mod task_def;
 pub(crate) mod whole_files;
 
+use crate::arrays;
 use crate::batch::head::collector::Collector;
 use crate::batch::head::progress::Progress;
 use crate::batch::head::submitter::Submitter;
 use crate::batch::head::summary::Summary;
 use crate::client::Client;
+use crate::commands::outputs::bulk::Packs;
 use crate::console;
 use crate::error::Result;
 use crate::ids::Rank;
 use crate::runtime::handshake::Team;
 use crate::runtime::host::topology;
 use crate::script::plan::Plan;
+use crate::task::bulk;
 use std::time::{Duration, Instant};
 
 pub use crate::batch::head::deadline::Walltime;
@@ -38,6 +41,11 @@ pub struct Job {
     pub quiet: bool,
     /// When it ends, where that is known.
     pub walltime: Option<Walltime>,
+}
+
+/// Tells the engine how arrays of scripts and outputs of commands travel. Every rank calls it before the run starts.
+pub fn register_bulk_kinds() {
+    bulk::register(&[&arrays::bulk::Arrays, &Packs]);
 }
 
 /// Runs a plan to its end; the result says what was done and what failed.

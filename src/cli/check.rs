@@ -2,7 +2,7 @@
 
 use super::{DONE, USAGE, launch};
 use crate::batch::language::Expressions;
-use crate::console;
+use crate::console::{self, counted};
 use crate::script::diagnostics::diagnostic::Diagnostics;
 use crate::script::load::load;
 use crate::script::options::LoadOptions;
@@ -47,11 +47,6 @@ pub fn read(script: &Path, sets: &[(String, String)], options: LoadOptions) -> R
             Err(())
         }
     }
-}
-
-/// `1 task`, `2 tasks`.
-fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn print(diagnostics: &Diagnostics) {

@@ -2,6 +2,7 @@
 
 use super::check::read;
 use super::{DONE, USAGE};
+use crate::console::counted;
 use crate::script::options::LoadOptions;
 use crate::script::plan::Plan;
 use crate::script::plan::fingerprint::Keys;
@@ -89,9 +90,4 @@ fn write_keys(plan: &Plan) -> std::io::Result<()> {
         }
     }
     out.flush()
-}
-
-/// `1 task`, `2 tasks`.
-fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -24,6 +24,7 @@ pub fn run(args: &RunArgs) -> u8 {
     launch::alone();
     let start = Instant::now();
     start_log(args);
+    batch::register_bulk_kinds();
     // before MPI is started, and before any thread
     if let Err(error) = commands::start_process() {
         log::warn!("no process to start commands: {error}; the rank starts them itself");

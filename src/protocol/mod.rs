@@ -124,14 +124,14 @@ pub enum Layout {
     Encoded,
     /// The memory of a vector or an array of numbers.
     Bulk {
-        /// Which container: see `data::bulk`.
+        /// Which container: see `task::bulk`.
         container: u8,
-        /// Which element type: see `data::bulk`.
+        /// Which element type: see `task::bulk`.
         element: u8,
         /// Length along each axis.
         shape: SmallVec<[u64; 2]>,
     },
-    /// Outputs of a command: see `call::pack`.
+    /// A value with files, of a kind that the tool registers: outputs of a command.
     Pack {
         /// Bytes of the message for a rank that sees the same files, with their paths instead of what is in them; 0 where
         /// there are no files.

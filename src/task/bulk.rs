@@ -1,29 +1,85 @@
-//! Vectors and arrays of numbers go from and into their own memory, without serde.
+//! Bulk values: what travels as its own memory, without serde (zero copy).
 //!
-//! Which types these are is decided by their `TypeId`, so that `Vec<f64>` needs no trait of its own beside serde's.
+//! * Vectors and arrays of numbers are known here. Which types these are is decided by their `TypeId`, so that `Vec<f64>`
+//!   needs no trait of its own beside serde's.
+//! * A layer above the engine adds its own types: it implements [`BulkKind`] for each and calls [`register`] once, at every
+//!   rank, before the run starts.
+//!
+//! To send, [`view`] gives a value's layout and memory. To receive, [`allocate`] makes from the layout the memory of the
+//! final value, which the transport fills.
 
 use super::shared::Shared;
 use super::value::{Data, Value};
-use crate::arrays;
-use crate::commands::outputs::{Incoming, Pack};
 use crate::error::CodecError;
 use crate::protocol::Layout;
-use crate::transport::BulkTarget;
+use crate::transport::{BulkSource, BulkTarget};
 use bytemuck::Pod;
 use ndarray::{Array, ArrayD, Dimension, Ix1, Ix2, Ix3, Ix4, Ix5, Ix6, IxDyn};
 use std::any::Any;
+use std::sync::{Arc, OnceLock};
 
 const VEC: u8 = 0;
 const DYNAMIC: u8 = 7;
-/// An array of scripts, which knows its element type.
-const TYPED: u8 = 8;
 /// Added to the code of a container inside a [`Shared`].
-const SHARED: u8 = 0x80;
+pub(crate) const SHARED: u8 = 0x80;
 const SHARED_DYNAMIC: u8 = SHARED | DYNAMIC;
-const SHARED_TYPED: u8 = SHARED | TYPED;
+
+/// A type of bulk values that the engine does not know: how its values are sent and received.
+///
+/// Containers 0 to 7, and these with 0x80 added, are the engine's own; a kind uses another code, or [`Layout::Pack`].
+pub trait BulkKind: Sync {
+    /// The layout and the memory of `value`, if it is of this kind and all of it is in memory.
+    fn view<'a>(&self, value: &'a dyn Any) -> Option<(Layout, &'a [u8])>;
+
+    /// Memory for a value of this layout and of `nbytes` bytes; `None` if the layout is of another kind or does not fit.
+    /// Mostly made by [`target`].
+    fn allocate(&self, layout: &Layout, nbytes: usize) -> Option<Box<dyn BulkTarget>>;
+
+    /// The length and the layout of the message for `value`, if it is of this kind and the message is made only when a rank
+    /// asks for it.
+    fn announced(&self, _value: &dyn Any) -> Option<(u64, Layout)> {
+        None
+    }
+
+    /// The message for `value`, if it is of this kind and does not go as [`BulkKind::view`] shows it. With `near`, for a rank
+    /// that sees the same files.
+    fn message(&self, _value: &dyn Any, _near: bool) -> Option<Arc<dyn BulkSource>> {
+        None
+    }
+}
+
+static KINDS: OnceLock<&'static [&'static dyn BulkKind]> = OnceLock::new();
+
+/// Registers the kinds of a layer above. Every rank calls it, with the same kinds, before the run starts; only the first call
+/// has an effect.
+pub fn register(kinds: &'static [&'static dyn BulkKind]) {
+    let _ = KINDS.set(kinds);
+}
+
+/// The registered kinds that a `T` may be of.
+fn kinds<T>() -> impl Iterator<Item = &'static dyn BulkKind> {
+    // all bulk values have a destructor: plain numbers cost nothing here
+    let kinds = if std::mem::needs_drop::<T>() { registered() } else { &[] };
+    kinds.iter().copied()
+}
+
+fn registered() -> &'static [&'static dyn BulkKind] {
+    KINDS.get().copied().unwrap_or_default()
+}
+
+/// The length and the layout of a value whose message is made only when a rank asks for it.
+pub(crate) fn announced<T: 'static>(value: &T) -> Option<(u64, Layout)> {
+    kinds::<T>().find_map(|kind| kind.announced(value))
+}
+
+/// The message of a value that does not go as [`view`] shows it.
+pub(crate) fn message<T: 'static>(value: &T, near: bool) -> Option<Arc<dyn BulkSource>> {
+    kinds::<T>().find_map(|kind| kind.message(value, near))
+}
 
 /// A number that bulk data is made of.
-trait Element: Data + Pod {
+pub(crate) trait Element: Data + Pod {
+    /// Its number in [`Layout::Bulk`].
     const CODE: u8;
 }
 
@@ -33,30 +89,24 @@ macro_rules! elements {
             const CODE: u8 = $code;
         })*
 
-        /// The layout and the memory of `value`, if it is a vector or a contiguous array of numbers.
+        /// The layout and the memory of `value`, if it is a bulk value and all of it is in memory.
         pub fn view<T: 'static>(value: &T) -> Option<(Layout, &[u8])> {
             // no container is without a destructor: numbers need not be compared with eighty types
             if !std::mem::needs_drop::<T>() {
                 return None;
             }
-            let value: &dyn Any = value;
-            if let Some(typed) = value.downcast_ref::<Shared<arrays::Value>>() {
-                return view_typed(typed);
-            }
-            if let Some(pack) = value.downcast_ref::<Pack>() {
-                return pack.view();
-            }
-            $(if let Some(view) = view_of::<$type>(value) {
+            let any: &dyn Any = value;
+            $(if let Some(view) = view_of::<$type>(any) {
                 return Some(view);
             })*
-            None
+            kinds::<T>().find_map(|kind| kind.view(any))
         }
 
         /// Memory of the type that `layout` describes, to be received into; its `into_any` is a [`Value`]. With `near`, for the
         /// message of a rank that sees the same files.
         ///
         /// # Errors
-        /// When the layout is not known, or larger than memory can be.
+        /// When the layout is damaged or of a kind that is not registered, or larger than memory can be.
         pub fn allocate(layout: &Layout, nbytes: u64, near: bool) -> Result<Box<dyn BulkTarget>, CodecError> {
             let wrong = |what: &str| CodecError::decode(format!("{what}: {layout:?}, {nbytes} bytes"));
             let nbytes = match layout {
@@ -64,27 +114,36 @@ macro_rules! elements {
                 _ => nbytes,
             };
             let nbytes = usize::try_from(nbytes).map_err(|_| wrong("more bytes than memory can have"))?;
-            let (container, element, shape) = match layout {
-                Layout::Bulk { container, element, shape } => (container, element, shape),
-                Layout::Pack { .. } => return Ok(Box::new(Incoming(vec![0; nbytes]))),
+            let own = match layout {
                 Layout::Encoded => {
                     let nbytes =
                         Value::wire_length(nbytes).ok_or_else(|| wrong("more bytes than memory can have"))?;
-                    return Ok(Box::new(Encoded(vec![0; nbytes])));
+                    Some(target(vec![0; nbytes], Value::from_wire))
+                }
+                Layout::Bulk { container, element, shape } if is_own(*container) => {
+                    let lengths = lengths(shape).ok_or_else(|| wrong("a length too large"))?;
+                    match element {
+                        $($code => allocate_of::<$type>(*container, &lengths, nbytes),)*
+                        _ => None,
+                    }
+                }
+                Layout::Bulk { .. } | Layout::Pack { .. } => {
+                    registered().iter().find_map(|kind| kind.allocate(layout, nbytes))
                 }
             };
-            let mut lengths = Vec::with_capacity(shape.len());
-            for &length in shape {
-                lengths.push(usize::try_from(length).map_err(|_| wrong("a length too large"))?);
-            }
-            match element {
-                _ if *container == SHARED_TYPED => allocate_typed(*element, &lengths, nbytes),
-                $($code => allocate_of::<$type>(*container, &lengths, nbytes),)*
-                _ => None,
-            }
-            .ok_or_else(|| wrong("an unknown layout"))
+            own.ok_or_else(|| wrong("a layout that is damaged, or of a kind that is not registered at this rank"))
         }
     };
+}
+
+/// Whether a container is the engine's own, not one of a registered kind.
+fn is_own(container: u8) -> bool {
+    container & !SHARED <= DYNAMIC
+}
+
+/// The lengths of the axes in memory's own type.
+fn lengths(shape: &[u64]) -> Option<Vec<usize>> {
+    shape.iter().map(|&length| usize::try_from(length).ok()).collect()
 }
 
 elements!(f64 = 0, f32 = 1, i64 = 2, i32 = 3, u8 = 4, i8 = 5, u16 = 6, i16 = 7, u32 = 8, u64 = 9);
@@ -113,43 +172,15 @@ fn view_of<E: Element>(value: &dyn Any) -> Option<(Layout, &[u8])> {
 }
 
 fn view_array<E: Element, D: Dimension + 'static>(value: &dyn Any, code: u8) -> Option<(Layout, &[u8])> {
-    let array = value.downcast_ref::<Array<E, D>>()?;
-    Some((layout::<E>(code, array.shape()), bytemuck::cast_slice(array.as_slice()?)))
+    view_elements(value.downcast_ref::<Array<E, D>>()?, code)
 }
 
-fn view_typed(value: &arrays::Value) -> Option<(Layout, &[u8])> {
-    fn view<E: Element>(array: &ArrayD<E>) -> Option<(Layout, &[u8])> {
-        Some((layout::<E>(SHARED_TYPED, array.shape()), bytemuck::cast_slice(array.as_slice()?)))
-    }
-    match value {
-        arrays::Value::F64(array) => view(array),
-        arrays::Value::F32(array) => view(array),
-        arrays::Value::I64(array) => view(array),
-        arrays::Value::I32(array) => view(array),
-        arrays::Value::U8(array) => view(array),
-    }
-}
-
-fn allocate_typed(element: u8, shape: &[usize], nbytes: usize) -> Option<Box<dyn BulkTarget>> {
-    fn allocate<E: Element>(shape: &[usize], nbytes: usize) -> Option<Box<dyn BulkTarget>>
-    where
-        arrays::Value: From<ArrayD<E>>,
-    {
-        let count = shape.iter().try_fold(1usize, |count, &length| count.checked_mul(length))?;
-        if count.checked_mul(size_of::<E>())? != nbytes {
-            return None;
-        }
-        let array = ArrayD::from_shape_vec(IxDyn(shape), vec![E::zeroed(); count]).ok()?;
-        Some(Box::new(Typed(Elements(array))))
-    }
-    match element {
-        f64::CODE => allocate::<f64>(shape, nbytes),
-        f32::CODE => allocate::<f32>(shape, nbytes),
-        i64::CODE => allocate::<i64>(shape, nbytes),
-        i32::CODE => allocate::<i32>(shape, nbytes),
-        u8::CODE => allocate::<u8>(shape, nbytes),
-        _ => None,
-    }
+/// The layout and the memory of an array in a container of this code, if it is contiguous and in C order.
+pub(crate) fn view_elements<E: Element, D: Dimension>(
+    array: &Array<E, D>,
+    container: u8,
+) -> Option<(Layout, &[u8])> {
+    Some((layout::<E>(container, array.shape()), bytemuck::cast_slice(array.as_slice()?)))
 }
 
 fn layout<E: Element>(container: u8, shape: &[usize]) -> Layout {
@@ -158,103 +189,85 @@ fn layout<E: Element>(container: u8, shape: &[usize]) -> Layout {
 }
 
 fn allocate_of<E: Element>(container: u8, shape: &[usize], nbytes: usize) -> Option<Box<dyn BulkTarget>> {
-    let count = shape.iter().try_fold(1usize, |count, &length| count.checked_mul(length))?;
-    if count.checked_mul(size_of::<E>())? != nbytes {
-        return None;
-    }
     match container {
-        VEC if shape.len() == 1 => Some(Box::new(Numbers(vec![E::zeroed(); count]))),
-        SHARED if shape.len() == 1 => Some(Box::new(Wrapped(Numbers(vec![E::zeroed(); count])))),
-        SHARED_DYNAMIC => {
-            let array = ArrayD::from_shape_vec(IxDyn(shape), vec![E::zeroed(); count]).ok()?;
-            Some(Box::new(Wrapped(Elements(array))))
+        VEC | SHARED => {
+            let numbers = zeros::<E>(shape, nbytes).filter(|_| shape.len() == 1)?;
+            Some(match container {
+                VEC => target(numbers, Value::new),
+                _ => target(numbers, |numbers| Value::new(Shared::new(numbers))),
+            })
         }
-        1 => array::<E, Ix1>(shape),
-        2 => array::<E, Ix2>(shape),
-        3 => array::<E, Ix3>(shape),
-        4 => array::<E, Ix4>(shape),
-        5 => array::<E, Ix5>(shape),
-        6 => array::<E, Ix6>(shape),
-        DYNAMIC => array::<E, IxDyn>(shape),
+        1 => allocate_array::<E, Ix1>(shape, nbytes, Value::new),
+        2 => allocate_array::<E, Ix2>(shape, nbytes, Value::new),
+        3 => allocate_array::<E, Ix3>(shape, nbytes, Value::new),
+        4 => allocate_array::<E, Ix4>(shape, nbytes, Value::new),
+        5 => allocate_array::<E, Ix5>(shape, nbytes, Value::new),
+        6 => allocate_array::<E, Ix6>(shape, nbytes, Value::new),
+        DYNAMIC => allocate_array::<E, IxDyn>(shape, nbytes, Value::new),
+        SHARED_DYNAMIC => allocate_array::<E, IxDyn>(shape, nbytes, |array| Value::new(Shared::new(array))),
         _ => None,
     }
 }
 
-fn array<E: Element, D>(shape: &[usize]) -> Option<Box<dyn BulkTarget>>
-where
-    D: Dimension + Send + Sync + serde::Serialize + serde::de::DeserializeOwned + 'static,
-{
-    let count = shape.iter().product();
-    let array = Array::from_shape_vec(IxDyn(shape), vec![E::zeroed(); count]).ok()?;
-    Some(Box::new(Elements(array.into_dimensionality::<D>().ok()?)))
+/// As many zeros as the shape has elements, if these are `nbytes` bytes.
+fn zeros<E: Element>(shape: &[usize], nbytes: usize) -> Option<Vec<E>> {
+    let count = shape.iter().try_fold(1usize, |count, &length| count.checked_mul(length))?;
+    (count.checked_mul(size_of::<E>())? == nbytes).then(|| vec![E::zeroed(); count])
 }
 
-struct Encoded(Vec<u8>);
-struct Numbers<E>(Vec<E>);
-struct Elements<E, D: Dimension>(Array<E, D>);
-/// Makes a [`Shared`] of what was received.
-struct Wrapped<C>(C);
-/// Makes an array of scripts of what was received.
-struct Typed<C>(C);
-
-impl BulkTarget for Encoded {
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.0
-    }
-    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
-        Box::new(Value::from_wire(self.0))
-    }
+fn allocate_array<E: Element, D: Dimension + Send + 'static>(
+    shape: &[usize],
+    nbytes: usize,
+    make: fn(Array<E, D>) -> Value,
+) -> Option<Box<dyn BulkTarget>> {
+    let array = ArrayD::from_shape_vec(IxDyn(shape), zeros::<E>(shape, nbytes)?).ok()?;
+    Some(target(array.into_dimensionality::<D>().ok()?, make))
 }
 
-impl<E: Element> BulkTarget for Numbers<E> {
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        bytemuck::cast_slice_mut(&mut self.0)
-    }
-    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
-        Box::new(Value::new(self.0))
-    }
+/// Memory for an array of this shape, of which `make` makes the value once it has come; `None` if `nbytes` does not fit.
+pub(crate) fn allocate_elements<E: Element>(
+    shape: &[u64],
+    nbytes: usize,
+    make: fn(ArrayD<E>) -> Value,
+) -> Option<Box<dyn BulkTarget>> {
+    allocate_array(&lengths(shape)?, nbytes, make)
 }
 
-impl<E: Element, D> BulkTarget for Elements<E, D>
-where
-    D: Dimension + Send + Sync + serde::Serialize + serde::de::DeserializeOwned + 'static,
-{
+/// What a message can be received into.
+pub(crate) trait Memory: Send + 'static {
+    /// The bytes to fill.
+    fn bytes_mut(&mut self) -> &mut [u8];
+}
+
+impl<E: Element> Memory for Vec<E> {
     fn bytes_mut(&mut self) -> &mut [u8] {
-        // made contiguous by `array`; an empty slice would be caught by the transport as a wrong length
-        self.0.as_slice_mut().map(bytemuck::cast_slice_mut).unwrap_or_default()
-    }
-    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
-        Box::new(Value::new(self.0))
+        bytemuck::cast_slice_mut(self)
     }
 }
 
-impl<E: Element> BulkTarget for Wrapped<Numbers<E>> {
+impl<E: Element, D: Dimension + Send + 'static> Memory for Array<E, D> {
     fn bytes_mut(&mut self) -> &mut [u8] {
-        self.0.bytes_mut()
-    }
-    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
-        Box::new(Value::new(Shared::new(self.0.0)))
+        // made contiguous by `allocate_array`; an empty slice would be caught by the transport as a wrong length
+        self.as_slice_mut().map(bytemuck::cast_slice_mut).unwrap_or_default()
     }
 }
 
-impl<E: Element> BulkTarget for Wrapped<Elements<E, IxDyn>> {
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        self.0.bytes_mut()
-    }
-    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
-        Box::new(Value::new(Shared::new(self.0.0)))
-    }
+/// Receives a message into `memory`, of which `make` makes the value.
+pub(crate) fn target<M: Memory>(memory: M, make: fn(M) -> Value) -> Box<dyn BulkTarget> {
+    Box::new(Target { memory, make })
 }
 
-impl<E: Element> BulkTarget for Typed<Elements<E, IxDyn>>
-where
-    arrays::Value: From<ArrayD<E>>,
-{
+struct Target<M> {
+    memory: M,
+    make: fn(M) -> Value,
+}
+
+impl<M: Memory> BulkTarget for Target<M> {
     fn bytes_mut(&mut self) -> &mut [u8] {
-        self.0.bytes_mut()
+        self.memory.bytes_mut()
     }
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
-        Box::new(Value::new(Shared::new(arrays::Value::from(self.0.0))))
+        Box::new((self.make)(self.memory))
     }
 }
 
@@ -287,18 +300,6 @@ mod tests {
     }
 
     #[test]
-    fn arrays_of_scripts_keep_their_type() {
-        through(Shared::new(arrays::Value::F32(ArrayD::from_elem(IxDyn(&[2, 3]), 0.5))));
-        through(Shared::new(arrays::Value::U8(ArrayD::from_elem(IxDyn(&[]), 7))));
-        let (mut layout, _) = view(&Shared::new(arrays::Value::I64(ArrayD::zeros(IxDyn(&[2]))))).unwrap();
-        assert!(allocate(&layout, 15, false).is_err());
-        if let Layout::Bulk { element, .. } = &mut layout {
-            *element = 7;
-        }
-        assert!(allocate(&layout, 4, false).is_err());
-    }
-
-    #[test]
     fn other_types_and_arrays_with_gaps_go_by_serde() {
         assert!(view(&vec!["a".to_owned()]).is_none());
         assert!(view(&7i64).is_none());
@@ -318,5 +319,12 @@ mod tests {
         assert!(allocate(&bulk(9, 0, &[4]), 32, false).is_err());
         assert!(allocate(&bulk(2, 0, &[4]), 32, false).is_err());
         assert!(allocate(&bulk(0, 0, &[u64::MAX, 8]), 32, false).is_err());
+    }
+
+    #[test]
+    fn a_layout_of_an_unknown_kind_is_an_error_that_says_so() {
+        let layout = Layout::Bulk { container: 0x7f, element: 0, shape: [4].into_iter().collect() };
+        let error = allocate(&layout, 32, false).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains("not registered at this rank") && error.contains("container: 127"), "{error}");
     }
 }

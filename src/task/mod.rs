@@ -5,7 +5,8 @@
 //! * [`arguments`]: how arguments are unpacked at the rank that computes;
 //! * [`value`]: a result, typed where it was made, encoded or as plain memory on its way;
 //! * [`shared`]: a value that many parameters share without a copy;
-//! * [`bulk`]: vectors and arrays of numbers, which travel as their own memory.
+//! * [`bulk`]: values that travel as their own memory: vectors and arrays of numbers, and the kinds that a layer above
+//!   registers.
 
 pub mod arguments;
 pub mod bulk;

@@ -2,7 +2,6 @@
 
 use super::bulk;
 use crate::codec::{self, Measured};
-use crate::commands::outputs::Pack;
 use crate::error::CodecError;
 use crate::protocol::{Blob, INLINE_MAX, Layout, Output};
 use crate::transport::BulkSource;
@@ -23,9 +22,8 @@ trait Typed: Send + Sync {
     fn as_any(&self) -> &dyn Any;
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), CodecError>;
     fn bulk(&self) -> Option<(Layout, &[u8])>;
-    fn pack(&self) -> Option<&Pack> {
-        self.as_any().downcast_ref()
-    }
+    /// The message, where a registered kind of bulk value makes one.
+    fn message(&self, near: bool) -> Option<Arc<dyn BulkSource>>;
     fn type_name(&self) -> &'static str;
 }
 
@@ -40,6 +38,9 @@ impl<T: Data> Typed for Holder<T> {
     }
     fn bulk(&self) -> Option<(Layout, &[u8])> {
         bulk::view(&self.0)
+    }
+    fn message(&self, near: bool) -> Option<Arc<dyn BulkSource>> {
+        bulk::message(&self.0, near)
     }
     fn type_name(&self) -> &'static str {
         type_name::<T>()
@@ -174,8 +175,8 @@ impl Value {
 impl Value {
     /// What is sent to another rank, where that has to be made first; with `near`, to one that sees the same files.
     pub fn message(&self, near: bool) -> Arc<dyn BulkSource> {
-        if let Some(pack) = self.0.typed.get().and_then(|typed| typed.pack()) {
-            return pack.message(near);
+        if let Some(message) = self.0.typed.get().and_then(|typed| typed.message(near)) {
+            return message;
         }
         self.encode();
         Arc::new(self.clone())
@@ -219,7 +220,7 @@ pub fn output<T: Data>(value: T) -> Result<(Output, Option<Value>), CodecError> 
         let nbytes = bytes.len() as u64;
         return Ok((Output::Stored { nbytes, layout }, Some(Value::new(value))));
     }
-    if let Some((nbytes, layout)) = (&value as &dyn Any).downcast_ref::<Pack>().and_then(Pack::announced) {
+    if let Some((nbytes, layout)) = bulk::announced(&value) {
         return Ok((Output::Stored { nbytes, layout }, Some(Value::new(value))));
     }
     Ok(match codec::encode_up_to(&value, INLINE_MAX)? {

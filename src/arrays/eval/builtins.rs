@@ -5,6 +5,7 @@ use crate::arrays::csv::{self, Column};
 use crate::arrays::error::{At, ExprError, Fault};
 use crate::arrays::eval::evaluator::Evaluator;
 use crate::arrays::eval::operand::{Item, Numeric};
+use crate::arrays::exact::MAX_EXACT_INTEGER;
 use crate::arrays::kernels::histogram::histogram;
 use crate::arrays::kernels::random::{Distribution, Stream};
 use crate::arrays::kernels::{aggregate, broadcast, construct, elementwise, linalg};
@@ -192,7 +193,7 @@ impl<'s> Evaluator<'s> {
             Some(node) => {
                 let seed = self.number(node, "`seed`")?;
                 // Beyond 2^53 neighbours are one number, and two seeds could silently be the same.
-                if seed.fract() != 0.0 || seed.abs() > 9_007_199_254_740_992.0 || seed.is_nan() {
+                if seed.fract() != 0.0 || seed.abs() > MAX_EXACT_INTEGER || seed.is_nan() {
                     let fault = Fault::new(format!("a seed is a whole number of at most 2**53, not {seed}"));
                     return Err(fault.at(&node.span));
                 }

@@ -94,7 +94,7 @@ impl Stream {
 /// A number in [0, 1) of 53 random bits.
 fn unit(low: u32, high: u32) -> f64 {
     let bits = u64::from(low) | u64::from(high) << 32;
-    (bits >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
+    (bits >> 11) as f64 * (f64::EPSILON / 2.0)
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea, Flood, 2014): spreads every input bit over the result.

@@ -1,6 +1,7 @@
 //! Shapes: limits, broadcasting, and the allocation of results.
 
 use crate::arrays::error::Fault;
+use crate::arrays::exact::MAX_EXACT_INTEGER;
 use ndarray::ArrayD;
 
 /// The most axes an array may have.
@@ -101,7 +102,7 @@ pub(crate) fn length(value: f64) -> Result<usize, Fault> {
         return Err(Fault::new(format!("a size cannot be negative: {value}")));
     }
     // Beyond 2^53 the number need not be the one that was meant; no array is that long.
-    if value > 9_007_199_254_740_992.0 {
+    if value > MAX_EXACT_INTEGER {
         return Err(Fault::new(format!("an axis of {value} elements is longer than can be addressed")));
     }
     Ok(value as usize)

@@ -6,6 +6,7 @@ use crate::batch::head::collector::Outcome;
 use crate::batch::head::run_folder::RunFolder;
 use crate::batch::rank::rank_state::Report;
 use crate::batch::task_def::facts;
+use crate::console::counted;
 use crate::runtime::head::Totals;
 use crate::script::plan::Plan;
 use crate::script::plan::task::Task;
@@ -55,10 +56,6 @@ pub fn bytes(count: u64) -> String {
 /// `1 task`, `2 tasks`.
 fn tasks(count: u64) -> String {
     counted(count, "task")
-}
-
-fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 impl Summary {

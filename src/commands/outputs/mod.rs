@@ -8,6 +8,7 @@
 //!   while the maker still has what they lead to.
 
 pub(crate) mod arrived;
+pub(crate) mod bulk;
 #[cfg(test)]
 mod tests;
 pub(crate) mod wire;
@@ -15,10 +16,9 @@ pub(crate) mod wire;
 use crate::commands::StoredFile;
 use crate::error::Failure;
 use crate::protocol::Layout;
-use crate::transport::{BulkSource, BulkTarget};
+use crate::transport::BulkSource;
 use arrived::Arrived;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use std::any::Any;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -275,18 +275,6 @@ impl Held {
 impl std::fmt::Debug for Pack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Pack({} bytes)", self.0.sizes.whole)
-    }
-}
-
-/// Memory that a pack is received into.
-pub(crate) struct Incoming(pub(crate) Vec<u8>);
-
-impl BulkTarget for Incoming {
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.0
-    }
-    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
-        Box::new(crate::task::value::Value::new(Pack::arrived(self.0)))
     }
 }
 

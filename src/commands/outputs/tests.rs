@@ -25,6 +25,7 @@ fn with_file(bytes: &[u8]) -> std::result::Result<(Pack, std::path::PathBuf), Bo
 /// What another rank gets.
 fn sent(pack: &Pack, near: bool) -> Pack {
     let (whole, layout) = pack.announced().expect("it has files");
+    crate::batch::register_bulk_kinds();
     let mut target = crate::task::bulk::allocate(&layout, whole, near).expect("a layout of ours");
     target.bytes_mut().copy_from_slice(pack.message(near).bytes());
     let value = target.into_any().downcast::<crate::task::value::Value>().expect("a value");
@@ -55,6 +56,7 @@ fn what_is_in_memory_travels_as_it_is() {
         Pack::new(&[memory(0, "stdout", b"text\n"), memory(3, "m.bin", &[0, 255]), memory(2, "", b"")]);
     assert!(pack.announced().is_none());
     let (layout, bytes) = pack.view().expect("no files");
+    crate::batch::register_bulk_kinds();
     let mut target = crate::task::bulk::allocate(&layout, bytes.len() as u64, false).expect("ours");
     target.bytes_mut().copy_from_slice(bytes);
     let value = target.into_any().downcast::<crate::task::value::Value>().expect("a value");

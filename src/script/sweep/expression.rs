@@ -3,6 +3,7 @@
 //! The language is that of `array` without the arrays: numbers, names, operators and element-wise functions. What is left
 //! is total: an expression that is understood, and whose names have the right types, has a value for every instance.
 
+use crate::arrays::exact::MAX_EXACT_INTEGER;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -191,8 +192,7 @@ impl Formula {
             None => {}
         }
         let found = self.number(&bound).unwrap_or(f64::NAN);
-        const EXACT: f64 = 9_007_199_254_740_992.0;
-        if self.whole && found.fract() == 0.0 && found.abs() <= EXACT {
+        if self.whole && found.fract() == 0.0 && found.abs() <= MAX_EXACT_INTEGER {
             Value::Int(found as i64)
         } else {
             Value::Float(found)

@@ -3,6 +3,7 @@
 //! A range is kept as whole multiples of a power of ten, so that `"0..1 by 0.1"` has ten values, of which the fourth is the
 //! very number that `0.3` is: the join rule compares them. It costs the same memory whatever its length.
 
+use crate::arrays::exact::MAX_EXACT_INTEGER;
 use serde::{Deserialize, Serialize};
 
 use crate::script::values::value::Value;
@@ -31,7 +32,7 @@ pub(crate) enum RangeError {
 /// Ten to this power is still exact as a float.
 const MAX_SCALE: u32 = 18;
 /// Whole numbers up to here are exact as floats.
-const EXACT: i128 = 1 << 53;
+const EXACT: i128 = MAX_EXACT_INTEGER as i128;
 
 /// A number as it was written: digits, the power of ten that divides them, and whether it is an integer.
 #[derive(Clone, Copy)]
@@ -125,7 +126,7 @@ impl NumRange {
             Value::Int(v) => i128::from(*v) * power,
             Value::Float(v) => {
                 let scaled = (v * power as f64).round();
-                let exact = scaled.abs() <= EXACT as f64 && scaled / power as f64 == *v;
+                let exact = scaled.abs() <= MAX_EXACT_INTEGER && scaled / power as f64 == *v;
                 exact.then_some(scaled as i128)?
             }
             _ => return None,

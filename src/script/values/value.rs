@@ -1,5 +1,6 @@
 //! The values that parameters and variables have.
 
+use crate::arrays::exact::MAX_EXACT_INTEGER;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -28,14 +29,11 @@ pub(crate) enum Key<'a> {
     Bool(bool),
 }
 
-/// Up to here every integer is a floating-point number as well.
-const EXACT: f64 = 9_007_199_254_740_992.0;
-
 impl Value {
     pub(crate) fn key(&self) -> Key<'_> {
         match self {
             Value::Int(v) => Key::Int(*v),
-            Value::Float(v) if v.fract() == 0.0 && v.abs() <= EXACT => Key::Int(*v as i64),
+            Value::Float(v) if v.fract() == 0.0 && v.abs() <= MAX_EXACT_INTEGER => Key::Int(*v as i64),
             Value::Float(v) if v.is_nan() => Key::Bits(f64::NAN.to_bits()),
             Value::Float(v) => Key::Bits(v.to_bits()),
             Value::Text(v) | Value::Path(v) => Key::Text(v),
