@@ -1,5 +1,6 @@
 //! Tests of the front end as a whole: scripts in, plans or printed errors out.
 
+pub(crate) mod explanations;
 pub(crate) mod golden;
 pub(crate) mod golden_arrays;
 pub(crate) mod golden_calls;
@@ -58,9 +59,14 @@ pub(crate) fn beside_the_tests(name: &str) -> PathBuf {
     std::env::current_exe().unwrap().parent().unwrap().join(name)
 }
 
+/// The root of the repository, from which `cargo test` runs.
+pub(crate) fn repository() -> PathBuf {
+    std::path::Path::new(file!()).ancestors().nth(4).unwrap().to_path_buf()
+}
+
 /// One of the example scripts.
 pub(crate) fn example(name: &str) -> PathBuf {
-    std::path::Path::new(file!()).ancestors().nth(4).unwrap().join("examples/scripts").join(name)
+    repository().join("examples/scripts").join(name)
 }
 
 /// A folder with two files, `data/a.h5` and `data/b.h5`, and two programs, of which one is not executable.
