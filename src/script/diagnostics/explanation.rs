@@ -75,6 +75,7 @@ impl Explanation {
     }
 
     /// The blocks that belong to one of the two scripts.
+    #[cfg(test)]
     pub fn blocks_of(&self, side: Side) -> impl Iterator<Item = &Block> {
         self.blocks.iter().filter(move |block| block.side.is_none_or(|its| its == side))
     }
@@ -92,6 +93,7 @@ impl Explanation {
     }
 
     /// The page as a section of `docs/errors.md`.
+    #[cfg(test)]
     pub fn markdown(&self) -> String {
         let mut page = format!("## {}: {}\n\n{}\n", self.code, self.title, self.text);
         for block in &self.blocks {
@@ -130,6 +132,7 @@ impl Block {
         }
     }
 
+    #[cfg(test)]
     fn language(&self) -> &'static str {
         match self.kind {
             BlockKind::Script => "toml",
