@@ -43,7 +43,12 @@ pub fn read(script: &Path, sets: &[(String, String)], options: LoadOptions) -> R
         Err(diagnostics) => {
             print(&diagnostics);
             let errors = counted(diagnostics.list.len() as u64, "error");
-            console::error(format_args!("\nerror: {errors} in {}", script.display()));
+            let code = diagnostics
+                .list
+                .first()
+                .map(|first| format!("; more about it: dtask explain {}", first.code));
+            let code = code.unwrap_or_default();
+            console::error(format_args!("\nerror: {errors} in {}{code}", script.display()));
             Err(())
         }
     }

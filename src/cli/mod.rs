@@ -1,11 +1,13 @@
 //! The command line: `mpirun -n 64 dtask script.toml`.
 
 mod check;
+mod explain;
 mod generate;
 mod graph;
 mod launch;
 mod log;
 mod new;
+mod panic_hook;
 mod plan;
 mod run;
 mod signals;
@@ -37,6 +39,7 @@ Examples:
   dtask script.toml --set steps=10 --set T=3  with other values of the script's [vars]
   dtask log script.toml 'sim[T=300,p=1]'      what an instance has printed
   dtask check script.toml                     every error with its line, before the job waits in a queue
+  dtask explain E21                           what an error means, and a script that has it, mended
   dtask plan script.toml --why                what would run, and why
   dtask graph script.toml --format svg        a picture of the tasks
   dtask new script.toml                       a commented script to begin with
@@ -84,6 +87,11 @@ enum Command {
     },
     /// Prints the manual page: `dtask man > dtask.1`
     Man,
+    /// Explains an error or a warning, with a script that has it and the same script mended
+    Explain {
+        /// The code, as in `error[E21]`; without one, all codes are listed
+        code: Option<String>,
+    },
     /// Prints what an instance has written, from the logs of the last run
     Log(LogArgs),
 }
@@ -188,7 +196,7 @@ pub fn main() -> ExitCode {
     if let Some(code) = crate::commands::serve_if_asked() {
         return code;
     }
-    install_panic_hook();
+    panic_hook::install();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -219,6 +227,7 @@ pub fn main() -> ExitCode {
         Cli { command: Some(Command::New { script }), .. } => new::new(&script),
         Cli { command: Some(Command::Completions { shell }), .. } => generate::completions(shell),
         Cli { command: Some(Command::Man), .. } => generate::man(),
+        Cli { command: Some(Command::Explain { code }), .. } => explain::explain(code.as_deref()),
         Cli { command: Some(Command::Log(args)), .. } => log::log(&args),
         Cli { run: RunArgs { script: Some(_), .. }, .. } => run::run(&cli.run),
         _ => {
@@ -229,21 +238,4 @@ pub fn main() -> ExitCode {
         }
     };
     ExitCode::from(code)
-}
-
-/// A panic outside of tasks is a bug of dtask: one line, with what is needed to report it.
-fn install_panic_hook() {
-    std::panic::set_hook(Box::new(|info| {
-        let rank = launch::rank().map_or_else(|| "the only rank".to_owned(), |rank| format!("rank {rank}"));
-        let payload = info.payload();
-        let text = payload.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        let text = text.unwrap_or("a panic without a message").replace('\n', " ");
-        let at = info.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
-        let version = env!("CARGO_PKG_VERSION");
-        console::error(format_args!(
-            "dtask {version}: internal error on {rank}{at}: {text}. This is a bug of dtask: please report this line, \
-             with the script, to its authors"
-        ));
-    }));
 }

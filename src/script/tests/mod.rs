@@ -1,23 +1,12 @@
 //! Tests of the front end as a whole: scripts in, plans or printed errors out.
 
+pub(crate) mod explanations;
 pub(crate) mod golden;
-pub(crate) mod golden_arrays;
-pub(crate) mod golden_calls;
-pub(crate) mod golden_choices;
-pub(crate) mod golden_commands;
-pub(crate) mod golden_execution;
-pub(crate) mod golden_mapreduce;
-pub(crate) mod golden_needs;
-pub(crate) mod golden_plan;
-pub(crate) mod golden_reductions;
-pub(crate) mod golden_references;
-pub(crate) mod golden_shapes;
-pub(crate) mod golden_sweeps;
-pub(crate) mod golden_values;
-pub(crate) mod golden_walltime;
 pub(crate) mod mangled;
+pub(crate) mod needs;
 pub(crate) mod plans;
 pub(crate) mod running;
+pub(crate) mod shapes;
 pub(crate) mod specification;
 pub(crate) mod sweeps;
 
@@ -109,9 +98,14 @@ pub(crate) fn beside_the_tests(name: &str) -> PathBuf {
     std::env::current_exe().unwrap().parent().unwrap().join(name)
 }
 
+/// The root of the repository, from which `cargo test` runs.
+pub(crate) fn repository() -> PathBuf {
+    std::path::Path::new(file!()).ancestors().nth(4).unwrap().to_path_buf()
+}
+
 /// One of the example scripts.
 pub(crate) fn example(name: &str) -> PathBuf {
-    std::path::Path::new(file!()).ancestors().nth(4).unwrap().join("examples/scripts").join(name)
+    repository().join("examples/scripts").join(name)
 }
 
 /// A folder with two files, `data/a.h5` and `data/b.h5`, and two programs, of which one is not executable.
@@ -156,46 +150,6 @@ pub(crate) fn try_plan(
 pub(crate) fn plan(script: &str) -> Plan {
     try_plan(&format!("dtask = 1\n{script}"), &[], LoadOptions::default())
         .unwrap_or_else(|errors| panic!("{errors}"))
-}
-
-/// Compares what is printed for a script, with the tests' folder written as `DIR`.
-pub(crate) fn golden(script: &str, expected: &str) {
-    golden_with(script, expected, &[], LoadOptions::default());
-}
-
-/// The same with `--set` and with options.
-pub(crate) fn golden_with(script: &str, expected: &str, sets: &[(&str, &str)], options: LoadOptions) {
-    let printed = match try_plan(script, sets, options) {
-        Ok(plan) => plan.warnings.to_string(),
-        Err(errors) => errors.to_string(),
-    };
-    let printed = printed.replace(&folder().display().to_string(), "DIR");
-    assert!(printed == expected, "printed:\n{printed}\n\nexpected:\n{expected}");
-}
-
-#[test]
-fn every_code_has_a_golden() {
-    let all = concat!(
-        include_str!("golden.rs"),
-        include_str!("golden_commands.rs"),
-        include_str!("golden_execution.rs"),
-        include_str!("golden_needs.rs"),
-        include_str!("golden_references.rs"),
-        include_str!("golden_plan.rs"),
-        include_str!("golden_choices.rs"),
-        include_str!("golden_sweeps.rs"),
-        include_str!("golden_values.rs"),
-        include_str!("golden_mapreduce.rs"),
-        include_str!("golden_arrays.rs"),
-        include_str!("golden_reductions.rs"),
-        include_str!("golden_calls.rs"),
-        include_str!("golden_shapes.rs"),
-        include_str!("golden_walltime.rs"),
-        include_str!("mod.rs"),
-    );
-    let without: Vec<&str> =
-        Code::ALL.iter().map(|code| code.id()).filter(|id| !all.contains(&format!("[{id}]"))).collect();
-    assert!(without.is_empty(), "{without:?}");
 }
 
 #[test]

@@ -1,0 +1,169 @@
+//! The explanations of error codes, for `dtask explain` and `docs/errors.md`.
+//!
+//! Each code has a page `explanations/CODE.md`: a title, a text, and fenced blocks. The words after the fence say what a
+//! block is; `broken` and `mended` at their end say to which of the two scripts it belongs, neither of them to both.
+//!
+//! | fence | block |
+//! |---|---|
+//! | `toml` | the script |
+//! | `text NAME` | a file beside the script |
+//! | `console` | commands; the options of a `dtask check` in it are those that the script is checked with |
+
+use super::codes::Code;
+use std::fmt::Write;
+
+/// The length of a line of text in a terminal.
+const WIDTH: usize = 80;
+
+/// The page of a code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The code.
+    pub code: Code,
+    /// The meaning in one line.
+    pub title: &'static str,
+    /// The meaning in full, in lines.
+    pub text: &'static str,
+    /// The scripts, and what belongs to them.
+    pub blocks: Vec<Block>,
+}
+
+/// A fenced block of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// What the block holds.
+    pub kind: BlockKind,
+    /// The script that the block belongs to, where it is one of them.
+    pub side: Option<Side>,
+    /// The content, whole lines.
+    pub content: &'static str,
+}
+
+/// What a block holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockKind {
+    /// The script.
+    Script,
+    /// A file of this name beside the script.
+    File(&'static str),
+    /// Commands, each after a `$`.
+    Commands,
+}
+
+/// One of the two scripts of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The script with the mistake.
+    Broken,
+    /// The script without it.
+    Mended,
+}
+
+impl Explanation {
+    /// Reads the page of a code.
+    pub fn of(code: Code) -> Self {
+        let page = code.page();
+        let (title, rest) = page.split_once('\n').unwrap_or((page, ""));
+        let mut parts = rest.split("\n```");
+        let text = parts.next().unwrap_or_default().trim();
+        let mut blocks = Vec::new();
+        // fences come in pairs: what stands between two blocks is only an empty line
+        while let (Some(block), Some(_)) = (parts.next(), parts.next()) {
+            blocks.extend(Block::read(block));
+        }
+        Self { code, title: title.trim_start_matches('#').trim(), text, blocks }
+    }
+
+    /// The blocks that belong to one of the two scripts.
+    #[cfg(test)]
+    pub fn blocks_of(&self, side: Side) -> impl Iterator<Item = &Block> {
+        self.blocks.iter().filter(move |block| block.side.is_none_or(|its| its == side))
+    }
+
+    /// The page as a terminal shows it.
+    pub fn text(&self) -> String {
+        let mut page = format!("{}: {}\n\n{}", self.code, self.title, wrapped(self.text));
+        for block in &self.blocks {
+            let _ = write!(page, "\n\n{}\n", block.label());
+            for line in block.content.lines() {
+                let _ = write!(page, "\n    {line}");
+            }
+        }
+        page
+    }
+
+    /// The page as a section of `docs/errors.md`.
+    #[cfg(test)]
+    pub fn markdown(&self) -> String {
+        let mut page = format!("## {}: {}\n\n{}\n", self.code, self.title, self.text);
+        for block in &self.blocks {
+            let _ = write!(page, "\n{}\n\n```{}\n{}\n```\n", block.label(), block.language(), block.content);
+        }
+        page
+    }
+}
+
+impl Block {
+    fn read(block: &'static str) -> Option<Self> {
+        let (info, content) = block.split_once('\n')?;
+        let words: Vec<&str> = info.split_whitespace().collect();
+        let kind = match words.first() {
+            Some(&"toml") => BlockKind::Script,
+            Some(&"text") => BlockKind::File(words.get(1)?),
+            Some(&"console") => BlockKind::Commands,
+            _ => return None,
+        };
+        let side = match words.last() {
+            Some(&"broken") => Some(Side::Broken),
+            Some(&"mended") => Some(Side::Mended),
+            _ => None,
+        };
+        Some(Self { kind, side, content })
+    }
+
+    fn label(&self) -> String {
+        match (self.kind, self.side) {
+            (BlockKind::Script, Some(Side::Mended)) => "Mended:".to_owned(),
+            (BlockKind::Script, _) => "A script that has it:".to_owned(),
+            (BlockKind::File(name), Some(Side::Mended)) => format!("The file `{name}`, mended:"),
+            (BlockKind::File(name), _) => format!("The file `{name}`:"),
+            (BlockKind::Commands, Some(Side::Mended)) => "The command, mended:".to_owned(),
+            (BlockKind::Commands, _) => "The command:".to_owned(),
+        }
+    }
+
+    #[cfg(test)]
+    fn language(&self) -> &'static str {
+        match self.kind {
+            BlockKind::Script => "toml",
+            BlockKind::File(_) => "text",
+            BlockKind::Commands => "console",
+        }
+    }
+}
+
+/// Lists all codes with their titles, a line each.
+pub fn contents() -> String {
+    let line = |code: &Code| format!("{code}  {}", Explanation::of(*code).title);
+    let mut lines: Vec<String> = Code::ALL.iter().map(line).collect();
+    lines.push("\nOne of them with an example: dtask explain E21".to_owned());
+    lines.join("\n")
+}
+
+/// Breaks the lines of a text anew, at [`WIDTH`].
+fn wrapped(text: &str) -> String {
+    let (mut page, mut length) = (String::with_capacity(text.len()), 0);
+    for word in text.split_whitespace() {
+        let width = word.chars().count();
+        if length > 0 && length + 1 + width > WIDTH {
+            page.push('\n');
+            length = 0;
+        } else if length > 0 {
+            page.push(' ');
+            length += 1;
+        }
+        page.push_str(word);
+        length += width;
+    }
+    page
+}

@@ -1,0 +1,29 @@
+//! Where tasks run and how long: what of it the plan and its keys depend on.
+
+use super::plan;
+use crate::script::plan::fingerprint::Keys;
+use crate::script::plan::task::Select;
+
+#[test]
+fn who_runs_on_the_host_of_another_waits_for_it() {
+    let plan = plan(
+        "[task.a]\nfor = { i = '0..3' }\nrun = 'echo'\nout = 'o'\n[task.b]\neach = 'a'\nrun = 'ls /tmp'\non = 'host of a'\n\
+         [task.c]\nrun = 'cat {a}'\non = 'host of a'\n",
+    );
+    let task = |name: &str| &plan.tasks[plan.find(name).expect("a task")];
+    let selects = |name: &str| task(name).references.iter().map(|r| r.select).collect::<Vec<_>>();
+    assert_eq!(selects("b"), [Select::Order]);
+    assert_eq!(selects("c"), [Select::File(0)]);
+    assert!(task("a").needs.is_place && !task("b").needs.is_place);
+    assert_eq!(task("b").needs.near.as_deref(), Some("a"));
+}
+
+#[test]
+fn keys_do_not_depend_on_time() {
+    let of = |more: &str| {
+        let plan = plan(&format!("[task.a]\nfor = {{ i = '0..3' }}\nrun = 'echo {{i}}'\n{more}"));
+        Keys::new(&plan).of(0).to_vec()
+    };
+    assert_eq!(of(""), of("time = '40 min'\n"));
+    assert_ne!(of(""), of("env = { A = '1' }\n"));
+}
