@@ -50,7 +50,7 @@
 //!
 //! # Where things are
 //! `docs/architecture.md` has the picture. From the top: [`client`], [`runtime`], then the two pure state machines
-//! [`scheduler`] and [`worker`], [`transport`] and [`call`], and [`protocol`], which is every message between ranks. With
+//! [`scheduler`] and [`worker`], [`transport`] and [`task`], and [`protocol`], which is every message between ranks. With
 //! [`simulated`] a whole cluster runs in one process on one thread, for tests.
 
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
