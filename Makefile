@@ -64,10 +64,12 @@ test: install ## runs every test, the ones on real MPI ranks included
 	exit $$code
 
 .PHONY: check
-check: install ## formatting, clippy and docs, without warnings
+check: install ## formatting, spelling, dependencies, clippy and docs, without warnings
 	@cargo fmt --check
+	.ci/tool typos
+	.ci/tool cargo-deny check bans licenses sources
 	cargo clippy --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --lib
 
 .PHONY: bench
 bench: install ## runs the benchmarks; writes benches/results/<date>-<host>.md

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// The maker's and the reader's rank, the bytes. Times are taken by the commands themselves: when the one has ended, when the
-/// other has begun. Then each rank's peak of memory; it is the parent of the guard of the starter of the command.
+/// other has begun. Then each rank's peak of memory; it is the parent of the watchdog of the spawner of the command.
 const SCRIPT: &str = r#"dtask = 1
 [task.make]
 on     = "rank MAKER"

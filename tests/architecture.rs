@@ -67,12 +67,12 @@ const PHASES: &[&str] =
 /// The two sides of a run, `batch/`, and what each must not use: a rank has nothing of rank 0.
 const SIDES: &[(&str, &[&str])] = &[("rank", &["head"]), ("head", &[])];
 
-fn sources(dir: &Path, into: &mut Vec<PathBuf>) {
+fn files_below(dir: &Path, ending: &str, into: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).expect("a folder of sources") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
-            sources(&path, into);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files_below(&path, ending, into);
+        } else if path.extension().is_some_and(|extension| extension == ending) {
             into.push(path);
         }
     }
@@ -82,7 +82,7 @@ fn sources(dir: &Path, into: &mut Vec<PathBuf>) {
 fn files() -> Vec<(String, String)> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut paths = Vec::new();
-    sources(&src, &mut paths);
+    files_below(&src, "rs", &mut paths);
     let files = paths.into_iter().map(|path| {
         let name = path.strip_prefix(&src).expect("below src").display().to_string();
         (name, std::fs::read_to_string(&path).expect("a text"))
@@ -259,4 +259,34 @@ fn no_file_is_longer_than_500_lines() {
         files().into_iter().map(|(name, text)| (text.lines().count(), name)).filter(|file| file.0 > 500);
     let long: Vec<_> = long.collect();
     assert!(long.is_empty(), "{long:?}: is there a second subject in them?");
+}
+
+/// The paths of Rust files in a page, as they are written between backticks.
+fn paths(page: &str) -> impl Iterator<Item = &str> {
+    let quoted = page.split('`').skip(1).step_by(2);
+    let is_path = |text: &&str| text.chars().all(|c| c.is_ascii_alphanumeric() || "_-/.".contains(c));
+    quoted.filter(|text| text.ends_with(".rs")).filter(is_path)
+}
+
+#[test]
+fn paths_that_pages_name_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md"].map(|name| root.join(name)).into();
+    for folder in [root.join("docs"), root.join("src")] {
+        files_below(&folder, "md", &mut pages);
+    }
+    let mut wrong = Vec::new();
+    for page in &pages {
+        let text = std::fs::read_to_string(page).expect("a page");
+        let own = page.parent().expect("a folder");
+        for path in paths(&text) {
+            // in the lists of CONTRIBUTING.md a bare name stands for one of the folder before it
+            let bare = page.ends_with("CONTRIBUTING.md") && !path.contains('/');
+            let found = [own, root, &root.join("src")].iter().any(|base| base.join(path).is_file());
+            if !found && !bare && !path.contains("NAME") {
+                wrong.push(format!("{}: {path}", page.display()));
+            }
+        }
+    }
+    assert!(pages.len() > 8 && wrong.is_empty(), "{wrong:#?}");
 }

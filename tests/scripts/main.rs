@@ -24,7 +24,7 @@ mod robust;
 mod saving;
 mod signals;
 mod six;
-mod starter;
+mod spawner;
 mod sweeps;
 mod usage;
 mod walltime;

@@ -1,7 +1,7 @@
 //! `[resources]`, and the keys of a task that say what an instance takes while it runs.
 
 use crate::config::SLOTS_MAX;
-use crate::scheduler::COUNTERS_MAX;
+use crate::protocol::COUNTERS_MAX;
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
 use crate::script::diagnostics::source::{At, Text};

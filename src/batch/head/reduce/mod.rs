@@ -1,7 +1,8 @@
 //! A `reduce`: what rank 0 submits and what the ranks do.
 //!
-//! * [`arrays`]: steps that merge arrays. [`commands`]: steps that merge files by a command, which [`step`] runs.
-//! * [`fixed`]: the steps of a tree that the indices alone decide. [`unordered`]: steps for what is ready first.
+//! * [`arrays`]: steps that merge arrays. [`files`]: steps that merge files by a command, which
+//!   [`merge_step`](crate::batch::rank::merge_step) runs.
+//! * [`fixed`]: the steps of a tree that the indices alone decide. [`any_order`]: steps for what is ready first.
 
 pub(crate) mod any_order;
 pub(crate) mod arrays;

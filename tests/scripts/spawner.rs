@@ -101,7 +101,7 @@ fn nothing_is_left_of_a_rank_that_is_killed() {
     }
 }
 
-/// The rank is the parent of the guard, that of the starter, and that of the command.
+/// The rank is the parent of the watchdog, that of the spawner, and that of the command.
 fn rank_of(pid: &str) -> String {
     parent(&parent(&parent(pid)))
 }
@@ -117,14 +117,14 @@ fn nothing_is_left(folder: &Folder) {
 }
 
 #[test]
-fn nothing_is_left_of_a_rank_that_is_killed_together_with_its_starter() {
+fn nothing_is_left_of_a_rank_that_is_killed_together_with_its_spawner() {
     for ranks in [0, 2] {
         let folder = Folder::script(STUBBORN);
         let run = while_it_runs(&folder, ranks, |pid| {
-            let (starter, rank) = (parent(pid), rank_of(pid));
+            let (spawner, rank) = (parent(pid), rank_of(pid));
             // so that it does not see the other die
             send(&rank, Signal::STOP);
-            kill(&starter);
+            kill(&spawner);
             kill(&rank);
         });
         assert_ne!(run.code(), 0);
@@ -133,12 +133,12 @@ fn nothing_is_left_of_a_rank_that_is_killed_together_with_its_starter() {
 }
 
 #[test]
-fn without_its_guard_a_starter_that_is_killed_is_noticed_by_its_rank() {
+fn without_its_watchdog_a_spawner_that_is_killed_is_noticed_by_its_rank() {
     let folder = Folder::script(STUBBORN);
     let run = while_it_runs(&folder, 2, |pid| {
-        let starter = parent(pid);
-        kill(&parent(&starter));
-        kill(&starter);
+        let spawner = parent(pid);
+        kill(&parent(&spawner));
+        kill(&spawner);
         eventually("the command is gone", || !runs(pid));
     });
     run.assert_code(1);
@@ -147,7 +147,7 @@ fn without_its_guard_a_starter_that_is_killed_is_noticed_by_its_rank() {
 }
 
 #[test]
-fn a_starter_that_is_killed_is_told_and_replaced() {
+fn a_spawner_that_is_killed_is_told_and_replaced() {
     let folder =
         Folder::script(&format!("{STUBBORN}[task.later]\nrun = 'echo fine'\nstdout = 'later.txt'\n"));
     let run = while_it_runs(&folder, 2, |pid| {
