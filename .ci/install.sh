@@ -1,5 +1,6 @@
 #!/bin/sh
-# Sees to it that what the build needs is there: a C compiler, make, MPI, libclang, HDF5 and Rust.
+# Sees to it that what the build needs is there: a C compiler, make, MPI, libclang, HDF5 and Rust; and what is named
+# as an argument besides: `.ci/install.sh valgrind`.
 #
 # One line when all is there. What is missing is installed with apt-get when this is root on Debian or Ubuntu;
 # anywhere else the lines that bring it (modules, conda, spack, rustup) are printed, and the exit code is 1.
@@ -12,6 +13,16 @@ cd "$(dirname "$0")/.." || exit 1
 
 MPICC=${MPICC:-mpicc}
 MPIRUN=${MPIRUN:-mpirun}
+for thing in "$@"; do
+    case $thing in
+    valgrind) ;;
+    *)
+        printf 'install.sh: there is no %s to be installed\n' "$thing" >&2
+        exit 2
+        ;;
+    esac
+done
+besides=$*
 rust_needed=$(sed -n 's/^rust-version *= *"\([0-9.]*\)".*/\1/p' Cargo.toml)
 
 say() { printf '%s\n' "$@"; }
@@ -31,6 +42,8 @@ find_cc() { # rustc links with `cc`; a program that links proves libc's headers 
 }
 
 find_make() { has make; }
+
+find_valgrind() { has valgrind; } # for .ci/instructions.sh and tests/valgrind.rs; the build does without
 
 find_mpicc() { # the two variables are mpi-sys's other ways to an MPI
     [ -n "${MPI_PKG_CONFIG:-}${CRAY_MPICH_DIR:-}" ] || "$MPICC" -show >/dev/null 2>&1
@@ -131,7 +144,7 @@ find_rust() { at_least "$rust_needed" "$(version_of cargo)" && at_least "$rust_n
 
 look() { # sets `missing`
     missing=
-    for thing in cc make mpicc mpirun libclang hdf5 rust; do
+    for thing in cc make mpicc mpirun libclang hdf5 rust $besides; do
         "find_$thing" || missing="$missing $thing"
     done
 }
@@ -153,6 +166,7 @@ debian_packages() { # exactly for what is missing; where half of an MPI is there
         set -- "$@" libhdf5-dev
         has pkg-config || set -- "$@" pkg-config
     fi
+    if is_missing valgrind; then set -- "$@" valgrind; fi
     echo "$*"
 }
 
@@ -234,6 +248,15 @@ hint_rust() {
     fi
 }
 
+hint_valgrind() {
+    cat <<'EOF'
+  valgrind
+    module load valgrind
+    conda install -c conda-forge valgrind
+    spack install valgrind && spack load valgrind
+EOF
+}
+
 print_hints() {
     say "install.sh: missing:$missing. For each, one of its lines brings it; then run this again."
     if [ -n "$packages" ] && has apt-get; then say "  Debian, Ubuntu: sudo apt-get install $packages"; fi
@@ -242,6 +265,7 @@ print_hints() {
     if is_missing libclang; then hint_libclang; fi
     if is_missing hdf5; then hint_hdf5; fi
     if is_missing rust; then hint_rust; fi
+    if is_missing valgrind; then hint_valgrind; fi
     if is_missing mpicc || is_missing hdf5; then
         cat <<'EOF'
   conda and spack: should the program not find libmpi.so or libhdf5.so later,

@@ -119,7 +119,7 @@ pub mod internal {
     }
 
     pub mod arrays {
-        pub use crate::arrays::{Binding, Expr, RandomContext, Scope, text};
+        pub use crate::arrays::{Binding, Expr, RandomContext, Scope, Sketch, text};
     }
     pub mod batch {
         pub use crate::batch::language::Expressions;

@@ -1,6 +1,6 @@
 //! The MPI transport, tried by all ranks with all ranks: `mpirun -n 3 transport [GiB]`. Exit status 0 means that every
 //! byte came where it belongs, that wrong use gave errors, and that waiting burned no processor time. With a number, that
-//! many GiB are moved from rank 0 to rank 1 as well.
+//! many GiB are moved from rank 0 to rank 1 as well. With `small`, less is moved and no time is looked at: for valgrind.
 
 use dtask::Rank;
 use dtask::internal::transport::mpi::{MpiTransport, MpiWorld, PIECE_MAX, abort};
@@ -229,6 +229,11 @@ fn forget(net: &mut MpiTransport) {
     bulk(net, &[1000, 1]);
 }
 
+/// Whether less is to be moved, and no time looked at.
+fn small() -> bool {
+    std::env::args().nth(1).is_some_and(|word| word == "small")
+}
+
 /// What must be refused, and messages of another length than agreed, which must be reported.
 fn errors(world: &MpiWorld, net: &mut MpiTransport) {
     let (me, nobody) = (net.rank(), Rank(net.ranks() as u32));
@@ -243,8 +248,10 @@ fn errors(world: &MpiWorld, net: &mut MpiTransport) {
     }
     let Some(&peer) = others(net).first() else { return };
     refused(net.send_control(peer, vec![0; FRAME_MAX + 1]), "65537");
-    // On transports of their own, which are dropped with requests under way.
-    for (expected, sent, word) in [(100, 99, "99"), (100, 101, "runc"), (1 << 20, 1 << 21, "runc")] {
+    // On transports of their own, which are dropped with requests under way. Of the last message, Open MPI 4 asks the
+    // kernel for all its bytes, whatever the length of the buffer; valgrind says so.
+    let lengths = [(100, 99, "99"), (100, 101, "runc"), (1 << 20, 1 << 21, "runc")];
+    for (expected, sent, word) in lengths.into_iter().take(if small() { 2 } else { 3 }) {
         let mut net = ok(MpiTransport::new(world.communicator(), PIECE_MAX), "a second transport");
         if me.0 == 1 {
             ok(net.receive_bulk(Rank(0), 7, Box::new(vec![0u8; expected])), "posting a receive");
@@ -289,11 +296,15 @@ fn main() {
         .join()
         .unwrap_or(false);
     ensure(other == net.any_thread(), || "another thread, against what MPI says".into());
+    let small = small();
+    let longest = if small { 20_000 } else { 10_000_000 };
     frames(&mut net);
-    slow_sender(&mut net);
+    if !small {
+        slow_sender(&mut net);
+    }
     for piece_max in [64, 1000, 1 << 20, PIECE_MAX] {
         let mut net = ok(MpiTransport::new(world.communicator(), piece_max), "a second transport");
-        bulk(&mut net, &[0, 1, 63, 64, 65, 128, 10_000_000]);
+        bulk(&mut net, &[0, 1, 63, 64, 65, 128, longest]);
         begun(&mut net);
         forget(&mut net);
         ok(net.close(), "closing a transport");
@@ -312,7 +323,7 @@ fn main() {
     let head = net.rank().0 == 0;
     ok(world.shutdown(net), "shutting down");
     let share = (busy() - before) / start.elapsed().as_nanos() as f64;
-    ensure(start.elapsed() < Duration::from_secs(1) || share < 0.05, || {
+    ensure(small || start.elapsed() < Duration::from_secs(1) || share < 0.05, || {
         format!("waiting took {share} of a core")
     });
     if head {

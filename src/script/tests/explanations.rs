@@ -1,7 +1,6 @@
 //! The explanations of error codes: every script in them is checked as `dtask check` does it.
 
-use super::super::*;
-use super::beside_the_tests;
+use super::*;
 use crate::batch::language::Expressions;
 use crate::script::diagnostics::explanation::{BlockKind, Explanation, Side};
 use std::path::Path;

@@ -6,8 +6,7 @@
 //!
 //! `DTASK_RENEW=1 cargo test --lib golden` writes what is printed now into the files; `git diff` then shows what has changed.
 
-use super::super::*;
-use super::{FakeArrays, folder, repository};
+use super::*;
 use crate::batch::language::Expressions;
 use std::path::{Path, PathBuf};
 

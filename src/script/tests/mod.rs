@@ -13,7 +13,6 @@ pub(crate) mod sweeps;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use super::*;
 #[allow(unused_imports)]
 pub(crate) use crate::script::diagnostics::codes::Code;
 #[allow(unused_imports)]

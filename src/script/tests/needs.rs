@@ -1,6 +1,6 @@
 //! Where tasks run and how long: what of it the plan and its keys depend on.
 
-use super::plan;
+use super::*;
 use crate::script::plan::fingerprint::Keys;
 use crate::script::plan::task::Select;
 

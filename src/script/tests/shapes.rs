@@ -1,7 +1,6 @@
 //! Shapes of reductions before the run, with the real array language.
 
-use super::super::*;
-use super::folder;
+use super::*;
 use crate::batch::language::Expressions;
 
 fn told(script: &str) -> String {

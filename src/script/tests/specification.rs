@@ -1,6 +1,5 @@
 //! The six scripts of the specification, as they stand there.
 
-use super::try_plan;
 use super::*;
 
 /// Name and text.
