@@ -8,11 +8,11 @@ use dtask::internal::batch::Expressions;
 use dtask::internal::protocol::{FRAME_MAX, Frame, Message, append, decode as decode_frame, take_length};
 use dtask::internal::script::{LoadOptions, Source, parse};
 
-/// What is fuzzed: name, which is also the folder of its corpus, and body.
-#[allow(dead_code, reason = "a fuzz target uses one body")]
 /// The body of a target: it gets the bytes of an input, and panics where they show a bug.
 pub type Body = fn(&[u8]);
 
+/// What is fuzzed: name, which is also the folder of its corpus, and body.
+#[allow(dead_code, reason = "a fuzz target uses one body")]
 pub const TARGETS: [(&str, Body); 3] = [("script", script), ("expression", expression), ("decode", decode)];
 
 /// A folder that is not there: relative paths of a script lead nowhere.

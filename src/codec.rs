@@ -13,7 +13,7 @@ const CONFIG: bincode::config::Configuration = bincode::config::standard();
 ///
 /// # Errors
 /// When `value`'s `Serialize` refuses.
-pub fn encode_into<T: Serialize + ?Sized>(value: &T, out: &mut impl Write) -> Result<(), CodecError> {
+pub(crate) fn encode_into<T: Serialize + ?Sized>(value: &T, out: &mut impl Write) -> Result<(), CodecError> {
     bincode::serde::encode_into_std_write(value, out, CONFIG).map(|_| ()).map_err(CodecError::encode)
 }
 
@@ -21,7 +21,7 @@ pub fn encode_into<T: Serialize + ?Sized>(value: &T, out: &mut impl Write) -> Re
 ///
 /// # Errors
 /// When `value`'s `Serialize` refuses.
-pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
     let mut out = Vec::new();
     encode_into(value, &mut out)?;
     Ok(out)
@@ -31,7 +31,7 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
 ///
 /// # Errors
 /// When the bytes are damaged, too few, or too many.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let mut rest = bytes;
     let value = decode_next(&mut rest)?;
     if rest.is_empty() {
@@ -44,7 +44,7 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
 ///
 /// # Errors
 /// When the bytes are damaged or too few.
-pub fn decode_next<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T, CodecError> {
+pub(crate) fn decode_next<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T, CodecError> {
     // bincode allocates a string before it looks whether its bytes are there, unless the length is above a limit,
     // which must be a constant. What counts towards it is at most 16 times what is read: an integer counts its full
     // width.
@@ -63,7 +63,7 @@ pub fn decode_next<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T, CodecErr
 
 /// What [`encode_up_to`] found.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Measured {
+pub(crate) enum Measured {
     /// The whole encoding, at most as long as the limit.
     Small(Vec<u8>),
     /// The encoding is longer than the limit: only its length, in bytes.
@@ -74,7 +74,7 @@ pub enum Measured {
 ///
 /// # Errors
 /// When `value`'s `Serialize` refuses.
-pub fn encode_up_to<T: Serialize + ?Sized>(value: &T, limit: usize) -> Result<Measured, CodecError> {
+pub(crate) fn encode_up_to<T: Serialize + ?Sized>(value: &T, limit: usize) -> Result<Measured, CodecError> {
     let mut counter = Counter { kept: Vec::new(), limit, length: 0 };
     bincode::serde::encode_into_std_write(value, &mut counter, CONFIG).map_err(CodecError::encode)?;
     Ok(match usize::try_from(counter.length) {

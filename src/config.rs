@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Slots of a rank at most: each is a thread, and no host has as many cores.
-pub const SLOTS_MAX: u32 = 4096;
+pub(crate) const SLOTS_MAX: u32 = 4096;
 
 /// Settings of a run; every field has a default that fits most jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,17 +7,17 @@ use std::fmt::Display;
 use std::io::Write;
 
 /// Names a number of things: `1 task`, `2 tasks`.
-pub fn counted(count: u64, what: &str) -> String {
+pub(crate) fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A line on standard output.
-pub fn output(line: impl Display) {
+pub(crate) fn output(line: impl Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
 /// A line on standard error.
-pub fn error(line: impl Display) {
+pub(crate) fn error(line: impl Display) {
     // in one piece, since the lines of several ranks meet in one file
     let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }

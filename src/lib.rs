@@ -54,6 +54,7 @@
 //! plan of a text, `batch` carries it out, with `arrays`, `commands` and `mapreduce`; `cli` is the command line. With the
 //! feature `testing`, the module `simulated` runs a whole cluster in one process on one thread.
 
+#![warn(unreachable_pub)]
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 #[cfg(doctest)]

@@ -21,7 +21,7 @@ struct Spare {
 }
 
 /// A vector of `length` numbers, whatever they are.
-pub fn take<T: Pod>(length: usize) -> Vec<T> {
+pub(crate) fn take<T: Pod>(length: usize) -> Vec<T> {
     let fits = |vec: &Vec<T>| vec.len() >= length && vec.len() - length <= length / 8;
     let spare = SPARE.with_borrow_mut(|all| {
         let at = all.iter().rposition(|spare| spare.vec.downcast_ref().is_some_and(fits))?;
@@ -37,7 +37,7 @@ pub fn take<T: Pod>(length: usize) -> Vec<T> {
 }
 
 /// Keeps the memory of `array` for the next one of this thread, and lets go of what it has kept for long.
-pub fn give<T: Pod>(array: ArrayD<T>) {
+pub(crate) fn give<T: Pod>(array: ArrayD<T>) {
     if size_of::<T>().saturating_mul(array.len()) < LEAST {
         return;
     }

@@ -13,7 +13,7 @@ use std::any::Any;
 const CONTAINER: u8 = bulk::SHARED | 8;
 
 /// The kind of `Shared<Value>`, for [`bulk::register`].
-pub struct Arrays;
+pub(crate) struct Arrays;
 
 impl BulkKind for Arrays {
     fn view<'a>(&self, value: &'a dyn Any) -> Option<(Layout, &'a [u8])> {

@@ -22,18 +22,18 @@
 //! Beside the language live the operators of reductions and their order ([`reduce`]), and the printed
 //! form of an array ([`text`]).
 
-pub mod buffer_pool;
-pub mod bulk;
+pub(crate) mod buffer_pool;
+pub(crate) mod bulk;
 pub(crate) mod csv;
-pub mod dataset;
+pub(crate) mod dataset;
 pub(crate) mod error;
-pub mod eval;
+pub(crate) mod eval;
 pub(crate) mod exact;
-pub mod kernels;
-pub mod reduce;
-pub mod shapes;
-pub mod slab;
-pub mod syntax;
+pub(crate) mod kernels;
+pub(crate) mod reduce;
+pub(crate) mod shapes;
+pub(crate) mod slab;
+pub(crate) mod syntax;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -42,11 +42,11 @@ pub(crate) mod value;
 
 pub use crate::arrays::kernels::random::RandomContext;
 pub use crate::arrays::shapes::inference::Sketch;
-pub use crate::arrays::syntax::ast::Span;
-pub use crate::arrays::syntax::function::{Function, Map};
-pub use error::ExprError;
-pub use types::ElementType;
-pub use value::{ArrayBinding, Value};
+pub(crate) use crate::arrays::syntax::ast::Span;
+pub(crate) use crate::arrays::syntax::function::{Function, Map};
+pub(crate) use error::ExprError;
+pub(crate) use types::ElementType;
+pub(crate) use value::{ArrayBinding, Value};
 
 use crate::arrays::eval::evaluator::Evaluator;
 use crate::arrays::syntax::ast::{Kind, Node};
@@ -57,7 +57,7 @@ use std::borrow::Cow;
 ///
 /// # Errors
 /// When it is neither, in words.
-pub fn read_table(bytes: &[u8]) -> Result<ndarray::ArrayD<f64>, String> {
+pub(crate) fn read_table(bytes: &[u8]) -> Result<ndarray::ArrayD<f64>, String> {
     csv::numbers(bytes).or_else(|_| csv::table(bytes, None))
 }
 

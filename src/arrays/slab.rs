@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// A dataset of a file, or a part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slab {
+pub(crate) struct Slab {
     /// The file's path.
     pub file: String,
     /// The dataset's name in the file.
@@ -16,7 +16,7 @@ pub struct Slab {
 
 impl Slab {
     /// Reads a name; `None` where the text is none.
-    pub fn parse(text: &str) -> Option<Slab> {
+    pub(crate) fn parse(text: &str) -> Option<Slab> {
         let (file, rest) = split(text)?;
         let (dataset, part) = match rest.split_once('[') {
             Some((dataset, part)) => (dataset, part.strip_suffix(']')?),
@@ -28,13 +28,13 @@ impl Slab {
     }
 
     /// The lengths of the part's axes.
-    pub fn shape(&self) -> Vec<usize> {
+    pub(crate) fn shape(&self) -> Vec<usize> {
         self.part.iter().map(Range::len).collect()
     }
 }
 
 /// Parts `file.h5:/dataset` into the two.
-pub fn split(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn split(text: &str) -> Option<(&str, &str)> {
     let at = text.find(":/")?;
     let (file, dataset) = (&text[..at], &text[at + 1..]);
     (!file.is_empty() && dataset.len() > 1).then_some((file, dataset))

@@ -16,12 +16,12 @@ const MARK: char = '\u{1}';
 const LEFT: char = '\u{2}';
 
 /// The failure of an instance that is left for the next run.
-pub fn left(why: &str) -> Failure {
+pub(crate) fn left(why: &str) -> Failure {
     Failure(format!("{why}{LEFT}"))
 }
 
 /// Whether an instance has no result because it, or something that it needs, is left for the next run.
-pub fn is_left(cause: &TaskError) -> bool {
+pub(crate) fn is_left(cause: &TaskError) -> bool {
     matches!(parse(&cause.message), (Some(_), message) if message.ends_with(LEFT))
 }
 
@@ -30,7 +30,11 @@ pub fn is_left(cause: &TaskError) -> bool {
 ///
 /// # Errors
 /// The work's.
-pub fn located<T>(def: &Def, index: u64, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+pub(crate) fn located<T>(
+    def: &Def,
+    index: u64,
+    work: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
     located_at(def.number, index, work)
 }
 
@@ -38,7 +42,11 @@ pub fn located<T>(def: &Def, index: u64, work: impl FnOnce() -> Result<T, Failur
 ///
 /// # Errors
 /// The work's.
-pub fn located_at<T>(task: u32, index: u64, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+pub(crate) fn located_at<T>(
+    task: u32,
+    index: u64,
+    work: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let begin = Instant::now();
     let outcome = deadline::admit(task, Duration::ZERO).and_then(|()| work());
     let took = begin.elapsed();
@@ -62,7 +70,7 @@ fn parse(message: &str) -> (Option<(usize, u64)>, &str) {
 
 /// An instance that has no result.
 #[derive(Debug, Clone)]
-pub struct Failed {
+pub(crate) struct Failed {
     /// Its task's number.
     pub task: usize,
     /// Its index.
@@ -73,19 +81,19 @@ pub struct Failed {
 
 impl Failed {
     /// Whether it failed itself, not something that it needs; not known where the engine says why, as of a panic.
-    pub fn is_own(&self) -> Option<bool> {
+    pub(crate) fn is_own(&self) -> Option<bool> {
         Some(parse(&self.cause.message).0? == (self.task, self.index))
     }
 
     /// Whether it is left for the next run.
-    pub fn is_left(&self) -> bool {
+    pub(crate) fn is_left(&self) -> bool {
         is_left(&self.cause)
     }
 }
 
 /// Instances without a result, by why they have none.
 #[derive(Debug, Default)]
-pub struct Parts {
+pub(crate) struct Parts {
     /// They failed.
     pub failed: Vec<Failed>,
     /// They were never run, because something that they need has failed.
@@ -95,7 +103,7 @@ pub struct Parts {
 }
 
 /// Parts instances that have failed from those that were never run because of them, and from what is left.
-pub fn part(plan: &Plan, all: Vec<Failed>) -> Parts {
+pub(crate) fn part(plan: &Plan, all: Vec<Failed>) -> Parts {
     let (left, all): (Vec<_>, Vec<_>) = all.into_iter().partition(Failed::is_left);
     let without: HashSet<(usize, u64)> = all.iter().map(|failed| (failed.task, failed.index)).collect();
     let own = |failed: &Failed| {
@@ -114,7 +122,7 @@ pub fn part(plan: &Plan, all: Vec<Failed>) -> Parts {
 }
 
 /// Failed instances of one task with one message, as the first of them and how many more there are.
-pub fn group(failed: &[Failed]) -> Vec<(&Failed, usize)> {
+pub(crate) fn group(failed: &[Failed]) -> Vec<(&Failed, usize)> {
     let mut groups: Vec<(&Failed, usize)> = Vec::new();
     let mut known: HashMap<(usize, &str), usize> = HashMap::new();
     for failed in failed {
@@ -130,7 +138,7 @@ pub fn group(failed: &[Failed]) -> Vec<(&Failed, usize)> {
 }
 
 /// A failed instance in words, in rustc's manner; with it, `more` that failed in the same way.
-pub fn tell(plan: &Plan, failed: &Failed, more: usize) -> String {
+pub(crate) fn tell(plan: &Plan, failed: &Failed, more: usize) -> String {
     let TaskError { message, rank, host, attempt, .. } = &*failed.cause;
     let message = parse(message).1;
     let (label, origin) = plan.tasks.get(failed.task).map_or_else(

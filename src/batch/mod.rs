@@ -7,12 +7,12 @@
 //! * [`task_def`]: the definition of a task as it travels; [`outputs`]: what a command leaves; [`failure`]: what failed;
 //!   [`language`]: array expressions of the plan.
 
-pub mod failure;
-pub mod head;
-pub mod language;
-pub mod outputs;
-pub mod rank;
-pub mod task_def;
+pub(crate) mod failure;
+pub(crate) mod head;
+pub(crate) mod language;
+pub(crate) mod outputs;
+pub(crate) mod rank;
+pub(crate) mod task_def;
 pub(crate) mod whole_files;
 
 use crate::arrays;
@@ -31,12 +31,12 @@ use crate::script::plan::Plan;
 use crate::task::bulk;
 use std::time::{Duration, Instant};
 
-pub use crate::batch::head::deadline::Walltime;
-pub use crate::batch::head::run_folder::RunFolder;
+pub(crate) use crate::batch::head::deadline::Walltime;
+pub(crate) use crate::batch::head::run_folder::RunFolder;
 
 /// What of the job matters to a run.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Job {
+pub(crate) struct Job {
     /// Nothing but errors is told on the way.
     pub quiet: bool,
     /// When it ends, where that is known.
@@ -44,7 +44,7 @@ pub struct Job {
 }
 
 /// Tells the engine how arrays of scripts and outputs of commands travel. Every rank calls it before the run starts.
-pub fn register_bulk_kinds() {
+pub(crate) fn register_bulk_kinds() {
     bulk::register(&[&arrays::bulk::Arrays, &Packs]);
 }
 
@@ -52,7 +52,13 @@ pub fn register_bulk_kinds() {
 ///
 /// # Errors
 /// When the run ends before the plan does, by a fault of the network or of the client.
-pub fn run(plan: &Plan, folder: &RunFolder, client: &Client, team: &Team, job: Job) -> Result<Summary> {
+pub(crate) fn run(
+    plan: &Plan,
+    folder: &RunFolder,
+    client: &Client,
+    team: &Team,
+    job: Job,
+) -> Result<Summary> {
     let start = Instant::now();
     if !job.quiet {
         console::error(topology::table(&team.hellos, &team.slots, topology::online()).0);

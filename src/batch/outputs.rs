@@ -4,24 +4,24 @@ use crate::commands::outputs::{Content, Output};
 use crate::error::Failure;
 
 /// A command's outputs.
-pub use crate::commands::outputs::Pack;
+pub(crate) use crate::commands::outputs::Pack;
 
 /// From this length on an output file of a command stays a file.
-pub const LARGE: u64 = 64 << 10;
+pub(crate) const LARGE: u64 = 64 << 10;
 
 /// The number of standard output in a pack.
-pub const STDOUT: u32 = 0;
+pub(crate) const STDOUT: u32 = 0;
 /// The number of standard error in a pack.
-pub const STDERR: u32 = 1;
+pub(crate) const STDERR: u32 = 1;
 
 /// The number of an output file in a pack.
-pub fn file(number: usize) -> u32 {
+pub(crate) fn file(number: usize) -> u32 {
     number as u32 + 2
 }
 
 /// One output, in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Part<'a> {
+pub(crate) struct Part<'a> {
     /// [`STDOUT`], [`STDERR`] or [`file()`].
     pub which: u32,
     /// The file's name, as the command wrote it.
@@ -31,7 +31,7 @@ pub struct Part<'a> {
 }
 
 /// Packs outputs that are in memory.
-pub fn pack(parts: &[Part<'_>]) -> Pack {
+pub(crate) fn pack(parts: &[Part<'_>]) -> Pack {
     let outputs = parts.iter().map(|part| Output {
         which: part.which,
         name: part.name,
@@ -44,7 +44,7 @@ pub fn pack(parts: &[Part<'_>]) -> Pack {
 ///
 /// # Errors
 /// When the pack does not have it.
-pub fn part(pack: &Pack, which: u32) -> Result<Output<'_>, Failure> {
+pub(crate) fn part(pack: &Pack, which: u32) -> Result<Output<'_>, Failure> {
     pack.output(which)
 }
 
@@ -52,7 +52,7 @@ pub fn part(pack: &Pack, which: u32) -> Result<Output<'_>, Failure> {
 ///
 /// # Errors
 /// When the pack is damaged, or lacks one of them.
-pub fn parts_of(whole: &Pack, wanted: &[u32]) -> Result<Pack, Failure> {
+pub(crate) fn parts_of(whole: &Pack, wanted: &[u32]) -> Result<Pack, Failure> {
     let outputs: Result<Vec<Output<'_>>, Failure> = wanted.iter().map(|which| whole.output(*which)).collect();
     Ok(Pack::new(&outputs?))
 }

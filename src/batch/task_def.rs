@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A task, with its place in the run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Def {
+pub(crate) struct Def {
     /// Its number in the plan.
     pub number: u32,
     /// What it does.
@@ -38,7 +38,7 @@ pub struct Def {
 
 /// The results of one other task that an instance gets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Group {
+pub(crate) struct Group {
     /// The other task's number.
     pub task: usize,
     /// Which of its instances.
@@ -53,14 +53,14 @@ pub struct Group {
 
 impl Group {
     /// The instances that an instance gets, in index order.
-    pub fn present(&self, index: u64) -> impl Iterator<Item = u64> + '_ {
+    pub(crate) fn present(&self, index: u64) -> impl Iterator<Item = u64> + '_ {
         self.join.instances(index).filter(|at| self.without.binary_search(at).is_err())
     }
 }
 
 /// What the results of a group are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Packs with at least these outputs; without any, only the order counts.
     Packs(Vec<u32>),
     /// Arrays.
@@ -69,7 +69,7 @@ pub enum Kind {
 
 impl Def {
     /// The definition of a task of a plan.
-    pub fn new(plan: &Plan, number: usize, read: &Read, folder: &str, ranks: usize) -> Option<Def> {
+    pub(crate) fn new(plan: &Plan, number: usize, read: &Read, folder: &str, ranks: usize) -> Option<Def> {
         let task = plan.tasks.get(number)?.clone();
         let mut groups: Vec<Group> = Vec::new();
         let mut sources = vec![None; task.references.len()];
@@ -130,7 +130,7 @@ impl Def {
     }
 
     /// The name of an instance, or of a step of it, in logs: `total[T=300, step=2]`.
-    pub fn label(&self, index: u64) -> String {
+    pub(crate) fn label(&self, index: u64) -> String {
         let label = self.task.label(index);
         match (self.step, label.strip_suffix(']')) {
             (None, _) => label,
@@ -140,20 +140,20 @@ impl Def {
     }
 
     /// What is known of an instance before it runs: enough for the names of files.
-    pub fn facts(&self, index: u64) -> Facts {
+    pub(crate) fn facts(&self, index: u64) -> Facts {
         facts(&self.task, index, &self.here)
     }
 }
 
 /// What is known of an instance of a task before it runs.
-pub fn facts(task: &Task, index: u64, here: &str) -> Facts {
+pub(crate) fn facts(task: &Task, index: u64, here: &str) -> Facts {
     let seed = xxh3_64_with_seed(task.name.as_bytes(), index);
     Facts { index, seed, here: here.to_owned(), attempt: 1, threads: task.needs.slots(), ..Facts::default() }
 }
 
 /// What of each task others read: found once for all, since a script may have many thousands of tasks.
 #[derive(Debug)]
-pub struct Read {
+pub(crate) struct Read {
     /// The outputs of each task, as numbers of a pack.
     outputs: Vec<Vec<u32>>,
     /// Whether others refer to a task, be it for the order.
@@ -162,7 +162,7 @@ pub struct Read {
 
 impl Read {
     /// What the tasks of a plan read of each other.
-    pub fn new(plan: &Plan) -> Read {
+    pub(crate) fn new(plan: &Plan) -> Read {
         let count = plan.tasks.len();
         let mut read = Read { outputs: vec![Vec::new(); count], referred: vec![false; count] };
         for reference in plan.tasks.iter().flat_map(|task| &task.references) {
@@ -192,7 +192,7 @@ impl Read {
 }
 
 /// The streams of a task that go to files of their own.
-pub fn streams(task: &Task) -> Vec<u32> {
+pub(crate) fn streams(task: &Task) -> Vec<u32> {
     let path = |stream: &Stream| matches!(stream, Stream::Path(_));
     let mut streams = Vec::new();
     streams.extend(path(&task.stdout).then_some(outputs::STDOUT));

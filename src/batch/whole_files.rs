@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 ///
 /// # Errors
 /// When the folder or the file cannot be made.
-pub fn temporary(path: &Path) -> io::Result<NamedTempFile> {
+pub(crate) fn temporary(path: &Path) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     // of the mode that any new file has; tempfile's own would keep colleagues out
@@ -22,7 +22,7 @@ pub fn temporary(path: &Path) -> io::Result<NamedTempFile> {
 ///
 /// # Errors
 /// When the disk is full, or the name is taken by a folder.
-pub fn rename(file: NamedTempFile, path: &Path) -> io::Result<()> {
+pub(crate) fn rename(file: NamedTempFile, path: &Path) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path).map(drop).map_err(|error| error.error)
 }
@@ -31,7 +31,7 @@ pub fn rename(file: NamedTempFile, path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// When it cannot be made.
-pub fn make_private(path: &Path) -> io::Result<()> {
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => other,

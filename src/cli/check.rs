@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Tells everything that is wrong with a script. Of several ranks one looks, tells, and decides the exit code.
-pub fn check(script: &Path, sets: &[(String, String)], time_limit: Option<Duration>) -> u8 {
+pub(super) fn check(script: &Path, sets: &[(String, String)], time_limit: Option<Duration>) -> u8 {
     if !launch::speaks() {
         return DONE;
     }
@@ -28,7 +28,7 @@ pub fn check(script: &Path, sets: &[(String, String)], time_limit: Option<Durati
 }
 
 /// Reads a script; what is wrong or odd with it is printed.
-pub fn read(script: &Path, sets: &[(String, String)], options: LoadOptions) -> Result<Plan, ()> {
+pub(super) fn read(script: &Path, sets: &[(String, String)], options: LoadOptions) -> Result<Plan, ()> {
     if let Some(why) = unreadable(script) {
         console::error(format_args!("error: {why}"));
         return Err(());

@@ -7,7 +7,7 @@ use crate::script::diagnostics::explanation::{Explanation, contents};
 use crate::script::diagnostics::suggest::did_you_mean;
 
 /// Prints the explanation of a code, or without one the list of all codes.
-pub fn explain(code: Option<&str>) -> u8 {
+pub(super) fn explain(code: Option<&str>) -> u8 {
     if !launch::speaks() {
         return DONE;
     }

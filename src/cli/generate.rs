@@ -7,7 +7,7 @@ use clap_complete::Shell;
 use std::io::Write;
 
 /// Prints the completions of a shell.
-pub fn completions(shell: Shell) -> u8 {
+pub(super) fn completions(shell: Shell) -> u8 {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "dtask", &mut text);
     // A reader that has seen enough is no error.
@@ -16,7 +16,7 @@ pub fn completions(shell: Shell) -> u8 {
 }
 
 /// Prints the manual page, that of each subcommand after it.
-pub fn man() -> u8 {
+pub(super) fn man() -> u8 {
     let mut text = Vec::new();
     let mut command = Cli::command();
     command.build();

@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// The form of a graph.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub enum Format {
+pub(super) enum Format {
     /// The language of graphviz
     Dot,
     /// A drawing; nothing else has to be installed
@@ -17,7 +17,7 @@ pub enum Format {
 }
 
 /// Prints the graph of a script's tasks, each family as one node.
-pub fn graph(script: &Path, sets: &[(String, String)], format: Format) -> u8 {
+pub(super) fn graph(script: &Path, sets: &[(String, String)], format: Format) -> u8 {
     let Ok(plan) = read(script, sets, LoadOptions::default()) else { return USAGE };
     let text = match format {
         Format::Dot => dot(&plan),

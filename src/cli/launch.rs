@@ -8,13 +8,13 @@ const RANK: [&str; 5] =
     ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK", "SLURM_PROCID"];
 
 /// This process's rank, if a launcher has started it.
-pub fn rank() -> Option<u32> {
+pub(super) fn rank() -> Option<u32> {
     RANK.iter().find_map(|name| std::env::var(name).ok()?.parse().ok())
 }
 
 /// Tells Open MPI, where no launcher has started this process, that it will not start others through MPI. It would start
 /// a helper for that, which takes longer than all else at the start. Does not return where there is something to tell.
-pub fn alone() {
+pub(super) fn alone() {
     const TOLD: &str = "OMPI_MCA_ess_singleton_isolated";
     if rank().is_some() || std::env::var_os(TOLD).is_some() {
         return;
@@ -26,6 +26,6 @@ pub fn alone() {
 }
 
 /// Whether this process tells what concerns all: every rank has the same command line.
-pub fn speaks() -> bool {
+pub(super) fn speaks() -> bool {
     rank().is_none_or(|rank| rank == 0)
 }

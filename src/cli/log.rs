@@ -9,7 +9,7 @@ use crate::script::options::LoadOptions;
 use std::io::{self, Write};
 
 /// Prints what instances have written.
-pub fn log(args: &LogArgs) -> u8 {
+pub(super) fn log(args: &LogArgs) -> u8 {
     let Ok(plan) = read(&args.script, &args.set, LoadOptions::default()) else { return USAGE };
     let folder = RunFolder::path_of(&plan);
     let stream = if args.stderr { "stderr" } else { "stdout" };

@@ -22,15 +22,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// Everything was done.
-pub const DONE: u8 = 0;
+pub(crate) const DONE: u8 = 0;
 /// Some tasks failed for good.
-pub const FAILED: u8 = 1;
+pub(crate) const FAILED: u8 = 1;
 /// The script or the command line is wrong.
-pub const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 /// MPI, or something else that a run needs, could not be started.
-pub const STARTUP: u8 = 3;
+pub(crate) const STARTUP: u8 = 3;
 /// Something is left for the next run: the time was over, or a signal came.
-pub const STOPPED: u8 = 75;
+pub(crate) const STOPPED: u8 = 75;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -7,10 +7,10 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 /// A script to begin with: it checks and runs as it stands.
-pub const STARTER: &str = include_str!("starter.toml");
+pub(super) const STARTER: &str = include_str!("starter.toml");
 
 /// Writes a script to begin with; never over one that is there.
-pub fn new(script: &Path) -> u8 {
+pub(super) fn new(script: &Path) -> u8 {
     let written = OpenOptions::new()
         .write(true)
         .create_new(true)

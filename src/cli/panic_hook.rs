@@ -4,7 +4,7 @@ use super::launch;
 use crate::console;
 
 /// Installs the hook that prints a panic outside of tasks, which is a bug of dtask, as one line with what a report needs.
-pub fn install() {
+pub(super) fn install() {
     std::panic::set_hook(Box::new(|info| {
         let rank = launch::rank().map_or_else(|| "the only rank".to_owned(), |rank| format!("rank {rank}"));
         let payload = info.payload();

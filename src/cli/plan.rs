@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// What is told beside the table.
 #[derive(Debug, Clone, Copy)]
-pub struct Details {
+pub(super) struct Details {
     /// Why tasks run.
     pub why: bool,
     /// The key of every instance.
@@ -23,7 +23,7 @@ pub struct Details {
 }
 
 /// Tells what a script would do.
-pub fn plan(script: &Path, sets: &[(String, String)], details: Details) -> u8 {
+pub(super) fn plan(script: &Path, sets: &[(String, String)], details: Details) -> u8 {
     let Ok(plan) = read(script, sets, LoadOptions::default()) else { return USAGE };
     // A reader that has seen enough is no error.
     let _ = std::io::stdout().write_all(table(&plan, details.why).as_bytes());

@@ -20,7 +20,7 @@ use crate::script::plan::Plan;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Runs a script; every rank comes here.
-pub fn run(args: &RunArgs) -> u8 {
+pub(super) fn run(args: &RunArgs) -> u8 {
     launch::alone();
     let start = Instant::now();
     start_log(args);

@@ -17,7 +17,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Starts a thread that waits for signals: for a notice, or for one to end, clean up, and say that the run can go on.
 ///
 /// Without it (no more threads) a signal ends the process as ever.
-pub fn watch() {
+pub(super) fn watch() {
     let Ok(mut signals) = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2]) else { return };
     let watcher = move || {
         for signal in signals.forever() {
@@ -45,7 +45,7 @@ fn end(signal: i32) -> ! {
 }
 
 /// Cleans up and ends this process, whatever it still computes. MPI is not asked: the launcher ends the other ranks.
-pub fn leave() -> ! {
+pub(super) fn leave() -> ! {
     deadline::close();
     end_all(GRACE);
     rank_state::leave();

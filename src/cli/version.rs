@@ -1,7 +1,7 @@
 //! `dtask --version`.
 
 /// The versions of all that a bug report needs.
-pub fn text() -> String {
+pub(super) fn text() -> String {
     let mpi = crate::transport::mpi::library_version();
     format!("dtask {}\nMPI   {mpi}{}", env!("CARGO_PKG_VERSION"), hdf5())
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What all copies of a future share; the result is released when the last one goes.
-pub struct Handle {
+pub(crate) struct Handle {
     pub(super) task: TaskId,
     /// In two halves: a number of sixteen bytes would make it longer.
     key: [u64; 2],

@@ -15,11 +15,11 @@ const SHIFT: u32 = 48;
 type Part = HashMap<u64, Weak<Handle>, BuildHasherDefault<KeyHasher>>;
 
 /// By half of the key; the handle has all of it.
-pub struct Keys(Vec<Part>);
+pub(crate) struct Keys(Vec<Part>);
 
 /// Keys are hashes already.
 #[derive(Default)]
-pub struct KeyHasher(u64);
+pub(crate) struct KeyHasher(u64);
 
 impl Hasher for KeyHasher {
     fn finish(&self) -> u64 {
@@ -47,12 +47,12 @@ impl Keys {
     }
 
     /// Where the future of a call with a key that is alike in half of it is or will be.
-    pub fn entry(&mut self, key: u128) -> Entry<'_, u64, Weak<Handle>> {
+    pub(crate) fn entry(&mut self, key: u128) -> Entry<'_, u64, Weak<Handle>> {
         self.part(key).entry(key as u64)
     }
 
     /// The future of a call with a key that is alike in half of it.
-    pub fn get(&mut self, key: u128) -> Option<&Weak<Handle>> {
+    pub(crate) fn get(&mut self, key: u128) -> Option<&Weak<Handle>> {
         self.part(key).get(&(key as u64))
     }
 }

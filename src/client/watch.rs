@@ -10,26 +10,26 @@ use std::borrow::Borrow;
 use std::sync::Arc;
 
 /// How a task ended, without its result.
-pub type Ended = std::result::Result<(), Arc<TaskError>>;
+pub(crate) type Ended = std::result::Result<(), Arc<TaskError>>;
 
 /// A number of tasks that are being watched.
-pub struct Watch {
+pub(crate) struct Watch {
     wait: Arc<Wait>,
 }
 
 impl Watch {
     /// Which of the tasks have ended, in the order of the futures; empty after [`Watch::take`] gave something.
-    pub fn ended(&self) -> Vec<bool> {
+    pub(crate) fn ended(&self) -> Vec<bool> {
         self.wait.ended()
     }
 
     /// How many have not ended.
-    pub fn open(&self) -> usize {
+    pub(crate) fn open(&self) -> usize {
         self.wait.open()
     }
 
     /// The failures so far, each with the number of its future; empty after [`Watch::take`] gave something.
-    pub fn failures(&self) -> Vec<(usize, Arc<TaskError>)> {
+    pub(crate) fn failures(&self) -> Vec<(usize, Arc<TaskError>)> {
         self.wait.failures()
     }
 
@@ -37,7 +37,7 @@ impl Watch {
     ///
     /// # Errors
     /// When the run has ended before the tasks.
-    pub fn take(&self) -> Option<Result<Vec<Ended>>> {
+    pub(crate) fn take(&self) -> Option<Result<Vec<Ended>>> {
         let answers = self.wait.take()?;
         if let Err(error) = answers.all_ended() {
             return Some(Err(error));

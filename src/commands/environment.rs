@@ -47,7 +47,7 @@ const NAMES: &[&str] = &[
 ];
 
 /// Whether a variable belongs to the MPI launcher.
-pub fn is_launcher_variable(name: &OsStr) -> bool {
+pub(crate) fn is_launcher_variable(name: &OsStr) -> bool {
     let name = name.as_bytes();
     PREFIXES.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
         || NAMES.iter().any(|known| name == known.as_bytes())

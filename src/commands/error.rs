@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// What a command wrote before it failed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Captured {
+pub(crate) struct Captured {
     /// Its standard output.
     pub stdout: Vec<u8>,
     /// Its standard error.
@@ -40,7 +40,7 @@ impl Captured {
 
 /// Kinds of failure, as `retry-on` tells them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// It could not be started: it will not start next time either.
     NotStarted,
     /// It ended with this code, which does not mean success.
@@ -61,7 +61,7 @@ pub enum Failure {
 
 /// Why a command has no result.
 #[derive(Debug, thiserror::Error)]
-pub enum CommandError {
+pub(crate) enum CommandError {
     /// Nothing to run.
     #[error("the command is empty: `run` begins with a program")]
     Empty,
@@ -272,7 +272,7 @@ pub enum CommandError {
 
 impl CommandError {
     /// What kind of failure it is.
-    pub fn failure(&self) -> Failure {
+    pub(crate) fn failure(&self) -> Failure {
         match self {
             CommandError::Failed { cause, .. } => cause.failure(),
             CommandError::Exit { code, .. } => Failure::Exit(*code),
@@ -300,7 +300,7 @@ impl CommandError {
     }
 
     /// What the command wrote, if it ran: for the log.
-    pub fn captured(&self) -> Option<&Captured> {
+    pub(crate) fn captured(&self) -> Option<&Captured> {
         match self {
             CommandError::Failed { captured, .. } => Some(captured),
             _ => None,

@@ -35,12 +35,13 @@ pub(crate) mod stored_file;
 #[cfg(test)]
 mod tests;
 
-pub use crate::commands::spawner::{Usage, end_all, serve_if_asked, start_process, stop_process};
-pub use crate::commands::staging::{Input, stage_inputs};
-pub use crate::commands::stored_file::StoredFile;
-pub use error::{Captured, CommandError, Failure};
-pub use running::Running;
-pub use scratch::{Scratch, ScratchError, ScratchRoot};
+pub(crate) use crate::commands::spawner::{Usage, end_all, serve_if_asked, start_process, stop_process};
+pub(crate) use crate::commands::staging::{Input, stage_inputs};
+pub(crate) use crate::commands::stored_file::StoredFile;
+pub(crate) use error::{Captured, CommandError, Failure};
+pub(crate) use running::Running;
+pub use scratch::ScratchRoot;
+pub(crate) use scratch::{Scratch, ScratchError};
 
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -49,7 +50,7 @@ use std::time::Duration;
 
 /// What becomes of the MPI launcher's variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum Launcher {
+pub(crate) enum Launcher {
     /// They are removed: the command is a program of its own, and may call `MPI_Init` or `mpirun`.
     #[default]
     Scrub,
@@ -59,7 +60,7 @@ pub enum Launcher {
 
 /// One command to run, everything substituted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CommandSpec {
+pub(crate) struct CommandSpec {
     /// The program and its arguments. A program without a slash is looked for in the command's PATH; one with
     /// a slash that is relative starts from `dir`.
     pub argv: Vec<OsString>,
@@ -95,7 +96,7 @@ pub struct CommandSpec {
 
 impl CommandSpec {
     /// A command with a script's defaults.
-    pub fn new<A: Into<OsString>>(
+    pub(crate) fn new<A: Into<OsString>>(
         argv: impl IntoIterator<Item = A>,
         dir: impl Into<PathBuf>,
         scratch: impl Into<PathBuf>,
@@ -122,7 +123,7 @@ impl CommandSpec {
 
 /// A file that a command has written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OutFile {
+pub(crate) struct OutFile {
     /// Its name in the specification.
     pub name: String,
     /// Where it is.
@@ -133,7 +134,7 @@ pub struct OutFile {
 
 /// What a command that succeeded has left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CommandOutput {
+pub(crate) struct CommandOutput {
     /// Its standard output.
     pub stdout: Vec<u8>,
     /// Its standard error.
@@ -147,6 +148,6 @@ pub struct CommandOutput {
 }
 
 /// Runs a command to its end.
-pub fn run(spec: CommandSpec) -> Result<CommandOutput, CommandError> {
+pub(crate) fn run(spec: CommandSpec) -> Result<CommandOutput, CommandError> {
     Running::start(spec)?.wait()
 }

@@ -54,18 +54,18 @@ impl Handle {
 
 /// Ends a command from another thread. Does nothing once the command has ended.
 #[derive(Debug, Clone)]
-pub struct Killer(Arc<Handle>);
+pub(crate) struct Killer(Arc<Handle>);
 
 impl Killer {
     /// Asks the whole group to end, by SIGTERM; its result is [`CommandError::Cancelled`].
     #[cfg(test)]
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         self.0.cancelled.store(true, Ordering::Release);
         self.0.signal(Signal::TERM);
     }
 
     /// Kills the whole group; its result is [`CommandError::Cancelled`].
-    pub fn kill(&self) {
+    pub(crate) fn kill(&self) {
         self.0.cancelled.store(true, Ordering::Release);
         self.0.signal(Signal::KILL);
     }
@@ -84,7 +84,7 @@ enum Time {
 
 /// A command that was started. Dropping it kills it.
 #[derive(Debug)]
-pub struct Running {
+pub(crate) struct Running {
     program: String,
     dir: PathBuf,
     outs: Vec<(String, PathBuf)>,
@@ -113,7 +113,7 @@ pub struct Running {
 
 impl Running {
     /// Starts a command.
-    pub fn start(spec: CommandSpec) -> Result<Running, CommandError> {
+    pub(crate) fn start(spec: CommandSpec) -> Result<Running, CommandError> {
         let found = find_program::find(&spec)?;
         let mut env = Some(environment::added(&spec)?);
         let failed = |source| CommandError::Files { source };
@@ -166,17 +166,17 @@ impl Running {
     }
 
     /// The command's process, which is also its group; nothing before it has started and after it has ended.
-    pub fn pid(&self) -> Option<u32> {
+    pub(crate) fn pid(&self) -> Option<u32> {
         self.handle.starter.pid(self.handle.lane)
     }
 
     /// A handle by which another thread can end the command.
-    pub fn killer(&self) -> Killer {
+    pub(crate) fn killer(&self) -> Killer {
         Killer(self.handle.clone())
     }
 
     /// Waits for the command's end, but only so long.
-    pub fn wait_at_most(&mut self, limit: Duration) {
+    pub(crate) fn wait_at_most(&mut self, limit: Duration) {
         let until = Instant::now() + limit;
         let end = self.serve(Some(limit));
         if !matches!(end, Ok(None)) || Instant::now() < until {
@@ -185,7 +185,7 @@ impl Running {
     }
 
     /// Waits for the command's end and collects what it leaves.
-    pub fn wait(mut self) -> Result<CommandOutput, CommandError> {
+    pub(crate) fn wait(mut self) -> Result<CommandOutput, CommandError> {
         let ended = self.end.take().unwrap_or_else(|| self.serve(None));
         let (status, usage) = self.ended(ended)?;
         self.finish();

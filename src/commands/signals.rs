@@ -19,7 +19,7 @@ pub(crate) fn signal(leader: Pid, signal: Signal) -> io::Result<()> {
 }
 
 /// The name of a signal: `SIGKILL`.
-pub fn signal_name(signal: i32) -> String {
+pub(crate) fn signal_name(signal: i32) -> String {
     const NAMES: &[(i32, &str)] = &[
         (libc::SIGHUP, "SIGHUP"),
         (libc::SIGINT, "SIGINT"),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// What a command gets as a file.
 #[derive(Debug, Clone)]
-pub enum Input<'a> {
+pub(crate) enum Input<'a> {
     /// Bytes to be written.
     Bytes(Cow<'a, [u8]>),
     /// A file that is here.
@@ -23,7 +23,7 @@ impl<'a> Input<'a> {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn bytes(self) -> Result<Cow<'a, [u8]>, Failure> {
+    pub(crate) fn bytes(self) -> Result<Cow<'a, [u8]>, Failure> {
         match self {
             Input::Bytes(bytes) => Ok(bytes),
             Input::File(file) => file.bytes().map(Cow::Owned),
@@ -36,7 +36,7 @@ impl<'a> Input<'a> {
 ///
 /// # Errors
 /// When a name leads elsewhere, or a file cannot be written.
-pub fn stage_inputs<'a, N: AsRef<str>>(
+pub(crate) fn stage_inputs<'a, N: AsRef<str>>(
     scratch: &Path,
     inputs: impl IntoIterator<Item = (N, Input<'a>)>,
 ) -> Result<Vec<PathBuf>, ScratchError> {

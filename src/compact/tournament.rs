@@ -7,7 +7,7 @@ const NONE: u128 = u128::MAX;
 /// A binary tree whose leaves are ranks and each of whose inner nodes is the lesser of the two below it: a change
 /// costs one comparison a level at most, and never an allocation.
 #[derive(Debug)]
-pub struct Tournament {
+pub(crate) struct Tournament {
     /// The root at 1, the nodes below `n` at `2n` and `2n + 1`.
     keys: Vec<u128>,
     leaves: usize,
@@ -15,13 +15,13 @@ pub struct Tournament {
 
 impl Tournament {
     /// One for ranks 0, 1, …, none of which takes part yet.
-    pub fn new(ranks: usize) -> Self {
+    pub(crate) fn new(ranks: usize) -> Self {
         let leaves = ranks.next_power_of_two();
         Tournament { keys: vec![NONE; 2 * leaves], leaves }
     }
 
     /// Gives `rank` the key `key`, or takes it out.
-    pub fn set(&mut self, rank: Rank, key: Option<u128>) {
+    pub(crate) fn set(&mut self, rank: Rank, key: Option<u128>) {
         let mut at = self.leaves + rank.index();
         let mut least = key.unwrap_or(NONE);
         while at > 0 && self.keys[at] != least {
@@ -32,7 +32,7 @@ impl Tournament {
     }
 
     /// The least key.
-    pub fn first(&self) -> Option<u128> {
+    pub(crate) fn first(&self) -> Option<u128> {
         Some(self.keys[1]).filter(|&key| key != NONE)
     }
 }

@@ -58,7 +58,7 @@ impl<R: BufRead> Eq for Run<R> {}
 ///
 /// # Errors
 /// When a run cannot be read, the operator wants numbers and gets others, or the result cannot be written.
-pub fn merge<R: BufRead>(
+pub(crate) fn merge<R: BufRead>(
     runs: impl IntoIterator<Item = R>,
     operator: Option<Operator>,
     to: &mut impl Write,
@@ -113,7 +113,7 @@ pub(crate) fn at(key: &[u8], error: Failure) -> Failure {
 }
 
 /// Sorts lines by their keys; lines of one key keep their order.
-pub fn sort(text: &[u8]) -> Vec<u8> {
+pub(crate) fn sort(text: &[u8]) -> Vec<u8> {
     let mut sorted: Vec<(&[u8], &[u8])> = lines(text).map(|line| (key_and_value(line).0, line)).collect();
     sorted.sort_by_key(|(key, _)| *key);
     let mut out = Vec::with_capacity(text.len() + 1);

@@ -10,13 +10,13 @@
 //! Keys are compared byte by byte, as by `LC_ALL=C sort`. Nothing depends on the number of ranks: pieces are the same for
 //! the same input, and runs are merged in the order of the pieces.
 
-pub mod merge;
+pub(crate) mod merge;
 pub(crate) mod operator;
-pub mod spill;
-pub mod split;
-pub mod table;
+pub(crate) mod spill;
+pub(crate) mod split;
+pub(crate) mod table;
 
-pub use operator::{Accumulator, Operator};
+pub(crate) use operator::{Accumulator, Operator};
 
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
@@ -64,12 +64,12 @@ impl Mapper {
 }
 
 /// The lines of a text, without their ends.
-pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.strip_suffix(b"\n").unwrap_or(text).split(|byte| *byte == b'\n').filter(move |_| !text.is_empty())
 }
 
 /// Parts a line at its first tab.
-pub fn key_and_value(line: &[u8]) -> (&[u8], &[u8]) {
+pub(crate) fn key_and_value(line: &[u8]) -> (&[u8], &[u8]) {
     match line.iter().position(|byte| *byte == b'\t') {
         Some(tab) => (&line[..tab], &line[tab + 1..]),
         None => (line, &[]),

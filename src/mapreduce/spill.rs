@@ -24,7 +24,7 @@ struct Spill {
 
 /// Spills in the order in which their lines have come.
 #[derive(Debug)]
-pub struct Spills {
+pub(crate) struct Spills {
     folder: PathBuf,
     partitions: usize,
     operator: Option<Operator>,
@@ -33,7 +33,7 @@ pub struct Spills {
 
 /// A run of a spill, read from its beginning to its end; many may be read at once.
 #[derive(Debug)]
-pub struct RunReader {
+pub(crate) struct RunReader {
     file: Arc<File>,
     at: u64,
     end: u64,
@@ -54,12 +54,12 @@ impl Read for RunReader {
 
 impl Spills {
     /// No spill yet. With an operator, the lines of a key become one where spills are merged.
-    pub fn new(folder: &Path, partitions: usize, operator: Option<Operator>) -> Spills {
+    pub(crate) fn new(folder: &Path, partitions: usize, operator: Option<Operator>) -> Spills {
         Spills { folder: folder.to_owned(), partitions, operator, all: Vec::new() }
     }
 
     /// Whether nothing has been spilled.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
@@ -67,7 +67,7 @@ impl Spills {
     ///
     /// # Errors
     /// When scratch is full, and those of `write`.
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
         write: impl FnMut(usize, &mut BufWriter<File>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
@@ -110,7 +110,7 @@ impl Spills {
     }
 
     /// The runs of a partition, those first whose lines have come first.
-    pub fn runs(&self, partition: usize) -> Vec<BufReader<RunReader>> {
+    pub(crate) fn runs(&self, partition: usize) -> Vec<BufReader<RunReader>> {
         self.runs_of(&self.all, partition).collect()
     }
 

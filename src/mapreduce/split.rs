@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// A part of a file: the lines that begin in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Piece {
+pub(crate) struct Piece {
     /// The file, by its number in the input.
     pub file: u32,
     /// The first byte.
@@ -17,7 +17,7 @@ pub struct Piece {
 }
 
 /// Parts an input into splits of about `size` bytes: large files are cut, small ones put together.
-pub fn plan(lengths: &[u64], size: u64) -> Vec<Vec<Piece>> {
+pub(crate) fn plan(lengths: &[u64], size: u64) -> Vec<Vec<Piece>> {
     let size = size.max(1);
     let (mut splits, mut open, mut open_bytes) = (Vec::new(), Vec::new(), 0);
     for (file, length) in lengths.iter().enumerate() {
@@ -55,7 +55,7 @@ pub fn plan(lengths: &[u64], size: u64) -> Vec<Vec<Piece>> {
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn read(path: &Path, piece: &Piece, to: &mut Vec<u8>) -> io::Result<()> {
+pub(crate) fn read(path: &Path, piece: &Piece, to: &mut Vec<u8>) -> io::Result<()> {
     let mut file = File::open(path)?;
     let before = to.len();
     let mut rest = if piece.start == 0 {

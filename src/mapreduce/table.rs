@@ -11,7 +11,7 @@ use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The partition of a key.
-pub fn partition(key: &[u8], partitions: usize) -> usize {
+pub(crate) fn partition(key: &[u8], partitions: usize) -> usize {
     (xxh3_64(key) % partitions.max(1) as u64) as usize
 }
 
@@ -36,7 +36,7 @@ type Combined = HashMap<Box<[u8]>, Accumulator, BuildHasherDefault<KeyHasher>>;
 
 /// Lines by partition, or with an operator the combined values of each key. What does not fit into the budget is spilled
 /// to a folder as sorted runs.
-pub struct Table {
+pub(crate) struct Table {
     partitions: usize,
     operator: Option<Operator>,
     combined: Combined,
@@ -51,7 +51,7 @@ const ENTRY: usize = 64;
 
 impl Table {
     /// An empty table that spills to `folder` when it holds about `budget` bytes.
-    pub fn new(partitions: usize, operator: Option<Operator>, budget: usize, folder: &Path) -> Table {
+    pub(crate) fn new(partitions: usize, operator: Option<Operator>, budget: usize, folder: &Path) -> Table {
         let partitions = partitions.max(1);
         let spills = Spills::new(folder, partitions, operator.map(Operator::of_parts));
         let lines = vec![Vec::new(); partitions];
@@ -60,7 +60,7 @@ impl Table {
 
     /// Whether it had to spill.
     #[cfg(test)]
-    pub fn has_spilled(&self) -> bool {
+    pub(crate) fn has_spilled(&self) -> bool {
         !self.spills.is_empty()
     }
 
@@ -68,7 +68,7 @@ impl Table {
     ///
     /// # Errors
     /// When the value is no number where one is wanted, or scratch is full.
-    pub fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
         match self.operator {
             Some(operator) => match self.combined.get_mut(key) {
                 Some(so_far) => {
@@ -114,7 +114,7 @@ impl Table {
     ///
     /// # Errors
     /// When scratch cannot be read.
-    pub fn finish(mut self) -> Result<Vec<Vec<u8>>, Failure> {
+    pub(crate) fn finish(mut self) -> Result<Vec<Vec<u8>>, Failure> {
         let last = self.runs()?;
         if self.spills.is_empty() {
             return Ok(last);

@@ -25,7 +25,7 @@ const REST_MAX: Duration = Duration::from_micros(400);
 const RESTS: u32 = 8;
 
 /// A reactor as its helm sees it.
-pub trait Turns: Send {
+pub(crate) trait Turns: Send {
     /// Takes what has come, decides, carries out; true if anything moved.
     ///
     /// # Errors
@@ -43,7 +43,7 @@ pub trait Turns: Send {
 
 /// What came of an attempt to turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub(crate) enum Turn {
     /// Something moved.
     Moved,
     /// Nothing did.
@@ -55,7 +55,7 @@ pub enum Turn {
 }
 
 /// A reactor for threads that are not its own.
-pub trait Steer: Send + Sync {
+pub(crate) trait Steer: Send + Sync {
     /// Turns once, unless another thread does.
     fn turn(&self) -> Turn;
     /// Turns until `done`, until `deadline`, or, with `looks`, after so many turns in a row in which nothing moved. Returns
@@ -69,22 +69,22 @@ pub trait Steer: Send + Sync {
 
 /// How other threads find the helm, once there is one.
 #[derive(Default)]
-pub struct HelmLink(OnceLock<Weak<dyn Steer>>);
+pub(crate) struct HelmLink(OnceLock<Weak<dyn Steer>>);
 
 impl HelmLink {
     /// Says where it is; the first one stays.
-    pub fn set(&self, helm: Weak<dyn Steer>) {
+    pub(crate) fn set(&self, helm: Weak<dyn Steer>) {
         let _ = self.0.set(helm);
     }
 
     /// The helm, if there is one that others may take.
-    pub fn get(&self) -> Option<Arc<dyn Steer>> {
+    pub(crate) fn get(&self) -> Option<Arc<dyn Steer>> {
         self.0.get()?.upgrade()
     }
 }
 
 /// A reactor, and who turns it.
-pub struct Helm<R> {
+pub(crate) struct Helm<R> {
     reactor: Mutex<Option<R>>,
     own_core: bool,
     /// Turns of threads that are not the reactor's own.
@@ -128,7 +128,7 @@ impl Drop for OnPanic {
 impl<R: Turns> Helm<R> {
     /// The helm of `reactor`, whose mailboxes wake `waker`; threads at it spin if there is a core for each thread. `on_panic`
     /// is called when a turn panics, and is to end the process.
-    pub fn new(reactor: R, waker: Arc<Waker>, own_core: bool, on_panic: fn()) -> Self {
+    pub(crate) fn new(reactor: R, waker: Arc<Waker>, own_core: bool, on_panic: fn()) -> Self {
         Helm {
             reactor: Mutex::new(Some(reactor)),
             own_core,
@@ -157,7 +157,7 @@ impl<R: Turns> Helm<R> {
     ///
     /// # Panics
     /// When called a second time.
-    pub fn run(&self) -> (R, Result<(), NodeError>) {
+    pub(crate) fn run(&self) -> (R, Result<(), NodeError>) {
         let _guard = OnPanic::new(self.on_panic);
         let outcome = self.serve();
         let reactor = self.reactor().take();

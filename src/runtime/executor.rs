@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Fetches under way at once: enough to keep every link busy, and each has a tag of its own.
-pub const FETCHES_MAX: usize = 512;
+pub(crate) const FETCHES_MAX: usize = 512;
 
 /// How long short tasks are computed before the reactor looks at the network again.
 const BUDGET: Duration = Duration::from_micros(50);
@@ -32,7 +32,7 @@ struct Postponed {
 }
 
 /// A rank's store and what it does.
-pub struct Node<C> {
+pub(crate) struct Node<C> {
     machine: Worker,
     actions: Vec<Action>,
     store: IdMap<TaskId, Value>,
@@ -54,7 +54,7 @@ pub struct Node<C> {
 
 /// The shell could not go on.
 #[derive(Debug, thiserror::Error)]
-pub enum NodeError {
+pub(crate) enum NodeError {
     /// A message or the network failed.
     #[error(transparent)]
     Link(#[from] LinkError),
@@ -74,7 +74,7 @@ impl From<crate::transport::TransportError> for NodeError {
 
 impl<C: Compute> Node<C> {
     /// A node that computes `slots` tasks at a time with `compute`.
-    pub fn new(slots: u32, compute: C) -> Self {
+    pub(crate) fn new(slots: u32, compute: C) -> Self {
         Node {
             machine: Worker::new(slots),
             actions: Vec::new(),
@@ -93,28 +93,28 @@ impl<C: Compute> Node<C> {
 
     /// The state machine, for checks.
     #[cfg(any(test, feature = "testing"))]
-    pub fn machine(&self) -> &Worker {
+    pub(crate) fn machine(&self) -> &Worker {
         &self.machine
     }
 
     /// The value of `task`, if it is here.
-    pub fn value(&self, task: TaskId) -> Option<&Value> {
+    pub(crate) fn value(&self, task: TaskId) -> Option<&Value> {
         self.store.get(&task)
     }
 
     /// Values in the store.
     #[cfg(any(test, feature = "testing"))]
-    pub fn stored(&self) -> usize {
+    pub(crate) fn stored(&self) -> usize {
         self.store.len()
     }
 
     /// Whether results that were asked for are still to come.
-    pub fn is_fetching(&self) -> bool {
+    pub(crate) fn is_fetching(&self) -> bool {
         !self.fetching.is_empty() || !self.postponed.is_empty()
     }
 
     /// Slots that compute nothing, although tasks are here that wait for results of other ranks.
-    pub fn slots_without_data(&self) -> u32 {
+    pub(crate) fn slots_without_data(&self) -> u32 {
         if self.is_fetching() { self.machine.slots_in_want() } else { 0 }
     }
 
@@ -122,7 +122,7 @@ impl<C: Compute> Node<C> {
     ///
     /// # Errors
     /// When the state machine refuses.
-    pub fn put<T: Transport>(
+    pub(crate) fn put<T: Transport>(
         &mut self,
         task: TaskId,
         value: Value,
@@ -136,7 +136,11 @@ impl<C: Compute> Node<C> {
     ///
     /// # Errors
     /// When the network fails, or the order cannot be.
-    pub fn order<T: Transport>(&mut self, order: Order, links: &mut Links<T>) -> Result<(), NodeError> {
+    pub(crate) fn order<T: Transport>(
+        &mut self,
+        order: Order,
+        links: &mut Links<T>,
+    ) -> Result<(), NodeError> {
         if let Order::Lost { rank } = &order {
             links.transport.forget(*rank)?;
             self.fetching.retain(|key, _| Rank((*key >> 32) as u32) != *rank);
@@ -151,7 +155,7 @@ impl<C: Compute> Node<C> {
     ///
     /// # Errors
     /// When the network fails, or what is asked for is not here.
-    pub fn peer<T: Transport>(
+    pub(crate) fn peer<T: Transport>(
         &mut self,
         by: Rank,
         peer: Peer,
@@ -165,7 +169,7 @@ impl<C: Compute> Node<C> {
     ///
     /// # Errors
     /// When it was not asked for.
-    pub fn arrived<T: Transport>(
+    pub(crate) fn arrived<T: Transport>(
         &mut self,
         from: Rank,
         tag: u32,
@@ -186,7 +190,7 @@ impl<C: Compute> Node<C> {
     ///
     /// # Errors
     /// When the network fails.
-    pub fn collect<T: Transport>(&mut self, links: &mut Links<T>) -> Result<bool, NodeError> {
+    pub(crate) fn collect<T: Transport>(&mut self, links: &mut Links<T>) -> Result<bool, NodeError> {
         self.compute.collect(&mut self.done);
         if self.done.is_empty() {
             return Ok(false);
@@ -229,7 +233,7 @@ impl<C: Compute> Node<C> {
     ///
     /// # Errors
     /// When the network fails.
-    pub fn start<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), NodeError> {
+    pub(crate) fn start<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), NodeError> {
         self.machine.start(&mut self.actions);
         if self.actions.is_empty() {
             return Ok(());
@@ -243,7 +247,7 @@ impl<C: Compute> Node<C> {
     ///
     /// # Errors
     /// When the network fails.
-    pub fn run_short<T: Transport>(&mut self, links: &mut Links<T>) -> Result<bool, NodeError> {
+    pub(crate) fn run_short<T: Transport>(&mut self, links: &mut Links<T>) -> Result<bool, NodeError> {
         if !self.compute.has_short() {
             return Ok(false);
         }

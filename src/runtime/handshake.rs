@@ -11,7 +11,7 @@ use crate::transport::{Arrival, Transport};
 use std::time::{Duration, Instant};
 
 /// What a rank knows after the meeting.
-pub struct Meeting {
+pub(crate) struct Meeting {
     /// Tasks that this rank computes at a time.
     pub slots: u32,
     /// Whether to measure what the rank's time goes into.
@@ -28,7 +28,7 @@ pub struct Meeting {
 
 /// All ranks, as rank 0 knows them.
 #[derive(Debug, Clone)]
-pub struct Team {
+pub(crate) struct Team {
     /// How each has presented itself.
     pub hellos: Vec<Hello>,
     /// Tasks that each computes at a time.
@@ -41,7 +41,7 @@ pub struct Team {
 ///
 /// # Errors
 /// When the running executable cannot be looked at.
-pub fn hello(host: &str) -> Result<Hello> {
+pub(crate) fn hello(host: &str) -> Result<Hello> {
     let program = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
     let image = function::image().map_err(|error| Error::Startup(error.to_string()))?;
     Ok(Hello {
@@ -61,7 +61,7 @@ pub fn hello(host: &str) -> Result<Hello> {
 /// # Errors
 /// At rank 0, when a rank does not come in time or runs another executable; at the others, when rank 0 refuses, in
 /// which case rank 0 says why.
-pub fn meet<T: Transport>(transport: &mut T, hello: Hello, config: &Config) -> Result<Meeting> {
+pub(crate) fn meet<T: Transport>(transport: &mut T, hello: Hello, config: &Config) -> Result<Meeting> {
     if transport.rank() == HEAD {
         let team = gather(transport, hello, config)?;
         let (slots, part, profile) = (team.slots[0], team.parts[0].clone(), config.profile);

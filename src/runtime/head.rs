@@ -20,7 +20,7 @@ const ACTIONS_MAX: usize = 1024;
 
 /// What the client's threads tell rank 0's reactor.
 #[derive(Debug)]
-pub enum Request {
+pub(crate) enum Request {
     /// A fact for the scheduler as it is: a definition, tasks, what was dropped.
     Fact(Event),
     /// A value that becomes a result at rank 0.
@@ -51,7 +51,7 @@ pub enum Request {
 
 /// What has been done so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Totals {
+pub(crate) struct Totals {
     /// Tasks that ended with a result.
     pub finished: u64,
     /// Tasks that failed.
@@ -69,7 +69,7 @@ pub struct Totals {
 }
 
 /// Rank 0's side of the scheduler.
-pub struct Head {
+pub(crate) struct Head {
     machine: Scheduler,
     actions: Vec<Action>,
     waiters: Waiters,
@@ -86,7 +86,7 @@ pub struct Head {
 
 impl Head {
     /// A head for ranks with these properties.
-    pub fn new(ranks: &[RankInfo]) -> Self {
+    pub(crate) fn new(ranks: &[RankInfo]) -> Self {
         Head {
             machine: Scheduler::new(ranks),
             actions: Vec::new(),
@@ -101,22 +101,22 @@ impl Head {
 
     /// The state machine, for checks.
     #[cfg(any(test, feature = "testing"))]
-    pub fn machine(&self) -> &Scheduler {
+    pub(crate) fn machine(&self) -> &Scheduler {
         &self.machine
     }
 
     /// Ranks that are alive, without rank 0.
-    pub fn others(&self) -> impl Iterator<Item = Rank> + '_ {
+    pub(crate) fn others(&self) -> impl Iterator<Item = Rank> + '_ {
         (1..self.alive.len()).filter(|&rank| self.alive[rank]).map(|rank| Rank(rank as u32))
     }
 
     /// Whether every other rank has said `Bye`, or has died.
-    pub fn is_deserted(&self) -> bool {
+    pub(crate) fn is_deserted(&self) -> bool {
         self.others().all(|rank| self.gone[rank.index()])
     }
 
     /// What the time of each rank went into, with `own` for rank 0's: of those that have said it.
-    pub fn spent(&self, own: Option<Box<Spent>>) -> Vec<Option<Box<Spent>>> {
+    pub(crate) fn spent(&self, own: Option<Box<Spent>>) -> Vec<Option<Box<Spent>>> {
         let mut spent = self.spent.clone();
         spent[HEAD.index()] = own;
         spent
@@ -126,7 +126,7 @@ impl Head {
     ///
     /// # Errors
     /// When the state machine refuses.
-    pub fn request<C: Compute, T: Transport>(
+    pub(crate) fn request<C: Compute, T: Transport>(
         &mut self,
         request: Request,
         node: &mut Node<C>,
@@ -195,7 +195,7 @@ impl Head {
     ///
     /// # Errors
     /// When the state machine refuses.
-    pub fn report(&mut self, from: Rank, mut report: Report) -> Result<(), ProtocolError> {
+    pub(crate) fn report(&mut self, from: Rank, mut report: Report) -> Result<(), ProtocolError> {
         match &mut report {
             Report::Finished { nanos, .. } => {
                 self.totals.finished += 1;
@@ -226,7 +226,7 @@ impl Head {
     ///
     /// # Errors
     /// When it was rank 0.
-    pub fn lost(&mut self, rank: Rank) -> Result<(), ProtocolError> {
+    pub(crate) fn lost(&mut self, rank: Rank) -> Result<(), ProtocolError> {
         if let Some(alive) = self.alive.get_mut(rank.index()) {
             *alive = false;
         }
@@ -237,7 +237,7 @@ impl Head {
     ///
     /// # Errors
     /// When the network fails.
-    pub fn act<C: Compute, T: Transport>(
+    pub(crate) fn act<C: Compute, T: Transport>(
         &mut self,
         node: &mut Node<C>,
         links: &mut Links<T>,
@@ -299,7 +299,7 @@ impl Head {
     }
 
     /// Tells all that still wait that the run has ended.
-    pub fn close(&mut self, why: &str) {
+    pub(crate) fn close(&mut self, why: &str) {
         self.waiters.close(why);
     }
 
@@ -307,7 +307,11 @@ impl Head {
     ///
     /// # Errors
     /// When the network fails.
-    pub fn send_all<T: Transport>(&self, order: &Order, links: &mut Links<T>) -> Result<(), NodeError> {
+    pub(crate) fn send_all<T: Transport>(
+        &self,
+        order: &Order,
+        links: &mut Links<T>,
+    ) -> Result<(), NodeError> {
         for rank in self.others() {
             links.send(rank, order)?;
         }

@@ -23,7 +23,7 @@ const SLEEP_EXPECTED: Duration = Duration::from_micros(50);
 
 /// What to do before the next look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Idle {
+pub(crate) enum Idle {
     /// Look again at once.
     Spin,
     /// Let other threads run, then look.
@@ -34,7 +34,7 @@ pub enum Idle {
 
 /// Counts looks that found nothing.
 #[derive(Debug, Clone)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     spins: u32,
     looks: u32,
     sleep: Duration,
@@ -43,12 +43,12 @@ pub struct Backoff {
 
 impl Backoff {
     /// A counter; without `own_core` there is no spinning, since it would keep others from the core.
-    pub fn new(own_core: bool) -> Self {
+    pub(crate) fn new(own_core: bool) -> Self {
         Backoff { spins: if own_core { SPINS } else { 0 }, looks: 0, sleep: SLEEP_MIN, long: 0 }
     }
 
     /// Something was found.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.looks = 0;
         self.sleep = SLEEP_MIN;
         self.long = 0;
@@ -56,7 +56,7 @@ impl Backoff {
 
     /// Nothing was found. It never sleeps while a transfer needs our calls to get on, and only briefly while one is
     /// expected.
-    pub fn next(&mut self, flight: Flight) -> Idle {
+    pub(crate) fn next(&mut self, flight: Flight) -> Idle {
         if self.looks < self.spins {
             self.looks += 1;
             return Idle::Spin;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Wakes whoever sleeps for a reactor; shared by all its mailboxes.
 #[derive(Debug, Default)]
-pub struct Waker {
+pub(crate) struct Waker {
     /// Somebody may sleep.
     sleeps: AtomicBool,
     /// How often they were woken.
@@ -21,7 +21,7 @@ pub struct Waker {
 
 impl Waker {
     /// A waker for the threads that will call [`Waker::sleep`]: the reactor's own, and one that turns it meanwhile.
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::default()
     }
 
@@ -31,7 +31,7 @@ impl Waker {
 
     /// Rests, for the reactor's own thread: no message ends that, only [`Waker::rouse`] or the end of `limit`; not at all if
     /// `ready`, which is asked when `rouse` sees the thread already. True if it was roused.
-    pub fn rest(&self, limit: Option<Duration>, ready: impl FnOnce() -> bool) -> bool {
+    pub(crate) fn rest(&self, limit: Option<Duration>, ready: impl FnOnce() -> bool) -> bool {
         self.own.get_or_init(thread::current);
         self.rests.store(true, Ordering::SeqCst);
         match limit {
@@ -43,7 +43,7 @@ impl Waker {
     }
 
     /// Ends the rest of the reactor's own thread.
-    pub fn rouse(&self) {
+    pub(crate) fn rouse(&self) {
         if self.rests.load(Ordering::SeqCst)
             && self.rests.swap(false, Ordering::SeqCst)
             && let Some(own) = self.own.get()
@@ -53,7 +53,7 @@ impl Waker {
     }
 
     /// Wakes all that sleep.
-    pub fn wake(&self) {
+    pub(crate) fn wake(&self) {
         // A futex wake costs 6 µs, this load nothing: most messages come while the reactor is awake.
         if self.sleeps.load(Ordering::SeqCst) && self.sleeps.swap(false, Ordering::SeqCst) {
             *self.wakes() += 1;
@@ -65,7 +65,7 @@ impl Waker {
     ///
     /// Of the two, one always sees the other: the sender pushes, then looks whether somebody sleeps; the sleeper
     /// says that it sleeps, then looks (`ready`) whether something was pushed.
-    pub fn sleep(&self, limit: Duration, ready: impl FnOnce() -> bool) {
+    pub(crate) fn sleep(&self, limit: Duration, ready: impl FnOnce() -> bool) {
         let before = *self.wakes();
         self.sleeps.store(true, Ordering::SeqCst);
         if !ready() {
@@ -85,7 +85,7 @@ const PATIENCE: Duration = Duration::from_millis(10);
 const BURST: usize = 32;
 
 /// A queue from any thread to one reactor.
-pub struct Mailbox<T> {
+pub(crate) struct Mailbox<T> {
     queue: Mutex<Queue<T>>,
     /// Told when there is room again.
     room: Condvar,
@@ -105,13 +105,13 @@ struct Queue<T> {
 
 impl<T> Mailbox<T> {
     /// A mailbox of the reactor that sleeps on `waker`.
-    pub fn new(waker: Arc<Waker>) -> Arc<Self> {
+    pub(crate) fn new(waker: Arc<Waker>) -> Arc<Self> {
         Self::bounded(waker, usize::MAX)
     }
 
     /// The same, whose senders wait while more than `limit` messages are queued: a queue costs memory, and what has left
     /// the processor's cache before it is read costs time.
-    pub fn bounded(waker: Arc<Waker>, limit: usize) -> Arc<Self> {
+    pub(crate) fn bounded(waker: Arc<Waker>, limit: usize) -> Arc<Self> {
         Self::patient(waker, limit, PATIENCE)
     }
 
@@ -141,7 +141,7 @@ impl<T> Mailbox<T> {
     }
 
     /// Hands `message` over.
-    pub fn push(&self, message: T) {
+    pub(crate) fn push(&self, message: T) {
         let queued = {
             let mut queue = self.queue_with_room();
             queue.messages.push(message);
@@ -154,17 +154,17 @@ impl<T> Mailbox<T> {
     }
 
     /// Hands `message` over to whoever looks next, and wakes nobody.
-    pub fn push_quietly(&self, message: T) {
+    pub(crate) fn push_quietly(&self, message: T) {
         self.queue_with_room().messages.push(message);
     }
 
     /// Wakes whoever sleeps for the reactor.
-    pub fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.waker.wake();
     }
 
     /// Hands several over at once.
-    pub fn extend(&self, messages: impl IntoIterator<Item = T>) {
+    pub(crate) fn extend(&self, messages: impl IntoIterator<Item = T>) {
         let (before, queued) = {
             let mut queue = self.queue_with_room();
             let before = queue.messages.len();
@@ -178,7 +178,7 @@ impl<T> Mailbox<T> {
     }
 
     /// Swaps the queue with `into`, which is empty: the buffers go back and forth and are not allocated again.
-    pub fn drain(&self, into: &mut Vec<T>) {
+    pub(crate) fn drain(&self, into: &mut Vec<T>) {
         let mut queue = self.queue();
         std::mem::swap(&mut queue.messages, into);
         queue.overdue = false;
@@ -188,7 +188,7 @@ impl<T> Mailbox<T> {
     }
 
     /// Whether nothing is queued.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.queue().messages.is_empty()
     }
 }

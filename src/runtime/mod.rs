@@ -16,17 +16,17 @@
 //! * [`profile`]: what a rank's time goes into;
 //! * [`handshake`]: the meeting of the ranks; [`host`]: what each knows of its host.
 
-pub mod driver;
-pub mod executor;
-pub mod handshake;
-pub mod head;
-pub mod host;
-pub mod idle;
-pub mod mailbox;
-pub mod nested;
-pub mod outbox;
-pub mod profile;
-pub mod reactor;
-pub mod threads;
-pub mod wait;
-pub mod waiters;
+pub(crate) mod driver;
+pub(crate) mod executor;
+pub(crate) mod handshake;
+pub(crate) mod head;
+pub(crate) mod host;
+pub(crate) mod idle;
+pub(crate) mod mailbox;
+pub(crate) mod nested;
+pub(crate) mod outbox;
+pub(crate) mod profile;
+pub(crate) mod reactor;
+pub(crate) mod threads;
+pub(crate) mod wait;
+pub(crate) mod waiters;

@@ -18,7 +18,7 @@ use crate::transport::Transport;
 use std::sync::{Arc, mpsc};
 
 /// A rank's side of what its tasks submit.
-pub struct Nested {
+pub(crate) struct Nested {
     mailbox: Arc<Mailbox<Request>>,
     requests: Vec<Request>,
     /// By the tasks' numbers among those of this rank.
@@ -31,7 +31,7 @@ pub struct Nested {
 
 impl Nested {
     /// For what comes by `mailbox`.
-    pub fn new(mailbox: Arc<Mailbox<Request>>) -> Self {
+    pub(crate) fn new(mailbox: Arc<Mailbox<Request>>) -> Self {
         Nested {
             mailbox,
             requests: Vec::new(),
@@ -42,7 +42,7 @@ impl Nested {
     }
 
     /// Whether there is something that was not taken.
-    pub fn has_requests(&self) -> bool {
+    pub(crate) fn has_requests(&self) -> bool {
         !self.mailbox.is_empty()
     }
 
@@ -50,7 +50,7 @@ impl Nested {
     ///
     /// # Errors
     /// When the node's state machine refuses.
-    pub fn take_requests<C: Compute, T: Transport>(
+    pub(crate) fn take_requests<C: Compute, T: Transport>(
         &mut self,
         node: &mut Node<C>,
         links: &mut Links<T>,
@@ -101,7 +101,7 @@ impl Nested {
     ///
     /// # Errors
     /// When the value is said to be here and is not.
-    pub fn answer<C: Compute>(
+    pub(crate) fn answer<C: Compute>(
         &mut self,
         task: TaskId,
         answer: Answer,
@@ -127,19 +127,19 @@ impl Nested {
     }
 
     /// Hands over the answers that were kept back to be handed over together.
-    pub fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         self.waiters.flush();
     }
 
     /// Tells those who have asked what `task` is doing.
-    pub fn status(&mut self, task: TaskId, status: Status) {
+    pub(crate) fn status(&mut self, task: TaskId, status: Status) {
         for reply in self.asking.remove(&task).unwrap_or_default() {
             let _ = reply.send(status); // who asked may have gone
         }
     }
 
     /// Tells all that wait, or will, that the run has ended.
-    pub fn close(&mut self, why: &str) {
+    pub(crate) fn close(&mut self, why: &str) {
         self.closed = Some(why.to_owned());
         self.asking.clear();
         self.waiters.close(why);

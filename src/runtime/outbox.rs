@@ -7,7 +7,7 @@ use crate::protocol::{self, Message};
 use crate::transport::{Transport, TransportError};
 
 /// The transport with an open frame per rank.
-pub struct Links<T> {
+pub(crate) struct Links<T> {
     /// The transport.
     pub transport: T,
     open: Vec<Vec<u8>>,
@@ -19,7 +19,7 @@ pub struct Links<T> {
 
 /// A message could not be sent.
 #[derive(Debug, thiserror::Error)]
-pub enum LinkError {
+pub(crate) enum LinkError {
     /// The network refused.
     #[error(transparent)]
     Transport(#[from] TransportError),
@@ -30,7 +30,7 @@ pub enum LinkError {
 
 impl<T: Transport> Links<T> {
     /// Links over `transport`.
-    pub fn new(transport: T) -> Self {
+    pub(crate) fn new(transport: T) -> Self {
         let open = (0..transport.ranks()).map(|_| Vec::new()).collect();
         Links { transport, open, waiting: Vec::new(), profile: Profile::default() }
     }
@@ -39,7 +39,7 @@ impl<T: Transport> Links<T> {
     ///
     /// # Errors
     /// When the message is longer than a frame, or the network refuses.
-    pub fn send<M: Message>(&mut self, to: Rank, message: &M) -> Result<(), LinkError> {
+    pub(crate) fn send<M: Message>(&mut self, to: Rank, message: &M) -> Result<(), LinkError> {
         let before = self.profile.enter(Phase::Sending);
         self.append(to, message)?;
         self.profile.enter(before);
@@ -66,7 +66,7 @@ impl<T: Transport> Links<T> {
     ///
     /// # Errors
     /// When the network refuses.
-    pub fn flush(&mut self) -> Result<bool, TransportError> {
+    pub(crate) fn flush(&mut self) -> Result<bool, TransportError> {
         if self.waiting.is_empty() {
             return Ok(false);
         }

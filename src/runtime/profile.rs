@@ -9,7 +9,7 @@ use std::time::Instant;
 
 /// What a reactor does, in the order of [`Spent::reactor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// Looks what has come from other ranks, from the client, and from compute threads.
     Polling,
     /// Decodes messages.
@@ -95,17 +95,17 @@ impl Account {
 
 /// Measures a rank, or does nothing.
 #[derive(Debug, Clone, Default)]
-pub struct Profile(Option<Box<(Instant, Account)>>);
+pub(crate) struct Profile(Option<Box<(Instant, Account)>>);
 
 impl Profile {
     /// Measures a rank with so many slots from now on.
-    pub fn on(slots: u32) -> Self {
+    pub(crate) fn on(slots: u32) -> Self {
         Profile(Some(Box::new((Instant::now(), Account::new(slots)))))
     }
 
     /// The reactor goes on to `phase`; gives the one that it was in.
     #[inline]
-    pub fn enter(&mut self, phase: Phase) -> Phase {
+    pub(crate) fn enter(&mut self, phase: Phase) -> Phase {
         match self.0.as_deref_mut() {
             Some((begin, account)) if account.phase != phase => account.enter(phase, nanos(begin)),
             _ => phase,
@@ -115,7 +115,7 @@ impl Profile {
     /// A turn has ended, in which something moved or not. `state` tells whether data are on their way, and how many slots
     /// could compute what waits for them.
     #[inline]
-    pub fn turn_ended(&mut self, moved: bool, state: impl FnOnce() -> (bool, u32)) {
+    pub(crate) fn turn_ended(&mut self, moved: bool, state: impl FnOnce() -> (bool, u32)) {
         if let Some((begin, account)) = self.0.as_deref_mut() {
             let (fetching, without_data) = state();
             account.turn_ended(moved, fetching, without_data, nanos(begin));
@@ -124,14 +124,14 @@ impl Profile {
 
     /// A compute thread has been in a task for so long.
     #[inline]
-    pub fn computed(&mut self, nanos: u64) {
+    pub(crate) fn computed(&mut self, nanos: u64) {
         if let Some((_, account)) = self.0.as_deref_mut() {
             account.computing += nanos;
         }
     }
 
     /// All so far; nothing if nothing is measured.
-    pub fn spent(&self) -> Option<Box<Spent>> {
+    pub(crate) fn spent(&self) -> Option<Box<Spent>> {
         self.0.as_deref().map(|(begin, account)| Box::new(account.spent(nanos(begin))))
     }
 }
@@ -141,7 +141,7 @@ fn nanos(begin: &Instant) -> u64 {
 }
 
 /// A line per rank, with shares in percent; nothing if no rank was measured.
-pub fn table(ranks: &[Option<Box<Spent>>]) -> String {
+pub(crate) fn table(ranks: &[Option<Box<Spent>>]) -> String {
     let mut text = String::new();
     if ranks.iter().all(Option::is_none) {
         return text;

@@ -28,7 +28,7 @@ enum Phase {
 }
 
 /// A rank: its node, on rank 0 the head, and the links to other ranks.
-pub struct Reactor<T, C> {
+pub(crate) struct Reactor<T, C> {
     /// Frames and bulk data.
     pub links: Links<T>,
     /// What computes and stores.
@@ -44,19 +44,19 @@ pub struct Reactor<T, C> {
 
 impl<T: Transport, C: Compute> Reactor<T, C> {
     /// A reactor; with a head on rank 0.
-    pub fn new(links: Links<T>, node: Node<C>, head: Option<(Head, Arc<Mailbox<Request>>)>) -> Self {
+    pub(crate) fn new(links: Links<T>, node: Node<C>, head: Option<(Head, Arc<Mailbox<Request>>)>) -> Self {
         let (requests, arrivals) = (Vec::new(), Vec::new());
         Reactor { links, node, head, nested: None, requests, arrivals, phase: Phase::Running }
     }
 
     /// The same reactor, for a rank other than 0 whose tasks may submit others.
-    pub fn with_nested(mut self, nested: Nested) -> Self {
+    pub(crate) fn with_nested(mut self, nested: Nested) -> Self {
         self.nested = Some(nested);
         self
     }
 
     /// The same reactor, for which something came already.
-    pub fn with_early(mut self, early: Vec<Arrival>) -> Self {
+    pub(crate) fn with_early(mut self, early: Vec<Arrival>) -> Self {
         self.arrivals = early;
         self
     }
@@ -65,7 +65,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
     ///
     /// # Errors
     /// When the network fails, a peer breaks the protocol, or rank 0 has died.
-    pub fn turn(&mut self) -> Result<bool, NodeError> {
+    pub(crate) fn turn(&mut self) -> Result<bool, NodeError> {
         self.links.profile.enter(Profiled::Polling);
         let mut moved = self.take_requests()?;
         moved |= self.take_arrivals()?;

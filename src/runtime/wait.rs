@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// What has become of a task that was waited for.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// It is done; its value was not asked for.
     Done,
     /// Its encoded value.
@@ -26,7 +26,7 @@ const _: () = assert!(size_of::<Option<Answer>>() == 16); // a gather holds one 
 
 /// What is known of tasks that are waited for together.
 #[derive(Debug, Default)]
-pub struct Answers {
+pub(crate) struct Answers {
     /// Of each task, where values were asked for.
     pub values: Vec<Option<Answer>>,
     /// Which tasks have ended, where only that was asked for.
@@ -42,7 +42,7 @@ impl Answers {
     ///
     /// # Errors
     /// When the run has ended before.
-    pub fn all_ended(&self) -> Result<()> {
+    pub(crate) fn all_ended(&self) -> Result<()> {
         match &self.closed {
             Some(why) if self.ended.contains(&false) => Err(Error::Closed(why.to_string())),
             _ => Ok(()),
@@ -71,7 +71,7 @@ const LOOKS: u32 = 300;
 
 /// A number of answers that are waited for together.
 #[derive(Debug)]
-pub struct Wait {
+pub(crate) struct Wait {
     state: Mutex<State>,
     done: Condvar,
     values: bool,
@@ -81,13 +81,13 @@ pub struct Wait {
 
 impl Wait {
     /// Waits for the values of `count` tasks.
-    pub fn for_values(count: usize) -> Arc<Self> {
+    pub(crate) fn for_values(count: usize) -> Arc<Self> {
         let values = (0..count).map(|_| None).collect();
         Self::new(count, true, Answers { values, ..Answers::default() })
     }
 
     /// Waits for `count` tasks to end.
-    pub fn for_ends(count: usize) -> Arc<Self> {
+    pub(crate) fn for_ends(count: usize) -> Arc<Self> {
         Self::new(count, false, Answers { ended: vec![false; count], ..Answers::default() })
     }
 
@@ -97,7 +97,7 @@ impl Wait {
     }
 
     /// Whether it waits for values.
-    pub fn wants_values(&self) -> bool {
+    pub(crate) fn wants_values(&self) -> bool {
         self.values
     }
 
@@ -107,7 +107,7 @@ impl Wait {
 
     /// Gives answers, each with its task's place; a second one for the same place is ignored, and so is that a task is
     /// done where its value is to come.
-    pub fn answer(&self, answers: impl Iterator<Item = (u32, Answer)>) {
+    pub(crate) fn answer(&self, answers: impl Iterator<Item = (u32, Answer)>) {
         let mut state = self.state();
         let State { answers: known, open, .. } = &mut *state;
         for (place, answer) in answers {
@@ -143,14 +143,14 @@ impl Wait {
     }
 
     /// Says that no more answers will come.
-    pub fn close(&self, why: &str) {
+    pub(crate) fn close(&self, why: &str) {
         self.state().answers.closed = Some(why.into());
         self.wake();
     }
 
     /// Waits until all answers are there, or none will come any more; `None` after `limit`. Turns the reactor meanwhile if
     /// it may.
-    pub fn all(&self, limit: Option<Duration>, helm: Option<&dyn Steer>) -> Option<Answers> {
+    pub(crate) fn all(&self, limit: Option<Duration>, helm: Option<&dyn Steer>) -> Option<Answers> {
         // a limit beyond what a clock can show is none
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         // most answers to a single question come within microseconds, a wake-up costs more
@@ -186,7 +186,7 @@ impl Wait {
     }
 
     /// All answers, if they are there or no more will come; `None` when they were taken before.
-    pub fn take(&self) -> Option<Answers> {
+    pub(crate) fn take(&self) -> Option<Answers> {
         let mut state = self.state();
         if !state.is_complete() || std::mem::replace(&mut state.taken, true) {
             return None;
@@ -195,25 +195,25 @@ impl Wait {
     }
 
     /// Whether all answers are there, or no more will come.
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.state().is_complete()
     }
 
     /// How many answers are still to come.
-    pub fn open(&self) -> usize {
+    pub(crate) fn open(&self) -> usize {
         let state = self.state();
         if state.answers.closed.is_some() { 0 } else { state.open }
     }
 
     /// The failures among the answers that are there, each with its number, ascending.
-    pub fn failures(&self) -> Vec<(usize, Arc<TaskError>)> {
+    pub(crate) fn failures(&self) -> Vec<(usize, Arc<TaskError>)> {
         let mut failures = self.state().answers.failed.clone();
         failures.sort_unstable_by_key(|(place, _)| *place);
         failures
     }
 
     /// Where only ends were asked for: which tasks have ended; all of them when no more answers will come.
-    pub fn ended(&self) -> Vec<bool> {
+    pub(crate) fn ended(&self) -> Vec<bool> {
         let state = self.state();
         let closed = state.answers.closed.is_some();
         state.answers.ended.iter().map(|&ended| ended || closed).collect()

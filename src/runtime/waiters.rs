@@ -11,7 +11,7 @@ const TOGETHER: usize = 1024;
 
 /// One of the tasks of a wait.
 #[derive(Debug, Clone, Copy)]
-pub struct Waiter {
+pub(crate) struct Waiter {
     /// The wait's number.
     pub wait: NonZeroU32,
     /// The task's place in it.
@@ -31,7 +31,7 @@ struct Waited {
 
 /// Who waits for which task: a word for each task, however many are waited for together.
 #[derive(Debug, Default)]
-pub struct Waiters {
+pub(crate) struct Waiters {
     first: Dense<Waiter, 1024>,
     /// Of tasks that several wait for, all but the first.
     more: IdMap<TaskId, Vec<Waiter>>,
@@ -45,7 +45,7 @@ pub struct Waiters {
 
 impl Waiters {
     /// The number of a wait for `count` tasks, each of which is to be told of next; `None` if there are none.
-    pub fn open(&mut self, wait: &Arc<Wait>, count: usize) -> Option<NonZeroU32> {
+    pub(crate) fn open(&mut self, wait: &Arc<Wait>, count: usize) -> Option<NonZeroU32> {
         let open = u32::try_from(count).ok().filter(|&count| count > 0)?;
         let waited = Waited { wait: Arc::downgrade(wait), open, for_ends: !wait.wants_values() };
         let number = self.free.pop().unwrap_or_else(|| {
@@ -57,7 +57,7 @@ impl Waiters {
     }
 
     /// Notes that `task` is waited for.
-    pub fn add(&mut self, task: TaskId, waiter: Waiter) {
+    pub(crate) fn add(&mut self, task: TaskId, waiter: Waiter) {
         match self.first.get(task.0) {
             None => self.first.insert(task.0, waiter),
             Some(_) => self.add_more(task, waiter),
@@ -65,7 +65,7 @@ impl Waiters {
     }
 
     /// Answers one that need not wait.
-    pub fn tell(&mut self, waiter: Waiter, answer: Answer) {
+    pub(crate) fn tell(&mut self, waiter: Waiter, answer: Answer) {
         self.answer(waiter, answer);
         self.end(waiter);
     }
@@ -91,7 +91,7 @@ impl Waiters {
     }
 
     /// Answers all that wait for `task`.
-    pub fn resolve(&mut self, task: TaskId, answer: &Answer) {
+    pub(crate) fn resolve(&mut self, task: TaskId, answer: &Answer) {
         let Some(waiter) = self.first.remove(task.0) else { return };
         self.tell(waiter, answer.clone());
         if self.more.is_empty() {
@@ -103,7 +103,7 @@ impl Waiters {
     }
 
     /// Tells those that do not wait for a value that `task` is done; its value is on its way.
-    pub fn done(&mut self, task: TaskId) {
+    pub(crate) fn done(&mut self, task: TaskId) {
         let first = self.first.remove(task.0);
         let more = self.more.remove(&task).unwrap_or_default();
         for waiter in first.into_iter().chain(more) {
@@ -140,7 +140,7 @@ impl Waiters {
     }
 
     /// Hands over the answers that were kept back to be handed over together.
-    pub fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         let Some(number) = self.answered.take() else { return };
         let mut answers = std::mem::take(&mut self.answers);
         if let Some(wait) = self.waited(number).and_then(|waited| waited.wait.upgrade()) {
@@ -151,7 +151,7 @@ impl Waiters {
     }
 
     /// Tells all that still wait that the run has ended.
-    pub fn close(&mut self, why: &str) {
+    pub(crate) fn close(&mut self, why: &str) {
         self.flush();
         for waited in std::mem::take(self).waits.into_iter().flatten() {
             if let Some(wait) = waited.wait.upgrade() {

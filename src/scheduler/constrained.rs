@@ -20,7 +20,7 @@ type Amounts = [u32; COUNTERS_MAX];
 
 /// Tasks that need the same; its number is that of its site.
 #[derive(Debug)]
-pub struct Class {
+pub(crate) struct Class {
     needs: Needs,
     on: Option<Rank>,
     ready: Ready,
@@ -30,7 +30,7 @@ pub struct Class {
 
 /// All classes, and the counters of the job.
 #[derive(Debug, Default)]
-pub struct Scarce {
+pub(crate) struct Scarce {
     classes: Vec<Class>,
     totals: Amounts,
     pub(super) used: Amounts,
@@ -38,41 +38,41 @@ pub struct Scarce {
 
 impl Scarce {
     /// Whether any task waits.
-    pub fn is_waiting(&self) -> bool {
+    pub(crate) fn is_waiting(&self) -> bool {
         self.classes.iter().any(|class| !class.ready.is_empty())
     }
 
     /// Queues a task.
-    pub fn push(&mut self, class: u32, priority: i32, depth: u32, task: TaskId) {
+    pub(crate) fn push(&mut self, class: u32, priority: i32, depth: u32, task: TaskId) {
         if let Some(class) = self.classes.get_mut(class as usize) {
             class.ready.push(priority, depth, task);
         }
     }
 
     /// Queues a family.
-    pub fn push_family(&mut self, class: u32, priority: i32, first: TaskId) {
+    pub(crate) fn push_family(&mut self, class: u32, priority: i32, first: TaskId) {
         if let Some(class) = self.classes.get_mut(class as usize) {
             class.ready.push_family(priority, first);
         }
     }
 
     /// Forgets what was found out of what can be met.
-    pub fn look_again(&mut self) {
+    pub(crate) fn look_again(&mut self) {
         self.classes.iter_mut().for_each(|class| class.able = None);
     }
 
     /// All tasks that wait one by one, for checks.
-    pub fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
         self.classes.iter().flat_map(|class| class.ready.tasks())
     }
 
     /// What the tasks of a class take.
-    pub fn needs(&self, class: u32) -> Option<&Needs> {
+    pub(crate) fn needs(&self, class: u32) -> Option<&Needs> {
         self.classes.get(class as usize).map(|class| &class.needs)
     }
 
     /// The counters, for checks: what is used and what there is.
-    pub fn counters(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+    pub(crate) fn counters(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
         self.used.iter().copied().zip(self.totals.iter().copied())
     }
 

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 /// One family with instances that have no record yet.
 #[derive(Debug)]
-pub struct Family {
+pub(super) struct Family {
     /// What all instances share.
     pub def: DefId,
     /// How many instances there are.
@@ -25,13 +25,13 @@ pub struct Family {
 
 impl Family {
     /// How many of the coming instances, at most `limit`, follow one another without a touched one.
-    pub fn run_length(&self, limit: u64) -> u64 {
+    pub(super) fn run_length(&self, limit: u64) -> u64 {
         let stop = self.touched.first().map_or(self.count, |touched| touched.start);
         stop.min(self.next.saturating_add(limit)) - self.next
     }
 
     /// Moves `next` over `taken` instances and over touched ones behind them.
-    pub fn advance(&mut self, taken: u64) {
+    pub(super) fn advance(&mut self, taken: u64) {
         self.next += taken;
         if self.touched.first().is_some_and(|touched| touched.start == self.next)
             && let Some(touched) = self.touched.pop_first()
@@ -41,23 +41,23 @@ impl Family {
     }
 
     /// Whether every instance has (had) a record.
-    pub fn is_started(&self) -> bool {
+    pub(super) fn is_started(&self) -> bool {
         self.next >= self.count
     }
 }
 
 /// The families that have instances without a record, by their first task.
 #[derive(Debug, Default)]
-pub struct Families(BTreeMap<TaskId, Family>);
+pub(super) struct Families(BTreeMap<TaskId, Family>);
 
 impl Families {
     /// The family with this first task.
-    pub fn get_mut(&mut self, first: TaskId) -> Option<&mut Family> {
+    pub(super) fn get_mut(&mut self, first: TaskId) -> Option<&mut Family> {
         self.0.get_mut(&first)
     }
 
     /// Forgets a family whose instances have all started.
-    pub fn remove(&mut self, first: TaskId) {
+    pub(super) fn remove(&mut self, first: TaskId) {
         self.0.remove(&first);
     }
 
@@ -69,7 +69,7 @@ impl Families {
     }
 
     /// Whether `task` is an instance without a record.
-    pub fn is_waiting(&self, task: TaskId) -> bool {
+    pub(super) fn is_waiting(&self, task: TaskId) -> bool {
         self.find(task).is_some()
     }
 }

@@ -14,11 +14,11 @@ const LOOKED_AT: usize = 64;
 
 /// Where tasks have run that others are to be near to, with the number of their place.
 #[derive(Debug, Default)]
-pub struct Places(HashMap<TaskId, (u32, Rank)>); // never iterated: its order could differ
+pub(crate) struct Places(HashMap<TaskId, (u32, Rank)>); // never iterated: its order could differ
 
 impl Places {
     /// Forgets where a task has run.
-    pub fn forget(&mut self, task: TaskId) {
+    pub(crate) fn forget(&mut self, task: TaskId) {
         if !self.0.is_empty() {
             self.0.remove(&task);
         }
@@ -26,7 +26,7 @@ impl Places {
 
     /// Of how many tasks it is known.
     #[cfg(test)]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 }

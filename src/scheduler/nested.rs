@@ -33,7 +33,7 @@ type Known = (u64, i32, u16, Option<Rank>, Needs);
 
 /// All ranks as submitters; rank 0's tasks count as the client's.
 #[derive(Debug)]
-pub struct Submitters {
+pub(super) struct Submitters {
     ranks: Vec<Submitter>,
     /// Definitions without shared arguments: the same function is one, whoever submits it.
     known: BTreeMap<Known, DefId>,
@@ -41,7 +41,7 @@ pub struct Submitters {
 
 impl Submitters {
     /// Ranks 0, 1, …, so many of them.
-    pub fn new(ranks: usize) -> Self {
+    pub(super) fn new(ranks: usize) -> Self {
         Submitters { ranks: (0..ranks).map(|_| Submitter::default()).collect(), known: BTreeMap::new() }
     }
 
@@ -49,7 +49,7 @@ impl Submitters {
     ///
     /// # Errors
     /// When it has defined no such thing.
-    pub fn def(&self, owner: Rank, def: DefId) -> Result<DefId, ProtocolError> {
+    pub(super) fn def(&self, owner: Rank, def: DefId) -> Result<DefId, ProtocolError> {
         let defs = self.ranks.get(owner.index()).map(|submitter| &submitter.defs);
         let found = defs.and_then(|defs| defs.get(def.index())).copied();
         found.ok_or_else(|| ProtocolError(format!("definition {def:?} of rank {owner} is not known")))

@@ -8,18 +8,18 @@ use smallvec::SmallVec;
 use std::collections::VecDeque;
 
 /// Work that a rank may have queued beyond its slots, in nanoseconds: enough to hide a round trip.
-pub const HORIZON: u64 = 1_000_000;
+pub(crate) const HORIZON: u64 = 1_000_000;
 /// Tasks that a rank may have queued beyond its slots, however short they are.
-pub const BACKLOG_MAX: u32 = 1024;
+pub(crate) const BACKLOG_MAX: u32 = 1024;
 /// Threads that wait inside tasks on a rank, beyond its slots, from which on it gets no more tasks without inputs: each of
 /// them could be one more, while what they have submitted goes on.
-pub const WAITING_MAX: u32 = 64;
+pub(crate) const WAITING_MAX: u32 = 64;
 /// What a task costs its rank beside its function, in nanoseconds.
-pub const TASK_OVERHEAD: u32 = 300;
+pub(crate) const TASK_OVERHEAD: u32 = 300;
 
 /// One rank.
 #[derive(Debug)]
-pub struct Worker {
+pub(crate) struct Worker {
     /// Tasks that it computes at a time.
     pub slots: u32,
     /// Bytes of results above which it gets no more tasks without inputs.
@@ -68,18 +68,18 @@ pub struct Worker {
 
 impl Worker {
     /// When a task given to it now would start, in nanoseconds from now.
-    pub fn expected_start(&self) -> u64 {
+    pub(crate) fn expected_start(&self) -> u64 {
         if self.active() < self.slots { 0 } else { self.load / u64::from(self.slots.max(1)) }
     }
 
     /// Slots of the tasks that could run there now.
-    pub fn active(&self) -> u32 {
+    pub(crate) fn active(&self) -> u32 {
         (self.assigned - self.ahead + self.extra).saturating_sub(self.waiting)
     }
 
     /// How many more tasks that cost `cost` nanoseconds each it may get: its slots, one more, and what short tasks
     /// it can queue within the horizon.
-    pub fn room(&self, cost: u32) -> u32 {
+    pub(crate) fn room(&self, cost: u32) -> u32 {
         if !self.is_open() {
             return 0;
         }
@@ -87,7 +87,7 @@ impl Worker {
     }
 
     /// How many more tasks it may get ahead of their inputs: one for each slot, and what short tasks it can queue.
-    pub fn room_ahead(&self, cost: u32) -> u32 {
+    pub(crate) fn room_ahead(&self, cost: u32) -> u32 {
         if !self.is_open() {
             return 0;
         }
@@ -107,17 +107,17 @@ impl Worker {
 
     /// Whether it takes tasks beside those that it is kept free for. Where tasks wait for others, these may have to run
     /// there before anything else can.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.computes() && (self.reserved.is_none() || self.waiting > 0)
     }
 
     /// Whether it computes anything, now and later.
-    pub fn computes(&self) -> bool {
+    pub(crate) fn computes(&self) -> bool {
         self.alive && self.slots > 0
     }
 
     /// Whether a task may be queued there because of its inputs, although others would come first.
-    pub fn may_queue(&self) -> bool {
+    pub(crate) fn may_queue(&self) -> bool {
         self.is_open() && self.assigned < self.slots + BACKLOG_MAX
     }
 
@@ -126,14 +126,14 @@ impl Worker {
     }
 
     /// Whether its results, or its threads that wait, leave no room for more roots.
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.stored > self.memory_limit || self.waiting >= self.slots.saturating_add(WAITING_MAX)
     }
 }
 
 /// All ranks, with indexes.
 #[derive(Debug)]
-pub struct Workers {
+pub(crate) struct Workers {
     pub(super) ranks: Vec<Worker>,
     pub(super) hosts: Vec<Host>,
     /// For each kind of needs.
@@ -153,7 +153,7 @@ pub struct Workers {
 
 impl Workers {
     /// Ranks 0, 1, … as `infos` tells.
-    pub fn new(infos: &[RankInfo]) -> Self {
+    pub(crate) fn new(infos: &[RankInfo]) -> Self {
         let ranks = infos
             .iter()
             .map(|info| Worker {
@@ -198,12 +198,12 @@ impl Workers {
     }
 
     /// The rank, if there is one of that number.
-    pub fn get(&self, rank: Rank) -> Option<&Worker> {
+    pub(crate) fn get(&self, rank: Rank) -> Option<&Worker> {
         self.ranks.get(rank.index())
     }
 
     /// The rank; whatever is changed is seen by the indexes at the next [`Workers::refresh`].
-    pub fn get_mut(&mut self, rank: Rank) -> Option<&mut Worker> {
+    pub(crate) fn get_mut(&mut self, rank: Rank) -> Option<&mut Worker> {
         let worker = self.ranks.get_mut(rank.index())?;
         if !worker.dirty {
             worker.dirty = true;
@@ -217,27 +217,27 @@ impl Workers {
     }
 
     /// All ranks.
-    pub fn iter(&self) -> impl Iterator<Item = (Rank, &Worker)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Rank, &Worker)> {
         self.ranks.iter().enumerate().map(|(rank, worker)| (Rank(rank as u32), worker))
     }
 
     /// Tasks assigned on all ranks together.
-    pub fn total_assigned(&self) -> u64 {
+    pub(crate) fn total_assigned(&self) -> u64 {
         self.assigned
     }
 
     /// Whether any task is on a rank that does not wait for others.
-    pub fn is_any_running(&self) -> bool {
+    pub(crate) fn is_any_running(&self) -> bool {
         self.assigned > self.waiting
     }
 
     /// Threads that wait inside tasks on all ranks together.
-    pub fn total_waiting(&self) -> u64 {
+    pub(crate) fn total_waiting(&self) -> u64 {
         self.waiting
     }
 
     /// Notes that tasks on `rank` that wait have given so many slots back.
-    pub fn set_waiting(&mut self, rank: Rank, slots: u32) {
+    pub(crate) fn set_waiting(&mut self, rank: Rank, slots: u32) {
         if let Some(worker) = self.get_mut(rank) {
             let before = std::mem::replace(&mut worker.waiting, slots);
             worker.barren = false;
@@ -246,26 +246,26 @@ impl Workers {
     }
 
     /// Ranks that compute and are alive.
-    pub fn computing(&self) -> u64 {
+    pub(crate) fn computing(&self) -> u64 {
         self.computing
     }
 
     /// Notes that `rank` is asked to give tasks back.
-    pub fn retract(&mut self, rank: Rank) {
+    pub(crate) fn retract(&mut self, rank: Rank) {
         if let Some(worker) = self.get_mut(rank) {
             worker.retracting = Some(false);
         }
     }
 
     /// Notes that `rank` has given back a task that may run elsewhere.
-    pub fn given_back(&mut self, rank: Rank) {
+    pub(crate) fn given_back(&mut self, rank: Rank) {
         if let Some(moved) = self.get_mut(rank).and_then(|worker| worker.retracting.as_mut()) {
             *moved = true;
         }
     }
 
     /// Notes that `rank` has given back what it can.
-    pub fn retract_done(&mut self, rank: Rank) {
+    pub(crate) fn retract_done(&mut self, rank: Rank) {
         if let Some(worker) = self.get_mut(rank)
             && let Some(moved) = worker.retracting.take()
         {
@@ -275,7 +275,7 @@ impl Workers {
     }
 
     /// Takes `rank` out: it has died. Returns the tasks that could only have run there.
-    pub fn bury(&mut self, rank: Rank) -> VecDeque<TaskId> {
+    pub(crate) fn bury(&mut self, rank: Rank) -> VecDeque<TaskId> {
         self.set_waiting(rank, 0);
         let Some(worker) = self.get_mut(rank) else { return VecDeque::new() };
         let computed = worker.computes();
@@ -291,7 +291,7 @@ impl Workers {
 
     /// Counts a task of `cost` nanoseconds as sent to `rank`; `pinned` if it may run nowhere else, `ahead` if it misses
     /// inputs.
-    pub fn add(&mut self, rank: Rank, cost: u32, pinned: bool, ahead: bool) {
+    pub(crate) fn add(&mut self, rank: Rank, cost: u32, pinned: bool, ahead: bool) {
         if let Some(worker) = self.get_mut(rank) {
             worker.assigned += 1;
             // one more that cannot be given away changes nothing
@@ -303,7 +303,7 @@ impl Workers {
     }
 
     /// Counts a task of `cost` nanoseconds as gone from `rank`; `ahead` if it missed inputs.
-    pub fn remove(&mut self, rank: Rank, cost: u32, ahead: bool) {
+    pub(crate) fn remove(&mut self, rank: Rank, cost: u32, ahead: bool) {
         if let Some(worker) = self.get_mut(rank) {
             worker.assigned -= 1;
             worker.barren = false;
@@ -314,7 +314,7 @@ impl Workers {
     }
 
     /// Counts a task of `cost` nanoseconds on `rank` as one that misses inputs, or does no longer.
-    pub fn set_ahead(&mut self, rank: Rank, cost: u32, ahead: bool) {
+    pub(crate) fn set_ahead(&mut self, rank: Rank, cost: u32, ahead: bool) {
         if let Some(worker) = self.get_mut(rank) {
             *worker.load_of(!ahead) -= u64::from(cost);
             *worker.load_of(ahead) += u64::from(cost);
@@ -324,7 +324,7 @@ impl Workers {
     }
 
     /// Brings the indexes up to date; calls `with` for each rank that has changed and has tasks that wait for its room.
-    pub fn refresh(&mut self, mut with: impl FnMut(Rank)) {
+    pub(crate) fn refresh(&mut self, mut with: impl FnMut(Rank)) {
         while let Some(rank) = self.dirty.pop() {
             let worker = &mut self.ranks[rank.index()];
             worker.dirty = false;
@@ -347,7 +347,7 @@ impl Workers {
     }
 
     /// The rank with room where a task would start first; with `root`, only among those with memory to spare.
-    pub fn least_loaded(&self, root: bool) -> Option<Rank> {
+    pub(crate) fn least_loaded(&self, root: bool) -> Option<Rank> {
         let full = if root { None } else { self.full.first() };
         match (self.spare.first(), full) {
             (Some(spare), Some(full)) if full >> 32 < spare >> 32 => Some(rank_of(full)),
@@ -356,14 +356,14 @@ impl Workers {
     }
 
     /// A rank with a slot free, if any.
-    pub fn idle(&self) -> Option<Rank> {
+    pub(crate) fn idle(&self) -> Option<Rank> {
         let rank = self.least_loaded(false)?;
         let worker = &self.ranks[rank.index()];
         (worker.active() < worker.slots).then_some(rank)
     }
 
     /// The rank with the most work queued beyond its slots, apart from those that are asked already, or in vain.
-    pub fn busiest(&mut self) -> Option<Rank> {
+    pub(crate) fn busiest(&mut self) -> Option<Rank> {
         while let Some(rank) = self.unsorted.pop() {
             let worker = &mut self.ranks[rank.index()];
             worker.unsorted = false;
@@ -375,19 +375,19 @@ impl Workers {
     }
 
     /// Counts one more task of `rank` that has ended or was given back.
-    pub fn note_unseen(&mut self, rank: Rank) {
+    pub(crate) fn note_unseen(&mut self, rank: Rank) {
         if let Some(worker) = self.ranks.get_mut(rank.index()) {
             worker.unseen += 1;
         }
     }
 
     /// How many tasks of `rank` have ended or were given back since the last call.
-    pub fn take_unseen(&mut self, rank: Rank) -> u32 {
+    pub(crate) fn take_unseen(&mut self, rank: Rank) -> u32 {
         self.ranks.get_mut(rank.index()).map_or(0, |worker| std::mem::take(&mut worker.unseen))
     }
 
     /// Notes that `rank` is told the definition `def`; false if it was before.
-    pub fn learn(&mut self, rank: Rank, def: DefId) -> bool {
+    pub(crate) fn learn(&mut self, rank: Rank, def: DefId) -> bool {
         let Some(worker) = self.ranks.get_mut(rank.index()) else { return false };
         let (word, bit) = (def.index() / 64, 1u64 << (def.index() % 64));
         if worker.known.len() <= word {
@@ -399,7 +399,7 @@ impl Workers {
     }
 
     /// Whether `rank` has been told the definition `def`.
-    pub fn has_learnt(&self, rank: Rank, def: DefId) -> bool {
+    pub(crate) fn has_learnt(&self, rank: Rank, def: DefId) -> bool {
         let (word, bit) = (def.index() / 64, 1u64 << (def.index() % 64));
         self.get(rank).and_then(|worker| worker.known.get(word)).is_some_and(|known| known & bit != 0)
     }

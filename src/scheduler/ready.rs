@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// What is next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub(super) enum Next {
     /// This task.
     Task(TaskId),
     /// The next instance of the family whose first task this is.
@@ -13,7 +13,7 @@ pub enum Next {
 }
 
 /// Where something waits: user priority and depth.
-pub type Place = (i32, u32);
+pub(super) type Place = (i32, u32);
 
 #[derive(Debug, Default)]
 struct Bucket {
@@ -55,7 +55,7 @@ impl Bucket {
 ///
 /// A task that is no longer ready stays in the queue and is skipped by the caller when it comes up.
 #[derive(Debug, Default)]
-pub struct Ready {
+pub(super) struct Ready {
     /// The bucket that comes first, so that most calls look nothing up; empty only if all are.
     top: Bucket,
     place: Place,
@@ -67,12 +67,12 @@ pub struct Ready {
 
 impl Ready {
     /// Adds a task.
-    pub fn push(&mut self, priority: i32, depth: u32, task: TaskId) {
+    pub(super) fn push(&mut self, priority: i32, depth: u32, task: TaskId) {
         self.bucket((priority, depth)).push(task);
     }
 
     /// Adds a family without inputs.
-    pub fn push_family(&mut self, priority: i32, first: TaskId) {
+    pub(super) fn push_family(&mut self, priority: i32, first: TaskId) {
         self.bucket((priority, 0)).families.push_back(first);
     }
 
@@ -92,12 +92,12 @@ impl Ready {
     }
 
     /// Whether there is nothing.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.top.is_empty()
     }
 
     /// What is next, and where it waits; without `roots`, the next that has inputs.
-    pub fn peek(&self, roots: bool) -> Option<(Next, Place)> {
+    pub(super) fn peek(&self, roots: bool) -> Option<(Next, Place)> {
         if roots || self.place.1 > 0 {
             return Some((self.top.first()?, self.place));
         }
@@ -107,7 +107,7 @@ impl Ready {
     }
 
     /// Takes away what [`Ready::peek`] has told to wait at `place`.
-    pub fn pop(&mut self, place: Place) {
+    pub(super) fn pop(&mut self, place: Place) {
         let bucket = if place == self.place { Some(&mut self.top) } else { self.rest.get_mut(&place) };
         let Some(bucket) = bucket else { return };
         bucket.pop();
@@ -123,7 +123,7 @@ impl Ready {
     }
 
     /// All tasks in the queue, for checks.
-    pub fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
+    pub(super) fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
         let runs = self.rest.values().chain([&self.top]).flat_map(|bucket| &bucket.tasks);
         runs.flat_map(|&(first, count)| (first.0..first.0 + u64::from(count)).map(TaskId))
     }

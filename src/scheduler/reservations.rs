@@ -10,7 +10,7 @@ use crate::scheduler::ranks::{Worker, Workers, key, rank_of};
 
 /// A host, whose memory its ranks share.
 #[derive(Debug)]
-pub struct Host {
+pub(crate) struct Host {
     /// All of it, in bytes.
     pub memory: u64,
     /// Of its running tasks.
@@ -22,7 +22,7 @@ pub struct Host {
 
 /// The ranks, as tasks with the same needs see them.
 #[derive(Debug)]
-pub struct Site {
+pub(crate) struct Site {
     pub(super) needs: Needs,
     on: Option<Rank>,
     /// Ranks that can meet the needs and are not reserved for others: those that can now first, then by expected start.
@@ -33,7 +33,7 @@ pub struct Site {
 
 /// What no rank can give to a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lack {
+pub(crate) enum Lack {
     /// No rank is left that computes.
     Ranks,
     /// So many slots at a time; the most that a rank has.
@@ -50,7 +50,7 @@ pub enum Lack {
 
 /// When a rank can take a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
+pub(crate) enum When {
     /// Now.
     Now,
     /// Now, but its results leave no room for more roots.
@@ -61,7 +61,7 @@ pub enum When {
 
 impl Site {
     /// Whether a rank of that host is reserved.
-    pub fn is_held_at(&self, host: u32) -> bool {
+    pub(crate) fn is_held_at(&self, host: u32) -> bool {
         self.reserved.is_some_and(|(_, at)| at == host)
     }
 
@@ -94,7 +94,7 @@ impl Site {
 
 impl Workers {
     /// One more kind of needs; its number is how many there were.
-    pub fn add_site(&mut self, needs: Needs, on: Option<Rank>) {
+    pub(crate) fn add_site(&mut self, needs: Needs, on: Option<Rank>) {
         let index = Tournament::new(self.ranks.len());
         self.sites.push(Site { needs, on, index, reserved: None });
         for rank in 0..self.ranks.len() {
@@ -104,17 +104,17 @@ impl Workers {
     }
 
     /// The sites, for checks.
-    pub fn sites(&self) -> &[Site] {
+    pub(crate) fn sites(&self) -> &[Site] {
         &self.sites
     }
 
     /// The hosts, for checks.
-    pub fn hosts(&self) -> &[Host] {
+    pub(crate) fn hosts(&self) -> &[Host] {
         &self.hosts
     }
 
     /// The ranks of a host.
-    pub fn ranks_of(&self, host: u32) -> &[Rank] {
+    pub(crate) fn ranks_of(&self, host: u32) -> &[Rank] {
         self.hosts.get(host as usize).map(|host| host.ranks.as_slice()).unwrap_or_default()
     }
 
@@ -133,7 +133,7 @@ impl Workers {
     }
 
     /// Where a task of `site` would start first, and when.
-    pub fn best(&self, site: usize) -> Option<(Rank, When)> {
+    pub(crate) fn best(&self, site: usize) -> Option<(Rank, When)> {
         let first = self.sites.get(site)?.index.first()?;
         let when = match (first >> 126) as u8 {
             0 => When::Now,
@@ -144,7 +144,7 @@ impl Workers {
     }
 
     /// Whether `rank` can take a task of `site` now.
-    pub fn fits(&self, site: usize, rank: Rank) -> bool {
+    pub(crate) fn fits(&self, site: usize, rank: Rank) -> bool {
         let when = || {
             let (worker, found) = (self.get(rank)?, self.sites.get(site)?);
             found.when(site, rank, worker, self.hosts.get(worker.host as usize)?)
@@ -153,7 +153,7 @@ impl Workers {
     }
 
     /// What of the needs of `site` no rank can give.
-    pub fn lack(&self, site: usize) -> Option<Lack> {
+    pub(crate) fn lack(&self, site: usize) -> Option<Lack> {
         let site = self.sites.get(site)?;
         let able = |(rank, worker): (Rank, &Worker)| {
             self.hosts.get(worker.host as usize).is_some_and(|host| site.is_able(rank, worker, host))
@@ -183,7 +183,7 @@ impl Workers {
     }
 
     /// A task with these needs, counted by [`Workers::add`], takes them of `rank`.
-    pub fn occupy(&mut self, rank: Rank, needs: &Needs) {
+    pub(crate) fn occupy(&mut self, rank: Rank, needs: &Needs) {
         if let Some(worker) = self.get_mut(rank) {
             worker.extra += needs.slots - 1;
             worker.gpus_used += needs.gpus;
@@ -193,7 +193,7 @@ impl Workers {
     }
 
     /// It gives them back.
-    pub fn vacate(&mut self, rank: Rank, needs: &Needs) {
+    pub(crate) fn vacate(&mut self, rank: Rank, needs: &Needs) {
         if let Some(worker) = self.get_mut(rank) {
             worker.extra -= needs.slots - 1;
             worker.gpus_used -= needs.gpus;
@@ -204,7 +204,7 @@ impl Workers {
 
     /// Whether `rank` may be kept free for `site`: it is not for others, and its host has the memory for all for whom its
     /// ranks are, together; else each would wait for what is set aside for another.
-    pub fn may_reserve(&self, number: usize, rank: Rank) -> bool {
+    pub(crate) fn may_reserve(&self, number: usize, rank: Rank) -> bool {
         let (Some(needs), Some(worker)) = (self.needs_of(number), self.get(rank)) else { return false };
         let host = self.hosts.get(worker.host as usize);
         worker.reserved.is_none()
@@ -212,7 +212,7 @@ impl Workers {
     }
 
     /// Keeps `rank` free for the next task of `site`.
-    pub fn reserve(&mut self, number: usize, rank: Rank) {
+    pub(crate) fn reserve(&mut self, number: usize, rank: Rank) {
         self.unreserve(number);
         let Some(needs) = self.needs_of(number) else { return };
         let Some(worker) = self.get_mut(rank) else { return };
@@ -225,7 +225,7 @@ impl Workers {
     }
 
     /// Keeps no rank free for `site` any more; whether one was.
-    pub fn unreserve(&mut self, number: usize) -> bool {
+    pub(crate) fn unreserve(&mut self, number: usize) -> bool {
         let Some((rank, host)) = self.sites.get_mut(number).and_then(|site| site.reserved.take()) else {
             return false;
         };

@@ -159,7 +159,7 @@ pub struct Task {
 }
 
 /// The definition of a value of the client: it has no recipe, so it is kept while it may be needed again.
-pub const SCATTERED: DefId = DefId(u32::MAX);
+pub(super) const SCATTERED: DefId = DefId(u32::MAX);
 
 /// A future costs 100 bytes elsewhere: this leaves a task within 200.
 const _: () = assert!(size_of::<Option<Task>>() == 80 && size_of::<State>() == 16);
@@ -217,7 +217,7 @@ type Records = Dense<Task, 256>;
 
 /// All records, by task number: dense for each owner.
 #[derive(Debug, Default)]
-pub struct Table {
+pub(super) struct Table {
     /// Of tasks of the client.
     records: Records,
     /// Of tasks that ranks 1, 2, … have submitted, as far as any has.
@@ -228,13 +228,13 @@ pub struct Table {
 impl Table {
     /// How many records there are.
     #[inline]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.records.len() + self.nested.iter().map(Dense::len).sum::<usize>()
     }
 
     /// Lists of tasks that are in use beside the records.
     #[inline]
-    pub fn lists(&self) -> usize {
+    pub(super) fn lists(&self) -> usize {
         self.lists.len()
     }
 
@@ -260,19 +260,19 @@ impl Table {
 
     /// The record of `task`.
     #[inline]
-    pub fn get(&self, task: TaskId) -> Option<&Task> {
+    pub(super) fn get(&self, task: TaskId) -> Option<&Task> {
         self.row(task.owner())?.get(task.count())
     }
 
     /// The record of `task`.
     #[inline]
-    pub fn get_mut(&mut self, task: TaskId) -> Option<&mut Task> {
+    pub(super) fn get_mut(&mut self, task: TaskId) -> Option<&mut Task> {
         self.with_lists(task).0
     }
 
     /// Puts the record of `task`, which has none and takes `inputs`.
     #[inline]
-    pub fn insert(&mut self, task: TaskId, mut record: Task, inputs: SmallVec<[TaskId; 2]>) {
+    pub(super) fn insert(&mut self, task: TaskId, mut record: Task, inputs: SmallVec<[TaskId; 2]>) {
         record.inputs = Few::new(task, inputs, &mut self.lists);
         let owner = task.owner();
         if owner.index() > self.nested.len() {
@@ -285,7 +285,7 @@ impl Table {
 
     /// Takes the record of `task` out; of it only the inputs are given back.
     #[inline]
-    pub fn remove(&mut self, task: TaskId) -> Option<SmallVec<[TaskId; 2]>> {
+    pub(super) fn remove(&mut self, task: TaskId) -> Option<SmallVec<[TaskId; 2]>> {
         let (row, lists) = self.row_mut(task.owner());
         row?.remove_with(task.count(), |record| {
             let record = record.as_mut()?;
@@ -296,21 +296,21 @@ impl Table {
 
     /// The tasks whose results `task` takes.
     #[inline]
-    pub fn inputs(&self, task: TaskId) -> id_list::Iter<'_> {
+    pub(super) fn inputs(&self, task: TaskId) -> id_list::Iter<'_> {
         let record = self.get(task);
         record.map_or(id_list::Iter::none(), |record| record.inputs.iter(task, &self.lists))
     }
 
     /// Makes `task` forget what it takes.
     #[inline]
-    pub fn take_inputs(&mut self, task: TaskId) -> SmallVec<[TaskId; 2]> {
+    pub(super) fn take_inputs(&mut self, task: TaskId) -> SmallVec<[TaskId; 2]> {
         let (record, lists) = self.with_lists(task);
         record.map(|record| record.inputs.take(task, lists)).unwrap_or_default()
     }
 
     /// Notes what `task` takes, which has forgotten it.
     #[inline]
-    pub fn put_inputs(&mut self, task: TaskId, inputs: SmallVec<[TaskId; 2]>) {
+    pub(super) fn put_inputs(&mut self, task: TaskId, inputs: SmallVec<[TaskId; 2]>) {
         if let (Some(record), lists) = self.with_lists(task) {
             record.inputs = Few::new(task, inputs, lists);
         }
@@ -318,21 +318,21 @@ impl Table {
 
     /// Tasks to tell when the result of `task` is there.
     #[inline]
-    pub fn waiting(&self, task: TaskId) -> id_list::Iter<'_> {
+    pub(super) fn waiting(&self, task: TaskId) -> id_list::Iter<'_> {
         let record = self.get(task);
         record.map_or(id_list::Iter::none(), |record| record.waiting.iter(task, &self.lists))
     }
 
     /// The same, of which there are none then.
     #[inline]
-    pub fn take_waiting(&mut self, task: TaskId) -> SmallVec<[TaskId; 2]> {
+    pub(super) fn take_waiting(&mut self, task: TaskId) -> SmallVec<[TaskId; 2]> {
         let (record, lists) = self.with_lists(task);
         record.map(|record| record.waiting.take(task, lists)).unwrap_or_default()
     }
 
     /// Notes that `consumer` is to be told when the result of `task` is there.
     #[inline]
-    pub fn push_waiting(&mut self, task: TaskId, consumer: TaskId) {
+    pub(super) fn push_waiting(&mut self, task: TaskId, consumer: TaskId) {
         if let (Some(record), lists) = self.with_lists(task) {
             record.waiting.push(task, consumer, lists);
         }
@@ -340,25 +340,25 @@ impl Table {
 
     /// The numbers of all records, ascending.
     #[inline]
-    pub fn ids(&self) -> impl Iterator<Item = TaskId> + '_ {
+    pub(super) fn ids(&self) -> impl Iterator<Item = TaskId> + '_ {
         self.iter().map(|(task, _)| task)
     }
 
     /// The first task of the client's from the number `from` on that has a record.
     #[inline]
-    pub fn next_from(&self, from: u64) -> Option<TaskId> {
+    pub(super) fn next_from(&self, from: u64) -> Option<TaskId> {
         self.records.next_from(from).map(TaskId)
     }
 
     /// All records, by ascending number.
     #[inline]
-    pub fn iter(&self) -> impl Iterator<Item = (TaskId, &Task)> + '_ {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (TaskId, &Task)> + '_ {
         (0..=self.nested.len() as u32).flat_map(|owner| self.of(Rank(owner)))
     }
 
     /// The records of tasks that `owner` has submitted, by ascending number.
     #[inline]
-    pub fn of(&self, owner: Rank) -> impl Iterator<Item = (TaskId, &Task)> + '_ {
+    pub(super) fn of(&self, owner: Rank) -> impl Iterator<Item = (TaskId, &Task)> + '_ {
         let first = TaskId::first_of(owner).0;
         let records = self.row(owner).into_iter().flat_map(Dense::iter);
         records.map(move |(count, record)| (TaskId(first + count), record))

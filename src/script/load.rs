@@ -17,7 +17,7 @@ use crate::script::values::policy::Policy;
 use crate::script::values::resources::Counter;
 
 /// Reads and checks a script. `sets` are the overrides of `--set`, as names and values.
-pub fn load(
+pub(crate) fn load(
     path: &Path,
     sets: &[(String, String)],
     lang: &dyn ArrayLanguage,

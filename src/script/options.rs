@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 /// An array expression that is not understood: where in its text, what is wrong, how to mend it.
-pub type ArrayError = (Range<usize>, String, Option<String>);
+pub(crate) type ArrayError = (Range<usize>, String, Option<String>);
 
 /// The language of `array`, which the front end does not know: it only wants the names, for they are dependencies.
 pub trait ArrayLanguage {

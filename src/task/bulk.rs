@@ -27,7 +27,7 @@ const SHARED_DYNAMIC: u8 = SHARED | DYNAMIC;
 /// A type of bulk values that the engine does not know: how its values are sent and received.
 ///
 /// Containers 0 to 7, and these with 0x80 added, are the engine's own; a kind uses another code, or [`Layout::Pack`].
-pub trait BulkKind: Sync {
+pub(crate) trait BulkKind: Sync {
     /// The layout and the memory of `value`, if it is of this kind and all of it is in memory.
     fn view<'a>(&self, value: &'a dyn Any) -> Option<(Layout, &'a [u8])>;
 
@@ -52,7 +52,7 @@ static KINDS: OnceLock<&'static [&'static dyn BulkKind]> = OnceLock::new();
 
 /// Registers the kinds of a layer above. Every rank calls it, with the same kinds, before the run starts; only the first call
 /// has an effect.
-pub fn register(kinds: &'static [&'static dyn BulkKind]) {
+pub(crate) fn register(kinds: &'static [&'static dyn BulkKind]) {
     let _ = KINDS.set(kinds);
 }
 
@@ -90,7 +90,7 @@ macro_rules! elements {
         })*
 
         /// The layout and the memory of `value`, if it is a bulk value and all of it is in memory.
-        pub fn view<T: 'static>(value: &T) -> Option<(Layout, &[u8])> {
+        pub(crate) fn view<T: 'static>(value: &T) -> Option<(Layout, &[u8])> {
             // no container is without a destructor: numbers need not be compared with eighty types
             if !std::mem::needs_drop::<T>() {
                 return None;
@@ -107,7 +107,7 @@ macro_rules! elements {
         ///
         /// # Errors
         /// When the layout is damaged or of a kind that is not registered, or larger than memory can be.
-        pub fn allocate(layout: &Layout, nbytes: u64, near: bool) -> Result<Box<dyn BulkTarget>, CodecError> {
+        pub(crate) fn allocate(layout: &Layout, nbytes: u64, near: bool) -> Result<Box<dyn BulkTarget>, CodecError> {
             let wrong = |what: &str| CodecError::decode(format!("{what}: {layout:?}, {nbytes} bytes"));
             let nbytes = match layout {
                 Layout::Pack { near: paths } if near => *paths,

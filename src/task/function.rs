@@ -25,7 +25,7 @@ use std::sync::OnceLock;
 const MAGIC: [u64; 2] = [0x6474_6173_6B5F_666E, 0x9E37_79B9_7F4A_7C15];
 
 /// What a task function leaves behind: its result as reported, and the value if it is kept in the store.
-pub type Computed = Result<(Output, Option<Value>), Failure>;
+pub(crate) type Computed = Result<(Output, Option<Value>), Failure>;
 
 type Collected = Result<Box<dyn Any + Send>, CodecError>;
 
@@ -39,7 +39,7 @@ enum Code {
 
 /// A constant in the image that stands for a function.
 #[repr(C)]
-pub struct Record {
+pub(crate) struct Record {
     magic: [u64; 2],
     name: fn() -> &'static str,
     code: Code,
@@ -47,7 +47,7 @@ pub struct Record {
 
 impl Record {
     /// The last part of the function's name; `closure` for a closure.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         short_name((self.name)())
     }
 
@@ -58,7 +58,7 @@ impl Record {
     ///
     /// # Panics
     /// When the function does.
-    pub fn call(&self, arguments: &mut Arguments<'_>) -> Computed {
+    pub(crate) fn call(&self, arguments: &mut Arguments<'_>) -> Computed {
         match self.code {
             Code::Task(task) => task(arguments),
             Code::Collector(_) => Err(Failure::new("the function's record is not that of a task")),
@@ -103,19 +103,19 @@ impl<T: Data> CollectorRecord<T> {
 }
 
 /// The identity of a task function: the same number on every rank that runs this executable.
-pub fn offset_of<F: TaskFn<M>, M>(_: &F) -> u64 {
+pub(crate) fn offset_of<F: TaskFn<M>, M>(_: &F) -> u64 {
     const { TaskRecord::<F, M>::IS_ZERO_SIZED }
     let record: &'static Record = &TaskRecord::<F, M>::RECORD;
     offset(record)
 }
 
 /// The name of a task function, for keys.
-pub fn name_of<F>(_: &F) -> String {
+pub(crate) fn name_of<F>(_: &F) -> String {
     short_name(type_name::<F>())
 }
 
 /// The identity of the function that makes a `Vec<T>` from values.
-pub fn collector_of<T: Data>() -> u64 {
+pub(crate) fn collector_of<T: Data>() -> u64 {
     let record: &'static Record = &CollectorRecord::<T>::RECORD;
     offset(record)
 }
@@ -129,7 +129,7 @@ fn offset(record: &'static Record) -> u64 {
 ///
 /// # Errors
 /// When there is no such function, an element is of another type, or `T` is another vector.
-pub fn collect<T: Data>(offset: u64, values: &[Value]) -> Result<T, CodecError> {
+pub(crate) fn collect<T: Data>(offset: u64, values: &[Value]) -> Result<T, CodecError> {
     let Code::Collector(collector) = &find(offset)?.code else {
         return Err(CodecError::decode("the function's record is not that of a vector"));
     };
@@ -143,7 +143,7 @@ pub fn collect<T: Data>(offset: u64, values: &[Value]) -> Result<T, CodecError> 
 ///
 /// # Errors
 /// When there is none: the offset lies outside the image, or what is there is no record.
-pub fn find(offset: u64) -> Result<&'static Record, CodecError> {
+pub(crate) fn find(offset: u64) -> Result<&'static Record, CodecError> {
     let image = image()?;
     let wrong = |why: &str| CodecError::decode(format!("function {offset:#x} of the executable: {why}"));
     let address = usize::try_from(offset).ok().and_then(|offset| image.start.checked_add(offset));
@@ -173,7 +173,7 @@ type Part = (Range<usize>, bool);
 
 /// The loaded image that this code is part of: the executable, or a shared library.
 #[derive(Debug)]
-pub struct Image {
+pub(crate) struct Image {
     start: usize,
     readable: Vec<Range<usize>>,
     /// Hash of code and constants: equal on ranks that run the same build. What the loader or the program writes is not
@@ -244,7 +244,7 @@ fn constant_segments(header: &[u8]) -> Option<Vec<Range<usize>>> {
 ///
 /// # Errors
 /// On a system without `/proc/self/maps`, or with images that are not ELF: dtask is for Linux.
-pub fn image() -> Result<&'static Image, CodecError> {
+pub(crate) fn image() -> Result<&'static Image, CodecError> {
     static IMAGE: OnceLock<Result<Image, CodecError>> = OnceLock::new();
     IMAGE.get_or_init(load).as_ref().map_err(Clone::clone)
 }

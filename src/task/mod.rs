@@ -8,9 +8,9 @@
 //! * [`bulk`]: values that travel as their own memory: vectors and arrays of numbers, and the kinds that a layer above
 //!   registers.
 
-pub mod arguments;
-pub mod bulk;
-pub mod function;
-pub mod shared;
-pub mod task_fn;
-pub mod value;
+pub(crate) mod arguments;
+pub(crate) mod bulk;
+pub(crate) mod function;
+pub(crate) mod shared;
+pub(crate) mod task_fn;
+pub(crate) mod value;

@@ -195,7 +195,7 @@ impl BulkSource for Value {
 }
 
 /// What a panic says.
-pub fn panic_text(payload: &(dyn Any + Send)) -> &str {
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("a panic without a message")
@@ -205,7 +205,7 @@ pub fn panic_text(payload: &(dyn Any + Send)) -> &str {
 ///
 /// # Errors
 /// When the bytes are no `T`.
-pub fn decode<T: Data>(bytes: &[u8]) -> Result<T, CodecError> {
+pub(crate) fn decode<T: Data>(bytes: &[u8]) -> Result<T, CodecError> {
     codec::decode(bytes).map_err(|error| CodecError::decode(format!("a {}: {error}", type_name::<T>())))
 }
 
@@ -213,7 +213,7 @@ pub fn decode<T: Data>(bytes: &[u8]) -> Result<T, CodecError> {
 ///
 /// # Errors
 /// When its `Serialize` refuses.
-pub fn output<T: Data>(value: T) -> Result<(Output, Option<Value>), CodecError> {
+pub(crate) fn output<T: Data>(value: T) -> Result<(Output, Option<Value>), CodecError> {
     if let Some((layout, bytes)) = bulk::view(&value)
         && bytes.len() > INLINE_MAX
     {

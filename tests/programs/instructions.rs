@@ -174,12 +174,13 @@ fn rank(n: u64) {
     let mut running: VecDeque<(TaskId, Attempt)> = VecDeque::new();
     let mut next = 0;
     while next < n || !running.is_empty() {
-        for k in next..n.min(next + BATCH as u64) {
+        let end = n.min(next + BATCH as u64);
+        for k in next..end {
             worker
                 .handle(worker::Event::Order(run_order(k, Vec::new())), &mut out)
                 .expect("no order is wrong");
-            next = k + 1;
         }
+        next = end;
         for (task, attempt) in running.drain(..) {
             let output = Ok(Output::Inline(Blob::new(&[1, 2, 3, 4])));
             let event = worker::Event::Computed { task, attempt, nanos: 10_000, output };

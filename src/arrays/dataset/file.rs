@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 ///
 /// # Errors
 /// When the file or the dataset is not there, or its elements are no numbers.
-pub fn shape(path: &Path, name: &str) -> Result<(Vec<usize>, ElementType), String> {
+pub(crate) fn shape(path: &Path, name: &str) -> Result<(Vec<usize>, ElementType), String> {
     let dataset = open(path, name)?;
     Ok((dataset.shape(), element_type(&dataset)?))
 }
@@ -25,7 +25,7 @@ pub fn shape(path: &Path, name: &str) -> Result<(Vec<usize>, ElementType), Strin
 ///
 /// # Errors
 /// As [`shape`], or when the part is not in it.
-pub fn read(path: &Path, name: &str, part: &[Range<usize>]) -> Result<Value, String> {
+pub(crate) fn read(path: &Path, name: &str, part: &[Range<usize>]) -> Result<Value, String> {
     let source = Source::new(path);
     let alone = alone();
     let dataset = open(path, name)?;
@@ -119,7 +119,7 @@ fn told(error: &hdf5::Error) -> String {
 
 /// A file that is being written.
 #[derive(Debug)]
-pub struct FileWriter {
+pub(crate) struct FileWriter {
     file: File,
 }
 
@@ -128,7 +128,7 @@ impl FileWriter {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn create(path: &Path) -> Result<FileWriter, String> {
+    pub(crate) fn create(path: &Path) -> Result<FileWriter, String> {
         let file = File::create(path)
             .map_err(|error| format!("`{}` cannot be written: {}", path.display(), told(&error)))?;
         Ok(FileWriter { file })
@@ -138,7 +138,7 @@ impl FileWriter {
     ///
     /// # Errors
     /// When the disk is full, or a group stands in the way.
-    pub fn write(&self, dataset: &NewDataset, start: &[usize], value: &Value) -> Result<(), String> {
+    pub(crate) fn write(&self, dataset: &NewDataset, start: &[usize], value: &Value) -> Result<(), String> {
         let _alone = alone();
         match value {
             Value::F64(array) => self.put(dataset, start, array),
@@ -180,7 +180,7 @@ impl FileWriter {
     ///
     /// # Errors
     /// When it is not there.
-    pub fn remove(&self, name: &str) -> Result<(), String> {
+    pub(crate) fn remove(&self, name: &str) -> Result<(), String> {
         self.file.unlink(name).map_err(|error| told(&error))
     }
 
@@ -188,7 +188,7 @@ impl FileWriter {
     ///
     /// # Errors
     /// When the disk is full.
-    pub fn close(self) -> Result<(), String> {
+    pub(crate) fn close(self) -> Result<(), String> {
         self.file.flush().map_err(|error| told(&error))?;
         self.file.close().map_err(|error| told(&error))
     }

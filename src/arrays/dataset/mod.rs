@@ -12,7 +12,7 @@ pub(crate) mod file;
 pub(crate) mod none;
 
 #[cfg(feature = "hdf5")]
-pub use file::{FileWriter, read, shape};
+pub(crate) use file::{FileWriter, read, shape};
 #[cfg(not(feature = "hdf5"))]
 pub use none::{FileWriter, read, shape};
 
@@ -21,7 +21,7 @@ use std::ops::Range;
 
 /// A dataset that is to be written.
 #[derive(Debug, Clone, PartialEq)]
-pub struct NewDataset {
+pub(crate) struct NewDataset {
     /// Its name, `/group/name`.
     pub name: String,
     /// The type of its elements.
@@ -36,7 +36,7 @@ pub struct NewDataset {
 
 /// The value of an attribute.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Attribute {
+pub(crate) enum Attribute {
     /// A text.
     Text(String),
     /// An integer.

@@ -17,7 +17,7 @@ use std::ops::Range;
 
 /// A node's place: the level and the index within it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Place {
+pub(crate) struct Place {
     /// 0 for leaves.
     pub level: usize,
     /// From the left.
@@ -26,7 +26,7 @@ pub struct Place {
 
 /// A combination to be computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub(crate) struct Step {
     /// Where the result belongs.
     pub at: Place,
     /// What is combined, in this order: at least two leaves or results of other steps.
@@ -35,7 +35,7 @@ pub struct Step {
 
 /// No tree can be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
+pub(crate) enum PlanError {
     /// There is nothing to reduce.
     #[error("a reduction of no instances has no result")]
     NoLeaves,
@@ -46,14 +46,14 @@ pub enum PlanError {
 
 /// The shape of a reduction tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
+pub(crate) struct Plan {
     arity: usize,
     /// Number of nodes in each level, the leaves' first, ending with 1.
     widths: Vec<usize>,
 }
 
 /// The tree over `leaves` leaves, in which a node combines up to `arity` nodes.
-pub fn plan(leaves: usize, arity: usize) -> Result<Plan, PlanError> {
+pub(crate) fn plan(leaves: usize, arity: usize) -> Result<Plan, PlanError> {
     if leaves == 0 {
         return Err(PlanError::NoLeaves);
     }
@@ -71,23 +71,23 @@ pub fn plan(leaves: usize, arity: usize) -> Result<Plan, PlanError> {
 
 impl Plan {
     /// Number of levels, the leaves' included.
-    pub fn levels(&self) -> usize {
+    pub(crate) fn levels(&self) -> usize {
         self.widths.len()
     }
 
     /// Number of nodes in a level; 0 where there is none.
-    pub fn width(&self, level: usize) -> usize {
+    pub(crate) fn width(&self, level: usize) -> usize {
         self.widths.get(level).copied().unwrap_or(0)
     }
 
     /// The result's place: a leaf, if there is one leaf only.
-    pub fn root(&self) -> Place {
+    pub(crate) fn root(&self) -> Place {
         self.source(Place { level: self.levels() - 1, index: 0 })
     }
 
     /// The indices, in the level below, of the nodes under `at`. Empty for a leaf and for a place that is not
     /// in the tree.
-    pub fn below(&self, at: Place) -> Range<usize> {
+    pub(crate) fn below(&self, at: Place) -> Range<usize> {
         if at.level == 0 || at.index >= self.width(at.level) {
             return 0..0;
         }
@@ -96,7 +96,7 @@ impl Plan {
     }
 
     /// The place where the node's value is computed: below `at`, if there is one single node under it.
-    pub fn source(&self, mut at: Place) -> Place {
+    pub(crate) fn source(&self, mut at: Place) -> Place {
         loop {
             let below = self.below(at);
             if below.len() != 1 {
@@ -108,7 +108,7 @@ impl Plan {
 
     /// The step that takes the value computed at `at`; none for the root.
     #[cfg(test)]
-    pub fn consumer(&self, at: Place) -> Option<Place> {
+    pub(crate) fn consumer(&self, at: Place) -> Option<Place> {
         let mut up = Place { level: at.level + 1, index: at.index / self.arity };
         while up.level < self.levels() {
             if self.below(up).len() > 1 {
@@ -120,7 +120,7 @@ impl Plan {
     }
 
     /// The step at a place; none for a leaf, and for a node over one single node.
-    pub fn step(&self, at: Place) -> Option<Step> {
+    pub(crate) fn step(&self, at: Place) -> Option<Step> {
         let below = self.below(at);
         if below.len() < 2 {
             return None;
@@ -130,14 +130,14 @@ impl Plan {
     }
 
     /// All steps, level by level from the leaves, from the left: each after the steps it takes from.
-    pub fn steps(&self) -> impl Iterator<Item = Step> + '_ {
+    pub(crate) fn steps(&self) -> impl Iterator<Item = Step> + '_ {
         (1..self.levels())
             .flat_map(|level| (0..self.width(level)).map(move |index| Place { level, index }))
             .filter_map(|at| self.step(at))
     }
 
     /// Number of steps: at most the last node of a level is over one single node.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         (1..self.levels())
             .map(|level| {
                 let last = Place { level, index: self.width(level) - 1 };

@@ -7,12 +7,12 @@ use super::function::{Function, Signature};
 use std::ops::Range;
 
 /// A place in the expression's text, in bytes.
-pub type Span = Range<usize>;
+pub(crate) type Span = Range<usize>;
 
 /// The deepest tree that is accepted. Parsing, evaluating and dropping a tree recurse as deep as the tree is,
 /// on a compute thread's stack of 2 MiB: the limit makes that safe, and no expression that a person writes
 /// comes near it.
-pub const MAX_DEPTH: usize = 200;
+pub(crate) const MAX_DEPTH: usize = 200;
 
 /// A number as it was written.
 #[derive(Debug, Clone, Copy, PartialEq)]

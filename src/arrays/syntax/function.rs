@@ -105,7 +105,7 @@ const fn joining(name: &'static str, function: Function) -> Signature {
 }
 
 /// Every function there is.
-pub static FUNCTIONS: &[Signature] = &[
+pub(crate) static FUNCTIONS: &[Signature] = &[
     sized("random", Function::Random, 0, &["seed", "dist"]),
     sized("zeros", Function::Zeros, 1, &[]),
     sized("ones", Function::Ones, 1, &[]),

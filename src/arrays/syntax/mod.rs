@@ -1,7 +1,7 @@
 //! Text to tree: `token` cuts an expression into tokens, `parse` makes the syntax tree (`ast`) by precedence climbing,
 //! `call_arguments` matches a call with the parameters of the `function` that it names.
 
-pub mod ast;
+pub(crate) mod ast;
 pub(crate) mod call_arguments;
 pub(crate) mod function;
 pub(crate) mod parse;

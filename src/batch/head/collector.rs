@@ -21,7 +21,7 @@ use std::time::Duration;
 
 /// What came of a plan.
 #[derive(Default)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// Instances that have ended, with a result or without.
     pub ended: u64,
     /// Instances without a result.
@@ -45,7 +45,7 @@ pub(crate) struct Given {
 }
 
 /// Rank 0's view of a run.
-pub struct Collector<'a> {
+pub(crate) struct Collector<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) client: &'a Client,
     pub(crate) submitter: Submitter<'a>,
@@ -65,7 +65,12 @@ pub struct Collector<'a> {
 
 impl<'a> Collector<'a> {
     /// A collector of what will be submitted.
-    pub fn new(plan: &'a Plan, client: &'a Client, submitter: Submitter<'a>, progress: Progress) -> Self {
+    pub(crate) fn new(
+        plan: &'a Plan,
+        client: &'a Client,
+        submitter: Submitter<'a>,
+        progress: Progress,
+    ) -> Self {
         let outcome = Outcome { sinks: Sinks::new(plan), ..Outcome::default() };
         let (ordered, drained) = (BTreeMap::new(), vec![false; plan.tasks.len()]);
         Collector {
@@ -137,7 +142,7 @@ impl<'a> Collector<'a> {
     ///
     /// # Errors
     /// When the run ends before the plan does.
-    pub fn run(mut self) -> Result<Outcome> {
+    pub(crate) fn run(mut self) -> Result<Outcome> {
         const SHORTEST: Duration = Duration::from_micros(200);
         let mut pause = SHORTEST;
         loop {

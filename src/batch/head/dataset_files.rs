@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// A file of datasets.
 #[derive(Debug)]
-pub struct DatasetFile {
+pub(crate) struct DatasetFile {
     /// The rank that writes it.
     pub owner: Rank,
     /// The datasets that go into it, and of how many arrays each is made.

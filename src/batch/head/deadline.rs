@@ -10,24 +10,24 @@ use std::time::{Duration, Instant};
 
 /// When the job's tasks are to end, and the job.
 #[derive(Debug, Clone, Copy)]
-pub struct Walltime {
+pub(crate) struct Walltime {
     start: Instant,
     limit: Duration,
 }
 
 impl Walltime {
     /// For a job that has so long from its start.
-    pub fn new(start: Instant, limit: Duration) -> Walltime {
+    pub(crate) fn new(start: Instant, limit: Duration) -> Walltime {
         Walltime { start, limit }
     }
 
     /// When nothing is started any more, and commands are ended.
-    pub fn stop(&self) -> Instant {
+    pub(crate) fn stop(&self) -> Instant {
         self.start + walltime::usable(self.limit)
     }
 
     /// When what still computes is not waited for any longer: the files are to be written before the end.
-    pub fn last(&self) -> Instant {
+    pub(crate) fn last(&self) -> Instant {
         self.stop() + walltime::margin(self.limit) / 2
     }
 

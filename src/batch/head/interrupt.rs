@@ -14,18 +14,18 @@ fn answer() -> MutexGuard<'static, Option<String>> {
 }
 
 /// Asks the run to start nothing more and to end when what runs has ended.
-pub fn ask() {
+pub(crate) fn ask() {
     crate::batch::rank::deadline::close();
     ASKED.store(true, Ordering::Release);
 }
 
 /// Whether the run is to start nothing more.
-pub fn is_asked() -> bool {
+pub(crate) fn is_asked() -> bool {
     ASKED.load(Ordering::Acquire)
 }
 
 /// Says that this process ends now, and gives what the run says that it has done: nothing, if it does not say so at once.
-pub fn end() -> Option<String> {
+pub(crate) fn end() -> Option<String> {
     ENDING.store(true, Ordering::Release);
     let limit = Duration::from_millis(100);
     let waited = ANSWERED.wait_timeout_while(answer(), limit, |answer| answer.is_none());
@@ -33,12 +33,12 @@ pub fn end() -> Option<String> {
 }
 
 /// Whether this process ends.
-pub fn is_ending() -> bool {
+pub(crate) fn is_ending() -> bool {
     ENDING.load(Ordering::Acquire)
 }
 
 /// Where this process ends, says what was done and stays here: what fails from now on fails because of that.
-pub fn stay_if_ending(done: impl FnOnce() -> String) {
+pub(crate) fn stay_if_ending(done: impl FnOnce() -> String) {
     if !is_ending() {
         return;
     }

@@ -6,20 +6,20 @@
 //! [`dataset_files`] looks after files of datasets, [`run_folder`] is `NAME.dtask`. [`mod@deadline`], [`stop`] and [`interrupt`] end a run;
 //! [`progress`] and [`summary`] tell what happens.
 
-pub mod collector;
-pub mod dataset_files;
-pub mod deadline;
+pub(crate) mod collector;
+pub(crate) mod dataset_files;
+pub(crate) mod deadline;
 pub(crate) mod failed_members;
 pub(crate) mod in_flight;
 pub(crate) mod in_order;
-pub mod interrupt;
+pub(crate) mod interrupt;
 pub(crate) mod mapreduce;
-pub mod placement;
-pub mod progress;
+pub(crate) mod placement;
+pub(crate) mod progress;
 pub(crate) mod reduce;
 pub(crate) mod retained;
-pub mod run_folder;
-pub mod shared_files;
-pub mod stop;
-pub mod submitter;
-pub mod summary;
+pub(crate) mod run_folder;
+pub(crate) mod shared_files;
+pub(crate) mod stop;
+pub(crate) mod submitter;
+pub(crate) mod summary;

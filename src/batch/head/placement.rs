@@ -10,7 +10,7 @@ use crate::script::plan::task::Task;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// What an instance of a task takes.
-pub fn of(task: &Task) -> Needs {
+pub(crate) fn of(task: &Task) -> Needs {
     let mut counters = [0; COUNTERS_MAX];
     for &(at, count) in &task.needs.counters {
         if let Some(counter) = counters.get_mut(at) {
@@ -22,7 +22,7 @@ pub fn of(task: &Task) -> Needs {
 }
 
 /// Options for the instances of a task. A rank that computes nothing, or that there is not, is no hint where to run.
-pub fn options<'c>(client: &'c Client, task: &Task, slots: &[u32]) -> Options<'c> {
+pub(crate) fn options<'c>(client: &'c Client, task: &Task, slots: &[u32]) -> Options<'c> {
     let number = |name: &str| (xxh3_64(name.as_bytes()) as u32).max(1);
     let place = if task.needs.is_place { number(&task.name) } else { 0 };
     let near = task.needs.near.as_deref().map_or(0, number);
@@ -34,14 +34,14 @@ pub fn options<'c>(client: &'c Client, task: &Task, slots: &[u32]) -> Options<'c
 }
 
 /// Whether a rank can meet those needs.
-pub fn is_able(team: &Team, rank: usize, needs: &Needs) -> bool {
+pub(crate) fn is_able(team: &Team, rank: usize, needs: &Needs) -> bool {
     team.slots.get(rank).is_some_and(|slots| *slots > 0 && *slots >= needs.slots)
         && team.parts.get(rank).map_or(0, |part| part.gpus.len() as u64) >= needs.gpus.into()
         && team.hellos.get(rank).map_or(0, |hello| hello.memory) >= needs.memory
 }
 
 /// Why some tasks could never run in this job, a line for each.
-pub fn check(plan: &Plan, team: &Team) -> Vec<String> {
+pub(crate) fn check(plan: &Plan, team: &Team) -> Vec<String> {
     let computing: Vec<usize> = (0..team.slots.len()).filter(|rank| team.slots[*rank] > 0).collect();
     let most = |of: &dyn Fn(usize) -> u64| computing.iter().map(|rank| of(*rank)).max().unwrap_or(0);
     let slots = |rank: usize| u64::from(team.slots[rank]);

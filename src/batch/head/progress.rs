@@ -16,7 +16,7 @@ const DRAWN: Duration = Duration::from_millis(100);
 
 /// How many instances of a plan's tasks have ended, and how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// With a result.
     pub done: u64,
     /// Without.
@@ -40,7 +40,7 @@ impl Tally {
 }
 
 /// A line of progress: at a terminal one that changes, elsewhere one every ten seconds.
-pub struct Progress {
+pub(crate) struct Progress {
     total: u64,
     slots: u64,
     start: Instant,
@@ -56,7 +56,7 @@ enum Way {
 
 impl Progress {
     /// For that many instances.
-    pub fn new(total: u64, slots: u64, quiet: bool) -> Progress {
+    pub(crate) fn new(total: u64, slots: u64, quiet: bool) -> Progress {
         let way = match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => Way::Quiet,
             (false, false) => Way::Plain,
@@ -73,7 +73,7 @@ impl Progress {
     }
 
     /// Whether it is time to tell how far the run is.
-    pub fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         match self.way {
             Way::Quiet => false,
             Way::Plain => self.last.elapsed() >= PLAIN,
@@ -85,7 +85,7 @@ impl Progress {
     ///
     /// # Errors
     /// When the run has ended.
-    pub fn tick(&mut self, client: &Client, tally: Tally) -> Result<()> {
+    pub(crate) fn tick(&mut self, client: &Client, tally: Tally) -> Result<()> {
         self.last = Instant::now();
         self.tell(&client.totals()?, tally);
         Ok(())
@@ -95,7 +95,7 @@ impl Progress {
     ///
     /// # Errors
     /// When the run has ended.
-    pub fn finish(&mut self, client: &Client, tally: Tally) -> Result<()> {
+    pub(crate) fn finish(&mut self, client: &Client, tally: Tally) -> Result<()> {
         match &self.way {
             Way::Quiet => {}
             Way::Plain => self.tell(&client.totals()?, tally),

@@ -15,7 +15,7 @@ const LOCK: &str = "lock";
 /// The run folder, for this user only: outputs and logs may be confidential. No other run uses it as long as this value
 /// lives, unless the file system knows no locks.
 #[derive(Debug)]
-pub struct RunFolder {
+pub(crate) struct RunFolder {
     path: PathBuf,
     /// Holds the lock, which goes with the process, however that ends.
     _lock: File,
@@ -26,7 +26,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// When it cannot be made, is not this user's own, or another run is using it; in words for the user.
-    pub fn prepare(plan: &Plan) -> Result<RunFolder, String> {
+    pub(crate) fn prepare(plan: &Plan) -> Result<RunFolder, String> {
         let path = RunFolder::path_of(plan);
         match prepare(&path) {
             Ok(Some(lock)) => Ok(RunFolder { path, _lock: lock }),
@@ -44,17 +44,17 @@ impl RunFolder {
     }
 
     /// Where the folder of a plan is, whether it is there or not.
-    pub fn path_of(plan: &Plan) -> PathBuf {
+    pub(crate) fn path_of(plan: &Plan) -> PathBuf {
         plan.dir.join(format!("{}.dtask", plan.name))
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Removes the folder if there is nothing in it.
-    pub fn remove_if_empty(&self) {
+    pub(crate) fn remove_if_empty(&self) {
         // the lock holds although its file has no name any more; what cannot be removed may stay
         let _ = fs::remove_file(self.path.join(LOCK));
         let _ = fs::remove_dir(&self.path);

@@ -25,7 +25,7 @@ struct Sink {
 
 /// All files that outputs are appended to, each written whole or not at all.
 #[derive(Default)]
-pub struct Sinks {
+pub(crate) struct Sinks {
     open: HashMap<PathBuf, Sink>,
     /// For a task, those before it with which it has a file in common.
     before: HashMap<usize, BTreeSet<usize>>,
@@ -41,7 +41,7 @@ pub struct Sinks {
 ///
 /// # Errors
 /// When it cannot be made up, in words.
-pub fn path_of(plan: &Plan, task: &Task, stream: &Template, index: u64) -> Result<PathBuf, String> {
+pub(crate) fn path_of(plan: &Plan, task: &Task, stream: &Template, index: u64) -> Result<PathBuf, String> {
     let facts = facts(task, index, &plan.dir.display().to_string());
     let env = |name: &str| std::env::var(name).ok();
     let values = task.family.bindings(index);
@@ -51,7 +51,7 @@ pub fn path_of(plan: &Plan, task: &Task, stream: &Template, index: u64) -> Resul
 }
 
 /// The streams of a task that go to files, standard output first.
-pub fn paths(task: &Task) -> impl Iterator<Item = (u32, &Template)> {
+pub(crate) fn paths(task: &Task) -> impl Iterator<Item = (u32, &Template)> {
     let stderr = task.action.is_command().then_some((crate::batch::outputs::STDERR, &task.stderr));
     let streams = [Some((crate::batch::outputs::STDOUT, &task.stdout)), stderr];
     streams.into_iter().flatten().filter_map(|(which, stream)| match stream {
@@ -62,7 +62,7 @@ pub fn paths(task: &Task) -> impl Iterator<Item = (u32, &Template)> {
 
 impl Sinks {
     /// Counts what will be appended to each file.
-    pub fn new(plan: &Plan) -> Sinks {
+    pub(crate) fn new(plan: &Plan) -> Sinks {
         let mut sinks = Sinks::default();
         for (number, task) in plan.tasks.iter().enumerate() {
             for (_, stream) in paths(task) {
@@ -94,12 +94,12 @@ impl Sinks {
     }
 
     /// Tasks all of whose outputs must be appended before those of `task`.
-    pub fn before(&self, task: usize) -> impl Iterator<Item = usize> {
+    pub(crate) fn before(&self, task: usize) -> impl Iterator<Item = usize> {
         self.before.get(&task).into_iter().flatten().copied()
     }
 
     /// Appends an instance's output, or notes that there is none; after the last one the file gets its name.
-    pub fn append(&mut self, path: &Path, bytes: Option<&[u8]>) {
+    pub(crate) fn append(&mut self, path: &Path, bytes: Option<&[u8]>) {
         let Some(sink) = self.open.get_mut(path) else { return };
         match bytes {
             Some(bytes) if sink.error.is_none() && sink.lost == 0 => {
@@ -120,14 +120,14 @@ impl Sinks {
     }
 
     /// The output of a file that comes next is left for the next run, and with it the file.
-    pub fn leave(&mut self, path: &Path) {
+    pub(crate) fn leave(&mut self, path: &Path) {
         if let Some(sink) = self.open.get_mut(path) {
             sink.left = true;
         }
     }
 
     /// The run ends before all outputs are there: what is not complete is not written, or is left for the next run.
-    pub fn give_up(&mut self, resumable: bool) {
+    pub(crate) fn give_up(&mut self, resumable: bool) {
         let mut left: Vec<PathBuf> = self.open.drain().map(|(path, _)| path).collect();
         left.sort_unstable();
         if resumable {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// Why a run is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub(crate) enum Why {
     /// As `[policy]` says, after so many failures.
     Failures(u64),
     /// The time of the job is over.
@@ -24,7 +24,7 @@ pub enum Why {
 
 /// What a stopped run has left undone.
 #[derive(Default)]
-pub struct Stopped {
+pub(crate) struct Stopped {
     /// Why it was stopped.
     pub why: Option<Why>,
     /// Whether the time was over before all that was running had ended.
@@ -37,12 +37,12 @@ pub struct Stopped {
 
 impl Stopped {
     /// Whether what was not done is left for the next run.
-    pub fn is_resumable(&self) -> bool {
+    pub(crate) fn is_resumable(&self) -> bool {
         matches!(self.why, Some(Why::Time | Why::Asked))
     }
 
     /// For each of so many tasks how many instances were not started.
-    pub fn counts(&self, tasks: usize) -> Vec<u64> {
+    pub(crate) fn counts(&self, tasks: usize) -> Vec<u64> {
         let mut counts = vec![0; tasks];
         for (task, range) in &self.not_run {
             if let Some(count) = counts.get_mut(*task) {
@@ -53,7 +53,7 @@ impl Stopped {
     }
 
     /// Whether an instance was not started.
-    pub fn has(&self, task: usize, index: u64) -> bool {
+    pub(crate) fn has(&self, task: usize, index: u64) -> bool {
         self.not_run.iter().any(|(other, range)| *other == task && range.contains(&index))
     }
 

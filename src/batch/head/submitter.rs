@@ -36,7 +36,7 @@ const WINDOW_SLOT: u64 = 8;
 const PART: u64 = 16_384;
 
 /// Instances of a task, as the engine has them.
-pub enum Collected {
+pub(crate) enum Collected {
     /// Watched until they end.
     Packs(Vec<Future<Pack>>),
     /// Watched until they end.
@@ -48,7 +48,7 @@ pub enum Collected {
 }
 
 /// Some instances of a task that were submitted.
-pub struct Entry {
+pub(crate) struct Entry {
     /// The task's number.
     pub task: usize,
     /// The index of the first.
@@ -73,7 +73,7 @@ pub(crate) struct Begun {
 
 /// Submits the tasks of a plan. Those that gather a family whose failed instances they go on without wait until it is
 /// known which have failed.
-pub struct Submitter<'a> {
+pub(crate) struct Submitter<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) client: &'a Client,
     folder: String,
@@ -103,7 +103,7 @@ pub struct Submitter<'a> {
 
 impl<'a> Submitter<'a> {
     /// Nothing is submitted yet.
-    pub fn new(plan: &'a Plan, folder: &RunFolder, client: &'a Client, team: &'a Team) -> Self {
+    pub(crate) fn new(plan: &'a Plan, folder: &RunFolder, client: &'a Client, team: &'a Team) -> Self {
         let count = plan.tasks.len();
         let mut users = vec![Vec::new(); count];
         for number in 0..count {
@@ -133,7 +133,7 @@ impl<'a> Submitter<'a> {
     }
 
     /// Whether all is submitted.
-    pub fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.left.is_empty()
     }
 
@@ -141,7 +141,7 @@ impl<'a> Submitter<'a> {
     ///
     /// # Errors
     /// When the run has ended.
-    pub fn advance(&mut self, mut open: Vec<u64>) -> Result<Vec<Entry>> {
+    pub(crate) fn advance(&mut self, mut open: Vec<u64>) -> Result<Vec<Entry>> {
         for losses in self.losses.values_mut() {
             losses.look()?;
         }
@@ -180,7 +180,7 @@ impl<'a> Submitter<'a> {
     ///
     /// # Errors
     /// When the name of a file cannot be made up.
-    pub fn give_up(&mut self) -> Result<Vec<(usize, Range<u64>)>> {
+    pub(crate) fn give_up(&mut self) -> Result<Vec<(usize, Range<u64>)>> {
         self.held.iter_mut().for_each(|held| *held = Held::default());
         self.unordered.clear();
         let left = std::mem::take(&mut self.left).into_iter();

@@ -22,7 +22,7 @@ const TOLD: usize = 20;
 const NAMED: u64 = 4;
 
 /// How a run went.
-pub struct Summary {
+pub(crate) struct Summary {
     /// What was done, and where it lies.
     pub text: String,
     /// What was not, in the manner of compilers; empty if all was.
@@ -34,13 +34,13 @@ pub struct Summary {
 }
 
 /// A path as it is shown: from the working directory, where it lies below it.
-pub fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(&here).unwrap_or(path).display().to_string()
 }
 
 /// A number of bytes in words.
-pub fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     let units = ["kB", "MB", "GB", "TB", "PB"];
     let mut value = count as f64;
     let mut unit = "bytes";
@@ -60,7 +60,7 @@ fn tasks(count: u64) -> String {
 
 impl Summary {
     /// Puts together what is known at the end.
-    pub fn new(
+    pub(crate) fn new(
         plan: &Plan,
         folder: &RunFolder,
         collected: Outcome,

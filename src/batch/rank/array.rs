@@ -29,7 +29,7 @@ use xxhash_rust::xxh3::xxh3_64;
 ///
 /// # Errors
 /// When the expression cannot be evaluated.
-pub fn eval_array(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<Array, Failure> {
+pub(crate) fn eval_array(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<Array, Failure> {
     located(def, index, || evaluate(def, index, packs, arrays))
 }
 
@@ -37,7 +37,7 @@ pub fn eval_array(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Re
 ///
 /// # Errors
 /// As [`eval_array`].
-pub fn eval_array_alone(def: &Def, number: u64) -> Result<Array, Failure> {
+pub(crate) fn eval_array_alone(def: &Def, number: u64) -> Result<Array, Failure> {
     let index = def.first + number;
     located(def, index, || evaluate(def, index, &[], &[]))
 }
@@ -211,7 +211,7 @@ impl arrays::Scope for Names<'_> {
 
 /// One step of a reduction's tree.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Step {
+pub(crate) struct Step {
     /// The number of the `reduce` task.
     pub task: u32,
     /// Its instance.
@@ -228,7 +228,7 @@ pub struct Step {
 ///
 /// # Errors
 /// When their shapes do not fit.
-pub fn reduce_step(step: &Step, inputs: &[Array]) -> Result<Array, Failure> {
+pub(crate) fn reduce_step(step: &Step, inputs: &[Array]) -> Result<Array, Failure> {
     located_at(step.task, step.index, || {
         let told = |error: ReduceError| {
             let help = error.help.map(|help| format!("; {help}")).unwrap_or_default();
@@ -252,12 +252,12 @@ pub fn reduce_step(step: &Step, inputs: &[Array]) -> Result<Array, Failure> {
 }
 
 /// A task function: the printed form of an array, as what a command would have printed.
-pub fn text_of(array: &Array) -> Pack {
+pub(crate) fn text_of(array: &Array) -> Pack {
     let text = text::to_text(array);
     outputs::pack(&[Part { which: outputs::STDOUT, name: "stdout", bytes: text.as_bytes() }])
 }
 
 /// A task function: says that an array is there, without the array.
-pub fn token_of(_array: &Array) -> Pack {
+pub(crate) fn token_of(_array: &Array) -> Pack {
     outputs::pack(&[])
 }

@@ -27,7 +27,7 @@ use std::time::Duration;
 ///
 /// # Errors
 /// When the command fails, or something around it.
-pub fn run_command(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<Pack, Failure> {
+pub(crate) fn run_command(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<Pack, Failure> {
     located(def, index, || execute(def, index, packs, arrays))
 }
 
@@ -35,7 +35,7 @@ pub fn run_command(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> R
 ///
 /// # Errors
 /// As [`run_command`].
-pub fn run_command_alone(def: &Def, number: u64) -> Result<Pack, Failure> {
+pub(crate) fn run_command_alone(def: &Def, number: u64) -> Result<Pack, Failure> {
     let index = def.first + number;
     located(def, index, || execute(def, index, &[], &[]))
 }

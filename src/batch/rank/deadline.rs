@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// What a rank is told.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Told {
+pub(crate) struct Told {
     /// How long tasks may run, from now on.
     pub left: Duration,
     /// Between SIGTERM and SIGKILL for commands that run then.
@@ -76,7 +76,7 @@ impl Limit {
 }
 
 /// A task function: the rank hears how long the job has.
-pub fn begin(told: Told) {
+pub(crate) fn begin(told: Told) {
     let Told { left, grace, times } = told;
     let times = times.into_iter().collect();
     *limit() = Some(Limit { stop: Instant::now() + left, grace, times, learnt: HashMap::new() });
@@ -84,12 +84,12 @@ pub fn begin(told: Told) {
 }
 
 /// Nothing more is started on this rank.
-pub fn close() {
+pub(crate) fn close() {
     CLOSED.store(true, Ordering::Release);
 }
 
 /// The run is over.
-pub fn forget() {
+pub(crate) fn forget() {
     LIMITED.store(false, Ordering::Release);
     *limit() = None;
 }
@@ -98,7 +98,7 @@ pub fn forget() {
 ///
 /// # Errors
 /// When the job would end before it: it is left for the next run.
-pub fn admit(task: u32, pause: Duration) -> Result<(), Failure> {
+pub(crate) fn admit(task: u32, pause: Duration) -> Result<(), Failure> {
     let fits = || limit().as_ref().is_none_or(|limit| limit.admits(Instant::now(), pause, task));
     if CLOSED.load(Ordering::Acquire) || (LIMITED.load(Ordering::Acquire) && !fits()) {
         return Err(left("the job ends before it could"));
@@ -107,7 +107,7 @@ pub fn admit(task: u32, pause: Duration) -> Result<(), Failure> {
 }
 
 /// Notes how long an instance took.
-pub fn learn(task: u32, took: Duration) {
+pub(crate) fn learn(task: u32, took: Duration) {
     if LIMITED.load(Ordering::Acquire)
         && let Some(limit) = &mut *limit()
     {
@@ -116,12 +116,12 @@ pub fn learn(task: u32, took: Duration) {
 }
 
 /// Ends a command with the job, if its own time limit does not end it before; says whether the job's is the first.
-pub fn bound(spec: &mut CommandSpec) -> bool {
+pub(crate) fn bound(spec: &mut CommandSpec) -> bool {
     LIMITED.load(Ordering::Acquire) && limit().as_ref().is_some_and(|limit| limit.bound(Instant::now(), spec))
 }
 
 /// The failure of an instance that was ended with the job.
-pub fn ended() -> Failure {
+pub(crate) fn ended() -> Failure {
     left("the job's time was over")
 }
 

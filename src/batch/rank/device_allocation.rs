@@ -14,7 +14,7 @@ fn free() -> MutexGuard<'static, Option<Part>> {
 
 /// What a command has for itself; given back when it is dropped.
 #[derive(Debug, Default)]
-pub struct Lot {
+pub(crate) struct Lot {
     /// Cores; none where those of the rank are not known, or no number of threads is asked for.
     pub cores: Vec<u32>,
     /// Devices.
@@ -26,7 +26,7 @@ impl Lot {
     ///
     /// # Errors
     /// When there are not enough devices. The scheduler sends no more tasks than there are.
-    pub fn take(threads: Option<u32>, gpus: u32) -> Result<Lot, Failure> {
+    pub(crate) fn take(threads: Option<u32>, gpus: u32) -> Result<Lot, Failure> {
         if threads.is_none() && gpus == 0 {
             return Ok(Lot::default());
         }

@@ -12,14 +12,14 @@ use std::borrow::Cow;
 use std::path::Path;
 
 /// An array as it travels.
-pub type Array = Shared<Value>;
+pub(crate) type Array = Shared<Value>;
 
 /// A file's name, and what is in it.
-pub type NamedFile<'a> = (Cow<'a, str>, Input<'a>);
+pub(crate) type NamedFile<'a> = (Cow<'a, str>, Input<'a>);
 
 /// The results of a group.
 #[derive(Debug, Clone, Copy)]
-pub enum Results<'a> {
+pub(crate) enum Results<'a> {
     /// Of commands.
     Packs(&'a [Pack]),
     /// Arrays.
@@ -28,7 +28,7 @@ pub enum Results<'a> {
 
 /// The arguments of an instance, group by group.
 #[derive(Debug)]
-pub struct Inputs<'a> {
+pub(crate) struct Inputs<'a> {
     def: &'a Def,
     groups: Vec<Results<'a>>,
 }
@@ -38,7 +38,7 @@ impl<'a> Inputs<'a> {
     ///
     /// # Errors
     /// When there are more or fewer than that.
-    pub fn new(
+    pub(crate) fn new(
         def: &'a Def,
         index: u64,
         mut packs: &'a [Pack],
@@ -72,7 +72,7 @@ impl<'a> Inputs<'a> {
     ///
     /// # Errors
     /// When it has none.
-    pub fn results(&self, reference: usize) -> Result<Results<'a>, Failure> {
+    pub(crate) fn results(&self, reference: usize) -> Result<Results<'a>, Failure> {
         let group = self.def.sources.get(reference).copied().flatten().and_then(|at| self.groups.get(at));
         group.copied().ok_or_else(|| Failure::new("internal error: a reference without results"))
     }
@@ -82,7 +82,7 @@ impl<'a> Inputs<'a> {
     ///
     /// # Errors
     /// When a pack is damaged.
-    pub fn files(&self, reference: usize) -> Result<Vec<NamedFile<'a>>, Failure> {
+    pub(crate) fn files(&self, reference: usize) -> Result<Vec<NamedFile<'a>>, Failure> {
         let which = match self.def.task.references.get(reference).map(|reference| reference.select) {
             Some(Select::File(number)) => outputs::file(number),
             _ => outputs::STDOUT,
@@ -110,7 +110,7 @@ impl<'a> Inputs<'a> {
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub fn stage(&self, scratch: &Path) -> Result<Vec<Vec<String>>, Failure> {
+    pub(crate) fn stage(&self, scratch: &Path) -> Result<Vec<Vec<String>>, Failure> {
         let mut paths = vec![Vec::new(); self.def.staged.len()];
         for (reference, paths) in paths.iter_mut().enumerate().filter(|(at, _)| self.def.staged[*at]) {
             let files = self.files(reference)?;

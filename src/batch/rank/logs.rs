@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// A rank's log.
 #[derive(Debug)]
-pub struct LogWriter {
+pub(crate) struct LogWriter {
     log: File,
     index: File,
     length: u64,
@@ -30,7 +30,7 @@ impl LogWriter {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn open(folder: &Path, rank: u32) -> io::Result<LogWriter> {
+    pub(crate) fn open(folder: &Path, rank: u32) -> io::Result<LogWriter> {
         let open = |ending| {
             OpenOptions::new().append(true).create(true).mode(0o600).open(named(folder, rank, ending))
         };
@@ -49,7 +49,13 @@ impl LogWriter {
     ///
     /// # Errors
     /// When the disk is full.
-    pub fn append(&mut self, label: &str, attempt: u32, stream: &str, bytes: &[u8]) -> io::Result<u64> {
+    pub(crate) fn append(
+        &mut self,
+        label: &str,
+        attempt: u32,
+        stream: &str,
+        bytes: &[u8],
+    ) -> io::Result<u64> {
         let label: String = label.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
         let head = format!("=== {label} attempt {attempt} {stream} {} bytes\n", bytes.len());
         let begin = self.length;
@@ -68,7 +74,7 @@ impl LogWriter {
 
 /// An output that is in a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub(crate) struct Found {
     log: PathBuf,
     begin: u64,
     length: u64,
@@ -100,7 +106,7 @@ fn is_meant(wanted: &str, label: &str) -> bool {
 ///
 /// # Errors
 /// When an index cannot be read.
-pub fn find(folder: &Path, wanted: &str, stream: &str) -> io::Result<Vec<Found>> {
+pub(crate) fn find(folder: &Path, wanted: &str, stream: &str) -> io::Result<Vec<Found>> {
     let mut indexes: Vec<PathBuf> = fs::read_dir(folder)?.flatten().map(|entry| entry.path()).collect();
     indexes.retain(|path| path.extension().is_some_and(|ending| ending == "index"));
     indexes.sort();
@@ -137,7 +143,7 @@ impl Found {
     ///
     /// # Errors
     /// When the log cannot be read, or `to` not be written.
-    pub fn copy(&self, to: &mut impl Write) -> io::Result<()> {
+    pub(crate) fn copy(&self, to: &mut impl Write) -> io::Result<()> {
         let mut log = File::open(&self.log)?;
         log.seek(SeekFrom::Start(self.begin))?;
         io::copy(&mut log.take(self.length), to).map(drop)

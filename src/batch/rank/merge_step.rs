@@ -18,7 +18,7 @@ use std::path::Path;
 
 /// Which step it is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct MergeStep {
+pub(crate) struct MergeStep {
     /// The instance of the `reduce` task.
     pub index: u64,
     /// Which of its steps, counted from 1.
@@ -36,7 +36,7 @@ const MERGED: u32 = 2;
 ///
 /// # Errors
 /// When the command fails, or the result cannot be saved.
-pub fn merge(
+pub(crate) fn merge(
     def: &Def,
     step: MergeStep,
     merged: &[Pack],

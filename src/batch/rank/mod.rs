@@ -4,17 +4,17 @@
 //! its own. [`rank_state`] is what a rank has once: scratch folder and [`logs`]. [`device_allocation`] gives cores and devices to
 //! commands, [`slot_lending`] lends the slots of short ones, [`deadline`] is the time that the job has left.
 
-pub mod array;
-pub mod command;
-pub mod deadline;
-pub mod device_allocation;
-pub mod inputs;
-pub mod logs;
-pub mod mapreduce;
+pub(crate) mod array;
+pub(crate) mod command;
+pub(crate) mod deadline;
+pub(crate) mod device_allocation;
+pub(crate) mod inputs;
+pub(crate) mod logs;
+pub(crate) mod mapreduce;
 pub(crate) mod merge_step;
-pub mod npy;
-pub mod rank_state;
-pub mod save_array;
-pub mod save_files;
+pub(crate) mod npy;
+pub(crate) mod rank_state;
+pub(crate) mod save_array;
+pub(crate) mod save_files;
 pub(crate) mod slot_lending;
 pub(crate) mod stdin;

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 ///
 /// # Errors
 /// When the writer's do.
-pub fn write(array: &Value, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn write(array: &Value, out: &mut impl Write) -> io::Result<()> {
     let descr = match array {
         Value::F64(_) => "<f8",
         Value::F32(_) => "<f4",

@@ -19,7 +19,7 @@ struct State {
 
 /// What a rank says when the run is over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// Time in tasks, of all its slots together.
     pub busy: Duration,
     /// What it has written to its log.
@@ -35,12 +35,12 @@ fn state() -> MutexGuard<'static, State> {
 }
 
 /// The rank that computes the task of this thread, and which start of the task this is.
-pub fn here() -> (Rank, Attempt) {
+pub(crate) fn here() -> (Rank, Attempt) {
     job::current().unwrap_or((Rank(0), 1))
 }
 
 /// The host's name.
-pub fn host() -> String {
+pub(crate) fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
@@ -48,12 +48,12 @@ pub fn host() -> String {
 ///
 /// # Errors
 /// When there is no place for it.
-pub fn scratch() -> Result<Scratch, Failure> {
+pub(crate) fn scratch() -> Result<Scratch, Failure> {
     Ok(ScratchRoot::current()?.lend()?)
 }
 
 /// Counts time in tasks.
-pub fn busy(time: Duration) {
+pub(crate) fn busy(time: Duration) {
     BUSY.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
 }
 
@@ -61,7 +61,13 @@ pub fn busy(time: Duration) {
 ///
 /// # Errors
 /// When the log cannot be written.
-pub fn log(folder: &Path, label: &str, attempt: u32, stream: &str, bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn log(
+    folder: &Path,
+    label: &str,
+    attempt: u32,
+    stream: &str,
+    bytes: &[u8],
+) -> Result<(), Failure> {
     if bytes.is_empty() {
         return Ok(());
     }
@@ -82,7 +88,7 @@ pub fn log(folder: &Path, label: &str, attempt: u32, stream: &str, bytes: &[u8])
 }
 
 /// A task function, the last on each rank: closes the log and removes the scratch directory.
-pub fn leave() -> Report {
+pub(crate) fn leave() -> Report {
     let State { log, logged } = std::mem::take(&mut *state());
     super::mapreduce::forget(here().0.0);
     crate::batch::rank::deadline::forget();

@@ -23,7 +23,7 @@ use tempfile::NamedTempFile;
 
 /// Where an array is saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub(crate) enum Place {
     /// A file of its own.
     File(PathBuf),
     /// A dataset of a file.
@@ -34,7 +34,7 @@ pub enum Place {
 ///
 /// # Errors
 /// When the path cannot be made up, in words.
-pub fn place(task: &Task, number: usize, index: u64, here: &str) -> Result<Place, String> {
+pub(crate) fn place(task: &Task, number: usize, index: u64, here: &str) -> Result<Place, String> {
     let save = task.saves.get(number).ok_or("internal error: no such save")?;
     let facts = crate::batch::task_def::facts(task, index, here);
     let values = task.family.bindings(index);
@@ -51,7 +51,7 @@ pub fn place(task: &Task, number: usize, index: u64, here: &str) -> Result<Place
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn save_file(def: &Def, index: u64, number: u32, array: &Array) -> Result<Pack, Failure> {
+pub(crate) fn save_file(def: &Def, index: u64, number: u32, array: &Array) -> Result<Pack, Failure> {
     located(def, index, || {
         let Place::File(path) = place(&def.task, number as usize, index, &def.here).map_err(Failure)? else {
             return Err(Failure::new("internal error: a dataset is no file"));
@@ -97,7 +97,7 @@ fn open() -> MutexGuard<'static, Option<HashMap<PathBuf, Owned>>> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn save_dataset(def: &Def, index: u64, number: u32, array: &Array) -> Result<Pack, Failure> {
+pub(crate) fn save_dataset(def: &Def, index: u64, number: u32, array: &Array) -> Result<Pack, Failure> {
     located(def, index, || {
         let Place::Dataset(path, name) =
             place(&def.task, number as usize, index, &def.here).map_err(Failure)?
@@ -176,7 +176,7 @@ fn specify(
 }
 
 /// The parameter whose blocks an instance writes, each in its place of one dataset; none where the path tells them apart.
-pub fn block_param(task: &Task, path: &Template) -> Option<usize> {
+pub(crate) fn block_param(task: &Task, path: &Template) -> Option<usize> {
     let is_block = |values: &Values| extent(values).is_some();
     task.family
         .params()
@@ -212,7 +212,7 @@ fn attribute(value: &crate::script::values::value::Value) -> Attribute {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn finish_file(path: &String, wanted: &Vec<(String, u64)>) -> Result<Vec<String>, Failure> {
+pub(crate) fn finish_file(path: &String, wanted: &Vec<(String, u64)>) -> Result<Vec<String>, Failure> {
     let path = Path::new(path);
     let failed = |error: String| Failure(format!("`{}` could not be saved: {error}", path.display()));
     let owned = open().get_or_insert_default().remove(path);

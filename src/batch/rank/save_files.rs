@@ -16,7 +16,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// When one cannot be written.
-pub fn save(def: &Def, scope: &Scope<'_>, output: &CommandOutput) -> Result<(), Failure> {
+pub(crate) fn save(def: &Def, scope: &Scope<'_>, output: &CommandOutput) -> Result<(), Failure> {
     for (at, save) in def.task.saves.iter().enumerate() {
         let path = Path::new(&def.here).join(save.path.render(scope)?);
         let written = match save.select {

@@ -48,7 +48,7 @@ fn note(task: u32, took: Duration) {
 }
 
 /// The run is over.
-pub fn forget() {
+pub(crate) fn forget() {
     *paces() = None;
 }
 
@@ -62,7 +62,7 @@ fn takes_a_slot(def: &Def, spec: &CommandSpec) -> bool {
 ///
 /// # Errors
 /// Those of the command.
-pub fn run(def: &Def, mut spec: CommandSpec) -> Result<CommandOutput, CommandError> {
+pub(crate) fn run(def: &Def, mut spec: CommandSpec) -> Result<CommandOutput, CommandError> {
     if !takes_a_slot(def, &spec) {
         return commands::run(spec);
     }

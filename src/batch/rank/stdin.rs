@@ -19,7 +19,7 @@ enum Piece<'a> {
 ///
 /// # Errors
 /// When a file cannot be read, or there is no room for all of them together.
-pub fn fill(
+pub(crate) fn fill(
     def: &Def,
     scope: &Scope<'_>,
     inputs: &Inputs<'_>,

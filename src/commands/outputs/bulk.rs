@@ -9,7 +9,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 /// The kind of [`Pack`], for [`bulk::register`].
-pub struct Packs;
+pub(crate) struct Packs;
 
 impl BulkKind for Packs {
     fn view<'a>(&self, value: &'a dyn Any) -> Option<(Layout, &'a [u8])> {

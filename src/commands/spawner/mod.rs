@@ -7,7 +7,7 @@ pub(crate) mod server;
 pub(crate) mod throttle;
 pub(crate) mod wire;
 
-pub use wire::Usage;
+pub(crate) use wire::Usage;
 pub(crate) use wire::{End, Start};
 
 use crate::commands::signals;
@@ -57,7 +57,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// In a process that was started to start commands: does that until the rank ends, and gives the exit code. Every program
 /// that calls [`start_process`] calls this first of all.
-pub fn serve_if_asked() -> Option<ExitCode> {
+pub(crate) fn serve_if_asked() -> Option<ExitCode> {
     process::wanted().map(|main| main())
 }
 
@@ -65,14 +65,14 @@ pub fn serve_if_asked() -> Option<ExitCode> {
 ///
 /// # Errors
 /// When it cannot be started; commands are then started from the rank itself.
-pub fn start_process() -> io::Result<()> {
+pub(crate) fn start_process() -> io::Result<()> {
     let (child, control) = process::start()?;
     *lock(&CURRENT) = Some(Starter::new(control, Some(child))?);
     Ok(())
 }
 
 /// Ends the process that starts this rank's commands, and with it all that they have left.
-pub fn stop_process() {
+pub(crate) fn stop_process() {
     let Some(starter) = lock(&CURRENT).take() else { return };
     let Some(process) = &starter.process else { return };
     let _ = lock(&starter.control).shutdown(std::net::Shutdown::Both);
@@ -84,7 +84,7 @@ pub fn stop_process() {
 }
 
 /// Ends all commands: SIGTERM to their groups, after `grace` SIGKILL. None is started any more.
-pub fn end_all(grace: Duration) {
+pub(crate) fn end_all(grace: Duration) {
     if let Ok(starter) = current() {
         let control = lock(&starter.control);
         // that it has died is as good: its commands were killed with it

@@ -83,7 +83,7 @@ pub(crate) struct Start {
 
 /// What a command took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// The most memory that one of its processes had, in bytes. The system counts what the process that started it had
     /// at that time too, so that it is never less than some megabytes.
     pub peak_memory: u64,

@@ -4,6 +4,6 @@
 //! * [`shares`]: the cores, memory and devices of a host divided among its ranks;
 //! * [`sched_slice`]: the time slice that the kernel gives to a rank's threads.
 
-pub mod sched_slice;
-pub mod shares;
-pub mod topology;
+pub(crate) mod sched_slice;
+pub(crate) mod shares;
+pub(crate) mod topology;

@@ -15,14 +15,14 @@ use std::mem::{size_of, zeroed};
 const SHORT: u64 = 100_000;
 
 /// The calling thread has its old slice again when this is dropped.
-pub struct Slice {
+pub(crate) struct Slice {
     before: libc::sched_attr,
 }
 
 impl Slice {
     /// Asks for a short slice for the calling thread, and for all threads that it starts from now on. None where that is not
     /// to be had, or the thread is not one of the normal kind.
-    pub fn shorten() -> Option<Slice> {
+    pub(crate) fn shorten() -> Option<Slice> {
         let before = attributes()?;
         let normal = before.sched_policy == libc::SCHED_OTHER as u32;
         (normal && set(libc::sched_attr { sched_runtime: SHORT, ..before })).then_some(Slice { before })

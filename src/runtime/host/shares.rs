@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// What a rank has for itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Part {
+pub(crate) struct Part {
     /// Cores, as many as it has slots; none where slots and cores do not fit together.
     pub cores: Vec<u32>,
     /// Devices, as they are named in `CUDA_VISIBLE_DEVICES`.
@@ -17,18 +17,18 @@ pub struct Part {
 static OWN: Mutex<Part> = Mutex::new(Part { cores: Vec::new(), gpus: Vec::new() });
 
 /// Notes what this process has.
-pub fn set_own(part: Part) {
+pub(crate) fn set_own(part: Part) {
     *OWN.lock().unwrap_or_else(PoisonError::into_inner) = part;
 }
 
 /// What this process has.
-pub fn own() -> Part {
+pub(crate) fn own() -> Part {
     OWN.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// The part of each rank: the cores of a mask and the devices of a list are shared between the ranks of a host that
 /// compute and have the same.
-pub fn parts(hellos: &[Hello], slots: &[u32]) -> Vec<Part> {
+pub(crate) fn parts(hellos: &[Hello], slots: &[u32]) -> Vec<Part> {
     let part = |rank: usize| {
         if slots[rank] == 0 {
             return Part::default();
@@ -56,7 +56,7 @@ pub fn parts(hellos: &[Hello], slots: &[u32]) -> Vec<Part> {
 }
 
 /// For each rank the number of its host, in the order in which hosts first appear.
-pub fn hosts(hellos: &[Hello]) -> Vec<u32> {
+pub(crate) fn hosts(hellos: &[Hello]) -> Vec<u32> {
     let mut names: Vec<&str> = Vec::new();
     let mut numbers = Vec::with_capacity(hellos.len());
     for hello in hellos {
@@ -82,7 +82,7 @@ const LISTS: [&str; 8] = [
 ];
 
 /// The devices that this process may use: what the batch system or the user has set, or else what the system shows.
-pub fn gpus() -> Vec<String> {
+pub(crate) fn gpus() -> Vec<String> {
     let set = |name: &&str| std::env::var(name).ok();
     match LISTS.iter().find_map(set) {
         Some(list) => devices(&list),
@@ -91,7 +91,7 @@ pub fn gpus() -> Vec<String> {
 }
 
 /// A list as `CUDA_VISIBLE_DEVICES` has it: names or numbers, and ranges as Slurm writes them, up to a number below 0.
-pub fn devices(list: &str) -> Vec<String> {
+pub(crate) fn devices(list: &str) -> Vec<String> {
     let mut all = Vec::new();
     for word in list.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty()) {
         if word.starts_with('-') || word.eq_ignore_ascii_case("nodevfiles") {

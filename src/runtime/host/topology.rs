@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The cores that this thread may run on, ascending.
-pub fn cores() -> Vec<u32> {
+pub(crate) fn cores() -> Vec<u32> {
     match rustix::thread::sched_getaffinity(None) {
         Ok(set) => {
             (0..rustix::thread::CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).map(|c| c as u32).collect()
@@ -17,7 +17,7 @@ pub fn cores() -> Vec<u32> {
 }
 
 /// How many cores the host has, whether this thread may use them or not.
-pub fn online() -> usize {
+pub(crate) fn online() -> usize {
     let list = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
     let count = |part: &str| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -27,7 +27,7 @@ pub fn online() -> usize {
 }
 
 /// Bytes of memory of the host.
-pub fn memory() -> u64 {
+pub(crate) fn memory() -> u64 {
     let info = rustix::system::sysinfo();
     // of another width on other machines
     #[allow(clippy::useless_conversion)]
@@ -35,7 +35,7 @@ pub fn memory() -> u64 {
 }
 
 /// Cores in the notation of `taskset`: `0-3,8`.
-pub fn core_list(cores: &[u32]) -> String {
+pub(crate) fn core_list(cores: &[u32]) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut rest = cores;
     while let Some(&first) = rest.first() {
@@ -50,7 +50,7 @@ pub fn core_list(cores: &[u32]) -> String {
 /// Slots of each rank: the cores of its mask, shared between the ranks of its host that have the same mask and compute.
 ///
 /// Rank 0 computes only if it is alone, or as many tasks at a time as `head_slots` says.
-pub fn slots(hellos: &[Hello], head_slots: Option<u32>) -> Vec<u32> {
+pub(crate) fn slots(hellos: &[Hello], head_slots: Option<u32>) -> Vec<u32> {
     let alone = hellos.len() == 1;
     let computes = |rank: usize| rank > 0 || (alone && head_slots.is_none());
     (0..hellos.len())
@@ -72,7 +72,7 @@ pub fn slots(hellos: &[Hello], head_slots: Option<u32>) -> Vec<u32> {
 
 /// Whether rank 0's reactor has a core of its own: there are cores enough for the reactors and slots of all ranks on its host
 /// that share cores with it, and for the client's thread.
-pub fn head_has_core(hellos: &[Hello], slots: &[u32]) -> bool {
+pub(crate) fn head_has_core(hellos: &[Hello], slots: &[u32]) -> bool {
     let Some(head) = hellos.first() else { return false };
     let shares =
         |hello: &Hello| hello.host == head.host && hello.cores.iter().any(|core| head.cores.contains(core));
@@ -84,7 +84,7 @@ pub fn head_has_core(hellos: &[Hello], slots: &[u32]) -> bool {
 }
 
 /// Memory limits of each rank for results: 60 % of its share of its host's memory.
-pub fn memory_limits(hellos: &[Hello]) -> Vec<u64> {
+pub(crate) fn memory_limits(hellos: &[Hello]) -> Vec<u64> {
     let share = |hello: &Hello| {
         let ranks = hellos.iter().filter(|other| other.host == hello.host).count() as u64;
         hello.memory / ranks.max(1) / 10 * 6
@@ -94,7 +94,7 @@ pub fn memory_limits(hellos: &[Hello]) -> Vec<u64> {
 
 /// The table of ranks for the log, and a warning where `mpirun` has bound ranks so that cores of a host of `online` cores
 /// lie idle.
-pub fn table(hellos: &[Hello], slots: &[u32], online: usize) -> (String, Option<String>) {
+pub(crate) fn table(hellos: &[Hello], slots: &[u32], online: usize) -> (String, Option<String>) {
     let width = hellos.iter().map(|hello| hello.host.len()).max().unwrap_or(0).max(4);
     let mut text = format!("rank  {:width$}  slots  cores", "host");
     for (rank, (hello, slots)) in hellos.iter().zip(slots).enumerate() {
@@ -124,7 +124,7 @@ pub fn table(hellos: &[Hello], slots: &[u32], online: usize) -> (String, Option<
 
 /// Which files the paths of this process lead to: equal in processes that see the same ones, as those of one host do unless
 /// they are in containers of their own. 0 where the system does not say.
-pub fn files() -> u64 {
+pub(crate) fn files() -> u64 {
     let boot = std::fs::read("/proc/sys/kernel/random/boot_id");
     let mounts = std::fs::read_link("/proc/self/ns/mnt");
     let root = std::fs::metadata("/");
@@ -134,7 +134,7 @@ pub fn files() -> u64 {
 }
 
 /// For each rank the others that see the same files.
-pub fn near(hellos: &[Hello]) -> Vec<Vec<Rank>> {
+pub(crate) fn near(hellos: &[Hello]) -> Vec<Vec<Rank>> {
     let mut groups: HashMap<u64, Vec<Rank>> = HashMap::new();
     for (rank, hello) in hellos.iter().enumerate().filter(|(_, hello)| hello.files != 0) {
         groups.entry(hello.files).or_default().push(Rank(rank as u32));

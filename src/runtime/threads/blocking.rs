@@ -15,7 +15,7 @@ struct Crew {
 
 /// Seats for threads that compute.
 #[derive(Default)]
-pub struct Seats {
+pub(crate) struct Seats {
     crews: Vec<Crew>,
     /// Threads that take jobs, or are about to, and do not wait. Below zero for a moment when parallel parts of tasks wait.
     active: isize,
@@ -23,7 +23,7 @@ pub struct Seats {
 }
 
 /// A seat that was taken: a thread of this pool may begin.
-pub struct Taken {
+pub(crate) struct Taken {
     /// The pool.
     pub threads: Arc<ThreadPool>,
     /// Its number.
@@ -35,7 +35,7 @@ impl Seats {
     ///
     /// # Errors
     /// When threads cannot be started.
-    pub fn new(
+    pub(crate) fn new(
         slots: usize,
         build: impl FnOnce(usize) -> Result<ThreadPool, ThreadPoolBuildError>,
     ) -> Result<Self, ThreadPoolBuildError> {
@@ -58,7 +58,7 @@ impl Seats {
     }
 
     /// Takes a seat if one more thread may compute; not in the pool `except` if there is a seat elsewhere.
-    pub fn take(&mut self, except: Option<usize>) -> Option<Taken> {
+    pub(crate) fn take(&mut self, except: Option<usize>) -> Option<Taken> {
         if self.missing() <= 0 {
             return None;
         }
@@ -71,12 +71,12 @@ impl Seats {
     }
 
     /// Whether more threads compute than there are slots.
-    pub fn is_crowded(&self) -> bool {
+    pub(crate) fn is_crowded(&self) -> bool {
         self.missing() < 0
     }
 
     /// A thread takes no more jobs.
-    pub fn leave(&mut self, seat: usize) {
+    pub(crate) fn leave(&mut self, seat: usize) {
         self.active -= 1;
         self.crews[seat].taken -= 1;
     }
@@ -85,7 +85,7 @@ impl Seats {
     ///
     /// # Errors
     /// When that cannot be: then nothing has changed.
-    pub fn pause(
+    pub(crate) fn pause(
         &mut self,
         seat: usize,
         in_task: bool,
@@ -105,7 +105,7 @@ impl Seats {
     }
 
     /// A thread that has waited goes on.
-    pub fn resume(&mut self, seat: usize, in_task: bool) {
+    pub(crate) fn resume(&mut self, seat: usize, in_task: bool) {
         self.active += 1;
         self.crews[seat].taken -= usize::from(!in_task);
     }

@@ -21,7 +21,7 @@ use std::time::Instant;
 
 /// A definition as a rank has learnt it.
 #[derive(Debug)]
-pub struct Learnt {
+pub(crate) struct Learnt {
     /// The function, or why it cannot be called.
     pub function: Result<&'static Record, CodecError>,
     /// Arguments that all instances share.
@@ -38,7 +38,7 @@ impl std::fmt::Debug for Record {
 
 /// Where tasks run, as their errors say.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub(crate) struct Place {
     /// The rank.
     pub rank: Rank,
     /// Its host.
@@ -47,7 +47,7 @@ pub struct Place {
 
 /// A task with all that it needs.
 #[derive(Debug)]
-pub struct Job {
+pub(crate) struct Job {
     /// Its number.
     pub task: TaskId,
     /// Which start of it this is.
@@ -63,11 +63,11 @@ pub struct Job {
 }
 
 /// A result with its value, where that is kept in the store.
-pub type Outcome = Result<(Output, Option<Value>), TaskError>;
+pub(crate) type Outcome = Result<(Output, Option<Value>), TaskError>;
 
 /// A task that has ended.
 #[derive(Debug)]
-pub struct Ended {
+pub(crate) struct Ended {
     /// Which.
     pub task: TaskId,
     /// Which start of it.
@@ -82,12 +82,12 @@ pub struct Ended {
 
 impl Job {
     /// Whether tasks of its definition may wait for others.
-    pub fn nests(&self) -> bool {
+    pub(crate) fn nests(&self) -> bool {
         self.learnt.nests.load(Ordering::Relaxed)
     }
 
     /// Computes the task, on a thread where it may wait for others. A panic in its function is its error.
-    pub fn run(self, place: &Place) -> Ended {
+    pub(crate) fn run(self, place: &Place) -> Ended {
         self.compute(place, true, &mut Instant::now()).0
     }
 
@@ -96,7 +96,7 @@ impl Job {
     ///
     /// # Errors
     /// The task, which has to begin anew elsewhere.
-    pub fn run_here(self, place: &Place, now: &mut Instant) -> Result<Ended, Job> {
+    pub(crate) fn run_here(self, place: &Place, now: &mut Instant) -> Result<Ended, Job> {
         match self.compute(place, false, now) {
             (_, true) => Err(self),
             (ended, false) => Ok(ended),
@@ -172,7 +172,7 @@ fn with_place(payload: &(dyn Any + Send)) -> String {
 }
 
 /// Does something that belongs to a task: a panic in it is not printed.
-pub fn quietly<T>(work: impl FnOnce() -> T) -> T {
+pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> T {
     quiet_panics();
     let outer = QUIET.replace(true);
     let outcome = work();
@@ -181,7 +181,7 @@ pub fn quietly<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// Does something that belongs to no task, on a thread that may be a task's: a panic in it is printed.
-pub fn loudly<T>(work: impl FnOnce() -> T) -> T {
+pub(crate) fn loudly<T>(work: impl FnOnce() -> T) -> T {
     let outer = QUIET.replace(false);
     let outcome = work();
     QUIET.set(outer);
@@ -189,13 +189,13 @@ pub fn loudly<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// This thread only does what belongs to tasks: their parallel parts too.
-pub fn quiet_thread() {
+pub(crate) fn quiet_thread() {
     quiet_panics();
     QUIET.set(true);
 }
 
 /// Ends the process because of a panic that nobody waits for: in what a task has left to the pool.
-pub fn abort(payload: Box<dyn Any + Send>) {
+pub(crate) fn abort(payload: Box<dyn Any + Send>) {
     console::error(format_args!("dtask: a task has spawned work that panicked: {}", with_place(&*payload)));
     std::process::abort()
 }

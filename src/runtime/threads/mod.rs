@@ -7,11 +7,11 @@
 //! * [`task_context`]: the running task's rank, attempt and place, kept in a thread-local variable;
 //! * `simulated`: the same without a thread, for a cluster in one process.
 
-pub mod blocking;
-pub mod job;
-pub mod pool;
-pub mod short_tasks;
+pub(crate) mod blocking;
+pub(crate) mod job;
+pub(crate) mod pool;
+pub(crate) mod short_tasks;
 #[cfg(any(test, feature = "testing"))]
-pub mod simulated;
+pub(crate) mod simulated;
 pub(crate) mod slot_lending;
-pub mod task_context;
+pub(crate) mod task_context;

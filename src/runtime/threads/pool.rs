@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 /// What a compute thread has done.
 #[derive(Debug)]
-pub enum Done {
+pub(crate) enum Done {
     /// A task has ended.
     Ended(Ended),
     /// A thread waits for other tasks, and uses no slot; with the task that it computes, if that is its own.
@@ -38,7 +38,7 @@ pub enum Done {
 }
 
 /// A value as it is sent.
-pub struct Message(pub Arc<dyn BulkSource>);
+pub(crate) struct Message(pub Arc<dyn BulkSource>);
 
 impl std::fmt::Debug for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -47,7 +47,7 @@ impl std::fmt::Debug for Message {
 }
 
 /// Who computes: threads, or in tests the caller.
-pub trait Compute {
+pub(crate) trait Compute {
     /// Starts a task.
     fn execute(&mut self, job: Job);
     /// Makes what is to be sent of a value, for a rank that sees the same files or another one.
@@ -310,7 +310,7 @@ fn is_in_a_pool() -> bool {
 
 /// Rayon pools of our own, so that `par_iter` inside a task shares its threads; and the reactor's own thread for
 /// tasks that are shorter than a hand-over.
-pub struct Pool {
+pub(crate) struct Pool {
     shared: Arc<Shared>,
     /// A thread of its own, since whoever waits for a value must not wait for tasks that compute here.
     encoder: rayon::ThreadPool,
@@ -324,7 +324,7 @@ impl Pool {
     ///
     /// # Errors
     /// When the threads cannot be started.
-    pub fn new(
+    pub(crate) fn new(
         slots: u32,
         place: Place,
         waker: Arc<Waker>,

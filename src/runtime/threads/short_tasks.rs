@@ -12,7 +12,7 @@ const MOST_SLOW: u64 = 10_000_000;
 /// The durations of a definition's tasks as two running means, in nanoseconds: over some ten tasks, which soon sees that tasks
 /// have become longer, and over some hundreds, which sees that a few among them take most of the time.
 #[derive(Debug, Clone, Copy)]
-pub struct Pace {
+pub(crate) struct Pace {
     quick: u64,
     slow: u64,
     short: bool,
@@ -36,7 +36,7 @@ fn approach(mean: &mut u64, value: u64, part: u64) {
 
 impl Pace {
     /// A task has taken so many nanoseconds.
-    pub fn note(&mut self, nanos: u64) {
+    pub(crate) fn note(&mut self, nanos: u64) {
         approach(&mut self.quick, nanos.min(MOST_QUICK), 8);
         approach(&mut self.slow, nanos.min(MOST_SLOW), 256);
         let limit = if self.short { SHORT_STILL } else { SHORT };
@@ -44,7 +44,7 @@ impl Pace {
     }
 
     /// Whether the next task will be short, as far as one can tell.
-    pub fn is_short(&self) -> bool {
+    pub(crate) fn is_short(&self) -> bool {
         self.short
     }
 }

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 /// Computes on the caller's thread when results are collected, a number of tasks drawn by the caller. A task that submits
 /// others has a thread of its own, which goes on only while the caller waits for it: so equal seeds give equal runs.
-pub struct Inline {
+pub(crate) struct Inline {
     jobs: VecDeque<Job>,
     stepped: Vec<Stepped>,
     done: Arc<Mutex<Vec<Done>>>,
@@ -25,7 +25,7 @@ pub struct Inline {
 
 impl Inline {
     /// For the rank at `place`, whose tasks submit others with `home`.
-    pub fn new(place: Place, home: Home) -> Self {
+    pub(crate) fn new(place: Place, home: Home) -> Self {
         let (jobs, stepped, done) = (VecDeque::new(), Vec::new(), Arc::default());
         Inline { jobs, stepped, done, place, home, allowance: 0 }
     }

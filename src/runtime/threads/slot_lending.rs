@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 /// What is offered, and what is lent.
 #[derive(Default)]
-pub struct Loans {
+pub(crate) struct Loans {
     /// With the seats of their threads.
     offered: VecDeque<(TaskId, usize)>,
     lent: Vec<TaskId>,
@@ -17,22 +17,22 @@ pub struct Loans {
 
 impl Loans {
     /// A task's slot may be lent.
-    pub fn offer(&mut self, task: TaskId, seat: usize) {
+    pub(crate) fn offer(&mut self, task: TaskId, seat: usize) {
         self.offered.push_back((task, seat));
     }
 
     /// The next that is to be lent, with the seat of its thread, if fewer than `most` are; it is not offered any more.
-    pub fn next(&mut self, most: usize) -> Option<(TaskId, usize)> {
+    pub(crate) fn next(&mut self, most: usize) -> Option<(TaskId, usize)> {
         if self.lent.len() < most { self.offered.pop_front() } else { None }
     }
 
     /// It is lent now.
-    pub fn lent(&mut self, task: TaskId) {
+    pub(crate) fn lent(&mut self, task: TaskId) {
         self.lent.push(task);
     }
 
     /// A task goes on; whether its slot was lent.
-    pub fn end(&mut self, task: TaskId) -> bool {
+    pub(crate) fn end(&mut self, task: TaskId) -> bool {
         self.offered.retain(|(other, _)| *other != task);
         let at = self.lent.iter().position(|other| *other == task);
         at.map(|at| self.lent.swap_remove(at)).is_some()

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 /// The task of a thread.
 #[derive(Debug, Clone, Copy)]
-pub struct Running {
+pub(crate) struct Running {
     /// The rank.
     pub rank: Rank,
     /// Its number.
@@ -23,7 +23,7 @@ pub struct Running {
 }
 
 /// A thread's place among those that compute.
-pub trait Seat {
+pub(crate) trait Seat {
     /// The thread will wait for other tasks; `task` is the one that it computes, if that is not a parallel part of another
     /// thread's.
     ///
@@ -46,11 +46,11 @@ pub trait Seat {
 }
 
 /// What tasks on this rank submit with: known to the layer above.
-pub type Home = Arc<dyn Any + Send + Sync>;
+pub(crate) type Home = Arc<dyn Any + Send + Sync>;
 
 /// What is noted of a task while it runs.
 #[derive(Debug, Default)]
-pub struct Notes {
+pub(crate) struct Notes {
     /// It has asked for a client.
     pub nests: bool,
     /// It has to begin anew where it may wait.
@@ -72,12 +72,12 @@ thread_local! {
 struct Moves;
 
 /// The task of the calling thread; nothing outside of tasks.
-pub fn running() -> Option<Running> {
+pub(crate) fn running() -> Option<Running> {
     RUNNING.get()
 }
 
 /// Does the work of a task, with what was noted of it meanwhile. The thread may be in another task already.
-pub fn within<T>(task: Running, work: impl FnOnce() -> T) -> (T, Notes) {
+pub(crate) fn within<T>(task: Running, work: impl FnOnce() -> T) -> (T, Notes) {
     let outer = (RUNNING.replace(Some(task)), NOTES.take());
     let outcome = work();
     RUNNING.set(outer.0);
@@ -85,7 +85,7 @@ pub fn within<T>(task: Running, work: impl FnOnce() -> T) -> (T, Notes) {
 }
 
 /// This thread computes: it has this seat, and tasks on it submit with `home`.
-pub fn take_seat(seat: Option<Rc<dyn Seat>>, home: Option<Home>) {
+pub(crate) fn take_seat(seat: Option<Rc<dyn Seat>>, home: Option<Home>) {
     SEAT.set(seat);
     HOME.set(home);
 }
@@ -93,7 +93,7 @@ pub fn take_seat(seat: Option<Rc<dyn Seat>>, home: Option<Home>) {
 /// The task of the calling thread, which is going to submit others, and what it does that with; nothing outside of tasks.
 ///
 /// Where it could not wait for them, it is left here and begins anew elsewhere.
-pub fn nest() -> Option<(TaskId, Home)> {
+pub(crate) fn nest() -> Option<(TaskId, Home)> {
     let running = RUNNING.get()?;
     move_unless(running.may_wait);
     NOTES.with_borrow_mut(|notes| notes.nests = true);
@@ -101,7 +101,7 @@ pub fn nest() -> Option<(TaskId, Home)> {
 }
 
 /// Notes that the task of this thread was told of the failure of another: if it fails with it, that is the first cause.
-pub fn note_cause(cause: &Arc<TaskError>) {
+pub(crate) fn note_cause(cause: &Arc<TaskError>) {
     if RUNNING.get().is_some() {
         NOTES.with_borrow_mut(|notes| notes.cause = Some(cause.clone()));
     }
@@ -115,7 +115,7 @@ fn move_unless(may_wait: bool) {
 }
 
 /// A slot that may be lent until this is dropped.
-pub struct Lent {
+pub(crate) struct Lent {
     seat: Rc<dyn Seat>,
     task: TaskId,
     /// How many slots the rank has.
@@ -124,7 +124,7 @@ pub struct Lent {
 
 /// Lets the slot of the calling thread's task be lent while the task waits for what computes elsewhere; none where nothing
 /// is lent.
-pub fn lend() -> Option<Lent> {
+pub(crate) fn lend() -> Option<Lent> {
     let running = RUNNING.get().filter(|running| running.may_wait)?;
     let seat = SEAT.with_borrow(Clone::clone)?;
     let slots = seat.lend(running.task)?;
@@ -138,7 +138,7 @@ impl Drop for Lent {
 }
 
 /// A thread that waits; when this is dropped it goes on.
-pub struct Paused {
+pub(crate) struct Paused {
     seat: Rc<dyn Seat>,
     task: Option<TaskId>,
     begin: Instant,
@@ -148,7 +148,7 @@ pub struct Paused {
 ///
 /// # Panics
 /// When the rank can start no more threads to compute meanwhile: an error of the task.
-pub fn pause() -> Option<Paused> {
+pub(crate) fn pause() -> Option<Paused> {
     let running = RUNNING.get();
     move_unless(running.is_none_or(|running| running.may_wait));
     let seat = SEAT.with_borrow(Clone::clone)?;
@@ -161,7 +161,7 @@ pub fn pause() -> Option<Paused> {
 
 impl Paused {
     /// See [`Seat::step`].
-    pub fn step(&self) -> bool {
+    pub(crate) fn step(&self) -> bool {
         self.seat.step()
     }
 }

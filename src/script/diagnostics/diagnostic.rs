@@ -9,7 +9,7 @@ use super::codes::Code;
 use super::source::{Source, Span};
 
 /// How many errors are printed before the rest are only counted.
-pub const MAX_SHOWN: usize = 20;
+pub(crate) const MAX_SHOWN: usize = 20;
 
 /// One thing that is wrong: what, where, and how to mend it.
 #[derive(Clone, Debug, PartialEq)]

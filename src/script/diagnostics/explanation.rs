@@ -17,7 +17,7 @@ const WIDTH: usize = 80;
 
 /// The page of a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explanation {
+pub(crate) struct Explanation {
     /// The code.
     pub code: Code,
     /// The meaning in one line.
@@ -30,7 +30,7 @@ pub struct Explanation {
 
 /// A fenced block of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Block {
+pub(crate) struct Block {
     /// What the block holds.
     pub kind: BlockKind,
     /// The script that the block belongs to, where it is one of them.
@@ -41,7 +41,7 @@ pub struct Block {
 
 /// What a block holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BlockKind {
+pub(crate) enum BlockKind {
     /// The script.
     Script,
     /// A file of this name beside the script.
@@ -52,7 +52,7 @@ pub enum BlockKind {
 
 /// One of the two scripts of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub(crate) enum Side {
     /// The script with the mistake.
     Broken,
     /// The script without it.
@@ -61,7 +61,7 @@ pub enum Side {
 
 impl Explanation {
     /// Reads the page of a code.
-    pub fn of(code: Code) -> Self {
+    pub(crate) fn of(code: Code) -> Self {
         let page = code.page();
         let (title, rest) = page.split_once('\n').unwrap_or((page, ""));
         let mut parts = rest.split("\n```");
@@ -76,12 +76,12 @@ impl Explanation {
 
     /// The blocks that belong to one of the two scripts.
     #[cfg(test)]
-    pub fn blocks_of(&self, side: Side) -> impl Iterator<Item = &Block> {
+    pub(crate) fn blocks_of(&self, side: Side) -> impl Iterator<Item = &Block> {
         self.blocks.iter().filter(move |block| block.side.is_none_or(|its| its == side))
     }
 
     /// The page as a terminal shows it.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut page = format!("{}: {}\n\n{}", self.code, self.title, wrapped(self.text));
         for block in &self.blocks {
             let _ = write!(page, "\n\n{}\n", block.label());
@@ -94,7 +94,7 @@ impl Explanation {
 
     /// The page as a section of `docs/errors.md`.
     #[cfg(test)]
-    pub fn markdown(&self) -> String {
+    pub(crate) fn markdown(&self) -> String {
         let mut page = format!("## {}: {}\n\n{}\n", self.code, self.title, self.text);
         for block in &self.blocks {
             let _ = write!(page, "\n{}\n\n```{}\n{}\n```\n", block.label(), block.language(), block.content);
@@ -143,7 +143,7 @@ impl Block {
 }
 
 /// Lists all codes with their titles, a line each.
-pub fn contents() -> String {
+pub(crate) fn contents() -> String {
     let line = |code: &Code| format!("{code}  {}", Explanation::of(*code).title);
     let mut lines: Vec<String> = Code::ALL.iter().map(line).collect();
     lines.push("\nOne of them with an example: dtask explain E21".to_owned());

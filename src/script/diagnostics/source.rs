@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A range of bytes of the script.
-pub type Span = Range<usize>;
+pub(crate) type Span = Range<usize>;
 
 /// A value together with the place it was written at.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,7 +16,7 @@ pub struct At<T> {
 }
 
 /// A string of the script: its content after TOML's escapes, and the span of the whole literal, quotes included.
-pub type Text = At<String>;
+pub(crate) type Text = At<String>;
 
 /// A script that was read, but not understood yet.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@
 ///
 /// Near is an edit distance of at most a third of the name; failing that, one that begins or ends with the other, which
 /// catches abbreviations (`pressure` for `re` is the specification's own example).
-pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
     let allowed = (name.chars().count() / 3).max(1);
     let mut near: Option<(usize, &str)> = None;
@@ -30,7 +30,7 @@ pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 }
 
 /// `did you mean `x`?`, where there is something to suggest.
-pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     suggest(name, candidates).map(|found| format!("did you mean `{found}`?"))
 }
 

@@ -66,7 +66,7 @@ fn edges(plan: &Plan) -> Vec<Edge> {
 }
 
 /// The graph in the language of graphviz.
-pub fn dot(plan: &Plan) -> String {
+pub(crate) fn dot(plan: &Plan) -> String {
     let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
     let mut text = format!(
         "digraph {} {{\n  rankdir = TB;\n  node [shape = box, style = rounded];\n",
@@ -100,7 +100,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// The graph as a drawing that a browser shows.
-pub fn svg(plan: &Plan) -> String {
+pub(crate) fn svg(plan: &Plan) -> String {
     let edges = edges(plan);
     let subtitles: Vec<String> = (0..plan.tasks.len()).map(|at| subtitle(plan, at)).collect();
     let sizes: Vec<Size> = plan

@@ -4,4 +4,4 @@ pub(crate) mod array_shapes;
 pub(crate) mod save_paths;
 pub(crate) mod scale;
 pub(crate) mod unused;
-pub mod walltime;
+pub(crate) mod walltime;

@@ -10,12 +10,12 @@ use std::time::Duration;
 const MARGIN: Duration = Duration::from_secs(30);
 
 /// What is kept of a limit for the end of the job: to end commands in order, to write files, to tidy up.
-pub fn margin(limit: Duration) -> Duration {
+pub(crate) fn margin(limit: Duration) -> Duration {
     (limit / 10).min(MARGIN)
 }
 
 /// How long tasks may run in a job that has so long.
-pub fn usable(limit: Duration) -> Duration {
+pub(crate) fn usable(limit: Duration) -> Duration {
     limit - margin(limit)
 }
 

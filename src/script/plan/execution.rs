@@ -5,7 +5,7 @@ use crate::script::values::execution;
 use serde::{Deserialize, Serialize};
 
 /// How a task's command is run, its folder resolved.
-pub type Execution = execution::Execution<Dir>;
+pub(crate) type Execution = execution::Execution<Dir>;
 
 /// Where a command is run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -21,7 +21,7 @@ use crate::script::values::value::Value;
 
 /// Computes the keys of a plan's instances; those of a task all at once, when they are first asked for.
 #[derive(Debug)]
-pub struct Keys<'p> {
+pub(crate) struct Keys<'p> {
     plan: &'p Plan,
     known: Vec<Option<Vec<u128>>>,
     files: HashMap<String, Option<(u64, u128)>>,
@@ -29,12 +29,12 @@ pub struct Keys<'p> {
 
 impl<'p> Keys<'p> {
     /// Nothing is computed yet.
-    pub fn new(plan: &'p Plan) -> Self {
+    pub(crate) fn new(plan: &'p Plan) -> Self {
         Keys { plan, known: vec![None; plan.tasks.len()], files: HashMap::new() }
     }
 
     /// The keys of a task's instances, in the order of their indices.
-    pub fn of(&mut self, task: usize) -> &[u128] {
+    pub(crate) fn of(&mut self, task: usize) -> &[u128] {
         let mut needed = vec![false; self.plan.tasks.len()];
         if let Some(needed) = needed.get_mut(task) {
             *needed = true;

@@ -18,7 +18,7 @@ use crate::script::values::value::Value;
 
 /// What a name of a formula stands for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Input {
+pub(crate) enum Input {
     /// The family's parameter of that number.
     Param(usize),
     /// The family's derived parameter of that number.

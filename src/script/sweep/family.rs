@@ -49,7 +49,7 @@ impl Axis {
 }
 
 /// The values of one instance: those of the family's parameters, then those that are derived.
-pub type Bindings = SmallVec<[Value; 4]>;
+pub(crate) type Bindings = SmallVec<[Value; 4]>;
 
 /// The instances of a task: the product of its parameters, the last one fastest, less what `where` and `exclude` leave
 /// out, and the rows of `include` after it. Without parameters, one instance. It is cheap to clone.

@@ -3,7 +3,7 @@
 pub(crate) mod execution;
 pub(crate) mod format;
 pub(crate) mod policy;
-pub mod registry;
+pub(crate) mod registry;
 pub(crate) mod resources;
 pub(crate) mod units;
 pub(crate) mod value;

@@ -57,7 +57,7 @@ impl Registry {
 }
 
 /// The names that are registered, sorted.
-pub fn names() -> Vec<&'static str> {
+pub(crate) fn names() -> Vec<&'static str> {
     REGISTRY.get().map(|registry| registry.functions.keys().map(String::as_str).collect()).unwrap_or_default()
 }
 

@@ -33,7 +33,7 @@ const BYTES: [(&str, f64); 10] = [
 ];
 
 /// A duration of at least a millisecond: numbers with units, one after the other.
-pub fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let seconds = sum(text, &SECONDS)?;
     // a century: what is longer is a mistake, and would overflow clocks
     (1e-3..=3.2e9).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
@@ -46,7 +46,7 @@ pub(crate) fn size(text: &str) -> Option<u64> {
 }
 
 /// A duration as scripts write it, to the second: `1 h 30 min`.
-pub fn words(duration: Duration) -> String {
+pub(crate) fn words(duration: Duration) -> String {
     let seconds = duration.as_secs_f64().round() as u64;
     if seconds == 0 {
         return format!("{} ms", duration.as_millis());

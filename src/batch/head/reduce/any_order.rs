@@ -16,7 +16,7 @@ use crate::error::Result;
 use std::collections::{BTreeMap, VecDeque};
 
 /// A reduction that goes on as results come.
-pub enum Unordered<'a> {
+pub(crate) enum Unordered<'a> {
     /// Of arrays.
     Arrays(Merging<Arrays<'a>, Array>),
     /// Of files, by a command.
@@ -28,7 +28,7 @@ impl Unordered<'_> {
     ///
     /// # Errors
     /// When the run has ended.
-    pub fn turn(&mut self, client: &Client) -> Result<u64> {
+    pub(crate) fn turn(&mut self, client: &Client) -> Result<u64> {
         match self {
             Unordered::Arrays(merging) => merging.turn(client),
             Unordered::Commands(merging) => merging.turn(client),
@@ -36,7 +36,7 @@ impl Unordered<'_> {
     }
 
     /// Whether the last step of each instance is submitted.
-    pub fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         match self {
             Unordered::Arrays(merging) => merging.open == 0,
             Unordered::Commands(merging) => merging.open == 0,
@@ -44,7 +44,7 @@ impl Unordered<'_> {
     }
 
     /// The last steps, if all are submitted.
-    pub fn last_steps(self) -> Option<Collected> {
+    pub(crate) fn last_steps(self) -> Option<Collected> {
         Some(match self {
             Unordered::Arrays(merging) => Collected::Arrays(merging.last_steps()?),
             Unordered::Commands(merging) => Collected::Packs(merging.last_steps()?),
@@ -76,7 +76,7 @@ struct Batch {
 }
 
 /// All instances of a task.
-pub struct Merging<M, T> {
+pub(crate) struct Merging<M, T> {
     merge: M,
     arity: usize,
     trees: Vec<Tree<T>>,
@@ -89,7 +89,7 @@ pub struct Merging<M, T> {
 
 impl<M: Merge<Item = T>, T> Merging<M, T> {
     /// Nothing is submitted yet.
-    pub fn new(merge: M, client: &Client, instances: Vec<Vec<Future<T>>>, arity: usize) -> Self {
+    pub(crate) fn new(merge: M, client: &Client, instances: Vec<Vec<Future<T>>>, arity: usize) -> Self {
         let watch = client.watch(instances.iter().flatten());
         let mut items = Vec::new();
         let mut trees = Vec::with_capacity(instances.len());

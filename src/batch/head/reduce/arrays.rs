@@ -13,7 +13,7 @@ use crate::script::plan::task::Action;
 use std::ops::Range;
 
 /// What the steps of a reduction of arrays have in common.
-pub struct Arrays<'a> {
+pub(crate) struct Arrays<'a> {
     task: u32,
     with: Reduce,
     options: Options<'a>,

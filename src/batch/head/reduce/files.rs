@@ -15,7 +15,7 @@ use crate::script::plan::task::Action;
 use std::ops::Range;
 
 /// What the steps of a reduction by a command have in common.
-pub struct Commands<'a> {
+pub(crate) struct Commands<'a> {
     sent: Future<Def>,
     options: Options<'a>,
     /// The first of the instances.

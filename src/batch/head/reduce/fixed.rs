@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use std::collections::HashMap;
 
 /// All steps of some instances; gives what the last of each makes.
-pub fn all<M: Merge>(
+pub(crate) fn all<M: Merge>(
     merge: &M,
     first: u64,
     instances: Vec<Vec<Future<M::Item>>>,

@@ -9,7 +9,7 @@ pub(crate) mod arrays;
 pub(crate) mod files;
 pub(crate) mod fixed;
 
-pub use crate::batch::head::reduce::any_order::Unordered;
+pub(crate) use crate::batch::head::reduce::any_order::Unordered;
 
 use crate::batch::head::reduce::any_order::Merging;
 use crate::batch::head::submitter::{Collected, Submitter, internal};
@@ -20,7 +20,7 @@ use crate::script::plan::task::{Action, Order, Task};
 use std::ops::Range;
 
 /// A step of a reduction.
-pub struct Step {
+pub(crate) struct Step {
     /// The instance of the `reduce` task.
     index: u64,
     /// Which of its steps, counted from 1.
@@ -32,7 +32,7 @@ pub struct Step {
 }
 
 /// How the steps of a reduction are handed over.
-pub trait Merge {
+pub(crate) trait Merge {
     /// What is merged.
     type Item;
 
@@ -44,7 +44,7 @@ pub trait Merge {
 }
 
 /// Whether a task merges what is ready first.
-pub fn is_unordered(task: &Task) -> bool {
+pub(crate) fn is_unordered(task: &Task) -> bool {
     matches!(task.action, Action::Reduce { order: Order::Any, .. } | Action::Merge { order: Order::Any, .. })
 }
 

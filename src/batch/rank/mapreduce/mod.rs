@@ -14,5 +14,5 @@ pub(crate) mod shuffle_store;
 pub(crate) mod stage;
 pub(crate) mod tasks;
 
-pub use crate::batch::rank::mapreduce::shuffle_store::forget;
-pub use tasks::gate;
+pub(crate) use crate::batch::rank::mapreduce::shuffle_store::forget;
+pub(crate) use tasks::gate;

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The partitions of a rank: every `step`th from `first` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Share {
+pub(crate) struct Share {
     /// The first.
     pub first: usize,
     /// How many ranks reduce.
@@ -25,7 +25,7 @@ pub struct Share {
 
 impl Share {
     /// The partitions of the rank.
-    pub fn partitions(self) -> impl Iterator<Item = usize> {
+    pub(crate) fn partitions(self) -> impl Iterator<Item = usize> {
         (self.first..self.all).step_by(self.step.max(1))
     }
 
@@ -36,7 +36,7 @@ impl Share {
 }
 
 /// What waits for one task at one rank.
-pub struct Shelf {
+pub(crate) struct Shelf {
     share: Share,
     /// How many groups of splits are here.
     groups: u64,
@@ -70,7 +70,7 @@ fn find(task: u32) -> Result<Arc<Mutex<Shelf>>, Failure> {
 }
 
 /// Drops what a rank still holds: of tasks that have failed.
-pub fn forget(rank: u32) {
+pub(crate) fn forget(rank: u32) {
     lock(&SHELVES).retain(|(other, _), _| *other != rank);
 }
 
@@ -78,7 +78,7 @@ pub fn forget(rank: u32) {
 ///
 /// # Errors
 /// When scratch is full, or earlier groups are not there.
-pub fn add(task: u32, share: Share, budget: usize, group: u64, packs: &[Pack]) -> Result<(), Failure> {
+pub(crate) fn add(task: u32, share: Share, budget: usize, group: u64, packs: &[Pack]) -> Result<(), Failure> {
     if group == 0 {
         let scratch = rank_state::scratch()?;
         let left = share.partitions().count();
@@ -109,7 +109,7 @@ pub fn add(task: u32, share: Share, budget: usize, group: u64, packs: &[Pack]) -
 ///
 /// # Errors
 /// When they are not there.
-pub fn runs(task: u32, partition: usize, groups: u64) -> Result<Vec<Box<dyn BufRead>>, Failure> {
+pub(crate) fn runs(task: u32, partition: usize, groups: u64) -> Result<Vec<Box<dyn BufRead>>, Failure> {
     let shelf = find(task)?;
     let shelf = lock(&shelf);
     if shelf.groups != groups {
@@ -126,7 +126,7 @@ pub fn runs(task: u32, partition: usize, groups: u64) -> Result<Vec<Box<dyn BufR
 }
 
 /// Notes that a partition is reduced; after the last one the shelf is empty.
-pub fn done(task: u32) {
+pub(crate) fn done(task: u32) {
     let Ok(shelf) = find(task) else { return };
     let mut shelf = lock(&shelf);
     shelf.left = shelf.left.saturating_sub(1);

@@ -14,7 +14,7 @@ use crate::script::sweep::join::Join;
 ///
 /// # Errors
 /// Those of the command.
-pub fn run(def: &Def, action: &Action, index: u64, lines: &[u8]) -> Result<Vec<u8>, Failure> {
+pub(crate) fn run(def: &Def, action: &Action, index: u64, lines: &[u8]) -> Result<Vec<u8>, Failure> {
     let join = Join::between(&def.task.family, &Family::single());
     let group = Group {
         task: 0,

@@ -19,7 +19,7 @@ use std::io::Write;
 use std::path::Path;
 
 /// A piece of a file: its name, the first byte, and one past the last.
-pub type NamedPiece = (String, u64, u64);
+pub(crate) type NamedPiece = (String, u64, u64);
 
 fn work_of(def: &Def) -> Result<&MapReduce, Failure> {
     match &def.task.action {
@@ -36,7 +36,7 @@ fn budget(work: &MapReduce) -> usize {
 ///
 /// # Errors
 /// When a file cannot be read, or a command fails.
-pub fn map_files(def: &Def, pieces: &Vec<NamedPiece>, _after: &[Pack]) -> Result<Pack, Failure> {
+pub(crate) fn map_files(def: &Def, pieces: &Vec<NamedPiece>, _after: &[Pack]) -> Result<Pack, Failure> {
     // no instance is behind it: what fails here fails the first partition, and the others are not run
     located(def, 0, || {
         let mut text = Vec::new();
@@ -59,7 +59,7 @@ pub fn map_files(def: &Def, pieces: &Vec<NamedPiece>, _after: &[Pack]) -> Result
 ///
 /// # Errors
 /// When a command fails.
-pub fn map_output(def: &Def, output: &Pack, _after: &[Pack]) -> Result<Pack, Failure> {
+pub(crate) fn map_output(def: &Def, output: &Pack, _after: &[Pack]) -> Result<Pack, Failure> {
     located(def, 0, || {
         let parts = output.all()?;
         let first =
@@ -69,7 +69,7 @@ pub fn map_output(def: &Def, output: &Pack, _after: &[Pack]) -> Result<Pack, Fai
 }
 
 /// A task function: says that all of these are there.
-pub fn gate(_all: &[Pack]) -> Pack {
+pub(crate) fn gate(_all: &[Pack]) -> Pack {
     outputs::pack(&[])
 }
 
@@ -120,7 +120,7 @@ fn told(stage: &str, Failure(message): Failure) -> Failure {
 ///
 /// # Errors
 /// When scratch is full.
-pub fn shelve(
+pub(crate) fn shelve(
     def: &Def,
     share: Share,
     group: u64,
@@ -137,7 +137,12 @@ pub fn shelve(
 ///
 /// # Errors
 /// When a command fails, or the result cannot be saved.
-pub fn reduce_partition(def: &Def, index: u64, groups: u64, _complete: &Pack) -> Result<Pack, Failure> {
+pub(crate) fn reduce_partition(
+    def: &Def,
+    index: u64,
+    groups: u64,
+    _complete: &Pack,
+) -> Result<Pack, Failure> {
     located(def, index, || {
         let work = work_of(def)?;
         let runs = shuffle_store::runs(def.number, usize::try_from(index)?, groups)?;
