@@ -35,8 +35,8 @@ const BATCH: usize = 256;
 /// Futures that must not be dropped under the lock, which their drop takes.
 type Held = SmallVec<[Arc<Handle>; 1]>;
 
-/// Submits tasks. Copies share everything; they may be used from any thread of their rank: rank 0, and with [`current`](crate::current) the
-/// rank that computes a task.
+/// Submits tasks. Copies share everything; they may be used from any thread of their rank: rank 0, and with
+/// [`current`](crate::current) the rank that computes a task.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
