@@ -1,6 +1,8 @@
 //! Memory of a large array that is gone, for the next one that is read: to get as much from the system takes about as long
 //! as to read into it.
 
+#![cfg_attr(not(feature = "hdf5"), allow(dead_code, reason = "HDF5 alone reads into spare buffers"))]
+
 use bytemuck::Pod;
 use ndarray::ArrayD;
 use std::any::Any;

@@ -14,7 +14,7 @@ pub(crate) mod none;
 #[cfg(feature = "hdf5")]
 pub(crate) use file::{FileWriter, read, shape};
 #[cfg(not(feature = "hdf5"))]
-pub use none::{FileWriter, read, shape};
+pub(crate) use none::{FileWriter, read, shape};
 
 use crate::arrays::ElementType;
 use std::ops::Range;

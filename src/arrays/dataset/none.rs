@@ -11,7 +11,7 @@ const WITHOUT: &str = "this dtask was built without HDF5; build it with the carg
 ///
 /// # Errors
 /// Always.
-pub fn shape(_path: &Path, _name: &str) -> Result<(Vec<usize>, ElementType), String> {
+pub(crate) fn shape(_path: &Path, _name: &str) -> Result<(Vec<usize>, ElementType), String> {
     Err(WITHOUT.to_owned())
 }
 
@@ -19,20 +19,20 @@ pub fn shape(_path: &Path, _name: &str) -> Result<(Vec<usize>, ElementType), Str
 ///
 /// # Errors
 /// Always.
-pub fn read(_path: &Path, _name: &str, _part: &[Range<usize>]) -> Result<Value, String> {
+pub(crate) fn read(_path: &Path, _name: &str, _part: &[Range<usize>]) -> Result<Value, String> {
     Err(WITHOUT.to_owned())
 }
 
 /// A file that is being written.
 #[derive(Debug)]
-pub struct FileWriter {}
+pub(crate) struct FileWriter {}
 
 impl FileWriter {
     /// Makes a file.
     ///
     /// # Errors
     /// Always.
-    pub fn create(_path: &Path) -> Result<FileWriter, String> {
+    pub(crate) fn create(_path: &Path) -> Result<FileWriter, String> {
         Err(WITHOUT.to_owned())
     }
 
@@ -40,7 +40,12 @@ impl FileWriter {
     ///
     /// # Errors
     /// Always.
-    pub fn write(&self, _dataset: &NewDataset, _start: &[usize], _value: &Value) -> Result<(), String> {
+    pub(crate) fn write(
+        &self,
+        _dataset: &NewDataset,
+        _start: &[usize],
+        _value: &Value,
+    ) -> Result<(), String> {
         Err(WITHOUT.to_owned())
     }
 
@@ -48,7 +53,7 @@ impl FileWriter {
     ///
     /// # Errors
     /// Always.
-    pub fn remove(&self, _name: &str) -> Result<(), String> {
+    pub(crate) fn remove(&self, _name: &str) -> Result<(), String> {
         Err(WITHOUT.to_owned())
     }
 
@@ -56,7 +61,7 @@ impl FileWriter {
     ///
     /// # Errors
     /// Always.
-    pub fn close(self) -> Result<(), String> {
+    pub(crate) fn close(self) -> Result<(), String> {
         Err(WITHOUT.to_owned())
     }
 }
