@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// A `Shared<Vec<number>>` and a `Shared<ArrayD<number>>` travel as their own memory, as without `Shared`.
 ///
 /// ```
-/// # use dtask::task::Shared;
+/// # use dtask::Shared;
 /// let a = Shared::new(vec![1.0, 2.0]);
 /// let b = a.clone();
 /// assert!(std::ptr::eq(&*a, &*b));
