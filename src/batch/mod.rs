@@ -1,10 +1,12 @@
 //! Carrying out a plan: what rank 0 submits and collects, and what the ranks do.
 //!
-//! Every instance of a task is one task of the engine. A task's [`crate::batch::task_def::Def`] goes out once; an instance is its definition and
+//! Every instance of a task is one task of the engine. A task's [`crate::batch::task_def::Def`] goes out once; an
+//! instance is its definition and
 //! its index, and the results of others as futures.
 //!
 //! * [`head`]: what runs at rank 0 only; [`rank`]: task functions, which run anywhere.
-//! * [`task_def`]: the definition of a task as it travels; [`outputs`]: what a command leaves; [`failure`]: what failed;
+//! * [`task_def`]: the definition of a task as it travels; [`outputs`]: what a command leaves; [`failure`]: what
+//!   failed;
 //!   [`language`]: array expressions of the plan.
 
 pub(crate) mod failure;

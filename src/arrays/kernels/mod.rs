@@ -1,7 +1,9 @@
 //! Numeric kernels: the loops that compute, on rayon.
 //!
-//! `elementwise` (operators and functions of single elements, walked by `broadcast`), `aggregate` (sums, extremes, variance),
-//! `construct` (ranges, stacking, reshaping), `linalg`, `histogram`, and random numbers (`random`, from the counter-based
+//! `elementwise` (operators and functions of single elements, walked by `broadcast`), `aggregate` (sums, extremes,
+//! variance),
+//! `construct` (ranges, stacking, reshaping), `linalg`, `histogram`, and random numbers (`random`, from the
+//! counter-based
 //! generator `philox`).
 
 pub(crate) mod aggregate;

@@ -1,9 +1,12 @@
 //! Rank 0's part of a run: submits the plan, collects results, writes shared files, reports progress.
 //!
 //! Where to start: [`submitter`] hands the plan over window by window ([`placement`]: what tasks take of the ranks;
-//! [`retained`]: results that others will read; [`failed_members`]), [`collector`] waits ([`in_flight`], [`in_order`]) and drops what
-//! is no longer needed. [`reduce`] and [`mapreduce`] plan reductions. [`shared_files`] writes files that many instances share,
-//! [`dataset_files`] looks after files of datasets, [`run_folder`] is `NAME.dtask`. [`mod@deadline`], [`stop`] and [`interrupt`] end a run;
+//! [`retained`]: results that others will read; [`failed_members`]), [`collector`] waits ([`in_flight`],
+//! [`in_order`]) and drops what
+//! is no longer needed. [`reduce`] and [`mapreduce`] plan reductions. [`shared_files`] writes files that many
+//! instances share,
+//! [`dataset_files`] looks after files of datasets, [`run_folder`] is `NAME.dtask`. [`mod@deadline`], [`stop`] and
+//! [`interrupt`] end a run;
 //! [`progress`] and [`summary`] tell what happens.
 
 pub(crate) mod collector;

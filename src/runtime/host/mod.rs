@@ -1,6 +1,7 @@
 //! What a rank finds on its host, and which part of it is its own.
 //!
-//! * [`topology`]: cores, memory and files of the host, the slots of every rank, and the table that the first lines show;
+//! * [`topology`]: cores, memory and files of the host, the slots of every rank, and the table that the first lines
+//!   show;
 //! * [`shares`]: the cores, memory and devices of a host divided among its ranks;
 //! * [`sched_slice`]: the time slice that the kernel gives to a rank's threads.
 

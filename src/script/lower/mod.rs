@@ -1,6 +1,7 @@
 //! Lowering: from the raw tables of a task to its part of the plan.
 //!
-//! [`task`] does what all kinds share; [`command`], [`mod@array`], [`call`], [`mapreduce`], [`reduce_arrays`] and [`reduce_files`] one action each;
+//! [`task`] does what all kinds share; [`command`], [`mod@array`], [`call`], [`mapreduce`], [`reduce_arrays`] and
+//! [`reduce_files`] one action each;
 //! [`programs`] finds programs; [`toposort`] orders tasks by their dependencies.
 
 pub(crate) mod array;

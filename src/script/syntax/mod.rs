@@ -1,7 +1,9 @@
 //! The reader: from TOML to raw tables, with the place of every key.
 //!
-//! [`toml`] reads the text; [`script`], [`task`], [`sweep`], [`execution`], [`resources`], [`policy`], [`reduce`] and [`mapreduce`] read one kind of table
-//! each, [`known_keys`] names their keys; [`placeholder`] finds `{references}` in texts, [`shell_words`] splits commands; [`symbols`] is the
+//! [`toml`] reads the text; [`script`], [`task`], [`sweep`], [`execution`], [`resources`], [`policy`], [`reduce`] and
+//! [`mapreduce`] read one kind of table
+//! each, [`known_keys`] names their keys; [`placeholder`] finds `{references}` in texts, [`shell_words`] splits
+//! commands; [`symbols`] is the
 //! symbol table of [`variables`], tasks and parameters.
 
 pub(crate) mod execution;

@@ -1,4 +1,5 @@
-//! Values of the language: [`units`], [`value`]s of parameters and variables, [`resources`] of tasks, [`mod@format`]s, the [`registry`] of functions.
+//! Values of the language: [`units`], [`value`]s of parameters and variables, [`resources`] of tasks,
+//! [`mod@format`]s, the [`registry`] of functions.
 
 pub(crate) mod execution;
 pub(crate) mod format;
