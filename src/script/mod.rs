@@ -6,7 +6,7 @@
 //! 2. [`syntax`] reads the TOML into raw tables, each value with its place, in the order of the file.
 //! 3. [`sweep`] makes a `Family` of `for`, `each` and what goes with them.
 //! 4. [`resolve`] says what references mean, [`lower`] makes the tasks of the [`mod@plan`]: `Template`s and
-//!   dependencies.
+//!    dependencies.
 //! 5. [`lint`] looks at the whole; [`draw`] shows it.
 //!
 //! Nothing stops at the first mistake: each step reports what is wrong to one collector and goes on with the rest.
