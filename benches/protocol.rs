@@ -10,8 +10,8 @@ use common::Rounds;
 use dtask::TaskError;
 use dtask::internal::ids::{DefId, Rank, TaskId};
 use dtask::internal::protocol::{
-    Blob, Definition, Frame, Hello, Input, Layout, Message, Order, Output, Peer, Report, RunTask, Source,
-    VERSION, Welcome, append, decode, index_argument,
+    Blob, BulkLayout, Definition, Frame, Hello, InputSource, Message, Peer, RankOrder, RankReport,
+    ReportedResult, RunTask, TaskInput, VERSION, Welcome, append, decode, index_argument,
 };
 use rustix::time::{ClockId, clock_gettime};
 use smallvec::SmallVec;
@@ -106,13 +106,13 @@ fn cost<M: Message>(messages: &[M], per_frame: usize) -> Cost {
     Cost { encode, decode: decode_seconds, bytes, frames: frames.len() }
 }
 
-fn bulk() -> Layout {
-    Layout::Bulk { container: 1, element: 1, shape: SmallVec::from_slice(&[1_000_000]) }
+fn bulk() -> BulkLayout {
+    BulkLayout::Bulk { container: 1, element: 1, shape: SmallVec::from_slice(&[1_000_000]) }
 }
 
-fn run(task: u64, inputs: Vec<Input>) -> Order {
+fn run(task: u64, inputs: Vec<TaskInput>) -> RankOrder {
     let (task, attempt) = (TaskId(task), 1);
-    Order::Run(RunTask {
+    RankOrder::Run(RunTask {
         task,
         attempt,
         def: DefId(3),
@@ -123,20 +123,20 @@ fn run(task: u64, inputs: Vec<Input>) -> Order {
     })
 }
 
-fn inline(task: u64) -> Input {
-    Input { task: TaskId(task), source: Source::Inline(Blob::new(&task.to_le_bytes())) }
+fn inline(task: u64) -> TaskInput {
+    TaskInput { task: TaskId(task), source: InputSource::Inline(Blob::new(&task.to_le_bytes())) }
 }
 
-fn remote(task: u64) -> Input {
-    let source = Source::At { holder: Rank((task % 64) as u32), nbytes: 8_000_000, layout: bulk() };
-    Input { task: TaskId(task), source }
+fn remote(task: u64) -> TaskInput {
+    let source = InputSource::At { holder: Rank((task % 64) as u32), nbytes: 8_000_000, layout: bulk() };
+    TaskInput { task: TaskId(task), source }
 }
 
-fn finished(task: u64, output: Output) -> Report {
-    Report::Finished { task: TaskId(task), attempt: 1, nanos: 1_500, output }
+fn finished(task: u64, output: ReportedResult) -> RankReport {
+    RankReport::Finished { task: TaskId(task), attempt: 1, nanos: 1_500, output }
 }
 
-fn failed(task: u64) -> Report {
+fn failed(task: u64) -> RankReport {
     let error = TaskError {
         message: "cannot open /data/run-17/input.h5: no such file or directory".into(),
         task: "load".into(),
@@ -144,12 +144,12 @@ fn failed(task: u64) -> Report {
         host: "node017".into(),
         attempt: 1,
     };
-    Report::Failed { task: TaskId(task), attempt: 1, error: Box::new(error) }
+    RankReport::Failed { task: TaskId(task), attempt: 1, error: Box::new(error) }
 }
 
-fn definition(task: u64) -> Order {
+fn definition(task: u64) -> RankOrder {
     let name = "mean_of_columns".into();
-    Order::Define(Definition {
+    RankOrder::Define(Definition {
         def: DefId(task as u32),
         function: 0x12_3456,
         name,
@@ -172,45 +172,54 @@ fn hello() -> Hello {
 }
 
 fn cases() -> Vec<Case> {
-    let bring = |k| Order::Bring { task: TaskId(k), holder: Rank(3), nbytes: 8_000_000, layout: bulk() };
+    let bring = |k| RankOrder::Bring { task: TaskId(k), holder: Rank(3), nbytes: 8_000_000, layout: bulk() };
     vec![
         case("Order::Run, an argument", |k| run(k, Vec::new())),
         case("Order::Run, an inline input", |k| run(k, vec![inline(k)])),
         case("Order::Run, three inline inputs", |k| run(k, (k..k + 3).map(inline).collect())),
         case("Order::Run, two inputs elsewhere", |k| run(k, vec![remote(k), remote(k + 1)])),
-        case("Order::MoreInputs, 16 inline", |k| Order::MoreInputs {
+        case("Order::MoreInputs, 16 inline", |k| RankOrder::MoreInputs {
             task: TaskId(k),
             inputs: (k..k + 16).map(inline).collect(),
             more: 0,
         }),
-        case("Order::RunRange", |k| Order::RunRange { def: DefId(3), first: TaskId(k), index: k, count: 64 }),
+        case("Order::RunRange", |k| RankOrder::RunRange {
+            def: DefId(3),
+            first: TaskId(k),
+            index: k,
+            count: 64,
+        }),
         case("Order::Define", definition),
         case("Order::Bring", bring),
-        case("Order::Retract", |_| Order::Retract { count: 8 }),
-        case("Order::Release", |k| Order::Release { task: TaskId(k) }),
-        case("Order::Lost", |_| Order::Lost { rank: Rank(17) }),
-        case("Order::Seen", |_| Order::Seen { count: 8 }),
-        case("Order::Shutdown", |_| Order::Shutdown),
-        case("Order::Leave", |_| Order::Leave),
-        case("Report::Finished, inline", |k| finished(k, Output::Inline(Blob::new(&k.to_le_bytes())))),
-        case("Report::Finished, inline, 128 bytes", |k| finished(k, Output::Inline(Blob::new(&[7; 128])))),
+        case("Order::Retract", |_| RankOrder::Retract { count: 8 }),
+        case("Order::Release", |k| RankOrder::Release { task: TaskId(k) }),
+        case("Order::Lost", |_| RankOrder::Lost { rank: Rank(17) }),
+        case("Order::Seen", |_| RankOrder::Seen { count: 8 }),
+        case("Order::Shutdown", |_| RankOrder::Shutdown),
+        case("Order::Leave", |_| RankOrder::Leave),
+        case("Report::Finished, inline", |k| {
+            finished(k, ReportedResult::Inline(Blob::new(&k.to_le_bytes())))
+        }),
+        case("Report::Finished, inline, 128 bytes", |k| {
+            finished(k, ReportedResult::Inline(Blob::new(&[7; 128])))
+        }),
         case("Report::Finished, stored", |k| {
-            finished(k, Output::Stored { nbytes: 8_000_000, layout: bulk() })
+            finished(k, ReportedResult::Stored { nbytes: 8_000_000, layout: bulk() })
         }),
         case("Report::Failed", failed),
-        case("Report::Fetched", |k| Report::Fetched { task: TaskId(k) }),
-        case("Report::Retracted", |k| Report::Retracted { task: TaskId(k), attempt: 1 }),
-        case("Report::RetractDone", |_| Report::RetractDone),
-        case("Report::NotBrought", |k| Report::NotBrought { task: TaskId(k) }),
-        case("Report::Bye", |_| Report::Bye { spent: None }),
-        case("Peer::Fetch", |k| Peer::Fetch { task: TaskId(k), tag: (k % 32_000) as u32, near: false }),
+        case("Report::Fetched", |k| RankReport::Fetched { task: TaskId(k) }),
+        case("Report::Retracted", |k| RankReport::Retracted { task: TaskId(k), attempt: 1 }),
+        case("Report::RetractDone", |_| RankReport::RetractDone),
+        case("Report::NotBrought", |k| RankReport::NotBrought { task: TaskId(k) }),
+        case("Report::Bye", |_| RankReport::Bye { spent: None }),
+        case("Peer::Fetch", |k| Peer::Fetch { task: TaskId(k), tag: (k % 32_000) as u32, same_files: false }),
         case("Hello", |_| hello()),
         case("Welcome", |_| Welcome::Start {
             slots: 64,
             profile: false,
             cores: (0..64).collect(),
             gpus: Vec::new(),
-            near: (0..64).map(Rank).collect(),
+            same_files: (0..64).map(Rank).collect(),
         }),
     ]
 }

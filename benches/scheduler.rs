@@ -11,8 +11,10 @@
 
 use dtask::internal::compact::Ranges;
 use dtask::internal::ids::{Attempt, DefId, Rank, TaskId};
-use dtask::internal::protocol::{Blob, Definition, Layout, Order, Output, Report, RunTask, Source};
-use dtask::internal::scheduler::{Action, DefOptions, Event, NewTask, RankInfo, Scheduler};
+use dtask::internal::protocol::{
+    Blob, BulkLayout, Definition, InputSource, RankOrder, RankReport, ReportedResult, RunTask,
+};
+use dtask::internal::scheduler::{DefOptions, NewTask, RankInfo, Scheduler, SchedulerAction, SchedulerEvent};
 use dtask::internal::worker::{self, Worker};
 use rustix::time::{ClockId, clock_gettime};
 use smallvec::SmallVec;
@@ -122,13 +124,13 @@ impl Shape {
         inputs
     }
 
-    fn output(self) -> Output {
+    fn output(self) -> ReportedResult {
         match self {
-            TreeStored => Output::Stored {
+            TreeStored => ReportedResult::Stored {
                 nbytes: 8_000,
-                layout: Layout::Bulk { container: 1, element: 1, shape: SmallVec::from_slice(&[1_000]) },
+                layout: BulkLayout::Bulk { container: 1, element: 1, shape: SmallVec::from_slice(&[1_000]) },
             },
-            _ => Output::Inline(Blob::new(&[1, 2, 3, 4])),
+            _ => ReportedResult::Inline(Blob::new(&[1, 2, 3, 4])),
         }
     }
 }
@@ -160,18 +162,18 @@ impl Ranks {
         queue.push_back((task, attempt));
     }
 
-    fn take(&mut self, action: Action) {
-        let Action::Send(rank, order) = action else { return };
+    fn take(&mut self, action: SchedulerAction) {
+        let SchedulerAction::Send(rank, order) = action else { return };
         match order {
-            Order::Run(RunTask { task, attempt, inputs, .. }) => {
-                let comes = inputs.iter().filter(|input| matches!(input.source, Source::At { .. }));
+            RankOrder::Run(RunTask { task, attempt, inputs, .. }) => {
+                let comes = inputs.iter().filter(|input| matches!(input.source, InputSource::At { .. }));
                 self.fetched.extend(comes.map(|input| (rank, input.task)));
                 self.queue(rank, task, attempt);
             }
-            Order::RunRange { first, count, .. } => {
+            RankOrder::RunRange { first, count, .. } => {
                 (0..u64::from(count)).for_each(|k| self.queue(rank, TaskId(first.0 + k), 1));
             }
-            Order::Retract { count } => self.retracts.push((rank, count as usize)),
+            RankOrder::Retract { count } => self.retracts.push((rank, count as usize)),
             _ => {}
         }
     }
@@ -198,7 +200,7 @@ fn used() -> Duration {
 struct Run {
     scheduler: Scheduler,
     ranks: Ranks,
-    out: Vec<Action>,
+    out: Vec<SchedulerAction>,
     events: u64,
     finished: u64,
 }
@@ -219,7 +221,7 @@ impl Cost {
 }
 
 impl Run {
-    fn tell(&mut self, event: Event) {
+    fn tell(&mut self, event: SchedulerEvent) {
         self.events += 1;
         self.scheduler.handle(event, &mut self.out).expect("no event is wrong");
     }
@@ -229,9 +231,9 @@ impl Run {
         self.out.drain(..).for_each(|action| self.ranks.take(action));
     }
 
-    fn turn(&mut self, output: &Output) {
+    fn turn(&mut self, output: &ReportedResult) {
         for (rank, task) in std::mem::take(&mut self.ranks.fetched) {
-            self.tell(Event::From(rank, Report::Fetched { task }));
+            self.tell(SchedulerEvent::From(rank, RankReport::Fetched { task }));
         }
         for (rank, count) in std::mem::take(&mut self.ranks.retracts) {
             for _ in 0..count {
@@ -239,9 +241,9 @@ impl Run {
                     break;
                 }
                 let Some((task, attempt)) = self.ranks.queues[rank.index()].pop_back() else { break };
-                self.tell(Event::From(rank, Report::Retracted { task, attempt }));
+                self.tell(SchedulerEvent::From(rank, RankReport::Retracted { task, attempt }));
             }
-            self.tell(Event::From(rank, Report::RetractDone));
+            self.tell(SchedulerEvent::From(rank, RankReport::RetractDone));
         }
         let mut left = BATCH;
         while left > 0
@@ -249,8 +251,8 @@ impl Run {
         {
             for _ in 0..left.min(SLOTS as usize) {
                 let Some((task, attempt)) = self.ranks.queues[rank.index()].pop_front() else { break };
-                let report = Report::Finished { task, attempt, nanos: NANOS, output: output.clone() };
-                self.tell(Event::From(rank, report));
+                let report = RankReport::Finished { task, attempt, nanos: NANOS, output: output.clone() };
+                self.tell(SchedulerEvent::From(rank, report));
                 self.finished += 1;
                 left -= 1;
             }
@@ -272,21 +274,21 @@ fn life(shape: Shape, n: u64, ranks: usize) -> Cost {
     let empty = empty + spent(run.ranks.queues.len() * size_of::<VecDeque<(TaskId, Attempt)>>());
     let mut cost = Cost::default();
     let mut sample = |run: &Run| {
-        let bench = empty + run.ranks.bytes() + spent(run.out.capacity() * size_of::<Action>());
+        let bench = empty + run.ranks.bytes() + spent(run.out.capacity() * size_of::<SchedulerAction>());
         cost.bytes = cost.bytes.max(USED.load(Relaxed).saturating_sub(bench));
     };
 
     let begin = used();
     let definition =
         Definition { def: DEF, function: 1, name: "f".into(), shared: Blob::default(), slots: 1 };
-    run.tell(Event::define(definition, DefOptions::default()));
+    run.tell(SchedulerEvent::define(definition, DefOptions::default()));
     if shape == Family {
-        run.tell(Event::SubmitFamily { def: DEF, first: TaskId(0), count: n });
+        run.tell(SchedulerEvent::SubmitFamily { def: DEF, first: TaskId(0), count: n });
     } else {
         let side = n.isqrt();
         for k in 0..n {
             let (args, inputs) = (Blob::new(&[0, 1, k as u8]), shape.inputs(n, side, k));
-            run.tell(Event::Submit(NewTask {
+            run.tell(SchedulerEvent::Submit(NewTask {
                 task: TaskId(k),
                 def: DEF,
                 key: k,
@@ -314,10 +316,10 @@ fn life(shape: Shape, n: u64, ranks: usize) -> Cost {
 
     let begin = used();
     if shape == Family {
-        run.tell(Event::ReleaseFamily { first: TaskId(0), count: n, except: Ranges::default() });
+        run.tell(SchedulerEvent::ReleaseFamily { first: TaskId(0), count: n, except: Ranges::default() });
     } else {
         for k in 0..n {
-            run.tell(Event::Release(TaskId(k)));
+            run.tell(SchedulerEvent::Release(TaskId(k)));
             if k % BATCH as u64 == 0 {
                 run.place();
             }
@@ -343,15 +345,18 @@ fn rank_life(n: u64) -> Duration {
         for k in batch {
             let (args, inputs) = (Blob::new(&[0, 1, k as u8]), Vec::new());
             let run = RunTask { task: TaskId(k), attempt: 1, def: DEF, args, inputs, more: 0, depth: 0 };
-            worker.handle(worker::Event::Order(Order::Run(run)), &mut out).expect("no order is wrong");
+            worker
+                .handle(worker::WorkerEvent::Order(RankOrder::Run(run)), &mut out)
+                .expect("no order is wrong");
         }
         for (task, attempt) in running.drain(..) {
-            let event = worker::Event::Computed { task, attempt, nanos: NANOS, output: Ok(output.clone()) };
+            let event =
+                worker::WorkerEvent::Computed { task, attempt, nanos: NANOS, output: Ok(output.clone()) };
             worker.handle(event, &mut out).expect("no end is wrong");
         }
         worker.start(&mut out);
         for action in out.drain(..) {
-            if let worker::Action::Execute(run) = action {
+            if let worker::WorkerAction::Execute(run) = action {
                 running.push_back((run.task, run.attempt));
             }
         }

@@ -4,7 +4,7 @@
 //! five. Reading ten times as much may take fifteen times as long; what is quadratic takes a hundred times and fails here.
 
 use dtask::internal::batch::Expressions;
-use dtask::internal::script::Source;
+use dtask::internal::script::ScriptSource;
 use dtask::internal::script::{LoadOptions, parse};
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -39,7 +39,7 @@ fn workflow(tasks: usize) -> String {
 fn read(tasks: usize) -> Duration {
     let text = workflow(tasks);
     let best = (0..3).map(|_| {
-        let source = Source::new("workflow.toml", "/nowhere", text.clone());
+        let source = ScriptSource::new("workflow.toml", "/nowhere", text.clone());
         let start = Instant::now();
         let plan = parse(source, &[], &Expressions, LoadOptions::default());
         let elapsed = start.elapsed();

@@ -6,7 +6,7 @@
 use dtask::internal::arrays::{Expr, Sketch};
 use dtask::internal::batch::Expressions;
 use dtask::internal::protocol::{FRAME_MAX, Frame, Message, append, decode as decode_frame, take_length};
-use dtask::internal::script::{LoadOptions, Source, parse};
+use dtask::internal::script::{LoadOptions, ScriptSource, parse};
 
 /// The body of a target: it gets the bytes of an input, and panics where they show a bug.
 pub type Body = fn(&[u8]);
@@ -24,7 +24,7 @@ pub fn script(bytes: &[u8]) {
     if reads_elsewhere(text) {
         return;
     }
-    let source = Source::new("fuzz.toml", NOWHERE, text);
+    let source = ScriptSource::new("fuzz.toml", NOWHERE, text);
     match parse(source, &[], &Expressions, LoadOptions::default()) {
         Ok(plan) => assert!(plan.tasks.iter().all(|task| !task.name.is_empty())),
         Err(errors) => {

@@ -75,7 +75,7 @@ pub(crate) enum Measured {
 /// # Errors
 /// When `value`'s `Serialize` refuses.
 pub(crate) fn encode_up_to<T: Serialize + ?Sized>(value: &T, limit: usize) -> Result<Measured, CodecError> {
-    let mut counter = Counter { kept: Vec::new(), limit, length: 0 };
+    let mut counter = ByteCounter { kept: Vec::new(), limit, length: 0 };
     bincode::serde::encode_into_std_write(value, &mut counter, CONFIG).map_err(CodecError::encode)?;
     Ok(match usize::try_from(counter.length) {
         Ok(length) if length <= limit => Measured::Small(counter.kept),
@@ -83,13 +83,13 @@ pub(crate) fn encode_up_to<T: Serialize + ?Sized>(value: &T, limit: usize) -> Re
     })
 }
 
-struct Counter {
+struct ByteCounter {
     kept: Vec<u8>,
     limit: usize,
     length: u64,
 }
 
-impl Write for Counter {
+impl Write for ByteCounter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.length += bytes.len() as u64;
         if self.length <= self.limit as u64 {

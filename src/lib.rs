@@ -147,7 +147,7 @@ pub mod internal {
         pub use crate::scheduler::*;
     }
     pub mod script {
-        pub use crate::script::diagnostics::source::Source;
+        pub use crate::script::diagnostics::source::ScriptSource;
         pub use crate::script::load::parse;
         pub use crate::script::options::LoadOptions;
     }

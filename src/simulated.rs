@@ -2,13 +2,13 @@
 
 use crate::client::Client;
 use crate::ids::{HEAD, Rank};
-use crate::runtime::executor::{Node, NodeError};
+use crate::runtime::executor::{Executor, ExecutorError};
 use crate::runtime::head::{Head, Request};
 use crate::runtime::mailbox::{Mailbox, Waker};
 use crate::runtime::nested::Nested;
 use crate::runtime::outbox::Links;
 use crate::runtime::reactor::Reactor;
-use crate::runtime::threads::job::Place;
+use crate::runtime::threads::job::RankLocation;
 use crate::runtime::threads::simulated::Inline;
 use crate::scheduler::RankInfo;
 use crate::transport::sim::{SimNetwork, SimTransport};
@@ -38,12 +38,12 @@ impl Cluster {
             (0..ranks).map(|rank| RankInfo { slots: slots_of(rank), ..RankInfo::default() }).collect();
         let reactors = (0..ranks)
             .map(|rank| {
-                let place = Place { rank: Rank(rank), host: "simulated".into() };
+                let place = RankLocation { rank: Rank(rank), host: "simulated".into() };
                 let links = Links::new(network.endpoint(Rank(rank)));
                 let (own, own_mailbox) =
                     if rank == 0 { (client.clone(), mailbox.clone()) } else { client_of(rank) };
                 let compute = Inline::new(place.clone(), Arc::new(own));
-                let mut node = Node::new(slots_of(rank), compute);
+                let mut node = Executor::new(slots_of(rank), compute);
                 node.fetches_max = 1 + (seed % 4) as usize;
                 Some(match Rank(rank) {
                     HEAD => Reactor::new(links, node, Some((Head::new(&infos), own_mailbox))),
@@ -68,7 +68,7 @@ impl Cluster {
         let rank = self.network.random(self.reactors.len() as u64) as usize;
         let Some(reactor) = &mut self.reactors[rank] else { return Ok(()) };
         reactor.node.compute.allowance = self.network.random(3) as usize;
-        reactor.turn().map_err(|error: NodeError| format!("rank {rank}: {error}"))?;
+        reactor.turn().map_err(|error: ExecutorError| format!("rank {rank}: {error}"))?;
         reactor.node.machine().check().map_err(|what| format!("rank {rank}, worker: {what}"))?;
         if let Some((head, _)) = &reactor.head {
             head.machine().check().map_err(|what| format!("scheduler: {what}"))?;

@@ -1,5 +1,6 @@
 //! Where things may be named: arrows between modules point down only, and what is dangerous has few places.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Each module of the engine and what it may use of the crate: nothing of the tool.
@@ -259,6 +260,43 @@ fn no_file_is_longer_than_500_lines() {
         files().into_iter().map(|(name, text)| (text.lines().count(), name)).filter(|file| file.0 > 500);
     let long: Vec<_> = long.collect();
     assert!(long.is_empty(), "{long:?}: is there a second subject in them?");
+}
+
+/// The types that a file defines: the word after `struct`, `enum`, `trait` or `union`.
+fn types(text: &str) -> Vec<String> {
+    let definition = |line: &str| {
+        let mut words = line.split_whitespace().skip_while(|word| word.starts_with("pub"));
+        let kind = words.next().filter(|word| ["struct", "enum", "trait", "union"].contains(word));
+        let name = kind.and(words.next())?;
+        Some(name.split(|c: char| !c.is_alphanumeric()).next().unwrap_or(name).to_owned())
+    };
+    code(text).lines().filter_map(definition).collect()
+}
+
+/// How many types there are, and the names that several files give to one, with these files.
+fn shared_names(files: &[(String, String)]) -> (usize, BTreeMap<String, Vec<String>>) {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, text) in files.iter().filter(|file| !is_test(&file.0)) {
+        for definition in types(text) {
+            places.entry(definition).or_default().push(name.clone());
+        }
+    }
+    let all = places.values().map(Vec::len).sum();
+    places.retain(|_, files| files.len() > 1);
+    (all, places)
+}
+
+#[test]
+fn a_name_of_a_type_has_one_meaning() {
+    // the writer of a build without HDF5 stands for the other one
+    let pairs = ["FileWriter"];
+    let mut files = files();
+    let (all, mut shared) = shared_names(&files);
+    shared.retain(|name, _| !pairs.contains(&name.as_str()));
+    assert!(all > 400 && shared.is_empty(), "of {all} types share their name: {shared:#?}");
+
+    files.push(("engine/again.rs".to_owned(), "pub(crate) struct Scheduler<'a> {}".to_owned()));
+    assert_eq!(shared_names(&files).1["Scheduler"], ["scheduler/mod.rs", "engine/again.rs"]);
 }
 
 /// The paths of Rust files in a page, as they are written between backticks.

@@ -9,8 +9,8 @@ mod nested;
 use bodies::{Random, Results, random_graph, serial, submit};
 use dtask::Failure;
 use dtask::internal::commands::ScratchRoot;
-use dtask::internal::commands::outputs::Pack;
-use dtask::internal::commands::outputs::{Content, Output};
+use dtask::internal::commands::outputs::CommandOutputs;
+use dtask::internal::commands::outputs::{Content, OutputRef};
 use dtask::simulated::Cluster;
 use dtask::{Client, Error, Rank};
 use serde::{Deserialize, Serialize, Serializer};
@@ -263,15 +263,15 @@ fn a_result_that_cannot_be_encoded_again_is_an_error_of_those_who_take_it() {
 }
 
 /// Outputs of a command, one of them a file.
-fn outputs(length: usize) -> Pack {
+fn outputs(length: usize) -> CommandOutputs {
     let root = ScratchRoot::current().expect("a scratch directory");
     let file = Arc::new(root.keep_bytes(&vec![7; length]).expect("room"));
-    let memory = Output { which: 0, name: "stdout", content: Content::Memory(b"text") };
-    Pack::new(&[memory, Output { which: 2, name: "mesh", content: Content::File(&file) }])
+    let memory = OutputRef { which: 0, name: "stdout", content: Content::Memory(b"text") };
+    CommandOutputs::new(&[memory, OutputRef { which: 2, name: "mesh", content: Content::File(&file) }])
 }
 
 /// Where the file of a pack is, and how long.
-fn place(pack: &Pack) -> Result<(PathBuf, u64), Failure> {
+fn place(pack: &CommandOutputs) -> Result<(PathBuf, u64), Failure> {
     match pack.output(2)?.content {
         Content::File(file) => Ok((file.path().to_owned(), file.length())),
         Content::Memory(_) => Err(Failure::new("no file")),

@@ -1,6 +1,6 @@
 //! Numbers from what commands write: tables as text, with or without a header, and plain memory.
 
-use super::Value;
+use super::ArrayValue;
 use super::types::ElementType;
 use crate::arrays::shapes::shape;
 use ndarray::ArrayD;
@@ -96,7 +96,7 @@ fn place(column: &Column, header: &csv::ByteRecord) -> Result<usize, String> {
 }
 
 /// A vector of what stands in memory, least significant byte first.
-pub(crate) fn memory(bytes: &[u8], element: ElementType) -> Result<Value, String> {
+pub(crate) fn memory(bytes: &[u8], element: ElementType) -> Result<ArrayValue, String> {
     fn read<const N: usize, T>(bytes: &[u8], of: fn([u8; N]) -> T) -> Result<ArrayD<T>, String> {
         let (chunks, rest) = bytes.as_chunks::<N>();
         if !rest.is_empty() {
@@ -105,11 +105,11 @@ pub(crate) fn memory(bytes: &[u8], element: ElementType) -> Result<Value, String
         Ok(chunks.iter().map(|chunk| of(*chunk)).collect::<ndarray::Array1<T>>().into_dyn())
     }
     Ok(match element {
-        ElementType::F64 => Value::F64(read(bytes, f64::from_le_bytes)?),
-        ElementType::F32 => Value::F32(read(bytes, f32::from_le_bytes)?),
-        ElementType::I64 => Value::I64(read(bytes, i64::from_le_bytes)?),
-        ElementType::I32 => Value::I32(read(bytes, i32::from_le_bytes)?),
-        ElementType::U8 => Value::U8(read(bytes, u8::from_le_bytes)?),
+        ElementType::F64 => ArrayValue::F64(read(bytes, f64::from_le_bytes)?),
+        ElementType::F32 => ArrayValue::F32(read(bytes, f32::from_le_bytes)?),
+        ElementType::I64 => ArrayValue::I64(read(bytes, i64::from_le_bytes)?),
+        ElementType::I32 => ArrayValue::I32(read(bytes, i32::from_le_bytes)?),
+        ElementType::U8 => ArrayValue::U8(read(bytes, u8::from_le_bytes)?),
     })
 }
 

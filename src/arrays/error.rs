@@ -40,11 +40,11 @@ impl Fault {
 }
 
 /// Puts a position to the fault of an operation.
-pub(crate) trait At<T> {
+pub(crate) trait PutPosition<T> {
     fn at(self, span: &Span) -> Result<T, ExprError>;
 }
 
-impl<T> At<T> for Result<T, Fault> {
+impl<T> PutPosition<T> for Result<T, Fault> {
     fn at(self, span: &Span) -> Result<T, ExprError> {
         self.map_err(|fault| fault.at(span))
     }

@@ -46,11 +46,11 @@ pub(crate) use crate::arrays::syntax::ast::Span;
 pub(crate) use crate::arrays::syntax::function::{Function, Map};
 pub(crate) use error::ExprError;
 pub(crate) use types::ElementType;
-pub(crate) use value::{ArrayBinding, Value};
+pub(crate) use value::{ArrayBinding, ArrayValue};
 
 use crate::arrays::eval::evaluator::Evaluator;
-use crate::arrays::syntax::ast::{Kind, Node};
-use error::At;
+use crate::arrays::syntax::ast::{ExprNode, NodeKind};
+use error::PutPosition;
 use std::borrow::Cow;
 
 /// A table of comma-separated numbers, with or without a header, or the printed form of an array.
@@ -64,7 +64,7 @@ pub(crate) fn read_table(bytes: &[u8]) -> Result<ndarray::ArrayD<f64>, String> {
 /// A parsed expression.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expr {
-    root: Node,
+    root: ExprNode,
 }
 
 impl Expr {
@@ -79,7 +79,7 @@ impl Expr {
     pub fn names(&self) -> Vec<(String, Span)> {
         let mut names = Vec::new();
         visit(&self.root, &mut |node| {
-            if let Kind::Name { name, span } = &node.kind {
+            if let NodeKind::Name { name, span } = &node.kind {
                 names.push((name.clone(), span.clone()));
             }
         });
@@ -92,7 +92,7 @@ impl Expr {
     pub fn uses_context(&self) -> bool {
         let mut uses = false;
         visit(&self.root, &mut |node| {
-            if let Kind::Call(call) = &node.kind {
+            if let NodeKind::Call(call) = &node.kind {
                 uses |= call.function == Function::Random && call.arg("seed").is_none();
             }
         });
@@ -100,7 +100,7 @@ impl Expr {
     }
 
     /// The tree, for checks that go further than these.
-    pub fn root(&self) -> &Node {
+    pub fn root(&self) -> &ExprNode {
         &self.root
     }
 
@@ -113,14 +113,14 @@ impl Expr {
     }
 
     /// Evaluates the expression in `scope`.
-    pub fn eval(&self, scope: &dyn Scope) -> Result<Value, ExprError> {
+    pub fn eval(&self, scope: &dyn Scope) -> Result<ArrayValue, ExprError> {
         let item = Evaluator::new(scope).eval(&self.root)?;
         let typed = item.into_typed().at(&self.root.span)?;
         Ok(types::stored(typed.numbers.into_owned(), typed.kind.settled()))
     }
 }
 
-fn visit<'a>(node: &'a Node, f: &mut dyn FnMut(&'a Node)) {
+fn visit<'a>(node: &'a ExprNode, f: &mut dyn FnMut(&'a ExprNode)) {
     f(node);
     node.children(&mut |child| visit(child, f));
 }
@@ -175,7 +175,7 @@ pub trait Scope {
     ///
     /// # Errors
     /// When it cannot be read, in words.
-    fn dataset(&self, _file: File<'_>, _dataset: Option<&str>) -> Result<Value, String> {
+    fn dataset(&self, _file: File<'_>, _dataset: Option<&str>) -> Result<ArrayValue, String> {
         Err("files with datasets cannot be read here".to_owned())
     }
 }

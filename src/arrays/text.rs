@@ -9,7 +9,7 @@
 //! `3.0`, `1e300`, `0.1`; `nan`, `inf` and `-inf` are spelt as Python and C read them. Every line ends in a
 //! newline; an array without elements has none.
 
-use super::Value;
+use super::ArrayValue;
 use ndarray::{ArrayViewD, Axis};
 use std::fmt;
 use std::io::{self, Write};
@@ -43,18 +43,18 @@ macro_rules! integers {
 integers!(i64, i32, u8);
 
 /// Writes an array, the numbers of a row parted by `separator`. Give a buffered writer: it gets a number at a time.
-pub fn write(array: &Value, separator: &str, out: &mut impl Write) -> io::Result<()> {
+pub fn write(array: &ArrayValue, separator: &str, out: &mut impl Write) -> io::Result<()> {
     match array {
-        Value::F64(array) => table(array.view(), separator, out),
-        Value::F32(array) => table(array.view(), separator, out),
-        Value::I64(array) => table(array.view(), separator, out),
-        Value::I32(array) => table(array.view(), separator, out),
-        Value::U8(array) => table(array.view(), separator, out),
+        ArrayValue::F64(array) => table(array.view(), separator, out),
+        ArrayValue::F32(array) => table(array.view(), separator, out),
+        ArrayValue::I64(array) => table(array.view(), separator, out),
+        ArrayValue::I32(array) => table(array.view(), separator, out),
+        ArrayValue::U8(array) => table(array.view(), separator, out),
     }
 }
 
 /// The printed form of `array`.
-pub fn to_text(array: &Value) -> String {
+pub fn to_text(array: &ArrayValue) -> String {
     let mut bytes = Vec::new();
     // Writing to memory does not fail, and what is written is ASCII.
     match write(array, " ", &mut bytes) {

@@ -73,7 +73,7 @@ impl ElementType {
 /// The type of a part of an expression. Numbers that stand in the text have none of their own, as in numpy: they
 /// take that of the array they meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Type {
+pub(crate) enum ExprType {
     /// A whole number of the text or of a parameter, and what a comparison gives.
     Whole,
     /// Any other number of the text or of a parameter.
@@ -81,32 +81,32 @@ pub(crate) enum Type {
     Of(ElementType),
 }
 
-impl Type {
-    pub(crate) const F64: Type = Type::Of(ElementType::F64);
-    pub(crate) const I64: Type = Type::Of(ElementType::I64);
+impl ExprType {
+    pub(crate) const F64: ExprType = ExprType::Of(ElementType::F64);
+    pub(crate) const I64: ExprType = ExprType::Of(ElementType::I64);
 
     /// What the value of a whole expression has.
     pub(crate) fn settled(self) -> ElementType {
         match self {
-            Type::Whole | Type::Number => ElementType::F64,
-            Type::Of(element) => element,
+            ExprType::Whole | ExprType::Number => ElementType::F64,
+            ExprType::Of(element) => element,
         }
     }
 
     /// The type of `a + b`.
-    pub(crate) fn with(self, other: Type) -> Type {
+    pub(crate) fn with(self, other: ExprType) -> ExprType {
         use ElementType::{F32, F64, I32, I64, U8};
         match (self, other) {
-            (Type::Whole, other) | (other, Type::Whole) => other,
-            (Type::Number, Type::Number) => Type::Number,
-            (Type::Number, Type::Of(element)) | (Type::Of(element), Type::Number) => {
+            (ExprType::Whole, other) | (other, ExprType::Whole) => other,
+            (ExprType::Number, ExprType::Number) => ExprType::Number,
+            (ExprType::Number, ExprType::Of(element)) | (ExprType::Of(element), ExprType::Number) => {
                 if element.is_integer() {
-                    Type::F64
+                    ExprType::F64
                 } else {
-                    Type::Of(element)
+                    ExprType::Of(element)
                 }
             }
-            (Type::Of(a), Type::Of(b)) => Type::Of(match (a, b) {
+            (ExprType::Of(a), ExprType::Of(b)) => ExprType::Of(match (a, b) {
                 (a, b) if a == b => a,
                 (U8, other) | (other, U8) => other,
                 (I32, I64) | (I64, I32) => I64,
@@ -117,21 +117,21 @@ impl Type {
     }
 
     /// The type of a quotient, a root or a mean.
-    fn fractional(self) -> Type {
+    fn fractional(self) -> ExprType {
         match self {
-            Type::Whole => Type::Number,
-            Type::Of(element) if element.is_integer() => Type::F64,
+            ExprType::Whole => ExprType::Number,
+            ExprType::Of(element) if element.is_integer() => ExprType::F64,
             other => other,
         }
     }
 
     /// The type of an aggregate of such elements.
-    pub(crate) fn of_aggregate(self, function: Aggregate) -> Type {
+    pub(crate) fn of_aggregate(self, function: Aggregate) -> ExprType {
         match function {
             Aggregate::Min | Aggregate::Max => self,
-            Aggregate::Argmin | Aggregate::Argmax => Type::I64,
+            Aggregate::Argmin | Aggregate::Argmax => ExprType::I64,
             Aggregate::Sum => match self {
-                Type::Of(element) if element.is_integer() => Type::I64,
+                ExprType::Of(element) if element.is_integer() => ExprType::I64,
                 other => other,
             },
             Aggregate::Mean | Aggregate::Std | Aggregate::Var | Aggregate::Norm => self.fractional(),
@@ -139,7 +139,7 @@ impl Type {
     }
 
     /// The type of an element-wise function of such elements.
-    pub(crate) fn of_map(self, function: Map) -> Type {
+    pub(crate) fn of_map(self, function: Map) -> ExprType {
         match function {
             Map::Abs | Map::Floor => self,
             _ => self.fractional(),
@@ -147,43 +147,43 @@ impl Type {
     }
 
     /// The type of what is put together of such parts: without any, `f64`.
-    pub(crate) fn joined(types: impl IntoIterator<Item = Type>) -> Type {
-        match types.into_iter().reduce(Type::with) {
-            Some(Type::Of(element)) => Type::Of(element),
-            _ => Type::F64,
+    pub(crate) fn joined(types: impl IntoIterator<Item = ExprType>) -> ExprType {
+        match types.into_iter().reduce(ExprType::with) {
+            Some(ExprType::Of(element)) => ExprType::Of(element),
+            _ => ExprType::F64,
         }
     }
 }
 
 /// Numbers and the type that they have.
 #[derive(Debug)]
-pub(crate) struct Typed<'s> {
+pub(crate) struct TypedNumbers<'s> {
     pub(crate) numbers: Numeric<'s>,
-    pub(crate) kind: Type,
+    pub(crate) kind: ExprType,
 }
 
-impl<'s> Typed<'s> {
+impl<'s> TypedNumbers<'s> {
     /// Numbers that an operation has made, fitted to their type.
-    pub(crate) fn fitted(numbers: Numeric<'s>, kind: Type) -> Result<Typed<'s>, Fault> {
+    pub(crate) fn fitted(numbers: Numeric<'s>, kind: ExprType) -> Result<TypedNumbers<'s>, Fault> {
         let numbers = match kind {
-            Type::Whole | Type::Number | Type::F64 => numbers,
-            Type::Of(ElementType::F32) => elementwise::map_with(numbers, |x| f64::from(x as f32))?,
-            Type::Of(ElementType::I32) => {
+            ExprType::Whole | ExprType::Number | ExprType::F64 => numbers,
+            ExprType::Of(ElementType::F32) => elementwise::map_with(numbers, |x| f64::from(x as f32))?,
+            ExprType::Of(ElementType::I32) => {
                 elementwise::map_with(exact(numbers, ElementType::I32)?, |x| wrap_i32(x as i64))?
             }
-            Type::Of(ElementType::U8) => {
+            ExprType::Of(ElementType::U8) => {
                 elementwise::map_with(exact(numbers, ElementType::U8)?, |x| wrap_u8(x as i64))?
             }
-            Type::I64 => exact(numbers, ElementType::I64)?,
+            ExprType::I64 => exact(numbers, ElementType::I64)?,
         };
-        Ok(Typed { numbers, kind })
+        Ok(TypedNumbers { numbers, kind })
     }
 
     /// The same numbers as another type: fractions are cut off for integers.
-    pub(crate) fn cast(self, to: ElementType) -> Result<Typed<'s>, Fault> {
+    pub(crate) fn cast(self, to: ElementType) -> Result<TypedNumbers<'s>, Fault> {
         let whole = self.numbers;
         let numbers = if to.is_integer() { elementwise::map_with(whole, f64::trunc)? } else { whole };
-        Typed::fitted(numbers, Type::Of(to))
+        TypedNumbers::fitted(numbers, ExprType::Of(to))
     }
 }
 
@@ -217,20 +217,29 @@ fn exact(numbers: Numeric<'_>, element: ElementType) -> Result<Numeric<'_>, Faul
 }
 
 /// `a op b`, element by element.
-pub(crate) fn binary<'s>(op: BinaryOp, a: Typed<'s>, b: Typed<'s>) -> Result<Typed<'s>, Fault> {
+pub(crate) fn binary<'s>(
+    op: BinaryOp,
+    a: TypedNumbers<'s>,
+    b: TypedNumbers<'s>,
+) -> Result<TypedNumbers<'s>, Fault> {
     let kind = match op {
         BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Rem | BinaryOp::Pow => a.kind.with(b.kind),
         BinaryOp::Div => a.kind.with(b.kind).fractional(),
-        _ => return Ok(Typed { numbers: elementwise::binary(op, a.numbers, b.numbers)?, kind: Type::Whole }),
+        _ => {
+            return Ok(TypedNumbers {
+                numbers: elementwise::binary(op, a.numbers, b.numbers)?,
+                kind: ExprType::Whole,
+            });
+        }
     };
-    let Type::Of(element) = kind else {
-        return Ok(Typed { numbers: elementwise::binary(op, a.numbers, b.numbers)?, kind });
+    let ExprType::Of(element) = kind else {
+        return Ok(TypedNumbers { numbers: elementwise::binary(op, a.numbers, b.numbers)?, kind });
     };
     let Some((low, high)) = element.range() else {
-        return Typed::fitted(elementwise::binary(op, a.numbers, b.numbers)?, kind);
+        return TypedNumbers::fitted(elementwise::binary(op, a.numbers, b.numbers)?, kind);
     };
     for side in [&a, &b] {
-        if let (Type::Whole, Numeric::Scalar(x)) = (side.kind, &side.numbers)
+        if let (ExprType::Whole, Numeric::Scalar(x)) = (side.kind, &side.numbers)
             && !(low..=high).contains(x)
         {
             return Err(Fault::new(format!("{x} is no number of the type {}", element.name()))
@@ -253,7 +262,7 @@ pub(crate) fn binary<'s>(op: BinaryOp, a: Typed<'s>, b: Typed<'s>) -> Result<Typ
         }
         op => elementwise::binary(op, x, y)?,
     };
-    Typed::fitted(numbers, kind)
+    TypedNumbers::fitted(numbers, kind)
 }
 
 fn some(numbers: &Numeric<'_>, is: impl Fn(f64) -> bool) -> bool {
@@ -298,22 +307,22 @@ fn power(element: ElementType) -> impl Fn(f64, f64) -> f64 + Sync {
 }
 
 /// `op a`, element by element.
-pub(crate) fn unary(op: UnaryOp, a: Typed<'_>) -> Result<Typed<'_>, Fault> {
+pub(crate) fn unary(op: UnaryOp, a: TypedNumbers<'_>) -> Result<TypedNumbers<'_>, Fault> {
     let numbers = elementwise::unary(op, a.numbers)?;
     match op {
-        UnaryOp::Neg => Typed::fitted(numbers, a.kind),
-        UnaryOp::Not => Ok(Typed { numbers, kind: Type::Whole }),
+        UnaryOp::Neg => TypedNumbers::fitted(numbers, a.kind),
+        UnaryOp::Not => Ok(TypedNumbers { numbers, kind: ExprType::Whole }),
     }
 }
 
 /// The numbers in memory of their own type.
-pub(crate) fn stored(numbers: ArrayD<f64>, element: ElementType) -> super::Value {
-    use super::Value;
+pub(crate) fn stored(numbers: ArrayD<f64>, element: ElementType) -> super::ArrayValue {
+    use super::ArrayValue;
     match element {
-        ElementType::F64 => Value::F64(numbers),
-        ElementType::F32 => Value::F32(numbers.mapv(|x| x as f32)),
-        ElementType::I64 => Value::I64(numbers.mapv(|x| x as i64)),
-        ElementType::I32 => Value::I32(numbers.mapv(|x| x as i32)),
-        ElementType::U8 => Value::U8(numbers.mapv(|x| x as u8)),
+        ElementType::F64 => ArrayValue::F64(numbers),
+        ElementType::F32 => ArrayValue::F32(numbers.mapv(|x| x as f32)),
+        ElementType::I64 => ArrayValue::I64(numbers.mapv(|x| x as i64)),
+        ElementType::I32 => ArrayValue::I32(numbers.mapv(|x| x as i32)),
+        ElementType::U8 => ArrayValue::U8(numbers.mapv(|x| x as u8)),
     }
 }

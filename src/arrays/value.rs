@@ -1,8 +1,8 @@
 //! Arrays of the five element types: the results of expressions, and what their names stand for.
 
 use super::error::Fault;
-use super::types::{ElementType, Type, Typed};
-use crate::arrays::eval::operand::{Item, Numeric};
+use super::types::{ElementType, ExprType, TypedNumbers};
+use crate::arrays::eval::operand::{Intermediate, Numeric};
 use crate::arrays::exact::MAX_EXACT_INTEGER;
 use ndarray::{Array1, Array2, Array3, ArrayD, ArrayViewD, CowArray, IxDyn};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// The value of an expression: an array in C order, without axes if it is one number.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are the types'")]
-pub enum Value {
+pub enum ArrayValue {
     F64(ArrayD<f64>),
     F32(ArrayD<f32>),
     I64(ArrayD<i64>),
@@ -33,16 +33,16 @@ pub enum ArrayBinding<'a> {
 macro_rules! inside {
     ($value:expr, $array:ident => $result:expr) => {
         match $value {
-            Value::F64($array) => $result,
-            Value::F32($array) => $result,
-            Value::I64($array) => $result,
-            Value::I32($array) => $result,
-            Value::U8($array) => $result,
+            ArrayValue::F64($array) => $result,
+            ArrayValue::F32($array) => $result,
+            ArrayValue::I64($array) => $result,
+            ArrayValue::I32($array) => $result,
+            ArrayValue::U8($array) => $result,
         }
     };
 }
 
-impl Value {
+impl ArrayValue {
     /// The lengths of the axes.
     pub fn shape(&self) -> &[usize] {
         inside!(self, array => array.shape())
@@ -61,40 +61,40 @@ impl Value {
     /// The type of the elements.
     pub fn element_type(&self) -> ElementType {
         match self {
-            Value::F64(_) => ElementType::F64,
-            Value::F32(_) => ElementType::F32,
-            Value::I64(_) => ElementType::I64,
-            Value::I32(_) => ElementType::I32,
-            Value::U8(_) => ElementType::U8,
+            ArrayValue::F64(_) => ElementType::F64,
+            ArrayValue::F32(_) => ElementType::F32,
+            ArrayValue::I64(_) => ElementType::I64,
+            ArrayValue::I32(_) => ElementType::I32,
+            ArrayValue::U8(_) => ElementType::U8,
         }
     }
 
     /// The numbers as `f64`: borrowed where they are, else a copy.
     pub fn to_f64(&self) -> CowArray<'_, f64, IxDyn> {
         match self {
-            Value::F64(array) => array.view().into(),
-            Value::F32(array) => array.mapv(f64::from).into(),
-            Value::I64(array) => array.mapv(|x| x as f64).into(),
-            Value::I32(array) => array.mapv(f64::from).into(),
-            Value::U8(array) => array.mapv(f64::from).into(),
+            ArrayValue::F64(array) => array.view().into(),
+            ArrayValue::F32(array) => array.mapv(f64::from).into(),
+            ArrayValue::I64(array) => array.mapv(|x| x as f64).into(),
+            ArrayValue::I32(array) => array.mapv(f64::from).into(),
+            ArrayValue::U8(array) => array.mapv(f64::from).into(),
         }
     }
 
     /// The numbers as `f64`.
     pub fn into_f64(self) -> ArrayD<f64> {
         match self {
-            Value::F64(array) => array,
+            ArrayValue::F64(array) => array,
             other => other.to_f64().into_owned(),
         }
     }
 
     /// As numbers to compute with.
-    pub(crate) fn into_typed<'s>(self) -> Result<Typed<'s>, Fault> {
+    pub(crate) fn into_typed<'s>(self) -> Result<TypedNumbers<'s>, Fault> {
         let element = self.element_type();
-        if let Value::I64(array) = &self {
+        if let ArrayValue::I64(array) = &self {
             exact(array.view())?;
         }
-        Ok(Typed { numbers: self.into_f64().into(), kind: Type::Of(element) })
+        Ok(TypedNumbers { numbers: self.into_f64().into(), kind: ExprType::Of(element) })
     }
 }
 
@@ -107,7 +107,7 @@ fn exact(array: ArrayViewD<'_, i64>) -> Result<(), Fault> {
 }
 
 impl<'a> ArrayBinding<'a> {
-    pub(crate) fn into_item(self) -> Result<Item<'a>, Fault> {
+    pub(crate) fn into_item(self) -> Result<Intermediate<'a>, Fault> {
         let (numbers, element): (CowArray<'a, f64, IxDyn>, _) = match self {
             ArrayBinding::F64(view) => (view.into(), ElementType::F64),
             ArrayBinding::F32(view) => (view.mapv(f64::from).into(), ElementType::F32),
@@ -118,7 +118,7 @@ impl<'a> ArrayBinding<'a> {
             ArrayBinding::I32(view) => (view.mapv(f64::from).into(), ElementType::I32),
             ArrayBinding::U8(view) => (view.mapv(f64::from).into(), ElementType::U8),
         };
-        Ok(Typed { numbers: Numeric::from(numbers), kind: Type::Of(element) }.into())
+        Ok(TypedNumbers { numbers: Numeric::from(numbers), kind: ExprType::Of(element) }.into())
     }
 }
 
@@ -128,25 +128,25 @@ impl<'a> From<&'a ArrayD<f64>> for ArrayBinding<'a> {
     }
 }
 
-impl<'a> From<&'a Value> for ArrayBinding<'a> {
-    fn from(value: &'a Value) -> Self {
+impl<'a> From<&'a ArrayValue> for ArrayBinding<'a> {
+    fn from(value: &'a ArrayValue) -> Self {
         match value {
-            Value::F64(array) => ArrayBinding::F64(array.view()),
-            Value::F32(array) => ArrayBinding::F32(array.view()),
-            Value::I64(array) => ArrayBinding::I64(array.view()),
-            Value::I32(array) => ArrayBinding::I32(array.view()),
-            Value::U8(array) => ArrayBinding::U8(array.view()),
+            ArrayValue::F64(array) => ArrayBinding::F64(array.view()),
+            ArrayValue::F32(array) => ArrayBinding::F32(array.view()),
+            ArrayValue::I64(array) => ArrayBinding::I64(array.view()),
+            ArrayValue::I32(array) => ArrayBinding::I32(array.view()),
+            ArrayValue::U8(array) => ArrayBinding::U8(array.view()),
         }
     }
 }
 
 macro_rules! from_arrays {
     ($($variant:ident: $type:ty),*) => {
-        $(impl From<ArrayD<$type>> for Value {
+        $(impl From<ArrayD<$type>> for ArrayValue {
             fn from(array: ArrayD<$type>) -> Self {
                 // a slice or a transposed array has another order in memory
                 let array = if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() };
-                Value::$variant(array)
+                ArrayValue::$variant(array)
             }
         })*
     };
@@ -157,7 +157,7 @@ from_arrays!(F64: f64, F32: f32, I64: i64, I32: i32, U8: u8);
 /// Arrays of one to three axes, vectors and single numbers, as functions of programs return them.
 macro_rules! from_others {
     ($($other:ty => $array:ident: $dynamic:expr),* $(,)?) => {
-        $(impl From<$other> for Value {
+        $(impl From<$other> for ArrayValue {
             fn from($array: $other) -> Self {
                 $dynamic.into()
             }

@@ -1,7 +1,7 @@
 //! Which instance has failed: the engine's error names the function, not the instance.
 
 use crate::batch::rank::{deadline, rank_state};
-use crate::batch::task_def::Def;
+use crate::batch::task_def::TaskDef;
 use crate::error::{Failure, TaskError};
 use crate::script::plan::Plan;
 use std::collections::hash_map::Entry;
@@ -31,7 +31,7 @@ pub(crate) fn is_left(cause: &TaskError) -> bool {
 /// # Errors
 /// The work's.
 pub(crate) fn located<T>(
-    def: &Def,
+    def: &TaskDef,
     index: u64,
     work: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
@@ -70,7 +70,7 @@ fn parse(message: &str) -> (Option<(usize, u64)>, &str) {
 
 /// An instance that has no result.
 #[derive(Debug, Clone)]
-pub(crate) struct Failed {
+pub(crate) struct FailedInstance {
     /// Its task's number.
     pub task: usize,
     /// Its index.
@@ -79,7 +79,7 @@ pub(crate) struct Failed {
     pub cause: Arc<TaskError>,
 }
 
-impl Failed {
+impl FailedInstance {
     /// Whether it failed itself, not something that it needs; not known where the engine says why, as of a panic.
     pub(crate) fn is_own(&self) -> Option<bool> {
         Some(parse(&self.cause.message).0? == (self.task, self.index))
@@ -95,18 +95,18 @@ impl Failed {
 #[derive(Debug, Default)]
 pub(crate) struct Parts {
     /// They failed.
-    pub failed: Vec<Failed>,
+    pub failed: Vec<FailedInstance>,
     /// They were never run, because something that they need has failed.
-    pub skipped: Vec<Failed>,
+    pub skipped: Vec<FailedInstance>,
     /// They are left for the next run.
-    pub left: Vec<Failed>,
+    pub left: Vec<FailedInstance>,
 }
 
 /// Parts instances that have failed from those that were never run because of them, and from what is left.
-pub(crate) fn part(plan: &Plan, all: Vec<Failed>) -> Parts {
-    let (left, all): (Vec<_>, Vec<_>) = all.into_iter().partition(Failed::is_left);
+pub(crate) fn part(plan: &Plan, all: Vec<FailedInstance>) -> Parts {
+    let (left, all): (Vec<_>, Vec<_>) = all.into_iter().partition(FailedInstance::is_left);
     let without: HashSet<(usize, u64)> = all.iter().map(|failed| (failed.task, failed.index)).collect();
-    let own = |failed: &Failed| {
+    let own = |failed: &FailedInstance| {
         // an error of the engine is the instance's own unless something that it needs failed
         failed.is_own().unwrap_or_else(|| {
             plan.tasks.get(failed.task).is_none_or(|task| {
@@ -122,8 +122,8 @@ pub(crate) fn part(plan: &Plan, all: Vec<Failed>) -> Parts {
 }
 
 /// Failed instances of one task with one message, as the first of them and how many more there are.
-pub(crate) fn group(failed: &[Failed]) -> Vec<(&Failed, usize)> {
-    let mut groups: Vec<(&Failed, usize)> = Vec::new();
+pub(crate) fn group(failed: &[FailedInstance]) -> Vec<(&FailedInstance, usize)> {
+    let mut groups: Vec<(&FailedInstance, usize)> = Vec::new();
     let mut known: HashMap<(usize, &str), usize> = HashMap::new();
     for failed in failed {
         match known.entry((failed.task, parse(&failed.cause.message).1)) {
@@ -138,7 +138,7 @@ pub(crate) fn group(failed: &[Failed]) -> Vec<(&Failed, usize)> {
 }
 
 /// A failed instance in words, in rustc's manner; with it, `more` that failed in the same way.
-pub(crate) fn tell(plan: &Plan, failed: &Failed, more: usize) -> String {
+pub(crate) fn tell(plan: &Plan, failed: &FailedInstance, more: usize) -> String {
     let TaskError { message, rank, host, attempt, .. } = &*failed.cause;
     let message = parse(message).1;
     let (label, origin) = plan.tasks.get(failed.task).map_or_else(

@@ -1,6 +1,6 @@
 //! Carrying out a plan: what rank 0 submits and collects, and what the ranks do.
 //!
-//! Every instance of a task is one task of the engine. A task's [`crate::batch::task_def::Def`] goes out once; an
+//! Every instance of a task is one task of the engine. A task's [`crate::batch::task_def::TaskDef`] goes out once; an
 //! instance is its definition and
 //! its index, and the results of others as futures.
 //!
@@ -18,12 +18,12 @@ pub(crate) mod task_def;
 pub(crate) mod whole_files;
 
 use crate::arrays;
-use crate::batch::head::collector::Collector;
+use crate::batch::head::collector::RunCollector;
 use crate::batch::head::progress::Progress;
 use crate::batch::head::submitter::Submitter;
 use crate::batch::head::summary::Summary;
 use crate::client::Client;
-use crate::commands::outputs::bulk::Packs;
+use crate::commands::outputs::bulk::OutputsBulk;
 use crate::console;
 use crate::error::Result;
 use crate::ids::Rank;
@@ -38,7 +38,7 @@ pub(crate) use crate::batch::head::run_folder::RunFolder;
 
 /// What of the job matters to a run.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Job {
+pub(crate) struct JobInfo {
     /// Nothing but errors is told on the way.
     pub quiet: bool,
     /// When it ends, where that is known.
@@ -47,7 +47,7 @@ pub(crate) struct Job {
 
 /// Tells the engine how arrays of scripts and outputs of commands travel. Every rank calls it before the run starts.
 pub(crate) fn register_bulk_kinds() {
-    bulk::register(&[&arrays::bulk::Arrays, &Packs]);
+    bulk::register(&[&arrays::bulk::ArrayBulk, &OutputsBulk]);
 }
 
 /// Runs a plan to its end; the result says what was done and what failed.
@@ -59,7 +59,7 @@ pub(crate) fn run(
     folder: &RunFolder,
     client: &Client,
     team: &Team,
-    job: Job,
+    job: JobInfo,
 ) -> Result<Summary> {
     let start = Instant::now();
     if !job.quiet {
@@ -71,7 +71,7 @@ pub(crate) fn run(
     }
     let submitter = Submitter::new(plan, folder, client, team);
     let progress = Progress::new(plan.instances(), slots, job.quiet);
-    let mut collector = Collector::new(plan, client, submitter, progress);
+    let mut collector = RunCollector::new(plan, client, submitter, progress);
     if let Some(walltime) = &job.walltime {
         walltime.tell(plan, client, &team.slots)?;
         collector.walltime = job.walltime;
@@ -86,7 +86,7 @@ pub(crate) fn run(
 }
 
 /// Asks every rank that computes to tidy up: at the end of the run, launchers may kill ranks that still do so.
-fn leave(client: &Client, team: &Team) -> Vec<crate::batch::rank::rank_state::Report> {
+fn leave(client: &Client, team: &Team) -> Vec<crate::batch::rank::rank_state::RankSummary> {
     let computing = (0..team.slots.len()).filter(|rank| team.slots[*rank] > 0);
     let leaving: Vec<_> = computing
         .map(|rank| {

@@ -1,10 +1,10 @@
 //! What a command leaves, by number: standard output, standard error, files.
 
-use crate::commands::outputs::{Content, Output};
+use crate::commands::outputs::{Content, OutputRef};
 use crate::error::Failure;
 
 /// A command's outputs.
-pub(crate) use crate::commands::outputs::Pack;
+pub(crate) use crate::commands::outputs::CommandOutputs;
 
 /// From this length on an output file of a command stays a file.
 pub(crate) const LARGE: u64 = 64 << 10;
@@ -21,7 +21,7 @@ pub(crate) fn file(number: usize) -> u32 {
 
 /// One output, in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Part<'a> {
+pub(crate) struct OutputBytes<'a> {
     /// [`STDOUT`], [`STDERR`] or [`file()`].
     pub which: u32,
     /// The file's name, as the command wrote it.
@@ -31,20 +31,20 @@ pub(crate) struct Part<'a> {
 }
 
 /// Packs outputs that are in memory.
-pub(crate) fn pack(parts: &[Part<'_>]) -> Pack {
-    let outputs = parts.iter().map(|part| Output {
+pub(crate) fn pack(parts: &[OutputBytes<'_>]) -> CommandOutputs {
+    let outputs = parts.iter().map(|part| OutputRef {
         which: part.which,
         name: part.name,
         content: Content::Memory(part.bytes),
     });
-    Pack::new(&outputs.collect::<Vec<_>>())
+    CommandOutputs::new(&outputs.collect::<Vec<_>>())
 }
 
 /// One output of a pack.
 ///
 /// # Errors
 /// When the pack does not have it.
-pub(crate) fn part(pack: &Pack, which: u32) -> Result<Output<'_>, Failure> {
+pub(crate) fn part(pack: &CommandOutputs, which: u32) -> Result<OutputRef<'_>, Failure> {
     pack.output(which)
 }
 
@@ -52,9 +52,10 @@ pub(crate) fn part(pack: &Pack, which: u32) -> Result<Output<'_>, Failure> {
 ///
 /// # Errors
 /// When the pack is damaged, or lacks one of them.
-pub(crate) fn parts_of(whole: &Pack, wanted: &[u32]) -> Result<Pack, Failure> {
-    let outputs: Result<Vec<Output<'_>>, Failure> = wanted.iter().map(|which| whole.output(*which)).collect();
-    Ok(Pack::new(&outputs?))
+pub(crate) fn parts_of(whole: &CommandOutputs, wanted: &[u32]) -> Result<CommandOutputs, Failure> {
+    let outputs: Result<Vec<OutputRef<'_>>, Failure> =
+        wanted.iter().map(|which| whole.output(*which)).collect();
+    Ok(CommandOutputs::new(&outputs?))
 }
 
 #[cfg(test)]
@@ -64,9 +65,9 @@ mod tests {
     #[test]
     fn outputs_are_taken_out_by_number() {
         let parts = [
-            Part { which: STDOUT, name: "stdout", bytes: b"text\n" },
-            Part { which: file(1), name: "m.bin", bytes: &[0, 255] },
-            Part { which: file(0), name: "", bytes: b"" },
+            OutputBytes { which: STDOUT, name: "stdout", bytes: b"text\n" },
+            OutputBytes { which: file(1), name: "m.bin", bytes: &[0, 255] },
+            OutputBytes { which: file(0), name: "", bytes: b"" },
         ];
         let packed = pack(&parts);
         let some = parts_of(&packed, &[file(0), STDOUT]).unwrap();

@@ -2,20 +2,20 @@
 
 use crate::batch::outputs;
 use crate::script::plan::Plan;
-use crate::script::plan::runtime_vars::Facts;
-use crate::script::plan::task::{Action, Select, Stream, Task};
-use crate::script::plan::template::{Fill, Part, Template};
+use crate::script::plan::runtime_vars::RuntimeVars;
+use crate::script::plan::task::{PlanTask, Select, StreamTarget, TaskAction};
+use crate::script::plan::template::{Fill, Template, TemplatePart};
 use crate::script::sweep::join::Join;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A task, with its place in the run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Def {
+pub(crate) struct TaskDef {
     /// Its number in the plan.
     pub number: u32,
     /// What it does.
-    pub task: Task,
+    pub task: PlanTask,
     /// The outputs that somebody reads, as numbers of a pack; the others are dropped where they are made.
     pub keep: Vec<u32>,
     /// What an instance gets, in the order of its arguments.
@@ -44,7 +44,7 @@ pub(crate) struct Group {
     /// Which of its instances.
     pub join: Join,
     /// What they are.
-    pub kind: Kind,
+    pub kind: ResultKind,
     /// Instances without a result, which are left out; sorted.
     pub without: Vec<u64>,
     /// Whether it is one instance by the join rule, not a gather that may happen to be of one.
@@ -60,41 +60,47 @@ impl Group {
 
 /// What the results of a group are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Kind {
+pub(crate) enum ResultKind {
     /// Packs with at least these outputs; without any, only the order counts.
     Packs(Vec<u32>),
     /// Arrays.
     Arrays,
 }
 
-impl Def {
+impl TaskDef {
     /// The definition of a task of a plan.
-    pub(crate) fn new(plan: &Plan, number: usize, read: &Read, folder: &str, ranks: usize) -> Option<Def> {
+    pub(crate) fn new(
+        plan: &Plan,
+        number: usize,
+        read: &Read,
+        folder: &str,
+        ranks: usize,
+    ) -> Option<TaskDef> {
         let task = plan.tasks.get(number)?.clone();
         let mut groups: Vec<Group> = Vec::new();
         let mut sources = vec![None; task.references.len()];
         for (reference, source) in task.references.iter().zip(&mut sources) {
             let kind = match reference.select {
-                Select::Value => Kind::Arrays,
-                Select::Stdout => Kind::Packs(vec![outputs::STDOUT]),
-                Select::File(number) => Kind::Packs(vec![outputs::file(number)]),
-                Select::Order => Kind::Packs(Vec::new()),
+                Select::Value => ResultKind::Arrays,
+                Select::Stdout => ResultKind::Packs(vec![outputs::STDOUT]),
+                Select::File(number) => ResultKind::Packs(vec![outputs::file(number)]),
+                Select::Order => ResultKind::Packs(Vec::new()),
             };
             let same = |group: &Group| group.task == reference.task && group.join == reference.join;
             let at = groups.iter().position(same).unwrap_or_else(|| {
                 let one = !reference.join.is_gather();
-                let (join, kind) = (reference.join.clone(), Kind::Packs(vec![]));
+                let (join, kind) = (reference.join.clone(), ResultKind::Packs(vec![]));
                 groups.push(Group { task: reference.task, join, kind, without: Vec::new(), one });
                 groups.len() - 1
             });
             match (&mut groups[at].kind, kind) {
-                (Kind::Packs(wanted), Kind::Packs(more)) => {
+                (ResultKind::Packs(wanted), ResultKind::Packs(more)) => {
                     wanted.extend(more);
                     wanted.sort_unstable();
                     wanted.dedup();
                 }
-                (kind, Kind::Arrays) => *kind = Kind::Arrays,
-                (Kind::Arrays, _) => {}
+                (kind, ResultKind::Arrays) => *kind = ResultKind::Arrays,
+                (ResultKind::Arrays, _) => {}
             }
             *source = (reference.select != Select::Order).then_some(at);
         }
@@ -105,8 +111,8 @@ impl Def {
                     continue;
                 };
                 group.kind = match other.action.is_command() {
-                    true => Kind::Packs(read.keep(other, group.task)),
-                    false => Kind::Arrays,
+                    true => ResultKind::Packs(read.keep(other, group.task)),
+                    false => ResultKind::Arrays,
                 };
             }
         }
@@ -114,7 +120,7 @@ impl Def {
         let keep = read.keep(&task, number);
         let here = plan.dir.display().to_string();
         let (folder, ranks) = (folder.to_owned(), ranks as u32);
-        Some(Def {
+        Some(TaskDef {
             number: number as u32,
             task,
             keep,
@@ -140,15 +146,22 @@ impl Def {
     }
 
     /// What is known of an instance before it runs: enough for the names of files.
-    pub(crate) fn facts(&self, index: u64) -> Facts {
+    pub(crate) fn facts(&self, index: u64) -> RuntimeVars {
         facts(&self.task, index, &self.here)
     }
 }
 
 /// What is known of an instance of a task before it runs.
-pub(crate) fn facts(task: &Task, index: u64, here: &str) -> Facts {
+pub(crate) fn facts(task: &PlanTask, index: u64, here: &str) -> RuntimeVars {
     let seed = xxh3_64_with_seed(task.name.as_bytes(), index);
-    Facts { index, seed, here: here.to_owned(), attempt: 1, threads: task.needs.slots(), ..Facts::default() }
+    RuntimeVars {
+        index,
+        seed,
+        here: here.to_owned(),
+        attempt: 1,
+        threads: task.needs.slots(),
+        ..RuntimeVars::default()
+    }
 }
 
 /// What of each task others read: found once for all, since a script may have many thousands of tasks.
@@ -182,7 +195,7 @@ impl Read {
     }
 
     /// The outputs of a task that are kept.
-    fn keep(&self, task: &Task, number: usize) -> Vec<u32> {
+    fn keep(&self, task: &PlanTask, number: usize) -> Vec<u32> {
         let mut keep = self.outputs.get(number).cloned().unwrap_or_default();
         keep.extend(streams(task));
         keep.sort_unstable();
@@ -192,8 +205,8 @@ impl Read {
 }
 
 /// The streams of a task that go to files of their own.
-pub(crate) fn streams(task: &Task) -> Vec<u32> {
-    let path = |stream: &Stream| matches!(stream, Stream::Path(_));
+pub(crate) fn streams(task: &PlanTask) -> Vec<u32> {
+    let path = |stream: &StreamTarget| matches!(stream, StreamTarget::Path(_));
     let mut streams = Vec::new();
     streams.extend(path(&task.stdout).then_some(outputs::STDOUT));
     streams.extend((task.action.is_command() && path(&task.stderr)).then_some(outputs::STDERR));
@@ -201,11 +214,11 @@ pub(crate) fn streams(task: &Task) -> Vec<u32> {
 }
 
 /// For each reference of a task whether a command wants it as files.
-pub(crate) fn staged(task: &Task) -> Vec<bool> {
+pub(crate) fn staged(task: &PlanTask) -> Vec<bool> {
     let mut staged = vec![false; task.references.len()];
     let mut note = |template: &Template| {
         for part in &template.parts {
-            if let Part::Fill { what: Fill::Input(at), .. } = part
+            if let TemplatePart::Fill { what: Fill::Input(at), .. } = part
                 && let Some(staged) = staged.get_mut(*at)
             {
                 *staged = true;
@@ -213,15 +226,16 @@ pub(crate) fn staged(task: &Task) -> Vec<bool> {
         }
     };
     match &task.action {
-        Action::Run { argv } => argv.iter().for_each(&mut note),
-        Action::Shell { script, .. } => note(script),
+        TaskAction::Run { argv } => argv.iter().for_each(&mut note),
+        TaskAction::Shell { script, .. } => note(script),
         _ => {}
     }
     task.env.iter().for_each(|(_, value)| note(value));
     // Whoever reads paths on standard input will open them.
     if let Some(stdin) = &task.stdin {
         let lists = stdin.parts.iter().filter(|part| {
-            let at = if let Part::Fill { what: Fill::Input(at), .. } = part { *at } else { usize::MAX };
+            let at =
+                if let TemplatePart::Fill { what: Fill::Input(at), .. } = part { *at } else { usize::MAX };
             task.references.get(at).is_some_and(|reference| reference.list)
         });
         note(&Template { parts: lists.cloned().collect() });

@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// The form of a graph.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub(super) enum Format {
+pub(super) enum GraphFormat {
     /// The language of graphviz
     Dot,
     /// A drawing; nothing else has to be installed
@@ -17,11 +17,11 @@ pub(super) enum Format {
 }
 
 /// Prints the graph of a script's tasks, each family as one node.
-pub(super) fn graph(script: &Path, sets: &[(String, String)], format: Format) -> u8 {
+pub(super) fn graph(script: &Path, sets: &[(String, String)], format: GraphFormat) -> u8 {
     let Ok(plan) = read(script, sets, LoadOptions::default()) else { return USAGE };
     let text = match format {
-        Format::Dot => dot(&plan),
-        Format::Svg => svg(&plan),
+        GraphFormat::Dot => dot(&plan),
+        GraphFormat::Svg => svg(&plan),
     };
     // A reader that has seen enough is no error.
     let _ = std::io::stdout().write_all(text.as_bytes());

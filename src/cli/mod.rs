@@ -160,7 +160,7 @@ struct GraphArgs {
     script: CheckArgs,
     /// The form of the graph
     #[arg(long, value_enum, default_value = "dot")]
-    format: graph::Format,
+    format: graph::GraphFormat,
 }
 
 #[derive(Debug, Args)]

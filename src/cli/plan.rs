@@ -5,8 +5,8 @@ use super::{DONE, USAGE};
 use crate::console::counted;
 use crate::script::options::LoadOptions;
 use crate::script::plan::Plan;
-use crate::script::plan::fingerprint::Keys;
-use crate::script::plan::task::Task;
+use crate::script::plan::fingerprint::Fingerprints;
+use crate::script::plan::task::PlanTask;
 use crate::script::values::units::words;
 use std::fmt::Write as _;
 use std::io::Write;
@@ -67,7 +67,7 @@ fn table(plan: &Plan, why: bool) -> String {
             let _ = writeln!(text, "  {:1$}  {all} would run: no earlier run is recorded", "", widths[0]);
         }
     }
-    let path: Vec<&Task> = plan.critical_path().into_iter().map(|at| &plan.tasks[at]).collect();
+    let path: Vec<&PlanTask> = plan.critical_path().into_iter().map(|at| &plan.tasks[at]).collect();
     let names: Vec<&str> = path.iter().map(|task| task.name.as_str()).collect();
     let time: Duration = path.iter().filter_map(|task| task.time).sum();
     let time = if time.is_zero() { String::new() } else { format!(", {} by their `time`", words(time)) };
@@ -82,7 +82,7 @@ fn table(plan: &Plan, why: bool) -> String {
 
 fn write_keys(plan: &Plan) -> std::io::Result<()> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    let mut keys = Keys::new(plan);
+    let mut keys = Fingerprints::new(plan);
     writeln!(out)?;
     for (at, task) in plan.tasks.iter().enumerate() {
         for (instance, key) in (0..).zip(keys.of(at)) {

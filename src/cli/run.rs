@@ -6,7 +6,7 @@ use crate::batch::head::deadline::Walltime;
 use crate::batch::head::interrupt;
 use crate::batch::head::run_folder::RunFolder;
 use crate::batch::rank::rank_state;
-use crate::batch::{self, Job};
+use crate::batch::{self, JobInfo};
 use crate::client::Client;
 use crate::client::run::run_with_team;
 use crate::commands;
@@ -42,7 +42,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
     // Launched ranks meet even if the script is wrong: one that left early would leave the others to hang, or to be killed.
     let config =
         Config { head_slots: args.head_slots, slots: args.slots, profile: args.profile, ..Config::default() };
-    let job = Job { quiet: args.quiet, walltime: limit.map(|limit| Walltime::new(start, limit)) };
+    let job = JobInfo { quiet: args.quiet, walltime: limit.map(|limit| Walltime::new(start, limit)) };
     let mut code = DONE;
     let outcome = run_with_team(&config, |client, team| {
         // the run folder is for one run: not before it is certain that this is rank 0
@@ -103,7 +103,7 @@ fn slurm() -> Option<Duration> {
     Some(left)
 }
 
-fn carry_out(job: Job, plan: &Plan, folder: &RunFolder, client: &Client, team: &Team) -> Result<u8> {
+fn carry_out(job: JobInfo, plan: &Plan, folder: &RunFolder, client: &Client, team: &Team) -> Result<u8> {
     let wrong = batch::head::placement::check(plan, team);
     if !wrong.is_empty() {
         console::error(wrong.join("\n\n"));

@@ -1,14 +1,14 @@
 //! Arguments on their way into a submission: values, futures, vectors of futures.
 
-use super::future::{Future, Handle};
+use super::future::{Future, FutureHandle};
 use super::{Client, Held, Scattered};
 use crate::codec;
 use crate::ids::TaskId;
 use crate::protocol::{
-    ARGS_MAX, ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, Blob, INLINE_MAX, Layout, Output,
+    ARGS_MAX, ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, Blob, BulkLayout, INLINE_MAX, ReportedResult,
     push_argument, push_length, push_refusal,
 };
-use crate::task::value::{Data, Value};
+use crate::task::value::{AnyValue, Data};
 use crate::task::{bulk, function};
 use smallvec::SmallVec;
 use std::any::TypeId;
@@ -19,7 +19,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 const INLINE_ARGUMENT_MAX: usize = ARGS_MAX / 16;
 
 /// Arguments as they are packed.
-pub struct Pack<'c> {
+pub struct ArgumentPack<'c> {
     client: &'c Client,
     pub(super) args: SmallVec<[u8; 16]>,
     pub(super) inputs: SmallVec<[TaskId; 2]>,
@@ -29,9 +29,9 @@ pub struct Pack<'c> {
     pub(super) held: Held,
 }
 
-impl<'c> Pack<'c> {
+impl<'c> ArgumentPack<'c> {
     pub(super) fn new(client: &'c Client) -> Self {
-        Pack {
+        ArgumentPack {
             client,
             args: SmallVec::new(),
             inputs: SmallVec::new(),
@@ -63,9 +63,9 @@ impl<'c> Pack<'c> {
         if length <= INLINE_ARGUMENT_MAX {
             push_argument(&mut self.args, &encoded);
         } else {
-            let output = Output::Stored { nbytes: length as u64, layout: Layout::Encoded };
-            let key = value_key::<T>(&Layout::Encoded, &encoded);
-            self.scatter(Scattered { key, output, value: Some(Value::from_encoded(&encoded)) });
+            let output = ReportedResult::Stored { nbytes: length as u64, layout: BulkLayout::Encoded };
+            let key = value_key::<T>(&BulkLayout::Encoded, &encoded);
+            self.scatter(Scattered { key, output, value: Some(AnyValue::from_encoded(&encoded)) });
         }
     }
 
@@ -75,7 +75,7 @@ impl<'c> Pack<'c> {
         self.held.push(handle);
     }
 
-    fn input(&mut self, handle: &Handle) {
+    fn input(&mut self, handle: &FutureHandle) {
         self.args.push(ARGUMENT_INPUT);
         self.inputs.push(handle.task);
         self.keys.push(handle.key());
@@ -117,34 +117,35 @@ impl<'c> Pack<'c> {
 pub(super) fn scattered<T: Data>(value: T) -> Scattered {
     let outcome = match bulk::view(&value) {
         Some((layout, bytes)) => Ok((value_key::<T>(&layout, bytes), layout, bytes.len() as u64)),
-        None => codec::encode(&value)
-            .map(|bytes| (value_key::<T>(&Layout::Encoded, &bytes), Layout::Encoded, bytes.len() as u64)),
+        None => codec::encode(&value).map(|bytes| {
+            (value_key::<T>(&BulkLayout::Encoded, &bytes), BulkLayout::Encoded, bytes.len() as u64)
+        }),
     };
     match outcome {
         Ok((key, layout, nbytes)) if nbytes as usize > INLINE_MAX => {
             let value = match layout {
-                Layout::Bulk { .. } | Layout::Pack { .. } => Value::new(value),
-                Layout::Encoded => Value::to_be_encoded(value, nbytes as usize),
+                BulkLayout::Bulk { .. } | BulkLayout::Pack { .. } => AnyValue::new(value),
+                BulkLayout::Encoded => AnyValue::to_be_encoded(value, nbytes as usize),
             };
-            Scattered { key, output: Output::Stored { nbytes, layout }, value: Some(value) }
+            Scattered { key, output: ReportedResult::Stored { nbytes, layout }, value: Some(value) }
         }
         Ok((key, ..)) => {
             let bytes = codec::encode(&value).unwrap_or_default();
-            Scattered { key, output: Output::Inline(Blob::new(&bytes)), value: None }
+            Scattered { key, output: ReportedResult::Inline(Blob::new(&bytes)), value: None }
         }
         // whoever takes it gets an error when the empty bytes are decoded
         Err(error) => {
-            let key = value_key::<T>(&Layout::Encoded, error.to_string().as_bytes());
-            Scattered { key, output: Output::Inline(Blob::default()), value: None }
+            let key = value_key::<T>(&BulkLayout::Encoded, error.to_string().as_bytes());
+            Scattered { key, output: ReportedResult::Inline(Blob::default()), value: None }
         }
     }
 }
 
 /// The key of a value: equal bytes of another type or shape are another value.
-fn value_key<T: 'static>(layout: &Layout, bytes: &[u8]) -> u128 {
+fn value_key<T: 'static>(layout: &BulkLayout, bytes: &[u8]) -> u128 {
     let mut hash = Xxh3::new();
     TypeId::of::<T>().hash(&mut hash);
-    if let Layout::Bulk { shape, .. } = layout {
+    if let BulkLayout::Bulk { shape, .. } = layout {
         shape.hash(&mut hash);
     }
     hash.update(bytes);
@@ -159,55 +160,55 @@ fn value_key<T: 'static>(layout: &Layout, bytes: &[u8]) -> u128 {
 )]
 pub trait Arg<T> {
     /// Packs the argument.
-    fn pack(self, pack: &mut Pack<'_>);
+    fn pack(self, pack: &mut ArgumentPack<'_>);
 }
 
 impl<T: Data> Arg<T> for T {
-    fn pack(self, pack: &mut Pack<'_>) {
+    fn pack(self, pack: &mut ArgumentPack<'_>) {
         pack.value(self);
     }
 }
 
 impl Arg<String> for &str {
-    fn pack(self, pack: &mut Pack<'_>) {
+    fn pack(self, pack: &mut ArgumentPack<'_>) {
         pack.value(self.to_owned());
     }
 }
 
 impl<T: Data> Arg<T> for Future<T> {
-    fn pack(self, pack: &mut Pack<'_>) {
+    fn pack(self, pack: &mut ArgumentPack<'_>) {
         pack.input(&self.handle);
         pack.held.push(self.handle);
     }
 }
 
 impl<T: Data> Arg<T> for &Future<T> {
-    fn pack(self, pack: &mut Pack<'_>) {
+    fn pack(self, pack: &mut ArgumentPack<'_>) {
         pack.input(&self.handle);
     }
 }
 
 impl<T: Data> Arg<Vec<T>> for Vec<Future<T>> {
-    fn pack(self, pack: &mut Pack<'_>) {
+    fn pack(self, pack: &mut ArgumentPack<'_>) {
         pack.inputs(self.iter());
         pack.held.extend(self.into_iter().map(|future| future.handle));
     }
 }
 
 impl<T: Data> Arg<Vec<T>> for &[Future<T>] {
-    fn pack(self, pack: &mut Pack<'_>) {
+    fn pack(self, pack: &mut ArgumentPack<'_>) {
         pack.inputs(self.iter());
     }
 }
 
 impl<T: Data> Arg<Vec<T>> for &Vec<Future<T>> {
-    fn pack(self, pack: &mut Pack<'_>) {
+    fn pack(self, pack: &mut ArgumentPack<'_>) {
         pack.inputs(self.iter());
     }
 }
 
 impl<T: Data> Arg<Vec<T>> for Vec<&Future<T>> {
-    fn pack(self, pack: &mut Pack<'_>) {
+    fn pack(self, pack: &mut ArgumentPack<'_>) {
         pack.inputs(self.into_iter());
     }
 }
@@ -221,14 +222,14 @@ impl<T: Data> Arg<Vec<T>> for Vec<&Future<T>> {
 )]
 pub trait Args<P> {
     /// Packs the arguments in order.
-    fn pack(self, pack: &mut Pack<'_>);
+    fn pack(self, pack: &mut ArgumentPack<'_>);
 }
 
 macro_rules! tuples {
     ($(($($x:ident $p:ident),*))*) => {$(
         impl<$($x: Arg<$p>, $p),*> Args<($($p,)*)> for ($($x,)*) {
             #[allow(non_snake_case, unused_variables)]
-            fn pack(self, pack: &mut Pack<'_>) {
+            fn pack(self, pack: &mut ArgumentPack<'_>) {
                 let ($($x,)*) = self;
                 $($x.pack(pack);)*
             }

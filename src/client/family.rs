@@ -1,14 +1,14 @@
 //! Families: one function over a range of indexes, kept as (definition, range) until instances start.
 
-use super::future::{Future, Handle};
-use super::{Client, Shared};
+use super::future::{Future, FutureHandle};
+use super::{Client, ClientShared};
 use crate::codec;
 use crate::compact::Ranges;
 use crate::error::Result;
 use crate::ids::{DefId, TaskId};
 use crate::protocol::{Blob, index_argument};
 use crate::runtime::head::Request;
-use crate::scheduler::{DefOptions, Event, NewTask};
+use crate::scheduler::{DefOptions, NewTask, SchedulerEvent};
 use crate::task::function;
 use crate::task::task_fn::TaskFn;
 use crate::task::value::Data;
@@ -31,7 +31,7 @@ pub struct Family<T> {
     taken: Mutex<Ranges>,
     /// Of a task's family each task was submitted by itself.
     one_by_one: bool,
-    shared: Arc<Shared>,
+    shared: Arc<ClientShared>,
     kind: PhantomData<fn() -> T>,
 }
 
@@ -56,7 +56,7 @@ impl<T> Family<T> {
         new.then(|| {
             let key = u128::from(index) << 64 | u128::from(self.first.0);
             let (def, shared) = (self.def, self.shared.clone());
-            Future::new(Handle::new(task, key, def, false, shared))
+            Future::new(FutureHandle::new(task, key, def, false, shared))
         })
     }
 
@@ -71,10 +71,10 @@ impl<T> Drop for Family<T> {
         let except = std::mem::take(self.taken.get_mut().unwrap_or_else(PoisonError::into_inner));
         if self.one_by_one {
             let left = (0..self.count).filter(|&index| !except.contains(index));
-            let release = |index: u64| Request::Fact(Event::Release(TaskId(self.first.0 + index)));
+            let release = |index: u64| Request::Fact(SchedulerEvent::Release(TaskId(self.first.0 + index)));
             return self.shared.mailbox.extend(left.map(release));
         }
-        self.shared.mailbox.push(Request::Fact(Event::ReleaseFamily {
+        self.shared.mailbox.push(Request::Fact(SchedulerEvent::ReleaseFamily {
             first: self.first,
             count: self.count,
             except,
@@ -165,9 +165,11 @@ impl Client {
                 inputs: SmallVec::new(),
                 parent: self.parent,
             };
-            self.shared.mailbox.extend((0..count).map(|index| Request::Fact(Event::Submit(new(index)))));
+            self.shared
+                .mailbox
+                .extend((0..count).map(|index| Request::Fact(SchedulerEvent::Submit(new(index)))));
         } else {
-            self.shared.mailbox.push(Request::Fact(Event::SubmitFamily { def, first, count }));
+            self.shared.mailbox.push(Request::Fact(SchedulerEvent::SubmitFamily { def, first, count }));
         }
         let shared = self.shared.clone();
         Family { first, count, def, taken: Mutex::default(), one_by_one, shared, kind: PhantomData }

@@ -1,13 +1,13 @@
 //! Futures: names for results that may not exist yet.
 
-use super::{Client, Shared};
+use super::{Client, ClientShared};
 use crate::compact::Runs;
 use crate::error::{Error, Result, TaskError};
 use crate::ids::{DefId, TaskId};
 use crate::runtime::head::Request;
 use crate::runtime::threads::task_context;
-use crate::runtime::wait::{Answer, Answers, Wait};
-use crate::scheduler::{Event, Status};
+use crate::runtime::wait::{Wait, WaitAnswer, WaitAnswers};
+use crate::scheduler::{SchedulerEvent, Status};
 use crate::task::value::{Data, decode};
 use std::any::type_name;
 use std::borrow::Borrow;
@@ -18,22 +18,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What all copies of a future share; the result is released when the last one goes.
-pub(crate) struct Handle {
+pub(crate) struct FutureHandle {
     pub(super) task: TaskId,
     /// In two halves: a number of sixteen bytes would make it longer.
     key: [u64; 2],
     pub(super) def: DefId,
     /// Found again by its key when the same call is submitted again.
     pub(super) pure: bool,
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<ClientShared>,
 }
 
 /// Together with its counts it takes one block of 64 bytes.
-const _: () = assert!(size_of::<Handle>() + 2 * size_of::<usize>() <= 56);
+const _: () = assert!(size_of::<FutureHandle>() + 2 * size_of::<usize>() <= 56);
 
-impl Handle {
-    pub(super) fn new(task: TaskId, key: u128, def: DefId, pure: bool, shared: Arc<Shared>) -> Arc<Self> {
-        Arc::new(Handle { task, key: [key as u64, (key >> 64) as u64], def, pure, shared })
+impl FutureHandle {
+    pub(super) fn new(
+        task: TaskId,
+        key: u128,
+        def: DefId,
+        pure: bool,
+        shared: Arc<ClientShared>,
+    ) -> Arc<Self> {
+        Arc::new(FutureHandle { task, key: [key as u64, (key >> 64) as u64], def, pure, shared })
     }
 
     pub(super) fn key(&self) -> u128 {
@@ -41,12 +47,12 @@ impl Handle {
     }
 }
 
-impl Drop for Handle {
+impl Drop for FutureHandle {
     fn drop(&mut self) {
         if self.pure {
             self.shared.forget_key(self.key(), std::ptr::from_ref(self));
         }
-        self.shared.mailbox.push(Request::Fact(Event::Release(self.task)));
+        self.shared.mailbox.push(Request::Fact(SchedulerEvent::Release(self.task)));
     }
 }
 
@@ -55,7 +61,7 @@ impl Drop for Handle {
 /// It can be an argument of other tasks at once. Copies name the same result; dropping the last one releases it, on
 /// every rank that holds it, once the tasks that take it are done.
 pub struct Future<T> {
-    pub(super) handle: Arc<Handle>,
+    pub(super) handle: Arc<FutureHandle>,
     pub(super) kind: PhantomData<fn() -> T>,
 }
 
@@ -80,7 +86,7 @@ impl<T> fmt::Debug for Future<T> {
 }
 
 impl<T> Future<T> {
-    pub(super) fn new(handle: Arc<Handle>) -> Self {
+    pub(super) fn new(handle: Arc<FutureHandle>) -> Self {
         Future { handle, kind: PhantomData }
     }
 
@@ -121,7 +127,7 @@ impl<T: Data> Future<T> {
     fn ask(&self, limit: Option<Duration>) -> Result<T> {
         let (wait, _) = want(&self.handle.shared, [self], Wait::for_values);
         let answers = wait
-            .all(limit, self.handle.shared.helm.get().as_deref())
+            .all(limit, self.handle.shared.driver.get().as_deref())
             .ok_or_else(|| Error::Timeout(limit.unwrap_or_default()))?;
         values(answers).next().unwrap_or_else(|| Err(Error::Closed("no answer came".into())))
     }
@@ -134,16 +140,16 @@ fn short_type(full: &str) -> String {
     words.collect()
 }
 
-fn values<T: Data>(answers: Answers) -> impl Iterator<Item = Result<T>> {
-    let Answers { values, closed, .. } = answers;
+fn values<T: Data>(answers: WaitAnswers) -> impl Iterator<Item = Result<T>> {
+    let WaitAnswers { values, closed, .. } = answers;
     values.into_iter().map(move |answer| match answer {
-        Some(Answer::Inline(bytes)) => Ok(decode(&bytes)?),
-        Some(Answer::Value(value)) => Ok(value.get::<T>()?.clone()),
-        Some(Answer::Failed(cause)) => {
+        Some(WaitAnswer::Inline(bytes)) => Ok(decode(&bytes)?),
+        Some(WaitAnswer::Value(value)) => Ok(value.get::<T>()?.clone()),
+        Some(WaitAnswer::Failed(cause)) => {
             task_context::note_cause(&cause);
             Err(Error::Task(cause))
         }
-        Some(Answer::Done) | None => {
+        Some(WaitAnswer::Done) | None => {
             Err(Error::Closed(closed.as_deref().unwrap_or("the value did not come").into()))
         }
     })
@@ -152,7 +158,7 @@ fn values<T: Data>(answers: Answers) -> impl Iterator<Item = Result<T>> {
 /// Asks for tasks to be waited for by the wait that `new` makes for their number. Futures that were given by value are
 /// given back, to be held until the answers are there.
 pub(super) fn want<T, F: Borrow<Future<T>>>(
-    shared: &Arc<Shared>,
+    shared: &Arc<ClientShared>,
     futures: impl IntoIterator<Item = F>,
     new: impl FnOnce(usize) -> Arc<Wait>,
 ) -> (Arc<Wait>, Vec<F>) {
@@ -201,7 +207,7 @@ impl Client {
         futures: impl IntoIterator<Item = F>,
     ) -> Result<Vec<T>> {
         let (wait, _held) = want(&self.shared, futures, Wait::for_values);
-        values(wait.all(None, self.shared.helm.get().as_deref()).unwrap_or_default()).collect()
+        values(wait.all(None, self.shared.driver.get().as_deref()).unwrap_or_default()).collect()
     }
 
     /// Asks for all results without waiting.
@@ -236,7 +242,7 @@ impl Client {
     ) -> Result<()> {
         let (wait, _held) = want(&self.shared, futures, Wait::for_ends);
         let answers = wait
-            .all(limit, self.shared.helm.get().as_deref())
+            .all(limit, self.shared.driver.get().as_deref())
             .ok_or_else(|| Error::Timeout(limit.unwrap_or_default()))?;
         answers.all_ended()
     }

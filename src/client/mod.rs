@@ -9,21 +9,21 @@ pub(crate) mod pure_calls;
 pub(crate) mod run;
 pub(crate) mod watch;
 
-use crate::client::arguments::{Args, Pack};
-use crate::client::future::{Future, Handle};
+use crate::client::arguments::{Args, ArgumentPack};
+use crate::client::future::{Future, FutureHandle};
 use crate::client::options::Options;
-use crate::client::pure_calls::Keys;
+use crate::client::pure_calls::PureCalls;
 use crate::error::{Error, Result};
 use crate::ids::{DefId, HEAD, Rank, TaskId};
-use crate::protocol::{Blob, Definition, Output};
-use crate::runtime::driver::HelmLink;
+use crate::protocol::{Blob, Definition, ReportedResult};
+use crate::runtime::driver::DriverLink;
 use crate::runtime::head::{Request, Totals};
 use crate::runtime::mailbox::Mailbox;
 use crate::runtime::wait::Wait;
-use crate::scheduler::{DefOptions, Event, NewTask, Status};
+use crate::scheduler::{DefOptions, NewTask, SchedulerEvent, Status};
 use crate::task::function;
 use crate::task::task_fn::TaskFn;
-use crate::task::value::{Data, Value};
+use crate::task::value::{AnyValue, Data};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -33,34 +33,34 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 const BATCH: usize = 256;
 
 /// Futures that must not be dropped under the lock, which their drop takes.
-type Held = SmallVec<[Arc<Handle>; 1]>;
+type Held = SmallVec<[Arc<FutureHandle>; 1]>;
 
 /// Submits tasks. Copies share everything; they may be used from any thread of their rank: rank 0, and with
 /// [`current`](crate::current) the rank that computes a task.
 #[derive(Clone)]
 pub struct Client {
-    shared: Arc<Shared>,
+    shared: Arc<ClientShared>,
     ranks: usize,
     /// The task that it was given to, if any.
     parent: Option<TaskId>,
 }
 
 /// What clients and futures share.
-pub(crate) struct Shared {
+pub(crate) struct ClientShared {
     mailbox: Arc<Mailbox<Request>>,
     /// Who waits turns the reactor meanwhile.
-    helm: Arc<HelmLink>,
+    driver: Arc<DriverLink>,
     rank: Rank,
-    state: Mutex<State>,
+    state: Mutex<ClientState>,
 }
 
 #[derive(Default)]
-struct State {
+struct ClientState {
     defs: HashMap<(u64, DefOptions), DefId>,
     /// The last definition used: most calls in a row are of one function.
     last: Option<((u64, DefOptions), DefId)>,
     names: Vec<Arc<str>>,
-    keys: Keys,
+    keys: PureCalls,
     next_task: u64,
     unique: u64,
     closed: Option<String>,
@@ -69,12 +69,12 @@ struct State {
 /// A value of the client as rank 0 is told of it.
 pub(crate) struct Scattered {
     key: u128,
-    output: Output,
-    value: Option<Value>,
+    output: ReportedResult,
+    value: Option<AnyValue>,
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl ClientShared {
+    fn state(&self) -> MutexGuard<'_, ClientState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -82,7 +82,7 @@ impl Shared {
         self.state().names.get(def.index()).cloned().unwrap_or_else(|| "value".into())
     }
 
-    fn forget_key(&self, key: u128, handle: *const Handle) {
+    fn forget_key(&self, key: u128, handle: *const FutureHandle) {
         let mut state = self.state();
         // a new future of the same call may have taken its place
         if let Entry::Occupied(entry) = state.keys.entry(key)
@@ -130,13 +130,18 @@ impl Shared {
 }
 
 impl Client {
-    /// The client of `rank`, whose reactor has this mailbox and this helm.
-    pub(crate) fn new(mailbox: Arc<Mailbox<Request>>, helm: Arc<HelmLink>, rank: Rank, ranks: usize) -> Self {
-        let state = Mutex::new(State { next_task: TaskId::first_of(rank).0, ..State::default() });
-        Client { shared: Arc::new(Shared { mailbox, helm, rank, state }), ranks, parent: None }
+    /// The client of `rank`, whose reactor has this mailbox and this driver.
+    pub(crate) fn new(
+        mailbox: Arc<Mailbox<Request>>,
+        driver: Arc<DriverLink>,
+        rank: Rank,
+        ranks: usize,
+    ) -> Self {
+        let state = Mutex::new(ClientState { next_task: TaskId::first_of(rank).0, ..ClientState::default() });
+        Client { shared: Arc::new(ClientShared { mailbox, driver, rank, state }), ranks, parent: None }
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<ClientShared> {
         &self.shared
     }
 
@@ -150,7 +155,7 @@ impl Client {
     /// [`COUNTERS_MAX`](crate::scheduler::COUNTERS_MAX) on are ignored.
     pub(crate) fn set_counter(&self, counter: usize, total: u32) {
         if counter < crate::scheduler::COUNTERS_MAX && self.shared.rank == HEAD {
-            self.shared.mailbox.push(Request::Fact(Event::Counter { counter, total }));
+            self.shared.mailbox.push(Request::Fact(SchedulerEvent::Counter { counter, total }));
         }
     }
 
@@ -238,7 +243,7 @@ impl Client {
         answer.recv().map_err(|_| Error::Closed("the reactor has ended".into()))
     }
 
-    fn scatter_value(&self, scattered: Scattered) -> Arc<Handle> {
+    fn scatter_value(&self, scattered: Scattered) -> Arc<FutureHandle> {
         let mut other = SmallVec::new();
         let mut state = self.shared.state();
         if let Some(handle) = state.find(scattered.key, &mut other) {
@@ -262,7 +267,7 @@ impl Client {
     ) -> Future<F::Output> {
         let offset = function::offset_of::<F, M>(&function);
         // dropped after the lock, which the drop of futures takes, and after the push, which their release must not overtake
-        let mut pack = Pack::new(self);
+        let mut pack = ArgumentPack::new(self);
         args.pack(&mut pack);
         let mut state = self.shared.state();
         let (handle, request) = state.submit(&self.shared, pure, options, &function, offset, &mut pack);
@@ -291,7 +296,7 @@ impl Client {
         let mut packs = Vec::with_capacity(BATCH);
         loop {
             packs.extend(items.by_ref().take(BATCH).map(|item| {
-                let mut pack = Pack::new(self);
+                let mut pack = ArgumentPack::new(self);
                 item.pack(&mut pack);
                 pack
             }));
@@ -313,7 +318,7 @@ impl Client {
 }
 
 /// The future, if it is there and has this key. One that is alike in half of it may be put into `held`.
-fn alike(future: &Weak<Handle>, key: u128, held: &mut Held) -> Option<Arc<Handle>> {
+fn alike(future: &Weak<FutureHandle>, key: u128, held: &mut Held) -> Option<Arc<FutureHandle>> {
     let handle = future.upgrade()?;
     if handle.key() == key {
         return Some(handle);
@@ -322,17 +327,23 @@ fn alike(future: &Weak<Handle>, key: u128, held: &mut Held) -> Option<Arc<Handle
     None
 }
 
-impl State {
+impl ClientState {
     /// The future of the call with this key. One that is alike in half of it may be put into `held`, to be dropped after
     /// the lock.
-    fn find(&mut self, key: u128, held: &mut Held) -> Option<Arc<Handle>> {
+    fn find(&mut self, key: u128, held: &mut Held) -> Option<Arc<FutureHandle>> {
         alike(self.keys.get(key)?, key, held)
     }
 
-    fn new_handle(&mut self, shared: &Arc<Shared>, key: u128, def: DefId, pure: bool) -> Arc<Handle> {
+    fn new_handle(
+        &mut self,
+        shared: &Arc<ClientShared>,
+        key: u128,
+        def: DefId,
+        pure: bool,
+    ) -> Arc<FutureHandle> {
         let task = TaskId(self.next_task);
         self.next_task += 1;
-        let handle = Handle::new(task, key, def, pure, shared.clone());
+        let handle = FutureHandle::new(task, key, def, pure, shared.clone());
         if pure {
             self.keys.entry(key).insert_entry(Arc::downgrade(&handle));
         }
@@ -343,18 +354,18 @@ impl State {
     /// that is what takes longest.
     fn pure_handle(
         &mut self,
-        shared: &Arc<Shared>,
+        shared: &Arc<ClientShared>,
         key: u128,
         def: DefId,
         held: &mut Held,
-    ) -> (Arc<Handle>, bool) {
+    ) -> (Arc<FutureHandle>, bool) {
         let entry = self.keys.entry(key);
         if let Entry::Occupied(known) = &entry
             && let Some(handle) = alike(known.get(), key, held)
         {
             return (handle, false);
         }
-        let handle = Handle::new(TaskId(self.next_task), key, def, true, shared.clone());
+        let handle = FutureHandle::new(TaskId(self.next_task), key, def, true, shared.clone());
         self.next_task += 1;
         entry.insert_entry(Arc::downgrade(&handle));
         (handle, true)
@@ -363,13 +374,13 @@ impl State {
     /// The future of a call; with the request for it, unless the same pure call has one already.
     fn submit<F>(
         &mut self,
-        shared: &Arc<Shared>,
+        shared: &Arc<ClientShared>,
         pure: bool,
         options: DefOptions,
         function: &F,
         offset: u64,
-        pack: &mut Pack<'_>,
-    ) -> (Arc<Handle>, Option<Request>) {
+        pack: &mut ArgumentPack<'_>,
+    ) -> (Arc<FutureHandle>, Option<Request>) {
         let mut key = pack.key(offset);
         let parent = pack.parent();
         let def = self.definition(shared, offset, options, || function::name_of(function), Blob::default());
@@ -386,13 +397,13 @@ impl State {
         let (args, inputs) = (std::mem::take(&mut pack.args), std::mem::take(&mut pack.inputs));
         let new =
             NewTask { task: handle.task, def, key: (key >> 64) as u64, args: Blob(args), inputs, parent };
-        (handle, Some(Request::Fact(Event::Submit(new))))
+        (handle, Some(Request::Fact(SchedulerEvent::Submit(new))))
     }
 
     /// The definition of a function with options; announced to rank 0 at its first use.
     fn definition(
         &mut self,
-        shared: &Shared,
+        shared: &ClientShared,
         offset: u64,
         options: DefOptions,
         name: impl FnOnce() -> String,
@@ -419,7 +430,7 @@ impl State {
         }
         let definition =
             Definition { def, function: offset, name, shared: arguments, slots: options.needs.slots };
-        shared.mailbox.push(Request::Fact(Event::define(definition, options)));
+        shared.mailbox.push(Request::Fact(SchedulerEvent::define(definition, options)));
         def
     }
 }

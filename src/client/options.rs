@@ -6,7 +6,7 @@ use super::future::Future;
 use crate::client::arguments::Args;
 use crate::error::Result;
 use crate::ids::Rank;
-use crate::scheduler::{DefOptions, Needs};
+use crate::scheduler::{DefOptions, ResourceRequest};
 use crate::task::task_fn::TaskFn;
 use crate::task::value::Data;
 
@@ -82,9 +82,9 @@ impl<'c> Options<'c> {
         self
     }
 
-    /// Everything that a task takes while it runs, counters of the job included; see [`Needs`] and [`Client::set_counter`].
-    pub(crate) fn needs(mut self, needs: Needs) -> Self {
-        self.def.needs = Needs { slots: needs.slots.max(1), ..needs };
+    /// Everything that a task takes while it runs, counters of the job included; see [`ResourceRequest`] and [`Client::set_counter`].
+    pub(crate) fn needs(mut self, needs: ResourceRequest) -> Self {
+        self.def.needs = ResourceRequest { slots: needs.slots.max(1), ..needs };
         self
     }
 

@@ -1,6 +1,6 @@
 //! The futures that pure calls have already, by their keys.
 
-use super::future::Handle;
+use super::future::FutureHandle;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -12,16 +12,16 @@ const PARTS: usize = 64;
 /// Which bits of a key say to which part it belongs: none of those that the map itself goes by, the lowest and the highest.
 const SHIFT: u32 = 48;
 
-type Part = HashMap<u64, Weak<Handle>, BuildHasherDefault<KeyHasher>>;
+type Part = HashMap<u64, Weak<FutureHandle>, BuildHasherDefault<DigestHasher>>;
 
 /// By half of the key; the handle has all of it.
-pub(crate) struct Keys(Vec<Part>);
+pub(crate) struct PureCalls(Vec<Part>);
 
 /// Keys are hashes already.
 #[derive(Default)]
-pub(crate) struct KeyHasher(u64);
+pub(crate) struct DigestHasher(u64);
 
-impl Hasher for KeyHasher {
+impl Hasher for DigestHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -35,24 +35,24 @@ impl Hasher for KeyHasher {
     }
 }
 
-impl Default for Keys {
+impl Default for PureCalls {
     fn default() -> Self {
-        Keys((0..PARTS).map(|_| Part::default()).collect())
+        PureCalls((0..PARTS).map(|_| Part::default()).collect())
     }
 }
 
-impl Keys {
+impl PureCalls {
     fn part(&mut self, key: u128) -> &mut Part {
         &mut self.0[(key as u64 >> SHIFT) as usize % PARTS]
     }
 
     /// Where the future of a call with a key that is alike in half of it is or will be.
-    pub(crate) fn entry(&mut self, key: u128) -> Entry<'_, u64, Weak<Handle>> {
+    pub(crate) fn entry(&mut self, key: u128) -> Entry<'_, u64, Weak<FutureHandle>> {
         self.part(key).entry(key as u64)
     }
 
     /// The future of a call with a key that is alike in half of it.
-    pub(crate) fn get(&mut self, key: u128) -> Option<&Weak<Handle>> {
+    pub(crate) fn get(&mut self, key: u128) -> Option<&Weak<FutureHandle>> {
         self.part(key).get(&(key as u64))
     }
 }
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn keys_are_spread_over_the_parts() {
-        let mut keys = Keys::default();
+        let mut keys = PureCalls::default();
         for n in 0..64_000u32 {
             keys.entry(xxh3_128(&n.to_le_bytes())).or_insert(Weak::new());
         }

@@ -5,11 +5,11 @@ use crate::config::Config;
 use crate::console;
 use crate::error::{Error, Result};
 use crate::ids::Rank;
-use crate::runtime::driver::{Helm, HelmLink};
-use crate::runtime::executor::{Node, NodeError};
+use crate::runtime::driver::{Driver, DriverLink};
+use crate::runtime::executor::{Executor, ExecutorError};
 use crate::runtime::handshake::{self, Meeting, Team};
 use crate::runtime::head::{Head, Request};
-use crate::runtime::host::sched_slice::Slice;
+use crate::runtime::host::sched_slice::SchedSlice;
 use crate::runtime::host::shares;
 use crate::runtime::host::topology;
 use crate::runtime::mailbox::{Mailbox, Waker};
@@ -17,7 +17,7 @@ use crate::runtime::nested::Nested;
 use crate::runtime::outbox::Links;
 use crate::runtime::profile::{self, Profile};
 use crate::runtime::reactor::Reactor;
-use crate::runtime::threads::job::Place;
+use crate::runtime::threads::job::RankLocation;
 use crate::runtime::threads::pool::{Compute, Pool};
 use crate::scheduler::RankInfo;
 use crate::transport::Transport;
@@ -166,34 +166,34 @@ fn serve<T: Transport + Send + 'static>(
     body: impl FnOnce(&Client, &Team) -> Result<()> + Send,
 ) -> (T, Result<Closed>) {
     let _guard = AbortOnPanic;
-    let _slice = Slice::shorten();
+    let _slice = SchedSlice::shorten();
     let rank = transport.rank();
     let meeting =
         match handshake::hello(host).and_then(|hello| handshake::meet(&mut transport, hello, config)) {
             Ok(meeting) => meeting,
             Err(error) => return (transport, Err(error)),
         };
-    let Meeting { slots, profile, part, near, team, early } = meeting;
+    let Meeting { slots, profile, part, same_files, team, early } = meeting;
     shares::set_own(part);
-    let place = Place { rank, host: host.into() };
+    let place = RankLocation { rank, host: host.into() };
     let waker = Waker::new();
     let ranks = transport.ranks();
     let mailbox = Mailbox::bounded(waker.clone(), REQUESTS_MAX);
-    let link = Arc::new(HelmLink::default());
+    let link = Arc::new(DriverLink::default());
     let client = Client::new(mailbox.clone(), link.clone(), rank, ranks);
     let home = Arc::new(client.clone());
     let pool = match Pool::new(slots, place.clone(), waker.clone(), Some(home), link.clone()) {
         Ok(pool) => pool,
         Err(error) => return (transport, Err(Error::Startup(format!("rank {rank} ({host}): {error}")))),
     };
-    let mut node = Node::new(slots, pool);
-    node.near.extend(near);
+    let mut node = Executor::new(slots, pool);
+    node.same_files.extend(same_files);
     let mut links = Links::new(transport);
     if profile {
         links.profile = Profile::on(slots);
     }
     let fail =
-        |error: NodeError| Error::Transport { rank, host: host.to_owned(), message: error.to_string() };
+        |error: ExecutorError| Error::Transport { rank, host: host.to_owned(), message: error.to_string() };
     let Some(team) = team else {
         let reactor = Reactor::new(links, node, None);
         let reactor = reactor.with_nested(Nested::new(mailbox)).with_early(early);
@@ -254,19 +254,19 @@ fn turn<T, C>(
     reactor: Reactor<T, C>,
     waker: Arc<Waker>,
     own_core: bool,
-    link: &HelmLink,
-) -> (Reactor<T, C>, std::result::Result<(), NodeError>)
+    link: &DriverLink,
+) -> (Reactor<T, C>, std::result::Result<(), ExecutorError>)
 where
     T: Transport + Send + 'static,
     C: Compute + Send + 'static,
 {
     let any_thread = reactor.links.transport.any_thread();
-    let helm = Arc::new(Helm::new(reactor, waker, own_core, || mpi::abort(101)));
+    let driver = Arc::new(Driver::new(reactor, waker, own_core, || mpi::abort(101)));
     if any_thread {
-        let weak = Arc::downgrade(&helm);
+        let weak = Arc::downgrade(&driver);
         link.set(weak);
     }
-    helm.run()
+    driver.run()
 }
 
 /// Says what each rank's time went into, if that was measured.

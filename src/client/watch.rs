@@ -5,7 +5,7 @@ use super::future::{Future, want};
 use crate::error::{Result, TaskError};
 use crate::runtime::head::Request;
 use crate::runtime::wait::Wait;
-use crate::scheduler::{Event, Status};
+use crate::scheduler::{SchedulerEvent, Status};
 use std::borrow::Borrow;
 use std::sync::Arc;
 
@@ -58,7 +58,7 @@ impl Client {
 
     /// Gives tasks up: those that no rank has yet fail, and with them what depends on them. Only rank 0's client can.
     pub fn cancel<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) {
-        let cancel = |future: &F| Request::Fact(Event::Cancel(future.borrow().handle.task));
+        let cancel = |future: &F| Request::Fact(SchedulerEvent::Cancel(future.borrow().handle.task));
         let futures: Vec<F> = futures.into_iter().collect();
         // none is dropped meanwhile: that goes by the mailbox too, which is locked
         self.shared.mailbox.extend(futures.iter().map(cancel));

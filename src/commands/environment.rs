@@ -58,11 +58,11 @@ pub(crate) fn launcher_variables() -> Vec<OsString> {
     std::env::vars_os().map(|(name, _)| name).filter(|name| is_launcher_variable(name)).collect()
 }
 
-/// The variables that are added to what the starter has, the task's own last.
+/// The variables that are added to what the spawner has, the task's own last.
 pub(crate) fn added(spec: &CommandSpec) -> Result<Vec<(String, OsString)>, CommandError> {
     let mut added = Vec::with_capacity(spec.env.len());
     if spec.launcher == Launcher::Inherit && !spec.clean_env {
-        // the starter has none of them
+        // the spawner has none of them
         let named = |name: OsString| Some((name.to_str()?.to_owned(), std::env::var_os(&name)?));
         added.extend(launcher_variables().into_iter().filter_map(named));
     }

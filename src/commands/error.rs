@@ -40,7 +40,7 @@ impl Captured {
 
 /// Kinds of failure, as `retry-on` tells them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) enum Failure {
+pub(crate) enum FailureKind {
     /// It could not be started: it will not start next time either.
     NotStarted,
     /// It ended with this code, which does not mean success.
@@ -137,13 +137,13 @@ pub(crate) enum CommandError {
     },
     /// Nobody to start it.
     #[error("commands cannot be started: {source}; raise `ulimit -u` and `ulimit -n`")]
-    Starter {
+    Spawner {
         /// What the system says.
         source: io::Error,
     },
     /// Who had started it has died.
     #[error("`{program}` was killed because the process that starts this rank's commands has died: {how}")]
-    StarterDied {
+    SpawnerDied {
         /// The program.
         program: String,
         /// How it died.
@@ -272,30 +272,32 @@ pub(crate) enum CommandError {
 
 impl CommandError {
     /// What kind of failure it is.
-    pub(crate) fn failure(&self) -> Failure {
+    pub(crate) fn failure(&self) -> FailureKind {
         match self {
             CommandError::Failed { cause, .. } => cause.failure(),
-            CommandError::Exit { code, .. } => Failure::Exit(*code),
-            CommandError::Signal { signal, .. } => Failure::Signal(*signal),
-            CommandError::TimedOut { .. } => Failure::TimedOut,
-            CommandError::OverMemory { .. } | CommandError::HostOutOfMemory { .. } => Failure::OutOfMemory,
-            CommandError::Cancelled { .. } => Failure::Cancelled,
+            CommandError::Exit { code, .. } => FailureKind::Exit(*code),
+            CommandError::Signal { signal, .. } => FailureKind::Signal(*signal),
+            CommandError::TimedOut { .. } => FailureKind::TimedOut,
+            CommandError::OverMemory { .. } | CommandError::HostOutOfMemory { .. } => {
+                FailureKind::OutOfMemory
+            }
+            CommandError::Cancelled { .. } => FailureKind::Cancelled,
             CommandError::OutMissing { .. }
             | CommandError::OutKind { .. }
             | CommandError::OutUnreadable { .. }
-            | CommandError::OutPath { .. } => Failure::Output,
+            | CommandError::OutPath { .. } => FailureKind::Output,
             CommandError::Spawn { .. }
             | CommandError::Files { .. }
-            | CommandError::Starter { .. }
-            | CommandError::StarterDied { .. }
-            | CommandError::Wait { .. } => Failure::System,
+            | CommandError::Spawner { .. }
+            | CommandError::SpawnerDied { .. }
+            | CommandError::Wait { .. } => FailureKind::System,
             CommandError::Empty
             | CommandError::ZeroByte { .. }
             | CommandError::Variable { .. }
             | CommandError::NotFound { .. }
             | CommandError::NotExecutable { .. }
             | CommandError::Dir { .. }
-            | CommandError::TooLong { .. } => Failure::NotStarted,
+            | CommandError::TooLong { .. } => FailureKind::NotStarted,
         }
     }
 

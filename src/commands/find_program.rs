@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// A program that was found.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct FoundProgram {
     /// Absolute, unless the working directory is not.
     pub(crate) path: PathBuf,
     /// As it was written, for messages.
@@ -24,7 +24,7 @@ pub(crate) struct Found {
 }
 
 /// Finds the program of the command, and checks what exec would only fail on without saying why.
-pub(crate) fn find(spec: &CommandSpec) -> Result<Found, CommandError> {
+pub(crate) fn find(spec: &CommandSpec) -> Result<FoundProgram, CommandError> {
     let Some(program) = spec.argv.first().filter(|program| !program.is_empty()) else {
         return Err(CommandError::Empty);
     };
@@ -41,15 +41,20 @@ pub(crate) fn find(spec: &CommandSpec) -> Result<Found, CommandError> {
     if program.as_bytes().contains(&b'/') {
         let path = spec.dir.join(program);
         return match kind(&path) {
-            Kind::Program => Ok(Found { path, name, length }),
-            Kind::Nothing => Err(CommandError::NotFound { program: name, looked: vec![show(&path)] }),
-            Kind::Other(reason) => Err(CommandError::NotExecutable { path, reason }),
+            PathKind::Program => Ok(FoundProgram { path, name, length }),
+            PathKind::Nothing => Err(CommandError::NotFound { program: name, looked: vec![show(&path)] }),
+            PathKind::Other(reason) => Err(CommandError::NotExecutable { path, reason }),
         };
     }
     search(program, name, length, spec)
 }
 
-fn search(program: &OsStr, name: String, length: usize, spec: &CommandSpec) -> Result<Found, CommandError> {
+fn search(
+    program: &OsStr,
+    name: String,
+    length: usize,
+    spec: &CommandSpec,
+) -> Result<FoundProgram, CommandError> {
     let path = environment::path(spec);
     let mut looked = Vec::new();
     let mut almost = None;
@@ -58,9 +63,9 @@ fn search(program: &OsStr, name: String, length: usize, spec: &CommandSpec) -> R
         let directory = spec.dir.join(directory);
         let candidate = directory.join(program);
         match kind(&candidate) {
-            Kind::Program => return Ok(Found { path: candidate, name, length }),
-            Kind::Other(reason) => almost = almost.or(Some((candidate, reason))),
-            Kind::Nothing => {}
+            PathKind::Program => return Ok(FoundProgram { path: candidate, name, length }),
+            PathKind::Other(reason) => almost = almost.or(Some((candidate, reason))),
+            PathKind::Nothing => {}
         }
         looked.push(show(&directory));
     }
@@ -70,28 +75,28 @@ fn search(program: &OsStr, name: String, length: usize, spec: &CommandSpec) -> R
     }
 }
 
-enum Kind {
+enum PathKind {
     Program,
     Nothing,
     Other(String),
 }
 
-fn kind(path: &Path) -> Kind {
+fn kind(path: &Path) -> PathKind {
     match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => Kind::Other("it is a directory".to_owned()),
+        Ok(metadata) if metadata.is_dir() => PathKind::Other("it is a directory".to_owned()),
         Ok(metadata) if metadata.permissions().mode() & 0o111 == 0 => {
-            Kind::Other(format!("it has no permission to be executed; `chmod +x {}`", path.display()))
+            PathKind::Other(format!("it has no permission to be executed; `chmod +x {}`", path.display()))
         }
-        Ok(_) => Kind::Program,
+        Ok(_) => PathKind::Program,
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            Kind::Other("a directory of its path may not be searched".to_owned())
+            PathKind::Other("a directory of its path may not be searched".to_owned())
         }
-        Err(_) => Kind::Nothing,
+        Err(_) => PathKind::Nothing,
     }
 }
 
 /// Why the system would not start it.
-pub(crate) fn explain(error: io::Error, found: &Found, dir: &Path) -> CommandError {
+pub(crate) fn explain(error: io::Error, found: &FoundProgram, dir: &Path) -> CommandError {
     let program = found.name.clone();
     let not_executable = |reason: String| CommandError::NotExecutable { path: found.path.clone(), reason };
     match error.raw_os_error() {

@@ -8,14 +8,14 @@
 //! let output = run(spec)?;
 //! ```
 //!
-//! * A *starter* starts them: a small process that was started before `MPI_Init`, or a thread where that was not
+//! * A *spawner* starts them: a small process that was started before `MPI_Init`, or a thread where that was not
 //!   possible. It kills all commands and removes the scratch directory when the rank dies, however it dies.
 //! * The command leads a process group of its own; the whole group is killed when the command is cancelled,
 //!   runs out of time, is dropped, and also when it ends: nothing that it left behind goes on using the
 //!   task's cores.
 //! * No code runs between fork and exec, so that std may use `posix_spawn`: forking a process with much
 //!   memory is slow, and forking one that has initialised MPI corrupts InfiniBand traffic.
-//! * The rank makes the pipes and hands them to the starter; the thread that waits for the command writes its input and
+//! * The rank makes the pipes and hands them to the spawner; the thread that waits for the command writes its input and
 //!   reads its outputs as they come: no amount of either stops the other.
 //! * The launcher's variables are removed (`environment`), or a command that calls `MPI_Init` would take
 //!   itself for the rank.
@@ -36,10 +36,10 @@ pub(crate) mod stored_file;
 mod tests;
 
 pub(crate) use crate::commands::spawner::{Usage, end_all, serve_if_asked, start_process, stop_process};
-pub(crate) use crate::commands::staging::{Input, stage_inputs};
+pub(crate) use crate::commands::staging::{StagedInput, stage_inputs};
 pub(crate) use crate::commands::stored_file::StoredFile;
-pub(crate) use error::{Captured, CommandError, Failure};
-pub(crate) use running::Running;
+pub(crate) use error::{Captured, CommandError, FailureKind};
+pub(crate) use running::RunningCommand;
 pub use scratch::ScratchRoot;
 pub(crate) use scratch::{Scratch, ScratchError};
 
@@ -149,5 +149,5 @@ pub(crate) struct CommandOutput {
 
 /// Runs a command to its end.
 pub(crate) fn run(spec: CommandSpec) -> Result<CommandOutput, CommandError> {
-    Running::start(spec)?.wait()
+    RunningCommand::start(spec)?.wait()
 }

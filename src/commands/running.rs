@@ -3,7 +3,7 @@
 use super::pipes::{Reader, Writer};
 use super::{Captured, CommandError, CommandOutput, CommandSpec, OutFile, environment, memory, scratch};
 use crate::commands::find_program;
-use crate::commands::spawner::{self, End, Lane, Start, Starter, Usage};
+use crate::commands::spawner::{self, End, SpawnChannel, Spawner, Start, Usage};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::Signal;
@@ -30,15 +30,15 @@ const LOOKS: Duration = Duration::from_millis(200);
 
 /// What can be done to a command from another thread.
 #[derive(Debug)]
-struct Handle {
-    starter: Arc<Starter>,
-    lane: u32,
+struct ProcessHandle {
+    spawner: Arc<Spawner>,
+    channel: u32,
     run: u64,
     ended: Mutex<bool>,
     cancelled: AtomicBool,
 }
 
-impl Handle {
+impl ProcessHandle {
     fn ended(&self) -> MutexGuard<'_, bool> {
         // a flag cannot be left half changed
         self.ended.lock().unwrap_or_else(PoisonError::into_inner)
@@ -47,14 +47,14 @@ impl Handle {
     fn signal(&self, signal: Signal) {
         let ended = self.ended();
         if !*ended {
-            self.starter.signal(self.lane, self.run, signal);
+            self.spawner.signal(self.channel, self.run, signal);
         }
     }
 }
 
 /// Ends a command from another thread. Does nothing once the command has ended.
 #[derive(Debug, Clone)]
-pub(crate) struct Killer(Arc<Handle>);
+pub(crate) struct Killer(Arc<ProcessHandle>);
 
 impl Killer {
     /// Asks the whole group to end, by SIGTERM; its result is [`CommandError::Cancelled`].
@@ -84,7 +84,7 @@ enum Time {
 
 /// A command that was started. Dropping it kills it.
 #[derive(Debug)]
-pub(crate) struct Running {
+pub(crate) struct RunningCommand {
     program: String,
     dir: PathBuf,
     outs: Vec<(String, PathBuf)>,
@@ -98,22 +98,22 @@ pub(crate) struct Running {
     exceeded: Option<u64>,
     /// What [`memory::kills`] was while it ran.
     kills: Option<u64>,
-    found: find_program::Found,
-    handle: Arc<Handle>,
+    found: find_program::FoundProgram,
+    handle: Arc<ProcessHandle>,
     begin: Instant,
     time: Time,
     stdin: Writer,
     stdout: Reader,
     stderr: Reader,
     /// Until it has ended.
-    lane: Option<Lane>,
+    channel: Option<SpawnChannel>,
     /// How it has ended, if that was waited for already.
     end: Option<io::Result<Option<End>>>,
 }
 
-impl Running {
+impl RunningCommand {
     /// Starts a command.
-    pub(crate) fn start(spec: CommandSpec) -> Result<Running, CommandError> {
+    pub(crate) fn start(spec: CommandSpec) -> Result<RunningCommand, CommandError> {
         let found = find_program::find(&spec)?;
         let mut env = Some(environment::added(&spec)?);
         let failed = |source| CommandError::Files { source };
@@ -136,13 +136,13 @@ impl Running {
             room: spec.room,
             cores: std::mem::take(&mut cores),
         };
-        let starter = spawner::current().map_err(|source| CommandError::Starter { source })?;
-        let mut lane = starter.lane().map_err(failed)?;
-        let lost = |_| CommandError::StarterDied { program: found.name.clone(), how: starter.lost() };
-        let run = lane.start(start, files).map_err(lost)?;
-        let (number, ended, cancelled) = (lane.number, Mutex::new(false), AtomicBool::new(false));
-        let handle = Arc::new(Handle { starter, lane: number, run, ended, cancelled });
-        Ok(Running {
+        let spawner = spawner::current().map_err(|source| CommandError::Spawner { source })?;
+        let mut channel = spawner.channel().map_err(failed)?;
+        let lost = |_| CommandError::SpawnerDied { program: found.name.clone(), how: spawner.lost() };
+        let run = channel.start(start, files).map_err(lost)?;
+        let (number, ended, cancelled) = (channel.number, Mutex::new(false), AtomicBool::new(false));
+        let handle = Arc::new(ProcessHandle { spawner, channel: number, run, ended, cancelled });
+        Ok(RunningCommand {
             program: found.name.clone(),
             found,
             dir: spec.dir,
@@ -160,14 +160,14 @@ impl Running {
             stdin,
             stdout,
             stderr,
-            lane: Some(lane),
+            channel: Some(channel),
             end: None,
         })
     }
 
     /// The command's process, which is also its group; nothing before it has started and after it has ended.
     pub(crate) fn pid(&self) -> Option<u32> {
-        self.handle.starter.pid(self.handle.lane)
+        self.handle.spawner.pid(self.handle.channel)
     }
 
     /// A handle by which another thread can end the command.
@@ -205,12 +205,12 @@ impl Running {
         }
     }
 
-    /// Serves the command's pipes and watches its time until it has ended; nothing when its starter has died, or when
+    /// Serves the command's pipes and watches its time until it has ended; nothing when its spawner has died, or when
     /// the limit is over.
     fn serve(&mut self, limit: Option<Duration>) -> io::Result<Option<End>> {
         let until = limit.map(|limit| Instant::now() + limit);
         loop {
-            let Some(lane) = &mut self.lane else { return Ok(None) };
+            let Some(channel) = &mut self.channel else { return Ok(None) };
             let elapsed = self.begin.elapsed();
             let short = elapsed < SHORT && self.stdin.interest().is_none();
             let mut wait = short.then(|| SHORT - elapsed);
@@ -225,7 +225,7 @@ impl Running {
                 sooner(until.saturating_duration_since(Instant::now()));
             }
             let ended = {
-                let mut fds = vec![PollFd::from_borrowed_fd(lane.socket(), PollFlags::IN)];
+                let mut fds = vec![PollFd::from_borrowed_fd(channel.socket(), PollFlags::IN)];
                 if !short {
                     let pipes = [self.stdin.interest(), self.stdout.interest(), self.stderr.interest()];
                     fds.extend(pipes.into_iter().flatten());
@@ -234,7 +234,7 @@ impl Running {
                 !fds[0].revents().is_empty()
             };
             if ended {
-                return lane.ended();
+                return channel.ended();
             }
             if !short {
                 self.stdin.fill();
@@ -282,16 +282,16 @@ impl Running {
         self.look = after + after.clamp(FIRST_LOOK, LOOKS);
     }
 
-    /// What the starter has said, and the lane for the next command.
+    /// What the spawner has said, and the channel for the next command.
     fn ended(&mut self, ended: io::Result<Option<End>>) -> Result<(ExitStatus, Usage), CommandError> {
         let program = self.program.clone();
-        let lane = self.lane.take();
+        let channel = self.channel.take();
         *self.handle.ended() = true;
         let Ok(Some(ended)) = ended else {
-            return Err(CommandError::StarterDied { program, how: self.handle.starter.lost() });
+            return Err(CommandError::SpawnerDied { program, how: self.handle.spawner.lost() });
         };
-        if let Some(lane) = lane {
-            self.handle.starter.give_back(lane);
+        if let Some(channel) = channel {
+            self.handle.spawner.give_back(channel);
         }
         let from = io::Error::from_raw_os_error;
         match ended {
@@ -371,18 +371,18 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningCommand {
     fn drop(&mut self) {
-        if self.lane.is_none() {
+        if self.channel.is_none() {
             return;
         }
         self.killer().kill();
         // SIGKILL is not refused, so this wait is short: except for a process in an uninterruptible system
-        // call, which must not hold up the rank. Its lane then ends with it.
+        // call, which must not hold up the rank. Its channel then ends with it.
         let ended = self.serve(Some(Duration::from_secs(2)));
         *self.handle.ended() = true;
-        if let (Some(lane), Ok(Some(_))) = (self.lane.take(), ended) {
-            self.handle.starter.give_back(lane);
+        if let (Some(channel), Ok(Some(_))) = (self.channel.take(), ended) {
+            self.handle.spawner.give_back(channel);
         }
     }
 }

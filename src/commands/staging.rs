@@ -11,22 +11,22 @@ use std::path::{Path, PathBuf};
 
 /// What a command gets as a file.
 #[derive(Debug, Clone)]
-pub(crate) enum Input<'a> {
+pub(crate) enum StagedInput<'a> {
     /// Bytes to be written.
     Bytes(Cow<'a, [u8]>),
     /// A file that is here.
     File(&'a StoredFile),
 }
 
-impl<'a> Input<'a> {
+impl<'a> StagedInput<'a> {
     /// Its bytes; those of a file are read.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub(crate) fn bytes(self) -> Result<Cow<'a, [u8]>, Failure> {
         match self {
-            Input::Bytes(bytes) => Ok(bytes),
-            Input::File(file) => file.bytes().map(Cow::Owned),
+            StagedInput::Bytes(bytes) => Ok(bytes),
+            StagedInput::File(file) => file.bytes().map(Cow::Owned),
         }
     }
 }
@@ -38,12 +38,12 @@ impl<'a> Input<'a> {
 /// When a name leads elsewhere, or a file cannot be written.
 pub(crate) fn stage_inputs<'a, N: AsRef<str>>(
     scratch: &Path,
-    inputs: impl IntoIterator<Item = (N, Input<'a>)>,
+    inputs: impl IntoIterator<Item = (N, StagedInput<'a>)>,
 ) -> Result<Vec<PathBuf>, ScratchError> {
     inputs.into_iter().map(|(name, input)| stage(scratch, name.as_ref(), &input)).collect()
 }
 
-fn stage(scratch: &Path, name: &str, input: &Input<'_>) -> Result<PathBuf, ScratchError> {
+fn stage(scratch: &Path, name: &str, input: &StagedInput<'_>) -> Result<PathBuf, ScratchError> {
     if !stays_below(Path::new(name)) {
         return Err(ScratchError::Name { name: name.to_owned() });
     }
@@ -54,11 +54,11 @@ fn stage(scratch: &Path, name: &str, input: &Input<'_>) -> Result<PathBuf, Scrat
         }
         // Never through a link that stands there, nor over another input of the same name.
         match input {
-            Input::Bytes(bytes) => {
+            StagedInput::Bytes(bytes) => {
                 let mut new = OpenOptions::new();
                 new.write(true).create_new(true).mode(READ_ONLY).open(&path)?.write_all(bytes)
             }
-            Input::File(file) => file.link(&path),
+            StagedInput::File(file) => file.link(&path),
         }
     };
     written().map_err(|source| ScratchError::Write { path: path.clone(), source })?;
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn inputs_are_read_only_files() -> Outcome {
         let scratch = tempfile::tempdir()?;
-        let input = |bytes: &'static [u8]| Input::Bytes(bytes.into());
+        let input = |bytes: &'static [u8]| StagedInput::Bytes(bytes.into());
         let inputs = [("a.bin", input(&[0, 255])), ("sub/b.txt", input(b"text"))];
         let paths = stage_inputs(scratch.path(), inputs)?;
         assert_eq!(fs::read(&paths[0])?, [0, 255]);

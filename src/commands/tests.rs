@@ -170,7 +170,7 @@ fn programs_that_are_not_there() -> Outcome {
     let new = |program: &str| CommandSpec::new([program], dir.path(), scratch.path());
     let path = |path: &str| vec![("PATH".to_owned(), OsString::from(path))];
     let error = failure(CommandSpec { env: path("/usr/bin:/nowhere"), ..new("no-such-program") });
-    assert_eq!(error.failure(), Failure::NotStarted);
+    assert_eq!(error.failure(), FailureKind::NotStarted);
     let text = error.to_string();
     assert!(
         text.contains("`no-such-program` not found; looked in `/usr/bin`, `/nowhere`")
@@ -248,7 +248,7 @@ fn exit_codes() -> Outcome {
     let (dir, scratch) = places()?;
     let script = "echo out; for i in $(seq 1 30); do echo line $i >&2; done; exit 3";
     let error = failure(shell(script, &dir, &scratch));
-    assert_eq!(error.failure(), Failure::Exit(3));
+    assert_eq!(error.failure(), FailureKind::Exit(3));
     let text = error.to_string();
     assert!(
         text.contains("`/bin/sh` ended with exit code 3; the end of its stderr:\n  | line 11\n"),
@@ -280,7 +280,7 @@ fn exit_codes() -> Outcome {
 fn signals() -> Outcome {
     let (dir, scratch) = places()?;
     let error = failure(shell("echo last words >&2; kill -KILL $$", &dir, &scratch));
-    assert_eq!(error.failure(), Failure::Signal(libc::SIGKILL));
+    assert_eq!(error.failure(), FailureKind::Signal(libc::SIGKILL));
     let text = error.to_string();
     assert!(
         text.contains("killed by SIGKILL: maybe out of memory") && text.ends_with("| last words"),
@@ -314,7 +314,7 @@ fn out_files() -> Outcome {
 
     let error =
         failure(CommandSpec { outs: outs(&[("mesh", "x.bin")]), ..shell("echo said", &dir, &scratch) });
-    assert_eq!(error.failure(), Failure::Output);
+    assert_eq!(error.failure(), FailureKind::Output);
     assert_eq!(error.captured().map(|c| c.stdout.as_slice()), Some(&b"said\n"[..]));
     let text = error.to_string();
     assert!(
@@ -351,11 +351,11 @@ fn time_limits() -> Outcome {
     };
     let start = Instant::now();
     let error = failure(limit("trap 'echo cleaning up >&2; exit 0' TERM; sleep 60 & wait", 10_000));
-    assert_eq!(error.failure(), Failure::TimedOut);
+    assert_eq!(error.failure(), FailureKind::TimedOut);
     let text = error.to_string();
     assert!(text.contains("after its `timeout` of 200ms") && text.contains("| cleaning up"), "{text}");
     let error = failure(limit("trap '' TERM; while :; do sleep 60; done", 200));
-    assert_eq!(error.failure(), Failure::TimedOut);
+    assert_eq!(error.failure(), FailureKind::TimedOut);
     assert!(start.elapsed() < Duration::from_secs(10));
     assert_eq!(run(limit("exit 0", 1))?.exit, 0);
     Ok(())
@@ -364,7 +364,7 @@ fn time_limits() -> Outcome {
 #[test]
 fn cancelling_kills_the_whole_group() -> Outcome {
     let (dir, scratch) = places()?;
-    let running = Running::start(shell("sleep 100 & echo $! > pid; wait", &dir, &scratch))?;
+    let running = RunningCommand::start(shell("sleep 100 & echo $! > pid; wait", &dir, &scratch))?;
     let file = dir.path().join("pid");
     wait_until("it starts", || fs::read_to_string(&file).is_ok_and(|pid| pid.ends_with('\n')));
     let grandchild: u32 = fs::read_to_string(&file)?.trim().parse()?;
@@ -374,7 +374,7 @@ fn cancelling_kills_the_whole_group() -> Outcome {
     let other = killer.clone();
     let thread = std::thread::spawn(move || other.terminate());
     let error = running.wait().map(drop).map_err(|e| e.failure());
-    assert_eq!(error, Err(Failure::Cancelled));
+    assert_eq!(error, Err(FailureKind::Cancelled));
     assert!(thread.join().is_ok());
     wait_until("the grandchild ends", || !alive(grandchild));
     // Long gone, perhaps someone else by now: nothing is sent.
@@ -385,7 +385,8 @@ fn cancelling_kills_the_whole_group() -> Outcome {
 #[test]
 fn dropping_kills() -> Outcome {
     let (dir, scratch) = places()?;
-    let running = Running::start(shell("trap '' TERM; sleep 100 & echo $! > pid; wait", &dir, &scratch))?;
+    let running =
+        RunningCommand::start(shell("trap '' TERM; sleep 100 & echo $! > pid; wait", &dir, &scratch))?;
     let file = dir.path().join("pid");
     wait_until("it starts", || fs::read_to_string(&file).is_ok_and(|pid| pid.ends_with('\n')));
     let grandchild: u32 = fs::read_to_string(&file)?.trim().parse()?;
@@ -422,7 +423,7 @@ fn memory_limits() -> Outcome {
     let limit = |script: &str| CommandSpec { memory: Some(100 << 20), ..shell(script, &dir, &scratch) };
     let error =
         failure(limit("echo begun >&2; (head -c 300000000 /dev/zero | tail -c 200000000 | sleep 60)"));
-    assert_eq!(error.failure(), Failure::OutOfMemory);
+    assert_eq!(error.failure(), FailureKind::OutOfMemory);
     let text = error.to_string();
     assert!(text.contains("its `memory` is 100 MiB") && text.ends_with("| begun"), "{text}");
     assert_eq!(run(limit("head -c 30000000 /dev/zero | tail -c 20000000 | wc -c"))?.stdout, b"20000000\n");

@@ -9,10 +9,10 @@ const SHORT: usize = 14;
 
 /// Bytes that do not change; up to fourteen, which most results and arguments are, take no allocation.
 #[derive(Clone)]
-pub struct Bytes(Kind);
+pub struct Bytes(BytesRepr);
 
 #[derive(Clone)]
-enum Kind {
+enum BytesRepr {
     Short { length: u8, bytes: [u8; SHORT] },
     Long(Box<SmallVec<[u8; 40]>>), // a block of 64 bytes, and another one only for more than 40
 }
@@ -23,11 +23,11 @@ impl Bytes {
     /// A copy of `bytes`.
     pub fn new(bytes: &[u8]) -> Self {
         if bytes.len() > SHORT {
-            return Bytes(Kind::Long(Box::new(SmallVec::from_slice(bytes))));
+            return Bytes(BytesRepr::Long(Box::new(SmallVec::from_slice(bytes))));
         }
         let mut short = [0; SHORT];
         short[..bytes.len()].copy_from_slice(bytes);
-        Bytes(Kind::Short { length: bytes.len() as u8, bytes: short })
+        Bytes(BytesRepr::Short { length: bytes.len() as u8, bytes: short })
     }
 }
 
@@ -41,8 +41,8 @@ impl Deref for Bytes {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
         match &self.0 {
-            Kind::Short { length, bytes } => &bytes[..usize::from(*length)],
-            Kind::Long(bytes) => bytes,
+            BytesRepr::Short { length, bytes } => &bytes[..usize::from(*length)],
+            BytesRepr::Long(bytes) => bytes,
         }
     }
 }

@@ -8,13 +8,13 @@ use std::num::NonZeroI32;
 ///
 /// Near is whose number is less than 2^31 away from that of the record's own task, which each method is told.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Few {
+pub struct IdList {
     /// Without a first, the second is the number of a list.
     first: Option<NonZeroI32>,
     second: Option<NonZeroI32>,
 }
 
-const _: () = assert!(size_of::<Few>() == 8);
+const _: () = assert!(size_of::<IdList>() == 8);
 
 /// Lists that are too long for a word.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ impl Lists {
     }
 }
 
-/// The tasks of a [`Few`], in order.
+/// The tasks of a [`IdList`], in order.
 #[derive(Debug, Clone)]
 pub enum Iter<'a> {
     /// Near ones.
@@ -93,22 +93,22 @@ impl Iterator for Iter<'_> {
 
 impl ExactSizeIterator for Iter<'_> {}
 
-impl Few {
+impl IdList {
     /// The list of the task `own` with these.
     #[inline]
     pub fn new(own: TaskId, tasks: SmallVec<[TaskId; 2]>, lists: &mut Lists) -> Self {
         let near = |at: usize| tasks.get(at).and_then(|&task| distance(own, task));
         let (first, second) = (near(0), near(1));
         match (tasks.len(), first, second) {
-            (0, ..) | (1, Some(_), _) | (2, Some(_), Some(_)) => Few { first, second },
-            _ => Few { first: None, second: Some(lists.add(tasks.into_vec())) },
+            (0, ..) | (1, Some(_), _) | (2, Some(_), Some(_)) => IdList { first, second },
+            _ => IdList { first: None, second: Some(lists.add(tasks.into_vec())) },
         }
     }
 
     /// Whether there are none.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        *self == Few::default()
+        *self == IdList::default()
     }
 
     /// Whether it has a list in [`Lists`].
@@ -125,7 +125,7 @@ impl Few {
             (Some(_), None, Some(near)) => self.second = Some(near),
             _ => {
                 let all = self.iter(own, lists).chain([task]).collect();
-                *self = Few { first: None, second: Some(lists.add(all)) };
+                *self = IdList { first: None, second: Some(lists.add(all)) };
             }
         }
     }
@@ -143,9 +143,9 @@ impl Few {
     #[inline]
     pub fn take(&mut self, own: TaskId, lists: &mut Lists) -> SmallVec<[TaskId; 2]> {
         match std::mem::take(self) {
-            Few { first: None, second: None } => SmallVec::new(),
-            Few { first: None, second: Some(number) } => SmallVec::from_vec(lists.take(number)),
-            Few { first, second } => Iter::Near(own, first, second).collect(),
+            IdList { first: None, second: None } => SmallVec::new(),
+            IdList { first: None, second: Some(number) } => SmallVec::from_vec(lists.take(number)),
+            IdList { first, second } => Iter::Near(own, first, second).collect(),
         }
     }
 }
@@ -166,9 +166,9 @@ mod tests {
         let mut lists = Lists::default();
         for own in NUMBERS.map(TaskId) {
             for first in NUMBERS {
-                let (mut few, mut tasks) = (Few::default(), SmallVec::<[TaskId; 2]>::new());
+                let (mut few, mut tasks) = (IdList::default(), SmallVec::<[TaskId; 2]>::new());
                 for task in [first, (1 << 56) - 1, 3, 3, u64::MAX].map(TaskId) {
-                    let at_once = &mut Few::new(own, tasks.clone(), &mut lists);
+                    let at_once = &mut IdList::new(own, tasks.clone(), &mut lists);
                     for few in [&mut few, at_once] {
                         assert!(few.iter(own, &lists).eq(tasks.iter().copied()));
                         assert_eq!(few.iter(own, &lists).len(), tasks.len());
@@ -188,7 +188,8 @@ mod tests {
     #[test]
     fn two_near_ones_need_no_list() {
         let mut lists = Lists::default();
-        let few = Few::new(TaskId(1 << 40), [TaskId((1 << 40) - 9), TaskId(1 << 40 | 9)].into(), &mut lists);
+        let few =
+            IdList::new(TaskId(1 << 40), [TaskId((1 << 40) - 9), TaskId(1 << 40 | 9)].into(), &mut lists);
         assert!(!few.is_listed() && lists.len() == 0);
     }
 }

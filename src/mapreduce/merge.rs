@@ -8,7 +8,7 @@ use std::collections::binary_heap::PeekMut;
 use std::io::{self, BufRead, Write};
 
 /// A run, at one of its lines.
-struct Run<R> {
+struct MergeRun<R> {
     reader: R,
     number: usize,
     line: Vec<u8>,
@@ -16,7 +16,7 @@ struct Run<R> {
     key: usize,
 }
 
-impl<R: BufRead> Run<R> {
+impl<R: BufRead> MergeRun<R> {
     /// Goes to the next line; false at the end.
     fn advance(&mut self) -> io::Result<bool> {
         self.line.clear();
@@ -33,26 +33,26 @@ impl<R: BufRead> Run<R> {
     }
 }
 
-impl<R: BufRead> Ord for Run<R> {
+impl<R: BufRead> Ord for MergeRun<R> {
     fn cmp(&self, other: &Self) -> Ordering {
         // the heap's greatest is the line that comes first
         other.key().cmp(self.key()).then(other.number.cmp(&self.number))
     }
 }
 
-impl<R: BufRead> PartialOrd for Run<R> {
+impl<R: BufRead> PartialOrd for MergeRun<R> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<R: BufRead> PartialEq for Run<R> {
+impl<R: BufRead> PartialEq for MergeRun<R> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl<R: BufRead> Eq for Run<R> {}
+impl<R: BufRead> Eq for MergeRun<R> {}
 
 /// One run of many. With an operator each key has one line, whose value the operator has made of all.
 ///
@@ -65,7 +65,7 @@ pub(crate) fn merge<R: BufRead>(
 ) -> Result<(), Failure> {
     let mut heap = BinaryHeap::new();
     for (number, reader) in runs.into_iter().enumerate() {
-        let mut run = Run { reader, number, line: Vec::new(), key: 0 };
+        let mut run = MergeRun { reader, number, line: Vec::new(), key: 0 };
         if run.advance()? {
             heap.push(run);
         }

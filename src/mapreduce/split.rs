@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// A part of a file: the lines that begin in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Piece {
+pub(crate) struct FileSplit {
     /// The file, by its number in the input.
     pub file: u32,
     /// The first byte.
@@ -17,7 +17,7 @@ pub(crate) struct Piece {
 }
 
 /// Parts an input into splits of about `size` bytes: large files are cut, small ones put together.
-pub(crate) fn plan(lengths: &[u64], size: u64) -> Vec<Vec<Piece>> {
+pub(crate) fn plan(lengths: &[u64], size: u64) -> Vec<Vec<FileSplit>> {
     let size = size.max(1);
     let (mut splits, mut open, mut open_bytes) = (Vec::new(), Vec::new(), 0);
     for (file, length) in lengths.iter().enumerate() {
@@ -33,7 +33,7 @@ pub(crate) fn plan(lengths: &[u64], size: u64) -> Vec<Vec<Piece>> {
             let step = length.div_ceil(parts);
             splits.extend((0..parts).map(|part| {
                 let (start, end) = (part * step, ((part + 1) * step).min(*length));
-                vec![Piece { file, start, end }]
+                vec![FileSplit { file, start, end }]
             }));
             continue;
         }
@@ -41,7 +41,7 @@ pub(crate) fn plan(lengths: &[u64], size: u64) -> Vec<Vec<Piece>> {
             splits.push(std::mem::take(&mut open));
             open_bytes = 0;
         }
-        open.push(Piece { file, start: 0, end: *length });
+        open.push(FileSplit { file, start: 0, end: *length });
         open_bytes += length;
     }
     if !open.is_empty() {
@@ -55,7 +55,7 @@ pub(crate) fn plan(lengths: &[u64], size: u64) -> Vec<Vec<Piece>> {
 ///
 /// # Errors
 /// When the file cannot be read.
-pub(crate) fn read(path: &Path, piece: &Piece, to: &mut Vec<u8>) -> io::Result<()> {
+pub(crate) fn read(path: &Path, piece: &FileSplit, to: &mut Vec<u8>) -> io::Result<()> {
     let mut file = File::open(path)?;
     let before = to.len();
     let mut rest = if piece.start == 0 {

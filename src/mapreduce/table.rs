@@ -17,9 +17,9 @@ pub(crate) fn partition(key: &[u8], partitions: usize) -> usize {
 
 /// Keys are hashed by what finds their partition.
 #[derive(Default)]
-struct KeyHasher(u64);
+struct PartitionHasher(u64);
 
-impl Hasher for KeyHasher {
+impl Hasher for PartitionHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -32,11 +32,11 @@ impl Hasher for KeyHasher {
 }
 
 /// The values of each key, combined.
-type Combined = HashMap<Box<[u8]>, Accumulator, BuildHasherDefault<KeyHasher>>;
+type Combined = HashMap<Box<[u8]>, Accumulator, BuildHasherDefault<PartitionHasher>>;
 
 /// Lines by partition, or with an operator the combined values of each key. What does not fit into the budget is spilled
 /// to a folder as sorted runs.
-pub(crate) struct Table {
+pub(crate) struct CombineTable {
     partitions: usize,
     operator: Option<Operator>,
     combined: Combined,
@@ -49,13 +49,18 @@ pub(crate) struct Table {
 /// Bytes that an entry takes beside its key and value.
 const ENTRY: usize = 64;
 
-impl Table {
+impl CombineTable {
     /// An empty table that spills to `folder` when it holds about `budget` bytes.
-    pub(crate) fn new(partitions: usize, operator: Option<Operator>, budget: usize, folder: &Path) -> Table {
+    pub(crate) fn new(
+        partitions: usize,
+        operator: Option<Operator>,
+        budget: usize,
+        folder: &Path,
+    ) -> CombineTable {
         let partitions = partitions.max(1);
         let spills = Spills::new(folder, partitions, operator.map(Operator::of_parts));
         let lines = vec![Vec::new(); partitions];
-        Table { partitions, operator, combined: Combined::default(), lines, used: 0, budget, spills }
+        CombineTable { partitions, operator, combined: Combined::default(), lines, used: 0, budget, spills }
     }
 
     /// Whether it had to spill.

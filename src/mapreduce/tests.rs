@@ -1,8 +1,8 @@
 //! The parts of map-reduce, each against the plainest way to say the same.
 
 use super::merge::{merge, sort};
-use super::split::{Piece, plan, read};
-use super::table::{Table, partition};
+use super::split::{FileSplit, plan, read};
+use super::table::{CombineTable, partition};
 use super::*;
 use crate::error::Failure;
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ fn every_line_is_in_one_split() {
         let order: Vec<(u32, u64)> = splits.iter().flatten().map(|piece| (piece.file, piece.start)).collect();
         assert!(order.is_sorted(), "{size}: {order:?}");
     }
-    assert_eq!(plan(&[10, 0, 3], 8)[0], [Piece { file: 0, start: 0, end: 5 }]);
+    assert_eq!(plan(&[10, 0, 3], 8)[0], [FileSplit { file: 0, start: 0, end: 5 }]);
     assert!(plan(&[0, 0], 8).is_empty() && plan(&[], 8).is_empty());
 }
 
@@ -113,7 +113,7 @@ fn tables_give_the_same_whether_they_spill_or_not() {
         [None, Some(Operator::Sum), Some(Operator::Count), Some(Operator::Max), Some(Operator::Concat)]
     {
         let runs = |budget: usize| {
-            let mut table = Table::new(3, operator, budget, dir.path());
+            let mut table = CombineTable::new(3, operator, budget, dir.path());
             for number in 0..9000 {
                 let key = format!("key {}", number * 7919 % 1009);
                 table.add(key.as_bytes(), (number % 11).to_string().as_bytes())?;
@@ -157,7 +157,7 @@ fn counting_words_is_counting_words() {
         *expected.entry(word.to_lowercase()).or_default() += 1;
     }
     let dir = tempfile::tempdir().unwrap();
-    let mut table = Table::new(1, Some(Operator::Count), 1 << 20, dir.path());
+    let mut table = CombineTable::new(1, Some(Operator::Count), 1 << 20, dir.path());
     Mapper::Words.map(&text, |key, value| table.add(key, value)).unwrap();
     let expected: String = expected.iter().map(|(word, count)| format!("{word}\t{count}\n")).collect();
     assert_eq!(String::from_utf8_lossy(&table.finish().unwrap()[0]), expected);

@@ -1,6 +1,6 @@
 //! Frames: messages of one kind, one after the other, behind a byte that says which kind.
 
-use super::{FRAME_MAX, Hello, Order, Peer, Report, Welcome};
+use super::{FRAME_MAX, Hello, Peer, RankOrder, RankReport, Welcome};
 use crate::codec;
 use crate::error::CodecError;
 use serde::{Serialize, de};
@@ -13,9 +13,9 @@ pub enum Frame {
     /// From rank 0 at start-up.
     Welcome(Welcome),
     /// From rank 0.
-    Orders(Vec<Order>),
+    Orders(Vec<RankOrder>),
     /// To rank 0.
-    Reports(Vec<Report>),
+    Reports(Vec<RankReport>),
     /// Between any ranks.
     Peers(Vec<Peer>),
 }
@@ -23,14 +23,14 @@ pub enum Frame {
 /// What a frame carries; its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Kind {
+pub enum FrameKind {
     /// [`Hello`]
     Hello = 1,
     /// [`Welcome`]
     Welcome = 2,
-    /// [`Order`]
+    /// [`RankOrder`]
     Orders = 3,
-    /// [`Report`]
+    /// [`RankReport`]
     Reports = 4,
     /// [`Peer`]
     Peers = 5,
@@ -39,23 +39,23 @@ pub enum Kind {
 /// A message that can be put into a frame.
 pub trait Message: Serialize {
     /// The kind of frame that it travels in.
-    const KIND: Kind;
+    const KIND: FrameKind;
 }
 
 impl Message for Hello {
-    const KIND: Kind = Kind::Hello;
+    const KIND: FrameKind = FrameKind::Hello;
 }
 impl Message for Welcome {
-    const KIND: Kind = Kind::Welcome;
+    const KIND: FrameKind = FrameKind::Welcome;
 }
-impl Message for Order {
-    const KIND: Kind = Kind::Orders;
+impl Message for RankOrder {
+    const KIND: FrameKind = FrameKind::Orders;
 }
-impl Message for Report {
-    const KIND: Kind = Kind::Reports;
+impl Message for RankReport {
+    const KIND: FrameKind = FrameKind::Reports;
 }
 impl Message for Peer {
-    const KIND: Kind = Kind::Peers;
+    const KIND: FrameKind = FrameKind::Peers;
 }
 
 /// Appends `message` to the open frame `frame` (empty: begins one).
@@ -97,11 +97,11 @@ pub fn append<M: Message>(frame: &mut Vec<u8>, message: &M) -> Result<Option<Vec
 pub fn decode(frame: &[u8]) -> Result<Frame, CodecError> {
     let (&kind, mut rest) = frame.split_first().ok_or_else(|| CodecError::decode("an empty frame"))?;
     match kind {
-        k if k == Kind::Hello as u8 => Ok(Frame::Hello(codec::decode(rest)?)),
-        k if k == Kind::Welcome as u8 => Ok(Frame::Welcome(codec::decode(rest)?)),
-        k if k == Kind::Orders as u8 => Ok(Frame::Orders(all(&mut rest)?)),
-        k if k == Kind::Reports as u8 => Ok(Frame::Reports(all(&mut rest)?)),
-        k if k == Kind::Peers as u8 => Ok(Frame::Peers(all(&mut rest)?)),
+        k if k == FrameKind::Hello as u8 => Ok(Frame::Hello(codec::decode(rest)?)),
+        k if k == FrameKind::Welcome as u8 => Ok(Frame::Welcome(codec::decode(rest)?)),
+        k if k == FrameKind::Orders as u8 => Ok(Frame::Orders(all(&mut rest)?)),
+        k if k == FrameKind::Reports as u8 => Ok(Frame::Reports(all(&mut rest)?)),
+        k if k == FrameKind::Peers as u8 => Ok(Frame::Peers(all(&mut rest)?)),
         k => Err(CodecError::decode(format!("a frame of unknown kind {k}"))),
     }
 }

@@ -38,7 +38,7 @@ pub enum Welcome {
         /// The devices that are the receiver's alone.
         gpus: Vec<String>,
         /// The ranks that see the same files as the receiver, ascending.
-        near: Vec<Rank>,
+        same_files: Vec<Rank>,
     },
     /// The ranks do not fit together; leave with exit code 3. Rank 0 has said why.
     Refused,

@@ -19,13 +19,13 @@ mod nested;
 pub(crate) mod resources;
 
 pub use crate::protocol::handshake::{Hello, Spent, Welcome};
-pub use crate::protocol::resources::{COUNTERS_MAX, Needs};
+pub use crate::protocol::resources::{COUNTERS_MAX, ResourceRequest};
 pub use arguments::{
     ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_REFUSED, index_argument, push_argument,
     push_length, push_refusal, take_length,
 };
-pub use frame::{Frame, Kind, Message, append, decode};
-pub use nested::{Answer, NestedDefinition, NestedTask, Status};
+pub use frame::{Frame, FrameKind, Message, append, decode};
+pub use nested::{NestedAnswer, NestedDefinition, NestedTask, Status};
 
 use crate::error::TaskError;
 use crate::ids::{Attempt, DefId, Rank, TaskId};
@@ -41,7 +41,7 @@ pub const FRAME_MAX: usize = 64 * 1024;
 pub const ARGS_MAX: usize = 16 * 1024;
 /// Results of up to this many encoded bytes travel inside messages and live at rank 0.
 pub const INLINE_MAX: usize = 128;
-/// Inputs in one message; a task with more gets the rest in `Order::MoreInputs`.
+/// Inputs in one message; a task with more gets the rest in `RankOrder::MoreInputs`.
 pub const INPUTS_MAX: usize = 256;
 
 /// A few bytes, without an allocation up to 16.
@@ -85,8 +85,8 @@ impl Serialize for Blob {
 
 impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
+        struct BlobVisitor;
+        impl de::Visitor<'_> for BlobVisitor {
             type Value = Blob;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("bytes")
@@ -98,7 +98,7 @@ impl<'de> Deserialize<'de> for Blob {
                 Ok(Blob(SmallVec::from_vec(bytes)))
             }
         }
-        deserializer.deserialize_bytes(Visitor)
+        deserializer.deserialize_bytes(BlobVisitor)
     }
 }
 
@@ -119,7 +119,7 @@ pub struct Definition {
 
 /// How the bytes of a result are to be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Layout {
+pub enum BulkLayout {
     /// Encoded by serde.
     Encoded,
     /// The memory of a vector or an array of numbers.
@@ -135,13 +135,13 @@ pub enum Layout {
     Pack {
         /// Bytes of the message for a rank that sees the same files, with their paths instead of what is in them; 0 where
         /// there are no files.
-        near: u64,
+        same_files: u64,
     },
 }
 
 /// Where an input of a task comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Source {
+pub enum InputSource {
     /// The encoded value itself.
     Inline(Blob),
     /// It lies at the receiver of the order.
@@ -155,17 +155,17 @@ pub enum Source {
         /// Exact size in bytes.
         nbytes: u64,
         /// How to read it; what the receive buffer is made from.
-        layout: Layout,
+        layout: BulkLayout,
     },
 }
 
 /// One input of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Input {
+pub struct TaskInput {
     /// The task whose result it is.
     pub task: TaskId,
     /// Where that result is.
-    pub source: Source,
+    pub source: InputSource,
 }
 
 /// One task to compute.
@@ -180,7 +180,7 @@ pub struct RunTask {
     /// Its own arguments, encoded; see `call::args`.
     pub args: Blob,
     /// The first of its inputs, in the order of its parameters.
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<TaskInput>,
     /// How many inputs follow in `MoreInputs`.
     pub more: u32,
     /// 0 for a task of the client; of one that a task has submitted, a number that is greater than its submitter's.
@@ -189,7 +189,7 @@ pub struct RunTask {
 
 /// Rank 0 to a rank.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Order {
+pub enum RankOrder {
     /// Learn a definition.
     Define(Definition),
     /// Compute a task. Everything needed to fetch its inputs is inside.
@@ -199,7 +199,7 @@ pub enum Order {
         /// The task.
         task: TaskId,
         /// Its next inputs.
-        inputs: Vec<Input>,
+        inputs: Vec<TaskInput>,
         /// How many inputs follow after these.
         more: u32,
     },
@@ -223,7 +223,7 @@ pub enum Order {
         /// Exact size in bytes.
         nbytes: u64,
         /// How to read it.
-        layout: Layout,
+        layout: BulkLayout,
     },
     /// Give back up to `count` tasks that have not started, the last ones first.
     Retract {
@@ -241,7 +241,7 @@ pub enum Order {
         rank: Rank,
     },
     /// Rank 0 has taken note of so many more of the receiver's tasks that ended or were given back, in the order in which
-    /// they were reported: an order that follows calls none of their results [`Source::Soon`].
+    /// they were reported: an order that follows calls none of their results [`InputSource::Soon`].
     Seen {
         /// How many, since the last `Seen`.
         count: u32,
@@ -260,9 +260,9 @@ pub enum Order {
         /// Which.
         task: TaskId,
         /// How it has ended.
-        answer: Answer,
+        answer: NestedAnswer,
     },
-    /// The answer to `Report::Ask`.
+    /// The answer to `RankReport::Ask`.
     Status {
         /// Which task.
         task: TaskId,
@@ -273,7 +273,7 @@ pub enum Order {
 
 /// A result as its maker reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Output {
+pub enum ReportedResult {
     /// The encoded value itself; the maker keeps nothing.
     Inline(Blob),
     /// It lies at the maker.
@@ -281,13 +281,13 @@ pub enum Output {
         /// Exact size in bytes.
         nbytes: u64,
         /// How to read it.
-        layout: Layout,
+        layout: BulkLayout,
     },
 }
 
 /// A rank to rank 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Report {
+pub enum RankReport {
     /// A task has a result.
     Finished {
         /// Which.
@@ -297,7 +297,7 @@ pub enum Report {
         /// Time in the task's function, in nanoseconds, at most `u32::MAX` (4.3 s).
         nanos: u32,
         /// The result.
-        output: Output,
+        output: ReportedResult,
     },
     /// A task has failed.
     Failed {
@@ -357,21 +357,21 @@ pub enum Report {
         /// The number in its key.
         key: u64,
         /// What and how large it is.
-        output: Output,
+        output: ReportedResult,
     },
     /// The sender has dropped its future.
     Drop {
         /// Of which task.
         task: TaskId,
     },
-    /// The sender waits for this task; answered by `Order::Answer`.
+    /// The sender waits for this task; answered by `RankOrder::Answer`.
     Want {
         /// Which.
         task: TaskId,
         /// Whether its value is needed at the sender, or only that it is done.
         value: bool,
     },
-    /// What is this task doing? Answered by `Order::Status`.
+    /// What is this task doing? Answered by `RankOrder::Status`.
     Ask {
         /// Which.
         task: TaskId,
@@ -387,7 +387,7 @@ pub enum Peer {
         task: TaskId,
         /// Chosen by the asker, unique among its transfers in flight.
         tag: u32,
-        /// I see the same files as you, and my receive is for [`Layout::Pack::near`].
-        near: bool,
+        /// I see the same files as you, and my receive is for [`BulkLayout::Pack::same_files`].
+        same_files: bool,
     },
 }

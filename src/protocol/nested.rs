@@ -1,6 +1,6 @@
 //! What tasks submit themselves, on any rank: the parts of the messages for it.
 
-use super::{Blob, Definition, Needs};
+use super::{Blob, Definition, ResourceRequest};
 use crate::error::TaskError;
 use crate::ids::{DefId, Rank, TaskId};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub struct NestedDefinition {
     /// The only rank that may run it.
     pub on: Option<Rank>,
     /// What each of its tasks takes.
-    pub needs: Needs,
+    pub needs: ResourceRequest,
 }
 
 /// A task that another one submits.
@@ -42,7 +42,7 @@ pub struct NestedTask {
 
 /// How a task that a rank waits for has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Answer {
+pub enum NestedAnswer {
     /// It is done. If its value was asked for, that is on its way.
     Done,
     /// Its encoded value.

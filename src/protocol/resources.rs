@@ -7,7 +7,7 @@ pub const COUNTERS_MAX: usize = 8;
 
 /// What a task takes of its rank, its host and the job while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Needs {
+pub struct ResourceRequest {
     /// Slots of its rank, at least 1.
     pub slots: u32,
     /// Devices of its rank.
@@ -18,16 +18,16 @@ pub struct Needs {
     pub counters: [u32; COUNTERS_MAX],
 }
 
-impl Default for Needs {
+impl Default for ResourceRequest {
     /// One slot, and nothing else.
     fn default() -> Self {
-        Needs { slots: 1, gpus: 0, memory: 0, counters: [0; COUNTERS_MAX] }
+        ResourceRequest { slots: 1, gpus: 0, memory: 0, counters: [0; COUNTERS_MAX] }
     }
 }
 
-impl Needs {
+impl ResourceRequest {
     /// Whether it is one slot and nothing else: then there is nothing to count.
     pub fn is_plain(&self) -> bool {
-        *self == Needs::default()
+        *self == ResourceRequest::default()
     }
 }

@@ -8,7 +8,7 @@
 //! Where MPI may be called by the thread that began it alone, that one does all of it.
 
 use super::mailbox::Waker;
-use crate::runtime::executor::NodeError;
+use crate::runtime::executor::ExecutorError;
 use crate::runtime::idle::{Backoff, Idle};
 use crate::runtime::threads::job;
 use crate::transport::Flight;
@@ -21,16 +21,16 @@ use std::time::{Duration, Instant};
 const REST_MIN: Duration = Duration::from_micros(100);
 /// The longest one: so long a reactor may be turned by nobody when the others go off to compute.
 const REST_MAX: Duration = Duration::from_micros(400);
-/// Rests after which a thread that steers is believed to do so for long: then it says when it has ended.
+/// Rests after which a thread that drives is believed to do so for long: then it says when it has ended.
 const RESTS: u32 = 8;
 
-/// A reactor as its helm sees it.
-pub(crate) trait Turns: Send {
+/// A reactor as its driver sees it.
+pub(crate) trait DrivenReactor: Send {
     /// Takes what has come, decides, carries out; true if anything moved.
     ///
     /// # Errors
     /// When the rank cannot go on.
-    fn turn(&mut self) -> Result<bool, NodeError>;
+    fn turn(&mut self) -> Result<bool, ExecutorError>;
     /// Whether there is nothing more to come.
     fn is_over(&self) -> bool;
     /// Bulk data under way.
@@ -43,7 +43,7 @@ pub(crate) trait Turns: Send {
 
 /// What came of an attempt to turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum DriveOutcome {
     /// Something moved.
     Moved,
     /// Nothing did.
@@ -55,51 +55,51 @@ pub(crate) enum Turn {
 }
 
 /// A reactor for threads that are not its own.
-pub(crate) trait Steer: Send + Sync {
+pub(crate) trait ProgressDriver: Send + Sync {
     /// Turns once, unless another thread does.
-    fn turn(&self) -> Turn;
+    fn turn(&self) -> DriveOutcome;
     /// Turns until `done`, until `deadline`, or, with `looks`, after so many turns in a row in which nothing moved. Returns
-    /// at once where another thread steers already.
-    fn steer(&self, done: &dyn Fn() -> bool, deadline: Option<Instant>, looks: Option<u32>);
-    /// What wakes a thread that sleeps while it steers.
+    /// at once where another thread drives already.
+    fn drive(&self, done: &dyn Fn() -> bool, deadline: Option<Instant>, looks: Option<u32>);
+    /// What wakes a thread that sleeps while it drives.
     fn waker(&self) -> &Arc<Waker>;
     /// Wakes the reactor's own thread if it rests or sleeps: nobody else will turn for some time.
     fn hand_back(&self);
 }
 
-/// How other threads find the helm, once there is one.
+/// How other threads find the driver, once there is one.
 #[derive(Default)]
-pub(crate) struct HelmLink(OnceLock<Weak<dyn Steer>>);
+pub(crate) struct DriverLink(OnceLock<Weak<dyn ProgressDriver>>);
 
-impl HelmLink {
+impl DriverLink {
     /// Says where it is; the first one stays.
-    pub(crate) fn set(&self, helm: Weak<dyn Steer>) {
-        let _ = self.0.set(helm);
+    pub(crate) fn set(&self, driver: Weak<dyn ProgressDriver>) {
+        let _ = self.0.set(driver);
     }
 
-    /// The helm, if there is one that others may take.
-    pub(crate) fn get(&self) -> Option<Arc<dyn Steer>> {
+    /// The driver, if there is one that others may take.
+    pub(crate) fn get(&self) -> Option<Arc<dyn ProgressDriver>> {
         self.0.get()?.upgrade()
     }
 }
 
 /// A reactor, and who turns it.
-pub(crate) struct Helm<R> {
+pub(crate) struct Driver<R> {
     reactor: Mutex<Option<R>>,
     own_core: bool,
     /// Turns of threads that are not the reactor's own.
     turns: AtomicU64,
     /// One of them turns until it has what it waits for.
-    steered: AtomicBool,
+    driven: AtomicBool,
     /// Bulk data were under way after the last turn.
     in_flight: AtomicBool,
     /// The last turn has left something for the reactor's own thread.
     wants_own: AtomicBool,
     /// The run is over, or cannot go on.
     ended: AtomicBool,
-    failure: Mutex<Option<NodeError>>,
+    failure: Mutex<Option<ExecutorError>>,
     waker: Arc<Waker>,
-    /// The reactor's own thread rests until it is told that nobody steers any more.
+    /// The reactor's own thread rests until it is told that nobody drives any more.
     rests_long: AtomicBool,
     on_panic: fn(),
 }
@@ -125,15 +125,15 @@ impl Drop for OnPanic {
     }
 }
 
-impl<R: Turns> Helm<R> {
-    /// The helm of `reactor`, whose mailboxes wake `waker`; threads at it spin if there is a core for each thread. `on_panic`
+impl<R: DrivenReactor> Driver<R> {
+    /// The driver of `reactor`, whose mailboxes wake `waker`; threads at it spin if there is a core for each thread. `on_panic`
     /// is called when a turn panics, and is to end the process.
     pub(crate) fn new(reactor: R, waker: Arc<Waker>, own_core: bool, on_panic: fn()) -> Self {
-        Helm {
+        Driver {
             reactor: Mutex::new(Some(reactor)),
             own_core,
             turns: AtomicU64::new(0),
-            steered: AtomicBool::new(false),
+            driven: AtomicBool::new(false),
             in_flight: AtomicBool::new(false),
             wants_own: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -148,7 +148,7 @@ impl<R: Turns> Helm<R> {
         self.reactor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn failure(&self) -> MutexGuard<'_, Option<NodeError>> {
+    fn failure(&self) -> MutexGuard<'_, Option<ExecutorError>> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -157,14 +157,14 @@ impl<R: Turns> Helm<R> {
     ///
     /// # Panics
     /// When called a second time.
-    pub(crate) fn run(&self) -> (R, Result<(), NodeError>) {
+    pub(crate) fn run(&self) -> (R, Result<(), ExecutorError>) {
         let _guard = OnPanic::new(self.on_panic);
         let outcome = self.serve();
         let reactor = self.reactor().take();
         (reactor.expect("a reactor runs once"), outcome)
     }
 
-    fn serve(&self) -> Result<(), NodeError> {
+    fn serve(&self) -> Result<(), ExecutorError> {
         let mut backoff = Backoff::new(self.own_core);
         let (mut seen, mut rests) = (0, 0);
         loop {
@@ -215,7 +215,7 @@ impl<R: Turns> Helm<R> {
         if self.ended.load(Ordering::SeqCst) || self.wants_own.load(Ordering::SeqCst) {
             return false;
         }
-        self.steered.load(Ordering::SeqCst) || (turned && !self.in_flight.load(Ordering::Relaxed))
+        self.driven.load(Ordering::SeqCst) || (turned && !self.in_flight.load(Ordering::Relaxed))
     }
 
     /// Rests; true if the thread was told that nobody else turns.
@@ -224,7 +224,7 @@ impl<R: Turns> Helm<R> {
             return self.waker.rest(Some((REST_MIN * (rests + 1)).min(REST_MAX)), || false);
         }
         self.rests_long.store(true, Ordering::SeqCst);
-        let roused = self.waker.rest(None, || !self.steered.load(Ordering::SeqCst));
+        let roused = self.waker.rest(None, || !self.driven.load(Ordering::SeqCst));
         self.rests_long.store(false, Ordering::SeqCst);
         roused
     }
@@ -236,7 +236,7 @@ impl<R: Turns> Helm<R> {
             Idle::Sleep(limit) => {
                 // where another thread turns, it may be about to leave something
                 let has_work = || match self.reactor.try_lock() {
-                    Ok(reactor) => reactor.as_ref().is_none_or(Turns::has_work),
+                    Ok(reactor) => reactor.as_ref().is_none_or(DrivenReactor::has_work),
                     Err(_) => true,
                 };
                 self.waker.sleep(limit, || done() || has_work());
@@ -245,23 +245,23 @@ impl<R: Turns> Helm<R> {
     }
 
     /// Keeps the failure for the reactor's own thread.
-    fn fail(&self, error: NodeError) {
+    fn fail(&self, error: ExecutorError) {
         *self.failure() = Some(error);
         self.ended.store(true, Ordering::SeqCst);
         self.hand_back();
     }
 }
 
-impl<R: Turns> Steer for Helm<R> {
-    fn turn(&self) -> Turn {
+impl<R: DrivenReactor> ProgressDriver for Driver<R> {
+    fn turn(&self) -> DriveOutcome {
         let mut guard = match self.reactor.try_lock() {
             Ok(guard) => guard,
-            Err(TryLockError::Poisoned(_)) => return Turn::Not,
-            Err(TryLockError::WouldBlock) => return Turn::Busy,
+            Err(TryLockError::Poisoned(_)) => return DriveOutcome::Not,
+            Err(TryLockError::WouldBlock) => return DriveOutcome::Busy,
         };
-        let Some(reactor) = guard.as_mut() else { return Turn::Not };
+        let Some(reactor) = guard.as_mut() else { return DriveOutcome::Not };
         if self.ended.load(Ordering::SeqCst) || reactor.is_over() {
-            return Turn::Not;
+            return DriveOutcome::Not;
         }
         let _guard = OnPanic::new(self.on_panic);
         let outcome = job::loudly(|| reactor.turn());
@@ -270,19 +270,19 @@ impl<R: Turns> Steer for Helm<R> {
             Ok(moved) => moved,
             Err(error) => {
                 self.fail(error);
-                return Turn::Not;
+                return DriveOutcome::Not;
             }
         };
         let flight = self.note(reactor);
         if reactor.wants_own() {
             self.hand_back();
-            return Turn::Not;
+            return DriveOutcome::Not;
         }
-        if moved { Turn::Moved } else { Turn::Idle(flight) }
+        if moved { DriveOutcome::Moved } else { DriveOutcome::Idle(flight) }
     }
 
-    fn steer(&self, done: &dyn Fn() -> bool, deadline: Option<Instant>, looks: Option<u32>) {
-        if self.steered.swap(true, Ordering::SeqCst) {
+    fn drive(&self, done: &dyn Fn() -> bool, deadline: Option<Instant>, looks: Option<u32>) {
+        if self.driven.swap(true, Ordering::SeqCst) {
             return;
         }
         let mut backoff = Backoff::new(self.own_core);
@@ -296,13 +296,13 @@ impl<R: Turns> Steer for Helm<R> {
                 break false;
             }
             match self.turn() {
-                Turn::Not => break false,
-                Turn::Busy => thread::yield_now(),
-                Turn::Moved => {
+                DriveOutcome::Not => break false,
+                DriveOutcome::Busy => thread::yield_now(),
+                DriveOutcome::Moved => {
                     backoff.reset();
                     left = looks;
                 }
-                Turn::Idle(flight) => {
+                DriveOutcome::Idle(flight) => {
                     left = match left {
                         Some(0) => break false,
                         Some(left) => Some(left - 1),
@@ -316,7 +316,7 @@ impl<R: Turns> Steer for Helm<R> {
                 }
             }
         };
-        self.steered.store(false, Ordering::SeqCst);
+        self.driven.store(false, Ordering::SeqCst);
         // who goes off after a short time with an answer will often be back: the reactor's own thread soon sees whether
         if self.rests_long.load(Ordering::SeqCst) || !has_answer {
             self.hand_back();

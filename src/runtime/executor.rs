@@ -1,16 +1,18 @@
 //! Carries out what the worker's state machine decides: learn, fetch, give, compute.
 
-use super::profile::Phase;
+use super::profile::ProfilePhase;
 use crate::error::{CodecError, ProtocolError};
 use crate::ids::{DefId, IdMap, Rank, TaskId};
-use crate::protocol::{Definition, Layout, Order, Output, Peer, Report, RunTask, Source};
+use crate::protocol::{
+    BulkLayout, Definition, InputSource, Peer, RankOrder, RankReport, ReportedResult, RunTask,
+};
 use crate::runtime::outbox::{LinkError, Links};
-use crate::runtime::threads::job::{Job, Learnt};
-use crate::runtime::threads::pool::{Compute, Done};
-use crate::task::value::Value;
+use crate::runtime::threads::job::{Job, KnownDefinition};
+use crate::runtime::threads::pool::{Compute, ComputeEvent};
+use crate::task::value::AnyValue;
 use crate::task::{bulk, function};
 use crate::transport::{BulkTarget, Transport};
-use crate::worker::{Action, Event, Worker};
+use crate::worker::{Worker, WorkerAction, WorkerEvent};
 use smallvec::SmallVec;
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -28,33 +30,33 @@ struct Postponed {
     task: TaskId,
     holder: Rank,
     nbytes: u64,
-    layout: Layout,
+    layout: BulkLayout,
 }
 
 /// A rank's store and what it does.
-pub(crate) struct Node<C> {
+pub(crate) struct Executor<C> {
     machine: Worker,
-    actions: Vec<Action>,
-    store: IdMap<TaskId, Value>,
-    defs: Vec<Option<Arc<Learnt>>>,
+    actions: Vec<WorkerAction>,
+    store: IdMap<TaskId, AnyValue>,
+    defs: Vec<Option<Arc<KnownDefinition>>>,
     /// Who computes.
     pub compute: C,
-    done: Vec<Done>,
+    done: Vec<ComputeEvent>,
     /// Transfers asked for, by holder and tag.
     fetching: IdMap<u64, TaskId>,
     next_tag: u32,
     postponed: VecDeque<Postponed>,
     /// Ranks that see the same files: those of this host, in the same container.
-    pub near: HashSet<Rank>,
+    pub same_files: HashSet<Rank>,
     /// Fetches under way at once, at most; [`FETCHES_MAX`] but for tests.
     pub fetches_max: usize,
     /// To rank 0.
-    pub reports: Vec<Report>,
+    pub reports: Vec<RankReport>,
 }
 
 /// The shell could not go on.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NodeError {
+pub(crate) enum ExecutorError {
     /// A message or the network failed.
     #[error(transparent)]
     Link(#[from] LinkError),
@@ -66,16 +68,16 @@ pub(crate) enum NodeError {
     Codec(#[from] CodecError),
 }
 
-impl From<crate::transport::TransportError> for NodeError {
+impl From<crate::transport::TransportError> for ExecutorError {
     fn from(error: crate::transport::TransportError) -> Self {
-        NodeError::Link(error.into())
+        ExecutorError::Link(error.into())
     }
 }
 
-impl<C: Compute> Node<C> {
+impl<C: Compute> Executor<C> {
     /// A node that computes `slots` tasks at a time with `compute`.
     pub(crate) fn new(slots: u32, compute: C) -> Self {
-        Node {
+        Executor {
             machine: Worker::new(slots),
             actions: Vec::new(),
             store: IdMap::default(),
@@ -85,7 +87,7 @@ impl<C: Compute> Node<C> {
             fetching: IdMap::default(),
             next_tag: 1,
             postponed: VecDeque::new(),
-            near: HashSet::new(),
+            same_files: HashSet::new(),
             fetches_max: FETCHES_MAX,
             reports: Vec::new(),
         }
@@ -98,7 +100,7 @@ impl<C: Compute> Node<C> {
     }
 
     /// The value of `task`, if it is here.
-    pub(crate) fn value(&self, task: TaskId) -> Option<&Value> {
+    pub(crate) fn value(&self, task: TaskId) -> Option<&AnyValue> {
         self.store.get(&task)
     }
 
@@ -125,11 +127,11 @@ impl<C: Compute> Node<C> {
     pub(crate) fn put<T: Transport>(
         &mut self,
         task: TaskId,
-        value: Value,
+        value: AnyValue,
         links: &mut Links<T>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), ExecutorError> {
         self.store.insert(task, value);
-        self.handle(Event::Put(task), links)
+        self.handle(WorkerEvent::Put(task), links)
     }
 
     /// Carries out an order of rank 0.
@@ -138,17 +140,17 @@ impl<C: Compute> Node<C> {
     /// When the network fails, or the order cannot be.
     pub(crate) fn order<T: Transport>(
         &mut self,
-        order: Order,
+        order: RankOrder,
         links: &mut Links<T>,
-    ) -> Result<(), NodeError> {
-        if let Order::Lost { rank } = &order {
+    ) -> Result<(), ExecutorError> {
+        if let RankOrder::Lost { rank } = &order {
             links.transport.forget(*rank)?;
             self.fetching.retain(|key, _| Rank((*key >> 32) as u32) != *rank);
             self.postponed.retain(|fetch| fetch.holder != *rank);
-            self.handle(Event::Order(order), links)?;
+            self.handle(WorkerEvent::Order(order), links)?;
             return self.fetch_postponed(links);
         }
-        self.handle(Event::Order(order), links)
+        self.handle(WorkerEvent::Order(order), links)
     }
 
     /// Answers another rank.
@@ -160,9 +162,9 @@ impl<C: Compute> Node<C> {
         by: Rank,
         peer: Peer,
         links: &mut Links<T>,
-    ) -> Result<(), NodeError> {
-        let Peer::Fetch { task, tag, near } = peer;
-        self.handle(Event::Asked { by, task, tag, near }, links)
+    ) -> Result<(), ExecutorError> {
+        let Peer::Fetch { task, tag, same_files } = peer;
+        self.handle(WorkerEvent::Asked { by, task, tag, same_files }, links)
     }
 
     /// Takes a result that was fetched.
@@ -175,28 +177,28 @@ impl<C: Compute> Node<C> {
         tag: u32,
         target: Box<dyn BulkTarget>,
         links: &mut Links<T>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), ExecutorError> {
         let Some(task) = self.fetching.remove(&transfer(from, tag)) else {
             return Ok(()); // given up when its sender was said to be dead
         };
-        let value = target.into_any().downcast::<Value>();
+        let value = target.into_any().downcast::<AnyValue>();
         let value = value.map_err(|_| ProtocolError(format!("{task:?} has arrived in foreign memory")))?;
         self.store.insert(task, *value);
         self.fetch_postponed(links)?;
-        self.handle(Event::Arrived(task), links)
+        self.handle(WorkerEvent::Arrived(task), links)
     }
 
     /// Takes what compute threads have done; true if there was anything.
     ///
     /// # Errors
     /// When the network fails.
-    pub(crate) fn collect<T: Transport>(&mut self, links: &mut Links<T>) -> Result<bool, NodeError> {
+    pub(crate) fn collect<T: Transport>(&mut self, links: &mut Links<T>) -> Result<bool, ExecutorError> {
         self.compute.collect(&mut self.done);
         if self.done.is_empty() {
             return Ok(false);
         }
         for done in &self.done {
-            if let Done::Ended(ended) = done {
+            if let ComputeEvent::Ended(ended) = done {
                 links.profile.computed(ended.nanos);
             }
         }
@@ -204,25 +206,27 @@ impl<C: Compute> Node<C> {
         Ok(true)
     }
 
-    fn take_done<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), NodeError> {
-        links.profile.enter(Phase::Machine);
+    fn take_done<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
+        links.profile.enter(ProfilePhase::Machine);
         let mut all = std::mem::take(&mut self.done);
         for done in all.drain(..) {
             match done {
-                Done::Ended(ended) => {
+                ComputeEvent::Ended(ended) => {
                     let output = ended.result.map(|(output, value)| {
-                        if let (Output::Stored { .. }, Some(value)) = (&output, value) {
+                        if let (ReportedResult::Stored { .. }, Some(value)) = (&output, value) {
                             self.store.insert(ended.task, value);
                         }
                         output
                     });
                     let (task, attempt) = (ended.task, ended.attempt);
                     let nanos = u32::try_from(ended.nanos).unwrap_or(u32::MAX);
-                    self.handle(Event::Computed { task, attempt, nanos, output }, links)?;
+                    self.handle(WorkerEvent::Computed { task, attempt, nanos, output }, links)?;
                 }
-                Done::Paused(task) => self.handle(Event::Paused(task), links)?,
-                Done::Resumed(task) => self.handle(Event::Resumed(task), links)?,
-                Done::Encoded { to, tag, message } => links.transport.send_bulk(to, tag, message.0)?,
+                ComputeEvent::Paused(task) => self.handle(WorkerEvent::Paused(task), links)?,
+                ComputeEvent::Resumed(task) => self.handle(WorkerEvent::Resumed(task), links)?,
+                ComputeEvent::Encoded { to, tag, message } => {
+                    links.transport.send_bulk(to, tag, message.0)?
+                }
             }
         }
         self.done = all;
@@ -233,12 +237,12 @@ impl<C: Compute> Node<C> {
     ///
     /// # Errors
     /// When the network fails.
-    pub(crate) fn start<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), NodeError> {
+    pub(crate) fn start<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
         self.machine.start(&mut self.actions);
         if self.actions.is_empty() {
             return Ok(());
         }
-        links.profile.enter(Phase::Placing);
+        links.profile.enter(ProfilePhase::Placing);
         self.act(links)
     }
 
@@ -247,13 +251,13 @@ impl<C: Compute> Node<C> {
     ///
     /// # Errors
     /// When the network fails.
-    pub(crate) fn run_short<T: Transport>(&mut self, links: &mut Links<T>) -> Result<bool, NodeError> {
+    pub(crate) fn run_short<T: Transport>(&mut self, links: &mut Links<T>) -> Result<bool, ExecutorError> {
         if !self.compute.has_short() {
             return Ok(false);
         }
         let begin = Instant::now();
         while self.compute.has_short() && begin.elapsed() < BUDGET {
-            links.profile.enter(Phase::Computing);
+            links.profile.enter(ProfilePhase::Computing);
             self.compute.run_short(&mut self.done);
             self.take_done(links)?;
             self.start(links)?;
@@ -261,25 +265,31 @@ impl<C: Compute> Node<C> {
         Ok(true)
     }
 
-    fn handle<T: Transport>(&mut self, event: Event, links: &mut Links<T>) -> Result<(), NodeError> {
+    fn handle<T: Transport>(
+        &mut self,
+        event: WorkerEvent,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
         self.machine.handle(event, &mut self.actions)?;
         self.act(links)
     }
 
-    fn act<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), NodeError> {
+    fn act<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
         let mut actions = std::mem::take(&mut self.actions);
         for action in actions.drain(..) {
             match action {
-                Action::Learn(definition) => self.learn(definition),
-                Action::Nests(def) => self.learnt(def)?.nests.store(true, Ordering::Relaxed),
-                Action::Execute(run) => self.execute(run)?,
-                Action::Fetch { task, holder, nbytes, layout } => {
+                WorkerAction::Learn(definition) => self.learn(definition),
+                WorkerAction::Nests(def) => self.learnt(def)?.nests.store(true, Ordering::Relaxed),
+                WorkerAction::Execute(run) => self.execute(run)?,
+                WorkerAction::Fetch { task, holder, nbytes, layout } => {
                     self.postponed.push_back(Postponed { task, holder, nbytes, layout });
                     self.fetch_postponed(links)?;
                 }
-                Action::Give { to, task, tag, near } => self.give(task, near, (to, tag), links)?,
-                Action::Report(report) => self.reports.push(report),
-                Action::Drop(task) => {
+                WorkerAction::Give { to, task, tag, same_files } => {
+                    self.give(task, same_files, (to, tag), links)?
+                }
+                WorkerAction::Report(report) => self.reports.push(report),
+                WorkerAction::Drop(task) => {
                     self.store.remove(&task);
                 }
             }
@@ -293,25 +303,25 @@ impl<C: Compute> Node<C> {
         if self.defs.len() <= def.index() {
             self.defs.resize(def.index() + 1, None);
         }
-        self.defs[def.index()] = Some(Arc::new(Learnt {
+        self.defs[def.index()] = Some(Arc::new(KnownDefinition {
             function: function::find(function),
             shared,
             nests: AtomicBool::new(false),
         }));
     }
 
-    fn learnt(&self, def: DefId) -> Result<Arc<Learnt>, ProtocolError> {
+    fn learnt(&self, def: DefId) -> Result<Arc<KnownDefinition>, ProtocolError> {
         let learnt = self.defs.get(def.index()).and_then(Option::clone);
         learnt.ok_or_else(|| ProtocolError(format!("definition {def:?} was never sent here")))
     }
 
-    fn execute(&mut self, run: RunTask) -> Result<(), NodeError> {
+    fn execute(&mut self, run: RunTask) -> Result<(), ExecutorError> {
         let learnt = self.learnt(run.def)?;
         let mut inputs = SmallVec::with_capacity(run.inputs.len());
         for input in &run.inputs {
             inputs.push(match &input.source {
-                Source::Inline(bytes) => Value::from_encoded(bytes),
-                Source::Here | Source::At { .. } | Source::Soon => {
+                InputSource::Inline(bytes) => AnyValue::from_encoded(bytes),
+                InputSource::Here | InputSource::At { .. } | InputSource::Soon => {
                     let value = self.store.get(&input.task).cloned();
                     value.ok_or_else(|| {
                         ProtocolError(format!("{:?} takes {:?}, which is not here", run.task, input.task))
@@ -325,13 +335,14 @@ impl<C: Compute> Node<C> {
     }
 
     /// Starts fetches while not too many are under way.
-    fn fetch_postponed<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), NodeError> {
+    fn fetch_postponed<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
         while self.fetching.len() < self.fetches_max
             && let Some(Postponed { task, holder, nbytes, layout }) = self.postponed.pop_front()
         {
-            let before = links.profile.enter(Phase::Sending);
-            let near = matches!(layout, Layout::Pack { near } if near > 0) && self.near.contains(&holder);
-            let target = bulk::allocate(&layout, nbytes, near)?;
+            let before = links.profile.enter(ProfilePhase::Sending);
+            let same_files = matches!(layout, BulkLayout::Pack { same_files } if same_files > 0)
+                && self.same_files.contains(&holder);
+            let target = bulk::allocate(&layout, nbytes, same_files)?;
             while self.fetching.contains_key(&transfer(holder, self.next_tag)) {
                 self.next_tag = next_tag(self.next_tag);
             }
@@ -339,7 +350,7 @@ impl<C: Compute> Node<C> {
             self.next_tag = next_tag(tag);
             self.fetching.insert(transfer(holder, tag), task);
             links.transport.receive_bulk(holder, tag, target)?;
-            links.send(holder, &Peer::Fetch { task, tag, near })?;
+            links.send(holder, &Peer::Fetch { task, tag, same_files })?;
             links.profile.enter(before);
         }
         Ok(())
@@ -348,17 +359,17 @@ impl<C: Compute> Node<C> {
     fn give<T: Transport>(
         &mut self,
         task: TaskId,
-        near: bool,
+        same_files: bool,
         (to, tag): (Rank, u32),
         links: &mut Links<T>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), ExecutorError> {
         let value = self.store.get(&task).cloned();
         let value = value.ok_or_else(|| ProtocolError(format!("{task:?} is to be given, but not here")))?;
         if value.needs_encoding() {
-            self.compute.encode(value, near, to, tag);
+            self.compute.encode(value, same_files, to, tag);
             return Ok(());
         }
-        let before = links.profile.enter(Phase::Sending);
+        let before = links.profile.enter(ProfilePhase::Sending);
         links.transport.send_bulk(to, tag, Arc::new(value))?;
         links.profile.enter(before);
         Ok(())

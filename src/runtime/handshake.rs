@@ -4,7 +4,7 @@ use crate::config::{Config, SLOTS_MAX};
 use crate::error::{Error, Result};
 use crate::ids::{HEAD, Rank};
 use crate::protocol::{self, Frame, Hello, VERSION, Welcome};
-use crate::runtime::host::shares::{self, Part};
+use crate::runtime::host::shares::{self, HostShare};
 use crate::runtime::host::topology;
 use crate::task::function;
 use crate::transport::{Arrival, Transport};
@@ -17,9 +17,9 @@ pub(crate) struct Meeting {
     /// Whether to measure what the rank's time goes into.
     pub profile: bool,
     /// Its own cores and devices.
-    pub part: Part,
+    pub part: HostShare,
     /// Other ranks that see the same files.
-    pub near: Vec<Rank>,
+    pub same_files: Vec<Rank>,
     /// At rank 0, all ranks and their slots.
     pub team: Option<Team>,
     /// What came behind the welcome.
@@ -34,7 +34,7 @@ pub(crate) struct Team {
     /// Tasks that each computes at a time.
     pub slots: Vec<u32>,
     /// The cores and devices that are each one's own.
-    pub parts: Vec<Part>,
+    pub parts: Vec<HostShare>,
 }
 
 /// This rank's own presentation.
@@ -65,8 +65,8 @@ pub(crate) fn meet<T: Transport>(transport: &mut T, hello: Hello, config: &Confi
     if transport.rank() == HEAD {
         let team = gather(transport, hello, config)?;
         let (slots, part, profile) = (team.slots[0], team.parts[0].clone(), config.profile);
-        let near = topology::near(&team.hellos).swap_remove(0);
-        return Ok(Meeting { slots, profile, part, near, team: Some(team), early: Vec::new() });
+        let same_files = topology::same_files(&team.hellos).swap_remove(0);
+        return Ok(Meeting { slots, profile, part, same_files, team: Some(team), early: Vec::new() });
     }
     let program = hello.program.clone();
     send(transport, HEAD, &hello)?;
@@ -81,8 +81,8 @@ pub(crate) fn meet<T: Transport>(transport: &mut T, hello: Hello, config: &Confi
             return Err(Error::Startup(format!("{program}: something came before the welcome of rank 0")));
         };
         return match protocol::decode(&frame) {
-            Ok(Frame::Welcome(Welcome::Start { slots, profile, cores, gpus, near })) => {
-                Ok(Meeting { slots, profile, part: Part { cores, gpus }, near, team: None, early })
+            Ok(Frame::Welcome(Welcome::Start { slots, profile, cores, gpus, same_files })) => {
+                Ok(Meeting { slots, profile, part: HostShare { cores, gpus }, same_files, team: None, early })
             }
             Ok(Frame::Welcome(Welcome::Refused)) => Err(Error::Refused),
             _ => Err(Error::Startup(format!(
@@ -154,10 +154,10 @@ fn gather<T: Transport>(transport: &mut T, own: Hello, config: &Config) -> Resul
         ));
     }
     let parts = shares::parts(&present, &slots);
-    let near = topology::near(&present);
-    for (rank, ((&slots, part), near)) in slots.iter().zip(&parts).zip(near).enumerate().skip(1) {
-        let Part { cores, gpus } = part.clone();
-        let start = Welcome::Start { slots, profile: config.profile, cores, gpus, near };
+    let same_files = topology::same_files(&present);
+    for (rank, ((&slots, part), same_files)) in slots.iter().zip(&parts).zip(same_files).enumerate().skip(1) {
+        let HostShare { cores, gpus } = part.clone();
+        let start = Welcome::Start { slots, profile: config.profile, cores, gpus, same_files };
         send(transport, Rank(rank as u32), &start)?;
     }
     Ok(Team { hellos: present, slots, parts })

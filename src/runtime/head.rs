@@ -1,17 +1,17 @@
 //! Carries out what the scheduler decides, and answers the client.
 
-use super::profile::Phase;
-use super::wait::{Answer, Wait};
+use super::profile::ProfilePhase;
+use super::wait::{Wait, WaitAnswer};
 use super::waiters::{Waiter, Waiters};
 use crate::compact::{Bytes, Runs};
 use crate::error::ProtocolError;
 use crate::ids::{HEAD, Rank, TaskId};
-use crate::protocol::{Order, Output, Report, Spent};
-use crate::runtime::executor::{Node, NodeError};
+use crate::protocol::{RankOrder, RankReport, ReportedResult, Spent};
+use crate::runtime::executor::{Executor, ExecutorError};
 use crate::runtime::outbox::Links;
 use crate::runtime::threads::pool::Compute;
-use crate::scheduler::{Action, Event, Outcome, RankInfo, Scheduler, Status};
-use crate::task::value::Value;
+use crate::scheduler::{RankInfo, Scheduler, SchedulerAction, SchedulerEvent, Status, TaskOutcome};
+use crate::task::value::AnyValue;
 use crate::transport::Transport;
 use std::sync::{Arc, mpsc};
 
@@ -22,7 +22,7 @@ const ACTIONS_MAX: usize = 1024;
 #[derive(Debug)]
 pub(crate) enum Request {
     /// A fact for the scheduler as it is: a definition, tasks, what was dropped.
-    Fact(Event),
+    Fact(SchedulerEvent),
     /// A value that becomes a result at rank 0.
     Scatter {
         /// Its number.
@@ -30,9 +30,9 @@ pub(crate) enum Request {
         /// The number in its key.
         key: u64,
         /// What and how large it is.
-        output: Output,
+        output: ReportedResult,
         /// The value, if it is not inline.
-        value: Option<Value>,
+        value: Option<AnyValue>,
     },
     /// A thread waits for tasks.
     Want {
@@ -71,7 +71,7 @@ pub(crate) struct Totals {
 /// Rank 0's side of the scheduler.
 pub(crate) struct Head {
     machine: Scheduler,
-    actions: Vec<Action>,
+    actions: Vec<SchedulerAction>,
     waiters: Waiters,
     /// What has been done so far.
     pub totals: Totals,
@@ -129,16 +129,16 @@ impl Head {
     pub(crate) fn request<C: Compute, T: Transport>(
         &mut self,
         request: Request,
-        node: &mut Node<C>,
+        node: &mut Executor<C>,
         links: &mut Links<T>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), ExecutorError> {
         let event = match request {
             Request::Fact(event) => event,
             Request::Scatter { task, key, output, value } => {
                 if let Some(value) = value {
                     node.put(task, value, links)?;
                 }
-                Event::Scatter { task, key, output }
+                SchedulerEvent::Scatter { task, key, output }
             }
             Request::Want { tasks, wait } => return self.want(&tasks, &wait, node, links),
             Request::Status(task, reply) => {
@@ -162,22 +162,22 @@ impl Head {
         &mut self,
         tasks: &Runs,
         wait: &Arc<Wait>,
-        node: &mut Node<C>,
+        node: &mut Executor<C>,
         links: &mut Links<T>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), ExecutorError> {
         let Some(number) = self.waiters.open(wait, tasks.len()) else { return Ok(()) };
         let value = wait.wants_values();
         for (task, place) in tasks.iter().map(TaskId).zip(0..) {
             let before = self.actions.len();
-            self.machine.handle(Event::Want { task, value }, &mut self.actions)?;
+            self.machine.handle(SchedulerEvent::Want { task, value }, &mut self.actions)?;
             // most are done already, and whoever waits need not be noted
             let at_once = match self.actions.get(before) {
-                Some(Action::Resolve(_, Outcome::Done)) => !value,
-                Some(Action::Resolve(..)) => true,
+                Some(SchedulerAction::Resolve(_, TaskOutcome::Done)) => !value,
+                Some(SchedulerAction::Resolve(..)) => true,
                 _ => false,
             };
             let waiter = Waiter { wait: number, place };
-            if at_once && let Some(Action::Resolve(_, outcome)) = self.actions.pop() {
+            if at_once && let Some(SchedulerAction::Resolve(_, outcome)) = self.actions.pop() {
                 let answer = self.answer(task, outcome, node);
                 self.waiters.tell(waiter, answer);
                 continue;
@@ -195,21 +195,21 @@ impl Head {
     ///
     /// # Errors
     /// When the state machine refuses.
-    pub(crate) fn report(&mut self, from: Rank, mut report: Report) -> Result<(), ProtocolError> {
+    pub(crate) fn report(&mut self, from: Rank, mut report: RankReport) -> Result<(), ProtocolError> {
         match &mut report {
-            Report::Finished { nanos, .. } => {
+            RankReport::Finished { nanos, .. } => {
                 self.totals.finished += 1;
                 self.totals.busy_nanos += u64::from(*nanos);
                 if let Some(count) = self.totals.per_rank.get_mut(from.index()) {
                     *count += 1;
                 }
             }
-            Report::Failed { .. } => self.totals.failed += 1,
-            Report::Fetched { task } => {
+            RankReport::Failed { .. } => self.totals.failed += 1,
+            RankReport::Fetched { task } => {
                 self.totals.moves += 1;
                 self.totals.bytes_moved += self.machine.task(*task).map_or(0, |record| record.nbytes());
             }
-            Report::Bye { spent } => {
+            RankReport::Bye { spent } => {
                 if let (Some(gone), Some(of_rank)) =
                     (self.gone.get_mut(from.index()), self.spent.get_mut(from.index()))
                 {
@@ -219,7 +219,7 @@ impl Head {
             }
             _ => {}
         }
-        self.machine.handle(Event::From(from, report), &mut self.actions)
+        self.machine.handle(SchedulerEvent::From(from, report), &mut self.actions)
     }
 
     /// Takes the death of a rank.
@@ -230,7 +230,7 @@ impl Head {
         if let Some(alive) = self.alive.get_mut(rank.index()) {
             *alive = false;
         }
-        self.machine.handle(Event::Lost(rank), &mut self.actions)
+        self.machine.handle(SchedulerEvent::Lost(rank), &mut self.actions)
     }
 
     /// Places what is ready and carries out all actions, until there are no more.
@@ -239,14 +239,14 @@ impl Head {
     /// When the network fails.
     pub(crate) fn act<C: Compute, T: Transport>(
         &mut self,
-        node: &mut Node<C>,
+        node: &mut Executor<C>,
         links: &mut Links<T>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), ExecutorError> {
         loop {
             for report in std::mem::take(&mut node.reports) {
                 self.report(HEAD, report)?;
             }
-            links.profile.enter(Phase::Placing);
+            links.profile.enter(ProfilePhase::Placing);
             self.machine.place(&mut self.actions);
             if self.actions.is_empty() && node.reports.is_empty() {
                 return Ok(());
@@ -257,17 +257,21 @@ impl Head {
 
     fn carry_out<C: Compute, T: Transport>(
         &mut self,
-        node: &mut Node<C>,
+        node: &mut Executor<C>,
         links: &mut Links<T>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), ExecutorError> {
         let mut actions = std::mem::take(&mut self.actions);
         for action in actions.drain(..) {
-            let phase = if let Action::Send(..) = action { Phase::Sending } else { Phase::Machine };
+            let phase = if let SchedulerAction::Send(..) = action {
+                ProfilePhase::Sending
+            } else {
+                ProfilePhase::Machine
+            };
             links.profile.enter(phase);
             match action {
-                Action::Send(HEAD, order) => node.order(order, links)?,
-                Action::Send(rank, order) => links.send(rank, &order)?,
-                Action::Resolve(task, outcome) => self.resolve(task, outcome, node),
+                SchedulerAction::Send(HEAD, order) => node.order(order, links)?,
+                SchedulerAction::Send(rank, order) => links.send(rank, &order)?,
+                SchedulerAction::Resolve(task, outcome) => self.resolve(task, outcome, node),
             }
         }
         self.waiters.flush();
@@ -275,26 +279,26 @@ impl Head {
         Ok(())
     }
 
-    fn resolve<C: Compute>(&mut self, task: TaskId, outcome: Outcome, node: &Node<C>) {
-        if outcome == Outcome::Done {
+    fn resolve<C: Compute>(&mut self, task: TaskId, outcome: TaskOutcome, node: &Executor<C>) {
+        if outcome == TaskOutcome::Done {
             return self.waiters.done(task);
         }
         let answer = self.answer(task, outcome, node);
         self.waiters.resolve(task, &answer);
     }
 
-    fn answer<C: Compute>(&self, task: TaskId, outcome: Outcome, node: &Node<C>) -> Answer {
+    fn answer<C: Compute>(&self, task: TaskId, outcome: TaskOutcome, node: &Executor<C>) -> WaitAnswer {
         match outcome {
-            Outcome::Done => Answer::Done,
-            Outcome::Inline(bytes) => Answer::Inline(Bytes::new(&bytes)),
-            Outcome::Here(_) => match node.value(task) {
-                Some(value) => Answer::Value(value.clone()),
+            TaskOutcome::Done => WaitAnswer::Done,
+            TaskOutcome::Inline(bytes) => WaitAnswer::Inline(Bytes::new(&bytes)),
+            TaskOutcome::Here(_) => match node.value(task) {
+                Some(value) => WaitAnswer::Value(value.clone()),
                 None => {
                     let message = "internal error: its value is not in the store".into();
-                    Answer::Failed(Arc::new(self.machine.error_of(task, HEAD, message)))
+                    WaitAnswer::Failed(Arc::new(self.machine.error_of(task, HEAD, message)))
                 }
             },
-            Outcome::Failed(cause) => Answer::Failed(cause),
+            TaskOutcome::Failed(cause) => WaitAnswer::Failed(cause),
         }
     }
 
@@ -309,9 +313,9 @@ impl Head {
     /// When the network fails.
     pub(crate) fn send_all<T: Transport>(
         &self,
-        order: &Order,
+        order: &RankOrder,
         links: &mut Links<T>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), ExecutorError> {
         for rank in self.others() {
             links.send(rank, order)?;
         }

@@ -86,7 +86,7 @@ const BURST: usize = 32;
 
 /// A queue from any thread to one reactor.
 pub(crate) struct Mailbox<T> {
-    queue: Mutex<Queue<T>>,
+    queue: Mutex<MailboxQueue<T>>,
     /// Told when there is room again.
     room: Condvar,
     /// Messages from which on senders wait.
@@ -95,7 +95,7 @@ pub(crate) struct Mailbox<T> {
     waker: Arc<Waker>,
 }
 
-struct Queue<T> {
+struct MailboxQueue<T> {
     messages: Vec<T>,
     /// Senders that wait for room.
     waiting: usize,
@@ -116,23 +116,23 @@ impl<T> Mailbox<T> {
     }
 
     fn patient(waker: Arc<Waker>, limit: usize, patience: Duration) -> Arc<Self> {
-        let queue = Queue { messages: Vec::new(), waiting: 0, overdue: false };
+        let queue = MailboxQueue { messages: Vec::new(), waiting: 0, overdue: false };
         Arc::new(Mailbox { queue: Mutex::new(queue), room: Condvar::new(), limit, patience, waker })
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue<T>> {
+    fn queue(&self) -> MutexGuard<'_, MailboxQueue<T>> {
         // a push cannot panic half way, so a poisoned queue is whole
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The queue, as soon as there is room in it.
-    fn queue_with_room(&self) -> MutexGuard<'_, Queue<T>> {
+    fn queue_with_room(&self) -> MutexGuard<'_, MailboxQueue<T>> {
         let mut queue = self.queue();
         if queue.messages.len() < self.limit || queue.overdue {
             return queue;
         }
         queue.waiting += 1;
-        let full = |queue: &mut Queue<T>| queue.messages.len() >= self.limit && !queue.overdue;
+        let full = |queue: &mut MailboxQueue<T>| queue.messages.len() >= self.limit && !queue.overdue;
         let (mut queue, outcome) =
             self.room.wait_timeout_while(queue, self.patience, full).unwrap_or_else(PoisonError::into_inner);
         queue.waiting -= 1;

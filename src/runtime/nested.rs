@@ -9,11 +9,11 @@ use super::waiters::{Waiter, Waiters};
 use crate::compact::Bytes;
 use crate::error::ProtocolError;
 use crate::ids::{IdMap, TaskId};
-use crate::protocol::{Answer, INPUTS_MAX, NestedDefinition, NestedTask, Report, Status};
-use crate::runtime::executor::{Node, NodeError};
+use crate::protocol::{INPUTS_MAX, NestedAnswer, NestedDefinition, NestedTask, RankReport, Status};
+use crate::runtime::executor::{Executor, ExecutorError};
 use crate::runtime::outbox::Links;
 use crate::runtime::threads::pool::Compute;
-use crate::scheduler::{DefOptions, Event, NewTask};
+use crate::scheduler::{DefOptions, NewTask, SchedulerEvent};
 use crate::transport::Transport;
 use std::sync::{Arc, mpsc};
 
@@ -52,9 +52,9 @@ impl Nested {
     /// When the node's state machine refuses.
     pub(crate) fn take_requests<C: Compute, T: Transport>(
         &mut self,
-        node: &mut Node<C>,
+        node: &mut Executor<C>,
         links: &mut Links<T>,
-    ) -> Result<bool, NodeError> {
+    ) -> Result<bool, ExecutorError> {
         self.mailbox.drain(&mut self.requests);
         let mut requests = std::mem::take(&mut self.requests);
         let any = !requests.is_empty();
@@ -68,9 +68,9 @@ impl Nested {
     fn take<C: Compute, T: Transport>(
         &mut self,
         request: Request,
-        node: &mut Node<C>,
+        node: &mut Executor<C>,
         links: &mut Links<T>,
-    ) -> Result<(), NodeError> {
+    ) -> Result<(), ExecutorError> {
         match (request, &self.closed) {
             (Request::Want { wait, .. }, Some(why)) => wait.close(why),
             (_, Some(_)) => {} // nobody computes any more; who asks for more than a task sees the channel closed
@@ -79,18 +79,18 @@ impl Nested {
                 if let Some(value) = value {
                     node.put(task, value, links)?;
                 }
-                node.reports.push(Report::Scatter { task, key, output });
+                node.reports.push(RankReport::Scatter { task, key, output });
             }
             (Request::Want { tasks, wait }, None) => {
                 let Some(number) = self.waiters.open(&wait, tasks.len()) else { return Ok(()) };
                 for (task, place) in tasks.iter().map(TaskId).zip(0..) {
                     self.waiters.add(TaskId(task.count()), Waiter { wait: number, place });
-                    node.reports.push(Report::Want { task, value: wait.wants_values() });
+                    node.reports.push(RankReport::Want { task, value: wait.wants_values() });
                 }
             }
             (Request::Status(task, reply), None) => {
                 self.asking.entry(task).or_default().push(reply);
-                node.reports.push(Report::Ask { task });
+                node.reports.push(RankReport::Ask { task });
             }
             (Request::Totals(_) | Request::Close, None) => {} // rank 0's client's alone
         }
@@ -104,23 +104,23 @@ impl Nested {
     pub(crate) fn answer<C: Compute>(
         &mut self,
         task: TaskId,
-        answer: Answer,
-        node: &Node<C>,
+        answer: NestedAnswer,
+        node: &Executor<C>,
     ) -> Result<(), ProtocolError> {
         let own = TaskId(task.count());
         let answer = match answer {
-            Answer::Done => {
+            NestedAnswer::Done => {
                 self.waiters.done(own);
                 return Ok(());
             }
-            Answer::Inline(bytes) => wait::Answer::Inline(Bytes::new(&bytes)),
-            Answer::Here => {
+            NestedAnswer::Inline(bytes) => wait::WaitAnswer::Inline(Bytes::new(&bytes)),
+            NestedAnswer::Here => {
                 let value = node.value(task).cloned();
-                wait::Answer::Value(value.ok_or_else(|| {
+                wait::WaitAnswer::Value(value.ok_or_else(|| {
                     ProtocolError(format!("the value of {task:?} is said to be here, but is not"))
                 })?)
             }
-            Answer::Failed(cause) => wait::Answer::Failed(Arc::new(cause)),
+            NestedAnswer::Failed(cause) => wait::WaitAnswer::Failed(Arc::new(cause)),
         };
         self.waiters.resolve(own, &answer);
         Ok(())
@@ -147,26 +147,26 @@ impl Nested {
 }
 
 /// A fact for the scheduler as reports.
-fn fact(event: Event, out: &mut Vec<Report>) -> Result<(), ProtocolError> {
+fn fact(event: SchedulerEvent, out: &mut Vec<RankReport>) -> Result<(), ProtocolError> {
     match event {
-        Event::Define(defined) => {
+        SchedulerEvent::Define(defined) => {
             let (definition, DefOptions { priority, retries, on, needs, .. }) = *defined;
             let nested = NestedDefinition { definition, priority, retries, on, needs };
-            out.push(Report::Define(Box::new(nested)));
+            out.push(RankReport::Define(Box::new(nested)));
         }
-        Event::Submit(NewTask { task, def, key, args, inputs, parent: Some(parent) }) => {
+        SchedulerEvent::Submit(NewTask { task, def, key, args, inputs, parent: Some(parent) }) => {
             let (first, rest) = inputs.split_at(inputs.len().min(INPUTS_MAX));
             let mut more = rest.len();
             let (inputs, first_more) = (first.to_vec(), more as u32);
             let nested = NestedTask { task, parent, def, key, args, inputs, more: first_more };
-            out.push(Report::Submit(Box::new(nested)));
+            out.push(RankReport::Submit(Box::new(nested)));
             for inputs in rest.chunks(INPUTS_MAX) {
                 more -= inputs.len();
-                out.push(Report::MoreInputs { task, inputs: inputs.to_vec(), more: more as u32 });
+                out.push(RankReport::MoreInputs { task, inputs: inputs.to_vec(), more: more as u32 });
             }
         }
-        Event::Release(task) => out.push(Report::Drop { task }),
-        Event::Cancel(_) => {} // rank 0's client's alone
+        SchedulerEvent::Release(task) => out.push(RankReport::Drop { task }),
+        SchedulerEvent::Cancel(_) => {} // rank 0's client's alone
         other => return Err(ProtocolError(format!("a task has asked for {other:?}, which is rank 0's"))),
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Frames to other ranks: messages of one turn to one rank travel together.
 
-use super::profile::{Phase, Profile};
+use super::profile::{Profile, ProfilePhase};
 use crate::error::CodecError;
 use crate::ids::Rank;
 use crate::protocol::{self, Message};
@@ -40,7 +40,7 @@ impl<T: Transport> Links<T> {
     /// # Errors
     /// When the message is longer than a frame, or the network refuses.
     pub(crate) fn send<M: Message>(&mut self, to: Rank, message: &M) -> Result<(), LinkError> {
-        let before = self.profile.enter(Phase::Sending);
+        let before = self.profile.enter(ProfilePhase::Sending);
         self.append(to, message)?;
         self.profile.enter(before);
         Ok(())
@@ -70,7 +70,7 @@ impl<T: Transport> Links<T> {
         if self.waiting.is_empty() {
             return Ok(false);
         }
-        self.profile.enter(Phase::Sending);
+        self.profile.enter(ProfilePhase::Sending);
         while let Some(rank) = self.waiting.pop() {
             let frame = std::mem::take(&mut self.open[rank.index()]);
             if !frame.is_empty() {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 /// What a reactor does, in the order of [`Spent::reactor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(crate) enum ProfilePhase {
     /// Looks what has come from other ranks, from the client, and from compute threads.
     Polling,
     /// Decodes messages.
@@ -35,7 +35,7 @@ const NAMES: [&str; PHASES] =
 /// Sums up time by phase; its clock is what the caller says, in nanoseconds.
 #[derive(Debug, Clone)]
 struct Account {
-    phase: Phase,
+    phase: ProfilePhase,
     since: u64,
     /// Of this turn, and of the wait before it.
     turn: [u64; PHASES],
@@ -51,7 +51,7 @@ struct Account {
 impl Account {
     fn new(slots: u32) -> Self {
         Account {
-            phase: Phase::Idle,
+            phase: ProfilePhase::Idle,
             since: 0,
             turn: [0; PHASES],
             turn_ended: 0,
@@ -62,14 +62,14 @@ impl Account {
         }
     }
 
-    fn enter(&mut self, phase: Phase, now: u64) -> Phase {
+    fn enter(&mut self, phase: ProfilePhase, now: u64) -> ProfilePhase {
         self.turn[self.phase as usize] += now - self.since;
         self.since = now;
         std::mem::replace(&mut self.phase, phase)
     }
 
     fn turn_ended(&mut self, moved: bool, fetching: bool, without_data: u32, now: u64) {
-        let waiting = if fetching { Phase::Data } else { Phase::Idle };
+        let waiting = if fetching { ProfilePhase::Data } else { ProfilePhase::Idle };
         self.enter(waiting, now);
         self.data += (now - self.turn_ended) * u64::from(without_data);
         self.turn_ended = now;
@@ -105,7 +105,7 @@ impl Profile {
 
     /// The reactor goes on to `phase`; gives the one that it was in.
     #[inline]
-    pub(crate) fn enter(&mut self, phase: Phase) -> Phase {
+    pub(crate) fn enter(&mut self, phase: ProfilePhase) -> ProfilePhase {
         match self.0.as_deref_mut() {
             Some((begin, account)) if account.phase != phase => account.enter(phase, nanos(begin)),
             _ => phase,
@@ -170,10 +170,10 @@ mod tests {
     #[test]
     fn time_goes_to_the_phase_that_it_was_spent_in() {
         let mut account = Account::new(0);
-        account.enter(Phase::Polling, 10);
-        account.enter(Phase::Decoding, 13);
-        account.enter(Phase::Machine, 18);
-        account.enter(Phase::Polling, 20);
+        account.enter(ProfilePhase::Polling, 10);
+        account.enter(ProfilePhase::Decoding, 13);
+        account.enter(ProfilePhase::Machine, 18);
+        account.enter(ProfilePhase::Polling, 20);
         account.turn_ended(true, false, 0, 21);
         // the wait before the turn, polling twice, decoding, the machine, and since the turn's end nothing
         assert_eq!(account.spent(121).reactor, [4, 5, 2, 0, 0, 0, 0, 110]);
@@ -183,11 +183,11 @@ mod tests {
     #[test]
     fn a_turn_in_which_nothing_moved_is_waiting() {
         let mut account = Account::new(1);
-        account.enter(Phase::Polling, 5);
+        account.enter(ProfilePhase::Polling, 5);
         account.turn_ended(false, false, 0, 8);
-        account.enter(Phase::Polling, 10);
+        account.enter(ProfilePhase::Polling, 10);
         account.turn_ended(false, true, 0, 14);
-        account.enter(Phase::Polling, 20);
+        account.enter(ProfilePhase::Polling, 20);
         account.turn_ended(true, true, 0, 21);
         // waiting for data from the second turn's beginning on, when it was seen that they are on their way
         assert_eq!(account.spent(21).reactor, [1, 0, 0, 0, 0, 0, 12, 8]);
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn without_a_profile_nothing_is_measured() {
         let mut profile = Profile::default();
-        profile.enter(Phase::Machine);
+        profile.enter(ProfilePhase::Machine);
         profile.computed(5);
         profile.turn_ended(true, || unreachable!("nobody asks"));
         assert_eq!(profile.spent(), None);

@@ -3,12 +3,12 @@
 use super::head::{Head, Request};
 use super::mailbox::Mailbox;
 use super::nested::Nested;
-use super::profile::Phase as Profiled;
+use super::profile::ProfilePhase as Profiled;
 use crate::error::ProtocolError;
 use crate::ids::{HEAD, Rank};
-use crate::protocol::{self, Frame, Order, Report};
-use crate::runtime::driver::Turns;
-use crate::runtime::executor::{Node, NodeError};
+use crate::protocol::{self, Frame, RankOrder, RankReport};
+use crate::runtime::driver::DrivenReactor;
+use crate::runtime::executor::{Executor, ExecutorError};
 use crate::runtime::outbox::Links;
 use crate::runtime::threads::pool::Compute;
 use crate::transport::{Arrival, Flight, Transport};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// How far a reactor is with leaving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum ShutdownPhase {
     /// Works.
     Running,
     /// Computes no more; `Bye` is still to be said when all fetches have ended.
@@ -32,21 +32,25 @@ pub(crate) struct Reactor<T, C> {
     /// Frames and bulk data.
     pub links: Links<T>,
     /// What computes and stores.
-    pub node: Node<C>,
+    pub node: Executor<C>,
     /// On rank 0, the scheduler with its client's mailbox.
     pub head: Option<(Head, Arc<Mailbox<Request>>)>,
     /// On other ranks, what their tasks submit.
     pub nested: Option<Nested>,
     requests: Vec<Request>,
     arrivals: Vec<Arrival>,
-    phase: Phase,
+    phase: ShutdownPhase,
 }
 
 impl<T: Transport, C: Compute> Reactor<T, C> {
     /// A reactor; with a head on rank 0.
-    pub(crate) fn new(links: Links<T>, node: Node<C>, head: Option<(Head, Arc<Mailbox<Request>>)>) -> Self {
+    pub(crate) fn new(
+        links: Links<T>,
+        node: Executor<C>,
+        head: Option<(Head, Arc<Mailbox<Request>>)>,
+    ) -> Self {
         let (requests, arrivals) = (Vec::new(), Vec::new());
-        Reactor { links, node, head, nested: None, requests, arrivals, phase: Phase::Running }
+        Reactor { links, node, head, nested: None, requests, arrivals, phase: ShutdownPhase::Running }
     }
 
     /// The same reactor, for a rank other than 0 whose tasks may submit others.
@@ -65,12 +69,12 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
     ///
     /// # Errors
     /// When the network fails, a peer breaks the protocol, or rank 0 has died.
-    pub(crate) fn turn(&mut self) -> Result<bool, NodeError> {
+    pub(crate) fn turn(&mut self) -> Result<bool, ExecutorError> {
         self.links.profile.enter(Profiled::Polling);
         let mut moved = self.take_requests()?;
         moved |= self.take_arrivals()?;
         moved |= self.node.collect(&mut self.links)?;
-        if self.phase == Phase::Running {
+        if self.phase == ShutdownPhase::Running {
             if let Some((head, _)) = &mut self.head {
                 head.act(&mut self.node, &mut self.links)?;
             }
@@ -85,7 +89,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         Ok(moved)
     }
 
-    fn take_requests(&mut self) -> Result<bool, NodeError> {
+    fn take_requests(&mut self) -> Result<bool, ExecutorError> {
         if let Some(nested) = &mut self.nested {
             return nested.take_requests(&mut self.node, &mut self.links);
         }
@@ -107,7 +111,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         outcome.map(|()| true)
     }
 
-    fn take_arrivals(&mut self) -> Result<bool, NodeError> {
+    fn take_arrivals(&mut self) -> Result<bool, ExecutorError> {
         let mut arrivals = std::mem::take(&mut self.arrivals);
         self.links.profile.enter(Profiled::Polling);
         let moved = self.links.transport.poll(&mut arrivals)?;
@@ -138,7 +142,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         Ok(moved)
     }
 
-    fn take_frame(&mut self, from: Rank, frame: Frame) -> Result<(), NodeError> {
+    fn take_frame(&mut self, from: Rank, frame: Frame) -> Result<(), ExecutorError> {
         match (frame, &mut self.head) {
             (Frame::Orders(orders), None) if from == HEAD => {
                 for order in orders {
@@ -172,30 +176,30 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         Ok(())
     }
 
-    fn take_order(&mut self, order: Order) -> Result<(), NodeError> {
+    fn take_order(&mut self, order: RankOrder) -> Result<(), ExecutorError> {
         match (order, &mut self.nested) {
-            (Order::Answer { task, answer }, Some(nested)) => nested.answer(task, answer, &self.node)?,
-            (Order::Status { task, status }, Some(nested)) => nested.status(task, status),
+            (RankOrder::Answer { task, answer }, Some(nested)) => nested.answer(task, answer, &self.node)?,
+            (RankOrder::Status { task, status }, Some(nested)) => nested.status(task, status),
             (order, _) => self.take_plain_order(order)?,
         }
         Ok(())
     }
 
-    fn take_plain_order(&mut self, order: Order) -> Result<(), NodeError> {
+    fn take_plain_order(&mut self, order: RankOrder) -> Result<(), ExecutorError> {
         match order {
-            Order::Shutdown => {
+            RankOrder::Shutdown => {
                 if let Some(nested) = &mut self.nested {
                     nested.close("the closure given to `run` has returned");
                 }
-                self.phase = Phase::Leaving;
+                self.phase = ShutdownPhase::Leaving;
             }
-            Order::Leave => self.phase = Phase::Last,
+            RankOrder::Leave => self.phase = ShutdownPhase::Last,
             order => self.node.order(order, &mut self.links)?,
         }
         Ok(())
     }
 
-    fn send_reports(&mut self) -> Result<(), NodeError> {
+    fn send_reports(&mut self) -> Result<(), ExecutorError> {
         if self.head.is_none() && !self.node.reports.is_empty() {
             self.links.profile.enter(Profiled::Sending);
             for report in self.node.reports.drain(..) {
@@ -206,35 +210,35 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
     }
 
     /// Takes the next step towards the end, if it is time.
-    fn leave(&mut self) -> Result<bool, NodeError> {
+    fn leave(&mut self) -> Result<bool, ExecutorError> {
         if let Some((head, _)) = &mut self.head {
-            if self.phase == Phase::Running && head.closing {
+            if self.phase == ShutdownPhase::Running && head.closing {
                 head.close("the closure given to `run` has returned");
-                head.send_all(&Order::Shutdown, &mut self.links)?;
-                self.phase = Phase::Serving;
+                head.send_all(&RankOrder::Shutdown, &mut self.links)?;
+                self.phase = ShutdownPhase::Serving;
                 return Ok(true);
             }
-            if self.phase == Phase::Serving && head.is_deserted() && !self.node.is_fetching() {
-                head.send_all(&Order::Leave, &mut self.links)?;
-                self.phase = Phase::Last;
+            if self.phase == ShutdownPhase::Serving && head.is_deserted() && !self.node.is_fetching() {
+                head.send_all(&RankOrder::Leave, &mut self.links)?;
+                self.phase = ShutdownPhase::Last;
                 return Ok(true);
             }
-        } else if self.phase == Phase::Leaving && !self.node.is_fetching() {
-            self.links.send(HEAD, &Report::Bye { spent: self.links.profile.spent() })?;
-            self.phase = Phase::Serving;
+        } else if self.phase == ShutdownPhase::Leaving && !self.node.is_fetching() {
+            self.links.send(HEAD, &RankReport::Bye { spent: self.links.profile.spent() })?;
+            self.phase = ShutdownPhase::Serving;
             return Ok(true);
         }
         Ok(false)
     }
 }
 
-impl<T: Transport + Send, C: Compute + Send> Turns for Reactor<T, C> {
-    fn turn(&mut self) -> Result<bool, NodeError> {
+impl<T: Transport + Send, C: Compute + Send> DrivenReactor for Reactor<T, C> {
+    fn turn(&mut self) -> Result<bool, ExecutorError> {
         self.turn()
     }
 
     fn is_over(&self) -> bool {
-        self.phase == Phase::Last && self.links.transport.quiet()
+        self.phase == ShutdownPhase::Last && self.links.transport.quiet()
     }
 
     fn flight(&self) -> Flight {

@@ -3,32 +3,32 @@
 use super::mailbox::Waker;
 use crate::compact::Bytes;
 use crate::error::{Error, Result, TaskError};
-use crate::runtime::driver::Steer;
+use crate::runtime::driver::ProgressDriver;
 use crate::runtime::threads::task_context;
-use crate::task::value::Value;
+use crate::task::value::AnyValue;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What has become of a task that was waited for.
 #[derive(Debug, Clone)]
-pub(crate) enum Answer {
+pub(crate) enum WaitAnswer {
     /// It is done; its value was not asked for.
     Done,
     /// Its encoded value.
     Inline(Bytes),
     /// Its value.
-    Value(Value),
+    Value(AnyValue),
     /// It has failed.
     Failed(Arc<TaskError>),
 }
 
-const _: () = assert!(size_of::<Option<Answer>>() == 16); // a gather holds one for each task
+const _: () = assert!(size_of::<Option<WaitAnswer>>() == 16); // a gather holds one for each task
 
 /// What is known of tasks that are waited for together.
 #[derive(Debug, Default)]
-pub(crate) struct Answers {
+pub(crate) struct WaitAnswers {
     /// Of each task, where values were asked for.
-    pub values: Vec<Option<Answer>>,
+    pub values: Vec<Option<WaitAnswer>>,
     /// Which tasks have ended, where only that was asked for.
     pub ended: Vec<bool>,
     /// Which tasks have failed, and why; in the order in which they did.
@@ -37,7 +37,7 @@ pub(crate) struct Answers {
     pub closed: Option<Arc<str>>,
 }
 
-impl Answers {
+impl WaitAnswers {
     /// Where only ends were asked for: whether all have ended.
     ///
     /// # Errors
@@ -51,14 +51,14 @@ impl Answers {
 }
 
 #[derive(Debug)]
-struct State {
-    answers: Answers,
+struct WaitState {
+    answers: WaitAnswers,
     /// Answers that are still to come.
     open: usize,
     taken: bool,
 }
 
-impl State {
+impl WaitState {
     fn is_complete(&self) -> bool {
         self.open == 0 || self.taken || self.answers.closed.is_some()
     }
@@ -72,7 +72,7 @@ const LOOKS: u32 = 300;
 /// A number of answers that are waited for together.
 #[derive(Debug)]
 pub(crate) struct Wait {
-    state: Mutex<State>,
+    state: Mutex<WaitState>,
     done: Condvar,
     values: bool,
     /// Wakes a thread that turns the reactor while it waits.
@@ -83,16 +83,16 @@ impl Wait {
     /// Waits for the values of `count` tasks.
     pub(crate) fn for_values(count: usize) -> Arc<Self> {
         let values = (0..count).map(|_| None).collect();
-        Self::new(count, true, Answers { values, ..Answers::default() })
+        Self::new(count, true, WaitAnswers { values, ..WaitAnswers::default() })
     }
 
     /// Waits for `count` tasks to end.
     pub(crate) fn for_ends(count: usize) -> Arc<Self> {
-        Self::new(count, false, Answers { ended: vec![false; count], ..Answers::default() })
+        Self::new(count, false, WaitAnswers { ended: vec![false; count], ..WaitAnswers::default() })
     }
 
-    fn new(count: usize, values: bool, answers: Answers) -> Arc<Self> {
-        let state = Mutex::new(State { answers, open: count, taken: false });
+    fn new(count: usize, values: bool, answers: WaitAnswers) -> Arc<Self> {
+        let state = Mutex::new(WaitState { answers, open: count, taken: false });
         Arc::new(Wait { state, done: Condvar::new(), values, waker: OnceLock::new() })
     }
 
@@ -101,30 +101,30 @@ impl Wait {
         self.values
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WaitState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives answers, each with its task's place; a second one for the same place is ignored, and so is that a task is
     /// done where its value is to come.
-    pub(crate) fn answer(&self, answers: impl Iterator<Item = (u32, Answer)>) {
+    pub(crate) fn answer(&self, answers: impl Iterator<Item = (u32, WaitAnswer)>) {
         let mut state = self.state();
-        let State { answers: known, open, .. } = &mut *state;
+        let WaitState { answers: known, open, .. } = &mut *state;
         for (place, answer) in answers {
             let place = place as usize;
             if self.values {
                 let Some(slot @ None) = known.values.get_mut(place) else { continue };
-                if matches!(answer, Answer::Done) {
+                if matches!(answer, WaitAnswer::Done) {
                     continue;
                 }
-                if let Answer::Failed(cause) = &answer {
+                if let WaitAnswer::Failed(cause) = &answer {
                     known.failed.push((place, cause.clone()));
                 }
                 *slot = Some(answer);
             } else {
                 let Some(ended @ false) = known.ended.get_mut(place) else { continue };
                 *ended = true;
-                if let Answer::Failed(cause) = answer {
+                if let WaitAnswer::Failed(cause) = answer {
                     known.failed.push((place, cause));
                 }
             }
@@ -150,7 +150,11 @@ impl Wait {
 
     /// Waits until all answers are there, or none will come any more; `None` after `limit`. Turns the reactor meanwhile if
     /// it may.
-    pub(crate) fn all(&self, limit: Option<Duration>, helm: Option<&dyn Steer>) -> Option<Answers> {
+    pub(crate) fn all(
+        &self,
+        limit: Option<Duration>,
+        driver: Option<&dyn ProgressDriver>,
+    ) -> Option<WaitAnswers> {
         // a limit beyond what a clock can show is none
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         // most answers to a single question come within microseconds, a wake-up costs more
@@ -158,12 +162,12 @@ impl Wait {
         // a task lets others compute at once: what it waits for may need its slot
         let paused = if open() { task_context::pause() } else { None };
         while paused.as_ref().is_some_and(|paused| open() && paused.step()) {}
-        if let Some(helm) = helm {
-            let _ = self.waker.set(helm.waker().clone());
+        if let Some(driver) = driver {
+            let _ = self.waker.set(driver.waker().clone());
             // a thread of a task leaves the reactor to others in the end: it may wait for hours, and so may many
-            helm.steer(&|| !open(), deadline, paused.as_ref().map(|_| LOOKS));
+            driver.drive(&|| !open(), deadline, paused.as_ref().map(|_| LOOKS));
         }
-        let yields = if paused.is_some() || helm.is_some() { 0 } else { YIELDS };
+        let yields = if paused.is_some() || driver.is_some() { 0 } else { YIELDS };
         for _ in 0..yields {
             if !open() {
                 break;
@@ -186,7 +190,7 @@ impl Wait {
     }
 
     /// All answers, if they are there or no more will come; `None` when they were taken before.
-    pub(crate) fn take(&self) -> Option<Answers> {
+    pub(crate) fn take(&self) -> Option<WaitAnswers> {
         let mut state = self.state();
         if !state.is_complete() || std::mem::replace(&mut state.taken, true) {
             return None;

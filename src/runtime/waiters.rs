@@ -1,6 +1,6 @@
 //! Who waits for which task, at rank 0.
 
-use super::wait::{Answer, Wait};
+use super::wait::{Wait, WaitAnswer};
 use crate::compact::Dense;
 use crate::ids::{IdMap, TaskId};
 use std::num::NonZeroU32;
@@ -39,7 +39,7 @@ pub(crate) struct Waiters {
     waits: Vec<Option<Waited>>,
     free: Vec<NonZeroU32>,
     /// Answers that were not handed over yet, all for the same wait.
-    answers: Vec<(u32, Answer)>,
+    answers: Vec<(u32, WaitAnswer)>,
     answered: Option<NonZeroU32>,
 }
 
@@ -65,7 +65,7 @@ impl Waiters {
     }
 
     /// Answers one that need not wait.
-    pub(crate) fn tell(&mut self, waiter: Waiter, answer: Answer) {
+    pub(crate) fn tell(&mut self, waiter: Waiter, answer: WaitAnswer) {
         self.answer(waiter, answer);
         self.end(waiter);
     }
@@ -91,7 +91,7 @@ impl Waiters {
     }
 
     /// Answers all that wait for `task`.
-    pub(crate) fn resolve(&mut self, task: TaskId, answer: &Answer) {
+    pub(crate) fn resolve(&mut self, task: TaskId, answer: &WaitAnswer) {
         let Some(waiter) = self.first.remove(task.0) else { return };
         self.tell(waiter, answer.clone());
         if self.more.is_empty() {
@@ -108,7 +108,7 @@ impl Waiters {
         let more = self.more.remove(&task).unwrap_or_default();
         for waiter in first.into_iter().chain(more) {
             if self.waited(waiter.wait).is_some_and(|waited| waited.for_ends) {
-                self.tell(waiter, Answer::Done);
+                self.tell(waiter, WaitAnswer::Done);
             } else if self.first.get(task.0).is_none() {
                 self.first.insert(task.0, waiter);
             } else {
@@ -117,7 +117,7 @@ impl Waiters {
         }
     }
 
-    fn answer(&mut self, waiter: Waiter, answer: Answer) {
+    fn answer(&mut self, waiter: Waiter, answer: WaitAnswer) {
         if self.answered != Some(waiter.wait) || self.answers.len() >= TOGETHER {
             self.flush();
             self.answered = Some(waiter.wait);
@@ -182,17 +182,17 @@ mod tests {
         add(&mut waiters, &[7, 3, 8], &ends);
         add(&mut waiters, &[8, 7, 7, 9], &values);
         waiters.done(TaskId(7));
-        waiters.resolve(TaskId(3), &Answer::Done);
+        waiters.resolve(TaskId(3), &WaitAnswer::Done);
         waiters.flush();
         assert_eq!(ends.ended(), [true, true, false]);
         for task in [7, 9, 8] {
-            waiters.resolve(TaskId(task), &Answer::Inline(crate::compact::Bytes::new(&[task as u8])));
+            waiters.resolve(TaskId(task), &WaitAnswer::Inline(crate::compact::Bytes::new(&[task as u8])));
         }
         waiters.flush();
         assert!(ends.is_complete() && is_empty(&waiters));
         let values = values.take().expect("all are there").values;
         let values = values.into_iter().map(|answer| match answer {
-            Some(Answer::Inline(bytes)) => bytes[0],
+            Some(WaitAnswer::Inline(bytes)) => bytes[0],
             other => panic!("{other:?}"),
         });
         assert!(values.eq([8, 7, 7, 9]));
@@ -206,7 +206,7 @@ mod tests {
         }
         assert!(waiters.more[&TaskId(5)].len() <= 64);
         assert!(waiters.waits.len() <= 65);
-        waiters.resolve(TaskId(5), &Answer::Done);
+        waiters.resolve(TaskId(5), &WaitAnswer::Done);
         assert!(is_empty(&waiters));
     }
 
@@ -216,11 +216,11 @@ mod tests {
         let wait = Wait::for_ends(2);
         add(&mut waiters, &[3], &Wait::for_ends(1));
         let number = waiters.open(&wait, 2).expect("there are some");
-        waiters.tell(Waiter { wait: number, place: 1 }, Answer::Done);
+        waiters.tell(Waiter { wait: number, place: 1 }, WaitAnswer::Done);
         waiters.add(TaskId(3), Waiter { wait: number, place: 0 });
         waiters.flush();
         assert_eq!(wait.ended(), [false, true]);
-        waiters.resolve(TaskId(3), &Answer::Done);
+        waiters.resolve(TaskId(3), &WaitAnswer::Done);
         assert!(wait.is_complete() && is_empty(&waiters));
     }
 
@@ -229,7 +229,7 @@ mod tests {
         let mut waiters = Waiters::default();
         let wait = Wait::for_values(2);
         add(&mut waiters, &[1, 2], &wait);
-        waiters.resolve(TaskId(1), &Answer::Done);
+        waiters.resolve(TaskId(1), &WaitAnswer::Done);
         waiters.close("over");
         let answers = wait.take().expect("closed");
         assert_eq!(answers.closed.as_deref(), Some("over"));

@@ -1,7 +1,7 @@
 //! Every invariant of the scheduler as code; run after each event in tests.
 
 use super::Scheduler;
-use super::task::{State, Task, Want};
+use super::task::{OwnerWants, ScheduledTask, TaskState};
 use crate::ids::TaskId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,21 +15,23 @@ impl Scheduler {
         let mut lineage: BTreeMap<TaskId, u32> = BTreeMap::new();
         let mut waiting: BTreeMap<TaskId, Vec<TaskId>> = BTreeMap::new();
         for (task, record) in self.tasks.iter() {
-            if record.want == Want::Bringing {
+            if record.want == OwnerWants::Bringing {
                 *pending.entry(task).or_default() += 1;
             }
             for input in self.tasks.inputs(task) {
                 *lineage.entry(input).or_default() += 1;
-                let unfinished =
-                    matches!(record.state, State::Blocked { .. } | State::Ready | State::Assigned { .. });
+                let unfinished = matches!(
+                    record.state,
+                    TaskState::Blocked { .. } | TaskState::Ready | TaskState::Assigned { .. }
+                );
                 if unfinished {
                     *pending.entry(input).or_default() += 1;
                 }
                 let open = self
                     .tasks
                     .get(input)
-                    .is_some_and(|input| !input.has_result() && !matches!(input.state, State::Failed(_)));
-                if matches!(record.state, State::Blocked { .. } | State::Assigned { .. }) && open {
+                    .is_some_and(|input| !input.has_result() && !matches!(input.state, TaskState::Failed(_)));
+                if matches!(record.state, TaskState::Blocked { .. } | TaskState::Assigned { .. }) && open {
                     waiting.entry(input).or_default().push(task);
                 }
             }
@@ -51,7 +53,7 @@ impl Scheduler {
             let mut is: Vec<TaskId> = self.tasks.waiting(task).collect();
             is.retain(|&consumer| {
                 let consumer = self.tasks.get(consumer).map(|consumer| &consumer.state);
-                matches!(consumer, Some(State::Blocked { .. } | State::Assigned { .. }))
+                matches!(consumer, Some(TaskState::Blocked { .. } | TaskState::Assigned { .. }))
             });
             is.sort_unstable();
             let mut should = waiting.remove(&task).unwrap_or_default();
@@ -60,8 +62,9 @@ impl Scheduler {
                 return Err(format!("{task:?}: waiting are {is:?}, should be {should:?}"));
             }
         }
-        let listed =
-            |record: &Task| usize::from(record.inputs.is_listed()) + usize::from(record.waiting.is_listed());
+        let listed = |record: &ScheduledTask| {
+            usize::from(record.inputs.is_listed()) + usize::from(record.waiting.is_listed())
+        };
         let (is, should) = (self.tasks.lists(), self.tasks.iter().map(|(_, record)| listed(record)).sum());
         if is != should {
             return Err(format!("{is} lists of tasks are in use, should be {should}"));
@@ -74,9 +77,12 @@ impl Scheduler {
     /// A ready task that no queue knows would never start.
     fn check_ready(&self) -> Result<(), String> {
         let mut queued: BTreeSet<TaskId> = self.ready.tasks().collect();
-        queued.extend(self.scarce.tasks());
+        queued.extend(self.constrained.tasks());
         queued.extend(self.workers.iter().flat_map(|(_, worker)| worker.pinned.iter().copied()));
-        match self.tasks.iter().find(|(task, record)| record.state == State::Ready && !queued.contains(task))
+        match self
+            .tasks
+            .iter()
+            .find(|(task, record)| record.state == TaskState::Ready && !queued.contains(task))
         {
             Some((task, _)) => Err(format!("{task:?} is ready, but in no queue")),
             None => Ok(()),
@@ -85,14 +91,15 @@ impl Scheduler {
 
     /// What tasks take is what is counted, and never more than there is.
     fn check_needs(&self) -> Result<(), String> {
-        let needs =
-            |record: &super::Task| self.scarce.needs(self.defs.get(record.def.index())?.class?).copied();
-        let running = |record: &super::Task| match record.state {
-            State::Assigned { rank, .. } => Some((rank, needs(record)?)),
+        let needs = |record: &super::ScheduledTask| {
+            self.constrained.needs(self.defs.get(record.def.index())?.class?).copied()
+        };
+        let running = |record: &super::ScheduledTask| match record.state {
+            TaskState::Assigned { rank, .. } => Some((rank, needs(record)?)),
             _ => None,
         };
         let running: Vec<_> = self.tasks.iter().filter_map(|(_, record)| running(record)).collect();
-        for (at, (used, total)) in self.scarce.counters().enumerate() {
+        for (at, (used, total)) in self.constrained.counters().enumerate() {
             let should: u32 = running.iter().map(|(_, needs)| needs.counters[at]).sum();
             if used != should || used > total {
                 return Err(format!("counter {at}: {used} of {total} used, should be {should}"));
@@ -105,17 +112,19 @@ impl Scheduler {
                 let is = (worker.extra, worker.gpus_used, worker.gpus);
                 return Err(format!("rank {rank}: (extra, gpus, of) is {is:?}, should be {should:?}"));
             }
-            let by =
-                worker.reserved.and_then(|by| self.workers.sites().get(by as usize)).map(|by| by.reserved);
+            let by = worker
+                .reserved
+                .and_then(|by| self.workers.reservations().get(by as usize))
+                .map(|by| by.reserved);
             if worker.reserved.is_some() && by != Some(Some((rank, worker.host))) {
                 return Err(format!("rank {rank} is reserved for {:?}, which has {by:?}", worker.reserved));
             }
         }
-        for (number, site) in self.workers.sites().iter().enumerate() {
-            if let Some((rank, _)) = site.reserved
+        for (number, reservation) in self.workers.reservations().iter().enumerate() {
+            if let Some((rank, _)) = reservation.reserved
                 && self.workers.get(rank).is_none_or(|worker| worker.reserved != Some(number as u32))
             {
-                return Err(format!("site {number} has {rank} reserved, which does not know it"));
+                return Err(format!("reservation {number} has {rank} reserved, which does not know it"));
             }
         }
         for (number, host) in self.workers.hosts().iter().enumerate() {
@@ -123,8 +132,12 @@ impl Scheduler {
                 self.workers.get(*rank).is_some_and(|worker| worker.host as usize == number)
             };
             let used: u64 = running.iter().filter(|(rank, _)| at(rank)).map(|(_, needs)| needs.memory).sum();
-            let held = self.workers.sites().iter().filter(|site| site.is_held_at(number as u32));
-            let held: u64 = held.map(|site| site.needs.memory).sum();
+            let held = self
+                .workers
+                .reservations()
+                .iter()
+                .filter(|reservation| reservation.is_held_at(number as u32));
+            let held: u64 = held.map(|reservation| reservation.needs.memory).sum();
             if (host.used, host.held) != (used, held) || used > host.memory {
                 let is = (host.used, host.held, host.memory);
                 return Err(format!("host {number}: (used, held, of) is {is:?}, should be {used}, {held}"));
@@ -138,24 +151,26 @@ impl Scheduler {
         let missing = |input: &TaskId| !self.tasks.get(*input).is_some_and(|input| input.has_result());
         let missing = self.tasks.inputs(task).filter(missing).count();
         match &record.state {
-            State::Blocked { missing: noted } if *noted as usize != missing || missing == 0 => {
+            TaskState::Blocked { missing: noted } if *noted as usize != missing || missing == 0 => {
                 Err(format!("{task:?}: {noted} inputs noted as missing, {missing} are"))
             }
-            State::Assigned { missing: noted, .. } if *noted as usize != missing => {
+            TaskState::Assigned { missing: noted, .. } if *noted as usize != missing => {
                 Err(format!("{task:?}: {noted} inputs noted as missing, {missing} are"))
             }
-            State::Ready if missing > 0 => Err(format!("{task:?} is ready, but misses {missing} inputs")),
-            State::Stored(copies) if copies.holders.is_empty() => Err(format!("{task:?} is stored nowhere")),
-            State::Inline(_) | State::Stored(_) if record.is_unneeded() => {
+            TaskState::Ready if missing > 0 => Err(format!("{task:?} is ready, but misses {missing} inputs")),
+            TaskState::Stored(copies) if copies.holders.is_empty() => {
+                Err(format!("{task:?} is stored nowhere"))
+            }
+            TaskState::Inline(_) | TaskState::Stored(_) if record.is_unneeded() => {
                 Err(format!("{task:?} has a result that nobody needs"))
             }
-            State::Inline(_) | State::Failed(_) if !record.inputs.is_empty() => {
+            TaskState::Inline(_) | TaskState::Failed(_) if !record.inputs.is_empty() => {
                 Err(format!("{task:?} ({:?}) still names its inputs", record.state))
             }
-            State::Released | State::Failed(_) if record.is_unneeded() && record.lineage == 0 => {
+            TaskState::Released | TaskState::Failed(_) if record.is_unneeded() && record.lineage == 0 => {
                 Err(format!("{task:?} ({:?}) should have no record", record.state))
             }
-            State::Released if !record.is_unneeded() => Err(format!("{task:?} is released, but needed")),
+            TaskState::Released if !record.is_unneeded() => Err(format!("{task:?} is released, but needed")),
             _ => Ok(()),
         }
     }
@@ -166,12 +181,12 @@ impl Scheduler {
             let (mut assigned, mut ahead, mut load, mut stored) = (0u32, 0u32, [0u64; 2], 0u64);
             for (_, record) in self.tasks.iter() {
                 match &record.state {
-                    State::Assigned { rank: at, cost, missing } if *at == rank => {
+                    TaskState::Assigned { rank: at, cost, missing } if *at == rank => {
                         assigned += 1;
                         ahead += u32::from(*missing > 0);
                         load[usize::from(*missing > 0)] += u64::from(*cost);
                     }
-                    State::Stored(copies) if copies.holders.contains(rank) => stored += copies.nbytes,
+                    TaskState::Stored(copies) if copies.holders.contains(rank) => stored += copies.nbytes,
                     _ => {}
                 }
             }

@@ -2,26 +2,26 @@
 //!
 //! They wait apart from the others, in *classes* of the same needs, so that tasks without needs pay nothing for them. Of
 //! each class only the first can start next. Where it cannot yet, what it needs is set aside: counters are not given to
-//! classes behind it, and one rank is kept free for it (see `sites`). So nothing starves, and tasks that need less of
+//! classes behind it, and one rank is kept free for it (see `reservations`). So nothing starves, and tasks that need less of
 //! what is there pass it only where they do not delay it.
 
 use super::Scheduler;
-use super::event::Action;
+use super::event::SchedulerAction;
 use super::ready::{Next, Place, Ready};
-use super::task::{State, Task};
+use super::task::{ScheduledTask, TaskState};
 use crate::error::ProtocolError;
 use crate::ids::{DefId, Rank, TaskId};
-use crate::protocol::{COUNTERS_MAX, Needs};
-use crate::scheduler::reservations::{Lack, When};
+use crate::protocol::{COUNTERS_MAX, ResourceRequest};
+use crate::scheduler::reservations::{Availability, Shortage};
 use smallvec::SmallVec;
 
 /// An amount of each counter.
 type Amounts = [u32; COUNTERS_MAX];
 
-/// Tasks that need the same; its number is that of its site.
+/// Tasks that need the same; its number is that of its reservation.
 #[derive(Debug)]
-pub(crate) struct Class {
-    needs: Needs,
+pub(crate) struct ConstraintClass {
+    needs: ResourceRequest,
     on: Option<Rank>,
     ready: Ready,
     /// Whether its needs can be met at all, where that is known.
@@ -30,13 +30,13 @@ pub(crate) struct Class {
 
 /// All classes, and the counters of the job.
 #[derive(Debug, Default)]
-pub(crate) struct Scarce {
-    classes: Vec<Class>,
+pub(crate) struct ConstrainedTasks {
+    classes: Vec<ConstraintClass>,
     totals: Amounts,
     pub(super) used: Amounts,
 }
 
-impl Scarce {
+impl ConstrainedTasks {
     /// Whether any task waits.
     pub(crate) fn is_waiting(&self) -> bool {
         self.classes.iter().any(|class| !class.ready.is_empty())
@@ -67,7 +67,7 @@ impl Scarce {
     }
 
     /// What the tasks of a class take.
-    pub(crate) fn needs(&self, class: u32) -> Option<&Needs> {
+    pub(crate) fn needs(&self, class: u32) -> Option<&ResourceRequest> {
         self.classes.get(class as usize).map(|class| &class.needs)
     }
 
@@ -76,13 +76,13 @@ impl Scarce {
         self.used.iter().copied().zip(self.totals.iter().copied())
     }
 
-    fn find(&self, needs: &Needs, on: Option<Rank>) -> Option<usize> {
+    fn find(&self, needs: &ResourceRequest, on: Option<Rank>) -> Option<usize> {
         self.classes.iter().position(|class| class.needs == *needs && class.on == on)
     }
 
     /// The class whose first task is next, of those with at least this priority that are not `stopped`.
     fn first(&self, floor: i32, stopped: &[bool]) -> Option<(usize, Next, Place)> {
-        let next = |(at, class): (usize, &Class)| {
+        let next = |(at, class): (usize, &ConstraintClass)| {
             let (next, place) = class.ready.peek(true)?;
             (place.0 >= floor && !stopped.get(at).copied().unwrap_or(false)).then_some((at, next, place))
         };
@@ -96,23 +96,23 @@ impl Scarce {
 
 impl Scheduler {
     pub(super) fn on_counter(&mut self, counter: usize, total: u32) -> Result<(), ProtocolError> {
-        let Some(place) = self.scarce.totals.get_mut(counter) else {
+        let Some(place) = self.constrained.totals.get_mut(counter) else {
             return Err(ProtocolError(format!("counter {counter} of at most {COUNTERS_MAX}")));
         };
         *place = total;
-        self.scarce.look_again();
+        self.constrained.look_again();
         Ok(())
     }
 
     /// The class of tasks with these needs; none for those that take a slot and nothing else.
-    pub(super) fn class_of(&mut self, needs: Needs, on: Option<Rank>) -> Option<u32> {
+    pub(super) fn class_of(&mut self, needs: ResourceRequest, on: Option<Rank>) -> Option<u32> {
         if needs.is_plain() {
             return None;
         }
-        let at = self.scarce.find(&needs, on).unwrap_or_else(|| {
-            self.scarce.classes.push(Class { needs, on, ready: Ready::default(), able: None });
-            self.workers.add_site(needs, on);
-            self.scarce.classes.len() - 1
+        let at = self.constrained.find(&needs, on).unwrap_or_else(|| {
+            self.constrained.classes.push(ConstraintClass { needs, on, ready: Ready::default(), able: None });
+            self.workers.add_reservation(needs, on);
+            self.constrained.classes.len() - 1
         });
         Some(at as u32)
     }
@@ -123,35 +123,35 @@ impl Scheduler {
             self.defs.get(def.index()).map_or((0, None), |def| (def.options.priority, def.class));
         match class {
             None => self.ready.push(priority, depth, task),
-            Some(class) => self.scarce.push(class, priority, depth, task),
+            Some(class) => self.constrained.push(class, priority, depth, task),
         }
     }
 
     /// Takes what a task of `class` needs, on `rank` and of the job.
     pub(super) fn occupy(&mut self, class: u32, rank: Rank) {
-        let Some(&needs) = self.scarce.needs(class) else { return };
+        let Some(&needs) = self.constrained.needs(class) else { return };
         self.workers.occupy(rank, &needs);
-        self.scarce.used.iter_mut().zip(needs.counters).for_each(|(used, count)| *used += count);
+        self.constrained.used.iter_mut().zip(needs.counters).for_each(|(used, count)| *used += count);
     }
 
     /// A task of `def` is gone from `rank`, where it was to cost so much; `ahead` if it missed inputs.
     pub(super) fn leave(&mut self, rank: Rank, def: DefId, cost: u32, ahead: bool) {
         self.workers.remove(rank, cost, ahead);
         let class = self.defs.get(def.index()).and_then(|def| def.class);
-        if let Some(&needs) = class.and_then(|class| self.scarce.needs(class)) {
+        if let Some(&needs) = class.and_then(|class| self.constrained.needs(class)) {
             self.workers.vacate(rank, &needs);
-            self.scarce.used.iter_mut().zip(needs.counters).for_each(|(used, count)| *used -= count);
+            self.constrained.used.iter_mut().zip(needs.counters).for_each(|(used, count)| *used -= count);
         }
     }
 
     /// Starts tasks with needs and at least this priority; true if anything has changed.
-    pub(super) fn place_scarce(&mut self, floor: i32, out: &mut Vec<Action>) -> bool {
+    pub(super) fn place_constrained(&mut self, floor: i32, out: &mut Vec<SchedulerAction>) -> bool {
         let mut moved = self.yield_to(floor);
-        let mut stopped: SmallVec<[bool; 16]> = smallvec::smallvec![false; self.scarce.classes.len()];
+        let mut stopped: SmallVec<[bool; 16]> = smallvec::smallvec![false; self.constrained.classes.len()];
         let mut left: Amounts =
-            std::array::from_fn(|at| self.scarce.totals[at].saturating_sub(self.scarce.used[at]));
-        while let Some((at, next, place)) = self.scarce.first(floor, &stopped) {
-            let Some(class) = self.scarce.classes.get(at) else { break };
+            std::array::from_fn(|at| self.constrained.totals[at].saturating_sub(self.constrained.used[at]));
+        while let Some((at, next, place)) = self.constrained.first(floor, &stopped) {
+            let Some(class) = self.constrained.classes.get(at) else { break };
             let needs = class.needs;
             if !self.is_able(at) {
                 self.fail_class(at, out);
@@ -159,7 +159,9 @@ impl Scheduler {
                 continue;
             }
             let is_cancelled = match next {
-                Next::Task(task) => self.tasks.get(task).is_none_or(|record| record.state != State::Ready),
+                Next::Task(task) => {
+                    self.tasks.get(task).is_none_or(|record| record.state != TaskState::Ready)
+                }
                 Next::Family(first) => self.families.get_mut(first).is_none(),
             };
             if is_cancelled {
@@ -168,7 +170,7 @@ impl Scheduler {
                 continue;
             }
             let counted = left.iter().zip(&needs.counters).all(|(left, needs)| left >= needs);
-            let rank = if counted { self.site_of(at, next, place.1 == 0, &mut moved) } else { None };
+            let rank = if counted { self.reserve_for(at, next, place.1 == 0, &mut moved) } else { None };
             if !counted {
                 moved |= self.workers.unreserve(at);
             }
@@ -205,8 +207,8 @@ impl Scheduler {
     /// these ranks, and come first. True if there were any.
     fn yield_to(&mut self, floor: i32) -> bool {
         let mut moved = false;
-        for at in 0..self.scarce.classes.len() {
-            let next = self.scarce.classes[at].ready.peek(true);
+        for at in 0..self.constrained.classes.len() {
+            let next = self.constrained.classes[at].ready.peek(true);
             if next.is_some_and(|(_, place)| place.0 < floor) {
                 moved |= self.workers.unreserve(at);
             }
@@ -224,7 +226,7 @@ impl Scheduler {
     }
 
     fn pop(&mut self, at: usize, place: Place) {
-        let Some(class) = self.scarce.classes.get_mut(at) else { return };
+        let Some(class) = self.constrained.classes.get_mut(at) else { return };
         class.ready.pop(place);
         if class.ready.is_empty() {
             self.workers.unreserve(at);
@@ -233,10 +235,10 @@ impl Scheduler {
     }
 
     /// The rank where the next task of a class is to start now; where there is none, one is kept free for it.
-    fn site_of(&mut self, at: usize, next: Next, root: bool, moved: &mut bool) -> Option<Rank> {
+    fn reserve_for(&mut self, at: usize, next: Next, root: bool, moved: &mut bool) -> Option<Rank> {
         match self.workers.best(at) {
-            Some((rank, When::Now)) => Some(self.nearest(at, next, rank)),
-            Some((rank, When::Full)) => {
+            Some((rank, Availability::Now)) => Some(self.nearest(at, next, rank)),
+            Some((rank, Availability::Full)) => {
                 // with nothing under way but what waits for others nothing would ever free memory
                 let goes = !root || !self.workers.is_any_running();
                 if !goes {
@@ -244,8 +246,12 @@ impl Scheduler {
                 }
                 goes.then_some(rank)
             }
-            Some((rank, When::Later)) => {
-                if self.workers.sites().get(at).is_some_and(|site| site.reserved.is_none())
+            Some((rank, Availability::Later)) => {
+                if self
+                    .workers
+                    .reservations()
+                    .get(at)
+                    .is_some_and(|reservation| reservation.reserved.is_none())
                     && self.workers.may_reserve(at, rank)
                 {
                     self.workers.reserve(at, rank);
@@ -286,7 +292,7 @@ impl Scheduler {
         }
         let task = TaskId(first.0 + index);
         (count > 0).then(|| {
-            let record: Task = Self::instance(def, index);
+            let record: ScheduledTask = Self::instance(def, index);
             self.tasks.insert(task, record, SmallVec::new());
             task
         })
@@ -294,52 +300,54 @@ impl Scheduler {
 
     /// Whether the needs of a class can be met at all.
     fn is_able(&mut self, at: usize) -> bool {
-        let Some(class) = self.scarce.classes.get(at) else { return false };
+        let Some(class) = self.constrained.classes.get(at) else { return false };
         if let Some(able) = class.able {
             return able;
         }
         let able = self.lack(at).is_none();
-        if let Some(class) = self.scarce.classes.get_mut(at) {
+        if let Some(class) = self.constrained.classes.get_mut(at) {
             class.able = Some(able);
         }
         able
     }
 
-    fn lack(&self, at: usize) -> Option<Lack> {
-        let needs = &self.scarce.classes.get(at)?.needs;
-        let counters = needs.counters.iter().zip(&self.scarce.totals).enumerate();
+    fn lack(&self, at: usize) -> Option<Shortage> {
+        let needs = &self.constrained.classes.get(at)?.needs;
+        let counters = needs.counters.iter().zip(&self.constrained.totals).enumerate();
         let short = counters.filter(|(_, (needs, total))| needs > total).map(|(at, (_, total))| (at, *total));
-        short.map(|(at, total)| Lack::Counter(at, total)).next().or_else(|| self.workers.lack(at))
+        short.map(|(at, total)| Shortage::Counter(at, total)).next().or_else(|| self.workers.lack(at))
     }
 
     /// Fails all that wait in a class whose needs cannot be met.
-    fn fail_class(&mut self, at: usize, out: &mut Vec<Action>) {
-        let (Some(lack), Some(class)) = (self.lack(at), self.scarce.classes.get(at)) else { return };
+    fn fail_class(&mut self, at: usize, out: &mut Vec<SchedulerAction>) {
+        let (Some(lack), Some(class)) = (self.lack(at), self.constrained.classes.get(at)) else { return };
         let (needs, on) = (class.needs, class.on);
         let there = on.map_or_else(
             || "no rank".to_owned(),
             |rank| format!("rank {rank}, the only one that may run it, does not"),
         );
         let message = match lack {
-            Lack::Ranks => match on {
+            Shortage::Ranks => match on {
                 Some(rank) => format!("it may only run on rank {rank}, which computes nothing"),
                 None => "no rank is left that computes".to_owned(),
             },
-            Lack::Slots(most) => {
+            Shortage::Slots(most) => {
                 format!("it needs {} slots at a time, and {there} has so many: at most {most}", needs.slots)
             }
-            Lack::Gpus(most) => {
+            Shortage::Gpus(most) => {
                 format!("it needs {} devices, and {there} has so many: at most {most}", needs.gpus)
             }
-            Lack::Memory(most) => {
+            Shortage::Memory(most) => {
                 format!("it needs {} bytes of memory, and {there} has so much: at most {most}", needs.memory)
             }
-            Lack::Together => format!("{there} has all that it needs: {needs:?}"),
-            Lack::Counter(counter, total) => {
+            Shortage::Together => format!("{there} has all that it needs: {needs:?}"),
+            Shortage::Counter(counter, total) => {
                 format!("it needs {} of a counter that has {total}", needs.counters[counter])
             }
         };
-        while let Some((next, place)) = self.scarce.classes.get(at).and_then(|class| class.ready.peek(true)) {
+        while let Some((next, place)) =
+            self.constrained.classes.get(at).and_then(|class| class.ready.peek(true))
+        {
             self.pop(at, place);
             match next {
                 Next::Task(task) => self.fail_unplaced(task, on.unwrap_or(Rank(0)), message.clone(), out),

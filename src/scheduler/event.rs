@@ -4,7 +4,7 @@ use crate::compact::Ranges;
 use crate::error::TaskError;
 use crate::ids::{DefId, Rank, TaskId};
 pub use crate::protocol::Status;
-use crate::protocol::{Blob, Definition, Layout, Needs, Order, Output, Report};
+use crate::protocol::{Blob, BulkLayout, Definition, RankOrder, RankReport, ReportedResult, ResourceRequest};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ pub struct DefOptions {
     /// The only rank that may run it.
     pub on: Option<Rank>,
     /// What each of them takes while it runs.
-    pub needs: Needs,
+    pub needs: ResourceRequest,
     /// Where its tasks have run is noted under this number, for definitions that are near it; 0 for none.
     pub place: u32,
     /// Its tasks run on the host where those of their inputs have run whose definitions have this place; 0 for none.
@@ -66,8 +66,8 @@ pub struct NewTask {
 
 /// A fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// A definition that tasks will name; see [`Event::define`].
+pub enum SchedulerEvent {
+    /// A definition that tasks will name; see [`SchedulerEvent::define`].
     Define(Box<(Definition, DefOptions)>),
     /// There is so much of a counter of the job.
     Counter {
@@ -94,7 +94,7 @@ pub enum Event {
         /// The number in its key.
         key: u64,
         /// What and how large it is.
-        output: Output,
+        output: ReportedResult,
     },
     /// The client has dropped its future.
     Release(TaskId),
@@ -109,8 +109,8 @@ pub enum Event {
         /// Indexes of tasks of which the client still holds a future, or has dropped it already.
         except: Ranges,
     },
-    /// The client waits for this task; answered by one [`Action::Resolve`]. Before a value that has to be brought to
-    /// rank 0 comes [`Outcome::Done`], once more for each holder that dies meanwhile.
+    /// The client waits for this task; answered by one [`SchedulerAction::Resolve`]. Before a value that has to be brought to
+    /// rank 0 comes [`TaskOutcome::Done`], once more for each holder that dies meanwhile.
     Want {
         /// Which.
         task: TaskId,
@@ -118,39 +118,39 @@ pub enum Event {
         value: bool,
     },
     /// A message from a rank.
-    From(Rank, Report),
+    From(Rank, RankReport),
     /// A rank has died.
     Lost(Rank),
 }
 
 /// Millions are on their way from the client: what is rare must not make them longer.
-const _: () = assert!(size_of::<Event>() <= 96);
+const _: () = assert!(size_of::<SchedulerEvent>() <= 96);
 
-impl Event {
+impl SchedulerEvent {
     /// A definition that tasks will name.
-    pub fn define(definition: Definition, options: DefOptions) -> Event {
-        Event::Define(Box::new((definition, options)))
+    pub fn define(definition: Definition, options: DefOptions) -> SchedulerEvent {
+        SchedulerEvent::Define(Box::new((definition, options)))
     }
 }
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
+pub enum SchedulerAction {
     /// Send an order (to rank 0 itself without the network).
-    Send(Rank, Order),
+    Send(Rank, RankOrder),
     /// Tell the client.
-    Resolve(TaskId, Outcome),
+    Resolve(TaskId, TaskOutcome),
 }
 
 /// How a task that the client waits for has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum TaskOutcome {
     /// It is done and its value was not asked for.
     Done,
     /// Its encoded value.
     Inline(Blob),
     /// Its value lies in the store of rank 0.
-    Here(Layout),
+    Here(BulkLayout),
     /// It has failed.
     Failed(Arc<TaskError>),
 }

@@ -1,8 +1,8 @@
 //! Families: many tasks of one definition that differ only by an index, kept as (definition, range) until they start.
 
 use super::Scheduler;
-use super::event::Action;
-use super::task::{State, Task};
+use super::event::SchedulerAction;
+use super::task::{ScheduledTask, TaskState};
 use crate::compact::Ranges;
 use crate::error::ProtocolError;
 use crate::ids::{DefId, TaskId};
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 /// One family with instances that have no record yet.
 #[derive(Debug)]
-pub(super) struct Family {
+pub(super) struct PendingFamily {
     /// What all instances share.
     pub def: DefId,
     /// How many instances there are.
@@ -23,7 +23,7 @@ pub(super) struct Family {
     touched: Ranges,
 }
 
-impl Family {
+impl PendingFamily {
     /// How many of the coming instances, at most `limit`, follow one another without a touched one.
     pub(super) fn run_length(&self, limit: u64) -> u64 {
         let stop = self.touched.first().map_or(self.count, |touched| touched.start);
@@ -48,11 +48,11 @@ impl Family {
 
 /// The families that have instances without a record, by their first task.
 #[derive(Debug, Default)]
-pub(super) struct Families(BTreeMap<TaskId, Family>);
+pub(super) struct Families(BTreeMap<TaskId, PendingFamily>);
 
 impl Families {
     /// The family with this first task.
-    pub(super) fn get_mut(&mut self, first: TaskId) -> Option<&mut Family> {
+    pub(super) fn get_mut(&mut self, first: TaskId) -> Option<&mut PendingFamily> {
         self.0.get_mut(&first)
     }
 
@@ -88,9 +88,9 @@ impl Scheduler {
         if count == 0 {
             return Ok(());
         }
-        self.families.0.insert(first, Family { def, count, next: 0, touched: Ranges::default() });
+        self.families.0.insert(first, PendingFamily { def, count, next: 0, touched: Ranges::default() });
         if let Some(class) = class {
-            self.scarce.push_family(class, options.priority, first);
+            self.constrained.push_family(class, options.priority, first);
         } else if options.on.is_some() {
             self.touch_all(first); // pinned tasks wait for their rank one by one
         } else {
@@ -104,7 +104,7 @@ impl Scheduler {
         first: TaskId,
         count: u64,
         except: Ranges,
-        out: &mut Vec<Action>,
+        out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
         if count == 0 {
             return Ok(()); // the number of its first task is that of the next family
@@ -133,8 +133,8 @@ impl Scheduler {
     }
 
     /// The record of an instance of a family.
-    pub(super) fn instance(def: DefId, index: u64) -> Task {
-        Task::new(State::Ready, def, index, &index_argument(index))
+    pub(super) fn instance(def: DefId, index: u64) -> ScheduledTask {
+        ScheduledTask::new(TaskState::Ready, def, index, &index_argument(index))
     }
 
     /// Whether `task` is taken, be it as an instance that has no record yet.

@@ -65,7 +65,7 @@ impl Scheduler {
     }
 
     /// Of these, the rank where it would start first.
-    pub(super) fn near(&self, task: TaskId) -> Option<Rank> {
+    pub(super) fn affine_rank(&self, task: TaskId) -> Option<Rank> {
         let start = |rank: Rank| {
             let fetch = self.tasks.inputs(task).take(LOOKED_AT).map(|input| self.fetch_time(input, rank));
             let fetch = fetch.fold(0, u64::saturating_add);

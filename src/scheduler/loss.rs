@@ -1,17 +1,21 @@
 //! A rank has died: what ran there runs again, what lay there alone and is still needed is made again.
 
 use super::Scheduler;
-use super::event::Action;
+use super::event::SchedulerAction;
 use super::ready::Next;
-use super::task::{SCATTERED, State};
+use super::task::{SCATTERED, TaskState};
 use crate::error::ProtocolError;
 use crate::ids::{HEAD, Rank, TaskId};
-use crate::protocol::Order;
+use crate::protocol::RankOrder;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
 impl Scheduler {
-    pub(super) fn on_lost(&mut self, lost: Rank, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+    pub(super) fn on_lost(
+        &mut self,
+        lost: Rank,
+        out: &mut Vec<SchedulerAction>,
+    ) -> Result<(), ProtocolError> {
         if lost == HEAD {
             return Err(ProtocolError("rank 0 is lost, and with it the run".into()));
         }
@@ -22,10 +26,10 @@ impl Scheduler {
             return Ok(());
         }
         let pinned = self.workers.bury(lost);
-        self.scarce.look_again();
+        self.constrained.look_again();
         for (rank, worker) in self.workers.iter() {
             if worker.alive {
-                out.push(Action::Send(rank, Order::Lost { rank: lost }));
+                out.push(SchedulerAction::Send(rank, RankOrder::Lost { rank: lost }));
             }
         }
         let orphans = self.orphan(lost);
@@ -36,7 +40,7 @@ impl Scheduler {
         self.make_again(out);
         self.rebuild_waiting(out);
         for task in pinned {
-            let Some(record) = self.tasks.get(task).filter(|record| record.state == State::Ready) else {
+            let Some(record) = self.tasks.get(task).filter(|record| record.state == TaskState::Ready) else {
                 continue;
             };
             let def = record.def;
@@ -48,7 +52,7 @@ impl Scheduler {
         let on_lost: Vec<TaskId> = self
             .tasks
             .iter()
-            .filter(|(_, record)| matches!(record.state, State::Ready | State::Blocked { .. }))
+            .filter(|(_, record)| matches!(record.state, TaskState::Ready | TaskState::Blocked { .. }))
             .filter(|(_, record)| {
                 self.defs.get(record.def.index()).is_some_and(|def| def.options.on == Some(lost))
             })
@@ -70,15 +74,15 @@ impl Scheduler {
         for task in all {
             let Some(record) = self.tasks.get_mut(task) else { continue };
             match &mut record.state {
-                &mut State::Assigned { rank, cost, missing } if rank == lost => {
-                    record.state = State::Ready;
+                &mut TaskState::Assigned { rank, cost, missing } if rank == lost => {
+                    record.state = TaskState::Ready;
                     let def = record.def;
                     self.leave(lost, def, cost, missing > 0);
                 }
-                State::Stored(copies) => {
+                TaskState::Stored(copies) => {
                     copies.holders.remove(lost);
                     if copies.holders.is_empty() {
-                        record.state = State::Released;
+                        record.state = TaskState::Released;
                     }
                 }
                 _ => {}
@@ -87,17 +91,18 @@ impl Scheduler {
     }
 
     /// Brings every released task whose result is needed back to life, and what it takes, as far back as it goes.
-    fn make_again(&mut self, out: &mut Vec<Action>) {
-        let needed = |record: &super::Task| record.state == State::Released && !record.is_unneeded();
+    fn make_again(&mut self, out: &mut Vec<SchedulerAction>) {
+        let needed =
+            |record: &super::ScheduledTask| record.state == TaskState::Released && !record.is_unneeded();
         let mut todo: Vec<TaskId> =
             self.tasks.iter().filter(|(_, record)| needed(record)).map(|(task, _)| task).collect();
         let (mut impossible, mut gone) = (Vec::new(), Vec::new());
         while let Some(task) = todo.pop() {
             let Some(record) = self.tasks.get_mut(task) else { continue };
-            if record.state != State::Released {
+            if record.state != TaskState::Released {
                 continue;
             }
-            record.state = State::Blocked { missing: 0 };
+            record.state = TaskState::Blocked { missing: 0 };
             if record.def == SCATTERED {
                 gone.push(task);
                 continue;
@@ -126,7 +131,7 @@ impl Scheduler {
     }
 
     /// Computes anew who waits for whom, since inputs that were there may be missing again.
-    fn rebuild_waiting(&mut self, out: &mut Vec<Action>) {
+    fn rebuild_waiting(&mut self, out: &mut Vec<SchedulerAction>) {
         let all: Vec<TaskId> = self.tasks.ids().collect();
         for &task in &all {
             self.tasks.take_waiting(task);
@@ -138,10 +143,10 @@ impl Scheduler {
 
     /// Makes the inputs that a task misses know of it, and puts it where it belongs: blocked, ready, failed, or where it
     /// was sent.
-    fn rewire(&mut self, task: TaskId, out: &mut Vec<Action>) {
+    fn rewire(&mut self, task: TaskId, out: &mut Vec<SchedulerAction>) {
         let Some(record) = self.tasks.get(task) else { return };
         let state = record.state.clone();
-        if !matches!(state, State::Ready | State::Blocked { .. } | State::Assigned { .. }) {
+        if !matches!(state, TaskState::Ready | TaskState::Blocked { .. } | TaskState::Assigned { .. }) {
             return;
         }
         let inputs: SmallVec<[TaskId; 2]> = self.tasks.inputs(task).collect();
@@ -149,18 +154,18 @@ impl Scheduler {
         for input in inputs {
             let Some(record) = self.tasks.get(input) else { continue };
             match &record.state {
-                State::Inline(_) | State::Stored(_) => continue,
-                State::Failed(error) => cause = cause.or_else(|| Some(error.clone())),
+                TaskState::Inline(_) | TaskState::Stored(_) => continue,
+                TaskState::Failed(error) => cause = cause.or_else(|| Some(error.clone())),
                 _ => self.tasks.push_waiting(input, task),
             }
             missing += 1;
         }
-        if let State::Assigned { rank, cost, missing: noted } = state {
+        if let TaskState::Assigned { rank, cost, missing: noted } = state {
             if (noted > 0) != (missing > 0) {
                 self.workers.set_ahead(rank, cost, missing > 0);
             }
             if let Some(record) = self.tasks.get_mut(task) {
-                record.state = State::Assigned { rank, cost, missing };
+                record.state = TaskState::Assigned { rank, cost, missing };
             }
             return; // if an input has failed, its rank gives it back
         }
@@ -168,7 +173,7 @@ impl Scheduler {
             return self.make_ready(task);
         }
         if let Some(record) = self.tasks.get_mut(task) {
-            record.state = State::Blocked { missing };
+            record.state = TaskState::Blocked { missing };
         }
         if let Some(cause) = cause {
             self.fail(task, cause, out);
@@ -176,7 +181,7 @@ impl Scheduler {
     }
 
     /// Fails a task that may run on `rank` alone, which computes nothing (any more).
-    pub(super) fn fail_pinned(&mut self, task: TaskId, rank: Rank, out: &mut Vec<Action>) {
+    pub(super) fn fail_pinned(&mut self, task: TaskId, rank: Rank, out: &mut Vec<SchedulerAction>) {
         let why = match self.workers.get(rank) {
             None => "which does not exist",
             Some(worker) if worker.alive => "which computes nothing",
@@ -186,7 +191,7 @@ impl Scheduler {
     }
 
     /// Fails all that could start: there is no rank to start it on, nor will there be one.
-    pub(super) fn fail_ready(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn fail_ready(&mut self, out: &mut Vec<SchedulerAction>) {
         while let Some((next, place)) = self.ready.peek(true) {
             match next {
                 Next::Task(task) => {
@@ -201,7 +206,13 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn fail_unplaced(&mut self, task: TaskId, rank: Rank, message: String, out: &mut Vec<Action>) {
+    pub(super) fn fail_unplaced(
+        &mut self,
+        task: TaskId,
+        rank: Rank,
+        message: String,
+        out: &mut Vec<SchedulerAction>,
+    ) {
         let error = self.error_of(task, rank, message);
         self.fail(task, Arc::new(error), out);
     }

@@ -39,25 +39,25 @@ mod task;
 mod tests;
 mod transitions;
 
-pub use crate::protocol::{COUNTERS_MAX, Needs};
-pub use event::{Action, DefOptions, Event, NewTask, Outcome, RankInfo, Status};
-pub use task::{State, Task};
+pub use crate::protocol::{COUNTERS_MAX, ResourceRequest};
+pub use event::{DefOptions, NewTask, RankInfo, SchedulerAction, SchedulerEvent, Status, TaskOutcome};
+pub use task::{ScheduledTask, TaskState};
 
 use crate::error::{ProtocolError, TaskError};
 use crate::ids::{DefId, HEAD, Rank, TaskId};
-use crate::protocol::{Definition, Layout, Report};
-use crate::scheduler::constrained::Scarce;
+use crate::protocol::{BulkLayout, Definition, RankReport};
+use crate::scheduler::constrained::ConstrainedTasks;
 use crate::scheduler::host_affinity::Places;
-use crate::scheduler::ranks::{HORIZON, TASK_OVERHEAD, Workers};
+use crate::scheduler::ranks::{HORIZON, RankTable, TASK_OVERHEAD};
 use family::Families;
-use nested::Submitters;
+use nested::NestedSubmitters;
 use ready::Ready;
 use std::sync::Arc;
-use task::Table;
+use task::TaskTable;
 
 /// A definition with what has been learnt of it.
 #[derive(Debug)]
-struct Def {
+struct DefinitionRecord {
     definition: Definition,
     options: DefOptions,
     /// The class of its needs, if it has any.
@@ -65,12 +65,12 @@ struct Def {
     /// Mean time in the function, in nanoseconds; 0 before the first has ended.
     mean: u32,
     /// How its last stored result is to be read: the next are mostly alike.
-    layout: Arc<Layout>,
+    layout: Arc<BulkLayout>,
     /// Tasks of it have submitted tasks.
     nests: bool,
 }
 
-impl Def {
+impl DefinitionRecord {
     /// Whether another rank may not be as good as the one that its tasks are sent to.
     fn is_bound(&self) -> bool {
         self.options.on.is_some() || self.options.near > 0
@@ -90,14 +90,14 @@ impl Def {
 
 /// The scheduler; see the module's documentation.
 pub struct Scheduler {
-    tasks: Table,
+    tasks: TaskTable,
     families: Families,
-    defs: Vec<Def>,
-    submitters: Submitters,
-    workers: Workers,
+    defs: Vec<DefinitionRecord>,
+    submitters: NestedSubmitters,
+    workers: RankTable,
     ready: Ready,
     /// What could start and needs more than a slot.
-    scarce: Scarce,
+    constrained: ConstrainedTasks,
     /// Where tasks have run that others are to be near to.
     places: Places,
     /// Ranks that may have room for tasks that wait for it; empty between two turns, for its memory.
@@ -108,13 +108,13 @@ impl Scheduler {
     /// A scheduler for ranks 0, 1, … with these properties.
     pub fn new(ranks: &[RankInfo]) -> Self {
         Scheduler {
-            tasks: Table::default(),
+            tasks: TaskTable::default(),
             families: Families::default(),
             defs: Vec::new(),
-            submitters: Submitters::new(ranks.len()),
-            workers: Workers::new(ranks),
+            submitters: NestedSubmitters::new(ranks.len()),
+            workers: RankTable::new(ranks),
             ready: Ready::default(),
-            scarce: Scarce::default(),
+            constrained: ConstrainedTasks::default(),
             places: Places::default(),
             changed: Vec::new(),
         }
@@ -124,47 +124,51 @@ impl Scheduler {
     ///
     /// # Errors
     /// When the fact cannot be: a bug, or a damaged message. The scheduler's state is as before the fact.
-    pub fn handle(&mut self, event: Event, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+    pub fn handle(
+        &mut self,
+        event: SchedulerEvent,
+        out: &mut Vec<SchedulerAction>,
+    ) -> Result<(), ProtocolError> {
         match event {
-            Event::Define(defined) => self.on_define(defined.0, defined.1),
-            Event::Counter { counter, total } => self.on_counter(counter, total),
-            Event::Submit(mut new) => {
+            SchedulerEvent::Define(defined) => self.on_define(defined.0, defined.1),
+            SchedulerEvent::Counter { counter, total } => self.on_counter(counter, total),
+            SchedulerEvent::Submit(mut new) => {
                 new.def = self.submitters.def(HEAD, new.def)?;
                 self.on_submit(HEAD, new, out)
             }
-            Event::SubmitFamily { def, first, count } => {
+            SchedulerEvent::SubmitFamily { def, first, count } => {
                 self.on_submit_family(self.submitters.def(HEAD, def)?, first, count)
             }
-            Event::Scatter { task, key, output } => self.on_scatter(HEAD, task, key, output),
-            Event::Release(task) => self.on_release(HEAD, task, out),
-            Event::Cancel(task) => self.on_cancel(task, out),
-            Event::ReleaseFamily { first, count, except } => {
+            SchedulerEvent::Scatter { task, key, output } => self.on_scatter(HEAD, task, key, output),
+            SchedulerEvent::Release(task) => self.on_release(HEAD, task, out),
+            SchedulerEvent::Cancel(task) => self.on_cancel(task, out),
+            SchedulerEvent::ReleaseFamily { first, count, except } => {
                 self.on_release_family(first, count, except, out)
             }
-            Event::Want { task, value } => self.on_want(HEAD, task, value, out),
-            Event::Lost(rank) => self.on_lost(rank, out),
-            Event::From(rank, report) => {
+            SchedulerEvent::Want { task, value } => self.on_want(HEAD, task, value, out),
+            SchedulerEvent::Lost(rank) => self.on_lost(rank, out),
+            SchedulerEvent::From(rank, report) => {
                 if !self.workers.get(rank).is_some_and(|worker| worker.alive) {
                     return Ok(()); // a message that was under way when its sender died
                 }
                 if matches!(
                     report,
-                    Report::Finished { .. } | Report::Failed { .. } | Report::Retracted { .. }
+                    RankReport::Finished { .. } | RankReport::Failed { .. } | RankReport::Retracted { .. }
                 ) {
                     self.workers.note_unseen(rank);
                 }
                 match report {
-                    Report::Finished { task, attempt, nanos, output } => {
+                    RankReport::Finished { task, attempt, nanos, output } => {
                         self.on_finished(rank, task, attempt, nanos, output, out)
                     }
-                    Report::Failed { task, attempt, error } => {
+                    RankReport::Failed { task, attempt, error } => {
                         self.on_failed(rank, task, attempt, *error, out)
                     }
-                    Report::Fetched { task } => self.on_fetched(rank, task, out),
-                    Report::Retracted { task, attempt } => self.on_retracted(rank, task, attempt, out),
-                    Report::RetractDone => self.on_retract_done(rank),
-                    Report::NotBrought { task } => self.on_not_brought(task, out),
-                    Report::Bye { .. } => Ok(()),
+                    RankReport::Fetched { task } => self.on_fetched(rank, task, out),
+                    RankReport::Retracted { task, attempt } => self.on_retracted(rank, task, attempt, out),
+                    RankReport::RetractDone => self.on_retract_done(rank),
+                    RankReport::NotBrought { task } => self.on_not_brought(task, out),
+                    RankReport::Bye { .. } => Ok(()),
                     report => self.on_nested(rank, report, out),
                 }
             }
@@ -174,11 +178,11 @@ impl Scheduler {
     /// What a task is doing.
     pub fn status(&self, task: TaskId) -> Status {
         match self.tasks.get(task).map(|record| &record.state) {
-            Some(State::Blocked { .. } | State::Ready) => Status::Pending,
-            Some(State::Assigned { .. }) => Status::Assigned,
-            Some(State::Inline(_) | State::Stored(_)) => Status::Finished,
-            Some(State::Failed(_)) => Status::Failed,
-            Some(State::Released) => Status::Released,
+            Some(TaskState::Blocked { .. } | TaskState::Ready) => Status::Pending,
+            Some(TaskState::Assigned { .. }) => Status::Assigned,
+            Some(TaskState::Inline(_) | TaskState::Stored(_)) => Status::Finished,
+            Some(TaskState::Failed(_)) => Status::Failed,
+            Some(TaskState::Released) => Status::Released,
             None if self.families.is_waiting(task) => Status::Pending,
             None => Status::Released,
         }
@@ -195,11 +199,11 @@ impl Scheduler {
     }
 
     /// The record of `task`, for tests and messages.
-    pub fn task(&self, task: TaskId) -> Option<&Task> {
+    pub fn task(&self, task: TaskId) -> Option<&ScheduledTask> {
         self.tasks.get(task)
     }
 
-    fn def(&self, def: DefId) -> Result<&Def, ProtocolError> {
+    fn def(&self, def: DefId) -> Result<&DefinitionRecord, ProtocolError> {
         self.defs.get(def.index()).ok_or_else(|| ProtocolError(format!("definition {def:?} is not known")))
     }
 
@@ -210,7 +214,7 @@ impl Scheduler {
     }
 
     /// The key of `task` as users read it: its function's name and a number.
-    fn key_text(&self, record: &Task) -> String {
+    fn key_text(&self, record: &ScheduledTask) -> String {
         let name = self.defs.get(record.def.index()).map_or("value", |def| def.definition.name.as_str());
         format!("{name}-{:016x}", record.key)
     }

@@ -8,18 +8,21 @@
 //! again on other ranks and submit anew, under numbers of these.
 
 use super::Scheduler;
-use super::event::{Action, DefOptions, NewTask, Outcome};
-use super::task::{SCATTERED, State, Want};
-use super::{Def, Report};
+use super::event::{DefOptions, NewTask, SchedulerAction, TaskOutcome};
+use super::task::{OwnerWants, SCATTERED, TaskState};
+use super::{DefinitionRecord, RankReport};
 use crate::error::ProtocolError;
 use crate::ids::{DefId, HEAD, Rank, TaskId};
-use crate::protocol::{Answer, Definition, INPUTS_MAX, Layout, Needs, NestedDefinition, NestedTask, Order};
+use crate::protocol::{
+    BulkLayout, Definition, INPUTS_MAX, NestedAnswer, NestedDefinition, NestedTask, RankOrder,
+    ResourceRequest,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What is known of one rank that submits.
 #[derive(Debug, Default)]
-struct Submitter {
+struct NestedSubmitter {
     /// Rank 0's numbers of its definitions, by its own.
     defs: Vec<DefId>,
     /// How many tasks it has numbered.
@@ -29,20 +32,23 @@ struct Submitter {
 }
 
 /// A function with options, as definitions are found again.
-type Known = (u64, i32, u16, Option<Rank>, Needs);
+type Known = (u64, i32, u16, Option<Rank>, ResourceRequest);
 
 /// All ranks as submitters; rank 0's tasks count as the client's.
 #[derive(Debug)]
-pub(super) struct Submitters {
-    ranks: Vec<Submitter>,
+pub(super) struct NestedSubmitters {
+    ranks: Vec<NestedSubmitter>,
     /// Definitions without shared arguments: the same function is one, whoever submits it.
     known: BTreeMap<Known, DefId>,
 }
 
-impl Submitters {
+impl NestedSubmitters {
     /// Ranks 0, 1, …, so many of them.
     pub(super) fn new(ranks: usize) -> Self {
-        Submitters { ranks: (0..ranks).map(|_| Submitter::default()).collect(), known: BTreeMap::new() }
+        NestedSubmitters {
+            ranks: (0..ranks).map(|_| NestedSubmitter::default()).collect(),
+            known: BTreeMap::new(),
+        }
     }
 
     /// Rank 0's number of what `owner` calls `def`.
@@ -55,13 +61,13 @@ impl Submitters {
         found.ok_or_else(|| ProtocolError(format!("definition {def:?} of rank {owner} is not known")))
     }
 
-    fn get_mut(&mut self, owner: Rank) -> Result<&mut Submitter, ProtocolError> {
+    fn get_mut(&mut self, owner: Rank) -> Result<&mut NestedSubmitter, ProtocolError> {
         let submitter = self.ranks.get_mut(owner.index()).filter(|_| owner != HEAD);
         submitter.ok_or_else(|| ProtocolError(format!("rank {owner} submits as if it were another rank")))
     }
 
     /// Takes note that `owner` has given a number, which must be the next one.
-    fn number(&mut self, owner: Rank, task: TaskId) -> Result<&mut Submitter, ProtocolError> {
+    fn number(&mut self, owner: Rank, task: TaskId) -> Result<&mut NestedSubmitter, ProtocolError> {
         let submitter = self.get_mut(owner)?;
         if task.owner() != owner || task.count() != submitter.count || submitter.receiving.is_some() {
             return Err(ProtocolError(format!("{task:?} of rank {owner} is not the next one")));
@@ -76,15 +82,15 @@ impl Scheduler {
     pub(super) fn on_nested(
         &mut self,
         rank: Rank,
-        report: Report,
-        out: &mut Vec<Action>,
+        report: RankReport,
+        out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
         match report {
-            Report::Waits { slots } => {
+            RankReport::Waits { slots } => {
                 self.workers.set_waiting(rank, slots);
                 Ok(())
             }
-            Report::Define(nested) => {
+            RankReport::Define(nested) => {
                 let NestedDefinition { definition, priority, retries, on, needs } = *nested;
                 self.submitters.get_mut(rank)?;
                 self.define_for(
@@ -93,18 +99,18 @@ impl Scheduler {
                     DefOptions { priority, retries, on, needs, ..DefOptions::default() },
                 )
             }
-            Report::Submit(nested) => self.on_nested_task(rank, *nested, out),
-            Report::MoreInputs { task, inputs, more } => {
+            RankReport::Submit(nested) => self.on_nested_task(rank, *nested, out),
+            RankReport::MoreInputs { task, inputs, more } => {
                 self.on_more_nested_inputs(rank, task, &inputs, more, out)
             }
-            Report::Scatter { task, key, output } => {
+            RankReport::Scatter { task, key, output } => {
                 self.submitters.number(rank, task)?;
                 self.on_scatter(rank, task, key, output)
             }
-            Report::Drop { task } => self.on_release(rank, task, out),
-            Report::Want { task, value } => self.on_want(rank, task, value, out),
-            Report::Ask { task } => {
-                out.push(Action::Send(rank, Order::Status { task, status: self.status(task) }));
+            RankReport::Drop { task } => self.on_release(rank, task, out),
+            RankReport::Want { task, value } => self.on_want(rank, task, value, out),
+            RankReport::Ask { task } => {
+                out.push(SchedulerAction::Send(rank, RankOrder::Status { task, status: self.status(task) }));
                 Ok(())
             }
             other => Err(ProtocolError(format!("rank {rank} reports {other:?}"))),
@@ -150,9 +156,9 @@ impl Scheduler {
             self.submitters.known.entry(known).or_insert(def);
         }
         definition.def = def;
-        let layout = Arc::new(Layout::Encoded);
+        let layout = Arc::new(BulkLayout::Encoded);
         let class = self.class_of(needs, on);
-        self.defs.push(Def { definition, options, class, mean: 0, layout, nests: false });
+        self.defs.push(DefinitionRecord { definition, options, class, mean: 0, layout, nests: false });
         Ok(())
     }
 
@@ -160,7 +166,7 @@ impl Scheduler {
         &mut self,
         rank: Rank,
         nested: NestedTask,
-        out: &mut Vec<Action>,
+        out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
         let def = self.submitters.def(rank, nested.def)?;
         let NestedTask { task, parent, key, args, inputs, more, .. } = nested;
@@ -179,7 +185,7 @@ impl Scheduler {
         task: TaskId,
         inputs: &[TaskId],
         more: u32,
-        out: &mut Vec<Action>,
+        out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
         let submitter = self.submitters.get_mut(rank)?;
         let fits = |(new, left): &(NewTask, u32)| {
@@ -200,7 +206,7 @@ impl Scheduler {
 
     /// The depth of a task that `parent` submits: deeper tasks go first, so that whoever waits soon has what it waits for.
     /// All ranks that know the parent's definition are told that its tasks do that.
-    pub(super) fn depth_below(&mut self, parent: TaskId, out: &mut Vec<Action>) -> u32 {
+    pub(super) fn depth_below(&mut self, parent: TaskId, out: &mut Vec<SchedulerAction>) -> u32 {
         // a client that a task has put aside may outlive the task's record
         let Some(record) = self.tasks.get(parent) else { return 1 };
         let (depth, def) = (record.depth.saturating_add(1), record.def);
@@ -208,7 +214,7 @@ impl Scheduler {
             known.nests = true;
             for (rank, worker) in self.workers.iter() {
                 if worker.alive && self.workers.has_learnt(rank, def) {
-                    out.push(Action::Send(rank, Order::Nests { def }));
+                    out.push(SchedulerAction::Send(rank, RankOrder::Nests { def }));
                 }
             }
         }
@@ -216,17 +222,17 @@ impl Scheduler {
     }
 
     /// What tells the owner of `task` of its outcome.
-    pub(super) fn answer(task: TaskId, outcome: Outcome) -> Action {
+    pub(super) fn answer(task: TaskId, outcome: TaskOutcome) -> SchedulerAction {
         if task.owner() == HEAD {
-            return Action::Resolve(task, outcome);
+            return SchedulerAction::Resolve(task, outcome);
         }
         let answer = match outcome {
-            Outcome::Done => Answer::Done,
-            Outcome::Inline(value) => Answer::Inline(value),
-            Outcome::Here(_) => Answer::Here,
-            Outcome::Failed(cause) => Answer::Failed((*cause).clone()),
+            TaskOutcome::Done => NestedAnswer::Done,
+            TaskOutcome::Inline(value) => NestedAnswer::Inline(value),
+            TaskOutcome::Here(_) => NestedAnswer::Here,
+            TaskOutcome::Failed(cause) => NestedAnswer::Failed((*cause).clone()),
         };
-        Action::Send(task.owner(), Order::Answer { task, answer })
+        SchedulerAction::Send(task.owner(), RankOrder::Answer { task, answer })
     }
 
     /// Drops the futures of a rank that has died; tells which tasks they were of, some of which nobody needs any more.
@@ -238,8 +244,8 @@ impl Scheduler {
         for &task in &owned {
             let Some(record) = self.tasks.get_mut(task) else { continue };
             record.held = false;
-            record.pending -= u32::from(record.want == Want::Bringing);
-            record.want = Want::Nothing;
+            record.pending -= u32::from(record.want == OwnerWants::Bringing);
+            record.want = OwnerWants::Nothing;
         }
         owned
     }
@@ -264,11 +270,11 @@ impl Scheduler {
             return Err(format!("{task:?} was submitted by no task, but is not the client's"));
         }
         let alive = self.workers.get(owner).is_some_and(|worker| worker.alive);
-        if !alive && (record.held || record.want != Want::Nothing) {
+        if !alive && (record.held || record.want != OwnerWants::Nothing) {
             return Err(format!("{task:?} is held by a rank that has died"));
         }
         match &record.state {
-            State::Assigned { .. } | State::Failed(_) | State::Released => Ok(()),
+            TaskState::Assigned { .. } | TaskState::Failed(_) | TaskState::Released => Ok(()),
             _ if !alive && record.pending == 0 && record.lineage == 0 => {
                 Err(format!("{task:?} is of a rank that has died, and nobody needs it"))
             }

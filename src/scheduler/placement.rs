@@ -1,11 +1,11 @@
 //! Decisions: which ready task goes to which rank, and whose queue is taken back.
 
 use super::Scheduler;
-use super::event::Action;
+use super::event::SchedulerAction;
 use super::ready::{Next, Place};
-use super::task::State;
+use super::task::TaskState;
 use crate::ids::{DefId, Rank, TaskId};
-use crate::protocol::{Blob, INPUTS_MAX, Input, Order, RunTask, Source};
+use crate::protocol::{Blob, INPUTS_MAX, InputSource, RankOrder, RunTask, TaskInput};
 use smallvec::SmallVec;
 
 /// Assumed bandwidth between ranks, in bytes per microsecond.
@@ -21,7 +21,7 @@ impl Scheduler {
     /// Sends ready tasks to ranks with room, and takes queued ones back from busy ranks when others starve.
     ///
     /// To be called once per turn, after all facts of the turn.
-    pub fn place(&mut self, out: &mut Vec<Action>) {
+    pub fn place(&mut self, out: &mut Vec<SchedulerAction>) {
         self.place_pinned(out);
         let mut changed = std::mem::take(&mut self.changed);
         if self.workers.computing() == 0 {
@@ -29,10 +29,10 @@ impl Scheduler {
         }
         loop {
             let next = self.next();
-            if self.scarce.is_waiting() {
+            if self.constrained.is_waiting() {
                 let plain =
                     next.map(|(_, place, _)| place).or_else(|| self.ready.peek(true).map(|(_, place)| place));
-                if self.place_scarce(plain.map_or(i32::MIN, |(priority, _)| priority), out) {
+                if self.place_constrained(plain.map_or(i32::MIN, |(priority, _)| priority), out) {
                     changed.append(&mut self.changed);
                     continue;
                 }
@@ -70,7 +70,7 @@ impl Scheduler {
         self.ready.peek(false).map(|(next, place)| (next, place, rank))
     }
 
-    fn place_pinned(&mut self, out: &mut Vec<Action>) {
+    fn place_pinned(&mut self, out: &mut Vec<SchedulerAction>) {
         let mut changed = std::mem::take(&mut self.changed);
         self.workers.refresh(|rank| changed.push(rank));
         changed.sort_unstable();
@@ -79,7 +79,7 @@ impl Scheduler {
                 && worker.room(1) > 0
                 && let Some(task) = worker.pinned.pop_front()
             {
-                if self.tasks.get(task).is_some_and(|record| record.state == State::Ready) {
+                if self.tasks.get(task).is_some_and(|record| record.state == TaskState::Ready) {
                     self.assign(task, rank, out);
                 }
             }
@@ -88,13 +88,13 @@ impl Scheduler {
         self.workers.refresh(|rank| self.changed.push(rank));
     }
 
-    fn place_task(&mut self, task: TaskId, least: Rank, out: &mut Vec<Action>) {
+    fn place_task(&mut self, task: TaskId, least: Rank, out: &mut Vec<SchedulerAction>) {
         let Some(record) = self.tasks.get(task) else { return };
-        if !matches!(record.state, State::Ready) {
+        if !matches!(record.state, TaskState::Ready) {
             return; // cancelled, or placed by an earlier entry of the queue
         }
         let on = self.defs.get(record.def.index()).and_then(|def| def.options.on);
-        match on.or_else(|| self.near(task)) {
+        match on.or_else(|| self.affine_rank(task)) {
             Some(rank) => match self.workers.get_mut(rank).filter(|worker| worker.computes()) {
                 Some(worker) if worker.room(1) > 0 => self.assign(task, rank, out),
                 Some(worker) => worker.pinned.push_back(task),
@@ -127,7 +127,7 @@ impl Scheduler {
     pub(super) fn holders(&self, task: TaskId) -> SmallVec<[Rank; CANDIDATES]> {
         let mut holders = SmallVec::new();
         for input in self.tasks.inputs(task) {
-            let Some(State::Stored(copies)) = self.tasks.get(input).map(|input| &input.state) else {
+            let Some(TaskState::Stored(copies)) = self.tasks.get(input).map(|input| &input.state) else {
                 continue;
             };
             for holder in copies.holders.iter() {
@@ -145,33 +145,33 @@ impl Scheduler {
 
     pub(super) fn fetch_time(&self, input: TaskId, rank: Rank) -> u64 {
         match self.tasks.get(input).map(|input| &input.state) {
-            Some(State::Stored(copies)) if !copies.holders.contains(rank) => {
+            Some(TaskState::Stored(copies)) if !copies.holders.contains(rank) => {
                 LATENCY + copies.nbytes.saturating_mul(1000) / BANDWIDTH
             }
             _ => 0,
         }
     }
 
-    fn define(&mut self, def: DefId, rank: Rank, out: &mut Vec<Action>) {
+    fn define(&mut self, def: DefId, rank: Rank, out: &mut Vec<SchedulerAction>) {
         if self.workers.learn(rank, def)
             && let Some(known) = self.defs.get(def.index())
         {
-            out.push(Action::Send(rank, Order::Define(known.definition.clone())));
+            out.push(SchedulerAction::Send(rank, RankOrder::Define(known.definition.clone())));
             if known.nests {
-                out.push(Action::Send(rank, Order::Nests { def }));
+                out.push(SchedulerAction::Send(rank, RankOrder::Nests { def }));
             }
         }
     }
 
-    pub(super) fn assign(&mut self, task: TaskId, rank: Rank, out: &mut Vec<Action>) {
+    pub(super) fn assign(&mut self, task: TaskId, rank: Rank, out: &mut Vec<SchedulerAction>) {
         let Some(record) = self.tasks.get_mut(task) else { return };
         let def = record.def;
         let (cost, pinned, class) = self
             .defs
             .get(def.index())
             .map_or((0, false, None), |def| (def.cost(), def.is_bound(), def.class));
-        let missing = if let State::Blocked { missing } = record.state { missing } else { 0 };
-        record.state = State::Assigned { rank, cost, missing };
+        let missing = if let TaskState::Blocked { missing } = record.state { missing } else { 0 };
+        record.state = TaskState::Assigned { rank, cost, missing };
         record.attempt = record.attempt.wrapping_add(1);
         record.given_back = false;
         let waiting = !record.waiting.is_empty();
@@ -186,7 +186,7 @@ impl Scheduler {
         }
         let Some(record) = self.tasks.get(task) else { return };
         let mut inputs =
-            self.tasks.inputs(task).map(|input| Input { task: input, source: self.source(input, rank) });
+            self.tasks.inputs(task).map(|input| TaskInput { task: input, source: self.source(input, rank) });
         let mut more = inputs.len();
         let mut first = Vec::new(); // most tasks have few inputs, or none
         if more > 0 {
@@ -203,30 +203,33 @@ impl Scheduler {
             more: more as u32,
             depth: if record.nested { record.depth } else { 0 },
         };
-        out.push(Action::Send(rank, Order::Run(run)));
+        out.push(SchedulerAction::Send(rank, RankOrder::Run(run)));
         while more > 0 {
-            let next: Vec<Input> = inputs.by_ref().take(INPUTS_MAX).collect();
+            let next: Vec<TaskInput> = inputs.by_ref().take(INPUTS_MAX).collect();
             more -= next.len();
-            out.push(Action::Send(rank, Order::MoreInputs { task, inputs: next, more: more as u32 }));
+            out.push(SchedulerAction::Send(
+                rank,
+                RankOrder::MoreInputs { task, inputs: next, more: more as u32 },
+            ));
         }
     }
 
-    fn source(&self, input: TaskId, rank: Rank) -> Source {
+    fn source(&self, input: TaskId, rank: Rank) -> InputSource {
         match self.tasks.get(input).map(|input| &input.state) {
-            Some(State::Inline(value)) => Source::Inline(Blob::new(value)),
-            Some(State::Stored(copies)) if !copies.holders.contains(rank) => Source::At {
+            Some(TaskState::Inline(value)) => InputSource::Inline(Blob::new(value)),
+            Some(TaskState::Stored(copies)) if !copies.holders.contains(rank) => InputSource::At {
                 // spreads the load over the copies without a random number
                 holder: copies.holders.pick(rank.index()),
                 nbytes: copies.nbytes,
                 layout: (*copies.layout).clone(),
             },
-            Some(State::Assigned { rank: at, .. }) if *at == rank => Source::Soon,
-            _ => Source::Here,
+            Some(TaskState::Assigned { rank: at, .. }) if *at == rank => InputSource::Soon,
+            _ => InputSource::Here,
         }
     }
 
     /// Sends the next instances of a family to `rank`: as many as it has room for, but not more than its share.
-    fn place_family(&mut self, first: TaskId, place: Place, rank: Rank, out: &mut Vec<Action>) {
+    fn place_family(&mut self, first: TaskId, place: Place, rank: Rank, out: &mut Vec<SchedulerAction>) {
         let Some(family) = self.families.get_mut(first) else {
             self.ready.pop(place);
             return;
@@ -249,7 +252,7 @@ impl Scheduler {
         }
         for k in index..index + count {
             let mut record = Self::instance(def, k);
-            record.state = State::Assigned { rank, cost, missing: 0 };
+            record.state = TaskState::Assigned { rank, cost, missing: 0 };
             record.attempt = 1;
             self.tasks.insert(TaskId(first.0 + k), record, SmallVec::new());
             self.workers.add(rank, cost, false, false);
@@ -257,10 +260,13 @@ impl Scheduler {
         self.define(def, rank, out);
         self.tell_seen(rank, out);
         let count = count as u32;
-        out.push(Action::Send(rank, Order::RunRange { def, first: TaskId(first.0 + index), index, count }));
+        out.push(SchedulerAction::Send(
+            rank,
+            RankOrder::RunRange { def, first: TaskId(first.0 + index), index, count },
+        ));
     }
 
-    fn rebalance(&mut self, out: &mut Vec<Action>) {
+    fn rebalance(&mut self, out: &mut Vec<SchedulerAction>) {
         if self.ready.peek(true).is_some() || self.workers.idle().is_none() {
             return;
         }
@@ -269,7 +275,7 @@ impl Scheduler {
         if worker.load / u64::from(worker.slots.max(1)) >= RETRACT_MIN {
             let count = worker.active().saturating_sub(worker.slots).div_ceil(2);
             self.workers.retract(busiest);
-            out.push(Action::Send(busiest, Order::Retract { count }));
+            out.push(SchedulerAction::Send(busiest, RankOrder::Retract { count }));
         }
         self.workers.refresh(|_| ());
     }

@@ -5,10 +5,10 @@
 //! rank gives the task back too.
 
 use super::Scheduler;
-use super::event::Action;
-use super::task::State;
+use super::event::SchedulerAction;
+use super::task::TaskState;
 use crate::ids::{Rank, TaskId};
-use crate::protocol::Order;
+use crate::protocol::RankOrder;
 use smallvec::SmallVec;
 
 /// A task that misses more inputs is not sent ahead: all its inputs are looked at whenever one of them is sent to a rank,
@@ -19,14 +19,14 @@ impl Scheduler {
     /// The rank where all missing inputs of a blocked task are to be made, if that is one and it may run there.
     fn leader(&self, task: TaskId) -> Option<Rank> {
         let record = self.tasks.get(task)?;
-        if !matches!(record.state, State::Blocked { missing } if missing <= MISSING_MAX) {
+        if !matches!(record.state, TaskState::Blocked { missing } if missing <= MISSING_MAX) {
             return None;
         }
         let mut leader = None;
         for input in self.tasks.inputs(task) {
             match self.tasks.get(input)?.state {
-                State::Inline(_) | State::Stored(_) => {}
-                State::Assigned { rank, .. } if leader.is_none_or(|leader| leader == rank) => {
+                TaskState::Inline(_) | TaskState::Stored(_) => {}
+                TaskState::Assigned { rank, .. } if leader.is_none_or(|leader| leader == rank) => {
                     leader = Some(rank)
                 }
                 _ => return None,
@@ -42,10 +42,10 @@ impl Scheduler {
 
     /// Tells `rank`, before it gets more tasks, how many of its ended ones are known here: it need not remember them for
     /// tasks that are sent ahead of them.
-    pub(super) fn tell_seen(&mut self, rank: Rank, out: &mut Vec<Action>) {
+    pub(super) fn tell_seen(&mut self, rank: Rank, out: &mut Vec<SchedulerAction>) {
         let count = self.workers.take_unseen(rank);
         if count > 0 {
-            out.push(Action::Send(rank, Order::Seen { count }));
+            out.push(SchedulerAction::Send(rank, RankOrder::Seen { count }));
         }
     }
 
@@ -67,7 +67,7 @@ impl Scheduler {
     }
 
     /// Sends tasks ahead of their inputs to `rank` while it has room for them.
-    pub(super) fn place_followers(&mut self, rank: Rank, out: &mut Vec<Action>) {
+    pub(super) fn place_followers(&mut self, rank: Rank, out: &mut Vec<SchedulerAction>) {
         loop {
             let Some(worker) = self.workers.get(rank) else { return };
             let Some(&task) = worker.followers.front() else { return };

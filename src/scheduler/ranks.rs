@@ -3,7 +3,7 @@
 use super::event::RankInfo;
 use crate::compact::tournament::Tournament;
 use crate::ids::{DefId, Rank, TaskId};
-use crate::scheduler::reservations::{Host, Site, hosts};
+use crate::scheduler::reservations::{Host, Reservation, hosts};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 
@@ -19,7 +19,7 @@ pub(crate) const TASK_OVERHEAD: u32 = 300;
 
 /// One rank.
 #[derive(Debug)]
-pub(crate) struct Worker {
+pub(crate) struct RankRecord {
     /// Tasks that it computes at a time.
     pub slots: u32,
     /// Bytes of results above which it gets no more tasks without inputs.
@@ -38,7 +38,7 @@ pub(crate) struct Worker {
     pub gpus_used: u32,
     /// The number of its host.
     pub host: u32,
-    /// It is kept free for tasks with these needs: the number of their site.
+    /// It is kept free for tasks with these needs: the number of their reservation.
     pub reserved: Option<u32>,
     /// What the others are expected to cost together, in nanoseconds.
     pub load: u64,
@@ -66,7 +66,7 @@ pub(crate) struct Worker {
     unsorted: bool,
 }
 
-impl Worker {
+impl RankRecord {
     /// When a task given to it now would start, in nanoseconds from now.
     pub(crate) fn expected_start(&self) -> u64 {
         if self.active() < self.slots { 0 } else { self.load / u64::from(self.slots.max(1)) }
@@ -133,11 +133,11 @@ impl Worker {
 
 /// All ranks, with indexes.
 #[derive(Debug)]
-pub(crate) struct Workers {
-    pub(super) ranks: Vec<Worker>,
+pub(crate) struct RankTable {
+    pub(super) ranks: Vec<RankRecord>,
     pub(super) hosts: Vec<Host>,
     /// For each kind of needs.
-    pub(super) sites: Vec<Site>,
+    pub(super) reservations: Vec<Reservation>,
     /// Ranks with room for more tasks and memory to spare, by expected start, then tasks per slot.
     spare: Tournament,
     /// Ranks with room for more tasks whose memory is full, in the same order.
@@ -151,12 +151,12 @@ pub(crate) struct Workers {
     computing: u64,
 }
 
-impl Workers {
+impl RankTable {
     /// Ranks 0, 1, … as `infos` tells.
     pub(crate) fn new(infos: &[RankInfo]) -> Self {
         let ranks = infos
             .iter()
-            .map(|info| Worker {
+            .map(|info| RankRecord {
                 slots: info.slots,
                 memory_limit: info.memory_limit,
                 alive: true,
@@ -182,10 +182,10 @@ impl Workers {
             })
             .collect();
         let all: Vec<Rank> = (0..infos.len() as u32).map(Rank).collect();
-        Workers {
+        RankTable {
             ranks,
             hosts: hosts(infos.iter().map(|info| (info.host, info.memory))),
-            sites: Vec::new(),
+            reservations: Vec::new(),
             spare: Tournament::new(infos.len()),
             full: Tournament::new(infos.len()),
             busy: Tournament::new(infos.len()),
@@ -198,12 +198,12 @@ impl Workers {
     }
 
     /// The rank, if there is one of that number.
-    pub(crate) fn get(&self, rank: Rank) -> Option<&Worker> {
+    pub(crate) fn get(&self, rank: Rank) -> Option<&RankRecord> {
         self.ranks.get(rank.index())
     }
 
-    /// The rank; whatever is changed is seen by the indexes at the next [`Workers::refresh`].
-    pub(crate) fn get_mut(&mut self, rank: Rank) -> Option<&mut Worker> {
+    /// The rank; whatever is changed is seen by the indexes at the next [`RankTable::refresh`].
+    pub(crate) fn get_mut(&mut self, rank: Rank) -> Option<&mut RankRecord> {
         let worker = self.ranks.get_mut(rank.index())?;
         if !worker.dirty {
             worker.dirty = true;
@@ -217,7 +217,7 @@ impl Workers {
     }
 
     /// All ranks.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Rank, &Worker)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Rank, &RankRecord)> {
         self.ranks.iter().enumerate().map(|(rank, worker)| (Rank(rank as u32), worker))
     }
 
@@ -340,8 +340,8 @@ impl Workers {
             if full || self.full.first().is_some() {
                 self.full.set(rank, key.filter(|_| full));
             }
-            if !self.sites.is_empty() {
-                self.refresh_sites(rank);
+            if !self.reservations.is_empty() {
+                self.refresh_reservations(rank);
             }
         }
     }

@@ -5,8 +5,8 @@
 
 use crate::compact::tournament::Tournament;
 use crate::ids::Rank;
-use crate::protocol::Needs;
-use crate::scheduler::ranks::{Worker, Workers, key, rank_of};
+use crate::protocol::ResourceRequest;
+use crate::scheduler::ranks::{RankRecord, RankTable, key, rank_of};
 
 /// A host, whose memory its ranks share.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ pub(crate) struct Host {
 
 /// The ranks, as tasks with the same needs see them.
 #[derive(Debug)]
-pub(crate) struct Site {
-    pub(super) needs: Needs,
+pub(crate) struct Reservation {
+    pub(super) needs: ResourceRequest,
     on: Option<Rank>,
     /// Ranks that can meet the needs and are not reserved for others: those that can now first, then by expected start.
     index: Tournament,
@@ -33,7 +33,7 @@ pub(crate) struct Site {
 
 /// What no rank can give to a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lack {
+pub(crate) enum Shortage {
     /// No rank is left that computes.
     Ranks,
     /// So many slots at a time; the most that a rank has.
@@ -50,7 +50,7 @@ pub(crate) enum Lack {
 
 /// When a rank can take a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum When {
+pub(crate) enum Availability {
     /// Now.
     Now,
     /// Now, but its results leave no room for more roots.
@@ -59,13 +59,13 @@ pub(crate) enum When {
     Later,
 }
 
-impl Site {
+impl Reservation {
     /// Whether a rank of that host is reserved.
     pub(crate) fn is_held_at(&self, host: u32) -> bool {
         self.reserved.is_some_and(|(_, at)| at == host)
     }
 
-    fn is_able(&self, rank: Rank, worker: &Worker, host: &Host) -> bool {
+    fn is_able(&self, rank: Rank, worker: &RankRecord, host: &Host) -> bool {
         worker.computes()
             && worker.slots >= self.needs.slots
             && worker.gpus >= self.needs.gpus
@@ -74,7 +74,7 @@ impl Site {
     }
 
     /// When `rank` could take one of these tasks; never, if it cannot at all or is reserved for others.
-    fn when(&self, number: usize, rank: Rank, worker: &Worker, host: &Host) -> Option<When> {
+    fn when(&self, number: usize, rank: Rank, worker: &RankRecord, host: &Host) -> Option<Availability> {
         let kept = worker.reserved == Some(number as u32);
         if !(kept || worker.is_open()) || !self.is_able(rank, worker, host) {
             return None;
@@ -85,27 +85,27 @@ impl Site {
             && worker.gpus_used + self.needs.gpus <= worker.gpus
             && memory <= host.memory;
         Some(match (fits, worker.is_full()) {
-            (true, false) => When::Now,
-            (true, true) => When::Full,
-            (false, _) => When::Later,
+            (true, false) => Availability::Now,
+            (true, true) => Availability::Full,
+            (false, _) => Availability::Later,
         })
     }
 }
 
-impl Workers {
+impl RankTable {
     /// One more kind of needs; its number is how many there were.
-    pub(crate) fn add_site(&mut self, needs: Needs, on: Option<Rank>) {
+    pub(crate) fn add_reservation(&mut self, needs: ResourceRequest, on: Option<Rank>) {
         let index = Tournament::new(self.ranks.len());
-        self.sites.push(Site { needs, on, index, reserved: None });
+        self.reservations.push(Reservation { needs, on, index, reserved: None });
         for rank in 0..self.ranks.len() {
             self.get_mut(Rank(rank as u32));
         }
         self.refresh(|_| ());
     }
 
-    /// The sites, for checks.
-    pub(crate) fn sites(&self) -> &[Site] {
-        &self.sites
+    /// The reservations, for checks.
+    pub(crate) fn reservations(&self) -> &[Reservation] {
+        &self.reservations
     }
 
     /// The hosts, for checks.
@@ -118,72 +118,72 @@ impl Workers {
         self.hosts.get(host as usize).map(|host| host.ranks.as_slice()).unwrap_or_default()
     }
 
-    /// Brings the place of `rank` in all sites up to date.
-    pub(super) fn refresh_sites(&mut self, rank: Rank) {
+    /// Brings the place of `rank` in all reservations up to date.
+    pub(super) fn refresh_reservations(&mut self, rank: Rank) {
         let worker = &self.ranks[rank.index()];
         let host = &self.hosts[worker.host as usize];
-        for (number, site) in self.sites.iter_mut().enumerate() {
-            let place = site.when(number, rank, worker, host).map(|when| {
+        for (number, reservation) in self.reservations.iter_mut().enumerate() {
+            let place = reservation.when(number, rank, worker, host).map(|when| {
                 let start = (worker.load / u64::from(worker.slots.max(1))).min((1 << 62) - 1);
                 let per_slot = u64::from(worker.active()) * 64 / u64::from(worker.slots.max(1));
                 key((when as u64) << 62 | start, per_slot, rank)
             });
-            site.index.set(rank, place);
+            reservation.index.set(rank, place);
         }
     }
 
-    /// Where a task of `site` would start first, and when.
-    pub(crate) fn best(&self, site: usize) -> Option<(Rank, When)> {
-        let first = self.sites.get(site)?.index.first()?;
+    /// Where a task of `reservation` would start first, and when.
+    pub(crate) fn best(&self, reservation: usize) -> Option<(Rank, Availability)> {
+        let first = self.reservations.get(reservation)?.index.first()?;
         let when = match (first >> 126) as u8 {
-            0 => When::Now,
-            1 => When::Full,
-            _ => When::Later,
+            0 => Availability::Now,
+            1 => Availability::Full,
+            _ => Availability::Later,
         };
         Some((rank_of(first), when))
     }
 
-    /// Whether `rank` can take a task of `site` now.
-    pub(crate) fn fits(&self, site: usize, rank: Rank) -> bool {
+    /// Whether `rank` can take a task of `reservation` now.
+    pub(crate) fn fits(&self, reservation: usize, rank: Rank) -> bool {
         let when = || {
-            let (worker, found) = (self.get(rank)?, self.sites.get(site)?);
-            found.when(site, rank, worker, self.hosts.get(worker.host as usize)?)
+            let (worker, found) = (self.get(rank)?, self.reservations.get(reservation)?);
+            found.when(reservation, rank, worker, self.hosts.get(worker.host as usize)?)
         };
-        when() == Some(When::Now)
+        when() == Some(Availability::Now)
     }
 
-    /// What of the needs of `site` no rank can give.
-    pub(crate) fn lack(&self, site: usize) -> Option<Lack> {
-        let site = self.sites.get(site)?;
-        let able = |(rank, worker): (Rank, &Worker)| {
-            self.hosts.get(worker.host as usize).is_some_and(|host| site.is_able(rank, worker, host))
+    /// What of the needs of `reservation` no rank can give.
+    pub(crate) fn lack(&self, reservation: usize) -> Option<Shortage> {
+        let reservation = self.reservations.get(reservation)?;
+        let able = |(rank, worker): (Rank, &RankRecord)| {
+            self.hosts.get(worker.host as usize).is_some_and(|host| reservation.is_able(rank, worker, host))
         };
         if self.iter().any(able) {
             return None;
         }
         let alive = || {
-            let here = |rank: Rank| site.on.is_none_or(|on| on == rank);
+            let here = |rank: Rank| reservation.on.is_none_or(|on| on == rank);
             self.iter()
                 .filter(move |(rank, worker)| worker.computes() && here(*rank))
                 .map(|(_, worker)| worker)
         };
-        let Some(slots) = alive().map(|worker| worker.slots).max() else { return Some(Lack::Ranks) };
+        let Some(slots) = alive().map(|worker| worker.slots).max() else { return Some(Shortage::Ranks) };
         let gpus = alive().map(|worker| worker.gpus).max().unwrap_or(0);
         let memory = alive().filter_map(|worker| self.hosts.get(worker.host as usize));
         let memory = memory.map(|host| host.memory).max().unwrap_or(0);
-        Some(if slots < site.needs.slots {
-            Lack::Slots(slots)
-        } else if gpus < site.needs.gpus {
-            Lack::Gpus(gpus)
-        } else if memory < site.needs.memory {
-            Lack::Memory(memory)
+        Some(if slots < reservation.needs.slots {
+            Shortage::Slots(slots)
+        } else if gpus < reservation.needs.gpus {
+            Shortage::Gpus(gpus)
+        } else if memory < reservation.needs.memory {
+            Shortage::Memory(memory)
         } else {
-            Lack::Together
+            Shortage::Together
         })
     }
 
-    /// A task with these needs, counted by [`Workers::add`], takes them of `rank`.
-    pub(crate) fn occupy(&mut self, rank: Rank, needs: &Needs) {
+    /// A task with these needs, counted by [`RankTable::add`], takes them of `rank`.
+    pub(crate) fn occupy(&mut self, rank: Rank, needs: &ResourceRequest) {
         if let Some(worker) = self.get_mut(rank) {
             worker.extra += needs.slots - 1;
             worker.gpus_used += needs.gpus;
@@ -193,7 +193,7 @@ impl Workers {
     }
 
     /// It gives them back.
-    pub(crate) fn vacate(&mut self, rank: Rank, needs: &Needs) {
+    pub(crate) fn vacate(&mut self, rank: Rank, needs: &ResourceRequest) {
         if let Some(worker) = self.get_mut(rank) {
             worker.extra -= needs.slots - 1;
             worker.gpus_used -= needs.gpus;
@@ -202,7 +202,7 @@ impl Workers {
         }
     }
 
-    /// Whether `rank` may be kept free for `site`: it is not for others, and its host has the memory for all for whom its
+    /// Whether `rank` may be kept free for `reservation`: it is not for others, and its host has the memory for all for whom its
     /// ranks are, together; else each would wait for what is set aside for another.
     pub(crate) fn may_reserve(&self, number: usize, rank: Rank) -> bool {
         let (Some(needs), Some(worker)) = (self.needs_of(number), self.get(rank)) else { return false };
@@ -211,7 +211,7 @@ impl Workers {
             && host.is_some_and(|host| host.held.saturating_add(needs.memory) <= host.memory)
     }
 
-    /// Keeps `rank` free for the next task of `site`.
+    /// Keeps `rank` free for the next task of `reservation`.
     pub(crate) fn reserve(&mut self, number: usize, rank: Rank) {
         self.unreserve(number);
         let Some(needs) = self.needs_of(number) else { return };
@@ -219,14 +219,16 @@ impl Workers {
         worker.reserved = Some(number as u32);
         let host = worker.host;
         self.change_host(host, needs.memory, |host| host.held += needs.memory);
-        if let Some(site) = self.sites.get_mut(number) {
-            site.reserved = Some((rank, host));
+        if let Some(reservation) = self.reservations.get_mut(number) {
+            reservation.reserved = Some((rank, host));
         }
     }
 
-    /// Keeps no rank free for `site` any more; whether one was.
+    /// Keeps no rank free for `reservation` any more; whether one was.
     pub(crate) fn unreserve(&mut self, number: usize) -> bool {
-        let Some((rank, host)) = self.sites.get_mut(number).and_then(|site| site.reserved.take()) else {
+        let Some((rank, host)) =
+            self.reservations.get_mut(number).and_then(|reservation| reservation.reserved.take())
+        else {
             return false;
         };
         if let Some(worker) = self.get_mut(rank) {
@@ -240,15 +242,15 @@ impl Workers {
 
     /// Drops what is set aside on a rank that has died.
     pub(super) fn unreserve_on(&mut self, rank: Rank) {
-        for number in 0..self.sites.len() {
-            if self.sites[number].reserved.is_some_and(|(at, _)| at == rank) {
+        for number in 0..self.reservations.len() {
+            if self.reservations[number].reserved.is_some_and(|(at, _)| at == rank) {
                 self.unreserve(number);
             }
         }
     }
 
-    fn needs_of(&self, number: usize) -> Option<Needs> {
-        self.sites.get(number).map(|site| site.needs)
+    fn needs_of(&self, number: usize) -> Option<ResourceRequest> {
+        self.reservations.get(number).map(|reservation| reservation.needs)
     }
 
     /// Changes the memory of a host by `amount`: what all of its ranks can take.

@@ -1,16 +1,16 @@
 //! The task record of rank 0 and the dense table that holds it.
 
-use crate::compact::id_list::{self, Few, Lists};
+use crate::compact::id_list::{self, IdList, Lists};
 use crate::compact::{Bytes, Dense};
 use crate::error::TaskError;
 use crate::ids::{Attempt, DefId, Rank, TaskId};
-use crate::protocol::Layout;
+use crate::protocol::BulkLayout;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Where a task is in its life.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub enum TaskState {
     /// Waits for this many inputs.
     Blocked {
         /// Inputs without a result, one that is taken twice counted twice.
@@ -45,7 +45,7 @@ pub struct Copies {
     /// Exact size in bytes.
     pub nbytes: u64,
     /// How to read it; most results of one definition share it.
-    pub layout: Arc<Layout>,
+    pub layout: Arc<BulkLayout>,
 }
 
 /// The ranks that have a copy of a result, in the order in which they got it.
@@ -112,7 +112,7 @@ impl Holders {
 
 /// What the owner of a task waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Want {
+pub enum OwnerWants {
     /// Nothing.
     Nothing,
     /// That it is done.
@@ -125,17 +125,17 @@ pub enum Want {
 
 /// One task.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Task {
+pub struct ScheduledTask {
     /// Where it is in its life.
-    pub state: State,
+    pub state: TaskState,
     /// Its own arguments: with `def` and `inputs` the recipe.
     pub args: Bytes,
     /// The number in its key.
     pub key: u64,
     /// The tasks whose results it takes.
-    pub inputs: Few,
+    pub inputs: IdList,
     /// Blocked tasks to tell when the result is there, one that takes it twice twice.
-    pub waiting: Few,
+    pub waiting: IdList,
     /// Its definition.
     pub def: DefId,
     /// Longest way from a task without inputs: deeper tasks go first, they finish what is begun.
@@ -153,7 +153,7 @@ pub struct Task {
     /// Whether a task has submitted it.
     pub nested: bool,
     /// What its owner waits for.
-    pub want: Want,
+    pub want: OwnerWants,
     /// A rank has given it back: it goes to the least loaded rank next, wherever its inputs lie.
     pub given_back: bool,
 }
@@ -162,17 +162,17 @@ pub struct Task {
 pub(super) const SCATTERED: DefId = DefId(u32::MAX);
 
 /// A future costs 100 bytes elsewhere: this leaves a task within 200.
-const _: () = assert!(size_of::<Option<Task>>() == 80 && size_of::<State>() == 16);
+const _: () = assert!(size_of::<Option<ScheduledTask>>() == 80 && size_of::<TaskState>() == 16);
 
-impl Task {
+impl ScheduledTask {
     /// A task that has just come.
-    pub fn new(state: State, def: DefId, key: u64, args: &[u8]) -> Self {
-        Task {
+    pub fn new(state: TaskState, def: DefId, key: u64, args: &[u8]) -> Self {
+        ScheduledTask {
             state,
             args: Bytes::new(args),
             key,
-            inputs: Few::default(),
-            waiting: Few::default(),
+            inputs: IdList::default(),
+            waiting: IdList::default(),
             def,
             depth: 0,
             pending: 0,
@@ -181,20 +181,20 @@ impl Task {
             failures: 0,
             held: true,
             nested: false,
-            want: Want::Nothing,
+            want: OwnerWants::Nothing,
             given_back: false,
         }
     }
 
     /// Whether its result can be taken now.
     pub fn has_result(&self) -> bool {
-        matches!(self.state, State::Inline(_) | State::Stored(_))
+        matches!(self.state, TaskState::Inline(_) | TaskState::Stored(_))
     }
 
     /// Bytes of its result, where that is stored on ranks.
     pub fn nbytes(&self) -> u64 {
         match &self.state {
-            State::Stored(copies) => copies.nbytes,
+            TaskState::Stored(copies) => copies.nbytes,
             _ => 0,
         }
     }
@@ -203,21 +203,21 @@ impl Task {
     pub fn is_unneeded(&self) -> bool {
         !self.held
             && self.pending == 0
-            && self.want == Want::Nothing
+            && self.want == OwnerWants::Nothing
             && (self.lineage == 0 || !self.has_no_recipe())
     }
 
     /// Whether its result could not be made again: it must stay while a consumer's may have to be.
     fn has_no_recipe(&self) -> bool {
-        self.def == SCATTERED || matches!(self.state, State::Inline(_))
+        self.def == SCATTERED || matches!(self.state, TaskState::Inline(_))
     }
 }
 
-type Records = Dense<Task, 256>;
+type Records = Dense<ScheduledTask, 256>;
 
 /// All records, by task number: dense for each owner.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub(super) struct TaskTable {
     /// Of tasks of the client.
     records: Records,
     /// Of tasks that ranks 1, 2, … have submitted, as far as any has.
@@ -225,7 +225,7 @@ pub(super) struct Table {
     lists: Lists,
 }
 
-impl Table {
+impl TaskTable {
     /// How many records there are.
     #[inline]
     pub(super) fn len(&self) -> usize {
@@ -253,27 +253,27 @@ impl Table {
         (row, &mut self.lists)
     }
 
-    fn with_lists(&mut self, task: TaskId) -> (Option<&mut Task>, &mut Lists) {
+    fn with_lists(&mut self, task: TaskId) -> (Option<&mut ScheduledTask>, &mut Lists) {
         let (row, lists) = self.row_mut(task.owner());
         (row.and_then(|row| row.get_mut(task.count())), lists)
     }
 
     /// The record of `task`.
     #[inline]
-    pub(super) fn get(&self, task: TaskId) -> Option<&Task> {
+    pub(super) fn get(&self, task: TaskId) -> Option<&ScheduledTask> {
         self.row(task.owner())?.get(task.count())
     }
 
     /// The record of `task`.
     #[inline]
-    pub(super) fn get_mut(&mut self, task: TaskId) -> Option<&mut Task> {
+    pub(super) fn get_mut(&mut self, task: TaskId) -> Option<&mut ScheduledTask> {
         self.with_lists(task).0
     }
 
     /// Puts the record of `task`, which has none and takes `inputs`.
     #[inline]
-    pub(super) fn insert(&mut self, task: TaskId, mut record: Task, inputs: SmallVec<[TaskId; 2]>) {
-        record.inputs = Few::new(task, inputs, &mut self.lists);
+    pub(super) fn insert(&mut self, task: TaskId, mut record: ScheduledTask, inputs: SmallVec<[TaskId; 2]>) {
+        record.inputs = IdList::new(task, inputs, &mut self.lists);
         let owner = task.owner();
         if owner.index() > self.nested.len() {
             self.nested.resize_with(owner.index(), Records::default);
@@ -312,7 +312,7 @@ impl Table {
     #[inline]
     pub(super) fn put_inputs(&mut self, task: TaskId, inputs: SmallVec<[TaskId; 2]>) {
         if let (Some(record), lists) = self.with_lists(task) {
-            record.inputs = Few::new(task, inputs, lists);
+            record.inputs = IdList::new(task, inputs, lists);
         }
     }
 
@@ -352,13 +352,13 @@ impl Table {
 
     /// All records, by ascending number.
     #[inline]
-    pub(super) fn iter(&self) -> impl Iterator<Item = (TaskId, &Task)> + '_ {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (TaskId, &ScheduledTask)> + '_ {
         (0..=self.nested.len() as u32).flat_map(|owner| self.of(Rank(owner)))
     }
 
     /// The records of tasks that `owner` has submitted, by ascending number.
     #[inline]
-    pub(super) fn of(&self, owner: Rank) -> impl Iterator<Item = (TaskId, &Task)> + '_ {
+    pub(super) fn of(&self, owner: Rank) -> impl Iterator<Item = (TaskId, &ScheduledTask)> + '_ {
         let first = TaskId::first_of(owner).0;
         let records = self.row(owner).into_iter().flat_map(Dense::iter);
         records.map(move |(count, record)| (TaskId(first + count), record))

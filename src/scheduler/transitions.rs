@@ -1,12 +1,12 @@
 //! Transitions of tasks, each named after the fact that causes it.
 
 use super::Scheduler;
-use super::event::{Action, NewTask, Outcome};
-use super::task::{SCATTERED, State, Task, Want};
+use super::event::{NewTask, SchedulerAction, TaskOutcome};
+use super::task::{OwnerWants, SCATTERED, ScheduledTask, TaskState};
 use crate::compact::Bytes;
 use crate::error::{ProtocolError, TaskError};
 use crate::ids::{Attempt, DefId, Rank, TaskId};
-use crate::protocol::{Blob, Order, Output};
+use crate::protocol::{Blob, RankOrder, ReportedResult};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ impl Scheduler {
         &mut self,
         owner: Rank,
         new: NewTask,
-        out: &mut Vec<Action>,
+        out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
         self.def(new.def)?;
         if self.is_known(new.task) || new.task.owner() != owner {
@@ -36,17 +36,18 @@ impl Scheduler {
             record.lineage += 1;
             depth = depth.max(record.depth + 1);
             match &record.state {
-                State::Inline(_) | State::Stored(_) => {}
-                State::Failed(error) => cause = cause.or_else(|| Some(error.clone())),
+                TaskState::Inline(_) | TaskState::Stored(_) => {}
+                TaskState::Failed(error) => cause = cause.or_else(|| Some(error.clone())),
                 _ => {
                     self.tasks.push_waiting(input, new.task);
                     missing += 1;
                 }
             }
         }
-        let state = if missing == 0 { State::Ready } else { State::Blocked { missing } };
+        let state = if missing == 0 { TaskState::Ready } else { TaskState::Blocked { missing } };
         let nested = new.parent.is_some();
-        let record = Task { depth, nested, ..Task::new(state, new.def, new.key, &new.args) };
+        let record =
+            ScheduledTask { depth, nested, ..ScheduledTask::new(state, new.def, new.key, &new.args) };
         self.tasks.insert(new.task, record, new.inputs);
         if let Some(cause) = cause {
             self.fail(new.task, cause, out);
@@ -63,12 +64,12 @@ impl Scheduler {
         owner: Rank,
         task: TaskId,
         key: u64,
-        output: Output,
+        output: ReportedResult,
     ) -> Result<(), ProtocolError> {
         if self.is_known(task) || task.owner() != owner {
             return Err(ProtocolError(format!("{task:?} is scattered, but known already")));
         }
-        self.tasks.insert(task, Task::new(State::Ready, SCATTERED, key, &[]), SmallVec::new());
+        self.tasks.insert(task, ScheduledTask::new(TaskState::Ready, SCATTERED, key, &[]), SmallVec::new());
         self.store(task, owner, output);
         Ok(())
     }
@@ -79,13 +80,13 @@ impl Scheduler {
         task: TaskId,
         attempt: Attempt,
         nanos: u32,
-        output: Output,
-        out: &mut Vec<Action>,
+        output: ReportedResult,
+        out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
         let Some((def, _)) = self.unassign(rank, task, attempt) else {
             // a late report of an attempt that no longer counts
-            if matches!(output, Output::Stored { .. }) && !self.holds(rank, task) {
-                out.push(Action::Send(rank, Order::Release { task }));
+            if matches!(output, ReportedResult::Stored { .. }) && !self.holds(rank, task) {
+                out.push(SchedulerAction::Send(rank, RankOrder::Release { task }));
             }
             return Ok(());
         };
@@ -96,7 +97,7 @@ impl Scheduler {
                 mean => ((u64::from(mean) * 7 + u64::from(nanos)) / 8).max(1) as u32,
             };
         }
-        let inline = matches!(output, Output::Inline(_));
+        let inline = matches!(output, ReportedResult::Inline(_));
         self.note_place(task, def, rank);
         self.store(task, rank, output);
         if inline && let Some(record) = self.tasks.get_mut(task) {
@@ -124,7 +125,7 @@ impl Scheduler {
         task: TaskId,
         attempt: Attempt,
         mut error: TaskError,
-        out: &mut Vec<Action>,
+        out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
         let Some((def, missing)) = self.unassign(rank, task, attempt) else { return Ok(()) };
         let retries = self.def(def)?.options.retries;
@@ -148,10 +149,10 @@ impl Scheduler {
         &mut self,
         rank: Rank,
         task: TaskId,
-        out: &mut Vec<Action>,
+        out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
         match self.tasks.get_mut(task).map(|record| &mut record.state) {
-            Some(State::Stored(copies)) => {
+            Some(TaskState::Stored(copies)) => {
                 if !copies.holders.contains(rank) {
                     copies.holders.push(rank);
                     let nbytes = copies.nbytes;
@@ -162,8 +163,8 @@ impl Scheduler {
             }
             // Lost since, and made again on that very rank, which lets go of the old copy by itself: a release would
             // cross the new result and take that away.
-            Some(State::Assigned { rank: at, .. }) if *at == rank => {}
-            _ => out.push(Action::Send(rank, Order::Release { task })),
+            Some(TaskState::Assigned { rank: at, .. }) if *at == rank => {}
+            _ => out.push(SchedulerAction::Send(rank, RankOrder::Release { task })),
         }
         if rank == task.owner() {
             self.transfer_ended(task, out);
@@ -172,11 +173,11 @@ impl Scheduler {
     }
 
     /// What was to be brought to its owner is there, or cannot come: tells the owner, or begins anew.
-    fn transfer_ended(&mut self, task: TaskId, out: &mut Vec<Action>) {
+    fn transfer_ended(&mut self, task: TaskId, out: &mut Vec<SchedulerAction>) {
         if let Some(record) = self.tasks.get_mut(task)
-            && record.want == Want::Bringing
+            && record.want == OwnerWants::Bringing
         {
-            record.want = Want::Value;
+            record.want = OwnerWants::Value;
             record.pending -= 1;
             self.resolve(task, out);
             self.release_if_unneeded(task, out);
@@ -188,7 +189,7 @@ impl Scheduler {
         rank: Rank,
         task: TaskId,
         attempt: Attempt,
-        out: &mut Vec<Action>,
+        out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
         let Some((def, missing)) = self.unassign(rank, task, attempt) else { return Ok(()) };
         if !self.def(def)?.is_bound() {
@@ -211,7 +212,7 @@ impl Scheduler {
     pub(super) fn on_not_brought(
         &mut self,
         task: TaskId,
-        out: &mut Vec<Action>,
+        out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
         self.transfer_ended(task, out);
         Ok(())
@@ -221,7 +222,7 @@ impl Scheduler {
         &mut self,
         owner: Rank,
         task: TaskId,
-        out: &mut Vec<Action>,
+        out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
         self.touch(task);
         let Some(record) = self.tasks.get_mut(task).filter(|_| task.owner() == owner) else {
@@ -232,7 +233,11 @@ impl Scheduler {
         Ok(())
     }
 
-    pub(super) fn on_cancel(&mut self, task: TaskId, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+    pub(super) fn on_cancel(
+        &mut self,
+        task: TaskId,
+        out: &mut Vec<SchedulerAction>,
+    ) -> Result<(), ProtocolError> {
         self.touch(task);
         let Some(record) = self.tasks.get(task) else { return Ok(()) }; // it has ended, and was let go of
         let (message, task_key) = ("it was cancelled before it started".into(), self.key_text(record));
@@ -246,65 +251,68 @@ impl Scheduler {
         owner: Rank,
         task: TaskId,
         value: bool,
-        out: &mut Vec<Action>,
+        out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
         self.touch(task);
-        let known = |record: &&mut Task| record.state != State::Released && task.owner() == owner;
+        let known =
+            |record: &&mut ScheduledTask| record.state != TaskState::Released && task.owner() == owner;
         let Some(record) = self.tasks.get_mut(task).filter(known) else {
             return Err(ProtocolError(format!("{task:?} is waited for, but not known")));
         };
         match record.want {
-            Want::Bringing if !value => out.push(Self::answer(task, Outcome::Done)),
-            Want::Nothing | Want::Done => {
-                record.want = if value { Want::Value } else { Want::Done };
+            OwnerWants::Bringing if !value => out.push(Self::answer(task, TaskOutcome::Done)),
+            OwnerWants::Nothing | OwnerWants::Done => {
+                record.want = if value { OwnerWants::Value } else { OwnerWants::Done };
                 self.resolve(task, out);
             }
-            Want::Value | Want::Bringing => {}
+            OwnerWants::Value | OwnerWants::Bringing => {}
         }
         Ok(())
     }
 
     /// Tells the owner of `task`, if it waits for it and there is something to tell.
-    pub(super) fn resolve(&mut self, task: TaskId, out: &mut Vec<Action>) {
+    pub(super) fn resolve(&mut self, task: TaskId, out: &mut Vec<SchedulerAction>) {
         let Some(record) = self.tasks.get_mut(task) else { return };
-        if matches!(record.want, Want::Nothing | Want::Bringing) {
+        if matches!(record.want, OwnerWants::Nothing | OwnerWants::Bringing) {
             return;
         }
         let outcome = match &record.state {
-            State::Failed(cause) => Outcome::Failed(cause.clone()),
-            State::Inline(_) | State::Stored(_) if record.want == Want::Done => Outcome::Done,
-            State::Inline(value) => Outcome::Inline(Blob::new(value)),
-            State::Stored(copies) if copies.holders.contains(task.owner()) => {
-                Outcome::Here((*copies.layout).clone())
+            TaskState::Failed(cause) => TaskOutcome::Failed(cause.clone()),
+            TaskState::Inline(_) | TaskState::Stored(_) if record.want == OwnerWants::Done => {
+                TaskOutcome::Done
             }
-            State::Stored(copies) => {
-                let order = Order::Bring {
+            TaskState::Inline(value) => TaskOutcome::Inline(Blob::new(value)),
+            TaskState::Stored(copies) if copies.holders.contains(task.owner()) => {
+                TaskOutcome::Here((*copies.layout).clone())
+            }
+            TaskState::Stored(copies) => {
+                let order = RankOrder::Bring {
                     task,
                     holder: copies.holders.pick(task.owner().index()),
                     nbytes: copies.nbytes,
                     layout: (*copies.layout).clone(),
                 };
-                record.want = Want::Bringing;
+                record.want = OwnerWants::Bringing;
                 record.pending += 1;
-                out.push(Self::answer(task, Outcome::Done));
-                out.push(Action::Send(task.owner(), order));
+                out.push(Self::answer(task, TaskOutcome::Done));
+                out.push(SchedulerAction::Send(task.owner(), order));
                 return;
             }
             _ => return,
         };
-        record.want = Want::Nothing;
+        record.want = OwnerWants::Nothing;
         out.push(Self::answer(task, outcome));
     }
 
     /// Takes `task` off `rank`, if that very attempt is assigned there; with its definition, how many inputs it misses.
     fn unassign(&mut self, rank: Rank, task: TaskId, attempt: Attempt) -> Option<(DefId, u32)> {
         let record = self.tasks.get_mut(task)?;
-        let State::Assigned { rank: at, cost, missing } = record.state else { return None };
+        let TaskState::Assigned { rank: at, cost, missing } = record.state else { return None };
         if at != rank || record.attempt != attempt {
             return None;
         }
         let def = record.def;
-        record.state = State::Ready;
+        record.state = TaskState::Ready;
         self.leave(rank, def, cost, missing > 0);
         Some((def, missing))
     }
@@ -313,14 +321,14 @@ impl Scheduler {
     fn can_be_named(&self, owner: Rank, task: TaskId) -> bool {
         match self.tasks.get(task) {
             _ if task.owner() != owner => false, // nobody else has a future of it
-            Some(record) => record.state != State::Released,
+            Some(record) => record.state != TaskState::Released,
             None => self.families.is_waiting(task),
         }
     }
 
     fn holds(&self, rank: Rank, task: TaskId) -> bool {
         self.tasks.get(task).is_some_and(
-            |record| matches!(&record.state, State::Stored(copies) if copies.holders.contains(rank)),
+            |record| matches!(&record.state, TaskState::Stored(copies) if copies.holders.contains(rank)),
         )
     }
 }

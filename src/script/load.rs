@@ -4,17 +4,17 @@ use crate::script::options::{ArrayLanguage, LoadOptions};
 use std::path::{Path, PathBuf};
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic, Diagnostics};
-use crate::script::diagnostics::source::Source;
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector, Diagnostics};
+use crate::script::diagnostics::source::ScriptSource;
 use crate::script::lint::{array_shapes, save_paths, scale, unused, walltime};
 use crate::script::lower::task::Compiler;
 use crate::script::lower::toposort;
 use crate::script::plan::Plan;
 use crate::script::sweep::expand::Sweeps;
 use crate::script::syntax::script;
-use crate::script::syntax::symbols::Names;
+use crate::script::syntax::symbols::Symbols;
 use crate::script::values::policy::Policy;
-use crate::script::values::resources::Counter;
+use crate::script::values::resources::JobCounter;
 
 /// Reads and checks a script. `sets` are the overrides of `--set`, as names and values.
 pub(crate) fn load(
@@ -23,14 +23,14 @@ pub(crate) fn load(
     lang: &dyn ArrayLanguage,
     options: LoadOptions,
 ) -> Result<Plan, Diagnostics> {
-    match Source::read(path) {
+    match ScriptSource::read(path) {
         Ok(source) => {
-            let mut cx = Collector::new(source);
+            let mut cx = DiagnosticCollector::new(source);
             scale::writable(path, &mut cx);
             finish(cx, sets, lang, options)
         }
         Err(error) => {
-            let source = Source::new(path.display().to_string(), PathBuf::new(), "");
+            let source = ScriptSource::new(path.display().to_string(), PathBuf::new(), "");
             let list = vec![Diagnostic::nowhere(
                 Code::Unreadable,
                 format!("cannot read {}: {error}", path.display()),
@@ -42,16 +42,16 @@ pub(crate) fn load(
 
 /// The same for a script whose text is at hand.
 pub fn parse(
-    source: Source,
+    source: ScriptSource,
     sets: &[(String, String)],
     lang: &dyn ArrayLanguage,
     options: LoadOptions,
 ) -> Result<Plan, Diagnostics> {
-    finish(Collector::new(source), sets, lang, options)
+    finish(DiagnosticCollector::new(source), sets, lang, options)
 }
 
 fn finish(
-    mut cx: Collector,
+    mut cx: DiagnosticCollector,
     sets: &[(String, String)],
     lang: &dyn ArrayLanguage,
     options: LoadOptions,
@@ -69,12 +69,12 @@ fn understand(
     sets: &[(String, String)],
     lang: &dyn ArrayLanguage,
     options: LoadOptions,
-    cx: &mut Collector,
-) -> Option<(String, Policy, Vec<Counter>, Vec<crate::script::plan::task::Task>)> {
+    cx: &mut DiagnosticCollector,
+) -> Option<(String, Policy, Vec<JobCounter>, Vec<crate::script::plan::task::PlanTask>)> {
     let script = script::read(cx)?;
-    let names = Names::collect(&script, sets, cx);
+    let names = Symbols::collect(&script, sets, cx);
     let sweeps = Sweeps::collect(&script, &names, cx);
-    let places = script.tasks.iter().filter_map(|task| Some(task.needs.near()?.value.clone())).collect();
+    let places = script.tasks.iter().filter_map(|task| Some(task.needs.host_of()?.value.clone())).collect();
     let compiler = Compiler { script: &script, names: &names, sweeps: &sweeps, lang, options, places };
     let compiled: Vec<_> = (0..script.tasks.len()).map(|at| compiler.task(at, cx)).collect();
     compiler.check_joins(&compiled, cx);

@@ -1,6 +1,6 @@
 //! Unpacking of arguments at the rank that computes.
 
-use super::value::{Data, Value, decode};
+use super::value::{AnyValue, Data, decode};
 use crate::error::CodecError;
 use crate::protocol::{ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_REFUSED, take_length};
 use crate::task::function;
@@ -9,22 +9,22 @@ use crate::task::function;
 pub struct Arguments<'a> {
     /// What all instances of a family share comes first, then the task's own.
     packed: [&'a [u8]; 2],
-    inputs: &'a [Value],
+    inputs: &'a [AnyValue],
 }
 
 /// One argument.
-pub enum Argument<'a> {
+pub enum ArgumentView<'a> {
     /// Encoded in the message.
     Inline(&'a [u8]),
     /// The result of one task.
-    Input(&'a Value),
+    Input(&'a AnyValue),
     /// The results of several tasks, to be put together by the function at this offset.
-    Inputs(&'a [Value], u64),
+    Inputs(&'a [AnyValue], u64),
 }
 
 impl<'a> Arguments<'a> {
     /// Arguments packed by the client, and the results of the tasks that they name.
-    pub fn new(shared: &'a [u8], own: &'a [u8], inputs: &'a [Value]) -> Self {
+    pub fn new(shared: &'a [u8], own: &'a [u8], inputs: &'a [AnyValue]) -> Self {
         Arguments { packed: [shared, own], inputs }
     }
 
@@ -32,19 +32,19 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     /// When there are no more, or the bytes are damaged.
-    pub fn take(&mut self) -> Result<Argument<'a>, CodecError> {
+    pub fn take(&mut self) -> Result<ArgumentView<'a>, CodecError> {
         let packed = if self.packed[0].is_empty() { &mut self.packed[1] } else { &mut self.packed[0] };
         let (&kind, rest) = packed.split_first().ok_or_else(|| CodecError::decode("too few arguments"))?;
         *packed = rest;
         match kind {
-            ARGUMENT_INLINE => Ok(Argument::Inline(take_bytes(packed)?)),
-            ARGUMENT_INPUT => Ok(Argument::Input(&self.take_inputs(1)?[0])),
+            ARGUMENT_INLINE => Ok(ArgumentView::Inline(take_bytes(packed)?)),
+            ARGUMENT_INPUT => Ok(ArgumentView::Input(&self.take_inputs(1)?[0])),
             ARGUMENT_INPUTS => {
                 let count = take_length(packed)?;
                 let (&offset, rest) =
                     packed.split_first_chunk().ok_or_else(|| CodecError::decode("an argument is cut off"))?;
                 *packed = rest;
-                Ok(Argument::Inputs(self.take_inputs(count)?, u64::from_le_bytes(offset)))
+                Ok(ArgumentView::Inputs(self.take_inputs(count)?, u64::from_le_bytes(offset)))
             }
             ARGUMENT_REFUSED => {
                 let why = String::from_utf8_lossy(take_bytes(packed)?);
@@ -54,7 +54,7 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    fn take_inputs(&mut self, count: usize) -> Result<&'a [Value], CodecError> {
+    fn take_inputs(&mut self, count: usize) -> Result<&'a [AnyValue], CodecError> {
         let (taken, rest) =
             self.inputs.split_at_checked(count).ok_or_else(|| CodecError::decode("an input is missing"))?;
         self.inputs = rest;
@@ -82,16 +82,16 @@ fn take_bytes<'a>(packed: &mut &'a [u8]) -> Result<&'a [u8], CodecError> {
     Ok(bytes)
 }
 
-impl<'a> Argument<'a> {
+impl<'a> ArgumentView<'a> {
     /// The argument as a value of its own.
     ///
     /// # Errors
     /// When it is of another type, or its bytes are no `T`.
     pub fn into_owned<T: Data>(self) -> Result<T, CodecError> {
         match self {
-            Argument::Inline(bytes) => decode(bytes),
-            Argument::Input(value) => value.get::<T>().cloned(),
-            Argument::Inputs(values, collector) => function::collect(collector, values),
+            ArgumentView::Inline(bytes) => decode(bytes),
+            ArgumentView::Input(value) => value.get::<T>().cloned(),
+            ArgumentView::Inputs(values, collector) => function::collect(collector, values),
         }
     }
 
@@ -99,28 +99,28 @@ impl<'a> Argument<'a> {
     ///
     /// # Errors
     /// When it is of another type, or its bytes are no `T`.
-    pub fn hold<T: Data>(self) -> Result<Held<'a, T>, CodecError> {
+    pub fn hold<T: Data>(self) -> Result<BorrowedArgument<'a, T>, CodecError> {
         match self {
-            Argument::Input(value) => value.get().map(Held::Shared),
-            other => other.into_owned().map(Held::Owned),
+            ArgumentView::Input(value) => value.get().map(BorrowedArgument::Shared),
+            other => other.into_owned().map(BorrowedArgument::Owned),
         }
     }
 }
 
 /// An argument that a parameter borrows.
-pub enum Held<'a, T> {
+pub enum BorrowedArgument<'a, T> {
     /// Made for this call.
     Owned(T),
     /// In the rank's store.
     Shared(&'a T),
 }
 
-impl<T> Held<'_, T> {
+impl<T> BorrowedArgument<'_, T> {
     /// The value.
     pub fn get(&self) -> &T {
         match self {
-            Held::Owned(value) => value,
-            Held::Shared(value) => value,
+            BorrowedArgument::Owned(value) => value,
+            BorrowedArgument::Shared(value) => value,
         }
     }
 }
@@ -147,7 +147,7 @@ mod tests {
         for bytes in [&[9u8][..], &[0], &[0, 5, 1], &[1], &[2, 1], &[2, 0xFF, 0xFF, 0xFF], &[0, 0x80]] {
             assert!(Arguments::new(&[], bytes, &[]).take().is_err(), "{bytes:?}");
         }
-        let inputs = [Value::new(1u8)];
+        let inputs = [AnyValue::new(1u8)];
         assert!(Arguments::new(&[], &[], &inputs).finish().is_err());
     }
 

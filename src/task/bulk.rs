@@ -9,9 +9,9 @@
 //! final value, which the transport fills.
 
 use super::shared::Shared;
-use super::value::{Data, Value};
+use super::value::{AnyValue, Data};
 use crate::error::CodecError;
-use crate::protocol::Layout;
+use crate::protocol::BulkLayout;
 use crate::transport::{BulkSource, BulkTarget};
 use bytemuck::Pod;
 use ndarray::{Array, ArrayD, Dimension, Ix1, Ix2, Ix3, Ix4, Ix5, Ix6, IxDyn};
@@ -26,22 +26,22 @@ const SHARED_DYNAMIC: u8 = SHARED | DYNAMIC;
 
 /// A type of bulk values that the engine does not know: how its values are sent and received.
 ///
-/// Containers 0 to 7, and these with 0x80 added, are the engine's own; a kind uses another code, or [`Layout::Pack`].
+/// Containers 0 to 7, and these with 0x80 added, are the engine's own; a kind uses another code, or [`BulkLayout::Pack`].
 pub(crate) trait BulkKind: Sync {
     /// The layout and the memory of `value`, if it is of this kind and all of it is in memory.
-    fn view<'a>(&self, value: &'a dyn Any) -> Option<(Layout, &'a [u8])>;
+    fn view<'a>(&self, value: &'a dyn Any) -> Option<(BulkLayout, &'a [u8])>;
 
     /// Memory for a value of this layout and of `nbytes` bytes; `None` if the layout is of another kind or does not fit.
     /// Mostly made by [`target`].
-    fn allocate(&self, layout: &Layout, nbytes: usize) -> Option<Box<dyn BulkTarget>>;
+    fn allocate(&self, layout: &BulkLayout, nbytes: usize) -> Option<Box<dyn BulkTarget>>;
 
     /// The length and the layout of the message for `value`, if it is of this kind and the message is made only when a rank
     /// asks for it.
-    fn announced(&self, _value: &dyn Any) -> Option<(u64, Layout)> {
+    fn announced(&self, _value: &dyn Any) -> Option<(u64, BulkLayout)> {
         None
     }
 
-    /// The message for `value`, if it is of this kind and does not go as [`BulkKind::view`] shows it. With `near`, for a rank
+    /// The message for `value`, if it is of this kind and does not go as [`BulkKind::view`] shows it. With `same_files`, for a rank
     /// that sees the same files.
     fn message(&self, _value: &dyn Any, _near: bool) -> Option<Arc<dyn BulkSource>> {
         None
@@ -68,18 +68,18 @@ fn registered() -> &'static [&'static dyn BulkKind] {
 }
 
 /// The length and the layout of a value whose message is made only when a rank asks for it.
-pub(crate) fn announced<T: 'static>(value: &T) -> Option<(u64, Layout)> {
+pub(crate) fn announced<T: 'static>(value: &T) -> Option<(u64, BulkLayout)> {
     kinds::<T>().find_map(|kind| kind.announced(value))
 }
 
 /// The message of a value that does not go as [`view`] shows it.
-pub(crate) fn message<T: 'static>(value: &T, near: bool) -> Option<Arc<dyn BulkSource>> {
-    kinds::<T>().find_map(|kind| kind.message(value, near))
+pub(crate) fn message<T: 'static>(value: &T, same_files: bool) -> Option<Arc<dyn BulkSource>> {
+    kinds::<T>().find_map(|kind| kind.message(value, same_files))
 }
 
 /// A number that bulk data is made of.
 pub(crate) trait Element: Data + Pod {
-    /// Its number in [`Layout::Bulk`].
+    /// Its number in [`BulkLayout::Bulk`].
     const CODE: u8;
 }
 
@@ -90,7 +90,7 @@ macro_rules! elements {
         })*
 
         /// The layout and the memory of `value`, if it is a bulk value and all of it is in memory.
-        pub(crate) fn view<T: 'static>(value: &T) -> Option<(Layout, &[u8])> {
+        pub(crate) fn view<T: 'static>(value: &T) -> Option<(BulkLayout, &[u8])> {
             // no container is without a destructor: numbers need not be compared with eighty types
             if !std::mem::needs_drop::<T>() {
                 return None;
@@ -102,32 +102,32 @@ macro_rules! elements {
             kinds::<T>().find_map(|kind| kind.view(any))
         }
 
-        /// Memory of the type that `layout` describes, to be received into; its `into_any` is a [`Value`]. With `near`, for the
+        /// Memory of the type that `layout` describes, to be received into; its `into_any` is a [`AnyValue`]. With `same_files`, for the
         /// message of a rank that sees the same files.
         ///
         /// # Errors
         /// When the layout is damaged or of a kind that is not registered, or larger than memory can be.
-        pub(crate) fn allocate(layout: &Layout, nbytes: u64, near: bool) -> Result<Box<dyn BulkTarget>, CodecError> {
+        pub(crate) fn allocate(layout: &BulkLayout, nbytes: u64, same_files: bool) -> Result<Box<dyn BulkTarget>, CodecError> {
             let wrong = |what: &str| CodecError::decode(format!("{what}: {layout:?}, {nbytes} bytes"));
             let nbytes = match layout {
-                Layout::Pack { near: paths } if near => *paths,
+                BulkLayout::Pack { same_files: paths } if same_files => *paths,
                 _ => nbytes,
             };
             let nbytes = usize::try_from(nbytes).map_err(|_| wrong("more bytes than memory can have"))?;
             let own = match layout {
-                Layout::Encoded => {
+                BulkLayout::Encoded => {
                     let nbytes =
-                        Value::wire_length(nbytes).ok_or_else(|| wrong("more bytes than memory can have"))?;
-                    Some(target(vec![0; nbytes], Value::from_wire))
+                        AnyValue::wire_length(nbytes).ok_or_else(|| wrong("more bytes than memory can have"))?;
+                    Some(target(vec![0; nbytes], AnyValue::from_wire))
                 }
-                Layout::Bulk { container, element, shape } if is_own(*container) => {
+                BulkLayout::Bulk { container, element, shape } if is_own(*container) => {
                     let lengths = lengths(shape).ok_or_else(|| wrong("a length too large"))?;
                     match element {
                         $($code => allocate_of::<$type>(*container, &lengths, nbytes),)*
                         _ => None,
                     }
                 }
-                Layout::Bulk { .. } | Layout::Pack { .. } => {
+                BulkLayout::Bulk { .. } | BulkLayout::Pack { .. } => {
                     registered().iter().find_map(|kind| kind.allocate(layout, nbytes))
                 }
             };
@@ -148,7 +148,7 @@ fn lengths(shape: &[u64]) -> Option<Vec<usize>> {
 
 elements!(f64 = 0, f32 = 1, i64 = 2, i32 = 3, u8 = 4, i8 = 5, u16 = 6, i16 = 7, u32 = 8, u64 = 9);
 
-fn view_of<E: Element>(value: &dyn Any) -> Option<(Layout, &[u8])> {
+fn view_of<E: Element>(value: &dyn Any) -> Option<(BulkLayout, &[u8])> {
     if let Some(vec) = value.downcast_ref::<Vec<E>>() {
         return Some((layout::<E>(VEC, &[vec.len()]), bytemuck::cast_slice(vec)));
     }
@@ -164,14 +164,14 @@ fn view_of<E: Element>(value: &dyn Any) -> Option<(Layout, &[u8])> {
                 Some(vec) => view_of::<E>(&**vec)?,
                 None => view_array::<E, IxDyn>(&**value.downcast_ref::<Shared<ArrayD<E>>>()?, DYNAMIC)?,
             };
-            if let Layout::Bulk { container, .. } = &mut layout {
+            if let BulkLayout::Bulk { container, .. } = &mut layout {
                 *container |= SHARED;
             }
             Some((layout, bytes))
         })
 }
 
-fn view_array<E: Element, D: Dimension + 'static>(value: &dyn Any, code: u8) -> Option<(Layout, &[u8])> {
+fn view_array<E: Element, D: Dimension + 'static>(value: &dyn Any, code: u8) -> Option<(BulkLayout, &[u8])> {
     view_elements(value.downcast_ref::<Array<E, D>>()?, code)
 }
 
@@ -179,13 +179,13 @@ fn view_array<E: Element, D: Dimension + 'static>(value: &dyn Any, code: u8) -> 
 pub(crate) fn view_elements<E: Element, D: Dimension>(
     array: &Array<E, D>,
     container: u8,
-) -> Option<(Layout, &[u8])> {
+) -> Option<(BulkLayout, &[u8])> {
     Some((layout::<E>(container, array.shape()), bytemuck::cast_slice(array.as_slice()?)))
 }
 
-fn layout<E: Element>(container: u8, shape: &[usize]) -> Layout {
+fn layout<E: Element>(container: u8, shape: &[usize]) -> BulkLayout {
     let shape = shape.iter().map(|&length| length as u64).collect();
-    Layout::Bulk { container, element: E::CODE, shape }
+    BulkLayout::Bulk { container, element: E::CODE, shape }
 }
 
 fn allocate_of<E: Element>(container: u8, shape: &[usize], nbytes: usize) -> Option<Box<dyn BulkTarget>> {
@@ -193,18 +193,20 @@ fn allocate_of<E: Element>(container: u8, shape: &[usize], nbytes: usize) -> Opt
         VEC | SHARED => {
             let numbers = zeros::<E>(shape, nbytes).filter(|_| shape.len() == 1)?;
             Some(match container {
-                VEC => target(numbers, Value::new),
-                _ => target(numbers, |numbers| Value::new(Shared::new(numbers))),
+                VEC => target(numbers, AnyValue::new),
+                _ => target(numbers, |numbers| AnyValue::new(Shared::new(numbers))),
             })
         }
-        1 => allocate_array::<E, Ix1>(shape, nbytes, Value::new),
-        2 => allocate_array::<E, Ix2>(shape, nbytes, Value::new),
-        3 => allocate_array::<E, Ix3>(shape, nbytes, Value::new),
-        4 => allocate_array::<E, Ix4>(shape, nbytes, Value::new),
-        5 => allocate_array::<E, Ix5>(shape, nbytes, Value::new),
-        6 => allocate_array::<E, Ix6>(shape, nbytes, Value::new),
-        DYNAMIC => allocate_array::<E, IxDyn>(shape, nbytes, Value::new),
-        SHARED_DYNAMIC => allocate_array::<E, IxDyn>(shape, nbytes, |array| Value::new(Shared::new(array))),
+        1 => allocate_array::<E, Ix1>(shape, nbytes, AnyValue::new),
+        2 => allocate_array::<E, Ix2>(shape, nbytes, AnyValue::new),
+        3 => allocate_array::<E, Ix3>(shape, nbytes, AnyValue::new),
+        4 => allocate_array::<E, Ix4>(shape, nbytes, AnyValue::new),
+        5 => allocate_array::<E, Ix5>(shape, nbytes, AnyValue::new),
+        6 => allocate_array::<E, Ix6>(shape, nbytes, AnyValue::new),
+        DYNAMIC => allocate_array::<E, IxDyn>(shape, nbytes, AnyValue::new),
+        SHARED_DYNAMIC => {
+            allocate_array::<E, IxDyn>(shape, nbytes, |array| AnyValue::new(Shared::new(array)))
+        }
         _ => None,
     }
 }
@@ -218,7 +220,7 @@ fn zeros<E: Element>(shape: &[usize], nbytes: usize) -> Option<Vec<E>> {
 fn allocate_array<E: Element, D: Dimension + Send + 'static>(
     shape: &[usize],
     nbytes: usize,
-    make: fn(Array<E, D>) -> Value,
+    make: fn(Array<E, D>) -> AnyValue,
 ) -> Option<Box<dyn BulkTarget>> {
     let array = ArrayD::from_shape_vec(IxDyn(shape), zeros::<E>(shape, nbytes)?).ok()?;
     Some(target(array.into_dimensionality::<D>().ok()?, make))
@@ -228,24 +230,24 @@ fn allocate_array<E: Element, D: Dimension + Send + 'static>(
 pub(crate) fn allocate_elements<E: Element>(
     shape: &[u64],
     nbytes: usize,
-    make: fn(ArrayD<E>) -> Value,
+    make: fn(ArrayD<E>) -> AnyValue,
 ) -> Option<Box<dyn BulkTarget>> {
     allocate_array(&lengths(shape)?, nbytes, make)
 }
 
 /// What a message can be received into.
-pub(crate) trait Memory: Send + 'static {
+pub(crate) trait BulkMemory: Send + 'static {
     /// The bytes to fill.
     fn bytes_mut(&mut self) -> &mut [u8];
 }
 
-impl<E: Element> Memory for Vec<E> {
+impl<E: Element> BulkMemory for Vec<E> {
     fn bytes_mut(&mut self) -> &mut [u8] {
         bytemuck::cast_slice_mut(self)
     }
 }
 
-impl<E: Element, D: Dimension + Send + 'static> Memory for Array<E, D> {
+impl<E: Element, D: Dimension + Send + 'static> BulkMemory for Array<E, D> {
     fn bytes_mut(&mut self) -> &mut [u8] {
         // made contiguous by `allocate_array`; an empty slice would be caught by the transport as a wrong length
         self.as_slice_mut().map(bytemuck::cast_slice_mut).unwrap_or_default()
@@ -253,16 +255,16 @@ impl<E: Element, D: Dimension + Send + 'static> Memory for Array<E, D> {
 }
 
 /// Receives a message into `memory`, of which `make` makes the value.
-pub(crate) fn target<M: Memory>(memory: M, make: fn(M) -> Value) -> Box<dyn BulkTarget> {
-    Box::new(Target { memory, make })
+pub(crate) fn target<M: BulkMemory>(memory: M, make: fn(M) -> AnyValue) -> Box<dyn BulkTarget> {
+    Box::new(MemoryTarget { memory, make })
 }
 
-struct Target<M> {
+struct MemoryTarget<M> {
     memory: M,
-    make: fn(M) -> Value,
+    make: fn(M) -> AnyValue,
 }
 
-impl<M: Memory> BulkTarget for Target<M> {
+impl<M: BulkMemory> BulkTarget for MemoryTarget<M> {
     fn bytes_mut(&mut self) -> &mut [u8] {
         self.memory.bytes_mut()
     }
@@ -280,7 +282,7 @@ mod tests {
         let (layout, bytes) = view(&value).expect("is bulk");
         let mut target = allocate(&layout, bytes.len() as u64, false).unwrap();
         target.bytes_mut().copy_from_slice(bytes);
-        let copy = target.into_any().downcast::<Value>().unwrap();
+        let copy = target.into_any().downcast::<AnyValue>().unwrap();
         assert_eq!(copy.get::<T>().unwrap(), &value);
     }
 
@@ -309,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_layout_that_does_not_fit_is_an_error() {
-        let bulk = |container, element, shape: &[u64]| Layout::Bulk {
+        let bulk = |container, element, shape: &[u64]| BulkLayout::Bulk {
             container,
             element,
             shape: shape.iter().copied().collect(),
@@ -323,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_layout_of_an_unknown_kind_is_an_error_that_says_so() {
-        let layout = Layout::Bulk { container: 0x7f, element: 0, shape: [4].into_iter().collect() };
+        let layout = BulkLayout::Bulk { container: 0x7f, element: 0, shape: [4].into_iter().collect() };
         let error = allocate(&layout, 32, false).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains("not registered at this rank") && error.contains("container: 127"), "{error}");
     }

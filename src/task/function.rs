@@ -12,9 +12,9 @@
 #![allow(unsafe_code)]
 
 use super::task_fn::TaskFn;
-use super::value::{Data, Value, output};
+use super::value::{AnyValue, Data, output};
 use crate::error::{CodecError, Failure};
-use crate::protocol::Output;
+use crate::protocol::ReportedResult;
 use crate::task::arguments::Arguments;
 use std::any::{Any, type_name};
 use std::marker::PhantomData;
@@ -25,16 +25,16 @@ use std::sync::OnceLock;
 const MAGIC: [u64; 2] = [0x6474_6173_6B5F_666E, 0x9E37_79B9_7F4A_7C15];
 
 /// What a task function leaves behind: its result as reported, and the value if it is kept in the store.
-pub(crate) type Computed = Result<(Output, Option<Value>), Failure>;
+pub(crate) type Computed = Result<(ReportedResult, Option<AnyValue>), Failure>;
 
 type Collected = Result<Box<dyn Any + Send>, CodecError>;
 
 /// What is behind an offset.
-enum Code {
+enum FunctionCode {
     /// Unpacks arguments and calls a task function.
     Task(fn(&mut Arguments<'_>) -> Computed),
     /// Puts values together to a vector.
-    Collector(fn(&[Value]) -> Collected),
+    Collector(fn(&[AnyValue]) -> Collected),
 }
 
 /// A constant in the image that stands for a function.
@@ -42,7 +42,7 @@ enum Code {
 pub(crate) struct Record {
     magic: [u64; 2],
     name: fn() -> &'static str,
-    code: Code,
+    code: FunctionCode,
 }
 
 impl Record {
@@ -60,8 +60,8 @@ impl Record {
     /// When the function does.
     pub(crate) fn call(&self, arguments: &mut Arguments<'_>) -> Computed {
         match self.code {
-            Code::Task(task) => task(arguments),
-            Code::Collector(_) => Err(Failure::new("the function's record is not that of a task")),
+            FunctionCode::Task(task) => task(arguments),
+            FunctionCode::Collector(_) => Err(Failure::new("the function's record is not that of a task")),
         }
     }
 }
@@ -69,7 +69,7 @@ impl Record {
 struct TaskRecord<F, M>(PhantomData<(F, M)>);
 
 impl<F: TaskFn<M>, M> TaskRecord<F, M> {
-    const RECORD: Record = Record { magic: MAGIC, name: type_name::<F>, code: Code::Task(Self::run) };
+    const RECORD: Record = Record { magic: MAGIC, name: type_name::<F>, code: FunctionCode::Task(Self::run) };
 
     const IS_ZERO_SIZED: () = assert!(
         size_of::<F>() == 0,
@@ -93,9 +93,10 @@ impl<F: TaskFn<M>, M> TaskRecord<F, M> {
 struct CollectorRecord<T>(PhantomData<T>);
 
 impl<T: Data> CollectorRecord<T> {
-    const RECORD: Record = Record { magic: MAGIC, name: type_name::<T>, code: Code::Collector(Self::run) };
+    const RECORD: Record =
+        Record { magic: MAGIC, name: type_name::<T>, code: FunctionCode::Collector(Self::run) };
 
-    fn run(values: &[Value]) -> Collected {
+    fn run(values: &[AnyValue]) -> Collected {
         let elements: Result<Vec<T>, CodecError> =
             values.iter().map(|value| value.get::<T>().cloned()).collect();
         Ok(Box::new(elements?))
@@ -129,8 +130,8 @@ fn offset(record: &'static Record) -> u64 {
 ///
 /// # Errors
 /// When there is no such function, an element is of another type, or `T` is another vector.
-pub(crate) fn collect<T: Data>(offset: u64, values: &[Value]) -> Result<T, CodecError> {
-    let Code::Collector(collector) = &find(offset)?.code else {
+pub(crate) fn collect<T: Data>(offset: u64, values: &[AnyValue]) -> Result<T, CodecError> {
+    let FunctionCode::Collector(collector) = &find(offset)?.code else {
         return Err(CodecError::decode("the function's record is not that of a vector"));
     };
     let vector = collector(values)?;
@@ -251,7 +252,7 @@ pub(crate) fn image() -> Result<&'static Image, CodecError> {
 
 fn load() -> Result<Image, CodecError> {
     static ANCHOR: Record =
-        Record { magic: [0; 2], name: || "anchor", code: Code::Collector(|_| Ok(Box::new(()))) };
+        Record { magic: [0; 2], name: || "anchor", code: FunctionCode::Collector(|_| Ok(Box::new(()))) };
     let maps = std::fs::read_to_string("/proc/self/maps")
         .map_err(|error| foreign(&format!("/proc/self/maps: {error}")))?;
     let inside = std::ptr::from_ref(&ANCHOR).addr();
@@ -325,7 +326,7 @@ mod tests {
         assert!(kept.is_none());
         assert_eq!(
             result,
-            Output::Inline(crate::protocol::Blob::new(&crate::codec::encode(&42i64).unwrap()))
+            ReportedResult::Inline(crate::protocol::Blob::new(&crate::codec::encode(&42i64).unwrap()))
         );
     }
 
@@ -382,7 +383,7 @@ mod tests {
 
     #[test]
     fn values_are_put_together_to_a_vector_of_their_type() {
-        let values = [Value::new("a".to_owned()), Value::new("b".to_owned())];
+        let values = [AnyValue::new("a".to_owned()), AnyValue::new("b".to_owned())];
         let offset = collector_of::<String>();
         assert_eq!(collect::<Vec<String>>(offset, &values).unwrap(), ["a", "b"]);
         assert!(collect::<Vec<i64>>(offset, &values).is_err());

@@ -156,9 +156,9 @@ combinations!([A B C D E F G H] [] [] []);
 mod tests {
     use super::*;
     use crate::protocol::{ARGUMENT_INPUT, push_argument};
-    use crate::task::value::Value;
+    use crate::task::value::AnyValue;
 
-    fn run<M, F: TaskFn<M>>(function: F, inputs: &[Value]) -> Result<F::Output, Failure> {
+    fn run<M, F: TaskFn<M>>(function: F, inputs: &[AnyValue]) -> Result<F::Output, Failure> {
         let mut packed = Default::default();
         push_argument(&mut packed, &crate::codec::encode(&5i64).unwrap());
         packed.extend(inputs.iter().map(|_| ARGUMENT_INPUT));
@@ -167,16 +167,19 @@ mod tests {
 
     #[test]
     fn parameters_by_value_by_reference_and_mixed() {
-        let inputs = [Value::new(vec![1.0f64, 2.0])];
+        let inputs = [AnyValue::new(vec![1.0f64, 2.0])];
         assert_eq!(run(|a: i64, b: Vec<f64>| a as f64 + b[1], &inputs).unwrap(), 7.0);
         assert_eq!(run(|a: &i64, b: &[f64]| *a as f64 + b[1], &inputs).unwrap(), 7.0);
         assert_eq!(run(|a: i64, b: &Vec<f64>| a as usize + b.len(), &inputs).unwrap(), 7);
-        assert_eq!(run(|a: i64, s: &String| format!("{a}{s}"), &[Value::new("x".to_owned())]).unwrap(), "5x");
+        assert_eq!(
+            run(|a: i64, s: &String| format!("{a}{s}"), &[AnyValue::new("x".to_owned())]).unwrap(),
+            "5x"
+        );
     }
 
     #[test]
     fn a_borrowed_input_is_shared_not_copied() {
-        let inputs = [Value::new(vec![1.0f64; 1000])];
+        let inputs = [AnyValue::new(vec![1.0f64; 1000])];
         let address = inputs[0].get::<Vec<f64>>().unwrap().as_ptr().addr() as u64;
         assert_eq!(run(|_: i64, b: &Vec<f64>| b.as_ptr().addr() as u64, &inputs).unwrap(), address);
     }
@@ -184,11 +187,11 @@ mod tests {
     #[test]
     fn failures_and_wrong_arguments_are_errors() {
         let parse = |_: i64, s: String| -> Result<i64, Failure> { Ok(s.parse()?) };
-        let error = run(parse, &[Value::new("x".to_owned())]).unwrap_err();
+        let error = run(parse, &[AnyValue::new("x".to_owned())]).unwrap_err();
         assert_eq!(error.to_string(), "invalid digit found in string");
-        let error = run(parse, &[Value::new(7u8)]).unwrap_err().to_string();
+        let error = run(parse, &[AnyValue::new(7u8)]).unwrap_err().to_string();
         assert!(error.contains("u8") && error.contains("String"), "{error}");
-        assert!(run(|a: i64| a, &[Value::new(1u8)]).unwrap_err().to_string().contains("too many"));
+        assert!(run(|a: i64| a, &[AnyValue::new(1u8)]).unwrap_err().to_string().contains("too many"));
         assert!(run(|a: i64, b: i64| a + b, &[]).unwrap_err().to_string().contains("too few"));
     }
 }

@@ -3,7 +3,7 @@
 use super::bulk;
 use crate::codec::{self, Measured};
 use crate::error::CodecError;
-use crate::protocol::{Blob, INLINE_MAX, Layout, Output};
+use crate::protocol::{Blob, BulkLayout, INLINE_MAX, ReportedResult};
 use crate::transport::BulkSource;
 use serde::{Serialize, de::DeserializeOwned};
 use std::any::{Any, type_name};
@@ -18,29 +18,29 @@ pub trait Data: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {}
 impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> Data for T {}
 
 /// A typed value behind a pointer that forgets the type.
-trait Typed: Send + Sync {
+trait TypedValue: Send + Sync {
     fn as_any(&self) -> &dyn Any;
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), CodecError>;
-    fn bulk(&self) -> Option<(Layout, &[u8])>;
+    fn bulk(&self) -> Option<(BulkLayout, &[u8])>;
     /// The message, where a registered kind of bulk value makes one.
-    fn message(&self, near: bool) -> Option<Arc<dyn BulkSource>>;
+    fn message(&self, same_files: bool) -> Option<Arc<dyn BulkSource>>;
     fn type_name(&self) -> &'static str;
 }
 
 struct Holder<T>(T);
 
-impl<T: Data> Typed for Holder<T> {
+impl<T: Data> TypedValue for Holder<T> {
     fn as_any(&self) -> &dyn Any {
         &self.0
     }
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), CodecError> {
         codec::encode_into(&self.0, out)
     }
-    fn bulk(&self) -> Option<(Layout, &[u8])> {
+    fn bulk(&self) -> Option<(BulkLayout, &[u8])> {
         bulk::view(&self.0)
     }
-    fn message(&self, near: bool) -> Option<Arc<dyn BulkSource>> {
-        bulk::message(&self.0, near)
+    fn message(&self, same_files: bool) -> Option<Arc<dyn BulkSource>> {
+        bulk::message(&self.0, same_files)
     }
     fn type_name(&self) -> &'static str {
         type_name::<T>()
@@ -53,8 +53,8 @@ const GOOD: u8 = 0;
 const REFUSED: u8 = 1;
 
 #[derive(Default)]
-struct Inner {
-    typed: OnceLock<Box<dyn Typed>>,
+struct ValueInner {
+    typed: OnceLock<Box<dyn TypedValue>>,
     /// With [`GOOD`] or [`REFUSED`] behind it.
     encoded: OnceLock<Vec<u8>>,
     /// The length of the encoding that was announced to those who fetch it.
@@ -63,9 +63,9 @@ struct Inner {
 
 /// A value that ranks hand on without knowing its type; copies share it.
 #[derive(Clone)]
-pub struct Value(Arc<Inner>);
+pub struct AnyValue(Arc<ValueInner>);
 
-impl std::fmt::Debug for Value {
+impl std::fmt::Debug for AnyValue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.0.typed.get(), self.0.encoded.get()) {
             (Some(typed), _) => write!(f, "Value({})", typed.type_name()),
@@ -74,19 +74,19 @@ impl std::fmt::Debug for Value {
     }
 }
 
-impl Value {
+impl AnyValue {
     /// A typed value.
     pub fn new<T: Data>(value: T) -> Self {
-        let inner = Inner::default();
+        let inner = ValueInner::default();
         let _ = inner.typed.set(Box::new(Holder(value)));
-        Value(Arc::new(inner))
+        AnyValue(Arc::new(inner))
     }
 
     /// A typed value whose encoding, which is made when another rank fetches it, was announced to be `length` bytes long.
     pub fn to_be_encoded<T: Data>(value: T, length: usize) -> Self {
-        let inner = Inner { announced: length, ..Inner::default() };
+        let inner = ValueInner { announced: length, ..ValueInner::default() };
         let _ = inner.typed.set(Box::new(Holder(value)));
-        Value(Arc::new(inner))
+        AnyValue(Arc::new(inner))
     }
 
     /// An encoded value; decoded when somebody who knows its type asks.
@@ -94,19 +94,19 @@ impl Value {
         let mut bytes = Vec::with_capacity(encoded.len() + 1);
         bytes.extend_from_slice(encoded);
         bytes.push(GOOD);
-        Value::from_wire(bytes)
+        AnyValue::from_wire(bytes)
     }
 
-    /// As many bytes as a value of `length` encoded bytes is on its way: see [`Value::from_wire`].
+    /// As many bytes as a value of `length` encoded bytes is on its way: see [`AnyValue::from_wire`].
     pub(crate) fn wire_length(length: usize) -> Option<usize> {
         length.checked_add(1)
     }
 
     /// What has come from another rank: an encoded value, and behind it whether it is one.
     pub(crate) fn from_wire(bytes: Vec<u8>) -> Self {
-        let inner = Inner::default();
+        let inner = ValueInner::default();
         let _ = inner.encoded.set(bytes);
-        Value(Arc::new(inner))
+        AnyValue(Arc::new(inner))
     }
 
     fn decode<T: Data>(&self) -> Result<T, CodecError> {
@@ -135,7 +135,7 @@ impl Value {
         })
     }
 
-    /// Whether what is sent has to be made by [`Value::message`]: it is not in memory as it is.
+    /// Whether what is sent has to be made by [`AnyValue::message`]: it is not in memory as it is.
     pub fn needs_encoding(&self) -> bool {
         self.0.encoded.get().is_none() && self.0.typed.get().is_some_and(|typed| typed.bulk().is_none())
     }
@@ -172,10 +172,10 @@ impl Value {
     }
 }
 
-impl Value {
-    /// What is sent to another rank, where that has to be made first; with `near`, to one that sees the same files.
-    pub fn message(&self, near: bool) -> Arc<dyn BulkSource> {
-        if let Some(message) = self.0.typed.get().and_then(|typed| typed.message(near)) {
+impl AnyValue {
+    /// What is sent to another rank, where that has to be made first; with `same_files`, to one that sees the same files.
+    pub fn message(&self, same_files: bool) -> Arc<dyn BulkSource> {
+        if let Some(message) = self.0.typed.get().and_then(|typed| typed.message(same_files)) {
             return message;
         }
         self.encode();
@@ -183,7 +183,7 @@ impl Value {
     }
 }
 
-impl BulkSource for Value {
+impl BulkSource for AnyValue {
     fn bytes(&self) -> &[u8] {
         // one that has come encoded may have been decoded into bulk memory since: the layout that was announced counts
         match (self.0.encoded.get(), self.0.typed.get()) {
@@ -213,28 +213,28 @@ pub(crate) fn decode<T: Data>(bytes: &[u8]) -> Result<T, CodecError> {
 ///
 /// # Errors
 /// When its `Serialize` refuses.
-pub(crate) fn output<T: Data>(value: T) -> Result<(Output, Option<Value>), CodecError> {
+pub(crate) fn output<T: Data>(value: T) -> Result<(ReportedResult, Option<AnyValue>), CodecError> {
     if let Some((layout, bytes)) = bulk::view(&value)
         && bytes.len() > INLINE_MAX
     {
         let nbytes = bytes.len() as u64;
-        return Ok((Output::Stored { nbytes, layout }, Some(Value::new(value))));
+        return Ok((ReportedResult::Stored { nbytes, layout }, Some(AnyValue::new(value))));
     }
     if let Some((nbytes, layout)) = bulk::announced(&value) {
-        return Ok((Output::Stored { nbytes, layout }, Some(Value::new(value))));
+        return Ok((ReportedResult::Stored { nbytes, layout }, Some(AnyValue::new(value))));
     }
     Ok(match codec::encode_up_to(&value, INLINE_MAX)? {
-        Measured::Small(bytes) => (Output::Inline(Blob::new(&bytes)), None),
+        Measured::Small(bytes) => (ReportedResult::Inline(Blob::new(&bytes)), None),
         Measured::Large(nbytes) => match bulk::view(&value) {
             // a short vector of numbers whose encoding is longer than its memory
             Some((layout, bytes)) => {
                 let nbytes = bytes.len() as u64;
-                (Output::Stored { nbytes, layout }, Some(Value::new(value)))
+                (ReportedResult::Stored { nbytes, layout }, Some(AnyValue::new(value)))
             }
             None => {
                 let length = usize::try_from(nbytes).map_err(CodecError::encode)?;
-                let value = Value::to_be_encoded(value, length);
-                (Output::Stored { nbytes, layout: Layout::Encoded }, Some(value))
+                let value = AnyValue::to_be_encoded(value, length);
+                (ReportedResult::Stored { nbytes, layout: BulkLayout::Encoded }, Some(value))
             }
         },
     })
@@ -246,13 +246,13 @@ mod tests {
 
     #[test]
     fn a_value_of_another_type_is_an_error_that_names_both() {
-        let error = Value::new(7i64).get::<String>().unwrap_err().to_string();
+        let error = AnyValue::new(7i64).get::<String>().unwrap_err().to_string();
         assert!(error.contains("i64") && error.contains("String"), "{error}");
     }
 
     #[test]
     fn encoded_values_are_decoded_once_and_shared() {
-        let value = Value::from_encoded(&codec::encode("seven").unwrap());
+        let value = AnyValue::from_encoded(&codec::encode("seven").unwrap());
         let first: *const String = value.get::<String>().unwrap();
         assert_eq!(first, value.clone().get::<String>().unwrap() as *const String);
         assert!(!value.needs_encoding());
@@ -262,17 +262,17 @@ mod tests {
     fn the_announced_size_is_the_size_sent() {
         for text in ["short", &"long ".repeat(100)] {
             match output(text.to_owned()).unwrap() {
-                (Output::Inline(bytes), None) => assert_eq!(decode::<String>(&bytes).unwrap(), text),
-                (Output::Stored { nbytes, layout: Layout::Encoded }, Some(value)) => {
+                (ReportedResult::Inline(bytes), None) => assert_eq!(decode::<String>(&bytes).unwrap(), text),
+                (ReportedResult::Stored { nbytes, layout: BulkLayout::Encoded }, Some(value)) => {
                     value.encode();
                     assert_eq!(value.bytes().len() as u64, nbytes + 1);
-                    assert_eq!(Value::from_wire(value.bytes().to_vec()).get::<String>().unwrap(), text);
+                    assert_eq!(AnyValue::from_wire(value.bytes().to_vec()).get::<String>().unwrap(), text);
                 }
                 other => panic!("{other:?}"),
             }
         }
         match output(vec![0.5f64; 100]).unwrap() {
-            (Output::Stored { nbytes: 800, layout: Layout::Bulk { .. } }, Some(value)) => {
+            (ReportedResult::Stored { nbytes: 800, layout: BulkLayout::Bulk { .. } }, Some(value)) => {
                 assert_eq!(value.bytes().len(), 800);
                 assert!(!value.needs_encoding());
             }

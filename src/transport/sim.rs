@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-enum Message {
+enum SimMessage {
     Control(Vec<u8>),
     Bulk(u32, Arc<dyn BulkSource>),
 }
 
 struct Link {
-    queue: VecDeque<Message>,
+    queue: VecDeque<SimMessage>,
     held: bool,
 }
 
@@ -134,11 +134,11 @@ impl Network {
         }
         match self.links[link].queue.pop_front() {
             None => Ok(None),
-            Some(Message::Control(frame)) => {
+            Some(SimMessage::Control(frame)) => {
                 self.delivered += 1;
                 Ok(Some(Arrival::Control { from, frame }))
             }
-            Some(Message::Bulk(tag, source)) => {
+            Some(SimMessage::Bulk(tag, source)) => {
                 let targets = self.posted.get_mut(&(from, to, tag));
                 let target = targets.and_then(VecDeque::pop_front);
                 let Some(mut target) = target else {
@@ -169,7 +169,7 @@ pub struct SimTransport {
 }
 
 impl SimTransport {
-    fn push(&mut self, to: Rank, message: Message) -> Result<(), TransportError> {
+    fn push(&mut self, to: Rank, message: SimMessage) -> Result<(), TransportError> {
         let mut network = self.network.borrow_mut();
         if to == self.rank || to.index() >= network.ranks {
             return Err(TransportError(format!("rank {} sends to rank {to}", self.rank)));
@@ -195,11 +195,11 @@ impl Transport for SimTransport {
         if frame.len() > crate::protocol::FRAME_MAX {
             return Err(TransportError(format!("a frame of {} bytes", frame.len())));
         }
-        self.push(to, Message::Control(frame))
+        self.push(to, SimMessage::Control(frame))
     }
 
     fn send_bulk(&mut self, to: Rank, tag: u32, source: Arc<dyn BulkSource>) -> Result<(), TransportError> {
-        self.push(to, Message::Bulk(tag, source))
+        self.push(to, SimMessage::Bulk(tag, source))
     }
 
     fn receive_bulk(

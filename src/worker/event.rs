@@ -2,13 +2,13 @@
 
 use crate::error::TaskError;
 use crate::ids::{Attempt, DefId, Rank, TaskId};
-use crate::protocol::{Definition, Layout, Order, Output, Report, RunTask};
+use crate::protocol::{BulkLayout, Definition, RankOrder, RankReport, ReportedResult, RunTask};
 
 /// A fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum WorkerEvent {
     /// From rank 0.
-    Order(Order),
+    Order(RankOrder),
     /// The result of this task, which was fetched, is in the store.
     Arrived(TaskId),
     /// A value of the client was put into the store under this number.
@@ -22,7 +22,7 @@ pub enum Event {
         /// Time in its function, in nanoseconds.
         nanos: u32,
         /// What came out.
-        output: Result<Output, TaskError>,
+        output: Result<ReportedResult, TaskError>,
     },
     /// A thread waits for other tasks from now on; with the task that it computes, if that is no parallel part of
     /// another thread's.
@@ -38,13 +38,13 @@ pub enum Event {
         /// Where to send it.
         tag: u32,
         /// Whether it sees the same files.
-        near: bool,
+        same_files: bool,
     },
 }
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
+pub enum WorkerAction {
     /// Learn a definition.
     Learn(Definition),
     /// Learn that tasks of a definition may wait for others.
@@ -60,7 +60,7 @@ pub enum Action {
         /// Exact size in bytes.
         nbytes: u64,
         /// How to read it.
-        layout: Layout,
+        layout: BulkLayout,
     },
     /// Send a result from the store.
     Give {
@@ -71,10 +71,10 @@ pub enum Action {
         /// The tag that the receiver has posted.
         tag: u32,
         /// Whether the receiver sees the same files.
-        near: bool,
+        same_files: bool,
     },
     /// Tell rank 0.
-    Report(Report),
+    Report(RankReport),
     /// Take a result out of the store.
     Drop(TaskId),
 }

@@ -25,11 +25,11 @@ pub(crate) mod prefetch;
 mod tests;
 mod transitions;
 
-pub use event::{Action, Event};
+pub use event::{WorkerAction, WorkerEvent};
 
 use crate::error::ProtocolError;
 use crate::ids::{IdMap, Rank, TaskId};
-use crate::protocol::{Blob, Order, RunTask};
+use crate::protocol::{Blob, RankOrder, RunTask};
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -41,7 +41,7 @@ const HANDOVER_MAX: u64 = 256;
 
 /// A result that is here or on its way.
 #[derive(Debug, Default)]
-struct Held {
+struct HeldResult {
     /// The rank that it comes from, until it is here.
     coming: Option<Rank>,
     /// Tasks that wait for it, one that takes it twice twice.
@@ -56,7 +56,7 @@ struct Held {
 
 /// What has become of a task, as reported to rank 0.
 #[derive(Debug, Clone)]
-enum Gone {
+enum EndedTask {
     /// It has this result, which is kept at rank 0.
     Inline(Blob),
     /// It has a result, which is here.
@@ -102,12 +102,12 @@ pub struct Worker {
     /// Inputs from the store of running tasks that have any.
     in_use: IdMap<TaskId, SmallVec<[TaskId; 4]>>,
     /// Results.
-    held: IdMap<TaskId, Held>,
+    held: IdMap<TaskId, HeldResult>,
     /// Tasks that were sent ahead of an input, by the task here that makes it; each once.
     followers: IdMap<TaskId, SmallVec<[TaskId; 2]>>,
     /// Tasks that have ended or were given back, oldest first, of which rank 0 has not been seen to know: it may take
     /// them to be still here.
-    unseen: VecDeque<(TaskId, Gone)>,
+    unseen: VecDeque<(TaskId, EndedTask)>,
     /// A task whose inputs have not all been told yet.
     receiving: Option<RunTask>,
     /// Ranks that have died.
@@ -143,53 +143,57 @@ impl Worker {
     ///
     /// # Errors
     /// When the fact cannot be: a bug, or a damaged message.
-    pub fn handle(&mut self, event: Event, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+    pub fn handle(&mut self, event: WorkerEvent, out: &mut Vec<WorkerAction>) -> Result<(), ProtocolError> {
         match event {
-            Event::Order(order) => self.on_order(order, out)?,
-            Event::Arrived(task) => self.on_arrived(task, out)?,
-            Event::Put(task) => {
-                self.held.insert(task, Held::default());
+            WorkerEvent::Order(order) => self.on_order(order, out)?,
+            WorkerEvent::Arrived(task) => self.on_arrived(task, out)?,
+            WorkerEvent::Put(task) => {
+                self.held.insert(task, HeldResult::default());
             }
-            Event::Computed { task, attempt, nanos, output } => {
+            WorkerEvent::Computed { task, attempt, nanos, output } => {
                 self.on_computed(task, attempt, nanos, output, out)?;
             }
-            Event::Paused(task) => self.paused += self.slots_of(task),
-            Event::Resumed(task) => self.on_resumed(task)?,
-            Event::Asked { by, task, tag, near } => self.on_asked(task, near, (by, tag), out)?,
+            WorkerEvent::Paused(task) => self.paused += self.slots_of(task),
+            WorkerEvent::Resumed(task) => self.on_resumed(task)?,
+            WorkerEvent::Asked { by, task, tag, same_files } => {
+                self.on_asked(task, same_files, (by, tag), out)?
+            }
         }
         Ok(())
     }
 
-    fn on_order(&mut self, order: Order, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+    fn on_order(&mut self, order: RankOrder, out: &mut Vec<WorkerAction>) -> Result<(), ProtocolError> {
         match order {
-            Order::Define(definition) => {
+            RankOrder::Define(definition) => {
                 if definition.slots > 1 {
                     let at = definition.def.index();
                     self.widths.resize(self.widths.len().max(at + 1), 1);
                     self.widths[at] = definition.slots;
                 }
-                out.push(Action::Learn(definition));
+                out.push(WorkerAction::Learn(definition));
             }
-            Order::Run(run) => self.on_run(run, out)?,
-            Order::MoreInputs { task, inputs, more } => self.on_more_inputs(task, inputs, more, out)?,
-            Order::RunRange { def, first, index, count } => self.on_run_range(def, first, index, count),
-            Order::Bring { task, holder, nbytes, layout } => self.on_bring(task, holder, nbytes, layout, out),
-            Order::Retract { count } => self.on_retract(count, out),
-            Order::Release { task } => self.on_release(task, out),
-            Order::Lost { rank } => self.on_lost(rank, out),
-            Order::Seen { count } => {
+            RankOrder::Run(run) => self.on_run(run, out)?,
+            RankOrder::MoreInputs { task, inputs, more } => self.on_more_inputs(task, inputs, more, out)?,
+            RankOrder::RunRange { def, first, index, count } => self.on_run_range(def, first, index, count),
+            RankOrder::Bring { task, holder, nbytes, layout } => {
+                self.on_bring(task, holder, nbytes, layout, out)
+            }
+            RankOrder::Retract { count } => self.on_retract(count, out),
+            RankOrder::Release { task } => self.on_release(task, out),
+            RankOrder::Lost { rank } => self.on_lost(rank, out),
+            RankOrder::Seen { count } => {
                 let count = (count as usize).min(self.unseen.len());
                 self.unseen.drain(..count);
             }
-            Order::Nests { def } => out.push(Action::Nests(def)),
+            RankOrder::Nests { def } => out.push(WorkerAction::Nests(def)),
             // those are the reactor's
-            Order::Shutdown | Order::Leave | Order::Answer { .. } | Order::Status { .. } => {}
+            RankOrder::Shutdown | RankOrder::Leave | RankOrder::Answer { .. } | RankOrder::Status { .. } => {}
         }
         Ok(())
     }
 
     /// Starts tasks that can start: to be called once per turn, after all facts of the turn.
-    pub fn start(&mut self, out: &mut Vec<Action>) {
+    pub fn start(&mut self, out: &mut Vec<WorkerAction>) {
         let extra = match self.nests() {
             // what is handed over keeps its order, and a deeper task may come
             true => 0,
@@ -208,7 +212,7 @@ impl Worker {
                 self.extra += width - 1;
                 self.wide.insert(run.task, width);
             }
-            out.push(Action::Execute(run));
+            out.push(WorkerAction::Execute(run));
         }
         self.tell_waits(out);
     }

@@ -4,10 +4,10 @@
 //! wait, each of which keeps a thread, grows with the depth of the nesting and not with its breadth.
 
 use super::Worker;
-use super::event::Action;
+use super::event::WorkerAction;
 use crate::error::ProtocolError;
 use crate::ids::TaskId;
-use crate::protocol::{Report, RunTask};
+use crate::protocol::{RankReport, RunTask};
 
 impl Worker {
     /// Whether tasks here wait for others, or were submitted by others.
@@ -80,10 +80,10 @@ impl Worker {
     }
 
     /// Tells rank 0 of the slots that tasks have given back, if their number has changed.
-    pub(super) fn tell_waits(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn tell_waits(&mut self, out: &mut Vec<WorkerAction>) {
         if self.told != self.paused {
             self.told = self.paused;
-            out.push(Action::Report(Report::Waits { slots: self.paused }));
+            out.push(WorkerAction::Report(RankReport::Waits { slots: self.paused }));
         }
     }
 

@@ -1,34 +1,40 @@
 //! Tasks that follow others: sent ahead of an input that a task on this rank makes, and given back with it.
 
-use super::event::Action;
-use super::{Gone, Worker};
+use super::event::WorkerAction;
+use super::{EndedTask, Worker};
 use crate::ids::TaskId;
-use crate::protocol::{Input, Report, RunTask, Source};
+use crate::protocol::{InputSource, RankReport, RunTask, TaskInput};
 use smallvec::{SmallVec, smallvec};
 
 impl Worker {
     /// Says of each input that was still to be made when the task was sent where it is now; false if one will not be made
     /// here.
     pub(super) fn look_for_soon(&self, run: &mut RunTask) -> bool {
-        let soon = run.inputs.iter_mut().filter(|input| input.source == Source::Soon);
+        let soon = run.inputs.iter_mut().filter(|input| input.source == InputSource::Soon);
         for input in soon {
             // most have ended just before, or not at all: what has ended is only looked for among the last
             match self.unseen.iter().rev().find(|(task, _)| *task == input.task) {
                 None => {}
-                Some((_, Gone::Inline(value))) => input.source = Source::Inline(value.clone()),
-                Some((_, Gone::Stored)) => input.source = Source::Here,
-                Some((_, Gone::Without)) => return false,
+                Some((_, EndedTask::Inline(value))) => input.source = InputSource::Inline(value.clone()),
+                Some((_, EndedTask::Stored)) => input.source = InputSource::Here,
+                Some((_, EndedTask::Without)) => return false,
             }
         }
         true
     }
 
     /// Lets tasks that follow `task`, which has ended, go on, or gives them back.
-    pub(super) fn lead(&mut self, task: TaskId, gone: &Gone, followers: &[TaskId], out: &mut Vec<Action>) {
+    pub(super) fn lead(
+        &mut self,
+        task: TaskId,
+        gone: &EndedTask,
+        followers: &[TaskId],
+        out: &mut Vec<WorkerAction>,
+    ) {
         let source = match gone {
-            Gone::Inline(value) => Source::Inline(value.clone()),
-            Gone::Stored => Source::Here,
-            Gone::Without => {
+            EndedTask::Inline(value) => InputSource::Inline(value.clone()),
+            EndedTask::Stored => InputSource::Here,
+            EndedTask::Without => {
                 followers.iter().for_each(|&follower| self.give_up(follower, out));
                 return;
             }
@@ -36,11 +42,11 @@ impl Worker {
         // the first of them to the front: what is begun is finished, and its input is still in the cache
         for &follower in followers.iter().rev() {
             let Some(waiting) = self.waiting.get_mut(&follower) else { continue };
-            let soon = |input: &&mut Input| input.task == task && input.source == Source::Soon;
+            let soon = |input: &&mut TaskInput| input.task == task && input.source == InputSource::Soon;
             for input in waiting.run.inputs.iter_mut().filter(soon) {
                 input.source = source.clone();
                 waiting.missing -= 1;
-                if source == Source::Here
+                if source == InputSource::Here
                     && let Some(held) = self.held.get_mut(&task)
                 {
                     held.users += 1;
@@ -55,7 +61,7 @@ impl Worker {
     }
 
     /// Gives a waiting task back, one of whose inputs will not come; at once, or as soon as its fetches are over.
-    pub(super) fn give_up(&mut self, task: TaskId, out: &mut Vec<Action>) {
+    pub(super) fn give_up(&mut self, task: TaskId, out: &mut Vec<WorkerAction>) {
         if let Some(run) = self.withdraw(task, out) {
             self.give_back(run, out);
         }
@@ -63,15 +69,15 @@ impl Worker {
 
     /// Makes a waiting task let go of its inputs and of what it follows; gives it if it can be given back now, and otherwise
     /// leaves it to wait for its fetches.
-    fn withdraw(&mut self, task: TaskId, out: &mut Vec<Action>) -> Option<RunTask> {
+    fn withdraw(&mut self, task: TaskId, out: &mut Vec<WorkerAction>) -> Option<RunTask> {
         let mut waiting = self.waiting.remove(&task)?;
         waiting.lost = true;
         let inputs = std::mem::take(&mut waiting.run.inputs);
         for input in inputs {
             match input.source {
-                Source::Inline(_) => {}
-                Source::Soon => self.unfollow(task, input.task),
-                Source::Here | Source::At { .. } => match self.held.get(&input.task) {
+                InputSource::Inline(_) => {}
+                InputSource::Soon => self.unfollow(task, input.task),
+                InputSource::Here | InputSource::At { .. } => match self.held.get(&input.task) {
                     Some(held) if held.coming.is_some() => waiting.run.inputs.push(input),
                     Some(_) => self.unuse(input.task, out),
                     None => {} // the one that will not come
@@ -96,7 +102,7 @@ impl Worker {
     }
 
     /// Hands a task that has not started, and waits for nothing, back to rank 0; with it all that follow it.
-    pub(super) fn give_back(&mut self, run: RunTask, out: &mut Vec<Action>) {
+    pub(super) fn give_back(&mut self, run: RunTask, out: &mut Vec<WorkerAction>) {
         let mut todo: SmallVec<[RunTask; 1]> = smallvec![run];
         while let Some(run) = todo.pop() {
             for input in Self::stored_inputs(&run) {
@@ -109,8 +115,8 @@ impl Worker {
         }
     }
 
-    pub(super) fn report_given_back(&mut self, run: &RunTask, out: &mut Vec<Action>) {
-        self.unseen.push_back((run.task, Gone::Without));
-        out.push(Action::Report(Report::Retracted { task: run.task, attempt: run.attempt }));
+    pub(super) fn report_given_back(&mut self, run: &RunTask, out: &mut Vec<WorkerAction>) {
+        self.unseen.push_back((run.task, EndedTask::Without));
+        out.push(WorkerAction::Report(RankReport::Retracted { task: run.task, attempt: run.attempt }));
     }
 }

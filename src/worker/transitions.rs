@@ -1,20 +1,22 @@
 //! Transitions, each named after the fact that causes it.
 
-use super::event::Action;
-use super::{Gone, Held, Waiting, Worker};
+use super::event::WorkerAction;
+use super::{EndedTask, HeldResult, Waiting, Worker};
 use crate::error::{ProtocolError, TaskError};
 use crate::ids::{Attempt, DefId, Rank, TaskId};
-use crate::protocol::{Input, Layout, Output, Report, RunTask, Source, index_argument};
+use crate::protocol::{
+    BulkLayout, InputSource, RankReport, ReportedResult, RunTask, TaskInput, index_argument,
+};
 use smallvec::SmallVec;
 
 impl Worker {
     /// The inputs of a task that are in the store, not in the message.
     pub(super) fn stored_inputs(run: &RunTask) -> SmallVec<[TaskId; 4]> {
-        let stored = |input: &&Input| matches!(input.source, Source::Here | Source::At { .. });
+        let stored = |input: &&TaskInput| matches!(input.source, InputSource::Here | InputSource::At { .. });
         run.inputs.iter().filter(stored).map(|input| input.task).collect()
     }
 
-    pub(super) fn on_run(&mut self, run: RunTask, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+    pub(super) fn on_run(&mut self, run: RunTask, out: &mut Vec<WorkerAction>) -> Result<(), ProtocolError> {
         if let Some(earlier) = &self.receiving {
             return Err(ProtocolError(format!(
                 "{:?} comes before the inputs of {:?}",
@@ -31,9 +33,9 @@ impl Worker {
     pub(super) fn on_more_inputs(
         &mut self,
         task: TaskId,
-        inputs: Vec<Input>,
+        inputs: Vec<TaskInput>,
         more: u32,
-        out: &mut Vec<Action>,
+        out: &mut Vec<WorkerAction>,
     ) -> Result<(), ProtocolError> {
         let Some(mut run) = self.receiving.take().filter(|run| run.task == task) else {
             return Err(ProtocolError(format!("inputs of {task:?}, which is not being received")));
@@ -61,14 +63,16 @@ impl Worker {
         }
     }
 
-    fn admit(&mut self, mut run: RunTask, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+    fn admit(&mut self, mut run: RunTask, out: &mut Vec<WorkerAction>) -> Result<(), ProtocolError> {
         if !self.look_for_soon(&mut run) {
             self.drop_old_copy(run.task, run.attempt, out);
             self.report_given_back(&run, out);
             return Ok(());
         }
         for input in &run.inputs {
-            if input.source == Source::Here && self.held.get(&input.task).is_none_or(|h| h.coming.is_some()) {
+            if input.source == InputSource::Here
+                && self.held.get(&input.task).is_none_or(|h| h.coming.is_some())
+            {
                 return Err(ProtocolError(format!(
                     "{:?} takes {:?}, which is not here",
                     run.task, input.task
@@ -84,21 +88,21 @@ impl Worker {
         }
         let mut missing = 0;
         for input in &run.inputs {
-            if let Source::At { holder, nbytes, layout } = &input.source
+            if let InputSource::At { holder, nbytes, layout } = &input.source
                 && !self.held.contains_key(&input.task)
             {
                 self.fetch(input.task, *holder, *nbytes, layout.clone(), out);
             }
             match input.source {
-                Source::Inline(_) => {}
-                Source::Soon => {
+                InputSource::Inline(_) => {}
+                InputSource::Soon => {
                     let followers = self.followers.entry(input.task).or_default();
                     if followers.last() != Some(&run.task) {
                         followers.push(run.task);
                     }
                     missing += 1;
                 }
-                Source::Here | Source::At { .. } => {
+                InputSource::Here | InputSource::At { .. } => {
                     let Some(held) = self.held.get_mut(&input.task) else { continue };
                     held.users += 1;
                     if held.coming.is_some() {
@@ -116,9 +120,16 @@ impl Worker {
         Ok(())
     }
 
-    fn fetch(&mut self, task: TaskId, holder: Rank, nbytes: u64, layout: Layout, out: &mut Vec<Action>) {
-        self.held.insert(task, Held { coming: Some(holder), ..Held::default() });
-        out.push(Action::Fetch { task, holder, nbytes, layout });
+    fn fetch(
+        &mut self,
+        task: TaskId,
+        holder: Rank,
+        nbytes: u64,
+        layout: BulkLayout,
+        out: &mut Vec<WorkerAction>,
+    ) {
+        self.held.insert(task, HeldResult { coming: Some(holder), ..HeldResult::default() });
+        out.push(WorkerAction::Fetch { task, holder, nbytes, layout });
     }
 
     pub(super) fn on_bring(
@@ -126,8 +137,8 @@ impl Worker {
         task: TaskId,
         holder: Rank,
         nbytes: u64,
-        layout: Layout,
-        out: &mut Vec<Action>,
+        layout: BulkLayout,
+        out: &mut Vec<WorkerAction>,
     ) {
         if !self.held.contains_key(&task) {
             self.fetch(task, holder, nbytes, layout, out);
@@ -136,12 +147,16 @@ impl Worker {
         if held.coming.is_some() {
             held.brought = true;
         } else if std::mem::take(&mut held.released) {
-            out.push(Action::Report(Report::Fetched { task }));
+            out.push(WorkerAction::Report(RankReport::Fetched { task }));
         }
         // else it is here, and rank 0 would not ask if it knew: that report is under way
     }
 
-    pub(super) fn on_arrived(&mut self, task: TaskId, out: &mut Vec<Action>) -> Result<(), ProtocolError> {
+    pub(super) fn on_arrived(
+        &mut self,
+        task: TaskId,
+        out: &mut Vec<WorkerAction>,
+    ) -> Result<(), ProtocolError> {
         let Some(held) = self.held.get_mut(&task).filter(|held| held.coming.is_some()) else {
             return Err(ProtocolError(format!("{task:?} has arrived, but was not on its way")));
         };
@@ -151,7 +166,7 @@ impl Worker {
         if held.released {
             self.drop_if_free(task, out);
         } else {
-            out.push(Action::Report(Report::Fetched { task }));
+            out.push(WorkerAction::Report(RankReport::Fetched { task }));
         }
         // all are told before any is given back: that may make another of them count anew what it still waits for
         let mut complete: SmallVec<[Waiting; 2]> = SmallVec::new();
@@ -176,8 +191,8 @@ impl Worker {
         task: TaskId,
         attempt: Attempt,
         nanos: u32,
-        output: Result<Output, TaskError>,
-        out: &mut Vec<Action>,
+        output: Result<ReportedResult, TaskError>,
+        out: &mut Vec<WorkerAction>,
     ) -> Result<(), ProtocolError> {
         if self.running == 0 {
             return Err(ProtocolError(format!("{task:?} is computed, but nothing was running")));
@@ -197,19 +212,19 @@ impl Worker {
             self.unuse(input, out);
         }
         let gone = match &output {
-            Ok(Output::Inline(value)) => Gone::Inline(value.clone()),
-            Ok(Output::Stored { .. }) => Gone::Stored,
-            Err(_) => Gone::Without,
+            Ok(ReportedResult::Inline(value)) => EndedTask::Inline(value.clone()),
+            Ok(ReportedResult::Stored { .. }) => EndedTask::Stored,
+            Err(_) => EndedTask::Without,
         };
-        if matches!(gone, Gone::Stored) {
+        if matches!(gone, EndedTask::Stored) {
             // where it is made again, a copy of the lost one may lie here, in use: the new one takes its place
             self.held.entry(task).or_default().released = false;
         } else {
             self.drop_old_copy(task, attempt, out);
         }
-        out.push(Action::Report(match output {
-            Ok(output) => Report::Finished { task, attempt, nanos, output },
-            Err(error) => Report::Failed { task, attempt, error: Box::new(error) },
+        out.push(WorkerAction::Report(match output {
+            Ok(output) => RankReport::Finished { task, attempt, nanos, output },
+            Err(error) => RankReport::Failed { task, attempt, error: Box::new(error) },
         }));
         let followers = if self.followers.is_empty() { None } else { self.followers.remove(&task) };
         match followers {
@@ -225,9 +240,9 @@ impl Worker {
     pub(super) fn on_asked(
         &mut self,
         task: TaskId,
-        near: bool,
+        same_files: bool,
         (by, tag): (Rank, u32),
-        out: &mut Vec<Action>,
+        out: &mut Vec<WorkerAction>,
     ) -> Result<(), ProtocolError> {
         if self.dead.contains(&by) {
             return Ok(()); // rank 0 knows that it needs nothing any more, so this may be gone
@@ -235,26 +250,26 @@ impl Worker {
         if self.held.get(&task).is_none_or(|held| held.coming.is_some()) {
             return Err(ProtocolError(format!("rank {by} asks for {task:?}, which is not here")));
         }
-        out.push(Action::Give { to: by, task, tag, near });
+        out.push(WorkerAction::Give { to: by, task, tag, same_files });
         Ok(())
     }
 
-    pub(super) fn on_retract(&mut self, count: u32, out: &mut Vec<Action>) {
+    pub(super) fn on_retract(&mut self, count: u32, out: &mut Vec<WorkerAction>) {
         for _ in 0..count {
             let Some(run) = self.last_queued() else { break };
             self.give_back(run, out);
         }
-        out.push(Action::Report(Report::RetractDone));
+        out.push(WorkerAction::Report(RankReport::RetractDone));
     }
 
-    pub(super) fn on_release(&mut self, task: TaskId, out: &mut Vec<Action>) {
+    pub(super) fn on_release(&mut self, task: TaskId, out: &mut Vec<WorkerAction>) {
         if let Some(held) = self.held.get_mut(&task) {
             held.released = true;
             self.drop_if_free(task, out);
         }
     }
 
-    pub(super) fn on_lost(&mut self, rank: Rank, out: &mut Vec<Action>) {
+    pub(super) fn on_lost(&mut self, rank: Rank, out: &mut Vec<WorkerAction>) {
         let mut lost: Vec<TaskId> =
             self.held.iter().filter(|(_, held)| held.coming == Some(rank)).map(|(&task, _)| task).collect();
         lost.sort_unstable(); // the map's order must not show
@@ -262,7 +277,7 @@ impl Worker {
         for task in lost {
             let Some(held) = self.held.remove(&task) else { continue };
             if held.brought {
-                out.push(Action::Report(Report::NotBrought { task }));
+                out.push(WorkerAction::Report(RankReport::NotBrought { task }));
             }
             for waiter in held.waiters {
                 self.give_up(waiter, out);
@@ -271,7 +286,7 @@ impl Worker {
     }
 
     /// Lets go of a copy of the lost result of `task`, which was to be made again here and is not, as far as is known.
-    pub(super) fn drop_old_copy(&mut self, task: TaskId, attempt: Attempt, out: &mut Vec<Action>) {
+    pub(super) fn drop_old_copy(&mut self, task: TaskId, attempt: Attempt, out: &mut Vec<WorkerAction>) {
         if attempt > 1
             && let Some(held) = self.held.get_mut(&task)
         {
@@ -280,18 +295,18 @@ impl Worker {
         }
     }
 
-    pub(super) fn unuse(&mut self, task: TaskId, out: &mut Vec<Action>) {
+    pub(super) fn unuse(&mut self, task: TaskId, out: &mut Vec<WorkerAction>) {
         if let Some(held) = self.held.get_mut(&task) {
             held.users -= 1;
             self.drop_if_free(task, out);
         }
     }
 
-    fn drop_if_free(&mut self, task: TaskId, out: &mut Vec<Action>) {
+    fn drop_if_free(&mut self, task: TaskId, out: &mut Vec<WorkerAction>) {
         if self.held.get(&task).is_some_and(|held| held.released && held.users == 0 && held.coming.is_none())
         {
             self.held.remove(&task);
-            out.push(Action::Drop(task));
+            out.push(WorkerAction::Drop(task));
         }
     }
 }

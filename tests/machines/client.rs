@@ -4,8 +4,10 @@ use crate::cluster::with_nested;
 use crate::rng::{Rng, hash};
 use dtask::internal::compact::Ranges;
 use dtask::internal::ids::{DefId, Rank, TaskId};
-use dtask::internal::protocol::{Blob, Definition, Layout, Output, index_argument};
-use dtask::internal::scheduler::{COUNTERS_MAX, DefOptions, Event, Needs, NewTask, Outcome, RankInfo};
+use dtask::internal::protocol::{Blob, BulkLayout, Definition, ReportedResult, index_argument};
+use dtask::internal::scheduler::{
+    COUNTERS_MAX, DefOptions, NewTask, RankInfo, ResourceRequest, SchedulerEvent, TaskOutcome,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How a task behaves when it is computed.
@@ -37,17 +39,17 @@ pub struct Spec {
 }
 
 impl Spec {
-    pub fn layout(&self) -> Layout {
+    pub fn layout(&self) -> BulkLayout {
         match self.nbytes % 2 {
-            0 => Layout::Encoded,
-            _ => Layout::Bulk { container: 1, element: 2, shape: vec![self.nbytes].into() },
+            0 => BulkLayout::Encoded,
+            _ => BulkLayout::Bulk { container: 1, element: 2, shape: vec![self.nbytes].into() },
         }
     }
 
-    pub fn output(&self, value: u64) -> Output {
+    pub fn output(&self, value: u64) -> ReportedResult {
         match self.nbytes {
-            0 => Output::Inline(Blob::new(&value.to_le_bytes())),
-            nbytes => Output::Stored { nbytes, layout: self.layout() },
+            0 => ReportedResult::Inline(Blob::new(&value.to_le_bytes())),
+            nbytes => ReportedResult::Stored { nbytes, layout: self.layout() },
         }
     }
 }
@@ -130,9 +132,9 @@ impl Client {
     }
 
     /// The next thing that it says.
-    pub fn speak(&mut self, rng: &mut Rng) -> Vec<Event> {
+    pub fn speak(&mut self, rng: &mut Rng) -> Vec<SchedulerEvent> {
         if self.defs.is_empty() {
-            let counter = |(counter, total)| Event::Counter { counter, total };
+            let counter = |(counter, total)| SchedulerEvent::Counter { counter, total };
             return [(0, 3), (COUNTERS_MAX - 1, 1)]
                 .into_iter()
                 .map(counter)
@@ -161,19 +163,19 @@ impl Client {
             let mut events = Vec::new();
             for task in held {
                 if rng.chance(percent) {
-                    events.push(Event::Want { task, value: rng.chance(80) });
+                    events.push(SchedulerEvent::Want { task, value: rng.chance(80) });
                 }
             }
             return events;
         }
         self.released_all = true;
-        std::mem::take(&mut self.held).into_iter().map(Event::Release).collect()
+        std::mem::take(&mut self.held).into_iter().map(SchedulerEvent::Release).collect()
     }
 
-    fn define(&mut self, rng: &mut Rng) -> Event {
+    fn define(&mut self, rng: &mut Rng) -> SchedulerEvent {
         let def = DefId(self.defs.len() as u32);
         let on = rng.chance(12).then(|| Rank(rng.below(self.plan.ranks.len()) as u32));
-        let needs = if rng.chance(self.plan.needy) { Self::needs(rng) } else { Needs::default() };
+        let needs = if rng.chance(self.plan.needy) { Self::needs(rng) } else { ResourceRequest::default() };
         let (priority, retries) = (rng.pick(&[0, 0, 0, 1, -3]), rng.pick(&[0, 0, 2]));
         let (place, near) = (rng.pick(&[0, 0, 1]), rng.pick(&[0, 0, 0, 1]));
         let options = DefOptions { priority, retries, on, needs, place, near };
@@ -183,11 +185,12 @@ impl Client {
         self.defs.push(Def { options, may_fail });
         let name = format!("f{def}");
         let slots = needs.slots;
-        Event::define(Definition { def, function: 1, name, shared: Blob::default(), slots }, options)
+        SchedulerEvent::define(Definition { def, function: 1, name, shared: Blob::default(), slots }, options)
     }
 
-    fn needs(rng: &mut Rng) -> Needs {
-        let mut needs = Needs { slots: rng.pick(&[1, 1, 2, 2, 3, 4]), ..Needs::default() };
+    fn needs(rng: &mut Rng) -> ResourceRequest {
+        let mut needs =
+            ResourceRequest { slots: rng.pick(&[1, 1, 2, 2, 3, 4]), ..ResourceRequest::default() };
         if rng.chance(30) {
             needs.gpus = rng.pick(&[1, 1, 2]);
         }
@@ -204,7 +207,7 @@ impl Client {
     }
 
     /// Whether a rank that does not die can meet all needs.
-    fn can_be_met(&self, needs: &Needs, on: Option<Rank>) -> bool {
+    fn can_be_met(&self, needs: &ResourceRequest, on: Option<Rank>) -> bool {
         let able = |(rank, info): (usize, &RankInfo)| {
             let rank = Rank(rank as u32);
             info.slots >= needs.slots.max(1)
@@ -214,7 +217,7 @@ impl Client {
                 && !self.plan.victims.contains(&rank)
         };
         let counted = needs.counters[0] <= 3 && needs.counters[COUNTERS_MAX - 1] <= 1;
-        *needs == Needs::default() || counted && self.plan.ranks.iter().enumerate().any(able)
+        *needs == ResourceRequest::default() || counted && self.plan.ranks.iter().enumerate().any(able)
     }
 
     fn number(&mut self, rng: &mut Rng, count: u64) -> TaskId {
@@ -261,7 +264,7 @@ impl Client {
         self.submitted += 1;
     }
 
-    fn submit(&mut self, rng: &mut Rng) -> Event {
+    fn submit(&mut self, rng: &mut Rng) -> SchedulerEvent {
         let task = self.number(rng, 1);
         let def = DefId(rng.below(self.defs.len()) as u32);
         let most = if rng.chance(2) { 600 } else { 4 };
@@ -275,10 +278,10 @@ impl Client {
             .collect();
         let args = Blob::new(&task.0.to_le_bytes());
         self.spec(rng, task, def, args.clone(), inputs.clone());
-        Event::Submit(NewTask { task, def, key: task.0, args, inputs: inputs.into(), parent: None })
+        SchedulerEvent::Submit(NewTask { task, def, key: task.0, args, inputs: inputs.into(), parent: None })
     }
 
-    fn family(&mut self, rng: &mut Rng) -> Event {
+    fn family(&mut self, rng: &mut Rng) -> SchedulerEvent {
         let count = rng.below(40) as u64;
         let first = self.number(rng, count);
         let def = DefId(rng.below(self.defs.len()) as u32);
@@ -286,10 +289,10 @@ impl Client {
             self.spec(rng, TaskId(first.0 + index), def, index_argument(index), Vec::new());
         }
         self.families.push((first, count));
-        Event::SubmitFamily { def, first, count }
+        SchedulerEvent::SubmitFamily { def, first, count }
     }
 
-    fn scatter(&mut self, rng: &mut Rng) -> Event {
+    fn scatter(&mut self, rng: &mut Rng) -> SchedulerEvent {
         let task = self.number(rng, 1);
         let value = hash(3, &task.0.to_le_bytes());
         let (def, args, nbytes) = (DefId(u32::MAX), Blob::default(), self.nbytes(rng));
@@ -299,15 +302,15 @@ impl Client {
         let output = spec.output(value);
         self.specs.insert(task, spec);
         self.held.push(task);
-        Event::Scatter { task, key: task.0, output }
+        SchedulerEvent::Scatter { task, key: task.0, output }
     }
 
-    fn release(&mut self, rng: &mut Rng) -> Event {
+    fn release(&mut self, rng: &mut Rng) -> SchedulerEvent {
         let at = rng.below(self.held.len());
-        Event::Release(self.held.swap_remove(at))
+        SchedulerEvent::Release(self.held.swap_remove(at))
     }
 
-    fn release_family(&mut self, rng: &mut Rng) -> Event {
+    fn release_family(&mut self, rng: &mut Rng) -> SchedulerEvent {
         let at = rng.below(self.families.len());
         let (first, count) = self.families.swap_remove(at);
         let keep = rng.pick(&[0, 10, 90]);
@@ -317,10 +320,10 @@ impl Client {
         self.held.retain(|task| {
             !(first..TaskId(first.0 + count)).contains(task) || except.contains(task.0 - first.0)
         });
-        Event::ReleaseFamily { first, count, except }
+        SchedulerEvent::ReleaseFamily { first, count, except }
     }
 
-    fn cancel(&mut self, rng: &mut Rng) -> Event {
+    fn cancel(&mut self, rng: &mut Rng) -> SchedulerEvent {
         let task = rng.pick(&self.held);
         let mut cancelled = BTreeSet::from([task]);
         // inputs come before what takes them
@@ -330,16 +333,16 @@ impl Client {
                 spec.may_fail = true;
             }
         }
-        Event::Cancel(task)
+        SchedulerEvent::Cancel(task)
     }
 
-    fn want(&mut self, rng: &mut Rng) -> Event {
-        Event::Want { task: rng.pick(&self.held), value: rng.chance(50) }
+    fn want(&mut self, rng: &mut Rng) -> SchedulerEvent {
+        SchedulerEvent::Want { task: rng.pick(&self.held), value: rng.chance(50) }
     }
 
     /// The scheduler is about to hear of this.
-    pub fn heard(&mut self, event: &Event) {
-        if let Event::Want { task, value } = event {
+    pub fn heard(&mut self, event: &SchedulerEvent) {
+        if let SchedulerEvent::Want { task, value } = event {
             let wanted = self.wanted.entry(*task).or_default();
             wanted.value |= value;
             wanted.done |= !value;
@@ -347,11 +350,11 @@ impl Client {
     }
 
     /// The scheduler has answered; `here` is the value in the store of rank 0.
-    pub fn told(&mut self, task: TaskId, outcome: &Outcome, here: Option<u64>) {
+    pub fn told(&mut self, task: TaskId, outcome: &TaskOutcome, here: Option<u64>) {
         let spec = &self.specs[&task];
         let wanted = self.wanted.get_mut(&task).unwrap_or_else(|| panic!("{task:?} is told, but not wanted"));
         let value = match outcome {
-            Outcome::Done => {
+            TaskOutcome::Done => {
                 assert!(!spec.must_fail, "{task:?} is done, but must fail");
                 wanted.done = false;
                 if !wanted.value {
@@ -359,16 +362,16 @@ impl Client {
                 }
                 return;
             }
-            Outcome::Failed(cause) => {
+            TaskOutcome::Failed(cause) => {
                 assert!(spec.must_fail || spec.may_fail, "{task:?} has failed: {cause}");
                 self.wanted.remove(&task);
                 return;
             }
-            Outcome::Inline(value) => {
+            TaskOutcome::Inline(value) => {
                 assert_eq!(spec.nbytes, 0, "{task:?} is large, but came in a message");
                 u64::from_le_bytes(value[..].try_into().expect("eight bytes"))
             }
-            Outcome::Here(layout) => {
+            TaskOutcome::Here(layout) => {
                 assert_eq!(*layout, spec.layout(), "{task:?}");
                 here.unwrap_or_else(|| panic!("{task:?} is said to be at rank 0, but is not"))
             }

@@ -7,7 +7,7 @@ mod nested;
 use crate::client::{Client, Plan};
 use crate::rng::{Rng, hash};
 use dtask::internal::ids::{DefId, HEAD, Rank, TaskId};
-use dtask::internal::protocol::{Order, Output, Report, RunTask, Source};
+use dtask::internal::protocol::{InputSource, RankOrder, RankReport, ReportedResult, RunTask};
 use dtask::internal::scheduler::{self, RankInfo, Scheduler};
 use dtask::internal::worker::{self, Worker};
 use nested::Nest;
@@ -20,7 +20,7 @@ struct Node {
     store: BTreeMap<TaskId, u64>,
     running: Vec<Running>,
     /// Computed, their results in the store, but the worker has not heard of it.
-    computed: VecDeque<worker::Event>,
+    computed: VecDeque<worker::WorkerEvent>,
     /// Posted receives: from whom, on which tag.
     fetching: BTreeMap<TaskId, (Rank, u32)>,
     defs: BTreeSet<u32>,
@@ -74,9 +74,9 @@ pub struct Cluster {
     defs: u32,
     nests: bool,
     nodes: Vec<Node>,
-    said: VecDeque<scheduler::Event>,
-    orders: Vec<VecDeque<Order>>,
-    reports: Vec<VecDeque<Report>>,
+    said: VecDeque<scheduler::SchedulerEvent>,
+    orders: Vec<VecDeque<RankOrder>>,
+    reports: Vec<VecDeque<RankReport>>,
     asks: Vec<Vec<VecDeque<(TaskId, u32)>>>,
     data: Vec<Transfer>,
     victims: Vec<Rank>,
@@ -244,10 +244,15 @@ impl Cluster {
             }
             Move::Hear => {
                 if let Some(event) = self.said.pop_front() {
-                    if let scheduler::Event::Scatter { task, output: Output::Stored { .. }, .. } = &event {
+                    if let scheduler::SchedulerEvent::Scatter {
+                        task,
+                        output: ReportedResult::Stored { .. },
+                        ..
+                    } = &event
+                    {
                         let (task, value) = (*task, self.client.specs[task].value);
                         self.nodes[0].store.insert(task, value);
-                        self.tell(HEAD, worker::Event::Put(task));
+                        self.tell(HEAD, worker::WorkerEvent::Put(task));
                     }
                     self.client.heard(&event);
                     self.schedule(event);
@@ -255,33 +260,33 @@ impl Cluster {
             }
             Move::Report(rank) => {
                 if let Some(report) = self.reports[rank].pop_front() {
-                    self.schedule(scheduler::Event::From(Rank(rank as u32), report));
+                    self.schedule(scheduler::SchedulerEvent::From(Rank(rank as u32), report));
                 }
             }
             Move::Notice => {
                 let at = self.rng.below(self.notices.len());
                 let lost = self.notices.swap_remove(at);
                 self.noticed.insert(lost);
-                self.schedule(scheduler::Event::Lost(lost));
+                self.schedule(scheduler::SchedulerEvent::Lost(lost));
             }
             Move::Place => self.place(),
             Move::Order(rank) => {
                 if let Some(order) = self.orders[rank].pop_front() {
-                    if let Order::Answer { task, answer } = &order {
+                    if let RankOrder::Answer { task, answer } = &order {
                         return self.answered(rank, *task, answer);
                     }
-                    if let Order::Lost { rank: lost } = order {
+                    if let RankOrder::Lost { rank: lost } = order {
                         // receives that can no longer complete are withdrawn
                         self.nodes[rank].fetching.retain(|_, (from, _)| *from != lost);
                     }
-                    self.tell(Rank(rank as u32), worker::Event::Order(order));
+                    self.tell(Rank(rank as u32), worker::WorkerEvent::Order(order));
                 }
             }
             Move::Ask(by, rank) => {
                 if let Some((task, tag)) = self.asks[by][rank].pop_front() {
                     self.tell(
                         Rank(rank as u32),
-                        worker::Event::Asked { by: Rank(by as u32), task, tag, near: false },
+                        worker::WorkerEvent::Asked { by: Rank(by as u32), task, tag, same_files: false },
                     );
                 }
             }
@@ -299,7 +304,7 @@ impl Cluster {
 
     // ---- rank 0
 
-    fn schedule(&mut self, event: scheduler::Event) {
+    fn schedule(&mut self, event: scheduler::SchedulerEvent) {
         self.note(|| format!("scheduler <- {event:?}"));
         let mut out = Vec::new();
         if let Err(refused) = self.scheduler.handle(event.clone(), &mut out) {
@@ -309,12 +314,14 @@ impl Cluster {
             panic!("after {event:?}: {wrong}");
         }
         match event {
-            scheduler::Event::Define(..) => {
+            scheduler::SchedulerEvent::Define(..) => {
                 self.numbers.push(DefId(self.defs));
                 self.defs += 1;
             }
             // the same function is the same definition, whoever submits it
-            scheduler::Event::From(_, Report::Define(_)) if self.is_heard(&event) && !self.nests => {
+            scheduler::SchedulerEvent::From(_, RankReport::Define(_))
+                if self.is_heard(&event) && !self.nests =>
+            {
                 self.nests = true;
                 self.defs += 1;
             }
@@ -325,8 +332,8 @@ impl Cluster {
     }
 
     /// Whether a report counts: its sender is not known to have died.
-    fn is_heard(&self, event: &scheduler::Event) -> bool {
-        matches!(event, scheduler::Event::From(rank, _) if !self.noticed.contains(rank))
+    fn is_heard(&self, event: &scheduler::SchedulerEvent) -> bool {
+        matches!(event, scheduler::SchedulerEvent::From(rank, _) if !self.noticed.contains(rank))
     }
 
     fn place(&mut self) {
@@ -339,16 +346,16 @@ impl Cluster {
         self.act(out);
     }
 
-    fn act(&mut self, actions: Vec<scheduler::Action>) {
+    fn act(&mut self, actions: Vec<scheduler::SchedulerAction>) {
         for action in actions {
             self.note(|| format!("scheduler -> {action:?}"));
             self.fingerprint = hash(self.fingerprint, format!("{action:?}").as_bytes());
             match action {
-                scheduler::Action::Send(rank, order) if self.nodes[rank.index()].alive => {
+                scheduler::SchedulerAction::Send(rank, order) if self.nodes[rank.index()].alive => {
                     self.orders[rank.index()].push_back(order);
                 }
-                scheduler::Action::Send(..) => {}
-                scheduler::Action::Resolve(task, outcome) => {
+                scheduler::SchedulerAction::Send(..) => {}
+                scheduler::SchedulerAction::Resolve(task, outcome) => {
                     let here = self.nodes[0].store.get(&task).copied();
                     self.client.told(task, &outcome, here);
                 }
@@ -358,7 +365,7 @@ impl Cluster {
 
     // ---- the ranks
 
-    fn tell(&mut self, rank: Rank, event: worker::Event) {
+    fn tell(&mut self, rank: Rank, event: worker::WorkerEvent) {
         self.note(|| format!("rank {rank} <- {event:?}"));
         let node = &mut self.nodes[rank.index()];
         let mut out = Vec::new();
@@ -383,16 +390,18 @@ impl Cluster {
         self.obey(Rank(rank as u32), out);
     }
 
-    fn obey(&mut self, rank: Rank, actions: Vec<worker::Action>) {
+    fn obey(&mut self, rank: Rank, actions: Vec<worker::WorkerAction>) {
         for action in actions {
             self.note(|| format!("rank {rank} -> {action:?}"));
             let node = &mut self.nodes[rank.index()];
             match action {
-                worker::Action::Learn(definition) => {
+                worker::WorkerAction::Learn(definition) => {
                     assert!(node.defs.insert(definition.def.0), "rank {rank} learns {definition:?} twice");
                 }
-                worker::Action::Nests(def) => assert!(node.defs.contains(&def.0), "{def:?} is not known"),
-                worker::Action::Execute(run) => {
+                worker::WorkerAction::Nests(def) => {
+                    assert!(node.defs.contains(&def.0), "{def:?} is not known")
+                }
+                worker::WorkerAction::Execute(run) => {
                     let spec = &self.client.specs[&run.task];
                     assert!(
                         node.defs.contains(&run.def.0),
@@ -405,8 +414,8 @@ impl Cluster {
                         run.inputs.iter().map(|input| input.task).eq(spec.inputs.iter().copied()),
                         "{run:?}"
                     );
-                    let value = |input: &dtask::internal::protocol::Input| match &input.source {
-                        Source::Inline(value) => {
+                    let value = |input: &dtask::internal::protocol::TaskInput| match &input.source {
+                        InputSource::Inline(value) => {
                             u64::from_le_bytes(value[..].try_into().expect("eight bytes"))
                         }
                         _ => *node
@@ -417,7 +426,7 @@ impl Cluster {
                     let values = run.inputs.iter().map(value).collect();
                     node.running.push(Running { run, inputs: values, nest: Nest::default() });
                 }
-                worker::Action::Fetch { task, holder, nbytes, layout } => {
+                worker::WorkerAction::Fetch { task, holder, nbytes, layout } => {
                     let spec = &self.client.specs[&task];
                     assert_eq!((nbytes, layout), (spec.nbytes, spec.layout()), "{task:?}");
                     assert!(!node.store.contains_key(&task), "rank {rank} fetches {task:?}, which is here");
@@ -425,15 +434,15 @@ impl Cluster {
                     assert!(node.fetching.insert(task, (holder, self.tags)).is_none());
                     self.asks[rank.index()][holder.index()].push_back((task, self.tags));
                 }
-                worker::Action::Give { to, task, tag, near: _ } => {
+                worker::WorkerAction::Give { to, task, tag, same_files: _ } => {
                     let value =
                         *node.store.get(&task).unwrap_or_else(|| panic!("{task:?} to give is not here"));
                     if self.nodes[to.index()].alive {
                         self.data.push(Transfer { from: rank, to, task, tag, value });
                     }
                 }
-                worker::Action::Report(report) => self.reports[rank.index()].push_back(report),
-                worker::Action::Drop(task) => {
+                worker::WorkerAction::Report(report) => self.reports[rank.index()].push_back(report),
+                worker::WorkerAction::Drop(task) => {
                     assert!(
                         node.store.remove(&task).is_some(),
                         "rank {rank} drops {task:?}, which is not here"

@@ -8,9 +8,10 @@
 use dtask::internal::batch::Expressions;
 use dtask::internal::ids::{Attempt, DefId, Rank, TaskId};
 use dtask::internal::protocol::{
-    Blob, Definition, Frame, Input, Layout, Order, Output, Report, RunTask, append, decode, index_argument,
+    Blob, BulkLayout, Definition, Frame, RankOrder, RankReport, ReportedResult, RunTask, TaskInput, append,
+    decode, index_argument,
 };
-use dtask::internal::scheduler::{Action, DefOptions, Event, NewTask, RankInfo, Scheduler};
+use dtask::internal::scheduler::{DefOptions, NewTask, RankInfo, Scheduler, SchedulerAction, SchedulerEvent};
 use dtask::internal::script::{LoadOptions, parse};
 use dtask::internal::worker::{self, Worker};
 use smallvec::SmallVec;
@@ -62,7 +63,7 @@ impl Shape {
 /// The scheduler, and what its ranks have been told to compute.
 struct Cluster {
     scheduler: Scheduler,
-    out: Vec<Action>,
+    out: Vec<SchedulerAction>,
     queues: Vec<VecDeque<(TaskId, Attempt)>>,
     turns: VecDeque<Rank>,
     retracts: Vec<(Rank, u32)>,
@@ -81,23 +82,23 @@ impl Cluster {
         }
     }
 
-    fn tell(&mut self, event: Event) {
+    fn tell(&mut self, event: SchedulerEvent) {
         self.scheduler.handle(event, &mut self.out).expect("no event is wrong");
     }
 
     fn place(&mut self) {
         self.scheduler.place(&mut self.out);
         for action in self.out.drain(..) {
-            let Action::Send(rank, order) = action else { continue };
+            let SchedulerAction::Send(rank, order) = action else { continue };
             match order {
-                Order::Run(run) => {
+                RankOrder::Run(run) => {
                     let queue = &mut self.queues[rank.index()];
                     if queue.is_empty() {
                         self.turns.push_back(rank);
                     }
                     queue.push_back((run.task, run.attempt));
                 }
-                Order::Retract { count } => self.retracts.push((rank, count)),
+                RankOrder::Retract { count } => self.retracts.push((rank, count)),
                 _ => {}
             }
         }
@@ -111,9 +112,9 @@ impl Cluster {
                     break;
                 }
                 let Some((task, attempt)) = self.queues[rank.index()].pop_back() else { break };
-                self.tell(Event::From(rank, Report::Retracted { task, attempt }));
+                self.tell(SchedulerEvent::From(rank, RankReport::Retracted { task, attempt }));
             }
-            self.tell(Event::From(rank, Report::RetractDone));
+            self.tell(SchedulerEvent::From(rank, RankReport::RetractDone));
         }
         let mut ended = 0;
         while ended < BATCH
@@ -121,8 +122,11 @@ impl Cluster {
         {
             for _ in 0..(BATCH - ended).min(SLOTS as usize) {
                 let Some((task, attempt)) = self.queues[rank.index()].pop_front() else { break };
-                let output = Output::Inline(Blob::new(&[1, 2, 3, 4]));
-                self.tell(Event::From(rank, Report::Finished { task, attempt, nanos: 10_000, output }));
+                let output = ReportedResult::Inline(Blob::new(&[1, 2, 3, 4]));
+                self.tell(SchedulerEvent::From(
+                    rank,
+                    RankReport::Finished { task, attempt, nanos: 10_000, output },
+                ));
                 ended += 1;
             }
             if !self.queues[rank.index()].is_empty() {
@@ -139,10 +143,10 @@ fn scheduler(shape: Shape, n: u64) {
     let mut cluster = Cluster::new();
     let definition =
         Definition { def: DEF, function: 1, name: "f".into(), shared: Blob::default(), slots: 1 };
-    cluster.tell(Event::define(definition, DefOptions::default()));
+    cluster.tell(SchedulerEvent::define(definition, DefOptions::default()));
     for k in 0..n {
         let (args, inputs) = (index_argument(k), shape.inputs(n, k));
-        cluster.tell(Event::Submit(NewTask {
+        cluster.tell(SchedulerEvent::Submit(NewTask {
             task: TaskId(k),
             def: DEF,
             key: k,
@@ -159,7 +163,7 @@ fn scheduler(shape: Shape, n: u64) {
         finished += ended;
     }
     for k in 0..n {
-        cluster.tell(Event::Release(TaskId(k)));
+        cluster.tell(SchedulerEvent::Release(TaskId(k)));
         if k.is_multiple_of(BATCH as u64) {
             cluster.place();
         }
@@ -177,18 +181,18 @@ fn rank(n: u64) {
         let end = n.min(next + BATCH as u64);
         for k in next..end {
             worker
-                .handle(worker::Event::Order(run_order(k, Vec::new())), &mut out)
+                .handle(worker::WorkerEvent::Order(run_order(k, Vec::new())), &mut out)
                 .expect("no order is wrong");
         }
         next = end;
         for (task, attempt) in running.drain(..) {
-            let output = Ok(Output::Inline(Blob::new(&[1, 2, 3, 4])));
-            let event = worker::Event::Computed { task, attempt, nanos: 10_000, output };
+            let output = Ok(ReportedResult::Inline(Blob::new(&[1, 2, 3, 4])));
+            let event = worker::WorkerEvent::Computed { task, attempt, nanos: 10_000, output };
             worker.handle(event, &mut out).expect("no end is wrong");
         }
         worker.start(&mut out);
         for action in out.drain(..) {
-            if let worker::Action::Execute(run) = action {
+            if let worker::WorkerAction::Execute(run) = action {
                 running.push_back((run.task, run.attempt));
             }
         }
@@ -196,26 +200,26 @@ fn rank(n: u64) {
     assert_eq!(worker.unfinished(), 0);
 }
 
-fn run_order(task: u64, inputs: Vec<Input>) -> Order {
+fn run_order(task: u64, inputs: Vec<TaskInput>) -> RankOrder {
     let (task, args) = (TaskId(task), index_argument(task));
-    Order::Run(RunTask { task, attempt: 1, def: DEF, args, inputs, more: 0, depth: 0 })
+    RankOrder::Run(RunTask { task, attempt: 1, def: DEF, args, inputs, more: 0, depth: 0 })
 }
 
 /// Message `k` of a run that has gone on for a while: an order and the report that answers it, with and without data.
-fn order_and_report(k: u64) -> (Order, Report) {
+fn order_and_report(k: u64) -> (RankOrder, RankReport) {
     let task = TaskId(1_000_000 + k);
-    let layout = Layout::Bulk { container: 1, element: 1, shape: SmallVec::from_slice(&[1_000_000]) };
+    let layout = BulkLayout::Bulk { container: 1, element: 1, shape: SmallVec::from_slice(&[1_000_000]) };
     let (inputs, output) = if k.is_multiple_of(2) {
-        (Vec::new(), Output::Inline(Blob::new(&k.to_le_bytes())))
+        (Vec::new(), ReportedResult::Inline(Blob::new(&k.to_le_bytes())))
     } else {
-        let source = dtask::internal::protocol::Source::At {
+        let source = dtask::internal::protocol::InputSource::At {
             holder: Rank(3),
             nbytes: 8_000_000,
             layout: layout.clone(),
         };
-        (vec![Input { task, source }], Output::Stored { nbytes: 8_000_000, layout })
+        (vec![TaskInput { task, source }], ReportedResult::Stored { nbytes: 8_000_000, layout })
     };
-    (run_order(task.0, inputs), Report::Finished { task, attempt: 1, nanos: 1_500, output })
+    (run_order(task.0, inputs), RankReport::Finished { task, attempt: 1, nanos: 1_500, output })
 }
 
 /// The frames of `n` orders and of `n` reports, 64 messages in each; decoded as well where `decoded`.
@@ -259,7 +263,7 @@ fn check(n: u64) {
         )
         .expect("a string can be written to");
     }
-    let source = dtask::internal::script::Source::new("workflow.toml", "/nowhere", text);
+    let source = dtask::internal::script::ScriptSource::new("workflow.toml", "/nowhere", text);
     let plan = parse(source, &[], &Expressions, LoadOptions::default());
     assert_eq!(plan.unwrap_or_else(|errors| panic!("{errors}")).tasks.len() as u64, n);
 }

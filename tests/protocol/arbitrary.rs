@@ -24,38 +24,45 @@ fn rank() -> impl Strategy<Value = Rank> {
     any::<u32>().prop_map(Rank)
 }
 
-fn layout() -> impl Strategy<Value = Layout> {
+fn layout() -> impl Strategy<Value = BulkLayout> {
     let bulk = (any::<u8>(), any::<u8>(), vec(any::<u64>(), 0..5));
-    let bulk =
-        bulk.prop_map(|(container, element, shape)| Layout::Bulk { container, element, shape: shape.into() });
-    prop_oneof![Just(Layout::Encoded), bulk, any::<u64>().prop_map(|near| Layout::Pack { near })]
+    let bulk = bulk.prop_map(|(container, element, shape)| BulkLayout::Bulk {
+        container,
+        element,
+        shape: shape.into(),
+    });
+    prop_oneof![
+        Just(BulkLayout::Encoded),
+        bulk,
+        any::<u64>().prop_map(|same_files| BulkLayout::Pack { same_files })
+    ]
 }
 
-fn input() -> impl Strategy<Value = Input> {
+fn input() -> impl Strategy<Value = TaskInput> {
     let at = (rank(), any::<u64>(), layout());
     let source = prop_oneof![
-        blob().prop_map(Source::Inline),
-        Just(Source::Here),
-        Just(Source::Soon),
-        at.prop_map(|(holder, nbytes, layout)| Source::At { holder, nbytes, layout }),
+        blob().prop_map(InputSource::Inline),
+        Just(InputSource::Here),
+        Just(InputSource::Soon),
+        at.prop_map(|(holder, nbytes, layout)| InputSource::At { holder, nbytes, layout }),
     ];
-    (task(), source).prop_map(|(task, source)| Input { task, source })
+    (task(), source).prop_map(|(task, source)| TaskInput { task, source })
 }
 
-fn any_order() -> impl Strategy<Value = Order> {
+fn any_order() -> impl Strategy<Value = RankOrder> {
     let define = (any::<u32>(), any::<u64>(), text(), blob(), any::<u32>());
     let define = define.prop_map(|(def, function, name, shared, slots)| {
-        Order::Define(Definition { def: DefId(def), function, name, shared, slots })
+        RankOrder::Define(Definition { def: DefId(def), function, name, shared, slots })
     });
     let run = (task(), any::<u16>(), any::<u32>(), blob(), vec(input(), 0..5), any::<u32>(), any::<u32>());
     let run = run.prop_map(|(task, attempt, def, args, inputs, more, depth)| {
-        Order::Run(RunTask { task, attempt, def: DefId(def), args, inputs, more, depth })
+        RankOrder::Run(RunTask { task, attempt, def: DefId(def), args, inputs, more, depth })
     });
     let answer = prop_oneof![
-        Just(Answer::Done),
-        blob().prop_map(Answer::Inline),
-        Just(Answer::Here),
-        task_error().prop_map(Answer::Failed),
+        Just(NestedAnswer::Done),
+        blob().prop_map(NestedAnswer::Inline),
+        Just(NestedAnswer::Here),
+        task_error().prop_map(NestedAnswer::Failed),
     ];
     let status = prop_oneof![
         Just(Status::Pending),
@@ -70,18 +77,23 @@ fn any_order() -> impl Strategy<Value = Order> {
     prop_oneof![
         define,
         run,
-        more.prop_map(|(task, inputs, more)| Order::MoreInputs { task, inputs, more }),
-        range.prop_map(|(def, first, index, count)| Order::RunRange { def: DefId(def), first, index, count }),
-        bring.prop_map(|(task, holder, nbytes, layout)| Order::Bring { task, holder, nbytes, layout }),
-        any::<u32>().prop_map(|count| Order::Retract { count }),
-        task().prop_map(|task| Order::Release { task }),
-        rank().prop_map(|rank| Order::Lost { rank }),
-        any::<u32>().prop_map(|count| Order::Seen { count }),
-        Just(Order::Shutdown),
-        Just(Order::Leave),
-        any::<u32>().prop_map(|def| Order::Nests { def: DefId(def) }),
-        (task(), answer).prop_map(|(task, answer)| Order::Answer { task, answer }),
-        (task(), status).prop_map(|(task, status)| Order::Status { task, status }),
+        more.prop_map(|(task, inputs, more)| RankOrder::MoreInputs { task, inputs, more }),
+        range.prop_map(|(def, first, index, count)| RankOrder::RunRange {
+            def: DefId(def),
+            first,
+            index,
+            count
+        }),
+        bring.prop_map(|(task, holder, nbytes, layout)| RankOrder::Bring { task, holder, nbytes, layout }),
+        any::<u32>().prop_map(|count| RankOrder::Retract { count }),
+        task().prop_map(|task| RankOrder::Release { task }),
+        rank().prop_map(|rank| RankOrder::Lost { rank }),
+        any::<u32>().prop_map(|count| RankOrder::Seen { count }),
+        Just(RankOrder::Shutdown),
+        Just(RankOrder::Leave),
+        any::<u32>().prop_map(|def| RankOrder::Nests { def: DefId(def) }),
+        (task(), answer).prop_map(|(task, answer)| RankOrder::Answer { task, answer }),
+        (task(), status).prop_map(|(task, status)| RankOrder::Status { task, status }),
     ]
 }
 
@@ -90,64 +102,84 @@ fn task_error() -> impl Strategy<Value = TaskError> {
     error.prop_map(|(message, task, rank, host, attempt)| TaskError { message, task, rank, host, attempt })
 }
 
-fn output() -> impl Strategy<Value = Output> {
-    let stored = (any::<u64>(), layout()).prop_map(|(nbytes, layout)| Output::Stored { nbytes, layout });
-    prop_oneof![blob().prop_map(Output::Inline), stored]
+fn output() -> impl Strategy<Value = ReportedResult> {
+    let stored =
+        (any::<u64>(), layout()).prop_map(|(nbytes, layout)| ReportedResult::Stored { nbytes, layout });
+    prop_oneof![blob().prop_map(ReportedResult::Inline), stored]
 }
 
 /// What tasks submit.
-fn any_nested() -> impl Strategy<Value = Report> {
+fn any_nested() -> impl Strategy<Value = RankReport> {
     let options = any::<(i32, u16, Option<u32>, u32, u64)>();
     let define = (any::<u32>(), any::<u64>(), text(), blob(), options);
     let define = define.prop_map(|(def, function, name, shared, (priority, retries, on, slots, memory))| {
         let definition = Definition { def: DefId(def), function, name, shared, slots: 1 };
-        let needs = Needs { slots, gpus: 2, memory, counters: [slots; COUNTERS_MAX] };
-        Report::Define(Box::new(NestedDefinition { definition, priority, retries, on: on.map(Rank), needs }))
+        let needs = ResourceRequest { slots, gpus: 2, memory, counters: [slots; COUNTERS_MAX] };
+        RankReport::Define(Box::new(NestedDefinition {
+            definition,
+            priority,
+            retries,
+            on: on.map(Rank),
+            needs,
+        }))
     });
     let numbers = any::<(u32, u64, u32)>();
     let submit = (task(), task(), numbers, blob(), vec(task(), 0..5));
     let submit = submit.prop_map(|(task, parent, (def, key, more), args, inputs)| {
-        Report::Submit(Box::new(NestedTask { task, parent, def: DefId(def), key, args, inputs, more }))
+        RankReport::Submit(Box::new(NestedTask { task, parent, def: DefId(def), key, args, inputs, more }))
     });
     let more = (task(), vec(task(), 0..5), any::<u32>());
     prop_oneof![
         define,
         submit,
-        more.prop_map(|(task, inputs, more)| Report::MoreInputs { task, inputs, more }),
-        (task(), any::<u64>(), output()).prop_map(|(task, key, output)| Report::Scatter {
+        more.prop_map(|(task, inputs, more)| RankReport::MoreInputs { task, inputs, more }),
+        (task(), any::<u64>(), output()).prop_map(|(task, key, output)| RankReport::Scatter {
             task,
             key,
             output
         }),
-        task().prop_map(|task| Report::Drop { task }),
-        (task(), any::<bool>()).prop_map(|(task, value)| Report::Want { task, value }),
-        task().prop_map(|task| Report::Ask { task }),
-        any::<u32>().prop_map(|threads| Report::Waits { slots: threads }),
+        task().prop_map(|task| RankReport::Drop { task }),
+        (task(), any::<bool>()).prop_map(|(task, value)| RankReport::Want { task, value }),
+        task().prop_map(|task| RankReport::Ask { task }),
+        any::<u32>().prop_map(|threads| RankReport::Waits { slots: threads }),
     ]
 }
 
-fn any_bye() -> impl Strategy<Value = Report> {
+fn any_bye() -> impl Strategy<Value = RankReport> {
     let spent = any::<([u64; 8], [u64; 3])>().prop_map(|(reactor, slots)| Box::new(Spent { reactor, slots }));
-    proptest::option::of(spent).prop_map(|spent| Report::Bye { spent })
+    proptest::option::of(spent).prop_map(|spent| RankReport::Bye { spent })
 }
 
-fn any_report() -> impl Strategy<Value = Report> {
+fn any_report() -> impl Strategy<Value = RankReport> {
     let finished = (task(), any::<u16>(), any::<u32>(), output());
     let failed = (task(), any::<u16>(), task_error());
     prop_oneof![
         any_nested(),
-        finished.prop_map(|(task, attempt, nanos, output)| Report::Finished { task, attempt, nanos, output }),
-        failed.prop_map(|(task, attempt, error)| Report::Failed { task, attempt, error: Box::new(error) }),
-        task().prop_map(|task| Report::Fetched { task }),
-        (task(), any::<u16>()).prop_map(|(task, attempt)| Report::Retracted { task, attempt }),
-        Just(Report::RetractDone),
-        task().prop_map(|task| Report::NotBrought { task }),
+        finished.prop_map(|(task, attempt, nanos, output)| RankReport::Finished {
+            task,
+            attempt,
+            nanos,
+            output
+        }),
+        failed.prop_map(|(task, attempt, error)| RankReport::Failed {
+            task,
+            attempt,
+            error: Box::new(error)
+        }),
+        task().prop_map(|task| RankReport::Fetched { task }),
+        (task(), any::<u16>()).prop_map(|(task, attempt)| RankReport::Retracted { task, attempt }),
+        Just(RankReport::RetractDone),
+        task().prop_map(|task| RankReport::NotBrought { task }),
         any_bye(),
     ]
 }
 
 fn any_peer() -> impl Strategy<Value = Peer> {
-    (task(), any::<u32>(), any::<bool>()).prop_map(|(task, tag, near)| Peer::Fetch { task, tag, near })
+    (task(), any::<u32>(), any::<bool>()).prop_map(|(task, tag, same_files)| Peer::Fetch {
+        task,
+        tag,
+        same_files,
+    })
 }
 
 fn any_hello() -> impl Strategy<Value = Hello> {
@@ -175,8 +207,8 @@ fn any_hello() -> impl Strategy<Value = Hello> {
 
 #[derive(Debug, Clone)]
 enum Any {
-    Order(Order),
-    Report(Report),
+    Order(RankOrder),
+    Report(RankReport),
     Peer(Peer),
 }
 
@@ -220,10 +252,10 @@ proptest! {
         profile: bool,
         cores in vec(any::<u32>(), 0..9),
         gpus in vec(text(), 0..4),
-        near in vec(any::<u32>().prop_map(Rank), 0..9),
+        same_files in vec(any::<u32>().prop_map(Rank), 0..9),
     ) {
         prop_assert_eq!(decode(&frame(&hello)).unwrap(), Frame::Hello(hello));
-        let welcome = Welcome::Start { slots, profile, cores, gpus, near };
+        let welcome = Welcome::Start { slots, profile, cores, gpus, same_files };
         prop_assert_eq!(decode(&frame(&welcome)).unwrap(), Frame::Welcome(welcome));
     }
 

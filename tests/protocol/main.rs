@@ -29,21 +29,21 @@ fn golden<M: Message + Debug>(message: M, bytes: &str, decoded: impl FnOnce(M) -
 }
 
 #[track_caller]
-fn order(order: Order, bytes: &str) {
+fn order(order: RankOrder, bytes: &str) {
     golden(order, &format!("03 {bytes}"), |order| Frame::Orders(vec![order]));
 }
 
 #[track_caller]
-fn report(report: Report, bytes: &str) {
+fn report(report: RankReport, bytes: &str) {
     golden(report, &format!("04 {bytes}"), |report| Frame::Reports(vec![report]));
 }
 
-fn encoded() -> Layout {
-    Layout::Encoded
+fn encoded() -> BulkLayout {
+    BulkLayout::Encoded
 }
 
-fn bulk() -> Layout {
-    Layout::Bulk { container: 2, element: 9, shape: SmallVec::from_slice(&[1000, 3]) }
+fn bulk() -> BulkLayout {
+    BulkLayout::Bulk { container: 2, element: 9, shape: SmallVec::from_slice(&[1000, 3]) }
 }
 
 fn run() -> RunTask {
@@ -87,10 +87,11 @@ mod bytes {
 
     #[test]
     fn welcome() {
-        let start = |profile, cores, gpus, near| Welcome::Start { slots: 64, profile, cores, gpus, near };
-        let near = vec![Rank(2)];
+        let start =
+            |profile, cores, gpus, same_files| Welcome::Start { slots: 64, profile, cores, gpus, same_files };
+        let same_files = vec![Rank(2)];
         golden(
-            start(false, vec![3, 4], vec!["7".into()], near),
+            start(false, vec![3, 4], vec!["7".into()], same_files),
             "02 00 40 00 02 03 04 01 01 37 01 02",
             Frame::Welcome,
         );
@@ -102,23 +103,23 @@ mod bytes {
     fn define() {
         let (name, shared) = ("add".into(), Blob::new(&[1, 2]));
         let definition = Definition { def: DefId(1), function: 4096, name, shared, slots: 4 };
-        order(Order::Define(definition), "00 01 fb 00 10 03 61 64 64 02 01 02 04");
+        order(RankOrder::Define(definition), "00 01 fb 00 10 03 61 64 64 02 01 02 04");
     }
 
     #[test]
     fn run_without_inputs() {
-        order(Order::Run(run()), "01 07 01 02 01 aa 00 00 00");
+        order(RankOrder::Run(run()), "01 07 01 02 01 aa 00 00 00");
     }
 
     #[test]
     fn run_with_each_kind_of_input() {
-        let input = |task, source| Input { task: TaskId(task), source };
+        let input = |task, source| TaskInput { task: TaskId(task), source };
         let inputs = vec![
-            input(1, Source::Inline(Blob::new(b"v"))),
-            input(2, Source::Here),
-            input(5, Source::Soon),
-            input(3, Source::At { holder: Rank(4), nbytes: 65536, layout: encoded() }),
-            input(300, Source::At { holder: Rank(5), nbytes: 24000, layout: bulk() }),
+            input(1, InputSource::Inline(Blob::new(b"v"))),
+            input(2, InputSource::Here),
+            input(5, InputSource::Soon),
+            input(3, InputSource::At { holder: Rank(4), nbytes: 65536, layout: encoded() }),
+            input(300, InputSource::At { holder: Rank(5), nbytes: 24000, layout: bulk() }),
         ];
         let bytes = "01 07 01 02 01 aa 05 \
                      01 00 01 76 \
@@ -127,45 +128,48 @@ mod bytes {
                      03 03 04 fc 00 00 01 00 00 \
                      fb 2c 01 03 05 fb c0 5d 01 02 09 02 fb e8 03 03 \
                      09 fb 2c 01";
-        order(Order::Run(RunTask { inputs, more: 9, depth: 300, ..run() }), bytes);
+        order(RankOrder::Run(RunTask { inputs, more: 9, depth: 300, ..run() }), bytes);
     }
 
     #[test]
     fn more_inputs() {
-        let inputs = vec![Input { task: TaskId(2), source: Source::Here }];
-        order(Order::MoreInputs { task: TaskId(7), inputs, more: 0 }, "02 07 01 02 01 00");
+        let inputs = vec![TaskInput { task: TaskId(2), source: InputSource::Here }];
+        order(RankOrder::MoreInputs { task: TaskId(7), inputs, more: 0 }, "02 07 01 02 01 00");
     }
 
     #[test]
     fn run_range() {
-        let range = Order::RunRange { def: DefId(1), first: TaskId(100), index: 1 << 32, count: 1024 };
+        let range = RankOrder::RunRange { def: DefId(1), first: TaskId(100), index: 1 << 32, count: 1024 };
         order(range, "03 01 64 fd 00 00 00 00 01 00 00 00 fb 00 04");
     }
 
     #[test]
     fn bring() {
-        let bring = |layout| Order::Bring { task: TaskId(7), holder: Rank(2), nbytes: 250, layout };
+        let bring = |layout| RankOrder::Bring { task: TaskId(7), holder: Rank(2), nbytes: 250, layout };
         order(bring(encoded()), "04 07 02 fa 00");
         order(bring(bulk()), "04 07 02 fa 01 02 09 02 fb e8 03 03");
     }
 
     #[test]
     fn the_other_orders() {
-        order(Order::Retract { count: 251 }, "05 fb fb 00");
-        order(Order::Release { task: TaskId(7) }, "06 07");
-        order(Order::Lost { rank: Rank(3) }, "07 03");
-        order(Order::Seen { count: 1024 }, "08 fb 00 04");
-        order(Order::Shutdown, "09");
-        order(Order::Leave, "0a");
+        order(RankOrder::Retract { count: 251 }, "05 fb fb 00");
+        order(RankOrder::Release { task: TaskId(7) }, "06 07");
+        order(RankOrder::Lost { rank: Rank(3) }, "07 03");
+        order(RankOrder::Seen { count: 1024 }, "08 fb 00 04");
+        order(RankOrder::Shutdown, "09");
+        order(RankOrder::Leave, "0a");
     }
 
     #[test]
     fn finished() {
-        let finished = |output| Report::Finished { task: TaskId(7), attempt: 2, nanos: u32::MAX, output };
-        report(finished(Output::Inline(Blob::new(b"val"))), "00 07 02 fc ff ff ff ff 00 03 76 61 6c");
-        report(finished(Output::Stored { nbytes: 5, layout: encoded() }), "00 07 02 fc ff ff ff ff 01 05 00");
+        let finished = |output| RankReport::Finished { task: TaskId(7), attempt: 2, nanos: u32::MAX, output };
+        report(finished(ReportedResult::Inline(Blob::new(b"val"))), "00 07 02 fc ff ff ff ff 00 03 76 61 6c");
+        report(
+            finished(ReportedResult::Stored { nbytes: 5, layout: encoded() }),
+            "00 07 02 fc ff ff ff ff 01 05 00",
+        );
         let bytes = "00 07 02 fc ff ff ff ff 01 fb c0 5d 01 02 09 02 fb e8 03 03";
-        report(finished(Output::Stored { nbytes: 24000, layout: bulk() }), bytes);
+        report(finished(ReportedResult::Stored { nbytes: 24000, layout: bulk() }), bytes);
     }
 
     #[test]
@@ -173,30 +177,33 @@ mod bytes {
         let (message, task, host) = ("no".into(), "f-1".into(), "h".into());
         let error = TaskError { message, task, rank: Rank(3), host, attempt: 1 };
         report(
-            Report::Failed { task: TaskId(7), attempt: 1, error: Box::new(error) },
+            RankReport::Failed { task: TaskId(7), attempt: 1, error: Box::new(error) },
             "01 07 01 02 6e 6f 03 66 2d 31 03 01 68 01",
         );
     }
 
     #[test]
     fn the_other_reports() {
-        report(Report::Fetched { task: TaskId(7) }, "02 07");
-        report(Report::Retracted { task: TaskId(7), attempt: 1 }, "03 07 01");
-        report(Report::RetractDone, "04");
-        report(Report::NotBrought { task: TaskId(7) }, "05 07");
-        report(Report::Bye { spent: None }, "06 00");
+        report(RankReport::Fetched { task: TaskId(7) }, "02 07");
+        report(RankReport::Retracted { task: TaskId(7), attempt: 1 }, "03 07 01");
+        report(RankReport::RetractDone, "04");
+        report(RankReport::NotBrought { task: TaskId(7) }, "05 07");
+        report(RankReport::Bye { spent: None }, "06 00");
         let spent = Spent { reactor: [1, 2, 3, 4, 5, 6, 7, 251], slots: [8, 9, 10] };
-        report(Report::Bye { spent: Some(Box::new(spent)) }, "06 01 01 02 03 04 05 06 07 fb fb 00 08 09 0a");
+        report(
+            RankReport::Bye { spent: Some(Box::new(spent)) },
+            "06 01 01 02 03 04 05 06 07 fb fb 00 08 09 0a",
+        );
     }
 
     #[test]
     fn what_tasks_submit() {
         let (name, shared) = ("add".into(), Blob::new(&[1, 2]));
         let definition = Definition { def: DefId(1), function: 4096, name, shared, slots: 2 };
-        let needs = Needs { slots: 2, gpus: 3, memory: 4, counters: [0, 5, 0, 0, 0, 0, 0, 6] };
+        let needs = ResourceRequest { slots: 2, gpus: 3, memory: 4, counters: [0, 5, 0, 0, 0, 0, 0, 6] };
         let nested = NestedDefinition { definition, priority: -1, retries: 2, on: Some(Rank(3)), needs };
         let bytes = "08 01 fb 00 10 03 61 64 64 02 01 02 02 01 02 01 03 02 03 04 00 05 00 00 00 00 00 06";
-        report(Report::Define(Box::new(nested)), bytes);
+        report(RankReport::Define(Box::new(nested)), bytes);
         let nested = NestedTask {
             task: TaskId(5 << 40 | 7),
             parent: TaskId(9),
@@ -207,41 +214,43 @@ mod bytes {
             more: 3,
         };
         let bytes = "09 fd 07 00 00 00 00 05 00 00 09 01 fa 01 aa 02 01 02 03";
-        report(Report::Submit(Box::new(nested)), bytes);
+        report(RankReport::Submit(Box::new(nested)), bytes);
         let inputs = vec![TaskId(3)];
-        report(Report::MoreInputs { task: TaskId(7), inputs, more: 2 }, "0a 07 01 03 02");
-        let output = Output::Stored { nbytes: 5, layout: encoded() };
-        report(Report::Scatter { task: TaskId(7), key: 8, output }, "0b 07 08 01 05 00");
-        report(Report::Drop { task: TaskId(7) }, "0c 07");
-        report(Report::Want { task: TaskId(7), value: true }, "0d 07 01");
-        report(Report::Ask { task: TaskId(7) }, "0e 07");
-        report(Report::Waits { slots: 251 }, "07 fb fb 00");
+        report(RankReport::MoreInputs { task: TaskId(7), inputs, more: 2 }, "0a 07 01 03 02");
+        let output = ReportedResult::Stored { nbytes: 5, layout: encoded() };
+        report(RankReport::Scatter { task: TaskId(7), key: 8, output }, "0b 07 08 01 05 00");
+        report(RankReport::Drop { task: TaskId(7) }, "0c 07");
+        report(RankReport::Want { task: TaskId(7), value: true }, "0d 07 01");
+        report(RankReport::Ask { task: TaskId(7) }, "0e 07");
+        report(RankReport::Waits { slots: 251 }, "07 fb fb 00");
     }
 
     #[test]
     fn what_their_rank_is_told() {
-        order(Order::Nests { def: DefId(7) }, "0b 07");
-        let answer = |answer| Order::Answer { task: TaskId(7), answer };
-        order(answer(Answer::Done), "0c 07 00");
-        order(answer(Answer::Inline(Blob::new(b"v"))), "0c 07 01 01 76");
-        order(answer(Answer::Here), "0c 07 02");
+        order(RankOrder::Nests { def: DefId(7) }, "0b 07");
+        let answer = |answer| RankOrder::Answer { task: TaskId(7), answer };
+        order(answer(NestedAnswer::Done), "0c 07 00");
+        order(answer(NestedAnswer::Inline(Blob::new(b"v"))), "0c 07 01 01 76");
+        order(answer(NestedAnswer::Here), "0c 07 02");
         let (message, task, host) = ("no".into(), "f-1".into(), "h".into());
         let error = TaskError { message, task, rank: Rank(3), host, attempt: 1 };
-        order(answer(Answer::Failed(error)), "0c 07 03 02 6e 6f 03 66 2d 31 03 01 68 01");
+        order(answer(NestedAnswer::Failed(error)), "0c 07 03 02 6e 6f 03 66 2d 31 03 01 68 01");
         for (number, status) in
             [Status::Pending, Status::Assigned, Status::Finished, Status::Failed, Status::Released]
                 .into_iter()
                 .enumerate()
         {
-            order(Order::Status { task: TaskId(7), status }, &format!("0d 07 {number:02x}"));
+            order(RankOrder::Status { task: TaskId(7), status }, &format!("0d 07 {number:02x}"));
         }
     }
 
     #[test]
     fn peer() {
-        golden(Peer::Fetch { task: TaskId(7), tag: 1000, near: true }, "05 00 07 fb e8 03 01", |peer| {
-            Frame::Peers(vec![peer])
-        });
+        golden(
+            Peer::Fetch { task: TaskId(7), tag: 1000, same_files: true },
+            "05 00 07 fb e8 03 01",
+            |peer| Frame::Peers(vec![peer]),
+        );
     }
 
     #[test]
@@ -258,28 +267,28 @@ mod bytes {
 mod frames {
     use super::*;
 
-    fn with_args(length: usize) -> Order {
-        Order::Run(RunTask { args: Blob::new(&vec![1; length]), ..run() })
+    fn with_args(length: usize) -> RankOrder {
+        RankOrder::Run(RunTask { args: Blob::new(&vec![1; length]), ..run() })
     }
 
     #[test]
     fn messages_of_a_kind_share_a_frame() {
         let mut open = Vec::new();
         for task in 1..=3 {
-            assert_eq!(append(&mut open, &Order::Release { task: TaskId(task) }).unwrap(), None);
+            assert_eq!(append(&mut open, &RankOrder::Release { task: TaskId(task) }).unwrap(), None);
         }
         assert_eq!(hex(&open), "03 06 01 06 02 06 03");
-        let orders = [1, 2, 3].map(|task| Order::Release { task: TaskId(task) });
+        let orders = [1, 2, 3].map(|task| RankOrder::Release { task: TaskId(task) });
         assert_eq!(decode(&open).unwrap(), Frame::Orders(orders.to_vec()));
     }
 
     #[test]
     fn another_kind_closes_the_frame() {
-        let mut open = frame(&Order::Shutdown);
-        let closed = append(&mut open, &Peer::Fetch { task: TaskId(1), tag: 2, near: false }).unwrap();
+        let mut open = frame(&RankOrder::Shutdown);
+        let closed = append(&mut open, &Peer::Fetch { task: TaskId(1), tag: 2, same_files: false }).unwrap();
         assert_eq!(closed.map(|frame| hex(&frame)), Some("03 09".into()));
         assert_eq!(hex(&open), "05 00 01 02 00");
-        let closed = append(&mut open, &Report::Bye { spent: None }).unwrap();
+        let closed = append(&mut open, &RankReport::Bye { spent: None }).unwrap();
         assert_eq!(
             (closed.map(|frame| hex(&frame)), hex(&open)),
             (Some("05 00 01 02 00".into()), "04 06 00".into())
@@ -292,9 +301,9 @@ mod frames {
         // what is left takes a `Shutdown` of one byte exactly
         let mut open = frame(&with_args(FRAME_MAX - 1 - overhead));
         assert_eq!(open.len(), FRAME_MAX - 1);
-        assert_eq!(append(&mut open, &Order::Shutdown).unwrap(), None);
+        assert_eq!(append(&mut open, &RankOrder::Shutdown).unwrap(), None);
         assert_eq!(open.len(), FRAME_MAX);
-        let closed = append(&mut open, &Order::Shutdown).unwrap().expect("it is full");
+        let closed = append(&mut open, &RankOrder::Shutdown).unwrap().expect("it is full");
         assert_eq!((closed.len(), hex(&open)), (FRAME_MAX, "03 09".into()));
         assert!(matches!(decode(&closed).unwrap(), Frame::Orders(orders) if orders.len() == 2));
     }
@@ -303,7 +312,7 @@ mod frames {
     fn the_longest_message_fills_a_frame_and_a_longer_one_is_refused() {
         let overhead = frame(&with_args(60_000)).len() - 60_000;
         assert_eq!(frame(&with_args(FRAME_MAX - overhead)).len(), FRAME_MAX);
-        for mut open in [Vec::new(), frame(&Order::Shutdown), frame(&Report::Bye { spent: None })] {
+        for mut open in [Vec::new(), frame(&RankOrder::Shutdown), frame(&RankReport::Bye { spent: None })] {
             let before = open.clone();
             let error = append(&mut open, &with_args(FRAME_MAX - overhead + 1)).unwrap_err();
             assert!(error.to_string().contains("65536 bytes"), "{error}");
@@ -314,10 +323,10 @@ mod frames {
     /// The promise behind `INPUTS_MAX`, `ARGS_MAX` and `INLINE_MAX`: the scheduler never makes a message too long.
     #[test]
     fn the_largest_messages_fit() {
-        let input = |source| Input { task: TaskId(u64::MAX), source };
-        let inline = Source::Inline(Blob::new(&[1; INLINE_MAX]));
-        let layout = Layout::Bulk { container: 1, element: 1, shape: SmallVec::from_elem(u64::MAX, 6) };
-        let at = Source::At { holder: Rank(u32::MAX), nbytes: u64::MAX, layout };
+        let input = |source| TaskInput { task: TaskId(u64::MAX), source };
+        let inline = InputSource::Inline(Blob::new(&[1; INLINE_MAX]));
+        let layout = BulkLayout::Bulk { container: 1, element: 1, shape: SmallVec::from_elem(u64::MAX, 6) };
+        let at = InputSource::At { holder: Rank(u32::MAX), nbytes: u64::MAX, layout };
         for source in [inline, at] {
             let inputs = vec![input(source); INPUTS_MAX];
             let largest = RunTask {
@@ -329,7 +338,7 @@ mod frames {
                 more: u32::MAX,
                 depth: u32::MAX,
             };
-            frame(&Order::Run(largest));
+            frame(&RankOrder::Run(largest));
         }
         let largest = NestedTask {
             task: TaskId(u64::MAX),
@@ -340,12 +349,16 @@ mod frames {
             inputs: vec![TaskId(u64::MAX); INPUTS_MAX],
             more: u32::MAX,
         };
-        frame(&Report::Submit(Box::new(largest)));
+        frame(&RankReport::Submit(Box::new(largest)));
         let text = "x".repeat(MESSAGE_MAX);
         let (message, task, host) = (text.clone(), text.clone(), text);
         let error = TaskError { message, task, rank: Rank(u32::MAX), host, attempt: u16::MAX };
-        frame(&Report::Failed { task: TaskId(u64::MAX), attempt: u16::MAX, error: Box::new(error.clone()) });
-        frame(&Order::Answer { task: TaskId(u64::MAX), answer: Answer::Failed(error) });
+        frame(&RankReport::Failed {
+            task: TaskId(u64::MAX),
+            attempt: u16::MAX,
+            error: Box::new(error.clone()),
+        });
+        frame(&RankOrder::Answer { task: TaskId(u64::MAX), answer: NestedAnswer::Failed(error) });
     }
 }
 
@@ -354,7 +367,7 @@ mod damage {
 
     #[test]
     fn what_is_no_frame_is_an_error() {
-        let mut whole = frame(&Order::Run(run()));
+        let mut whole = frame(&RankOrder::Run(run()));
         for bytes in
             [&[][..], &[0], &[6, 1], &[255], &[1], &[2], &[2, 2], &[2, 1, 0], &[3, 14], &[4, 15], &[5, 1]]
         {

@@ -25,7 +25,7 @@ const PIECE: usize = 1 << 20;
 const MOST_CHUNKS: usize = 1 << 14;
 
 /// A file, and which one its path named before the library opened it.
-pub(crate) struct Source<'a> {
+pub(crate) struct DirectFile<'a> {
     path: &'a Path,
     identity: (u64, u64),
 }
@@ -34,12 +34,12 @@ pub(crate) struct Source<'a> {
 pub(crate) struct Stored {
     file: File,
     shape: Vec<usize>,
-    runs: Vec<Run>,
+    runs: Vec<ContiguousRun>,
 }
 
 /// Bytes that lie in a row both in the file and in memory.
 #[derive(Debug, PartialEq)]
-struct Run {
+struct ContiguousRun {
     from: u64,
     to: usize,
     length: usize,
@@ -52,11 +52,11 @@ struct Tile {
     shape: Vec<usize>,
 }
 
-impl<'a> Source<'a> {
+impl<'a> DirectFile<'a> {
     /// To be called before the library opens the file; `None` if it is not there.
-    pub(crate) fn new(path: &'a Path) -> Option<Source<'a>> {
+    pub(crate) fn new(path: &'a Path) -> Option<DirectFile<'a>> {
         let metadata = std::fs::metadata(path).ok()?;
-        Some(Source { path, identity: (metadata.dev(), metadata.ino()) })
+        Some(DirectFile { path, identity: (metadata.dev(), metadata.ino()) })
     }
 
     /// Where a part (an empty one is the whole) of a dataset lies, if it can be read from there. The part is in the dataset.
@@ -164,7 +164,13 @@ fn places(ranges: &[Range<usize>]) -> impl Iterator<Item = Vec<usize>> + '_ {
 
 impl Tile {
     /// Adds what of a part lies here, as long as there are no more than `most`.
-    fn runs(&self, part: &[Range<usize>], size: usize, most: usize, runs: &mut Vec<Run>) -> Option<()> {
+    fn runs(
+        &self,
+        part: &[Range<usize>],
+        size: usize,
+        most: usize,
+        runs: &mut Vec<ContiguousRun>,
+    ) -> Option<()> {
         let mut both: Vec<Range<usize>> = Vec::with_capacity(part.len());
         for (axis, range) in part.iter().enumerate() {
             let end = self.start[axis] + self.shape[axis];
@@ -193,7 +199,7 @@ impl Tile {
                 to = to * part[axis].len() + at[axis] - part[axis].start;
             }
             let from = self.address.checked_add(u64::try_from(from.checked_mul(size)?).ok()?)?;
-            runs.push(Run { from, to: to * size, length });
+            runs.push(ContiguousRun { from, to: to * size, length });
         }
         Some(())
     }

@@ -1,8 +1,8 @@
 //! Datasets by the HDF5 library.
 
-use super::direct::Source;
+use super::direct::DirectFile;
 use super::{Attribute, NewDataset, check_part, chunks};
-use crate::arrays::{ElementType, Value};
+use crate::arrays::{ArrayValue, ElementType};
 use bytemuck::Pod;
 use hdf5::plist::dataset_create::AllocTime;
 use hdf5::types::{FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
@@ -25,16 +25,16 @@ pub(crate) fn shape(path: &Path, name: &str) -> Result<(Vec<usize>, ElementType)
 ///
 /// # Errors
 /// As [`shape`], or when the part is not in it.
-pub(crate) fn read(path: &Path, name: &str, part: &[Range<usize>]) -> Result<Value, String> {
-    let source = Source::new(path);
+pub(crate) fn read(path: &Path, name: &str, part: &[Range<usize>]) -> Result<ArrayValue, String> {
+    let source = DirectFile::new(path);
     let alone = alone();
     let dataset = open(path, name)?;
     Ok(match element_type(&dataset)? {
-        ElementType::F64 => Value::F64(elements(source, alone, dataset, part)?),
-        ElementType::F32 => Value::F32(elements(source, alone, dataset, part)?),
-        ElementType::I64 => Value::I64(elements(source, alone, dataset, part)?),
-        ElementType::I32 => Value::I32(elements(source, alone, dataset, part)?),
-        ElementType::U8 => Value::U8(elements(source, alone, dataset, part)?),
+        ElementType::F64 => ArrayValue::F64(elements(source, alone, dataset, part)?),
+        ElementType::F32 => ArrayValue::F32(elements(source, alone, dataset, part)?),
+        ElementType::I64 => ArrayValue::I64(elements(source, alone, dataset, part)?),
+        ElementType::I32 => ArrayValue::I32(elements(source, alone, dataset, part)?),
+        ElementType::U8 => ArrayValue::U8(elements(source, alone, dataset, part)?),
     })
 }
 
@@ -83,7 +83,7 @@ fn element_type(dataset: &Dataset) -> Result<ElementType, String> {
 }
 
 fn elements<T: H5Type + Pod>(
-    source: Option<Source>,
+    source: Option<DirectFile>,
     mut alone: MutexGuard<'static, ()>,
     dataset: Dataset,
     part: &[Range<usize>],
@@ -138,14 +138,19 @@ impl FileWriter {
     ///
     /// # Errors
     /// When the disk is full, or a group stands in the way.
-    pub(crate) fn write(&self, dataset: &NewDataset, start: &[usize], value: &Value) -> Result<(), String> {
+    pub(crate) fn write(
+        &self,
+        dataset: &NewDataset,
+        start: &[usize],
+        value: &ArrayValue,
+    ) -> Result<(), String> {
         let _alone = alone();
         match value {
-            Value::F64(array) => self.put(dataset, start, array),
-            Value::F32(array) => self.put(dataset, start, array),
-            Value::I64(array) => self.put(dataset, start, array),
-            Value::I32(array) => self.put(dataset, start, array),
-            Value::U8(array) => self.put(dataset, start, array),
+            ArrayValue::F64(array) => self.put(dataset, start, array),
+            ArrayValue::F32(array) => self.put(dataset, start, array),
+            ArrayValue::I64(array) => self.put(dataset, start, array),
+            ArrayValue::I32(array) => self.put(dataset, start, array),
+            ArrayValue::U8(array) => self.put(dataset, start, array),
         }
         .map_err(|error| format!("the dataset `{}` cannot be written: {error}", dataset.name))
     }

@@ -1,7 +1,7 @@
 //! Stands in for HDF5 where dtask was built without it.
 
 use super::NewDataset;
-use crate::arrays::{ElementType, Value};
+use crate::arrays::{ArrayValue, ElementType};
 use std::ops::Range;
 use std::path::Path;
 
@@ -19,7 +19,7 @@ pub(crate) fn shape(_path: &Path, _name: &str) -> Result<(Vec<usize>, ElementTyp
 ///
 /// # Errors
 /// Always.
-pub(crate) fn read(_path: &Path, _name: &str, _part: &[Range<usize>]) -> Result<Value, String> {
+pub(crate) fn read(_path: &Path, _name: &str, _part: &[Range<usize>]) -> Result<ArrayValue, String> {
     Err(WITHOUT.to_owned())
 }
 
@@ -44,7 +44,7 @@ impl FileWriter {
         &self,
         _dataset: &NewDataset,
         _start: &[usize],
-        _value: &Value,
+        _value: &ArrayValue,
     ) -> Result<(), String> {
         Err(WITHOUT.to_owned())
     }

@@ -1,7 +1,7 @@
 //! What is written is read again.
 
 use super::*;
-use crate::arrays::Value;
+use crate::arrays::ArrayValue;
 use ndarray::{ArrayD, IxDyn};
 
 fn dataset(name: &str, element: ElementType, shape: &[usize], part: Option<&[usize]>) -> NewDataset {
@@ -27,11 +27,11 @@ fn parts_make_a_whole() {
                 let columns = ndarray::Slice::from(j..(j + part[1]).min(4));
                 let cut = whole.slice_axis(ndarray::Axis(0), rows);
                 let cut = cut.slice_axis(ndarray::Axis(1), columns).as_standard_layout().into_owned();
-                file.write(&new, &[i, j], &Value::F32(cut)).unwrap();
+                file.write(&new, &[i, j], &ArrayValue::F32(cut)).unwrap();
             }
         }
     }
-    let number = Value::I64(ndarray::arr0(7i64).into_dyn());
+    let number = ArrayValue::I64(ndarray::arr0(7i64).into_dyn());
     file.write(&dataset("/n", ElementType::I64, &[], None), &[], &number).unwrap();
     file.write(&dataset("/gone", ElementType::I64, &[], None), &[], &number).unwrap();
     file.remove("/gone").unwrap();
@@ -40,9 +40,9 @@ fn parts_make_a_whole() {
     file.close().unwrap();
     for name in ["/rows", "/deep/er/tiles"] {
         assert_eq!(shape(&path, name).unwrap(), (vec![5, 4], ElementType::F32));
-        assert_eq!(read(&path, name, &[]).unwrap(), Value::F32(whole.clone()));
+        assert_eq!(read(&path, name, &[]).unwrap(), ArrayValue::F32(whole.clone()));
         let part = read(&path, name, &[1..3, 3..4]).unwrap();
-        assert_eq!(part, Value::F32(ArrayD::from_shape_vec(vec![2, 1], vec![13.0, 23.0]).unwrap()));
+        assert_eq!(part, ArrayValue::F32(ArrayD::from_shape_vec(vec![2, 1], vec![13.0, 23.0]).unwrap()));
     }
     assert_eq!(read(&path, "/n", &[]).unwrap(), number);
     let file = hdf5::File::open(&path).unwrap();

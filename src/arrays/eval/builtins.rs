@@ -2,21 +2,21 @@
 
 use crate::arrays::File;
 use crate::arrays::csv::{self, Column};
-use crate::arrays::error::{At, ExprError, Fault};
+use crate::arrays::error::{ExprError, Fault, PutPosition};
 use crate::arrays::eval::evaluator::Evaluator;
-use crate::arrays::eval::operand::{Item, Numeric};
+use crate::arrays::eval::operand::{Intermediate, Numeric};
 use crate::arrays::exact::MAX_EXACT_INTEGER;
 use crate::arrays::kernels::histogram::histogram;
-use crate::arrays::kernels::random::{Distribution, Stream};
+use crate::arrays::kernels::random::{Distribution, RandomStream};
 use crate::arrays::kernels::{aggregate, broadcast, construct, elementwise, linalg};
 use crate::arrays::shapes::shape;
-use crate::arrays::syntax::ast::{Call, Node, Span};
+use crate::arrays::syntax::ast::{Call, ExprNode, Span};
 use crate::arrays::syntax::function::Function;
-use crate::arrays::types::{ElementType, Type, Typed};
+use crate::arrays::types::{ElementType, ExprType, TypedNumbers};
 use std::borrow::Cow;
 
 impl<'s> Evaluator<'s> {
-    pub(crate) fn call(&self, call: &Call, span: &Span) -> Result<Item<'s>, ExprError> {
+    pub(crate) fn call(&self, call: &Call, span: &Span) -> Result<Intermediate<'s>, ExprError> {
         let made: Numeric<'s> = match call.function {
             Function::Random => return self.random(call, span),
             Function::Zeros => self.filled(call, 0.0)?,
@@ -45,56 +45,56 @@ impl<'s> Evaluator<'s> {
                 let (n, m) = (shape::length(n).at(span)?, shape::length(m).at(span)?);
                 construct::eye(n, m).at(span)?.into()
             }
-            _ => return self.call_on(call, span).map(Item::from),
+            _ => return self.call_on(call, span).map(Intermediate::from),
         };
-        Ok(Typed { numbers: made, kind: Type::F64 }.into())
+        Ok(TypedNumbers { numbers: made, kind: ExprType::F64 }.into())
     }
 
     /// The functions that take arrays.
-    fn call_on(&self, call: &Call, span: &Span) -> Result<Typed<'s>, ExprError> {
+    fn call_on(&self, call: &Call, span: &Span) -> Result<TypedNumbers<'s>, ExprError> {
         match call.function {
             Function::Aggregate(function) => {
-                let Typed { numbers, kind } = self.typed(self.required(call, 0, span)?)?;
+                let TypedNumbers { numbers, kind } = self.typed(self.required(call, 0, span)?)?;
                 let axis = call.arg("axis");
                 let place = axis.map_or(span, |axis| &axis.span);
                 let axis = axis.map(|axis| self.number(axis, "`axis`")).transpose()?;
                 let numbers = aggregate::aggregate(function, numbers, axis).at(place)?;
-                Typed::fitted(numbers, kind.of_aggregate(function)).at(span)
+                TypedNumbers::fitted(numbers, kind.of_aggregate(function)).at(span)
             }
             Function::Map(function) => {
-                let Typed { numbers, kind } = self.typed(self.required(call, 0, span)?)?;
+                let TypedNumbers { numbers, kind } = self.typed(self.required(call, 0, span)?)?;
                 let numbers = elementwise::map(function, numbers).at(span)?;
-                Typed::fitted(numbers, kind.of_map(function)).at(span)
+                TypedNumbers::fitted(numbers, kind.of_map(function)).at(span)
             }
             Function::Clip => {
                 let [x, low, high] = self.three(call, span)?;
                 let kind = x.kind.with(low.kind).with(high.kind);
-                Typed::fitted(elementwise::clip(x.numbers, low.numbers, high.numbers).at(span)?, kind)
+                TypedNumbers::fitted(elementwise::clip(x.numbers, low.numbers, high.numbers).at(span)?, kind)
                     .at(span)
             }
             Function::Where => {
                 let [condition, a, b] = self.three(call, span)?;
                 let kind = a.kind.with(b.kind);
                 let chosen = broadcast::choose(condition.numbers, a.numbers, b.numbers).at(span)?;
-                Typed::fitted(chosen, kind).at(span)
+                TypedNumbers::fitted(chosen, kind).at(span)
             }
             Function::Concat | Function::Stack => self.join(call, span),
             Function::Reshape => {
-                let Typed { numbers, kind } = self.typed(self.required(call, 0, span)?)?;
+                let TypedNumbers { numbers, kind } = self.typed(self.required(call, 0, span)?)?;
                 let sizes = self.numbers(&call.rest, "a size")?;
-                Ok(Typed { numbers: construct::reshape(numbers, &sizes).at(span)?, kind })
+                Ok(TypedNumbers { numbers: construct::reshape(numbers, &sizes).at(span)?, kind })
             }
             Function::Transpose => {
-                let Typed { numbers, kind } = self.typed(self.required(call, 0, span)?)?;
+                let TypedNumbers { numbers, kind } = self.typed(self.required(call, 0, span)?)?;
                 let order = self.numbers(&call.rest, "an axis")?;
-                Ok(Typed { numbers: construct::transpose(numbers, &order).at(span)?, kind })
+                Ok(TypedNumbers { numbers: construct::transpose(numbers, &order).at(span)?, kind })
             }
             Function::Dot | Function::Matmul => {
                 let a = self.typed(self.required(call, 0, span)?)?;
                 let b = self.typed(self.required(call, 1, span)?)?;
                 let kind = a.kind.with(b.kind);
                 let product = if call.function == Function::Dot { linalg::dot } else { linalg::matmul };
-                Typed::fitted(product(a.numbers, b.numbers).at(span)?, kind).at(span)
+                TypedNumbers::fitted(product(a.numbers, b.numbers).at(span)?, kind).at(span)
             }
             Function::Histogram => {
                 let x = self.typed(self.required(call, 0, span)?)?;
@@ -102,7 +102,7 @@ impl<'s> Evaluator<'s> {
                 let end =
                     |name| call.arg(name).map(|node| self.number(node, &format!("`{name}`"))).transpose();
                 let counts = histogram(x.numbers, bins, end("min")?, end("max")?).at(span)?;
-                Ok(Typed { numbers: counts.into(), kind: Type::I64 })
+                Ok(TypedNumbers { numbers: counts.into(), kind: ExprType::I64 })
             }
             Function::Cast => {
                 let x = self.typed(self.required(call, 0, span)?)?;
@@ -112,7 +112,7 @@ impl<'s> Evaluator<'s> {
                 let bytes = self.bytes(self.required(call, 0, span)?)?;
                 let column = call.arg("column").map(|node| self.column(node)).transpose()?;
                 let table = csv::table(&bytes, column.as_ref()).map_err(Fault::new).at(span)?;
-                Ok(Typed { numbers: table.into(), kind: Type::F64 })
+                Ok(TypedNumbers { numbers: table.into(), kind: ExprType::F64 })
             }
             Function::FromBytes => {
                 let bytes = self.bytes(self.required(call, 0, span)?)?;
@@ -126,7 +126,7 @@ impl<'s> Evaluator<'s> {
     }
 
     /// The named argument number `slot`, which parsing has seen to be there.
-    fn required<'c>(&self, call: &'c Call, slot: usize, span: &Span) -> Result<&'c Node, ExprError> {
+    fn required<'c>(&self, call: &'c Call, slot: usize, span: &Span) -> Result<&'c ExprNode, ExprError> {
         call.named.get(slot).and_then(Option::as_ref).ok_or_else(|| {
             Fault::new(format!("an argument is missing; usage: {}", call.signature().usage())).at(span)
         })
@@ -136,7 +136,7 @@ impl<'s> Evaluator<'s> {
         call.arg(name).map_or(Ok(default), |node| self.number(node, &format!("`{name}`")))
     }
 
-    fn three(&self, call: &Call, span: &Span) -> Result<[Typed<'s>; 3], ExprError> {
+    fn three(&self, call: &Call, span: &Span) -> Result<[TypedNumbers<'s>; 3], ExprError> {
         Ok([
             self.typed(self.required(call, 0, span)?)?,
             self.typed(self.required(call, 1, span)?)?,
@@ -145,16 +145,16 @@ impl<'s> Evaluator<'s> {
     }
 
     /// Numbers given one by one, or as one list: `zeros(3, 4)` and `zeros((3, 4))`.
-    fn numbers(&self, nodes: &[Node], what: &str) -> Result<Vec<f64>, ExprError> {
+    fn numbers(&self, nodes: &[ExprNode], what: &str) -> Result<Vec<f64>, ExprError> {
         if let [node] = nodes
-            && let Item::List(items) = self.eval(node)?
+            && let Intermediate::List(items) = self.eval(node)?
         {
             return items.into_iter().map(|item| item.into_number(what).at(&node.span)).collect();
         }
         nodes.iter().map(|node| self.number(node, what)).collect()
     }
 
-    fn shape(&self, nodes: &[Node]) -> Result<Vec<usize>, ExprError> {
+    fn shape(&self, nodes: &[ExprNode]) -> Result<Vec<usize>, ExprError> {
         let place = match nodes {
             [first, .., last] => first.span.start..last.span.end,
             [only] => only.span.clone(),
@@ -187,7 +187,7 @@ impl<'s> Evaluator<'s> {
         Ok(shape::filled(&shape, value).at(span)?.into())
     }
 
-    fn random(&self, call: &Call, span: &Span) -> Result<Item<'s>, ExprError> {
+    fn random(&self, call: &Call, span: &Span) -> Result<Intermediate<'s>, ExprError> {
         let shape = self.shape(&call.rest)?;
         let stream = match call.arg("seed") {
             Some(node) => {
@@ -197,34 +197,34 @@ impl<'s> Evaluator<'s> {
                     let fault = Fault::new(format!("a seed is a whole number of at most 2**53, not {seed}"));
                     return Err(fault.at(&node.span));
                 }
-                Stream::seeded(seed as i64)
+                RandomStream::seeded(seed as i64)
             }
-            None => Stream::of(self.context, call.random),
+            None => RandomStream::of(self.context, call.random),
         };
         let distribution = match call.arg("dist") {
             None => Distribution::Uniform,
             Some(node) => self.distribution(node)?,
         };
         let numbers = stream.array(&shape, distribution).at(span)?.into();
-        Ok(Typed { numbers, kind: Type::F64 }.into())
+        Ok(TypedNumbers { numbers, kind: ExprType::F64 }.into())
     }
 
-    fn distribution(&self, node: &Node) -> Result<Distribution, ExprError> {
+    fn distribution(&self, node: &ExprNode) -> Result<Distribution, ExprError> {
         let fault = match self.eval(node)? {
-            Item::Text(name) if name == "uniform" => return Ok(Distribution::Uniform),
-            Item::Text(name) if name == "normal" => return Ok(Distribution::Normal),
-            Item::Text(name) => Fault::new(format!("unknown distribution `{name}`")),
+            Intermediate::Text(name) if name == "uniform" => return Ok(Distribution::Uniform),
+            Intermediate::Text(name) if name == "normal" => return Ok(Distribution::Normal),
+            Intermediate::Text(name) => Fault::new(format!("unknown distribution `{name}`")),
             _ => Fault::new("a distribution is a text"),
         };
         Err(fault.help("`dist = \"uniform\"` (the default) or `dist = \"normal\"`").at(&node.span))
     }
 
     /// `concat(a, b)`, `concat((a, b))` and `concat(gather)` are the same.
-    fn join(&self, call: &Call, span: &Span) -> Result<Typed<'s>, ExprError> {
+    fn join(&self, call: &Call, span: &Span) -> Result<TypedNumbers<'s>, ExprError> {
         let mut items = Vec::with_capacity(call.rest.len());
         for node in &call.rest {
             match self.eval(node)? {
-                Item::List(list) => items.extend(list),
+                Intermediate::List(list) => items.extend(list),
                 item => items.push(item),
             }
         }
@@ -235,9 +235,9 @@ impl<'s> Evaluator<'s> {
         construct::concat(items, axis).at(span)
     }
 
-    fn element_type(&self, node: &Node) -> Result<ElementType, ExprError> {
+    fn element_type(&self, node: &ExprNode) -> Result<ElementType, ExprError> {
         let fault = match self.eval(node)? {
-            Item::Text(name) => match ElementType::named(&name) {
+            Intermediate::Text(name) => match ElementType::named(&name) {
                 Some(element) => return Ok(element),
                 None => Fault::new(format!("unknown element type `{name}`")),
             },
@@ -247,23 +247,23 @@ impl<'s> Evaluator<'s> {
         Err(fault.help(format!("element types are: {}", names.join(", "))).at(&node.span))
     }
 
-    fn column(&self, node: &Node) -> Result<Column, ExprError> {
+    fn column(&self, node: &ExprNode) -> Result<Column, ExprError> {
         match self.eval(node)? {
-            Item::Text(name) => Ok(Column::Named(name.into_owned())),
+            Intermediate::Text(name) => Ok(Column::Named(name.into_owned())),
             item => item.into_number("`column`").map(Column::At).at(&node.span),
         }
     }
 
     /// What a command has written, or the file of a path.
-    fn bytes(&self, node: &Node) -> Result<Cow<'s, [u8]>, ExprError> {
+    fn bytes(&self, node: &ExprNode) -> Result<Cow<'s, [u8]>, ExprError> {
         match self.eval(node)? {
-            Item::Bytes(bytes) => Ok(bytes),
-            Item::Text(path) => Ok(self.scope.read(&path).map_err(Fault::new).at(&node.span)?.into()),
-            Item::List(_) => {
+            Intermediate::Bytes(bytes) => Ok(bytes),
+            Intermediate::Text(path) => Ok(self.scope.read(&path).map_err(Fault::new).at(&node.span)?.into()),
+            Intermediate::List(_) => {
                 let help = "give the task the parameters of the other, with `each`, or choose one: `x[0]`";
                 Err(Fault::new("these are several files").help(help).at(&node.span))
             }
-            Item::Numeric(_) => {
+            Intermediate::Numeric(_) => {
                 let help = "arrays of tasks are arrays already: leave the function out";
                 Err(Fault::new("a file, or what a command has written, is wanted here")
                     .help(help)
@@ -272,19 +272,19 @@ impl<'s> Evaluator<'s> {
         }
     }
 
-    fn load(&self, call: &Call, span: &Span) -> Result<Typed<'s>, ExprError> {
+    fn load(&self, call: &Call, span: &Span) -> Result<TypedNumbers<'s>, ExprError> {
         let node = self.required(call, 0, span)?;
         let name = match call.arg("dataset") {
             None => None,
             Some(node) => match self.eval(node)? {
-                Item::Text(name) => Some(name),
+                Intermediate::Text(name) => Some(name),
                 _ => return Err(Fault::new("the name of a dataset is a text").at(&node.span)),
             },
         };
         let name = name.as_deref();
         let value = match self.eval(node)? {
-            Item::Text(path) => self.scope.dataset(File::Path(&path), name),
-            Item::Bytes(bytes) => self.scope.dataset(File::Bytes(&bytes), name),
+            Intermediate::Text(path) => self.scope.dataset(File::Path(&path), name),
+            Intermediate::Bytes(bytes) => self.scope.dataset(File::Bytes(&bytes), name),
             _ => {
                 let fault = Fault::new("`load` takes a file, or a block of one");
                 return Err(fault.help("write `load(\"file.h5\", \"/dataset\")`").at(&node.span));

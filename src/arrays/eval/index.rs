@@ -1,24 +1,26 @@
 //! Slices and indexes, as in numpy: views where the operand is borrowed, never copies.
 
-use crate::arrays::error::{At, ExprError, Fault};
-use crate::arrays::eval::operand::{Cows, Item, Numeric};
+use crate::arrays::error::{ExprError, Fault, PutPosition};
+use crate::arrays::eval::operand::{Cows, Intermediate, Numeric};
 use crate::arrays::shapes::shape;
 use crate::arrays::syntax::ast::Span;
-use crate::arrays::types::Typed;
+use crate::arrays::types::TypedNumbers;
 use ndarray::SliceInfoElem;
 
 /// An evaluated entry between the brackets, and where it stands.
 #[derive(Debug, Clone)]
-pub(crate) enum Entry {
+pub(crate) enum EvaluatedSubscript {
     Index(i64, Span),
     Slice { start: Option<i64>, end: Option<i64>, step: i64, span: Span },
     Ellipsis(Span),
 }
 
-impl Entry {
+impl EvaluatedSubscript {
     fn span(&self) -> &Span {
         match self {
-            Entry::Index(_, span) | Entry::Slice { span, .. } | Entry::Ellipsis(span) => span,
+            EvaluatedSubscript::Index(_, span)
+            | EvaluatedSubscript::Slice { span, .. }
+            | EvaluatedSubscript::Ellipsis(span) => span,
         }
     }
 }
@@ -33,51 +35,59 @@ pub(crate) fn whole(value: f64) -> Result<i64, Fault> {
 }
 
 /// `item[entries]`.
-pub(crate) fn index<'s>(item: Item<'s>, entries: &[Entry], whole: &Span) -> Result<Item<'s>, ExprError> {
+pub(crate) fn index<'s>(
+    item: Intermediate<'s>,
+    entries: &[EvaluatedSubscript],
+    whole: &Span,
+) -> Result<Intermediate<'s>, ExprError> {
     match item {
-        Item::List(items) => index_list(items, entries, whole),
-        Item::Text(_) => Err(Fault::new("a text has no elements").at(whole)),
-        Item::Bytes(_) => index(item.into_typed().at(whole)?.into(), entries, whole),
-        Item::Numeric(Typed { numbers: Numeric::Scalar(_), .. }) => {
+        Intermediate::List(items) => index_list(items, entries, whole),
+        Intermediate::Text(_) => Err(Fault::new("a text has no elements").at(whole)),
+        Intermediate::Bytes(_) => index(item.into_typed().at(whole)?.into(), entries, whole),
+        Intermediate::Numeric(TypedNumbers { numbers: Numeric::Scalar(_), .. }) => {
             Err(Fault::new("a single number has no elements").at(whole))
         }
-        Item::Numeric(Typed { numbers: Numeric::Array(array), kind }) => {
-            Ok(Typed { numbers: index_array(array, entries)?, kind }.into())
+        Intermediate::Numeric(TypedNumbers { numbers: Numeric::Array(array), kind }) => {
+            Ok(TypedNumbers { numbers: index_array(array, entries)?, kind }.into())
         }
     }
 }
 
 /// The first entry chooses instances of a gather without stacking them, the others work on what is left.
-fn index_list<'s>(mut items: Vec<Item<'s>>, entries: &[Entry], whole: &Span) -> Result<Item<'s>, ExprError> {
+fn index_list<'s>(
+    mut items: Vec<Intermediate<'s>>,
+    entries: &[EvaluatedSubscript],
+    whole: &Span,
+) -> Result<Intermediate<'s>, ExprError> {
     match entries {
-        [Entry::Index(at, span), rest @ ..] => {
+        [EvaluatedSubscript::Index(at, span), rest @ ..] => {
             let at = element(*at, items.len(), "the gather").at(span)?;
             let item = items.swap_remove(at);
             if rest.is_empty() { Ok(item) } else { index(item, rest, whole) }
         }
-        [Entry::Slice { start, end, step, span }] => {
+        [EvaluatedSubscript::Slice { start, end, step, span }] => {
             let (first, count) = resolve(*start, *end, *step, items.len()).at(span)?;
-            let mut places: Vec<Option<Item<'s>>> = items.into_iter().map(Some).collect();
+            let mut places: Vec<Option<Intermediate<'s>>> = items.into_iter().map(Some).collect();
             let chosen = (0..count).filter_map(|i| {
                 let at = first as i64 + i as i64 * *step;
                 usize::try_from(at).ok().and_then(|at| places.get_mut(at)).and_then(Option::take)
             });
-            Ok(Item::List(chosen.collect()))
+            Ok(Intermediate::List(chosen.collect()))
         }
-        _ => index(Item::List(items).into_typed().at(whole)?.into(), entries, whole),
+        _ => index(Intermediate::List(items).into_typed().at(whole)?.into(), entries, whole),
     }
 }
 
-fn index_array<'s>(array: Cows<'s>, entries: &[Entry]) -> Result<Numeric<'s>, ExprError> {
+fn index_array<'s>(array: Cows<'s>, entries: &[EvaluatedSubscript]) -> Result<Numeric<'s>, ExprError> {
     let axes = array.ndim();
-    let given = entries.iter().filter(|entry| !matches!(entry, Entry::Ellipsis(_))).count();
+    let given = entries.iter().filter(|entry| !matches!(entry, EvaluatedSubscript::Ellipsis(_))).count();
     let mut infos: Vec<SliceInfoElem> = Vec::with_capacity(axes);
     let mut ellipsis = false;
     for entry in entries {
         let axis = infos.len();
         let length = match array.shape().get(axis) {
             Some(length) if given <= axes => *length,
-            None if matches!(entry, Entry::Ellipsis(_)) && given <= axes => 0,
+            None if matches!(entry, EvaluatedSubscript::Ellipsis(_)) && given <= axes => 0,
             _ => {
                 let message =
                     format!("{given} indexes for an array of shape {}", shape::display(array.shape()));
@@ -85,17 +95,17 @@ fn index_array<'s>(array: Cows<'s>, entries: &[Entry]) -> Result<Numeric<'s>, Ex
             }
         };
         match entry {
-            Entry::Ellipsis(span) => {
+            EvaluatedSubscript::Ellipsis(span) => {
                 if std::mem::replace(&mut ellipsis, true) {
                     return Err(Fault::new("`...` can stand only once in an index").at(span));
                 }
                 infos.extend((given..axes).map(|_| all()));
             }
-            Entry::Index(at, span) => {
+            EvaluatedSubscript::Index(at, span) => {
                 let at = element(*at, length, &format!("axis {axis}")).at(span)?;
                 infos.push(SliceInfoElem::Index(at as isize));
             }
-            Entry::Slice { start, end, step, span } => {
+            EvaluatedSubscript::Slice { start, end, step, span } => {
                 let (first, count) = resolve(*start, *end, *step, length).at(span)?;
                 infos.push(strided(first, count, *step));
             }

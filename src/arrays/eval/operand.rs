@@ -4,14 +4,14 @@ use crate::arrays::csv;
 use crate::arrays::error::Fault;
 use crate::arrays::kernels::construct;
 use crate::arrays::shapes::shape;
-use crate::arrays::types::{Type, Typed};
+use crate::arrays::types::{ExprType, TypedNumbers};
 use ndarray::{ArrayD, CowArray, IxDyn};
 use std::borrow::Cow;
 
 /// An array, borrowed from the scope or made by a part of the expression.
 pub(crate) type Cows<'s> = CowArray<'s, f64, IxDyn>;
 
-/// Numbers: the operand of every operator. Which type they have is beside them, in a [`Typed`].
+/// Numbers: the operand of every operator. Which type they have is beside them, in a [`TypedNumbers`].
 #[derive(Debug)]
 pub(crate) enum Numeric<'s> {
     /// One number. Arrays without axes are always turned into this, so that scalar arithmetic allocates
@@ -23,10 +23,10 @@ pub(crate) enum Numeric<'s> {
 
 /// The value of a part of an expression.
 #[derive(Debug)]
-pub(crate) enum Item<'s> {
-    Numeric(Typed<'s>),
+pub(crate) enum Intermediate<'s> {
+    Numeric(TypedNumbers<'s>),
     /// A gather, or `[a, b]` in the text. Where an array is wanted it is stacked, as numpy does with lists.
-    List(Vec<Item<'s>>),
+    List(Vec<Intermediate<'s>>),
     Text(Cow<'s, str>),
     /// What a command has written. Where an array is wanted it is read as a table of numbers.
     Bytes(Cow<'s, [u8]>),
@@ -98,22 +98,22 @@ impl<'s> Numeric<'s> {
     }
 }
 
-impl<'s> Item<'s> {
+impl<'s> Intermediate<'s> {
     /// A number without a type of its own.
     pub(crate) fn number(number: f64) -> Self {
-        let kind = if number.fract() == 0.0 { Type::Whole } else { Type::Number };
-        Item::Numeric(Typed { numbers: Numeric::Scalar(number), kind })
+        let kind = if number.fract() == 0.0 { ExprType::Whole } else { ExprType::Number };
+        Intermediate::Numeric(TypedNumbers { numbers: Numeric::Scalar(number), kind })
     }
 
     /// As an operand of arithmetic.
-    pub(crate) fn into_typed(self) -> Result<Typed<'s>, Fault> {
+    pub(crate) fn into_typed(self) -> Result<TypedNumbers<'s>, Fault> {
         match self {
-            Item::Numeric(typed) => Ok(typed),
-            Item::List(items) => construct::stack(items, 0.0),
-            Item::Text(text) => Err(Fault::new(format!("the text `{text}` is no number"))),
-            Item::Bytes(bytes) => {
+            Intermediate::Numeric(typed) => Ok(typed),
+            Intermediate::List(items) => construct::stack(items, 0.0),
+            Intermediate::Text(text) => Err(Fault::new(format!("the text `{text}` is no number"))),
+            Intermediate::Bytes(bytes) => {
                 let numbers = csv::numbers(&bytes).map_err(Fault::new)?;
-                Ok(Typed { numbers: numbers.into(), kind: Type::F64 })
+                Ok(TypedNumbers { numbers: numbers.into(), kind: ExprType::F64 })
             }
         }
     }
@@ -128,8 +128,8 @@ impl<'s> Item<'s> {
     }
 }
 
-impl<'s> From<Typed<'s>> for Item<'s> {
-    fn from(typed: Typed<'s>) -> Self {
-        Item::Numeric(typed)
+impl<'s> From<TypedNumbers<'s>> for Intermediate<'s> {
+    fn from(typed: TypedNumbers<'s>) -> Self {
+        Intermediate::Numeric(typed)
     }
 }

@@ -17,7 +17,7 @@ const PIECE: usize = 1 << 14;
 
 /// What a kernel reads.
 #[derive(Clone, Copy)]
-pub(crate) enum Source<'a> {
+pub(crate) enum KernelInput<'a> {
     /// As many elements as there are to write.
     Slice(&'a [f64]),
     /// The same number for each.
@@ -27,24 +27,32 @@ pub(crate) enum Source<'a> {
 }
 
 /// Writes `out[i] = f(a[i], b[i])` for all i.
-pub(crate) type Kernel<'k> = &'k (dyn Fn(&mut [f64], Source<'_>, Source<'_>) + Sync);
+pub(crate) type Kernel<'k> = &'k (dyn Fn(&mut [f64], KernelInput<'_>, KernelInput<'_>) + Sync);
 
 /// The kernel of a function. Each combination of sources is a loop that the compiler can vectorise.
 pub(crate) fn kernel(
     f: impl Fn(f64, f64) -> f64 + Sync,
-) -> impl Fn(&mut [f64], Source<'_>, Source<'_>) + Sync {
+) -> impl Fn(&mut [f64], KernelInput<'_>, KernelInput<'_>) + Sync {
     move |out, a, b| match (a, b) {
-        (Source::Slice(a), Source::Slice(b)) => {
+        (KernelInput::Slice(a), KernelInput::Slice(b)) => {
             out.iter_mut().zip(a).zip(b).for_each(|((out, x), y)| *out = f(*x, *y));
         }
-        (Source::Slice(a), Source::Scalar(y)) => out.iter_mut().zip(a).for_each(|(out, x)| *out = f(*x, y)),
-        (Source::Slice(a), Source::Out) => out.iter_mut().zip(a).for_each(|(out, x)| *out = f(*x, *out)),
-        (Source::Scalar(x), Source::Slice(b)) => out.iter_mut().zip(b).for_each(|(out, y)| *out = f(x, *y)),
-        (Source::Scalar(x), Source::Scalar(y)) => out.fill(f(x, y)),
-        (Source::Scalar(x), Source::Out) => out.iter_mut().for_each(|out| *out = f(x, *out)),
-        (Source::Out, Source::Slice(b)) => out.iter_mut().zip(b).for_each(|(out, y)| *out = f(*out, *y)),
-        (Source::Out, Source::Scalar(y)) => out.iter_mut().for_each(|out| *out = f(*out, y)),
-        (Source::Out, Source::Out) => out.iter_mut().for_each(|out| *out = f(*out, *out)),
+        (KernelInput::Slice(a), KernelInput::Scalar(y)) => {
+            out.iter_mut().zip(a).for_each(|(out, x)| *out = f(*x, y))
+        }
+        (KernelInput::Slice(a), KernelInput::Out) => {
+            out.iter_mut().zip(a).for_each(|(out, x)| *out = f(*x, *out))
+        }
+        (KernelInput::Scalar(x), KernelInput::Slice(b)) => {
+            out.iter_mut().zip(b).for_each(|(out, y)| *out = f(x, *y))
+        }
+        (KernelInput::Scalar(x), KernelInput::Scalar(y)) => out.fill(f(x, y)),
+        (KernelInput::Scalar(x), KernelInput::Out) => out.iter_mut().for_each(|out| *out = f(x, *out)),
+        (KernelInput::Out, KernelInput::Slice(b)) => {
+            out.iter_mut().zip(b).for_each(|(out, y)| *out = f(*out, *y))
+        }
+        (KernelInput::Out, KernelInput::Scalar(y)) => out.iter_mut().for_each(|out| *out = f(*out, y)),
+        (KernelInput::Out, KernelInput::Out) => out.iter_mut().for_each(|out| *out = f(*out, *out)),
     }
 }
 
@@ -151,14 +159,14 @@ impl Operand<'_> {
         }
     }
 
-    fn source<'a>(&'a self, copied: &'a Option<Vec<f64>>) -> Source<'a> {
+    fn source<'a>(&'a self, copied: &'a Option<Vec<f64>>) -> KernelInput<'a> {
         let elements = match (self, copied) {
-            (Operand::Scalar(x), _) => return Source::Scalar(*x),
-            (Operand::Out, _) => return Source::Out,
-            (Operand::View(_), Some(copied)) => return Source::Slice(copied),
+            (Operand::Scalar(x), _) => return KernelInput::Scalar(*x),
+            (Operand::Out, _) => return KernelInput::Out,
+            (Operand::View(_), Some(copied)) => return KernelInput::Slice(copied),
             (Operand::View(view), None) => view.as_slice(),
         };
-        Source::Slice(elements.unwrap_or_else(|| unreachable!("in C order, or copied into it")))
+        KernelInput::Slice(elements.unwrap_or_else(|| unreachable!("in C order, or copied into it")))
     }
 }
 
@@ -215,15 +223,19 @@ pub(crate) fn choose<'s>(
 }
 
 /// The kernel of [`choose`]: the condition stands where the result is to go.
-fn pick(out: &mut [f64], a: Source<'_>, b: Source<'_>) {
+fn pick(out: &mut [f64], a: KernelInput<'_>, b: KernelInput<'_>) {
     let pick = |out: &mut f64, x: f64, y: f64| *out = if *out != 0.0 { x } else { y };
     match (a, b) {
-        (Source::Slice(a), Source::Slice(b)) => {
+        (KernelInput::Slice(a), KernelInput::Slice(b)) => {
             out.iter_mut().zip(a).zip(b).for_each(|((out, x), y)| pick(out, *x, *y));
         }
-        (Source::Slice(a), Source::Scalar(y)) => out.iter_mut().zip(a).for_each(|(out, x)| pick(out, *x, y)),
-        (Source::Scalar(x), Source::Slice(b)) => out.iter_mut().zip(b).for_each(|(out, y)| pick(out, x, *y)),
-        (Source::Scalar(x), Source::Scalar(y)) => out.iter_mut().for_each(|out| pick(out, x, y)),
-        (Source::Out, _) | (_, Source::Out) => unreachable!("the condition is neither of the two"),
+        (KernelInput::Slice(a), KernelInput::Scalar(y)) => {
+            out.iter_mut().zip(a).for_each(|(out, x)| pick(out, *x, y))
+        }
+        (KernelInput::Scalar(x), KernelInput::Slice(b)) => {
+            out.iter_mut().zip(b).for_each(|(out, y)| pick(out, x, *y))
+        }
+        (KernelInput::Scalar(x), KernelInput::Scalar(y)) => out.iter_mut().for_each(|out| pick(out, x, y)),
+        (KernelInput::Out, _) | (_, KernelInput::Out) => unreachable!("the condition is neither of the two"),
     }
 }

@@ -2,9 +2,9 @@
 
 use super::broadcast;
 use crate::arrays::error::Fault;
-use crate::arrays::eval::operand::{Item, Numeric};
+use crate::arrays::eval::operand::{Intermediate, Numeric};
 use crate::arrays::shapes::shape;
-use crate::arrays::types::{Type, Typed};
+use crate::arrays::types::{ExprType, TypedNumbers};
 use ndarray::{ArrayD, Axis, Slice};
 use rayon::prelude::*;
 
@@ -72,7 +72,7 @@ pub(crate) fn eye(rows: usize, columns: usize) -> Result<ArrayD<f64>, Fault> {
 
 /// Joins arrays along an axis they have. Single numbers count as arrays of one element, so that a gather of
 /// numbers becomes an array.
-pub(crate) fn concat<'s>(items: Vec<Item<'s>>, axis: f64) -> Result<Typed<'s>, Fault> {
+pub(crate) fn concat<'s>(items: Vec<Intermediate<'s>>, axis: f64) -> Result<TypedNumbers<'s>, Fault> {
     let (parts, kind) = typed(items)?;
     let mut arrays = Vec::with_capacity(parts.len());
     for part in parts {
@@ -83,7 +83,7 @@ pub(crate) fn concat<'s>(items: Vec<Item<'s>>, axis: f64) -> Result<Typed<'s>, F
     }
     let whole = shape::joined(&arrays.iter().map(|array| array.shape()).collect::<Vec<_>>(), axis)?;
     if arrays.len() == 1 {
-        return Ok(Typed { numbers: arrays.swap_remove(0).into(), kind });
+        return Ok(TypedNumbers { numbers: arrays.swap_remove(0).into(), kind });
     }
     let axis = Axis(shape::axis(axis, whole.len())?);
     let mut joined = shape::zeros(&whole)?;
@@ -93,11 +93,11 @@ pub(crate) fn concat<'s>(items: Vec<Item<'s>>, axis: f64) -> Result<Typed<'s>, F
         broadcast::copy(joined.slice_axis_mut(axis, Slice::from(from..to)), &array.view());
         from = to;
     }
-    Ok(Typed { numbers: joined.into(), kind })
+    Ok(TypedNumbers { numbers: joined.into(), kind })
 }
 
 /// Puts arrays of equal shapes on a new axis.
-pub(crate) fn stack<'s>(items: Vec<Item<'s>>, axis: f64) -> Result<Typed<'s>, Fault> {
+pub(crate) fn stack<'s>(items: Vec<Intermediate<'s>>, axis: f64) -> Result<TypedNumbers<'s>, Fault> {
     let (parts, kind) = typed(items)?;
     let shape = shape::stacked(&parts.iter().map(Numeric::shape).collect::<Vec<_>>(), axis)?;
     let mut stacked = shape::zeros(&shape)?;
@@ -108,18 +108,18 @@ pub(crate) fn stack<'s>(items: Vec<Item<'s>>, axis: f64) -> Result<Typed<'s>, Fa
             Numeric::Array(array) => broadcast::copy(place, &array.view()),
         }
     }
-    Ok(Typed { numbers: stacked.into(), kind })
+    Ok(TypedNumbers { numbers: stacked.into(), kind })
 }
 
 /// The numbers of all items, and the type that they have together.
-fn typed<'s>(items: Vec<Item<'s>>) -> Result<(Vec<Numeric<'s>>, Type), Fault> {
-    let typed = items.into_iter().map(Item::into_typed).collect::<Result<Vec<_>, _>>()?;
-    let kind = Type::joined(typed.iter().map(|part| part.kind));
+fn typed<'s>(items: Vec<Intermediate<'s>>) -> Result<(Vec<Numeric<'s>>, ExprType), Fault> {
+    let typed = items.into_iter().map(Intermediate::into_typed).collect::<Result<Vec<_>, _>>()?;
+    let kind = ExprType::joined(typed.iter().map(|part| part.kind));
     let mut numbers = Vec::with_capacity(typed.len());
     for part in typed {
         // only a fraction among integers, or a double among singles, need fitting, and these have the wider type
-        let fits = part.kind == kind || kind == Type::F64;
-        numbers.push(if fits { part.numbers } else { Typed::fitted(part.numbers, kind)?.numbers });
+        let fits = part.kind == kind || kind == ExprType::F64;
+        numbers.push(if fits { part.numbers } else { TypedNumbers::fitted(part.numbers, kind)?.numbers });
     }
     Ok((numbers, kind))
 }

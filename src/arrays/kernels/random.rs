@@ -37,19 +37,19 @@ pub(crate) enum Distribution {
 
 /// An endless sequence of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stream {
+pub(crate) struct RandomStream {
     key: u64,
     stream: u64,
 }
 
-impl Stream {
-    pub(crate) fn seeded(seed: i64) -> Stream {
-        Stream { key: seed.cast_unsigned(), stream: 0 }
+impl RandomStream {
+    pub(crate) fn seeded(seed: i64) -> RandomStream {
+        RandomStream { key: seed.cast_unsigned(), stream: 0 }
     }
 
     /// For the `call`-th `random` without a seed of an expression.
-    pub(crate) fn of(context: RandomContext, call: u64) -> Stream {
-        Stream { key: mix(context.task ^ mix(call)), stream: context.index }
+    pub(crate) fn of(context: RandomContext, call: u64) -> RandomStream {
+        RandomStream { key: mix(context.task ^ mix(call)), stream: context.index }
     }
 
     /// The first numbers of the sequence, in C order.

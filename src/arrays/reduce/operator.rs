@@ -7,19 +7,19 @@
 //! mean and the sum of squared deviations. Both give `f64`, whatever they are made of.
 
 use crate::arrays::error::Fault;
-use crate::arrays::eval::operand::{Item, Numeric};
+use crate::arrays::eval::operand::{Intermediate, Numeric};
 use crate::arrays::kernels::{aggregate, construct, elementwise};
 use crate::arrays::shapes::shape;
 use crate::arrays::syntax::ast::BinaryOp;
 use crate::arrays::syntax::function::Aggregate;
-use crate::arrays::types::{self, Type, Typed};
-use crate::arrays::{ArrayBinding, Value};
+use crate::arrays::types::{self, ExprType, TypedNumbers};
+use crate::arrays::{ArrayBinding, ArrayValue};
 use ndarray::{ArrayD, ArrayViewD, Axis};
 use serde::{Deserialize, Serialize};
 
 /// An operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum With {
+pub enum ReduceOperator {
     /// The element-wise sum.
     Add,
     /// The element-wise product.
@@ -40,7 +40,7 @@ pub enum With {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reduce {
     /// The operator.
-    pub with: With,
+    pub with: ReduceOperator,
     /// The axis of the arrays that is reduced as well (or, by `concat`, joined along); negative ones count from the last.
     pub axis: Option<i64>,
 }
@@ -61,26 +61,26 @@ impl From<Fault> for ReduceError {
     }
 }
 
-impl With {
+impl ReduceOperator {
     /// The operators by their names in a script.
-    pub const NAMES: [(&'static str, With); 7] = [
-        ("add", With::Add),
-        ("mul", With::Mul),
-        ("min", With::Min),
-        ("max", With::Max),
-        ("concat", With::Concat),
-        ("mean", With::Mean),
-        ("moments", With::Moments),
+    pub const NAMES: [(&'static str, ReduceOperator); 7] = [
+        ("add", ReduceOperator::Add),
+        ("mul", ReduceOperator::Mul),
+        ("min", ReduceOperator::Min),
+        ("max", ReduceOperator::Max),
+        ("concat", ReduceOperator::Concat),
+        ("mean", ReduceOperator::Mean),
+        ("moments", ReduceOperator::Moments),
     ];
 
     /// The operator of that name.
-    pub fn of(name: &str) -> Option<With> {
-        With::NAMES.iter().find(|(known, _)| *known == name).map(|(_, with)| *with)
+    pub fn of(name: &str) -> Option<ReduceOperator> {
+        ReduceOperator::NAMES.iter().find(|(known, _)| *known == name).map(|(_, with)| *with)
     }
 
     /// The operator's name in a script.
     pub fn name(self) -> &'static str {
-        With::NAMES.iter().find(|(_, with)| *with == self).map_or("", |(name, _)| name)
+        ReduceOperator::NAMES.iter().find(|(_, with)| *with == self).map_or("", |(name, _)| name)
     }
 }
 
@@ -88,50 +88,54 @@ impl Reduce {
     /// Whether a leaf is a partial result as it is.
     pub fn takes_leaves(self) -> bool {
         match self.with {
-            With::Concat => true,
-            With::Moments => false,
+            ReduceOperator::Concat => true,
+            ReduceOperator::Moments => false,
             // every leaf weighs 1, and how many there are is known from the tree
-            With::Add | With::Mul | With::Min | With::Max | With::Mean => self.axis.is_none(),
+            ReduceOperator::Add
+            | ReduceOperator::Mul
+            | ReduceOperator::Min
+            | ReduceOperator::Max
+            | ReduceOperator::Mean => self.axis.is_none(),
         }
     }
 
     /// Whether a single leaf is the result as it is.
     pub fn keeps_single(self) -> bool {
-        self.takes_leaves() && self.with != With::Mean
+        self.takes_leaves() && self.with != ReduceOperator::Mean
     }
 
     fn own_axis(self) -> bool {
-        !self.takes_leaves() && matches!(self.with, With::Mean | With::Moments)
+        !self.takes_leaves() && matches!(self.with, ReduceOperator::Mean | ReduceOperator::Moments)
     }
 
     /// The partial result of one instance.
     ///
     /// # Errors
     /// When it does not have the axis.
-    pub fn leaf(self, value: &Value) -> Result<Value, ReduceError> {
+    pub fn leaf(self, value: &ArrayValue) -> Result<ArrayValue, ReduceError> {
         Ok(match (self.with, self.axis) {
             _ if self.takes_leaves() => value.clone(),
-            (With::Mean, Some(axis)) => {
+            (ReduceOperator::Mean, Some(axis)) => {
                 let (sum, count) = summed(value, axis)?;
                 stacked(&[ArrayD::from_elem(sum.raw_dim(), count as f64), sum])?
             }
-            (With::Moments, axis) => moments(value, axis)?,
-            (With::Mul, Some(axis)) => {
+            (ReduceOperator::Moments, axis) => moments(value, axis)?,
+            (ReduceOperator::Mul, Some(axis)) => {
                 let place = Axis(shape::axis(axis as f64, value.shape().len())?);
                 let typed = value.clone().into_typed()?;
                 let array = typed.numbers.into_array();
                 let product = array.fold_axis(place, 1.0, |product, x| product * x);
-                finished(Typed::fitted(product.into(), typed.kind)?)
+                finished(TypedNumbers::fitted(product.into(), typed.kind)?)
             }
             (with, Some(axis)) => {
                 let typed = typed(value)?;
                 let function = match with {
-                    With::Min => Aggregate::Min,
-                    With::Max => Aggregate::Max,
+                    ReduceOperator::Min => Aggregate::Min,
+                    ReduceOperator::Max => Aggregate::Max,
                     _ => Aggregate::Sum,
                 };
                 let numbers = aggregate::aggregate(function, typed.numbers, Some(axis as f64))?;
-                finished(Typed::fitted(numbers, typed.kind.of_aggregate(function))?)
+                finished(TypedNumbers::fitted(numbers, typed.kind.of_aggregate(function))?)
             }
             (_, None) => value.clone(),
         })
@@ -141,25 +145,25 @@ impl Reduce {
     ///
     /// # Errors
     /// When their shapes do not go together.
-    pub fn merge(self, partials: &[&Value]) -> Result<Value, ReduceError> {
+    pub fn merge(self, partials: &[&ArrayValue]) -> Result<ArrayValue, ReduceError> {
         let (first, rest) = match partials {
             [] => return Err(Fault::new("a reduction of no instances has no result").into()),
             [only] => return Ok((*only).clone()),
             [first, rest @ ..] => (first, rest),
         };
         match self.with {
-            With::Concat => {
+            ReduceOperator::Concat => {
                 let items = partials.iter().map(|part| ArrayBinding::from(*part).into_item());
-                let items = items.collect::<Result<Vec<Item<'_>>, Fault>>()?;
+                let items = items.collect::<Result<Vec<Intermediate<'_>>, Fault>>()?;
                 Ok(finished(construct::concat(items, self.axis.unwrap_or(0) as f64)?))
             }
-            With::Moments => {
+            ReduceOperator::Moments => {
                 let mut merged = first.to_f64().into_owned();
                 for next in rest {
                     self.fits(merged.shape(), next.shape())?;
                     merge_moments(&mut merged, next.to_f64().view());
                 }
-                Ok(Value::F64(merged))
+                Ok(ArrayValue::F64(merged))
             }
             with => {
                 let mut merged = self.partial(first)?;
@@ -176,19 +180,21 @@ impl Reduce {
     ///
     /// # Errors
     /// When there is no memory for it.
-    pub fn finish(self, partial: Value, leaves: u64) -> Result<Value, ReduceError> {
+    pub fn finish(self, partial: ArrayValue, leaves: u64) -> Result<ArrayValue, ReduceError> {
         let row = |at: usize| partial.to_f64().index_axis(Axis(0), at).to_owned();
         match self.with {
-            With::Mean if self.own_axis() => Ok(Value::F64(row(1) / row(0))),
-            With::Mean => {
+            ReduceOperator::Mean if self.own_axis() => Ok(ArrayValue::F64(row(1) / row(0))),
+            ReduceOperator::Mean => {
                 let count = leaves as f64;
-                Ok(Value::F64(elementwise::map_with(partial.into_f64().into(), |x| x / count)?.into_owned()))
+                Ok(ArrayValue::F64(
+                    elementwise::map_with(partial.into_f64().into(), |x| x / count)?.into_owned(),
+                ))
             }
-            With::Moments => {
+            ReduceOperator::Moments => {
                 let variance = row(2) / row(0);
                 let mut all = partial.into_f64();
                 all.index_axis_mut(Axis(0), 2).assign(&variance);
-                Ok(Value::F64(all))
+                Ok(ArrayValue::F64(all))
             }
             _ => Ok(partial),
         }
@@ -201,8 +207,8 @@ impl Reduce {
     pub fn leaf_shape(self, shape: &[usize]) -> Result<Vec<usize>, ReduceError> {
         let mut shape = shape.to_vec();
         match (self.with, self.axis) {
-            (With::Concat, _) if shape.is_empty() => shape.push(1),
-            (With::Concat, _) | (_, None) => {}
+            (ReduceOperator::Concat, _) if shape.is_empty() => shape.push(1),
+            (ReduceOperator::Concat, _) | (_, None) => {}
             (_, Some(axis)) => drop(shape.remove(shape::axis(axis as f64, shape.len())?)),
         }
         Ok(shape)
@@ -213,7 +219,7 @@ impl Reduce {
     /// # Errors
     /// When they do not go together.
     pub fn merged_shape(self, a: &[usize], b: &[usize]) -> Result<Vec<usize>, ReduceError> {
-        if self.with == With::Concat {
+        if self.with == ReduceOperator::Concat {
             return Ok(shape::joined(&[a, b], self.axis.unwrap_or(0) as f64)?);
         }
         if a == b || !self.own_axis() && (a.is_empty() || b.is_empty()) {
@@ -223,9 +229,13 @@ impl Reduce {
     }
 
     /// A partial result to compute with: sums of means do not wrap as sums of integers do.
-    fn partial(self, value: &Value) -> Result<Typed<'_>, Fault> {
+    fn partial(self, value: &ArrayValue) -> Result<TypedNumbers<'_>, Fault> {
         let typed = typed(value)?;
-        Ok(if self.with == With::Mean { Typed { kind: Type::F64, ..typed } } else { typed })
+        Ok(if self.with == ReduceOperator::Mean {
+            TypedNumbers { kind: ExprType::F64, ..typed }
+        } else {
+            typed
+        })
     }
 
     /// Arrays have equal shapes, or one of the two is a single number, which goes with every element.
@@ -245,41 +255,48 @@ impl Reduce {
     }
 }
 
-fn combine<'s>(with: With, a: Typed<'s>, b: Typed<'s>) -> Result<Typed<'s>, Fault> {
+fn combine<'s>(
+    with: ReduceOperator,
+    a: TypedNumbers<'s>,
+    b: TypedNumbers<'s>,
+) -> Result<TypedNumbers<'s>, Fault> {
     let kind = a.kind.with(b.kind);
     match with {
-        With::Min => {
-            Ok(Typed { numbers: elementwise::apply(a.numbers, b.numbers, elementwise::minimum)?, kind })
-        }
-        With::Max => {
-            Ok(Typed { numbers: elementwise::apply(a.numbers, b.numbers, elementwise::maximum)?, kind })
-        }
-        With::Mul => types::binary(BinaryOp::Mul, a, b),
+        ReduceOperator::Min => Ok(TypedNumbers {
+            numbers: elementwise::apply(a.numbers, b.numbers, elementwise::minimum)?,
+            kind,
+        }),
+        ReduceOperator::Max => Ok(TypedNumbers {
+            numbers: elementwise::apply(a.numbers, b.numbers, elementwise::maximum)?,
+            kind,
+        }),
+        ReduceOperator::Mul => types::binary(BinaryOp::Mul, a, b),
         _ => types::binary(BinaryOp::Add, a, b),
     }
 }
 
-fn typed(value: &Value) -> Result<Typed<'_>, Fault> {
+fn typed(value: &ArrayValue) -> Result<TypedNumbers<'_>, Fault> {
     ArrayBinding::from(value).into_item()?.into_typed()
 }
 
-fn finished(typed: Typed<'_>) -> Value {
+fn finished(typed: TypedNumbers<'_>) -> ArrayValue {
     types::stored(typed.numbers.into_owned(), typed.kind.settled())
 }
 
 /// The sum along an axis, and of how many it is the sum.
-fn summed(value: &Value, axis: i64) -> Result<(ArrayD<f64>, usize), Fault> {
+fn summed(value: &ArrayValue, axis: i64) -> Result<(ArrayD<f64>, usize), Fault> {
     let place = shape::axis(axis as f64, value.shape().len())?;
     let sum = aggregate::aggregate(Aggregate::Sum, value.to_f64().into(), Some(axis as f64))?;
     Ok((sum.into_owned(), value.shape()[place]))
 }
 
-fn stacked(rows: &[ArrayD<f64>]) -> Result<Value, Fault> {
-    let item = |row: &ArrayD<f64>| Typed { numbers: Numeric::from(row.clone()), kind: Type::F64 }.into();
+fn stacked(rows: &[ArrayD<f64>]) -> Result<ArrayValue, Fault> {
+    let item =
+        |row: &ArrayD<f64>| TypedNumbers { numbers: Numeric::from(row.clone()), kind: ExprType::F64 }.into();
     Ok(finished(construct::stack(rows.iter().map(item).collect(), 0.0)?))
 }
 
-fn moments(value: &Value, axis: Option<i64>) -> Result<Value, Fault> {
+fn moments(value: &ArrayValue, axis: Option<i64>) -> Result<ArrayValue, Fault> {
     let Some(axis) = axis else {
         let mean = value.to_f64().into_owned();
         let (ones, zeros) = (ArrayD::ones(mean.raw_dim()), ArrayD::zeros(mean.raw_dim()));
@@ -319,62 +336,66 @@ mod tests {
 
     type Outcome = Result<(), ReduceError>;
 
-    fn reduce(with: With, axis: Option<i64>, leaves: &[Value]) -> Result<Value, ReduceError> {
+    fn reduce(
+        with: ReduceOperator,
+        axis: Option<i64>,
+        leaves: &[ArrayValue],
+    ) -> Result<ArrayValue, ReduceError> {
         let reduce = Reduce { with, axis };
         let partials = leaves.iter().map(|leaf| reduce.leaf(leaf)).collect::<Result<Vec<_>, _>>()?;
         // in the order of a tree: the last two first
         let (last, rest) = partials.split_at(partials.len() - 2);
         let last_two = reduce.merge(&rest.iter().collect::<Vec<_>>())?;
-        let all: Vec<&Value> = last.iter().chain([&last_two]).collect();
+        let all: Vec<&ArrayValue> = last.iter().chain([&last_two]).collect();
         reduce.finish(reduce.merge(&all)?, leaves.len() as u64)
     }
 
-    fn numbers(value: Value) -> Vec<f64> {
+    fn numbers(value: ArrayValue) -> Vec<f64> {
         value.into_f64().into_iter().collect()
     }
 
-    fn values(arrays: &[&[f64]]) -> Vec<Value> {
-        arrays.iter().map(|a| Value::from(ndarray::ArrayView1::from(*a).to_owned().into_dyn())).collect()
+    fn values(arrays: &[&[f64]]) -> Vec<ArrayValue> {
+        arrays.iter().map(|a| ArrayValue::from(ndarray::ArrayView1::from(*a).to_owned().into_dyn())).collect()
     }
 
     #[test]
     fn operators() -> Outcome {
         let of = values(&[&[1.0, 5.0], &[4.0, 2.0], &[2.0, 3.0]]);
-        assert_eq!(numbers(reduce(With::Add, None, &of)?), [7.0, 10.0]);
-        assert_eq!(numbers(reduce(With::Mul, None, &of)?), [8.0, 30.0]);
-        assert_eq!(numbers(reduce(With::Min, None, &of)?), [1.0, 2.0]);
-        assert_eq!(numbers(reduce(With::Max, None, &of)?), [4.0, 5.0]);
-        assert_eq!(numbers(reduce(With::Concat, None, &of)?), [1.0, 5.0, 4.0, 2.0, 2.0, 3.0]);
-        assert_eq!(numbers(reduce(With::Add, Some(0), &of)?), [17.0]);
-        assert_eq!(numbers(reduce(With::Mul, Some(0), &of)?), [240.0]);
-        assert_eq!(numbers(reduce(With::Max, Some(-1), &of)?), [5.0]);
+        assert_eq!(numbers(reduce(ReduceOperator::Add, None, &of)?), [7.0, 10.0]);
+        assert_eq!(numbers(reduce(ReduceOperator::Mul, None, &of)?), [8.0, 30.0]);
+        assert_eq!(numbers(reduce(ReduceOperator::Min, None, &of)?), [1.0, 2.0]);
+        assert_eq!(numbers(reduce(ReduceOperator::Max, None, &of)?), [4.0, 5.0]);
+        assert_eq!(numbers(reduce(ReduceOperator::Concat, None, &of)?), [1.0, 5.0, 4.0, 2.0, 2.0, 3.0]);
+        assert_eq!(numbers(reduce(ReduceOperator::Add, Some(0), &of)?), [17.0]);
+        assert_eq!(numbers(reduce(ReduceOperator::Mul, Some(0), &of)?), [240.0]);
+        assert_eq!(numbers(reduce(ReduceOperator::Max, Some(-1), &of)?), [5.0]);
         let nan = values(&[&[1.0], &[f64::NAN], &[2.0]]);
-        assert!(numbers(reduce(With::Min, None, &nan)?)[0].is_nan());
-        for (name, with) in With::NAMES {
-            assert_eq!((With::of(name), with.name()), (Some(with), name));
+        assert!(numbers(reduce(ReduceOperator::Min, None, &nan)?)[0].is_nan());
+        for (name, with) in ReduceOperator::NAMES {
+            assert_eq!((ReduceOperator::of(name), with.name()), (Some(with), name));
         }
         Ok(())
     }
 
     #[test]
     fn element_types_are_kept_and_meet_as_in_expressions() -> Outcome {
-        let of: Vec<Value> = [200u8, 100, 3].map(|x| array![x].into_dyn().into()).into();
-        assert_eq!(reduce(With::Add, None, &of)?, array![47u8].into_dyn().into());
-        assert_eq!(reduce(With::Mean, None, &of)?, array![101.0].into_dyn().into());
+        let of: Vec<ArrayValue> = [200u8, 100, 3].map(|x| array![x].into_dyn().into()).into();
+        assert_eq!(reduce(ReduceOperator::Add, None, &of)?, array![47u8].into_dyn().into());
+        assert_eq!(reduce(ReduceOperator::Mean, None, &of)?, array![101.0].into_dyn().into());
         let mixed = vec![
             array![1i32].into_dyn().into(),
             array![2i64].into_dyn().into(),
             array![1u8].into_dyn().into(),
         ];
-        assert_eq!(reduce(With::Concat, None, &mixed)?, array![1i64, 2, 1].into_dyn().into());
+        assert_eq!(reduce(ReduceOperator::Concat, None, &mixed)?, array![1i64, 2, 1].into_dyn().into());
         Ok(())
     }
 
     #[test]
     fn single_numbers_go_with_every_element() -> Outcome {
-        let one = Value::from(arr0(1.0).into_dyn());
+        let one = ArrayValue::from(arr0(1.0).into_dyn());
         let of = [one.clone(), array![1.0, 2.0].into_dyn().into(), one];
-        assert_eq!(numbers(reduce(With::Add, None, &of)?), [3.0, 4.0]);
+        assert_eq!(numbers(reduce(ReduceOperator::Add, None, &of)?), [3.0, 4.0]);
         Ok(())
     }
 
@@ -382,14 +403,20 @@ mod tests {
     fn unequal_shapes_are_named() {
         let of = values(&[&[1.0, 2.0], &[1.0], &[1.0]]);
         let error = |with| reduce(with, None, &of).map_err(|e| e.to_string());
-        assert_eq!(error(With::Add), Err("`add` cannot reduce arrays of shapes (2,) and (1,)".to_owned()));
-        assert_eq!(error(With::Mean), Err("`mean` cannot reduce arrays of shapes (2,) and (1,)".to_owned()));
-        assert!(reduce(With::Mean, Some(3), &of).is_err());
+        assert_eq!(
+            error(ReduceOperator::Add),
+            Err("`add` cannot reduce arrays of shapes (2,) and (1,)".to_owned())
+        );
+        assert_eq!(
+            error(ReduceOperator::Mean),
+            Err("`mean` cannot reduce arrays of shapes (2,) and (1,)".to_owned())
+        );
+        assert!(reduce(ReduceOperator::Mean, Some(3), &of).is_err());
     }
 
     #[test]
     fn means_and_moments_of_unequal_blocks_weigh_correctly() -> Outcome {
-        let blocks: [Value; 3] = [
+        let blocks: [ArrayValue; 3] = [
             array![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]].into_dyn().into(),
             array![[7.0, 9.0]].into_dyn().into(),
             array![[1.5, -2.0], [0.25, 8.0]].into_dyn().into(),
@@ -398,14 +425,14 @@ mod tests {
         let mean = columns.map(|c| c.iter().sum::<f64>() / 6.0);
         let variance = [0, 1].map(|i| columns[i].iter().map(|x| (x - mean[i]).powi(2)).sum::<f64>() / 6.0);
         for axis in [0, -2] {
-            assert_eq!(numbers(reduce(With::Mean, Some(axis), &blocks)?), mean);
-            let found = numbers(reduce(With::Moments, Some(axis), &blocks)?);
+            assert_eq!(numbers(reduce(ReduceOperator::Mean, Some(axis), &blocks)?), mean);
+            let found = numbers(reduce(ReduceOperator::Moments, Some(axis), &blocks)?);
             let expected = [6.0, 6.0, mean[0], mean[1], variance[0], variance[1]];
             assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{found:?}");
         }
         let of = values(&[&[1.0, 5.0], &[4.0, 2.0], &[4.0, 2.0]]);
-        assert_eq!(numbers(reduce(With::Mean, None, &of)?), [3.0, 3.0]);
-        assert_eq!(reduce(With::Moments, None, &of)?.shape(), [3, 2]);
+        assert_eq!(numbers(reduce(ReduceOperator::Mean, None, &of)?), [3.0, 3.0]);
+        assert_eq!(reduce(ReduceOperator::Moments, None, &of)?.shape(), [3, 2]);
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ use std::ops::Range;
 
 /// A node's place: the level and the index within it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct TreePosition {
     /// 0 for leaves.
     pub level: usize,
     /// From the left.
@@ -26,11 +26,11 @@ pub(crate) struct Place {
 
 /// A combination to be computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Step {
+pub(crate) struct TreeStep {
     /// Where the result belongs.
-    pub at: Place,
+    pub at: TreePosition,
     /// What is combined, in this order: at least two leaves or results of other steps.
-    pub inputs: Vec<Place>,
+    pub inputs: Vec<TreePosition>,
 }
 
 /// No tree can be built.
@@ -46,14 +46,14 @@ pub(crate) enum PlanError {
 
 /// The shape of a reduction tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub(crate) struct TreePlan {
     arity: usize,
     /// Number of nodes in each level, the leaves' first, ending with 1.
     widths: Vec<usize>,
 }
 
 /// The tree over `leaves` leaves, in which a node combines up to `arity` nodes.
-pub(crate) fn plan(leaves: usize, arity: usize) -> Result<Plan, PlanError> {
+pub(crate) fn plan(leaves: usize, arity: usize) -> Result<TreePlan, PlanError> {
     if leaves == 0 {
         return Err(PlanError::NoLeaves);
     }
@@ -66,10 +66,10 @@ pub(crate) fn plan(leaves: usize, arity: usize) -> Result<Plan, PlanError> {
         width = width.div_ceil(arity);
         widths.push(width);
     }
-    Ok(Plan { arity, widths })
+    Ok(TreePlan { arity, widths })
 }
 
-impl Plan {
+impl TreePlan {
     /// Number of levels, the leaves' included.
     pub(crate) fn levels(&self) -> usize {
         self.widths.len()
@@ -81,13 +81,13 @@ impl Plan {
     }
 
     /// The result's place: a leaf, if there is one leaf only.
-    pub(crate) fn root(&self) -> Place {
-        self.source(Place { level: self.levels() - 1, index: 0 })
+    pub(crate) fn root(&self) -> TreePosition {
+        self.source(TreePosition { level: self.levels() - 1, index: 0 })
     }
 
     /// The indices, in the level below, of the nodes under `at`. Empty for a leaf and for a place that is not
     /// in the tree.
-    pub(crate) fn below(&self, at: Place) -> Range<usize> {
+    pub(crate) fn below(&self, at: TreePosition) -> Range<usize> {
         if at.level == 0 || at.index >= self.width(at.level) {
             return 0..0;
         }
@@ -96,43 +96,43 @@ impl Plan {
     }
 
     /// The place where the node's value is computed: below `at`, if there is one single node under it.
-    pub(crate) fn source(&self, mut at: Place) -> Place {
+    pub(crate) fn source(&self, mut at: TreePosition) -> TreePosition {
         loop {
             let below = self.below(at);
             if below.len() != 1 {
                 return at;
             }
-            at = Place { level: at.level - 1, index: below.start };
+            at = TreePosition { level: at.level - 1, index: below.start };
         }
     }
 
     /// The step that takes the value computed at `at`; none for the root.
     #[cfg(test)]
-    pub(crate) fn consumer(&self, at: Place) -> Option<Place> {
-        let mut up = Place { level: at.level + 1, index: at.index / self.arity };
+    pub(crate) fn consumer(&self, at: TreePosition) -> Option<TreePosition> {
+        let mut up = TreePosition { level: at.level + 1, index: at.index / self.arity };
         while up.level < self.levels() {
             if self.below(up).len() > 1 {
                 return Some(up);
             }
-            up = Place { level: up.level + 1, index: up.index / self.arity };
+            up = TreePosition { level: up.level + 1, index: up.index / self.arity };
         }
         None
     }
 
     /// The step at a place; none for a leaf, and for a node over one single node.
-    pub(crate) fn step(&self, at: Place) -> Option<Step> {
+    pub(crate) fn step(&self, at: TreePosition) -> Option<TreeStep> {
         let below = self.below(at);
         if below.len() < 2 {
             return None;
         }
-        let inputs = below.map(|index| self.source(Place { level: at.level - 1, index })).collect();
-        Some(Step { at, inputs })
+        let inputs = below.map(|index| self.source(TreePosition { level: at.level - 1, index })).collect();
+        Some(TreeStep { at, inputs })
     }
 
     /// All steps, level by level from the leaves, from the left: each after the steps it takes from.
-    pub(crate) fn steps(&self) -> impl Iterator<Item = Step> + '_ {
+    pub(crate) fn steps(&self) -> impl Iterator<Item = TreeStep> + '_ {
         (1..self.levels())
-            .flat_map(|level| (0..self.width(level)).map(move |index| Place { level, index }))
+            .flat_map(|level| (0..self.width(level)).map(move |index| TreePosition { level, index }))
             .filter_map(|at| self.step(at))
     }
 
@@ -140,7 +140,7 @@ impl Plan {
     pub(crate) fn count(&self) -> usize {
         (1..self.levels())
             .map(|level| {
-                let last = Place { level, index: self.width(level) - 1 };
+                let last = TreePosition { level, index: self.width(level) - 1 };
                 self.width(level) - usize::from(self.below(last).len() == 1)
             })
             .sum()
@@ -151,27 +151,27 @@ impl Plan {
 mod tests {
     use super::*;
 
-    fn at(level: usize, index: usize) -> Place {
-        Place { level, index }
+    fn at(level: usize, index: usize) -> TreePosition {
+        TreePosition { level, index }
     }
 
     #[test]
     fn sixteen_in_pairs() -> Result<(), PlanError> {
         let plan = plan(16, 2)?;
         assert_eq!((plan.levels(), plan.count(), plan.root()), (5, 15, at(4, 0)));
-        let steps: Vec<Step> = plan.steps().collect();
-        assert_eq!(steps[0], Step { at: at(1, 0), inputs: vec![at(0, 0), at(0, 1)] });
-        assert_eq!(steps[14], Step { at: at(4, 0), inputs: vec![at(3, 0), at(3, 1)] });
+        let steps: Vec<TreeStep> = plan.steps().collect();
+        assert_eq!(steps[0], TreeStep { at: at(1, 0), inputs: vec![at(0, 0), at(0, 1)] });
+        assert_eq!(steps[14], TreeStep { at: at(4, 0), inputs: vec![at(3, 0), at(3, 1)] });
         Ok(())
     }
 
     #[test]
     fn a_lone_last_one_is_carried_up() -> Result<(), PlanError> {
         let plan = plan(5, 2)?;
-        let steps: Vec<Step> = plan.steps().collect();
+        let steps: Vec<TreeStep> = plan.steps().collect();
         assert_eq!(steps.len(), 4);
         // 5 = (4) + 1: the fifth leaf meets the other four at the top.
-        assert_eq!(steps[3], Step { at: at(3, 0), inputs: vec![at(2, 0), at(0, 4)] });
+        assert_eq!(steps[3], TreeStep { at: at(3, 0), inputs: vec![at(2, 0), at(0, 4)] });
         assert_eq!(plan.consumer(at(0, 4)), Some(at(3, 0)));
         assert_eq!(plan.consumer(at(3, 0)), None);
         Ok(())
@@ -191,7 +191,7 @@ mod tests {
         for leaves in 1..=70 {
             for arity in [2, 3, 4, 7, 64, usize::MAX] {
                 let plan = plan(leaves, arity)?;
-                let mut values: std::collections::BTreeMap<Place, Vec<usize>> =
+                let mut values: std::collections::BTreeMap<TreePosition, Vec<usize>> =
                     (0..leaves).map(|i| (at(0, i), vec![i])).collect();
                 let mut count = 0;
                 for step in plan.steps() {

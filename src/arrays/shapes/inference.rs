@@ -2,14 +2,14 @@
 //! instead of elements. Where a shape depends on what only the run knows, nothing is said.
 
 use super::shape;
-use crate::arrays::error::{At, ExprError, Fault};
-use crate::arrays::eval::index::{self, Entry};
-use crate::arrays::eval::operand::{Cows, Item, Numeric};
+use crate::arrays::error::{ExprError, Fault, PutPosition};
+use crate::arrays::eval::index::{self, EvaluatedSubscript};
+use crate::arrays::eval::operand::{Cows, Intermediate, Numeric};
 use crate::arrays::kernels::{construct, elementwise};
 use crate::arrays::slab::Slab;
-use crate::arrays::syntax::ast::{BinaryOp, Call, Kind, Node, Subscript, UnaryOp};
+use crate::arrays::syntax::ast::{BinaryOp, Call, ExprNode, NodeKind, Subscript, UnaryOp};
 use crate::arrays::syntax::function::{Aggregate, Function};
-use crate::arrays::types::{Type, Typed};
+use crate::arrays::types::{ExprType, TypedNumbers};
 use ndarray::{ArrayD, CowArray, IxDyn};
 
 /// What is known of a name, or of a part of an expression.
@@ -34,7 +34,7 @@ struct Sketcher<'n> {
 }
 
 /// What is known of the value of an expression.
-pub(crate) fn sketch(root: &Node, names: &dyn Fn(&str) -> Sketch) -> Result<Sketch, ExprError> {
+pub(crate) fn sketch(root: &ExprNode, names: &dyn Fn(&str) -> Sketch) -> Result<Sketch, ExprError> {
     let sketcher = Sketcher { names, element: ndarray::arr0(0.0).into_dyn() };
     let found = sketcher.sketch(root)?;
     Ok(match sketcher.shape(&found).at(&root.span)? {
@@ -46,18 +46,18 @@ pub(crate) fn sketch(root: &Node, names: &dyn Fn(&str) -> Sketch) -> Result<Sket
 type Sketched = Result<Sketch, ExprError>;
 
 impl<'n> Sketcher<'n> {
-    fn sketch(&self, node: &Node) -> Sketched {
+    fn sketch(&self, node: &ExprNode) -> Sketched {
         let span = &node.span;
         match &node.kind {
-            Kind::Number(literal) => Ok(Sketch::Number(literal.as_f64())),
-            Kind::Text(text) => Ok(Sketch::Text(text.clone())),
-            Kind::Name { name, .. } => Ok((self.names)(name)),
-            Kind::Unary(op, a) => match self.sketch(a)? {
+            NodeKind::Number(literal) => Ok(Sketch::Number(literal.as_f64())),
+            NodeKind::Text(text) => Ok(Sketch::Text(text.clone())),
+            NodeKind::Name { name, .. } => Ok((self.names)(name)),
+            NodeKind::Unary(op, a) => match self.sketch(a)? {
                 Sketch::Number(x) if *op == UnaryOp::Neg => Ok(Sketch::Number(-x)),
                 Sketch::Number(x) => Ok(Sketch::Number(f64::from(u8::from(x == 0.0)))),
                 a => self.whole(self.shape(&a).at(span)?),
             },
-            Kind::Binary(op, a, b) => {
+            NodeKind::Binary(op, a, b) => {
                 let (x, y) = (self.sketch(a)?, self.sketch(b)?);
                 match (x, y) {
                     (Sketch::Text(_), Sketch::Text(_)) => Ok(Sketch::Unknown),
@@ -65,12 +65,12 @@ impl<'n> Sketcher<'n> {
                     (x, y) => self.together(&[(x, a), (y, b)], node),
                 }
             }
-            Kind::Index(a, subscripts) => self.index(a, subscripts, node),
-            Kind::List(items) => {
+            NodeKind::Index(a, subscripts) => self.index(a, subscripts, node),
+            NodeKind::List(items) => {
                 let items = items.iter().map(|item| self.sketch(item)).collect::<Result<Vec<_>, _>>()?;
                 Ok(Sketch::List(items))
             }
-            Kind::Call(call) => self.call(call, node),
+            NodeKind::Call(call) => self.call(call, node),
         }
     }
 
@@ -100,7 +100,7 @@ impl<'n> Sketcher<'n> {
     }
 
     /// Operands that are matched element by element.
-    fn together(&self, operands: &[(Sketch, &Node)], node: &Node) -> Sketched {
+    fn together(&self, operands: &[(Sketch, &ExprNode)], node: &ExprNode) -> Sketched {
         let mut whole = Some(Vec::new());
         for (operand, place) in operands {
             whole = match (whole, self.shape(operand).at(&place.span)?) {
@@ -116,20 +116,20 @@ impl<'n> Sketcher<'n> {
         Some(CowArray::from(self.element.broadcast(IxDyn(shape))?))
     }
 
-    fn item(&self, sketch: &Sketch) -> Option<Item<'_>> {
+    fn item(&self, sketch: &Sketch) -> Option<Intermediate<'_>> {
         match sketch {
             Sketch::Unknown | Sketch::Text(_) => None,
-            Sketch::Number(x) => Some(Item::number(*x)),
-            Sketch::Shape(shape) => {
-                Some(Typed { numbers: Numeric::from(self.phantom(shape)?), kind: Type::F64 }.into())
-            }
+            Sketch::Number(x) => Some(Intermediate::number(*x)),
+            Sketch::Shape(shape) => Some(
+                TypedNumbers { numbers: Numeric::from(self.phantom(shape)?), kind: ExprType::F64 }.into(),
+            ),
             Sketch::List(items) => {
-                Some(Item::List(items.iter().map(|item| self.item(item)).collect::<Option<_>>()?))
+                Some(Intermediate::List(items.iter().map(|item| self.item(item)).collect::<Option<_>>()?))
             }
         }
     }
 
-    fn index(&self, a: &Node, subscripts: &[Subscript], node: &Node) -> Sketched {
+    fn index(&self, a: &ExprNode, subscripts: &[Subscript], node: &ExprNode) -> Sketched {
         let array = self.sketch(a)?;
         let mut entries = Vec::with_capacity(subscripts.len());
         for subscript in subscripts {
@@ -138,7 +138,8 @@ impl<'n> Sketcher<'n> {
                 None => return Ok(Sketch::Unknown),
             }
         }
-        if let (Sketch::List(items), [Entry::Index(..) | Entry::Slice { .. }]) = (&array, &entries[..])
+        if let (Sketch::List(items), [EvaluatedSubscript::Index(..) | EvaluatedSubscript::Slice { .. }]) =
+            (&array, &entries[..])
             && items.contains(&Sketch::Unknown)
         {
             return Ok(Sketch::Unknown);
@@ -147,13 +148,15 @@ impl<'n> Sketcher<'n> {
         Ok(drawn(&index::index(item, &entries, &node.span)?))
     }
 
-    fn entry(&self, subscript: &Subscript) -> Result<Option<Entry>, ExprError> {
-        let bound = |node: &Node| match self.sketch(node)? {
+    fn entry(&self, subscript: &Subscript) -> Result<Option<EvaluatedSubscript>, ExprError> {
+        let bound = |node: &ExprNode| match self.sketch(node)? {
             Sketch::Number(x) => index::whole(x).at(&node.span).map(Some),
             _ => Ok(None),
         };
         match subscript {
-            Subscript::Index(node) => Ok(bound(node)?.map(|at| Entry::Index(at, node.span.clone()))),
+            Subscript::Index(node) => {
+                Ok(bound(node)?.map(|at| EvaluatedSubscript::Index(at, node.span.clone())))
+            }
             Subscript::Slice { start, end, step, span } => {
                 let mut parts = [None; 3];
                 for (part, node) in parts.iter_mut().zip([start, end, step]) {
@@ -164,13 +167,18 @@ impl<'n> Sketcher<'n> {
                     }
                 }
                 let [start, end, step] = parts;
-                Ok(Some(Entry::Slice { start, end, step: step.unwrap_or(1), span: span.clone() }))
+                Ok(Some(EvaluatedSubscript::Slice {
+                    start,
+                    end,
+                    step: step.unwrap_or(1),
+                    span: span.clone(),
+                }))
             }
-            Subscript::Ellipsis(span) => Ok(Some(Entry::Ellipsis(span.clone()))),
+            Subscript::Ellipsis(span) => Ok(Some(EvaluatedSubscript::Ellipsis(span.clone()))),
         }
     }
 
-    fn call(&self, call: &Call, node: &Node) -> Sketched {
+    fn call(&self, call: &Call, node: &ExprNode) -> Sketched {
         let span = &node.span;
         // every argument is looked at, though not all matter: one of them may hold an error of its own
         let named = call.named.iter().map(|arg| arg.as_ref().map(|arg| self.sketch(arg)).transpose());
@@ -261,7 +269,7 @@ impl<'n> Sketcher<'n> {
         Ok(Sketch::Shape(shape))
     }
 
-    fn aggregate(&self, call: &Call, function: Aggregate, x: &Sketch, node: &Node) -> Sketched {
+    fn aggregate(&self, call: &Call, function: Aggregate, x: &Sketch, node: &ExprNode) -> Sketched {
         let shape = self.shape(x).at(&node.span)?;
         let Some(axis) = call.arg("axis") else { return Ok(Sketch::Shape(Vec::new())) };
         let (Some(mut shape), Sketch::Number(along)) = (shape, self.sketch(axis)?) else {
@@ -277,7 +285,7 @@ impl<'n> Sketcher<'n> {
         Ok(Sketch::Shape(shape))
     }
 
-    fn join(&self, function: Function, rest: Vec<Sketch>, axis: Option<f64>, node: &Node) -> Sketched {
+    fn join(&self, function: Function, rest: Vec<Sketch>, axis: Option<f64>, node: &ExprNode) -> Sketched {
         let parts = rest.into_iter().flat_map(|part| match part {
             Sketch::List(items) => items,
             other => vec![other],
@@ -299,9 +307,9 @@ impl<'n> Sketcher<'n> {
     fn product(
         &self,
         function: Function,
-        a: Option<(Sketch, &Node)>,
-        b: Option<(Sketch, &Node)>,
-        node: &Node,
+        a: Option<(Sketch, &ExprNode)>,
+        b: Option<(Sketch, &ExprNode)>,
+        node: &ExprNode,
     ) -> Sketched {
         let (Some(a), Some(b)) = (a, b) else { return Ok(Sketch::Unknown) };
         let shapes = (self.shape(&a.0).at(&a.1.span)?, self.shape(&b.0).at(&b.1.span)?);
@@ -317,7 +325,7 @@ impl<'n> Sketcher<'n> {
 }
 
 /// Where arguments of a variable number stand.
-fn place(nodes: &[Node], call: &crate::arrays::Span) -> crate::arrays::Span {
+fn place(nodes: &[ExprNode], call: &crate::arrays::Span) -> crate::arrays::Span {
     match nodes {
         [first, .., last] => first.span.start..last.span.end,
         [only] => only.span.clone(),
@@ -334,10 +342,10 @@ fn numbers(sketches: &[Sketch]) -> Option<Vec<f64>> {
     all.iter().map(|sketch| if let Sketch::Number(x) = sketch { Some(*x) } else { None }).collect()
 }
 
-fn drawn(item: &Item<'_>) -> Sketch {
+fn drawn(item: &Intermediate<'_>) -> Sketch {
     match item {
-        Item::Numeric(typed) => Sketch::Shape(typed.numbers.shape().to_vec()),
-        Item::List(items) => Sketch::List(items.iter().map(drawn).collect()),
-        Item::Text(_) | Item::Bytes(_) => Sketch::Unknown,
+        Intermediate::Numeric(typed) => Sketch::Shape(typed.numbers.shape().to_vec()),
+        Intermediate::List(items) => Sketch::List(items.iter().map(drawn).collect()),
+        Intermediate::Text(_) | Intermediate::Bytes(_) => Sketch::Unknown,
     }
 }

@@ -66,15 +66,15 @@ pub enum BinaryOp {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Subscript {
     /// `x[i]`: takes the axis away.
-    Index(Node),
+    Index(ExprNode),
     /// `x[start:end:step]`, each part optional.
     Slice {
         /// First element.
-        start: Option<Node>,
+        start: Option<ExprNode>,
         /// One past the last element.
-        end: Option<Node>,
+        end: Option<ExprNode>,
         /// Step, possibly negative.
-        step: Option<Node>,
+        step: Option<ExprNode>,
         /// Where the slice stands.
         span: Span,
     },
@@ -90,9 +90,9 @@ pub struct Call {
     /// Where the function's name stands.
     pub name_span: Span,
     /// One slot for each named parameter of the [`Signature`], in its order.
-    pub named: Vec<Option<Node>>,
+    pub named: Vec<Option<ExprNode>>,
     /// The arguments of a variable number, in order.
-    pub rest: Vec<Node>,
+    pub rest: Vec<ExprNode>,
     /// The how-manyth `random` of the expression this is: two calls draw different numbers.
     pub random: u64,
 }
@@ -104,7 +104,7 @@ impl Call {
     }
 
     /// The argument given for the parameter `name`.
-    pub fn arg(&self, name: &str) -> Option<&Node> {
+    pub fn arg(&self, name: &str) -> Option<&ExprNode> {
         let slot = self.signature().slot(name)?;
         self.named.get(slot)?.as_ref()
     }
@@ -112,7 +112,7 @@ impl Call {
 
 /// What a node is.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Kind {
+pub enum NodeKind {
     /// `1_000`, `1e-3`
     Number(Literal),
     /// `"normal"`
@@ -125,32 +125,32 @@ pub enum Kind {
         span: Span,
     },
     /// `-x`
-    Unary(UnaryOp, Box<Node>),
+    Unary(UnaryOp, Box<ExprNode>),
     /// `a + b`
-    Binary(BinaryOp, Box<Node>, Box<Node>),
+    Binary(BinaryOp, Box<ExprNode>, Box<ExprNode>),
     /// `x[0:10, :]`
-    Index(Box<Node>, Vec<Subscript>),
+    Index(Box<ExprNode>, Vec<Subscript>),
     /// `(a, b)` or `[a, b]`: a shape, or parts to put together.
-    List(Vec<Node>),
+    List(Vec<ExprNode>),
     /// `sum(x, axis = 0)`
     Call(Box<Call>),
 }
 
 /// A node and where it stands.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Node {
+pub struct ExprNode {
     /// What it is.
-    pub kind: Kind,
+    pub kind: NodeKind,
     /// Where it stands.
     pub span: Span,
     /// The height of the tree under it, itself included.
     pub depth: usize,
 }
 
-impl Node {
+impl ExprNode {
     /// A node, its depth computed from its children.
-    pub fn new(kind: Kind, span: Span) -> Node {
-        let mut node = Node { kind, span, depth: 0 };
+    pub fn new(kind: NodeKind, span: Span) -> ExprNode {
+        let mut node = ExprNode { kind, span, depth: 0 };
         let mut depth = 0;
         node.children(&mut |child| depth = depth.max(child.depth));
         node.depth = depth + 1;
@@ -158,15 +158,15 @@ impl Node {
     }
 
     /// Calls `visit` on each child, in the order of the text.
-    pub fn children<'a>(&'a self, visit: &mut dyn FnMut(&'a Node)) {
+    pub fn children<'a>(&'a self, visit: &mut dyn FnMut(&'a ExprNode)) {
         match &self.kind {
-            Kind::Number(_) | Kind::Text(_) | Kind::Name { .. } => {}
-            Kind::Unary(_, a) => visit(a),
-            Kind::Binary(_, a, b) => {
+            NodeKind::Number(_) | NodeKind::Text(_) | NodeKind::Name { .. } => {}
+            NodeKind::Unary(_, a) => visit(a),
+            NodeKind::Binary(_, a, b) => {
                 visit(a);
                 visit(b);
             }
-            Kind::Index(a, subscripts) => {
+            NodeKind::Index(a, subscripts) => {
                 visit(a);
                 for subscript in subscripts {
                     match subscript {
@@ -178,11 +178,11 @@ impl Node {
                     }
                 }
             }
-            Kind::List(items) => items.iter().for_each(visit),
-            Kind::Call(call) => {
+            NodeKind::List(items) => items.iter().for_each(visit),
+            NodeKind::Call(call) => {
                 // The variable arguments of `random`, `concat` stand first; those of `reshape` after the
                 // array. The order of the text is the order of the positions.
-                let mut all: Vec<&Node> = call.named.iter().flatten().chain(&call.rest).collect();
+                let mut all: Vec<&ExprNode> = call.named.iter().flatten().chain(&call.rest).collect();
                 all.sort_by_key(|node| node.span.start);
                 all.into_iter().for_each(visit);
             }

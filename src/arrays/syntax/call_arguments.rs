@@ -1,14 +1,14 @@
 //! Parsing a call, and matching its arguments with the function's parameters: done while parsing, so that
 //! `dtask check` finds a misspelt function before the job waits in a queue.
 
-use super::ast::{Call, Kind, Node, Span};
+use super::ast::{Call, ExprNode, NodeKind, Span};
 use super::function::{FUNCTIONS, Function, Signature, nearest};
 use super::parse::Parser;
 use crate::arrays::error::ExprError;
 
 impl Parser<'_> {
     /// A call; the position is on its opening parenthesis.
-    pub(crate) fn call(&mut self, name: &str, name_span: Span) -> Result<Node, ExprError> {
+    pub(crate) fn call(&mut self, name: &str, name_span: Span) -> Result<ExprNode, ExprError> {
         let signature = Signature::of(name).ok_or_else(|| unknown(name, &name_span))?;
         let open = self.here();
         self.advance();
@@ -17,7 +17,7 @@ impl Parser<'_> {
             self.randoms += 1;
         }
         let mut given = Vec::new();
-        let mut named: Vec<Option<Node>> = vec![None; signature.slots()];
+        let mut named: Vec<Option<ExprNode>> = vec![None; signature.slots()];
         let mut last_keyword: Option<Span> = None;
         while self.symbol() != Some(")") {
             match self.keyword() {
@@ -45,16 +45,16 @@ impl Parser<'_> {
         self.advance();
         let rest = positional_arguments(signature, &mut named, given, &span)?;
         let call = Call { function: signature.function, name_span, named, rest, random };
-        self.node(Kind::Call(Box::new(call)), span)
+        self.node(NodeKind::Call(Box::new(call)), span)
     }
 }
 
 fn keyword_argument(
     signature: &Signature,
-    named: &mut [Option<Node>],
+    named: &mut [Option<ExprNode>],
     keyword: &str,
     span: &Span,
-    value: Node,
+    value: ExprNode,
 ) -> Result<(), ExprError> {
     let Some(slot) = signature.slot(keyword) else {
         let parameters = signature.positional.iter().chain(signature.keyword).copied();
@@ -78,10 +78,10 @@ fn keyword_argument(
 /// Puts the arguments given by position where they belong; those of a variable number are returned.
 fn positional_arguments(
     signature: &Signature,
-    named: &mut [Option<Node>],
-    given: Vec<Node>,
+    named: &mut [Option<ExprNode>],
+    given: Vec<ExprNode>,
     call: &Span,
-) -> Result<Vec<Node>, ExprError> {
+) -> Result<Vec<ExprNode>, ExprError> {
     let count = given.len();
     let mut rest = Vec::new();
     for (i, value) in given.into_iter().enumerate() {

@@ -4,12 +4,12 @@
 //! `**` (from the right; its exponent may have a sign), and calls, indexes. As in Python, `-x ** 2` is `-(x
 //! ** 2)`.
 
-use super::ast::{BinaryOp, Kind, MAX_DEPTH, Node, Span, Subscript, UnaryOp};
+use super::ast::{BinaryOp, ExprNode, MAX_DEPTH, NodeKind, Span, Subscript, UnaryOp};
 use super::token::{Token, tokens};
 use crate::arrays::error::ExprError;
 
 /// Parses a whole expression.
-pub(crate) fn parse(text: &str) -> Result<Node, ExprError> {
+pub(crate) fn parse(text: &str) -> Result<ExprNode, ExprError> {
     let tokens = tokens(text)?;
     let mut parser = Parser { tokens: &tokens, position: 0, depth: 0, randoms: 0, length: text.len() };
     if tokens.is_empty() {
@@ -58,7 +58,7 @@ fn infix(symbol: &str) -> Option<(BinaryOp, u8)> {
 
 impl Parser<'_> {
     /// An expression whose operators bind at least as tightly as `tightest`.
-    pub(crate) fn expression(&mut self, loosest: u8) -> Result<Node, ExprError> {
+    pub(crate) fn expression(&mut self, loosest: u8) -> Result<ExprNode, ExprError> {
         self.nested(|parser| {
             let mut left = parser.prefix()?;
             while let Some((op, power)) = parser.symbol().and_then(infix) {
@@ -70,7 +70,7 @@ impl Parser<'_> {
                 // level.
                 let right = parser.expression(if power == POWER { POWER } else { power + 1 })?;
                 let span = left.span.start..right.span.end;
-                left = parser.node(Kind::Binary(op, Box::new(left), Box::new(right)), span)?;
+                left = parser.node(NodeKind::Binary(op, Box::new(left), Box::new(right)), span)?;
                 if power == COMPARISON && matches!(parser.symbol().and_then(infix), Some((_, COMPARISON))) {
                     return Err(parser.error("comparisons do not chain", Some("write `a < b && b < c`")));
                 }
@@ -79,7 +79,7 @@ impl Parser<'_> {
         })
     }
 
-    fn prefix(&mut self) -> Result<Node, ExprError> {
+    fn prefix(&mut self) -> Result<ExprNode, ExprError> {
         let op = match self.symbol() {
             Some("-") => UnaryOp::Neg,
             Some("!") => UnaryOp::Not,
@@ -94,10 +94,10 @@ impl Parser<'_> {
         self.position += 1;
         let operand = self.expression(PREFIX)?;
         let span = start..operand.span.end;
-        self.node(Kind::Unary(op, Box::new(operand)), span)
+        self.node(NodeKind::Unary(op, Box::new(operand)), span)
     }
 
-    fn postfix(&mut self) -> Result<Node, ExprError> {
+    fn postfix(&mut self) -> Result<ExprNode, ExprError> {
         let mut node = self.primary()?;
         while self.symbol() == Some("[") {
             let open = self.here();
@@ -117,7 +117,7 @@ impl Parser<'_> {
             }
             self.position += 1;
             let span = node.span.start..end;
-            node = self.node(Kind::Index(Box::new(node), subscripts), span)?;
+            node = self.node(NodeKind::Index(Box::new(node), subscripts), span)?;
         }
         if self.symbol() == Some("(") {
             return Err(self.error("only a function's name can be called", None));
@@ -152,26 +152,26 @@ impl Parser<'_> {
     }
 
     /// A part of a slice, which may be missing.
-    fn bound(&mut self) -> Result<Option<Node>, ExprError> {
+    fn bound(&mut self) -> Result<Option<ExprNode>, ExprError> {
         match self.symbol() {
             Some(":" | "," | "]") => Ok(None),
             _ => self.expression(0).map(Some),
         }
     }
 
-    fn primary(&mut self) -> Result<Node, ExprError> {
+    fn primary(&mut self) -> Result<ExprNode, ExprError> {
         let Some((token, span)) = self.peek().cloned() else {
             return Err(self.unexpected("a value"));
         };
         let kind = match token {
-            Token::Number(value) => Kind::Number(value),
-            Token::Text(text) => Kind::Text(text),
+            Token::Number(value) => NodeKind::Number(value),
+            Token::Text(text) => NodeKind::Text(text),
             Token::Name(name) => {
                 self.position += 1;
                 if self.symbol() == Some("(") {
                     return self.call(&name, span);
                 }
-                return self.node(Kind::Name { name, span: span.clone() }, span);
+                return self.node(NodeKind::Name { name, span: span.clone() }, span);
             }
             Token::Symbol(open @ ("(" | "[")) => return self.brackets(open),
             Token::Symbol(_) => return Err(self.unexpected("a value")),
@@ -181,7 +181,7 @@ impl Parser<'_> {
     }
 
     /// `(a)`, `(a, b)` or `[a, b]`.
-    fn brackets(&mut self, open: &str) -> Result<Node, ExprError> {
+    fn brackets(&mut self, open: &str) -> Result<ExprNode, ExprError> {
         let begin = self.here();
         let close = if open == "(" { ")" } else { "]" };
         self.position += 1;
@@ -205,7 +205,7 @@ impl Parser<'_> {
             node.span = span;
             return Ok(node);
         }
-        self.node(Kind::List(items), span)
+        self.node(NodeKind::List(items), span)
     }
 
     /// After an item of a list: a comma, or the closing bracket, which is left. Says whether it was a comma.
@@ -261,8 +261,8 @@ impl Parser<'_> {
     }
 
     /// A node, unless the tree grows too deep.
-    pub(crate) fn node(&self, kind: Kind, span: Span) -> Result<Node, ExprError> {
-        let node = Node::new(kind, span);
+    pub(crate) fn node(&self, kind: NodeKind, span: Span) -> Result<ExprNode, ExprError> {
+        let node = ExprNode::new(kind, span);
         if node.depth > MAX_DEPTH { Err(too_deep(node.span)) } else { Ok(node) }
     }
 

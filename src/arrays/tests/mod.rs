@@ -5,13 +5,13 @@ pub(crate) mod numpy;
 pub(crate) mod random;
 pub(crate) mod robust;
 
-use super::{Binding, Expr, ExprError, RandomContext, Scope, Sketch, Value};
+use super::{ArrayValue, Binding, Expr, ExprError, RandomContext, Scope, Sketch};
 use ndarray::{ArrayD, array};
 use std::collections::BTreeMap;
 
 /// The names of `testdata/expressions.py`.
 struct Names {
-    typed: BTreeMap<&'static str, Value>,
+    typed: BTreeMap<&'static str, ArrayValue>,
     arrays: BTreeMap<&'static str, ArrayD<f64>>,
     lists: BTreeMap<&'static str, Vec<ArrayD<f64>>>,
     context: RandomContext,
@@ -52,10 +52,10 @@ impl Names {
             |n: i64, of: fn(i64) -> i64| (0..n).map(of).collect::<ndarray::Array1<i64>>().into_dyn();
         let table = integers(12, |i| i - 5).into_shape_with_order(vec![3, 4]).expect("twelve");
         let typed = [
-            ("f", Value::F32(arrays[0].1.mapv(|x| x as f32))),
-            ("n", Value::I32(integers(6, |i| (i - 2) * 40_000).mapv(|x| x as i32))),
-            ("b", Value::U8(integers(6, |i| i * 40).mapv(|x| x as u8))),
-            ("l", Value::I64(table)),
+            ("f", ArrayValue::F32(arrays[0].1.mapv(|x| x as f32))),
+            ("n", ArrayValue::I32(integers(6, |i| (i - 2) * 40_000).mapv(|x| x as i32))),
+            ("b", ArrayValue::U8(integers(6, |i| i * 40).mapv(|x| x as u8))),
+            ("l", ArrayValue::I64(table)),
         ];
         Names {
             typed: typed.into(),
@@ -91,7 +91,7 @@ impl Scope for Names {
     }
 }
 
-fn value(text: &str) -> Result<Value, ExprError> {
+fn value(text: &str) -> Result<ArrayValue, ExprError> {
     Expr::parse(text)?.eval(&Names::new())
 }
 

@@ -4,13 +4,13 @@
 use super::interrupt;
 use super::progress::{Progress, Tally};
 use super::stop::Stopped;
-use crate::batch::failure::{Failed, Parts, part};
+use crate::batch::failure::{FailedInstance, Parts, part};
 use crate::batch::head::deadline::Walltime;
-use crate::batch::head::in_flight::{Watched, once, turn_all};
-use crate::batch::head::in_order::{Ordered, Source};
+use crate::batch::head::in_flight::{WatchedInstances, once, turn_all};
+use crate::batch::head::in_order::{Ordered, StreamOrigin};
 use crate::batch::head::shared_files::{Sinks, paths};
-use crate::batch::head::submitter::{Collected, Entry, Submitter};
-use crate::batch::outputs::Pack;
+use crate::batch::head::submitter::{SubmittedFutures, SubmittedInstances, Submitter};
+use crate::batch::outputs::CommandOutputs;
 use crate::batch::rank::inputs::Array;
 use crate::client::Client;
 use crate::client::future::Future;
@@ -21,11 +21,11 @@ use std::time::Duration;
 
 /// What came of a plan.
 #[derive(Default)]
-pub(crate) struct Outcome {
+pub(crate) struct RunOutcome {
     /// Instances that have ended, with a result or without.
     pub ended: u64,
     /// Instances without a result.
-    pub failed: Vec<Failed>,
+    pub failed: Vec<FailedInstance>,
     /// The files that rank 0 has written.
     pub sinks: Sinks,
     /// What was left undone, where the run was stopped.
@@ -37,33 +37,33 @@ pub(crate) type Running<T> = Vec<(usize, u64, Future<T>)>;
 
 /// What is still waited for when the rest is given up.
 #[derive(Default)]
-pub(crate) struct Given {
-    pub(crate) packs: Running<Pack>,
+pub(crate) struct AbandonedTasks {
+    pub(crate) packs: Running<CommandOutputs>,
     pub(crate) arrays: Running<Array>,
     /// What saves arrays that are there.
-    pub(crate) saves: Running<Pack>,
+    pub(crate) saves: Running<CommandOutputs>,
 }
 
 /// Rank 0's view of a run.
-pub(crate) struct Collector<'a> {
+pub(crate) struct RunCollector<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) client: &'a Client,
     pub(crate) submitter: Submitter<'a>,
-    packs: Vec<Watched<Pack>>,
-    arrays: Vec<Watched<Array>>,
+    packs: Vec<WatchedInstances<CommandOutputs>>,
+    arrays: Vec<WatchedInstances<Array>>,
     /// By task.
     ordered: BTreeMap<usize, Ordered>,
     /// By task: all that was to be taken in order has been.
     drained: Vec<bool>,
     /// What stays until the end.
     kept: Vec<Future<()>>,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: RunOutcome,
     progress: Progress,
     /// When the job ends, where that is known.
     pub(crate) walltime: Option<Walltime>,
 }
 
-impl<'a> Collector<'a> {
+impl<'a> RunCollector<'a> {
     /// A collector of what will be submitted.
     pub(crate) fn new(
         plan: &'a Plan,
@@ -71,9 +71,9 @@ impl<'a> Collector<'a> {
         submitter: Submitter<'a>,
         progress: Progress,
     ) -> Self {
-        let outcome = Outcome { sinks: Sinks::new(plan), ..Outcome::default() };
+        let outcome = RunOutcome { sinks: Sinks::new(plan), ..RunOutcome::default() };
         let (ordered, drained) = (BTreeMap::new(), vec![false; plan.tasks.len()]);
-        Collector {
+        RunCollector {
             plan,
             client,
             submitter,
@@ -100,37 +100,46 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    fn add(&mut self, Entry { task, first, last, instances, parts, saves }: Entry) {
+    fn add(&mut self, SubmittedInstances { task, first, last, instances, parts, saves }: SubmittedInstances) {
         if self.plan.tasks.get(task).is_some_and(|task| task.keep) {
             match &instances {
-                Collected::Packs(futures) => self.kept.extend(futures.iter().map(Future::only_waited_for)),
-                Collected::Arrays(futures) => self.kept.extend(futures.iter().map(Future::only_waited_for)),
-                Collected::Lazy(_) | Collected::LazyArrays(_) => {} // nobody could have them afterwards
+                SubmittedFutures::Packs(futures) => {
+                    self.kept.extend(futures.iter().map(Future::only_waited_for))
+                }
+                SubmittedFutures::Arrays(futures) => {
+                    self.kept.extend(futures.iter().map(Future::only_waited_for))
+                }
+                SubmittedFutures::Lazy(_) | SubmittedFutures::LazyArrays(_) => {} // nobody could have them afterwards
             }
         }
         let client = self.client;
         match instances {
-            Collected::Lazy(family) => {
-                self.ordered.insert(task, Ordered::new(task, Source::Lazy(family, 0), true));
+            SubmittedFutures::Lazy(family) => {
+                self.ordered.insert(task, Ordered::new(task, StreamOrigin::Lazy(family, 0), true));
             }
-            Collected::LazyArrays(family) => {
-                self.ordered.insert(task, Ordered::new(task, Source::LazyArrays(family, 0), true));
+            SubmittedFutures::LazyArrays(family) => {
+                self.ordered.insert(task, Ordered::new(task, StreamOrigin::LazyArrays(family, 0), true));
             }
-            Collected::Packs(futures) if parts.is_none() && self.sinks(task) => {
+            SubmittedFutures::Packs(futures) if parts.is_none() && self.sinks(task) => {
                 self.add_ordered(task, futures, true, last);
             }
-            Collected::Packs(futures) => self.packs.push(Watched::new(task, first, futures, client, true)),
-            Collected::Arrays(futures) => self.arrays.push(Watched::new(task, first, futures, client, true)),
+            SubmittedFutures::Packs(futures) => {
+                self.packs.push(WatchedInstances::new(task, first, futures, client, true))
+            }
+            SubmittedFutures::Arrays(futures) => {
+                self.arrays.push(WatchedInstances::new(task, first, futures, client, true))
+            }
         }
-        let saves = saves.into_iter().map(|futures| Watched::new(task, first, futures, client, false));
+        let saves =
+            saves.into_iter().map(|futures| WatchedInstances::new(task, first, futures, client, false));
         self.packs.extend(saves);
         if let Some(parts) = parts {
             self.add_ordered(task, parts, false, last);
         }
     }
 
-    fn add_ordered(&mut self, task: usize, futures: Vec<Future<Pack>>, own: bool, last: bool) {
-        let new = || Ordered::new(task, Source::Futures(Default::default(), false), own);
+    fn add_ordered(&mut self, task: usize, futures: Vec<Future<CommandOutputs>>, own: bool, last: bool) {
+        let new = || Ordered::new(task, StreamOrigin::Futures(Default::default(), false), own);
         self.ordered.entry(task).or_insert_with(new).add(futures, last);
     }
 
@@ -142,7 +151,7 @@ impl<'a> Collector<'a> {
     ///
     /// # Errors
     /// When the run ends before the plan does.
-    pub(crate) fn run(mut self) -> Result<Outcome> {
+    pub(crate) fn run(mut self) -> Result<RunOutcome> {
         const SHORTEST: Duration = Duration::from_micros(200);
         let mut pause = SHORTEST;
         loop {
@@ -198,12 +207,12 @@ impl<'a> Collector<'a> {
     }
 
     /// Gives up what is not running yet; what is, is left to be waited for.
-    pub(crate) fn give_up(&mut self, stopped: &mut Stopped) -> Result<Given> {
+    pub(crate) fn give_up(&mut self, stopped: &mut Stopped) -> Result<AbandonedTasks> {
         for (task, never) in self.submitter.give_up()? {
             stopped.note(task, never);
         }
         let (own, saves): (Vec<_>, Vec<_>) = self.packs.drain(..).partition(|watched| watched.own);
-        let mut running = Given::default();
+        let mut running = AbandonedTasks::default();
         for watched in own {
             running.packs.extend(watched.give_up(self.client, stopped, &mut self.outcome));
         }
@@ -214,7 +223,7 @@ impl<'a> Collector<'a> {
             running.packs.extend(ordered.give_up(self.client, stopped, &mut self.outcome));
         }
         // what is there, or will be, is saved
-        for Watched { task, first, futures, .. } in saves {
+        for WatchedInstances { task, first, futures, .. } in saves {
             let left = (first..).zip(futures).filter_map(|(index, future)| Some((task, index, future?)));
             running.saves.extend(left.filter(|(task, index, _)| !stopped.has(*task, *index)));
         }
@@ -222,15 +231,15 @@ impl<'a> Collector<'a> {
     }
 
     /// How many instances have ended, and those of them that have no result.
-    fn without_result(&self) -> (u64, Vec<Failed>) {
+    fn without_result(&self) -> (u64, Vec<FailedInstance>) {
         let mut ended = self.outcome.ended;
         let mut failed = self.outcome.failed.clone();
-        let mut add = |(more, without): (u64, Vec<Failed>)| {
+        let mut add = |(more, without): (u64, Vec<FailedInstance>)| {
             ended += more;
             failed.extend(without);
         };
-        self.packs.iter().map(Watched::so_far).for_each(&mut add);
-        self.arrays.iter().map(Watched::so_far).for_each(&mut add);
+        self.packs.iter().map(WatchedInstances::so_far).for_each(&mut add);
+        self.arrays.iter().map(WatchedInstances::so_far).for_each(&mut add);
         self.ordered.values().filter_map(Ordered::so_far).for_each(&mut add);
         once(&mut failed);
         (ended, failed)

@@ -1,16 +1,16 @@
 //! Arrays that are saved: which rank writes what, and when a file of datasets is complete.
 
 use super::stop::Stopped;
-use crate::batch::failure::Failed;
-use crate::batch::head::collector::Collector;
-use crate::batch::head::submitter::{Begun, Submitter};
-use crate::batch::outputs::Pack;
+use crate::batch::failure::FailedInstance;
+use crate::batch::head::collector::RunCollector;
+use crate::batch::head::submitter::{OpenTask, Submitter};
+use crate::batch::outputs::CommandOutputs;
 use crate::batch::rank::inputs::Array;
-use crate::batch::rank::save_array::{self, Place};
+use crate::batch::rank::save_array::{self, SaveTarget};
 use crate::client::future::Future;
 use crate::error::{Error, Result};
 use crate::ids::Rank;
-use crate::script::plan::task::Task;
+use crate::script::plan::task::PlanTask;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -29,10 +29,10 @@ impl Submitter<'_> {
     /// Saves arrays of a task: for each `save`, what writes each of them.
     pub(crate) fn save(
         &mut self,
-        begun: &mut Begun,
+        begun: &mut OpenTask,
         first: u64,
         arrays: &[Future<Array>],
-    ) -> Result<Vec<Vec<Future<Pack>>>> {
+    ) -> Result<Vec<Vec<Future<CommandOutputs>>>> {
         if begun.def.task.saves.is_empty() {
             return Ok(Vec::new());
         }
@@ -69,11 +69,11 @@ impl Submitter<'_> {
     }
 
     /// Where an instance is saved in a file of datasets, notes that; gives the file's owner.
-    fn expect_file(&mut self, task: &Task, number: usize, index: u64) -> Result<Option<Rank>> {
+    fn expect_file(&mut self, task: &PlanTask, number: usize, index: u64) -> Result<Option<Rank>> {
         let here = self.plan.dir.display().to_string();
         Ok(match save_array::place(task, number, index, &here).map_err(Error::Other)? {
-            Place::File(_) => None,
-            Place::Dataset(file, dataset) => {
+            SaveTarget::File(_) => None,
+            SaveTarget::Dataset(file, dataset) => {
                 let owner = self.owner(&file);
                 let file = self.files.entry(file);
                 let file = file.or_insert_with(|| DatasetFile { owner, wanted: BTreeMap::new() });
@@ -91,11 +91,11 @@ impl Submitter<'_> {
     }
 }
 
-impl Collector<'_> {
+impl RunCollector<'_> {
     /// Gives files of datasets their names, when everything that goes into them has been written or has failed.
     pub(crate) fn finish_files(&mut self) -> Result<()> {
         let stopped = self.outcome.stopped.as_ref().is_some_and(Stopped::is_resumable);
-        let left = stopped || self.outcome.failed.iter().any(Failed::is_left);
+        let left = stopped || self.outcome.failed.iter().any(FailedInstance::is_left);
         for (path, DatasetFile { owner, wanted }) in std::mem::take(&mut self.submitter.files) {
             let wanted: Vec<(String, u64)> = wanted.into_iter().collect();
             let file = path.display().to_string();

@@ -1,6 +1,6 @@
 //! Rank 0's view of the time that the job has.
 
-use crate::batch::rank::deadline::{self, Told};
+use crate::batch::rank::deadline::{self, WarningSignal};
 use crate::client::Client;
 use crate::error::Result;
 use crate::ids::Rank;
@@ -37,7 +37,7 @@ impl Walltime {
     /// When a rank cannot be told.
     pub(crate) fn tell(&self, plan: &Plan, client: &Client, slots: &[u32]) -> Result<()> {
         let times = (0u32..).zip(&plan.tasks).filter_map(|(number, task)| Some((number, task.time?)));
-        let told = Told {
+        let told = WarningSignal {
             left: self.stop().saturating_duration_since(Instant::now()),
             grace: walltime::margin(self.limit) / 4,
             times: times.collect(),

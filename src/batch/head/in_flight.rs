@@ -1,8 +1,8 @@
 //! Instances whose results only other tasks want: dropped as they end, and told of if they failed.
 
 use super::stop::{self, Stopped};
-use crate::batch::failure::Failed;
-use crate::batch::head::collector::{Outcome, Running};
+use crate::batch::failure::FailedInstance;
+use crate::batch::head::collector::{RunOutcome, Running};
 use crate::client::Client;
 use crate::client::future::Future;
 use crate::client::watch::Watch;
@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Instances of a task.
-pub(crate) struct Watched<T> {
+pub(crate) struct WatchedInstances<T> {
     pub(crate) task: usize,
     /// The index of the first.
     pub(crate) first: u64,
@@ -21,10 +21,10 @@ pub(crate) struct Watched<T> {
     pub(crate) own: bool,
 }
 
-impl<T> Watched<T> {
+impl<T> WatchedInstances<T> {
     pub(crate) fn new(task: usize, first: u64, futures: Vec<Future<T>>, client: &Client, own: bool) -> Self {
         let watch = client.watch(&futures);
-        Watched { task, first, futures: futures.into_iter().map(Some).collect(), watch, own }
+        WatchedInstances { task, first, futures: futures.into_iter().map(Some).collect(), watch, own }
     }
 
     /// How many have not ended.
@@ -33,14 +33,19 @@ impl<T> Watched<T> {
     }
 
     /// What has ended until now, and what of it failed.
-    pub(crate) fn so_far(&self) -> (u64, Vec<Failed>) {
+    pub(crate) fn so_far(&self) -> (u64, Vec<FailedInstance>) {
         let ended = self.watch.ended().iter().filter(|ended| **ended).count() as u64 * u64::from(self.own);
         let failed = self.watch.failures().into_iter();
-        let at = |(at, cause)| Failed { task: self.task, index: self.first + at as u64, cause };
+        let at = |(at, cause)| FailedInstance { task: self.task, index: self.first + at as u64, cause };
         (ended, failed.map(at).collect())
     }
 
-    pub(crate) fn give_up(self, client: &Client, stopped: &mut Stopped, outcome: &mut Outcome) -> Running<T> {
+    pub(crate) fn give_up(
+        self,
+        client: &Client,
+        stopped: &mut Stopped,
+        outcome: &mut RunOutcome,
+    ) -> Running<T> {
         let (ended, failed) = self.so_far();
         outcome.ended += ended;
         outcome.failed.extend(failed);
@@ -51,7 +56,7 @@ impl<T> Watched<T> {
     }
 
     /// Drops results that have come; says whether all have, and notes what failed.
-    pub(crate) fn turn(&mut self, outcome: &mut Outcome) -> Result<bool> {
+    pub(crate) fn turn(&mut self, outcome: &mut RunOutcome) -> Result<bool> {
         if let Some(outcomes) = self.watch.take() {
             outcome.ended += self.futures.len() as u64 * u64::from(self.own);
             for (index, ended) in (self.first..).zip(outcomes?) {
@@ -68,7 +73,7 @@ impl<T> Watched<T> {
     }
 }
 
-pub(crate) fn turn_all<T>(all: &mut Vec<Watched<T>>, outcome: &mut Outcome) -> Result<bool> {
+pub(crate) fn turn_all<T>(all: &mut Vec<WatchedInstances<T>>, outcome: &mut RunOutcome) -> Result<bool> {
     let before = all.len();
     let mut failure = None;
     all.retain_mut(|watched| match watched.turn(outcome) {
@@ -82,13 +87,13 @@ pub(crate) fn turn_all<T>(all: &mut Vec<Watched<T>>, outcome: &mut Outcome) -> R
 }
 
 /// An instance that failed, and with it what would have saved it, is one failure.
-pub(crate) fn once(failed: &mut Vec<Failed>) {
+pub(crate) fn once(failed: &mut Vec<FailedInstance>) {
     let mut seen = HashSet::new();
     failed.retain(|failed| seen.insert((failed.task, failed.index)));
 }
 
-pub(crate) fn note(failed: &mut Vec<Failed>, task: usize, index: u64, cause: Option<Arc<TaskError>>) {
+pub(crate) fn note(failed: &mut Vec<FailedInstance>, task: usize, index: u64, cause: Option<Arc<TaskError>>) {
     if let Some(cause) = cause {
-        failed.push(Failed { task, index, cause });
+        failed.push(FailedInstance { task, index, cause });
     }
 }

@@ -1,11 +1,11 @@
 //! Instances that are taken in the order of their indices, some at a time: what many append to one file.
 
 use super::stop::{self, Stopped};
-use crate::batch::failure::{Failed, is_left};
-use crate::batch::head::collector::{Outcome, Running};
+use crate::batch::failure::{FailedInstance, is_left};
+use crate::batch::head::collector::{RunOutcome, Running};
 use crate::batch::head::in_flight::note;
 use crate::batch::head::shared_files::{path_of, paths};
-use crate::batch::outputs::{self, Pack};
+use crate::batch::outputs::{self, CommandOutputs};
 use crate::batch::rank::array;
 use crate::batch::rank::inputs::Array;
 use crate::client::Client;
@@ -15,7 +15,7 @@ use crate::client::future::Pending;
 use crate::client::watch::Watch;
 use crate::error::{Error, Result};
 use crate::script::plan::Plan;
-use crate::script::plan::task::Task;
+use crate::script::plan::task::PlanTask;
 use std::collections::VecDeque;
 
 /// Instances that are asked for together where nothing of them is fetched.
@@ -24,34 +24,34 @@ const WATCHED: usize = 65_536;
 const FETCHED: usize = 64;
 
 /// Where a stream comes from.
-pub(crate) enum Source {
-    Lazy(Family<Pack>, u64),
+pub(crate) enum StreamOrigin {
+    Lazy(Family<CommandOutputs>, u64),
     /// Arrays, of which the printed form is wanted, if anything.
     LazyArrays(Family<Array>, u64),
     /// Those that are submitted so far; whether that is all.
-    Futures(VecDeque<Future<Pack>>, bool),
+    Futures(VecDeque<Future<CommandOutputs>>, bool),
 }
 
 /// Instances that are taken in the order of their indices, some at a time.
 pub(crate) struct Ordered {
     pub(crate) task: usize,
-    pub(crate) source: Source,
+    pub(crate) source: StreamOrigin,
     /// Whether these are the instances, not what was made of them.
     pub(crate) own: bool,
     pub(crate) next: u64,
-    pub(crate) window: Option<(Vec<Option<Future<Pack>>>, Asked)>,
+    pub(crate) window: Option<(Vec<Option<Future<CommandOutputs>>>, PendingWindow)>,
 }
 
-pub(crate) enum Asked {
+pub(crate) enum PendingWindow {
     Ends(Watch),
-    Values(Pending<Pack>),
+    Values(Pending<CommandOutputs>),
 }
 
-impl Source {
+impl StreamOrigin {
     /// The next ones; of arrays, with `fetch`, their printed form.
-    pub(crate) fn take(&mut self, count: usize, fetch: bool, client: &Client) -> Vec<Future<Pack>> {
+    pub(crate) fn take(&mut self, count: usize, fetch: bool, client: &Client) -> Vec<Future<CommandOutputs>> {
         match self {
-            Source::LazyArrays(family, next) => {
+            StreamOrigin::LazyArrays(family, next) => {
                 let start = *next;
                 *next = family.len().min(start + count as u64);
                 let arrays = family.range(start..*next).into_iter();
@@ -61,24 +61,24 @@ impl Source {
                     arrays.map(|array| array.only_waited_for()).collect()
                 }
             }
-            Source::Lazy(family, next) => {
+            StreamOrigin::Lazy(family, next) => {
                 let start = *next;
                 *next = family.len().min(start + count as u64);
                 family.range(start..*next)
             }
-            Source::Futures(futures, _) => futures.drain(..count.min(futures.len())).collect(),
+            StreamOrigin::Futures(futures, _) => futures.drain(..count.min(futures.len())).collect(),
         }
     }
 }
 
 impl Ordered {
-    pub(crate) fn new(task: usize, source: Source, own: bool) -> Self {
+    pub(crate) fn new(task: usize, source: StreamOrigin, own: bool) -> Self {
         Ordered { task, source, own, next: 0, window: None }
     }
 
     /// Adds what comes next; `last` says that nothing will after it.
-    pub(crate) fn add(&mut self, more: Vec<Future<Pack>>, last: bool) {
-        if let Source::Futures(futures, complete) = &mut self.source {
+    pub(crate) fn add(&mut self, more: Vec<Future<CommandOutputs>>, last: bool) {
+        if let StreamOrigin::Futures(futures, complete) = &mut self.source {
             futures.extend(more);
             *complete = last;
         }
@@ -88,30 +88,30 @@ impl Ordered {
     pub(crate) fn open(&self) -> u64 {
         let waiting = self.window.as_ref().map_or(0, |(window, _)| window.len());
         match &self.source {
-            Source::Futures(futures, _) if self.own => (futures.len() + waiting) as u64,
+            StreamOrigin::Futures(futures, _) if self.own => (futures.len() + waiting) as u64,
             _ => 0,
         }
     }
 
     /// Whether all have been taken.
     pub(crate) fn is_over(&self) -> bool {
-        self.window.is_none() && !matches!(self.source, Source::Futures(_, false))
+        self.window.is_none() && !matches!(self.source, StreamOrigin::Futures(_, false))
     }
 
     /// What has ended of the instances that are watched now, and what of it failed; of those that are fetched, only the
     /// failures are told before all are there.
-    pub(crate) fn so_far(&self) -> Option<(u64, Vec<Failed>)> {
+    pub(crate) fn so_far(&self) -> Option<(u64, Vec<FailedInstance>)> {
         let (ended, failed) = match &self.window {
-            Some((_, Asked::Ends(watch))) => {
+            Some((_, PendingWindow::Ends(watch))) => {
                 (watch.ended().iter().filter(|ended| **ended).count(), watch.failures())
             }
-            Some((_, Asked::Values(pending))) if self.own => {
+            Some((_, PendingWindow::Values(pending))) if self.own => {
                 let failures = pending.failures();
                 (failures.len(), failures)
             }
             _ => return None,
         };
-        let at = |(at, cause)| Failed { task: self.task, index: self.next + at as u64, cause };
+        let at = |(at, cause)| FailedInstance { task: self.task, index: self.next + at as u64, cause };
         Some((ended as u64, failed.into_iter().map(at).collect()))
     }
 
@@ -119,9 +119,9 @@ impl Ordered {
         mut self,
         client: &Client,
         stopped: &mut Stopped,
-        outcome: &mut Outcome,
-    ) -> Running<Pack> {
-        if let Some((window, Asked::Ends(watch))) = &mut self.window {
+        outcome: &mut RunOutcome,
+    ) -> Running<CommandOutputs> {
+        if let Some((window, PendingWindow::Ends(watch))) = &mut self.window {
             let ended = watch.ended();
             for (future, _) in window.iter_mut().zip(&ended).filter(|(_, ended)| **ended) {
                 *future = None;
@@ -139,9 +139,9 @@ impl Ordered {
         let futures = futures.filter_map(|(at, future)| Some((self.next + at as u64, future?)));
         let mut running = stop::give_up(client, self.task, futures, stopped);
         match self.source {
-            Source::Lazy(family, next) => stopped.note(self.task, next..family.len()),
-            Source::LazyArrays(family, next) => stopped.note(self.task, next..family.len()),
-            Source::Futures(futures, _) => {
+            StreamOrigin::Lazy(family, next) => stopped.note(self.task, next..family.len()),
+            StreamOrigin::LazyArrays(family, next) => stopped.note(self.task, next..family.len()),
+            StreamOrigin::Futures(futures, _) => {
                 running.extend(stop::give_up(client, self.task, (after..).zip(futures), stopped));
             }
         }
@@ -152,16 +152,16 @@ impl Ordered {
     pub(crate) fn turn(
         &mut self,
         plan: &Plan,
-        task: &Task,
+        task: &PlanTask,
         client: &Client,
-        outcome: &mut Outcome,
+        outcome: &mut RunOutcome,
     ) -> Result<bool> {
         match &mut self.window {
-            None if matches!(&self.source, Source::Futures(futures, false) if futures.is_empty()) => {
+            None if matches!(&self.source, StreamOrigin::Futures(futures, false) if futures.is_empty()) => {
                 return Ok(false);
             }
             None => {}
-            Some((window, Asked::Ends(watch))) => {
+            Some((window, PendingWindow::Ends(watch))) => {
                 let Some(outcomes) = watch.take() else {
                     // results that nobody wants are dropped at once
                     let futures = window.iter_mut().zip(watch.ended());
@@ -174,7 +174,7 @@ impl Ordered {
                     self.next += 1;
                 }
             }
-            Some((_, Asked::Values(pending))) => {
+            Some((_, PendingWindow::Values(pending))) => {
                 let Some(results) = pending.take() else { return Ok(false) };
                 for result in results {
                     outcome.ended += u64::from(self.own);
@@ -187,9 +187,9 @@ impl Ordered {
         let window = self.source.take(if fetch { FETCHED } else { WATCHED }, fetch, client);
         self.window = (!window.is_empty()).then(|| {
             let asked = if fetch {
-                Asked::Values(client.pending(&window))
+                PendingWindow::Values(client.pending(&window))
             } else {
-                Asked::Ends(client.watch(&window))
+                PendingWindow::Ends(client.watch(&window))
             };
             (window.into_iter().map(Some).collect(), asked)
         });
@@ -199,9 +199,9 @@ impl Ordered {
     pub(crate) fn value(
         &self,
         plan: &Plan,
-        task: &Task,
-        result: Result<Pack>,
-        outcome: &mut Outcome,
+        task: &PlanTask,
+        result: Result<CommandOutputs>,
+        outcome: &mut RunOutcome,
     ) -> Result<()> {
         let left = matches!(&result, Err(Error::Task(cause)) if is_left(cause));
         let pack = match result {

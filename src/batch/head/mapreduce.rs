@@ -2,16 +2,16 @@
 
 use crate::batch::head::placement;
 use crate::batch::head::submitter::{Submitter, internal};
-use crate::batch::outputs::{self, Pack};
-use crate::batch::rank::mapreduce::shuffle_store::Share;
+use crate::batch::outputs::{self, CommandOutputs};
+use crate::batch::rank::mapreduce::shuffle_store::PartitionShare;
 use crate::batch::rank::mapreduce::tasks::{self, NamedPiece};
-use crate::batch::task_def::{Def, Kind};
+use crate::batch::task_def::{ResultKind, TaskDef};
 use crate::client::future::Future;
 use crate::error::{Error, Result};
 use crate::ids::Rank;
-use crate::mapreduce::split::{self, Piece};
-use crate::script::plan::mapreduce::Input;
-use crate::script::plan::task::Action;
+use crate::mapreduce::split::{self, FileSplit};
+use crate::script::plan::mapreduce::MapReduceInput;
+use crate::script::plan::task::TaskAction;
 use std::path::Path;
 
 /// Splits whose lines a rank takes over at a time.
@@ -22,7 +22,7 @@ fn splits(files: &[String], size: u64, here: &Path) -> Vec<Vec<NamedPiece>> {
     // of a file that cannot be looked at, the mapper that reads it will say so
     let length = |file: &String| std::fs::metadata(here.join(file)).map_or(1, |found| found.len());
     let lengths: Vec<u64> = files.iter().map(length).collect();
-    let named = |piece: Piece| {
+    let named = |piece: FileSplit| {
         let at = piece.file as usize;
         let end = if lengths.get(at) == Some(&piece.end) { u64::MAX } else { piece.end };
         Some((files.get(at)?.clone(), piece.start, end))
@@ -33,20 +33,20 @@ fn splits(files: &[String], size: u64, here: &Path) -> Vec<Vec<NamedPiece>> {
 
 impl Submitter<'_> {
     /// Tasks for the splits, for what goes from rank to rank, and for the partitions.
-    pub(in crate::batch) fn mapreduce(&mut self, mut def: Def) -> Result<Vec<Future<Pack>>> {
-        let Action::MapReduce(work) = &mut def.task.action else {
+    pub(in crate::batch) fn mapreduce(&mut self, mut def: TaskDef) -> Result<Vec<Future<CommandOutputs>>> {
+        let TaskAction::MapReduce(work) = &mut def.task.action else {
             return Err(internal("a map-reduce that is none"));
         };
         let files = match &mut work.input {
-            Input::Files(files) => Some(splits(&std::mem::take(files), work.split, &self.plan.dir)),
-            Input::Of(_) => None,
+            MapReduceInput::Files(files) => Some(splits(&std::mem::take(files), work.split, &self.plan.dir)),
+            MapReduceInput::Of(_) => None,
         };
         let (maps, reduces) = work.starts();
-        let reference = if let Input::Of(reference) = work.input { Some(reference) } else { None };
+        let reference = if let MapReduceInput::Of(reference) = work.input { Some(reference) } else { None };
         let source = reference.and_then(|at| def.sources.get(at).copied().flatten());
         let (mut outputs, mut after) = (Vec::new(), Vec::new());
         for (at, group) in def.groups.iter().enumerate() {
-            if let (Kind::Arrays, true) = (&group.kind, Some(at) == source) {
+            if let (ResultKind::Arrays, true) = (&group.kind, Some(at) == source) {
                 return Err(internal("an array as the input of a map-reduce"));
             }
             let (packs, _) = self.inputs(std::slice::from_ref(group), 0)?;
@@ -68,7 +68,7 @@ impl Submitter<'_> {
         let partitions =
             usize::try_from(def.task.family.len()).map_err(|_| internal("too many partitions"))?;
         let sent = self.client.scatter(def);
-        let mapped: Vec<Future<Pack>> = match files {
+        let mapped: Vec<Future<CommandOutputs>> = match files {
             Some(splits) => splits
                 .into_iter()
                 .map(|pieces| mapping.submit(tasks::map_files, (&sent, pieces, after.clone())))
@@ -83,12 +83,12 @@ impl Submitter<'_> {
         let mut complete = Vec::with_capacity(ranks.len());
         let groups = mapped.len().div_ceil(GROUP).max(1);
         for (first, rank) in ranks.iter().enumerate() {
-            let share = Share { first, step: ranks.len(), all: partitions };
+            let share = PartitionShare { first, step: ranks.len(), all: partitions };
             let wanted: Vec<u32> = share.partitions().map(outputs::file).collect();
             let mut before = Vec::new();
             for group in 0..groups {
                 let splits = mapped.iter().skip(group * GROUP).take(GROUP);
-                let parts: Vec<Future<Pack>> = match ranks {
+                let parts: Vec<Future<CommandOutputs>> = match ranks {
                     [_] => splits.cloned().collect(),
                     _ => splits
                         .map(|whole| options.submit(outputs::parts_of, (whole, wanted.clone())))

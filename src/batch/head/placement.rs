@@ -4,13 +4,13 @@ use crate::client::Client;
 use crate::client::options::Options;
 use crate::ids::Rank;
 use crate::runtime::handshake::Team;
-use crate::scheduler::{COUNTERS_MAX, Needs};
+use crate::scheduler::{COUNTERS_MAX, ResourceRequest};
 use crate::script::plan::Plan;
-use crate::script::plan::task::Task;
+use crate::script::plan::task::PlanTask;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// What an instance of a task takes.
-pub(crate) fn of(task: &Task) -> Needs {
+pub(crate) fn of(task: &PlanTask) -> ResourceRequest {
     let mut counters = [0; COUNTERS_MAX];
     for &(at, count) in &task.needs.counters {
         if let Some(counter) = counters.get_mut(at) {
@@ -18,11 +18,11 @@ pub(crate) fn of(task: &Task) -> Needs {
         }
     }
     let memory = task.execution.memory.unwrap_or(0);
-    Needs { slots: task.needs.slots(), gpus: task.needs.gpus, memory, counters }
+    ResourceRequest { slots: task.needs.slots(), gpus: task.needs.gpus, memory, counters }
 }
 
 /// Options for the instances of a task. A rank that computes nothing, or that there is not, is no hint where to run.
-pub(crate) fn options<'c>(client: &'c Client, task: &Task, slots: &[u32]) -> Options<'c> {
+pub(crate) fn options<'c>(client: &'c Client, task: &PlanTask, slots: &[u32]) -> Options<'c> {
     let number = |name: &str| (xxh3_64(name.as_bytes()) as u32).max(1);
     let place = if task.needs.is_place { number(&task.name) } else { 0 };
     let near = task.needs.near.as_deref().map_or(0, number);
@@ -34,7 +34,7 @@ pub(crate) fn options<'c>(client: &'c Client, task: &Task, slots: &[u32]) -> Opt
 }
 
 /// Whether a rank can meet those needs.
-pub(crate) fn is_able(team: &Team, rank: usize, needs: &Needs) -> bool {
+pub(crate) fn is_able(team: &Team, rank: usize, needs: &ResourceRequest) -> bool {
     team.slots.get(rank).is_some_and(|slots| *slots > 0 && *slots >= needs.slots)
         && team.parts.get(rank).map_or(0, |part| part.gpus.len() as u64) >= needs.gpus.into()
         && team.hellos.get(rank).map_or(0, |hello| hello.memory) >= needs.memory

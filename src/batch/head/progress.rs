@@ -45,10 +45,10 @@ pub(crate) struct Progress {
     slots: u64,
     start: Instant,
     last: Instant,
-    way: Way,
+    way: ProgressDisplay,
 }
 
-enum Way {
+enum ProgressDisplay {
     Quiet,
     Plain,
     Drawn(ProgressBar),
@@ -58,14 +58,14 @@ impl Progress {
     /// For that many instances.
     pub(crate) fn new(total: u64, slots: u64, quiet: bool) -> Progress {
         let way = match (quiet, std::io::stderr().is_terminal()) {
-            (true, _) => Way::Quiet,
-            (false, false) => Way::Plain,
+            (true, _) => ProgressDisplay::Quiet,
+            (false, false) => ProgressDisplay::Plain,
             (false, true) => {
                 let bar = ProgressBar::new(total);
                 if let Ok(style) = ProgressStyle::with_template("{bar:24} {msg}") {
                     bar.set_style(style);
                 }
-                Way::Drawn(bar)
+                ProgressDisplay::Drawn(bar)
             }
         };
         let now = Instant::now();
@@ -75,9 +75,9 @@ impl Progress {
     /// Whether it is time to tell how far the run is.
     pub(crate) fn is_due(&self) -> bool {
         match self.way {
-            Way::Quiet => false,
-            Way::Plain => self.last.elapsed() >= PLAIN,
-            Way::Drawn(_) => self.last.elapsed() >= DRAWN,
+            ProgressDisplay::Quiet => false,
+            ProgressDisplay::Plain => self.last.elapsed() >= PLAIN,
+            ProgressDisplay::Drawn(_) => self.last.elapsed() >= DRAWN,
         }
     }
 
@@ -97,9 +97,9 @@ impl Progress {
     /// When the run has ended.
     pub(crate) fn finish(&mut self, client: &Client, tally: Tally) -> Result<()> {
         match &self.way {
-            Way::Quiet => {}
-            Way::Plain => self.tell(&client.totals()?, tally),
-            Way::Drawn(bar) => bar.finish_and_clear(),
+            ProgressDisplay::Quiet => {}
+            ProgressDisplay::Plain => self.tell(&client.totals()?, tally),
+            ProgressDisplay::Drawn(bar) => bar.finish_and_clear(),
         }
         Ok(())
     }
@@ -107,9 +107,9 @@ impl Progress {
     fn tell(&self, totals: &Totals, tally: Tally) {
         let line = self.line(totals, tally);
         match &self.way {
-            Way::Quiet => {}
-            Way::Plain => console::error(line),
-            Way::Drawn(bar) => {
+            ProgressDisplay::Quiet => {}
+            ProgressDisplay::Plain => console::error(line),
+            ProgressDisplay::Drawn(bar) => {
                 bar.set_position(tally.ended().min(self.total));
                 bar.set_message(line);
             }

@@ -1,62 +1,66 @@
 //! Results that tasks which are not submitted yet will read.
 
-use crate::batch::head::submitter::{Collected, Submitter, internal};
-use crate::batch::outputs::{self, Pack};
+use crate::batch::head::submitter::{SubmittedFutures, Submitter, internal};
+use crate::batch::outputs::{self, CommandOutputs};
 use crate::batch::rank::array;
 use crate::batch::rank::inputs::Array;
-use crate::batch::task_def::{Group, Kind};
+use crate::batch::task_def::{Group, ResultKind};
 use crate::client::Client;
 use crate::client::future::Future;
 use crate::error::Result;
 use std::collections::{BTreeMap, VecDeque};
 
 /// What an instance gets, as its task function takes it.
-pub(crate) type Arguments = (Vec<Future<Pack>>, Vec<Future<Array>>);
+pub(crate) type Arguments = (Vec<Future<CommandOutputs>>, Vec<Future<Array>>);
 
 /// Results of a task.
 #[derive(Default)]
-pub(crate) struct Held {
+pub(crate) struct RetainedResults {
     /// The index of the first.
     first: u64,
-    results: Results,
+    results: RetainedFutures,
     /// The outputs that a pack has.
     keep: Vec<u32>,
     /// Some outputs of packs, and tokens of arrays, which several tasks may want.
-    parts: BTreeMap<(u64, Vec<u32>), Future<Pack>>,
+    parts: BTreeMap<(u64, Vec<u32>), Future<CommandOutputs>>,
 }
 
 #[derive(Default)]
-enum Results {
+enum RetainedFutures {
     #[default]
     None,
-    Packs(VecDeque<Future<Pack>>),
+    Packs(VecDeque<Future<CommandOutputs>>),
     Arrays(VecDeque<Future<Array>>),
 }
 
-impl Held {
+impl RetainedResults {
     /// Holds what comes after what is held.
-    pub(crate) fn hold(&mut self, first: u64, instances: &Collected, keep: &[u32]) {
+    pub(crate) fn hold(&mut self, first: u64, instances: &SubmittedFutures, keep: &[u32]) {
         if self.is_empty() {
             self.first = first;
         }
         match (&mut self.results, instances) {
-            (Results::Packs(held), Collected::Packs(new)) => held.extend(new.iter().cloned()),
-            (Results::Arrays(held), Collected::Arrays(new)) => held.extend(new.iter().cloned()),
-            (results, Collected::Packs(new)) => {
-                *results = Results::Packs(new.iter().cloned().collect());
+            (RetainedFutures::Packs(held), SubmittedFutures::Packs(new)) => held.extend(new.iter().cloned()),
+            (RetainedFutures::Arrays(held), SubmittedFutures::Arrays(new)) => {
+                held.extend(new.iter().cloned())
+            }
+            (results, SubmittedFutures::Packs(new)) => {
+                *results = RetainedFutures::Packs(new.iter().cloned().collect());
                 self.keep = keep.to_vec();
             }
-            (results, Collected::Arrays(new)) => *results = Results::Arrays(new.iter().cloned().collect()),
-            (_, Collected::Lazy(_) | Collected::LazyArrays(_)) => {} // nothing refers to it
+            (results, SubmittedFutures::Arrays(new)) => {
+                *results = RetainedFutures::Arrays(new.iter().cloned().collect())
+            }
+            (_, SubmittedFutures::Lazy(_) | SubmittedFutures::LazyArrays(_)) => {} // nothing refers to it
         }
     }
 
     /// Whether nothing is held.
     pub(crate) fn is_empty(&self) -> bool {
         match &self.results {
-            Results::None => true,
-            Results::Packs(held) => held.is_empty(),
-            Results::Arrays(held) => held.is_empty(),
+            RetainedFutures::None => true,
+            RetainedFutures::Packs(held) => held.is_empty(),
+            RetainedFutures::Arrays(held) => held.is_empty(),
         }
     }
 
@@ -64,9 +68,9 @@ impl Held {
     pub(crate) fn let_go(&mut self, first: u64) {
         let count = usize::try_from(first.saturating_sub(self.first)).unwrap_or(usize::MAX);
         let dropped = match &mut self.results {
-            Results::None => 0,
-            Results::Packs(held) => held.drain(..count.min(held.len())).count(),
-            Results::Arrays(held) => held.drain(..count.min(held.len())).count(),
+            RetainedFutures::None => 0,
+            RetainedFutures::Packs(held) => held.drain(..count.min(held.len())).count(),
+            RetainedFutures::Arrays(held) => held.drain(..count.min(held.len())).count(),
         };
         self.first += dropped as u64;
         self.parts = self.parts.split_off(&(self.first, Vec::new()));
@@ -83,12 +87,12 @@ impl Submitter<'_> {
         let (mut packs, mut arrays) = (Vec::new(), Vec::new());
         for group in groups {
             match &group.kind {
-                Kind::Packs(wanted) => {
+                ResultKind::Packs(wanted) => {
                     for instance in present(group, index) {
                         packs.push(self.pack_of(group.task, instance, wanted)?);
                     }
                 }
-                Kind::Arrays => arrays.extend(self.arrays_of(group, index)?),
+                ResultKind::Arrays => arrays.extend(self.arrays_of(group, index)?),
             }
         }
         Ok((packs, arrays))
@@ -97,17 +101,19 @@ impl Submitter<'_> {
     /// The arrays that an instance gets.
     pub(crate) fn arrays_of(&self, group: &Group, index: u64) -> Result<Vec<Future<Array>>> {
         let Some(held) = self.held.get(group.task) else { return Err(missing()) };
-        let Results::Arrays(arrays) = &held.results else { return Err(internal("an array that is none")) };
+        let RetainedFutures::Arrays(arrays) = &held.results else {
+            return Err(internal("an array that is none"));
+        };
         let found = present(group, index).into_iter().map(|instance| arrays.get(held.at(instance)?).cloned());
         found.collect::<Option<Vec<_>>>().ok_or_else(missing)
     }
 
     /// The outputs of an instance that somebody wants, without those that they do not: these would travel with them.
-    fn pack_of(&mut self, task: usize, instance: u64, wanted: &[u32]) -> Result<Future<Pack>> {
+    fn pack_of(&mut self, task: usize, instance: u64, wanted: &[u32]) -> Result<Future<CommandOutputs>> {
         let client = self.client;
         let held = self.held.get_mut(task).ok_or_else(missing)?;
         let at = held.at(instance).ok_or_else(missing)?;
-        if let Results::Packs(packs) = &held.results
+        if let RetainedFutures::Packs(packs) = &held.results
             && held.keep == wanted
         {
             return packs.get(at).cloned().ok_or_else(missing);
@@ -117,9 +123,11 @@ impl Submitter<'_> {
             return Ok(part.clone());
         }
         let part = match &held.results {
-            Results::Packs(packs) => parts_of(client, packs.get(at).ok_or_else(missing)?, wanted),
-            Results::Arrays(arrays) => client.submit(array::token_of, (arrays.get(at).ok_or_else(missing)?,)),
-            Results::None => return Err(missing()),
+            RetainedFutures::Packs(packs) => parts_of(client, packs.get(at).ok_or_else(missing)?, wanted),
+            RetainedFutures::Arrays(arrays) => {
+                client.submit(array::token_of, (arrays.get(at).ok_or_else(missing)?,))
+            }
+            RetainedFutures::None => return Err(missing()),
         };
         held.parts.insert(key, part.clone());
         Ok(part)
@@ -127,7 +135,11 @@ impl Submitter<'_> {
 }
 
 /// Some of a pack's outputs, taken out where it lies.
-pub(crate) fn parts_of(client: &Client, whole: &Future<Pack>, wanted: &[u32]) -> Future<Pack> {
+pub(crate) fn parts_of(
+    client: &Client,
+    whole: &Future<CommandOutputs>,
+    wanted: &[u32],
+) -> Future<CommandOutputs> {
     client.submit(outputs::parts_of, (whole, wanted.to_vec()))
 }
 

@@ -3,8 +3,8 @@
 use crate::batch::task_def::facts;
 use crate::batch::whole_files::{rename, temporary};
 use crate::script::plan::Plan;
-use crate::script::plan::task::{Stream, Task};
-use crate::script::plan::template::{Scope, Template};
+use crate::script::plan::task::{PlanTask, StreamTarget};
+use crate::script::plan::template::{RenderScope, Template};
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -41,22 +41,27 @@ pub(crate) struct Sinks {
 ///
 /// # Errors
 /// When it cannot be made up, in words.
-pub(crate) fn path_of(plan: &Plan, task: &Task, stream: &Template, index: u64) -> Result<PathBuf, String> {
+pub(crate) fn path_of(
+    plan: &Plan,
+    task: &PlanTask,
+    stream: &Template,
+    index: u64,
+) -> Result<PathBuf, String> {
     let facts = facts(task, index, &plan.dir.display().to_string());
     let env = |name: &str| std::env::var(name).ok();
     let values = task.family.bindings(index);
-    let scope = Scope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
+    let scope = RenderScope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
     let path = stream.render(&scope).map_err(|error| format!("{}: {error}", task.label(index)))?;
     Ok(plan.dir.join(path))
 }
 
 /// The streams of a task that go to files, standard output first.
-pub(crate) fn paths(task: &Task) -> impl Iterator<Item = (u32, &Template)> {
+pub(crate) fn paths(task: &PlanTask) -> impl Iterator<Item = (u32, &Template)> {
     let stderr = task.action.is_command().then_some((crate::batch::outputs::STDERR, &task.stderr));
     let streams = [Some((crate::batch::outputs::STDOUT, &task.stdout)), stderr];
     streams.into_iter().flatten().filter_map(|(which, stream)| match stream {
-        Stream::Path(path) => Some((which, path)),
-        Stream::Log | Stream::Null => None,
+        StreamTarget::Path(path) => Some((which, path)),
+        StreamTarget::Log | StreamTarget::Null => None,
     })
 }
 

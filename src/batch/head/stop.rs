@@ -2,8 +2,8 @@
 //! more is started.
 
 use super::interrupt;
-use crate::batch::failure::Failed;
-use crate::batch::head::collector::{Collector, Outcome};
+use crate::batch::failure::FailedInstance;
+use crate::batch::head::collector::{RunCollector, RunOutcome};
 use crate::client::Client;
 use crate::client::future::Future;
 use crate::error::Result;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// Why a run is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Why {
+pub(crate) enum StopReason {
     /// As `[policy]` says, after so many failures.
     Failures(u64),
     /// The time of the job is over.
@@ -26,7 +26,7 @@ pub(crate) enum Why {
 #[derive(Default)]
 pub(crate) struct Stopped {
     /// Why it was stopped.
-    pub why: Option<Why>,
+    pub why: Option<StopReason>,
     /// Whether the time was over before all that was running had ended.
     pub late: bool,
     /// Futures of what is given up, until it is cancelled.
@@ -38,7 +38,7 @@ pub(crate) struct Stopped {
 impl Stopped {
     /// Whether what was not done is left for the next run.
     pub(crate) fn is_resumable(&self) -> bool {
-        matches!(self.why, Some(Why::Time | Why::Asked))
+        matches!(self.why, Some(StopReason::Time | StopReason::Asked))
     }
 
     /// For each of so many tasks how many instances were not started.
@@ -93,7 +93,7 @@ fn drain<T>(
     client: &Client,
     running: Vec<(usize, u64, Future<T>)>,
     until: Option<Instant>,
-    outcome: &mut Outcome,
+    outcome: &mut RunOutcome,
     stopped: &mut Stopped,
 ) -> Result<u64> {
     let watch = client.watch(running.iter().map(|(_, _, future)| future));
@@ -114,7 +114,7 @@ fn drain<T>(
                 }
                 stopped.late = true;
                 let failures = watch.failures().into_iter();
-                outcome.failed.extend(failures.map(|(at, cause)| Failed {
+                outcome.failed.extend(failures.map(|(at, cause)| FailedInstance {
                     task: running[at].0,
                     index: running[at].1,
                     cause,
@@ -125,28 +125,28 @@ fn drain<T>(
     };
     for ((task, index, _), ended) in running.iter().zip(ended) {
         if let Err(cause) = ended {
-            outcome.failed.push(Failed { task: *task, index: *index, cause });
+            outcome.failed.push(FailedInstance { task: *task, index: *index, cause });
         }
     }
     Ok(running.len() as u64)
 }
 
-impl Collector<'_> {
+impl RunCollector<'_> {
     /// Whether the run is to end now, and why.
-    pub(crate) fn is_to_stop(&self) -> Option<Why> {
+    pub(crate) fn is_to_stop(&self) -> Option<StopReason> {
         if self.walltime.is_some_and(|walltime| Instant::now() >= walltime.stop()) {
-            return Some(Why::Time);
+            return Some(StopReason::Time);
         }
         if interrupt::is_asked() {
-            return Some(Why::Asked);
+            return Some(StopReason::Asked);
         }
         let limit = self.plan.policy.limit()?;
         let failures = self.failures();
-        (failures >= limit).then_some(Why::Failures(failures))
+        (failures >= limit).then_some(StopReason::Failures(failures))
     }
 
     /// Ends the run.
-    pub(crate) fn stop(mut self, why: Why) -> Result<Outcome> {
+    pub(crate) fn stop(mut self, why: StopReason) -> Result<RunOutcome> {
         let mut stopped = Stopped { why: Some(why), ..Stopped::default() };
         let running = self.give_up(&mut stopped)?;
         // not before all have been looked at: what depends on them fails with them

@@ -8,13 +8,13 @@ use super::reduce::{Unordered, is_unordered};
 use crate::batch::head::dataset_files::DatasetFile;
 use crate::batch::head::failed_members::Losses;
 use crate::batch::head::placement;
-use crate::batch::head::retained::{Arguments, Held, parts_of};
+use crate::batch::head::retained::{Arguments, RetainedResults, parts_of};
 use crate::batch::head::run_folder::RunFolder;
-use crate::batch::outputs::Pack;
+use crate::batch::outputs::CommandOutputs;
 use crate::batch::rank::array;
 use crate::batch::rank::command;
 use crate::batch::rank::inputs::Array;
-use crate::batch::task_def::{Def, Read, streams};
+use crate::batch::task_def::{Read, TaskDef, streams};
 use crate::client::Client;
 use crate::client::family::Family;
 use crate::client::future::Future;
@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::ids::Rank;
 use crate::runtime::handshake::Team;
 use crate::script::plan::Plan;
-use crate::script::plan::task::{Action, Task};
+use crate::script::plan::task::{PlanTask, TaskAction};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::PathBuf;
@@ -36,19 +36,19 @@ const WINDOW_SLOT: u64 = 8;
 const PART: u64 = 16_384;
 
 /// Instances of a task, as the engine has them.
-pub(crate) enum Collected {
+pub(crate) enum SubmittedFutures {
     /// Watched until they end.
-    Packs(Vec<Future<Pack>>),
+    Packs(Vec<Future<CommandOutputs>>),
     /// Watched until they end.
     Arrays(Vec<Future<Array>>),
     /// A family that nothing refers to, taken a part at a time.
-    Lazy(Family<Pack>),
+    Lazy(Family<CommandOutputs>),
     /// The same of arrays.
     LazyArrays(Family<Array>),
 }
 
 /// Some instances of a task that were submitted.
-pub(crate) struct Entry {
+pub(crate) struct SubmittedInstances {
     /// The task's number.
     pub task: usize,
     /// The index of the first.
@@ -56,19 +56,19 @@ pub(crate) struct Entry {
     /// Whether they are the last.
     pub last: bool,
     /// The instances.
-    pub instances: Collected,
+    pub instances: SubmittedFutures,
     /// Where the task's streams go to files: for each instance a pack that has them. Without it the instances themselves
     /// are such packs, and nothing else refers to them.
-    pub parts: Option<Vec<Future<Pack>>>,
+    pub parts: Option<Vec<Future<CommandOutputs>>>,
     /// Where arrays are saved: for each `save`, what writes each of them.
-    pub saves: Vec<Vec<Future<Pack>>>,
+    pub saves: Vec<Vec<Future<CommandOutputs>>>,
 }
 
 /// A task of which instances are submitted.
-pub(crate) struct Begun {
-    pub(crate) def: Def,
+pub(crate) struct OpenTask {
+    pub(crate) def: TaskDef,
     /// The same, at rank 0 for others to fetch.
-    sent: Option<Future<Def>>,
+    sent: Option<Future<TaskDef>>,
 }
 
 /// Submits the tasks of a plan. Those that gather a family whose failed instances they go on without wait until it is
@@ -84,13 +84,13 @@ pub(crate) struct Submitter<'a> {
     pub(crate) files: BTreeMap<PathBuf, DatasetFile>,
     /// How many instances of each task are submitted.
     pub(crate) next: Vec<u64>,
-    begun: Vec<Option<Box<Begun>>>,
+    begun: Vec<Option<Box<OpenTask>>>,
     /// Tasks of which instances are left to be submitted, in the order of the plan.
     left: Vec<usize>,
     /// The tasks that refer to each.
     users: Vec<Vec<usize>>,
     /// Of each task, what others that are not submitted yet will read.
-    pub(crate) held: Vec<Held>,
+    pub(crate) held: Vec<RetainedResults>,
     read: Read,
     /// Families whose failures are to be known.
     losses: HashMap<usize, Losses>,
@@ -123,7 +123,7 @@ impl<'a> Submitter<'a> {
             begun: (0..count).map(|_| None).collect(),
             left: (0..count).collect(),
             users,
-            held: (0..count).map(|_| Held::default()).collect(),
+            held: (0..count).map(|_| RetainedResults::default()).collect(),
             read: Read::new(plan),
             losses: HashMap::new(),
             unordered: HashMap::new(),
@@ -141,7 +141,7 @@ impl<'a> Submitter<'a> {
     ///
     /// # Errors
     /// When the run has ended.
-    pub(crate) fn advance(&mut self, mut open: Vec<u64>) -> Result<Vec<Entry>> {
+    pub(crate) fn advance(&mut self, mut open: Vec<u64>) -> Result<Vec<SubmittedInstances>> {
         for losses in self.losses.values_mut() {
             losses.look()?;
         }
@@ -181,7 +181,7 @@ impl<'a> Submitter<'a> {
     /// # Errors
     /// When the name of a file cannot be made up.
     pub(crate) fn give_up(&mut self) -> Result<Vec<(usize, Range<u64>)>> {
-        self.held.iter_mut().for_each(|held| *held = Held::default());
+        self.held.iter_mut().for_each(|held| *held = RetainedResults::default());
         self.unordered.clear();
         let left = std::mem::take(&mut self.left).into_iter();
         let never: Vec<_> =
@@ -235,8 +235,10 @@ impl<'a> Submitter<'a> {
     fn is_lazy(&self, number: usize) -> bool {
         let task = &self.plan.tasks[number];
         let saved = !task.action.is_command() && !task.saves.is_empty();
-        let family =
-            !matches!(task.action, Action::MapReduce(_) | Action::Reduce { .. } | Action::Merge { .. });
+        let family = !matches!(
+            task.action,
+            TaskAction::MapReduce(_) | TaskAction::Reduce { .. } | TaskAction::Merge { .. }
+        );
         family && task.references.is_empty() && !self.read.referred[number] && !task.keep && !saved
     }
 
@@ -258,18 +260,18 @@ impl<'a> Submitter<'a> {
         }
     }
 
-    pub(crate) fn begin(&self, number: usize) -> Result<Box<Begun>> {
-        let mut def = Def::new(self.plan, number, &self.read, &self.folder, self.team.slots.len())
+    pub(crate) fn begin(&self, number: usize) -> Result<Box<OpenTask>> {
+        let mut def = TaskDef::new(self.plan, number, &self.read, &self.folder, self.team.slots.len())
             .ok_or_else(|| internal("a task is not in its plan"))?;
         for group in def.groups.iter_mut().filter(|group| !group.one) {
             if let Some(losses) = self.losses.get(&group.task) {
                 group.without.clone_from(losses.lost());
             }
         }
-        Ok(Box::new(Begun { def, sent: None }))
+        Ok(Box::new(OpenTask { def, sent: None }))
     }
 
-    fn submit(&mut self, number: usize, range: Range<u64>) -> Result<Entry> {
+    fn submit(&mut self, number: usize, range: Range<u64>) -> Result<SubmittedInstances> {
         let lazy = self.begun[number].is_none() && self.is_lazy(number);
         let mut begun = match self.begun[number].take() {
             Some(begun) => begun,
@@ -290,13 +292,13 @@ impl<'a> Submitter<'a> {
         if begun.def.task.optional {
             let losses = self.losses.entry(number).or_default();
             match &instances {
-                Collected::Packs(futures) => losses.watch(first, self.client.watch(futures), last),
-                Collected::Arrays(futures) => losses.watch(first, self.client.watch(futures), last),
-                Collected::Lazy(_) | Collected::LazyArrays(_) => {} // nothing refers to it
+                SubmittedFutures::Packs(futures) => losses.watch(first, self.client.watch(futures), last),
+                SubmittedFutures::Arrays(futures) => losses.watch(first, self.client.watch(futures), last),
+                SubmittedFutures::Lazy(_) | SubmittedFutures::LazyArrays(_) => {} // nothing refers to it
             }
         }
         let saves = match &instances {
-            Collected::Arrays(arrays) => self.save(&mut begun, first, arrays)?,
+            SubmittedFutures::Arrays(arrays) => self.save(&mut begun, first, arrays)?,
             _ => Vec::new(),
         };
         let parts = self.parts(&begun.def, &instances);
@@ -306,80 +308,84 @@ impl<'a> Submitter<'a> {
         if !last {
             self.begun[number] = Some(begun);
         }
-        Ok(Entry { task: number, first, last, instances, parts, saves })
+        Ok(SubmittedInstances { task: number, first, last, instances, parts, saves })
     }
 
     /// A part of a family that refers to nothing; none where its definition is too long for one.
-    fn family(&self, begun: &Begun, range: &Range<u64>) -> Option<Collected> {
+    fn family(&self, begun: &OpenTask, range: &Range<u64>) -> Option<SubmittedFutures> {
         let (def, count) = (&begun.def, range.end - range.start);
         if !def.task.references.is_empty() {
             return None;
         }
-        let (options, def) = (self.options(&def.task), Def { first: range.start, ..def.clone() });
+        let (options, def) = (self.options(&def.task), TaskDef { first: range.start, ..def.clone() });
         Some(match def.task.action {
-            Action::Run { .. } | Action::Shell { .. } => {
-                Collected::Lazy(options.family_with(command::run_command_alone, def, count).ok()?)
+            TaskAction::Run { .. } | TaskAction::Shell { .. } => {
+                SubmittedFutures::Lazy(options.family_with(command::run_command_alone, def, count).ok()?)
             }
-            Action::Array { .. } | Action::Call { .. } => {
-                Collected::LazyArrays(options.family_with(array::eval_array_alone, def, count).ok()?)
+            TaskAction::Array { .. } | TaskAction::Call { .. } => {
+                SubmittedFutures::LazyArrays(options.family_with(array::eval_array_alone, def, count).ok()?)
             }
-            Action::MapReduce(_) | Action::Reduce { .. } | Action::Merge { .. } => return None,
+            TaskAction::MapReduce(_) | TaskAction::Reduce { .. } | TaskAction::Merge { .. } => return None,
         })
     }
 
-    fn instances(&mut self, begun: &mut Begun, range: Range<u64>) -> Result<Collected> {
+    fn instances(&mut self, begun: &mut OpenTask, range: Range<u64>) -> Result<SubmittedFutures> {
         match self.family(begun, &range) {
-            Some(Collected::Lazy(family)) => return Ok(Collected::Packs(family.range(0..family.len()))),
-            Some(Collected::LazyArrays(family)) => {
-                return Ok(Collected::Arrays(family.range(0..family.len())));
+            Some(SubmittedFutures::Lazy(family)) => {
+                return Ok(SubmittedFutures::Packs(family.range(0..family.len())));
+            }
+            Some(SubmittedFutures::LazyArrays(family)) => {
+                return Ok(SubmittedFutures::Arrays(family.range(0..family.len())));
             }
             _ => {}
         }
         Ok(match begun.def.task.action {
-            Action::Run { .. } | Action::Shell { .. } => {
-                Collected::Packs(self.one_by_one(begun, range, |options, sent, index, (packs, arrays)| {
+            TaskAction::Run { .. } | TaskAction::Shell { .. } => SubmittedFutures::Packs(self.one_by_one(
+                begun,
+                range,
+                |options, sent, index, (packs, arrays)| {
                     options.submit(command::run_command, (sent, index, packs, arrays))
-                })?)
-            }
-            Action::Array { .. } | Action::Call { .. } => Collected::Arrays(self.one_by_one(
+                },
+            )?),
+            TaskAction::Array { .. } | TaskAction::Call { .. } => SubmittedFutures::Arrays(self.one_by_one(
                 begun,
                 range,
                 |options, sent, index, (packs, arrays)| {
                     options.submit(array::eval_array, (sent, index, packs, arrays))
                 },
             )?),
-            Action::MapReduce(_) => Collected::Packs(self.mapreduce(begun.def.clone())?),
-            Action::Reduce { .. } | Action::Merge { .. } => self.reduce(&begun.def, range)?,
+            TaskAction::MapReduce(_) => SubmittedFutures::Packs(self.mapreduce(begun.def.clone())?),
+            TaskAction::Reduce { .. } | TaskAction::Merge { .. } => self.reduce(&begun.def, range)?,
         })
     }
 
     /// What goes to files of rank 0, taken out of what others read.
-    fn parts(&self, def: &Def, instances: &Collected) -> Option<Vec<Future<Pack>>> {
+    fn parts(&self, def: &TaskDef, instances: &SubmittedFutures) -> Option<Vec<Future<CommandOutputs>>> {
         let sunk = streams(&def.task);
         let is_read = self.read.referred[def.number as usize] || def.task.keep;
         let whole = def.keep == sunk;
         match instances {
             _ if sunk.is_empty() => None,
-            Collected::Packs(futures) if whole && is_read => Some(futures.clone()),
-            Collected::Packs(futures) if !whole => {
+            SubmittedFutures::Packs(futures) if whole && is_read => Some(futures.clone()),
+            SubmittedFutures::Packs(futures) if !whole => {
                 Some(futures.iter().map(|future| parts_of(self.client, future, &sunk)).collect())
             }
-            Collected::Packs(_) | Collected::Lazy(_) | Collected::LazyArrays(_) => None,
-            Collected::Arrays(futures) => {
+            SubmittedFutures::Packs(_) | SubmittedFutures::Lazy(_) | SubmittedFutures::LazyArrays(_) => None,
+            SubmittedFutures::Arrays(futures) => {
                 Some(futures.iter().map(|array| self.client.submit(array::text_of, (array,))).collect())
             }
         }
     }
 
-    pub(crate) fn options(&self, task: &Task) -> Options<'a> {
+    pub(crate) fn options(&self, task: &PlanTask) -> Options<'a> {
         placement::options(self.client, task, &self.team.slots)
     }
 
     fn one_by_one<T>(
         &mut self,
-        begun: &mut Begun,
+        begun: &mut OpenTask,
         range: Range<u64>,
-        submit: impl Fn(&Options<'_>, &Future<Def>, u64, Arguments) -> Future<T>,
+        submit: impl Fn(&Options<'_>, &Future<TaskDef>, u64, Arguments) -> Future<T>,
     ) -> Result<Vec<Future<T>>> {
         let options = self.options(&begun.def.task).pure(false);
         let sent = begun.sent(self.client);
@@ -389,16 +395,16 @@ impl<'a> Submitter<'a> {
     }
 }
 
-impl Begun {
+impl OpenTask {
     /// The definition, for others to fetch.
-    pub(crate) fn sent(&mut self, client: &Client) -> Future<Def> {
+    pub(crate) fn sent(&mut self, client: &Client) -> Future<TaskDef> {
         self.sent.get_or_insert_with(|| client.scatter(self.def.clone())).clone()
     }
 }
 
 /// Whether a task is submitted as a whole, when all that it refers to is.
-fn is_whole(task: &Task) -> bool {
-    matches!(task.action, Action::MapReduce(_)) || is_unordered(task)
+fn is_whole(task: &PlanTask) -> bool {
+    matches!(task.action, TaskAction::MapReduce(_)) || is_unordered(task)
 }
 
 pub(crate) fn internal(what: &str) -> Error {

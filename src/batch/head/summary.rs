@@ -1,16 +1,16 @@
 //! What is told at the end of a run.
 
-use super::stop::{Stopped, Why};
-use crate::batch::failure::{self, Failed, Parts};
-use crate::batch::head::collector::Outcome;
+use super::stop::{StopReason, Stopped};
+use crate::batch::failure::{self, FailedInstance, Parts};
+use crate::batch::head::collector::RunOutcome;
 use crate::batch::head::run_folder::RunFolder;
-use crate::batch::rank::rank_state::Report;
+use crate::batch::rank::rank_state::RankSummary;
 use crate::batch::task_def::facts;
 use crate::console::counted;
 use crate::runtime::head::Totals;
 use crate::script::plan::Plan;
-use crate::script::plan::task::Task;
-use crate::script::plan::template::Scope;
+use crate::script::plan::task::PlanTask;
+use crate::script::plan::template::RenderScope;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -63,8 +63,8 @@ impl Summary {
     pub(crate) fn new(
         plan: &Plan,
         folder: &RunFolder,
-        collected: Outcome,
-        ranks: Vec<Report>,
+        collected: RunOutcome,
+        ranks: Vec<RankSummary>,
         totals: &Totals,
         slots: u64,
         elapsed: Duration,
@@ -84,7 +84,7 @@ impl Summary {
             tasks(done),
             bytes(totals.bytes_moved)
         );
-        let count = |list: &[Failed]| {
+        let count = |list: &[FailedInstance]| {
             let mut counts = vec![0u64; plan.tasks.len()];
             list.iter().filter_map(|failed| counts.get_mut(failed.task).map(|count| *count += 1)).count();
             counts
@@ -105,14 +105,14 @@ impl Summary {
             text += &line;
             text.push('\n');
         }
-        let without: Vec<&Failed> = failed.iter().chain(&skipped).chain(&left).collect();
+        let without: Vec<&FailedInstance> = failed.iter().chain(&skipped).chain(&left).collect();
         text += &results(plan, &collected.sinks.written, &without, &stopped);
         text += &leave(later, &collected.sinks.left, stopped.why);
         if ranks.iter().any(|rank| rank.logged > 0) {
             let _ = writeln!(text, "log     {}", shown(&folder.path().join("rank-*.log")));
         }
         let mut errors = errors(plan, &failed, &skipped, &collected.sinks.failed);
-        if let Some(Why::Failures(failures)) = stopped.why {
+        if let Some(StopReason::Failures(failures)) = stopped.why {
             let (failures, undone) = (counted(failures, "failure"), tasks(undone));
             let _ = writeln!(
                 errors,
@@ -127,12 +127,12 @@ impl Summary {
 }
 
 /// What is left for the next run.
-fn leave(count: u64, files: &[String], why: Option<Why>) -> String {
+fn leave(count: u64, files: &[String], why: Option<StopReason>) -> String {
     if count == 0 {
         return String::new();
     }
     let why = match why {
-        Some(Why::Asked) => "a signal asked to stop",
+        Some(StopReason::Asked) => "a signal asked to stop",
         _ => "the job's time is over",
     };
     let mut text = format!("left    {} for the next run: {why}; run it again to go on\n", tasks(count));
@@ -146,7 +146,7 @@ fn leave(count: u64, files: &[String], why: Option<Why>) -> String {
 }
 
 /// Where the results lie.
-fn results(plan: &Plan, written: &[PathBuf], failed: &[&Failed], stopped: &Stopped) -> String {
+fn results(plan: &Plan, written: &[PathBuf], failed: &[&FailedInstance], stopped: &Stopped) -> String {
     let mut lines: Vec<String> = Vec::new();
     match written {
         [first, .., last] if written.len() as u64 > NAMED => {
@@ -183,16 +183,16 @@ fn results(plan: &Plan, written: &[PathBuf], failed: &[&Failed], stopped: &Stopp
     lines.into_iter().map(|line| format!("result  {line}\n")).collect()
 }
 
-fn saved_at(plan: &Plan, task: &Task, number: usize, index: u64) -> Option<String> {
+fn saved_at(plan: &Plan, task: &PlanTask, number: usize, index: u64) -> Option<String> {
     let facts = facts(task, index, &plan.dir.display().to_string());
     let values = task.family.bindings(index);
     let env = |name: &str| std::env::var(name).ok();
-    let scope = Scope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
+    let scope = RenderScope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
     let path = task.saves.get(number)?.path.render(&scope).ok()?;
     Some(shown(&plan.dir.join(path)))
 }
 
-fn errors(plan: &Plan, failed: &[Failed], skipped: &[Failed], sinks: &[String]) -> String {
+fn errors(plan: &Plan, failed: &[FailedInstance], skipped: &[FailedInstance], sinks: &[String]) -> String {
     let mut text = String::new();
     let groups = failure::group(failed);
     for (first, more) in groups.iter().take(TOLD) {

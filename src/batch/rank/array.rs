@@ -1,21 +1,21 @@
 //! Evaluating one instance of an `array` or `call` task, and the steps of a `reduce`.
 
-use super::inputs::{Array, Inputs, Results};
+use super::inputs::{Array, GroupResults, Inputs};
 use crate::arrays::dataset;
 use crate::arrays::reduce::operator::{Reduce, ReduceError};
 use crate::arrays::slab::Slab;
 use crate::arrays::{self, Expr, ExprError, RandomContext, text};
 use crate::batch::failure::{located, located_at};
-use crate::batch::outputs::{self, Pack, Part};
+use crate::batch::outputs::{self, CommandOutputs, OutputBytes};
 use crate::batch::rank::rank_state;
-use crate::batch::task_def::Def;
+use crate::batch::task_def::TaskDef;
 use crate::error::Failure;
-use crate::script::plan::runtime_vars::Facts;
+use crate::script::plan::runtime_vars::RuntimeVars;
 use crate::script::plan::task::CallArg;
-use crate::script::plan::task::{Action, Binding};
-use crate::script::plan::template::Scope;
+use crate::script::plan::task::{NameSource, TaskAction};
+use crate::script::plan::template::RenderScope;
 use crate::script::values::registry::{self, Argument, CallArgs};
-use crate::script::values::value::Value;
+use crate::script::values::value::ScriptValue;
 use crate::task::shared::Shared;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -29,7 +29,12 @@ use xxhash_rust::xxh3::xxh3_64;
 ///
 /// # Errors
 /// When the expression cannot be evaluated.
-pub(crate) fn eval_array(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<Array, Failure> {
+pub(crate) fn eval_array(
+    def: &TaskDef,
+    index: u64,
+    packs: &[CommandOutputs],
+    arrays: &[Array],
+) -> Result<Array, Failure> {
     located(def, index, || evaluate(def, index, packs, arrays))
 }
 
@@ -37,7 +42,7 @@ pub(crate) fn eval_array(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]
 ///
 /// # Errors
 /// As [`eval_array`].
-pub(crate) fn eval_array_alone(def: &Def, number: u64) -> Result<Array, Failure> {
+pub(crate) fn eval_array_alone(def: &TaskDef, number: u64) -> Result<Array, Failure> {
     let index = def.first + number;
     located(def, index, || evaluate(def, index, &[], &[]))
 }
@@ -58,10 +63,10 @@ fn parsed(text: &str) -> Result<Rc<Expr>, ExprError> {
     })
 }
 
-fn evaluate(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<Array, Failure> {
+fn evaluate(def: &TaskDef, index: u64, packs: &[CommandOutputs], arrays: &[Array]) -> Result<Array, Failure> {
     let inputs = Inputs::new(def, index, packs, arrays)?;
     let (rank, attempt) = rank_state::here();
-    let facts = Facts {
+    let facts = RuntimeVars {
         rank: rank.0,
         ranks: def.ranks,
         host: rank_state::host(),
@@ -69,23 +74,24 @@ fn evaluate(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<A
         ..def.facts(index)
     };
     let values = def.task.family.bindings(index);
-    let bound = |binding: &Binding| bound(def, binding, &values, &inputs, &facts);
+    let bound = |binding: &NameSource| bound(def, binding, &values, &inputs, &facts);
     match &def.task.action {
-        Action::Array { text, names } => {
+        TaskAction::Array { text, names } => {
             let names = names.iter().map(|name| Ok((name.name.as_str(), bound(&name.binding)?)));
             let context = RandomContext { task: xxh3_64(def.task.name.as_bytes()), index };
-            let names = Names { bound: names.collect::<Result<_, Failure>>()?, context, here: &def.here };
+            let names =
+                ExpressionNames { bound: names.collect::<Result<_, Failure>>()?, context, here: &def.here };
             let expr = parsed(text).map_err(|error| told(text, &error))?;
             Ok(Shared::new(expr.eval(&names).map_err(|error| told(text, &error))?))
         }
-        Action::Call { function, args } => {
+        TaskAction::Call { function, args } => {
             let env = |name: &str| std::env::var(name).ok();
-            let scope = Scope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
+            let scope = RenderScope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
             let mut all = Vec::with_capacity(args.len());
             for (name, arg) in args {
                 let argument = match arg {
                     CallArg::Value(value) => Argument::Value(value.clone()),
-                    CallArg::Text(text) => Argument::Value(Value::Text(text.render(&scope)?)),
+                    CallArg::Text(text) => Argument::Value(ScriptValue::Text(text.render(&scope)?)),
                     CallArg::Binding(binding) => bound(binding)?.argument(),
                 };
                 all.push((name.as_str(), argument));
@@ -98,19 +104,19 @@ fn evaluate(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<A
 
 /// What a name stands for in an instance.
 fn bound<'a>(
-    def: &Def,
-    binding: &Binding,
-    values: &[Value],
+    def: &TaskDef,
+    binding: &NameSource,
+    values: &[ScriptValue],
     inputs: &Inputs<'a>,
-    facts: &Facts,
+    facts: &RuntimeVars,
 ) -> Result<Bound<'a>, Failure> {
     Ok(match binding {
-        Binding::Param(at) => Bound::Value(
+        NameSource::Param(at) => Bound::Value(
             values.get(*at).cloned().ok_or_else(|| Failure::new("internal error: no such parameter"))?,
         ),
-        Binding::Var(value) => Bound::Value(value.clone()),
-        Binding::Fact(fact) => Bound::Value(facts.get(*fact)),
-        Binding::Input(reference) => {
+        NameSource::Var(value) => Bound::Value(value.clone()),
+        NameSource::Fact(fact) => Bound::Value(facts.get(*fact)),
+        NameSource::Input(reference) => {
             let group = def.sources.get(*reference).copied().flatten();
             let one = group.and_then(|at| def.groups.get(at)).is_some_and(|group| group.one);
             gathered(inputs, *reference, one)?
@@ -120,7 +126,7 @@ fn bound<'a>(
 
 /// What is behind a reference: arrays, or what commands have written.
 fn gathered<'a>(inputs: &Inputs<'a>, reference: usize, one: bool) -> Result<Bound<'a>, Failure> {
-    if let Results::Arrays(arrays) = inputs.results(reference)? {
+    if let GroupResults::Arrays(arrays) = inputs.results(reference)? {
         return Ok(Bound::Arrays(arrays.to_vec(), one));
     }
     let files = inputs.files(reference)?.into_iter().map(|(_, input)| input.bytes());
@@ -136,7 +142,7 @@ fn told(text: &str, error: &ExprError) -> Failure {
 
 /// What a name stands for; of the results of tasks, whether it is the one instance, not a gather that may be of one.
 enum Bound<'a> {
-    Value(Value),
+    Value(ScriptValue),
     Arrays(Vec<Array>, bool),
     Files(Vec<Cow<'a, [u8]>>, bool),
 }
@@ -153,19 +159,19 @@ impl<'a> Bound<'a> {
     }
 }
 
-struct Names<'a> {
+struct ExpressionNames<'a> {
     bound: HashMap<&'a str, Bound<'a>>,
     context: RandomContext,
     here: &'a str,
 }
 
-impl arrays::Scope for Names<'_> {
+impl arrays::Scope for ExpressionNames<'_> {
     fn get(&self, name: &str) -> Option<arrays::Binding<'_>> {
         Some(match self.bound.get(name)? {
-            Bound::Value(Value::Int(number)) => arrays::Binding::Int(*number),
-            Bound::Value(Value::Float(number)) => arrays::Binding::Number(*number),
-            Bound::Value(Value::Bool(truth)) => arrays::Binding::Int(i64::from(*truth)),
-            Bound::Value(Value::Text(text) | Value::Path(text)) => {
+            Bound::Value(ScriptValue::Int(number)) => arrays::Binding::Int(*number),
+            Bound::Value(ScriptValue::Float(number)) => arrays::Binding::Number(*number),
+            Bound::Value(ScriptValue::Bool(truth)) => arrays::Binding::Int(i64::from(*truth)),
+            Bound::Value(ScriptValue::Text(text) | ScriptValue::Path(text)) => {
                 arrays::Binding::Text(text.as_str().into())
             }
             Bound::Arrays(arrays, true) => arrays::Binding::Array((&**arrays.first()?).into()),
@@ -188,7 +194,7 @@ impl arrays::Scope for Names<'_> {
             .map_err(|error| format!("the file `{path}` cannot be read: {error}"))
     }
 
-    fn dataset(&self, file: arrays::File<'_>, dataset: Option<&str>) -> Result<arrays::Value, String> {
+    fn dataset(&self, file: arrays::File<'_>, dataset: Option<&str>) -> Result<arrays::ArrayValue, String> {
         let here = Path::new(self.here);
         match (file, dataset) {
             (arrays::File::Path(path), Some(name)) => dataset::read(&here.join(path), name, &[]),
@@ -211,7 +217,7 @@ impl arrays::Scope for Names<'_> {
 
 /// One step of a reduction's tree.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Step {
+pub(crate) struct ArrayReduceStep {
     /// The number of the `reduce` task.
     pub task: u32,
     /// Its instance.
@@ -228,13 +234,13 @@ pub(crate) struct Step {
 ///
 /// # Errors
 /// When their shapes do not fit.
-pub(crate) fn reduce_step(step: &Step, inputs: &[Array]) -> Result<Array, Failure> {
+pub(crate) fn reduce_step(step: &ArrayReduceStep, inputs: &[Array]) -> Result<Array, Failure> {
     located_at(step.task, step.index, || {
         let told = |error: ReduceError| {
             let help = error.help.map(|help| format!("; {help}")).unwrap_or_default();
             Failure(format!("{}{help}", error.message))
         };
-        let mut partials: Vec<Cow<'_, arrays::Value>> = Vec::with_capacity(inputs.len());
+        let mut partials: Vec<Cow<'_, arrays::ArrayValue>> = Vec::with_capacity(inputs.len());
         for (input, is_leaf) in inputs.iter().zip(&step.is_leaf) {
             partials.push(if *is_leaf && !step.with.takes_leaves() {
                 Cow::Owned(step.with.leaf(input).map_err(told)?)
@@ -242,7 +248,7 @@ pub(crate) fn reduce_step(step: &Step, inputs: &[Array]) -> Result<Array, Failur
                 Cow::Borrowed(input)
             });
         }
-        let partials: Vec<&arrays::Value> = partials.iter().map(|partial| &**partial).collect();
+        let partials: Vec<&arrays::ArrayValue> = partials.iter().map(|partial| &**partial).collect();
         let merged = step.with.merge(&partials).map_err(told)?;
         Ok(Shared::new(match step.leaves {
             Some(leaves) => step.with.finish(merged, leaves).map_err(told)?,
@@ -252,12 +258,12 @@ pub(crate) fn reduce_step(step: &Step, inputs: &[Array]) -> Result<Array, Failur
 }
 
 /// A task function: the printed form of an array, as what a command would have printed.
-pub(crate) fn text_of(array: &Array) -> Pack {
+pub(crate) fn text_of(array: &Array) -> CommandOutputs {
     let text = text::to_text(array);
-    outputs::pack(&[Part { which: outputs::STDOUT, name: "stdout", bytes: text.as_bytes() }])
+    outputs::pack(&[OutputBytes { which: outputs::STDOUT, name: "stdout", bytes: text.as_bytes() }])
 }
 
 /// A task function: says that an array is there, without the array.
-pub(crate) fn token_of(_array: &Array) -> Pack {
+pub(crate) fn token_of(_array: &Array) -> CommandOutputs {
     outputs::pack(&[])
 }

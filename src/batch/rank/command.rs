@@ -3,20 +3,20 @@
 use super::inputs::{Array, Inputs};
 use super::stdin;
 use crate::batch::failure::located;
-use crate::batch::outputs::{self, Pack};
-use crate::batch::rank::device_allocation::Lot;
+use crate::batch::outputs::{self, CommandOutputs};
+use crate::batch::rank::device_allocation::Allocation;
 use crate::batch::rank::{deadline, slot_lending};
 use crate::batch::rank::{rank_state, save_files};
-use crate::batch::task_def::Def;
-use crate::commands::outputs::{Content, Output};
+use crate::batch::task_def::TaskDef;
+use crate::commands::outputs::{Content, OutputRef};
 use crate::commands::{
     self, CommandError, CommandOutput, CommandSpec, Launcher, OutFile, ScratchRoot, StoredFile,
 };
 use crate::error::Failure;
 use crate::script::plan::execution::{Dir, Execution};
-use crate::script::plan::runtime_vars::Facts;
-use crate::script::plan::task::Stream;
-use crate::script::plan::template::Scope;
+use crate::script::plan::runtime_vars::RuntimeVars;
+use crate::script::plan::task::StreamTarget;
+use crate::script::plan::template::RenderScope;
 use crate::script::values::execution::RetryOn;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,12 @@ use std::time::Duration;
 ///
 /// # Errors
 /// When the command fails, or something around it.
-pub(crate) fn run_command(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<Pack, Failure> {
+pub(crate) fn run_command(
+    def: &TaskDef,
+    index: u64,
+    packs: &[CommandOutputs],
+    arrays: &[Array],
+) -> Result<CommandOutputs, Failure> {
     located(def, index, || execute(def, index, packs, arrays))
 }
 
@@ -35,30 +40,35 @@ pub(crate) fn run_command(def: &Def, index: u64, packs: &[Pack], arrays: &[Array
 ///
 /// # Errors
 /// As [`run_command`].
-pub(crate) fn run_command_alone(def: &Def, number: u64) -> Result<Pack, Failure> {
+pub(crate) fn run_command_alone(def: &TaskDef, number: u64) -> Result<CommandOutputs, Failure> {
     let index = def.first + number;
     located(def, index, || execute(def, index, &[], &[]))
 }
 
 /// Runs an instance with what the script says of attempts.
-pub(crate) fn execute(def: &Def, index: u64, packs: &[Pack], arrays: &[Array]) -> Result<Pack, Failure> {
+pub(crate) fn execute(
+    def: &TaskDef,
+    index: u64,
+    packs: &[CommandOutputs],
+    arrays: &[Array],
+) -> Result<CommandOutputs, Failure> {
     let inputs = Inputs::new(def, index, packs, arrays)?;
     let execution = &def.task.execution;
-    let lot = Lot::take(def.task.needs.threads, def.task.needs.gpus)?;
+    let allocation = Allocation::take(def.task.needs.threads, def.task.needs.gpus)?;
     let mut memory = execution.memory;
     for attempt in 1.. {
-        let outcome = try_once(def, index, &inputs, &lot, attempt, memory);
+        let outcome = try_once(def, index, &inputs, &allocation, attempt, memory);
         let (failed, kind) = match outcome {
             Ok(pack) => return Ok(pack),
-            Err(Failed::Command(error)) => (error.to_string(), error.failure()),
-            Err(Failed::Other(failure)) => return Err(failure),
+            Err(AttemptError::Command(error)) => (error.to_string(), error.failure()),
+            Err(AttemptError::Other(failure)) => return Err(failure),
         };
         if attempt > execution.retries || !is_tried_again(&execution.retry_on, kind) {
             let which = if attempt > 1 { format!("attempt {attempt}: {failed}") } else { failed };
             return Err(Failure(which));
         }
         deadline::admit(def.number, backoff(execution, attempt))?;
-        if kind == commands::Failure::OutOfMemory {
+        if kind == commands::FailureKind::OutOfMemory {
             memory = memory.map(|memory| (memory as f64 * execution.memory_step) as u64);
         }
         log::info!("{}: attempt {attempt}: {failed}; it is tried again", def.label(index));
@@ -73,8 +83,8 @@ fn backoff(execution: &Execution, attempt: u32) -> Duration {
 }
 
 /// Whether a command that failed so is tried again, if it may be at all.
-fn is_tried_again(wanted: &[RetryOn], failure: commands::Failure) -> bool {
-    use commands::Failure as Kind;
+fn is_tried_again(wanted: &[RetryOn], failure: commands::FailureKind) -> bool {
+    use commands::FailureKind as Kind;
     let is = |wanted: &RetryOn| match (failure, *wanted) {
         // a shell ends with such a code when a signal killed its program
         (Kind::Exit(129..=192) | Kind::Signal(_) | Kind::System, RetryOn::Crash) => true,
@@ -89,29 +99,29 @@ fn is_tried_again(wanted: &[RetryOn], failure: commands::Failure) -> bool {
 }
 
 /// Why an attempt has no result.
-enum Failed {
+enum AttemptError {
     /// The command failed.
     Command(CommandError),
     /// Something around it.
     Other(Failure),
 }
 
-impl<E: Into<Failure>> From<E> for Failed {
+impl<E: Into<Failure>> From<E> for AttemptError {
     fn from(error: E) -> Self {
-        Failed::Other(error.into())
+        AttemptError::Other(error.into())
     }
 }
 
 fn try_once(
-    def: &Def,
+    def: &TaskDef,
     index: u64,
     inputs: &Inputs<'_>,
-    lot: &Lot,
+    allocation: &Allocation,
     attempt: u32,
     memory: Option<u64>,
-) -> Result<Pack, Failed> {
+) -> Result<CommandOutputs, AttemptError> {
     let scratch = rank_state::scratch()?;
-    let facts = Facts {
+    let facts = RuntimeVars {
         rank: rank_state::here().0.0,
         ranks: def.ranks,
         host: rank_state::host(),
@@ -121,7 +131,7 @@ fn try_once(
     };
     let env = |name: &str| std::env::var(name).ok();
     let values = def.task.family.bindings(index);
-    let mut scope = Scope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
+    let mut scope = RenderScope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
     let mut files = Vec::with_capacity(def.task.outs.len());
     for out in &def.task.outs {
         files.push(out.file.render(&scope)?);
@@ -133,16 +143,16 @@ fn try_once(
     let name = |at: usize| def.task.outs[at].name.clone().unwrap_or_else(|| files[at].clone());
     spec.outs = (0..files.len()).map(|at| (name(at), PathBuf::from(&files[at]))).collect();
     spec.memory = memory;
-    lend(def, lot, &mut spec);
+    lend(def, allocation, &mut spec);
     let ends_with_job = deadline::bound(&mut spec);
     let output = match slot_lending::run(def, spec) {
         Ok(output) => output,
         Err(error) => {
             log_failed(def, index, attempt, &error);
-            if ends_with_job && error.failure() == commands::Failure::TimedOut {
-                return Err(Failed::Other(deadline::ended()));
+            if ends_with_job && error.failure() == commands::FailureKind::TimedOut {
+                return Err(AttemptError::Other(deadline::ended()));
             }
-            return Err(Failed::Command(error));
+            return Err(AttemptError::Command(error));
         }
     };
     log(def, index, attempt, &output.stdout, &output.stderr)?;
@@ -152,14 +162,16 @@ fn try_once(
 }
 
 /// Tells a command what it has for itself, unless its own environment says otherwise.
-fn lend(def: &Def, lot: &Lot, spec: &mut CommandSpec) {
-    spec.cores.clone_from(&lot.cores);
+fn lend(def: &TaskDef, allocation: &Allocation, spec: &mut CommandSpec) {
+    spec.cores.clone_from(&allocation.cores);
     let mut told = Vec::new();
     if let Some(threads) = def.task.needs.threads {
         told.push(("OMP_NUM_THREADS", threads.to_string()));
     }
-    if !lot.gpus.is_empty() {
-        told.extend(["CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"].map(|name| (name, lot.gpus.join(","))));
+    if !allocation.gpus.is_empty() {
+        told.extend(
+            ["CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"].map(|name| (name, allocation.gpus.join(","))),
+        );
     }
     told.retain(|(name, _)| def.task.env.iter().all(|(own, _)| own != name));
     spec.env.extend(told.into_iter().map(|(name, value)| (name.to_owned(), value.into())));
@@ -179,8 +191,8 @@ fn prepare_outs(scratch: &Path, files: &[String]) -> Result<Vec<String>, Failure
 }
 
 fn specify(
-    def: &Def,
-    scope: &Scope<'_>,
+    def: &TaskDef,
+    scope: &RenderScope<'_>,
     inputs: &Inputs<'_>,
     scratch: &Path,
 ) -> Result<CommandSpec, Failure> {
@@ -218,10 +230,10 @@ fn specify(
     Ok(spec)
 }
 
-fn log(def: &Def, index: u64, attempt: u32, stdout: &[u8], stderr: &[u8]) -> Result<(), Failure> {
+fn log(def: &TaskDef, index: u64, attempt: u32, stdout: &[u8], stderr: &[u8]) -> Result<(), Failure> {
     for (stream, name, bytes) in [(&def.task.stdout, "stdout", stdout), (&def.task.stderr, "stderr", stderr)]
     {
-        if *stream == Stream::Log {
+        if *stream == StreamTarget::Log {
             rank_state::log(Path::new(&def.folder), &def.label(index), attempt, name, bytes)?;
         }
     }
@@ -229,11 +241,11 @@ fn log(def: &Def, index: u64, attempt: u32, stdout: &[u8], stderr: &[u8]) -> Res
 }
 
 /// What a command wrote before it failed goes to the log, unless to nowhere: its files are not written without it.
-fn log_failed(def: &Def, index: u64, attempt: u32, error: &CommandError) {
+fn log_failed(def: &TaskDef, index: u64, attempt: u32, error: &CommandError) {
     let Some(captured) = error.captured() else { return };
     let streams =
         [(&def.task.stdout, "stdout", &captured.stdout), (&def.task.stderr, "stderr", &captured.stderr)];
-    for (_, name, bytes) in streams.into_iter().filter(|(stream, ..)| **stream != Stream::Null) {
+    for (_, name, bytes) in streams.into_iter().filter(|(stream, ..)| **stream != StreamTarget::Null) {
         if let Err(failure) = rank_state::log(Path::new(&def.folder), &def.label(index), attempt, name, bytes)
         {
             log::warn!("{failure}");
@@ -242,7 +254,7 @@ fn log_failed(def: &Def, index: u64, attempt: u32, error: &CommandError) {
 }
 
 /// A command that says it is done has written what it was to write in place.
-fn check_targets(def: &Def, scope: &Scope<'_>) -> Result<(), Failure> {
+fn check_targets(def: &TaskDef, scope: &RenderScope<'_>) -> Result<(), Failure> {
     for target in &def.task.targets {
         let path = Path::new(&def.here).join(target.render(scope)?);
         if !path.exists() {
@@ -253,47 +265,47 @@ fn check_targets(def: &Def, scope: &Scope<'_>) -> Result<(), Failure> {
 }
 
 /// What others want of the outputs. Files that are not small stay files, and are gone from the command's directory.
-fn keep(def: &Def, files: &[String], output: &CommandOutput) -> Result<Pack, Failure> {
+fn keep(def: &TaskDef, files: &[String], output: &CommandOutput) -> Result<CommandOutputs, Failure> {
     let mut held = Vec::with_capacity(def.keep.len());
     for &which in &def.keep {
         let (name, bytes) = match which {
-            outputs::STDOUT => ("stdout", Kept::Borrowed(&output.stdout)),
-            outputs::STDERR => ("stderr", Kept::Borrowed(&output.stderr)),
+            outputs::STDOUT => ("stdout", KeptOutput::Borrowed(&output.stdout)),
+            outputs::STDERR => ("stderr", KeptOutput::Borrowed(&output.stderr)),
             file => {
                 let at = file as usize - 2;
                 let (Some(name), Some(out)) = (files.get(at), output.outs.get(at)) else { continue };
-                (name.as_str(), Kept::file(out)?)
+                (name.as_str(), KeptOutput::file(out)?)
             }
         };
         held.push((which, name, bytes));
     }
     let outputs =
-        held.iter().map(|(which, name, kept)| Output { which: *which, name, content: kept.content() });
-    Ok(Pack::new(&outputs.collect::<Vec<_>>()))
+        held.iter().map(|(which, name, kept)| OutputRef { which: *which, name, content: kept.content() });
+    Ok(CommandOutputs::new(&outputs.collect::<Vec<_>>()))
 }
 
 /// An output on its way into a pack.
-enum Kept<'a> {
+enum KeptOutput<'a> {
     Borrowed(&'a [u8]),
     Small(Vec<u8>),
     Large(Arc<StoredFile>),
 }
 
-impl Kept<'_> {
-    fn file(out: &OutFile) -> Result<Kept<'static>, Failure> {
+impl KeptOutput<'_> {
+    fn file(out: &OutFile) -> Result<KeptOutput<'static>, Failure> {
         let kept = if out.length < outputs::LARGE {
-            fs::read(&out.path).map(Kept::Small)
+            fs::read(&out.path).map(KeptOutput::Small)
         } else {
-            ScratchRoot::current()?.keep(&out.path).map(|file| Kept::Large(Arc::new(file)))
+            ScratchRoot::current()?.keep(&out.path).map(|file| KeptOutput::Large(Arc::new(file)))
         };
         kept.map_err(|error| Failure(format!("the output `{}` cannot be kept: {error}", out.name)))
     }
 
     fn content(&self) -> Content<'_> {
         match self {
-            Kept::Borrowed(bytes) => Content::Memory(bytes),
-            Kept::Small(bytes) => Content::Memory(bytes),
-            Kept::Large(file) => Content::File(file),
+            KeptOutput::Borrowed(bytes) => Content::Memory(bytes),
+            KeptOutput::Small(bytes) => Content::Memory(bytes),
+            KeptOutput::Large(file) => Content::File(file),
         }
     }
 }

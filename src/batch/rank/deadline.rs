@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// What a rank is told.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Told {
+pub(crate) struct WarningSignal {
     /// How long tasks may run, from now on.
     pub left: Duration,
     /// Between SIGTERM and SIGKILL for commands that run then.
@@ -24,7 +24,7 @@ pub(crate) struct Told {
 }
 
 /// The same with what the rank has learnt since.
-struct Limit {
+struct RankDeadline {
     /// When commands are ended.
     stop: Instant,
     grace: Duration,
@@ -34,18 +34,18 @@ struct Limit {
     learnt: HashMap<u32, (u32, Duration)>,
 }
 
-static LIMIT: Mutex<Option<Limit>> = Mutex::new(None);
+static LIMIT: Mutex<Option<RankDeadline>> = Mutex::new(None);
 /// Whether there is a limit: without one, tasks take no lock.
 static LIMITED: AtomicBool = AtomicBool::new(false);
 /// Nothing more is to be started on this rank.
 static CLOSED: AtomicBool = AtomicBool::new(false);
 
-fn limit() -> MutexGuard<'static, Option<Limit>> {
+fn limit() -> MutexGuard<'static, Option<RankDeadline>> {
     // a limit is set in one piece
     LIMIT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Limit {
+impl RankDeadline {
     fn expected(&self, task: u32) -> Duration {
         let learnt = || self.learnt.get(&task).map(|(count, all)| *all / (*count).max(1));
         self.times.get(&task).copied().or_else(learnt).unwrap_or_default()
@@ -76,10 +76,10 @@ impl Limit {
 }
 
 /// A task function: the rank hears how long the job has.
-pub(crate) fn begin(told: Told) {
-    let Told { left, grace, times } = told;
+pub(crate) fn begin(told: WarningSignal) {
+    let WarningSignal { left, grace, times } = told;
     let times = times.into_iter().collect();
-    *limit() = Some(Limit { stop: Instant::now() + left, grace, times, learnt: HashMap::new() });
+    *limit() = Some(RankDeadline { stop: Instant::now() + left, grace, times, learnt: HashMap::new() });
     LIMITED.store(true, Ordering::Release);
 }
 
@@ -131,8 +131,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn limit(now: Instant) -> Limit {
-        Limit {
+    fn limit(now: Instant) -> RankDeadline {
+        RankDeadline {
             stop: now + 10 * SECOND,
             grace: SECOND,
             times: HashMap::from([(1, 6 * SECOND)]),

@@ -1,10 +1,10 @@
 //! What an instance gets of others, found again among its arguments.
 
-use crate::arrays::{Value, text};
-use crate::batch::outputs::{self, Pack};
-use crate::batch::task_def::{Def, Kind};
+use crate::arrays::{ArrayValue, text};
+use crate::batch::outputs::{self, CommandOutputs};
+use crate::batch::task_def::{ResultKind, TaskDef};
 use crate::commands::outputs::Content;
-use crate::commands::{Input, stage_inputs};
+use crate::commands::{StagedInput, stage_inputs};
 use crate::error::Failure;
 use crate::script::plan::task::Select;
 use crate::task::shared::Shared;
@@ -12,16 +12,16 @@ use std::borrow::Cow;
 use std::path::Path;
 
 /// An array as it travels.
-pub(crate) type Array = Shared<Value>;
+pub(crate) type Array = Shared<ArrayValue>;
 
 /// A file's name, and what is in it.
-pub(crate) type NamedFile<'a> = (Cow<'a, str>, Input<'a>);
+pub(crate) type NamedFile<'a> = (Cow<'a, str>, StagedInput<'a>);
 
 /// The results of a group.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Results<'a> {
+pub(crate) enum GroupResults<'a> {
     /// Of commands.
-    Packs(&'a [Pack]),
+    Packs(&'a [CommandOutputs]),
     /// Arrays.
     Arrays(&'a [Array]),
 }
@@ -29,8 +29,8 @@ pub(crate) enum Results<'a> {
 /// The arguments of an instance, group by group.
 #[derive(Debug)]
 pub(crate) struct Inputs<'a> {
-    def: &'a Def,
-    groups: Vec<Results<'a>>,
+    def: &'a TaskDef,
+    groups: Vec<GroupResults<'a>>,
 }
 
 impl<'a> Inputs<'a> {
@@ -39,9 +39,9 @@ impl<'a> Inputs<'a> {
     /// # Errors
     /// When there are more or fewer than that.
     pub(crate) fn new(
-        def: &'a Def,
+        def: &'a TaskDef,
         index: u64,
-        mut packs: &'a [Pack],
+        mut packs: &'a [CommandOutputs],
         mut arrays: &'a [Array],
     ) -> Result<Self, Failure> {
         let wrong = || Failure::new("internal error: an instance got other inputs than it should");
@@ -53,15 +53,15 @@ impl<'a> Inputs<'a> {
                 group.present(index).count()
             };
             groups.push(match group.kind {
-                Kind::Packs(_) => {
+                ResultKind::Packs(_) => {
                     let (own, rest) = packs.split_at_checked(count).ok_or_else(wrong)?;
                     packs = rest;
-                    Results::Packs(own)
+                    GroupResults::Packs(own)
                 }
-                Kind::Arrays => {
+                ResultKind::Arrays => {
                     let (own, rest) = arrays.split_at_checked(count).ok_or_else(wrong)?;
                     arrays = rest;
-                    Results::Arrays(own)
+                    GroupResults::Arrays(own)
                 }
             });
         }
@@ -72,7 +72,7 @@ impl<'a> Inputs<'a> {
     ///
     /// # Errors
     /// When it has none.
-    pub(crate) fn results(&self, reference: usize) -> Result<Results<'a>, Failure> {
+    pub(crate) fn results(&self, reference: usize) -> Result<GroupResults<'a>, Failure> {
         let group = self.def.sources.get(reference).copied().flatten().and_then(|at| self.groups.get(at));
         group.copied().ok_or_else(|| Failure::new("internal error: a reference without results"))
     }
@@ -88,20 +88,22 @@ impl<'a> Inputs<'a> {
             _ => outputs::STDOUT,
         };
         match self.results(reference)? {
-            Results::Packs(packs) => packs
+            GroupResults::Packs(packs) => packs
                 .iter()
                 .map(|whole| {
                     let output = outputs::part(whole, which)?;
                     let input = match output.content {
-                        Content::Memory(bytes) => Input::Bytes(bytes.into()),
-                        Content::File(file) => Input::File(file),
+                        Content::Memory(bytes) => StagedInput::Bytes(bytes.into()),
+                        Content::File(file) => StagedInput::File(file),
                     };
                     Ok((Cow::Borrowed(output.name), input))
                 })
                 .collect(),
-            Results::Arrays(arrays) => Ok(arrays
+            GroupResults::Arrays(arrays) => Ok(arrays
                 .iter()
-                .map(|array| ("array.txt".into(), Input::Bytes(text::to_text(array).into_bytes().into())))
+                .map(|array| {
+                    ("array.txt".into(), StagedInput::Bytes(text::to_text(array).into_bytes().into()))
+                })
                 .collect()),
         }
     }

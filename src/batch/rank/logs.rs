@@ -74,7 +74,7 @@ impl LogWriter {
 
 /// An output that is in a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct LoggedOutput {
     log: PathBuf,
     begin: u64,
     length: u64,
@@ -106,11 +106,11 @@ fn is_meant(wanted: &str, label: &str) -> bool {
 ///
 /// # Errors
 /// When an index cannot be read.
-pub(crate) fn find(folder: &Path, wanted: &str, stream: &str) -> io::Result<Vec<Found>> {
+pub(crate) fn find(folder: &Path, wanted: &str, stream: &str) -> io::Result<Vec<LoggedOutput>> {
     let mut indexes: Vec<PathBuf> = fs::read_dir(folder)?.flatten().map(|entry| entry.path()).collect();
     indexes.retain(|path| path.extension().is_some_and(|ending| ending == "index"));
     indexes.sort();
-    let mut all: Vec<Found> = Vec::new();
+    let mut all: Vec<LoggedOutput> = Vec::new();
     for index in indexes {
         for line in BufReader::new(File::open(&index)?).lines() {
             let line = line?;
@@ -127,7 +127,7 @@ pub(crate) fn find(folder: &Path, wanted: &str, stream: &str) -> io::Result<Vec<
             }
             let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
             let log = index.with_extension("log");
-            let found = Found { log, begin: begin + head, length, attempt, label: label.to_owned() };
+            let found = LoggedOutput { log, begin: begin + head, length, attempt, label: label.to_owned() };
             match all.iter_mut().find(|other| other.label == found.label) {
                 Some(other) if other.attempt > found.attempt => {}
                 Some(other) => *other = found,
@@ -138,7 +138,7 @@ pub(crate) fn find(folder: &Path, wanted: &str, stream: &str) -> io::Result<Vec<
     Ok(all)
 }
 
-impl Found {
+impl LoggedOutput {
     /// Writes the output.
     ///
     /// # Errors

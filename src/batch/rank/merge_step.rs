@@ -1,16 +1,16 @@
 //! A step at a rank: a command that merges two files into one.
 
 use super::super::failure::located;
-use crate::batch::outputs::{self, Pack};
+use crate::batch::outputs::{self, CommandOutputs};
 use crate::batch::rank::command;
 use crate::batch::rank::inputs::Array;
-use crate::batch::task_def::{self, Def, Group, Kind};
+use crate::batch::task_def::{self, Group, ResultKind, TaskDef};
 use crate::batch::whole_files;
-use crate::commands::outputs::{Content, Output};
+use crate::commands::outputs::{Content, OutputRef};
 use crate::error::Failure;
-use crate::script::plan::task::{Action, Reference, Save, Select, Task};
-use crate::script::plan::template::{Fill, Part as Piece, Scope, Template};
-use crate::script::sweep::family::Family;
+use crate::script::plan::task::{PlanTask, Reference, Save, Select, TaskAction};
+use crate::script::plan::template::{Fill, RenderScope, Template, TemplatePart as Piece};
+use crate::script::sweep::family::Sweep;
 use crate::script::sweep::join::Join;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -37,13 +37,13 @@ const MERGED: u32 = 2;
 /// # Errors
 /// When the command fails, or the result cannot be saved.
 pub(crate) fn merge(
-    def: &Def,
+    def: &TaskDef,
     step: MergeStep,
-    merged: &[Pack],
-    packs: &[Pack],
+    merged: &[CommandOutputs],
+    packs: &[CommandOutputs],
     arrays: &[Array],
-    _after: &[Pack],
-) -> Result<Pack, Failure> {
+    _after: &[CommandOutputs],
+) -> Result<CommandOutputs, Failure> {
     located(def, step.index, || {
         let whole = match merged {
             [only] => renamed(def, &step, only)?,
@@ -57,18 +57,18 @@ pub(crate) fn merge(
         }
         save(def, step.index, &whole)?;
         let all = whole.all()?;
-        let is_kept = |output: &&Output<'_>| def.keep.contains(&output.which);
+        let is_kept = |output: &&OutputRef<'_>| def.keep.contains(&output.which);
         if all.iter().all(|output| is_kept(&output)) {
             return Ok(whole);
         }
-        Ok(Pack::new(&all.iter().filter(is_kept).copied().collect::<Vec<_>>()))
+        Ok(CommandOutputs::new(&all.iter().filter(is_kept).copied().collect::<Vec<_>>()))
     })
 }
 
 /// The output of what is reduced that a step reads.
-fn leaf(def: &Def) -> Result<&Reference, Failure> {
+fn leaf(def: &TaskDef) -> Result<&Reference, Failure> {
     let of =
-        if let Action::Merge { of, .. } = &def.task.action { def.task.references.get(*of) } else { None };
+        if let TaskAction::Merge { of, .. } = &def.task.action { def.task.references.get(*of) } else { None };
     of.ok_or_else(|| Failure::new("internal error: a step of no reduction"))
 }
 
@@ -80,7 +80,7 @@ fn which(reference: &Reference) -> u32 {
 }
 
 /// The outputs that a step leaves: what it has merged, and the streams that go to files.
-fn outputs(def: &Def, is_last: bool) -> Vec<u32> {
+fn outputs(def: &TaskDef, is_last: bool) -> Vec<u32> {
     let mut outputs = def.keep.clone();
     outputs.push(MERGED);
     let saved = |save: &Save| (is_last && save.select == Select::Stdout).then_some(outputs::STDOUT);
@@ -92,14 +92,14 @@ fn outputs(def: &Def, is_last: bool) -> Vec<u32> {
 
 /// The command, with all that the task says of commands.
 fn run(
-    def: &Def,
+    def: &TaskDef,
     step: &MergeStep,
-    merged: &[Pack],
-    packs: &[Pack],
+    merged: &[CommandOutputs],
+    packs: &[CommandOutputs],
     arrays: &[Array],
-) -> Result<Pack, Failure> {
+) -> Result<CommandOutputs, Failure> {
     let step_def = instance(def, step)?;
-    let all: Vec<Pack> = packs.iter().chain(merged).cloned().collect();
+    let all: Vec<CommandOutputs> = packs.iter().chain(merged).cloned().collect();
     let made = command::execute(&step_def, step.index, &all, arrays)?;
     // what a family of commands would have printed: all steps, in the order of the tree
     let streams =
@@ -124,16 +124,16 @@ fn run(
             output.content = Content::Memory(text);
         }
     }
-    Ok(Pack::new(&outputs))
+    Ok(CommandOutputs::new(&outputs))
 }
 
 /// A step as an instance of a `run` or `shell` task whose last two references are the files that it merges.
-fn instance(def: &Def, step: &MergeStep) -> Result<Def, Failure> {
-    let Action::Merge { command, .. } = &def.task.action else {
+fn instance(def: &TaskDef, step: &MergeStep) -> Result<TaskDef, Failure> {
+    let TaskAction::Merge { command, .. } = &def.task.action else {
         return Err(Failure::new("internal error: a step of no reduction"));
     };
     let (leaf, first) = (leaf(def)?, def.task.references.len());
-    let join = Join::between(&def.task.family, &Family::single());
+    let join = Join::between(&def.task.family, &Sweep::single());
     let mut made = def.clone();
     for is_leaf in &step.is_leaf {
         let select = if *is_leaf { leaf.select } else { Select::File(0) };
@@ -142,7 +142,7 @@ fn instance(def: &Def, step: &MergeStep) -> Result<Def, Failure> {
         made.groups.push(Group {
             task: leaf.task,
             join: join.clone(),
-            kind: Kind::Packs(vec![which(&reference)]),
+            kind: ResultKind::Packs(vec![which(&reference)]),
             without: Vec::new(),
             one: true,
         });
@@ -150,15 +150,15 @@ fn instance(def: &Def, step: &MergeStep) -> Result<Def, Failure> {
     }
     let with_files = |text: &Template| filled(text, first);
     let action = match &**command {
-        Action::Run { argv } => Action::Run { argv: argv.iter().map(with_files).collect() },
-        Action::Shell { interpreter, script } => {
-            Action::Shell { interpreter: interpreter.clone(), script: with_files(script) }
+        TaskAction::Run { argv } => TaskAction::Run { argv: argv.iter().map(with_files).collect() },
+        TaskAction::Shell { interpreter, script } => {
+            TaskAction::Shell { interpreter: interpreter.clone(), script: with_files(script) }
         }
         _ => return Err(Failure::new("internal error: a step that is no command")),
     };
     let env = def.task.env.iter().map(|(name, text)| (name.clone(), with_files(text))).collect();
     let stdin = def.task.stdin.as_ref().map(with_files);
-    made.task = Task { action, env, stdin, saves: Vec::new(), ..made.task };
+    made.task = PlanTask { action, env, stdin, saves: Vec::new(), ..made.task };
     made.staged = task_def::staged(&made.task);
     made.keep = outputs(def, step.is_last);
     made.step = Some(step.number);
@@ -177,28 +177,28 @@ fn filled(text: &Template, first: usize) -> Template {
 }
 
 /// The only file of an instance, with the name of the task's own.
-fn renamed(def: &Def, step: &MergeStep, only: &Pack) -> Result<Pack, Failure> {
+fn renamed(def: &TaskDef, step: &MergeStep, only: &CommandOutputs) -> Result<CommandOutputs, Failure> {
     let file = outputs::part(only, which(leaf(def)?))?;
     let name = with_scope(def, step.index, |scope| {
         def.task.outs.first().map_or(Ok("merged".to_owned()), |out| out.file.render(scope))
     })?;
     let nothing = Content::Memory(&[]);
     let output = |which: &u32| match *which {
-        MERGED => Output { which: MERGED, name: &name, content: file.content },
-        outputs::STDOUT => Output { which: outputs::STDOUT, name: "stdout", content: nothing },
-        other => Output { which: other, name: "stderr", content: nothing },
+        MERGED => OutputRef { which: MERGED, name: &name, content: file.content },
+        outputs::STDOUT => OutputRef { which: outputs::STDOUT, name: "stdout", content: nothing },
+        other => OutputRef { which: other, name: "stderr", content: nothing },
     };
-    Ok(Pack::new(&outputs(def, step.is_last).iter().map(output).collect::<Vec<_>>()))
+    Ok(CommandOutputs::new(&outputs(def, step.is_last).iter().map(output).collect::<Vec<_>>()))
 }
 
-fn with_scope<T>(def: &Def, index: u64, work: impl FnOnce(&Scope<'_>) -> T) -> T {
+fn with_scope<T>(def: &TaskDef, index: u64, work: impl FnOnce(&RenderScope<'_>) -> T) -> T {
     let (facts, values) = (def.facts(index), def.task.family.bindings(index));
     let env = |name: &str| std::env::var(name).ok();
-    work(&Scope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env })
+    work(&RenderScope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env })
 }
 
 /// Puts the result where the script wants it: whole or not at all.
-fn save(def: &Def, index: u64, whole: &Pack) -> Result<(), Failure> {
+fn save(def: &TaskDef, index: u64, whole: &CommandOutputs) -> Result<(), Failure> {
     for save in &def.task.saves {
         let which = if save.select == Select::Stdout { outputs::STDOUT } else { MERGED };
         let output = outputs::part(whole, which)?;

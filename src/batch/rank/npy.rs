@@ -1,19 +1,19 @@
 //! numpy's file format, version 1.0: `numpy.load` reads it.
 
-use crate::arrays::Value;
+use crate::arrays::ArrayValue;
 use std::io::{self, Write};
 
 /// Writes an array as a `.npy` file.
 ///
 /// # Errors
 /// When the writer's do.
-pub(crate) fn write(array: &Value, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn write(array: &ArrayValue, out: &mut impl Write) -> io::Result<()> {
     let descr = match array {
-        Value::F64(_) => "<f8",
-        Value::F32(_) => "<f4",
-        Value::I64(_) => "<i8",
-        Value::I32(_) => "<i4",
-        Value::U8(_) => "|u1",
+        ArrayValue::F64(_) => "<f8",
+        ArrayValue::F32(_) => "<f4",
+        ArrayValue::I64(_) => "<i8",
+        ArrayValue::I32(_) => "<i4",
+        ArrayValue::U8(_) => "|u1",
     };
     let shape: String = array.shape().iter().map(|n| format!("{n}, ")).collect();
     let mut header =
@@ -27,11 +27,11 @@ pub(crate) fn write(array: &Value, out: &mut impl Write) -> io::Result<()> {
     out.write_all(&u16::try_from(header.len()).map_err(io::Error::other)?.to_le_bytes())?;
     out.write_all(header.as_bytes())?;
     match array {
-        Value::F64(array) => array.iter().try_for_each(|x| out.write_all(&x.to_le_bytes())),
-        Value::F32(array) => array.iter().try_for_each(|x| out.write_all(&x.to_le_bytes())),
-        Value::I64(array) => array.iter().try_for_each(|x| out.write_all(&x.to_le_bytes())),
-        Value::I32(array) => array.iter().try_for_each(|x| out.write_all(&x.to_le_bytes())),
-        Value::U8(array) => array.iter().try_for_each(|x| out.write_all(&x.to_le_bytes())),
+        ArrayValue::F64(array) => array.iter().try_for_each(|x| out.write_all(&x.to_le_bytes())),
+        ArrayValue::F32(array) => array.iter().try_for_each(|x| out.write_all(&x.to_le_bytes())),
+        ArrayValue::I64(array) => array.iter().try_for_each(|x| out.write_all(&x.to_le_bytes())),
+        ArrayValue::I32(array) => array.iter().try_for_each(|x| out.write_all(&x.to_le_bytes())),
+        ArrayValue::U8(array) => array.iter().try_for_each(|x| out.write_all(&x.to_le_bytes())),
     }
 }
 
@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn the_bytes_are_numpys() {
         let mut bytes = Vec::new();
-        write(&Value::I32(array![[1, 2, 3]].into_dyn()), &mut bytes).unwrap();
+        write(&ArrayValue::I32(array![[1, 2, 3]].into_dyn()), &mut bytes).unwrap();
         // numpy.save of numpy.array([[1, 2, 3]], dtype="<i4")
         let header = b"\x93NUMPY\x01\x00v\x00{'descr': '<i4', 'fortran_order': False, 'shape': (1, 3), }";
         assert_eq!(bytes[..8], header[..8]);
@@ -52,7 +52,7 @@ mod tests {
         assert!(text.ends_with(" \n") && bytes.len() == 128 + 12);
         assert_eq!(bytes[128..132], [1, 0, 0, 0]);
         let mut bytes = Vec::new();
-        write(&Value::F64(ndarray::arr0(0.5).into_dyn()), &mut bytes).unwrap();
+        write(&ArrayValue::F64(ndarray::arr0(0.5).into_dyn()), &mut bytes).unwrap();
         assert!(String::from_utf8_lossy(&bytes[10..]).contains("'shape': (), }"));
     }
 }

@@ -12,25 +12,25 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 #[derive(Default)]
-struct State {
+struct RankState {
     log: Option<LogWriter>,
     logged: u64,
 }
 
 /// What a rank says when the run is over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Report {
+pub(crate) struct RankSummary {
     /// Time in tasks, of all its slots together.
     pub busy: Duration,
     /// What it has written to its log.
     pub logged: u64,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { log: None, logged: 0 });
+static STATE: Mutex<RankState> = Mutex::new(RankState { log: None, logged: 0 });
 /// Nanoseconds. Beside the lock: a slow log must not hold up tasks that write nothing.
 static BUSY: AtomicU64 = AtomicU64::new(0);
 
-fn state() -> MutexGuard<'static, State> {
+fn state() -> MutexGuard<'static, RankState> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -88,12 +88,12 @@ pub(crate) fn log(
 }
 
 /// A task function, the last on each rank: closes the log and removes the scratch directory.
-pub(crate) fn leave() -> Report {
-    let State { log, logged } = std::mem::take(&mut *state());
+pub(crate) fn leave() -> RankSummary {
+    let RankState { log, logged } = std::mem::take(&mut *state());
     super::mapreduce::forget(here().0.0);
     crate::batch::rank::deadline::forget();
     crate::batch::rank::slot_lending::forget();
     drop(log);
     ScratchRoot::leave();
-    Report { busy: Duration::from_nanos(BUSY.swap(0, Ordering::Relaxed)), logged }
+    RankSummary { busy: Duration::from_nanos(BUSY.swap(0, Ordering::Relaxed)), logged }
 }

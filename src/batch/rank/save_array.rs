@@ -6,15 +6,15 @@
 use super::inputs::Array;
 use crate::arrays::dataset::{self, Attribute, FileWriter, NewDataset};
 use crate::arrays::slab::{self, Slab};
-use crate::arrays::{Value, text};
+use crate::arrays::{ArrayValue, text};
 use crate::batch::failure::located;
-use crate::batch::outputs::{self, Pack};
-use crate::batch::task_def::Def;
+use crate::batch::outputs::{self, CommandOutputs};
+use crate::batch::task_def::TaskDef;
 use crate::batch::whole_files;
 use crate::error::Failure;
-use crate::script::plan::task::Task;
-use crate::script::plan::template::{Fill, Part, Scope, Template};
-use crate::script::sweep::param_values::Values;
+use crate::script::plan::task::PlanTask;
+use crate::script::plan::template::{Fill, RenderScope, Template, TemplatePart};
+use crate::script::sweep::param_values::ParamValues;
 use std::collections::HashMap;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use tempfile::NamedTempFile;
 
 /// Where an array is saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum SaveTarget {
     /// A file of its own.
     File(PathBuf),
     /// A dataset of a file.
@@ -34,16 +34,16 @@ pub(crate) enum Place {
 ///
 /// # Errors
 /// When the path cannot be made up, in words.
-pub(crate) fn place(task: &Task, number: usize, index: u64, here: &str) -> Result<Place, String> {
+pub(crate) fn place(task: &PlanTask, number: usize, index: u64, here: &str) -> Result<SaveTarget, String> {
     let save = task.saves.get(number).ok_or("internal error: no such save")?;
     let facts = crate::batch::task_def::facts(task, index, here);
     let values = task.family.bindings(index);
     let env = |name: &str| std::env::var(name).ok();
-    let scope = Scope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
+    let scope = RenderScope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
     let path = save.path.render(&scope).map_err(|error| error.to_string())?;
     Ok(match slab::split(&path) {
-        Some((file, dataset)) => Place::Dataset(Path::new(here).join(file), dataset.to_owned()),
-        None => Place::File(Path::new(here).join(path)),
+        Some((file, dataset)) => SaveTarget::Dataset(Path::new(here).join(file), dataset.to_owned()),
+        None => SaveTarget::File(Path::new(here).join(path)),
     })
 }
 
@@ -51,9 +51,15 @@ pub(crate) fn place(task: &Task, number: usize, index: u64, here: &str) -> Resul
 ///
 /// # Errors
 /// When it cannot be written.
-pub(crate) fn save_file(def: &Def, index: u64, number: u32, array: &Array) -> Result<Pack, Failure> {
+pub(crate) fn save_file(
+    def: &TaskDef,
+    index: u64,
+    number: u32,
+    array: &Array,
+) -> Result<CommandOutputs, Failure> {
     located(def, index, || {
-        let Place::File(path) = place(&def.task, number as usize, index, &def.here).map_err(Failure)? else {
+        let SaveTarget::File(path) = place(&def.task, number as usize, index, &def.here).map_err(Failure)?
+        else {
             return Err(Failure::new("internal error: a dataset is no file"));
         };
         write_file(&path, array)
@@ -62,7 +68,7 @@ pub(crate) fn save_file(def: &Def, index: u64, number: u32, array: &Array) -> Re
     })
 }
 
-fn write_file(path: &Path, array: &Value) -> std::io::Result<()> {
+fn write_file(path: &Path, array: &ArrayValue) -> std::io::Result<()> {
     let mut out = BufWriter::new(whole_files::temporary(path)?);
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("npy") => super::npy::write(array, &mut out)?,
@@ -97,9 +103,14 @@ fn open() -> MutexGuard<'static, Option<HashMap<PathBuf, Owned>>> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub(crate) fn save_dataset(def: &Def, index: u64, number: u32, array: &Array) -> Result<Pack, Failure> {
+pub(crate) fn save_dataset(
+    def: &TaskDef,
+    index: u64,
+    number: u32,
+    array: &Array,
+) -> Result<CommandOutputs, Failure> {
     located(def, index, || {
-        let Place::Dataset(path, name) =
+        let SaveTarget::Dataset(path, name) =
             place(&def.task, number as usize, index, &def.here).map_err(Failure)?
         else {
             return Err(Failure::new("internal error: a file is no dataset"));
@@ -134,11 +145,11 @@ pub(crate) fn save_dataset(def: &Def, index: u64, number: u32, array: &Array) ->
 
 /// The dataset that an instance writes, and where in it.
 fn specify(
-    task: &Task,
+    task: &PlanTask,
     path: &Template,
     name: String,
     index: u64,
-    array: &Value,
+    array: &ArrayValue,
 ) -> Result<(NewDataset, Vec<usize>), String> {
     let element = array.element_type();
     let mut attributes = vec![("task".to_owned(), Attribute::Text(task.name.clone()))];
@@ -176,8 +187,8 @@ fn specify(
 }
 
 /// The parameter whose blocks an instance writes, each in its place of one dataset; none where the path tells them apart.
-pub(crate) fn block_param(task: &Task, path: &Template) -> Option<usize> {
-    let is_block = |values: &Values| extent(values).is_some();
+pub(crate) fn block_param(task: &PlanTask, path: &Template) -> Option<usize> {
+    let is_block = |values: &ParamValues| extent(values).is_some();
     task.family
         .params()
         .iter()
@@ -186,9 +197,9 @@ pub(crate) fn block_param(task: &Task, path: &Template) -> Option<usize> {
 }
 
 /// The lengths of the whole that blocks are of, and those of the first of them.
-fn extent(values: &Values) -> Option<(Vec<usize>, Vec<usize>)> {
-    let Values::List(values) = values else { return None };
-    let slab = |value: &crate::script::values::value::Value| {
+fn extent(values: &ParamValues) -> Option<(Vec<usize>, Vec<usize>)> {
+    let ParamValues::List(values) = values else { return None };
+    let slab = |value: &crate::script::values::value::ScriptValue| {
         Slab::parse(&value.to_string()).filter(|slab| !slab.part.is_empty())
     };
     let (first, last) = (slab(values.first()?)?, slab(values.last()?)?);
@@ -196,13 +207,15 @@ fn extent(values: &Values) -> Option<(Vec<usize>, Vec<usize>)> {
 }
 
 fn names(path: &Template, param: usize) -> bool {
-    path.parts.iter().any(|part| matches!(part, Part::Fill { what: Fill::Param(at, _), .. } if *at == param))
+    path.parts
+        .iter()
+        .any(|part| matches!(part, TemplatePart::Fill { what: Fill::Param(at, _), .. } if *at == param))
 }
 
-fn attribute(value: &crate::script::values::value::Value) -> Attribute {
+fn attribute(value: &crate::script::values::value::ScriptValue) -> Attribute {
     match value {
-        crate::script::values::value::Value::Int(number) => Attribute::Int(*number),
-        crate::script::values::value::Value::Float(number) => Attribute::Float(*number),
+        crate::script::values::value::ScriptValue::Int(number) => Attribute::Int(*number),
+        crate::script::values::value::ScriptValue::Float(number) => Attribute::Float(*number),
         other => Attribute::Text(other.to_string()),
     }
 }

@@ -1,12 +1,12 @@
 //! Putting what a command has left where the script wants it: whole or not at all.
 
 use crate::batch::outputs;
-use crate::batch::task_def::Def;
+use crate::batch::task_def::TaskDef;
 use crate::batch::whole_files;
 use crate::commands::{CommandOutput, OutFile};
 use crate::error::Failure;
 use crate::script::plan::task::{Save, Select};
-use crate::script::plan::template::Scope;
+use crate::script::plan::template::RenderScope;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -16,7 +16,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// When one cannot be written.
-pub(crate) fn save(def: &Def, scope: &Scope<'_>, output: &CommandOutput) -> Result<(), Failure> {
+pub(crate) fn save(def: &TaskDef, scope: &RenderScope<'_>, output: &CommandOutput) -> Result<(), Failure> {
     for (at, save) in def.task.saves.iter().enumerate() {
         let path = Path::new(&def.here).join(save.path.render(scope)?);
         let written = match save.select {

@@ -3,8 +3,8 @@
 //!
 //! Which commands those are is learnt on each rank from those before. One that lasts longer than they did takes its slot back.
 
-use crate::batch::task_def::Def;
-use crate::commands::{self, CommandError, CommandOutput, CommandSpec, Running};
+use crate::batch::task_def::TaskDef;
+use crate::commands::{self, CommandError, CommandOutput, CommandSpec, RunningCommand};
 use crate::runtime::threads::task_context;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,16 +16,16 @@ const SHORT: Duration = Duration::from_millis(10);
 const RUNS: u32 = 8;
 
 /// What is known of the commands of a task.
-struct Pace {
+struct CommandPace {
     /// Short ones in a row.
     short: u32,
     /// So many are needed; doubles with each surprise.
     needed: u32,
 }
 
-static PACES: Mutex<Option<HashMap<u32, Pace>>> = Mutex::new(None);
+static PACES: Mutex<Option<HashMap<u32, CommandPace>>> = Mutex::new(None);
 
-fn paces() -> MutexGuard<'static, Option<HashMap<u32, Pace>>> {
+fn paces() -> MutexGuard<'static, Option<HashMap<u32, CommandPace>>> {
     // a pace is changed in one piece
     PACES.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -36,7 +36,7 @@ fn are_short(task: u32) -> bool {
 
 fn note(task: u32, took: Duration) {
     let mut paces = paces();
-    let pace = paces.get_or_insert_default().entry(task).or_insert(Pace { short: 0, needed: RUNS });
+    let pace = paces.get_or_insert_default().entry(task).or_insert(CommandPace { short: 0, needed: RUNS });
     if took <= SHORT {
         pace.short = pace.short.saturating_add(1);
     } else {
@@ -53,7 +53,7 @@ pub(crate) fn forget() {
 }
 
 /// Whether an instance takes no more than a slot: of more, there may be too little for two.
-fn takes_a_slot(def: &Def, spec: &CommandSpec) -> bool {
+fn takes_a_slot(def: &TaskDef, spec: &CommandSpec) -> bool {
     let needs = &def.task.needs;
     needs.threads.is_none() && needs.gpus == 0 && needs.counters.is_empty() && spec.memory.is_none()
 }
@@ -62,7 +62,7 @@ fn takes_a_slot(def: &Def, spec: &CommandSpec) -> bool {
 ///
 /// # Errors
 /// Those of the command.
-pub(crate) fn run(def: &Def, mut spec: CommandSpec) -> Result<CommandOutput, CommandError> {
+pub(crate) fn run(def: &TaskDef, mut spec: CommandSpec) -> Result<CommandOutput, CommandError> {
     if !takes_a_slot(def, &spec) {
         return commands::run(spec);
     }
@@ -70,7 +70,7 @@ pub(crate) fn run(def: &Def, mut spec: CommandSpec) -> Result<CommandOutput, Com
     // half as many more than there are slots: those that begin or end use no core all the time
     spec.room = lent.as_ref().map(|lent| lent.slots + lent.slots.div_ceil(2));
     let begin = Instant::now();
-    let mut running = Running::start(spec)?;
+    let mut running = RunningCommand::start(spec)?;
     if lent.is_some() {
         running.wait_at_most(2 * SHORT);
     }

@@ -1,18 +1,18 @@
 //! What a command reads from its standard input.
 
 use super::inputs::Inputs;
-use crate::batch::task_def::Def;
-use crate::commands::{CommandSpec, Input};
+use crate::batch::task_def::TaskDef;
+use crate::commands::{CommandSpec, StagedInput};
 use crate::error::Failure;
-use crate::script::plan::template::{Scope, StdinPiece};
+use crate::script::plan::template::{RenderScope, StdinPiece};
 use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Write};
 
 /// A piece of it.
-enum Piece<'a> {
+enum StdinPart<'a> {
     Text(String),
-    Input(Input<'a>),
+    Input(StagedInput<'a>),
 }
 
 /// Tells a command its standard input: bytes, if all of it is in memory, or a file.
@@ -20,8 +20,8 @@ enum Piece<'a> {
 /// # Errors
 /// When a file cannot be read, or there is no room for all of them together.
 pub(crate) fn fill(
-    def: &Def,
-    scope: &Scope<'_>,
+    def: &TaskDef,
+    scope: &RenderScope<'_>,
     inputs: &Inputs<'_>,
     spec: &mut CommandSpec,
 ) -> Result<(), Failure> {
@@ -29,28 +29,30 @@ pub(crate) fn fill(
     let mut pieces = Vec::new();
     for piece in stdin.render_stdin(scope)? {
         match piece {
-            StdinPiece::Text(text) => pieces.push(Piece::Text(text)),
+            StdinPiece::Text(text) => pieces.push(StdinPart::Text(text)),
             StdinPiece::Input(reference) if def.task.references.get(reference).is_some_and(|r| r.list) => {
                 for list in scope.inputs.get(reference).into_iter().flatten() {
-                    pieces.push(Piece::Input(Input::Bytes(Cow::Owned(fs::read(list)?))));
+                    pieces.push(StdinPart::Input(StagedInput::Bytes(Cow::Owned(fs::read(list)?))));
                 }
             }
             StdinPiece::Input(reference) => {
-                pieces.extend(inputs.files(reference)?.into_iter().map(|(_, input)| Piece::Input(input)));
+                pieces.extend(inputs.files(reference)?.into_iter().map(|(_, input)| StdinPart::Input(input)));
             }
         }
     }
-    if let [Piece::Input(Input::File(file))] = &pieces[..] {
+    if let [StdinPart::Input(StagedInput::File(file))] = &pieces[..] {
         spec.stdin_file = Some(file.path().to_owned());
         return Ok(());
     }
-    if pieces.iter().any(|piece| matches!(piece, Piece::Input(Input::File(_)))) {
+    if pieces.iter().any(|piece| matches!(piece, StdinPart::Input(StagedInput::File(_)))) {
         let path = spec.scratch.join(".in/stdin");
         fs::create_dir_all(spec.scratch.join(".in"))?;
         let mut all = File::create_new(&path)?;
         for piece in &pieces {
             match piece {
-                Piece::Input(Input::File(file)) => drop(io::copy(&mut File::open(file.path())?, &mut all)?),
+                StdinPart::Input(StagedInput::File(file)) => {
+                    io::copy(&mut File::open(file.path())?, &mut all)?;
+                }
                 piece => all.write_all(piece.bytes())?,
             }
         }
@@ -61,13 +63,13 @@ pub(crate) fn fill(
     Ok(())
 }
 
-impl Piece<'_> {
+impl StdinPart<'_> {
     /// What is in memory of it.
     fn bytes(&self) -> &[u8] {
         match self {
-            Piece::Text(text) => text.as_bytes(),
-            Piece::Input(Input::Bytes(bytes)) => bytes,
-            Piece::Input(Input::File(_)) => &[],
+            StdinPart::Text(text) => text.as_bytes(),
+            StdinPart::Input(StagedInput::Bytes(bytes)) => bytes,
+            StdinPart::Input(StagedInput::File(_)) => &[],
         }
     }
 }

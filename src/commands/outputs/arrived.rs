@@ -1,7 +1,7 @@
 //! What has come from another rank, until a task wants it.
 
-use super::wire::{self, Entry, Message};
-use super::{Content, Held, Output, Outputs, Place, Sizes};
+use super::wire::{self, OutputEntry, OutputsMessage};
+use super::{Content, OutputContent, OutputList, OutputRecord, OutputRef, Sizes};
 use crate::commands::{ScratchError, ScratchRoot, StoredFile};
 use crate::error::Failure;
 use std::fs::File;
@@ -11,18 +11,18 @@ use std::sync::Arc;
 /// A message of which files are to be made, or which cannot be read.
 pub(crate) enum Arrived {
     /// With the bytes of files.
-    Whole(Arc<Vec<u8>>, Vec<Entry>),
+    Whole(Arc<Vec<u8>>, Vec<OutputEntry>),
     /// With files of another rank of this host, one for each entry that is one.
-    Near(Vec<u8>, Vec<(Entry, Option<Near>)>),
+    Near(Vec<u8>, Vec<(OutputEntry, Option<HostFile>)>),
     /// No outputs, and why.
     Refused(String),
 }
 
 /// An output, and its file, if it is one.
-type Landed<'a> = (&'a Entry, Option<Arc<StoredFile>>);
+type Landed<'a> = (&'a OutputEntry, Option<Arc<StoredFile>>);
 
 /// A file of another rank of this host.
-pub(crate) enum Near {
+pub(crate) enum HostFile {
     /// It is linked.
     Linked(Arc<StoredFile>),
     /// It cannot be linked: it is held open, to be copied.
@@ -33,33 +33,36 @@ pub(crate) enum Near {
 
 impl Arrived {
     /// Looks at a message; gives its outputs where nothing is to be done with it.
-    pub(crate) fn new(message: Vec<u8>) -> Result<Arrived, Outputs> {
+    pub(crate) fn new(message: Vec<u8>) -> Result<Arrived, OutputList> {
         match wire::read(&message) {
-            Some(Message::Whole(entries)) if entries.iter().any(|entry| entry.is_file) => {
+            Some(OutputsMessage::Whole(entries)) if entries.iter().any(|entry| entry.is_file) => {
                 Ok(Arrived::Whole(Arc::new(message), entries))
             }
-            Some(Message::Whole(entries)) => {
-                let held =
-                    |Entry { which, name, bytes, .. }| Held { which, name, content: Place::Memory(bytes) };
+            Some(OutputsMessage::Whole(entries)) => {
+                let held = |OutputEntry { which, name, bytes, .. }| OutputRecord {
+                    which,
+                    name,
+                    content: OutputContent::Memory(bytes),
+                };
                 let list = entries.into_iter().map(held).collect();
-                Err(Outputs { memory: Arc::new(message), list })
+                Err(OutputList { memory: Arc::new(message), list })
             }
-            Some(Message::Near(dir, entries)) => {
-                let near = |entry: Entry| {
-                    let found = entry.is_file.then(|| Near::find(&dir, &message[entry.bytes.clone()]));
+            Some(OutputsMessage::Near(dir, entries)) => {
+                let same_files = |entry: OutputEntry| {
+                    let found = entry.is_file.then(|| HostFile::find(&dir, &message[entry.bytes.clone()]));
                     (entry, found)
                 };
-                let entries = entries.into_iter().map(near).collect();
+                let entries = entries.into_iter().map(same_files).collect();
                 Ok(Arrived::Near(message, entries))
             }
-            Some(Message::Refused(why)) => Ok(Arrived::Refused(why)),
+            Some(OutputsMessage::Refused(why)) => Ok(Arrived::Refused(why)),
             None => Ok(Arrived::Refused("internal error: a command's outputs have come damaged".into())),
         }
     }
 
     /// How long its messages are to others.
     pub(crate) fn sizes(&self) -> Option<Sizes> {
-        let (message, entries): (&[u8], Vec<&Entry>) = match self {
+        let (message, entries): (&[u8], Vec<&OutputEntry>) = match self {
             Arrived::Whole(message, entries) => (message, entries.iter().collect()),
             Arrived::Near(message, entries) => (message, entries.iter().map(|(entry, _)| entry).collect()),
             Arrived::Refused(_) => return None,
@@ -87,7 +90,7 @@ impl Arrived {
     }
 
     /// Makes files of it.
-    pub(crate) fn land(&mut self) -> Result<Outputs, Failure> {
+    pub(crate) fn land(&mut self) -> Result<OutputList, Failure> {
         let full = |error: std::io::Error| {
             Failure(format!(
                 "an output that has come cannot be written: {error}; if the node's scratch is full, set TMPDIR to a larger place"
@@ -98,7 +101,7 @@ impl Arrived {
             Arrived::Refused(why) => return Err(Failure(why.clone())),
             Arrived::Whole(message, entries) => {
                 let root = root()?;
-                let file = |entry: &Entry| match entry.is_file {
+                let file = |entry: &OutputEntry| match entry.is_file {
                     true => root.keep_bytes(&message[entry.bytes.clone()]).map(|file| Some(Arc::new(file))),
                     false => Ok(None),
                 };
@@ -107,22 +110,22 @@ impl Arrived {
             }
             Arrived::Near(message, entries) => {
                 let mut landed = Vec::with_capacity(entries.len());
-                for (entry, near) in entries {
-                    let file = match near {
+                for (entry, same_files) in entries {
+                    let file = match same_files {
                         None => None,
-                        Some(Near::Linked(file)) => Some(file.clone()),
-                        Some(Near::Open(open)) => {
+                        Some(HostFile::Linked(file)) => Some(file.clone()),
+                        Some(HostFile::Open(open)) => {
                             std::io::Seek::rewind(open).map_err(full)?;
                             Some(Arc::new(root()?.keep_copy(open).map_err(full)?))
                         }
-                        Some(Near::Missing(why)) => return Err(Failure(why.clone())),
+                        Some(HostFile::Missing(why)) => return Err(Failure(why.clone())),
                     };
                     landed.push((&*entry, file));
                 }
                 (message, landed)
             }
         };
-        let outputs = entries.iter().map(|(entry, file)| Output {
+        let outputs = entries.iter().map(|(entry, file)| OutputRef {
             which: entry.which,
             name: std::str::from_utf8(&message[entry.name.clone()]).unwrap_or_default(),
             content: match file {
@@ -134,18 +137,18 @@ impl Arrived {
     }
 }
 
-impl Near {
-    fn find(dir: &Path, number: &[u8]) -> Near {
+impl HostFile {
+    fn find(dir: &Path, number: &[u8]) -> HostFile {
         let number = number.try_into().map(u64::from_le_bytes).unwrap_or(u64::MAX);
         let path = ScratchRoot::stored_path(dir, number);
         let linked = ScratchRoot::current()
             .map_err(|error| std::io::Error::other(error.to_string()))
             .and_then(|root| root.keep_link(&path));
         match linked {
-            Ok(file) => Near::Linked(Arc::new(file)),
+            Ok(file) => HostFile::Linked(Arc::new(file)),
             Err(_) => match File::open(&path) {
-                Ok(file) => Near::Open(file),
-                Err(error) => Near::Missing(format!(
+                Ok(file) => HostFile::Open(file),
+                Err(error) => HostFile::Missing(format!(
                     "an output that another rank of this host keeps in `{}` cannot be read: {error}",
                     path.display()
                 )),

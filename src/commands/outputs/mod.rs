@@ -15,7 +15,7 @@ pub(crate) mod wire;
 
 use crate::commands::StoredFile;
 use crate::error::Failure;
-use crate::protocol::Layout;
+use crate::protocol::BulkLayout;
 use crate::transport::BulkSource;
 use arrived::Arrived;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -30,12 +30,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Outputs of a command. Copies share them.
 #[derive(Clone)]
-pub struct Pack(Arc<Inner>);
+pub struct CommandOutputs(Arc<OutputsInner>);
 
-struct Inner {
+struct OutputsInner {
     /// Until something is done with it here.
     arrived: Mutex<Option<Arrived>>,
-    outputs: OnceLock<Outputs>,
+    outputs: OnceLock<OutputList>,
     /// The message with the bytes of all files, while it is being sent.
     message: Mutex<Weak<Vec<u8>>>,
     sizes: Sizes,
@@ -47,35 +47,35 @@ pub(crate) struct Sizes {
     /// With all bytes.
     whole: u64,
     /// With the paths of files; 0 where there are no files.
-    near: u64,
+    same_files: u64,
 }
 
 /// The outputs, where they are used.
-pub(crate) struct Outputs {
+pub(crate) struct OutputList {
     /// Without files, the message itself.
     memory: Arc<Vec<u8>>,
-    list: Vec<Held>,
+    list: Vec<OutputRecord>,
 }
 
-struct Held {
+struct OutputRecord {
     which: u32,
     name: Range<usize>,
-    content: Place,
+    content: OutputContent,
 }
 
-enum Place {
+enum OutputContent {
     Memory(Range<usize>),
     File(Arc<StoredFile>),
 }
 
 /// Bytes of an output, and what keeps them.
 #[derive(Debug, Clone)]
-pub struct Slice {
+pub struct OutputSlice {
     memory: Arc<Vec<u8>>,
     range: Range<usize>,
 }
 
-impl AsRef<[u8]> for Slice {
+impl AsRef<[u8]> for OutputSlice {
     fn as_ref(&self) -> &[u8] {
         &self.memory[self.range.clone()]
     }
@@ -92,7 +92,7 @@ pub enum Content<'a> {
 
 /// One output.
 #[derive(Debug, Clone, Copy)]
-pub struct Output<'a> {
+pub struct OutputRef<'a> {
     /// Its number.
     pub which: u32,
     /// The file's name, as the command wrote it.
@@ -101,7 +101,7 @@ pub struct Output<'a> {
     pub content: Content<'a>,
 }
 
-impl<'a> Output<'a> {
+impl<'a> OutputRef<'a> {
     /// Its bytes; those of a file are read, each time.
     ///
     /// # Errors
@@ -131,31 +131,31 @@ impl<'a> Content<'a> {
     }
 }
 
-impl Pack {
+impl CommandOutputs {
     /// Packs outputs.
-    pub fn new(outputs: &[Output<'_>]) -> Pack {
-        Pack::with(wire::collect(outputs), wire::sizes(outputs))
+    pub fn new(outputs: &[OutputRef<'_>]) -> CommandOutputs {
+        CommandOutputs::with(wire::collect(outputs), wire::sizes(outputs))
     }
 
-    fn with(outputs: Outputs, sizes: Sizes) -> Pack {
+    fn with(outputs: OutputList, sizes: Sizes) -> CommandOutputs {
         let (arrived, message) = (Mutex::default(), Mutex::default());
-        Pack(Arc::new(Inner { arrived, outputs: outputs.into(), message, sizes }))
+        CommandOutputs(Arc::new(OutputsInner { arrived, outputs: outputs.into(), message, sizes }))
     }
 
     /// What has come as a message.
-    fn arrived(message: Vec<u8>) -> Pack {
-        let sizes = Sizes { whole: message.len() as u64, near: 0 };
+    fn arrived(message: Vec<u8>) -> CommandOutputs {
+        let sizes = Sizes { whole: message.len() as u64, same_files: 0 };
         let arrived = match Arrived::new(message) {
             Ok(arrived) => arrived,
-            Err(outputs) => return Pack::with(outputs, sizes),
+            Err(outputs) => return CommandOutputs::with(outputs, sizes),
         };
         let sizes = arrived.sizes().unwrap_or(sizes);
         let (outputs, message) = (OnceLock::new(), Mutex::default());
-        Pack(Arc::new(Inner { arrived: Mutex::new(Some(arrived)), outputs, message, sizes }))
+        CommandOutputs(Arc::new(OutputsInner { arrived: Mutex::new(Some(arrived)), outputs, message, sizes }))
     }
 
     /// The outputs; what has come as a message is made files of, if that was not done.
-    fn outputs(&self) -> Result<&Outputs, Failure> {
+    fn outputs(&self) -> Result<&OutputList, Failure> {
         if let Some(outputs) = self.0.outputs.get() {
             return Ok(outputs);
         }
@@ -171,15 +171,15 @@ impl Pack {
     ///
     /// # Errors
     /// When they have come damaged, or there is no room for their files.
-    pub fn all(&self) -> Result<Vec<Output<'_>>, Failure> {
-        self.outputs().map(Outputs::all)
+    pub fn all(&self) -> Result<Vec<OutputRef<'_>>, Failure> {
+        self.outputs().map(OutputList::all)
     }
 
     /// The output of this number.
     ///
     /// # Errors
-    /// As [`Pack::all`]; and when there is none.
-    pub fn output(&self, which: u32) -> Result<Output<'_>, Failure> {
+    /// As [`CommandOutputs::all`]; and when there is none.
+    pub fn output(&self, which: u32) -> Result<OutputRef<'_>, Failure> {
         let outputs = self.outputs()?;
         Ok(outputs.find(which)?.output(&outputs.memory))
     }
@@ -187,14 +187,16 @@ impl Pack {
     /// The bytes of an output, to be kept without the pack.
     ///
     /// # Errors
-    /// As [`Pack::output`]; and when its file cannot be read.
-    pub fn slice(&self, which: u32) -> Result<Slice, Failure> {
+    /// As [`CommandOutputs::output`]; and when its file cannot be read.
+    pub fn slice(&self, which: u32) -> Result<OutputSlice, Failure> {
         let outputs = self.outputs()?;
         match &outputs.find(which)?.content {
-            Place::Memory(range) => Ok(Slice { memory: outputs.memory.clone(), range: range.clone() }),
-            Place::File(file) => {
+            OutputContent::Memory(range) => {
+                Ok(OutputSlice { memory: outputs.memory.clone(), range: range.clone() })
+            }
+            OutputContent::File(file) => {
                 let memory = file.bytes()?;
-                Ok(Slice { range: 0..memory.len(), memory: Arc::new(memory) })
+                Ok(OutputSlice { range: 0..memory.len(), memory: Arc::new(memory) })
             }
         }
     }
@@ -208,31 +210,31 @@ impl Pack {
     }
 
     /// How it is announced, and its memory, if that is all of it.
-    pub(crate) fn view(&self) -> Option<(Layout, &[u8])> {
-        let outputs = self.0.outputs.get().filter(|_| self.0.sizes.near == 0)?;
-        Some((Layout::Pack { near: 0 }, &outputs.memory))
+    pub(crate) fn view(&self) -> Option<(BulkLayout, &[u8])> {
+        let outputs = self.0.outputs.get().filter(|_| self.0.sizes.same_files == 0)?;
+        Some((BulkLayout::Pack { same_files: 0 }, &outputs.memory))
     }
 
     /// How it is announced, if it has files.
-    pub(crate) fn announced(&self) -> Option<(u64, Layout)> {
-        let Sizes { whole, near } = self.0.sizes;
-        (near > 0).then_some((whole, Layout::Pack { near }))
+    pub(crate) fn announced(&self) -> Option<(u64, BulkLayout)> {
+        let Sizes { whole, same_files } = self.0.sizes;
+        (same_files > 0).then_some((whole, BulkLayout::Pack { same_files }))
     }
 
-    /// The message for another rank: with `near`, for one that sees the same files as this one. Where it cannot be made, it
+    /// The message for another rank: with `same_files`, for one that sees the same files as this one. Where it cannot be made, it
     /// says why, to the tasks that take it.
-    pub(crate) fn message(&self, near: bool) -> Arc<dyn BulkSource> {
-        let Sizes { whole, near: short } = self.0.sizes;
-        let length = if near { short } else { whole } as usize;
-        if !near && let Some(message) = self.whole_already() {
+    pub(crate) fn message(&self, same_files: bool) -> Arc<dyn BulkSource> {
+        let Sizes { whole, same_files: short } = self.0.sizes;
+        let length = if same_files { short } else { whole } as usize;
+        if !same_files && let Some(message) = self.whole_already() {
             return message;
         }
-        let made = self.outputs().and_then(|outputs| match near {
+        let made = self.outputs().and_then(|outputs| match same_files {
             true => wire::paths(outputs, length),
             false => wire::bytes(outputs, length),
         });
         let message = Arc::new(made.unwrap_or_else(|Failure(why)| wire::refusal(&why, length)));
-        if !near {
+        if !same_files {
             *lock(&self.0.message) = Arc::downgrade(&message);
         }
         message
@@ -244,61 +246,61 @@ impl Pack {
             return arrived.whole();
         }
         match self.0.outputs.get() {
-            Some(outputs) if self.0.sizes.near == 0 => Some(outputs.memory.clone()),
+            Some(outputs) if self.0.sizes.same_files == 0 => Some(outputs.memory.clone()),
             _ => lock(&self.0.message).upgrade(),
         }
     }
 }
 
-impl Outputs {
-    fn all(&self) -> Vec<Output<'_>> {
+impl OutputList {
+    fn all(&self) -> Vec<OutputRef<'_>> {
         self.list.iter().map(|held| held.output(&self.memory)).collect()
     }
 
-    fn find(&self, which: u32) -> Result<&Held, Failure> {
+    fn find(&self, which: u32) -> Result<&OutputRecord, Failure> {
         let found = self.list.iter().find(|held| held.which == which);
         found.ok_or_else(|| Failure(format!("internal error: output number {which} was not kept")))
     }
 }
 
-impl Held {
-    fn output<'a>(&'a self, memory: &'a [u8]) -> Output<'a> {
+impl OutputRecord {
+    fn output<'a>(&'a self, memory: &'a [u8]) -> OutputRef<'a> {
         let name = std::str::from_utf8(&memory[self.name.clone()]).unwrap_or_default();
         let content = match &self.content {
-            Place::Memory(range) => Content::Memory(&memory[range.clone()]),
-            Place::File(file) => Content::File(file),
+            OutputContent::Memory(range) => Content::Memory(&memory[range.clone()]),
+            OutputContent::File(file) => Content::File(file),
         };
-        Output { which: self.which, name, content }
+        OutputRef { which: self.which, name, content }
     }
 }
 
-impl std::fmt::Debug for Pack {
+impl std::fmt::Debug for CommandOutputs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Pack({} bytes)", self.0.sizes.whole)
     }
 }
 
-impl Serialize for Pack {
+impl Serialize for CommandOutputs {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(self.message(false).bytes())
     }
 }
 
-impl<'de> Deserialize<'de> for Pack {
+impl<'de> Deserialize<'de> for CommandOutputs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = Pack;
+        struct OutputsVisitor;
+        impl de::Visitor<'_> for OutputsVisitor {
+            type Value = CommandOutputs;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("bytes")
             }
-            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Pack, E> {
-                Ok(Pack::arrived(bytes.to_vec()))
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<CommandOutputs, E> {
+                Ok(CommandOutputs::arrived(bytes.to_vec()))
             }
-            fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Pack, E> {
-                Ok(Pack::arrived(bytes))
+            fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<CommandOutputs, E> {
+                Ok(CommandOutputs::arrived(bytes))
             }
         }
-        deserializer.deserialize_byte_buf(Visitor)
+        deserializer.deserialize_byte_buf(OutputsVisitor)
     }
 }

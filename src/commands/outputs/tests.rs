@@ -6,43 +6,45 @@ use std::path::Path;
 
 type Outcome = std::result::Result<(), Box<dyn std::error::Error>>;
 
-fn memory<'a>(which: u32, name: &'a str, bytes: &'a [u8]) -> Output<'a> {
-    Output { which, name, content: Content::Memory(bytes) }
+fn memory<'a>(which: u32, name: &'a str, bytes: &'a [u8]) -> OutputRef<'a> {
+    OutputRef { which, name, content: Content::Memory(bytes) }
 }
 
 /// A pack with a file, and where that is.
-fn with_file(bytes: &[u8]) -> std::result::Result<(Pack, std::path::PathBuf), Box<dyn std::error::Error>> {
+fn with_file(
+    bytes: &[u8],
+) -> std::result::Result<(CommandOutputs, std::path::PathBuf), Box<dyn std::error::Error>> {
     let file = Arc::new(ScratchRoot::current()?.keep_bytes(bytes)?);
     let path = file.path().to_owned();
     let outputs = [
         memory(0, "stdout", b"text\n"),
-        Output { which: 3, name: "m.bin", content: Content::File(&file) },
+        OutputRef { which: 3, name: "m.bin", content: Content::File(&file) },
         memory(2, "", b""),
     ];
-    Ok((Pack::new(&outputs), path))
+    Ok((CommandOutputs::new(&outputs), path))
 }
 
 /// What another rank gets.
-fn sent(pack: &Pack, near: bool) -> Pack {
+fn sent(pack: &CommandOutputs, same_files: bool) -> CommandOutputs {
     let (whole, layout) = pack.announced().expect("it has files");
     crate::batch::register_bulk_kinds();
-    let mut target = crate::task::bulk::allocate(&layout, whole, near).expect("a layout of ours");
-    target.bytes_mut().copy_from_slice(pack.message(near).bytes());
-    let value = target.into_any().downcast::<crate::task::value::Value>().expect("a value");
-    value.get::<Pack>().expect("a pack").clone()
+    let mut target = crate::task::bulk::allocate(&layout, whole, same_files).expect("a layout of ours");
+    target.bytes_mut().copy_from_slice(pack.message(same_files).bytes());
+    let value = target.into_any().downcast::<crate::task::value::AnyValue>().expect("a value");
+    value.get::<CommandOutputs>().expect("a pack").clone()
 }
 
 /// Number, name and bytes of outputs.
 type Listed = Vec<(u32, String, Vec<u8>)>;
 
 /// All outputs, and the file among them.
-fn content(pack: &Pack) -> (Listed, Option<std::path::PathBuf>) {
+fn content(pack: &CommandOutputs) -> (Listed, Option<std::path::PathBuf>) {
     let all = pack.all().expect("it is whole");
     let path = all.iter().find_map(|output| match output.content {
         Content::File(file) => Some(file.path().to_owned()),
         Content::Memory(_) => None,
     });
-    let bytes = |output: &Output<'_>| output.bytes().expect("it can be read").into_owned();
+    let bytes = |output: &OutputRef<'_>| output.bytes().expect("it can be read").into_owned();
     (all.iter().map(|output| (output.which, output.name.to_owned(), bytes(output))).collect(), path)
 }
 
@@ -52,22 +54,25 @@ fn inode(path: &Path) -> u64 {
 
 #[test]
 fn what_is_in_memory_travels_as_it_is() {
-    let pack =
-        Pack::new(&[memory(0, "stdout", b"text\n"), memory(3, "m.bin", &[0, 255]), memory(2, "", b"")]);
+    let pack = CommandOutputs::new(&[
+        memory(0, "stdout", b"text\n"),
+        memory(3, "m.bin", &[0, 255]),
+        memory(2, "", b""),
+    ]);
     assert!(pack.announced().is_none());
     let (layout, bytes) = pack.view().expect("no files");
     crate::batch::register_bulk_kinds();
     let mut target = crate::task::bulk::allocate(&layout, bytes.len() as u64, false).expect("ours");
     target.bytes_mut().copy_from_slice(bytes);
-    let value = target.into_any().downcast::<crate::task::value::Value>().expect("a value");
-    let came = value.get::<Pack>().expect("a pack");
+    let value = target.into_any().downcast::<crate::task::value::AnyValue>().expect("a value");
+    let came = value.get::<CommandOutputs>().expect("a pack");
     assert_eq!(content(came), content(&pack));
     assert_eq!(came.view().expect("no files"), (layout, bytes));
     assert_eq!(came.output(3).expect("it is there").name, "m.bin");
     assert_eq!(came.slice(0).expect("it is there").as_ref(), b"text\n");
     assert!(came.output(1).is_err());
     let encoded = crate::codec::encode(&pack).expect("bytes");
-    assert_eq!(content(&crate::codec::decode::<Pack>(&encoded).expect("a pack")), content(&pack));
+    assert_eq!(content(&crate::codec::decode::<CommandOutputs>(&encoded).expect("a pack")), content(&pack));
 }
 
 #[test]
@@ -99,8 +104,8 @@ fn a_rank_of_the_same_host_links_at_once() -> Outcome {
     assert!(!path.exists());
     let (outputs, linked) = content(&came);
     assert_eq!((outputs, linked.as_deref().map(inode)), (expected.clone(), Some(number)));
-    for near in [false, true] {
-        assert_eq!(content(&sent(&came, near)).0, expected);
+    for same_files in [false, true] {
+        assert_eq!(content(&sent(&came, same_files)).0, expected);
     }
     Ok(())
 }
@@ -118,22 +123,22 @@ fn a_message_is_kept_while_it_is_sent_and_no_longer() -> Outcome {
 
 #[test]
 fn what_cannot_be_sent_or_read_is_an_error_of_who_takes_it() -> Outcome {
-    for near in [false, true] {
+    for same_files in [false, true] {
         let (pack, path) = with_file(&[1; 70_000])?;
         std::fs::remove_file(&path)?;
-        let error = sent(&pack, near).all().err().map(|error| error.0).unwrap_or_default();
+        let error = sent(&pack, same_files).all().err().map(|error| error.0).unwrap_or_default();
         assert!(error.contains("cannot be read: No such file"), "{error}");
     }
     let (pack, _) = with_file(&[1; 70_000])?;
-    for near in [false, true] {
-        let message = pack.message(near).bytes().to_vec();
+    for same_files in [false, true] {
+        let message = pack.message(same_files).bytes().to_vec();
         for length in (0..200).chain(message.len() - 200..message.len()) {
-            assert!(Pack::arrived(message[..length].to_vec()).all().is_err(), "{length}");
+            assert!(CommandOutputs::arrived(message[..length].to_vec()).all().is_err(), "{length}");
         }
         let mut long = message.clone();
         long.push(0);
-        assert!(Pack::arrived(long).all().is_err());
+        assert!(CommandOutputs::arrived(long).all().is_err());
     }
-    assert!(Pack::arrived(vec![200; 40]).all().is_err());
+    assert!(CommandOutputs::arrived(vec![200; 40]).all().is_err());
     Ok(())
 }

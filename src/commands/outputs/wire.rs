@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! whole:   head | the outputs' bytes
-//! near:    u32 NEAR | u32 length of a path, path, zeros up to PATH_MAX | head | for each output: its bytes, or u64 number of its file
+//! same_files:    u32 NEAR | u32 length of a path, path, zeros up to PATH_MAX | head | for each output: its bytes, or u64 number of its file
 //! refused: u32 REFUSED | why, blanks
 //! head:    u32 number of outputs | for each: u32 which, u32 length of its name (and FILE), u64 length, name
 //! ```
 
-use super::{Content, Held, Output, Outputs, Place, Sizes};
+use super::{Content, OutputContent, OutputList, OutputRecord, OutputRef, Sizes};
 use crate::error::Failure;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
@@ -24,7 +24,7 @@ const PATH_MAX: usize = libc::PATH_MAX as usize;
 /// Bytes of an output in a head, beside its name.
 const HEAD: u64 = 16;
 
-pub(crate) fn sizes(outputs: &[Output<'_>]) -> Sizes {
+pub(crate) fn sizes(outputs: &[OutputRef<'_>]) -> Sizes {
     sizes_of(outputs.iter().map(|output| {
         (output.name.len(), output.content.length(), matches!(output.content, Content::File(_)))
     }))
@@ -32,17 +32,17 @@ pub(crate) fn sizes(outputs: &[Output<'_>]) -> Sizes {
 
 /// For outputs with names and contents of these lengths, and whether they are files.
 pub(crate) fn sizes_of(outputs: impl Iterator<Item = (usize, u64, bool)>) -> Sizes {
-    let (mut whole, mut near, mut files) = (4, 8 + PATH_MAX as u64 + 4, false);
+    let (mut whole, mut same_files, mut files) = (4, 8 + PATH_MAX as u64 + 4, false);
     for (name, length, is_file) in outputs {
         let head = HEAD + name as u64;
         whole += head + length;
-        near += head + if is_file { 8 } else { length };
+        same_files += head + if is_file { 8 } else { length };
         files |= is_file;
     }
-    Sizes { whole, near: if files { near } else { 0 } }
+    Sizes { whole, same_files: if files { same_files } else { 0 } }
 }
 
-fn push_head(outputs: &[Output<'_>], into: &mut Vec<u8>) {
+fn push_head(outputs: &[OutputRef<'_>], into: &mut Vec<u8>) {
     into.extend_from_slice(&(outputs.len() as u32).to_le_bytes());
     for output in outputs {
         let file = if matches!(output.content, Content::File(_)) { FILE } else { 0 };
@@ -54,8 +54,8 @@ fn push_head(outputs: &[Output<'_>], into: &mut Vec<u8>) {
 }
 
 /// Puts outputs together: what is in memory, into one piece of it.
-pub(crate) fn collect(outputs: &[Output<'_>]) -> Outputs {
-    let length = |output: &Output<'_>| match output.content {
+pub(crate) fn collect(outputs: &[OutputRef<'_>]) -> OutputList {
+    let length = |output: &OutputRef<'_>| match output.content {
         Content::Memory(bytes) => HEAD as usize + output.name.len() + bytes.len(),
         Content::File(_) => HEAD as usize + output.name.len(),
     };
@@ -68,18 +68,18 @@ pub(crate) fn collect(outputs: &[Output<'_>]) -> Outputs {
         let content = match output.content {
             Content::Memory(bytes) => {
                 memory.extend_from_slice(bytes);
-                Place::Memory(memory.len() - bytes.len()..memory.len())
+                OutputContent::Memory(memory.len() - bytes.len()..memory.len())
             }
-            Content::File(file) => Place::File(file.clone()),
+            Content::File(file) => OutputContent::File(file.clone()),
         };
-        Held { which: output.which, name: start..name, content }
+        OutputRecord { which: output.which, name: start..name, content }
     });
     let list = list.collect();
-    Outputs { memory: Arc::new(memory), list }
+    OutputList { memory: Arc::new(memory), list }
 }
 
 /// The whole message, of `length` bytes.
-pub(crate) fn bytes(outputs: &Outputs, length: usize) -> Result<Vec<u8>, Failure> {
+pub(crate) fn bytes(outputs: &OutputList, length: usize) -> Result<Vec<u8>, Failure> {
     let all = outputs.all();
     let mut message = Vec::with_capacity(length);
     push_head(&all, &mut message);
@@ -93,7 +93,7 @@ pub(crate) fn bytes(outputs: &Outputs, length: usize) -> Result<Vec<u8>, Failure
 }
 
 /// The message for those who see the same files.
-pub(crate) fn paths(outputs: &Outputs, length: usize) -> Result<Vec<u8>, Failure> {
+pub(crate) fn paths(outputs: &OutputList, length: usize) -> Result<Vec<u8>, Failure> {
     let all = outputs.all();
     let mut message = Vec::with_capacity(length);
     let dir = all.iter().find_map(|output| match output.content {
@@ -124,17 +124,17 @@ pub(crate) fn refusal(why: &str, length: usize) -> Vec<u8> {
 }
 
 /// A message that was read.
-pub(crate) enum Message {
+pub(crate) enum OutputsMessage {
     /// The whole one.
-    Whole(Vec<Entry>),
+    Whole(Vec<OutputEntry>),
     /// That for those who see the same files, which are in this directory.
-    Near(PathBuf, Vec<Entry>),
+    Near(PathBuf, Vec<OutputEntry>),
     /// None, and why.
     Refused(String),
 }
 
 /// An output in a message.
-pub(crate) struct Entry {
+pub(crate) struct OutputEntry {
     pub(crate) which: u32,
     pub(crate) name: Range<usize>,
     /// Of the output.
@@ -145,7 +145,7 @@ pub(crate) struct Entry {
 }
 
 /// Reads a message; nothing if it is damaged.
-pub(crate) fn read(message: &[u8]) -> Option<Message> {
+pub(crate) fn read(message: &[u8]) -> Option<OutputsMessage> {
     let mut rest = message;
     match u32::from_le_bytes(*take(&mut rest)?) {
         NEAR => {
@@ -154,14 +154,14 @@ pub(crate) fn read(message: &[u8]) -> Option<Message> {
             let dir = PathBuf::from(std::ffi::OsStr::from_bytes(path.get(..length)?));
             rest = after;
             let count = u32::from_le_bytes(*take(&mut rest)?);
-            Some(Message::Near(dir, entries(message, rest, count, true)?))
+            Some(OutputsMessage::Near(dir, entries(message, rest, count, true)?))
         }
-        REFUSED => Some(Message::Refused(String::from_utf8_lossy(rest).trim_end().to_owned())),
-        count => Some(Message::Whole(entries(message, rest, count, false)?)),
+        REFUSED => Some(OutputsMessage::Refused(String::from_utf8_lossy(rest).trim_end().to_owned())),
+        count => Some(OutputsMessage::Whole(entries(message, rest, count, false)?)),
     }
 }
 
-fn entries(message: &[u8], mut rest: &[u8], count: u32, near: bool) -> Option<Vec<Entry>> {
+fn entries(message: &[u8], mut rest: &[u8], count: u32, same_files: bool) -> Option<Vec<OutputEntry>> {
     let mut entries = Vec::new();
     for _ in 0..count {
         let which = u32::from_le_bytes(*take(&mut rest)?);
@@ -172,11 +172,11 @@ fn entries(message: &[u8], mut rest: &[u8], count: u32, near: bool) -> Option<Ve
         rest = after;
         std::str::from_utf8(name).ok()?;
         let is_file = name_length & FILE != 0;
-        entries.push(Entry { which, name: start..start + name.len(), length, bytes: 0..0, is_file });
+        entries.push(OutputEntry { which, name: start..start + name.len(), length, bytes: 0..0, is_file });
     }
     for entry in &mut entries {
         let start = message.len() - rest.len();
-        let length = if near && entry.is_file { 8 } else { usize::try_from(entry.length).ok()? };
+        let length = if same_files && entry.is_file { 8 } else { usize::try_from(entry.length).ok()? };
         let (_, after) = rest.split_at_checked(length)?;
         rest = after;
         entry.bytes = start..start + length;

@@ -11,7 +11,7 @@ pub(crate) use wire::Usage;
 pub(crate) use wire::{End, Start};
 
 use crate::commands::signals;
-use crate::commands::spawner::pid_table::Table;
+use crate::commands::spawner::pid_table::PidTable;
 use rustix::process::{Pid, Signal, WaitOptions, getpgid, getpgrp, kill_process, waitpid};
 use server::{Server, children};
 use std::io;
@@ -22,33 +22,33 @@ use std::process::{Child, ExitCode};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use wire::{Control, Done};
+use wire::{AllEnded, Control};
 
-/// How long a starter may take to end after its rank has closed the connection.
+/// How long a spawner may take to end after its rank has closed the connection.
 const LAST: Duration = Duration::from_secs(10);
 
-/// A rank's connection to its starter.
+/// A rank's connection to its spawner.
 #[derive(Debug)]
-pub(crate) struct Starter {
+pub(crate) struct Spawner {
     control: Mutex<UnixStream>,
-    free: Mutex<Vec<Lane>>,
-    lanes: AtomicU32,
-    table: Table,
-    /// Its guard, which ends with it.
+    free: Mutex<Vec<SpawnChannel>>,
+    channels: AtomicU32,
+    table: PidTable,
+    /// Its watchdog, which ends with it.
     process: Option<Mutex<Child>>,
     lost: AtomicBool,
 }
 
 /// A connection on which one command after the other is started.
 #[derive(Debug)]
-pub(crate) struct Lane {
+pub(crate) struct SpawnChannel {
     pub(crate) number: u32,
     socket: UnixStream,
     runs: u64,
     buffer: Vec<u8>,
 }
 
-static CURRENT: Mutex<Option<Arc<Starter>>> = Mutex::new(None);
+static CURRENT: Mutex<Option<Arc<Spawner>>> = Mutex::new(None);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // none of these values can be left half changed
@@ -67,15 +67,15 @@ pub(crate) fn serve_if_asked() -> Option<ExitCode> {
 /// When it cannot be started; commands are then started from the rank itself.
 pub(crate) fn start_process() -> io::Result<()> {
     let (child, control) = process::start()?;
-    *lock(&CURRENT) = Some(Starter::new(control, Some(child))?);
+    *lock(&CURRENT) = Some(Spawner::new(control, Some(child))?);
     Ok(())
 }
 
 /// Ends the process that starts this rank's commands, and with it all that they have left.
 pub(crate) fn stop_process() {
-    let Some(starter) = lock(&CURRENT).take() else { return };
-    let Some(process) = &starter.process else { return };
-    let _ = lock(&starter.control).shutdown(std::net::Shutdown::Both);
+    let Some(spawner) = lock(&CURRENT).take() else { return };
+    let Some(process) = &spawner.process else { return };
+    let _ = lock(&spawner.control).shutdown(std::net::Shutdown::Both);
     let until = Instant::now() + LAST;
     let mut child = lock(process);
     while matches!(child.try_wait(), Ok(None)) && Instant::now() < until {
@@ -85,78 +85,78 @@ pub(crate) fn stop_process() {
 
 /// Ends all commands: SIGTERM to their groups, after `grace` SIGKILL. None is started any more.
 pub(crate) fn end_all(grace: Duration) {
-    if let Ok(starter) = current() {
-        let control = lock(&starter.control);
+    if let Ok(spawner) = current() {
+        let control = lock(&spawner.control);
         // that it has died is as good: its commands were killed with it
         let _ = wire::send(&control, &Control::EndAll { grace }, &[]);
-        let _ = wire::receive::<Done>(&control, &mut Vec::new());
+        let _ = wire::receive::<AllEnded>(&control, &mut Vec::new());
     }
 }
 
 /// Has a directory removed when this rank has ended, should it not do that itself.
 pub(crate) fn remove_at_end(path: &Path) {
-    if let Ok(starter) = current() {
-        let _ = wire::send(&lock(&starter.control), &Control::Remove(path.into()), &[]);
+    if let Ok(spawner) = current() {
+        let _ = wire::send(&lock(&spawner.control), &Control::Remove(path.into()), &[]);
     }
 }
 
-/// This rank's starter; the first use makes one of a thread, if there is none.
-pub(crate) fn current() -> io::Result<Arc<Starter>> {
+/// This rank's spawner; the first use makes one of a thread, if there is none.
+pub(crate) fn current() -> io::Result<Arc<Spawner>> {
     let mut current = lock(&CURRENT);
-    if let Some(starter) = &*current {
-        return Ok(starter.clone());
+    if let Some(spawner) = &*current {
+        return Ok(spawner.clone());
     }
     let (ours, theirs) = UnixStream::pair()?;
-    let thread = std::thread::Builder::new().name("dtask-starter".into());
+    let thread = std::thread::Builder::new().name("dtask-spawner".into());
     thread.spawn(move || {
         let server = Server::new(false);
         // an error is the rank's end
         let _ = server.serve(&theirs);
         server.kill_all();
     })?;
-    Ok(current.insert(Starter::new(ours, None)?).clone())
+    Ok(current.insert(Spawner::new(ours, None)?).clone())
 }
 
-impl Starter {
-    fn new(control: UnixStream, process: Option<Child>) -> io::Result<Arc<Starter>> {
-        let table = Table::new()?;
+impl Spawner {
+    fn new(control: UnixStream, process: Option<Child>) -> io::Result<Arc<Spawner>> {
+        let table = PidTable::new()?;
         wire::send(&control, &Control::Table, &[table.file()])?;
-        Ok(Arc::new(Starter {
+        Ok(Arc::new(Spawner {
             control: Mutex::new(control),
             free: Mutex::default(),
-            lanes: AtomicU32::new(0),
+            channels: AtomicU32::new(0),
             table,
             process: process.map(Mutex::new),
             lost: AtomicBool::new(false),
         }))
     }
 
-    /// A lane that is free, or a new one.
-    pub(crate) fn lane(&self) -> io::Result<Lane> {
-        if let Some(lane) = lock(&self.free).pop() {
-            return Ok(lane);
+    /// A channel that is free, or a new one.
+    pub(crate) fn channel(&self) -> io::Result<SpawnChannel> {
+        if let Some(channel) = lock(&self.free).pop() {
+            return Ok(channel);
         }
         let (ours, theirs) = UnixStream::pair()?;
-        let number = self.lanes.fetch_add(1, Ordering::Relaxed);
+        let number = self.channels.fetch_add(1, Ordering::Relaxed);
         wire::send(&lock(&self.control), &Control::Lane(number), &[OwnedFd::from(theirs).as_fd()])?;
-        Ok(Lane { number, socket: ours, runs: 0, buffer: Vec::new() })
+        Ok(SpawnChannel { number, socket: ours, runs: 0, buffer: Vec::new() })
     }
 
-    /// Gives a lane back whose command has ended.
-    pub(crate) fn give_back(&self, lane: Lane) {
-        lock(&self.free).push(lane);
+    /// Gives a channel back whose command has ended.
+    pub(crate) fn give_back(&self, channel: SpawnChannel) {
+        lock(&self.free).push(channel);
     }
 
     /// Sends a signal to a command's group.
-    pub(crate) fn signal(&self, lane: u32, run: u64, signal: Signal) {
-        let message = Control::Signal { lane, run, signal: signal.as_raw() };
-        // a starter that has died cannot be told, and its commands are killed
+    pub(crate) fn signal(&self, channel: u32, run: u64, signal: Signal) {
+        let message = Control::Signal { channel, run, signal: signal.as_raw() };
+        // a spawner that has died cannot be told, and its commands are killed
         let _ = wire::send(&lock(&self.control), &message, &[]);
     }
 
-    /// The process that a lane runs.
-    pub(crate) fn pid(&self, lane: u32) -> Option<u32> {
-        self.table.get(lane).and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok())
+    /// The process that a channel runs.
+    pub(crate) fn pid(&self, channel: u32) -> Option<u32> {
+        self.table.get(channel).and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok())
     }
 
     /// To be called when it does not answer: kills its commands, once, and says how it ended.
@@ -165,23 +165,24 @@ impl Starter {
         let mut child = lock(process);
         // its connections close a moment before its status is there
         let until = Instant::now() + Duration::from_secs(1);
-        // a guard that was not killed itself has killed all that the starter had started
-        let mut guarded = false;
+        // a watchdog that was not killed itself has killed all that the spawner had started
+        let mut watched = false;
         let how = loop {
             match child.try_wait() {
                 Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(1)),
                 Ok(Some(status)) => {
-                    let starter = process::end_of_starter(status);
-                    guarded = starter.is_some();
-                    break format!("{}", starter.unwrap_or(status));
+                    let spawner = process::spawner_end(status);
+                    watched = spawner.is_some();
+                    break format!("{}", spawner.unwrap_or(status));
                 }
                 Ok(None) => break "it does not answer".to_owned(),
                 Err(error) => break error.to_string(),
             }
         };
         if !self.lost.swap(true, Ordering::AcqRel) {
-            if !guarded {
-                let groups = (0..self.lanes.load(Ordering::Acquire)).filter_map(|lane| self.table.get(lane));
+            if !watched {
+                let groups =
+                    (0..self.channels.load(Ordering::Acquire)).filter_map(|channel| self.table.get(channel));
                 for pid in groups.collect::<Vec<_>>() {
                     let _ = signals::signal(pid, Signal::KILL);
                 }
@@ -200,7 +201,7 @@ impl Starter {
     }
 }
 
-/// Kills what a starter that has died leaves to us. The program's own children are in its own group, unless it has put
+/// Kills what a spawner that has died leaves to us. The program's own children are in its own group, unless it has put
 /// them elsewhere; commands, and what they have started, never are.
 fn kill_adopted() {
     let (own, until) = (getpgrp(), Instant::now() + LAST);
@@ -218,8 +219,8 @@ fn kill_adopted() {
     }
 }
 
-impl Lane {
-    /// Starts a command; gives its number in the lane.
+impl SpawnChannel {
+    /// Starts a command; gives its number in the channel.
     pub(crate) fn start(
         &mut self,
         start: impl FnOnce(u64) -> Start,
@@ -230,12 +231,12 @@ impl Lane {
         Ok(self.runs)
     }
 
-    /// The command's end; waits for it. Nothing when the starter has died.
+    /// The command's end; waits for it. Nothing when the spawner has died.
     pub(crate) fn ended(&mut self) -> io::Result<Option<End>> {
         Ok(wire::receive(&self.socket, &mut self.buffer)?.map(|(ended, _)| ended))
     }
 
-    /// Readable when the command has ended, or the starter.
+    /// Readable when the command has ended, or the spawner.
     pub(crate) fn socket(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }

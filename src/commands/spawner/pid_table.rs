@@ -1,5 +1,5 @@
-//! The numbers of the processes that lanes run, in a file of memory that the rank and the starter share: when the
-//! starter has died, the rank finds there what it has to kill. Writing a number wakes nobody, as a message would.
+//! The numbers of the processes that channels run, in a file of memory that the rank and the spawner share: when the
+//! spawner has died, the rank finds there what it has to kill. Writing a number wakes nobody, as a message would.
 
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{pread, pwrite};
@@ -9,33 +9,33 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 const ENTRY: u64 = size_of::<i32>() as u64;
 
-/// One process number for each lane; 0 where none runs.
+/// One process number for each channel; 0 where none runs.
 #[derive(Debug)]
-pub(crate) struct Table(OwnedFd);
+pub(crate) struct PidTable(OwnedFd);
 
-impl Table {
-    pub(crate) fn new() -> io::Result<Table> {
-        Ok(Table(memfd_create("commands", MemfdFlags::CLOEXEC)?))
+impl PidTable {
+    pub(crate) fn new() -> io::Result<PidTable> {
+        Ok(PidTable(memfd_create("commands", MemfdFlags::CLOEXEC)?))
     }
 
-    pub(crate) fn from_file(file: OwnedFd) -> Table {
-        Table(file)
+    pub(crate) fn from_file(file: OwnedFd) -> PidTable {
+        PidTable(file)
     }
 
     pub(crate) fn file(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 
-    /// Notes what a lane runs. A lane that cannot is without this protection, but runs.
-    pub(crate) fn set(&self, lane: u32, pid: Option<Pid>) {
+    /// Notes what a channel runs. A channel that cannot is without this protection, but runs.
+    pub(crate) fn set(&self, channel: u32, pid: Option<Pid>) {
         let number = Pid::as_raw(pid);
-        let _ = pwrite(&self.0, &number.to_ne_bytes(), u64::from(lane) * ENTRY);
+        let _ = pwrite(&self.0, &number.to_ne_bytes(), u64::from(channel) * ENTRY);
     }
 
-    /// What a lane runs.
-    pub(crate) fn get(&self, lane: u32) -> Option<Pid> {
+    /// What a channel runs.
+    pub(crate) fn get(&self, channel: u32) -> Option<Pid> {
         let mut number = [0; size_of::<i32>()];
-        match pread(&self.0, &mut number, u64::from(lane) * ENTRY) {
+        match pread(&self.0, &mut number, u64::from(channel) * ENTRY) {
             Ok(read) if read == number.len() => Pid::from_raw(i32::from_ne_bytes(number)),
             _ => None,
         }
@@ -48,10 +48,10 @@ mod tests {
 
     #[test]
     fn entries_are_apart() -> io::Result<()> {
-        let table = Table::new()?;
-        let other = Table::from_file(table.file().try_clone_to_owned()?);
+        let table = PidTable::new()?;
+        let other = PidTable::from_file(table.file().try_clone_to_owned()?);
         table.set(3, Pid::from_raw(77));
-        assert_eq!([0, 2, 3, 4].map(|lane| other.get(lane)), [None, None, Pid::from_raw(77), None]);
+        assert_eq!([0, 2, 3, 4].map(|channel| other.get(channel)), [None, None, Pid::from_raw(77), None]);
         table.set(3, None);
         assert_eq!(other.get(3), None);
         Ok(())

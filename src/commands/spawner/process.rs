@@ -1,13 +1,13 @@
-//! The starter as a process of its own, and its guard.
+//! The spawner as a process of its own, and its watchdog.
 //!
 //! Both are this very executable, started before `MPI_Init`: forking a process that has initialised MPI corrupts InfiniBand
-//! traffic. The starter outlives the rank just long enough to kill its commands and to remove its files, however the rank
-//! ended. The guard is the parent of the starter and does nothing until that has ended: should it have been killed, the
-//! commands become the guard's children, and it does what the starter would have done, whether the rank still lives or not.
+//! traffic. The spawner outlives the rank just long enough to kill its commands and to remove its files, however the rank
+//! ended. The watchdog is the parent of the spawner and does nothing until that has ended: should it have been killed, the
+//! commands become the watchdog's children, and it does what the spawner would have done, whether the rank still lives or not.
 //!
 //! ```text
-//!   rank ──► guard ──► starter ──► commands       parents and children
-//!     └──── control, lanes ──┘                    the guard reads from the starter what is to be removed, and that it has ended
+//!   rank ──► watchdog ──► spawner ──► commands       parents and children
+//!     └──── control, channels ──┘                    the watchdog reads from the spawner what is to be removed, and that it has ended
 //! ```
 
 use super::server::{Server, children};
@@ -29,14 +29,14 @@ use std::time::{Duration, Instant};
 /// The process's name, in lists of processes too: who kills all that are called `dtask` does not kill it, so that it can
 /// clean up after them.
 const NAME: &std::ffi::CStr = c"task-commands";
-/// The only argument of the starter.
+/// The only argument of the spawner.
 const SERVE: &str = "--serve-rank";
-/// The only argument of the guard.
-const GUARD: &str = "--guard-rank";
-/// Added to the signal that has ended the starter, in the exit code of the guard.
+/// The only argument of the watchdog.
+const WATCHDOG: &str = "--watchdog-rank";
+/// Added to the signal that has ended the spawner, in the exit code of the watchdog.
 const BY_SIGNAL: i32 = 0x80;
 
-/// How long a rank may take to end after its starter.
+/// How long a rank may take to end after its spawner.
 const MOMENT: Duration = Duration::from_millis(200);
 /// How long what is killed may take to end.
 const LAST: Duration = Duration::from_secs(5);
@@ -48,7 +48,7 @@ fn name() -> &'static str {
 /// Starts the process; what is said to it goes over the socket.
 pub(crate) fn start() -> io::Result<(Child, UnixStream)> {
     let (ours, theirs) = UnixStream::pair()?;
-    let mut command = own(GUARD)?;
+    let mut command = own(WATCHDOG)?;
     for variable in crate::commands::environment::launcher_variables() {
         command.env_remove(variable);
     }
@@ -66,9 +66,9 @@ fn own(argument: &str) -> io::Result<Command> {
     Ok(command)
 }
 
-/// How the starter has ended, of which its guard has taken care; nothing where the guard itself was killed.
-pub(crate) fn end_of_starter(guard: ExitStatus) -> Option<ExitStatus> {
-    let code = guard.code()?;
+/// How the spawner has ended, of which its watchdog has taken care; nothing where the watchdog itself was killed.
+pub(crate) fn spawner_end(watchdog: ExitStatus) -> Option<ExitStatus> {
+    let code = watchdog.code()?;
     Some(ExitStatus::from_raw(if code > BY_SIGNAL { code - BY_SIGNAL } else { code << 8 }))
 }
 
@@ -79,7 +79,7 @@ pub(crate) fn wanted() -> Option<fn() -> ExitCode> {
     match second.to_str()? {
         _ if first != name() || third.is_some() => None,
         SERVE => Some(serve),
-        GUARD => Some(guard),
+        WATCHDOG => Some(watchdog),
         _ => None,
     }
 }
@@ -94,21 +94,21 @@ fn begin() -> bool {
     set_child_subreaper(Some(getpid())).is_ok()
 }
 
-/// Starts the starter, waits for its end, and cleans up should it not have done that.
-fn guard() -> ExitCode {
+/// Starts the spawner, waits for its end, and cleans up should it not have done that.
+fn watchdog() -> ExitCode {
     let (adopts, rank) = (begin(), getppid());
-    let Ok(mut starter) = own(SERVE).and_then(|mut starter| starter.stdout(Stdio::piped()).spawn()) else {
+    let Ok(mut spawner) = own(SERVE).and_then(|mut spawner| spawner.stdout(Stdio::piped()).spawn()) else {
         return ExitCode::FAILURE;
     };
-    // the starter's own: the rank is to see when that has gone
+    // the spawner's own: the rank is to see when that has gone
     if let Ok(null) = null() {
         let _ = rustix::stdio::dup2_stdin(null);
     }
     let mut told = Vec::new();
-    if let Some(mut pipe) = starter.stdout.take() {
+    if let Some(mut pipe) = spawner.stdout.take() {
         let _ = pipe.read_to_end(&mut told);
     }
-    let status = starter.wait();
+    let status = spawner.wait();
     if adopts {
         kill_orphans();
     }
@@ -124,8 +124,8 @@ fn guard() -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
-/// Whether a rank whose starter has ended does so too: what was killed at the same time takes a moment. One that goes on
-/// without its starter needs its files.
+/// Whether a rank whose spawner has ended does so too: what was killed at the same time takes a moment. One that goes on
+/// without its spawner needs its files.
 fn ends(has_ended: impl Fn() -> bool) -> bool {
     let until = Instant::now() + MOMENT;
     while !has_ended() {
@@ -137,11 +137,11 @@ fn ends(has_ended: impl Fn() -> bool) -> bool {
     true
 }
 
-/// Tells the guard what is to be removed.
+/// Tells the watchdog what is to be removed.
 pub(crate) fn tell_guard(path: &OsStr) {
     let mut line = path.as_bytes().to_vec();
     line.push(0);
-    // a guard that has died has nothing to do
+    // a watchdog that has died has nothing to do
     let _ = io::stdout().write_all(&line).and_then(|()| io::stdout().flush());
 }
 

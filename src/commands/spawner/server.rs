@@ -1,10 +1,10 @@
-//! The starter at work: one thread for each lane starts a command, waits for its end and reports it.
+//! The spawner at work: one thread for each channel starts a command, waits for its end and reports it.
 
-use super::wire::{self, Control, Done, End, Start, Usage};
+use super::wire::{self, AllEnded, Control, End, Start, Usage};
 use crate::commands::environment;
 use crate::commands::signals;
-use crate::commands::spawner::pid_table::Table;
-use crate::commands::spawner::throttle::Gate;
+use crate::commands::spawner::pid_table::PidTable;
+use crate::commands::spawner::throttle::Throttle;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, waitid, waitpid};
@@ -22,13 +22,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use wait4::Wait4;
 
-/// Lanes start and wait: the default of 2 MiB of stack for each would be a waste.
+/// Channels start and wait: the default of 2 MiB of stack for each would be a waste.
 const STACK: usize = 1 << 17;
 
 /// How often orphans are looked for.
 const ORPHANS: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 
-/// What a lane runs.
+/// What a channel runs.
 #[derive(Debug, Default)]
 struct Current {
     /// The number of the last command that was started.
@@ -40,15 +40,15 @@ struct Current {
     early: Option<(u64, Signal)>,
 }
 
-struct Lane {
+struct ServerChannel {
     number: u32,
     current: Mutex<Current>,
 }
 
-/// What the lanes share.
+/// What the channels share.
 pub(crate) struct Server {
-    lanes: Mutex<BTreeMap<u32, Arc<Lane>>>,
-    table: Mutex<Option<Arc<Table>>>,
+    channels: Mutex<BTreeMap<u32, Arc<ServerChannel>>>,
+    table: Mutex<Option<Arc<PidTable>>>,
     ending: AtomicBool,
     /// Read while a process is started and its number is not yet noted.
     starting: RwLock<()>,
@@ -57,7 +57,7 @@ pub(crate) struct Server {
     /// Whether orphans of commands become our children.
     adopts: bool,
     remove: Mutex<Vec<PathBuf>>,
-    gate: Gate,
+    gate: Throttle,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -69,14 +69,14 @@ impl Server {
     /// `adopts` says whether this process is the one that orphans are given to.
     pub(crate) fn new(adopts: bool) -> Arc<Server> {
         Arc::new(Server {
-            lanes: Mutex::default(),
+            channels: Mutex::default(),
             table: Mutex::default(),
             ending: AtomicBool::new(false),
             starting: RwLock::default(),
             launcher: environment::launcher_variables(),
             adopts,
             remove: Mutex::default(),
-            gate: Gate::default(),
+            gate: Throttle::default(),
         })
     }
 
@@ -94,17 +94,17 @@ impl Server {
             match message {
                 Control::Table => {
                     *lock(&self.table) =
-                        files.into_iter().next().map(|file| Arc::new(Table::from_file(file)));
+                        files.into_iter().next().map(|file| Arc::new(PidTable::from_file(file)));
                 }
                 Control::Lane(number) => {
                     if let Some(socket) = files.into_iter().next() {
-                        self.open_lane(number, socket)?;
+                        self.open_channel(number, socket)?;
                     }
                 }
-                Control::Signal { lane, run, signal } => {
-                    let lane = lock(&self.lanes).get(&lane).cloned();
-                    if let (Some(lane), Some(signal)) = (lane, Signal::from_named_raw(signal)) {
-                        lane.signal(run, signal);
+                Control::Signal { channel, run, signal } => {
+                    let channel = lock(&self.channels).get(&channel).cloned();
+                    if let (Some(channel), Some(signal)) = (channel, Signal::from_named_raw(signal)) {
+                        channel.signal(run, signal);
                     }
                 }
                 Control::Remove(path) => {
@@ -115,36 +115,42 @@ impl Server {
                 }
                 Control::EndAll { grace } => {
                     self.end_all(grace);
-                    wire::send(control, &Done, &[])?;
+                    wire::send(control, &AllEnded, &[])?;
                 }
             }
         }
     }
 
-    fn open_lane(self: &Arc<Self>, number: u32, socket: OwnedFd) -> io::Result<()> {
-        let lane = Arc::new(Lane { number, current: Mutex::default() });
-        lock(&self.lanes).insert(number, lane.clone());
+    fn open_channel(self: &Arc<Self>, number: u32, socket: OwnedFd) -> io::Result<()> {
+        let channel = Arc::new(ServerChannel { number, current: Mutex::default() });
+        lock(&self.channels).insert(number, channel.clone());
         let (server, socket) = (self.clone(), UnixStream::from(socket));
         let thread = std::thread::Builder::new().name("dtask-start".into()).stack_size(STACK);
         thread.spawn(move || {
             // an error is the rank's end: whoever serves the control connection sees it too
-            let _ = server.serve_lane(&lane, &socket);
-            lock(&server.lanes).remove(&number);
+            let _ = server.serve_channel(&channel, &socket);
+            lock(&server.channels).remove(&number);
         })?;
         Ok(())
     }
 
-    fn serve_lane(&self, lane: &Lane, socket: &UnixStream) -> io::Result<()> {
+    fn serve_channel(&self, channel: &ServerChannel, socket: &UnixStream) -> io::Result<()> {
         let mut buffer = Vec::new();
         let table = lock(&self.table).clone();
         while let Some((start, files)) = wire::receive::<Start>(socket, &mut buffer)? {
-            let ended = self.run(lane, table.as_deref(), start, files);
+            let ended = self.run(channel, table.as_deref(), start, files);
             wire::send(socket, &ended, &[])?;
         }
         Ok(())
     }
 
-    fn run(&self, lane: &Lane, table: Option<&Table>, start: Start, files: Vec<OwnedFd>) -> End {
+    fn run(
+        &self,
+        channel: &ServerChannel,
+        table: Option<&PidTable>,
+        start: Start,
+        files: Vec<OwnedFd>,
+    ) -> End {
         let (run, room, cores) = (start.run, start.room, start.cores.clone());
         let refused = |error: io::Error| End::NotStarted(error.raw_os_error().unwrap_or(libc::EIO));
         let mut command = match self.command(start, files) {
@@ -154,7 +160,7 @@ impl Server {
         let _within = self.gate.enter(room);
         let started = {
             let _starting = self.starting.read().unwrap_or_else(PoisonError::into_inner);
-            let mut current = lock(&lane.current);
+            let mut current = lock(&channel.current);
             if self.ending.load(Ordering::Acquire) {
                 return End::Refused;
             }
@@ -178,13 +184,13 @@ impl Server {
         };
         let pid = Pid::from_child(&child);
         if let Some(table) = table {
-            table.set(lane.number, Some(pid));
+            table.set(channel.number, Some(pid));
         }
         let waited = ended(pid);
         if let Some(table) = table {
-            table.set(lane.number, None);
+            table.set(channel.number, None);
         }
-        let mut current = lock(&lane.current);
+        let mut current = lock(&channel.current);
         // nothing that it leaves behind goes on using the task's cores
         let _ = signals::signal(pid, Signal::KILL);
         let outcome = waited.and_then(|()| child.wait4());
@@ -226,16 +232,16 @@ impl Server {
         Ok(command)
     }
 
-    fn groups(&self) -> Vec<Arc<Lane>> {
-        lock(&self.lanes).values().cloned().collect()
+    fn groups(&self) -> Vec<Arc<ServerChannel>> {
+        lock(&self.channels).values().cloned().collect()
     }
 
     fn end_all(&self, grace: Duration) {
         self.ending.store(true, Ordering::Release);
-        let lanes = self.groups();
-        lanes.iter().for_each(|lane| lane.signal_any(Signal::TERM));
+        let channels = self.groups();
+        channels.iter().for_each(|channel| channel.signal_any(Signal::TERM));
         let until = Instant::now() + grace;
-        while Instant::now() < until && lanes.iter().any(|lane| lock(&lane.current).pid.is_some()) {
+        while Instant::now() < until && channels.iter().any(|channel| lock(&channel.current).pid.is_some()) {
             std::thread::sleep(Duration::from_millis(2));
         }
         self.kill_all();
@@ -244,7 +250,7 @@ impl Server {
     /// Kills every group, and starts none from now on.
     pub(crate) fn kill_all(&self) {
         self.ending.store(true, Ordering::Release);
-        self.groups().iter().for_each(|lane| lane.signal_any(Signal::KILL));
+        self.groups().iter().for_each(|channel| channel.signal_any(Signal::KILL));
     }
 
     /// The directories that go with the rank.
@@ -256,7 +262,8 @@ impl Server {
     fn reap_orphans(&self) {
         // not while a command has started whose number is not noted
         let Ok(_nobody_starts) = self.starting.try_write() else { return };
-        let commands: Vec<Pid> = self.groups().iter().filter_map(|lane| lock(&lane.current).pid).collect();
+        let commands: Vec<Pid> =
+            self.groups().iter().filter_map(|channel| lock(&channel.current).pid).collect();
         for pid in children().into_iter().filter(|pid| !commands.contains(pid)) {
             let _ = waitpid(Some(pid), WaitOptions::NOHANG);
         }
@@ -271,7 +278,7 @@ pub(crate) fn children() -> Vec<Pid> {
     numbers.filter_map(|number| Pid::from_raw(number.parse().ok()?)).collect()
 }
 
-impl Lane {
+impl ServerChannel {
     fn signal(&self, run: u64, signal: Signal) {
         let mut current = lock(&self.current);
         match current.pid {

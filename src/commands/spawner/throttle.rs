@@ -8,21 +8,21 @@ const LONGEST: Duration = Duration::from_millis(20);
 
 /// Counts the commands that run.
 #[derive(Debug, Default)]
-pub(crate) struct Gate {
+pub(crate) struct Throttle {
     running: Mutex<u32>,
     ended: Condvar,
 }
 
 /// A command that runs, until this is dropped.
-pub(crate) struct Within<'g>(&'g Gate);
+pub(crate) struct RunningPermit<'g>(&'g Throttle);
 
-impl Gate {
+impl Throttle {
     fn running(&self) -> MutexGuard<'_, u32> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts one more; waits a while, where there is `room` only for so many.
-    pub(crate) fn enter(&self, room: Option<u32>) -> Within<'_> {
+    pub(crate) fn enter(&self, room: Option<u32>) -> RunningPermit<'_> {
         let mut running = self.running();
         if let Some(room) = room.filter(|room| *running >= *room) {
             let until = Instant::now() + LONGEST;
@@ -35,11 +35,11 @@ impl Gate {
             }
         }
         *running += 1;
-        Within(self)
+        RunningPermit(self)
     }
 }
 
-impl Drop for Within<'_> {
+impl Drop for RunningPermit<'_> {
     fn drop(&mut self) {
         *self.0.running() -= 1;
         self.0.ended.notify_one();
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn one_that_waits_goes_when_another_ends_or_after_a_while() {
-        let gate = Gate::default();
+        let gate = Throttle::default();
         let (first, second) = (gate.enter(None), gate.enter(Some(2)));
         assert_eq!(*gate.running(), 2);
         std::thread::scope(|scope| {

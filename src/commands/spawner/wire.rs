@@ -1,12 +1,12 @@
-//! What a rank and the starter of its commands say to each other, over socket pairs that nobody else can find.
+//! What a rank and the spawner of its commands say to each other, over socket pairs that nobody else can find.
 //!
 //! ```text
-//!   rank ── Control ──► starter      one connection: lanes, signals, what to remove when the rank has died
-//!   rank ── Start + 3 open files ──► a lane of the starter, which answers with End; then the next
+//!   rank ── Control ──► spawner      one connection: channels, signals, what to remove when the rank has died
+//!   rank ── Start + 3 open files ──► a channel of the spawner, which answers with End; then the next
 //! ```
 //!
 //! A message is its length, as eight bytes, and its encoding. Open files travel with its first byte (`SCM_RIGHTS`), so
-//! that no byte of a command's input and output passes through the starter.
+//! that no byte of a command's input and output passes through the spawner.
 
 use crate::codec;
 use rustix::cmsg_space;
@@ -29,25 +29,25 @@ const FILES_MAX: usize = 3;
 const LENGTH_MAX: u64 = 64 << 20;
 const HEAD: usize = size_of::<u64>();
 
-/// To the starter itself.
+/// To the spawner itself.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Control {
     /// The table of process numbers comes with it: see [`crate::commands::spawner::pid_table`].
     Table,
-    /// Serve a lane; its socket comes with it.
+    /// Serve a channel; its socket comes with it.
     Lane(u32),
     /// Send a signal to the group of one command; nothing happens if that has ended.
     Signal {
-        /// The command's lane.
-        lane: u32,
-        /// Its number in the lane.
+        /// The command's channel.
+        channel: u32,
+        /// Its number in the channel.
         run: u64,
         /// The signal's number.
         signal: i32,
     },
     /// Remove this directory when the rank has ended.
     Remove(OsString),
-    /// End all commands, SIGTERM first, and start none from now on. Answered by [`Done`].
+    /// End all commands, SIGTERM first, and start none from now on. Answered by [`AllEnded`].
     EndAll {
         /// Until SIGKILL.
         grace: Duration,
@@ -56,12 +56,12 @@ pub(crate) enum Control {
 
 /// The answer to [`Control::EndAll`].
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Done;
+pub(crate) struct AllEnded;
 
 /// A command to start; its three standard streams come with it.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Start {
-    /// Its number in the lane, from 1.
+    /// Its number in the channel, from 1.
     pub(crate) run: u64,
     /// The program's path.
     pub(crate) program: OsString,
@@ -77,7 +77,7 @@ pub(crate) struct Start {
     pub(crate) env: Vec<(String, OsString)>,
     /// It waits for a while until fewer commands than this run.
     pub(crate) room: Option<u32>,
-    /// The cores that it may run on; as its starter, where there are none.
+    /// The cores that it may run on; as its spawner, where there are none.
     pub(crate) cores: Vec<u32>,
 }
 

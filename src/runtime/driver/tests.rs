@@ -20,8 +20,8 @@ impl Fake {
     }
 }
 
-impl Turns for Arc<Fake> {
-    fn turn(&mut self) -> Result<bool, NodeError> {
+impl DrivenReactor for Arc<Fake> {
+    fn turn(&mut self) -> Result<bool, ExecutorError> {
         if self.fails.load(Ordering::SeqCst) {
             return Err(ProtocolError("broken".into()).into());
         }
@@ -43,19 +43,19 @@ impl Turns for Arc<Fake> {
 }
 
 type Ran = Result<(), String>;
-/// A reactor, its helm, the number of its own thread, and what that comes to.
-type Started = (Arc<Fake>, Arc<Helm<Arc<Fake>>>, ThreadId, mpsc::Receiver<Ran>);
+/// A reactor, its driver, the number of its own thread, and what that comes to.
+type Started = (Arc<Fake>, Arc<Driver<Arc<Fake>>>, ThreadId, mpsc::Receiver<Ran>);
 
 fn start() -> Started {
     let fake = Arc::new(Fake::default());
-    let helm = Arc::new(Helm::new(fake.clone(), Waker::new(), false, || ()));
+    let driver = Arc::new(Driver::new(fake.clone(), Waker::new(), false, || ()));
     let (tell, told) = mpsc::channel();
     let own = {
-        let helm = helm.clone();
-        thread::spawn(move || tell.send(helm.run().1.map_err(|error| error.to_string())))
+        let driver = driver.clone();
+        thread::spawn(move || tell.send(driver.run().1.map_err(|error| error.to_string())))
     };
     let own = own.thread().id();
-    (fake, helm, own, told)
+    (fake, driver, own, told)
 }
 
 fn end(fake: &Fake, told: &mpsc::Receiver<Ran>) {
@@ -65,22 +65,22 @@ fn end(fake: &Fake, told: &mpsc::Receiver<Ran>) {
 
 #[test]
 fn whoever_waits_turns_and_the_own_thread_takes_over_afterwards() {
-    let (fake, helm, own, told) = start();
+    let (fake, driver, own, told) = start();
     let me = thread::current().id();
-    helm.steer(&|| fake.turned_by(me) >= 100, None, None);
+    driver.drive(&|| fake.turned_by(me) >= 100, None, None);
     assert!(fake.turned_by(me) >= 100);
     let before = fake.turned_by(own);
     while fake.turned_by(own) < before + 10 {
         thread::yield_now();
     }
     end(&fake, &told);
-    assert_eq!(helm.turn(), Turn::Not);
+    assert_eq!(driver.turn(), DriveOutcome::Not);
 }
 
 #[test]
 fn an_own_thread_that_rests_for_long_is_told_when_nobody_steers_any_more() {
-    let (fake, helm, own, told) = start();
-    helm.steer(&|| helm.rests_long.load(Ordering::SeqCst), None, None);
+    let (fake, driver, own, told) = start();
+    driver.drive(&|| driver.rests_long.load(Ordering::SeqCst), None, None);
     let before = fake.turned_by(own);
     while fake.turned_by(own) == before {
         thread::yield_now();
@@ -90,22 +90,22 @@ fn an_own_thread_that_rests_for_long_is_told_when_nobody_steers_any_more() {
 
 #[test]
 fn who_looks_in_vain_goes_off_after_so_many_turns() {
-    let (fake, helm, _, told) = start();
+    let (fake, driver, _, told) = start();
     let me = thread::current().id();
-    helm.steer(&|| false, None, Some(50));
+    driver.drive(&|| false, None, Some(50));
     assert_eq!(fake.turned_by(me), 51);
-    helm.steer(&|| false, Some(Instant::now()), None);
+    driver.drive(&|| false, Some(Instant::now()), None);
     assert_eq!(fake.turned_by(me), 51);
     end(&fake, &told);
 }
 
 #[test]
-fn one_steers_at_a_time() {
-    let (fake, helm, _, told) = start();
+fn one_drives_at_a_time() {
+    let (fake, driver, _, told) = start();
     let returned = AtomicBool::new(false);
-    helm.steer(
+    driver.drive(
         &|| {
-            helm.steer(&|| false, None, None); // would never return
+            driver.drive(&|| false, None, None); // would never return
             returned.swap(true, Ordering::SeqCst)
         },
         None,
@@ -117,10 +117,10 @@ fn one_steers_at_a_time() {
 
 #[test]
 fn what_is_for_the_own_thread_is_left_to_it_at_once() {
-    let (fake, helm, own, told) = start();
-    helm.steer(&|| helm.rests_long.load(Ordering::SeqCst), None, None);
+    let (fake, driver, own, told) = start();
+    driver.drive(&|| driver.rests_long.load(Ordering::SeqCst), None, None);
     fake.wants_own.store(true, Ordering::SeqCst);
-    helm.steer(&|| false, None, None); // would go on for ever
+    driver.drive(&|| false, None, None); // would go on for ever
     let before = fake.turned_by(own);
     while fake.turned_by(own) == before {
         thread::yield_now();
@@ -130,26 +130,27 @@ fn what_is_for_the_own_thread_is_left_to_it_at_once() {
 
 #[test]
 fn who_waits_when_the_run_is_over_does_not_keep_it_open() {
-    let (fake, helm, _, told) = start();
-    helm.steer(&|| helm.rests_long.load(Ordering::SeqCst), None, None);
+    let (fake, driver, _, told) = start();
+    driver.drive(&|| driver.rests_long.load(Ordering::SeqCst), None, None);
     fake.over.store(true, Ordering::SeqCst);
-    helm.steer(&|| false, None, None);
+    driver.drive(&|| false, None, None);
     end(&fake, &told);
 }
 
 #[test]
 fn who_waits_while_it_unwinds_is_not_taken_for_a_turn_that_panics() {
-    struct Waits(Arc<Fake>, Arc<Helm<Arc<Fake>>>);
+    struct Waits(Arc<Fake>, Arc<Driver<Arc<Fake>>>);
     impl Drop for Waits {
         fn drop(&mut self) {
             let me = thread::current().id();
-            self.1.steer(&|| self.0.turned_by(me) > 0, None, None);
+            self.1.drive(&|| self.0.turned_by(me) > 0, None, None);
         }
     }
     static TOLD: AtomicBool = AtomicBool::new(false);
     let fake = Arc::new(Fake::default());
-    let helm = Arc::new(Helm::new(fake.clone(), Waker::new(), false, || TOLD.store(true, Ordering::SeqCst)));
-    let waits = Waits(fake, helm);
+    let driver =
+        Arc::new(Driver::new(fake.clone(), Waker::new(), false, || TOLD.store(true, Ordering::SeqCst)));
+    let waits = Waits(fake, driver);
     let unwinds = move || {
         let _waits = waits;
         std::panic::resume_unwind(Box::new(()));
@@ -160,11 +161,11 @@ fn who_waits_while_it_unwinds_is_not_taken_for_a_turn_that_panics() {
 
 #[test]
 fn what_fails_on_another_thread_ends_the_own_one() {
-    let (fake, helm, _, told) = start();
-    helm.steer(&|| helm.rests_long.load(Ordering::SeqCst), None, None);
+    let (fake, driver, _, told) = start();
+    driver.drive(&|| driver.rests_long.load(Ordering::SeqCst), None, None);
     fake.fails.store(true, Ordering::SeqCst);
-    helm.steer(&|| false, None, None);
+    driver.drive(&|| false, None, None);
     let outcome = told.recv_timeout(Duration::from_secs(60)).expect("it has ended");
     assert!(outcome.unwrap_err().contains("broken"));
-    assert_eq!(helm.turn(), Turn::Not);
+    assert_eq!(driver.turn(), DriveOutcome::Not);
 }

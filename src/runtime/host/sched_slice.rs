@@ -15,21 +15,21 @@ use std::mem::{size_of, zeroed};
 const SHORT: u64 = 100_000;
 
 /// The calling thread has its old slice again when this is dropped.
-pub(crate) struct Slice {
+pub(crate) struct SchedSlice {
     before: libc::sched_attr,
 }
 
-impl Slice {
+impl SchedSlice {
     /// Asks for a short slice for the calling thread, and for all threads that it starts from now on. None where that is not
     /// to be had, or the thread is not one of the normal kind.
-    pub(crate) fn shorten() -> Option<Slice> {
+    pub(crate) fn shorten() -> Option<SchedSlice> {
         let before = attributes()?;
         let normal = before.sched_policy == libc::SCHED_OTHER as u32;
-        (normal && set(libc::sched_attr { sched_runtime: SHORT, ..before })).then_some(Slice { before })
+        (normal && set(libc::sched_attr { sched_runtime: SHORT, ..before })).then_some(SchedSlice { before })
     }
 }
 
-impl Drop for Slice {
+impl Drop for SchedSlice {
     fn drop(&mut self) {
         set(self.before);
     }
@@ -60,7 +60,7 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let Some(before) = attributes() else { return };
-                let slice = Slice::shorten();
+                let slice = SchedSlice::shorten();
                 let granted = |thread: libc::sched_attr| thread.sched_runtime == SHORT;
                 // older systems know no slices
                 let short = attributes().is_some_and(granted);

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// What a rank has for itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct HostShare {
     /// Cores, as many as it has slots; none where slots and cores do not fit together.
     pub cores: Vec<u32>,
     /// Devices, as they are named in `CUDA_VISIBLE_DEVICES`.
@@ -14,24 +14,24 @@ pub(crate) struct Part {
 }
 
 /// The part of this process.
-static OWN: Mutex<Part> = Mutex::new(Part { cores: Vec::new(), gpus: Vec::new() });
+static OWN: Mutex<HostShare> = Mutex::new(HostShare { cores: Vec::new(), gpus: Vec::new() });
 
 /// Notes what this process has.
-pub(crate) fn set_own(part: Part) {
+pub(crate) fn set_own(part: HostShare) {
     *OWN.lock().unwrap_or_else(PoisonError::into_inner) = part;
 }
 
 /// What this process has.
-pub(crate) fn own() -> Part {
+pub(crate) fn own() -> HostShare {
     OWN.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// The part of each rank: the cores of a mask and the devices of a list are shared between the ranks of a host that
 /// compute and have the same.
-pub(crate) fn parts(hellos: &[Hello], slots: &[u32]) -> Vec<Part> {
+pub(crate) fn parts(hellos: &[Hello], slots: &[u32]) -> Vec<HostShare> {
     let part = |rank: usize| {
         if slots[rank] == 0 {
-            return Part::default();
+            return HostShare::default();
         }
         let hello = &hellos[rank];
         let alike = |same: &dyn Fn(&Hello) -> bool| -> Vec<usize> {
@@ -50,7 +50,7 @@ pub(crate) fn parts(hellos: &[Hello], slots: &[u32]) -> Vec<Part> {
         let ranks = alike(&|other| other.gpus == hello.gpus);
         let place = ranks.iter().position(|&other| other == rank).unwrap_or(0);
         let bound = |place: usize| place * hello.gpus.len() / ranks.len().max(1);
-        Part { cores, gpus: hello.gpus[bound(place)..bound(place + 1)].to_vec() }
+        HostShare { cores, gpus: hello.gpus[bound(place)..bound(place + 1)].to_vec() }
     };
     (0..hellos.len()).map(part).collect()
 }
@@ -138,8 +138,8 @@ mod tests {
         }
     }
 
-    fn part(cores: &[u32], gpus: &str) -> Part {
-        Part { cores: cores.to_vec(), gpus: devices(gpus) }
+    fn part(cores: &[u32], gpus: &str) -> HostShare {
+        HostShare { cores: cores.to_vec(), gpus: devices(gpus) }
     }
 
     #[test]

@@ -134,7 +134,7 @@ pub(crate) fn files() -> u64 {
 }
 
 /// For each rank the others that see the same files.
-pub(crate) fn near(hellos: &[Hello]) -> Vec<Vec<Rank>> {
+pub(crate) fn same_files(hellos: &[Hello]) -> Vec<Vec<Rank>> {
     let mut groups: HashMap<u64, Vec<Rank>> = HashMap::new();
     for (rank, hello) in hellos.iter().enumerate().filter(|(_, hello)| hello.files != 0) {
         groups.entry(hello.files).or_default().push(Rank(rank as u32));
@@ -167,7 +167,7 @@ mod tests {
     fn ranks_that_see_the_same_files_know_each_other() {
         let hellos = [5, 0, 5, 7, 0, 5].map(|files| Hello { files, ..hello("n", &[0]) });
         let found: Vec<Vec<u32>> =
-            near(&hellos).iter().map(|others| others.iter().map(|rank| rank.0).collect()).collect();
+            same_files(&hellos).iter().map(|others| others.iter().map(|rank| rank.0).collect()).collect();
         assert_eq!(found, [vec![2, 5], vec![], vec![0, 5], vec![], vec![], vec![0, 2]]);
         assert!(files() != 0 && files() == files());
     }

@@ -7,7 +7,7 @@
 use rayon::{ThreadPool, ThreadPoolBuildError};
 use std::sync::Arc;
 
-struct Crew {
+struct SeatPool {
     threads: Arc<ThreadPool>,
     /// Threads that take jobs, or are about to, those that wait included.
     taken: usize,
@@ -15,8 +15,8 @@ struct Crew {
 
 /// Seats for threads that compute.
 #[derive(Default)]
-pub(crate) struct Seats {
-    crews: Vec<Crew>,
+pub(crate) struct BlockingSeats {
+    pools: Vec<SeatPool>,
     /// Threads that take jobs, or are about to, and do not wait. Below zero for a moment when parallel parts of tasks wait.
     active: isize,
     slots: usize,
@@ -30,7 +30,7 @@ pub(crate) struct Taken {
     pub seat: usize,
 }
 
-impl Seats {
+impl BlockingSeats {
     /// Seats for `slots` threads at a time; `build` starts the pool of this number.
     ///
     /// # Errors
@@ -39,7 +39,7 @@ impl Seats {
         slots: usize,
         build: impl FnOnce(usize) -> Result<ThreadPool, ThreadPoolBuildError>,
     ) -> Result<Self, ThreadPoolBuildError> {
-        let mut seats = Seats { crews: Vec::new(), active: 0, slots };
+        let mut seats = BlockingSeats { pools: Vec::new(), active: 0, slots };
         seats.grow(build)?;
         Ok(seats)
     }
@@ -48,8 +48,8 @@ impl Seats {
         &mut self,
         build: impl FnOnce(usize) -> Result<ThreadPool, ThreadPoolBuildError>,
     ) -> Result<(), ThreadPoolBuildError> {
-        let threads = Arc::new(build(self.crews.len())?);
-        self.crews.push(Crew { threads, taken: 0 });
+        let threads = Arc::new(build(self.pools.len())?);
+        self.pools.push(SeatPool { threads, taken: 0 });
         Ok(())
     }
 
@@ -62,12 +62,12 @@ impl Seats {
         if self.missing() <= 0 {
             return None;
         }
-        let free = |seat: &usize| self.crews[*seat].taken < self.slots;
-        let seat = (0..self.crews.len()).filter(free).find(|seat| Some(*seat) != except);
+        let free = |seat: &usize| self.pools[*seat].taken < self.slots;
+        let seat = (0..self.pools.len()).filter(free).find(|seat| Some(*seat) != except);
         let seat = seat.or(except.filter(free))?;
-        self.crews[seat].taken += 1;
+        self.pools[seat].taken += 1;
         self.active += 1;
-        Some(Taken { threads: self.crews[seat].threads.clone(), seat })
+        Some(Taken { threads: self.pools[seat].threads.clone(), seat })
     }
 
     /// Whether more threads compute than there are slots.
@@ -78,7 +78,7 @@ impl Seats {
     /// A thread takes no more jobs.
     pub(crate) fn leave(&mut self, seat: usize) {
         self.active -= 1;
-        self.crews[seat].taken -= 1;
+        self.pools[seat].taken -= 1;
     }
 
     /// A thread waits; `in_task` if it was counted as one that takes jobs. There is a seat for another one then.
@@ -92,9 +92,9 @@ impl Seats {
         build: impl FnOnce(usize) -> Result<ThreadPool, ThreadPoolBuildError>,
     ) -> Result<(), ThreadPoolBuildError> {
         self.active -= 1;
-        self.crews[seat].taken += usize::from(!in_task);
+        self.pools[seat].taken += usize::from(!in_task);
         let free: isize =
-            self.crews.iter().map(|crew| (self.slots as isize - crew.taken as isize).max(0)).sum();
+            self.pools.iter().map(|pool| (self.slots as isize - pool.taken as isize).max(0)).sum();
         if free < self.missing()
             && let Err(error) = self.grow(build)
         {
@@ -107,7 +107,7 @@ impl Seats {
     /// A thread that has waited goes on.
     pub(crate) fn resume(&mut self, seat: usize, in_task: bool) {
         self.active += 1;
-        self.crews[seat].taken -= usize::from(!in_task);
+        self.pools[seat].taken -= usize::from(!in_task);
     }
 }
 
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn whoever_waits_makes_room_for_another_one() {
-        let mut seats = Seats::new(2, build).unwrap();
+        let mut seats = BlockingSeats::new(2, build).unwrap();
         let pools: Vec<usize> = (0..2).filter_map(|_| seats.take(None)).map(|taken| taken.seat).collect();
         assert_eq!(pools, [0, 0]);
         assert!(seats.take(None).is_none());
@@ -131,12 +131,12 @@ mod tests {
         assert!(seats.is_crowded() && seats.take(None).is_none());
         seats.leave(1);
         assert!(!seats.is_crowded());
-        assert_eq!(seats.crews.len(), 2);
+        assert_eq!(seats.pools.len(), 2);
     }
 
     #[test]
     fn as_many_pools_as_wait_at_a_time_are_kept() {
-        let mut seats = Seats::new(1, build).unwrap();
+        let mut seats = BlockingSeats::new(1, build).unwrap();
         for _ in 0..3 {
             let nested: Vec<usize> = (0..5)
                 .map(|_| {
@@ -150,12 +150,12 @@ mod tests {
                 seats.leave(seat);
             }
         }
-        assert_eq!(seats.crews.len(), 6);
+        assert_eq!(seats.pools.len(), 6);
     }
 
     #[test]
     fn a_parallel_part_that_waits_takes_a_seat_of_its_pool() {
-        let mut seats = Seats::new(2, build).unwrap();
+        let mut seats = BlockingSeats::new(2, build).unwrap();
         assert_eq!(seats.take(None).map(|taken| taken.seat), Some(0));
         seats.pause(0, false, build).unwrap();
         assert_eq!(seats.take(None).map(|taken| taken.seat), Some(1));
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn where_no_thread_can_be_started_nobody_waits() {
-        let mut seats = Seats::new(1, build).unwrap();
+        let mut seats = BlockingSeats::new(1, build).unwrap();
         let taken = seats.take(None).expect("a seat");
         let too_many = |_: usize| {
             rayon::ThreadPoolBuilder::new()

@@ -3,11 +3,11 @@
 use crate::console;
 use crate::error::{CodecError, Failure, TaskError, bounded};
 use crate::ids::{Attempt, DefId, Rank, TaskId};
-use crate::protocol::{Blob, Output};
-use crate::runtime::threads::task_context::{self, Running};
+use crate::protocol::{Blob, ReportedResult};
+use crate::runtime::threads::task_context::{self, RunningTask};
 use crate::task::arguments::Arguments;
 use crate::task::function::Record;
-use crate::task::value::Value;
+use crate::task::value::AnyValue;
 use crate::task::value::panic_text;
 use smallvec::SmallVec;
 use std::any::Any;
@@ -21,7 +21,7 @@ use std::time::Instant;
 
 /// A definition as a rank has learnt it.
 #[derive(Debug)]
-pub(crate) struct Learnt {
+pub(crate) struct KnownDefinition {
     /// The function, or why it cannot be called.
     pub function: Result<&'static Record, CodecError>,
     /// Arguments that all instances share.
@@ -38,7 +38,7 @@ impl std::fmt::Debug for Record {
 
 /// Where tasks run, as their errors say.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct RankLocation {
     /// The rank.
     pub rank: Rank,
     /// Its host.
@@ -55,15 +55,15 @@ pub(crate) struct Job {
     /// Its definition's number.
     pub def: DefId,
     /// Its definition.
-    pub learnt: Arc<Learnt>,
+    pub learnt: Arc<KnownDefinition>,
     /// Its own arguments.
     pub args: Blob,
     /// The results that it takes.
-    pub inputs: SmallVec<[Value; 2]>,
+    pub inputs: SmallVec<[AnyValue; 2]>,
 }
 
 /// A result with its value, where that is kept in the store.
-pub(crate) type Outcome = Result<(Output, Option<Value>), TaskError>;
+pub(crate) type Outcome = Result<(ReportedResult, Option<AnyValue>), TaskError>;
 
 /// A task that has ended.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl Job {
     }
 
     /// Computes the task, on a thread where it may wait for others. A panic in its function is its error.
-    pub(crate) fn run(self, place: &Place) -> Ended {
+    pub(crate) fn run(self, place: &RankLocation) -> Ended {
         self.compute(place, true, &mut Instant::now()).0
     }
 
@@ -96,7 +96,7 @@ impl Job {
     ///
     /// # Errors
     /// The task, which has to begin anew elsewhere.
-    pub(crate) fn run_here(self, place: &Place, now: &mut Instant) -> Result<Ended, Job> {
+    pub(crate) fn run_here(self, place: &RankLocation, now: &mut Instant) -> Result<Ended, Job> {
         match self.compute(place, false, now) {
             (_, true) => Err(self),
             (ended, false) => Ok(ended),
@@ -104,8 +104,8 @@ impl Job {
     }
 
     /// How the task has ended, and whether that counts for nothing since it has to begin anew elsewhere.
-    fn compute(&self, place: &Place, may_wait: bool, now: &mut Instant) -> (Ended, bool) {
-        let running = Running { rank: place.rank, task: self.task, attempt: self.attempt, may_wait };
+    fn compute(&self, place: &RankLocation, may_wait: bool, now: &mut Instant) -> (Ended, bool) {
+        let running = RunningTask { rank: place.rank, task: self.task, attempt: self.attempt, may_wait };
         let (outcome, notes) = task_context::within(running, || match &self.learnt.function {
             Ok(record) => call(record, &self.learnt.shared, &self.args, &self.inputs),
             Err(error) => Err(Failure::new(error)),
@@ -151,8 +151,8 @@ fn call(
     record: &Record,
     shared: &Blob,
     args: &Blob,
-    inputs: &[Value],
-) -> Result<(Output, Option<Value>), Failure> {
+    inputs: &[AnyValue],
+) -> Result<(ReportedResult, Option<AnyValue>), Failure> {
     let call = || record.call(&mut Arguments::new(shared, args, inputs));
     let outcome = quietly(|| catch_unwind(AssertUnwindSafe(call)));
     outcome.unwrap_or_else(|payload| Err(Failure(format!("the task panicked: {}", with_place(&*payload)))))

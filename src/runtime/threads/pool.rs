@@ -1,14 +1,14 @@
 //! The compute threads of a rank.
 
-use super::job::{self, Ended, Job, Place};
+use super::job::{self, Ended, Job, RankLocation};
 use crate::ids::{DefId, Rank, TaskId};
-use crate::runtime::driver::{HelmLink, Steer, Turn};
+use crate::runtime::driver::{DriveOutcome, DriverLink, ProgressDriver};
 use crate::runtime::mailbox::{Mailbox, Waker};
-use crate::runtime::threads::blocking::{Seats, Taken};
-use crate::runtime::threads::short_tasks::Pace;
+use crate::runtime::threads::blocking::{BlockingSeats, Taken};
+use crate::runtime::threads::short_tasks::DurationEstimate;
 use crate::runtime::threads::slot_lending::Loans;
 use crate::runtime::threads::task_context::{self, Home, Seat};
-use crate::task::value::Value;
+use crate::task::value::AnyValue;
 use crate::transport::BulkSource;
 use rayon::{ThreadPool, ThreadPoolBuildError};
 use std::collections::VecDeque;
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 /// What a compute thread has done.
 #[derive(Debug)]
-pub(crate) enum Done {
+pub(crate) enum ComputeEvent {
     /// A task has ended.
     Ended(Ended),
     /// A thread waits for other tasks, and uses no slot; with the task that it computes, if that is its own.
@@ -33,14 +33,14 @@ pub(crate) enum Done {
         /// On which tag.
         tag: u32,
         /// What is to be sent.
-        message: Message,
+        message: OutgoingValue,
     },
 }
 
 /// A value as it is sent.
-pub(crate) struct Message(pub Arc<dyn BulkSource>);
+pub(crate) struct OutgoingValue(pub Arc<dyn BulkSource>);
 
-impl std::fmt::Debug for Message {
+impl std::fmt::Debug for OutgoingValue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Message({} bytes)", self.0.bytes().len())
     }
@@ -51,9 +51,9 @@ pub(crate) trait Compute {
     /// Starts a task.
     fn execute(&mut self, job: Job);
     /// Makes what is to be sent of a value, for a rank that sees the same files or another one.
-    fn encode(&mut self, value: Value, near: bool, to: Rank, tag: u32);
+    fn encode(&mut self, value: AnyValue, same_files: bool, to: Rank, tag: u32);
     /// Appends what is done.
-    fn collect(&mut self, done: &mut Vec<Done>);
+    fn collect(&mut self, done: &mut Vec<ComputeEvent>);
     /// Whether something is done that was not collected.
     fn has_done(&self) -> bool;
     /// Whether there are tasks that the caller is to compute itself, by [`Compute::run_short`].
@@ -65,7 +65,7 @@ pub(crate) trait Compute {
         false
     }
     /// Computes some of them.
-    fn run_short(&mut self, _done: &mut Vec<Done>) {}
+    fn run_short(&mut self, _done: &mut Vec<ComputeEvent>) {}
 }
 
 /// Turns in which a thread without a task looks for one.
@@ -77,27 +77,27 @@ const UNREPORTED: u64 = 20_000;
 /// Short tasks that the reactor computes before it looks whether others can follow them.
 const SHORT_AT_ONCE: usize = 16;
 
-struct Shared {
-    queue: Mutex<Queue>,
+struct PoolShared {
+    queue: Mutex<JobQueue>,
     /// Jobs in the queue, for a glance.
     waiting: AtomicUsize,
-    done: Arc<Mailbox<Done>>,
-    place: Place,
+    done: Arc<Mailbox<ComputeEvent>>,
+    place: RankLocation,
     home: Option<Home>,
-    helm: Arc<HelmLink>,
+    driver: Arc<DriverLink>,
 }
 
 #[derive(Default)]
-struct Queue {
+struct JobQueue {
     jobs: VecDeque<Job>,
     /// Threads that have a seat and look for a job: each takes one without being told.
     looking: usize,
-    seats: Seats,
+    seats: BlockingSeats,
     loans: Loans,
 }
 
-impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+impl PoolShared {
+    fn queue(&self) -> MutexGuard<'_, JobQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -109,7 +109,7 @@ impl Shared {
             .thread_name(move |n| format!("dtask-compute-{}", seat * slots + n))
             .start_handler(move |_| {
                 job::quiet_thread();
-                let own = Own { shared: shared.clone(), slots, seat };
+                let own = ThreadSeat { shared: shared.clone(), slots, seat };
                 task_context::take_seat(Some(Rc::new(own)), home.clone());
             })
             .panic_handler(job::abort)
@@ -132,7 +132,7 @@ impl Shared {
     fn lend(self: &Arc<Self>, slots: usize) {
         loop {
             let lent = {
-                let Queue { seats, loans, .. } = &mut *self.queue();
+                let JobQueue { seats, loans, .. } = &mut *self.queue();
                 let Some((task, seat)) = loans.next(slots) else { return };
                 let lent = seats.pause(seat, true, |seat| self.build(slots, seat)).is_ok();
                 if lent {
@@ -141,7 +141,7 @@ impl Shared {
                 lent.then_some(task)
             };
             let Some(task) = lent else { return }; // no more threads: it keeps its slot
-            self.done.push(Done::Paused(Some(task)));
+            self.done.push(ComputeEvent::Paused(Some(task)));
             self.begin(None);
         }
     }
@@ -153,37 +153,37 @@ impl Shared {
         if job::current().is_some() {
             return self.work_inside(seat);
         }
-        let helm = self.helm.get();
+        let driver = self.driver.get();
         let mut unreported = 0;
-        while let Some(job) = self.next(seat, helm.as_deref()) {
+        while let Some(job) = self.next(seat, driver.as_deref()) {
             let ended = job.run(&self.place);
             unreported += ended.nanos;
-            self.done.push(Done::Ended(ended));
+            self.done.push(ComputeEvent::Ended(ended));
             if unreported > UNREPORTED || self.waiting.load(Ordering::Relaxed) == 0 {
                 unreported = 0;
-                self.report(helm.as_deref());
+                self.report(driver.as_deref());
             }
         }
     }
 
     /// Sees to it that what is done is dealt with soon: by a turn of this thread, if it may.
-    fn report(&self, helm: Option<&dyn Steer>) {
-        if helm.is_none_or(|helm| matches!(helm.turn(), Turn::Not | Turn::Busy)) {
+    fn report(&self, driver: Option<&dyn ProgressDriver>) {
+        if driver.is_none_or(|driver| matches!(driver.turn(), DriveOutcome::Not | DriveOutcome::Busy)) {
             self.done.wake();
         }
     }
 
     /// The next job of a thread that has this seat, for which it looks for some time; it has left the seat if there is none.
-    fn next(self: &Arc<Self>, seat: usize, helm: Option<&dyn Steer>) -> Option<Job> {
+    fn next(self: &Arc<Self>, seat: usize, driver: Option<&dyn ProgressDriver>) -> Option<Job> {
         let mut queue = self.queue();
         if !queue.seats.is_crowded() {
             if let Some(job) = self.pop(&mut queue) {
                 return Some(job);
             }
-            if let Some(helm) = helm {
+            if let Some(driver) = driver {
                 queue.looking += 1;
                 drop(queue);
-                self.look(helm);
+                self.look(driver);
                 queue = self.queue();
                 queue.looking -= 1;
                 if !queue.seats.is_crowded()
@@ -195,29 +195,29 @@ impl Shared {
         }
         queue.seats.leave(seat);
         drop(queue);
-        if let Some(helm) = helm {
-            helm.hand_back();
+        if let Some(driver) = driver {
+            driver.hand_back();
         }
         None
     }
 
-    fn pop(&self, queue: &mut Queue) -> Option<Job> {
+    fn pop(&self, queue: &mut JobQueue) -> Option<Job> {
         let job = queue.jobs.pop_front()?;
         self.waiting.store(queue.jobs.len(), Ordering::Relaxed);
         Some(job)
     }
 
     /// Turns the reactor until there is a job, but not for long: this thread may be needed for a parallel part of a task.
-    fn look(&self, helm: &dyn Steer) {
+    fn look(&self, driver: &dyn ProgressDriver) {
         let begin = Instant::now();
         for _ in 0..LOOKS {
             if self.waiting.load(Ordering::Relaxed) > 0 || begin.elapsed() > LOOKING {
                 return;
             }
-            match helm.turn() {
-                Turn::Moved => {}
-                Turn::Idle(_) | Turn::Busy => std::thread::yield_now(),
-                Turn::Not => return,
+            match driver.turn() {
+                DriveOutcome::Moved => {}
+                DriveOutcome::Idle(_) | DriveOutcome::Busy => std::thread::yield_now(),
+                DriveOutcome::Not => return,
             }
         }
     }
@@ -234,7 +234,7 @@ impl Shared {
         };
         match if job.nests() { Err(job) } else { job.run_here(&self.place, &mut Instant::now()) } {
             Ok(ended) => {
-                self.done.push(Done::Ended(ended));
+                self.done.push(ComputeEvent::Ended(ended));
                 let shared = self.clone();
                 rayon::spawn_fifo(move || shared.work(seat)); // into the pool that this thread belongs to
             }
@@ -251,13 +251,13 @@ impl Shared {
 }
 
 /// The seat of a thread.
-struct Own {
-    shared: Weak<Shared>,
+struct ThreadSeat {
+    shared: Weak<PoolShared>,
     slots: usize,
     seat: usize,
 }
 
-impl Seat for Own {
+impl Seat for ThreadSeat {
     fn pause(&self, task: Option<TaskId>) -> Result<(), String> {
         let Some(shared) = self.shared.upgrade() else { return Ok(()) };
         let build = |seat| shared.build(self.slots, seat);
@@ -267,7 +267,7 @@ impl Seat for Own {
                 shared.place.rank
             )
         })?;
-        shared.done.push(Done::Paused(task));
+        shared.done.push(ComputeEvent::Paused(task));
         shared.begin(None);
         Ok(())
     }
@@ -275,7 +275,7 @@ impl Seat for Own {
     fn resume(&self, task: Option<TaskId>) {
         let Some(shared) = self.shared.upgrade() else { return };
         shared.queue().seats.resume(self.seat, task.is_some());
-        shared.done.push(Done::Resumed(task));
+        shared.done.push(ComputeEvent::Resumed(task));
     }
 
     fn lend(&self, task: TaskId) -> Option<u32> {
@@ -288,7 +288,7 @@ impl Seat for Own {
     fn take_back(&self, task: TaskId) {
         let Some(shared) = self.shared.upgrade() else { return };
         let was_lent = {
-            let Queue { seats, loans, .. } = &mut *shared.queue();
+            let JobQueue { seats, loans, .. } = &mut *shared.queue();
             let was_lent = loans.end(task);
             if was_lent {
                 seats.resume(self.seat, true);
@@ -296,7 +296,7 @@ impl Seat for Own {
             was_lent
         };
         if was_lent {
-            shared.done.push(Done::Resumed(Some(task)));
+            shared.done.push(ComputeEvent::Resumed(Some(task)));
             shared.lend(self.slots);
         }
     }
@@ -311,32 +311,32 @@ fn is_in_a_pool() -> bool {
 /// Rayon pools of our own, so that `par_iter` inside a task shares its threads; and the reactor's own thread for
 /// tasks that are shorter than a hand-over.
 pub(crate) struct Pool {
-    shared: Arc<Shared>,
+    shared: Arc<PoolShared>,
     /// A thread of its own, since whoever waits for a value must not wait for tasks that compute here.
     encoder: rayon::ThreadPool,
-    paces: Vec<Pace>,
+    paces: Vec<DurationEstimate>,
     short: VecDeque<Job>,
 }
 
 impl Pool {
     /// `slots` threads, whose results wake the reactor of `waker`, and whose tasks submit others with `home`. A thread without
-    /// a task turns the reactor at `helm`.
+    /// a task turns the reactor at `driver`.
     ///
     /// # Errors
     /// When the threads cannot be started.
     pub(crate) fn new(
         slots: u32,
-        place: Place,
+        place: RankLocation,
         waker: Arc<Waker>,
         home: Option<Home>,
-        helm: Arc<HelmLink>,
+        driver: Arc<DriverLink>,
     ) -> Result<Self, ThreadPoolBuildError> {
         let slots = slots.max(1) as usize;
         let encoder =
             rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "dtask-encode".into()).build()?;
         let (queue, waiting) = (Mutex::default(), AtomicUsize::new(0));
-        let shared = Arc::new(Shared { queue, waiting, done: Mailbox::new(waker), place, home, helm });
-        let seats = Seats::new(slots, |seat| shared.build(slots, seat))?;
+        let shared = Arc::new(PoolShared { queue, waiting, done: Mailbox::new(waker), place, home, driver });
+        let seats = BlockingSeats::new(slots, |seat| shared.build(slots, seat))?;
         shared.queue().seats = seats;
         Ok(Pool { shared, encoder, paces: Vec::new(), short: VecDeque::new() })
     }
@@ -354,9 +354,9 @@ impl Pool {
         }
     }
 
-    fn pace(&mut self, def: DefId) -> &mut Pace {
+    fn pace(&mut self, def: DefId) -> &mut DurationEstimate {
         if self.paces.len() <= def.index() {
-            self.paces.resize(def.index() + 1, Pace::default());
+            self.paces.resize(def.index() + 1, DurationEstimate::default());
         }
         &mut self.paces[def.index()]
     }
@@ -371,20 +371,20 @@ impl Compute for Pool {
         }
     }
 
-    fn encode(&mut self, value: Value, near: bool, to: Rank, tag: u32) {
+    fn encode(&mut self, value: AnyValue, same_files: bool, to: Rank, tag: u32) {
         let shared = self.shared.clone();
         self.encoder.spawn_fifo(move || {
-            let message = Message(job::quietly(|| value.message(near)));
-            let helm = shared.helm.get();
-            shared.done.push_quietly(Done::Encoded { to, tag, message });
-            shared.report(helm.as_deref());
+            let message = OutgoingValue(job::quietly(|| value.message(same_files)));
+            let driver = shared.driver.get();
+            shared.done.push_quietly(ComputeEvent::Encoded { to, tag, message });
+            shared.report(driver.as_deref());
         });
     }
 
-    fn collect(&mut self, done: &mut Vec<Done>) {
+    fn collect(&mut self, done: &mut Vec<ComputeEvent>) {
         self.shared.done.drain(done);
         for done in done.iter() {
-            if let Done::Ended(Ended { def, nanos, .. }) = done {
+            if let ComputeEvent::Ended(Ended { def, nanos, .. }) = done {
                 self.pace(*def).note(*nanos);
             }
         }
@@ -402,7 +402,7 @@ impl Compute for Pool {
         !self.short.is_empty() && is_in_a_pool()
     }
 
-    fn run_short(&mut self, done: &mut Vec<Done>) {
+    fn run_short(&mut self, done: &mut Vec<ComputeEvent>) {
         let mut now = Instant::now();
         for _ in 0..SHORT_AT_ONCE {
             let Some(job) = self.short.pop_front() else { return };
@@ -414,7 +414,7 @@ impl Compute for Pool {
                 }
             };
             let (def, nanos) = (ended.def, ended.nanos);
-            done.push(Done::Ended(ended));
+            done.push(ComputeEvent::Ended(ended));
             self.pace(def).note(nanos);
             if !self.pace(def).is_short() {
                 // not what was expected: the threads compute the rest beside one another

@@ -12,16 +12,16 @@ const MOST_SLOW: u64 = 10_000_000;
 /// The durations of a definition's tasks as two running means, in nanoseconds: over some ten tasks, which soon sees that tasks
 /// have become longer, and over some hundreds, which sees that a few among them take most of the time.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
+pub(crate) struct DurationEstimate {
     quick: u64,
     slow: u64,
     short: bool,
 }
 
-impl Default for Pace {
+impl Default for DurationEstimate {
     /// Of a definition of which nothing is known: after twenty short tasks it is a short one.
     fn default() -> Self {
-        Pace { quick: MOST_QUICK, slow: 0, short: false }
+        DurationEstimate { quick: MOST_QUICK, slow: 0, short: false }
     }
 }
 
@@ -34,7 +34,7 @@ fn approach(mean: &mut u64, value: u64, part: u64) {
     }
 }
 
-impl Pace {
+impl DurationEstimate {
     /// A task has taken so many nanoseconds.
     pub(crate) fn note(&mut self, nanos: u64) {
         approach(&mut self.quick, nanos.min(MOST_QUICK), 8);
@@ -53,22 +53,22 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn after(pace: Pace, tasks: impl IntoIterator<Item = u64>) -> Pace {
+    fn after(pace: DurationEstimate, tasks: impl IntoIterator<Item = u64>) -> DurationEstimate {
         tasks.into_iter().fold(pace, |mut pace, nanos| {
             pace.note(nanos);
             pace
         })
     }
 
-    fn short() -> Pace {
-        after(Pace::default(), [500; 1_000])
+    fn short() -> DurationEstimate {
+        after(DurationEstimate::default(), [500; 1_000])
     }
 
     #[test]
     fn a_definition_is_short_after_some_short_tasks() {
-        let tasks = (1..).find(|&count| after(Pace::default(), vec![500; count]).is_short());
+        let tasks = (1..).find(|&count| after(DurationEstimate::default(), vec![500; count]).is_short());
         assert_eq!(tasks, Some(18));
-        assert!(!after(Pace::default(), [6_000; 10_000]).is_short());
+        assert!(!after(DurationEstimate::default(), [6_000; 10_000]).is_short());
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Computing in a simulation: on the caller's thread, or one step at a time where tasks wait for others.
 
-use super::job::{self, Ended, Job, Place};
-use super::pool::{Compute, Done, Message};
+use super::job::{self, Ended, Job, RankLocation};
+use super::pool::{Compute, ComputeEvent, OutgoingValue};
 use crate::ids::{Rank, TaskId};
 use crate::runtime::threads::task_context::{self, Home, Seat};
-use crate::task::value::Value;
+use crate::task::value::AnyValue;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,8 +16,8 @@ use std::time::Instant;
 pub(crate) struct Inline {
     jobs: VecDeque<Job>,
     stepped: Vec<Stepped>,
-    done: Arc<Mutex<Vec<Done>>>,
-    place: Place,
+    done: Arc<Mutex<Vec<ComputeEvent>>>,
+    place: RankLocation,
     home: Home,
     /// Tasks to compute at the next [`Compute::collect`].
     pub allowance: usize,
@@ -25,7 +25,7 @@ pub(crate) struct Inline {
 
 impl Inline {
     /// For the rank at `place`, whose tasks submit others with `home`.
-    pub(crate) fn new(place: Place, home: Home) -> Self {
+    pub(crate) fn new(place: RankLocation, home: Home) -> Self {
         let (jobs, stepped, done) = (VecDeque::new(), Vec::new(), Arc::default());
         Inline { jobs, stepped, done, place, home, allowance: 0 }
     }
@@ -41,19 +41,19 @@ impl Compute for Inline {
         self.jobs.push_back(job);
     }
 
-    fn encode(&mut self, value: Value, near: bool, to: Rank, tag: u32) {
-        let message = Message(job::quietly(|| value.message(near)));
-        lock(&self.done).push(Done::Encoded { to, tag, message });
+    fn encode(&mut self, value: AnyValue, same_files: bool, to: Rank, tag: u32) {
+        let message = OutgoingValue(job::quietly(|| value.message(same_files)));
+        lock(&self.done).push(ComputeEvent::Encoded { to, tag, message });
     }
 
-    fn collect(&mut self, done: &mut Vec<Done>) {
+    fn collect(&mut self, done: &mut Vec<ComputeEvent>) {
         if self.allowance > 0 {
             self.step();
         }
         for _ in 0..std::mem::take(&mut self.allowance) {
             let Some(job) = self.jobs.pop_front() else { break };
             match if job.nests() { Err(job) } else { job.run_here(&self.place, &mut Instant::now()) } {
-                Ok(ended) => lock(&self.done).push(Done::Ended(timeless(ended))),
+                Ok(ended) => lock(&self.done).push(ComputeEvent::Ended(timeless(ended))),
                 Err(job) => {
                     let stepped = Stepped::new(job, self.place.clone(), self.home.clone(), self.done.clone());
                     if !stepped.baton.hand_over() {
@@ -81,7 +81,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Whose turn it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
+enum BatonHolder {
     Caller,
     Task,
     /// The task has ended.
@@ -92,15 +92,15 @@ enum Turn {
 
 /// Of the caller and a task's thread, who has it goes on.
 struct Baton {
-    turn: Mutex<Turn>,
+    turn: Mutex<BatonHolder>,
     changed: Condvar,
 }
 
 impl Baton {
     /// Changes the turn and waits until it is another one again.
-    fn pass(&self, to: Turn) -> Turn {
+    fn pass(&self, to: BatonHolder) -> BatonHolder {
         let mut turn = lock(&self.turn);
-        if *turn != Turn::Dead {
+        if *turn != BatonHolder::Dead {
             *turn = to;
         }
         self.changed.notify_all();
@@ -109,11 +109,11 @@ impl Baton {
 
     /// The caller lets the task go on until it waits or has ended; true if it has ended.
     fn hand_over(&self) -> bool {
-        self.pass(Turn::Task) == Turn::Ended
+        self.pass(BatonHolder::Task) == BatonHolder::Ended
     }
 
     /// The last word.
-    fn end(&self, turn: Turn) {
+    fn end(&self, turn: BatonHolder) {
         *lock(&self.turn) = turn;
         self.changed.notify_all();
     }
@@ -126,18 +126,18 @@ struct Stepped {
 }
 
 impl Stepped {
-    fn new(job: Job, place: Place, home: Home, done: Arc<Mutex<Vec<Done>>>) -> Self {
-        let baton = Arc::new(Baton { turn: Mutex::new(Turn::Caller), changed: Condvar::new() });
+    fn new(job: Job, place: RankLocation, home: Home, done: Arc<Mutex<Vec<ComputeEvent>>>) -> Self {
+        let baton = Arc::new(Baton { turn: Mutex::new(BatonHolder::Caller), changed: Condvar::new() });
         let own = baton.clone();
         let thread = thread::spawn(move || {
             job::quiet_thread();
             if own.pass_on_start() {
-                let seat = Step { baton: own.clone(), done: done.clone() };
+                let seat = SteppedSeat { baton: own.clone(), done: done.clone() };
                 task_context::take_seat(Some(Rc::new(seat)), Some(home));
                 let ended = job.run(&place);
-                if *lock(&own.turn) == Turn::Task {
-                    lock(&done).push(Done::Ended(timeless(ended)));
-                    own.end(Turn::Ended);
+                if *lock(&own.turn) == BatonHolder::Task {
+                    lock(&done).push(ComputeEvent::Ended(timeless(ended)));
+                    own.end(BatonHolder::Ended);
                 }
             }
         });
@@ -149,15 +149,15 @@ impl Baton {
     /// Waits for the first turn; false if it will not come.
     fn pass_on_start(&self) -> bool {
         let turn = lock(&self.turn);
-        let turn = self.changed.wait_while(turn, |turn| *turn == Turn::Caller);
-        *turn.unwrap_or_else(PoisonError::into_inner) == Turn::Task
+        let turn = self.changed.wait_while(turn, |turn| *turn == BatonHolder::Caller);
+        *turn.unwrap_or_else(PoisonError::into_inner) == BatonHolder::Task
     }
 }
 
 impl Drop for Stepped {
     fn drop(&mut self) {
-        if *lock(&self.baton.turn) != Turn::Ended {
-            self.baton.end(Turn::Dead);
+        if *lock(&self.baton.turn) != BatonHolder::Ended {
+            self.baton.end(BatonHolder::Dead);
         }
         if let Some(thread) = self.thread.take() {
             let _ = thread.join(); // a task's panic is its error already
@@ -166,23 +166,23 @@ impl Drop for Stepped {
 }
 
 /// The seat of such a thread.
-struct Step {
+struct SteppedSeat {
     baton: Arc<Baton>,
-    done: Arc<Mutex<Vec<Done>>>,
+    done: Arc<Mutex<Vec<ComputeEvent>>>,
 }
 
-impl Seat for Step {
+impl Seat for SteppedSeat {
     fn pause(&self, task: Option<TaskId>) -> Result<(), String> {
-        lock(&self.done).push(Done::Paused(task));
+        lock(&self.done).push(ComputeEvent::Paused(task));
         Ok(())
     }
 
     fn resume(&self, task: Option<TaskId>) {
-        lock(&self.done).push(Done::Resumed(task));
+        lock(&self.done).push(ComputeEvent::Resumed(task));
     }
 
     fn step(&self) -> bool {
-        if self.baton.pass(Turn::Caller) != Turn::Task {
+        if self.baton.pass(BatonHolder::Caller) != BatonHolder::Task {
             std::panic::resume_unwind(Box::new("the rank has died"));
         }
         true

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 /// The task of a thread.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Running {
+pub(crate) struct RunningTask {
     /// The rank.
     pub rank: Rank,
     /// Its number.
@@ -62,22 +62,22 @@ pub(crate) struct Notes {
 }
 
 thread_local! {
-    static RUNNING: Cell<Option<Running>> = const { Cell::new(None) };
+    static RUNNING: Cell<Option<RunningTask>> = const { Cell::new(None) };
     static NOTES: RefCell<Notes> = const { RefCell::new(Notes { nests: false, moves: false, waited: 0, cause: None }) };
     static SEAT: RefCell<Option<Rc<dyn Seat>>> = const { RefCell::new(None) };
     static HOME: RefCell<Option<Home>> = const { RefCell::new(None) };
 }
 
 /// Leaves a task that has to begin anew elsewhere.
-struct Moves;
+struct LeaveTask;
 
 /// The task of the calling thread; nothing outside of tasks.
-pub(crate) fn running() -> Option<Running> {
+pub(crate) fn running() -> Option<RunningTask> {
     RUNNING.get()
 }
 
 /// Does the work of a task, with what was noted of it meanwhile. The thread may be in another task already.
-pub(crate) fn within<T>(task: Running, work: impl FnOnce() -> T) -> (T, Notes) {
+pub(crate) fn within<T>(task: RunningTask, work: impl FnOnce() -> T) -> (T, Notes) {
     let outer = (RUNNING.replace(Some(task)), NOTES.take());
     let outcome = work();
     RUNNING.set(outer.0);
@@ -110,12 +110,12 @@ pub(crate) fn note_cause(cause: &Arc<TaskError>) {
 fn move_unless(may_wait: bool) {
     if !may_wait {
         NOTES.with_borrow_mut(|notes| notes.moves = true);
-        resume_unwind(Box::new(Moves));
+        resume_unwind(Box::new(LeaveTask));
     }
 }
 
 /// A slot that may be lent until this is dropped.
-pub(crate) struct Lent {
+pub(crate) struct LentSlot {
     seat: Rc<dyn Seat>,
     task: TaskId,
     /// How many slots the rank has.
@@ -124,21 +124,21 @@ pub(crate) struct Lent {
 
 /// Lets the slot of the calling thread's task be lent while the task waits for what computes elsewhere; none where nothing
 /// is lent.
-pub(crate) fn lend() -> Option<Lent> {
+pub(crate) fn lend() -> Option<LentSlot> {
     let running = RUNNING.get().filter(|running| running.may_wait)?;
     let seat = SEAT.with_borrow(Clone::clone)?;
     let slots = seat.lend(running.task)?;
-    Some(Lent { seat, task: running.task, slots })
+    Some(LentSlot { seat, task: running.task, slots })
 }
 
-impl Drop for Lent {
+impl Drop for LentSlot {
     fn drop(&mut self) {
         self.seat.take_back(self.task);
     }
 }
 
 /// A thread that waits; when this is dropped it goes on.
-pub(crate) struct Paused {
+pub(crate) struct PausedThread {
     seat: Rc<dyn Seat>,
     task: Option<TaskId>,
     begin: Instant,
@@ -148,7 +148,7 @@ pub(crate) struct Paused {
 ///
 /// # Panics
 /// When the rank can start no more threads to compute meanwhile: an error of the task.
-pub(crate) fn pause() -> Option<Paused> {
+pub(crate) fn pause() -> Option<PausedThread> {
     let running = RUNNING.get();
     move_unless(running.is_none_or(|running| running.may_wait));
     let seat = SEAT.with_borrow(Clone::clone)?;
@@ -156,17 +156,17 @@ pub(crate) fn pause() -> Option<Paused> {
     if let Err(why) = seat.pause(task) {
         std::panic::panic_any(why);
     }
-    Some(Paused { seat, task, begin: Instant::now() })
+    Some(PausedThread { seat, task, begin: Instant::now() })
 }
 
-impl Paused {
+impl PausedThread {
     /// See [`Seat::step`].
     pub(crate) fn step(&self) -> bool {
         self.seat.step()
     }
 }
 
-impl Drop for Paused {
+impl Drop for PausedThread {
     fn drop(&mut self) {
         let waited = u64::try_from(self.begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
         NOTES.with_borrow_mut(|notes| notes.waited = notes.waited.saturating_add(waited));

@@ -4,17 +4,17 @@ use super::*;
 use crate::compact::Ranges;
 use crate::protocol::index_argument;
 
-fn range(def: u32, first: u64, index: u64, count: u32) -> Order {
-    Order::RunRange { def: DefId(def), first: TaskId(first), index, count }
+fn range(def: u32, first: u64, index: u64, count: u32) -> RankOrder {
+    RankOrder::RunRange { def: DefId(def), first: TaskId(first), index, count }
 }
 
 /// What is sent as ranges and as single tasks, as task numbers.
-fn instances(orders: Vec<Order>) -> Vec<u64> {
+fn instances(orders: Vec<RankOrder>) -> Vec<u64> {
     orders
         .into_iter()
         .flat_map(|order| match order {
-            Order::RunRange { first, count, .. } => first.0..first.0 + u64::from(count),
-            Order::Run(run) => run.task.0..run.task.0 + 1,
+            RankOrder::RunRange { first, count, .. } => first.0..first.0 + u64::from(count),
+            RankOrder::Run(run) => run.task.0..run.task.0 + 1,
             other => panic!("{other:?}"),
         })
         .collect()
@@ -50,7 +50,7 @@ fn an_instance_that_is_named_gets_a_record_and_runs_alone() {
     assert_eq!(single.args, index_argument(4));
     env.sends(1, range(0, 10, 0, 1)).sends(1, range(0, 13, 3, 1)); // 11 was cancelled
     assert_eq!(env.take_run(1, 20).inputs, [soon(12)]);
-    env.quiet().finish(1, 14).resolves(14, Outcome::Done).finish(1, 12).place().quiet();
+    env.quiet().finish(1, 14).resolves(14, TaskOutcome::Done).finish(1, 12).place().quiet();
     env.finish(1, 10).finish(1, 13).finish(1, 20).release(&[10, 12, 13, 14, 20]).records(0);
 }
 
@@ -62,7 +62,7 @@ fn a_family_whose_instances_are_all_named_is_forgotten() {
         env.want(task, true);
     }
     env.records(3).place().runs(1, &[12, 10, 11]).quiet();
-    env.refuse(Event::Release(TaskId(13)));
+    env.refuse(SchedulerEvent::Release(TaskId(13)));
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_family_that_is_released_whole_leaves_nothing() {
     for task in (10..1010).rev() {
         env.release(&[task]);
     }
-    env.records(0).place().quiet().is(500, Status::Released).refuse(Event::Release(TaskId(500)));
+    env.records(0).place().quiet().is(500, Status::Released).refuse(SchedulerEvent::Release(TaskId(500)));
 }
 
 #[test]
@@ -81,14 +81,14 @@ fn an_empty_family_is_nothing() {
         .family(0, 10, 0)
         .place()
         .is(10, Status::Released)
-        .refuse(Event::Want { task: TaskId(10), value: true });
+        .refuse(SchedulerEvent::Want { task: TaskId(10), value: true });
 }
 
 #[test]
 fn an_empty_family_can_be_released_next_to_another() {
     let mut env = ranks([0, 4]);
     env.family(0, 10, 0).family(0, 10, 2);
-    env.handle(Event::ReleaseFamily { first: TaskId(10), count: 0, except: Ranges::default() })
+    env.handle(SchedulerEvent::ReleaseFamily { first: TaskId(10), count: 0, except: Ranges::default() })
         .is(10, Status::Pending);
     env.place().sends(1, range(0, 10, 0, 2));
 }
@@ -146,13 +146,14 @@ fn a_family_released_at_once_leaves_what_is_still_held() {
     let sent = instances([env.drain(1), env.drain(2)].concat());
     assert_eq!(sent, [20, 12, 10, 11]);
     let except = [0, 20, 40].into_iter().collect();
-    env.handle(Event::ReleaseFamily { first: TaskId(10), count: 100, except }).is(60, Status::Released);
+    env.handle(SchedulerEvent::ReleaseFamily { first: TaskId(10), count: 100, except })
+        .is(60, Status::Released);
     env.records(5).is(50, Status::Pending).is(30, Status::Released); // 11 and 12 end, 20 is waited for
     for (rank, task) in [(1, 20), (1, 12), (2, 10), (2, 11)] {
         env.finish(rank, task);
     }
-    env.resolves(20, Outcome::Done).records(2).place().runs(1, &[50]).finish(1, 50);
-    env.release(&[10, 50]).records(0).refuse(Event::Release(TaskId(60)));
+    env.resolves(20, TaskOutcome::Done).records(2).place().runs(1, &[50]).finish(1, 50);
+    env.release(&[10, 50]).records(0).refuse(SchedulerEvent::Release(TaskId(60)));
 }
 
 #[test]

@@ -7,7 +7,7 @@ fn a_failure_is_told_with_the_key_of_the_task() {
     let mut env = ranks([0, 1]);
     env.submit(1, &[]).want(1, true).place().runs(1, &[1]).fail(1, 1, "boom").is(1, Status::Failed);
     let cause = TaskError { task: "f0-0000000000000001".into(), ..error("boom") };
-    env.resolves(1, Outcome::Failed(cause.into())).release(&[1]).records(0);
+    env.resolves(1, TaskOutcome::Failed(cause.into())).release(&[1]).records(0);
 }
 
 #[test]
@@ -19,10 +19,10 @@ fn all_that_depends_on_it_fails_with_the_same_cause() {
     }
     // t2 and t3 follow t1, and are given back when it has failed; t4 was not sent
     env.place().runs(1, &[1, 5, 2, 3]).fail(1, 1, "boom").retracted(1, 2).retracted(1, 3);
-    let mut told: Vec<(u64, Outcome)> = env.resolved.drain(..).collect();
+    let mut told: Vec<(u64, TaskOutcome)> = env.resolved.drain(..).collect();
     told.sort_by_key(|(task, _)| *task);
     let cause = TaskError { task: "f0-0000000000000001".into(), ..error("boom") };
-    assert_eq!(told, [1, 2, 3, 4].map(|task| (task, Outcome::Failed(cause.clone().into()))));
+    assert_eq!(told, [1, 2, 3, 4].map(|task| (task, TaskOutcome::Failed(cause.clone().into()))));
     env.is(5, Status::Assigned).release(&[1, 2, 3, 4]).records(1);
 }
 
@@ -87,8 +87,8 @@ fn a_long_chain_fails_without_a_deep_stack() {
     let mut out = Vec::new();
     for task in 2..100_000 {
         let new = Env::new_task(task, 0, &[task - 1]);
-        env.scheduler.handle(Event::Submit(new), &mut out).unwrap();
-        env.scheduler.handle(Event::Release(TaskId(task - 1)), &mut out).unwrap();
+        env.scheduler.handle(SchedulerEvent::Submit(new), &mut out).unwrap();
+        env.scheduler.handle(SchedulerEvent::Release(TaskId(task - 1)), &mut out).unwrap();
     }
     env.fail(1, 1, "boom").records(1).want(99_999, true).resolves_failed(99_999, "boom");
     assert!(out.is_empty());
@@ -100,9 +100,9 @@ fn a_long_chain_is_cancelled_without_a_deep_stack() {
     let mut out = Vec::new();
     for task in 1..100_000 {
         let inputs = if task == 1 { vec![] } else { vec![task - 1] };
-        env.scheduler.handle(Event::Submit(Env::new_task(task, 0, &inputs)), &mut out).unwrap();
+        env.scheduler.handle(SchedulerEvent::Submit(Env::new_task(task, 0, &inputs)), &mut out).unwrap();
         if task > 1 {
-            env.scheduler.handle(Event::Release(TaskId(task - 1)), &mut out).unwrap();
+            env.scheduler.handle(SchedulerEvent::Release(TaskId(task - 1)), &mut out).unwrap();
         }
     }
     assert!(out.is_empty());

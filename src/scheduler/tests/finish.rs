@@ -7,7 +7,7 @@ use crate::compact::Bytes;
 fn an_inline_result_travels_in_the_message_and_lives_at_rank_0() {
     let mut env = ranks([0, 1]);
     env.submit(1, &[]).place().runs(1, &[1]).finish_with(1, 1, inline("seven"));
-    assert_eq!(*env.state(1), State::Inline(Bytes::new(b"seven")));
+    assert_eq!(*env.state(1), TaskState::Inline(Bytes::new(b"seven")));
     env.submit(2, &[1]).place();
     assert_eq!(env.take_run(1, 2).inputs, [by_value(1, "seven")]);
 }
@@ -60,7 +60,7 @@ fn an_inline_consumer_lets_go_of_its_inputs_and_a_stored_one_keeps_the_recipe() 
     env.stored_at(1, 1, 64).stored_at(1, 2, 64).submit(3, &[1]).submit(4, &[2]).place().runs(1, &[3, 4]);
     env.release(&[1, 2]).finish(1, 3).releases(1, &[1]).is_gone(1);
     env.finish_stored(1, 4, 64).releases(1, &[2]);
-    assert_eq!(*env.state(2), State::Released);
+    assert_eq!(*env.state(2), TaskState::Released);
     env.release(&[4]).releases(1, &[4]).is_gone(2).release(&[3]).records(0);
 }
 
@@ -81,7 +81,7 @@ fn a_scattered_value_is_done_from_the_start() {
     let mut env = ranks([0, 1]);
     env.scatter(1, stored(4096)).scatter(2, inline("two")).is(1, Status::Finished).submit(3, &[1, 2]).place();
     assert_eq!(env.take_run(1, 3).inputs, [at(1, 0, 4096), by_value(2, "two")]);
-    env.want(1, true).resolves(1, Outcome::Here(LAYOUT)).release(&[1, 2]);
+    env.want(1, true).resolves(1, TaskOutcome::Here(LAYOUT)).release(&[1, 2]);
     env.fetched(1, 1).finish(1, 3).releases(0, &[1]).releases(1, &[1]).release(&[3]).records(0);
 }
 
@@ -99,14 +99,14 @@ fn reports_of_an_attempt_that_no_longer_counts_are_dropped() {
     env.submit(1, &[]).place().runs(1, &[1]);
     for (rank, attempt) in [(1, 2), (1, 0), (2, 1)] {
         let task = TaskId(1);
-        env.from(rank, Report::Finished { task, attempt, nanos: 1, output: inline("bad") });
-        env.from(rank, Report::Failed { task, attempt, error: Box::new(error("bad")) });
-        env.from(rank, Report::Retracted { task, attempt }).is(1, Status::Assigned);
+        env.from(rank, RankReport::Finished { task, attempt, nanos: 1, output: inline("bad") });
+        env.from(rank, RankReport::Failed { task, attempt, error: Box::new(error("bad")) });
+        env.from(rank, RankReport::Retracted { task, attempt }).is(1, Status::Assigned);
         // what it has stored must not stay there for ever
-        env.from(rank, Report::Finished { task, attempt, nanos: 1, output: stored(9) });
+        env.from(rank, RankReport::Finished { task, attempt, nanos: 1, output: stored(9) });
         env.releases(rank, &[1]).is(1, Status::Assigned);
     }
-    env.want(1, true).finish(1, 1).resolves(1, Outcome::Inline(Blob::new(b"v")));
+    env.want(1, true).finish(1, 1).resolves(1, TaskOutcome::Inline(Blob::new(b"v")));
 }
 
 #[test]
@@ -114,13 +114,15 @@ fn a_damaged_report_changes_nothing() {
     let mut env = ranks([0, 1]);
     env.submit(1, &[]);
     for task in [TaskId(1), TaskId(77), TaskId(u64::MAX)] {
-        env.from(1, Report::Finished { task, attempt: 1, nanos: 1, output: inline("bad") });
-        env.from(1, Report::Failed { task, attempt: 1, error: Box::new(error("bad")) });
-        env.from(1, Report::Retracted { task, attempt: 1 });
-        env.from(1, Report::NotBrought { task });
+        env.from(1, RankReport::Finished { task, attempt: 1, nanos: 1, output: inline("bad") });
+        env.from(1, RankReport::Failed { task, attempt: 1, error: Box::new(error("bad")) });
+        env.from(1, RankReport::Retracted { task, attempt: 1 });
+        env.from(1, RankReport::NotBrought { task });
         env.fetched(1, task.0).releases(1, &[task.0]);
     }
-    env.from(1, Report::RetractDone).from(1, Report::Bye { spent: None }).from(99, Report::RetractDone);
+    env.from(1, RankReport::RetractDone)
+        .from(1, RankReport::Bye { spent: None })
+        .from(99, RankReport::RetractDone);
     env.is(1, Status::Pending).release(&[1]).records(0);
 }
 

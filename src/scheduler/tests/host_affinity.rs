@@ -80,7 +80,7 @@ fn without_that_host_it_runs_anywhere() {
 fn with_needs_it_prefers_that_host_where_it_could_start_now() {
     let info = |host: u32, slots: u32| RankInfo { host, slots, ..RankInfo::default() };
     let mut env = cluster(&[info(0, 0), info(1, 2), info(2, 2)]);
-    let needs = crate::protocol::Needs { slots: 2, ..Default::default() };
+    let needs = crate::protocol::ResourceRequest { slots: 2, ..Default::default() };
     env.define(place(7)).define(DefOptions { needs, ..near(7) });
     env.submit(10, &[]).place().runs(1, &[10]).submit_as(1, 1, &[]).place().runs(2, &[1]);
     env.finish(1, 10).finish(2, 1);

@@ -14,7 +14,11 @@ fn what_was_assigned_there_runs_again_elsewhere() {
 fn its_late_messages_are_ignored() {
     let mut env = ranks([0, 1, 1]);
     env.submit(1, &[]).place().runs(1, &[1]).lost(1).tells_lost(&[0, 2], 1);
-    env.finish_stored(1, 1, 64).fetched(1, 1).fail(1, 1, "late").retracted(1, 1).from(1, Report::RetractDone);
+    env.finish_stored(1, 1, 64)
+        .fetched(1, 1)
+        .fail(1, 1, "late")
+        .retracted(1, 1)
+        .from(1, RankReport::RetractDone);
     env.is(1, Status::Pending).place().runs(2, &[1]).finish_stored(1, 1, 64).is(1, Status::Assigned);
 }
 
@@ -114,7 +118,7 @@ fn a_task_that_could_not_fetch_is_given_back_and_waits_again() {
     let mut env = ranks([0, 1, 1]);
     env.define(on(2)).stored_at(1, 1, 64).submit_as(1, 2, &[1]).release(&[1]).place().runs(2, &[2]);
     env.lost(1).tells_lost(&[0, 2], 1).retracted(2, 2);
-    assert_eq!(*env.state(2), State::Blocked { missing: 1 });
+    assert_eq!(*env.state(2), TaskState::Blocked { missing: 1 });
     env.place().runs(2, &[1]);
     let run = env.take_run(2, 2);
     assert_eq!((run.inputs, run.attempt), (vec![soon(1)], 1));
@@ -125,23 +129,27 @@ fn a_task_that_could_not_fetch_is_given_back_and_waits_again() {
 fn two_ranks_lost_one_after_the_other() {
     let mut env = ranks([0, 1, 1, 1]);
     env.stored_at(1, 1, 64).submit(2, &[1]).place().runs(1, &[2]).finish_stored(1, 2, 64).release(&[1]);
-    env.releases(1, &[1]).want(2, true).resolves(2, Outcome::Done).brings(2, 1, 64);
+    env.releases(1, &[1]).want(2, true).resolves(2, TaskOutcome::Done).brings(2, 1, 64);
     env.lost(1)
         .tells_lost(&[0, 2, 3], 1)
-        .from(0, Report::NotBrought { task: TaskId(2) })
+        .from(0, RankReport::NotBrought { task: TaskId(2) })
         .place()
         .runs(2, &[1]);
     env.finish_stored(2, 1, 64).place().runs(2, &[2]);
     env.lost(2).tells_lost(&[0, 3], 2).place().runs(3, &[1]).finish_stored(3, 1, 64).place();
     assert_eq!(env.take_run(3, 2).attempt, 3);
-    env.finish(3, 2).releases(3, &[1]).resolves(2, Outcome::Inline(Blob::new(b"v"))).release(&[2]).records(0);
+    env.finish(3, 2)
+        .releases(3, &[1])
+        .resolves(2, TaskOutcome::Inline(Blob::new(b"v")))
+        .release(&[2])
+        .records(0);
 }
 
 #[test]
 fn the_same_rank_lost_twice_is_lost_once() {
     let mut env = ranks([0, 1, 1]);
     env.lost(1).tells_lost(&[0, 2], 1).lost(1).quiet();
-    env.refuse(Event::Lost(Rank(0))).refuse(Event::Lost(Rank(9)));
+    env.refuse(SchedulerEvent::Lost(Rank(0))).refuse(SchedulerEvent::Lost(Rank(9)));
 }
 
 #[test]
@@ -161,7 +169,7 @@ fn what_can_only_run_there_fails_in_every_state() {
     env.submit_as(1, 7, &[2]).place().runs(1, &[7]); // sent ahead
     env.submit(6, &[1]);
     (1..=7).for_each(|task| _ = env.want(task, false));
-    env.resolves(1, Outcome::Done).want(1, false).resolves(1, Outcome::Done);
+    env.resolves(1, TaskOutcome::Done).want(1, false).resolves(1, TaskOutcome::Done);
     env.lost(1).tells_lost(&[0, 2], 1);
     (1..=7).for_each(|task| _ = env.is(task, Status::Failed));
     assert_eq!(env.resolved.len(), 6);

@@ -51,22 +51,22 @@ fn a_value_for_the_client_reported_while_it_is_made_again_at_rank_0() {
     let mut env = ranks([1, 1]);
     env.define(on(0)).submit_as(1, 9, &[]).place().runs(0, &[9]).stored_at(1, 1, 64);
     env.want(1, true)
-        .resolves(1, Outcome::Done)
+        .resolves(1, TaskOutcome::Done)
         .brings(1, 1, 64)
         .lost(1)
         .tells_lost(&[0], 1)
         .place()
         .runs(0, &[1]);
-    env.fetched(0, 1).quiet().finish_stored(0, 1, 64).resolves(1, Outcome::Here(LAYOUT));
+    env.fetched(0, 1).quiet().finish_stored(0, 1, 64).resolves(1, TaskOutcome::Here(LAYOUT));
     env.release(&[1]).releases(0, &[1]);
 }
 
 #[test]
 fn a_value_for_the_client_that_is_no_longer_stored_when_it_comes() {
     let mut env = ranks([0, 1, 1]);
-    env.stored_at(1, 1, 64).want(1, true).resolves(1, Outcome::Done).brings(1, 1, 64).release(&[1]);
+    env.stored_at(1, 1, 64).want(1, true).resolves(1, TaskOutcome::Done).brings(1, 1, 64).release(&[1]);
     env.lost(1).tells_lost(&[0, 2], 1).place().runs(2, &[1]).finish_with(2, 1, inline("now")).quiet();
-    env.fetched(0, 1).releases(0, &[1]).resolves(1, Outcome::Inline(Blob::new(b"now"))).records(0);
+    env.fetched(0, 1).releases(0, &[1]).resolves(1, TaskOutcome::Inline(Blob::new(b"now"))).records(0);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_recipe_pinned_to_a_rank_that_died_long_ago() {
     env.runs(2, &[3]).finish_stored(2, 3, 64).lost(1).tells_lost(&[0, 2, 3], 1).place().quiet();
     env.lost(2).tells_lost(&[0, 3], 2).want(3, true).place();
     assert_eq!(env.resolved.len(), 1, "t1 cannot be made again, so t3 fails");
-    assert!(matches!(env.resolved.pop_front(), Some((3, Outcome::Failed(_)))));
+    assert!(matches!(env.resolved.pop_front(), Some((3, TaskOutcome::Failed(_)))));
     env.release(&[2, 3]).records(0);
 }
 

@@ -19,20 +19,24 @@ mod retract;
 mod submit;
 mod want;
 
-use super::{Action, DefOptions, Event, NewTask, Outcome, RankInfo, Scheduler, State, Status};
+use super::{
+    DefOptions, NewTask, RankInfo, Scheduler, SchedulerAction, SchedulerEvent, Status, TaskOutcome, TaskState,
+};
 use crate::error::{ProtocolError, TaskError};
 use crate::ids::{DefId, Rank, TaskId};
-use crate::protocol::{Blob, Definition, Input, Layout, Order, Output, Report, RunTask, Source};
+use crate::protocol::{
+    Blob, BulkLayout, Definition, InputSource, RankOrder, RankReport, ReportedResult, RunTask, TaskInput,
+};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The layout of every stored result of these tests.
-const LAYOUT: Layout = Layout::Encoded;
+const LAYOUT: BulkLayout = BulkLayout::Encoded;
 
 /// A scheduler, and what it has said that no test has taken yet.
 struct Env {
     scheduler: Scheduler,
-    orders: BTreeMap<u32, VecDeque<Order>>,
-    resolved: VecDeque<(u64, Outcome)>,
+    orders: BTreeMap<u32, VecDeque<RankOrder>>,
+    resolved: VecDeque<(u64, TaskOutcome)>,
     known: BTreeSet<(u32, DefId)>,
     /// Which ranks know that tasks of which definitions submit others.
     nests: BTreeSet<(u32, DefId)>,
@@ -83,12 +87,12 @@ fn retries(retries: u16) -> DefOptions {
     DefOptions { retries, ..DefOptions::default() }
 }
 
-fn stored(nbytes: u64) -> Output {
-    Output::Stored { nbytes, layout: LAYOUT }
+fn stored(nbytes: u64) -> ReportedResult {
+    ReportedResult::Stored { nbytes, layout: LAYOUT }
 }
 
-fn inline(text: &str) -> Output {
-    Output::Inline(Blob::new(text.as_bytes()))
+fn inline(text: &str) -> ReportedResult {
+    ReportedResult::Inline(Blob::new(text.as_bytes()))
 }
 
 fn error(message: &str) -> TaskError {
@@ -97,7 +101,7 @@ fn error(message: &str) -> TaskError {
 
 impl Env {
     /// One fact that may be an error; the invariants hold after it either way.
-    fn try_handle(&mut self, event: Event) -> Result<(), ProtocolError> {
+    fn try_handle(&mut self, event: SchedulerEvent) -> Result<(), ProtocolError> {
         let mut out = Vec::new();
         let done = self.scheduler.handle(event.clone(), &mut out);
         if let Err(wrong) = self.scheduler.check() {
@@ -107,7 +111,7 @@ impl Env {
         done
     }
 
-    fn handle(&mut self, event: Event) -> &mut Self {
+    fn handle(&mut self, event: SchedulerEvent) -> &mut Self {
         if let Err(refused) = self.try_handle(event.clone()) {
             panic!("{event:?}: {refused}");
         }
@@ -115,31 +119,31 @@ impl Env {
     }
 
     /// A fact that must be refused, and must change nothing.
-    fn refuse(&mut self, event: Event) -> &mut Self {
+    fn refuse(&mut self, event: SchedulerEvent) -> &mut Self {
         let records = self.scheduler.records();
         assert!(self.try_handle(event.clone()).is_err(), "{event:?} is taken");
         assert_eq!(self.scheduler.records(), records, "{event:?} is refused, but has changed the records");
         self
     }
 
-    fn note(&mut self, out: Vec<Action>) {
+    fn note(&mut self, out: Vec<SchedulerAction>) {
         for action in out {
             match action {
-                Action::Resolve(task, outcome) => self.resolved.push_back((task.0, outcome)),
-                Action::Send(rank, Order::Define(definition)) => {
+                SchedulerAction::Resolve(task, outcome) => self.resolved.push_back((task.0, outcome)),
+                SchedulerAction::Send(rank, RankOrder::Define(definition)) => {
                     assert!(
                         self.known.insert((rank.0, definition.def)),
                         "{rank} learns {definition:?} twice"
                     );
                 }
-                Action::Send(rank, Order::Nests { def }) => {
+                SchedulerAction::Send(rank, RankOrder::Nests { def }) => {
                     assert!(self.known.contains(&(rank.0, def)), "{rank} does not know {def:?}");
                     assert!(self.nests.insert((rank.0, def)), "{rank} is told twice that {def:?} nests");
                 }
-                Action::Send(_, Order::Retract { .. }) if !self.retracts => {}
-                Action::Send(_, Order::Seen { .. }) if !self.seen => {}
-                Action::Send(rank, order) => {
-                    if let Order::Run(RunTask { def, .. }) | Order::RunRange { def, .. } = &order {
+                SchedulerAction::Send(_, RankOrder::Retract { .. }) if !self.retracts => {}
+                SchedulerAction::Send(_, RankOrder::Seen { .. }) if !self.seen => {}
+                SchedulerAction::Send(rank, order) => {
+                    if let RankOrder::Run(RunTask { def, .. }) | RankOrder::RunRange { def, .. } = &order {
                         assert!(
                             self.known.contains(&(rank.0, *def)),
                             "{order:?} comes before its definition"
@@ -163,7 +167,7 @@ impl Env {
             shared: Blob::default(),
             slots: options.needs.slots,
         };
-        self.handle(Event::define(definition, options))
+        self.handle(SchedulerEvent::define(definition, options))
     }
 
     fn new_task(task: u64, def: u32, inputs: &[u64]) -> NewTask {
@@ -177,38 +181,38 @@ impl Env {
     }
 
     fn submit_as(&mut self, def: u32, task: u64, inputs: &[u64]) -> &mut Self {
-        self.handle(Event::Submit(Self::new_task(task, def, inputs)))
+        self.handle(SchedulerEvent::Submit(Self::new_task(task, def, inputs)))
     }
 
     fn family(&mut self, def: u32, first: u64, count: u64) -> &mut Self {
-        self.handle(Event::SubmitFamily { def: DefId(def), first: TaskId(first), count })
+        self.handle(SchedulerEvent::SubmitFamily { def: DefId(def), first: TaskId(first), count })
     }
 
-    fn scatter(&mut self, task: u64, output: Output) -> &mut Self {
-        self.handle(Event::Scatter { task: TaskId(task), key: task, output })
+    fn scatter(&mut self, task: u64, output: ReportedResult) -> &mut Self {
+        self.handle(SchedulerEvent::Scatter { task: TaskId(task), key: task, output })
     }
 
     fn release(&mut self, tasks: &[u64]) -> &mut Self {
         for &task in tasks {
-            self.handle(Event::Release(TaskId(task)));
+            self.handle(SchedulerEvent::Release(TaskId(task)));
         }
         self
     }
 
     fn cancel(&mut self, task: u64) -> &mut Self {
-        self.handle(Event::Cancel(TaskId(task)))
+        self.handle(SchedulerEvent::Cancel(TaskId(task)))
     }
 
     fn want(&mut self, task: u64, value: bool) -> &mut Self {
-        self.handle(Event::Want { task: TaskId(task), value })
+        self.handle(SchedulerEvent::Want { task: TaskId(task), value })
     }
 
     fn lost(&mut self, rank: u32) -> &mut Self {
-        self.handle(Event::Lost(Rank(rank)))
+        self.handle(SchedulerEvent::Lost(Rank(rank)))
     }
 
-    fn from(&mut self, rank: u32, report: Report) -> &mut Self {
-        self.handle(Event::From(Rank(rank), report))
+    fn from(&mut self, rank: u32, report: RankReport) -> &mut Self {
+        self.handle(SchedulerEvent::From(Rank(rank), report))
     }
 
     /// How long the tasks that finish from now on have taken.
@@ -217,10 +221,10 @@ impl Env {
         self
     }
 
-    fn finish_with(&mut self, rank: u32, task: u64, output: Output) -> &mut Self {
+    fn finish_with(&mut self, rank: u32, task: u64, output: ReportedResult) -> &mut Self {
         let attempt = self.scheduler.task(TaskId(task)).map_or(1, |record| record.attempt);
         let nanos = self.nanos;
-        self.from(rank, Report::Finished { task: TaskId(task), attempt, nanos, output })
+        self.from(rank, RankReport::Finished { task: TaskId(task), attempt, nanos, output })
     }
 
     fn finish(&mut self, rank: u32, task: u64) -> &mut Self {
@@ -233,16 +237,16 @@ impl Env {
 
     fn fail(&mut self, rank: u32, task: u64, message: &str) -> &mut Self {
         let attempt = self.scheduler.task(TaskId(task)).map_or(1, |record| record.attempt);
-        self.from(rank, Report::Failed { task: TaskId(task), attempt, error: Box::new(error(message)) })
+        self.from(rank, RankReport::Failed { task: TaskId(task), attempt, error: Box::new(error(message)) })
     }
 
     fn fetched(&mut self, rank: u32, task: u64) -> &mut Self {
-        self.from(rank, Report::Fetched { task: TaskId(task) })
+        self.from(rank, RankReport::Fetched { task: TaskId(task) })
     }
 
     fn retracted(&mut self, rank: u32, task: u64) -> &mut Self {
         let attempt = self.scheduler.task(TaskId(task)).map_or(1, |record| record.attempt);
-        self.from(rank, Report::Retracted { task: TaskId(task), attempt })
+        self.from(rank, RankReport::Retracted { task: TaskId(task), attempt })
     }
 
     /// From now on what is taken back is noted.
@@ -278,7 +282,7 @@ impl Env {
     // ---- what came of it
 
     /// The next order to `rank`.
-    fn take(&mut self, rank: u32) -> Order {
+    fn take(&mut self, rank: u32) -> RankOrder {
         let next = self.orders.get_mut(&rank).and_then(VecDeque::pop_front);
         next.unwrap_or_else(|| panic!("nothing is sent to rank {rank}, but {:?}", self.orders))
     }
@@ -286,7 +290,7 @@ impl Env {
     /// The next order to `rank`, which is to run `task`.
     fn take_run(&mut self, rank: u32, task: u64) -> RunTask {
         match self.take(rank) {
-            Order::Run(run) if run.task == TaskId(task) => run,
+            RankOrder::Run(run) if run.task == TaskId(task) => run,
             other => panic!("rank {rank} is to run t{task}, but got {other:?}"),
         }
     }
@@ -298,30 +302,30 @@ impl Env {
         self
     }
 
-    fn sends(&mut self, rank: u32, order: Order) -> &mut Self {
+    fn sends(&mut self, rank: u32, order: RankOrder) -> &mut Self {
         assert_eq!(self.take(rank), order, "to rank {rank}");
         self
     }
 
     fn releases(&mut self, rank: u32, tasks: &[u64]) -> &mut Self {
         for &task in tasks {
-            self.sends(rank, Order::Release { task: TaskId(task) });
+            self.sends(rank, RankOrder::Release { task: TaskId(task) });
         }
         self
     }
 
     fn brings(&mut self, task: u64, holder: u32, nbytes: u64) -> &mut Self {
-        self.sends(0, Order::Bring { task: TaskId(task), holder: Rank(holder), nbytes, layout: LAYOUT })
+        self.sends(0, RankOrder::Bring { task: TaskId(task), holder: Rank(holder), nbytes, layout: LAYOUT })
     }
 
     fn tells_lost(&mut self, ranks: &[u32], lost: u32) -> &mut Self {
         for &rank in ranks {
-            self.sends(rank, Order::Lost { rank: Rank(lost) });
+            self.sends(rank, RankOrder::Lost { rank: Rank(lost) });
         }
         self
     }
 
-    fn resolves(&mut self, task: u64, outcome: Outcome) -> &mut Self {
+    fn resolves(&mut self, task: u64, outcome: TaskOutcome) -> &mut Self {
         assert_eq!(self.resolved.pop_front(), Some((task, outcome)));
         self
     }
@@ -329,13 +333,13 @@ impl Env {
     /// The client is told that `task` has failed, with this message in the cause.
     fn resolves_failed(&mut self, task: u64, message: &str) -> &mut Self {
         match self.resolved.pop_front() {
-            Some((at, Outcome::Failed(cause))) if at == task && cause.message.contains(message) => self,
+            Some((at, TaskOutcome::Failed(cause))) if at == task && cause.message.contains(message) => self,
             other => panic!("t{task} is to fail with {message:?}, but {other:?}"),
         }
     }
 
     /// Takes all orders to `rank`.
-    fn drain(&mut self, rank: u32) -> Vec<Order> {
+    fn drain(&mut self, rank: u32) -> Vec<RankOrder> {
         self.orders.remove(&rank).unwrap_or_default().into()
     }
 
@@ -344,7 +348,7 @@ impl Env {
         self
     }
 
-    fn state(&self, task: u64) -> &State {
+    fn state(&self, task: u64) -> &TaskState {
         &self.scheduler.task(TaskId(task)).unwrap_or_else(|| panic!("t{task} has no record")).state
     }
 
@@ -355,7 +359,7 @@ impl Env {
 
     /// The ranks that have a copy, sorted.
     fn holders(&self, task: u64) -> Vec<u32> {
-        let State::Stored(copies) = self.state(task) else { panic!("t{task} is {:?}", self.state(task)) };
+        let TaskState::Stored(copies) = self.state(task) else { panic!("t{task} is {:?}", self.state(task)) };
         let mut holders: Vec<u32> = copies.holders.iter().map(|rank| rank.0).collect();
         holders.sort_unstable();
         holders
@@ -384,18 +388,18 @@ impl Drop for Env {
     }
 }
 
-fn here(task: u64) -> Input {
-    Input { task: TaskId(task), source: Source::Here }
+fn here(task: u64) -> TaskInput {
+    TaskInput { task: TaskId(task), source: InputSource::Here }
 }
 
-fn soon(task: u64) -> Input {
-    Input { task: TaskId(task), source: Source::Soon }
+fn soon(task: u64) -> TaskInput {
+    TaskInput { task: TaskId(task), source: InputSource::Soon }
 }
 
-fn at(task: u64, holder: u32, nbytes: u64) -> Input {
-    Input { task: TaskId(task), source: Source::At { holder: Rank(holder), nbytes, layout: LAYOUT } }
+fn at(task: u64, holder: u32, nbytes: u64) -> TaskInput {
+    TaskInput { task: TaskId(task), source: InputSource::At { holder: Rank(holder), nbytes, layout: LAYOUT } }
 }
 
-fn by_value(task: u64, text: &str) -> Input {
-    Input { task: TaskId(task), source: Source::Inline(Blob::new(text.as_bytes())) }
+fn by_value(task: u64, text: &str) -> TaskInput {
+    TaskInput { task: TaskId(task), source: InputSource::Inline(Blob::new(text.as_bytes())) }
 }

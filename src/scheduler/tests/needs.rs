@@ -2,33 +2,33 @@
 
 use super::*;
 use crate::compact::Ranges;
-use crate::scheduler::{COUNTERS_MAX, Needs};
+use crate::scheduler::{COUNTERS_MAX, ResourceRequest};
 
 fn slots(slots: u32) -> DefOptions {
-    needing(Needs { slots, ..Needs::default() })
+    needing(ResourceRequest { slots, ..ResourceRequest::default() })
 }
 
-fn needing(needs: Needs) -> DefOptions {
+fn needing(needs: ResourceRequest) -> DefOptions {
     DefOptions { needs, ..DefOptions::default() }
 }
 
 fn memory(memory: u64) -> DefOptions {
-    needing(Needs { memory, ..Needs::default() })
+    needing(ResourceRequest { memory, ..ResourceRequest::default() })
 }
 
 fn gpus(gpus: u32) -> DefOptions {
-    needing(Needs { gpus, ..Needs::default() })
+    needing(ResourceRequest { gpus, ..ResourceRequest::default() })
 }
 
 /// So much of counter 1.
 fn licences(count: u32) -> DefOptions {
     let mut counters = [0; COUNTERS_MAX];
     counters[1] = count;
-    needing(Needs { counters, ..Needs::default() })
+    needing(ResourceRequest { counters, ..ResourceRequest::default() })
 }
 
 fn total(env: &mut Env, total: u32) {
-    env.handle(Event::Counter { counter: 1, total });
+    env.handle(SchedulerEvent::Counter { counter: 1, total });
 }
 
 fn rank(slots: u32) -> RankInfo {
@@ -196,8 +196,18 @@ fn families_with_needs_start_one_by_one_and_can_be_dropped() {
         .runs(1, &[12, 10])
         .quiet()
         .records(2);
-    env.finish(1, 12).resolves(12, Outcome::Done).place().runs(1, &[11]).finish(1, 10).place().runs(1, &[13]);
-    env.handle(Event::ReleaseFamily { first: TaskId(10), count: 1_000_000, except: Ranges::default() });
+    env.finish(1, 12)
+        .resolves(12, TaskOutcome::Done)
+        .place()
+        .runs(1, &[11])
+        .finish(1, 10)
+        .place()
+        .runs(1, &[13]);
+    env.handle(SchedulerEvent::ReleaseFamily {
+        first: TaskId(10),
+        count: 1_000_000,
+        except: Ranges::default(),
+    });
     env.finish(1, 11).finish(1, 13).place().quiet().records(0);
 }
 
@@ -231,8 +241,8 @@ fn a_task_that_needs_more_is_not_sent_ahead() {
 fn a_rank_with_tasks_that_wait_is_not_kept_free() {
     let mut env = ranks([0, 2]);
     env.define(slots(2)).submit_as(1, 1, &[]).submit_as(1, 2, &[]).submit(3, &[]).place().runs(1, &[1]);
-    env.quiet().from(1, Report::Waits { slots: 1 }).place().runs(1, &[3]).finish(1, 3);
-    env.from(1, Report::Waits { slots: 0 }).finish(1, 1).place().runs(1, &[2]);
+    env.quiet().from(1, RankReport::Waits { slots: 1 }).place().runs(1, &[3]).finish(1, 3);
+    env.from(1, RankReport::Waits { slots: 0 }).finish(1, 1).place().runs(1, &[2]);
 }
 
 #[test]

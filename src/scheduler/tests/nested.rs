@@ -1,7 +1,7 @@
 //! Tasks that tasks submit, on ranks other than 0: numbers, depth, answers, slots that are given back, owners that die.
 
 use super::*;
-use crate::protocol::{Answer, Needs, NestedDefinition, NestedTask};
+use crate::protocol::{NestedAnswer, NestedDefinition, NestedTask, ResourceRequest};
 
 /// The number of the task that `rank` submits after `count` others.
 fn of(rank: u32, count: u64) -> u64 {
@@ -12,9 +12,14 @@ impl Env {
     fn define_at(&mut self, rank: u32, def: u32, function: u64) -> &mut Self {
         let (name, shared) = (format!("f{def}"), Blob::default());
         let definition = Definition { def: DefId(def), function, name, shared, slots: 1 };
-        let nested =
-            NestedDefinition { definition, priority: 0, retries: 0, on: None, needs: Needs::default() };
-        self.from(rank, Report::Define(Box::new(nested)))
+        let nested = NestedDefinition {
+            definition,
+            priority: 0,
+            retries: 0,
+            on: None,
+            needs: ResourceRequest::default(),
+        };
+        self.from(rank, RankReport::Define(Box::new(nested)))
     }
 
     fn nested(parent: u64, task: u64, inputs: &[u64]) -> Box<NestedTask> {
@@ -32,23 +37,23 @@ impl Env {
 
     /// `parent`, which runs on `rank`, submits `task`.
     fn nest(&mut self, rank: u32, parent: u64, task: u64, inputs: &[u64]) -> &mut Self {
-        self.from(rank, Report::Submit(Self::nested(parent, task, inputs)))
+        self.from(rank, RankReport::Submit(Self::nested(parent, task, inputs)))
     }
 
     fn want_at(&mut self, rank: u32, task: u64, value: bool) -> &mut Self {
-        self.from(rank, Report::Want { task: TaskId(task), value })
+        self.from(rank, RankReport::Want { task: TaskId(task), value })
     }
 
     fn drop_at(&mut self, rank: u32, task: u64) -> &mut Self {
-        self.from(rank, Report::Drop { task: TaskId(task) })
+        self.from(rank, RankReport::Drop { task: TaskId(task) })
     }
 
     fn waits(&mut self, rank: u32, threads: u32) -> &mut Self {
-        self.from(rank, Report::Waits { slots: threads })
+        self.from(rank, RankReport::Waits { slots: threads })
     }
 
-    fn answers(&mut self, rank: u32, task: u64, answer: Answer) -> &mut Self {
-        self.sends(rank, Order::Answer { task: TaskId(task), answer })
+    fn answers(&mut self, rank: u32, task: u64, answer: NestedAnswer) -> &mut Self {
+        self.sends(rank, RankOrder::Answer { task: TaskId(task), answer })
     }
 
     /// Rank 1 runs task 1, which has submitted the first tasks of that rank, so many.
@@ -60,8 +65,8 @@ impl Env {
     }
 }
 
-fn failed(text: &str) -> Answer {
-    Answer::Failed(TaskError { task: "f0-0000000000000001".into(), ..error(text) })
+fn failed(text: &str) -> NestedAnswer {
+    NestedAnswer::Failed(TaskError { task: "f0-0000000000000001".into(), ..error(text) })
 }
 
 #[test]
@@ -71,9 +76,9 @@ fn a_task_that_waits_lets_what_it_has_submitted_run_in_its_slot() {
     let first = env.take_run(1, of(1, 0));
     assert_eq!((first.depth, first.def), (1, DefId(0)), "the same function is the same definition");
     env.runs(1, &[of(1, 1)]).want_at(1, of(1, 0), true).finish_with(1, of(1, 0), inline("v"));
-    env.answers(1, of(1, 0), Answer::Inline(Blob::new(b"v"))).drop_at(1, of(1, 0)).is_gone(of(1, 0));
+    env.answers(1, of(1, 0), NestedAnswer::Inline(Blob::new(b"v"))).drop_at(1, of(1, 0)).is_gone(of(1, 0));
     env.waits(1, 0).finish_with(1, of(1, 1), stored(64)).want_at(1, of(1, 1), true);
-    env.answers(1, of(1, 1), Answer::Here).drop_at(1, of(1, 1)).releases(1, &[of(1, 1)]);
+    env.answers(1, of(1, 1), NestedAnswer::Here).drop_at(1, of(1, 1)).releases(1, &[of(1, 1)]);
     env.finish(1, 1).release(&[1]).records(0);
 }
 
@@ -81,10 +86,10 @@ fn a_task_that_waits_lets_what_it_has_submitted_run_in_its_slot() {
 fn a_value_is_brought_to_the_rank_that_waits_for_it() {
     let mut env = ranks([0, 1, 1]);
     env.parent(1).place().runs(2, &[of(1, 0)]).want_at(1, of(1, 0), true);
-    env.finish_with(2, of(1, 0), stored(64)).answers(1, of(1, 0), Answer::Done);
-    let bring = Order::Bring { task: TaskId(of(1, 0)), holder: Rank(2), nbytes: 64, layout: LAYOUT };
-    env.sends(1, bring).drop_at(1, of(1, 0)).from(1, Report::Fetched { task: TaskId(of(1, 0)) });
-    env.answers(1, of(1, 0), Answer::Here).releases(2, &[of(1, 0)]).releases(1, &[of(1, 0)]).records(1);
+    env.finish_with(2, of(1, 0), stored(64)).answers(1, of(1, 0), NestedAnswer::Done);
+    let bring = RankOrder::Bring { task: TaskId(of(1, 0)), holder: Rank(2), nbytes: 64, layout: LAYOUT };
+    env.sends(1, bring).drop_at(1, of(1, 0)).from(1, RankReport::Fetched { task: TaskId(of(1, 0)) });
+    env.answers(1, of(1, 0), NestedAnswer::Here).releases(2, &[of(1, 0)]).releases(1, &[of(1, 0)]).records(1);
 }
 
 #[test]
@@ -96,14 +101,14 @@ fn failures_and_states_are_told_to_the_owner() {
         "boom",
     );
     env.answers(1, of(1, 0), failed("boom"));
-    env.from(1, Report::Ask { task: TaskId(of(1, 0)) });
-    env.sends(1, Order::Status { task: TaskId(of(1, 0)), status: Status::Failed });
+    env.from(1, RankReport::Ask { task: TaskId(of(1, 0)) });
+    env.sends(1, RankOrder::Status { task: TaskId(of(1, 0)), status: Status::Failed });
     // the failure of another task that a task hands on keeps its name
     let handed_on = TaskError { task: "first-12".into(), ..error("boom") };
     let attempt = env.scheduler.task(TaskId(1)).map_or(0, |record| record.attempt);
     env.want(1, true)
-        .from(1, Report::Failed { task: TaskId(1), attempt, error: Box::new(handed_on.clone()) });
-    env.resolves(1, Outcome::Failed(handed_on.into()));
+        .from(1, RankReport::Failed { task: TaskId(1), attempt, error: Box::new(handed_on.clone()) });
+    env.resolves(1, TaskOutcome::Failed(handed_on.into()));
 }
 
 #[test]
@@ -141,19 +146,16 @@ fn numbers_and_names_of_others_are_refused() {
     let mut env = ranks([0, 1, 1]);
     env.parent(1).place().runs(2, &[of(1, 0)]);
     let submit = |rank: u32, task: u64, inputs: &[u64]| {
-        Event::From(Rank(rank), Report::Submit(Env::nested(1, task, inputs)))
+        SchedulerEvent::From(Rank(rank), RankReport::Submit(Env::nested(1, task, inputs)))
     };
     env.refuse(submit(1, of(1, 0), &[])).refuse(submit(1, of(1, 2), &[])).refuse(submit(1, of(2, 0), &[]));
     env.refuse(submit(2, of(2, 0), &[])).refuse(submit(1, 7, &[]));
-    env.refuse(Event::From(Rank(2), Report::Drop { task: TaskId(of(1, 0)) }));
-    env.refuse(Event::From(Rank(2), Report::Want { task: TaskId(of(1, 0)), value: true }));
-    env.refuse(Event::From(Rank(1), Report::Drop { task: TaskId(1) }));
-    env.refuse(Event::Release(TaskId(of(1, 0))));
-    env.refuse(Event::Submit(Env::new_task(of(1, 9), 0, &[]))).refuse(Event::Submit(Env::new_task(
-        9,
-        0,
-        &[of(1, 0)],
-    )));
+    env.refuse(SchedulerEvent::From(Rank(2), RankReport::Drop { task: TaskId(of(1, 0)) }));
+    env.refuse(SchedulerEvent::From(Rank(2), RankReport::Want { task: TaskId(of(1, 0)), value: true }));
+    env.refuse(SchedulerEvent::From(Rank(1), RankReport::Drop { task: TaskId(1) }));
+    env.refuse(SchedulerEvent::Release(TaskId(of(1, 0))));
+    env.refuse(SchedulerEvent::Submit(Env::new_task(of(1, 9), 0, &[])))
+        .refuse(SchedulerEvent::Submit(Env::new_task(9, 0, &[of(1, 0)])));
     env.define_at(2, 0, 7).refuse(submit(2, of(2, 0), &[of(1, 0)]));
 }
 
@@ -165,12 +167,12 @@ fn more_inputs_than_fit_into_a_message() {
     first.more = 2;
     let more = |inputs: &[u64], more| {
         let inputs = inputs.iter().map(|&input| TaskId(input)).collect();
-        Report::MoreInputs { task: TaskId(of(1, 3)), inputs, more }
+        RankReport::MoreInputs { task: TaskId(of(1, 3)), inputs, more }
     };
-    env.from(1, Report::Submit(first)).from(1, more(&[of(1, 1)], 1)).from(1, more(&[of(1, 2)], 0));
+    env.from(1, RankReport::Submit(first)).from(1, more(&[of(1, 1)], 1)).from(1, more(&[of(1, 2)], 0));
     let inputs: Vec<TaskId> = env.scheduler.tasks.inputs(TaskId(of(1, 3))).collect();
     assert_eq!(inputs[..], [0, 1, 2].map(|count| TaskId(of(1, count))));
-    env.refuse(Event::From(Rank(1), more(&[of(1, 2)], 0)));
+    env.refuse(SchedulerEvent::From(Rank(1), more(&[of(1, 2)], 0)));
     env.drop_at(1, of(1, 3)).records(4);
 }
 
@@ -182,12 +184,12 @@ fn what_a_dead_rank_has_submitted_goes_with_it() {
         of(1, 0),
         stored(64),
     );
-    env.want_at(1, of(1, 0), true).answers(1, of(1, 0), Answer::Done);
+    env.want_at(1, of(1, 0), true).answers(1, of(1, 0), NestedAnswer::Done);
     env.orders.clear();
     // one brought, one running elsewhere, one not started; and the parent
     env.lost(1)
-        .sends(0, Order::Lost { rank: Rank(1) })
-        .sends(2, Order::Lost { rank: Rank(1) })
+        .sends(0, RankOrder::Lost { rank: Rank(1) })
+        .sends(2, RankOrder::Lost { rank: Rank(1) })
         .releases(2, &[of(1, 0)])
         .records(2);
     env.finish_with(2, of(1, 2), stored(64)).releases(2, &[of(1, 2)]).records(1);
@@ -200,14 +202,14 @@ fn what_a_dead_rank_has_submitted_goes_with_it() {
 #[test]
 fn values_of_a_dead_rank_are_lost_to_what_still_runs() {
     let mut env = ranks([0, 1, 1]);
-    env.parent(0).from(1, Report::Scatter { task: TaskId(of(1, 0)), key: 0, output: stored(64) });
+    env.parent(0).from(1, RankReport::Scatter { task: TaskId(of(1, 0)), key: 0, output: stored(64) });
     env.nest(1, 1, of(1, 1), &[of(1, 0)]).waits(1, 1).place();
     env.orders.clear();
     let on = env.scheduler.task(TaskId(of(1, 1))).map(|record| record.state.clone());
-    assert!(matches!(on, Some(State::Assigned { rank: Rank(1), .. })), "it goes where its input is");
+    assert!(matches!(on, Some(TaskState::Assigned { rank: Rank(1), .. })), "it goes where its input is");
     env.lost(1)
-        .sends(0, Order::Lost { rank: Rank(1) })
-        .sends(2, Order::Lost { rank: Rank(1) })
+        .sends(0, RankOrder::Lost { rank: Rank(1) })
+        .sends(2, RankOrder::Lost { rank: Rank(1) })
         .records(1)
         .place()
         .runs(2, &[1])

@@ -55,7 +55,7 @@ fn a_large_input_does_not_draw_more_than_a_rank_may_have_queued() {
     let mut env = ranks([0, 1, 1]);
     env.takes(1_000).stored_at(1, 1, 1 << 34); // 8 s to fetch, against a microsecond each
     for task in 2..5_000 {
-        env.scheduler.handle(Event::Submit(Env::new_task(task, 0, &[1])), &mut Vec::new()).unwrap();
+        env.scheduler.handle(SchedulerEvent::Submit(Env::new_task(task, 0, &[1])), &mut Vec::new()).unwrap();
     }
     env.place();
     let queued = env.drain(1).len();

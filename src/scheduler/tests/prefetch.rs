@@ -24,7 +24,7 @@ fn chain(env: &mut Env, tasks: std::ops::RangeInclusive<u64>) {
 
 fn missing(env: &Env, task: u64) -> Option<u32> {
     match env.state(task) {
-        State::Assigned { missing, .. } => Some(*missing),
+        TaskState::Assigned { missing, .. } => Some(*missing),
         _ => None,
     }
 }
@@ -99,7 +99,9 @@ fn short_tasks_are_sent_ahead_while_they_fit_the_horizon_and_the_backlog() {
         env.takes(nanos).submit(9_999, &[]).place().runs(1, &[9_999]).finish(1, 9_999);
         for task in 1..3_000 {
             let inputs = if task == 1 { vec![] } else { vec![1] };
-            env.scheduler.handle(Event::Submit(Env::new_task(task, 0, &inputs)), &mut Vec::new()).unwrap();
+            env.scheduler
+                .handle(SchedulerEvent::Submit(Env::new_task(task, 0, &inputs)), &mut Vec::new())
+                .unwrap();
         }
         env.place().runs(1, &[1]);
         assert_eq!(env.drain(1).len(), most, "tasks of {nanos} ns");
@@ -138,8 +140,8 @@ fn a_task_that_misses_many_inputs_is_not_sent_ahead() {
 mod seen {
     use super::*;
 
-    fn seen(count: u32) -> Order {
-        Order::Seen { count }
+    fn seen(count: u32) -> RankOrder {
+        RankOrder::Seen { count }
     }
 
     #[test]
@@ -156,7 +158,8 @@ mod seen {
     fn it_comes_before_a_range_and_before_a_follower() {
         let mut env = short();
         env.noting_seen().family(0, 10, 1).place().sends(1, seen(1));
-        env.sends(1, Order::RunRange { def: DefId(0), first: TaskId(10), index: 0, count: 1 }).finish(1, 10);
+        env.sends(1, RankOrder::RunRange { def: DefId(0), first: TaskId(10), index: 0, count: 1 })
+            .finish(1, 10);
         env.submit(1, &[]).place().sends(1, seen(1)).runs(1, &[1]).submit(2, &[1]).submit(3, &[]).place();
         env.runs(1, &[3, 2]).finish(1, 3).submit(4, &[1]).place().sends(1, seen(1)).runs(1, &[4]);
     }
@@ -270,7 +273,7 @@ fn lost_beside() -> Env {
 fn a_follower_that_could_not_fetch_another_input_is_given_back() {
     let mut env = lost_beside();
     env.retracted(2, 3).place().quiet();
-    assert_eq!(*env.state(3), State::Blocked { missing: 2 });
+    assert_eq!(*env.state(3), TaskState::Blocked { missing: 2 });
     env.finish_stored(2, 2, 1 << 30).finish_stored(3, 1, 64).place();
     assert_eq!(env.take_run(2, 3).inputs, [at(1, 3, 64), here(2)]);
     env.finish(2, 3).releases(3, &[1]).releases(2, &[2]).release(&[3]).records(0);

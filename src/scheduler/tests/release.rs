@@ -64,16 +64,19 @@ fn all_holders_are_told() {
         .fetched(2, 1)
         .fetched(3, 1)
         .want(1, true)
-        .resolves(1, Outcome::Done)
+        .resolves(1, TaskOutcome::Done)
         .brings(1, 1, 64);
-    env.fetched(0, 1).resolves(1, Outcome::Here(LAYOUT));
+    env.fetched(0, 1).resolves(1, TaskOutcome::Here(LAYOUT));
     env.release(&[1]).releases(0, &[1]).releases(1, &[1]).releases(2, &[1]).releases(3, &[1]).records(0);
 }
 
 #[test]
 fn what_is_not_known_cannot_be_released() {
     let mut env = ranks([0, 1]);
-    env.refuse(Event::Release(TaskId(1))).submit(1, &[]).release(&[1]).refuse(Event::Release(TaskId(1)));
+    env.refuse(SchedulerEvent::Release(TaskId(1)))
+        .submit(1, &[])
+        .release(&[1])
+        .refuse(SchedulerEvent::Release(TaskId(1)));
 }
 
 #[test]

@@ -16,11 +16,11 @@ fn give_back(env: &mut Env, rank: u32, tasks: &[u64]) {
     for &task in tasks {
         env.retracted(rank, task);
     }
-    env.from(rank, Report::RetractDone);
+    env.from(rank, RankReport::RetractDone);
 }
 
-fn retract(count: u32) -> Order {
-    Order::Retract { count }
+fn retract(count: u32) -> RankOrder {
+    RankOrder::Retract { count }
 }
 
 #[test]
@@ -94,6 +94,6 @@ fn the_answer_of_a_rank_that_has_died_is_not_waited_for() {
     env.noting_retracts().stored_at(1, 1, 1 << 30);
     (2..=4).for_each(|task| _ = env.submit(task, &[1]));
     env.place().runs(1, &[2, 3, 4]).sends(1, retract(1)).lost(1).tells_lost(&[0, 2], 1);
-    env.from(1, Report::Retracted { task: TaskId(4), attempt: 1 }).from(1, Report::RetractDone);
+    env.from(1, RankReport::Retracted { task: TaskId(4), attempt: 1 }).from(1, RankReport::RetractDone);
     env.place().runs(2, &[1]).finish(2, 1).place().runs(2, &[2, 3]);
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::codes::Code;
-use super::source::{Source, Span};
+use super::source::{ScriptSource, Span};
 
 /// How many errors are printed before the rest are only counted.
 pub(crate) const MAX_SHOWN: usize = 20;
@@ -71,7 +71,7 @@ impl Diagnostic {
     }
 
     /// The text that is printed, in rustc's manner.
-    pub fn render(&self, source: &Source, color: bool) -> String {
+    pub fn render(&self, source: &ScriptSource, color: bool) -> String {
         let level = if self.code.is_warning() { Level::WARNING } else { Level::ERROR };
         let (message, label) = (one_line(&self.message), one_line(&self.label));
         let title = level.primary_title(message.as_str()).id(self.code.id());
@@ -121,7 +121,7 @@ fn plain(line: &str) -> String {
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
     /// The script.
-    pub source: Source,
+    pub source: ScriptSource,
     /// Errors and warnings, in the order of the file.
     pub list: Vec<Diagnostic>,
 }
@@ -153,15 +153,15 @@ impl std::error::Error for Diagnostics {}
 
 /// Collects what is found wrong in one pass.
 #[derive(Debug)]
-pub(crate) struct Collector {
-    pub(crate) source: Source,
+pub(crate) struct DiagnosticCollector {
+    pub(crate) source: ScriptSource,
     found: Vec<Diagnostic>,
     seen: HashSet<(Code, usize, String)>,
     errors: usize,
 }
 
-impl Collector {
-    pub(crate) fn new(source: Source) -> Self {
+impl DiagnosticCollector {
+    pub(crate) fn new(source: ScriptSource) -> Self {
         Self { source, found: Vec::new(), seen: HashSet::new(), errors: 0 }
     }
 

@@ -25,12 +25,12 @@ pub(crate) struct Explanation {
     /// The meaning in full, in lines.
     pub text: &'static str,
     /// The scripts, and what belongs to them.
-    pub blocks: Vec<Block>,
+    pub blocks: Vec<FencedBlock>,
 }
 
 /// A fenced block of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Block {
+pub(crate) struct FencedBlock {
     /// What the block holds.
     pub kind: BlockKind,
     /// The script that the block belongs to, where it is one of them.
@@ -69,14 +69,14 @@ impl Explanation {
         let mut blocks = Vec::new();
         // fences come in pairs: what stands between two blocks is only an empty line
         while let (Some(block), Some(_)) = (parts.next(), parts.next()) {
-            blocks.extend(Block::read(block));
+            blocks.extend(FencedBlock::read(block));
         }
         Self { code, title: title.trim_start_matches('#').trim(), text, blocks }
     }
 
     /// The blocks that belong to one of the two scripts.
     #[cfg(test)]
-    pub(crate) fn blocks_of(&self, side: Side) -> impl Iterator<Item = &Block> {
+    pub(crate) fn blocks_of(&self, side: Side) -> impl Iterator<Item = &FencedBlock> {
         self.blocks.iter().filter(move |block| block.side.is_none_or(|its| its == side))
     }
 
@@ -103,7 +103,7 @@ impl Explanation {
     }
 }
 
-impl Block {
+impl FencedBlock {
     fn read(block: &'static str) -> Option<Self> {
         let (info, content) = block.split_once('\n')?;
         let words: Vec<&str> = info.split_whitespace().collect();

@@ -20,7 +20,7 @@ pub(crate) type Text = At<String>;
 
 /// A script that was read, but not understood yet.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct ScriptSource {
     shown: String,
     dir: PathBuf,
     text: String,
@@ -28,7 +28,7 @@ pub struct Source {
     lines: Vec<usize>,
 }
 
-impl Source {
+impl ScriptSource {
     /// Reads a file; its name is shown in messages as it was given.
     pub fn read(path: &Path) -> std::io::Result<Self> {
         let text = String::from_utf8(std::fs::read(path)?).map_err(|e| {
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     fn find(script: &str, value: &str, part: &str) -> (String, (usize, usize)) {
-        let source = Source::new("s.toml", ".", script);
+        let source = ScriptSource::new("s.toml", ".", script);
         let start = script.find(['"', '\'']).unwrap();
         let text = Text { value: value.into(), span: start..script.trim_end().len() };
         let at = value.find(part).unwrap();
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_string_that_does_not_fit_is_shown_whole() {
-        let source = Source::new("s.toml", ".", "a = \"b\"");
+        let source = ScriptSource::new("s.toml", ".", "a = \"b\"");
         let text = Text { value: "b".into(), span: 4..7 };
         assert_eq!(source.inside(&text, 5..9), 4..7);
         assert_eq!(source.clamp(&(3..99)), 3..7);

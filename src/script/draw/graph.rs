@@ -2,20 +2,20 @@
 
 use std::fmt::Write;
 
-use super::layout::{self, Layout, Size};
+use super::layout::{self, GraphLayout, Size};
 use crate::script::plan::Plan;
-use crate::script::plan::task::{Action, Select};
+use crate::script::plan::task::{Select, TaskAction};
 
 /// A node's second line: what the task is, and how often.
 fn subtitle(plan: &Plan, at: usize) -> String {
     let task = &plan.tasks[at];
     let action = match &task.action {
-        Action::Run { .. } => "run",
-        Action::Shell { .. } => "shell",
-        Action::Array { .. } => "array",
-        Action::Reduce { .. } | Action::Merge { .. } => "reduce",
-        Action::Call { .. } => "call",
-        Action::MapReduce(_) => "mapreduce",
+        TaskAction::Run { .. } => "run",
+        TaskAction::Shell { .. } => "shell",
+        TaskAction::Array { .. } => "array",
+        TaskAction::Reduce { .. } | TaskAction::Merge { .. } => "reduce",
+        TaskAction::Call { .. } => "call",
+        TaskAction::MapReduce(_) => "mapreduce",
     };
     match task.family.len() {
         _ if task.family.is_single() => action.to_string(),
@@ -114,7 +114,7 @@ pub(crate) fn svg(plan: &Plan) -> String {
         })
         .collect();
     let arrows: Vec<(usize, usize)> = edges.iter().map(|edge| (edge.from, edge.to)).collect();
-    let Layout { places, paths, width, height } = layout::layered(&sizes, &plan.levels(), &arrows);
+    let GraphLayout { places, paths, width, height } = layout::layered(&sizes, &plan.levels(), &arrows);
     let (width, height) = (width + 2.0 * MARGIN, height + 2.0 * MARGIN);
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" \

@@ -22,7 +22,7 @@ pub(crate) struct Point {
 
 /// A finished layout.
 #[derive(Debug)]
-pub(crate) struct Layout {
+pub(crate) struct GraphLayout {
     pub(crate) places: Vec<Point>,
     /// For each arrow the points that it goes through.
     pub(crate) paths: Vec<Vec<Point>>,
@@ -37,7 +37,7 @@ const RISE: f64 = 58.0;
 /// How often rows are gone through.
 const SWEEPS: usize = 24;
 
-struct Node {
+struct LayoutNode {
     level: usize,
     width: f64,
     before: Vec<usize>,
@@ -46,10 +46,10 @@ struct Node {
 }
 
 /// Lays out nodes of these sizes and levels; every arrow goes from a lower level to a higher one.
-pub(crate) fn layered(sizes: &[Size], levels: &[usize], arrows: &[(usize, usize)]) -> Layout {
+pub(crate) fn layered(sizes: &[Size], levels: &[usize], arrows: &[(usize, usize)]) -> GraphLayout {
     let node =
-        |level: usize, width: f64| Node { level, width, before: Vec::new(), after: Vec::new(), x: 0.0 };
-    let mut nodes: Vec<Node> =
+        |level: usize, width: f64| LayoutNode { level, width, before: Vec::new(), after: Vec::new(), x: 0.0 };
+    let mut nodes: Vec<LayoutNode> =
         sizes.iter().zip(levels).map(|(size, level)| node(*level, size.width)).collect();
     let mut routes: Vec<Vec<usize>> = Vec::with_capacity(arrows.len());
     for (from, to) in arrows {
@@ -88,7 +88,7 @@ pub(crate) fn layered(sizes: &[Size], levels: &[usize], arrows: &[(usize, usize)
         }
         points
     };
-    Layout {
+    GraphLayout {
         places: (0..sizes.len()).map(|at| Point { x: nodes[at].x - left, y: top(nodes[at].level) }).collect(),
         paths: routes.iter().map(path).collect(),
         width: if nodes.is_empty() { 0.0 } else { right - left },
@@ -97,7 +97,7 @@ pub(crate) fn layered(sizes: &[Size], levels: &[usize], arrows: &[(usize, usize)
 }
 
 /// Orders the nodes of each row by the mean place of their neighbours in the row before, then in the row after, by turns.
-fn order(nodes: &mut [Node], rows: &mut [Vec<usize>]) {
+fn order(nodes: &mut [LayoutNode], rows: &mut [Vec<usize>]) {
     spread(nodes, rows);
     for sweep in 0..SWEEPS {
         let down = sweep % 2 == 0;
@@ -121,7 +121,7 @@ fn order(nodes: &mut [Node], rows: &mut [Vec<usize>]) {
 }
 
 /// Puts the nodes of each row side by side, the row's middle at zero.
-fn spread(nodes: &mut [Node], rows: &[Vec<usize>]) {
+fn spread(nodes: &mut [LayoutNode], rows: &[Vec<usize>]) {
     for row in rows {
         let total: f64 = row.iter().map(|at| nodes[*at].width + GAP).sum();
         let mut x = -total / 2.0;
@@ -133,7 +133,7 @@ fn spread(nodes: &mut [Node], rows: &[Vec<usize>]) {
 }
 
 /// Moves nodes towards their neighbours, in the order of the rows as they are.
-fn place(nodes: &mut [Node], rows: &[Vec<usize>]) {
+fn place(nodes: &mut [LayoutNode], rows: &[Vec<usize>]) {
     for sweep in 0..SWEEPS {
         let count = rows.len();
         for step in 0..count {

@@ -8,15 +8,15 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use crate::arrays::Sketch;
-use crate::arrays::reduce::operator::{Reduce, With};
+use crate::arrays::reduce::operator::{Reduce, ReduceOperator};
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Text;
 use crate::script::options::{ArrayError, ArrayLanguage};
-use crate::script::plan::runtime_vars::RuntimeFact;
-use crate::script::plan::task::{Action, Binding, Task};
+use crate::script::plan::runtime_vars::RuntimeVar;
+use crate::script::plan::task::{NameSource, PlanTask, TaskAction};
 use crate::script::syntax::script::{RawAction, RawScript};
-use crate::script::values::value::Value;
+use crate::script::values::value::ScriptValue;
 
 /// Of larger families only the first and the last instance are looked at.
 const WHOLE: u64 = 16;
@@ -30,13 +30,18 @@ type Known = Option<Vec<usize>>;
 
 /// The tasks of a plan, in its order.
 struct Shapes<'a> {
-    tasks: &'a [Task],
+    tasks: &'a [PlanTask],
     lang: &'a dyn ArrayLanguage,
     known: RefCell<HashMap<(usize, u64), Known>>,
 }
 
 /// Reports expressions and reductions whose shapes do not go together.
-pub(crate) fn check(script: &RawScript, tasks: &[Task], lang: &dyn ArrayLanguage, cx: &mut Collector) {
+pub(crate) fn check(
+    script: &RawScript,
+    tasks: &[PlanTask],
+    lang: &dyn ArrayLanguage,
+    cx: &mut DiagnosticCollector,
+) {
     let shapes = Shapes { tasks, lang, known: RefCell::default() };
     let raw: HashMap<&str, &RawAction> = script
         .tasks
@@ -78,10 +83,10 @@ impl Shapes<'_> {
         }
         let Some(task) = self.tasks.get(at).filter(|_| depth < DEEPEST) else { return Ok(None) };
         let found = match &task.action {
-            Action::Array { text, .. } => {
+            TaskAction::Array { text, .. } => {
                 self.lang.sketch(text, &|name| self.named(task, name, instance, depth))
             }
-            Action::Reduce { of, with, .. } => self.reduced(task, *of, *with, instance, depth),
+            TaskAction::Reduce { of, with, .. } => self.reduced(task, *of, *with, instance, depth),
             _ => Ok(None),
         };
         let known = found.as_ref().ok().cloned().flatten();
@@ -89,15 +94,17 @@ impl Shapes<'_> {
         found
     }
 
-    fn named(&self, task: &Task, name: &str, instance: u64, depth: usize) -> Sketch {
-        let Action::Array { names, .. } = &task.action else { return Sketch::Unknown };
+    fn named(&self, task: &PlanTask, name: &str, instance: u64, depth: usize) -> Sketch {
+        let TaskAction::Array { names, .. } = &task.action else { return Sketch::Unknown };
         let Some(name) = names.iter().find(|known| known.name == name) else { return Sketch::Unknown };
         match &name.binding {
-            Binding::Param(at) => task.family.bindings(instance).get(*at).map_or(Sketch::Unknown, of_value),
-            Binding::Var(value) => of_value(value),
-            Binding::Fact(RuntimeFact::Index) => Sketch::Number(instance as f64),
-            Binding::Fact(_) => Sketch::Unknown,
-            Binding::Input(at) => {
+            NameSource::Param(at) => {
+                task.family.bindings(instance).get(*at).map_or(Sketch::Unknown, of_value)
+            }
+            NameSource::Var(value) => of_value(value),
+            NameSource::Fact(RuntimeVar::Index) => Sketch::Number(instance as f64),
+            NameSource::Fact(_) => Sketch::Unknown,
+            NameSource::Input(at) => {
                 let Some(reference) = task.references.get(*at) else { return Sketch::Unknown };
                 let mut instances = reference.instances(instance);
                 let of = |other: u64| {
@@ -118,7 +125,7 @@ impl Shapes<'_> {
 
     fn reduced(
         &self,
-        task: &Task,
+        task: &PlanTask,
         of: usize,
         with: Reduce,
         instance: u64,
@@ -142,15 +149,17 @@ impl Shapes<'_> {
                 }
             });
         }
-        Ok(whole.map(|shape| if with.with == With::Moments { [vec![3], shape].concat() } else { shape }))
+        Ok(whole.map(
+            |shape| if with.with == ReduceOperator::Moments { [vec![3], shape].concat() } else { shape },
+        ))
     }
 }
 
-fn of_value(value: &Value) -> Sketch {
+fn of_value(value: &ScriptValue) -> Sketch {
     match value {
-        Value::Int(number) => Sketch::Number(*number as f64),
-        Value::Float(number) => Sketch::Number(*number),
-        Value::Bool(truth) => Sketch::Number(f64::from(u8::from(*truth))),
-        Value::Text(text) | Value::Path(text) => Sketch::Text(text.clone()),
+        ScriptValue::Int(number) => Sketch::Number(*number as f64),
+        ScriptValue::Float(number) => Sketch::Number(*number),
+        ScriptValue::Bool(truth) => Sketch::Number(f64::from(u8::from(*truth))),
+        ScriptValue::Text(text) | ScriptValue::Path(text) => Sketch::Text(text.clone()),
     }
 }

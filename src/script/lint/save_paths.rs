@@ -4,20 +4,20 @@
 //! products it is checked parameter by parameter that its values are told apart, of others the first instances are compared.
 
 use crate::arrays::slab::Slab;
-use crate::script::plan::task::Task;
-use crate::script::sweep::param_values::Values;
-use crate::script::values::value::Value;
+use crate::script::plan::task::PlanTask;
+use crate::script::sweep::param_values::ParamValues;
+use crate::script::values::value::ScriptValue;
 use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path};
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
-use crate::script::diagnostics::source::{Source, Span};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
+use crate::script::diagnostics::source::{ScriptSource, Span};
 use crate::script::lower::task::Compiled;
-use crate::script::plan::runtime_vars::{Facts, RuntimeFact};
-use crate::script::plan::template::{Fill, Part, Scope, Template};
+use crate::script::plan::runtime_vars::{RuntimeVar, RuntimeVars};
+use crate::script::plan::template::{Fill, RenderScope, Template, TemplatePart};
 use crate::script::sweep::expand::Sweeps;
-use crate::script::sweep::family::{Bindings, Family};
+use crate::script::sweep::family::{Bindings, Sweep};
 use crate::script::syntax::script::RawScript;
 use crate::script::values::format::written;
 
@@ -25,7 +25,12 @@ use crate::script::values::format::written;
 const COMPARED: u64 = 100_000;
 
 /// Checks every `save` and `target` of the script.
-pub(crate) fn check(script: &RawScript, sweeps: &Sweeps, compiled: &[Option<Compiled>], cx: &mut Collector) {
+pub(crate) fn check(
+    script: &RawScript,
+    sweeps: &Sweeps,
+    compiled: &[Option<Compiled>],
+    cx: &mut DiagnosticCollector,
+) {
     let mut seen: HashMap<String, (String, Span)> = HashMap::new();
     for (at, compiled) in compiled.iter().enumerate() {
         let (Some(raw), Some(compiled), Some(Some(family))) =
@@ -45,7 +50,7 @@ pub(crate) fn check(script: &RawScript, sweeps: &Sweeps, compiled: &[Option<Comp
 
 struct Check<'a> {
     task: &'a str,
-    family: &'a Family,
+    family: &'a Sweep,
     template: &'a Template,
     span: &'a Span,
     /// The parameter whose values are parts of one dataset.
@@ -53,9 +58,14 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn run(&self, seen: &mut HashMap<String, (String, Span)>, cx: &mut Collector) {
+    fn run(&self, seen: &mut HashMap<String, (String, Span)>, cx: &mut DiagnosticCollector) {
         // No path has an input in it: this stands for a reference that was not understood.
-        if self.template.parts.iter().any(|part| matches!(part, Part::Fill { what: Fill::Input(_), .. })) {
+        if self
+            .template
+            .parts
+            .iter()
+            .any(|part| matches!(part, TemplatePart::Fill { what: Fill::Input(_), .. }))
+        {
             return;
         }
         let whole = self.family.len() <= COMPARED && seen.len() as u64 + self.family.len() <= COMPARED;
@@ -86,12 +96,12 @@ impl Check<'_> {
     }
 
     fn path(&self, values: &Bindings, index: u64) -> Option<String> {
-        let facts = Facts { index, ..Facts::default() };
-        let scope = Scope { values, inputs: &[], outs: &[], facts: &facts, env: &|_| None };
+        let facts = RuntimeVars { index, ..RuntimeVars::default() };
+        let scope = RenderScope { values, inputs: &[], outs: &[], facts: &facts, env: &|_| None };
         self.template.render(&scope).ok()
     }
 
-    fn leaves_tree(&self, whole: bool, cx: &mut Collector) -> bool {
+    fn leaves_tree(&self, whole: bool, cx: &mut DiagnosticCollector) -> bool {
         // Numbers cannot lead out; in large families it is enough to see the values of each parameter once.
         let by_instance = whole || !self.family.is_plain();
         let far = if by_instance {
@@ -130,11 +140,11 @@ impl Check<'_> {
     }
 
     /// A parameter that is not in the path at all: two of its values give one path.
-    fn forgets_parameter(&self, cx: &mut Collector) -> bool {
+    fn forgets_parameter(&self, cx: &mut DiagnosticCollector) -> bool {
         let used = |axis: usize| {
             self.template.parts.iter().any(|part| match part {
-                Part::Fill { what: Fill::Fact(RuntimeFact::Index), .. } => true,
-                Part::Fill { what: Fill::Param(at, _), .. } => {
+                TemplatePart::Fill { what: Fill::Fact(RuntimeVar::Index), .. } => true,
+                TemplatePart::Fill { what: Fill::Param(at, _), .. } => {
                     self.family.params().get(*at).is_some_and(|param| param.axis == axis)
                 }
                 _ => false,
@@ -162,9 +172,9 @@ impl Check<'_> {
     }
 
     /// Two values of a parameter that are written alike, such as 1.01 and 1.02 with one decimal.
-    fn confuses_values(&self, cx: &mut Collector) {
+    fn confuses_values(&self, cx: &mut DiagnosticCollector) {
         for part in &self.template.parts {
-            let Part::Fill { what: Fill::Param(at, path_part), format, .. } = part else { continue };
+            let TemplatePart::Fill { what: Fill::Param(at, path_part), format, .. } = part else { continue };
             let Some(param) = self.family.params().get(*at) else { continue };
             let mut texts = HashSet::new();
             for place in 0..param.values.len().min(COMPARED) {
@@ -199,7 +209,7 @@ fn same_path(first: &str, second: &str, path: &str, span: &Span) -> Diagnostic {
 }
 
 /// The path from the script's folder, without `.` and `..`; `None` where it leads out.
-fn normal(path: &str, source: &Source) -> Option<String> {
+fn normal(path: &str, source: &ScriptSource) -> Option<String> {
     let path = Path::new(path);
     let path = if path.is_absolute() { path.strip_prefix(source.dir()).ok()? } else { path };
     let mut parts: Vec<&str> = Vec::new();
@@ -216,21 +226,21 @@ fn normal(path: &str, source: &Source) -> Option<String> {
 
 /// The parameter of a family whose instances save the parts of one dataset: its values are blocks, and the path does not
 /// tell them apart.
-fn together(task: &Task, path: &Template) -> Option<usize> {
-    let literal = |part: &Part| matches!(part, Part::Text(text) if text.contains(":/"));
+fn together(task: &PlanTask, path: &Template) -> Option<usize> {
+    let literal = |part: &TemplatePart| matches!(part, TemplatePart::Text(text) if text.contains(":/"));
     if task.action.is_command() || !path.parts.iter().any(literal) {
         return None;
     }
     let named = |at: usize| {
-        path.parts
-            .iter()
-            .any(|part| matches!(part, Part::Fill { what: Fill::Param(param, _), .. } if *param == at))
+        path.parts.iter().any(
+            |part| matches!(part, TemplatePart::Fill { what: Fill::Param(param, _), .. } if *param == at),
+        )
     };
-    let is_block = |values: &Values| match values {
-        Values::List(list) => {
-            list.first().is_some_and(|value| matches!(value, Value::Path(text) if is_part(text)))
+    let is_block = |values: &ParamValues| match values {
+        ParamValues::List(list) => {
+            list.first().is_some_and(|value| matches!(value, ScriptValue::Path(text) if is_part(text)))
         }
-        Values::Range(_) | Values::Spaced(_) => false,
+        ParamValues::Range(_) | ParamValues::Spaced(_) => false,
     };
     let mut params = task.family.params().iter().enumerate();
     params.find(|(at, param)| !named(*at) && is_block(&param.values)).map(|(at, _)| at)

@@ -1,11 +1,11 @@
 //! Warnings about what works but goes wrong at scale: many files, many arguments.
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Span;
 use crate::script::lower::task::Compiled;
-use crate::script::plan::task::{Select, Stream, Task};
-use crate::script::plan::template::{Fill, Part, Template};
+use crate::script::plan::task::{PlanTask, Select, StreamTarget};
+use crate::script::plan::template::{Fill, Template, TemplatePart};
 use crate::script::syntax::script::{RawScript, RawTask};
 
 /// More files than this strain a shared file system.
@@ -14,7 +14,7 @@ const MANY_FILES: u64 = 10_000;
 const MANY_INPUTS: u64 = 1_000;
 
 /// Looks at every task.
-pub(crate) fn check(script: &RawScript, compiled: &[Option<Compiled>], cx: &mut Collector) {
+pub(crate) fn check(script: &RawScript, compiled: &[Option<Compiled>], cx: &mut DiagnosticCollector) {
     for (raw, compiled) in script.tasks.iter().zip(compiled) {
         if let Some(compiled) = compiled {
             files(raw, &compiled.task, cx);
@@ -25,17 +25,17 @@ pub(crate) fn check(script: &RawScript, compiled: &[Option<Compiled>], cx: &mut 
 
 /// Whether instances have paths of their own.
 fn differs(template: &Template) -> bool {
-    template.parts.iter().any(|part| matches!(part, Part::Fill { .. }))
+    template.parts.iter().any(|part| matches!(part, TemplatePart::Fill { .. }))
 }
 
-fn files(raw: &RawTask, task: &Task, cx: &mut Collector) {
+fn files(raw: &RawTask, task: &PlanTask, cx: &mut DiagnosticCollector) {
     let count = task.family.len();
     if count <= MANY_FILES {
         return;
     }
     let streams = [(&raw.stdout, &task.stdout, "stdout"), (&raw.stderr, &task.stderr, "stderr")];
     let streams = streams.into_iter().filter_map(|(raw, stream, key)| match stream {
-        Stream::Path(template) if differs(template) => Some((raw.as_ref()?.span.clone(), key)),
+        StreamTarget::Path(template) if differs(template) => Some((raw.as_ref()?.span.clone(), key)),
         _ => None,
     });
     let saves = raw.saves.iter().zip(&task.saves).filter(|(_, save)| differs(&save.path));
@@ -52,7 +52,7 @@ fn files(raw: &RawTask, task: &Task, cx: &mut Collector) {
     }
 }
 
-fn inputs(compiled: &Compiled, script: &RawScript, cx: &mut Collector) {
+fn inputs(compiled: &Compiled, script: &RawScript, cx: &mut DiagnosticCollector) {
     let task = &compiled.task;
     if !task.action.is_command() {
         return;
@@ -72,18 +72,18 @@ fn inputs(compiled: &Compiled, script: &RawScript, cx: &mut Collector) {
 }
 
 /// Whether a reference stands among the arguments, where every path counts.
-fn is_argument(task: &Task, number: usize) -> bool {
+fn is_argument(task: &PlanTask, number: usize) -> bool {
     let has = |template: &Template| {
         template
             .parts
             .iter()
-            .any(|part| matches!(part, Part::Fill { what: Fill::Input(at), .. } if *at == number))
+            .any(|part| matches!(part, TemplatePart::Fill { what: Fill::Input(at), .. } if *at == number))
     };
     task.action.templates().into_iter().any(has)
 }
 
 /// The warning about a script that others may change, and with it what runs in the user's name.
-pub(crate) fn writable(path: &std::path::Path, cx: &mut Collector) {
+pub(crate) fn writable(path: &std::path::Path, cx: &mut DiagnosticCollector) {
     use std::os::unix::fs::PermissionsExt;
     let Ok(meta) = std::fs::metadata(path) else { return };
     if meta.permissions().mode() & 0o002 != 0 {

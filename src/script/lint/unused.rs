@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::lower::task::Compiled;
 use crate::script::plan::task::Select;
 use crate::script::syntax::script::{RawAction, RawScript};
 
 /// Warns of every output file and array that is neither used nor saved. What a command prints is in the log anyway.
-pub(crate) fn check(script: &RawScript, compiled: &[Option<Compiled>], cx: &mut Collector) {
+pub(crate) fn check(script: &RawScript, compiled: &[Option<Compiled>], cx: &mut DiagnosticCollector) {
     let wanted: HashSet<(usize, Select)> = compiled
         .iter()
         .flatten()
@@ -43,7 +43,12 @@ pub(crate) fn check(script: &RawScript, compiled: &[Option<Compiled>], cx: &mut 
     }
 }
 
-fn warn(name: &str, span: crate::script::diagnostics::source::Span, help: &str, cx: &mut Collector) {
+fn warn(
+    name: &str,
+    span: crate::script::diagnostics::source::Span,
+    help: &str,
+    cx: &mut DiagnosticCollector,
+) {
     let diagnostic =
         Diagnostic::new(Code::UnusedResult, span, format!("the result `{name}` is neither used nor saved"));
     cx.push(diagnostic.label("made for nothing").help(help));

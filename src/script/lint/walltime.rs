@@ -1,7 +1,7 @@
 //! The time that a job has: what of it is kept for the end, and tasks that are too long for it.
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::syntax::script::RawScript;
 use crate::script::values::units::words;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(crate) fn usable(limit: Duration) -> Duration {
 }
 
 /// Tasks whose `time` is longer than the job: none of their instances would be started, in this job or the next.
-pub(crate) fn check(script: &RawScript, limit: Option<Duration>, cx: &mut Collector) {
+pub(crate) fn check(script: &RawScript, limit: Option<Duration>, cx: &mut DiagnosticCollector) {
     let Some(limit) = limit else { return };
     for task in &script.tasks {
         let Some(time) = task.time.as_ref().filter(|time| time.value > usable(limit)) else { continue };

@@ -2,12 +2,12 @@
 
 use super::command::empty;
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Text;
 use crate::script::lower::task::Compiler;
-use crate::script::plan::task::{Action, ArrayName, Binding};
-use crate::script::resolve::reference::Meaning;
-use crate::script::resolve::resolver::{Place, Resolver, Written};
+use crate::script::plan::task::{ArrayName, NameSource, TaskAction};
+use crate::script::resolve::reference::ReferenceTarget;
+use crate::script::resolve::resolver::{Resolver, TextContext, Written};
 use crate::script::syntax::placeholder::RawReference;
 
 impl Compiler<'_> {
@@ -16,8 +16,8 @@ impl Compiler<'_> {
         &self,
         text: &Text,
         resolver: &mut Resolver<'_>,
-        cx: &mut Collector,
-    ) -> Option<Action> {
+        cx: &mut DiagnosticCollector,
+    ) -> Option<TaskAction> {
         if text.value.trim().is_empty() {
             empty("array", &text.span, cx);
             return None;
@@ -42,22 +42,31 @@ impl Compiler<'_> {
             let raw =
                 RawReference { path: name.split('.').map(String::from).collect(), index: None, format: None };
             let written = Written { raw: &raw, span: cx.source.inside(text, range) };
-            match resolver.meaning(&written, Place::Array).and_then(|meaning| binding(meaning, &written)) {
+            match resolver
+                .meaning(&written, TextContext::Array)
+                .and_then(|meaning| binding(meaning, &written))
+            {
                 Ok(binding) => names.push(ArrayName { name, binding }),
                 Err(diagnostic) => cx.push(*diagnostic),
             }
         }
-        Some(Action::Array { text: text.value.clone(), names })
+        Some(TaskAction::Array { text: text.value.clone(), names })
     }
 }
 
-pub(crate) fn binding(meaning: Meaning, reference: &Written<'_>) -> Result<Binding, Box<Diagnostic>> {
+pub(crate) fn binding(
+    meaning: ReferenceTarget,
+    reference: &Written<'_>,
+) -> Result<NameSource, Box<Diagnostic>> {
     match meaning {
-        Meaning::Param(at, None) => Ok(Binding::Param(at)),
-        Meaning::Var(value) => Ok(Binding::Var(value)),
-        Meaning::Input(at) => Ok(Binding::Input(at)),
-        Meaning::Fact(fact) => Ok(Binding::Fact(fact)),
-        Meaning::Param(_, Some(_)) | Meaning::Out(_) | Meaning::Env(_) | Meaning::Merged(_) => {
+        ReferenceTarget::Param(at, None) => Ok(NameSource::Param(at)),
+        ReferenceTarget::Var(value) => Ok(NameSource::Var(value)),
+        ReferenceTarget::Input(at) => Ok(NameSource::Input(at)),
+        ReferenceTarget::Fact(fact) => Ok(NameSource::Fact(fact)),
+        ReferenceTarget::Param(_, Some(_))
+        | ReferenceTarget::Out(_)
+        | ReferenceTarget::Env(_)
+        | ReferenceTarget::Merged(_) => {
             let message = format!("`{}` cannot stand in an array expression", reference.raw.path.join("."));
             Err(Box::new(Diagnostic::new(Code::NotHere, reference.span.clone(), message).label("not here")))
         }

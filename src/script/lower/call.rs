@@ -1,27 +1,27 @@
 //! `call`: a function of the embedding program, and its arguments.
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::lower::array::binding;
 use crate::script::lower::task::Compiler;
-use crate::script::plan::task::Action;
 use crate::script::plan::task::CallArg;
-use crate::script::resolve::resolver::{Place, Resolver, Written};
+use crate::script::plan::task::TaskAction;
+use crate::script::resolve::resolver::{Resolver, TextContext, Written};
 use crate::script::syntax::placeholder::{self, PieceKind};
 use crate::script::values::registry;
-use crate::script::values::value::Value;
+use crate::script::values::value::ScriptValue;
 
 impl Compiler<'_> {
     /// Resolves a `call`.
     pub(crate) fn call(
         &self,
         function: &Text,
-        args: &[(Text, At<Value>)],
+        args: &[(Text, At<ScriptValue>)],
         resolver: &mut Resolver<'_>,
-        cx: &mut Collector,
-    ) -> Option<Action> {
+        cx: &mut DiagnosticCollector,
+    ) -> Option<TaskAction> {
         let names = registry::names();
         if !names.contains(&function.value.as_str()) {
             let message = format!("the function `{}` is not registered", function.value);
@@ -40,7 +40,7 @@ impl Compiler<'_> {
         let mut found = Vec::with_capacity(args.len());
         for (name, arg) in args {
             let arg = match &arg.value {
-                Value::Text(text) | Value::Path(text) => {
+                ScriptValue::Text(text) | ScriptValue::Path(text) => {
                     let text = At { value: text.clone(), span: arg.span.clone() };
                     self.argument(&text, resolver, cx)?
                 }
@@ -48,23 +48,28 @@ impl Compiler<'_> {
             };
             found.push((name.value.clone(), arg));
         }
-        Some(Action::Call { function: function.value.clone(), args: found })
+        Some(TaskAction::Call { function: function.value.clone(), args: found })
     }
 
     /// A text that is one reference stands for what it refers to; in any other, references are filled in.
-    fn argument(&self, text: &Text, resolver: &mut Resolver<'_>, cx: &mut Collector) -> Option<CallArg> {
+    fn argument(
+        &self,
+        text: &Text,
+        resolver: &mut Resolver<'_>,
+        cx: &mut DiagnosticCollector,
+    ) -> Option<CallArg> {
         let pieces = placeholder::parse(&text.value);
         let [piece] = &pieces[..] else {
-            return Some(CallArg::Text(resolver.template(text, Place::File, cx)));
+            return Some(CallArg::Text(resolver.template(text, TextContext::File, cx)));
         };
         let PieceKind::Reference(raw) = &piece.kind else {
-            return Some(CallArg::Text(resolver.template(text, Place::File, cx)));
+            return Some(CallArg::Text(resolver.template(text, TextContext::File, cx)));
         };
         if raw.format.is_some() {
-            return Some(CallArg::Text(resolver.template(text, Place::File, cx)));
+            return Some(CallArg::Text(resolver.template(text, TextContext::File, cx)));
         }
         let written = Written { raw, span: cx.source.inside(text, piece.range.clone()) };
-        match resolver.meaning(&written, Place::Array).and_then(|meaning| binding(meaning, &written)) {
+        match resolver.meaning(&written, TextContext::Array).and_then(|meaning| binding(meaning, &written)) {
             Ok(binding) => Some(CallArg::Binding(binding)),
             Err(mut diagnostic) => {
                 diagnostic.message = diagnostic.message.replace("an array expression", "an argument");

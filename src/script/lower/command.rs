@@ -1,14 +1,14 @@
 //! Commands: `run` and `shell`.
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Span, Text};
 use crate::script::lower::programs;
 use crate::script::lower::task::Compiler;
 use crate::script::plan::shell_quote::Quote;
-use crate::script::plan::task::Action;
-use crate::script::plan::template::{Fill, Part, Template};
-use crate::script::resolve::resolver::{Place, Resolver};
+use crate::script::plan::task::TaskAction;
+use crate::script::plan::template::{Fill, Template, TemplatePart};
+use crate::script::resolve::resolver::{Resolver, TextContext};
 use crate::script::syntax::placeholder;
 use crate::script::syntax::script::{RawAction, RawTask};
 use crate::script::syntax::shell_words::{self, WordError, WordPart};
@@ -23,22 +23,22 @@ impl Compiler<'_> {
         raw: &RawTask,
         action: &RawAction,
         resolver: &mut Resolver<'_>,
-        cx: &mut Collector,
-    ) -> Option<Action> {
+        cx: &mut DiagnosticCollector,
+    ) -> Option<TaskAction> {
         match action {
             RawAction::Words(text) => {
                 let argv = split(text, resolver, cx)?;
                 self.check_argv(&argv, &text.span, cx);
-                Some(Action::Run { argv })
+                Some(TaskAction::Run { argv })
             }
             RawAction::Argv(items, span) => {
                 let argv: Vec<Template> =
-                    items.iter().map(|item| resolver.template(item, Place::Command, cx)).collect();
+                    items.iter().map(|item| resolver.template(item, TextContext::Command, cx)).collect();
                 for (item, word) in items.iter().zip(&argv) {
                     check_word(word, &item.span, resolver, cx);
                 }
                 self.check_argv(&argv, items.first().map_or(span, |first| &first.span), cx);
-                Some(Action::Run { argv })
+                Some(TaskAction::Run { argv })
             }
             RawAction::Shell(text, interpreter) => {
                 if text.value.trim().is_empty() {
@@ -54,7 +54,10 @@ impl Compiler<'_> {
                     |words: &At<Vec<Text>>| words.value.iter().map(|word| word.value.clone()).collect();
                 let interpreter =
                     interpreter.as_ref().map_or_else(|| INTERPRETER.map(String::from).to_vec(), words);
-                Some(Action::Shell { interpreter, script: resolver.template(text, Place::Shell, cx) })
+                Some(TaskAction::Shell {
+                    interpreter,
+                    script: resolver.template(text, TextContext::Shell, cx),
+                })
             }
             RawAction::Array(text) => self.array(text, resolver, cx),
             RawAction::Call(function, args) => self.call(function, args, resolver, cx),
@@ -63,7 +66,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn check_argv(&self, argv: &[Template], span: &Span, cx: &mut Collector) {
+    fn check_argv(&self, argv: &[Template], span: &Span, cx: &mut DiagnosticCollector) {
         match argv.first().map(Template::as_literal) {
             None => empty("run", span, cx),
             Some(Some(program)) if program.is_empty() => empty("run", span, cx),
@@ -73,7 +76,7 @@ impl Compiler<'_> {
     }
 }
 
-fn split(text: &Text, resolver: &mut Resolver<'_>, cx: &mut Collector) -> Option<Vec<Template>> {
+fn split(text: &Text, resolver: &mut Resolver<'_>, cx: &mut DiagnosticCollector) -> Option<Vec<Template>> {
     let pieces = placeholder::parse(&text.value);
     let words = match shell_words::split(&text.value, &pieces) {
         Ok(words) => words,
@@ -102,10 +105,10 @@ fn split(text: &Text, resolver: &mut Resolver<'_>, cx: &mut Collector) -> Option
     };
     let mut argv = Vec::with_capacity(words.len());
     for word in &words {
-        let part = |part: &WordPart, resolver: &mut Resolver<'_>, cx: &mut Collector| match part {
-            WordPart::Text(text) => Some(Part::Text(text.clone())),
+        let part = |part: &WordPart, resolver: &mut Resolver<'_>, cx: &mut DiagnosticCollector| match part {
+            WordPart::Text(text) => Some(TemplatePart::Text(text.clone())),
             WordPart::Piece(at) => {
-                Some(resolver.part(text, pieces.get(*at)?, Quote::None, Place::Command, cx))
+                Some(resolver.part(text, pieces.get(*at)?, Quote::None, TextContext::Command, cx))
             }
         };
         let template = Template { parts: word.iter().filter_map(|p| part(p, resolver, cx)).collect() };
@@ -116,9 +119,9 @@ fn split(text: &Text, resolver: &mut Resolver<'_>, cx: &mut Collector) -> Option
 }
 
 /// One argument can be repeated for one gather; for two it would be their product, which nobody means.
-fn check_word(word: &Template, span: &Span, resolver: &Resolver<'_>, cx: &mut Collector) {
-    let gather = |part: &&Part| match part {
-        Part::Fill { what: Fill::Input(at), .. } => {
+fn check_word(word: &Template, span: &Span, resolver: &Resolver<'_>, cx: &mut DiagnosticCollector) {
+    let gather = |part: &&TemplatePart| match part {
+        TemplatePart::Fill { what: Fill::Input(at), .. } => {
             resolver.found.get(*at).is_some_and(|(r, _)| r.is_gather())
         }
         _ => false,
@@ -134,7 +137,7 @@ fn check_word(word: &Template, span: &Span, resolver: &Resolver<'_>, cx: &mut Co
 }
 
 /// Reports an action with nothing in it.
-pub(crate) fn empty(key: &str, span: &Span, cx: &mut Collector) {
+pub(crate) fn empty(key: &str, span: &Span, cx: &mut DiagnosticCollector) {
     cx.push(
         Diagnostic::new(Code::EmptyCommand, span.clone(), format!("`{key}` is empty")).label("nothing to do"),
     );

@@ -1,13 +1,17 @@
 //! Lowering of the keys that say how a command is run.
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::plan::execution::{Dir, Execution};
-use crate::script::resolve::resolver::{Place, Resolver};
+use crate::script::resolve::resolver::{Resolver, TextContext};
 use crate::script::syntax::execution::RawExecution;
 
 /// Resolves the references of the folder.
-pub(crate) fn execution(raw: &RawExecution, resolver: &mut Resolver<'_>, cx: &mut Collector) -> Execution {
+pub(crate) fn execution(
+    raw: &RawExecution,
+    resolver: &mut Resolver<'_>,
+    cx: &mut DiagnosticCollector,
+) -> Execution {
     let dir = match &raw.dir {
         None => Dir::Here,
         Some(text) if text.value == "here" => Dir::Here,
@@ -20,7 +24,7 @@ pub(crate) fn execution(raw: &RawExecution, resolver: &mut Resolver<'_>, cx: &mu
                         .help("write \"here\", \"scratch\" or a path"),
                 );
             }
-            Dir::Path(resolver.template(text, Place::File, cx))
+            Dir::Path(resolver.template(text, TextContext::File, cx))
         }
     };
     raw.clone().with_dir(dir)

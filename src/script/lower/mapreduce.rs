@@ -2,13 +2,13 @@
 
 use crate::mapreduce::{Mapper, Operator};
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{Span, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::lower::task::Compiler;
-use crate::script::plan::mapreduce::{Input, MapReduce, MapStage, ReduceStage};
-use crate::script::plan::task::{Action, Select};
-use crate::script::plan::template::{Fill, Part};
+use crate::script::plan::mapreduce::{MapReduce, MapReduceInput, MapStage, ReduceStage};
+use crate::script::plan::task::{Select, TaskAction};
+use crate::script::plan::template::{Fill, TemplatePart};
 use crate::script::resolve::output_select;
 use crate::script::resolve::resolver::Resolver;
 use crate::script::sweep::load_values;
@@ -25,8 +25,8 @@ impl Compiler<'_> {
         task: &RawTask,
         raw: &RawMapReduce,
         resolver: &mut Resolver<'_>,
-        cx: &mut Collector,
-    ) -> Option<Action> {
+        cx: &mut DiagnosticCollector,
+    ) -> Option<TaskAction> {
         for (part, example) in PARTS.iter().filter(|(part, _)| !raw.given.contains(part)) {
             let message = format!("`mapreduce` without `{part}`");
             let diagnostic = Diagnostic::new(Code::IncompleteMapReduce, raw.span.clone(), message);
@@ -38,7 +38,7 @@ impl Compiler<'_> {
             RawStage::Named(name) => built_in("map", name, &Mapper::NAMES, cx).map(MapStage::BuiltIn),
             RawStage::Command(_) => self.stage(task, "map", stage, resolver, cx).map(MapStage::Command),
         });
-        let mut lines = |key: &str, stage: &RawStage, cx: &mut Collector| match stage {
+        let mut lines = |key: &str, stage: &RawStage, cx: &mut DiagnosticCollector| match stage {
             RawStage::Named(name) => built_in(key, name, &Operator::NAMES, cx).map(ReduceStage::BuiltIn),
             RawStage::Command(_) => self.stage(task, key, stage, resolver, cx).map(ReduceStage::Command),
         };
@@ -52,7 +52,7 @@ impl Compiler<'_> {
                 diagnostic.help("`save` it there, name the file here, and wait for that task with `after`"),
             );
         }
-        Some(Action::MapReduce(Box::new(MapReduce {
+        Some(TaskAction::MapReduce(Box::new(MapReduce {
             input: input?,
             split: raw.input.as_ref().and_then(|input| input.split).unwrap_or(SPLIT),
             map: map?,
@@ -66,12 +66,17 @@ impl Compiler<'_> {
     }
 
     /// A name or pattern of files with its variables.
-    fn fill(&self, text: &Text, cx: &mut Collector) -> Option<String> {
-        let mut lookup = |name: &str, _: &mut Collector| self.names.var(name).cloned();
+    fn fill(&self, text: &Text, cx: &mut DiagnosticCollector) -> Option<String> {
+        let mut lookup = |name: &str, _: &mut DiagnosticCollector| self.names.var(name).cloned();
         crate::script::syntax::variables::fill(text, "the input of a `mapreduce`", &mut lookup, cx)
     }
 
-    fn input(&self, source: &RawInputs, resolver: &mut Resolver<'_>, cx: &mut Collector) -> Option<Input> {
+    fn input(
+        &self,
+        source: &RawInputs,
+        resolver: &mut Resolver<'_>,
+        cx: &mut DiagnosticCollector,
+    ) -> Option<MapReduceInput> {
         let names: Vec<(String, Span)> = match source {
             RawInputs::Glob(text) => {
                 let pattern = self.fill(text, cx)?;
@@ -88,7 +93,7 @@ impl Compiler<'_> {
                     );
                     return None;
                 }
-                return Some(Input::Files(files));
+                return Some(MapReduceInput::Files(files));
             }
             RawInputs::Of(text) => {
                 let (target, select) = output_select::named(text, "of", resolver, cx)?;
@@ -100,7 +105,7 @@ impl Compiler<'_> {
                     );
                     return None;
                 }
-                return Some(Input::Of(resolver.depend(target, select, None, text.span.clone())));
+                return Some(MapReduceInput::Of(resolver.depend(target, select, None, text.span.clone())));
             }
             RawInputs::Files(files) => {
                 let names = files.iter().map(|file| Some((self.fill(file, cx)?, file.span.clone())));
@@ -122,7 +127,8 @@ impl Compiler<'_> {
             );
             cx.push(diagnostic.label("this file").help("paths start from the script's folder"));
         }
-        (cx.errors() == before).then(|| Input::Files(names.into_iter().map(|(name, _)| name).collect()))
+        (cx.errors() == before)
+            .then(|| MapReduceInput::Files(names.into_iter().map(|(name, _)| name).collect()))
     }
 
     fn stage(
@@ -131,11 +137,12 @@ impl Compiler<'_> {
         key: &str,
         stage: &RawStage,
         resolver: &mut Resolver<'_>,
-        cx: &mut Collector,
-    ) -> Option<Box<Action>> {
+        cx: &mut DiagnosticCollector,
+    ) -> Option<Box<TaskAction>> {
         let RawStage::Command(raw) = stage else { return None };
         let action = self.action(task, raw, resolver, cx)?;
-        let partition = |part: &Part| matches!(part, Part::Fill { what: Fill::Param(..), .. });
+        let partition =
+            |part: &TemplatePart| matches!(part, TemplatePart::Fill { what: Fill::Param(..), .. });
         if key != "reduce" && action.templates().iter().any(|text| text.parts.iter().any(partition)) {
             let span = raw.span();
             let message =
@@ -147,7 +154,12 @@ impl Compiler<'_> {
 }
 
 /// A stage that is built in.
-fn built_in<T: Copy>(key: &str, name: &Text, known: &[(&'static str, T)], cx: &mut Collector) -> Option<T> {
+fn built_in<T: Copy>(
+    key: &str,
+    name: &Text,
+    known: &[(&'static str, T)],
+    cx: &mut DiagnosticCollector,
+) -> Option<T> {
     let found = known.iter().find(|(known, _)| *known == name.value).map(|(_, stage)| *stage);
     if found.is_none() {
         let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Span;
 
 /// Reports a program that is not on PATH or, where its name has a slash, not in the script's folder.
-pub(crate) fn check(program: &str, span: &Span, cx: &mut Collector) {
+pub(crate) fn check(program: &str, span: &Span, cx: &mut DiagnosticCollector) {
     if program.contains('/') {
         let path = cx.source.dir().join(program);
         let label = match (path.exists(), is_program(&path)) {

@@ -1,12 +1,12 @@
 //! `reduce`: what is reduced, how, and over which parameters.
 
-use crate::arrays::reduce::operator::{Reduce, With};
+use crate::arrays::reduce::operator::{Reduce, ReduceOperator};
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::lower::task::Compiler;
-use crate::script::plan::task::{Action, Order, Select};
+use crate::script::plan::task::{ReduceOrder, Select, TaskAction};
 use crate::script::resolve::resolver::Resolver;
 use crate::script::syntax::script::{RawAction, RawReduce, RawTask};
 
@@ -20,8 +20,8 @@ impl Compiler<'_> {
         task: &RawTask,
         raw: &RawReduce,
         resolver: &mut Resolver<'_>,
-        cx: &mut Collector,
-    ) -> Option<Action> {
+        cx: &mut DiagnosticCollector,
+    ) -> Option<TaskAction> {
         match &raw.command {
             Some(command) => self.merge(task, raw, command, resolver, cx),
             None => arrays(task, raw, resolver, cx),
@@ -34,8 +34,8 @@ fn arrays(
     task: &RawTask,
     raw: &RawReduce,
     resolver: &mut Resolver<'_>,
-    cx: &mut Collector,
-) -> Option<Action> {
+    cx: &mut DiagnosticCollector,
+) -> Option<TaskAction> {
     let with = with(raw, cx).map(|with| Reduce { with, axis: raw.axis.as_ref().map(|axis| axis.value) });
     let arity = arity(raw, cx);
     let order = order(raw, cx);
@@ -51,10 +51,10 @@ fn arrays(
     }
     check_over(task, raw.over.as_ref(), target, of, resolver, cx);
     let of = resolver.depend(target, Select::Value, None, of.span.clone());
-    Some(Action::Reduce { of, with: with?, arity: arity?, order: order? })
+    Some(TaskAction::Reduce { of, with: with?, arity: arity?, order: order? })
 }
 
-fn with(raw: &RawReduce, cx: &mut Collector) -> Option<With> {
+fn with(raw: &RawReduce, cx: &mut DiagnosticCollector) -> Option<ReduceOperator> {
     let Some(with) = &raw.with else {
         let diagnostic =
             Diagnostic::new(Code::BadReduction, raw.span.clone(), "`reduce` with which operation?")
@@ -65,9 +65,9 @@ fn with(raw: &RawReduce, cx: &mut Collector) -> Option<With> {
         );
         return None;
     };
-    let found = With::of(&with.value);
+    let found = ReduceOperator::of(&with.value);
     if found.is_none() {
-        let known = With::NAMES.map(|(name, _)| name);
+        let known = ReduceOperator::NAMES.map(|(name, _)| name);
         let listed = format!("reductions are: {}", known.join(", "));
         let diagnostic = Diagnostic::new(
             Code::UnknownReduction,
@@ -81,7 +81,7 @@ fn with(raw: &RawReduce, cx: &mut Collector) -> Option<With> {
     found
 }
 
-fn arity(raw: &RawReduce, cx: &mut Collector) -> Option<usize> {
+fn arity(raw: &RawReduce, cx: &mut DiagnosticCollector) -> Option<usize> {
     let Some(arity) = &raw.arity else { return Some(2) };
     if (2..=WIDEST).contains(&arity.value) {
         return usize::try_from(arity.value).ok();
@@ -91,10 +91,10 @@ fn arity(raw: &RawReduce, cx: &mut Collector) -> Option<usize> {
     None
 }
 
-pub(crate) fn order(raw: &RawReduce, cx: &mut Collector) -> Option<Order> {
+pub(crate) fn order(raw: &RawReduce, cx: &mut DiagnosticCollector) -> Option<ReduceOrder> {
     match raw.order.as_ref().map(|order| order.value.as_str()) {
-        None | Some("fixed") => Some(Order::Fixed),
-        Some("any") => Some(Order::Any),
+        None | Some("fixed") => Some(ReduceOrder::Fixed),
+        Some("any") => Some(ReduceOrder::Any),
         Some(other) => {
             let span = raw.order.as_ref().map_or(raw.span.clone(), |order| order.span.clone());
             let diagnostic = Diagnostic::new(
@@ -109,7 +109,7 @@ pub(crate) fn order(raw: &RawReduce, cx: &mut Collector) -> Option<Order> {
 }
 
 /// Whether what is reduced are arrays.
-fn are_arrays(target: usize, of: &Text, resolver: &Resolver<'_>, cx: &mut Collector) -> bool {
+fn are_arrays(target: usize, of: &Text, resolver: &Resolver<'_>, cx: &mut DiagnosticCollector) -> bool {
     let task = resolver.script.tasks.get(target);
     let Some(task) = task.filter(|task| task.action.as_ref().is_some_and(RawAction::is_command)) else {
         return true;
@@ -124,7 +124,7 @@ fn are_arrays(target: usize, of: &Text, resolver: &Resolver<'_>, cx: &mut Collec
 }
 
 /// What is reduced has to be several.
-pub(crate) fn check_family(target: usize, of: &Text, resolver: &Resolver<'_>, cx: &mut Collector) {
+pub(crate) fn check_family(target: usize, of: &Text, resolver: &Resolver<'_>, cx: &mut DiagnosticCollector) {
     let Some(task) = resolver.script.tasks.get(target) else { return };
     let name = &task.name.value;
     if resolver.sweeps.families.get(target).and_then(Option::as_ref).is_some_and(|family| family.is_single())
@@ -147,7 +147,7 @@ pub(crate) fn check_over(
     target: usize,
     of: &Text,
     resolver: &Resolver<'_>,
-    cx: &mut Collector,
+    cx: &mut DiagnosticCollector,
 ) {
     let params = |at: usize| resolver.sweeps.params.get(at).map_or(&[][..], Vec::as_slice);
     let (own, theirs) = (params(resolver.task), params(target));

@@ -1,11 +1,11 @@
 //! `reduce` by a command: what merges two files into one.
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Text;
 use crate::script::lower::reduce_arrays::{check_family, check_over, order};
 use crate::script::lower::task::Compiler;
-use crate::script::plan::task::Action;
+use crate::script::plan::task::TaskAction;
 use crate::script::resolve::output_select;
 use crate::script::resolve::resolver::Resolver;
 use crate::script::syntax::placeholder::{self, PieceKind};
@@ -22,8 +22,8 @@ impl Compiler<'_> {
         raw: &RawReduce,
         command: &RawAction,
         resolver: &mut Resolver<'_>,
-        cx: &mut Collector,
-    ) -> Option<Action> {
+        cx: &mut DiagnosticCollector,
+    ) -> Option<TaskAction> {
         check_options(raw, cx);
         check_names(task, resolver, cx);
         let order = order(raw, cx);
@@ -50,12 +50,12 @@ impl Compiler<'_> {
             ));
         }
         let action = self.action(task, command, resolver, cx)?;
-        Some(Action::Merge { of: target?.1, command: Box::new(action), order: order? })
+        Some(TaskAction::Merge { of: target?.1, command: Box::new(action), order: order? })
     }
 }
 
 /// Options that are for arrays.
-fn check_options(raw: &RawReduce, cx: &mut Collector) {
+fn check_options(raw: &RawReduce, cx: &mut DiagnosticCollector) {
     if let Some(with) = &raw.with {
         let message = "`reduce` has two operations, `with` and a command";
         let diagnostic = Diagnostic::new(Code::BadReduction, with.span.clone(), message).label("one of them");
@@ -77,7 +77,7 @@ fn check_options(raw: &RawReduce, cx: &mut Collector) {
 }
 
 /// A parameter that could not be had in the command.
-fn check_names(task: &RawTask, resolver: &Resolver<'_>, cx: &mut Collector) {
+fn check_names(task: &RawTask, resolver: &Resolver<'_>, cx: &mut DiagnosticCollector) {
     let params = resolver.sweeps.params.get(resolver.task).map_or(&[][..], Vec::as_slice);
     for name in FILES.iter().filter(|name| params.iter().any(|param| param == *name)) {
         let own = task.sweep.names().find(|param| param.value == **name);
@@ -97,7 +97,7 @@ fn check_texts(
     command: &RawAction,
     target: Option<usize>,
     resolver: &Resolver<'_>,
-    cx: &mut Collector,
+    cx: &mut DiagnosticCollector,
 ) {
     let own: Vec<&Text> = match command {
         RawAction::Words(text) | RawAction::Shell(text, _) => vec![text],

@@ -1,24 +1,24 @@
 //! One task: its action and keys, with every reference resolved.
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{Span, Text};
 use crate::script::lower::execution::execution;
 use crate::script::options::{ArrayLanguage, LoadOptions};
-use crate::script::plan::task::{Action, Out, Save, Select, Stream, Task};
-use crate::script::resolve::resolver::{Place, Resolver};
+use crate::script::plan::task::{OutputFile, PlanTask, Save, Select, StreamTarget, TaskAction};
+use crate::script::resolve::resolver::{Resolver, TextContext};
 use crate::script::sweep::expand::Sweeps;
-use crate::script::sweep::family::Family;
+use crate::script::sweep::family::Sweep;
 use crate::script::sweep::join::Unmatched;
 use crate::script::syntax::script::{RawAction, RawSave, RawScript, RawTask};
-use crate::script::syntax::symbols::Names;
-use crate::script::values::resources::Needs;
+use crate::script::syntax::symbols::Symbols;
+use crate::script::values::resources::InstanceResources;
 use std::collections::HashSet;
 
 /// What all tasks are compiled with.
 pub(crate) struct Compiler<'a> {
     pub(crate) script: &'a RawScript,
-    pub(crate) names: &'a Names,
+    pub(crate) names: &'a Symbols,
     pub(crate) sweeps: &'a Sweeps,
     pub(crate) lang: &'a dyn ArrayLanguage,
     pub(crate) options: LoadOptions,
@@ -29,13 +29,13 @@ pub(crate) struct Compiler<'a> {
 /// A task whose references count tasks in the order of the script, with the places of its references.
 #[derive(Debug)]
 pub(crate) struct Compiled {
-    pub(crate) task: Task,
+    pub(crate) task: PlanTask,
     pub(crate) spans: Vec<Span>,
 }
 
 impl Compiler<'_> {
     /// Compiles a task; where something is wrong it is reported, and the rest is compiled nevertheless.
-    pub(crate) fn task(&self, at: usize, cx: &mut Collector) -> Option<Compiled> {
+    pub(crate) fn task(&self, at: usize, cx: &mut DiagnosticCollector) -> Option<Compiled> {
         let raw = self.script.tasks.get(at)?;
         let mut resolver = Resolver {
             script: self.script,
@@ -46,29 +46,29 @@ impl Compiler<'_> {
             merges: matches!(&raw.action, Some(RawAction::Reduce(reduce)) if reduce.command.is_some()),
         };
         let action = raw.action.as_ref().and_then(|action| self.action(raw, action, &mut resolver, cx));
-        let stdin = raw.stdin.as_ref().map(|text| resolver.template(text, Place::Stdin, cx));
+        let stdin = raw.stdin.as_ref().map(|text| resolver.template(text, TextContext::Stdin, cx));
         let env = raw
             .env
             .iter()
-            .map(|(name, text)| (name.value.clone(), resolver.template(text, Place::Command, cx)))
+            .map(|(name, text)| (name.value.clone(), resolver.template(text, TextContext::Command, cx)))
             .collect();
         let out = |out: &crate::script::syntax::script::RawOut,
                    resolver: &mut Resolver<'_>,
-                   cx: &mut Collector| Out {
+                   cx: &mut DiagnosticCollector| OutputFile {
             name: out.name.as_ref().map(|name| name.value.clone()),
-            file: resolver.template(&out.file, Place::File, cx),
+            file: resolver.template(&out.file, TextContext::File, cx),
         };
         let outs = raw.outs.iter().map(|raw| out(raw, &mut resolver, cx)).collect();
         let stdout = stream(raw.stdout.as_ref(), &mut resolver, cx);
         let stderr = stream(raw.stderr.as_ref(), &mut resolver, cx);
         let saves = raw.saves.iter().map(|save| self.save(raw, save, &mut resolver, cx)).collect();
-        let targets = raw.targets.iter().map(|path| resolver.template(path, Place::File, cx)).collect();
+        let targets = raw.targets.iter().map(|path| resolver.template(path, TextContext::File, cx)).collect();
         for name in &raw.after {
             if let Some(task) = self.names.want_task(name, "after", cx) {
                 resolver.depend(task, Select::Order, None, name.span.clone());
             }
         }
-        if let Some(name) = raw.needs.near()
+        if let Some(name) = raw.needs.host_of()
             && let Some(task) = self.names.want_task(name, "on", cx)
             && resolver.found.iter().all(|(known, _)| known.task != task)
         {
@@ -78,13 +78,13 @@ impl Compiler<'_> {
         let (line, _) = cx.source.position(raw.name.span.start);
         let needs = raw.needs.compile(&self.script.resources, cx);
         let (references, spans) = resolver.found.into_iter().unzip();
-        let task = Task {
+        let task = PlanTask {
             name: raw.name.value.clone(),
             line,
             origin: format!("{}:{line}", cx.source.shown()),
             // What takes the place of a wrong action is seen by nobody: the script is refused.
-            action: action.unwrap_or(Action::Run { argv: Vec::new() }),
-            family: self.sweeps.families.get(at).cloned().flatten().unwrap_or_else(Family::single),
+            action: action.unwrap_or(TaskAction::Run { argv: Vec::new() }),
+            family: self.sweeps.families.get(at).cloned().flatten().unwrap_or_else(Sweep::single),
             references,
             outs,
             stdin,
@@ -98,14 +98,20 @@ impl Compiler<'_> {
             keep: raw.keep,
             targets,
             execution,
-            needs: Needs { is_place: self.places.contains(&raw.name.value), ..needs },
+            needs: InstanceResources { is_place: self.places.contains(&raw.name.value), ..needs },
             time: raw.time.as_ref().map(|time| time.value),
         };
         Some(Compiled { task, spans })
     }
 
-    fn save(&self, raw: &RawTask, save: &RawSave, resolver: &mut Resolver<'_>, cx: &mut Collector) -> Save {
-        let path = resolver.template(&save.path, Place::File, cx);
+    fn save(
+        &self,
+        raw: &RawTask,
+        save: &RawSave,
+        resolver: &mut Resolver<'_>,
+        cx: &mut DiagnosticCollector,
+    ) -> Save {
+        let path = resolver.template(&save.path, TextContext::File, cx);
         let outs = &raw.outs;
         let makes_array = raw.action.as_ref().is_some_and(|action| !action.is_command());
         self.check_save(makes_array, save, cx);
@@ -151,7 +157,7 @@ impl Compiler<'_> {
     }
 
     /// Arrays go to files or datasets, files of commands to files.
-    fn check_save(&self, makes_array: bool, save: &RawSave, cx: &mut Collector) {
+    fn check_save(&self, makes_array: bool, save: &RawSave, cx: &mut DiagnosticCollector) {
         let path = &save.path.value;
         let is_dataset = path.contains(":/");
         let (message, help) = match makes_array {
@@ -173,7 +179,7 @@ impl Compiler<'_> {
     }
 
     /// Every reference must find something, whatever the instance.
-    pub(crate) fn check_joins(&self, compiled: &[Option<Compiled>], cx: &mut Collector) {
+    pub(crate) fn check_joins(&self, compiled: &[Option<Compiled>], cx: &mut DiagnosticCollector) {
         for (at, compiled) in compiled.iter().enumerate() {
             let Some(Compiled { task, spans }) = compiled else { continue };
             let family = |at: usize| self.sweeps.families.get(at).and_then(Option::as_ref);
@@ -187,7 +193,7 @@ impl Compiler<'_> {
     }
 }
 
-fn empty_join(unmatched: &Unmatched, task: &Task, other: &str, span: &Span, chosen: bool) -> Diagnostic {
+fn empty_join(unmatched: &Unmatched, task: &PlanTask, other: &str, span: &Span, chosen: bool) -> Diagnostic {
     if let (Unmatched::Instance(instance), true) = (unmatched, chosen) {
         let label = task.label(*instance);
         let message = format!("there is no such instance of `{other}` for {label}");
@@ -220,18 +226,18 @@ fn empty_join(unmatched: &Unmatched, task: &Task, other: &str, span: &Span, chos
         .help(help)
 }
 
-fn stream(text: Option<&Text>, resolver: &mut Resolver<'_>, cx: &mut Collector) -> Stream {
+fn stream(text: Option<&Text>, resolver: &mut Resolver<'_>, cx: &mut DiagnosticCollector) -> StreamTarget {
     match text {
-        None => Stream::Log,
-        Some(text) if text.value == "log" => Stream::Log,
-        Some(text) if text.value == "null" => Stream::Null,
+        None => StreamTarget::Log,
+        Some(text) if text.value == "log" => StreamTarget::Log,
+        Some(text) if text.value == "null" => StreamTarget::Null,
         Some(text) => {
             if text.value.trim().is_empty() || text.value.ends_with('/') {
                 let diagnostic = Diagnostic::new(Code::BadValue, text.span.clone(), "this names no file")
                     .label("expected a file");
                 cx.push(diagnostic.help("write \"log\", \"null\" or a path"));
             }
-            Stream::Path(resolver.template(text, Place::File, cx))
+            StreamTarget::Path(resolver.template(text, TextContext::File, cx))
         }
     }
 }

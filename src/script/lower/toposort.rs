@@ -4,13 +4,17 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::lower::task::Compiled;
-use crate::script::plan::task::Task;
+use crate::script::plan::task::PlanTask;
 use crate::script::syntax::script::RawScript;
 
 /// The tasks' indices, what is needed first; where the script leaves it open, in the order of the script.
-pub(crate) fn sort(script: &RawScript, compiled: &[Option<Compiled>], cx: &mut Collector) -> Vec<usize> {
+pub(crate) fn sort(
+    script: &RawScript,
+    compiled: &[Option<Compiled>],
+    cx: &mut DiagnosticCollector,
+) -> Vec<usize> {
     let needs: Vec<BTreeSet<usize>> = compiled
         .iter()
         .map(|c| {
@@ -74,7 +78,7 @@ fn circle(left: &BTreeSet<usize>, needs: &[BTreeSet<usize>]) -> Option<Vec<usize
     None
 }
 
-fn report(circle: &[usize], script: &RawScript, compiled: &[Option<Compiled>], cx: &mut Collector) {
+fn report(circle: &[usize], script: &RawScript, compiled: &[Option<Compiled>], cx: &mut DiagnosticCollector) {
     let name = |at: &usize| script.tasks.get(*at).map_or("", |task| task.name.value.as_str());
     let all: Vec<&str> = circle.iter().chain(circle.first()).map(name).collect();
     let spans: Vec<_> = circle
@@ -108,12 +112,12 @@ fn span(
 }
 
 /// The tasks in that order, with references that count in it.
-pub(crate) fn arrange(compiled: Vec<Option<Compiled>>, order: &[usize]) -> Vec<Task> {
+pub(crate) fn arrange(compiled: Vec<Option<Compiled>>, order: &[usize]) -> Vec<PlanTask> {
     let mut places = vec![usize::MAX; compiled.len()];
     for (place, at) in order.iter().enumerate() {
         places[*at] = place;
     }
-    let mut tasks: Vec<Option<Task>> = compiled.into_iter().map(|c| c.map(|c| c.task)).collect();
+    let mut tasks: Vec<Option<PlanTask>> = compiled.into_iter().map(|c| c.map(|c| c.task)).collect();
     for task in tasks.iter_mut().flatten() {
         for reference in &mut task.references {
             reference.task = places.get(reference.task).copied().unwrap_or(usize::MAX);

@@ -11,26 +11,26 @@ use std::time::UNIX_EPOCH;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
-use super::task::{Action, Binding, Task};
-use super::template::{Scope, StdinPiece, Template};
+use super::task::{NameSource, PlanTask, TaskAction};
+use super::template::{RenderScope, StdinPiece, Template};
 use crate::script::plan::Plan;
-use crate::script::plan::mapreduce::{Input, ReduceStage};
-use crate::script::plan::runtime_vars::Facts;
+use crate::script::plan::mapreduce::{MapReduceInput, ReduceStage};
+use crate::script::plan::runtime_vars::RuntimeVars;
 use crate::script::plan::task::CallArg;
-use crate::script::values::value::Value;
+use crate::script::values::value::ScriptValue;
 
 /// Computes the keys of a plan's instances; those of a task all at once, when they are first asked for.
 #[derive(Debug)]
-pub(crate) struct Keys<'p> {
+pub(crate) struct Fingerprints<'p> {
     plan: &'p Plan,
     known: Vec<Option<Vec<u128>>>,
     files: HashMap<String, Option<(u64, u128)>>,
 }
 
-impl<'p> Keys<'p> {
+impl<'p> Fingerprints<'p> {
     /// Nothing is computed yet.
     pub(crate) fn new(plan: &'p Plan) -> Self {
-        Keys { plan, known: vec![None; plan.tasks.len()], files: HashMap::new() }
+        Fingerprints { plan, known: vec![None; plan.tasks.len()], files: HashMap::new() }
     }
 
     /// The keys of a task's instances, in the order of their indices.
@@ -55,7 +55,7 @@ impl<'p> Keys<'p> {
         self.known.get(task).and_then(Option::as_deref).unwrap_or_default()
     }
 
-    fn key(&mut self, task: &Task, instance: u64) -> u128 {
+    fn key(&mut self, task: &PlanTask, instance: u64) -> u128 {
         let mut hash = Hash(Xxh3::new());
         let values = task.family.bindings(instance);
         let inputs: Vec<Vec<String>> = task
@@ -69,9 +69,9 @@ impl<'p> Keys<'p> {
             .collect();
         let outs: Vec<String> = (0..task.outs.len()).map(|number| format!("out{number}")).collect();
         let seed = xxh3_64_with_seed(task.name.as_bytes(), instance);
-        let facts = Facts { index: instance, seed, here: ".".into(), ..Facts::default() };
+        let facts = RuntimeVars { index: instance, seed, here: ".".into(), ..RuntimeVars::default() };
         let env = |name: &str| std::env::var(name).ok();
-        let scope = Scope { values: &values, inputs: &inputs, outs: &outs, facts: &facts, env: &env };
+        let scope = RenderScope { values: &values, inputs: &inputs, outs: &outs, facts: &facts, env: &env };
         self.action(task, &scope, &mut hash);
         for (name, value) in &task.env {
             hash.text(name);
@@ -96,23 +96,23 @@ impl<'p> Keys<'p> {
         }
         for value in &values {
             hash.text(&value.to_string());
-            if let Value::Path(path) = value {
+            if let ScriptValue::Path(path) = value {
                 self.file(path, &mut hash);
             }
         }
         hash.0.digest128()
     }
 
-    fn action(&mut self, task: &Task, scope: &Scope<'_>, hash: &mut Hash) {
+    fn action(&mut self, task: &PlanTask, scope: &RenderScope<'_>, hash: &mut Hash) {
         match &task.action {
-            Action::Run { .. } | Action::Shell { .. } => self.command(&task.action, scope, hash),
-            Action::Merge { command, order, .. } => {
+            TaskAction::Run { .. } | TaskAction::Shell { .. } => self.command(&task.action, scope, hash),
+            TaskAction::Merge { command, order, .. } => {
                 hash.text(&format!("merge {order:?}"));
                 self.command(command, scope, hash);
             }
-            Action::MapReduce(work) => {
+            TaskAction::MapReduce(work) => {
                 hash.text("mapreduce");
-                if let Input::Files(files) = &work.input {
+                if let MapReduceInput::Files(files) = &work.input {
                     for file in files {
                         hash.text(file);
                         self.file(file, hash);
@@ -126,7 +126,7 @@ impl<'p> Keys<'p> {
                 hash.text(&work.reduce.name());
                 work.commands().for_each(|command| self.command(command, scope, hash));
             }
-            Action::Array { text, names } => {
+            TaskAction::Array { text, names } => {
                 hash.text("array");
                 hash.text(text);
                 for name in names {
@@ -137,7 +137,7 @@ impl<'p> Keys<'p> {
                 hash.text(&task.name);
                 hash.number(scope.facts.index);
             }
-            Action::Call { function, args } => {
+            TaskAction::Call { function, args } => {
                 hash.text("call");
                 hash.text(function);
                 for (name, arg) in args {
@@ -153,9 +153,9 @@ impl<'p> Keys<'p> {
         }
     }
 
-    fn command(&mut self, action: &Action, scope: &Scope<'_>, hash: &mut Hash) {
+    fn command(&mut self, action: &TaskAction, scope: &RenderScope<'_>, hash: &mut Hash) {
         match action {
-            Action::Run { argv } => {
+            TaskAction::Run { argv } => {
                 hash.text("run");
                 for (at, word) in argv.iter().enumerate() {
                     hash.template(word, scope);
@@ -165,7 +165,7 @@ impl<'p> Keys<'p> {
                     }
                 }
             }
-            Action::Shell { interpreter, script } => {
+            TaskAction::Shell { interpreter, script } => {
                 hash.text("shell");
                 interpreter.iter().for_each(|word| hash.text(word));
                 hash.template(script, scope);
@@ -199,16 +199,18 @@ impl Hash {
         self.0.update(&number.to_le_bytes());
     }
 
-    fn binding(&mut self, binding: &Binding, scope: &Scope<'_>) {
+    fn binding(&mut self, binding: &NameSource, scope: &RenderScope<'_>) {
         match binding {
-            Binding::Param(at) => self.text(&scope.values.get(*at).map(Value::to_string).unwrap_or_default()),
-            Binding::Var(value) => self.text(&value.to_string()),
-            Binding::Input(at) => self.number(*at as u64),
-            Binding::Fact(fact) => self.text(&scope.facts.get(*fact).to_string()),
+            NameSource::Param(at) => {
+                self.text(&scope.values.get(*at).map(ScriptValue::to_string).unwrap_or_default())
+            }
+            NameSource::Var(value) => self.text(&value.to_string()),
+            NameSource::Input(at) => self.number(*at as u64),
+            NameSource::Fact(fact) => self.text(&scope.facts.get(*fact).to_string()),
         }
     }
 
-    fn template(&mut self, template: &Template, scope: &Scope<'_>) {
+    fn template(&mut self, template: &Template, scope: &RenderScope<'_>) {
         match template.render_args(scope) {
             Ok(words) => words.iter().for_each(|word| self.text(word)),
             // What cannot be filled in fails when it runs; until then all such are alike.

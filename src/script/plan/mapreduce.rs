@@ -1,14 +1,14 @@
 //! Map-reduce as it stands in the plan: its input and its stages.
 
 use crate::mapreduce::{Mapper, Operator};
-use crate::script::plan::task::Action;
+use crate::script::plan::task::TaskAction;
 use serde::{Deserialize, Serialize};
 
 /// A map-reduce.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MapReduce {
     /// What is read.
-    pub input: Input,
+    pub input: MapReduceInput,
     /// Bytes that a mapper gets at a time.
     pub split: u64,
     /// Makes `key TAB value` lines of lines.
@@ -23,7 +23,7 @@ pub struct MapReduce {
 
 /// What a map-reduce reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Input {
+pub enum MapReduceInput {
     /// Files, relative to the script's folder.
     Files(Vec<String>),
     /// What another task has written, by the number of the reference; each instance is one split.
@@ -36,7 +36,7 @@ pub enum MapStage {
     /// One that is built in.
     BuiltIn(Mapper),
     /// A command that reads lines and writes lines.
-    Command(Box<Action>),
+    Command(Box<TaskAction>),
 }
 
 /// What makes one value, or lines, of the values of a key.
@@ -45,7 +45,7 @@ pub enum ReduceStage {
     /// One that is built in.
     BuiltIn(Operator),
     /// A command that reads lines and writes lines.
-    Command(Box<Action>),
+    Command(Box<TaskAction>),
 }
 
 impl MapStage {
@@ -64,7 +64,7 @@ impl ReduceStage {
 
 impl MapReduce {
     /// The commands of its stages.
-    pub fn commands(&self) -> impl Iterator<Item = &Action> {
+    pub fn commands(&self) -> impl Iterator<Item = &TaskAction> {
         let map = if let MapStage::Command(action) = &self.map { Some(&**action) } else { None };
         let others = self.combine.iter().chain([&self.reduce]).filter_map(|stage| match stage {
             ReduceStage::Command(action) => Some(&**action),

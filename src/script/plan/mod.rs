@@ -12,9 +12,9 @@ use crate::script::values::policy::Policy;
 use std::path::PathBuf;
 
 use crate::script::diagnostics::diagnostic::Diagnostics;
-use crate::script::plan::task::Task;
+use crate::script::plan::task::PlanTask;
 use crate::script::sweep::join::Join;
-use crate::script::values::resources::Counter;
+use crate::script::values::resources::JobCounter;
 
 /// A script that is understood.
 #[derive(Clone, Debug)]
@@ -28,9 +28,9 @@ pub struct Plan {
     /// What failures mean for the rest.
     pub policy: Policy,
     /// What the whole job has so many of.
-    pub counters: Vec<Counter>,
+    pub counters: Vec<JobCounter>,
     /// The tasks: what a task needs comes before it, and apart from that they are in the order of the script.
-    pub tasks: Vec<Task>,
+    pub tasks: Vec<PlanTask>,
     /// What is odd but does not keep the script from running.
     pub warnings: Diagnostics,
 }
@@ -43,7 +43,7 @@ impl Plan {
 
     /// The references to a task: pairs of the referring task's index and the reference's number there.
     pub fn consumers(&self, task: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
-        let references = move |(at, other): (usize, &Task)| {
+        let references = move |(at, other): (usize, &PlanTask)| {
             let numbers = other
                 .references
                 .iter()

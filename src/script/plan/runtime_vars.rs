@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::script::values::value::Value;
+use crate::script::values::value::ScriptValue;
 
 /// What only the rank knows that runs an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum RuntimeFact {
+pub enum RuntimeVar {
     /// The number of the rank.
     Rank,
     /// How many ranks there are.
@@ -27,18 +27,18 @@ pub enum RuntimeFact {
     Here,
 }
 
-impl RuntimeFact {
+impl RuntimeVar {
     /// All of them with the names that scripts use.
-    pub const NAMED: [(&'static str, RuntimeFact); 9] = [
-        ("rank", RuntimeFact::Rank),
-        ("ranks", RuntimeFact::Ranks),
-        ("host", RuntimeFact::Host),
-        ("scratch", RuntimeFact::Scratch),
-        ("attempt", RuntimeFact::Attempt),
-        ("index", RuntimeFact::Index),
-        ("threads", RuntimeFact::Threads),
-        ("seed", RuntimeFact::Seed),
-        ("here", RuntimeFact::Here),
+    pub const NAMED: [(&'static str, RuntimeVar); 9] = [
+        ("rank", RuntimeVar::Rank),
+        ("ranks", RuntimeVar::Ranks),
+        ("host", RuntimeVar::Host),
+        ("scratch", RuntimeVar::Scratch),
+        ("attempt", RuntimeVar::Attempt),
+        ("index", RuntimeVar::Index),
+        ("threads", RuntimeVar::Threads),
+        ("seed", RuntimeVar::Seed),
+        ("here", RuntimeVar::Here),
     ];
 
     /// The fact of that name.
@@ -48,18 +48,18 @@ impl RuntimeFact {
 
     /// Whether it is the same wherever and however often an instance runs, as file names have to be.
     pub fn is_fixed(self) -> bool {
-        matches!(self, RuntimeFact::Index | RuntimeFact::Seed)
+        matches!(self, RuntimeVar::Index | RuntimeVar::Seed)
     }
 
     /// Whether it is a text; the others are integers.
     pub fn is_text(self) -> bool {
-        matches!(self, RuntimeFact::Host | RuntimeFact::Scratch | RuntimeFact::Here)
+        matches!(self, RuntimeVar::Host | RuntimeVar::Scratch | RuntimeVar::Here)
     }
 }
 
 /// The facts of one run of an instance.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Facts {
+pub struct RuntimeVars {
     /// The number of the rank.
     pub rank: u32,
     /// How many ranks there are.
@@ -80,20 +80,20 @@ pub struct Facts {
     pub here: String,
 }
 
-impl Facts {
+impl RuntimeVars {
     /// One of them, as a value.
-    pub fn get(&self, fact: RuntimeFact) -> Value {
+    pub fn get(&self, fact: RuntimeVar) -> ScriptValue {
         match fact {
-            RuntimeFact::Rank => Value::Int(self.rank.into()),
-            RuntimeFact::Ranks => Value::Int(self.ranks.into()),
-            RuntimeFact::Host => Value::Text(self.host.clone()),
-            RuntimeFact::Scratch => Value::Text(self.scratch.clone()),
-            RuntimeFact::Attempt => Value::Int(self.attempt.into()),
-            RuntimeFact::Index => Value::Int(self.index as i64),
-            RuntimeFact::Threads => Value::Int(self.threads.into()),
+            RuntimeVar::Rank => ScriptValue::Int(self.rank.into()),
+            RuntimeVar::Ranks => ScriptValue::Int(self.ranks.into()),
+            RuntimeVar::Host => ScriptValue::Text(self.host.clone()),
+            RuntimeVar::Scratch => ScriptValue::Text(self.scratch.clone()),
+            RuntimeVar::Attempt => ScriptValue::Int(self.attempt.into()),
+            RuntimeVar::Index => ScriptValue::Int(self.index as i64),
+            RuntimeVar::Threads => ScriptValue::Int(self.threads.into()),
             // Half the range, so that programs that read a signed number take it.
-            RuntimeFact::Seed => Value::Int((self.seed >> 1) as i64),
-            RuntimeFact::Here => Value::Text(self.here.clone()),
+            RuntimeVar::Seed => ScriptValue::Int((self.seed >> 1) as i64),
+            RuntimeVar::Here => ScriptValue::Text(self.here.clone()),
         }
     }
 }

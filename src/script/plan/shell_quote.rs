@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::script::syntax::placeholder::{Piece, PieceKind};
+use crate::script::syntax::placeholder::{PieceKind, TextPiece};
 
 /// How a value is protected from the shell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ enum Level {
 }
 
 /// The quoting of each piece of a script that is a reference; for the others the entry means nothing.
-pub(crate) fn contexts(text: &str, pieces: &[Piece]) -> Vec<Quote> {
+pub(crate) fn contexts(text: &str, pieces: &[TextPiece]) -> Vec<Quote> {
     let mut levels = vec![Level::Code];
     let (mut escaped, mut comment) = (false, false);
     let mut before = '\n';
@@ -101,7 +101,7 @@ mod tests {
     fn fill(script: &str, value: &str) -> String {
         let pieces = placeholder::parse(script);
         let quotes = contexts(script, &pieces);
-        let show = |(piece, quote): (&Piece, &Quote)| match piece.kind {
+        let show = |(piece, quote): (&TextPiece, &Quote)| match piece.kind {
             PieceKind::Reference(_) => quote.apply(value),
             _ => script[piece.range.clone()].to_string(),
         };

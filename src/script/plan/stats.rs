@@ -1,12 +1,12 @@
 //! A plan in figures: how many instances, how they depend on each other, what limits the run.
 
-use super::task::{Reference, Task};
+use super::task::{PlanTask, Reference};
 use crate::script::plan::Plan;
 
 /// Instances that are looked at one by one where their number of inputs is no matter of arithmetic.
 const SEARCHED: u64 = 100_000;
 
-impl Task {
+impl PlanTask {
     /// The most instances that one instance reads by a reference.
     pub fn fan_in(&self, reference: &Reference) -> u64 {
         if reference.join.is_arithmetic() || !reference.join.is_gather() || self.family.len() > SEARCHED {

@@ -3,30 +3,30 @@
 use serde::{Deserialize, Serialize};
 
 use super::execution::Execution;
-use super::template::{RenderError, Scope, Template};
+use super::template::{RenderError, RenderScope, Template};
 use crate::arrays::reduce::operator::Reduce;
 use crate::script::plan::mapreduce::MapReduce;
-use crate::script::plan::runtime_vars::RuntimeFact;
-use crate::script::sweep::family::Family;
+use crate::script::plan::runtime_vars::RuntimeVar;
+use crate::script::sweep::family::Sweep;
 use crate::script::sweep::join::{Gather, Join};
-use crate::script::values::resources::Needs;
-use crate::script::values::value::Value;
+use crate::script::values::resources::InstanceResources;
+use crate::script::values::value::ScriptValue;
 use std::time::Duration;
 
 /// An argument of a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum CallArg {
     /// What stands in the script.
-    Value(Value),
+    Value(ScriptValue),
     /// What a name stands for: `"{mean}"`.
-    Binding(Binding),
+    Binding(NameSource),
     /// A text with references in it.
     Text(Template),
 }
 
 /// A task, or a family of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Task {
+pub struct PlanTask {
     /// The name.
     pub name: String,
     /// The line of the script that it begins at, counted from 1.
@@ -34,19 +34,19 @@ pub struct Task {
     /// File and line, for messages: `flow.toml:31`.
     pub origin: String,
     /// What it does.
-    pub action: Action,
+    pub action: TaskAction,
     /// Its instances.
-    pub family: Family,
+    pub family: Sweep,
     /// What it reads of other tasks, and what it only waits for.
     pub references: Vec<Reference>,
     /// The files that its command writes.
-    pub outs: Vec<Out>,
+    pub outs: Vec<OutputFile>,
     /// What its command reads on standard input.
     pub stdin: Option<Template>,
     /// Where its standard output goes (the text of the array, where it makes one).
-    pub stdout: Stream,
+    pub stdout: StreamTarget,
     /// Where its standard error goes.
-    pub stderr: Stream,
+    pub stderr: StreamTarget,
     /// What is kept on the shared file system.
     pub saves: Vec<Save>,
     /// Environment variables that are added.
@@ -64,12 +64,12 @@ pub struct Task {
     /// How its command is run.
     pub execution: Execution,
     /// What an instance takes while it runs.
-    pub needs: Needs,
+    pub needs: InstanceResources,
     /// How long an instance is expected to take; without it, as long as others of its rank.
     pub time: Option<Duration>,
 }
 
-impl Task {
+impl PlanTask {
     /// The name of an instance, `sim[T=300, p=1]`.
     pub fn label(&self, instance: u64) -> String {
         self.family.label(&self.name, instance)
@@ -78,7 +78,7 @@ impl Task {
     /// The instances that an instance of a `reduce` task reduces, in index order; `None` for other tasks.
     pub fn reduced(&self, instance: u64) -> Option<Gather<'_>> {
         match &self.action {
-            Action::Reduce { of, .. } | Action::Merge { of, .. } => {
+            TaskAction::Reduce { of, .. } | TaskAction::Merge { of, .. } => {
                 Some(self.references.get(*of)?.instances(instance))
             }
             _ => None,
@@ -88,7 +88,7 @@ impl Task {
 
 /// What a task does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Action {
+pub enum TaskAction {
     /// Starts a program.
     Run {
         /// The program and its arguments; each may become several ([`Template::render_args`]).
@@ -117,16 +117,16 @@ pub enum Action {
         /// How many are merged at a time.
         arity: usize,
         /// What the shape of the tree depends on.
-        order: Order,
+        order: ReduceOrder,
     },
     /// Reduces a family to one file, by a command that merges two.
     Merge {
         /// The reference to the family, by its number.
         of: usize,
         /// What merges two.
-        command: Box<Action>,
+        command: Box<TaskAction>,
         /// What the shape of the tree depends on.
-        order: Order,
+        order: ReduceOrder,
     },
     /// Calls a function of the program, which makes an array.
     Call {
@@ -139,15 +139,15 @@ pub enum Action {
     MapReduce(Box<MapReduce>),
 }
 
-impl Action {
+impl TaskAction {
     /// The program with its arguments, for the two actions that start one.
-    pub fn command(&self, scope: &Scope<'_>) -> Result<Option<Vec<String>>, RenderError> {
+    pub fn command(&self, scope: &RenderScope<'_>) -> Result<Option<Vec<String>>, RenderError> {
         match self {
-            Action::Run { argv } => {
+            TaskAction::Run { argv } => {
                 let words: Result<Vec<_>, _> = argv.iter().map(|word| word.render_args(scope)).collect();
                 Ok(Some(words?.concat()))
             }
-            Action::Shell { interpreter, script } => {
+            TaskAction::Shell { interpreter, script } => {
                 let mut words = interpreter.clone();
                 words.push(script.render(scope)?);
                 Ok(Some(words))
@@ -159,16 +159,16 @@ impl Action {
     /// The texts that a command is made of.
     pub(crate) fn templates(&self) -> Vec<&Template> {
         match self {
-            Action::Run { argv } => argv.iter().collect(),
-            Action::Shell { script, .. } => vec![script],
-            Action::Merge { command, .. } => command.templates(),
+            TaskAction::Run { argv } => argv.iter().collect(),
+            TaskAction::Shell { script, .. } => vec![script],
+            TaskAction::Merge { command, .. } => command.templates(),
             _ => Vec::new(),
         }
     }
 
     /// Whether it leaves bytes, as a program does; the others make an array.
     pub fn is_command(&self) -> bool {
-        !matches!(self, Action::Array { .. } | Action::Reduce { .. } | Action::Call { .. })
+        !matches!(self, TaskAction::Array { .. } | TaskAction::Reduce { .. } | TaskAction::Call { .. })
     }
 }
 
@@ -178,25 +178,25 @@ pub struct ArrayName {
     /// As it is written, `x` or `sim.probe`.
     pub name: String,
     /// What it stands for.
-    pub binding: Binding,
+    pub binding: NameSource,
 }
 
 /// What a name of an array expression stands for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Binding {
+pub enum NameSource {
     /// The task's parameter of that number.
     Param(usize),
     /// A variable of the script.
-    Var(Value),
+    Var(ScriptValue),
     /// The task's reference of that number: one array, or a list for a gather.
     Input(usize),
     /// What the rank knows.
-    Fact(RuntimeFact),
+    Fact(RuntimeVar),
 }
 
 /// What the shape of a reduction's tree depends on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Order {
+pub enum ReduceOrder {
     /// The indices alone: the same bits on any number of ranks.
     #[default]
     Fixed,
@@ -244,7 +244,7 @@ impl Reference {
 
 /// A file that a command writes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Out {
+pub struct OutputFile {
     /// `None` for the one of `out = "file"`.
     pub name: Option<String>,
     /// Its path in the instance's private folder.
@@ -253,7 +253,7 @@ pub struct Out {
 
 /// Where a stream goes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub enum Stream {
+pub enum StreamTarget {
     /// To the rank's log.
     #[default]
     Log,

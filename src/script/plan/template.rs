@@ -3,10 +3,10 @@
 use crate::script::values::format::written;
 use serde::{Deserialize, Serialize};
 
-use crate::script::plan::runtime_vars::{Facts, RuntimeFact};
+use crate::script::plan::runtime_vars::{RuntimeVar, RuntimeVars};
 use crate::script::plan::shell_quote::Quote;
-use crate::script::values::format::Format;
-use crate::script::values::value::{PathPart, Value};
+use crate::script::values::format::FormatSpec;
+use crate::script::values::value::{PathPart, ScriptValue};
 
 /// What stands in a reference's place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub enum Fill {
     /// The task's own output of that number: the path to write to.
     Out(usize),
     /// What the rank knows.
-    Fact(RuntimeFact),
+    Fact(RuntimeVar),
     /// A variable of the rank's environment.
     Env(String),
     /// One of the two files that a step of a reduction merges, 0 for `{a}`; each step puts its own in their place.
@@ -27,7 +27,7 @@ pub enum Fill {
 
 /// A piece of a template.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Part {
+pub enum TemplatePart {
     /// Text that is the same for all instances.
     Text(String),
     /// A reference.
@@ -35,7 +35,7 @@ pub enum Part {
         /// What it stands for.
         what: Fill,
         /// How it is written.
-        format: Option<Format>,
+        format: Option<FormatSpec>,
         /// How it is protected.
         quote: Quote,
     },
@@ -45,20 +45,20 @@ pub enum Part {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Template {
     /// Its pieces, in order.
-    pub parts: Vec<Part>,
+    pub parts: Vec<TemplatePart>,
 }
 
 /// What references are filled with, for one run of one instance.
 #[derive(Clone, Copy)]
-pub struct Scope<'a> {
-    /// The values of the instance's parameters, as [`crate::script::sweep::family::Family::bindings`] gives them.
-    pub values: &'a [Value],
+pub struct RenderScope<'a> {
+    /// The values of the instance's parameters, as [`crate::script::sweep::family::Sweep::bindings`] gives them.
+    pub values: &'a [ScriptValue],
     /// The paths of the gathered inputs, in index order, by the number of the task's reference.
     pub inputs: &'a [Vec<String>],
     /// The paths of the task's own outputs, by their number.
     pub outs: &'a [String],
     /// What the rank knows.
-    pub facts: &'a Facts,
+    pub facts: &'a RuntimeVars,
     /// Looks up the rank's environment.
     pub env: &'a dyn Fn(&str) -> Option<String>,
 }
@@ -89,17 +89,18 @@ pub enum StdinPiece {
 impl Template {
     /// A template without references.
     pub fn literal(text: impl Into<String>) -> Self {
-        Self { parts: vec![Part::Text(text.into())] }
+        Self { parts: vec![TemplatePart::Text(text.into())] }
     }
 
     /// The text, where no reference is left in it.
     pub fn as_literal(&self) -> Option<String> {
-        let text = |part: &Part| if let Part::Text(text) = part { Some(text.clone()) } else { None };
+        let text =
+            |part: &TemplatePart| if let TemplatePart::Text(text) = part { Some(text.clone()) } else { None };
         self.parts.iter().map(text).collect()
     }
 
     /// One text; a gather is written as a list with spaces between.
-    pub fn render(&self, scope: &Scope<'_>) -> Result<String, RenderError> {
+    pub fn render(&self, scope: &RenderScope<'_>) -> Result<String, RenderError> {
         let mut text = String::new();
         for part in &self.parts {
             text.push_str(&part.texts(scope)?.join(" "));
@@ -109,7 +110,7 @@ impl Template {
 
     /// The arguments that one word of a command becomes: several for a gather, each with the rest of the word
     /// (`--in={x}` is `--in=a --in=b`), one otherwise.
-    pub fn render_args(&self, scope: &Scope<'_>) -> Result<Vec<String>, RenderError> {
+    pub fn render_args(&self, scope: &RenderScope<'_>) -> Result<Vec<String>, RenderError> {
         let mut args = vec![String::new()];
         for part in &self.parts {
             let texts = part.texts(scope)?;
@@ -120,35 +121,37 @@ impl Template {
     }
 
     /// A standard input: text, and the bytes of inputs between.
-    pub fn render_stdin(&self, scope: &Scope<'_>) -> Result<Vec<StdinPiece>, RenderError> {
-        let piece = |part: &Part| match part {
-            Part::Fill { what: Fill::Input(at), .. } => Ok(StdinPiece::Input(*at)),
+    pub fn render_stdin(&self, scope: &RenderScope<'_>) -> Result<Vec<StdinPiece>, RenderError> {
+        let piece = |part: &TemplatePart| match part {
+            TemplatePart::Fill { what: Fill::Input(at), .. } => Ok(StdinPiece::Input(*at)),
             part => Ok(StdinPiece::Text(part.texts(scope)?.concat())),
         };
         self.parts.iter().map(piece).collect()
     }
 }
 
-impl Part {
-    fn texts(&self, scope: &Scope<'_>) -> Result<Vec<String>, RenderError> {
+impl TemplatePart {
+    fn texts(&self, scope: &RenderScope<'_>) -> Result<Vec<String>, RenderError> {
         let (what, format, quote) = match self {
-            Part::Text(text) => return Ok(vec![text.clone()]),
-            Part::Fill { what, format, quote } => (what, format, quote),
+            TemplatePart::Text(text) => return Ok(vec![text.clone()]),
+            TemplatePart::Fill { what, format, quote } => (what, format, quote),
         };
         let value = match what {
             Fill::Param(at, path_part) => {
                 let value = scope.values.get(*at).ok_or(RenderError::Missing("parameter", *at))?;
-                path_part.map_or_else(|| value.clone(), |part| Value::Text(part.of(&value.to_string())))
+                path_part.map_or_else(|| value.clone(), |part| ScriptValue::Text(part.of(&value.to_string())))
             }
             Fill::Input(at) => {
                 let paths = scope.inputs.get(*at).ok_or(RenderError::Missing("input", *at))?;
                 return Ok(paths.iter().map(|path| quote.apply(path)).collect());
             }
             Fill::Out(at) => {
-                Value::Text(scope.outs.get(*at).ok_or(RenderError::Missing("output", *at))?.clone())
+                ScriptValue::Text(scope.outs.get(*at).ok_or(RenderError::Missing("output", *at))?.clone())
             }
             Fill::Fact(fact) => scope.facts.get(*fact),
-            Fill::Env(name) => Value::Text((scope.env)(name).ok_or_else(|| RenderError::Env(name.clone()))?),
+            Fill::Env(name) => {
+                ScriptValue::Text((scope.env)(name).ok_or_else(|| RenderError::Env(name.clone()))?)
+            }
             // not in a step: what is the same for all of them
             Fill::Merged(at) => return Ok(vec![format!("{{{}}}", if *at == 0 { "a" } else { "b" })]),
         };
@@ -160,30 +163,31 @@ impl Part {
 mod tests {
     use super::*;
 
-    fn fill(what: Fill, quote: Quote) -> Part {
-        Part::Fill { what, format: None, quote }
+    fn fill(what: Fill, quote: Quote) -> TemplatePart {
+        TemplatePart::Fill { what, format: None, quote }
     }
 
-    fn with_scope<T>(check: impl Fn(&Scope<'_>) -> T) -> T {
-        let facts = Facts { rank: 3, host: "n1".into(), ..Facts::default() };
+    fn with_scope<T>(check: impl Fn(&RenderScope<'_>) -> T) -> T {
+        let facts = RuntimeVars { rank: 3, host: "n1".into(), ..RuntimeVars::default() };
         let inputs = [vec!["a b".to_string(), "c".to_string()], vec!["d".to_string()]];
-        let (values, outs) = ([Value::Path("data/x.h5".into()), Value::Int(7)], ["/tmp/o".to_string()]);
+        let (values, outs) =
+            ([ScriptValue::Path("data/x.h5".into()), ScriptValue::Int(7)], ["/tmp/o".to_string()]);
         let env = |name: &str| (name == "HOME").then(|| "/root".to_string());
-        check(&Scope { values: &values, inputs: &inputs, outs: &outs, facts: &facts, env: &env })
+        check(&RenderScope { values: &values, inputs: &inputs, outs: &outs, facts: &facts, env: &env })
     }
 
     #[test]
     fn gathers_become_arguments_and_quoted_lists() {
         with_scope(|scope| {
-            let args = |parts: Vec<Part>| Template { parts }.render_args(scope).unwrap();
+            let args = |parts: Vec<TemplatePart>| Template { parts }.render_args(scope).unwrap();
             assert_eq!(args(vec![fill(Fill::Input(0), Quote::None)]), ["a b", "c"]);
             assert_eq!(
-                args(vec![Part::Text("--in=".into()), fill(Fill::Input(0), Quote::None)]),
+                args(vec![TemplatePart::Text("--in=".into()), fill(Fill::Input(0), Quote::None)]),
                 ["--in=a b", "--in=c"]
             );
-            assert_eq!(args(vec![Part::Text(String::new())]), [""]);
+            assert_eq!(args(vec![TemplatePart::Text(String::new())]), [""]);
             let shell = |quote| {
-                Template { parts: vec![Part::Text("cat ".into()), fill(Fill::Input(0), quote)] }
+                Template { parts: vec![TemplatePart::Text("cat ".into()), fill(Fill::Input(0), quote)] }
                     .render(scope)
                     .unwrap()
             };
@@ -200,15 +204,18 @@ mod tests {
             let one = |what| Template { parts: vec![fill(what, Quote::None)] }.render(scope);
             assert_eq!(one(Fill::Param(0, Some(PathPart::Stem))).unwrap(), "x");
             assert_eq!(one(Fill::Out(0)).unwrap(), "/tmp/o");
-            assert_eq!(one(Fill::Fact(RuntimeFact::Rank)).unwrap(), "3");
+            assert_eq!(one(Fill::Fact(RuntimeVar::Rank)).unwrap(), "3");
             assert_eq!(one(Fill::Env("HOME".into())).unwrap(), "/root");
             assert_eq!(
                 one(Fill::Env("NO".into())).unwrap_err().to_string(),
                 "the environment variable `NO` is not set"
             );
             assert_eq!(one(Fill::Param(9, None)).unwrap_err().to_string(), "parameter number 9 is missing");
-            let padded =
-                Part::Fill { what: Fill::Param(1, None), format: Format::parse("03"), quote: Quote::None };
+            let padded = TemplatePart::Fill {
+                what: Fill::Param(1, None),
+                format: FormatSpec::parse("03"),
+                quote: Quote::None,
+            };
             let stdin = Template { parts: vec![padded, fill(Fill::Input(1), Quote::None)] };
             assert_eq!(
                 stdin.render_stdin(scope).unwrap(),
@@ -220,7 +227,7 @@ mod tests {
     #[test]
     fn templates_travel() {
         let template = Template {
-            parts: vec![Part::Text("a".into()), fill(Fill::Fact(RuntimeFact::Host), Quote::Bare)],
+            parts: vec![TemplatePart::Text("a".into()), fill(Fill::Fact(RuntimeVar::Host), Quote::Bare)],
         };
         let bytes = bincode::serde::encode_to_vec(&template, bincode::config::standard()).unwrap();
         let (back, _): (Template, usize) =

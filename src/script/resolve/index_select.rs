@@ -2,15 +2,15 @@
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::suggest::did_you_mean;
-use crate::script::sweep::expression::{Formula, FormulaError, Input, Type};
-use crate::script::sweep::family::Family;
+use crate::script::sweep::expression::{Formula, FormulaError, FormulaType, NameInput};
+use crate::script::sweep::family::Sweep;
 use crate::script::sweep::join_search::Pin;
-use crate::script::syntax::symbols::Names;
-use crate::script::values::value::Value;
+use crate::script::syntax::symbols::Symbols;
+use crate::script::values::value::ScriptValue;
 
 /// What is wrong with a choice.
 #[derive(Debug)]
-pub(crate) struct BadChoice {
+pub(crate) struct IndexError {
     pub(crate) code: Code,
     pub(crate) message: String,
     pub(crate) help: Option<String>,
@@ -20,10 +20,10 @@ pub(crate) struct BadChoice {
 pub(crate) fn read(
     text: &str,
     path: &[String],
-    target: &Family,
-    own: &Family,
-    names: &Names,
-) -> Result<Vec<Pin>, BadChoice> {
+    target: &Sweep,
+    own: &Sweep,
+    names: &Symbols,
+) -> Result<Vec<Pin>, IndexError> {
     let (task, path) = (path.first().map_or("", String::as_str), path.join("."));
     let params: Vec<&str> = target
         .params()
@@ -32,7 +32,7 @@ pub(crate) fn read(
         .map(|param| param.name.as_str())
         .chain(target.derived().iter().map(|derived| derived.name.as_str()))
         .collect();
-    let bad = |code, message: String, help: Option<String>| BadChoice { code, message, help };
+    let bad = |code, message: String, help: Option<String>| IndexError { code, message, help };
     let mut pins: Vec<Pin> = Vec::new();
     for part in split(text) {
         let (name, expression) = match named(part) {
@@ -75,29 +75,29 @@ pub(crate) fn read(
     Ok(pins)
 }
 
-fn wrong(error: FormulaError, own: &Family, names: &Names) -> BadChoice {
+fn wrong(error: FormulaError, own: &Sweep, names: &Symbols) -> IndexError {
     let FormulaError { message, help, unknown, .. } = error;
     match unknown {
-        None => BadChoice { code: Code::BadExpression, message, help },
+        None => IndexError { code: Code::BadExpression, message, help },
         Some(name) => {
             let own = own.params().iter().map(|param| param.name.as_str());
             let help = did_you_mean(&name, own.chain(names.all()));
             let text = "a string stands in single quotes: `{sim[model = 'small']}`".to_string();
-            BadChoice { code: Code::UnknownName, message, help: help.or(Some(text)) }
+            IndexError { code: Code::UnknownName, message, help: help.or(Some(text)) }
         }
     }
 }
 
 /// What a name stands for in the formulas of a task.
-fn lookup(own: &Family, names: &Names, name: &str) -> Option<(Input, Type, Value)> {
+fn lookup(own: &Sweep, names: &Symbols, name: &str) -> Option<(NameInput, FormulaType, ScriptValue)> {
     if let Some(at) = own.params().iter().position(|param| param.name == name) {
         let values = &own.params()[at].values;
-        return Some((Input::Param(at), values.kind(), values.get(0)));
+        return Some((NameInput::Param(at), values.kind(), values.get(0)));
     }
     if let Some(at) = own.derived().iter().position(|derived| derived.name == name) {
-        return Some((Input::Derived(at), own.derived()[at].formula.kind(), Value::Int(1)));
+        return Some((NameInput::Derived(at), own.derived()[at].formula.kind(), ScriptValue::Int(1)));
     }
-    names.var(name).map(|value| (Input::Var(value.clone()), Type::of(value), value.clone()))
+    names.var(name).map(|value| (NameInput::Var(value.clone()), FormulaType::of(value), value.clone()))
 }
 
 /// The parts between the commas that stand in no brackets and no quotes.

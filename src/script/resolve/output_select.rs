@@ -1,11 +1,11 @@
 //! Which output of a task a reference means.
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::plan::task::Select;
-use crate::script::resolve::resolver::{Place, Resolver, Written};
+use crate::script::resolve::resolver::{Resolver, TextContext, Written};
 use crate::script::syntax::placeholder::RawReference;
 use crate::script::syntax::script::{RawAction, RawTask};
 
@@ -18,7 +18,7 @@ pub(crate) fn is_list(reference: &Written<'_>) -> bool {
 pub(crate) fn select(
     task: &RawTask,
     reference: &Written<'_>,
-    place: Place,
+    place: TextContext,
 ) -> Result<Select, Box<Diagnostic>> {
     let makes_array = task.action.as_ref().is_some_and(|action| !action.is_command());
     let rest = &reference.raw.path[1..];
@@ -42,7 +42,7 @@ pub(crate) fn select(
     }
 }
 
-fn main(task: &RawTask, reference: &Written<'_>, place: Place) -> Result<Select, Box<Diagnostic>> {
+fn main(task: &RawTask, reference: &Written<'_>, place: TextContext) -> Result<Select, Box<Diagnostic>> {
     let name = &task.name.value;
     match task.outs.len() {
         1 => Ok(Select::File(0)),
@@ -50,7 +50,9 @@ fn main(task: &RawTask, reference: &Written<'_>, place: Place) -> Result<Select,
         // its partitions are files
         0 if matches!(task.action, Some(RawAction::MapReduce(_))) => Ok(Select::Stdout),
         // Where bytes are wanted, a command without files gives what it prints.
-        0 if matches!(place, Place::Stdin | Place::Array) && !is_list(reference) => Ok(Select::Stdout),
+        0 if matches!(place, TextContext::Stdin | TextContext::Array) && !is_list(reference) => {
+            Ok(Select::Stdout)
+        }
         0 => {
             let diagnostic =
                 Diagnostic::new(Code::NoFile, reference.span.clone(), format!("`{name}` has no output file"))
@@ -79,7 +81,7 @@ pub(crate) fn named(
     text: &Text,
     key: &str,
     resolver: &Resolver<'_>,
-    cx: &mut Collector,
+    cx: &mut DiagnosticCollector,
 ) -> Option<(usize, Select)> {
     let (name, part) = text.value.split_once('.').map_or((text.value.as_str(), None), |(n, p)| (n, Some(p)));
     let name = At { value: name.to_owned(), span: text.span.clone() };
@@ -88,7 +90,7 @@ pub(crate) fn named(
     let path = [Some(name.value), part.map(str::to_owned)].into_iter().flatten().collect();
     let raw = RawReference { path, index: None, format: None };
     let written = Written { raw: &raw, span: text.span.clone() };
-    match select(task, &written, Place::Stdin) {
+    match select(task, &written, TextContext::Stdin) {
         Ok(select) => Some((target, select)),
         Err(diagnostic) => {
             cx.push(*diagnostic);

@@ -4,22 +4,22 @@ use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::Diagnostic;
 use crate::script::diagnostics::source::Span;
 use crate::script::diagnostics::suggest::did_you_mean;
-use crate::script::plan::runtime_vars::RuntimeFact;
+use crate::script::plan::runtime_vars::RuntimeVar;
 use crate::script::plan::task::{Reference, Select};
 use crate::script::resolve::output_select;
-use crate::script::resolve::resolver::{Place, Resolver, Written};
-use crate::script::sweep::family::{Family, Param};
+use crate::script::resolve::resolver::{Resolver, TextContext, Written};
+use crate::script::sweep::family::{Param, Sweep};
 use crate::script::sweep::join::Join;
-use crate::script::sweep::param_values::Values;
-use crate::script::values::value::{PathPart, Value};
+use crate::script::sweep::param_values::ParamValues;
+use crate::script::values::value::{PathPart, ScriptValue};
 
 /// What a reference means.
-pub(crate) enum Meaning {
+pub(crate) enum ReferenceTarget {
     Param(usize, Option<PathPart>),
-    Var(Value),
+    Var(ScriptValue),
     Input(usize),
     Out(usize),
-    Fact(RuntimeFact),
+    Fact(RuntimeVar),
     Env(String),
     /// `{a}` or `{b}` of a step that merges.
     Merged(usize),
@@ -30,8 +30,8 @@ impl Resolver<'_> {
     pub(crate) fn meaning(
         &mut self,
         reference: &Written<'_>,
-        place: Place,
-    ) -> Result<Meaning, Box<Diagnostic>> {
+        place: TextContext,
+    ) -> Result<ReferenceTarget, Box<Diagnostic>> {
         let raw = reference.raw;
         let name = raw.name();
         let params = self.sweeps.params.get(self.task).map_or(&[][..], Vec::as_slice);
@@ -39,10 +39,12 @@ impl Resolver<'_> {
             return self.builtin(reference, place);
         }
         let merged = ["a", "b"].iter().position(|merged| *merged == name);
-        if let Some(at) = merged.filter(|_| self.merges && !matches!(place, Place::File | Place::Array)) {
+        if let Some(at) =
+            merged.filter(|_| self.merges && !matches!(place, TextContext::File | TextContext::Array))
+        {
             not_indexed(reference, &format!("`{name}`"))?;
             return match raw.path.get(1) {
-                None => Ok(Meaning::Merged(at)),
+                None => Ok(ReferenceTarget::Merged(at)),
                 Some(part) => Err(no_part(reference, &format!("`{name}`"), part)),
             };
         }
@@ -50,7 +52,7 @@ impl Resolver<'_> {
             && let Some(at) = params.iter().position(|param| is_column(param, table, column))
         {
             not_indexed(reference, "parameter")?;
-            return Ok(Meaning::Param(at, None));
+            return Ok(ReferenceTarget::Param(at, None));
         }
         if let Some(at) = params.iter().position(|param| param == name) {
             return self.param(at, reference);
@@ -58,12 +60,12 @@ impl Resolver<'_> {
         if let Some(value) = self.names.var(name) {
             not_indexed(reference, "variable")?;
             return match raw.path.get(1) {
-                None => Ok(Meaning::Var(value.clone())),
+                None => Ok(ReferenceTarget::Var(value.clone())),
                 Some(part) => Err(no_part(reference, &format!("the variable `{name}`"), part)),
             };
         }
         match self.names.task(name) {
-            Some(_) if place == Place::File => {
+            Some(_) if place == TextContext::File => {
                 Err(not_here(reference, "the result of a task cannot be part of a file's name"))
             }
             Some(task) => self.input(task, reference, place),
@@ -71,18 +73,22 @@ impl Resolver<'_> {
         }
     }
 
-    fn builtin(&self, reference: &Written<'_>, place: Place) -> Result<Meaning, Box<Diagnostic>> {
+    fn builtin(
+        &self,
+        reference: &Written<'_>,
+        place: TextContext,
+    ) -> Result<ReferenceTarget, Box<Diagnostic>> {
         let raw = reference.raw;
         let name = raw.name();
         not_indexed(reference, &format!("`{name}`"))?;
         match (name, &raw.path[1..]) {
-            ("dtask", [fact]) => match RuntimeFact::named(fact) {
-                Some(fact) if place == Place::File && !fact.is_fixed() => {
+            ("dtask", [fact]) => match RuntimeVar::named(fact) {
+                Some(fact) if place == TextContext::File && !fact.is_fixed() => {
                     Err(not_here(reference, "a file's name must not depend on where the task runs"))
                 }
-                Some(fact) => Ok(Meaning::Fact(fact)),
+                Some(fact) => Ok(ReferenceTarget::Fact(fact)),
                 None => {
-                    let known = RuntimeFact::NAMED.map(|(name, _)| name);
+                    let known = RuntimeVar::NAMED.map(|(name, _)| name);
                     let diagnostic = Diagnostic::new(
                         Code::UnknownName,
                         reference.span.clone(),
@@ -96,11 +102,11 @@ impl Resolver<'_> {
                 }
             },
             ("env", []) => match &raw.format {
-                Some(_) if place == Place::File => {
+                Some(_) if place == TextContext::File => {
                     Err(not_here(reference, "a file's name must not depend on where the task runs"))
                 }
                 Some(variable) if crate::script::syntax::toml::is_identifier(variable) => {
-                    Ok(Meaning::Env(variable.clone()))
+                    Ok(ReferenceTarget::Env(variable.clone()))
                 }
                 Some(variable) => {
                     let message = format!("an environment variable cannot be named `{variable}`");
@@ -115,17 +121,18 @@ impl Resolver<'_> {
                         .help("write `{env:HOME}`"),
                 )),
             },
-            ("out", _) if place == Place::Array => {
+            ("out", _) if place == TextContext::Array => {
                 Err(not_here(reference, "an array task has no output files"))
             }
-            ("out", _) if place == Place::File => {
+            ("out", _) if place == TextContext::File => {
                 Err(not_here(reference, "an output cannot be part of a file's name"))
             }
             ("out", rest) if rest.len() < 2 => {
                 let Some(task) = self.script.tasks.get(self.task) else {
                     return Err(self.unknown(reference, place));
                 };
-                output_select::own(task, rest.first().map(String::as_str), reference).map(Meaning::Out)
+                output_select::own(task, rest.first().map(String::as_str), reference)
+                    .map(ReferenceTarget::Out)
             }
             _ => {
                 let part = raw.path.last().map_or("", String::as_str);
@@ -134,10 +141,10 @@ impl Resolver<'_> {
         }
     }
 
-    fn param(&self, at: usize, reference: &Written<'_>) -> Result<Meaning, Box<Diagnostic>> {
+    fn param(&self, at: usize, reference: &Written<'_>) -> Result<ReferenceTarget, Box<Diagnostic>> {
         not_indexed(reference, "parameter")?;
         let part = match &reference.raw.path[1..] {
-            [] => return Ok(Meaning::Param(at, None)),
+            [] => return Ok(ReferenceTarget::Param(at, None)),
             [part] => part,
             [part, ..] => return Err(no_part(reference, "a parameter", part)),
         };
@@ -146,7 +153,7 @@ impl Resolver<'_> {
         }
         // Where the values were wrong, which has been reported, nothing is known of their parts.
         if self.sweeps.families.get(self.task).is_none_or(Option::is_none) {
-            return Ok(Meaning::Param(at, None));
+            return Ok(ReferenceTarget::Param(at, None));
         }
         let Some(found) = PathPart::named(part) else {
             let known = PathPart::NAMES;
@@ -154,8 +161,8 @@ impl Resolver<'_> {
             return Err(Box::new(diagnostic.maybe_help(did_you_mean(part, known))));
         };
         match self.own_param(at).map(|param| &param.values) {
-            Some(Values::List(values)) if matches!(values.first(), Some(Value::Path(_))) => {
-                Ok(Meaning::Param(at, Some(found)))
+            Some(ParamValues::List(values)) if matches!(values.first(), Some(ScriptValue::Path(_))) => {
+                Ok(ReferenceTarget::Param(at, Some(found)))
             }
             _ => {
                 let diagnostic =
@@ -187,7 +194,7 @@ impl Resolver<'_> {
     }
 
     /// Values that a parameter of the task can have: enough to see whether a format fits.
-    pub(crate) fn own_samples(&self, at: usize) -> Vec<Value> {
+    pub(crate) fn own_samples(&self, at: usize) -> Vec<ScriptValue> {
         match (self.own_param(at), self.sweeps.families.get(self.task)) {
             (Some(param), _) => param.values.samples(),
             (None, Some(Some(family))) => family.bindings(0).into_iter().nth(at).into_iter().collect(),
@@ -200,12 +207,12 @@ impl Resolver<'_> {
         &mut self,
         task: usize,
         reference: &Written<'_>,
-        place: Place,
-    ) -> Result<Meaning, Box<Diagnostic>> {
+        place: TextContext,
+    ) -> Result<ReferenceTarget, Box<Diagnostic>> {
         let Some(target) = self.script.tasks.get(task) else { return Err(self.unknown(reference, place)) };
         let select = output_select::select(target, reference, place)?;
         let list = output_select::is_list(reference);
-        if list && place == Place::Array {
+        if list && place == TextContext::Array {
             let message = "a file of paths is for commands, and this is an array expression";
             let diagnostic =
                 Diagnostic::new(Code::NotHere, reference.span.clone(), message).label("not here");
@@ -213,7 +220,7 @@ impl Resolver<'_> {
         }
         let chosen = self.chosen(task, reference)?;
         let at = self.depend(task, select, chosen, reference.span.clone());
-        Ok(Meaning::Input(if list { self.listed(at) } else { at }))
+        Ok(ReferenceTarget::Input(if list { self.listed(at) } else { at }))
     }
 
     /// The join of a reference with brackets; `None` where it has none.
@@ -236,7 +243,7 @@ impl Resolver<'_> {
     /// Adds a dependency, once, and gives its number; without `chosen`, by the join rule alone.
     pub(crate) fn depend(&mut self, task: usize, select: Select, chosen: Option<Join>, span: Span) -> usize {
         let join = chosen.unwrap_or_else(|| {
-            let single = Family::single();
+            let single = Sweep::single();
             let family = |at: usize| self.sweeps.families.get(at).and_then(Option::as_ref).unwrap_or(&single);
             Join::between(family(self.task), family(task))
         });

@@ -1,24 +1,24 @@
 //! From texts with references to templates.
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{Span, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::plan::shell_quote::{self, Quote};
 use crate::script::plan::task::Reference;
-use crate::script::plan::template::{Fill, Part, Template};
-use crate::script::resolve::reference::Meaning;
+use crate::script::plan::template::{Fill, Template, TemplatePart};
+use crate::script::resolve::reference::ReferenceTarget;
 use crate::script::sweep::expand::Sweeps;
-use crate::script::syntax::placeholder::{self, Piece, PieceKind, RawReference};
+use crate::script::syntax::placeholder::{self, PieceKind, RawReference, TextPiece};
 use crate::script::syntax::script::RawScript;
-use crate::script::syntax::symbols::Names;
-use crate::script::values::format::Format;
+use crate::script::syntax::symbols::Symbols;
+use crate::script::values::format::FormatSpec;
 use crate::script::values::format::written;
-use crate::script::values::value::Value;
+use crate::script::values::value::ScriptValue;
 
 /// Where a text stands, which decides what references may be in it and what they become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum TextContext {
     /// An argument or an environment variable: references become paths.
     Command,
     /// A shell script: paths as well, quoted.
@@ -34,7 +34,7 @@ pub(crate) enum Place {
 /// Resolves the texts of one task.
 pub(crate) struct Resolver<'a> {
     pub(crate) script: &'a RawScript,
-    pub(crate) names: &'a Names,
+    pub(crate) names: &'a Symbols,
     pub(crate) sweeps: &'a Sweeps,
     /// The task's index in the script.
     pub(crate) task: usize,
@@ -52,10 +52,15 @@ pub(crate) struct Written<'r> {
 
 impl Resolver<'_> {
     /// A text as a template.
-    pub(crate) fn template(&mut self, text: &Text, place: Place, cx: &mut Collector) -> Template {
+    pub(crate) fn template(
+        &mut self,
+        text: &Text,
+        place: TextContext,
+        cx: &mut DiagnosticCollector,
+    ) -> Template {
         let pieces = placeholder::parse(&text.value);
         let quotes = match place {
-            Place::Shell => shell_quote::contexts(&text.value, &pieces),
+            TextContext::Shell => shell_quote::contexts(&text.value, &pieces),
             _ => vec![Quote::None; pieces.len()],
         };
         let parts = pieces.iter().zip(quotes).map(|(piece, quote)| self.part(text, piece, quote, place, cx));
@@ -66,16 +71,16 @@ impl Resolver<'_> {
     pub(crate) fn part(
         &mut self,
         text: &Text,
-        piece: &Piece,
+        piece: &TextPiece,
         quote: Quote,
-        place: Place,
-        cx: &mut Collector,
-    ) -> Part {
+        place: TextContext,
+        cx: &mut DiagnosticCollector,
+    ) -> TemplatePart {
         let whole = text.value.get(piece.range.clone()).unwrap_or_default();
         let raw = match &piece.kind {
-            PieceKind::Plain => return Part::Text(whole.to_string()),
+            PieceKind::Plain => return TemplatePart::Text(whole.to_string()),
             PieceKind::Escaped => {
-                return Part::Text(whole.get(1..whole.len() - 1).unwrap_or_default().to_string());
+                return TemplatePart::Text(whole.get(1..whole.len() - 1).unwrap_or_default().to_string());
             }
             PieceKind::Reference(raw) => raw,
         };
@@ -84,39 +89,44 @@ impl Resolver<'_> {
             Ok(part) => part,
             Err(diagnostic) => {
                 cx.push(*diagnostic);
-                Part::Fill { what: Fill::Input(usize::MAX), format: None, quote }
+                TemplatePart::Fill { what: Fill::Input(usize::MAX), format: None, quote }
             }
         }
     }
 
-    fn fill(&mut self, reference: &Written<'_>, quote: Quote, place: Place) -> Result<Part, Box<Diagnostic>> {
+    fn fill(
+        &mut self,
+        reference: &Written<'_>,
+        quote: Quote,
+        place: TextContext,
+    ) -> Result<TemplatePart, Box<Diagnostic>> {
         let meaning = self.meaning(reference, place)?;
         let format = match (&reference.raw.format, &meaning) {
-            (None, _) | (_, Meaning::Env(_)) => None,
+            (None, _) | (_, ReferenceTarget::Env(_)) => None,
             (Some(format), meaning) => Some(self.format(format, meaning, reference)?),
         };
         let what = match meaning {
-            Meaning::Var(value) => {
+            ReferenceTarget::Var(value) => {
                 let text = written(&value, format.as_ref()).map_err(|why| misfit(reference, &why))?;
-                return Ok(Part::Text(quote.apply(&text)));
+                return Ok(TemplatePart::Text(quote.apply(&text)));
             }
-            Meaning::Param(at, part) => Fill::Param(at, part),
-            Meaning::Input(at) => Fill::Input(at),
-            Meaning::Out(at) => Fill::Out(at),
-            Meaning::Fact(fact) => Fill::Fact(fact),
-            Meaning::Env(name) => Fill::Env(name),
-            Meaning::Merged(at) => Fill::Merged(at),
+            ReferenceTarget::Param(at, part) => Fill::Param(at, part),
+            ReferenceTarget::Input(at) => Fill::Input(at),
+            ReferenceTarget::Out(at) => Fill::Out(at),
+            ReferenceTarget::Fact(fact) => Fill::Fact(fact),
+            ReferenceTarget::Env(name) => Fill::Env(name),
+            ReferenceTarget::Merged(at) => Fill::Merged(at),
         };
-        Ok(Part::Fill { what, format, quote })
+        Ok(TemplatePart::Fill { what, format, quote })
     }
 
     fn format(
         &self,
         text: &str,
-        meaning: &Meaning,
+        meaning: &ReferenceTarget,
         reference: &Written<'_>,
-    ) -> Result<Format, Box<Diagnostic>> {
-        let Some(format) = Format::parse(text) else {
+    ) -> Result<FormatSpec, Box<Diagnostic>> {
+        let Some(format) = FormatSpec::parse(text) else {
             let diagnostic =
                 Diagnostic::new(Code::BadFormat, reference.span.clone(), format!("`{text}` is no format"));
             return Err(Box::new(
@@ -126,16 +136,16 @@ impl Resolver<'_> {
             ));
         };
         let samples = match meaning {
-            Meaning::Param(_, Some(_)) | Meaning::Out(_) | Meaning::Env(_) => {
-                vec![Value::Text(String::new())]
+            ReferenceTarget::Param(_, Some(_)) | ReferenceTarget::Out(_) | ReferenceTarget::Env(_) => {
+                vec![ScriptValue::Text(String::new())]
             }
-            Meaning::Param(at, None) => self.own_samples(*at),
-            Meaning::Var(value) => vec![value.clone()],
-            Meaning::Fact(fact) => {
-                vec![if fact.is_text() { Value::Text(String::new()) } else { Value::Int(0) }]
+            ReferenceTarget::Param(at, None) => self.own_samples(*at),
+            ReferenceTarget::Var(value) => vec![value.clone()],
+            ReferenceTarget::Fact(fact) => {
+                vec![if fact.is_text() { ScriptValue::Text(String::new()) } else { ScriptValue::Int(0) }]
             }
-            Meaning::Input(_) | Meaning::Merged(_) => {
-                let what = if matches!(meaning, Meaning::Merged(_)) { "file" } else { "task" };
+            ReferenceTarget::Input(_) | ReferenceTarget::Merged(_) => {
+                let what = if matches!(meaning, ReferenceTarget::Merged(_)) { "file" } else { "task" };
                 let why = format!("formats are for parameters and variables, and this is a {what}");
                 return Err(misfit(reference, &why));
             }
@@ -147,7 +157,7 @@ impl Resolver<'_> {
     }
 
     /// The error of a name that nothing has.
-    pub(crate) fn unknown(&self, reference: &Written<'_>, place: Place) -> Box<Diagnostic> {
+    pub(crate) fn unknown(&self, reference: &Written<'_>, place: TextContext) -> Box<Diagnostic> {
         let name = reference.raw.name();
         let params = self.sweeps.params.get(self.task).map_or(&[][..], Vec::as_slice);
         let label = match params {
@@ -159,7 +169,7 @@ impl Resolver<'_> {
         candidates.extend(["dtask", "env", "out"]);
         candidates.extend(if self.merges { &["a", "b"][..] } else { &[] });
         let (place, braces) = match place {
-            Place::Array => ("an array expression", None),
+            TextContext::Array => ("an array expression", None),
             _ => ("a reference", Some(format!("write `{{{{{name}}}}}` for literal braces"))),
         };
         let other = self

@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use csv::{ErrorKind, ReaderBuilder, Trim};
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Text;
 use crate::script::sweep::load_values::{self, Loaded};
-use crate::script::sweep::param_values::Values;
+use crate::script::sweep::param_values::ParamValues;
 use crate::script::syntax::toml::is_identifier;
-use crate::script::values::value::Value;
+use crate::script::values::value::ScriptValue;
 
 /// Reads a table; what separates its columns is a comma, in `.tsv` files a tab.
-pub(crate) fn read(name: &str, text: &Text, cx: &mut Collector) -> Option<Loaded> {
+pub(crate) fn read(name: &str, text: &Text, cx: &mut DiagnosticCollector) -> Option<Loaded> {
     let content = load_values::read(name, text, cx)?;
     match parse(name, &content) {
         Ok((rows, columns)) => Some(Loaded::Table(rows, columns)),
@@ -26,7 +26,7 @@ pub(crate) fn read(name: &str, text: &Text, cx: &mut Collector) -> Option<Loaded
 
 type Wrong = (Code, String, String);
 
-fn parse(name: &str, content: &str) -> Result<(u64, Vec<(String, Values)>), Wrong> {
+fn parse(name: &str, content: &str) -> Result<(u64, Vec<(String, ParamValues)>), Wrong> {
     let separator = if name.ends_with(".tsv") { b'\t' } else { b',' };
     let mut reader =
         ReaderBuilder::new().delimiter(separator).trim(Trim::All).from_reader(content.as_bytes());
@@ -63,7 +63,7 @@ fn parse(name: &str, content: &str) -> Result<(u64, Vec<(String, Values)>), Wron
         return Err((Code::EmptySweep, format!("`{name}` has no rows"), help));
     }
     let columns =
-        header.iter().zip(cells).map(|(name, cells)| (name.to_string(), Values::List(typed(cells))));
+        header.iter().zip(cells).map(|(name, cells)| (name.to_string(), ParamValues::List(typed(cells))));
     Ok((rows, columns.collect()))
 }
 
@@ -81,18 +81,18 @@ fn wrong(name: &str, error: &csv::Error) -> Wrong {
 }
 
 /// A column is of numbers or booleans where all its cells are.
-fn typed(cells: Vec<String>) -> Vec<Value> {
+fn typed(cells: Vec<String>) -> Vec<ScriptValue> {
     fn all<T>(
         cells: &[String],
         read: impl Fn(&str) -> Option<T>,
-        make: fn(T) -> Value,
-    ) -> Option<Vec<Value>> {
+        make: fn(T) -> ScriptValue,
+    ) -> Option<Vec<ScriptValue>> {
         cells.iter().map(|cell| read(cell).map(make)).collect()
     }
-    all(&cells, |cell| cell.parse().ok(), Value::Int)
-        .or_else(|| all(&cells, |cell| cell.parse().ok(), Value::Float))
-        .or_else(|| all(&cells, |cell| cell.parse().ok(), Value::Bool))
-        .unwrap_or_else(|| cells.into_iter().map(Value::Text).collect())
+    all(&cells, |cell| cell.parse().ok(), ScriptValue::Int)
+        .or_else(|| all(&cells, |cell| cell.parse().ok(), ScriptValue::Float))
+        .or_else(|| all(&cells, |cell| cell.parse().ok(), ScriptValue::Bool))
+        .unwrap_or_else(|| cells.into_iter().map(ScriptValue::Text).collect())
 }
 
 #[cfg(test)]
@@ -107,11 +107,11 @@ mod tests {
             (rows, columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>()),
             (2, vec!["T", "p", "name", "ok"])
         );
-        let first: Vec<Value> = columns.iter().map(|(_, values)| values.get(0)).collect();
+        let first: Vec<ScriptValue> = columns.iter().map(|(_, values)| values.get(0)).collect();
         assert!(
-            matches!(&first[..], [Value::Int(250), Value::Float(_), Value::Text(text), Value::Bool(true)] if text == "a, b")
+            matches!(&first[..], [ScriptValue::Int(250), ScriptValue::Float(_), ScriptValue::Text(text), ScriptValue::Bool(true)] if text == "a, b")
         );
-        assert_eq!(parse("c.tsv", "a\tb\n1\t2,3\n").unwrap().1[1].1.get(0), Value::Text("2,3".into()));
+        assert_eq!(parse("c.tsv", "a\tb\n1\t2,3\n").unwrap().1[1].1.get(0), ScriptValue::Text("2,3".into()));
     }
 
     #[test]

@@ -2,25 +2,25 @@
 
 use std::collections::HashMap;
 
-use super::family::{Derived, Family, Param};
+use super::family::{Derived, Param, Sweep};
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Text;
 use crate::script::diagnostics::suggest::did_you_mean;
-use crate::script::sweep::expression::{Formula, FormulaError, Input, Type};
-use crate::script::sweep::family_builder::{Added, Problem, Row, Spec, WIDEST};
+use crate::script::sweep::expression::{Formula, FormulaError, FormulaType, NameInput};
+use crate::script::sweep::family_builder::{Added, FamilyBuilder, Problem, Row, WIDEST};
 use crate::script::sweep::load_values::{self, Loaded};
-use crate::script::sweep::param_values::Values;
+use crate::script::sweep::param_values::ParamValues;
 use crate::script::syntax::script::{RawScript, RawTask};
 use crate::script::syntax::sweep::{RawRow, RawSweep};
-use crate::script::syntax::symbols::Names;
-use crate::script::values::value::Value;
+use crate::script::syntax::symbols::Symbols;
+use crate::script::values::value::ScriptValue;
 
 /// The parameters of every task.
 #[derive(Debug)]
 pub(crate) struct Sweeps {
     /// By task; `None` where something was wrong, which has been reported.
-    pub(crate) families: Vec<Option<Family>>,
+    pub(crate) families: Vec<Option<Sweep>>,
     /// The names of the parameters in the order of their values, known even where these are wrong.
     pub(crate) params: Vec<Vec<String>>,
 }
@@ -29,12 +29,12 @@ pub(crate) struct Sweeps {
 #[derive(Clone, Default)]
 struct Known {
     names: Vec<String>,
-    spec: Option<Spec>,
-    family: Option<Family>,
+    spec: Option<FamilyBuilder>,
+    family: Option<Sweep>,
 }
 
 impl Sweeps {
-    pub(crate) fn collect(script: &RawScript, names: &Names, cx: &mut Collector) -> Self {
+    pub(crate) fn collect(script: &RawScript, names: &Symbols, cx: &mut DiagnosticCollector) -> Self {
         let mut done: Vec<Option<Known>> = vec![None; script.tasks.len()];
         for start in 0..script.tasks.len() {
             let (path, mut base) = follow(start, script, names, &done, cx);
@@ -54,11 +54,12 @@ impl Sweeps {
 fn follow(
     start: usize,
     script: &RawScript,
-    names: &Names,
+    names: &Symbols,
     done: &[Option<Known>],
-    cx: &mut Collector,
+    cx: &mut DiagnosticCollector,
 ) -> (Vec<usize>, Known) {
-    let root = || Known { spec: Some(Spec::default()), family: Some(Family::single()), ..Known::default() };
+    let root =
+        || Known { spec: Some(FamilyBuilder::default()), family: Some(Sweep::single()), ..Known::default() };
     let (mut path, mut places) = (Vec::new(), HashMap::new());
     let mut at = start;
     loop {
@@ -80,7 +81,7 @@ fn follow(
     }
 }
 
-fn circle(path: &[usize], script: &RawScript, cx: &mut Collector) {
+fn circle(path: &[usize], script: &RawScript, cx: &mut DiagnosticCollector) {
     let first = (0..path.len()).min_by_key(|place| path[*place]).unwrap_or(0);
     let tasks = path.iter().cycle().skip(first).take(path.len() + 1).filter_map(|at| script.tasks.get(*at));
     let circle: Vec<&str> = tasks.map(|task| task.name.value.as_str()).collect();
@@ -93,7 +94,7 @@ fn circle(path: &[usize], script: &RawScript, cx: &mut Collector) {
 }
 
 /// The parameters of a task: those that it takes over, and its own.
-fn extend(mut base: Known, task: &RawTask, names: &Names, cx: &mut Collector) -> Known {
+fn extend(mut base: Known, task: &RawTask, names: &Symbols, cx: &mut DiagnosticCollector) -> Known {
     if task.sweep.is_bare() {
         return base;
     }
@@ -178,13 +179,13 @@ fn row_span(rows: &[RawRow], shown: &str) -> Option<crate::script::diagnostics::
 }
 
 struct Builder<'a> {
-    spec: Spec,
+    spec: FamilyBuilder,
     task: &'a RawSweep,
-    names: &'a Names,
+    names: &'a Symbols,
 }
 
 impl Builder<'_> {
-    fn build(mut self, cx: &mut Collector) -> Option<Spec> {
+    fn build(mut self, cx: &mut DiagnosticCollector) -> Option<FamilyBuilder> {
         let before = cx.errors();
         // Wrong values may have been reported when they were read.
         if !self.params(cx) || cx.errors() > before {
@@ -212,7 +213,7 @@ impl Builder<'_> {
     }
 
     /// Says whether all have values.
-    fn params(&mut self, cx: &mut Collector) -> bool {
+    fn params(&mut self, cx: &mut DiagnosticCollector) -> bool {
         let (mut zip, mut complete): (Option<(usize, &Text)>, bool) = (None, true);
         for param in &self.task.params {
             let Some(loaded) = load_values::load(param, self.names, cx) else {
@@ -259,8 +260,8 @@ impl Builder<'_> {
             Loaded::One(values) => self.spec.params.push(param(name.to_string(), values, false)),
             Loaded::Table(rows, columns) => {
                 // A row is named by its number: nothing else is sure to tell rows apart.
-                let numbers = (0..rows).map(|row| Value::Int(row as i64)).collect();
-                self.spec.params.push(param(name.to_string(), Values::List(numbers), false));
+                let numbers = (0..rows).map(|row| ScriptValue::Int(row as i64)).collect();
+                self.spec.params.push(param(name.to_string(), ParamValues::List(numbers), false));
                 let columns = columns.into_iter();
                 self.spec
                     .params
@@ -270,12 +271,12 @@ impl Builder<'_> {
     }
 
     /// Zipped values may repeat themselves, but not all of them at once.
-    fn repeated_rows(&self, zip: Option<(usize, &Text)>, cx: &mut Collector) {
+    fn repeated_rows(&self, zip: Option<(usize, &Text)>, cx: &mut DiagnosticCollector) {
         let Some((axis, first)) = zip else { return };
         let on_it: Vec<&Param> = self.spec.params.iter().filter(|param| param.axis == axis).collect();
         let len = on_it.iter().map(|param| param.values.len()).min().unwrap_or(0);
         // What is computed has no value twice.
-        if on_it.iter().any(|param| !matches!(param.values, Values::List(_))) {
+        if on_it.iter().any(|param| !matches!(param.values, ParamValues::List(_))) {
             return;
         }
         let mut seen = HashMap::new();
@@ -293,7 +294,7 @@ impl Builder<'_> {
         }
     }
 
-    fn formula(&self, text: &Text, cx: &mut Collector) -> Option<Formula> {
+    fn formula(&self, text: &Text, cx: &mut DiagnosticCollector) -> Option<Formula> {
         let found = Formula::new(&text.value, &|name| lookup(&self.spec, self.names, name));
         found
             .map_err(|error| cx.push(wrong_formula(error, text, 0, &names_of(&self.spec), self.names, cx)))
@@ -301,7 +302,7 @@ impl Builder<'_> {
     }
 
     /// A row of `include` or `exclude`, with the numbers of the parameters.
-    fn row(&self, key: &str, raw: &RawRow, cx: &mut Collector) -> Option<Row> {
+    fn row(&self, key: &str, raw: &RawRow, cx: &mut DiagnosticCollector) -> Option<Row> {
         let mut row = Row::new();
         let params = || self.spec.params.iter().enumerate().filter(|(_, param)| !param.column);
         for (name, value) in &raw.cells {
@@ -342,20 +343,24 @@ impl Builder<'_> {
     }
 }
 
-fn names_of(spec: &Spec) -> Vec<String> {
+fn names_of(spec: &FamilyBuilder) -> Vec<String> {
     let derived = spec.derived.iter().map(|derived| &derived.name);
     spec.params.iter().map(|param| &param.name).chain(derived).cloned().collect()
 }
 
-fn lookup(spec: &Spec, names: &Names, name: &str) -> Option<(Input, Type, Value)> {
+fn lookup(
+    spec: &FamilyBuilder,
+    names: &Symbols,
+    name: &str,
+) -> Option<(NameInput, FormulaType, ScriptValue)> {
     if let Some(at) = spec.params.iter().position(|param| param.name == name) {
         let values = &spec.params[at].values;
-        return Some((Input::Param(at), values.kind(), values.get(0)));
+        return Some((NameInput::Param(at), values.kind(), values.get(0)));
     }
     if let Some(at) = spec.derived.iter().position(|derived| derived.name == name) {
-        return Some((Input::Derived(at), spec.derived[at].formula.kind(), Value::Int(1)));
+        return Some((NameInput::Derived(at), spec.derived[at].formula.kind(), ScriptValue::Int(1)));
     }
-    names.var(name).map(|value| (Input::Var(value.clone()), Type::of(value), value.clone()))
+    names.var(name).map(|value| (NameInput::Var(value.clone()), FormulaType::of(value), value.clone()))
 }
 
 /// The error of an expression; its text begins at that byte of `text`.
@@ -364,8 +369,8 @@ pub(crate) fn wrong_formula(
     text: &Text,
     begin: usize,
     params: &[String],
-    names: &Names,
-    cx: &Collector,
+    names: &Symbols,
+    cx: &DiagnosticCollector,
 ) -> Diagnostic {
     let span = cx.source.inside(text, begin + error.range.start..begin + error.range.end);
     let Some(name) = error.unknown else {

@@ -12,24 +12,24 @@ use std::rc::Rc;
 use ndarray::ArrayD;
 use serde::{Deserialize, Serialize};
 
-use crate::arrays::syntax::ast::{BinaryOp, Kind, Literal, Node, UnaryOp};
+use crate::arrays::syntax::ast::{BinaryOp, ExprNode, Literal, NodeKind, UnaryOp};
 use crate::arrays::{self, Expr, Function, Map, RandomContext};
-use crate::script::values::value::Value;
+use crate::script::values::value::ScriptValue;
 
 /// What a name of a formula stands for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Input {
+pub(crate) enum NameInput {
     /// The family's parameter of that number.
     Param(usize),
     /// The family's derived parameter of that number.
     Derived(usize),
     /// A variable of the script.
-    Var(Value),
+    Var(ScriptValue),
 }
 
 /// The type of a name, as far as formulas tell them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Type {
+pub(crate) enum FormulaType {
     Whole,
     Number,
     Text,
@@ -37,12 +37,12 @@ pub(crate) enum Type {
     Mixed,
 }
 
-impl Type {
-    pub(crate) fn of(value: &Value) -> Self {
+impl FormulaType {
+    pub(crate) fn of(value: &ScriptValue) -> Self {
         match value {
-            Value::Int(_) | Value::Bool(_) => Type::Whole,
-            Value::Float(_) => Type::Number,
-            Value::Text(_) | Value::Path(_) => Type::Text,
+            ScriptValue::Int(_) | ScriptValue::Bool(_) => FormulaType::Whole,
+            ScriptValue::Float(_) => FormulaType::Number,
+            ScriptValue::Text(_) | ScriptValue::Path(_) => FormulaType::Text,
         }
     }
 
@@ -50,20 +50,22 @@ impl Type {
     pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
             (a, b) if a == b => a,
-            (Type::Whole | Type::Number, Type::Whole | Type::Number) => Type::Number,
-            _ => Type::Mixed,
+            (FormulaType::Whole | FormulaType::Number, FormulaType::Whole | FormulaType::Number) => {
+                FormulaType::Number
+            }
+            _ => FormulaType::Mixed,
         }
     }
 }
 
 /// What is known of a name: what it stands for, its type, and a value that it can have.
-pub(crate) type Known = (Input, Type, Value);
+pub(crate) type Known = (NameInput, FormulaType, ScriptValue);
 
 /// An expression of single values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Formula {
     text: String,
-    names: Vec<(String, Input)>,
+    names: Vec<(String, NameInput)>,
     /// Whether it is made of integers by operations that keep them integers.
     whole: bool,
     texts: bool,
@@ -74,7 +76,7 @@ pub struct Formula {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Alone {
     Text(String),
-    Name(Type),
+    Name(FormulaType),
 }
 
 /// What is wrong with a formula, and where in its text.
@@ -115,9 +117,9 @@ impl Formula {
     /// Understands a text; `lookup` says what a name stands for, its type, and a value that it can have.
     pub(crate) fn new(text: &str, lookup: &dyn Fn(&str) -> Option<Known>) -> Result<Self, FormulaError> {
         let expr = parsed(text)?;
-        let (mut names, mut samples, mut texts): (Vec<(String, Input)>, Vec<Value>, bool) =
+        let (mut names, mut samples, mut texts): (Vec<(String, NameInput)>, Vec<ScriptValue>, bool) =
             (Vec::new(), Vec::new(), false);
-        let mut types: HashMap<String, Type> = HashMap::new();
+        let mut types: HashMap<String, FormulaType> = HashMap::new();
         let fault = |range, message, help| FormulaError { range, message, help, unknown: None };
         for (name, range) in expr.names() {
             if types.contains_key(&name) {
@@ -127,11 +129,11 @@ impl Formula {
                 let message = format!("unknown name `{name}` in an expression");
                 return Err(FormulaError { unknown: Some(name), ..fault(range, message, None) });
             };
-            if kind == Type::Mixed {
+            if kind == FormulaType::Mixed {
                 let help = "give it values of one type".to_string();
                 return Err(fault(range, format!("`{name}` is a number and a string by turns"), Some(help)));
             }
-            texts |= kind == Type::Text;
+            texts |= kind == FormulaType::Text;
             types.insert(name.clone(), kind);
             names.push((name, input));
             samples.push(sample);
@@ -139,8 +141,8 @@ impl Formula {
         scalar(expr.root())?;
         let whole = whole(expr.root(), &types);
         let alone = match &expr.root().kind {
-            Kind::Text(text) => Some(Alone::Text(text.clone())),
-            Kind::Name { name, .. } => types.get(name).map(|kind| Alone::Name(*kind)),
+            NodeKind::Text(text) => Some(Alone::Text(text.clone())),
+            NodeKind::Name { name, .. } => types.get(name).map(|kind| Alone::Name(*kind)),
             _ => None,
         };
         let formula = Formula { text: text.to_string(), names, whole, texts, alone };
@@ -148,13 +150,13 @@ impl Formula {
             return Ok(formula);
         }
         // Types are all that can go wrong, so one instance stands for all.
-        let bound = |at: usize| samples.get(at).cloned().unwrap_or(Value::Int(0));
+        let bound = |at: usize| samples.get(at).cloned().unwrap_or(ScriptValue::Int(0));
         formula.number(&bound)?;
         Ok(formula)
     }
 
     /// What its names stand for.
-    pub(crate) fn inputs(&self) -> impl Iterator<Item = &Input> {
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = &NameInput> {
         self.names.iter().map(|(_, input)| input)
     }
 
@@ -165,59 +167,59 @@ impl Formula {
 
     /// Whether it is a string.
     pub(crate) fn is_text(&self) -> bool {
-        matches!(self.alone, Some(Alone::Text(_)) | Some(Alone::Name(Type::Text)))
+        matches!(self.alone, Some(Alone::Text(_)) | Some(Alone::Name(FormulaType::Text)))
     }
 
-    pub(crate) fn kind(&self) -> Type {
+    pub(crate) fn kind(&self) -> FormulaType {
         match self.alone {
-            Some(Alone::Text(_)) => Type::Text,
+            Some(Alone::Text(_)) => FormulaType::Text,
             Some(Alone::Name(kind)) => kind,
-            None if self.whole => Type::Whole,
-            None => Type::Number,
+            None if self.whole => FormulaType::Whole,
+            None => FormulaType::Number,
         }
     }
 
-    fn number(&self, value: &dyn Fn(usize) -> Value) -> Result<f64, arrays::ExprError> {
-        let scope = Names { names: &self.names, values: Values::Single(value) };
+    fn number(&self, value: &dyn Fn(usize) -> ScriptValue) -> Result<f64, arrays::ExprError> {
+        let scope = FormulaNames { names: &self.names, values: FormulaValues::Single(value) };
         let found = parsed(&self.text)?.eval(&scope)?.into_f64();
         Ok(found.first().copied().unwrap_or(f64::NAN))
     }
 
     /// The value, where `value` says what the inputs are.
-    pub(crate) fn value(&self, value: &dyn Fn(&Input) -> Value) -> Value {
-        let bound = |at: usize| self.names.get(at).map_or(Value::Int(0), |(_, input)| value(input));
+    pub(crate) fn value(&self, value: &dyn Fn(&NameInput) -> ScriptValue) -> ScriptValue {
+        let bound = |at: usize| self.names.get(at).map_or(ScriptValue::Int(0), |(_, input)| value(input));
         match &self.alone {
-            Some(Alone::Text(text)) => return Value::Text(text.clone()),
+            Some(Alone::Text(text)) => return ScriptValue::Text(text.clone()),
             Some(Alone::Name(_)) => return bound(0),
             None => {}
         }
         let found = self.number(&bound).unwrap_or(f64::NAN);
         if self.whole && found.fract() == 0.0 && found.abs() <= MAX_EXACT_INTEGER {
-            Value::Int(found as i64)
+            ScriptValue::Int(found as i64)
         } else {
-            Value::Float(found)
+            ScriptValue::Float(found)
         }
     }
 
     /// The value in an instance with these bindings, of which `count` are not derived.
-    pub(crate) fn at(&self, values: &[Value], count: usize) -> Value {
+    pub(crate) fn at(&self, values: &[ScriptValue], count: usize) -> ScriptValue {
         self.value(&|input| {
             let known = match input {
-                Input::Param(at) => values.get(*at),
-                Input::Derived(at) => values.get(count + at),
-                Input::Var(value) => Some(value),
+                NameInput::Param(at) => values.get(*at),
+                NameInput::Derived(at) => values.get(count + at),
+                NameInput::Var(value) => Some(value),
             };
-            known.cloned().unwrap_or(Value::Int(0))
+            known.cloned().unwrap_or(ScriptValue::Int(0))
         })
     }
 
     /// The values for many instances at once; only of formulas without strings.
-    pub(crate) fn column(&self, len: usize, column: &dyn Fn(&Input) -> Vec<f64>) -> Vec<f64> {
+    pub(crate) fn column(&self, len: usize, column: &dyn Fn(&NameInput) -> Vec<f64>) -> Vec<f64> {
         let columns: Vec<ArrayD<f64>> =
             self.names.iter().map(|(_, input)| ndarray::Array1::from_vec(column(input)).into_dyn()).collect();
-        let scope = Names { names: &self.names, values: Values::Columns(&columns) };
+        let scope = FormulaNames { names: &self.names, values: FormulaValues::Columns(&columns) };
         let found = parsed(&self.text).and_then(|expr| expr.eval(&scope));
-        match found.map(arrays::Value::into_f64) {
+        match found.map(arrays::ArrayValue::into_f64) {
             // A formula of constants alone.
             Ok(one) if one.ndim() == 0 => vec![one.first().copied().unwrap_or(f64::NAN); len],
             Ok(many) => many.into_iter().collect(),
@@ -227,7 +229,7 @@ impl Formula {
 }
 
 /// Refuses what makes or takes apart arrays.
-fn scalar(node: &Node) -> Result<(), FormulaError> {
+fn scalar(node: &ExprNode) -> Result<(), FormulaError> {
     let fault = |message: String| FormulaError {
         range: node.span.clone(),
         message,
@@ -237,7 +239,7 @@ fn scalar(node: &Node) -> Result<(), FormulaError> {
         unknown: None,
     };
     match &node.kind {
-        Kind::Call(call) => match call.function {
+        NodeKind::Call(call) => match call.function {
             Function::Map(_) | Function::Clip | Function::Where => {}
             _ => {
                 return Err(fault(format!(
@@ -246,7 +248,9 @@ fn scalar(node: &Node) -> Result<(), FormulaError> {
                 )));
             }
         },
-        Kind::Index(..) | Kind::List(_) => return Err(fault("arrays have no place here".to_string())),
+        NodeKind::Index(..) | NodeKind::List(_) => {
+            return Err(fault("arrays have no place here".to_string()));
+        }
         _ => {}
     }
     let mut wrong = None;
@@ -254,23 +258,24 @@ fn scalar(node: &Node) -> Result<(), FormulaError> {
     wrong.map_or(Ok(()), Err)
 }
 
-fn whole(node: &Node, types: &HashMap<String, Type>) -> bool {
+fn whole(node: &ExprNode, types: &HashMap<String, FormulaType>) -> bool {
     let all = || {
         let mut all = true;
         node.children(&mut |child| all &= whole(child, types));
         all
     };
     match &node.kind {
-        Kind::Number(literal) => matches!(literal, Literal::Int(_)),
-        Kind::Name { name, .. } => types.get(name) == Some(&Type::Whole),
-        Kind::Unary(UnaryOp::Neg, a) => whole(a, types),
-        Kind::Unary(UnaryOp::Not, _) => true,
-        Kind::Binary(BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Rem | BinaryOp::Pow, ..) => {
-            all()
-        }
-        Kind::Binary(BinaryOp::Div, ..) => false,
-        Kind::Binary(..) => true,
-        Kind::Call(call) => match call.function {
+        NodeKind::Number(literal) => matches!(literal, Literal::Int(_)),
+        NodeKind::Name { name, .. } => types.get(name) == Some(&FormulaType::Whole),
+        NodeKind::Unary(UnaryOp::Neg, a) => whole(a, types),
+        NodeKind::Unary(UnaryOp::Not, _) => true,
+        NodeKind::Binary(
+            BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Rem | BinaryOp::Pow,
+            ..,
+        ) => all(),
+        NodeKind::Binary(BinaryOp::Div, ..) => false,
+        NodeKind::Binary(..) => true,
+        NodeKind::Call(call) => match call.function {
             Function::Map(Map::Floor) => true,
             Function::Map(Map::Abs) | Function::Clip => all(),
             Function::Where => {
@@ -282,26 +287,26 @@ fn whole(node: &Node, types: &HashMap<String, Type>) -> bool {
     }
 }
 
-enum Values<'a> {
-    Single(&'a dyn Fn(usize) -> Value),
+enum FormulaValues<'a> {
+    Single(&'a dyn Fn(usize) -> ScriptValue),
     Columns(&'a [ArrayD<f64>]),
 }
 
-struct Names<'a> {
-    names: &'a [(String, Input)],
-    values: Values<'a>,
+struct FormulaNames<'a> {
+    names: &'a [(String, NameInput)],
+    values: FormulaValues<'a>,
 }
 
-impl arrays::Scope for Names<'_> {
+impl arrays::Scope for FormulaNames<'_> {
     fn get(&self, name: &str) -> Option<arrays::Binding<'_>> {
         let at = self.names.iter().position(|(known, _)| known == name)?;
         Some(match &self.values {
-            Values::Columns(columns) => arrays::Binding::Array(columns.get(at)?.into()),
-            Values::Single(value) => match value(at) {
-                Value::Int(number) => arrays::Binding::Number(number as f64),
-                Value::Float(number) => arrays::Binding::Number(number),
-                Value::Bool(truth) => arrays::Binding::Number(f64::from(u8::from(truth))),
-                Value::Text(text) | Value::Path(text) => arrays::Binding::Text(text.into()),
+            FormulaValues::Columns(columns) => arrays::Binding::Array(columns.get(at)?.into()),
+            FormulaValues::Single(value) => match value(at) {
+                ScriptValue::Int(number) => arrays::Binding::Number(number as f64),
+                ScriptValue::Float(number) => arrays::Binding::Number(number),
+                ScriptValue::Bool(truth) => arrays::Binding::Number(f64::from(u8::from(truth))),
+                ScriptValue::Text(text) | ScriptValue::Path(text) => arrays::Binding::Text(text.into()),
             },
         })
     }
@@ -318,21 +323,21 @@ mod tests {
 
     fn formula(text: &str) -> Result<Formula, FormulaError> {
         Formula::new(text, &|name| match name {
-            "i" => Some((Input::Param(0), Type::Whole, Value::Int(1))),
-            "x" => Some((Input::Param(1), Type::Number, Value::Float(0.5))),
-            "m" => Some((Input::Param(2), Type::Text, Value::Text("small".into()))),
-            "n" => Some((Input::Var(Value::Int(10)), Type::Whole, Value::Int(10))),
-            "mix" => Some((Input::Param(3), Type::Mixed, Value::Int(1))),
+            "i" => Some((NameInput::Param(0), FormulaType::Whole, ScriptValue::Int(1))),
+            "x" => Some((NameInput::Param(1), FormulaType::Number, ScriptValue::Float(0.5))),
+            "m" => Some((NameInput::Param(2), FormulaType::Text, ScriptValue::Text("small".into()))),
+            "n" => Some((NameInput::Var(ScriptValue::Int(10)), FormulaType::Whole, ScriptValue::Int(10))),
+            "mix" => Some((NameInput::Param(3), FormulaType::Mixed, ScriptValue::Int(1))),
             _ => None,
         })
     }
 
-    fn value(text: &str) -> Value {
+    fn value(text: &str) -> ScriptValue {
         formula(text).unwrap().value(&|input| match input {
-            Input::Param(0) => Value::Int(7),
-            Input::Param(1) => Value::Float(2.5),
-            Input::Var(value) => value.clone(),
-            _ => Value::Text("small".into()),
+            NameInput::Param(0) => ScriptValue::Int(7),
+            NameInput::Param(1) => ScriptValue::Float(2.5),
+            NameInput::Var(value) => value.clone(),
+            _ => ScriptValue::Text("small".into()),
         })
     }
 
@@ -342,16 +347,16 @@ mod tests {
             ["2*i + 1", "i / 2", "floor(i / 2)", "i % n", "i < 3", "x * 2", "-i", "2 ** i", "i ** -1"]
                 .map(|t| value(t).to_string());
         assert_eq!(shown[..8], ["15", "3.5", "3", "7", "0", "5.0", "-7", "128"]);
-        assert!(matches!(value("i ** -1"), Value::Float(_)));
-        assert!(matches!(value("where(m == 'small', i, n)"), Value::Int(7)));
+        assert!(matches!(value("i ** -1"), ScriptValue::Float(_)));
+        assert!(matches!(value("where(m == 'small', i, n)"), ScriptValue::Int(7)));
     }
 
     #[test]
     fn columns_are_what_single_values_are() {
         let text = formula("i >= 2 && x < 3 || i == n").unwrap();
         let column = text.column(3, &|input| match input {
-            Input::Param(0) => vec![1.0, 2.0, 10.0],
-            Input::Param(1) => vec![0.0, 1.0, 5.0],
+            NameInput::Param(0) => vec![1.0, 2.0, 10.0],
+            NameInput::Param(1) => vec![0.0, 1.0, 5.0],
             _ => vec![10.0; 3],
         });
         assert_eq!(column, [0.0, 1.0, 1.0]);

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::script::sweep::expression::Formula;
-use crate::script::sweep::param_values::Values;
-use crate::script::sweep::row_set::Kept;
-use crate::script::values::value::Value;
+use crate::script::sweep::param_values::ParamValues;
+use crate::script::sweep::row_set::RowSet;
+use crate::script::values::value::ScriptValue;
 
 /// A parameter of a family.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ pub struct Param {
     /// The name, as references write it.
     pub name: String,
     /// What it takes.
-    pub values: Values,
+    pub values: ParamValues,
     /// The axis that it runs along; parameters that are zipped share one.
     pub axis: usize,
     /// Whether it is a column of a table (`case.T`), which goes with the table's row.
@@ -49,37 +49,37 @@ impl Axis {
 }
 
 /// The values of one instance: those of the family's parameters, then those that are derived.
-pub(crate) type Bindings = SmallVec<[Value; 4]>;
+pub(crate) type Bindings = SmallVec<[ScriptValue; 4]>;
 
 /// The instances of a task: the product of its parameters, the last one fastest, less what `where` and `exclude` leave
 /// out, and the rows of `include` after it. Without parameters, one instance. It is cheap to clone.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Family {
-    inner: Arc<Inner>,
+pub struct Sweep {
+    inner: Arc<SweepInner>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Inner {
+pub(crate) struct SweepInner {
     pub(crate) params: Vec<Param>,
     pub(crate) derived: Vec<Derived>,
     pub(crate) axes: Vec<Axis>,
     /// The instances among the cells of the product; all of them, if there is none.
-    pub(crate) kept: Option<Kept>,
+    pub(crate) kept: Option<RowSet>,
     /// How many of the instances are cells of the product.
     pub(crate) cells: u64,
     /// The values of the parameters of the rows after them.
-    pub(crate) rows: Vec<Vec<Value>>,
+    pub(crate) rows: Vec<Vec<ScriptValue>>,
 }
 
-impl PartialEq for Family {
+impl PartialEq for Sweep {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner) || self.inner == other.inner
     }
 }
 
-impl From<Inner> for Family {
-    fn from(inner: Inner) -> Self {
+impl From<SweepInner> for Sweep {
+    fn from(inner: SweepInner) -> Self {
         Self { inner: Arc::new(inner) }
     }
 }
@@ -96,14 +96,14 @@ pub(crate) fn axes(lengths: &[u64]) -> Option<(Vec<Axis>, u64)> {
     Some((axes, cells))
 }
 
-impl Family {
+impl Sweep {
     /// The family of a task without parameters.
     pub fn single() -> Self {
-        Inner { cells: 1, ..Inner::default() }.into()
+        SweepInner { cells: 1, ..SweepInner::default() }.into()
     }
 
     /// Every combination of the parameters; `None` where there are more than can be counted.
-    pub fn product(params: Vec<(String, Values)>) -> Option<Self> {
+    pub fn product(params: Vec<(String, ParamValues)>) -> Option<Self> {
         let (axes, cells) = axes(&params.iter().map(|(_, values)| values.len()).collect::<Vec<_>>())?;
         let params = params.into_iter().enumerate().map(|(axis, (name, values))| Param {
             name,
@@ -111,10 +111,10 @@ impl Family {
             axis,
             column: false,
         });
-        Some(Inner { params: params.collect(), axes, cells, ..Inner::default() }.into())
+        Some(SweepInner { params: params.collect(), axes, cells, ..SweepInner::default() }.into())
     }
 
-    pub(crate) fn inner(&self) -> &Inner {
+    pub(crate) fn inner(&self) -> &SweepInner {
         &self.inner
     }
 
@@ -153,9 +153,9 @@ impl Family {
         &self.inner.axes
     }
 
-    /// The position of a parameter, derived or not, among the values of [`Family::bindings`].
+    /// The position of a parameter, derived or not, among the values of [`Sweep::bindings`].
     pub fn param(&self, name: &str) -> Option<usize> {
-        let Inner { params, derived, .. } = &*self.inner;
+        let SweepInner { params, derived, .. } = &*self.inner;
         let plain = params.iter().position(|param| param.name == name);
         plain.or_else(|| Some(params.len() + derived.iter().position(|derived| derived.name == name)?))
     }
@@ -176,7 +176,7 @@ impl Family {
         self.inner.kept.as_ref().map_or(Some(cell), |kept| kept.index(cell))
     }
 
-    fn plain(&self, instance: u64, at: usize) -> Value {
+    fn plain(&self, instance: u64, at: usize) -> ScriptValue {
         let found = match self.cell(instance) {
             Some(cell) => {
                 self.inner.params.get(at).map(|param| param.values.get(self.axis_of(param).position(cell)))
@@ -186,7 +186,7 @@ impl Family {
                 row.and_then(|row| self.inner.rows.get(row)?.get(at).cloned())
             }
         };
-        found.unwrap_or(Value::Int(0))
+        found.unwrap_or(ScriptValue::Int(0))
     }
 
     /// The values of all parameters in an instance.
@@ -222,33 +222,33 @@ mod tests {
     use super::super::range::NumRange;
     use super::*;
 
-    fn list(values: &[i64]) -> Values {
-        Values::List(values.iter().map(|v| Value::Int(*v)).collect())
+    fn list(values: &[i64]) -> ParamValues {
+        ParamValues::List(values.iter().map(|v| ScriptValue::Int(*v)).collect())
     }
 
     #[test]
     fn the_last_parameter_is_the_fastest() {
         let range = NumRange::parse("0..3").unwrap();
         let family =
-            Family::product(vec![("T".into(), list(&[250, 300])), ("p".into(), Values::Range(range))])
+            Sweep::product(vec![("T".into(), list(&[250, 300])), ("p".into(), ParamValues::Range(range))])
                 .unwrap();
         assert_eq!(family.len(), 6);
         let labels: Vec<String> = (0..6).map(|i| family.label("sim", i)).collect();
         assert_eq!(labels[..4], ["sim[T=250, p=0]", "sim[T=250, p=1]", "sim[T=250, p=2]", "sim[T=300, p=0]"]);
-        assert_eq!(family.bindings(5).to_vec(), [Value::Int(300), Value::Int(2)]);
-        assert_eq!(Family::single().label("mesh", 0), "mesh");
-        assert_eq!(Family::single().len(), 1);
+        assert_eq!(family.bindings(5).to_vec(), [ScriptValue::Int(300), ScriptValue::Int(2)]);
+        assert_eq!(Sweep::single().label("mesh", 0), "mesh");
+        assert_eq!(Sweep::single().len(), 1);
     }
 
     #[test]
     fn too_many_instances_are_refused() {
-        let long = Values::Range(NumRange::parse("0..9_000_000_000_000_000_000").unwrap());
-        assert!(Family::product(vec![("a".into(), long.clone()), ("b".into(), long)]).is_none());
+        let long = ParamValues::Range(NumRange::parse("0..9_000_000_000_000_000_000").unwrap());
+        assert!(Sweep::product(vec![("a".into(), long.clone()), ("b".into(), long)]).is_none());
     }
 
     #[test]
     fn an_index_out_of_range_is_no_panic() {
-        let family = Family::product(vec![("T".into(), list(&[1, 2]))]).unwrap();
+        let family = Sweep::product(vec![("T".into(), list(&[1, 2]))]).unwrap();
         assert_eq!(family.bindings(u64::MAX).len(), 1);
     }
 }

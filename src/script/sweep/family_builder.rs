@@ -2,15 +2,15 @@
 
 use std::collections::HashSet;
 
-use super::family::{self, Axis, Bindings, Derived, Family, Inner, Param};
-use crate::script::sweep::expression::{Formula, Input};
-use crate::script::sweep::param_values::Values;
-use crate::script::sweep::row_set::Kept;
-use crate::script::values::value::{Key, Value};
+use super::family::{self, Axis, Bindings, Derived, Param, Sweep, SweepInner};
+use crate::script::sweep::expression::{Formula, NameInput};
+use crate::script::sweep::param_values::ParamValues;
+use crate::script::sweep::row_set::RowSet;
+use crate::script::values::value::{Key, ScriptValue};
 
 /// The parts of a family.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Spec {
+pub(crate) struct FamilyBuilder {
     pub(crate) params: Vec<Param>,
     /// The lengths of the axes, outermost first.
     pub(crate) lengths: Vec<u64>,
@@ -31,7 +31,7 @@ pub(crate) struct Added {
 }
 
 /// Values of some parameters, by their numbers.
-pub(crate) type Row = Vec<(usize, Value)>;
+pub(crate) type Row = Vec<(usize, ScriptValue)>;
 
 /// Why there is no such family.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,13 +55,13 @@ const CHUNK: u64 = 1 << 16;
 /// Added rows, after those of a task with `each` have been multiplied by its own parameters.
 const ROWS: u64 = 1 << 20;
 
-impl Spec {
+impl FamilyBuilder {
     /// The family, with an index of what is left of the product.
-    pub(crate) fn build(&self) -> Result<Family, Problem> {
+    pub(crate) fn build(&self) -> Result<Sweep, Problem> {
         let (axes, all) = family::axes(&self.lengths).ok_or(Problem::TooMany)?;
         let kept = self.kept(&axes)?;
         let cells = kept.as_ref().map_or(all, |kept| kept.len(all));
-        let mut inner = Inner {
+        let mut inner = SweepInner {
             params: self.params.clone(),
             derived: self.derived.clone(),
             axes,
@@ -70,11 +70,11 @@ impl Spec {
             rows: Vec::new(),
         };
         inner.rows = self.rows(&inner)?;
-        let family = Family::from(inner);
+        let family = Sweep::from(inner);
         if family.is_empty() { Err(Problem::Empty) } else { Ok(family) }
     }
 
-    fn kept(&self, axes: &[Axis]) -> Result<Option<Kept>, Problem> {
+    fn kept(&self, axes: &[Axis]) -> Result<Option<RowSet>, Problem> {
         let mut about = vec![false; axes.len()];
         self.filters.iter().for_each(|formula| self.mark(formula, &mut about));
         for (param, _) in self.exclude.iter().flatten() {
@@ -83,36 +83,36 @@ impl Spec {
         let (Some(first), Some(last)) = (about.iter().position(|a| *a), about.iter().rposition(|a| *a))
         else {
             // Conditions about nothing are true or false for all.
-            let holds = self.filters.iter().all(|formula| truth(&formula.value(&|_| Value::Int(0))));
+            let holds = self.filters.iter().all(|formula| truth(&formula.value(&|_| ScriptValue::Int(0))));
             return if holds { Ok(None) } else { Err(Problem::Empty) };
         };
         let trail = axes[last].stride;
         let block = axes[first].stride / trail * axes[first].len;
-        let inside = Block { spec: self, axes: &axes[first..=last], first, trail };
+        let inside = ProductBlock { spec: self, axes: &axes[first..=last], first, trail };
         if self.filters.is_empty() && inside.excluded_count() <= LISTED {
             let mut cells = Vec::new();
             inside.excluded(&mut |cell| cells.push(cell));
-            return Ok(Some(Kept::without(block, trail, cells)));
+            return Ok(Some(RowSet::without(block, trail, cells)));
         }
         if block > WIDEST {
             return Err(Problem::TooWide(block));
         }
         let mut words = inside.filtered(block);
         inside.excluded(&mut |cell| words[(cell / 64) as usize] &= !(1 << (cell % 64)));
-        Ok(Some(Kept::bits(block, trail, words)))
+        Ok(Some(RowSet::bits(block, trail, words)))
     }
 
     /// Notes the axes that a formula is about.
     fn mark(&self, formula: &Formula, about: &mut [bool]) {
         for input in formula.inputs() {
             match input {
-                Input::Param(at) => self.mark_param(*at, about),
-                Input::Derived(at) => {
+                NameInput::Param(at) => self.mark_param(*at, about),
+                NameInput::Derived(at) => {
                     if let Some(derived) = self.derived.get(*at) {
                         self.mark(&derived.formula, about);
                     }
                 }
-                Input::Var(_) => {}
+                NameInput::Var(_) => {}
             }
         }
     }
@@ -125,7 +125,7 @@ impl Spec {
 
     /// The positions on an axis at which all values of a row are; all, if the row says nothing of it.
     fn positions(&self, axis: usize, row: &Row) -> Positions {
-        let here: Vec<(&Values, &Value)> = row
+        let here: Vec<(&ParamValues, &ScriptValue)> = row
             .iter()
             .filter_map(|(at, value)| Some((self.params.get(*at)?, value)))
             .filter(|(param, _)| param.axis == axis)
@@ -136,7 +136,7 @@ impl Spec {
         };
         let fits = |at: &u64| rest.iter().all(|(values, value)| values.get(*at) == **value);
         Positions::These(match values {
-            Values::List(list) => {
+            ParamValues::List(list) => {
                 let same = list.iter().enumerate().filter(|(_, known)| known == value);
                 same.map(|(at, _)| at as u64).filter(fits).collect()
             }
@@ -145,9 +145,9 @@ impl Spec {
     }
 
     /// The added rows with a value for every parameter.
-    fn rows(&self, product: &Inner) -> Result<Vec<Vec<Value>>, Problem> {
-        let family = Family::from(Inner { rows: Vec::new(), ..product.clone() });
-        let (mut rows, mut seen): (Vec<Vec<Value>>, HashSet<String>) = (Vec::new(), HashSet::new());
+    fn rows(&self, product: &SweepInner) -> Result<Vec<Vec<ScriptValue>>, Problem> {
+        let family = Sweep::from(SweepInner { rows: Vec::new(), ..product.clone() });
+        let (mut rows, mut seen): (Vec<Vec<ScriptValue>>, HashSet<String>) = (Vec::new(), HashSet::new());
         for added in &self.include {
             let row = &added.row;
             let open: Vec<(usize, u64)> = (0..self.lengths.len())
@@ -168,11 +168,12 @@ impl Spec {
                 let cells: Vec<Positions> =
                     (0..self.lengths.len()).map(|axis| self.positions(axis, &full)).collect();
                 let taken = each_cell(&cells, &product.axes, &mut |cell| family.index(cell).is_none());
-                let values: Vec<Value> = (0..self.params.len())
-                    .map(|at| given(&full, at).cloned().unwrap_or(Value::Int(0)))
+                let values: Vec<ScriptValue> = (0..self.params.len())
+                    .map(|at| given(&full, at).cloned().unwrap_or(ScriptValue::Int(0)))
                     .collect();
-                let shown = Family::from(Inner { rows: vec![values.clone()], cells: 0, ..product.clone() })
-                    .label("", 0);
+                let shown =
+                    Sweep::from(SweepInner { rows: vec![values.clone()], cells: 0, ..product.clone() })
+                        .label("", 0);
                 if !taken || !seen.insert(shown.clone()) {
                     return Err(Problem::Twice(shown));
                 }
@@ -189,7 +190,7 @@ impl Spec {
         }
         let count = self.params.len();
         let mut values: Bindings =
-            (0..count).map(|at| given(full, at).cloned().unwrap_or(Value::Int(0))).collect();
+            (0..count).map(|at| given(full, at).cloned().unwrap_or(ScriptValue::Int(0))).collect();
         family::derive(&self.derived, &mut values, count);
         self.filters.iter().skip(added.filters).all(|formula| holds(formula, &values, count))
     }
@@ -216,7 +217,7 @@ impl Spec {
     }
 }
 
-fn given(row: &Row, at: usize) -> Option<&Value> {
+fn given(row: &Row, at: usize) -> Option<&ScriptValue> {
     row.iter().find(|(param, _)| *param == at).map(|(_, value)| value)
 }
 
@@ -225,7 +226,7 @@ fn holds(formula: &Formula, values: &Bindings, count: usize) -> bool {
     truth(&formula.at(values, count))
 }
 
-fn truth(value: &Value) -> bool {
+fn truth(value: &ScriptValue) -> bool {
     match value.key() {
         Key::Int(number) => number != 0,
         Key::Bits(bits) => !f64::from_bits(bits).is_nan(),
@@ -270,15 +271,15 @@ fn each_cell(positions: &[Positions], axes: &[Axis], visit: &mut dyn FnMut(u64) 
 }
 
 /// The part of a product that conditions are about.
-struct Block<'a> {
-    spec: &'a Spec,
+struct ProductBlock<'a> {
+    spec: &'a FamilyBuilder,
     axes: &'a [Axis],
     /// The number of its first axis.
     first: usize,
     trail: u64,
 }
 
-impl Block<'_> {
+impl ProductBlock<'_> {
     fn slab(&self, row: &Row) -> Vec<Positions> {
         (0..self.axes.len()).map(|axis| self.spec.positions(self.first + axis, row)).collect()
     }
@@ -319,7 +320,7 @@ impl Block<'_> {
     fn compares_texts(&self, formula: &Formula) -> bool {
         formula.has_texts()
             || formula.inputs().any(|input| match input {
-                Input::Derived(at) => {
+                NameInput::Derived(at) => {
                     self.spec.derived.get(*at).is_some_and(|derived| self.compares_texts(&derived.formula))
                 }
                 _ => false,
@@ -350,14 +351,14 @@ impl Block<'_> {
         holds
     }
 
-    fn column(&self, input: &Input, start: u64, len: usize) -> Vec<f64> {
+    fn column(&self, input: &NameInput, start: u64, len: usize) -> Vec<f64> {
         match input {
-            Input::Var(value) => vec![number(value); len],
-            Input::Derived(at) => match self.spec.derived.get(*at) {
+            NameInput::Var(value) => vec![number(value); len],
+            NameInput::Derived(at) => match self.spec.derived.get(*at) {
                 Some(derived) => derived.formula.column(len, &|input| self.column(input, start, len)),
                 None => vec![f64::NAN; len],
             },
-            Input::Param(at) => match self.spec.params.get(*at) {
+            NameInput::Param(at) => match self.spec.params.get(*at) {
                 Some(param) => (start..start + len as u64)
                     .map(|cell| number(&param.values.get(self.position(cell, param))))
                     .collect(),
@@ -367,11 +368,11 @@ impl Block<'_> {
     }
 }
 
-fn number(value: &Value) -> f64 {
+fn number(value: &ScriptValue) -> f64 {
     match value {
-        Value::Int(number) => *number as f64,
-        Value::Float(number) => *number,
-        Value::Bool(truth) => f64::from(u8::from(*truth)),
-        Value::Text(_) | Value::Path(_) => f64::NAN,
+        ScriptValue::Int(number) => *number as f64,
+        ScriptValue::Float(number) => *number,
+        ScriptValue::Bool(truth) => f64::from(u8::from(*truth)),
+        ScriptValue::Text(_) | ScriptValue::Path(_) => f64::NAN,
     }
 }

@@ -3,9 +3,9 @@
 use crate::arrays::dataset;
 use crate::arrays::slab::{Slab, split};
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Text};
-use crate::script::values::value::Value;
+use crate::script::values::value::ScriptValue;
 
 /// More would be no sweep but a mistake.
 const MOST: u64 = 10_000_000;
@@ -15,8 +15,8 @@ pub(crate) fn values(
     filled: &str,
     text: &Text,
     size: &At<Vec<At<i64>>>,
-    cx: &mut Collector,
-) -> Option<Vec<Value>> {
+    cx: &mut DiagnosticCollector,
+) -> Option<Vec<ScriptValue>> {
     let Some((file, name)) = split(filled) else {
         let diagnostic =
             Diagnostic::new(Code::BadValue, text.span.clone(), format!("`{filled}` names no dataset"));
@@ -65,7 +65,7 @@ pub(crate) fn values(
             part[axis] = start..(start + sizes[axis]).min(shape[axis]);
             number /= counts[axis];
         }
-        Value::Path(Slab { file: file.to_owned(), dataset: name.to_owned(), part }.to_string())
+        ScriptValue::Path(Slab { file: file.to_owned(), dataset: name.to_owned(), part }.to_string())
     };
     Some((0..count).map(block).collect())
 }

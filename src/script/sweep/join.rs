@@ -9,11 +9,11 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::family::{Axis, Family};
+use super::family::{Axis, Sweep};
 use super::range::NumRange;
 use crate::script::sweep::join_search::{Matching, Pin};
-use crate::script::sweep::param_values::Values;
-use crate::script::values::value::{Key, Value};
+use crate::script::sweep::param_values::ParamValues;
+use crate::script::values::value::{Key, ScriptValue};
 
 /// Values that are looked at one by one in search of one without a partner.
 const SEARCHED: u64 = 1_000_000;
@@ -26,29 +26,29 @@ enum PositionMap {
     /// Both are ranges: computed.
     Ranges { from: NumRange, to: NumRange },
     /// Both are computed, one at least as numpy does.
-    Computed { from: Values, to: Values },
+    Computed { from: ParamValues, to: ParamValues },
     /// One of them is a list: the pairs of positions that match, sorted by the first.
     Pairs(Vec<(u64, u64)>),
 }
 
 impl PositionMap {
-    fn between(from: &Values, to: &Values) -> Self {
+    fn between(from: &ParamValues, to: &ParamValues) -> Self {
         match (from, to) {
             _ if from == to => Self::Same,
-            (Values::Range(from), Values::Range(to)) => Self::Ranges { from: *from, to: *to },
-            (Values::List(from), to) if !matches!(to, Values::List(_)) => {
+            (ParamValues::Range(from), ParamValues::Range(to)) => Self::Ranges { from: *from, to: *to },
+            (ParamValues::List(from), to) if !matches!(to, ParamValues::List(_)) => {
                 let pairs =
                     from.iter().enumerate().filter_map(|(at, value)| Some((at as u64, to.position(value)?)));
                 Self::Pairs(pairs.collect())
             }
-            (from, Values::List(to)) if !matches!(from, Values::List(_)) => {
+            (from, ParamValues::List(to)) if !matches!(from, ParamValues::List(_)) => {
                 let pairs =
                     to.iter().enumerate().filter_map(|(at, value)| Some((from.position(value)?, at as u64)));
                 let mut pairs: Vec<(u64, u64)> = pairs.collect();
                 pairs.sort_unstable();
                 Self::Pairs(pairs)
             }
-            (Values::List(from), Values::List(to)) => {
+            (ParamValues::List(from), ParamValues::List(to)) => {
                 let places: HashMap<Key<'_>, u64> =
                     to.iter().enumerate().map(|(at, v)| (v.key(), at as u64)).collect();
                 let pairs =
@@ -90,7 +90,7 @@ impl PositionMap {
 
 /// A parameter that both tasks have.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Shared {
+struct SharedParam {
     from: Axis,
     to: Axis,
     map: PositionMap,
@@ -111,7 +111,7 @@ enum Rule {
     All(u64),
     /// Both are products.
     Product {
-        shared: Vec<Shared>,
+        shared: Vec<SharedParam>,
         free: Vec<Axis>,
         gathered: u64,
         /// Whether later instances never refer to earlier ones than those before them do.
@@ -128,7 +128,7 @@ pub enum Unmatched {
         /// The parameter.
         param: String,
         /// The value.
-        value: Value,
+        value: ScriptValue,
     },
     /// An instance of the referring task.
     Instance(u64),
@@ -136,12 +136,12 @@ pub enum Unmatched {
 
 impl Join {
     /// The join by which instances of `from` refer to instances of `to`.
-    pub fn between(from: &Family, to: &Family) -> Self {
+    pub fn between(from: &Sweep, to: &Sweep) -> Self {
         Self::pinned(from, to, Vec::new())
     }
 
     /// The same with values chosen for some of the parameters of `to`.
-    pub(crate) fn pinned(from: &Family, to: &Family, pins: Vec<Pin>) -> Self {
+    pub(crate) fn pinned(from: &Sweep, to: &Sweep, pins: Vec<Pin>) -> Self {
         let named = to.params().iter().map(|param| &param.name);
         let mut named = named.chain(to.derived().iter().map(|derived| &derived.name));
         if pins.is_empty() && from == to {
@@ -150,7 +150,7 @@ impl Join {
         if pins.is_empty() && !named.any(|name| from.param(name).is_some()) {
             return Join { rule: Rule::All(to.len()), gather: !to.is_single() };
         }
-        let in_step = |family: &Family| family.params().len() != family.axes().len();
+        let in_step = |family: &Sweep| family.params().len() != family.axes().len();
         if pins.is_empty() && from.is_plain() && to.is_plain() && !in_step(to) {
             return Self::product(from, to);
         }
@@ -158,7 +158,7 @@ impl Join {
         Join { gather: matching.is_gather(), rule: Rule::Match(Box::new(matching)) }
     }
 
-    fn product(from: &Family, to: &Family) -> Self {
+    fn product(from: &Sweep, to: &Sweep) -> Self {
         let mut taken = vec![false; to.axes().len()];
         let mut shared = Vec::new();
         for target in to.params() {
@@ -167,7 +167,7 @@ impl Join {
                 *axis = true;
             }
             let map = PositionMap::between(&param.values, &target.values);
-            shared.push(Shared { from: from.axis_of(param), to: to.axis_of(target), map });
+            shared.push(SharedParam { from: from.axis_of(param), to: to.axis_of(target), map });
         }
         let free: Vec<Axis> =
             to.axes().iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(axis, _)| *axis).collect();
@@ -179,7 +179,7 @@ impl Join {
 
     /// An instance of `from`, or a value in it, for which there is no instance of `to`; of very large families whose rows
     /// are left out or chosen, only some instances are looked at.
-    pub fn unmatched(&self, from: &Family, to: &Family) -> Option<Unmatched> {
+    pub fn unmatched(&self, from: &Sweep, to: &Sweep) -> Option<Unmatched> {
         match &self.rule {
             Rule::Same | Rule::All(_) => None,
             Rule::Product { .. } => to.params().iter().find_map(|target| {
@@ -252,12 +252,12 @@ impl Join {
             Rule::Product { shared, free, gathered, .. } => {
                 let base = base(shared, instance);
                 let todo = 0..base.map_or(0, |_| *gathered);
-                Gather { source: Source::Product { free, base: base.unwrap_or(0) }, todo }
+                Gather { source: GatherCells::Product { free, base: base.unwrap_or(0) }, todo }
             }
             Rule::Match(matching) => {
                 let found = matching.instances(matching.from(), instance);
                 let todo = 0..found.len() as u64;
-                Gather { source: Source::Listed(found), todo }
+                Gather { source: GatherCells::Listed(found), todo }
             }
         }
     }
@@ -265,8 +265,8 @@ impl Join {
 
 /// Whether what is shared are the outermost parameters of the referring family, of so many instances, and comes in the
 /// same order and with the same values in the other.
-fn ascends(shared: &[Shared], instances: u64) -> bool {
-    let mut outer: Vec<&Shared> = shared.iter().filter(|shared| shared.from.len > 1).collect();
+fn ascends(shared: &[SharedParam], instances: u64) -> bool {
+    let mut outer: Vec<&SharedParam> = shared.iter().filter(|shared| shared.from.len > 1).collect();
     outer.sort_unstable_by_key(|shared| std::cmp::Reverse(shared.from.stride));
     let mut around = instances;
     let outermost = outer.iter().all(|shared| {
@@ -277,20 +277,21 @@ fn ascends(shared: &[Shared], instances: u64) -> bool {
 }
 
 /// The first instance that is found, if any is.
-fn base(shared: &[Shared], instance: u64) -> Option<u64> {
-    let place = |shared: &Shared| Some(shared.map.get(shared.from.position(instance))? * shared.to.stride);
+fn base(shared: &[SharedParam], instance: u64) -> Option<u64> {
+    let place =
+        |shared: &SharedParam| Some(shared.map.get(shared.from.position(instance))? * shared.to.stride);
     shared.iter().map(place).sum()
 }
 
 /// Instances found by a join; between products computed one by one.
 #[derive(Clone, Debug)]
 pub struct Gather<'j> {
-    source: Source<'j>,
+    source: GatherCells<'j>,
     todo: Range<u64>,
 }
 
 #[derive(Clone, Debug)]
-enum Source<'j> {
+enum GatherCells<'j> {
     Product { free: &'j [Axis], base: u64 },
     Listed(Vec<u64>),
 }
@@ -298,7 +299,7 @@ enum Source<'j> {
 impl Gather<'_> {
     fn range(todo: Range<u64>) -> Self {
         let axis: &[Axis] = &[Axis { len: u64::MAX, stride: 1 }];
-        Gather { source: Source::Product { free: axis, base: 0 }, todo }
+        Gather { source: GatherCells::Product { free: axis, base: 0 }, todo }
     }
 
     /// How many are left.
@@ -309,7 +310,7 @@ impl Gather<'_> {
     /// The instances as one range of indices, where they lie side by side.
     pub fn as_range(&self) -> Option<Range<u64>> {
         match &self.source {
-            Source::Product { free, base } => {
+            GatherCells::Product { free, base } => {
                 let mut expected = 1u64;
                 for axis in free.iter().rev().filter(|axis| axis.len > 1) {
                     if axis.stride != expected {
@@ -319,7 +320,7 @@ impl Gather<'_> {
                 }
                 Some(base + self.todo.start..base + self.todo.end)
             }
-            Source::Listed(list) => {
+            GatherCells::Listed(list) => {
                 let left = list.get(self.todo.start as usize..)?;
                 let (first, last) = (*left.first()?, *left.last()?);
                 (last - first + 1 == left.len() as u64).then_some(first..last + 1)
@@ -329,7 +330,7 @@ impl Gather<'_> {
 
     fn at(&self, mut number: u64) -> u64 {
         match &self.source {
-            Source::Product { free, base } => {
+            GatherCells::Product { free, base } => {
                 let mut index = *base;
                 for axis in free.iter().rev() {
                     index += number % axis.len * axis.stride;
@@ -337,7 +338,7 @@ impl Gather<'_> {
                 }
                 index
             }
-            Source::Listed(list) => list.get(number as usize).copied().unwrap_or(0),
+            GatherCells::Listed(list) => list.get(number as usize).copied().unwrap_or(0),
         }
     }
 }
@@ -364,20 +365,20 @@ impl Iterator for Gather<'_> {
 mod tests {
     use super::*;
 
-    fn list(values: &[i64]) -> Values {
-        Values::List(values.iter().map(|v| Value::Int(*v)).collect())
+    fn list(values: &[i64]) -> ParamValues {
+        ParamValues::List(values.iter().map(|v| ScriptValue::Int(*v)).collect())
     }
 
-    fn range(text: &str) -> Values {
-        Values::Range(NumRange::parse(text).unwrap())
+    fn range(text: &str) -> ParamValues {
+        ParamValues::Range(NumRange::parse(text).unwrap())
     }
 
-    fn family(params: &[(&str, Values)]) -> Family {
-        Family::product(params.iter().map(|(n, v)| (n.to_string(), v.clone())).collect()).unwrap()
+    fn family(params: &[(&str, ParamValues)]) -> Sweep {
+        Sweep::product(params.iter().map(|(n, v)| (n.to_string(), v.clone())).collect()).unwrap()
     }
 
     /// What the rule says, by comparing every pair.
-    fn by_hand(from: &Family, to: &Family, instance: u64) -> Vec<u64> {
+    fn by_hand(from: &Sweep, to: &Sweep, instance: u64) -> Vec<u64> {
         let mine = from.bindings(instance);
         let fits = |other: u64| {
             let theirs = to.bindings(other);
@@ -392,13 +393,13 @@ mod tests {
     #[test]
     fn every_pair_of_families_joins_as_the_rule_says() {
         let families = [
-            Family::single(),
+            Sweep::single(),
             family(&[("T", list(&[250, 300, 350])), ("p", range("1..=101 by 25"))]),
             family(&[("p", list(&[101, 1, 51])), ("T", list(&[350, 250]))]),
             family(&[("rep", range("0..3")), ("T", list(&[300])), ("p", range("1..=101 by 50"))]),
             family(&[("T", range("200..=400 by 50"))]),
             family(&[("T", range("350..=250 by -50")), ("q", list(&[1, 2]))]),
-            family(&[("q", Values::List(vec![Value::Float(2.0), Value::Text("1".into())]))]),
+            family(&[("q", ParamValues::List(vec![ScriptValue::Float(2.0), ScriptValue::Text("1".into())]))]),
         ];
         for from in &families {
             for to in &families {
@@ -436,12 +437,12 @@ mod tests {
         assert_eq!(Join::between(&x, &pair).instances(7).collect::<Vec<_>>(), [14, 15]);
         // what is read for the last time can be let go of
         assert_eq!((join.first_from(20), Join::between(&x, &pair).first_from(7)), (10, 14));
-        let mut all = Join::between(&Family::single(), &x);
+        let mut all = Join::between(&Sweep::single(), &x);
         assert_eq!((all.gathered(), all.instances(0).nth(9_999_999)), (10_000_000, Some(9_999_999)));
         assert_eq!(all.instances(0).as_range(), Some(0..10_000_000));
         let few = family(&[("i", list(&[9_999_999, 5]))]);
         assert_eq!(Join::between(&few, &x).unmatched(&few, &x), None);
-        let zero = Unmatched::Value { param: "i".into(), value: Value::Int(0) };
+        let zero = Unmatched::Value { param: "i".into(), value: ScriptValue::Int(0) };
         assert_eq!(Join::between(&x, &few).unmatched(&x, &few), Some(zero));
         all = Join::between(&few, &x);
         assert_eq!((all.instances(0).next(), all.instances(1).next()), (Some(9_999_999), Some(5)));

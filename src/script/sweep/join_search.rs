@@ -8,10 +8,10 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::family::{Axis, Family};
+use super::family::{Axis, Sweep};
 use crate::script::sweep::expression::Formula;
-use crate::script::sweep::param_values::Values;
-use crate::script::values::value::Value;
+use crate::script::sweep::param_values::ParamValues;
+use crate::script::values::value::ScriptValue;
 
 /// A value that is chosen for a parameter of the other family (by its number among the bindings there).
 pub(crate) type Pin = (usize, Formula);
@@ -39,15 +39,15 @@ struct Search {
 /// A join between families of any form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Matching {
-    from: Family,
-    to: Family,
+    from: Sweep,
+    to: Sweep,
     axes: Vec<Search>,
     /// What derived parameters of the other family have to be, beside what follows from the others.
     derived: Vec<(usize, Wanted)>,
 }
 
 impl Matching {
-    pub(crate) fn new(from: &Family, to: &Family, mut pins: Vec<Pin>) -> Self {
+    pub(crate) fn new(from: &Sweep, to: &Sweep, mut pins: Vec<Pin>) -> Self {
         let mut wanted = |at: usize, name: &str| match pins.iter().position(|(pin, _)| *pin == at) {
             Some(pin) => Some(Wanted::Chosen(pins.swap_remove(pin).1)),
             None => from.param(name).map(Wanted::Same),
@@ -71,7 +71,7 @@ impl Matching {
         Matching { from: from.clone(), to: to.clone(), axes: axes.collect(), derived }
     }
 
-    pub(crate) fn from(&self) -> &Family {
+    pub(crate) fn from(&self) -> &Sweep {
         &self.from
     }
 
@@ -93,19 +93,19 @@ impl Matching {
     }
 
     /// The instances that an instance finds, in the order of their indices.
-    pub(crate) fn instances(&self, from: &Family, instance: u64) -> Vec<u64> {
+    pub(crate) fn instances(&self, from: &Sweep, instance: u64) -> Vec<u64> {
         let values = from.bindings(instance);
         let plain = from.params().len();
         let value = |wanted: &Wanted| match wanted {
-            Wanted::Same(at) => values.get(*at).cloned().unwrap_or(Value::Int(0)),
+            Wanted::Same(at) => values.get(*at).cloned().unwrap_or(ScriptValue::Int(0)),
             Wanted::Chosen(formula) => formula.at(&values, plain),
         };
-        let wanted: Vec<Vec<(usize, Value)>> = self
+        let wanted: Vec<Vec<(usize, ScriptValue)>> = self
             .axes
             .iter()
             .map(|search| search.wanted.iter().map(|(at, wanted)| (*at, value(wanted))).collect())
             .collect();
-        let derived: Vec<(usize, Value)> =
+        let derived: Vec<(usize, ScriptValue)> =
             self.derived.iter().map(|(at, wanted)| (*at, value(wanted))).collect();
         let positions: Vec<Option<Vec<u64>>> = self
             .axes
@@ -132,12 +132,12 @@ impl Matching {
         }
         let inner = self.to.inner();
         let rows = (0..inner.rows.len() as u64).map(|row| inner.cells + row);
-        let wanted: Vec<(usize, Value)> = wanted.into_iter().flatten().chain(derived).collect();
+        let wanted: Vec<(usize, ScriptValue)> = wanted.into_iter().flatten().chain(derived).collect();
         found.extend(rows.filter(|index| self.fits(*index, &wanted)));
         found
     }
 
-    fn fits(&self, instance: u64, wanted: &[(usize, Value)]) -> bool {
+    fn fits(&self, instance: u64, wanted: &[(usize, ScriptValue)]) -> bool {
         wanted.is_empty() || {
             let values = self.to.bindings(instance);
             wanted.iter().all(|(at, value)| values.get(*at) == Some(value))
@@ -146,15 +146,15 @@ impl Matching {
 }
 
 impl Search {
-    fn new(to: &Family, number: usize, axis: Axis, wanted: Vec<(usize, Wanted)>) -> Self {
+    fn new(to: &Sweep, number: usize, axis: Axis, wanted: Vec<(usize, Wanted)>) -> Self {
         let first = wanted.first().and_then(|(at, _)| to.params().get(*at)).map(|param| &param.values);
         let mut search = Search { axis, wanted, sorted: Vec::new(), open: first.is_none() };
         match first {
-            Some(Values::List(list)) => {
+            Some(ParamValues::List(list)) => {
                 search.sorted = (0..list.len() as u64).collect();
                 search.sorted.sort_by_key(|at| list[*at as usize].key());
                 // Zipped parameters repeat their values, but not all of them at once.
-                let row = |position: &u64| -> Vec<Value> {
+                let row = |position: &u64| -> Vec<ScriptValue> {
                     let param = |(at, _): &(usize, Wanted)| Some(to.params().get(*at)?.values.get(*position));
                     search.wanted.iter().filter_map(param).collect()
                 };
@@ -171,7 +171,7 @@ impl Search {
     }
 
     /// The positions at which the parameters have these values, sorted; `None` for all.
-    fn positions(&self, to: &Family, wanted: &[(usize, Value)]) -> Option<Vec<u64>> {
+    fn positions(&self, to: &Sweep, wanted: &[(usize, ScriptValue)]) -> Option<Vec<u64>> {
         let ((first, value), rest) = wanted.split_first()?;
         let values = &to.params().get(*first)?.values;
         let fits = |position: &u64| {
@@ -179,7 +179,7 @@ impl Search {
             rest.iter().all(|(at, value)| has(at).as_ref() == Some(value))
         };
         Some(match values {
-            Values::List(list) => {
+            ParamValues::List(list) => {
                 let key = |at: &u64| list[*at as usize].key();
                 let begin = self.sorted.partition_point(|at| key(at) < value.key());
                 let same = self.sorted[begin..].iter().take_while(|at| key(at) == value.key());

@@ -4,50 +4,52 @@ use std::collections::HashMap;
 
 use super::range::{NumRange, RangeError};
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Span, Text};
-use crate::script::sweep::param_values::{Spaced, Values};
+use crate::script::sweep::param_values::{ParamValues, Spaced};
 use crate::script::syntax::sweep::{RawParam, RawValues};
-use crate::script::syntax::symbols::Names;
-use crate::script::values::value::{Key, Value};
+use crate::script::syntax::symbols::Symbols;
+use crate::script::values::value::{Key, ScriptValue};
 
 /// What a parameter takes.
 pub(crate) enum Loaded {
-    One(Values),
+    One(ParamValues),
     /// A table: how many rows, and its columns.
-    Table(u64, Vec<(String, Values)>),
+    Table(u64, Vec<(String, ParamValues)>),
 }
 
 /// Finds the values of a parameter; those of a zipped one may repeat themselves.
-pub(crate) fn load(param: &RawParam, names: &Names, cx: &mut Collector) -> Option<Loaded> {
+pub(crate) fn load(param: &RawParam, names: &Symbols, cx: &mut DiagnosticCollector) -> Option<Loaded> {
     let name = &param.name.value;
-    let one = |values: Option<Values>| values.map(Loaded::One);
+    let one = |values: Option<ParamValues>| values.map(Loaded::One);
     match param.values.as_ref()? {
         RawValues::List(items, span) => one(list(name, items, span, param.zipped, names, cx)),
-        RawValues::Range(text) => one(range(&names.fill(text, cx)?, text, cx).map(Values::Range)),
+        RawValues::Range(text) => one(range(&names.fill(text, cx)?, text, cx).map(ParamValues::Range)),
         RawValues::Glob(text) => {
-            one(paths(&names.fill(text, cx)?, text, Code::EmptySweep, cx).map(Values::List))
+            one(paths(&names.fill(text, cx)?, text, Code::EmptySweep, cx).map(ParamValues::List))
         }
         RawValues::Lines(text) => {
-            one(lines(&names.fill(text, cx)?, text, param.zipped, cx).map(Values::List))
+            one(lines(&names.fill(text, cx)?, text, param.zipped, cx).map(ParamValues::List))
         }
         RawValues::Blocks(dataset, size) => {
             let filled = names.fill(dataset, cx)?;
-            one(crate::script::sweep::hdf5_blocks::values(&filled, dataset, size, cx).map(Values::List))
+            one(crate::script::sweep::hdf5_blocks::values(&filled, dataset, size, cx).map(ParamValues::List))
         }
         RawValues::Csv(text) => crate::script::sweep::csv_table::read(&names.fill(text, cx)?, text, cx),
-        RawValues::Spaced(items, span, log) => one(spaced(items, span, *log, names, cx).map(Values::Spaced)),
+        RawValues::Spaced(items, span, log) => {
+            one(spaced(items, span, *log, names, cx).map(ParamValues::Spaced))
+        }
     }
 }
 
 fn list(
     name: &str,
-    items: &[At<Value>],
+    items: &[At<ScriptValue>],
     span: &Span,
     repeats: bool,
-    names: &Names,
-    cx: &mut Collector,
-) -> Option<Values> {
+    names: &Symbols,
+    cx: &mut DiagnosticCollector,
+) -> Option<ParamValues> {
     if items.is_empty() {
         let diagnostic =
             Diagnostic::new(Code::EmptySweep, span.clone(), format!("the parameter `{name}` has no values"));
@@ -56,8 +58,8 @@ fn list(
         );
         return None;
     }
-    let values: Vec<Option<Value>> = items.iter().map(|item| names.fill_value(item, cx)).collect();
-    let values: Vec<Value> = values.into_iter().collect::<Option<_>>()?;
+    let values: Vec<Option<ScriptValue>> = items.iter().map(|item| names.fill_value(item, cx)).collect();
+    let values: Vec<ScriptValue> = values.into_iter().collect::<Option<_>>()?;
     let mut seen: HashMap<Key<'_>, &Span> = HashMap::new();
     let mut repeated = false;
     for (value, item) in values.iter().zip(items).filter(|_| !repeats) {
@@ -72,10 +74,10 @@ fn list(
         }
     }
     drop(seen);
-    (!repeated).then_some(Values::List(values))
+    (!repeated).then_some(ParamValues::List(values))
 }
 
-fn range(filled: &str, text: &Text, cx: &mut Collector) -> Option<NumRange> {
+fn range(filled: &str, text: &Text, cx: &mut DiagnosticCollector) -> Option<NumRange> {
     let error = match NumRange::parse(filled) {
         Ok(range) => return Some(range),
         Err(error) => error,
@@ -95,7 +97,13 @@ fn range(filled: &str, text: &Text, cx: &mut Collector) -> Option<NumRange> {
     None
 }
 
-fn spaced(items: &[At<Value>], span: &Span, log: bool, names: &Names, cx: &mut Collector) -> Option<Spaced> {
+fn spaced(
+    items: &[At<ScriptValue>],
+    span: &Span,
+    log: bool,
+    names: &Symbols,
+    cx: &mut DiagnosticCollector,
+) -> Option<Spaced> {
     let key = if log { "logspace" } else { "linspace" };
     let bad = |span: &Span, message: String, label: &str| {
         Diagnostic::new(Code::BadRange, span.clone(), message).label(label).help(if log {
@@ -104,11 +112,11 @@ fn spaced(items: &[At<Value>], span: &Span, log: bool, names: &Names, cx: &mut C
             "`{ linspace = [0.0, 1.0, 11] }` are eleven values from 0 to 1, both included"
         })
     };
-    let values: Vec<Option<Value>> = items.iter().map(|item| names.fill_value(item, cx)).collect();
-    let values: Vec<Value> = values.into_iter().collect::<Option<_>>()?;
-    let number = |value: &Value| match value {
-        Value::Int(number) => Some(*number as f64),
-        Value::Float(number) if number.is_finite() => Some(*number),
+    let values: Vec<Option<ScriptValue>> = items.iter().map(|item| names.fill_value(item, cx)).collect();
+    let values: Vec<ScriptValue> = values.into_iter().collect::<Option<_>>()?;
+    let number = |value: &ScriptValue| match value {
+        ScriptValue::Int(number) => Some(*number as f64),
+        ScriptValue::Float(number) if number.is_finite() => Some(*number),
         _ => None,
     };
     let [start, end, count] = &values[..] else {
@@ -130,7 +138,7 @@ fn spaced(items: &[At<Value>], span: &Span, log: bool, names: &Names, cx: &mut C
         }
     }
     let count = match count {
-        Value::Int(count) if *count > 0 => *count as u64,
+        ScriptValue::Int(count) if *count > 0 => *count as u64,
         _ => {
             let span = items.last().map_or(span, |item| &item.span);
             cx.push(bad(span, format!("`{key}` of how many values?"), "expected an integer above zero"));
@@ -138,7 +146,7 @@ fn spaced(items: &[At<Value>], span: &Span, log: bool, names: &Names, cx: &mut C
         }
     };
     let spaced = Spaced { start: number(start)?, end: number(end)?, count, log };
-    let values = Values::Spaced(spaced);
+    let values = ParamValues::Spaced(spaced);
     let same = count > 1 && values.get(0) == values.get(1);
     if same || [0, count - 1].iter().any(|at| !number(&values.get(*at)).is_some_and(f64::is_finite)) {
         let why = if same { "its values are all the same" } else { "its values are too large" };
@@ -148,7 +156,7 @@ fn spaced(items: &[At<Value>], span: &Span, log: bool, names: &Names, cx: &mut C
     Some(spaced)
 }
 
-fn lines(name: &str, text: &Text, repeats: bool, cx: &mut Collector) -> Option<Vec<Value>> {
+fn lines(name: &str, text: &Text, repeats: bool, cx: &mut DiagnosticCollector) -> Option<Vec<ScriptValue>> {
     let content = read(name, text, cx)?;
     let mut seen: HashMap<&str, usize> = HashMap::new();
     let mut values = Vec::new();
@@ -159,7 +167,7 @@ fn lines(name: &str, text: &Text, repeats: bool, cx: &mut Collector) -> Option<V
             cx.push(diagnostic.label("read from here").help("instances are told apart by their values"));
             return None;
         }
-        values.push(Value::Text(line.to_string()));
+        values.push(ScriptValue::Text(line.to_string()));
     }
     if values.is_empty() {
         let diagnostic =
@@ -171,7 +179,7 @@ fn lines(name: &str, text: &Text, repeats: bool, cx: &mut Collector) -> Option<V
 }
 
 /// A file of the user's, in full.
-pub(crate) fn read(name: &str, text: &Text, cx: &mut Collector) -> Option<String> {
+pub(crate) fn read(name: &str, text: &Text, cx: &mut DiagnosticCollector) -> Option<String> {
     let found = std::fs::read(cx.source.dir().join(name));
     let found = found.map_err(|error| error.to_string());
     match found.and_then(|bytes| String::from_utf8(bytes).map_err(|error| format!("no UTF-8 text: {error}")))
@@ -190,7 +198,12 @@ pub(crate) fn read(name: &str, text: &Text, cx: &mut Collector) -> Option<String
 }
 
 /// The files that a pattern matches, sorted; none is the error `none`.
-pub(crate) fn paths(pattern: &str, text: &Text, none: Code, cx: &mut Collector) -> Option<Vec<Value>> {
+pub(crate) fn paths(
+    pattern: &str,
+    text: &Text,
+    none: Code,
+    cx: &mut DiagnosticCollector,
+) -> Option<Vec<ScriptValue>> {
     let dir = cx.source.dir().to_path_buf();
     // The folder's own name may hold characters that a pattern gives a meaning.
     let absolute = pattern.starts_with('/');
@@ -248,5 +261,5 @@ pub(crate) fn paths(pattern: &str, text: &Text, none: Code, cx: &mut Collector) 
     }
     all.sort_unstable();
     all.dedup();
-    Some(all.into_iter().map(Value::Path).collect())
+    Some(all.into_iter().map(ScriptValue::Path).collect())
 }

@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::range::NumRange;
-use crate::script::sweep::expression::Type;
-use crate::script::values::value::Value;
+use crate::script::sweep::expression::FormulaType;
+use crate::script::values::value::ScriptValue;
 
 /// The values that a parameter takes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Values {
+pub enum ParamValues {
     /// One by one.
-    List(Vec<Value>),
+    List(Vec<ScriptValue>),
     /// At equal distances, as they are written in decimal.
     Range(NumRange),
     /// At equal distances, or with equal ratios, as numpy computes them.
@@ -55,13 +55,13 @@ impl Spaced {
     }
 }
 
-impl Values {
+impl ParamValues {
     /// How many there are; never zero.
     pub fn len(&self) -> u64 {
         match self {
-            Values::List(list) => list.len() as u64,
-            Values::Range(range) => range.len(),
-            Values::Spaced(spaced) => spaced.count,
+            ParamValues::List(list) => list.len() as u64,
+            ParamValues::Range(range) => range.len(),
+            ParamValues::Spaced(spaced) => spaced.count,
         }
     }
 
@@ -71,41 +71,43 @@ impl Values {
     }
 
     /// The value at a position.
-    pub fn get(&self, at: u64) -> Value {
+    pub fn get(&self, at: u64) -> ScriptValue {
         match self {
-            Values::List(list) => {
-                usize::try_from(at).ok().and_then(|at| list.get(at)).cloned().unwrap_or(Value::Int(0))
+            ParamValues::List(list) => {
+                usize::try_from(at).ok().and_then(|at| list.get(at)).cloned().unwrap_or(ScriptValue::Int(0))
             }
-            Values::Range(range) => range.value(at),
-            Values::Spaced(spaced) => Value::Float(spaced.get(at)),
+            ParamValues::Range(range) => range.value(at),
+            ParamValues::Spaced(spaced) => ScriptValue::Float(spaced.get(at)),
         }
     }
 
     /// The first position of a value; searches lists from the front.
-    pub fn position(&self, value: &Value) -> Option<u64> {
+    pub fn position(&self, value: &ScriptValue) -> Option<u64> {
         match self {
-            Values::List(list) => list.iter().position(|known| known == value).map(|at| at as u64),
-            Values::Range(range) => range.position(value),
-            Values::Spaced(spaced) => match value {
-                Value::Float(number) => spaced.position(*number),
-                Value::Int(number) => spaced.position(*number as f64),
+            ParamValues::List(list) => list.iter().position(|known| known == value).map(|at| at as u64),
+            ParamValues::Range(range) => range.position(value),
+            ParamValues::Spaced(spaced) => match value {
+                ScriptValue::Float(number) => spaced.position(*number),
+                ScriptValue::Int(number) => spaced.position(*number as f64),
                 _ => None,
             },
         }
     }
 
     /// Enough of the values to see what holds for all: every one of a list, one of what is computed.
-    pub(crate) fn samples(&self) -> Vec<Value> {
+    pub(crate) fn samples(&self) -> Vec<ScriptValue> {
         match self {
-            Values::List(list) => list.clone(),
+            ParamValues::List(list) => list.clone(),
             _ => vec![self.get(0)],
         }
     }
 
-    pub(crate) fn kind(&self) -> Type {
+    pub(crate) fn kind(&self) -> FormulaType {
         match self {
-            Values::List(list) => list.iter().map(Type::of).reduce(Type::and).unwrap_or(Type::Mixed),
-            _ => Type::of(&self.get(0)),
+            ParamValues::List(list) => {
+                list.iter().map(FormulaType::of).reduce(FormulaType::and).unwrap_or(FormulaType::Mixed)
+            }
+            _ => FormulaType::of(&self.get(0)),
         }
     }
 }
@@ -114,22 +116,22 @@ impl Values {
 mod tests {
     use super::*;
 
-    fn spaced(start: f64, end: f64, count: u64, log: bool) -> Values {
-        Values::Spaced(Spaced { start, end, count, log })
+    fn spaced(start: f64, end: f64, count: u64, log: bool) -> ParamValues {
+        ParamValues::Spaced(Spaced { start, end, count, log })
     }
 
     #[test]
     fn spaces_are_numpys() {
-        let all = |values: &Values| (0..values.len()).map(|at| values.get(at)).collect::<Vec<_>>();
-        assert_eq!(all(&spaced(0.0, 1.0, 5, false)), [0.0, 0.25, 0.5, 0.75, 1.0].map(Value::Float));
-        assert_eq!(all(&spaced(-4.0, -2.0, 3, true)), [1e-4, 1e-3, 1e-2].map(Value::Float));
-        assert_eq!(all(&spaced(3.0, 9.0, 1, false)), [Value::Float(3.0)]);
+        let all = |values: &ParamValues| (0..values.len()).map(|at| values.get(at)).collect::<Vec<_>>();
+        assert_eq!(all(&spaced(0.0, 1.0, 5, false)), [0.0, 0.25, 0.5, 0.75, 1.0].map(ScriptValue::Float));
+        assert_eq!(all(&spaced(-4.0, -2.0, 3, true)), [1e-4, 1e-3, 1e-2].map(ScriptValue::Float));
+        assert_eq!(all(&spaced(3.0, 9.0, 1, false)), [ScriptValue::Float(3.0)]);
         let decades = all(&spaced(2.0, 4.0, 9, true));
         assert_eq!(
             (decades.len(), decades[0].clone(), decades[8].clone()),
-            (9, Value::Int(100), Value::Int(10_000))
+            (9, ScriptValue::Int(100), ScriptValue::Int(10_000))
         );
-        assert!(matches!(decades[1], Value::Float(v) if (v - 177.827_941).abs() < 1e-6));
+        assert!(matches!(decades[1], ScriptValue::Float(v) if (v - 177.827_941).abs() < 1e-6));
     }
 
     #[test]
@@ -141,9 +143,9 @@ mod tests {
             spaced(1.0, 1.0, 1, true),
         ] {
             assert!((0..values.len()).all(|at| values.position(&values.get(at)) == Some(at)), "{values:?}");
-            assert_eq!(values.position(&Value::Float(1234.5)), None);
-            assert_eq!(values.position(&Value::Float(f64::NAN)), None);
-            assert_eq!(values.position(&Value::Text("1".into())), None);
+            assert_eq!(values.position(&ScriptValue::Float(1234.5)), None);
+            assert_eq!(values.position(&ScriptValue::Float(f64::NAN)), None);
+            assert_eq!(values.position(&ScriptValue::Text("1".into())), None);
         }
     }
 }

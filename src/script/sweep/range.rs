@@ -6,7 +6,7 @@
 use crate::arrays::exact::MAX_EXACT_INTEGER;
 use serde::{Deserialize, Serialize};
 
-use crate::script::values::value::Value;
+use crate::script::values::value::ScriptValue;
 
 /// Numbers at equal distances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,21 +110,21 @@ impl NumRange {
     }
 
     /// The value at a position.
-    pub fn value(&self, at: u64) -> Value {
+    pub fn value(&self, at: u64) -> ScriptValue {
         // Both ends fit by construction, and so does all between; past the end wraps rather than panics.
         let whole = self.start.wrapping_add(self.step.wrapping_mul(at as i64));
         match self.scale {
-            None => Value::Int(whole),
-            Some(scale) => Value::Float(whole as f64 / 10f64.powi(scale as i32)),
+            None => ScriptValue::Int(whole),
+            Some(scale) => ScriptValue::Float(whole as f64 / 10f64.powi(scale as i32)),
         }
     }
 
     /// Where a value stands.
-    pub fn position(&self, value: &Value) -> Option<u64> {
+    pub fn position(&self, value: &ScriptValue) -> Option<u64> {
         let power = 10i128.pow(self.scale.unwrap_or(0).min(MAX_SCALE));
         let whole = match value {
-            Value::Int(v) => i128::from(*v) * power,
-            Value::Float(v) => {
+            ScriptValue::Int(v) => i128::from(*v) * power,
+            ScriptValue::Float(v) => {
                 let scaled = (v * power as f64).round();
                 let exact = scaled.abs() <= MAX_EXACT_INTEGER && scaled / power as f64 == *v;
                 exact.then_some(scaled as i128)?
@@ -168,7 +168,7 @@ fn read_decimal(text: &str) -> Option<Decimal> {
 mod tests {
     use super::*;
 
-    fn values(text: &str) -> Vec<Value> {
+    fn values(text: &str) -> Vec<ScriptValue> {
         let range = NumRange::parse(text).unwrap();
         (0..range.len()).map(|at| range.value(at)).collect()
     }
@@ -176,7 +176,7 @@ mod tests {
     fn ints(text: &str) -> Vec<i64> {
         values(text)
             .iter()
-            .map(|v| if let Value::Int(v) = v { *v } else { panic!("{v:?} is no integer") })
+            .map(|v| if let ScriptValue::Int(v) = v { *v } else { panic!("{v:?} is no integer") })
             .collect()
     }
 
@@ -196,11 +196,11 @@ mod tests {
     #[test]
     fn float_ranges_hit_the_numbers_that_are_written() {
         let tenths: Vec<f64> = vec![0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
-        assert_eq!(values("0..1 by 0.1"), tenths.iter().map(|v| Value::Float(*v)).collect::<Vec<_>>());
+        assert_eq!(values("0..1 by 0.1"), tenths.iter().map(|v| ScriptValue::Float(*v)).collect::<Vec<_>>());
         assert_eq!(values("0.1..=0.3 by 0.1").len(), 3);
         assert_eq!(values("1..=-1 by -0.5").len(), 5);
-        assert_eq!(values("1e-3..=3e-3 by 1e-3"), [0.001, 0.002, 0.003].map(Value::Float));
-        assert!(matches!(values("0.0..2.0")[1], Value::Float(v) if v == 1.0));
+        assert_eq!(values("1e-3..=3e-3 by 1e-3"), [0.001, 0.002, 0.003].map(ScriptValue::Float));
+        assert!(matches!(values("0.0..2.0")[1], ScriptValue::Float(v) if v == 1.0));
     }
 
     #[test]
@@ -215,9 +215,9 @@ mod tests {
         ] {
             let range = NumRange::parse(text).unwrap();
             assert!((0..range.len()).all(|at| range.position(&range.value(at)) == Some(at)), "{text}");
-            assert_eq!(range.position(&Value::Int(77_777)), None);
-            assert_eq!(range.position(&Value::Text("1".into())), None);
-            assert_eq!(range.position(&Value::Float(f64::NAN)), None);
+            assert_eq!(range.position(&ScriptValue::Int(77_777)), None);
+            assert_eq!(range.position(&ScriptValue::Text("1".into())), None);
+            assert_eq!(range.position(&ScriptValue::Float(f64::NAN)), None);
         }
     }
 

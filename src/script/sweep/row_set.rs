@@ -8,18 +8,18 @@ use serde::{Deserialize, Serialize};
 
 /// The instances among the cells of a product.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Kept {
+pub(crate) struct RowSet {
     /// Cells of the block.
     block: u64,
     /// Cells of the axes after it.
     trail: u64,
     /// Cells of the block that are kept.
     count: u64,
-    set: Set,
+    set: RowSetRepr,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-enum Set {
+enum RowSetRepr {
     /// All but these, sorted.
     Without(Vec<u64>),
     /// These, sorted.
@@ -31,12 +31,17 @@ enum Set {
 /// Words between two counts: a search looks at no more than these.
 const RUN: usize = 8;
 
-impl Kept {
+impl RowSet {
     /// All cells of a block but these, which may be in any order.
     pub(crate) fn without(block: u64, trail: u64, mut cells: Vec<u64>) -> Self {
         cells.sort_unstable();
         cells.dedup();
-        Kept { block, trail, count: block - (cells.len() as u64).min(block), set: Set::Without(cells) }
+        RowSet {
+            block,
+            trail,
+            count: block - (cells.len() as u64).min(block),
+            set: RowSetRepr::Without(cells),
+        }
     }
 
     /// The cells whose bit is set.
@@ -45,9 +50,9 @@ impl Kept {
         // A list takes eight bytes for each cell, the bits an eighth of one.
         let list = |wanted: bool| (0..block).filter(|at| bit(&words, *at) == wanted).collect::<Vec<u64>>();
         let set = if (block - count) * 64 < block {
-            Set::Without(list(false))
+            RowSetRepr::Without(list(false))
         } else if count * 64 < block {
-            Set::Only(list(true))
+            RowSetRepr::Only(list(true))
         } else {
             let mut before = Vec::with_capacity(words.len() / RUN + 1);
             let mut sum = 0;
@@ -55,9 +60,9 @@ impl Kept {
                 before.push(sum);
                 sum += run.iter().map(|word| u64::from(word.count_ones())).sum::<u64>();
             }
-            Set::Bits { words, before }
+            RowSetRepr::Bits { words, before }
         };
-        Kept { block, trail, count, set }
+        RowSet { block, trail, count, set }
     }
 
     /// How many cells are kept of so many.
@@ -81,9 +86,11 @@ impl Kept {
 
     fn rank(&self, cell: u64) -> Option<u64> {
         match &self.set {
-            Set::Without(cells) => cells.binary_search(&cell).err().map(|smaller| cell - smaller as u64),
-            Set::Only(cells) => cells.binary_search(&cell).ok().map(|at| at as u64),
-            Set::Bits { words, before } => {
+            RowSetRepr::Without(cells) => {
+                cells.binary_search(&cell).err().map(|smaller| cell - smaller as u64)
+            }
+            RowSetRepr::Only(cells) => cells.binary_search(&cell).ok().map(|at| at as u64),
+            RowSetRepr::Bits { words, before } => {
                 let at = usize::try_from(cell / 64).ok()?;
                 let word = words.get(at)?;
                 let mask = 1u64 << (cell % 64);
@@ -100,7 +107,7 @@ impl Kept {
     fn select(&self, rank: u64) -> u64 {
         let lost = self.block; // of an index out of range
         match &self.set {
-            Set::Without(cells) => {
+            RowSetRepr::Without(cells) => {
                 // The number of cells left out before the wanted one.
                 let (mut low, mut high) = (0, cells.len());
                 while low < high {
@@ -109,10 +116,10 @@ impl Kept {
                 }
                 rank + low as u64
             }
-            Set::Only(cells) => {
+            RowSetRepr::Only(cells) => {
                 usize::try_from(rank).ok().and_then(|at| cells.get(at)).copied().unwrap_or(lost)
             }
-            Set::Bits { words, before } => {
+            RowSetRepr::Bits { words, before } => {
                 let run = before.partition_point(|sum| *sum <= rank).saturating_sub(1);
                 let mut left = rank - before.get(run).copied().unwrap_or(0);
                 for (at, word) in words.iter().enumerate().skip(run * RUN) {
@@ -145,7 +152,7 @@ mod tests {
     use super::*;
 
     /// Every way to keep a set says the same: the instances are the kept cells in their order.
-    fn check(kept: &Kept, cells: u64, keep: impl Fn(u64) -> bool) {
+    fn check(kept: &RowSet, cells: u64, keep: impl Fn(u64) -> bool) {
         let wanted: Vec<u64> = (0..cells).filter(|cell| keep(*cell)).collect();
         assert_eq!(kept.len(cells), wanted.len() as u64);
         for (index, cell) in wanted.iter().enumerate() {
@@ -166,9 +173,9 @@ mod tests {
                         .filter(|mid| keep_mid(*mid))
                         .for_each(|mid| words[(mid / 64) as usize] |= 1 << (mid % 64));
                     let cells = lead * block * trail;
-                    check(&Kept::bits(block, trail, words), cells, keep);
+                    check(&RowSet::bits(block, trail, words), cells, keep);
                     let out = (0..block).rev().filter(|mid| !keep_mid(*mid)).collect();
-                    check(&Kept::without(block, trail, out), cells, keep);
+                    check(&RowSet::without(block, trail, out), cells, keep);
                 }
             }
         }
@@ -176,7 +183,7 @@ mod tests {
 
     #[test]
     fn few_exceptions_of_many_cost_nothing() {
-        let kept = Kept::without(10_000_000_000, 4, vec![7, 5, 7]);
+        let kept = RowSet::without(10_000_000_000, 4, vec![7, 5, 7]);
         assert_eq!(kept.len(40_000_000_000), 4 * (10_000_000_000 - 2));
         assert_eq!((kept.cell(20), kept.index(23), kept.index(24)), (24, None, Some(20)));
         assert_eq!(kept.cell(39_999_999_991), 39_999_999_999);
@@ -185,9 +192,9 @@ mod tests {
     #[test]
     fn an_index_out_of_range_is_no_panic() {
         for kept in [
-            Kept::without(10, 1, vec![1]),
-            Kept::bits(100, 1, vec![5, 0]),
-            Kept::bits(100, 1, vec![u64::MAX, 7]),
+            RowSet::without(10, 1, vec![1]),
+            RowSet::bits(100, 1, vec![5, 0]),
+            RowSet::bits(100, 1, vec![u64::MAX, 7]),
         ] {
             kept.cell(u64::MAX >> 8);
             kept.index(u64::MAX >> 8);

@@ -1,10 +1,10 @@
 //! The keys of a task that say how its command is run.
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
-use crate::script::syntax::toml::{Kind, Node, wrong_type};
+use crate::script::syntax::toml::{Node, TomlKind, wrong_type};
 use crate::script::values::execution::{Execution, RetryOn};
 use crate::script::values::units;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(crate) type RawExecution = Execution<Option<Text>>;
 
 impl RawExecution {
     /// Reads the keys of a task.
-    pub(crate) fn read<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut Collector) -> Self {
+    pub(crate) fn read<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut DiagnosticCollector) -> Self {
         let mut rest = RawExecution { memory_step: 1.0, ..RawExecution::default() };
         if let Some(node) = get("clean-env") {
             rest.clean_env = boolean("`clean-env`", node, cx);
@@ -63,9 +63,9 @@ impl RawExecution {
     }
 }
 
-fn boolean(what: &str, node: &Node, cx: &mut Collector) -> bool {
+fn boolean(what: &str, node: &Node, cx: &mut DiagnosticCollector) -> bool {
     match node.value {
-        Kind::Bool(value) => value,
+        TomlKind::Bool(value) => value,
         _ => {
             cx.push(wrong_type(what, "true or false", node));
             false
@@ -73,10 +73,10 @@ fn boolean(what: &str, node: &Node, cx: &mut Collector) -> bool {
     }
 }
 
-fn factor(node: &Node, cx: &mut Collector) -> Option<f64> {
+fn factor(node: &Node, cx: &mut DiagnosticCollector) -> Option<f64> {
     let value = match node.value {
-        Kind::Int(value) => value as f64,
-        Kind::Float(value) => value,
+        TomlKind::Int(value) => value as f64,
+        TomlKind::Float(value) => value,
         _ => {
             cx.push(wrong_type("`memory-step`", "a number", node));
             return None;
@@ -105,10 +105,10 @@ fn with_unit<T>(
     (key, what, example): (&str, &str, &str),
     parse: fn(&str) -> Option<T>,
     node: &Node,
-    cx: &mut Collector,
+    cx: &mut DiagnosticCollector,
 ) -> Option<T> {
     match &node.value {
-        Kind::Text(text) => {
+        TomlKind::Text(text) => {
             let value = parse(text);
             if value.is_none() {
                 let message = format!("`{key}` is no {what}: \"{text}\"");
@@ -130,21 +130,21 @@ fn with_unit<T>(
     }
 }
 
-fn duration(key: &str, node: &Node, cx: &mut Collector) -> Option<Duration> {
+fn duration(key: &str, node: &Node, cx: &mut DiagnosticCollector) -> Option<Duration> {
     with_unit((key, "duration", "\"30 s\", \"5 min\", \"1 h 30 min\" or \"2 d\""), units::duration, node, cx)
 }
 
 /// A duration with its place.
-pub(crate) fn duration_at(key: &str, node: &Node, cx: &mut Collector) -> Option<At<Duration>> {
+pub(crate) fn duration_at(key: &str, node: &Node, cx: &mut DiagnosticCollector) -> Option<At<Duration>> {
     Some(At { value: duration(key, node, cx)?, span: node.span.clone() })
 }
 
 /// A size that is written with its unit.
-pub(crate) fn size(key: &str, node: &Node, cx: &mut Collector) -> Option<u64> {
+pub(crate) fn size(key: &str, node: &Node, cx: &mut DiagnosticCollector) -> Option<u64> {
     with_unit((key, "size", "\"500 MB\" or \"2 GiB\""), units::size, node, cx)
 }
 
-fn retry_on(node: &Node, cx: &mut Collector) -> Vec<RetryOn> {
+fn retry_on(node: &Node, cx: &mut DiagnosticCollector) -> Vec<RetryOn> {
     let mut all = Vec::new();
     for item in node.list("`retry-on`", "an array of strings", cx).unwrap_or_default() {
         let Some(text) = item.text("an item of `retry-on`", cx) else { continue };

@@ -1,24 +1,24 @@
 //! The keys of every table of the language.
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::suggest::did_you_mean;
-use crate::script::syntax::toml::Entry;
+use crate::script::syntax::toml::TomlEntry;
 
 /// The keys that a table may have.
-pub(crate) struct Keys {
+pub(crate) struct KnownKeys {
     /// For messages: "in a task".
     pub(crate) place: &'static str,
     /// All of them.
     pub(crate) known: &'static [&'static str],
 }
 
-pub(crate) const TOP: Keys = Keys {
+pub(crate) const TOP: KnownKeys = KnownKeys {
     place: "at the top of a script",
     known: &["dtask", "name", "vars", "default", "resources", "policy", "task"],
 };
 
-pub(crate) const TASK: Keys = Keys {
+pub(crate) const TASK: KnownKeys = KnownKeys {
     place: "in a task",
     known: &[
         "run",
@@ -65,23 +65,26 @@ pub(crate) const TASK: Keys = Keys {
     ],
 };
 
-pub(crate) const POLICY: Keys = Keys { place: "in `policy`", known: &["on-failure", "max-failures"] };
+pub(crate) const POLICY: KnownKeys =
+    KnownKeys { place: "in `policy`", known: &["on-failure", "max-failures"] };
 
-pub(crate) const REDUCE: Keys = Keys {
+pub(crate) const REDUCE: KnownKeys = KnownKeys {
     place: "in `reduce`",
     known: &["of", "with", "run", "shell", "interpreter", "arity", "order", "over", "axis"],
 };
 
-pub(crate) const MAPREDUCE: Keys =
-    Keys { place: "in `mapreduce`", known: &["input", "map", "combine", "reduce", "partitions", "buffer"] };
+pub(crate) const MAPREDUCE: KnownKeys = KnownKeys {
+    place: "in `mapreduce`",
+    known: &["input", "map", "combine", "reduce", "partitions", "buffer"],
+};
 
-pub(crate) const INPUT: Keys =
-    Keys { place: "in the input of a `mapreduce`", known: &["glob", "files", "of", "split"] };
+pub(crate) const INPUT: KnownKeys =
+    KnownKeys { place: "in the input of a `mapreduce`", known: &["glob", "files", "of", "split"] };
 
-pub(crate) const STAGE: Keys =
-    Keys { place: "in a stage of a `mapreduce`", known: &["run", "shell", "interpreter"] };
+pub(crate) const STAGE: KnownKeys =
+    KnownKeys { place: "in a stage of a `mapreduce`", known: &["run", "shell", "interpreter"] };
 
-pub(crate) const SWEEP: Keys = Keys {
+pub(crate) const SWEEP: KnownKeys = KnownKeys {
     place: "in a parameter",
     known: &["glob", "lines", "csv", "linspace", "logspace", "blocks", "size"],
 };
@@ -89,9 +92,9 @@ pub(crate) const SWEEP: Keys = Keys {
 /// What decides what a task is.
 pub(crate) const ACTIONS: [&str; 6] = ["run", "shell", "array", "reduce", "mapreduce", "call"];
 
-impl Keys {
+impl KnownKeys {
     /// Whether there is such a key; reports it where it does not.
-    pub(crate) fn check(&self, entry: &Entry, cx: &mut Collector) -> bool {
+    pub(crate) fn check(&self, entry: &TomlEntry, cx: &mut DiagnosticCollector) -> bool {
         let key = entry.key.value.as_str();
         if self.known.contains(&key) {
             return true;

@@ -1,13 +1,13 @@
 //! A `mapreduce` as it is written.
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Span, Text};
 use crate::script::syntax::known_keys;
 use crate::script::syntax::placeholder::{self, PieceKind};
 use crate::script::syntax::script::{RawAction, RawSave, RawTask};
 use crate::script::syntax::sweep::{RawParam, RawSweep, RawValues};
-use crate::script::syntax::toml::{Entry, Kind, Node, wrong_type};
+use crate::script::syntax::toml::{Node, TomlEntry, TomlKind, wrong_type};
 
 /// The most partitions: each splits every mapper's output once more.
 const MOST_PARTITIONS: i64 = 4096;
@@ -57,7 +57,7 @@ pub(crate) const PARTS: [(&str, &str); 3] = [
 ];
 
 /// Reads the table.
-pub(crate) fn read(node: &Node, cx: &mut Collector) -> Option<RawMapReduce> {
+pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Option<RawMapReduce> {
     let mut raw = RawMapReduce {
         span: node.span.clone(),
         input: None,
@@ -96,7 +96,7 @@ pub(crate) fn instances(raw: &RawMapReduce) -> RawSweep {
 }
 
 /// A `save` whose path does not name the partition is one file with all of them, in order.
-pub(crate) fn save_in_one_file(task: &mut RawTask, cx: &mut Collector) {
+pub(crate) fn save_in_one_file(task: &mut RawTask, cx: &mut DiagnosticCollector) {
     let names_partition = |path: &Text| {
         placeholder::parse(&path.value).iter().any(|piece| match &piece.kind {
             PieceKind::Reference(raw) => raw.name() == "partition" || raw.path == ["dtask", "index"],
@@ -122,7 +122,7 @@ pub(crate) fn save_in_one_file(task: &mut RawTask, cx: &mut Collector) {
     task.stdout = Some(save.path);
 }
 
-fn partitions(node: &Node, cx: &mut Collector) -> Option<i64> {
+fn partitions(node: &Node, cx: &mut DiagnosticCollector) -> Option<i64> {
     let count = node.int("`partitions`", cx)?;
     if (1..=MOST_PARTITIONS).contains(&count.value) {
         return Some(count.value);
@@ -132,15 +132,15 @@ fn partitions(node: &Node, cx: &mut Collector) -> Option<i64> {
     None
 }
 
-fn input(node: &Node, cx: &mut Collector) -> Option<RawInput> {
-    let Kind::Table(entries) = &node.value else {
+fn input(node: &Node, cx: &mut DiagnosticCollector) -> Option<RawInput> {
+    let TomlKind::Table(entries) = &node.value else {
         let example = "input = { glob = \"corpus/*.txt\", split = \"16 MiB\" }";
         cx.push(wrong_type("`input`", "a table", node).help(format!("write `{example}`")));
         return None;
     };
     let before = cx.errors();
     let (mut split, mut source) = (None, None);
-    for Entry { key, value } in
+    for TomlEntry { key, value } in
         entries.iter().filter(|entry| known_keys::INPUT.check(entry, cx)).collect::<Vec<_>>()
     {
         if key.value == "split" {
@@ -182,23 +182,23 @@ fn input(node: &Node, cx: &mut Collector) -> Option<RawInput> {
 /// Whether any stage of a `mapreduce` is a command.
 pub(crate) fn has_command(node: &Node) -> bool {
     let is_command =
-        |entry: &Entry| entry.key.value != "input" && matches!(entry.value.value, Kind::Table(_));
-    matches!(&node.value, Kind::Table(entries) if entries.iter().any(is_command))
+        |entry: &TomlEntry| entry.key.value != "input" && matches!(entry.value.value, TomlKind::Table(_));
+    matches!(&node.value, TomlKind::Table(entries) if entries.iter().any(is_command))
 }
 
-fn stage(key: &Text, node: &Node, cx: &mut Collector) -> Option<RawStage> {
+fn stage(key: &Text, node: &Node, cx: &mut DiagnosticCollector) -> Option<RawStage> {
     let entries = match &node.value {
-        Kind::Text(name) => {
+        TomlKind::Text(name) => {
             return Some(RawStage::Named(At { value: name.clone(), span: node.span.clone() }));
         }
-        Kind::Table(entries) => entries,
+        TomlKind::Table(entries) => entries,
         _ => {
             cx.push(wrong_type(&format!("`{}`", key.value), "a name or a table", node));
             return None;
         }
     };
     let before = cx.errors();
-    let known: Vec<&Entry> = entries.iter().filter(|entry| known_keys::STAGE.check(entry, cx)).collect();
+    let known: Vec<&TomlEntry> = entries.iter().filter(|entry| known_keys::STAGE.check(entry, cx)).collect();
     let get = |key: &str| known.iter().find(|entry| entry.key.value == key).map(|entry| &entry.value);
     match (get("run"), get("shell")) {
         (Some(_), Some(shell)) => {

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// A piece of a text, with its range of bytes.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Piece {
+pub(crate) struct TextPiece {
     pub(crate) kind: PieceKind,
     pub(crate) range: Range<usize>,
 }
@@ -41,7 +41,7 @@ impl RawReference {
 }
 
 /// Takes a text apart; the ranges of the pieces cover it without gaps.
-pub(crate) fn parse(text: &str) -> Vec<Piece> {
+pub(crate) fn parse(text: &str) -> Vec<TextPiece> {
     let mut pieces = Vec::new();
     let (mut plain, mut at) = (0, 0);
     while let Some(open) = text[at..].find('{').map(|found| at + found) {
@@ -55,13 +55,13 @@ pub(crate) fn parse(text: &str) -> Vec<Piece> {
             continue;
         }
         if plain < open {
-            pieces.push(Piece { kind: PieceKind::Plain, range: plain..open });
+            pieces.push(TextPiece { kind: PieceKind::Plain, range: plain..open });
         }
-        pieces.push(Piece { kind, range: open..end });
+        pieces.push(TextPiece { kind, range: open..end });
         plain = end;
     }
     if plain < text.len() {
-        pieces.push(Piece { kind: PieceKind::Plain, range: plain..text.len() });
+        pieces.push(TextPiece { kind: PieceKind::Plain, range: plain..text.len() });
     }
     pieces
 }
@@ -144,7 +144,7 @@ mod tests {
         let pieces = parse(text);
         let covered: String = pieces.iter().map(|p| &text[p.range.clone()]).collect();
         assert_eq!(covered, text);
-        let show = |p: &Piece| match &p.kind {
+        let show = |p: &TextPiece| match &p.kind {
             PieceKind::Plain => text[p.range.clone()].to_string(),
             PieceKind::Escaped => format!("E({})", &text[p.range.clone()]),
             PieceKind::Reference(r) => {

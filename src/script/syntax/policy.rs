@@ -1,20 +1,20 @@
 //! `[policy]`: what a failure means for the others.
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::syntax::known_keys;
-use crate::script::syntax::toml::{Entry, Node};
+use crate::script::syntax::toml::{Node, TomlEntry};
 use crate::script::values::policy::Policy;
 
 /// Reads the table.
-pub(crate) fn read(node: &Node, cx: &mut Collector) -> Policy {
+pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Policy {
     let mut policy = Policy::default();
     for entry in node.table("`policy`", cx).unwrap_or_default() {
         if !known_keys::POLICY.check(entry, cx) {
             continue;
         }
-        let Entry { key, value } = entry;
+        let TomlEntry { key, value } = entry;
         if key.value == "max-failures" {
             let Some(count) = value.int("`max-failures`", cx) else { continue };
             match u64::try_from(count.value) {

@@ -1,14 +1,14 @@
 //! A `reduce` as it is written.
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::At;
 use crate::script::syntax::known_keys;
 use crate::script::syntax::script::{RawAction, RawOut, RawReduce, RawTask};
-use crate::script::syntax::toml::{Entry, Kind, Node};
+use crate::script::syntax::toml::{Node, TomlEntry, TomlKind};
 
 /// Reads the table.
-pub(crate) fn read(node: &Node, cx: &mut Collector) -> Option<RawReduce> {
+pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Option<RawReduce> {
     let mut raw = RawReduce {
         span: node.span.clone(),
         of: None,
@@ -20,9 +20,9 @@ pub(crate) fn read(node: &Node, cx: &mut Collector) -> Option<RawReduce> {
         axis: None,
     };
     let entries = node.table("`reduce`", cx)?;
-    let known: Vec<&Entry> = entries.iter().filter(|entry| known_keys::REDUCE.check(entry, cx)).collect();
+    let known: Vec<&TomlEntry> = entries.iter().filter(|entry| known_keys::REDUCE.check(entry, cx)).collect();
     let mut complete = known.len() == entries.len();
-    for Entry { key, value } in &known {
+    for TomlEntry { key, value } in &known {
         match key.value.as_str() {
             "of" => raw.of = value.text("`of`", cx),
             "with" => raw.with = value.text("`with`", cx),
@@ -46,16 +46,16 @@ pub(crate) fn read(node: &Node, cx: &mut Collector) -> Option<RawReduce> {
     complete.then_some(raw)
 }
 
-fn is_command(entry: &Entry) -> bool {
+fn is_command(entry: &TomlEntry) -> bool {
     ["run", "shell"].contains(&entry.key.value.as_str())
 }
 
 /// Whether a `reduce` has a command.
 pub(crate) fn has_command(node: &Node) -> bool {
-    matches!(&node.value, Kind::Table(entries) if entries.iter().any(is_command))
+    matches!(&node.value, TomlKind::Table(entries) if entries.iter().any(is_command))
 }
 
-fn command(known: &[&Entry], cx: &mut Collector) -> Option<RawAction> {
+fn command(known: &[&TomlEntry], cx: &mut DiagnosticCollector) -> Option<RawAction> {
     let entry = |key: &str| known.iter().find(|entry| entry.key.value == key);
     if let (Some(run), Some(shell)) = (entry("run"), entry("shell")) {
         let message = "`reduce` has two commands, `run` and `shell`";

@@ -3,11 +3,11 @@
 use crate::config::SLOTS_MAX;
 use crate::protocol::COUNTERS_MAX;
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
-use crate::script::syntax::toml::{Entry, Node, check_name};
-use crate::script::values::resources::{Counter, Needs};
+use crate::script::syntax::toml::{Node, TomlEntry, check_name};
+use crate::script::values::resources::{InstanceResources, JobCounter};
 
 /// What is counted without being declared.
 const BUILT_IN: [&str; 3] = ["threads", "memory", "gpus"];
@@ -21,12 +21,12 @@ pub(crate) struct RawNeeds {
     threads: Option<u32>,
     gpus: u32,
     needs: Vec<(Text, At<u32>)>,
-    on: Option<On>,
+    on: Option<PinnedPlace>,
 }
 
 /// A place.
 #[derive(Debug)]
-enum On {
+enum PinnedPlace {
     Rank(u32),
     /// The host of a task's instances.
     HostOf(Text),
@@ -34,22 +34,22 @@ enum On {
 
 impl RawNeeds {
     /// The task on whose host it is to run.
-    pub(crate) fn near(&self) -> Option<&Text> {
+    pub(crate) fn host_of(&self) -> Option<&Text> {
         match &self.on {
-            Some(On::HostOf(name)) => Some(name),
+            Some(PinnedPlace::HostOf(name)) => Some(name),
             _ => None,
         }
     }
 
     /// Reads the keys of a task.
-    pub(crate) fn read<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut Collector) -> Self {
-        let number = |key: &str, least: i64, most: i64, cx: &mut Collector| {
+    pub(crate) fn read<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut DiagnosticCollector) -> Self {
+        let number = |key: &str, least: i64, most: i64, cx: &mut DiagnosticCollector| {
             get(key).and_then(|node| number(&format!("`{key}`"), node, (least, most), cx))
         };
         let threads = number("threads", 1, SLOTS_MAX.into(), cx).map(|threads| threads.value);
         let gpus = number("gpus", 0, 1024, cx).map_or(0, |gpus| gpus.value);
         let mut needs = Vec::new();
-        for Entry { key, value } in
+        for TomlEntry { key, value } in
             get("needs").and_then(|node| node.table("`needs`", cx)).unwrap_or_default()
         {
             let count = self::number(&format!("`{}`", key.value), value, (0, MOST), cx);
@@ -60,7 +60,11 @@ impl RawNeeds {
     }
 
     /// With the names of `needs` resolved.
-    pub(crate) fn compile(&self, resources: &[RawResource], cx: &mut Collector) -> Needs {
+    pub(crate) fn compile(
+        &self,
+        resources: &[RawResource],
+        cx: &mut DiagnosticCollector,
+    ) -> InstanceResources {
         let mut counters = Vec::new();
         for (name, count) in &self.needs {
             let Some(at) = resources.iter().position(|known| known.name.value == name.value) else {
@@ -79,9 +83,9 @@ impl RawNeeds {
                 counters.push((at, count.value));
             }
         }
-        let on = if let Some(On::Rank(rank)) = &self.on { Some(*rank) } else { None };
-        let near = self.near().map(|name| name.value.clone());
-        Needs { threads: self.threads, gpus: self.gpus, counters, on, near, is_place: false }
+        let on = if let Some(PinnedPlace::Rank(rank)) = &self.on { Some(*rank) } else { None };
+        let near = self.host_of().map(|name| name.value.clone());
+        InstanceResources { threads: self.threads, gpus: self.gpus, counters, on, near, is_place: false }
     }
 }
 
@@ -106,12 +110,12 @@ fn unknown(name: &Text, resources: &[RawResource]) -> Diagnostic {
 }
 
 /// `rank 3`, `host of NAME`.
-fn on(text: &Text, cx: &mut Collector) -> Option<On> {
+fn on(text: &Text, cx: &mut DiagnosticCollector) -> Option<PinnedPlace> {
     let words: Vec<&str> = text.value.split_whitespace().collect();
     match words[..] {
-        ["rank", number] if let Ok(rank) = number.parse() => return Some(On::Rank(rank)),
+        ["rank", number] if let Ok(rank) = number.parse() => return Some(PinnedPlace::Rank(rank)),
         ["host", "of", name] => {
-            return Some(On::HostOf(Text { value: name.to_owned(), span: text.span.clone() }));
+            return Some(PinnedPlace::HostOf(Text { value: name.to_owned(), span: text.span.clone() }));
         }
         _ => {
             let message = format!("`on` names no place: \"{}\"", text.value);
@@ -125,7 +129,12 @@ fn on(text: &Text, cx: &mut Collector) -> Option<On> {
     None
 }
 
-fn number(what: &str, node: &Node, (least, most): (i64, i64), cx: &mut Collector) -> Option<At<u32>> {
+fn number(
+    what: &str,
+    node: &Node,
+    (least, most): (i64, i64),
+    cx: &mut DiagnosticCollector,
+) -> Option<At<u32>> {
     let number = node.int(what, cx)?;
     match u32::try_from(number.value).ok().filter(|_| (least..=most).contains(&number.value)) {
         Some(value) => Some(At { value, span: number.span }),
@@ -146,15 +155,15 @@ pub(crate) struct RawResource {
 
 impl RawResource {
     /// Without its place.
-    pub(crate) fn counter(&self) -> Counter {
-        Counter { name: self.name.value.clone(), total: self.total }
+    pub(crate) fn counter(&self) -> JobCounter {
+        JobCounter { name: self.name.value.clone(), total: self.total }
     }
 }
 
 /// Reads `[resources]`.
-pub(crate) fn resources(node: &Node, cx: &mut Collector) -> Vec<RawResource> {
+pub(crate) fn resources(node: &Node, cx: &mut DiagnosticCollector) -> Vec<RawResource> {
     let mut found = Vec::new();
-    for Entry { key, value } in node.table("`resources`", cx).unwrap_or_default() {
+    for TomlEntry { key, value } in node.table("`resources`", cx).unwrap_or_default() {
         check_name("resource", &key.value, &key.span, cx);
         if BUILT_IN.contains(&key.value.as_str()) {
             let message = format!("`{}` is counted for each rank, not here", key.value);

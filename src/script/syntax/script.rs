@@ -1,16 +1,16 @@
 //! The script as it is written: every key with its place, nothing resolved yet.
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Span, Text};
 use crate::script::syntax::execution::RawExecution;
 use crate::script::syntax::known_keys::{self, ACTIONS};
 use crate::script::syntax::mapreduce::RawMapReduce;
 use crate::script::syntax::resources::{self, RawNeeds, RawResource};
 use crate::script::syntax::sweep::RawSweep;
-use crate::script::syntax::toml::{self, Entry, Kind, Node, check_name, wrong_type};
+use crate::script::syntax::toml::{self, Node, TomlEntry, TomlKind, check_name, wrong_type};
 use crate::script::values::policy::Policy;
-use crate::script::values::value::Value;
+use crate::script::values::value::ScriptValue;
 use std::time::Duration;
 
 /// The format version that this program understands.
@@ -28,7 +28,7 @@ pub(crate) struct RawScript {
 #[derive(Debug)]
 pub(crate) struct RawVar {
     pub(crate) name: Text,
-    pub(crate) value: At<Value>,
+    pub(crate) value: At<ScriptValue>,
 }
 
 #[derive(Debug)]
@@ -66,7 +66,7 @@ pub(crate) enum RawAction {
     Array(Text),
     Reduce(RawReduce),
     /// A function of the program, and its arguments.
-    Call(Text, Vec<(Text, At<Value>)>),
+    Call(Text, Vec<(Text, At<ScriptValue>)>),
     MapReduce(Box<RawMapReduce>),
 }
 
@@ -122,7 +122,7 @@ pub(crate) struct RawSave {
 }
 
 /// Reads the whole script.
-pub(crate) fn read(cx: &mut Collector) -> Option<RawScript> {
+pub(crate) fn read(cx: &mut DiagnosticCollector) -> Option<RawScript> {
     let before = cx.errors();
     let top = toml::parse(cx);
     if cx.errors() > before {
@@ -139,7 +139,7 @@ pub(crate) fn read(cx: &mut Collector) -> Option<RawScript> {
         resources: Vec::new(),
         tasks: Vec::new(),
     };
-    let known: Vec<&Entry> = top.iter().filter(|entry| known_keys::TOP.check(entry, cx)).collect();
+    let known: Vec<&TomlEntry> = top.iter().filter(|entry| known_keys::TOP.check(entry, cx)).collect();
     let defaults = defaults(&known, cx);
     for entry in known {
         match entry.key.value.as_str() {
@@ -159,7 +159,7 @@ pub(crate) fn read(cx: &mut Collector) -> Option<RawScript> {
     }
     let has_tasks = top
         .iter()
-        .any(|e| e.key.value == "task" && !matches!(&e.value.value, Kind::Table(t) if t.is_empty()));
+        .any(|e| e.key.value == "task" && !matches!(&e.value.value, TomlKind::Table(t) if t.is_empty()));
     if !has_tasks {
         cx.push(
             Diagnostic::nowhere(Code::NoTasks, format!("{} has no tasks", cx.source.shown()))
@@ -170,13 +170,13 @@ pub(crate) fn read(cx: &mut Collector) -> Option<RawScript> {
 }
 
 /// The keys of `[default]`, which every task has that does not have them itself.
-fn defaults<'e>(top: &[&'e Entry], cx: &mut Collector) -> Vec<&'e Entry> {
+fn defaults<'e>(top: &[&'e TomlEntry], cx: &mut DiagnosticCollector) -> Vec<&'e TomlEntry> {
     let table = top.iter().find(|entry| entry.key.value == "default");
     let entries = table.and_then(|entry| entry.value.table("`default`", cx)).unwrap_or_default();
     entries.iter().filter(|entry| known_keys::TASK.check(entry, cx)).collect()
 }
 
-fn version(top: &[Entry], cx: &mut Collector) -> bool {
+fn version(top: &[TomlEntry], cx: &mut DiagnosticCollector) -> bool {
     let Some(entry) = top.iter().find(|entry| entry.key.value == "dtask") else {
         let diagnostic = Diagnostic::new(
             Code::VersionMissing,
@@ -211,7 +211,7 @@ fn version(top: &[Entry], cx: &mut Collector) -> bool {
 }
 
 /// The name becomes that of the run folder.
-fn check_title(name: &Text, cx: &mut Collector) -> bool {
+fn check_title(name: &Text, cx: &mut DiagnosticCollector) -> bool {
     let bad = name.value.is_empty()
         || name.value.starts_with('.')
         || name.value.contains(|c: char| c == '/' || c.is_control());
@@ -223,9 +223,9 @@ fn check_title(name: &Text, cx: &mut Collector) -> bool {
     !bad
 }
 
-fn vars(node: &Node, cx: &mut Collector) -> Vec<RawVar> {
+fn vars(node: &Node, cx: &mut DiagnosticCollector) -> Vec<RawVar> {
     let mut found = Vec::new();
-    for Entry { key, value } in node.table("`vars`", cx).unwrap_or_default() {
+    for TomlEntry { key, value } in node.table("`vars`", cx).unwrap_or_default() {
         check_name("variable", &key.value, &key.span, cx);
         match value.scalar() {
             Some(scalar) => found
@@ -241,8 +241,8 @@ fn vars(node: &Node, cx: &mut Collector) -> Vec<RawVar> {
 }
 
 /// The error of a task that has no action, or several.
-pub(crate) fn check_action(name: &Text, entries: &[&Entry], cx: &mut Collector) {
-    let actions: Vec<&Entry> =
+pub(crate) fn check_action(name: &Text, entries: &[&TomlEntry], cx: &mut DiagnosticCollector) {
+    let actions: Vec<&TomlEntry> =
         entries.iter().filter(|e| ACTIONS.contains(&e.key.value.as_str())).copied().collect();
     match actions[..] {
         [] => {

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::script::syntax::placeholder::{Piece, PieceKind};
+use crate::script::syntax::placeholder::{PieceKind, TextPiece};
 
 /// Part of a word.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,16 +26,16 @@ pub(crate) enum WordError {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum State {
+enum WordState {
     Bare,
     Single,
     Double,
 }
 
 /// Splits `text`, which was taken apart into `pieces`.
-pub(crate) fn split(text: &str, pieces: &[Piece]) -> Result<Vec<Vec<WordPart>>, WordError> {
+pub(crate) fn split(text: &str, pieces: &[TextPiece]) -> Result<Vec<Vec<WordPart>>, WordError> {
     let mut words = Words::default();
-    let (mut state, mut opened) = (State::Bare, 0);
+    let (mut state, mut opened) = (WordState::Bare, 0);
     for (number, piece) in pieces.iter().enumerate() {
         let range = match piece.kind {
             PieceKind::Reference(_) => {
@@ -49,19 +49,19 @@ pub(crate) fn split(text: &str, pieces: &[Piece]) -> Result<Vec<Vec<WordPart>>, 
         while let Some((at, c)) = chars.next() {
             let here = at..at + c.len_utf8();
             match (state, c) {
-                (State::Bare, '\'') => (state, opened) = (State::Single, at),
-                (State::Bare, '"') => (state, opened) = (State::Double, at),
-                (State::Single, '\'') | (State::Double, '"') => {
-                    state = State::Bare;
+                (WordState::Bare, '\'') => (state, opened) = (WordState::Single, at),
+                (WordState::Bare, '"') => (state, opened) = (WordState::Double, at),
+                (WordState::Single, '\'') | (WordState::Double, '"') => {
+                    state = WordState::Bare;
                     // `''` is a word, though an empty one.
                     words.text("");
                 }
-                (State::Bare, '\\') => match chars.next() {
+                (WordState::Bare, '\\') => match chars.next() {
                     Some((_, '\n')) => {}
                     Some((_, c)) => words.char(c),
                     None => words.char('\\'),
                 },
-                (State::Double, '\\') => match chars.peek().copied() {
+                (WordState::Double, '\\') => match chars.peek().copied() {
                     Some((_, c @ ('$' | '`' | '"' | '\\'))) => {
                         chars.next();
                         words.char(c);
@@ -69,17 +69,19 @@ pub(crate) fn split(text: &str, pieces: &[Piece]) -> Result<Vec<Vec<WordPart>>, 
                     _ => words.char('\\'),
                 },
                 // In double quotes a shell still expands these.
-                (State::Bare | State::Double, '$' | '`') => return Err(WordError::Shell(c, here)),
-                (State::Bare, '|' | '&' | ';' | '<' | '>' | '*') => return Err(WordError::Shell(c, here)),
-                (State::Bare, c) if c.is_whitespace() => words.end(),
+                (WordState::Bare | WordState::Double, '$' | '`') => return Err(WordError::Shell(c, here)),
+                (WordState::Bare, '|' | '&' | ';' | '<' | '>' | '*') => {
+                    return Err(WordError::Shell(c, here));
+                }
+                (WordState::Bare, c) if c.is_whitespace() => words.end(),
                 (_, c) => words.char(c),
             }
         }
     }
     match state {
-        State::Bare => Ok(words.finish()),
-        State::Single => Err(WordError::Quote('\'', opened..opened + 1)),
-        State::Double => Err(WordError::Quote('"', opened..opened + 1)),
+        WordState::Bare => Ok(words.finish()),
+        WordState::Single => Err(WordError::Quote('\'', opened..opened + 1)),
+        WordState::Double => Err(WordError::Quote('"', opened..opened + 1)),
     }
 }
 

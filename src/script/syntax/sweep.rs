@@ -1,11 +1,11 @@
 //! What makes a task a family, as it is written: `for`, `zip`, `each`, `let`, `where`, `include`, `exclude`.
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Span, Text};
 use crate::script::syntax::known_keys;
-use crate::script::syntax::toml::{Entry, Kind, Node, check_name, wrong_type};
-use crate::script::values::value::Value;
+use crate::script::syntax::toml::{Node, TomlEntry, TomlKind, check_name, wrong_type};
+use crate::script::values::value::ScriptValue;
 
 #[derive(Debug, Default)]
 pub(crate) struct RawSweep {
@@ -30,13 +30,13 @@ pub(crate) struct RawParam {
 
 #[derive(Debug)]
 pub(crate) enum RawValues {
-    List(Vec<At<Value>>, Span),
+    List(Vec<At<ScriptValue>>, Span),
     Range(Text),
     Glob(Text),
     Lines(Text),
     Csv(Text),
     /// First, last, and how many; the flag is for `logspace`.
-    Spaced(Vec<At<Value>>, Span, bool),
+    Spaced(Vec<At<ScriptValue>>, Span, bool),
     /// A dataset, and the lengths of its parts.
     Blocks(Text, At<Vec<At<i64>>>),
 }
@@ -44,7 +44,7 @@ pub(crate) enum RawValues {
 /// A row of `include` or `exclude`.
 #[derive(Debug)]
 pub(crate) struct RawRow {
-    pub(crate) cells: Vec<(Text, At<Value>)>,
+    pub(crate) cells: Vec<(Text, At<ScriptValue>)>,
     pub(crate) span: Span,
 }
 
@@ -65,7 +65,7 @@ impl RawSweep {
 }
 
 /// Reads the keys of a task that are about its instances.
-pub(crate) fn read(known: &[&Entry], cx: &mut Collector) -> RawSweep {
+pub(crate) fn read(known: &[&TomlEntry], cx: &mut DiagnosticCollector) -> RawSweep {
     let mut sweep = RawSweep::default();
     for entry in known {
         let node = &entry.value;
@@ -83,8 +83,8 @@ pub(crate) fn read(known: &[&Entry], cx: &mut Collector) -> RawSweep {
     sweep
 }
 
-fn params(what: &str, node: &Node, zipped: bool, sweep: &mut RawSweep, cx: &mut Collector) {
-    for Entry { key, value } in node.table(what, cx).unwrap_or_default() {
+fn params(what: &str, node: &Node, zipped: bool, sweep: &mut RawSweep, cx: &mut DiagnosticCollector) {
+    for TomlEntry { key, value } in node.table(what, cx).unwrap_or_default() {
         check_name("parameter", &key.value, &key.span, cx);
         again(key, sweep, cx);
         sweep.params.push(RawParam { name: key.clone(), zipped, values: values(&key.value, value, cx) });
@@ -92,20 +92,20 @@ fn params(what: &str, node: &Node, zipped: bool, sweep: &mut RawSweep, cx: &mut 
 }
 
 /// A name can stand in `for`, `zip` and `let` at once, which TOML does not see.
-fn again(name: &Text, sweep: &RawSweep, cx: &mut Collector) {
+fn again(name: &Text, sweep: &RawSweep, cx: &mut DiagnosticCollector) {
     let Some(first) = sweep.names().find(|known| known.value == name.value) else { return };
     let message = format!("the parameter `{}` is given twice", name.value);
     let diagnostic = Diagnostic::new(Code::NameClash, name.span.clone(), message).label("again");
     cx.push(diagnostic.also(first.span.clone(), "first here").help("rename one"));
 }
 
-fn lets(node: &Node, sweep: &mut RawSweep, cx: &mut Collector) {
-    for Entry { key, value } in node.table("`let`", cx).unwrap_or_default() {
+fn lets(node: &Node, sweep: &mut RawSweep, cx: &mut DiagnosticCollector) {
+    for TomlEntry { key, value } in node.table("`let`", cx).unwrap_or_default() {
         check_name("parameter", &key.value, &key.span, cx);
         again(key, sweep, cx);
         let text = match (&value.value, value.scalar()) {
-            (Kind::Int(_) | Kind::Float(_), Some(number)) => number.to_string(),
-            (Kind::Text(text), _) => text.clone(),
+            (TomlKind::Int(_) | TomlKind::Float(_), Some(number)) => number.to_string(),
+            (TomlKind::Text(text), _) => text.clone(),
             _ => {
                 let what = format!("the derived parameter `{}`", key.value);
                 cx.push(
@@ -119,7 +119,7 @@ fn lets(node: &Node, sweep: &mut RawSweep, cx: &mut Collector) {
     }
 }
 
-fn rows(key: &str, node: &Node, cx: &mut Collector) -> Vec<RawRow> {
+fn rows(key: &str, node: &Node, cx: &mut DiagnosticCollector) -> Vec<RawRow> {
     let Some(items) = node.list(&format!("`{key}`"), "an array of tables", cx) else { return Vec::new() };
     let mut rows = Vec::new();
     for item in items {
@@ -134,7 +134,7 @@ fn rows(key: &str, node: &Node, cx: &mut Collector) -> Vec<RawRow> {
             continue;
         }
         let mut cells = Vec::new();
-        for Entry { key, value } in entries {
+        for TomlEntry { key, value } in entries {
             match value.scalar() {
                 Some(scalar) => cells.push((key.clone(), At { value: scalar, span: value.span.clone() })),
                 None => {
@@ -149,11 +149,11 @@ fn rows(key: &str, node: &Node, cx: &mut Collector) -> Vec<RawRow> {
     rows
 }
 
-fn values(name: &str, node: &Node, cx: &mut Collector) -> Option<RawValues> {
+fn values(name: &str, node: &Node, cx: &mut DiagnosticCollector) -> Option<RawValues> {
     match &node.value {
-        Kind::Text(value) => Some(RawValues::Range(At { value: value.clone(), span: node.span.clone() })),
-        Kind::List(items) => Some(RawValues::List(scalars(name, items, cx)?, node.span.clone())),
-        Kind::Table(entries) => table(name, node, entries, cx),
+        TomlKind::Text(value) => Some(RawValues::Range(At { value: value.clone(), span: node.span.clone() })),
+        TomlKind::List(items) => Some(RawValues::List(scalars(name, items, cx)?, node.span.clone())),
+        TomlKind::Table(entries) => table(name, node, entries, cx),
         _ => {
             let shown = node.scalar().map_or_else(String::new, |value| value.to_string());
             cx.push(
@@ -165,8 +165,8 @@ fn values(name: &str, node: &Node, cx: &mut Collector) -> Option<RawValues> {
     }
 }
 
-fn scalars(name: &str, items: &[Node], cx: &mut Collector) -> Option<Vec<At<Value>>> {
-    let scalar = |item: &Node, cx: &mut Collector| match item.scalar() {
+fn scalars(name: &str, items: &[Node], cx: &mut DiagnosticCollector) -> Option<Vec<At<ScriptValue>>> {
+    let scalar = |item: &Node, cx: &mut DiagnosticCollector| match item.scalar() {
         Some(value) => Some(At { value, span: item.span.clone() }),
         None => {
             cx.push(wrong_type(&format!("a value of `{name}`"), "a number, string or boolean", item));
@@ -177,9 +177,9 @@ fn scalars(name: &str, items: &[Node], cx: &mut Collector) -> Option<Vec<At<Valu
     all.into_iter().collect()
 }
 
-fn table(name: &str, node: &Node, entries: &[Entry], cx: &mut Collector) -> Option<RawValues> {
+fn table(name: &str, node: &Node, entries: &[TomlEntry], cx: &mut DiagnosticCollector) -> Option<RawValues> {
     let before = cx.errors();
-    let known: Vec<&Entry> = entries.iter().filter(|entry| known_keys::SWEEP.check(entry, cx)).collect();
+    let known: Vec<&TomlEntry> = entries.iter().filter(|entry| known_keys::SWEEP.check(entry, cx)).collect();
     if let Some(entry) = known.iter().find(|entry| entry.key.value == "blocks") {
         return blocks(entry, &known, node, cx);
     }
@@ -193,7 +193,7 @@ fn table(name: &str, node: &Node, entries: &[Entry], cx: &mut Collector) -> Opti
         cx.push(diagnostic.also(first.key.span.clone(), "the first one").help("make two parameters of them"));
         return None;
     }
-    let Some(Entry { key, value }) = known.first() else {
+    let Some(TomlEntry { key, value }) = known.first() else {
         if cx.errors() == before {
             let message = format!("the parameter `{name}` has no values");
             let diagnostic = Diagnostic::new(Code::EmptySweep, node.span.clone(), message).label("empty");
@@ -220,7 +220,12 @@ fn table(name: &str, node: &Node, entries: &[Entry], cx: &mut Collector) -> Opti
 }
 
 /// `{ blocks = "in.h5:/t", size = [365] }`
-fn blocks(entry: &Entry, known: &[&Entry], node: &Node, cx: &mut Collector) -> Option<RawValues> {
+fn blocks(
+    entry: &TomlEntry,
+    known: &[&TomlEntry],
+    node: &Node,
+    cx: &mut DiagnosticCollector,
+) -> Option<RawValues> {
     if let Some(other) = known.iter().find(|entry| !["blocks", "size"].contains(&entry.key.value.as_str())) {
         let message = format!("`{}` means nothing beside `blocks`", other.key.value);
         cx.push(Diagnostic::new(Code::MisplacedKey, other.key.span.clone(), message).label("remove this"));

@@ -3,22 +3,26 @@
 use std::collections::HashMap;
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Span, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::syntax::script::RawScript;
-use crate::script::values::value::Value;
+use crate::script::values::value::ScriptValue;
 
 /// What a name can stand for outside of a task.
 #[derive(Debug, Default)]
-pub(crate) struct Names {
-    vars: HashMap<String, Value>,
+pub(crate) struct Symbols {
+    vars: HashMap<String, ScriptValue>,
     tasks: HashMap<String, usize>,
 }
 
-impl Names {
+impl Symbols {
     /// Collects the names, with the overrides of the command line, and reports clashes.
-    pub(crate) fn collect(script: &RawScript, sets: &[(String, String)], cx: &mut Collector) -> Self {
+    pub(crate) fn collect(
+        script: &RawScript,
+        sets: &[(String, String)],
+        cx: &mut DiagnosticCollector,
+    ) -> Self {
         let mut names = Self::default();
         let mut places: HashMap<&str, (&str, Span)> = HashMap::new();
         for var in &script.vars {
@@ -38,7 +42,7 @@ impl Names {
         names
     }
 
-    fn set(&mut self, script: &RawScript, sets: &[(String, String)], cx: &mut Collector) {
+    fn set(&mut self, script: &RawScript, sets: &[(String, String)], cx: &mut DiagnosticCollector) {
         for (name, text) in sets {
             let Some(var) = script.vars.iter().find(|var| var.name.value == *name) else {
                 let diagnostic = Diagnostic::nowhere(
@@ -69,7 +73,7 @@ impl Names {
     }
 
     /// A text in which only variables may be referred to, because it is needed before anything runs.
-    pub(crate) fn fill(&self, text: &Text, cx: &mut Collector) -> Option<String> {
+    pub(crate) fn fill(&self, text: &Text, cx: &mut DiagnosticCollector) -> Option<String> {
         super::variables::fill(
             text,
             "the values of a parameter",
@@ -79,12 +83,16 @@ impl Names {
     }
 
     /// A value in the same way; one that is nothing but a reference has the type of the variable.
-    pub(crate) fn fill_value(&self, value: &At<Value>, cx: &mut Collector) -> Option<Value> {
-        let mut lookup = |name: &str, _: &mut Collector| self.vars.get(name).cloned();
+    pub(crate) fn fill_value(
+        &self,
+        value: &At<ScriptValue>,
+        cx: &mut DiagnosticCollector,
+    ) -> Option<ScriptValue> {
+        let mut lookup = |name: &str, _: &mut DiagnosticCollector| self.vars.get(name).cloned();
         super::variables::fill_value(value, "the values of a parameter", &mut lookup, cx)
     }
 
-    pub(crate) fn var(&self, name: &str) -> Option<&Value> {
+    pub(crate) fn var(&self, name: &str) -> Option<&ScriptValue> {
         self.vars.get(name)
     }
 
@@ -100,7 +108,7 @@ impl Names {
     }
 
     /// Finds a task that `each`, `of` or `after` names.
-    pub(crate) fn want_task(&self, name: &Text, key: &str, cx: &mut Collector) -> Option<usize> {
+    pub(crate) fn want_task(&self, name: &Text, key: &str, cx: &mut DiagnosticCollector) -> Option<usize> {
         let found = self.task(&name.value);
         if found.is_none() {
             let mut tasks: Vec<&str> = self.tasks.keys().map(String::as_str).collect();
@@ -119,7 +127,7 @@ impl Names {
     }
 }
 
-fn clash(name: &Text, what: &str, places: &HashMap<&str, (&str, Span)>, cx: &mut Collector) {
+fn clash(name: &Text, what: &str, places: &HashMap<&str, (&str, Span)>, cx: &mut DiagnosticCollector) {
     if let Some((other, span)) = places.get(name.value.as_str()) {
         let message = format!("`{}` is a {what} and a {other}", name.value);
         let diagnostic =

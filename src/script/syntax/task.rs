@@ -1,41 +1,48 @@
 //! One `[task.NAME]` as it is written.
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::syntax::execution::{self, RawExecution};
 use crate::script::syntax::known_keys;
 use crate::script::syntax::resources::RawNeeds;
 use crate::script::syntax::script::{RawAction, RawOut, RawSave, RawTask, check_action};
-use crate::script::syntax::toml::{Entry, Kind, Node, check_name, wrong_type};
-use crate::script::values::value::Value;
+use crate::script::syntax::toml::{Node, TomlEntry, TomlKind, check_name, wrong_type};
+use crate::script::values::value::ScriptValue;
 
 /// Output names that mean something else in a reference.
 const TAKEN_OUTPUTS: [&str; 4] = ["stdout", "stderr", "list", "out"];
 
 /// Reads a task; what it does not say itself, the defaults say.
-pub(crate) fn read(entry: &Entry, defaults: &[&Entry], cx: &mut Collector) -> Option<RawTask> {
+pub(crate) fn read(
+    entry: &TomlEntry,
+    defaults: &[&TomlEntry],
+    cx: &mut DiagnosticCollector,
+) -> Option<RawTask> {
     let name = &entry.key;
     check_name("task", &name.value, &name.span, cx);
     let entries = entry.value.table(&format!("`task.{}`", name.value), cx)?;
-    let mut known: Vec<&Entry> = entries.iter().filter(|entry| known_keys::TASK.check(entry, cx)).collect();
-    let all: Vec<&Entry> = entries.iter().collect();
+    let mut known: Vec<&TomlEntry> =
+        entries.iter().filter(|entry| known_keys::TASK.check(entry, cx)).collect();
+    let all: Vec<&TomlEntry> = entries.iter().collect();
     if entries.iter().any(is_action) {
         check_action(name, &all, cx);
     } else {
-        let actions: Vec<&Entry> = defaults.iter().filter(|entry| is_action(entry)).copied().collect();
+        let actions: Vec<&TomlEntry> = defaults.iter().filter(|entry| is_action(entry)).copied().collect();
         check_action(name, &actions, cx);
         known.extend(actions);
     }
     let kind = TaskKind::of(&known);
-    let fits = |entry: &&&Entry| {
+    let fits = |entry: &&&TomlEntry| {
         let key = entry.key.value.as_str();
         !is_action(entry) && !kind.lacks(key) && entries.iter().all(|own| own.key.value != key)
     };
     known.extend(defaults.iter().filter(fits));
     let get = |key: &str| known.iter().find(|e| e.key.value == key).map(|e| &e.value);
-    let text = |key: &str, cx: &mut Collector| get(key).and_then(|node| node.text(&format!("`{key}`"), cx));
+    let text = |key: &str, cx: &mut DiagnosticCollector| {
+        get(key).and_then(|node| node.text(&format!("`{key}`"), cx))
+    };
     let action = action(&get, cx);
     let sweep = match &action {
         Some(RawAction::MapReduce(raw)) => crate::script::syntax::mapreduce::instances(raw),
@@ -69,11 +76,11 @@ pub(crate) fn read(entry: &Entry, defaults: &[&Entry], cx: &mut Collector) -> Op
     Some(task)
 }
 
-fn is_action(entry: &Entry) -> bool {
+fn is_action(entry: &TomlEntry) -> bool {
     known_keys::ACTIONS.contains(&entry.key.value.as_str())
 }
 
-fn priority(node: &Node, cx: &mut Collector) -> i32 {
+fn priority(node: &Node, cx: &mut DiagnosticCollector) -> i32 {
     let Some(priority) = node.int("`priority`", cx) else { return 0 };
     i32::try_from(priority.value).unwrap_or_else(|_| {
         let message = "a priority is a number from -2147483648 to 2147483647";
@@ -86,7 +93,7 @@ fn priority(node: &Node, cx: &mut Collector) -> i32 {
     })
 }
 
-fn keep(node: &Node, cx: &mut Collector) -> bool {
+fn keep(node: &Node, cx: &mut DiagnosticCollector) -> bool {
     let Some(text) = node.text("`keep`", cx) else { return false };
     let known = ["memory", "checkpoint"];
     if !known.contains(&text.value.as_str()) {
@@ -98,10 +105,10 @@ fn keep(node: &Node, cx: &mut Collector) -> bool {
     true
 }
 
-fn targets(node: &Node, cx: &mut Collector) -> Vec<Text> {
+fn targets(node: &Node, cx: &mut DiagnosticCollector) -> Vec<Text> {
     match &node.value {
-        Kind::Text(path) => vec![At { value: path.clone(), span: node.span.clone() }],
-        Kind::List(_) => node.texts("`target`", cx).unwrap_or_default(),
+        TomlKind::Text(path) => vec![At { value: path.clone(), span: node.span.clone() }],
+        TomlKind::List(_) => node.texts("`target`", cx).unwrap_or_default(),
         _ => {
             cx.push(wrong_type("`target`", "a path or an array of paths", node));
             Vec::new()
@@ -110,11 +117,16 @@ fn targets(node: &Node, cx: &mut Collector) -> Vec<Text> {
 }
 
 /// The command of a table that has `run` or `shell`.
-pub(crate) fn command<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut Collector) -> Option<RawAction> {
+pub(crate) fn command<'n>(
+    get: &impl Fn(&str) -> Option<&'n Node>,
+    cx: &mut DiagnosticCollector,
+) -> Option<RawAction> {
     if let Some(node) = get("run") {
         return match &node.value {
-            Kind::Text(value) => Some(RawAction::Words(At { value: value.clone(), span: node.span.clone() })),
-            Kind::List(_) => node.texts("`run`", cx).map(|argv| RawAction::Argv(argv, node.span.clone())),
+            TomlKind::Text(value) => {
+                Some(RawAction::Words(At { value: value.clone(), span: node.span.clone() }))
+            }
+            TomlKind::List(_) => node.texts("`run`", cx).map(|argv| RawAction::Argv(argv, node.span.clone())),
             _ => {
                 cx.push(wrong_type("`run`", "a string or an array of strings", node));
                 None
@@ -130,7 +142,7 @@ pub(crate) fn command<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut Coll
     None
 }
 
-fn action<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut Collector) -> Option<RawAction> {
+fn action<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut DiagnosticCollector) -> Option<RawAction> {
     if get("run").or(get("shell")).is_some() {
         return command(get, cx);
     }
@@ -149,9 +161,9 @@ fn action<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut Collector) -> Op
     get("reduce").and_then(|node| crate::script::syntax::reduce::read(node, cx)).map(RawAction::Reduce)
 }
 
-fn args(node: &Node, cx: &mut Collector) -> Vec<(Text, At<Value>)> {
+fn args(node: &Node, cx: &mut DiagnosticCollector) -> Vec<(Text, At<ScriptValue>)> {
     let mut found = Vec::new();
-    for Entry { key, value } in node.table("`args`", cx).unwrap_or_default() {
+    for TomlEntry { key, value } in node.table("`args`", cx).unwrap_or_default() {
         match value.scalar() {
             Some(scalar) => found.push((key.clone(), At { value: scalar, span: value.span.clone() })),
             None => {
@@ -163,14 +175,14 @@ fn args(node: &Node, cx: &mut Collector) -> Vec<(Text, At<Value>)> {
     found
 }
 
-fn outs(node: &Node, cx: &mut Collector) -> Vec<RawOut> {
+fn outs(node: &Node, cx: &mut DiagnosticCollector) -> Vec<RawOut> {
     let all = match &node.value {
-        Kind::Text(file) => {
+        TomlKind::Text(file) => {
             vec![RawOut { name: None, file: At { value: file.clone(), span: node.span.clone() } }]
         }
-        Kind::Table(entries) => {
+        TomlKind::Table(entries) => {
             let mut all = Vec::new();
-            for Entry { key, value } in entries {
+            for TomlEntry { key, value } in entries {
                 if TAKEN_OUTPUTS.contains(&key.value.as_str()) {
                     let message = format!("`{}` cannot be the name of an output", key.value);
                     cx.push(
@@ -198,7 +210,7 @@ fn outs(node: &Node, cx: &mut Collector) -> Vec<RawOut> {
 }
 
 /// An output lies in the instance's own folder.
-fn check_file(file: &Text, cx: &mut Collector) {
+fn check_file(file: &Text, cx: &mut DiagnosticCollector) {
     let leaves = file.value.starts_with('/') || file.value.split('/').any(|part| part == "..");
     if file.value.is_empty() || file.value.ends_with('/') || leaves {
         let diagnostic = Diagnostic::new(
@@ -211,13 +223,13 @@ fn check_file(file: &Text, cx: &mut Collector) {
     }
 }
 
-fn saves(node: &Node, cx: &mut Collector) -> Vec<RawSave> {
+fn saves(node: &Node, cx: &mut DiagnosticCollector) -> Vec<RawSave> {
     match &node.value {
-        Kind::Text(path) => {
+        TomlKind::Text(path) => {
             vec![RawSave { output: None, path: At { value: path.clone(), span: node.span.clone() } }]
         }
-        Kind::Table(entries) => {
-            let save = |e: &Entry, cx: &mut Collector| {
+        TomlKind::Table(entries) => {
+            let save = |e: &TomlEntry, cx: &mut DiagnosticCollector| {
                 let path = e.value.text(&format!("the path of `{}`", e.key.value), cx)?;
                 Some(RawSave { output: Some(e.key.clone()), path })
             };
@@ -230,9 +242,9 @@ fn saves(node: &Node, cx: &mut Collector) -> Vec<RawSave> {
     }
 }
 
-fn after(node: &Node, cx: &mut Collector) -> Vec<Text> {
+fn after(node: &Node, cx: &mut DiagnosticCollector) -> Vec<Text> {
     match &node.value {
-        Kind::Text(name) => {
+        TomlKind::Text(name) => {
             cx.push(wrong_type("`after`", "an array of strings", node).help(format!("write `[\"{name}\"]`")));
             Vec::new()
         }
@@ -240,9 +252,9 @@ fn after(node: &Node, cx: &mut Collector) -> Vec<Text> {
     }
 }
 
-fn env(node: &Node, cx: &mut Collector) -> Vec<(Text, Text)> {
+fn env(node: &Node, cx: &mut DiagnosticCollector) -> Vec<(Text, Text)> {
     let mut all = Vec::new();
-    for Entry { key, value } in node.table("`env`", cx).unwrap_or_default() {
+    for TomlEntry { key, value } in node.table("`env`", cx).unwrap_or_default() {
         if !crate::script::syntax::toml::is_identifier(&key.value) {
             let message = format!("an environment variable cannot be named `{}`", key.value);
             cx.push(
@@ -264,7 +276,7 @@ fn env(node: &Node, cx: &mut Collector) -> Vec<(Text, Text)> {
     all
 }
 
-fn ok_exit(node: &Node, cx: &mut Collector) -> Vec<i32> {
+fn ok_exit(node: &Node, cx: &mut DiagnosticCollector) -> Vec<i32> {
     let mut codes = Vec::new();
     for item in node.list("`ok-exit`", "an array of exit codes", cx).unwrap_or_default() {
         let Some(code) = item.int("an exit code", cx) else { continue };
@@ -294,7 +306,7 @@ struct TaskKind<'a> {
 
 impl<'a> TaskKind<'a> {
     /// The action among the keys of a task.
-    fn of(known: &[&'a Entry]) -> Self {
+    fn of(known: &[&'a TomlEntry]) -> Self {
         let Some(entry) = known.iter().find(|entry| is_action(entry)) else {
             return TaskKind { key: "", starts: false };
         };
@@ -328,7 +340,7 @@ impl<'a> TaskKind<'a> {
 }
 
 /// Keys that this kind of task does not have.
-fn check_places(task: &RawTask, known: &[&Entry], cx: &mut Collector) {
+fn check_places(task: &RawTask, known: &[&TomlEntry], cx: &mut DiagnosticCollector) {
     if task.action.is_none() {
         return;
     }

@@ -6,34 +6,34 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Span, Text};
-use crate::script::values::value::Value;
+use crate::script::values::value::ScriptValue;
 
 /// A value and its place.
-pub(crate) type Node = At<Kind>;
+pub(crate) type Node = At<TomlKind>;
 
 /// What a value is.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Kind {
+pub(crate) enum TomlKind {
     Text(String),
     Int(i64),
     Float(f64),
     Bool(bool),
     Date,
     List(Vec<Node>),
-    Table(Vec<Entry>),
+    Table(Vec<TomlEntry>),
 }
 
 /// A key of a table with its value.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Entry {
+pub(crate) struct TomlEntry {
     pub(crate) key: Text,
     pub(crate) value: Node,
 }
 
 /// Reads the text; syntax errors go to the collector, and what could be understood is returned nevertheless.
-pub(crate) fn parse(cx: &mut Collector) -> Vec<Entry> {
+pub(crate) fn parse(cx: &mut DiagnosticCollector) -> Vec<TomlEntry> {
     let text = cx.source.text().to_string();
     let (table, errors) = DeTable::parse_recoverable(&text);
     for error in &errors {
@@ -48,10 +48,10 @@ pub(crate) fn parse(cx: &mut Collector) -> Vec<Entry> {
     entries(table.get_ref(), cx)
 }
 
-fn entries(table: &DeTable<'_>, cx: &mut Collector) -> Vec<Entry> {
-    let mut list: Vec<Entry> = table
+fn entries(table: &DeTable<'_>, cx: &mut DiagnosticCollector) -> Vec<TomlEntry> {
+    let mut list: Vec<TomlEntry> = table
         .iter()
-        .map(|(key, value)| Entry {
+        .map(|(key, value)| TomlEntry {
             key: At { value: key.get_ref().to_string(), span: key.span() },
             value: node(value, cx),
         })
@@ -60,38 +60,40 @@ fn entries(table: &DeTable<'_>, cx: &mut Collector) -> Vec<Entry> {
     list
 }
 
-fn node(value: &Spanned<DeValue<'_>>, cx: &mut Collector) -> Node {
+fn node(value: &Spanned<DeValue<'_>>, cx: &mut DiagnosticCollector) -> Node {
     let span = value.span();
     let kind = match value.get_ref() {
-        DeValue::String(v) => Kind::Text(v.to_string()),
-        DeValue::Integer(v) => Kind::Int(i64::from_str_radix(v.as_str(), v.radix()).unwrap_or_else(|_| {
-            cx.push(
-                Diagnostic::new(Code::Syntax, span.clone(), "this integer does not fit into 64 bits")
-                    .label("too large"),
-            );
-            0
-        })),
+        DeValue::String(v) => TomlKind::Text(v.to_string()),
+        DeValue::Integer(v) => {
+            TomlKind::Int(i64::from_str_radix(v.as_str(), v.radix()).unwrap_or_else(|_| {
+                cx.push(
+                    Diagnostic::new(Code::Syntax, span.clone(), "this integer does not fit into 64 bits")
+                        .label("too large"),
+                );
+                0
+            }))
+        }
         // `inf` and `nan` are floats of TOML and Rust alike.
-        DeValue::Float(v) => Kind::Float(v.as_str().parse().unwrap_or(f64::NAN)),
-        DeValue::Boolean(v) => Kind::Bool(*v),
-        DeValue::Datetime(_) => Kind::Date,
-        DeValue::Array(v) => Kind::List(v.iter().map(|item| node(item, cx)).collect()),
-        DeValue::Table(v) => Kind::Table(entries(v, cx)),
+        DeValue::Float(v) => TomlKind::Float(v.as_str().parse().unwrap_or(f64::NAN)),
+        DeValue::Boolean(v) => TomlKind::Bool(*v),
+        DeValue::Datetime(_) => TomlKind::Date,
+        DeValue::Array(v) => TomlKind::List(v.iter().map(|item| node(item, cx)).collect()),
+        DeValue::Table(v) => TomlKind::Table(entries(v, cx)),
     };
     At { value: kind, span }
 }
 
-impl Kind {
+impl TomlKind {
     /// The type, for messages.
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Kind::Text(_) => "a string",
-            Kind::Int(_) => "an integer",
-            Kind::Float(_) => "a float",
-            Kind::Bool(_) => "a boolean",
-            Kind::Date => "a date",
-            Kind::List(_) => "an array",
-            Kind::Table(_) => "a table",
+            TomlKind::Text(_) => "a string",
+            TomlKind::Int(_) => "an integer",
+            TomlKind::Float(_) => "a float",
+            TomlKind::Bool(_) => "a boolean",
+            TomlKind::Date => "a date",
+            TomlKind::List(_) => "an array",
+            TomlKind::Table(_) => "a table",
         }
     }
 }
@@ -104,39 +106,39 @@ pub(crate) fn wrong_type(what: &str, wanted: &str, found: &Node) -> Diagnostic {
 
 impl Node {
     /// The string, or an error.
-    pub(crate) fn text(&self, what: &str, cx: &mut Collector) -> Option<Text> {
+    pub(crate) fn text(&self, what: &str, cx: &mut DiagnosticCollector) -> Option<Text> {
         match &self.value {
-            Kind::Text(value) => Some(At { value: value.clone(), span: self.span.clone() }),
+            TomlKind::Text(value) => Some(At { value: value.clone(), span: self.span.clone() }),
             _ => self.reject(what, "a string", cx),
         }
     }
 
     /// The integer, or an error.
-    pub(crate) fn int(&self, what: &str, cx: &mut Collector) -> Option<At<i64>> {
+    pub(crate) fn int(&self, what: &str, cx: &mut DiagnosticCollector) -> Option<At<i64>> {
         match self.value {
-            Kind::Int(value) => Some(At { value, span: self.span.clone() }),
+            TomlKind::Int(value) => Some(At { value, span: self.span.clone() }),
             _ => self.reject(what, "an integer", cx),
         }
     }
 
     /// The boolean, or an error.
-    pub(crate) fn flag(&self, what: &str, cx: &mut Collector) -> Option<bool> {
+    pub(crate) fn flag(&self, what: &str, cx: &mut DiagnosticCollector) -> Option<bool> {
         match self.value {
-            Kind::Bool(value) => Some(value),
+            TomlKind::Bool(value) => Some(value),
             _ => self.reject(what, "`true` or `false`", cx),
         }
     }
 
     /// The items of an array, or an error.
-    pub(crate) fn list(&self, what: &str, wanted: &str, cx: &mut Collector) -> Option<&[Node]> {
+    pub(crate) fn list(&self, what: &str, wanted: &str, cx: &mut DiagnosticCollector) -> Option<&[Node]> {
         match &self.value {
-            Kind::List(items) => Some(items),
+            TomlKind::List(items) => Some(items),
             _ => self.reject(what, wanted, cx),
         }
     }
 
     /// An array of strings, or an error for what is none.
-    pub(crate) fn texts(&self, what: &str, cx: &mut Collector) -> Option<Vec<Text>> {
+    pub(crate) fn texts(&self, what: &str, cx: &mut DiagnosticCollector) -> Option<Vec<Text>> {
         let items = self.list(what, "an array of strings", cx)?;
         let texts: Vec<Option<Text>> =
             items.iter().map(|item| item.text(&format!("an item of {what}"), cx)).collect();
@@ -144,25 +146,25 @@ impl Node {
     }
 
     /// The entries of a table, or an error.
-    pub(crate) fn table(&self, what: &str, cx: &mut Collector) -> Option<&[Entry]> {
+    pub(crate) fn table(&self, what: &str, cx: &mut DiagnosticCollector) -> Option<&[TomlEntry]> {
         match &self.value {
-            Kind::Table(entries) => Some(entries),
+            TomlKind::Table(entries) => Some(entries),
             _ => self.reject(what, "a table", cx),
         }
     }
 
     /// A value that a parameter or variable can have.
-    pub(crate) fn scalar(&self) -> Option<Value> {
+    pub(crate) fn scalar(&self) -> Option<ScriptValue> {
         match &self.value {
-            Kind::Text(v) => Some(Value::Text(v.clone())),
-            Kind::Int(v) => Some(Value::Int(*v)),
-            Kind::Float(v) => Some(Value::Float(*v)),
-            Kind::Bool(v) => Some(Value::Bool(*v)),
+            TomlKind::Text(v) => Some(ScriptValue::Text(v.clone())),
+            TomlKind::Int(v) => Some(ScriptValue::Int(*v)),
+            TomlKind::Float(v) => Some(ScriptValue::Float(*v)),
+            TomlKind::Bool(v) => Some(ScriptValue::Bool(*v)),
             _ => None,
         }
     }
 
-    fn reject<T>(&self, what: &str, wanted: &str, cx: &mut Collector) -> Option<T> {
+    fn reject<T>(&self, what: &str, wanted: &str, cx: &mut DiagnosticCollector) -> Option<T> {
         cx.push(wrong_type(what, wanted, self));
         None
     }
@@ -178,7 +180,7 @@ pub(crate) fn is_identifier(name: &str) -> bool {
 const RESERVED: [&str; 3] = ["dtask", "env", "out"];
 
 /// Reports a name that cannot be used; `what` is "task", "parameter" or "variable".
-pub(crate) fn check_name(what: &str, name: &str, span: &Span, cx: &mut Collector) -> bool {
+pub(crate) fn check_name(what: &str, name: &str, span: &Span, cx: &mut DiagnosticCollector) -> bool {
     if RESERVED.contains(&name) {
         let message = format!("`{name}` cannot be the name of a {what}");
         cx.push(

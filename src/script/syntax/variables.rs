@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 
 use crate::script::diagnostics::codes::Code;
-use crate::script::diagnostics::diagnostic::{Collector, Diagnostic};
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Text};
 use crate::script::syntax::placeholder::{self, PieceKind, RawReference};
 use crate::script::syntax::script::RawScript;
-use crate::script::values::format::Format;
+use crate::script::values::format::FormatSpec;
 use crate::script::values::format::written;
-use crate::script::values::value::Value;
+use crate::script::values::value::ScriptValue;
 
 /// Finds a variable; `None` where there is none.
-type Lookup<'l> = &'l mut dyn FnMut(&str, &mut Collector) -> Option<Value>;
+type Lookup<'l> = &'l mut dyn FnMut(&str, &mut DiagnosticCollector) -> Option<ScriptValue>;
 
 /// Variables that refer to others, one through the other.
 const DEEPEST: usize = 100;
@@ -21,9 +21,9 @@ const DEEPEST: usize = 100;
 /// is text of the user's and stays as it is.
 pub(crate) fn fill_all(
     script: &RawScript,
-    given: &HashMap<String, Value>,
-    cx: &mut Collector,
-) -> HashMap<String, Value> {
+    given: &HashMap<String, ScriptValue>,
+    cx: &mut DiagnosticCollector,
+) -> HashMap<String, ScriptValue> {
     let mut all = Variables { script, given, done: HashMap::new(), path: Vec::new(), places: HashMap::new() };
     all.places = script.vars.iter().enumerate().map(|(at, var)| (var.name.value.as_str(), at)).collect();
     for var in &script.vars {
@@ -34,14 +34,14 @@ pub(crate) fn fill_all(
 
 struct Variables<'a> {
     script: &'a RawScript,
-    given: &'a HashMap<String, Value>,
+    given: &'a HashMap<String, ScriptValue>,
     places: HashMap<&'a str, usize>,
-    done: HashMap<String, Value>,
+    done: HashMap<String, ScriptValue>,
     path: Vec<String>,
 }
 
 impl Variables<'_> {
-    fn value(&mut self, name: &str, cx: &mut Collector) -> Option<Value> {
+    fn value(&mut self, name: &str, cx: &mut DiagnosticCollector) -> Option<ScriptValue> {
         if let Some(value) = self.done.get(name) {
             return Some(value.clone());
         }
@@ -72,12 +72,12 @@ impl Variables<'_> {
 
 /// A value with its references filled in; one that is nothing but a reference has the type of the variable.
 pub(crate) fn fill_value(
-    value: &At<Value>,
+    value: &At<ScriptValue>,
     place: &str,
     lookup: Lookup<'_>,
-    cx: &mut Collector,
-) -> Option<Value> {
-    let Value::Text(content) = &value.value else { return Some(value.value.clone()) };
+    cx: &mut DiagnosticCollector,
+) -> Option<ScriptValue> {
+    let ScriptValue::Text(content) = &value.value else { return Some(value.value.clone()) };
     let text = Text { value: content.clone(), span: value.span.clone() };
     if let [piece] = &placeholder::parse(content)[..]
         && let PieceKind::Reference(RawReference { path, index: None, format: None }) = &piece.kind
@@ -86,11 +86,16 @@ pub(crate) fn fill_value(
     {
         return Some(value);
     }
-    fill(&text, place, lookup, cx).map(Value::Text)
+    fill(&text, place, lookup, cx).map(ScriptValue::Text)
 }
 
 /// A text with its references filled in; `place` says where it stands.
-pub(crate) fn fill(text: &Text, place: &str, lookup: Lookup<'_>, cx: &mut Collector) -> Option<String> {
+pub(crate) fn fill(
+    text: &Text,
+    place: &str,
+    lookup: Lookup<'_>,
+    cx: &mut DiagnosticCollector,
+) -> Option<String> {
     let mut filled = String::new();
     let mut failed = false;
     for piece in placeholder::parse(&text.value) {
@@ -110,7 +115,7 @@ pub(crate) fn fill(text: &Text, place: &str, lookup: Lookup<'_>, cx: &mut Collec
             ([name], None) => lookup(name, cx),
             _ => None,
         };
-        let format = reference.format.as_deref().map(Format::parse);
+        let format = reference.format.as_deref().map(FormatSpec::parse);
         let wrong = match (value, format) {
             (Some(_), Some(None)) => format!("`{whole}` has no format that is understood"),
             (Some(value), format) => match written(&value, format.flatten().as_ref()) {

@@ -40,7 +40,7 @@ fn printed(path: &Path) -> String {
     }
     let sets: Vec<(String, String)> =
         sets.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let source = Source::new("flow.toml", folder(), script);
+    let source = ScriptSource::new("flow.toml", folder(), script);
     let (Ok(Plan { warnings: found, .. }) | Err(found)) = parse(source, &sets, arrays, options);
     let mut text = found.to_string().replace(&folder().display().to_string(), "DIR");
     if !text.is_empty() {

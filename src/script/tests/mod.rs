@@ -18,7 +18,7 @@ pub(crate) use crate::script::diagnostics::codes::Code;
 #[allow(unused_imports)]
 pub(crate) use crate::script::diagnostics::diagnostic::{Diagnostic, Diagnostics, MAX_SHOWN};
 #[allow(unused_imports)]
-pub(crate) use crate::script::diagnostics::source::{At, Source, Span, Text};
+pub(crate) use crate::script::diagnostics::source::{At, ScriptSource, Span, Text};
 #[allow(unused_imports)]
 pub(crate) use crate::script::diagnostics::suggest::{did_you_mean, suggest};
 #[allow(unused_imports)]
@@ -32,39 +32,42 @@ pub(crate) use crate::script::plan::Plan;
 #[allow(unused_imports)]
 pub(crate) use crate::script::plan::execution::{Dir, Execution};
 #[allow(unused_imports)]
-pub(crate) use crate::script::plan::fingerprint::Keys;
+pub(crate) use crate::script::plan::fingerprint::Fingerprints;
 #[allow(unused_imports)]
-pub(crate) use crate::script::plan::mapreduce::{Input, MapReduce, MapStage, ReduceStage};
+pub(crate) use crate::script::plan::mapreduce::{MapReduce, MapReduceInput, MapStage, ReduceStage};
 #[allow(unused_imports)]
-pub(crate) use crate::script::plan::runtime_vars::{Facts, RuntimeFact};
+pub(crate) use crate::script::plan::runtime_vars::{RuntimeVar, RuntimeVars};
 #[allow(unused_imports)]
 pub(crate) use crate::script::plan::shell_quote::Quote;
 #[allow(unused_imports)]
 pub(crate) use crate::script::plan::task::CallArg;
 #[allow(unused_imports)]
 pub(crate) use crate::script::plan::task::{
-    Action, ArrayName, Binding, Order, Out, Reference, Save, Select, Stream, Task,
+    ArrayName, NameSource, OutputFile, PlanTask, ReduceOrder, Reference, Save, Select, StreamTarget,
+    TaskAction,
 };
 #[allow(unused_imports)]
-pub(crate) use crate::script::plan::template::{Fill, Part, RenderError, Scope, StdinPiece, Template};
+pub(crate) use crate::script::plan::template::{
+    Fill, RenderError, RenderScope, StdinPiece, Template, TemplatePart,
+};
 #[allow(unused_imports)]
 pub(crate) use crate::script::sweep::expression::Formula;
 #[allow(unused_imports)]
-pub(crate) use crate::script::sweep::family::{Axis, Bindings, Derived, Family, Param};
+pub(crate) use crate::script::sweep::family::{Axis, Bindings, Derived, Param, Sweep};
 #[allow(unused_imports)]
 pub(crate) use crate::script::sweep::join::{Gather, Join, Unmatched};
 #[allow(unused_imports)]
-pub(crate) use crate::script::sweep::param_values::{Spaced, Values};
+pub(crate) use crate::script::sweep::param_values::{ParamValues, Spaced};
 #[allow(unused_imports)]
 pub(crate) use crate::script::sweep::range::NumRange;
 #[allow(unused_imports)]
-pub(crate) use crate::script::values::format::Format;
+pub(crate) use crate::script::values::format::FormatSpec;
 #[allow(unused_imports)]
-pub(crate) use crate::script::values::resources::{Counter, Needs};
+pub(crate) use crate::script::values::resources::{InstanceResources, JobCounter};
 #[allow(unused_imports)]
 pub(crate) use crate::script::values::units::{duration, words};
 #[allow(unused_imports)]
-pub(crate) use crate::script::values::value::{PathPart, Value};
+pub(crate) use crate::script::values::value::{PathPart, ScriptValue};
 /// Stands in for the array language: every identifier is a name, except before `(` and `=`; `?` is a syntax error.
 pub(crate) struct FakeArrays;
 
@@ -142,7 +145,7 @@ pub(crate) fn try_plan(
     options: LoadOptions,
 ) -> Result<Plan, Diagnostics> {
     let sets: Vec<(String, String)> = sets.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-    parse(Source::new("flow.toml", folder(), script), &sets, &FakeArrays, options)
+    parse(ScriptSource::new("flow.toml", folder(), script), &sets, &FakeArrays, options)
 }
 
 /// The plan of a script that has to be right; the line with the version is added.

@@ -1,9 +1,9 @@
 //! Scripts that are right: what they become.
 
 use super::*;
-use crate::arrays::reduce::operator::{Reduce, With};
+use crate::arrays::reduce::operator::{Reduce, ReduceOperator};
 
-fn task<'p>(plan: &'p Plan, name: &str) -> &'p Task {
+fn task<'p>(plan: &'p Plan, name: &str) -> &'p PlanTask {
     &plan.tasks[plan.find(name).unwrap()]
 }
 
@@ -21,17 +21,17 @@ fn argv(plan: &Plan, name: &str, instance: u64) -> Vec<String> {
     let inputs: Vec<Vec<String>> =
         task.references.iter().map(|r| r.instances(instance).map(|other| path(r, other)).collect()).collect();
     let outs: Vec<String> = (0..task.outs.len()).map(|at| format!("/scratch/{at}")).collect();
-    let facts = Facts {
+    let facts = RuntimeVars {
         rank: 1,
         ranks: 4,
         host: "n1".into(),
         scratch: "/scratch".into(),
         index: instance,
         here: "/here".into(),
-        ..Facts::default()
+        ..RuntimeVars::default()
     };
     let values = task.family.bindings(instance);
-    let scope = Scope {
+    let scope = RenderScope {
         values: &values,
         inputs: &inputs,
         outs: &outs,
@@ -50,15 +50,15 @@ fn the_specifications_first_scripts() {
     let hello = load("hello.toml");
     assert_eq!((hello.name.as_str(), hello.instances(), hello.warnings.is_empty()), ("hello", 8, true));
     assert_eq!(argv(&hello, "hello", 5), ["echo", "hello", "5", "from", "rank", "1", "of", "4", "on", "n1"]);
-    assert_eq!(task(&hello, "hello").stdout, Stream::Path(Template::literal("hello.txt")));
+    assert_eq!(task(&hello, "hello").stdout, StreamTarget::Path(Template::literal("hello.txt")));
     let tree = load("tree.toml");
     assert_eq!(
         tree.tasks.iter().map(|t| (t.name.as_str(), t.family.len())).collect::<Vec<_>>(),
         [("x", 16), ("total", 1), ("show", 1)]
     );
     assert_eq!(tree.tasks[1].reduced(0).unwrap().collect::<Vec<_>>(), (0..16).collect::<Vec<_>>());
-    let Action::Array { names, .. } = &tree.tasks[0].action else { panic!("no array") };
-    let wanted = [("n", Binding::Var(Value::Int(1_000_000))), ("i", Binding::Param(0))];
+    let TaskAction::Array { names, .. } = &tree.tasks[0].action else { panic!("no array") };
+    let wanted = [("n", NameSource::Var(ScriptValue::Int(1_000_000))), ("i", NameSource::Param(0))];
     assert_eq!(*names, wanted.map(|(name, binding)| ArrayName { name: name.into(), binding }));
     let licences = load("licences.toml");
     let table = task(&licences, "table");
@@ -147,8 +147,10 @@ fn a_reduction_groups_by_what_both_tasks_have() {
         "[task.x]\nfor = { k = [1, 2], i = '0..4' }\narray = 'i + k'\n[task.m]\nfor = { k = [2, 1] }\nreduce = { of = 'x', with = 'mean', over = ['i'], arity = 4, order = 'any' }\nstdout = 'm'",
     );
     let m = task(&plan, "m");
-    let mean = Reduce { with: With::Mean, axis: None };
-    assert!(matches!(m.action, Action::Reduce { with, arity: 4, order: Order::Any, .. } if with == mean));
+    let mean = Reduce { with: ReduceOperator::Mean, axis: None };
+    assert!(
+        matches!(m.action, TaskAction::Reduce { with, arity: 4, order: ReduceOrder::Any, .. } if with == mean)
+    );
     assert_eq!(m.reduced(0).unwrap().collect::<Vec<_>>(), [4, 5, 6, 7]);
     assert_eq!(m.reduced(1).unwrap().as_range(), Some(0..4));
     assert_eq!(plan.reverse(0, 1).unwrap().instances(6).collect::<Vec<_>>(), [0]);
@@ -161,14 +163,14 @@ fn the_smaller_keys() {
          stdout = 'null'\nstderr = 'e/{i:02}.txt'\nout = { p = 'p{i}', q = 'q' }\nsave = { p = 'r/{i}', q = 's{i}', stdout = 't{dtask.index}' }",
     );
     let a = task(&plan, "a");
-    assert_eq!((a.ok_exit.clone(), a.stdout.clone(), a.saves.len()), (vec![0, 3], Stream::Null, 3));
+    assert_eq!((a.ok_exit.clone(), a.stdout.clone(), a.saves.len()), (vec![0, 3], StreamTarget::Null, 3));
     assert_eq!(
         a.saves.iter().map(|s| s.select).collect::<Vec<_>>(),
         [Select::File(0), Select::File(1), Select::Stdout]
     );
-    let facts = Facts { index: 1, ..Facts::default() };
+    let facts = RuntimeVars { index: 1, ..RuntimeVars::default() };
     let scope =
-        Scope { values: &a.family.bindings(1), inputs: &[], outs: &[], facts: &facts, env: &|_| None };
+        RenderScope { values: &a.family.bindings(1), inputs: &[], outs: &[], facts: &facts, env: &|_| None };
     let texts = [&a.env[0].1, &a.env[1].1, &a.saves[0].path, &a.saves[2].path, &a.outs[0].file]
         .map(|t| t.render(&scope).unwrap());
     assert_eq!(texts, ["x2", "2", "r/2", "t1", "p2"]);
@@ -202,7 +204,7 @@ fn tasks_travel() {
     );
     for task in &plan.tasks {
         let bytes = bincode::serde::encode_to_vec(task, bincode::config::standard()).unwrap();
-        let (back, _): (Task, usize) =
+        let (back, _): (PlanTask, usize) =
             bincode::serde::decode_from_slice(&bytes, bincode::config::standard()).unwrap();
         assert_eq!(back, *task);
     }
@@ -216,15 +218,19 @@ fn a_reduction_by_a_command_has_a_file_as_its_result() {
          [task.tool]\nrun = 'true {out}'\nout = 't'\n[task.use]\neach = 'b'\nrun = 'cat {b}'\n[task.other]\nrun = 'echo {a}'",
     );
     let b = task(&plan, "b");
-    let Action::Merge { of: 0, command, order: Order::Any } = &b.action else { panic!("{:?}", b.action) };
-    assert_eq!(b.outs, [Out { name: None, file: Template::literal("b") }]);
+    let TaskAction::Merge { of: 0, command, order: ReduceOrder::Any } = &b.action else {
+        panic!("{:?}", b.action)
+    };
+    assert_eq!(b.outs, [OutputFile { name: None, file: Template::literal("b") }]);
     assert_eq!(b.references.iter().map(|r| r.select).collect::<Vec<_>>(), [Select::File(0), Select::File(0)]);
     assert_eq!(b.reduced(1).unwrap().collect::<Vec<_>>(), [4, 5, 6, 7]);
     let fills = |text: &Template| -> Vec<Fill> {
-        let fill = |part: &Part| if let Part::Fill { what, .. } = part { Some(what.clone()) } else { None };
+        let fill = |part: &TemplatePart| {
+            if let TemplatePart::Fill { what, .. } = part { Some(what.clone()) } else { None }
+        };
         text.parts.iter().filter_map(fill).collect()
     };
-    let Action::Shell { script, .. } = &**command else { panic!("{command:?}") };
+    let TaskAction::Shell { script, .. } = &**command else { panic!("{command:?}") };
     assert_eq!(
         fills(script),
         [Fill::Merged(0), Fill::Merged(1), Fill::Input(1), Fill::Param(0, None), Fill::Out(0)]
@@ -234,7 +240,7 @@ fn a_reduction_by_a_command_has_a_file_as_its_result() {
     assert_eq!(argv(&plan, "other", 0), ["echo", "1"]);
     assert_eq!(task(&plan, "use").references[0].select, Select::File(0));
     // the key of an instance knows of the command, and of what is merged
-    let key = |script: &str| Keys::new(&super::plan(script)).of(1).to_vec();
+    let key = |script: &str| Fingerprints::new(&super::plan(script)).of(1).to_vec();
     let base = "[task.x]\nfor = { i = [1, 2] }\nrun = 'echo {i}'\n[task.y]\nreduce = { of = 'x', shell = 'cat {a} {b} > {out}' }";
     assert_eq!(key(base), key(base));
     for (from, to) in

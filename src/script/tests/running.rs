@@ -30,10 +30,11 @@ fn run(plan: &Plan, name: &str) -> PathBuf {
             let inputs: Vec<Vec<String>> = task.references.iter().map(paths).collect();
             let outs: Vec<String> = (0..task.outs.len()).map(|number| here(Select::File(number))).collect();
             let own = Path::new(&here(Select::Stdout)).parent().unwrap().display().to_string();
-            let facts = Facts { index: instance, scratch: own, ..Facts::default() };
+            let facts = RuntimeVars { index: instance, scratch: own, ..RuntimeVars::default() };
             let values = task.family.bindings(instance);
             let env = |name: &str| std::env::var(name).ok();
-            let scope = Scope { values: &values, inputs: &inputs, outs: &outs, facts: &facts, env: &env };
+            let scope =
+                RenderScope { values: &values, inputs: &inputs, outs: &outs, facts: &facts, env: &env };
             let argv = task.action.command(&scope).unwrap().unwrap();
             let stdout = std::fs::File::create(here(Select::Stdout)).unwrap();
             let mut child = Command::new(&argv[0])

@@ -4,7 +4,7 @@ use super::*;
 use crate::batch::language::Expressions;
 
 fn told(script: &str) -> String {
-    let source = Source::new("flow.toml", folder(), script);
+    let source = ScriptSource::new("flow.toml", folder(), script);
     match parse(source, &[], &Expressions, LoadOptions::default()) {
         Ok(plan) => plan.warnings.to_string(),
         Err(errors) => errors.to_string(),

@@ -12,8 +12,8 @@ fn values(plan: &Plan, name: &str) -> Vec<String> {
     let task = &plan.tasks[plan.find(name).unwrap()];
     let line = |at| {
         let values = task.family.bindings(at);
-        let facts = Facts { index: at, ..Facts::default() };
-        let scope = Scope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &|_| None };
+        let facts = RuntimeVars { index: at, ..RuntimeVars::default() };
+        let scope = RenderScope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &|_| None };
         task.action.command(&scope).unwrap().unwrap()[1..].join(" ")
     };
     (0..task.family.len()).map(line).collect()

@@ -6,11 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::value::{self, Value};
+use super::value::{self, ScriptValue};
 
 /// A format that was understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Format {
+pub struct FormatSpec {
     fill: Option<char>,
     align: Option<char>,
     plus: bool,
@@ -24,7 +24,7 @@ pub struct Format {
 /// Wider is a mistake, and would cost the memory of the width.
 const WIDEST: usize = 1000;
 
-impl Format {
+impl FormatSpec {
     /// Reads what stands after the colon.
     pub fn parse(text: &str) -> Option<Self> {
         let mut format = Self::default();
@@ -52,30 +52,30 @@ impl Format {
     }
 
     /// Writes a value; the error says why it does not fit.
-    pub fn apply(&self, value: &Value) -> Result<String, String> {
+    pub fn apply(&self, value: &ScriptValue) -> Result<String, String> {
         let body = match (self.kind, value) {
-            (Some('x' | 'X' | 'o' | 'b' | 'd'), Value::Int(v)) => self.integer(*v),
+            (Some('x' | 'X' | 'o' | 'b' | 'd'), ScriptValue::Int(v)) => self.integer(*v),
             (Some(kind @ ('x' | 'X' | 'o' | 'b' | 'd')), _) => {
                 return Err(format!("`{kind}` is for integers, and this is {}", value.kind()));
             }
-            (Some('s'), Value::Int(_) | Value::Float(_)) => {
+            (Some('s'), ScriptValue::Int(_) | ScriptValue::Float(_)) => {
                 return Err(format!("`s` is for strings, and this is {}", value.kind()));
             }
-            (None, Value::Int(v)) if self.precision.is_none() => self.integer(*v),
-            (_, Value::Int(v)) => self.float(*v as f64),
-            (_, Value::Float(v)) => self.float(*v),
+            (None, ScriptValue::Int(v)) if self.precision.is_none() => self.integer(*v),
+            (_, ScriptValue::Int(v)) => self.float(*v as f64),
+            (_, ScriptValue::Float(v)) => self.float(*v),
             (Some(kind @ ('e' | 'E' | 'f')), _) => {
                 return Err(format!("`{kind}` is for numbers, and this is {}", value.kind()));
             }
             _ if self.zero || self.plus || self.alternate => {
                 return Err(format!("signs and zeros are for numbers, and this is {}", value.kind()));
             }
-            (_, Value::Bool(_)) if self.precision.is_some() => {
+            (_, ScriptValue::Bool(_)) if self.precision.is_some() => {
                 return Err("a boolean has no decimals".to_string());
             }
             _ => value.to_string().chars().take(self.precision.unwrap_or(usize::MAX)).collect(),
         };
-        Ok(self.pad(body, matches!(value, Value::Int(_) | Value::Float(_))))
+        Ok(self.pad(body, matches!(value, ScriptValue::Int(_) | ScriptValue::Float(_))))
     }
 
     fn integer(&self, value: i64) -> String {
@@ -154,7 +154,7 @@ fn number(rest: &mut Vec<char>) -> Option<Option<usize>> {
 }
 
 /// A value in its format, or as it is.
-pub(crate) fn written(value: &Value, format: Option<&Format>) -> Result<String, String> {
+pub(crate) fn written(value: &ScriptValue, format: Option<&FormatSpec>) -> Result<String, String> {
     format.map_or_else(|| Ok(value.to_string()), |format| format.apply(value))
 }
 
@@ -162,8 +162,8 @@ pub(crate) fn written(value: &Value, format: Option<&Format>) -> Result<String, 
 mod tests {
     use super::*;
 
-    fn show(format: &str, value: Value) -> String {
-        match Format::parse(format) {
+    fn show(format: &str, value: ScriptValue) -> String {
+        match FormatSpec::parse(format) {
             None => "no format".to_string(),
             Some(format) => format.apply(&value).unwrap_or_else(|e| e),
         }
@@ -171,12 +171,12 @@ mod tests {
 
     #[test]
     fn integers() {
-        let int = |f: &str| show(f, Value::Int(-7));
+        let int = |f: &str| show(f, ScriptValue::Int(-7));
         assert_eq!(
             [int("03"), int("3"), int("<4"), int("*^6"), int("+"), int("d")],
             ["-07", " -7", "-7  ", "**-7**", "-7", "-7"]
         );
-        let int = |f: &str| show(f, Value::Int(255));
+        let int = |f: &str| show(f, ScriptValue::Int(255));
         assert_eq!(
             [int("x"), int("#X"), int("b"), int("#o"), int("#06x"), int("+d"), int(".2")],
             ["ff", "0XFF", "11111111", "0o377", "0x00ff", "+255", "255.00"]
@@ -185,35 +185,38 @@ mod tests {
 
     #[test]
     fn floats() {
-        let float = |f: &str| show(f, Value::Float(1e-4));
+        let float = |f: &str| show(f, ScriptValue::Float(1e-4));
         assert_eq!(
             [float(""), float(".2e"), float(".0e"), float(".1"), float("e"), float("f")],
             ["0.0001", "1.00e-04", "1e-04", "0.0", "1.000000e-04", "0.000100"]
         );
         assert_eq!(
             [
-                show(".0", Value::Float(316.2)),
-                show("08.2", Value::Float(-3.25)),
-                show(".1E", Value::Float(12345.0))
+                show(".0", ScriptValue::Float(316.2)),
+                show("08.2", ScriptValue::Float(-3.25)),
+                show(".1E", ScriptValue::Float(12345.0))
             ],
             ["316", "-0003.25", "1.2E+04"]
         );
         assert_eq!(
-            [show(".2e", Value::Float(f64::INFINITY)), show("06", Value::Float(f64::NEG_INFINITY))],
+            [
+                show(".2e", ScriptValue::Float(f64::INFINITY)),
+                show("06", ScriptValue::Float(f64::NEG_INFINITY))
+            ],
             ["inf", "  -inf"]
         );
     }
 
     #[test]
     fn texts_and_misfits() {
-        let text = |f: &str| show(f, Value::Text("mesh".into()));
+        let text = |f: &str| show(f, ScriptValue::Text("mesh".into()));
         assert_eq!([text(">6"), text(".2"), text("s"), text("_<6")], ["  mesh", "me", "mesh", "mesh__"]);
         assert_eq!(text("03"), "signs and zeros are for numbers, and this is a string");
         assert_eq!(text(".2e"), "`e` is for numbers, and this is a string");
-        assert_eq!(show("x", Value::Float(1.0)), "`x` is for integers, and this is a float");
-        assert_eq!(show("s", Value::Int(1)), "`s` is for strings, and this is an integer");
+        assert_eq!(show("x", ScriptValue::Float(1.0)), "`x` is for integers, and this is a float");
+        assert_eq!(show("s", ScriptValue::Int(1)), "`s` is for strings, and this is an integer");
         for bad in ["q", "3q", "..", ".", "99999999999", "e3", "ä"] {
-            assert_eq!(show(bad, Value::Int(1)), "no format", "{bad}");
+            assert_eq!(show(bad, ScriptValue::Int(1)), "no format", "{bad}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Functions of the embedding program that scripts call by name: `call = "power_spectrum"`.
 
-use super::value::Value;
+use super::value::ScriptValue;
 use crate::arrays;
 use crate::error::Failure;
 use crate::task::shared::Shared;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 /// A function behind its name.
-type Function = Box<dyn Fn(&CallArgs<'_>) -> Result<arrays::Value, Failure> + Send + Sync>;
+type Function = Box<dyn Fn(&CallArgs<'_>) -> Result<arrays::ArrayValue, Failure> + Send + Sync>;
 
 /// The functions that a program offers to scripts. Every rank makes the same.
 ///
@@ -42,7 +42,7 @@ impl Registry {
     /// Offers a function under a name; a second one of that name takes the first one's place.
     pub fn task<O, F>(mut self, name: &str, function: F) -> Registry
     where
-        O: Into<arrays::Value>,
+        O: Into<arrays::ArrayValue>,
         F: Fn(&CallArgs<'_>) -> Result<O, Failure> + Send + Sync + 'static,
     {
         let function: Function = Box::new(move |args| function(args).map(Into::into));
@@ -65,7 +65,7 @@ pub(crate) fn names() -> Vec<&'static str> {
 ///
 /// # Errors
 /// The function's, or that there is none of that name.
-pub(crate) fn call(name: &str, args: &CallArgs<'_>) -> Result<arrays::Value, Failure> {
+pub(crate) fn call(name: &str, args: &CallArgs<'_>) -> Result<arrays::ArrayValue, Failure> {
     match REGISTRY.get().and_then(|registry| registry.functions.get(name)) {
         Some(function) => function(args),
         None => Err(Failure::new(format!("the function `{name}` is not registered on this rank"))),
@@ -76,11 +76,11 @@ pub(crate) fn call(name: &str, args: &CallArgs<'_>) -> Result<arrays::Value, Fai
 #[derive(Debug, Clone)]
 pub enum Argument<'a> {
     /// A parameter, a variable, or what stands in the script.
-    Value(Value),
+    Value(ScriptValue),
     /// The result of a task that makes an array.
-    Array(Shared<arrays::Value>),
+    Array(Shared<arrays::ArrayValue>),
     /// The results of several instances, in the order of their indices.
-    Arrays(Vec<Shared<arrays::Value>>),
+    Arrays(Vec<Shared<arrays::ArrayValue>>),
     /// What a command has written.
     Bytes(Cow<'a, [u8]>),
     /// What several instances of a command have written.
@@ -110,7 +110,7 @@ impl CallArgs<'_> {
     ///
     /// # Errors
     /// When it is missing, or no array.
-    pub fn array(&self, name: &str) -> Result<Cow<'_, arrays::Value>, Failure> {
+    pub fn array(&self, name: &str) -> Result<Cow<'_, arrays::ArrayValue>, Failure> {
         match self.get(name)? {
             Argument::Array(array) => Ok(Cow::Borrowed(array)),
             Argument::Arrays(all) if all.len() == 1 => Ok(Cow::Borrowed(&all[0])),
@@ -138,7 +138,7 @@ impl CallArgs<'_> {
     ///
     /// # Errors
     /// When it is missing, or no array.
-    pub fn arrays(&self, name: &str) -> Result<Vec<&arrays::Value>, Failure> {
+    pub fn arrays(&self, name: &str) -> Result<Vec<&arrays::ArrayValue>, Failure> {
         match self.get(name)? {
             Argument::Array(array) => Ok(vec![array]),
             Argument::Arrays(all) => Ok(all.iter().map(|array| &**array).collect()),
@@ -163,8 +163,8 @@ impl CallArgs<'_> {
     /// When it is missing, or something else.
     pub fn number(&self, name: &str) -> Result<f64, Failure> {
         match self.get(name)? {
-            Argument::Value(Value::Int(number)) => Ok(*number as f64),
-            Argument::Value(Value::Float(number)) => Ok(*number),
+            Argument::Value(ScriptValue::Int(number)) => Ok(*number as f64),
+            Argument::Value(ScriptValue::Float(number)) => Ok(*number),
             Argument::Array(array) if array.shape().is_empty() => Ok(array.to_f64().sum()),
             _ => Err(wrong(name, "a number")),
         }
@@ -176,7 +176,7 @@ impl CallArgs<'_> {
     /// When it is missing, or something else.
     pub fn integer(&self, name: &str) -> Result<i64, Failure> {
         match self.get(name)? {
-            Argument::Value(Value::Int(number)) => Ok(*number),
+            Argument::Value(ScriptValue::Int(number)) => Ok(*number),
             _ => Err(wrong(name, "an integer")),
         }
     }
@@ -187,7 +187,7 @@ impl CallArgs<'_> {
     /// When it is missing, or something else.
     pub fn text(&self, name: &str) -> Result<&str, Failure> {
         match self.get(name)? {
-            Argument::Value(Value::Text(text) | Value::Path(text)) => Ok(text),
+            Argument::Value(ScriptValue::Text(text) | ScriptValue::Path(text)) => Ok(text),
             _ => Err(wrong(name, "a text")),
         }
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Something that the whole job has so many of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Counter {
+pub struct JobCounter {
     /// Its name in `[resources]`.
     pub name: String,
     /// How many there are.
@@ -13,7 +13,7 @@ pub struct Counter {
 
 /// What an instance takes while it runs, beside memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Needs {
+pub struct InstanceResources {
     /// Threads, where the script says how many: as many slots of its rank, and cores of its own.
     pub threads: Option<u32>,
     /// Devices.
@@ -28,7 +28,7 @@ pub struct Needs {
     pub is_place: bool,
 }
 
-impl Needs {
+impl InstanceResources {
     /// Threads, and slots of its rank.
     pub fn slots(&self) -> u32 {
         self.threads.unwrap_or(1)

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A typed value. Equality is by value and not by spelling: `300` and `300.0` are the same to the join rule.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Value {
+pub enum ScriptValue {
     /// An integer.
     Int(i64),
     /// A floating-point number.
@@ -29,63 +29,63 @@ pub(crate) enum Key<'a> {
     Bool(bool),
 }
 
-impl Value {
+impl ScriptValue {
     pub(crate) fn key(&self) -> Key<'_> {
         match self {
-            Value::Int(v) => Key::Int(*v),
-            Value::Float(v) if v.fract() == 0.0 && v.abs() <= MAX_EXACT_INTEGER => Key::Int(*v as i64),
-            Value::Float(v) if v.is_nan() => Key::Bits(f64::NAN.to_bits()),
-            Value::Float(v) => Key::Bits(v.to_bits()),
-            Value::Text(v) | Value::Path(v) => Key::Text(v),
-            Value::Bool(v) => Key::Bool(*v),
+            ScriptValue::Int(v) => Key::Int(*v),
+            ScriptValue::Float(v) if v.fract() == 0.0 && v.abs() <= MAX_EXACT_INTEGER => Key::Int(*v as i64),
+            ScriptValue::Float(v) if v.is_nan() => Key::Bits(f64::NAN.to_bits()),
+            ScriptValue::Float(v) => Key::Bits(v.to_bits()),
+            ScriptValue::Text(v) | ScriptValue::Path(v) => Key::Text(v),
+            ScriptValue::Bool(v) => Key::Bool(*v),
         }
     }
 
     /// The type, for messages.
     pub fn kind(&self) -> &'static str {
         match self {
-            Value::Int(_) => "an integer",
-            Value::Float(_) => "a float",
-            Value::Text(_) => "a string",
-            Value::Bool(_) => "a boolean",
-            Value::Path(_) => "a path",
+            ScriptValue::Int(_) => "an integer",
+            ScriptValue::Float(_) => "a float",
+            ScriptValue::Text(_) => "a string",
+            ScriptValue::Bool(_) => "a boolean",
+            ScriptValue::Path(_) => "a path",
         }
     }
 
     /// Reads text as a value of the type that `self` has: how `--set` replaces a variable. A float takes an integer.
-    pub fn parse_like(&self, text: &str) -> Option<Value> {
+    pub fn parse_like(&self, text: &str) -> Option<ScriptValue> {
         let digits = text.replace('_', "");
         match self {
-            Value::Int(_) => digits.parse().ok().map(Value::Int),
-            Value::Float(_) => digits.parse().ok().map(Value::Float),
-            Value::Bool(_) => text.parse().ok().map(Value::Bool),
-            Value::Text(_) => Some(Value::Text(text.to_string())),
-            Value::Path(_) => Some(Value::Path(text.to_string())),
+            ScriptValue::Int(_) => digits.parse().ok().map(ScriptValue::Int),
+            ScriptValue::Float(_) => digits.parse().ok().map(ScriptValue::Float),
+            ScriptValue::Bool(_) => text.parse().ok().map(ScriptValue::Bool),
+            ScriptValue::Text(_) => Some(ScriptValue::Text(text.to_string())),
+            ScriptValue::Path(_) => Some(ScriptValue::Path(text.to_string())),
         }
     }
 }
 
-impl PartialEq for Value {
+impl PartialEq for ScriptValue {
     fn eq(&self, other: &Self) -> bool {
         self.key() == other.key()
     }
 }
 
-impl Eq for Value {}
+impl Eq for ScriptValue {}
 
-impl std::hash::Hash for Value {
+impl std::hash::Hash for ScriptValue {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.key().hash(state);
     }
 }
 
-impl fmt::Display for Value {
+impl fmt::Display for ScriptValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Value::Int(v) => write!(f, "{v}"),
-            Value::Float(v) => f.write_str(&float(*v)),
-            Value::Text(v) | Value::Path(v) => f.write_str(v),
-            Value::Bool(v) => write!(f, "{v}"),
+            ScriptValue::Int(v) => write!(f, "{v}"),
+            ScriptValue::Float(v) => f.write_str(&float(*v)),
+            ScriptValue::Text(v) | ScriptValue::Path(v) => f.write_str(v),
+            ScriptValue::Bool(v) => write!(f, "{v}"),
         }
     }
 }
@@ -154,30 +154,30 @@ mod tests {
 
     #[test]
     fn equality_is_by_value() {
-        assert_eq!(Value::Int(300), Value::Float(300.0));
-        assert_eq!(Value::Float(0.0), Value::Float(-0.0));
-        assert_eq!(Value::Float(f64::NAN), Value::Float(-f64::NAN));
-        assert_eq!(Value::Path("a".into()), Value::Text("a".into()));
-        assert_ne!(Value::Int(1), Value::Text("1".into()));
-        assert_ne!(Value::Int(1), Value::Bool(true));
-        assert_ne!(Value::Float(0.1 + 0.2), Value::Float(0.3));
+        assert_eq!(ScriptValue::Int(300), ScriptValue::Float(300.0));
+        assert_eq!(ScriptValue::Float(0.0), ScriptValue::Float(-0.0));
+        assert_eq!(ScriptValue::Float(f64::NAN), ScriptValue::Float(-f64::NAN));
+        assert_eq!(ScriptValue::Path("a".into()), ScriptValue::Text("a".into()));
+        assert_ne!(ScriptValue::Int(1), ScriptValue::Text("1".into()));
+        assert_ne!(ScriptValue::Int(1), ScriptValue::Bool(true));
+        assert_ne!(ScriptValue::Float(0.1 + 0.2), ScriptValue::Float(0.3));
     }
 
     #[test]
     fn floats_print_as_numpy_prints_them() {
         let shown = [1.0, 0.0001, 0.00001, 1e16, 1e300, -2.5e-8, f64::NAN, f64::NEG_INFINITY]
-            .map(|v| Value::Float(v).to_string());
+            .map(|v| ScriptValue::Float(v).to_string());
         assert_eq!(shown, ["1.0", "0.0001", "1e-05", "1e+16", "1e+300", "-2.5e-08", "nan", "-inf"]);
     }
 
     #[test]
     fn overrides_take_the_type_of_the_variable() {
-        assert_eq!(Value::Int(1).parse_like("1_000"), Some(Value::Int(1000)));
-        assert_eq!(Value::Int(1).parse_like("1.5"), None);
-        assert!(matches!(Value::Float(1.0).parse_like("3"), Some(Value::Float(v)) if v == 3.0));
-        assert_eq!(Value::Bool(true).parse_like("false"), Some(Value::Bool(false)));
-        assert_eq!(Value::Bool(true).parse_like("no"), None);
-        assert_eq!(Value::Text(String::new()).parse_like("3"), Some(Value::Text("3".into())));
+        assert_eq!(ScriptValue::Int(1).parse_like("1_000"), Some(ScriptValue::Int(1000)));
+        assert_eq!(ScriptValue::Int(1).parse_like("1.5"), None);
+        assert!(matches!(ScriptValue::Float(1.0).parse_like("3"), Some(ScriptValue::Float(v)) if v == 3.0));
+        assert_eq!(ScriptValue::Bool(true).parse_like("false"), Some(ScriptValue::Bool(false)));
+        assert_eq!(ScriptValue::Bool(true).parse_like("no"), None);
+        assert_eq!(ScriptValue::Text(String::new()).parse_like("3"), Some(ScriptValue::Text("3".into())));
     }
 
     #[test]

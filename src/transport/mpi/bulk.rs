@@ -2,7 +2,7 @@
 
 use super::request::{Comm, Requests};
 use crate::ids::Rank;
-use crate::transport::mpi::in_flight::{Held, Memory, Route};
+use crate::transport::mpi::in_flight::{Pinned, Route, TransferMemory};
 use crate::transport::{Arrival, TransportError};
 
 /// Pieces of one transfer that are under way at a time: more would only make `MPI_Testsome` slow.
@@ -16,7 +16,7 @@ struct Transfer {
     route: Route,
     /// The tag as the caller knows it.
     tag: u32,
-    memory: Memory,
+    memory: TransferMemory,
     /// Bytes for which a piece was started.
     started: usize,
     /// Bytes that have arrived or left.
@@ -26,7 +26,7 @@ struct Transfer {
 impl Transfer {
     /// Whether a part of what is received has come.
     fn has_begun(&self) -> bool {
-        self.moved > 0 && matches!(self.memory, Memory::Target(_))
+        self.moved > 0 && matches!(self.memory, TransferMemory::Target(_))
     }
 }
 
@@ -69,7 +69,7 @@ impl Transfers {
         requests: &mut Requests,
         comm: &Comm,
         (route, tag): (Route, u32),
-        memory: Memory,
+        memory: TransferMemory,
     ) -> Result<(), TransportError> {
         *self.counter(&memory) += 1;
         let number = self.free.pop().unwrap_or_else(|| {
@@ -106,7 +106,7 @@ impl Transfers {
         self.free.push(number);
         self.begun -= usize::from(!is_first);
         *self.counter(&memory) -= 1;
-        let Memory::Target(target) = memory else { return Ok(None) };
+        let TransferMemory::Target(target) = memory else { return Ok(None) };
         let peer = route.peer;
         match target.finish() {
             Some(target) => Ok(Some(Arrival::Bulk { from: Rank(peer as u32), tag, target })),
@@ -125,10 +125,10 @@ impl Transfers {
         }
     }
 
-    fn counter(&mut self, memory: &Memory) -> &mut usize {
+    fn counter(&mut self, memory: &TransferMemory) -> &mut usize {
         match memory {
-            Memory::Source(_) => &mut self.sends,
-            Memory::Target(_) => &mut self.receives,
+            TransferMemory::Source(_) => &mut self.sends,
+            TransferMemory::Target(_) => &mut self.receives,
         }
     }
 
@@ -148,7 +148,7 @@ impl Transfers {
             return Ok(false);
         }
         transfer.started += length;
-        let piece = Held::Piece { memory: transfer.memory.clone(), offset, length, transfer: number };
+        let piece = Pinned::Piece { memory: transfer.memory.clone(), offset, length, transfer: number };
         requests.start(comm, transfer.route, piece).map(|()| true)
     }
 }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 /// Frames whose receive was started, for each sender in the order in which they were probed. A frame is delivered when it is
 /// complete and all earlier ones of its sender are delivered, so that frames of one pair of ranks stay in order.
 #[derive(Default)]
-pub(super) struct Queue {
+pub(super) struct FrameQueue {
     senders: IdMap<Rank, Sender>,
     /// Frames that are not delivered yet.
     open: usize,
@@ -23,12 +23,12 @@ struct Sender {
 
 /// Where a frame stands in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct QueuePosition {
     sender: Rank,
     number: u64,
 }
 
-impl Queue {
+impl FrameQueue {
     /// Whether nothing is being received.
     pub(super) fn is_empty(&self) -> bool {
         self.open == 0
@@ -40,15 +40,15 @@ impl Queue {
     }
 
     /// Puts a frame of `rank` into the queue and gives its place.
-    pub(super) fn expect(&mut self, rank: Rank) -> Place {
+    pub(super) fn expect(&mut self, rank: Rank) -> QueuePosition {
         let sender = self.senders.entry(rank).or_default();
         sender.frames.push_back(None);
         self.open += 1;
-        Place { sender: rank, number: sender.first + sender.frames.len() as u64 - 1 }
+        QueuePosition { sender: rank, number: sender.first + sender.frames.len() as u64 - 1 }
     }
 
     /// The frame of that place is complete; delivers what has become deliverable.
-    pub(super) fn came(&mut self, place: Place, frame: Vec<u8>, arrived: &mut Vec<Arrival>) {
+    pub(super) fn came(&mut self, place: QueuePosition, frame: Vec<u8>, arrived: &mut Vec<Arrival>) {
         let Some(sender) = self.senders.get_mut(&place.sender) else { return };
         let at = place.number.checked_sub(sender.first).and_then(|at| usize::try_from(at).ok());
         let Some(slot) = at.and_then(|at| sender.frames.get_mut(at)) else { return };
@@ -86,8 +86,9 @@ mod tests {
 
     #[test]
     fn frames_of_one_sender_stay_in_order_and_others_pass() {
-        let (mut queue, mut out) = (Queue::default(), Vec::new());
-        let places: Vec<Place> = [1, 2, 1, 1].into_iter().map(|rank| queue.expect(Rank(rank))).collect();
+        let (mut queue, mut out) = (FrameQueue::default(), Vec::new());
+        let places: Vec<QueuePosition> =
+            [1, 2, 1, 1].into_iter().map(|rank| queue.expect(Rank(rank))).collect();
         queue.came(places[2], vec![2], &mut out);
         assert!(take(&mut out).is_empty());
         queue.came(places[1], vec![9], &mut out);
@@ -104,8 +105,8 @@ mod tests {
 
     #[test]
     fn what_a_dead_rank_has_sent_is_given_up() {
-        let (mut queue, mut out) = (Queue::default(), Vec::new());
-        let places: Vec<Place> = [1, 2, 1].into_iter().map(|rank| queue.expect(Rank(rank))).collect();
+        let (mut queue, mut out) = (FrameQueue::default(), Vec::new());
+        let places: Vec<QueuePosition> = [1, 2, 1].into_iter().map(|rank| queue.expect(Rank(rank))).collect();
         queue.forget(Rank(1));
         queue.came(places[2], vec![1], &mut out);
         assert!(take(&mut out).is_empty());
@@ -117,8 +118,8 @@ mod tests {
     #[test]
     fn many_frames_under_way_cost_no_more_each_than_few() {
         const FRAMES: usize = 200_000; // 2 x 10^10 steps if each looked at all others
-        let (mut queue, mut out) = (Queue::default(), Vec::new());
-        let places: Vec<Place> = (0..FRAMES).map(|at| queue.expect(Rank(at as u32 % 2))).collect();
+        let (mut queue, mut out) = (FrameQueue::default(), Vec::new());
+        let places: Vec<QueuePosition> = (0..FRAMES).map(|at| queue.expect(Rank(at as u32 % 2))).collect();
         for place in places.iter().rev() {
             assert!(queue.has(Rank(0)));
             queue.came(*place, vec![1], &mut out);

@@ -1,8 +1,8 @@
 //! What a request keeps alive, and how messages speak of it.
 
-use super::request::{Source, Target};
+use super::request::{ReceiveMemory, SendMemory};
 use crate::transport::TransportError;
-use crate::transport::mpi::control_frames::Place;
+use crate::transport::mpi::control_frames::QueuePosition;
 use std::rc::Rc;
 
 /// Where a message goes to or comes from.
@@ -16,25 +16,25 @@ pub(super) struct Route {
 
 /// The memory of one bulk transfer, shared by its pieces.
 #[derive(Clone)]
-pub(super) enum Memory {
+pub(super) enum TransferMemory {
     /// It is sent.
-    Source(Rc<Source>),
+    Source(Rc<SendMemory>),
     /// It is received.
-    Target(Rc<Target>),
+    Target(Rc<ReceiveMemory>),
 }
 
-impl Memory {
+impl TransferMemory {
     /// Its length in bytes.
     pub(super) fn length(&self) -> usize {
         match self {
-            Memory::Source(source) => source.length(),
-            Memory::Target(target) => target.length(),
+            TransferMemory::Source(source) => source.length(),
+            TransferMemory::Target(target) => target.length(),
         }
     }
 }
 
 /// What a request keeps alive.
-pub(super) enum Held {
+pub(super) enum Pinned {
     /// A control frame that is sent.
     Outgoing(Vec<u8>),
     /// A control frame of `length` bytes that is received; `frame` is empty until then.
@@ -44,12 +44,12 @@ pub(super) enum Held {
         /// What was probed.
         length: usize,
         /// Its place among the frames received.
-        place: Place,
+        place: QueuePosition,
     },
     /// A piece of a bulk transfer.
     Piece {
         /// The memory of the whole transfer.
-        memory: Memory,
+        memory: TransferMemory,
         /// Where the piece begins.
         offset: usize,
         /// How long it is.
@@ -59,21 +59,21 @@ pub(super) enum Held {
     },
 }
 
-impl Held {
+impl Pinned {
     /// Whether MPI writes to the memory.
     pub(super) fn is_received(&self) -> bool {
         match self {
-            Held::Outgoing(_) => false,
-            Held::Incoming { .. } => true,
-            Held::Piece { memory, .. } => matches!(memory, Memory::Target(_)),
+            Pinned::Outgoing(_) => false,
+            Pinned::Incoming { .. } => true,
+            Pinned::Piece { memory, .. } => matches!(memory, TransferMemory::Target(_)),
         }
     }
 
     /// Bytes of the message.
     pub(super) fn length(&self) -> usize {
         match self {
-            Held::Outgoing(frame) => frame.len(),
-            Held::Incoming { length, .. } | Held::Piece { length, .. } => *length,
+            Pinned::Outgoing(frame) => frame.len(),
+            Pinned::Incoming { length, .. } | Pinned::Piece { length, .. } => *length,
         }
     }
 
@@ -83,7 +83,7 @@ impl Held {
         let (verb, word) = if self.is_received() { ("receiving", "from") } else { ("sending", "to") };
         let length = self.length();
         match self {
-            Held::Piece { offset, memory, .. } => format!(
+            Pinned::Piece { offset, memory, .. } => format!(
                 "{verb} bulk data {word} rank {peer} (MPI tag {tag}): {length} bytes from {offset} of {}",
                 memory.length()
             ),

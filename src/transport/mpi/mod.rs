@@ -23,12 +23,12 @@ pub use init::{MpiWorld, abort, check_thread, host_name, library_version};
 
 use crate::ids::Rank;
 use crate::protocol::FRAME_MAX;
-use crate::transport::mpi::control_frames::Queue;
-use crate::transport::mpi::in_flight::{Held, Memory, Route};
+use crate::transport::mpi::control_frames::FrameQueue;
+use crate::transport::mpi::in_flight::{Pinned, Route, TransferMemory};
 use crate::transport::{Arrival, BulkSource, BulkTarget, Flight, Transport, TransportError};
 use bulk::Transfers;
 pub use mpi::traits::Communicator;
-use request::{Comm, Requests, Source, Target};
+use request::{Comm, ReceiveMemory, Requests, SendMemory};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,10 +56,10 @@ pub struct MpiTransport {
     /// Frames that are being sent.
     outgoing: usize,
     /// Frames that are being received.
-    incoming: Queue,
+    incoming: FrameQueue,
     /// Empty bulk messages, which arrive without being sent.
     ready: Vec<Arrival>,
-    finished: Vec<Held>,
+    finished: Vec<Pinned>,
     spare: Vec<Vec<u8>>,
 }
 
@@ -75,7 +75,7 @@ impl MpiTransport {
             comm: Comm::duplicate(comm)?,
             bulk: Transfers::new(piece_max.clamp(1, PIECE_MAX)),
             outgoing: 0,
-            incoming: Queue::default(),
+            incoming: FrameQueue::default(),
             ready: Vec::new(),
             finished: Vec::new(),
             spare: Vec::new(),
@@ -137,7 +137,7 @@ impl MpiTransport {
                 continue;
             }
             let place = self.incoming.expect(sender);
-            let held = Held::Incoming { frame, length, place };
+            let held = Pinned::Incoming { frame, length, place };
             if let Some(held) =
                 self.requests.try_start(&self.comm, Route { peer: from, tag: CONTROL }, held)?
             {
@@ -148,14 +148,14 @@ impl MpiTransport {
     }
 
     /// Takes note of a request that is complete.
-    fn ended(&mut self, held: Held, arrived: &mut Vec<Arrival>) -> Result<(), TransportError> {
+    fn ended(&mut self, held: Pinned, arrived: &mut Vec<Arrival>) -> Result<(), TransportError> {
         match held {
-            Held::Outgoing(buffer) => {
+            Pinned::Outgoing(buffer) => {
                 self.outgoing -= 1;
                 self.recycle(buffer);
             }
-            Held::Incoming { frame, place, .. } => self.incoming.came(place, frame, arrived),
-            Held::Piece { memory, length, transfer, .. } => {
+            Pinned::Incoming { frame, place, .. } => self.incoming.came(place, frame, arrived),
+            Pinned::Piece { memory, length, transfer, .. } => {
                 // Gives up its share, so that the last piece finds itself alone.
                 drop(memory);
                 arrived.extend(self.bulk.moved(&mut self.requests, &self.comm, transfer, length)?);
@@ -182,8 +182,8 @@ impl Transport for MpiTransport {
                 "a control frame of {length} bytes; {FRAME_MAX} are allowed"
             )));
         }
-        match self.requests.try_start(&self.comm, route, Held::Outgoing(frame))? {
-            Some(Held::Outgoing(buffer)) => self.recycle(buffer),
+        match self.requests.try_start(&self.comm, route, Pinned::Outgoing(frame))? {
+            Some(Pinned::Outgoing(buffer)) => self.recycle(buffer),
             _ => self.outgoing += 1,
         }
         Ok(())
@@ -191,7 +191,7 @@ impl Transport for MpiTransport {
 
     fn send_bulk(&mut self, to: Rank, tag: u32, source: Arc<dyn BulkSource>) -> Result<(), TransportError> {
         let route = self.route(to, self.bulk_tag(tag), "sending bulk data to")?;
-        let memory = Memory::Source(Source::new(source));
+        let memory = TransferMemory::Source(SendMemory::new(source));
         // The receiver knows that nothing is to come.
         if memory.length() == 0 {
             return Ok(());
@@ -210,7 +210,12 @@ impl Transport for MpiTransport {
             self.ready.push(Arrival::Bulk { from, tag, target });
             return Ok(());
         }
-        self.bulk.begin(&mut self.requests, &self.comm, (route, tag), Memory::Target(Target::new(target)))
+        self.bulk.begin(
+            &mut self.requests,
+            &self.comm,
+            (route, tag),
+            TransferMemory::Target(ReceiveMemory::new(target)),
+        )
     }
 
     fn forget(&mut self, from: Rank) -> Result<(), TransportError> {

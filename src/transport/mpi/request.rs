@@ -3,18 +3,17 @@
 //! The only file of the transport with `unsafe`: rsmpi's own `Request` borrows its buffer and panics when it is dropped
 //! unfinished, which fits no event loop, so requests are made over `mpi::ffi` here. The rules that make it sound:
 //!
-//! * MPI reads or writes a request's memory until the request is complete. The memory is therefore owned ([`Held`]) by
-//!   [`Requests`], next to the handle, and handed back only when MPI has reported completion; what is unfinished when
-//!   `Requests` is dropped is leaked, never freed.
-//! * [`Source`] and [`Target`] ask for their slice once and keep its address: the slice borrows from a value that is
-//!   owned and not touched until the last request on it is complete, and so stays valid whatever its type does.
+//! * MPI reads or writes a request's memory until the request is complete. So [`Requests`] owns it ([`Pinned`]) next to
+//!   the handle and hands it back when MPI has reported completion; what is unfinished at its drop is leaked, never freed.
+//! * [`SendMemory`] and [`ReceiveMemory`] ask for their slice once and keep its address: the slice borrows from a value that
+//!   is owned and not touched until the last request on it is complete, and so stays valid whatever its type does.
 //! * Handles belong to one thread at a time: only the whole transport is `Send`, for where MPI allows that (`any_thread`).
 //! * Every return code is looked at. Our duplicate communicator returns errors instead of ending the job.
 #![allow(unsafe_code)]
 
-use crate::transport::mpi::in_flight::{Held, Memory, Route};
+use crate::transport::mpi::in_flight::{Pinned, Route, TransferMemory};
 use crate::transport::{BulkSource, BulkTarget, TransportError};
-use mpi::ffi;
+use mpi::ffi::{self, MPI_Datatype, MPI_Status};
 use mpi::traits::Communicator;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
@@ -58,7 +57,7 @@ fn class(code: c_int) -> c_int {
 /// A duplicate of a communicator, ours alone: no message of ours can meet one of the user's. Freed when dropped.
 pub(super) struct Comm {
     raw: ffi::MPI_Comm,
-    byte: ffi::MPI_Datatype,
+    byte: MPI_Datatype,
     rank: c_int,
     ranks: c_int,
     tag_max: c_int,
@@ -122,7 +121,7 @@ impl Comm {
 
     /// The source and length of the next message on `tag`, if one has come.
     pub(super) fn probe(&self, tag: c_int) -> Result<Option<(c_int, usize)>> {
-        let mut status = MaybeUninit::<ffi::MPI_Status>::uninit();
+        let mut status = MaybeUninit::<MPI_Status>::uninit();
         let mut found: c_int = 0;
         // SAFETY: the communicator is live; MPI writes the status if it sets the flag.
         let rc =
@@ -146,7 +145,7 @@ impl Comm {
         buffer.reserve(length);
         let attempt = || format!("receiving a frame of {length} bytes from rank {from}");
         let count = count(length, attempt)?;
-        let mut status = MaybeUninit::<ffi::MPI_Status>::uninit();
+        let mut status = MaybeUninit::<MPI_Status>::uninit();
         // SAFETY: `buffer` has room for `length` bytes, and lives beyond this blocking call.
         let rc = unsafe {
             let start = buffer.as_mut_ptr().cast::<c_void>();
@@ -200,18 +199,18 @@ impl Barrier {
 }
 
 /// Memory that pieces are sent from.
-pub(super) struct Source {
+pub(super) struct SendMemory {
     _owner: Arc<dyn BulkSource>,
     start: *const u8,
     length: usize,
 }
 
-impl Source {
+impl SendMemory {
     /// Takes `owner`'s bytes, once.
-    pub(super) fn new(owner: Arc<dyn BulkSource>) -> Rc<Source> {
+    pub(super) fn new(owner: Arc<dyn BulkSource>) -> Rc<SendMemory> {
         let bytes = owner.bytes();
         let (start, length) = (bytes.as_ptr(), bytes.len());
-        Rc::new(Source { _owner: owner, start, length })
+        Rc::new(SendMemory { _owner: owner, start, length })
     }
 
     /// Its length in bytes.
@@ -221,20 +220,20 @@ impl Source {
 }
 
 /// Memory that pieces are received into.
-pub(super) struct Target {
+pub(super) struct ReceiveMemory {
     /// Raw, since a `Box` claims that nobody else writes to what it owns.
     owner: *mut dyn BulkTarget,
     start: *mut u8,
     length: usize,
 }
 
-impl Target {
+impl ReceiveMemory {
     /// Takes `owner`'s memory, once.
-    pub(super) fn new(owner: Box<dyn BulkTarget>) -> Rc<Target> {
+    pub(super) fn new(owner: Box<dyn BulkTarget>) -> Rc<ReceiveMemory> {
         let owner = Box::into_raw(owner);
         // SAFETY: just made from a box.
         let bytes = unsafe { (*owner).bytes_mut() };
-        Rc::new(Target { owner, start: bytes.as_mut_ptr(), length: bytes.len() })
+        Rc::new(ReceiveMemory { owner, start: bytes.as_mut_ptr(), length: bytes.len() })
     }
 
     /// Its length in bytes.
@@ -250,7 +249,7 @@ impl Target {
     }
 }
 
-impl Drop for Target {
+impl Drop for ReceiveMemory {
     fn drop(&mut self) {
         // SAFETY: made by `Box::into_raw`; pieces under way share this in an `Rc`, so that none is left.
         drop(unsafe { Box::from_raw(self.owner) });
@@ -260,9 +259,9 @@ impl Drop for Target {
 /// Every request under way: one array for `MPI_Testsome`, kept in place, and what each of them holds.
 pub(super) struct Requests {
     handles: Vec<ffi::MPI_Request>,
-    held: Vec<(Route, ManuallyDrop<Held>)>,
+    held: Vec<(Route, ManuallyDrop<Pinned>)>,
     indices: Vec<c_int>,
-    statuses: Vec<MaybeUninit<ffi::MPI_Status>>,
+    statuses: Vec<MaybeUninit<MPI_Status>>,
 }
 
 impl Requests {
@@ -278,11 +277,11 @@ impl Requests {
 
     /// How many frames are being sent.
     pub(super) fn outgoing(&self) -> usize {
-        self.held.iter().filter(|(_, held)| matches!(**held, Held::Outgoing(_))).count()
+        self.held.iter().filter(|(_, held)| matches!(**held, Pinned::Outgoing(_))).count()
     }
 
     /// Starts to move what is `held`.
-    pub(super) fn start(&mut self, comm: &Comm, route: Route, mut held: Held) -> Result<()> {
+    pub(super) fn start(&mut self, comm: &Comm, route: Route, mut held: Pinned) -> Result<()> {
         let handle = begin(comm, route, &mut held)?;
         self.handles.push(handle);
         self.held.push((route, ManuallyDrop::new(held)));
@@ -290,27 +289,27 @@ impl Requests {
     }
 
     /// As `start`, but looks at once whether MPI is done with it, as it is with small frames, and then returns it.
-    pub(super) fn try_start(&mut self, comm: &Comm, route: Route, mut held: Held) -> Result<Option<Held>> {
-        let mut handle = begin(comm, route, &mut held)?;
-        let mut held = ManuallyDrop::new(held);
-        let (mut done, mut status) = (0, MaybeUninit::<ffi::MPI_Status>::uninit());
+    pub(super) fn try_start(&mut self, comm: &Comm, route: Route, mut pin: Pinned) -> Result<Option<Pinned>> {
+        let mut handle = begin(comm, route, &mut pin)?;
+        let mut pin = ManuallyDrop::new(pin);
+        let (mut done, mut status) = (0, MaybeUninit::<MPI_Status>::uninit());
         // SAFETY: the request is the one just made.
         let rc = unsafe { ffi::MPI_Test(&mut handle, &mut done, status.as_mut_ptr()) };
-        check(rc, || held.attempt(route))?;
+        check(rc, || pin.attempt(route))?;
         if done == 0 {
             self.handles.push(handle);
-            self.held.push((route, held));
+            self.held.push((route, pin));
             return Ok(None);
         }
         // SAFETY: a request that is complete writes its status.
-        complete(route, &mut held, unsafe { status.assume_init_ref() }, comm.byte)?;
-        Ok(Some(ManuallyDrop::into_inner(held)))
+        complete(route, &mut pin, unsafe { status.assume_init_ref() }, comm.byte)?;
+        Ok(Some(ManuallyDrop::into_inner(pin)))
     }
 
     /// Appends to `finished` what MPI will not touch any more. Allocates only when there are more requests than ever before.
     ///
     /// A request that ended with an error is taken out, its memory leaked: MPI does not say whether it is done with it.
-    pub(super) fn poll(&mut self, comm: &Comm, finished: &mut Vec<Held>) -> Result<()> {
+    pub(super) fn poll(&mut self, comm: &Comm, finished: &mut Vec<Pinned>) -> Result<()> {
         let total = self.handles.len();
         if total == 0 {
             return Ok(());
@@ -327,7 +326,7 @@ impl Requests {
                 self.handles.as_mut_ptr(),
                 &mut completed,
                 self.indices.as_mut_ptr(),
-                self.statuses.as_mut_ptr().cast::<ffi::MPI_Status>(),
+                self.statuses.as_mut_ptr().cast::<MPI_Status>(),
             )
         };
         let in_status = class(rc) == ffi::MPI_ERR_IN_STATUS as c_int;
@@ -397,7 +396,7 @@ impl Drop for Requests {
 
 /// Cancels a request and says whether its memory is free again. Of sends only the complete ones are: cancelling a send
 /// is deprecated, and some implementations refuse it.
-fn cancel(handle: &mut ffi::MPI_Request, held: &Held) -> Result<bool> {
+fn cancel(handle: &mut ffi::MPI_Request, held: &Pinned) -> Result<bool> {
     let mut done: c_int = 0;
     let attempt = || "cancelling a request".to_string();
     // SAFETY: the handle is live, or null once complete, which `MPI_Test` allows and `MPI_Cancel` is kept from.
@@ -413,25 +412,25 @@ fn cancel(handle: &mut ffi::MPI_Request, held: &Held) -> Result<bool> {
 }
 
 /// Starts a request on the memory of `held`, which must be kept until it is complete.
-fn begin(comm: &Comm, route: Route, held: &mut Held) -> Result<ffi::MPI_Request> {
+fn begin(comm: &Comm, route: Route, held: &mut Pinned) -> Result<ffi::MPI_Request> {
     let Route { peer, tag } = route;
     let length = held.length();
     let count = count(length, || held.attempt(route))?;
     let receive = held.is_received();
     let start = match held {
-        Held::Outgoing(frame) => frame.as_mut_ptr(),
-        Held::Incoming { frame, .. } => {
+        Pinned::Outgoing(frame) => frame.as_mut_ptr(),
+        Pinned::Incoming { frame, .. } => {
             frame.clear();
             frame.reserve(length);
             frame.as_mut_ptr()
         }
-        Held::Piece { memory, offset, .. } => {
+        Pinned::Piece { memory, offset, .. } => {
             if offset.checked_add(length).is_none_or(|end| end > memory.length()) {
                 return Err(TransportError(format!("{}: outside of the memory", held.attempt(route))));
             }
             match memory {
-                Memory::Source(source) => source.start.cast_mut().wrapping_add(*offset),
-                Memory::Target(target) => target.start.wrapping_add(*offset),
+                TransferMemory::Source(source) => source.start.cast_mut().wrapping_add(*offset),
+                TransferMemory::Target(target) => target.start.wrapping_add(*offset),
             }
         }
     };
@@ -452,11 +451,11 @@ fn begin(comm: &Comm, route: Route, held: &mut Held) -> Result<ffi::MPI_Request>
 }
 
 /// Looks at a request that has ended without an error: what was received must have the length agreed.
-fn complete(route: Route, held: &mut Held, status: &ffi::MPI_Status, byte: ffi::MPI_Datatype) -> Result<()> {
+fn complete(route: Route, held: &mut Pinned, status: &MPI_Status, byte: MPI_Datatype) -> Result<()> {
     if held.is_received() {
         held.verify(route, received(status, byte)?)?;
     }
-    if let Held::Incoming { frame, length, .. } = held {
+    if let Pinned::Incoming { frame, length, .. } = held {
         // SAFETY: room was reserved for so many bytes, and MPI has written them, as just verified.
         unsafe { frame.set_len(*length) };
     }
@@ -464,7 +463,7 @@ fn complete(route: Route, held: &mut Held, status: &ffi::MPI_Status, byte: ffi::
 }
 
 /// The length that a status tells.
-fn received(status: &ffi::MPI_Status, byte: ffi::MPI_Datatype) -> Result<usize> {
+fn received(status: &MPI_Status, byte: MPI_Datatype) -> Result<usize> {
     let mut count: c_int = 0;
     // SAFETY: the status was written by MPI.
     check(unsafe { ffi::MPI_Get_count(status, byte, &mut count) }, || "reading a message's length".into())?;

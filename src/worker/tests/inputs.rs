@@ -55,30 +55,38 @@ fn what_is_here_already_is_not_fetched_though_rank_0_does_not_know() {
 #[test]
 fn what_should_be_here_but_is_not_is_an_error() {
     let mut env = slots(1);
-    env.refuse(Event::Order(Order::Run(task(1, 1, &[here(8)]))));
-    env.bring(8, 2).fetches(8, 2).refuse(Event::Order(Order::Run(task(1, 1, &[here(8)])))).holds(1, 0);
+    env.refuse(WorkerEvent::Order(RankOrder::Run(task(1, 1, &[here(8)]))));
+    env.bring(8, 2)
+        .fetches(8, 2)
+        .refuse(WorkerEvent::Order(RankOrder::Run(task(1, 1, &[here(8)]))))
+        .holds(1, 0);
 }
 
 #[test]
 fn more_inputs_are_put_together() {
     let mut env = slots(1);
-    let more = |inputs: &[Input], more| Order::MoreInputs { task: TaskId(1), inputs: inputs.to_vec(), more };
-    env.order(Order::Run(RunTask { more: 3, ..task(1, 1, &[inline(4)]) })).start().quiet().holds(0, 1);
+    let more =
+        |inputs: &[TaskInput], more| RankOrder::MoreInputs { task: TaskId(1), inputs: inputs.to_vec(), more };
+    env.order(RankOrder::Run(RunTask { more: 3, ..task(1, 1, &[inline(4)]) })).start().quiet().holds(0, 1);
     env.order(more(&[at(8, 2), at(9, 2)], 1)).quiet().order(more(&[at(8, 2)], 0)).fetches(8, 2).fetches(9, 2);
     env.arrived(8).reports_fetched(8).arrived(9).reports_fetched(9).start();
     let whole = task(1, 1, &[inline(4), at(8, 2), at(9, 2), at(8, 2)]);
-    env.says(Action::Execute(whole));
+    env.says(WorkerAction::Execute(whole));
 }
 
 #[test]
 fn more_inputs_out_of_turn_are_an_error() {
     let mut env = slots(1);
-    let more = |number| Event::Order(Order::MoreInputs { task: TaskId(number), inputs: vec![], more: 0 });
-    env.refuse(more(1)).order(Order::Run(RunTask { more: 3, ..task(1, 1, &[]) }));
-    env.refuse(Event::Order(Order::Run(task(2, 1, &[])))).refuse(more(2));
+    let more =
+        |number| WorkerEvent::Order(RankOrder::MoreInputs { task: TaskId(number), inputs: vec![], more: 0 });
+    env.refuse(more(1)).order(RankOrder::Run(RunTask { more: 3, ..task(1, 1, &[]) }));
+    env.refuse(WorkerEvent::Order(RankOrder::Run(task(2, 1, &[])))).refuse(more(2));
 }
 
 #[test]
 fn what_nobody_waits_for_cannot_arrive() {
-    slots(1).refuse(Event::Arrived(TaskId(8))).with_copies(&[8]).refuse(Event::Arrived(TaskId(8)));
+    slots(1)
+        .refuse(WorkerEvent::Arrived(TaskId(8)))
+        .with_copies(&[8])
+        .refuse(WorkerEvent::Arrived(TaskId(8)));
 }

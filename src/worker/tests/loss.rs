@@ -125,6 +125,6 @@ fn a_copy_of_a_result_that_could_not_be_made_again_here_is_dropped() {
 fn a_copy_of_a_result_that_is_made_again_elsewhere_after_all_is_dropped() {
     let mut env = slots(1);
     env.with_copies(&[8]).run(1, &[here(8)]).start().executes(&[1]).run_again(8, &[]).retract(1);
-    env.says(Action::Report(Report::Retracted { task: TaskId(8), attempt: 2 })).retract_done();
+    env.says(WorkerAction::Report(RankReport::Retracted { task: TaskId(8), attempt: 2 })).retract_done();
     env.computed(1, small()).drops(8).holds(0, 0);
 }

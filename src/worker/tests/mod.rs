@@ -8,17 +8,19 @@ pub(crate) mod prefetch;
 mod queue;
 mod results;
 
-use super::{Action, Event, Worker};
+use super::{Worker, WorkerAction, WorkerEvent};
 use crate::error::{ProtocolError, TaskError};
 use crate::ids::{Attempt, DefId, Rank, TaskId};
-use crate::protocol::{Blob, Definition, Input, Layout, Order, Output, Report, RunTask, Source};
+use crate::protocol::{
+    Blob, BulkLayout, Definition, InputSource, RankOrder, RankReport, ReportedResult, RunTask, TaskInput,
+};
 use std::collections::VecDeque;
 
-const LAYOUT: Layout = Layout::Encoded;
+const LAYOUT: BulkLayout = BulkLayout::Encoded;
 
 struct Env {
     worker: Worker,
-    said: VecDeque<Action>,
+    said: VecDeque<WorkerAction>,
     nanos: u32,
 }
 
@@ -26,41 +28,44 @@ fn slots(slots: u32) -> Env {
     Env { worker: Worker::new(slots), said: VecDeque::new(), nanos: 50_000_000 }
 }
 
-fn inline(task: u64) -> Input {
-    Input { task: TaskId(task), source: Source::Inline(Blob::new(b"v")) }
+fn inline(task: u64) -> TaskInput {
+    TaskInput { task: TaskId(task), source: InputSource::Inline(Blob::new(b"v")) }
 }
 
-fn here(task: u64) -> Input {
-    Input { task: TaskId(task), source: Source::Here }
+fn here(task: u64) -> TaskInput {
+    TaskInput { task: TaskId(task), source: InputSource::Here }
 }
 
-fn soon(task: u64) -> Input {
-    Input { task: TaskId(task), source: Source::Soon }
+fn soon(task: u64) -> TaskInput {
+    TaskInput { task: TaskId(task), source: InputSource::Soon }
 }
 
-fn at(task: u64, holder: u32) -> Input {
-    Input { task: TaskId(task), source: Source::At { holder: Rank(holder), nbytes: 64, layout: LAYOUT } }
+fn at(task: u64, holder: u32) -> TaskInput {
+    TaskInput {
+        task: TaskId(task),
+        source: InputSource::At { holder: Rank(holder), nbytes: 64, layout: LAYOUT },
+    }
 }
 
-fn stored() -> Result<Output, TaskError> {
-    Ok(Output::Stored { nbytes: 64, layout: LAYOUT })
+fn stored() -> Result<ReportedResult, TaskError> {
+    Ok(ReportedResult::Stored { nbytes: 64, layout: LAYOUT })
 }
 
-fn small() -> Result<Output, TaskError> {
-    Ok(Output::Inline(Blob::new(b"v")))
+fn small() -> Result<ReportedResult, TaskError> {
+    Ok(ReportedResult::Inline(Blob::new(b"v")))
 }
 
 fn error() -> TaskError {
     TaskError { message: "boom".into(), task: "f".into(), rank: Rank(1), host: "h".into(), attempt: 1 }
 }
 
-fn task(task: u64, attempt: Attempt, inputs: &[Input]) -> RunTask {
+fn task(task: u64, attempt: Attempt, inputs: &[TaskInput]) -> RunTask {
     let inputs = inputs.to_vec();
     RunTask { task: TaskId(task), attempt, def: DefId(0), args: Blob::default(), inputs, more: 0, depth: 0 }
 }
 
 impl Env {
-    fn try_handle(&mut self, event: Event) -> Result<(), ProtocolError> {
+    fn try_handle(&mut self, event: WorkerEvent) -> Result<(), ProtocolError> {
         let mut out = Vec::new();
         let done = self.worker.handle(event.clone(), &mut out);
         if let Err(wrong) = self.worker.check() {
@@ -70,54 +75,54 @@ impl Env {
         done
     }
 
-    fn handle(&mut self, event: Event) -> &mut Self {
+    fn handle(&mut self, event: WorkerEvent) -> &mut Self {
         if let Err(refused) = self.try_handle(event.clone()) {
             panic!("{event:?}: {refused}");
         }
         self
     }
 
-    fn refuse(&mut self, event: Event) -> &mut Self {
+    fn refuse(&mut self, event: WorkerEvent) -> &mut Self {
         assert!(self.try_handle(event.clone()).is_err(), "{event:?} is taken");
         self
     }
 
     // ---- facts
 
-    fn order(&mut self, order: Order) -> &mut Self {
-        self.handle(Event::Order(order))
+    fn order(&mut self, order: RankOrder) -> &mut Self {
+        self.handle(WorkerEvent::Order(order))
     }
 
-    fn run(&mut self, number: u64, inputs: &[Input]) -> &mut Self {
-        self.order(Order::Run(task(number, 1, inputs)))
+    fn run(&mut self, number: u64, inputs: &[TaskInput]) -> &mut Self {
+        self.order(RankOrder::Run(task(number, 1, inputs)))
     }
 
-    fn run_again(&mut self, number: u64, inputs: &[Input]) -> &mut Self {
-        self.order(Order::Run(task(number, 2, inputs)))
+    fn run_again(&mut self, number: u64, inputs: &[TaskInput]) -> &mut Self {
+        self.order(RankOrder::Run(task(number, 2, inputs)))
     }
 
     fn release(&mut self, task: u64) -> &mut Self {
-        self.order(Order::Release { task: TaskId(task) })
+        self.order(RankOrder::Release { task: TaskId(task) })
     }
 
     fn bring(&mut self, task: u64, holder: u32) -> &mut Self {
-        self.order(Order::Bring { task: TaskId(task), holder: Rank(holder), nbytes: 64, layout: LAYOUT })
+        self.order(RankOrder::Bring { task: TaskId(task), holder: Rank(holder), nbytes: 64, layout: LAYOUT })
     }
 
     fn retract(&mut self, count: u32) -> &mut Self {
-        self.order(Order::Retract { count })
+        self.order(RankOrder::Retract { count })
     }
 
     fn lost(&mut self, rank: u32) -> &mut Self {
-        self.order(Order::Lost { rank: Rank(rank) })
+        self.order(RankOrder::Lost { rank: Rank(rank) })
     }
 
     fn arrived(&mut self, task: u64) -> &mut Self {
-        self.handle(Event::Arrived(TaskId(task)))
+        self.handle(WorkerEvent::Arrived(TaskId(task)))
     }
 
     fn asked(&mut self, by: u32, task: u64) -> &mut Self {
-        self.handle(Event::Asked { by: Rank(by), task: TaskId(task), tag: 7, near: false })
+        self.handle(WorkerEvent::Asked { by: Rank(by), task: TaskId(task), tag: 7, same_files: false })
     }
 
     fn takes(&mut self, nanos: u32) -> &mut Self {
@@ -125,22 +130,27 @@ impl Env {
         self
     }
 
-    fn computed_as(&mut self, task: u64, attempt: Attempt, output: Result<Output, TaskError>) -> &mut Self {
+    fn computed_as(
+        &mut self,
+        task: u64,
+        attempt: Attempt,
+        output: Result<ReportedResult, TaskError>,
+    ) -> &mut Self {
         let nanos = self.nanos;
-        self.handle(Event::Computed { task: TaskId(task), attempt, nanos, output: output.clone() });
+        self.handle(WorkerEvent::Computed { task: TaskId(task), attempt, nanos, output: output.clone() });
         let task = TaskId(task);
         let report = match output {
-            Ok(output) => Report::Finished { task, attempt, nanos, output },
-            Err(error) => Report::Failed { task, attempt, error: Box::new(error) },
+            Ok(output) => RankReport::Finished { task, attempt, nanos, output },
+            Err(error) => RankReport::Failed { task, attempt, error: Box::new(error) },
         };
         // what it lets go of comes before its report
-        let at = self.said.iter().position(|said| *said == Action::Report(report.clone()));
+        let at = self.said.iter().position(|said| *said == WorkerAction::Report(report.clone()));
         let at = at.unwrap_or_else(|| panic!("{report:?} is not reported, but {:?}", self.said));
         self.said.remove(at);
         self
     }
 
-    fn computed(&mut self, task: u64, output: Result<Output, TaskError>) -> &mut Self {
+    fn computed(&mut self, task: u64, output: Result<ReportedResult, TaskError>) -> &mut Self {
         self.computed_as(task, 1, output)
     }
 
@@ -164,46 +174,51 @@ impl Env {
 
     // ---- what came of it
 
-    fn says(&mut self, action: Action) -> &mut Self {
+    fn says(&mut self, action: WorkerAction) -> &mut Self {
         assert_eq!(self.said.pop_front(), Some(action), "then {:?}", self.said);
         self
     }
 
     fn fetches(&mut self, task: u64, holder: u32) -> &mut Self {
-        self.says(Action::Fetch { task: TaskId(task), holder: Rank(holder), nbytes: 64, layout: LAYOUT })
+        self.says(WorkerAction::Fetch {
+            task: TaskId(task),
+            holder: Rank(holder),
+            nbytes: 64,
+            layout: LAYOUT,
+        })
     }
 
     fn reports_fetched(&mut self, task: u64) -> &mut Self {
-        self.says(Action::Report(Report::Fetched { task: TaskId(task) }))
+        self.says(WorkerAction::Report(RankReport::Fetched { task: TaskId(task) }))
     }
 
     fn drops(&mut self, task: u64) -> &mut Self {
-        self.says(Action::Drop(TaskId(task)))
+        self.says(WorkerAction::Drop(TaskId(task)))
     }
 
     fn gives(&mut self, to: u32, task: u64) -> &mut Self {
-        self.says(Action::Give { to: Rank(to), task: TaskId(task), tag: 7, near: false })
+        self.says(WorkerAction::Give { to: Rank(to), task: TaskId(task), tag: 7, same_files: false })
     }
 
     fn gives_back(&mut self, tasks: &[u64]) -> &mut Self {
         for &task in tasks {
-            self.says(Action::Report(Report::Retracted { task: TaskId(task), attempt: 1 }));
+            self.says(WorkerAction::Report(RankReport::Retracted { task: TaskId(task), attempt: 1 }));
         }
         self
     }
 
     fn retract_done(&mut self) -> &mut Self {
-        self.says(Action::Report(Report::RetractDone))
+        self.says(WorkerAction::Report(RankReport::RetractDone))
     }
 
     fn not_brought(&mut self, task: u64) -> &mut Self {
-        self.says(Action::Report(Report::NotBrought { task: TaskId(task) }))
+        self.says(WorkerAction::Report(RankReport::NotBrought { task: TaskId(task) }))
     }
 
     fn executes(&mut self, tasks: &[u64]) -> &mut Self {
         for &task in tasks {
             match self.said.pop_front() {
-                Some(Action::Execute(run)) if run.task == TaskId(task) => {}
+                Some(WorkerAction::Execute(run)) if run.task == TaskId(task) => {}
                 other => panic!("t{task} is to be executed, but {other:?}, then {:?}", self.said),
             }
         }

@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn nested(number: u64, depth: u32) -> Order {
-    Order::Run(RunTask { depth, ..task(number, 1, &[]) })
+fn nested(number: u64, depth: u32) -> RankOrder {
+    RankOrder::Run(RunTask { depth, ..task(number, 1, &[]) })
 }
 
 impl Env {
@@ -12,11 +12,11 @@ impl Env {
     }
 
     fn executes_at(&mut self, depth: u32, number: u64) -> &mut Self {
-        self.says(Action::Execute(RunTask { depth, ..task(number, 1, &[]) }))
+        self.says(WorkerAction::Execute(RunTask { depth, ..task(number, 1, &[]) }))
     }
 
     fn waits(&mut self, threads: u32) -> &mut Self {
-        self.says(Action::Report(Report::Waits { slots: threads }))
+        self.says(WorkerAction::Report(RankReport::Waits { slots: threads }))
     }
 }
 
@@ -36,13 +36,13 @@ fn a_task_that_waits_gives_its_slot_back() {
         .run(2, &[])
         .start()
         .executes(&[1])
-        .handle(Event::Paused(None))
+        .handle(WorkerEvent::Paused(None))
         .start()
         .executes(&[2])
         .waits(1);
     env.run(3, &[]).start().quiet();
     // it goes on beside the other one, and only then there is no slot for a third one
-    env.handle(Event::Resumed(None)).start().waits(0).computed(1, small()).start().quiet();
+    env.handle(WorkerEvent::Resumed(None)).start().waits(0).computed(1, small()).start().quiet();
     env.computed(2, small()).start().executes(&[3]);
 }
 
@@ -50,36 +50,36 @@ fn a_task_that_waits_gives_its_slot_back() {
 fn rank_0_is_told_once_a_turn_how_many_wait() {
     let mut env = slots(2);
     env.run(1, &[]).run(2, &[]).start().executes(&[1, 2]);
-    env.handle(Event::Paused(None))
-        .handle(Event::Paused(None))
-        .handle(Event::Resumed(None))
-        .handle(Event::Paused(None))
+    env.handle(WorkerEvent::Paused(None))
+        .handle(WorkerEvent::Paused(None))
+        .handle(WorkerEvent::Resumed(None))
+        .handle(WorkerEvent::Paused(None))
         .quiet();
     env.start().waits(2).start().quiet();
-    env.handle(Event::Resumed(None)).handle(Event::Paused(None)).start().quiet();
+    env.handle(WorkerEvent::Resumed(None)).handle(WorkerEvent::Paused(None)).start().quiet();
 }
 
 #[test]
 fn nothing_is_handed_over_in_advance_while_tasks_wait() {
     let mut env = slots(1);
     (1..=3).for_each(|number| _ = env.run(number, &[]));
-    env.start().executes(&[1]).takes(1_000).computed(1, small()).handle(Event::Paused(None)).start();
+    env.start().executes(&[1]).takes(1_000).computed(1, small()).handle(WorkerEvent::Paused(None)).start();
     env.executes(&[2, 3]).waits(1);
     let mut env = slots(1);
     (1..=3).for_each(|number| _ = env.run(number, &[]));
     env.start().executes(&[1]).takes(1_000).computed(1, small()).run_at(1, 4).start().executes_at(1, 4);
     env.said.clear();
-    env.handle(Event::Paused(None)).start().executes(&[2]).waits(1).holds(0, 3);
+    env.handle(WorkerEvent::Paused(None)).start().executes(&[2]).waits(1).holds(0, 3);
 }
 
 #[test]
 fn a_thread_that_has_not_waited_cannot_go_on() {
-    slots(1).refuse(Event::Resumed(None));
+    slots(1).refuse(WorkerEvent::Resumed(None));
 }
 
 #[test]
 fn that_tasks_of_a_definition_nest_is_passed_on() {
-    slots(1).order(Order::Nests { def: DefId(3) }).says(Action::Nests(DefId(3)));
+    slots(1).order(RankOrder::Nests { def: DefId(3) }).says(WorkerAction::Nests(DefId(3)));
 }
 
 #[test]
@@ -89,8 +89,15 @@ fn a_task_of_several_slots_gives_all_of_them_back() {
         Definition { def: wide, function: 1, name: "f".into(), shared: Blob::default(), slots: 2 };
     let run = |number, depth| RunTask { def: wide, depth, ..task(number, 1, &[]) };
     let mut env = slots(2);
-    env.order(Order::Define(definition.clone())).says(Action::Learn(definition));
-    env.order(Order::Run(run(1, 0))).order(Order::Run(run(2, 1))).start().says(Action::Execute(run(2, 1)));
-    env.start().quiet().handle(Event::Paused(Some(TaskId(2)))).start();
-    env.says(Action::Execute(run(1, 0))).waits(2).handle(Event::Resumed(Some(TaskId(2)))).start().waits(0);
+    env.order(RankOrder::Define(definition.clone())).says(WorkerAction::Learn(definition));
+    env.order(RankOrder::Run(run(1, 0)))
+        .order(RankOrder::Run(run(2, 1)))
+        .start()
+        .says(WorkerAction::Execute(run(2, 1)));
+    env.start().quiet().handle(WorkerEvent::Paused(Some(TaskId(2)))).start();
+    env.says(WorkerAction::Execute(run(1, 0)))
+        .waits(2)
+        .handle(WorkerEvent::Resumed(Some(TaskId(2))))
+        .start()
+        .waits(0);
 }

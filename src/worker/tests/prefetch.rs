@@ -3,7 +3,7 @@
 use super::*;
 
 fn seen(env: &mut Env, count: u32) -> &mut Env {
-    env.order(Order::Seen { count })
+    env.order(RankOrder::Seen { count })
 }
 
 #[test]
@@ -11,7 +11,7 @@ fn a_follower_starts_when_its_leader_has_ended() {
     for (output, input, held) in [(small(), inline(1), 0), (stored(), here(1), 1)] {
         let mut env = slots(1);
         env.run(1, &[]).run(2, &[soon(1)]).start().executes(&[1]).start().quiet().holds(0, 2);
-        env.computed(1, output).start().says(Action::Execute(task(2, 1, &[input]))).holds(held, 1);
+        env.computed(1, output).start().says(WorkerAction::Execute(task(2, 1, &[input]))).holds(held, 1);
         env.release(1).quiet().computed(2, small());
         if held > 0 {
             env.drops(1);
@@ -25,7 +25,7 @@ fn an_order_that_comes_after_its_leader_has_ended_finds_the_result() {
     for (output, input) in [(small(), inline(1)), (stored(), here(1))] {
         let mut env = slots(1);
         env.run(1, &[]).start().executes(&[1]).computed(1, output).run(2, &[soon(1), soon(1)]).start();
-        env.says(Action::Execute(task(2, 1, &[input.clone(), input]))).computed(2, small());
+        env.says(WorkerAction::Execute(task(2, 1, &[input.clone(), input]))).computed(2, small());
     }
 }
 
@@ -53,10 +53,13 @@ fn an_order_that_comes_after_its_leader_was_given_back_is_given_back() {
 fn a_result_may_come_between_the_parts_of_an_order() {
     let mut env = slots(1);
     env.run(1, &[]).start().executes(&[1]);
-    env.order(Order::Run(RunTask { more: 2, ..task(2, 1, &[soon(1)]) })).computed(1, small()).start().quiet();
+    env.order(RankOrder::Run(RunTask { more: 2, ..task(2, 1, &[soon(1)]) }))
+        .computed(1, small())
+        .start()
+        .quiet();
     let inputs = vec![inline(5), soon(1)];
-    env.order(Order::MoreInputs { task: TaskId(2), inputs, more: 0 }).start();
-    env.says(Action::Execute(task(2, 1, &[inline(1), inline(5), inline(1)])));
+    env.order(RankOrder::MoreInputs { task: TaskId(2), inputs, more: 0 }).start();
+    env.says(WorkerAction::Execute(task(2, 1, &[inline(1), inline(5), inline(1)])));
 }
 
 #[test]
@@ -91,7 +94,7 @@ fn the_same_input_twice_is_waited_for_once_and_used_twice() {
         .executes(&[1])
         .computed(1, stored())
         .start();
-    env.says(Action::Execute(task(2, 1, &[here(1), inline(5), here(1)])));
+    env.says(WorkerAction::Execute(task(2, 1, &[here(1), inline(5), here(1)])));
     env.release(1).quiet().computed(2, small()).drops(1).holds(0, 0);
 }
 
@@ -112,7 +115,7 @@ fn a_follower_waits_for_its_other_inputs_too() {
             true => env.computed(1, stored()).start().quiet().arrived(8).reports_fetched(8),
             false => env.arrived(8).reports_fetched(8).start().quiet().computed(1, stored()),
         };
-        env.start().says(Action::Execute(task(2, 1, &[here(7), here(1), at(8, 2)])));
+        env.start().says(WorkerAction::Execute(task(2, 1, &[here(7), here(1), at(8, 2)])));
         env.release(1).release(8).computed(2, small()).drops(7).drops(1).drops(8).holds(0, 0);
     }
 }
@@ -122,7 +125,7 @@ fn a_follower_of_two_waits_for_both() {
     let mut env = slots(2);
     env.run(1, &[]).run(2, &[]).run(3, &[soon(1), soon(2)]).start().executes(&[1, 2]);
     env.computed(2, small()).start().quiet().computed(1, small()).start();
-    env.says(Action::Execute(task(3, 1, &[inline(1), inline(2)])));
+    env.says(WorkerAction::Execute(task(3, 1, &[inline(1), inline(2)])));
 }
 
 #[test]

@@ -13,10 +13,12 @@ fn tasks_start_in_the_order_in_which_they_came() {
 fn a_range_is_one_task_after_the_other() {
     use crate::protocol::index_argument;
     let mut env = slots(3);
-    env.order(Order::RunRange { def: DefId(4), first: TaskId(10), index: 100, count: 3 }).holds(0, 3).start();
+    env.order(RankOrder::RunRange { def: DefId(4), first: TaskId(10), index: 100, count: 3 })
+        .holds(0, 3)
+        .start();
     for k in 0..3 {
         let run = RunTask { def: DefId(4), args: index_argument(100 + k), ..task(10 + k, 1, &[]) };
-        env.says(Action::Execute(run));
+        env.says(WorkerAction::Execute(run));
     }
 }
 
@@ -70,7 +72,7 @@ fn what_is_given_back_lets_go_of_its_inputs() {
 
 #[test]
 fn what_was_not_running_cannot_be_computed() {
-    slots(1).refuse(Event::Computed { task: TaskId(1), attempt: 1, nanos: 1, output: small() });
+    slots(1).refuse(WorkerEvent::Computed { task: TaskId(1), attempt: 1, nanos: 1, output: small() });
 }
 
 #[test]
@@ -78,6 +80,6 @@ fn definitions_are_passed_on_and_the_end_changes_nothing() {
     let definition =
         Definition { def: DefId(0), function: 1, name: "f".into(), shared: Blob::default(), slots: 1 };
     let mut env = slots(1);
-    env.order(Order::Define(definition.clone())).says(Action::Learn(definition));
-    env.order(Order::Shutdown).order(Order::Leave);
+    env.order(RankOrder::Define(definition.clone())).says(WorkerAction::Learn(definition));
+    env.order(RankOrder::Shutdown).order(RankOrder::Leave);
 }

@@ -13,7 +13,7 @@ fn a_stored_result_stays_and_an_inline_one_and_a_failure_do_not() {
 #[test]
 fn a_value_of_the_client_is_held_until_it_is_released() {
     slots(0)
-        .handle(Event::Put(TaskId(1)))
+        .handle(WorkerEvent::Put(TaskId(1)))
         .holds(1, 0)
         .asked(2, 1)
         .gives(2, 1)
@@ -52,8 +52,10 @@ fn others_are_given_what_is_here() {
         .gives(2, 1)
         .asked(3, 1)
         .gives(3, 1);
-    env.refuse(Event::Asked { by: Rank(2), task: TaskId(9), tag: 1, near: false }).bring(9, 2).fetches(9, 2);
-    env.refuse(Event::Asked { by: Rank(2), task: TaskId(9), tag: 1, near: false });
+    env.refuse(WorkerEvent::Asked { by: Rank(2), task: TaskId(9), tag: 1, same_files: false })
+        .bring(9, 2)
+        .fetches(9, 2);
+    env.refuse(WorkerEvent::Asked { by: Rank(2), task: TaskId(9), tag: 1, same_files: false });
 }
 
 #[test]

@@ -40,7 +40,7 @@ impl Cluster {
             }
             Ok(spec.output(value))
         };
-        node.computed.push_back(worker::Event::Computed { task, attempt, nanos, output });
+        node.computed.push_back(worker::WorkerEvent::Computed { task, attempt, nanos, output });
         self.note(|| format!("rank {rank} has computed {task:?}"));
     }
 }

@@ -10,7 +10,7 @@ impl Cluster {
         if node.alive && node.fetching.get(&task) == Some(&(from, tag)) {
             node.fetching.remove(&task);
             node.store.insert(task, value);
-            self.tell(to, worker::Event::Arrived(task));
+            self.tell(to, worker::WorkerEvent::Arrived(task));
         }
     }
 

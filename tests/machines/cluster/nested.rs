@@ -6,7 +6,7 @@ use crate::client::{Manner, Spec, value_of};
 use crate::rng::{Rng, hash};
 use dtask::internal::ids::{DefId, Rank, TaskId};
 use dtask::internal::protocol::{
-    Answer, Blob, Definition, Needs, NestedDefinition, NestedTask, Output, Report,
+    Blob, Definition, NestedAnswer, NestedDefinition, NestedTask, RankReport, ReportedResult, ResourceRequest,
 };
 use dtask::internal::worker;
 use std::collections::BTreeMap;
@@ -106,10 +106,10 @@ impl Cluster {
             nest.wants.clear();
             let paused = std::mem::take(&mut nest.paused);
             for task in std::mem::take(&mut nest.held) {
-                self.reports[rank].push_back(Report::Drop { task });
+                self.reports[rank].push_back(RankReport::Drop { task });
             }
             if paused {
-                node.computed.push_back(worker::Event::Resumed(Some(task)));
+                node.computed.push_back(worker::WorkerEvent::Resumed(Some(task)));
             }
             return paused;
         }
@@ -151,22 +151,22 @@ impl Cluster {
                 ..spec
             };
             let output = spec.output(spec.value);
-            if let Output::Stored { .. } = output {
+            if let ReportedResult::Stored { .. } = output {
                 node.store.insert(task, spec.value);
-                self.tell(Rank(rank as u32), worker::Event::Put(task));
+                self.tell(Rank(rank as u32), worker::WorkerEvent::Put(task));
             }
-            self.reports[rank].push_back(Report::Scatter { task, key: 0, output });
+            self.reports[rank].push_back(RankReport::Scatter { task, key: 0, output });
         } else {
             if node.numbered_defs == 0 {
                 let (name, shared) = ("nested".to_owned(), Blob::default());
                 let definition = Definition { def: DefId(0), function: 2, name, shared, slots: 1 };
-                let needs = Needs::default();
+                let needs = ResourceRequest::default();
                 let nested = NestedDefinition { definition, priority: 0, retries: 0, on: None, needs };
-                self.reports[rank].push_back(Report::Define(Box::new(nested)));
+                self.reports[rank].push_back(RankReport::Define(Box::new(nested)));
             }
             let (args, more) = (spec.args.clone(), 0);
             let nested = NestedTask { task, parent, def: DefId(0), key: 0, args, inputs, more };
-            self.reports[rank].push_back(Report::Submit(Box::new(nested)));
+            self.reports[rank].push_back(RankReport::Submit(Box::new(nested)));
             self.nodes[rank].numbered_defs = 1;
         }
         self.nodes[rank].numbered += 1;
@@ -184,31 +184,35 @@ impl Cluster {
             let (drops, waits, value) = (rng.chance(20), rng.chance(70), rng.chance(80));
             if waits {
                 nest.wants.insert(task, value);
-                self.reports[rank].push_back(Report::Want { task, value });
+                self.reports[rank].push_back(RankReport::Want { task, value });
             }
             match drops {
-                true => self.reports[rank].push_back(Report::Drop { task }),
+                true => self.reports[rank].push_back(RankReport::Drop { task }),
                 false => nest.held.push(task),
             }
         }
         if !nest.wants.is_empty() {
             nest.paused = true;
-            node.computed.push_back(worker::Event::Paused(Some(parent)));
+            node.computed.push_back(worker::WorkerEvent::Paused(Some(parent)));
         }
     }
 
     /// Rank 0 has answered a task on `rank` that waits for `task`.
-    pub(super) fn answered(&mut self, rank: usize, task: TaskId, answer: &Answer) {
+    pub(super) fn answered(&mut self, rank: usize, task: TaskId, answer: &NestedAnswer) {
         let spec = &self.client.specs[&task];
         let node = &mut self.nodes[rank];
         let value = match answer {
-            Answer::Done => None,
-            Answer::Failed(cause) => {
+            NestedAnswer::Done => None,
+            NestedAnswer::Failed(cause) => {
                 assert!(spec.must_fail || spec.may_fail, "{task:?} has failed: {cause}");
                 None
             }
-            Answer::Inline(value) => Some(u64::from_le_bytes(value[..].try_into().expect("eight bytes"))),
-            Answer::Here => Some(*node.store.get(&task).unwrap_or_else(|| panic!("{task:?} is not here"))),
+            NestedAnswer::Inline(value) => {
+                Some(u64::from_le_bytes(value[..].try_into().expect("eight bytes")))
+            }
+            NestedAnswer::Here => {
+                Some(*node.store.get(&task).unwrap_or_else(|| panic!("{task:?} is not here")))
+            }
         };
         if let Some(value) = value {
             assert!(!spec.must_fail, "{task:?} has a value, but must fail");
@@ -216,7 +220,7 @@ impl Cluster {
         }
         for Running { nest, .. } in &mut node.running {
             // a value that has to be brought is done before it is there
-            if nest.wants.get(&task).is_some_and(|value| !value || *answer != Answer::Done) {
+            if nest.wants.get(&task).is_some_and(|value| !value || *answer != NestedAnswer::Done) {
                 nest.wants.remove(&task);
             }
         }

@@ -21,7 +21,7 @@ fn folder() -> (TempDir, PathBuf) {
 }
 
 fn found<T: H5Type + Pod>(path: &Path, name: &str, part: &[Range<usize>]) -> Option<Stored> {
-    let source = Source::new(path).unwrap();
+    let source = DirectFile::new(path).unwrap();
     source.find::<T>(&File::open(path).unwrap().dataset(name).unwrap(), part)
 }
 
@@ -74,7 +74,7 @@ fn parts_of_contiguous_datasets() {
         deep.slice_axis(Axis(0), Slice::from(1..3)).slice_axis(Axis(1), Slice::from(10..120)).to_owned();
     assert_eq!(
         dataset::read(&path, "group/deep", &[1..3, 10..120, 0..100]).unwrap(),
-        crate::arrays::Value::F64(part)
+        crate::arrays::ArrayValue::F64(part)
     );
 }
 
@@ -200,7 +200,7 @@ fn addresses_are_those_of_this_file_only() {
     assert!(!is_direct::<f64>(&block, "t", &[]));
     assert!(!is_direct::<f64>(&block, "u", &[]));
 
-    let source = Source::new(&path).unwrap();
+    let source = DirectFile::new(&path).unwrap();
     let dataset = File::open(&path).unwrap().dataset("t").unwrap();
     std::fs::rename(&block, &path).unwrap();
     assert!(source.find::<f64>(&dataset, &[]).is_none(), "another file has got its name");

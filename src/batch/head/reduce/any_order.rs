@@ -3,11 +3,11 @@
 //! What is reduced is watched, and so is what steps have made; as soon as there are enough, they are merged. When so few
 //! are left that one step takes all of them, that is submitted at once, so that whoever needs the result can be.
 
-use super::arrays::Arrays;
-use super::{Merge, Step};
+use super::arrays::ArraySteps;
+use super::{Merge, MergeNode};
 use crate::batch::head::reduce::files::Commands;
-use crate::batch::head::submitter::Collected;
-use crate::batch::outputs::Pack;
+use crate::batch::head::submitter::SubmittedFutures;
+use crate::batch::outputs::CommandOutputs;
 use crate::batch::rank::inputs::Array;
 use crate::client::Client;
 use crate::client::future::Future;
@@ -18,9 +18,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// A reduction that goes on as results come.
 pub(crate) enum Unordered<'a> {
     /// Of arrays.
-    Arrays(Merging<Arrays<'a>, Array>),
+    Arrays(Merging<ArraySteps<'a>, Array>),
     /// Of files, by a command.
-    Commands(Merging<Commands<'a>, Pack>),
+    Commands(Merging<Commands<'a>, CommandOutputs>),
 }
 
 impl Unordered<'_> {
@@ -44,16 +44,16 @@ impl Unordered<'_> {
     }
 
     /// The last steps, if all are submitted.
-    pub(crate) fn last_steps(self) -> Option<Collected> {
+    pub(crate) fn last_steps(self) -> Option<SubmittedFutures> {
         Some(match self {
-            Unordered::Arrays(merging) => Collected::Arrays(merging.last_steps()?),
-            Unordered::Commands(merging) => Collected::Packs(merging.last_steps()?),
+            Unordered::Arrays(merging) => SubmittedFutures::Arrays(merging.last_steps()?),
+            Unordered::Commands(merging) => SubmittedFutures::Packs(merging.last_steps()?),
         })
     }
 }
 
 /// What can be merged.
-struct Item<T> {
+struct MergeCandidate<T> {
     future: Future<T>,
     is_leaf: bool,
 }
@@ -63,9 +63,9 @@ struct Tree<T> {
     leaves: u64,
     steps: u64,
     /// What has not ended yet, by its number: leaves first, then what steps make.
-    coming: BTreeMap<u64, Item<T>>,
+    coming: BTreeMap<u64, MergeCandidate<T>>,
     /// What has ended, and is not merged yet.
-    ready: VecDeque<Item<T>>,
+    ready: VecDeque<MergeCandidate<T>>,
     last: Option<Future<T>>,
 }
 
@@ -95,7 +95,7 @@ impl<M: Merge<Item = T>, T> Merging<M, T> {
         let mut trees = Vec::with_capacity(instances.len());
         for (tree, leaves) in instances.into_iter().enumerate() {
             items.extend((0..leaves.len() as u64).map(|number| Some((tree, number))));
-            let item = |(number, future)| (number, Item { future, is_leaf: true });
+            let item = |(number, future)| (number, MergeCandidate { future, is_leaf: true });
             trees.push(Tree {
                 leaves: leaves.len() as u64,
                 steps: 0,
@@ -191,7 +191,7 @@ impl<T> Tree<T> {
             if !is_last && self.ready.len() < arity {
                 break;
             }
-            let mut items: Vec<Item<T>> = self.ready.drain(..arity.min(self.ready.len())).collect();
+            let mut items: Vec<MergeCandidate<T>> = self.ready.drain(..arity.min(self.ready.len())).collect();
             if is_last {
                 items.extend(std::mem::take(&mut self.coming).into_values());
             }
@@ -202,14 +202,14 @@ impl<T> Tree<T> {
             self.steps += 1;
             let leaves = is_last.then_some(self.leaves);
             let is_leaf = items.iter().map(|item| item.is_leaf).collect();
-            let step = Step { index: index as u64, number: self.steps, is_leaf, leaves };
+            let step = MergeNode { index: index as u64, number: self.steps, is_leaf, leaves };
             let future = merge.step(step, items.into_iter().map(|item| item.future).collect());
             if is_last {
                 self.last = Some(future);
             } else {
                 let number = self.leaves + self.steps;
                 made.push((index, number, future.clone()));
-                self.coming.insert(number, Item { future, is_leaf: false });
+                self.coming.insert(number, MergeCandidate { future, is_leaf: false });
             }
         }
         self.steps - before

@@ -1,22 +1,22 @@
 //! Steps that merge files by a command.
 
-use super::{Merge, Step};
+use super::{Merge, MergeNode};
 use crate::batch::head::submitter::{Submitter, internal};
-use crate::batch::outputs::Pack;
+use crate::batch::outputs::CommandOutputs;
 use crate::batch::rank::array;
 use crate::batch::rank::inputs::Array;
 use crate::batch::rank::mapreduce;
 use crate::batch::rank::merge_step::{self, MergeStep};
-use crate::batch::task_def::{Def, Group, Kind};
+use crate::batch::task_def::{Group, ResultKind, TaskDef};
 use crate::client::future::Future;
 use crate::client::options::Options;
 use crate::error::Result;
-use crate::script::plan::task::Action;
+use crate::script::plan::task::TaskAction;
 use std::ops::Range;
 
 /// What the steps of a reduction by a command have in common.
 pub(crate) struct Commands<'a> {
-    sent: Future<Def>,
+    sent: Future<TaskDef>,
     options: Options<'a>,
     /// The first of the instances.
     first: u64,
@@ -26,17 +26,17 @@ pub(crate) struct Commands<'a> {
 
 #[derive(Default)]
 struct Others {
-    packs: Vec<Future<Pack>>,
+    packs: Vec<Future<CommandOutputs>>,
     arrays: Vec<Future<Array>>,
     /// What only has to be done.
-    after: Vec<Future<Pack>>,
+    after: Vec<Future<CommandOutputs>>,
 }
 
 impl Merge for Commands<'_> {
-    type Item = Pack;
+    type Item = CommandOutputs;
 
-    fn step(&self, step: Step, inputs: Vec<Future<Pack>>) -> Future<Pack> {
-        let Step { index, number, is_leaf, leaves } = step;
+    fn step(&self, step: MergeNode, inputs: Vec<Future<CommandOutputs>>) -> Future<CommandOutputs> {
+        let MergeNode { index, number, is_leaf, leaves } = step;
         let nothing = Others::default();
         let others = self.others.get((index - self.first) as usize).unwrap_or(&nothing);
         let step = MergeStep { index, number, is_leaf, is_last: leaves.is_some() };
@@ -54,10 +54,10 @@ impl<'a> Submitter<'a> {
     /// How files are merged, and for each instance those that are.
     pub(crate) fn command_steps(
         &mut self,
-        def: &Def,
+        def: &TaskDef,
         range: Range<u64>,
-    ) -> Result<(Commands<'a>, Vec<Vec<Future<Pack>>>)> {
-        let Action::Merge { of, .. } = def.task.action else {
+    ) -> Result<(Commands<'a>, Vec<Vec<Future<CommandOutputs>>>)> {
+        let TaskAction::Merge { of, .. } = def.task.action else {
             return Err(internal("a reduction that is none"));
         };
         let at = def.sources.get(of).copied().flatten().ok_or_else(|| internal("a reduction of nothing"))?;
@@ -77,8 +77,8 @@ impl<'a> Submitter<'a> {
         let (mut all, mut leaves) = (Vec::new(), Vec::new());
         for index in range.clone() {
             leaves.push(match reduced.kind {
-                Kind::Packs(_) => self.inputs(std::slice::from_ref(reduced), index)?.0,
-                Kind::Arrays => {
+                ResultKind::Packs(_) => self.inputs(std::slice::from_ref(reduced), index)?.0,
+                ResultKind::Arrays => {
                     let arrays = self.arrays_of(reduced, index)?;
                     arrays.iter().map(|array| self.client.submit(array::text_of, (array,))).collect()
                 }

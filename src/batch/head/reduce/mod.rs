@@ -12,15 +12,15 @@ pub(crate) mod fixed;
 pub(crate) use crate::batch::head::reduce::any_order::Unordered;
 
 use crate::batch::head::reduce::any_order::Merging;
-use crate::batch::head::submitter::{Collected, Submitter, internal};
-use crate::batch::task_def::Def;
+use crate::batch::head::submitter::{SubmittedFutures, Submitter, internal};
+use crate::batch::task_def::TaskDef;
 use crate::client::future::Future;
 use crate::error::Result;
-use crate::script::plan::task::{Action, Order, Task};
+use crate::script::plan::task::{PlanTask, ReduceOrder, TaskAction};
 use std::ops::Range;
 
 /// A step of a reduction.
-pub(crate) struct Step {
+pub(crate) struct MergeNode {
     /// The instance of the `reduce` task.
     index: u64,
     /// Which of its steps, counted from 1.
@@ -37,33 +37,37 @@ pub(crate) trait Merge {
     type Item;
 
     /// Hands over a step.
-    fn step(&self, step: Step, inputs: Vec<Future<Self::Item>>) -> Future<Self::Item>;
+    fn step(&self, step: MergeNode, inputs: Vec<Future<Self::Item>>) -> Future<Self::Item>;
 
     /// Whether the only one of an instance is its result as it is.
     fn keeps_single(&self) -> bool;
 }
 
 /// Whether a task merges what is ready first.
-pub(crate) fn is_unordered(task: &Task) -> bool {
-    matches!(task.action, Action::Reduce { order: Order::Any, .. } | Action::Merge { order: Order::Any, .. })
+pub(crate) fn is_unordered(task: &PlanTask) -> bool {
+    matches!(
+        task.action,
+        TaskAction::Reduce { order: ReduceOrder::Any, .. }
+            | TaskAction::Merge { order: ReduceOrder::Any, .. }
+    )
 }
 
 impl Submitter<'_> {
     /// The steps of some instances of a reduction; gives what the last of each tree makes.
-    pub(crate) fn reduce(&mut self, def: &Def, range: Range<u64>) -> Result<Collected> {
+    pub(crate) fn reduce(&mut self, def: &TaskDef, range: Range<u64>) -> Result<SubmittedFutures> {
         let number = def.number as usize;
         if let Some(merged) = self.unordered.remove(&number) {
             return merged.last_steps().ok_or_else(|| internal("a reduction that is not at its end"));
         }
         let first = range.start;
         Ok(match &def.task.action {
-            Action::Reduce { arity, .. } => {
+            TaskAction::Reduce { arity, .. } => {
                 let (merge, leaves) = self.array_steps(def, range)?;
-                Collected::Arrays(fixed::all(&merge, first, leaves, *arity)?)
+                SubmittedFutures::Arrays(fixed::all(&merge, first, leaves, *arity)?)
             }
             _ => {
                 let (merge, leaves) = self.command_steps(def, range)?;
-                Collected::Packs(fixed::all(&merge, first, leaves, 2)?)
+                SubmittedFutures::Packs(fixed::all(&merge, first, leaves, 2)?)
             }
         })
     }
@@ -76,7 +80,7 @@ impl Submitter<'_> {
         let (client, begun) = (self.client, self.begin(number)?);
         let (def, all) = (&begun.def, 0..begun.def.task.family.len());
         let merging = match &def.task.action {
-            Action::Reduce { arity, .. } => {
+            TaskAction::Reduce { arity, .. } => {
                 let (merge, leaves) = self.array_steps(def, all)?;
                 Unordered::Arrays(Merging::new(merge, client, leaves, *arity))
             }

@@ -1,9 +1,9 @@
 //! Sorted lines that wait at a rank until all of its partitions are complete: in memory, or spilled to scratch.
 
-use crate::batch::outputs::{self, Pack};
+use crate::batch::outputs::{self, CommandOutputs};
 use crate::batch::rank::rank_state;
 use crate::commands::Scratch;
-use crate::commands::outputs::Slice;
+use crate::commands::outputs::OutputSlice;
 use crate::error::Failure;
 use crate::mapreduce::merge::merge;
 use crate::mapreduce::spill::Spills;
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The partitions of a rank: every `step`th from `first` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Share {
+pub(crate) struct PartitionShare {
     /// The first.
     pub first: usize,
     /// How many ranks reduce.
@@ -23,7 +23,7 @@ pub(crate) struct Share {
     pub all: usize,
 }
 
-impl Share {
+impl PartitionShare {
     /// The partitions of the rank.
     pub(crate) fn partitions(self) -> impl Iterator<Item = usize> {
         (self.first..self.all).step_by(self.step.max(1))
@@ -36,11 +36,11 @@ impl Share {
 }
 
 /// What waits for one task at one rank.
-pub(crate) struct Shelf {
-    share: Share,
+pub(crate) struct ShuffleStore {
+    share: PartitionShare,
     /// How many groups of splits are here.
     groups: u64,
-    held: Vec<Pack>,
+    held: Vec<CommandOutputs>,
     used: usize,
     budget: usize,
     spills: Spills,
@@ -50,7 +50,7 @@ pub(crate) struct Shelf {
 }
 
 /// By rank (in tests several share a process) and task.
-type Shelves = BTreeMap<(u32, u32), Arc<Mutex<Shelf>>>;
+type Shelves = BTreeMap<(u32, u32), Arc<Mutex<ShuffleStore>>>;
 
 static SHELVES: Mutex<Shelves> = Mutex::new(BTreeMap::new());
 
@@ -64,7 +64,7 @@ fn missing() -> Failure {
     )
 }
 
-fn find(task: u32) -> Result<Arc<Mutex<Shelf>>, Failure> {
+fn find(task: u32) -> Result<Arc<Mutex<ShuffleStore>>, Failure> {
     let key = (rank_state::here().0.0, task);
     lock(&SHELVES).get(&key).cloned().ok_or_else(missing)
 }
@@ -74,34 +74,40 @@ pub(crate) fn forget(rank: u32) {
     lock(&SHELVES).retain(|(other, _), _| *other != rank);
 }
 
-/// Puts the lines of a group of splits on the rank's shelf; the first group begins a new one.
+/// Puts the lines of a group of splits on the rank's store; the first group begins a new one.
 ///
 /// # Errors
 /// When scratch is full, or earlier groups are not there.
-pub(crate) fn add(task: u32, share: Share, budget: usize, group: u64, packs: &[Pack]) -> Result<(), Failure> {
+pub(crate) fn add(
+    task: u32,
+    share: PartitionShare,
+    budget: usize,
+    group: u64,
+    packs: &[CommandOutputs],
+) -> Result<(), Failure> {
     if group == 0 {
         let scratch = rank_state::scratch()?;
         let left = share.partitions().count();
         let spills = Spills::new(scratch.path(), left, None);
-        let shelf =
-            Shelf { share, groups: 0, held: vec![], used: 0, budget, spills, left, _scratch: scratch };
-        lock(&SHELVES).insert((rank_state::here().0.0, task), Arc::new(Mutex::new(shelf)));
+        let store =
+            ShuffleStore { share, groups: 0, held: vec![], used: 0, budget, spills, left, _scratch: scratch };
+        lock(&SHELVES).insert((rank_state::here().0.0, task), Arc::new(Mutex::new(store)));
     }
-    let shelf = find(task)?;
-    let mut shelf = lock(&shelf);
-    match group.cmp(&shelf.groups) {
+    let store = find(task)?;
+    let mut store = lock(&store);
+    match group.cmp(&store.groups) {
         std::cmp::Ordering::Less => return Ok(()), // a second attempt
         std::cmp::Ordering::Greater => return Err(missing()),
         std::cmp::Ordering::Equal => {}
     }
     for pack in packs {
-        shelf.used += pack.memory();
-        shelf.held.push(pack.clone());
-        if shelf.used > shelf.budget {
-            shelf.spill()?;
+        store.used += pack.memory();
+        store.held.push(pack.clone());
+        if store.used > store.budget {
+            store.spill()?;
         }
     }
-    shelf.groups += 1;
+    store.groups += 1;
     Ok(())
 }
 
@@ -110,32 +116,32 @@ pub(crate) fn add(task: u32, share: Share, budget: usize, group: u64, packs: &[P
 /// # Errors
 /// When they are not there.
 pub(crate) fn runs(task: u32, partition: usize, groups: u64) -> Result<Vec<Box<dyn BufRead>>, Failure> {
-    let shelf = find(task)?;
-    let shelf = lock(&shelf);
-    if shelf.groups != groups {
+    let store = find(task)?;
+    let store = lock(&store);
+    if store.groups != groups {
         return Err(missing());
     }
-    let spilled = shelf.spills.runs(shelf.share.place(partition));
-    let mut runs: Vec<Box<dyn BufRead>> = Vec::with_capacity(spilled.len() + shelf.held.len());
+    let spilled = store.spills.runs(store.share.place(partition));
+    let mut runs: Vec<Box<dyn BufRead>> = Vec::with_capacity(spilled.len() + store.held.len());
     runs.extend(spilled.into_iter().map(|run| Box::new(run) as Box<dyn BufRead>));
-    for pack in &shelf.held {
+    for pack in &store.held {
         // a part of the pack, which many partitions share
         runs.push(Box::new(Cursor::new(pack.slice(outputs::file(partition))?)));
     }
     Ok(runs)
 }
 
-/// Notes that a partition is reduced; after the last one the shelf is empty.
+/// Notes that a partition is reduced; after the last one the store is empty.
 pub(crate) fn done(task: u32) {
-    let Ok(shelf) = find(task) else { return };
-    let mut shelf = lock(&shelf);
-    shelf.left = shelf.left.saturating_sub(1);
-    if shelf.left == 0 {
+    let Ok(store) = find(task) else { return };
+    let mut store = lock(&store);
+    store.left = store.left.saturating_sub(1);
+    if store.left == 0 {
         lock(&SHELVES).remove(&(rank_state::here().0.0, task));
     }
 }
 
-impl Shelf {
+impl ShuffleStore {
     fn spill(&mut self) -> Result<(), Failure> {
         let partitions: Vec<usize> = self.share.partitions().collect();
         let held = std::mem::take(&mut self.held);
@@ -143,9 +149,9 @@ impl Shelf {
         self.spills.add(|place, file| {
             let which = outputs::file(partitions[place]);
             let runs = held.iter().map(|pack| pack.slice(which));
-            let runs = runs.collect::<Result<Vec<Slice>, Failure>>()?;
+            let runs = runs.collect::<Result<Vec<OutputSlice>, Failure>>()?;
             // without the operator: how much was spilled together must not change the bits of a sum
-            merge(runs.iter().map(Slice::as_ref).collect::<Vec<&[u8]>>(), None, file)
+            merge(runs.iter().map(OutputSlice::as_ref).collect::<Vec<&[u8]>>(), None, file)
         })
     }
 }

@@ -1,38 +1,38 @@
 //! A stage that is a command: lines on its standard input, lines on its standard output.
 
 use super::super::command;
-use crate::batch::outputs::{self, Part};
-use crate::batch::task_def::{Def, Group, Kind};
+use crate::batch::outputs::{self, OutputBytes};
+use crate::batch::task_def::{Group, ResultKind, TaskDef};
 use crate::error::Failure;
 use crate::script::plan::shell_quote::Quote;
-use crate::script::plan::task::{Action, Reference, Select, Stream, Task};
-use crate::script::plan::template::{Fill, Part as Piece, Template};
-use crate::script::sweep::family::Family;
+use crate::script::plan::task::{PlanTask, Reference, Select, StreamTarget, TaskAction};
+use crate::script::plan::template::{Fill, Template, TemplatePart as Piece};
+use crate::script::sweep::family::Sweep;
 use crate::script::sweep::join::Join;
 
 /// Runs the command with all that the task says of commands: environment, time limit, attempts.
 ///
 /// # Errors
 /// Those of the command.
-pub(crate) fn run(def: &Def, action: &Action, index: u64, lines: &[u8]) -> Result<Vec<u8>, Failure> {
-    let join = Join::between(&def.task.family, &Family::single());
+pub(crate) fn run(def: &TaskDef, action: &TaskAction, index: u64, lines: &[u8]) -> Result<Vec<u8>, Failure> {
+    let join = Join::between(&def.task.family, &Sweep::single());
     let group = Group {
         task: 0,
         join: join.clone(),
-        kind: Kind::Packs(vec![outputs::STDOUT]),
+        kind: ResultKind::Packs(vec![outputs::STDOUT]),
         without: Vec::new(),
         one: true,
     };
     let lines_of = Piece::Fill { what: Fill::Input(0), format: None, quote: Quote::None };
-    let task = Task {
+    let task = PlanTask {
         action: action.clone(),
         references: vec![Reference { task: 0, select: Select::Stdout, join, list: false }],
         stdin: Some(Template { parts: vec![lines_of] }),
-        stdout: Stream::Null, // these are lines of the task's, not for its log
+        stdout: StreamTarget::Null, // these are lines of the task's, not for its log
         saves: Vec::new(),
         ..def.task.clone()
     };
-    let stage = Def {
+    let stage = TaskDef {
         task,
         keep: vec![outputs::STDOUT],
         groups: vec![group],
@@ -40,7 +40,7 @@ pub(crate) fn run(def: &Def, action: &Action, index: u64, lines: &[u8]) -> Resul
         staged: vec![false],
         ..def.clone()
     };
-    let input = outputs::pack(&[Part { which: outputs::STDOUT, name: "lines", bytes: lines }]);
+    let input = outputs::pack(&[OutputBytes { which: outputs::STDOUT, name: "lines", bytes: lines }]);
     let output = command::execute(&stage, index, &[input], &[])?;
     Ok(outputs::part(&output, outputs::STDOUT)?.bytes()?.into_owned())
 }

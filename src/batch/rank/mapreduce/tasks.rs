@@ -2,28 +2,28 @@
 
 use super::stage;
 use crate::batch::failure::located;
-use crate::batch::outputs::{self, Pack, Part};
-use crate::batch::rank::mapreduce::shuffle_store::{self, Share};
+use crate::batch::outputs::{self, CommandOutputs, OutputBytes};
+use crate::batch::rank::mapreduce::shuffle_store::{self, PartitionShare};
 use crate::batch::rank::rank_state;
-use crate::batch::task_def::Def;
+use crate::batch::task_def::TaskDef;
 use crate::batch::whole_files;
 use crate::error::Failure;
 use crate::mapreduce::merge::merge;
-use crate::mapreduce::split::{self, Piece};
-use crate::mapreduce::table::Table;
+use crate::mapreduce::split::{self, FileSplit};
+use crate::mapreduce::table::CombineTable;
 use crate::mapreduce::{key_and_value, lines};
 use crate::script::plan::mapreduce::{MapReduce, MapStage, ReduceStage};
-use crate::script::plan::task::{Action, Select};
-use crate::script::plan::template::Scope;
+use crate::script::plan::task::{Select, TaskAction};
+use crate::script::plan::template::RenderScope;
 use std::io::Write;
 use std::path::Path;
 
 /// A piece of a file: its name, the first byte, and one past the last.
 pub(crate) type NamedPiece = (String, u64, u64);
 
-fn work_of(def: &Def) -> Result<&MapReduce, Failure> {
+fn work_of(def: &TaskDef) -> Result<&MapReduce, Failure> {
     match &def.task.action {
-        Action::MapReduce(work) => Ok(work),
+        TaskAction::MapReduce(work) => Ok(work),
         _ => Err(Failure::new("internal error: no map-reduce")),
     }
 }
@@ -36,12 +36,16 @@ fn budget(work: &MapReduce) -> usize {
 ///
 /// # Errors
 /// When a file cannot be read, or a command fails.
-pub(crate) fn map_files(def: &Def, pieces: &Vec<NamedPiece>, _after: &[Pack]) -> Result<Pack, Failure> {
+pub(crate) fn map_files(
+    def: &TaskDef,
+    pieces: &Vec<NamedPiece>,
+    _after: &[CommandOutputs],
+) -> Result<CommandOutputs, Failure> {
     // no instance is behind it: what fails here fails the first partition, and the others are not run
     located(def, 0, || {
         let mut text = Vec::new();
         for (file, start, end) in pieces {
-            let piece = Piece { file: 0, start: *start, end: *end };
+            let piece = FileSplit { file: 0, start: *start, end: *end };
             split::read(&Path::new(&def.here).join(file), &piece, &mut text)
                 .map_err(|error| Failure::new(format!("the input `{file}` cannot be read: {error}")))?;
         }
@@ -59,7 +63,11 @@ pub(crate) fn map_files(def: &Def, pieces: &Vec<NamedPiece>, _after: &[Pack]) ->
 ///
 /// # Errors
 /// When a command fails.
-pub(crate) fn map_output(def: &Def, output: &Pack, _after: &[Pack]) -> Result<Pack, Failure> {
+pub(crate) fn map_output(
+    def: &TaskDef,
+    output: &CommandOutputs,
+    _after: &[CommandOutputs],
+) -> Result<CommandOutputs, Failure> {
     located(def, 0, || {
         let parts = output.all()?;
         let first =
@@ -69,19 +77,19 @@ pub(crate) fn map_output(def: &Def, output: &Pack, _after: &[Pack]) -> Result<Pa
 }
 
 /// A task function: says that all of these are there.
-pub(crate) fn gate(_all: &[Pack]) -> Pack {
+pub(crate) fn gate(_all: &[CommandOutputs]) -> CommandOutputs {
     outputs::pack(&[])
 }
 
 /// Sorted lines of each partition, in a pack.
-fn map(def: &Def, text: &[u8]) -> Result<Pack, Failure> {
+fn map(def: &TaskDef, text: &[u8]) -> Result<CommandOutputs, Failure> {
     let work = work_of(def)?;
     let scratch = rank_state::scratch()?;
     let partitions = usize::try_from(def.task.family.len())?;
     let by_command = matches!(work.combine, Some(ReduceStage::Command(_)));
     // a command that combines gets all lines, sorted, at once
     let parted = if by_command { 1 } else { partitions };
-    let mut table = Table::new(parted, work.operators().0, budget(work), scratch.path());
+    let mut table = CombineTable::new(parted, work.operators().0, budget(work), scratch.path());
     match &work.map {
         MapStage::BuiltIn(mapper) => mapper.map(text, |key, value| table.add(key, value))?,
         MapStage::Command(action) => {
@@ -97,15 +105,15 @@ fn map(def: &Def, text: &[u8]) -> Result<Pack, Failure> {
         } else {
             stage::run(def, action, 0, &sorted).map_err(|error| told("combine", error))?
         };
-        let mut table = Table::new(partitions, None, budget(work), scratch.path());
+        let mut table = CombineTable::new(partitions, None, budget(work), scratch.path());
         add_lines(&mut table, &combined)?;
         runs = table.finish()?;
     }
-    let part = |(at, bytes)| Part { which: outputs::file(at), name: "", bytes };
+    let part = |(at, bytes)| OutputBytes { which: outputs::file(at), name: "", bytes };
     Ok(outputs::pack(&runs.iter().map(Vec::as_slice).enumerate().map(part).collect::<Vec<_>>()))
 }
 
-fn add_lines(table: &mut Table, text: &[u8]) -> Result<(), Failure> {
+fn add_lines(table: &mut CombineTable, text: &[u8]) -> Result<(), Failure> {
     lines(text).try_for_each(|line| {
         let (key, value) = key_and_value(line);
         table.add(key, value)
@@ -121,12 +129,12 @@ fn told(stage: &str, Failure(message): Failure) -> Failure {
 /// # Errors
 /// When scratch is full.
 pub(crate) fn shelve(
-    def: &Def,
-    share: Share,
+    def: &TaskDef,
+    share: PartitionShare,
     group: u64,
-    packs: &[Pack],
-    _before: &[Pack],
-) -> Result<Pack, Failure> {
+    packs: &[CommandOutputs],
+    _before: &[CommandOutputs],
+) -> Result<CommandOutputs, Failure> {
     located(def, 0, || {
         shuffle_store::add(def.number, share, budget(work_of(def)?), group, packs)?;
         Ok(outputs::pack(&[]))
@@ -138,11 +146,11 @@ pub(crate) fn shelve(
 /// # Errors
 /// When a command fails, or the result cannot be saved.
 pub(crate) fn reduce_partition(
-    def: &Def,
+    def: &TaskDef,
     index: u64,
     groups: u64,
-    _complete: &Pack,
-) -> Result<Pack, Failure> {
+    _complete: &CommandOutputs,
+) -> Result<CommandOutputs, Failure> {
     located(def, index, || {
         let work = work_of(def)?;
         let runs = shuffle_store::runs(def.number, usize::try_from(index)?, groups)?;
@@ -155,16 +163,16 @@ pub(crate) fn reduce_partition(
         shuffle_store::done(def.number);
         let name = format!("part-{index:05}");
         let kept = def.keep.iter().filter(|which| **which == outputs::STDOUT);
-        let part = |which: &u32| Part { which: *which, name: &name, bytes: &result };
+        let part = |which: &u32| OutputBytes { which: *which, name: &name, bytes: &result };
         Ok(outputs::pack(&kept.map(part).collect::<Vec<_>>()))
     })
 }
 
-fn save(def: &Def, index: u64, bytes: &[u8]) -> Result<(), Failure> {
+fn save(def: &TaskDef, index: u64, bytes: &[u8]) -> Result<(), Failure> {
     let facts = def.facts(index);
     let env = |name: &str| std::env::var(name).ok();
     let values = def.task.family.bindings(index);
-    let scope = Scope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
+    let scope = RenderScope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
     for save in def.task.saves.iter().filter(|save| save.select == Select::Stdout) {
         let path = Path::new(&def.here).join(save.path.render(&scope)?);
         let written = whole_files::temporary(&path).and_then(|mut file| {
