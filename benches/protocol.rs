@@ -137,13 +137,8 @@ fn finished(task: u64, output: ReportedResult) -> RankReport {
 }
 
 fn failed(task: u64) -> RankReport {
-    let error = TaskError {
-        message: "cannot open /data/run-17/input.h5: no such file or directory".into(),
-        task: "load".into(),
-        rank: Rank(17),
-        host: "node017".into(),
-        attempt: 1,
-    };
+    let message = "cannot open /data/run-17/input.h5: no such file or directory".to_owned();
+    let error = TaskError::of_attempt(message, "load".into(), Rank(17), "node017".into(), 1);
     RankReport::Failed { task: TaskId(task), attempt: 1, error: Box::new(error) }
 }
 
@@ -155,6 +150,7 @@ fn definition(task: u64) -> RankOrder {
         name,
         shared: Blob::default(),
         slots: 1,
+        memory: 0,
     })
 }
 

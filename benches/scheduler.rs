@@ -280,7 +280,7 @@ fn life(shape: Shape, n: u64, ranks: usize) -> Cost {
 
     let begin = used();
     let definition =
-        Definition { def: DEF, function: 1, name: "f".into(), shared: Blob::default(), slots: 1 };
+        Definition { def: DEF, function: 1, name: "f".into(), shared: Blob::default(), slots: 1, memory: 0 };
     run.tell(SchedulerEvent::define(definition, DefOptions::default()));
     if shape == Family {
         run.tell(SchedulerEvent::SubmitFamily { def: DEF, first: TaskId(0), count: n });

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::time::Duration;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident($inner:ty), $letter:literal) => {
@@ -69,6 +70,12 @@ impl TaskId {
 
 /// How often a task has been started; reports of an earlier attempt are dropped.
 pub type Attempt = u16;
+
+/// The pause before a task starts again that has failed `failures` times: `first` after the first failure, and twice as long
+/// after each one more.
+pub(crate) fn pause(first: Duration, failures: u32) -> Duration {
+    first.saturating_mul(1 << failures.saturating_sub(1).min(16))
+}
 
 /// Hasher for keys that are ids: one multiplication, the same in every process.
 #[derive(Default, Clone, Copy)]

@@ -91,7 +91,7 @@ pub use client::nested::current;
 pub use client::options::Options;
 pub use client::run::{run, run_on, run_on_with, run_with};
 pub use config::Config;
-pub use error::{Error, Failure, Result, TaskError};
+pub use error::{Error, Failure, Result, TaskError, TaskErrorKind};
 pub use ids::Rank;
 pub use protocol::Status;
 pub use task::shared::Shared;

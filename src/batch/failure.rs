@@ -1,32 +1,26 @@
-//! Which instance has failed: the engine's error names the function, not the instance.
+//! The failure of an instance: the engine's error carries its name, the task's number and its index.
 
 use crate::batch::rank::{deadline, rank_state};
 use crate::batch::task_def::TaskDef;
-use crate::error::{Failure, TaskError};
+use crate::error::{Failure, Origin, TaskError, TaskErrorKind};
+use crate::runtime::threads::task_context;
 use crate::script::plan::Plan;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Begins and ends the name of an instance in front of a message; no message of a program has it.
-const MARK: char = '\u{1}';
-
-/// Ends a message that says that an instance is left for the next run, whatever was put before the message.
-const LEFT: char = '\u{2}';
-
 /// The failure of an instance that is left for the next run.
 pub(crate) fn left(why: &str) -> Failure {
-    Failure(format!("{why}{LEFT}"))
+    Failure::new(why).of_kind(TaskErrorKind::Deferred)
 }
 
 /// Whether an instance has no result because it, or something that it needs, is left for the next run.
 pub(crate) fn is_left(cause: &TaskError) -> bool {
-    matches!(parse(&cause.message), (Some(_), message) if message.ends_with(LEFT))
+    cause.kind == TaskErrorKind::Deferred
 }
 
-/// Runs an instance's work, if the job's time is enough for it: counts its time, and puts the instance's name behind its
-/// failure.
+/// Runs an instance's work, if the job's time is enough for it: counts its time, and gives its name to its failure.
 ///
 /// # Errors
 /// The work's.
@@ -47,6 +41,7 @@ pub(crate) fn located_at<T>(
     index: u64,
     work: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    task_context::name(Origin { group: task, index });
     let begin = Instant::now();
     let outcome = deadline::admit(task, Duration::ZERO).and_then(|()| work());
     let took = begin.elapsed();
@@ -54,18 +49,7 @@ pub(crate) fn located_at<T>(
     if outcome.is_ok() {
         deadline::learn(task, took);
     }
-    outcome.map_err(|Failure(message)| Failure(format!("{message}{MARK}{task}:{index}{MARK}")))
-}
-
-/// The instance that a message names, and the message without it.
-fn parse(message: &str) -> (Option<(usize, u64)>, &str) {
-    let named = || {
-        // at the end, since long messages are cut at their beginning
-        let (text, name) = message.strip_suffix(MARK)?.rsplit_once(MARK)?;
-        let (task, index) = name.split_once(':')?;
-        Some(((task.parse().ok()?, index.parse().ok()?), text))
-    };
-    named().map_or((None, message), |(name, text)| (Some(name), text))
+    outcome
 }
 
 /// An instance that has no result.
@@ -80,9 +64,10 @@ pub(crate) struct FailedInstance {
 }
 
 impl FailedInstance {
-    /// Whether it failed itself, not something that it needs; not known where the engine says why, as of a panic.
+    /// Whether it failed itself, not something that it needs; not known where the engine says why.
     pub(crate) fn is_own(&self) -> Option<bool> {
-        Some(parse(&self.cause.message).0? == (self.task, self.index))
+        let Origin { group, index } = self.cause.origin?;
+        Some((group as usize, index) == (self.task, self.index))
     }
 
     /// Whether it is left for the next run.
@@ -126,7 +111,7 @@ pub(crate) fn group(failed: &[FailedInstance]) -> Vec<(&FailedInstance, usize)> 
     let mut groups: Vec<(&FailedInstance, usize)> = Vec::new();
     let mut known: HashMap<(usize, &str), usize> = HashMap::new();
     for failed in failed {
-        match known.entry((failed.task, parse(&failed.cause.message).1)) {
+        match known.entry((failed.task, failed.cause.message.as_str())) {
             Entry::Occupied(group) => groups[*group.get()].1 += 1,
             Entry::Vacant(new) => {
                 new.insert(groups.len());
@@ -140,7 +125,6 @@ pub(crate) fn group(failed: &[FailedInstance]) -> Vec<(&FailedInstance, usize)> 
 /// A failed instance in words, in rustc's manner; with it, `more` that failed in the same way.
 pub(crate) fn tell(plan: &Plan, failed: &FailedInstance, more: usize) -> String {
     let TaskError { message, rank, host, attempt, .. } = &*failed.cause;
-    let message = parse(message).1;
     let (label, origin) = plan.tasks.get(failed.task).map_or_else(
         || ("a task".to_owned(), plan.path.display().to_string()),
         |task| (task.label(failed.index), task.origin.clone()),
@@ -151,34 +135,4 @@ pub(crate) fn tell(plan: &Plan, failed: &FailedInstance, more: usize) -> String 
     }
     let attempt = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
     format!("error: {label}{more} failed ({origin}): rank {rank} ({host}){attempt}: {message}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_instances_are_found_again() {
-        let failure: Failure =
-            located_at(3, 12, || Err::<(), _>(Failure::new("no\nway"))).expect_err("it failed");
-        assert_eq!(parse(&failure.0), (Some((3, 12)), "no\nway"));
-        assert_eq!(parse("the task panicked: x"), (None, "the task panicked: x"));
-        assert_eq!(parse("\u{1}x:y\u{1}"), (None, "\u{1}x:y\u{1}"));
-        assert_eq!(parse(""), (None, ""));
-    }
-
-    #[test]
-    fn what_is_left_is_known_by_its_end() {
-        let cause = |work: Failure| {
-            let failure = located_at(3, 12, || Err::<(), _>(work)).expect_err("it failed");
-            let (task, host) = ("t".to_owned(), "h".to_owned());
-            TaskError { message: failure.0, task, rank: crate::ids::Rank(1), host, attempt: 1 }
-        };
-        let told = Failure(format!("`map`: {}", left("too late")));
-        assert!(is_left(&cause(left("too late"))) && is_left(&cause(told)));
-        assert!(!is_left(&cause(Failure::new("too late"))));
-        let mut nameless = cause(Failure::new("x"));
-        nameless.message = "a panic\u{2}".to_owned();
-        assert!(!is_left(&nameless));
-    }
 }

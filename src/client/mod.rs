@@ -428,8 +428,8 @@ impl ClientState {
             self.defs.insert(known, def);
             self.last = Some((known, def));
         }
-        let definition =
-            Definition { def, function: offset, name, shared: arguments, slots: options.needs.slots };
+        let (slots, memory) = (options.needs.slots, options.needs.memory);
+        let definition = Definition { def, function: offset, name, shared: arguments, slots, memory };
         shared.mailbox.push(Request::Fact(SchedulerEvent::define(definition, options)));
         def
     }

@@ -9,6 +9,7 @@ use crate::ids::Rank;
 use crate::scheduler::{DefOptions, ResourceRequest};
 use crate::task::task_fn::TaskFn;
 use crate::task::value::Data;
+use std::time::Duration;
 
 /// A client with options for the tasks that are submitted through it.
 ///
@@ -46,6 +47,13 @@ impl<'c> Options<'c> {
     /// How often a failed task is started again; 0 by default.
     pub fn retries(mut self, retries: u16) -> Self {
         self.def.retries = retries;
+        self
+    }
+
+    /// The pause between a task's first failure and its next start, 0 by default; it is twice as long after each failure more.
+    /// At most 49 days. The task takes no slot meanwhile, and another rank is preferred for the next attempt.
+    pub fn retry_delay(mut self, delay: Duration) -> Self {
+        self.def.retry_delay = u32::try_from(delay.as_millis()).unwrap_or(u32::MAX);
         self
     }
 

@@ -69,7 +69,7 @@ impl StoredFile {
 
     /// That it cannot be read, in words.
     pub fn unreadable(&self, error: &io::Error) -> Failure {
-        Failure(format!("an output kept in `{}` cannot be read: {error}", self.path.display()))
+        Failure::new(format!("an output kept in `{}` cannot be read: {error}", self.path.display()))
     }
 
     /// Makes it appear at `path` too: by a link, or, where the file system has none, as a copy.

@@ -109,7 +109,7 @@ pub(crate) fn close(key: &[u8], value: &Accumulator, to: &mut impl Write) -> io:
 /// Names the key in an error.
 pub(crate) fn at(key: &[u8], error: Failure) -> Failure {
     let key: String = String::from_utf8_lossy(key).chars().take(40).collect();
-    Failure(format!("{}, of the key `{key}`", error.0))
+    error.map(|message| format!("{message}, of the key `{key}`"))
 }
 
 /// Sorts lines by their keys; lines of one key keep their order.

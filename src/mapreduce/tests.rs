@@ -103,7 +103,7 @@ fn operators() {
     assert_eq!(of(Operator::Sum, &["9223372036854775807", "1"]).unwrap(), "9.223372036854776e18");
     assert_eq!(of(Operator::Max, &["9007199254740993", "9007199254740992"]).unwrap(), "9007199254740993");
     assert_eq!(of(Operator::Min, &["0.5", "-1e3", "2"]).unwrap(), "-1000.0");
-    assert_eq!(of(Operator::Sum, &["x"]).unwrap_err().0, "the value `x` is no number");
+    assert_eq!(of(Operator::Sum, &["x"]).unwrap_err().message(), "the value `x` is no number");
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn runs_are_merged_in_the_order_of_keys_and_runs() {
     assert_eq!(merged(Some(Operator::Sum)).unwrap(), "a\t11\na\x01\t1\na b\t7\nb\t20\nc\t2\n");
     let mut to = Vec::new();
     let error = merge([&b"k\tno\n"[..]], Some(Operator::Sum), &mut to).unwrap_err();
-    assert_eq!(error.0, "the value `no` is no number, of the key `k`");
+    assert_eq!(error.message(), "the value `no` is no number, of the key `k`");
 }
 
 #[test]

@@ -34,7 +34,7 @@ use smallvec::SmallVec;
 use std::fmt;
 
 /// Raised whenever a message changes; ranks with different versions do not meet.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 /// The longest control frame, in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// The longest encoding of a task's own arguments, in bytes; a longer argument becomes a result owned by rank 0.
@@ -115,6 +115,8 @@ pub struct Definition {
     pub shared: Blob,
     /// Slots that each instance takes.
     pub slots: u32,
+    /// Bytes of its host's memory that each instance may take; 0 without a limit.
+    pub memory: u64,
 }
 
 /// How the bytes of a result are to be read.
@@ -305,7 +307,7 @@ pub enum RankReport {
         task: TaskId,
         /// Which start of it.
         attempt: Attempt,
-        /// Why.
+        /// The error, with what it says of another attempt.
         error: Box<TaskError>,
     },
     /// A copy of this result is now here too.

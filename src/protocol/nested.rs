@@ -15,6 +15,8 @@ pub struct NestedDefinition {
     pub priority: i32,
     /// How often a failed task is started again.
     pub retries: u16,
+    /// Milliseconds between its first failure and its next start; twice as many after each one more.
+    pub retry_delay: u32,
     /// The only rank that may run it.
     pub on: Option<Rank>,
     /// What each of its tasks takes.

@@ -299,13 +299,14 @@ impl<C: Compute> Executor<C> {
     }
 
     fn learn(&mut self, definition: Definition) {
-        let Definition { def, function, name: _, shared, slots: _ } = definition;
+        let Definition { def, function, name: _, shared, slots: _, memory } = definition;
         if self.defs.len() <= def.index() {
             self.defs.resize(def.index() + 1, None);
         }
         self.defs[def.index()] = Some(Arc::new(KnownDefinition {
             function: function::find(function),
             shared,
+            memory,
             nests: AtomicBool::new(false),
         }));
     }

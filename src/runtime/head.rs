@@ -5,7 +5,7 @@ use super::wait::{Wait, WaitAnswer};
 use super::waiters::{Waiter, Waiters};
 use crate::compact::{Bytes, Runs};
 use crate::error::ProtocolError;
-use crate::ids::{HEAD, Rank, TaskId};
+use crate::ids::{Attempt, HEAD, Rank, TaskId};
 use crate::protocol::{RankOrder, RankReport, ReportedResult, Spent};
 use crate::runtime::executor::{Executor, ExecutorError};
 use crate::runtime::outbox::Links;
@@ -13,7 +13,10 @@ use crate::runtime::threads::pool::Compute;
 use crate::scheduler::{RankInfo, Scheduler, SchedulerAction, SchedulerEvent, Status, TaskOutcome};
 use crate::task::value::AnyValue;
 use crate::transport::Transport;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::{Arc, mpsc};
+use std::time::Instant;
 
 /// Actions that one request may leave to be carried out with others.
 const ACTIONS_MAX: usize = 1024;
@@ -77,6 +80,8 @@ pub(crate) struct Head {
     pub totals: Totals,
     /// The client has ended.
     pub closing: bool,
+    /// The ends of pauses, the next first.
+    due: BinaryHeap<Reverse<(Instant, TaskId, Attempt)>>,
     alive: Vec<bool>,
     /// Which ranks have said `Bye`.
     gone: Vec<bool>,
@@ -93,6 +98,7 @@ impl Head {
             waiters: Waiters::default(),
             totals: Totals { per_rank: vec![0; ranks.len()], ..Totals::default() },
             closing: false,
+            due: BinaryHeap::new(),
             alive: vec![true; ranks.len()],
             gone: vec![false; ranks.len()],
             spent: vec![None; ranks.len()],
@@ -242,6 +248,7 @@ impl Head {
         node: &mut Executor<C>,
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
+        self.end_pauses()?;
         loop {
             for report in std::mem::take(&mut node.reports) {
                 self.report(HEAD, report)?;
@@ -253,6 +260,17 @@ impl Head {
             }
             self.carry_out(node, links)?;
         }
+    }
+
+    /// Tells the scheduler of the pauses that are over.
+    fn end_pauses(&mut self) -> Result<(), ProtocolError> {
+        while let Some(&Reverse((at, task, attempt))) = self.due.peek()
+            && at <= Instant::now()
+        {
+            self.due.pop();
+            self.machine.handle(SchedulerEvent::Due { task, attempt }, &mut self.actions)?;
+        }
+        Ok(())
     }
 
     fn carry_out<C: Compute, T: Transport>(
@@ -272,6 +290,9 @@ impl Head {
                 SchedulerAction::Send(HEAD, order) => node.order(order, links)?,
                 SchedulerAction::Send(rank, order) => links.send(rank, &order)?,
                 SchedulerAction::Resolve(task, outcome) => self.resolve(task, outcome, node),
+                SchedulerAction::Delay { task, attempt, pause } => {
+                    self.due.push(Reverse((Instant::now() + pause, task, attempt)));
+                }
             }
         }
         self.waiters.flush();

@@ -150,8 +150,8 @@ impl Nested {
 fn fact(event: SchedulerEvent, out: &mut Vec<RankReport>) -> Result<(), ProtocolError> {
     match event {
         SchedulerEvent::Define(defined) => {
-            let (definition, DefOptions { priority, retries, on, needs, .. }) = *defined;
-            let nested = NestedDefinition { definition, priority, retries, on, needs };
+            let (definition, DefOptions { priority, retries, retry_delay, on, needs, .. }) = *defined;
+            let nested = NestedDefinition { definition, priority, retries, retry_delay, on, needs };
             out.push(RankReport::Define(Box::new(nested)));
         }
         SchedulerEvent::Submit(NewTask { task, def, key, args, inputs, parent: Some(parent) }) => {

@@ -237,7 +237,13 @@ impl Scheduler {
     /// The rank where the next task of a class is to start now; where there is none, one is kept free for it.
     fn reserve_for(&mut self, at: usize, next: Next, root: bool, moved: &mut bool) -> Option<Rank> {
         match self.workers.best(at) {
-            Some((rank, Availability::Now)) => Some(self.nearest(at, next, rank)),
+            Some((rank, Availability::Now)) => {
+                let rank = self.nearest(at, next, rank);
+                Some(match next {
+                    Next::Task(task) => self.another_of(at, task, rank),
+                    Next::Family(_) => rank,
+                })
+            }
             Some((rank, Availability::Full)) => {
                 // with nothing under way but what waits for others nothing would ever free memory
                 let goes = !root || !self.workers.is_any_running();
@@ -299,7 +305,7 @@ impl Scheduler {
     }
 
     /// Whether the needs of a class can be met at all.
-    fn is_able(&mut self, at: usize) -> bool {
+    pub(super) fn is_able(&mut self, at: usize) -> bool {
         let Some(class) = self.constrained.classes.get(at) else { return false };
         if let Some(able) = class.able {
             return able;

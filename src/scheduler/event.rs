@@ -2,11 +2,12 @@
 
 use crate::compact::Ranges;
 use crate::error::TaskError;
-use crate::ids::{DefId, Rank, TaskId};
+use crate::ids::{Attempt, DefId, Rank, TaskId};
 pub use crate::protocol::Status;
 use crate::protocol::{Blob, BulkLayout, Definition, RankOrder, RankReport, ReportedResult, ResourceRequest};
 use smallvec::SmallVec;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What the scheduler knows of a rank from the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct DefOptions {
     pub priority: i32,
     /// How often a failed task is started again.
     pub retries: u16,
+    /// Milliseconds between a task's first failure and its next start; twice as many after each one more.
+    pub retry_delay: u32,
     /// The only rank that may run it.
     pub on: Option<Rank>,
     /// What each of them takes while it runs.
@@ -117,6 +120,13 @@ pub enum SchedulerEvent {
         /// Whether its value is needed at rank 0, or only that it is done.
         value: bool,
     },
+    /// The pause of a failed task is over; answers [`SchedulerAction::Delay`].
+    Due {
+        /// The task.
+        task: TaskId,
+        /// The attempt that has failed.
+        attempt: Attempt,
+    },
     /// A message from a rank.
     From(Rank, RankReport),
     /// A rank has died.
@@ -140,6 +150,15 @@ pub enum SchedulerAction {
     Send(Rank, RankOrder),
     /// Tell the client.
     Resolve(TaskId, TaskOutcome),
+    /// Say [`SchedulerEvent::Due`] after a pause.
+    Delay {
+        /// The task that has failed.
+        task: TaskId,
+        /// The attempt that has failed.
+        attempt: Attempt,
+        /// The length of the pause.
+        pause: Duration,
+    },
 }
 
 /// How a task that the client waits for has ended.

@@ -160,6 +160,7 @@ impl Scheduler {
             }
             missing += 1;
         }
+        missing += u32::from(self.is_paused(task));
         if let TaskState::Assigned { rank, cost, missing: noted } = state {
             if (noted > 0) != (missing > 0) {
                 self.workers.set_ahead(rank, cost, missing > 0);

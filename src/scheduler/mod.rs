@@ -34,6 +34,7 @@ pub(crate) mod propagate;
 pub(crate) mod ranks;
 mod ready;
 pub(crate) mod reservations;
+mod retry;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,7 @@ use crate::scheduler::ranks::{HORIZON, RankTable, TASK_OVERHEAD};
 use family::Families;
 use nested::NestedSubmitters;
 use ready::Ready;
+use retry::Retries;
 use std::sync::Arc;
 use task::TaskTable;
 
@@ -100,6 +102,8 @@ pub struct Scheduler {
     constrained: ConstrainedTasks,
     /// Where tasks have run that others are to be near to.
     places: Places,
+    /// Tasks that have failed and are to start again.
+    retries: Retries,
     /// Ranks that may have room for tasks that wait for it; empty between two turns, for its memory.
     changed: Vec<Rank>,
 }
@@ -116,6 +120,7 @@ impl Scheduler {
             ready: Ready::default(),
             constrained: ConstrainedTasks::default(),
             places: Places::default(),
+            retries: Retries::default(),
             changed: Vec::new(),
         }
     }
@@ -146,6 +151,10 @@ impl Scheduler {
                 self.on_release_family(first, count, except, out)
             }
             SchedulerEvent::Want { task, value } => self.on_want(HEAD, task, value, out),
+            SchedulerEvent::Due { task, attempt } => {
+                self.on_due(task, attempt);
+                Ok(())
+            }
             SchedulerEvent::Lost(rank) => self.on_lost(rank, out),
             SchedulerEvent::From(rank, report) => {
                 if !self.workers.get(rank).is_some_and(|worker| worker.alive) {
@@ -193,6 +202,11 @@ impl Scheduler {
         self.tasks.len()
     }
 
+    /// The number of definitions, those included that stand for others with more memory.
+    pub fn definitions(&self) -> usize {
+        self.defs.len()
+    }
+
     /// Tasks sent to ranks and not finished.
     pub fn assigned(&self) -> u64 {
         self.workers.total_assigned()
@@ -210,7 +224,7 @@ impl Scheduler {
     /// What is wrong with a task that no rank has said anything about.
     pub fn error_of(&self, task: TaskId, rank: Rank, message: String) -> TaskError {
         let task = self.tasks.get(task).map(|record| self.key_text(record)).unwrap_or_default();
-        TaskError { message, task, rank, host: String::new(), attempt: 0 }
+        TaskError::not_started(message, task, rank)
     }
 
     /// The key of `task` as users read it: its function's name and a number.

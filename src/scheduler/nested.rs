@@ -32,7 +32,7 @@ struct NestedSubmitter {
 }
 
 /// A function with options, as definitions are found again.
-type Known = (u64, i32, u16, Option<Rank>, ResourceRequest);
+type Known = (u64, i32, (u16, u32), Option<Rank>, ResourceRequest);
 
 /// All ranks as submitters; rank 0's tasks count as the client's.
 #[derive(Debug)]
@@ -91,12 +91,12 @@ impl Scheduler {
                 Ok(())
             }
             RankReport::Define(nested) => {
-                let NestedDefinition { definition, priority, retries, on, needs } = *nested;
+                let NestedDefinition { definition, priority, retries, retry_delay, on, needs } = *nested;
                 self.submitters.get_mut(rank)?;
                 self.define_for(
                     rank,
                     definition,
-                    DefOptions { priority, retries, on, needs, ..DefOptions::default() },
+                    DefOptions { priority, retries, retry_delay, on, needs, ..DefOptions::default() },
                 )
             }
             RankReport::Submit(nested) => self.on_nested_task(rank, *nested, out),
@@ -142,8 +142,8 @@ impl Scheduler {
                 definition.def
             )));
         }
-        let DefOptions { priority, retries, on, needs, .. } = options;
-        let known = (definition.function, priority, retries, on, needs);
+        let DefOptions { priority, retries, retry_delay, on, needs, .. } = options;
+        let known = (definition.function, priority, (retries, retry_delay), on, needs);
         let shares = definition.shared.is_empty();
         // the client knows its own ones, so each that it makes is another one
         if let Some(&def) = self.submitters.known.get(&known).filter(|_| shares && owner != HEAD) {

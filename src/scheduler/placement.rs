@@ -102,6 +102,7 @@ impl Scheduler {
             },
             None => {
                 let rank = self.choose(task, least);
+                let rank = self.another(task, rank);
                 self.assign(task, rank, out);
             }
         }
@@ -174,6 +175,7 @@ impl Scheduler {
         record.state = TaskState::Assigned { rank, cost, missing };
         record.attempt = record.attempt.wrapping_add(1);
         record.given_back = false;
+        self.retries.started(task);
         let waiting = !record.waiting.is_empty();
         self.workers.add(rank, cost, pinned, missing > 0);
         if let Some(class) = class {

@@ -19,7 +19,9 @@ impl Scheduler {
     /// The rank where all missing inputs of a blocked task are to be made, if that is one and it may run there.
     fn leader(&self, task: TaskId) -> Option<Rank> {
         let record = self.tasks.get(task)?;
-        if !matches!(record.state, TaskState::Blocked { missing } if missing <= MISSING_MAX) {
+        if !matches!(record.state, TaskState::Blocked { missing } if missing <= MISSING_MAX)
+            || self.retries.is_paused(task, record.attempt)
+        {
             return None;
         }
         let mut leader = None;

@@ -4,8 +4,8 @@ use super::Scheduler;
 use super::event::{NewTask, SchedulerAction, TaskOutcome};
 use super::task::{OwnerWants, SCATTERED, ScheduledTask, TaskState};
 use crate::compact::Bytes;
-use crate::error::{ProtocolError, TaskError};
-use crate::ids::{Attempt, DefId, Rank, TaskId};
+use crate::error::{ProtocolError, TaskError, TaskErrorKind};
+use crate::ids::{Attempt, DefId, HEAD, Rank, TaskId};
 use crate::protocol::{Blob, RankOrder, ReportedResult};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -128,11 +128,8 @@ impl Scheduler {
         out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
         let Some((def, missing)) = self.unassign(rank, task, attempt) else { return Ok(()) };
-        let retries = self.def(def)?.options.retries;
-        let Some(record) = self.tasks.get_mut(task) else { return Ok(()) };
-        if record.failures < retries && !record.is_unneeded() {
-            record.failures += 1;
-            self.requeue(task, missing, out);
+        if self.may_start_again(task, def, error.retry)? {
+            self.start_again(task, rank, missing, error.retry, out);
         } else {
             // that of a task whose failure this one hands on has its name already
             if error.task.is_empty()
@@ -241,7 +238,8 @@ impl Scheduler {
         self.touch(task);
         let Some(record) = self.tasks.get(task) else { return Ok(()) }; // it has ended, and was let go of
         let (message, task_key) = ("it was cancelled before it started".into(), self.key_text(record));
-        let cause = TaskError { message, task: task_key, rank: Rank(0), host: String::new(), attempt: 0 };
+        let cause =
+            TaskError { kind: TaskErrorKind::Cancelled, ..TaskError::not_started(message, task_key, HEAD) };
         self.fail(task, Arc::new(cause), out);
         Ok(())
     }

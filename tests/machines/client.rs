@@ -178,14 +178,20 @@ impl Client {
         let needs = if rng.chance(self.plan.needy) { Self::needs(rng) } else { ResourceRequest::default() };
         let (priority, retries) = (rng.pick(&[0, 0, 0, 1, -3]), rng.pick(&[0, 0, 2]));
         let (place, near) = (rng.pick(&[0, 0, 1]), rng.pick(&[0, 0, 0, 1]));
-        let options = DefOptions { priority, retries, on, needs, place, near };
+        let retry_delay = rng.pick(&[0, 0, 5]);
+        let options = DefOptions { priority, retries, retry_delay, on, needs, place, near };
         // a rank 0 that computes nothing cannot run what is pinned to it
         let may_fail = on.is_some_and(|rank| rank == Rank(0) || self.plan.victims.contains(&rank))
             || !self.can_be_met(&needs, on);
         self.defs.push(Def { options, may_fail });
         let name = format!("f{def}");
-        let slots = needs.slots;
-        SchedulerEvent::define(Definition { def, function: 1, name, shared: Blob::default(), slots }, options)
+        let (shared, slots, memory) = (Blob::default(), needs.slots, needs.memory);
+        SchedulerEvent::define(Definition { def, function: 1, name, shared, slots, memory }, options)
+    }
+
+    /// Bytes of memory that each task of a definition needs.
+    pub fn memory(&self, def: DefId) -> u64 {
+        self.defs.get(def.index()).map_or(0, |def| def.options.needs.memory)
     }
 
     fn needs(rng: &mut Rng) -> ResourceRequest {

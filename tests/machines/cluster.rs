@@ -6,7 +6,7 @@ mod nested;
 
 use crate::client::{Client, Plan};
 use crate::rng::{Rng, hash};
-use dtask::internal::ids::{DefId, HEAD, Rank, TaskId};
+use dtask::internal::ids::{Attempt, DefId, HEAD, Rank, TaskId};
 use dtask::internal::protocol::{InputSource, RankOrder, RankReport, ReportedResult, RunTask};
 use dtask::internal::scheduler::{self, RankInfo, Scheduler};
 use dtask::internal::worker::{self, Worker};
@@ -59,6 +59,8 @@ enum Move {
     Compute(usize),
     Computed(usize),
     Start(usize),
+    /// The end of a pause.
+    Due(usize),
     Place,
     Die,
     Notice,
@@ -79,6 +81,8 @@ pub struct Cluster {
     reports: Vec<VecDeque<RankReport>>,
     asks: Vec<Vec<VecDeque<(TaskId, u32)>>>,
     data: Vec<Transfer>,
+    /// Tasks that have failed and start again when their pause is over.
+    pauses: Vec<(TaskId, Attempt)>,
     victims: Vec<Rank>,
     /// A rank may die after each so many steps.
     period: u64,
@@ -134,6 +138,7 @@ impl Cluster {
             scheduler: Scheduler::new(&infos),
             client: Client::new(plan),
             numbers: Vec::new(),
+            pauses: Vec::new(),
             defs: 0,
             nests: false,
             nodes: infos.iter().map(node).collect(),
@@ -207,6 +212,9 @@ impl Cluster {
                 }
             }
         }
+        for pause in 0..self.pauses.len() {
+            may(true, Move::Due(pause), 57);
+        }
         for transfer in 0..self.data.len() {
             may(true, Move::Data(transfer), 40 + self.data[transfer].from.index());
         }
@@ -269,6 +277,10 @@ impl Cluster {
                 self.noticed.insert(lost);
                 self.schedule(scheduler::SchedulerEvent::Lost(lost));
             }
+            Move::Due(at) => {
+                let (task, attempt) = self.pauses.swap_remove(at);
+                self.schedule(scheduler::SchedulerEvent::Due { task, attempt });
+            }
             Move::Place => self.place(),
             Move::Order(rank) => {
                 if let Some(order) = self.orders[rank].pop_front() {
@@ -325,7 +337,8 @@ impl Cluster {
                 self.nests = true;
                 self.defs += 1;
             }
-            _ => {}
+            // one for another attempt with more memory
+            _ => self.defs = self.scheduler.definitions() as u32,
         }
         self.unplaced = true;
         self.act(out);
@@ -355,6 +368,7 @@ impl Cluster {
                     self.orders[rank.index()].push_back(order);
                 }
                 scheduler::SchedulerAction::Send(..) => {}
+                scheduler::SchedulerAction::Delay { task, attempt, .. } => self.pauses.push((task, attempt)),
                 scheduler::SchedulerAction::Resolve(task, outcome) => {
                     let here = self.nodes[0].store.get(&task).copied();
                     self.client.told(task, &outcome, here);
@@ -408,7 +422,7 @@ impl Cluster {
                         "rank {rank} does not know the definition of {run:?}"
                     );
                     let of_client = self.numbers.get(spec.def.index());
-                    assert!(of_client.is_none_or(|def| *def == run.def), "{run:?}");
+                    assert!(of_client.is_none_or(|def| *def == run.def || run.attempt > 1), "{run:?}");
                     assert_eq!((of_client.is_none(), &run.args), (run.depth > 0, &spec.args), "{run:?}");
                     assert!(
                         run.inputs.iter().map(|input| input.task).eq(spec.inputs.iter().copied()),

@@ -142,7 +142,7 @@ impl Cluster {
 fn scheduler(shape: Shape, n: u64) {
     let mut cluster = Cluster::new();
     let definition =
-        Definition { def: DEF, function: 1, name: "f".into(), shared: Blob::default(), slots: 1 };
+        Definition { def: DEF, function: 1, name: "f".into(), shared: Blob::default(), slots: 1, memory: 0 };
     cluster.tell(SchedulerEvent::define(definition, DefOptions::default()));
     for k in 0..n {
         let (args, inputs) = (index_argument(k), shape.inputs(n, k));

@@ -103,7 +103,7 @@ fn everything(client: &Client) -> Result<()> {
         }
         let text = format!("{slow:?}");
         if !text.contains("status: finished, type: (), key: closure-") {
-            return Err(Failure(text));
+            return Err(Failure::new(text));
         }
         let at_rank_0 = dtask::internal::running().is_some_and(|(rank, _)| rank == Rank(0));
         if dtask::internal::finished(&client).is_ok() != at_rank_0 {

@@ -1,7 +1,7 @@
 //! Arbitrary messages come as they were sent, and arbitrary bytes never panic.
 
 use super::frame;
-use dtask::TaskError;
+use dtask::internal::error::{Retry, TaskError};
 use dtask::internal::ids::{DefId, Rank, TaskId};
 use dtask::internal::protocol::*;
 use proptest::collection::vec;
@@ -50,9 +50,9 @@ fn input() -> impl Strategy<Value = TaskInput> {
 }
 
 fn any_order() -> impl Strategy<Value = RankOrder> {
-    let define = (any::<u32>(), any::<u64>(), text(), blob(), any::<u32>());
-    let define = define.prop_map(|(def, function, name, shared, slots)| {
-        RankOrder::Define(Definition { def: DefId(def), function, name, shared, slots })
+    let define = (any::<u32>(), any::<u64>(), text(), blob(), any::<(u32, u64)>());
+    let define = define.prop_map(|(def, function, name, shared, (slots, memory))| {
+        RankOrder::Define(Definition { def: DefId(def), function, name, shared, slots, memory })
     });
     let run = (task(), any::<u16>(), any::<u32>(), blob(), vec(input(), 0..5), any::<u32>(), any::<u32>());
     let run = run.prop_map(|(task, attempt, def, args, inputs, more, depth)| {
@@ -98,8 +98,12 @@ fn any_order() -> impl Strategy<Value = RankOrder> {
 }
 
 fn task_error() -> impl Strategy<Value = TaskError> {
-    let error = (text(), text(), rank(), text(), any::<u16>());
-    error.prop_map(|(message, task, rank, host, attempt)| TaskError { message, task, rank, host, attempt })
+    let retry =
+        prop_oneof![Just(Retry::Allowed), Just(Retry::Never), any::<u64>().prop_map(Retry::WithMemory)];
+    let error = (text(), text(), rank(), text(), any::<u16>(), retry);
+    error.prop_map(|(message, task, rank, host, attempt, retry)| {
+        TaskError::of_attempt(message, task, rank, host, attempt).with_retry(retry)
+    })
 }
 
 fn output() -> impl Strategy<Value = ReportedResult> {
@@ -110,19 +114,22 @@ fn output() -> impl Strategy<Value = ReportedResult> {
 
 /// What tasks submit.
 fn any_nested() -> impl Strategy<Value = RankReport> {
-    let options = any::<(i32, u16, Option<u32>, u32, u64)>();
+    let options = any::<(i32, (u16, u32), Option<u32>, u32, u64)>();
     let define = (any::<u32>(), any::<u64>(), text(), blob(), options);
-    let define = define.prop_map(|(def, function, name, shared, (priority, retries, on, slots, memory))| {
-        let definition = Definition { def: DefId(def), function, name, shared, slots: 1 };
-        let needs = ResourceRequest { slots, gpus: 2, memory, counters: [slots; COUNTERS_MAX] };
-        RankReport::Define(Box::new(NestedDefinition {
-            definition,
-            priority,
-            retries,
-            on: on.map(Rank),
-            needs,
-        }))
-    });
+    let define = define.prop_map(
+        |(def, function, name, shared, (priority, (retries, retry_delay), on, slots, memory))| {
+            let definition = Definition { def: DefId(def), function, name, shared, slots: 1, memory: 0 };
+            let needs = ResourceRequest { slots, gpus: 2, memory, counters: [slots; COUNTERS_MAX] };
+            RankReport::Define(Box::new(NestedDefinition {
+                definition,
+                priority,
+                retries,
+                retry_delay,
+                on: on.map(Rank),
+                needs,
+            }))
+        },
+    );
     let numbers = any::<(u32, u64, u32)>();
     let submit = (task(), task(), numbers, blob(), vec(task(), 0..5));
     let submit = submit.prop_map(|(task, parent, (def, key, more), args, inputs)| {

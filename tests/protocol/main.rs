@@ -2,8 +2,8 @@
 
 mod arbitrary;
 
-use dtask::TaskError;
 use dtask::internal::error::{MESSAGE_MAX, bounded};
+use dtask::internal::error::{Retry, TaskError};
 use dtask::internal::ids::{DefId, Rank, TaskId};
 use dtask::internal::protocol::*;
 use smallvec::SmallVec;
@@ -65,7 +65,7 @@ mod bytes {
 
     #[test]
     fn version() {
-        assert_eq!(VERSION, 6);
+        assert_eq!(VERSION, 7);
     }
 
     #[test]
@@ -102,8 +102,8 @@ mod bytes {
     #[test]
     fn define() {
         let (name, shared) = ("add".into(), Blob::new(&[1, 2]));
-        let definition = Definition { def: DefId(1), function: 4096, name, shared, slots: 4 };
-        order(RankOrder::Define(definition), "00 01 fb 00 10 03 61 64 64 02 01 02 04");
+        let definition = Definition { def: DefId(1), function: 4096, name, shared, slots: 4, memory: 9 };
+        order(RankOrder::Define(definition), "00 01 fb 00 10 03 61 64 64 02 01 02 04 09");
     }
 
     #[test]
@@ -175,10 +175,11 @@ mod bytes {
     #[test]
     fn failed() {
         let (message, task, host) = ("no".into(), "f-1".into(), "h".into());
-        let error = TaskError { message, task, rank: Rank(3), host, attempt: 1 };
+        let error = TaskError::of_attempt(message, task, Rank(3), host, 1);
+        let error = error.with_retry(Retry::WithMemory(250));
         report(
             RankReport::Failed { task: TaskId(7), attempt: 1, error: Box::new(error) },
-            "01 07 01 02 6e 6f 03 66 2d 31 03 01 68 01",
+            "01 07 01 02 6e 6f 00 03 66 2d 31 03 01 68 01 00 02 fa",
         );
     }
 
@@ -199,10 +200,18 @@ mod bytes {
     #[test]
     fn what_tasks_submit() {
         let (name, shared) = ("add".into(), Blob::new(&[1, 2]));
-        let definition = Definition { def: DefId(1), function: 4096, name, shared, slots: 2 };
+        let definition = Definition { def: DefId(1), function: 4096, name, shared, slots: 2, memory: 0 };
         let needs = ResourceRequest { slots: 2, gpus: 3, memory: 4, counters: [0, 5, 0, 0, 0, 0, 0, 6] };
-        let nested = NestedDefinition { definition, priority: -1, retries: 2, on: Some(Rank(3)), needs };
-        let bytes = "08 01 fb 00 10 03 61 64 64 02 01 02 02 01 02 01 03 02 03 04 00 05 00 00 00 00 00 06";
+        let nested = NestedDefinition {
+            definition,
+            priority: -1,
+            retries: 2,
+            retry_delay: 250,
+            on: Some(Rank(3)),
+            needs,
+        };
+        let bytes =
+            "08 01 fb 00 10 03 61 64 64 02 01 02 02 00 01 02 fa 01 03 02 03 04 00 05 00 00 00 00 00 06";
         report(RankReport::Define(Box::new(nested)), bytes);
         let nested = NestedTask {
             task: TaskId(5 << 40 | 7),
@@ -233,8 +242,8 @@ mod bytes {
         order(answer(NestedAnswer::Inline(Blob::new(b"v"))), "0c 07 01 01 76");
         order(answer(NestedAnswer::Here), "0c 07 02");
         let (message, task, host) = ("no".into(), "f-1".into(), "h".into());
-        let error = TaskError { message, task, rank: Rank(3), host, attempt: 1 };
-        order(answer(NestedAnswer::Failed(error)), "0c 07 03 02 6e 6f 03 66 2d 31 03 01 68 01");
+        let error = TaskError::of_attempt(message, task, Rank(3), host, 1);
+        order(answer(NestedAnswer::Failed(error)), "0c 07 03 02 6e 6f 00 03 66 2d 31 03 01 68 01 00 00");
         for (number, status) in
             [Status::Pending, Status::Assigned, Status::Finished, Status::Failed, Status::Released]
                 .into_iter()
@@ -352,7 +361,7 @@ mod frames {
         frame(&RankReport::Submit(Box::new(largest)));
         let text = "x".repeat(MESSAGE_MAX);
         let (message, task, host) = (text.clone(), text.clone(), text);
-        let error = TaskError { message, task, rank: Rank(u32::MAX), host, attempt: u16::MAX };
+        let error = TaskError::of_attempt(message, task, Rank(u32::MAX), host, u16::MAX);
         frame(&RankReport::Failed {
             task: TaskId(u64::MAX),
             attempt: u16::MAX,

@@ -82,6 +82,34 @@ run      = "no-such-program"
 }
 
 #[test]
+fn a_task_that_pauses_leaves_its_slot_to_others_and_goes_to_another_rank() {
+    let folder = Folder::script(
+        r#"
+[task.first]
+priority = 1
+retries  = 1
+backoff  = "2 s"
+shell    = "echo first {dtask.rank} >> order; [ {dtask.attempt} = 2 ]"
+[task.other]
+for   = { i = "1..=4" }
+shell = "echo other {dtask.rank} >> order"
+"#,
+    );
+    // a rank with one slot: the others run in the pause
+    folder.run(1, &["s.toml", "--slots", "1"]).assert_success();
+    let order = folder.read("order");
+    let ends = [order.lines().next(), order.lines().last()];
+    assert_eq!((ends, order.lines().count()), ([Some("first 0"), Some("first 0")], 6), "{order}");
+    std::fs::remove_file(folder.path("order")).expect("the order of the first run");
+    // two ranks that compute
+    folder.run(3, &["s.toml", "--slots", "1"]).assert_success();
+    let order = folder.read("order");
+    let mut ranks: Vec<&str> = order.lines().filter_map(|line| line.strip_prefix("first ")).collect();
+    ranks.sort_unstable();
+    assert_eq!(ranks, ["1", "2"], "{order}");
+}
+
+#[test]
 fn time_and_memory_have_limits() {
     let folder = Folder::script(
         r#"

@@ -223,7 +223,7 @@ impl Ordered {
                 Some(pack) => Some(
                     outputs::part(pack, which)
                         .and_then(|part| part.bytes())
-                        .map_err(|error| Error::Other(error.0))?,
+                        .map_err(|error| Error::Other(error.to_string()))?,
                 ),
                 None => None,
             };

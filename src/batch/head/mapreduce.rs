@@ -58,8 +58,10 @@ impl Submitter<'_> {
         }
         // commands take what the task says, all else a slot
         let needs = placement::of(&def.task);
-        let mapping = if maps { options.clone().needs(needs) } else { options.clone() };
-        let reducing = if reduces { options.clone().needs(needs) } else { options.clone() };
+        let mapping =
+            if maps { placement::again(options.clone(), &def.task).needs(needs) } else { options.clone() };
+        let reducing =
+            if reduces { placement::again(options.clone(), &def.task).needs(needs) } else { options.clone() };
         let able = |rank: &Rank| !reduces || placement::is_able(self.team, rank.index(), &needs);
         let able: Vec<Rank> = self.computing.iter().copied().filter(able).collect();
         if able.is_empty() {

@@ -21,12 +21,18 @@ pub(crate) fn of(task: &PlanTask) -> ResourceRequest {
     ResourceRequest { slots: task.needs.slots(), gpus: task.needs.gpus, memory, counters }
 }
 
+/// The same options, with what the task says of another attempt.
+pub(crate) fn again<'c>(options: Options<'c>, task: &PlanTask) -> Options<'c> {
+    let (retries, backoff) = (task.execution.retries, task.execution.backoff);
+    options.retries(u16::try_from(retries).unwrap_or(u16::MAX)).retry_delay(backoff)
+}
+
 /// Options for the instances of a task. A rank that computes nothing, or that there is not, is no hint where to run.
 pub(crate) fn options<'c>(client: &'c Client, task: &PlanTask, slots: &[u32]) -> Options<'c> {
     let number = |name: &str| (xxh3_64(name.as_bytes()) as u32).max(1);
     let place = if task.needs.is_place { number(&task.name) } else { 0 };
     let near = task.needs.near.as_deref().map_or(0, number);
-    let options = client.options().priority(task.priority).needs(of(task)).place(place, near);
+    let options = again(client.options(), task).priority(task.priority).needs(of(task)).place(place, near);
     match task.needs.on {
         Some(rank) if slots.get(rank as usize).is_some_and(|slots| *slots > 0) => options.on(Rank(rank)),
         _ => options,

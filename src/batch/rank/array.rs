@@ -137,7 +137,7 @@ fn gathered<'a>(inputs: &Inputs<'a>, reference: usize, one: bool) -> Result<Boun
 fn told(text: &str, error: &ExprError) -> Failure {
     let part = text.get(error.range.clone()).unwrap_or_default();
     let help = error.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
-    Failure(format!("{}, at `{part}` of `array = \"{text}\"`{help}", error.message))
+    Failure::new(format!("{}, at `{part}` of `array = \"{text}\"`{help}", error.message))
 }
 
 /// What a name stands for; of the results of tasks, whether it is the one instance, not a gather that may be of one.
@@ -205,7 +205,7 @@ impl arrays::Scope for ExpressionNames<'_> {
             (arrays::File::Bytes(_), None) => Err("which dataset? write `load(x, \"/dataset\")`".to_owned()),
             (arrays::File::Bytes(bytes), Some(name)) => {
                 // the library reads files only
-                let scratch = rank_state::scratch().map_err(|error| error.0)?;
+                let scratch = rank_state::scratch().map_err(|error| error.to_string())?;
                 let file = scratch.path().join("dataset.h5");
                 std::fs::write(&file, bytes)
                     .map_err(|error| format!("the file cannot be written to scratch: {error}"))?;
@@ -238,7 +238,7 @@ pub(crate) fn reduce_step(step: &ArrayReduceStep, inputs: &[Array]) -> Result<Ar
     located_at(step.task, step.index, || {
         let told = |error: ReduceError| {
             let help = error.help.map(|help| format!("; {help}")).unwrap_or_default();
-            Failure(format!("{}{help}", error.message))
+            Failure::new(format!("{}{help}", error.message))
         };
         let mut partials: Vec<Cow<'_, arrays::ArrayValue>> = Vec::with_capacity(inputs.len());
         for (input, is_leaf) in inputs.iter().zip(&step.is_leaf) {

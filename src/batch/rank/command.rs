@@ -12,8 +12,9 @@ use crate::commands::outputs::{Content, OutputRef};
 use crate::commands::{
     self, CommandError, CommandOutput, CommandSpec, Launcher, OutFile, ScratchRoot, StoredFile,
 };
-use crate::error::Failure;
-use crate::script::plan::execution::{Dir, Execution};
+use crate::error::{Failure, Retry};
+use crate::ids::pause;
+use crate::script::plan::execution::Dir;
 use crate::script::plan::runtime_vars::RuntimeVars;
 use crate::script::plan::task::StreamTarget;
 use crate::script::plan::template::RenderScope;
@@ -21,7 +22,6 @@ use crate::script::values::execution::RetryOn;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A task function: an instance that needs others.
 ///
@@ -45,7 +45,8 @@ pub(crate) fn run_command_alone(def: &TaskDef, number: u64) -> Result<CommandOut
     located(def, index, || execute(def, index, &[], &[]))
 }
 
-/// Runs an instance with what the script says of attempts.
+/// Runs an instance once. Its failure says whether another attempt may end otherwise, and with how much memory: rank 0 starts
+/// it again, as often as the task's options say.
 pub(crate) fn execute(
     def: &TaskDef,
     index: u64,
@@ -55,31 +56,25 @@ pub(crate) fn execute(
     let inputs = Inputs::new(def, index, packs, arrays)?;
     let execution = &def.task.execution;
     let allocation = Allocation::take(def.task.needs.threads, def.task.needs.gpus)?;
-    let mut memory = execution.memory;
-    for attempt in 1.. {
-        let outcome = try_once(def, index, &inputs, &allocation, attempt, memory);
-        let (failed, kind) = match outcome {
-            Ok(pack) => return Ok(pack),
-            Err(AttemptError::Command(error)) => (error.to_string(), error.failure()),
-            Err(AttemptError::Other(failure)) => return Err(failure),
-        };
-        if attempt > execution.retries || !is_tried_again(&execution.retry_on, kind) {
-            let which = if attempt > 1 { format!("attempt {attempt}: {failed}") } else { failed };
-            return Err(Failure(which));
-        }
-        deadline::admit(def.number, backoff(execution, attempt))?;
-        if kind == commands::FailureKind::OutOfMemory {
-            memory = memory.map(|memory| (memory as f64 * execution.memory_step) as u64);
-        }
-        log::info!("{}: attempt {attempt}: {failed}; it is tried again", def.label(index));
-        std::thread::sleep(backoff(execution, attempt));
+    let attempt = rank_state::here().1.into();
+    let memory = rank_state::granted().or(execution.memory);
+    let error = match try_once(def, index, &inputs, &allocation, attempt, memory) {
+        Ok(outputs) => return Ok(outputs),
+        Err(AttemptError::Other(failure)) => return Err(failure.with_retry(Retry::Never)),
+        Err(AttemptError::Command(error)) => error,
+    };
+    let kind = error.failure();
+    if !is_tried_again(&execution.retry_on, kind) {
+        return Err(Failure::new(error).with_retry(Retry::Never));
     }
-    Err(Failure::new("internal error: more attempts than can be counted"))
-}
-
-/// The pause after an attempt.
-fn backoff(execution: &Execution, attempt: u32) -> Duration {
-    execution.backoff.saturating_mul(1 << (attempt - 1).min(16))
+    if attempt <= execution.retries {
+        deadline::admit(def.number, pause(execution.backoff, attempt))?;
+        log::info!("{}: attempt {attempt}: {error}; it is tried again", def.label(index));
+    }
+    let grown = memory.filter(|_| kind == commands::FailureKind::OutOfMemory && execution.memory_step > 1.0);
+    let retry = grown
+        .map_or(Retry::Allowed, |memory| Retry::WithMemory((memory as f64 * execution.memory_step) as u64));
+    Err(Failure::new(error).with_retry(retry))
 }
 
 /// Whether a command that failed so is tried again, if it may be at all.
@@ -203,8 +198,9 @@ fn specify(
         Dir::Scratch => scratch.to_owned(),
         Dir::Path(path) => {
             let path = Path::new(&def.here).join(path.render(scope)?);
-            fs::create_dir_all(&path)
-                .map_err(|error| Failure(format!("`dir` `{}` cannot be made: {error}", path.display())))?;
+            fs::create_dir_all(&path).map_err(|error| {
+                Failure::new(format!("`dir` `{}` cannot be made: {error}", path.display()))
+            })?;
             path
         }
     };
@@ -298,7 +294,7 @@ impl KeptOutput<'_> {
         } else {
             ScratchRoot::current()?.keep(&out.path).map(|file| KeptOutput::Large(Arc::new(file)))
         };
-        kept.map_err(|error| Failure(format!("the output `{}` cannot be kept: {error}", out.name)))
+        kept.map_err(|error| Failure::new(format!("the output `{}` cannot be kept: {error}", out.name)))
     }
 
     fn content(&self) -> Content<'_> {

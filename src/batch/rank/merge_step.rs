@@ -48,7 +48,8 @@ pub(crate) fn merge(
         let whole = match merged {
             [only] => renamed(def, &step, only)?,
             _ => {
-                let failed = |Failure(message)| Failure(format!("step {}: {message}", step.number));
+                let failed =
+                    |failure: Failure| failure.map(|message| format!("step {}: {message}", step.number));
                 run(def, &step, merged, packs, arrays).map_err(failed)?
             }
         };

@@ -39,6 +39,11 @@ pub(crate) fn here() -> (Rank, Attempt) {
     job::current().unwrap_or((Rank(0), 1))
 }
 
+/// The bytes of memory that rank 0 has set aside for the task of this thread, if it needs a known amount.
+pub(crate) fn granted() -> Option<u64> {
+    job::memory().filter(|memory| *memory > 0)
+}
+
 /// The host's name.
 pub(crate) fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()

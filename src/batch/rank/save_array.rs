@@ -58,7 +58,8 @@ pub(crate) fn save_file(
     array: &Array,
 ) -> Result<CommandOutputs, Failure> {
     located(def, index, || {
-        let SaveTarget::File(path) = place(&def.task, number as usize, index, &def.here).map_err(Failure)?
+        let SaveTarget::File(path) =
+            place(&def.task, number as usize, index, &def.here).map_err(Failure::new)?
         else {
             return Err(Failure::new("internal error: a dataset is no file"));
         };
@@ -111,12 +112,12 @@ pub(crate) fn save_dataset(
 ) -> Result<CommandOutputs, Failure> {
     located(def, index, || {
         let SaveTarget::Dataset(path, name) =
-            place(&def.task, number as usize, index, &def.here).map_err(Failure)?
+            place(&def.task, number as usize, index, &def.here).map_err(Failure::new)?
         else {
             return Err(Failure::new("internal error: a file is no dataset"));
         };
         let save = &def.task.saves[number as usize];
-        let (dataset, start) = specify(&def.task, &save.path, name, index, array).map_err(Failure)?;
+        let (dataset, start) = specify(&def.task, &save.path, name, index, array).map_err(Failure::new)?;
         let shown = path.display().to_string();
         let mut open = open();
         let files = open.get_or_insert_default();
@@ -125,7 +126,7 @@ pub(crate) fn save_dataset(
             std::collections::hash_map::Entry::Vacant(entry) => {
                 let temporary = whole_files::temporary(entry.key())
                     .map_err(|error| Failure::new(format!("`{shown}` could not be saved: {error}")))?;
-                let writer = FileWriter::create(temporary.path()).map_err(Failure)?;
+                let writer = FileWriter::create(temporary.path()).map_err(Failure::new)?;
                 let (written, datasets) = (HashMap::new(), Vec::new());
                 entry.insert(Owned { writer, temporary, written, datasets })
             }
@@ -133,7 +134,7 @@ pub(crate) fn save_dataset(
         owned
             .writer
             .write(&dataset, &start, array)
-            .map_err(|error| Failure(format!("`{shown}`: {error}")))?;
+            .map_err(|error| Failure::new(format!("`{shown}`: {error}")))?;
         let written = owned.written.entry(dataset.name.clone()).or_insert(0);
         *written += 1;
         if *written == 1 {
@@ -227,7 +228,7 @@ fn attribute(value: &crate::script::values::value::ScriptValue) -> Attribute {
 /// When it cannot be written.
 pub(crate) fn finish_file(path: &String, wanted: &Vec<(String, u64)>) -> Result<Vec<String>, Failure> {
     let path = Path::new(path);
-    let failed = |error: String| Failure(format!("`{}` could not be saved: {error}", path.display()));
+    let failed = |error: String| Failure::new(format!("`{}` could not be saved: {error}", path.display()));
     let owned = open().get_or_insert_default().remove(path);
     let Some(Owned { writer, temporary, written, mut datasets }) = owned else {
         return Ok(wanted.iter().map(|(name, _)| name.clone()).collect());

@@ -92,13 +92,13 @@ impl Arrived {
     /// Makes files of it.
     pub(crate) fn land(&mut self) -> Result<OutputList, Failure> {
         let full = |error: std::io::Error| {
-            Failure(format!(
+            Failure::new(format!(
                 "an output that has come cannot be written: {error}; if the node's scratch is full, set TMPDIR to a larger place"
             ))
         };
-        let root = || ScratchRoot::current().map_err(|error: ScratchError| Failure(error.to_string()));
+        let root = || ScratchRoot::current().map_err(|error: ScratchError| Failure::new(error.to_string()));
         let (message, entries): (&[u8], Vec<Landed<'_>>) = match self {
-            Arrived::Refused(why) => return Err(Failure(why.clone())),
+            Arrived::Refused(why) => return Err(Failure::new(why)),
             Arrived::Whole(message, entries) => {
                 let root = root()?;
                 let file = |entry: &OutputEntry| match entry.is_file {
@@ -118,7 +118,7 @@ impl Arrived {
                             std::io::Seek::rewind(open).map_err(full)?;
                             Some(Arc::new(root()?.keep_copy(open).map_err(full)?))
                         }
-                        Some(HostFile::Missing(why)) => return Err(Failure(why.clone())),
+                        Some(HostFile::Missing(why)) => return Err(Failure::new(why)),
                     };
                     landed.push((&*entry, file));
                 }

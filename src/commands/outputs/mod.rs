@@ -233,7 +233,7 @@ impl CommandOutputs {
             true => wire::paths(outputs, length),
             false => wire::bytes(outputs, length),
         });
-        let message = Arc::new(made.unwrap_or_else(|Failure(why)| wire::refusal(&why, length)));
+        let message = Arc::new(made.unwrap_or_else(|failure| wire::refusal(failure.message(), length)));
         if !same_files {
             *lock(&self.0.message) = Arc::downgrade(&message);
         }
@@ -259,7 +259,7 @@ impl OutputList {
 
     fn find(&self, which: u32) -> Result<&OutputRecord, Failure> {
         let found = self.list.iter().find(|held| held.which == which);
-        found.ok_or_else(|| Failure(format!("internal error: output number {which} was not kept")))
+        found.ok_or_else(|| Failure::new(format!("internal error: output number {which} was not kept")))
     }
 }
 

@@ -126,7 +126,7 @@ fn what_cannot_be_sent_or_read_is_an_error_of_who_takes_it() -> Outcome {
     for same_files in [false, true] {
         let (pack, path) = with_file(&[1; 70_000])?;
         std::fs::remove_file(&path)?;
-        let error = sent(&pack, same_files).all().err().map(|error| error.0).unwrap_or_default();
+        let error = sent(&pack, same_files).all().err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains("cannot be read: No such file"), "{error}");
     }
     let (pack, _) = with_file(&[1; 70_000])?;

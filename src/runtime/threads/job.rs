@@ -1,7 +1,7 @@
 //! One task on a compute thread.
 
 use crate::console;
-use crate::error::{CodecError, Failure, TaskError, bounded};
+use crate::error::{CodecError, Failure, TaskError, TaskErrorKind};
 use crate::ids::{Attempt, DefId, Rank, TaskId};
 use crate::protocol::{Blob, ReportedResult};
 use crate::runtime::threads::task_context::{self, RunningTask};
@@ -26,6 +26,8 @@ pub(crate) struct KnownDefinition {
     pub function: Result<&'static Record, CodecError>,
     /// Arguments that all instances share.
     pub shared: Blob,
+    /// Bytes of its host's memory that each of its tasks may take; 0 without a limit.
+    pub memory: u64,
     /// Its tasks submit others and may wait for them: they run where they may.
     pub nests: AtomicBool,
 }
@@ -105,7 +107,8 @@ impl Job {
 
     /// How the task has ended, and whether that counts for nothing since it has to begin anew elsewhere.
     fn compute(&self, place: &RankLocation, may_wait: bool, now: &mut Instant) -> (Ended, bool) {
-        let running = RunningTask { rank: place.rank, task: self.task, attempt: self.attempt, may_wait };
+        let Job { task, attempt, .. } = *self;
+        let running = RunningTask { rank: place.rank, task, attempt, memory: self.learnt.memory, may_wait };
         let (outcome, notes) = task_context::within(running, || match &self.learnt.function {
             Ok(record) => call(record, &self.learnt.shared, &self.args, &self.inputs),
             Err(error) => Err(Failure::new(error)),
@@ -116,17 +119,9 @@ impl Job {
         let begin = std::mem::replace(now, Instant::now());
         let nanos = (*now - begin).as_nanos().saturating_sub(u128::from(notes.waited));
         let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
-        let result = outcome.map_err(|failure| match notes.cause {
-            // what it hands on is not its own failure
-            Some(cause) if failure.0.contains(&cause.to_string()) => (*cause).clone(),
-            _ => TaskError {
-                message: bounded(failure.0),
-                task: String::new(), // rank 0 knows its key
-                rank: place.rank,
-                host: place.host.to_string(),
-                attempt: self.attempt,
-            },
-        });
+        let error =
+            |failure: Failure| failure.into_error(place.rank, &place.host, self.attempt, notes.origin);
+        let result = outcome.map_err(error);
         (Ended { task: self.task, attempt: self.attempt, def: self.def, nanos, result }, notes.moves)
     }
 }
@@ -147,6 +142,12 @@ pub fn current() -> Option<(Rank, Attempt)> {
     task_context::running().map(|running| (running.rank, running.attempt))
 }
 
+/// The bytes of memory that rank 0 has set aside for the task of the calling thread, 0 where it says nothing of memory;
+/// nothing outside of tasks.
+pub(crate) fn memory() -> Option<u64> {
+    task_context::running().map(|running| running.memory)
+}
+
 fn call(
     record: &Record,
     shared: &Blob,
@@ -155,7 +156,10 @@ fn call(
 ) -> Result<(ReportedResult, Option<AnyValue>), Failure> {
     let call = || record.call(&mut Arguments::new(shared, args, inputs));
     let outcome = quietly(|| catch_unwind(AssertUnwindSafe(call)));
-    outcome.unwrap_or_else(|payload| Err(Failure(format!("the task panicked: {}", with_place(&*payload)))))
+    outcome.unwrap_or_else(|payload| {
+        let failure = Failure::new(format!("the task panicked: {}", with_place(&*payload)));
+        Err(failure.of_kind(TaskErrorKind::Panicked))
+    })
 }
 
 /// What a panic says, and where it was.

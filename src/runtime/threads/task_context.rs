@@ -1,6 +1,6 @@
 //! What a thread knows of the task that it computes, and what it does before it waits for another one.
 
-use crate::error::TaskError;
+use crate::error::Origin;
 use crate::ids::{Attempt, Rank, TaskId};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -16,8 +16,10 @@ pub(crate) struct RunningTask {
     pub rank: Rank,
     /// Its number.
     pub task: TaskId,
-    /// Which start of it this is.
+    /// The number of this start of it, from 1.
     pub attempt: Attempt,
+    /// Bytes of its host's memory that it may take; 0 without a limit.
+    pub memory: u64,
     /// Whether it may wait for other tasks on this thread.
     pub may_wait: bool,
 }
@@ -57,13 +59,13 @@ pub(crate) struct Notes {
     pub moves: bool,
     /// Time in which it has waited for other tasks, in nanoseconds.
     pub waited: u64,
-    /// The last failure of another task that it was told.
-    pub cause: Option<Arc<TaskError>>,
+    /// The task's name at the layer above the engine, for its error.
+    pub origin: Option<Origin>,
 }
 
 thread_local! {
     static RUNNING: Cell<Option<RunningTask>> = const { Cell::new(None) };
-    static NOTES: RefCell<Notes> = const { RefCell::new(Notes { nests: false, moves: false, waited: 0, cause: None }) };
+    static NOTES: RefCell<Notes> = const { RefCell::new(Notes { nests: false, moves: false, waited: 0, origin: None }) };
     static SEAT: RefCell<Option<Rc<dyn Seat>>> = const { RefCell::new(None) };
     static HOME: RefCell<Option<Home>> = const { RefCell::new(None) };
 }
@@ -100,10 +102,10 @@ pub(crate) fn nest() -> Option<(TaskId, Home)> {
     Some((running.task, HOME.with_borrow(Clone::clone)?))
 }
 
-/// Notes that the task of this thread was told of the failure of another: if it fails with it, that is the first cause.
-pub(crate) fn note_cause(cause: &Arc<TaskError>) {
+/// Names the task of this thread, for its error.
+pub(crate) fn name(origin: Origin) {
     if RUNNING.get().is_some() {
-        NOTES.with_borrow_mut(|notes| notes.cause = Some(cause.clone()));
+        NOTES.with_borrow_mut(|notes| notes.origin = Some(origin));
     }
 }
 

@@ -16,6 +16,7 @@ mod placement;
 pub(crate) mod prefetch;
 mod release;
 mod retract;
+mod retry;
 mod submit;
 mod want;
 
@@ -23,11 +24,12 @@ use super::{
     DefOptions, NewTask, RankInfo, Scheduler, SchedulerAction, SchedulerEvent, Status, TaskOutcome, TaskState,
 };
 use crate::error::{ProtocolError, TaskError};
-use crate::ids::{DefId, Rank, TaskId};
+use crate::ids::{Attempt, DefId, Rank, TaskId};
 use crate::protocol::{
     Blob, BulkLayout, Definition, InputSource, RankOrder, RankReport, ReportedResult, RunTask, TaskInput,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 /// The layout of every stored result of these tests.
 const LAYOUT: BulkLayout = BulkLayout::Encoded;
@@ -37,6 +39,8 @@ struct Env {
     scheduler: Scheduler,
     orders: BTreeMap<u32, VecDeque<RankOrder>>,
     resolved: VecDeque<(u64, TaskOutcome)>,
+    /// Tasks that pause after an attempt, and for how long.
+    pauses: VecDeque<(u64, Attempt, Duration)>,
     known: BTreeSet<(u32, DefId)>,
     /// Which ranks know that tasks of which definitions submit others.
     nests: BTreeSet<(u32, DefId)>,
@@ -64,6 +68,7 @@ fn cluster(infos: &[RankInfo]) -> Env {
         scheduler: Scheduler::new(infos),
         orders: BTreeMap::new(),
         resolved: VecDeque::new(),
+        pauses: VecDeque::new(),
         known: BTreeSet::new(),
         nests: BTreeSet::new(),
         defs: 0,
@@ -96,7 +101,7 @@ fn inline(text: &str) -> ReportedResult {
 }
 
 fn error(message: &str) -> TaskError {
-    TaskError { message: message.into(), task: String::new(), rank: Rank(1), host: "h1".into(), attempt: 1 }
+    TaskError::of_attempt(message.into(), String::new(), Rank(1), "h1".into(), 1)
 }
 
 impl Env {
@@ -130,6 +135,9 @@ impl Env {
         for action in out {
             match action {
                 SchedulerAction::Resolve(task, outcome) => self.resolved.push_back((task.0, outcome)),
+                SchedulerAction::Delay { task, attempt, pause } => {
+                    self.pauses.push_back((task.0, attempt, pause));
+                }
                 SchedulerAction::Send(rank, RankOrder::Define(definition)) => {
                     assert!(
                         self.known.insert((rank.0, definition.def)),
@@ -166,6 +174,7 @@ impl Env {
             name: format!("f{def}"),
             shared: Blob::default(),
             slots: options.needs.slots,
+            memory: options.needs.memory,
         };
         self.handle(SchedulerEvent::define(definition, options))
     }
@@ -236,8 +245,23 @@ impl Env {
     }
 
     fn fail(&mut self, rank: u32, task: u64, message: &str) -> &mut Self {
+        self.fail_with(rank, task, error(message))
+    }
+
+    fn fail_with(&mut self, rank: u32, task: u64, error: TaskError) -> &mut Self {
         let attempt = self.scheduler.task(TaskId(task)).map_or(1, |record| record.attempt);
-        self.from(rank, RankReport::Failed { task: TaskId(task), attempt, error: Box::new(error(message)) })
+        self.from(rank, RankReport::Failed { task: TaskId(task), attempt, error: Box::new(error) })
+    }
+
+    /// A task pauses for so many milliseconds after this attempt.
+    fn pauses(&mut self, task: u64, attempt: Attempt, millis: u64) -> &mut Self {
+        let pause = Duration::from_millis(millis);
+        assert_eq!(self.pauses.pop_front(), Some((task, attempt, pause)));
+        self
+    }
+
+    fn due(&mut self, task: u64, attempt: Attempt) -> &mut Self {
+        self.handle(SchedulerEvent::Due { task: TaskId(task), attempt })
     }
 
     fn fetched(&mut self, rank: u32, task: u64) -> &mut Self {
@@ -376,6 +400,7 @@ impl Env {
         self.orders.retain(|_, orders| !orders.is_empty());
         assert!(self.orders.is_empty(), "left over: {:?}", self.orders);
         assert!(self.resolved.is_empty(), "left over: {:?}", self.resolved);
+        assert!(self.pauses.is_empty(), "left over: {:?}", self.pauses);
         self
     }
 }

@@ -77,8 +77,14 @@ fn a_definition_comes_before_its_tasks_and_in_order() {
     let mut env = ranks([0, 1]);
     env.refuse(SchedulerEvent::Submit(Env::new_task(1, 1, &[])));
     env.refuse(SchedulerEvent::SubmitFamily { def: DefId(1), first: TaskId(1), count: 2 });
-    let definition =
-        Definition { def: DefId(2), function: 7, name: "g".into(), shared: Blob::default(), slots: 1 };
+    let definition = Definition {
+        def: DefId(2),
+        function: 7,
+        name: "g".into(),
+        shared: Blob::default(),
+        slots: 1,
+        memory: 0,
+    };
     env.refuse(SchedulerEvent::define(definition, DefOptions::default()));
 }
 

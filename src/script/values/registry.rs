@@ -116,7 +116,7 @@ impl CallArgs<'_> {
             Argument::Arrays(all) if all.len() == 1 => Ok(Cow::Borrowed(&all[0])),
             Argument::Bytes(bytes) => match arrays::read_table(bytes) {
                 Ok(table) => Ok(Cow::Owned(table.into())),
-                Err(error) => Err(Failure(format!("the argument `{name}`: {error}"))),
+                Err(error) => Err(Failure::new(format!("the argument `{name}`: {error}"))),
             },
             Argument::Value(_) => {
                 let number = ndarray::arr0(self.number(name)?).into_dyn();

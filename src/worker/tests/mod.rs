@@ -56,7 +56,7 @@ fn small() -> Result<ReportedResult, TaskError> {
 }
 
 fn error() -> TaskError {
-    TaskError { message: "boom".into(), task: "f".into(), rank: Rank(1), host: "h".into(), attempt: 1 }
+    TaskError::of_attempt("boom".into(), "f".into(), Rank(1), "h".into(), 1)
 }
 
 fn task(task: u64, attempt: Attempt, inputs: &[TaskInput]) -> RunTask {

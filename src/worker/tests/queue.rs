@@ -77,8 +77,14 @@ fn what_was_not_running_cannot_be_computed() {
 
 #[test]
 fn definitions_are_passed_on_and_the_end_changes_nothing() {
-    let definition =
-        Definition { def: DefId(0), function: 1, name: "f".into(), shared: Blob::default(), slots: 1 };
+    let definition = Definition {
+        def: DefId(0),
+        function: 1,
+        name: "f".into(),
+        shared: Blob::default(),
+        slots: 1,
+        memory: 0,
+    };
     let mut env = slots(1);
     env.order(RankOrder::Define(definition.clone())).says(WorkerAction::Learn(definition));
     env.order(RankOrder::Shutdown).order(RankOrder::Leave);

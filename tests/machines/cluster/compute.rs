@@ -3,7 +3,7 @@
 use super::nested::with_nested;
 use super::{Cluster, Running};
 use crate::client::{Manner, value_of};
-use dtask::TaskError;
+use dtask::internal::error::{Retry, TaskError};
 use dtask::internal::ids::{DefId, Rank};
 use dtask::internal::worker;
 
@@ -29,7 +29,9 @@ impl Cluster {
         let (task, attempt, nanos) = (run.task, run.attempt, self.nanos[run.def.index() % 8]);
         let output = if fails {
             let (message, host) = ("as it should".to_owned(), "h".to_owned());
-            Err(TaskError { message, task: String::new(), rank: Rank(rank as u32), host, attempt })
+            let error = TaskError::of_attempt(message, String::new(), Rank(rank as u32), host, attempt);
+            let needy = run.depth == 0 && self.client.memory(spec.def) > 0;
+            Err(if needy { error.with_retry(Retry::WithMemory(self.rng.pick(&[70, 100]))) } else { error })
         } else {
             let def = if run.depth > 0 { DefId(0) } else { spec.def };
             let own = value_of(def, &run.args, inputs.into_iter());

@@ -55,7 +55,7 @@ pub(crate) fn map_files(
             [(file, start, _)] => format!(" of `{file}` from byte {start} on"),
             [(first, ..), .., (last, ..)] => format!(" of `{first}` to `{last}`"),
         };
-        map(def, &text).map_err(|Failure(message)| Failure(format!("the lines{}: {message}", from())))
+        map(def, &text).map_err(|failure| failure.map(|message| format!("the lines{}: {message}", from())))
     })
 }
 
@@ -120,8 +120,8 @@ fn add_lines(table: &mut CombineTable, text: &[u8]) -> Result<(), Failure> {
     })
 }
 
-fn told(stage: &str, Failure(message): Failure) -> Failure {
-    Failure(format!("`{stage}`: {message}"))
+fn told(stage: &str, failure: Failure) -> Failure {
+    failure.map(|message| format!("`{stage}`: {message}"))
 }
 
 /// A task function: takes over the lines of a group of splits, at the rank that reduces them.

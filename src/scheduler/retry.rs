@@ -1,0 +1,147 @@
+//! Retries: a task that has failed starts again, after a pause, with new needs, at another rank where there is one.
+//!
+//! A paused task is `Blocked`, and its pause counts as one more input that it misses: [`SchedulerEvent::Due`] brings it.
+//! Meanwhile all that it took is given back.
+//!
+//! [`SchedulerEvent::Due`]: super::SchedulerEvent::Due
+
+use super::event::SchedulerAction;
+use super::task::TaskState;
+use super::{DefinitionRecord, Scheduler};
+use crate::error::{ProtocolError, Retry};
+use crate::ids::{self, Attempt, DefId, Rank, TaskId};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The tasks that have failed and are to start again.
+#[derive(Debug, Default)]
+pub(super) struct Retries {
+    /// The attempt after which a task pauses.
+    paused: BTreeMap<TaskId, Attempt>,
+    /// The rank where a task has failed last.
+    failed_on: BTreeMap<TaskId, Rank>,
+    /// The definition that stands for another one with so many bytes of memory.
+    grown: BTreeMap<(DefId, u64), DefId>,
+}
+
+impl Retries {
+    /// Whether a task pauses after this attempt.
+    pub(super) fn is_paused(&self, task: TaskId, attempt: Attempt) -> bool {
+        self.paused.get(&task) == Some(&attempt)
+    }
+
+    /// Forgets a task that was sent to a rank.
+    pub(super) fn started(&mut self, task: TaskId) {
+        if !self.failed_on.is_empty() {
+            self.failed_on.remove(&task);
+        }
+    }
+}
+
+impl Scheduler {
+    /// Whether a failed task pauses before it starts again.
+    pub(super) fn is_paused(&self, task: TaskId) -> bool {
+        self.tasks.get(task).is_some_and(|record| {
+            matches!(record.state, TaskState::Blocked { .. }) && self.retries.is_paused(task, record.attempt)
+        })
+    }
+
+    /// Whether a task that has failed, and says this of another attempt, is to start again.
+    pub(super) fn may_start_again(
+        &mut self,
+        task: TaskId,
+        def: DefId,
+        retry: Retry,
+    ) -> Result<bool, ProtocolError> {
+        let retries = self.def(def)?.options.retries;
+        let Some(record) = self.tasks.get(task) else { return Ok(false) };
+        if record.failures >= retries || record.is_unneeded() {
+            return Ok(false);
+        }
+        Ok(match retry {
+            Retry::Allowed => true,
+            Retry::Never => false,
+            Retry::WithMemory(bytes) => self.grow(def, bytes).is_some(),
+        })
+    }
+
+    /// Starts a task again that has failed on `rank`, once its pause is over and the inputs are there that it misses.
+    pub(super) fn start_again(
+        &mut self,
+        task: TaskId,
+        rank: Rank,
+        missing: u32,
+        retry: Retry,
+        out: &mut Vec<SchedulerAction>,
+    ) {
+        let Some(def) = self.tasks.get(task).map(|record| record.def) else { return };
+        let grown = match retry {
+            Retry::WithMemory(bytes) => self.grow(def, bytes),
+            _ => None,
+        };
+        let Some(record) = self.tasks.get_mut(task) else { return };
+        record.failures += 1;
+        record.def = grown.unwrap_or(def);
+        let (failures, attempt) = (record.failures, record.attempt);
+        self.retries.failed_on.insert(task, rank);
+        let delay = self.defs.get(def.index()).map_or(0, |def| def.options.retry_delay);
+        if delay == 0 {
+            return self.requeue(task, missing, out);
+        }
+        let pause = ids::pause(Duration::from_millis(delay.into()), failures.into());
+        self.retries.paused.insert(task, attempt);
+        out.push(SchedulerAction::Delay { task, attempt, pause });
+        self.requeue(task, missing + 1, out);
+    }
+
+    /// Ends the pause of a task that has failed.
+    pub(super) fn on_due(&mut self, task: TaskId, attempt: Attempt) {
+        if !self.retries.is_paused(task, attempt) {
+            return; // that was another attempt's
+        }
+        let paused = self.is_paused(task);
+        self.retries.paused.remove(&task);
+        if paused {
+            self.input_arrived(task);
+        }
+    }
+
+    /// The definition that stands for `def` with so many bytes of memory; none where no rank has as many.
+    fn grow(&mut self, def: DefId, bytes: u64) -> Option<DefId> {
+        if let Some(&grown) = self.retries.grown.get(&(def, bytes)) {
+            return Some(grown);
+        }
+        let known = self.defs.get(def.index())?;
+        let (mut options, mut definition) = (known.options, known.definition.clone());
+        let (mean, layout, nests) = (known.mean, known.layout.clone(), known.nests);
+        options.needs.memory = bytes;
+        let class = self.class_of(options.needs, options.on);
+        if class.is_some_and(|class| !self.is_able(class as usize)) {
+            return None;
+        }
+        let grown = DefId(self.defs.len() as u32);
+        (definition.def, definition.memory) = (grown, bytes);
+        self.defs.push(DefinitionRecord { definition, options, class, mean, layout, nests });
+        self.retries.grown.insert((def, bytes), grown);
+        Some(grown)
+    }
+
+    /// The rank for a task that was to go to `rank`: where it has failed there, another one that has room.
+    pub(super) fn another(&self, task: TaskId, rank: Rank) -> Rank {
+        if self.retries.failed_on.get(&task) != Some(&rank) {
+            return rank;
+        }
+        let others = self.workers.iter().filter(|(other, worker)| *other != rank && worker.room(1) > 0);
+        let first = others.map(|(other, worker)| (worker.expected_start(), other)).min();
+        first.map_or(rank, |(_, other)| other)
+    }
+
+    /// As [`Scheduler::another`], for a task of the class `at`.
+    pub(super) fn another_of(&self, at: usize, task: TaskId, rank: Rank) -> Rank {
+        if self.retries.failed_on.get(&task) != Some(&rank) {
+            return rank;
+        }
+        let mut others = self.workers.iter().map(|(other, _)| other);
+        others.find(|other| *other != rank && self.workers.fits(at, *other)).unwrap_or(rank)
+    }
+}
