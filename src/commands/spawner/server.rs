@@ -240,8 +240,10 @@ impl Server {
         self.ending.store(true, Ordering::Release);
         let channels = self.groups();
         channels.iter().for_each(|channel| channel.signal_any(Signal::TERM));
-        let until = Instant::now() + grace;
-        while Instant::now() < until && channels.iter().any(|channel| lock(&channel.current).pid.is_some()) {
+        // a time that no clock can show is none
+        let until = Instant::now().checked_add(grace);
+        let in_time = || until.is_none_or(|until| Instant::now() < until);
+        while in_time() && channels.iter().any(|channel| lock(&channel.current).pid.is_some()) {
             std::thread::sleep(Duration::from_millis(2));
         }
         self.kill_all();
