@@ -53,6 +53,27 @@ fn inode(path: &Path) -> u64 {
 }
 
 #[test]
+fn lengths_of_files_that_nothing_can_have_are_damage() {
+    let entry = |length: u64| {
+        let head = [&0_u32.to_le_bytes()[..], &(1_u32 << 31).to_le_bytes(), &length.to_le_bytes()].concat();
+        assert_eq!(head.len(), 16);
+        head
+    };
+    let message = |lengths: [u64; 2]| {
+        let path =
+            [&u32::MAX.to_le_bytes()[..], &0_u32.to_le_bytes(), &[0; libc::PATH_MAX as usize]].concat();
+        let entries = lengths.map(entry).concat();
+        [&path[..], &2_u32.to_le_bytes(), &entries, &[255; 16]].concat()
+    };
+    assert!(wire::read(&message([3, 4])).is_some());
+    for lengths in [[u64::MAX, u64::MAX], [u64::MAX, 0], [1 << 63, 1 << 63]] {
+        assert!(wire::read(&message(lengths)).is_none(), "{lengths:?}");
+        let came = CommandOutputs::arrived(message(lengths));
+        assert!(came.all().is_err_and(|Failure(why)| why.contains("damaged")), "{lengths:?}");
+    }
+}
+
+#[test]
 fn what_is_in_memory_travels_as_it_is() {
     let pack = CommandOutputs::new(&[
         memory(0, "stdout", b"text\n"),
