@@ -24,7 +24,7 @@ fn with_file(
     Ok((CommandOutputs::new(&outputs), path))
 }
 
-/// What another rank gets.
+/// The outputs as another rank gets them.
 fn sent(pack: &CommandOutputs, same_files: bool) -> CommandOutputs {
     let (whole, layout) = pack.announced().expect("it has files");
     crate::batch::register_bulk_kinds();
@@ -138,7 +138,7 @@ fn a_message_is_kept_while_it_is_sent_and_no_longer() -> Outcome {
     let second = pack.message(false);
     assert!(std::ptr::eq(first.bytes(), second.bytes()));
     drop((first, second));
-    assert!(lock(&pack.0.message).upgrade().is_none());
+    assert!(pack.0.message.lock().upgrade().is_none());
     Ok(())
 }
 

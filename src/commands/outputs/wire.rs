@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! whole:   head | the outputs' bytes
-//! same_files:    u32 NEAR | u32 length of a path, path, zeros up to PATH_MAX | head | for each output: its bytes, or u64 number of its file
+//! near:    u32 NEAR | u32 length of a path, path, zeros up to PATH_MAX | head
+//!          | for each output: its bytes, or u64 number of its file
 //! refused: u32 REFUSED | why, blanks
 //! head:    u32 number of outputs | for each: u32 which, u32 length of its name (and FILE), u64 length, name
 //! ```
@@ -130,9 +131,9 @@ pub(crate) fn refusal(why: &str, length: usize) -> Vec<u8> {
 pub(crate) enum OutputsMessage {
     /// The whole one.
     Whole(Vec<OutputEntry>),
-    /// That for those who see the same files, which are in this directory.
+    /// The message for those who see the same files, which are in this directory.
     Near(PathBuf, Vec<OutputEntry>),
-    /// None, and why.
+    /// No outputs, and why.
     Refused(String),
 }
 
@@ -142,7 +143,7 @@ pub(crate) struct OutputEntry {
     pub(crate) name: Range<usize>,
     /// Of the output.
     pub(crate) length: u64,
-    /// What is in the message: the bytes, or a number.
+    /// The place in the message of its bytes, or of the number of its file.
     pub(crate) bytes: Range<usize>,
     pub(crate) is_file: bool,
 }

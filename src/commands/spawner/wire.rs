@@ -1,4 +1,4 @@
-//! What a rank and the spawner of its commands say to each other, over socket pairs that nobody else can find.
+//! The messages of a rank and the spawner of its commands, over socket pairs that nobody else can find.
 //!
 //! ```text
 //!   rank ── Control ──► spawner      one connection: channels, signals, what to remove when the rank has died
@@ -77,13 +77,13 @@ pub(crate) struct Start {
     pub(crate) scrub: bool,
     /// Variables that are added.
     pub(crate) env: Vec<(String, OsString)>,
-    /// It waits for a while until fewer commands than this run.
+    /// The command waits for a while until fewer commands than this run.
     pub(crate) room: Option<u32>,
     /// The cores that it may run on; as its spawner, where there are none.
     pub(crate) cores: Vec<u32>,
 }
 
-/// What a command took.
+/// The resources that a command took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Usage {
     /// The most memory that one of its processes had, in bytes. The system counts what the process that started it had
@@ -93,18 +93,18 @@ pub(crate) struct Usage {
     pub cpu: Duration,
 }
 
-/// What became of a command.
+/// The end of a command.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum End {
     /// The system would not start it: its error number.
     NotStarted(i32),
     /// Nothing is started any more.
     Refused,
-    /// It has ended, and what was left of its group was killed.
+    /// The command has ended, and what was left of its group was killed.
     Exited {
         /// As `wait` gives it.
         status: i32,
-        /// What it took.
+        /// The resources that it took.
         usage: Usage,
     },
     /// Its end could not be waited for: the system's error number.
@@ -211,7 +211,7 @@ pub fn rewritten(bytes: &[u8]) -> Option<Vec<u8>> {
         let received = receive::<M>(&there, &mut Vec::new())?;
         received.map(|(message, _)| framed(&message)).transpose()
     }
-    /// What a socket holds without a reader.
+    /// Bytes that a socket holds without a reader.
     const ROOM: usize = 1 << 16;
     let (kind, bytes) = bytes.split_first().filter(|(_, bytes)| bytes.len() <= ROOM)?;
     let again = match kind % 3 {
