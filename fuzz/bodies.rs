@@ -5,6 +5,7 @@
 
 use dtask::internal::arrays::{Expr, Sketch};
 use dtask::internal::batch::Expressions;
+use dtask::internal::commands::{outputs_rewritten, spawner_rewritten};
 use dtask::internal::protocol::{FRAME_MAX, Frame, Message, append, decode as decode_frame, take_length};
 use dtask::internal::script::{LoadOptions, ScriptSource, parse};
 
@@ -13,7 +14,13 @@ pub type Body = fn(&[u8]);
 
 /// What is fuzzed: name, which is also the folder of its corpus, and body.
 #[allow(dead_code, reason = "a fuzz target uses one body")]
-pub const TARGETS: [(&str, Body); 3] = [("script", script), ("expression", expression), ("decode", decode)];
+pub const TARGETS: [(&str, Body); 5] = [
+    ("script", script),
+    ("expression", expression),
+    ("decode", decode),
+    ("outputs", outputs),
+    ("spawner", spawner),
+];
 
 /// A folder that is not there: relative paths of a script lead nowhere.
 const NOWHERE: &str = "/nowhere/of/fuzzing";
@@ -109,4 +116,20 @@ fn encoded<M: Message>(messages: &[M]) -> Vec<u8> {
         assert!(full.is_none(), "the encoding is longer than what was decoded");
     }
     frame
+}
+
+/// A command's outputs from another rank: what was read, written again, is read as the same, and is as long as its length
+/// is told to others.
+pub fn outputs(bytes: &[u8]) {
+    let Some((again, length)) = outputs_rewritten(bytes) else { return };
+    assert_eq!(again.len() as u64, length, "the length is told wrongly");
+    assert!(again.len() <= 3 * bytes.len(), "{} bytes of {}", again.len(), bytes.len());
+    assert!(outputs_rewritten(&again) == Some((again, length)), "it is read differently the second time");
+}
+
+/// What a rank and its spawner say to each other: what was received, sent again, is received as the same.
+pub fn spawner(bytes: &[u8]) {
+    let Some(again) = spawner_rewritten(bytes) else { return };
+    assert!(again.len() <= bytes.len(), "the encoding is longer than what was decoded");
+    assert!(spawner_rewritten(&again) == Some(again), "it is received differently the second time");
 }

@@ -4,8 +4,11 @@
 //! an allocation, and refuses bytes that are left over.
 
 use crate::error::CodecError;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de, de::DeserializeOwned};
+use smallvec::{Array, SmallVec};
+use std::fmt;
 use std::io::{self, Write};
+use std::marker::PhantomData;
 
 const CONFIG: bincode::config::Configuration = bincode::config::standard();
 
@@ -59,6 +62,41 @@ pub(crate) fn decode_next<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T, C
     .map_err(CodecError::decode)?;
     *bytes = bytes.get(used..).unwrap_or_default();
     Ok(value)
+}
+
+/// Reads a short list, for `#[serde(deserialize_with = …)]`: memory grows with what has come. The list's own reading
+/// allocates at once for the length that is said to follow.
+///
+/// # Errors
+/// When the bytes are damaged or too few.
+pub(crate) fn short_list<'de, A, D>(deserializer: D) -> Result<SmallVec<A>, D::Error>
+where
+    A: Array,
+    A::Item: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    deserializer.deserialize_seq(ShortListVisitor(PhantomData))
+}
+
+struct ShortListVisitor<A>(PhantomData<A>);
+
+impl<'de, A: Array> de::Visitor<'de> for ShortListVisitor<A>
+where
+    A::Item: Deserialize<'de>,
+{
+    type Value = SmallVec<A>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<S: de::SeqAccess<'de>>(self, mut list: S) -> Result<SmallVec<A>, S::Error> {
+        let mut items = SmallVec::new();
+        while let Some(item) = list.next_element()? {
+            items.push(item);
+        }
+        Ok(items)
+    }
 }
 
 /// What [`encode_up_to`] found.
@@ -124,6 +162,31 @@ mod tests {
         bytes.extend_from_slice(&(1u64 << 62).to_le_bytes());
         assert!(decode::<Vec<u64>>(&bytes).is_err());
         assert!(decode::<String>(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_short_list_does_not_believe_its_length() {
+        struct Promises(u8);
+        impl<'de> de::SeqAccess<'de> for Promises {
+            type Error = de::value::Error;
+            fn next_element_seed<T: de::DeserializeSeed<'de>>(
+                &mut self,
+                seed: T,
+            ) -> Result<Option<T::Value>, Self::Error> {
+                self.0 += 1;
+                if self.0 > 3 {
+                    return Ok(None);
+                }
+                seed.deserialize(de::value::U64Deserializer::new(self.0.into())).map(Some)
+            }
+            fn size_hint(&self) -> Option<usize> {
+                Some(usize::MAX)
+            }
+        }
+        let list = de::value::SeqAccessDeserializer::new(Promises(0));
+        let list: SmallVec<[u64; 2]> = short_list(list).expect("three numbers");
+        assert_eq!(list[..], [1, 2, 3]);
+        assert!(SmallVec::<[u64; 2]>::deserialize(de::value::SeqAccessDeserializer::new(Promises(0))).is_err());
     }
 
     #[test]

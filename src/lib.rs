@@ -129,6 +129,10 @@ pub mod internal {
         pub use crate::client::family::FAMILY_MAX;
     }
     pub mod commands {
+        #[cfg(feature = "testing")]
+        pub use crate::commands::outputs::wire::rewritten as outputs_rewritten;
+        #[cfg(feature = "testing")]
+        pub use crate::commands::spawner::wire::rewritten as spawner_rewritten;
         pub use crate::commands::{ScratchRoot, outputs};
     }
     pub mod compact {

@@ -188,3 +188,13 @@ fn expressions() {
 fn frames() {
     replay("decode", 1_000_000);
 }
+
+#[test]
+fn outputs_of_commands() {
+    replay("outputs", 400_000);
+}
+
+#[test]
+fn messages_of_the_spawner() {
+    replay("spawner", 100_000);
+}

@@ -122,13 +122,11 @@ fn unit_tests(prefixes: &[&str]) {
 }
 
 #[test]
-#[ignore = "not yet seen to pass; `cargo test --test valgrind -- --ignored` runs it"]
 fn functions_by_offset() {
     unit_tests(&["task::function::"]);
 }
 
 #[test]
-#[ignore = "not yet seen to pass; `cargo test --test valgrind -- --ignored` runs it"]
 fn compact_containers() {
     unit_tests(&["compact::"]);
 }

@@ -12,10 +12,11 @@ use crate::scheduler::{DefOptions, NewTask, SchedulerEvent};
 use crate::task::function;
 use crate::task::task_fn::TaskFn;
 use crate::task::value::Data;
+use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::marker::PhantomData;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Tasks of a family, at most.
 pub const FAMILY_MAX: u64 = 1 << 32;
@@ -52,7 +53,7 @@ impl<T> Family<T> {
             return None;
         }
         let task = TaskId(self.first.0 + index);
-        let new = self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(index);
+        let new = self.taken.lock().insert(index);
         new.then(|| {
             let key = u128::from(index) << 64 | u128::from(self.first.0);
             let (def, shared) = (self.def, self.shared.clone());
@@ -68,7 +69,7 @@ impl<T> Family<T> {
 
 impl<T> Drop for Family<T> {
     fn drop(&mut self) {
-        let except = std::mem::take(self.taken.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let except = std::mem::take(self.taken.get_mut());
         if self.one_by_one {
             let left = (0..self.count).filter(|&index| !except.contains(index));
             let release = |index: u64| Request::Fact(SchedulerEvent::Release(TaskId(self.first.0 + index)));
@@ -150,7 +151,7 @@ impl Client {
     ) -> Family<F::Output> {
         let offset = function::offset_of::<F, M>(&function);
         assert!(count <= FAMILY_MAX, "a family of {count} tasks: at most {FAMILY_MAX} are possible");
-        let mut state = self.shared.state();
+        let mut state = self.shared.state.lock();
         let name = || function::name_of(&function);
         let def = state.definition(&self.shared, offset, options, name, arguments);
         let first = TaskId(state.next_task);

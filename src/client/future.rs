@@ -176,6 +176,11 @@ pub struct Pending<T> {
     kind: PhantomData<fn() -> T>,
 }
 
+const _: () = {
+    const fn is_unwind_safe<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
+    is_unwind_safe::<Pending<u8>>() // a program may keep it across `catch_unwind`
+};
+
 impl<T: Data> Pending<T> {
     /// Each task's result or error, in order, once all are there; `None` before, and when they were taken already.
     pub fn take(&self) -> Option<Vec<Result<T>>> {

@@ -1,4 +1,4 @@
-//! What a program sees: a client to submit functions with, and futures of their results.
+//! The client, with which a program submits functions, and the futures of their results.
 
 pub(crate) mod arguments;
 pub(crate) mod family;
@@ -24,10 +24,11 @@ use crate::scheduler::{DefOptions, NewTask, SchedulerEvent, Status};
 use crate::task::function;
 use crate::task::task_fn::TaskFn;
 use crate::task::value::{AnyValue, Data};
+use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+use std::sync::{Arc, Weak, mpsc};
 
 /// Tasks that `map` hands over at a time.
 const BATCH: usize = 256;
@@ -45,10 +46,10 @@ pub struct Client {
     parent: Option<TaskId>,
 }
 
-/// What clients and futures share.
+/// The state that clients and futures share.
 pub(crate) struct ClientShared {
     mailbox: Arc<Mailbox<Request>>,
-    /// Who waits turns the reactor meanwhile.
+    /// The driver of the reactor, which a waiting thread turns meanwhile.
     driver: Arc<DriverLink>,
     rank: Rank,
     state: Mutex<ClientState>,
@@ -74,16 +75,12 @@ pub(crate) struct Scattered {
 }
 
 impl ClientShared {
-    fn state(&self) -> MutexGuard<'_, ClientState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn name(&self, def: DefId) -> Arc<str> {
-        self.state().names.get(def.index()).cloned().unwrap_or_else(|| "value".into())
+        self.state.lock().names.get(def.index()).cloned().unwrap_or_else(|| "value".into())
     }
 
     fn forget_key(&self, key: u128, handle: *const FutureHandle) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         // a new future of the same call may have taken its place
         if let Entry::Occupied(entry) = state.keys.entry(key)
             && std::ptr::eq(entry.get().as_ptr(), handle)
@@ -96,7 +93,7 @@ impl ClientShared {
         self.statuses([task]).pop().unwrap_or(Status::Released)
     }
 
-    /// All are asked for before the first answer is waited for.
+    /// Asks for the state of all tasks, before the first answer is waited for.
     fn statuses(&self, tasks: impl IntoIterator<Item = TaskId>) -> Vec<Status> {
         let ask = |task| {
             let (reply, answer) = mpsc::channel();
@@ -104,21 +101,21 @@ impl ClientShared {
             answer
         };
         let answers: Vec<_> = tasks.into_iter().map(ask).collect();
-        if self.state().closed.is_some() {
+        if self.state.lock().closed.is_some() {
             return vec![Status::Released; answers.len()];
         }
         answers.into_iter().map(|answer| answer.recv().unwrap_or(Status::Released)).collect()
     }
 
     fn answer_if_closed(&self, wait: &Wait) {
-        if let Some(why) = &self.state().closed {
+        if let Some(why) = &self.state.lock().closed {
             wait.close(why);
         }
     }
 
     /// Ends the run for all clients and futures: whoever waits, or will, is told.
     pub(crate) fn close(&self, why: &str) {
-        self.state().closed = Some(why.to_owned());
+        self.state.lock().closed = Some(why.to_owned());
         let mut left = Vec::new();
         self.mailbox.drain(&mut left);
         for request in left {
@@ -150,7 +147,7 @@ impl Client {
         self.ranks
     }
 
-    /// Says how much the whole job has of counter `counter`, of which tasks may need some: licences, connections to a
+    /// Sets how much the whole job has of counter `counter`, of which tasks may need some: licences, connections to a
     /// server, and what else there is a limit to. It is 0 before. For rank 0 to say; numbers from
     /// [`COUNTERS_MAX`](crate::scheduler::COUNTERS_MAX) on are ignored.
     pub(crate) fn set_counter(&self, counter: usize, total: u32) {
@@ -165,8 +162,8 @@ impl Client {
     /// reference. An argument is a value, a future, or a vector of futures, which need not be done.
     ///
     /// The function itself does not travel: the rank that computes makes a value of its type, which has no size, out of
-    /// nothing. A type of your own that implements `Fn` (on nightly Rust) must not stand for something that was done in the
-    /// process that made it.
+    /// nothing. A type of your own that implements `Fn` (on nightly Rust) must not stand for something that was done in
+    /// the process that made it.
     ///
     /// ```
     /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
@@ -211,7 +208,7 @@ impl Client {
         self.options().starmap(function, items)
     }
 
-    /// The same client with options for what is submitted through it.
+    /// This client with options for what is submitted through it.
     pub fn options(&self) -> Options<'_> {
         Options::new(self)
     }
@@ -229,7 +226,7 @@ impl Client {
         Future::new(self.scatter_value(crate::client::arguments::scattered(value)))
     }
 
-    /// What has been done so far in this run.
+    /// Counts of what has been done so far in this run.
     ///
     /// # Errors
     /// When the run has ended.
@@ -237,7 +234,7 @@ impl Client {
         self.only_at_rank_0("totals")?;
         let (reply, answer) = mpsc::channel();
         self.shared.mailbox.push(Request::Totals(reply));
-        if let Some(why) = &self.shared.state().closed {
+        if let Some(why) = &self.shared.state.lock().closed {
             return Err(Error::Closed(why.clone()));
         }
         answer.recv().map_err(|_| Error::Closed("the reactor has ended".into()))
@@ -245,7 +242,7 @@ impl Client {
 
     fn scatter_value(&self, scattered: Scattered) -> Arc<FutureHandle> {
         let mut other = SmallVec::new();
-        let mut state = self.shared.state();
+        let mut state = self.shared.state.lock();
         if let Some(handle) = state.find(scattered.key, &mut other) {
             return handle;
         }
@@ -266,10 +263,11 @@ impl Client {
         args: P,
     ) -> Future<F::Output> {
         let offset = function::offset_of::<F, M>(&function);
-        // dropped after the lock, which the drop of futures takes, and after the push, which their release must not overtake
+        // dropped after the lock, which the drop of futures takes, and after the push, which their release must not
+        // overtake
         let mut pack = ArgumentPack::new(self);
         args.pack(&mut pack);
-        let mut state = self.shared.state();
+        let mut state = self.shared.state.lock();
         let (handle, request) = state.submit(&self.shared, pure, options, &function, offset, &mut pack);
         // under the lock: a definition must not be overtaken by a task that another thread submits
         if let Some(request) = request {
@@ -303,7 +301,7 @@ impl Client {
             if packs.is_empty() {
                 return futures;
             }
-            let mut state = self.shared.state();
+            let mut state = self.shared.state.lock();
             let mut requests = Vec::with_capacity(packs.len());
             for pack in &mut packs {
                 let (handle, request) = state.submit(&self.shared, pure, options, &function, offset, pack);
@@ -328,8 +326,8 @@ fn alike(future: &Weak<FutureHandle>, key: u128, held: &mut Held) -> Option<Arc<
 }
 
 impl ClientState {
-    /// The future of the call with this key. One that is alike in half of it may be put into `held`, to be dropped after
-    /// the lock.
+    /// The future of the call with this key. One that is alike in half of it may be put into `held`, to be dropped
+    /// after the lock.
     fn find(&mut self, key: u128, held: &mut Held) -> Option<Arc<FutureHandle>> {
         alike(self.keys.get(key)?, key, held)
     }
@@ -350,8 +348,8 @@ impl ClientState {
         handle
     }
 
-    /// The future of a pure call, and whether it is new. A call is looked up and entered by one look: among a million keys
-    /// that is what takes longest.
+    /// The future of a pure call, and whether it is new. A call is looked up and entered by one look: among a million
+    /// keys that is what takes longest.
     fn pure_handle(
         &mut self,
         shared: &Arc<ClientShared>,

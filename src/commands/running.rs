@@ -4,6 +4,7 @@ use super::pipes::{Reader, Writer};
 use super::{Captured, CommandError, CommandOutput, CommandSpec, OutFile, environment, memory, scratch};
 use crate::commands::find_program;
 use crate::commands::spawner::{self, End, SpawnChannel, Spawner, Start, Usage};
+use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::Signal;
@@ -12,8 +13,8 @@ use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A command that ends within this time wakes us once, by its end, and not by the end of each of its pipes as well.
@@ -28,7 +29,7 @@ const FIRST_LOOK: Duration = Duration::from_millis(5);
 /// Between two looks at a command's memory.
 const LOOKS: Duration = Duration::from_millis(200);
 
-/// What can be done to a command from another thread.
+/// A running command for other threads, which may signal and cancel it.
 #[derive(Debug)]
 struct ProcessHandle {
     spawner: Arc<Spawner>,
@@ -39,13 +40,8 @@ struct ProcessHandle {
 }
 
 impl ProcessHandle {
-    fn ended(&self) -> MutexGuard<'_, bool> {
-        // a flag cannot be left half changed
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn signal(&self, signal: Signal) {
-        let ended = self.ended();
+        let ended = self.ended.lock();
         if !*ended {
             self.spawner.signal(self.channel, self.run, signal);
         }
@@ -74,11 +70,11 @@ impl Killer {
 /// Where a command is in its time limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Time {
-    /// It may still run.
+    /// Time is left.
     Left,
-    /// It was asked to end.
+    /// The time is over, and the command was asked to end.
     Up,
-    /// It was killed.
+    /// The grace is over too, and the command was killed.
     Over,
 }
 
@@ -94,9 +90,9 @@ pub(crate) struct RunningCommand {
     memory: Option<u64>,
     /// When its memory is looked at next, after its start.
     look: Duration,
-    /// What it had when that was too much.
+    /// The memory that it had when that was too much, in bytes.
     exceeded: Option<u64>,
-    /// What [`memory::kills`] was while it ran.
+    /// The value of [`memory::kills`] while it ran.
     kills: Option<u64>,
     found: find_program::FoundProgram,
     handle: Arc<ProcessHandle>,
@@ -282,11 +278,11 @@ impl RunningCommand {
         self.look = after + after.clamp(FIRST_LOOK, LOOKS);
     }
 
-    /// What the spawner has said, and the channel for the next command.
+    /// The end that the spawner has told, and the channel for the next command.
     fn ended(&mut self, ended: io::Result<Option<End>>) -> Result<(ExitStatus, Usage), CommandError> {
         let program = self.program.clone();
         let channel = self.channel.take();
-        *self.handle.ended() = true;
+        *self.handle.ended.lock() = true;
         let Ok(Some(ended)) = ended else {
             return Err(CommandError::SpawnerDied { program, how: self.handle.spawner.lost() });
         };
@@ -380,7 +376,7 @@ impl Drop for RunningCommand {
         // SIGKILL is not refused, so this wait is short: except for a process in an uninterruptible system
         // call, which must not hold up the rank. Its channel then ends with it.
         let ended = self.serve(Some(Duration::from_secs(2)));
-        *self.handle.ended() = true;
+        *self.handle.ended.lock() = true;
         if let (Some(channel), Ok(Some(_))) = (self.channel.take(), ended) {
             self.handle.spawner.give_back(channel);
         }

@@ -1,11 +1,12 @@
 //! Private directories on the node.
 
+use parking_lot::Mutex;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use tempfile::{Builder, TempDir};
 
 /// No directory, or no file in it.
@@ -22,7 +23,7 @@ pub enum ScratchError {
     Directory {
         /// Where.
         parent: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// A name that leads elsewhere.
@@ -36,7 +37,7 @@ pub enum ScratchError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -87,18 +88,13 @@ pub struct ScratchRoot {
 /// The one of this process, which all that it computes shares.
 static CURRENT: Mutex<Option<Arc<ScratchRoot>>> = Mutex::new(None);
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // none of these values can be left half changed
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl ScratchRoot {
-    /// That of this process, made at the first call.
+    /// The scratch directory of this process, made at the first call.
     ///
     /// # Errors
     /// As [`ScratchRoot::new`].
     pub fn current() -> Result<Arc<ScratchRoot>, ScratchError> {
-        let mut current = lock(&CURRENT);
+        let mut current = CURRENT.lock();
         match &*current {
             Some(root) => Ok(root.clone()),
             None => Ok(current.insert(ScratchRoot::new()?).clone()),
@@ -107,7 +103,7 @@ impl ScratchRoot {
 
     /// Gives up that of this process, with all that is in it.
     pub fn leave() {
-        let left = lock(&CURRENT).take();
+        let left = CURRENT.lock().take();
         drop(left); // not under the lock: there may be much to remove
     }
 
@@ -126,7 +122,7 @@ impl ScratchRoot {
     /// # Errors
     /// When it cannot be made.
     pub fn lend(self: &Arc<Self>) -> Result<Scratch, ScratchError> {
-        let path = match self.free().pop() {
+        let path = match self.free.lock().pop() {
             Some(path) => path,
             None => private_dir(self.dir.path())?.keep(),
         };
@@ -135,16 +131,12 @@ impl ScratchRoot {
 
     /// The directory of stored files, and the number of the next one.
     pub(crate) fn next_stored(&self) -> io::Result<(PathBuf, u64)> {
-        let mut stored = lock(&self.stored);
+        let mut stored = self.stored.lock();
         let dir = match &*stored {
             Some(dir) => dir.clone(),
             None => stored.insert(make(self.dir.path(), "stored-")?.keep()).clone(),
         };
         Ok((dir, self.count.fetch_add(1, Ordering::Relaxed)))
-    }
-
-    fn free(&self) -> MutexGuard<'_, Vec<PathBuf>> {
-        lock(&self.free)
     }
 }
 
@@ -166,7 +158,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         match self.root.upgrade() {
-            Some(root) if is_as_new(&self.path) => root.free().push(std::mem::take(&mut self.path)),
+            Some(root) if is_as_new(&self.path) => root.free.lock().push(std::mem::take(&mut self.path)),
             // What cannot be removed now goes with the root.
             _ => drop(fs::remove_dir_all(&self.path)),
         }

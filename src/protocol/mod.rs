@@ -131,6 +131,7 @@ pub enum BulkLayout {
         /// Which element type: see `task::bulk`.
         element: u8,
         /// Length along each axis.
+        #[serde(deserialize_with = "crate::codec::short_list")]
         shape: SmallVec<[u64; 2]>,
     },
     /// A value with files, of a kind that the tool registers: outputs of a command.

@@ -1,9 +1,9 @@
-//! Who turns a rank's reactor: whoever waits for it.
+//! The driver of a rank's reactor (progress engine): whoever waits for it turns it.
 //!
-//! A reactor has a thread of its own. But a thread that waits for an answer, or a compute thread without a task, has nothing
-//! better to do than turn it itself: it sees what comes at once, where a hand-over from thread to thread would cost more
-//! than most tasks. The reactor's own thread rests meanwhile, looks from time to time whether it still may, and takes over
-//! when nobody else turns, as while all compute. One thread turns at a time.
+//! A reactor has a thread of its own. But a thread that waits for an answer, or a compute thread without a task, has
+//! nothing better to do than turn it itself: it sees what comes at once, where a hand-over from thread to thread would
+//! cost more than most tasks. The reactor's own thread rests meanwhile, looks from time to time whether it still may,
+//! and takes over when nobody else turns, as while all compute. One thread turns at a time.
 //!
 //! Where MPI may be called by the thread that began it alone, that one does all of it.
 
@@ -12,8 +12,9 @@ use crate::runtime::executor::ExecutorError;
 use crate::runtime::idle::{Backoff, Idle};
 use crate::runtime::threads::job;
 use crate::transport::Flight;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,7 +42,7 @@ pub(crate) trait DrivenReactor: Send {
     fn wants_own(&self) -> bool;
 }
 
-/// What came of an attempt to turn.
+/// The outcome of an attempt to turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DriveOutcome {
     /// Something moved.
@@ -50,7 +51,7 @@ pub(crate) enum DriveOutcome {
     Idle(Flight),
     /// Another thread is at it.
     Busy,
-    /// This thread must not, or not any more: the run is over, or what is next is for the reactor's own thread.
+    /// The calling thread must not, or not any more: the run is over, or what is next is for the reactor's own thread.
     Not,
 }
 
@@ -58,21 +59,21 @@ pub(crate) enum DriveOutcome {
 pub(crate) trait ProgressDriver: Send + Sync {
     /// Turns once, unless another thread does.
     fn turn(&self) -> DriveOutcome;
-    /// Turns until `done`, until `deadline`, or, with `looks`, after so many turns in a row in which nothing moved. Returns
-    /// at once where another thread drives already.
+    /// Turns until `done`, until `deadline`, or, with `looks`, after so many turns in a row in which nothing moved.
+    /// Returns at once where another thread drives already.
     fn drive(&self, done: &dyn Fn() -> bool, deadline: Option<Instant>, looks: Option<u32>);
-    /// What wakes a thread that sleeps while it drives.
+    /// The waker of a thread that sleeps while it drives.
     fn waker(&self) -> &Arc<Waker>;
     /// Wakes the reactor's own thread if it rests or sleeps: nobody else will turn for some time.
     fn hand_back(&self);
 }
 
-/// How other threads find the driver, once there is one.
+/// A link by which other threads find the driver, once there is one.
 #[derive(Default)]
 pub(crate) struct DriverLink(OnceLock<Weak<dyn ProgressDriver>>);
 
 impl DriverLink {
-    /// Says where it is; the first one stays.
+    /// Publishes the driver to other threads. Only the first call has an effect.
     pub(crate) fn set(&self, driver: Weak<dyn ProgressDriver>) {
         let _ = self.0.set(driver);
     }
@@ -86,10 +87,13 @@ impl DriverLink {
 /// A reactor, and who turns it.
 pub(crate) struct Driver<R> {
     reactor: Mutex<Option<R>>,
+    /// A turn has panicked: the reactor is in pieces, and nobody but its own thread may turn it. The lock knows no
+    /// poisoning.
+    broken: AtomicBool,
     own_core: bool,
     /// Turns of threads that are not the reactor's own.
     turns: AtomicU64,
-    /// One of them turns until it has what it waits for.
+    /// Set while one of them turns until it has what it waits for.
     driven: AtomicBool,
     /// Bulk data were under way after the last turn.
     in_flight: AtomicBool,
@@ -104,7 +108,7 @@ pub(crate) struct Driver<R> {
     on_panic: fn(),
 }
 
-/// Tells what cannot be told otherwise: a panic within a turn leaves the rank's state in pieces.
+/// Calls `tell` on a panic within a turn, which leaves the rank's state in pieces and cannot be told otherwise.
 struct OnPanic {
     tell: fn(),
     /// The thread waits while it unwinds already, for a reason of its own.
@@ -125,12 +129,34 @@ impl Drop for OnPanic {
     }
 }
 
+/// Marks a reactor as broken when a turn panics: dropped before the lock is free.
+struct BrokenOnPanic<'d> {
+    broken: &'d AtomicBool,
+    /// The thread turns while it unwinds already.
+    unwinds: bool,
+}
+
+impl<'d> BrokenOnPanic<'d> {
+    fn new(broken: &'d AtomicBool) -> Self {
+        BrokenOnPanic { broken, unwinds: thread::panicking() }
+    }
+}
+
+impl Drop for BrokenOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() && !self.unwinds {
+            self.broken.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 impl<R: DrivenReactor> Driver<R> {
-    /// The driver of `reactor`, whose mailboxes wake `waker`; threads at it spin if there is a core for each thread. `on_panic`
-    /// is called when a turn panics, and is to end the process.
+    /// The driver of `reactor`, whose mailboxes wake `waker`; threads at it spin if there is a core for each thread.
+    /// `on_panic` is called when a turn panics, and is to end the process.
     pub(crate) fn new(reactor: R, waker: Arc<Waker>, own_core: bool, on_panic: fn()) -> Self {
         Driver {
             reactor: Mutex::new(Some(reactor)),
+            broken: AtomicBool::new(false),
             own_core,
             turns: AtomicU64::new(0),
             driven: AtomicBool::new(false),
@@ -144,23 +170,15 @@ impl<R: DrivenReactor> Driver<R> {
         }
     }
 
-    fn reactor(&self) -> MutexGuard<'_, Option<R>> {
-        self.reactor.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn failure(&self) -> MutexGuard<'_, Option<ExecutorError>> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Turns until the run is over, politely when there is nothing to do, and rests while others turn. For the reactor's own
-    /// thread. Gives the reactor back: from then on nobody turns it.
+    /// Turns until the run is over, politely when there is nothing to do, and rests while others turn. For the
+    /// reactor's own thread. Gives the reactor back: from then on nobody turns it.
     ///
     /// # Panics
     /// When called a second time.
     pub(crate) fn run(&self) -> (R, Result<(), ExecutorError>) {
         let _guard = OnPanic::new(self.on_panic);
         let outcome = self.serve();
-        let reactor = self.reactor().take();
+        let reactor = self.reactor.lock().take();
         (reactor.expect("a reactor runs once"), outcome)
     }
 
@@ -177,8 +195,9 @@ impl<R: DrivenReactor> Driver<R> {
                 continue;
             }
             rests = 0;
-            let mut guard = self.reactor();
-            let outcome = match (self.failure().take(), guard.as_mut()) {
+            let mut guard = self.reactor.lock();
+            let _broken = BrokenOnPanic::new(&self.broken);
+            let outcome = match (self.failure.lock().take(), guard.as_mut()) {
                 (Some(error), _) => Err(error),
                 (None, Some(reactor)) if !reactor.is_over() => {
                     reactor.turn().map(|moved| Some((moved, self.note(reactor))))
@@ -207,8 +226,8 @@ impl<R: DrivenReactor> Driver<R> {
         flight
     }
 
-    /// Whether others have turned since `seen`, or go on to; not when data that need constant calls depend on them, nor when
-    /// they must leave something to this thread.
+    /// Whether others have turned since `seen`, or go on to; not when data that need constant calls depend on them, nor
+    /// when they must leave something to this thread.
     fn is_turned_by_others(&self, seen: &mut u64) -> bool {
         let turns = self.turns.load(Ordering::Relaxed);
         let turned = std::mem::replace(seen, turns) != turns;
@@ -236,8 +255,10 @@ impl<R: DrivenReactor> Driver<R> {
             Idle::Sleep(limit) => {
                 // where another thread turns, it may be about to leave something
                 let has_work = || match self.reactor.try_lock() {
-                    Ok(reactor) => reactor.as_ref().is_none_or(DrivenReactor::has_work),
-                    Err(_) => true,
+                    Some(reactor) if !self.broken.load(Ordering::Relaxed) => {
+                        reactor.as_ref().is_none_or(DrivenReactor::has_work)
+                    }
+                    _ => true,
                 };
                 self.waker.sleep(limit, || done() || has_work());
             }
@@ -246,7 +267,7 @@ impl<R: DrivenReactor> Driver<R> {
 
     /// Keeps the failure for the reactor's own thread.
     fn fail(&self, error: ExecutorError) {
-        *self.failure() = Some(error);
+        *self.failure.lock() = Some(error);
         self.ended.store(true, Ordering::SeqCst);
         self.hand_back();
     }
@@ -254,16 +275,16 @@ impl<R: DrivenReactor> Driver<R> {
 
 impl<R: DrivenReactor> ProgressDriver for Driver<R> {
     fn turn(&self) -> DriveOutcome {
-        let mut guard = match self.reactor.try_lock() {
-            Ok(guard) => guard,
-            Err(TryLockError::Poisoned(_)) => return DriveOutcome::Not,
-            Err(TryLockError::WouldBlock) => return DriveOutcome::Busy,
-        };
+        let Some(mut guard) = self.reactor.try_lock() else { return DriveOutcome::Busy };
+        if self.broken.load(Ordering::Relaxed) {
+            return DriveOutcome::Not;
+        }
         let Some(reactor) = guard.as_mut() else { return DriveOutcome::Not };
         if self.ended.load(Ordering::SeqCst) || reactor.is_over() {
             return DriveOutcome::Not;
         }
         let _guard = OnPanic::new(self.on_panic);
+        let _broken = BrokenOnPanic::new(&self.broken);
         let outcome = job::loudly(|| reactor.turn());
         self.turns.fetch_add(1, Ordering::Relaxed);
         let moved = match outcome {

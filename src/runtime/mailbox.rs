@@ -1,7 +1,8 @@
 //! Hand-over from other threads to a reactor, which is woken only if it sleeps.
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ pub(crate) struct Waker {
     woken: Condvar,
     /// The reactor's own thread, once it has rested.
     own: OnceLock<Thread>,
-    /// It rests.
+    /// The reactor's own thread rests.
     rests: AtomicBool,
 }
 
@@ -25,12 +26,8 @@ impl Waker {
         Arc::default()
     }
 
-    fn wakes(&self) -> MutexGuard<'_, u64> {
-        self.wakes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Rests, for the reactor's own thread: no message ends that, only [`Waker::rouse`] or the end of `limit`; not at all if
-    /// `ready`, which is asked when `rouse` sees the thread already. True if it was roused.
+    /// Rests, for the reactor's own thread: no message ends that, only [`Waker::rouse`] or the end of `limit`; not at
+    /// all if `ready`, which is asked when `rouse` sees the thread already. True if it was roused.
     pub(crate) fn rest(&self, limit: Option<Duration>, ready: impl FnOnce() -> bool) -> bool {
         self.own.get_or_init(thread::current);
         self.rests.store(true, Ordering::SeqCst);
@@ -56,7 +53,7 @@ impl Waker {
     pub(crate) fn wake(&self) {
         // A futex wake costs 6 µs, this load nothing: most messages come while the reactor is awake.
         if self.sleeps.load(Ordering::SeqCst) && self.sleeps.swap(false, Ordering::SeqCst) {
-            *self.wakes() += 1;
+            *self.wakes.lock() += 1;
             self.woken.notify_all();
         }
     }
@@ -66,22 +63,22 @@ impl Waker {
     /// Of the two, one always sees the other: the sender pushes, then looks whether somebody sleeps; the sleeper
     /// says that it sleeps, then looks (`ready`) whether something was pushed.
     pub(crate) fn sleep(&self, limit: Duration, ready: impl FnOnce() -> bool) {
-        let before = *self.wakes();
+        let before = *self.wakes.lock();
         self.sleeps.store(true, Ordering::SeqCst);
         if !ready() {
             let asleep = |wakes: &mut u64| *wakes == before;
-            drop(self.woken.wait_timeout_while(self.wakes(), limit, asleep));
+            self.woken.wait_while_for(&mut self.wakes.lock(), asleep, limit);
         }
         // still said to sleep: another one may, and a wake that finds nobody costs little
     }
 }
 
-/// How long a sender waits for room. After that it pushes nonetheless, until the queue has been drained: the reactor may
-/// be busy with a task that waits for this very sender.
+/// How long a sender waits for room. After that it pushes nonetheless, until the queue has been drained: the reactor
+/// may be busy with a task that waits for this very sender.
 const PATIENCE: Duration = Duration::from_millis(10);
 
-/// Messages in a row with which a sender that could turn the reactor is believed to have better things to do: then they are
-/// worth the wake-up of a reactor's own thread that rests.
+/// Messages in a row with which a sender that could turn the reactor is believed to have better things to do: then they
+/// are worth the wake-up of a reactor's own thread that rests.
 const BURST: usize = 32;
 
 /// A queue from any thread to one reactor.
@@ -99,7 +96,7 @@ struct MailboxQueue<T> {
     messages: Vec<T>,
     /// Senders that wait for room.
     waiting: usize,
-    /// One has waited in vain since the queue was drained.
+    /// A sender has waited in vain since the queue was drained.
     overdue: bool,
 }
 
@@ -109,8 +106,8 @@ impl<T> Mailbox<T> {
         Self::bounded(waker, usize::MAX)
     }
 
-    /// The same, whose senders wait while more than `limit` messages are queued: a queue costs memory, and what has left
-    /// the processor's cache before it is read costs time.
+    /// A mailbox whose senders wait while more than `limit` messages are queued: a queue costs memory, and what has
+    /// left the processor's cache before it is read costs time.
     pub(crate) fn bounded(waker: Arc<Waker>, limit: usize) -> Arc<Self> {
         Self::patient(waker, limit, PATIENCE)
     }
@@ -120,21 +117,15 @@ impl<T> Mailbox<T> {
         Arc::new(Mailbox { queue: Mutex::new(queue), room: Condvar::new(), limit, patience, waker })
     }
 
-    fn queue(&self) -> MutexGuard<'_, MailboxQueue<T>> {
-        // a push cannot panic half way, so a poisoned queue is whole
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The queue, as soon as there is room in it.
     fn queue_with_room(&self) -> MutexGuard<'_, MailboxQueue<T>> {
-        let mut queue = self.queue();
+        let mut queue = self.queue.lock();
         if queue.messages.len() < self.limit || queue.overdue {
             return queue;
         }
         queue.waiting += 1;
         let full = |queue: &mut MailboxQueue<T>| queue.messages.len() >= self.limit && !queue.overdue;
-        let (mut queue, outcome) =
-            self.room.wait_timeout_while(queue, self.patience, full).unwrap_or_else(PoisonError::into_inner);
+        let outcome = self.room.wait_while_for(&mut queue, full, self.patience);
         queue.waiting -= 1;
         queue.overdue |= outcome.timed_out();
         queue
@@ -179,7 +170,7 @@ impl<T> Mailbox<T> {
 
     /// Swaps the queue with `into`, which is empty: the buffers go back and forth and are not allocated again.
     pub(crate) fn drain(&self, into: &mut Vec<T>) {
-        let mut queue = self.queue();
+        let mut queue = self.queue.lock();
         std::mem::swap(&mut queue.messages, into);
         queue.overdue = false;
         if queue.waiting > 0 {
@@ -189,7 +180,7 @@ impl<T> Mailbox<T> {
 
     /// Whether nothing is queued.
     pub(crate) fn is_empty(&self) -> bool {
-        self.queue().messages.is_empty()
+        self.queue.lock().messages.is_empty()
     }
 }
 

@@ -6,32 +6,34 @@ use crate::error::{Error, Result, TaskError};
 use crate::runtime::driver::ProgressDriver;
 use crate::runtime::threads::task_context;
 use crate::task::value::AnyValue;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use parking_lot::{Condvar, Mutex};
+use std::panic::RefUnwindSafe;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// What has become of a task that was waited for.
+/// The end of a task that was waited for.
 #[derive(Debug, Clone)]
 pub(crate) enum WaitAnswer {
-    /// It is done; its value was not asked for.
+    /// The task is done; its value was not asked for.
     Done,
     /// Its encoded value.
     Inline(Bytes),
     /// Its value.
     Value(AnyValue),
-    /// It has failed.
+    /// The task has failed.
     Failed(Arc<TaskError>),
 }
 
 const _: () = assert!(size_of::<Option<WaitAnswer>>() == 16); // a gather holds one for each task
 
-/// What is known of tasks that are waited for together.
+/// Answers for tasks that are waited for together.
 #[derive(Debug, Default)]
 pub(crate) struct WaitAnswers {
     /// Of each task, where values were asked for.
     pub values: Vec<Option<WaitAnswer>>,
-    /// Which tasks have ended, where only that was asked for.
+    /// The tasks that have ended, where only that was asked for.
     pub ended: Vec<bool>,
-    /// Which tasks have failed, and why; in the order in which they did.
+    /// The tasks that have failed, and why; in the order in which they did.
     pub failed: Vec<(usize, Arc<TaskError>)>,
     /// The run has ended, for this reason: there will be no more.
     pub closed: Option<Arc<str>>,
@@ -79,6 +81,9 @@ pub(crate) struct Wait {
     waker: OnceLock<Arc<Waker>>,
 }
 
+/// A panic leaves no state half changed: answers are entered one by one. parking_lot's lock does not say so by itself.
+impl RefUnwindSafe for Wait {}
+
 impl Wait {
     /// Waits for the values of `count` tasks.
     pub(crate) fn for_values(count: usize) -> Arc<Self> {
@@ -101,14 +106,10 @@ impl Wait {
         self.values
     }
 
-    fn state(&self) -> MutexGuard<'_, WaitState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Gives answers, each with its task's place; a second one for the same place is ignored, and so is that a task is
     /// done where its value is to come.
     pub(crate) fn answer(&self, answers: impl Iterator<Item = (u32, WaitAnswer)>) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let WaitState { answers: known, open, .. } = &mut *state;
         for (place, answer) in answers {
             let place = place as usize;
@@ -142,14 +143,14 @@ impl Wait {
         }
     }
 
-    /// Says that no more answers will come.
+    /// Notes that no more answers will come, and wakes all that wait.
     pub(crate) fn close(&self, why: &str) {
-        self.state().answers.closed = Some(why.into());
+        self.state.lock().answers.closed = Some(why.into());
         self.wake();
     }
 
-    /// Waits until all answers are there, or none will come any more; `None` after `limit`. Turns the reactor meanwhile if
-    /// it may.
+    /// Waits until all answers are there, or none will come any more; `None` after `limit`. Turns the reactor meanwhile
+    /// if it may.
     pub(crate) fn all(
         &self,
         limit: Option<Duration>,
@@ -158,7 +159,7 @@ impl Wait {
         // a limit beyond what a clock can show is none
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         // most answers to a single question come within microseconds, a wake-up costs more
-        let open = || !self.state().is_complete();
+        let open = || !self.state.lock().is_complete();
         // a task lets others compute at once: what it waits for may need its slot
         let paused = if open() { task_context::pause() } else { None };
         while paused.as_ref().is_some_and(|paused| open() && paused.step()) {}
@@ -174,24 +175,24 @@ impl Wait {
             }
             std::thread::yield_now();
         }
-        let mut state = self.state();
+        let mut state = self.state.lock();
         while !state.is_complete() {
             let Some(deadline) = deadline else {
-                state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+                self.done.wait(&mut state);
                 continue;
             };
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return None;
             }
-            state = self.done.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            self.done.wait_for(&mut state, left);
         }
         Some(std::mem::take(&mut state.answers))
     }
 
     /// All answers, if they are there or no more will come; `None` when they were taken before.
     pub(crate) fn take(&self) -> Option<WaitAnswers> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if !state.is_complete() || std::mem::replace(&mut state.taken, true) {
             return None;
         }
@@ -200,25 +201,25 @@ impl Wait {
 
     /// Whether all answers are there, or no more will come.
     pub(crate) fn is_complete(&self) -> bool {
-        self.state().is_complete()
+        self.state.lock().is_complete()
     }
 
     /// How many answers are still to come.
     pub(crate) fn open(&self) -> usize {
-        let state = self.state();
+        let state = self.state.lock();
         if state.answers.closed.is_some() { 0 } else { state.open }
     }
 
     /// The failures among the answers that are there, each with its number, ascending.
     pub(crate) fn failures(&self) -> Vec<(usize, Arc<TaskError>)> {
-        let mut failures = self.state().answers.failed.clone();
+        let mut failures = self.state.lock().answers.failed.clone();
         failures.sort_unstable_by_key(|(place, _)| *place);
         failures
     }
 
     /// Where only ends were asked for: which tasks have ended; all of them when no more answers will come.
     pub(crate) fn ended(&self) -> Vec<bool> {
-        let state = self.state();
+        let state = self.state.lock();
         let closed = state.answers.closed.is_some();
         state.answers.ended.iter().map(|&ended| ended || closed).collect()
     }

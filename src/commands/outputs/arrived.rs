@@ -1,4 +1,4 @@
-//! What has come from another rank, until a task wants it.
+//! Outputs that have come from another rank, until a task wants them.
 
 use super::wire::{self, OutputEntry, OutputsMessage};
 use super::{Content, OutputContent, OutputList, OutputRecord, OutputRef, Sizes};
@@ -23,11 +23,11 @@ type Landed<'a> = (&'a OutputEntry, Option<Arc<StoredFile>>);
 
 /// A file of another rank of this host.
 pub(crate) enum HostFile {
-    /// It is linked.
+    /// A link to the file is in this rank's directory.
     Linked(Arc<StoredFile>),
-    /// It cannot be linked: it is held open, to be copied.
+    /// The file cannot be linked: it is held open, to be copied.
     Open(File),
-    /// It cannot be opened either.
+    /// The file can be neither linked nor opened, and why.
     Missing(String),
 }
 

@@ -1,4 +1,5 @@
-//! How the engine sends and receives packs: as their own memory, or, with files, by a message that is made when asked for.
+//! Outputs as a kind of bulk value, as the engine sends and receives them: as their own memory, or, with files, by a
+//! message that is made when asked for.
 
 use super::CommandOutputs;
 use crate::protocol::BulkLayout;

@@ -1,11 +1,11 @@
-//! What a command leaves: its outputs in one value. Small ones are in memory; files stay files, in the scratch directory of
+//! The outputs of a command, in one value. Small ones are in memory; files stay files, in the scratch directory of
 //! each rank that has the value, and go when the last copy of it does.
 //!
 //! * Without files, a pack travels as its own memory (`wire`).
-//! * With files, the message is made when another rank asks: of their bytes, or, for a rank that sees the same files, of
-//!   their paths. It is not kept longer than it takes to send it.
-//! * What has come is made files of again when a task first wants it, on that task's thread. Only links are made at once,
-//!   while the maker still has what they lead to.
+//! * With files, the message is made when another rank asks: of their bytes, or, for a rank that sees the same files,
+//!   of their paths. It is not kept longer than it takes to send it.
+//! * Outputs that have come are made files of again when a task first wants it, on that task's thread. Only links are
+//!   made at once, while the maker still has what they lead to.
 
 pub(crate) mod arrived;
 pub(crate) mod bulk;
@@ -18,15 +18,11 @@ use crate::error::Failure;
 use crate::protocol::BulkLayout;
 use crate::transport::BulkSource;
 use arrived::Arrived;
+use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // none of these values can be left half changed
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use std::sync::{Arc, OnceLock, Weak};
 
 /// Outputs of a command. Copies share them.
 #[derive(Clone)]
@@ -41,7 +37,7 @@ struct OutputsInner {
     sizes: Sizes,
 }
 
-/// How long its messages are.
+/// Lengths of the messages, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
     /// With all bytes.
@@ -81,7 +77,7 @@ impl AsRef<[u8]> for OutputSlice {
     }
 }
 
-/// What an output consists of.
+/// The content of an output.
 #[derive(Debug, Clone, Copy)]
 pub enum Content<'a> {
     /// Bytes.
@@ -90,14 +86,14 @@ pub enum Content<'a> {
     File(&'a Arc<StoredFile>),
 }
 
-/// One output.
+/// An output of a command.
 #[derive(Debug, Clone, Copy)]
 pub struct OutputRef<'a> {
     /// Its number.
     pub which: u32,
     /// The file's name, as the command wrote it.
     pub name: &'a str,
-    /// What it consists of.
+    /// The content.
     pub content: Content<'a>,
 }
 
@@ -142,7 +138,7 @@ impl CommandOutputs {
         CommandOutputs(Arc::new(OutputsInner { arrived, outputs: outputs.into(), message, sizes }))
     }
 
-    /// What has come as a message.
+    /// Outputs that have come as a message.
     fn arrived(message: Vec<u8>) -> CommandOutputs {
         let sizes = Sizes { whole: message.len() as u64, same_files: 0 };
         let arrived = match Arrived::new(message) {
@@ -159,7 +155,7 @@ impl CommandOutputs {
         if let Some(outputs) = self.0.outputs.get() {
             return Ok(outputs);
         }
-        let mut arrived = lock(&self.0.arrived);
+        let mut arrived = self.0.arrived.lock();
         if let Some(waiting) = &mut *arrived {
             let _ = self.0.outputs.set(waiting.land()?);
             *arrived = None;
@@ -203,26 +199,26 @@ impl CommandOutputs {
 
     /// Bytes of memory that it takes here.
     pub fn memory(&self) -> usize {
-        match (&*lock(&self.0.arrived), self.0.outputs.get()) {
+        match (&*self.0.arrived.lock(), self.0.outputs.get()) {
             (Some(arrived), _) => arrived.memory(),
             (None, outputs) => outputs.map_or(0, |outputs| outputs.memory.len()),
         }
     }
 
-    /// How it is announced, and its memory, if that is all of it.
+    /// The layout with which the outputs are announced, and their memory, if that is all of them.
     pub(crate) fn view(&self) -> Option<(BulkLayout, &[u8])> {
         let outputs = self.0.outputs.get().filter(|_| self.0.sizes.same_files == 0)?;
         Some((BulkLayout::Pack { same_files: 0 }, &outputs.memory))
     }
 
-    /// How it is announced, if it has files.
+    /// The length and layout with which outputs with files are announced.
     pub(crate) fn announced(&self) -> Option<(u64, BulkLayout)> {
         let Sizes { whole, same_files } = self.0.sizes;
         (same_files > 0).then_some((whole, BulkLayout::Pack { same_files }))
     }
 
-    /// The message for another rank: with `same_files`, for one that sees the same files as this one. Where it cannot be made, it
-    /// says why, to the tasks that take it.
+    /// The message for another rank: with `same_files`, for one that sees the same files as this one. Where it cannot
+    /// be made, it says why, to the tasks that take it.
     pub(crate) fn message(&self, same_files: bool) -> Arc<dyn BulkSource> {
         let Sizes { whole, same_files: short } = self.0.sizes;
         let length = if same_files { short } else { whole } as usize;
@@ -235,19 +231,19 @@ impl CommandOutputs {
         });
         let message = Arc::new(made.unwrap_or_else(|failure| wire::refusal(failure.message(), length)));
         if !same_files {
-            *lock(&self.0.message) = Arc::downgrade(&message);
+            *self.0.message.lock() = Arc::downgrade(&message);
         }
         message
     }
 
     /// The whole message, where it is still in memory.
     fn whole_already(&self) -> Option<Arc<Vec<u8>>> {
-        if let Some(arrived) = &*lock(&self.0.arrived) {
+        if let Some(arrived) = &*self.0.arrived.lock() {
             return arrived.whole();
         }
         match self.0.outputs.get() {
             Some(outputs) if self.0.sizes.same_files == 0 => Some(outputs.memory.clone()),
-            _ => lock(&self.0.message).upgrade(),
+            _ => self.0.message.lock().upgrade(),
         }
     }
 }

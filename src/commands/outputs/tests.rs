@@ -24,7 +24,7 @@ fn with_file(
     Ok((CommandOutputs::new(&outputs), path))
 }
 
-/// What another rank gets.
+/// The outputs as another rank gets them.
 fn sent(pack: &CommandOutputs, same_files: bool) -> CommandOutputs {
     let (whole, layout) = pack.announced().expect("it has files");
     crate::batch::register_bulk_kinds();
@@ -50,6 +50,27 @@ fn content(pack: &CommandOutputs) -> (Listed, Option<std::path::PathBuf>) {
 
 fn inode(path: &Path) -> u64 {
     std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).expect("it is there"))
+}
+
+#[test]
+fn lengths_of_files_that_nothing_can_have_are_damage() {
+    let entry = |length: u64| {
+        let head = [&0_u32.to_le_bytes()[..], &(1_u32 << 31).to_le_bytes(), &length.to_le_bytes()].concat();
+        assert_eq!(head.len(), 16);
+        head
+    };
+    let message = |lengths: [u64; 2]| {
+        let path =
+            [&u32::MAX.to_le_bytes()[..], &0_u32.to_le_bytes(), &[0; libc::PATH_MAX as usize]].concat();
+        let entries = lengths.map(entry).concat();
+        [&path[..], &2_u32.to_le_bytes(), &entries, &[255; 16]].concat()
+    };
+    assert!(wire::read(&message([3, 4])).is_some());
+    for lengths in [[u64::MAX, u64::MAX], [u64::MAX, 0], [1 << 63, 1 << 63]] {
+        assert!(wire::read(&message(lengths)).is_none(), "{lengths:?}");
+        let came = CommandOutputs::arrived(message(lengths));
+        assert!(came.all().is_err_and(|Failure(why)| why.contains("damaged")), "{lengths:?}");
+    }
 }
 
 #[test]
@@ -117,7 +138,7 @@ fn a_message_is_kept_while_it_is_sent_and_no_longer() -> Outcome {
     let second = pack.message(false);
     assert!(std::ptr::eq(first.bytes(), second.bytes()));
     drop((first, second));
-    assert!(lock(&pack.0.message).upgrade().is_none());
+    assert!(pack.0.message.lock().upgrade().is_none());
     Ok(())
 }
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! whole:   head | the outputs' bytes
-//! same_files:    u32 NEAR | u32 length of a path, path, zeros up to PATH_MAX | head | for each output: its bytes, or u64 number of its file
+//! near:    u32 NEAR | u32 length of a path, path, zeros up to PATH_MAX | head
+//!          | for each output: its bytes, or u64 number of its file
 //! refused: u32 REFUSED | why, blanks
 //! head:    u32 number of outputs | for each: u32 which, u32 length of its name (and FILE), u64 length, name
 //! ```
@@ -20,6 +21,9 @@ const REFUSED: u32 = u32::MAX - 1;
 const FILE: u32 = 1 << 31;
 /// No path is longer: the message has the same length at every rank.
 const PATH_MAX: usize = libc::PATH_MAX as usize;
+
+/// The outputs of a command are not longer together: what a peer says is added up, and allocated.
+const WHOLE_MAX: u64 = 1 << 56;
 
 /// Bytes of an output in a head, beside its name.
 const HEAD: u64 = 16;
@@ -127,9 +131,9 @@ pub(crate) fn refusal(why: &str, length: usize) -> Vec<u8> {
 pub(crate) enum OutputsMessage {
     /// The whole one.
     Whole(Vec<OutputEntry>),
-    /// That for those who see the same files, which are in this directory.
+    /// The message for those who see the same files, which are in this directory.
     Near(PathBuf, Vec<OutputEntry>),
-    /// None, and why.
+    /// No outputs, and why.
     Refused(String),
 }
 
@@ -139,7 +143,7 @@ pub(crate) struct OutputEntry {
     pub(crate) name: Range<usize>,
     /// Of the output.
     pub(crate) length: u64,
-    /// What is in the message: the bytes, or a number.
+    /// The place in the message of its bytes, or of the number of its file.
     pub(crate) bytes: Range<usize>,
     pub(crate) is_file: bool,
 }
@@ -162,7 +166,7 @@ pub(crate) fn read(message: &[u8]) -> Option<OutputsMessage> {
 }
 
 fn entries(message: &[u8], mut rest: &[u8], count: u32, same_files: bool) -> Option<Vec<OutputEntry>> {
-    let mut entries = Vec::new();
+    let (mut entries, mut whole) = (Vec::new(), 0_u64);
     for _ in 0..count {
         let which = u32::from_le_bytes(*take(&mut rest)?);
         let name_length = u32::from_le_bytes(*take(&mut rest)?);
@@ -171,6 +175,8 @@ fn entries(message: &[u8], mut rest: &[u8], count: u32, same_files: bool) -> Opt
         let (name, after) = rest.split_at_checked(usize::try_from(name_length & !FILE).ok()?)?;
         rest = after;
         std::str::from_utf8(name).ok()?;
+        // a file of this host is not in the message, and its length is anything; all of them together have one
+        whole = whole.checked_add(length).filter(|whole| *whole <= WHOLE_MAX)?;
         let is_file = name_length & FILE != 0;
         entries.push(OutputEntry { which, name: start..start + name.len(), length, bytes: 0..0, is_file });
     }
@@ -182,6 +188,40 @@ fn entries(message: &[u8], mut rest: &[u8], count: u32, same_files: bool) -> Opt
         entry.bytes = start..start + length;
     }
     rest.is_empty().then_some(entries)
+}
+
+/// A message made again of what reading it gives, and the length that others are told of it; nothing if it is damaged.
+#[cfg(feature = "testing")]
+pub fn rewritten(message: &[u8]) -> Option<(Vec<u8>, u64)> {
+    let (mut again, entries, same_files) = match read(message)? {
+        OutputsMessage::Refused(why) => {
+            let again = refusal(&why, 4 + why.len());
+            return Some((again, 4 + why.len() as u64));
+        }
+        OutputsMessage::Whole(entries) => (Vec::new(), entries, false),
+        OutputsMessage::Near(dir, entries) => {
+            let dir = dir.as_os_str().as_bytes();
+            let mut again = [&NEAR.to_le_bytes()[..], &(dir.len() as u32).to_le_bytes(), dir].concat();
+            again.resize(8 + PATH_MAX, 0);
+            (again, entries, true)
+        }
+    };
+    again.extend_from_slice(&(entries.len() as u32).to_le_bytes());
+    for entry in &entries {
+        let file = if entry.is_file { FILE } else { 0 };
+        again.extend_from_slice(&entry.which.to_le_bytes());
+        again.extend_from_slice(&(entry.name.len() as u32 | file).to_le_bytes());
+        again.extend_from_slice(&entry.length.to_le_bytes());
+        again.extend_from_slice(&message[entry.name.clone()]);
+    }
+    entries.iter().for_each(|entry| again.extend_from_slice(&message[entry.bytes.clone()]));
+    let sizes = sizes_of(entries.iter().map(|entry| (entry.name.len(), entry.length, entry.is_file)));
+    let told = match (same_files, sizes.same_files) {
+        (false, _) => sizes.whole,
+        (true, 0) => message.len() as u64, // nobody makes it without files, and nobody is told its length
+        (true, length) => length,
+    };
+    Some((again, told))
 }
 
 fn take<'a, const N: usize>(rest: &mut &'a [u8]) -> Option<&'a [u8; N]> {

@@ -1,5 +1,6 @@
-//! Who starts commands: a process of its own, started before `MPI_Init` ([`start_process`]), or, in a program that has
-//! initialised MPI by itself, a thread of the rank. Both do the same work and are spoken to in the same way.
+//! The spawner (fork server), which starts commands: a process of its own, started before `MPI_Init`
+//! ([`start_process`]), or, in a program that has initialised MPI by itself, a thread of the rank. Both do the same
+//! work and are spoken to in the same way.
 
 pub(crate) mod pid_table;
 pub(crate) mod process;
@@ -12,6 +13,7 @@ pub(crate) use wire::{End, Start};
 
 use crate::commands::signals;
 use crate::commands::spawner::pid_table::PidTable;
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, WaitOptions, getpgid, getpgrp, kill_process, waitpid};
 use server::{Server, children};
 use std::io;
@@ -19,8 +21,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, ExitCode};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use wire::{AllEnded, Control};
 
@@ -50,13 +52,8 @@ pub(crate) struct SpawnChannel {
 
 static CURRENT: Mutex<Option<Arc<Spawner>>> = Mutex::new(None);
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // none of these values can be left half changed
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// In a process that was started to start commands: does that until the rank ends, and gives the exit code. Every program
-/// that calls [`start_process`] calls this first of all.
+/// In a process that was started to start commands: does that until the rank ends, and gives the exit code. Every
+/// program that calls [`start_process`] calls this first of all.
 pub(crate) fn serve_if_asked() -> Option<ExitCode> {
     process::wanted().map(|main| main())
 }
@@ -67,17 +64,17 @@ pub(crate) fn serve_if_asked() -> Option<ExitCode> {
 /// When it cannot be started; commands are then started from the rank itself.
 pub(crate) fn start_process() -> io::Result<()> {
     let (child, control) = process::start()?;
-    *lock(&CURRENT) = Some(Spawner::new(control, Some(child))?);
+    *CURRENT.lock() = Some(Spawner::new(control, Some(child))?);
     Ok(())
 }
 
 /// Ends the process that starts this rank's commands, and with it all that they have left.
 pub(crate) fn stop_process() {
-    let Some(spawner) = lock(&CURRENT).take() else { return };
+    let Some(spawner) = CURRENT.lock().take() else { return };
     let Some(process) = &spawner.process else { return };
-    let _ = lock(&spawner.control).shutdown(std::net::Shutdown::Both);
+    let _ = spawner.control.lock().shutdown(std::net::Shutdown::Both);
     let until = Instant::now() + LAST;
-    let mut child = lock(process);
+    let mut child = process.lock();
     while matches!(child.try_wait(), Ok(None)) && Instant::now() < until {
         std::thread::sleep(Duration::from_micros(500));
     }
@@ -86,7 +83,7 @@ pub(crate) fn stop_process() {
 /// Ends all commands: SIGTERM to their groups, after `grace` SIGKILL. None is started any more.
 pub(crate) fn end_all(grace: Duration) {
     if let Ok(spawner) = current() {
-        let control = lock(&spawner.control);
+        let control = spawner.control.lock();
         // that it has died is as good: its commands were killed with it
         let _ = wire::send(&control, &Control::EndAll { grace }, &[]);
         let _ = wire::receive::<AllEnded>(&control, &mut Vec::new());
@@ -96,13 +93,13 @@ pub(crate) fn end_all(grace: Duration) {
 /// Has a directory removed when this rank has ended, should it not do that itself.
 pub(crate) fn remove_at_end(path: &Path) {
     if let Ok(spawner) = current() {
-        let _ = wire::send(&lock(&spawner.control), &Control::Remove(path.into()), &[]);
+        let _ = wire::send(&spawner.control.lock(), &Control::Remove(path.into()), &[]);
     }
 }
 
 /// This rank's spawner; the first use makes one of a thread, if there is none.
 pub(crate) fn current() -> io::Result<Arc<Spawner>> {
-    let mut current = lock(&CURRENT);
+    let mut current = CURRENT.lock();
     if let Some(spawner) = &*current {
         return Ok(spawner.clone());
     }
@@ -133,25 +130,25 @@ impl Spawner {
 
     /// A channel that is free, or a new one.
     pub(crate) fn channel(&self) -> io::Result<SpawnChannel> {
-        if let Some(channel) = lock(&self.free).pop() {
+        if let Some(channel) = self.free.lock().pop() {
             return Ok(channel);
         }
         let (ours, theirs) = UnixStream::pair()?;
         let number = self.channels.fetch_add(1, Ordering::Relaxed);
-        wire::send(&lock(&self.control), &Control::Lane(number), &[OwnedFd::from(theirs).as_fd()])?;
+        wire::send(&self.control.lock(), &Control::Lane(number), &[OwnedFd::from(theirs).as_fd()])?;
         Ok(SpawnChannel { number, socket: ours, runs: 0, buffer: Vec::new() })
     }
 
     /// Gives a channel back whose command has ended.
     pub(crate) fn give_back(&self, channel: SpawnChannel) {
-        lock(&self.free).push(channel);
+        self.free.lock().push(channel);
     }
 
     /// Sends a signal to a command's group.
     pub(crate) fn signal(&self, channel: u32, run: u64, signal: Signal) {
         let message = Control::Signal { channel, run, signal: signal.as_raw() };
         // a spawner that has died cannot be told, and its commands are killed
-        let _ = wire::send(&lock(&self.control), &message, &[]);
+        let _ = wire::send(&self.control.lock(), &message, &[]);
     }
 
     /// The process that a channel runs.
@@ -162,7 +159,7 @@ impl Spawner {
     /// To be called when it does not answer: kills its commands, once, and says how it ended.
     pub(crate) fn lost(self: &Arc<Self>) -> String {
         let Some(process) = &self.process else { return "its thread has ended".to_owned() };
-        let mut child = lock(process);
+        let mut child = process.lock();
         // its connections close a moment before its status is there
         let until = Instant::now() + Duration::from_secs(1);
         // a watchdog that was not killed itself has killed all that the spawner had started
@@ -192,7 +189,7 @@ impl Spawner {
                 "the process that starts this rank's commands has died: {how}. The commands that were running are \
                  killed and count as failed; from now on the rank starts commands itself"
             );
-            let mut current = lock(&CURRENT);
+            let mut current = CURRENT.lock();
             if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, self)) {
                 *current = None;
             }

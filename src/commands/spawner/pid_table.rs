@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 const ENTRY: u64 = size_of::<i32>() as u64;
 
-/// One process number for each channel; 0 where none runs.
+/// A process number for each channel; 0 where none runs.
 #[derive(Debug)]
 pub(crate) struct PidTable(OwnedFd);
 
@@ -32,7 +32,7 @@ impl PidTable {
         let _ = pwrite(&self.0, &number.to_ne_bytes(), u64::from(channel) * ENTRY);
     }
 
-    /// What a channel runs.
+    /// The process that a channel runs.
     pub(crate) fn get(&self, channel: u32) -> Option<Pid> {
         let mut number = [0; size_of::<i32>()];
         match pread(&self.0, &mut number, u64::from(channel) * ENTRY) {

@@ -1,13 +1,15 @@
 //! The spawner as a process of its own, and its watchdog.
 //!
-//! Both are this very executable, started before `MPI_Init`: forking a process that has initialised MPI corrupts InfiniBand
-//! traffic. The spawner outlives the rank just long enough to kill its commands and to remove its files, however the rank
-//! ended. The watchdog is the parent of the spawner and does nothing until that has ended: should it have been killed, the
-//! commands become the watchdog's children, and it does what the spawner would have done, whether the rank still lives or not.
+//! Both are this very executable, started before `MPI_Init`: forking a process that has initialised MPI corrupts
+//! InfiniBand traffic. The spawner outlives the rank just long enough to kill its commands and to remove its files,
+//! however the rank ended. The watchdog is the parent of the spawner and does nothing until that has ended: should it
+//! have been killed, the commands become the watchdog's children, and it does what the spawner would have done, whether
+//! the rank still lives or not.
 //!
 //! ```text
 //!   rank ──► watchdog ──► spawner ──► commands       parents and children
-//!     └──── control, channels ──┘                    the watchdog reads from the spawner what is to be removed, and that it has ended
+//!     └──── control, channels ──┘                    the watchdog reads from the spawner what is to be removed,
+//!                                                    and that it has ended
 //! ```
 
 use super::server::{Server, children};
@@ -26,8 +28,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-/// The process's name, in lists of processes too: who kills all that are called `dtask` does not kill it, so that it can
-/// clean up after them.
+/// The process's name, in lists of processes too: who kills all that are called `dtask` does not kill it, so that it
+/// can clean up after them.
 const NAME: &std::ffi::CStr = c"task-commands";
 /// The only argument of the spawner.
 const SERVE: &str = "--serve-rank";
@@ -72,7 +74,7 @@ pub(crate) fn spawner_end(watchdog: ExitStatus) -> Option<ExitStatus> {
     Some(ExitStatus::from_raw(if code > BY_SIGNAL { code - BY_SIGNAL } else { code << 8 }))
 }
 
-/// What this process was started for, if for one of these.
+/// The main function of a spawner or a watchdog, if this process was started as one.
 pub(crate) fn wanted() -> Option<fn() -> ExitCode> {
     let mut arguments = std::env::args_os();
     let (first, second, third) = (arguments.next()?, arguments.next()?, arguments.next());
@@ -124,8 +126,8 @@ fn watchdog() -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
-/// Whether a rank whose spawner has ended does so too: what was killed at the same time takes a moment. One that goes on
-/// without its spawner needs its files.
+/// Whether a rank whose spawner has ended does so too: what was killed at the same time takes a moment. One that goes
+/// on without its spawner needs its files.
 fn ends(has_ended: impl Fn() -> bool) -> bool {
     let until = Instant::now() + MOMENT;
     while !has_ended() {

@@ -5,6 +5,7 @@ use crate::commands::environment;
 use crate::commands::signals;
 use crate::commands::spawner::pid_table::PidTable;
 use crate::commands::spawner::throttle::Throttle;
+use parking_lot::{Mutex, RwLock};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, waitid, waitpid};
@@ -17,8 +18,8 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use wait4::Wait4;
 
@@ -28,7 +29,7 @@ const STACK: usize = 1 << 17;
 /// How often orphans are looked for.
 const ORPHANS: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 
-/// What a channel runs.
+/// The command that a channel runs.
 #[derive(Debug, Default)]
 struct Current {
     /// The number of the last command that was started.
@@ -45,7 +46,7 @@ struct ServerChannel {
     current: Mutex<Current>,
 }
 
-/// What the channels share.
+/// The state that channels share.
 pub(crate) struct Server {
     channels: Mutex<BTreeMap<u32, Arc<ServerChannel>>>,
     table: Mutex<Option<Arc<PidTable>>>,
@@ -58,11 +59,6 @@ pub(crate) struct Server {
     adopts: bool,
     remove: Mutex<Vec<PathBuf>>,
     gate: Throttle,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // none of these values can be left half changed
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Server {
@@ -93,7 +89,7 @@ impl Server {
             };
             match message {
                 Control::Table => {
-                    *lock(&self.table) =
+                    *self.table.lock() =
                         files.into_iter().next().map(|file| Arc::new(PidTable::from_file(file)));
                 }
                 Control::Lane(number) => {
@@ -102,7 +98,7 @@ impl Server {
                     }
                 }
                 Control::Signal { channel, run, signal } => {
-                    let channel = lock(&self.channels).get(&channel).cloned();
+                    let channel = self.channels.lock().get(&channel).cloned();
                     if let (Some(channel), Some(signal)) = (channel, Signal::from_named_raw(signal)) {
                         channel.signal(run, signal);
                     }
@@ -111,7 +107,7 @@ impl Server {
                     if self.adopts {
                         super::process::tell_guard(&path);
                     }
-                    lock(&self.remove).push(path.into());
+                    self.remove.lock().push(path.into());
                 }
                 Control::EndAll { grace } => {
                     self.end_all(grace);
@@ -123,20 +119,20 @@ impl Server {
 
     fn open_channel(self: &Arc<Self>, number: u32, socket: OwnedFd) -> io::Result<()> {
         let channel = Arc::new(ServerChannel { number, current: Mutex::default() });
-        lock(&self.channels).insert(number, channel.clone());
+        self.channels.lock().insert(number, channel.clone());
         let (server, socket) = (self.clone(), UnixStream::from(socket));
         let thread = std::thread::Builder::new().name("dtask-start".into()).stack_size(STACK);
         thread.spawn(move || {
             // an error is the rank's end: whoever serves the control connection sees it too
             let _ = server.serve_channel(&channel, &socket);
-            lock(&server.channels).remove(&number);
+            server.channels.lock().remove(&number);
         })?;
         Ok(())
     }
 
     fn serve_channel(&self, channel: &ServerChannel, socket: &UnixStream) -> io::Result<()> {
         let mut buffer = Vec::new();
-        let table = lock(&self.table).clone();
+        let table = self.table.lock().clone();
         while let Some((start, files)) = wire::receive::<Start>(socket, &mut buffer)? {
             let ended = self.run(channel, table.as_deref(), start, files);
             wire::send(socket, &ended, &[])?;
@@ -159,8 +155,8 @@ impl Server {
         };
         let _within = self.gate.enter(room);
         let started = {
-            let _starting = self.starting.read().unwrap_or_else(PoisonError::into_inner);
-            let mut current = lock(&channel.current);
+            let _starting = self.starting.read();
+            let mut current = channel.current.lock();
             if self.ending.load(Ordering::Acquire) {
                 return End::Refused;
             }
@@ -190,7 +186,7 @@ impl Server {
         if let Some(table) = table {
             table.set(channel.number, None);
         }
-        let mut current = lock(&channel.current);
+        let mut current = channel.current.lock();
         // nothing that it leaves behind goes on using the task's cores
         let _ = signals::signal(pid, Signal::KILL);
         let outcome = waited.and_then(|()| child.wait4());
@@ -233,15 +229,17 @@ impl Server {
     }
 
     fn groups(&self) -> Vec<Arc<ServerChannel>> {
-        lock(&self.channels).values().cloned().collect()
+        self.channels.lock().values().cloned().collect()
     }
 
     fn end_all(&self, grace: Duration) {
         self.ending.store(true, Ordering::Release);
         let channels = self.groups();
         channels.iter().for_each(|channel| channel.signal_any(Signal::TERM));
-        let until = Instant::now() + grace;
-        while Instant::now() < until && channels.iter().any(|channel| lock(&channel.current).pid.is_some()) {
+        // a time that no clock can show is none
+        let until = Instant::now().checked_add(grace);
+        let in_time = || until.is_none_or(|until| Instant::now() < until);
+        while in_time() && channels.iter().any(|channel| channel.current.lock().pid.is_some()) {
             std::thread::sleep(Duration::from_millis(2));
         }
         self.kill_all();
@@ -255,15 +253,15 @@ impl Server {
 
     /// The directories that go with the rank.
     pub(crate) fn to_remove(&self) -> Vec<PathBuf> {
-        std::mem::take(&mut *lock(&self.remove))
+        std::mem::take(&mut *self.remove.lock())
     }
 
     /// Takes the status of children that are no commands: processes that left their group, and whose parent has ended.
     fn reap_orphans(&self) {
         // not while a command has started whose number is not noted
-        let Ok(_nobody_starts) = self.starting.try_write() else { return };
+        let Some(_nobody_starts) = self.starting.try_write() else { return };
         let commands: Vec<Pid> =
-            self.groups().iter().filter_map(|channel| lock(&channel.current).pid).collect();
+            self.groups().iter().filter_map(|channel| channel.current.lock().pid).collect();
         for pid in children().into_iter().filter(|pid| !commands.contains(pid)) {
             let _ = waitpid(Some(pid), WaitOptions::NOHANG);
         }
@@ -280,7 +278,7 @@ pub(crate) fn children() -> Vec<Pid> {
 
 impl ServerChannel {
     fn signal(&self, run: u64, signal: Signal) {
-        let mut current = lock(&self.current);
+        let mut current = self.current.lock();
         match current.pid {
             // A group whose members have all gone is as good as killed.
             Some(pid) if current.run == run => drop(signals::signal(pid, signal)),
@@ -290,7 +288,7 @@ impl ServerChannel {
     }
 
     fn signal_any(&self, signal: Signal) {
-        if let Some(pid) = lock(&self.current).pid {
+        if let Some(pid) = self.current.lock().pid {
             let _ = signals::signal(pid, signal);
         }
     }

@@ -1,6 +1,6 @@
-//! How many commands run at a time, where the rank has more of them ready.
+//! A limit of commands that run at a time, where the rank has more of them ready.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use parking_lot::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long a command waits for others to end. Those were expected to be short: then all share the cores.
@@ -17,13 +17,9 @@ pub(crate) struct Throttle {
 pub(crate) struct RunningPermit<'g>(&'g Throttle);
 
 impl Throttle {
-    fn running(&self) -> MutexGuard<'_, u32> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Counts one more; waits a while, where there is `room` only for so many.
     pub(crate) fn enter(&self, room: Option<u32>) -> RunningPermit<'_> {
-        let mut running = self.running();
+        let mut running = self.running.lock();
         if let Some(room) = room.filter(|room| *running >= *room) {
             let until = Instant::now() + LONGEST;
             while *running >= room {
@@ -31,7 +27,7 @@ impl Throttle {
                 if left.is_zero() {
                     break;
                 }
-                running = self.ended.wait_timeout(running, left).unwrap_or_else(PoisonError::into_inner).0;
+                self.ended.wait_for(&mut running, left);
             }
         }
         *running += 1;
@@ -41,7 +37,7 @@ impl Throttle {
 
 impl Drop for RunningPermit<'_> {
     fn drop(&mut self) {
-        *self.0.running() -= 1;
+        *self.0.running.lock() -= 1;
         self.0.ended.notify_one();
     }
 }
@@ -55,20 +51,20 @@ mod tests {
     fn one_that_waits_goes_when_another_ends_or_after_a_while() {
         let gate = Throttle::default();
         let (first, second) = (gate.enter(None), gate.enter(Some(2)));
-        assert_eq!(*gate.running(), 2);
+        assert_eq!(*gate.running.lock(), 2);
         std::thread::scope(|scope| {
             let (went, goes) = mpsc::channel();
             let gate = &gate;
             scope.spawn(move || {
                 let _third = gate.enter(Some(2));
-                let _ = went.send(*gate.running());
+                let _ = went.send(*gate.running.lock());
             });
             drop(first);
             assert!(goes.recv().unwrap() <= 3);
         });
         let third = gate.enter(Some(1)); // after a while
-        assert_eq!(*gate.running(), 2);
+        assert_eq!(*gate.running.lock(), 2);
         drop((second, third));
-        assert_eq!(*gate.running(), 0);
+        assert_eq!(*gate.running.lock(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! What a rank and the spawner of its commands say to each other, over socket pairs that nobody else can find.
+//! The messages of a rank and the spawner of its commands, over socket pairs that nobody else can find.
 //!
 //! ```text
 //!   rank ── Control ──► spawner      one connection: channels, signals, what to remove when the rank has died
@@ -27,6 +27,8 @@ use std::time::Duration;
 const FILES_MAX: usize = 3;
 /// The longest message: twice what the system allows as arguments and environment of a process.
 const LENGTH_MAX: u64 = 64 << 20;
+/// Allocated for a message before its bytes have come.
+const EARLY: u64 = 64 << 10;
 const HEAD: usize = size_of::<u64>();
 
 /// To the spawner itself.
@@ -75,13 +77,13 @@ pub(crate) struct Start {
     pub(crate) scrub: bool,
     /// Variables that are added.
     pub(crate) env: Vec<(String, OsString)>,
-    /// It waits for a while until fewer commands than this run.
+    /// The command waits for a while until fewer commands than this run.
     pub(crate) room: Option<u32>,
     /// The cores that it may run on; as its spawner, where there are none.
     pub(crate) cores: Vec<u32>,
 }
 
-/// What a command took.
+/// The resources that a command took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Usage {
     /// The most memory that one of its processes had, in bytes. The system counts what the process that started it had
@@ -91,22 +93,31 @@ pub(crate) struct Usage {
     pub cpu: Duration,
 }
 
-/// What became of a command.
+/// The end of a command.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum End {
     /// The system would not start it: its error number.
     NotStarted(i32),
     /// Nothing is started any more.
     Refused,
-    /// It has ended, and what was left of its group was killed.
+    /// The command has ended, and what was left of its group was killed.
     Exited {
         /// As `wait` gives it.
         status: i32,
-        /// What it took.
+        /// The resources that it took.
         usage: Usage,
     },
     /// Its end could not be waited for: the system's error number.
     Unknown(i32),
+}
+
+/// A message's length and encoding.
+fn framed<M: Serialize>(message: &M) -> io::Result<Vec<u8>> {
+    let mut frame = vec![0; HEAD];
+    codec::encode_into(message, &mut frame).map_err(io::Error::other)?;
+    let length = (frame.len() - HEAD) as u64;
+    frame[..HEAD].copy_from_slice(&length.to_le_bytes());
+    Ok(frame)
 }
 
 /// Sends a message with open files.
@@ -115,10 +126,7 @@ pub(crate) fn send<M: Serialize>(
     message: &M,
     files: &[BorrowedFd<'_>],
 ) -> io::Result<()> {
-    let mut frame = vec![0; HEAD];
-    codec::encode_into(message, &mut frame).map_err(io::Error::other)?;
-    let length = (frame.len() - HEAD) as u64;
-    frame[..HEAD].copy_from_slice(&length.to_le_bytes());
+    let frame = framed(message)?;
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(FILES_MAX))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     if !files.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(files)) {
@@ -151,8 +159,9 @@ pub(crate) fn receive<M: DeserializeOwned>(
     if length > LENGTH_MAX {
         return Err(io::Error::other(format!("a message of {length} bytes")));
     }
-    buffer.resize(length as usize, 0);
-    if !filled(socket.read_exact(buffer))? {
+    buffer.clear();
+    buffer.reserve(length.min(EARLY) as usize);
+    if !filled(socket.take(length).read_to_end(buffer).map(drop))? || (buffer.len() as u64) < length {
         return Ok(None);
     }
     let message = codec::decode(buffer).map_err(io::Error::other)?;
@@ -189,6 +198,28 @@ fn receive_some(socket: &UnixStream, buffer: &mut [u8], files: &mut Vec<OwnedFd>
         }
     }
     Ok(received.bytes)
+}
+
+/// Bytes that came over a socket, received as a message and framed again; the first byte chooses whose. Nothing where
+/// they are cut off, or no message.
+#[cfg(feature = "testing")]
+pub fn rewritten(bytes: &[u8]) -> Option<Vec<u8>> {
+    fn again<M: Serialize + DeserializeOwned>(bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        let (mut here, there) = UnixStream::pair()?;
+        here.write_all(bytes)?;
+        drop(here);
+        let received = receive::<M>(&there, &mut Vec::new())?;
+        received.map(|(message, _)| framed(&message)).transpose()
+    }
+    /// Bytes that a socket holds without a reader.
+    const ROOM: usize = 1 << 16;
+    let (kind, bytes) = bytes.split_first().filter(|(_, bytes)| bytes.len() <= ROOM)?;
+    let again = match kind % 3 {
+        0 => again::<Control>(bytes),
+        1 => again::<Start>(bytes),
+        _ => again::<End>(bytes),
+    };
+    again.ok().flatten().map(|again| [&[*kind], &again[..]].concat())
 }
 
 #[cfg(test)]
@@ -237,6 +268,13 @@ mod tests {
             here.write_all(bytes)?;
             assert!(receive::<End>(&there, &mut Vec::new()).is_err(), "{bytes:?}");
         }
+        let (mut here, there) = UnixStream::pair()?;
+        here.write_all(&LENGTH_MAX.to_le_bytes())?;
+        here.write_all(&[0; 100])?;
+        drop(here);
+        let mut buffer = Vec::new();
+        assert!(receive::<End>(&there, &mut buffer)?.is_none(), "cut off");
+        assert!(buffer.capacity() as u64 <= 2 * EARLY, "{} bytes for what has not come", buffer.capacity());
         let (mut here, there) = UnixStream::pair()?;
         here.write_all(&[9, 0])?;
         drop(here);

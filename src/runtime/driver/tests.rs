@@ -11,12 +11,13 @@ struct Fake {
     turns: Mutex<Vec<ThreadId>>,
     over: AtomicBool,
     fails: AtomicBool,
+    panics: AtomicBool,
     wants_own: AtomicBool,
 }
 
 impl Fake {
     fn turned_by(&self, thread: ThreadId) -> usize {
-        self.turns.lock().unwrap().iter().filter(|turn| **turn == thread).count()
+        self.turns.lock().iter().filter(|turn| **turn == thread).count()
     }
 }
 
@@ -25,7 +26,8 @@ impl DrivenReactor for Arc<Fake> {
         if self.fails.load(Ordering::SeqCst) {
             return Err(ProtocolError("broken".into()).into());
         }
-        self.turns.lock().unwrap().push(thread::current().id());
+        assert!(!self.panics.load(Ordering::SeqCst), "on purpose");
+        self.turns.lock().push(thread::current().id());
         Ok(false)
     }
     fn is_over(&self) -> bool {
@@ -157,6 +159,33 @@ fn who_waits_while_it_unwinds_is_not_taken_for_a_turn_that_panics() {
     };
     assert!(thread::spawn(unwinds).join().is_err());
     assert!(!TOLD.load(Ordering::SeqCst));
+}
+
+#[test]
+fn nobody_else_turns_a_reactor_whose_turn_has_panicked() {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    let fake = Arc::new(Fake::default());
+    let driver =
+        Arc::new(Driver::new(fake.clone(), Waker::new(), false, || TOLD.store(true, Ordering::SeqCst)));
+    assert_eq!(driver.turn(), DriveOutcome::Idle(Flight::None));
+    fake.panics.store(true, Ordering::SeqCst);
+    let turned = driver.clone();
+    assert!(thread::spawn(move || turned.turn()).join().is_err());
+    assert!(TOLD.load(Ordering::SeqCst));
+    fake.panics.store(false, Ordering::SeqCst);
+    assert_eq!(driver.turn(), DriveOutcome::Not);
+    driver.drive(&|| false, None, None); // would never return
+}
+
+#[test]
+fn nobody_else_turns_a_reactor_whose_own_thread_has_panicked() {
+    let fake = Arc::new(Fake::default());
+    fake.panics.store(true, Ordering::SeqCst);
+    let driver = Arc::new(Driver::new(fake.clone(), Waker::new(), false, || ()));
+    let own = driver.clone();
+    assert!(thread::spawn(move || own.run().1.is_ok()).join().is_err());
+    fake.panics.store(false, Ordering::SeqCst);
+    assert_eq!(driver.turn(), DriveOutcome::Not);
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! Which cores and devices of a host are which rank's.
+//! Shares of a host: which cores and devices are which rank's.
 
 use crate::protocol::Hello;
+use parking_lot::Mutex;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
-/// What a rank has for itself.
+/// The cores and devices that a rank has for itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct HostShare {
     /// Cores, as many as it has slots; none where slots and cores do not fit together.
@@ -18,12 +18,12 @@ static OWN: Mutex<HostShare> = Mutex::new(HostShare { cores: Vec::new(), gpus: V
 
 /// Notes what this process has.
 pub(crate) fn set_own(part: HostShare) {
-    *OWN.lock().unwrap_or_else(PoisonError::into_inner) = part;
+    *OWN.lock() = part;
 }
 
-/// What this process has.
+/// The share of this process.
 pub(crate) fn own() -> HostShare {
-    OWN.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    OWN.lock().clone()
 }
 
 /// The part of each rank: the cores of a mask and the devices of a list are shared between the ranks of a host that

@@ -1,4 +1,4 @@
-//! One task on a compute thread.
+//! A task on a compute thread.
 
 use crate::console;
 use crate::error::{CodecError, Failure, TaskError, TaskErrorKind};
@@ -9,13 +9,14 @@ use crate::task::arguments::Arguments;
 use crate::task::function::Record;
 use crate::task::value::AnyValue;
 use crate::task::value::panic_text;
+use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Once};
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
@@ -52,7 +53,7 @@ pub(crate) struct RankLocation {
 pub(crate) struct Job {
     /// Its number.
     pub task: TaskId,
-    /// Which start of it this is.
+    /// The number of its start.
     pub attempt: Attempt,
     /// Its definition's number.
     pub def: DefId,
@@ -70,15 +71,15 @@ pub(crate) type Outcome = Result<(ReportedResult, Option<AnyValue>), TaskError>;
 /// A task that has ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// Which.
+    /// Its number.
     pub task: TaskId,
-    /// Which start of it.
+    /// The number of its start.
     pub attempt: Attempt,
     /// Its definition's number.
     pub def: DefId,
     /// Time in its function, in nanoseconds.
     pub nanos: u64,
-    /// What came out.
+    /// The outcome.
     pub result: Outcome,
 }
 
@@ -93,8 +94,8 @@ impl Job {
         self.compute(place, true, &mut Instant::now()).0
     }
 
-    /// Computes the task where it must not wait for others, from `now` on, which is the time of its end afterwards; gives it
-    /// back if it wants to submit any.
+    /// Computes the task where it must not wait for others, from `now` on, which is the time of its end afterwards;
+    /// gives it back if it wants to submit any.
     ///
     /// # Errors
     /// The task, which has to begin anew elsewhere.
@@ -127,17 +128,18 @@ impl Job {
 }
 
 thread_local! {
-    /// What runs on this thread now belongs to a task: its panics are not printed.
+    /// Set while this thread runs what belongs to a task: panics are not printed.
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Where threads have panicked, and what they said: the last ones. For all threads together, since a panic in a parallel
-/// part of a task goes on in the thread of the task.
+/// Where threads have panicked, and what they said: the last ones. For all threads together, since a panic in a
+/// parallel part of a task goes on in the thread of the task.
 static PANICS: Mutex<VecDeque<(ThreadId, String, String)>> = Mutex::new(VecDeque::new());
 /// Panics that are remembered. Those that a task catches itself are never asked for.
 const PANICS_MAX: usize = 64;
 
-/// The rank that computes the task of the calling thread, and which start of the task this is; nothing outside of tasks.
+/// The rank that computes the task of the calling thread, and which start of the task this is; nothing outside of
+/// tasks.
 pub fn current() -> Option<(Rank, Attempt)> {
     task_context::running().map(|running| (running.rank, running.attempt))
 }
@@ -162,10 +164,10 @@ fn call(
     })
 }
 
-/// What a panic says, and where it was.
+/// The text of a panic, and where it was.
 fn with_place(payload: &(dyn Any + Send)) -> String {
     let text = panic_text(payload);
-    let mut panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut panics = PANICS.lock();
     let own = thread::current().id();
     let found = panics.iter().position(|(thread, said, _)| *thread == own && said == text);
     let found = found.or_else(|| panics.iter().position(|(_, said, _)| said == text));
@@ -175,7 +177,7 @@ fn with_place(payload: &(dyn Any + Send)) -> String {
     }
 }
 
-/// Does something that belongs to a task: a panic in it is not printed.
+/// Runs `work`, which belongs to a task: a panic in it is not printed.
 pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> T {
     quiet_panics();
     let outer = QUIET.replace(true);
@@ -184,7 +186,7 @@ pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> T {
     outcome
 }
 
-/// Does something that belongs to no task, on a thread that may be a task's: a panic in it is printed.
+/// Runs `work`, which belongs to no task, on a thread that may be a task's: a panic in it is printed.
 pub(crate) fn loudly<T>(work: impl FnOnce() -> T) -> T {
     let outer = QUIET.replace(false);
     let outcome = work();
@@ -216,7 +218,7 @@ fn quiet_panics() {
             {
                 let said = panic_text(info.payload()).to_owned();
                 let place = format!("{}:{}", at.file(), at.line());
-                let mut panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut panics = PANICS.lock();
                 panics.truncate(PANICS_MAX - 1);
                 panics.push_front((thread::current().id(), said, place));
             }

@@ -10,21 +10,22 @@ use crate::runtime::threads::slot_lending::Loans;
 use crate::runtime::threads::task_context::{self, Home, Seat};
 use crate::task::value::AnyValue;
 use crate::transport::BulkSource;
+use parking_lot::Mutex;
 use rayon::{ThreadPool, ThreadPoolBuildError};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-/// What a compute thread has done.
+/// An event of a compute thread, for the reactor.
 #[derive(Debug)]
 pub(crate) enum ComputeEvent {
     /// A task has ended.
     Ended(Ended),
     /// A thread waits for other tasks, and uses no slot; with the task that it computes, if that is its own.
     Paused(Option<TaskId>),
-    /// It goes on.
+    /// The task goes on.
     Resumed(Option<TaskId>),
     /// A value is ready to be sent.
     Encoded {
@@ -32,7 +33,7 @@ pub(crate) enum ComputeEvent {
         to: Rank,
         /// On which tag.
         tag: u32,
-        /// What is to be sent.
+        /// The message to be sent.
         message: OutgoingValue,
     },
 }
@@ -46,7 +47,7 @@ impl std::fmt::Debug for OutgoingValue {
     }
 }
 
-/// Who computes: threads, or in tests the caller.
+/// The place where tasks are computed: threads, or in tests the caller's.
 pub(crate) trait Compute {
     /// Starts a task.
     fn execute(&mut self, job: Job);
@@ -97,10 +98,6 @@ struct JobQueue {
 }
 
 impl PoolShared {
-    fn queue(&self) -> MutexGuard<'_, JobQueue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Starts the threads of the pool of number `seat`.
     fn build(self: &Arc<Self>, slots: usize, seat: usize) -> Result<ThreadPool, ThreadPoolBuildError> {
         let (shared, home) = (Arc::downgrade(self), self.home.clone());
@@ -119,7 +116,7 @@ impl PoolShared {
     /// Lets a thread take jobs if there are any and one more may compute.
     fn begin(self: &Arc<Self>, except: Option<usize>) {
         let taken = {
-            let mut queue = self.queue();
+            let mut queue = self.queue.lock();
             if queue.jobs.is_empty() { None } else { queue.seats.take(except) }
         };
         if let Some(Taken { threads, seat }) = taken {
@@ -132,7 +129,7 @@ impl PoolShared {
     fn lend(self: &Arc<Self>, slots: usize) {
         loop {
             let lent = {
-                let JobQueue { seats, loans, .. } = &mut *self.queue();
+                let JobQueue { seats, loans, .. } = &mut *self.queue.lock();
                 let Some((task, seat)) = loans.next(slots) else { return };
                 let lent = seats.pause(seat, true, |seat| self.build(slots, seat)).is_ok();
                 if lent {
@@ -148,8 +145,8 @@ impl PoolShared {
 
     /// Takes jobs until there are none: one hand-over for many tasks.
     fn work(self: &Arc<Self>, seat: usize) {
-        // rayon runs this inside a task that waits for its own parallel part: that task must not wait for all others, nor
-        // may one that waits keep it
+        // rayon runs this inside a task that waits for its own parallel part: that task must not wait for all others,
+        // nor may one that waits keep it
         if job::current().is_some() {
             return self.work_inside(seat);
         }
@@ -173,9 +170,10 @@ impl PoolShared {
         }
     }
 
-    /// The next job of a thread that has this seat, for which it looks for some time; it has left the seat if there is none.
+    /// The next job of a thread that has this seat, for which it looks for some time; it has left the seat if there is
+    /// none.
     fn next(self: &Arc<Self>, seat: usize, driver: Option<&dyn ProgressDriver>) -> Option<Job> {
-        let mut queue = self.queue();
+        let mut queue = self.queue.lock();
         if !queue.seats.is_crowded() {
             if let Some(job) = self.pop(&mut queue) {
                 return Some(job);
@@ -184,7 +182,7 @@ impl PoolShared {
                 queue.looking += 1;
                 drop(queue);
                 self.look(driver);
-                queue = self.queue();
+                queue = self.queue.lock();
                 queue.looking -= 1;
                 if !queue.seats.is_crowded()
                     && let Some(job) = self.pop(&mut queue)
@@ -207,7 +205,8 @@ impl PoolShared {
         Some(job)
     }
 
-    /// Turns the reactor until there is a job, but not for long: this thread may be needed for a parallel part of a task.
+    /// Turns the reactor until there is a job, but not for long: this thread may be needed for a parallel part of a
+    /// task.
     fn look(&self, driver: &dyn ProgressDriver) {
         let begin = Instant::now();
         for _ in 0..LOOKS {
@@ -225,7 +224,7 @@ impl PoolShared {
     /// Takes one job on a thread that is in another task.
     fn work_inside(self: &Arc<Self>, seat: usize) {
         let job = {
-            let mut queue = self.queue();
+            let mut queue = self.queue.lock();
             let job = if queue.seats.is_crowded() { None } else { self.pop(&mut queue) };
             match job {
                 Some(job) => job,
@@ -239,7 +238,7 @@ impl PoolShared {
                 rayon::spawn_fifo(move || shared.work(seat)); // into the pool that this thread belongs to
             }
             Err(job) => {
-                let mut queue = self.queue();
+                let mut queue = self.queue.lock();
                 queue.jobs.push_front(job);
                 self.waiting.store(queue.jobs.len(), Ordering::Relaxed);
                 queue.seats.leave(seat);
@@ -261,7 +260,7 @@ impl Seat for ThreadSeat {
     fn pause(&self, task: Option<TaskId>) -> Result<(), String> {
         let Some(shared) = self.shared.upgrade() else { return Ok(()) };
         let build = |seat| shared.build(self.slots, seat);
-        shared.queue().seats.pause(self.seat, task.is_some(), build).map_err(|error| {
+        shared.queue.lock().seats.pause(self.seat, task.is_some(), build).map_err(|error| {
             format!(
                 "rank {} can start no more threads for tasks that wait for others: {error}",
                 shared.place.rank
@@ -274,13 +273,13 @@ impl Seat for ThreadSeat {
 
     fn resume(&self, task: Option<TaskId>) {
         let Some(shared) = self.shared.upgrade() else { return };
-        shared.queue().seats.resume(self.seat, task.is_some());
+        shared.queue.lock().seats.resume(self.seat, task.is_some());
         shared.done.push(ComputeEvent::Resumed(task));
     }
 
     fn lend(&self, task: TaskId) -> Option<u32> {
         let shared = self.shared.upgrade()?;
-        shared.queue().loans.offer(task, self.seat);
+        shared.queue.lock().loans.offer(task, self.seat);
         shared.lend(self.slots);
         u32::try_from(self.slots).ok()
     }
@@ -288,7 +287,7 @@ impl Seat for ThreadSeat {
     fn take_back(&self, task: TaskId) {
         let Some(shared) = self.shared.upgrade() else { return };
         let was_lent = {
-            let JobQueue { seats, loans, .. } = &mut *shared.queue();
+            let JobQueue { seats, loans, .. } = &mut *shared.queue.lock();
             let was_lent = loans.end(task);
             if was_lent {
                 seats.resume(self.seat, true);
@@ -302,8 +301,8 @@ impl Seat for ThreadSeat {
     }
 }
 
-/// Whether the calling thread belongs to a rayon pool. There, a task with a parallel part lets other tasks run on top of its own
-/// stack while it waits for that, which must not be within a turn.
+/// Whether the calling thread belongs to a rayon pool. There, a task with a parallel part lets other tasks run on top
+/// of its own stack while it waits for that, which must not be within a turn.
 fn is_in_a_pool() -> bool {
     rayon::current_thread_index().is_some()
 }
@@ -319,8 +318,8 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// `slots` threads, whose results wake the reactor of `waker`, and whose tasks submit others with `home`. A thread without
-    /// a task turns the reactor at `driver`.
+    /// `slots` threads, whose results wake the reactor of `waker`, and whose tasks submit others with `home`. A thread
+    /// without a task turns the reactor at `driver`.
     ///
     /// # Errors
     /// When the threads cannot be started.
@@ -337,14 +336,14 @@ impl Pool {
         let (queue, waiting) = (Mutex::default(), AtomicUsize::new(0));
         let shared = Arc::new(PoolShared { queue, waiting, done: Mailbox::new(waker), place, home, driver });
         let seats = BlockingSeats::new(slots, |seat| shared.build(slots, seat))?;
-        shared.queue().seats = seats;
+        shared.queue.lock().seats = seats;
         Ok(Pool { shared, encoder, paces: Vec::new(), short: VecDeque::new() })
     }
 
     /// Hands a job to the threads.
     fn enqueue(&self, job: Job) {
         let is_seen = {
-            let mut queue = self.shared.queue();
+            let mut queue = self.shared.queue.lock();
             queue.jobs.push_back(job);
             self.shared.waiting.store(queue.jobs.len(), Ordering::Relaxed);
             queue.jobs.len() <= queue.looking

@@ -5,14 +5,16 @@ use super::pool::{Compute, ComputeEvent, OutgoingValue};
 use crate::ids::{Rank, TaskId};
 use crate::runtime::threads::task_context::{self, Home, Seat};
 use crate::task::value::AnyValue;
+use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-/// Computes on the caller's thread when results are collected, a number of tasks drawn by the caller. A task that submits
-/// others has a thread of its own, which goes on only while the caller waits for it: so equal seeds give equal runs.
+/// Computes on the caller's thread when results are collected, a number of tasks drawn by the caller. A task that
+/// submits others has a thread of its own, which goes on only while the caller waits for it: so equal seeds give equal
+/// runs.
 pub(crate) struct Inline {
     jobs: VecDeque<Job>,
     stepped: Vec<Stepped>,
@@ -43,7 +45,7 @@ impl Compute for Inline {
 
     fn encode(&mut self, value: AnyValue, same_files: bool, to: Rank, tag: u32) {
         let message = OutgoingValue(job::quietly(|| value.message(same_files)));
-        lock(&self.done).push(ComputeEvent::Encoded { to, tag, message });
+        self.done.lock().push(ComputeEvent::Encoded { to, tag, message });
     }
 
     fn collect(&mut self, done: &mut Vec<ComputeEvent>) {
@@ -53,7 +55,7 @@ impl Compute for Inline {
         for _ in 0..std::mem::take(&mut self.allowance) {
             let Some(job) = self.jobs.pop_front() else { break };
             match if job.nests() { Err(job) } else { job.run_here(&self.place, &mut Instant::now()) } {
-                Ok(ended) => lock(&self.done).push(ComputeEvent::Ended(timeless(ended))),
+                Ok(ended) => self.done.lock().push(ComputeEvent::Ended(timeless(ended))),
                 Err(job) => {
                     let stepped = Stepped::new(job, self.place.clone(), self.home.clone(), self.done.clone());
                     if !stepped.baton.hand_over() {
@@ -62,11 +64,11 @@ impl Compute for Inline {
                 }
             }
         }
-        done.append(&mut lock(&self.done));
+        done.append(&mut self.done.lock());
     }
 
     fn has_done(&self) -> bool {
-        !lock(&self.done).is_empty() || !self.jobs.is_empty() || !self.stepped.is_empty()
+        !self.done.lock().is_empty() || !self.jobs.is_empty() || !self.stepped.is_empty()
     }
 }
 
@@ -75,11 +77,7 @@ fn timeless(ended: Ended) -> Ended {
     Ended { nanos: 1_000, ..ended }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whose turn it is.
+/// The one whose turn it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BatonHolder {
     Caller,
@@ -99,12 +97,13 @@ struct Baton {
 impl Baton {
     /// Changes the turn and waits until it is another one again.
     fn pass(&self, to: BatonHolder) -> BatonHolder {
-        let mut turn = lock(&self.turn);
+        let mut turn = self.turn.lock();
         if *turn != BatonHolder::Dead {
             *turn = to;
         }
         self.changed.notify_all();
-        *self.changed.wait_while(turn, |turn| *turn == to).unwrap_or_else(PoisonError::into_inner)
+        self.changed.wait_while(&mut turn, |turn| *turn == to);
+        *turn
     }
 
     /// The caller lets the task go on until it waits or has ended; true if it has ended.
@@ -114,7 +113,7 @@ impl Baton {
 
     /// The last word.
     fn end(&self, turn: BatonHolder) {
-        *lock(&self.turn) = turn;
+        *self.turn.lock() = turn;
         self.changed.notify_all();
     }
 }
@@ -135,8 +134,8 @@ impl Stepped {
                 let seat = SteppedSeat { baton: own.clone(), done: done.clone() };
                 task_context::take_seat(Some(Rc::new(seat)), Some(home));
                 let ended = job.run(&place);
-                if *lock(&own.turn) == BatonHolder::Task {
-                    lock(&done).push(ComputeEvent::Ended(timeless(ended)));
+                if *own.turn.lock() == BatonHolder::Task {
+                    done.lock().push(ComputeEvent::Ended(timeless(ended)));
                     own.end(BatonHolder::Ended);
                 }
             }
@@ -148,15 +147,15 @@ impl Stepped {
 impl Baton {
     /// Waits for the first turn; false if it will not come.
     fn pass_on_start(&self) -> bool {
-        let turn = lock(&self.turn);
-        let turn = self.changed.wait_while(turn, |turn| *turn == BatonHolder::Caller);
-        *turn.unwrap_or_else(PoisonError::into_inner) == BatonHolder::Task
+        let mut turn = self.turn.lock();
+        self.changed.wait_while(&mut turn, |turn| *turn == BatonHolder::Caller);
+        *turn == BatonHolder::Task
     }
 }
 
 impl Drop for Stepped {
     fn drop(&mut self) {
-        if *lock(&self.baton.turn) != BatonHolder::Ended {
+        if *self.baton.turn.lock() != BatonHolder::Ended {
             self.baton.end(BatonHolder::Dead);
         }
         if let Some(thread) = self.thread.take() {
@@ -173,12 +172,12 @@ struct SteppedSeat {
 
 impl Seat for SteppedSeat {
     fn pause(&self, task: Option<TaskId>) -> Result<(), String> {
-        lock(&self.done).push(ComputeEvent::Paused(task));
+        self.done.lock().push(ComputeEvent::Paused(task));
         Ok(())
     }
 
     fn resume(&self, task: Option<TaskId>) {
-        lock(&self.done).push(ComputeEvent::Resumed(task));
+        self.done.lock().push(ComputeEvent::Resumed(task));
     }
 
     fn step(&self) -> bool {
