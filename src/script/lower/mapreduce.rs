@@ -12,8 +12,8 @@ use crate::script::plan::template::{Fill, TemplatePart};
 use crate::script::resolve::output_select;
 use crate::script::resolve::resolver::Resolver;
 use crate::script::sweep::load_values;
-use crate::script::syntax::mapreduce::{PARTS, RawInputs, RawMapReduce, RawStage};
-use crate::script::syntax::script::RawTask;
+use crate::script::syntax::mapreduce::PARTS;
+use crate::script::syntax::script::{RawInputs, RawMapReduce, RawStage, RawTask};
 
 const SPLIT: u64 = 16 << 20;
 const BUFFER: u64 = 256 << 20;
