@@ -11,7 +11,7 @@ use crate::script::plan::task::{Select, TaskAction};
 use crate::script::plan::template::{Fill, TemplatePart};
 use crate::script::resolve::output_select;
 use crate::script::resolve::resolver::Resolver;
-use crate::script::sweep::load_values;
+use crate::script::sweep::user_files;
 use crate::script::syntax::mapreduce::PARTS;
 use crate::script::syntax::script::{RawInputs, RawMapReduce, RawStage, RawTask};
 
@@ -80,7 +80,7 @@ impl Compiler<'_> {
         let names: Vec<(String, Span)> = match source {
             RawInputs::Glob(text) => {
                 let pattern = self.fill(text, cx)?;
-                let found = load_values::paths(&pattern, text, Code::NoInput, cx)?;
+                let found = user_files::paths(&pattern, text, Code::NoInput, cx)?;
                 let mut files: Vec<String> = found.iter().map(ToString::to_string).collect();
                 files.retain(|file| !cx.source.dir().join(file).is_dir());
                 if files.is_empty() {
@@ -96,7 +96,8 @@ impl Compiler<'_> {
                 return Some(MapReduceInput::Files(files));
             }
             RawInputs::Of(text) => {
-                let (target, select) = output_select::named(text, "of", resolver, cx)?;
+                let (target, select) =
+                    output_select::named(text, "of", (resolver.script, resolver.names), cx)?;
                 if select == Select::Value {
                     let message = format!("`{}` makes an array, and a `mapreduce` reads lines", text.value);
                     let diagnostic = Diagnostic::new(Code::NoInput, text.span.clone(), message);
