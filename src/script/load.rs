@@ -11,8 +11,8 @@ use crate::script::lower::task::Compiler;
 use crate::script::lower::toposort;
 use crate::script::plan::Plan;
 use crate::script::sweep::expand::Sweeps;
-use crate::script::syntax::script;
 use crate::script::syntax::symbols::Symbols;
+use crate::script::syntax::top_level;
 use crate::script::values::policy::Policy;
 use crate::script::values::resources::JobCounter;
 
@@ -71,7 +71,7 @@ fn understand(
     options: LoadOptions,
     cx: &mut DiagnosticCollector,
 ) -> Option<(String, Policy, Vec<JobCounter>, Vec<crate::script::plan::task::PlanTask>)> {
-    let script = script::read(cx)?;
+    let script = top_level::read(cx)?;
     let names = Symbols::collect(&script, sets, cx);
     let sweeps = Sweeps::collect(&script, &names, cx);
     let places = script.tasks.iter().filter_map(|task| Some(task.needs.host_of()?.value.clone())).collect();

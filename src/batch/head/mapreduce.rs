@@ -10,8 +10,7 @@ use crate::client::future::Future;
 use crate::error::{Error, Result};
 use crate::ids::Rank;
 use crate::mapreduce::split::{self, FileSplit};
-use crate::script::plan::mapreduce::MapReduceInput;
-use crate::script::plan::task::TaskAction;
+use crate::script::plan::task::{MapReduceInput, TaskAction};
 use std::path::Path;
 
 /// Splits whose lines a rank takes over at a time.

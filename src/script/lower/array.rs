@@ -6,8 +6,8 @@ use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Text;
 use crate::script::lower::task::Compiler;
 use crate::script::plan::task::{ArrayName, NameSource, TaskAction};
-use crate::script::resolve::reference::ReferenceTarget;
-use crate::script::resolve::resolver::{Resolver, TextContext, Written};
+use crate::script::resolve::resolver::Resolver;
+use crate::script::resolve::written::{ReferenceTarget, TextContext, Written};
 use crate::script::syntax::placeholder::RawReference;
 
 impl Compiler<'_> {

@@ -3,7 +3,8 @@
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::plan::execution::{Dir, Execution};
-use crate::script::resolve::resolver::{Resolver, TextContext};
+use crate::script::resolve::resolver::Resolver;
+use crate::script::resolve::written::TextContext;
 use crate::script::syntax::execution::RawExecution;
 
 /// Resolves the references of the folder.

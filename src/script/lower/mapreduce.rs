@@ -6,14 +6,13 @@ use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{Span, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::lower::task::Compiler;
-use crate::script::plan::mapreduce::{MapReduce, MapReduceInput, MapStage, ReduceStage};
-use crate::script::plan::task::{Select, TaskAction};
+use crate::script::plan::task::{MapReduce, MapReduceInput, MapStage, ReduceStage, Select, TaskAction};
 use crate::script::plan::template::{Fill, TemplatePart};
 use crate::script::resolve::output_select;
 use crate::script::resolve::resolver::Resolver;
-use crate::script::sweep::load_values;
-use crate::script::syntax::mapreduce::{PARTS, RawInputs, RawMapReduce, RawStage};
-use crate::script::syntax::script::RawTask;
+use crate::script::sweep::user_files;
+use crate::script::syntax::mapreduce::PARTS;
+use crate::script::syntax::script::{RawInputs, RawMapReduce, RawStage, RawTask};
 
 const SPLIT: u64 = 16 << 20;
 const BUFFER: u64 = 256 << 20;
@@ -80,7 +79,7 @@ impl Compiler<'_> {
         let names: Vec<(String, Span)> = match source {
             RawInputs::Glob(text) => {
                 let pattern = self.fill(text, cx)?;
-                let found = load_values::paths(&pattern, text, Code::NoInput, cx)?;
+                let found = user_files::paths(&pattern, text, Code::NoInput, cx)?;
                 let mut files: Vec<String> = found.iter().map(ToString::to_string).collect();
                 files.retain(|file| !cx.source.dir().join(file).is_dir());
                 if files.is_empty() {
@@ -96,7 +95,8 @@ impl Compiler<'_> {
                 return Some(MapReduceInput::Files(files));
             }
             RawInputs::Of(text) => {
-                let (target, select) = output_select::named(text, "of", resolver, cx)?;
+                let (target, select) =
+                    output_select::named(text, "of", (resolver.script, resolver.names), cx)?;
                 if select == Select::Value {
                     let message = format!("`{}` makes an array, and a `mapreduce` reads lines", text.value);
                     let diagnostic = Diagnostic::new(Code::NoInput, text.span.clone(), message);

@@ -28,7 +28,7 @@ impl Compiler<'_> {
         check_names(task, resolver, cx);
         let order = order(raw, cx);
         let target = raw.of.as_ref().and_then(|of| {
-            let (target, select) = output_select::named(of, "of", resolver, cx)?;
+            let (target, select) = output_select::named(of, "of", (resolver.script, resolver.names), cx)?;
             check_family(target, of, resolver, cx);
             check_over(task, raw.over.as_ref(), target, of, resolver, cx);
             // the first of its references

@@ -14,9 +14,8 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 use super::task::{NameSource, PlanTask, TaskAction};
 use super::template::{RenderScope, StdinPiece, Template};
 use crate::script::plan::Plan;
-use crate::script::plan::mapreduce::{MapReduceInput, ReduceStage};
 use crate::script::plan::runtime_vars::RuntimeVars;
-use crate::script::plan::task::CallArg;
+use crate::script::plan::task::{CallArg, MapReduceInput, ReduceStage};
 use crate::script::values::value::ScriptValue;
 
 /// Computes the keys of a plan's instances; those of a task all at once, when they are first asked for.

@@ -2,7 +2,6 @@
 
 pub(crate) mod execution;
 pub(crate) mod fingerprint;
-pub(crate) mod mapreduce;
 pub(crate) mod runtime_vars;
 pub(crate) mod shell_quote;
 pub(crate) mod stats;

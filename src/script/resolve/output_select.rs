@@ -1,13 +1,14 @@
-//! Which output of a task a reference means.
+//! The output of a task that a reference means.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::plan::task::Select;
-use crate::script::resolve::resolver::{Resolver, TextContext, Written};
+use crate::script::resolve::written::{TextContext, Written};
 use crate::script::syntax::placeholder::RawReference;
-use crate::script::syntax::script::{RawAction, RawTask};
+use crate::script::syntax::script::{RawAction, RawScript, RawTask};
+use crate::script::syntax::symbols::Symbols;
 
 /// Whether a reference is to a file of paths, `{x.list}`.
 pub(crate) fn is_list(reference: &Written<'_>) -> bool {
@@ -80,13 +81,13 @@ fn main(task: &RawTask, reference: &Written<'_>, place: TextContext) -> Result<S
 pub(crate) fn named(
     text: &Text,
     key: &str,
-    resolver: &Resolver<'_>,
+    (script, names): (&RawScript, &Symbols),
     cx: &mut DiagnosticCollector,
 ) -> Option<(usize, Select)> {
     let (name, part) = text.value.split_once('.').map_or((text.value.as_str(), None), |(n, p)| (n, Some(p)));
     let name = At { value: name.to_owned(), span: text.span.clone() };
-    let target = resolver.names.want_task(&name, key, cx)?;
-    let task = resolver.script.tasks.get(target)?;
+    let target = names.want_task(&name, key, cx)?;
+    let task = script.tasks.get(target)?;
     let path = [Some(name.value), part.map(str::to_owned)].into_iter().flatten().collect();
     let raw = RawReference { path, index: None, format: None };
     let written = Written { raw: &raw, span: text.span.clone() };

@@ -1,4 +1,4 @@
-//! What the names in references mean.
+//! The meaning of the names in references.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::Diagnostic;
@@ -6,27 +6,17 @@ use crate::script::diagnostics::source::Span;
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::plan::runtime_vars::RuntimeVar;
 use crate::script::plan::task::{Reference, Select};
-use crate::script::resolve::output_select;
-use crate::script::resolve::resolver::{Resolver, TextContext, Written};
+use crate::script::resolve::resolver::Resolver;
+use crate::script::resolve::written::{ReferenceTarget, TextContext, Written};
+use crate::script::resolve::{index_select, output_select};
 use crate::script::sweep::family::{Param, Sweep};
 use crate::script::sweep::join::Join;
 use crate::script::sweep::param_values::ParamValues;
+use crate::script::syntax::toml::is_identifier;
 use crate::script::values::value::{PathPart, ScriptValue};
 
-/// What a reference means.
-pub(crate) enum ReferenceTarget {
-    Param(usize, Option<PathPart>),
-    Var(ScriptValue),
-    Input(usize),
-    Out(usize),
-    Fact(RuntimeVar),
-    Env(String),
-    /// `{a}` or `{b}` of a step that merges.
-    Merged(usize),
-}
-
 impl Resolver<'_> {
-    /// What a reference stands for.
+    /// Finds the meaning of a reference.
     pub(crate) fn meaning(
         &mut self,
         reference: &Written<'_>,
@@ -105,9 +95,7 @@ impl Resolver<'_> {
                 Some(_) if place == TextContext::File => {
                     Err(not_here(reference, "a file's name must not depend on where the task runs"))
                 }
-                Some(variable) if crate::script::syntax::toml::is_identifier(variable) => {
-                    Ok(ReferenceTarget::Env(variable.clone()))
-                }
+                Some(variable) if is_identifier(variable) => Ok(ReferenceTarget::Env(variable.clone())),
                 Some(variable) => {
                     let message = format!("an environment variable cannot be named `{variable}`");
                     Err(Box::new(
@@ -231,12 +219,10 @@ impl Resolver<'_> {
             return Ok(None);
         };
         let path = &reference.raw.path;
-        let pins = crate::script::resolve::index_select::read(text, path, target, own, self.names).map_err(
-            |bad| {
-                let diagnostic = Diagnostic::new(bad.code, reference.span.clone(), bad.message);
-                Box::new(diagnostic.label("in these brackets").maybe_help(bad.help))
-            },
-        )?;
+        let pins = index_select::read(text, path, target, own, self.names).map_err(|bad| {
+            let diagnostic = Diagnostic::new(bad.code, reference.span.clone(), bad.message);
+            Box::new(diagnostic.label("in these brackets").maybe_help(bad.help))
+        })?;
         Ok(Some(Join::pinned(own, target, pins)))
     }
 

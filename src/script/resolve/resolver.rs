@@ -7,29 +7,14 @@ use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::plan::shell_quote::{self, Quote};
 use crate::script::plan::task::Reference;
 use crate::script::plan::template::{Fill, Template, TemplatePart};
-use crate::script::resolve::reference::ReferenceTarget;
+use crate::script::resolve::written::{ReferenceTarget, TextContext, Written};
 use crate::script::sweep::expand::Sweeps;
-use crate::script::syntax::placeholder::{self, PieceKind, RawReference, TextPiece};
+use crate::script::syntax::placeholder::{self, PieceKind, TextPiece};
 use crate::script::syntax::script::RawScript;
 use crate::script::syntax::symbols::Symbols;
 use crate::script::values::format::FormatSpec;
 use crate::script::values::format::written;
 use crate::script::values::value::ScriptValue;
-
-/// Where a text stands, which decides what references may be in it and what they become.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TextContext {
-    /// An argument or an environment variable: references become paths.
-    Command,
-    /// A shell script: paths as well, quoted.
-    Shell,
-    /// Standard input: references become bytes.
-    Stdin,
-    /// An array expression, in which references have no braces: they become arrays.
-    Array,
-    /// The name of a file, which must be known without running anything.
-    File,
-}
 
 /// Resolves the texts of one task.
 pub(crate) struct Resolver<'a> {
@@ -42,12 +27,6 @@ pub(crate) struct Resolver<'a> {
     pub(crate) found: Vec<(Reference, Span)>,
     /// Whether its command merges two files, `{a}` and `{b}`.
     pub(crate) merges: bool,
-}
-
-/// A reference with the place of the whole of it, braces included.
-pub(crate) struct Written<'r> {
-    pub(crate) raw: &'r RawReference,
-    pub(crate) span: Span,
 }
 
 impl Resolver<'_> {

@@ -7,16 +7,16 @@ use csv::{ErrorKind, ReaderBuilder, Trim};
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Text;
-use crate::script::sweep::load_values::{self, Loaded};
-use crate::script::sweep::param_values::ParamValues;
+use crate::script::sweep::param_values::{LoadedValues, ParamValues};
+use crate::script::sweep::user_files;
 use crate::script::syntax::toml::is_identifier;
 use crate::script::values::value::ScriptValue;
 
 /// Reads a table; what separates its columns is a comma, in `.tsv` files a tab.
-pub(crate) fn read(name: &str, text: &Text, cx: &mut DiagnosticCollector) -> Option<Loaded> {
-    let content = load_values::read(name, text, cx)?;
+pub(crate) fn read(name: &str, text: &Text, cx: &mut DiagnosticCollector) -> Option<LoadedValues> {
+    let content = user_files::read(name, text, cx)?;
     match parse(name, &content) {
-        Ok((rows, columns)) => Some(Loaded::Table(rows, columns)),
+        Ok((rows, columns)) => Some(LoadedValues::Table(rows, columns)),
         Err((code, message, help)) => {
             cx.push(Diagnostic::new(code, text.span.clone(), message).label("this table").help(help));
             None

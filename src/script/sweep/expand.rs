@@ -9,8 +9,8 @@ use crate::script::diagnostics::source::Text;
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::sweep::expression::{Formula, FormulaError, FormulaType, NameInput};
 use crate::script::sweep::family_builder::{Added, FamilyBuilder, Problem, Row, WIDEST};
-use crate::script::sweep::load_values::{self, Loaded};
-use crate::script::sweep::param_values::ParamValues;
+use crate::script::sweep::load_values;
+use crate::script::sweep::param_values::{LoadedValues, ParamValues};
 use crate::script::syntax::script::{RawScript, RawTask};
 use crate::script::syntax::sweep::{RawRow, RawSweep};
 use crate::script::syntax::symbols::Symbols;
@@ -221,8 +221,8 @@ impl Builder<'_> {
                 continue;
             };
             let len = match &loaded {
-                Loaded::One(values) => values.len(),
-                Loaded::Table(rows, _) => *rows,
+                LoadedValues::One(values) => values.len(),
+                LoadedValues::Table(rows, _) => *rows,
             };
             let axis = match zip {
                 Some((axis, _)) if param.zipped => axis,
@@ -254,11 +254,11 @@ impl Builder<'_> {
         complete
     }
 
-    fn add(&mut self, name: &str, loaded: Loaded, axis: usize) {
+    fn add(&mut self, name: &str, loaded: LoadedValues, axis: usize) {
         let param = |name: String, values, column| Param { name, values, axis, column };
         match loaded {
-            Loaded::One(values) => self.spec.params.push(param(name.to_string(), values, false)),
-            Loaded::Table(rows, columns) => {
+            LoadedValues::One(values) => self.spec.params.push(param(name.to_string(), values, false)),
+            LoadedValues::Table(rows, columns) => {
                 // A row is named by its number: nothing else is sure to tell rows apart.
                 let numbers = (0..rows).map(|row| ScriptValue::Int(row as i64)).collect();
                 self.spec.params.push(param(name.to_string(), ParamValues::List(numbers), false));

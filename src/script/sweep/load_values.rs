@@ -6,36 +6,30 @@ use super::range::{NumRange, RangeError};
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Span, Text};
-use crate::script::sweep::param_values::{ParamValues, Spaced};
+use crate::script::sweep::param_values::{LoadedValues, ParamValues, Spaced};
+use crate::script::sweep::{csv_table, hdf5_blocks, user_files};
 use crate::script::syntax::sweep::{RawParam, RawValues};
 use crate::script::syntax::symbols::Symbols;
 use crate::script::values::value::{Key, ScriptValue};
 
-/// What a parameter takes.
-pub(crate) enum Loaded {
-    One(ParamValues),
-    /// A table: how many rows, and its columns.
-    Table(u64, Vec<(String, ParamValues)>),
-}
-
 /// Finds the values of a parameter; those of a zipped one may repeat themselves.
-pub(crate) fn load(param: &RawParam, names: &Symbols, cx: &mut DiagnosticCollector) -> Option<Loaded> {
+pub(crate) fn load(param: &RawParam, names: &Symbols, cx: &mut DiagnosticCollector) -> Option<LoadedValues> {
     let name = &param.name.value;
-    let one = |values: Option<ParamValues>| values.map(Loaded::One);
+    let one = |values: Option<ParamValues>| values.map(LoadedValues::One);
     match param.values.as_ref()? {
         RawValues::List(items, span) => one(list(name, items, span, param.zipped, names, cx)),
         RawValues::Range(text) => one(range(&names.fill(text, cx)?, text, cx).map(ParamValues::Range)),
         RawValues::Glob(text) => {
-            one(paths(&names.fill(text, cx)?, text, Code::EmptySweep, cx).map(ParamValues::List))
+            one(user_files::paths(&names.fill(text, cx)?, text, Code::EmptySweep, cx).map(ParamValues::List))
         }
         RawValues::Lines(text) => {
             one(lines(&names.fill(text, cx)?, text, param.zipped, cx).map(ParamValues::List))
         }
         RawValues::Blocks(dataset, size) => {
             let filled = names.fill(dataset, cx)?;
-            one(crate::script::sweep::hdf5_blocks::values(&filled, dataset, size, cx).map(ParamValues::List))
+            one(hdf5_blocks::values(&filled, dataset, size, cx).map(ParamValues::List))
         }
-        RawValues::Csv(text) => crate::script::sweep::csv_table::read(&names.fill(text, cx)?, text, cx),
+        RawValues::Csv(text) => csv_table::read(&names.fill(text, cx)?, text, cx),
         RawValues::Spaced(items, span, log) => {
             one(spaced(items, span, *log, names, cx).map(ParamValues::Spaced))
         }
@@ -157,7 +151,7 @@ fn spaced(
 }
 
 fn lines(name: &str, text: &Text, repeats: bool, cx: &mut DiagnosticCollector) -> Option<Vec<ScriptValue>> {
-    let content = read(name, text, cx)?;
+    let content = user_files::read(name, text, cx)?;
     let mut seen: HashMap<&str, usize> = HashMap::new();
     let mut values = Vec::new();
     for (at, line) in content.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -176,90 +170,4 @@ fn lines(name: &str, text: &Text, repeats: bool, cx: &mut DiagnosticCollector) -
         return None;
     }
     Some(values)
-}
-
-/// A file of the user's, in full.
-pub(crate) fn read(name: &str, text: &Text, cx: &mut DiagnosticCollector) -> Option<String> {
-    let found = std::fs::read(cx.source.dir().join(name));
-    let found = found.map_err(|error| error.to_string());
-    match found.and_then(|bytes| String::from_utf8(bytes).map_err(|error| format!("no UTF-8 text: {error}")))
-    {
-        Ok(content) => Some(content.strip_prefix('\u{feff}').map(String::from).unwrap_or(content)),
-        Err(error) => {
-            let diagnostic = Diagnostic::new(
-                Code::Unreadable,
-                text.span.clone(),
-                format!("cannot read `{name}`: {error}"),
-            );
-            cx.push(diagnostic.label("this file").help("paths start from the script's folder"));
-            None
-        }
-    }
-}
-
-/// The files that a pattern matches, sorted; none is the error `none`.
-pub(crate) fn paths(
-    pattern: &str,
-    text: &Text,
-    none: Code,
-    cx: &mut DiagnosticCollector,
-) -> Option<Vec<ScriptValue>> {
-    let dir = cx.source.dir().to_path_buf();
-    // The folder's own name may hold characters that a pattern gives a meaning.
-    let absolute = pattern.starts_with('/');
-    let full = if absolute {
-        pattern.to_string()
-    } else {
-        format!("{}/{pattern}", glob::Pattern::escape(&dir.to_string_lossy()))
-    };
-    let options = glob::MatchOptions {
-        case_sensitive: true,
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-    };
-    let found = match glob::glob_with(&full, options) {
-        Ok(found) => found,
-        Err(error) => {
-            cx.push(
-                Diagnostic::new(
-                    Code::BadValue,
-                    text.span.clone(),
-                    format!("`{pattern}` is no pattern: {}", error.msg),
-                )
-                .label("see here"),
-            );
-            return None;
-        }
-    };
-    let mut all = Vec::new();
-    for path in found {
-        let problem = match &path {
-            Ok(path) => {
-                let shown = if absolute { path.as_path() } else { path.strip_prefix(&dir).unwrap_or(path) };
-                match shown.to_str() {
-                    Some(shown) => {
-                        all.push(shown.to_string());
-                        continue;
-                    }
-                    None => format!("the name {} is no UTF-8", shown.display()),
-                }
-            }
-            Err(error) => error.to_string(),
-        };
-        cx.push(Diagnostic::new(Code::Unreadable, text.span.clone(), problem).label("matched by this"));
-        return None;
-    }
-    if all.is_empty() {
-        let diagnostic = Diagnostic::new(none, text.span.clone(), format!("no file matches `{pattern}`"))
-            .label("no match");
-        cx.push(diagnostic.help(if absolute {
-            "look at the path".to_string()
-        } else {
-            format!("patterns start from the script's folder, {}", dir.display())
-        }));
-        return None;
-    }
-    all.sort_unstable();
-    all.dedup();
-    Some(all.into_iter().map(ScriptValue::Path).collect())
 }

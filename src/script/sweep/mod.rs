@@ -1,11 +1,9 @@
 //! Parameter sweeps: the instances of a task, computed by index and never written out.
 //!
 //! [`expand`] makes a [`mod@family`] of `for`, `each` and what goes with them ([`family_builder`] puts it together,
-//! [`row_set`] indexes the rows
-//! that `where` leaves); [`param_values`], [`range`], [`load_values`], [`csv_table`] and [`hdf5_blocks`] are sources
-//! of values; [`expression`]
-//! computes `let` and `where`; [`join`] matches instances of one family with another's, with [`join_search`] where
-//! indices do not
+//! [`row_set`] indexes the rows that `where` leaves); [`param_values`], [`range`], [`load_values`], [`csv_table`] and
+//! [`hdf5_blocks`] are sources of values, [`user_files`] reads the files that they come from; [`expression`] computes
+//! `let` and `where`; [`join`] matches instances of one family with another's, with [`join_search`] where indices do not
 //! follow from each other.
 
 pub(crate) mod csv_table;
@@ -20,3 +18,4 @@ pub(crate) mod load_values;
 pub(crate) mod param_values;
 pub(crate) mod range;
 pub(crate) mod row_set;
+pub(crate) mod user_files;

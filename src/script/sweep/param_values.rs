@@ -112,6 +112,14 @@ impl ParamValues {
     }
 }
 
+/// The values of a parameter as they were found.
+pub(crate) enum LoadedValues {
+    /// One value for each place.
+    One(ParamValues),
+    /// A table: how many rows, and its columns.
+    Table(u64, Vec<(String, ParamValues)>),
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

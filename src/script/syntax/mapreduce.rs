@@ -2,52 +2,17 @@
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
-use crate::script::diagnostics::source::{At, Span, Text};
-use crate::script::syntax::known_keys;
+use crate::script::diagnostics::source::{At, Text};
 use crate::script::syntax::placeholder::{self, PieceKind};
-use crate::script::syntax::script::{RawAction, RawSave, RawTask};
+use crate::script::syntax::script::{RawInput, RawInputs, RawMapReduce, RawSave, RawStage, RawTask};
 use crate::script::syntax::sweep::{RawParam, RawSweep, RawValues};
 use crate::script::syntax::toml::{Node, TomlEntry, TomlKind, wrong_type};
+use crate::script::syntax::{command, execution, known_keys};
 
 /// The most partitions: each splits every mapper's output once more.
 const MOST_PARTITIONS: i64 = 4096;
 /// Where the script does not say.
 const PARTITIONS: i64 = 8;
-
-#[derive(Debug)]
-pub(crate) struct RawMapReduce {
-    pub(crate) span: Span,
-    pub(crate) input: Option<RawInput>,
-    pub(crate) map: Option<RawStage>,
-    pub(crate) combine: Option<RawStage>,
-    pub(crate) reduce: Option<RawStage>,
-    pub(crate) partitions: i64,
-    pub(crate) buffer: Option<u64>,
-    /// The parts that are there, though they may be wrong.
-    pub(crate) given: Vec<&'static str>,
-}
-
-#[derive(Debug)]
-pub(crate) struct RawInput {
-    pub(crate) source: RawInputs,
-    pub(crate) split: Option<u64>,
-}
-
-#[derive(Debug)]
-pub(crate) enum RawInputs {
-    Glob(Text),
-    Files(Vec<Text>),
-    /// Another task.
-    Of(Text),
-}
-
-/// A stage of a `mapreduce`.
-#[derive(Debug)]
-pub(crate) enum RawStage {
-    /// One that is built in.
-    Named(Text),
-    Command(Box<RawAction>),
-}
 
 /// The parts that every `mapreduce` has, each with an example.
 pub(crate) const PARTS: [(&str, &str); 3] = [
@@ -79,7 +44,7 @@ pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Option<RawMapRe
             "map" => raw.map = stage(&entry.key, value, cx),
             "combine" => raw.combine = stage(&entry.key, value, cx),
             "reduce" => raw.reduce = stage(&entry.key, value, cx),
-            "buffer" => raw.buffer = crate::script::syntax::execution::size("buffer", value, cx),
+            "buffer" => raw.buffer = execution::size("buffer", value, cx),
             _ => raw.partitions = partitions(value, cx).unwrap_or(PARTITIONS),
         }
         raw.given.extend(PARTS.iter().map(|(part, _)| *part).filter(|part| *part == entry.key.value));
@@ -144,7 +109,7 @@ fn input(node: &Node, cx: &mut DiagnosticCollector) -> Option<RawInput> {
         entries.iter().filter(|entry| known_keys::INPUT.check(entry, cx)).collect::<Vec<_>>()
     {
         if key.value == "split" {
-            split = crate::script::syntax::execution::size("split", value, cx);
+            split = execution::size("split", value, cx);
             continue;
         }
         if let Some((first, _)) = &source {
@@ -214,6 +179,6 @@ fn stage(key: &Text, node: &Node, cx: &mut DiagnosticCollector) -> Option<RawSta
         }
         _ => {}
     }
-    let command = crate::script::syntax::task::command(&get, cx)?;
+    let command = command::read(&get, cx)?;
     Some(RawStage::Command(Box::new(command)))
 }

@@ -1,11 +1,11 @@
-//! The reader: from TOML to raw tables, with the place of every key.
+//! The reader: from TOML to raw tables ([`script`]), with the place of every key.
 //!
-//! [`toml`] reads the text; [`script`], [`task`], [`sweep`], [`execution`], [`resources`], [`policy`], [`reduce`] and
-//! [`mapreduce`] read one kind of table
-//! each, [`known_keys`] names their keys; [`placeholder`] finds `{references}` in texts, [`shell_words`] splits
-//! commands; [`symbols`] is the
-//! symbol table of [`variables`], tasks and parameters.
+//! [`toml`] reads the text and [`top_level`] the script; [`task`], [`sweep`], [`command`], [`execution`],
+//! [`resources`], [`policy`], [`reduce`] and [`mapreduce`] read one kind of table each, [`known_keys`] names their keys;
+//! [`placeholder`] finds `{references}` in texts, [`shell_words`] splits commands; [`symbols`] is the symbol table of
+//! [`variables`], tasks and parameters.
 
+pub(crate) mod command;
 pub(crate) mod execution;
 pub(crate) mod known_keys;
 pub(crate) mod mapreduce;
@@ -19,4 +19,5 @@ pub(crate) mod sweep;
 pub(crate) mod symbols;
 pub(crate) mod task;
 pub(crate) mod toml;
+pub(crate) mod top_level;
 pub(crate) mod variables;

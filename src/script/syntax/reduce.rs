@@ -3,9 +3,9 @@
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::At;
-use crate::script::syntax::known_keys;
 use crate::script::syntax::script::{RawAction, RawOut, RawReduce, RawTask};
 use crate::script::syntax::toml::{Node, TomlEntry, TomlKind};
+use crate::script::syntax::{command, known_keys};
 
 /// Reads the table.
 pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Option<RawReduce> {
@@ -40,7 +40,7 @@ pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Option<RawReduc
         complete &= key.value != "with" || raw.with.is_some();
     }
     if known.iter().any(|entry| is_command(entry)) {
-        raw.command = command(&known, cx).map(Box::new);
+        raw.command = merge_command(&known, cx).map(Box::new);
         complete &= raw.command.is_some();
     }
     complete.then_some(raw)
@@ -55,7 +55,7 @@ pub(crate) fn has_command(node: &Node) -> bool {
     matches!(&node.value, TomlKind::Table(entries) if entries.iter().any(is_command))
 }
 
-fn command(known: &[&TomlEntry], cx: &mut DiagnosticCollector) -> Option<RawAction> {
+fn merge_command(known: &[&TomlEntry], cx: &mut DiagnosticCollector) -> Option<RawAction> {
     let entry = |key: &str| known.iter().find(|entry| entry.key.value == key);
     if let (Some(run), Some(shell)) = (entry("run"), entry("shell")) {
         let message = "`reduce` has two commands, `run` and `shell`";
@@ -74,7 +74,7 @@ fn command(known: &[&TomlEntry], cx: &mut DiagnosticCollector) -> Option<RawActi
                 .help("it belongs to `shell`"),
         );
     }
-    crate::script::syntax::task::command(&|key| entry(key).map(|entry| &entry.value), cx)
+    command::read(&|key| entry(key).map(|entry| &entry.value), cx)
 }
 
 /// What a command merges is a file, which has the task's name where the task does not give it one.

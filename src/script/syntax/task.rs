@@ -5,10 +5,11 @@ use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::syntax::execution::{self, RawExecution};
-use crate::script::syntax::known_keys;
+use crate::script::syntax::known_keys::{self, ACTIONS};
 use crate::script::syntax::resources::RawNeeds;
-use crate::script::syntax::script::{RawAction, RawOut, RawSave, RawTask, check_action};
-use crate::script::syntax::toml::{Node, TomlEntry, TomlKind, check_name, wrong_type};
+use crate::script::syntax::script::{RawAction, RawOut, RawSave, RawTask};
+use crate::script::syntax::toml::{Node, TomlEntry, TomlKind, check_name, is_identifier, wrong_type};
+use crate::script::syntax::{command, mapreduce, reduce, sweep};
 use crate::script::values::value::ScriptValue;
 
 /// Output names that mean something else in a reference.
@@ -45,8 +46,8 @@ pub(crate) fn read(
     };
     let action = action(&get, cx);
     let sweep = match &action {
-        Some(RawAction::MapReduce(raw)) => crate::script::syntax::mapreduce::instances(raw),
-        _ => crate::script::syntax::sweep::read(&known, cx),
+        Some(RawAction::MapReduce(raw)) => mapreduce::instances(raw),
+        _ => sweep::read(&known, cx),
     };
     let mut task = RawTask {
         name: name.clone(),
@@ -69,15 +70,41 @@ pub(crate) fn read(
         time: get("time").and_then(|node| execution::duration_at("time", node, cx)),
     };
     if matches!(task.action, Some(RawAction::MapReduce(_))) {
-        crate::script::syntax::mapreduce::save_in_one_file(&mut task, cx);
+        mapreduce::save_in_one_file(&mut task, cx);
     }
-    crate::script::syntax::reduce::name_output(&mut task);
+    reduce::name_output(&mut task);
     check_places(&task, &known, cx);
     Some(task)
 }
 
 fn is_action(entry: &TomlEntry) -> bool {
     known_keys::ACTIONS.contains(&entry.key.value.as_str())
+}
+
+/// The error of a task that has no action, or several.
+fn check_action(name: &Text, entries: &[&TomlEntry], cx: &mut DiagnosticCollector) {
+    let actions: Vec<&TomlEntry> =
+        entries.iter().filter(|e| ACTIONS.contains(&e.key.value.as_str())).copied().collect();
+    match actions[..] {
+        [] => {
+            let diagnostic = Diagnostic::new(
+                Code::NoAction,
+                name.span.clone(),
+                format!("the task `{}` does nothing", name.value),
+            );
+            cx.push(diagnostic.label("no action").help(format!("give it one of: {}", ACTIONS.join(", "))));
+        }
+        [_] => {}
+        [first, second, ..] => {
+            let message = format!(
+                "the task `{}` has two actions, `{}` and `{}`",
+                name.value, first.key.value, second.key.value
+            );
+            let diagnostic =
+                Diagnostic::new(Code::ManyActions, second.key.span.clone(), message).label("the second one");
+            cx.push(diagnostic.also(first.key.span.clone(), "the first one").help("make two tasks of them"));
+        }
+    }
 }
 
 fn priority(node: &Node, cx: &mut DiagnosticCollector) -> i32 {
@@ -116,39 +143,12 @@ fn targets(node: &Node, cx: &mut DiagnosticCollector) -> Vec<Text> {
     }
 }
 
-/// The command of a table that has `run` or `shell`.
-pub(crate) fn command<'n>(
-    get: &impl Fn(&str) -> Option<&'n Node>,
-    cx: &mut DiagnosticCollector,
-) -> Option<RawAction> {
-    if let Some(node) = get("run") {
-        return match &node.value {
-            TomlKind::Text(value) => {
-                Some(RawAction::Words(At { value: value.clone(), span: node.span.clone() }))
-            }
-            TomlKind::List(_) => node.texts("`run`", cx).map(|argv| RawAction::Argv(argv, node.span.clone())),
-            _ => {
-                cx.push(wrong_type("`run`", "a string or an array of strings", node));
-                None
-            }
-        };
-    }
-    if let Some(node) = get("shell") {
-        let words =
-            |node: &Node| Some(At { value: node.texts("`interpreter`", cx)?, span: node.span.clone() });
-        let interpreter = get("interpreter").and_then(words);
-        return node.text("`shell`", cx).map(|script| RawAction::Shell(script, interpreter));
-    }
-    None
-}
-
 fn action<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut DiagnosticCollector) -> Option<RawAction> {
     if get("run").or(get("shell")).is_some() {
-        return command(get, cx);
+        return command::read(get, cx);
     }
     if let Some(node) = get("mapreduce") {
-        return crate::script::syntax::mapreduce::read(node, cx)
-            .map(|raw| RawAction::MapReduce(Box::new(raw)));
+        return mapreduce::read(node, cx).map(|raw| RawAction::MapReduce(Box::new(raw)));
     }
     if let Some(node) = get("array") {
         return node.text("`array`", cx).map(RawAction::Array);
@@ -158,7 +158,7 @@ fn action<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut DiagnosticCollec
         let args = get("args").map(|node| args(node, cx)).unwrap_or_default();
         return Some(RawAction::Call(function, args));
     }
-    get("reduce").and_then(|node| crate::script::syntax::reduce::read(node, cx)).map(RawAction::Reduce)
+    get("reduce").and_then(|node| reduce::read(node, cx)).map(RawAction::Reduce)
 }
 
 fn args(node: &Node, cx: &mut DiagnosticCollector) -> Vec<(Text, At<ScriptValue>)> {
@@ -255,7 +255,7 @@ fn after(node: &Node, cx: &mut DiagnosticCollector) -> Vec<Text> {
 fn env(node: &Node, cx: &mut DiagnosticCollector) -> Vec<(Text, Text)> {
     let mut all = Vec::new();
     for TomlEntry { key, value } in node.table("`env`", cx).unwrap_or_default() {
-        if !crate::script::syntax::toml::is_identifier(&key.value) {
+        if !is_identifier(&key.value) {
             let message = format!("an environment variable cannot be named `{}`", key.value);
             cx.push(
                 Diagnostic::new(Code::EnvName, key.span.clone(), message)
@@ -311,8 +311,8 @@ impl<'a> TaskKind<'a> {
             return TaskKind { key: "", starts: false };
         };
         let starts = match entry.key.value.as_str() {
-            "reduce" => crate::script::syntax::reduce::has_command(&entry.value),
-            "mapreduce" => crate::script::syntax::mapreduce::has_command(&entry.value),
+            "reduce" => reduce::has_command(&entry.value),
+            "mapreduce" => mapreduce::has_command(&entry.value),
             key => key == "run" || key == "shell",
         };
         TaskKind { key: &entry.key.value, starts }

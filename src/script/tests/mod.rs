@@ -34,8 +34,6 @@ pub(crate) use crate::script::plan::execution::{Dir, Execution};
 #[allow(unused_imports)]
 pub(crate) use crate::script::plan::fingerprint::Fingerprints;
 #[allow(unused_imports)]
-pub(crate) use crate::script::plan::mapreduce::{MapReduce, MapReduceInput, MapStage, ReduceStage};
-#[allow(unused_imports)]
 pub(crate) use crate::script::plan::runtime_vars::{RuntimeVar, RuntimeVars};
 #[allow(unused_imports)]
 pub(crate) use crate::script::plan::shell_quote::Quote;
@@ -43,8 +41,8 @@ pub(crate) use crate::script::plan::shell_quote::Quote;
 pub(crate) use crate::script::plan::task::CallArg;
 #[allow(unused_imports)]
 pub(crate) use crate::script::plan::task::{
-    ArrayName, NameSource, OutputFile, PlanTask, ReduceOrder, Reference, Save, Select, StreamTarget,
-    TaskAction,
+    ArrayName, MapReduce, MapReduceInput, MapStage, NameSource, OutputFile, PlanTask, ReduceOrder,
+    ReduceStage, Reference, Save, Select, StreamTarget, TaskAction,
 };
 #[allow(unused_imports)]
 pub(crate) use crate::script::plan::template::{

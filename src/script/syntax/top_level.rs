@@ -1,0 +1,128 @@
+//! The reader of a whole script: its top level, and the tables that stand there.
+
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
+use crate::script::diagnostics::source::{At, Text};
+use crate::script::syntax::script::{RawScript, RawVar};
+use crate::script::syntax::toml::{self, Node, TomlEntry, TomlKind, check_name, wrong_type};
+use crate::script::syntax::{known_keys, policy, resources, task};
+use crate::script::values::policy::Policy;
+
+/// The format version that this program understands.
+pub(crate) const VERSION: i64 = 1;
+
+/// Reads the whole script.
+pub(crate) fn read(cx: &mut DiagnosticCollector) -> Option<RawScript> {
+    let before = cx.errors();
+    let top = toml::parse(cx);
+    if cx.errors() > before {
+        // What the reader guessed about a broken file would only add errors that are none.
+        return None;
+    }
+    if !version(&top, cx) {
+        return None;
+    }
+    let mut script = RawScript {
+        name: None,
+        vars: Vec::new(),
+        policy: Policy::default(),
+        resources: Vec::new(),
+        tasks: Vec::new(),
+    };
+    let known: Vec<&TomlEntry> = top.iter().filter(|entry| known_keys::TOP.check(entry, cx)).collect();
+    let defaults = defaults(&known, cx);
+    for entry in known {
+        match entry.key.value.as_str() {
+            "name" => script.name = entry.value.text("`name`", cx).filter(|name| check_title(name, cx)),
+            "vars" => script.vars = vars(&entry.value, cx),
+            "policy" => script.policy = policy::read(&entry.value, cx),
+            "resources" => script.resources = resources::resources(&entry.value, cx),
+            "task" => {
+                let tasks = entry.value.table("`task`", cx).unwrap_or_default();
+                script.tasks = tasks.iter().filter_map(|entry| task::read(entry, &defaults, cx)).collect();
+            }
+            _ => {}
+        }
+    }
+    let has_tasks = top
+        .iter()
+        .any(|e| e.key.value == "task" && !matches!(&e.value.value, TomlKind::Table(t) if t.is_empty()));
+    if !has_tasks {
+        cx.push(
+            Diagnostic::nowhere(Code::NoTasks, format!("{} has no tasks", cx.source.shown()))
+                .help("a task begins with a line `[task.NAME]`"),
+        );
+    }
+    Some(script)
+}
+
+/// The keys of `[default]`, which every task has that does not have them itself.
+fn defaults<'e>(top: &[&'e TomlEntry], cx: &mut DiagnosticCollector) -> Vec<&'e TomlEntry> {
+    let table = top.iter().find(|entry| entry.key.value == "default");
+    let entries = table.and_then(|entry| entry.value.table("`default`", cx)).unwrap_or_default();
+    entries.iter().filter(|entry| known_keys::TASK.check(entry, cx)).collect()
+}
+
+fn version(top: &[TomlEntry], cx: &mut DiagnosticCollector) -> bool {
+    let Some(entry) = top.iter().find(|entry| entry.key.value == "dtask") else {
+        let diagnostic = Diagnostic::new(
+            Code::VersionMissing,
+            0..0,
+            "the script does not say which version of the format it has",
+        );
+        cx.push(diagnostic.label("no version").help(format!("begin it with the line `dtask = {VERSION}`")));
+        return true;
+    };
+    match entry.value.int("`dtask`", cx) {
+        Some(version) if version.value != VERSION => {
+            let newer = version.value > VERSION;
+            let message = format!(
+                "the script has format version {}, and this dtask knows version {VERSION}",
+                version.value
+            );
+            let diagnostic = Diagnostic::new(Code::VersionUnknown, version.span, message).label(if newer {
+                "newer"
+            } else {
+                "no such version"
+            });
+            cx.push(if newer {
+                diagnostic.help("use a newer dtask")
+            } else {
+                diagnostic.help(format!("write `dtask = {VERSION}`"))
+            });
+            // The rest may mean anything in another version.
+            false
+        }
+        _ => true,
+    }
+}
+
+/// The name becomes that of the run folder.
+fn check_title(name: &Text, cx: &mut DiagnosticCollector) -> bool {
+    let bad = name.value.is_empty()
+        || name.value.starts_with('.')
+        || name.value.contains(|c: char| c == '/' || c.is_control());
+    if bad {
+        let diagnostic =
+            Diagnostic::new(Code::BadName, name.span.clone(), "this cannot be the name of a script");
+        cx.push(diagnostic.label("the run folder has this name: no `/`, and no `.` first"));
+    }
+    !bad
+}
+
+fn vars(node: &Node, cx: &mut DiagnosticCollector) -> Vec<RawVar> {
+    let mut found = Vec::new();
+    for TomlEntry { key, value } in node.table("`vars`", cx).unwrap_or_default() {
+        check_name("variable", &key.value, &key.span, cx);
+        match value.scalar() {
+            Some(scalar) => found
+                .push(RawVar { name: key.clone(), value: At { value: scalar, span: value.span.clone() } }),
+            None => cx.push(wrong_type(
+                &format!("the variable `{}`", key.value),
+                "a number, string or boolean",
+                value,
+            )),
+        }
+    }
+    found
+}
