@@ -69,7 +69,7 @@ fn lengths_of_files_that_nothing_can_have_are_damage() {
     for lengths in [[u64::MAX, u64::MAX], [u64::MAX, 0], [1 << 63, 1 << 63]] {
         assert!(wire::read(&message(lengths)).is_none(), "{lengths:?}");
         let came = CommandOutputs::arrived(message(lengths));
-        assert!(came.all().is_err_and(|Failure(why)| why.contains("damaged")), "{lengths:?}");
+        assert!(came.all().is_err_and(|failure| failure.message().contains("damaged")), "{lengths:?}");
     }
 }
 
