@@ -87,6 +87,7 @@ pub use client::Client;
 pub use client::arguments::{Arg, Args};
 pub use client::family::Family;
 pub use client::future::{Future, Pending};
+pub use client::local::{local, try_local};
 pub use client::nested::current;
 pub use client::options::Options;
 pub use client::run::{run, run_on, run_on_with, run_with};

@@ -48,11 +48,13 @@ pub(crate) fn located_at<T>(
     work: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let begin = Instant::now();
-    let outcome = deadline::admit(task, Duration::ZERO).and_then(|()| work());
+    let state = rank_state::current();
+    let fits = state.deadline.admits(task, Duration::ZERO);
+    let outcome = if fits { work() } else { Err(left(deadline::TOO_LATE)) };
     let took = begin.elapsed();
-    rank_state::busy(took);
+    state.add_busy(took);
     if outcome.is_ok() {
-        deadline::learn(task, took);
+        state.deadline.learn(task, took);
     }
     outcome.map_err(|Failure(message)| Failure(format!("{message}{MARK}{task}:{index}{MARK}")))
 }

@@ -1,5 +1,6 @@
 //! Private directories on the node.
 
+use crate::client::local::local;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -84,8 +85,9 @@ pub struct ScratchRoot {
     count: AtomicU64,
 }
 
-/// The one of this process, which all that it computes shares.
-static CURRENT: Mutex<Option<Arc<ScratchRoot>>> = Mutex::new(None);
+/// The scratch directory of a rank, which all that it computes shares.
+#[derive(Debug, Default)]
+struct OwnScratch(Mutex<Option<Arc<ScratchRoot>>>);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // none of these values can be left half changed
@@ -93,21 +95,22 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl ScratchRoot {
-    /// That of this process, made at the first call.
+    /// The directory of this rank, made at the first call.
     ///
     /// # Errors
     /// As [`ScratchRoot::new`].
     pub fn current() -> Result<Arc<ScratchRoot>, ScratchError> {
-        let mut current = lock(&CURRENT);
+        let own = local(OwnScratch::default);
+        let mut current = lock(&own.0);
         match &*current {
             Some(root) => Ok(root.clone()),
             None => Ok(current.insert(ScratchRoot::new()?).clone()),
         }
     }
 
-    /// Gives up that of this process, with all that is in it.
+    /// Gives up the directory of this rank, with all that is in it.
     pub fn leave() {
-        let left = lock(&CURRENT).take();
+        let left = lock(&local(OwnScratch::default).0).take();
         drop(left); // not under the lock: there may be much to remove
     }
 

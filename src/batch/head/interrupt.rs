@@ -1,9 +1,11 @@
 //! What signals ask of a run: to start nothing more, or to end at once.
 
+use crate::batch::rank::rank_state;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+// Process-wide: a signal is sent to a process, and its thread belongs to no task.
 static ASKED: AtomicBool = AtomicBool::new(false);
 static ENDING: AtomicBool = AtomicBool::new(false);
 static ANSWER: Mutex<Option<String>> = Mutex::new(None);
@@ -15,7 +17,7 @@ fn answer() -> MutexGuard<'static, Option<String>> {
 
 /// Asks the run to start nothing more and to end when what runs has ended.
 pub(crate) fn ask() {
-    crate::batch::rank::deadline::close();
+    rank_state::current().deadline.close();
     ASKED.store(true, Ordering::Release);
 }
 

@@ -2,7 +2,7 @@
 
 use super::inputs::{Array, Inputs};
 use super::stdin;
-use crate::batch::failure::located;
+use crate::batch::failure::{left, located};
 use crate::batch::outputs::{self, CommandOutputs};
 use crate::batch::rank::device_allocation::Allocation;
 use crate::batch::rank::{deadline, slot_lending};
@@ -54,7 +54,7 @@ pub(crate) fn execute(
 ) -> Result<CommandOutputs, Failure> {
     let inputs = Inputs::new(def, index, packs, arrays)?;
     let execution = &def.task.execution;
-    let allocation = Allocation::take(def.task.needs.threads, def.task.needs.gpus)?;
+    let allocation = rank_state::current().devices.take(def.task.needs.threads, def.task.needs.gpus)?;
     let mut memory = execution.memory;
     for attempt in 1.. {
         let outcome = try_once(def, index, &inputs, &allocation, attempt, memory);
@@ -67,7 +67,9 @@ pub(crate) fn execute(
             let which = if attempt > 1 { format!("attempt {attempt}: {failed}") } else { failed };
             return Err(Failure(which));
         }
-        deadline::admit(def.number, backoff(execution, attempt))?;
+        if !rank_state::current().deadline.admits(def.number, backoff(execution, attempt)) {
+            return Err(left(deadline::TOO_LATE));
+        }
         if kind == commands::FailureKind::OutOfMemory {
             memory = memory.map(|memory| (memory as f64 * execution.memory_step) as u64);
         }
@@ -144,13 +146,14 @@ fn try_once(
     spec.outs = (0..files.len()).map(|at| (name(at), PathBuf::from(&files[at]))).collect();
     spec.memory = memory;
     lend(def, allocation, &mut spec);
-    let ends_with_job = deadline::bound(&mut spec);
-    let output = match slot_lending::run(def, spec) {
+    let state = rank_state::current();
+    let ends_with_job = state.deadline.bound(&mut spec);
+    let output = match slot_lending::run(&state.paces, def, spec) {
         Ok(output) => output,
         Err(error) => {
             log_failed(def, index, attempt, &error);
             if ends_with_job && error.failure() == commands::FailureKind::TimedOut {
-                return Err(AttemptError::Other(deadline::ended()));
+                return Err(AttemptError::Other(left(deadline::OVER)));
             }
             return Err(AttemptError::Command(error));
         }
@@ -234,7 +237,8 @@ fn log(def: &TaskDef, index: u64, attempt: u32, stdout: &[u8], stderr: &[u8]) ->
     for (stream, name, bytes) in [(&def.task.stdout, "stdout", stdout), (&def.task.stderr, "stderr", stderr)]
     {
         if *stream == StreamTarget::Log {
-            rank_state::log(Path::new(&def.folder), &def.label(index), attempt, name, bytes)?;
+            let folder = Path::new(&def.folder);
+            rank_state::current().log(folder, &def.label(index), attempt, name, bytes)?;
         }
     }
     Ok(())
@@ -246,8 +250,8 @@ fn log_failed(def: &TaskDef, index: u64, attempt: u32, error: &CommandError) {
     let streams =
         [(&def.task.stdout, "stdout", &captured.stdout), (&def.task.stderr, "stderr", &captured.stderr)];
     for (_, name, bytes) in streams.into_iter().filter(|(stream, ..)| **stream != StreamTarget::Null) {
-        if let Err(failure) = rank_state::log(Path::new(&def.folder), &def.label(index), attempt, name, bytes)
-        {
+        let folder = Path::new(&def.folder);
+        if let Err(failure) = rank_state::current().log(folder, &def.label(index), attempt, name, bytes) {
             log::warn!("{failure}");
         }
     }

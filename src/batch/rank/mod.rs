@@ -15,6 +15,7 @@ pub(crate) mod logs;
 pub(crate) mod mapreduce;
 pub(crate) mod merge_step;
 pub(crate) mod npy;
+pub(crate) mod open_datasets;
 pub(crate) mod rank_state;
 pub(crate) mod save_array;
 pub(crate) mod save_files;

@@ -48,6 +48,7 @@ pub(crate) struct SpawnChannel {
     buffer: Vec<u8>,
 }
 
+/// Process-wide, not a value of the rank: it is started before `MPI_Init`, and signal handling ends it after the run.
 static CURRENT: Mutex<Option<Arc<Spawner>>> = Mutex::new(None);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,10 +1,11 @@
 //! Which cores and devices of a host are which rank's.
 
 use crate::protocol::Hello;
+use crate::runtime::threads::task_context;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-/// What a rank has for itself.
+/// The cores and devices that a rank has for itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct HostShare {
     /// Cores, as many as it has slots; none where slots and cores do not fit together.
@@ -13,17 +14,18 @@ pub(crate) struct HostShare {
     pub gpus: Vec<String>,
 }
 
-/// The part of this process.
-static OWN: Mutex<HostShare> = Mutex::new(HostShare { cores: Vec::new(), gpus: Vec::new() });
+/// The share of a rank, set once at the beginning of a run.
+#[derive(Debug, Default)]
+struct OwnShare(Mutex<HostShare>);
 
-/// Notes what this process has.
+/// Notes the share of this rank.
 pub(crate) fn set_own(part: HostShare) {
-    *OWN.lock().unwrap_or_else(PoisonError::into_inner) = part;
+    *task_context::local(OwnShare::default).0.lock().unwrap_or_else(PoisonError::into_inner) = part;
 }
 
-/// What this process has.
+/// The share of this rank.
 pub(crate) fn own() -> HostShare {
-    OWN.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    task_context::local(OwnShare::default).0.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// The part of each rank: the cores of a mask and the devices of a list are shared between the ranks of a host that

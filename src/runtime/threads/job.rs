@@ -4,6 +4,7 @@ use crate::console;
 use crate::error::{CodecError, Failure, TaskError, bounded};
 use crate::ids::{Attempt, DefId, Rank, TaskId};
 use crate::protocol::{Blob, ReportedResult};
+use crate::runtime::threads::rank_locals::RankLocals;
 use crate::runtime::threads::task_context::{self, RunningTask};
 use crate::task::arguments::Arguments;
 use crate::task::function::Record;
@@ -43,6 +44,8 @@ pub(crate) struct RankLocation {
     pub rank: Rank,
     /// Its host.
     pub host: Arc<str>,
+    /// The rank's own values, where several ranks share a process; those of the process where there are none.
+    pub locals: Option<Arc<RankLocals>>,
 }
 
 /// A task with all that it needs.
@@ -105,10 +108,15 @@ impl Job {
 
     /// How the task has ended, and whether that counts for nothing since it has to begin anew elsewhere.
     fn compute(&self, place: &RankLocation, may_wait: bool, now: &mut Instant) -> (Ended, bool) {
-        let running = RunningTask { rank: place.rank, task: self.task, attempt: self.attempt, may_wait };
-        let (outcome, notes) = task_context::within(running, || match &self.learnt.function {
+        let (task, attempt) = (self.task, self.attempt);
+        let running = RunningTask { rank: place.rank, task, attempt, may_wait, makes_local: false };
+        let work = || match &self.learnt.function {
             Ok(record) => call(record, &self.learnt.shared, &self.args, &self.inputs),
             Err(error) => Err(Failure::new(error)),
+        };
+        let (outcome, notes) = task_context::within(running, || match &place.locals {
+            Some(locals) => task_context::with_locals(locals, work),
+            None => work(),
         });
         if notes.nests || notes.moves {
             self.learnt.nests.store(true, Ordering::Relaxed);
@@ -137,7 +145,7 @@ thread_local! {
 }
 
 /// Where threads have panicked, and what they said: the last ones. For all threads together, since a panic in a parallel
-/// part of a task goes on in the thread of the task.
+/// part of a task goes on in the thread of the task; process-wide, as the panic hook is.
 static PANICS: Mutex<VecDeque<(ThreadId, String, String)>> = Mutex::new(VecDeque::new());
 /// Panics that are remembered. Those that a task catches itself are never asked for.
 const PANICS_MAX: usize = 64;

@@ -2,8 +2,10 @@
 
 use crate::error::TaskError;
 use crate::ids::{Attempt, Rank, TaskId};
-use std::any::Any;
+use crate::runtime::threads::rank_locals::RankLocals;
+use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
 use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,6 +22,8 @@ pub(crate) struct RunningTask {
     pub attempt: Attempt,
     /// Whether it may wait for other tasks on this thread.
     pub may_wait: bool,
+    /// Whether it makes a value of the rank, and must not submit other tasks.
+    pub makes_local: bool,
 }
 
 /// A thread's place among those that compute.
@@ -66,6 +70,7 @@ thread_local! {
     static NOTES: RefCell<Notes> = const { RefCell::new(Notes { nests: false, moves: false, waited: 0, cause: None }) };
     static SEAT: RefCell<Option<Rc<dyn Seat>>> = const { RefCell::new(None) };
     static HOME: RefCell<Option<Home>> = const { RefCell::new(None) };
+    static LOCALS: RefCell<Option<Arc<RankLocals>>> = const { RefCell::new(None) };
 }
 
 /// Leaves a task that has to begin anew elsewhere.
@@ -84,6 +89,65 @@ pub(crate) fn within<T>(task: RunningTask, work: impl FnOnce() -> T) -> (T, Note
     (outcome, NOTES.replace(outer.1))
 }
 
+/// Does the work of a task of a rank that shares its process with others, and has these values.
+pub(crate) fn with_locals<T>(locals: &Arc<RankLocals>, work: impl FnOnce() -> T) -> T {
+    let outer = LOCALS.replace(Some(locals.clone()));
+    let outcome = work();
+    LOCALS.set(outer);
+    outcome
+}
+
+/// The rank's value that an initialiser of type `F` makes; outside of tasks that of the process.
+///
+/// Where the thread's task must not wait and the value is not there, the task is left here and begins anew elsewhere.
+///
+/// # Panics
+/// As [`RankLocals::get`].
+pub(crate) fn local<F: FnOnce() -> T + 'static, T: Send + Sync + 'static>(make: F) -> Arc<T> {
+    let Ok(value) = local_of(TypeId::of::<(F, T)>(), || Ok::<T, Infallible>(make()));
+    value
+}
+
+/// As [`local`], for an initialiser that can fail.
+///
+/// # Errors
+/// Those of `make`.
+///
+/// # Panics
+/// As [`RankLocals::get`].
+pub(crate) fn try_local<F, T, E>(make: F) -> Result<Arc<T>, E>
+where
+    F: FnOnce() -> Result<T, E> + 'static,
+    T: Send + Sync + 'static,
+{
+    local_of(TypeId::of::<(F, T)>(), make)
+}
+
+fn local_of<T: Send + Sync + 'static, E>(
+    key: TypeId,
+    make: impl FnOnce() -> Result<T, E>,
+) -> Result<Arc<T>, E> {
+    let before = || move_unless(RUNNING.get().is_none_or(|running| running.may_wait));
+    let make = || {
+        let _making = RUNNING.get().map(|running| {
+            RUNNING.set(Some(RunningTask { makes_local: true, ..running }));
+            RunningAgain(running)
+        });
+        make()
+    };
+    let own = LOCALS.with_borrow(Clone::clone);
+    own.as_deref().unwrap_or(RankLocals::of_process()).get(key, before, make)
+}
+
+/// Makes a task the thread's again when it is dropped.
+struct RunningAgain(RunningTask);
+
+impl Drop for RunningAgain {
+    fn drop(&mut self) {
+        RUNNING.set(Some(self.0));
+    }
+}
+
 /// This thread computes: it has this seat, and tasks on it submit with `home`.
 pub(crate) fn take_seat(seat: Option<Rc<dyn Seat>>, home: Option<Home>) {
     SEAT.set(seat);
@@ -94,7 +158,7 @@ pub(crate) fn take_seat(seat: Option<Rc<dyn Seat>>, home: Option<Home>) {
 ///
 /// Where it could not wait for them, it is left here and begins anew elsewhere.
 pub(crate) fn nest() -> Option<(TaskId, Home)> {
-    let running = RUNNING.get()?;
+    let running = RUNNING.get().filter(|running| !running.makes_local)?;
     move_unless(running.may_wait);
     NOTES.with_borrow_mut(|notes| notes.nests = true);
     Some((running.task, HOME.with_borrow(Clone::clone)?))
