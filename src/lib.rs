@@ -123,9 +123,6 @@ pub mod internal {
     pub mod arrays {
         pub use crate::arrays::{Binding, Expr, RandomContext, Scope, Sketch, text};
     }
-    pub mod batch {
-        pub use crate::batch::language::Expressions;
-    }
     pub mod client {
         pub use crate::client::family::FAMILY_MAX;
     }

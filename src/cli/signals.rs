@@ -1,5 +1,5 @@
-//! Signals. Ctrl-C, `scancel`, the end of the walltime: the job's commands and scratch folders go with it. A notice that comes
-//! before these, SIGUSR1 or SIGUSR2: nothing more is started.
+//! Signals. Ctrl-C, `scancel`, the end of the walltime: the job's commands and scratch folders go with it. A notice
+//! that comes before these, SIGUSR1 or SIGUSR2: nothing more is started.
 
 use super::{STOPPED, launch};
 use crate::batch::head::interrupt;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 /// The rank's own value, made by `make` once a rank: a model that is read from a file, a connection, a cache.
 ///
-/// The first task that asks makes it. Tasks that ask meanwhile wait for that; all later ones get it at once. It is known
-/// by the closure: each `local(..)` in the program's text is a value of its own, and a function (`local(load)`) is the
-/// same value wherever it stands. For that the closure must capture nothing, which the compiler checks.
+/// The first task that asks makes it. Tasks that ask meanwhile wait for that; all later ones get it at once. It is
+/// known by the closure: each `local(..)` in the program's text is a value of its own, and a function (`local(load)`)
+/// is the same value wherever it stands. For that the closure must capture nothing, which the compiler checks.
 ///
 /// ```
 /// use std::collections::HashMap;

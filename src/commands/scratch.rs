@@ -23,7 +23,7 @@ pub enum ScratchError {
     Directory {
         /// Where.
         parent: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// A name that leads elsewhere.
@@ -37,7 +37,7 @@ pub enum ScratchError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }

@@ -26,7 +26,8 @@ pub(crate) fn is_asked() -> bool {
     ASKED.load(Ordering::Acquire)
 }
 
-/// Says that this process ends now, and gives what the run says that it has done: nothing, if it does not say so at once.
+/// Says that this process ends now, and gives what the run says that it has done: nothing, if it does not say so at
+/// once.
 pub(crate) fn end() -> Option<String> {
     ENDING.store(true, Ordering::Release);
     let limit = Duration::from_millis(100);

@@ -244,7 +244,7 @@ fn log(def: &TaskDef, index: u64, attempt: u32, stdout: &[u8], stderr: &[u8]) ->
     Ok(())
 }
 
-/// What a command wrote before it failed goes to the log, unless to nowhere: its files are not written without it.
+/// Logs what a command wrote before it failed, unless that goes to nowhere: files of its own are not written then.
 fn log_failed(def: &TaskDef, index: u64, attempt: u32, error: &CommandError) {
     let Some(captured) = error.captured() else { return };
     let streams =

@@ -1,7 +1,7 @@
 //! A rank's view of the time that the job has: what may still be started, and when commands are ended.
 //!
-//! Rank 0 tells each rank once, before the plan: how long tasks may run from now on. A duration, not a time of day: clocks of
-//! hosts differ. Each rank then keeps to it by itself, so that the end needs no message.
+//! Rank 0 tells each rank once, before the plan: how long tasks may run from now on. A duration, not a time of day:
+//! clocks of hosts differ. Each rank then keeps to it by itself, so that the end needs no message.
 
 use crate::commands::CommandSpec;
 use serde::{Deserialize, Serialize};
@@ -42,9 +42,9 @@ pub(crate) struct JobDeadline {
     closed: AtomicBool,
 }
 
-/// Why an instance was not started.
+/// The reason why an instance was not started.
 pub(crate) const TOO_LATE: &str = "the job ends before it could";
-/// Why an instance was ended.
+/// The reason why an instance was ended.
 pub(crate) const OVER: &str = "the job's time was over";
 
 impl RankDeadline {
@@ -98,7 +98,8 @@ impl JobDeadline {
         *self.limit() = None;
     }
 
-    /// Whether an instance of a task may be started, after a pause; otherwise it is left for the next run ([`TOO_LATE`]).
+    /// Whether an instance of a task may be started, after a pause. Otherwise it is left for the next run
+    /// ([`TOO_LATE`]).
     pub(crate) fn admits(&self, task: u32, pause: Duration) -> bool {
         let fits = || self.limit().as_ref().is_none_or(|limit| limit.admits(Instant::now(), pause, task));
         !self.closed.load(Ordering::Acquire) && (!self.limited.load(Ordering::Acquire) || fits())

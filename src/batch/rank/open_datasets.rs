@@ -1,7 +1,7 @@
 //! Files of datasets that a rank owns and still writes.
 //!
-//! A file is written under a temporary name; when everything that goes into it is there, or has failed, it gets its own.
-//! Datasets of which a part is missing are taken out of it before.
+//! A file is written under a temporary name; when everything that goes into it is there, or has failed, it gets its
+//! own. Datasets of which a part is missing are taken out of it before.
 
 use crate::arrays::ArrayValue;
 use crate::arrays::dataset::{self, FileWriter, NewDataset};
@@ -68,7 +68,8 @@ impl OpenDatasets {
         Ok(())
     }
 
-    /// Gives a file its name. `wanted` says how many arrays go into each dataset; the answer, which datasets are missing.
+    /// Gives a file its name. `wanted` says how many arrays go into each dataset; the answer, which datasets are
+    /// missing.
     ///
     /// # Errors
     /// When it cannot be written.

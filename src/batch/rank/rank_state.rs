@@ -1,7 +1,7 @@
 //! The state of a rank: its log, its free devices, its shuffle stores, its deadline, and how long it was busy.
 //!
-//! Made once a rank ([`crate::client::local::local`]), so that in the simulated cluster, where ranks share a process, each
-//! has its own. A part that needs a lock has one of its own: a slow log must not hold up tasks that write nothing.
+//! Made once a rank ([`crate::client::local::local`]), so that in the simulated cluster, where ranks share a process,
+//! each has its own. A part that needs a lock has one of its own: a slow log must not hold up tasks that write nothing.
 
 use super::logs::LogWriter;
 use crate::batch::rank::deadline::{JobDeadline, WarningSignal};

@@ -129,7 +129,8 @@ fn specify(
     let fits = array.shape().len() >= cut && array.shape()[..cut] == own[..cut];
     if !fits {
         return Err(format!(
-            "an array of shape {:?} cannot be the part of `{name}` that the block {slab} is: its first {cut} axes must be {:?} long",
+            "an array of shape {:?} cannot be the part of `{name}` that the block {slab} is: its first {cut} axes must \
+             be {:?} long",
             array.shape(),
             &own[..cut]
         ));
@@ -142,7 +143,8 @@ fn specify(
     Ok((NewDataset { name, element, shape, part: Some(part), attributes }, start))
 }
 
-/// The parameter whose blocks an instance writes, each in its place of one dataset; none where the path tells them apart.
+/// The parameter whose blocks an instance writes, each in its place of one dataset; none where the path tells them
+/// apart.
 pub(crate) fn block_param(task: &PlanTask, path: &Template) -> Option<usize> {
     let is_block = |values: &ParamValues| extent(values).is_some();
     task.family
@@ -176,8 +178,8 @@ fn attribute(value: &crate::script::values::value::ScriptValue) -> Attribute {
     }
 }
 
-/// A task function, at the rank that owns the file, once for each file: gives it its name. `wanted` says how many arrays
-/// go into each dataset; the answer, which datasets are missing.
+/// A task function, at the rank that owns the file, once for each file: gives it its name. `wanted` says how many
+/// arrays go into each dataset; the answer, which datasets are missing.
 ///
 /// # Errors
 /// When it cannot be written.

@@ -1,7 +1,9 @@
-//! Commands that end soon: while one runs, its slot is lent to the next, which then has its files in place and waits only
-//! for a core. Without that, cores are idle between two commands for as long as it takes to end one and to begin another.
+//! Commands that end soon: while one runs, its slot is lent to the next, which then has its files in place and waits
+//! only for a core. Without that, cores are idle between two commands for as long as it takes to end one and to begin
+//! another.
 //!
-//! Which commands those are is learnt on each rank from those before. One that lasts longer than they did takes its slot back.
+//! Which commands those are is learnt on each rank from those before. One that lasts longer than they did takes its
+//! slot back.
 
 use crate::batch::task_def::TaskDef;
 use crate::commands::{self, CommandError, CommandOutput, CommandSpec, RunningCommand};

@@ -56,8 +56,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// In a process that was started to start commands: does that until the rank ends, and gives the exit code. Every program
-/// that calls [`start_process`] calls this first of all.
+/// In a process that was started to start commands: does that until the rank ends, and gives the exit code. Every
+/// program that calls [`start_process`] calls this first of all.
 pub(crate) fn serve_if_asked() -> Option<ExitCode> {
     process::wanted().map(|main| main())
 }
@@ -101,7 +101,7 @@ pub(crate) fn remove_at_end(path: &Path) {
     }
 }
 
-/// This rank's spawner; the first use makes one of a thread, if there is none.
+/// The spawner of this rank; the first use makes one of a thread, if there is none.
 pub(crate) fn current() -> io::Result<Arc<Spawner>> {
     let mut current = lock(&CURRENT);
     if let Some(spawner) = &*current {

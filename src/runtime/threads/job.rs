@@ -53,7 +53,7 @@ pub(crate) struct RankLocation {
 pub(crate) struct Job {
     /// Its number.
     pub task: TaskId,
-    /// Which start of it this is.
+    /// The number of the start, from 1.
     pub attempt: Attempt,
     /// Its definition's number.
     pub def: DefId,
@@ -71,15 +71,15 @@ pub(crate) type Outcome = Result<(ReportedResult, Option<AnyValue>), TaskError>;
 /// A task that has ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// Which.
+    /// The task.
     pub task: TaskId,
-    /// Which start of it.
+    /// The number of the start, from 1.
     pub attempt: Attempt,
     /// Its definition's number.
     pub def: DefId,
     /// Time in its function, in nanoseconds.
     pub nanos: u64,
-    /// What came out.
+    /// The result, or the error.
     pub result: Outcome,
 }
 
@@ -140,7 +140,7 @@ impl Job {
 }
 
 thread_local! {
-    /// What runs on this thread now belongs to a task: its panics are not printed.
+    /// Whether the thread works for a task, whose panics are not printed.
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -166,7 +166,7 @@ fn call(
     outcome.unwrap_or_else(|payload| Err(Failure(format!("the task panicked: {}", with_place(&*payload)))))
 }
 
-/// What a panic says, and where it was.
+/// The message of a panic, with its place.
 fn with_place(payload: &(dyn Any + Send)) -> String {
     let text = panic_text(payload);
     let mut panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -196,7 +196,7 @@ pub(crate) fn loudly<T>(work: impl FnOnce() -> T) -> T {
     outcome
 }
 
-/// This thread only does what belongs to tasks: their parallel parts too.
+/// Marks the calling thread as working for tasks only, their parallel parts included: its panics are not printed.
 pub(crate) fn quiet_thread() {
     quiet_panics();
     QUIET.set(true);

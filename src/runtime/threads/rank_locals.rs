@@ -29,8 +29,8 @@ struct LocalCell {
     ended: Condvar,
 }
 
-/// Process-wide, since a process is one rank under MPI, and threads that belong to no task (the closure of a run, the one
-/// that waits for signals) are the rank's too.
+/// Process-wide, since a process is one rank under MPI, and threads that belong to no task (the closure of a run, the
+/// one that waits for signals) are the rank's too.
 static OF_PROCESS: RankLocals = RankLocals::new();
 
 impl RankLocals {

@@ -18,7 +18,7 @@ pub(crate) struct RunningTask {
     pub rank: Rank,
     /// Its number.
     pub task: TaskId,
-    /// Which start of it this is.
+    /// The number of the start, from 1.
     pub attempt: Attempt,
     /// Whether it may wait for other tasks on this thread.
     pub may_wait: bool,
@@ -28,16 +28,16 @@ pub(crate) struct RunningTask {
 
 /// A thread's place among those that compute.
 pub(crate) trait Seat {
-    /// The thread will wait for other tasks; `task` is the one that it computes, if that is not a parallel part of another
-    /// thread's.
+    /// The thread will wait for other tasks; `task` is the one that it computes, if that is not a parallel part of
+    /// another thread's.
     ///
     /// # Errors
     /// When nobody could compute meanwhile: then it must not wait.
     fn pause(&self, task: Option<TaskId>) -> Result<(), String>;
     /// The thread goes on.
     fn resume(&self, task: Option<TaskId>);
-    /// The task of the thread only waits for what does not compute here: its slot may be lent, to some such tasks at a time.
-    /// Gives the number of the rank's slots; none where nothing is lent.
+    /// The task of the thread only waits for what does not compute here: its slot may be lent, to some such tasks at a
+    /// time. Gives the number of the rank's slots; none where nothing is lent.
     fn lend(&self, _task: TaskId) -> Option<u32> {
         None
     }
@@ -49,15 +49,15 @@ pub(crate) trait Seat {
     }
 }
 
-/// What tasks on this rank submit with: known to the layer above.
+/// The client that tasks on this rank submit with, of a type that the layer above knows.
 pub(crate) type Home = Arc<dyn Any + Send + Sync>;
 
-/// What is noted of a task while it runs.
+/// Notes on a task while it runs.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
-    /// It has asked for a client.
+    /// Whether the task has asked for a client.
     pub nests: bool,
-    /// It has to begin anew where it may wait.
+    /// Whether the task has to begin anew where it may wait.
     pub moves: bool,
     /// Time in which it has waited for other tasks, in nanoseconds.
     pub waited: u64,
@@ -148,13 +148,14 @@ impl Drop for RunningAgain {
     }
 }
 
-/// This thread computes: it has this seat, and tasks on it submit with `home`.
+/// Gives the calling thread, which computes, its seat, and its tasks the client that they submit with.
 pub(crate) fn take_seat(seat: Option<Rc<dyn Seat>>, home: Option<Home>) {
     SEAT.set(seat);
     HOME.set(home);
 }
 
-/// The task of the calling thread, which is going to submit others, and what it does that with; nothing outside of tasks.
+/// The task of the calling thread, which is going to submit others, and what it does that with; nothing outside of
+/// tasks.
 ///
 /// Where it could not wait for them, it is left here and begins anew elsewhere.
 pub(crate) fn nest() -> Option<(TaskId, Home)> {
@@ -186,8 +187,8 @@ pub(crate) struct LentSlot {
     pub slots: u32,
 }
 
-/// Lets the slot of the calling thread's task be lent while the task waits for what computes elsewhere; none where nothing
-/// is lent.
+/// Lets the slot of the calling thread's task be lent while the task waits for what computes elsewhere; none where
+/// nothing is lent.
 pub(crate) fn lend() -> Option<LentSlot> {
     let running = RUNNING.get().filter(|running| running.may_wait)?;
     let seat = SEAT.with_borrow(Clone::clone)?;
