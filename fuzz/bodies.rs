@@ -4,7 +4,6 @@
 //! it with a stable compiler. Both include this file, the only one of them that names dtask's modules.
 
 use dtask::internal::arrays::{Expr, Sketch};
-use dtask::internal::batch::Expressions;
 use dtask::internal::commands::{outputs_rewritten, spawner_rewritten};
 use dtask::internal::protocol::{FRAME_MAX, Frame, Message, append, decode as decode_frame, take_length};
 use dtask::internal::script::{LoadOptions, ScriptSource, parse};
@@ -32,7 +31,7 @@ pub fn script(bytes: &[u8]) {
         return;
     }
     let source = ScriptSource::new("fuzz.toml", NOWHERE, text);
-    match parse(source, &[], &Expressions, LoadOptions::default()) {
+    match parse(source, &[], LoadOptions::default()) {
         Ok(plan) => assert!(plan.tasks.iter().all(|task| !task.name.is_empty())),
         Err(errors) => {
             assert!(!errors.is_empty(), "refused without a reason");

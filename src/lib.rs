@@ -87,6 +87,7 @@ pub use client::Client;
 pub use client::arguments::{Arg, Args};
 pub use client::family::Family;
 pub use client::future::{Future, Pending};
+pub use client::local::{local, try_local};
 pub use client::nested::current;
 pub use client::options::Options;
 pub use client::run::{run, run_on, run_on_with, run_with};
@@ -121,9 +122,6 @@ pub mod internal {
 
     pub mod arrays {
         pub use crate::arrays::{Binding, Expr, RandomContext, Scope, Sketch, text};
-    }
-    pub mod batch {
-        pub use crate::batch::language::Expressions;
     }
     pub mod client {
         pub use crate::client::family::FAMILY_MAX;

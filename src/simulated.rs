@@ -38,7 +38,8 @@ impl Cluster {
             (0..ranks).map(|rank| RankInfo { slots: slots_of(rank), ..RankInfo::default() }).collect();
         let reactors = (0..ranks)
             .map(|rank| {
-                let place = RankLocation { rank: Rank(rank), host: "simulated".into() };
+                let place =
+                    RankLocation { rank: Rank(rank), host: "simulated".into(), locals: Some(Arc::default()) };
                 let links = Links::new(network.endpoint(Rank(rank)));
                 let (own, own_mailbox) =
                     if rank == 0 { (client.clone(), mailbox.clone()) } else { client_of(rank) };

@@ -82,6 +82,11 @@ fn tasks_submit_tasks_and_wait_for_them() {
 }
 
 #[test]
+fn a_rank_makes_its_own_value_once() {
+    on_all(&["locals"]);
+}
+
+#[test]
 fn random_nested_graphs_give_the_serial_results() {
     for seed in ["1", "2", "3"] {
         on_all(&["nested_graph", seed]);

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 const STEPS: usize = 2_000_000;
 
@@ -260,6 +260,61 @@ fn a_result_that_cannot_be_encoded_again_is_an_error_of_those_who_take_it() {
         drop((made, taken, after));
         cluster.settle(STEPS, Cluster::is_empty).unwrap();
     }
+}
+
+/// The rank's own list of the tasks that it has run, in the order in which they came.
+fn note(task: u64) -> Vec<u64> {
+    let own = dtask::local(|| Mutex::new(Vec::new()));
+    let mut own = own.lock().expect("nobody panics");
+    own.push(task);
+    own.clone()
+}
+
+#[test]
+fn each_rank_has_one_value_of_its_own() {
+    for seed in 0..20 {
+        let (mut cluster, client) = Cluster::new(4, 2, seed);
+        let on = |task: u64| {
+            let options = client.options().pure(false).on(Rank(1 + (task % 3) as u32));
+            options.submit(note, (task,))
+        };
+        let tasks: Vec<_> = (0..30).map(on).collect();
+        let pending = client.pending(&tasks);
+        cluster.settle(STEPS, |_| pending.is_ready()).unwrap();
+        let lists: Vec<Vec<u64>> = pending.take().unwrap().into_iter().map(Result::unwrap).collect();
+        for rank in 0..3 {
+            let own: Vec<u64> = (0..30).filter(|task| task % 3 == rank).collect();
+            let lengths: BTreeSet<usize> = own.iter().map(|task| lists[*task as usize].len()).collect();
+            assert_eq!(lengths, (1..=10).collect(), "seed {seed}: a list has all tasks of its rank");
+            let all = lists.iter().find(|list| list.len() == 10 && list[0] % 3 == rank).expect("the longest");
+            assert_eq!(all.iter().copied().collect::<BTreeSet<u64>>(), own.into_iter().collect());
+        }
+    }
+}
+
+#[test]
+fn a_value_that_could_not_be_made_is_made_by_the_next_task() {
+    static TRIES: AtomicU32 = AtomicU32::new(0);
+    fn load() -> Result<u32, Failure> {
+        match TRIES.fetch_add(1, Ordering::Relaxed) {
+            0 => Err(Failure::new("not yet")),
+            1 => panic!("not now"),
+            _ if dtask::current().is_err() => Ok(7),
+            _ => Err(Failure::new("it could wait for others")),
+        }
+    }
+    let (mut cluster, client) = Cluster::new(2, 1, 1);
+    let task = |n: u32| client.submit(|n: u32| Ok::<_, Failure>(*dtask::try_local(load)? + n), (n,));
+    let tasks: Vec<_> = (0..4).map(task).collect();
+    let pending = client.pending(&tasks);
+    cluster.settle(STEPS, |_| pending.is_ready()).unwrap();
+    let told = pending.take().unwrap().into_iter().map(|result| result.map_err(|error| error.to_string()));
+    let (made, failed): (Vec<_>, Vec<_>) = told.partition(Result::is_ok);
+    assert_eq!((made.len(), failed.len()), (2, 2));
+    let failed: Vec<String> = failed.into_iter().filter_map(Result::err).collect();
+    assert!(failed.iter().any(|text| text.contains("not yet")), "{failed:?}");
+    assert!(failed.iter().any(|text| text.contains("not now")), "{failed:?}");
+    assert_eq!(TRIES.load(Ordering::Relaxed), 3);
 }
 
 /// Outputs of a command, one of them a file.

@@ -51,6 +51,7 @@ pub(crate) use value::{ArrayBinding, ArrayValue};
 use crate::arrays::eval::evaluator::Evaluator;
 use crate::arrays::syntax::ast::{ExprNode, NodeKind};
 use error::PutPosition;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// A table of comma-separated numbers, with or without a header, or the printed form of an array.
@@ -62,7 +63,7 @@ pub(crate) fn read_table(bytes: &[u8]) -> Result<ndarray::ArrayD<f64>, String> {
 }
 
 /// A parsed expression.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Expr {
     root: ExprNode,
 }

@@ -43,11 +43,13 @@ pub(crate) fn located_at<T>(
 ) -> Result<T, Failure> {
     task_context::name(Origin { group: task, index });
     let begin = Instant::now();
-    let outcome = deadline::admit(task, Duration::ZERO).and_then(|()| work());
+    let state = rank_state::current();
+    let fits = state.deadline.admits(task, Duration::ZERO);
+    let outcome = if fits { work() } else { Err(left(deadline::TOO_LATE)) };
     let took = begin.elapsed();
-    rank_state::busy(took);
+    state.add_busy(took);
     if outcome.is_ok() {
-        deadline::learn(task, took);
+        state.deadline.learn(task, took);
     }
     outcome
 }

@@ -6,12 +6,10 @@
 //!
 //! * [`head`]: what runs at rank 0 only; [`rank`]: task functions, which run anywhere.
 //! * [`task_def`]: the definition of a task as it travels; [`outputs`]: what a command leaves; [`failure`]: what
-//!   failed;
-//!   [`language`]: array expressions of the plan.
+//!   failed.
 
 pub(crate) mod failure;
 pub(crate) mod head;
-pub(crate) mod language;
 pub(crate) mod outputs;
 pub(crate) mod rank;
 pub(crate) mod task_def;

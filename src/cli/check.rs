@@ -1,7 +1,6 @@
 //! `dtask check`.
 
 use super::{DONE, USAGE, launch};
-use crate::batch::language::Expressions;
 use crate::console::{self, counted};
 use crate::script::diagnostics::diagnostic::Diagnostics;
 use crate::script::load::load;
@@ -33,7 +32,7 @@ pub(super) fn read(script: &Path, sets: &[(String, String)], options: LoadOption
         console::error(format_args!("error: {why}"));
         return Err(());
     }
-    match load(script, sets, &Expressions, options) {
+    match load(script, sets, options) {
         Ok(plan) => {
             if !plan.warnings.is_empty() {
                 print(&plan.warnings);

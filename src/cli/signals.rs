@@ -1,9 +1,9 @@
-//! Signals. Ctrl-C, `scancel`, the end of the walltime: the job's commands and scratch folders go with it. A notice that comes
-//! before these, SIGUSR1 or SIGUSR2: nothing more is started.
+//! Signals. Ctrl-C, `scancel`, the end of the walltime: the job's commands and scratch folders go with it. A notice
+//! that comes before these, SIGUSR1 or SIGUSR2: nothing more is started.
 
 use super::{STOPPED, launch};
 use crate::batch::head::interrupt;
-use crate::batch::rank::{deadline, rank_state};
+use crate::batch::rank::rank_state;
 use crate::commands::{end_all, stop_process};
 use crate::console;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
@@ -46,7 +46,7 @@ fn end(signal: i32) -> ! {
 
 /// Cleans up and ends this process, whatever it still computes. MPI is not asked: the launcher ends the other ranks.
 pub(super) fn leave() -> ! {
-    deadline::close();
+    rank_state::current().deadline.close();
     end_all(GRACE);
     rank_state::leave();
     stop_process();

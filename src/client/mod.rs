@@ -3,6 +3,7 @@
 pub(crate) mod arguments;
 pub(crate) mod family;
 pub(crate) mod future;
+pub(crate) mod local;
 pub(crate) mod nested;
 pub(crate) mod options;
 pub(crate) mod pure_calls;

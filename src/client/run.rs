@@ -19,6 +19,7 @@ use crate::runtime::profile::{self, Profile};
 use crate::runtime::reactor::Reactor;
 use crate::runtime::threads::job::RankLocation;
 use crate::runtime::threads::pool::{Compute, Pool};
+use crate::runtime::threads::rank_locals::RankLocals;
 use crate::scheduler::RankInfo;
 use crate::transport::Transport;
 use crate::transport::mpi::{self, Communicator, MpiTransport, MpiWorld};
@@ -156,6 +157,15 @@ impl Drop for AbortOnPanic {
     }
 }
 
+/// Drops the rank's values with the run, while MPI is still there.
+struct LocalsOfRun;
+
+impl Drop for LocalsOfRun {
+    fn drop(&mut self) {
+        RankLocals::of_process().clear();
+    }
+}
+
 /// Serves MPI on this thread until the run is over; on rank 0 with the closure in a thread beside it. With `fail_fast` a
 /// failure of MPI ends all ranks at once.
 fn serve<T: Transport + Send + 'static>(
@@ -166,6 +176,7 @@ fn serve<T: Transport + Send + 'static>(
     body: impl FnOnce(&Client, &Team) -> Result<()> + Send,
 ) -> (T, Result<Closed>) {
     let _guard = AbortOnPanic;
+    let _locals = LocalsOfRun;
     let _slice = SchedSlice::shorten();
     let rank = transport.rank();
     let meeting =
@@ -175,7 +186,7 @@ fn serve<T: Transport + Send + 'static>(
         };
     let Meeting { slots, profile, part, same_files, team, early } = meeting;
     shares::set_own(part);
-    let place = RankLocation { rank, host: host.into() };
+    let place = RankLocation { rank, host: host.into(), locals: None };
     let waker = Waker::new();
     let ranks = transport.ranks();
     let mailbox = Mailbox::bounded(waker.clone(), REQUESTS_MAX);

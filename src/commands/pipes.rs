@@ -24,6 +24,7 @@ fn nonblocking(end: &OwnedFd) -> io::Result<()> {
 
 /// Nothing to read, or nobody to write to.
 pub(crate) fn null() -> io::Result<OwnedFd> {
+    // process-wide: a descriptor that says nothing of a rank
     static NULL: OnceLock<File> = OnceLock::new();
     let file = match NULL.get() {
         Some(file) => file,

@@ -1,5 +1,6 @@
 //! Private directories on the node.
 
+use crate::client::local::local;
 use parking_lot::Mutex;
 use std::fs;
 use std::io;
@@ -85,25 +86,27 @@ pub struct ScratchRoot {
     count: AtomicU64,
 }
 
-/// The one of this process, which all that it computes shares.
-static CURRENT: Mutex<Option<Arc<ScratchRoot>>> = Mutex::new(None);
+/// The scratch directory of a rank, which all that it computes shares.
+#[derive(Debug, Default)]
+struct OwnScratch(Mutex<Option<Arc<ScratchRoot>>>);
 
 impl ScratchRoot {
-    /// The scratch directory of this process, made at the first call.
+    /// The directory of this rank, made at the first call.
     ///
     /// # Errors
     /// As [`ScratchRoot::new`].
     pub fn current() -> Result<Arc<ScratchRoot>, ScratchError> {
-        let mut current = CURRENT.lock();
+        let own = local(OwnScratch::default);
+        let mut current = own.0.lock();
         match &*current {
             Some(root) => Ok(root.clone()),
             None => Ok(current.insert(ScratchRoot::new()?).clone()),
         }
     }
 
-    /// Gives up that of this process, with all that is in it.
+    /// Gives up the directory of this rank, with all that is in it.
     pub fn leave() {
-        let left = CURRENT.lock().take();
+        let left = local(OwnScratch::default).0.lock().take();
         drop(left); // not under the lock: there may be much to remove
     }
 

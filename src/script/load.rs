@@ -1,6 +1,6 @@
 //! From a file to a plan.
 
-use crate::script::options::{ArrayLanguage, LoadOptions};
+use crate::script::options::LoadOptions;
 use std::path::{Path, PathBuf};
 
 use crate::script::diagnostics::codes::Code;
@@ -20,14 +20,13 @@ use crate::script::values::resources::JobCounter;
 pub(crate) fn load(
     path: &Path,
     sets: &[(String, String)],
-    lang: &dyn ArrayLanguage,
     options: LoadOptions,
 ) -> Result<Plan, Diagnostics> {
     match ScriptSource::read(path) {
         Ok(source) => {
             let mut cx = DiagnosticCollector::new(source);
             scale::writable(path, &mut cx);
-            finish(cx, sets, lang, options)
+            finish(cx, sets, options)
         }
         Err(error) => {
             let source = ScriptSource::new(path.display().to_string(), PathBuf::new(), "");
@@ -44,21 +43,19 @@ pub(crate) fn load(
 pub fn parse(
     source: ScriptSource,
     sets: &[(String, String)],
-    lang: &dyn ArrayLanguage,
     options: LoadOptions,
 ) -> Result<Plan, Diagnostics> {
-    finish(DiagnosticCollector::new(source), sets, lang, options)
+    finish(DiagnosticCollector::new(source), sets, options)
 }
 
 fn finish(
     mut cx: DiagnosticCollector,
     sets: &[(String, String)],
-    lang: &dyn ArrayLanguage,
     options: LoadOptions,
 ) -> Result<Plan, Diagnostics> {
     let path = PathBuf::from(cx.source.shown());
     let dir = cx.source.dir().to_path_buf();
-    let plan = understand(&path, sets, lang, options, &mut cx);
+    let plan = understand(&path, sets, options, &mut cx);
     let warnings = cx.finish()?;
     let (name, policy, counters, tasks) = plan.unwrap_or_default();
     Ok(Plan { name, dir, path, policy, counters, tasks, warnings })
@@ -67,7 +64,6 @@ fn finish(
 fn understand(
     path: &Path,
     sets: &[(String, String)],
-    lang: &dyn ArrayLanguage,
     options: LoadOptions,
     cx: &mut DiagnosticCollector,
 ) -> Option<(String, Policy, Vec<JobCounter>, Vec<crate::script::plan::task::PlanTask>)> {
@@ -75,7 +71,7 @@ fn understand(
     let names = Symbols::collect(&script, sets, cx);
     let sweeps = Sweeps::collect(&script, &names, cx);
     let places = script.tasks.iter().filter_map(|task| Some(task.needs.host_of()?.value.clone())).collect();
-    let compiler = Compiler { script: &script, names: &names, sweeps: &sweeps, lang, options, places };
+    let compiler = Compiler { script: &script, names: &names, sweeps: &sweeps, options, places };
     let compiled: Vec<_> = (0..script.tasks.len()).map(|at| compiler.task(at, cx)).collect();
     compiler.check_joins(&compiled, cx);
     save_paths::check(&script, &sweeps, &compiled, cx);
@@ -88,7 +84,7 @@ fn understand(
     let name = script.name.as_ref().map_or_else(stem, |name| name.value.clone());
     let tasks = toposort::arrange(compiled, &order);
     if cx.errors() == 0 {
-        array_shapes::check(&script, &tasks, lang, cx);
+        array_shapes::check(&script, &tasks, cx);
     }
     let counters = script.resources.iter().map(|resource| resource.counter()).collect();
     Some((name, script.policy, counters, tasks))

@@ -48,6 +48,7 @@ pub(crate) trait BulkKind: Sync {
     }
 }
 
+/// Process-wide: kinds are the program's, and values are decoded before and outside of tasks too.
 static KINDS: OnceLock<&'static [&'static dyn BulkKind]> = OnceLock::new();
 
 /// Registers the kinds of a layer above. Every rank calls it, with the same kinds, before the run starts; only the first call

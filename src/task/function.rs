@@ -246,6 +246,7 @@ fn constant_segments(header: &[u8]) -> Option<Vec<Range<usize>>> {
 /// # Errors
 /// On a system without `/proc/self/maps`, or with images that are not ELF: dtask is for Linux.
 pub(crate) fn image() -> Result<&'static Image, CodecError> {
+    // process-wide: it describes the executable
     static IMAGE: OnceLock<Result<Image, CodecError>> = OnceLock::new();
     IMAGE.get_or_init(load).as_ref().map_err(Clone::clone)
 }

@@ -11,6 +11,8 @@ use dtask::prelude::*;
 use dtask::{Error, Result};
 use rayon::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 fn main() -> Result<()> {
@@ -32,6 +34,7 @@ fn main() -> Result<()> {
             "many" => many(client)?,
             "retries" => retries(client)?,
             "timeout" => timeout(client)?,
+            "locals" => locals(client)?,
             "nested" => nested::all(client)?,
             "nested_graph" => nested::graph(client, argument)?,
             "closure_fails" => return Err(Error::Other("the closure has had enough".into())),
@@ -215,6 +218,32 @@ fn timeout(client: &Client) -> Result<()> {
         other => return Err(Error::Other(format!("{other:?} where the wait should end"))),
     }
     slow.result()
+}
+
+/// A value of each rank is made once, by as many tasks as there are; a slow one too, and for rank 0's closure.
+fn locals(client: &Client) -> Result<()> {
+    fn made() -> u64 {
+        std::thread::sleep(Duration::from_millis(50));
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        // of one process in the high half, so that values of ranks differ
+        (u64::from(std::process::id()) << 32) + MADE.fetch_add(1, Ordering::Relaxed)
+    }
+    let value = |_: u64| {
+        let own = *dtask::local(made);
+        // in a parallel part of a task too, which other threads compute
+        let others =
+            (0..8).into_par_iter().map(|_| *dtask::local(made)).filter(|other| *other == own).count();
+        if others == 8 { Ok(own) } else { Err(Failure::new("a thread has another value")) }
+    };
+    let values = client.options().pure(false).map(value, 0..200_u64);
+    let values: BTreeSet<u64> = client.gather(&values)?.into_iter().collect();
+    let ranks = client.ranks();
+    assert!(values.len() <= ranks.max(2) - usize::from(ranks > 1), "{values:?}");
+    assert!(values.iter().all(|value| *value as u32 == 0), "each rank has made one: {values:?}");
+    let own = *dtask::local(made);
+    assert_eq!(own >> 32, u64::from(std::process::id()));
+    assert_eq!((ranks == 1, own as u32), (values.contains(&own), 0));
+    Ok(())
 }
 
 /// Inside a program with its own MPI: twice, beside messages of its own.

@@ -5,7 +5,6 @@
 
 #![allow(unsafe_code)] // to replace the source of hash seeds
 
-use dtask::internal::batch::Expressions;
 use dtask::internal::ids::{Attempt, DefId, Rank, TaskId};
 use dtask::internal::protocol::{
     Blob, BulkLayout, Definition, Frame, RankOrder, RankReport, ReportedResult, RunTask, TaskInput, append,
@@ -264,7 +263,7 @@ fn check(n: u64) {
         .expect("a string can be written to");
     }
     let source = dtask::internal::script::ScriptSource::new("workflow.toml", "/nowhere", text);
-    let plan = parse(source, &[], &Expressions, LoadOptions::default());
+    let plan = parse(source, &[], LoadOptions::default());
     assert_eq!(plan.unwrap_or_else(|errors| panic!("{errors}")).tasks.len() as u64, n);
 }
 

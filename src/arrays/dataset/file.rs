@@ -39,7 +39,7 @@ pub(crate) fn read(path: &Path, name: &str, part: &[Range<usize>]) -> Result<Arr
 }
 
 /// Held by the thread that calls the library, which lets one in at a time, call by call: two that read would wake each
-/// other at each of dozens.
+/// other at each of dozens. Process-wide, as the library's own lock is.
 static ALONE: Mutex<()> = Mutex::new(());
 
 fn alone() -> MutexGuard<'static, ()> {

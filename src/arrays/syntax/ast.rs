@@ -1,9 +1,12 @@
-//! The syntax tree of an array expression.
+//! The syntax tree of an array expression. It travels with the plan, so that an expression is parsed once, at rank 0.
 //!
 //! Nothing here knows an element type: literals keep whether they were written as whole numbers, so that an
 //! `i64` array can one day take `1` and refuse `1.5`.
 
 use super::function::{Function, Signature};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use std::cell::Cell;
 use std::ops::Range;
 
 /// A place in the expression's text, in bytes.
@@ -15,7 +18,7 @@ pub(crate) type Span = Range<usize>;
 pub(crate) const MAX_DEPTH: usize = 200;
 
 /// A number as it was written.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Literal {
     /// Written without point and exponent, and fits.
     Int(i64),
@@ -34,7 +37,7 @@ impl Literal {
 }
 
 /// A prefix operator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UnaryOp {
     /// `-x`
     Neg,
@@ -43,7 +46,7 @@ pub enum UnaryOp {
 }
 
 /// An infix operator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are the operators'")]
 pub enum BinaryOp {
     Or,
@@ -62,8 +65,8 @@ pub enum BinaryOp {
     Pow,
 }
 
-/// One entry between the brackets of `x[..]`.
-#[derive(Debug, Clone, PartialEq)]
+/// An entry between the brackets of `x[..]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Subscript {
     /// `x[i]`: takes the axis away.
     Index(ExprNode),
@@ -71,7 +74,7 @@ pub enum Subscript {
     Slice {
         /// First element.
         start: Option<ExprNode>,
-        /// One past the last element.
+        /// The end, which is past the last element.
         end: Option<ExprNode>,
         /// Step, possibly negative.
         step: Option<ExprNode>,
@@ -83,13 +86,13 @@ pub enum Subscript {
 }
 
 /// A call of a built-in function, its arguments already matched with the function's parameters.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Call {
-    /// What is called.
+    /// The function.
     pub function: Function,
     /// Where the function's name stands.
     pub name_span: Span,
-    /// One slot for each named parameter of the [`Signature`], in its order.
+    /// A slot for each named parameter of the [`Signature`], in its order.
     pub named: Vec<Option<ExprNode>>,
     /// The arguments of a variable number, in order.
     pub rest: Vec<ExprNode>,
@@ -110,8 +113,8 @@ impl Call {
     }
 }
 
-/// What a node is.
-#[derive(Debug, Clone, PartialEq)]
+/// The kind of a node, with its children.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum NodeKind {
     /// `1_000`, `1e-3`
     Number(Literal),
@@ -137,13 +140,14 @@ pub enum NodeKind {
 }
 
 /// A node and where it stands.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExprNode {
-    /// What it is.
+    /// Kind and children.
     pub kind: NodeKind,
     /// Where it stands.
     pub span: Span,
     /// The height of the tree under it, itself included.
+    #[serde(skip)]
     pub depth: usize,
 }
 
@@ -187,5 +191,39 @@ impl ExprNode {
                 all.into_iter().for_each(visit);
             }
         }
+    }
+}
+
+/// A node as it travels: the depth follows from the children.
+#[derive(Deserialize)]
+struct EncodedNode {
+    kind: NodeKind,
+    span: Span,
+}
+
+thread_local! {
+    /// How many nodes, each in the other, this thread decodes now.
+    static DECODED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A level of a tree that is decoded.
+struct DecodedLevel;
+
+impl Drop for DecodedLevel {
+    fn drop(&mut self) {
+        DECODED.set(DECODED.get() - 1);
+    }
+}
+
+impl<'de> Deserialize<'de> for ExprNode {
+    /// Decoding recurses as deep as the tree is: no deeper than the parser lets trees be.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if DECODED.get() >= MAX_DEPTH {
+            return Err(D::Error::custom("an expression is nested too deeply"));
+        }
+        DECODED.set(DECODED.get() + 1);
+        let _level = DecodedLevel;
+        let EncodedNode { kind, span } = EncodedNode::deserialize(deserializer)?;
+        Ok(ExprNode::new(kind, span))
     }
 }

@@ -1,7 +1,9 @@
 //! The built-in functions: their names and parameters. What they do is in `call`(crate::arrays::eval::builtins).
 
+use serde::{Deserialize, Serialize};
+
 /// An element-wise function of one argument.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are the functions'")]
 pub enum Map {
     Sqrt,
@@ -15,7 +17,7 @@ pub enum Map {
 }
 
 /// A function that makes one number of many, of the whole array or along an axis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are the functions'")]
 pub enum Aggregate {
     Sum,
@@ -30,7 +32,7 @@ pub enum Aggregate {
 }
 
 /// A built-in function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are the functions'")]
 pub enum Function {
     Random,
@@ -62,7 +64,7 @@ pub enum Function {
 pub struct Signature {
     /// The function's name.
     pub name: &'static str,
-    /// What it is.
+    /// The function.
     pub function: Function,
     /// Parameters given by position or by keyword; the first `required` of them must be given.
     pub positional: &'static [&'static str],
@@ -201,8 +203,8 @@ impl Signature {
     }
 }
 
-/// The candidate nearest to `name` by edit distance, if one is near enough to be what was meant. A swap of neighbours is
-/// one edit.
+/// The candidate nearest to `name` by edit distance, if one is near enough to be what was meant. A swap of neighbours
+/// is one edit.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Quadratic in the length, so a name of a megabyte is not compared at all.
     let length = name.chars().count();

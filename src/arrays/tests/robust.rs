@@ -1,6 +1,8 @@
 //! What must hold for any text at all.
 
 use super::*;
+use crate::arrays::syntax::ast::{ExprNode, Literal, MAX_DEPTH, NodeKind, UnaryOp};
+use crate::codec;
 use proptest::prelude::*;
 
 /// Parses and, where that goes well, evaluates; errors must lie in the text.
@@ -190,4 +192,38 @@ fn long_texts_are_parsed_in_linear_time() -> Result<(), ExprError> {
     assert_eq!(eval(&format!("sum({list})"))?.sum(), -800_000.0);
     assert!(Expr::parse(&format!("{}(1)", "a".repeat(1 << 20))).is_err());
     Ok(())
+}
+
+#[test]
+fn a_tree_travels() {
+    let texts = [
+        "where(x > -0.5 && !(y[0] == 3), sqrt(x), 1_000) ** 2",
+        "t[1:, ..., ::-1] + concat(g, axis = -1)[0]",
+        "random(3, 4, seed = k, dist = 'normal') - random(3, 4)",
+        "load('a.h5', '/b') / from_csv(\"c\", column = 'd') % std(m, axis = 1) + argmax(x)",
+        "reshape(arange(12), (3, -1)) * eye(3, m = 4) + cast([1, 2.5e3], 'f32')",
+    ];
+    for text in texts {
+        let expr = Expr::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let bytes = codec::encode(&expr).expect("encoded");
+        assert_eq!(codec::decode::<Expr>(&bytes).as_ref(), Ok(&expr), "{text}");
+        assert!((0..bytes.len()).all(|end| codec::decode::<Expr>(&bytes[..end]).is_err()), "{text}");
+    }
+}
+
+#[test]
+fn a_tree_that_is_nested_without_end_is_refused() {
+    let number = || ExprNode::new(NodeKind::Number(Literal::Int(1)), 0..1);
+    let nested = |levels: usize| {
+        (1..levels)
+            .fold(number(), |node, _| ExprNode::new(NodeKind::Unary(UnaryOp::Neg, Box::new(node)), 0..1))
+    };
+    for (levels, is_accepted) in [(MAX_DEPTH, true), (MAX_DEPTH + 1, false), (MAX_DEPTH, true)] {
+        let bytes = codec::encode(&nested(levels)).expect("encoded");
+        assert_eq!(codec::decode::<ExprNode>(&bytes).is_ok(), is_accepted, "{levels}");
+    }
+    // one level is four bytes: a million of them must not be followed
+    let bytes = codec::encode(&nested(2)).expect("encoded");
+    let level = &bytes[..bytes.len() - codec::encode(&nested(1)).expect("encoded").len() - 2];
+    assert!(codec::decode::<ExprNode>(&level.repeat(1_000_000)).is_err());
 }

@@ -1,6 +1,7 @@
 //! Rank 0's view of the time that the job has.
 
-use crate::batch::rank::deadline::{self, WarningSignal};
+use crate::batch::rank::deadline::DeadlineNotice;
+use crate::batch::rank::rank_state;
 use crate::client::Client;
 use crate::error::Result;
 use crate::ids::Rank;
@@ -37,7 +38,7 @@ impl Walltime {
     /// When a rank cannot be told.
     pub(crate) fn tell(&self, plan: &Plan, client: &Client, slots: &[u32]) -> Result<()> {
         let times = (0u32..).zip(&plan.tasks).filter_map(|(number, task)| Some((number, task.time?)));
-        let told = WarningSignal {
+        let told = DeadlineNotice {
             left: self.stop().saturating_duration_since(Instant::now()),
             grace: walltime::margin(self.limit) / 4,
             times: times.collect(),
@@ -45,7 +46,7 @@ impl Walltime {
         let computing = (0u32..).zip(slots).filter(|(_, slots)| **slots > 0);
         let options = client.options().pure(false);
         let heard: Vec<_> = computing
-            .map(|(rank, _)| options.clone().on(Rank(rank)).submit(deadline::begin, (told.clone(),)))
+            .map(|(rank, _)| options.clone().on(Rank(rank)).submit(rank_state::begin, (told.clone(),)))
             .collect();
         heard.iter().try_for_each(|heard| heard.result())
     }

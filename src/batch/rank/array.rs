@@ -4,7 +4,7 @@ use super::inputs::{Array, GroupResults, Inputs};
 use crate::arrays::dataset;
 use crate::arrays::reduce::operator::{Reduce, ReduceError};
 use crate::arrays::slab::Slab;
-use crate::arrays::{self, Expr, ExprError, RandomContext, text};
+use crate::arrays::{self, ExprError, RandomContext, text};
 use crate::batch::failure::{located, located_at};
 use crate::batch::outputs::{self, CommandOutputs, OutputBytes};
 use crate::batch::rank::rank_state;
@@ -19,10 +19,8 @@ use crate::script::values::value::ScriptValue;
 use crate::task::shared::Shared;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
-use std::rc::Rc;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// A task function: an instance that needs others.
@@ -47,22 +45,6 @@ pub(crate) fn eval_array_alone(def: &TaskDef, number: u64) -> Result<Array, Fail
     located(def, index, || evaluate(def, index, &[], &[]))
 }
 
-thread_local! {
-    /// Expressions that this thread has parsed: a script has few, and its families many instances.
-    static PARSED: RefCell<HashMap<String, Rc<Expr>>> = RefCell::default();
-}
-
-fn parsed(text: &str) -> Result<Rc<Expr>, ExprError> {
-    PARSED.with_borrow_mut(|known| {
-        if let Some(expr) = known.get(text) {
-            return Ok(expr.clone());
-        }
-        let expr = Rc::new(Expr::parse(text)?);
-        known.insert(text.to_owned(), expr.clone());
-        Ok(expr)
-    })
-}
-
 fn evaluate(def: &TaskDef, index: u64, packs: &[CommandOutputs], arrays: &[Array]) -> Result<Array, Failure> {
     let inputs = Inputs::new(def, index, packs, arrays)?;
     let (rank, attempt) = rank_state::here();
@@ -76,12 +58,11 @@ fn evaluate(def: &TaskDef, index: u64, packs: &[CommandOutputs], arrays: &[Array
     let values = def.task.family.bindings(index);
     let bound = |binding: &NameSource| bound(def, binding, &values, &inputs, &facts);
     match &def.task.action {
-        TaskAction::Array { text, names } => {
+        TaskAction::Array { text, expr, names } => {
             let names = names.iter().map(|name| Ok((name.name.as_str(), bound(&name.binding)?)));
             let context = RandomContext { task: xxh3_64(def.task.name.as_bytes()), index };
             let names =
                 ExpressionNames { bound: names.collect::<Result<_, Failure>>()?, context, here: &def.here };
-            let expr = parsed(text).map_err(|error| told(text, &error))?;
             Ok(Shared::new(expr.eval(&names).map_err(|error| told(text, &error))?))
         }
         TaskAction::Call { function, args } => {
@@ -102,7 +83,7 @@ fn evaluate(def: &TaskDef, index: u64, packs: &[CommandOutputs], arrays: &[Array
     }
 }
 
-/// What a name stands for in an instance.
+/// The value of a name in an instance.
 fn bound<'a>(
     def: &TaskDef,
     binding: &NameSource,
@@ -124,7 +105,7 @@ fn bound<'a>(
     })
 }
 
-/// What is behind a reference: arrays, or what commands have written.
+/// The results behind a reference: arrays, or files of commands.
 fn gathered<'a>(inputs: &Inputs<'a>, reference: usize, one: bool) -> Result<Bound<'a>, Failure> {
     if let GroupResults::Arrays(arrays) = inputs.results(reference)? {
         return Ok(Bound::Arrays(arrays.to_vec(), one));
@@ -140,7 +121,7 @@ fn told(text: &str, error: &ExprError) -> Failure {
     Failure::new(format!("{}, at `{part}` of `array = \"{text}\"`{help}", error.message))
 }
 
-/// What a name stands for; of the results of tasks, whether it is the one instance, not a gather that may be of one.
+/// The value of a name; of the results of tasks, whether it is the one instance, not a gather that may be of one.
 enum Bound<'a> {
     Value(ScriptValue),
     Arrays(Vec<Array>, bool),
@@ -215,7 +196,7 @@ impl arrays::Scope for ExpressionNames<'_> {
     }
 }
 
-/// One step of a reduction's tree.
+/// A step of a reduction's tree.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ArrayReduceStep {
     /// The number of the `reduce` task.
@@ -224,7 +205,7 @@ pub(crate) struct ArrayReduceStep {
     pub index: u64,
     /// The operation.
     pub with: Reduce,
-    /// Which of the inputs are leaves of the tree.
+    /// For each input whether it is a leaf of the tree.
     pub is_leaf: Vec<bool>,
     /// At the root, the number of all leaves.
     pub leaves: Option<u64>,

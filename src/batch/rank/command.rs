@@ -2,7 +2,7 @@
 
 use super::inputs::{Array, Inputs};
 use super::stdin;
-use crate::batch::failure::located;
+use crate::batch::failure::{left, located};
 use crate::batch::outputs::{self, CommandOutputs};
 use crate::batch::rank::device_allocation::Allocation;
 use crate::batch::rank::{deadline, slot_lending};
@@ -55,7 +55,7 @@ pub(crate) fn execute(
 ) -> Result<CommandOutputs, Failure> {
     let inputs = Inputs::new(def, index, packs, arrays)?;
     let execution = &def.task.execution;
-    let allocation = Allocation::take(def.task.needs.threads, def.task.needs.gpus)?;
+    let allocation = rank_state::current().devices.take(def.task.needs.threads, def.task.needs.gpus)?;
     let attempt = rank_state::here().1.into();
     let memory = rank_state::granted().or(execution.memory);
     let error = match try_once(def, index, &inputs, &allocation, attempt, memory) {
@@ -68,7 +68,9 @@ pub(crate) fn execute(
         return Err(Failure::new(error).with_retry(Retry::Never));
     }
     if attempt <= execution.retries {
-        deadline::admit(def.number, pause(execution.backoff, attempt))?;
+        if !rank_state::current().deadline.admits(def.number, pause(execution.backoff, attempt)) {
+            return Err(left(deadline::TOO_LATE));
+        }
         log::info!("{}: attempt {attempt}: {error}; it is tried again", def.label(index));
     }
     let grown = memory.filter(|_| kind == commands::FailureKind::OutOfMemory && execution.memory_step > 1.0);
@@ -139,13 +141,14 @@ fn try_once(
     spec.outs = (0..files.len()).map(|at| (name(at), PathBuf::from(&files[at]))).collect();
     spec.memory = memory;
     lend(def, allocation, &mut spec);
-    let ends_with_job = deadline::bound(&mut spec);
-    let output = match slot_lending::run(def, spec) {
+    let state = rank_state::current();
+    let ends_with_job = state.deadline.bound(&mut spec);
+    let output = match slot_lending::run(&state.paces, def, spec) {
         Ok(output) => output,
         Err(error) => {
             log_failed(def, index, attempt, &error);
             if ends_with_job && error.failure() == commands::FailureKind::TimedOut {
-                return Err(AttemptError::Other(deadline::ended()));
+                return Err(AttemptError::Other(left(deadline::OVER)));
             }
             return Err(AttemptError::Command(error));
         }
@@ -230,20 +233,21 @@ fn log(def: &TaskDef, index: u64, attempt: u32, stdout: &[u8], stderr: &[u8]) ->
     for (stream, name, bytes) in [(&def.task.stdout, "stdout", stdout), (&def.task.stderr, "stderr", stderr)]
     {
         if *stream == StreamTarget::Log {
-            rank_state::log(Path::new(&def.folder), &def.label(index), attempt, name, bytes)?;
+            let folder = Path::new(&def.folder);
+            rank_state::current().log(folder, &def.label(index), attempt, name, bytes)?;
         }
     }
     Ok(())
 }
 
-/// What a command wrote before it failed goes to the log, unless to nowhere: its files are not written without it.
+/// Logs what a command wrote before it failed, unless that goes to nowhere: files of its own are not written then.
 fn log_failed(def: &TaskDef, index: u64, attempt: u32, error: &CommandError) {
     let Some(captured) = error.captured() else { return };
     let streams =
         [(&def.task.stdout, "stdout", &captured.stdout), (&def.task.stderr, "stderr", &captured.stderr)];
     for (_, name, bytes) in streams.into_iter().filter(|(stream, ..)| **stream != StreamTarget::Null) {
-        if let Err(failure) = rank_state::log(Path::new(&def.folder), &def.label(index), attempt, name, bytes)
-        {
+        let folder = Path::new(&def.folder);
+        if let Err(failure) = rank_state::current().log(folder, &def.label(index), attempt, name, bytes) {
             log::warn!("{failure}");
         }
     }

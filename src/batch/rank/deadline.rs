@@ -1,20 +1,18 @@
 //! A rank's view of the time that the job has: what may still be started, and when commands are ended.
 //!
-//! Rank 0 tells each rank once, before the plan: how long tasks may run from now on. A duration, not a time of day: clocks of
-//! hosts differ. Each rank then keeps to it by itself, so that the end needs no message.
+//! Rank 0 tells each rank once, before the plan: how long tasks may run from now on. A duration, not a time of day:
+//! clocks of hosts differ. Each rank then keeps to it by itself, so that the end needs no message.
 
-use crate::batch::failure::left;
 use crate::commands::CommandSpec;
-use crate::error::Failure;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What a rank is told.
+/// The message of rank 0 to a rank.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct WarningSignal {
+pub(crate) struct DeadlineNotice {
     /// How long tasks may run, from now on.
     pub left: Duration,
     /// Between SIGTERM and SIGKILL for commands that run then.
@@ -23,7 +21,7 @@ pub(crate) struct WarningSignal {
     pub times: Vec<(u32, Duration)>,
 }
 
-/// The same with what the rank has learnt since.
+/// The deadline with the durations that the rank has seen since.
 struct RankDeadline {
     /// When commands are ended.
     stop: Instant,
@@ -34,16 +32,20 @@ struct RankDeadline {
     learnt: HashMap<u32, (u32, Duration)>,
 }
 
-static LIMIT: Mutex<Option<RankDeadline>> = Mutex::new(None);
-/// Whether there is a limit: without one, tasks take no lock.
-static LIMITED: AtomicBool = AtomicBool::new(false);
-/// Nothing more is to be started on this rank.
-static CLOSED: AtomicBool = AtomicBool::new(false);
-
-fn limit() -> MutexGuard<'static, Option<RankDeadline>> {
-    // a limit is set in one piece
-    LIMIT.lock().unwrap_or_else(PoisonError::into_inner)
+/// The deadline of a rank, if it has been told of one.
+#[derive(Default)]
+pub(crate) struct JobDeadline {
+    limit: Mutex<Option<RankDeadline>>,
+    /// Whether there is a limit: without one, tasks take no lock.
+    limited: AtomicBool,
+    /// Nothing more is to be started on this rank.
+    closed: AtomicBool,
 }
+
+/// The reason why an instance was not started.
+pub(crate) const TOO_LATE: &str = "the job ends before it could";
+/// The reason why an instance was ended.
+pub(crate) const OVER: &str = "the job's time was over";
 
 impl RankDeadline {
     fn expected(&self, task: u32) -> Duration {
@@ -75,54 +77,53 @@ impl RankDeadline {
     }
 }
 
-/// A task function: the rank hears how long the job has.
-pub(crate) fn begin(told: WarningSignal) {
-    let WarningSignal { left, grace, times } = told;
-    let times = times.into_iter().collect();
-    *limit() = Some(RankDeadline { stop: Instant::now() + left, grace, times, learnt: HashMap::new() });
-    LIMITED.store(true, Ordering::Release);
-}
-
-/// Nothing more is started on this rank.
-pub(crate) fn close() {
-    CLOSED.store(true, Ordering::Release);
-}
-
-/// The run is over.
-pub(crate) fn forget() {
-    LIMITED.store(false, Ordering::Release);
-    *limit() = None;
-}
-
-/// Whether an instance of a task may be started, after a pause.
-///
-/// # Errors
-/// When the job would end before it: it is left for the next run.
-pub(crate) fn admit(task: u32, pause: Duration) -> Result<(), Failure> {
-    let fits = || limit().as_ref().is_none_or(|limit| limit.admits(Instant::now(), pause, task));
-    if CLOSED.load(Ordering::Acquire) || (LIMITED.load(Ordering::Acquire) && !fits()) {
-        return Err(left("the job ends before it could"));
+impl JobDeadline {
+    /// Sets the limit, from now on.
+    pub(crate) fn begin(&self, told: DeadlineNotice) {
+        let DeadlineNotice { left, grace, times } = told;
+        let times = times.into_iter().collect();
+        let limit = RankDeadline { stop: Instant::now() + left, grace, times, learnt: HashMap::new() };
+        *self.limit() = Some(limit);
+        self.limited.store(true, Ordering::Release);
     }
-    Ok(())
-}
 
-/// Notes how long an instance took.
-pub(crate) fn learn(task: u32, took: Duration) {
-    if LIMITED.load(Ordering::Acquire)
-        && let Some(limit) = &mut *limit()
-    {
-        limit.learn(task, took);
+    /// Lets nothing more start on this rank.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
     }
-}
 
-/// Ends a command with the job, if its own time limit does not end it before; says whether the job's is the first.
-pub(crate) fn bound(spec: &mut CommandSpec) -> bool {
-    LIMITED.load(Ordering::Acquire) && limit().as_ref().is_some_and(|limit| limit.bound(Instant::now(), spec))
-}
+    /// Drops the limit: the run is over.
+    pub(crate) fn forget(&self) {
+        self.limited.store(false, Ordering::Release);
+        *self.limit() = None;
+    }
 
-/// The failure of an instance that was ended with the job.
-pub(crate) fn ended() -> Failure {
-    left("the job's time was over")
+    /// Whether an instance of a task may be started, after a pause. Otherwise it is left for the next run
+    /// ([`TOO_LATE`]).
+    pub(crate) fn admits(&self, task: u32, pause: Duration) -> bool {
+        let fits = || self.limit().as_ref().is_none_or(|limit| limit.admits(Instant::now(), pause, task));
+        !self.closed.load(Ordering::Acquire) && (!self.limited.load(Ordering::Acquire) || fits())
+    }
+
+    /// Notes how long an instance took.
+    pub(crate) fn learn(&self, task: u32, took: Duration) {
+        if self.limited.load(Ordering::Acquire)
+            && let Some(limit) = &mut *self.limit()
+        {
+            limit.learn(task, took);
+        }
+    }
+
+    /// Ends a command with the job, if its own time limit does not end it before; says whether the job's is the first.
+    pub(crate) fn bound(&self, spec: &mut CommandSpec) -> bool {
+        self.limited.load(Ordering::Acquire)
+            && self.limit().as_ref().is_some_and(|limit| limit.bound(Instant::now(), spec))
+    }
+
+    fn limit(&self) -> MutexGuard<'_, Option<RankDeadline>> {
+        // a limit is set in one piece
+        self.limit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 //!                    hello
 //! rank-0001.index    0 45 6 1 stdout sim[T=300, p=1]
 //! ```
-//! A line of the index: where the block begins, where in it the output begins, the output's length, attempt, stream and label.
+//! A line of the index: where the block begins, where in it the output begins, the output's length, attempt, stream and
+//! label.
 
 use crate::batch::whole_files::make_private;
 use std::fs::{self, File, OpenOptions};

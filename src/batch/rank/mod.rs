@@ -2,9 +2,10 @@
 //!
 //! [`command`] (with [`stdin`], [`inputs`] and [`save_files`]), [`mod@array`], [`save_array`] and [`merge_step`] are
 //! task functions, [`mapreduce`] has some of
-//! its own. [`rank_state`] is what a rank has once: scratch folder and [`logs`]. [`device_allocation`] gives cores
-//! and devices to
-//! commands, [`slot_lending`] lends the slots of short ones, [`deadline`] is the time that the job has left.
+//! its own. [`rank_state`] holds all state of a rank, part by part: [`logs`]; [`device_allocation`], which gives cores
+//! and devices to commands; [`slot_lending`], which lends the slots of short ones; [`deadline`], the time that the job
+//! has left; [`open_datasets`], the files that it writes; and the shuffle stores of [`mapreduce`]. The parts know
+//! nothing of the whole, so that imports have no circle.
 
 pub(crate) mod array;
 pub(crate) mod command;
@@ -15,6 +16,7 @@ pub(crate) mod logs;
 pub(crate) mod mapreduce;
 pub(crate) mod merge_step;
 pub(crate) mod npy;
+pub(crate) mod open_datasets;
 pub(crate) mod rank_state;
 pub(crate) mod save_array;
 pub(crate) mod save_files;

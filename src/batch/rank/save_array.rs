@@ -1,25 +1,22 @@
 //! Saving arrays: as files of their own, or as datasets of HDF5 files.
 //!
-//! A file of datasets is written by one rank, which owns it, under a temporary name; when everything that goes into it is
-//! there, or has failed, it gets its own. Datasets of which a part is missing are taken out of it before.
+//! A file of datasets is written by one rank, which owns it: see `super::open_datasets`.
 
 use super::inputs::Array;
-use crate::arrays::dataset::{self, Attribute, FileWriter, NewDataset};
+use crate::arrays::dataset::{Attribute, NewDataset};
 use crate::arrays::slab::{self, Slab};
 use crate::arrays::{ArrayValue, text};
 use crate::batch::failure::located;
 use crate::batch::outputs::{self, CommandOutputs};
+use crate::batch::rank::rank_state;
 use crate::batch::task_def::TaskDef;
 use crate::batch::whole_files;
 use crate::error::Failure;
 use crate::script::plan::task::PlanTask;
 use crate::script::plan::template::{Fill, RenderScope, Template, TemplatePart};
 use crate::script::sweep::param_values::ParamValues;
-use std::collections::HashMap;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use tempfile::NamedTempFile;
 
 /// Where an array is saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,26 +77,6 @@ fn write_file(path: &Path, array: &ArrayValue) -> std::io::Result<()> {
     whole_files::rename(out.into_inner().map_err(|error| error.into_error())?, path)
 }
 
-/// The files of datasets that this rank owns.
-static OPEN: Mutex<Option<HashMap<PathBuf, Owned>>> = Mutex::new(None);
-
-struct Owned {
-    writer: FileWriter,
-    temporary: NamedTempFile,
-    /// How many arrays have gone into each dataset.
-    written: HashMap<String, u64>,
-    /// The datasets, in the order in which the first arrays came.
-    datasets: Vec<NewDataset>,
-}
-
-/// A file up to this length has its datasets in the order of their names. A longer one is not written a second time for
-/// that.
-const LAID_OUT: u64 = 1 << 30;
-
-fn open() -> MutexGuard<'static, Option<HashMap<PathBuf, Owned>>> {
-    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// A task function, at the rank that owns the file: writes an array as a dataset, or as its part of one.
 ///
 /// # Errors
@@ -118,28 +95,7 @@ pub(crate) fn save_dataset(
         };
         let save = &def.task.saves[number as usize];
         let (dataset, start) = specify(&def.task, &save.path, name, index, array).map_err(Failure::new)?;
-        let shown = path.display().to_string();
-        let mut open = open();
-        let files = open.get_or_insert_default();
-        let owned = match files.entry(path) {
-            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                let temporary = whole_files::temporary(entry.key())
-                    .map_err(|error| Failure::new(format!("`{shown}` could not be saved: {error}")))?;
-                let writer = FileWriter::create(temporary.path()).map_err(Failure::new)?;
-                let (written, datasets) = (HashMap::new(), Vec::new());
-                entry.insert(Owned { writer, temporary, written, datasets })
-            }
-        };
-        owned
-            .writer
-            .write(&dataset, &start, array)
-            .map_err(|error| Failure::new(format!("`{shown}`: {error}")))?;
-        let written = owned.written.entry(dataset.name.clone()).or_insert(0);
-        *written += 1;
-        if *written == 1 {
-            owned.datasets.push(dataset);
-        }
+        rank_state::current().datasets.write(path, dataset, &start, array)?;
         Ok(outputs::pack(&[]))
     })
 }
@@ -174,7 +130,8 @@ fn specify(
     let fits = array.shape().len() >= cut && array.shape()[..cut] == own[..cut];
     if !fits {
         return Err(format!(
-            "an array of shape {:?} cannot be the part of `{name}` that the block {slab} is: its first {cut} axes must be {:?} long",
+            "an array of shape {:?} cannot be the part of `{name}` that the block {slab} is: its first {cut} axes must \
+             be {:?} long",
             array.shape(),
             &own[..cut]
         ));
@@ -187,7 +144,8 @@ fn specify(
     Ok((NewDataset { name, element, shape, part: Some(part), attributes }, start))
 }
 
-/// The parameter whose blocks an instance writes, each in its place of one dataset; none where the path tells them apart.
+/// The parameter whose blocks an instance writes, each in its place of one dataset; none where the path tells them
+/// apart.
 pub(crate) fn block_param(task: &PlanTask, path: &Template) -> Option<usize> {
     let is_block = |values: &ParamValues| extent(values).is_some();
     task.family
@@ -221,55 +179,11 @@ fn attribute(value: &crate::script::values::value::ScriptValue) -> Attribute {
     }
 }
 
-/// A task function, at the rank that owns the file, once for each file: gives it its name. `wanted` says how many arrays
-/// go into each dataset; the answer, which datasets are missing.
+/// A task function, at the rank that owns the file, once for each file: gives it its name. `wanted` says how many
+/// arrays go into each dataset; the answer, which datasets are missing.
 ///
 /// # Errors
 /// When it cannot be written.
 pub(crate) fn finish_file(path: &String, wanted: &Vec<(String, u64)>) -> Result<Vec<String>, Failure> {
-    let path = Path::new(path);
-    let failed = |error: String| Failure::new(format!("`{}` could not be saved: {error}", path.display()));
-    let owned = open().get_or_insert_default().remove(path);
-    let Some(Owned { writer, temporary, written, mut datasets }) = owned else {
-        return Ok(wanted.iter().map(|(name, _)| name.clone()).collect());
-    };
-    let mut missing = Vec::new();
-    for (name, count) in wanted {
-        let found = written.get(name).copied().unwrap_or(0);
-        if found < *count {
-            missing.push(name.clone());
-            if found > 0 {
-                writer.remove(name).map_err(failed)?;
-            }
-        }
-    }
-    writer.close().map_err(failed)?;
-    if missing.len() < wanted.len() {
-        datasets.retain(|dataset| !missing.contains(&dataset.name));
-        let temporary = laid_out(path, temporary, datasets).map_err(failed)?;
-        whole_files::rename(temporary, path).map_err(|error| failed(error.to_string()))?;
-    }
-    Ok(missing)
-}
-
-/// The file with its datasets in the order of their names, so that its bytes do not depend on which came first.
-fn laid_out(
-    path: &Path,
-    file: NamedTempFile,
-    mut datasets: Vec<NewDataset>,
-) -> Result<NamedTempFile, String> {
-    let length = file.as_file().metadata().map_err(|error| error.to_string())?.len();
-    if length > LAID_OUT || datasets.is_sorted_by(|one, next| one.name < next.name) {
-        return Ok(file);
-    }
-    datasets.sort_by(|one, other| one.name.cmp(&other.name));
-    let again = whole_files::temporary(path).map_err(|error| error.to_string())?;
-    let writer = FileWriter::create(again.path())?;
-    for dataset in &datasets {
-        let array = dataset::read(file.path(), &dataset.name, &[])?;
-        let start = vec![0; dataset.part.as_ref().map_or(0, Vec::len)];
-        writer.write(dataset, &start, &array)?;
-    }
-    writer.close()?;
-    Ok(again)
+    rank_state::current().datasets.finish(Path::new(path), wanted)
 }

@@ -1,7 +1,9 @@
-//! Commands that end soon: while one runs, its slot is lent to the next, which then has its files in place and waits only
-//! for a core. Without that, cores are idle between two commands for as long as it takes to end one and to begin another.
+//! Commands that end soon: while one runs, its slot is lent to the next, which then has its files in place and waits
+//! only for a core. Without that, cores are idle between two commands for as long as it takes to end one and to begin
+//! another.
 //!
-//! Which commands those are is learnt on each rank from those before. One that lasts longer than they did takes its slot back.
+//! Which commands those are is learnt on each rank from those before. One that lasts longer than they did takes its
+//! slot back.
 
 use crate::batch::task_def::TaskDef;
 use crate::commands::{self, CommandError, CommandOutput, CommandSpec, RunningCommand};
@@ -15,7 +17,7 @@ const SHORT: Duration = Duration::from_millis(10);
 /// So many in a row must have been.
 const RUNS: u32 = 8;
 
-/// What is known of the commands of a task.
+/// The pace of the commands of a task.
 struct CommandPace {
     /// Short ones in a row.
     short: u32,
@@ -23,33 +25,37 @@ struct CommandPace {
     needed: u32,
 }
 
-static PACES: Mutex<Option<HashMap<u32, CommandPace>>> = Mutex::new(None);
+/// The paces of a rank's tasks, by their numbers.
+#[derive(Default)]
+pub(crate) struct CommandPaces(Mutex<HashMap<u32, CommandPace>>);
 
-fn paces() -> MutexGuard<'static, Option<HashMap<u32, CommandPace>>> {
-    // a pace is changed in one piece
-    PACES.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn are_short(task: u32) -> bool {
-    paces().as_ref().and_then(|paces| paces.get(&task)).is_some_and(|pace| pace.short >= pace.needed)
-}
-
-fn note(task: u32, took: Duration) {
-    let mut paces = paces();
-    let pace = paces.get_or_insert_default().entry(task).or_insert(CommandPace { short: 0, needed: RUNS });
-    if took <= SHORT {
-        pace.short = pace.short.saturating_add(1);
-    } else {
-        if pace.short >= pace.needed {
-            pace.needed = pace.needed.saturating_mul(2);
-        }
-        pace.short = 0;
+impl CommandPaces {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u32, CommandPace>> {
+        // a pace is changed in one piece
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// The run is over.
-pub(crate) fn forget() {
-    *paces() = None;
+    fn are_short(&self, task: u32) -> bool {
+        self.lock().get(&task).is_some_and(|pace| pace.short >= pace.needed)
+    }
+
+    fn note(&self, task: u32, took: Duration) {
+        let mut paces = self.lock();
+        let pace = paces.entry(task).or_insert(CommandPace { short: 0, needed: RUNS });
+        if took <= SHORT {
+            pace.short = pace.short.saturating_add(1);
+        } else {
+            if pace.short >= pace.needed {
+                pace.needed = pace.needed.saturating_mul(2);
+            }
+            pace.short = 0;
+        }
+    }
+
+    /// Forgets all: the run is over.
+    pub(crate) fn forget(&self) {
+        self.lock().clear();
+    }
 }
 
 /// Whether an instance takes no more than a slot: of more, there may be too little for two.
@@ -58,15 +64,19 @@ fn takes_a_slot(def: &TaskDef, spec: &CommandSpec) -> bool {
     needs.threads.is_none() && needs.gpus == 0 && needs.counters.is_empty() && spec.memory.is_none()
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end, on a rank with these paces.
 ///
 /// # Errors
 /// Those of the command.
-pub(crate) fn run(def: &TaskDef, mut spec: CommandSpec) -> Result<CommandOutput, CommandError> {
+pub(crate) fn run(
+    paces: &CommandPaces,
+    def: &TaskDef,
+    mut spec: CommandSpec,
+) -> Result<CommandOutput, CommandError> {
     if !takes_a_slot(def, &spec) {
         return commands::run(spec);
     }
-    let lent = if are_short(def.number) { task_context::lend() } else { None };
+    let lent = if paces.are_short(def.number) { task_context::lend() } else { None };
     // half as many more than there are slots: those that begin or end use no core all the time
     spec.room = lent.as_ref().map(|lent| lent.slots + lent.slots.div_ceil(2));
     let begin = Instant::now();
@@ -76,7 +86,7 @@ pub(crate) fn run(def: &TaskDef, mut spec: CommandSpec) -> Result<CommandOutput,
     }
     drop(lent);
     let output = running.wait();
-    note(def.number, begin.elapsed());
+    paces.note(def.number, begin.elapsed());
     output
 }
 
@@ -86,15 +96,15 @@ mod tests {
 
     #[test]
     fn commands_have_to_be_short_in_a_row_and_more_of_them_after_a_surprise() {
-        let (task, short, long) = (u32::MAX, SHORT, 2 * SHORT);
-        (1..RUNS).for_each(|_| note(task, short));
-        assert!(!are_short(task));
-        note(task, short);
-        assert!(are_short(task) && !are_short(task - 1));
-        note(task, long);
-        (1..2 * RUNS).for_each(|_| note(task, short));
-        assert!(!are_short(task));
-        note(task, short);
-        assert!(are_short(task));
+        let (paces, task, short, long) = (CommandPaces::default(), 1, SHORT, 2 * SHORT);
+        (1..RUNS).for_each(|_| paces.note(task, short));
+        assert!(!paces.are_short(task));
+        paces.note(task, short);
+        assert!(paces.are_short(task) && !paces.are_short(task - 1));
+        paces.note(task, long);
+        (1..2 * RUNS).for_each(|_| paces.note(task, short));
+        assert!(!paces.are_short(task));
+        paces.note(task, short);
+        assert!(paces.are_short(task));
     }
 }

@@ -50,6 +50,7 @@ pub(crate) struct SpawnChannel {
     buffer: Vec<u8>,
 }
 
+/// Process-wide, not a value of the rank: it is started before `MPI_Init`, and signal handling ends it after the run.
 static CURRENT: Mutex<Option<Arc<Spawner>>> = Mutex::new(None);
 
 /// In a process that was started to start commands: does that until the rank ends, and gives the exit code. Every
@@ -97,7 +98,7 @@ pub(crate) fn remove_at_end(path: &Path) {
     }
 }
 
-/// This rank's spawner; the first use makes one of a thread, if there is none.
+/// The spawner of this rank; the first use makes one of a thread, if there is none.
 pub(crate) fn current() -> io::Result<Arc<Spawner>> {
     let mut current = CURRENT.lock();
     if let Some(spawner) = &*current {

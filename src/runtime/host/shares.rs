@@ -1,6 +1,7 @@
 //! Shares of a host: which cores and devices are which rank's.
 
 use crate::protocol::Hello;
+use crate::runtime::threads::task_context;
 use parking_lot::Mutex;
 use std::path::Path;
 
@@ -13,17 +14,18 @@ pub(crate) struct HostShare {
     pub gpus: Vec<String>,
 }
 
-/// The part of this process.
-static OWN: Mutex<HostShare> = Mutex::new(HostShare { cores: Vec::new(), gpus: Vec::new() });
+/// The share of a rank, set once at the beginning of a run.
+#[derive(Debug, Default)]
+struct OwnShare(Mutex<HostShare>);
 
-/// Notes what this process has.
+/// Notes the share of this rank.
 pub(crate) fn set_own(part: HostShare) {
-    *OWN.lock() = part;
+    *task_context::local(OwnShare::default).0.lock() = part;
 }
 
-/// The share of this process.
+/// The share of this rank.
 pub(crate) fn own() -> HostShare {
-    OWN.lock().clone()
+    task_context::local(OwnShare::default).0.lock().clone()
 }
 
 /// The part of each rank: the cores of a mask and the devices of a list are shared between the ranks of a host that

@@ -4,6 +4,7 @@ use crate::console;
 use crate::error::{CodecError, Failure, TaskError, TaskErrorKind};
 use crate::ids::{Attempt, DefId, Rank, TaskId};
 use crate::protocol::{Blob, ReportedResult};
+use crate::runtime::threads::rank_locals::RankLocals;
 use crate::runtime::threads::task_context::{self, RunningTask};
 use crate::task::arguments::Arguments;
 use crate::task::function::Record;
@@ -46,6 +47,8 @@ pub(crate) struct RankLocation {
     pub rank: Rank,
     /// Its host.
     pub host: Arc<str>,
+    /// The rank's own values, where several ranks share a process; those of the process where there are none.
+    pub locals: Option<Arc<RankLocals>>,
 }
 
 /// A task with all that it needs.
@@ -53,7 +56,7 @@ pub(crate) struct RankLocation {
 pub(crate) struct Job {
     /// Its number.
     pub task: TaskId,
-    /// The number of its start.
+    /// The number of the start, from 1.
     pub attempt: Attempt,
     /// Its definition's number.
     pub def: DefId,
@@ -79,7 +82,7 @@ pub(crate) struct Ended {
     pub def: DefId,
     /// Time in its function, in nanoseconds.
     pub nanos: u64,
-    /// The outcome.
+    /// The result, or the error.
     pub result: Outcome,
 }
 
@@ -108,11 +111,15 @@ impl Job {
 
     /// How the task has ended, and whether that counts for nothing since it has to begin anew elsewhere.
     fn compute(&self, place: &RankLocation, may_wait: bool, now: &mut Instant) -> (Ended, bool) {
-        let Job { task, attempt, .. } = *self;
-        let running = RunningTask { rank: place.rank, task, attempt, memory: self.learnt.memory, may_wait };
-        let (outcome, notes) = task_context::within(running, || match &self.learnt.function {
+        let (task, attempt, memory) = (self.task, self.attempt, self.learnt.memory);
+        let running = RunningTask { rank: place.rank, task, attempt, memory, may_wait, makes_local: false };
+        let work = || match &self.learnt.function {
             Ok(record) => call(record, &self.learnt.shared, &self.args, &self.inputs),
             Err(error) => Err(Failure::new(error)),
+        };
+        let (outcome, notes) = task_context::within(running, || match &place.locals {
+            Some(locals) => task_context::with_locals(locals, work),
+            None => work(),
         });
         if notes.nests || notes.moves {
             self.learnt.nests.store(true, Ordering::Relaxed);
@@ -128,12 +135,12 @@ impl Job {
 }
 
 thread_local! {
-    /// Set while this thread runs what belongs to a task: panics are not printed.
+    /// Whether the thread works for a task, whose panics are not printed.
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Where threads have panicked, and what they said: the last ones. For all threads together, since a panic in a
-/// parallel part of a task goes on in the thread of the task.
+/// parallel part of a task goes on in the thread of the task; process-wide, as the panic hook is.
 static PANICS: Mutex<VecDeque<(ThreadId, String, String)>> = Mutex::new(VecDeque::new());
 /// Panics that are remembered. Those that a task catches itself are never asked for.
 const PANICS_MAX: usize = 64;
@@ -164,7 +171,7 @@ fn call(
     })
 }
 
-/// The text of a panic, and where it was.
+/// The message of a panic, with its place.
 fn with_place(payload: &(dyn Any + Send)) -> String {
     let text = panic_text(payload);
     let mut panics = PANICS.lock();
@@ -194,7 +201,7 @@ pub(crate) fn loudly<T>(work: impl FnOnce() -> T) -> T {
     outcome
 }
 
-/// This thread only does what belongs to tasks: their parallel parts too.
+/// Marks the calling thread as working for tasks only, their parallel parts included: its panics are not printed.
 pub(crate) fn quiet_thread() {
     quiet_panics();
     QUIET.set(true);

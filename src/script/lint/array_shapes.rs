@@ -7,12 +7,11 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use crate::arrays::Sketch;
-use crate::arrays::reduce::operator::{Reduce, ReduceOperator};
+use crate::arrays::reduce::operator::{Reduce, ReduceError, ReduceOperator};
+use crate::arrays::{ExprError, Sketch};
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Text;
-use crate::script::options::{ArrayError, ArrayLanguage};
 use crate::script::plan::runtime_vars::RuntimeVar;
 use crate::script::plan::task::{NameSource, PlanTask, TaskAction};
 use crate::script::syntax::script::{RawAction, RawScript};
@@ -31,18 +30,12 @@ type Known = Option<Vec<usize>>;
 /// The tasks of a plan, in its order.
 struct Shapes<'a> {
     tasks: &'a [PlanTask],
-    lang: &'a dyn ArrayLanguage,
     known: RefCell<HashMap<(usize, u64), Known>>,
 }
 
 /// Reports expressions and reductions whose shapes do not go together.
-pub(crate) fn check(
-    script: &RawScript,
-    tasks: &[PlanTask],
-    lang: &dyn ArrayLanguage,
-    cx: &mut DiagnosticCollector,
-) {
-    let shapes = Shapes { tasks, lang, known: RefCell::default() };
+pub(crate) fn check(script: &RawScript, tasks: &[PlanTask], cx: &mut DiagnosticCollector) {
+    let shapes = Shapes { tasks, known: RefCell::default() };
     let raw: HashMap<&str, &RawAction> = script
         .tasks
         .iter()
@@ -56,7 +49,7 @@ pub(crate) fn check(
             let error = shapes.shape(at, instance, 0).err()?;
             Some((instance, error))
         });
-        let Some((instance, (range, message, help))) = error else { continue };
+        let Some((instance, ExprError { range, message, help })) = error else { continue };
         let label = if task.family.is_single() {
             "in this array expression".to_owned()
         } else {
@@ -77,14 +70,15 @@ pub(crate) fn check(
 
 impl Shapes<'_> {
     /// The shape of an instance's array, where it is known.
-    fn shape(&self, at: usize, instance: u64, depth: usize) -> Result<Option<Vec<usize>>, ArrayError> {
+    fn shape(&self, at: usize, instance: u64, depth: usize) -> Result<Option<Vec<usize>>, ExprError> {
         if let Some(known) = self.known.borrow().get(&(at, instance)) {
             return Ok(known.clone());
         }
         let Some(task) = self.tasks.get(at).filter(|_| depth < DEEPEST) else { return Ok(None) };
         let found = match &task.action {
-            TaskAction::Array { text, .. } => {
-                self.lang.sketch(text, &|name| self.named(task, name, instance, depth))
+            TaskAction::Array { expr, .. } => {
+                let sketch = expr.sketch(&|name| self.named(task, name, instance, depth));
+                sketch.map(|sketch| if let Sketch::Shape(shape) = sketch { Some(shape) } else { None })
             }
             TaskAction::Reduce { of, with, .. } => self.reduced(task, *of, *with, instance, depth),
             _ => Ok(None),
@@ -130,7 +124,7 @@ impl Shapes<'_> {
         with: Reduce,
         instance: u64,
         depth: usize,
-    ) -> Result<Option<Vec<usize>>, ArrayError> {
+    ) -> Result<Option<Vec<usize>>, ExprError> {
         let Some(reference) = task.references.get(of) else { return Ok(None) };
         let leaves = reference.instances(instance);
         if leaves.remaining() > GATHERED {
@@ -141,18 +135,21 @@ impl Shapes<'_> {
             let Some(shape) = self.shape(reference.task, leaf, depth + 1).ok().flatten() else {
                 return Ok(None);
             };
-            let shape = with.leaf_shape(&shape).map_err(|error| (0..0, error.message, error.help))?;
+            let shape = with.leaf_shape(&shape).map_err(told)?;
             whole = Some(match whole {
                 None => shape,
-                Some(before) => {
-                    with.merged_shape(&before, &shape).map_err(|error| (0..0, error.message, error.help))?
-                }
+                Some(before) => with.merged_shape(&before, &shape).map_err(told)?,
             });
         }
         Ok(whole.map(
             |shape| if with.with == ReduceOperator::Moments { [vec![3], shape].concat() } else { shape },
         ))
     }
+}
+
+/// An error of a reduction, which has no place in an expression.
+fn told(ReduceError { message, help, .. }: ReduceError) -> ExprError {
+    ExprError { range: 0..0, message, help }
 }
 
 fn of_value(value: &ScriptValue) -> Sketch {

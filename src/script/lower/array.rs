@@ -1,6 +1,7 @@
 //! The names in an array expression.
 
 use super::command::empty;
+use crate::arrays::{Expr, ExprError};
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Text;
@@ -22,9 +23,9 @@ impl Compiler<'_> {
             empty("array", &text.span, cx);
             return None;
         }
-        let found = match self.lang.check(&text.value) {
-            Ok(found) => found,
-            Err((range, message, help)) => {
+        let expr = match Expr::parse(&text.value) {
+            Ok(expr) => expr,
+            Err(ExprError { range, message, help }) => {
                 let span = cx.source.inside(text, range);
                 cx.push(
                     Diagnostic::new(Code::ArrayExpression, span, message)
@@ -35,7 +36,7 @@ impl Compiler<'_> {
             }
         };
         let mut names: Vec<ArrayName> = Vec::new();
-        for (name, range) in found {
+        for (name, range) in expr.names() {
             if names.iter().any(|known| known.name == name) {
                 continue;
             }
@@ -50,7 +51,7 @@ impl Compiler<'_> {
                 Err(diagnostic) => cx.push(*diagnostic),
             }
         }
-        Some(TaskAction::Array { text: text.value.clone(), names })
+        Some(TaskAction::Array { text: text.value.clone(), expr, names })
     }
 }
 

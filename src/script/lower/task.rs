@@ -4,7 +4,7 @@ use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{Span, Text};
 use crate::script::lower::execution::execution;
-use crate::script::options::{ArrayLanguage, LoadOptions};
+use crate::script::options::LoadOptions;
 use crate::script::plan::task::{OutputFile, PlanTask, Save, Select, StreamTarget, TaskAction};
 use crate::script::resolve::resolver::Resolver;
 use crate::script::resolve::written::TextContext;
@@ -21,7 +21,6 @@ pub(crate) struct Compiler<'a> {
     pub(crate) script: &'a RawScript,
     pub(crate) names: &'a Symbols,
     pub(crate) sweeps: &'a Sweeps,
-    pub(crate) lang: &'a dyn ArrayLanguage,
     pub(crate) options: LoadOptions,
     /// The tasks on whose hosts others are to run.
     pub(crate) places: HashSet<String>,

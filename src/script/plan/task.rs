@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::execution::Execution;
 use super::template::{RenderError, RenderScope, Template};
+use crate::arrays::Expr;
 use crate::arrays::reduce::operator::Reduce;
 use crate::mapreduce::{Mapper, Operator};
 use crate::script::plan::runtime_vars::RuntimeVar;
@@ -105,8 +106,10 @@ pub enum TaskAction {
     },
     /// Evaluates an array expression.
     Array {
-        /// The expression as it is written.
+        /// The expression as it is written, for messages and keys.
         text: String,
+        /// The expression as it was parsed.
+        expr: Expr,
         /// What the names in it stand for.
         names: Vec<ArrayName>,
     },

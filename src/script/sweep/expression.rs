@@ -1,13 +1,12 @@
 //! Expressions of single values: `let`, `where`, and the brackets of `{sim[T = 2*i]}`.
 //!
-//! The language is that of `array` without the arrays: numbers, names, operators and element-wise functions. What is left
-//! is total: an expression that is understood, and whose names have the right types, has a value for every instance.
+//! The language is that of `array` without the arrays: numbers, names, operators and element-wise functions. What is
+//! left is total: an expression that is understood, and whose names have the right types, has a value for every
+//! instance.
 
 use crate::arrays::exact::MAX_EXACT_INTEGER;
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
-use std::rc::Rc;
 
 use ndarray::ArrayD;
 use serde::{Deserialize, Serialize};
@@ -16,7 +15,7 @@ use crate::arrays::syntax::ast::{BinaryOp, ExprNode, Literal, NodeKind, UnaryOp}
 use crate::arrays::{self, Expr, Function, Map, RandomContext};
 use crate::script::values::value::ScriptValue;
 
-/// What a name of a formula stands for.
+/// The meaning of a name in a formula.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum NameInput {
     /// The family's parameter of that number.
@@ -58,13 +57,13 @@ impl FormulaType {
     }
 }
 
-/// What is known of a name: what it stands for, its type, and a value that it can have.
+/// A name's meaning, its type, and a value that it can have.
 pub(crate) type Known = (NameInput, FormulaType, ScriptValue);
 
 /// An expression of single values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Formula {
-    text: String,
+    expr: Expr,
     names: Vec<(String, NameInput)>,
     /// Whether it is made of integers by operations that keep them integers.
     whole: bool,
@@ -72,14 +71,14 @@ pub struct Formula {
     alone: Option<Alone>,
 }
 
-/// What a formula is that has no operation: its value is passed on as it is, with its type.
+/// A formula without an operation: its value is passed on as it is, with its type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Alone {
     Text(String),
     Name(FormulaType),
 }
 
-/// What is wrong with a formula, and where in its text.
+/// A mistake in a formula, and its place in the text.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FormulaError {
     pub(crate) range: Range<usize>,
@@ -97,26 +96,10 @@ impl From<arrays::ExprError> for FormulaError {
     }
 }
 
-thread_local! {
-    /// Formulas that this thread has parsed: a script has few, and its families many instances.
-    static PARSED: RefCell<HashMap<String, Rc<Expr>>> = RefCell::default();
-}
-
-fn parsed(text: &str) -> Result<Rc<Expr>, arrays::ExprError> {
-    PARSED.with_borrow_mut(|known| {
-        if let Some(expr) = known.get(text) {
-            return Ok(expr.clone());
-        }
-        let expr = Rc::new(Expr::parse(text)?);
-        known.insert(text.to_owned(), expr.clone());
-        Ok(expr)
-    })
-}
-
 impl Formula {
     /// Understands a text; `lookup` says what a name stands for, its type, and a value that it can have.
     pub(crate) fn new(text: &str, lookup: &dyn Fn(&str) -> Option<Known>) -> Result<Self, FormulaError> {
-        let expr = parsed(text)?;
+        let expr = Expr::parse(text)?;
         let (mut names, mut samples, mut texts): (Vec<(String, NameInput)>, Vec<ScriptValue>, bool) =
             (Vec::new(), Vec::new(), false);
         let mut types: HashMap<String, FormulaType> = HashMap::new();
@@ -145,7 +128,7 @@ impl Formula {
             NodeKind::Name { name, .. } => types.get(name).map(|kind| Alone::Name(*kind)),
             _ => None,
         };
-        let formula = Formula { text: text.to_string(), names, whole, texts, alone };
+        let formula = Formula { expr, names, whole, texts, alone };
         if formula.alone.is_some() {
             return Ok(formula);
         }
@@ -155,7 +138,7 @@ impl Formula {
         Ok(formula)
     }
 
-    /// What its names stand for.
+    /// The meanings of its names.
     pub(crate) fn inputs(&self) -> impl Iterator<Item = &NameInput> {
         self.names.iter().map(|(_, input)| input)
     }
@@ -181,7 +164,7 @@ impl Formula {
 
     fn number(&self, value: &dyn Fn(usize) -> ScriptValue) -> Result<f64, arrays::ExprError> {
         let scope = FormulaNames { names: &self.names, values: FormulaValues::Single(value) };
-        let found = parsed(&self.text)?.eval(&scope)?.into_f64();
+        let found = self.expr.eval(&scope)?.into_f64();
         Ok(found.first().copied().unwrap_or(f64::NAN))
     }
 
@@ -218,7 +201,7 @@ impl Formula {
         let columns: Vec<ArrayD<f64>> =
             self.names.iter().map(|(_, input)| ndarray::Array1::from_vec(column(input)).into_dyn()).collect();
         let scope = FormulaNames { names: &self.names, values: FormulaValues::Columns(&columns) };
-        let found = parsed(&self.text).and_then(|expr| expr.eval(&scope));
+        let found = self.expr.eval(&scope);
         match found.map(arrays::ArrayValue::into_f64) {
             // A formula of constants alone.
             Ok(one) if one.ndim() == 0 => vec![one.first().copied().unwrap_or(f64::NAN); len],

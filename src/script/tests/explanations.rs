@@ -1,7 +1,6 @@
 //! The explanations of error codes: every script in them is checked as `dtask check` does it.
 
 use super::*;
-use crate::batch::language::Expressions;
 use crate::script::diagnostics::explanation::{BlockKind, Explanation, Side};
 use std::path::Path;
 
@@ -32,7 +31,7 @@ fn checked(page: &Explanation, side: Side) -> (Vec<Code>, String) {
             }
         }
     }
-    let (Ok(Plan { warnings: found, .. }) | Err(found)) = load(&path, &sets, &Expressions, options);
+    let (Ok(Plan { warnings: found, .. }) | Err(found)) = load(&path, &sets, options);
     (found.list.iter().map(|found| found.code).collect(), found.to_string())
 }
 

@@ -1,13 +1,12 @@
 //! What is printed for scripts, word for word: `tests/golden/NAME.toml` with `NAME.stderr` beside it.
 //!
-//! A script is read as `flow.toml` in the folder of [`folder`], which is written as `DIR`. Options stand in its last line,
-//! so that they move no line: `# golden: --set n=3 --time-limit 2h --check-programs --expressions`. The last one
-//! checks with the real array language in place of [`FakeArrays`].
+//! A script is read as `flow.toml` in the folder of [`folder`], which is written as `DIR`. Options stand in its last
+//! line, so that they move no line: `# golden: --set n=3 --time-limit 2h --check-programs`.
 //!
-//! `DTASK_RENEW=1 cargo test --lib golden` writes what is printed now into the files; `git diff` then shows what has changed.
+//! `DTASK_RENEW=1 cargo test --lib golden` writes what is printed now into the files; `git diff` then shows what has
+//! changed.
 
 use super::*;
-use crate::batch::language::Expressions;
 use std::path::{Path, PathBuf};
 
 /// The scripts, in the order of their names.
@@ -25,8 +24,7 @@ fn scripts() -> Vec<PathBuf> {
 /// Returns what is printed for a script.
 fn printed(path: &Path) -> String {
     let script = std::fs::read_to_string(path).unwrap();
-    let (mut sets, mut options, mut arrays) =
-        (Vec::new(), LoadOptions::default(), &FakeArrays as &dyn ArrayLanguage);
+    let (mut sets, mut options) = (Vec::new(), LoadOptions::default());
     let line = script.lines().last().and_then(|line| line.strip_prefix("# golden: ")).unwrap_or_default();
     let mut words = line.split_whitespace();
     while let Some(word) = words.next() {
@@ -34,14 +32,13 @@ fn printed(path: &Path) -> String {
             "--set" => sets.extend(words.next().and_then(|set| set.split_once('='))),
             "--time-limit" => options.time_limit = Some(words.next().and_then(duration).unwrap()),
             "--check-programs" => options.check_programs = true,
-            "--expressions" => arrays = &Expressions,
             _ => panic!("{}: unknown option `{word}`", path.display()),
         }
     }
     let sets: Vec<(String, String)> =
         sets.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let source = ScriptSource::new("flow.toml", folder(), script);
-    let (Ok(Plan { warnings: found, .. }) | Err(found)) = parse(source, &sets, arrays, options);
+    let (Ok(Plan { warnings: found, .. }) | Err(found)) = parse(source, &sets, options);
     let mut text = found.to_string().replace(&folder().display().to_string(), "DIR");
     if !text.is_empty() {
         text.push('\n');

@@ -10,7 +10,6 @@ pub(crate) mod shapes;
 pub(crate) mod specification;
 pub(crate) mod sweeps;
 
-use std::ops::Range;
 use std::path::PathBuf;
 
 #[allow(unused_imports)]
@@ -26,7 +25,7 @@ pub(crate) use crate::script::draw::graph::{dot, svg};
 #[allow(unused_imports)]
 pub(crate) use crate::script::load::{load, parse};
 #[allow(unused_imports)]
-pub(crate) use crate::script::options::{ArrayError, ArrayLanguage, LoadOptions};
+pub(crate) use crate::script::options::LoadOptions;
 #[allow(unused_imports)]
 pub(crate) use crate::script::plan::Plan;
 #[allow(unused_imports)]
@@ -66,33 +65,6 @@ pub(crate) use crate::script::values::resources::{InstanceResources, JobCounter}
 pub(crate) use crate::script::values::units::{duration, words};
 #[allow(unused_imports)]
 pub(crate) use crate::script::values::value::{PathPart, ScriptValue};
-/// Stands in for the array language: every identifier is a name, except before `(` and `=`; `?` is a syntax error.
-pub(crate) struct FakeArrays;
-
-impl ArrayLanguage for FakeArrays {
-    fn check(&self, text: &str) -> Result<Vec<(String, Range<usize>)>, ArrayError> {
-        if let Some(at) = text.find('?') {
-            return Err((at..at + 1, "unexpected `?`".to_string(), Some("write an operator".to_string())));
-        }
-        let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
-        let mut names = Vec::new();
-        let mut at = 0;
-        while let Some(c) = text[at..].chars().next() {
-            if !is_name(c) {
-                at += c.len_utf8();
-                continue;
-            }
-            let end = text[at..].find(|c: char| !is_name(c)).map_or(text.len(), |len| at + len);
-            let argument = text[end..].trim_start().starts_with(['(', '=']);
-            if !argument && !c.is_ascii_digit() && c != '.' {
-                names.push((text[at..end].to_string(), at..end));
-            }
-            at = end;
-        }
-        Ok(names)
-    }
-}
-
 /// A folder in the one that the tests were built in, so that `cargo clean` removes it.
 pub(crate) fn beside_the_tests(name: &str) -> PathBuf {
     std::env::current_exe().unwrap().parent().unwrap().join(name)
@@ -143,7 +115,7 @@ pub(crate) fn try_plan(
     options: LoadOptions,
 ) -> Result<Plan, Diagnostics> {
     let sets: Vec<(String, String)> = sets.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-    parse(ScriptSource::new("flow.toml", folder(), script), &sets, &FakeArrays, options)
+    parse(ScriptSource::new("flow.toml", folder(), script), &sets, options)
 }
 
 /// The plan of a script that has to be right; the line with the version is added.
@@ -154,9 +126,8 @@ pub(crate) fn plan(script: &str) -> Plan {
 
 #[test]
 fn e37_unreadable() {
-    let error = |path: &str| {
-        load(std::path::Path::new(path), &[], &FakeArrays, LoadOptions::default()).unwrap_err().to_string()
-    };
+    let error =
+        |path: &str| load(std::path::Path::new(path), &[], LoadOptions::default()).unwrap_err().to_string();
     assert_eq!(
         error("/no/such.toml"),
         "error[E37]: cannot read /no/such.toml: No such file or directory (os error 2)"
@@ -176,7 +147,7 @@ fn w04_others_may_write() {
     std::fs::write(&path, "dtask = 1\n[task.a]\nrun = \"true\"\n").unwrap();
     let warnings = |mode| {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-        let plan = load(&path, &[], &FakeArrays, LoadOptions::default()).unwrap_or_else(|e| panic!("{e}"));
+        let plan = load(&path, &[], LoadOptions::default()).unwrap_or_else(|e| panic!("{e}"));
         plan.warnings.to_string().replace(&folder().display().to_string(), "DIR")
     };
     assert_eq!(warnings(0o664), "");

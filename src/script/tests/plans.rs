@@ -44,7 +44,7 @@ fn argv(plan: &Plan, name: &str, instance: u64) -> Vec<String> {
 #[test]
 fn the_specifications_first_scripts() {
     let load = |name: &str| {
-        load(&example(name), &[], &FakeArrays, LoadOptions { check_programs: true, ..LoadOptions::default() })
+        load(&example(name), &[], LoadOptions { check_programs: true, ..LoadOptions::default() })
             .unwrap_or_else(|e| panic!("{e}"))
     };
     let hello = load("hello.toml");

@@ -88,8 +88,7 @@ fn the_table_of_licences() {
     if !Path::new("/usr/share/common-licenses/GPL-3").exists() {
         return;
     }
-    let plan = load(&example("licences.toml"), &[], &FakeArrays, LoadOptions::default())
-        .unwrap_or_else(|e| panic!("{e}"));
+    let plan = load(&example("licences.toml"), &[], LoadOptions::default()).unwrap_or_else(|e| panic!("{e}"));
     let dir = run(&plan, "licences");
     let table = std::fs::read_to_string(dir.join("licences.tsv")).unwrap();
     let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split('\t').collect()).collect();

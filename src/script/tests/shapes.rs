@@ -1,11 +1,10 @@
 //! Shapes of reductions before the run, with the real array language.
 
 use super::*;
-use crate::batch::language::Expressions;
 
 fn told(script: &str) -> String {
     let source = ScriptSource::new("flow.toml", folder(), script);
-    match parse(source, &[], &Expressions, LoadOptions::default()) {
+    match parse(source, &[], LoadOptions::default()) {
         Ok(plan) => plan.warnings.to_string(),
         Err(errors) => errors.to_string(),
     }

@@ -31,6 +31,7 @@ pub struct Registry {
     functions: BTreeMap<String, Function>,
 }
 
+/// Process-wide: functions are the program's, and `check` needs them where there is no rank.
 static REGISTRY: OnceLock<Registry> = OnceLock::new();
 
 impl Registry {

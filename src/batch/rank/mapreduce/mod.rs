@@ -14,5 +14,4 @@ pub(crate) mod shuffle_store;
 pub(crate) mod stage;
 pub(crate) mod tasks;
 
-pub(crate) use crate::batch::rank::mapreduce::shuffle_store::forget;
 pub(crate) use tasks::gate;

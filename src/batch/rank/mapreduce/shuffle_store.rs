@@ -1,16 +1,16 @@
 //! Sorted lines that wait at a rank until all of its partitions are complete: in memory, or spilled to scratch.
 
 use crate::batch::outputs::{self, CommandOutputs};
-use crate::batch::rank::rank_state;
-use crate::commands::Scratch;
 use crate::commands::outputs::OutputSlice;
+use crate::commands::{Scratch, ScratchRoot};
 use crate::error::Failure;
 use crate::mapreduce::merge::merge;
 use crate::mapreduce::spill::Spills;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{BufRead, Cursor};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// The partitions of a rank: every `step`th from `first` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ impl PartitionShare {
     }
 }
 
-/// What waits for one task at one rank.
+/// The lines that wait for one task at one rank.
 pub(crate) struct ShuffleStore {
     share: PartitionShare,
     /// How many groups of splits are here.
@@ -49,14 +49,9 @@ pub(crate) struct ShuffleStore {
     _scratch: Scratch,
 }
 
-/// By rank (in tests several share a process) and task.
-type Shelves = BTreeMap<(u32, u32), Arc<Mutex<ShuffleStore>>>;
-
-static SHELVES: Mutex<Shelves> = Mutex::new(BTreeMap::new());
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// The stores of a rank, by the numbers of their tasks.
+#[derive(Default)]
+pub(crate) struct ShuffleStores(Mutex<BTreeMap<u32, Arc<Mutex<ShuffleStore>>>>);
 
 fn missing() -> Failure {
     Failure::new(
@@ -64,84 +59,95 @@ fn missing() -> Failure {
     )
 }
 
-fn find(task: u32) -> Result<Arc<Mutex<ShuffleStore>>, Failure> {
-    let key = (rank_state::here().0.0, task);
-    lock(&SHELVES).get(&key).cloned().ok_or_else(missing)
-}
-
-/// Drops what a rank still holds: of tasks that have failed.
-pub(crate) fn forget(rank: u32) {
-    lock(&SHELVES).retain(|(other, _), _| *other != rank);
-}
-
-/// Puts the lines of a group of splits on the rank's store; the first group begins a new one.
-///
-/// # Errors
-/// When scratch is full, or earlier groups are not there.
-pub(crate) fn add(
-    task: u32,
-    share: PartitionShare,
-    budget: usize,
-    group: u64,
-    packs: &[CommandOutputs],
-) -> Result<(), Failure> {
-    if group == 0 {
-        let scratch = rank_state::scratch()?;
-        let left = share.partitions().count();
-        let spills = Spills::new(scratch.path(), left, None);
-        let store =
-            ShuffleStore { share, groups: 0, held: vec![], used: 0, budget, spills, left, _scratch: scratch };
-        lock(&SHELVES).insert((rank_state::here().0.0, task), Arc::new(Mutex::new(store)));
+impl ShuffleStores {
+    fn find(&self, task: u32) -> Result<Arc<Mutex<ShuffleStore>>, Failure> {
+        self.0.lock().get(&task).cloned().ok_or_else(missing)
     }
-    let store = find(task)?;
-    let mut store = lock(&store);
-    match group.cmp(&store.groups) {
-        std::cmp::Ordering::Less => return Ok(()), // a second attempt
-        std::cmp::Ordering::Greater => return Err(missing()),
-        std::cmp::Ordering::Equal => {}
+
+    /// Drops the lines that are still there: of tasks that have failed.
+    pub(crate) fn forget(&self) {
+        let left = std::mem::take(&mut *self.0.lock());
+        drop(left); // not under the lock: there may be much to remove
     }
-    for pack in packs {
-        store.used += pack.memory();
-        store.held.push(pack.clone());
-        if store.used > store.budget {
-            store.spill()?;
+
+    /// Puts the lines of a group of splits on the task's store; the first group begins a new one.
+    ///
+    /// # Errors
+    /// When scratch is full, or earlier groups are not there.
+    pub(crate) fn add(
+        &self,
+        task: u32,
+        share: PartitionShare,
+        budget: usize,
+        group: u64,
+        packs: &[CommandOutputs],
+    ) -> Result<(), Failure> {
+        if group == 0 {
+            let store = ShuffleStore::new(share, budget)?;
+            self.0.lock().insert(task, Arc::new(Mutex::new(store)));
         }
+        let store = self.find(task)?;
+        let mut store = store.lock();
+        match group.cmp(&store.groups) {
+            std::cmp::Ordering::Less => return Ok(()), // a second attempt
+            std::cmp::Ordering::Greater => return Err(missing()),
+            std::cmp::Ordering::Equal => {}
+        }
+        for pack in packs {
+            store.used += pack.memory();
+            store.held.push(pack.clone());
+            if store.used > store.budget {
+                store.spill()?;
+            }
+        }
+        store.groups += 1;
+        Ok(())
     }
-    store.groups += 1;
-    Ok(())
-}
 
-/// The sorted runs of a partition of which all groups are there, those first that have come first.
-///
-/// # Errors
-/// When they are not there.
-pub(crate) fn runs(task: u32, partition: usize, groups: u64) -> Result<Vec<Box<dyn BufRead>>, Failure> {
-    let store = find(task)?;
-    let store = lock(&store);
-    if store.groups != groups {
-        return Err(missing());
+    /// The sorted runs of a partition of which all groups are there, those first that have come first.
+    ///
+    /// # Errors
+    /// When they are not there.
+    pub(crate) fn runs(
+        &self,
+        task: u32,
+        partition: usize,
+        groups: u64,
+    ) -> Result<Vec<Box<dyn BufRead>>, Failure> {
+        let store = self.find(task)?;
+        let store = store.lock();
+        if store.groups != groups {
+            return Err(missing());
+        }
+        let spilled = store.spills.runs(store.share.place(partition));
+        let mut runs: Vec<Box<dyn BufRead>> = Vec::with_capacity(spilled.len() + store.held.len());
+        runs.extend(spilled.into_iter().map(|run| Box::new(run) as Box<dyn BufRead>));
+        for pack in &store.held {
+            // a part of the pack, which many partitions share
+            runs.push(Box::new(Cursor::new(pack.slice(outputs::file(partition))?)));
+        }
+        Ok(runs)
     }
-    let spilled = store.spills.runs(store.share.place(partition));
-    let mut runs: Vec<Box<dyn BufRead>> = Vec::with_capacity(spilled.len() + store.held.len());
-    runs.extend(spilled.into_iter().map(|run| Box::new(run) as Box<dyn BufRead>));
-    for pack in &store.held {
-        // a part of the pack, which many partitions share
-        runs.push(Box::new(Cursor::new(pack.slice(outputs::file(partition))?)));
-    }
-    Ok(runs)
-}
 
-/// Notes that a partition is reduced; after the last one the store is empty.
-pub(crate) fn done(task: u32) {
-    let Ok(store) = find(task) else { return };
-    let mut store = lock(&store);
-    store.left = store.left.saturating_sub(1);
-    if store.left == 0 {
-        lock(&SHELVES).remove(&(rank_state::here().0.0, task));
+    /// Notes that a partition is reduced; after the last one the task has no store.
+    pub(crate) fn done(&self, task: u32) {
+        let Ok(store) = self.find(task) else { return };
+        let mut store = store.lock();
+        store.left = store.left.saturating_sub(1);
+        if store.left == 0 {
+            self.0.lock().remove(&task);
+        }
     }
 }
 
 impl ShuffleStore {
+    fn new(share: PartitionShare, budget: usize) -> Result<ShuffleStore, Failure> {
+        let scratch = ScratchRoot::current()?.lend()?;
+        let left = share.partitions().count();
+        let spills = Spills::new(scratch.path(), left, None);
+        Ok(ShuffleStore { share, groups: 0, held: vec![], used: 0, budget, spills, left, _scratch: scratch })
+    }
+
     fn spill(&mut self) -> Result<(), Failure> {
         let partitions: Vec<usize> = self.share.partitions().collect();
         let held = std::mem::take(&mut self.held);

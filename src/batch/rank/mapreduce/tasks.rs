@@ -3,7 +3,7 @@
 use super::stage;
 use crate::batch::failure::located;
 use crate::batch::outputs::{self, CommandOutputs, OutputBytes};
-use crate::batch::rank::mapreduce::shuffle_store::{self, PartitionShare};
+use crate::batch::rank::mapreduce::shuffle_store::PartitionShare;
 use crate::batch::rank::rank_state;
 use crate::batch::task_def::TaskDef;
 use crate::batch::whole_files;
@@ -135,7 +135,7 @@ pub(crate) fn shelve(
     _before: &[CommandOutputs],
 ) -> Result<CommandOutputs, Failure> {
     located(def, 0, || {
-        shuffle_store::add(def.number, share, budget(work_of(def)?), group, packs)?;
+        rank_state::current().shuffles.add(def.number, share, budget(work_of(def)?), group, packs)?;
         Ok(outputs::pack(&[]))
     })
 }
@@ -152,14 +152,14 @@ pub(crate) fn reduce_partition(
 ) -> Result<CommandOutputs, Failure> {
     located(def, index, || {
         let work = work_of(def)?;
-        let runs = shuffle_store::runs(def.number, usize::try_from(index)?, groups)?;
+        let runs = rank_state::current().shuffles.runs(def.number, usize::try_from(index)?, groups)?;
         let mut result = Vec::new();
         merge(runs, work.operators().1, &mut result).map_err(|error| told("reduce", error))?;
         if let ReduceStage::Command(action) = &work.reduce {
             result = stage::run(def, action, index, &result).map_err(|error| told("reduce", error))?;
         }
         save(def, index, &result)?;
-        shuffle_store::done(def.number);
+        rank_state::current().shuffles.done(def.number);
         let name = format!("part-{index:05}");
         let kept = def.keep.iter().filter(|which| **which == outputs::STDOUT);
         let part = |which: &u32| OutputBytes { which: *which, name: &name, bytes: &result };
