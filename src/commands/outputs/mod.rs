@@ -4,7 +4,7 @@
 //! * Without files, a pack travels as its own memory (`wire`).
 //! * With files, the message is made when another rank asks: of their bytes, or, for a rank that sees the same files,
 //!   of their paths. It is not kept longer than it takes to send it.
-//! * Outputs that have come are made files of again when a task first wants it, on that task's thread. Only links are
+//! * Outputs that have come are made files of again when a task first wants them, on that task's thread. Only links are
 //!   made at once, while the maker still has what they lead to.
 
 pub(crate) mod arrived;
