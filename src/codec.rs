@@ -1,7 +1,7 @@
-//! The one place that calls bincode.
+//! Encoding and decoding of values: the only module that calls bincode.
 //!
-//! Integers are little-endian with variable length; a decoder never reads past its slice, never trusts a length for
-//! an allocation, and refuses bytes that are left over.
+//! Integers are little-endian with variable length. A decoder never reads beyond its slice, never allocates by a
+//! length that it has not verified, and refuses left-over bytes.
 
 use crate::error::CodecError;
 use serde::{Deserialize, Deserializer, Serialize, de, de::DeserializeOwned};
@@ -15,22 +15,22 @@ const CONFIG: bincode::config::Configuration = bincode::config::standard();
 /// Appends the encoding of `value` to `out`.
 ///
 /// # Errors
-/// When `value`'s `Serialize` refuses.
+/// When the `Serialize` implementation of `value` fails.
 pub(crate) fn encode_into<T: Serialize + ?Sized>(value: &T, out: &mut impl Write) -> Result<(), CodecError> {
     bincode::serde::encode_into_std_write(value, out, CONFIG).map(|_| ()).map_err(CodecError::encode)
 }
 
-/// The encoding of `value`.
+/// Encodes `value` into new bytes.
 ///
 /// # Errors
-/// When `value`'s `Serialize` refuses.
+/// When the `Serialize` implementation of `value` fails.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
     let mut out = Vec::new();
     encode_into(value, &mut out)?;
     Ok(out)
 }
 
-/// Decodes one value that fills `bytes` whole.
+/// Decodes one value, which must use all of `bytes`.
 ///
 /// # Errors
 /// When the bytes are damaged, too few, or too many.
@@ -43,7 +43,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError>
     Err(CodecError::decode(format!("{} bytes left over of {}", rest.len(), bytes.len())))
 }
 
-/// Decodes one value from the front of `bytes` and moves `bytes` behind it.
+/// Decodes one value from the front of `bytes` and advances `bytes` past it.
 ///
 /// # Errors
 /// When the bytes are damaged or too few.
@@ -64,8 +64,9 @@ pub(crate) fn decode_next<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T, C
     Ok(value)
 }
 
-/// Reads a short list, for `#[serde(deserialize_with = …)]`: memory grows with what has come. The list's own reading
-/// allocates at once for the length that is said to follow.
+/// Deserialises a short list, for `#[serde(deserialize_with = …)]`, and allocates only as elements arrive. The
+/// `Deserialize` implementation of [`SmallVec`] would allocate at once for the announced length, which may be
+/// damaged.
 ///
 /// # Errors
 /// When the bytes are damaged or too few.
@@ -99,19 +100,19 @@ where
     }
 }
 
-/// What [`encode_up_to`] found.
+/// The result of [`encode_up_to`]: a short encoding itself, or the length of a long one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Measured {
-    /// The whole encoding, at most as long as the limit.
+    /// The whole encoding, which is at most as long as the limit.
     Small(Vec<u8>),
-    /// The encoding is longer than the limit: only its length, in bytes.
+    /// The length in bytes of an encoding that is longer than the limit.
     Large(u64),
 }
 
-/// Encodes `value` if that takes at most `limit` bytes; else tells the exact length without keeping the bytes.
+/// Encodes `value` if the encoding has at most `limit` bytes; otherwise computes only its exact length.
 ///
 /// # Errors
-/// When `value`'s `Serialize` refuses.
+/// When the `Serialize` implementation of `value` fails.
 pub(crate) fn encode_up_to<T: Serialize + ?Sized>(value: &T, limit: usize) -> Result<Measured, CodecError> {
     let mut counter = ByteCounter { kept: Vec::new(), limit, length: 0 };
     bincode::serde::encode_into_std_write(value, &mut counter, CONFIG).map_err(CodecError::encode)?;

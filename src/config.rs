@@ -1,22 +1,23 @@
-//! What can be set for a run.
+//! The settings of a run.
 
 use std::time::Duration;
 
-/// Slots of a rank at most: each is a thread, and no host has as many cores.
+/// The highest number of slots of a rank. Each slot is a thread, and no host has more cores than this.
 pub(crate) const SLOTS_MAX: u32 = 4096;
 
 /// Settings of a run; every field has a default that fits most jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Tasks that rank 0 computes beside scheduling, at most [`SLOTS_MAX`]; without it none, or as many as it has cores if
-    /// it is alone.
+    /// Number of tasks that rank 0 computes at a time beside scheduling, at most [`SLOTS_MAX`]. `None` means no
+    /// tasks; or, if rank 0 is alone, as many as it has cores.
     pub head_slots: Option<u32>,
-    /// Tasks that each other rank computes at a time, at most [`SLOTS_MAX`]; without it as many as it has cores.
+    /// Number of tasks that each other rank computes at a time, at most [`SLOTS_MAX`]. `None` means as many as it has
+    /// cores.
     pub slots: Option<u32>,
-    /// How long rank 0 waits for the others at the start.
+    /// Time that rank 0 waits at start-up until all other ranks have reported.
     pub patience: Duration,
-    /// Measure what each rank's time goes into, and print it to standard error at the end of the run. What is set at rank 0
-    /// counts.
+    /// Whether to measure the time that each rank spends in each activity, and to print it to standard error at the
+    /// end of the run. Only the value at rank 0 counts.
     pub profile: bool,
 }
 

@@ -1,47 +1,47 @@
-//! Errors of the library, said so that the reader knows who (rank, host), where (task) and what to do.
+//! The error types of the library. Each message tells the rank and host, the task, and if possible a remedy.
 
 use crate::ids::{Attempt, Rank};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
-/// The result of most calls of this crate.
+/// The result type of this crate's functions, with [`Error`] as the default error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What a call of the library can fail with.
+/// The error of a call of the library.
 ///
 /// `Debug` prints the same text as `Display`, so that `fn main() -> dtask::Result<()>` ends with a readable line.
 #[derive(Clone, thiserror::Error)]
 pub enum Error {
-    /// A task failed, or something it depends on did.
+    /// The task failed, or a task that it depends on did.
     #[error(transparent)]
     Task(#[from] Arc<TaskError>),
-    /// A wait took longer than its limit; the task goes on.
+    /// A wait took longer than its time limit. The task goes on.
     #[error("timed out after {0:?}: the task is not done yet")]
     Timeout(std::time::Duration),
-    /// A value could not be encoded, or its bytes not decoded.
+    /// A value could not be encoded, or bytes could not be decoded.
     #[error(transparent)]
     Codec(#[from] CodecError),
-    /// Start-up failed: another executable, another version, an MPI without the thread level that is needed.
+    /// Start-up failed: ranks run different executables or versions, or MPI lacks the thread level that is needed.
     #[error("{0}")]
     Startup(String),
-    /// Rank 0 has refused to start, and says why itself.
+    /// Rank 0 refused to start and has printed the reason itself.
     #[error("rank 0 has refused to start")]
     Refused,
     /// MPI reported an error, or a peer broke the protocol.
     #[error("rank {rank} ({host}): {message}")]
     Transport {
-        /// Where it was seen.
+        /// The rank that noticed the error.
         rank: Rank,
-        /// The host of that rank.
+        /// The host name of that rank.
         host: String,
-        /// What happened.
+        /// A description of the error.
         message: String,
     },
-    /// The run ended before the task did.
+    /// The run ended before the task did; the text tells why.
     #[error("the run has ended: {0}")]
     Closed(String),
-    /// Anything the program's own closure wants to report through `?`.
+    /// Any other error that the program's own closure returns through `?`.
     #[error("{0}")]
     Other(String),
 }
@@ -62,41 +62,42 @@ impl From<std::io::Error> for Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum TaskErrorKind {
-    /// The task's function has returned an error.
+    /// The task's function returned an error.
     #[default]
     Failed,
-    /// The task's function has panicked.
+    /// The task's function panicked.
     Panicked,
     /// The task could not be started: no rank may or can run it, or a value that it needs is lost for good.
     NotStarted,
     /// The task was cancelled before it started.
     Cancelled,
-    /// The task is left for a later run: the time of this one is not enough for it.
+    /// The task is left for a later run, since the remaining time of this one does not suffice.
     Deferred,
 }
 
-/// How a task that has failed may be started again.
+/// The retry policy that a failed attempt asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Retry {
-    /// As often as its options say.
+    /// The task may start again, up to the number of retries in its options.
     #[default]
     Allowed,
-    /// Not at all: it would fail again.
+    /// The task must not start again, since it would fail again.
     Never,
-    /// As often as its options say, with so many bytes of its host's memory from now on.
+    /// The task may start again, up to the number of retries in its options, with this reservation of host memory in
+    /// bytes.
     WithMemory(u64),
 }
 
-/// A name that the layer above the engine gives to a task; the engine carries it in errors and does not look at it.
+/// A task's name in the layer above the engine, for instance the batch tool. The engine copies it into errors unread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Origin {
-    /// The number of a group of tasks.
+    /// The number of the task's group.
     pub group: u32,
-    /// The number of the task in its group.
+    /// The index of the task within its group.
     pub index: u64,
 }
 
-/// The reason why a task has no result.
+/// The failure of a task: the reason why it has no result.
 ///
 /// ```
 /// # fn main() -> dtask::Result<()> { dtask::run(|client| {
@@ -112,45 +113,46 @@ pub struct Origin {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaskError {
-    /// The panic's message, the error's text, or what a command said.
+    /// The panic message, the text of the error, or the error output of a command.
     pub message: String,
     /// The kind of the failure.
     pub kind: TaskErrorKind,
-    /// The key of the task that failed first; of a dependant it is not the dependant's own.
+    /// The key of the task that failed first. For a task that failed through a dependency it is the key of the
+    /// dependency.
     pub task: String,
-    /// The rank where it ran; of a task that could not be started, where it should have.
+    /// The rank that ran the task. For a task that could not be started, the rank that should have run it.
     pub rank: Rank,
-    /// The host of that rank; empty if it could not be started.
+    /// The host name of that rank; empty if the task could not be started.
     pub host: String,
-    /// 1 for the first attempt; 0 if it could not be started.
+    /// The number of the attempt that failed, from 1; 0 if the task could not be started.
     pub attempt: Attempt,
-    /// The name of the task at the layer above the engine, if that has given it one.
+    /// The task's name in the layer above the engine; `None` if that layer gave it none.
     pub(crate) origin: Option<Origin>,
     pub(crate) retry: Retry,
 }
 
 impl TaskError {
-    /// An error of a task that has run, without an origin.
+    /// Makes the error of a task that has run, without an origin; it allows a retry.
     #[doc(hidden)]
     pub fn of_attempt(message: String, task: String, rank: Rank, host: String, attempt: Attempt) -> Self {
         let (kind, retry) = (TaskErrorKind::Failed, Retry::Allowed);
         TaskError { message, kind, task, rank, host, attempt, origin: None, retry }
     }
 
-    /// The error of a task that could not be started.
+    /// Makes the error of a task that could not be started.
     #[doc(hidden)]
     pub fn not_started(message: String, task: String, rank: Rank) -> Self {
         let kind = TaskErrorKind::NotStarted;
         TaskError { kind, ..TaskError::of_attempt(message, task, rank, String::new(), 0) }
     }
 
-    /// The same error, after which the task may be started again in this way.
+    /// Replaces the retry policy of this error.
     #[doc(hidden)]
     pub fn with_retry(self, retry: Retry) -> Self {
         TaskError { retry, ..self }
     }
 
-    /// Whether the task ran at all.
+    /// Whether the task ran at all; false if it failed before its first start.
     pub fn was_started(&self) -> bool {
         self.attempt > 0
     }
@@ -168,10 +170,11 @@ impl fmt::Display for TaskError {
 
 impl std::error::Error for TaskError {}
 
-/// The error of a task function: it fails the task. Any error becomes one by `?`.
+/// The error type of a task function: returning it fails the task. Any [`std::error::Error`] converts into it with
+/// `?`.
 ///
-/// An error of another task, of which this one has asked for the result, is handed on as it is: the first cause is what the
-/// end of a chain of tasks is told.
+/// The error of another task, whose result this task asked for, is passed on unchanged. So the end of a chain of
+/// tasks learns the first cause.
 ///
 /// ```
 /// fn parse(text: String) -> Result<i64, dtask::Failure> {
@@ -185,7 +188,7 @@ pub struct Failure {
     message: String,
     kind: TaskErrorKind,
     retry: Retry,
-    /// The failure of another task that is handed on.
+    /// The failure of another task, which is passed on in place of this one; `None` if the failure is the task's own.
     cause: Option<Arc<TaskError>>,
 }
 
@@ -200,27 +203,26 @@ impl Failure {
         }
     }
 
-    /// The same failure, of this kind.
+    /// Replaces the kind of this failure.
     pub(crate) fn of_kind(self, kind: TaskErrorKind) -> Self {
         Failure { kind, ..self }
     }
 
-    /// The same failure, after which the task may be started again in this way.
+    /// Replaces the retry policy of this failure.
     pub(crate) fn with_retry(self, retry: Retry) -> Self {
         Failure { retry, ..self }
     }
 
-    /// The same failure with more words, of which `change` makes the message.
+    /// Replaces the message of this failure by `change(message)`.
     pub(crate) fn map(self, change: impl FnOnce(String) -> String) -> Self {
         Failure { message: change(self.message), ..self }
     }
 
-    /// The message.
     pub(crate) fn message(&self) -> &str {
         &self.message
     }
 
-    /// The error of a task that has failed so at its `attempt` on `rank`.
+    /// Makes the error of a task that failed in its attempt number `attempt` on `rank`.
     pub(crate) fn into_error(
         self,
         rank: Rank,
@@ -257,7 +259,7 @@ impl fmt::Debug for Failure {
     }
 }
 
-// `Failure` is no `std::error::Error` itself, else this would overlap with `impl From<T> for T`.
+// `Failure` does not implement `std::error::Error`, else this would overlap with `impl From<T> for T`.
 impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         let first: &(dyn std::error::Error + 'static) = &error;
@@ -266,7 +268,7 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
         let mut source = error.source();
         while let Some(next) = source {
             let why = next.to_string();
-            // many errors say their source themselves
+            // many errors print their source themselves
             if !text.contains(&why) {
                 text.push_str(": ");
                 text.push_str(&why);
@@ -278,7 +280,7 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
     }
 }
 
-/// The error of another task that an error is, if it is one.
+/// The task error that `error` carries, if it is an [`Error::Task`] or an `Arc<TaskError>`.
 fn handed_on(error: &(dyn std::error::Error + 'static)) -> Option<Arc<TaskError>> {
     match error.downcast_ref::<Error>() {
         Some(Error::Task(cause)) => Some(cause.clone()),
@@ -287,7 +289,7 @@ fn handed_on(error: &(dyn std::error::Error + 'static)) -> Option<Arc<TaskError>
     }
 }
 
-/// A value that could not be encoded or decoded.
+/// The error of encoding or decoding a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct CodecError(String);
@@ -302,15 +304,16 @@ impl CodecError {
     }
 }
 
-/// The longest text of an error that is sent, in bytes.
+/// The longest text of an error that is sent to another rank, in bytes.
 pub const MESSAGE_MAX: usize = 8 * 1024;
 
-/// `text` cut to [`MESSAGE_MAX`] bytes at a character's border, its end kept, since that is where commands say why.
+/// Shortens `text` to at most [`MESSAGE_MAX`] bytes, at the border of a character. The end is kept, since commands
+/// report the reason last.
 pub fn bounded(text: String) -> String {
     bounded_to(MESSAGE_MAX, text)
 }
 
-/// As [`bounded`], to `most` bytes: some dozens at least.
+/// Shortens `text` like [`bounded`], to at most `most` bytes, which must be at least some dozens.
 pub fn bounded_to(most: usize, text: String) -> String {
     if text.len() <= most {
         return text;
@@ -322,7 +325,8 @@ pub fn bounded_to(most: usize, text: String) -> String {
     format!("[…] {}", &text[start..])
 }
 
-/// A message that the state machine did not expect: a bug of dtask or a damaged message, never a panic.
+/// The error of a state machine that got an unexpected message, because of a bug in dtask or damaged bytes. The state
+/// machines return it instead of panicking.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ProtocolError(pub String);
@@ -356,7 +360,7 @@ mod tests {
         let at_end = |failure: Failure| failure.into_error(Rank(1), "n1", 4, None);
         assert_eq!(at_end(Error::Task(first.clone()).into()), *first);
         assert_eq!(at_end(Step { source: Error::Task(first.clone()) }.into()), *first);
-        // a text that only quotes it is the task's own
+        // a text that only quotes another task's error is the task's own failure
         let own = at_end(Failure::new(format!("gave up: {first}")));
         assert_eq!((own.rank, own.attempt), (Rank(1), 4));
     }

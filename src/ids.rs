@@ -1,4 +1,4 @@
-//! The numbers that name things: ranks, tasks, task definitions.
+//! The identifiers of ranks, tasks and task definitions, and a hash map keyed by them.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -12,7 +12,7 @@ macro_rules! id {
         pub struct $name(pub $inner);
 
         impl $name {
-            /// The number as an index into a dense table.
+            /// Converts the number into an index for a dense table.
             pub fn index(self) -> usize {
                 self.0 as usize
             }
@@ -33,51 +33,53 @@ macro_rules! id {
 }
 
 id! {
-    /// A rank of the communicator that dtask works on; rank 0 schedules.
+    /// The number of a rank in dtask's communicator. Rank 0 schedules.
     Rank(u32), "r"
 }
 id! {
-    /// One task. Each rank numbers what it submits in the order of submission; no number is used twice in a run.
+    /// The number of a task, unique within a run. Each rank numbers the tasks that it submits in the order of
+    /// submission.
     TaskId(u64), "t"
 }
 id! {
-    /// A task definition: what many instances share, sent once to each rank that runs one of them.
+    /// The number of a task definition: the function and options that many tasks share. A definition is sent once to
+    /// each rank that runs one of its tasks.
     DefId(u32), "d"
 }
 
-/// The rank that schedules and runs the client.
+/// Rank 0, which schedules and runs the client's closure.
 pub const HEAD: Rank = Rank(0);
 
-/// Bits of a task's number that count the tasks which one rank has submitted; those above are the rank.
+/// Number of low bits of a [`TaskId`] that count the tasks of its owner. The bits above hold the owner's rank.
 const COUNT_BITS: u32 = 40;
 
 impl TaskId {
-    /// The first number that `rank` gives to a task: each rank counts its own from there, so none has to ask for numbers.
+    /// The first task number of `rank`. Each rank counts its own tasks from there, so no rank has to ask for numbers.
     pub fn first_of(rank: Rank) -> TaskId {
         TaskId(u64::from(rank.0) << COUNT_BITS)
     }
 
-    /// The rank that has submitted the task, and alone holds futures of it.
+    /// The rank that submitted the task. Only this rank holds futures of it.
     pub fn owner(self) -> Rank {
         Rank((self.0 >> COUNT_BITS) as u32)
     }
 
-    /// How many tasks its owner had submitted before: an index into a dense table of the owner's.
+    /// The number of tasks that the owner submitted before this one, usable as an index into a dense table per owner.
     pub fn count(self) -> u64 {
         self.0 & ((1 << COUNT_BITS) - 1)
     }
 }
 
-/// How often a task has been started; reports of an earlier attempt are dropped.
+/// The number of a task's start, from 1; 0 before the first. Reports of an earlier attempt are dropped.
 pub type Attempt = u16;
 
-/// The pause before a task starts again that has failed `failures` times: `first` after the first failure, and twice as long
-/// after each one more.
+/// The pause before a task that failed `failures` times starts again (exponential back-off): `first` after the first
+/// failure, and twice as long after each further one, up to 65536 times `first`.
 pub(crate) fn pause(first: Duration, failures: u32) -> Duration {
     first.saturating_mul(1 << failures.saturating_sub(1).min(16))
 }
 
-/// Hasher for keys that are ids: one multiplication, the same in every process.
+/// A hasher for identifiers: one multiplication per key (Fibonacci hashing), with the same result in every process.
 #[derive(Default, Clone, Copy)]
 pub struct IdHasher(u64);
 
@@ -106,7 +108,7 @@ impl Hasher for IdHasher {
     }
 }
 
-/// A map keyed by ids. Never iterated where the order could show.
+/// A hash map keyed by identifiers. Code must not iterate over it where the order could influence a result.
 pub type IdMap<K, V> = std::collections::HashMap<K, V, BuildHasherDefault<IdHasher>>;
 
 #[cfg(test)]

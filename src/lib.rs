@@ -30,29 +30,31 @@
 //! }
 //! ```
 //!
-//! Run with `mpirun -n 64 program`: rank 0 schedules and runs the closure, the others compute. Without `mpirun` there is
-//! one rank, which computes with every core.
+//! Run with `mpirun -n 64 program`: rank 0 schedules and runs the closure, the others compute. Without `mpirun` there
+//! is one rank, which computes with every core.
 //!
 //! # What can be a task
-//! Any `fn` item and any closure that captures nothing, of up to eight parameters, each by value (`T`) or by reference
-//! (`&T`, `&[T]`). An argument is a value, a [`Future`], a `&Future`, or a `Vec` of futures for a `Vec` parameter; futures
-//! need not be done. Parameters, arguments and results are anything that is `Serialize + DeserializeOwned + Clone + Send +
-//! Sync`; vectors and `ndarray` arrays of numbers travel as their own memory, without being encoded. A result that is on
-//! the rank already is borrowed, not copied, by a parameter `&T`.
+//! Any `fn` item and any closure that captures nothing, of up to eight parameters, each by value (`T`) or by
+//! reference (`&T`, `&[T]`). An argument is a value, a [`Future`], a `&Future`, or a `Vec` of futures for a `Vec`
+//! parameter; futures need not be done. Parameters, arguments and results are anything that is `Serialize +
+//! DeserializeOwned + Clone + Send + Sync`; vectors and `ndarray` arrays of numbers travel as their own memory,
+//! without being encoded. A result that is on the rank already is borrowed, not copied, by a parameter `&T`.
 //!
-//! Two things to know: text is taken as `String` or `&String` (the compiler cannot tell a `&str` parameter from a value),
-//! and a task that can fail returns `Result<T, dtask::Failure>`, made from any error by `?`. A panic in a task is its error
-//! too, never a dead rank.
+//! Text parameters are `String` or `&String`, since the compiler cannot tell a `&str` parameter from a value. A task
+//! that can fail returns `Result<T, dtask::Failure>`; `?` makes a `Failure` from any error. A panic in a task fails
+//! the task, and its rank goes on.
 //!
 //! # Pure tasks
-//! The same function with the same arguments is one task with one key, computed once while any future of it is alive.
-//! For functions that draw random numbers or have effects: `client.options().pure(false)`.
+//! A task is pure unless told otherwise: equal functions with equal arguments are one task with one key, computed
+//! once while any future of it is alive. For functions that draw random numbers or have effects, use
+//! `client.options().pure(false)`.
 //!
 //! # Where things are
-//! `docs/architecture.md` has the picture. The engine: `client`, `runtime`, then the two pure state machines `scheduler`
-//! and `worker`, `transport` and `task`, and `protocol`, which is every message between ranks. The tool: `script` makes a
-//! plan of a text, `batch` carries it out, with `arrays`, `commands` and `mapreduce`; `cli` is the command line. With the
-//! feature `testing`, the module `simulated` runs a whole cluster in one process on one thread.
+//! `docs/architecture.md` gives the overview. The engine consists of `client`, `runtime`, the two pure state machines
+//! `scheduler` and `worker`, `transport`, `task`, and `protocol`, which defines every message between ranks. The
+//! batch tool consists of `script`, which compiles a script to a plan, and `batch`, which executes the plan with
+//! `arrays`, `commands` and `mapreduce`; `cli` is the command line. With the feature `testing`, the module
+//! `simulated` runs a whole cluster in one process on one thread.
 
 #![warn(unreachable_pub)]
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
@@ -112,7 +114,7 @@ pub mod internal {
     pub use crate::cli::main;
     pub use crate::runtime::threads::job::current as running;
 
-    /// The number of tasks that have finished, once rank 0 has taken note of everything that was submitted and dropped.
+    /// The number of tasks that have finished, after rank 0 has processed all submissions and dropped futures so far.
     ///
     /// # Errors
     /// When the run has ended.

@@ -1,4 +1,5 @@
-//! A whole cluster in one process on one thread, driven step by step: every interleaving is made again by its seed.
+//! A simulated cluster: all ranks in one process on one thread, driven step by step (deterministic simulation
+//! testing). The seed determines every interleaving, so a failure can be reproduced.
 
 use crate::client::Client;
 use crate::ids::{HEAD, Rank};
@@ -14,18 +15,19 @@ use crate::scheduler::RankInfo;
 use crate::transport::sim::{SimNetwork, SimTransport};
 use std::sync::Arc;
 
-/// Reactors over a simulated network. Their state machines are checked after every turn.
+/// The ranks of a simulated cluster, joined by a simulated network. Every step checks the invariants of their state
+/// machines.
 pub struct Cluster {
     network: SimNetwork,
     reactors: Vec<Option<Reactor<SimTransport, Inline>>>,
 }
 
 impl Cluster {
-    /// A cluster of `ranks` ranks with `slots` slots each (rank 0 computes only if it is alone), and its client.
+    /// Makes a cluster of `ranks` ranks with `slots` slots each, and its client. Rank 0 computes only if it is alone.
     ///
-    /// Tasks may submit others and wait for them, but must not ask for a future's status: nobody would answer meanwhile.
-    /// Waits of the client do not turn the cluster: take a [`crate::client::future::Pending`], call [`Cluster::settle`], then
-    /// take its answers.
+    /// Tasks may submit others and wait for them, but must not ask for a future's status: no rank would answer
+    /// meanwhile. The client's waits do not advance the cluster: take a [`crate::client::future::Pending`], call
+    /// [`Cluster::settle`], then take its answer.
     pub fn new(ranks: u32, slots: u32, seed: u64) -> (Self, Client) {
         let network = SimNetwork::new(ranks as usize, seed);
         let client_of = |rank| {
@@ -55,16 +57,16 @@ impl Cluster {
         (Cluster { network, reactors }, client)
     }
 
-    /// Kills a rank.
+    /// Kills `rank`: its state is dropped and its messages are lost.
     pub fn lose(&mut self, rank: Rank) {
         self.network.lose(rank);
         self.reactors[rank.index()] = None;
     }
 
-    /// One turn of a rank drawn by the network's random numbers.
+    /// Runs one turn of a rank that the seeded random numbers choose. Does nothing if that rank was killed.
     ///
     /// # Errors
-    /// What the reactor fails with, or the invariant that does not hold.
+    /// When the reactor fails or an invariant does not hold; the text tells which.
     pub fn step(&mut self) -> Result<(), String> {
         let rank = self.network.random(self.reactors.len() as u64) as usize;
         let Some(reactor) = &mut self.reactors[rank] else { return Ok(()) };
@@ -77,10 +79,10 @@ impl Cluster {
         Ok(())
     }
 
-    /// Steps until `done`, at most `limit` steps.
+    /// Runs steps until `done` returns true, at most `limit` steps.
     ///
     /// # Errors
-    /// As [`Cluster::step`], or that the limit was reached: a hang.
+    /// When [`Cluster::step`] fails, or after `limit` steps, which means a hang.
     pub fn settle(&mut self, limit: usize, mut done: impl FnMut(&Self) -> bool) -> Result<(), String> {
         for _ in 0..limit {
             if done(self) {
@@ -94,7 +96,8 @@ impl Cluster {
         ))
     }
 
-    /// Whether rank 0 has no record, no rank has a result or a task, and nothing is under way.
+    /// Whether the cluster is at rest: rank 0 has no task records, no rank has results or tasks, and no message is in
+    /// flight.
     pub fn is_empty(&self) -> bool {
         self.network.under_way() == 0
             && self.reactors.iter().flatten().all(|reactor| {
@@ -107,33 +110,33 @@ impl Cluster {
             })
     }
 
-    /// The number of results that `rank` holds; none when it has been killed.
+    /// The number of results that `rank` holds; `None` if it was killed.
     pub fn stored(&self, rank: Rank) -> Option<usize> {
         Some(self.reactors.get(rank.index())?.as_ref()?.node.stored())
     }
 
-    /// The number of tasks that rank 0 has a record of.
+    /// The number of tasks of which rank 0 has a record.
     pub fn records(&self) -> usize {
         let head = self.reactors[0].as_ref().and_then(|reactor| reactor.head.as_ref());
         head.map_or(0, |(head, _)| head.machine().records())
     }
 
-    /// Messages that have been sent and not delivered.
+    /// The number of messages that were sent and not yet delivered.
     pub fn under_way(&self) -> usize {
         self.network.under_way()
     }
 
-    /// Messages and bytes of bulk data that have been delivered.
+    /// The number of delivered messages, and the number of delivered bytes of bulk data.
     pub fn delivered(&self) -> (u64, u64) {
         self.network.delivered()
     }
 
-    /// Holds everything from `from` to `to` back, until called with `false`.
+    /// Holds back everything sent from `from` to `to` if `held` is true; delivers it again if false.
     pub fn hold(&self, from: Rank, to: Rank, held: bool) {
         self.network.hold(from, to, held);
     }
 
-    /// Lets all links go that are held.
+    /// Delivers again on all links that [`Cluster::hold`] holds back.
     pub fn release_links(&self) {
         self.network.release_links();
     }

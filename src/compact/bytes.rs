@@ -1,13 +1,15 @@
-//! A few bytes in two words.
+//! Immutable bytes in two machine words, with a small-buffer optimisation: the tables of rank 0 hold millions of
+//! them.
 
 use smallvec::SmallVec;
 use std::fmt;
 use std::ops::Deref;
 
-/// Bytes of [`Bytes`] that take no allocation.
+/// Longest content, in bytes, that [`Bytes`] keeps without an allocation.
 const SHORT: usize = 14;
 
-/// Bytes that do not change; up to fourteen, which most results and arguments are, take no allocation.
+/// Immutable bytes in two machine words. Up to fourteen bytes, enough for most results and arguments, need no
+/// allocation.
 #[derive(Clone)]
 pub struct Bytes(BytesRepr);
 
@@ -20,7 +22,7 @@ enum BytesRepr {
 const _: () = assert!(size_of::<Option<Bytes>>() == 16);
 
 impl Bytes {
-    /// A copy of `bytes`.
+    /// Copies `bytes`.
     pub fn new(bytes: &[u8]) -> Self {
         if bytes.len() > SHORT {
             return Bytes(BytesRepr::Long(Box::new(SmallVec::from_slice(bytes))));

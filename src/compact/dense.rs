@@ -1,9 +1,9 @@
-//! A table by numbers that are given in order and mostly taken out in order too.
+//! A table indexed by numbers that are assigned in order and mostly removed in about the same order.
 
-/// Empty chunks that are kept for their memory: what is touched for the first time costs a page fault.
+/// Number of empty chunks kept for reuse, since the first touch of fresh memory costs a page fault.
 const SPARE_MAX: usize = 1024;
 
-/// Things by their number, in chunks of `CHUNK` places, which go when their last thing goes.
+/// A table of items by number, stored in chunks of `CHUNK` places. A chunk is freed when its last item is removed.
 #[derive(Debug)]
 pub struct Dense<T, const CHUNK: usize> {
     chunks: Vec<Option<Chunk<T>>>,
@@ -24,29 +24,29 @@ impl<T, const CHUNK: usize> Default for Dense<T, CHUNK> {
 }
 
 impl<T, const CHUNK: usize> Dense<T, CHUNK> {
-    /// How many there are.
+    /// The number of items in the table.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether the table has no items.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// That with this number.
+    /// The item with this number, or `None` if there is none.
     pub fn get(&self, number: u64) -> Option<&T> {
         let number = number as usize;
         self.chunks.get(number / CHUNK)?.as_ref()?.places[number % CHUNK].as_ref()
     }
 
-    /// That with this number.
+    /// The item with this number, for changes, or `None` if there is none.
     pub fn get_mut(&mut self, number: u64) -> Option<&mut T> {
         let number = number as usize;
         self.chunks.get_mut(number / CHUNK)?.as_mut()?.places[number % CHUNK].as_mut()
     }
 
-    /// Puts one in; if there was one with this number, it goes.
+    /// Stores `thing` under `number`, in place of the item that had the number before.
     pub fn insert(&mut self, number: u64, thing: T) {
         let number = number as usize;
         let at = number / CHUNK;
@@ -64,12 +64,12 @@ impl<T, const CHUNK: usize> Dense<T, CHUNK> {
         self.len += usize::from(new);
     }
 
-    /// Takes that with this number out.
+    /// Removes and returns the item with this number.
     pub fn remove(&mut self, number: u64) -> Option<T> {
         self.remove_with(number, |thing| thing.take())
     }
 
-    /// Takes that with this number out, and gives only what `keep` takes from it, since it may be large.
+    /// Removes the item with this number and returns only the part that `keep` extracts, since an item may be large.
     pub fn remove_with<R>(
         &mut self,
         number: u64,
@@ -93,7 +93,7 @@ impl<T, const CHUNK: usize> Dense<T, CHUNK> {
         kept
     }
 
-    /// The least number from `from` on that is taken.
+    /// The least number, not below `from`, under which an item is stored.
     pub fn next_from(&self, from: u64) -> Option<u64> {
         let first = from as usize / CHUNK;
         for (at, chunk) in self.chunks.iter().enumerate().skip(first) {
@@ -106,7 +106,7 @@ impl<T, const CHUNK: usize> Dense<T, CHUNK> {
         None
     }
 
-    /// All, by ascending number.
+    /// The items with their numbers, in ascending order of the numbers.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> + '_ {
         self.chunks.iter().enumerate().flat_map(|(at, chunk)| {
             chunk.iter().flat_map(move |chunk| {

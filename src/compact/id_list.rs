@@ -1,31 +1,37 @@
-//! Short lists of tasks in one word, beside the record of the task whose inputs or consumers they are.
+//! Short lists of task numbers in one machine word.
+//!
+//! A task record has two such lists: the inputs and the consumers of the task. Most have at most two elements whose
+//! numbers are near the number of the record's task, so the word holds the differences. A longer list moves to a side
+//! table, [`Lists`], and the word holds the number of its entry.
 
 use crate::ids::TaskId;
 use smallvec::SmallVec;
 use std::num::NonZeroI32;
 
-/// Tasks in the order in which they were put in: up to two near ones, or the number of a list in [`Lists`].
+/// A list of tasks in the order of insertion: the differences to up to two near tasks, or the number of a list in
+/// [`Lists`].
 ///
-/// Near is whose number is less than 2^31 away from that of the record's own task, which each method is told.
+/// A task is near if its number differs by less than 2^31 from that of the task whose record contains the list. Each
+/// method takes that task as `own`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct IdList {
-    /// Without a first, the second is the number of a list.
+    /// The first difference. If this is `None` and `second` is not, `second` is the number of a list in [`Lists`].
     first: Option<NonZeroI32>,
     second: Option<NonZeroI32>,
 }
 
 const _: () = assert!(size_of::<IdList>() == 8);
 
-/// Lists that are too long for a word.
+/// The side table for lists that do not fit into the word of an [`IdList`].
 #[derive(Debug, Default)]
 pub struct Lists {
-    /// Numbered from 1.
+    /// The lists; their numbers begin at 1.
     lists: Vec<Vec<TaskId>>,
     free: Vec<NonZeroI32>,
 }
 
 impl Lists {
-    /// Lists in use.
+    /// The number of lists in use.
     pub fn len(&self) -> usize {
         self.lists.len() - self.free.len()
     }
@@ -53,17 +59,17 @@ impl Lists {
     }
 }
 
-/// The tasks of a [`IdList`], in order.
+/// An iterator over the tasks of an [`IdList`], in the order of insertion.
 #[derive(Debug, Clone)]
 pub enum Iter<'a> {
-    /// Near ones.
+    /// The task that owns the list, and the differences of up to two others to it.
     Near(TaskId, Option<NonZeroI32>, Option<NonZeroI32>),
-    /// Those of a list.
+    /// The rest of a list in [`Lists`].
     Listed(std::slice::Iter<'a, TaskId>),
 }
 
 impl Iter<'_> {
-    /// Of no tasks.
+    /// An iterator that yields nothing.
     pub fn none() -> Self {
         Iter::Near(TaskId(0), None, None)
     }
@@ -94,7 +100,7 @@ impl Iterator for Iter<'_> {
 impl ExactSizeIterator for Iter<'_> {}
 
 impl IdList {
-    /// The list of the task `own` with these.
+    /// Makes a list of `tasks` for the record of the task `own`.
     #[inline]
     pub fn new(own: TaskId, tasks: SmallVec<[TaskId; 2]>, lists: &mut Lists) -> Self {
         let near = |at: usize| tasks.get(at).and_then(|&task| distance(own, task));
@@ -105,18 +111,18 @@ impl IdList {
         }
     }
 
-    /// Whether there are none.
+    /// Whether the list has no elements.
     #[inline]
     pub fn is_empty(&self) -> bool {
         *self == IdList::default()
     }
 
-    /// Whether it has a list in [`Lists`].
+    /// Whether the elements are stored in [`Lists`].
     pub fn is_listed(&self) -> bool {
         self.first.is_none() && self.second.is_some()
     }
 
-    /// Puts one in.
+    /// Appends `task` to the list in the record of `own`.
     #[inline]
     pub fn push(&mut self, own: TaskId, task: TaskId, lists: &mut Lists) {
         match (self.first, self.second, distance(own, task)) {
@@ -130,7 +136,7 @@ impl IdList {
         }
     }
 
-    /// All of them.
+    /// Iterates over the tasks in the order of insertion.
     #[inline]
     pub fn iter<'a>(&self, own: TaskId, lists: &'a Lists) -> Iter<'a> {
         match (self.first, self.second) {
@@ -139,7 +145,7 @@ impl IdList {
         }
     }
 
-    /// Takes all out.
+    /// Empties the list and returns its tasks.
     #[inline]
     pub fn take(&mut self, own: TaskId, lists: &mut Lists) -> SmallVec<[TaskId; 2]> {
         match std::mem::take(self) {
@@ -150,7 +156,7 @@ impl IdList {
     }
 }
 
-/// How far `task` is from `own`; `None` if that is too far, or they are the same.
+/// The difference from `own` to `task`; `None` if it is zero or does not fit.
 fn distance(own: TaskId, task: TaskId) -> Option<NonZeroI32> {
     i32::try_from(task.0.wrapping_sub(own.0).cast_signed()).ok().and_then(NonZeroI32::new)
 }

@@ -1,4 +1,8 @@
-//! Containers for very many small things: what rank 0 keeps of a task is counted in bytes.
+//! Containers that keep very many small items in little memory.
+//!
+//! Rank 0 keeps a record of every unfinished task, so its tables are designed by bytes per task. [`Dense`] is the
+//! table of records, [`Bytes`] and [`id_list::IdList`] are the fields of a record, [`Ranges`] and [`Runs`] keep sets
+//! and lists of mostly consecutive numbers, and [`tournament::Tournament`] is the priority index of the ranks.
 
 mod bytes;
 mod dense;

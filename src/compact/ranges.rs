@@ -1,14 +1,15 @@
-//! A set of numbers that mostly follow one another.
+//! A set of integers stored as an interval map, for numbers that mostly follow one another.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// A set of numbers as ranges that do not touch one another: ten million numbers in a row are one.
+/// A set of numbers, stored as disjoint ranges with gaps between them: ten million consecutive numbers take one
+/// entry.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ranges(BTreeMap<u64, u64>);
 
 impl Ranges {
-    /// Adds `number`, which is less than `u64::MAX`; false if it was in already.
+    /// Adds `number`, which must be less than `u64::MAX`. Returns false if the set held it already.
     pub fn insert(&mut self, number: u64) -> bool {
         let before = self.0.range_mut(..=number).next_back();
         let mut start = number;
@@ -28,22 +29,22 @@ impl Ranges {
         true
     }
 
-    /// Whether `number` is in.
+    /// Whether the set contains `number`.
     pub fn contains(&self, number: u64) -> bool {
         self.0.range(..=number).next_back().is_some_and(|(_, &end)| number < end)
     }
 
-    /// The first range.
+    /// The range with the lowest numbers, or `None` if the set is empty.
     pub fn first(&self) -> Option<Range<u64>> {
         self.iter().next()
     }
 
-    /// Takes the first range out.
+    /// Removes and returns the range with the lowest numbers.
     pub fn pop_first(&mut self) -> Option<Range<u64>> {
         self.0.pop_first().map(|(start, end)| start..end)
     }
 
-    /// All ranges, ascending.
+    /// The ranges of the set in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = Range<u64>> + '_ {
         self.0.iter().map(|(&start, &end)| start..end)
     }

@@ -1,15 +1,15 @@
-//! A list of numbers that mostly follow one another.
+//! A run-length encoded list of integers, for numbers that mostly follow one another.
 
-/// Numbers in the order in which they were put in; those in a row take the place of one.
+/// A list of numbers in the order of insertion. Consecutive ascending numbers share one entry.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Runs {
-    /// The first of each run and how many it has.
+    /// The runs, each as its first number and its length.
     runs: Vec<(u64, u64)>,
     len: usize,
 }
 
 impl Runs {
-    /// Puts one in.
+    /// Appends `number` to the list.
     pub fn push(&mut self, number: u64) {
         self.len += 1;
         match self.runs.last_mut() {
@@ -18,17 +18,17 @@ impl Runs {
         }
     }
 
-    /// How many there are.
+    /// The number of elements in the list.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether the list has no elements.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// All, in order.
+    /// The numbers in the order of insertion.
     pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
         self.runs.iter().flat_map(|&(first, count)| (0..count).map(move |k| first + k))
     }

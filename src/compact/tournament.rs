@@ -1,26 +1,26 @@
-//! The least of many ranks by a key that changes often.
+//! A tournament tree: finds the rank with the least key, where keys change often.
 
 use crate::ids::Rank;
 
 const NONE: u128 = u128::MAX;
 
-/// A binary tree whose leaves are ranks and each of whose inner nodes is the lesser of the two below it: a change
-/// costs one comparison a level at most, and never an allocation.
+/// A tournament tree over ranks. Each leaf holds the key of a rank, each inner node the lesser key of its two
+/// children. Changing a key costs at most one comparison per level and never allocates.
 #[derive(Debug)]
 pub(crate) struct Tournament {
-    /// The root at 1, the nodes below `n` at `2n` and `2n + 1`.
+    /// The tree as an array: the root at index 1, the children of `n` at `2n` and `2n + 1`; index 0 is unused.
     keys: Vec<u128>,
     leaves: usize,
 }
 
 impl Tournament {
-    /// One for ranks 0, 1, …, none of which takes part yet.
+    /// A tree for ranks 0, 1, …, `ranks` - 1, none of which has a key yet.
     pub(crate) fn new(ranks: usize) -> Self {
         let leaves = ranks.next_power_of_two();
         Tournament { keys: vec![NONE; 2 * leaves], leaves }
     }
 
-    /// Gives `rank` the key `key`, or takes it out.
+    /// Sets the key of `rank`; `None` removes the rank from the tree.
     pub(crate) fn set(&mut self, rank: Rank, key: Option<u128>) {
         let mut at = self.leaves + rank.index();
         let mut least = key.unwrap_or(NONE);
@@ -31,7 +31,7 @@ impl Tournament {
         }
     }
 
-    /// The least key.
+    /// The least key in the tree, or `None` if no rank has one.
     pub(crate) fn first(&self) -> Option<u128> {
         Some(self.keys[1]).filter(|&key| key != NONE)
     }

@@ -1,11 +1,12 @@
-//! How a task's own arguments are packed into its message: one after the other, each with a byte that says what it is.
+//! The encoding of a task's own arguments in its message: one after the other, each behind a byte that tells its
+//! kind.
 
 use super::Blob;
 use crate::codec;
 use crate::error::{CodecError, bounded_to};
 use smallvec::SmallVec;
 
-/// The own arguments of instance `index` of a family: its index, as an inline argument.
+/// Encodes the own arguments of instance `index` of a family: the index as an inline argument.
 pub fn index_argument(index: u64) -> Blob {
     let mut blob = SmallVec::new();
     blob.extend_from_slice(&[ARGUMENT_INLINE, 0]);
@@ -15,16 +16,17 @@ pub fn index_argument(index: u64) -> Blob {
     Blob(blob)
 }
 
-/// First byte of an argument: its encoded value follows, after its length.
+/// The first byte of an argument by value. The length and the encoded value follow.
 pub const ARGUMENT_INLINE: u8 = 0;
-/// First byte of an argument: it is the next input.
+/// The first byte of an argument that is the task's next input, the result of another task. Nothing follows.
 pub const ARGUMENT_INPUT: u8 = 1;
-/// First byte of an argument: it is the next inputs, as many as the number that follows says.
+/// The first byte of an argument that is a list of the task's next inputs. Their number follows.
 pub const ARGUMENT_INPUTS: u8 = 2;
 
-/// First byte of an argument that the client could not encode; the reason follows, after its length.
+/// The first byte of an argument that the client could not encode. The length and the text of the reason follow.
 pub const ARGUMENT_REFUSED: u8 = 3;
-/// The longest reason for that, in bytes: a task may have eight such arguments, and their message is one frame.
+/// The longest text that [`push_refusal`] writes, in bytes: a task may have eight such arguments, which must fit into
+/// one frame.
 const REFUSAL_MAX: usize = 1024;
 
 /// Appends one argument by value to the encoding of a task's arguments.
@@ -34,7 +36,7 @@ pub fn push_argument(args: &mut SmallVec<[u8; 16]>, encoded: &[u8]) {
     args.extend_from_slice(encoded);
 }
 
-/// Appends an argument that could not be encoded: why, its beginning left out where it is long.
+/// Appends an argument that could not be encoded, with the reason. A long reason loses its beginning.
 pub fn push_refusal(args: &mut SmallVec<[u8; 16]>, why: &str) {
     let why = bounded_to(REFUSAL_MAX, why.to_owned());
     args.push(ARGUMENT_REFUSED);
@@ -42,7 +44,8 @@ pub fn push_refusal(args: &mut SmallVec<[u8; 16]>, why: &str) {
     args.extend_from_slice(why.as_bytes());
 }
 
-/// Appends a length: seven bits a byte, the lowest first, the top bit set on all but the last.
+/// Appends a length as a varint (LEB128): seven bits per byte, the lowest first, the top bit set on all bytes but the
+/// last.
 pub fn push_length(args: &mut SmallVec<[u8; 16]>, mut length: usize) {
     while length >= 0x80 {
         args.push((length & 0x7F) as u8 | 0x80);
@@ -51,10 +54,10 @@ pub fn push_length(args: &mut SmallVec<[u8; 16]>, mut length: usize) {
     args.push(length as u8);
 }
 
-/// Takes a length that [`push_length`] wrote from the front of `args`.
+/// Reads a length that [`push_length`] wrote from the front of `args`, and advances `args` past it.
 ///
 /// # Errors
-/// When the bytes end too early or the number is too large.
+/// When the bytes end too early, or the number does not fit into a `usize`.
 pub fn take_length(args: &mut &[u8]) -> Result<usize, CodecError> {
     let mut length = 0usize;
     for shift in (0..usize::BITS).step_by(7) {

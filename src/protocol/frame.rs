@@ -1,44 +1,44 @@
-//! Frames: messages of one kind, one after the other, behind a byte that says which kind.
+//! Frames: batches of messages of one kind, behind a byte for the kind.
 
 use super::{FRAME_MAX, Hello, Peer, RankOrder, RankReport, Welcome};
 use crate::codec;
 use crate::error::CodecError;
 use serde::{Serialize, de};
 
-/// One frame, decoded.
+/// A decoded frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
-    /// To rank 0 at start-up.
+    /// The introduction of a rank to rank 0 at start-up.
     Hello(Hello),
-    /// From rank 0 at start-up.
+    /// The answer of rank 0 at start-up.
     Welcome(Welcome),
-    /// From rank 0.
+    /// Messages from rank 0 to a rank.
     Orders(Vec<RankOrder>),
-    /// To rank 0.
+    /// Messages from a rank to rank 0.
     Reports(Vec<RankReport>),
-    /// Between any ranks.
+    /// Messages between any two ranks.
     Peers(Vec<Peer>),
 }
 
-/// What a frame carries; its first byte.
+/// The kind of the messages in a frame: its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum FrameKind {
-    /// [`Hello`]
+    /// The frame holds one [`Hello`].
     Hello = 1,
-    /// [`Welcome`]
+    /// The frame holds one [`Welcome`].
     Welcome = 2,
-    /// [`RankOrder`]
+    /// The frame holds any number of [`RankOrder`].
     Orders = 3,
-    /// [`RankReport`]
+    /// The frame holds any number of [`RankReport`].
     Reports = 4,
-    /// [`Peer`]
+    /// The frame holds any number of [`Peer`].
     Peers = 5,
 }
 
 /// A message that can be put into a frame.
 pub trait Message: Serialize {
-    /// The kind of frame that it travels in.
+    /// The kind of frame that the message travels in.
     const KIND: FrameKind;
 }
 
@@ -58,13 +58,13 @@ impl Message for Peer {
     const KIND: FrameKind = FrameKind::Peers;
 }
 
-/// Appends `message` to the open frame `frame` (empty: begins one).
+/// Appends `message` to the open frame `frame`. An empty `frame` begins a new one.
 ///
-/// Returns the frame that was closed because the message did not fit behind it, or was of another kind.
+/// Returns the frame that had to be closed first, because the message did not fit into it or was of another kind.
 ///
 /// # Errors
-/// When the message alone is longer than [`FRAME_MAX`]: senders split what can grow, so that is a bug. The open frame
-/// is left as it was.
+/// When the message alone is longer than [`FRAME_MAX`]. Senders split long messages, so that is a bug. The open frame
+/// is unchanged.
 pub fn append<M: Message>(frame: &mut Vec<u8>, message: &M) -> Result<Option<Vec<u8>>, CodecError> {
     let start = frame.len();
     if start == 0 {
@@ -90,7 +90,7 @@ pub fn append<M: Message>(frame: &mut Vec<u8>, message: &M) -> Result<Option<Vec
     Ok(Some(std::mem::replace(frame, next)))
 }
 
-/// Decodes a frame; damaged bytes are an error, never a panic.
+/// Decodes a frame. Damaged bytes are an error, never a panic.
 ///
 /// # Errors
 /// When the kind is unknown, or a message is damaged.

@@ -1,54 +1,56 @@
-//! The start: every rank presents itself, rank 0 answers. And the end, where each says what its time went into.
+//! The messages of start-up and shutdown. At start-up every rank sends [`Hello`] and rank 0 answers with [`Welcome`];
+//! at the end each rank reports how it spent its time.
 
 use crate::ids::Rank;
 use serde::{Deserialize, Serialize};
 
-/// A rank presents itself to rank 0.
+/// The introduction of a rank to rank 0 at start-up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
-    /// [`super::VERSION`] of the sender.
+    /// The protocol version of the sender, [`super::VERSION`].
     pub version: u32,
-    /// Hash of the loaded code: ranks with another one run another executable.
+    /// A hash of the loaded code. Ranks with different hashes run different executables.
     pub code_hash: u64,
-    /// Host name.
+    /// The host name of the sender.
     pub host: String,
-    /// The cores that the rank may run on, ascending.
+    /// The cores that the sender may run on (its affinity mask), in ascending order.
     pub cores: Vec<u32>,
-    /// Bytes of memory of the host.
+    /// Memory of the sender's host, in bytes.
     pub memory: u64,
-    /// The devices that it may use, as they are named in `CUDA_VISIBLE_DEVICES`.
+    /// The GPUs that the sender may use, by their names in `CUDA_VISIBLE_DEVICES`.
     pub gpus: Vec<String>,
-    /// Which files its paths lead to: ranks with equal numbers see the same ones. 0 is not known, and equal to none.
+    /// The identity of the file systems that the sender sees: ranks with equal numbers see the same files. 0 means
+    /// unknown, and is equal to no other.
     pub files: u64,
-    /// Path of the executable, for the message when codes differ.
+    /// The path of the executable, for the message that reports different executables.
     pub program: String,
 }
 
-/// Rank 0's answer to every `Hello`, once all have come.
+/// The answer of rank 0 to every [`Hello`], sent once all ranks have introduced themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Welcome {
-    /// Begin, with this many slots for tasks.
+    /// The run begins.
     Start {
-        /// Tasks that the receiver may compute at a time.
+        /// Number of tasks that the receiver may compute at a time.
         slots: u32,
-        /// Whether it is to measure what its time goes into, for its `Bye`.
+        /// Whether the receiver is to measure how it spends its time, for its final report.
         profile: bool,
-        /// The cores that are the receiver's alone, ascending; none where there are fewer than slots.
+        /// The cores reserved for the receiver, in ascending order; empty if there are fewer cores than slots.
         cores: Vec<u32>,
-        /// The devices that are the receiver's alone.
+        /// The GPUs reserved for the receiver, by their names in `CUDA_VISIBLE_DEVICES`.
         gpus: Vec<String>,
-        /// The ranks that see the same files as the receiver, ascending.
+        /// The ranks that see the same files as the receiver, in ascending order.
         same_files: Vec<Rank>,
     },
-    /// The ranks do not fit together; leave with exit code 3. Rank 0 has said why.
+    /// The ranks do not fit together. The receiver leaves with exit code 3; rank 0 has printed the reason.
     Refused,
 }
 
-/// What a rank's time went into, in nanoseconds.
+/// The time that a rank spent in each activity, in nanoseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
-    /// Its reactor's, by `runtime::profile::Phase`.
+    /// The time of the reactor's thread, indexed by `runtime::profile::Phase`.
     pub reactor: [u64; 8],
-    /// That of its slots together: computing, waiting for data, idle.
+    /// The time of all slots together: computing, waiting for data, idle.
     pub slots: [u64; 3],
 }

@@ -1,4 +1,4 @@
-//! Every message between ranks: this file is the specification.
+//! The protocol between ranks: every message, with its encoding. This module is the specification.
 //!
 //! ```text
 //!   any rank ── Hello ──► rank 0 ── Welcome ──► all           start-up, once
@@ -7,10 +7,12 @@
 //!   any rank ── Peer ───► any rank, then raw bytes on a tag    results move rank to rank
 //! ```
 //!
-//! Messages travel in *frames* of at most [`FRAME_MAX`] bytes: one byte that says the kind, then messages of that kind
-//! one after the other. Frames of one pair of ranks arrive in the order they were sent. What is longer than a frame
-//! is bulk data: its receiver has posted the buffer before it asks (`Peer::Fetch`), so no bulk message arrives
-//! unexpected.
+//! Messages travel in *frames* of at most [`FRAME_MAX`] bytes: one byte for the kind, then messages of that kind one
+//! after the other. Frames between two ranks arrive in the order of sending. Longer content is bulk data and follows
+//! a rendezvous protocol: the receiver posts its buffer before it asks ([`Peer::Fetch`]), so no bulk message arrives
+//! unexpectedly. Short results travel inside the messages instead (the eager protocol).
+//!
+//! Start at [`RankOrder`], [`RankReport`] and [`Peer`]. Any change of a message raises [`VERSION`].
 
 mod arguments;
 mod frame;
@@ -33,23 +35,24 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use smallvec::SmallVec;
 use std::fmt;
 
-/// Raised whenever a message changes; ranks with different versions do not meet.
+/// The version of the protocol, raised whenever a message changes. Ranks with different versions refuse to start.
 pub const VERSION: u32 = 7;
-/// The longest control frame, in bytes.
+/// The longest frame of messages, in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
-/// The longest encoding of a task's own arguments, in bytes; a longer argument becomes a result owned by rank 0.
+/// The longest encoding of a task's own arguments, in bytes. A longer argument becomes a result that rank 0 owns.
 pub const ARGS_MAX: usize = 16 * 1024;
-/// Results of up to this many encoded bytes travel inside messages and live at rank 0.
+/// The longest encoded result, in bytes, that travels inside messages and is kept at rank 0. Longer results stay on
+/// the rank that made them.
 pub const INLINE_MAX: usize = 128;
-/// Inputs in one message; a task with more gets the rest in `RankOrder::MoreInputs`.
+/// The highest number of inputs in one message. A task with more inputs gets the rest in [`RankOrder::MoreInputs`].
 pub const INPUTS_MAX: usize = 256;
 
-/// A few bytes, without an allocation up to 16.
+/// Short bytes inside a message. Up to 16 bytes need no allocation.
 #[derive(Default, PartialEq, Eq, Hash)]
 pub struct Blob(pub SmallVec<[u8; 16]>);
 
 impl Blob {
-    /// A copy of `bytes`.
+    /// Copies `bytes`.
     pub fn new(bytes: &[u8]) -> Self {
         Blob(SmallVec::from_slice(bytes))
     }
@@ -102,295 +105,300 @@ impl<'de> Deserialize<'de> for Blob {
     }
 }
 
-/// What many instances share; sent to a rank before the first of them.
+/// A task definition: the part that many tasks share. A rank gets it once, before the first of its tasks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Definition {
-    /// The number that instances name it by.
+    /// The number by which tasks name the definition.
     pub def: DefId,
-    /// The function, as the offset of its record from the image's base.
+    /// The task function, as the offset of its record from the base address of the executable's image.
     pub function: u64,
-    /// The function's last name, for keys and messages.
+    /// The last segment of the function's path, for task keys and messages.
     pub name: String,
-    /// Arguments that all instances of a family share, put before each instance's own.
+    /// The encoded arguments that all instances of a family share, placed before the own arguments of each.
     pub shared: Blob,
-    /// Slots that each instance takes.
+    /// Slots that each task of the definition takes.
     pub slots: u32,
-    /// Bytes of its host's memory that each instance may take; 0 without a limit.
+    /// Bytes of host memory that each task of the definition may take; 0 means no limit.
     pub memory: u64,
 }
 
-/// How the bytes of a result are to be read.
+/// The layout of a stored result: how a receiver reads its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BulkLayout {
-    /// Encoded by serde.
+    /// The serde encoding of the value.
     Encoded,
-    /// The memory of a vector or an array of numbers.
+    /// The raw memory of a vector or an array of numbers.
     Bulk {
-        /// Which container: see `task::bulk`.
+        /// The number of the container type, as in `task::bulk`.
         container: u8,
-        /// Which element type: see `task::bulk`.
+        /// The number of the element type, as in `task::bulk`.
         element: u8,
-        /// Length along each axis.
+        /// The length along each axis.
         #[serde(deserialize_with = "crate::codec::short_list")]
         shape: SmallVec<[u64; 2]>,
     },
-    /// A value with files, of a kind that the tool registers: outputs of a command.
+    /// The value of a command with its output files, in a format that the batch tool registers.
     Pack {
-        /// Bytes of the message for a rank that sees the same files, with their paths instead of what is in them; 0 where
-        /// there are no files.
+        /// Length in bytes of the message to a rank that sees the same files: it has the paths of the files in place
+        /// of their contents. 0 if there are no files.
         same_files: u64,
     },
 }
 
-/// Where an input of a task comes from.
+/// The place of a task's input, as the rank that gets the task sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InputSource {
-    /// The encoded value itself.
+    /// The input's encoded value is inside the message.
     Inline(Blob),
-    /// It lies at the receiver of the order.
+    /// The input is in the receiver's own store.
     Here,
-    /// A task that was sent to the receiver before makes it there.
+    /// The input does not exist yet: a task that was sent to the receiver earlier makes it there.
     Soon,
-    /// It lies at another rank, and is to be fetched from there.
+    /// The input is on another rank, and the receiver has to fetch it.
     At {
-        /// The rank to ask.
+        /// The rank to fetch from.
         holder: Rank,
-        /// Exact size in bytes.
+        /// The exact size of the result in bytes.
         nbytes: u64,
-        /// How to read it; what the receive buffer is made from.
+        /// The layout of the result, from which the receive buffer is made.
         layout: BulkLayout,
     },
 }
 
-/// One input of a task.
+/// An input of a task: the result of another task, and its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskInput {
-    /// The task whose result it is.
+    /// The task whose result the input is.
     pub task: TaskId,
-    /// Where that result is.
+    /// The place of that result.
     pub source: InputSource,
 }
 
-/// One task to compute.
+/// A task to compute, as rank 0 sends it to a rank.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunTask {
-    /// Its number.
+    /// The number of the task.
     pub task: TaskId,
-    /// Which start of it this is, from 1.
+    /// The number of this start of the task, from 1.
     pub attempt: Attempt,
-    /// Its definition.
+    /// The number of the task's definition.
     pub def: DefId,
-    /// Its own arguments, encoded; see `call::args`.
+    /// The own arguments, encoded as [`push_argument`] does.
     pub args: Blob,
-    /// The first of its inputs, in the order of its parameters.
+    /// The first inputs, at most [`INPUTS_MAX`], in the order of the parameters.
     pub inputs: Vec<TaskInput>,
-    /// How many inputs follow in `MoreInputs`.
+    /// The number of further inputs, which follow in [`RankOrder::MoreInputs`].
     pub more: u32,
-    /// 0 for a task of the client; of one that a task has submitted, a number that is greater than its submitter's.
+    /// The nesting priority, deeper first: 0 for a task of the client; for a task that a task submitted, a number
+    /// above that of its submitter.
     pub depth: u32,
 }
 
-/// Rank 0 to a rank.
+/// A message from rank 0 to a rank.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RankOrder {
-    /// Learn a definition.
+    /// Introduces a task definition.
     Define(Definition),
-    /// Compute a task. Everything needed to fetch its inputs is inside.
+    /// Sends a task to compute, with all that is needed to fetch its inputs.
     Run(RunTask),
-    /// The rest of the inputs of the task of the last `Run`.
+    /// Sends more inputs of the task of the last [`RankOrder::Run`], until all have come.
     MoreInputs {
-        /// The task.
+        /// The number of the task.
         task: TaskId,
-        /// Its next inputs.
+        /// The next inputs of the task.
         inputs: Vec<TaskInput>,
-        /// How many inputs follow after these.
+        /// The number of inputs that follow after these.
         more: u32,
     },
-    /// Compute `count` instances of a family: task `first + k` with the argument `index + k`.
+    /// Sends `count` instances of a family to compute: the tasks `first + k` with the arguments `index + k`.
     RunRange {
-        /// The family's definition.
+        /// The definition of the family.
         def: DefId,
-        /// The task of the first instance.
+        /// The number of the first instance's task.
         first: TaskId,
-        /// The index of the first instance.
+        /// The index of the first instance in its family.
         index: u64,
-        /// How many.
+        /// The number of instances.
         count: u32,
     },
-    /// Fetch a result without computing anything (the client asked for it).
+    /// Asks the receiver to fetch a result that the client or a task there waits for.
     Bring {
-        /// Whose result.
+        /// The task whose result is meant.
         task: TaskId,
-        /// The rank to ask.
+        /// The rank to fetch from.
         holder: Rank,
-        /// Exact size in bytes.
+        /// The exact size of the result in bytes.
         nbytes: u64,
-        /// How to read it.
+        /// The layout of the result.
         layout: BulkLayout,
     },
-    /// Give back up to `count` tasks that have not started, the last ones first.
+    /// Takes back up to `count` tasks that have not started, for work stealing. The receiver returns the tasks that
+    /// would start last.
     Retract {
-        /// How many at most.
+        /// The highest number of tasks to return.
         count: u32,
     },
-    /// Forget this result.
+    /// Allows the receiver to drop a result from its store.
     Release {
-        /// Whose result.
+        /// The task whose result is dropped.
         task: TaskId,
     },
-    /// A rank has died: give up what was to come from it.
+    /// Announces the death of a rank. The receiver gives up all that was to come from it.
     Lost {
         /// The dead rank.
         rank: Rank,
     },
-    /// Rank 0 has taken note of so many more of the receiver's tasks that ended or were given back, in the order in which
-    /// they were reported: an order that follows calls none of their results [`InputSource::Soon`].
+    /// Acknowledges `count` more of the tasks that the receiver reported as ended or returned, in the order of the
+    /// reports. Later orders name none of their results as [`InputSource::Soon`].
     Seen {
-        /// How many, since the last `Seen`.
+        /// The number of tasks acknowledged since the last `Seen`.
         count: u32,
     },
-    /// No more tasks: finish fetches, answer `Bye`, go on answering others.
+    /// Announces that no more tasks come. The receiver finishes its fetches, answers [`RankReport::Bye`], and goes on
+    /// serving results to others.
     Shutdown,
-    /// Every rank has said `Bye`, so nobody will ask for anything: leave when all is sent.
+    /// Announces that every rank has said [`RankReport::Bye`], so no rank asks for results any more. The receiver
+    /// leaves once its messages are sent.
     Leave,
-    /// Tasks of this definition, which is known to the receiver, submit tasks themselves and may wait for them.
+    /// Announces that tasks of a known definition submit tasks themselves and may wait for them.
     Nests {
-        /// The definition.
+        /// The number of the definition.
         def: DefId,
     },
-    /// What has become of a task that the receiver has submitted and waits for.
+    /// Tells the outcome of a task that the receiver submitted and waits for.
     Answer {
-        /// Which.
+        /// The task that has ended.
         task: TaskId,
-        /// How it has ended.
+        /// The outcome of the task.
         answer: NestedAnswer,
     },
-    /// The answer to `RankReport::Ask`.
+    /// Answers [`RankReport::Ask`].
     Status {
-        /// Which task.
+        /// The task that was asked about.
         task: TaskId,
-        /// What it is doing.
+        /// The state of that task.
         status: Status,
     },
 }
 
-/// A result as its maker reports it.
+/// A result in the report of the rank that made it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReportedResult {
-    /// The encoded value itself; the maker keeps nothing.
+    /// The encoded value itself. The rank that made it keeps no copy.
     Inline(Blob),
-    /// It lies at the maker.
+    /// A result in the store of the rank that made it.
     Stored {
-        /// Exact size in bytes.
+        /// The exact size of the result in bytes.
         nbytes: u64,
-        /// How to read it.
+        /// The layout of the result.
         layout: BulkLayout,
     },
 }
 
-/// A rank to rank 0.
+/// A message from a rank to rank 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RankReport {
-    /// A task has a result.
+    /// Reports that a task has finished with a result.
     Finished {
-        /// Which.
+        /// The task that has finished.
         task: TaskId,
-        /// Which start of it.
+        /// The number of the start that has finished, from 1.
         attempt: Attempt,
-        /// Time in the task's function, in nanoseconds, at most `u32::MAX` (4.3 s).
+        /// Time spent in the task's function, in nanoseconds, at most `u32::MAX` (4.3 s).
         nanos: u32,
-        /// The result.
+        /// The result, or its size if the sender stores it.
         output: ReportedResult,
     },
-    /// A task has failed.
+    /// Reports that a task has failed.
     Failed {
-        /// Which.
+        /// The task that has failed.
         task: TaskId,
-        /// Which start of it.
+        /// The number of the start that has failed, from 1.
         attempt: Attempt,
-        /// The error, with what it says of another attempt.
+        /// The error, with the retry policy that it asks for.
         error: Box<TaskError>,
     },
-    /// A copy of this result is now here too.
+    /// Reports that the sender has stored a copy of a result that it fetched.
     Fetched {
-        /// Whose result.
+        /// The task whose result was fetched.
         task: TaskId,
     },
-    /// This task has not started and is given back.
+    /// Returns a task that has not started.
     Retracted {
-        /// Which.
+        /// The task that is returned.
         task: TaskId,
-        /// Which start of it.
+        /// The number of the start that is given up, from 1.
         attempt: Attempt,
     },
-    /// The answer to `Retract` is complete.
+    /// Ends the answer to [`RankOrder::Retract`], after the tasks that are returned.
     RetractDone,
-    /// A result that `Bring` asked for cannot come: its holder has died.
+    /// Reports that a result of [`RankOrder::Bring`] cannot come, since the rank that held it has died.
     NotBrought {
-        /// Whose result.
+        /// The task whose result cannot come.
         task: TaskId,
     },
-    /// The answer to `Shutdown`: nothing is computed nor fetched here any more.
+    /// Answers [`RankOrder::Shutdown`]: the sender computes and fetches nothing any more.
     Bye {
-        /// What the rank's time went into, if rank 0 has asked for that.
+        /// How the sender spent its time; `None` unless rank 0 asked for a profile.
         spent: Option<Box<Spent>>,
     },
-    /// Tasks that wait for other tasks have given so many slots back.
+    /// Reports the slots that are free because the tasks in them wait for other tasks.
     Waits {
-        /// How many.
+        /// The number of such slots now.
         slots: u32,
     },
-    /// A definition that tasks of the sender name by a number of the sender's own.
+    /// Introduces a task definition of the sender, which has a number of the sender's own.
     Define(Box<NestedDefinition>),
-    /// A task has submitted another; the sender holds a future of it.
+    /// Submits a task on behalf of a task that runs at the sender. The sender holds a future of it.
     Submit(Box<NestedTask>),
-    /// The rest of the inputs of the task of the last `Submit`.
+    /// Sends more inputs of the task of the last [`RankReport::Submit`], until all have come.
     MoreInputs {
-        /// The task.
+        /// The number of the task.
         task: TaskId,
-        /// Its next inputs.
+        /// The next inputs of the task.
         inputs: Vec<TaskId>,
-        /// How many inputs follow after these.
+        /// The number of inputs that follow after these.
         more: u32,
     },
-    /// A value of a task that runs at the sender, now a result there; the sender holds a future of it.
+    /// Makes a value of a task that runs at the sender into a result. The sender holds a future of it.
     Scatter {
-        /// Its number.
+        /// The number of the new result, as if a task had made it.
         task: TaskId,
-        /// The number in its key.
+        /// The number in the result's key.
         key: u64,
-        /// What and how large it is.
+        /// The value, or its size if the sender stores it.
         output: ReportedResult,
     },
-    /// The sender has dropped its future.
+    /// Reports that the sender has dropped its future of a task.
     Drop {
-        /// Of which task.
+        /// The task of the dropped future.
         task: TaskId,
     },
-    /// The sender waits for this task; answered by `RankOrder::Answer`.
+    /// Asks to be told when a task has ended, by [`RankOrder::Answer`].
     Want {
-        /// Which.
+        /// The task that the sender waits for.
         task: TaskId,
-        /// Whether its value is needed at the sender, or only that it is done.
+        /// Whether the sender needs the task's value; if false, only that the task has ended.
         value: bool,
     },
-    /// What is this task doing? Answered by `RankOrder::Status`.
+    /// Asks for the state of a task. [`RankOrder::Status`] answers.
     Ask {
-        /// Which.
+        /// The task that is asked about.
         task: TaskId,
     },
 }
 
-/// Any rank to any rank.
+/// A message from any rank to any other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Peer {
-    /// Send me this result on `tag`; my receive is posted.
+    /// Asks for a result. The sender has posted a receive for it with `tag`.
     Fetch {
-        /// Whose result.
+        /// The task whose result is wanted.
         task: TaskId,
-        /// Chosen by the asker, unique among its transfers in flight.
+        /// The message tag for the transfer, unique among the transfers that the sender has in flight.
         tag: u32,
-        /// I see the same files as you, and my receive is for [`BulkLayout::Pack::same_files`].
+        /// Whether the sender sees the receiver's files, so that its receive is for [`BulkLayout::Pack::same_files`]
+        /// bytes.
         same_files: bool,
     },
 }

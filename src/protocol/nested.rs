@@ -1,4 +1,4 @@
-//! What tasks submit themselves, on any rank: the parts of the messages for it.
+//! The messages for nested tasks: tasks that other tasks submit, on any rank.
 
 use super::{Blob, Definition, ResourceRequest};
 use crate::error::TaskError;
@@ -6,67 +6,68 @@ use crate::ids::{DefId, Rank, TaskId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A definition with its options, as a rank has numbered it for the tasks that are submitted there.
+/// A task definition with its options, for tasks that are submitted at the sender.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NestedDefinition {
-    /// Its `def` is the sender's own number: 0 for its first definition, 1 for the next.
+    /// The definition. Its number is the sender's own: 0 for the first definition, 1 for the next.
     pub definition: Definition,
-    /// Larger first.
+    /// The user's priority: tasks with a larger one start first.
     pub priority: i32,
-    /// How often a failed task is started again.
+    /// The number of times that a failed task is started again.
     pub retries: u16,
-    /// Milliseconds between its first failure and its next start; twice as many after each one more.
+    /// Milliseconds between the first failure of a task and its next start. The pause doubles with each further
+    /// failure.
     pub retry_delay: u32,
-    /// The only rank that may run it.
+    /// The only rank that may run the tasks; `None` if any may.
     pub on: Option<Rank>,
-    /// What each of its tasks takes.
+    /// The resources that each task takes while it runs.
     pub needs: ResourceRequest,
 }
 
-/// A task that another one submits.
+/// A nested task, as its owner submits it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NestedTask {
-    /// Its number: the next one of the sender's own numbers.
+    /// The number of the task: the next one of the sender.
     pub task: TaskId,
-    /// The task that submits it.
+    /// The task that submits this one.
     pub parent: TaskId,
-    /// Its definition, by the sender's number.
+    /// The definition, by the sender's number.
     pub def: DefId,
-    /// The number in its key.
+    /// The number in the task's key.
     pub key: u64,
-    /// Its own arguments, encoded.
+    /// The own arguments, encoded.
     pub args: Blob,
-    /// The first of the tasks whose results it takes, in the order of its parameters.
+    /// The first tasks whose results this one takes, in the order of the parameters.
     pub inputs: Vec<TaskId>,
-    /// How many inputs follow in `MoreInputs`.
+    /// The number of further inputs, which follow in [`super::RankReport::MoreInputs`].
     pub more: u32,
 }
 
-/// How a task that a rank waits for has ended.
+/// The outcome of a task that a rank waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NestedAnswer {
-    /// It is done. If its value was asked for, that is on its way.
+    /// The task is done. If its value was asked for, the value is on its way to the receiver.
     Done,
-    /// Its encoded value.
+    /// The task is done, with this encoded value.
     Inline(Blob),
-    /// Its value lies in the store of the receiver.
+    /// The task is done, and its value is in the receiver's store.
     Here,
-    /// It has failed.
+    /// The task has failed.
     Failed(TaskError),
 }
 
-/// What a task is doing, as its future prints it.
+/// The state of a task, as the `Debug` output of its future prints it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
-    /// Waits for inputs or for a rank.
+    /// The task waits for inputs or for a rank.
     Pending,
-    /// Sent to a rank.
+    /// The task was sent to a rank, where it waits or runs.
     Assigned,
-    /// Has a result.
+    /// The task has a result.
     Finished,
-    /// Has failed.
+    /// The task has failed.
     Failed,
-    /// Not known (any more).
+    /// The task was let go of, or was never known.
     Released,
 }
 

@@ -1,32 +1,32 @@
-//! What a task takes while it runs.
+//! The resource request of a task.
 
 use serde::{Deserialize, Serialize};
 
-/// Counters that a job may have.
+/// The highest number of counters (such as licences) of a job.
 pub const COUNTERS_MAX: usize = 8;
 
-/// What a task takes of its rank, its host and the job while it runs.
+/// The resources that a task takes of its rank, its host and the job while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ResourceRequest {
-    /// Slots of its rank, at least 1.
+    /// Slots of the rank, at least 1.
     pub slots: u32,
-    /// Devices of its rank.
+    /// GPUs of the rank.
     pub gpus: u32,
-    /// Bytes of its host's memory.
+    /// Memory of the host, in bytes.
     pub memory: u64,
-    /// So much of each counter of the job.
+    /// The amount taken of each counter of the job.
     pub counters: [u32; COUNTERS_MAX],
 }
 
 impl Default for ResourceRequest {
-    /// One slot, and nothing else.
+    /// A request for one slot and nothing else.
     fn default() -> Self {
         ResourceRequest { slots: 1, gpus: 0, memory: 0, counters: [0; COUNTERS_MAX] }
     }
 }
 
 impl ResourceRequest {
-    /// Whether it is one slot and nothing else: then there is nothing to count.
+    /// Whether the request is for one slot and nothing else, so that no other resource has to be counted.
     pub fn is_plain(&self) -> bool {
         *self == ResourceRequest::default()
     }

@@ -1,4 +1,4 @@
-//! Every invariant of the scheduler as code; run after each event in tests.
+//! Every invariant of the scheduler, as code that tests run after each event.
 
 use super::Scheduler;
 use super::task::{OwnerWants, ScheduledTask, TaskState};
@@ -6,10 +6,10 @@ use crate::ids::TaskId;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Scheduler {
-    /// Verifies the whole state; the text says what does not hold. Takes time in proportion to the number of tasks.
+    /// Verifies all invariants, in time proportional to the number of tasks times the number of ranks.
     ///
     /// # Errors
-    /// The first invariant that does not hold.
+    /// The first violated invariant, as a text.
     pub fn check(&self) -> Result<(), String> {
         let mut pending: BTreeMap<TaskId, u32> = BTreeMap::new();
         let mut lineage: BTreeMap<TaskId, u32> = BTreeMap::new();
@@ -74,7 +74,7 @@ impl Scheduler {
         self.check_workers()
     }
 
-    /// A ready task that no queue knows would never start.
+    /// Verifies that every ready task is in a queue, since otherwise it would never start.
     fn check_ready(&self) -> Result<(), String> {
         let mut queued: BTreeSet<TaskId> = self.ready.tasks().collect();
         queued.extend(self.constrained.tasks());
@@ -89,7 +89,7 @@ impl Scheduler {
         }
     }
 
-    /// What tasks take is what is counted, and never more than there is.
+    /// Verifies that the counted resources are those of the running tasks, and do not exceed the totals.
     fn check_needs(&self) -> Result<(), String> {
         let needs = |record: &super::ScheduledTask| {
             self.constrained.needs(self.defs.get(record.def.index())?.class?).copied()

@@ -1,9 +1,11 @@
-//! Tasks that need more than a slot: several slots, devices, memory, or some of the job's counters.
+//! Constrained tasks: those that need several slots, GPUs, host memory or counters of the job.
 //!
-//! They wait apart from the others, in *classes* of the same needs, so that tasks without needs pay nothing for them. Of
-//! each class only the first can start next. Where it cannot yet, what it needs is set aside: counters are not given to
-//! classes behind it, and one rank is kept free for it (see `reservations`). So nothing starves, and tasks that need less of
-//! what is there pass it only where they do not delay it.
+//! Constrained tasks wait apart from plain ones, in *classes* of equal needs, so that plain tasks pay nothing for
+//! them. Of each class only the first task can start next. If it cannot start yet, its needs are set aside: classes
+//! behind it get none of its counters, and one rank is kept free for it (a backfill reservation, see `reservations`).
+//! So no task starves, and smaller tasks overtake a larger one only where they do not delay it (backfill).
+//!
+//! Start at `Scheduler::place_constrained`, which runs in every turn of placement.
 
 use super::Scheduler;
 use super::event::SchedulerAction;
@@ -15,20 +17,20 @@ use crate::protocol::{COUNTERS_MAX, ResourceRequest};
 use crate::scheduler::reservations::{Availability, Shortage};
 use smallvec::SmallVec;
 
-/// An amount of each counter.
+/// An amount of each counter of the job, by the counter's number.
 type Amounts = [u32; COUNTERS_MAX];
 
-/// Tasks that need the same; its number is that of its reservation.
+/// A class of tasks with equal needs. Its number is also that of its reservation in the rank table.
 #[derive(Debug)]
 pub(crate) struct ConstraintClass {
     needs: ResourceRequest,
     on: Option<Rank>,
     ready: Ready,
-    /// Whether its needs can be met at all, where that is known.
+    /// Whether some rank can ever meet the needs; `None` if that has not been determined since the last change.
     able: Option<bool>,
 }
 
-/// All classes, and the counters of the job.
+/// The queues of constrained tasks, one per class, and the counters of the job.
 #[derive(Debug, Default)]
 pub(crate) struct ConstrainedTasks {
     classes: Vec<ConstraintClass>,
@@ -37,41 +39,41 @@ pub(crate) struct ConstrainedTasks {
 }
 
 impl ConstrainedTasks {
-    /// Whether any task waits.
+    /// Whether any constrained task waits.
     pub(crate) fn is_waiting(&self) -> bool {
         self.classes.iter().any(|class| !class.ready.is_empty())
     }
 
-    /// Queues a task.
+    /// Queues a ready task in its class. `depth` is its distance from a task without inputs.
     pub(crate) fn push(&mut self, class: u32, priority: i32, depth: u32, task: TaskId) {
         if let Some(class) = self.classes.get_mut(class as usize) {
             class.ready.push(priority, depth, task);
         }
     }
 
-    /// Queues a family.
+    /// Queues the instances of a family in their class, by the family's first task.
     pub(crate) fn push_family(&mut self, class: u32, priority: i32, first: TaskId) {
         if let Some(class) = self.classes.get_mut(class as usize) {
             class.ready.push_family(priority, first);
         }
     }
 
-    /// Forgets what was found out of what can be met.
+    /// Marks as unknown whether the needs of each class can be met, after ranks or counters have changed.
     pub(crate) fn look_again(&mut self) {
         self.classes.iter_mut().for_each(|class| class.able = None);
     }
 
-    /// All tasks that wait one by one, for checks.
+    /// The tasks that wait, without the instances of families. For checks.
     pub(crate) fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
         self.classes.iter().flat_map(|class| class.ready.tasks())
     }
 
-    /// What the tasks of a class take.
+    /// The needs of a class's tasks; `None` if there is no such class.
     pub(crate) fn needs(&self, class: u32) -> Option<&ResourceRequest> {
         self.classes.get(class as usize).map(|class| &class.needs)
     }
 
-    /// The counters, for checks: what is used and what there is.
+    /// The used and the total amount of each counter. For checks.
     pub(crate) fn counters(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
         self.used.iter().copied().zip(self.totals.iter().copied())
     }
@@ -80,7 +82,7 @@ impl ConstrainedTasks {
         self.classes.iter().position(|class| class.needs == *needs && class.on == on)
     }
 
-    /// The class whose first task is next, of those with at least this priority that are not `stopped`.
+    /// The class whose first task starts next, among those of at least the priority `floor` that are not `stopped`.
     fn first(&self, floor: i32, stopped: &[bool]) -> Option<(usize, Next, Place)> {
         let next = |(at, class): (usize, &ConstraintClass)| {
             let (next, place) = class.ready.peek(true)?;
@@ -104,7 +106,8 @@ impl Scheduler {
         Ok(())
     }
 
-    /// The class of tasks with these needs; none for those that take a slot and nothing else.
+    /// The class of tasks with these needs, made if it does not exist. `None` for a plain request: one slot and
+    /// nothing else.
     pub(super) fn class_of(&mut self, needs: ResourceRequest, on: Option<Rank>) -> Option<u32> {
         if needs.is_plain() {
             return None;
@@ -117,7 +120,7 @@ impl Scheduler {
         Some(at as u32)
     }
 
-    /// Queues a task that could start.
+    /// Queues a ready task, among the plain tasks or in its class.
     pub(super) fn enqueue(&mut self, def: DefId, depth: u32, task: TaskId) {
         let (priority, class) =
             self.defs.get(def.index()).map_or((0, None), |def| (def.options.priority, def.class));
@@ -127,14 +130,15 @@ impl Scheduler {
         }
     }
 
-    /// Takes what a task of `class` needs, on `rank` and of the job.
+    /// Takes the needs of a task of `class` from `rank`, its host and the counters of the job.
     pub(super) fn occupy(&mut self, class: u32, rank: Rank) {
         let Some(&needs) = self.constrained.needs(class) else { return };
         self.workers.occupy(rank, &needs);
         self.constrained.used.iter_mut().zip(needs.counters).for_each(|(used, count)| *used += count);
     }
 
-    /// A task of `def` is gone from `rank`, where it was to cost so much; `ahead` if it missed inputs.
+    /// Frees the resources of a task of `def` that has left `rank`. `cost` is its expected cost there in nanoseconds;
+    /// `ahead` tells that it missed inputs.
     pub(super) fn leave(&mut self, rank: Rank, def: DefId, cost: u32, ahead: bool) {
         self.workers.remove(rank, cost, ahead);
         let class = self.defs.get(def.index()).and_then(|def| def.class);
@@ -144,7 +148,7 @@ impl Scheduler {
         }
     }
 
-    /// Starts tasks with needs and at least this priority; true if anything has changed.
+    /// Sends constrained tasks of at least the priority `floor` to ranks. Returns whether it changed anything.
     pub(super) fn place_constrained(&mut self, floor: i32, out: &mut Vec<SchedulerAction>) -> bool {
         let mut moved = self.yield_to(floor);
         let mut stopped: SmallVec<[bool; 16]> = smallvec::smallvec![false; self.constrained.classes.len()];
@@ -203,8 +207,8 @@ impl Scheduler {
         moved
     }
 
-    /// Gives up the ranks that are kept free for tasks below this priority: more urgent ones wait, which would get none of
-    /// these ranks, and come first. True if there were any.
+    /// Cancels the reservations for tasks below the priority `floor`, since more urgent plain tasks wait that the
+    /// reserved ranks would refuse. Returns whether there were any.
     fn yield_to(&mut self, floor: i32) -> bool {
         let mut moved = false;
         for at in 0..self.constrained.classes.len() {
@@ -219,7 +223,7 @@ impl Scheduler {
         moved
     }
 
-    /// Brings the indexes of ranks up to date, and notes those whose room others wait for.
+    /// Updates the indexes of ranks, and notes the changed ranks for whose room tasks wait.
     fn refresh(&mut self) {
         let Self { workers, changed, .. } = self;
         workers.refresh(|rank| changed.push(rank));
@@ -234,7 +238,8 @@ impl Scheduler {
         }
     }
 
-    /// The rank where the next task of a class is to start now; where there is none, one is kept free for it.
+    /// The rank where the next task of a class is to start now. If there is none, reserves a rank for the task and
+    /// returns `None`.
     fn reserve_for(&mut self, at: usize, next: Next, root: bool, moved: &mut bool) -> Option<Rank> {
         match self.workers.best(at) {
             Some((rank, Availability::Now)) => {
@@ -245,7 +250,7 @@ impl Scheduler {
                 })
             }
             Some((rank, Availability::Full)) => {
-                // with nothing under way but what waits for others nothing would ever free memory
+                // if all tasks in flight only wait for others, nothing would ever free memory
                 let goes = !root || !self.workers.is_any_running();
                 if !goes {
                     *moved |= self.workers.unreserve(at);
@@ -269,7 +274,7 @@ impl Scheduler {
         }
     }
 
-    /// Of the ranks that can take the task now, the one that has to fetch least.
+    /// The rank with the least time to fetch the task's inputs, among the ranks that can start the task now.
     fn nearest(&self, at: usize, next: Next, first: Rank) -> Rank {
         let Next::Task(task) = next else { return first };
         if self.tasks.get(task).is_none_or(|record| record.given_back) {
@@ -287,7 +292,7 @@ impl Scheduler {
         all.map(|rank| (fetch(rank), rank != first, rank)).min().map_or(first, |(.., rank)| rank)
     }
 
-    /// The record of the next instance of a family, which is forgotten with its last.
+    /// Makes the record of the next instance of a family. Forgets the family after its last instance.
     fn next_instance(&mut self, first: TaskId) -> Option<TaskId> {
         let family = self.families.get_mut(first)?;
         let (def, index) = (family.def, family.next);
@@ -304,7 +309,7 @@ impl Scheduler {
         })
     }
 
-    /// Whether the needs of a class can be met at all.
+    /// Whether some rank can ever meet the needs of the class number `at`.
     pub(super) fn is_able(&mut self, at: usize) -> bool {
         let Some(class) = self.constrained.classes.get(at) else { return false };
         if let Some(able) = class.able {
@@ -324,7 +329,7 @@ impl Scheduler {
         short.map(|(at, total)| Shortage::Counter(at, total)).next().or_else(|| self.workers.lack(at))
     }
 
-    /// Fails all that wait in a class whose needs cannot be met.
+    /// Fails all waiting tasks of a class whose needs no rank can meet.
     fn fail_class(&mut self, at: usize, out: &mut Vec<SchedulerAction>) {
         let (Some(lack), Some(class)) = (self.lack(at), self.constrained.classes.get(at)) else { return };
         let (needs, on) = (class.needs, class.on);

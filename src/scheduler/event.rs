@@ -1,4 +1,4 @@
-//! What the scheduler is told and what it answers.
+//! The events that the scheduler handles and the actions that it answers with.
 
 use crate::compact::Ranges;
 use crate::error::TaskError;
@@ -9,167 +9,170 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the scheduler knows of a rank from the start.
+/// The properties of a rank at the start of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RankInfo {
-    /// Tasks that it computes at a time; 0 for a rank that only holds results.
+    /// Number of tasks that the rank computes at a time; 0 for a rank that only holds results.
     pub slots: u32,
-    /// Bytes of results above which it gets no more tasks without inputs.
+    /// Bytes of stored results above which the rank gets no more tasks without inputs.
     pub memory_limit: u64,
-    /// The number of its host: 0, 1, …
+    /// The number of the rank's host: 0, 1, …
     pub host: u32,
-    /// Bytes of memory of that host, for tasks that say what they take.
+    /// Memory of the host, in bytes, for tasks that declare their memory.
     pub memory: u64,
-    /// Devices of its own.
+    /// GPUs of the rank.
     pub gpus: u32,
 }
 
 impl Default for RankInfo {
-    /// A rank that only holds results, on the first host, with memory without end.
+    /// A rank without slots on host 0, with unlimited memory.
     fn default() -> Self {
         RankInfo { slots: 0, memory_limit: u64::MAX, host: 0, memory: u64::MAX, gpus: 0 }
     }
 }
 
-/// What all tasks of a definition share at the scheduler.
+/// The scheduling options that all tasks of a definition share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct DefOptions {
-    /// Larger first; before every other criterion.
+    /// The user's priority: tasks with a larger one start first, before every other criterion.
     pub priority: i32,
-    /// How often a failed task is started again.
+    /// The number of times that a failed task is started again.
     pub retries: u16,
-    /// Milliseconds between a task's first failure and its next start; twice as many after each one more.
+    /// Milliseconds between the first failure of a task and its next start. The pause doubles with each further
+    /// failure.
     pub retry_delay: u32,
-    /// The only rank that may run it.
+    /// The only rank that may run the tasks; `None` if any may.
     pub on: Option<Rank>,
-    /// What each of them takes while it runs.
+    /// The resources that each task takes while it runs.
     pub needs: ResourceRequest,
-    /// Where its tasks have run is noted under this number, for definitions that are near it; 0 for none.
+    /// The number under which the scheduler records where these tasks run, for the host affinity of other
+    /// definitions; 0 for none.
     pub place: u32,
-    /// Its tasks run on the host where those of their inputs have run whose definitions have this place; 0 for none.
+    /// The `place` of other definitions: each task runs on a host where inputs of such a definition have run. 0 for
+    /// no affinity.
     pub near: u32,
 }
 
-/// A task as it is submitted.
+/// A task at its submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTask {
-    /// Its number, never used before.
+    /// The number of the task, never used before.
     pub task: TaskId,
-    /// Its definition, known already.
+    /// The number of the task's definition, which the scheduler knows already.
     pub def: DefId,
-    /// The number in its key.
+    /// The number in the task's key.
     pub key: u64,
-    /// Its own arguments, encoded.
+    /// The own arguments, encoded.
     pub args: Blob,
-    /// The tasks whose results it takes, in the order of its parameters; one may stand there twice.
+    /// The tasks whose results this task takes, in the order of the parameters. A task may appear twice.
     pub inputs: SmallVec<[TaskId; 2]>,
-    /// The task that submits it, if that is one.
+    /// The task that submits this one; `None` for a task of the client.
     pub parent: Option<TaskId>,
 }
 
-/// A fact.
+/// An event that the scheduler handles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SchedulerEvent {
-    /// A definition that tasks will name; see [`SchedulerEvent::define`].
+    /// Introduces a task definition; made by [`SchedulerEvent::define`].
     Define(Box<(Definition, DefOptions)>),
-    /// There is so much of a counter of the job.
+    /// Sets the total of a counter of the job, such as the number of licences.
     Counter {
-        /// Its number.
+        /// The number of the counter.
         counter: usize,
-        /// How much there is.
+        /// The total amount of the counter.
         total: u32,
     },
-    /// A task; the client holds one future of it.
+    /// Submits a task. The client holds one future of it.
     Submit(NewTask),
-    /// `count` tasks without inputs, numbered from `first`, as one family; the client holds a future of each.
+    /// Submits a family: `count` tasks without inputs, numbered from `first`. The client holds a future of each.
     SubmitFamily {
-        /// Their definition.
+        /// The definition of the tasks.
         def: DefId,
-        /// The number of the first.
+        /// The number of the first task.
         first: TaskId,
-        /// How many.
+        /// The number of tasks.
         count: u64,
     },
-    /// A value of the client, now a result at rank 0 with this number; the client holds a future of it.
+    /// Makes a value of the client into a result at rank 0. The client holds a future of it.
     Scatter {
-        /// Its number, never used before.
+        /// The number of the new result, as if a task had made it; never used before.
         task: TaskId,
-        /// The number in its key.
+        /// The number in the result's key.
         key: u64,
-        /// What and how large it is.
+        /// The value, or its size if rank 0 stores it.
         output: ReportedResult,
     },
-    /// The client has dropped its future.
+    /// Drops the client's future of a task.
     Release(TaskId),
-    /// The client gives a task up, futures or not: it fails, and what depends on it, unless it is with a rank already.
+    /// Cancels a task, even if futures of it exist. It fails, and so do its dependants, unless a rank has it already.
     Cancel(TaskId),
-    /// The client has dropped a family, all its futures but `except`.
+    /// Drops the client's futures of a family, all but those of the tasks `except`.
     ReleaseFamily {
-        /// The number of its first task.
+        /// The number of the family's first task.
         first: TaskId,
-        /// How many tasks it has.
+        /// The number of tasks in the family.
         count: u64,
-        /// Indexes of tasks of which the client still holds a future, or has dropped it already.
+        /// The indexes of the tasks whose futures the client still holds or has dropped before.
         except: Ranges,
     },
-    /// The client waits for this task; answered by one [`SchedulerAction::Resolve`]. Before a value that has to be brought to
-    /// rank 0 comes [`TaskOutcome::Done`], once more for each holder that dies meanwhile.
+    /// The client waits for a task. One final [`SchedulerAction::Resolve`] answers. If the value has to be brought to
+    /// rank 0, a [`TaskOutcome::Done`] precedes it, and another one for each holder that dies meanwhile.
     Want {
-        /// Which.
+        /// The task that the client waits for.
         task: TaskId,
-        /// Whether its value is needed at rank 0, or only that it is done.
+        /// Whether the value is needed at rank 0; if false, only that the task is done.
         value: bool,
     },
-    /// The pause of a failed task is over; answers [`SchedulerAction::Delay`].
+    /// Ends the pause of a failed task, as [`SchedulerAction::Delay`] has asked.
     Due {
         /// The task.
         task: TaskId,
-        /// The attempt that has failed.
+        /// The number of the attempt that has failed.
         attempt: Attempt,
     },
-    /// A message from a rank.
+    /// A message has come from a rank.
     From(Rank, RankReport),
     /// A rank has died.
     Lost(Rank),
 }
 
-/// Millions are on their way from the client: what is rare must not make them longer.
+/// The client queues millions of events, so rare ones must not make the type larger.
 const _: () = assert!(size_of::<SchedulerEvent>() <= 96);
 
 impl SchedulerEvent {
-    /// A definition that tasks will name.
+    /// Makes the event that introduces a task definition.
     pub fn define(definition: Definition, options: DefOptions) -> SchedulerEvent {
         SchedulerEvent::Define(Box::new((definition, options)))
     }
 }
 
-/// What is to be done.
+/// An action that the caller of the scheduler has to carry out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SchedulerAction {
-    /// Send an order (to rank 0 itself without the network).
+    /// Send an order to a rank; to rank 0 itself without the network.
     Send(Rank, RankOrder),
-    /// Tell the client.
+    /// Tell the client the outcome of a task.
     Resolve(TaskId, TaskOutcome),
-    /// Say [`SchedulerEvent::Due`] after a pause.
+    /// Handle [`SchedulerEvent::Due`] after a pause.
     Delay {
         /// The task that has failed.
         task: TaskId,
-        /// The attempt that has failed.
+        /// The number of the attempt that has failed.
         attempt: Attempt,
         /// The length of the pause.
         pause: Duration,
     },
 }
 
-/// How a task that the client waits for has ended.
+/// The outcome of a task that the client waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskOutcome {
-    /// It is done and its value was not asked for.
+    /// The task is done. Its value was not asked for, or is on its way.
     Done,
-    /// Its encoded value.
+    /// The task is done, with this encoded value.
     Inline(Blob),
-    /// Its value lies in the store of rank 0.
+    /// The task is done, and its value is in the store of rank 0 with this layout.
     Here(BulkLayout),
-    /// It has failed.
+    /// The task has failed.
     Failed(Arc<TaskError>),
 }

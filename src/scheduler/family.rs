@@ -1,4 +1,5 @@
-//! Families: many tasks of one definition that differ only by an index, kept as (definition, range) until they start.
+//! Families: many tasks of one definition that differ only by an index. A family is stored as a definition and a
+//! range, and its instances get records only when they start or are named.
 
 use super::Scheduler;
 use super::event::SchedulerAction;
@@ -10,27 +11,27 @@ use crate::protocol::index_argument;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
-/// One family with instances that have no record yet.
+/// A family of which some instances have no record yet.
 #[derive(Debug)]
 pub(super) struct PendingFamily {
-    /// What all instances share.
+    /// The definition of all instances.
     pub def: DefId,
-    /// How many instances there are.
+    /// The number of instances.
     pub count: u64,
-    /// The first index that has not been started, nor got a record otherwise.
+    /// The lowest index whose instance has not been started and has no record.
     pub next: u64,
-    /// Indexes from `next` on that have got a record because somebody named them.
+    /// Indexes from `next` on whose instances have a record already, because an event named them.
     touched: Ranges,
 }
 
 impl PendingFamily {
-    /// How many of the coming instances, at most `limit`, follow one another without a touched one.
+    /// The number of instances from `next` on, at most `limit`, that come before one with a record.
     pub(super) fn run_length(&self, limit: u64) -> u64 {
         let stop = self.touched.first().map_or(self.count, |touched| touched.start);
         stop.min(self.next.saturating_add(limit)) - self.next
     }
 
-    /// Moves `next` over `taken` instances and over touched ones behind them.
+    /// Advances `next` by `taken` instances, and past the instances with a record that follow.
     pub(super) fn advance(&mut self, taken: u64) {
         self.next += taken;
         if self.touched.first().is_some_and(|touched| touched.start == self.next)
@@ -40,18 +41,18 @@ impl PendingFamily {
         }
     }
 
-    /// Whether every instance has (had) a record.
+    /// Whether every instance has, or had, a record.
     pub(super) fn is_started(&self) -> bool {
         self.next >= self.count
     }
 }
 
-/// The families that have instances without a record, by their first task.
+/// The families with instances that have no record, by the number of the first task.
 #[derive(Debug, Default)]
 pub(super) struct Families(BTreeMap<TaskId, PendingFamily>);
 
 impl Families {
-    /// The family with this first task.
+    /// The family with this first task, or `None` if all of its instances have records.
     pub(super) fn get_mut(&mut self, first: TaskId) -> Option<&mut PendingFamily> {
         self.0.get_mut(&first)
     }
@@ -68,7 +69,7 @@ impl Families {
             .then_some((first, index))
     }
 
-    /// Whether `task` is an instance without a record.
+    /// Whether `task` is an instance of a family and has no record yet.
     pub(super) fn is_waiting(&self, task: TaskId) -> bool {
         self.find(task).is_some()
     }
@@ -109,7 +110,7 @@ impl Scheduler {
         if count == 0 {
             return Ok(()); // the number of its first task is that of the next family
         }
-        // those that are still held get a record; the rest of the family then need not exist any more
+        // the instances that are still held get a record; the rest of the family is dropped
         if let Some(next) = self.families.get_mut(first).map(|family| family.next) {
             for index in except.iter().flat_map(|range| range.start.max(next)..range.end) {
                 self.touch(TaskId(first.0 + index));
@@ -132,17 +133,17 @@ impl Scheduler {
         Ok(())
     }
 
-    /// The record of an instance of a family.
+    /// Makes the record of instance `index` of a family of definition `def`.
     pub(super) fn instance(def: DefId, index: u64) -> ScheduledTask {
         ScheduledTask::new(TaskState::Ready, def, index, &index_argument(index))
     }
 
-    /// Whether `task` is taken, be it as an instance that has no record yet.
+    /// Whether the number `task` is in use, by a task with a record or by an instance without one.
     pub(super) fn is_known(&self, task: TaskId) -> bool {
         self.tasks.get(task).is_some() || self.families.is_waiting(task)
     }
 
-    /// Gives every instance of a family that has none yet a record, and forgets the family.
+    /// Makes records for all instances of a family that have none, and forgets the family.
     pub(super) fn touch_all(&mut self, first: TaskId) {
         let Some(count) = self.families.get_mut(first).map(|family| family.count) else { return };
         for index in 0..count {
@@ -151,7 +152,7 @@ impl Scheduler {
         self.families.remove(first);
     }
 
-    /// Makes sure that `task` has a record if it is an instance that has none yet.
+    /// Makes a record for `task` if it is an instance of a family without one.
     pub(super) fn touch(&mut self, task: TaskId) {
         if self.tasks.get(task).is_some() {
             return;

@@ -1,20 +1,20 @@
-//! Tasks that had best run on the host where others have run.
+//! Host affinity: tasks that run on the host where certain other tasks have run.
 //!
-//! Where a task has run is forgotten with its result where that is kept at rank 0. So it is noted for those whose definition
-//! has a *place*, and a task whose definition is *near* that place runs on a host of such inputs, as long as one of its ranks
-//! computes: any of them, the one where it would start first.
+//! The place of a result is lost when the result is kept at rank 0. So for definitions with a *place* the scheduler
+//! records where their tasks run. A task whose definition is *near* that place runs on a host where inputs of such
+//! definitions have run, as long as some rank of such a host computes: on the one where the task would start first.
 
 use super::Scheduler;
 use crate::ids::{DefId, Rank, TaskId};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 
-/// Inputs looked at for one task.
+/// Highest number of inputs that are examined for a task.
 const LOOKED_AT: usize = 64;
 
-/// Where tasks have run that others are to be near to, with the number of their place.
+/// The rank where each task of a definition with a place has run, and the number of that place.
 #[derive(Debug, Default)]
-pub(crate) struct Places(HashMap<TaskId, (u32, Rank)>); // never iterated: its order could differ
+pub(crate) struct Places(HashMap<TaskId, (u32, Rank)>); // never iterated: the order could differ
 
 impl Places {
     /// Forgets where a task has run.
@@ -24,7 +24,7 @@ impl Places {
         }
     }
 
-    /// Of how many tasks it is known.
+    /// The number of tasks of which the place is recorded.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.0.len()
@@ -32,7 +32,7 @@ impl Places {
 }
 
 impl Scheduler {
-    /// A task of `def` has run on `rank`.
+    /// Records that a task of `def` has run on `rank`, if the definition has a place.
     pub(super) fn note_place(&mut self, task: TaskId, def: DefId, rank: Rank) {
         let place = self.defs.get(def.index()).map_or(0, |def| def.options.place);
         if place > 0 {
@@ -40,7 +40,7 @@ impl Scheduler {
         }
     }
 
-    /// The ranks that compute on the hosts that a task had best run on; none where it is all the same.
+    /// The ranks that compute on the hosts for which a task has affinity; empty if it has none.
     pub(super) fn beside(&self, task: TaskId) -> SmallVec<[Rank; 8]> {
         let mut ranks = SmallVec::new();
         let Some(record) = self.tasks.get(task) else { return ranks };
@@ -64,7 +64,8 @@ impl Scheduler {
         ranks
     }
 
-    /// Of these, the rank where it would start first.
+    /// The rank where a task would start first, among those of the hosts for which it has affinity; `None` if it has
+    /// none.
     pub(super) fn affine_rank(&self, task: TaskId) -> Option<Rank> {
         let start = |rank: Rank| {
             let fetch = self.tasks.inputs(task).take(LOOKED_AT).map(|input| self.fetch_time(input, rank));

@@ -1,4 +1,5 @@
-//! A rank has died: what ran there runs again, what lay there alone and is still needed is made again.
+//! Recovery from the loss of a rank by lineage: its tasks run again elsewhere, and results that only it held are
+//! computed again if they are still needed.
 
 use super::Scheduler;
 use super::event::SchedulerAction;
@@ -68,7 +69,7 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Takes tasks and copies off the dead rank; a result without a copy left becomes `Released`.
+    /// Takes all tasks and copies off the dead rank. A result without a copy left becomes `Released`.
     fn take_from(&mut self, lost: Rank) {
         let all: Vec<TaskId> = self.tasks.ids().collect();
         for task in all {
@@ -90,7 +91,7 @@ impl Scheduler {
         }
     }
 
-    /// Brings every released task whose result is needed back to life, and what it takes, as far back as it goes.
+    /// Makes every released task whose result is needed runnable again, and recursively its inputs.
     fn make_again(&mut self, out: &mut Vec<SchedulerAction>) {
         let needed =
             |record: &super::ScheduledTask| record.state == TaskState::Released && !record.is_unneeded();
@@ -130,7 +131,7 @@ impl Scheduler {
         }
     }
 
-    /// Computes anew who waits for whom, since inputs that were there may be missing again.
+    /// Computes all lists of waiting consumers anew, since inputs that existed may be missing again.
     fn rebuild_waiting(&mut self, out: &mut Vec<SchedulerAction>) {
         let all: Vec<TaskId> = self.tasks.ids().collect();
         for &task in &all {
@@ -141,8 +142,7 @@ impl Scheduler {
         }
     }
 
-    /// Makes the inputs that a task misses know of it, and puts it where it belongs: blocked, ready, failed, or where it
-    /// was sent.
+    /// Lists a task as a consumer of each input that it misses, and updates its state and count of missing inputs.
     fn rewire(&mut self, task: TaskId, out: &mut Vec<SchedulerAction>) {
         let Some(record) = self.tasks.get(task) else { return };
         let state = record.state.clone();
@@ -181,7 +181,7 @@ impl Scheduler {
         }
     }
 
-    /// Fails a task that may run on `rank` alone, which computes nothing (any more).
+    /// Fails a task that may only run on `rank`, which is dead or has no slots.
     pub(super) fn fail_pinned(&mut self, task: TaskId, rank: Rank, out: &mut Vec<SchedulerAction>) {
         let why = match self.workers.get(rank) {
             None => "which does not exist",
@@ -191,7 +191,7 @@ impl Scheduler {
         self.fail_unplaced(task, rank, format!("it may only run on rank {rank}, {why}"), out);
     }
 
-    /// Fails all that could start: there is no rank to start it on, nor will there be one.
+    /// Fails all ready tasks, since no rank is left that computes.
     pub(super) fn fail_ready(&mut self, out: &mut Vec<SchedulerAction>) {
         while let Some((next, place)) = self.ready.peek(true) {
             match next {

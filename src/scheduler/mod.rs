@@ -1,4 +1,4 @@
-//! The state machine of rank 0: facts in, actions out.
+//! The scheduler of rank 0, a deterministic state machine: it takes events and returns actions.
 //!
 //! ```text
 //!   submit ─► Blocked{missing} ─► Ready ─► Assigned{rank} ─► Inline | Stored{holders} ─► Released ─► (no record)
@@ -8,18 +8,23 @@
 //!                                                          └──────── Blocked (made again from its recipe)
 //! ```
 //!
-//! [`Scheduler::handle`] takes facts, [`Scheduler::place`] takes decisions, once per turn of the caller's loop, so that
-//! a burst of ten thousand completions is absorbed first and placed once. There is no clock, no randomness, no thread
-//! and no network in here, and nothing is iterated in an order that could differ: equal events give equal actions.
+//! The caller reports events with [`Scheduler::handle`] and calls [`Scheduler::place`] once per turn of its loop, so
+//! that a burst of ten thousand completions is handled first and placed once. The scheduler has no clock, random
+//! numbers, threads or network, and iterates over nothing in an order that could differ: equal events give equal
+//! actions.
 //!
-//! Three counts decide how long a record lives:
-//! * `held`, whether its owner has a future of it: the client, or the rank where a task has submitted it;
-//! * `pending`, uses of the result that are still to come: unfinished consumers, a transfer to the owner. With neither
-//!   the result is released on every rank that holds it;
-//! * `lineage`, consumers that have a record. While there are any, the recipe (function, arguments, inputs) is kept,
-//!   since a consumer's result may be lost with its rank and made again. A consumer whose result is kept at rank 0
-//!   cannot be lost, so it lets go of its inputs as soon as it is done; in return, that result is kept, since it has no
-//!   recipe any more.
+//! Three reference counts decide how long a task's record lives:
+//! * `held`: whether the owner has a future of the task. The owner is the client, or the rank where a task submitted
+//!   it.
+//! * `pending`: uses of the result that are still to come, by unfinished consumers or by a transfer to the owner. If
+//!   this is zero and `held` is false, the result is released on every rank that holds it.
+//! * `lineage`: consumers that have a record. While there are any, the recipe of the result (function, arguments,
+//!   inputs) is kept, since a consumer's result may be lost with its rank and have to be computed again. A consumer
+//!   whose result is kept at rank 0 cannot be lost, so it releases its inputs as soon as it is done. Since it then
+//!   has no recipe, its result is kept in return.
+//!
+//! Start at [`Scheduler::handle`] for the events, `transitions` for what each does to a task, and `placement` for the
+//! decisions. `check` states every invariant as code.
 
 mod check;
 pub(crate) mod constrained;
@@ -57,29 +62,29 @@ use retry::Retries;
 use std::sync::Arc;
 use task::TaskTable;
 
-/// A definition with what has been learnt of it.
+/// A task definition with the statistics of its tasks.
 #[derive(Debug)]
 struct DefinitionRecord {
     definition: Definition,
     options: DefOptions,
-    /// The class of its needs, if it has any.
+    /// The class of constrained tasks that share its needs; `None` if a task takes one slot and nothing else.
     class: Option<u32>,
-    /// Mean time in the function, in nanoseconds; 0 before the first has ended.
+    /// Running mean of the time in the function, in nanoseconds; 0 before the first task has finished.
     mean: u32,
-    /// How its last stored result is to be read: the next are mostly alike.
+    /// The layout of the last stored result, shared with later results of the same layout.
     layout: Arc<BulkLayout>,
-    /// Tasks of it have submitted tasks.
+    /// Whether tasks of this definition have submitted tasks.
     nests: bool,
 }
 
 impl DefinitionRecord {
-    /// Whether another rank may not be as good as the one that its tasks are sent to.
+    /// Whether its tasks are tied to a rank or host, so that another rank may not do.
     fn is_bound(&self) -> bool {
         self.options.on.is_some() || self.options.near > 0
     }
 
-    /// What one more task of it is expected to cost its rank, in nanoseconds. One that may wait for others is not queued
-    /// in advance, however short: each that waits keeps a thread.
+    /// The expected cost of one more task for its rank, in nanoseconds times slots. A task that may wait for others
+    /// counts as long, so that it is not queued in advance: each waiting task keeps a thread.
     fn cost(&self) -> u32 {
         let cost = match self.mean {
             0 => HORIZON as u32,
@@ -90,7 +95,7 @@ impl DefinitionRecord {
     }
 }
 
-/// The scheduler; see the module's documentation.
+/// The scheduler of rank 0, with a record of every task that has not been released. See `docs/architecture.md`.
 pub struct Scheduler {
     tasks: TaskTable,
     families: Families,
@@ -98,18 +103,18 @@ pub struct Scheduler {
     submitters: NestedSubmitters,
     workers: RankTable,
     ready: Ready,
-    /// What could start and needs more than a slot.
+    /// Ready tasks that need more than one slot.
     constrained: ConstrainedTasks,
-    /// Where tasks have run that others are to be near to.
+    /// The places where tasks have run, for the host affinity of others.
     places: Places,
-    /// Tasks that have failed and are to start again.
+    /// Failed tasks that are to start again.
     retries: Retries,
-    /// Ranks that may have room for tasks that wait for it; empty between two turns, for its memory.
+    /// Ranks that may have room again for tasks that wait for them. Empty between turns; kept to reuse its memory.
     changed: Vec<Rank>,
 }
 
 impl Scheduler {
-    /// A scheduler for ranks 0, 1, … with these properties.
+    /// Makes a scheduler for ranks 0, 1, … with these properties.
     pub fn new(ranks: &[RankInfo]) -> Self {
         Scheduler {
             tasks: TaskTable::default(),
@@ -125,10 +130,10 @@ impl Scheduler {
         }
     }
 
-    /// Takes a fact and appends what it makes necessary at once to `out`.
+    /// Handles an event and appends the actions that follow at once to `out`.
     ///
     /// # Errors
-    /// When the fact cannot be: a bug, or a damaged message. The scheduler's state is as before the fact.
+    /// When the event contradicts the state, because of a bug or a damaged message. The state is unchanged.
     pub fn handle(
         &mut self,
         event: SchedulerEvent,
@@ -184,7 +189,7 @@ impl Scheduler {
         }
     }
 
-    /// What a task is doing.
+    /// The state of a task, as its future prints it.
     pub fn status(&self, task: TaskId) -> Status {
         match self.tasks.get(task).map(|record| &record.state) {
             Some(TaskState::Blocked { .. } | TaskState::Ready) => Status::Pending,
@@ -197,22 +202,22 @@ impl Scheduler {
         }
     }
 
-    /// How many records there are: 0 when all futures are dropped and all is released.
+    /// The number of task records; 0 when all futures are dropped and all results released.
     pub fn records(&self) -> usize {
         self.tasks.len()
     }
 
-    /// The number of definitions, those included that stand for others with more memory.
+    /// The number of task definitions, including variants with a larger memory reservation.
     pub fn definitions(&self) -> usize {
         self.defs.len()
     }
 
-    /// Tasks sent to ranks and not finished.
+    /// The number of tasks that were sent to ranks and have not ended.
     pub fn assigned(&self) -> u64 {
         self.workers.total_assigned()
     }
 
-    /// The record of `task`, for tests and messages.
+    /// The record of `task`, for tests and messages; `None` if it has none.
     pub fn task(&self, task: TaskId) -> Option<&ScheduledTask> {
         self.tasks.get(task)
     }
@@ -221,13 +226,13 @@ impl Scheduler {
         self.defs.get(def.index()).ok_or_else(|| ProtocolError(format!("definition {def:?} is not known")))
     }
 
-    /// What is wrong with a task that no rank has said anything about.
+    /// Makes the error of a task that failed at rank 0, before any rank started it.
     pub fn error_of(&self, task: TaskId, rank: Rank, message: String) -> TaskError {
         let task = self.tasks.get(task).map(|record| self.key_text(record)).unwrap_or_default();
         TaskError::not_started(message, task, rank)
     }
 
-    /// The key of `task` as users read it: its function's name and a number.
+    /// The key of a task as users read it: the function's name and a number.
     fn key_text(&self, record: &ScheduledTask) -> String {
         let name = self.defs.get(record.def.index()).map_or("value", |def| def.definition.name.as_str());
         format!("{name}-{:016x}", record.key)

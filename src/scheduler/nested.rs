@@ -1,11 +1,12 @@
-//! Tasks that tasks submit: who has submitted what, what they are told of it, and what becomes of it when they die.
+//! Nested tasks: tasks that other tasks submit, on any rank.
 //!
-//! Futures do not travel, so each task has one owner, the rank where it was submitted, which is in its number: it alone can
-//! name, drop and wait for it, as the client does at rank 0. Each rank numbers its tasks and its definitions from 0 on, so
-//! that it never has to ask; what it says comes in the order in which it was said, so every number is the next one.
+//! Futures do not travel between ranks. So each task has one owner, the rank where it was submitted, which is part of
+//! its number. Only the owner can name the task, wait for it and drop it, like the client at rank 0. Each rank
+//! numbers its tasks and definitions from 0 on, so that it never has to ask for numbers. Its messages arrive in the
+//! order of sending, so every number must be the next one.
 //!
-//! When an owner dies, its futures are gone with it: what only they held is released. The tasks that had submitted it run
-//! again on other ranks and submit anew, under numbers of these.
+//! When an owner dies, its futures are gone, and results that only they held are released. The tasks that submitted
+//! nested tasks there run again on other ranks and submit anew, under numbers of those ranks.
 
 use super::Scheduler;
 use super::event::{DefOptions, NewTask, SchedulerAction, TaskOutcome};
@@ -20,30 +21,31 @@ use crate::protocol::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What is known of one rank that submits.
+/// The state of a rank as a submitter of tasks.
 #[derive(Debug, Default)]
 struct NestedSubmitter {
-    /// Rank 0's numbers of its definitions, by its own.
+    /// The numbers at rank 0 of the rank's definitions, indexed by the rank's own numbers.
     defs: Vec<DefId>,
-    /// How many tasks it has numbered.
+    /// The number of tasks that the rank has submitted.
     count: u64,
-    /// A task whose inputs have not all been told yet.
+    /// A task of which some inputs are still to come, with the number of those.
     receiving: Option<(NewTask, u32)>,
 }
 
-/// A function with options, as definitions are found again.
+/// The key under which equal definitions are found: function, priority, retries and their delay, rank, needs.
 type Known = (u64, i32, (u16, u32), Option<Rank>, ResourceRequest);
 
-/// All ranks as submitters; rank 0's tasks count as the client's.
+/// The ranks as submitters of tasks. The tasks of rank 0 are the client's.
 #[derive(Debug)]
 pub(super) struct NestedSubmitters {
     ranks: Vec<NestedSubmitter>,
-    /// Definitions without shared arguments: the same function is one, whoever submits it.
+    /// Definitions without shared arguments. A function with equal options is one definition, whichever rank submits
+    /// it.
     known: BTreeMap<Known, DefId>,
 }
 
 impl NestedSubmitters {
-    /// Ranks 0, 1, …, so many of them.
+    /// Makes the table of `ranks` ranks.
     pub(super) fn new(ranks: usize) -> Self {
         NestedSubmitters {
             ranks: (0..ranks).map(|_| NestedSubmitter::default()).collect(),
@@ -51,10 +53,10 @@ impl NestedSubmitters {
         }
     }
 
-    /// Rank 0's number of what `owner` calls `def`.
+    /// Translates the definition number `def` of the rank `owner` into rank 0's number.
     ///
     /// # Errors
-    /// When it has defined no such thing.
+    /// When `owner` has no definition of that number.
     pub(super) fn def(&self, owner: Rank, def: DefId) -> Result<DefId, ProtocolError> {
         let defs = self.ranks.get(owner.index()).map(|submitter| &submitter.defs);
         let found = defs.and_then(|defs| defs.get(def.index())).copied();
@@ -66,7 +68,7 @@ impl NestedSubmitters {
         submitter.ok_or_else(|| ProtocolError(format!("rank {owner} submits as if it were another rank")))
     }
 
-    /// Takes note that `owner` has given a number, which must be the next one.
+    /// Counts the task that `owner` has submitted. Its number must be the owner's next one.
     fn number(&mut self, owner: Rank, task: TaskId) -> Result<&mut NestedSubmitter, ProtocolError> {
         let submitter = self.get_mut(owner)?;
         if task.owner() != owner || task.count() != submitter.count || submitter.receiving.is_some() {
@@ -78,7 +80,7 @@ impl NestedSubmitters {
 }
 
 impl Scheduler {
-    /// Takes what a rank tells of the tasks that are submitted there.
+    /// Handles a report on nested tasks.
     pub(super) fn on_nested(
         &mut self,
         rank: Rank,
@@ -117,7 +119,7 @@ impl Scheduler {
         }
     }
 
-    /// A definition of the client's.
+    /// Introduces a definition of the client.
     pub(super) fn on_define(
         &mut self,
         definition: Definition,
@@ -145,7 +147,7 @@ impl Scheduler {
         let DefOptions { priority, retries, retry_delay, on, needs, .. } = options;
         let known = (definition.function, priority, (retries, retry_delay), on, needs);
         let shares = definition.shared.is_empty();
-        // the client knows its own ones, so each that it makes is another one
+        // the client shares equal definitions itself, so each one that it sends is new
         if let Some(&def) = self.submitters.known.get(&known).filter(|_| shares && owner != HEAD) {
             submitter.defs.push(def);
             return Ok(());
@@ -204,10 +206,11 @@ impl Scheduler {
         self.on_submit(rank, new, out)
     }
 
-    /// The depth of a task that `parent` submits: deeper tasks go first, so that whoever waits soon has what it waits for.
-    /// All ranks that know the parent's definition are told that its tasks do that.
+    /// The depth of a task that `parent` submits: one more than its own. Deeper tasks start first, so that a waiting
+    /// task soon has what it waits for. On first use, all ranks that know the parent's definition are told that its
+    /// tasks submit others.
     pub(super) fn depth_below(&mut self, parent: TaskId, out: &mut Vec<SchedulerAction>) -> u32 {
-        // a client that a task has put aside may outlive the task's record
+        // a client handle that a task has stored may outlive the task's record
         let Some(record) = self.tasks.get(parent) else { return 1 };
         let (depth, def) = (record.depth.saturating_add(1), record.def);
         if let Some(known) = self.defs.get_mut(def.index()).filter(|known| !known.nests) {
@@ -221,7 +224,7 @@ impl Scheduler {
         depth
     }
 
-    /// What tells the owner of `task` of its outcome.
+    /// Makes the action that tells the owner of `task` its outcome.
     pub(super) fn answer(task: TaskId, outcome: TaskOutcome) -> SchedulerAction {
         if task.owner() == HEAD {
             return SchedulerAction::Resolve(task, outcome);
@@ -235,7 +238,8 @@ impl Scheduler {
         SchedulerAction::Send(task.owner(), RankOrder::Answer { task, answer })
     }
 
-    /// Drops the futures of a rank that has died; tells which tasks they were of, some of which nobody needs any more.
+    /// Drops the futures of a rank that has died. Returns their tasks, of which the caller releases those that are no
+    /// longer needed.
     pub(super) fn orphan(&mut self, lost: Rank) -> Vec<TaskId> {
         if let Some(submitter) = self.submitters.ranks.get_mut(lost.index()) {
             submitter.receiving = None;
@@ -250,7 +254,7 @@ impl Scheduler {
         owned
     }
 
-    /// What must hold of the task's owner.
+    /// Verifies the invariants about the owner of `task`; the error tells what is wrong.
     pub(super) fn check_owner(&self, task: TaskId) -> Result<(), String> {
         let Some(record) = self.tasks.get(task) else { return Ok(()) };
         let owner = task.owner();

@@ -1,4 +1,7 @@
-//! Decisions: which ready task goes to which rank, and whose queue is taken back.
+//! Placement decisions: late binding of ready tasks to ranks by load and data locality, and work stealing from busy
+//! ranks.
+//!
+//! Start at [`Scheduler::place`]. A root, here and elsewhere in the scheduler, is a task without inputs.
 
 use super::Scheduler;
 use super::event::SchedulerAction;
@@ -10,17 +13,20 @@ use smallvec::SmallVec;
 
 /// Assumed bandwidth between ranks, in bytes per microsecond.
 const BANDWIDTH: u64 = 2_000;
-/// Assumed time until the first byte of a fetched input is there, in nanoseconds.
+/// Assumed latency until the first byte of a fetched input arrives, in nanoseconds.
 const LATENCY: u64 = 5_000;
-/// Holders looked at for one task, so that placing does not grow with the number of ranks.
+/// Number of ranks examined as holders of a task's inputs. The bound keeps the cost of placement independent of the
+/// number of ranks.
 const CANDIDATES: usize = 8;
-/// Queues shorter than this are not taken back from: they are empty before the answer is there. Nanoseconds.
+/// Shortest queue, in nanoseconds of expected work per slot, from which tasks are taken back. A shorter queue is
+/// empty before the answer arrives.
 const RETRACT_MIN: u64 = 200_000;
 
 impl Scheduler {
-    /// Sends ready tasks to ranks with room, and takes queued ones back from busy ranks when others starve.
+    /// Sends ready tasks to ranks with room, and takes queued tasks back from busy ranks when others are idle (work
+    /// stealing).
     ///
-    /// To be called once per turn, after all facts of the turn.
+    /// The caller calls this once per turn, after it has handled all events of the turn.
     pub fn place(&mut self, out: &mut Vec<SchedulerAction>) {
         self.place_pinned(out);
         let mut changed = std::mem::take(&mut self.changed);
@@ -57,15 +63,16 @@ impl Scheduler {
         self.rebalance(out);
     }
 
-    /// What is to be placed next, and the rank where it would start first.
+    /// The queue entry to be placed next, and the rank where it would start first. `None` if nothing is ready or no
+    /// rank has room.
     fn next(&mut self) -> Option<(Next, Place, Rank)> {
         let (next, place) = self.ready.peek(true)?;
         let root = place.1 == 0;
-        // with nothing under way nothing would ever free memory: then a root must go to a full rank
+        // with no task in flight nothing would ever free memory: then a root must go to a full rank
         if let Some(rank) = self.workers.least_loaded(root && self.workers.is_any_running()) {
             return Some((next, place, rank));
         }
-        // while memory, or threads, are short for roots, what uses results goes on, however urgent the roots are
+        // while memory or threads are short for roots, tasks with inputs go on, however urgent the roots are
         let rank = self.workers.least_loaded(false).filter(|_| root)?;
         self.ready.peek(false).map(|(next, place)| (next, place, rank))
     }
@@ -108,7 +115,8 @@ impl Scheduler {
         }
     }
 
-    /// Where `task` is expected to start first: at the least loaded rank, or where its inputs lie.
+    /// The rank where `task` is expected to start first, counting queue and transfers: the rank `least`, which is the
+    /// least loaded, or a rank that holds inputs.
     fn choose(&self, task: TaskId, least: Rank) -> Rank {
         let Some(record) = self.tasks.get(task) else { return least };
         let holders = self.holders(task);
@@ -124,7 +132,7 @@ impl Scheduler {
         candidates.map(|rank| (start(rank), rank)).min().map_or(least, |(_, rank)| rank)
     }
 
-    /// Some of the ranks that hold inputs of a task and may have it queued.
+    /// Ranks that hold inputs of a task and may have it queued, at most [`CANDIDATES`] of them.
     pub(super) fn holders(&self, task: TaskId) -> SmallVec<[Rank; CANDIDATES]> {
         let mut holders = SmallVec::new();
         for input in self.tasks.inputs(task) {
@@ -230,7 +238,7 @@ impl Scheduler {
         }
     }
 
-    /// Sends the next instances of a family to `rank`: as many as it has room for, but not more than its share.
+    /// Sends the next instances of a family to `rank`: as many as it has room for, but at most its share of the rest.
     fn place_family(&mut self, first: TaskId, place: Place, rank: Rank, out: &mut Vec<SchedulerAction>) {
         let Some(family) = self.families.get_mut(first) else {
             self.ready.pop(place);

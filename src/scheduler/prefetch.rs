@@ -1,8 +1,11 @@
-//! Running ahead: a task whose missing inputs are all made on one rank is sent there before they are done.
+//! Prefetch: a task whose missing inputs are all made on one rank is sent there ahead of them.
 //!
-//! The rank starts it without asking, so a chain costs no round trips. A task that was sent ahead is `Assigned` like
-//! any other, but uses no slot until its last input is there. If one of these inputs fails there or is given back, the
-//! rank gives the task back too.
+//! The rank starts the task when its inputs are done, without asking rank 0, so a chain of tasks costs no round
+//! trips. A task that was sent ahead is `Assigned` like any other, but uses no slot until its last input is done. If
+//! an input fails or is returned to rank 0, the rank returns the task too.
+//!
+//! A task is noted as a *follower* of the rank that makes its missing inputs, its *leader*, and sent when that rank
+//! has room.
 
 use super::Scheduler;
 use super::event::SchedulerAction;
@@ -11,12 +14,13 @@ use crate::ids::{Rank, TaskId};
 use crate::protocol::RankOrder;
 use smallvec::SmallVec;
 
-/// A task that misses more inputs is not sent ahead: all its inputs are looked at whenever one of them is sent to a rank,
-/// which for a sum of many would take the square of their number.
+/// Highest number of missing inputs of a task that is sent ahead. All inputs are examined whenever one of them is
+/// assigned, which for a sum of many inputs would take quadratic time.
 const MISSING_MAX: u32 = 16;
 
 impl Scheduler {
-    /// The rank where all missing inputs of a blocked task are to be made, if that is one and it may run there.
+    /// The rank that makes all missing inputs of a blocked task; `None` if there is no single one or the task may not
+    /// run there.
     fn leader(&self, task: TaskId) -> Option<Rank> {
         let record = self.tasks.get(task)?;
         if !matches!(record.state, TaskState::Blocked { missing } if missing <= MISSING_MAX)
@@ -42,8 +46,8 @@ impl Scheduler {
         leader.filter(|&leader| on.is_none_or(|on| on == leader))
     }
 
-    /// Tells `rank`, before it gets more tasks, how many of its ended ones are known here: it need not remember them for
-    /// tasks that are sent ahead of them.
+    /// Acknowledges to `rank`, before it gets more tasks, the reports on ended tasks that have arrived here. The rank
+    /// can then forget these tasks.
     pub(super) fn tell_seen(&mut self, rank: Rank, out: &mut Vec<SchedulerAction>) {
         let count = self.workers.take_unseen(rank);
         if count > 0 {
@@ -51,7 +55,7 @@ impl Scheduler {
         }
     }
 
-    /// Notes a blocked task where it could be sent ahead of its inputs.
+    /// Notes a blocked task as a follower of the rank that makes its missing inputs, if there is one.
     pub(super) fn note_follower(&mut self, task: TaskId) {
         if let Some(leader) = self.leader(task)
             && let Some(worker) = self.workers.get_mut(leader)
@@ -60,7 +64,7 @@ impl Scheduler {
         }
     }
 
-    /// Notes the tasks that wait for `task`, which has just been sent to a rank, where they could follow it.
+    /// Notes the consumers of `task`, which was just sent to a rank, as followers of that rank where possible.
     pub(super) fn note_followers(&mut self, task: TaskId) {
         let waiting: SmallVec<[TaskId; 2]> = self.tasks.waiting(task).collect();
         for consumer in waiting {
@@ -68,7 +72,7 @@ impl Scheduler {
         }
     }
 
-    /// Sends tasks ahead of their inputs to `rank` while it has room for them.
+    /// Sends the followers of `rank` to it, ahead of their inputs, while it has room for them.
     pub(super) fn place_followers(&mut self, rank: Rank, out: &mut Vec<SchedulerAction>) {
         loop {
             let Some(worker) = self.workers.get(rank) else { return };

@@ -1,4 +1,5 @@
-//! What transitions leave to be done: who can go on, who fails, and what nobody needs any more.
+//! Consequences of a transition: consumers that become ready, failures that cascade, and results that become garbage
+//! (reference counting).
 
 use super::Scheduler;
 use super::event::SchedulerAction;
@@ -11,7 +12,7 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 
 impl Scheduler {
-    /// Notes the result of `task`, made at `rank`.
+    /// Records the result of `task`, which `rank` made.
     pub(super) fn store(&mut self, task: TaskId, rank: Rank, output: ReportedResult) {
         let Some(record) = self.tasks.get_mut(task) else { return };
         record.state = match output {
@@ -34,7 +35,8 @@ impl Scheduler {
         };
     }
 
-    /// Tells a blocked task that one of its inputs is there.
+    /// Tells a task that one of its missing inputs has a result. A blocked task with no more missing inputs becomes
+    /// ready.
     pub(super) fn input_arrived(&mut self, consumer: TaskId) {
         let Some(record) = self.tasks.get_mut(consumer) else { return };
         match &mut record.state {
@@ -55,7 +57,7 @@ impl Scheduler {
         }
     }
 
-    /// Queues a task that misses no input.
+    /// Makes a task ready and queues it. All of its inputs have results.
     pub(super) fn make_ready(&mut self, task: TaskId) {
         let Some(record) = self.tasks.get_mut(task) else { return };
         record.state = TaskState::Ready;
@@ -63,7 +65,8 @@ impl Scheduler {
         self.enqueue(def, depth, task);
     }
 
-    /// A use of `input` is over; with `forever` its consumer will not ask for it again even after a loss.
+    /// Ends one use of the result of `input`. With `forever`, the consumer will not need it again even if a rank is
+    /// lost.
     pub(super) fn used(&mut self, input: TaskId, forever: bool, out: &mut Vec<SchedulerAction>) {
         let Some(record) = self.tasks.get_mut(input) else { return };
         record.pending -= 1;
@@ -71,9 +74,10 @@ impl Scheduler {
         self.release_if_unneeded(input, out);
     }
 
-    /// Puts a task that was on a rank, and missed so many inputs, back where it belongs: blocked, ready or failed.
+    /// Takes a task back that has left a rank, where it missed `missing` inputs. The task becomes blocked, ready or
+    /// failed.
     ///
-    /// The inputs that it misses tell it when they are there: they know of it since it was submitted.
+    /// Its missing inputs have listed it as a consumer since it was submitted, so they will notify it.
     pub(super) fn requeue(&mut self, task: TaskId, missing: u32, out: &mut Vec<SchedulerAction>) {
         let Some(record) = self.tasks.get_mut(task) else { return };
         if missing == 0 {
@@ -90,7 +94,7 @@ impl Scheduler {
         }
     }
 
-    /// Fails a task that is on no rank, and all that wait for it, with the same cause.
+    /// Fails a task that is on no rank, and with the same cause all tasks that depend on it.
     pub(super) fn fail(&mut self, task: TaskId, cause: Arc<TaskError>, out: &mut Vec<SchedulerAction>) {
         let mut todo = vec![task];
         while let Some(task) = todo.pop() {
@@ -109,7 +113,8 @@ impl Scheduler {
         }
     }
 
-    /// Frees what nobody needs: cancels a task that has not been sent, releases a result, forgets the record.
+    /// Frees a task that is no longer needed, and its inputs if they are not either. Cancels a task that was not
+    /// sent, releases a result on all ranks, and removes a record that no consumer's recovery needs.
     pub(super) fn release_if_unneeded(&mut self, task: TaskId, out: &mut Vec<SchedulerAction>) {
         if !self.tasks.get(task).is_some_and(|record| record.is_unneeded()) {
             return;

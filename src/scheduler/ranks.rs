@@ -1,4 +1,4 @@
-//! What the scheduler believes of each rank, and the indexes that find the least and the most loaded one.
+//! The table of ranks as rank 0 knows them, with indexes that find the least and the most loaded rank.
 
 use super::event::RankInfo;
 use crate::compact::tournament::Tournament;
@@ -7,78 +7,83 @@ use crate::scheduler::reservations::{Host, Reservation, hosts};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 
-/// Work that a rank may have queued beyond its slots, in nanoseconds: enough to hide a round trip.
+/// Expected work that a rank may have queued beyond its slots, in nanoseconds per slot: enough to hide a round trip
+/// to rank 0.
 pub(crate) const HORIZON: u64 = 1_000_000;
-/// Tasks that a rank may have queued beyond its slots, however short they are.
+/// Number of tasks that a rank may have queued beyond its slots, however short they are.
 pub(crate) const BACKLOG_MAX: u32 = 1024;
-/// Threads that wait inside tasks on a rank, beyond its slots, from which on it gets no more tasks without inputs: each of
-/// them could be one more, while what they have submitted goes on.
+/// Number of threads that may wait inside tasks on a rank, beyond its slots. From there on the rank gets no more
+/// tasks without inputs, since each could become one more waiting thread; the tasks that it has submitted go on.
 pub(crate) const WAITING_MAX: u32 = 64;
-/// What a task costs its rank beside its function, in nanoseconds.
+/// Expected time that a task costs its rank besides its function, in nanoseconds.
 pub(crate) const TASK_OVERHEAD: u32 = 300;
 
-/// One rank.
+/// The record of a rank.
 #[derive(Debug)]
 pub(crate) struct RankRecord {
-    /// Tasks that it computes at a time.
+    /// Number of tasks that the rank computes at a time.
     pub slots: u32,
-    /// Bytes of results above which it gets no more tasks without inputs.
+    /// Bytes of stored results above which the rank gets no more tasks without inputs.
     pub memory_limit: u64,
-    /// False once it has died.
+    /// Whether the rank lives; false once it has died.
     pub alive: bool,
-    /// Tasks sent and not finished.
+    /// Number of tasks that were sent to the rank and have not ended.
     pub assigned: u32,
-    /// Those of them that miss inputs: they were sent ahead of tasks before them on the same rank, and use no slot yet.
+    /// Number of assigned tasks that miss inputs, since they were sent ahead of tasks on the same rank. They use no
+    /// slot yet.
     pub ahead: u32,
-    /// Slots that its tasks take beyond one each.
+    /// Slots that the assigned tasks take beyond one each.
     pub extra: u32,
-    /// Devices that it has.
+    /// GPUs of the rank.
     pub gpus: u32,
-    /// Those of them that its tasks take.
+    /// GPUs that tasks on the rank take.
     pub gpus_used: u32,
-    /// The number of its host.
+    /// The number of the rank's host.
     pub host: u32,
-    /// It is kept free for tasks with these needs: the number of their reservation.
+    /// The class for which the rank is kept free, by the number of its reservation; `None` if the rank is not
+    /// reserved.
     pub reserved: Option<u32>,
-    /// What the others are expected to cost together, in nanoseconds.
+    /// Expected cost of the assigned tasks that have all inputs, in nanoseconds.
     pub load: u64,
-    /// The same of those that miss inputs.
+    /// Expected cost of the assigned tasks that miss inputs, in nanoseconds.
     pub ahead_load: u64,
-    /// Slots there that tasks have given back, since they wait for other tasks.
+    /// Slots that are free because the tasks in them wait for other tasks.
     pub waiting: u32,
-    /// Bytes of results that it holds.
+    /// Bytes of results that the rank holds.
     pub stored: u64,
-    /// A `Retract` is under way; with it, whether it has brought a task that may run elsewhere.
+    /// The state of the last `Retract` (work stealing): `None` if it was answered completely, else whether it has yet
+    /// returned a task that may run elsewhere.
     retracting: Option<bool>,
-    /// The last `Retract` brought no such task, and nothing has changed since.
+    /// Whether the last `Retract` returned no task that may run elsewhere and nothing has changed since. Then it is
+    /// not repeated.
     barren: bool,
-    /// Tasks that may run nowhere else and wait for room.
+    /// Ready tasks that may run on no other rank and wait for room here.
     pub pinned: VecDeque<TaskId>,
-    /// Blocked tasks whose missing inputs were all to be made here when they were noted.
+    /// Blocked tasks that can be sent ahead: when noted, all of their missing inputs were to be made on this rank.
     pub followers: VecDeque<TaskId>,
-    /// Ended or returned tasks that it was not told of to be noted.
+    /// Number of the rank's ended or returned tasks that rank 0 has not yet acknowledged with `Seen`.
     pub unseen: u32,
-    /// A bit for each definition that it has been told.
+    /// A bit set of the definitions that the rank has been sent, by definition number.
     known: SmallVec<[u64; 2]>,
-    /// It is among the ranks whose place in the indexes may have changed.
+    /// Whether the rank is in the list of changed ranks, whose places in the indexes are out of date.
     dirty: bool,
-    /// The same of the index of busy ranks.
+    /// Whether the rank is in the list of changed ranks of the index of busy ranks.
     unsorted: bool,
 }
 
 impl RankRecord {
-    /// When a task given to it now would start, in nanoseconds from now.
+    /// The expected wait before a task that is sent now would start, in nanoseconds.
     pub(crate) fn expected_start(&self) -> u64 {
         if self.active() < self.slots { 0 } else { self.load / u64::from(self.slots.max(1)) }
     }
 
-    /// Slots of the tasks that could run there now.
+    /// Slots taken by tasks that can run on the rank now.
     pub(crate) fn active(&self) -> u32 {
         (self.assigned - self.ahead + self.extra).saturating_sub(self.waiting)
     }
 
-    /// How many more tasks that cost `cost` nanoseconds each it may get: its slots, one more, and what short tasks
-    /// it can queue within the horizon.
+    /// Number of further tasks, of `cost` nanoseconds each, that the rank may get: up to its slots and one more, or
+    /// as many short ones as [`HORIZON`] allows.
     pub(crate) fn room(&self, cost: u32) -> u32 {
         if !self.is_open() {
             return 0;
@@ -86,7 +91,8 @@ impl RankRecord {
         (self.slots + 1).saturating_sub(self.active()).max(self.short_room(cost, self.load))
     }
 
-    /// How many more tasks it may get ahead of their inputs: one for each slot, and what short tasks it can queue.
+    /// Number of further tasks, of `cost` nanoseconds each, that the rank may get ahead of their inputs: one per
+    /// slot, or as many short ones as [`HORIZON`] allows.
     pub(crate) fn room_ahead(&self, cost: u32) -> u32 {
         if !self.is_open() {
             return 0;
@@ -105,18 +111,18 @@ impl RankRecord {
         self.is_open() && (self.active() <= self.slots || queued)
     }
 
-    /// Whether it takes tasks beside those that it is kept free for. Where tasks wait for others, these may have to run
-    /// there before anything else can.
+    /// Whether the rank takes any task, and not only those of the class that has reserved it. A rank with waiting
+    /// tasks stays open: they may wait for tasks that have to run there first.
     pub(crate) fn is_open(&self) -> bool {
         self.computes() && (self.reserved.is_none() || self.waiting > 0)
     }
 
-    /// Whether it computes anything, now and later.
+    /// Whether the rank is alive and has slots.
     pub(crate) fn computes(&self) -> bool {
         self.alive && self.slots > 0
     }
 
-    /// Whether a task may be queued there because of its inputs, although others would come first.
+    /// Whether a task may be queued on the rank for the sake of its inputs, behind others.
     pub(crate) fn may_queue(&self) -> bool {
         self.is_open() && self.assigned < self.slots + BACKLOG_MAX
     }
@@ -125,24 +131,25 @@ impl RankRecord {
         if ahead { &mut self.ahead_load } else { &mut self.load }
     }
 
-    /// Whether its results, or its threads that wait, leave no room for more roots.
+    /// Whether the rank can take no more tasks without inputs: its stored results exceed the memory limit, or too
+    /// many threads wait.
     pub(crate) fn is_full(&self) -> bool {
         self.stored > self.memory_limit || self.waiting >= self.slots.saturating_add(WAITING_MAX)
     }
 }
 
-/// All ranks, with indexes.
+/// The table of all ranks, with the hosts, the reservations and the indexes.
 #[derive(Debug)]
 pub(crate) struct RankTable {
     pub(super) ranks: Vec<RankRecord>,
     pub(super) hosts: Vec<Host>,
-    /// For each kind of needs.
+    /// The reservations, one per class of constrained tasks.
     pub(super) reservations: Vec<Reservation>,
-    /// Ranks with room for more tasks and memory to spare, by expected start, then tasks per slot.
+    /// The index of ranks with room for more tasks and memory to spare, by expected start, then by tasks per slot.
     spare: Tournament,
-    /// Ranks with room for more tasks whose memory is full, in the same order.
+    /// The index of ranks with room for more tasks whose memory is full, in the same order as `spare`.
     full: Tournament,
-    /// Ranks with tasks beyond their slots, the largest load first. Brought up to date when it is asked.
+    /// The index of ranks with tasks beyond their slots, the largest load first. Updated only when it is read.
     busy: Tournament,
     dirty: Vec<Rank>,
     unsorted: Vec<Rank>,
@@ -152,7 +159,7 @@ pub(crate) struct RankTable {
 }
 
 impl RankTable {
-    /// Ranks 0, 1, … as `infos` tells.
+    /// Makes the table of ranks 0, 1, … from their properties.
     pub(crate) fn new(infos: &[RankInfo]) -> Self {
         let ranks = infos
             .iter()
@@ -197,12 +204,13 @@ impl RankTable {
         }
     }
 
-    /// The rank, if there is one of that number.
+    /// The record of `rank`, or `None` if there is no such rank.
     pub(crate) fn get(&self, rank: Rank) -> Option<&RankRecord> {
         self.ranks.get(rank.index())
     }
 
-    /// The rank; whatever is changed is seen by the indexes at the next [`RankTable::refresh`].
+    /// The record of `rank`, for changes, which reach the indexes at the next [`RankTable::refresh`]. `None` if there
+    /// is no such rank.
     pub(crate) fn get_mut(&mut self, rank: Rank) -> Option<&mut RankRecord> {
         let worker = self.ranks.get_mut(rank.index())?;
         if !worker.dirty {
@@ -216,27 +224,27 @@ impl RankTable {
         Some(worker)
     }
 
-    /// All ranks.
+    /// The ranks, dead ones included, with their records.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Rank, &RankRecord)> {
         self.ranks.iter().enumerate().map(|(rank, worker)| (Rank(rank as u32), worker))
     }
 
-    /// Tasks assigned on all ranks together.
+    /// Number of tasks that are assigned to all ranks together.
     pub(crate) fn total_assigned(&self) -> u64 {
         self.assigned
     }
 
-    /// Whether any task is on a rank that does not wait for others.
+    /// Whether any assigned task, on any rank, does not wait for other tasks.
     pub(crate) fn is_any_running(&self) -> bool {
         self.assigned > self.waiting
     }
 
-    /// Threads that wait inside tasks on all ranks together.
+    /// Slots on all ranks together that are free because their tasks wait for other tasks.
     pub(crate) fn total_waiting(&self) -> u64 {
         self.waiting
     }
 
-    /// Notes that tasks on `rank` that wait have given so many slots back.
+    /// Sets the number of slots on `rank` that are free because their tasks wait for other tasks.
     pub(crate) fn set_waiting(&mut self, rank: Rank, slots: u32) {
         if let Some(worker) = self.get_mut(rank) {
             let before = std::mem::replace(&mut worker.waiting, slots);
@@ -245,36 +253,36 @@ impl RankTable {
         }
     }
 
-    /// Ranks that compute and are alive.
+    /// Number of living ranks that have slots.
     pub(crate) fn computing(&self) -> u64 {
         self.computing
     }
 
-    /// Notes that `rank` is asked to give tasks back.
+    /// Notes that `rank` was asked to return queued tasks.
     pub(crate) fn retract(&mut self, rank: Rank) {
         if let Some(worker) = self.get_mut(rank) {
             worker.retracting = Some(false);
         }
     }
 
-    /// Notes that `rank` has given back a task that may run elsewhere.
+    /// Notes that `rank` has returned a task that may run elsewhere.
     pub(crate) fn given_back(&mut self, rank: Rank) {
         if let Some(moved) = self.get_mut(rank).and_then(|worker| worker.retracting.as_mut()) {
             *moved = true;
         }
     }
 
-    /// Notes that `rank` has given back what it can.
+    /// Notes that `rank` has answered a `Retract` completely.
     pub(crate) fn retract_done(&mut self, rank: Rank) {
         if let Some(worker) = self.get_mut(rank)
             && let Some(moved) = worker.retracting.take()
         {
-            // asking again before anything has changed would only go in circles
+            // asking again before anything has changed would only repeat the same moves
             worker.barren = !moved;
         }
     }
 
-    /// Takes `rank` out: it has died. Returns the tasks that could only have run there.
+    /// Marks `rank` as dead. Returns the queue of tasks that were pinned to it.
     pub(crate) fn bury(&mut self, rank: Rank) -> VecDeque<TaskId> {
         self.set_waiting(rank, 0);
         let Some(worker) = self.get_mut(rank) else { return VecDeque::new() };
@@ -289,12 +297,12 @@ impl RankTable {
         pinned
     }
 
-    /// Counts a task of `cost` nanoseconds as sent to `rank`; `pinned` if it may run nowhere else, `ahead` if it misses
-    /// inputs.
+    /// Counts a task of `cost` nanoseconds as sent to `rank`. `pinned` tells that it may run on no other rank,
+    /// `ahead` that it misses inputs.
     pub(crate) fn add(&mut self, rank: Rank, cost: u32, pinned: bool, ahead: bool) {
         if let Some(worker) = self.get_mut(rank) {
             worker.assigned += 1;
-            // one more that cannot be given away changes nothing
+            // one more task that cannot be moved changes nothing
             worker.barren &= pinned || ahead;
             worker.ahead += u32::from(ahead);
             *worker.load_of(ahead) += u64::from(cost);
@@ -302,7 +310,7 @@ impl RankTable {
         }
     }
 
-    /// Counts a task of `cost` nanoseconds as gone from `rank`; `ahead` if it missed inputs.
+    /// Counts a task of `cost` nanoseconds as gone from `rank`. `ahead` tells that it missed inputs.
     pub(crate) fn remove(&mut self, rank: Rank, cost: u32, ahead: bool) {
         if let Some(worker) = self.get_mut(rank) {
             worker.assigned -= 1;
@@ -313,7 +321,7 @@ impl RankTable {
         }
     }
 
-    /// Counts a task of `cost` nanoseconds on `rank` as one that misses inputs, or does no longer.
+    /// Moves a task of `cost` nanoseconds on `rank` to those that miss inputs, or away from them if `ahead` is false.
     pub(crate) fn set_ahead(&mut self, rank: Rank, cost: u32, ahead: bool) {
         if let Some(worker) = self.get_mut(rank) {
             *worker.load_of(!ahead) -= u64::from(cost);
@@ -323,7 +331,7 @@ impl RankTable {
         }
     }
 
-    /// Brings the indexes up to date; calls `with` for each rank that has changed and has tasks that wait for its room.
+    /// Updates the indexes. Calls `with` for each changed rank that has pinned or blocked tasks waiting for its room.
     pub(crate) fn refresh(&mut self, mut with: impl FnMut(Rank)) {
         while let Some(rank) = self.dirty.pop() {
             let worker = &mut self.ranks[rank.index()];
@@ -346,7 +354,8 @@ impl RankTable {
         }
     }
 
-    /// The rank with room where a task would start first; with `root`, only among those with memory to spare.
+    /// The rank with room where a task would start first; `None` if no rank has room. With `root`, only ranks with
+    /// memory to spare count.
     pub(crate) fn least_loaded(&self, root: bool) -> Option<Rank> {
         let full = if root { None } else { self.full.first() };
         match (self.spare.first(), full) {
@@ -355,14 +364,14 @@ impl RankTable {
         }
     }
 
-    /// A rank with a slot free, if any.
+    /// A rank with a free slot, or `None` if there is none.
     pub(crate) fn idle(&self) -> Option<Rank> {
         let rank = self.least_loaded(false)?;
         let worker = &self.ranks[rank.index()];
         (worker.active() < worker.slots).then_some(rank)
     }
 
-    /// The rank with the most work queued beyond its slots, apart from those that are asked already, or in vain.
+    /// The rank with the most work queued beyond its slots. Excludes ranks with a `Retract` under way or in vain.
     pub(crate) fn busiest(&mut self) -> Option<Rank> {
         while let Some(rank) = self.unsorted.pop() {
             let worker = &mut self.ranks[rank.index()];
@@ -374,19 +383,19 @@ impl RankTable {
         self.busy.first().map(|key| Rank(!rank_of(key).0))
     }
 
-    /// Counts one more task of `rank` that has ended or was given back.
+    /// Counts one more task of `rank` as ended or returned.
     pub(crate) fn note_unseen(&mut self, rank: Rank) {
         if let Some(worker) = self.ranks.get_mut(rank.index()) {
             worker.unseen += 1;
         }
     }
 
-    /// How many tasks of `rank` have ended or were given back since the last call.
+    /// Number of tasks of `rank` that have ended or were returned since the last call.
     pub(crate) fn take_unseen(&mut self, rank: Rank) -> u32 {
         self.ranks.get_mut(rank.index()).map_or(0, |worker| std::mem::take(&mut worker.unseen))
     }
 
-    /// Notes that `rank` is told the definition `def`; false if it was before.
+    /// Notes that `rank` is sent the definition `def`. Returns false if it was sent before.
     pub(crate) fn learn(&mut self, rank: Rank, def: DefId) -> bool {
         let Some(worker) = self.ranks.get_mut(rank.index()) else { return false };
         let (word, bit) = (def.index() / 64, 1u64 << (def.index() % 64));
@@ -398,14 +407,14 @@ impl RankTable {
         new
     }
 
-    /// Whether `rank` has been told the definition `def`.
+    /// Whether `rank` has been sent the definition `def`.
     pub(crate) fn has_learnt(&self, rank: Rank, def: DefId) -> bool {
         let (word, bit) = (def.index() / 64, 1u64 << (def.index() % 64));
         self.get(rank).and_then(|worker| worker.known.get(word)).is_some_and(|known| known & bit != 0)
     }
 }
 
-/// A key of the indexes: by `first`, then `second`, then rank.
+/// Makes a sort key for the indexes: by `first`, then by `second`, then by rank.
 pub(super) fn key(first: u64, second: u64, rank: Rank) -> u128 {
     u128::from(first) << 64 | u128::from(second as u32) << 32 | u128::from(rank.0)
 }

@@ -1,23 +1,24 @@
-//! The tasks that could start, in the order in which they should.
+//! The priority queue of ready tasks: those whose inputs are all there.
 
 use crate::ids::TaskId;
 use std::collections::{BTreeMap, VecDeque};
 
-/// What is next.
+/// The entry at the front of the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
-    /// This task.
+    /// A single task.
     Task(TaskId),
-    /// The next instance of the family whose first task this is.
+    /// The next instance of a family, named by the family's first task.
     Family(TaskId),
 }
 
-/// Where something waits: user priority and depth.
+/// The place of an entry in the queue: the user's priority, then the depth (the longest path from a task without
+/// inputs).
 pub(super) type Place = (i32, u32);
 
 #[derive(Debug, Default)]
 struct Bucket {
-    /// Tasks with numbers that follow one another, as they mostly do: the first and how many.
+    /// Runs of tasks with consecutive numbers, as most are: the first task and the length.
     tasks: VecDeque<(TaskId, u32)>,
     families: VecDeque<TaskId>,
 }
@@ -51,32 +52,34 @@ impl Bucket {
     }
 }
 
-/// By user priority, then depth, the larger first; then in the order in which they became ready, families last.
+/// The queue of ready tasks: by user priority, then by depth, the larger first, then in the order in which they
+/// became ready. Families come last in their place.
 ///
-/// A task that is no longer ready stays in the queue and is skipped by the caller when it comes up.
+/// A task that is no longer ready stays in the queue. The caller skips it when it comes up.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
-    /// The bucket that comes first, so that most calls look nothing up; empty only if all are.
+    /// The bucket of the highest place, kept apart so that most calls need no look-up. Empty only if the queue is
+    /// empty.
     top: Bucket,
     place: Place,
-    /// The others, none of them empty.
+    /// The buckets of all lower places, none of them empty.
     rest: BTreeMap<Place, Bucket>,
-    /// An empty one, for its memory.
+    /// An empty bucket, kept to reuse its memory.
     spare: Bucket,
 }
 
 impl Ready {
-    /// Adds a task.
+    /// Queues a task.
     pub(super) fn push(&mut self, priority: i32, depth: u32, task: TaskId) {
         self.bucket((priority, depth)).push(task);
     }
 
-    /// Adds a family without inputs.
+    /// Queues a family without inputs, by its first task.
     pub(super) fn push_family(&mut self, priority: i32, first: TaskId) {
         self.bucket((priority, 0)).families.push_back(first);
     }
 
-    /// The bucket of `place`, for something to be put in.
+    /// The bucket of `place`, made if needed. The caller must put an entry into it.
     fn bucket(&mut self, place: Place) -> &mut Bucket {
         if self.top.is_empty() {
             self.place = place;
@@ -91,22 +94,22 @@ impl Ready {
         &mut self.top
     }
 
-    /// Whether there is nothing.
+    /// Whether the queue is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.top.is_empty()
     }
 
-    /// What is next, and where it waits; without `roots`, the next that has inputs.
+    /// The first entry and its place. If `roots` is false, skips tasks without inputs (depth 0).
     pub(super) fn peek(&self, roots: bool) -> Option<(Next, Place)> {
         if roots || self.place.1 > 0 {
             return Some((self.top.first()?, self.place));
         }
-        // roots are the last of their priority, so this skips one bucket a priority at most
+        // roots come last in their priority, so this skips at most one bucket per priority
         let (&place, bucket) = self.rest.iter().rev().find(|(place, _)| place.1 > 0)?;
         Some((bucket.first()?, place))
     }
 
-    /// Takes away what [`Ready::peek`] has told to wait at `place`.
+    /// Removes the first entry at `place`, which [`Ready::peek`] has returned.
     pub(super) fn pop(&mut self, place: Place) {
         let bucket = if place == self.place { Some(&mut self.top) } else { self.rest.get_mut(&place) };
         let Some(bucket) = bucket else { return };
@@ -122,7 +125,7 @@ impl Ready {
         }
     }
 
-    /// All tasks in the queue, for checks.
+    /// The tasks in the queue, without instances of families. For checks.
     pub(super) fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
         let runs = self.rest.values().chain([&self.top]).flat_map(|bucket| &bucket.tasks);
         runs.flat_map(|&(first, count)| (first.0..first.0 + u64::from(count)).map(TaskId))

@@ -1,66 +1,69 @@
-//! Where tasks that need more than a slot can run: for each kind of needs an index of the ranks, and what is set aside.
+//! Backfill reservations: for each class of constrained tasks an index of the ranks that can run them, and the rank
+//! kept free for the first.
 //!
-//! A rank that is *reserved* for tasks of one kind gets no others until one of them has started there: so a task that
-//! needs many slots waits no longer than what runs there already, however many small ones there are.
+//! A rank that is *reserved* for a class gets no other tasks until one of the class has started there. So a task that
+//! needs many slots waits at most until the tasks that run there now have ended, however many small tasks are ready.
 
 use crate::compact::tournament::Tournament;
 use crate::ids::Rank;
 use crate::protocol::ResourceRequest;
 use crate::scheduler::ranks::{RankRecord, RankTable, key, rank_of};
 
-/// A host, whose memory its ranks share.
+/// A host. Its ranks share its memory.
 #[derive(Debug)]
 pub(crate) struct Host {
-    /// All of it, in bytes.
+    /// Total memory, in bytes.
     pub memory: u64,
-    /// Of its running tasks.
+    /// Memory that running tasks take, in bytes.
     pub used: u64,
-    /// For tasks for which one of its ranks is reserved.
+    /// Memory set aside for tasks for which one of the host's ranks is reserved, in bytes.
     pub held: u64,
     ranks: Vec<Rank>,
 }
 
-/// The ranks, as tasks with the same needs see them.
+/// The reservation of a class: an index of the ranks by when each could start a task of the class.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     pub(super) needs: ResourceRequest,
     on: Option<Rank>,
-    /// Ranks that can meet the needs and are not reserved for others: those that can now first, then by expected start.
+    /// The ranks that can meet the needs and are not reserved for other classes. Those that can start a task now come
+    /// first, then the others by expected start.
     index: Tournament,
-    /// The rank that is kept free for the next of these tasks, and its host.
+    /// The rank that is kept free for the next task of the class, and the number of its host. `None` if no rank is.
     pub reserved: Option<(Rank, u32)>,
 }
 
-/// What no rank can give to a task.
+/// A resource that no rank can give to a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shortage {
-    /// No rank is left that computes.
+    /// No rank that computes is alive.
     Ranks,
-    /// So many slots at a time; the most that a rank has.
+    /// No rank has as many slots; the value is the most that a rank has.
     Slots(u32),
-    /// So many devices; the most that a rank has.
+    /// No rank has as many GPUs; the value is the most that a rank has.
     Gpus(u32),
-    /// So much memory; the most that a host has.
+    /// No host has as much memory; the value is the most that a host has, in bytes.
     Memory(u64),
-    /// All of it together, though each alone there is.
+    /// Each resource exists in that amount, but no rank has all of them together.
     Together,
-    /// So much of a counter; what there is of it.
+    /// A counter has too low a total; the values are its number and its total.
     Counter(usize, u32),
 }
 
-/// When a rank can take a task.
+/// The time when a rank can start a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Availability {
-    /// Now.
+    /// The rank can start the task now.
     Now,
-    /// Now, but its results leave no room for more roots.
+    /// The rank can start the task now, but its stored results, or its waiting threads, leave no room for tasks
+    /// without inputs.
     Full,
-    /// When others have ended.
+    /// The rank can start the task after others have ended there.
     Later,
 }
 
 impl Reservation {
-    /// Whether a rank of that host is reserved.
+    /// Whether the reserved rank of this class is on that host.
     pub(crate) fn is_held_at(&self, host: u32) -> bool {
         self.reserved.is_some_and(|(_, at)| at == host)
     }
@@ -73,7 +76,8 @@ impl Reservation {
             && self.on.is_none_or(|on| on == rank)
     }
 
-    /// When `rank` could take one of these tasks; never, if it cannot at all or is reserved for others.
+    /// The time when `rank` could start a task of this class. `None` if it never can or is reserved for another
+    /// class.
     fn when(&self, number: usize, rank: Rank, worker: &RankRecord, host: &Host) -> Option<Availability> {
         let kept = worker.reserved == Some(number as u32);
         if !(kept || worker.is_open()) || !self.is_able(rank, worker, host) {
@@ -93,7 +97,7 @@ impl Reservation {
 }
 
 impl RankTable {
-    /// One more kind of needs; its number is how many there were.
+    /// Adds the reservation of a new class. Its number is the count of reservations before it.
     pub(crate) fn add_reservation(&mut self, needs: ResourceRequest, on: Option<Rank>) {
         let index = Tournament::new(self.ranks.len());
         self.reservations.push(Reservation { needs, on, index, reserved: None });
@@ -103,22 +107,22 @@ impl RankTable {
         self.refresh(|_| ());
     }
 
-    /// The reservations, for checks.
+    /// The reservations, by class. For checks.
     pub(crate) fn reservations(&self) -> &[Reservation] {
         &self.reservations
     }
 
-    /// The hosts, for checks.
+    /// The hosts, by number. For checks.
     pub(crate) fn hosts(&self) -> &[Host] {
         &self.hosts
     }
 
-    /// The ranks of a host.
+    /// The ranks of a host; empty if there is no such host.
     pub(crate) fn ranks_of(&self, host: u32) -> &[Rank] {
         self.hosts.get(host as usize).map(|host| host.ranks.as_slice()).unwrap_or_default()
     }
 
-    /// Brings the place of `rank` in all reservations up to date.
+    /// Updates the place of `rank` in the index of every reservation.
     pub(super) fn refresh_reservations(&mut self, rank: Rank) {
         let worker = &self.ranks[rank.index()];
         let host = &self.hosts[worker.host as usize];
@@ -132,7 +136,7 @@ impl RankTable {
         }
     }
 
-    /// Where a task of `reservation` would start first, and when.
+    /// The rank where a task of the class would start first, and when. `None` if no rank can take it.
     pub(crate) fn best(&self, reservation: usize) -> Option<(Rank, Availability)> {
         let first = self.reservations.get(reservation)?.index.first()?;
         let when = match (first >> 126) as u8 {
@@ -143,7 +147,7 @@ impl RankTable {
         Some((rank_of(first), when))
     }
 
-    /// Whether `rank` can take a task of `reservation` now.
+    /// Whether `rank` can start a task of the class now.
     pub(crate) fn fits(&self, reservation: usize, rank: Rank) -> bool {
         let when = || {
             let (worker, found) = (self.get(rank)?, self.reservations.get(reservation)?);
@@ -152,7 +156,7 @@ impl RankTable {
         when() == Some(Availability::Now)
     }
 
-    /// What of the needs of `reservation` no rank can give.
+    /// The resource that no rank can give to tasks of the class; `None` if some rank can meet all needs.
     pub(crate) fn lack(&self, reservation: usize) -> Option<Shortage> {
         let reservation = self.reservations.get(reservation)?;
         let able = |(rank, worker): (Rank, &RankRecord)| {
@@ -182,7 +186,7 @@ impl RankTable {
         })
     }
 
-    /// A task with these needs, counted by [`RankTable::add`], takes them of `rank`.
+    /// Takes these needs from `rank` and its host, for a task that [`RankTable::add`] has counted already.
     pub(crate) fn occupy(&mut self, rank: Rank, needs: &ResourceRequest) {
         if let Some(worker) = self.get_mut(rank) {
             worker.extra += needs.slots - 1;
@@ -192,7 +196,7 @@ impl RankTable {
         }
     }
 
-    /// It gives them back.
+    /// Gives the needs of a task that has left `rank` back to the rank and its host.
     pub(crate) fn vacate(&mut self, rank: Rank, needs: &ResourceRequest) {
         if let Some(worker) = self.get_mut(rank) {
             worker.extra -= needs.slots - 1;
@@ -202,8 +206,8 @@ impl RankTable {
         }
     }
 
-    /// Whether `rank` may be kept free for `reservation`: it is not for others, and its host has the memory for all for whom its
-    /// ranks are, together; else each would wait for what is set aside for another.
+    /// Whether `rank` may be reserved for the class: it is not reserved yet, and its host has enough memory for all
+    /// reservations on it together. Otherwise each reservation could wait for memory that is set aside for another.
     pub(crate) fn may_reserve(&self, number: usize, rank: Rank) -> bool {
         let (Some(needs), Some(worker)) = (self.needs_of(number), self.get(rank)) else { return false };
         let host = self.hosts.get(worker.host as usize);
@@ -211,7 +215,7 @@ impl RankTable {
             && host.is_some_and(|host| host.held.saturating_add(needs.memory) <= host.memory)
     }
 
-    /// Keeps `rank` free for the next task of `reservation`.
+    /// Reserves `rank` for the next task of the class, in place of the class's earlier reservation.
     pub(crate) fn reserve(&mut self, number: usize, rank: Rank) {
         self.unreserve(number);
         let Some(needs) = self.needs_of(number) else { return };
@@ -224,7 +228,7 @@ impl RankTable {
         }
     }
 
-    /// Keeps no rank free for `reservation` any more; whether one was.
+    /// Cancels the reservation of the class. Returns whether there was one.
     pub(crate) fn unreserve(&mut self, number: usize) -> bool {
         let Some((rank, host)) =
             self.reservations.get_mut(number).and_then(|reservation| reservation.reserved.take())
@@ -240,7 +244,7 @@ impl RankTable {
         true
     }
 
-    /// Drops what is set aside on a rank that has died.
+    /// Cancels the reservations of a rank that has died.
     pub(super) fn unreserve_on(&mut self, rank: Rank) {
         for number in 0..self.reservations.len() {
             if self.reservations[number].reserved.is_some_and(|(at, _)| at == rank) {
@@ -253,7 +257,8 @@ impl RankTable {
         self.reservations.get(number).map(|reservation| reservation.needs)
     }
 
-    /// Changes the memory of a host by `amount`: what all of its ranks can take.
+    /// Applies `change` to the host, and marks all of its ranks as changed. Does nothing if the changed `amount` of
+    /// memory is 0 bytes.
     fn change_host(&mut self, host: u32, amount: u64, change: impl FnOnce(&mut Host)) {
         if amount == 0 {
             return;
@@ -269,7 +274,7 @@ impl RankTable {
     }
 }
 
-/// The hosts of some ranks: for each its number, and its memory.
+/// Groups ranks 0, 1, … by host. Each item is the rank's host number and the memory of that host in bytes.
 pub(super) fn hosts(ranks: impl Iterator<Item = (u32, u64)>) -> Vec<Host> {
     let mut hosts: Vec<Host> = Vec::new();
     for (rank, (host, memory)) in ranks.enumerate() {

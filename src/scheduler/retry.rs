@@ -1,7 +1,8 @@
-//! Retries: a task that has failed starts again, after a pause, with new needs, at another rank where there is one.
+//! Retries: a failed task starts again after a pause (exponential back-off), possibly with a larger memory
+//! reservation, on another rank if possible.
 //!
-//! A paused task is `Blocked`, and its pause counts as one more input that it misses: [`SchedulerEvent::Due`] brings it.
-//! Meanwhile all that it took is given back.
+//! A task that pauses is `Blocked`, and the pause counts as one more missing input; [`SchedulerEvent::Due`] ends it.
+//! During the pause all resources of the task are free for others.
 //!
 //! [`SchedulerEvent::Due`]: super::SchedulerEvent::Due
 
@@ -13,24 +14,24 @@ use crate::ids::{self, Attempt, DefId, Rank, TaskId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The tasks that have failed and are to start again.
+/// The failed tasks that are to start again.
 #[derive(Debug, Default)]
 pub(super) struct Retries {
-    /// The attempt after which a task pauses.
+    /// The tasks that pause, each with the number of the attempt that failed.
     paused: BTreeMap<TaskId, Attempt>,
-    /// The rank where a task has failed last.
+    /// The rank where each task failed last.
     failed_on: BTreeMap<TaskId, Rank>,
-    /// The definition that stands for another one with so many bytes of memory.
+    /// The variants of definitions with more memory, by the original definition and the bytes of memory.
     grown: BTreeMap<(DefId, u64), DefId>,
 }
 
 impl Retries {
-    /// Whether a task pauses after this attempt.
+    /// Whether the task pauses after the attempt with this number.
     pub(super) fn is_paused(&self, task: TaskId, attempt: Attempt) -> bool {
         self.paused.get(&task) == Some(&attempt)
     }
 
-    /// Forgets a task that was sent to a rank.
+    /// Forgets where the task failed last, since it was sent to a rank again.
     pub(super) fn started(&mut self, task: TaskId) {
         if !self.failed_on.is_empty() {
             self.failed_on.remove(&task);
@@ -39,14 +40,14 @@ impl Retries {
 }
 
 impl Scheduler {
-    /// Whether a failed task pauses before it starts again.
+    /// Whether a failed task pauses now, before it starts again.
     pub(super) fn is_paused(&self, task: TaskId) -> bool {
         self.tasks.get(task).is_some_and(|record| {
             matches!(record.state, TaskState::Blocked { .. }) && self.retries.is_paused(task, record.attempt)
         })
     }
 
-    /// Whether a task that has failed, and says this of another attempt, is to start again.
+    /// Whether a failed task, whose error asks for the policy `retry`, may start again.
     pub(super) fn may_start_again(
         &mut self,
         task: TaskId,
@@ -65,7 +66,7 @@ impl Scheduler {
         })
     }
 
-    /// Starts a task again that has failed on `rank`, once its pause is over and the inputs are there that it misses.
+    /// Starts a task again that failed on `rank`, after its pause and when its `missing` inputs are done.
     pub(super) fn start_again(
         &mut self,
         task: TaskId,
@@ -94,7 +95,7 @@ impl Scheduler {
         self.requeue(task, missing + 1, out);
     }
 
-    /// Ends the pause of a task that has failed.
+    /// Ends the pause of a failed task. Does nothing if another attempt has begun since.
     pub(super) fn on_due(&mut self, task: TaskId, attempt: Attempt) {
         if !self.retries.is_paused(task, attempt) {
             return; // that was another attempt's
@@ -106,7 +107,7 @@ impl Scheduler {
         }
     }
 
-    /// The definition that stands for `def` with so many bytes of memory; none where no rank has as many.
+    /// The variant of definition `def` with this many bytes of memory, made if needed. `None` if no host has as much.
     fn grow(&mut self, def: DefId, bytes: u64) -> Option<DefId> {
         if let Some(&grown) = self.retries.grown.get(&(def, bytes)) {
             return Some(grown);
@@ -126,7 +127,8 @@ impl Scheduler {
         Some(grown)
     }
 
-    /// The rank for a task that was to go to `rank`: where it has failed there, another one that has room.
+    /// The rank for a task that placement has assigned to `rank`: if the task failed there last, another rank with
+    /// room.
     pub(super) fn another(&self, task: TaskId, rank: Rank) -> Rank {
         if self.retries.failed_on.get(&task) != Some(&rank) {
             return rank;
@@ -136,7 +138,7 @@ impl Scheduler {
         first.map_or(rank, |(_, other)| other)
     }
 
-    /// As [`Scheduler::another`], for a task of the class `at`.
+    /// The rank for a task of the class number `at`, chosen like [`Scheduler::another`].
     pub(super) fn another_of(&self, at: usize, task: TaskId, rank: Rank) -> Rank {
         if self.retries.failed_on.get(&task) != Some(&rank) {
             return rank;

@@ -1,4 +1,4 @@
-//! The task record of rank 0 and the dense table that holds it.
+//! The task record of rank 0, and the dense table of all records.
 
 use crate::compact::id_list::{self, IdList, Lists};
 use crate::compact::{Bytes, Dense};
@@ -8,43 +8,44 @@ use crate::protocol::BulkLayout;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
-/// Where a task is in its life.
+/// The state of a task in its life cycle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskState {
-    /// Waits for this many inputs.
+    /// The task waits for inputs that have no result yet, or for the end of a pause.
     Blocked {
-        /// Inputs without a result, one that is taken twice counted twice.
+        /// The number of inputs without a result. An input that is taken twice counts twice; a pause counts as one
+        /// more.
         missing: u32,
     },
-    /// Could start; waits for a rank.
+    /// The task can start and waits for a rank.
     Ready,
-    /// Sent to a rank.
+    /// The task was sent to a rank.
     Assigned {
-        /// Which.
+        /// The rank that has the task.
         rank: Rank,
-        /// What it was expected to cost there when it was sent, in nanoseconds.
+        /// The expected cost for that rank at the time of sending, in nanoseconds.
         cost: u32,
-        /// Inputs without a result: it was sent ahead of them, or they were lost since.
+        /// The number of inputs without a result: the task was sent ahead of them, or they were lost since.
         missing: u32,
     },
-    /// Has a result, small enough to be kept here.
+    /// The task has a result, which is short and kept in this record.
     Inline(Bytes),
-    /// Has a result, on at least one rank.
-    Stored(Box<Copies>), // a word: the others would be long, too
-    /// Will have none.
+    /// The task has a result, which is stored on at least one rank.
+    Stored(Box<Copies>), // boxed, else every variant would be as large
+    /// The task has failed, or one that it depends on has, with this error.
     Failed(Arc<TaskError>),
-    /// Its result is not needed now; the recipe is kept while a consumer's may have to be made again.
+    /// The result is not needed now. The recipe is kept, since a consumer's result may have to be computed again.
     Released,
 }
 
-/// Where a result lies.
+/// The copies of a stored result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copies {
-    /// The ranks that have it.
+    /// The ranks that hold a copy.
     pub holders: Holders,
-    /// Exact size in bytes.
+    /// The exact size of the result in bytes.
     pub nbytes: u64,
-    /// How to read it; most results of one definition share it.
+    /// The layout of the bytes, shared by most results of a definition.
     pub layout: Arc<BulkLayout>,
 }
 
@@ -52,39 +53,40 @@ pub struct Copies {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holders {
     first: Rank,
-    /// False if there is none at all.
+    /// Whether there is any holder; if false, `first` means nothing.
     any: bool,
-    others: Option<Box<SmallVec<[Rank; 6]>>>, // few results have any: more than a word would be too many
+    others: Option<Box<SmallVec<[Rank; 6]>>>, // one word, since few results have any
 }
 
 impl Holders {
-    /// This rank alone.
+    /// Makes a set of this one rank.
     pub fn one(rank: Rank) -> Self {
         Holders { first: rank, any: true, others: None }
     }
 
-    /// All of them.
+    /// The holders, in the order in which they got their copies.
     pub fn iter(&self) -> impl Iterator<Item = Rank> + '_ {
         let others = self.others.iter().flat_map(|others| others.iter().copied());
         self.any.then_some(self.first).into_iter().chain(others)
     }
 
-    /// How many there are.
+    /// The number of holders.
     pub fn len(&self) -> usize {
         usize::from(self.any) + self.others.as_ref().map_or(0, |others| others.len())
     }
 
-    /// Whether there are none.
+    /// Whether there is no holder.
     pub fn is_empty(&self) -> bool {
         !self.any
     }
 
-    /// Whether `rank` is one.
+    /// Whether `rank` is a holder.
     pub fn contains(&self, rank: Rank) -> bool {
         self.iter().any(|holder| holder == rank)
     }
 
-    /// One of them, the same for the same `number`, and another for the next.
+    /// Picks a holder by `number`: equal numbers pick the same one, consecutive numbers different ones if possible.
+    /// Spreads transfers over the copies.
     pub fn pick(&self, number: usize) -> Rank {
         match (number % self.len().max(1), &self.others) {
             (0, _) | (_, None) => self.first,
@@ -92,7 +94,7 @@ impl Holders {
         }
     }
 
-    /// Adds a rank that is none yet.
+    /// Adds a rank that is not a holder yet.
     pub fn push(&mut self, rank: Rank) {
         if self.any {
             self.others.get_or_insert_default().push(rank);
@@ -101,7 +103,7 @@ impl Holders {
         }
     }
 
-    /// Takes `rank` out.
+    /// Removes `rank`. Does nothing if it is not a holder.
     pub fn remove(&mut self, rank: Rank) {
         let left: Vec<Rank> = self.iter().filter(|&holder| holder != rank).collect();
         self.any = false;
@@ -110,62 +112,65 @@ impl Holders {
     }
 }
 
-/// What the owner of a task waits for.
+/// The request of a task's owner, of which rank 0 still owes the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OwnerWants {
-    /// Nothing.
+    /// The owner does not wait for the task.
     Nothing,
-    /// That it is done.
+    /// The owner waits until the task is done.
     Done,
-    /// Its value, at the owner's rank.
+    /// The owner waits for the task's value at its own rank.
     Value,
-    /// Its value, which is on its way there.
+    /// The owner waits for the value, which is being transferred to it.
     Bringing,
 }
 
-/// One task.
+/// The record of a task at rank 0.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ScheduledTask {
-    /// Where it is in its life.
+    /// The state of the task in its life cycle.
     pub state: TaskState,
-    /// Its own arguments: with `def` and `inputs` the recipe.
+    /// The own arguments, encoded. With `def` and `inputs` they are the recipe of the result.
     pub args: Bytes,
-    /// The number in its key.
+    /// The number in the task's key.
     pub key: u64,
-    /// The tasks whose results it takes.
+    /// The tasks whose results this one takes.
     pub inputs: IdList,
-    /// Blocked tasks to tell when the result is there, one that takes it twice twice.
+    /// The tasks to notify when the result is there. A task that takes the result twice is listed twice.
     pub waiting: IdList,
-    /// Its definition.
+    /// The definition: function and options.
     pub def: DefId,
-    /// Longest way from a task without inputs: deeper tasks go first, they finish what is begun.
+    /// The longest path from a task without inputs. Deeper tasks go first, since they finish what is begun.
     pub depth: u32,
-    /// Uses of the result to come: unfinished consumers, and a transfer to its owner.
+    /// The number of uses of the result that are still to come: by unfinished consumers, or by a transfer to the
+    /// owner.
     pub pending: u32,
-    /// Consumers with a record: their results may have to be made again, and then this one too.
+    /// The number of consumers with a record. Their results may have to be computed again, and then this one too.
     pub lineage: u32,
-    /// How often it has been started.
+    /// The number of times that the task has been started.
     pub attempt: Attempt,
-    /// How often it has failed.
+    /// The number of times that the task has failed.
     pub failures: u16,
-    /// Whether its owner, the client or a rank, holds a future.
+    /// Whether the owner (the client or a rank) holds a future of the task.
     pub held: bool,
-    /// Whether a task has submitted it.
+    /// Whether another task submitted this one.
     pub nested: bool,
-    /// What its owner waits for.
+    /// The request of the owner that is still to be answered.
     pub want: OwnerWants,
-    /// A rank has given it back: it goes to the least loaded rank next, wherever its inputs lie.
+    /// Whether a rank returned the task before it started. Then the least loaded rank gets it next, wherever its
+    /// inputs are.
     pub given_back: bool,
 }
 
-/// The definition of a value of the client: it has no recipe, so it is kept while it may be needed again.
+/// The definition number of values that the client or a task supplied. They have no recipe, so they are kept while
+/// they may be needed again.
 pub(super) const SCATTERED: DefId = DefId(u32::MAX);
 
-/// A future costs 100 bytes elsewhere: this leaves a task within 200.
+/// A future costs 100 bytes elsewhere, so that a task takes less than 200 in all.
 const _: () = assert!(size_of::<Option<ScheduledTask>>() == 80 && size_of::<TaskState>() == 16);
 
 impl ScheduledTask {
-    /// A task that has just come.
+    /// Makes the record of a new task, without inputs; its owner holds a future.
     pub fn new(state: TaskState, def: DefId, key: u64, args: &[u8]) -> Self {
         ScheduledTask {
             state,
@@ -186,12 +191,12 @@ impl ScheduledTask {
         }
     }
 
-    /// Whether its result can be taken now.
+    /// Whether the result exists now.
     pub fn has_result(&self) -> bool {
         matches!(self.state, TaskState::Inline(_) | TaskState::Stored(_))
     }
 
-    /// Bytes of its result, where that is stored on ranks.
+    /// The size in bytes of a stored result; 0 if there is none or it is kept at rank 0.
     pub fn nbytes(&self) -> u64 {
         match &self.state {
             TaskState::Stored(copies) => copies.nbytes,
@@ -199,7 +204,8 @@ impl ScheduledTask {
         }
     }
 
-    /// Whether nobody needs its result now.
+    /// Whether the result is not needed now: no future, use or request is left, nor a consumer that could need a
+    /// result without a recipe.
     pub fn is_unneeded(&self) -> bool {
         !self.held
             && self.pending == 0
@@ -207,7 +213,7 @@ impl ScheduledTask {
             && (self.lineage == 0 || !self.has_no_recipe())
     }
 
-    /// Whether its result could not be made again: it must stay while a consumer's may have to be.
+    /// Whether the result could not be computed again. Such a result stays while a consumer could need it.
     fn has_no_recipe(&self) -> bool {
         self.def == SCATTERED || matches!(self.state, TaskState::Inline(_))
     }
@@ -215,24 +221,24 @@ impl ScheduledTask {
 
 type Records = Dense<ScheduledTask, 256>;
 
-/// All records, by task number: dense for each owner.
+/// The table of all task records, dense by task number for each owner.
 #[derive(Debug, Default)]
 pub(super) struct TaskTable {
-    /// Of tasks of the client.
+    /// The records of the client's tasks.
     records: Records,
-    /// Of tasks that ranks 1, 2, … have submitted, as far as any has.
+    /// The records of the tasks that ranks 1, 2, … have submitted, up to the highest rank that has submitted any.
     nested: Vec<Records>,
     lists: Lists,
 }
 
 impl TaskTable {
-    /// How many records there are.
+    /// The number of records.
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.records.len() + self.nested.iter().map(Dense::len).sum::<usize>()
     }
 
-    /// Lists of tasks that are in use beside the records.
+    /// The number of lists that are stored outside the records, for checks.
     #[inline]
     pub(super) fn lists(&self) -> usize {
         self.lists.len()
@@ -258,19 +264,19 @@ impl TaskTable {
         (row.and_then(|row| row.get_mut(task.count())), lists)
     }
 
-    /// The record of `task`.
+    /// The record of `task`, or `None` if it has none.
     #[inline]
     pub(super) fn get(&self, task: TaskId) -> Option<&ScheduledTask> {
         self.row(task.owner())?.get(task.count())
     }
 
-    /// The record of `task`.
+    /// The record of `task`, for changes, or `None` if it has none.
     #[inline]
     pub(super) fn get_mut(&mut self, task: TaskId) -> Option<&mut ScheduledTask> {
         self.with_lists(task).0
     }
 
-    /// Puts the record of `task`, which has none and takes `inputs`.
+    /// Stores the record of `task`, which has none yet and takes `inputs`.
     #[inline]
     pub(super) fn insert(&mut self, task: TaskId, mut record: ScheduledTask, inputs: SmallVec<[TaskId; 2]>) {
         record.inputs = IdList::new(task, inputs, &mut self.lists);
@@ -283,7 +289,7 @@ impl TaskTable {
         }
     }
 
-    /// Takes the record of `task` out; of it only the inputs are given back.
+    /// Removes the record of `task` and returns only its inputs. `None` if there is no record.
     #[inline]
     pub(super) fn remove(&mut self, task: TaskId) -> Option<SmallVec<[TaskId; 2]>> {
         let (row, lists) = self.row_mut(task.owner());
@@ -301,14 +307,14 @@ impl TaskTable {
         record.map_or(id_list::Iter::none(), |record| record.inputs.iter(task, &self.lists))
     }
 
-    /// Makes `task` forget what it takes.
+    /// Removes and returns the inputs from the record of `task`.
     #[inline]
     pub(super) fn take_inputs(&mut self, task: TaskId) -> SmallVec<[TaskId; 2]> {
         let (record, lists) = self.with_lists(task);
         record.map(|record| record.inputs.take(task, lists)).unwrap_or_default()
     }
 
-    /// Notes what `task` takes, which has forgotten it.
+    /// Stores the inputs of `task`, after [`TaskTable::take_inputs`] has removed them.
     #[inline]
     pub(super) fn put_inputs(&mut self, task: TaskId, inputs: SmallVec<[TaskId; 2]>) {
         if let (Some(record), lists) = self.with_lists(task) {
@@ -316,21 +322,21 @@ impl TaskTable {
         }
     }
 
-    /// Tasks to tell when the result of `task` is there.
+    /// The tasks to notify when the result of `task` is there.
     #[inline]
     pub(super) fn waiting(&self, task: TaskId) -> id_list::Iter<'_> {
         let record = self.get(task);
         record.map_or(id_list::Iter::none(), |record| record.waiting.iter(task, &self.lists))
     }
 
-    /// The same, of which there are none then.
+    /// Removes and returns the tasks to notify when the result of `task` is there.
     #[inline]
     pub(super) fn take_waiting(&mut self, task: TaskId) -> SmallVec<[TaskId; 2]> {
         let (record, lists) = self.with_lists(task);
         record.map(|record| record.waiting.take(task, lists)).unwrap_or_default()
     }
 
-    /// Notes that `consumer` is to be told when the result of `task` is there.
+    /// Adds `consumer` to the tasks to notify when the result of `task` is there.
     #[inline]
     pub(super) fn push_waiting(&mut self, task: TaskId, consumer: TaskId) {
         if let (Some(record), lists) = self.with_lists(task) {
@@ -338,25 +344,25 @@ impl TaskTable {
         }
     }
 
-    /// The numbers of all records, ascending.
+    /// The numbers of all tasks with a record, ascending by owner and count.
     #[inline]
     pub(super) fn ids(&self) -> impl Iterator<Item = TaskId> + '_ {
         self.iter().map(|(task, _)| task)
     }
 
-    /// The first task of the client's from the number `from` on that has a record.
+    /// The first task of the client, by number from `from` on, that has a record.
     #[inline]
     pub(super) fn next_from(&self, from: u64) -> Option<TaskId> {
         self.records.next_from(from).map(TaskId)
     }
 
-    /// All records, by ascending number.
+    /// The records with their task numbers, in ascending order.
     #[inline]
     pub(super) fn iter(&self) -> impl Iterator<Item = (TaskId, &ScheduledTask)> + '_ {
         (0..=self.nested.len() as u32).flat_map(|owner| self.of(Rank(owner)))
     }
 
-    /// The records of tasks that `owner` has submitted, by ascending number.
+    /// The records of the tasks that `owner` has submitted, in ascending order of the task numbers.
     #[inline]
     pub(super) fn of(&self, owner: Rank) -> impl Iterator<Item = (TaskId, &ScheduledTask)> + '_ {
         let first = TaskId::first_of(owner).0;

@@ -1,4 +1,4 @@
-//! Transitions of tasks, each named after the fact that causes it.
+//! State transitions of tasks at rank 0. Each `on_…` function handles the event of the same name.
 
 use super::Scheduler;
 use super::event::{NewTask, SchedulerAction, TaskOutcome};
@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 
 impl Scheduler {
-    /// A task of `owner`; its definition's number is rank 0's.
+    /// Submits a task of `owner`, whose definition has rank 0's number already.
     pub(super) fn on_submit(
         &mut self,
         owner: Rank,
@@ -131,7 +131,7 @@ impl Scheduler {
         if self.may_start_again(task, def, error.retry)? {
             self.start_again(task, rank, missing, error.retry, out);
         } else {
-            // that of a task whose failure this one hands on has its name already
+            // a failure passed on from another task names that task already
             if error.task.is_empty()
                 && let Some(record) = self.tasks.get(task)
             {
@@ -158,8 +158,8 @@ impl Scheduler {
                     }
                 }
             }
-            // Lost since, and made again on that very rank, which lets go of the old copy by itself: a release would
-            // cross the new result and take that away.
+            // The result was lost since, and that same rank makes it again and drops the old copy by itself. A
+            // release would cross the new result and remove it.
             Some(TaskState::Assigned { rank: at, .. }) if *at == rank => {}
             _ => out.push(SchedulerAction::Send(rank, RankOrder::Release { task })),
         }
@@ -169,7 +169,8 @@ impl Scheduler {
         Ok(())
     }
 
-    /// What was to be brought to its owner is there, or cannot come: tells the owner, or begins anew.
+    /// Ends the transfer of a result to its owner, whether the result has arrived or cannot come. Tells the owner, or
+    /// begins anew.
     fn transfer_ended(&mut self, task: TaskId, out: &mut Vec<SchedulerAction>) {
         if let Some(record) = self.tasks.get_mut(task)
             && record.want == OwnerWants::Bringing
@@ -268,7 +269,8 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Tells the owner of `task`, if it waits for it and there is something to tell.
+    /// Tells the owner of `task` the outcome, if the owner waits for it and the outcome is known. Starts a transfer
+    /// if the owner needs the value and does not have it.
     pub(super) fn resolve(&mut self, task: TaskId, out: &mut Vec<SchedulerAction>) {
         let Some(record) = self.tasks.get_mut(task) else { return };
         if matches!(record.want, OwnerWants::Nothing | OwnerWants::Bringing) {
@@ -302,7 +304,8 @@ impl Scheduler {
         out.push(Self::answer(task, outcome));
     }
 
-    /// Takes `task` off `rank`, if that very attempt is assigned there; with its definition, how many inputs it misses.
+    /// Takes `task` off `rank` if the attempt with this number is assigned there. Returns the definition of the task
+    /// and the number of inputs that it still misses.
     fn unassign(&mut self, rank: Rank, task: TaskId, attempt: Attempt) -> Option<(DefId, u32)> {
         let record = self.tasks.get_mut(task)?;
         let TaskState::Assigned { rank: at, cost, missing } = record.state else { return None };
@@ -315,7 +318,8 @@ impl Scheduler {
         Some((def, missing))
     }
 
-    /// Whether `task` can be an input: what has been let go of is not made again for a newcomer.
+    /// Whether a new task of `owner` may take the result of `task` as an input. A released result is not made again
+    /// for a new consumer.
     fn can_be_named(&self, owner: Rank, task: TaskId) -> bool {
         match self.tasks.get(task) {
             _ if task.owner() != owner => false, // nobody else has a future of it

@@ -1,4 +1,4 @@
-//! Every invariant of a computing rank as code; run after each event in tests.
+//! Every invariant of the worker, as code that tests run after each event.
 
 use super::Worker;
 use crate::ids::TaskId;
@@ -6,10 +6,10 @@ use crate::protocol::InputSource;
 use std::collections::BTreeMap;
 
 impl Worker {
-    /// Verifies the whole state; the text says what does not hold.
+    /// Verifies all invariants, in time proportional to the number of tasks and results here.
     ///
     /// # Errors
-    /// The first invariant that does not hold.
+    /// The first violated invariant, as a text.
     pub fn check(&self) -> Result<(), String> {
         let extra: u32 = self.wide.values().map(|width| width - 1).sum();
         if self.extra != extra || self.wide.len() > self.running as usize {

@@ -1,80 +1,80 @@
-//! What a computing rank is told and what it answers.
+//! The events that the worker handles and the actions that it answers with.
 
 use crate::error::TaskError;
 use crate::ids::{Attempt, DefId, Rank, TaskId};
 use crate::protocol::{BulkLayout, Definition, RankOrder, RankReport, ReportedResult, RunTask};
 
-/// A fact.
+/// An event that the worker handles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkerEvent {
-    /// From rank 0.
+    /// An order has come from rank 0.
     Order(RankOrder),
-    /// The result of this task, which was fetched, is in the store.
+    /// The fetched result of this task has arrived in the store.
     Arrived(TaskId),
-    /// A value of the client was put into the store under this number.
+    /// A value of the client, or of a task here, was put into the store under this task number.
     Put(TaskId),
-    /// A task has been computed; a result that is not inline is in the store.
+    /// A task has ended. A result that is not inline is in the store.
     Computed {
-        /// Which.
+        /// The task that has ended.
         task: TaskId,
-        /// Which start of it.
+        /// The number of the start that has ended, from 1.
         attempt: Attempt,
-        /// Time in its function, in nanoseconds.
+        /// Time spent in the task's function, in nanoseconds.
         nanos: u32,
-        /// What came out.
+        /// The result, or the error of the task.
         output: Result<ReportedResult, TaskError>,
     },
-    /// A thread waits for other tasks from now on; with the task that it computes, if that is no parallel part of
-    /// another thread's.
+    /// A thread begins to wait for other tasks. The value is the task that it computes, or `None` if it computes a
+    /// parallel part of another thread's task.
     Paused(Option<TaskId>),
-    /// A thread that has waited goes on.
+    /// A thread has ended its wait. The value is that of the earlier `Paused`.
     Resumed(Option<TaskId>),
-    /// Another rank wants the result of a task on `tag`.
+    /// Another rank asks for a result.
     Asked {
-        /// Who asks.
+        /// The rank that asks.
         by: Rank,
-        /// Whose result.
+        /// The task whose result is wanted.
         task: TaskId,
-        /// Where to send it.
+        /// The message tag to send the result with.
         tag: u32,
-        /// Whether it sees the same files.
+        /// Whether that rank sees the same files as this one.
         same_files: bool,
     },
 }
 
-/// What is to be done.
+/// An action that the caller of the worker has to carry out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkerAction {
-    /// Learn a definition.
+    /// Learn a task definition.
     Learn(Definition),
     /// Learn that tasks of a definition may wait for others.
     Nests(DefId),
-    /// Compute a task: its inputs are inline or in the store.
+    /// Compute a task, whose inputs are all inline or in the store.
     Execute(RunTask),
-    /// Post a receive and ask for a result.
+    /// Post a receive and ask another rank for a result.
     Fetch {
-        /// Whose result.
+        /// The task whose result is fetched.
         task: TaskId,
         /// The rank to ask.
         holder: Rank,
-        /// Exact size in bytes.
+        /// The exact size of the result in bytes.
         nbytes: u64,
-        /// How to read it.
+        /// The layout of the result, from which the receive buffer is made.
         layout: BulkLayout,
     },
-    /// Send a result from the store.
+    /// Send a result from the store to another rank.
     Give {
-        /// To whom.
+        /// The receiver.
         to: Rank,
-        /// Whose result.
+        /// The task whose result is sent.
         task: TaskId,
-        /// The tag that the receiver has posted.
+        /// The message tag of the receive that the receiver has posted.
         tag: u32,
-        /// Whether the receiver sees the same files.
+        /// Whether the receiver sees the same files as this rank.
         same_files: bool,
     },
-    /// Tell rank 0.
+    /// Send a report to rank 0.
     Report(RankReport),
-    /// Take a result out of the store.
+    /// Drop a result from the store.
     Drop(TaskId),
 }

@@ -1,4 +1,4 @@
-//! The state machine of a computing rank: facts in, actions out.
+//! The worker of a computing rank, a deterministic state machine: it takes events and returns actions.
 //!
 //! ```text
 //!   Run ─► waiting for inputs ─► queue ─► running ─► Finished | Failed
@@ -7,15 +7,19 @@
 //!               └─ Fetch ─► Arrived ─► (a copy is here) ─► Fetched
 //! ```
 //!
-//! Rank 0 keeps a result at its holder until the tasks that use it have ended or been given back. So a task is given
-//! back only when its fetches are over: then no holder is ever asked for what it was told to release.
+//! Rank 0 keeps a result at its holder until the tasks that use it have ended or been given back. So the worker gives
+//! a task back only when its fetches are over. Then no holder is ever asked for a result that it was told to release.
 //!
-//! A task may be sent ahead of its inputs (`Source::Soon`): it waits here for the tasks that make them, and starts without
-//! asking rank 0. When one of these fails or is given back, what follows it is given back too. Rank 0 may take a task to be
-//! here that has just ended: until it says (`Seen`) that it knows, the last results are remembered.
+//! A task may be sent ahead of its inputs (prefetch, [`InputSource::Soon`](crate::protocol::InputSource::Soon)): it
+//! waits here for the tasks that make them, and starts without asking rank 0. If one of these fails or is given back,
+//! its followers are given back too. Rank 0 may send a task ahead of one that has just ended here. So the worker
+//! remembers ended tasks until rank 0 acknowledges them ([`RankOrder::Seen`]).
 //!
-//! Like the scheduler it knows no clock, no thread and no network. A task without inputs from the store costs no
-//! table look-up. A result that is released while a task here still uses it goes when that task has ended.
+//! Like the scheduler, the worker has no clock, threads or network. A task without inputs from the store costs no
+//! table look-up. A released result that a task here still uses is dropped when that task has ended.
+//!
+//! Start at [`Worker::handle`] for the events and [`Worker::start`], which hands tasks to the compute threads.
+//! `check` states every invariant as code.
 
 mod check;
 mod event;
@@ -33,35 +37,35 @@ use crate::protocol::{Blob, RankOrder, RunTask};
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, VecDeque};
 
-/// Work handed to the compute threads beyond one task each, in nanoseconds: it saves a hand-over per task, but can no
-/// longer be given back.
+/// Expected work, in nanoseconds, that is handed to the compute threads beyond one task per slot. Handing tasks over
+/// in advance saves a wake-up per task, but such tasks can no longer be given back.
 const HANDOVER: u64 = 100_000;
-/// Tasks handed over beyond one per slot, however short they are.
+/// Number of tasks handed over beyond one per slot, however short they are.
 const HANDOVER_MAX: u64 = 256;
 
-/// A result that is here or on its way.
+/// A result that is in the store or on its way here.
 #[derive(Debug, Default)]
 struct HeldResult {
-    /// The rank that it comes from, until it is here.
+    /// The rank that the result is fetched from; `None` once it is here.
     coming: Option<Rank>,
-    /// Tasks that wait for it, one that takes it twice twice.
+    /// The tasks that wait for the result. A task that takes it twice is listed twice.
     waiters: SmallVec<[TaskId; 2]>,
-    /// Inputs of tasks here that it is.
+    /// The number of uses of the result as an input, by tasks that are here and have not ended.
     users: u32,
-    /// Rank 0 wants it here for the client.
+    /// Whether rank 0 wants the result here for a waiting client, and not only as an input.
     brought: bool,
-    /// To be dropped after its last use.
+    /// Whether the result is to be dropped after its last use.
     released: bool,
 }
 
-/// What has become of a task, as reported to rank 0.
+/// The outcome of a task, as this rank has reported it.
 #[derive(Debug, Clone)]
 enum EndedTask {
-    /// It has this result, which is kept at rank 0.
+    /// The task has this short result, which is kept at rank 0.
     Inline(Blob),
-    /// It has a result, which is here.
+    /// The task has a result, which is in the store here.
     Stored,
-    /// It has failed, or was given back.
+    /// The task has no result here: it failed or was given back.
     Without,
 }
 
@@ -69,53 +73,56 @@ enum EndedTask {
 struct Waiting {
     run: RunTask,
     missing: u32,
-    /// An input will not come: to be given back, with only the inputs that are still on their way left in `run`.
+    /// Whether an input will not come. Then the task is to be given back, and `run` contains only the inputs that are
+    /// still on their way.
     lost: bool,
 }
 
-/// The state machine; see the module's documentation.
+/// The worker of a computing rank, which queues tasks and tracks their inputs and results. See
+/// `docs/architecture.md`.
 #[derive(Debug)]
 pub struct Worker {
     slots: u32,
-    /// Handed to the compute threads, those that wait for other tasks included.
+    /// Number of tasks handed to the compute threads, including those that wait for other tasks.
     running: u32,
-    /// Slots that they take beyond one each.
+    /// Slots that the running tasks take beyond one each.
     extra: u32,
-    /// Slots that each of the tasks takes that take more than one.
+    /// Slots of each running task that takes more than one.
     wide: IdMap<TaskId, u32>,
-    /// Slots that a task of each definition takes, up to the last that takes more than one.
+    /// Slots per task of each definition, by definition number. Ends with the last definition that takes more than
+    /// one.
     widths: Vec<u32>,
-    /// Mean time of a task, in nanoseconds; 0 before the first has ended.
+    /// Running mean of a task's time, in nanoseconds; 0 before the first task has finished.
     mean: u64,
-    /// Slots that tasks have given back, since they wait for other tasks.
+    /// Slots that are free because the tasks in them wait for other tasks.
     paused: u32,
-    /// The same as rank 0 was told.
+    /// The value of `paused` that rank 0 was told last.
     told: u32,
     /// Whether tasks that went on after a wait may take more slots than there are.
     crowded: bool,
-    /// Could start, in the order of arrival.
+    /// Tasks of the client that can start, in the order of arrival.
     queue: VecDeque<RunTask>,
-    /// The same of tasks that tasks have submitted: they come before the others, the deepest first.
+    /// Nested tasks that can start, by depth. They come before those in `queue`, the deepest first.
     nested: BTreeMap<u32, VecDeque<RunTask>>,
-    /// Miss inputs.
+    /// Tasks that miss inputs.
     waiting: IdMap<TaskId, Waiting>,
-    /// Inputs from the store of running tasks that have any.
+    /// The inputs from the store of each running task that has any.
     in_use: IdMap<TaskId, SmallVec<[TaskId; 4]>>,
-    /// Results.
+    /// Results that are in the store or on their way here.
     held: IdMap<TaskId, HeldResult>,
-    /// Tasks that were sent ahead of an input, by the task here that makes it; each once.
+    /// The followers of each task here: tasks that were sent ahead of its result, each listed once.
     followers: IdMap<TaskId, SmallVec<[TaskId; 2]>>,
-    /// Tasks that have ended or were given back, oldest first, of which rank 0 has not been seen to know: it may take
-    /// them to be still here.
+    /// Tasks that have ended or were given back and that rank 0 has not yet acknowledged, the oldest first. Rank 0
+    /// may send tasks ahead of them as if they were still here.
     unseen: VecDeque<(TaskId, EndedTask)>,
-    /// A task whose inputs have not all been told yet.
+    /// A task of which some inputs are still to come in further messages.
     receiving: Option<RunTask>,
     /// Ranks that have died.
     dead: SmallVec<[Rank; 4]>,
 }
 
 impl Worker {
-    /// A rank that computes `slots` tasks at a time; 0 for one that only holds results.
+    /// Makes the worker of a rank that computes `slots` tasks at a time; 0 for a rank that only holds results.
     pub fn new(slots: u32) -> Self {
         Worker {
             slots,
@@ -139,10 +146,10 @@ impl Worker {
         }
     }
 
-    /// Takes a fact and appends what it makes necessary to `out`.
+    /// Handles an event and appends the actions that follow to `out`.
     ///
     /// # Errors
-    /// When the fact cannot be: a bug, or a damaged message.
+    /// When the event contradicts the state, because of a bug or a damaged message.
     pub fn handle(&mut self, event: WorkerEvent, out: &mut Vec<WorkerAction>) -> Result<(), ProtocolError> {
         match event {
             WorkerEvent::Order(order) => self.on_order(order, out)?,
@@ -186,16 +193,17 @@ impl Worker {
                 self.unseen.drain(..count);
             }
             RankOrder::Nests { def } => out.push(WorkerAction::Nests(def)),
-            // those are the reactor's
+            // the reactor handles these
             RankOrder::Shutdown | RankOrder::Leave | RankOrder::Answer { .. } | RankOrder::Status { .. } => {}
         }
         Ok(())
     }
 
-    /// Starts tasks that can start: to be called once per turn, after all facts of the turn.
+    /// Hands queued tasks to free slots. The caller calls this once per turn, after it has handled all events of the
+    /// turn.
     pub fn start(&mut self, out: &mut Vec<WorkerAction>) {
         let extra = match self.nests() {
-            // what is handed over keeps its order, and a deeper task may come
+            // the order of tasks in advance is fixed, and a deeper task may come
             true => 0,
             false => HANDOVER.checked_div(self.mean).map_or(0, |extra| extra.min(HANDOVER_MAX)),
         };
@@ -217,8 +225,8 @@ impl Worker {
         self.tell_waits(out);
     }
 
-    /// Whether the first task of the queue can be handed over: where any takes several slots, only when as many are free,
-    /// so that what comes behind it does not pass it.
+    /// Whether the first queued task can be handed over. If any task takes several slots, only when as many are free,
+    /// so that no task behind it overtakes it.
     fn may_start(&self, run: &RunTask, most: u32) -> bool {
         let width = self.widths.get(run.def.index()).copied().unwrap_or(1);
         let taken = (self.running + self.extra).saturating_sub(self.paused);
@@ -228,18 +236,18 @@ impl Worker {
         most > 0 && (width <= self.slots.saturating_sub(taken) || taken == 0)
     }
 
-    /// Results that are here or on their way; 0 at the end of a run.
+    /// The number of results that are in the store or on their way here; 0 at the end of a run.
     pub fn held(&self) -> usize {
         self.held.len()
     }
 
-    /// Slots that are free, at most as many as there are tasks that wait for inputs.
+    /// The number of free slots that tasks here could use if their inputs were there.
     pub fn slots_in_want(&self) -> u32 {
         let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
         self.slots.saturating_sub(self.running).min(waiting)
     }
 
-    /// Tasks that are here and have not ended.
+    /// The number of tasks that are here and have not ended.
     pub fn unfinished(&self) -> usize {
         let receiving = usize::from(self.receiving.is_some());
         self.queued().count() + self.waiting.len() + self.running as usize + receiving

@@ -1,7 +1,8 @@
-//! Tasks that submit tasks and wait for them: they give their slots back, and what they wait for comes first.
+//! Nested tasks: tasks here submit tasks and wait for them. A waiting task gives its slots back, and the tasks that
+//! it waits for come first.
 //!
-//! Deeper tasks go before others, and nothing is handed over in advance while they are about: so the number of tasks that
-//! wait, each of which keeps a thread, grows with the depth of the nesting and not with its breadth.
+//! Deeper tasks start before others, and while there are any, no task is handed over in advance. So the number of
+//! waiting tasks, each of which keeps a thread, grows with the depth of the nesting and not with its breadth.
 
 use super::Worker;
 use super::event::WorkerAction;
@@ -10,12 +11,12 @@ use crate::ids::TaskId;
 use crate::protocol::{RankReport, RunTask};
 
 impl Worker {
-    /// Whether tasks here wait for others, or were submitted by others.
+    /// Whether tasks here wait for others, or nested tasks are queued here.
     pub(super) fn nests(&self) -> bool {
         self.paused > 0 || !self.nested.is_empty()
     }
 
-    /// Queues a task that could start, behind its like.
+    /// Queues a task that can start, behind those of its depth.
     pub(super) fn enqueue(&mut self, run: RunTask) {
         match run.depth {
             0 => self.queue.push_back(run),
@@ -23,7 +24,7 @@ impl Worker {
         }
     }
 
-    /// The same, before its like.
+    /// Queues a task that can start, before those of its depth.
     pub(super) fn enqueue_first(&mut self, run: RunTask) {
         match run.depth {
             0 => self.queue.push_front(run),
@@ -31,7 +32,7 @@ impl Worker {
         }
     }
 
-    /// The task that is to start next.
+    /// The task that starts next.
     pub(super) fn first_queued(&self) -> Option<&RunTask> {
         match self.nested.last_key_value() {
             Some((_, deepest)) => deepest.front(),
@@ -39,7 +40,7 @@ impl Worker {
         }
     }
 
-    /// Takes the task that is to start next.
+    /// Removes and returns the task that starts next.
     pub(super) fn next_queued(&mut self) -> Option<RunTask> {
         let Some(mut deepest) = self.nested.last_entry() else { return self.queue.pop_front() };
         let run = deepest.get_mut().pop_front();
@@ -49,7 +50,7 @@ impl Worker {
         run
     }
 
-    /// Takes the task that would start last.
+    /// Removes and returns the task that would start last.
     pub(super) fn last_queued(&mut self) -> Option<RunTask> {
         if let Some(run) = self.queue.pop_back() {
             return Some(run);
@@ -62,12 +63,13 @@ impl Worker {
         run
     }
 
-    /// All tasks that could start.
+    /// All tasks that can start, in no particular order.
     pub(super) fn queued(&self) -> impl Iterator<Item = &RunTask> {
         self.queue.iter().chain(self.nested.values().flatten())
     }
 
-    /// Slots that a thread gives back when it waits: all of its task; a parallel part of one has one.
+    /// Slots that are freed when a thread waits: all slots of its task, or one for a parallel part of another
+    /// thread's task.
     pub(super) fn slots_of(&self, task: Option<TaskId>) -> u32 {
         task.and_then(|task| self.wide.get(&task)).copied().unwrap_or(1)
     }
@@ -79,7 +81,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Tells rank 0 of the slots that tasks have given back, if their number has changed.
+    /// Tells rank 0 the number of slots freed by waiting tasks, if it has changed.
     pub(super) fn tell_waits(&mut self, out: &mut Vec<WorkerAction>) {
         if self.told != self.paused {
             self.told = self.paused;
@@ -87,7 +89,7 @@ impl Worker {
         }
     }
 
-    /// The invariants of the queues.
+    /// Verifies the invariants of the queues; the error tells what is wrong.
     pub(super) fn check_nested(&self) -> Result<(), String> {
         if let Some(run) = self.queue.iter().find(|run| run.depth > 0) {
             return Err(format!("{:?} is nested, but queued as if it were not", run.task));

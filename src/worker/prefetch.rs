@@ -1,4 +1,5 @@
-//! Tasks that follow others: sent ahead of an input that a task on this rank makes, and given back with it.
+//! Prefetched tasks: followers are sent here ahead of an input that another task on this rank, the leader, makes.
+//! They start when the leader is done, without a round trip to rank 0, and are given back with it.
 
 use super::event::WorkerAction;
 use super::{EndedTask, Worker};
@@ -7,12 +8,12 @@ use crate::protocol::{InputSource, RankReport, RunTask, TaskInput};
 use smallvec::{SmallVec, smallvec};
 
 impl Worker {
-    /// Says of each input that was still to be made when the task was sent where it is now; false if one will not be made
-    /// here.
+    /// Updates the source of each input that was announced as [`InputSource::Soon`] and exists by now. Returns false
+    /// if the task of such an input failed or was given back.
     pub(super) fn look_for_soon(&self, run: &mut RunTask) -> bool {
         let soon = run.inputs.iter_mut().filter(|input| input.source == InputSource::Soon);
         for input in soon {
-            // most have ended just before, or not at all: what has ended is only looked for among the last
+            // most of these tasks have ended just before or not yet, so the search begins with the last ones
             match self.unseen.iter().rev().find(|(task, _)| *task == input.task) {
                 None => {}
                 Some((_, EndedTask::Inline(value))) => input.source = InputSource::Inline(value.clone()),
@@ -23,7 +24,8 @@ impl Worker {
         true
     }
 
-    /// Lets tasks that follow `task`, which has ended, go on, or gives them back.
+    /// Starts the followers of `task`, which has ended, when they miss no other input; gives them back if `task` has
+    /// no result.
     pub(super) fn lead(
         &mut self,
         task: TaskId,
@@ -39,7 +41,7 @@ impl Worker {
                 return;
             }
         };
-        // the first of them to the front: what is begun is finished, and its input is still in the cache
+        // the followers go to the front of the queue, the first one first: their input is still in the cache
         for &follower in followers.iter().rev() {
             let Some(waiting) = self.waiting.get_mut(&follower) else { continue };
             let soon = |input: &&mut TaskInput| input.task == task && input.source == InputSource::Soon;
@@ -60,15 +62,15 @@ impl Worker {
         }
     }
 
-    /// Gives a waiting task back, one of whose inputs will not come; at once, or as soon as its fetches are over.
+    /// Gives a waiting task back to rank 0 since an input will not come: at once, or when its fetches have ended.
     pub(super) fn give_up(&mut self, task: TaskId, out: &mut Vec<WorkerAction>) {
         if let Some(run) = self.withdraw(task, out) {
             self.give_back(run, out);
         }
     }
 
-    /// Makes a waiting task let go of its inputs and of what it follows; gives it if it can be given back now, and otherwise
-    /// leaves it to wait for its fetches.
+    /// Detaches a waiting task from its inputs and leaders. Returns the task if it can be given back now; otherwise
+    /// keeps it until its fetches have ended and returns `None`.
     fn withdraw(&mut self, task: TaskId, out: &mut Vec<WorkerAction>) -> Option<RunTask> {
         let mut waiting = self.waiting.remove(&task)?;
         waiting.lost = true;
@@ -101,7 +103,7 @@ impl Worker {
         }
     }
 
-    /// Hands a task that has not started, and waits for nothing, back to rank 0; with it all that follow it.
+    /// Gives a task back to rank 0 that has not started and waits for nothing, and with it all of its followers.
     pub(super) fn give_back(&mut self, run: RunTask, out: &mut Vec<WorkerAction>) {
         let mut todo: SmallVec<[RunTask; 1]> = smallvec![run];
         while let Some(run) = todo.pop() {

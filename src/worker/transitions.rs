@@ -1,4 +1,4 @@
-//! Transitions, each named after the fact that causes it.
+//! State transitions of a computing rank. Each `on_…` function handles the event or order of the same name.
 
 use super::event::WorkerAction;
 use super::{EndedTask, HeldResult, Waiting, Worker};
@@ -10,7 +10,7 @@ use crate::protocol::{
 use smallvec::SmallVec;
 
 impl Worker {
-    /// The inputs of a task that are in the store, not in the message.
+    /// The inputs of a task that are in the store rather than inside the message.
     pub(super) fn stored_inputs(run: &RunTask) -> SmallVec<[TaskId; 4]> {
         let stored = |input: &&TaskInput| matches!(input.source, InputSource::Here | InputSource::At { .. });
         run.inputs.iter().filter(stored).map(|input| input.task).collect()
@@ -82,8 +82,8 @@ impl Worker {
         if run.attempt > 1
             && let Some(held) = self.held.get_mut(&run.task)
         {
-            // a copy of the result that was lost, still in use here: dropped by its last user, it could take the new
-            // result along, which may be in the store before it is reported
+            // The rank may hold a copy of the lost result that is still in use. Its last user would drop it, and with
+            // it the new result, which may be in the store before it is reported.
             held.released = false;
         }
         let mut missing = 0;
@@ -149,7 +149,7 @@ impl Worker {
         } else if std::mem::take(&mut held.released) {
             out.push(WorkerAction::Report(RankReport::Fetched { task }));
         }
-        // else it is here, and rank 0 would not ask if it knew: that report is under way
+        // otherwise the result is here and rank 0 does not know yet: that report is under way
     }
 
     pub(super) fn on_arrived(
@@ -168,7 +168,7 @@ impl Worker {
         } else {
             out.push(WorkerAction::Report(RankReport::Fetched { task }));
         }
-        // all are told before any is given back: that may make another of them count anew what it still waits for
+        // count the arrival for all waiters before any is given back, which may recount what another one waits for
         let mut complete: SmallVec<[Waiting; 2]> = SmallVec::new();
         for waiter in waiters {
             let Some(waiting) = self.waiting.get_mut(&waiter) else { continue };
@@ -217,7 +217,8 @@ impl Worker {
             Err(_) => EndedTask::Without,
         };
         if matches!(gone, EndedTask::Stored) {
-            // where it is made again, a copy of the lost one may lie here, in use: the new one takes its place
+            // if the task ran again after a loss, a copy of the lost result may be in use here: the new one takes its
+            // place
             self.held.entry(task).or_default().released = false;
         } else {
             self.drop_old_copy(task, attempt, out);
@@ -285,7 +286,8 @@ impl Worker {
         }
     }
 
-    /// Lets go of a copy of the lost result of `task`, which was to be made again here and is not, as far as is known.
+    /// Drops a copy of the lost result of `task`. The task was to be made again on this rank, and as far as rank 0
+    /// knows it is not.
     pub(super) fn drop_old_copy(&mut self, task: TaskId, attempt: Attempt, out: &mut Vec<WorkerAction>) {
         if attempt > 1
             && let Some(held) = self.held.get_mut(&task)

@@ -1,4 +1,4 @@
-//! Families: ranges, instances that somebody names, shares between ranks.
+//! Families: ranges, instances that events name, shares between ranks.
 
 use super::*;
 use crate::compact::Ranges;
@@ -8,7 +8,7 @@ fn range(def: u32, first: u64, index: u64, count: u32) -> RankOrder {
     RankOrder::RunRange { def: DefId(def), first: TaskId(first), index, count }
 }
 
-/// What is sent as ranges and as single tasks, as task numbers.
+/// The task numbers of all instances that are sent, as ranges or as single tasks.
 fn instances(orders: Vec<RankOrder>) -> Vec<u64> {
     orders
         .into_iter()

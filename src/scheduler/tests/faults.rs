@@ -17,7 +17,7 @@ fn all_that_depends_on_it_fails_with_the_same_cause() {
     for task in 1..=4 {
         env.want(task, task % 2 == 0);
     }
-    // t2 and t3 follow t1, and are given back when it has failed; t4 was not sent
+    // t2 and t3 follow t1, and are returned when it has failed; t4 was not sent
     env.place().runs(1, &[1, 5, 2, 3]).fail(1, 1, "boom").retracted(1, 2).retracted(1, 3);
     let mut told: Vec<(u64, TaskOutcome)> = env.resolved.drain(..).collect();
     told.sort_by_key(|(task, _)| *task);

@@ -64,7 +64,7 @@ fn an_inline_consumer_lets_go_of_its_inputs_and_a_stored_one_keeps_the_recipe() 
     env.release(&[4]).releases(1, &[4]).is_gone(2).release(&[3]).records(0);
 }
 
-/// Its recipe is gone, so the value must stay while a consumer's result can be lost.
+/// The recipe is gone, so the value must stay while a consumer's result can be lost.
 #[test]
 fn an_inline_result_is_kept_while_a_consumer_may_have_to_be_made_again() {
     let mut env = ranks([0, 1, 1]);
@@ -102,7 +102,7 @@ fn reports_of_an_attempt_that_no_longer_counts_are_dropped() {
         env.from(rank, RankReport::Finished { task, attempt, nanos: 1, output: inline("bad") });
         env.from(rank, RankReport::Failed { task, attempt, error: Box::new(error("bad")) });
         env.from(rank, RankReport::Retracted { task, attempt }).is(1, Status::Assigned);
-        // what it has stored must not stay there for ever
+        // the result that the late attempt has stored must not stay there for ever
         env.from(rank, RankReport::Finished { task, attempt, nanos: 1, output: stored(9) });
         env.releases(rank, &[1]).is(1, Status::Assigned);
     }

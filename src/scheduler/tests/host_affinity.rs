@@ -1,4 +1,4 @@
-//! Tasks that are to run on the host of others.
+//! Host affinity: tasks that run on the host of others.
 
 use super::*;
 
@@ -31,7 +31,7 @@ fn it_runs_on_any_rank_of_that_host_though_the_result_lies_at_rank_0() {
     // ranks 1 and 2 are idle, and the others of that host have one each
     env.submit_as(2, 2, &[1]).place().runs(4, &[2]);
     env.submit_as(2, 3, &[1]).place().runs(3, &[3]);
-    // without the hint it goes where nothing runs
+    // without the affinity the task goes to an idle rank
     env.submit(4, &[1]).place().runs(1, &[4]);
 }
 
@@ -57,7 +57,7 @@ fn only_inputs_of_that_place_count() {
     env.submit(10, &[]).place().runs(3, &[10]).submit_as(1, 3, &[]).place().runs(4, &[3]);
     env.finish(1, 1).finish(2, 2).finish(4, 3);
     env.submit_as(2, 4, &[2, 3]).place().runs(4, &[4]);
-    // without any such input it is like others
+    // without an input of that place it goes like any other task
     env.submit_as(2, 5, &[2]).place().runs(1, &[5]);
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Rank 2 has fetched t1 from rank 1 for t2, but its word comes after rank 1's death; t9 keeps it busy.
+/// Rank 2 has fetched t1 from rank 1 for t2, but its report comes after rank 1's death; t9 keeps it busy.
 fn copied_before_the_death() -> Env {
     let mut env = ranks([0, 1, 1, 1]);
     env.define(on(2)).define(on(3));
@@ -23,7 +23,7 @@ fn a_copy_reported_while_it_is_made_again_elsewhere_is_released() {
     env.place().runs(3, &[1]).fetched(2, 1).releases(2, &[1]).is(1, Status::Assigned);
 }
 
-/// A release would cross the new result and take it away.
+/// A release would cross the new result and remove it.
 #[test]
 fn a_copy_reported_while_it_is_made_again_there_is_left_to_that_rank() {
     let mut env = copied_before_the_death();
@@ -89,7 +89,7 @@ fn a_pinned_recipe_alone_fails_when_it_would_have_to_run_again() {
     env.submit_as(2, 2, &[1]).place().runs(2, &[2]).fetched(2, 1).finish_stored(2, 2, 64).release(&[1]);
     env.releases(1, &[1]).releases(2, &[1]).define(on(3)).submit_as(3, 3, &[2]).place().runs(3, &[3]);
     env.lost(1).tells_lost(&[0, 2, 3], 1).place().quiet();
-    // t2 may run on rank 2 alone, so it fails with it; t3 runs on and may end well
+    // t2 may run on rank 2 alone, so it fails with that rank; t3 runs on and may finish
     env.lost(2).tells_lost(&[0, 3], 2).is(2, Status::Failed).is(3, Status::Assigned).place();
     env.finish(3, 3).release(&[2, 3]).records(0);
 }

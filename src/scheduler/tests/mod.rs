@@ -1,8 +1,8 @@
-//! A small language for tests of the scheduler.
+//! A small test language (DSL) for the scheduler.
 //!
-//! Each verb is one fact or one turn of placing; after each of them every invariant is checked. What the scheduler
-//! answers is kept per rank until a test takes it, and a test that ends with something not taken fails: so no test
-//! can overlook an order too many.
+//! Each verb is one event or one turn of placement, after which every invariant is checked. The scheduler's actions
+//! are kept per rank until a test takes them, and a test that ends with an action not taken fails. So no test can
+//! overlook a superfluous order.
 
 mod family;
 mod faults;
@@ -31,28 +31,28 @@ use crate::protocol::{
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-/// The layout of every stored result of these tests.
+/// The layout of every stored result in these tests.
 const LAYOUT: BulkLayout = BulkLayout::Encoded;
 
-/// A scheduler, and what it has said that no test has taken yet.
+/// A scheduler, and the actions that no test has taken yet.
 struct Env {
     scheduler: Scheduler,
     orders: BTreeMap<u32, VecDeque<RankOrder>>,
     resolved: VecDeque<(u64, TaskOutcome)>,
-    /// Tasks that pause after an attempt, and for how long.
+    /// The tasks that pause, with the failed attempt and the length of the pause.
     pauses: VecDeque<(u64, Attempt, Duration)>,
     known: BTreeSet<(u32, DefId)>,
-    /// Which ranks know that tasks of which definitions submit others.
+    /// The pairs of a rank and a definition whose tasks it knows to submit others.
     nests: BTreeSet<(u32, DefId)>,
     defs: u32,
     nanos: u32,
-    /// Whether `Retract` is noted; where it is not the subject it would only be in the way.
+    /// Whether `Retract` orders are recorded. Off where they are not the subject of the test.
     retracts: bool,
-    /// The same of `Seen`.
+    /// Whether `Seen` orders are recorded. Off where they are not the subject of the test.
     seen: bool,
 }
 
-/// Ranks 0, 1, … with these slots, memory without end, and the definition 0 without options.
+/// Ranks 0, 1, … with these slots and unlimited memory, and the definition 0 without options.
 fn ranks<const N: usize>(slots: [u32; N]) -> Env {
     limited(slots.map(|slots| (slots, u64::MAX)))
 }
@@ -105,7 +105,7 @@ fn error(message: &str) -> TaskError {
 }
 
 impl Env {
-    /// One fact that may be an error; the invariants hold after it either way.
+    /// Handles an event that may be an error. The invariants hold after it either way.
     fn try_handle(&mut self, event: SchedulerEvent) -> Result<(), ProtocolError> {
         let mut out = Vec::new();
         let done = self.scheduler.handle(event.clone(), &mut out);
@@ -123,7 +123,7 @@ impl Env {
         self
     }
 
-    /// A fact that must be refused, and must change nothing.
+    /// Handles an event that must be refused and must change nothing.
     fn refuse(&mut self, event: SchedulerEvent) -> &mut Self {
         let records = self.scheduler.records();
         assert!(self.try_handle(event.clone()).is_err(), "{event:?} is taken");
@@ -163,7 +163,7 @@ impl Env {
         }
     }
 
-    // ---- facts
+    // ---- events
 
     fn define(&mut self, options: DefOptions) -> &mut Self {
         let def = DefId(self.defs);
@@ -224,7 +224,7 @@ impl Env {
         self.handle(SchedulerEvent::From(Rank(rank), report))
     }
 
-    /// How long the tasks that finish from now on have taken.
+    /// Sets the time in nanoseconds that tasks take which finish from now on.
     fn takes(&mut self, nanos: u32) -> &mut Self {
         self.nanos = nanos;
         self
@@ -253,7 +253,7 @@ impl Env {
         self.from(rank, RankReport::Failed { task: TaskId(task), attempt, error: Box::new(error) })
     }
 
-    /// A task pauses for so many milliseconds after this attempt.
+    /// Expects that the task pauses for `millis` milliseconds after this attempt.
     fn pauses(&mut self, task: u64, attempt: Attempt, millis: u64) -> &mut Self {
         let pause = Duration::from_millis(millis);
         assert_eq!(self.pauses.pop_front(), Some((task, attempt, pause)));
@@ -273,19 +273,19 @@ impl Env {
         self.from(rank, RankReport::Retracted { task: TaskId(task), attempt })
     }
 
-    /// From now on what is taken back is noted.
+    /// Records `Retract` orders from now on.
     fn noting_retracts(&mut self) -> &mut Self {
         self.retracts = true;
         self
     }
 
-    /// The same of what a rank is told to be known of its tasks.
+    /// Records `Seen` orders from now on.
     fn noting_seen(&mut self) -> &mut Self {
         self.seen = true;
         self
     }
 
-    /// One turn of placing.
+    /// Runs one turn of placement.
     fn place(&mut self) -> &mut Self {
         let mut out = Vec::new();
         self.scheduler.place(&mut out);
@@ -303,15 +303,15 @@ impl Env {
         self.finish_stored(rank, task, nbytes)
     }
 
-    // ---- what came of it
+    // ---- actions
 
-    /// The next order to `rank`.
+    /// Takes the next order to `rank`.
     fn take(&mut self, rank: u32) -> RankOrder {
         let next = self.orders.get_mut(&rank).and_then(VecDeque::pop_front);
         next.unwrap_or_else(|| panic!("nothing is sent to rank {rank}, but {:?}", self.orders))
     }
 
-    /// The next order to `rank`, which is to run `task`.
+    /// Takes the next order to `rank`, which must be to run `task`.
     fn take_run(&mut self, rank: u32, task: u64) -> RunTask {
         match self.take(rank) {
             RankOrder::Run(run) if run.task == TaskId(task) => run,
@@ -354,7 +354,7 @@ impl Env {
         self
     }
 
-    /// The client is told that `task` has failed, with this message in the cause.
+    /// Expects that the client is told the failure of `task`, with this message in the cause.
     fn resolves_failed(&mut self, task: u64, message: &str) -> &mut Self {
         match self.resolved.pop_front() {
             Some((at, TaskOutcome::Failed(cause))) if at == task && cause.message.contains(message) => self,
@@ -381,7 +381,7 @@ impl Env {
         self
     }
 
-    /// The ranks that have a copy, sorted.
+    /// The ranks that hold a copy of the result, sorted.
     fn holders(&self, task: u64) -> Vec<u32> {
         let TaskState::Stored(copies) = self.state(task) else { panic!("t{task} is {:?}", self.state(task)) };
         let mut holders: Vec<u32> = copies.holders.iter().map(|rank| rank.0).collect();
@@ -395,7 +395,7 @@ impl Env {
         self
     }
 
-    /// Nothing that was said is left over.
+    /// Expects that no action is left over.
     fn quiet(&mut self) -> &mut Self {
         self.orders.retain(|_, orders| !orders.is_empty());
         assert!(self.orders.is_empty(), "left over: {:?}", self.orders);

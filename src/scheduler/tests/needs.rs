@@ -20,7 +20,7 @@ fn gpus(gpus: u32) -> DefOptions {
     needing(ResourceRequest { gpus, ..ResourceRequest::default() })
 }
 
-/// So much of counter 1.
+/// Options of a definition whose tasks take `count` of counter 1.
 fn licences(count: u32) -> DefOptions {
     let mut counters = [0; COUNTERS_MAX];
     counters[1] = count;
@@ -40,7 +40,7 @@ fn a_wide_task_goes_where_its_slots_are_free_and_leaves_the_rest_to_others() {
     let mut env = ranks([0, 2, 4]);
     env.define(slots(3)).submit_as(1, 1, &[]).place().runs(2, &[1]);
     (2..=5).for_each(|task| _ = env.submit(task, &[]));
-    // two on rank 1, one beside the wide one, and one in line
+    // two tasks on rank 1: one beside the wide one, and one in its queue
     env.place().runs(1, &[2, 3, 5]).runs(2, &[4]);
 }
 
@@ -90,7 +90,7 @@ fn what_is_more_urgent_is_not_held_back() {
     env.finish(1, 4).finish(1, 5).finish(1, 6).place().runs(1, &[2, 1]);
 }
 
-/// What is set aside for both would leave enough for neither.
+/// Two reservations of memory would leave enough for neither task.
 #[test]
 fn ranks_of_one_host_are_not_kept_free_for_more_memory_than_it_has() {
     let on = |slots| RankInfo { slots, memory: 100, ..RankInfo::default() };
@@ -100,7 +100,7 @@ fn ranks_of_one_host_are_not_kept_free_for_more_memory_than_it_has() {
     env.finish(1, 1).place().runs(1, &[2]).quiet().finish(1, 2).place().runs(1, &[3]);
 }
 
-/// Where both waited, neither would ever start.
+/// If both tasks waited, neither would ever start.
 #[test]
 fn what_is_more_urgent_gets_a_rank_that_was_kept_free() {
     let mut env = ranks([0, 2]);
@@ -236,7 +236,7 @@ fn a_task_that_needs_more_is_not_sent_ahead() {
     env.finish_stored(1, 1, 1000).place().runs(1, &[2]);
 }
 
-/// What a task waits for must be able to run on the rank that is kept free for another one.
+/// A task on which another waits must be able to run on a rank that is reserved for a third.
 #[test]
 fn a_rank_with_tasks_that_wait_is_not_kept_free() {
     let mut env = ranks([0, 2]);

@@ -1,4 +1,4 @@
-//! Tasks that tasks submit, on ranks other than 0: numbers, depth, answers, slots that are given back, owners that die.
+//! Nested tasks, on ranks other than 0: numbers, depth, answers, slots that are given back, owners that die.
 
 use super::*;
 use crate::protocol::{NestedAnswer, NestedDefinition, NestedTask, ResourceRequest};
@@ -36,7 +36,7 @@ impl Env {
         })
     }
 
-    /// `parent`, which runs on `rank`, submits `task`.
+    /// Submits `task`, by `parent`, which runs on `rank`.
     fn nest(&mut self, rank: u32, parent: u64, task: u64, inputs: &[u64]) -> &mut Self {
         self.from(rank, RankReport::Submit(Self::nested(parent, task, inputs)))
     }
@@ -57,7 +57,7 @@ impl Env {
         self.sends(rank, RankOrder::Answer { task: TaskId(task), answer })
     }
 
-    /// Rank 1 runs task 1, which has submitted the first tasks of that rank, so many.
+    /// Lets rank 1 run task 1, which submits the first `children` tasks of that rank.
     fn parent(&mut self, children: u64) -> &mut Self {
         self.submit(1, &[]).place().runs(1, &[1]).define_at(1, 0, 7);
         (0..children).for_each(|count| _ = self.nest(1, 1, of(1, count), &[]));
@@ -104,7 +104,7 @@ fn failures_and_states_are_told_to_the_owner() {
     env.answers(1, of(1, 0), failed("boom"));
     env.from(1, RankReport::Ask { task: TaskId(of(1, 0)) });
     env.sends(1, RankOrder::Status { task: TaskId(of(1, 0)), status: Status::Failed });
-    // the failure of another task that a task hands on keeps its name
+    // a failure that a task passes on from another keeps the other's name
     let handed_on = TaskError { task: "first-12".into(), ..error("boom") };
     let attempt = env.scheduler.task(TaskId(1)).map_or(0, |record| record.attempt);
     env.want(1, true)
@@ -135,7 +135,7 @@ fn a_rank_with_many_that_wait_gets_no_more_roots_while_anything_runs() {
         env.runs(1, &[waiting + 1]);
     }
     env.waits(1, most as u32).place().quiet();
-    // and if nothing runs any more, one that waits may wait for one of them
+    // and if nothing runs any more, a waiting task may wait for one of these
     let assigned = env.scheduler.assigned() as u32;
     env.waits(1, assigned).place();
     assert!(!env.orders[&1].is_empty());
@@ -187,7 +187,7 @@ fn what_a_dead_rank_has_submitted_goes_with_it() {
     );
     env.want_at(1, of(1, 0), true).answers(1, of(1, 0), NestedAnswer::Done);
     env.orders.clear();
-    // one brought, one running elsewhere, one not started; and the parent
+    // one task brought, one running elsewhere, one not started; and the parent
     env.lost(1)
         .sends(0, RankOrder::Lost { rank: Rank(1) })
         .sends(2, RankOrder::Lost { rank: Rank(1) })
@@ -196,7 +196,7 @@ fn what_a_dead_rank_has_submitted_goes_with_it() {
     env.finish_with(2, of(1, 2), stored(64)).releases(2, &[of(1, 2)]).records(1);
     env.place().runs(2, &[1]).define_at(2, 0, 7).nest(2, 1, of(2, 0), &[]).waits(2, 1);
     env.place().runs(2, &[of(2, 0)]);
-    // what the dead one has said before counts for nothing
+    // the earlier messages of the dead rank have no effect any more
     env.nest(1, 1, of(1, 3), &[]).want_at(1, of(1, 1), true).records(2);
 }
 

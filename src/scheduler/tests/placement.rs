@@ -1,4 +1,4 @@
-//! Which task goes first, and where.
+//! Placement: the task that goes first, and the rank that gets it.
 
 use super::*;
 use crate::scheduler::ranks::BACKLOG_MAX;
@@ -49,7 +49,7 @@ fn of_two_large_inputs_the_larger_draws() {
     assert_eq!(env.take_run(2, 3).inputs, [at(1, 1, 1 << 20), here(2)]);
 }
 
-/// Bounded work per rank is the flow control: no input is large enough to break it.
+/// Work per rank is bounded for flow control, and no input is so large that this bound is exceeded.
 #[test]
 fn a_large_input_does_not_draw_more_than_a_rank_may_have_queued() {
     let mut env = ranks([0, 1, 1]);
@@ -140,7 +140,7 @@ mod memory {
         env.finish(1, 2).place().runs(1, &[3]);
     }
 
-    /// A root that waits for memory must not hold back what would free it.
+    /// A root that waits for memory must not hold back the tasks that would free memory.
     #[test]
     fn an_urgent_root_that_is_withheld_lets_others_pass() {
         let mut env = limited([(0, u64::MAX), (2, 100)]);

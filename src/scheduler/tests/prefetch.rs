@@ -1,16 +1,16 @@
-//! Running ahead: which tasks are sent before their inputs are there, how many of them, and what becomes of them.
+//! Prefetch: the tasks that are sent ahead of their inputs, their number, and their return.
 
 use super::*;
 use crate::scheduler::ranks::BACKLOG_MAX;
 
-/// One rank that computes one task at a time, which takes a microsecond: many can be sent ahead.
+/// A cluster of one computing rank with one slot and tasks of a microsecond, of which many can be sent ahead.
 fn short() -> Env {
     let mut env = ranks([0, 1]);
     env.takes(1_000).submit(99, &[]).place().runs(1, &[99]).finish(1, 99).release(&[99]).records(0);
     env
 }
 
-/// The same with tasks of 50 ms, and so many slots.
+/// A cluster of one computing rank with `slots` slots and tasks of 50 ms.
 fn long(slots: u32) -> Env {
     let mut env = ranks([0, slots]);
     env.submit(99, &[]).place().runs(1, &[99]).finish(1, 99).release(&[99]).records(0);
@@ -124,7 +124,7 @@ fn a_follower_does_not_make_its_rank_the_busier_one() {
     env.runs(1, &[1, 2]).runs(2, &[3, 4]).submit(5, &[]).place().runs(1, &[5]);
 }
 
-/// A sum of many would look at all of them whenever one is sent.
+/// For a sum of many inputs, each assignment of an input would look at all of them.
 #[test]
 fn a_task_that_misses_many_inputs_is_not_sent_ahead() {
     let mut env = short();
@@ -173,7 +173,7 @@ mod seen {
         env.sends(1, seen(1)).runs(1, &[4]).sends(2, seen(1)).runs(2, &[5]);
     }
 
-    /// Rank 1 has ended t1 when it hears of t2, and looks it up among what is not seen.
+    /// Rank 1 has ended t1 when it gets t2, and finds t1's result among those that rank 0 has not acknowledged.
     #[test]
     fn what_is_under_way_is_not_counted() {
         let mut env = long(1);
@@ -201,7 +201,7 @@ fn a_follower_that_is_sent_while_the_failure_is_under_way_fails_too() {
     env.retracted(1, 2).retracted(1, 3).is(3, Status::Failed).place().release(&[1, 2, 3]).records(0);
 }
 
-/// Whichever of the two rank 0 places first, the follower's return or the leader's second start.
+/// Rank 0 may place either one first: the returned follower or the leader's second start.
 #[test]
 fn followers_follow_a_leader_that_is_started_again() {
     for early in [true, false] {
@@ -258,7 +258,7 @@ fn a_chain_on_a_lost_rank_is_sent_to_another() {
     env.finish(2, 1).finish(2, 2).finish(2, 3).place().release(&[1, 2, 3, 9]).records(0);
 }
 
-/// t3 follows t2 on rank 2 and fetches t1 from rank 1, which dies.
+/// A cluster where t3 follows t2 on rank 2 and fetches t1 from rank 1, which dies.
 fn lost_beside() -> Env {
     let mut env = ranks([0, 1, 1, 1]);
     env.define(on(2)).stored_at(1, 1, 64).submit_as(1, 2, &[]).submit(3, &[1, 2]).place().runs(2, &[2]);

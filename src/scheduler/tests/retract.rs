@@ -1,8 +1,8 @@
-//! Work is taken back from a busy rank when another has nothing to do.
+//! Work stealing: tasks are taken back from a busy rank when another one is idle.
 
 use super::*;
 
-/// Rank 1 has nine tasks, of which it computes one; rank 2 has two long ones.
+/// A cluster where rank 1 has nine tasks, of which it computes one, and rank 2 has two long ones.
 fn unbalanced() -> Env {
     let mut env = ranks([0, 1, 1]);
     env.define(on(2)).takes(100_000).submit(100, &[]).place().runs(1, &[100]).finish(1, 100);
@@ -61,7 +61,7 @@ fn short_queues_are_left_alone() {
     env.place().runs(1, &[2, 3, 4, 5, 6, 7, 8, 9, 10]).place().quiet();
 }
 
-/// They would come back for ever.
+/// Pinned tasks that are taken back would return to the same rank for ever.
 #[test]
 fn pinned_tasks_do_not_go_back_and_forth() {
     let mut env = ranks([0, 1, 1]);
@@ -70,7 +70,7 @@ fn pinned_tasks_do_not_go_back_and_forth() {
     env.place().runs(1, &[1, 2]).sends(1, retract(1));
     give_back(&mut env, 1, &[2]);
     env.place().runs(1, &[3]).place().quiet();
-    // something has changed: it may ask once more
+    // the state has changed: rank 0 may ask once more
     env.finish(1, 1).place().runs(1, &[2]).sends(1, retract(1));
 }
 

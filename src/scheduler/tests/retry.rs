@@ -1,4 +1,4 @@
-//! Another attempt: when, where, and with what.
+//! Retries: the time, the rank and the needs of another attempt.
 
 use super::*;
 use crate::error::Retry;
@@ -13,7 +13,7 @@ fn memory(retries: u16, memory: u64) -> DefOptions {
     DefOptions { retries, needs, ..DefOptions::default() }
 }
 
-/// Rank 0 computes nothing; each other rank has a slot and a host of its own with this memory.
+/// A cluster where rank 0 computes nothing, and each other rank has a slot and a host of its own with this memory.
 fn hosts<const N: usize>(memory: [u64; N]) -> Env {
     let host = |at: usize| RankInfo { slots: u32::from(at > 0), host: at as u32, ..RankInfo::default() };
     let mut infos = vec![host(0)];
@@ -26,7 +26,7 @@ fn a_task_pauses_twice_as_long_after_each_failure_and_takes_nothing_meanwhile() 
     let mut env = ranks([0, 1]);
     env.define(paused(2, 100)).submit_as(1, 1, &[]).want(1, true).place().runs(1, &[1]);
     env.fail(1, 1, "boom").pauses(1, 1, 100).is(1, Status::Pending).place().quiet();
-    // the slot is free for others, however many
+    // the slot is free for other tasks during the pause
     env.submit(2, &[]).place().runs(1, &[2]).finish(1, 2).submit(3, &[]).place().runs(1, &[3]).finish(1, 3);
     env.due(1, 1).place();
     assert_eq!(env.take_run(1, 1).attempt, 2);
@@ -61,7 +61,7 @@ fn another_rank_is_preferred() {
     env.define(DefOptions { priority: 1, ..retries(3) }).submit_as(1, 1, &[]).place().runs(1, &[1]);
     // both have room, and the first is the one that would be taken
     env.fail(1, 1, "boom").place().runs(2, &[1]);
-    // the other one has room in its queue alone, which is no room for a task that needs a rank now
+    // the other rank has room in its queue only, which does not suffice for a task that needs a rank now
     env.fail(2, 1, "boom").place().runs(1, &[1]);
     env.lost(2).tells_lost(&[0, 1], 2).fail(1, 1, "boom").place().runs(1, &[1]);
 }
@@ -81,13 +81,13 @@ fn more_memory_is_set_aside_from_the_next_attempt_on() {
     let mut env = hosts([100]);
     env.define(memory(2, 40)).submit_as(1, 1, &[]).submit_as(1, 2, &[]).place();
     env.runs(1, &[1]).fail_with(1, 1, error("oom").with_retry(Retry::WithMemory(80))).place();
-    // it has the slot again before the other one, or after it: in both cases the host is not given away twice
+    // it has the slot again before or after the other one: in both cases the host's memory is given only once
     let RankOrder::Run(next) = env.take(1) else { panic!("no task runs") };
     if next.task == TaskId(2) {
         env.finish(1, 2).place().runs(1, &[1]);
     }
     assert_eq!(env.scheduler.definitions(), 3, "one without needs, one with 40, one with 80");
-    // more than there is: its own failure is told, and not that no host has so much
+    // more memory than any host has: the task's own failure is told, and not the lack of memory
     env.want(1, true).fail_with(1, 1, error("oom").with_retry(Retry::WithMemory(160)));
     env.resolves_failed(1, "oom");
     env.drain(1);

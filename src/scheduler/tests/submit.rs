@@ -1,4 +1,4 @@
-//! Submitting: ready, blocked, on what has failed, and what is refused.
+//! Submission: ready and blocked tasks, failed inputs, and events that are refused.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Waiting: that a task is done, and for its value.
+//! The owner waits: for the end of a task, or for its value.
 
 use super::*;
 
@@ -57,7 +57,7 @@ fn a_future_dropped_while_its_value_comes_holds_it_till_then() {
     env.fetched(0, 1).resolves(1, TaskOutcome::Here(LAYOUT)).releases(1, &[1]).releases(0, &[1]).records(0);
 }
 
-/// `fire_and_forget`: whoever waits needs no future.
+/// `fire_and_forget`: a wait needs no future.
 #[test]
 fn a_future_dropped_while_somebody_waits_does_not_cancel_the_task() {
     let mut env = ranks([0, 1]);
@@ -86,7 +86,7 @@ fn a_value_that_cannot_be_brought_is_made_again() {
     env.fetched(0, 1).resolves(1, TaskOutcome::Here(LAYOUT)).releases(2, &[1]).releases(0, &[1]).records(0);
 }
 
-/// What was to be brought has ended before rank 0 notices: nothing may be left behind.
+/// A transfer has ended before rank 0 notices: nothing may be left behind.
 #[test]
 fn a_value_made_again_before_rank_0_gives_up_is_told_and_let_go() {
     for inline_now in [true, false] {
@@ -106,7 +106,7 @@ fn a_value_made_again_before_rank_0_gives_up_is_told_and_let_go() {
     }
 }
 
-/// The value was there in time, but the scheduler heard of the death first.
+/// The value arrived in time, but the scheduler heard of the death first.
 #[test]
 fn a_value_that_has_come_just_before_its_holder_died_is_still_told() {
     let mut env = ranks([0, 1, 1]);

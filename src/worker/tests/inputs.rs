@@ -1,4 +1,4 @@
-//! Inputs: by value, here, fetched; many; the same one twice; shared by tasks.
+//! Inputs: by value, in the store, fetched; many; the same one twice; shared by tasks.
 
 use super::*;
 

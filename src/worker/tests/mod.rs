@@ -1,5 +1,5 @@
-//! A small language for tests of the worker: each verb is one fact, after which every invariant is checked; what the
-//! worker answers is kept until a test takes it, and a test that ends with something not taken fails.
+//! A small test language (DSL) for the worker. Each verb is one event, after which every invariant is checked. The
+//! worker's actions are kept until a test takes them, and a test that ends with an action not taken fails.
 
 mod inputs;
 mod loss;
@@ -87,7 +87,7 @@ impl Env {
         self
     }
 
-    // ---- facts
+    // ---- events
 
     fn order(&mut self, order: RankOrder) -> &mut Self {
         self.handle(WorkerEvent::Order(order))
@@ -143,7 +143,7 @@ impl Env {
             Ok(output) => RankReport::Finished { task, attempt, nanos, output },
             Err(error) => RankReport::Failed { task, attempt, error: Box::new(error) },
         };
-        // what it lets go of comes before its report
+        // the results that it drops come before its report
         let at = self.said.iter().position(|said| *said == WorkerAction::Report(report.clone()));
         let at = at.unwrap_or_else(|| panic!("{report:?} is not reported, but {:?}", self.said));
         self.said.remove(at);
@@ -164,7 +164,7 @@ impl Env {
         self
     }
 
-    /// Makes results of these tasks lie here, as fetched from rank 9.
+    /// Stores copies of the results of these tasks here, as fetched from rank 9.
     fn with_copies(&mut self, tasks: &[u64]) -> &mut Self {
         for &task in tasks {
             self.bring(task, 9).fetches(task, 9).arrived(task).reports_fetched(task);
@@ -172,7 +172,7 @@ impl Env {
         self
     }
 
-    // ---- what came of it
+    // ---- actions
 
     fn says(&mut self, action: WorkerAction) -> &mut Self {
         assert_eq!(self.said.pop_front(), Some(action), "then {:?}", self.said);

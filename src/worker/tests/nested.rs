@@ -1,4 +1,4 @@
-//! Tasks that tasks have submitted, and those that wait for them.
+//! Nested tasks, and tasks that wait for them.
 
 use super::*;
 
@@ -41,7 +41,7 @@ fn a_task_that_waits_gives_its_slot_back() {
         .executes(&[2])
         .waits(1);
     env.run(3, &[]).start().quiet();
-    // it goes on beside the other one, and only then there is no slot for a third one
+    // it goes on beside the other one, and then no slot is free for a third
     env.handle(WorkerEvent::Resumed(None)).start().waits(0).computed(1, small()).start().quiet();
     env.computed(2, small()).start().executes(&[3]);
 }

@@ -1,4 +1,5 @@
-//! Tasks that were sent ahead of an input: they wait for the task here that makes it, and are given back with it.
+//! Prefetch: tasks that were sent ahead of an input wait for the leader here that makes it, and are given back with
+//! it.
 
 use super::*;
 
@@ -76,7 +77,7 @@ fn what_rank_0_has_seen_is_forgotten_the_oldest_first() {
     seen(&mut env, 9).quiet(); // more than there is: a damaged message
 }
 
-/// The same task is here again: its earlier end must not be taken for that of its second start.
+/// The same task is here again: the end of its first start must not be taken for that of the second.
 #[test]
 fn a_leader_that_is_started_again_is_waited_for_anew() {
     let mut env = slots(1);
@@ -144,7 +145,7 @@ fn a_leader_that_is_taken_back_takes_its_followers_along() {
     let mut env = slots(1);
     env.with_copies(&[8]).run(9, &[]).run(5, &[soon(9)]).run(1, &[]).run(2, &[soon(1), here(8)]);
     env.run(3, &[soon(2), soon(1)]).run(4, &[soon(1)]).start().executes(&[9]).release(8).quiet();
-    // t5 follows what runs: it is not given back
+    // t5 follows a running task, so it is not given back
     env.retract(1)
         .gives_back(&[1])
         .drops(8)
@@ -156,7 +157,7 @@ fn a_leader_that_is_taken_back_takes_its_followers_along() {
     env.computed(9, small()).start().executes(&[5]);
 }
 
-/// Ten thousand may not be sent ahead, but a thousand may: each gives back the next.
+/// Ten thousand tasks may not be sent ahead, but a thousand may: each gives back the next.
 #[test]
 fn a_long_chain_is_given_back_without_a_deep_stack() {
     fn give_back(failed: bool) {
@@ -176,7 +177,7 @@ fn a_long_chain_is_given_back_without_a_deep_stack() {
     }
 }
 
-/// Its holder may be told to release it as soon as the task is given back: the fetch must be over by then.
+/// The holder may be told to release the result as soon as the task is given back: the fetch must be over by then.
 #[test]
 fn a_follower_of_what_failed_is_given_back_only_when_its_fetches_are_over() {
     let mut env = slots(1);
@@ -185,7 +186,7 @@ fn a_follower_of_what_failed_is_given_back_only_when_its_fetches_are_over() {
     env.arrived(8).reports_fetched(8).gives_back(&[2, 3, 4]).holds(1, 0).release(8).drops(8).start().quiet();
 }
 
-/// Two tasks wait for one fetch; the first to hear of it gives the second back.
+/// Two tasks wait for one fetch; the first to be told of it gives the second back.
 #[test]
 fn a_fetch_that_ends_for_a_task_and_for_its_follower_gives_back_both_once() {
     let mut env = slots(1);
@@ -194,7 +195,7 @@ fn a_fetch_that_ends_for_a_task_and_for_its_follower_gives_back_both_once() {
     env.arrived(8).gives_back(&[2]).drops(8).gives_back(&[3]).holds(0, 0);
 }
 
-/// What has just arrived must not be taken for what it still waits for.
+/// An input that has just arrived must not be counted as missing.
 #[test]
 fn a_follower_given_back_at_a_common_fetch_still_waits_for_its_own() {
     let mut env = slots(1);

@@ -1,4 +1,4 @@
-//! The queue: order, slots, what is handed over in advance, and what is taken back.
+//! The queue: order, slots, tasks handed over in advance, and tasks taken back.
 
 use super::*;
 
