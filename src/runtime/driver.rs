@@ -1,11 +1,15 @@
-//! The driver of a rank's reactor (progress engine): whoever waits for it turns it.
+//! The driver of a rank's reactor (progress engine): lets any thread that waits for the reactor turn it.
 //!
-//! A reactor has a thread of its own. But a thread that waits for an answer, or a compute thread without a task, has
-//! nothing better to do than turn it itself: it sees what comes at once, where a hand-over from thread to thread would
-//! cost more than most tasks. The reactor's own thread rests meanwhile, looks from time to time whether it still may,
-//! and takes over when nobody else turns, as while all compute. One thread turns at a time.
+//! A *turn* is one pass of the reactor: receive, decide, send. A reactor has a thread of its own. But a thread that
+//! waits for an answer, or a compute thread without a task, has nothing better to do than turn the reactor itself: it
+//! sees at once what arrives, where a hand-over from thread to thread would cost more than most tasks. The reactor's
+//! own thread rests meanwhile, looks from time to time whether it still may, and takes over when nobody else turns, as
+//! while all threads compute. A lock admits one thread at a time.
 //!
-//! Where MPI may be called by the thread that began it alone, that one does all of it.
+//! Where MPI may only be called by the thread that initialised it (`MPI_THREAD_FUNNELED`), that thread makes all turns.
+//!
+//! Start with [`Driver`]: [`Driver::run`] is the loop of the reactor's own thread, [`ProgressDriver::drive`] that of
+//! other threads.
 
 use super::mailbox::Waker;
 use crate::runtime::executor::ExecutorError;
@@ -18,57 +22,60 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The first rest of a reactor's own thread while others turn.
+/// Length of the first rest of a reactor's own thread while others turn; the second is twice as long, and so on.
 const REST_MIN: Duration = Duration::from_micros(100);
-/// The longest one: so long a reactor may be turned by nobody when the others go off to compute.
+/// Length of the longest rest: the reactor may be without any turn for so long when the other threads go off to
+/// compute.
 const REST_MAX: Duration = Duration::from_micros(400);
-/// Rests after which a thread that drives is believed to do so for long: then it says when it has ended.
+/// Number of rests in a row after which the own thread expects others to drive for long: it then rests without a limit
+/// until the thread that drives wakes it.
 const RESTS: u32 = 8;
 
 /// A reactor as its driver sees it.
 pub(crate) trait DrivenReactor: Send {
-    /// Takes what has come, decides, carries out; true if anything moved.
+    /// Makes one turn: takes the messages that have arrived, decides, and carries the decisions out. True if anything
+    /// moved.
     ///
     /// # Errors
     /// When the rank cannot go on.
     fn turn(&mut self) -> Result<bool, ExecutorError>;
-    /// Whether there is nothing more to come.
+    /// Whether the run is over for this rank, so that no further turn is needed.
     fn is_over(&self) -> bool;
-    /// Bulk data under way.
+    /// The state of the bulk transfers of this rank: none, expected or moving.
     fn flight(&self) -> Flight;
-    /// Whether other threads of this rank have left something to do.
+    /// Whether other threads of this rank have queued requests or results for the reactor.
     fn has_work(&self) -> bool;
-    /// Whether there is something that only a thread outside of the compute threads may do.
+    /// Whether tasks are left that only a thread outside of the compute pool may run.
     fn wants_own(&self) -> bool;
 }
 
-/// The outcome of an attempt to turn.
+/// The outcome of an attempt to make a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DriveOutcome {
-    /// Something moved.
+    /// A turn was made, and something moved.
     Moved,
-    /// Nothing did.
+    /// A turn was made, and nothing moved; with the state of the bulk transfers.
     Idle(Flight),
-    /// Another thread is at it.
+    /// Another thread makes a turn right now.
     Busy,
-    /// The calling thread must not, or not any more: the run is over, or what is next is for the reactor's own thread.
+    /// The calling thread must not turn any more: the run is over, or the next work is for the reactor's own thread.
     Not,
 }
 
-/// A reactor for threads that are not its own.
+/// The driver of a reactor as other threads than the reactor's own use it.
 pub(crate) trait ProgressDriver: Send + Sync {
-    /// Turns once, unless another thread does.
+    /// Makes one turn, unless another thread makes one.
     fn turn(&self) -> DriveOutcome;
-    /// Turns until `done`, until `deadline`, or, with `looks`, after so many turns in a row in which nothing moved.
-    /// Returns at once where another thread drives already.
+    /// Makes turns until `done` is true, until `deadline`, or, with `looks`, after so many turns in a row in which
+    /// nothing moved. Returns at once where another thread drives already.
     fn drive(&self, done: &dyn Fn() -> bool, deadline: Option<Instant>, looks: Option<u32>);
-    /// The waker of a thread that sleeps while it drives.
+    /// The waker that ends the sleep of a thread while it drives.
     fn waker(&self) -> &Arc<Waker>;
-    /// Wakes the reactor's own thread if it rests or sleeps: nobody else will turn for some time.
+    /// Wakes the reactor's own thread if it rests or sleeps, since nobody else will make turns for some time.
     fn hand_back(&self);
 }
 
-/// A link by which other threads find the driver, once there is one.
+/// A link by which other threads find the driver once [`DriverLink::set`] has published it.
 #[derive(Default)]
 pub(crate) struct DriverLink(OnceLock<Weak<dyn ProgressDriver>>);
 
@@ -78,40 +85,41 @@ impl DriverLink {
         let _ = self.0.set(driver);
     }
 
-    /// The driver, if there is one that others may take.
+    /// The driver; `None` before it is published, after its end, and where other threads must not turn the reactor.
     pub(crate) fn get(&self) -> Option<Arc<dyn ProgressDriver>> {
         self.0.get()?.upgrade()
     }
 }
 
-/// A reactor, and who turns it.
+/// A reactor behind a lock, with what its own thread and others must know of each other to take turns at it.
 pub(crate) struct Driver<R> {
     reactor: Mutex<Option<R>>,
-    /// A turn has panicked: the reactor is in pieces, and nobody but its own thread may turn it. The lock knows no
-    /// poisoning.
+    /// Set once a turn has panicked: the reactor's state is inconsistent, and only its own thread may still turn it. A
+    /// parking_lot lock has no poisoning that would say so.
     broken: AtomicBool,
     own_core: bool,
-    /// Turns of threads that are not the reactor's own.
+    /// Number of turns made by threads that are not the reactor's own.
     turns: AtomicU64,
-    /// Set while one of them turns until it has what it waits for.
+    /// Set while such a thread drives, that is, turns until it has the answer that it waits for.
     driven: AtomicBool,
-    /// Bulk data were under way after the last turn.
+    /// Whether bulk data were under way after the last turn.
     in_flight: AtomicBool,
-    /// The last turn has left something for the reactor's own thread.
+    /// Whether the last turn has left work that only the reactor's own thread may do.
     wants_own: AtomicBool,
-    /// The run is over, or cannot go on.
+    /// Set when the run is over or cannot go on.
     ended: AtomicBool,
     failure: Mutex<Option<ExecutorError>>,
     waker: Arc<Waker>,
-    /// The reactor's own thread rests until it is told that nobody drives any more.
+    /// Set while the reactor's own thread rests without a limit, until it is told that nobody drives any more.
     rests_long: AtomicBool,
     on_panic: fn(),
 }
 
-/// Calls `tell` on a panic within a turn, which leaves the rank's state in pieces and cannot be told otherwise.
+/// A guard that calls `tell` on a panic within a turn, which leaves the rank's state inconsistent and would go
+/// unnoticed otherwise.
 struct OnPanic {
     tell: fn(),
-    /// The thread waits while it unwinds already, for a reason of its own.
+    /// Whether the thread was unwinding for another reason when the guard was made; `tell` is not called then.
     unwinds: bool,
 }
 
@@ -129,10 +137,10 @@ impl Drop for OnPanic {
     }
 }
 
-/// Marks a reactor as broken when a turn panics: dropped before the lock is free.
+/// A guard that marks the reactor as broken when a turn panics. It is dropped before the lock is free.
 struct BrokenOnPanic<'d> {
     broken: &'d AtomicBool,
-    /// The thread turns while it unwinds already.
+    /// Whether the thread was unwinding for another reason when the guard was made; nothing is marked then.
     unwinds: bool,
 }
 
@@ -151,8 +159,8 @@ impl Drop for BrokenOnPanic<'_> {
 }
 
 impl<R: DrivenReactor> Driver<R> {
-    /// The driver of `reactor`, whose mailboxes wake `waker`; threads at it spin if there is a core for each thread.
-    /// `on_panic` is called when a turn panics, and is to end the process.
+    /// Makes the driver of `reactor`, whose mailboxes wake `waker`. Threads without work spin only if `own_core` says
+    /// that each thread has a core. `on_panic` is called when a turn panics, and is to end the process.
     pub(crate) fn new(reactor: R, waker: Arc<Waker>, own_core: bool, on_panic: fn()) -> Self {
         Driver {
             reactor: Mutex::new(Some(reactor)),
@@ -170,8 +178,8 @@ impl<R: DrivenReactor> Driver<R> {
         }
     }
 
-    /// Turns until the run is over, politely when there is nothing to do, and rests while others turn. For the
-    /// reactor's own thread. Gives the reactor back: from then on nobody turns it.
+    /// Makes turns on the reactor's own thread until the run is over: backs off when there is nothing to do, and rests
+    /// while other threads turn. Returns the reactor; from then on nobody turns it.
     ///
     /// # Panics
     /// When called a second time.
@@ -205,7 +213,7 @@ impl<R: DrivenReactor> Driver<R> {
                 _ => Ok(None),
             };
             let Ok(Some((moved, flight))) = outcome else {
-                // nobody may turn what is over, or in pieces
+                // a reactor that is over or broken must not be turned again
                 self.ended.store(true, Ordering::SeqCst);
                 return outcome.map(|_| ());
             };
@@ -218,7 +226,7 @@ impl<R: DrivenReactor> Driver<R> {
         }
     }
 
-    /// Notes what the last turn has left.
+    /// Records what the last turn has left: transfers under way, work for the own thread.
     fn note(&self, reactor: &R) -> Flight {
         let flight = reactor.flight();
         self.in_flight.store(flight != Flight::None, Ordering::Relaxed);
@@ -226,8 +234,8 @@ impl<R: DrivenReactor> Driver<R> {
         flight
     }
 
-    /// Whether others have turned since `seen`, or go on to; not when data that need constant calls depend on them, nor
-    /// when they must leave something to this thread.
+    /// Whether other threads have turned since `seen` or still drive. Always false while work waits for the reactor's
+    /// own thread; turns made before do not count while transfers depend on constant polling.
     fn is_turned_by_others(&self, seen: &mut u64) -> bool {
         let turns = self.turns.load(Ordering::Relaxed);
         let turned = std::mem::replace(seen, turns) != turns;
@@ -237,7 +245,8 @@ impl<R: DrivenReactor> Driver<R> {
         self.driven.load(Ordering::SeqCst) || (turned && !self.in_flight.load(Ordering::Relaxed))
     }
 
-    /// Rests; true if the thread was told that nobody else turns.
+    /// Lets the reactor's own thread rest, after `rests` rests before this one. True if it was told that nobody else
+    /// turns.
     fn rest(&self, rests: u32) -> bool {
         if rests < RESTS {
             return self.waker.rest(Some((REST_MIN * (rests + 1)).min(REST_MAX)), || false);
@@ -265,7 +274,7 @@ impl<R: DrivenReactor> Driver<R> {
         }
     }
 
-    /// Keeps the failure for the reactor's own thread.
+    /// Stores the failure of a turn for the reactor's own thread, which returns it from [`Driver::run`].
     fn fail(&self, error: ExecutorError) {
         *self.failure.lock() = Some(error);
         self.ended.store(true, Ordering::SeqCst);
@@ -338,7 +347,7 @@ impl<R: DrivenReactor> ProgressDriver for Driver<R> {
             }
         };
         self.driven.store(false, Ordering::SeqCst);
-        // who goes off after a short time with an answer will often be back: the reactor's own thread soon sees whether
+        // a thread that leaves soon with its answer will often be back: the reactor's own thread soon sees whether
         if self.rests_long.load(Ordering::SeqCst) || !has_answer {
             self.hand_back();
         }

@@ -1,4 +1,11 @@
-//! Carries out what the worker's state machine decides: learn, fetch, give, compute.
+//! The executor: carries out what a rank's [`Worker`] decides, on its store, its compute threads and the transport.
+//!
+//! The worker is a state machine without side effects. Events go in (an order of rank 0, a value that has arrived, a
+//! task that has ended), actions come out: learn a definition, fetch a result, give one to another rank, compute a
+//! task, report to rank 0. Start with [`Executor::order`] and `act`. Results are pulled: the receiver posts the
+//! receive, then asks the holder, which sends (a rendezvous protocol).
+//!
+//! Invariant: the store holds the value of every task that the worker counts as present, and no other.
 
 use super::profile::ProfilePhase;
 use crate::error::{CodecError, ProtocolError};
@@ -19,13 +26,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Fetches under way at once: enough to keep every link busy, and each has a tag of its own.
+/// Most fetches under way at once. They are enough to keep every link busy, and each needs a tag of its own.
 pub(crate) const FETCHES_MAX: usize = 512;
 
-/// How long short tasks are computed before the reactor looks at the network again.
+/// Time for which the reactor computes short tasks before it looks at the network again.
 const BUDGET: Duration = Duration::from_micros(50);
 
-/// A fetch that waits for others to end.
+/// A fetch that has to wait, since [`FETCHES_MAX`] others are under way.
 struct Postponed {
     task: TaskId,
     holder: Rank,
@@ -33,37 +40,38 @@ struct Postponed {
     layout: BulkLayout,
 }
 
-/// A rank's store and what it does.
+/// The part of a rank that stores results and computes tasks: the worker's state machine with the store, the known
+/// definitions, the fetches and the compute threads around it.
 pub(crate) struct Executor<C> {
     machine: Worker,
     actions: Vec<WorkerAction>,
     store: IdMap<TaskId, AnyValue>,
     defs: Vec<Option<Arc<KnownDefinition>>>,
-    /// Who computes.
+    /// The compute threads, or in tests their simulation.
     pub compute: C,
     done: Vec<ComputeEvent>,
-    /// Transfers asked for, by holder and tag.
+    /// Tasks whose results are being fetched, by holder and tag (see `transfer`).
     fetching: IdMap<u64, TaskId>,
     next_tag: u32,
     postponed: VecDeque<Postponed>,
-    /// Ranks that see the same files: those of this host, in the same container.
+    /// Ranks that see the same files as this one: those of the same host and container.
     pub same_files: HashSet<Rank>,
-    /// Fetches under way at once, at most; [`FETCHES_MAX`] but for tests.
+    /// Most fetches under way at once: [`FETCHES_MAX`], fewer in some tests.
     pub fetches_max: usize,
-    /// To rank 0.
+    /// Reports that are still to be sent to rank 0.
     pub reports: Vec<RankReport>,
 }
 
-/// The shell could not go on.
+/// An error after which a rank's reactor cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExecutorError {
-    /// A message or the network failed.
+    /// The network failed, or a message could not be sent.
     #[error(transparent)]
     Link(#[from] LinkError),
-    /// A bug of dtask, or a damaged message.
+    /// A message breaks the protocol: a bug of dtask, or a damaged message.
     #[error("internal error: {0} (please report this)")]
     Protocol(#[from] ProtocolError),
-    /// Bytes that could not be decoded.
+    /// The bytes of a message could not be decoded.
     #[error(transparent)]
     Codec(#[from] CodecError),
 }
@@ -75,7 +83,7 @@ impl From<crate::transport::TransportError> for ExecutorError {
 }
 
 impl<C: Compute> Executor<C> {
-    /// A node that computes `slots` tasks at a time with `compute`.
+    /// Makes an executor that computes `slots` tasks at a time with `compute`.
     pub(crate) fn new(slots: u32, compute: C) -> Self {
         Executor {
             machine: Worker::new(slots),
@@ -93,37 +101,38 @@ impl<C: Compute> Executor<C> {
         }
     }
 
-    /// The state machine, for checks.
+    /// The worker's state machine, for checks in tests.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn machine(&self) -> &Worker {
         &self.machine
     }
 
-    /// The value of `task`, if it is here.
+    /// The value of `task`, if this rank's store has it.
     pub(crate) fn value(&self, task: TaskId) -> Option<&AnyValue> {
         self.store.get(&task)
     }
 
-    /// Values in the store.
+    /// Number of values in the store.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn stored(&self) -> usize {
         self.store.len()
     }
 
-    /// Whether results that were asked for are still to come.
+    /// Whether results that were asked for have still to arrive.
     pub(crate) fn is_fetching(&self) -> bool {
         !self.fetching.is_empty() || !self.postponed.is_empty()
     }
 
-    /// Slots that compute nothing, although tasks are here that wait for results of other ranks.
+    /// Number of slots that are free only because their tasks wait for results of other ranks; 0 while nothing is
+    /// fetched.
     pub(crate) fn slots_without_data(&self) -> u32 {
         if self.is_fetching() { self.machine.slots_in_want() } else { 0 }
     }
 
-    /// Puts a value of the client into the store.
+    /// Puts a value that the client has scattered into the store, as the result of `task`.
     ///
     /// # Errors
-    /// When the state machine refuses.
+    /// When the state machine refuses the event.
     pub(crate) fn put<T: Transport>(
         &mut self,
         task: TaskId,
@@ -137,7 +146,7 @@ impl<C: Compute> Executor<C> {
     /// Carries out an order of rank 0.
     ///
     /// # Errors
-    /// When the network fails, or the order cannot be.
+    /// When the network fails, or the order breaks the protocol.
     pub(crate) fn order<T: Transport>(
         &mut self,
         order: RankOrder,
@@ -153,10 +162,10 @@ impl<C: Compute> Executor<C> {
         self.handle(WorkerEvent::Order(order), links)
     }
 
-    /// Answers another rank.
+    /// Answers a request of another rank: sends it the result that it asks for.
     ///
     /// # Errors
-    /// When the network fails, or what is asked for is not here.
+    /// When the network fails, or the result is not in the store.
     pub(crate) fn peer<T: Transport>(
         &mut self,
         by: Rank,
@@ -167,10 +176,10 @@ impl<C: Compute> Executor<C> {
         self.handle(WorkerEvent::Asked { by, task, tag, same_files }, links)
     }
 
-    /// Takes a result that was fetched.
+    /// Puts a result that was fetched into the store.
     ///
     /// # Errors
-    /// When it was not asked for.
+    /// When the result has arrived in a target that this executor did not make.
     pub(crate) fn arrived<T: Transport>(
         &mut self,
         from: Rank,
@@ -188,7 +197,8 @@ impl<C: Compute> Executor<C> {
         self.handle(WorkerEvent::Arrived(task), links)
     }
 
-    /// Takes what compute threads have done; true if there was anything.
+    /// Takes the events of compute threads: ended, paused and resumed tasks, and encoded values. True if there were
+    /// any.
     ///
     /// # Errors
     /// When the network fails.
@@ -233,7 +243,7 @@ impl<C: Compute> Executor<C> {
         Ok(())
     }
 
-    /// Starts tasks that can start.
+    /// Starts the tasks whose inputs are present, as far as slots are free.
     ///
     /// # Errors
     /// When the network fails.
@@ -246,8 +256,8 @@ impl<C: Compute> Executor<C> {
         self.act(links)
     }
 
-    /// Computes tasks that are shorter than a turn one after the other, those that follow them too, for as long as the
-    /// network may wait; true if there were any.
+    /// Computes tasks that are shorter than a turn on the calling thread, and short tasks that depend on them, for at
+    /// most 50 µs. True if there were any.
     ///
     /// # Errors
     /// When the network fails.
@@ -335,7 +345,7 @@ impl<C: Compute> Executor<C> {
         Ok(())
     }
 
-    /// Starts fetches while not too many are under way.
+    /// Starts postponed fetches as long as fewer than `fetches_max` are under way.
     fn fetch_postponed<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
         while self.fetching.len() < self.fetches_max
             && let Some(Postponed { task, holder, nbytes, layout }) = self.postponed.pop_front()
@@ -381,7 +391,7 @@ fn transfer(from: Rank, tag: u32) -> u64 {
     u64::from(from.0) << 32 | u64::from(tag)
 }
 
-/// Tags up to 2^15 are what every MPI offers.
+/// The tag after `tag`, from 1 to 30,000: every MPI offers tags up to 2^15 - 1.
 fn next_tag(tag: u32) -> u32 {
     if tag >= 30_000 { 1 } else { tag + 1 }
 }

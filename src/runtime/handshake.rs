@@ -1,4 +1,13 @@
-//! The meeting of the ranks: each presents itself to rank 0, which sees whether they fit together.
+//! The handshake of the ranks at the start of a run.
+//!
+//! ```text
+//!   rank n ── Hello: version, hash of the executable, host, cores, files, devices ──► rank 0
+//!   rank n ◄── Welcome::Start: slots, cores, devices │ Welcome::Refused ───────────── rank 0
+//! ```
+//!
+//! Rank 0 waits for every `Hello` up to `Config::patience`, checks that all ranks run the same executable, and divides
+//! the cores and devices of each host among its ranks. No other message is sent to a rank before its `Welcome`. Start
+//! with [`meet`].
 
 use crate::config::{Config, SLOTS_MAX};
 use crate::error::{Error, Result};
@@ -10,37 +19,37 @@ use crate::task::function;
 use crate::transport::{Arrival, Transport};
 use std::time::{Duration, Instant};
 
-/// What a rank knows after the meeting.
+/// Everything that a rank knows after the handshake.
 pub(crate) struct Meeting {
-    /// Tasks that this rank computes at a time.
+    /// Number of tasks that this rank computes at a time.
     pub slots: u32,
-    /// Whether to measure what the rank's time goes into.
+    /// Whether to measure how the rank's time divides into phases (`--profile`).
     pub profile: bool,
-    /// Its own cores and devices.
+    /// The cores and devices of this rank alone.
     pub part: HostShare,
-    /// Other ranks that see the same files.
+    /// Other ranks that see the same files as this one.
     pub same_files: Vec<Rank>,
-    /// At rank 0, all ranks and their slots.
+    /// All ranks with their slots; at rank 0 only.
     pub team: Option<Team>,
-    /// What came behind the welcome.
+    /// Messages that have arrived behind the welcome, for the reactor.
     pub early: Vec<Arrival>,
 }
 
 /// All ranks, as rank 0 knows them.
 #[derive(Debug, Clone)]
 pub(crate) struct Team {
-    /// How each has presented itself.
+    /// The presentation of each rank.
     pub hellos: Vec<Hello>,
-    /// Tasks that each computes at a time.
+    /// Number of tasks that each rank computes at a time.
     pub slots: Vec<u32>,
-    /// The cores and devices that are each one's own.
+    /// The cores and devices of each rank alone.
     pub parts: Vec<HostShare>,
 }
 
-/// This rank's own presentation.
+/// Makes the presentation of this rank, which runs on `host`.
 ///
 /// # Errors
-/// When the running executable cannot be looked at.
+/// When the running executable cannot be examined.
 pub(crate) fn hello(host: &str) -> Result<Hello> {
     let program = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
     let image = function::image().map_err(|error| Error::Startup(error.to_string()))?;
@@ -56,7 +65,7 @@ pub(crate) fn hello(host: &str) -> Result<Hello> {
     })
 }
 
-/// Meets the others.
+/// Makes the handshake with the other ranks; returns when all agree.
 ///
 /// # Errors
 /// At rank 0, when a rank does not come in time or runs another executable; at the others, when rank 0 refuses, in
@@ -109,7 +118,7 @@ fn gather<T: Transport>(transport: &mut T, own: Hello, config: &Config) -> Resul
                         Ok(Frame::Hello(hello)) => hellos[from.index()] = Some(hello),
                         _ => foreign = foreign.or(Some(from)),
                     }
-                    // one that speaks twice stands for no other
+                    // a rank that sends twice must not count for another one
                     missing -= usize::from(!std::mem::replace(&mut heard[from.index()], true));
                 }
                 Arrival::Lost { rank } => {
@@ -167,13 +176,13 @@ fn refuse<T: Transport>(transport: &mut T) -> Result<()> {
     (1..transport.ranks()).try_for_each(|rank| send(transport, Rank(rank as u32), &Welcome::Refused))
 }
 
-/// Without all ranks there is no orderly end either.
+/// The error for a rank that is absent. A transport error, since without all ranks there is no orderly end either.
 fn absent(hellos: &[Option<Hello>], message: String) -> Error {
     let host = hellos[0].as_ref().map(|hello| hello.host.clone()).unwrap_or_default();
     Error::Transport { rank: HEAD, host, message }
 }
 
-/// Why these ranks cannot work together, if they cannot.
+/// The reason why these ranks cannot work together: another executable or version. `None` if they can.
 fn mismatch(hellos: &[Hello]) -> Option<String> {
     let first = hellos.first()?;
     let other = |hello: &&Hello| (hello.version, hello.code_hash) != (first.version, first.code_hash);
@@ -191,7 +200,7 @@ fn send<T: Transport, M: protocol::Message>(transport: &mut T, to: Rank, message
     transport.send_control(to, frame).map_err(|error| Error::Startup(error.0))
 }
 
-/// One look at the network; sleeps when there was nothing for some time.
+/// Polls the network once; after 100 looks in vain (`looks`) it sleeps 1 ms each time.
 fn poll<T: Transport>(transport: &mut T, arrivals: &mut Vec<Arrival>, looks: &mut u32) -> Result<()> {
     if transport.poll(arrivals).map_err(|error| Error::Startup(error.0))? {
         *looks = 0;

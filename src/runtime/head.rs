@@ -1,4 +1,9 @@
-//! Carries out what the scheduler decides, and answers the client.
+//! Rank 0's head: carries out what the [`Scheduler`] decides, and answers the client's requests.
+//!
+//! The scheduler is a state machine without side effects: requests, reports and lost ranks go in as events, orders to
+//! ranks and outcomes of tasks come out as actions. The head keeps what needs a clock or a thread: who waits, the
+//! pauses before retries, the totals. Start with [`Head::act`], which places ready tasks until there is nothing more to
+//! do.
 
 use super::profile::ProfilePhase;
 use super::wait::{Wait, WaitAnswer};
@@ -18,79 +23,79 @@ use std::collections::BinaryHeap;
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
-/// Actions that one request may leave to be carried out with others.
+/// Number of actions that one request may leave in the queue before they are carried out.
 const ACTIONS_MAX: usize = 1024;
 
-/// What the client's threads tell rank 0's reactor.
+/// A request of a client's thread to the reactor of its rank.
 #[derive(Debug)]
 pub(crate) enum Request {
-    /// A fact for the scheduler as it is: a definition, tasks, what was dropped.
+    /// An event that the scheduler takes unchanged: a new definition, submitted tasks, dropped results.
     Fact(SchedulerEvent),
-    /// A value that becomes a result at rank 0.
+    /// Stores a value of the client as a result of rank 0 (scatter).
     Scatter {
-        /// Its number.
+        /// The number of the task that stands for the value.
         task: TaskId,
-        /// The number in its key.
+        /// The number in the task's key.
         key: u64,
-        /// What and how large it is.
+        /// The kind and size of the value, and its bytes where it is small enough to travel inline.
         output: ReportedResult,
-        /// The value, if it is not inline.
+        /// The value; `None` if it is inline in `output`.
         value: Option<AnyValue>,
     },
-    /// A thread waits for tasks.
+    /// Notes that a thread waits for tasks.
     Want {
-        /// Which.
+        /// The tasks that are waited for.
         tasks: Runs,
-        /// Who waits.
+        /// The wait that takes the answers.
         wait: Arc<Wait>,
     },
-    /// What is this task doing?
+    /// Asks for the status of a task; the answer goes to the sender.
     Status(TaskId, mpsc::Sender<Status>),
-    /// What has been done so far?
+    /// Asks for the totals of the run so far; the answer goes to the sender.
     Totals(mpsc::Sender<Totals>),
-    /// The client has ended.
+    /// Ends the run: the client's closure has returned.
     Close,
 }
 
-/// What has been done so far.
+/// Totals of the run so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
-    /// Tasks that ended with a result.
+    /// Number of tasks that ended with a result.
     pub finished: u64,
-    /// Tasks that failed.
+    /// Number of tasks that failed.
     pub failed: u64,
-    /// Bytes that moved from rank to rank as results.
+    /// Bytes of results that moved from rank to rank.
     pub bytes_moved: u64,
-    /// Results that moved.
+    /// Number of results that moved from rank to rank.
     pub moves: u64,
-    /// Time in tasks, in nanoseconds; of each task at most 4.3 s.
+    /// Sum of the durations of tasks, in nanoseconds; each task counts at most 4.3 s (32 bits).
     pub busy_nanos: u64,
-    /// Tasks finished on each rank.
+    /// Number of tasks finished on each rank.
     pub per_rank: Vec<u64>,
-    /// Tasks that are on ranks now, running or next in line.
+    /// Number of tasks that are assigned to ranks now, running or next in line.
     pub assigned: u64,
 }
 
-/// Rank 0's side of the scheduler.
+/// The scheduler's state machine with the clients that wait for answers, the totals and the state of the other ranks.
 pub(crate) struct Head {
     machine: Scheduler,
     actions: Vec<SchedulerAction>,
     waiters: Waiters,
-    /// What has been done so far.
+    /// Totals of the run so far.
     pub totals: Totals,
-    /// The client has ended.
+    /// Whether the client has ended, so that the run is to be shut down.
     pub closing: bool,
-    /// The ends of pauses, the next first.
+    /// The pauses before retries that have still to end, as a queue with the earliest end first.
     due: BinaryHeap<Reverse<(Instant, TaskId, Attempt)>>,
     alive: Vec<bool>,
-    /// Which ranks have said `Bye`.
+    /// Set for each rank that has said `Bye`.
     gone: Vec<bool>,
-    /// What the time of the others went into, as they said with it.
+    /// How each rank has spent its time, sent with its `Bye`; `None` before that and without `--profile`.
     spent: Vec<Option<Box<Spent>>>,
 }
 
 impl Head {
-    /// A head for ranks with these properties.
+    /// Makes a head for ranks with these slots and resources.
     pub(crate) fn new(ranks: &[RankInfo]) -> Self {
         Head {
             machine: Scheduler::new(ranks),
@@ -105,7 +110,7 @@ impl Head {
         }
     }
 
-    /// The state machine, for checks.
+    /// The scheduler's state machine, for checks in tests.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn machine(&self) -> &Scheduler {
         &self.machine
@@ -121,17 +126,17 @@ impl Head {
         self.others().all(|rank| self.gone[rank.index()])
     }
 
-    /// What the time of each rank went into, with `own` for rank 0's: of those that have said it.
+    /// How each rank has spent its time, with `own` for rank 0; `None` for ranks that have not reported it.
     pub(crate) fn spent(&self, own: Option<Box<Spent>>) -> Vec<Option<Box<Spent>>> {
         let mut spent = self.spent.clone();
         spent[HEAD.index()] = own;
         spent
     }
 
-    /// Takes a request of the client.
+    /// Handles a request of the client.
     ///
     /// # Errors
-    /// When the state machine refuses.
+    /// When the state machine refuses the event.
     pub(crate) fn request<C: Compute, T: Transport>(
         &mut self,
         request: Request,
@@ -176,7 +181,7 @@ impl Head {
         for (task, place) in tasks.iter().map(TaskId).zip(0..) {
             let before = self.actions.len();
             self.machine.handle(SchedulerEvent::Want { task, value }, &mut self.actions)?;
-            // most are done already, and whoever waits need not be noted
+            // most tasks are done already, and their waits need not be noted
             let at_once = match self.actions.get(before) {
                 Some(SchedulerAction::Resolve(_, TaskOutcome::Done)) => !value,
                 Some(SchedulerAction::Resolve(..)) => true,
@@ -197,10 +202,10 @@ impl Head {
         Ok(())
     }
 
-    /// Takes a report of a rank.
+    /// Handles a report of a rank.
     ///
     /// # Errors
-    /// When the state machine refuses.
+    /// When the state machine refuses the report.
     pub(crate) fn report(&mut self, from: Rank, mut report: RankReport) -> Result<(), ProtocolError> {
         match &mut report {
             RankReport::Finished { nanos, .. } => {
@@ -228,10 +233,10 @@ impl Head {
         self.machine.handle(SchedulerEvent::From(from, report), &mut self.actions)
     }
 
-    /// Takes the death of a rank.
+    /// Handles the death of a rank: its tasks run again elsewhere.
     ///
     /// # Errors
-    /// When it was rank 0.
+    /// When rank 0 has died.
     pub(crate) fn lost(&mut self, rank: Rank) -> Result<(), ProtocolError> {
         if let Some(alive) = self.alive.get_mut(rank.index()) {
             *alive = false;
@@ -239,7 +244,7 @@ impl Head {
         self.machine.handle(SchedulerEvent::Lost(rank), &mut self.actions)
     }
 
-    /// Places what is ready and carries out all actions, until there are no more.
+    /// Places ready tasks on ranks and carries out all actions, until there are no more.
     ///
     /// # Errors
     /// When the network fails.
@@ -262,7 +267,7 @@ impl Head {
         }
     }
 
-    /// Tells the scheduler of the pauses that are over.
+    /// Tells the scheduler of the pauses before retries that are over.
     fn end_pauses(&mut self) -> Result<(), ProtocolError> {
         while let Some(&Reverse((at, task, attempt))) = self.due.peek()
             && at <= Instant::now()
@@ -323,12 +328,12 @@ impl Head {
         }
     }
 
-    /// Tells all that still wait that the run has ended.
+    /// Tells all threads that still wait that the run has ended, and why.
     pub(crate) fn close(&mut self, why: &str) {
         self.waiters.close(why);
     }
 
-    /// Sends `order` to all other ranks that are alive.
+    /// Sends `order` to all ranks that are alive, except rank 0.
     ///
     /// # Errors
     /// When the network fails.

@@ -1,38 +1,40 @@
-//! How an idle reactor waits: it looks again at once, then lets others run, then sleeps, longer and longer.
+//! Exponential back-off of an idle reactor: it polls again at once, then yields between polls, then sleeps for longer
+//! and longer.
 
 use crate::transport::Flight;
 use std::time::Duration;
 
-/// Looks at once before yielding, where the reactor has a core of its own.
+/// Number of polls in a row before the first yield, where the reactor has a core of its own.
 const SPINS: u32 = 200;
-/// Looks with a yield between them: some hundred microseconds, in which most answers come.
+/// Number of polls with a yield between them: some hundred microseconds, in which most answers arrive.
 const YIELDS: u32 = 300;
-/// The first sleep.
+/// Length of the first sleep; each further one is twice as long.
 const SLEEP_MIN: Duration = Duration::from_micros(20);
-/// The longest sleep while something is expected.
+/// Longest sleep until [`SLEEPS_LONG`] sleeps have had this length.
 const SLEEP_MAX: Duration = Duration::from_millis(1);
-/// Sleeps at the limit before the limit is raised: an idle rank of a long run.
+/// Number of sleeps of [`SLEEP_MAX`] before the limit rises to [`SLEEP_LONG`]: the rank idles in a long run.
 const SLEEPS_LONG: u32 = 100;
-/// The longest sleep of all. A wake-up costs some 40 µs on a virtual machine: every millisecond that would be 4 % of a core.
+/// Longest sleep of all. A wake-up costs some 40 µs on a virtual machine: each sleep of a millisecond would cost 4 % of
+/// a core.
 const SLEEP_LONG: Duration = Duration::from_millis(5);
 
-/// Looks with a yield between them for data whose sender has not begun: about a millisecond.
+/// Number of polls with a yield between them for data whose sender has not begun: about a millisecond.
 const YIELDS_EXPECTED: u32 = 2_000;
-/// The sleep after that.
+/// Length of the sleeps after [`YIELDS_EXPECTED`] polls for such data.
 const SLEEP_EXPECTED: Duration = Duration::from_micros(50);
 
-/// What to do before the next look.
+/// The next step of an idle thread before it polls again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Idle {
-    /// Look again at once.
+    /// Poll again at once.
     Spin,
-    /// Let other threads run, then look.
+    /// Let other threads run, then poll.
     Yield,
-    /// Sleep so long, unless woken.
+    /// Sleep for this time, unless woken.
     Sleep(Duration),
 }
 
-/// Counts looks that found nothing.
+/// Counts polls in vain, and tells how to wait before the next one.
 #[derive(Debug, Clone)]
 pub(crate) struct Backoff {
     spins: u32,
@@ -42,20 +44,20 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// A counter; without `own_core` there is no spinning, since it would keep others from the core.
+    /// Makes a counter. Without `own_core` it never spins, since that would keep other threads from the core.
     pub(crate) fn new(own_core: bool) -> Self {
         Backoff { spins: if own_core { SPINS } else { 0 }, looks: 0, sleep: SLEEP_MIN, long: 0 }
     }
 
-    /// Something was found.
+    /// Starts anew after a poll that found something.
     pub(crate) fn reset(&mut self) {
         self.looks = 0;
         self.sleep = SLEEP_MIN;
         self.long = 0;
     }
 
-    /// Nothing was found. It never sleeps while a transfer needs our calls to get on, and only briefly while one is
-    /// expected.
+    /// The step after a poll that found nothing. Never a sleep while a transfer needs calls of MPI to progress, and
+    /// only a short one while a transfer is expected.
     pub(crate) fn next(&mut self, flight: Flight) -> Idle {
         if self.looks < self.spins {
             self.looks += 1;

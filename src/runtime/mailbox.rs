@@ -1,4 +1,8 @@
-//! Hand-over from other threads to a reactor, which is woken only if it sleeps.
+//! Mailboxes: queues by which other threads hand messages over to a reactor, and the waker that ends its sleep.
+//!
+//! Invariant: no message is slept over. A sender pushes, then looks whether the reactor sleeps; the reactor says that
+//! it sleeps, then looks whether something was pushed. So a wake-up, which costs microseconds, is made only when it is
+//! needed. Start with [`Mailbox`].
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,28 +10,30 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-/// Wakes whoever sleeps for a reactor; shared by all its mailboxes.
+/// Wakes the threads that sleep until the reactor has work; shared by all mailboxes of the reactor.
 #[derive(Debug, Default)]
 pub(crate) struct Waker {
-    /// Somebody may sleep.
+    /// Set while a thread may sleep.
     sleeps: AtomicBool,
-    /// How often they were woken.
+    /// Number of wake-ups so far.
     wakes: Mutex<u64>,
     woken: Condvar,
-    /// The reactor's own thread, once it has rested.
+    /// The reactor's own thread; empty until it rests for the first time.
     own: OnceLock<Thread>,
-    /// The reactor's own thread rests.
+    /// Set while the reactor's own thread rests.
     rests: AtomicBool,
 }
 
 impl Waker {
-    /// A waker for the threads that will call [`Waker::sleep`]: the reactor's own, and one that turns it meanwhile.
+    /// Makes a waker for the threads that will call [`Waker::sleep`]: the reactor's own, and one that drives it
+    /// meanwhile.
     pub(crate) fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    /// Rests, for the reactor's own thread: no message ends that, only [`Waker::rouse`] or the end of `limit`; not at
-    /// all if `ready`, which is asked when `rouse` sees the thread already. True if it was roused.
+    /// Lets the reactor's own thread rest. Messages do not end a rest: only [`Waker::rouse`] or the end of `limit`
+    /// does. Does not rest if `ready` is true; it is asked once `rouse` can see the thread. True if the thread was
+    /// roused.
     pub(crate) fn rest(&self, limit: Option<Duration>, ready: impl FnOnce() -> bool) -> bool {
         self.own.get_or_init(thread::current);
         self.rests.store(true, Ordering::SeqCst);
@@ -49,7 +55,7 @@ impl Waker {
         }
     }
 
-    /// Wakes all that sleep.
+    /// Wakes all threads in [`Waker::sleep`].
     pub(crate) fn wake(&self) {
         // A futex wake costs 6 µs, this load nothing: most messages come while the reactor is awake.
         if self.sleeps.load(Ordering::SeqCst) && self.sleeps.swap(false, Ordering::SeqCst) {
@@ -58,9 +64,9 @@ impl Waker {
         }
     }
 
-    /// Sleeps until woken, at most for `limit`; not at all if `ready` says that there is something to do.
+    /// Sleeps until woken, for at most `limit`; not at all if `ready` says that there is work.
     ///
-    /// Of the two, one always sees the other: the sender pushes, then looks whether somebody sleeps; the sleeper
+    /// Sender and sleeper cannot miss each other: the sender pushes, then looks whether a thread sleeps; the sleeper
     /// says that it sleeps, then looks (`ready`) whether something was pushed.
     pub(crate) fn sleep(&self, limit: Duration, ready: impl FnOnce() -> bool) {
         let before = *self.wakes.lock();
@@ -69,24 +75,24 @@ impl Waker {
             let asleep = |wakes: &mut u64| *wakes == before;
             self.woken.wait_while_for(&mut self.wakes.lock(), asleep, limit);
         }
-        // still said to sleep: another one may, and a wake that finds nobody costs little
+        // `sleeps` stays set: another thread may sleep, and a wake-up that finds nobody costs little
     }
 }
 
-/// How long a sender waits for room. After that it pushes nonetheless, until the queue has been drained: the reactor
-/// may be busy with a task that waits for this very sender.
+/// Time for which a sender waits for room. After that it pushes nonetheless, until the queue has been drained: the
+/// reactor may be busy with a task that waits for this very sender.
 const PATIENCE: Duration = Duration::from_millis(10);
 
-/// Messages in a row with which a sender that could turn the reactor is believed to have better things to do: then they
-/// are worth the wake-up of a reactor's own thread that rests.
+/// Length of the queue at which a sender rouses the reactor's own thread from its rest. A sender that has pushed so
+/// many messages without turning the reactor itself will not do so soon.
 const BURST: usize = 32;
 
-/// A queue from any thread to one reactor.
+/// A queue of messages from any threads to one reactor (many producers, one consumer).
 pub(crate) struct Mailbox<T> {
     queue: Mutex<MailboxQueue<T>>,
-    /// Told when there is room again.
+    /// Notified when there is room again.
     room: Condvar,
-    /// Messages from which on senders wait.
+    /// Number of queued messages from which on senders wait.
     limit: usize,
     patience: Duration,
     waker: Arc<Waker>,
@@ -94,20 +100,20 @@ pub(crate) struct Mailbox<T> {
 
 struct MailboxQueue<T> {
     messages: Vec<T>,
-    /// Senders that wait for room.
+    /// Number of senders that wait for room.
     waiting: usize,
-    /// A sender has waited in vain since the queue was drained.
+    /// Set when a sender has waited in vain since the queue was drained; then no sender waits.
     overdue: bool,
 }
 
 impl<T> Mailbox<T> {
-    /// A mailbox of the reactor that sleeps on `waker`.
+    /// Makes a mailbox without a bound, for the reactor that sleeps on `waker`.
     pub(crate) fn new(waker: Arc<Waker>) -> Arc<Self> {
         Self::bounded(waker, usize::MAX)
     }
 
-    /// A mailbox whose senders wait while more than `limit` messages are queued: a queue costs memory, and what has
-    /// left the processor's cache before it is read costs time.
+    /// Makes a mailbox whose senders wait while `limit` messages or more are queued (back-pressure): a queue costs
+    /// memory, and a message that has left the processor's cache before it is read costs time.
     pub(crate) fn bounded(waker: Arc<Waker>, limit: usize) -> Arc<Self> {
         Self::patient(waker, limit, PATIENCE)
     }
@@ -117,7 +123,7 @@ impl<T> Mailbox<T> {
         Arc::new(Mailbox { queue: Mutex::new(queue), room: Condvar::new(), limit, patience, waker })
     }
 
-    /// The queue, as soon as there is room in it.
+    /// Locks the queue as soon as there is room in it.
     fn queue_with_room(&self) -> MutexGuard<'_, MailboxQueue<T>> {
         let mut queue = self.queue.lock();
         if queue.messages.len() < self.limit || queue.overdue {
@@ -131,7 +137,7 @@ impl<T> Mailbox<T> {
         queue
     }
 
-    /// Hands `message` over.
+    /// Adds `message` to the queue, and wakes the reactor if it sleeps.
     pub(crate) fn push(&self, message: T) {
         let queued = {
             let mut queue = self.queue_with_room();
@@ -144,17 +150,17 @@ impl<T> Mailbox<T> {
         }
     }
 
-    /// Hands `message` over to whoever looks next, and wakes nobody.
+    /// Adds `message` to the queue without waking the reactor.
     pub(crate) fn push_quietly(&self, message: T) {
         self.queue_with_room().messages.push(message);
     }
 
-    /// Wakes whoever sleeps for the reactor.
+    /// Wakes the reactor if it sleeps.
     pub(crate) fn wake(&self) {
         self.waker.wake();
     }
 
-    /// Hands several over at once.
+    /// Adds several messages to the queue at once, and wakes the reactor if it sleeps.
     pub(crate) fn extend(&self, messages: impl IntoIterator<Item = T>) {
         let (before, queued) = {
             let mut queue = self.queue_with_room();
@@ -168,7 +174,7 @@ impl<T> Mailbox<T> {
         }
     }
 
-    /// Swaps the queue with `into`, which is empty: the buffers go back and forth and are not allocated again.
+    /// Swaps the queue with the empty buffer `into`: the two buffers go back and forth and are not allocated again.
     pub(crate) fn drain(&self, into: &mut Vec<T>) {
         let mut queue = self.queue.lock();
         std::mem::swap(&mut queue.messages, into);
@@ -178,7 +184,7 @@ impl<T> Mailbox<T> {
         }
     }
 
-    /// Whether nothing is queued.
+    /// Whether the queue is empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.lock().messages.is_empty()
     }

@@ -1,4 +1,4 @@
-//! The impure shell around the two state machines.
+//! The runtime of a rank: the impure shell around the two state machines, the scheduler and the worker.
 //!
 //! ```text
 //!              client's thread            compute threads
@@ -7,14 +7,19 @@
 //!   rank 0:  [reactor: head(scheduler) + node(worker)] ◄── transport ──► [reactor: node(worker)]  :rank n
 //! ```
 //!
-//! * [`reactor`]: the progress engine of a rank, the only caller of the transport; [`driver`]: which thread turns it;
-//! * [`head`]: carries out what the scheduler decides and answers the client; [`waiters`]: who waits for which task;
+//! * [`reactor`]: the progress engine of a rank, the only caller of the transport; [`driver`]: the choice of the thread
+//!   that turns it;
+//! * [`head`]: carries out what the scheduler decides and answers the client; [`waiters`]: the threads that wait for
+//!   tasks;
 //! * [`executor`]: carries out what the worker decides: fetch, give, compute;
 //! * [`threads`]: compute threads and what a task knows of itself; [`nested`]: what tasks submit on ranks other than 0;
 //! * [`outbox`]: frames to other ranks, batched per turn;
 //! * [`mailbox`] and [`idle`]: hand-over between threads, and how an idle reactor waits;
-//! * [`profile`]: what a rank's time goes into;
-//! * [`handshake`]: the meeting of the ranks; [`host`]: what each knows of its host.
+//! * [`profile`]: how the time of a rank divides into phases;
+//! * [`handshake`]: the meeting of the ranks at the start; [`host`]: the cores, memory and devices of a host.
+//!
+//! Invariants: the state machines never block, read no clock and call no MPI. One thread at a time makes a turn of the
+//! reactor. Start reading at [`reactor`].
 
 pub(crate) mod driver;
 pub(crate) mod executor;

@@ -1,4 +1,5 @@
-//! What the tasks on a rank other than 0 submit and wait for: told to rank 0 in reports, answered by it in orders.
+//! Nested tasks: the requests of tasks that submit tasks and wait for them, on a rank other than 0. They are told to
+//! rank 0 in reports, and rank 0 answers in orders.
 //!
 //! Tasks on rank 0 use the client's own mailbox; see [`super::head`].
 
@@ -17,20 +18,20 @@ use crate::scheduler::{DefOptions, NewTask, SchedulerEvent};
 use crate::transport::Transport;
 use std::sync::{Arc, mpsc};
 
-/// A rank's side of what its tasks submit.
+/// The requests of a rank's own tasks, and the threads that wait for answers to them.
 pub(crate) struct Nested {
     mailbox: Arc<Mailbox<Request>>,
     requests: Vec<Request>,
-    /// By the tasks' numbers among those of this rank.
+    /// Waiting threads, by the number of the awaited task among those that this rank has submitted.
     waiters: Waiters,
-    /// Who asks what a task is doing.
+    /// Channels of the threads that have asked for the status of a task.
     asking: IdMap<TaskId, Vec<mpsc::Sender<Status>>>,
-    /// The run has ended: why.
+    /// The reason why the run has ended; `None` while it goes on.
     closed: Option<String>,
 }
 
 impl Nested {
-    /// For what comes by `mailbox`.
+    /// Makes the state for requests that come through `mailbox`.
     pub(crate) fn new(mailbox: Arc<Mailbox<Request>>) -> Self {
         Nested {
             mailbox,
@@ -41,15 +42,15 @@ impl Nested {
         }
     }
 
-    /// Whether there is something that was not taken.
+    /// Whether there are requests that were not taken yet.
     pub(crate) fn has_requests(&self) -> bool {
         !self.mailbox.is_empty()
     }
 
-    /// Takes what tasks have asked for and puts it into the node's reports; true if there was anything.
+    /// Takes the requests of tasks and adds them to the node's reports to rank 0. True if there were any.
     ///
     /// # Errors
-    /// When the node's state machine refuses.
+    /// When the node's state machine refuses an event.
     pub(crate) fn take_requests<C: Compute, T: Transport>(
         &mut self,
         node: &mut Executor<C>,
@@ -126,19 +127,19 @@ impl Nested {
         Ok(())
     }
 
-    /// Hands over the answers that were kept back to be handed over together.
+    /// Hands over the answers that [`Waiters`] has collected into a batch.
     pub(crate) fn flush(&mut self) {
         self.waiters.flush();
     }
 
-    /// Tells those who have asked what `task` is doing.
+    /// Tells the threads that have asked for it the status of `task`.
     pub(crate) fn status(&mut self, task: TaskId, status: Status) {
         for reply in self.asking.remove(&task).unwrap_or_default() {
             let _ = reply.send(status); // who asked may have gone
         }
     }
 
-    /// Tells all that wait, or will, that the run has ended.
+    /// Tells all threads that wait now or later that the run has ended, and why.
     pub(crate) fn close(&mut self, why: &str) {
         self.closed = Some(why.to_owned());
         self.asking.clear();
@@ -146,7 +147,7 @@ impl Nested {
     }
 }
 
-/// A fact for the scheduler as reports.
+/// Turns an event for the scheduler into reports to rank 0.
 fn fact(event: SchedulerEvent, out: &mut Vec<RankReport>) -> Result<(), ProtocolError> {
     match event {
         SchedulerEvent::Define(defined) => {

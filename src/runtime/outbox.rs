@@ -1,4 +1,4 @@
-//! Frames to other ranks: messages of one turn to one rank travel together.
+//! The outbox: messages of one turn to the same rank travel together in one frame (message coalescing).
 
 use super::profile::{Profile, ProfilePhase};
 use crate::error::CodecError;
@@ -6,21 +6,21 @@ use crate::ids::Rank;
 use crate::protocol::{self, Message};
 use crate::transport::{Transport, TransportError};
 
-/// The transport with an open frame per rank.
+/// The transport with an open frame for each rank, to which messages are appended.
 pub(crate) struct Links<T> {
-    /// The transport.
+    /// The transport that sends the frames.
     pub transport: T,
     open: Vec<Vec<u8>>,
     /// Ranks with an open frame.
     waiting: Vec<Rank>,
-    /// What the rank's time goes into; here, since all that takes time is given the links.
+    /// The measurement of the rank's time. It is here because everything that takes time is given the links.
     pub profile: Profile,
 }
 
-/// A message could not be sent.
+/// The error of a message that could not be sent.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkError {
-    /// The network refused.
+    /// The network refused the frame.
     #[error(transparent)]
     Transport(#[from] TransportError),
     /// The message could not be encoded.
@@ -29,7 +29,7 @@ pub(crate) enum LinkError {
 }
 
 impl<T: Transport> Links<T> {
-    /// Links over `transport`.
+    /// Makes links over `transport`.
     pub(crate) fn new(transport: T) -> Self {
         let open = (0..transport.ranks()).map(|_| Vec::new()).collect();
         Links { transport, open, waiting: Vec::new(), profile: Profile::default() }
@@ -62,7 +62,7 @@ impl<T: Transport> Links<T> {
         Ok(())
     }
 
-    /// Sends all open frames.
+    /// Sends all open frames. True if there were any.
     ///
     /// # Errors
     /// When the network refuses.

@@ -1,30 +1,30 @@
-//! What a rank's time goes into.
+//! The profile of a rank (`--profile`): how the time of its reactor and its slots divides into phases.
 //!
-//! The reactor says when it goes from one phase to the next; a turn in which nothing moved was no work, but waiting. What
-//! the slots do is summed from the durations of tasks.
+//! The reactor says when it goes from one phase to the next. A turn in which nothing moved counts as waiting, not as
+//! work. The time of the slots is summed from the durations of tasks.
 
 use crate::protocol::Spent;
 use std::fmt::Write;
 use std::time::Instant;
 
-/// What a reactor does, in the order of [`Spent::reactor`].
+/// The phases of a reactor, in the order of [`Spent::reactor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProfilePhase {
-    /// Looks what has come from other ranks, from the client, and from compute threads.
+    /// Polls for messages of other ranks, the client and compute threads.
     Polling,
     /// Decodes messages.
     Decoding,
-    /// Tells the state machines facts, and carries out what is none of the others.
+    /// Runs the state machines and the tables around them: all that is none of the other phases.
     Machine,
-    /// Chooses ranks for tasks at rank 0; hands tasks to compute threads.
+    /// Chooses ranks for tasks (rank 0), or hands tasks to compute threads.
     Placing,
     /// Encodes and sends messages, begins transfers.
     Sending,
-    /// Computes short tasks itself.
+    /// Computes short tasks on the reactor's own thread.
     Computing,
-    /// Has nothing to do before data come that were asked for.
+    /// Waits for data that were asked for.
     Data,
-    /// Has nothing to do.
+    /// Waits without any data under way.
     Idle,
 }
 
@@ -32,19 +32,19 @@ const PHASES: usize = 8;
 const NAMES: [&str; PHASES] =
     ["polling", "decoding", "machine", "placing", "sending", "computing", "data", "idle"];
 
-/// Sums up time by phase; its clock is what the caller says, in nanoseconds.
+/// Sums of time by phase, in nanoseconds. The caller passes the time in.
 #[derive(Debug, Clone)]
 struct Account {
     phase: ProfilePhase,
     since: u64,
-    /// Of this turn, and of the wait before it.
+    /// Time by phase in this turn and in the wait before it.
     turn: [u64; PHASES],
     turn_ended: u64,
     reactor: [u64; PHASES],
     slots: u64,
-    /// Of compute threads.
+    /// Time of compute threads within tasks.
     computing: u64,
-    /// Of slots that are free, while a task waits for data.
+    /// Time of slots that are free while a task waits for data.
     data: u64,
 }
 
@@ -85,7 +85,7 @@ impl Account {
         let mut reactor = self.reactor;
         reactor.iter_mut().zip(self.turn).for_each(|(all, of_turn)| *all += of_turn);
         reactor[self.phase as usize] += now - self.since;
-        // both are sums of what was measured at other moments than the total
+        // both are measured at other moments than the total, and must not exceed it
         let all = now * self.slots;
         let computing = self.computing.min(all);
         let data = self.data.min(all - computing);
@@ -93,17 +93,17 @@ impl Account {
     }
 }
 
-/// Measures a rank, or does nothing.
+/// The measurement of a rank, or a no-op without `--profile`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Profile(Option<Box<(Instant, Account)>>);
 
 impl Profile {
-    /// Measures a rank with so many slots from now on.
+    /// Begins the measurement of a rank with so many slots.
     pub(crate) fn on(slots: u32) -> Self {
         Profile(Some(Box::new((Instant::now(), Account::new(slots)))))
     }
 
-    /// The reactor goes on to `phase`; gives the one that it was in.
+    /// Notes that the reactor goes on to `phase`; returns the phase before.
     #[inline]
     pub(crate) fn enter(&mut self, phase: ProfilePhase) -> ProfilePhase {
         match self.0.as_deref_mut() {
@@ -112,8 +112,8 @@ impl Profile {
         }
     }
 
-    /// A turn has ended, in which something moved or not. `state` tells whether data are on their way, and how many slots
-    /// could compute what waits for them.
+    /// Notes the end of a turn, and whether something moved in it. `state` tells whether data are on their way, and how
+    /// many slots could compute tasks that wait for these data.
     #[inline]
     pub(crate) fn turn_ended(&mut self, moved: bool, state: impl FnOnce() -> (bool, u32)) {
         if let Some((begin, account)) = self.0.as_deref_mut() {
@@ -122,7 +122,7 @@ impl Profile {
         }
     }
 
-    /// A compute thread has been in a task for so long.
+    /// Adds the duration of a task on a compute thread.
     #[inline]
     pub(crate) fn computed(&mut self, nanos: u64) {
         if let Some((_, account)) = self.0.as_deref_mut() {
@@ -130,7 +130,7 @@ impl Profile {
         }
     }
 
-    /// All so far; nothing if nothing is measured.
+    /// The times so far; `None` if nothing is measured.
     pub(crate) fn spent(&self) -> Option<Box<Spent>> {
         self.0.as_deref().map(|(begin, account)| Box::new(account.spent(nanos(begin))))
     }
@@ -140,7 +140,7 @@ fn nanos(begin: &Instant) -> u64 {
     u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A line per rank, with shares in percent; nothing if no rank was measured.
+/// The table of the profile: a line per rank, with shares in percent. Empty if no rank was measured.
 pub(crate) fn table(ranks: &[Option<Box<Spent>>]) -> String {
     let mut text = String::new();
     if ranks.iter().all(Option::is_none) {

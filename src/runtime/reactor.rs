@@ -1,4 +1,15 @@
-//! What a rank does in a turn: the only caller of the transport. Who turns it: [`crate::runtime::driver`].
+//! The reactor of a rank (progress engine): what happens in one turn. Only the reactor calls the transport.
+//!
+//! A turn takes requests of the rank's own threads and messages of other ranks, lets the state machines decide, carries
+//! the decisions out, and sends the frames. [`crate::runtime::driver`] says which thread makes the turns. The end of a
+//! run goes through `ShutdownPhase`:
+//!
+//! ```text
+//!   rank 0:  Running ── Shutdown to all ──► Serving ── Bye of all, then Leave to all ──► Last
+//!   others:  Running ── Shutdown ──► Leaving ── fetches ended, Bye ──► Serving ── Leave ──► Last
+//! ```
+//!
+//! Start with [`Reactor::turn`].
 
 use super::head::{Head, Request};
 use super::mailbox::Mailbox;
@@ -14,28 +25,28 @@ use crate::runtime::threads::pool::Compute;
 use crate::transport::{Arrival, Flight, Transport};
 use std::sync::Arc;
 
-/// How far a reactor is with leaving.
+/// The progress of a reactor's shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ShutdownPhase {
-    /// Works.
+    /// The run goes on.
     Running,
-    /// Computes no more; `Bye` is still to be said when all fetches have ended.
+    /// Computes no more; says `Bye` when all fetches have ended. Ranks other than 0 only.
     Leaving,
-    /// Has said `Bye`; answers others until nobody will ask any more.
+    /// Has said `Bye` (rank 0: `Shutdown`), but still answers fetches of other ranks.
     Serving,
-    /// All have said `Bye`: leaves when all is sent.
+    /// All ranks have said `Bye`; leaves when everything is sent.
     Last,
 }
 
-/// A rank: its node, on rank 0 the head, and the links to other ranks.
+/// The reactor of a rank: its executor, the head on rank 0, and the links to other ranks.
 pub(crate) struct Reactor<T, C> {
-    /// Frames and bulk data.
+    /// The links to other ranks, for frames and bulk data.
     pub links: Links<T>,
-    /// What computes and stores.
+    /// The executor, which computes tasks and stores results.
     pub node: Executor<C>,
-    /// On rank 0, the scheduler with its client's mailbox.
+    /// The head with the mailbox of the client; `None` on ranks other than 0.
     pub head: Option<(Head, Arc<Mailbox<Request>>)>,
-    /// On other ranks, what their tasks submit.
+    /// The requests of tasks that submit tasks; `None` on rank 0, where tasks use the client's mailbox.
     pub nested: Option<Nested>,
     requests: Vec<Request>,
     arrivals: Vec<Arrival>,
@@ -43,7 +54,7 @@ pub(crate) struct Reactor<T, C> {
 }
 
 impl<T: Transport, C: Compute> Reactor<T, C> {
-    /// A reactor; with a head on rank 0.
+    /// Makes a reactor; on rank 0 with a head.
     pub(crate) fn new(
         links: Links<T>,
         node: Executor<C>,
@@ -53,19 +64,19 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         Reactor { links, node, head, nested: None, requests, arrivals, phase: ShutdownPhase::Running }
     }
 
-    /// The same reactor, for a rank other than 0 whose tasks may submit others.
+    /// Adds support for nested tasks, for a rank other than 0.
     pub(crate) fn with_nested(mut self, nested: Nested) -> Self {
         self.nested = Some(nested);
         self
     }
 
-    /// The same reactor, for which something came already.
+    /// Adds messages that arrived during the handshake.
     pub(crate) fn with_early(mut self, early: Vec<Arrival>) -> Self {
         self.arrivals = early;
         self
     }
 
-    /// Takes what has come, decides, carries out; true if anything moved.
+    /// Makes one turn: takes requests and messages, decides, carries out. True if anything moved.
     ///
     /// # Errors
     /// When the network fails, a peer breaks the protocol, or rank 0 has died.
@@ -103,7 +114,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         for request in self.requests.drain(..) {
             match (&outcome, request) {
                 (Ok(()), request) => outcome = head.request(request, &mut self.node, &mut self.links),
-                // whoever waits must be told that nothing will come
+                // threads that wait must be told that nothing will come
                 (Err(error), Request::Want { wait, .. }) => wait.close(&error.to_string()),
                 _ => {}
             }
@@ -209,7 +220,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         Ok(())
     }
 
-    /// Takes the next step towards the end, if it is time.
+    /// Takes the next step of the shutdown, if it is time. True if there was one.
     fn leave(&mut self) -> Result<bool, ExecutorError> {
         if let Some((head, _)) = &mut self.head {
             if self.phase == ShutdownPhase::Running && head.closing {

@@ -1,4 +1,4 @@
-//! A client's thread waits for answers of its rank's reactor.
+//! The wait of a client's thread for answers of its rank's reactor.
 
 use super::mailbox::Waker;
 use crate::compact::Bytes;
@@ -11,39 +11,39 @@ use std::panic::RefUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// The end of a task that was waited for.
+/// The answer for a task that is waited for.
 #[derive(Debug, Clone)]
 pub(crate) enum WaitAnswer {
-    /// The task is done; its value was not asked for.
+    /// The task is done; the value was not asked for.
     Done,
-    /// Its encoded value.
+    /// The value, encoded.
     Inline(Bytes),
-    /// Its value.
+    /// The value, as it is in the store.
     Value(AnyValue),
-    /// The task has failed.
+    /// The task has failed, for this reason.
     Failed(Arc<TaskError>),
 }
 
 const _: () = assert!(size_of::<Option<WaitAnswer>>() == 16); // a gather holds one for each task
 
-/// Answers for tasks that are waited for together.
+/// The answers for tasks that are waited for together.
 #[derive(Debug, Default)]
 pub(crate) struct WaitAnswers {
-    /// Of each task, where values were asked for.
+    /// The answer of each task, where values were asked for; `None` until it is there. Empty otherwise.
     pub values: Vec<Option<WaitAnswer>>,
-    /// The tasks that have ended, where only that was asked for.
+    /// Whether each task has ended, where only ends were asked for. Empty otherwise.
     pub ended: Vec<bool>,
-    /// The tasks that have failed, and why; in the order in which they did.
+    /// The places of the tasks that have failed, with the reasons, in the order of their failures.
     pub failed: Vec<(usize, Arc<TaskError>)>,
-    /// The run has ended, for this reason: there will be no more.
+    /// The reason why the run has ended and no more answers will come; `None` while it goes on.
     pub closed: Option<Arc<str>>,
 }
 
 impl WaitAnswers {
-    /// Where only ends were asked for: whether all have ended.
+    /// Checks that all tasks have ended, where only ends were asked for.
     ///
     /// # Errors
-    /// When the run has ended before.
+    /// When the run has ended before all tasks have.
     pub(crate) fn all_ended(&self) -> Result<()> {
         match &self.closed {
             Some(why) if self.ended.contains(&false) => Err(Error::Closed(why.to_string())),
@@ -55,7 +55,7 @@ impl WaitAnswers {
 #[derive(Debug)]
 struct WaitState {
     answers: WaitAnswers,
-    /// Answers that are still to come.
+    /// Number of answers that are still to come.
     open: usize,
     taken: bool,
 }
@@ -66,32 +66,34 @@ impl WaitState {
     }
 }
 
-/// Looks, with a yield between them, before a waiting thread sleeps: a wake-up costs more than most answers take.
+/// Number of looks, with a yield between them, before a waiting thread sleeps: a wake-up costs more than most answers
+/// take.
 const YIELDS: u32 = 1_000;
-/// Turns in a row in which nothing moved before a thread of a task sleeps.
+/// Number of turns in a row without progress before a task's thread stops driving and sleeps.
 const LOOKS: u32 = 300;
 
-/// A number of answers that are waited for together.
+/// A wait for a number of answers, shared by the waiting thread and the reactor.
 #[derive(Debug)]
 pub(crate) struct Wait {
     state: Mutex<WaitState>,
     done: Condvar,
     values: bool,
-    /// Wakes a thread that turns the reactor while it waits.
+    /// The waker of the waiting thread while it drives the reactor itself.
     waker: OnceLock<Arc<Waker>>,
 }
 
-/// A panic leaves no state half changed: answers are entered one by one. parking_lot's lock does not say so by itself.
+/// A panic leaves no state half changed, since answers are entered one by one. The lock of parking_lot does not say so
+/// by itself.
 impl RefUnwindSafe for Wait {}
 
 impl Wait {
-    /// Waits for the values of `count` tasks.
+    /// Makes a wait for the values of `count` tasks.
     pub(crate) fn for_values(count: usize) -> Arc<Self> {
         let values = (0..count).map(|_| None).collect();
         Self::new(count, true, WaitAnswers { values, ..WaitAnswers::default() })
     }
 
-    /// Waits for `count` tasks to end.
+    /// Makes a wait for the ends of `count` tasks.
     pub(crate) fn for_ends(count: usize) -> Arc<Self> {
         Self::new(count, false, WaitAnswers { ended: vec![false; count], ..WaitAnswers::default() })
     }
@@ -101,13 +103,13 @@ impl Wait {
         Arc::new(Wait { state, done: Condvar::new(), values, waker: OnceLock::new() })
     }
 
-    /// Whether it waits for values.
+    /// Whether values are asked for, not only the ends of tasks.
     pub(crate) fn wants_values(&self) -> bool {
         self.values
     }
 
-    /// Gives answers, each with its task's place; a second one for the same place is ignored, and so is that a task is
-    /// done where its value is to come.
+    /// Enters answers, each with the place of its task. A second answer for the same place is ignored, and so is `Done`
+    /// where a value is to come.
     pub(crate) fn answer(&self, answers: impl Iterator<Item = (u32, WaitAnswer)>) {
         let mut state = self.state.lock();
         let WaitState { answers: known, open, .. } = &mut *state;
@@ -143,29 +145,29 @@ impl Wait {
         }
     }
 
-    /// Notes that no more answers will come, and wakes all that wait.
+    /// Notes that the run has ended for the reason `why`, and wakes the threads that wait.
     pub(crate) fn close(&self, why: &str) {
         self.state.lock().answers.closed = Some(why.into());
         self.wake();
     }
 
-    /// Waits until all answers are there, or none will come any more; `None` after `limit`. Turns the reactor meanwhile
-    /// if it may.
+    /// Waits until all answers are there or none will come any more; `None` after `limit`. Drives the reactor meanwhile
+    /// if there is a `driver`.
     pub(crate) fn all(
         &self,
         limit: Option<Duration>,
         driver: Option<&dyn ProgressDriver>,
     ) -> Option<WaitAnswers> {
-        // a limit beyond what a clock can show is none
+        // a limit beyond the clock's range is none
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         // most answers to a single question come within microseconds, a wake-up costs more
         let open = || !self.state.lock().is_complete();
-        // a task lets others compute at once: what it waits for may need its slot
+        // a task gives its slot back at once: the tasks that it waits for may need it
         let paused = if open() { task_context::pause() } else { None };
         while paused.as_ref().is_some_and(|paused| open() && paused.step()) {}
         if let Some(driver) = driver {
             let _ = self.waker.set(driver.waker().clone());
-            // a thread of a task leaves the reactor to others in the end: it may wait for hours, and so may many
+            // a task's thread leaves the reactor to others in the end: it may wait for hours, and so may many
             driver.drive(&|| !open(), deadline, paused.as_ref().map(|_| LOOKS));
         }
         let yields = if paused.is_some() || driver.is_some() { 0 } else { YIELDS };
@@ -190,7 +192,7 @@ impl Wait {
         Some(std::mem::take(&mut state.answers))
     }
 
-    /// All answers, if they are there or no more will come; `None` when they were taken before.
+    /// Takes all answers, if they are there or no more will come; `None` before that, and when they were taken already.
     pub(crate) fn take(&self) -> Option<WaitAnswers> {
         let mut state = self.state.lock();
         if !state.is_complete() || std::mem::replace(&mut state.taken, true) {
@@ -204,20 +206,20 @@ impl Wait {
         self.state.lock().is_complete()
     }
 
-    /// How many answers are still to come.
+    /// Number of answers that are still to come; 0 when the run has ended.
     pub(crate) fn open(&self) -> usize {
         let state = self.state.lock();
         if state.answers.closed.is_some() { 0 } else { state.open }
     }
 
-    /// The failures among the answers that are there, each with its number, ascending.
+    /// The failures so far, each with the place of its task, ascending.
     pub(crate) fn failures(&self) -> Vec<(usize, Arc<TaskError>)> {
         let mut failures = self.state.lock().answers.failed.clone();
         failures.sort_unstable_by_key(|(place, _)| *place);
         failures
     }
 
-    /// Where only ends were asked for: which tasks have ended; all of them when no more answers will come.
+    /// Whether each task has ended, where only ends were asked for. All true when the run has ended.
     pub(crate) fn ended(&self) -> Vec<bool> {
         let state = self.state.lock();
         let closed = state.answers.closed.is_some();

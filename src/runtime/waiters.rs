@@ -1,4 +1,4 @@
-//! Who waits for which task, at rank 0.
+//! The threads that wait for tasks, by task; used at rank 0, and elsewhere for nested tasks.
 
 use super::wait::{Wait, WaitAnswer};
 use crate::compact::Dense;
@@ -6,45 +6,46 @@ use crate::ids::{IdMap, TaskId};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Weak};
 
-/// Answers for one wait that are handed over together, at most.
+/// Most answers for one wait that are handed over in one batch.
 const TOGETHER: usize = 1024;
 
-/// One of the tasks of a wait.
+/// A task's place in a wait: a wait for several tasks has as many of these.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Waiter {
-    /// The wait's number.
+    /// The number of the wait.
     pub wait: NonZeroU32,
-    /// The task's place in it.
+    /// The place of the task in the wait, from 0.
     pub place: u32,
 }
 
-/// A wait that some task has still to answer.
+/// A wait that has not got all its answers.
 #[derive(Debug)]
 struct Waited {
-    /// Gone when whoever asked has given up.
+    /// The wait itself; gone when the waiting thread has given up.
     wait: Weak<Wait>,
-    /// Tasks that are waited for.
+    /// Number of answers that are still missing.
     open: u32,
-    /// Only these are told that a task is done before its value is there.
+    /// Whether the wait asks only for the ends of tasks: it is told that a task is done before the value is there.
     for_ends: bool,
 }
 
-/// Who waits for which task: a word for each task, however many are waited for together.
+/// All waits, by awaited task. Takes one word for each task, however many tasks are awaited together.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     first: Dense<Waiter, 1024>,
-    /// Of tasks that several wait for, all but the first.
+    /// All but the first waiter of tasks that several wait for.
     more: IdMap<TaskId, Vec<Waiter>>,
-    /// Numbered from 1.
+    /// The waits, by number minus 1.
     waits: Vec<Option<Waited>>,
     free: Vec<NonZeroU32>,
-    /// Answers that were not handed over yet, all for the same wait.
+    /// Answers that were not handed over yet, all for the wait `answered`.
     answers: Vec<(u32, WaitAnswer)>,
     answered: Option<NonZeroU32>,
 }
 
 impl Waiters {
-    /// The number of a wait for `count` tasks, each of which is to be told of next; `None` if there are none.
+    /// Registers a wait for `count` tasks, to be followed by a call of `add` or `tell` for each. Returns its number;
+    /// `None` if `count` is 0.
     pub(crate) fn open(&mut self, wait: &Arc<Wait>, count: usize) -> Option<NonZeroU32> {
         let open = u32::try_from(count).ok().filter(|&count| count > 0)?;
         let waited = Waited { wait: Arc::downgrade(wait), open, for_ends: !wait.wants_values() };
@@ -56,7 +57,7 @@ impl Waiters {
         Some(number)
     }
 
-    /// Notes that `task` is waited for.
+    /// Notes that `waiter` waits for `task`.
     pub(crate) fn add(&mut self, task: TaskId, waiter: Waiter) {
         match self.first.get(task.0) {
             None => self.first.insert(task.0, waiter),
@@ -64,7 +65,7 @@ impl Waiters {
         }
     }
 
-    /// Answers one that need not wait.
+    /// Answers a waiter that was not added, since its task has ended already.
     pub(crate) fn tell(&mut self, waiter: Waiter, answer: WaitAnswer) {
         self.answer(waiter, answer);
         self.end(waiter);
@@ -90,7 +91,7 @@ impl Waiters {
         self.waited(waiter.wait).is_none_or(|waited| waited.wait.strong_count() == 0)
     }
 
-    /// Answers all that wait for `task`.
+    /// Answers all waiters of `task`.
     pub(crate) fn resolve(&mut self, task: TaskId, answer: &WaitAnswer) {
         let Some(waiter) = self.first.remove(task.0) else { return };
         self.tell(waiter, answer.clone());
@@ -102,7 +103,8 @@ impl Waiters {
         }
     }
 
-    /// Tells those that do not wait for a value that `task` is done; its value is on its way.
+    /// Tells the waiters that ask only for the end of `task` that it is done. The others stay, since its value is on
+    /// its way.
     pub(crate) fn done(&mut self, task: TaskId) {
         let first = self.first.remove(task.0);
         let more = self.more.remove(&task).unwrap_or_default();
@@ -125,7 +127,7 @@ impl Waiters {
         self.answers.push((waiter.place, answer));
     }
 
-    /// Counts an answer of a wait; the last one takes the wait out.
+    /// Counts an answer of a wait, and removes the wait after the last one.
     fn end(&mut self, waiter: Waiter) {
         let Some(waited) = self.waited(waiter.wait) else { return };
         waited.open -= 1;
@@ -139,7 +141,7 @@ impl Waiters {
         self.free.push(waiter.wait);
     }
 
-    /// Hands over the answers that were kept back to be handed over together.
+    /// Hands over the answers that were collected into a batch.
     pub(crate) fn flush(&mut self) {
         let Some(number) = self.answered.take() else { return };
         let mut answers = std::mem::take(&mut self.answers);
@@ -150,7 +152,7 @@ impl Waiters {
         self.answers = answers;
     }
 
-    /// Tells all that still wait that the run has ended.
+    /// Tells all threads that still wait that the run has ended, and why.
     pub(crate) fn close(&mut self, why: &str) {
         self.flush();
         for waited in std::mem::take(self).waits.into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! What a rank finds on its host, and which part of it is its own.
+//! The resources of a host (cores, memory, devices, files) and their division among its ranks.
 //!
 //! * [`topology`]: cores, memory and files of the host, the slots of every rank, and the table that the first lines
 //!   show;

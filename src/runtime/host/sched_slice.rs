@@ -1,27 +1,27 @@
-//! How long a thread may run before the system looks whether another one is to: the slice that dtask's threads ask for.
+//! The time slice of dtask's threads: for how long a thread may run before the kernel lets another one run on its core.
 //!
-//! A rank's threads wait for one another and for other ranks, and where there are fewer cores than threads that do so, one
-//! that looks in vain lets others run (`sched_yield`). Linux since 6.6 then passes it over for as long as its slice is, and
-//! one that wakes up waits until the other's slice is over: 1.5 to 3 ms by default, in which hundreds of tasks could have
-//! run. With shorter slices tasks of 100 µs that follow one another over ranks run five times as fast; where each thread has
-//! a core, they change nothing. Older systems do not know slices, and ignore this.
+//! A rank's threads wait for one another and for other ranks. Where there are fewer cores than such threads, one that
+//! polls in vain yields (`sched_yield`). Linux since 6.6 then passes it over for a whole slice, and a thread that wakes
+//! up waits until the running one's slice is over: 1.5 to 3 ms by default, in which hundreds of tasks could have run.
+//! With shorter slices tasks of 100 µs that follow one another over ranks run five times as fast; where each thread has
+//! a core, they change nothing. Older systems do not know slices, and ignore the request.
 //!
 //! Source: `Documentation/scheduler/sched-eevdf.rst` of Linux, and sched_setattr(2).
 #![allow(unsafe_code)]
 
 use std::mem::{size_of, zeroed};
 
-/// The slice that is asked for, in nanoseconds: the shortest that Linux grants.
+/// The length of the slice to ask for, in nanoseconds: the shortest that Linux grants.
 const SHORT: u64 = 100_000;
 
-/// The calling thread has its old slice again when this is dropped.
+/// A guard that gives the calling thread its old slice back when it is dropped.
 pub(crate) struct SchedSlice {
     before: libc::sched_attr,
 }
 
 impl SchedSlice {
-    /// Asks for a short slice for the calling thread, and for all threads that it starts from now on. None where that is not
-    /// to be had, or the thread is not one of the normal kind.
+    /// Asks for a short slice for the calling thread and for all threads that it starts from now on. `None` where the
+    /// kernel refuses, or where the thread does not have the normal scheduling policy.
     pub(crate) fn shorten() -> Option<SchedSlice> {
         let before = attributes()?;
         let normal = before.sched_policy == libc::SCHED_OTHER as u32;

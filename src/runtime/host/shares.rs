@@ -1,14 +1,14 @@
-//! Shares of a host: which cores and devices are which rank's.
+//! Shares of a host: the cores and devices that each of its ranks has for itself.
 
 use crate::protocol::Hello;
 use crate::runtime::threads::task_context;
 use parking_lot::Mutex;
 use std::path::Path;
 
-/// The cores and devices that a rank has for itself.
+/// The cores and devices that a rank has for itself alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct HostShare {
-    /// Cores, as many as it has slots; none where slots and cores do not fit together.
+    /// Numbers of the cores, as many as the rank has slots; empty where there are more slots than cores.
     pub cores: Vec<u32>,
     /// Devices, as they are named in `CUDA_VISIBLE_DEVICES`.
     pub gpus: Vec<String>,
@@ -28,8 +28,8 @@ pub(crate) fn own() -> HostShare {
     task_context::local(OwnShare::default).0.lock().clone()
 }
 
-/// The part of each rank: the cores of a mask and the devices of a list are shared between the ranks of a host that
-/// compute and have the same.
+/// The share of each rank. The cores of an affinity mask are divided between the ranks of a host that compute and have
+/// the same mask, and so are the devices of a list.
 pub(crate) fn parts(hellos: &[Hello], slots: &[u32]) -> Vec<HostShare> {
     let part = |rank: usize| {
         if slots[rank] == 0 {
@@ -71,7 +71,7 @@ pub(crate) fn hosts(hellos: &[Hello]) -> Vec<u32> {
     numbers
 }
 
-/// Variables with a list of devices, the first that is set counts.
+/// Environment variables with a list of devices; the first that is set counts.
 const LISTS: [&str; 8] = [
     "DTASK_GPUS",
     "CUDA_VISIBLE_DEVICES",
@@ -83,7 +83,8 @@ const LISTS: [&str; 8] = [
     "SGE_HGR_gpu",
 ];
 
-/// The devices that this process may use: what the batch system or the user has set, or else what the system shows.
+/// The devices that this process may use: those of the variable that the batch system or the user has set, or else all
+/// that the system shows.
 pub(crate) fn gpus() -> Vec<String> {
     let set = |name: &&str| std::env::var(name).ok();
     match LISTS.iter().find_map(set) {
@@ -92,7 +93,8 @@ pub(crate) fn gpus() -> Vec<String> {
     }
 }
 
-/// A list as `CUDA_VISIBLE_DEVICES` has it: names or numbers, and ranges as Slurm writes them, up to a number below 0.
+/// Parses a list in the notation of `CUDA_VISIBLE_DEVICES`: names or numbers, and ranges as Slurm writes them. A
+/// negative number ends the list.
 pub(crate) fn devices(list: &str) -> Vec<String> {
     let mut all = Vec::new();
     for word in list.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty()) {
@@ -113,7 +115,7 @@ pub(crate) fn devices(list: &str) -> Vec<String> {
     all
 }
 
-/// The devices that the driver of one maker shows in `/dev`.
+/// The numbers of the devices that the NVIDIA driver shows in `dev` (`/dev`).
 fn shown(dev: &Path) -> Vec<String> {
     let names = std::fs::read_dir(dev).into_iter().flatten().flatten();
     let number =

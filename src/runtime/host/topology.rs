@@ -1,4 +1,4 @@
-//! What a rank knows of its host, and how slots are shared between ranks.
+//! The topology of hosts: cores, memory and files of a host, and the number of slots of each rank.
 
 use crate::ids::Rank;
 use crate::protocol::Hello;
@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The cores that this thread may run on, ascending.
+/// Numbers of the cores that this thread may run on (its affinity mask), ascending.
 pub(crate) fn cores() -> Vec<u32> {
     match rustix::thread::sched_getaffinity(None) {
         Ok(set) => {
@@ -16,7 +16,7 @@ pub(crate) fn cores() -> Vec<u32> {
     }
 }
 
-/// How many cores the host has, whether this thread may use them or not.
+/// Number of cores of the host, whether this thread may use them or not; 0 where the system does not say.
 pub(crate) fn online() -> usize {
     let list = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
     let count = |part: &str| {
@@ -26,15 +26,15 @@ pub(crate) fn online() -> usize {
     list.trim().split(',').filter_map(count).sum()
 }
 
-/// Bytes of memory of the host.
+/// Memory of the host, in bytes.
 pub(crate) fn memory() -> u64 {
     let info = rustix::system::sysinfo();
-    // of another width on other machines
+    // the fields have another width on other machines
     #[allow(clippy::useless_conversion)]
     u64::from(info.totalram).saturating_mul(u64::from(info.mem_unit))
 }
 
-/// Cores in the notation of `taskset`: `0-3,8`.
+/// The numbers of cores in the notation of `taskset`: `0-3,8`.
 pub(crate) fn core_list(cores: &[u32]) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut rest = cores;
@@ -47,9 +47,10 @@ pub(crate) fn core_list(cores: &[u32]) -> String {
     parts.join(",")
 }
 
-/// Slots of each rank: the cores of its mask, shared between the ranks of its host that have the same mask and compute.
+/// Number of slots of each rank: the cores of its affinity mask, divided between the ranks of its host that have the
+/// same mask and compute.
 ///
-/// Rank 0 computes only if it is alone, or as many tasks at a time as `head_slots` says.
+/// Rank 0 has as many slots as `head_slots` says; without `head_slots`, it computes only if it is the only rank.
 pub(crate) fn slots(hellos: &[Hello], head_slots: Option<u32>) -> Vec<u32> {
     let alone = hellos.len() == 1;
     let computes = |rank: usize| rank > 0 || (alone && head_slots.is_none());
@@ -70,8 +71,8 @@ pub(crate) fn slots(hellos: &[Hello], head_slots: Option<u32>) -> Vec<u32> {
         .collect()
 }
 
-/// Whether rank 0's reactor has a core of its own: there are cores enough for the reactors and slots of all ranks on its host
-/// that share cores with it, and for the client's thread.
+/// Whether rank 0's reactor has a core of its own: there are enough cores for the client's thread and for the reactors
+/// and slots of all ranks on its host that share cores with it.
 pub(crate) fn head_has_core(hellos: &[Hello], slots: &[u32]) -> bool {
     let Some(head) = hellos.first() else { return false };
     let shares =
@@ -83,7 +84,7 @@ pub(crate) fn head_has_core(hellos: &[Hello], slots: &[u32]) -> bool {
     threads < cores.len()
 }
 
-/// Memory limits of each rank for results: 60 % of its share of its host's memory.
+/// The limit of each rank for the memory of its results, in bytes: 60 % of its share of the host's memory.
 pub(crate) fn memory_limits(hellos: &[Hello]) -> Vec<u64> {
     let share = |hello: &Hello| {
         let ranks = hellos.iter().filter(|other| other.host == hello.host).count() as u64;
@@ -92,8 +93,8 @@ pub(crate) fn memory_limits(hellos: &[Hello]) -> Vec<u64> {
     hellos.iter().map(share).collect()
 }
 
-/// The table of ranks for the log, and a warning where `mpirun` has bound ranks so that cores of a host of `online` cores
-/// lie idle.
+/// The table of ranks for the log, and a warning where `mpirun` has bound ranks to one core each while other cores of a
+/// host of `online` cores lie idle.
 pub(crate) fn table(hellos: &[Hello], slots: &[u32], online: usize) -> (String, Option<String>) {
     let width = hellos.iter().map(|hello| hello.host.len()).max().unwrap_or(0).max(4);
     let mut text = format!("rank  {:width$}  slots  cores", "host");
@@ -122,8 +123,8 @@ pub(crate) fn table(hellos: &[Hello], slots: &[u32], online: usize) -> (String, 
     (text, warning)
 }
 
-/// Which files the paths of this process lead to: equal in processes that see the same ones, as those of one host do unless
-/// they are in containers of their own. 0 where the system does not say.
+/// A number for the file systems that this process sees: equal in processes that see the same files. Those of one host
+/// do, unless they are in containers or run as other users. 0 where the system does not say.
 pub(crate) fn files() -> u64 {
     let boot = std::fs::read("/proc/sys/kernel/random/boot_id");
     let mounts = std::fs::read_link("/proc/self/ns/mnt");
@@ -133,7 +134,7 @@ pub(crate) fn files() -> u64 {
     xxh3_64(format!("{boot:?} {} {}:{} {user}", mounts.display(), root.dev(), root.ino()).as_bytes()).max(1)
 }
 
-/// For each rank the others that see the same files.
+/// For each rank, the other ranks that see the same files.
 pub(crate) fn same_files(hellos: &[Hello]) -> Vec<Vec<Rank>> {
     let mut groups: HashMap<u64, Vec<Rank>> = HashMap::new();
     for (rank, hello) in hellos.iter().enumerate().filter(|(_, hello)| hello.files != 0) {

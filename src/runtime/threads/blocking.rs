@@ -1,37 +1,41 @@
-//! Where threads compute, and who takes over while some of them wait inside tasks.
+//! Seats for compute threads, and compensating threads, which take over while some threads wait inside tasks.
 //!
-//! A task that waits keeps its thread, for its stack, but not its slot. So there are several rayon pools with as many threads
-//! each as the rank has slots; the second is started when a thread of the first waits, and so on. At any time as many
-//! threads compute as there are slots; one more for a moment when one that has waited goes on.
+//! A task that waits keeps its thread, for its stack, but not its slot. So there are several rayon pools, each with as
+//! many threads as the rank has slots: the second is started when a thread of the first waits, and so on. A *seat* is
+//! the right of a thread of some pool to take jobs.
+//!
+//! Invariant: at any time as many threads compute as there are slots; more only for a moment, when a thread that has
+//! waited goes on.
 
 use rayon::{ThreadPool, ThreadPoolBuildError};
 use std::sync::Arc;
 
 struct SeatPool {
     threads: Arc<ThreadPool>,
-    /// Threads that take jobs, or are about to, those that wait included.
+    /// Number of threads of the pool that take jobs or are about to, including those that wait.
     taken: usize,
 }
 
-/// Seats for threads that compute.
+/// The seats of all pools of a rank.
 #[derive(Default)]
 pub(crate) struct BlockingSeats {
     pools: Vec<SeatPool>,
-    /// Threads that take jobs, or are about to, and do not wait. Below zero for a moment when parallel parts of tasks wait.
+    /// Number of threads that take jobs or are about to, and do not wait. Below zero for a moment when parallel parts
+    /// of tasks wait.
     active: isize,
     slots: usize,
 }
 
-/// A seat that was taken: a thread of this pool may begin.
+/// A seat that was taken: a thread of this pool may begin to take jobs.
 pub(crate) struct Taken {
-    /// The pool.
+    /// The pool of the thread.
     pub threads: Arc<ThreadPool>,
-    /// Its number.
+    /// The number of the pool.
     pub seat: usize,
 }
 
 impl BlockingSeats {
-    /// Seats for `slots` threads at a time; `build` starts the pool of this number.
+    /// Makes seats for `slots` threads at a time; `build` starts the pool of the given number.
     ///
     /// # Errors
     /// When threads cannot be started.
@@ -75,16 +79,17 @@ impl BlockingSeats {
         self.missing() < 0
     }
 
-    /// A thread takes no more jobs.
+    /// Gives a seat back: its thread takes no more jobs.
     pub(crate) fn leave(&mut self, seat: usize) {
         self.active -= 1;
         self.pools[seat].taken -= 1;
     }
 
-    /// A thread waits; `in_task` if it was counted as one that takes jobs. There is a seat for another one then.
+    /// Notes that a thread waits, so that a seat is free for another one. `in_task` says whether it was counted as one
+    /// that takes jobs; a parallel part of a task is not. Starts a further pool if no seat is free.
     ///
     /// # Errors
-    /// When that cannot be: then nothing has changed.
+    /// When no threads can be started: then nothing has changed.
     pub(crate) fn pause(
         &mut self,
         seat: usize,
@@ -104,7 +109,7 @@ impl BlockingSeats {
         Ok(())
     }
 
-    /// A thread that has waited goes on.
+    /// Notes that a thread that has waited goes on.
     pub(crate) fn resume(&mut self, seat: usize, in_task: bool) {
         self.active += 1;
         self.pools[seat].taken -= usize::from(!in_task);

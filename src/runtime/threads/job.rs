@@ -1,4 +1,4 @@
-//! A task on a compute thread.
+//! A job: one task on a compute thread, with its panics caught and its duration measured.
 
 use crate::console;
 use crate::error::{CodecError, Failure, TaskError, TaskErrorKind};
@@ -21,16 +21,16 @@ use std::sync::{Arc, Once};
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
-/// A definition as a rank has learnt it.
+/// A task definition as rank 0 has sent it to this rank.
 #[derive(Debug)]
 pub(crate) struct KnownDefinition {
-    /// The function, or why it cannot be called.
+    /// The function, or the reason why it cannot be called.
     pub function: Result<&'static Record, CodecError>,
     /// Arguments that all instances share.
     pub shared: Blob,
-    /// Bytes of its host's memory that each of its tasks may take; 0 without a limit.
+    /// Memory of the host that each task may take, in bytes; 0 means no limit.
     pub memory: u64,
-    /// Its tasks submit others and may wait for them: they run where they may.
+    /// Whether tasks of the definition submit others: such tasks start only on threads where they may wait.
     pub nests: AtomicBool,
 }
 
@@ -40,68 +40,68 @@ impl std::fmt::Debug for Record {
     }
 }
 
-/// Where tasks run, as their errors say.
+/// The place where tasks run, as their errors name it.
 #[derive(Debug, Clone)]
 pub(crate) struct RankLocation {
-    /// The rank.
+    /// The rank that runs the task.
     pub rank: Rank,
-    /// Its host.
+    /// The name of the rank's host.
     pub host: Arc<str>,
     /// The rank's own values, where several ranks share a process; those of the process where there are none.
     pub locals: Option<Arc<RankLocals>>,
 }
 
-/// A task with all that it needs.
+/// A task with everything that it needs to run.
 #[derive(Debug)]
 pub(crate) struct Job {
-    /// Its number.
+    /// The number of the task.
     pub task: TaskId,
-    /// The number of the start, from 1.
+    /// The number of this attempt to run the task.
     pub attempt: Attempt,
-    /// Its definition's number.
+    /// The number of the task's definition.
     pub def: DefId,
-    /// Its definition.
+    /// The task's definition.
     pub learnt: Arc<KnownDefinition>,
-    /// Its own arguments.
+    /// The arguments of this task, encoded.
     pub args: Blob,
-    /// The results that it takes.
+    /// The results of other tasks that the task takes.
     pub inputs: SmallVec<[AnyValue; 2]>,
 }
 
-/// A result with its value, where that is kept in the store.
+/// The result of a task, with its value where that is kept in the store, or the error.
 pub(crate) type Outcome = Result<(ReportedResult, Option<AnyValue>), TaskError>;
 
 /// A task that has ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// Its number.
+    /// The number of the task.
     pub task: TaskId,
-    /// The number of its start.
+    /// The number of the attempt that has ended.
     pub attempt: Attempt,
-    /// Its definition's number.
+    /// The number of the task's definition.
     pub def: DefId,
-    /// Time in its function, in nanoseconds.
+    /// Time in the task's function without that of waiting for other tasks, in nanoseconds.
     pub nanos: u64,
     /// The result, or the error.
     pub result: Outcome,
 }
 
 impl Job {
-    /// Whether tasks of its definition may wait for others.
+    /// Whether tasks of the job's definition may wait for other tasks.
     pub(crate) fn nests(&self) -> bool {
         self.learnt.nests.load(Ordering::Relaxed)
     }
 
-    /// Computes the task, on a thread where it may wait for others. A panic in its function is its error.
+    /// Runs the task on a thread where it may wait for other tasks. A panic in its function becomes its error.
     pub(crate) fn run(self, place: &RankLocation) -> Ended {
         self.compute(place, true, &mut Instant::now()).0
     }
 
-    /// Computes the task where it must not wait for others, from `now` on, which is the time of its end afterwards;
-    /// gives it back if it wants to submit any.
+    /// Runs the task on a thread where it must not wait for other tasks. `now` is the time of its start, and of its end
+    /// afterwards.
     ///
     /// # Errors
-    /// The task, which has to begin anew elsewhere.
+    /// The job, unchanged, when the task wants to submit tasks: it has to begin anew on another thread.
     pub(crate) fn run_here(self, place: &RankLocation, now: &mut Instant) -> Result<Ended, Job> {
         match self.compute(place, false, now) {
             (_, true) => Err(self),
@@ -109,7 +109,7 @@ impl Job {
         }
     }
 
-    /// How the task has ended, and whether that counts for nothing since it has to begin anew elsewhere.
+    /// Runs the task; returns its end, and whether that is void since the task has to begin anew on another thread.
     fn compute(&self, place: &RankLocation, may_wait: bool, now: &mut Instant) -> (Ended, bool) {
         let (task, attempt, memory) = (self.task, self.attempt, self.learnt.memory);
         let running = RunningTask { rank: place.rank, task, attempt, memory, may_wait, makes_local: false };
@@ -135,24 +135,23 @@ impl Job {
 }
 
 thread_local! {
-    /// Whether the thread works for a task, whose panics are not printed.
+    /// Set while this thread runs code that belongs to a task: panics are not printed then.
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Where threads have panicked, and what they said: the last ones. For all threads together, since a panic in a
-/// parallel part of a task goes on in the thread of the task; process-wide, as the panic hook is.
+/// The last panics: thread, message and place in the source. One list for all threads, since a panic in a parallel part
+/// of a task is caught in the thread of the task.
 static PANICS: Mutex<VecDeque<(ThreadId, String, String)>> = Mutex::new(VecDeque::new());
-/// Panics that are remembered. Those that a task catches itself are never asked for.
+/// Number of panics that are remembered. Those that a task catches itself are never asked for.
 const PANICS_MAX: usize = 64;
 
-/// The rank that computes the task of the calling thread, and which start of the task this is; nothing outside of
-/// tasks.
+/// The rank that computes the calling thread's task, and the number of the task's attempt; `None` outside of tasks.
 pub fn current() -> Option<(Rank, Attempt)> {
     task_context::running().map(|running| (running.rank, running.attempt))
 }
 
-/// The bytes of memory that rank 0 has set aside for the task of the calling thread, 0 where it says nothing of memory;
-/// nothing outside of tasks.
+/// Memory that rank 0 has set aside for the calling thread's task, in bytes; 0 where its definition sets no memory,
+/// `None` outside of tasks.
 pub(crate) fn memory() -> Option<u64> {
     task_context::running().map(|running| running.memory)
 }
@@ -171,7 +170,7 @@ fn call(
     })
 }
 
-/// The message of a panic, with its place.
+/// The message of a panic with its place in the source, if that is remembered.
 fn with_place(payload: &(dyn Any + Send)) -> String {
     let text = panic_text(payload);
     let mut panics = PANICS.lock();
@@ -184,7 +183,7 @@ fn with_place(payload: &(dyn Any + Send)) -> String {
     }
 }
 
-/// Runs `work`, which belongs to a task: a panic in it is not printed.
+/// Runs `work`, which belongs to a task: panics in it are not printed.
 pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> T {
     quiet_panics();
     let outer = QUIET.replace(true);
@@ -193,7 +192,7 @@ pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> T {
     outcome
 }
 
-/// Runs `work`, which belongs to no task, on a thread that may be a task's: a panic in it is printed.
+/// Runs `work`, which belongs to no task, on a thread that may be a task's: panics in it are printed.
 pub(crate) fn loudly<T>(work: impl FnOnce() -> T) -> T {
     let outer = QUIET.replace(false);
     let outcome = work();
@@ -201,19 +200,20 @@ pub(crate) fn loudly<T>(work: impl FnOnce() -> T) -> T {
     outcome
 }
 
-/// Marks the calling thread as working for tasks only, their parallel parts included: its panics are not printed.
+/// Stops the printing of panics for a thread that runs only tasks and their parallel parts.
 pub(crate) fn quiet_thread() {
     quiet_panics();
     QUIET.set(true);
 }
 
-/// Ends the process because of a panic that nobody waits for: in what a task has left to the pool.
+/// Ends the process after a panic in work that a task has spawned into the pool and nobody waits for.
 pub(crate) fn abort(payload: Box<dyn Any + Send>) {
     console::error(format_args!("dtask: a task has spawned work that panicked: {}", with_place(&*payload)));
     std::process::abort()
 }
 
-/// Notes where a task panics, for its error, instead of printing it on some rank's terminal.
+/// Installs a panic hook that remembers the place of a task's panic for its error, instead of printing it on some
+/// rank's terminal.
 fn quiet_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

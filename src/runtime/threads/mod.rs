@@ -1,4 +1,4 @@
-//! The compute threads of a rank, and what a thread knows of the task that it runs.
+//! The compute threads of a rank, and what a thread knows of the task that it runs. Start with [`pool`].
 //!
 //! * [`pool`]: a work-stealing pool (rayon) of one thread a slot; [`job`]: one task on a thread, its panics caught;
 //! * [`short_tasks`]: which definitions are so short that a hand-over would cost more than the task;

@@ -1,4 +1,9 @@
-//! The compute threads of a rank.
+//! The pool of a rank's compute threads: work-stealing pools (rayon), one thread for each slot.
+//!
+//! The reactor queues jobs; a thread with a seat takes jobs until there are none, reports what it has done by a turn of
+//! its own, and looks for more for at most 2 ms. A thread that waits inside a task gives its seat to another one
+//! ([`super::blocking`]). Tasks shorter than a hand-over run on the reactor's own thread ([`super::short_tasks`]).
+//! Start with [`Pool`]; `PoolShared::work` is the loop of a thread.
 
 use super::job::{self, Ended, Job, RankLocation};
 use crate::ids::{DefId, Rank, TaskId};
@@ -18,27 +23,28 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-/// An event of a compute thread, for the reactor.
+/// An event of a compute thread for the reactor.
 #[derive(Debug)]
 pub(crate) enum ComputeEvent {
     /// A task has ended.
     Ended(Ended),
-    /// A thread waits for other tasks, and uses no slot; with the task that it computes, if that is its own.
+    /// A thread waits for other tasks and uses no slot. With its task; `None` if the thread runs a parallel part of
+    /// another thread's task.
     Paused(Option<TaskId>),
-    /// The task goes on.
+    /// A thread that has waited goes on; with the same task as its pause.
     Resumed(Option<TaskId>),
-    /// A value is ready to be sent.
+    /// A value was encoded, and is ready to be sent.
     Encoded {
-        /// To whom.
+        /// The rank that has asked for the value.
         to: Rank,
-        /// On which tag.
+        /// The tag of the transfer.
         tag: u32,
-        /// The message to be sent.
+        /// The encoded value.
         message: OutgoingValue,
     },
 }
 
-/// A value as it is sent.
+/// A value in the form in which it is sent to other ranks.
 pub(crate) struct OutgoingValue(pub Arc<dyn BulkSource>);
 
 impl std::fmt::Debug for OutgoingValue {
@@ -47,40 +53,42 @@ impl std::fmt::Debug for OutgoingValue {
     }
 }
 
-/// The place where tasks are computed: threads, or in tests the caller's.
+/// A place where tasks are computed: a pool of threads, or in tests the caller's thread.
 pub(crate) trait Compute {
     /// Starts a task.
     fn execute(&mut self, job: Job);
-    /// Makes what is to be sent of a value, for a rank that sees the same files or another one.
+    /// Encodes a value for rank `to`; `same_files` says whether that rank sees the same files, so that a path may
+    /// travel instead of a file's bytes. The result is a [`ComputeEvent::Encoded`].
     fn encode(&mut self, value: AnyValue, same_files: bool, to: Rank, tag: u32);
-    /// Appends what is done.
+    /// Appends the events since the last call.
     fn collect(&mut self, done: &mut Vec<ComputeEvent>);
-    /// Whether something is done that was not collected.
+    /// Whether there are events that were not collected.
     fn has_done(&self) -> bool;
-    /// Whether there are tasks that the caller is to compute itself, by [`Compute::run_short`].
+    /// Whether there are short tasks that the calling thread is to compute itself, by [`Compute::run_short`].
     fn has_short(&self) -> bool {
         false
     }
-    /// Whether there are such tasks, but the calling thread must not compute them.
+    /// Whether there are short tasks that the calling thread must not compute, so that they are left to the reactor's
+    /// own.
     fn leaves_short(&self) -> bool {
         false
     }
-    /// Computes some of them.
+    /// Computes some of the short tasks and appends their events.
     fn run_short(&mut self, _done: &mut Vec<ComputeEvent>) {}
 }
 
-/// Turns in which a thread without a task looks for one.
+/// Number of turns in which a thread without a task looks for one.
 const LOOKS: u32 = 500;
-/// How long it does so at most.
+/// Longest time for which a thread without a task looks for one.
 const LOOKING: Duration = Duration::from_millis(2);
-/// Time in tasks after which a thread that has more of them reports what it has done. Nanoseconds.
+/// Time in tasks after which a thread that has more of them reports the ended ones, in nanoseconds.
 const UNREPORTED: u64 = 20_000;
-/// Short tasks that the reactor computes before it looks whether others can follow them.
+/// Number of short tasks that the reactor computes before it looks whether others can follow them.
 const SHORT_AT_ONCE: usize = 16;
 
 struct PoolShared {
     queue: Mutex<JobQueue>,
-    /// Jobs in the queue, for a glance.
+    /// Number of jobs in the queue, to be read without the lock.
     waiting: AtomicUsize,
     done: Arc<Mailbox<ComputeEvent>>,
     place: RankLocation,
@@ -91,14 +99,14 @@ struct PoolShared {
 #[derive(Default)]
 struct JobQueue {
     jobs: VecDeque<Job>,
-    /// Threads that have a seat and look for a job: each takes one without being told.
+    /// Number of threads that have a seat and look for a job: each takes one without being told.
     looking: usize,
     seats: BlockingSeats,
     loans: Loans,
 }
 
 impl PoolShared {
-    /// Starts the threads of the pool of number `seat`.
+    /// Starts the threads of the pool with the number `seat`.
     fn build(self: &Arc<Self>, slots: usize, seat: usize) -> Result<ThreadPool, ThreadPoolBuildError> {
         let (shared, home) = (Arc::downgrade(self), self.home.clone());
         rayon::ThreadPoolBuilder::new()
@@ -113,7 +121,8 @@ impl PoolShared {
             .build()
     }
 
-    /// Lets a thread take jobs if there are any and one more may compute.
+    /// Lets one more thread take jobs if there are any and a seat is free; not of the pool `except` if it can be
+    /// avoided.
     fn begin(self: &Arc<Self>, except: Option<usize>) {
         let taken = {
             let mut queue = self.queue.lock();
@@ -125,7 +134,7 @@ impl PoolShared {
         }
     }
 
-    /// Lends slots of tasks that only wait, as long as fewer are lent than there are.
+    /// Lends the slots of tasks that only wait, as long as fewer than `slots` are lent.
     fn lend(self: &Arc<Self>, slots: usize) {
         loop {
             let lent = {
@@ -145,8 +154,8 @@ impl PoolShared {
 
     /// Takes jobs until there are none: one hand-over for many tasks.
     fn work(self: &Arc<Self>, seat: usize) {
-        // rayon runs this inside a task that waits for its own parallel part: that task must not wait for all others,
-        // nor may one that waits keep it
+        // rayon may run this inside a task that waits for its own parallel part: that task must not wait for all other
+        // jobs, nor be kept by one that waits
         if job::current().is_some() {
             return self.work_inside(seat);
         }
@@ -163,15 +172,16 @@ impl PoolShared {
         }
     }
 
-    /// Sees to it that what is done is dealt with soon: by a turn of this thread, if it may.
+    /// Makes the reactor handle new events soon: by a turn of this thread if it may turn, or else by waking the
+    /// reactor.
     fn report(&self, driver: Option<&dyn ProgressDriver>) {
         if driver.is_none_or(|driver| matches!(driver.turn(), DriveOutcome::Not | DriveOutcome::Busy)) {
             self.done.wake();
         }
     }
 
-    /// The next job of a thread that has this seat, for which it looks for some time; it has left the seat if there is
-    /// none.
+    /// The next job of a thread with this seat, for which it looks for some time. `None` if there is none; the seat is
+    /// given back then.
     fn next(self: &Arc<Self>, seat: usize, driver: Option<&dyn ProgressDriver>) -> Option<Job> {
         let mut queue = self.queue.lock();
         if !queue.seats.is_crowded() {
@@ -205,7 +215,7 @@ impl PoolShared {
         Some(job)
     }
 
-    /// Turns the reactor until there is a job, but not for long: this thread may be needed for a parallel part of a
+    /// Turns the reactor until there is a job, for at most 2 ms: this thread may be needed for a parallel part of a
     /// task.
     fn look(&self, driver: &dyn ProgressDriver) {
         let begin = Instant::now();
@@ -221,7 +231,7 @@ impl PoolShared {
         }
     }
 
-    /// Takes one job on a thread that is in another task.
+    /// Runs one job on a thread that is within another task.
     fn work_inside(self: &Arc<Self>, seat: usize) {
         let job = {
             let mut queue = self.queue.lock();
@@ -249,7 +259,7 @@ impl PoolShared {
     }
 }
 
-/// The seat of a thread.
+/// The seat of a pool's thread, as the task on it sees it.
 struct ThreadSeat {
     shared: Weak<PoolShared>,
     slots: usize,
@@ -301,25 +311,25 @@ impl Seat for ThreadSeat {
     }
 }
 
-/// Whether the calling thread belongs to a rayon pool. There, a task with a parallel part lets other tasks run on top
-/// of its own stack while it waits for that, which must not be within a turn.
+/// Whether the calling thread belongs to a rayon pool. There, a task that waits for its parallel part lets other tasks
+/// run on top of its own stack, which must not happen within a turn.
 fn is_in_a_pool() -> bool {
     rayon::current_thread_index().is_some()
 }
 
-/// Rayon pools of our own, so that `par_iter` inside a task shares its threads; and the reactor's own thread for
-/// tasks that are shorter than a hand-over.
+/// The compute threads of a rank: rayon pools of our own, so that `par_iter` inside a task shares their threads, and
+/// the reactor's own thread for short tasks.
 pub(crate) struct Pool {
     shared: Arc<PoolShared>,
-    /// A thread of its own, since whoever waits for a value must not wait for tasks that compute here.
+    /// A thread for encoding alone, since a rank that waits for a value must not wait for tasks that compute here.
     encoder: rayon::ThreadPool,
     paces: Vec<DurationEstimate>,
     short: VecDeque<Job>,
 }
 
 impl Pool {
-    /// `slots` threads, whose results wake the reactor of `waker`, and whose tasks submit others with `home`. A thread
-    /// without a task turns the reactor at `driver`.
+    /// Starts `slots` threads. Their events wake the reactor of `waker`, their tasks submit others with `home`, and a
+    /// thread without a task turns the reactor at `driver`.
     ///
     /// # Errors
     /// When the threads cannot be started.
@@ -340,7 +350,7 @@ impl Pool {
         Ok(Pool { shared, encoder, paces: Vec::new(), short: VecDeque::new() })
     }
 
-    /// Hands a job to the threads.
+    /// Queues a job for the threads.
     fn enqueue(&self, job: Job) {
         let is_seen = {
             let mut queue = self.shared.queue.lock();
@@ -416,7 +426,7 @@ impl Compute for Pool {
             done.push(ComputeEvent::Ended(ended));
             self.pace(def).note(nanos);
             if !self.pace(def).is_short() {
-                // not what was expected: the threads compute the rest beside one another
+                // longer than expected: the threads compute the rest in parallel
                 std::mem::take(&mut self.short).into_iter().for_each(|job| self.enqueue(job));
             }
         }

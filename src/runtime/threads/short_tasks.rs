@@ -1,16 +1,19 @@
-//! How long the tasks of a definition take: whether they are shorter than a hand-over to another thread.
+//! Estimates of the durations of a definition's tasks, to find those that are shorter than a hand-over to another
+//! thread.
 
-/// Up to this, tasks are short: shorter than a hand-over to another thread and back. Nanoseconds.
+/// Longest mean duration at which a definition becomes short: the time of a hand-over to another thread and back.
+/// Nanoseconds.
 const SHORT: u64 = 5_000;
-/// Those that were short are so up to this. Nanoseconds.
+/// Longest mean duration at which a short definition stays short (hysteresis). Nanoseconds.
 const SHORT_STILL: u64 = 2 * SHORT;
-/// What one task counts at most in the quick mean: a thread that loses its core makes any task long. Nanoseconds.
+/// Most that one task counts in the quick mean: a thread that loses its core makes any task long. Nanoseconds.
 const MOST_QUICK: u64 = 50_000;
-/// And in the slow one. Nanoseconds.
+/// Most that one task counts in the slow mean. Nanoseconds.
 const MOST_SLOW: u64 = 10_000_000;
 
-/// The durations of a definition's tasks as two running means, in nanoseconds: over some ten tasks, which soon sees that tasks
-/// have become longer, and over some hundreds, which sees that a few among them take most of the time.
+/// The durations of a definition's tasks as two running means, in nanoseconds. The quick one is over some ten tasks and
+/// soon sees that tasks have become longer; the slow one is over some hundreds and sees that a few among them take most
+/// of the time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DurationEstimate {
     quick: u64,
@@ -19,13 +22,13 @@ pub(crate) struct DurationEstimate {
 }
 
 impl Default for DurationEstimate {
-    /// Of a definition of which nothing is known: after twenty short tasks it is a short one.
+    /// The estimate before the first task: after some twenty short tasks the definition is short.
     fn default() -> Self {
         DurationEstimate { quick: MOST_QUICK, slow: 0, short: false }
     }
 }
 
-/// Moves `mean` by a part of its distance to `value`; it gets there, since it moves by one at least.
+/// Moves `mean` towards `value` by 1/`part` of the distance, and by 1 at least, so that it arrives.
 fn approach(mean: &mut u64, value: u64, part: u64) {
     if value > *mean {
         *mean += (value - *mean).div_ceil(part);
@@ -35,7 +38,7 @@ fn approach(mean: &mut u64, value: u64, part: u64) {
 }
 
 impl DurationEstimate {
-    /// A task has taken so many nanoseconds.
+    /// Counts a task that has taken so many nanoseconds.
     pub(crate) fn note(&mut self, nanos: u64) {
         approach(&mut self.quick, nanos.min(MOST_QUICK), 8);
         approach(&mut self.slow, nanos.min(MOST_SLOW), 256);
@@ -43,7 +46,7 @@ impl DurationEstimate {
         self.short = self.quick.max(self.slow) <= limit;
     }
 
-    /// Whether the next task will be short, as far as one can tell.
+    /// Whether the next task is expected to be short.
     pub(crate) fn is_short(&self) -> bool {
         self.short
     }

@@ -1,4 +1,4 @@
-//! Computing in a simulation: on the caller's thread, or one step at a time where tasks wait for others.
+//! Compute threads of a simulation: tasks run on the caller's thread, or step by step where they wait for other tasks.
 
 use super::job::{self, Ended, Job, RankLocation};
 use super::pool::{Compute, ComputeEvent, OutgoingValue};
@@ -12,27 +12,26 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-/// Computes on the caller's thread when results are collected, a number of tasks drawn by the caller. A task that
-/// submits others has a thread of its own, which goes on only while the caller waits for it: so equal seeds give equal
-/// runs.
+/// Computes on the caller's thread when results are collected, as many tasks as the caller allows. A task that submits
+/// others has a thread of its own, which goes on only while the caller waits for it: so equal seeds give equal runs.
 pub(crate) struct Inline {
     jobs: VecDeque<Job>,
     stepped: Vec<Stepped>,
     done: Arc<Mutex<Vec<ComputeEvent>>>,
     place: RankLocation,
     home: Home,
-    /// Tasks to compute at the next [`Compute::collect`].
+    /// Number of tasks to compute at the next [`Compute::collect`].
     pub allowance: usize,
 }
 
 impl Inline {
-    /// For the rank at `place`, whose tasks submit others with `home`.
+    /// Makes the compute threads of the rank at `place`, whose tasks submit others with `home`.
     pub(crate) fn new(place: RankLocation, home: Home) -> Self {
         let (jobs, stepped, done) = (VecDeque::new(), Vec::new(), Arc::default());
         Inline { jobs, stepped, done, place, home, allowance: 0 }
     }
 
-    /// Lets every task that waits look whether it can go on.
+    /// Lets every task that waits see whether it can go on.
     fn step(&mut self) {
         self.stepped.retain_mut(|stepped| !stepped.baton.hand_over());
     }
@@ -72,12 +71,12 @@ impl Compute for Inline {
     }
 }
 
-/// The clock must not show in a simulation.
+/// Replaces the duration by 1 µs, since the clock must not influence a simulation.
 fn timeless(ended: Ended) -> Ended {
     Ended { nanos: 1_000, ..ended }
 }
 
-/// The one whose turn it is.
+/// The holder of a baton: it runs, the other one waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BatonHolder {
     Caller,
@@ -88,14 +87,14 @@ enum BatonHolder {
     Dead,
 }
 
-/// Of the caller and a task's thread, who has it goes on.
+/// A baton between the caller and a task's thread: only its holder runs.
 struct Baton {
     turn: Mutex<BatonHolder>,
     changed: Condvar,
 }
 
 impl Baton {
-    /// Changes the turn and waits until it is another one again.
+    /// Passes the baton to `to` and waits until it comes back; returns its holder then.
     fn pass(&self, to: BatonHolder) -> BatonHolder {
         let mut turn = self.turn.lock();
         if *turn != BatonHolder::Dead {
@@ -106,19 +105,19 @@ impl Baton {
         *turn
     }
 
-    /// The caller lets the task go on until it waits or has ended; true if it has ended.
+    /// Lets the task run until it waits or has ended; true if it has ended.
     fn hand_over(&self) -> bool {
         self.pass(BatonHolder::Task) == BatonHolder::Ended
     }
 
-    /// The last word.
+    /// Ends the exchange for good, as `Ended` or `Dead`.
     fn end(&self, turn: BatonHolder) {
         *self.turn.lock() = turn;
         self.changed.notify_all();
     }
 }
 
-/// A task on a thread of its own.
+/// A task on a thread of its own that runs only while it holds the baton.
 struct Stepped {
     baton: Arc<Baton>,
     thread: Option<JoinHandle<()>>,
@@ -145,7 +144,7 @@ impl Stepped {
 }
 
 impl Baton {
-    /// Waits for the first turn; false if it will not come.
+    /// Waits for the baton for the first time; false if the rank has died before.
     fn pass_on_start(&self) -> bool {
         let mut turn = self.turn.lock();
         self.changed.wait_while(&mut turn, |turn| *turn == BatonHolder::Caller);
@@ -164,7 +163,7 @@ impl Drop for Stepped {
     }
 }
 
-/// The seat of such a thread.
+/// The seat of a thread that runs step by step.
 struct SteppedSeat {
     baton: Arc<Baton>,
     done: Arc<Mutex<Vec<ComputeEvent>>>,

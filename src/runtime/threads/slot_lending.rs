@@ -1,37 +1,37 @@
-//! Slots of tasks that only wait for what computes elsewhere, such as a command: they are lent, so that the next task has
-//! made itself ready when that ends.
+//! Slot lending: a task that only waits for what computes elsewhere, such as a command, lends its slot, so that the
+//! next task can prepare itself in the meantime.
 //!
-//! As many are lent at a time as a rank has slots. One that is not lent yet is when another has been taken back: the
-//! order is that in which they were offered.
+//! At most as many slots are lent as a rank has. When a lent slot is taken back, the next one on offer is lent, in the
+//! order of the offers.
 
 use crate::ids::TaskId;
 use std::collections::VecDeque;
 
-/// What is offered, and what is lent.
+/// The tasks of a rank whose slots are on offer, and those whose slots are lent.
 #[derive(Default)]
 pub(crate) struct Loans {
-    /// With the seats of their threads.
+    /// Tasks on offer, with the seats of their threads.
     offered: VecDeque<(TaskId, usize)>,
     lent: Vec<TaskId>,
 }
 
 impl Loans {
-    /// A task's slot may be lent.
+    /// Offers the slot of `task`, whose thread has the seat `seat`.
     pub(crate) fn offer(&mut self, task: TaskId, seat: usize) {
         self.offered.push_back((task, seat));
     }
 
-    /// The next that is to be lent, with the seat of its thread, if fewer than `most` are; it is not offered any more.
+    /// Takes the next task on offer, with the seat of its thread, if fewer than `most` slots are lent.
     pub(crate) fn next(&mut self, most: usize) -> Option<(TaskId, usize)> {
         if self.lent.len() < most { self.offered.pop_front() } else { None }
     }
 
-    /// It is lent now.
+    /// Notes that the slot of `task` is lent.
     pub(crate) fn lent(&mut self, task: TaskId) {
         self.lent.push(task);
     }
 
-    /// A task goes on; whether its slot was lent.
+    /// Ends the offer or the loan of `task`, which goes on. True if its slot was lent.
     pub(crate) fn end(&mut self, task: TaskId) -> bool {
         self.offered.retain(|(other, _)| *other != task);
         let at = self.lent.iter().position(|other| *other == task);

@@ -1,4 +1,5 @@
-//! What a thread knows of the task that it computes, and what it does before it waits for another one.
+//! The context of a running task, in thread-local variables: its rank, number and attempt, and the means to wait for
+//! other tasks or to submit them.
 
 use crate::error::Origin;
 use crate::ids::{Attempt, Rank, TaskId};
@@ -11,57 +12,58 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The task of a thread.
+/// The task that a thread runs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RunningTask {
-    /// The rank.
+    /// The rank that runs the task.
     pub rank: Rank,
-    /// Its number.
+    /// The number of the task.
     pub task: TaskId,
-    /// The number of the start, from 1.
+    /// The number of this attempt to run the task, from 1.
     pub attempt: Attempt,
-    /// Bytes of its host's memory that it may take; 0 without a limit.
+    /// Memory of the host that the task may take, in bytes; 0 means no limit.
     pub memory: u64,
-    /// Whether it may wait for other tasks on this thread.
+    /// Whether the task may wait for other tasks on this thread.
     pub may_wait: bool,
     /// Whether it makes a value of the rank, and must not submit other tasks.
     pub makes_local: bool,
 }
 
-/// A thread's place among those that compute.
+/// The place of a thread among the compute threads, by which a task gives up its slot and gets it back.
 pub(crate) trait Seat {
-    /// The thread will wait for other tasks; `task` is the one that it computes, if that is not a parallel part of
-    /// another thread's.
+    /// Gives up the thread's slot, since it is going to wait for other tasks. `task` is the task that it computes;
+    /// `None` for a parallel part of another thread's task.
     ///
     /// # Errors
-    /// When nobody could compute meanwhile: then it must not wait.
+    /// When no other thread could compute meanwhile: then the thread must not wait.
     fn pause(&self, task: Option<TaskId>) -> Result<(), String>;
-    /// The thread goes on.
+    /// Takes the slot again after [`Seat::pause`]; may exceed the number of slots for a moment.
     fn resume(&self, task: Option<TaskId>);
-    /// The task of the thread only waits for what does not compute here: its slot may be lent, to some such tasks at a
-    /// time. Gives the number of the rank's slots; none where nothing is lent.
+    /// Offers the slot of the thread's task, which only waits for what computes elsewhere. The slots of some such tasks
+    /// are lent at a time. Returns the number of the rank's slots; `None` where slots are not lent.
     fn lend(&self, _task: TaskId) -> Option<u32> {
         None
     }
-    /// The task goes on, or has had its slot for long enough.
+    /// Ends the offer or the loan of the task's slot, since the task goes on or no longer needs to lend it.
     fn take_back(&self, _task: TaskId) {}
-    /// In a simulation, lets others go on until this thread is to look whether it can; false if it is to wait for that.
+    /// Lets other threads go on until this one is to look again whether it can, in a simulation. False where the thread
+    /// has to wait in the usual way.
     fn step(&self) -> bool {
         false
     }
 }
 
-/// The client that tasks on this rank submit with, of a type that the layer above knows.
+/// The means of this rank's tasks to submit others; its type is known to the client's layer alone.
 pub(crate) type Home = Arc<dyn Any + Send + Sync>;
 
-/// Notes on a task while it runs.
+/// Notes about a task that are taken while it runs.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     /// Whether the task has asked for a client.
     pub nests: bool,
-    /// Whether the task has to begin anew where it may wait.
+    /// Whether the task has to begin anew on a thread where it may wait.
     pub moves: bool,
-    /// Time in which it has waited for other tasks, in nanoseconds.
+    /// Time in which the task has waited for other tasks, in nanoseconds.
     pub waited: u64,
     /// The task's name at the layer above the engine, for its error.
     pub origin: Option<Origin>,
@@ -75,15 +77,16 @@ thread_local! {
     static LOCALS: RefCell<Option<Arc<RankLocals>>> = const { RefCell::new(None) };
 }
 
-/// Leaves a task that has to begin anew elsewhere.
+/// The payload of the unwinding that leaves a task which has to begin anew on another thread.
 struct LeaveTask;
 
-/// The task of the calling thread; nothing outside of tasks.
+/// The task of the calling thread; `None` outside of tasks.
 pub(crate) fn running() -> Option<RunningTask> {
     RUNNING.get()
 }
 
-/// Does the work of a task, with what was noted of it meanwhile. The thread may be in another task already.
+/// Runs `work` as the given task; returns its outcome with the notes taken meanwhile. The thread may be within another
+/// task already.
 pub(crate) fn within<T>(task: RunningTask, work: impl FnOnce() -> T) -> (T, Notes) {
     let outer = (RUNNING.replace(Some(task)), NOTES.take());
     let outcome = work();
@@ -150,16 +153,15 @@ impl Drop for RunningAgain {
     }
 }
 
-/// Gives the calling thread, which computes, its seat, and its tasks the client that they submit with.
+/// Makes the calling thread a compute thread with this seat, whose tasks submit others with `home`.
 pub(crate) fn take_seat(seat: Option<Rc<dyn Seat>>, home: Option<Home>) {
     SEAT.set(seat);
     HOME.set(home);
 }
 
-/// The task of the calling thread, which is going to submit others, and what it does that with; nothing outside of
-/// tasks.
+/// The number of the calling thread's task, and the means by which it submits others; `None` outside of tasks.
 ///
-/// Where it could not wait for them, it is left here and begins anew elsewhere.
+/// Where the task could not wait for others, it is left by unwinding and begins anew on another thread.
 pub(crate) fn nest() -> Option<(TaskId, Home)> {
     let running = RUNNING.get().filter(|running| !running.makes_local)?;
     move_unless(running.may_wait);
@@ -167,7 +169,7 @@ pub(crate) fn nest() -> Option<(TaskId, Home)> {
     Some((running.task, HOME.with_borrow(Clone::clone)?))
 }
 
-/// Names the task of this thread, for its error.
+/// Sets the name of the calling thread's task, for its error.
 pub(crate) fn name(origin: Origin) {
     if RUNNING.get().is_some() {
         NOTES.with_borrow_mut(|notes| notes.origin = Some(origin));
@@ -181,16 +183,16 @@ fn move_unless(may_wait: bool) {
     }
 }
 
-/// A slot that may be lent until this is dropped.
+/// A guard of a slot that may be lent; the slot is taken back when the guard is dropped.
 pub(crate) struct LentSlot {
     seat: Rc<dyn Seat>,
     task: TaskId,
-    /// How many slots the rank has.
+    /// Number of slots of the rank.
     pub slots: u32,
 }
 
-/// Lets the slot of the calling thread's task be lent while the task waits for what computes elsewhere; none where
-/// nothing is lent.
+/// Offers the slot of the calling thread's task while the task waits for what computes elsewhere. `None` where slots
+/// are not lent.
 pub(crate) fn lend() -> Option<LentSlot> {
     let running = RUNNING.get().filter(|running| running.may_wait)?;
     let seat = SEAT.with_borrow(Clone::clone)?;
@@ -204,17 +206,17 @@ impl Drop for LentSlot {
     }
 }
 
-/// A thread that waits; when this is dropped it goes on.
+/// A guard of a thread that waits without its slot; it takes the slot again when the guard is dropped.
 pub(crate) struct PausedThread {
     seat: Rc<dyn Seat>,
     task: Option<TaskId>,
     begin: Instant,
 }
 
-/// Gives the slot of the calling thread back until the guard is dropped; nothing to do for one that does not compute.
+/// Gives the slot of the calling thread back until the guard is dropped; `None` for a thread that does not compute.
 ///
 /// # Panics
-/// When the rank can start no more threads to compute meanwhile: an error of the task.
+/// When the rank can start no more threads to compute meanwhile, which fails the task.
 pub(crate) fn pause() -> Option<PausedThread> {
     let running = RUNNING.get();
     move_unless(running.is_none_or(|running| running.may_wait));
@@ -227,7 +229,7 @@ pub(crate) fn pause() -> Option<PausedThread> {
 }
 
 impl PausedThread {
-    /// See [`Seat::step`].
+    /// Lets other threads go on in a simulation; see [`Seat::step`].
     pub(crate) fn step(&self) -> bool {
         self.seat.step()
     }
