@@ -273,7 +273,7 @@ impl Worker {
     pub(super) fn on_lost(&mut self, rank: Rank, out: &mut Vec<WorkerAction>) {
         let mut lost: Vec<TaskId> =
             self.held.iter().filter(|(_, held)| held.coming == Some(rank)).map(|(&task, _)| task).collect();
-        lost.sort_unstable(); // the map's order is not deterministic
+        lost.sort_unstable(); // the map's order is arbitrary
         self.dead.push(rank);
         for task in lost {
             let Some(held) = self.held.remove(&task) else { continue };
