@@ -193,7 +193,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with this message.
+    /// Makes a failure with this message.
     pub fn new(message: impl fmt::Display) -> Self {
         Failure {
             message: message.to_string(),

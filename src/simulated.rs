@@ -57,7 +57,7 @@ impl Cluster {
         (Cluster { network, reactors }, client)
     }
 
-    /// Kills `rank`: its state is dropped and its messages are lost.
+    /// Kills `rank`: its state and undelivered messages are lost, and the other ranks are told.
     pub fn lose(&mut self, rank: Rank) {
         self.network.lose(rank);
         self.reactors[rank.index()] = None;
@@ -121,7 +121,7 @@ impl Cluster {
         head.map_or(0, |(head, _)| head.machine().records())
     }
 
-    /// The number of messages that were sent and not yet delivered.
+    /// The number of messages that were sent and not yet delivered, without those that are held back.
     pub fn under_way(&self) -> usize {
         self.network.under_way()
     }

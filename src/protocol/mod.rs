@@ -39,12 +39,11 @@ use std::fmt;
 pub const VERSION: u32 = 7;
 /// The longest frame of messages, in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
-/// The longest encoding of a task's own arguments, in bytes. A longer argument becomes a result that rank 0 owns.
+/// The longest encoding of a task's arguments, in bytes. A longer argument becomes a result that rank 0 owns.
 pub const ARGS_MAX: usize = 16 * 1024;
-/// The longest encoded result, in bytes, that travels inside messages and is kept at rank 0. Longer results stay on
-/// the rank that made them.
+/// The longest encoded result, in bytes, that travels inside messages and is kept at rank 0 instead of its maker.
 pub const INLINE_MAX: usize = 128;
-/// The highest number of inputs in one message. A task with more inputs gets the rest in [`RankOrder::MoreInputs`].
+/// The highest number of inputs in one message; further ones follow in [`RankOrder::MoreInputs`].
 pub const INPUTS_MAX: usize = 256;
 
 /// Short bytes inside a message. Up to 16 bytes need no allocation.
@@ -60,7 +59,7 @@ impl Blob {
 
 impl Clone for Blob {
     fn clone(&self) -> Self {
-        Blob::new(self) // at once, where the vector's own goes byte by byte
+        Blob::new(self) // one copy, while the clone of a `SmallVec` goes byte by byte
     }
 }
 
@@ -189,8 +188,7 @@ pub struct RunTask {
     pub inputs: Vec<TaskInput>,
     /// The number of further inputs, which follow in [`RankOrder::MoreInputs`].
     pub more: u32,
-    /// The nesting priority, deeper first: 0 for a task of the client; for a task that a task submitted, a number
-    /// above that of its submitter.
+    /// The nesting depth: 0 for a task of the client, else above that of the submitting task. Deeper ones go first.
     pub depth: u32,
 }
 
@@ -257,8 +255,7 @@ pub enum RankOrder {
     /// Announces that no more tasks come. The receiver finishes its fetches, answers [`RankReport::Bye`], and goes on
     /// serving results to others.
     Shutdown,
-    /// Announces that every rank has said [`RankReport::Bye`], so no rank asks for results any more. The receiver
-    /// leaves once its messages are sent.
+    /// Announces that every rank has said [`RankReport::Bye`]. The receiver leaves once its messages are sent.
     Leave,
     /// Announces that tasks of a known definition submit tasks themselves and may wait for them.
     Nests {
@@ -397,8 +394,7 @@ pub enum Peer {
         task: TaskId,
         /// The message tag for the transfer, unique among the transfers that the sender has in flight.
         tag: u32,
-        /// Whether the sender sees the receiver's files, so that its receive is for [`BulkLayout::Pack::same_files`]
-        /// bytes.
+        /// Whether both ranks see the same files: then the receive has [`BulkLayout::Pack::same_files`] bytes.
         same_files: bool,
     },
 }

@@ -170,7 +170,7 @@ impl Scheduler {
             };
             if is_cancelled {
                 self.pop(at, place);
-                moved = true; // a rank may be kept free for it
+                moved = true; // a rank may have been reserved for the task
                 continue;
             }
             let counted = left.iter().zip(&needs.counters).all(|(left, needs)| left >= needs);

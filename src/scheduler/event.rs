@@ -125,7 +125,7 @@ pub enum SchedulerEvent {
     },
     /// Ends the pause of a failed task, as [`SchedulerAction::Delay`] has asked.
     Due {
-        /// The task.
+        /// The task whose pause ends.
         task: TaskId,
         /// The number of the attempt that has failed.
         attempt: Attempt,

@@ -108,7 +108,7 @@ impl Scheduler {
         out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
         if count == 0 {
-            return Ok(()); // the number of its first task is that of the next family
+            return Ok(()); // `first` may be the first task of the next family
         }
         // the instances that are still held get a record; the rest of the family is dropped
         if let Some(next) = self.families.get_mut(first).map(|family| family.next) {

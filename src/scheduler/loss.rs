@@ -1,5 +1,9 @@
 //! Recovery from the loss of a rank by lineage: its tasks run again elsewhere, and results that only it held are
 //! computed again if they are still needed.
+//!
+//! `on_lost` has four steps. It drops the futures of the dead rank, takes tasks and copies off it, walks back from each
+//! needed result that is lost to inputs that still exist, and rebuilds the lists of waiting consumers. Attempt numbers
+//! keep late reports of the lost attempts apart from those of the new ones.
 
 use super::Scheduler;
 use super::event::SchedulerAction;
@@ -47,7 +51,7 @@ impl Scheduler {
             let def = record.def;
             match self.def(def)?.options.on {
                 Some(_) => self.fail_pinned(task, lost, out),
-                None => self.make_ready(task), // it was to be near another one
+                None => self.make_ready(task), // pinned by host affinity only
             }
         }
         let on_lost: Vec<TaskId> = self
@@ -168,7 +172,7 @@ impl Scheduler {
             if let Some(record) = self.tasks.get_mut(task) {
                 record.state = TaskState::Assigned { rank, cost, missing };
             }
-            return; // if an input has failed, its rank gives it back
+            return; // if an input has failed, the rank returns the task
         }
         if missing == 0 {
             return self.make_ready(task);

@@ -163,7 +163,7 @@ impl Scheduler {
             SchedulerEvent::Lost(rank) => self.on_lost(rank, out),
             SchedulerEvent::From(rank, report) => {
                 if !self.workers.get(rank).is_some_and(|worker| worker.alive) {
-                    return Ok(()); // a message that was under way when its sender died
+                    return Ok(()); // the sender died while the message was under way
                 }
                 if matches!(
                     report,

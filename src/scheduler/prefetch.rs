@@ -40,7 +40,7 @@ impl Scheduler {
         }
         let def = self.defs.get(record.def.index());
         if def.is_some_and(|def| def.class.is_some() || def.options.near > 0) {
-            return None; // it is sent where all that it needs is free, or to a host that is known when its inputs are
+            return None; // such a task is sent when its resources are free, or when its host is known
         }
         let on = def.and_then(|def| def.options.on);
         leader.filter(|&leader| on.is_none_or(|on| on == leader))

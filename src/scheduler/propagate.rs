@@ -77,7 +77,7 @@ impl Scheduler {
     /// Takes a task back that has left a rank, where it missed `missing` inputs. The task becomes blocked, ready or
     /// failed.
     ///
-    /// Its missing inputs have listed it as a consumer since it was submitted, so they will notify it.
+    /// The missing inputs have listed the task as a consumer since its submission, so they will notify it.
     pub(super) fn requeue(&mut self, task: TaskId, missing: u32, out: &mut Vec<SchedulerAction>) {
         let Some(record) = self.tasks.get_mut(task) else { return };
         if missing == 0 {

@@ -1,4 +1,7 @@
 //! The table of ranks as rank 0 knows them, with indexes that find the least and the most loaded rank.
+//!
+//! The load of a rank is the expected cost of the tasks assigned to it. Changes through [`RankTable::get_mut`] mark a
+//! rank; the indexes are up to date after [`RankTable::refresh`].
 
 use super::event::RankInfo;
 use crate::compact::tournament::Tournament;

@@ -1,4 +1,6 @@
 //! The priority queue of ready tasks: those whose inputs are all there.
+//!
+//! One bucket for each user priority and depth keeps its tasks in the order of arrival, as runs of consecutive numbers.
 
 use crate::ids::TaskId;
 use std::collections::{BTreeMap, VecDeque};

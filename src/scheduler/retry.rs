@@ -98,7 +98,7 @@ impl Scheduler {
     /// Ends the pause of a failed task. Does nothing if another attempt has begun since.
     pub(super) fn on_due(&mut self, task: TaskId, attempt: Attempt) {
         if !self.retries.is_paused(task, attempt) {
-            return; // that was another attempt's
+            return; // the pause was that of an earlier attempt
         }
         let paused = self.is_paused(task);
         self.retries.paused.remove(&task);

@@ -1,4 +1,7 @@
 //! The task record of rank 0, and the dense table of all records.
+//!
+//! [`ScheduledTask`] takes 80 bytes, so that millions of tasks fit into memory. Long lists of inputs and consumers are
+//! kept outside of it, in the [`TaskTable`], which therefore changes them.
 
 use crate::compact::id_list::{self, IdList, Lists};
 use crate::compact::{Bytes, Dense};

@@ -194,7 +194,7 @@ impl Scheduler {
             self.workers.given_back(rank);
         }
         if let Some(record) = self.tasks.get_mut(task) {
-            record.attempt = record.attempt.wrapping_sub(1); // it has not started
+            record.attempt = record.attempt.wrapping_sub(1); // the attempt has not started
             record.given_back = true;
             self.requeue(task, missing, out);
             self.release_if_unneeded(task, out);
@@ -237,7 +237,7 @@ impl Scheduler {
         out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
         self.touch(task);
-        let Some(record) = self.tasks.get(task) else { return Ok(()) }; // it has ended, and was let go of
+        let Some(record) = self.tasks.get(task) else { return Ok(()) }; // the task has ended and was released
         let (message, task_key) = ("it was cancelled before it started".into(), self.key_text(record));
         let cause =
             TaskError { kind: TaskErrorKind::Cancelled, ..TaskError::not_started(message, task_key, HEAD) };
@@ -322,7 +322,7 @@ impl Scheduler {
     /// for a new consumer.
     fn can_be_named(&self, owner: Rank, task: TaskId) -> bool {
         match self.tasks.get(task) {
-            _ if task.owner() != owner => false, // nobody else has a future of it
+            _ if task.owner() != owner => false, // only the owner has a future of it
             Some(record) => record.state != TaskState::Released,
             None => self.families.is_waiting(task),
         }

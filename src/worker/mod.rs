@@ -117,7 +117,7 @@ pub struct Worker {
     unseen: VecDeque<(TaskId, EndedTask)>,
     /// A task of which some inputs are still to come in further messages.
     receiving: Option<RunTask>,
-    /// Ranks that have died.
+    /// Ranks that have died; their requests are ignored.
     dead: SmallVec<[Rank; 4]>,
 }
 

@@ -82,7 +82,7 @@ impl Worker {
                 InputSource::Here | InputSource::At { .. } => match self.held.get(&input.task) {
                     Some(held) if held.coming.is_some() => waiting.run.inputs.push(input),
                     Some(_) => self.unuse(input.task, out),
-                    None => {} // the one that will not come
+                    None => {} // the input that will not come
                 },
             }
         }

@@ -246,7 +246,7 @@ impl Worker {
         out: &mut Vec<WorkerAction>,
     ) -> Result<(), ProtocolError> {
         if self.dead.contains(&by) {
-            return Ok(()); // rank 0 knows that it needs nothing any more, so this may be gone
+            return Ok(()); // rank 0 has dropped its needs, so the result may be gone
         }
         if self.held.get(&task).is_none_or(|held| held.coming.is_some()) {
             return Err(ProtocolError(format!("rank {by} asks for {task:?}, which is not here")));
@@ -273,7 +273,7 @@ impl Worker {
     pub(super) fn on_lost(&mut self, rank: Rank, out: &mut Vec<WorkerAction>) {
         let mut lost: Vec<TaskId> =
             self.held.iter().filter(|(_, held)| held.coming == Some(rank)).map(|(&task, _)| task).collect();
-        lost.sort_unstable(); // the map's order must not show
+        lost.sort_unstable(); // the map's order is arbitrary
         self.dead.push(rank);
         for task in lost {
             let Some(held) = self.held.remove(&task) else { continue };

@@ -77,7 +77,7 @@ fn what_rank_0_has_seen_is_forgotten_the_oldest_first() {
     seen(&mut env, 9).quiet(); // more than there is: a damaged message
 }
 
-/// The same task is here again: the end of its first start must not be taken for that of the second.
+/// A leader is started here again: the end of its first start must not be taken for that of the second.
 #[test]
 fn a_leader_that_is_started_again_is_waited_for_anew() {
     let mut env = slots(1);
