@@ -1,4 +1,9 @@
 //! The command line: `mpirun -n 64 dtask script.toml`.
+//!
+//! Parses the arguments and runs a subcommand, each in a file of its own. Only [`run`] starts MPI; with it, every rank
+//! parses the same command line, and rank 0 alone prints messages that concern all ranks ([`launch`]). Exit codes are
+//! the constants [`DONE`] to [`STOPPED`]. The comments on fields of `Cli` and its parts are the texts of `--help`.
+//! Start with [`main`] and [`run`].
 
 mod check;
 mod explain;

@@ -13,7 +13,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-/// The details that are printed beside the table.
+/// Options of `dtask plan`: details to print beside the table of tasks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Details {
     /// Whether to print why tasks would run (`--why`).

@@ -103,8 +103,8 @@ impl Client {
         self.family_of(DefOptions::default(), function, Blob::default(), count)
     }
 
-    /// Like [`Client::family`], with a first argument that all tasks share and that travels once to each rank:
-    /// `function(shared, 0)`, `function(shared, 1)`, … It should be small; scatter what is large.
+    /// Submits a family like [`Client::family`], with a first argument that all tasks share and that travels once to
+    /// each rank: `function(shared, 0)`, `function(shared, 1)`, … It should be small; scatter a large one instead.
     ///
     /// # Errors
     /// When `shared` cannot be encoded, or its encoding is longer than 16 KiB.

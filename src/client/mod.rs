@@ -1,8 +1,8 @@
 //! The client, by which a program submits functions as tasks, and the futures of their results.
 //!
-//! The client numbers tasks and definitions itself and pushes requests into the mailbox of its rank's reactor, so that
-//! a submission waits for nobody; only results, statuses and totals are waited for. A pure call whose future still
-//! exists is submitted once. Start with [`Client::submit`].
+//! The client numbers tasks and definitions itself and pushes requests into the mailbox of its rank's reactor. A
+//! submission waits at most for room in that mailbox (back-pressure); only results, statuses and totals wait for
+//! answers. A pure call whose future still exists is submitted once. Start with [`Client::submit`].
 //!
 //! * [`arguments`]: packing of arguments; [`options`]: priorities, retries, resources;
 //! * [`future`]: results and waits; [`watch`]: the ends of tasks without their results;

@@ -1,6 +1,11 @@
 //! Map-reduce on lines of text, by the contract of Hadoop Streaming: a mapper turns lines into `key TAB value` lines,
 //! and a reducer gets them sorted by key. A line without a tab is a key with an empty value.
 //!
+//! ```text
+//!   files ── split ──► pieces ── mapper, combiner (table, spill) ──► sorted runs, one for each partition
+//!         ── shuffle, merge ──► one run for each partition, sorted by key ── reducer ──► lines
+//! ```
+//!
 //! * [`split`]: divides an input at line ends into pieces of about equal size;
 //! * [`table`]: the output of a mapper by partition, combined where that is possible (combiner);
 //! * [`spill`]: sorted runs in node-local scratch, for data that do not fit into memory;
@@ -8,7 +13,8 @@
 //! * [`Operator`]: the built-in combiners and reducers.
 //!
 //! Keys are compared byte by byte, as by `LC_ALL=C sort`. The output does not depend on the number of ranks: pieces are
-//! the same for the same input, and runs are merged in the order of the pieces.
+//! the same for the same input, and runs are merged in the order of the pieces. This module knows neither ranks nor
+//! scripts: start with [`table::CombineTable`] and [`merge::merge`].
 
 pub(crate) mod merge;
 pub(crate) mod operator;

@@ -116,7 +116,7 @@ impl Accumulator {
 fn number(value: &[u8]) -> Result<Accumulator, Failure> {
     let text = value.trim_ascii();
     if text == b"1" {
-        return Ok(Accumulator::Int(1)); // of most mappers every value
+        return Ok(Accumulator::Int(1)); // the only value that most mappers emit
     }
     let text = std::str::from_utf8(text).unwrap_or("");
     if let Ok(number) = text.parse() {

@@ -1,5 +1,8 @@
 //! Tasks: functions that every rank knows, their arguments, and their results.
 //!
+//! All ranks run the same executable, so only the identity of a function travels, with its arguments. Start with
+//! [`task_fn::TaskFn`], which says which functions can be tasks, and [`value::AnyValue`].
+//!
 //! * [`function`]: the identity of a function, which is the offset of a record that the compiler made for it;
 //! * [`task_fn`]: functions and closures of up to eight parameters, each by value or by reference;
 //! * [`arguments`]: unpacking of arguments at the rank that computes;

@@ -86,8 +86,8 @@ impl Transfers {
         Ok(())
     }
 
-    /// Takes note that `length` bytes of a transfer have moved: goes on with it, or ends it. What was received whole is
-    /// returned. The piece itself must have been dropped.
+    /// Counts `length` bytes of a transfer as moved, and starts its next piece or ends it. Returns a received transfer
+    /// once it is complete. The caller must have dropped its share of the piece's memory before.
     pub(super) fn moved(
         &mut self,
         requests: &mut Requests,
