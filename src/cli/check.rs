@@ -1,4 +1,4 @@
-//! `dtask check`.
+//! The command `dtask check`, and the reading of scripts for all commands.
 
 use super::{DONE, USAGE, launch};
 use crate::console::{self, counted};
@@ -10,7 +10,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
-/// Tells everything that is wrong with a script. Of several ranks one looks, tells, and decides the exit code.
+/// Prints everything that is wrong with a script; returns the exit code. Only rank 0 of several does so.
 pub(super) fn check(script: &Path, sets: &[(String, String)], time_limit: Option<Duration>) -> u8 {
     if !launch::speaks() {
         return DONE;
@@ -26,7 +26,7 @@ pub(super) fn check(script: &Path, sets: &[(String, String)], time_limit: Option
     }
 }
 
-/// Reads a script; what is wrong or odd with it is printed.
+/// Reads a script, and prints its errors and warnings. `Err` if there were errors.
 pub(super) fn read(script: &Path, sets: &[(String, String)], options: LoadOptions) -> Result<Plan, ()> {
     if let Some(why) = unreadable(script) {
         console::error(format_args!("error: {why}"));
@@ -57,7 +57,7 @@ fn print(diagnostics: &Diagnostics) {
     console::error(diagnostics.render(std::io::stderr().is_terminal()));
 }
 
-/// Why there is no script to read, in one line.
+/// The reason why there is no script to read, in one line; `None` if there is a script.
 fn unreadable(script: &Path) -> Option<String> {
     let shown = script.display();
     match std::fs::metadata(script) {

@@ -1,4 +1,4 @@
-//! `dtask explain`.
+//! The command `dtask explain`.
 
 use super::{DONE, USAGE, launch};
 use crate::console;
@@ -6,7 +6,7 @@ use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::explanation::{Explanation, contents};
 use crate::script::diagnostics::suggest::did_you_mean;
 
-/// Prints the explanation of a code, or without one the list of all codes.
+/// Prints the explanation of an error code, or without a code the list of all codes. Returns the exit code.
 pub(super) fn explain(code: Option<&str>) -> u8 {
     if !launch::speaks() {
         return DONE;
@@ -27,7 +27,7 @@ pub(super) fn explain(code: Option<&str>) -> u8 {
     }
 }
 
-/// Finds a code as messages print it, in either case, also with the brackets: `E21`, `e21`, `error[E21]`.
+/// Finds a code as messages print it, in upper or lower case, also with the brackets: `E21`, `e21`, `error[E21]`.
 fn find(asked: &str) -> Option<Code> {
     let (_, inner) = asked.split_once('[').unwrap_or(("", asked));
     let id = inner.trim_end_matches([':', ']']);

@@ -1,4 +1,4 @@
-//! `dtask completions` and `dtask man`: made from the command line's own description.
+//! The commands `dtask completions` and `dtask man`, generated from the command line's own description.
 
 use super::{Cli, DONE, STARTUP};
 use crate::console;
@@ -6,16 +6,16 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use std::io::Write;
 
-/// Prints the completions of a shell.
+/// Prints the completion script of a shell; returns the exit code.
 pub(super) fn completions(shell: Shell) -> u8 {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "dtask", &mut text);
-    // A reader that has seen enough is no error.
+    // A reader that closes the pipe early is no error.
     let _ = std::io::stdout().write_all(&text);
     DONE
 }
 
-/// Prints the manual page, that of each subcommand after it.
+/// Prints the manual page, followed by those of the subcommands. Returns the exit code.
 pub(super) fn man() -> u8 {
     let mut text = Vec::new();
     let mut command = Cli::command();

@@ -1,4 +1,4 @@
-//! `dtask graph`.
+//! The command `dtask graph`.
 
 use super::check::read;
 use super::{DONE, USAGE};
@@ -16,14 +16,14 @@ pub(super) enum GraphFormat {
     Svg,
 }
 
-/// Prints the graph of a script's tasks, each family as one node.
+/// Prints the graph of a script's tasks, with each family as one node. Returns the exit code.
 pub(super) fn graph(script: &Path, sets: &[(String, String)], format: GraphFormat) -> u8 {
     let Ok(plan) = read(script, sets, LoadOptions::default()) else { return USAGE };
     let text = match format {
         GraphFormat::Dot => dot(&plan),
         GraphFormat::Svg => svg(&plan),
     };
-    // A reader that has seen enough is no error.
+    // A reader that closes the pipe early is no error.
     let _ = std::io::stdout().write_all(text.as_bytes());
     DONE
 }

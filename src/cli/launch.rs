@@ -1,19 +1,22 @@
-//! What the launcher says before MPI is started, and what is said to MPI.
+//! The launcher (`mpirun`, `srun`): what its environment variables tell before MPI is started, and what MPI is told by
+//! them.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// The variables by which launchers tell a process its rank: Open MPI, PMIx, MPICH and Intel MPI, MVAPICH, Slurm.
+/// The environment variables by which launchers tell a process its rank: Open MPI, PMIx, MPICH and Intel MPI, MVAPICH,
+/// Slurm.
 const RANK: [&str; 5] =
     ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK", "SLURM_PROCID"];
 
-/// This process's rank, if a launcher has started it.
+/// The rank of this process; `None` if no launcher has started it.
 pub(super) fn rank() -> Option<u32> {
     RANK.iter().find_map(|name| std::env::var(name).ok()?.parse().ok())
 }
 
-/// Tells Open MPI, where no launcher has started this process, that it will not start others through MPI. It would start
-/// a helper for that, which takes longer than all else at the start. Does not return where there is something to tell.
+/// Tells Open MPI, where no launcher has started this process, that it will not start other processes through MPI. Open
+/// MPI would start a helper for that, which takes longer than everything else at the start. Replaces the process by the
+/// same program with one more environment variable (`exec`), and returns only where that is not needed.
 pub(super) fn alone() {
     const TOLD: &str = "OMPI_MCA_ess_singleton_isolated";
     if rank().is_some() || std::env::var_os(TOLD).is_some() {
@@ -25,7 +28,8 @@ pub(super) fn alone() {
     log::debug!("this program cannot be started anew: {error}");
 }
 
-/// Whether this process tells what concerns all: every rank has the same command line.
+/// Whether this process prints messages that concern all ranks: rank 0 does, since every rank has the same command
+/// line.
 pub(super) fn speaks() -> bool {
     rank().is_none_or(|rank| rank == 0)
 }

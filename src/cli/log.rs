@@ -1,4 +1,4 @@
-//! `dtask log`.
+//! The command `dtask log`.
 
 use super::check::read;
 use super::{DONE, FAILED, LogArgs, STARTUP, USAGE};
@@ -8,7 +8,7 @@ use crate::console;
 use crate::script::options::LoadOptions;
 use std::io::{self, Write};
 
-/// Prints what instances have written.
+/// Prints the output of instances from the logs of the last run; returns the exit code.
 pub(super) fn log(args: &LogArgs) -> u8 {
     let Ok(plan) = read(&args.script, &args.set, LoadOptions::default()) else { return USAGE };
     let folder = RunFolder::path_of(&plan);
@@ -44,7 +44,7 @@ pub(super) fn log(args: &LogArgs) -> u8 {
     };
     match copy() {
         Ok(()) => DONE,
-        // who reads has seen enough
+        // a reader that closes the pipe early is no error
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => DONE,
         Err(error) => {
             console::error(format_args!("error: the log could not be copied: {error}"));

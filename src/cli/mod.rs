@@ -1,4 +1,9 @@
 //! The command line: `mpirun -n 64 dtask script.toml`.
+//!
+//! Parses the arguments and runs a subcommand, each in a file of its own. Only [`run`] starts MPI; with it, every rank
+//! parses the same command line, and rank 0 alone prints messages that concern all ranks ([`launch`]). Exit codes are
+//! the constants [`DONE`] to [`STOPPED`]. The comments on fields of `Cli` and its parts are the texts of `--help`.
+//! Start with [`main`] and [`run`].
 
 mod check;
 mod explain;
@@ -21,15 +26,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Everything was done.
+/// Exit code: everything was done.
 pub(crate) const DONE: u8 = 0;
-/// Some tasks failed for good.
+/// Exit code: some tasks failed for good.
 pub(crate) const FAILED: u8 = 1;
-/// The script or the command line is wrong.
+/// Exit code: the script or the command line is wrong.
 pub(crate) const USAGE: u8 = 2;
-/// MPI, or something else that a run needs, could not be started.
+/// Exit code: MPI, or something else that a run needs, could not be started.
 pub(crate) const STARTUP: u8 = 3;
-/// Something is left for the next run: the time was over, or a signal came.
+/// Exit code: something is left for the next run, since the time was over or a signal came.
 pub(crate) const STOPPED: u8 = 75;
 
 const EXAMPLES: &str = "\
@@ -106,8 +111,8 @@ struct RunArgs {
     /// Only this task, and what it needs; as often as needed
     #[arg(long, value_name = "TASK")]
     only: Vec<String>,
-    /// How long the job has from now: "2h", "1 h 30 min" [default: what Slurm says]. Nothing is started that would not end
-    /// before; what is left makes the exit code 75
+    /// How long the job has from now: "2h", "1 h 30 min" [default: what Slurm says]. Nothing is started that would not
+    /// end before; what is left makes the exit code 75
     #[arg(long, value_name = "TIME", value_parser = time_limit)]
     time_limit: Option<Duration>,
     /// Tasks that rank 0 computes at a time, beside scheduling [default: 0, or every core if it is alone]
@@ -136,7 +141,7 @@ struct CheckArgs {
     set: Vec<(String, String)>,
 }
 
-/// A number of slots of at least `LEAST`.
+/// Parses a number of slots of at least `LEAST`.
 fn slots_from<const LEAST: u32>(text: &str) -> Result<u32, String> {
     let slots = text.parse().ok().filter(|slots| (LEAST..=SLOTS_MAX).contains(slots));
     slots.ok_or_else(|| format!("a number from {LEAST} to {SLOTS_MAX}: each slot is a thread"))
@@ -177,12 +182,12 @@ struct LogArgs {
     set: Vec<(String, String)>,
 }
 
-/// A duration, as scripts write them.
+/// Parses a duration as scripts write them.
 fn time_limit(text: &str) -> Result<Duration, String> {
     duration(text).ok_or_else(|| "a number and a unit, as in 90min, 2h or \"1 h 30 min\"".to_owned())
 }
 
-/// One `--set`.
+/// Parses the argument `name=value` of `--set`.
 fn set(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write it as name=value")?;
     if name.trim().is_empty() {
@@ -191,7 +196,7 @@ fn set(text: &str) -> Result<(String, String), String> {
     Ok((name.trim().to_owned(), value.to_owned()))
 }
 
-/// The program: parses its arguments and does what they say.
+/// Parses the command line, runs the command, and returns the exit code.
 pub fn main() -> ExitCode {
     if let Some(code) = crate::commands::serve_if_asked() {
         return code;
@@ -200,7 +205,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // help is no error; and one rank's words are enough
+            // help is no error; and the message of one rank is enough
             if launch::speaks() {
                 let _ = error.print();
             }

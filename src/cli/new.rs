@@ -1,4 +1,4 @@
-//! `dtask new`.
+//! The command `dtask new`.
 
 use super::{DONE, STARTUP, USAGE};
 use crate::console;
@@ -6,10 +6,10 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-/// A script to begin with: it checks and runs as it stands.
+/// The starter script: it passes the checks and runs as it is.
 pub(super) const STARTER: &str = include_str!("starter.toml");
 
-/// Writes a script to begin with; never over one that is there.
+/// Writes the starter script, but never over an existing file. Returns the exit code.
 pub(super) fn new(script: &Path) -> u8 {
     let written = OpenOptions::new()
         .write(true)

@@ -1,7 +1,7 @@
-//! The message of a panic outside of tasks.
+//! The panic hook: the message of a panic outside of tasks.
 //!
-//! One line with what a report needs, and behind it the backtrace, where `RUST_BACKTRACE` asks for one. A release build
-//! keeps the line tables of dtask's own code for it.
+//! The message is one line with everything that a bug report needs, and behind it the backtrace, where `RUST_BACKTRACE`
+//! asks for one. A release build keeps the line tables of dtask's own code for it.
 
 use super::launch;
 use crate::console;
@@ -27,7 +27,7 @@ pub(super) fn install() {
     }));
 }
 
-/// The text that is printed: in one piece, since the lines of several ranks meet in one file.
+/// The text to print: in one piece, since the lines of several ranks meet in one file.
 fn message(rank: Option<u32>, at: &str, text: &str, backtrace: Option<&str>) -> String {
     let (version, text) = (env!("CARGO_PKG_VERSION"), text.replace('\n', " "));
     let rank = rank.map_or_else(|| "the only rank".to_owned(), |rank| format!("rank {rank}"));
@@ -48,7 +48,7 @@ fn message(rank: Option<u32>, at: &str, text: &str, backtrace: Option<&str>) -> 
 }
 
 /// The frames of a backtrace from the place of the panic on, without those of the hook and of the standard library's
-/// own way there. A text of another form than is known stays whole.
+/// own way there. A text of an unknown form is returned whole.
 fn calls(backtrace: &str) -> &str {
     let names = ["core::panicking::panic_fmt", "std::panicking::begin_panic", "std::panicking::panic_any"];
     let Some(last) = names.iter().filter_map(|name| backtrace.rfind(name)).max() else { return backtrace };

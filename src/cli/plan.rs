@@ -1,4 +1,4 @@
-//! `dtask plan`.
+//! The command `dtask plan`.
 
 use super::check::read;
 use super::{DONE, USAGE};
@@ -13,19 +13,19 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-/// What is told beside the table.
+/// Options of `dtask plan`: details to print beside the table of tasks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Details {
-    /// Why tasks run.
+    /// Whether to print why tasks would run (`--why`).
     pub why: bool,
-    /// The key of every instance.
+    /// Whether to print the key of every instance (`--keys`).
     pub keys: bool,
 }
 
-/// Tells what a script would do.
+/// Prints what a script would do; returns the exit code.
 pub(super) fn plan(script: &Path, sets: &[(String, String)], details: Details) -> u8 {
     let Ok(plan) = read(script, sets, LoadOptions::default()) else { return USAGE };
-    // A reader that has seen enough is no error.
+    // A reader that closes the pipe early is no error.
     let _ = std::io::stdout().write_all(table(&plan, details.why).as_bytes());
     if details.keys {
         let _ = write_keys(&plan);

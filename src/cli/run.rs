@@ -1,4 +1,4 @@
-//! `dtask script.toml`.
+//! The command `dtask script.toml`, which runs a script.
 
 use super::check::read;
 use super::{DONE, FAILED, RunArgs, STARTUP, STOPPED, USAGE, launch, signals};
@@ -19,7 +19,7 @@ use crate::script::options::LoadOptions;
 use crate::script::plan::Plan;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Runs a script; every rank comes here.
+/// Runs a script on all ranks, each of which calls this; returns the exit code.
 pub(super) fn run(args: &RunArgs) -> u8 {
     launch::alone();
     let start = Instant::now();
@@ -30,7 +30,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
         log::warn!("no process to start commands: {error}; the rank starts them itself");
     }
     signals::watch();
-    // The others only serve: the script need not be read a thousand times from a shared file system.
+    // The other ranks only serve: the script need not be read a thousand times from a shared file system.
     let limit = args.time_limit.or_else(slurm);
     let plan = match launch::rank() {
         None | Some(0) => Some(plan(args, limit)),
@@ -39,7 +39,8 @@ pub(super) fn run(args: &RunArgs) -> u8 {
     if let (None, Some(Err(code))) = (launch::rank(), &plan) {
         return *code; // nobody waits for this process
     }
-    // Launched ranks meet even if the script is wrong: one that left early would leave the others to hang, or to be killed.
+    // Launched ranks meet even if the script is wrong: one that left early would leave the others to hang, or to be
+    // killed.
     let config =
         Config { head_slots: args.head_slots, slots: args.slots, profile: args.profile, ..Config::default() };
     let job = JobInfo { quiet: args.quiet, walltime: limit.map(|limit| Walltime::new(start, limit)) };
@@ -65,7 +66,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
     }
 }
 
-/// Reads the script, or says with which exit code it is none.
+/// Reads the script and applies `--only`. `Err` with the exit code if that fails; the errors are printed then.
 fn plan(args: &RunArgs, time_limit: Option<Duration>) -> std::result::Result<Plan, u8> {
     let script = args.script.as_deref().ok_or(USAGE)?;
     let options = LoadOptions { time_limit, ..LoadOptions::default() };
@@ -80,7 +81,7 @@ fn folder(plan: &Plan) -> std::result::Result<RunFolder, u8> {
     })
 }
 
-/// What `--only` leaves of a plan.
+/// Reduces a plan to the tasks of `--only` and those that they need; unchanged if `names` is empty.
 fn only(plan: Plan, names: &[String]) -> std::result::Result<Plan, u8> {
     let mut found = Vec::with_capacity(names.len());
     for name in names {
@@ -95,7 +96,7 @@ fn only(plan: Plan, names: &[String]) -> std::result::Result<Plan, u8> {
     Ok(if found.is_empty() { plan } else { plan.only(&found) })
 }
 
-/// How long the job still has, by what Slurm says.
+/// The time that the job still has according to Slurm (`SLURM_JOB_END_TIME`); `None` outside of Slurm.
 fn slurm() -> Option<Duration> {
     let end = std::env::var("SLURM_JOB_END_TIME").ok()?.trim().parse().ok()?;
     let left = (UNIX_EPOCH + Duration::from_secs(end)).duration_since(SystemTime::now()).ok()?;
@@ -110,7 +111,7 @@ fn carry_out(job: JobInfo, plan: &Plan, folder: &RunFolder, client: &Client, tea
         return Ok(USAGE);
     }
     let summary = batch::run(plan, folder, client, team, job)?;
-    // a signal has ended commands: that they failed means nothing
+    // a signal has ended commands: their failures mean nothing
     interrupt::stay_if_ending(|| "its last tasks were under way".to_owned());
     folder.remove_if_empty();
     if !job.quiet {
@@ -136,6 +137,6 @@ fn start_log(args: &RunArgs) {
         (false, 1) => log::LevelFilter::Info,
         (false, _) => log::LevelFilter::Debug,
     };
-    // a second one, in a program that has its own, is not wanted
+    // no second logger, in a program that has its own
     let _ = env_logger::Builder::new().filter_level(level).try_init();
 }

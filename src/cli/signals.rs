@@ -1,5 +1,5 @@
-//! Signals. Ctrl-C, `scancel`, the end of the walltime: the job's commands and scratch folders go with it. A notice
-//! that comes before these, SIGUSR1 or SIGUSR2: nothing more is started.
+//! Signal handling. On Ctrl-C, `scancel` or the end of the walltime, the job's commands are ended and its scratch
+//! folders removed. On a notice that comes before these, SIGUSR1 or SIGUSR2, no more tasks are started.
 
 use super::{STOPPED, launch};
 use crate::batch::head::interrupt;
@@ -11,12 +11,14 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::{exit, signal_name};
 use std::time::Duration;
 
-/// For commands that want to end in order. Launchers follow their SIGTERM with a SIGKILL after a few seconds.
+/// Time for commands to end in order after their SIGTERM. Launchers send a SIGKILL to the ranks a few seconds after
+/// their own SIGTERM.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Starts a thread that waits for signals: for a notice, or for one to end, clean up, and say that the run can go on.
+/// Starts a thread that waits for signals. On a notice no more tasks are started; on a signal to end, the process
+/// cleans up, says that the run can go on, and exits.
 ///
-/// Without it (no more threads) a signal ends the process as ever.
+/// Where no thread can be started, a signal ends the process in the default way.
 pub(super) fn watch() {
     let Ok(mut signals) = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2]) else { return };
     let watcher = move || {
@@ -44,7 +46,8 @@ fn end(signal: i32) -> ! {
     leave()
 }
 
-/// Cleans up and ends this process, whatever it still computes. MPI is not asked: the launcher ends the other ranks.
+/// Cleans up and ends this process, whatever it still computes. MPI is not finalised: the launcher ends the other
+/// ranks.
 pub(super) fn leave() -> ! {
     rank_state::current().deadline.close();
     end_all(GRACE);

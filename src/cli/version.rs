@@ -1,6 +1,6 @@
-//! `dtask --version`.
+//! The option `dtask --version`.
 
-/// The versions of all that a bug report needs.
+/// The versions of everything that a bug report needs: dtask, MPI and HDF5.
 pub(super) fn text() -> String {
     let mpi = crate::transport::mpi::library_version();
     format!("dtask {}\nMPI   {mpi}{}", env!("CARGO_PKG_VERSION"), hdf5())

@@ -1,4 +1,7 @@
-//! Arguments on their way into a submission: values, futures, vectors of futures.
+//! Packing of arguments for a submission: values, futures, and vectors of futures.
+//!
+//! A value is encoded into the message; a long one becomes a result at rank 0 and travels like one (scatter). A future
+//! travels as the number of its task. Start with [`Arg`] and [`ArgumentPack`]; the other side is `task::arguments`.
 
 use super::future::{Future, FutureHandle};
 use super::{Client, Held, Scattered};
@@ -15,17 +18,18 @@ use std::any::TypeId;
 use std::hash::Hash;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-/// An argument by value with a longer encoding becomes a result at rank 0 of its own. Eight of them fit in a message.
+/// Longest encoding of an argument by value, in bytes; a longer one becomes a result of its own at rank 0. Eight
+/// arguments of this length, as many as a task may have, fit in a message.
 const INLINE_ARGUMENT_MAX: usize = ARGS_MAX / 16;
 
-/// Arguments as they are packed.
+/// The arguments of one task while they are packed.
 pub struct ArgumentPack<'c> {
     client: &'c Client,
     pub(super) args: SmallVec<[u8; 16]>,
     pub(super) inputs: SmallVec<[TaskId; 2]>,
     keys: SmallVec<[u128; 4]>,
-    /// Futures given by value, and values that have become results: held until the task that takes them is submitted; and what must
-    /// not be dropped before either.
+    /// Futures given by value, and values that have become results: held until the task that takes them is submitted.
+    /// Also handles that must not be dropped before that for another reason.
     pub(super) held: Held,
 }
 
@@ -96,12 +100,12 @@ impl<'c> ArgumentPack<'c> {
         push_refusal(&mut self.args, why);
     }
 
-    /// The task that submits, if that is one.
+    /// The task that submits the new one; `None` for rank 0's own client.
     pub(super) fn parent(&self) -> Option<TaskId> {
         self.client.parent
     }
 
-    /// The key of a task of the function at `offset` with these arguments.
+    /// The key of a task that calls the function at `offset` with these arguments; equal calls have equal keys.
     pub(super) fn key(&self, offset: u64) -> u128 {
         let mut text: SmallVec<[u8; 128]> = SmallVec::new();
         text.extend_from_slice(&offset.to_le_bytes());
@@ -113,7 +117,8 @@ impl<'c> ArgumentPack<'c> {
     }
 }
 
-/// A value with what rank 0 has to know to treat it as a result.
+/// Prepares a value for rank 0 as a result: its key, its layout, and its bytes where they are few enough to travel
+/// inline.
 pub(super) fn scattered<T: Data>(value: T) -> Scattered {
     let outcome = match bulk::view(&value) {
         Some((layout, bytes)) => Ok((value_key::<T>(&layout, bytes), layout, bytes.len() as u64)),
@@ -133,7 +138,7 @@ pub(super) fn scattered<T: Data>(value: T) -> Scattered {
             let bytes = codec::encode(&value).unwrap_or_default();
             Scattered { key, output: ReportedResult::Inline(Blob::new(&bytes)), value: None }
         }
-        // whoever takes it gets an error when the empty bytes are decoded
+        // a task that takes the value gets an error when the empty bytes are decoded
         Err(error) => {
             let key = value_key::<T>(&BulkLayout::Encoded, error.to_string().as_bytes());
             Scattered { key, output: ReportedResult::Inline(Blob::default()), value: None }
@@ -141,7 +146,7 @@ pub(super) fn scattered<T: Data>(value: T) -> Scattered {
     }
 }
 
-/// The key of a value: equal bytes of another type or shape are another value.
+/// The key of a value, made of its bytes, type and shape: equal bytes of another type or shape are another value.
 fn value_key<T: 'static>(layout: &BulkLayout, bytes: &[u8]) -> u128 {
     let mut hash = Xxh3::new();
     TypeId::of::<T>().hash(&mut hash);
@@ -152,7 +157,7 @@ fn value_key<T: 'static>(layout: &BulkLayout, bytes: &[u8]) -> u128 {
     hash.digest128()
 }
 
-/// What stands for a parameter of type `T`: a `T`, or futures.
+/// An argument for a parameter of type `T`: a `T`, or futures.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot stand for a parameter of type `{T}`",
     label = "expected a `{T}`, or a future of one",

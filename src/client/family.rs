@@ -1,4 +1,5 @@
-//! Families: one function over a range of indexes, kept as (definition, range) until instances start.
+//! Families: one function over a range of indexes, kept as (definition, range) until instances start. Start with
+//! [`Client::family`].
 
 use super::future::{Future, FutureHandle};
 use super::{Client, ClientShared};
@@ -18,36 +19,36 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Tasks of a family, at most.
+/// Most tasks of a family: 2^32.
 pub const FAMILY_MAX: u64 = 1 << 32;
 
 /// Tasks 0, 1, …, n-1 of one function. Ten million of them cost memory only for those that have started.
 ///
-/// Dropping it releases all results but those of which [`Family::get`] has made futures.
+/// Dropping the family releases all results but those of which [`Family::get`] has made futures.
 pub struct Family<T> {
     first: TaskId,
     count: u64,
     def: DefId,
-    /// Indexes of which there is, or was, a future.
+    /// Indexes whose futures were taken.
     taken: Mutex<Ranges>,
-    /// Of a task's family each task was submitted by itself.
+    /// Whether each task was submitted by itself, as in families that a task submits.
     one_by_one: bool,
     shared: Arc<ClientShared>,
     kind: PhantomData<fn() -> T>,
 }
 
 impl<T> Family<T> {
-    /// How many tasks there are.
+    /// Number of tasks.
     pub fn len(&self) -> u64 {
         self.count
     }
 
-    /// Whether there are none.
+    /// Whether the family has no tasks.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The future of task `index`; `None` if there is no such task, or it was taken before.
+    /// The future of task `index`; `None` if there is no such task, or its future was taken before.
     pub fn get(&self, index: u64) -> Option<Future<T>> {
         if index >= self.count {
             return None;
@@ -61,7 +62,7 @@ impl<T> Family<T> {
         })
     }
 
-    /// The futures of a range of tasks, without those taken before.
+    /// The futures of a range of tasks, without those that were taken before.
     pub fn range(&self, range: Range<u64>) -> Vec<Future<T>> {
         range.filter_map(|index| self.get(index)).collect()
     }
@@ -102,8 +103,8 @@ impl Client {
         self.family_of(DefOptions::default(), function, Blob::default(), count)
     }
 
-    /// Like [`Client::family`], with a first argument that all tasks share and that travels once to each rank:
-    /// `function(shared, 0)`, `function(shared, 1)`, … It should be small; scatter what is large.
+    /// Submits a family like [`Client::family`], with a first argument that all tasks share and that travels once to
+    /// each rank: `function(shared, 0)`, `function(shared, 1)`, … It should be small; scatter a large one instead.
     ///
     /// # Errors
     /// When `shared` cannot be encoded, or its encoding is longer than 16 KiB.

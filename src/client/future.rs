@@ -1,4 +1,7 @@
-//! Futures: names for results that may not exist yet.
+//! Futures: names for results that may not exist yet, and ways to wait for them.
+//!
+//! Copies of a future share a handle; the last one dropped releases the result on all ranks. Start with [`Future`] and
+//! `want`, by which all waits begin.
 
 use super::{Client, ClientShared};
 use crate::compact::Runs;
@@ -16,18 +19,18 @@ use std::mem::needs_drop;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What all copies of a future share; the result is released when the last one goes.
+/// The handle that all copies of a future share; its drop releases the result.
 pub(crate) struct FutureHandle {
     pub(super) task: TaskId,
-    /// In two halves: a number of sixteen bytes would make it longer.
+    /// The key in two halves: a number of sixteen bytes would make the handle longer, by its alignment.
     key: [u64; 2],
     pub(super) def: DefId,
-    /// Found again by its key when the same call is submitted again.
+    /// Whether the call is pure: the handle is found by its key when the same call is submitted again.
     pub(super) pure: bool,
     pub(super) shared: Arc<ClientShared>,
 }
 
-/// Together with its counts it takes one block of 64 bytes.
+/// The handle takes one block of 64 bytes together with its two reference counts.
 const _: () = assert!(size_of::<FutureHandle>() + 2 * size_of::<usize>() <= 56);
 
 impl FutureHandle {
@@ -57,15 +60,15 @@ impl Drop for FutureHandle {
 
 /// The result of a task that may not be done yet.
 ///
-/// It can be an argument of other tasks at once. Copies name the same result; dropping the last one releases it, on
-/// every rank that holds it, once the tasks that take it are done.
+/// A future can be an argument of other tasks at once. Copies name the same result; dropping the last one releases it,
+/// on every rank that holds it, once the tasks that take it are done.
 pub struct Future<T> {
     pub(super) handle: Arc<FutureHandle>,
     pub(super) kind: PhantomData<fn() -> T>,
 }
 
 impl<T> Future<T> {
-    /// The same task for whoever waits for its end, and never for its value.
+    /// A future of the same task under another type, to wait for its end but never for its value.
     pub(crate) fn only_waited_for<U>(&self) -> Future<U> {
         Future { handle: self.handle.clone(), kind: PhantomData }
     }
@@ -89,25 +92,25 @@ impl<T> Future<T> {
         Future { handle, kind: PhantomData }
     }
 
-    /// The key: the function's name and a hash of its identity and of its arguments.
+    /// The key of the call: the function's name and a hash of its identity and of its arguments.
     pub fn key(&self) -> String {
         let name = self.handle.shared.name(self.handle.def);
         format!("{name}-{:016x}", (self.handle.key() >> 64) as u64)
     }
 
-    /// What the task is doing now.
+    /// The status of the task at this moment. Asks rank 0 and waits for its answer.
     pub fn status(&self) -> Status {
         self.handle.shared.status(self.handle.task)
     }
 
-    /// Whether the task has ended, with a result or an error; or the run has.
+    /// Whether the task has ended, with a result or an error, or the run has ended.
     pub fn done(&self) -> bool {
         !matches!(self.status(), Status::Pending | Status::Assigned)
     }
 }
 
 impl<T: Data> Future<T> {
-    /// Waits for the result and returns (a copy of) it.
+    /// Waits for the result and returns a copy of it.
     ///
     /// # Errors
     /// When the task, or one that it depends on, has failed; or the run has ended.
@@ -115,10 +118,10 @@ impl<T: Data> Future<T> {
         self.ask(None)
     }
 
-    /// Like [`Future::result`], but waits at most `limit`.
+    /// Waits for the result like [`Future::result`], but for at most `limit`.
     ///
     /// # Errors
-    /// As `result`; and [`Error::Timeout`], upon which the task goes on.
+    /// As [`Future::result`]; and [`Error::Timeout`], after which the task goes on.
     pub fn result_timeout(&self, limit: Duration) -> Result<T> {
         self.ask(Some(limit))
     }
@@ -132,7 +135,7 @@ impl<T: Data> Future<T> {
     }
 }
 
-/// A type's name without the paths in it: `Vec<String>`.
+/// The name of a type without the paths in it: `Vec<String>`.
 fn short_type(full: &str) -> String {
     let ends = |c: char| !(c.is_alphanumeric() || c == '_' || c == ':');
     let words = full.split_inclusive(ends).map(|word| word.rsplit("::").next().unwrap_or(word));
@@ -151,8 +154,8 @@ fn values<T: Data>(answers: WaitAnswers) -> impl Iterator<Item = Result<T>> {
     })
 }
 
-/// Asks for tasks to be waited for by the wait that `new` makes for their number. Futures that were given by value are
-/// given back, to be held until the answers are there.
+/// Asks rank 0 for answers to a wait for the given tasks; `new` makes the wait for their number. Returns also the
+/// futures that were given by value, to be held until the answers are there.
 pub(super) fn want<T, F: Borrow<Future<T>>>(
     shared: &Arc<ClientShared>,
     futures: impl IntoIterator<Item = F>,
@@ -170,7 +173,7 @@ pub(super) fn want<T, F: Borrow<Future<T>>>(
     (wait, futures)
 }
 
-/// Results that are being waited for without blocking.
+/// Results of tasks that are awaited without blocking.
 pub struct Pending<T> {
     wait: Arc<Wait>,
     kind: PhantomData<fn() -> T>,
@@ -182,17 +185,18 @@ const _: () = {
 };
 
 impl<T: Data> Pending<T> {
-    /// Each task's result or error, in order, once all are there; `None` before, and when they were taken already.
+    /// Takes the result or error of each task, in order, once all are there; `None` before that, and when they were
+    /// taken already.
     pub fn take(&self) -> Option<Vec<Result<T>>> {
         Some(values(self.wait.take()?).collect())
     }
 
-    /// The failures so far, each with the number of its future; empty after [`Pending::take`] gave something.
+    /// The failures so far, each with the index of its future; empty once [`Pending::take`] has returned the results.
     pub fn failures(&self) -> Vec<(usize, Arc<TaskError>)> {
         self.wait.failures()
     }
 
-    /// Whether all are there.
+    /// Whether all results or errors are there.
     pub fn is_ready(&self) -> bool {
         self.wait.is_complete()
     }
@@ -202,7 +206,7 @@ impl Client {
     /// Waits for all results, in the order of the futures.
     ///
     /// # Errors
-    /// The first error in that order; the others' results are not affected.
+    /// The first error in that order; the results of other tasks are not affected.
     pub fn gather<T: Data, F: Borrow<Future<T>>>(
         &self,
         futures: impl IntoIterator<Item = F>,
@@ -211,12 +215,12 @@ impl Client {
         values(wait.all(None, self.shared.driver.get().as_deref()).unwrap_or_default()).collect()
     }
 
-    /// Asks for all results without waiting.
+    /// Asks for all results and returns at once; they are taken from the [`Pending`] later.
     pub fn pending<T: Data, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) -> Pending<T> {
         Pending { wait: want(&self.shared, futures, Wait::for_values).0, kind: PhantomData }
     }
 
-    /// Waits until all tasks have ended, with a result or an error; nothing is moved.
+    /// Waits until all tasks have ended, with a result or an error. No results are moved.
     ///
     /// # Errors
     /// When the run has ended before.
@@ -224,10 +228,10 @@ impl Client {
         self.wait_limit(futures, None)
     }
 
-    /// Like [`Client::wait`], but waits at most `limit`.
+    /// Waits like [`Client::wait`], but for at most `limit`.
     ///
     /// # Errors
-    /// As `wait`; and [`Error::Timeout`], upon which the tasks go on.
+    /// As [`Client::wait`]; and [`Error::Timeout`], after which the tasks go on.
     pub fn wait_timeout<T, F: Borrow<Future<T>>>(
         &self,
         futures: impl IntoIterator<Item = F>,

@@ -1,4 +1,13 @@
-//! The client, with which a program submits functions, and the futures of their results.
+//! The client, by which a program submits functions as tasks, and the futures of their results.
+//!
+//! The client numbers tasks and definitions itself and pushes requests into the mailbox of its rank's reactor. A
+//! submission waits at most for room in that mailbox (back-pressure); only results, statuses and totals wait for
+//! answers. A pure call whose future still exists is submitted once. Start with [`Client::submit`].
+//!
+//! * [`arguments`]: packing of arguments; [`options`]: priorities, retries, resources;
+//! * [`future`]: results and waits; [`watch`]: the ends of tasks without their results;
+//! * [`family`]: a function over a range of indexes; [`pure_calls`]: the futures of pure calls by key;
+//! * [`nested`]: the client of a task; [`run`](mod@run): the start and end of a run.
 
 pub(crate) mod arguments;
 pub(crate) mod family;
@@ -31,26 +40,26 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Weak, mpsc};
 
-/// Tasks that `map` hands over at a time.
+/// Number of tasks that `map` submits under one lock.
 const BATCH: usize = 256;
 
-/// Futures that must not be dropped under the lock, which their drop takes.
+/// Futures to be dropped only after the lock is free, since their drop takes it.
 type Held = SmallVec<[Arc<FutureHandle>; 1]>;
 
-/// Submits tasks. Copies share everything; they may be used from any thread of their rank: rank 0, and with
-/// [`current`](crate::current) the rank that computes a task.
+/// A client, which submits tasks. Its copies share everything and may be used from any thread of their rank: rank 0,
+/// and with [`current`](crate::current) the rank that computes a task.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<ClientShared>,
     ranks: usize,
-    /// The task that it was given to, if any.
+    /// The task that has asked for this client; `None` for the client of `run`'s closure.
     parent: Option<TaskId>,
 }
 
-/// The state that clients and futures share.
+/// The state that the clients and futures of a rank share.
 pub(crate) struct ClientShared {
     mailbox: Arc<Mailbox<Request>>,
-    /// The driver of the reactor, which a waiting thread turns meanwhile.
+    /// The driver of the reactor, by which a waiting thread turns the reactor meanwhile.
     driver: Arc<DriverLink>,
     rank: Rank,
     state: Mutex<ClientState>,
@@ -68,7 +77,7 @@ struct ClientState {
     closed: Option<String>,
 }
 
-/// A value of the client as rank 0 is told of it.
+/// A value of the client, prepared as a result for rank 0.
 pub(crate) struct Scattered {
     key: u128,
     output: ReportedResult,
@@ -82,7 +91,7 @@ impl ClientShared {
 
     fn forget_key(&self, key: u128, handle: *const FutureHandle) {
         let mut state = self.state.lock();
-        // a new future of the same call may have taken its place
+        // a new future of the same call may have replaced this one
         if let Entry::Occupied(entry) = state.keys.entry(key)
             && std::ptr::eq(entry.get().as_ptr(), handle)
         {
@@ -94,7 +103,7 @@ impl ClientShared {
         self.statuses([task]).pop().unwrap_or(Status::Released)
     }
 
-    /// Asks for the state of all tasks, before the first answer is waited for.
+    /// The statuses of the given tasks. All are asked for before the first answer is awaited.
     fn statuses(&self, tasks: impl IntoIterator<Item = TaskId>) -> Vec<Status> {
         let ask = |task| {
             let (reply, answer) = mpsc::channel();
@@ -114,7 +123,7 @@ impl ClientShared {
         }
     }
 
-    /// Ends the run for all clients and futures: whoever waits, or will, is told.
+    /// Ends the run for all clients and futures: threads that wait now or later are told `why`.
     pub(crate) fn close(&self, why: &str) {
         self.state.lock().closed = Some(why.to_owned());
         let mut left = Vec::new();
@@ -128,7 +137,7 @@ impl ClientShared {
 }
 
 impl Client {
-    /// The client of `rank`, whose reactor has this mailbox and this driver.
+    /// Makes the client of `rank`, whose reactor has this mailbox and this driver.
     pub(crate) fn new(
         mailbox: Arc<Mailbox<Request>>,
         driver: Arc<DriverLink>,
@@ -143,13 +152,13 @@ impl Client {
         &self.shared
     }
 
-    /// How many ranks the job has, rank 0 included.
+    /// Number of ranks of the job, rank 0 included.
     pub fn ranks(&self) -> usize {
         self.ranks
     }
 
-    /// Sets how much the whole job has of counter `counter`, of which tasks may need some: licences, connections to a
-    /// server, and what else there is a limit to. It is 0 before. For rank 0 to say; numbers from
+    /// Sets the amount that the whole job has of counter `counter`: licences, connections to a server, or anything else
+    /// that is limited and that tasks may need. It is 0 before. Only rank 0 can set it; numbers from
     /// [`COUNTERS_MAX`](crate::scheduler::COUNTERS_MAX) on are ignored.
     pub(crate) fn set_counter(&self, counter: usize, total: u32) {
         if counter < crate::scheduler::COUNTERS_MAX && self.shared.rank == HEAD {
@@ -209,12 +218,13 @@ impl Client {
         self.options().starmap(function, items)
     }
 
-    /// This client with options for what is submitted through it.
+    /// Options for the tasks that are submitted through them; see [`Options`].
     pub fn options(&self) -> Options<'_> {
         Options::new(self)
     }
 
-    /// Makes a value a result at rank 0, to be an argument of many tasks: it is moved once to each rank that needs it.
+    /// Stores a value as a result at rank 0, to be an argument of many tasks: it is moved once to each rank that needs
+    /// it.
     ///
     /// ```
     /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
@@ -227,7 +237,7 @@ impl Client {
         Future::new(self.scatter_value(crate::client::arguments::scattered(value)))
     }
 
-    /// Counts of what has been done so far in this run.
+    /// Totals of the run so far: tasks, bytes moved, busy time.
     ///
     /// # Errors
     /// When the run has ended.
@@ -250,7 +260,7 @@ impl Client {
         let handle = state.new_handle(&self.shared, scattered.key, DefId(u32::MAX), true);
         let Scattered { key, output, value } = scattered;
         let key = (key >> 64) as u64;
-        // under the lock: another thread that finds this key must not submit a task that takes it before
+        // under the lock: a thread that finds this key must not submit a task that takes the value before this request
         self.shared.mailbox.push(Request::Scatter { task: handle.task, key, output, value });
         drop(state);
         handle
@@ -264,8 +274,8 @@ impl Client {
         args: P,
     ) -> Future<F::Output> {
         let offset = function::offset_of::<F, M>(&function);
-        // dropped after the lock, which the drop of futures takes, and after the push, which their release must not
-        // overtake
+        // dropped after the lock, since the drop of futures takes it, and after the push, since their release must not
+        // overtake the task
         let mut pack = ArgumentPack::new(self);
         args.pack(&mut pack);
         let mut state = self.shared.state.lock();
@@ -316,7 +326,8 @@ impl Client {
     }
 }
 
-/// The future, if it is there and has this key. One that is alike in half of it may be put into `held`.
+/// The handle behind `future`, if it still exists and has this key. One with another key that is equal in half of it is
+/// put into `held`.
 fn alike(future: &Weak<FutureHandle>, key: u128, held: &mut Held) -> Option<Arc<FutureHandle>> {
     let handle = future.upgrade()?;
     if handle.key() == key {
@@ -327,8 +338,8 @@ fn alike(future: &Weak<FutureHandle>, key: u128, held: &mut Held) -> Option<Arc<
 }
 
 impl ClientState {
-    /// The future of the call with this key. One that is alike in half of it may be put into `held`, to be dropped
-    /// after the lock.
+    /// The future of the call with this key, if it exists. Another one, whose key is equal in half, may be put into
+    /// `held`, to be dropped after the lock.
     fn find(&mut self, key: u128, held: &mut Held) -> Option<Arc<FutureHandle>> {
         alike(self.keys.get(key)?, key, held)
     }
@@ -349,8 +360,8 @@ impl ClientState {
         handle
     }
 
-    /// The future of a pure call, and whether it is new. A call is looked up and entered by one look: among a million
-    /// keys that is what takes longest.
+    /// The future of a pure call, and whether it is new. One look-up finds or enters the call: among a million keys,
+    /// look-ups take most of the time.
     fn pure_handle(
         &mut self,
         shared: &Arc<ClientShared>,
@@ -370,7 +381,8 @@ impl ClientState {
         (handle, true)
     }
 
-    /// The future of a call; with the request for it, unless the same pure call has one already.
+    /// The future of a call, with the request for its task; without a request if the same pure call has a future
+    /// already.
     fn submit<F>(
         &mut self,
         shared: &Arc<ClientShared>,
@@ -399,7 +411,7 @@ impl ClientState {
         (handle, Some(Request::Fact(SchedulerEvent::Submit(new))))
     }
 
-    /// The definition of a function with options; announced to rank 0 at its first use.
+    /// The number of the definition of a function with these options; it is announced to rank 0 at its first use.
     fn definition(
         &mut self,
         shared: &ClientShared,

@@ -1,16 +1,17 @@
-//! Tasks that submit tasks: the client of the task that runs.
+//! Nested tasks: the client of a running task, by which it submits other tasks.
 
 use super::Client;
 use crate::error::{Error, Result};
 use crate::ids::HEAD;
 use crate::runtime::threads::task_context;
 
-/// Inside a task, a client to submit other tasks with and to wait for them.
+/// Returns a client by which the running task submits other tasks and waits for them.
 ///
-/// It has the interface of [`Client`]: `submit`, `map`, futures as arguments, `result`, `gather`, options; only
-/// [`Client::totals`] is for rank 0's own. While the task waits for others it gives its slot back, so any depth goes on any
-/// number of ranks and slots; each task that waits keeps a thread. Deeper tasks come first. It keeps the devices, memory and
-/// counters that it needs (`options().needs(..)`): what it waits for must not need the same ones.
+/// The client has the interface of [`Client`]: `submit`, `map`, futures as arguments, `result`, `gather`, options. Only
+/// [`Client::totals`] is reserved for rank 0's own client. While the task waits for others it gives its slot back, so
+/// any depth goes on any number of ranks and slots; each task that waits keeps a thread. Deeper tasks come first. The
+/// task keeps the devices, memory and counters that it needs (`options().needs(..)`): the tasks that it waits for must
+/// not need the same ones.
 ///
 /// ```
 /// fn fib(n: u64) -> Result<u64, dtask::Failure> {
@@ -27,16 +28,17 @@ use crate::runtime::threads::task_context;
 /// # Ok(()) }
 /// ```
 ///
-/// A pure call is one task for all tasks on the same rank; another rank computes it anew. So `fib(30)` above is at most 31
-/// tasks a rank. A future that is dropped releases its result; when a rank dies, what its tasks held is released too.
-/// A task that fails because another has failed, by `?` or by a panic that says so, fails with that first cause.
+/// A pure call is one task for all tasks on the same rank; another rank computes it anew. So `fib(30)` above is at most
+/// 31 tasks a rank. A future that is dropped releases its result; when a rank dies, the results that its tasks held are
+/// released too. A task that fails because another has failed, by `?` or by a panic that says so, fails with that first
+/// cause.
 ///
-/// What stands before the first call of `current` may be done twice: tasks that have always been short run on a thread that
-/// must not wait, and begin anew on another one when they first ask for a client.
+/// Code before the first call of `current` may run twice: tasks that have always been short run on a thread that must
+/// not wait, and begin anew on another one when they first ask for a client.
 ///
 /// # Errors
-/// Outside of a task: there, use the client that [`run`](crate::run) hands to its closure. In a parallel part of a task that
-/// another thread computes: ask before it, and use that client there.
+/// Outside of a task: there, use the client that [`run`](crate::run) hands to its closure. Also in a parallel part of a
+/// task that another thread computes: ask before the parallel part, and use that client there.
 pub fn current() -> Result<Client> {
     let outside = || {
         Error::Other(
@@ -51,7 +53,7 @@ pub fn current() -> Result<Client> {
 }
 
 impl Client {
-    /// Refuses what only rank 0 knows to a client of another one.
+    /// Refuses the method `what` on ranks other than 0.
     pub(super) fn only_at_rank_0(&self, what: &str) -> Result<()> {
         match self.shared.rank {
             HEAD => Ok(()),

@@ -1,4 +1,4 @@
-//! How tasks are to be treated.
+//! Options of tasks: purity, priority, retries, ranks and resources.
 
 use super::Client;
 use super::family::Family;
@@ -31,80 +31,84 @@ impl<'c> Options<'c> {
         Options { client, pure: true, def: DefOptions::default() }
     }
 
-    /// Whether the same function with the same arguments is one task, computed once (the default). Without, every call
-    /// is a task of its own: for functions that draw random numbers or have effects.
+    /// Sets whether the same function with the same arguments is one task, computed once (the default). Without, every
+    /// call is a task of its own: for functions that draw random numbers or have effects.
     pub fn pure(mut self, pure: bool) -> Self {
         self.pure = pure;
         self
     }
 
-    /// Larger first; 0 by default.
+    /// Sets the priority: tasks with a larger one come first. 0 by default.
     pub fn priority(mut self, priority: i32) -> Self {
         self.def.priority = priority;
         self
     }
 
-    /// How often a failed task is started again; 0 by default.
+    /// Sets how many times a failed task is started again; 0 by default.
     pub fn retries(mut self, retries: u16) -> Self {
         self.def.retries = retries;
         self
     }
 
-    /// The pause between a task's first failure and its next start, 0 by default; it is twice as long after each failure more.
-    /// At most 49 days. The task takes no slot meanwhile, and another rank is preferred for the next attempt.
+    /// Sets the pause between a task's first failure and its next start, 0 by default; it doubles after each further
+    /// failure (exponential back-off). At most 49 days. The task takes no slot meanwhile, and another rank is preferred
+    /// for the next attempt.
     pub fn retry_delay(mut self, delay: Duration) -> Self {
         self.def.retry_delay = u32::try_from(delay.as_millis()).unwrap_or(u32::MAX);
         self
     }
 
-    /// The only rank that may compute the task; a rank without slots never does.
+    /// Pins the tasks to one rank, the only one that may compute them. A rank without slots never does.
     pub fn on(mut self, rank: Rank) -> Self {
         self.def.on = Some(rank);
         self
     }
 
-    /// Where the tasks run is noted under the number `place`; they run on a host where those of their inputs have run that
-    /// have the place `near`. 0 is none.
+    /// Sets the places of the tasks: the host that runs a task is noted under the number `place`, and the task runs on
+    /// a host where those of its inputs have run that have the place `near`. 0 means none.
     pub(crate) fn place(mut self, place: u32, near: u32) -> Self {
         (self.def.place, self.def.near) = (place, near);
         self
     }
 
-    /// Slots of its rank that a task takes, 1 by default: for functions that compute with so many threads of their own, or
-    /// on the rank's by rayon. It waits until a rank has as many free; with more than any has it fails.
+    /// Sets the number of slots of its rank that a task takes, 1 by default: for functions that compute with so many
+    /// threads of their own, or on the rank's by rayon. The task waits until a rank has as many free; with more than
+    /// any rank has it fails.
     pub fn threads(mut self, threads: u32) -> Self {
         self.def.needs.slots = threads.max(1);
         self
     }
 
-    /// Devices of its rank that a task takes while it runs; 0 by default. A task that asks for more than any rank has fails.
+    /// Sets the number of devices (GPUs) of its rank that a task takes while it runs; 0 by default. A task that asks
+    /// for more than any rank has fails.
     pub fn gpus(mut self, gpus: u32) -> Self {
         self.def.needs.gpus = gpus;
         self
     }
 
-    /// Bytes of its host's memory that a task takes while it runs; 0 by default. A task that asks for more than any host has
-    /// fails.
+    /// Sets the memory of its host that a task takes while it runs, in bytes; 0 by default. A task that asks for more
+    /// than any host has fails.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.def.needs.memory = bytes;
         self
     }
 
-    /// Everything that a task takes while it runs, counters of the job included; see [`ResourceRequest`] and [`Client::set_counter`].
+    /// Sets all resources that a task takes while it runs, counters of the job included; see [`ResourceRequest`] and
+    /// [`Client::set_counter`].
     pub(crate) fn needs(mut self, needs: ResourceRequest) -> Self {
         self.def.needs = ResourceRequest { slots: needs.slots.max(1), ..needs };
         self
     }
 
-    /// As [`Client::submit`].
+    /// Submits one task with these options; see [`Client::submit`].
     pub fn submit<M, F: TaskFn<M>, P: Args<F::Params>>(&self, function: F, args: P) -> Future<F::Output> {
         self.client.submit_with(self.pure, self.def, function, args)
     }
 
-    /// As [`Client::family_with`](super::Client::family_with).
+    /// Submits a family with these options; see [`Client::family_with`](super::Client::family_with).
     ///
     /// # Errors
-    /// As there.
+    /// As [`Client::family_with`](super::Client::family_with).
     pub fn family_with<M, F, S>(&self, function: F, shared: S, count: u64) -> Result<Family<F::Output>>
     where
         S: Data,
@@ -113,7 +117,7 @@ impl<'c> Options<'c> {
         self.client.family_with_options(self.def, function, shared, count)
     }
 
-    /// As [`Client::map`].
+    /// Submits one task per item with these options; see [`Client::map`].
     pub fn map<M, F, X>(&self, function: F, items: impl IntoIterator<Item = X>) -> Vec<Future<F::Output>>
     where
         F: TaskFn<M>,
@@ -122,7 +126,7 @@ impl<'c> Options<'c> {
         self.client.map_with(self.pure, self.def, function, items.into_iter().map(|item| (item,)))
     }
 
-    /// As [`Client::starmap`].
+    /// Submits one task per tuple of arguments with these options; see [`Client::starmap`].
     pub fn starmap<M, F, X>(&self, function: F, items: impl IntoIterator<Item = X>) -> Vec<Future<F::Output>>
     where
         F: TaskFn<M>,

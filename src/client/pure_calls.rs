@@ -1,4 +1,4 @@
-//! The futures that pure calls have already, by their keys.
+//! The futures of pure calls by their keys, so that the same call is submitted once (memoisation).
 
 use super::future::FutureHandle;
 use std::collections::HashMap;
@@ -6,18 +6,19 @@ use std::collections::hash_map::Entry;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Weak;
 
-/// Parts of the map. A map that grows moves all that it holds to other places of the memory: a part of a million keys fits into a
-/// processor's cache, and what moves at once does not keep a submission waiting for long.
+/// Number of parts of the map. A map that grows moves all its entries to other places of the memory: a part of a
+/// million keys fits into a processor's cache, and moving one part does not delay a submission for long.
 const PARTS: usize = 64;
-/// Which bits of a key say to which part it belongs: none of those that the map itself goes by, the lowest and the highest.
+/// The lowest of the bits of a key that choose its part: none of those that the map itself uses, the lowest and the
+/// highest.
 const SHIFT: u32 = 48;
 
 type Part = HashMap<u64, Weak<FutureHandle>, BuildHasherDefault<DigestHasher>>;
 
-/// By half of the key; the handle has all of it.
+/// The futures by the lower half of their keys; each handle has the whole key.
 pub(crate) struct PureCalls(Vec<Part>);
 
-/// Keys are hashes already.
+/// A hasher that returns the key itself, since keys are hashes already.
 #[derive(Default)]
 pub(crate) struct DigestHasher(u64);
 
@@ -46,12 +47,12 @@ impl PureCalls {
         &mut self.0[(key as u64 >> SHIFT) as usize % PARTS]
     }
 
-    /// Where the future of a call with a key that is alike in half of it is or will be.
+    /// The entry for the future of a call, found by the lower half of its key: the caller has to compare the whole key.
     pub(crate) fn entry(&mut self, key: u128) -> Entry<'_, u64, Weak<FutureHandle>> {
         self.part(key).entry(key as u64)
     }
 
-    /// The future of a call with a key that is alike in half of it.
+    /// The future of a call whose key has the same lower half: the caller has to compare the whole key.
     pub(crate) fn get(&mut self, key: u128) -> Option<&Weak<FutureHandle>> {
         self.part(key).get(&(key as u64))
     }

@@ -1,4 +1,5 @@
-//! Running a program's closure over all ranks of an MPI job.
+//! The run: starts MPI, makes the ranks meet, runs the program's closure on rank 0 while every rank serves MPI, and
+//! ends. Start with [`run`] and `serve`.
 
 use super::Client;
 use crate::config::Config;
@@ -25,14 +26,14 @@ use crate::transport::Transport;
 use crate::transport::mpi::{self, Communicator, MpiTransport, MpiWorld};
 use std::sync::Arc;
 
-/// Requests that may be queued before a client that runs ahead of the reactor waits.
+/// Number of queued requests at which a client that runs ahead of the reactor waits (back-pressure).
 const REQUESTS_MAX: usize = 4096;
 
 /// Starts MPI, runs `body` on rank 0 with a client for all ranks, and ends MPI.
 ///
-/// Every rank calls it, as its first use of MPI; only at rank 0 the closure runs, in a thread of its own, while the
-/// calling thread serves MPI. On the other ranks it computes tasks, and returns `Ok` when rank 0's closure has ended.
-/// Without `mpirun` there is one rank, which computes with all its cores.
+/// Every rank calls this function, as its first use of MPI. Only at rank 0 the closure runs, in a thread of its own,
+/// while the calling thread serves MPI. On the other ranks the call computes tasks, and returns `Ok` when rank 0's
+/// closure has ended. Without `mpirun` there is one rank, which computes with all its cores.
 ///
 /// ```no_run
 /// fn main() -> dtask::Result<()> {
@@ -44,7 +45,7 @@ const REQUESTS_MAX: usize = 4096;
 /// ```
 ///
 /// # Errors
-/// What the closure returns.
+/// The error that the closure returns.
 ///
 /// # Panics
 /// When the closure does, after the other ranks have been told to leave.
@@ -55,7 +56,7 @@ pub fn run(body: impl FnOnce(&Client) -> Result<()> + Send) -> Result<()> {
     run_with(&Config::default(), body)
 }
 
-/// Like [`run`], with settings.
+/// Does the same as [`run`], with settings.
 ///
 /// # Errors
 /// As [`run`].
@@ -66,7 +67,7 @@ pub fn run_with(config: &Config, body: impl FnOnce(&Client) -> Result<()> + Send
     run_with_team(config, |client, _| body(client))
 }
 
-/// Like [`run_with`]; the closure is also told who the ranks are.
+/// Does the same as [`run_with`]; the closure is also given the list of the ranks.
 pub(crate) fn run_with_team(
     config: &Config,
     body: impl FnOnce(&Client, &Team) -> Result<()> + Send,
@@ -105,16 +106,16 @@ pub(crate) fn run_with_team(
     }
 }
 
-/// Like [`run`], inside a program that has MPI already: works on a duplicate of `comm`, returns on every rank of it, and
-/// leaves MPI initialised and the program's own messages alone.
+/// Runs `body` like [`run`], inside a program that has MPI already: works on a duplicate of `comm`, returns on every
+/// rank of it, and leaves MPI initialised and the program's own messages alone.
 ///
-/// Must be called by the thread that may call MPI (`MPI_THREAD_FUNNELED` at least). With `MPI_THREAD_SERIALIZED` or more, a
-/// round trip takes half the time: threads that wait then call MPI themselves, one at a time. Until this returns, the program
-/// must not call MPI in another thread, unless it has `MPI_THREAD_MULTIPLE`.
+/// Must be called by the thread that may call MPI (`MPI_THREAD_FUNNELED` at least). With `MPI_THREAD_SERIALIZED` or
+/// more, a round trip takes half the time: threads that wait then call MPI themselves, one at a time. Until this
+/// returns, the program must not call MPI in another thread, unless it has `MPI_THREAD_MULTIPLE`.
 ///
 /// # Errors
-/// What the closure returns; [`Error::Startup`] when the ranks do not fit together or MPI lacks the thread level;
-/// [`Error::Transport`] when MPI fails, after which the program should call `MPI_Abort`: the other ranks wait.
+/// The error that the closure returns; [`Error::Startup`] when the ranks do not fit together or MPI lacks the thread
+/// level; [`Error::Transport`] when MPI fails, after which the program should call `MPI_Abort`: the other ranks wait.
 ///
 /// # Panics
 /// When the closure does, after the other ranks have been told to leave.
@@ -122,7 +123,7 @@ pub fn run_on(comm: &impl Communicator, body: impl FnOnce(&Client) -> Result<()>
     run_on_with(comm, &Config::default(), body)
 }
 
-/// Like [`run_on`], with settings.
+/// Does the same as [`run_on`], with settings.
 ///
 /// # Errors
 /// As [`run_on`].
@@ -146,7 +147,8 @@ pub fn run_on_with(
 type Panic = Box<dyn std::any::Any + Send>;
 type Closed = std::result::Result<Result<()>, Panic>;
 
-/// Ends the job when a reactor panics (a result's own `Drop` may): the other ranks, and the client, would wait for ever.
+/// A guard that ends the job when a reactor panics (a result's own `Drop` may): the other ranks and the client would
+/// wait for ever.
 struct AbortOnPanic;
 
 impl Drop for AbortOnPanic {
@@ -166,8 +168,8 @@ impl Drop for LocalsOfRun {
     }
 }
 
-/// Serves MPI on this thread until the run is over; on rank 0 with the closure in a thread beside it. With `fail_fast` a
-/// failure of MPI ends all ranks at once.
+/// Serves MPI on this thread until the run is over; on rank 0 with the closure in a thread beside it. With `fail_fast`
+/// a failure of MPI ends all ranks at once.
 fn serve<T: Transport + Send + 'static>(
     mut transport: T,
     host: &str,
@@ -260,7 +262,7 @@ fn serve<T: Transport + Send + 'static>(
     (reactor.links.transport, outcome)
 }
 
-/// Turns a reactor until the run is over, with the help of whoever waits for it, if MPI allows.
+/// Runs the reactor until the run is over. Threads that wait for it turn it too, if MPI allows calls from any thread.
 fn turn<T, C>(
     reactor: Reactor<T, C>,
     waker: Arc<Waker>,
@@ -280,7 +282,7 @@ where
     driver.run()
 }
 
-/// Says what each rank's time went into, if that was measured.
+/// Prints the profile of each rank, if it was measured.
 fn print_profile(head: &Head, own: &Profile) {
     let table = profile::table(&head.spent(own.spent()));
     if !table.is_empty() {
@@ -288,7 +290,7 @@ fn print_profile(head: &Head, own: &Profile) {
     }
 }
 
-/// Tells the reactor that the client's closure has ended, by a panic or not.
+/// A guard that tells the reactor that the client's closure has ended, by a panic or not.
 struct CloseAtEnd(Arc<Mailbox<Request>>);
 
 impl Drop for CloseAtEnd {
@@ -307,14 +309,14 @@ fn log_team(team: &Team) {
     }
 }
 
-/// Says why the run cannot begin, in one line for the whole job: rank 0's, or that of a rank that did not get so far.
+/// Prints why the run cannot begin, in one line for the whole job: rank 0's, or that of a rank that did not get so far.
 fn tell(error: &Error) {
     if !matches!(error, Error::Refused) {
         console::error(format_args!("dtask: {error}"));
     }
 }
 
-/// Ends all ranks because one of them cannot go on.
+/// Prints why this rank cannot go on, and ends all ranks with exit code 3.
 fn give_up(rank: Rank, host: &str, message: &str) -> ! {
     console::error(format_args!("dtask: rank {rank} ({host}): {message}"));
     mpi::abort(3)

@@ -1,4 +1,4 @@
-//! Watching tasks end without waiting for them, and without their results.
+//! Watches: the ends of tasks without their results and without blocking; also statuses and cancelling.
 
 use super::Client;
 use super::future::{Future, want};
@@ -9,31 +9,31 @@ use crate::scheduler::{SchedulerEvent, Status};
 use std::borrow::Borrow;
 use std::sync::Arc;
 
-/// How a task ended, without its result.
+/// The end of a task, without its result: `Ok`, or the error.
 pub(crate) type Ended = std::result::Result<(), Arc<TaskError>>;
 
-/// A number of tasks that are being watched.
+/// A watch over a number of tasks.
 pub(crate) struct Watch {
     wait: Arc<Wait>,
 }
 
 impl Watch {
-    /// Which of the tasks have ended, in the order of the futures; empty after [`Watch::take`] gave something.
+    /// Whether each task has ended, in the order of the futures; empty once [`Watch::take`] has returned the ends.
     pub(crate) fn ended(&self) -> Vec<bool> {
         self.wait.ended()
     }
 
-    /// How many have not ended.
+    /// Number of tasks that have not ended.
     pub(crate) fn open(&self) -> usize {
         self.wait.open()
     }
 
-    /// The failures so far, each with the number of its future; empty after [`Watch::take`] gave something.
+    /// The failures so far, each with the index of its future; empty once [`Watch::take`] has returned the ends.
     pub(crate) fn failures(&self) -> Vec<(usize, Arc<TaskError>)> {
         self.wait.failures()
     }
 
-    /// How each task ended, in order, once all have; `None` before, and when it was taken already.
+    /// Takes the end of each task, in order, once all have ended; `None` before that, and when they were taken already.
     ///
     /// # Errors
     /// When the run has ended before the tasks.
@@ -51,20 +51,21 @@ impl Watch {
 }
 
 impl Client {
-    /// What the tasks are doing now, in the order of the futures.
+    /// The statuses of the tasks at this moment, in the order of the futures.
     pub fn statuses<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) -> Vec<Status> {
         self.shared.statuses(futures.into_iter().map(|future| future.borrow().handle.task))
     }
 
-    /// Gives tasks up: those that no rank has yet fail, and with them what depends on them. Only rank 0's client can.
+    /// Cancels tasks: those that are not on a rank yet fail, and with them the tasks that depend on them. Only rank 0's
+    /// client can.
     pub fn cancel<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) {
         let cancel = |future: &F| Request::Fact(SchedulerEvent::Cancel(future.borrow().handle.task));
         let futures: Vec<F> = futures.into_iter().collect();
-        // none is dropped meanwhile: that goes by the mailbox too, which is locked
+        // no future is dropped meanwhile: its drop uses the mailbox too, which is locked
         self.shared.mailbox.extend(futures.iter().map(cancel));
     }
 
-    /// Watches tasks end; nothing is moved.
+    /// Begins a watch over the ends of tasks. No results are moved.
     ///
     /// A future may be dropped as soon as its task has ended.
     pub(crate) fn watch<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) -> Watch {

@@ -1,4 +1,4 @@
-//! Merging sorted runs of lines.
+//! The k-way merge of sorted runs of lines (external merge sort), with a heap.
 
 use super::{Accumulator, Operator, key_and_value, lines, write_line};
 use crate::error::Failure;
@@ -7,17 +7,17 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::io::{self, BufRead, Write};
 
-/// A run, at one of its lines.
+/// A sorted run with its current line.
 struct MergeRun<R> {
     reader: R,
     number: usize,
     line: Vec<u8>,
-    /// Length of the line's key.
+    /// Length of the key of the current line, in bytes.
     key: usize,
 }
 
 impl<R: BufRead> MergeRun<R> {
-    /// Goes to the next line; false at the end.
+    /// Reads the next line; false at the end.
     fn advance(&mut self) -> io::Result<bool> {
         self.line.clear();
         let length = self.reader.read_until(b'\n', &mut self.line)?;
@@ -35,7 +35,7 @@ impl<R: BufRead> MergeRun<R> {
 
 impl<R: BufRead> Ord for MergeRun<R> {
     fn cmp(&self, other: &Self) -> Ordering {
-        // the heap's greatest is the line that comes first
+        // the greatest entry of the heap is the line that comes first
         other.key().cmp(self.key()).then(other.number.cmp(&self.number))
     }
 }
@@ -54,7 +54,8 @@ impl<R: BufRead> PartialEq for MergeRun<R> {
 
 impl<R: BufRead> Eq for MergeRun<R> {}
 
-/// One run of many. With an operator each key has one line, whose value the operator has made of all.
+/// Merges many sorted runs into one. With an operator, each key gets one line, with the value that the operator makes
+/// of all its values.
 ///
 /// # Errors
 /// When a run cannot be read, the operator wants numbers and gets others, or the result cannot be written.
@@ -98,7 +99,7 @@ pub(crate) fn merge<R: BufRead>(
     Ok(())
 }
 
-/// Writes the line of a key whose values are all there.
+/// Writes the line of a key all of whose values are combined.
 pub(crate) fn close(key: &[u8], value: &Accumulator, to: &mut impl Write) -> io::Result<()> {
     to.write_all(key)?;
     to.write_all(b"\t")?;
@@ -106,7 +107,7 @@ pub(crate) fn close(key: &[u8], value: &Accumulator, to: &mut impl Write) -> io:
     to.write_all(b"\n")
 }
 
-/// Names the key in an error.
+/// Adds the key to the message of an error.
 pub(crate) fn at(key: &[u8], error: Failure) -> Failure {
     let key: String = String::from_utf8_lossy(key).chars().take(40).collect();
     error.map(|message| format!("{message}, of the key `{key}`"))

@@ -1,14 +1,20 @@
-//! Map-reduce on lines of text, by the contract of Hadoop Streaming: a mapper makes `key TAB value` lines of lines, a
-//! reducer gets them sorted by key. A line without a tab is a key with an empty value.
+//! Map-reduce on lines of text, by the contract of Hadoop Streaming: a mapper turns lines into `key TAB value` lines,
+//! and a reducer gets them sorted by key. A line without a tab is a key with an empty value.
 //!
-//! * [`split`]: an input is cut at line ends into pieces of about equal size;
-//! * [`table`]: what a mapper emits, per partition, combined where that is possible;
-//! * [`spill`]: sorted runs in node-local scratch, for what becomes too much for memory;
-//! * [`merge`]: sorted runs into one, in the order of their keys and, for equal keys, of the runs;
+//! ```text
+//!   files ── split ──► pieces ── mapper, combiner (table, spill) ──► sorted runs, one for each partition
+//!         ── shuffle, merge ──► one run for each partition, sorted by key ── reducer ──► lines
+//! ```
+//!
+//! * [`split`]: divides an input at line ends into pieces of about equal size;
+//! * [`table`]: the output of a mapper by partition, combined where that is possible (combiner);
+//! * [`spill`]: sorted runs in node-local scratch, for data that do not fit into memory;
+//! * [`merge`](mod@merge): merges sorted runs into one, in the order of their keys and, for equal keys, of the runs;
 //! * [`Operator`]: the built-in combiners and reducers.
 //!
-//! Keys are compared byte by byte, as by `LC_ALL=C sort`. Nothing depends on the number of ranks: pieces are the same for
-//! the same input, and runs are merged in the order of the pieces.
+//! Keys are compared byte by byte, as by `LC_ALL=C sort`. The output does not depend on the number of ranks: pieces are
+//! the same for the same input, and runs are merged in the order of the pieces. This module knows neither ranks nor
+//! scripts: start with [`table::CombineTable`] and [`merge::merge`].
 
 pub(crate) mod merge;
 pub(crate) mod operator;
@@ -24,17 +30,17 @@ use std::io::{self, Write};
 /// A built-in mapper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mapper {
-    /// Each word, in lower case, with 1: words are the longest rows of ASCII letters.
+    /// Emits each word in lower case, with the value 1. A word is a longest row of ASCII letters.
     Words,
-    /// Each line as it is: it is `key TAB value` already.
+    /// Emits each line unchanged: it is `key TAB value` already.
     Identity,
 }
 
 impl Mapper {
-    /// All of them with the names that scripts use.
+    /// The mappers with the names that scripts use.
     pub const NAMES: [(&'static str, Mapper); 2] = [("words", Mapper::Words), ("identity", Mapper::Identity)];
 
-    /// The mapper of that name.
+    /// The mapper of that name; `None` if there is none.
     pub fn named(name: &str) -> Option<Mapper> {
         Mapper::NAMES.iter().find(|(known, _)| *known == name).map(|(_, mapper)| *mapper)
     }
@@ -68,7 +74,7 @@ pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.strip_suffix(b"\n").unwrap_or(text).split(|byte| *byte == b'\n').filter(move |_| !text.is_empty())
 }
 
-/// Parts a line at its first tab.
+/// Splits a line at its first tab; without a tab the value is empty.
 pub(crate) fn key_and_value(line: &[u8]) -> (&[u8], &[u8]) {
     match line.iter().position(|byte| *byte == b'\t') {
         Some(tab) => (&line[..tab], &line[tab + 1..]),
@@ -76,7 +82,7 @@ pub(crate) fn key_and_value(line: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Appends a line.
+/// Writes a line; without a tab if the value is empty.
 fn write_line(key: &[u8], value: &[u8], to: &mut impl Write) -> io::Result<()> {
     to.write_all(key)?;
     if !value.is_empty() {

@@ -1,40 +1,40 @@
-//! The built-in combiners and reducers.
+//! The built-in combiners and reducers: operators that make one value of all values of a key.
 
 use crate::error::Failure;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::io::{self, Write};
 
-/// What becomes of the values of one key.
+/// An operator that combines the values of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operator {
-    /// Their sum: whole numbers stay whole.
+    /// The sum: whole numbers stay whole unless they overflow.
     Sum,
-    /// How many there are.
+    /// The number of values.
     Count,
-    /// The least, as a number.
+    /// The least value, as a number.
     Min,
-    /// The greatest, as a number.
+    /// The greatest value, as a number.
     Max,
-    /// The first, in the order of the input.
+    /// The first value, in the order of the input.
     First,
-    /// All, in the order of the input, parted by commas.
+    /// All values, in the order of the input, separated by commas.
     Concat,
 }
 
-/// What is known of the values of a key so far.
+/// The combination of the values of a key so far.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Accumulator {
-    /// A whole number.
+    /// A whole number of 64 bits.
     Int(i64),
-    /// Another number.
+    /// A number that is not whole, or too large for 64 bits.
     Float(f64),
-    /// A text.
+    /// A text, as bytes.
     Text(Vec<u8>),
 }
 
 impl Operator {
-    /// All of them with the names that scripts use.
+    /// The operators with the names that scripts use.
     pub const NAMES: [(&'static str, Operator); 6] = [
         ("sum", Operator::Sum),
         ("count", Operator::Count),
@@ -44,20 +44,20 @@ impl Operator {
         ("concat", Operator::Concat),
     ];
 
-    /// The operator of that name.
+    /// The operator of that name; `None` if there is none.
     pub fn named(name: &str) -> Option<Operator> {
         Operator::NAMES.iter().find(|(known, _)| *known == name).map(|(_, operator)| *operator)
     }
 
-    /// The operator that makes one of what this one has made of parts.
+    /// The operator that combines results of this one: counts are summed up.
     pub fn of_parts(self) -> Operator {
         if self == Operator::Count { Operator::Sum } else { self }
     }
 
-    /// The accumulator of a first value.
+    /// Makes the accumulator of a first value.
     ///
     /// # Errors
-    /// When a number is wanted and it is none.
+    /// When the operator wants a number and the value is none.
     pub fn begin(self, value: &[u8]) -> Result<Accumulator, Failure> {
         match self {
             Operator::Count => Ok(Accumulator::Int(1)),
@@ -66,7 +66,7 @@ impl Operator {
         }
     }
 
-    /// Adds a value.
+    /// Adds a value to the accumulator.
     ///
     /// # Errors
     /// As [`Operator::begin`].
@@ -95,7 +95,7 @@ impl Operator {
 }
 
 impl Accumulator {
-    /// Writes the value as it stands in a line.
+    /// Writes the combined value in the form that it has in a line.
     ///
     /// # Errors
     /// Those of the writer.
@@ -107,7 +107,7 @@ impl Accumulator {
         }
     }
 
-    /// Bytes on the heap.
+    /// Memory on the heap, in bytes.
     pub fn heap(&self) -> usize {
         if let Accumulator::Text(text) = self { text.len() } else { 0 }
     }
@@ -116,7 +116,7 @@ impl Accumulator {
 fn number(value: &[u8]) -> Result<Accumulator, Failure> {
     let text = value.trim_ascii();
     if text == b"1" {
-        return Ok(Accumulator::Int(1)); // of most mappers every value
+        return Ok(Accumulator::Int(1)); // the only value that most mappers emit
     }
     let text = std::str::from_utf8(text).unwrap_or("");
     if let Ok(number) = text.parse() {
@@ -131,7 +131,7 @@ fn number(value: &[u8]) -> Result<Accumulator, Failure> {
     }
 }
 
-/// Whole numbers are compared as such: not all of them are floats.
+/// Compares two numbers. Whole numbers are compared as such, since not all of them are floats.
 fn compare(a: &Accumulator, b: &Accumulator) -> Option<Ordering> {
     match (a, b) {
         (Accumulator::Int(a), Accumulator::Int(b)) => Some(a.cmp(b)),

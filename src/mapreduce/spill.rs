@@ -1,4 +1,4 @@
-//! Sorted runs in node-local scratch: the external part of a merge sort.
+//! Spills: sorted runs in node-local scratch, the external part of a merge sort.
 
 use super::Operator;
 use super::merge::merge;
@@ -9,20 +9,20 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// So many spills of one size are merged into one: each is an open file, and every line that is merged is compared with
-/// one of each.
+/// Number of spills of one level that are merged into one: each is an open file, and each merged line is compared with
+/// one of every spill.
 const WIDEST: usize = 32;
 
-/// A file without a name: of each partition a sorted run, one after the other.
+/// A spill: an unnamed temporary file with a sorted run of each partition, one after the other.
 #[derive(Debug)]
 struct Spill {
     file: Arc<File>,
     ends: Vec<u64>,
-    /// How often its lines have been merged.
+    /// How many times the lines have been merged.
     level: u32,
 }
 
-/// Spills in the order in which their lines have come.
+/// The spills, in the order in which their lines were added.
 #[derive(Debug)]
 pub(crate) struct Spills {
     folder: PathBuf,
@@ -31,7 +31,7 @@ pub(crate) struct Spills {
     all: Vec<Spill>,
 }
 
-/// A run of a spill, read from its beginning to its end; many may be read at once.
+/// A reader of one run of a spill. Several may read the same file at once.
 #[derive(Debug)]
 pub(crate) struct RunReader {
     file: Arc<File>,
@@ -53,20 +53,20 @@ impl Read for RunReader {
 }
 
 impl Spills {
-    /// No spill yet. With an operator, the lines of a key become one where spills are merged.
+    /// Makes an empty list. With an operator, the lines of a key are combined where spills are merged.
     pub(crate) fn new(folder: &Path, partitions: usize, operator: Option<Operator>) -> Spills {
         Spills { folder: folder.to_owned(), partitions, operator, all: Vec::new() }
     }
 
-    /// Whether nothing has been spilled.
+    /// Whether nothing was spilled.
     pub(crate) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// Adds the sorted runs of all partitions, of lines that have come after those that are there.
+    /// Adds a spill with a sorted run of each partition; its lines come after those of earlier spills.
     ///
     /// # Errors
-    /// When scratch is full, and those of `write`.
+    /// When scratch is full, and the errors of `write`.
     pub(crate) fn add(
         &mut self,
         write: impl FnMut(usize, &mut BufWriter<File>) -> Result<(), Failure>,
@@ -109,7 +109,7 @@ impl Spills {
         Ok(Spill { file: Arc::new(file), ends, level })
     }
 
-    /// The runs of a partition, those first whose lines have come first.
+    /// The runs of a partition, in the order in which their lines were added.
     pub(crate) fn runs(&self, partition: usize) -> Vec<BufReader<RunReader>> {
         self.runs_of(&self.all, partition).collect()
     }

@@ -1,22 +1,22 @@
-//! Cutting an input at line ends.
+//! The division of an input into splits, at line ends.
 
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// A part of a file: the lines that begin in it.
+/// A part of a file: all lines that begin in it belong to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FileSplit {
-    /// The file, by its number in the input.
+    /// The number of the file in the input.
     pub file: u32,
-    /// The first byte.
+    /// The offset of the first byte.
     pub start: u64,
-    /// One past the last byte.
+    /// The offset behind the last byte.
     pub end: u64,
 }
 
-/// Parts an input into splits of about `size` bytes: large files are cut, small ones put together.
+/// Divides an input into splits of about `size` bytes: large files are cut, small ones are put together.
 pub(crate) fn plan(lengths: &[u64], size: u64) -> Vec<Vec<FileSplit>> {
     let size = size.max(1);
     let (mut splits, mut open, mut open_bytes) = (Vec::new(), Vec::new(), 0);
@@ -25,7 +25,7 @@ pub(crate) fn plan(lengths: &[u64], size: u64) -> Vec<Vec<FileSplit>> {
         if *length == 0 {
             continue;
         }
-        // of equal parts none is a short rest
+        // equal parts, so that there is no short rest
         let parts = length.div_ceil(size).max(1);
         if parts > 1 {
             splits.extend((!open.is_empty()).then(|| std::mem::take(&mut open)));
@@ -51,7 +51,7 @@ pub(crate) fn plan(lengths: &[u64], size: u64) -> Vec<Vec<FileSplit>> {
     splits
 }
 
-/// Appends the lines that begin in a piece of `path`, the last with an end even if the file has none.
+/// Appends the lines that begin in a piece of the file `path`. The last line gets a line end even if the file has none.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -61,7 +61,7 @@ pub(crate) fn read(path: &Path, piece: &FileSplit, to: &mut Vec<u8>) -> io::Resu
     let mut rest = if piece.start == 0 {
         BufReader::new(file)
     } else {
-        // the line that the byte before belongs to is another piece's
+        // the line to which the byte before belongs is another piece's
         file.seek(SeekFrom::Start(piece.start - 1))?;
         let mut reader = BufReader::new(file);
         let skipped = reader.skip_until(b'\n')? as u64;
@@ -76,7 +76,7 @@ pub(crate) fn read(path: &Path, piece: &FileSplit, to: &mut Vec<u8>) -> io::Resu
     finish(&mut rest, before, to)
 }
 
-/// The rest of the last line, wherever it ends.
+/// Appends the rest of the last line, up to its end.
 fn finish(rest: &mut impl BufRead, before: usize, to: &mut Vec<u8>) -> io::Result<()> {
     if to.len() > before && to.last() != Some(&b'\n') {
         rest.read_until(b'\n', to)?;

@@ -1,4 +1,4 @@
-//! What a mapper emits.
+//! The table of a mapper's output, which combines values (combiner), sorts, and spills to scratch.
 
 use super::merge::{self, merge};
 use super::spill::Spills;
@@ -10,12 +10,12 @@ use std::io::{BufRead, Cursor, Write};
 use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The partition of a key.
+/// The partition of a key, by its hash.
 pub(crate) fn partition(key: &[u8], partitions: usize) -> usize {
     (xxh3_64(key) % partitions.max(1) as u64) as usize
 }
 
-/// Keys are hashed by what finds their partition.
+/// The hasher of keys: the same hash that chooses the partition.
 #[derive(Default)]
 struct PartitionHasher(u64);
 
@@ -27,15 +27,15 @@ impl Hasher for PartitionHasher {
         self.0 = xxh3_64(bytes);
     }
     fn write_usize(&mut self, _length: usize) {
-        // the length of a key stands before it, and is in its hash
+        // the length is written before the bytes, and the hash of the bytes is enough
     }
 }
 
-/// The values of each key, combined.
+/// The combined value of each key.
 type Combined = HashMap<Box<[u8]>, Accumulator, BuildHasherDefault<PartitionHasher>>;
 
-/// Lines by partition, or with an operator the combined values of each key. What does not fit into the budget is spilled
-/// to a folder as sorted runs.
+/// The output of a mapper: lines by partition, or with an operator the combined value of each key. Data beyond the
+/// budget are spilled to a folder as sorted runs.
 pub(crate) struct CombineTable {
     partitions: usize,
     operator: Option<Operator>,
@@ -46,11 +46,11 @@ pub(crate) struct CombineTable {
     spills: Spills,
 }
 
-/// Bytes that an entry takes beside its key and value.
+/// Estimated size of an entry beside its key and value, in bytes.
 const ENTRY: usize = 64;
 
 impl CombineTable {
-    /// An empty table that spills to `folder` when it holds about `budget` bytes.
+    /// Makes an empty table that spills to `folder` when it holds about `budget` bytes.
     pub(crate) fn new(
         partitions: usize,
         operator: Option<Operator>,
@@ -63,16 +63,16 @@ impl CombineTable {
         CombineTable { partitions, operator, combined: Combined::default(), lines, used: 0, budget, spills }
     }
 
-    /// Whether it had to spill.
+    /// Whether the table had to spill.
     #[cfg(test)]
     pub(crate) fn has_spilled(&self) -> bool {
         !self.spills.is_empty()
     }
 
-    /// Takes a key and a value.
+    /// Adds a key with a value.
     ///
     /// # Errors
-    /// When the value is no number where one is wanted, or scratch is full.
+    /// When the operator wants a number and the value is none, or scratch is full.
     pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
         match self.operator {
             Some(operator) => match self.combined.get_mut(key) {
@@ -97,7 +97,7 @@ impl CombineTable {
         if self.used > self.budget { self.spill() } else { Ok(()) }
     }
 
-    /// The sorted run of each partition that is in memory; the table is empty then.
+    /// Takes the content in memory as a sorted run of each partition; the table's memory is empty then.
     fn runs(&mut self) -> Result<Vec<Vec<u8>>, Failure> {
         self.used = 0;
         let lines = self.lines.iter_mut().map(std::mem::take);
@@ -115,7 +115,7 @@ impl CombineTable {
         self.spills.add(|partition, file| Ok(file.write_all(&runs[partition])?))
     }
 
-    /// The sorted run of each partition.
+    /// Merges memory and spills into one sorted run of each partition.
     ///
     /// # Errors
     /// When scratch cannot be read.

@@ -1,4 +1,4 @@
-//! The parts of map-reduce, each against the plainest way to say the same.
+//! Tests of the parts of map-reduce, each against the simplest equivalent code.
 
 use super::merge::{merge, sort};
 use super::split::{FileSplit, plan, read};

@@ -22,9 +22,10 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Length of the first rest of a reactor's own thread while others turn; the second is twice as long, and so on.
+/// Length of the first rest of a reactor's own thread while others turn; the n-th in a row is n times as long, up to
+/// [`REST_MAX`].
 const REST_MIN: Duration = Duration::from_micros(100);
-/// Length of the longest rest: the reactor may be without any turn for so long when the other threads go off to
+/// Length of the longest rest. The reactor may be without any turn for so long when the other threads go off to
 /// compute.
 const REST_MAX: Duration = Duration::from_micros(400);
 /// Number of rests in a row after which the own thread expects others to drive for long: it then rests without a limit
@@ -234,8 +235,8 @@ impl<R: DrivenReactor> Driver<R> {
         flight
     }
 
-    /// Whether other threads have turned since `seen` or still drive. Always false while work waits for the reactor's
-    /// own thread; turns made before do not count while transfers depend on constant polling.
+    /// Whether other threads have turned since `seen` or still drive. Always false when the run is over or work waits
+    /// for the reactor's own thread; turns made before do not count while transfers depend on constant polling.
     fn is_turned_by_others(&self, seen: &mut u64) -> bool {
         let turns = self.turns.load(Ordering::Relaxed);
         let turned = std::mem::replace(seen, turns) != turns;

@@ -188,7 +188,7 @@ impl<C: Compute> Executor<C> {
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
         let Some(task) = self.fetching.remove(&transfer(from, tag)) else {
-            return Ok(()); // given up when its sender was said to be dead
+            return Ok(()); // was given up when its sender died
         };
         let value = target.into_any().downcast::<AnyValue>();
         let value = value.map_err(|_| ProtocolError(format!("{task:?} has arrived in foreign memory")))?;

@@ -153,7 +153,7 @@ impl Head {
             }
             Request::Want { tasks, wait } => return self.want(&tasks, &wait, node, links),
             Request::Status(task, reply) => {
-                let _ = reply.send(self.machine.status(task)); // who asked may have gone
+                let _ = reply.send(self.machine.status(task)); // the thread that asked may have given up
                 return Ok(());
             }
             Request::Totals(reply) => {

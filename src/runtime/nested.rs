@@ -74,7 +74,7 @@ impl Nested {
     ) -> Result<(), ExecutorError> {
         match (request, &self.closed) {
             (Request::Want { wait, .. }, Some(why)) => wait.close(why),
-            (_, Some(_)) => {} // nobody computes any more; who asks for more than a task sees the channel closed
+            (_, Some(_)) => {} // nothing is computed any more; other requests see their channel closed
             (Request::Fact(event), None) => fact(event, &mut node.reports)?,
             (Request::Scatter { task, key, output, value }, None) => {
                 if let Some(value) = value {
@@ -93,7 +93,7 @@ impl Nested {
                 self.asking.entry(task).or_default().push(reply);
                 node.reports.push(RankReport::Ask { task });
             }
-            (Request::Totals(_) | Request::Close, None) => {} // rank 0's client's alone
+            (Request::Totals(_) | Request::Close, None) => {} // only for the client of rank 0
         }
         Ok(())
     }
@@ -135,7 +135,7 @@ impl Nested {
     /// Tells the threads that have asked for it the status of `task`.
     pub(crate) fn status(&mut self, task: TaskId, status: Status) {
         for reply in self.asking.remove(&task).unwrap_or_default() {
-            let _ = reply.send(status); // who asked may have gone
+            let _ = reply.send(status); // the thread that asked may have given up
         }
     }
 
@@ -167,7 +167,7 @@ fn fact(event: SchedulerEvent, out: &mut Vec<RankReport>) -> Result<(), Protocol
             }
         }
         SchedulerEvent::Release(task) => out.push(RankReport::Drop { task }),
-        SchedulerEvent::Cancel(_) => {} // rank 0's client's alone
+        SchedulerEvent::Cancel(_) => {} // only for the client of rank 0
         other => return Err(ProtocolError(format!("a task has asked for {other:?}, which is rank 0's"))),
     }
     Ok(())

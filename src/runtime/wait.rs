@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 pub(crate) enum WaitAnswer {
     /// The task is done; the value was not asked for.
     Done,
-    /// The value, encoded.
+    /// The value in its encoded form, since it is small.
     Inline(Bytes),
     /// The value, as it is in the store.
     Value(AnyValue),

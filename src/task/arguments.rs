@@ -1,4 +1,5 @@
-//! Unpacking of arguments at the rank that computes.
+//! Unpacking of arguments at the rank that computes. Start with [`Arguments::take`]; the other side is
+//! `client::arguments`.
 
 use super::value::{AnyValue, Data, decode};
 use crate::error::CodecError;
@@ -7,28 +8,28 @@ use crate::task::function;
 
 /// The arguments of one task, taken in the order of the parameters.
 pub struct Arguments<'a> {
-    /// What all instances of a family share comes first, then the task's own.
+    /// The arguments that all instances of a family share, then the task's own.
     packed: [&'a [u8]; 2],
     inputs: &'a [AnyValue],
 }
 
-/// One argument.
+/// An argument as it is taken, before it is decoded.
 pub enum ArgumentView<'a> {
-    /// Encoded in the message.
+    /// A value, encoded in the message.
     Inline(&'a [u8]),
     /// The result of one task.
     Input(&'a AnyValue),
-    /// The results of several tasks, to be put together by the function at this offset.
+    /// The results of several tasks, to be collected into a vector by the function at this offset.
     Inputs(&'a [AnyValue], u64),
 }
 
 impl<'a> Arguments<'a> {
-    /// Arguments packed by the client, and the results of the tasks that they name.
+    /// Makes the arguments of a task from those that the client has packed and the results of the tasks that they name.
     pub fn new(shared: &'a [u8], own: &'a [u8], inputs: &'a [AnyValue]) -> Self {
         Arguments { packed: [shared, own], inputs }
     }
 
-    /// The next argument.
+    /// Takes the next argument.
     ///
     /// # Errors
     /// When there are no more, or the bytes are damaged.
@@ -61,10 +62,10 @@ impl<'a> Arguments<'a> {
         Ok(taken)
     }
 
-    /// Checks that nothing is left.
+    /// Checks that no argument is left.
     ///
     /// # Errors
-    /// When something is.
+    /// When an argument or an input is left.
     pub fn finish(&self) -> Result<(), CodecError> {
         if self.packed.iter().all(|packed| packed.is_empty()) && self.inputs.is_empty() {
             return Ok(());
@@ -73,7 +74,7 @@ impl<'a> Arguments<'a> {
     }
 }
 
-/// Bytes with their length before them.
+/// Takes bytes with their length before them.
 fn take_bytes<'a>(packed: &mut &'a [u8]) -> Result<&'a [u8], CodecError> {
     let length = take_length(packed)?;
     let (bytes, rest) =
@@ -83,10 +84,10 @@ fn take_bytes<'a>(packed: &mut &'a [u8]) -> Result<&'a [u8], CodecError> {
 }
 
 impl<'a> ArgumentView<'a> {
-    /// The argument as a value of its own.
+    /// Decodes or copies the argument into a value of its own.
     ///
     /// # Errors
-    /// When it is of another type, or its bytes are no `T`.
+    /// When the argument is of another type, or its bytes are no `T`.
     pub fn into_owned<T: Data>(self) -> Result<T, CodecError> {
         match self {
             ArgumentView::Inline(bytes) => decode(bytes),
@@ -95,10 +96,10 @@ impl<'a> ArgumentView<'a> {
         }
     }
 
-    /// The argument to be borrowed from: shared where it is on the rank already.
+    /// The argument for a parameter that borrows it: shared without a copy where it is in the rank's store.
     ///
     /// # Errors
-    /// When it is of another type, or its bytes are no `T`.
+    /// When the argument is of another type, or its bytes are no `T`.
     pub fn hold<T: Data>(self) -> Result<BorrowedArgument<'a, T>, CodecError> {
         match self {
             ArgumentView::Input(value) => value.get().map(BorrowedArgument::Shared),
@@ -109,14 +110,14 @@ impl<'a> ArgumentView<'a> {
 
 /// An argument that a parameter borrows.
 pub enum BorrowedArgument<'a, T> {
-    /// Made for this call.
+    /// A value that was decoded for this call.
     Owned(T),
-    /// In the rank's store.
+    /// A value in the rank's store.
     Shared(&'a T),
 }
 
 impl<T> BorrowedArgument<'_, T> {
-    /// The value.
+    /// The value to be borrowed.
     pub fn get(&self) -> &T {
         match self {
             BorrowedArgument::Owned(value) => value,

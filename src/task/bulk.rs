@@ -1,12 +1,12 @@
-//! Bulk values: what travels as its own memory, without serde (zero copy).
+//! Bulk values, which travel as their own memory, without serde (zero copy).
 //!
-//! * Vectors and arrays of numbers are known here. Which types these are is decided by their `TypeId`, so that `Vec<f64>`
+//! * Vectors and arrays of numbers are known here. Their types are recognised by their `TypeId`, so that `Vec<f64>`
 //!   needs no trait of its own beside serde's.
-//! * A layer above the engine adds its own types: it implements [`BulkKind`] for each and calls [`register`] once, at every
-//!   rank, before the run starts.
+//! * A layer above the engine adds its own types: it implements [`BulkKind`] for each and calls [`register`] once, at
+//!   every rank, before the run starts.
 //!
-//! To send, [`view`] gives a value's layout and memory. To receive, [`allocate`] makes from the layout the memory of the
-//! final value, which the transport fills.
+//! For sending, [`view`] returns a value's layout and memory. For receiving, [`allocate`] makes the memory of the final
+//! value from the layout, and the transport fills it.
 
 use super::shared::Shared;
 use super::value::{AnyValue, Data};
@@ -20,29 +20,30 @@ use std::sync::{Arc, OnceLock};
 
 const VEC: u8 = 0;
 const DYNAMIC: u8 = 7;
-/// Added to the code of a container inside a [`Shared`].
+/// The bit that is added to the code of a container inside a [`Shared`].
 pub(crate) const SHARED: u8 = 0x80;
 const SHARED_DYNAMIC: u8 = SHARED | DYNAMIC;
 
-/// A type of bulk values that the engine does not know: how its values are sent and received.
+/// A kind of bulk values of a layer above the engine: tells how its values are sent and received.
 ///
-/// Containers 0 to 7, and these with 0x80 added, are the engine's own; a kind uses another code, or [`BulkLayout::Pack`].
+/// The container codes 0 to 7, and these with 0x80 added, are the engine's own; a kind uses another code, or
+/// [`BulkLayout::Pack`].
 pub(crate) trait BulkKind: Sync {
     /// The layout and the memory of `value`, if it is of this kind and all of it is in memory.
     fn view<'a>(&self, value: &'a dyn Any) -> Option<(BulkLayout, &'a [u8])>;
 
-    /// Memory for a value of this layout and of `nbytes` bytes; `None` if the layout is of another kind or does not fit.
-    /// Mostly made by [`target`].
+    /// Allocates memory for a value of this layout and of `nbytes` bytes; `None` if the layout is of another kind or
+    /// does not fit. Mostly made by [`target`].
     fn allocate(&self, layout: &BulkLayout, nbytes: usize) -> Option<Box<dyn BulkTarget>>;
 
-    /// The length and the layout of the message for `value`, if it is of this kind and the message is made only when a rank
-    /// asks for it.
+    /// The length and the layout of the message for `value`, if it is of this kind and the message is made only when a
+    /// rank asks for it.
     fn announced(&self, _value: &dyn Any) -> Option<(u64, BulkLayout)> {
         None
     }
 
-    /// The message for `value`, if it is of this kind and does not go as [`BulkKind::view`] shows it. With `same_files`, for a rank
-    /// that sees the same files.
+    /// Makes the message for `value`, if it is of this kind and is not sent as [`BulkKind::view`] shows it. The flag
+    /// says whether the receiver sees the same files.
     fn message(&self, _value: &dyn Any, _near: bool) -> Option<Arc<dyn BulkSource>> {
         None
     }
@@ -51,15 +52,15 @@ pub(crate) trait BulkKind: Sync {
 /// Process-wide: kinds are the program's, and values are decoded before and outside of tasks too.
 static KINDS: OnceLock<&'static [&'static dyn BulkKind]> = OnceLock::new();
 
-/// Registers the kinds of a layer above. Every rank calls it, with the same kinds, before the run starts; only the first call
-/// has an effect.
+/// Registers the kinds of bulk values of a layer above. Every rank calls this with the same kinds before the run
+/// starts. Only the first call has an effect.
 pub(crate) fn register(kinds: &'static [&'static dyn BulkKind]) {
     let _ = KINDS.set(kinds);
 }
 
-/// The registered kinds that a `T` may be of.
+/// The registered kinds that may match a `T`.
 fn kinds<T>() -> impl Iterator<Item = &'static dyn BulkKind> {
-    // all bulk values have a destructor: plain numbers cost nothing here
+    // all bulk values have a destructor, so that plain numbers cost nothing here
     let kinds = if std::mem::needs_drop::<T>() { registered() } else { &[] };
     kinds.iter().copied()
 }
@@ -68,19 +69,19 @@ fn registered() -> &'static [&'static dyn BulkKind] {
     KINDS.get().copied().unwrap_or_default()
 }
 
-/// The length and the layout of a value whose message is made only when a rank asks for it.
+/// The length and the layout of a value whose message is made only when a rank asks for it; `None` for other values.
 pub(crate) fn announced<T: 'static>(value: &T) -> Option<(u64, BulkLayout)> {
     kinds::<T>().find_map(|kind| kind.announced(value))
 }
 
-/// The message of a value that does not go as [`view`] shows it.
+/// Makes the message of a value that is not sent as [`view`] shows it; `None` for other values.
 pub(crate) fn message<T: 'static>(value: &T, same_files: bool) -> Option<Arc<dyn BulkSource>> {
     kinds::<T>().find_map(|kind| kind.message(value, same_files))
 }
 
-/// A number that bulk data is made of.
+/// A type of numbers that bulk data consists of.
 pub(crate) trait Element: Data + Pod {
-    /// Its number in [`BulkLayout::Bulk`].
+    /// The code of the type in [`BulkLayout::Bulk`].
     const CODE: u8;
 }
 
@@ -103,8 +104,8 @@ macro_rules! elements {
             kinds::<T>().find_map(|kind| kind.view(any))
         }
 
-        /// Memory of the type that `layout` describes, to be received into; its `into_any` is a [`AnyValue`]. With `same_files`, for the
-        /// message of a rank that sees the same files.
+        /// Allocates memory of the type that `layout` describes, to be received into; its `into_any` is an
+        /// [`AnyValue`]. `same_files` says whether the sender sees the same files.
         ///
         /// # Errors
         /// When the layout is damaged or of a kind that is not registered, or larger than memory can be.
@@ -137,12 +138,12 @@ macro_rules! elements {
     };
 }
 
-/// Whether a container is the engine's own, not one of a registered kind.
+/// Whether the code of a container is the engine's own, not one of a registered kind.
 fn is_own(container: u8) -> bool {
     container & !SHARED <= DYNAMIC
 }
 
-/// The lengths of the axes in memory's own type.
+/// The lengths of the axes as `usize`; `None` if one is too large.
 fn lengths(shape: &[u64]) -> Option<Vec<usize>> {
     shape.iter().map(|&length| usize::try_from(length).ok()).collect()
 }
@@ -212,7 +213,7 @@ fn allocate_of<E: Element>(container: u8, shape: &[usize], nbytes: usize) -> Opt
     }
 }
 
-/// As many zeros as the shape has elements, if these are `nbytes` bytes.
+/// A vector of as many zeros as the shape has elements; `None` unless these take `nbytes` bytes.
 fn zeros<E: Element>(shape: &[usize], nbytes: usize) -> Option<Vec<E>> {
     let count = shape.iter().try_fold(1usize, |count, &length| count.checked_mul(length))?;
     (count.checked_mul(size_of::<E>())? == nbytes).then(|| vec![E::zeroed(); count])
@@ -227,7 +228,8 @@ fn allocate_array<E: Element, D: Dimension + Send + 'static>(
     Some(target(array.into_dimensionality::<D>().ok()?, make))
 }
 
-/// Memory for an array of this shape, of which `make` makes the value once it has come; `None` if `nbytes` does not fit.
+/// Allocates memory for an array of this shape, from which `make` makes the value once it has arrived; `None` if
+/// `nbytes` does not fit.
 pub(crate) fn allocate_elements<E: Element>(
     shape: &[u64],
     nbytes: usize,
@@ -236,7 +238,7 @@ pub(crate) fn allocate_elements<E: Element>(
     allocate_array(&lengths(shape)?, nbytes, make)
 }
 
-/// What a message can be received into.
+/// Memory that a message can be received into.
 pub(crate) trait BulkMemory: Send + 'static {
     /// The bytes to fill.
     fn bytes_mut(&mut self) -> &mut [u8];
@@ -255,7 +257,7 @@ impl<E: Element, D: Dimension + Send + 'static> BulkMemory for Array<E, D> {
     }
 }
 
-/// Receives a message into `memory`, of which `make` makes the value.
+/// Makes a target that receives a message into `memory`; `make` then makes the value.
 pub(crate) fn target<M: BulkMemory>(memory: M, make: fn(M) -> AnyValue) -> Box<dyn BulkTarget> {
     Box::new(MemoryTarget { memory, make })
 }

@@ -7,8 +7,8 @@
 //! constants differ never get so far, since `Hello` carries [`Image::hash`]. UPC++ ships functions in the same way.
 //!
 //! # Safety
-//! `unsafe` is here for three things: to read the image's constant segments for their hash, to read a checked record, and to conjure
-//! a function value that has no size.
+//! `unsafe` is needed for three things: to read the image's constant segments for their hash, to read a checked record,
+//! and to conjure a function value that has no size.
 #![allow(unsafe_code)]
 
 use super::task_fn::TaskFn;
@@ -24,20 +24,20 @@ use std::sync::OnceLock;
 
 const MAGIC: [u64; 2] = [0x6474_6173_6B5F_666E, 0x9E37_79B9_7F4A_7C15];
 
-/// What a task function leaves behind: its result as reported, and the value if it is kept in the store.
+/// The outcome of a task function: its result as reported, and the value if it is kept in the store.
 pub(crate) type Computed = Result<(ReportedResult, Option<AnyValue>), Failure>;
 
 type Collected = Result<Box<dyn Any + Send>, CodecError>;
 
-/// What is behind an offset.
+/// The code of a record.
 enum FunctionCode {
-    /// Unpacks arguments and calls a task function.
+    /// Code that unpacks arguments and calls a task function.
     Task(fn(&mut Arguments<'_>) -> Computed),
-    /// Puts values together to a vector.
+    /// Code that collects values into a vector.
     Collector(fn(&[AnyValue]) -> Collected),
 }
 
-/// A constant in the image that stands for a function.
+/// A constant in the image that represents a function.
 #[repr(C)]
 pub(crate) struct Record {
     magic: [u64; 2],
@@ -51,10 +51,10 @@ impl Record {
         short_name((self.name)())
     }
 
-    /// Calls the task function.
+    /// Unpacks the arguments and calls the task function.
     ///
     /// # Errors
-    /// What the function fails with; or that this is no task function, or the arguments do not fit.
+    /// The failure of the function; or the record is not that of a task function, or the arguments do not fit.
     ///
     /// # Panics
     /// When the function does.
@@ -79,10 +79,10 @@ impl<F: TaskFn<M>, M> TaskRecord<F, M> {
 
     fn run(arguments: &mut Arguments<'_>) -> Computed {
         const { Self::IS_ZERO_SIZED }
-        // SAFETY: F has no size, so a dangling pointer to it is valid for reads; and it is Copy, so a value of it carries
-        // no duty (no Drop). A value of F existed when the task was submitted, at rank 0: not necessarily in this
-        // process. That matters only for a type of the program's own that implements `Fn` and whose values prove that
-        // something was done in a process; the compiler's own function types, fn items and closures that capture
+        // SAFETY: F has no size, so a dangling pointer to it is valid for reads; and it is Copy, so a value of it
+        // carries no duty (no Drop). A value of F existed when the task was submitted, at rank 0: not necessarily in
+        // this process. That matters only for a type of the program's own that implements `Fn` and whose values prove
+        // that something was done in a process; the compiler's own function types, fn items and closures that capture
         // nothing, prove nothing. The docs of `Client::submit` say so.
         let function = unsafe { NonNull::<F>::dangling().as_ref() };
         let result = function.call(arguments)?;
@@ -103,30 +103,30 @@ impl<T: Data> CollectorRecord<T> {
     }
 }
 
-/// The identity of a task function: the same number on every rank that runs this executable.
+/// The identity of a task function: the offset of its record, the same on every rank that runs this executable.
 pub(crate) fn offset_of<F: TaskFn<M>, M>(_: &F) -> u64 {
     const { TaskRecord::<F, M>::IS_ZERO_SIZED }
     let record: &'static Record = &TaskRecord::<F, M>::RECORD;
     offset(record)
 }
 
-/// The name of a task function, for keys.
+/// The last part of a task function's name, for keys.
 pub(crate) fn name_of<F>(_: &F) -> String {
     short_name(type_name::<F>())
 }
 
-/// The identity of the function that makes a `Vec<T>` from values.
+/// The identity of the function that collects values into a `Vec<T>`.
 pub(crate) fn collector_of<T: Data>() -> u64 {
     let record: &'static Record = &CollectorRecord::<T>::RECORD;
     offset(record)
 }
 
 fn offset(record: &'static Record) -> u64 {
-    // without an image the ranks have not met; in a cluster that is simulated, the task fails and says why
+    // without an image the ranks have not met; in a simulated cluster the task fails and says why
     image().map_or(u64::MAX, |image| (std::ptr::from_ref(record).addr() - image.start) as u64)
 }
 
-/// Puts `values` together to a `T`, which is a vector, by the function at `offset`.
+/// Collects `values` into a `T`, which is a vector, by the function at `offset`.
 ///
 /// # Errors
 /// When there is no such function, an element is of another type, or `T` is another vector.
@@ -140,10 +140,10 @@ pub(crate) fn collect<T: Data>(offset: u64, values: &[AnyValue]) -> Result<T, Co
         .map_err(|_| CodecError::decode(format!("another vector where a {} is wanted", type_name::<T>())))?)
 }
 
-/// The record at `offset`.
+/// Finds the record at `offset`, after checking that there is one.
 ///
 /// # Errors
-/// When there is none: the offset lies outside the image, or what is there is no record.
+/// When the offset lies outside of the image, or there is no record at it.
 pub(crate) fn find(offset: u64) -> Result<&'static Record, CodecError> {
     let image = image()?;
     let wrong = |why: &str| CodecError::decode(format!("function {offset:#x} of the executable: {why}"));
@@ -169,7 +169,7 @@ pub(crate) fn find(offset: u64) -> Result<&'static Record, CodecError> {
     Ok(unsafe { &*(address as *const Record) })
 }
 
-/// A mapping of an image: where, and whether it is readable.
+/// A mapping of an image: its range of addresses, and whether it is readable.
 type Part = (Range<usize>, bool);
 
 /// The loaded image that this code is part of: the executable, or a shared library.
@@ -177,8 +177,8 @@ type Part = (Range<usize>, bool);
 pub(crate) struct Image {
     start: usize,
     readable: Vec<Range<usize>>,
-    /// Hash of code and constants: equal on ranks that run the same build. What the loader or the program writes is not
-    /// part of it: that differs from process to process.
+    /// Hash of code and constants: equal on ranks that run the same build. Memory that the loader or the program writes
+    /// is not part of it, since it differs from process to process.
     pub hash: u64,
 }
 
@@ -205,9 +205,9 @@ impl Image {
     }
 }
 
-/// The segments of an ELF image that nobody writes, from the image's base: its program headers say which these are.
+/// The segments of an ELF image that nobody writes, relative to the image's base, by its program headers.
 ///
-/// Not the mappings that are readable only: the loader fills in addresses and then takes the right to write away.
+/// The mappings that are readable only would not do: the loader fills in addresses and makes them read-only afterwards.
 fn constant_segments(header: &[u8]) -> Option<Vec<Range<usize>>> {
     const LOAD: u64 = 1;
     const WRITABLE: u64 = 2;
@@ -216,7 +216,7 @@ fn constant_segments(header: &[u8]) -> Option<Vec<Range<usize>>> {
         bytes.get_mut(..length)?.copy_from_slice(header.get(at..at.checked_add(length)?)?);
         Some(u64::from_le_bytes(bytes))
     };
-    // of 64 bits and little-endian, as every machine that this runs on
+    // 64 bits and little-endian, as on every machine that this runs on
     if !header.starts_with(b"\x7fELF\x02\x01") {
         return None;
     }
@@ -271,8 +271,8 @@ fn foreign(why: &str) -> CodecError {
     CodecError::decode(format!("the running executable: {why}"))
 }
 
-/// What nobody writes of the image that begins at `start`: code and constants, and with them the linker's build id where
-/// there is one. All of it is readable.
+/// The address ranges of the image at `start` that nobody writes: code and constants, and with them the linker's build
+/// id where there is one. All of them are readable.
 fn constant(start: usize, readable: &[Range<usize>]) -> Result<Vec<Range<usize>>, CodecError> {
     let first = readable.iter().find(|range| range.start == start);
     let header = bytes(first.ok_or_else(|| foreign("its header cannot be read"))?);
@@ -291,10 +291,10 @@ fn constant(start: usize, readable: &[Range<usize>]) -> Result<Vec<Range<usize>>
     Ok(ranges)
 }
 
-/// The bytes of a part of the image: its first mapping, or one of [`constant`].
+/// The bytes of a part of the image: of its first mapping, or of a range of [`constant`].
 fn bytes(range: &Range<usize>) -> &'static [u8] {
-    // SAFETY: both callers give a range in what the kernel says is mapped readable, which nobody unmaps while the program
-    // runs; and nobody writes there: it is the image's header, its code or its constants.
+    // SAFETY: both callers give a range in what the kernel says is mapped readable, which nobody unmaps while the
+    // program runs; and nobody writes there: it is the image's header, its code or its constants.
     unsafe { std::slice::from_raw_parts(range.start as *const u8, range.len()) }
 }
 

@@ -1,9 +1,12 @@
-//! What a task is: a function that every rank knows, arguments, and a result.
+//! Tasks: functions that every rank knows, their arguments, and their results.
 //!
-//! * [`function`]: a function is named by the offset of a record that the compiler made for it;
+//! All ranks run the same executable, so only the identity of a function travels, with its arguments. Start with
+//! [`task_fn::TaskFn`], which says which functions can be tasks, and [`value::AnyValue`].
+//!
+//! * [`function`]: the identity of a function, which is the offset of a record that the compiler made for it;
 //! * [`task_fn`]: functions and closures of up to eight parameters, each by value or by reference;
-//! * [`arguments`]: how arguments are unpacked at the rank that computes;
-//! * [`value`]: a result, typed where it was made, encoded or as plain memory on its way;
+//! * [`arguments`]: unpacking of arguments at the rank that computes;
+//! * [`value`]: a result, typed where it was made, encoded or as plain memory while it travels;
 //! * [`shared`]: a value that many parameters share without a copy;
 //! * [`bulk`]: values that travel as their own memory: vectors and arrays of numbers, and the kinds that a layer above
 //!   registers.

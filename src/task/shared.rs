@@ -1,12 +1,13 @@
-//! A value that is cloned without a copy.
+//! Shared values, which are cloned without a copy.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// Like `Arc<T>`, as a task's result or argument: a task that takes a vector of these copies none of them.
+/// A value behind a reference count, like `Arc<T>`, for results and arguments of tasks: a task that takes a vector of
+/// shared values copies none of them.
 ///
-/// A `Shared<Vec<number>>` and a `Shared<ArrayD<number>>` travel as their own memory, as without `Shared`.
+/// A `Shared<Vec<number>>` and a `Shared<ArrayD<number>>` travel as their own memory, as they do without `Shared`.
 ///
 /// ```
 /// # use dtask::Shared;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 pub struct Shared<T>(Arc<T>);
 
 impl<T> Shared<T> {
-    /// Shares `value`.
+    /// Puts `value` behind a reference count.
     pub fn new(value: T) -> Self {
         Shared(Arc::new(value))
     }

@@ -1,8 +1,8 @@
-//! Which functions can be tasks: fn items and closures that capture nothing, of up to eight parameters, each by value
-//! or by reference, in any mix.
+//! Functions that can be tasks: fn items and closures that capture nothing, of up to eight parameters, each by value or
+//! by reference, in any mix.
 //!
-//! The trait carries a marker type `M` such as `fn(V<A>, R<B>) -> (O, Plain)`, which says for each parameter how it is taken.
-//! The compiler finds it from the function's signature; nobody writes it.
+//! The trait [`TaskFn`] carries a marker type `M` such as `fn(V<A>, R<B>) -> (O, Plain)`, which says for each parameter
+//! how it is taken. The compiler infers it from the function's signature; nobody writes it.
 
 use super::value::Data;
 use crate::error::Failure;
@@ -10,10 +10,10 @@ use crate::task::arguments::Arguments;
 use std::borrow::Borrow;
 use std::marker::PhantomData;
 
-/// Marks a parameter that is taken by value.
+/// The marker of a parameter that is taken by value.
 pub struct V<T>(PhantomData<T>);
 
-/// Marks a parameter that is taken by reference: `&T`, `&[T]`.
+/// The marker of a parameter that is taken by reference: `&T`, `&[T]`.
 pub struct R<T: ?Sized>(PhantomData<T>);
 
 /// A function that can be a task.
@@ -25,9 +25,9 @@ pub struct R<T: ?Sized>(PhantomData<T>);
     note = "a task that can fail returns `Result<T, dtask::Failure>`"
 )]
 pub trait TaskFn<M>: Copy + Send + Sync + 'static {
-    /// The parameters, as a tuple of owned types.
+    /// The types of the parameters, as a tuple of owned types.
     type Params;
-    /// The result.
+    /// The type of the result.
     type Output: Data;
 
     /// Unpacks the arguments and calls the function.
@@ -37,20 +37,20 @@ pub trait TaskFn<M>: Copy + Send + Sync + 'static {
     fn call(&self, arguments: &mut Arguments<'_>) -> Result<Self::Output, Failure>;
 }
 
-/// Marks a function that returns a value.
+/// The marker of a function that returns a value.
 pub struct Plain;
 
-/// Marks a function that returns `Result<value, Failure>`.
+/// The marker of a function that returns `Result<value, Failure>`.
 pub struct Fallible;
 
-/// What a task function may return: a value, or `Result<value, Failure>`.
+/// A return type of a task function: a value, or `Result<value, Failure>`.
 ///
 /// `Failure` is not `Serialize`, so that `Result<T, Failure>` is no [`Data`] and the kind `K` is found by the compiler.
 pub trait TaskOutput<K> {
-    /// The value.
+    /// The type of the value.
     type Value: Data;
 
-    /// The value, or why there is none.
+    /// The value, or the failure.
     ///
     /// # Errors
     /// When the function has returned a failure.
@@ -128,7 +128,7 @@ macro_rules! implement {
     };
 }
 
-/// One `implement!` for each way to take the parameters: 2^n for n of them.
+/// Expands to an `implement!` for each way to take the parameters: 2^n of them for n parameters.
 macro_rules! combinations {
     ([] $done:tt $generics:tt $bounds:tt) => {
         implement!($done $generics $bounds);

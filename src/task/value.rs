@@ -1,4 +1,7 @@
-//! A result: typed where it was made, encoded or as plain memory on its way.
+//! Values: results and arguments, typed where they were made, encoded or as plain memory while they travel.
+//!
+//! A value passes through ranks that do not know its type as an [`AnyValue`]. It has a typed form, an encoded form, or
+//! both; each is made at most once, when it is first needed. Start with [`AnyValue`] and `output`.
 
 use super::bulk;
 use crate::codec::{self, Measured};
@@ -10,19 +13,19 @@ use std::any::{Any, type_name};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
-/// What an argument or a result of a task can be: anything that serde can encode, that can be cloned and sent.
+/// A type that an argument or a result of a task can have: anything that serde can encode, that can be cloned and sent.
 ///
 /// Vectors and `ndarray` arrays of numbers travel as their own memory; all else is encoded.
 pub trait Data: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {}
 
 impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> Data for T {}
 
-/// A typed value behind a pointer that forgets the type.
+/// A typed value behind a pointer that hides its type (type erasure).
 trait TypedValue: Send + Sync {
     fn as_any(&self) -> &dyn Any;
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), CodecError>;
     fn bulk(&self) -> Option<(BulkLayout, &[u8])>;
-    /// The message, where a registered kind of bulk value makes one.
+    /// Makes the message, where a registered kind of bulk value does so.
     fn message(&self, same_files: bool) -> Option<Arc<dyn BulkSource>>;
     fn type_name(&self) -> &'static str;
 }
@@ -47,21 +50,22 @@ impl<T: Data> TypedValue for Holder<T> {
     }
 }
 
-/// Last byte of an encoded value on its way: the bytes before it are the encoding.
+/// Last byte of an encoded value while it travels: the bytes before it are the encoding.
 const GOOD: u8 = 0;
-/// Last byte of an encoded value on its way: the encoding could not be made, the bytes before it say why.
+/// Last byte of an encoded value while it travels: the encoding could not be made, and the bytes before it are the
+/// reason.
 const REFUSED: u8 = 1;
 
 #[derive(Default)]
 struct ValueInner {
     typed: OnceLock<Box<dyn TypedValue>>,
-    /// With [`GOOD`] or [`REFUSED`] behind it.
+    /// The encoding, with [`GOOD`] or [`REFUSED`] behind it.
     encoded: OnceLock<Vec<u8>>,
-    /// The length of the encoding that was announced to those who fetch it.
+    /// The length of the encoding in bytes, as it was announced to ranks that fetch it.
     announced: usize,
 }
 
-/// A value that ranks hand on without knowing its type; copies share it.
+/// A value of any type, which ranks pass on without knowing the type; copies share it.
 #[derive(Clone)]
 pub struct AnyValue(Arc<ValueInner>);
 
@@ -75,21 +79,22 @@ impl std::fmt::Debug for AnyValue {
 }
 
 impl AnyValue {
-    /// A typed value.
+    /// Makes a value from a typed one.
     pub fn new<T: Data>(value: T) -> Self {
         let inner = ValueInner::default();
         let _ = inner.typed.set(Box::new(Holder(value)));
         AnyValue(Arc::new(inner))
     }
 
-    /// A typed value whose encoding, which is made when another rank fetches it, was announced to be `length` bytes long.
+    /// Makes a value from a typed one whose encoding is made when another rank fetches it; `length` is the number of
+    /// bytes that was announced.
     pub fn to_be_encoded<T: Data>(value: T, length: usize) -> Self {
         let inner = ValueInner { announced: length, ..ValueInner::default() };
         let _ = inner.typed.set(Box::new(Holder(value)));
         AnyValue(Arc::new(inner))
     }
 
-    /// An encoded value; decoded when somebody who knows its type asks.
+    /// Makes a value from an encoded one. It is decoded when a caller that knows its type asks for it.
     pub fn from_encoded(encoded: &[u8]) -> Self {
         let mut bytes = Vec::with_capacity(encoded.len() + 1);
         bytes.extend_from_slice(encoded);
@@ -97,12 +102,13 @@ impl AnyValue {
         AnyValue::from_wire(bytes)
     }
 
-    /// As many bytes as a value of `length` encoded bytes is on its way: see [`AnyValue::from_wire`].
+    /// Number of bytes that a value of `length` encoded bytes takes while it travels, see [`AnyValue::from_wire`];
+    /// `None` if that overflows.
     pub(crate) fn wire_length(length: usize) -> Option<usize> {
         length.checked_add(1)
     }
 
-    /// What has come from another rank: an encoded value, and behind it whether it is one.
+    /// Makes a value from the bytes of another rank: the encoding, and one byte that says whether it is valid.
     pub(crate) fn from_wire(bytes: Vec<u8>) -> Self {
         let inner = ValueInner::default();
         let _ = inner.encoded.set(bytes);
@@ -123,7 +129,7 @@ impl AnyValue {
     /// The value as a `T`, decoded at the first call.
     ///
     /// # Errors
-    /// When it is of another type, or its bytes are no `T`.
+    /// When the value is of another type, or its bytes are no `T`.
     pub fn get<T: Data>(&self) -> Result<&T, CodecError> {
         if self.0.typed.get().is_none() {
             // two threads may both decode; the first one's value stays
@@ -135,16 +141,16 @@ impl AnyValue {
         })
     }
 
-    /// Whether what is sent has to be made by [`AnyValue::message`]: it is not in memory as it is.
+    /// Whether the bytes to be sent have to be made by [`AnyValue::message`], since they are not in memory as they are.
     pub fn needs_encoding(&self) -> bool {
         self.0.encoded.get().is_none() && self.0.typed.get().is_some_and(|typed| typed.bulk().is_none())
     }
 
-    /// Encodes the value, once; nothing to do for bulk data.
+    /// Encodes the value, once; does nothing for bulk data.
     ///
-    /// Its `Serialize` did this before, to learn the length. Where it now fails, panics, or comes to another length,
-    /// whoever fetches the value gets as many bytes as were announced, which say so: they are an error of those who take
-    /// it, not of the job.
+    /// The value was encoded before, to learn the length. Where the encoding now fails, panics, or has another length,
+    /// ranks that fetch the value get as many bytes as were announced, which give the reason: the tasks that take the
+    /// value fail, not the job.
     pub fn encode(&self) {
         if !self.needs_encoding() {
             return;
@@ -163,7 +169,7 @@ impl AnyValue {
         if let Some(why) = &why {
             bytes.clear();
             let text = format!("the result could not be encoded again: {why}");
-            // cut at its end where it does not fit; decoded with care for a character that is cut
+            // the end is cut where the text does not fit; a character that is cut is decoded with care
             bytes.extend_from_slice(&text.as_bytes()[..text.len().min(announced)]);
             bytes.resize(announced, b' ');
         }
@@ -173,7 +179,8 @@ impl AnyValue {
 }
 
 impl AnyValue {
-    /// What is sent to another rank, where that has to be made first; with `same_files`, to one that sees the same files.
+    /// The message for another rank, made first where that is needed; with `same_files`, for a rank that sees the same
+    /// files.
     pub fn message(&self, same_files: bool) -> Arc<dyn BulkSource> {
         if let Some(message) = self.0.typed.get().and_then(|typed| typed.message(same_files)) {
             return message;
@@ -185,7 +192,8 @@ impl AnyValue {
 
 impl BulkSource for AnyValue {
     fn bytes(&self) -> &[u8] {
-        // one that has come encoded may have been decoded into bulk memory since: the layout that was announced counts
+        // a value that arrived encoded may have been decoded into bulk memory since: the layout that was announced
+        // counts
         match (self.0.encoded.get(), self.0.typed.get()) {
             (Some(bytes), _) => bytes,
             (None, Some(typed)) => typed.bulk().map(|(_, bytes)| bytes).unwrap_or_default(),
@@ -194,7 +202,7 @@ impl BulkSource for AnyValue {
     }
 }
 
-/// What a panic says.
+/// The message of a panic.
 pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
@@ -209,10 +217,11 @@ pub(crate) fn decode<T: Data>(bytes: &[u8]) -> Result<T, CodecError> {
     codec::decode(bytes).map_err(|error| CodecError::decode(format!("a {}: {error}", type_name::<T>())))
 }
 
-/// Prepares a result: small ones encoded for the message, others kept, with what a receiver has to know.
+/// Prepares the result of a task: small ones are encoded for the message, others are kept as values, with the length
+/// and layout that receivers need.
 ///
 /// # Errors
-/// When its `Serialize` refuses.
+/// When the value's `Serialize` fails.
 pub(crate) fn output<T: Data>(value: T) -> Result<(ReportedResult, Option<AnyValue>), CodecError> {
     if let Some((layout, bytes)) = bulk::view(&value)
         && bytes.len() > INLINE_MAX

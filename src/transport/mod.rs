@@ -1,6 +1,8 @@
-//! Moving frames and bulk data between ranks.
+//! The transport: moves control frames and bulk data between ranks.
 //!
-//! Two ways: [`sim`], N ranks in one process on one thread, seeded; and `mpi`, the only place that names MPI.
+//! Control frames are small and arrive in order; bulk data go into memory whose receive was posted before they were
+//! asked for (a rendezvous protocol), so that nothing is copied. No call blocks. [`Transport`] has two implementations:
+//! `sim`, N ranks in one process on one thread, seeded; and [`mpi`], the only place that names MPI.
 
 pub mod mpi;
 #[cfg(any(test, feature = "testing"))]
@@ -10,9 +12,9 @@ use crate::ids::Rank;
 use std::any::Any;
 use std::sync::Arc;
 
-/// Bytes to be sent, kept alive until the send is complete.
+/// A source of bytes to be sent, kept alive until the send is complete.
 pub trait BulkSource: Send + Sync {
-    /// The bytes; the same slice at every call.
+    /// The bytes to send; the same slice at every call.
     fn bytes(&self) -> &[u8];
 }
 
@@ -26,7 +28,7 @@ impl BulkSource for Vec<u8> {
 pub trait BulkTarget: Send {
     /// The bytes to fill; the same memory at every call.
     fn bytes_mut(&mut self) -> &mut [u8];
-    /// To get the concrete target back when it is full.
+    /// Converts the box, so that the concrete target can be taken back when it is full.
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send>;
 }
 
@@ -39,48 +41,48 @@ impl BulkTarget for Vec<u8> {
     }
 }
 
-/// Bulk data under way.
+/// The state of the bulk transfers of a rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flight {
-    /// None.
+    /// No bulk data are under way.
     None,
-    /// It was asked for, and nothing of it has come yet: its sender may have to prepare it first.
+    /// Bulk data were asked for, and nothing of them has arrived yet: the sender may have to prepare them first.
     Expected,
-    /// It moves, which needs our calls.
+    /// Bulk data are moving, which needs constant calls of [`Transport::poll`].
     Moving,
 }
 
-/// What has come.
+/// An event of the network for a rank.
 pub enum Arrival {
-    /// A control frame.
+    /// A control frame has arrived.
     Control {
-        /// Its sender.
+        /// The rank that has sent the frame.
         from: Rank,
-        /// The frame.
+        /// The bytes of the frame.
         frame: Vec<u8>,
     },
-    /// A bulk message, complete.
+    /// A bulk message has arrived completely.
     Bulk {
-        /// Its sender.
+        /// The rank that has sent the data.
         from: Rank,
-        /// The tag it was expected on.
+        /// The tag on which the data were expected.
         tag: u32,
         /// The memory that was given to [`Transport::receive_bulk`], now filled.
         target: Box<dyn BulkTarget>,
     },
     /// A rank has died; nothing will come from it any more.
     Lost {
-        /// Which.
+        /// The rank that has died.
         rank: Rank,
     },
 }
 
-/// The network as one rank sees it. Frames of one pair of ranks stay in order; nothing blocks.
+/// The network as one rank sees it. Frames of one pair of ranks stay in order; no call blocks.
 pub trait Transport {
-    /// This rank.
+    /// The number of this rank.
     fn rank(&self) -> Rank;
 
-    /// How many ranks there are.
+    /// Number of ranks.
     fn ranks(&self) -> usize;
 
     /// Sends a control frame of at most `protocol::FRAME_MAX` bytes. `to` is never this rank.
@@ -112,33 +114,34 @@ pub trait Transport {
     /// When the network refuses.
     fn forget(&mut self, from: Rank) -> Result<(), TransportError>;
 
-    /// Looks what has come and what has been sent; true if anything moved.
+    /// Looks for messages that have arrived, appends them to `arrived`, and lets sends progress. True if anything
+    /// moved.
     ///
     /// # Errors
     /// When the network reports an error.
     fn poll(&mut self, arrived: &mut Vec<Arrival>) -> Result<bool, TransportError>;
 
-    /// An empty buffer for a frame.
+    /// An empty buffer for a frame, a used one if possible.
     fn buffer(&mut self) -> Vec<u8> {
         Vec::new()
     }
 
-    /// Takes the buffer of a frame that has been read, for the next ones.
+    /// Takes the buffer of a frame that has been read, to be used again.
     fn recycle(&mut self, _buffer: Vec<u8>) {}
 
-    /// Whether bulk data is under way, in which case the caller must keep polling.
+    /// The state of the bulk transfers. While data move, the caller must keep polling.
     fn flight(&self) -> Flight;
 
-    /// Whether any thread may call it, one at a time; else only the one that made it.
+    /// Whether any thread may call the transport, one at a time; if not, only the thread that made it may.
     fn any_thread(&self) -> bool {
         true
     }
 
-    /// Whether all that was sent has left.
+    /// Whether everything that was sent has left this rank.
     fn quiet(&self) -> bool;
 }
 
-/// The network failed.
+/// An error of the network, with its message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct TransportError(pub String);

@@ -1,5 +1,5 @@
-//! N ranks in one process on one thread: what is sent is delivered late, in an order drawn from a seed, but in order
-//! per pair of ranks. Faults by switch: a lost rank, a held link, delivery now.
+//! The simulated transport: N ranks in one process on one thread. Messages are delivered late, in an order drawn from a
+//! seed, but in order for each pair of ranks. Faults can be switched on: a lost rank, a held link, immediate delivery.
 
 use super::{Arrival, BulkSource, BulkTarget, Flight, Transport, TransportError};
 use crate::ids::Rank;
@@ -26,21 +26,21 @@ struct Network {
     links: Vec<Link>,
     posted: BTreeMap<Posted, VecDeque<Box<dyn BulkTarget>>>,
     lost: Vec<bool>,
-    /// Per rank, the deaths it has not been told of.
+    /// For each rank, the deaths of other ranks that it has not been told of.
     obituaries: Vec<VecDeque<Rank>>,
     random: u64,
-    /// Everything that is not held arrives at the next poll.
+    /// Whether every message that is not held arrives at the next poll.
     at_once: bool,
     delivered: u64,
     bulk_bytes: u64,
 }
 
-/// The simulated network, to make endpoints from and to switch faults on.
+/// The simulated network, which makes endpoints and switches faults on.
 #[derive(Clone)]
 pub struct SimNetwork(Rc<RefCell<Network>>);
 
 impl SimNetwork {
-    /// A network of `ranks` ranks; equal seeds give equal orders of delivery.
+    /// Makes a network of `ranks` ranks; equal seeds give equal orders of delivery.
     pub fn new(ranks: usize, seed: u64) -> Self {
         let link = || Link { queue: VecDeque::new(), held: false };
         SimNetwork(Rc::new(RefCell::new(Network {
@@ -56,29 +56,30 @@ impl SimNetwork {
         })))
     }
 
-    /// The network as `rank` sees it.
+    /// The endpoint of `rank`.
     pub fn endpoint(&self, rank: Rank) -> SimTransport {
         SimTransport { network: self.0.clone(), rank }
     }
 
-    /// Holds everything from `from` to `to` back, until called with `false`.
+    /// Holds all messages from `from` to `to` back, until called with `false`.
     pub fn hold(&self, from: Rank, to: Rank, held: bool) {
         let mut network = self.0.borrow_mut();
         let link = network.link(from, to);
         network.links[link].held = held;
     }
 
-    /// Delivers everything that is not held at the next poll of its receiver, until called with `false`.
+    /// Delivers every message that is not held at the next poll of its receiver, until called with `false`.
     pub fn deliver_now(&self, at_once: bool) {
         self.0.borrow_mut().at_once = at_once;
     }
 
-    /// Lets all links go that are held.
+    /// Releases all links that are held.
     pub fn release_links(&self) {
         self.0.borrow_mut().links.iter_mut().for_each(|link| link.held = false);
     }
 
-    /// Kills a rank: what it has sent and is not delivered is lost, what is sent to it vanishes, the others are told.
+    /// Kills a rank: messages from it that are not delivered are lost, messages to it vanish, and the other ranks are
+    /// told.
     pub fn lose(&self, rank: Rank) {
         let mut network = self.0.borrow_mut();
         if std::mem::replace(&mut network.lost[rank.index()], true) {
@@ -95,18 +96,18 @@ impl SimNetwork {
         network.posted.retain(|posted, _| posted.0 != rank && posted.1 != rank);
     }
 
-    /// A number below `bound`, from the network's own random numbers.
+    /// Draws a number below `bound` from the network's own random numbers.
     pub fn random(&self, bound: u64) -> u64 {
         self.0.borrow_mut().random(bound)
     }
 
-    /// Messages that are under way and not held back.
+    /// Number of messages that are under way and not held back.
     pub fn under_way(&self) -> usize {
         let network = self.0.borrow();
         network.links.iter().filter(|link| !link.held).map(|link| link.queue.len()).sum()
     }
 
-    /// Messages delivered so far, and bytes of bulk data.
+    /// Number of messages delivered so far, and of the bytes of bulk data among them.
     pub fn delivered(&self) -> (u64, u64) {
         let network = self.0.borrow();
         (network.delivered, network.bulk_bytes)
@@ -162,7 +163,7 @@ impl Network {
     }
 }
 
-/// One rank's end of a [`SimNetwork`].
+/// The endpoint of one rank in a [`SimNetwork`].
 pub struct SimTransport {
     network: Rc<RefCell<Network>>,
     rank: Rank,

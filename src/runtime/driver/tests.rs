@@ -1,11 +1,11 @@
-//! Whoever waits turns, and the reactor's own thread takes over.
+//! Tests of the driver: waiting threads turn the reactor, and its own thread takes over.
 
 use super::*;
 use crate::error::ProtocolError;
 use std::sync::mpsc;
 use std::thread::ThreadId;
 
-/// Notes who turns it.
+/// A reactor that records the threads which turn it.
 #[derive(Default)]
 struct Fake {
     turns: Mutex<Vec<ThreadId>>,
@@ -45,7 +45,7 @@ impl DrivenReactor for Arc<Fake> {
 }
 
 type Ran = Result<(), String>;
-/// A reactor, its driver, the number of its own thread, and what that comes to.
+/// Makes a test reactor with its driver; returns also the identity of its own thread and the outcome of its run.
 type Started = (Arc<Fake>, Arc<Driver<Arc<Fake>>>, ThreadId, mpsc::Receiver<Ran>);
 
 fn start() -> Started {

@@ -40,7 +40,7 @@ impl std::fmt::Debug for Record {
     }
 }
 
-/// The place where tasks run, as their errors name it.
+/// The rank and host where tasks run, as their errors name them.
 #[derive(Debug, Clone)]
 pub(crate) struct RankLocation {
     /// The rank that runs the task.

@@ -77,9 +77,9 @@ pub(crate) trait Compute {
     fn run_short(&mut self, _done: &mut Vec<ComputeEvent>) {}
 }
 
-/// Number of turns in which a thread without a task looks for one.
+/// Number of turns for which a thread without a job looks for one before it sleeps.
 const LOOKS: u32 = 500;
-/// Longest time for which a thread without a task looks for one.
+/// Longest time for which a thread without a job looks for one before it sleeps.
 const LOOKING: Duration = Duration::from_millis(2);
 /// Time in tasks after which a thread that has more of them reports the ended ones, in nanoseconds.
 const UNREPORTED: u64 = 20_000;
@@ -146,7 +146,7 @@ impl PoolShared {
                 }
                 lent.then_some(task)
             };
-            let Some(task) = lent else { return }; // no more threads: it keeps its slot
+            let Some(task) = lent else { return }; // no more threads can be started: the task keeps its slot
             self.done.push(ComputeEvent::Paused(Some(task)));
             self.begin(None);
         }

@@ -1,30 +1,31 @@
-//! Bulk transfers: cut into pieces, a window of them under way at a time.
+//! Bulk transfers over MPI: cut into pieces, with a window of pieces under way at a time.
 
 use super::request::{Comm, Requests};
 use crate::ids::Rank;
 use crate::transport::mpi::in_flight::{Pinned, Route, TransferMemory};
 use crate::transport::{Arrival, TransportError};
 
-/// Pieces of one transfer that are under way at a time: more would only make `MPI_Testsome` slow.
+/// Most pieces of one transfer that are under way at a time: more would only make `MPI_Testsome` slow.
 const WINDOW: usize = 64;
-/// Transfers from this length on take so long that a receiver should know whether they have begun.
+/// Length in bytes from which on a transfer takes so long that a receiver should know whether it has begun.
 const LONG: usize = 1 << 20;
-/// The first piece of those: one that every MPI sends at once.
+/// Length in bytes of the first piece of such transfers: short enough for every MPI to send it at once (eager
+/// protocol).
 const FIRST: usize = 2048;
 
 struct Transfer {
     route: Route,
-    /// The tag as the caller knows it.
+    /// The tag as the caller of the transport knows it.
     tag: u32,
     memory: TransferMemory,
-    /// Bytes for which a piece was started.
+    /// Number of bytes for which a piece was started.
     started: usize,
-    /// Bytes that have arrived or left.
+    /// Number of bytes that have arrived or left.
     moved: usize,
 }
 
 impl Transfer {
-    /// Whether a part of what is received has come.
+    /// Whether a part of the data has arrived; false for sends.
     fn has_begun(&self) -> bool {
         self.moved > 0 && matches!(self.memory, TransferMemory::Target(_))
     }
@@ -33,32 +34,32 @@ impl Transfer {
 /// The transfers under way, by number.
 pub(super) struct Transfers {
     slots: Vec<Option<Transfer>>,
-    /// Numbers that may be given again.
+    /// Numbers of ended transfers, to be used again.
     free: Vec<u32>,
     sends: usize,
     receives: usize,
-    /// Receives of which a part has come.
+    /// Number of receives of which a part has arrived.
     begun: usize,
     piece_max: usize,
 }
 
 impl Transfers {
-    /// None. `piece_max` bytes at most travel in one message.
+    /// Makes an empty table. At most `piece_max` bytes travel in one message.
     pub(super) fn new(piece_max: usize) -> Self {
         Transfers { slots: Vec::new(), free: Vec::new(), sends: 0, receives: 0, begun: 0, piece_max }
     }
 
-    /// How many are sent from here.
+    /// Number of transfers that are sent from here.
     pub(super) fn sends(&self) -> usize {
         self.sends
     }
 
-    /// How many are under way in both directions.
+    /// Number of transfers under way in both directions.
     pub(super) fn count(&self) -> usize {
         self.sends + self.receives
     }
 
-    /// Whether anything is being sent, or has begun to arrive.
+    /// Whether any data are being sent, or have begun to arrive.
     pub(super) fn is_moving(&self) -> bool {
         self.sends + self.begun > 0
     }
@@ -85,8 +86,8 @@ impl Transfers {
         Ok(())
     }
 
-    /// Takes note that `length` bytes of a transfer have moved: goes on with it, or ends it. What was received whole is
-    /// returned. The piece itself must have been dropped.
+    /// Counts `length` bytes of a transfer as moved, and starts its next piece or ends it. Returns a received transfer
+    /// once it is complete. The caller must have dropped its share of the piece's memory before.
     pub(super) fn moved(
         &mut self,
         requests: &mut Requests,

@@ -1,27 +1,28 @@
-//! The order of control frames that are being received.
+//! The order of control frames while they are being received.
 
 use crate::ids::{IdMap, Rank};
 use crate::transport::Arrival;
 use std::collections::VecDeque;
 
-/// Frames whose receive was started, for each sender in the order in which they were probed. A frame is delivered when it is
-/// complete and all earlier ones of its sender are delivered, so that frames of one pair of ranks stay in order.
+/// A queue of frames whose receive was started, for each sender in the order in which they were probed. A frame is
+/// delivered when it is complete and all earlier ones of its sender are delivered, so that frames of one pair of ranks
+/// stay in order.
 #[derive(Default)]
 pub(super) struct FrameQueue {
     senders: IdMap<Rank, Sender>,
-    /// Frames that are not delivered yet.
+    /// Number of frames that are not delivered yet.
     open: usize,
 }
 
 /// The frames of one sender.
 #[derive(Default)]
 struct Sender {
-    /// A frame once it is complete. The first one has the number `first`.
+    /// The frames, each `None` until it is complete. The first one has the number `first`.
     frames: VecDeque<Option<Vec<u8>>>,
     first: u64,
 }
 
-/// Where a frame stands in the queue.
+/// The position of a frame in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct QueuePosition {
     sender: Rank,
@@ -29,7 +30,7 @@ pub(super) struct QueuePosition {
 }
 
 impl FrameQueue {
-    /// Whether nothing is being received.
+    /// Whether no frame is being received.
     pub(super) fn is_empty(&self) -> bool {
         self.open == 0
     }
@@ -39,7 +40,7 @@ impl FrameQueue {
         self.senders.get(&rank).is_some_and(|sender| !sender.frames.is_empty())
     }
 
-    /// Puts a frame of `rank` into the queue and gives its place.
+    /// Adds an incomplete frame of `rank` to the queue and returns its position.
     pub(super) fn expect(&mut self, rank: Rank) -> QueuePosition {
         let sender = self.senders.entry(rank).or_default();
         sender.frames.push_back(None);
@@ -47,7 +48,7 @@ impl FrameQueue {
         QueuePosition { sender: rank, number: sender.first + sender.frames.len() as u64 - 1 }
     }
 
-    /// The frame of that place is complete; delivers what has become deliverable.
+    /// Completes the frame at `place`, and delivers all frames that can be delivered now.
     pub(super) fn came(&mut self, place: QueuePosition, frame: Vec<u8>, arrived: &mut Vec<Arrival>) {
         let Some(sender) = self.senders.get_mut(&place.sender) else { return };
         let at = place.number.checked_sub(sender.first).and_then(|at| usize::try_from(at).ok());
@@ -61,11 +62,11 @@ impl FrameQueue {
         }
     }
 
-    /// Gives up what was to come from `rank`.
+    /// Gives up the frames that were expected from `rank`.
     pub(super) fn forget(&mut self, rank: Rank) {
         if let Some(sender) = self.senders.get_mut(&rank) {
             let given_up = sender.frames.drain(..).count();
-            // the numbers go on, so that none of these is taken for a later frame
+            // the numbers go on, so that a late completion is not taken for a later frame
             sender.first += given_up as u64;
             self.open -= given_up;
         }

@@ -1,30 +1,30 @@
-//! What a request keeps alive, and how messages speak of it.
+//! Messages in flight: the memory that a request of MPI keeps alive, and the texts of its errors.
 
 use super::request::{ReceiveMemory, SendMemory};
 use crate::transport::TransportError;
 use crate::transport::mpi::control_frames::QueuePosition;
 use std::rc::Rc;
 
-/// Where a message goes to or comes from.
+/// The route of a message: the other rank and the tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Route {
     /// The other rank.
     pub(super) peer: i32,
-    /// The tag, as MPI sees it.
+    /// The tag as MPI sees it.
     pub(super) tag: i32,
 }
 
 /// The memory of one bulk transfer, shared by its pieces.
 #[derive(Clone)]
 pub(super) enum TransferMemory {
-    /// It is sent.
+    /// Memory that is sent.
     Source(Rc<SendMemory>),
-    /// It is received.
+    /// Memory that is received into.
     Target(Rc<ReceiveMemory>),
 }
 
 impl TransferMemory {
-    /// Its length in bytes.
+    /// The length of the memory in bytes.
     pub(super) fn length(&self) -> usize {
         match self {
             TransferMemory::Source(source) => source.length(),
@@ -33,28 +33,28 @@ impl TransferMemory {
     }
 }
 
-/// What a request keeps alive.
+/// The memory of a request, kept alive and in place until MPI is done with it.
 pub(super) enum Pinned {
     /// A control frame that is sent.
     Outgoing(Vec<u8>),
-    /// A control frame of `length` bytes that is received; `frame` is empty until then.
+    /// A control frame of `length` bytes that is received; `frame` is empty until it is complete.
     Incoming {
-        /// The buffer.
+        /// The buffer that is received into.
         frame: Vec<u8>,
-        /// What was probed.
+        /// The length in bytes that was probed.
         length: usize,
-        /// Its place among the frames received.
+        /// The position of the frame among those of its sender.
         place: QueuePosition,
     },
     /// A piece of a bulk transfer.
     Piece {
         /// The memory of the whole transfer.
         memory: TransferMemory,
-        /// Where the piece begins.
+        /// The offset of the piece in the transfer, in bytes.
         offset: usize,
-        /// How long it is.
+        /// The length of the piece, in bytes.
         length: usize,
-        /// The number of the transfer.
+        /// The number of the transfer in [`super::bulk::Transfers`].
         transfer: u32,
     },
 }
@@ -69,7 +69,7 @@ impl Pinned {
         }
     }
 
-    /// Bytes of the message.
+    /// The length of the message in bytes.
     pub(super) fn length(&self) -> usize {
         match self {
             Pinned::Outgoing(frame) => frame.len(),
@@ -77,7 +77,7 @@ impl Pinned {
         }
     }
 
-    /// What is attempted, for errors.
+    /// The description of the operation, for errors.
     pub(super) fn attempt(&self, route: Route) -> String {
         let Route { peer, tag } = route;
         let (verb, word) = if self.is_received() { ("receiving", "from") } else { ("sending", "to") };
@@ -91,7 +91,7 @@ impl Pinned {
         }
     }
 
-    /// Whether a received message of `got` bytes is as long as agreed.
+    /// Checks that a received message of `got` bytes is as long as agreed.
     pub(super) fn verify(&self, route: Route, got: usize) -> Result<(), TransportError> {
         if got == self.length() {
             return Ok(());

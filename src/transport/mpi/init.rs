@@ -1,4 +1,4 @@
-//! Starting and ending MPI.
+//! The start and the end of MPI.
 
 use super::{MpiTransport, PIECE_MAX, request};
 use crate::error::{Error, Result};
@@ -8,9 +8,10 @@ use mpi::topology::SimpleCommunicator;
 use mpi::traits::Communicator;
 use mpi::{Threading, initialize_with_threading};
 
-/// MPI, initialised by dtask itself (`dtask::run` and the `dtask` command), and finalised when this is dropped.
+/// The MPI of a process, initialised by dtask itself (`dtask::run` and the `dtask` command) and finalised when this is
+/// dropped.
 ///
-/// Not `Send`: the thread that starts it is the one that may call MPI.
+/// The type is not `Send`: only the thread that starts MPI may always call it.
 pub struct MpiWorld {
     world: SimpleCommunicator,
     host: String,
@@ -19,7 +20,8 @@ pub struct MpiWorld {
 }
 
 impl MpiWorld {
-    /// Initialises MPI on the calling thread, for threads that call it one at a time if MPI allows that, else for this one.
+    /// Initialises MPI on the calling thread, with `MPI_THREAD_SERIALIZED` if MPI allows that, or else with
+    /// `MPI_THREAD_FUNNELED`.
     ///
     /// # Errors
     /// When MPI is initialised already or was finalised, and when it does not allow a program with threads.
@@ -49,13 +51,13 @@ impl MpiWorld {
         Ok(MpiWorld { world: universe.world(), host, _universe: universe })
     }
 
-    /// All ranks that were started together.
+    /// The communicator of all ranks that were started together (`MPI_COMM_WORLD`).
     #[must_use]
     pub fn communicator(&self) -> &SimpleCommunicator {
         &self.world
     }
 
-    /// A transport over all of them; every rank must call this.
+    /// Makes a transport over all ranks; every rank must call this.
     ///
     /// # Errors
     /// When MPI cannot duplicate its communicator.
@@ -69,13 +71,14 @@ impl MpiWorld {
         &self.host
     }
 
-    /// What to tell the user when this process is alone although more were started, or were to be; else nothing.
+    /// A warning for the user when this process is alone although several were started, or were to be; `None`
+    /// otherwise.
     #[must_use]
     pub fn singleton_warning(&self) -> Option<String> {
         singleton_text(self.world.size(), |name| std::env::var(name).ok())
     }
 
-    /// Ends MPI once every rank has come here. The wait for the others burns no processor time.
+    /// Ends MPI once every rank has called this. The wait for the others takes no processor time.
     ///
     /// # Errors
     /// When MPI reports an error.
@@ -85,13 +88,13 @@ impl MpiWorld {
     }
 }
 
-/// The name of this host, as MPI knows it.
+/// The name of this host as MPI knows it.
 #[must_use]
 pub fn host_name() -> String {
     environment::processor_name().unwrap_or_else(|_| "unknown".into())
 }
 
-/// Ends all ranks of the job at once with this exit status. Callable at any time, before MPI is started too.
+/// Ends all ranks of the job at once with this exit status. May be called at any time, before MPI is started too.
 pub fn abort(code: i32) -> ! {
     if environment::is_initialized() && !environment::is_finalized() {
         SimpleCommunicator::world().abort(code)
@@ -99,12 +102,12 @@ pub fn abort(code: i32) -> ! {
     std::process::exit(code)
 }
 
-/// Whether any thread may call MPI, one at a time; else only the one that initialised it.
+/// Whether any thread may call MPI, one at a time; if not, only the one that initialised it may.
 pub(super) fn any_thread() -> bool {
     environment::threading_support() >= Threading::Serialized
 }
 
-/// The name and version of the MPI library, in one line. Callable at any time.
+/// The name and version of the MPI library, in one line. May be called at any time.
 #[must_use]
 pub fn library_version() -> String {
     let text = environment::library_version().unwrap_or_default();
@@ -115,7 +118,7 @@ pub fn library_version() -> String {
     format!("{text} (MPI standard {major}.{minor})")
 }
 
-/// Whether dtask may work on the calling thread with the MPI that the program has initialised itself.
+/// Checks that dtask may work on the calling thread with the MPI that the program has initialised itself.
 ///
 /// # Errors
 /// When MPI is not initialised, was finalised, allows no threads, or belongs to another thread.
@@ -144,7 +147,7 @@ pub fn check_thread() -> Result<()> {
     }
 }
 
-/// See [`MpiWorld::singleton_warning`].
+/// The text of [`MpiWorld::singleton_warning`], given the number of ranks and the environment.
 fn singleton_text(ranks: i32, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
     if ranks != 1 {
         return None;

@@ -1,17 +1,18 @@
-//! Moving frames and bulk data by MPI point-to-point messages. The only place that names MPI.
+//! The transport over MPI point-to-point messages. The only place that names MPI.
 //!
-//! Everything happens on one thread at a time (`MPI_THREAD_SERIALIZED`, or on the one that initialised MPI where that allows
-//! no more than `MPI_THREAD_FUNNELED`), on a duplicate of the communicator that was given, and without a blocking call:
+//! Everything happens on one thread at a time (`MPI_THREAD_SERIALIZED`, or on the one that initialised MPI where that
+//! allows no more than `MPI_THREAD_FUNNELED`), on a duplicate of the communicator that was given, and without a
+//! blocking call:
 //!
 //! * Control frames travel on tag 0. They are looked for by `MPI_Iprobe` until there are no more, and received into
-//!   buffers of exactly their length. Nobody else receives here, so the message that was probed is the one received.
-//!   Of long frames MPI sends the head alone and the rest when the receiver asks; they are received in the background
-//!   (`frames`), since waiting for a sender that computes would hold up everybody.
+//!   buffers of exactly their length. Nobody else receives here, so the message that was probed is the one received. Of
+//!   long frames MPI sends the head alone and the rest when the receiver asks (its rendezvous protocol); they are
+//!   received in the background (`control_frames`), since waiting for a sender that computes would hold up everybody.
 //! * Bulk data travels on tags from 1 on, in pieces of at most `piece_max` bytes, because MPI counts with an `int`. All
 //!   pieces of a transfer have the same tag: MPI keeps messages of one pair of ranks and one tag in order. At most
 //!   64 pieces of one transfer are under way at a time. A long transfer begins with a short piece: when that has come,
 //!   the receiver knows that its sender has begun.
-//! * What is sent or received is owned by the request until MPI is done with it; see `request`.
+//! * Memory that is sent or received belongs to the request until MPI is done with it; see `request`.
 
 mod bulk;
 pub(crate) mod control_frames;
@@ -32,28 +33,28 @@ use request::{Comm, ReceiveMemory, Requests, SendMemory};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The piece size for `MpiTransport::new` when nothing speaks for another: 1 GiB, well below MPI's 2 GiB.
+/// The usual piece size for `MpiTransport::new`, in bytes: 1 GiB, well below MPI's 2 GiB.
 pub const PIECE_MAX: usize = 1 << 30;
 
-/// Frames up to this length are sent whole by every MPI, so that receiving them waits for nobody. (The lowest limit
-/// known is 4 KiB less a header: Open MPI's for shared memory.)
+/// Longest frame in bytes that every MPI sends whole (eager protocol), so that receiving it waits for nobody. The
+/// lowest limit known is 4 KiB less a header: Open MPI's for shared memory.
 const SHORT: usize = 2048;
 /// The tag of control frames.
 const CONTROL: i32 = 0;
-/// Frames received in one poll at most, so that a flood of frames does not keep bulk data waiting.
+/// Most frames received in one poll, so that a flood of frames does not delay bulk data.
 const FRAMES_PER_POLL: usize = 1024;
-/// Buffers kept for the next frames, of at most [`FRAME_MAX`] bytes each.
+/// Number of buffers kept for the next frames, of at most [`FRAME_MAX`] bytes each.
 const SPARE_BUFFERS: usize = 64;
 
-/// One rank's end of the network, over MPI.
+/// The endpoint of one rank, over MPI.
 ///
-/// Where [`Transport::any_thread`] says no, only the thread that initialised MPI may call it.
+/// Only the thread that initialised MPI may call it where [`Transport::any_thread`] is false.
 pub struct MpiTransport {
     // Before `comm`: requests end before their communicator.
     requests: Requests,
     comm: Comm,
     bulk: Transfers,
-    /// Frames that are being sent.
+    /// Number of frames that are being sent.
     outgoing: usize,
     /// Frames that are being received.
     incoming: FrameQueue,
@@ -64,8 +65,8 @@ pub struct MpiTransport {
 }
 
 impl MpiTransport {
-    /// A transport over all ranks of `comm`, on a duplicate of it. Every rank of `comm` must call this, with the same
-    /// `piece_max`: the longest message of bulk data in bytes, [`PIECE_MAX`] but for tests.
+    /// Makes a transport over all ranks of `comm`, on a duplicate of it. Every rank of `comm` must call this, with the
+    /// same `piece_max`: the longest message of bulk data in bytes, [`PIECE_MAX`] except in tests.
     ///
     /// # Errors
     /// When `comm` is an inter-communicator, or MPI cannot duplicate it.
@@ -82,11 +83,12 @@ impl MpiTransport {
         })
     }
 
-    /// Waits until every rank has called this, and gives the duplicate communicator back. What still arrives is dropped.
+    /// Waits until every rank has called this (a polled barrier), and frees the duplicate communicator. Messages that
+    /// still arrive are dropped.
     ///
-    /// The wait polls, and sleeps more and more between two looks, up to 5 ms: a rank that waits here leaves its core to
-    /// others, which a blocking `MPI_Barrier` or `MPI_Finalize` would not. (Waking up costs some 40 µs on a virtual machine:
-    /// every millisecond, that alone is 3 % of a core.)
+    /// The wait polls, and sleeps longer and longer between two polls, up to 5 ms: a rank that waits here leaves its
+    /// core to others, which a blocking `MPI_Barrier` or `MPI_Finalize` would not. (Waking up costs some 40 µs on a
+    /// virtual machine: with a wake-up every millisecond, that alone is 4 % of a core.)
     ///
     /// # Errors
     /// When MPI reports an error.
@@ -103,7 +105,7 @@ impl MpiTransport {
         self.poll(&mut dropped).map(|_| ())
     }
 
-    /// The route to `peer`, which must be another rank.
+    /// The route to `peer`; an error unless `peer` is another rank of the communicator.
     fn route(&self, peer: Rank, tag: i32, attempt: &str) -> Result<Route, TransportError> {
         match i32::try_from(peer.0) {
             Ok(rank) if rank == self.comm.rank() => {
@@ -114,7 +116,7 @@ impl MpiTransport {
         }
     }
 
-    /// Tags from 1 to below the implementation's highest one, which may be as low as 32767.
+    /// The tag of MPI for a transfer: from 1 to below the implementation's highest tag, which may be as low as 32767.
     fn bulk_tag(&self, tag: u32) -> i32 {
         let range = self.comm.tag_max() as u32 - 1;
         1 + (tag % range) as i32
@@ -147,7 +149,7 @@ impl MpiTransport {
         Ok(())
     }
 
-    /// Takes note of a request that is complete.
+    /// Handles the completion of a request.
     fn ended(&mut self, held: Pinned, arrived: &mut Vec<Arrival>) -> Result<(), TransportError> {
         match held {
             Pinned::Outgoing(buffer) => {
@@ -156,7 +158,7 @@ impl MpiTransport {
             }
             Pinned::Incoming { frame, place, .. } => self.incoming.came(place, frame, arrived),
             Pinned::Piece { memory, length, transfer, .. } => {
-                // Gives up its share, so that the last piece finds itself alone.
+                // Gives up this share of the memory, so that the last piece finds itself alone.
                 drop(memory);
                 arrived.extend(self.bulk.moved(&mut self.requests, &self.comm, transfer, length)?);
             }
@@ -261,7 +263,7 @@ impl Transport for MpiTransport {
     }
 
     fn flight(&self) -> Flight {
-        // Long frames too need our calls to get on.
+        // Long frames too need calls of MPI to progress.
         if self.bulk.is_moving() || self.outgoing > 0 || !self.incoming.is_empty() || !self.ready.is_empty() {
             Flight::Moving
         } else if self.bulk.count() > 0 {
@@ -276,7 +278,7 @@ impl Transport for MpiTransport {
     }
 }
 
-/// Passes the time after `looks` looks in vain: spins, yields, then sleeps longer and longer.
+/// Waits after `looks` polls in vain: spins, yields, then sleeps longer and longer (exponential back-off).
 fn idle(looks: u32) {
     match looks {
         0..64 => std::hint::spin_loop(),

@@ -4,11 +4,13 @@
 //! unfinished, which fits no event loop, so requests are made over `mpi::ffi` here. The rules that make it sound:
 //!
 //! * MPI reads or writes a request's memory until the request is complete. So [`Requests`] owns it ([`Pinned`]) next to
-//!   the handle and hands it back when MPI has reported completion; what is unfinished at its drop is leaked, never freed.
-//! * [`SendMemory`] and [`ReceiveMemory`] ask for their slice once and keep its address: the slice borrows from a value that
-//!   is owned and not touched until the last request on it is complete, and so stays valid whatever its type does.
-//! * Handles belong to one thread at a time: only the whole transport is `Send`, for where MPI allows that (`any_thread`).
-//! * Every return code is looked at. Our duplicate communicator returns errors instead of ending the job.
+//!   the handle and returns it when MPI has reported completion; memory of unfinished requests is leaked at its drop,
+//!   never freed.
+//! * [`SendMemory`] and [`ReceiveMemory`] ask for their slice once and keep its address: the slice borrows from a value
+//!   that is owned and not touched until the last request on it is complete, and so stays valid whatever its type does.
+//! * Handles belong to one thread at a time: only the whole transport is `Send`, for where MPI allows that
+//!   (`any_thread`).
+//! * Every return code is checked. Our duplicate communicator returns errors instead of ending the job.
 #![allow(unsafe_code)]
 
 use crate::transport::mpi::in_flight::{Pinned, Route, TransferMemory};
@@ -27,7 +29,7 @@ type Result<T> = std::result::Result<T, TransportError>;
 // received into is `Send` itself. That MPI is called by a thread that it allows is what `any_thread` is for.
 unsafe impl Send for super::MpiTransport {}
 
-/// MPI's text for an error code, with what was attempted.
+/// Makes an error of MPI's text for an error code and of the operation that was attempted.
 fn describe(code: c_int, attempt: impl FnOnce() -> String) -> TransportError {
     // MPI_MAX_ERROR_STRING is 256 in Open MPI and 512 to 1024 in MPICH and its descendants.
     let mut text = [0u8; 4096];
@@ -54,14 +56,14 @@ fn class(code: c_int) -> c_int {
     if code != SUCCESS && unsafe { ffi::MPI_Error_class(code, &mut class) } != SUCCESS { code } else { class }
 }
 
-/// A duplicate of a communicator, ours alone: no message of ours can meet one of the user's. Freed when dropped.
+/// A duplicate of a communicator for dtask alone: its messages cannot meet those of the user. Freed when dropped.
 pub(super) struct Comm {
     raw: ffi::MPI_Comm,
     byte: MPI_Datatype,
     rank: c_int,
     ranks: c_int,
     tag_max: c_int,
-    /// In MPICH a handle is a number, which would be `Send`.
+    /// Makes the type not `Send`: in MPICH a handle is a number, which would be.
     one_thread: PhantomData<*mut ()>,
 }
 
@@ -90,8 +92,8 @@ impl Comm {
         let attempt = || "setting up the communicator".to_string();
         let mut value: *const c_int = std::ptr::null();
         let mut found: c_int = 0;
-        // SAFETY: `raw` is the live communicator just made. MPI_TAG_UB is a predefined attribute: MPI writes the address
-        // of an int that lives as long as the communicator. Its key is an unsigned in some bindings.
+        // SAFETY: `raw` is the live communicator just made. MPI_TAG_UB is a predefined attribute: MPI writes the
+        // address of an int that lives as long as the communicator. Its key is an unsigned in some bindings.
         unsafe {
             check(ffi::MPI_Comm_set_errhandler(raw, ffi::RSMPI_ERRORS_RETURN), attempt)?;
             check(ffi::MPI_Comm_rank(raw, &mut comm.rank), attempt)?;
@@ -104,22 +106,22 @@ impl Comm {
         Ok(comm)
     }
 
-    /// This rank.
+    /// The number of this rank.
     pub(super) fn rank(&self) -> c_int {
         self.rank
     }
 
-    /// How many ranks there are.
+    /// Number of ranks.
     pub(super) fn ranks(&self) -> c_int {
         self.ranks
     }
 
-    /// The highest tag.
+    /// The highest tag that MPI allows.
     pub(super) fn tag_max(&self) -> c_int {
         self.tag_max
     }
 
-    /// The source and length of the next message on `tag`, if one has come.
+    /// The source and the length in bytes of the next message on `tag`; `None` if none has arrived.
     pub(super) fn probe(&self, tag: c_int) -> Result<Option<(c_int, usize)>> {
         let mut status = MaybeUninit::<MPI_Status>::uninit();
         let mut found: c_int = 0;
@@ -159,10 +161,10 @@ impl Comm {
         Ok(())
     }
 
-    /// Enters a barrier; it is passed when [`Barrier::passed`] says so.
+    /// Enters a barrier; every rank has entered it when [`Barrier::passed`] is true.
     pub(super) fn barrier(&self) -> Result<Barrier> {
-        // SAFETY: a constant of the library; the communicator is live. It may be freed before the barrier is passed: MPI
-        // defers that.
+        // SAFETY: a constant of the library; the communicator is live. It may be freed before the barrier is passed:
+        // MPI defers that.
         let (rc, request) = unsafe {
             let mut request = ffi::RSMPI_REQUEST_NULL;
             (ffi::MPI_Ibarrier(self.raw, &mut request), request)
@@ -188,7 +190,7 @@ pub(super) struct Barrier {
 }
 
 impl Barrier {
-    /// Whether every rank has entered it.
+    /// Whether every rank has entered the barrier.
     pub(super) fn passed(&mut self) -> Result<bool> {
         let mut done: c_int = 0;
         // SAFETY: the request is live, or null once it is complete, which counts as complete.
@@ -206,14 +208,14 @@ pub(super) struct SendMemory {
 }
 
 impl SendMemory {
-    /// Takes `owner`'s bytes, once.
+    /// Asks `owner` for its bytes, once.
     pub(super) fn new(owner: Arc<dyn BulkSource>) -> Rc<SendMemory> {
         let bytes = owner.bytes();
         let (start, length) = (bytes.as_ptr(), bytes.len());
         Rc::new(SendMemory { _owner: owner, start, length })
     }
 
-    /// Its length in bytes.
+    /// The length of the memory in bytes.
     pub(super) fn length(&self) -> usize {
         self.length
     }
@@ -221,14 +223,14 @@ impl SendMemory {
 
 /// Memory that pieces are received into.
 pub(super) struct ReceiveMemory {
-    /// Raw, since a `Box` claims that nobody else writes to what it owns.
+    /// The target as a raw pointer, since a `Box` claims that nobody else writes to its contents.
     owner: *mut dyn BulkTarget,
     start: *mut u8,
     length: usize,
 }
 
 impl ReceiveMemory {
-    /// Takes `owner`'s memory, once.
+    /// Asks `owner` for its memory, once.
     pub(super) fn new(owner: Box<dyn BulkTarget>) -> Rc<ReceiveMemory> {
         let owner = Box::into_raw(owner);
         // SAFETY: just made from a box.
@@ -236,12 +238,12 @@ impl ReceiveMemory {
         Rc::new(ReceiveMemory { owner, start: bytes.as_mut_ptr(), length: bytes.len() })
     }
 
-    /// Its length in bytes.
+    /// The length of the memory in bytes.
     pub(super) fn length(&self) -> usize {
         self.length
     }
 
-    /// Gives the filled memory back; `None` while pieces of it are under way.
+    /// Returns the filled memory; `None` while pieces of it are under way.
     pub(super) fn finish(self: Rc<Self>) -> Option<Box<dyn BulkTarget>> {
         let target = ManuallyDrop::new(Rc::into_inner(self)?);
         // SAFETY: made by `Box::into_raw`; nobody else has it, and `drop` will not run.
@@ -256,7 +258,7 @@ impl Drop for ReceiveMemory {
     }
 }
 
-/// Every request under way: one array for `MPI_Testsome`, kept in place, and what each of them holds.
+/// The requests under way: one array of handles for `MPI_Testsome`, and the memory that each of them holds.
 pub(super) struct Requests {
     handles: Vec<ffi::MPI_Request>,
     held: Vec<(Route, ManuallyDrop<Pinned>)>,
@@ -265,22 +267,22 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// None.
+    /// Makes an empty list.
     pub(super) fn new() -> Self {
         Requests { handles: Vec::new(), held: Vec::new(), indices: Vec::new(), statuses: Vec::new() }
     }
 
-    /// Whether none is under way.
+    /// Whether no request is under way.
     pub(super) fn is_empty(&self) -> bool {
         self.handles.is_empty()
     }
 
-    /// How many frames are being sent.
+    /// Number of frames that are being sent.
     pub(super) fn outgoing(&self) -> usize {
         self.held.iter().filter(|(_, held)| matches!(**held, Pinned::Outgoing(_))).count()
     }
 
-    /// Starts to move what is `held`.
+    /// Starts a request to send or receive the memory `held`.
     pub(super) fn start(&mut self, comm: &Comm, route: Route, mut held: Pinned) -> Result<()> {
         let handle = begin(comm, route, &mut held)?;
         self.handles.push(handle);
@@ -288,7 +290,8 @@ impl Requests {
         Ok(())
     }
 
-    /// As `start`, but looks at once whether MPI is done with it, as it is with small frames, and then returns it.
+    /// Starts a request like `start`, but checks at once whether it is complete, as with small frames, and then returns
+    /// its memory. `None` if it is under way.
     pub(super) fn try_start(&mut self, comm: &Comm, route: Route, mut pin: Pinned) -> Result<Option<Pinned>> {
         let mut handle = begin(comm, route, &mut pin)?;
         let mut pin = ManuallyDrop::new(pin);
@@ -306,9 +309,11 @@ impl Requests {
         Ok(Some(ManuallyDrop::into_inner(pin)))
     }
 
-    /// Appends to `finished` what MPI will not touch any more. Allocates only when there are more requests than ever before.
+    /// Appends the memory of complete requests to `finished`. Allocates only when there are more requests than ever
+    /// before.
     ///
-    /// A request that ended with an error is taken out, its memory leaked: MPI does not say whether it is done with it.
+    /// A request that ended with an error is removed and its memory leaked: MPI does not say whether it is done with
+    /// it.
     pub(super) fn poll(&mut self, comm: &Comm, finished: &mut Vec<Pinned>) -> Result<()> {
         let total = self.handles.len();
         if total == 0 {
@@ -319,7 +324,8 @@ impl Requests {
             self.statuses.resize_with(total.next_power_of_two(), MaybeUninit::uninit);
         }
         let mut completed: c_int = 0;
-        // SAFETY: the three arrays have at least `total` places; handles are live, as complete ones are taken out below.
+        // SAFETY: the three arrays have at least `total` places; handles are live, as complete ones are taken out
+        // below.
         let rc = unsafe {
             ffi::MPI_Testsome(
                 count(total, || "testing requests".into())?,
@@ -345,13 +351,13 @@ impl Requests {
             let (route, held) = &mut self.held[index];
             let result = check(code, || held.attempt(*route));
             if let Err(error) = result.and_then(|()| complete(*route, held, status, comm.byte)) {
-                // Marks it for the second pass: its memory must not be freed.
+                // Marks the request for the second pass: its memory must not be freed.
                 self.indices[k] = -1 - self.indices[k];
                 outcome = outcome.and(Err(error));
             }
         }
         let indices = &mut self.indices[..completed];
-        // From the end, so that what `swap_remove` moves has been looked at.
+        // From the end, so that the entries that `swap_remove` moves were looked at.
         indices.sort_unstable_by_key(|&i| std::cmp::Reverse(i.max(-1 - i)));
         for &index in indices.iter() {
             let place = index.max(-1 - index) as usize;
@@ -364,7 +370,7 @@ impl Requests {
         outcome
     }
 
-    /// Takes out all that goes to or comes from `peer`: what MPI can cancel is dropped, the rest leaked.
+    /// Removes all requests to or from `peer`: memory is freed where MPI can cancel the request, and leaked elsewhere.
     pub(super) fn abandon(&mut self, peer: c_int) -> Result<()> {
         let mut outcome = Ok(());
         for place in (0..self.handles.len()).rev() {
@@ -394,8 +400,8 @@ impl Drop for Requests {
     }
 }
 
-/// Cancels a request and says whether its memory is free again. Of sends only the complete ones are: cancelling a send
-/// is deprecated, and some implementations refuse it.
+/// Cancels a request; true if its memory is free again. Sends are not cancelled, so that only complete ones are free:
+/// cancelling a send is deprecated, and some implementations refuse it.
 fn cancel(handle: &mut ffi::MPI_Request, held: &Pinned) -> Result<bool> {
     let mut done: c_int = 0;
     let attempt = || "cancelling a request".to_string();
@@ -411,7 +417,7 @@ fn cancel(handle: &mut ffi::MPI_Request, held: &Pinned) -> Result<bool> {
     Ok(done != 0)
 }
 
-/// Starts a request on the memory of `held`, which must be kept until it is complete.
+/// Starts a request on the memory of `held`, which must be kept until the request is complete.
 fn begin(comm: &Comm, route: Route, held: &mut Pinned) -> Result<ffi::MPI_Request> {
     let Route { peer, tag } = route;
     let length = held.length();
@@ -435,8 +441,8 @@ fn begin(comm: &Comm, route: Route, held: &mut Pinned) -> Result<ffi::MPI_Reques
         }
     };
     let start = start.cast::<c_void>();
-    // SAFETY: `length` bytes from `start` are in memory that `held` owns, and that stays where it is when `held` is moved.
-    // What is sent is only read.
+    // SAFETY: `length` bytes from `start` are in memory that `held` owns, and that stays where it is when `held` is
+    // moved. What is sent is only read.
     let (rc, request) = unsafe {
         let mut request = ffi::RSMPI_REQUEST_NULL;
         let rc = if receive {
@@ -450,7 +456,7 @@ fn begin(comm: &Comm, route: Route, held: &mut Pinned) -> Result<ffi::MPI_Reques
     Ok(request)
 }
 
-/// Looks at a request that has ended without an error: what was received must have the length agreed.
+/// Finishes a request that has ended without an error: checks that a received message has the length agreed.
 fn complete(route: Route, held: &mut Pinned, status: &MPI_Status, byte: MPI_Datatype) -> Result<()> {
     if held.is_received() {
         held.verify(route, received(status, byte)?)?;
@@ -462,7 +468,7 @@ fn complete(route: Route, held: &mut Pinned, status: &MPI_Status, byte: MPI_Data
     Ok(())
 }
 
-/// The length that a status tells.
+/// The length in bytes of the message of a status.
 fn received(status: &MPI_Status, byte: MPI_Datatype) -> Result<usize> {
     let mut count: c_int = 0;
     // SAFETY: the status was written by MPI.
@@ -472,7 +478,7 @@ fn received(status: &MPI_Status, byte: MPI_Datatype) -> Result<usize> {
         .map_err(|_| TransportError(format!("rank {} sent a message of over 2 GiB", status.MPI_SOURCE)))
 }
 
-/// A length as MPI counts.
+/// The length as the `int` by which MPI counts; an error from 2 GiB on.
 fn count(length: usize, attempt: impl FnOnce() -> String) -> Result<c_int> {
     c_int::try_from(length).map_err(|_| TransportError(format!("{}: more than MPI can count", attempt())))
 }
@@ -485,12 +491,15 @@ pub(super) fn is_thread_main() -> Result<bool> {
     Ok(flag != 0)
 }
 
-/// Lets MPI return the errors that belong to no communicator, instead of ending the job. Such are, in MPICH, those of
-/// `MPI_Testsome`; the handler that counts is that of MPI_COMM_SELF since MPI 4, of MPI_COMM_WORLD before.
+/// Makes MPI return the errors that belong to no communicator, instead of ending the job. In MPICH, errors of
+/// `MPI_Testsome` are of this kind. The handler that counts is that of MPI_COMM_SELF since MPI 4, of MPI_COMM_WORLD
+/// before.
 ///
-/// Only for an MPI that dtask has initialised itself: handlers of these two are the program's affair.
+/// Only for an MPI that dtask has initialised itself: in other programs, the handlers of these two belong to the
+/// program.
 pub(super) fn return_errors() -> Result<()> {
-    // SAFETY: constants of the library; both communicators live as long as MPI is initialised, which the caller has done.
+    // SAFETY: constants of the library; both communicators live as long as MPI is initialised, which the caller has
+    // done.
     let codes = unsafe {
         [ffi::RSMPI_COMM_WORLD, ffi::RSMPI_COMM_SELF]
             .map(|comm| ffi::MPI_Comm_set_errhandler(comm, ffi::RSMPI_ERRORS_RETURN))
