@@ -45,6 +45,13 @@ fn a_closure_that_captures_is_told_what_to_do() {
 }
 
 #[test]
+fn a_value_of_a_rank_depends_on_nothing_that_its_closure_captures() {
+    let (compiles, text) = compile("capturing_local.rs");
+    assert!(!compiles, "it compiles");
+    assert!(text.contains("the first call's would count for all tasks of the rank"), "{text}");
+}
+
+#[test]
 fn arguments_that_do_not_fit_are_told_so() {
     let (compiles, text) = compile("wrong_arguments.rs");
     assert!(!compiles, "it compiles");
@@ -54,7 +61,7 @@ fn arguments_that_do_not_fit_are_told_so() {
 
 #[test]
 fn what_should_compile_does() {
-    // else the two above would pass for a wrong reason
+    // else those above would pass for a wrong reason
     let (compiles, text) = compile("fine.rs");
     assert!(compiles, "{text}");
 }

@@ -12,7 +12,7 @@
 //!
 //! Where Python and numpy say what an expression means, it means that here, with these differences:
 //! * elements are `f64` unless said otherwise (`cast`, `load`, `from_bytes`; `argmax`, `histogram` and sums of
-//!   integers give `i64`); types meet as in numpy, see `types`;
+//!   integers give `i64`); types meet as in numpy, see `types` and `typed_numbers`;
 //! * a comparison gives 1 or 0, and `&& || !` work element by element on "is not zero";
 //! * there are no methods and no prefix `np.`; a shape may be given without parentheses: `zeros(3, 4)`;
 //! * a gather is a list: `x[2]` is an instance of it, `concat(x)` joins it, arithmetic stacks it on a new
@@ -30,6 +30,7 @@ pub(crate) mod error;
 pub(crate) mod eval;
 pub(crate) mod exact;
 pub(crate) mod kernels;
+pub(crate) mod numeric;
 pub(crate) mod reduce;
 pub(crate) mod shapes;
 pub(crate) mod slab;
@@ -37,6 +38,7 @@ pub(crate) mod syntax;
 #[cfg(test)]
 mod tests;
 pub mod text;
+pub(crate) mod typed_numbers;
 pub(crate) mod types;
 pub(crate) mod value;
 
@@ -117,7 +119,7 @@ impl Expr {
     pub fn eval(&self, scope: &dyn Scope) -> Result<ArrayValue, ExprError> {
         let item = Evaluator::new(scope).eval(&self.root)?;
         let typed = item.into_typed().at(&self.root.span)?;
-        Ok(types::stored(typed.numbers.into_owned(), typed.kind.settled()))
+        Ok(typed_numbers::stored(typed.numbers.into_owned(), typed.kind.settled()))
     }
 }
 

@@ -1,9 +1,6 @@
 //! Arrays of the five element types: the results of expressions, and what their names stand for.
 
-use super::error::Fault;
-use super::types::{ElementType, ExprType, TypedNumbers};
-use crate::arrays::eval::operand::{Intermediate, Numeric};
-use crate::arrays::exact::MAX_EXACT_INTEGER;
+use super::types::ElementType;
 use ndarray::{Array1, Array2, Array3, ArrayD, ArrayViewD, CowArray, IxDyn};
 use serde::{Deserialize, Serialize};
 
@@ -86,39 +83,6 @@ impl ArrayValue {
             ArrayValue::F64(array) => array,
             other => other.to_f64().into_owned(),
         }
-    }
-
-    /// As numbers to compute with.
-    pub(crate) fn into_typed<'s>(self) -> Result<TypedNumbers<'s>, Fault> {
-        let element = self.element_type();
-        if let ArrayValue::I64(array) = &self {
-            exact(array.view())?;
-        }
-        Ok(TypedNumbers { numbers: self.into_f64().into(), kind: ExprType::Of(element) })
-    }
-}
-
-/// An error if there is an integer that `f64` does not hold.
-fn exact(array: ArrayViewD<'_, i64>) -> Result<(), Fault> {
-    match array.iter().find(|x| x.unsigned_abs() >= MAX_EXACT_INTEGER as u64) {
-        None => Ok(()),
-        Some(x) => Err(Fault::new(format!("{x} is beyond 2**53, up to where integers are computed with"))),
-    }
-}
-
-impl<'a> ArrayBinding<'a> {
-    pub(crate) fn into_item(self) -> Result<Intermediate<'a>, Fault> {
-        let (numbers, element): (CowArray<'a, f64, IxDyn>, _) = match self {
-            ArrayBinding::F64(view) => (view.into(), ElementType::F64),
-            ArrayBinding::F32(view) => (view.mapv(f64::from).into(), ElementType::F32),
-            ArrayBinding::I64(view) => {
-                exact(view.view())?;
-                (view.mapv(|x| x as f64).into(), ElementType::I64)
-            }
-            ArrayBinding::I32(view) => (view.mapv(f64::from).into(), ElementType::I32),
-            ArrayBinding::U8(view) => (view.mapv(f64::from).into(), ElementType::U8),
-        };
-        Ok(TypedNumbers { numbers: Numeric::from(numbers), kind: ExprType::Of(element) }.into())
     }
 }
 

@@ -4,15 +4,17 @@ use crate::arrays::File;
 use crate::arrays::csv::{self, Column};
 use crate::arrays::error::{ExprError, Fault, PutPosition};
 use crate::arrays::eval::evaluator::Evaluator;
-use crate::arrays::eval::operand::{Intermediate, Numeric};
+use crate::arrays::eval::operand::Intermediate;
 use crate::arrays::exact::MAX_EXACT_INTEGER;
 use crate::arrays::kernels::histogram::histogram;
 use crate::arrays::kernels::random::{Distribution, RandomStream};
 use crate::arrays::kernels::{aggregate, broadcast, construct, elementwise, linalg};
+use crate::arrays::numeric::Numeric;
 use crate::arrays::shapes::shape;
 use crate::arrays::syntax::ast::{Call, ExprNode, Span};
 use crate::arrays::syntax::function::Function;
-use crate::arrays::types::{ElementType, ExprType, TypedNumbers};
+use crate::arrays::typed_numbers::TypedNumbers;
+use crate::arrays::types::{ElementType, ExprType};
 use std::borrow::Cow;
 
 impl<'s> Evaluator<'s> {
@@ -229,6 +231,8 @@ impl<'s> Evaluator<'s> {
             }
         }
         let axis = self.optional(call, "axis", 0.0)?;
+        let items =
+            items.into_iter().map(Intermediate::into_typed).collect::<Result<Vec<_>, Fault>>().at(span)?;
         if call.function == Function::Stack {
             return construct::stack(items, axis).at(span);
         }

@@ -3,9 +3,11 @@
 
 use super::index::{self, EvaluatedSubscript};
 use crate::arrays::error::{ExprError, Fault, PutPosition};
-use crate::arrays::eval::operand::{Intermediate, Numeric};
+use crate::arrays::eval::operand::Intermediate;
+use crate::arrays::numeric::Numeric;
 use crate::arrays::syntax::ast::{ExprNode, Literal, NodeKind, Subscript};
-use crate::arrays::types::{self, ExprType, TypedNumbers};
+use crate::arrays::typed_numbers::{self, TypedNumbers};
+use crate::arrays::types::ExprType;
 use crate::arrays::{ArrayBinding, Binding, RandomContext, Scope};
 
 /// What an evaluation needs at hand.
@@ -30,7 +32,7 @@ impl<'s> Evaluator<'s> {
             NodeKind::Name { name, span } => self.name(name).at(span),
             NodeKind::Unary(op, a) => {
                 let a = self.typed(a)?;
-                types::unary(*op, a).at(span).map(Intermediate::from)
+                typed_numbers::unary(*op, a).at(span).map(Intermediate::from)
             }
             NodeKind::Binary(op, a, b) => {
                 let (x, y) = (self.eval(a)?, self.eval(b)?);
@@ -40,7 +42,7 @@ impl<'s> Evaluator<'s> {
                     return Ok(Intermediate::number(f64::from(u8::from(truth))));
                 }
                 let (x, y) = (x.into_typed().at(&a.span)?, y.into_typed().at(&b.span)?);
-                types::binary(*op, x, y).at(span).map(Intermediate::from)
+                typed_numbers::binary(*op, x, y).at(span).map(Intermediate::from)
             }
             NodeKind::Index(a, subscripts) => {
                 let item = self.eval(a)?;
@@ -77,9 +79,10 @@ impl<'s> Evaluator<'s> {
             Some(Binding::BytesList(all)) => {
                 Intermediate::List(all.into_iter().map(Intermediate::Bytes).collect())
             }
-            Some(Binding::Array(array)) => array.into_item()?,
+            Some(Binding::Array(array)) => array.into_typed()?.into(),
             Some(Binding::List(arrays)) => {
-                Intermediate::List(arrays.into_iter().map(ArrayBinding::into_item).collect::<Result<_, _>>()?)
+                let item = |array: ArrayBinding<'s>| array.into_typed().map(Intermediate::from);
+                Intermediate::List(arrays.into_iter().map(item).collect::<Result<_, _>>()?)
             }
             None => return Err(Fault::new(format!("unknown name `{name}`"))),
         })

@@ -1,10 +1,11 @@
 //! Slices and indexes, as in numpy: views where the operand is borrowed, never copies.
 
 use crate::arrays::error::{ExprError, Fault, PutPosition};
-use crate::arrays::eval::operand::{Cows, Intermediate, Numeric};
+use crate::arrays::eval::operand::Intermediate;
+use crate::arrays::numeric::{Cows, Numeric};
 use crate::arrays::shapes::shape;
 use crate::arrays::syntax::ast::Span;
-use crate::arrays::types::TypedNumbers;
+use crate::arrays::typed_numbers::TypedNumbers;
 use ndarray::SliceInfoElem;
 
 /// An evaluated entry between the brackets, and where it stands.

@@ -7,8 +7,8 @@
 use super::broadcast::PARALLEL;
 use crate::arrays::buffer_pool;
 use crate::arrays::error::Fault;
-use crate::arrays::eval::operand::{Cows, Numeric};
 use crate::arrays::kernels::elementwise::{maximum, minimum};
+use crate::arrays::numeric::{Cows, Numeric};
 use crate::arrays::shapes::shape;
 use crate::arrays::syntax::function::Aggregate;
 use rayon::prelude::*;

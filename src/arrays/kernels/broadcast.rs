@@ -5,7 +5,7 @@
 //! thousand elements costs nothing.
 
 use crate::arrays::error::Fault;
-use crate::arrays::eval::operand::{Cows, Numeric};
+use crate::arrays::numeric::{Cows, Numeric};
 use crate::arrays::shapes::shape;
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis, Ix1, Ix2, Zip};
 

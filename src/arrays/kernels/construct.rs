@@ -2,9 +2,10 @@
 
 use super::broadcast;
 use crate::arrays::error::Fault;
-use crate::arrays::eval::operand::{Intermediate, Numeric};
+use crate::arrays::numeric::Numeric;
 use crate::arrays::shapes::shape;
-use crate::arrays::types::{ExprType, TypedNumbers};
+use crate::arrays::typed_numbers::TypedNumbers;
+use crate::arrays::types::ExprType;
 use ndarray::{ArrayD, Axis, Slice};
 use rayon::prelude::*;
 
@@ -72,8 +73,8 @@ pub(crate) fn eye(rows: usize, columns: usize) -> Result<ArrayD<f64>, Fault> {
 
 /// Joins arrays along an axis they have. Single numbers count as arrays of one element, so that a gather of
 /// numbers becomes an array.
-pub(crate) fn concat<'s>(items: Vec<Intermediate<'s>>, axis: f64) -> Result<TypedNumbers<'s>, Fault> {
-    let (parts, kind) = typed(items)?;
+pub(crate) fn concat<'s>(items: Vec<TypedNumbers<'s>>, axis: f64) -> Result<TypedNumbers<'s>, Fault> {
+    let (parts, kind) = joined(items)?;
     let mut arrays = Vec::with_capacity(parts.len());
     for part in parts {
         arrays.push(match part {
@@ -97,8 +98,8 @@ pub(crate) fn concat<'s>(items: Vec<Intermediate<'s>>, axis: f64) -> Result<Type
 }
 
 /// Puts arrays of equal shapes on a new axis.
-pub(crate) fn stack<'s>(items: Vec<Intermediate<'s>>, axis: f64) -> Result<TypedNumbers<'s>, Fault> {
-    let (parts, kind) = typed(items)?;
+pub(crate) fn stack<'s>(items: Vec<TypedNumbers<'s>>, axis: f64) -> Result<TypedNumbers<'s>, Fault> {
+    let (parts, kind) = joined(items)?;
     let shape = shape::stacked(&parts.iter().map(Numeric::shape).collect::<Vec<_>>(), axis)?;
     let mut stacked = shape::zeros(&shape)?;
     let axis = Axis(shape::axis(axis, shape.len())?);
@@ -112,11 +113,10 @@ pub(crate) fn stack<'s>(items: Vec<Intermediate<'s>>, axis: f64) -> Result<Typed
 }
 
 /// The numbers of all items, and the type that they have together.
-fn typed<'s>(items: Vec<Intermediate<'s>>) -> Result<(Vec<Numeric<'s>>, ExprType), Fault> {
-    let typed = items.into_iter().map(Intermediate::into_typed).collect::<Result<Vec<_>, _>>()?;
-    let kind = ExprType::joined(typed.iter().map(|part| part.kind));
-    let mut numbers = Vec::with_capacity(typed.len());
-    for part in typed {
+fn joined<'s>(items: Vec<TypedNumbers<'s>>) -> Result<(Vec<Numeric<'s>>, ExprType), Fault> {
+    let kind = ExprType::joined(items.iter().map(|part| part.kind));
+    let mut numbers = Vec::with_capacity(items.len());
+    for part in items {
         // only a fraction among integers, or a double among singles, need fitting, and these have the wider type
         let fits = part.kind == kind || kind == ExprType::F64;
         numbers.push(if fits { part.numbers } else { TypedNumbers::fitted(part.numbers, kind)?.numbers });

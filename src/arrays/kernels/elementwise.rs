@@ -3,7 +3,7 @@
 
 use super::broadcast::{self, kernel};
 use crate::arrays::error::Fault;
-use crate::arrays::eval::operand::Numeric;
+use crate::arrays::numeric::Numeric;
 use crate::arrays::syntax::ast::{BinaryOp, UnaryOp};
 use crate::arrays::syntax::function::Map;
 

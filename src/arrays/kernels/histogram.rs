@@ -1,8 +1,8 @@
 //! `histogram`: how many elements lie in each of a number of equal intervals.
 
 use crate::arrays::error::Fault;
-use crate::arrays::eval::operand::Numeric;
 use crate::arrays::kernels::construct;
+use crate::arrays::numeric::Numeric;
 use crate::arrays::shapes::shape;
 use ndarray::ArrayD;
 

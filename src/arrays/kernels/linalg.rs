@@ -3,9 +3,9 @@
 use super::aggregate::sum_by;
 use super::broadcast;
 use crate::arrays::error::Fault;
-use crate::arrays::eval::operand::{Cows, Numeric};
 use crate::arrays::kernels::construct;
 use crate::arrays::kernels::elementwise;
+use crate::arrays::numeric::{Cows, Numeric};
 use crate::arrays::shapes::shape;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, Dimension, Ix1, Ix2};

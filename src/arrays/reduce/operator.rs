@@ -7,12 +7,13 @@
 //! mean and the sum of squared deviations. Both give `f64`, whatever they are made of.
 
 use crate::arrays::error::Fault;
-use crate::arrays::eval::operand::{Intermediate, Numeric};
 use crate::arrays::kernels::{aggregate, construct, elementwise};
+use crate::arrays::numeric::Numeric;
 use crate::arrays::shapes::shape;
 use crate::arrays::syntax::ast::BinaryOp;
 use crate::arrays::syntax::function::Aggregate;
-use crate::arrays::types::{self, ExprType, TypedNumbers};
+use crate::arrays::typed_numbers::{self, TypedNumbers};
+use crate::arrays::types::ExprType;
 use crate::arrays::{ArrayBinding, ArrayValue};
 use ndarray::{ArrayD, ArrayViewD, Axis};
 use serde::{Deserialize, Serialize};
@@ -153,8 +154,8 @@ impl Reduce {
         };
         match self.with {
             ReduceOperator::Concat => {
-                let items = partials.iter().map(|part| ArrayBinding::from(*part).into_item());
-                let items = items.collect::<Result<Vec<Intermediate<'_>>, Fault>>()?;
+                let items = partials.iter().map(|part| ArrayBinding::from(*part).into_typed());
+                let items = items.collect::<Result<Vec<TypedNumbers<'_>>, Fault>>()?;
                 Ok(finished(construct::concat(items, self.axis.unwrap_or(0) as f64)?))
             }
             ReduceOperator::Moments => {
@@ -270,17 +271,17 @@ fn combine<'s>(
             numbers: elementwise::apply(a.numbers, b.numbers, elementwise::maximum)?,
             kind,
         }),
-        ReduceOperator::Mul => types::binary(BinaryOp::Mul, a, b),
-        _ => types::binary(BinaryOp::Add, a, b),
+        ReduceOperator::Mul => typed_numbers::binary(BinaryOp::Mul, a, b),
+        _ => typed_numbers::binary(BinaryOp::Add, a, b),
     }
 }
 
 fn typed(value: &ArrayValue) -> Result<TypedNumbers<'_>, Fault> {
-    ArrayBinding::from(value).into_item()?.into_typed()
+    ArrayBinding::from(value).into_typed()
 }
 
 fn finished(typed: TypedNumbers<'_>) -> ArrayValue {
-    types::stored(typed.numbers.into_owned(), typed.kind.settled())
+    typed_numbers::stored(typed.numbers.into_owned(), typed.kind.settled())
 }
 
 /// The sum along an axis, and of how many it is the sum.
@@ -291,8 +292,7 @@ fn summed(value: &ArrayValue, axis: i64) -> Result<(ArrayD<f64>, usize), Fault> 
 }
 
 fn stacked(rows: &[ArrayD<f64>]) -> Result<ArrayValue, Fault> {
-    let item =
-        |row: &ArrayD<f64>| TypedNumbers { numbers: Numeric::from(row.clone()), kind: ExprType::F64 }.into();
+    let item = |row: &ArrayD<f64>| TypedNumbers { numbers: Numeric::from(row.clone()), kind: ExprType::F64 };
     Ok(finished(construct::stack(rows.iter().map(item).collect(), 0.0)?))
 }
 

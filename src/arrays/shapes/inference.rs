@@ -4,12 +4,14 @@
 use super::shape;
 use crate::arrays::error::{ExprError, Fault, PutPosition};
 use crate::arrays::eval::index::{self, EvaluatedSubscript};
-use crate::arrays::eval::operand::{Cows, Intermediate, Numeric};
+use crate::arrays::eval::operand::Intermediate;
 use crate::arrays::kernels::{construct, elementwise};
+use crate::arrays::numeric::{Cows, Numeric};
 use crate::arrays::slab::Slab;
 use crate::arrays::syntax::ast::{BinaryOp, Call, ExprNode, NodeKind, Subscript, UnaryOp};
 use crate::arrays::syntax::function::{Aggregate, Function};
-use crate::arrays::types::{ExprType, TypedNumbers};
+use crate::arrays::typed_numbers::TypedNumbers;
+use crate::arrays::types::ExprType;
 use ndarray::{ArrayD, CowArray, IxDyn};
 
 /// What is known of a name, or of a part of an expression.

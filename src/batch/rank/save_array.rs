@@ -184,6 +184,6 @@ fn attribute(value: &crate::script::values::value::ScriptValue) -> Attribute {
 ///
 /// # Errors
 /// When it cannot be written.
-pub(crate) fn finish_file(path: &String, wanted: &Vec<(String, u64)>) -> Result<Vec<String>, Failure> {
+pub(crate) fn finish_file(path: &String, wanted: &[(String, u64)]) -> Result<Vec<String>, Failure> {
     rank_state::current().datasets.finish(Path::new(path), wanted)
 }

@@ -1,0 +1,4 @@
+fn main() {
+    let path = String::from("weights");
+    println!("{}", dtask::local(move || path.len()));
+}
