@@ -11,7 +11,7 @@ use crate::script::resolve::resolver::Resolver;
 use crate::script::syntax::placeholder::{self, PieceKind};
 use crate::script::syntax::script::{RawAction, RawReduce, RawTask};
 
-/// What each step reads and writes.
+/// The files that each step reads and writes.
 const FILES: [&str; 3] = ["a", "b", "out"];
 
 impl Compiler<'_> {

@@ -16,7 +16,7 @@ use crate::script::syntax::symbols::Symbols;
 use crate::script::values::resources::InstanceResources;
 use std::collections::HashSet;
 
-/// What all tasks are compiled with.
+/// The context that all tasks are compiled in.
 pub(crate) struct Compiler<'a> {
     pub(crate) script: &'a RawScript,
     pub(crate) names: &'a Symbols,
