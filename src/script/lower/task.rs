@@ -217,7 +217,8 @@ fn empty_join(unmatched: &Unmatched, task: &PlanTask, other: &str, span: &Span, 
             (
                 format!("no instance of `{other}` fits {label}"),
                 format!("nothing for {label}"),
-                "instances meet where the parameters that both have are equal; look at `where`, `exclude` and `let` of both"
+                "instances meet where the parameters that both have are equal; look at `where`, `exclude` and `let` \
+                 of both"
                     .to_string(),
             )
         }

@@ -1,9 +1,9 @@
 //! The keys of instances: what an instance does and what it reads, as a number.
 //!
 //! Two instances with one key give the same result, wherever and whenever they run. Into a key go the action after
-//! substitution, the environment it sets, the names of its outputs, and the keys of what it reads: of other instances by
-//! their own keys, of files by size and time of modification. What changes from run to run (rank, host, scratch folder,
-//! attempt, where the script lies) does not.
+//! substitution, the environment it sets, the names of its outputs, and the keys of what it reads: of other instances
+//! by their own keys, of files by size and time of modification. What changes from run to run (rank, host, scratch
+//! folder, attempt, where the script lies) does not.
 
 use std::collections::HashMap;
 use std::fs::Metadata;
