@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::time::Duration;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident($inner:ty), $letter:literal) => {
@@ -75,7 +74,7 @@ pub type Attempt = u16;
 
 /// The pause before a task that failed `failures` times starts again (exponential back-off): `first` after the first
 /// failure, and twice as long after each further one, up to 65536 times `first`.
-pub(crate) fn pause(first: Duration, failures: u32) -> Duration {
+pub(crate) fn pause(first: u64, failures: u32) -> u64 {
     first.saturating_mul(1 << failures.saturating_sub(1).min(16))
 }
 

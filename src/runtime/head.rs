@@ -21,7 +21,7 @@ use crate::transport::Transport;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::{Arc, mpsc};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Number of actions that one request may leave in the queue before they are carried out.
 const ACTIONS_MAX: usize = 1024;
@@ -295,8 +295,9 @@ impl Head {
                 SchedulerAction::Send(HEAD, order) => node.order(order, links)?,
                 SchedulerAction::Send(rank, order) => links.send(rank, &order)?,
                 SchedulerAction::Resolve(task, outcome) => self.resolve(task, outcome, node),
-                SchedulerAction::Delay { task, attempt, pause } => {
-                    self.due.push(Reverse((Instant::now() + pause, task, attempt)));
+                SchedulerAction::Delay { task, attempt, millis } => {
+                    let end = Instant::now() + Duration::from_millis(millis);
+                    self.due.push(Reverse((end, task, attempt)));
                 }
             }
         }

@@ -7,7 +7,6 @@ pub use crate::protocol::Status;
 use crate::protocol::{Blob, BulkLayout, Definition, RankOrder, RankReport, ReportedResult, ResourceRequest};
 use smallvec::SmallVec;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The properties of a rank at the start of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,7 +159,7 @@ pub enum SchedulerAction {
         /// The number of the attempt that has failed.
         attempt: Attempt,
         /// The length of the pause.
-        pause: Duration,
+        millis: u64,
     },
 }
 

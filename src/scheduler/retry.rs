@@ -12,7 +12,6 @@ use super::{DefinitionRecord, Scheduler};
 use crate::error::{ProtocolError, Retry};
 use crate::ids::{self, Attempt, DefId, Rank, TaskId};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// The failed tasks that are to start again.
 #[derive(Debug, Default)]
@@ -89,9 +88,9 @@ impl Scheduler {
         if delay == 0 {
             return self.requeue(task, missing, out);
         }
-        let pause = ids::pause(Duration::from_millis(delay.into()), failures.into());
+        let millis = ids::pause(delay.into(), failures.into());
         self.retries.paused.insert(task, attempt);
-        out.push(SchedulerAction::Delay { task, attempt, pause });
+        out.push(SchedulerAction::Delay { task, attempt, millis });
         self.requeue(task, missing + 1, out);
     }
 

@@ -39,7 +39,7 @@ pub(crate) fn load(
     }
 }
 
-/// The same for a script whose text is at hand.
+/// Understands a script whose text is at hand.
 pub fn parse(
     source: ScriptSource,
     sets: &[(String, String)],

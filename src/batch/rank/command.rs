@@ -22,6 +22,7 @@ use crate::script::values::execution::RetryOn;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A task function: an instance that needs others.
 ///
@@ -68,7 +69,7 @@ pub(crate) fn execute(
         return Err(Failure::new(error).with_retry(Retry::Never));
     }
     if attempt <= execution.retries {
-        if !rank_state::current().deadline.admits(def.number, pause(execution.backoff, attempt)) {
+        if !rank_state::current().deadline.admits(def.number, pause_after(execution.backoff, attempt)) {
             return Err(left(deadline::TOO_LATE));
         }
         log::info!("{}: attempt {attempt}: {error}; it is tried again", def.label(index));
@@ -77,6 +78,11 @@ pub(crate) fn execute(
     let retry = grown
         .map_or(Retry::Allowed, |memory| Retry::WithMemory((memory as f64 * execution.memory_step) as u64));
     Err(Failure::new(error).with_retry(retry))
+}
+
+/// The pause that rank 0 makes after a failed attempt.
+fn pause_after(backoff: Duration, attempt: u32) -> Duration {
+    Duration::from_millis(pause(u64::try_from(backoff.as_millis()).unwrap_or(u64::MAX), attempt))
 }
 
 /// Whether a command that failed so is tried again, if it may be at all.

@@ -29,7 +29,6 @@ use crate::protocol::{
     Blob, BulkLayout, Definition, InputSource, RankOrder, RankReport, ReportedResult, RunTask, TaskInput,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
 
 /// The layout of every stored result in these tests.
 const LAYOUT: BulkLayout = BulkLayout::Encoded;
@@ -40,7 +39,7 @@ struct Env {
     orders: BTreeMap<u32, VecDeque<RankOrder>>,
     resolved: VecDeque<(u64, TaskOutcome)>,
     /// The tasks that pause, with the failed attempt and the length of the pause.
-    pauses: VecDeque<(u64, Attempt, Duration)>,
+    pauses: VecDeque<(u64, Attempt, u64)>,
     known: BTreeSet<(u32, DefId)>,
     /// The pairs of a rank and a definition whose tasks it knows to submit others.
     nests: BTreeSet<(u32, DefId)>,
@@ -135,8 +134,8 @@ impl Env {
         for action in out {
             match action {
                 SchedulerAction::Resolve(task, outcome) => self.resolved.push_back((task.0, outcome)),
-                SchedulerAction::Delay { task, attempt, pause } => {
-                    self.pauses.push_back((task.0, attempt, pause));
+                SchedulerAction::Delay { task, attempt, millis } => {
+                    self.pauses.push_back((task.0, attempt, millis));
                 }
                 SchedulerAction::Send(rank, RankOrder::Define(definition)) => {
                     assert!(
@@ -255,8 +254,7 @@ impl Env {
 
     /// Expects that the task pauses for `millis` milliseconds after this attempt.
     fn pauses(&mut self, task: u64, attempt: Attempt, millis: u64) -> &mut Self {
-        let pause = Duration::from_millis(millis);
-        assert_eq!(self.pauses.pop_front(), Some((task, attempt, pause)));
+        assert_eq!(self.pauses.pop_front(), Some((task, attempt, millis)));
         self
     }
 

@@ -14,11 +14,11 @@ use crate::script::syntax::placeholder;
 use crate::script::syntax::script::{RawAction, RawTask};
 use crate::script::syntax::shell_words::{self, WordError, WordPart};
 
-/// What a shell script is given to unless it says otherwise.
+/// The interpreter of a shell script that names none.
 const INTERPRETER: [&str; 3] = ["/bin/sh", "-eu", "-c"];
 
 impl Compiler<'_> {
-    /// What a task does.
+    /// Resolves the action of a task.
     pub(crate) fn action(
         &self,
         raw: &RawTask,
@@ -119,7 +119,7 @@ fn split(text: &Text, resolver: &mut Resolver<'_>, cx: &mut DiagnosticCollector)
     Some(argv)
 }
 
-/// One argument can be repeated for one gather; for two it would be their product, which nobody means.
+/// Reports an argument with two gathers: it would be repeated for their product, which nobody means.
 fn check_word(word: &Template, span: &Span, resolver: &Resolver<'_>, cx: &mut DiagnosticCollector) {
     let gather = |part: &&TemplatePart| match part {
         TemplatePart::Fill { what: Fill::Input(at), .. } => {

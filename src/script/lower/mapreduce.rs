@@ -11,7 +11,7 @@ use crate::script::plan::template::{Fill, TemplatePart};
 use crate::script::resolve::output_select;
 use crate::script::resolve::resolver::Resolver;
 use crate::script::sweep::user_files;
-use crate::script::syntax::mapreduce::PARTS;
+use crate::script::syntax::key_table::MAPREDUCE;
 use crate::script::syntax::script::{RawInputs, RawMapReduce, RawStage, RawTask};
 
 const SPLIT: u64 = 16 << 20;
@@ -26,8 +26,9 @@ impl Compiler<'_> {
         resolver: &mut Resolver<'_>,
         cx: &mut DiagnosticCollector,
     ) -> Option<TaskAction> {
-        for (part, example) in PARTS.iter().filter(|(part, _)| !raw.given.contains(part)) {
-            let message = format!("`mapreduce` without `{part}`");
+        for row in MAPREDUCE.rows().filter(|row| !raw.given.contains(&row.name)) {
+            let Some(example) = row.example else { continue };
+            let message = format!("`mapreduce` without `{}`", row.name);
             let diagnostic = Diagnostic::new(Code::IncompleteMapReduce, raw.span.clone(), message);
             cx.push(diagnostic.label("incomplete").help(format!("write `{example}`")));
         }

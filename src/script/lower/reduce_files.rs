@@ -11,7 +11,7 @@ use crate::script::resolve::resolver::Resolver;
 use crate::script::syntax::placeholder::{self, PieceKind};
 use crate::script::syntax::script::{RawAction, RawReduce, RawTask};
 
-/// What each step reads and writes.
+/// The files that each step reads and writes.
 const FILES: [&str; 3] = ["a", "b", "out"];
 
 impl Compiler<'_> {
@@ -46,7 +46,8 @@ impl Compiler<'_> {
             let message = "a reduction makes one file, and this task has several outputs";
             let diagnostic = Diagnostic::new(Code::BadReduction, second.file.span.clone(), message);
             cx.push(diagnostic.label("the second one").help(
-                "what is merged is what the next step reads: put all into one file, or reduce each in a task of its own",
+                "what is merged is what the next step reads: put all into one file, or reduce each in a task of \
+                 its own",
             ));
         }
         let action = self.action(task, command, resolver, cx)?;
@@ -91,7 +92,8 @@ fn check_names(task: &RawTask, resolver: &Resolver<'_>, cx: &mut DiagnosticColle
     }
 }
 
-/// The texts of the command, of its input and of its environment: they have all files, and of what is reduced no others.
+/// Checks the texts of the command, of its input and of its environment: they name all files, and no others of what is
+/// reduced.
 fn check_texts(
     task: &RawTask,
     command: &RawAction,

@@ -16,7 +16,7 @@ use crate::script::syntax::symbols::Symbols;
 use crate::script::values::resources::InstanceResources;
 use std::collections::HashSet;
 
-/// What all tasks are compiled with.
+/// The context that all tasks are compiled in.
 pub(crate) struct Compiler<'a> {
     pub(crate) script: &'a RawScript,
     pub(crate) names: &'a Symbols,
@@ -216,7 +216,8 @@ fn empty_join(unmatched: &Unmatched, task: &PlanTask, other: &str, span: &Span, 
             (
                 format!("no instance of `{other}` fits {label}"),
                 format!("nothing for {label}"),
-                "instances meet where the parameters that both have are equal; look at `where`, `exclude` and `let` of both"
+                "instances meet where the parameters that both have are equal; look at `where`, `exclude` and `let` \
+                 of both"
                     .to_string(),
             )
         }

@@ -24,13 +24,13 @@ pub struct Plan {
     pub dir: PathBuf,
     /// The script, as it was named.
     pub path: PathBuf,
-    /// What failures mean for the rest.
+    /// The meaning of failures for the rest.
     pub policy: Policy,
-    /// What the whole job has so many of.
+    /// The counters of the whole job.
     pub counters: Vec<JobCounter>,
     /// The tasks: what a task needs comes before it, and apart from that they are in the order of the script.
     pub tasks: Vec<PlanTask>,
-    /// What is odd but does not keep the script from running.
+    /// Oddities that do not keep the script from running.
     pub warnings: Diagnostics,
 }
 

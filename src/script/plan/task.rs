@@ -19,9 +19,9 @@ use std::time::Duration;
 /// An argument of a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum CallArg {
-    /// What stands in the script.
+    /// A value as it stands in the script.
     Value(ScriptValue),
-    /// What a name stands for: `"{mean}"`.
+    /// A name alone, `"{mean}"`, with its meaning.
     Binding(NameSource),
     /// A text with references in it.
     Text(Template),
@@ -36,21 +36,21 @@ pub struct PlanTask {
     pub line: usize,
     /// File and line, for messages: `flow.toml:31`.
     pub origin: String,
-    /// What it does.
+    /// The action.
     pub action: TaskAction,
     /// Its instances.
     pub family: Sweep,
-    /// What it reads of other tasks, and what it only waits for.
+    /// The results of other tasks that it reads, and the tasks that it only waits for.
     pub references: Vec<Reference>,
     /// The files that its command writes.
     pub outs: Vec<OutputFile>,
-    /// What its command reads on standard input.
+    /// The standard input of its command.
     pub stdin: Option<Template>,
     /// Where its standard output goes (the text of the array, where it makes one).
     pub stdout: StreamTarget,
     /// Where its standard error goes.
     pub stderr: StreamTarget,
-    /// What is kept on the shared file system.
+    /// The outputs that are kept on the shared file system.
     pub saves: Vec<Save>,
     /// Environment variables that are added.
     pub env: Vec<(String, Template)>,
@@ -66,7 +66,7 @@ pub struct PlanTask {
     pub targets: Vec<Template>,
     /// How its command is run.
     pub execution: Execution,
-    /// What an instance takes while it runs.
+    /// The resources that an instance takes while it runs.
     pub needs: InstanceResources,
     /// How long an instance is expected to take; without it, as long as others of its rank.
     pub time: Option<Duration>,
@@ -89,7 +89,7 @@ impl PlanTask {
     }
 }
 
-/// What a task does.
+/// The action of a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum TaskAction {
     /// Starts a program.
@@ -110,7 +110,7 @@ pub enum TaskAction {
         text: String,
         /// The expression as it was parsed.
         expr: Expr,
-        /// What the names in it stand for.
+        /// The meaning of the names in it.
         names: Vec<ArrayName>,
     },
     /// Reduces a family to one array.
@@ -121,16 +121,16 @@ pub enum TaskAction {
         with: Reduce,
         /// How many are merged at a time.
         arity: usize,
-        /// What the shape of the tree depends on.
+        /// The order that gives the tree its shape.
         order: ReduceOrder,
     },
     /// Reduces a family to one file, by a command that merges two.
     Merge {
         /// The reference to the family, by its number.
         of: usize,
-        /// What merges two.
+        /// The command that merges two.
         command: Box<TaskAction>,
-        /// What the shape of the tree depends on.
+        /// The order that gives the tree its shape.
         order: ReduceOrder,
     },
     /// Calls a function of the program, which makes an array.
@@ -180,7 +180,7 @@ impl TaskAction {
 /// A map-reduce.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MapReduce {
-    /// What is read.
+    /// The part that is read.
     pub input: MapReduceInput,
     /// Bytes that a mapper gets at a time.
     pub split: u64,
@@ -194,28 +194,28 @@ pub struct MapReduce {
     pub buffer: u64,
 }
 
-/// What a map-reduce reads.
+/// The input of a map-reduce.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum MapReduceInput {
     /// Files, relative to the script's folder.
     Files(Vec<String>),
-    /// What another task has written, by the number of the reference; each instance is one split.
+    /// The output of another task, by the number of the reference; each instance is one split.
     Of(usize),
 }
 
-/// What makes keys and values.
+/// The stage that makes keys and values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum MapStage {
-    /// One that is built in.
+    /// A stage that is built in.
     BuiltIn(Mapper),
     /// A command that reads lines and writes lines.
     Command(Box<TaskAction>),
 }
 
-/// What makes one value, or lines, of the values of a key.
+/// The stage that makes one value, or lines, of the values of a key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ReduceStage {
-    /// One that is built in.
+    /// A stage that is built in.
     BuiltIn(Operator),
     /// A command that reads lines and writes lines.
     Command(Box<TaskAction>),
@@ -229,7 +229,7 @@ impl MapStage {
 }
 
 impl ReduceStage {
-    /// As [`MapStage::name`].
+    /// The name of one that is built in, as that of a [`MapStage`].
     pub fn name(&self) -> String {
         if let ReduceStage::BuiltIn(operator) = self { format!("{operator:?}") } else { "command".to_owned() }
     }
@@ -274,11 +274,11 @@ impl MapReduce {
 pub struct ArrayName {
     /// As it is written, `x` or `sim.probe`.
     pub name: String,
-    /// What it stands for.
+    /// The meaning.
     pub binding: NameSource,
 }
 
-/// What a name of an array expression stands for.
+/// The meaning of a name of an array expression.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum NameSource {
     /// The task's parameter of that number.
@@ -287,28 +287,28 @@ pub enum NameSource {
     Var(ScriptValue),
     /// The task's reference of that number: one array, or a list for a gather.
     Input(usize),
-    /// What the rank knows.
+    /// A fact that the rank knows.
     Fact(RuntimeVar),
 }
 
-/// What the shape of a reduction's tree depends on.
+/// The order that gives a reduction's tree its shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReduceOrder {
     /// The indices alone: the same bits on any number of ranks.
     #[default]
     Fixed,
-    /// What is ready first.
+    /// Whatever is ready first.
     Any,
 }
 
-/// What is read of another task.
+/// The part of another task that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Select {
     /// Nothing: it only has to be done.
     Order,
     /// The output file of that number.
     File(usize),
-    /// What it printed.
+    /// The text that it printed.
     Stdout,
     /// The array that it made.
     Value,
@@ -319,9 +319,9 @@ pub enum Select {
 pub struct Reference {
     /// The other task's index in the plan.
     pub task: usize,
-    /// What is read.
+    /// The part that is read.
     pub select: Select,
-    /// Which instances.
+    /// The instances that are read.
     pub join: Join,
     /// Whether what is given is one file with the paths in it.
     pub list: bool,
@@ -363,7 +363,7 @@ pub enum StreamTarget {
 /// An output that is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Save {
-    /// What is kept.
+    /// The output that is kept.
     pub select: Select,
     /// Where, relative to the script's folder.
     pub path: Template,

@@ -46,7 +46,7 @@ impl Resolver<'_> {
         Template { parts: parts.collect() }
     }
 
-    /// One piece. What stands in for a wrong one fills in nothing, and keeps later checks from drawing conclusions.
+    /// Resolves a piece. The stand-in for a wrong one fills in nothing, and keeps later checks from drawing conclusions.
     pub(crate) fn part(
         &mut self,
         text: &Text,

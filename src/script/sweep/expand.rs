@@ -25,7 +25,7 @@ pub(crate) struct Sweeps {
     pub(crate) params: Vec<Vec<String>>,
 }
 
-/// What is known of a task's parameters.
+/// The parameters of a task, as far as they are known.
 #[derive(Clone, Default)]
 struct Known {
     names: Vec<String>,

@@ -9,7 +9,7 @@ use crate::script::values::value::ScriptValue;
 /// The values that a parameter takes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ParamValues {
-    /// One by one.
+    /// Values that are listed.
     List(Vec<ScriptValue>),
     /// At equal distances, as they are written in decimal.
     Range(NumRange),
@@ -114,7 +114,7 @@ impl ParamValues {
 
 /// The values of a parameter as they were found.
 pub(crate) enum LoadedValues {
-    /// One value for each place.
+    /// The values of a single parameter.
     One(ParamValues),
     /// A table: how many rows, and its columns.
     Table(u64, Vec<(String, ParamValues)>),

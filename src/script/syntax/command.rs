@@ -1,9 +1,11 @@
 //! `run`, and `shell` with its `interpreter`: of a task, of a `reduce` and of the stages of a `mapreduce`.
 
-use crate::script::diagnostics::diagnostic::DiagnosticCollector;
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::At;
+use crate::script::syntax::key_table::TASK;
 use crate::script::syntax::script::RawAction;
-use crate::script::syntax::toml::{Node, TomlKind, wrong_type};
+use crate::script::syntax::toml::{Node, TomlEntry, TomlKind};
 
 /// Reads the command of a table that has `run` or `shell`.
 pub(crate) fn read<'n>(
@@ -17,7 +19,7 @@ pub(crate) fn read<'n>(
             }
             TomlKind::List(_) => node.texts("`run`", cx).map(|argv| RawAction::Argv(argv, node.span.clone())),
             _ => {
-                cx.push(wrong_type("`run`", "a string or an array of strings", node));
+                cx.push(TASK.wrong_type("run", node));
                 None
             }
         };
@@ -29,4 +31,19 @@ pub(crate) fn read<'n>(
         return node.text("`shell`", cx).map(|script| RawAction::Shell(script, interpreter));
     }
     None
+}
+
+/// Reports an `interpreter` beside `run`, in a table that is no task.
+pub(crate) fn check_interpreter(known: &[&TomlEntry], cx: &mut DiagnosticCollector) {
+    let entry = |key: &str| known.iter().find(|entry| entry.key.value == key);
+    if let (Some(run), Some(interpreter)) = (entry("run"), entry("interpreter")) {
+        let message = "`interpreter` means nothing beside `run`";
+        let diagnostic = Diagnostic::new(Code::MisplacedKey, interpreter.key.span.clone(), message);
+        cx.push(
+            diagnostic
+                .also(run.key.span.clone(), "this starts no shell")
+                .label("remove this")
+                .help("it belongs to `shell`"),
+        );
+    }
 }

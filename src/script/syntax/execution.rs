@@ -4,14 +4,11 @@ use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
+use crate::script::syntax::key_table::TASK;
 use crate::script::syntax::toml::{Node, TomlKind, wrong_type};
 use crate::script::values::execution::{Execution, RetryOn};
 use crate::script::values::units;
 use std::time::Duration;
-
-/// These keys; beside an action that starts no command they mean nothing.
-pub(crate) const KEYS: [&str; 9] =
-    ["dir", "clean-env", "mpi", "timeout", "memory", "memory-step", "retries", "retry-on", "backoff"];
 
 /// How a command is run, as written: the folder's references are resolved later.
 pub(crate) type RawExecution = Execution<Option<Text>>;
@@ -21,7 +18,7 @@ impl RawExecution {
     pub(crate) fn read<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut DiagnosticCollector) -> Self {
         let mut rest = RawExecution { memory_step: 1.0, ..RawExecution::default() };
         if let Some(node) = get("clean-env") {
-            rest.clean_env = boolean("`clean-env`", node, cx);
+            rest.clean_env = node.flag("`clean-env`", cx).unwrap_or(false);
         }
         if let Some(text) = get("mpi").and_then(|node| node.text("`mpi`", cx)) {
             match text.value.as_str() {
@@ -63,22 +60,12 @@ impl RawExecution {
     }
 }
 
-fn boolean(what: &str, node: &Node, cx: &mut DiagnosticCollector) -> bool {
-    match node.value {
-        TomlKind::Bool(value) => value,
-        _ => {
-            cx.push(wrong_type(what, "true or false", node));
-            false
-        }
-    }
-}
-
 fn factor(node: &Node, cx: &mut DiagnosticCollector) -> Option<f64> {
     let value = match node.value {
         TomlKind::Int(value) => value as f64,
         TomlKind::Float(value) => value,
         _ => {
-            cx.push(wrong_type("`memory-step`", "a number", node));
+            cx.push(TASK.wrong_type("memory-step", node));
             return None;
         }
     };

@@ -1,112 +1,63 @@
-//! The keys of every table of the language.
+//! Checks of keys against the [table](super::key_table): keys that are unknown, and keys beside the wrong action.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::suggest::did_you_mean;
-use crate::script::syntax::toml::TomlEntry;
+use crate::script::syntax::key_row::{KnownKeys, TaskKind};
+use crate::script::syntax::key_table::{TABLES, TASK};
+use crate::script::syntax::toml::{self, Node, TomlEntry};
 
-/// The keys that a table may have.
-pub(crate) struct KnownKeys {
-    /// For messages: "in a task".
-    pub(crate) place: &'static str,
-    /// All of them.
-    pub(crate) known: &'static [&'static str],
+/// The keys that decide the kind of a task.
+pub(crate) fn actions() -> impl Iterator<Item = &'static str> {
+    TASK.rows().filter(|row| row.is_action).map(|row| row.name)
 }
 
-pub(crate) const TOP: KnownKeys = KnownKeys {
-    place: "at the top of a script",
-    known: &["dtask", "name", "vars", "default", "resources", "policy", "task"],
-};
-
-pub(crate) const TASK: KnownKeys = KnownKeys {
-    place: "in a task",
-    known: &[
-        "run",
-        "shell",
-        "interpreter",
-        "array",
-        "reduce",
-        "call",
-        "args",
-        "mapreduce",
-        "for",
-        "zip",
-        "each",
-        "let",
-        "include",
-        "exclude",
-        "where",
-        "stdin",
-        "out",
-        "save",
-        "stdout",
-        "stderr",
-        "after",
-        "env",
-        "ok-exit",
-        "optional",
-        "priority",
-        "target",
-        "dir",
-        "clean-env",
-        "mpi",
-        "timeout",
-        "memory",
-        "memory-step",
-        "retries",
-        "retry-on",
-        "backoff",
-        "keep",
-        "threads",
-        "gpus",
-        "needs",
-        "on",
-        "time",
-    ],
-};
-
-pub(crate) const POLICY: KnownKeys =
-    KnownKeys { place: "in `policy`", known: &["on-failure", "max-failures"] };
-
-pub(crate) const REDUCE: KnownKeys = KnownKeys {
-    place: "in `reduce`",
-    known: &["of", "with", "run", "shell", "interpreter", "arity", "order", "over", "axis"],
-};
-
-pub(crate) const MAPREDUCE: KnownKeys = KnownKeys {
-    place: "in `mapreduce`",
-    known: &["input", "map", "combine", "reduce", "partitions", "buffer"],
-};
-
-pub(crate) const INPUT: KnownKeys =
-    KnownKeys { place: "in the input of a `mapreduce`", known: &["glob", "files", "of", "split"] };
-
-pub(crate) const STAGE: KnownKeys =
-    KnownKeys { place: "in a stage of a `mapreduce`", known: &["run", "shell", "interpreter"] };
-
-pub(crate) const SWEEP: KnownKeys = KnownKeys {
-    place: "in a parameter",
-    known: &["glob", "lines", "csv", "linspace", "logspace", "blocks", "size"],
-};
-
-/// What decides what a task is.
-pub(crate) const ACTIONS: [&str; 6] = ["run", "shell", "array", "reduce", "mapreduce", "call"];
+/// Whether a key decides the kind of its task.
+pub(crate) fn is_action(entry: &TomlEntry) -> bool {
+    TASK.row(&entry.key.value).is_some_and(|row| row.is_action)
+}
 
 impl KnownKeys {
-    /// Whether there is such a key; reports it where it does not.
+    /// Whether there is such a key; reports it where there is not.
     pub(crate) fn check(&self, entry: &TomlEntry, cx: &mut DiagnosticCollector) -> bool {
         let key = entry.key.value.as_str();
-        if self.known.contains(&key) {
+        if self.row(key).is_some() {
             return true;
         }
-        let known = self.known.iter().copied();
-        let diagnostic = Diagnostic::new(
-            Code::UnknownKey,
-            entry.key.span.clone(),
-            format!("unknown key `{key}` {}", self.place),
-        );
-        let all = format!("the keys {} are: {}", self.place, self.known.join(", "));
-        cx.push(diagnostic.label("not a key of this table").help(did_you_mean(key, known).unwrap_or(all)));
+        let names: Vec<&str> = self.rows().map(|row| row.name).collect();
+        let elsewhere: Vec<&str> =
+            TABLES.iter().filter(|table| table.row(key).is_some()).map(|table| table.place).collect();
+        let help = if elsewhere.is_empty() {
+            did_you_mean(key, names.iter().copied())
+                .unwrap_or_else(|| format!("the keys {} are: {}", self.place, names.join(", ")))
+        } else {
+            format!("`{key}` can stand {}", elsewhere.join(", or "))
+        };
+        let message = format!("unknown key `{key}` {}", self.place);
+        let diagnostic = Diagnostic::new(Code::UnknownKey, entry.key.span.clone(), message);
+        cx.push(diagnostic.label("not a key of this table").help(help));
         false
+    }
+
+    /// The error of a key whose value has another type than the table says.
+    pub(crate) fn wrong_type(&self, key: &str, found: &Node) -> Diagnostic {
+        let wanted = self.row(key).map_or("of another type", |row| row.wants);
+        toml::wrong_type(&format!("`{key}`"), wanted, found)
+    }
+}
+
+/// Whether a key of a task means something beside the action of its kind.
+pub(crate) fn fits(key: &str, kind: TaskKind) -> bool {
+    TASK.row(key).is_none_or(|row| row.beside.contains(&kind))
+}
+
+/// Reports the keys of a task that do not go with its action.
+pub(crate) fn check_beside(kind: TaskKind, entries: &[&TomlEntry], cx: &mut DiagnosticCollector) {
+    for entry in entries {
+        let key = entry.key.value.as_str();
+        let Some(row) = TASK.row(key).filter(|row| !row.beside.contains(&kind)) else { continue };
+        let message = format!("`{key}` means nothing beside `{}`", kind.action());
+        let diagnostic = Diagnostic::new(Code::MisplacedKey, entry.key.span.clone(), message);
+        cx.push(diagnostic.label("remove this").help(row.help_beside(kind)));
     }
 }

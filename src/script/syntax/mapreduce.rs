@@ -3,23 +3,17 @@
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Text};
+use crate::script::syntax::key_table::{INPUT, MAPREDUCE, STAGE};
 use crate::script::syntax::placeholder::{self, PieceKind};
 use crate::script::syntax::script::{RawInput, RawInputs, RawMapReduce, RawSave, RawStage, RawTask};
 use crate::script::syntax::sweep::{RawParam, RawSweep, RawValues};
-use crate::script::syntax::toml::{Node, TomlEntry, TomlKind, wrong_type};
-use crate::script::syntax::{command, execution, known_keys};
+use crate::script::syntax::toml::{Node, TomlEntry, TomlKind};
+use crate::script::syntax::{command, execution};
 
 /// The most partitions: each splits every mapper's output once more.
 const MOST_PARTITIONS: i64 = 4096;
 /// Where the script does not say.
 const PARTITIONS: i64 = 8;
-
-/// The parts that every `mapreduce` has, each with an example.
-pub(crate) const PARTS: [(&str, &str); 3] = [
-    ("input", "input = { glob = \"corpus/*.txt\" }"),
-    ("map", "map = \"words\""),
-    ("reduce", "reduce = \"sum\""),
-];
 
 /// Reads the table.
 pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Option<RawMapReduce> {
@@ -35,7 +29,7 @@ pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Option<RawMapRe
     };
     let entries = node.table("`mapreduce`", cx)?;
     for entry in entries {
-        if !known_keys::MAPREDUCE.check(entry, cx) {
+        if !MAPREDUCE.check(entry, cx) {
             continue;
         }
         let value = &entry.value;
@@ -47,7 +41,7 @@ pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Option<RawMapRe
             "buffer" => raw.buffer = execution::size("buffer", value, cx),
             _ => raw.partitions = partitions(value, cx).unwrap_or(PARTITIONS),
         }
-        raw.given.extend(PARTS.iter().map(|(part, _)| *part).filter(|part| *part == entry.key.value));
+        raw.given.extend(MAPREDUCE.row(&entry.key.value).map(|row| row.name));
     }
     Some(raw)
 }
@@ -100,13 +94,12 @@ fn partitions(node: &Node, cx: &mut DiagnosticCollector) -> Option<i64> {
 fn input(node: &Node, cx: &mut DiagnosticCollector) -> Option<RawInput> {
     let TomlKind::Table(entries) = &node.value else {
         let example = "input = { glob = \"corpus/*.txt\", split = \"16 MiB\" }";
-        cx.push(wrong_type("`input`", "a table", node).help(format!("write `{example}`")));
+        cx.push(MAPREDUCE.wrong_type("input", node).help(format!("write `{example}`")));
         return None;
     };
     let before = cx.errors();
     let (mut split, mut source) = (None, None);
-    for TomlEntry { key, value } in
-        entries.iter().filter(|entry| known_keys::INPUT.check(entry, cx)).collect::<Vec<_>>()
+    for TomlEntry { key, value } in entries.iter().filter(|entry| INPUT.check(entry, cx)).collect::<Vec<_>>()
     {
         if key.value == "split" {
             split = execution::size("split", value, cx);
@@ -158,12 +151,12 @@ fn stage(key: &Text, node: &Node, cx: &mut DiagnosticCollector) -> Option<RawSta
         }
         TomlKind::Table(entries) => entries,
         _ => {
-            cx.push(wrong_type(&format!("`{}`", key.value), "a name or a table", node));
+            cx.push(MAPREDUCE.wrong_type(&key.value, node));
             return None;
         }
     };
     let before = cx.errors();
-    let known: Vec<&TomlEntry> = entries.iter().filter(|entry| known_keys::STAGE.check(entry, cx)).collect();
+    let known: Vec<&TomlEntry> = entries.iter().filter(|entry| STAGE.check(entry, cx)).collect();
     let get = |key: &str| known.iter().find(|entry| entry.key.value == key).map(|entry| &entry.value);
     match (get("run"), get("shell")) {
         (Some(_), Some(shell)) => {
@@ -179,6 +172,7 @@ fn stage(key: &Text, node: &Node, cx: &mut DiagnosticCollector) -> Option<RawSta
         }
         _ => {}
     }
+    command::check_interpreter(&known, cx);
     let command = command::read(&get, cx)?;
     Some(RawStage::Command(Box::new(command)))
 }

@@ -3,7 +3,7 @@
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::suggest::did_you_mean;
-use crate::script::syntax::known_keys;
+use crate::script::syntax::key_table::POLICY;
 use crate::script::syntax::toml::{Node, TomlEntry};
 use crate::script::values::policy::Policy;
 
@@ -11,7 +11,7 @@ use crate::script::values::policy::Policy;
 pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Policy {
     let mut policy = Policy::default();
     for entry in node.table("`policy`", cx).unwrap_or_default() {
-        if !known_keys::POLICY.check(entry, cx) {
+        if !POLICY.check(entry, cx) {
             continue;
         }
         let TomlEntry { key, value } = entry;

@@ -3,9 +3,10 @@
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::At;
+use crate::script::syntax::command;
+use crate::script::syntax::key_table::REDUCE;
 use crate::script::syntax::script::{RawAction, RawOut, RawReduce, RawTask};
 use crate::script::syntax::toml::{Node, TomlEntry, TomlKind};
-use crate::script::syntax::{command, known_keys};
 
 /// Reads the table.
 pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Option<RawReduce> {
@@ -20,7 +21,7 @@ pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Option<RawReduc
         axis: None,
     };
     let entries = node.table("`reduce`", cx)?;
-    let known: Vec<&TomlEntry> = entries.iter().filter(|entry| known_keys::REDUCE.check(entry, cx)).collect();
+    let known: Vec<&TomlEntry> = entries.iter().filter(|entry| REDUCE.check(entry, cx)).collect();
     let mut complete = known.len() == entries.len();
     for TomlEntry { key, value } in &known {
         match key.value.as_str() {
@@ -64,20 +65,11 @@ fn merge_command(known: &[&TomlEntry], cx: &mut DiagnosticCollector) -> Option<R
         cx.push(diagnostic.also(run.key.span.clone(), "the first one").help("remove one"));
         return None;
     }
-    if let (Some(run), Some(interpreter)) = (entry("run"), entry("interpreter")) {
-        let message = "`interpreter` means nothing beside `run`";
-        let diagnostic = Diagnostic::new(Code::MisplacedKey, interpreter.key.span.clone(), message);
-        cx.push(
-            diagnostic
-                .also(run.key.span.clone(), "this starts no shell")
-                .label("remove this")
-                .help("it belongs to `shell`"),
-        );
-    }
+    command::check_interpreter(known, cx);
     command::read(&|key| entry(key).map(|entry| &entry.value), cx)
 }
 
-/// What a command merges is a file, which has the task's name where the task does not give it one.
+/// Names the file that a command merges after the task, where the task does not give it a name.
 pub(crate) fn name_output(task: &mut RawTask) {
     let merges = matches!(&task.action, Some(RawAction::Reduce(reduce)) if reduce.command.is_some());
     if merges && task.outs.is_empty() {

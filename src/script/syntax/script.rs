@@ -91,7 +91,7 @@ pub(crate) struct RawReduce {
     pub(crate) span: Span,
     pub(crate) of: Option<Text>,
     pub(crate) with: Option<Text>,
-    /// What merges two files.
+    /// The command that merges two files.
     pub(crate) command: Option<Box<RawAction>>,
     pub(crate) arity: Option<At<i64>>,
     pub(crate) order: Option<Text>,
@@ -108,7 +108,7 @@ pub(crate) struct RawMapReduce {
     pub(crate) reduce: Option<RawStage>,
     pub(crate) partitions: i64,
     pub(crate) buffer: Option<u64>,
-    /// The parts that are there, though they may be wrong.
+    /// The keys that are there, though their values may be wrong.
     pub(crate) given: Vec<&'static str>,
 }
 
@@ -129,7 +129,7 @@ pub(crate) enum RawInputs {
 /// A stage of a `mapreduce`.
 #[derive(Debug)]
 pub(crate) enum RawStage {
-    /// One that is built in.
+    /// A stage that is built in.
     Named(Text),
     Command(Box<RawAction>),
 }

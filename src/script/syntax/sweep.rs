@@ -3,13 +3,13 @@
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Span, Text};
-use crate::script::syntax::known_keys;
+use crate::script::syntax::key_table::PARAMETER;
 use crate::script::syntax::toml::{Node, TomlEntry, TomlKind, check_name, wrong_type};
 use crate::script::values::value::ScriptValue;
 
 #[derive(Debug, Default)]
 pub(crate) struct RawSweep {
-    /// Those of `for` and those of `zip`, in the order of the file.
+    /// The parameters of `for` and of `zip`, in the order of the file.
     pub(crate) params: Vec<RawParam>,
     pub(crate) each: Option<Text>,
     /// Names and expressions.
@@ -179,7 +179,7 @@ fn scalars(name: &str, items: &[Node], cx: &mut DiagnosticCollector) -> Option<V
 
 fn table(name: &str, node: &Node, entries: &[TomlEntry], cx: &mut DiagnosticCollector) -> Option<RawValues> {
     let before = cx.errors();
-    let known: Vec<&TomlEntry> = entries.iter().filter(|entry| known_keys::SWEEP.check(entry, cx)).collect();
+    let known: Vec<&TomlEntry> = entries.iter().filter(|entry| PARAMETER.check(entry, cx)).collect();
     if let Some(entry) = known.iter().find(|entry| entry.key.value == "blocks") {
         return blocks(entry, &known, node, cx);
     }

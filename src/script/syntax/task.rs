@@ -5,11 +5,12 @@ use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::syntax::execution::{self, RawExecution};
-use crate::script::syntax::known_keys::{self, ACTIONS};
+use crate::script::syntax::key_row::TaskKind;
+use crate::script::syntax::key_table::TASK;
 use crate::script::syntax::resources::RawNeeds;
 use crate::script::syntax::script::{RawAction, RawOut, RawSave, RawTask};
 use crate::script::syntax::toml::{Node, TomlEntry, TomlKind, check_name, is_identifier, wrong_type};
-use crate::script::syntax::{command, mapreduce, reduce, sweep};
+use crate::script::syntax::{command, known_keys, mapreduce, reduce, sweep};
 use crate::script::values::value::ScriptValue;
 
 /// Output names that mean something else in a reference.
@@ -24,20 +25,22 @@ pub(crate) fn read(
     let name = &entry.key;
     check_name("task", &name.value, &name.span, cx);
     let entries = entry.value.table(&format!("`task.{}`", name.value), cx)?;
-    let mut known: Vec<&TomlEntry> =
-        entries.iter().filter(|entry| known_keys::TASK.check(entry, cx)).collect();
+    let mut known: Vec<&TomlEntry> = entries.iter().filter(|entry| TASK.check(entry, cx)).collect();
     let all: Vec<&TomlEntry> = entries.iter().collect();
-    if entries.iter().any(is_action) {
+    if entries.iter().any(known_keys::is_action) {
         check_action(name, &all, cx);
     } else {
-        let actions: Vec<&TomlEntry> = defaults.iter().filter(|entry| is_action(entry)).copied().collect();
+        let actions: Vec<&TomlEntry> =
+            defaults.iter().filter(|entry| known_keys::is_action(entry)).copied().collect();
         check_action(name, &actions, cx);
         known.extend(actions);
     }
-    let kind = TaskKind::of(&known);
+    let kind = kind(&known);
     let fits = |entry: &&&TomlEntry| {
         let key = entry.key.value.as_str();
-        !is_action(entry) && !kind.lacks(key) && entries.iter().all(|own| own.key.value != key)
+        !known_keys::is_action(entry)
+            && kind.is_none_or(|kind| known_keys::fits(key, kind))
+            && entries.iter().all(|own| own.key.value != key)
     };
     known.extend(defaults.iter().filter(fits));
     let get = |key: &str| known.iter().find(|e| e.key.value == key).map(|e| &e.value);
@@ -73,18 +76,28 @@ pub(crate) fn read(
         mapreduce::save_in_one_file(&mut task, cx);
     }
     reduce::name_output(&mut task);
-    check_places(&task, &known, cx);
+    if let Some(kind) = kind.filter(|_| task.action.is_some()) {
+        known_keys::check_beside(kind, &known, cx);
+    }
     Some(task)
 }
 
-fn is_action(entry: &TomlEntry) -> bool {
-    known_keys::ACTIONS.contains(&entry.key.value.as_str())
+/// The kind of a task, by the action among its keys.
+fn kind(known: &[&TomlEntry]) -> Option<TaskKind> {
+    let entry = known.iter().find(|entry| known_keys::is_action(entry))?;
+    let key = entry.key.value.as_str();
+    let has_command = match key {
+        "reduce" => reduce::has_command(&entry.value),
+        "mapreduce" => mapreduce::has_command(&entry.value),
+        _ => false,
+    };
+    TaskKind::of(key, has_command)
 }
 
 /// The error of a task that has no action, or several.
 fn check_action(name: &Text, entries: &[&TomlEntry], cx: &mut DiagnosticCollector) {
     let actions: Vec<&TomlEntry> =
-        entries.iter().filter(|e| ACTIONS.contains(&e.key.value.as_str())).copied().collect();
+        entries.iter().filter(|entry| known_keys::is_action(entry)).copied().collect();
     match actions[..] {
         [] => {
             let diagnostic = Diagnostic::new(
@@ -92,7 +105,12 @@ fn check_action(name: &Text, entries: &[&TomlEntry], cx: &mut DiagnosticCollecto
                 name.span.clone(),
                 format!("the task `{}` does nothing", name.value),
             );
-            cx.push(diagnostic.label("no action").help(format!("give it one of: {}", ACTIONS.join(", "))));
+            cx.push(
+                diagnostic.label("no action").help(format!(
+                    "give it one of: {}",
+                    known_keys::actions().collect::<Vec<_>>().join(", ")
+                )),
+            );
         }
         [_] => {}
         [first, second, ..] => {
@@ -137,7 +155,7 @@ fn targets(node: &Node, cx: &mut DiagnosticCollector) -> Vec<Text> {
         TomlKind::Text(path) => vec![At { value: path.clone(), span: node.span.clone() }],
         TomlKind::List(_) => node.texts("`target`", cx).unwrap_or_default(),
         _ => {
-            cx.push(wrong_type("`target`", "a path or an array of paths", node));
+            cx.push(TASK.wrong_type("target", node));
             Vec::new()
         }
     }
@@ -199,7 +217,7 @@ fn outs(node: &Node, cx: &mut DiagnosticCollector) -> Vec<RawOut> {
             all
         }
         _ => {
-            cx.push(wrong_type("`out`", "a file name or a table of file names", node));
+            cx.push(TASK.wrong_type("out", node));
             Vec::new()
         }
     };
@@ -236,7 +254,7 @@ fn saves(node: &Node, cx: &mut DiagnosticCollector) -> Vec<RawSave> {
             entries.iter().filter_map(|entry| save(entry, cx)).collect()
         }
         _ => {
-            cx.push(wrong_type("`save`", "a path or a table of paths", node));
+            cx.push(TASK.wrong_type("save", node));
             Vec::new()
         }
     }
@@ -245,7 +263,7 @@ fn saves(node: &Node, cx: &mut DiagnosticCollector) -> Vec<RawSave> {
 fn after(node: &Node, cx: &mut DiagnosticCollector) -> Vec<Text> {
     match &node.value {
         TomlKind::Text(name) => {
-            cx.push(wrong_type("`after`", "an array of strings", node).help(format!("write `[\"{name}\"]`")));
+            cx.push(TASK.wrong_type("after", node).help(format!("write `[\"{name}\"]`")));
             Vec::new()
         }
         _ => node.texts("`after`", cx).unwrap_or_default(),
@@ -289,94 +307,4 @@ fn ok_exit(node: &Node, cx: &mut DiagnosticCollector) -> Vec<i32> {
         }
     }
     codes
-}
-
-/// What a `mapreduce` does not have: its instances are its partitions, and its stages read and write lines.
-const NOT_OF_MAPREDUCE: [&str; 12] =
-    ["for", "zip", "each", "let", "include", "exclude", "where", "stdin", "out", "stderr", "target", "on"];
-
-/// What a task is, as far as its other keys depend on it.
-#[derive(Clone, Copy)]
-struct TaskKind<'a> {
-    /// The key of its action; empty where it has none.
-    key: &'a str,
-    /// Whether it starts commands.
-    starts: bool,
-}
-
-impl<'a> TaskKind<'a> {
-    /// The action among the keys of a task.
-    fn of(known: &[&'a TomlEntry]) -> Self {
-        let Some(entry) = known.iter().find(|entry| is_action(entry)) else {
-            return TaskKind { key: "", starts: false };
-        };
-        let starts = match entry.key.value.as_str() {
-            "reduce" => reduce::has_command(&entry.value),
-            "mapreduce" => mapreduce::has_command(&entry.value),
-            key => key == "run" || key == "shell",
-        };
-        TaskKind { key: &entry.key.value, starts }
-    }
-
-    /// Whether a key means nothing beside it.
-    fn lacks(self, key: &str) -> bool {
-        match self.key {
-            "" => false,
-            "shell" => key == "args",
-            _ if key == "interpreter" => true,
-            _ if key == "args" => self.key != "call",
-            "run" => false,
-            "mapreduce" => {
-                NOT_OF_MAPREDUCE.contains(&key) || !self.starts && ["threads", "gpus", "needs"].contains(&key)
-            }
-            // what is written in place by every step is no file of the task's
-            "reduce" if self.starts => key == "target",
-            _ => {
-                ["stdin", "out", "stderr", "env", "ok-exit", "target", "gpus"].contains(&key)
-                    || execution::KEYS.contains(&key)
-            }
-        }
-    }
-}
-
-/// Keys that this kind of task does not have.
-fn check_places(task: &RawTask, known: &[&TomlEntry], cx: &mut DiagnosticCollector) {
-    if task.action.is_none() {
-        return;
-    }
-    let action = TaskKind::of(known);
-    let kind = action.key;
-    for entry in known {
-        let key = entry.key.value.as_str();
-        if action.lacks(key) {
-            let diagnostic = Diagnostic::new(
-                Code::MisplacedKey,
-                entry.key.span.clone(),
-                format!("`{key}` means nothing beside `{kind}`"),
-            );
-            let help = if key == "interpreter" {
-                "it belongs to `shell`"
-            } else if key == "args" {
-                "it belongs to `call`"
-            } else if kind == "mapreduce" {
-                match key {
-                    "stdin" | "out" => {
-                        "its stages read lines on standard input and write lines on standard output"
-                    }
-                    "stderr" => "it goes to the log",
-                    "threads" | "gpus" | "needs" => {
-                        "it is for commands, and what is built in takes a slot wherever one is free"
-                    }
-                    "on" => "its stages run wherever a slot is free",
-                    "target" => "`save` says where the result ends up",
-                    _ => "it has one instance for each of its `partitions`",
-                }
-            } else if action.starts {
-                "`save` says where the result ends up"
-            } else {
-                "it belongs to `run` and `shell`"
-            };
-            cx.push(diagnostic.label("remove this").help(help));
-        }
-    }
 }

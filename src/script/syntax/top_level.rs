@@ -3,9 +3,10 @@
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Text};
+use crate::script::syntax::key_table::{TASK, TOP};
 use crate::script::syntax::script::{RawScript, RawVar};
 use crate::script::syntax::toml::{self, Node, TomlEntry, TomlKind, check_name, wrong_type};
-use crate::script::syntax::{known_keys, policy, resources, task};
+use crate::script::syntax::{policy, resources, task};
 use crate::script::values::policy::Policy;
 
 /// The format version that this program understands.
@@ -29,7 +30,7 @@ pub(crate) fn read(cx: &mut DiagnosticCollector) -> Option<RawScript> {
         resources: Vec::new(),
         tasks: Vec::new(),
     };
-    let known: Vec<&TomlEntry> = top.iter().filter(|entry| known_keys::TOP.check(entry, cx)).collect();
+    let known: Vec<&TomlEntry> = top.iter().filter(|entry| TOP.check(entry, cx)).collect();
     let defaults = defaults(&known, cx);
     for entry in known {
         match entry.key.value.as_str() {
@@ -60,7 +61,7 @@ pub(crate) fn read(cx: &mut DiagnosticCollector) -> Option<RawScript> {
 fn defaults<'e>(top: &[&'e TomlEntry], cx: &mut DiagnosticCollector) -> Vec<&'e TomlEntry> {
     let table = top.iter().find(|entry| entry.key.value == "default");
     let entries = table.and_then(|entry| entry.value.table("`default`", cx)).unwrap_or_default();
-    entries.iter().filter(|entry| known_keys::TASK.check(entry, cx)).collect()
+    entries.iter().filter(|entry| TASK.check(entry, cx)).collect()
 }
 
 fn version(top: &[TomlEntry], cx: &mut DiagnosticCollector) -> bool {

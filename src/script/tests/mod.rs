@@ -2,6 +2,7 @@
 
 pub(crate) mod explanations;
 pub(crate) mod golden;
+pub(crate) mod keys;
 pub(crate) mod mangled;
 pub(crate) mod needs;
 pub(crate) mod plans;
@@ -15,7 +16,9 @@ use std::path::PathBuf;
 #[allow(unused_imports)]
 pub(crate) use crate::script::diagnostics::codes::Code;
 #[allow(unused_imports)]
-pub(crate) use crate::script::diagnostics::diagnostic::{Diagnostic, Diagnostics, MAX_SHOWN};
+pub(crate) use crate::script::diagnostics::diagnostic::{
+    Diagnostic, DiagnosticCollector, Diagnostics, MAX_SHOWN,
+};
 #[allow(unused_imports)]
 pub(crate) use crate::script::diagnostics::source::{At, ScriptSource, Span, Text};
 #[allow(unused_imports)]

@@ -4,12 +4,10 @@
 //! unfinished, which fits no event loop, so requests are made over `mpi::ffi` here. The rules that make it sound:
 //!
 //! * MPI reads or writes a request's memory until the request is complete. So [`Requests`] owns it ([`Pinned`]) next to
-//!   the handle and returns it when MPI has reported completion; memory of unfinished requests is leaked at its drop,
-//!   never freed.
+//!   the handle and returns it when MPI has reported completion; at its drop, memory of unfinished ones is leaked.
 //! * [`SendMemory`] and [`ReceiveMemory`] ask for their slice once and keep its address: the slice borrows from a value
 //!   that is owned and not touched until the last request on it is complete, and so stays valid whatever its type does.
-//! * Handles belong to one thread at a time: only the whole transport is `Send`, for where MPI allows that
-//!   (`any_thread`).
+//! * Handles belong to one thread at a time: only the whole transport is `Send`, where MPI allows it (`any_thread`).
 //! * Every return code is checked. Our duplicate communicator returns errors instead of ending the job.
 #![allow(unsafe_code)]
 
@@ -38,8 +36,8 @@ fn describe(code: c_int, attempt: impl FnOnce() -> String) -> TransportError {
     let rc = unsafe { ffi::MPI_Error_string(code, text.as_mut_ptr().cast::<c_char>(), &mut length) };
     let length = usize::try_from(length).unwrap_or(0).min(text.len());
     let text = if rc == SUCCESS { String::from_utf8_lossy(&text[..length]) } else { "unknown error".into() };
-    // MPICH appends a stack of lines.
-    let lines: Vec<&str> = text.trim_end_matches(['\0', '\n']).lines().collect();
+    let lines: Vec<&str> = // MPICH appends a stack of them
+        text.trim_end_matches(['\0', '\n']).lines().collect();
     TransportError(format!("{}: MPI reported error {code}: {}", attempt(), lines.join(" ")))
 }
 
@@ -163,8 +161,7 @@ impl Comm {
 
     /// Enters a barrier; every rank has entered it when [`Barrier::passed`] is true.
     pub(super) fn barrier(&self) -> Result<Barrier> {
-        // SAFETY: a constant of the library; the communicator is live. It may be freed before the barrier is passed:
-        // MPI defers that.
+        // SAFETY: a constant of the library; the communicator is live, and MPI defers its freeing beyond the barrier.
         let (rc, request) = unsafe {
             let mut request = ffi::RSMPI_REQUEST_NULL;
             (ffi::MPI_Ibarrier(self.raw, &mut request), request)
@@ -290,8 +287,7 @@ impl Requests {
         Ok(())
     }
 
-    /// Starts a request like `start`, but checks at once whether it is complete, as with small frames, and then returns
-    /// its memory. `None` if it is under way.
+    /// Starts a request. Returns the memory if that is complete at once, as small frames are, and `None` otherwise.
     pub(super) fn try_start(&mut self, comm: &Comm, route: Route, mut pin: Pinned) -> Result<Option<Pinned>> {
         let mut handle = begin(comm, route, &mut pin)?;
         let mut pin = ManuallyDrop::new(pin);
@@ -309,11 +305,9 @@ impl Requests {
         Ok(Some(ManuallyDrop::into_inner(pin)))
     }
 
-    /// Appends the memory of complete requests to `finished`. Allocates only when there are more requests than ever
-    /// before.
+    /// Appends the memory of complete requests to `finished`. Allocates where there are more requests than ever before.
     ///
-    /// A request that ended with an error is removed and its memory leaked: MPI does not say whether it is done with
-    /// it.
+    /// A request that ended with an error is removed, its memory leaked: MPI does not say whether it still uses it.
     pub(super) fn poll(&mut self, comm: &Comm, finished: &mut Vec<Pinned>) -> Result<()> {
         let total = self.handles.len();
         if total == 0 {
@@ -324,8 +318,7 @@ impl Requests {
             self.statuses.resize_with(total.next_power_of_two(), MaybeUninit::uninit);
         }
         let mut completed: c_int = 0;
-        // SAFETY: the three arrays have at least `total` places; handles are live, as complete ones are taken out
-        // below.
+        // SAFETY: the three arrays have at least `total` places; handles are live: complete ones are taken out below.
         let rc = unsafe {
             ffi::MPI_Testsome(
                 count(total, || "testing requests".into())?,
