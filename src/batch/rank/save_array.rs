@@ -1,14 +1,13 @@
 //! Saving arrays: as files of their own, or as datasets of HDF5 files.
 //!
-//! A file of datasets is written by one rank, which owns it, under a temporary name; when everything that goes into it is
-//! there, or has failed, it gets its own. Datasets of which a part is missing are taken out of it before.
+//! A file of datasets is written by one rank, which owns it, under a temporary name; when everything that goes into it
+//! is there, or has failed, it gets its own. Datasets of which a part is missing are taken out of it before.
 
-use super::inputs::Array;
 use crate::arrays::dataset::{self, Attribute, FileWriter, NewDataset};
 use crate::arrays::slab::{self, Slab};
 use crate::arrays::{ArrayValue, text};
+use crate::batch::artifact::Artifact;
 use crate::batch::failure::located;
-use crate::batch::outputs::{self, CommandOutputs};
 use crate::batch::task_def::TaskDef;
 use crate::batch::whole_files;
 use crate::error::Failure;
@@ -55,16 +54,16 @@ pub(crate) fn save_file(
     def: &TaskDef,
     index: u64,
     number: u32,
-    array: &Array,
-) -> Result<CommandOutputs, Failure> {
+    array: &Artifact,
+) -> Result<Artifact, Failure> {
     located(def, index, || {
         let SaveTarget::File(path) = place(&def.task, number as usize, index, &def.here).map_err(Failure)?
         else {
             return Err(Failure::new("internal error: a dataset is no file"));
         };
-        write_file(&path, array)
+        write_file(&path, array.array()?)
             .map_err(|error| Failure::new(format!("`{}` could not be saved: {error}", path.display())))?;
-        Ok(outputs::pack(&[]))
+        Ok(Artifact::empty())
     })
 }
 
@@ -107,15 +106,15 @@ pub(crate) fn save_dataset(
     def: &TaskDef,
     index: u64,
     number: u32,
-    array: &Array,
-) -> Result<CommandOutputs, Failure> {
+    array: &Artifact,
+) -> Result<Artifact, Failure> {
     located(def, index, || {
         let SaveTarget::Dataset(path, name) =
             place(&def.task, number as usize, index, &def.here).map_err(Failure)?
         else {
             return Err(Failure::new("internal error: a file is no dataset"));
         };
-        let save = &def.task.saves[number as usize];
+        let (array, save) = (array.array()?, &def.task.saves[number as usize]);
         let (dataset, start) = specify(&def.task, &save.path, name, index, array).map_err(Failure)?;
         let shown = path.display().to_string();
         let mut open = open();
@@ -139,7 +138,7 @@ pub(crate) fn save_dataset(
         if *written == 1 {
             owned.datasets.push(dataset);
         }
-        Ok(outputs::pack(&[]))
+        Ok(Artifact::empty())
     })
 }
 
@@ -173,7 +172,8 @@ fn specify(
     let fits = array.shape().len() >= cut && array.shape()[..cut] == own[..cut];
     if !fits {
         return Err(format!(
-            "an array of shape {:?} cannot be the part of `{name}` that the block {slab} is: its first {cut} axes must be {:?} long",
+            "an array of shape {:?} cannot be the part of `{name}` that the block {slab} is: its first {cut} axes must \
+             be {:?} long",
             array.shape(),
             &own[..cut]
         ));
@@ -186,7 +186,8 @@ fn specify(
     Ok((NewDataset { name, element, shape, part: Some(part), attributes }, start))
 }
 
-/// The parameter whose blocks an instance writes, each in its place of one dataset; none where the path tells them apart.
+/// The parameter whose blocks an instance writes, each in its place of one dataset; none where the path tells them
+/// apart.
 pub(crate) fn block_param(task: &PlanTask, path: &Template) -> Option<usize> {
     let is_block = |values: &ParamValues| extent(values).is_some();
     task.family
@@ -220,8 +221,8 @@ fn attribute(value: &crate::script::values::value::ScriptValue) -> Attribute {
     }
 }
 
-/// A task function, at the rank that owns the file, once for each file: gives it its name. `wanted` says how many arrays
-/// go into each dataset; the answer, which datasets are missing.
+/// A task function, at the rank that owns the file, once for each file: gives it its name. `wanted` says how many
+/// arrays go into each dataset; the answer, which datasets are missing.
 ///
 /// # Errors
 /// When it cannot be written.

@@ -1,14 +1,13 @@
-//! What a command leaves: its outputs in one value. Small ones are in memory; files stay files, in the scratch directory of
+//! The outputs of a command in one value. Small ones are in memory; files stay files, in the scratch directory of
 //! each rank that has the value, and go when the last copy of it does.
 //!
 //! * Without files, a pack travels as its own memory (`wire`).
-//! * With files, the message is made when another rank asks: of their bytes, or, for a rank that sees the same files, of
-//!   their paths. It is not kept longer than it takes to send it.
-//! * What has come is made files of again when a task first wants it, on that task's thread. Only links are made at once,
-//!   while the maker still has what they lead to.
+//! * With files, the message is made when another rank asks: of their bytes, or, for a rank that sees the same files,
+//!   of their paths. It is not kept longer than it takes to send it.
+//! * What has come is made files of again when a task first wants it, on that task's thread. Only links are made at
+//!   once, while the maker still has what they lead to.
 
 pub(crate) mod arrived;
-pub(crate) mod bulk;
 #[cfg(test)]
 mod tests;
 pub(crate) mod wire;
@@ -81,7 +80,7 @@ impl AsRef<[u8]> for OutputSlice {
     }
 }
 
-/// What an output consists of.
+/// The content of an output.
 #[derive(Debug, Clone, Copy)]
 pub enum Content<'a> {
     /// Bytes.
@@ -90,14 +89,14 @@ pub enum Content<'a> {
     File(&'a Arc<StoredFile>),
 }
 
-/// One output.
+/// An output.
 #[derive(Debug, Clone, Copy)]
 pub struct OutputRef<'a> {
     /// Its number.
     pub which: u32,
     /// The file's name, as the command wrote it.
     pub name: &'a str,
-    /// What it consists of.
+    /// The content.
     pub content: Content<'a>,
 }
 
@@ -142,8 +141,8 @@ impl CommandOutputs {
         CommandOutputs(Arc::new(OutputsInner { arrived, outputs: outputs.into(), message, sizes }))
     }
 
-    /// What has come as a message.
-    fn arrived(message: Vec<u8>) -> CommandOutputs {
+    /// Outputs that have come as a message.
+    pub(crate) fn arrived(message: Vec<u8>) -> CommandOutputs {
         let sizes = Sizes { whole: message.len() as u64, same_files: 0 };
         let arrived = match Arrived::new(message) {
             Ok(arrived) => arrived,
@@ -221,8 +220,8 @@ impl CommandOutputs {
         (same_files > 0).then_some((whole, BulkLayout::Pack { same_files }))
     }
 
-    /// The message for another rank: with `same_files`, for one that sees the same files as this one. Where it cannot be made, it
-    /// says why, to the tasks that take it.
+    /// The message for another rank: with `same_files`, for one that sees the same files as this one. Where it cannot
+    /// be made, it says why, to the tasks that take it.
     pub(crate) fn message(&self, same_files: bool) -> Arc<dyn BulkSource> {
         let Sizes { whole, same_files: short } = self.0.sizes;
         let length = if same_files { short } else { whole } as usize;

@@ -1,9 +1,10 @@
 //! Sorted lines that wait at a rank until all of its partitions are complete: in memory, or spilled to scratch.
 
-use crate::batch::outputs::{self, CommandOutputs};
+use crate::batch::artifact::Artifact;
+use crate::batch::outputs;
 use crate::batch::rank::rank_state;
 use crate::commands::Scratch;
-use crate::commands::outputs::OutputSlice;
+use crate::commands::outputs::{CommandOutputs, OutputSlice};
 use crate::error::Failure;
 use crate::mapreduce::merge::merge;
 use crate::mapreduce::spill::Spills;
@@ -35,7 +36,7 @@ impl PartitionShare {
     }
 }
 
-/// What waits for one task at one rank.
+/// The lines that wait for one task at one rank.
 pub(crate) struct ShuffleStore {
     share: PartitionShare,
     /// How many groups of splits are here.
@@ -83,7 +84,7 @@ pub(crate) fn add(
     share: PartitionShare,
     budget: usize,
     group: u64,
-    packs: &[CommandOutputs],
+    lines: &[Artifact],
 ) -> Result<(), Failure> {
     if group == 0 {
         let scratch = rank_state::scratch()?;
@@ -100,9 +101,10 @@ pub(crate) fn add(
         std::cmp::Ordering::Greater => return Err(missing()),
         std::cmp::Ordering::Equal => {}
     }
-    for pack in packs {
-        store.used += pack.memory();
-        store.held.push(pack.clone());
+    for lines in lines {
+        let lines = lines.outputs()?;
+        store.used += lines.memory();
+        store.held.push(lines.clone());
         if store.used > store.budget {
             store.spill()?;
         }
