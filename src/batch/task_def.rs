@@ -7,15 +7,16 @@ use crate::script::plan::task::{PlanTask, Reference, Select, StreamTarget, TaskA
 use crate::script::plan::template::{Fill, Template, TemplatePart};
 use crate::script::sweep::join::Join;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// A task, with its place in the run.
+/// A task of the plan with its place in the run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct TaskDef {
     /// The number of the task in the plan.
     pub number: u32,
     /// The task.
-    pub task: PlanTask,
+    pub task: Arc<PlanTask>,
     /// The outputs that somebody reads, by number; the others are dropped where they are made.
     pub keep: Vec<u32>,
     /// The inputs of an instance, in the order of its arguments.
@@ -82,7 +83,7 @@ impl TaskDef {
         folder: &str,
         ranks: usize,
     ) -> Option<TaskDef> {
-        let task = plan.tasks.get(number)?.clone();
+        let task = Arc::new(plan.tasks.get(number)?.clone());
         let mut groups: Vec<Group> = Vec::new();
         let mut sources = vec![None; task.references.len()];
         for (reference, source) in task.references.iter().zip(&mut sources) {

@@ -28,7 +28,7 @@ const FIRST_LOOK: Duration = Duration::from_millis(5);
 /// Between two looks at a command's memory.
 const LOOKS: Duration = Duration::from_millis(200);
 
-/// What can be done to a command from another thread.
+/// The handle by which another thread signals a command.
 #[derive(Debug)]
 struct ProcessHandle {
     spawner: Arc<Spawner>,
@@ -74,11 +74,11 @@ impl Killer {
 /// Where a command is in its time limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Time {
-    /// It may still run.
+    /// The command may still run.
     Left,
-    /// It was asked to end.
+    /// The command was asked to end.
     Up,
-    /// It was killed.
+    /// The command was killed.
     Over,
 }
 
@@ -88,9 +88,9 @@ pub(crate) struct RunningCommand {
     spec: CommandSpec,
     /// When its memory is looked at next, after its start.
     look: Duration,
-    /// What it had when that was too much.
+    /// The memory that it had when that was too much.
     exceeded: Option<u64>,
-    /// What [`memory::kills`] was while it ran.
+    /// The value of [`memory::kills`] while it ran.
     kills: Option<u64>,
     found: find_program::FoundProgram,
     handle: Arc<ProcessHandle>,
@@ -259,7 +259,7 @@ impl RunningCommand {
         self.look = after + after.clamp(FIRST_LOOK, LOOKS);
     }
 
-    /// What the spawner has said, and the channel for the next command.
+    /// Takes the answer of the spawner, and gives the channel back for the next command.
     fn ended(&mut self, ended: io::Result<Option<End>>) -> Result<(ExitStatus, Usage), CommandError> {
         let program = self.found.name.clone();
         let channel = self.channel.take();

@@ -14,6 +14,7 @@ use crate::mapreduce::split::{self, FileSplit};
 use crate::script::plan::mapreduce::MapReduceInput;
 use crate::script::plan::task::TaskAction;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Splits whose lines a rank takes over at a time.
 const GROUP: usize = 16;
@@ -35,7 +36,7 @@ fn splits(files: &[String], size: u64, here: &Path) -> Vec<Vec<NamedPiece>> {
 impl Submitter<'_> {
     /// Tasks for the splits, for what goes from rank to rank, and for the partitions.
     pub(in crate::batch) fn mapreduce(&mut self, mut def: TaskDef) -> Result<Vec<Future<Artifact>>> {
-        let TaskAction::MapReduce(work) = &mut def.task.action else {
+        let TaskAction::MapReduce(work) = &mut Arc::make_mut(&mut def.task).action else {
             return Err(Error::internal("a map-reduce that is none"));
         };
         let files = match &mut work.input {

@@ -15,6 +15,7 @@ use crate::script::sweep::join::Join;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A step of a reduction by a command.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -133,9 +134,10 @@ fn instance(def: &TaskDef, step: &MergeStep) -> Result<TaskDef, Failure> {
     let (leaf, first) = (leaf(def)?, def.task.references.len());
     let join = Join::between(&def.task.family, &Sweep::single());
     let mut made = def.clone();
+    let mut references = def.task.references.clone();
     for is_leaf in &step.is_leaf {
         let select = if *is_leaf { leaf.select } else { Select::File(0) };
-        let reference = Reference { task: leaf.task, select, join: join.clone(), list: false };
+        let reference = Reference { task: leaf.task, select, join: join.clone(), list: false, span: 0..0 };
         made.sources.push(Some(made.groups.len()));
         made.groups.push(Group {
             task: leaf.task,
@@ -144,7 +146,7 @@ fn instance(def: &TaskDef, step: &MergeStep) -> Result<TaskDef, Failure> {
             without: Vec::new(),
             one: true,
         });
-        made.task.references.push(reference);
+        references.push(reference);
     }
     let with_files = |text: &Template| filled(text, first);
     let action = match &**command {
@@ -156,8 +158,9 @@ fn instance(def: &TaskDef, step: &MergeStep) -> Result<TaskDef, Failure> {
     };
     let env = def.task.env.iter().map(|(name, text)| (name.clone(), with_files(text))).collect();
     let stdin = def.task.stdin.as_ref().map(with_files);
-    made.task = PlanTask { action, env, stdin, saves: Vec::new(), ..made.task };
-    made.staged = task_def::staged(&made.task);
+    let task = PlanTask { references, action, env, stdin, saves: Vec::new(), ..PlanTask::clone(&def.task) };
+    made.staged = task_def::staged(&task);
+    made.task = Arc::new(task);
     made.keep = outputs(def, step.is_last);
     made.step = Some(step.number);
     Ok(made)

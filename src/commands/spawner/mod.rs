@@ -1,5 +1,6 @@
-//! The spawner, which starts commands: a process of its own, started before `MPI_Init` ([`start_process`]), or, in a program that has
-//! initialised MPI by itself, a thread of the rank. Both do the same work and are spoken to in the same way.
+//! The spawner, which starts commands: a process of its own, started before `MPI_Init` ([`start_process`]), or, in a
+//! program that has initialised MPI by itself, a thread of the rank. Both do the same work and are spoken to in the
+//! same way.
 
 pub(crate) mod pid_table;
 pub(crate) mod process;
@@ -55,8 +56,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// In a process that was started to start commands: does that until the rank ends, and gives the exit code. Every program
-/// that calls [`start_process`] calls this first of all.
+/// In a process that was started to start commands: does that until the rank ends, and gives the exit code. Every
+/// program that calls [`start_process`] calls this first of all.
 pub(crate) fn serve_if_asked() -> Option<ExitCode> {
     process::wanted().map(|main| main())
 }

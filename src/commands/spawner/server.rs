@@ -29,7 +29,7 @@ const STACK: usize = 1 << 17;
 /// How often orphans are looked for.
 const ORPHANS: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 
-/// What a channel runs.
+/// The command that a channel runs.
 #[derive(Debug, Default)]
 struct Current {
     /// The number of the last command that was started.
@@ -46,7 +46,7 @@ struct ServerChannel {
     current: Mutex<Current>,
 }
 
-/// What the channels share.
+/// The state that the channels share.
 pub(crate) struct Server {
     channels: Mutex<BTreeMap<u32, Arc<ServerChannel>>>,
     table: Mutex<Option<Arc<PidTable>>>,

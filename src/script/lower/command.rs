@@ -6,18 +6,18 @@ use crate::script::diagnostics::source::{At, Span, Text};
 use crate::script::lower::programs;
 use crate::script::lower::task::Compiler;
 use crate::script::plan::shell_quote::Quote;
-use crate::script::plan::task::TaskAction;
+use crate::script::plan::task::{Reference, TaskAction};
 use crate::script::plan::template::{Fill, Template, TemplatePart};
 use crate::script::resolve::resolver::{Resolver, TextContext};
 use crate::script::syntax::placeholder;
 use crate::script::syntax::script::{RawAction, RawTask};
 use crate::script::syntax::shell_words::{self, WordError, WordPart};
 
-/// What a shell script is given to unless it says otherwise.
+/// The shell that runs a script unless this says otherwise.
 const INTERPRETER: [&str; 3] = ["/bin/sh", "-eu", "-c"];
 
 impl Compiler<'_> {
-    /// What a task does.
+    /// The action of a task.
     pub(crate) fn action(
         &self,
         raw: &RawTask,
@@ -118,11 +118,11 @@ fn split(text: &Text, resolver: &mut Resolver<'_>, cx: &mut DiagnosticCollector)
     Some(argv)
 }
 
-/// One argument can be repeated for one gather; for two it would be their product, which nobody means.
+/// An argument can be repeated for one gather; for two it would be their product, which nobody means.
 fn check_word(word: &Template, span: &Span, resolver: &Resolver<'_>, cx: &mut DiagnosticCollector) {
     let gather = |part: &&TemplatePart| match part {
         TemplatePart::Fill { what: Fill::Input(at), .. } => {
-            resolver.found.get(*at).is_some_and(|(r, _)| r.is_gather())
+            resolver.found.get(*at).is_some_and(Reference::is_gather)
         }
         _ => false,
     };

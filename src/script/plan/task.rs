@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::execution::Execution;
 use super::template::{RenderError, RenderScope, Template};
 use crate::arrays::reduce::operator::Reduce;
+use crate::script::diagnostics::source::Span;
 use crate::script::plan::mapreduce::MapReduce;
 use crate::script::plan::runtime_vars::RuntimeVar;
 use crate::script::sweep::family::Sweep;
@@ -16,9 +17,9 @@ use std::time::Duration;
 /// An argument of a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum CallArg {
-    /// What stands in the script.
+    /// A value as the script has it.
     Value(ScriptValue),
-    /// What a name stands for: `"{mean}"`.
+    /// The value of a name: `"{mean}"`.
     Binding(NameSource),
     /// A text with references in it.
     Text(Template),
@@ -33,21 +34,21 @@ pub struct PlanTask {
     pub line: usize,
     /// File and line, for messages: `flow.toml:31`.
     pub origin: String,
-    /// What it does.
+    /// The action.
     pub action: TaskAction,
     /// Its instances.
     pub family: Sweep,
-    /// What it reads of other tasks, and what it only waits for.
+    /// The results of other tasks that it reads, and the tasks that it only waits for.
     pub references: Vec<Reference>,
     /// The files that its command writes.
     pub outs: Vec<OutputFile>,
-    /// What its command reads on standard input.
+    /// The standard input of its command.
     pub stdin: Option<Template>,
     /// Where its standard output goes (the text of the array, where it makes one).
     pub stdout: StreamTarget,
     /// Where its standard error goes.
     pub stderr: StreamTarget,
-    /// What is kept on the shared file system.
+    /// The results that are kept on the shared file system.
     pub saves: Vec<Save>,
     /// Environment variables that are added.
     pub env: Vec<(String, Template)>,
@@ -63,7 +64,7 @@ pub struct PlanTask {
     pub targets: Vec<Template>,
     /// How its command is run.
     pub execution: Execution,
-    /// What an instance takes while it runs.
+    /// The resources that an instance takes while it runs.
     pub needs: InstanceResources,
     /// How long an instance is expected to take; without it, as long as others of its rank.
     pub time: Option<Duration>,
@@ -86,7 +87,7 @@ impl PlanTask {
     }
 }
 
-/// What a task does.
+/// The action of a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum TaskAction {
     /// Starts a program.
@@ -105,7 +106,7 @@ pub enum TaskAction {
     Array {
         /// The expression as it is written.
         text: String,
-        /// What the names in it stand for.
+        /// The meaning of the names in it.
         names: Vec<ArrayName>,
     },
     /// Reduces a family to one array.
@@ -116,16 +117,16 @@ pub enum TaskAction {
         with: Reduce,
         /// How many are merged at a time.
         arity: usize,
-        /// What the shape of the tree depends on.
+        /// The order that decides the shape of the tree.
         order: ReduceOrder,
     },
     /// Reduces a family to one file, by a command that merges two.
     Merge {
         /// The reference to the family, by its number.
         of: usize,
-        /// What merges two.
+        /// The command that merges two.
         command: Box<TaskAction>,
-        /// What the shape of the tree depends on.
+        /// The order that decides the shape of the tree.
         order: ReduceOrder,
     },
     /// Calls a function of the program, which makes an array.
@@ -177,11 +178,11 @@ impl TaskAction {
 pub struct ArrayName {
     /// As it is written, `x` or `sim.probe`.
     pub name: String,
-    /// What it stands for.
+    /// The value.
     pub binding: NameSource,
 }
 
-/// What a name of an array expression stands for.
+/// The source of a name's value in an array expression.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum NameSource {
     /// The task's parameter of that number.
@@ -190,44 +191,54 @@ pub enum NameSource {
     Var(ScriptValue),
     /// The task's reference of that number: one array, or a list for a gather.
     Input(usize),
-    /// What the rank knows.
+    /// A fact that the rank knows.
     Fact(RuntimeVar),
 }
 
-/// What the shape of a reduction's tree depends on.
+/// The order that decides the shape of a reduction's tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReduceOrder {
     /// The indices alone: the same bits on any number of ranks.
     #[default]
     Fixed,
-    /// What is ready first.
+    /// Results in the order in which they are ready.
     Any,
 }
 
-/// What is read of another task.
+/// The part of another task's result that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Select {
-    /// Nothing: it only has to be done.
+    /// Nothing: the task only has to be done.
     Order,
     /// The output file of that number.
     File(usize),
-    /// What it printed.
+    /// The standard output.
     Stdout,
     /// The array that it made.
     Value,
 }
 
-/// A dependency on another task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A dependency on another task. Two are equal wherever in the script they are made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Reference {
     /// The other task's index in the plan.
     pub task: usize,
-    /// What is read.
+    /// The part of the result that is read.
     pub select: Select,
-    /// Which instances.
+    /// The instances of the other task.
     pub join: Join,
     /// Whether what is given is one file with the paths in it.
     pub list: bool,
+    /// The place in the script where the reference is first made, for messages about the script; ranks are not told.
+    #[serde(skip)]
+    pub span: Span,
+}
+
+impl PartialEq for Reference {
+    fn eq(&self, other: &Self) -> bool {
+        let Reference { task, select, join, list, span: _ } = self;
+        (*task, *select, *list) == (other.task, other.select, other.list) && *join == other.join
+    }
 }
 
 impl Reference {
@@ -266,7 +277,7 @@ pub enum StreamTarget {
 /// An output that is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Save {
-    /// What is kept.
+    /// The result that is kept.
     pub select: Select,
     /// Where, relative to the script's folder.
     pub path: Template,

@@ -38,8 +38,8 @@ pub(crate) struct Resolver<'a> {
     pub(crate) sweeps: &'a Sweeps,
     /// The task's index in the script.
     pub(crate) task: usize,
-    /// The dependencies found so far (by index in the script), each with the place that it was first seen at.
-    pub(crate) found: Vec<(Reference, Span)>,
+    /// The dependencies found so far, by index in the script.
+    pub(crate) found: Vec<Reference>,
     /// Whether its command merges two files, `{a}` and `{b}`.
     pub(crate) merges: bool,
 }
@@ -67,7 +67,8 @@ impl Resolver<'_> {
         Template { parts: parts.collect() }
     }
 
-    /// One piece. What stands in for a wrong one fills in nothing, and keeps later checks from drawing conclusions.
+    /// Resolves a piece. The stand-in for a wrong one fills in nothing, and keeps later checks from drawing
+    /// conclusions.
     pub(crate) fn part(
         &mut self,
         text: &Text,

@@ -10,6 +10,7 @@ use crate::script::plan::task::{PlanTask, Reference, Select, StreamTarget, TaskA
 use crate::script::plan::template::{Fill, Template, TemplatePart as Piece};
 use crate::script::sweep::family::Sweep;
 use crate::script::sweep::join::Join;
+use std::sync::Arc;
 
 /// Runs the command with all that the task says of commands: environment, time limit, attempts.
 ///
@@ -22,14 +23,14 @@ pub(crate) fn run(def: &TaskDef, action: &TaskAction, index: u64, lines: &[u8]) 
     let lines_of = Piece::Fill { what: Fill::Input(0), format: None, quote: Quote::None };
     let task = PlanTask {
         action: action.clone(),
-        references: vec![Reference { task: 0, select: Select::Stdout, join, list: false }],
+        references: vec![Reference { task: 0, select: Select::Stdout, join, list: false, span: 0..0 }],
         stdin: Some(Template { parts: vec![lines_of] }),
         stdout: StreamTarget::Null, // these are lines of the task's, not for its log
         saves: Vec::new(),
-        ..def.task.clone()
+        ..PlanTask::clone(&def.task)
     };
     let stage = TaskDef {
-        task,
+        task: Arc::new(task),
         keep: vec![outputs::STDOUT],
         groups: vec![group],
         sources: vec![Some(0)],
