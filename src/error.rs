@@ -52,6 +52,13 @@ impl fmt::Debug for Error {
     }
 }
 
+impl Error {
+    /// A mistake of this program, which is told rather than hidden.
+    pub(crate) fn internal(what: &str) -> Error {
+        Error::Other(format!("internal error: {what}"))
+    }
+}
+
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         Error::Other(error.to_string())

@@ -1,13 +1,13 @@
 //! Carrying out a plan: what rank 0 submits and collects, and what the ranks do.
 //!
 //! Every instance of a task is one task of the engine. A task's [`crate::batch::task_def::TaskDef`] goes out once; an
-//! instance is its definition and
-//! its index, and the results of others as futures.
+//! instance is its definition and its index, and the results of others as futures.
 //!
 //! * [`head`]: what runs at rank 0 only; [`rank`]: task functions, which run anywhere.
-//! * [`task_def`]: the definition of a task as it travels; [`outputs`]: what a command leaves; [`failure`]: what
-//!   failed.
+//! * [`task_def`]: the definition of a task as it travels; [`artifact`]: the result of a task as it travels, whose
+//!   [`outputs`] have numbers; [`failure`]: what failed; [`language`]: array expressions of the plan.
 
+pub(crate) mod artifact;
 pub(crate) mod failure;
 pub(crate) mod head;
 pub(crate) mod outputs;
@@ -15,13 +15,12 @@ pub(crate) mod rank;
 pub(crate) mod task_def;
 pub(crate) mod whole_files;
 
-use crate::arrays;
+use crate::batch::artifact::ArtifactBulk;
 use crate::batch::head::collector::RunCollector;
 use crate::batch::head::progress::Progress;
 use crate::batch::head::submitter::Submitter;
 use crate::batch::head::summary::Summary;
 use crate::client::Client;
-use crate::commands::outputs::bulk::OutputsBulk;
 use crate::console;
 use crate::error::Result;
 use crate::ids::Rank;
@@ -34,7 +33,7 @@ use std::time::{Duration, Instant};
 pub(crate) use crate::batch::head::deadline::Walltime;
 pub(crate) use crate::batch::head::run_folder::RunFolder;
 
-/// What of the job matters to a run.
+/// The facts of the job that matter to a run.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct JobInfo {
     /// Nothing but errors is told on the way.
@@ -43,9 +42,9 @@ pub(crate) struct JobInfo {
     pub walltime: Option<Walltime>,
 }
 
-/// Tells the engine how arrays of scripts and outputs of commands travel. Every rank calls it before the run starts.
+/// Tells the engine how results of tasks travel. Every rank calls this before the run starts.
 pub(crate) fn register_bulk_kinds() {
-    bulk::register(&[&arrays::bulk::ArrayBulk, &OutputsBulk]);
+    bulk::register(&[&ArtifactBulk]);
 }
 
 /// Runs a plan to its end; the result says what was done and what failed.

@@ -1,24 +1,25 @@
-//! What a rank has to know of a task to run its instances; sent once.
+//! The definition of a task, by which ranks run its instances; sent once.
 
 use crate::batch::outputs;
 use crate::script::plan::Plan;
 use crate::script::plan::runtime_vars::RuntimeVars;
-use crate::script::plan::task::{PlanTask, Select, StreamTarget, TaskAction};
+use crate::script::plan::task::{PlanTask, Reference, Select, StreamTarget, TaskAction};
 use crate::script::plan::template::{Fill, Template, TemplatePart};
 use crate::script::sweep::join::Join;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// A task, with its place in the run.
+/// A task of the plan with its place in the run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct TaskDef {
-    /// Its number in the plan.
+    /// The number of the task in the plan.
     pub number: u32,
-    /// What it does.
-    pub task: PlanTask,
-    /// The outputs that somebody reads, as numbers of a pack; the others are dropped where they are made.
+    /// The task.
+    pub task: Arc<PlanTask>,
+    /// The outputs that somebody reads, by number; the others are dropped where they are made.
     pub keep: Vec<u32>,
-    /// What an instance gets, in the order of its arguments.
+    /// The inputs of an instance, in the order of its arguments.
     pub groups: Vec<Group>,
     /// For each reference the group that holds its instances; none where it is read by nobody.
     pub sources: Vec<Option<usize>>,
@@ -30,9 +31,9 @@ pub(crate) struct TaskDef {
     pub folder: String,
     /// How many ranks there are.
     pub ranks: u32,
-    /// Of a part of a family, the index of the first instance.
+    /// The index of the first instance, for a part of a family.
     pub first: u64,
-    /// Of a step of a reduction, which it is.
+    /// The number of the step, for a step of a reduction.
     pub step: Option<u64>,
 }
 
@@ -41,13 +42,13 @@ pub(crate) struct TaskDef {
 pub(crate) struct Group {
     /// The other task's number.
     pub task: usize,
-    /// Which of its instances.
+    /// The instances of that task, as a join.
     pub join: Join,
-    /// What they are.
-    pub kind: ResultKind,
+    /// The outputs that are wanted of them, by number; without any, only the order counts.
+    pub wanted: Vec<u32>,
     /// Instances without a result, which are left out; sorted.
     pub without: Vec<u64>,
-    /// Whether it is one instance by the join rule, not a gather that may happen to be of one.
+    /// Whether the group is one instance by the join rule, not a gather that may happen to be of one.
     pub one: bool,
 }
 
@@ -56,15 +57,21 @@ impl Group {
     pub(crate) fn present(&self, index: u64) -> impl Iterator<Item = u64> + '_ {
         self.join.instances(index).filter(|at| self.without.binary_search(at).is_err())
     }
-}
 
-/// What the results of a group are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum ResultKind {
-    /// Packs with at least these outputs; without any, only the order counts.
-    Packs(Vec<u32>),
-    /// Arrays.
-    Arrays,
+    /// Whether the results are arrays.
+    pub(crate) fn is_of_arrays(&self) -> bool {
+        self.wanted == [outputs::VALUE]
+    }
+
+    /// Adds an output to those that are wanted; with an array, nothing else is.
+    fn want(&mut self, output: u32) {
+        self.wanted.push(output);
+        if self.wanted.contains(&outputs::VALUE) {
+            self.wanted = vec![outputs::VALUE];
+        }
+        self.wanted.sort_unstable();
+        self.wanted.dedup();
+    }
 }
 
 impl TaskDef {
@@ -76,44 +83,28 @@ impl TaskDef {
         folder: &str,
         ranks: usize,
     ) -> Option<TaskDef> {
-        let task = plan.tasks.get(number)?.clone();
+        let task = Arc::new(plan.tasks.get(number)?.clone());
         let mut groups: Vec<Group> = Vec::new();
         let mut sources = vec![None; task.references.len()];
         for (reference, source) in task.references.iter().zip(&mut sources) {
-            let kind = match reference.select {
-                Select::Value => ResultKind::Arrays,
-                Select::Stdout => ResultKind::Packs(vec![outputs::STDOUT]),
-                Select::File(number) => ResultKind::Packs(vec![outputs::file(number)]),
-                Select::Order => ResultKind::Packs(Vec::new()),
-            };
             let same = |group: &Group| group.task == reference.task && group.join == reference.join;
             let at = groups.iter().position(same).unwrap_or_else(|| {
-                let one = !reference.join.is_gather();
-                let (join, kind) = (reference.join.clone(), ResultKind::Packs(vec![]));
-                groups.push(Group { task: reference.task, join, kind, without: Vec::new(), one });
+                let (join, one) = (reference.join.clone(), !reference.join.is_gather());
+                groups.push(Group { task: reference.task, join, wanted: vec![], without: vec![], one });
                 groups.len() - 1
             });
-            match (&mut groups[at].kind, kind) {
-                (ResultKind::Packs(wanted), ResultKind::Packs(more)) => {
-                    wanted.extend(more);
-                    wanted.sort_unstable();
-                    wanted.dedup();
-                }
-                (kind, ResultKind::Arrays) => *kind = ResultKind::Arrays,
-                (ResultKind::Arrays, _) => {}
+            if let Some(output) = output_of(reference) {
+                groups[at].want(output);
+                *source = Some(at);
             }
-            *source = (reference.select != Select::Order).then_some(at);
         }
         if let Some(near) = &task.needs.near {
-            // their own results, not what is made of these elsewhere: they say where they were made
+            // whole results, not what is taken out of them elsewhere: these say where they were made
             for group in &mut groups {
                 let Some(other) = plan.tasks.get(group.task).filter(|other| other.name == *near) else {
                     continue;
                 };
-                group.kind = match other.action.is_command() {
-                    true => ResultKind::Packs(read.keep(other, group.task)),
-                    false => ResultKind::Arrays,
-                };
+                group.wanted = read.keep(other, group.task);
             }
         }
         let staged = staged(&task);
@@ -145,13 +136,13 @@ impl TaskDef {
         }
     }
 
-    /// What is known of an instance before it runs: enough for the names of files.
+    /// The facts of an instance that are known before it runs: enough for the names of files.
     pub(crate) fn facts(&self, index: u64) -> RuntimeVars {
         facts(&self.task, index, &self.here)
     }
 }
 
-/// What is known of an instance of a task before it runs.
+/// The facts of an instance of a task that are known before it runs.
 pub(crate) fn facts(task: &PlanTask, index: u64, here: &str) -> RuntimeVars {
     let seed = xxh3_64_with_seed(task.name.as_bytes(), index);
     RuntimeVars {
@@ -164,17 +155,17 @@ pub(crate) fn facts(task: &PlanTask, index: u64, here: &str) -> RuntimeVars {
     }
 }
 
-/// What of each task others read: found once for all, since a script may have many thousands of tasks.
+/// The outputs of each task that others read: found once for all, since a script may have many thousands of tasks.
 #[derive(Debug)]
 pub(crate) struct Read {
-    /// The outputs of each task, as numbers of a pack.
+    /// The outputs of each task, by number.
     outputs: Vec<Vec<u32>>,
     /// Whether others refer to a task, be it for the order.
     pub referred: Vec<bool>,
 }
 
 impl Read {
-    /// What the tasks of a plan read of each other.
+    /// The outputs that the tasks of a plan read of each other.
     pub(crate) fn new(plan: &Plan) -> Read {
         let count = plan.tasks.len();
         let mut read = Read { outputs: vec![Vec::new(); count], referred: vec![false; count] };
@@ -185,22 +176,31 @@ impl Read {
                 continue;
             };
             *referred = true;
-            match reference.select {
-                Select::Stdout => outputs.push(outputs::STDOUT),
-                Select::File(number) => outputs.push(outputs::file(number)),
-                Select::Order | Select::Value => {}
-            }
+            outputs.extend(output_of(reference));
         }
         read
     }
 
     /// The outputs of a task that are kept.
     fn keep(&self, task: &PlanTask, number: usize) -> Vec<u32> {
+        if !task.action.is_command() {
+            return vec![outputs::VALUE];
+        }
         let mut keep = self.outputs.get(number).cloned().unwrap_or_default();
         keep.extend(streams(task));
         keep.sort_unstable();
         keep.dedup();
         keep
+    }
+}
+
+/// The output that a reference reads, by number; none where only the order counts.
+fn output_of(reference: &Reference) -> Option<u32> {
+    match reference.select {
+        Select::Value => Some(outputs::VALUE),
+        Select::Stdout => Some(outputs::STDOUT),
+        Select::File(number) => Some(outputs::file(number)),
+        Select::Order => None,
     }
 }
 
@@ -231,7 +231,7 @@ pub(crate) fn staged(task: &PlanTask) -> Vec<bool> {
         _ => {}
     }
     task.env.iter().for_each(|(_, value)| note(value));
-    // Whoever reads paths on standard input will open them.
+    // paths on standard input will be opened by whoever reads them
     if let Some(stdin) = &task.stdin {
         let lists = stdin.parts.iter().filter(|part| {
             let at =

@@ -30,6 +30,7 @@ pub(crate) mod running;
 pub(crate) mod scratch;
 pub(crate) mod signals;
 pub(crate) mod spawner;
+pub(crate) mod spec;
 pub(crate) mod staging;
 pub(crate) mod stored_file;
 #[cfg(test)]
@@ -43,107 +44,34 @@ pub(crate) use running::RunningCommand;
 pub use scratch::ScratchRoot;
 pub(crate) use scratch::{Scratch, ScratchError};
 
+pub(crate) use spec::{CommandSpec, Launcher};
+
 use serde::{Deserialize, Serialize};
-use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
-
-/// What becomes of the MPI launcher's variables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) enum Launcher {
-    /// They are removed: the command is a program of its own, and may call `MPI_Init` or `mpirun`.
-    #[default]
-    Scrub,
-    /// They are left.
-    Inherit,
-}
-
-/// One command to run, everything substituted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct CommandSpec {
-    /// The program and its arguments. A program without a slash is looked for in the command's PATH; one with
-    /// a slash that is relative starts from `dir`.
-    pub argv: Vec<OsString>,
-    /// The working directory.
-    pub dir: PathBuf,
-    /// Variables added to the environment; they win.
-    pub env: Vec<(String, OsString)>,
-    /// Starts from an empty environment instead of the rank's.
-    pub clean_env: bool,
-    /// What becomes of the launcher's variables.
-    pub launcher: Launcher,
-    /// What the command reads from its standard input: `/dev/null`, if empty.
-    pub stdin: Vec<u8>,
-    /// A file that it reads from its standard input instead.
-    pub stdin_file: Option<PathBuf>,
-    /// Files that the command must write: a name, and the path below `scratch`.
-    pub outs: Vec<(String, PathBuf)>,
-    /// Exit codes that mean success.
-    pub ok_exit: Vec<i32>,
-    /// The task's private directory.
-    pub scratch: PathBuf,
-    /// The command is ended after this: SIGTERM, `grace`, SIGKILL, to its whole process group.
-    pub timeout: Option<Duration>,
-    /// Time between SIGTERM and SIGKILL.
-    pub grace: Duration,
-    /// The most memory that it and what it starts may have, in bytes: killed with more.
-    pub memory: Option<u64>,
-    /// It is started when fewer commands than this run here, or soon after.
-    pub room: Option<u32>,
-    /// The cores that it may run on; where there are none, those of the rank.
-    pub cores: Vec<u32>,
-}
-
-impl CommandSpec {
-    /// A command with a script's defaults.
-    pub(crate) fn new<A: Into<OsString>>(
-        argv: impl IntoIterator<Item = A>,
-        dir: impl Into<PathBuf>,
-        scratch: impl Into<PathBuf>,
-    ) -> Self {
-        CommandSpec {
-            argv: argv.into_iter().map(Into::into).collect(),
-            dir: dir.into(),
-            env: Vec::new(),
-            clean_env: false,
-            launcher: Launcher::Scrub,
-            stdin: Vec::new(),
-            stdin_file: None,
-            outs: Vec::new(),
-            ok_exit: vec![0],
-            scratch: scratch.into(),
-            timeout: None,
-            grace: Duration::from_secs(5),
-            memory: None,
-            room: None,
-            cores: Vec::new(),
-        }
-    }
-}
 
 /// A file that a command has written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OutFile {
-    /// Its name in the specification.
+    /// The name in the specification.
     pub name: String,
-    /// Where it is.
+    /// The path.
     pub path: PathBuf,
-    /// Its bytes.
+    /// The length in bytes.
     pub length: u64,
 }
 
-/// What a command that succeeded has left.
+/// The outputs of a command that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CommandOutput {
-    /// Its standard output.
+    /// The standard output.
     pub stdout: Vec<u8>,
-    /// Its standard error.
+    /// The standard error.
     pub stderr: Vec<u8>,
-    /// The files it was to write, in the order of the specification. They lie in its private directory.
+    /// The files that the command was to write, in the order of the specification, in its private directory.
     pub outs: Vec<OutFile>,
-    /// Its exit code, one of `ok_exit`.
+    /// The exit code, one of `ok_exit`.
     pub exit: i32,
-    /// What it took.
+    /// The resources that the command took.
     pub usage: Usage,
 }
 

@@ -3,7 +3,7 @@
 use super::pipes::{Reader, Writer};
 use super::{Captured, CommandError, CommandOutput, CommandSpec, OutFile, environment, memory, scratch};
 use crate::commands::find_program;
-use crate::commands::spawner::{self, End, SpawnChannel, Spawner, Start, Usage};
+use crate::commands::spawner::{self, End, SpawnChannel, Spawner, Usage};
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -81,13 +81,7 @@ enum Time {
 /// A command that was started. Dropping it kills it.
 #[derive(Debug)]
 pub(crate) struct RunningCommand {
-    program: String,
-    dir: PathBuf,
-    outs: Vec<(String, PathBuf)>,
-    ok_exit: Vec<i32>,
-    scratch: PathBuf,
-    timeout: Option<(Duration, Duration)>,
-    memory: Option<u64>,
+    spec: CommandSpec,
     /// When its memory is looked at next, after its start.
     look: Duration,
     /// The memory that it had when that was too much, in bytes.
@@ -109,44 +103,27 @@ pub(crate) struct RunningCommand {
 
 impl RunningCommand {
     /// Starts a command.
-    pub(crate) fn start(spec: CommandSpec) -> Result<RunningCommand, CommandError> {
+    pub(crate) fn start(mut spec: CommandSpec) -> Result<RunningCommand, CommandError> {
         let found = find_program::find(&spec)?;
-        let mut env = Some(environment::added(&spec)?);
+        spec.env = environment::added(&spec)?;
+        spec.program.clone_from(&found.path);
         let failed = |source| CommandError::Files { source };
-        let (stdin, their_stdin) = match spec.stdin_file {
-            Some(file) => Writer::file(&file).map_err(failed)?,
-            None => Writer::new(spec.stdin).map_err(failed)?,
+        let (stdin, their_stdin) = match &spec.stdin_file {
+            Some(file) => Writer::file(file).map_err(failed)?,
+            None => Writer::new(std::mem::take(&mut spec.stdin)).map_err(failed)?,
         };
         let (stdout, their_stdout) = Reader::new().map_err(failed)?;
         let (stderr, their_stderr) = Reader::new().map_err(failed)?;
         let files = [their_stdin.as_fd(), their_stdout.as_fd(), their_stderr.as_fd()];
-        let (mut argv, mut cores) = (Some(spec.argv), spec.cores);
-        let start = |run| Start {
-            run,
-            program: found.path.clone().into(),
-            argv: argv.take().unwrap_or_default(),
-            dir: spec.dir.clone().into(),
-            clean_env: spec.clean_env,
-            scrub: spec.launcher == super::Launcher::Scrub,
-            env: env.take().unwrap_or_default(),
-            room: spec.room,
-            cores: std::mem::take(&mut cores),
-        };
         let spawner = spawner::current().map_err(|source| CommandError::Spawner { source })?;
         let mut channel = spawner.channel().map_err(failed)?;
         let lost = |_| CommandError::SpawnerDied { program: found.name.clone(), how: spawner.lost() };
-        let run = channel.start(start, files).map_err(lost)?;
+        let run = channel.start(&spec, files).map_err(lost)?;
         let (number, ended, cancelled) = (channel.number, Mutex::new(false), AtomicBool::new(false));
         let handle = Arc::new(ProcessHandle { spawner, channel: number, run, ended, cancelled });
         Ok(RunningCommand {
-            program: found.name.clone(),
+            spec,
             found,
-            dir: spec.dir,
-            outs: spec.outs,
-            ok_exit: spec.ok_exit,
-            scratch: spec.scratch,
-            timeout: spec.timeout.map(|timeout| (timeout, spec.grace)),
-            memory: spec.memory,
             look: FIRST_LOOK,
             exceeded: None,
             kills: None,
@@ -211,10 +188,10 @@ impl RunningCommand {
             let short = elapsed < SHORT && self.stdin.interest().is_none();
             let mut wait = short.then(|| SHORT - elapsed);
             let mut sooner = |other: Duration| wait = Some(wait.map_or(other, |wait| wait.min(other)));
-            if let Some(left) = time_left(self.time, self.timeout, elapsed) {
+            if let Some(left) = time_left(self.time, &self.spec, elapsed) {
                 sooner(left);
             }
-            if self.memory.is_some() && self.exceeded.is_none() {
+            if self.spec.memory.is_some() && self.exceeded.is_none() {
                 sooner(self.look.saturating_sub(elapsed));
             }
             if let Some(until) = until {
@@ -246,7 +223,7 @@ impl RunningCommand {
     }
 
     fn watch_time(&mut self) {
-        let Some((timeout, grace)) = self.timeout else { return };
+        let (Some(timeout), grace) = (self.spec.timeout, self.spec.grace) else { return };
         let elapsed = self.begin.elapsed();
         if self.time == Time::Left && elapsed >= timeout {
             self.handle.signal(Signal::TERM);
@@ -263,7 +240,7 @@ impl RunningCommand {
         if self.kills.is_none() && elapsed >= SHORT {
             self.kills = Some(memory::kills());
         }
-        let (Some(limit), Some(pid)) = (self.memory, self.pid()) else { return };
+        let (Some(limit), Some(pid)) = (self.spec.memory, self.pid()) else { return };
         if self.exceeded.is_some() || elapsed < self.look {
             return;
         }
@@ -280,7 +257,7 @@ impl RunningCommand {
 
     /// The end that the spawner has told, and the channel for the next command.
     fn ended(&mut self, ended: io::Result<Option<End>>) -> Result<(ExitStatus, Usage), CommandError> {
-        let program = self.program.clone();
+        let program = self.found.name.clone();
         let channel = self.channel.take();
         *self.handle.ended.lock() = true;
         let Ok(Some(ended)) = ended else {
@@ -292,7 +269,7 @@ impl RunningCommand {
         let from = io::Error::from_raw_os_error;
         match ended {
             End::Exited { status, usage } => Ok((ExitStatus::from_raw(status), usage)),
-            End::NotStarted(error) => Err(find_program::explain(from(error), &self.found, &self.dir)),
+            End::NotStarted(error) => Err(find_program::explain(from(error), &self.found, &self.spec.dir)),
             End::Refused => Err(CommandError::Cancelled { program }),
             End::Unknown(error) => Err(CommandError::Wait { program, source: from(error) }),
         }
@@ -316,14 +293,14 @@ impl RunningCommand {
 
     /// The exit code, if it means success.
     fn judge(&self, status: ExitStatus, captured: &Captured) -> Result<i32, CommandError> {
-        let program = self.program.clone();
+        let program = self.found.name.clone();
         if self.handle.cancelled.load(Ordering::Acquire) {
             return Err(CommandError::Cancelled { program });
         }
-        if let (true, Some((timeout, _))) = (self.time != Time::Left, self.timeout) {
+        if let (true, Some(timeout)) = (self.time != Time::Left, self.spec.timeout) {
             return Err(CommandError::TimedOut { program, timeout, tail: captured.tail() });
         }
-        if let (Some(limit), Some(used)) = (self.memory, self.exceeded) {
+        if let (Some(limit), Some(used)) = (self.spec.memory, self.exceeded) {
             return Err(CommandError::OverMemory { program, used, limit, tail: captured.tail() });
         }
         // a shell that the killed program ran in gives the second
@@ -332,7 +309,7 @@ impl RunningCommand {
             return Err(CommandError::HostOutOfMemory { program, tail: captured.tail() });
         }
         match (status.code(), status.signal()) {
-            (Some(code), _) if self.ok_exit.contains(&code) => Ok(code),
+            (Some(code), _) if self.spec.ok_exit.contains(&code) => Ok(code),
             (Some(code), _) => Err(CommandError::Exit { program, code, tail: captured.tail() }),
             (None, signal) => {
                 Err(CommandError::Signal { program, signal: signal.unwrap_or(0), tail: captured.tail() })
@@ -342,14 +319,14 @@ impl RunningCommand {
 
     /// Looks for the files that the command was to write.
     fn collect(&self) -> Result<Vec<OutFile>, CommandError> {
-        self.outs.iter().map(|(name, file)| self.find_out(name, file)).collect()
+        self.spec.outs.iter().map(|(name, file)| self.find_out(name, file)).collect()
     }
 
     fn find_out(&self, name: &str, file: &Path) -> Result<OutFile, CommandError> {
         if !scratch::stays_below(file) {
             return Err(CommandError::OutPath { name: name.to_owned(), file: file.to_owned() });
         }
-        let path = self.scratch.join(file);
+        let path = self.spec.scratch.join(file);
         match std::fs::metadata(&path) {
             // Opening a pipe would wait for its writer, who is dead.
             Ok(metadata) if !metadata.is_file() => {
@@ -359,8 +336,8 @@ impl RunningCommand {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(CommandError::OutMissing {
                 name: name.to_owned(),
                 file: file.to_owned(),
-                scratch: self.scratch.clone(),
-                elsewhere: Some(self.dir.join(file)).filter(|other| *other != path && other.exists()),
+                scratch: self.spec.scratch.clone(),
+                elsewhere: Some(self.spec.dir.join(file)).filter(|other| *other != path && other.exists()),
             }),
             Err(source) => Err(CommandError::OutUnreadable { name: name.to_owned(), path, source }),
         }
@@ -384,8 +361,8 @@ impl Drop for RunningCommand {
 }
 
 /// Until the next thing that the time limit asks for.
-fn time_left(time: Time, timeout: Option<(Duration, Duration)>, elapsed: Duration) -> Option<Duration> {
-    let (timeout, grace) = timeout?;
+fn time_left(time: Time, spec: &CommandSpec, elapsed: Duration) -> Option<Duration> {
+    let (timeout, grace) = (spec.timeout?, spec.grace);
     match time {
         Time::Left => Some(timeout.saturating_sub(elapsed)),
         Time::Up => Some((timeout + grace).saturating_sub(elapsed)),

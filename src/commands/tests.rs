@@ -3,9 +3,10 @@
 use super::environment::is_launcher_variable;
 use super::signals::signal_name;
 use super::*;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;

@@ -1,17 +1,18 @@
 //! Waiting for a plan's tasks: results are dropped as soon as nobody waits for them any more, failures are noted, and
 //! what goes to files of rank 0 is written in the order of the indices.
 
-use super::interrupt;
-use super::progress::{Progress, Tally};
-use super::stop::Stopped;
+use crate::batch::artifact::Artifact;
 use crate::batch::failure::{FailedInstance, Parts, part};
 use crate::batch::head::deadline::Walltime;
-use crate::batch::head::in_flight::{WatchedInstances, once, turn_all};
+use crate::batch::head::in_flight::{WatchedInstances, turn_all};
 use crate::batch::head::in_order::{Ordered, StreamOrigin};
+use crate::batch::head::interrupt;
+use crate::batch::head::outcome::{RunOutcome, once};
+use crate::batch::head::progress::{Progress, Tally};
 use crate::batch::head::shared_files::{Sinks, paths};
-use crate::batch::head::submitter::{SubmittedFutures, SubmittedInstances, Submitter};
-use crate::batch::outputs::CommandOutputs;
-use crate::batch::rank::inputs::Array;
+use crate::batch::head::stopped::{Running, Stopped};
+use crate::batch::head::submitted::{SubmittedFutures, SubmittedInstances};
+use crate::batch::head::submitter::Submitter;
 use crate::client::Client;
 use crate::client::future::Future;
 use crate::error::Result;
@@ -19,29 +20,13 @@ use crate::script::plan::Plan;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What came of a plan.
-#[derive(Default)]
-pub(crate) struct RunOutcome {
-    /// Instances that have ended, with a result or without.
-    pub ended: u64,
-    /// Instances without a result.
-    pub failed: Vec<FailedInstance>,
-    /// The files that rank 0 has written.
-    pub sinks: Sinks,
-    /// What was left undone, where the run was stopped.
-    pub stopped: Option<Stopped>,
-}
-
-/// Futures of what is running, with task and index.
-pub(crate) type Running<T> = Vec<(usize, u64, Future<T>)>;
-
-/// What is still waited for when the rest is given up.
+/// The tasks that are still waited for when the rest is given up.
 #[derive(Default)]
 pub(crate) struct AbandonedTasks {
-    pub(crate) packs: Running<CommandOutputs>,
-    pub(crate) arrays: Running<Array>,
-    /// What saves arrays that are there.
-    pub(crate) saves: Running<CommandOutputs>,
+    /// Instances.
+    pub(crate) own: Running,
+    /// Tasks that save arrays which are there.
+    pub(crate) saves: Running,
 }
 
 /// Rank 0's view of a run.
@@ -49,13 +34,12 @@ pub(crate) struct RunCollector<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) client: &'a Client,
     pub(crate) submitter: Submitter<'a>,
-    packs: Vec<WatchedInstances<CommandOutputs>>,
-    arrays: Vec<WatchedInstances<Array>>,
+    watched: Vec<WatchedInstances>,
     /// By task.
     ordered: BTreeMap<usize, Ordered>,
     /// By task: all that was to be taken in order has been.
     drained: Vec<bool>,
-    /// What stays until the end.
+    /// Results that stay until the end.
     kept: Vec<Future<()>>,
     pub(crate) outcome: RunOutcome,
     progress: Progress,
@@ -77,8 +61,7 @@ impl<'a> RunCollector<'a> {
             plan,
             client,
             submitter,
-            packs: vec![],
-            arrays: vec![],
+            watched: vec![],
             ordered,
             drained,
             kept: vec![],
@@ -91,8 +74,7 @@ impl<'a> RunCollector<'a> {
     /// Submits what can be by now.
     fn submit(&mut self) -> Result<()> {
         let mut open = vec![0; self.plan.tasks.len()];
-        self.packs.iter().filter(|watched| watched.own).for_each(|some| open[some.task] += some.open());
-        self.arrays.iter().for_each(|some| open[some.task] += some.open());
+        self.watched.iter().filter(|watched| watched.own).for_each(|some| open[some.task] += some.open());
         self.ordered.iter().for_each(|(task, ordered)| open[*task] += ordered.open());
         for entry in self.submitter.advance(open)? {
             self.add(entry);
@@ -101,44 +83,33 @@ impl<'a> RunCollector<'a> {
     }
 
     fn add(&mut self, SubmittedInstances { task, first, last, instances, parts, saves }: SubmittedInstances) {
-        if self.plan.tasks.get(task).is_some_and(|task| task.keep) {
-            match &instances {
-                SubmittedFutures::Packs(futures) => {
-                    self.kept.extend(futures.iter().map(Future::only_waited_for))
-                }
-                SubmittedFutures::Arrays(futures) => {
-                    self.kept.extend(futures.iter().map(Future::only_waited_for))
-                }
-                SubmittedFutures::Lazy(_) | SubmittedFutures::LazyArrays(_) => {} // nobody could have them afterwards
-            }
+        // of a family that the engine expands, nobody could have the results afterwards
+        if let SubmittedFutures::Each(futures) = &instances
+            && self.plan.tasks.get(task).is_some_and(|task| task.keep)
+        {
+            self.kept.extend(futures.iter().map(Future::only_waited_for));
         }
         let client = self.client;
         match instances {
             SubmittedFutures::Lazy(family) => {
                 self.ordered.insert(task, Ordered::new(task, StreamOrigin::Lazy(family, 0), true));
             }
-            SubmittedFutures::LazyArrays(family) => {
-                self.ordered.insert(task, Ordered::new(task, StreamOrigin::LazyArrays(family, 0), true));
-            }
-            SubmittedFutures::Packs(futures) if parts.is_none() && self.sinks(task) => {
+            SubmittedFutures::Each(futures) if parts.is_none() && self.sinks(task) => {
                 self.add_ordered(task, futures, true, last);
             }
-            SubmittedFutures::Packs(futures) => {
-                self.packs.push(WatchedInstances::new(task, first, futures, client, true))
-            }
-            SubmittedFutures::Arrays(futures) => {
-                self.arrays.push(WatchedInstances::new(task, first, futures, client, true))
+            SubmittedFutures::Each(futures) => {
+                self.watched.push(WatchedInstances::new(task, first, futures, client, true))
             }
         }
         let saves =
             saves.into_iter().map(|futures| WatchedInstances::new(task, first, futures, client, false));
-        self.packs.extend(saves);
+        self.watched.extend(saves);
         if let Some(parts) = parts {
             self.add_ordered(task, parts, false, last);
         }
     }
 
-    fn add_ordered(&mut self, task: usize, futures: Vec<Future<CommandOutputs>>, own: bool, last: bool) {
+    fn add_ordered(&mut self, task: usize, futures: Vec<Future<Artifact>>, own: bool, last: bool) {
         let new = || Ordered::new(task, StreamOrigin::Futures(Default::default(), false), own);
         self.ordered.entry(task).or_insert_with(new).add(futures, last);
     }
@@ -160,7 +131,7 @@ impl<'a> RunCollector<'a> {
                 self.submit()?;
             }
             let moved = self.turn()? || self.submitter.merged > merged;
-            let rest = self.packs.len() + self.arrays.len() + self.ordered.len();
+            let rest = self.watched.len() + self.ordered.len();
             if rest == 0 && self.submitter.is_done() {
                 self.finish()?;
                 return Ok(self.outcome);
@@ -179,8 +150,7 @@ impl<'a> RunCollector<'a> {
 
     /// How long to wait between two looks: one at a million tasks takes milliseconds.
     fn longest(&self) -> Duration {
-        let packs = self.packs.iter().map(|watched| watched.futures.len());
-        let watched = packs.chain(self.arrays.iter().map(|watched| watched.futures.len())).sum::<usize>();
+        let watched = self.watched.iter().map(|watched| watched.futures.len()).sum::<usize>();
         Duration::from_millis(20) + Duration::from_nanos(100) * u32::try_from(watched).unwrap_or(u32::MAX)
     }
 
@@ -188,7 +158,7 @@ impl<'a> RunCollector<'a> {
     pub(crate) fn finish(&mut self) -> Result<()> {
         let stopped = self.outcome.stopped.as_ref();
         if stopped.is_none_or(|stopped| !stopped.late) {
-            self.finish_files()?;
+            self.submitter.files.finish(self.client, &mut self.outcome)?;
         }
         once(&mut self.outcome.failed);
         let Parts { failed, skipped, left } = part(self.plan, self.outcome.failed.clone());
@@ -211,16 +181,13 @@ impl<'a> RunCollector<'a> {
         for (task, never) in self.submitter.give_up()? {
             stopped.note(task, never);
         }
-        let (own, saves): (Vec<_>, Vec<_>) = self.packs.drain(..).partition(|watched| watched.own);
+        let (own, saves): (Vec<_>, Vec<_>) = self.watched.drain(..).partition(|watched| watched.own);
         let mut running = AbandonedTasks::default();
         for watched in own {
-            running.packs.extend(watched.give_up(self.client, stopped, &mut self.outcome));
-        }
-        for watched in self.arrays.drain(..) {
-            running.arrays.extend(watched.give_up(self.client, stopped, &mut self.outcome));
+            running.own.extend(watched.give_up(self.client, stopped, &mut self.outcome));
         }
         for ordered in std::mem::take(&mut self.ordered).into_values().filter(|ordered| ordered.own) {
-            running.packs.extend(ordered.give_up(self.client, stopped, &mut self.outcome));
+            running.own.extend(ordered.give_up(self.client, stopped, &mut self.outcome));
         }
         // what is there, or will be, is saved
         for WatchedInstances { task, first, futures, .. } in saves {
@@ -238,8 +205,7 @@ impl<'a> RunCollector<'a> {
             ended += more;
             failed.extend(without);
         };
-        self.packs.iter().map(WatchedInstances::so_far).for_each(&mut add);
-        self.arrays.iter().map(WatchedInstances::so_far).for_each(&mut add);
+        self.watched.iter().map(WatchedInstances::so_far).for_each(&mut add);
         self.ordered.values().filter_map(Ordered::so_far).for_each(&mut add);
         once(&mut failed);
         (ended, failed)
@@ -257,8 +223,7 @@ impl<'a> RunCollector<'a> {
 
     /// Takes what has come; says whether anything has.
     fn turn(&mut self) -> Result<bool> {
-        let mut moved = turn_all(&mut self.packs, &mut self.outcome)?;
-        moved |= turn_all(&mut self.arrays, &mut self.outcome)?;
+        let mut moved = turn_all(&mut self.watched, &mut self.outcome)?;
         let Self { plan, client, ordered, drained, outcome, .. } = self;
         let mut failure = None;
         ordered.retain(|number, ordered| {

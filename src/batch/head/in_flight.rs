@@ -1,28 +1,34 @@
 //! Instances whose results only other tasks want: dropped as they end, and told of if they failed.
 
-use super::stop::{self, Stopped};
+use crate::batch::artifact::Artifact;
 use crate::batch::failure::FailedInstance;
-use crate::batch::head::collector::{RunOutcome, Running};
+use crate::batch::head::outcome::{RunOutcome, note};
+use crate::batch::head::stopped::{self, Running, Stopped};
 use crate::client::Client;
 use crate::client::future::Future;
 use crate::client::watch::Watch;
-use crate::error::{Result, TaskError};
-use std::collections::HashSet;
-use std::sync::Arc;
+use crate::error::Result;
 
 /// Instances of a task.
-pub(crate) struct WatchedInstances<T> {
+pub(crate) struct WatchedInstances {
     pub(crate) task: usize,
     /// The index of the first.
     pub(crate) first: u64,
-    pub(crate) futures: Vec<Option<Future<T>>>,
+    pub(crate) futures: Vec<Option<Future<Artifact>>>,
     pub(crate) watch: Watch,
     /// Whether these are the instances, not what saves them.
     pub(crate) own: bool,
 }
 
-impl<T> WatchedInstances<T> {
-    pub(crate) fn new(task: usize, first: u64, futures: Vec<Future<T>>, client: &Client, own: bool) -> Self {
+impl WatchedInstances {
+    /// Watches futures of a task's instances from index `first` on.
+    pub(crate) fn new(
+        task: usize,
+        first: u64,
+        futures: Vec<Future<Artifact>>,
+        client: &Client,
+        own: bool,
+    ) -> Self {
         let watch = client.watch(&futures);
         WatchedInstances { task, first, futures: futures.into_iter().map(Some).collect(), watch, own }
     }
@@ -32,7 +38,7 @@ impl<T> WatchedInstances<T> {
         self.watch.open() as u64
     }
 
-    /// What has ended until now, and what of it failed.
+    /// The number of those that have ended until now, and the failures among them.
     pub(crate) fn so_far(&self) -> (u64, Vec<FailedInstance>) {
         let ended = self.watch.ended().iter().filter(|ended| **ended).count() as u64 * u64::from(self.own);
         let failed = self.watch.failures().into_iter();
@@ -40,19 +46,15 @@ impl<T> WatchedInstances<T> {
         (ended, failed.map(at).collect())
     }
 
-    pub(crate) fn give_up(
-        self,
-        client: &Client,
-        stopped: &mut Stopped,
-        outcome: &mut RunOutcome,
-    ) -> Running<T> {
+    /// Gives up those that are not running; the others are returned.
+    pub(crate) fn give_up(self, client: &Client, stopped: &mut Stopped, outcome: &mut RunOutcome) -> Running {
         let (ended, failed) = self.so_far();
         outcome.ended += ended;
         outcome.failed.extend(failed);
         let ended = self.watch.ended();
         let left = (self.first..).zip(self.futures).zip(ended).filter(|(_, ended)| !ended);
         let left = left.filter_map(|((index, future), _)| Some((index, future?)));
-        stop::give_up(client, self.task, left, stopped)
+        stopped::give_up(client, self.task, left, stopped)
     }
 
     /// Drops results that have come; says whether all have, and notes what failed.
@@ -73,7 +75,8 @@ impl<T> WatchedInstances<T> {
     }
 }
 
-pub(crate) fn turn_all<T>(all: &mut Vec<WatchedInstances<T>>, outcome: &mut RunOutcome) -> Result<bool> {
+/// Takes what has come of all; says whether some have ended altogether.
+pub(crate) fn turn_all(all: &mut Vec<WatchedInstances>, outcome: &mut RunOutcome) -> Result<bool> {
     let before = all.len();
     let mut failure = None;
     all.retain_mut(|watched| match watched.turn(outcome) {
@@ -84,16 +87,4 @@ pub(crate) fn turn_all<T>(all: &mut Vec<WatchedInstances<T>>, outcome: &mut RunO
         }
     });
     failure.map_or(Ok(all.len() < before), Err)
-}
-
-/// An instance that failed, and with it what would have saved it, is one failure.
-pub(crate) fn once(failed: &mut Vec<FailedInstance>) {
-    let mut seen = HashSet::new();
-    failed.retain(|failed| seen.insert((failed.task, failed.index)));
-}
-
-pub(crate) fn note(failed: &mut Vec<FailedInstance>, task: usize, index: u64, cause: Option<Arc<TaskError>>) {
-    if let Some(cause) = cause {
-        failed.push(FailedInstance { task, index, cause });
-    }
 }

@@ -1,17 +1,15 @@
 //! Instances that are taken in the order of their indices, some at a time: what many append to one file.
 
-use super::stop::{self, Stopped};
+use crate::batch::artifact::Artifact;
 use crate::batch::failure::{FailedInstance, is_left};
-use crate::batch::head::collector::{RunOutcome, Running};
-use crate::batch::head::in_flight::note;
+use crate::batch::head::outcome::{RunOutcome, note};
+use crate::batch::head::retained::outputs_of;
 use crate::batch::head::shared_files::{path_of, paths};
-use crate::batch::outputs::{self, CommandOutputs};
-use crate::batch::rank::array;
-use crate::batch::rank::inputs::Array;
+use crate::batch::head::stopped::{self, Running, Stopped};
+use crate::batch::outputs::STDOUT;
 use crate::client::Client;
 use crate::client::family::Family;
-use crate::client::future::Future;
-use crate::client::future::Pending;
+use crate::client::future::{Future, Pending};
 use crate::client::watch::Watch;
 use crate::error::{Error, Result};
 use crate::script::plan::Plan;
@@ -23,13 +21,12 @@ const WATCHED: usize = 65_536;
 /// Outputs that are fetched together.
 const FETCHED: usize = 64;
 
-/// Where a stream comes from.
+/// The source of a stream.
 pub(crate) enum StreamOrigin {
-    Lazy(Family<CommandOutputs>, u64),
-    /// Arrays, of which the printed form is wanted, if anything.
-    LazyArrays(Family<Array>, u64),
-    /// Those that are submitted so far; whether that is all.
-    Futures(VecDeque<Future<CommandOutputs>>, bool),
+    /// A family that the engine expands, and how many of it were taken.
+    Lazy(Family<Artifact>, u64),
+    /// Instances that are submitted so far; whether that is all.
+    Futures(VecDeque<Future<Artifact>>, bool),
 }
 
 /// Instances that are taken in the order of their indices, some at a time.
@@ -39,32 +36,27 @@ pub(crate) struct Ordered {
     /// Whether these are the instances, not what was made of them.
     pub(crate) own: bool,
     pub(crate) next: u64,
-    pub(crate) window: Option<(Vec<Option<Future<CommandOutputs>>>, PendingWindow)>,
+    pub(crate) window: Option<(Vec<Option<Future<Artifact>>>, PendingWindow)>,
 }
 
+/// Instances that are waited for together.
 pub(crate) enum PendingWindow {
     Ends(Watch),
-    Values(Pending<CommandOutputs>),
+    Values(Pending<Artifact>),
 }
 
 impl StreamOrigin {
-    /// The next ones; of arrays, with `fetch`, their printed form.
-    pub(crate) fn take(&mut self, count: usize, fetch: bool, client: &Client) -> Vec<Future<CommandOutputs>> {
+    /// The next futures, as many as that at most; with `printed`, of the printed form of arrays.
+    pub(crate) fn take(&mut self, count: usize, printed: bool, client: &Client) -> Vec<Future<Artifact>> {
         match self {
-            StreamOrigin::LazyArrays(family, next) => {
-                let start = *next;
-                *next = family.len().min(start + count as u64);
-                let arrays = family.range(start..*next).into_iter();
-                if fetch {
-                    arrays.map(|array| client.submit(array::text_of, (array,))).collect()
-                } else {
-                    arrays.map(|array| array.only_waited_for()).collect()
-                }
-            }
             StreamOrigin::Lazy(family, next) => {
                 let start = *next;
                 *next = family.len().min(start + count as u64);
-                family.range(start..*next)
+                let mut futures = family.range(start..*next);
+                if printed {
+                    futures.iter_mut().for_each(|array| *array = outputs_of(client, array, &[STDOUT]));
+                }
+                futures
             }
             StreamOrigin::Futures(futures, _) => futures.drain(..count.min(futures.len())).collect(),
         }
@@ -72,12 +64,13 @@ impl StreamOrigin {
 }
 
 impl Ordered {
+    /// A stream of a task of which nothing is taken yet.
     pub(crate) fn new(task: usize, source: StreamOrigin, own: bool) -> Self {
         Ordered { task, source, own, next: 0, window: None }
     }
 
-    /// Adds what comes next; `last` says that nothing will after it.
-    pub(crate) fn add(&mut self, more: Vec<Future<CommandOutputs>>, last: bool) {
+    /// Adds the next futures; `last` says that they are the last.
+    pub(crate) fn add(&mut self, more: Vec<Future<Artifact>>, last: bool) {
         if let StreamOrigin::Futures(futures, complete) = &mut self.source {
             futures.extend(more);
             *complete = last;
@@ -98,8 +91,8 @@ impl Ordered {
         self.window.is_none() && !matches!(self.source, StreamOrigin::Futures(_, false))
     }
 
-    /// What has ended of the instances that are watched now, and what of it failed; of those that are fetched, only the
-    /// failures are told before all are there.
+    /// The number of watched instances that have ended, and the failures among them; of those that are fetched, only
+    /// the failures are told before all are there.
     pub(crate) fn so_far(&self) -> Option<(u64, Vec<FailedInstance>)> {
         let (ended, failed) = match &self.window {
             Some((_, PendingWindow::Ends(watch))) => {
@@ -115,12 +108,13 @@ impl Ordered {
         Some((ended as u64, failed.into_iter().map(at).collect()))
     }
 
+    /// Gives up those that are not running; the others are returned.
     pub(crate) fn give_up(
         mut self,
         client: &Client,
         stopped: &mut Stopped,
         outcome: &mut RunOutcome,
-    ) -> Running<CommandOutputs> {
+    ) -> Running {
         if let Some((window, PendingWindow::Ends(watch))) = &mut self.window {
             let ended = watch.ended();
             for (future, _) in window.iter_mut().zip(&ended).filter(|(_, ended)| **ended) {
@@ -137,12 +131,11 @@ impl Ordered {
         let after = self.next + window.len() as u64;
         let futures = window.into_iter().enumerate();
         let futures = futures.filter_map(|(at, future)| Some((self.next + at as u64, future?)));
-        let mut running = stop::give_up(client, self.task, futures, stopped);
+        let mut running = stopped::give_up(client, self.task, futures, stopped);
         match self.source {
             StreamOrigin::Lazy(family, next) => stopped.note(self.task, next..family.len()),
-            StreamOrigin::LazyArrays(family, next) => stopped.note(self.task, next..family.len()),
             StreamOrigin::Futures(futures, _) => {
-                running.extend(stop::give_up(client, self.task, (after..).zip(futures), stopped));
+                running.extend(stopped::give_up(client, self.task, (after..).zip(futures), stopped));
             }
         }
         running
@@ -184,7 +177,8 @@ impl Ordered {
             }
         }
         let fetch = paths(task).next().is_some();
-        let window = self.source.take(if fetch { FETCHED } else { WATCHED }, fetch, client);
+        let printed = fetch && !task.action.is_command();
+        let window = self.source.take(if fetch { FETCHED } else { WATCHED }, printed, client);
         self.window = (!window.is_empty()).then(|| {
             let asked = if fetch {
                 PendingWindow::Values(client.pending(&window))
@@ -196,16 +190,17 @@ impl Ordered {
         Ok(true)
     }
 
-    pub(crate) fn value(
+    /// Appends an instance's streams to their files, or notes that they are missing.
+    fn value(
         &self,
         plan: &Plan,
         task: &PlanTask,
-        result: Result<CommandOutputs>,
+        result: Result<Artifact>,
         outcome: &mut RunOutcome,
     ) -> Result<()> {
         let left = matches!(&result, Err(Error::Task(cause)) if is_left(cause));
-        let pack = match result {
-            Ok(pack) => Some(pack),
+        let outputs = match result {
+            Ok(outputs) => Some(outputs),
             Err(Error::Task(cause)) => {
                 if self.own {
                     note(&mut outcome.failed, self.task, self.next, Some(cause));
@@ -219,14 +214,8 @@ impl Ordered {
             if left {
                 outcome.sinks.leave(&path);
             }
-            let bytes = match &pack {
-                Some(pack) => Some(
-                    outputs::part(pack, which)
-                        .and_then(|part| part.bytes())
-                        .map_err(|error| Error::Other(error.to_string()))?,
-                ),
-                None => None,
-            };
+            let bytes = outputs.as_ref().map(|outputs| outputs.output(which)?.bytes()).transpose();
+            let bytes = bytes.map_err(|error| Error::Other(error.to_string()))?;
             outcome.sinks.append(&path, bytes.as_deref());
         }
         Ok(())

@@ -1,17 +1,19 @@
-//! What rank 0 submits for a `mapreduce`.
+//! The tasks that rank 0 submits for a `mapreduce`.
 
+use crate::batch::artifact::{Artifact, take_outputs};
 use crate::batch::head::placement;
-use crate::batch::head::submitter::{Submitter, internal};
-use crate::batch::outputs::{self, CommandOutputs};
+use crate::batch::head::submitter::Submitter;
+use crate::batch::outputs;
 use crate::batch::rank::mapreduce::shuffle_store::PartitionShare;
 use crate::batch::rank::mapreduce::tasks::{self, NamedPiece};
-use crate::batch::task_def::{ResultKind, TaskDef};
+use crate::batch::task_def::TaskDef;
 use crate::client::future::Future;
 use crate::error::{Error, Result};
 use crate::ids::Rank;
 use crate::mapreduce::split::{self, FileSplit};
 use crate::script::plan::task::{MapReduceInput, TaskAction};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Splits whose lines a rank takes over at a time.
 const GROUP: usize = 16;
@@ -32,9 +34,9 @@ fn splits(files: &[String], size: u64, here: &Path) -> Vec<Vec<NamedPiece>> {
 
 impl Submitter<'_> {
     /// Tasks for the splits, for what goes from rank to rank, and for the partitions.
-    pub(in crate::batch) fn mapreduce(&mut self, mut def: TaskDef) -> Result<Vec<Future<CommandOutputs>>> {
-        let TaskAction::MapReduce(work) = &mut def.task.action else {
-            return Err(internal("a map-reduce that is none"));
+    pub(in crate::batch) fn mapreduce(&mut self, mut def: TaskDef) -> Result<Vec<Future<Artifact>>> {
+        let TaskAction::MapReduce(work) = &mut Arc::make_mut(&mut def.task).action else {
+            return Err(Error::internal("a map-reduce that is none"));
         };
         let files = match &mut work.input {
             MapReduceInput::Files(files) => Some(splits(&std::mem::take(files), work.split, &self.plan.dir)),
@@ -45,11 +47,11 @@ impl Submitter<'_> {
         let source = reference.and_then(|at| def.sources.get(at).copied().flatten());
         let (mut outputs, mut after) = (Vec::new(), Vec::new());
         for (at, group) in def.groups.iter().enumerate() {
-            if let (ResultKind::Arrays, true) = (&group.kind, Some(at) == source) {
-                return Err(internal("an array as the input of a map-reduce"));
+            if Some(at) == source && group.is_of_arrays() {
+                return Err(Error::internal("an array as the input of a map-reduce"));
             }
-            let (packs, _) = self.inputs(std::slice::from_ref(group), 0)?;
-            if Some(at) == source { &mut outputs } else { &mut after }.extend(packs);
+            let inputs = self.retained.inputs(std::slice::from_ref(group), 0)?;
+            if Some(at) == source { &mut outputs } else { &mut after }.extend(inputs);
         }
         let options = self.client.options().pure(false).priority(def.task.priority);
         if after.len() > 1 {
@@ -67,9 +69,9 @@ impl Submitter<'_> {
             return Err(Error::Other("no rank can reduce what the task maps".to_owned()));
         }
         let partitions =
-            usize::try_from(def.task.family.len()).map_err(|_| internal("too many partitions"))?;
+            usize::try_from(def.task.family.len()).map_err(|_| Error::internal("too many partitions"))?;
         let sent = self.client.scatter(def);
-        let mapped: Vec<Future<CommandOutputs>> = match files {
+        let mapped: Vec<Future<Artifact>> = match files {
             Some(splits) => splits
                 .into_iter()
                 .map(|pieces| mapping.submit(tasks::map_files, (&sent, pieces, after.clone())))
@@ -89,11 +91,9 @@ impl Submitter<'_> {
             let mut before = Vec::new();
             for group in 0..groups {
                 let splits = mapped.iter().skip(group * GROUP).take(GROUP);
-                let parts: Vec<Future<CommandOutputs>> = match ranks {
+                let parts: Vec<Future<Artifact>> = match ranks {
                     [_] => splits.cloned().collect(),
-                    _ => splits
-                        .map(|whole| options.submit(outputs::parts_of, (whole, wanted.clone())))
-                        .collect(),
+                    _ => splits.map(|whole| options.submit(take_outputs, (whole, wanted.clone()))).collect(),
                 };
                 let arguments = (&sent, share, group as u64, parts, std::mem::take(&mut before));
                 before.push(options.clone().on(*rank).submit(tasks::shelve, arguments));

@@ -1,5 +1,6 @@
-//! What tasks need, as the engine is told, and whether the job has it.
+//! The needs of tasks, as the engine is told of them, and whether the job can meet them.
 
+use crate::batch::head::display::bytes;
 use crate::client::Client;
 use crate::client::options::Options;
 use crate::ids::Rank;
@@ -9,7 +10,7 @@ use crate::script::plan::Plan;
 use crate::script::plan::task::PlanTask;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// What an instance of a task takes.
+/// The resources that an instance of a task takes.
 pub(crate) fn of(task: &PlanTask) -> ResourceRequest {
     let mut counters = [0; COUNTERS_MAX];
     for &(at, count) in &task.needs.counters {
@@ -78,8 +79,8 @@ pub(crate) fn check(plan: &Plan, team: &Team) -> Vec<String> {
         } else if most(&memory) < needs.memory {
             format!(
                 "`memory` of {}, and no host has so much: at most {}",
-                super::summary::bytes(needs.memory),
-                super::summary::bytes(most(&memory))
+                bytes(needs.memory),
+                bytes(most(&memory))
             )
         } else {
             "what it needs is there, but no rank has all of it".to_owned()

@@ -1,6 +1,6 @@
-//! What is told while a plan is under way.
+//! The line of progress while a plan is under way.
 
-use super::summary::bytes;
+use crate::batch::head::display::bytes;
 use crate::client::Client;
 use crate::console;
 use crate::error::Result;
@@ -28,7 +28,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// What was done, in words.
+    /// The tasks that are done, in words.
     pub(crate) fn done_of(&self, total: u64) -> String {
         let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
         format!("{} of {total} tasks done{failed}", self.done)
@@ -128,8 +128,8 @@ impl Progress {
         let skipped = if skipped > 0 { format!(", {skipped} not run") } else { String::new() };
         let later = if later > 0 { format!(", {later} left for the next run") } else { String::new() };
         format!(
-            "{elapsed:.1} s: {done} of {total} tasks done, {running} running, {waiting} waiting, {failed} failed{skipped}{later}, \
-             {rate:.1} tasks/s, {} moved",
+            "{elapsed:.1} s: {done} of {total} tasks done, {running} running, {waiting} waiting, {failed} \
+             failed{skipped}{later}, {rate:.1} tasks/s, {} moved",
             bytes(totals.bytes_moved)
         )
     }

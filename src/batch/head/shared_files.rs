@@ -1,5 +1,7 @@
 //! Files that are written by rank 0: `stdout = path` of whole families.
 
+use crate::batch::head::display::shown;
+use crate::batch::outputs::{STDERR, STDOUT};
 use crate::batch::task_def::facts;
 use crate::batch::whole_files::{rename, temporary};
 use crate::script::plan::Plan;
@@ -57,8 +59,8 @@ pub(crate) fn path_of(
 
 /// The streams of a task that go to files, standard output first.
 pub(crate) fn paths(task: &PlanTask) -> impl Iterator<Item = (u32, &Template)> {
-    let stderr = task.action.is_command().then_some((crate::batch::outputs::STDERR, &task.stderr));
-    let streams = [Some((crate::batch::outputs::STDOUT, &task.stdout)), stderr];
+    let stderr = task.action.is_command().then_some((STDERR, &task.stderr));
+    let streams = [Some((STDOUT, &task.stdout)), stderr];
     streams.into_iter().flatten().filter_map(|(which, stream)| match stream {
         StreamTarget::Path(path) => Some((which, path)),
         StreamTarget::Log | StreamTarget::Null => None,
@@ -136,23 +138,22 @@ impl Sinks {
         let mut left: Vec<PathBuf> = self.open.drain().map(|(path, _)| path).collect();
         left.sort_unstable();
         if resumable {
-            self.left.extend(left.iter().map(|path| super::summary::shown(path)));
+            self.left.extend(left.iter().map(|path| shown(path)));
             return;
         }
-        let told =
-            |path: &PathBuf| format!("{} was not written: the run was stopped", super::summary::shown(path));
+        let told = |path: &PathBuf| format!("{} was not written: the run was stopped", shown(path));
         self.failed.extend(left.iter().map(told));
     }
 
     fn finish(&mut self, path: &Path, sink: Sink) {
-        let shown = super::summary::shown(path);
+        let name = shown(path);
         if sink.left {
-            self.left.push(shown);
+            self.left.push(name);
             return;
         }
         if sink.lost > 0 {
             let (outputs, is) = if sink.lost == 1 { ("output", "is") } else { ("outputs", "are") };
-            self.failed.push(format!("{shown} was not written: {} {outputs} of it {is} missing", sink.lost));
+            self.failed.push(format!("{name} was not written: {} {outputs} of it {is} missing", sink.lost));
             return;
         }
         let outcome = match (sink.error, sink.file) {
@@ -164,7 +165,7 @@ impl Sinks {
         };
         match outcome {
             Ok(()) => self.written.push(path.to_owned()),
-            Err(error) => self.failed.push(format!("{shown} could not be written: {error}")),
+            Err(error) => self.failed.push(format!("{name} could not be written: {error}")),
         }
     }
 }

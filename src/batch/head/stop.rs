@@ -1,97 +1,19 @@
-//! The end of a run before that of its plan, because `[policy]` or the time of the job says so: what runs ends, and nothing
-//! more is started.
+//! The end of a run before that of its plan, because `[policy]` or the time of the job says so: what runs ends, and
+//! nothing more is started.
 
-use super::interrupt;
 use crate::batch::failure::FailedInstance;
-use crate::batch::head::collector::{RunCollector, RunOutcome};
+use crate::batch::head::collector::RunCollector;
+use crate::batch::head::interrupt;
+use crate::batch::head::outcome::RunOutcome;
+use crate::batch::head::stopped::{Running, StopReason, Stopped};
 use crate::client::Client;
-use crate::client::future::Future;
 use crate::error::Result;
-use crate::scheduler::Status;
-use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// Why a run is stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StopReason {
-    /// As `[policy]` says, after so many failures.
-    Failures(u64),
-    /// The time of the job is over.
-    Time,
-    /// A signal asked for it.
-    Asked,
-}
-
-/// What a stopped run has left undone.
-#[derive(Default)]
-pub(crate) struct Stopped {
-    /// Why it was stopped.
-    pub why: Option<StopReason>,
-    /// Whether the time was over before all that was running had ended.
-    pub late: bool,
-    /// Futures of what is given up, until it is cancelled.
-    cancelled: Vec<Future<()>>,
-    /// Instances that were not started, by task.
-    pub not_run: Vec<(usize, Range<u64>)>,
-}
-
-impl Stopped {
-    /// Whether what was not done is left for the next run.
-    pub(crate) fn is_resumable(&self) -> bool {
-        matches!(self.why, Some(StopReason::Time | StopReason::Asked))
-    }
-
-    /// For each of so many tasks how many instances were not started.
-    pub(crate) fn counts(&self, tasks: usize) -> Vec<u64> {
-        let mut counts = vec![0; tasks];
-        for (task, range) in &self.not_run {
-            if let Some(count) = counts.get_mut(*task) {
-                *count += range.end - range.start;
-            }
-        }
-        counts
-    }
-
-    /// Whether an instance was not started.
-    pub(crate) fn has(&self, task: usize, index: u64) -> bool {
-        self.not_run.iter().any(|(other, range)| *other == task && range.contains(&index))
-    }
-
-    pub(crate) fn note(&mut self, task: usize, range: Range<u64>) {
-        match self.not_run.last_mut() {
-            Some((other, last)) if *other == task && last.end == range.start => last.end = range.end,
-            _ if range.is_empty() => {}
-            _ => self.not_run.push((task, range)),
-        }
-    }
-}
-
-/// Keeps the futures of what is running; what is not yet is given up.
-pub(crate) fn give_up<T>(
-    client: &Client,
-    task: usize,
-    futures: impl IntoIterator<Item = (u64, Future<T>)>,
-    stopped: &mut Stopped,
-) -> Vec<(usize, u64, Future<T>)> {
-    let futures: Vec<_> = futures.into_iter().collect();
-    let statuses = client.statuses(futures.iter().map(|(_, future)| future));
-    let mut running = Vec::new();
-    for ((index, future), status) in futures.into_iter().zip(statuses) {
-        match status {
-            Status::Pending | Status::Released => {
-                stopped.note(task, index..index + 1);
-                stopped.cancelled.push(future.only_waited_for());
-            }
-            _ => running.push((task, index, future)),
-        }
-    }
-    running
-}
-
 /// Waits for what is running, and notes what of it fails, or goes on when the time is over; gives how many have ended.
-fn drain<T>(
+fn drain(
     client: &Client,
-    running: Vec<(usize, u64, Future<T>)>,
+    running: Running,
     until: Option<Instant>,
     outcome: &mut RunOutcome,
     stopped: &mut Stopped,
@@ -153,8 +75,7 @@ impl RunCollector<'_> {
         self.client.cancel(std::mem::take(&mut stopped.cancelled));
         let until = self.walltime.map(|walltime| walltime.last());
         let Self { client, outcome, .. } = &mut self;
-        let mut ended = drain(client, running.packs, until, outcome, &mut stopped)?;
-        ended += drain(client, running.arrays, until, outcome, &mut stopped)?;
+        let ended = drain(client, running.own, until, outcome, &mut stopped)?;
         drain(client, running.saves, until, outcome, &mut stopped)?;
         self.outcome.ended += ended;
         // tasks that were sent between the look at them and the end of their futures

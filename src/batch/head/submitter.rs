@@ -1,19 +1,19 @@
 //! Handing a plan over to the engine: of each task as many instances as are soon wanted, in the order of their indices.
 //!
-//! A family is submitted in windows, so that what has not started costs nothing; what refers to it follows it closely, and
-//! its results are let go of when all have been submitted that read them. A family that nothing refers to, and that refers
-//! to nothing, goes to the engine as a whole, which expands it as it runs.
+//! A family is submitted in windows, so that what has not started costs nothing; what refers to it follows it closely,
+//! and its results are let go of when all have been submitted that read them. A family that nothing refers to, and that
+//! refers to nothing, goes to the engine as a whole, which expands it as it runs.
 
-use super::reduce::{Unordered, is_unordered};
-use crate::batch::head::dataset_files::DatasetFile;
+use crate::batch::artifact::Artifact;
+use crate::batch::head::dataset_files::DatasetFiles;
 use crate::batch::head::failed_members::Losses;
 use crate::batch::head::placement;
-use crate::batch::head::retained::{Arguments, RetainedResults, parts_of};
+use crate::batch::head::reduce::any_order::Merging;
+use crate::batch::head::reduce::{self, fixed, is_unordered};
+use crate::batch::head::retained::{RetainedResults, outputs_of};
 use crate::batch::head::run_folder::RunFolder;
-use crate::batch::outputs::CommandOutputs;
-use crate::batch::rank::array;
-use crate::batch::rank::command;
-use crate::batch::rank::inputs::Array;
+use crate::batch::head::submitted::{OpenTask, SubmittedFutures, SubmittedInstances};
+use crate::batch::rank::{array, command, save_array};
 use crate::batch::task_def::{Read, TaskDef, streams};
 use crate::client::Client;
 use crate::client::family::Family;
@@ -24,9 +24,8 @@ use crate::ids::Rank;
 use crate::runtime::handshake::Team;
 use crate::script::plan::Plan;
 use crate::script::plan::task::{PlanTask, TaskAction};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
-use std::path::PathBuf;
 
 /// Instances of a task that may have been submitted and not have ended; more where there are more slots to fill.
 const WINDOW: u64 = 65_536;
@@ -34,42 +33,6 @@ const WINDOW: u64 = 65_536;
 const WINDOW_SLOT: u64 = 8;
 /// Instances that are submitted together. A part of a family has a definition of its own, so it is not small.
 const PART: u64 = 16_384;
-
-/// Instances of a task, as the engine has them.
-pub(crate) enum SubmittedFutures {
-    /// Watched until they end.
-    Packs(Vec<Future<CommandOutputs>>),
-    /// Watched until they end.
-    Arrays(Vec<Future<Array>>),
-    /// A family that nothing refers to, taken a part at a time.
-    Lazy(Family<CommandOutputs>),
-    /// The same of arrays.
-    LazyArrays(Family<Array>),
-}
-
-/// Some instances of a task that were submitted.
-pub(crate) struct SubmittedInstances {
-    /// The task's number.
-    pub task: usize,
-    /// The index of the first.
-    pub first: u64,
-    /// Whether they are the last.
-    pub last: bool,
-    /// The instances.
-    pub instances: SubmittedFutures,
-    /// Where the task's streams go to files: for each instance a pack that has them. Without it the instances themselves
-    /// are such packs, and nothing else refers to them.
-    pub parts: Option<Vec<Future<CommandOutputs>>>,
-    /// Where arrays are saved: for each `save`, what writes each of them.
-    pub saves: Vec<Vec<Future<CommandOutputs>>>,
-}
-
-/// A task of which instances are submitted.
-pub(crate) struct OpenTask {
-    pub(crate) def: TaskDef,
-    /// The same, at rank 0 for others to fetch.
-    sent: Option<Future<TaskDef>>,
-}
 
 /// Submits the tasks of a plan. Those that gather a family whose failed instances they go on without wait until it is
 /// known which have failed.
@@ -81,7 +44,7 @@ pub(crate) struct Submitter<'a> {
     /// The ranks that compute.
     pub(crate) computing: Vec<Rank>,
     /// The files of datasets.
-    pub(crate) files: BTreeMap<PathBuf, DatasetFile>,
+    pub(crate) files: DatasetFiles,
     /// How many instances of each task are submitted.
     pub(crate) next: Vec<u64>,
     begun: Vec<Option<Box<OpenTask>>>,
@@ -89,20 +52,20 @@ pub(crate) struct Submitter<'a> {
     left: Vec<usize>,
     /// The tasks that refer to each.
     users: Vec<Vec<usize>>,
-    /// Of each task, what others that are not submitted yet will read.
-    pub(crate) held: Vec<RetainedResults>,
+    /// Results that tasks which are not submitted yet will read.
+    pub(crate) retained: RetainedResults<'a>,
     read: Read,
     /// Families whose failures are to be known.
     losses: HashMap<usize, Losses>,
     /// Reductions that merge what is ready first, until their last steps are submitted.
-    pub(crate) unordered: HashMap<usize, Unordered<'a>>,
+    unordered: HashMap<usize, Merging<'a>>,
     /// How many steps they have taken.
     pub(crate) merged: u64,
     window: u64,
 }
 
 impl<'a> Submitter<'a> {
-    /// Nothing is submitted yet.
+    /// A submitter of a plan of which nothing is submitted yet.
     pub(crate) fn new(plan: &'a Plan, folder: &RunFolder, client: &'a Client, team: &'a Team) -> Self {
         let count = plan.tasks.len();
         let mut users = vec![Vec::new(); count];
@@ -111,19 +74,20 @@ impl<'a> Submitter<'a> {
         }
         let slots = &team.slots;
         let ranks = (0u32..).zip(slots).filter(|(_, slots)| **slots > 0).map(|(rank, _)| Rank(rank));
+        let computing: Vec<Rank> = ranks.collect();
         let all: u64 = slots.iter().map(|slots| u64::from(*slots)).sum();
         Submitter {
             plan,
             client,
             folder: folder.path().display().to_string(),
             team,
-            computing: ranks.collect(),
-            files: BTreeMap::new(),
+            files: DatasetFiles::new(&plan.dir, computing.clone()),
+            computing,
             next: vec![0; count],
             begun: (0..count).map(|_| None).collect(),
             left: (0..count).collect(),
             users,
-            held: (0..count).map(|_| RetainedResults::default()).collect(),
+            retained: RetainedResults::new(client, count),
             read: Read::new(plan),
             losses: HashMap::new(),
             unordered: HashMap::new(),
@@ -181,13 +145,13 @@ impl<'a> Submitter<'a> {
     /// # Errors
     /// When the name of a file cannot be made up.
     pub(crate) fn give_up(&mut self) -> Result<Vec<(usize, Range<u64>)>> {
-        self.held.iter_mut().for_each(|held| *held = RetainedResults::default());
+        self.retained.clear();
         self.unordered.clear();
         let left = std::mem::take(&mut self.left).into_iter();
         let never: Vec<_> =
             left.map(|number| (number, self.next[number]..self.plan.tasks[number].family.len())).collect();
         for (number, range) in &never {
-            self.expect_files(*number, range.clone())?;
+            self.files.expect_all(&self.plan.tasks[*number], range.clone())?;
         }
         Ok(never)
     }
@@ -244,8 +208,8 @@ impl<'a> Submitter<'a> {
 
     /// Lets go of results that nothing will refer to any more.
     fn let_go(&mut self) {
-        for number in 0..self.held.len() {
-            if self.held[number].is_empty() {
+        for number in 0..self.plan.tasks.len() {
+            if self.retained.is_empty(number) {
                 continue;
             }
             let users = self.users[number].iter().filter(|user| !self.unordered.contains_key(user));
@@ -256,19 +220,20 @@ impl<'a> Submitter<'a> {
                 references.map(move |reference| reference.join.first_from(next))
             });
             let first = wanted.min().unwrap_or(u64::MAX);
-            self.held[number].let_go(first);
+            self.retained.let_go(number, first);
         }
     }
 
-    pub(crate) fn begin(&self, number: usize) -> Result<Box<OpenTask>> {
+    /// Begins a task, without the instances that have failed until now.
+    fn begin(&self, number: usize) -> Result<Box<OpenTask>> {
         let mut def = TaskDef::new(self.plan, number, &self.read, &self.folder, self.team.slots.len())
-            .ok_or_else(|| internal("a task is not in its plan"))?;
+            .ok_or_else(|| Error::internal("a task is not in its plan"))?;
         for group in def.groups.iter_mut().filter(|group| !group.one) {
             if let Some(losses) = self.losses.get(&group.task) {
                 group.without.clone_from(losses.lost());
             }
         }
-        Ok(Box::new(OpenTask { def, sent: None }))
+        Ok(Box::new(OpenTask::new(def)))
     }
 
     fn submit(&mut self, number: usize, range: Range<u64>) -> Result<SubmittedInstances> {
@@ -279,31 +244,28 @@ impl<'a> Submitter<'a> {
         };
         let Range { start: first, mut end } = range;
         let instances = match if lazy { self.family(&begun, &range) } else { None } {
-            Some(family) => family,
+            Some(family) => SubmittedFutures::Lazy(family),
             None => {
                 if lazy {
                     end = end.min(first + PART); // its definition is too long for a family
                 }
-                self.instances(&mut begun, first..end)?
+                SubmittedFutures::Each(self.instances(&mut begun, first..end)?)
             }
         };
         let last = end == begun.def.task.family.len();
         self.next[number] = end;
-        if begun.def.task.optional {
-            let losses = self.losses.entry(number).or_default();
-            match &instances {
-                SubmittedFutures::Packs(futures) => losses.watch(first, self.client.watch(futures), last),
-                SubmittedFutures::Arrays(futures) => losses.watch(first, self.client.watch(futures), last),
-                SubmittedFutures::Lazy(_) | SubmittedFutures::LazyArrays(_) => {} // nothing refers to it
+        let (mut parts, mut saves) = (None, Vec::new());
+        // nothing refers to a family that the engine expands
+        if let SubmittedFutures::Each(futures) = &instances {
+            if begun.def.task.optional {
+                let losses = self.losses.entry(number).or_default();
+                losses.watch(first, self.client.watch(futures), last);
             }
-        }
-        let saves = match &instances {
-            SubmittedFutures::Arrays(arrays) => self.save(&mut begun, first, arrays)?,
-            _ => Vec::new(),
-        };
-        let parts = self.parts(&begun.def, &instances);
-        if !self.users[number].is_empty() {
-            self.held[number].hold(first, &instances, &begun.def.keep);
+            saves = self.save(&mut begun, first, futures)?;
+            parts = self.parts(&begun.def, futures);
+            if !self.users[number].is_empty() {
+                self.retained.hold(number, first, futures, &begun.def.keep);
+            }
         }
         if !last {
             self.begun[number] = Some(begun);
@@ -312,101 +274,131 @@ impl<'a> Submitter<'a> {
     }
 
     /// A part of a family that refers to nothing; none where its definition is too long for one.
-    fn family(&self, begun: &OpenTask, range: &Range<u64>) -> Option<SubmittedFutures> {
+    fn family(&self, begun: &OpenTask, range: &Range<u64>) -> Option<Family<Artifact>> {
         let (def, count) = (&begun.def, range.end - range.start);
         if !def.task.references.is_empty() {
             return None;
         }
         let (options, def) = (self.options(&def.task), TaskDef { first: range.start, ..def.clone() });
-        Some(match def.task.action {
+        match def.task.action {
             TaskAction::Run { .. } | TaskAction::Shell { .. } => {
-                SubmittedFutures::Lazy(options.family_with(command::run_command_alone, def, count).ok()?)
+                options.family_with(command::run_command_alone, def, count).ok()
             }
             TaskAction::Array { .. } | TaskAction::Call { .. } => {
-                SubmittedFutures::LazyArrays(options.family_with(array::eval_array_alone, def, count).ok()?)
+                options.family_with(array::eval_array_alone, def, count).ok()
             }
-            TaskAction::MapReduce(_) | TaskAction::Reduce { .. } | TaskAction::Merge { .. } => return None,
-        })
-    }
-
-    fn instances(&mut self, begun: &mut OpenTask, range: Range<u64>) -> Result<SubmittedFutures> {
-        match self.family(begun, &range) {
-            Some(SubmittedFutures::Lazy(family)) => {
-                return Ok(SubmittedFutures::Packs(family.range(0..family.len())));
-            }
-            Some(SubmittedFutures::LazyArrays(family)) => {
-                return Ok(SubmittedFutures::Arrays(family.range(0..family.len())));
-            }
-            _ => {}
+            TaskAction::MapReduce(_) | TaskAction::Reduce { .. } | TaskAction::Merge { .. } => None,
         }
-        Ok(match begun.def.task.action {
-            TaskAction::Run { .. } | TaskAction::Shell { .. } => SubmittedFutures::Packs(self.one_by_one(
-                begun,
-                range,
-                |options, sent, index, (packs, arrays)| {
-                    options.submit(command::run_command, (sent, index, packs, arrays))
-                },
-            )?),
-            TaskAction::Array { .. } | TaskAction::Call { .. } => SubmittedFutures::Arrays(self.one_by_one(
-                begun,
-                range,
-                |options, sent, index, (packs, arrays)| {
-                    options.submit(array::eval_array, (sent, index, packs, arrays))
-                },
-            )?),
-            TaskAction::MapReduce(_) => SubmittedFutures::Packs(self.mapreduce(begun.def.clone())?),
-            TaskAction::Reduce { .. } | TaskAction::Merge { .. } => self.reduce(&begun.def, range)?,
-        })
     }
 
-    /// What goes to files of rank 0, taken out of what others read.
-    fn parts(&self, def: &TaskDef, instances: &SubmittedFutures) -> Option<Vec<Future<CommandOutputs>>> {
+    fn instances(&mut self, begun: &mut OpenTask, range: Range<u64>) -> Result<Vec<Future<Artifact>>> {
+        if let Some(family) = self.family(begun, &range) {
+            return Ok(family.range(0..family.len()));
+        }
+        match begun.def.task.action {
+            TaskAction::Run { .. } | TaskAction::Shell { .. } => {
+                self.one_by_one(begun, range, |options, sent, index, inputs| {
+                    options.submit(command::run_command, (sent, index, inputs))
+                })
+            }
+            TaskAction::Array { .. } | TaskAction::Call { .. } => {
+                self.one_by_one(begun, range, |options, sent, index, inputs| {
+                    options.submit(array::eval_array, (sent, index, inputs))
+                })
+            }
+            TaskAction::MapReduce(_) => self.mapreduce(begun.def.clone()),
+            TaskAction::Reduce { .. } | TaskAction::Merge { .. } => self.reduce(&begun.def, range),
+        }
+    }
+
+    /// Submits the steps of some instances of a reduction; gives the last step of each.
+    fn reduce(&mut self, def: &TaskDef, range: Range<u64>) -> Result<Vec<Future<Artifact>>> {
+        if let Some(merging) = self.unordered.remove(&(def.number as usize)) {
+            let last = merging.last_steps();
+            return last.ok_or_else(|| Error::internal("a reduction that is not at its end"));
+        }
+        let (first, options) = (range.start, self.options(&def.task).pure(false));
+        fixed::submit(reduce::prepare(def, range, &mut self.retained, options)?, first)
+    }
+
+    /// Begins to merge what is ready first, where the task says so; whether it does.
+    fn begin_unordered(&mut self, number: usize) -> Result<bool> {
+        if !is_unordered(&self.plan.tasks[number]) || self.unordered.contains_key(&number) {
+            return Ok(false);
+        }
+        let def = self.begin(number)?.def;
+        let (all, options) = (0..def.task.family.len(), self.options(&def.task).pure(false));
+        let reduction = reduce::prepare(&def, all, &mut self.retained, options)?;
+        self.unordered.insert(number, Merging::new(reduction, self.client));
+        Ok(true)
+    }
+
+    /// Merges what has come since; whether the task has steps left that cannot be submitted yet.
+    fn is_merging(&mut self, number: usize) -> Result<bool> {
+        let Some(merging) = self.unordered.get_mut(&number) else { return Ok(false) };
+        self.merged += merging.turn(self.client)?;
+        Ok(!merging.is_done())
+    }
+
+    /// The streams that go to files of rank 0, taken out of results that others read.
+    fn parts(&self, def: &TaskDef, futures: &[Future<Artifact>]) -> Option<Vec<Future<Artifact>>> {
         let sunk = streams(&def.task);
         let is_read = self.read.referred[def.number as usize] || def.task.keep;
-        let whole = def.keep == sunk;
-        match instances {
+        match def.keep == sunk {
             _ if sunk.is_empty() => None,
-            SubmittedFutures::Packs(futures) if whole && is_read => Some(futures.clone()),
-            SubmittedFutures::Packs(futures) if !whole => {
-                Some(futures.iter().map(|future| parts_of(self.client, future, &sunk)).collect())
-            }
-            SubmittedFutures::Packs(_) | SubmittedFutures::Lazy(_) | SubmittedFutures::LazyArrays(_) => None,
-            SubmittedFutures::Arrays(futures) => {
-                Some(futures.iter().map(|array| self.client.submit(array::text_of, (array,))).collect())
-            }
+            true => is_read.then(|| futures.to_vec()),
+            false => Some(futures.iter().map(|future| outputs_of(self.client, future, &sunk)).collect()),
         }
     }
 
-    pub(crate) fn options(&self, task: &PlanTask) -> Options<'a> {
+    /// Saves arrays of a task: for each `save`, the tasks that write each of them. Commands save their outputs
+    /// themselves.
+    fn save(
+        &mut self,
+        begun: &mut OpenTask,
+        first: u64,
+        arrays: &[Future<Artifact>],
+    ) -> Result<Vec<Vec<Future<Artifact>>>> {
+        if begun.def.task.action.is_command() || begun.def.task.saves.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sent = begun.sent(self.client);
+        let options = self.client.options().pure(false);
+        let mut all = Vec::with_capacity(begun.def.task.saves.len());
+        for number in 0..begun.def.task.saves.len() {
+            let mut saves = Vec::with_capacity(arrays.len());
+            for (index, array) in (first..).zip(arrays) {
+                let arguments = (&sent, index, number as u32, array);
+                saves.push(match self.files.expect(&begun.def.task, number, index)? {
+                    None => options.submit(save_array::save_file, arguments),
+                    Some(owner) => options.clone().on(owner).submit(save_array::save_dataset, arguments),
+                });
+            }
+            all.push(saves);
+        }
+        Ok(all)
+    }
+
+    /// Options for the instances of a task.
+    fn options(&self, task: &PlanTask) -> Options<'a> {
         placement::options(self.client, task, &self.team.slots)
     }
 
-    fn one_by_one<T>(
+    /// Submits instances that have inputs, each by `submit`.
+    fn one_by_one(
         &mut self,
         begun: &mut OpenTask,
         range: Range<u64>,
-        submit: impl Fn(&Options<'_>, &Future<TaskDef>, u64, Arguments) -> Future<T>,
-    ) -> Result<Vec<Future<T>>> {
+        submit: impl Fn(&Options<'_>, &Future<TaskDef>, u64, Vec<Future<Artifact>>) -> Future<Artifact>,
+    ) -> Result<Vec<Future<Artifact>>> {
         let options = self.options(&begun.def.task).pure(false);
         let sent = begun.sent(self.client);
-        range
-            .map(|index| Ok(submit(&options, &sent, index, self.inputs(&begun.def.groups, index)?)))
-            .collect()
-    }
-}
-
-impl OpenTask {
-    /// The definition, for others to fetch.
-    pub(crate) fn sent(&mut self, client: &Client) -> Future<TaskDef> {
-        self.sent.get_or_insert_with(|| client.scatter(self.def.clone())).clone()
+        let groups = &begun.def.groups;
+        range.map(|index| Ok(submit(&options, &sent, index, self.retained.inputs(groups, index)?))).collect()
     }
 }
 
 /// Whether a task is submitted as a whole, when all that it refers to is.
 fn is_whole(task: &PlanTask) -> bool {
     matches!(task.action, TaskAction::MapReduce(_)) || is_unordered(task)
-}
-
-pub(crate) fn internal(what: &str) -> Error {
-    Error::Other(format!("internal error: {what}"))
 }

@@ -1,9 +1,10 @@
-//! What is told at the end of a run.
+//! The report at the end of a run.
 
-use super::stop::{StopReason, Stopped};
 use crate::batch::failure::{self, FailedInstance, Parts};
-use crate::batch::head::collector::RunOutcome;
+use crate::batch::head::display::{bytes, shown};
+use crate::batch::head::outcome::RunOutcome;
 use crate::batch::head::run_folder::RunFolder;
+use crate::batch::head::stopped::{StopReason, Stopped};
 use crate::batch::rank::rank_state::RankSummary;
 use crate::batch::task_def::facts;
 use crate::console::counted;
@@ -13,7 +14,7 @@ use crate::script::plan::task::PlanTask;
 use crate::script::plan::template::RenderScope;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Errors that are told in full; the others are counted.
@@ -23,34 +24,14 @@ const NAMED: u64 = 4;
 
 /// How a run went.
 pub(crate) struct Summary {
-    /// What was done, and where it lies.
+    /// The work that was done, and where it lies.
     pub text: String,
-    /// What was not, in the manner of compilers; empty if all was.
+    /// The work that was not done, in the manner of compilers; empty if all was.
     pub errors: String,
     /// Whether something is left for the next run.
     pub resumable: bool,
     /// Whether ranks still compute.
     pub late: bool,
-}
-
-/// A path as it is shown: from the working directory, where it lies below it.
-pub(crate) fn shown(path: &Path) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(&here).unwrap_or(path).display().to_string()
-}
-
-/// A number of bytes in words.
-pub(crate) fn bytes(count: u64) -> String {
-    let units = ["kB", "MB", "GB", "TB", "PB"];
-    let mut value = count as f64;
-    let mut unit = "bytes";
-    for next in units {
-        if value < 1000.0 {
-            break;
-        }
-        (value, unit) = (value / 1000.0, next);
-    }
-    if unit == "bytes" { format!("{count} bytes") } else { format!("{value:.1} {unit}") }
 }
 
 /// `1 task`, `2 tasks`.
@@ -126,7 +107,7 @@ impl Summary {
     }
 }
 
-/// What is left for the next run.
+/// The tasks that are left for the next run.
 fn leave(count: u64, files: &[String], why: Option<StopReason>) -> String {
     if count == 0 {
         return String::new();
@@ -222,15 +203,4 @@ fn errors(plan: &Plan, failed: &[FailedInstance], skipped: &[FailedInstance], si
         let _ = writeln!(text, "{line}");
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_in_words() {
-        let shown = [0, 999, 1000, 1_500_000, u64::MAX].map(bytes);
-        assert_eq!(shown, ["0 bytes", "999 bytes", "1.0 kB", "1.5 MB", "18446.7 PB"]);
-    }
 }

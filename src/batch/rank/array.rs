@@ -1,12 +1,12 @@
 //! Evaluating one instance of an `array` or `call` task, and the steps of a `reduce`.
 
-use super::inputs::{Array, GroupResults, Inputs};
+use super::inputs::Inputs;
 use crate::arrays::dataset;
 use crate::arrays::reduce::operator::{Reduce, ReduceError};
 use crate::arrays::slab::Slab;
-use crate::arrays::{self, ExprError, RandomContext, text};
+use crate::arrays::{self, ExprError, RandomContext};
+use crate::batch::artifact::{Array, Artifact};
 use crate::batch::failure::{located, located_at};
-use crate::batch::outputs::{self, CommandOutputs, OutputBytes};
 use crate::batch::rank::rank_state;
 use crate::batch::task_def::TaskDef;
 use crate::error::Failure;
@@ -16,7 +16,6 @@ use crate::script::plan::task::{NameSource, TaskAction};
 use crate::script::plan::template::RenderScope;
 use crate::script::values::registry::{self, Argument, CallArgs};
 use crate::script::values::value::ScriptValue;
-use crate::task::shared::Shared;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -27,26 +26,21 @@ use xxhash_rust::xxh3::xxh3_64;
 ///
 /// # Errors
 /// When the expression cannot be evaluated.
-pub(crate) fn eval_array(
-    def: &TaskDef,
-    index: u64,
-    packs: &[CommandOutputs],
-    arrays: &[Array],
-) -> Result<Array, Failure> {
-    located(def, index, || evaluate(def, index, packs, arrays))
+pub(crate) fn eval_array(def: &TaskDef, index: u64, inputs: &[Artifact]) -> Result<Artifact, Failure> {
+    located(def, index, || evaluate(def, index, inputs))
 }
 
 /// A task function: an instance that needs nothing, by its number in its part of a family.
 ///
 /// # Errors
 /// As [`eval_array`].
-pub(crate) fn eval_array_alone(def: &TaskDef, number: u64) -> Result<Array, Failure> {
+pub(crate) fn eval_array_alone(def: &TaskDef, number: u64) -> Result<Artifact, Failure> {
     let index = def.first + number;
-    located(def, index, || evaluate(def, index, &[], &[]))
+    located(def, index, || evaluate(def, index, &[]))
 }
 
-fn evaluate(def: &TaskDef, index: u64, packs: &[CommandOutputs], arrays: &[Array]) -> Result<Array, Failure> {
-    let inputs = Inputs::new(def, index, packs, arrays)?;
+fn evaluate(def: &TaskDef, index: u64, inputs: &[Artifact]) -> Result<Artifact, Failure> {
+    let inputs = Inputs::new(def, index, inputs)?;
     let (rank, attempt) = rank_state::here();
     let facts = RuntimeVars {
         rank: rank.0,
@@ -56,14 +50,14 @@ fn evaluate(def: &TaskDef, index: u64, packs: &[CommandOutputs], arrays: &[Array
         ..def.facts(index)
     };
     let values = def.task.family.bindings(index);
-    let bound = |binding: &NameSource| bound(def, binding, &values, &inputs, &facts);
+    let bound = |binding: &NameSource| bound(binding, &values, &inputs, &facts);
     match &def.task.action {
         TaskAction::Array { text, expr, names } => {
             let names = names.iter().map(|name| Ok((name.name.as_str(), bound(&name.binding)?)));
             let context = RandomContext { task: xxh3_64(def.task.name.as_bytes()), index };
             let names =
                 ExpressionNames { bound: names.collect::<Result<_, Failure>>()?, context, here: &def.here };
-            Ok(Shared::new(expr.eval(&names).map_err(|error| told(text, &error))?))
+            Ok(expr.eval(&names).map_err(|error| told(text, &error))?.into())
         }
         TaskAction::Call { function, args } => {
             let env = |name: &str| std::env::var(name).ok();
@@ -77,15 +71,14 @@ fn evaluate(def: &TaskDef, index: u64, packs: &[CommandOutputs], arrays: &[Array
                 };
                 all.push((name.as_str(), argument));
             }
-            registry::call(function, &CallArgs { all }).map(Shared::new)
+            registry::call(function, &CallArgs { all }).map(Artifact::from)
         }
         _ => Err(Failure::new("internal error: no expression")),
     }
 }
 
-/// The value of a name in an instance.
+/// The meaning of a name in an instance.
 fn bound<'a>(
-    def: &TaskDef,
     binding: &NameSource,
     values: &[ScriptValue],
     inputs: &Inputs<'a>,
@@ -97,21 +90,19 @@ fn bound<'a>(
         ),
         NameSource::Var(value) => Bound::Value(value.clone()),
         NameSource::Fact(fact) => Bound::Value(facts.get(*fact)),
-        NameSource::Input(reference) => {
-            let group = def.sources.get(*reference).copied().flatten();
-            let one = group.and_then(|at| def.groups.get(at)).is_some_and(|group| group.one);
-            gathered(inputs, *reference, one)?
-        }
+        NameSource::Input(reference) => gathered(inputs, *reference)?,
     })
 }
 
-/// The results behind a reference: arrays, or files of commands.
-fn gathered<'a>(inputs: &Inputs<'a>, reference: usize, one: bool) -> Result<Bound<'a>, Failure> {
-    if let GroupResults::Arrays(arrays) = inputs.results(reference)? {
-        return Ok(Bound::Arrays(arrays.to_vec(), one));
+/// The results behind a reference: arrays, or files that commands have written.
+fn gathered<'a>(inputs: &Inputs<'a>, reference: usize) -> Result<Bound<'a>, Failure> {
+    let (group, results) = inputs.results(reference)?;
+    if group.is_of_arrays() {
+        let arrays: Result<_, Failure> = results.iter().map(|result| result.array().cloned()).collect();
+        return Ok(Bound::Arrays(arrays?, group.one));
     }
     let files = inputs.files(reference)?.into_iter().map(|(_, input)| input.bytes());
-    Ok(Bound::Files(files.collect::<Result<_, _>>()?, one))
+    Ok(Bound::Files(files.collect::<Result<_, _>>()?, group.one))
 }
 
 /// An error of an expression, with the place in it.
@@ -121,7 +112,7 @@ fn told(text: &str, error: &ExprError) -> Failure {
     Failure::new(format!("{}, at `{part}` of `array = \"{text}\"`{help}", error.message))
 }
 
-/// The value of a name; of the results of tasks, whether it is the one instance, not a gather that may be of one.
+/// The meaning of a name; of the results of tasks, whether it is the one instance, not a gather that may be of one.
 enum Bound<'a> {
     Value(ScriptValue),
     Arrays(Vec<Array>, bool),
@@ -201,7 +192,7 @@ impl arrays::Scope for ExpressionNames<'_> {
 pub(crate) struct ArrayReduceStep {
     /// The number of the `reduce` task.
     pub task: u32,
-    /// Its instance.
+    /// The instance of that task.
     pub index: u64,
     /// The operation.
     pub with: Reduce,
@@ -215,7 +206,7 @@ pub(crate) struct ArrayReduceStep {
 ///
 /// # Errors
 /// When their shapes do not fit.
-pub(crate) fn reduce_step(step: &ArrayReduceStep, inputs: &[Array]) -> Result<Array, Failure> {
+pub(crate) fn reduce_step(step: &ArrayReduceStep, inputs: &[Artifact]) -> Result<Artifact, Failure> {
     located_at(step.task, step.index, || {
         let told = |error: ReduceError| {
             let help = error.help.map(|help| format!("; {help}")).unwrap_or_default();
@@ -223,6 +214,7 @@ pub(crate) fn reduce_step(step: &ArrayReduceStep, inputs: &[Array]) -> Result<Ar
         };
         let mut partials: Vec<Cow<'_, arrays::ArrayValue>> = Vec::with_capacity(inputs.len());
         for (input, is_leaf) in inputs.iter().zip(&step.is_leaf) {
+            let input = input.array()?;
             partials.push(if *is_leaf && !step.with.takes_leaves() {
                 Cow::Owned(step.with.leaf(input).map_err(told)?)
             } else {
@@ -231,20 +223,10 @@ pub(crate) fn reduce_step(step: &ArrayReduceStep, inputs: &[Array]) -> Result<Ar
         }
         let partials: Vec<&arrays::ArrayValue> = partials.iter().map(|partial| &**partial).collect();
         let merged = step.with.merge(&partials).map_err(told)?;
-        Ok(Shared::new(match step.leaves {
+        let merged = match step.leaves {
             Some(leaves) => step.with.finish(merged, leaves).map_err(told)?,
             None => merged,
-        }))
+        };
+        Ok(merged.into())
     })
-}
-
-/// A task function: the printed form of an array, as what a command would have printed.
-pub(crate) fn text_of(array: &Array) -> CommandOutputs {
-    let text = text::to_text(array);
-    outputs::pack(&[OutputBytes { which: outputs::STDOUT, name: "stdout", bytes: text.as_bytes() }])
-}
-
-/// A task function: says that an array is there, without the array.
-pub(crate) fn token_of(_array: &Array) -> CommandOutputs {
-    outputs::pack(&[])
 }

@@ -1,14 +1,15 @@
 //! Running one instance of a `run` or `shell` task.
 
-use super::inputs::{Array, Inputs};
+use super::inputs::Inputs;
 use super::stdin;
+use crate::batch::artifact::Artifact;
 use crate::batch::failure::{left, located};
-use crate::batch::outputs::{self, CommandOutputs};
+use crate::batch::outputs;
 use crate::batch::rank::device_allocation::Allocation;
 use crate::batch::rank::{deadline, slot_lending};
 use crate::batch::rank::{rank_state, save_files};
 use crate::batch::task_def::TaskDef;
-use crate::commands::outputs::{Content, OutputRef};
+use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
 use crate::commands::{
     self, CommandError, CommandOutput, CommandSpec, Launcher, OutFile, ScratchRoot, StoredFile,
 };
@@ -28,39 +29,29 @@ use std::time::Duration;
 ///
 /// # Errors
 /// When the command fails, or something around it.
-pub(crate) fn run_command(
-    def: &TaskDef,
-    index: u64,
-    packs: &[CommandOutputs],
-    arrays: &[Array],
-) -> Result<CommandOutputs, Failure> {
-    located(def, index, || execute(def, index, packs, arrays))
+pub(crate) fn run_command(def: &TaskDef, index: u64, inputs: &[Artifact]) -> Result<Artifact, Failure> {
+    located(def, index, || execute(def, index, inputs))
 }
 
 /// A task function: an instance that needs nothing, by its number in its part of a family.
 ///
 /// # Errors
 /// As [`run_command`].
-pub(crate) fn run_command_alone(def: &TaskDef, number: u64) -> Result<CommandOutputs, Failure> {
+pub(crate) fn run_command_alone(def: &TaskDef, number: u64) -> Result<Artifact, Failure> {
     let index = def.first + number;
-    located(def, index, || execute(def, index, &[], &[]))
+    located(def, index, || execute(def, index, &[]))
 }
 
-/// Runs an instance once. Its failure says whether another attempt may end otherwise, and with how much memory: rank 0 starts
-/// it again, as often as the task's options say.
-pub(crate) fn execute(
-    def: &TaskDef,
-    index: u64,
-    packs: &[CommandOutputs],
-    arrays: &[Array],
-) -> Result<CommandOutputs, Failure> {
-    let inputs = Inputs::new(def, index, packs, arrays)?;
+/// Runs an instance once. Its failure says whether another attempt may end otherwise, and with how much memory: rank 0
+/// starts it again, as often as the task's options say.
+pub(crate) fn execute(def: &TaskDef, index: u64, inputs: &[Artifact]) -> Result<Artifact, Failure> {
+    let inputs = Inputs::new(def, index, inputs)?;
     let execution = &def.task.execution;
     let allocation = rank_state::current().devices.take(def.task.needs.threads, def.task.needs.gpus)?;
     let attempt = rank_state::here().1.into();
     let memory = rank_state::granted().or(execution.memory);
     let error = match try_once(def, index, &inputs, &allocation, attempt, memory) {
-        Ok(outputs) => return Ok(outputs),
+        Ok(outputs) => return Ok(outputs.into()),
         Err(AttemptError::Other(failure)) => return Err(failure.with_retry(Retry::Never)),
         Err(AttemptError::Command(error)) => error,
     };
@@ -246,7 +237,8 @@ fn log(def: &TaskDef, index: u64, attempt: u32, stdout: &[u8], stderr: &[u8]) ->
     Ok(())
 }
 
-/// Logs what a command wrote before it failed, unless that goes to nowhere: files of its own are not written then.
+/// Puts the streams of a command that failed into the log, unless they go nowhere: its files are not written without
+/// it.
 fn log_failed(def: &TaskDef, index: u64, attempt: u32, error: &CommandError) {
     let Some(captured) = error.captured() else { return };
     let streams =
@@ -270,7 +262,7 @@ fn check_targets(def: &TaskDef, scope: &RenderScope<'_>) -> Result<(), Failure> 
     Ok(())
 }
 
-/// What others want of the outputs. Files that are not small stay files, and are gone from the command's directory.
+/// The outputs that others want. Files that are not small stay files, and are gone from the command's directory.
 fn keep(def: &TaskDef, files: &[String], output: &CommandOutput) -> Result<CommandOutputs, Failure> {
     let mut held = Vec::with_capacity(def.keep.len());
     for &which in &def.keep {
@@ -290,7 +282,7 @@ fn keep(def: &TaskDef, files: &[String], output: &CommandOutput) -> Result<Comma
     Ok(CommandOutputs::new(&outputs.collect::<Vec<_>>()))
 }
 
-/// An output on its way into a pack.
+/// An output that is kept.
 enum KeptOutput<'a> {
     Borrowed(&'a [u8]),
     Small(Vec<u8>),

@@ -1,36 +1,24 @@
-//! What an instance gets of others, found again among its arguments.
+//! The results of other tasks that an instance gets, found again among its arguments.
 
-use crate::arrays::{ArrayValue, text};
-use crate::batch::outputs::{self, CommandOutputs};
-use crate::batch::task_def::{ResultKind, TaskDef};
+use crate::arrays::text;
+use crate::batch::artifact::Artifact;
+use crate::batch::outputs;
+use crate::batch::task_def::{Group, TaskDef};
 use crate::commands::outputs::Content;
 use crate::commands::{StagedInput, stage_inputs};
 use crate::error::Failure;
 use crate::script::plan::task::Select;
-use crate::task::shared::Shared;
 use std::borrow::Cow;
 use std::path::Path;
 
-/// An array as it travels.
-pub(crate) type Array = Shared<ArrayValue>;
-
-/// A file's name, and what is in it.
+/// A file's name and content.
 pub(crate) type NamedFile<'a> = (Cow<'a, str>, StagedInput<'a>);
-
-/// The results of a group.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum GroupResults<'a> {
-    /// Of commands.
-    Packs(&'a [CommandOutputs]),
-    /// Arrays.
-    Arrays(&'a [Array]),
-}
 
 /// The arguments of an instance, group by group.
 #[derive(Debug)]
 pub(crate) struct Inputs<'a> {
     def: &'a TaskDef,
-    groups: Vec<GroupResults<'a>>,
+    groups: Vec<&'a [Artifact]>,
 }
 
 impl<'a> Inputs<'a> {
@@ -38,12 +26,7 @@ impl<'a> Inputs<'a> {
     ///
     /// # Errors
     /// When there are more or fewer than that.
-    pub(crate) fn new(
-        def: &'a TaskDef,
-        index: u64,
-        mut packs: &'a [CommandOutputs],
-        mut arrays: &'a [Array],
-    ) -> Result<Self, Failure> {
+    pub(crate) fn new(def: &'a TaskDef, index: u64, mut inputs: &'a [Artifact]) -> Result<Self, Failure> {
         let wrong = || Failure::new("internal error: an instance got other inputs than it should");
         let mut groups = Vec::with_capacity(def.groups.len());
         for group in &def.groups {
@@ -52,60 +35,47 @@ impl<'a> Inputs<'a> {
             } else {
                 group.present(index).count()
             };
-            groups.push(match group.kind {
-                ResultKind::Packs(_) => {
-                    let (own, rest) = packs.split_at_checked(count).ok_or_else(wrong)?;
-                    packs = rest;
-                    GroupResults::Packs(own)
-                }
-                ResultKind::Arrays => {
-                    let (own, rest) = arrays.split_at_checked(count).ok_or_else(wrong)?;
-                    arrays = rest;
-                    GroupResults::Arrays(own)
-                }
-            });
+            let (own, rest) = inputs.split_at_checked(count).ok_or_else(wrong)?;
+            inputs = rest;
+            groups.push(own);
         }
-        if packs.is_empty() && arrays.is_empty() { Ok(Inputs { def, groups }) } else { Err(wrong()) }
+        if inputs.is_empty() { Ok(Inputs { def, groups }) } else { Err(wrong()) }
     }
 
-    /// The results behind a reference.
+    /// The group behind a reference, and its results.
     ///
     /// # Errors
-    /// When it has none.
-    pub(crate) fn results(&self, reference: usize) -> Result<GroupResults<'a>, Failure> {
-        let group = self.def.sources.get(reference).copied().flatten().and_then(|at| self.groups.get(at));
-        group.copied().ok_or_else(|| Failure::new("internal error: a reference without results"))
+    /// When the reference has none.
+    pub(crate) fn results(&self, reference: usize) -> Result<(&'a Group, &'a [Artifact]), Failure> {
+        let at = self.def.sources.get(reference).copied().flatten();
+        let found = at.and_then(|at| Some((self.def.groups.get(at)?, *self.groups.get(at)?)));
+        found.ok_or_else(|| Failure::new("internal error: a reference without results"))
     }
 
-    /// What is behind a reference, instance by instance, each with the name of the file that it was; of an array its
-    /// printed form.
+    /// The content behind a reference, instance by instance, each with the name of the file that it was; of an array
+    /// its printed form.
     ///
     /// # Errors
-    /// When a pack is damaged.
+    /// When an output is damaged.
     pub(crate) fn files(&self, reference: usize) -> Result<Vec<NamedFile<'a>>, Failure> {
         let which = match self.def.task.references.get(reference).map(|reference| reference.select) {
             Some(Select::File(number)) => outputs::file(number),
             _ => outputs::STDOUT,
         };
-        match self.results(reference)? {
-            GroupResults::Packs(packs) => packs
-                .iter()
-                .map(|whole| {
-                    let output = outputs::part(whole, which)?;
-                    let input = match output.content {
-                        Content::Memory(bytes) => StagedInput::Bytes(bytes.into()),
-                        Content::File(file) => StagedInput::File(file),
-                    };
-                    Ok((Cow::Borrowed(output.name), input))
-                })
-                .collect(),
-            GroupResults::Arrays(arrays) => Ok(arrays
-                .iter()
-                .map(|array| {
-                    ("array.txt".into(), StagedInput::Bytes(text::to_text(array).into_bytes().into()))
-                })
-                .collect()),
-        }
+        let file = |result: &'a Artifact| match result {
+            Artifact::Outputs(outputs) => {
+                let output = outputs.output(which)?;
+                let input = match output.content {
+                    Content::Memory(bytes) => StagedInput::Bytes(bytes.into()),
+                    Content::File(file) => StagedInput::File(file),
+                };
+                Ok((Cow::Borrowed(output.name), input))
+            }
+            Artifact::Array(array) => {
+                Ok(("array.txt".into(), StagedInput::Bytes(text::to_text(array).into_bytes().into())))
+            }
+        };
+        self.results(reference)?.1.iter().map(file).collect()
     }
 
     /// Puts what the command wants as files into its directory; gives the paths by reference, in index order.

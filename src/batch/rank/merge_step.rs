@@ -1,12 +1,12 @@
 //! A step at a rank: a command that merges two files into one.
 
 use super::super::failure::located;
-use crate::batch::outputs::{self, CommandOutputs};
+use crate::batch::artifact::Artifact;
+use crate::batch::outputs;
 use crate::batch::rank::command;
-use crate::batch::rank::inputs::Array;
-use crate::batch::task_def::{self, Group, ResultKind, TaskDef};
+use crate::batch::task_def::{self, Group, TaskDef};
 use crate::batch::whole_files;
-use crate::commands::outputs::{Content, OutputRef};
+use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
 use crate::error::Failure;
 use crate::script::plan::task::{PlanTask, Reference, Save, Select, TaskAction};
 use crate::script::plan::template::{Fill, RenderScope, Template, TemplatePart as Piece};
@@ -15,21 +15,22 @@ use crate::script::sweep::join::Join;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
-/// Which step it is.
+/// A step of a reduction by a command.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct MergeStep {
     /// The instance of the `reduce` task.
     pub index: u64,
-    /// Which of its steps, counted from 1.
+    /// The number of the step in the instance, from 1.
     pub number: u64,
-    /// Which of the inputs are what is reduced, not what other steps have made.
+    /// For each file whether it is one of those that are reduced, not the result of another step.
     pub is_leaf: Vec<bool>,
-    /// Whether it makes the result.
+    /// Whether the step makes the result.
     pub is_last: bool,
 }
 
-/// What a step makes, as a part of its pack.
+/// The number of the file that a step makes.
 const MERGED: u32 = 2;
 
 /// A task function: merges two files, or takes the only one as it is.
@@ -39,30 +40,29 @@ const MERGED: u32 = 2;
 pub(crate) fn merge(
     def: &TaskDef,
     step: MergeStep,
-    merged: &[CommandOutputs],
-    packs: &[CommandOutputs],
-    arrays: &[Array],
-    _after: &[CommandOutputs],
-) -> Result<CommandOutputs, Failure> {
+    merged: &[Artifact],
+    inputs: &[Artifact],
+    _after: &[Artifact],
+) -> Result<Artifact, Failure> {
     located(def, step.index, || {
         let whole = match merged {
-            [only] => renamed(def, &step, only)?,
+            [only] => renamed(def, &step, only)?.into(),
             _ => {
                 let failed =
                     |failure: Failure| failure.map(|message| format!("step {}: {message}", step.number));
-                run(def, &step, merged, packs, arrays).map_err(failed)?
+                run(def, &step, merged, inputs).map_err(failed)?
             }
         };
         if !step.is_last {
             return Ok(whole);
         }
         save(def, step.index, &whole)?;
-        let all = whole.all()?;
+        let all = whole.outputs()?.all()?;
         let is_kept = |output: &&OutputRef<'_>| def.keep.contains(&output.which);
         if all.iter().all(|output| is_kept(&output)) {
             return Ok(whole);
         }
-        Ok(CommandOutputs::new(&all.iter().filter(is_kept).copied().collect::<Vec<_>>()))
+        Ok(CommandOutputs::new(&all.iter().filter(is_kept).copied().collect::<Vec<_>>()).into())
     })
 }
 
@@ -95,13 +95,12 @@ fn outputs(def: &TaskDef, is_last: bool) -> Vec<u32> {
 fn run(
     def: &TaskDef,
     step: &MergeStep,
-    merged: &[CommandOutputs],
-    packs: &[CommandOutputs],
-    arrays: &[Array],
-) -> Result<CommandOutputs, Failure> {
+    merged: &[Artifact],
+    inputs: &[Artifact],
+) -> Result<Artifact, Failure> {
     let step_def = instance(def, step)?;
-    let all: Vec<CommandOutputs> = packs.iter().chain(merged).cloned().collect();
-    let made = command::execute(&step_def, step.index, &all, arrays)?;
+    let all: Vec<Artifact> = inputs.iter().chain(merged).cloned().collect();
+    let made = command::execute(&step_def, step.index, &all)?;
     // what a family of commands would have printed: all steps, in the order of the tree
     let streams =
         [outputs::STDOUT, outputs::STDERR].into_iter().filter(|stream| step_def.keep.contains(stream));
@@ -109,23 +108,23 @@ fn run(
     for stream in streams {
         let mut text = Vec::new();
         for (input, _) in merged.iter().zip(&step.is_leaf).filter(|(_, is_leaf)| !**is_leaf) {
-            text.extend_from_slice(&outputs::part(input, stream)?.bytes()?);
+            text.extend_from_slice(&input.output(stream)?.bytes()?);
         }
         if !text.is_empty() {
-            text.extend_from_slice(&outputs::part(&made, stream)?.bytes()?);
+            text.extend_from_slice(&made.output(stream)?.bytes()?);
             printed.push((stream, text));
         }
     }
     if printed.is_empty() {
         return Ok(made);
     }
-    let mut outputs = made.all()?;
+    let mut outputs = made.outputs()?.all()?;
     for output in &mut outputs {
         if let Some((_, text)) = printed.iter().find(|(stream, _)| *stream == output.which) {
             output.content = Content::Memory(text);
         }
     }
-    Ok(CommandOutputs::new(&outputs))
+    Ok(CommandOutputs::new(&outputs).into())
 }
 
 /// A step as an instance of a `run` or `shell` task whose last two references are the files that it merges.
@@ -136,18 +135,19 @@ fn instance(def: &TaskDef, step: &MergeStep) -> Result<TaskDef, Failure> {
     let (leaf, first) = (leaf(def)?, def.task.references.len());
     let join = Join::between(&def.task.family, &Sweep::single());
     let mut made = def.clone();
+    let mut references = def.task.references.clone();
     for is_leaf in &step.is_leaf {
         let select = if *is_leaf { leaf.select } else { Select::File(0) };
-        let reference = Reference { task: leaf.task, select, join: join.clone(), list: false };
+        let reference = Reference { task: leaf.task, select, join: join.clone(), list: false, span: 0..0 };
         made.sources.push(Some(made.groups.len()));
         made.groups.push(Group {
             task: leaf.task,
             join: join.clone(),
-            kind: ResultKind::Packs(vec![which(&reference)]),
+            wanted: vec![which(&reference)],
             without: Vec::new(),
             one: true,
         });
-        made.task.references.push(reference);
+        references.push(reference);
     }
     let with_files = |text: &Template| filled(text, first);
     let action = match &**command {
@@ -159,8 +159,9 @@ fn instance(def: &TaskDef, step: &MergeStep) -> Result<TaskDef, Failure> {
     };
     let env = def.task.env.iter().map(|(name, text)| (name.clone(), with_files(text))).collect();
     let stdin = def.task.stdin.as_ref().map(with_files);
-    made.task = PlanTask { action, env, stdin, saves: Vec::new(), ..made.task };
-    made.staged = task_def::staged(&made.task);
+    let task = PlanTask { references, action, env, stdin, saves: Vec::new(), ..PlanTask::clone(&def.task) };
+    made.staged = task_def::staged(&task);
+    made.task = Arc::new(task);
     made.keep = outputs(def, step.is_last);
     made.step = Some(step.number);
     Ok(made)
@@ -178,8 +179,8 @@ fn filled(text: &Template, first: usize) -> Template {
 }
 
 /// The only file of an instance, with the name of the task's own.
-fn renamed(def: &TaskDef, step: &MergeStep, only: &CommandOutputs) -> Result<CommandOutputs, Failure> {
-    let file = outputs::part(only, which(leaf(def)?))?;
+fn renamed(def: &TaskDef, step: &MergeStep, only: &Artifact) -> Result<CommandOutputs, Failure> {
+    let file = only.output(which(leaf(def)?))?;
     let name = with_scope(def, step.index, |scope| {
         def.task.outs.first().map_or(Ok("merged".to_owned()), |out| out.file.render(scope))
     })?;
@@ -199,10 +200,10 @@ fn with_scope<T>(def: &TaskDef, index: u64, work: impl FnOnce(&RenderScope<'_>) 
 }
 
 /// Puts the result where the script wants it: whole or not at all.
-fn save(def: &TaskDef, index: u64, whole: &CommandOutputs) -> Result<(), Failure> {
+fn save(def: &TaskDef, index: u64, whole: &Artifact) -> Result<(), Failure> {
     for save in &def.task.saves {
         let which = if save.select == Select::Stdout { outputs::STDOUT } else { MERGED };
-        let output = outputs::part(whole, which)?;
+        let output = whole.output(which)?;
         let path = Path::new(&def.here).join(with_scope(def, index, |scope| save.path.render(scope))?);
         let written = whole_files::temporary(&path).and_then(|mut file| {
             match output.content {

@@ -2,12 +2,11 @@
 //!
 //! A file of datasets is written by one rank, which owns it: see `super::open_datasets`.
 
-use super::inputs::Array;
 use crate::arrays::dataset::{Attribute, NewDataset};
 use crate::arrays::slab::{self, Slab};
 use crate::arrays::{ArrayValue, text};
+use crate::batch::artifact::Artifact;
 use crate::batch::failure::located;
-use crate::batch::outputs::{self, CommandOutputs};
 use crate::batch::rank::rank_state;
 use crate::batch::task_def::TaskDef;
 use crate::batch::whole_files;
@@ -52,17 +51,17 @@ pub(crate) fn save_file(
     def: &TaskDef,
     index: u64,
     number: u32,
-    array: &Array,
-) -> Result<CommandOutputs, Failure> {
+    array: &Artifact,
+) -> Result<Artifact, Failure> {
     located(def, index, || {
         let SaveTarget::File(path) =
             place(&def.task, number as usize, index, &def.here).map_err(Failure::new)?
         else {
             return Err(Failure::new("internal error: a dataset is no file"));
         };
-        write_file(&path, array)
+        write_file(&path, array.array()?)
             .map_err(|error| Failure::new(format!("`{}` could not be saved: {error}", path.display())))?;
-        Ok(outputs::pack(&[]))
+        Ok(Artifact::empty())
     })
 }
 
@@ -85,18 +84,18 @@ pub(crate) fn save_dataset(
     def: &TaskDef,
     index: u64,
     number: u32,
-    array: &Array,
-) -> Result<CommandOutputs, Failure> {
+    array: &Artifact,
+) -> Result<Artifact, Failure> {
     located(def, index, || {
         let SaveTarget::Dataset(path, name) =
             place(&def.task, number as usize, index, &def.here).map_err(Failure::new)?
         else {
             return Err(Failure::new("internal error: a file is no dataset"));
         };
-        let save = &def.task.saves[number as usize];
+        let (array, save) = (array.array()?, &def.task.saves[number as usize]);
         let (dataset, start) = specify(&def.task, &save.path, name, index, array).map_err(Failure::new)?;
         rank_state::current().datasets.write(path, dataset, &start, array)?;
-        Ok(outputs::pack(&[]))
+        Ok(Artifact::empty())
     })
 }
 

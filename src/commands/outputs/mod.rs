@@ -1,4 +1,4 @@
-//! The outputs of a command, in one value. Small ones are in memory; files stay files, in the scratch directory of
+//! The outputs of a command in one value. Small ones are in memory; files stay files, in the scratch directory of
 //! each rank that has the value, and go when the last copy of it does.
 //!
 //! * Without files, a pack travels as its own memory (`wire`).
@@ -8,7 +8,6 @@
 //!   made at once, while the maker still has what they lead to.
 
 pub(crate) mod arrived;
-pub(crate) mod bulk;
 #[cfg(test)]
 mod tests;
 pub(crate) mod wire;
@@ -139,7 +138,7 @@ impl CommandOutputs {
     }
 
     /// Outputs that have come as a message.
-    fn arrived(message: Vec<u8>) -> CommandOutputs {
+    pub(crate) fn arrived(message: Vec<u8>) -> CommandOutputs {
         let sizes = Sizes { whole: message.len() as u64, same_files: 0 };
         let arrived = match Arrived::new(message) {
             Ok(arrived) => arrived,

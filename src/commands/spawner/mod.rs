@@ -8,9 +8,9 @@ pub(crate) mod server;
 pub(crate) mod throttle;
 pub(crate) mod wire;
 
-pub(crate) use wire::Usage;
-pub(crate) use wire::{End, Start};
+pub(crate) use wire::{End, Usage};
 
+use crate::commands::CommandSpec;
 use crate::commands::signals;
 use crate::commands::spawner::pid_table::PidTable;
 use parking_lot::Mutex;
@@ -36,7 +36,7 @@ pub(crate) struct Spawner {
     free: Mutex<Vec<SpawnChannel>>,
     channels: AtomicU32,
     table: PidTable,
-    /// Its watchdog, which ends with it.
+    /// The watchdog, which ends with the spawner.
     process: Option<Mutex<Child>>,
     lost: AtomicBool,
 }
@@ -219,13 +219,9 @@ fn kill_adopted() {
 
 impl SpawnChannel {
     /// Starts a command; gives its number in the channel.
-    pub(crate) fn start(
-        &mut self,
-        start: impl FnOnce(u64) -> Start,
-        files: [BorrowedFd<'_>; 3],
-    ) -> io::Result<u64> {
+    pub(crate) fn start(&mut self, spec: &CommandSpec, files: [BorrowedFd<'_>; 3]) -> io::Result<u64> {
         self.runs += 1;
-        wire::send(&self.socket, &start(self.runs), &files)?;
+        wire::send(&self.socket, &(self.runs, spec), &files)?;
         Ok(self.runs)
     }
 

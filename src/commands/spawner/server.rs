@@ -1,10 +1,11 @@
 //! The spawner at work: one thread for each channel starts a command, waits for its end and reports it.
 
-use super::wire::{self, AllEnded, Control, End, Start, Usage};
+use super::wire::{self, AllEnded, Control, End, StartMessage, Usage};
 use crate::commands::environment;
 use crate::commands::signals;
 use crate::commands::spawner::pid_table::PidTable;
 use crate::commands::spawner::throttle::Throttle;
+use crate::commands::{CommandSpec, Launcher};
 use parking_lot::{Mutex, RwLock};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -46,7 +47,7 @@ struct ServerChannel {
     current: Mutex<Current>,
 }
 
-/// The state that channels share.
+/// The state that the channels share.
 pub(crate) struct Server {
     channels: Mutex<BTreeMap<u32, Arc<ServerChannel>>>,
     table: Mutex<Option<Arc<PidTable>>>,
@@ -133,7 +134,7 @@ impl Server {
     fn serve_channel(&self, channel: &ServerChannel, socket: &UnixStream) -> io::Result<()> {
         let mut buffer = Vec::new();
         let table = self.table.lock().clone();
-        while let Some((start, files)) = wire::receive::<Start>(socket, &mut buffer)? {
+        while let Some((start, files)) = wire::receive::<StartMessage>(socket, &mut buffer)? {
             let ended = self.run(channel, table.as_deref(), start, files);
             wire::send(socket, &ended, &[])?;
         }
@@ -144,12 +145,12 @@ impl Server {
         &self,
         channel: &ServerChannel,
         table: Option<&PidTable>,
-        start: Start,
+        (run, spec): StartMessage,
         files: Vec<OwnedFd>,
     ) -> End {
-        let (run, room, cores) = (start.run, start.room, start.cores.clone());
+        let (room, cores) = (spec.room, spec.cores.clone());
         let refused = |error: io::Error| End::NotStarted(error.raw_os_error().unwrap_or(libc::EIO));
-        let mut command = match self.command(start, files) {
+        let mut command = match self.command(spec, files) {
             Ok(command) => command,
             Err(error) => return refused(error),
         };
@@ -202,29 +203,29 @@ impl Server {
         }
     }
 
-    fn command(&self, start: Start, files: Vec<OwnedFd>) -> io::Result<Command> {
+    fn command(&self, spec: CommandSpec, files: Vec<OwnedFd>) -> io::Result<Command> {
         let [stdin, stdout, stderr] =
             <[OwnedFd; 3]>::try_from(files).map_err(|_| io::Error::from_raw_os_error(libc::EMFILE))?;
-        let mut command = Command::new(start.program);
-        if let Some((name, arguments)) = start.argv.split_first() {
+        let mut command = Command::new(spec.program);
+        if let Some((name, arguments)) = spec.argv.split_first() {
             command.arg0(name).args(arguments);
         }
         // No code of ours runs between fork and exec, so that std starts it by `posix_spawn`: copying the page tables
         // of a large process takes longer than the rest.
         command
-            .current_dir(start.dir)
+            .current_dir(spec.dir)
             .process_group(0)
             .stdin(Stdio::from(stdin))
             .stdout(Stdio::from(stdout))
             .stderr(Stdio::from(stderr));
-        if start.clean_env {
+        if spec.clean_env {
             command.env_clear();
-        } else if start.scrub {
+        } else if spec.launcher == Launcher::Scrub {
             self.launcher.iter().for_each(|name| {
                 command.env_remove(name);
             });
         }
-        command.envs(start.env);
+        command.envs(spec.env);
         Ok(command)
     }
 

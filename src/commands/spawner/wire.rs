@@ -1,14 +1,15 @@
-//! The messages of a rank and the spawner of its commands, over socket pairs that nobody else can find.
+//! The messages between a rank and the spawner of its commands, over socket pairs that nobody else can find.
 //!
 //! ```text
 //!   rank ── Control ──► spawner      one connection: channels, signals, what to remove when the rank has died
-//!   rank ── Start + 3 open files ──► a channel of the spawner, which answers with End; then the next
+//!   rank ── StartMessage + 3 open files ──► a channel of the spawner, which answers with End; then the next
 //! ```
 //!
 //! A message is its length, as eight bytes, and its encoding. Open files travel with its first byte (`SCM_RIGHTS`), so
 //! that no byte of a command's input and output passes through the spawner.
 
 use crate::codec;
+use crate::commands::CommandSpec;
 use rustix::cmsg_space;
 use rustix::io::Errno;
 use rustix::net::{
@@ -60,28 +61,8 @@ pub(crate) enum Control {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct AllEnded;
 
-/// A command to start; its three standard streams come with it.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Start {
-    /// Its number in the channel, from 1.
-    pub(crate) run: u64,
-    /// The program's path.
-    pub(crate) program: OsString,
-    /// Its arguments, with the name that it is called by.
-    pub(crate) argv: Vec<OsString>,
-    /// The working directory.
-    pub(crate) dir: OsString,
-    /// Starts from an empty environment.
-    pub(crate) clean_env: bool,
-    /// Removes the launcher's variables.
-    pub(crate) scrub: bool,
-    /// Variables that are added.
-    pub(crate) env: Vec<(String, OsString)>,
-    /// The command waits for a while until fewer commands than this run.
-    pub(crate) room: Option<u32>,
-    /// The cores that it may run on; as its spawner, where there are none.
-    pub(crate) cores: Vec<u32>,
-}
+/// A command to start, with its number in the channel, from 1; its three standard streams come with it.
+pub(crate) type StartMessage = (u64, CommandSpec);
 
 /// The resources that a command took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -104,7 +85,7 @@ pub(crate) enum End {
     Exited {
         /// As `wait` gives it.
         status: i32,
-        /// The resources that it took.
+        /// The resources that the command took.
         usage: Usage,
     },
     /// Its end could not be waited for: the system's error number.
@@ -216,7 +197,7 @@ pub fn rewritten(bytes: &[u8]) -> Option<Vec<u8>> {
     let (kind, bytes) = bytes.split_first().filter(|(_, bytes)| bytes.len() <= ROOM)?;
     let again = match kind % 3 {
         0 => again::<Control>(bytes),
-        1 => again::<Start>(bytes),
+        1 => again::<StartMessage>(bytes),
         _ => again::<End>(bytes),
     };
     again.ok().flatten().map(|again| [&[*kind], &again[..]].concat())
@@ -225,31 +206,32 @@ pub fn rewritten(bytes: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsStr;
     use std::os::fd::AsFd;
+    use std::os::unix::ffi::OsStrExt;
 
     #[test]
     fn messages_of_any_length_and_their_files_arrive() -> io::Result<()> {
         let (here, there) = UnixStream::pair()?;
         let (mut inside, outside) = UnixStream::pair()?;
-        let start = |length: usize| Start {
-            run: 7,
-            program: "/bin/true".into(),
-            argv: vec!["true".into(), "x".repeat(length).into()],
-            dir: "/".into(),
-            clean_env: true,
-            scrub: false,
-            env: vec![("A".into(), "b".into())],
-            room: None,
-            cores: vec![0, 7],
+        let start = |length: usize| {
+            let mut spec = CommandSpec::new(["true".to_owned(), "x".repeat(length)], "/", "/scratch");
+            (spec.program, spec.clean_env, spec.cores) = ("/bin/true".into(), true, vec![0, 7]);
+            spec.dir = OsStr::from_bytes(b"/not \xff UTF-8").into();
+            spec.env.push(("A".into(), "b".into()));
+            (7, spec)
         };
         for length in [0, 4000, 5000, 3_000_000] {
             let received = std::thread::scope(|scope| {
-                let receiver = scope.spawn(|| receive::<Start>(&there, &mut Vec::new()));
+                let receiver = scope.spawn(|| receive::<StartMessage>(&there, &mut Vec::new()));
                 send(&here, &start(length), &[outside.as_fd(), here.as_fd()])?;
                 receiver.join().map_err(|_| io::Error::other("a panic"))?
             })?;
             let (message, files) = received.expect("a message");
-            assert_eq!(message, start(length));
+            // what the rank keeps does not travel
+            let (run, sent) = start(length);
+            let kept = CommandSpec { ok_exit: vec![], scratch: "".into(), grace: Duration::ZERO, ..sent };
+            assert_eq!(message, (run, kept));
             assert_eq!(files.len(), 2);
             UnixStream::from(files.into_iter().next().expect("a file")).write_all(b"!")?;
             let mut byte = [0];
@@ -257,7 +239,7 @@ mod tests {
             assert_eq!(&byte, b"!");
         }
         drop(here);
-        assert!(receive::<Start>(&there, &mut Vec::new())?.is_none());
+        assert!(receive::<StartMessage>(&there, &mut Vec::new())?.is_none());
         Ok(())
     }
 

@@ -4,7 +4,6 @@
 //! products it is checked parameter by parameter that its values are told apart, of others the first instances are compared.
 
 use crate::arrays::slab::Slab;
-use crate::script::plan::task::PlanTask;
 use crate::script::sweep::param_values::ParamValues;
 use crate::script::values::value::ScriptValue;
 use std::collections::{HashMap, HashSet};
@@ -13,8 +12,8 @@ use std::path::{Component, Path};
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{ScriptSource, Span};
-use crate::script::lower::task::Compiled;
 use crate::script::plan::runtime_vars::{RuntimeVar, RuntimeVars};
+use crate::script::plan::task::PlanTask;
 use crate::script::plan::template::{Fill, RenderScope, Template, TemplatePart};
 use crate::script::sweep::expand::Sweeps;
 use crate::script::sweep::family::{Bindings, Sweep};
@@ -28,21 +27,21 @@ const COMPARED: u64 = 100_000;
 pub(crate) fn check(
     script: &RawScript,
     sweeps: &Sweeps,
-    compiled: &[Option<Compiled>],
+    tasks: &[Option<PlanTask>],
     cx: &mut DiagnosticCollector,
 ) {
     let mut seen: HashMap<String, (String, Span)> = HashMap::new();
-    for (at, compiled) in compiled.iter().enumerate() {
-        let (Some(raw), Some(compiled), Some(Some(family))) =
-            (script.tasks.get(at), compiled, sweeps.families.get(at))
+    for (at, task) in tasks.iter().enumerate() {
+        let (Some(raw), Some(task), Some(Some(family))) =
+            (script.tasks.get(at), task, sweeps.families.get(at))
         else {
             continue;
         };
-        let saves = raw.saves.iter().zip(&compiled.task.saves).map(|(raw, save)| (&raw.path, &save.path));
-        let targets = raw.targets.iter().zip(&compiled.task.targets);
+        let saves = raw.saves.iter().zip(&task.saves).map(|(raw, save)| (&raw.path, &save.path));
+        let targets = raw.targets.iter().zip(&task.targets);
         for (path, template) in saves.chain(targets) {
-            let together = together(&compiled.task, template);
-            let check = Check { task: &compiled.task.name, family, template, span: &path.span, together };
+            let together = together(task, template);
+            let check = Check { task: &task.name, family, template, span: &path.span, together };
             check.run(&mut seen, cx);
         }
     }

@@ -3,7 +3,6 @@
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Span;
-use crate::script::lower::task::Compiled;
 use crate::script::plan::task::{PlanTask, Select, StreamTarget};
 use crate::script::plan::template::{Fill, Template, TemplatePart};
 use crate::script::syntax::script::{RawScript, RawTask};
@@ -14,11 +13,11 @@ const MANY_FILES: u64 = 10_000;
 const MANY_INPUTS: u64 = 1_000;
 
 /// Looks at every task.
-pub(crate) fn check(script: &RawScript, compiled: &[Option<Compiled>], cx: &mut DiagnosticCollector) {
-    for (raw, compiled) in script.tasks.iter().zip(compiled) {
-        if let Some(compiled) = compiled {
-            files(raw, &compiled.task, cx);
-            inputs(compiled, script, cx);
+pub(crate) fn check(script: &RawScript, tasks: &[Option<PlanTask>], cx: &mut DiagnosticCollector) {
+    for (raw, task) in script.tasks.iter().zip(tasks) {
+        if let Some(task) = task {
+            files(raw, task, cx);
+            inputs(task, script, cx);
         }
     }
 }
@@ -52,12 +51,11 @@ fn files(raw: &RawTask, task: &PlanTask, cx: &mut DiagnosticCollector) {
     }
 }
 
-fn inputs(compiled: &Compiled, script: &RawScript, cx: &mut DiagnosticCollector) {
-    let task = &compiled.task;
+fn inputs(task: &PlanTask, script: &RawScript, cx: &mut DiagnosticCollector) {
     if !task.action.is_command() {
         return;
     }
-    for (number, (reference, span)) in task.references.iter().zip(&compiled.spans).enumerate() {
+    for (number, reference) in task.references.iter().enumerate() {
         let count = if reference.is_gather() { task.fan_in(reference) } else { 0 };
         if count <= MANY_INPUTS || !is_argument(task, number) {
             continue;
@@ -66,7 +64,7 @@ fn inputs(compiled: &Compiled, script: &RawScript, cx: &mut DiagnosticCollector)
         let output = if reference.select == Select::Stdout { ".stdout" } else { "" };
         let message = format!("`{}` gets {count} paths of `{other}` in one command", task.name);
         let diagnostic =
-            Diagnostic::new(Code::WideFanIn, span.clone(), message).label("an argument for each");
+            Diagnostic::new(Code::WideFanIn, reference.span.clone(), message).label("an argument for each");
         cx.push(diagnostic.help(format!("`{{{other}{output}.list}}` is a file with the paths in it")));
     }
 }

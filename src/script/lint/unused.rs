@@ -4,20 +4,15 @@ use std::collections::HashSet;
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
-use crate::script::lower::task::Compiled;
-use crate::script::plan::task::Select;
+use crate::script::plan::task::{PlanTask, Select};
 use crate::script::syntax::script::{RawAction, RawScript};
 
 /// Warns of every output file and array that is neither used nor saved. What a command prints is in the log anyway.
-pub(crate) fn check(script: &RawScript, compiled: &[Option<Compiled>], cx: &mut DiagnosticCollector) {
-    let wanted: HashSet<(usize, Select)> = compiled
-        .iter()
-        .flatten()
-        .flat_map(|c| c.task.references.iter().map(|r| (r.task, r.select)))
-        .collect();
+pub(crate) fn check(script: &RawScript, tasks: &[Option<PlanTask>], cx: &mut DiagnosticCollector) {
+    let wanted: HashSet<(usize, Select)> =
+        tasks.iter().flatten().flat_map(|task| task.references.iter().map(|r| (r.task, r.select))).collect();
     for (at, raw) in script.tasks.iter().enumerate() {
-        let Some(Some(compiled)) = compiled.get(at) else { continue };
-        let task = &compiled.task;
+        let Some(Some(task)) = tasks.get(at) else { continue };
         let saved = |select| task.saves.iter().any(|save| save.select == select);
         for (number, out) in raw.outs.iter().enumerate() {
             let select = Select::File(number);

@@ -6,7 +6,7 @@ use crate::script::diagnostics::source::{At, Span, Text};
 use crate::script::lower::programs;
 use crate::script::lower::task::Compiler;
 use crate::script::plan::shell_quote::Quote;
-use crate::script::plan::task::TaskAction;
+use crate::script::plan::task::{Reference, TaskAction};
 use crate::script::plan::template::{Fill, Template, TemplatePart};
 use crate::script::resolve::resolver::Resolver;
 use crate::script::resolve::written::TextContext;
@@ -123,7 +123,7 @@ fn split(text: &Text, resolver: &mut Resolver<'_>, cx: &mut DiagnosticCollector)
 fn check_word(word: &Template, span: &Span, resolver: &Resolver<'_>, cx: &mut DiagnosticCollector) {
     let gather = |part: &&TemplatePart| match part {
         TemplatePart::Fill { what: Fill::Input(at), .. } => {
-            resolver.found.get(*at).is_some_and(|(r, _)| r.is_gather())
+            resolver.found.get(*at).is_some_and(Reference::is_gather)
         }
         _ => false,
     };

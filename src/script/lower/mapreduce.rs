@@ -6,7 +6,9 @@ use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{Span, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::lower::task::Compiler;
-use crate::script::plan::task::{MapReduce, MapReduceInput, MapStage, ReduceStage, Select, TaskAction};
+use crate::script::plan::task::{
+    MapReduce, MapReduceInput, MapStage, ReduceStage, Reference, Select, TaskAction,
+};
 use crate::script::plan::template::{Fill, TemplatePart};
 use crate::script::resolve::output_select;
 use crate::script::resolve::resolver::Resolver;
@@ -44,7 +46,7 @@ impl Compiler<'_> {
         };
         let combine = raw.combine.as_ref().map(|stage| lines("combine", stage, cx));
         let reduce = raw.reduce.as_ref().and_then(|stage| lines("reduce", stage, cx));
-        if let Some((_, span)) = resolver.found.get(read) {
+        if let Some(Reference { span, .. }) = resolver.found.get(read) {
             let message = "the stages of a `mapreduce` read lines, and no other task";
             let diagnostic =
                 Diagnostic::new(Code::NotHere, span.clone(), message).label("another task's result");

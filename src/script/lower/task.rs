@@ -1,4 +1,4 @@
-//! One task: its action and keys, with every reference resolved.
+//! A task: its action and keys, with every reference resolved.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -16,7 +16,7 @@ use crate::script::syntax::symbols::Symbols;
 use crate::script::values::resources::InstanceResources;
 use std::collections::HashSet;
 
-/// The context that all tasks are compiled in.
+/// The script and its context, with which all tasks are compiled.
 pub(crate) struct Compiler<'a> {
     pub(crate) script: &'a RawScript,
     pub(crate) names: &'a Symbols,
@@ -26,16 +26,10 @@ pub(crate) struct Compiler<'a> {
     pub(crate) places: HashSet<String>,
 }
 
-/// A task whose references count tasks in the order of the script, with the places of its references.
-#[derive(Debug)]
-pub(crate) struct Compiled {
-    pub(crate) task: PlanTask,
-    pub(crate) spans: Vec<Span>,
-}
-
 impl Compiler<'_> {
-    /// Compiles a task; where something is wrong it is reported, and the rest is compiled nevertheless.
-    pub(crate) fn task(&self, at: usize, cx: &mut DiagnosticCollector) -> Option<Compiled> {
+    /// Compiles a task, whose references count tasks in the order of the script; where something is wrong it is
+    /// reported, and the rest is compiled nevertheless.
+    pub(crate) fn task(&self, at: usize, cx: &mut DiagnosticCollector) -> Option<PlanTask> {
         let raw = self.script.tasks.get(at)?;
         let mut resolver = Resolver {
             script: self.script,
@@ -70,22 +64,21 @@ impl Compiler<'_> {
         }
         if let Some(name) = raw.needs.host_of()
             && let Some(task) = self.names.want_task(name, "on", cx)
-            && resolver.found.iter().all(|(known, _)| known.task != task)
+            && resolver.found.iter().all(|known| known.task != task)
         {
             resolver.depend(task, Select::Order, None, name.span.clone());
         }
         let execution = execution(&raw.execution, &mut resolver, cx);
         let (line, _) = cx.source.position(raw.name.span.start);
         let needs = raw.needs.compile(&self.script.resources, cx);
-        let (references, spans) = resolver.found.into_iter().unzip();
-        let task = PlanTask {
+        Some(PlanTask {
             name: raw.name.value.clone(),
             line,
             origin: format!("{}:{line}", cx.source.shown()),
             // What takes the place of a wrong action is seen by nobody: the script is refused.
             action: action.unwrap_or(TaskAction::Run { argv: Vec::new() }),
             family: self.sweeps.families.get(at).cloned().flatten().unwrap_or_else(Sweep::single),
-            references,
+            references: resolver.found,
             outs,
             stdin,
             stdout,
@@ -100,8 +93,7 @@ impl Compiler<'_> {
             execution,
             needs: InstanceResources { is_place: self.places.contains(&raw.name.value), ..needs },
             time: raw.time.as_ref().map(|time| time.value),
-        };
-        Some(Compiled { task, spans })
+        })
     }
 
     fn save(
@@ -179,15 +171,15 @@ impl Compiler<'_> {
     }
 
     /// Every reference must find something, whatever the instance.
-    pub(crate) fn check_joins(&self, compiled: &[Option<Compiled>], cx: &mut DiagnosticCollector) {
-        for (at, compiled) in compiled.iter().enumerate() {
-            let Some(Compiled { task, spans }) = compiled else { continue };
+    pub(crate) fn check_joins(&self, tasks: &[Option<PlanTask>], cx: &mut DiagnosticCollector) {
+        for (at, task) in tasks.iter().enumerate() {
+            let Some(task) = task else { continue };
             let family = |at: usize| self.sweeps.families.get(at).and_then(Option::as_ref);
-            for (reference, span) in task.references.iter().zip(spans) {
+            for reference in &task.references {
                 let (Some(from), Some(to)) = (family(at), family(reference.task)) else { continue };
                 let Some(unmatched) = reference.join.unmatched(from, to) else { continue };
                 let other = self.script.tasks.get(reference.task).map_or("", |t| t.name.value.as_str());
-                cx.push(empty_join(&unmatched, task, other, span, reference.join.is_chosen()));
+                cx.push(empty_join(&unmatched, task, other, &reference.span, reference.join.is_chosen()));
             }
         }
     }

@@ -5,22 +5,21 @@ use std::collections::{BTreeSet, BinaryHeap};
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
-use crate::script::lower::task::Compiled;
 use crate::script::plan::task::PlanTask;
 use crate::script::syntax::script::RawScript;
 
 /// The tasks' indices, what is needed first; where the script leaves it open, in the order of the script.
 pub(crate) fn sort(
     script: &RawScript,
-    compiled: &[Option<Compiled>],
+    tasks: &[Option<PlanTask>],
     cx: &mut DiagnosticCollector,
 ) -> Vec<usize> {
-    let needs: Vec<BTreeSet<usize>> = compiled
+    let needs: Vec<BTreeSet<usize>> = tasks
         .iter()
-        .map(|c| {
-            c.iter()
-                .flat_map(|c| c.task.references.iter().map(|r| r.task))
-                .filter(|at| *at < compiled.len())
+        .map(|task| {
+            task.iter()
+                .flat_map(|task| task.references.iter().map(|r| r.task))
+                .filter(|at| *at < tasks.len())
                 .collect()
         })
         .collect();
@@ -43,7 +42,7 @@ pub(crate) fn sort(
     }
     let mut stuck: BTreeSet<usize> = (0..needs.len()).filter(|at| missing[*at] > 0).collect();
     while let Some(circle) = circle(&stuck, &needs) {
-        report(&circle, script, compiled, cx);
+        report(&circle, script, tasks, cx);
         stuck.retain(|at| !circle.contains(at));
     }
     order
@@ -78,14 +77,11 @@ fn circle(left: &BTreeSet<usize>, needs: &[BTreeSet<usize>]) -> Option<Vec<usize
     None
 }
 
-fn report(circle: &[usize], script: &RawScript, compiled: &[Option<Compiled>], cx: &mut DiagnosticCollector) {
+fn report(circle: &[usize], script: &RawScript, tasks: &[Option<PlanTask>], cx: &mut DiagnosticCollector) {
     let name = |at: &usize| script.tasks.get(*at).map_or("", |task| task.name.value.as_str());
     let all: Vec<&str> = circle.iter().chain(circle.first()).map(name).collect();
-    let spans: Vec<_> = circle
-        .iter()
-        .zip(circle.iter().cycle().skip(1))
-        .map(|(at, need)| span(compiled, *at, *need))
-        .collect();
+    let spans: Vec<_> =
+        circle.iter().zip(circle.iter().cycle().skip(1)).map(|(at, need)| span(tasks, *at, *need)).collect();
     let Some((Some(first), rest)) = spans.split_first() else { return };
     let message = match circle {
         [only] => format!("`{}` waits for itself", name(only)),
@@ -102,22 +98,20 @@ fn report(circle: &[usize], script: &RawScript, compiled: &[Option<Compiled>], c
 }
 
 fn span(
-    compiled: &[Option<Compiled>],
+    tasks: &[Option<PlanTask>],
     from: usize,
     to: usize,
 ) -> Option<crate::script::diagnostics::source::Span> {
-    let compiled = compiled.get(from)?.as_ref()?;
-    let at = compiled.task.references.iter().position(|r| r.task == to)?;
-    compiled.spans.get(at).cloned()
+    let mut references = tasks.get(from)?.as_ref()?.references.iter();
+    references.find(|reference| reference.task == to).map(|reference| reference.span.clone())
 }
 
 /// The tasks in that order, with references that count in it.
-pub(crate) fn arrange(compiled: Vec<Option<Compiled>>, order: &[usize]) -> Vec<PlanTask> {
-    let mut places = vec![usize::MAX; compiled.len()];
+pub(crate) fn arrange(mut tasks: Vec<Option<PlanTask>>, order: &[usize]) -> Vec<PlanTask> {
+    let mut places = vec![usize::MAX; tasks.len()];
     for (place, at) in order.iter().enumerate() {
         places[*at] = place;
     }
-    let mut tasks: Vec<Option<PlanTask>> = compiled.into_iter().map(|c| c.map(|c| c.task)).collect();
     for task in tasks.iter_mut().flatten() {
         for reference in &mut task.references {
             reference.task = places.get(reference.task).copied().unwrap_or(usize::MAX);

@@ -9,6 +9,7 @@ use super::template::{RenderError, RenderScope, Template};
 use crate::arrays::Expr;
 use crate::arrays::reduce::operator::Reduce;
 use crate::mapreduce::{Mapper, Operator};
+use crate::script::diagnostics::source::Span;
 use crate::script::plan::runtime_vars::RuntimeVar;
 use crate::script::sweep::family::Sweep;
 use crate::script::sweep::join::{Gather, Join};
@@ -19,9 +20,9 @@ use std::time::Duration;
 /// An argument of a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum CallArg {
-    /// A value as it stands in the script.
+    /// A value as the script has it.
     Value(ScriptValue),
-    /// A name alone, `"{mean}"`, with its meaning.
+    /// The value of a name: `"{mean}"`.
     Binding(NameSource),
     /// A text with references in it.
     Text(Template),
@@ -304,7 +305,7 @@ pub enum ReduceOrder {
 /// The part of another task that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Select {
-    /// Nothing: it only has to be done.
+    /// Nothing: the task only has to be done.
     Order,
     /// The output file of that number.
     File(usize),
@@ -314,8 +315,8 @@ pub enum Select {
     Value,
 }
 
-/// A dependency on another task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A dependency on another task. Two are equal wherever in the script they are made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Reference {
     /// The other task's index in the plan.
     pub task: usize,
@@ -325,6 +326,16 @@ pub struct Reference {
     pub join: Join,
     /// Whether what is given is one file with the paths in it.
     pub list: bool,
+    /// The place in the script where the reference is first made, for messages about the script; ranks are not told.
+    #[serde(skip)]
+    pub span: Span,
+}
+
+impl PartialEq for Reference {
+    fn eq(&self, other: &Self) -> bool {
+        let Reference { task, select, join, list, span: _ } = self;
+        (*task, *select, *list) == (other.task, other.select, other.list) && *join == other.join
+    }
 }
 
 impl Reference {

@@ -1,4 +1,4 @@
-//! The meaning of the names in references.
+//! The meaning of names in references.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::Diagnostic;
@@ -233,19 +233,19 @@ impl Resolver<'_> {
             let family = |at: usize| self.sweeps.families.get(at).and_then(Option::as_ref).unwrap_or(&single);
             Join::between(family(self.task), family(task))
         });
-        self.add(Reference { task, select, join, list: false }, span)
+        self.add(Reference { task, select, join, list: false, span })
     }
 
     /// The number of the reference that is to a file with the paths of another.
     fn listed(&mut self, at: usize) -> usize {
-        let Some((reference, span)) = self.found.get(at).cloned() else { return at };
-        self.add(Reference { list: true, ..reference }, span)
+        let Some(reference) = self.found.get(at).cloned() else { return at };
+        self.add(Reference { list: true, ..reference })
     }
 
-    fn add(&mut self, reference: Reference, span: Span) -> usize {
-        let known = self.found.iter().position(|(known, _)| *known == reference);
+    fn add(&mut self, reference: Reference) -> usize {
+        let known = self.found.iter().position(|known| *known == reference);
         known.unwrap_or_else(|| {
-            self.found.push((reference, span));
+            self.found.push(reference);
             self.found.len() - 1
         })
     }

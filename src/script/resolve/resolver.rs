@@ -2,7 +2,7 @@
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
-use crate::script::diagnostics::source::{Span, Text};
+use crate::script::diagnostics::source::Text;
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::plan::shell_quote::{self, Quote};
 use crate::script::plan::task::Reference;
@@ -23,8 +23,8 @@ pub(crate) struct Resolver<'a> {
     pub(crate) sweeps: &'a Sweeps,
     /// The task's index in the script.
     pub(crate) task: usize,
-    /// The dependencies found so far (by index in the script), each with the place that it was first seen at.
-    pub(crate) found: Vec<(Reference, Span)>,
+    /// The dependencies found so far, by index in the script.
+    pub(crate) found: Vec<Reference>,
     /// Whether its command merges two files, `{a}` and `{b}`.
     pub(crate) merges: bool,
 }
@@ -46,7 +46,8 @@ impl Resolver<'_> {
         Template { parts: parts.collect() }
     }
 
-    /// Resolves a piece. The stand-in for a wrong one fills in nothing, and keeps later checks from drawing conclusions.
+    /// Resolves a piece. The stand-in for a wrong one fills in nothing, and keeps later checks from drawing
+    /// conclusions.
     pub(crate) fn part(
         &mut self,
         text: &Text,

@@ -1,72 +1,32 @@
 //! Steps for what is ready first: `order = "any"`.
 //!
-//! What is reduced is watched, and so is what steps have made; as soon as there are enough, they are merged. When so few
-//! are left that one step takes all of them, that is submitted at once, so that whoever needs the result can be.
+//! The inputs of a reduction are watched, and so are the results of its steps; as soon as there are enough, they are
+//! merged. When so few are left that one step takes all of them, that is submitted at once, so that whoever needs the
+//! result can be.
 
-use super::arrays::ArraySteps;
-use super::{Merge, MergeNode};
-use crate::batch::head::reduce::files::Commands;
-use crate::batch::head::submitter::SubmittedFutures;
-use crate::batch::outputs::CommandOutputs;
-use crate::batch::rank::inputs::Array;
+use crate::batch::artifact::Artifact;
+use crate::batch::head::reduce::step::{Merge, MergeNode, Reduction};
 use crate::client::Client;
 use crate::client::future::Future;
 use crate::client::watch::Watch;
 use crate::error::Result;
 use std::collections::{BTreeMap, VecDeque};
 
-/// A reduction that goes on as results come.
-pub(crate) enum Unordered<'a> {
-    /// Of arrays.
-    Arrays(Merging<ArraySteps<'a>, Array>),
-    /// Of files, by a command.
-    Commands(Merging<Commands<'a>, CommandOutputs>),
-}
-
-impl Unordered<'_> {
-    /// Merges what has come; gives the number of steps.
-    ///
-    /// # Errors
-    /// When the run has ended.
-    pub(crate) fn turn(&mut self, client: &Client) -> Result<u64> {
-        match self {
-            Unordered::Arrays(merging) => merging.turn(client),
-            Unordered::Commands(merging) => merging.turn(client),
-        }
-    }
-
-    /// Whether the last step of each instance is submitted.
-    pub(crate) fn is_done(&self) -> bool {
-        match self {
-            Unordered::Arrays(merging) => merging.open == 0,
-            Unordered::Commands(merging) => merging.open == 0,
-        }
-    }
-
-    /// The last steps, if all are submitted.
-    pub(crate) fn last_steps(self) -> Option<SubmittedFutures> {
-        Some(match self {
-            Unordered::Arrays(merging) => SubmittedFutures::Arrays(merging.last_steps()?),
-            Unordered::Commands(merging) => SubmittedFutures::Packs(merging.last_steps()?),
-        })
-    }
-}
-
-/// What can be merged.
-struct MergeCandidate<T> {
-    future: Future<T>,
+/// An input of a step that is not submitted yet.
+struct MergeCandidate {
+    future: Future<Artifact>,
     is_leaf: bool,
 }
 
-/// One instance.
-struct Tree<T> {
+/// An instance of a reduction.
+struct ReductionInstance {
     leaves: u64,
     steps: u64,
-    /// What has not ended yet, by its number: leaves first, then what steps make.
-    coming: BTreeMap<u64, MergeCandidate<T>>,
-    /// What has ended, and is not merged yet.
-    ready: VecDeque<MergeCandidate<T>>,
-    last: Option<Future<T>>,
+    /// Inputs that have not ended yet, by number: leaves first, then the results of steps.
+    coming: BTreeMap<u64, MergeCandidate>,
+    /// Inputs that have ended, and are not merged yet.
+    ready: VecDeque<MergeCandidate>,
+    last: Option<Future<Artifact>>,
 }
 
 /// Items that are watched together: of each its instance and its number there, until it has ended.
@@ -75,11 +35,11 @@ struct Batch {
     watch: Watch,
 }
 
-/// All instances of a task.
-pub(crate) struct Merging<M, T> {
-    merge: M,
+/// All instances of a reduction that goes on as results come.
+pub(crate) struct Merging<'a> {
+    merge: Box<dyn Merge + 'a>,
     arity: usize,
-    trees: Vec<Tree<T>>,
+    trees: Vec<ReductionInstance>,
     batches: Vec<Batch>,
     /// Instances whose last step is not submitted yet.
     open: usize,
@@ -87,16 +47,17 @@ pub(crate) struct Merging<M, T> {
     touched: Vec<usize>,
 }
 
-impl<M: Merge<Item = T>, T> Merging<M, T> {
-    /// Nothing is submitted yet.
-    pub(crate) fn new(merge: M, client: &Client, instances: Vec<Vec<Future<T>>>, arity: usize) -> Self {
-        let watch = client.watch(instances.iter().flatten());
+impl<'a> Merging<'a> {
+    /// A reduction of which nothing is submitted yet.
+    pub(crate) fn new(reduction: Reduction<'a>, client: &Client) -> Self {
+        let Reduction { merge, leaves, arity } = reduction;
+        let watch = client.watch(leaves.iter().flatten());
         let mut items = Vec::new();
-        let mut trees = Vec::with_capacity(instances.len());
-        for (tree, leaves) in instances.into_iter().enumerate() {
+        let mut trees = Vec::with_capacity(leaves.len());
+        for (tree, leaves) in leaves.into_iter().enumerate() {
             items.extend((0..leaves.len() as u64).map(|number| Some((tree, number))));
             let item = |(number, future)| (number, MergeCandidate { future, is_leaf: true });
-            trees.push(Tree {
+            trees.push(ReductionInstance {
                 leaves: leaves.len() as u64,
                 steps: 0,
                 coming: (0..).zip(leaves).map(item).collect(),
@@ -108,7 +69,11 @@ impl<M: Merge<Item = T>, T> Merging<M, T> {
         Merging { merge, arity, trees, batches: vec![Batch { items, watch }], open, touched }
     }
 
-    fn turn(&mut self, client: &Client) -> Result<u64> {
+    /// Merges what has come; gives the number of steps.
+    ///
+    /// # Errors
+    /// When the run has ended.
+    pub(crate) fn turn(&mut self, client: &Client) -> Result<u64> {
         self.look()?;
         let mut made = Vec::new();
         let mut steps = 0;
@@ -116,7 +81,7 @@ impl<M: Merge<Item = T>, T> Merging<M, T> {
         self.touched.dedup();
         for at in std::mem::take(&mut self.touched) {
             let Some(tree) = self.trees.get_mut(at).filter(|tree| tree.last.is_none()) else { continue };
-            steps += tree.advance(&self.merge, at, self.arity, &mut made);
+            steps += tree.advance(&*self.merge, at, self.arity, &mut made);
             self.open -= usize::from(tree.last.is_some());
         }
         if !made.is_empty() {
@@ -164,26 +129,32 @@ impl<M: Merge<Item = T>, T> Merging<M, T> {
         failure.map_or(Ok(()), Err)
     }
 
-    fn last_steps(self) -> Option<Vec<Future<T>>> {
+    /// Whether the last step of each instance is submitted.
+    pub(crate) fn is_done(&self) -> bool {
+        self.open == 0
+    }
+
+    /// The last steps, if all are submitted.
+    pub(crate) fn last_steps(self) -> Option<Vec<Future<Artifact>>> {
         self.trees.into_iter().map(|tree| tree.last).collect()
     }
 }
 
-impl<T> Tree<T> {
-    /// Without a result, because that one has none.
-    fn fail(&mut self, cause: Future<T>) {
+impl ReductionInstance {
+    /// Ends the instance without a result, because that one has none.
+    fn fail(&mut self, cause: Future<Artifact>) {
         self.coming.clear();
         self.ready.clear();
         self.last = Some(cause);
     }
 
     /// Submits what can be; notes what is to be watched, and gives the number of steps.
-    fn advance<M: Merge<Item = T>>(
+    fn advance(
         &mut self,
-        merge: &M,
+        merge: &dyn Merge,
         index: usize,
         arity: usize,
-        made: &mut Vec<(usize, u64, Future<T>)>,
+        made: &mut Vec<(usize, u64, Future<Artifact>)>,
     ) -> u64 {
         let before = self.steps;
         while self.last.is_none() {
@@ -191,7 +162,7 @@ impl<T> Tree<T> {
             if !is_last && self.ready.len() < arity {
                 break;
             }
-            let mut items: Vec<MergeCandidate<T>> = self.ready.drain(..arity.min(self.ready.len())).collect();
+            let mut items: Vec<MergeCandidate> = self.ready.drain(..arity.min(self.ready.len())).collect();
             if is_last {
                 items.extend(std::mem::take(&mut self.coming).into_values());
             }

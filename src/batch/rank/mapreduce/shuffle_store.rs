@@ -1,7 +1,8 @@
 //! Sorted lines that wait at a rank until all of its partitions are complete: in memory, or spilled to scratch.
 
-use crate::batch::outputs::{self, CommandOutputs};
-use crate::commands::outputs::OutputSlice;
+use crate::batch::artifact::Artifact;
+use crate::batch::outputs;
+use crate::commands::outputs::{CommandOutputs, OutputSlice};
 use crate::commands::{Scratch, ScratchRoot};
 use crate::error::Failure;
 use crate::mapreduce::merge::merge;
@@ -80,7 +81,7 @@ impl ShuffleStores {
         share: PartitionShare,
         budget: usize,
         group: u64,
-        packs: &[CommandOutputs],
+        lines: &[Artifact],
     ) -> Result<(), Failure> {
         if group == 0 {
             let store = ShuffleStore::new(share, budget)?;
@@ -93,9 +94,10 @@ impl ShuffleStores {
             std::cmp::Ordering::Greater => return Err(missing()),
             std::cmp::Ordering::Equal => {}
         }
-        for pack in packs {
-            store.used += pack.memory();
-            store.held.push(pack.clone());
+        for lines in lines {
+            let lines = lines.outputs()?;
+            store.used += lines.memory();
+            store.held.push(lines.clone());
             if store.used > store.budget {
                 store.spill()?;
             }

@@ -1,46 +1,43 @@
 //! A stage that is a command: lines on its standard input, lines on its standard output.
 
 use super::super::command;
-use crate::batch::outputs::{self, OutputBytes};
-use crate::batch::task_def::{Group, ResultKind, TaskDef};
+use crate::batch::artifact::{Artifact, OutputBytes};
+use crate::batch::outputs;
+use crate::batch::task_def::{Group, TaskDef};
 use crate::error::Failure;
 use crate::script::plan::shell_quote::Quote;
 use crate::script::plan::task::{PlanTask, Reference, Select, StreamTarget, TaskAction};
 use crate::script::plan::template::{Fill, Template, TemplatePart as Piece};
 use crate::script::sweep::family::Sweep;
 use crate::script::sweep::join::Join;
+use std::sync::Arc;
 
 /// Runs the command with all that the task says of commands: environment, time limit, attempts.
 ///
 /// # Errors
-/// Those of the command.
+/// The command's.
 pub(crate) fn run(def: &TaskDef, action: &TaskAction, index: u64, lines: &[u8]) -> Result<Vec<u8>, Failure> {
     let join = Join::between(&def.task.family, &Sweep::single());
-    let group = Group {
-        task: 0,
-        join: join.clone(),
-        kind: ResultKind::Packs(vec![outputs::STDOUT]),
-        without: Vec::new(),
-        one: true,
-    };
+    let group =
+        Group { task: 0, join: join.clone(), wanted: vec![outputs::STDOUT], without: Vec::new(), one: true };
     let lines_of = Piece::Fill { what: Fill::Input(0), format: None, quote: Quote::None };
     let task = PlanTask {
         action: action.clone(),
-        references: vec![Reference { task: 0, select: Select::Stdout, join, list: false }],
+        references: vec![Reference { task: 0, select: Select::Stdout, join, list: false, span: 0..0 }],
         stdin: Some(Template { parts: vec![lines_of] }),
         stdout: StreamTarget::Null, // these are lines of the task's, not for its log
         saves: Vec::new(),
-        ..def.task.clone()
+        ..PlanTask::clone(&def.task)
     };
     let stage = TaskDef {
-        task,
+        task: Arc::new(task),
         keep: vec![outputs::STDOUT],
         groups: vec![group],
         sources: vec![Some(0)],
         staged: vec![false],
         ..def.clone()
     };
-    let input = outputs::pack(&[OutputBytes { which: outputs::STDOUT, name: "lines", bytes: lines }]);
-    let output = command::execute(&stage, index, &[input], &[])?;
-    Ok(outputs::part(&output, outputs::STDOUT)?.bytes()?.into_owned())
+    let input = Artifact::of(&[OutputBytes { which: outputs::STDOUT, name: "lines", bytes: lines }]);
+    let output = command::execute(&stage, index, &[input])?;
+    Ok(output.output(outputs::STDOUT)?.bytes()?.into_owned())
 }

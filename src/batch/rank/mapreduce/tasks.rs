@@ -1,8 +1,9 @@
 //! The task functions.
 
 use super::stage;
+use crate::batch::artifact::{Artifact, OutputBytes};
 use crate::batch::failure::located;
-use crate::batch::outputs::{self, CommandOutputs, OutputBytes};
+use crate::batch::outputs;
 use crate::batch::rank::mapreduce::shuffle_store::PartitionShare;
 use crate::batch::rank::rank_state;
 use crate::batch::task_def::TaskDef;
@@ -38,8 +39,8 @@ fn budget(work: &MapReduce) -> usize {
 pub(crate) fn map_files(
     def: &TaskDef,
     pieces: &Vec<NamedPiece>,
-    _after: &[CommandOutputs],
-) -> Result<CommandOutputs, Failure> {
+    _after: &[Artifact],
+) -> Result<Artifact, Failure> {
     // no instance is behind it: what fails here fails the first partition, and the others are not run
     located(def, 0, || {
         let mut text = Vec::new();
@@ -58,17 +59,13 @@ pub(crate) fn map_files(
     })
 }
 
-/// A task function: maps what an instance of another task has written.
+/// A task function: maps the output of an instance of another task.
 ///
 /// # Errors
 /// When a command fails.
-pub(crate) fn map_output(
-    def: &TaskDef,
-    output: &CommandOutputs,
-    _after: &[CommandOutputs],
-) -> Result<CommandOutputs, Failure> {
+pub(crate) fn map_output(def: &TaskDef, output: &Artifact, _after: &[Artifact]) -> Result<Artifact, Failure> {
     located(def, 0, || {
-        let parts = output.all()?;
+        let parts = output.outputs()?.all()?;
         let first =
             parts.first().ok_or_else(|| Failure::new("internal error: an output that was not kept"))?;
         map(def, &first.bytes()?)
@@ -76,12 +73,12 @@ pub(crate) fn map_output(
 }
 
 /// A task function: says that all of these are there.
-pub(crate) fn gate(_all: &[CommandOutputs]) -> CommandOutputs {
-    outputs::pack(&[])
+pub(crate) fn gate(_all: &[Artifact]) -> Artifact {
+    Artifact::empty()
 }
 
-/// Sorted lines of each partition, in a pack.
-fn map(def: &TaskDef, text: &[u8]) -> Result<CommandOutputs, Failure> {
+/// Sorted lines of each partition, as an output for each.
+fn map(def: &TaskDef, text: &[u8]) -> Result<Artifact, Failure> {
     let work = work_of(def)?;
     let scratch = rank_state::scratch()?;
     let partitions = usize::try_from(def.task.family.len())?;
@@ -109,7 +106,7 @@ fn map(def: &TaskDef, text: &[u8]) -> Result<CommandOutputs, Failure> {
         runs = table.finish()?;
     }
     let part = |(at, bytes)| OutputBytes { which: outputs::file(at), name: "", bytes };
-    Ok(outputs::pack(&runs.iter().map(Vec::as_slice).enumerate().map(part).collect::<Vec<_>>()))
+    Ok(Artifact::of(&runs.iter().map(Vec::as_slice).enumerate().map(part).collect::<Vec<_>>()))
 }
 
 fn add_lines(table: &mut CombineTable, text: &[u8]) -> Result<(), Failure> {
@@ -131,12 +128,12 @@ pub(crate) fn shelve(
     def: &TaskDef,
     share: PartitionShare,
     group: u64,
-    packs: &[CommandOutputs],
-    _before: &[CommandOutputs],
-) -> Result<CommandOutputs, Failure> {
+    lines: &[Artifact],
+    _before: &[Artifact],
+) -> Result<Artifact, Failure> {
     located(def, 0, || {
-        rank_state::current().shuffles.add(def.number, share, budget(work_of(def)?), group, packs)?;
-        Ok(outputs::pack(&[]))
+        rank_state::current().shuffles.add(def.number, share, budget(work_of(def)?), group, lines)?;
+        Ok(Artifact::empty())
     })
 }
 
@@ -148,8 +145,8 @@ pub(crate) fn reduce_partition(
     def: &TaskDef,
     index: u64,
     groups: u64,
-    _complete: &CommandOutputs,
-) -> Result<CommandOutputs, Failure> {
+    _complete: &Artifact,
+) -> Result<Artifact, Failure> {
     located(def, index, || {
         let work = work_of(def)?;
         let runs = rank_state::current().shuffles.runs(def.number, usize::try_from(index)?, groups)?;
@@ -163,7 +160,7 @@ pub(crate) fn reduce_partition(
         let name = format!("part-{index:05}");
         let kept = def.keep.iter().filter(|which| **which == outputs::STDOUT);
         let part = |which: &u32| OutputBytes { which: *which, name: &name, bytes: &result };
-        Ok(outputs::pack(&kept.map(part).collect::<Vec<_>>()))
+        Ok(Artifact::of(&kept.map(part).collect::<Vec<_>>()))
     })
 }
 

@@ -1,0 +1,234 @@
+//! The result of a task as it travels from rank to rank: the outputs of a command, or an array.
+//!
+//! [`Artifact`] is a bulk value of the engine ([`ArtifactBulk`]). An array travels as its own memory, outputs as
+//! theirs; outputs with files by a message that is made when a rank asks for it. Copies share the memory.
+
+use crate::arrays::{self, ArrayValue, text};
+use crate::batch::outputs::{STDOUT, VALUE};
+use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
+use crate::error::Failure;
+use crate::protocol::BulkLayout;
+use crate::task::bulk::{self, BulkKind};
+use crate::task::shared::Shared;
+use crate::task::value::AnyValue;
+use crate::transport::{BulkSource, BulkTarget};
+use serde::{Deserialize, Serialize};
+use std::any::Any;
+use std::sync::Arc;
+
+/// An array that is cloned without a copy.
+pub(crate) type Array = Shared<ArrayValue>;
+
+/// The result of a task.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Artifact {
+    /// Outputs of a command.
+    Outputs(CommandOutputs),
+    /// The array of an expression, a function or a reduction.
+    Array(Array),
+}
+
+/// An output in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OutputBytes<'a> {
+    /// [`STDOUT`], [`STDERR`](crate::batch::outputs::STDERR) or [`file()`](crate::batch::outputs::file()).
+    pub which: u32,
+    /// The file's name, as the command wrote it.
+    pub name: &'a str,
+    /// The bytes.
+    pub bytes: &'a [u8],
+}
+
+impl Artifact {
+    /// An artifact that says nothing but that the work is done.
+    pub(crate) fn empty() -> Artifact {
+        Artifact::of(&[])
+    }
+
+    /// Outputs that are in memory.
+    pub(crate) fn of(parts: &[OutputBytes<'_>]) -> Artifact {
+        let outputs = parts.iter().map(|part| OutputRef {
+            which: part.which,
+            name: part.name,
+            content: Content::Memory(part.bytes),
+        });
+        CommandOutputs::new(&outputs.collect::<Vec<_>>()).into()
+    }
+
+    /// The outputs.
+    ///
+    /// # Errors
+    /// When the artifact is an array.
+    pub(crate) fn outputs(&self) -> Result<&CommandOutputs, Failure> {
+        match self {
+            Artifact::Outputs(outputs) => Ok(outputs),
+            Artifact::Array(_) => Err(Failure::new("internal error: an array where outputs should be")),
+        }
+    }
+
+    /// The output of this number.
+    ///
+    /// # Errors
+    /// When there is none, or the artifact is an array.
+    pub(crate) fn output(&self, which: u32) -> Result<OutputRef<'_>, Failure> {
+        self.outputs()?.output(which)
+    }
+
+    /// The array.
+    ///
+    /// # Errors
+    /// When the artifact is outputs of a command.
+    pub(crate) fn array(&self) -> Result<&Array, Failure> {
+        match self {
+            Artifact::Array(array) => Ok(array),
+            Artifact::Outputs(_) => Err(Failure::new("internal error: outputs where an array should be")),
+        }
+    }
+}
+
+impl From<CommandOutputs> for Artifact {
+    fn from(outputs: CommandOutputs) -> Self {
+        Artifact::Outputs(outputs)
+    }
+}
+
+impl From<ArrayValue> for Artifact {
+    fn from(array: ArrayValue) -> Self {
+        Artifact::Array(Shared::new(array))
+    }
+}
+
+/// A task function: takes some outputs out of an artifact, at the rank that has it, so that the others need not travel.
+/// Of an array, standard output is the printed form; without outputs, an artifact says only that the task has ended.
+///
+/// # Errors
+/// When an output is damaged, or is not there.
+pub(crate) fn take_outputs(whole: &Artifact, wanted: &[u32]) -> Result<Artifact, Failure> {
+    match whole {
+        Artifact::Outputs(outputs) => {
+            let taken: Result<Vec<_>, Failure> = wanted.iter().map(|which| outputs.output(*which)).collect();
+            Ok(CommandOutputs::new(&taken?).into())
+        }
+        Artifact::Array(array) => match wanted {
+            [] => Ok(Artifact::empty()),
+            [STDOUT] => {
+                let text = text::to_text(array);
+                Ok(Artifact::of(&[OutputBytes { which: STDOUT, name: "stdout", bytes: text.as_bytes() }]))
+            }
+            [VALUE] => Ok(whole.clone()),
+            _ => Err(Failure::new("internal error: an array has no such outputs")),
+        },
+    }
+}
+
+/// The kind of [`Artifact`], for [`bulk::register`].
+pub(crate) struct ArtifactBulk;
+
+impl BulkKind for ArtifactBulk {
+    fn view<'a>(&self, value: &'a dyn Any) -> Option<(BulkLayout, &'a [u8])> {
+        match value.downcast_ref::<Artifact>()? {
+            Artifact::Outputs(outputs) => outputs.view(),
+            Artifact::Array(array) => arrays::bulk::view(array),
+        }
+    }
+
+    fn allocate(&self, layout: &BulkLayout, nbytes: usize) -> Option<Box<dyn BulkTarget>> {
+        match layout {
+            BulkLayout::Pack { .. } => Some(bulk::target(vec![0u8; nbytes], |message| {
+                AnyValue::new(Artifact::from(CommandOutputs::arrived(message)))
+            })),
+            BulkLayout::Bulk { .. } => arrays::bulk::allocate::<Artifact>(layout, nbytes),
+            BulkLayout::Encoded => None,
+        }
+    }
+
+    fn announced(&self, value: &dyn Any) -> Option<(u64, BulkLayout)> {
+        match value.downcast_ref::<Artifact>()? {
+            Artifact::Outputs(outputs) => outputs.announced(),
+            Artifact::Array(_) => None,
+        }
+    }
+
+    fn message(&self, value: &dyn Any, same_files: bool) -> Option<Arc<dyn BulkSource>> {
+        match value.downcast_ref::<Artifact>()? {
+            Artifact::Outputs(outputs) => Some(outputs.message(same_files)),
+            Artifact::Array(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::outputs::file;
+    use crate::commands::ScratchRoot;
+    use ndarray::{ArrayD, IxDyn};
+
+    fn arrived(layout: &BulkLayout, nbytes: usize, message: &[u8]) -> Artifact {
+        let mut target = ArtifactBulk.allocate(layout, nbytes).expect("a layout of ours");
+        target.bytes_mut().copy_from_slice(message);
+        let value = target.into_any().downcast::<AnyValue>().expect("a value");
+        value.get::<Artifact>().expect("an artifact").clone()
+    }
+
+    #[test]
+    fn outputs_are_taken_out_by_number() {
+        let parts = [
+            OutputBytes { which: STDOUT, name: "stdout", bytes: b"text\n" },
+            OutputBytes { which: file(1), name: "m.bin", bytes: &[0, 255] },
+            OutputBytes { which: file(0), name: "", bytes: b"" },
+        ];
+        let whole = Artifact::of(&parts);
+        let some = take_outputs(&whole, &[file(0), STDOUT]).unwrap();
+        let all = some.outputs().unwrap().all().unwrap();
+        let found: Vec<_> = all.iter().map(|output| (output.which, output.name)).collect();
+        assert_eq!(found, [(file(0), ""), (STDOUT, "stdout")]);
+        assert_eq!(*some.output(STDOUT).unwrap().bytes().unwrap(), *b"text\n");
+        assert!(take_outputs(&some, &[file(1)]).is_err() && some.array().is_err());
+        assert!(take_outputs(&whole, &[]).unwrap().outputs().unwrap().all().unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_array_has_itself_and_its_printed_form() {
+        let whole = Artifact::from(ArrayValue::from(vec![1.0, 2.5]));
+        let text = take_outputs(&whole, &[STDOUT]).unwrap();
+        assert_eq!(*text.output(STDOUT).unwrap().bytes().unwrap(), *b"1.0\n2.5\n");
+        let same = take_outputs(&whole, &[VALUE]).unwrap();
+        assert!(std::ptr::eq(&**same.array().unwrap(), &**whole.array().unwrap()));
+        assert!(take_outputs(&whole, &[]).unwrap().outputs().unwrap().all().unwrap().is_empty());
+        assert!(take_outputs(&whole, &[file(0)]).is_err() && whole.outputs().is_err());
+    }
+
+    #[test]
+    fn both_travel_as_their_own_memory() {
+        for array in [
+            ArrayValue::F32(ArrayD::from_elem(IxDyn(&[2, 3]), 0.5)),
+            ArrayValue::U8(ArrayD::from_elem(IxDyn(&[]), 7)),
+        ] {
+            let whole = Artifact::from(array);
+            let (layout, bytes) = ArtifactBulk.view(&whole).expect("is bulk");
+            assert_eq!(arrived(&layout, bytes.len(), bytes).array().unwrap(), whole.array().unwrap());
+            assert!(ArtifactBulk.announced(&whole).is_none() && ArtifactBulk.message(&whole, true).is_none());
+        }
+        let whole = Artifact::of(&[OutputBytes { which: STDOUT, name: "stdout", bytes: b"text\n" }]);
+        let (layout, bytes) = ArtifactBulk.view(&whole).expect("is bulk");
+        let came = arrived(&layout, bytes.len(), bytes);
+        assert_eq!(*came.output(STDOUT).unwrap().bytes().unwrap(), *b"text\n");
+        assert!(ArtifactBulk.allocate(&BulkLayout::Encoded, 8).is_none());
+    }
+
+    #[test]
+    fn outputs_with_files_travel_by_a_message() {
+        let stored = Arc::new(ScratchRoot::current().unwrap().keep_bytes(&[7; 70_000]).unwrap());
+        let output = OutputRef { which: file(0), name: "m.bin", content: Content::File(&stored) };
+        let whole = Artifact::from(CommandOutputs::new(&[output]));
+        assert!(ArtifactBulk.view(&whole).is_none());
+        let (length, layout) = ArtifactBulk.announced(&whole).expect("it has a file");
+        let message = ArtifactBulk.message(&whole, false).expect("it has a file");
+        assert_eq!(message.bytes().len() as u64, length);
+        let came = arrived(&layout, message.bytes().len(), message.bytes());
+        assert!(
+            matches!(came.output(file(0)).unwrap().content, Content::File(file) if file.length() == 70_000)
+        );
+    }
+}
