@@ -201,7 +201,7 @@ const RUNNING: &[ScriptKey] = &[
     key("retries", "an integer")
         .beside(EXECUTED)
         .default("`0`")
-        .means("further attempts after a failure"),
+        .means("further attempts after a failure, on another rank where one is free"),
     key("retry-on", "an array of strings")
         .beside(EXECUTED)
         .default("every one")
@@ -209,7 +209,7 @@ const RUNNING: &[ScriptKey] = &[
     key("backoff", "a string with a unit")
         .beside(EXECUTED)
         .default("none")
-        .means("pause before the next attempt, doubled each time"),
+        .means("pause before the next attempt, doubled each time; slot, memory and devices are given back meanwhile"),
     key("ok-exit", "an array of exit codes")
         .beside(EXECUTED)
         .default("`[0]`")

@@ -36,9 +36,8 @@ fn describe(code: c_int, attempt: impl FnOnce() -> String) -> TransportError {
     let rc = unsafe { ffi::MPI_Error_string(code, text.as_mut_ptr().cast::<c_char>(), &mut length) };
     let length = usize::try_from(length).unwrap_or(0).min(text.len());
     let text = if rc == SUCCESS { String::from_utf8_lossy(&text[..length]) } else { "unknown error".into() };
-    let lines: Vec<&str> = // MPICH appends a stack of them
-        text.trim_end_matches(['\0', '\n']).lines().collect();
-    TransportError(format!("{}: MPI reported error {code}: {}", attempt(), lines.join(" ")))
+    let text = text.trim_end_matches(['\0', '\n']).replace('\n', " "); // MPICH appends a stack of lines
+    TransportError(format!("{}: MPI reported error {code}: {text}", attempt()))
 }
 
 const SUCCESS: c_int = ffi::MPI_SUCCESS as c_int;
