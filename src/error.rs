@@ -220,6 +220,16 @@ impl Failure {
         Failure { retry, ..self }
     }
 
+    /// The same failure; where it is the panic of an `unwrap` of the error `told`, that error is handed on. A panic has
+    /// nothing but its text, so the text decides.
+    pub(crate) fn unwrapping(self, told: Option<Arc<TaskError>>) -> Self {
+        let is_unwrapped = |told: &Arc<TaskError>| {
+            self.kind == TaskErrorKind::Panicked && self.message.contains(&told.to_string())
+        };
+        let cause = told.filter(is_unwrapped).or(self.cause);
+        Failure { cause, ..self }
+    }
+
     /// Replaces the message of this failure by `change(message)`.
     pub(crate) fn map(self, change: impl FnOnce(String) -> String) -> Self {
         Failure { message: change(self.message), ..self }

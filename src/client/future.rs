@@ -8,6 +8,7 @@ use crate::compact::Runs;
 use crate::error::{Error, Result, TaskError};
 use crate::ids::{DefId, TaskId};
 use crate::runtime::head::Request;
+use crate::runtime::threads::task_context;
 use crate::runtime::wait::{Wait, WaitAnswer, WaitAnswers};
 use crate::scheduler::{SchedulerEvent, Status};
 use crate::task::value::{Data, decode};
@@ -147,7 +148,10 @@ fn values<T: Data>(answers: WaitAnswers) -> impl Iterator<Item = Result<T>> {
     values.into_iter().map(move |answer| match answer {
         Some(WaitAnswer::Inline(bytes)) => Ok(decode(&bytes)?),
         Some(WaitAnswer::Value(value)) => Ok(value.get::<T>()?.clone()),
-        Some(WaitAnswer::Failed(cause)) => Err(Error::Task(cause)),
+        Some(WaitAnswer::Failed(cause)) => {
+            task_context::note_told(&cause);
+            Err(Error::Task(cause))
+        }
         Some(WaitAnswer::Done) | None => {
             Err(Error::Closed(closed.as_deref().unwrap_or("the value did not come").into()))
         }

@@ -127,8 +127,10 @@ impl Job {
         let begin = std::mem::replace(now, Instant::now());
         let nanos = (*now - begin).as_nanos().saturating_sub(u128::from(notes.waited));
         let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
-        let error =
-            |failure: Failure| failure.into_error(place.rank, &place.host, self.attempt, notes.origin);
+        let error = |failure: Failure| {
+            let failure = failure.unwrapping(notes.told);
+            failure.into_error(place.rank, &place.host, self.attempt, notes.origin)
+        };
         let result = outcome.map_err(error);
         (Ended { task: self.task, attempt: self.attempt, def: self.def, nanos, result }, notes.moves)
     }

@@ -1,7 +1,7 @@
 //! The context of a running task, in thread-local variables: its rank, number and attempt, and the means to wait for
 //! other tasks or to submit them.
 
-use crate::error::Origin;
+use crate::error::{Origin, TaskError};
 use crate::ids::{Attempt, Rank, TaskId};
 use crate::runtime::threads::rank_locals::RankLocals;
 use std::any::{Any, TypeId};
@@ -67,11 +67,13 @@ pub(crate) struct Notes {
     pub waited: u64,
     /// The task's name at the layer above the engine, for its error.
     pub origin: Option<Origin>,
+    /// The last failure of another task that the task was told of.
+    pub told: Option<Arc<TaskError>>,
 }
 
 thread_local! {
     static RUNNING: Cell<Option<RunningTask>> = const { Cell::new(None) };
-    static NOTES: RefCell<Notes> = const { RefCell::new(Notes { nests: false, moves: false, waited: 0, origin: None }) };
+    static NOTES: RefCell<Notes> = const { RefCell::new(Notes { nests: false, moves: false, waited: 0, origin: None, told: None }) };
     static SEAT: RefCell<Option<Rc<dyn Seat>>> = const { RefCell::new(None) };
     static HOME: RefCell<Option<Home>> = const { RefCell::new(None) };
     static LOCALS: RefCell<Option<Arc<RankLocals>>> = const { RefCell::new(None) };
@@ -173,6 +175,13 @@ pub(crate) fn nest() -> Option<(TaskId, Home)> {
 pub(crate) fn name(origin: Origin) {
     if RUNNING.get().is_some() {
         NOTES.with_borrow_mut(|notes| notes.origin = Some(origin));
+    }
+}
+
+/// Notes that the calling thread's task was told of the failure of another one, with which it may panic.
+pub(crate) fn note_told(cause: &Arc<TaskError>) {
+    if RUNNING.get().is_some() {
+        NOTES.with_borrow_mut(|notes| notes.told = Some(cause.clone()));
     }
 }
 
