@@ -186,7 +186,9 @@ mod tests {
         let list = de::value::SeqAccessDeserializer::new(Promises(0));
         let list: SmallVec<[u64; 2]> = short_list(list).expect("three numbers");
         assert_eq!(list[..], [1, 2, 3]);
-        assert!(SmallVec::<[u64; 2]>::deserialize(de::value::SeqAccessDeserializer::new(Promises(0))).is_err());
+        assert!(
+            SmallVec::<[u64; 2]>::deserialize(de::value::SeqAccessDeserializer::new(Promises(0))).is_err()
+        );
     }
 
     #[test]
