@@ -156,25 +156,27 @@ fn markdown(section: &KeySection) -> String {
         ("top level", "a table") => format!("`[{}]`", row.name),
         _ => format!("`{}`", row.name),
     };
-    let columns: [(&str, Box<dyn Fn(&ScriptKey) -> String>); 5] = [
-        ("key", Box::new(name)),
-        ("value", Box::new(|row| row.wants.to_owned())),
-        ("goes with", Box::new(beside)),
-        ("meaning", Box::new(|row| row.meaning.to_owned())),
-        ("default", Box::new(|row| row.default.to_owned())),
-    ];
-    let columns: Vec<_> = columns
-        .into_iter()
-        .filter(|(_, cell)| section.rows.iter().any(|row| !cell(row).is_empty()))
-        .collect();
-    let line = |cells: Vec<String>| {
-        let cells: Vec<String> =
-            cells.iter().map(|cell| if cell.is_empty() { " ".into() } else { format!(" {cell} ") }).collect();
-        format!("|{}|\n", cells.join("|"))
+    let column = |title: &'static str, cell: &dyn Fn(&ScriptKey) -> String| {
+        (title, section.rows.iter().map(cell).collect::<Vec<_>>())
     };
-    let mut text = line(columns.iter().map(|(title, _)| (*title).to_owned()).collect());
+    let mut columns = vec![
+        column("key", &name),
+        column("value", &|row| row.wants.to_owned()),
+        column("goes with", &beside),
+        column("meaning", &|row| row.meaning.to_owned()),
+        column("default", &|row| row.default.to_owned()),
+    ];
+    columns.retain(|(_, cells)| cells.iter().any(|cell| !cell.is_empty()));
+    let line = |cells: &[&str]| {
+        let cells = cells.iter().map(|cell| if cell.is_empty() { " ".into() } else { format!(" {cell} ") });
+        format!("|{}|\n", cells.collect::<Vec<_>>().join("|"))
+    };
+    let titles: Vec<&str> = columns.iter().map(|(title, _)| *title).collect();
+    let mut text = line(&titles);
     let _ = writeln!(text, "|{}", "---|".repeat(columns.len()));
-    section.rows.iter().for_each(|row| text += &line(columns.iter().map(|(_, cell)| cell(row)).collect()));
+    for at in 0..section.rows.len() {
+        text += &line(&columns.iter().map(|(_, cells)| cells[at].as_str()).collect::<Vec<_>>());
+    }
     text
 }
 
