@@ -1,13 +1,8 @@
 //! What is printed for scripts, word for word: `tests/golden/NAME.toml` with `NAME.stderr` beside it.
 //!
-<<<<<<< HEAD
 //! A script is read as `flow.toml` in the folder of [`folder`], which is written as `DIR`. Options stand in its last
-//! line, so that they move no line: `# golden: --set n=3 --time-limit 2h --check-programs`.
-=======
-//! A script is read as `flow.toml` in the folder of [`folder`], which is written as `DIR`. Options stand in its last line,
-//! so that they move no line: `# golden: --set n=3 --time-limit 2h --check-programs --expressions`. The last one
-//! checks with the real array language in place of [`FakeArrays`]. `--hdf5`: not without that feature.
->>>>>>> w-verify
+//! line, so that they move no line: `# golden: --set n=3 --time-limit 2h --check-programs`. `--hdf5`: not without that
+//! feature.
 //!
 //! `DTASK_RENEW=1 cargo test --lib golden` writes what is printed now into the files; `git diff` then shows what has
 //! changed.
@@ -38,12 +33,8 @@ fn printed(path: &Path) -> Option<String> {
             "--set" => sets.extend(words.next().and_then(|set| set.split_once('='))),
             "--time-limit" => options.time_limit = Some(words.next().and_then(duration).unwrap()),
             "--check-programs" => options.check_programs = true,
-<<<<<<< HEAD
-=======
-            "--expressions" => arrays = &Expressions,
             "--hdf5" if cfg!(feature = "hdf5") => {}
             "--hdf5" => return None,
->>>>>>> w-verify
             _ => panic!("{}: unknown option `{word}`", path.display()),
         }
     }
