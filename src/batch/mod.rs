@@ -5,7 +5,7 @@
 //!
 //! * [`head`]: what runs at rank 0 only; [`rank`]: task functions, which run anywhere.
 //! * [`task_def`]: the definition of a task as it travels; [`artifact`]: the result of a task as it travels, whose
-//!   [`outputs`] have numbers; [`failure`]: what failed; [`language`]: array expressions of the plan.
+//!   [`outputs`] have numbers; [`failure`]: what failed.
 
 pub(crate) mod artifact;
 pub(crate) mod failure;

@@ -49,7 +49,7 @@ pub enum Welcome {
 /// The time that a rank spent in each activity, in nanoseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
-    /// The time of the reactor's thread, indexed by `runtime::profile::Phase`.
+    /// The time of the reactor's thread, indexed by `runtime::profile::ProfilePhase`.
     pub reactor: [u64; 8],
     /// The time of all slots together: computing, waiting for data, idle.
     pub slots: [u64; 3],

@@ -44,6 +44,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod transitions;
+mod work_stealing;
 
 pub use crate::protocol::{COUNTERS_MAX, ResourceRequest};
 pub use event::{DefOptions, NewTask, RankInfo, SchedulerAction, SchedulerEvent, Status, TaskOutcome};

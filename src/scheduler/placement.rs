@@ -18,9 +18,6 @@ const LATENCY: u64 = 5_000;
 /// Number of ranks examined as holders of a task's inputs. The bound keeps the cost of placement independent of the
 /// number of ranks.
 const CANDIDATES: usize = 8;
-/// Shortest queue, in nanoseconds of expected work per slot, from which tasks are taken back. A shorter queue is
-/// empty before the answer arrives.
-const RETRACT_MIN: u64 = 200_000;
 
 impl Scheduler {
     /// Sends ready tasks to ranks with room, and takes queued tasks back from busy ranks when others are idle (work
@@ -274,19 +271,5 @@ impl Scheduler {
             rank,
             RankOrder::RunRange { def, first: TaskId(first.0 + index), index, count },
         ));
-    }
-
-    fn rebalance(&mut self, out: &mut Vec<SchedulerAction>) {
-        if self.ready.peek(true).is_some() || self.workers.idle().is_none() {
-            return;
-        }
-        let Some(busiest) = self.workers.busiest() else { return };
-        let Some(worker) = self.workers.get(busiest) else { return };
-        if worker.load / u64::from(worker.slots.max(1)) >= RETRACT_MIN {
-            let count = worker.active().saturating_sub(worker.slots).div_ceil(2);
-            self.workers.retract(busiest);
-            out.push(SchedulerAction::Send(busiest, RankOrder::Retract { count }));
-        }
-        self.workers.refresh(|_| ());
     }
 }

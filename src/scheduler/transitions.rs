@@ -182,31 +182,6 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn on_retracted(
-        &mut self,
-        rank: Rank,
-        task: TaskId,
-        attempt: Attempt,
-        out: &mut Vec<SchedulerAction>,
-    ) -> Result<(), ProtocolError> {
-        let Some((def, missing)) = self.unassign(rank, task, attempt) else { return Ok(()) };
-        if !self.def(def)?.is_bound() {
-            self.workers.given_back(rank);
-        }
-        if let Some(record) = self.tasks.get_mut(task) {
-            record.attempt = record.attempt.wrapping_sub(1); // the attempt has not started
-            record.given_back = true;
-            self.requeue(task, missing, out);
-            self.release_if_unneeded(task, out);
-        }
-        Ok(())
-    }
-
-    pub(super) fn on_retract_done(&mut self, rank: Rank) -> Result<(), ProtocolError> {
-        self.workers.retract_done(rank);
-        Ok(())
-    }
-
     pub(super) fn on_not_brought(
         &mut self,
         task: TaskId,
@@ -306,7 +281,7 @@ impl Scheduler {
 
     /// Takes `task` off `rank` if the attempt with this number is assigned there. Returns the definition of the task
     /// and the number of inputs that it still misses.
-    fn unassign(&mut self, rank: Rank, task: TaskId, attempt: Attempt) -> Option<(DefId, u32)> {
+    pub(super) fn unassign(&mut self, rank: Rank, task: TaskId, attempt: Attempt) -> Option<(DefId, u32)> {
         let record = self.tasks.get_mut(task)?;
         let TaskState::Assigned { rank: at, cost, missing } = record.state else { return None };
         if at != rank || record.attempt != attempt {

@@ -6,7 +6,7 @@ use crate::batch::artifact::Artifact;
 use crate::batch::failure::{left, located};
 use crate::batch::outputs;
 use crate::batch::rank::device_allocation::Allocation;
-use crate::batch::rank::{deadline, slot_lending};
+use crate::batch::rank::{deadline, short_commands};
 use crate::batch::rank::{rank_state, save_files};
 use crate::batch::task_def::TaskDef;
 use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
@@ -140,7 +140,7 @@ fn try_once(
     lend(def, allocation, &mut spec);
     let state = rank_state::current();
     let ends_with_job = state.deadline.bound(&mut spec);
-    let output = match slot_lending::run(&state.paces, def, spec) {
+    let output = match short_commands::run(&state.paces, def, spec) {
         Ok(output) => output,
         Err(error) => {
             log_failed(def, index, attempt, &error);

@@ -3,7 +3,7 @@
 //! [`command`] (with [`stdin`], [`inputs`] and [`save_files`]), [`mod@array`], [`save_array`] and [`merge_step`] are
 //! task functions, [`mapreduce`] has some of
 //! its own. [`rank_state`] holds all state of a rank, part by part: [`logs`]; [`device_allocation`], which gives cores
-//! and devices to commands; [`slot_lending`], which lends the slots of short ones; [`deadline`], the time that the job
+//! and devices to commands; [`short_commands`], which lends the slots of short ones; [`deadline`], the time that the job
 //! has left; [`open_datasets`], the files that it writes; and the shuffle stores of [`mapreduce`]. The parts know
 //! nothing of the whole, so that imports have no circle.
 
@@ -20,5 +20,5 @@ pub(crate) mod open_datasets;
 pub(crate) mod rank_state;
 pub(crate) mod save_array;
 pub(crate) mod save_files;
-pub(crate) mod slot_lending;
+pub(crate) mod short_commands;
 pub(crate) mod stdin;

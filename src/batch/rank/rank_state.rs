@@ -8,7 +8,7 @@ use crate::batch::rank::deadline::{DeadlineNotice, JobDeadline};
 use crate::batch::rank::device_allocation::FreeDevices;
 use crate::batch::rank::mapreduce::shuffle_store::ShuffleStores;
 use crate::batch::rank::open_datasets::OpenDatasets;
-use crate::batch::rank::slot_lending::CommandPaces;
+use crate::batch::rank::short_commands::CommandPaces;
 use crate::client::local::local;
 use crate::commands::{Scratch, ScratchRoot};
 use crate::error::Failure;

@@ -144,7 +144,7 @@ impl Compiler<'_> {
                 at.map(Select::File)
             }
         };
-        // One for each of the script's, right or wrong: `saves::check` walks through both in step.
+        // One for each of the script's, right or wrong: `save_paths::check` walks through both in step.
         Save { select: select.unwrap_or(Select::Order), path }
     }
 

@@ -1,12 +1,11 @@
 //! How a family is put together: its parameters, and the rows that are left out and added.
 
-use std::collections::HashSet;
-
-use super::family::{self, Axis, Bindings, Derived, Param, Sweep, SweepInner};
-use crate::script::sweep::expression::{Formula, NameInput};
+use super::family::{self, Bindings, Derived, Param, Sweep, SweepInner};
+use super::positions::{Positions, each_cell};
+use crate::script::sweep::expression::Formula;
 use crate::script::sweep::param_values::ParamValues;
-use crate::script::sweep::row_set::RowSet;
 use crate::script::values::value::{Key, ScriptValue};
+use std::collections::HashSet;
 
 /// The parts of a family.
 #[derive(Clone, Debug, Default)]
@@ -49,9 +48,9 @@ pub(crate) enum Problem {
 /// So many combinations are looked at for a condition: a bit each is 16 MiB.
 pub(crate) const WIDEST: u64 = 1 << 27;
 /// Up to so many cells to leave out are listed one by one, without a look at the others.
-const LISTED: u64 = 1 << 22;
+pub(super) const LISTED: u64 = 1 << 22;
 /// Combinations that are looked at together.
-const CHUNK: u64 = 1 << 16;
+pub(super) const CHUNK: u64 = 1 << 16;
 /// Added rows, after those of a task with `each` have been multiplied by its own parameters.
 const ROWS: u64 = 1 << 20;
 
@@ -74,57 +73,8 @@ impl FamilyBuilder {
         if family.is_empty() { Err(Problem::Empty) } else { Ok(family) }
     }
 
-    fn kept(&self, axes: &[Axis]) -> Result<Option<RowSet>, Problem> {
-        let mut about = vec![false; axes.len()];
-        self.filters.iter().for_each(|formula| self.mark(formula, &mut about));
-        for (param, _) in self.exclude.iter().flatten() {
-            self.mark_param(*param, &mut about);
-        }
-        let (Some(first), Some(last)) = (about.iter().position(|a| *a), about.iter().rposition(|a| *a))
-        else {
-            // Conditions about nothing are true or false for all.
-            let holds = self.filters.iter().all(|formula| truth(&formula.value(&|_| ScriptValue::Int(0))));
-            return if holds { Ok(None) } else { Err(Problem::Empty) };
-        };
-        let trail = axes[last].stride;
-        let block = axes[first].stride / trail * axes[first].len;
-        let inside = ProductBlock { spec: self, axes: &axes[first..=last], first, trail };
-        if self.filters.is_empty() && inside.excluded_count() <= LISTED {
-            let mut cells = Vec::new();
-            inside.excluded(&mut |cell| cells.push(cell));
-            return Ok(Some(RowSet::without(block, trail, cells)));
-        }
-        if block > WIDEST {
-            return Err(Problem::TooWide(block));
-        }
-        let mut words = inside.filtered(block);
-        inside.excluded(&mut |cell| words[(cell / 64) as usize] &= !(1 << (cell % 64)));
-        Ok(Some(RowSet::bits(block, trail, words)))
-    }
-
-    /// Notes the axes that a formula is about.
-    fn mark(&self, formula: &Formula, about: &mut [bool]) {
-        for input in formula.inputs() {
-            match input {
-                NameInput::Param(at) => self.mark_param(*at, about),
-                NameInput::Derived(at) => {
-                    if let Some(derived) = self.derived.get(*at) {
-                        self.mark(&derived.formula, about);
-                    }
-                }
-                NameInput::Var(_) => {}
-            }
-        }
-    }
-
-    fn mark_param(&self, at: usize, about: &mut [bool]) {
-        if let Some(about) = self.params.get(at).and_then(|param| about.get_mut(param.axis)) {
-            *about = true;
-        }
-    }
-
     /// The positions on an axis at which all values of a row are; all, if the row says nothing of it.
-    fn positions(&self, axis: usize, row: &Row) -> Positions {
+    pub(super) fn positions(&self, axis: usize, row: &Row) -> Positions {
         let here: Vec<(&ParamValues, &ScriptValue)> = row
             .iter()
             .filter_map(|(at, value)| Some((self.params.get(*at)?, value)))
@@ -196,7 +146,7 @@ impl FamilyBuilder {
     }
 
     /// A row with the values of the open axes, and with the columns of the tables that it has a row of.
-    fn full(&self, row: &Row, open: &[(usize, u64)], mut number: u64) -> Row {
+    pub(super) fn full(&self, row: &Row, open: &[(usize, u64)], mut number: u64) -> Row {
         let mut full = row.clone();
         for (axis, len) in open.iter().rev() {
             let position = number % len;
@@ -222,157 +172,15 @@ fn given(row: &Row, at: usize) -> Option<&ScriptValue> {
 }
 
 /// Whether a condition holds for an instance; `count` is the number of parameters that are not derived.
-fn holds(formula: &Formula, values: &Bindings, count: usize) -> bool {
+pub(super) fn holds(formula: &Formula, values: &Bindings, count: usize) -> bool {
     truth(&formula.at(values, count))
 }
 
-fn truth(value: &ScriptValue) -> bool {
+pub(super) fn truth(value: &ScriptValue) -> bool {
     match value.key() {
         Key::Int(number) => number != 0,
         Key::Bits(bits) => !f64::from_bits(bits).is_nan(),
         Key::Bool(truth) => truth,
         Key::Text(_) => false,
-    }
-}
-
-/// Some of the positions of an axis.
-enum Positions {
-    All(u64),
-    These(Vec<u64>),
-}
-
-impl Positions {
-    fn len(&self) -> u64 {
-        match self {
-            Positions::All(len) => *len,
-            Positions::These(list) => list.len() as u64,
-        }
-    }
-
-    fn get(&self, at: u64) -> u64 {
-        match self {
-            Positions::All(_) => at,
-            Positions::These(list) => list.get(at as usize).copied().unwrap_or(0),
-        }
-    }
-}
-
-/// Goes through the cells of those positions until `visit` says no; says whether it got to the end.
-fn each_cell(positions: &[Positions], axes: &[Axis], visit: &mut dyn FnMut(u64) -> bool) -> bool {
-    let count = positions.iter().map(Positions::len).product::<u64>();
-    (0..count).all(|mut number| {
-        let mut cell = 0;
-        for (positions, axis) in positions.iter().zip(axes).rev() {
-            cell += positions.get(number % positions.len()) * axis.stride;
-            number /= positions.len();
-        }
-        visit(cell)
-    })
-}
-
-/// The part of a product that conditions are about.
-struct ProductBlock<'a> {
-    spec: &'a FamilyBuilder,
-    axes: &'a [Axis],
-    /// The number of its first axis.
-    first: usize,
-    trail: u64,
-}
-
-impl ProductBlock<'_> {
-    fn slab(&self, row: &Row) -> Vec<Positions> {
-        (0..self.axes.len()).map(|axis| self.spec.positions(self.first + axis, row)).collect()
-    }
-
-    fn excluded_count(&self) -> u64 {
-        let count = |row| self.slab(row).iter().try_fold(1u64, |count, p| count.checked_mul(p.len()));
-        self.spec.exclude.iter().fold(0, |sum: u64, row| sum.saturating_add(count(row).unwrap_or(u64::MAX)))
-    }
-
-    fn excluded(&self, leave_out: &mut dyn FnMut(u64)) {
-        let axes: Vec<Axis> =
-            self.axes.iter().map(|axis| Axis { stride: axis.stride / self.trail, ..*axis }).collect();
-        for row in &self.spec.exclude {
-            each_cell(&self.slab(row), &axes, &mut |cell| {
-                leave_out(cell);
-                true
-            });
-        }
-    }
-
-    /// A bit for each cell, set where all filters hold.
-    fn filtered(&self, block: u64) -> Vec<u64> {
-        let mut words = Vec::with_capacity((block / 64) as usize + 1);
-        let single = self.spec.filters.iter().any(|formula| self.compares_texts(formula));
-        for start in (0..block).step_by(CHUNK as usize) {
-            let len = CHUNK.min(block - start);
-            let holds: Vec<bool> = if single {
-                (start..start + len).map(|cell| self.holds(cell)).collect()
-            } else {
-                self.all_hold(start, len as usize)
-            };
-            let word = |bits: &[bool]| bits.iter().rev().fold(0u64, |word, bit| word << 1 | u64::from(*bit));
-            words.extend(holds.chunks(64).map(word));
-        }
-        words
-    }
-
-    fn compares_texts(&self, formula: &Formula) -> bool {
-        formula.has_texts()
-            || formula.inputs().any(|input| match input {
-                NameInput::Derived(at) => {
-                    self.spec.derived.get(*at).is_some_and(|derived| self.compares_texts(&derived.formula))
-                }
-                _ => false,
-            })
-    }
-
-    fn position(&self, cell: u64, param: &Param) -> u64 {
-        let axis = param.axis.checked_sub(self.first).and_then(|axis| self.axes.get(axis));
-        axis.map_or(0, |axis| cell / (axis.stride / self.trail) % axis.len)
-    }
-
-    fn holds(&self, cell: u64) -> bool {
-        let params = &self.spec.params;
-        let mut values: Bindings =
-            params.iter().map(|param| param.values.get(self.position(cell, param))).collect();
-        family::derive(&self.spec.derived, &mut values, params.len());
-        self.spec.filters.iter().all(|formula| holds(formula, &values, params.len()))
-    }
-
-    fn all_hold(&self, start: u64, len: usize) -> Vec<bool> {
-        let mut holds = vec![true; len];
-        for formula in &self.spec.filters {
-            let column = formula.column(len, &|input| self.column(input, start, len));
-            for (holds, value) in holds.iter_mut().zip(column) {
-                *holds &= value != 0.0 && !value.is_nan();
-            }
-        }
-        holds
-    }
-
-    fn column(&self, input: &NameInput, start: u64, len: usize) -> Vec<f64> {
-        match input {
-            NameInput::Var(value) => vec![number(value); len],
-            NameInput::Derived(at) => match self.spec.derived.get(*at) {
-                Some(derived) => derived.formula.column(len, &|input| self.column(input, start, len)),
-                None => vec![f64::NAN; len],
-            },
-            NameInput::Param(at) => match self.spec.params.get(*at) {
-                Some(param) => (start..start + len as u64)
-                    .map(|cell| number(&param.values.get(self.position(cell, param))))
-                    .collect(),
-                None => vec![f64::NAN; len],
-            },
-        }
-    }
-}
-
-fn number(value: &ScriptValue) -> f64 {
-    match value {
-        ScriptValue::Int(number) => *number as f64,
-        ScriptValue::Float(number) => *number,
-        ScriptValue::Bool(truth) => f64::from(u8::from(*truth)),
-        ScriptValue::Text(_) | ScriptValue::Path(_) => f64::NAN,
     }
 }

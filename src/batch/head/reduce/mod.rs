@@ -1,4 +1,4 @@
-//! A `reduce`: what rank 0 submits and what the ranks do.
+//! The part of rank 0 in a `reduce`: its steps as tasks. Their functions are in `batch::rank`.
 //!
 //! * [`step`]: a step of a reduction. [`arrays`]: steps that merge arrays. [`files`]: steps that merge files by a
 //!   command, which [`merge_step`](crate::batch::rank::merge_step) runs.

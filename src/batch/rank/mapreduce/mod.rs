@@ -1,4 +1,4 @@
-//! A `mapreduce`: what rank 0 submits and what the ranks do.
+//! The task functions of a `mapreduce`; rank 0 submits them in `batch::head::mapreduce`.
 //!
 //! ```text
 //! map_files, map_output   one for each split    any rank        sorted lines, combined, parted by the key's hash
