@@ -1,5 +1,4 @@
-//! The plan: every task of a script in an order in which the tasks can run. `dtask check` makes it, `dtask run`
-//! executes it.
+//! The plan: every task of a script in an order in which the tasks can run. `batch` executes it.
 //!
 //! [`Plan`] is where to start; its tasks are defined in [`task`], and their texts are [`template`]s with
 //! [`runtime_vars`] in them, quoted by [`shell_quote`]. [`stats`] computes fan-in, levels and the critical path,

@@ -8,7 +8,7 @@ use crate::script::plan::Plan;
 const SEARCHED: u64 = 100_000;
 
 impl PlanTask {
-    /// Returns the largest number of instances that one instance reads by a reference. For families above [`SEARCHED`]
+    /// Returns the largest number of instances that one instance reads by a reference. For families above 100 000
     /// instances it may be an upper bound.
     pub fn fan_in(&self, reference: &Reference) -> u64 {
         if reference.join.is_arithmetic() || !reference.join.is_gather() || self.family.len() > SEARCHED {

@@ -1,4 +1,7 @@
-//! How a family is put together: its parameters, and the rows that are left out and added.
+//! Builds a family of its parts: parameters, conditions, and rows that are left out and added.
+//!
+//! Conditions are evaluated only on the axes between the first and the last that they mention ([`ProductBlock`]). Start
+//! at [`FamilyBuilder::build`].
 
 use std::collections::HashSet;
 
@@ -8,7 +11,7 @@ use crate::script::sweep::param_values::ParamValues;
 use crate::script::sweep::row_set::RowSet;
 use crate::script::values::value::{Key, ScriptValue};
 
-/// The parts of a family.
+/// The parts of a family, collected task by task along `each`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FamilyBuilder {
     pub(crate) params: Vec<Param>,
@@ -20,43 +23,43 @@ pub(crate) struct FamilyBuilder {
     pub(crate) include: Vec<Added>,
 }
 
-/// A row of `include`.
+/// A row of `include`, with the conditions that apply to it.
 #[derive(Clone, Debug)]
 pub(crate) struct Added {
     pub(crate) row: Row,
-    /// The conditions before it, and the rows left out before it, do not concern it: those of a task that takes the row
-    /// over by `each` do.
+    /// The first condition of `filters`, and the first row of `exclude`, that apply to the row. Those before belong to
+    /// the task that declares it; those after belong to tasks that take it over by `each`.
     pub(crate) filters: usize,
     pub(crate) excluded: usize,
 }
 
-/// Values of some parameters, by their numbers.
+/// Values of some parameters, by the numbers of these.
 pub(crate) type Row = Vec<(usize, ScriptValue)>;
 
-/// Why there is no such family.
+/// The reason why a family cannot be built.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Problem {
-    /// More instances than can be counted.
+    /// More instances than can be counted, or more than 2^20 added rows.
     TooMany,
-    /// A condition about more combinations than can be looked at.
+    /// A condition about more combinations than [`WIDEST`]; their number.
     TooWide(u64),
-    /// Nothing is left.
+    /// No instance is left.
     Empty,
-    /// An added row that is there already, as it is printed.
+    /// An added row that is an instance already, as it is printed.
     Twice(String),
 }
 
-/// So many combinations are looked at for a condition: a bit each is 16 MiB.
+/// The most combinations that are evaluated for conditions. With a bit for each they take 16 MiB.
 pub(crate) const WIDEST: u64 = 1 << 27;
-/// Up to so many cells to leave out are listed one by one, without a look at the others.
+/// The most cells of `exclude` that are listed one by one, without a look at the other cells.
 const LISTED: u64 = 1 << 22;
-/// Combinations that are looked at together.
+/// The number of combinations that are evaluated together.
 const CHUNK: u64 = 1 << 16;
-/// Added rows, after those of a task with `each` have been multiplied by its own parameters.
+/// The most added rows, after those of a task with `each` have been multiplied by its own parameters.
 const ROWS: u64 = 1 << 20;
 
 impl FamilyBuilder {
-    /// The family, with an index of what is left of the product.
+    /// Builds the family and the index of the cells that are left.
     pub(crate) fn build(&self) -> Result<Sweep, Problem> {
         let (axes, all) = family::axes(&self.lengths).ok_or(Problem::TooMany)?;
         let kept = self.kept(&axes)?;
@@ -82,7 +85,7 @@ impl FamilyBuilder {
         }
         let (Some(first), Some(last)) = (about.iter().position(|a| *a), about.iter().rposition(|a| *a))
         else {
-            // Conditions about nothing are true or false for all.
+            // Conditions that mention no parameter hold for all instances or for none.
             let holds = self.filters.iter().all(|formula| truth(&formula.value(&|_| ScriptValue::Int(0))));
             return if holds { Ok(None) } else { Err(Problem::Empty) };
         };
@@ -102,7 +105,7 @@ impl FamilyBuilder {
         Ok(Some(RowSet::bits(block, trail, words)))
     }
 
-    /// Notes the axes that a formula is about.
+    /// Marks the axes that a formula depends on.
     fn mark(&self, formula: &Formula, about: &mut [bool]) {
         for input in formula.inputs() {
             match input {
@@ -123,7 +126,8 @@ impl FamilyBuilder {
         }
     }
 
-    /// The positions on an axis at which all values of a row are; all, if the row says nothing of it.
+    /// Returns the positions on an axis at which its parameters have the row's values; all positions, if the row has no
+    /// value for them.
     fn positions(&self, axis: usize, row: &Row) -> Positions {
         let here: Vec<(&ParamValues, &ScriptValue)> = row
             .iter()
@@ -144,7 +148,8 @@ impl FamilyBuilder {
         })
     }
 
-    /// The added rows with a value for every parameter.
+    /// Completes the added rows: a value for every parameter, with all combinations of the parameters that a row leaves
+    /// open.
     fn rows(&self, product: &SweepInner) -> Result<Vec<Vec<ScriptValue>>, Problem> {
         let family = Sweep::from(SweepInner { rows: Vec::new(), ..product.clone() });
         let (mut rows, mut seen): (Vec<Vec<ScriptValue>>, HashSet<String>) = (Vec::new(), HashSet::new());
@@ -195,7 +200,7 @@ impl FamilyBuilder {
         self.filters.iter().skip(added.filters).all(|formula| holds(formula, &values, count))
     }
 
-    /// A row with the values of the open axes, and with the columns of the tables that it has a row of.
+    /// Completes a row: combination `number` of the open axes, and the columns of the tables of which it names a row.
     fn full(&self, row: &Row, open: &[(usize, u64)], mut number: u64) -> Row {
         let mut full = row.clone();
         for (axis, len) in open.iter().rev() {
@@ -221,7 +226,7 @@ fn given(row: &Row, at: usize) -> Option<&ScriptValue> {
     row.iter().find(|(param, _)| *param == at).map(|(_, value)| value)
 }
 
-/// Whether a condition holds for an instance; `count` is the number of parameters that are not derived.
+/// Whether a condition holds for an instance. The first `count` values are of parameters that are not derived.
 fn holds(formula: &Formula, values: &Bindings, count: usize) -> bool {
     truth(&formula.at(values, count))
 }
@@ -235,7 +240,7 @@ fn truth(value: &ScriptValue) -> bool {
     }
 }
 
-/// Some of the positions of an axis.
+/// A set of positions on an axis.
 enum Positions {
     All(u64),
     These(Vec<u64>),
@@ -257,7 +262,7 @@ impl Positions {
     }
 }
 
-/// Goes through the cells of those positions until `visit` says no; says whether it got to the end.
+/// Calls `visit` with each cell at those positions until it returns false. Returns whether all were visited.
 fn each_cell(positions: &[Positions], axes: &[Axis], visit: &mut dyn FnMut(u64) -> bool) -> bool {
     let count = positions.iter().map(Positions::len).product::<u64>();
     (0..count).all(|mut number| {
@@ -270,11 +275,11 @@ fn each_cell(positions: &[Positions], axes: &[Axis], visit: &mut dyn FnMut(u64) 
     })
 }
 
-/// The part of a product that conditions are about.
+/// The block of a product that conditions depend on: the axes from the first to the last that they mention.
 struct ProductBlock<'a> {
     spec: &'a FamilyBuilder,
     axes: &'a [Axis],
-    /// The number of its first axis.
+    /// The index of the first axis of the block.
     first: usize,
     trail: u64,
 }
@@ -300,7 +305,7 @@ impl ProductBlock<'_> {
         }
     }
 
-    /// A bit for each cell, set where all filters hold.
+    /// Evaluates all filters: a bit for each cell of the block, set where all of them hold.
     fn filtered(&self, block: u64) -> Vec<u64> {
         let mut words = Vec::with_capacity((block / 64) as usize + 1);
         let single = self.spec.filters.iter().any(|formula| self.compares_texts(formula));
