@@ -1,4 +1,4 @@
-//! A `dtask` of one's own, in the one place of this module that knows the command line above it.
+//! The entry point of programs with functions of their own: the only file of this module that uses the command line.
 
 use crate::script::values::registry::Registry;
 use std::process::ExitCode;
