@@ -3,9 +3,9 @@
 use crate::script::values::registry::Registry;
 use std::process::ExitCode;
 
-/// The whole `dtask` command, with functions that scripts can call by name.
+/// Runs the whole `dtask` command, with functions that scripts can call by name.
 ///
-/// Every rank calls it, with the same registry, as the only thing in `main`: it reads the command line.
+/// Every rank must call it with the same registry, as the only statement of `main`: it reads the command line.
 pub fn main(registry: Registry) -> ExitCode {
     registry.install();
     crate::cli::main()

@@ -29,7 +29,7 @@ pub(crate) struct Explanation {
     pub blocks: Vec<FencedBlock>,
 }
 
-/// A fenced block of a page.
+/// A fenced block of a code's page: a script, a file or commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FencedBlock {
     /// The kind of the block.

@@ -107,7 +107,7 @@ fn span(
     references.find(|reference| reference.task == to).map(|reference| reference.span.clone())
 }
 
-/// Puts the tasks in that order, and converts their references to indices in it.
+/// Puts the tasks in `order`, and makes their references name tasks by their index in it.
 pub(crate) fn arrange(mut tasks: Vec<Option<PlanTask>>, order: &[usize]) -> Vec<PlanTask> {
     let mut places = vec![usize::MAX; tasks.len()];
     for (place, at) in order.iter().enumerate() {

@@ -21,7 +21,7 @@ pub(crate) struct Resolver<'a> {
     pub(crate) script: &'a RawScript,
     pub(crate) names: &'a Symbols,
     pub(crate) sweeps: &'a Sweeps,
-    /// The task's index in the script.
+    /// The index in the script of the task whose texts are resolved.
     pub(crate) task: usize,
     /// The dependencies found so far. They name tasks by their index in the script.
     pub(crate) found: Vec<Reference>,

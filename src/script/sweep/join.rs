@@ -1,9 +1,9 @@
 //! The join rule: the instances of one family that an instance of another refers to, a natural join of the two.
 //!
-//! A reference matches on the parameters that both tasks share, by value, and gathers over the rest. Between products a
-//! [`Join`] holds a map from position to position for each shared parameter, and instances are computed by arithmetic
-//! when they are asked for. [`Matching`] searches instead where rows are left out or added, parameters derived or
-//! zipped, or instances chosen. Start at [`Join::between`].
+//! A reference matches on the parameters that both tasks share, by value. Over the rest it is a *gather*, a reference
+//! to several instances. Between products a [`Join`] holds a map from position to position for each shared parameter,
+//! and instances are computed by arithmetic when they are asked for. [`Matching`] searches instead where rows are left
+//! out or added, parameters derived or zipped, or instances chosen. Start at [`Join::between`].
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -98,7 +98,7 @@ struct SharedParam {
 }
 
 /// The rule by which instances of one family refer to instances of another. It takes a few bytes, whatever the
-/// families' sizes, unless they are lists.
+/// number of instances, unless values are lists.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Join {
     rule: Rule,
@@ -116,7 +116,7 @@ enum Rule {
         shared: Vec<SharedParam>,
         free: Vec<Axis>,
         gathered: u64,
-        /// Whether the referred instances never have smaller indices than those of earlier instances.
+        /// Whether later instances never refer to smaller indices than earlier instances do.
         ascends: bool,
     },
     Match(Box<Matching>),
@@ -237,7 +237,7 @@ impl Join {
         }
     }
 
-    /// Returns a lower bound of the instances that `instance` and all later ones refer to; 0 where nothing is known.
+    /// Returns an index below which neither `instance` nor a later one refers to anything; 0 where nothing is known.
     pub fn first_from(&self, instance: u64) -> u64 {
         match &self.rule {
             Rule::Same => instance,

@@ -29,7 +29,7 @@ enum RowSetRepr {
     Bits { words: Vec<u64>, before: Vec<u64> },
 }
 
-/// The number of words between two counts. A search reads at most this many words.
+/// The number of words of the bit vector between two counts. A search reads at most this many words.
 const RUN: usize = 8;
 
 impl RowSet {
@@ -106,7 +106,7 @@ impl RowSet {
     }
 
     fn select(&self, rank: u64) -> u64 {
-        let lost = self.block; // of an index out of range
+        let lost = self.block; // no cell, for an index out of range
         match &self.set {
             RowSetRepr::Without(cells) => {
                 // Binary search for the number of cells left out before the wanted one.

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 /// A registered function.
 type Function = Box<dyn Fn(&CallArgs<'_>) -> Result<arrays::ArrayValue, Failure> + Send + Sync>;
 
-/// The functions that a program offers to scripts. Every rank makes the same.
+/// The functions that a program offers to scripts. Every rank must register the same functions.
 ///
 /// ```no_run
 /// use dtask::Failure;
@@ -73,7 +73,7 @@ pub(crate) fn call(name: &str, args: &CallArgs<'_>) -> Result<arrays::ArrayValue
     }
 }
 
-/// An argument of a call.
+/// An argument of a function that a script calls.
 #[derive(Debug, Clone)]
 pub enum Argument<'a> {
     /// A parameter, a variable, or a value written in the script.
@@ -88,7 +88,7 @@ pub enum Argument<'a> {
     Files(Vec<Cow<'a, [u8]>>),
 }
 
-/// The arguments of a call, by their names in `args`.
+/// The arguments of a function that a script calls, by their names in `args`.
 #[derive(Debug, Default)]
 pub struct CallArgs<'a> {
     pub(crate) all: Vec<(&'a str, Argument<'a>)>,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct JobCounter {
     /// The name in `[resources]`.
     pub name: String,
-    /// The number that the job has.
+    /// The amount that the whole job has.
     pub total: u32,
 }
 
