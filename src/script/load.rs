@@ -1,4 +1,4 @@
-//! From a file to a plan.
+//! The driver of the compiler: runs all phases, from the file of a script to its plan.
 
 use crate::script::options::LoadOptions;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::script::syntax::top_level;
 use crate::script::values::policy::Policy;
 use crate::script::values::resources::JobCounter;
 
-/// Reads and checks a script. `sets` are the overrides of `--set`, as names and values.
+/// Reads and checks the script at `path`. `sets` are the overrides of `--set`, as names and values.
 pub(crate) fn load(
     path: &Path,
     sets: &[(String, String)],
@@ -39,7 +39,7 @@ pub(crate) fn load(
     }
 }
 
-/// Understands a script whose text is at hand.
+/// Checks a script whose text is in memory. `sets` are the overrides of `--set`, as names and values.
 pub fn parse(
     source: ScriptSource,
     sets: &[(String, String)],

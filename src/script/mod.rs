@@ -1,16 +1,17 @@
-//! The script language: from `script.toml` to a plan.
+//! The script language: a compiler from `script.toml` to a plan. Nothing here starts a thread or uses MPI.
 //!
-//! The specification is the guide's chapter on the language. The way of a script through this module:
+//! The guide's chapter on the language is its specification. [`load`] runs the phases of the compiler in this order:
 //!
-//! 1. [`diagnostics`] holds the text and the messages about it; [`values`] the types of values.
-//! 2. [`syntax`] reads the TOML into raw tables, each value with its place, in the order of the file.
-//! 3. [`sweep`] makes a `Family` of `for`, `each` and what goes with them.
-//! 4. [`resolve`] says what references mean, [`lower`] makes the tasks of the [`mod@plan`]: `Template`s and
+//! 1. [`syntax`] reads the TOML into raw tables, each value with its place, in the order of the file.
+//! 2. [`sweep`] makes a family (`Sweep`) of `for`, `each` and the keys beside them.
+//! 3. [`resolve`] gives references their meaning, and [`lower`] makes the tasks of the [`mod@plan`]: `Template`s and
 //!    dependencies.
-//! 5. [`lint`] looks at the whole; [`draw`] shows it.
+//! 4. [`lint`] checks the plan as a whole; [`draw`] shows it as a picture.
 //!
-//! Nothing stops at the first mistake: each step reports what is wrong to one collector and goes on with the rest.
-//! A family is never written out. `Join` and `Family` compute with indices, so ten million instances cost nothing here.
+//! All phases share [`diagnostics`], the text with the messages about it, and [`values`], the types of values.
+//!
+//! The compiler does not stop at the first mistake: each phase reports to one collector and goes on with the rest. A
+//! family is never written out. `Join` and `Sweep` compute with indices, so ten million instances cost nothing here.
 
 pub(crate) mod diagnostics;
 pub(crate) mod draw;

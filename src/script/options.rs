@@ -1,12 +1,12 @@
-//! Options of reading a script.
+//! Options of loading a script.
 
 use std::time::Duration;
 
-/// Checks beyond the script itself.
+/// Options of loading a script: checks that depend on the machine and on the job.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LoadOptions {
-    /// Whether the programs that `run` names have to exist on this machine.
+    /// Whether the programs that `run` names must exist on this machine.
     pub check_programs: bool,
-    /// How long the job has, where that is known.
+    /// The time limit of the job; `None` where it is not known.
     pub time_limit: Option<Duration>,
 }

@@ -1,6 +1,7 @@
-//! The stable codes of everything that can be wrong with a script.
+//! The codes of all errors and warnings about a script, `E01` to `W04`.
 //!
-//! A code keeps its meaning for ever, so that it can be searched for; a code that falls out of use is not given again.
+//! A code keeps its meaning for ever, so that a search for it finds the right page; a code that falls out of use is not
+//! given again.
 
 macro_rules! codes {
     ($( $(#[doc = $doc:literal])+ $name:ident = $id:literal, )+) => {
@@ -11,15 +12,15 @@ macro_rules! codes {
         }
 
         impl Code {
-            /// Every code, in the order of the numbers.
+            /// All codes in the order of their numbers.
             pub const ALL: &'static [Code] = &[$(Code::$name),+];
 
-            /// The number as it is printed, `E21`.
+            /// The code as it is printed, `E21`.
             pub fn id(self) -> &'static str {
                 match self { $(Code::$name => $id),+ }
             }
 
-            /// The page of the code, which [`Explanation`](super::explanation::Explanation) reads.
+            /// The text of the code's page, which [`Explanation`](super::explanation::Explanation) parses.
             pub(crate) fn page(self) -> &'static str {
                 match self { $(Code::$name => include_str!(concat!("explanations/", $id, ".md"))),+ }
             }
@@ -45,7 +46,7 @@ codes! {
     NameClash = "E08",
     /// A task without `run`, `shell`, `array`, `reduce`, `mapreduce` or `call`.
     NoAction = "E09",
-    /// A task does one thing; it has two actions.
+    /// A task with several actions. A task does one thing.
     ManyActions = "E10",
     /// A script without tasks.
     NoTasks = "E11",
@@ -71,13 +72,13 @@ codes! {
     UnknownName = "E21",
     /// The task or parameter exists but has no such output or part.
     UnknownOutput = "E22",
-    /// A path is wanted, but the task has no file to give, or several and the reference does not say which.
+    /// A path is wanted, but the task has no output file, or several and the reference does not say which.
     NoFile = "E23",
     /// The part after `:` in a reference is no format, or one that does not fit the values.
     BadFormat = "E24",
-    /// The reference is a good one, but not at this place, such as another task's file in a file name.
+    /// A reference that is right elsewhere but not at this place, such as another task's file in a file name.
     NotHere = "E25",
-    /// Tasks that wait for each other.
+    /// A cycle of tasks that wait for each other, or of variables or `each` that refer to each other.
     Cycle = "E26",
     /// The join rule finds no instance of the other task, since the two do not share a parameter's value.
     EmptyJoin = "E27",
@@ -89,7 +90,7 @@ codes! {
     NotFamily = "E30",
     /// `with` names no reduction.
     UnknownReduction = "E31",
-    /// The options of a reduction contradict each other, or what is reduced is nothing of the kind.
+    /// Options of a reduction that contradict each other, or a task whose results cannot be reduced.
     BadReduction = "E32",
     /// A name that an environment variable cannot have.
     EnvName = "E33",
@@ -107,22 +108,22 @@ codes! {
     TooLarge = "E39",
     /// An expression of `where`, of `let` or in the brackets of a reference that is not understood.
     BadExpression = "E40",
-    /// `zip` goes through its parameters in step, and they have different numbers of values.
+    /// Parameters of `zip` with different numbers of values. `zip` goes through its parameters in step.
     ZipLengths = "E41",
-    /// A row of `include` or `exclude`, or a choice of instances, names a parameter that the task does not have.
+    /// A row of `include` or `exclude`, or brackets of a reference, with a parameter that the task does not have.
     UnknownParam = "E42",
     /// A table without a header: the first line of a csv file names the columns.
     CsvHeader = "E43",
     /// A row of a table that has more or fewer values than the header has names.
     CsvRagged = "E44",
-    /// A choice of instances, or a row of a table, for which there is none.
+    /// Brackets of a reference, or a row of a table, for which there is no instance.
     IndexRange = "E45",
-    /// A duration or a size without a number, or with a unit that there is not.
-    /// Durations are written in `ms`, `s`, `min`, `h`, `d`; sizes in `kB`, `MB`, `GB`, `TB` and `KiB`, `MiB`, `GiB`, `TiB`.
+    /// A duration or a size without a number, or with an unknown unit. Durations are written in `ms`, `s`, `min`, `h`,
+    /// `d`; sizes in `kB`, `MB`, `GB`, `TB` and `KiB`, `MiB`, `GiB`, `TiB`.
     BadUnit = "E46",
-    /// `retry-on` names a failure that is none of `crash`, `timeout`, `oom` and `exit N`.
+    /// A failure in `retry-on` that is none of `crash`, `timeout`, `oom` and `exit N`.
     UnknownFailure = "E47",
-    /// An HDF5 file, or a dataset in it, that is needed before the run and is not there.
+    /// An HDF5 file, or a dataset in it, that is needed before the run and does not exist.
     NoDataset = "E48",
     /// `call` names a function that the program has not registered.
     UnknownFunction = "E49",
@@ -136,19 +137,19 @@ codes! {
     /// A reduction by a command that does not read both of its inputs, or does not write its output.
     /// Each step merges the files `{a}` and `{b}` into the file `{out}`.
     IncompleteMerge = "E63",
-    /// `needs` names something that `[resources]` does not have.
+    /// A resource in `needs` that `[resources]` does not have.
     UnknownResource = "E70",
     /// A task needs more than the job has, so that it could never run.
     NeedsTooMuch = "E71",
     /// The `time` of a task is longer than the job, so that no instance of it would ever be started.
     TimeTooLong = "E72",
-    /// A result is made, and then neither used by another task nor saved.
+    /// A result that is neither used by another task nor saved.
     UnusedResult = "W01",
-    /// A file for each of very many instances strains a shared file system.
+    /// A file for each of very many instances, which strains a shared file system.
     ManyFiles = "W02",
     /// A command with an argument for each of very many instances.
     WideFanIn = "W03",
-    /// A script that other users may change, and with it what runs in the user's name.
+    /// A script that every user may change: its commands run in the caller's name.
     OthersWrite = "W04",
 }
 
@@ -175,7 +176,7 @@ mod tests {
         for codes in [errors, warnings] {
             assert!(codes.is_sorted_by(|a, b| a.id() < b.id() && a < b), "{codes:?}");
         }
-        // The guide and the specification print this one.
+        // The guide and the specification print this code.
         assert_eq!(Code::UnknownName.to_string(), "E21");
     }
 }

@@ -1,4 +1,4 @@
-//! Errors and warnings, and how they are printed.
+//! Errors and warnings about a script, and how they are printed. A [`DiagnosticCollector`] gathers them in all phases.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -8,28 +8,28 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use super::codes::Code;
 use super::source::{ScriptSource, Span};
 
-/// How many errors are printed before the rest are only counted.
+/// The number of errors that are printed. The rest is only counted.
 pub(crate) const MAX_SHOWN: usize = 20;
 
-/// One thing that is wrong: what, where, and how to mend it.
+/// An error or a warning: its message, its place in the script, and a way to fix it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diagnostic {
-    /// The kind.
+    /// The code, which also decides whether this is an error or a warning.
     pub code: Code,
-    /// One line, without the place.
+    /// The message, a single line without the place.
     pub message: String,
-    /// The place; `None` where it is not in the file (`--set`).
+    /// The place in the script; `None` where the mistake is elsewhere (`--set`).
     pub span: Option<Span>,
-    /// Printed beside the caret.
+    /// The text beside the caret under the place. Empty for none.
     pub label: String,
-    /// Other places that belong to it, each with its label.
+    /// Other places that belong to the mistake, each with its label.
     pub also: Vec<(Span, String)>,
-    /// How to mend it.
+    /// A way to fix the mistake, if one is known.
     pub help: Option<String>,
 }
 
 impl Diagnostic {
-    /// An error at a place of the script.
+    /// Creates an error or a warning at a place of the script.
     pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -41,36 +41,36 @@ impl Diagnostic {
         }
     }
 
-    /// An error that is in no line of the script.
+    /// Creates an error or a warning that has no place in the script.
     pub fn nowhere(code: Code, message: impl Into<String>) -> Self {
         Self { span: None, ..Self::new(code, 0..0, message) }
     }
 
-    /// Adds the text beside the caret.
+    /// Sets the text beside the caret.
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
-    /// Adds a second place.
+    /// Adds another place with its label.
     pub fn also(mut self, span: Span, label: impl Into<String>) -> Self {
         self.also.push((span, label.into()));
         self
     }
 
-    /// Adds the way to mend it.
+    /// Sets the way to fix the mistake.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// Adds the way to mend it, where one is known.
+    /// Sets the way to fix the mistake, if one is given.
     pub fn maybe_help(mut self, help: Option<String>) -> Self {
         self.help = help.or(self.help);
         self
     }
 
-    /// The text that is printed, in rustc's manner.
+    /// Returns the text that is printed, in the style of rustc, with colours for a terminal if `color` is set.
     pub fn render(&self, source: &ScriptSource, color: bool) -> String {
         let level = if self.code.is_warning() { Level::WARNING } else { Level::ERROR };
         let (message, label) = (one_line(&self.message), one_line(&self.label));
@@ -96,12 +96,12 @@ impl Diagnostic {
     }
 }
 
-/// Names come from the script and may hold anything; a message is one line whatever they hold.
+/// Replaces control characters, which names in a script may contain, so that a message is one line.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// Without the empty gutter line before `= help`, as the specification prints it.
+/// Removes the empty gutter line before `= help`, as the specification prints it.
 fn closed_up(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let is = |at: usize, what: &str| lines.get(at).is_some_and(|l| plain(l).trim_start().starts_with(what));
@@ -109,7 +109,7 @@ fn closed_up(text: &str) -> String {
     kept.map(|at| lines[at]).collect::<Vec<_>>().join("\n")
 }
 
-/// A line without its colours.
+/// Removes the colours from a line.
 fn plain(line: &str) -> String {
     let mut parts = line.split('\u{1b}');
     let mut text = parts.next().unwrap_or_default().to_string();
@@ -117,17 +117,17 @@ fn plain(line: &str) -> String {
     text
 }
 
-/// Everything that was found wrong with a script, together with the text that it points into.
+/// All errors and warnings about a script, with the text that they point into.
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
-    /// The script.
+    /// The text of the script.
     pub source: ScriptSource,
-    /// Errors and warnings, in the order of the file.
+    /// The errors and warnings, in the order of their places.
     pub list: Vec<Diagnostic>,
 }
 
 impl Diagnostics {
-    /// All that is printed: the first [`MAX_SHOWN`], then how many more there are.
+    /// Returns the text that is printed: the first [`MAX_SHOWN`] messages, then the number of the others.
     pub fn render(&self, color: bool) -> String {
         let shown = self.list.iter().take(MAX_SHOWN).map(|d| d.render(&self.source, color));
         let mut text = shown.collect::<Vec<_>>().join("\n\n");
@@ -137,7 +137,7 @@ impl Diagnostics {
         text
     }
 
-    /// Whether nothing is wrong.
+    /// Whether there are no errors and no warnings.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -151,7 +151,7 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// Collects what is found wrong in one pass.
+/// Collects the errors and warnings of all phases. An equal message at the same place is kept once.
 #[derive(Debug)]
 pub(crate) struct DiagnosticCollector {
     pub(crate) source: ScriptSource,
@@ -166,7 +166,7 @@ impl DiagnosticCollector {
     }
 
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
-        // The same text can be looked at twice, e.g. a family by its own task and by one with `each`.
+        // The same text can be checked twice, e.g. a family by its own task and by a task with `each`.
         let place = diagnostic.span.as_ref().map_or(usize::MAX, |span| span.start);
         if self.seen.insert((diagnostic.code, place, diagnostic.message.clone())) {
             self.errors += usize::from(!diagnostic.code.is_warning());
@@ -174,15 +174,15 @@ impl DiagnosticCollector {
         }
     }
 
-    /// The number of errors so far, to see whether a step added one.
+    /// The number of errors so far. A phase compares it to see whether a step added one.
     pub(crate) fn errors(&self) -> usize {
         self.errors
     }
 
-    /// Errors where there are any; otherwise the warnings.
+    /// Returns the errors where there are any, and otherwise the warnings as the successful result.
     pub(crate) fn finish(mut self) -> Result<Diagnostics, Diagnostics> {
         let failed = self.errors() > 0;
-        // A reference that was not understood leaves a result unused: beside errors, warnings mislead.
+        // A reference with a mistake leaves a result unused, so warnings beside errors mislead.
         self.found.retain(|d| !failed || !d.code.is_warning());
         self.found.sort_by_key(|d| d.span.as_ref().map(|s| s.start));
         let all = Diagnostics { source: self.source, list: self.found };

@@ -1,7 +1,8 @@
 //! The explanations of error codes, for `dtask explain` and `docs/errors.md`.
 //!
-//! Each code has a page `explanations/CODE.md`: a title, a text, and fenced blocks. The words after the fence say what a
-//! block is; `broken` and `mended` at their end say to which of the two scripts it belongs, neither of them to both.
+//! Each code has a page `explanations/CODE.md`: a title, a text, and fenced blocks. The words after the fence give the
+//! kind of the block. The last of them, `broken` or `mended`, names the script that it belongs to; without it, the
+//! block belongs to both.
 //!
 //! | fence | block |
 //! |---|---|
@@ -12,37 +13,37 @@
 use super::codes::Code;
 use std::fmt::Write;
 
-/// The length of a line of text in a terminal.
+/// The length of a line on a terminal, in characters.
 const WIDTH: usize = 80;
 
-/// The page of a code.
+/// The explanation of a code, parsed from its page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Explanation {
-    /// The code.
+    /// The code that is explained.
     pub code: Code,
-    /// The meaning in one line.
+    /// The title of the page, one line.
     pub title: &'static str,
-    /// The meaning in full, in lines.
+    /// The text of the page, in lines.
     pub text: &'static str,
-    /// The scripts, and what belongs to them.
+    /// The example scripts with the files and commands that belong to them.
     pub blocks: Vec<FencedBlock>,
 }
 
-/// A fenced block of a page.
+/// A fenced block of a code's page: a script, a file or commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FencedBlock {
-    /// What the block holds.
+    /// The kind of the block.
     pub kind: BlockKind,
-    /// The script that the block belongs to, where it is one of them.
+    /// The script that the block belongs to; `None` for both.
     pub side: Option<Side>,
     /// The content, whole lines.
     pub content: &'static str,
 }
 
-/// What a block holds.
+/// The kind of a fenced block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BlockKind {
-    /// The script.
+    /// A script.
     Script,
     /// A file of this name beside the script.
     File(&'static str),
@@ -50,7 +51,7 @@ pub(crate) enum BlockKind {
     Commands,
 }
 
-/// One of the two scripts of a page.
+/// The role of a script in the explanation: with the mistake or without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     /// The script with the mistake.
@@ -60,27 +61,27 @@ pub(crate) enum Side {
 }
 
 impl Explanation {
-    /// Reads the page of a code.
+    /// Parses the page of a code.
     pub(crate) fn of(code: Code) -> Self {
         let page = code.page();
         let (title, rest) = page.split_once('\n').unwrap_or((page, ""));
         let mut parts = rest.split("\n```");
         let text = parts.next().unwrap_or_default().trim();
         let mut blocks = Vec::new();
-        // fences come in pairs: what stands between two blocks is only an empty line
+        // Fences come in pairs; between two blocks there is only an empty line.
         while let (Some(block), Some(_)) = (parts.next(), parts.next()) {
             blocks.extend(FencedBlock::read(block));
         }
         Self { code, title: title.trim_start_matches('#').trim(), text, blocks }
     }
 
-    /// The blocks that belong to one of the two scripts.
+    /// The blocks that belong to one of the two scripts, those of both included.
     #[cfg(test)]
     pub(crate) fn blocks_of(&self, side: Side) -> impl Iterator<Item = &FencedBlock> {
         self.blocks.iter().filter(move |block| block.side.is_none_or(|its| its == side))
     }
 
-    /// The page as a terminal shows it.
+    /// Formats the page for a terminal.
     pub(crate) fn text(&self) -> String {
         let mut page = format!("{}: {}\n\n{}", self.code, self.title, wrapped(self.text));
         for block in &self.blocks {
@@ -92,7 +93,7 @@ impl Explanation {
         page
     }
 
-    /// The page as a section of `docs/errors.md`.
+    /// Formats the page as a section of `docs/errors.md`.
     #[cfg(test)]
     pub(crate) fn markdown(&self) -> String {
         let mut page = format!("## {}: {}\n\n{}\n", self.code, self.title, self.text);
@@ -142,7 +143,7 @@ impl FencedBlock {
     }
 }
 
-/// Lists all codes with their titles, a line each.
+/// Lists all codes with their titles, one on each line.
 pub(crate) fn contents() -> String {
     let line = |code: &Code| format!("{code}  {}", Explanation::of(*code).title);
     let mut lines: Vec<String> = Code::ALL.iter().map(line).collect();
@@ -150,7 +151,7 @@ pub(crate) fn contents() -> String {
     lines.join("\n")
 }
 
-/// Breaks the lines of a text anew, at [`WIDTH`].
+/// Wraps a text at [`WIDTH`] characters.
 fn wrapped(text: &str) -> String {
     let (mut page, mut length) = (String::with_capacity(text.len()), 0);
     for word in text.split_whitespace() {

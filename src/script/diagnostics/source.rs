@@ -1,35 +1,37 @@
-//! The script's text, and where things stand in it.
+//! The text of a script, and places in it.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// A range of bytes of the script.
+/// A range of bytes of the script's text.
 pub(crate) type Span = Range<usize>;
 
-/// A value together with the place it was written at.
+/// A value of the script together with its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct At<T> {
-    /// What was written.
+    /// The value.
     pub value: T,
-    /// Where.
+    /// The place in the script where the value is written.
     pub span: Span,
 }
 
-/// A string of the script: its content after TOML's escapes, and the span of the whole literal, quotes included.
+/// A string of the script: its content with TOML's escapes resolved, and the span of the whole literal, quotes
+/// included.
 pub(crate) type Text = At<String>;
 
-/// A script that was read, but not understood yet.
+/// The text of a script with its name and folder.
 #[derive(Clone, Debug)]
 pub struct ScriptSource {
     shown: String,
     dir: PathBuf,
     text: String,
-    /// Where lines begin; a search for each task would take longer than all else.
+    /// The byte at which each line begins. Without it, finding the line of every task would take longer than all other
+    /// work.
     lines: Vec<usize>,
 }
 
 impl ScriptSource {
-    /// Reads a file; its name is shown in messages as it was given.
+    /// Reads a script from a file. Messages show its path as it is given here.
     pub fn read(path: &Path) -> std::io::Result<Self> {
         let text = String::from_utf8(std::fs::read(path)?).map_err(|e| {
             std::io::Error::new(std::io::ErrorKind::InvalidData, format!("no UTF-8 text: {e}"))
@@ -41,29 +43,29 @@ impl ScriptSource {
         Ok(Self::new(path.display().to_string(), std::path::absolute(dir)?, text))
     }
 
-    /// A script that is no file of its own; `dir` is the folder that its relative paths start from.
+    /// Creates a script from a text in memory. `shown` is its name in messages, `dir` the folder of its relative paths.
     pub fn new(shown: impl Into<String>, dir: impl Into<PathBuf>, text: impl Into<String>) -> Self {
         let text = text.into();
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { shown: shown.into(), dir: dir.into(), text, lines }
     }
 
-    /// The name to print in messages.
+    /// The name of the script in messages.
     pub fn shown(&self) -> &str {
         &self.shown
     }
 
-    /// The script's folder.
+    /// The folder that relative paths in the script start from.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// The whole text.
+    /// The whole text of the script.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Line and column of a byte, both counted from 1, columns in characters.
+    /// Returns line and column of a byte, both counted from 1, columns in characters.
     pub fn position(&self, offset: usize) -> (usize, usize) {
         let offset = self.boundary(offset);
         let line = self.lines.partition_point(|begin| *begin <= offset);
@@ -71,7 +73,7 @@ impl ScriptSource {
         (line, self.text[begin..offset].chars().count() + 1)
     }
 
-    /// `offset`, moved back to the start of its character and into the text.
+    /// Moves `offset` back to the start of its character and into the text.
     fn boundary(&self, offset: usize) -> usize {
         let mut at = offset.min(self.text.len());
         while !self.text.is_char_boundary(at) {
@@ -80,16 +82,16 @@ impl ScriptSource {
         at
     }
 
-    /// The nearest span that lies in the text and splits no character.
+    /// Returns the nearest span that lies in the text and splits no character.
     pub fn clamp(&self, span: &Span) -> Span {
         let start = self.boundary(span.start);
         start..self.boundary(span.end).max(start)
     }
 
-    /// The place in the file of a range of bytes of a string's content.
+    /// Returns the place in the script of a range of bytes of a string's content.
     ///
-    /// The content differs from what is in the file by escapes, so both are walked in step; what is asked for is rare
-    /// (an error), which is why no map is kept.
+    /// Escapes make the content differ from the script's text, so both are scanned in step. No map is kept, because
+    /// only errors need such a place.
     pub fn inside(&self, text: &Text, range: Range<usize>) -> Span {
         self.text
             .get(text.span.clone())

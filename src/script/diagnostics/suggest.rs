@@ -1,9 +1,10 @@
-//! "Did you mean …?"
+//! Suggestions for misspelled names, "did you mean …?", by edit distance.
 
-/// The candidate that was most likely meant by `name`, if any is near enough to be worth printing.
+/// Returns the candidate that was most likely meant by `name`; `None` where no candidate is near.
 ///
-/// Near is an edit distance of at most a third of the name; failing that, one that begins or ends with the other, which
-/// catches abbreviations (`pressure` for `re` is the specification's own example).
+/// A candidate is near at an edit distance of at most a third of the name's length. If none is, a name counts that
+/// begins or ends with the other one, which finds abbreviations (`pressure` for `re` is the specification's own
+/// example).
 pub(crate) fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
     let allowed = (name.chars().count() / 3).max(1);
@@ -15,7 +16,7 @@ pub(crate) fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
         }
         let other = candidate.to_lowercase();
         let far = distance(&lower, &other);
-        // At the limit every name of one letter is near every other one: nothing in common is no suggestion.
+        // Within the limit all names of one letter are near each other, so a candidate must have a letter in common.
         if far <= allowed && far < other.chars().count() && near.is_none_or(|(best, _)| far < best) {
             near = Some((far, candidate));
         }
@@ -29,12 +30,14 @@ pub(crate) fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
     near.map(|(_, candidate)| candidate).or(part)
 }
 
-/// `did you mean `x`?`, where there is something to suggest.
+/// Returns the text "did you mean `x`?" for the candidate that was most likely meant; `None` where no candidate is
+/// near.
 pub(crate) fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     suggest(name, candidates).map(|found| format!("did you mean `{found}`?"))
 }
 
-/// Edits (insert, delete, replace, swap of neighbours) between the first 64 characters of two names.
+/// Returns the edit distance (insert, delete, replace, swap of neighbours: Damerau-Levenshtein) between the first 64
+/// characters of two names.
 fn distance(a: &str, b: &str) -> usize {
     let cut = |name: &str| name.chars().take(64).collect::<String>();
     strsim::osa_distance(&cut(a), &cut(b))

@@ -1,4 +1,4 @@
-//! The graph of a plan, one node for each task: as `dot`, or drawn.
+//! The task graph of a plan, one node for each task: as Graphviz DOT ([`dot`]) or as an SVG picture ([`svg`]).
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use super::layout::{self, GraphLayout, Size};
 use crate::script::plan::Plan;
 use crate::script::plan::task::{Select, TaskAction};
 
-/// A node's second line: what the task is, and how often.
+/// Returns the second line of a node: the action of the task and the number of its instances.
 fn subtitle(plan: &Plan, at: usize) -> String {
     let task = &plan.tasks[at];
     let action = match &task.action {
@@ -23,7 +23,7 @@ fn subtitle(plan: &Plan, at: usize) -> String {
     }
 }
 
-/// `1 234 567`
+/// Writes a count with thin spaces between groups of three digits: `1 234 567`.
 fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
@@ -36,13 +36,13 @@ fn grouped(count: u64) -> String {
     text
 }
 
-/// An arrow between two tasks.
+/// An arrow of the graph, from a task to one that reads its results or waits for it.
 struct Edge {
     from: usize,
     to: usize,
-    /// The most instances that one instance reads.
+    /// The largest number of instances of `from` that one instance of `to` reads (its fan-in).
     fan_in: u64,
-    /// Whether nothing is read, only waited for.
+    /// Whether `to` only waits for `from` and reads nothing of it. Such arrows are dashed.
     order: bool,
 }
 
@@ -65,7 +65,7 @@ fn edges(plan: &Plan) -> Vec<Edge> {
     edges
 }
 
-/// The graph in the language of graphviz.
+/// Writes the graph in the DOT language of Graphviz.
 pub(crate) fn dot(plan: &Plan) -> String {
     let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
     let mut text = format!(
@@ -99,7 +99,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// The graph as a drawing that a browser shows.
+/// Draws the graph as an SVG picture, which every browser shows.
 pub(crate) fn svg(plan: &Plan) -> String {
     let edges = edges(plan);
     let subtitles: Vec<String> = (0..plan.tasks.len()).map(|at| subtitle(plan, at)).collect();
@@ -108,7 +108,7 @@ pub(crate) fn svg(plan: &Plan) -> String {
         .iter()
         .zip(&subtitles)
         .map(|(task, subtitle)| {
-            // Of an ordinary sans-serif, with room to spare.
+            // Widths of characters in an ordinary sans-serif font, with room to spare.
             let width = (task.name.chars().count() as f64 * 8.4).max(subtitle.chars().count() as f64 * 6.8);
             Size { width: (width + 24.0).max(70.0), height: HEIGHT }
         })
@@ -132,7 +132,7 @@ pub(crate) fn svg(plan: &Plan) -> String {
             layout::curve(path)
         );
         if let (true, Some([before, end])) = (edge.fan_in > 1, path.last_chunk::<2>()) {
-            // Near the arrow's tip, where several leave one node but each reaches its own.
+            // The fan-in stands near the tip: several arrows may leave one node, but each reaches its own.
             let (x, y) = (before.x + (end.x - before.x) * 0.78, before.y + (end.y - before.y) * 0.66);
             let _ = writeln!(
                 text,
@@ -147,7 +147,7 @@ pub(crate) fn svg(plan: &Plan) -> String {
         let (place, size) = (places[at], sizes[at]);
         let family = !task.family.is_single();
         if family {
-            // A second sheet behind it says that there are several.
+            // A second sheet behind the box marks a task that is a family.
             let _ = writeln!(
                 text,
                 "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{HEIGHT}\" rx=\"7\" fill=\"#dfe7f3\" stroke=\"#6b85b0\"/>",

@@ -1,40 +1,40 @@
-//! Where nodes of a layered graph are drawn: in rows by their level, so ordered that arrows cross little.
+//! Layered graph drawing: places nodes in rows by their level so that few arrows cross.
 //!
-//! An arrow over several rows goes through an invisible node in each of them, so that it does not run through boxes. Rows
-//! are ordered by the mean place of the neighbours (Sugiyama's method), then nodes are moved towards their neighbours as
-//! far as the others in their row let them.
+//! An arrow over several rows goes through an invisible node in each of them, so that it does not run through boxes.
+//! Each row is ordered by the mean place of its nodes' neighbours (the barycentre heuristic of Sugiyama's method). Then
+//! nodes are moved towards their neighbours as far as the others in their row let them. Start at [`layered`].
 
 use std::fmt::Write;
 
-/// A node's box.
+/// The width and height of a node's box, in pixels.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Size {
     pub(crate) width: f64,
     pub(crate) height: f64,
 }
 
-/// A place in the drawing; of a node, the middle of its upper edge.
+/// A place in the drawing, in pixels from its upper left corner. The place of a node is the middle of its upper edge.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Point {
     pub(crate) x: f64,
     pub(crate) y: f64,
 }
 
-/// A finished layout.
+/// A finished layout: the places of nodes, the paths of arrows, and the size of the drawing.
 #[derive(Debug)]
 pub(crate) struct GraphLayout {
     pub(crate) places: Vec<Point>,
-    /// For each arrow the points that it goes through.
+    /// The points that each arrow goes through, in the order of the arrows given.
     pub(crate) paths: Vec<Vec<Point>>,
     pub(crate) width: f64,
     pub(crate) height: f64,
 }
 
-/// Between neighbours in a row.
+/// Pixels between neighbours in a row.
 const GAP: f64 = 26.0;
-/// Between rows.
+/// Pixels between rows.
 const RISE: f64 = 58.0;
-/// How often rows are gone through.
+/// The number of passes over all rows, down and up by turns, for ordering and again for placing.
 const SWEEPS: usize = 24;
 
 struct LayoutNode {
@@ -45,7 +45,7 @@ struct LayoutNode {
     x: f64,
 }
 
-/// Lays out nodes of these sizes and levels; every arrow goes from a lower level to a higher one.
+/// Lays out nodes of the given sizes and levels. Every arrow must go from a lower level to a higher one.
 pub(crate) fn layered(sizes: &[Size], levels: &[usize], arrows: &[(usize, usize)]) -> GraphLayout {
     let node =
         |level: usize, width: f64| LayoutNode { level, width, before: Vec::new(), after: Vec::new(), x: 0.0 };
@@ -79,7 +79,7 @@ pub(crate) fn layered(sizes: &[Size], levels: &[usize], arrows: &[(usize, usize)
         let (last, mut points) = (route.len() - 1, Vec::new());
         for (number, at) in route.iter().enumerate() {
             let (x, y) = (nodes[*at].x - left, top(nodes[*at].level));
-            // From the lower edge of a box to the upper one of another, and straight past the boxes between.
+            // An arrow leaves the lower edge of a box, passes the boxes between, and ends at the upper edge of another.
             match number {
                 0 => points.push(Point { x, y: y + height }),
                 number if number == last => points.push(Point { x, y }),
@@ -96,7 +96,8 @@ pub(crate) fn layered(sizes: &[Size], levels: &[usize], arrows: &[(usize, usize)
     }
 }
 
-/// Orders the nodes of each row by the mean place of their neighbours in the row before, then in the row after, by turns.
+/// Orders the nodes of each row by the mean place of their neighbours in the row before, then in the row after, by
+/// turns.
 fn order(nodes: &mut [LayoutNode], rows: &mut [Vec<usize>]) {
     spread(nodes, rows);
     for sweep in 0..SWEEPS {
@@ -120,7 +121,7 @@ fn order(nodes: &mut [LayoutNode], rows: &mut [Vec<usize>]) {
     }
 }
 
-/// Puts the nodes of each row side by side, the row's middle at zero.
+/// Puts the nodes of each row side by side, with the middle of the row at zero.
 fn spread(nodes: &mut [LayoutNode], rows: &[Vec<usize>]) {
     for row in rows {
         let total: f64 = row.iter().map(|at| nodes[*at].width + GAP).sum();
@@ -132,7 +133,7 @@ fn spread(nodes: &mut [LayoutNode], rows: &[Vec<usize>]) {
     }
 }
 
-/// Moves nodes towards their neighbours, in the order of the rows as they are.
+/// Moves nodes sideways towards their neighbours. The order in each row stays as it is.
 fn place(nodes: &mut [LayoutNode], rows: &[Vec<usize>]) {
     for sweep in 0..SWEEPS {
         let count = rows.len();
@@ -151,7 +152,7 @@ fn place(nodes: &mut [LayoutNode], rows: &[Vec<usize>]) {
                 })
                 .collect();
             let apart = |a: usize, b: usize| (nodes[a].width + nodes[b].width) / 2.0 + GAP;
-            // The mean of the leftmost and the rightmost way to keep the distances is the least unfair one.
+            // The mean of the leftmost and the rightmost places that keep the distances favours neither side.
             let mut right = wanted.clone();
             for i in 1..row.len() {
                 right[i] = right[i].max(right[i - 1] + apart(row[i - 1], row[i]));
@@ -167,7 +168,7 @@ fn place(nodes: &mut [LayoutNode], rows: &[Vec<usize>]) {
     }
 }
 
-/// A smooth line through points, leaving and reaching each of them downwards.
+/// Returns the SVG path of a smooth line through points, which leaves and reaches each of them downwards.
 pub(crate) fn curve(points: &[Point]) -> String {
     let mut text = String::new();
     for (at, point) in points.iter().enumerate() {

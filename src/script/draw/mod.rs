@@ -1,4 +1,4 @@
-//! Pictures of the plan: [`graph`] as DOT and SVG, placed by [`layout`].
+//! Pictures of the plan: [`graph`] writes the task graph as DOT or SVG, [`layout`] places its nodes.
 
 pub(crate) mod graph;
 pub(crate) mod layout;

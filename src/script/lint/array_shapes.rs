@@ -1,8 +1,8 @@
-//! The shapes of arrays, as far as they are known before the run: what cannot go together is told before it waits in a
-//! queue.
+//! Shape inference: the shapes of arrays as far as they are known before the run, so that arrays that do not go
+//! together are reported before the job waits in a queue.
 //!
-//! A family is looked at in a few of its instances, each with exactly the instances of other tasks that it reads. So
-//! whatever is reported is wrong; not all that is wrong is found.
+//! A few instances of each family are checked, each with exactly the instances of other tasks that it reads. So every
+//! report is right, but some mistakes are not found. Start at [`check`].
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -17,17 +17,17 @@ use crate::script::plan::task::{NameSource, PlanTask, TaskAction};
 use crate::script::syntax::script::{RawAction, RawScript};
 use crate::script::values::value::ScriptValue;
 
-/// Of larger families only the first and the last instance are looked at.
+/// The largest family of which every instance is checked. Of larger ones only the first and the last instance are.
 const WHOLE: u64 = 16;
-/// Of gathers of more instances than this nothing is said.
+/// The most instances in a gather whose shape is inferred. The shape of a larger gather is unknown.
 const GATHERED: u64 = 256;
-/// Tasks that read from each other in a row; beyond that nothing is said.
+/// The longest chain of tasks that is followed. The shapes beyond it are unknown.
 const DEEPEST: usize = 64;
 
-/// A shape, where it is known before the run.
+/// A shape; `None` where it is not known before the run.
 type Known = Option<Vec<usize>>;
 
-/// The tasks of a plan, in its order.
+/// The tasks of a plan in its order, and the shapes found so far by task and instance.
 struct Shapes<'a> {
     tasks: &'a [PlanTask],
     known: RefCell<HashMap<(usize, u64), Known>>,
@@ -69,7 +69,7 @@ pub(crate) fn check(script: &RawScript, tasks: &[PlanTask], cx: &mut DiagnosticC
 }
 
 impl Shapes<'_> {
-    /// The shape of an instance's array, where it is known.
+    /// Infers the shape of an instance's array; `None` where it is not known.
     fn shape(&self, at: usize, instance: u64, depth: usize) -> Result<Option<Vec<usize>>, ExprError> {
         if let Some(known) = self.known.borrow().get(&(at, instance)) {
             return Ok(known.clone());
@@ -147,7 +147,7 @@ impl Shapes<'_> {
     }
 }
 
-/// An error of a reduction, which has no place in an expression.
+/// Converts the error of a reduction. Its range is empty, because a reduction has no place in an expression.
 fn told(ReduceError { message, help, .. }: ReduceError) -> ExprError {
     ExprError { range: 0..0, message, help }
 }

@@ -1,5 +1,8 @@
-//! Passes over the whole plan: [`save_paths`] that clash, what is [`unused`], [`mod@walltime`], [`array_shapes`], and
-//! [`scale`] (warnings).
+//! Lints: passes over the whole plan that find mistakes and warn of waste.
+//!
+//! [`save_paths`] finds saved files that overwrite each other, [`unused`] results that nothing uses, [`array_shapes`]
+//! arrays whose shapes do not go together. [`mod@walltime`] compares tasks with the time limit of the job, and
+//! [`scale`] warns of numbers of files and arguments that are too large.
 
 pub(crate) mod array_shapes;
 pub(crate) mod save_paths;

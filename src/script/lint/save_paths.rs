@@ -1,7 +1,8 @@
-//! Saved files: each has its own path, and that lies in the script's folder.
+//! Checks the paths of saved files: each instance has its own path, which lies in the script's folder.
 //!
-//! For families of ordinary size every path is written out and compared. For larger ones that would take too long: of
-//! products it is checked parameter by parameter that its values are told apart, of others the first instances are compared.
+//! For up to 100 000 instances every path is written out and compared. More would take too long. Of a larger plain
+//! product the check is by parameter: different values must be written differently. Of other large families only the
+//! first instances are compared. Start at [`check`].
 
 use crate::arrays::slab::Slab;
 use crate::script::sweep::param_values::ParamValues;
@@ -20,7 +21,7 @@ use crate::script::sweep::family::{Bindings, Sweep};
 use crate::script::syntax::script::RawScript;
 use crate::script::values::format::written;
 
-/// Up to so many paths are compared one by one.
+/// The most paths that are compared one by one.
 const COMPARED: u64 = 100_000;
 
 /// Checks every `save` and `target` of the script.
@@ -52,13 +53,13 @@ struct Check<'a> {
     family: &'a Sweep,
     template: &'a Template,
     span: &'a Span,
-    /// The parameter whose values are parts of one dataset.
+    /// The number of the parameter whose values are parts of one dataset, so that its instances share a path.
     together: Option<usize>,
 }
 
 impl Check<'_> {
     fn run(&self, seen: &mut HashMap<String, (String, Span)>, cx: &mut DiagnosticCollector) {
-        // No path has an input in it: this stands for a reference that was not understood.
+        // A path has no inputs in it; this one stands for a reference that was wrong and has been reported.
         if self
             .template
             .parts
@@ -101,7 +102,8 @@ impl Check<'_> {
     }
 
     fn leaves_tree(&self, whole: bool, cx: &mut DiagnosticCollector) -> bool {
-        // Numbers cannot lead out; in large families it is enough to see the values of each parameter once.
+        // Numbers cannot lead out of the folder; in large families it is enough to check each value of each parameter
+        // once.
         let by_instance = whole || !self.family.is_plain();
         let far = if by_instance {
             self.family.len().min(COMPARED)
@@ -138,7 +140,8 @@ impl Check<'_> {
         false
     }
 
-    /// A parameter that is not in the path at all: two of its values give one path.
+    /// Reports a parameter that is not in the path at all: two of its values give one path. Returns whether there is
+    /// one.
     fn forgets_parameter(&self, cx: &mut DiagnosticCollector) -> bool {
         let used = |axis: usize| {
             self.template.parts.iter().any(|part| match part {
@@ -170,7 +173,7 @@ impl Check<'_> {
         true
     }
 
-    /// Two values of a parameter that are written alike, such as 1.01 and 1.02 with one decimal.
+    /// Reports two values of a parameter that are written alike, such as 1.01 and 1.02 with one decimal.
     fn confuses_values(&self, cx: &mut DiagnosticCollector) {
         for part in &self.template.parts {
             let TemplatePart::Fill { what: Fill::Param(at, path_part), format, .. } = part else { continue };
@@ -207,7 +210,7 @@ fn same_path(first: &str, second: &str, path: &str, span: &Span) -> Diagnostic {
     Diagnostic::new(Code::SamePath, span.clone(), message)
 }
 
-/// The path from the script's folder, without `.` and `..`; `None` where it leads out.
+/// Returns the path relative to the script's folder, without `.` and `..`; `None` where it leads out of the folder.
 fn normal(path: &str, source: &ScriptSource) -> Option<String> {
     let path = Path::new(path);
     let path = if path.is_absolute() { path.strip_prefix(source.dir()).ok()? } else { path };
@@ -223,8 +226,8 @@ fn normal(path: &str, source: &ScriptSource) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// The parameter of a family whose instances save the parts of one dataset: its values are blocks, and the path does not
-/// tell them apart.
+/// Finds the parameter of a family whose instances save the parts of one dataset: its values are blocks, and the path
+/// does not contain it.
 fn together(task: &PlanTask, path: &Template) -> Option<usize> {
     let literal = |part: &TemplatePart| matches!(part, TemplatePart::Text(text) if text.contains(":/"));
     if task.action.is_command() || !path.parts.iter().any(literal) {

@@ -1,4 +1,4 @@
-//! Warnings about what works but goes wrong at scale: many files, many arguments.
+//! Warnings about scripts that work but strain the system at scale: many files, many arguments.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -7,12 +7,12 @@ use crate::script::plan::task::{PlanTask, Select, StreamTarget};
 use crate::script::plan::template::{Fill, Template, TemplatePart};
 use crate::script::syntax::script::{RawScript, RawTask};
 
-/// More files than this strain a shared file system.
+/// The number of files above which they strain a shared file system.
 const MANY_FILES: u64 = 10_000;
-/// More arguments than this strain a command; near a hundred thousand, the system refuses them.
+/// The number of arguments above which they strain a command. Near a hundred thousand, the system refuses them.
 const MANY_INPUTS: u64 = 1_000;
 
-/// Looks at every task.
+/// Warns of every task that makes too many files or gets too many arguments.
 pub(crate) fn check(script: &RawScript, tasks: &[Option<PlanTask>], cx: &mut DiagnosticCollector) {
     for (raw, task) in script.tasks.iter().zip(tasks) {
         if let Some(task) = task {
@@ -22,7 +22,7 @@ pub(crate) fn check(script: &RawScript, tasks: &[Option<PlanTask>], cx: &mut Dia
     }
 }
 
-/// Whether instances have paths of their own.
+/// Whether a template has references, so that instances have different paths.
 fn differs(template: &Template) -> bool {
     template.parts.iter().any(|part| matches!(part, TemplatePart::Fill { .. }))
 }
@@ -69,7 +69,7 @@ fn inputs(task: &PlanTask, script: &RawScript, cx: &mut DiagnosticCollector) {
     }
 }
 
-/// Whether a reference stands among the arguments, where every path counts.
+/// Whether a reference stands among the arguments of the command, where each path of a gather is one argument.
 fn is_argument(task: &PlanTask, number: usize) -> bool {
     let has = |template: &Template| {
         template
@@ -80,7 +80,7 @@ fn is_argument(task: &PlanTask, number: usize) -> bool {
     task.action.templates().into_iter().any(has)
 }
 
-/// The warning about a script that others may change, and with it what runs in the user's name.
+/// Warns of a script that every user may change: its commands run in the caller's name.
 pub(crate) fn writable(path: &std::path::Path, cx: &mut DiagnosticCollector) {
     use std::os::unix::fs::PermissionsExt;
     let Ok(meta) = std::fs::metadata(path) else { return };

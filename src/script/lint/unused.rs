@@ -1,4 +1,4 @@
-//! The warning about results that nobody wants.
+//! The warning about results that are neither used by another task nor saved (dead results).
 
 use std::collections::HashSet;
 
@@ -7,7 +7,8 @@ use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::plan::task::{PlanTask, Select};
 use crate::script::syntax::script::{RawAction, RawScript};
 
-/// Warns of every output file and array that is neither used nor saved. What a command prints is in the log anyway.
+/// Warns of every output file and array that is neither used nor saved. Standard output is excepted, since it is in the
+/// log anyway.
 pub(crate) fn check(script: &RawScript, tasks: &[Option<PlanTask>], cx: &mut DiagnosticCollector) {
     let wanted: HashSet<(usize, Select)> =
         tasks.iter().flatten().flat_map(|task| task.references.iter().map(|r| (r.task, r.select))).collect();

@@ -1,4 +1,5 @@
-//! The time that a job has: what of it is kept for the end, and tasks that are too long for it.
+//! The time limit of the job (its wall time): how much of it is reserved for the end, and tasks that are too long for
+//! it.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -6,20 +7,22 @@ use crate::script::syntax::script::RawScript;
 use crate::script::values::units::words;
 use std::time::Duration;
 
-/// The most that is kept for the end.
+/// The longest time that is reserved for the end of a job.
 const MARGIN: Duration = Duration::from_secs(30);
 
-/// What is kept of a limit for the end of the job: to end commands in order, to write files, to tidy up.
+/// Returns the time reserved for the end of a job with this time limit, to end commands in order, write files and tidy
+/// up: a tenth of it, at most 30 seconds.
 pub(crate) fn margin(limit: Duration) -> Duration {
     (limit / 10).min(MARGIN)
 }
 
-/// How long tasks may run in a job that has so long.
+/// Returns how long tasks may run in a job with this time limit.
 pub(crate) fn usable(limit: Duration) -> Duration {
     limit - margin(limit)
 }
 
-/// Tasks whose `time` is longer than the job: none of their instances would be started, in this job or the next.
+/// Reports tasks whose `time` is longer than the job: none of their instances would be started, in this job or the
+/// next.
 pub(crate) fn check(script: &RawScript, limit: Option<Duration>, cx: &mut DiagnosticCollector) {
     let Some(limit) = limit else { return };
     for task in &script.tasks {

@@ -1,4 +1,4 @@
-//! The names in an array expression.
+//! Lowers `array`: parses the expression and resolves the names in it.
 
 use super::command::empty;
 use crate::arrays::{Expr, ExprError};
@@ -12,7 +12,7 @@ use crate::script::resolve::written::{ReferenceTarget, TextContext, Written};
 use crate::script::syntax::placeholder::RawReference;
 
 impl Compiler<'_> {
-    /// An `array`: its names are parameters, variables and dependencies.
+    /// Lowers an `array`. The names in its expression are parameters, variables and dependencies.
     pub(crate) fn array(
         &self,
         text: &Text,

@@ -1,4 +1,4 @@
-//! `call`: a function of the embedding program, and its arguments.
+//! Lowers `call`: a function of the embedding program, and its arguments.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -15,7 +15,7 @@ use crate::script::values::registry;
 use crate::script::values::value::ScriptValue;
 
 impl Compiler<'_> {
-    /// Resolves a `call`.
+    /// Lowers a `call`. Reports a function that is not registered.
     pub(crate) fn call(
         &self,
         function: &Text,
@@ -52,7 +52,8 @@ impl Compiler<'_> {
         Some(TaskAction::Call { function: function.value.clone(), args: found })
     }
 
-    /// A text that is one reference stands for what it refers to; in any other, references are filled in.
+    /// Lowers an argument. A text that is nothing but a reference stands for the value itself; other texts are
+    /// templates.
     fn argument(
         &self,
         text: &Text,

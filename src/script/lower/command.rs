@@ -1,4 +1,4 @@
-//! Commands: `run` and `shell`.
+//! Lowers `run` and `shell`, and dispatches on the action of a task.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -14,11 +14,11 @@ use crate::script::syntax::placeholder;
 use crate::script::syntax::script::{RawAction, RawTask};
 use crate::script::syntax::shell_words::{self, WordError, WordPart};
 
-/// The interpreter of a shell script that names none.
+/// The interpreter of a `shell` that names none: it stops at errors and at unset variables.
 const INTERPRETER: [&str; 3] = ["/bin/sh", "-eu", "-c"];
 
 impl Compiler<'_> {
-    /// Resolves the action of a task.
+    /// Lowers the action of a task.
     pub(crate) fn action(
         &self,
         raw: &RawTask,
@@ -119,7 +119,7 @@ fn split(text: &Text, resolver: &mut Resolver<'_>, cx: &mut DiagnosticCollector)
     Some(argv)
 }
 
-/// Reports an argument with two gathers: it would be repeated for their product, which nobody means.
+/// Reports an argument with two gathers. It would be repeated for every pair of their paths, which is never meant.
 fn check_word(word: &Template, span: &Span, resolver: &Resolver<'_>, cx: &mut DiagnosticCollector) {
     let gather = |part: &&TemplatePart| match part {
         TemplatePart::Fill { what: Fill::Input(at), .. } => {
@@ -137,7 +137,7 @@ fn check_word(word: &Template, span: &Span, resolver: &Resolver<'_>, cx: &mut Di
     }
 }
 
-/// Reports an action with nothing in it.
+/// Reports an empty action.
 pub(crate) fn empty(key: &str, span: &Span, cx: &mut DiagnosticCollector) {
     cx.push(
         Diagnostic::new(Code::EmptyCommand, span.clone(), format!("`{key}` is empty")).label("nothing to do"),

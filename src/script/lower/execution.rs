@@ -1,4 +1,4 @@
-//! Lowering of the keys that say how a command is run.
+//! Lowers the settings with which a command is run.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -7,7 +7,7 @@ use crate::script::resolve::resolver::Resolver;
 use crate::script::resolve::written::TextContext;
 use crate::script::syntax::execution::RawExecution;
 
-/// Resolves the references of the folder.
+/// Resolves the references in the working directory.
 pub(crate) fn execution(
     raw: &RawExecution,
     resolver: &mut Resolver<'_>,

@@ -1,4 +1,4 @@
-//! `mapreduce`: its input and its stages.
+//! Lowers `mapreduce`: its input and its stages.
 
 use crate::mapreduce::{Mapper, Operator};
 use crate::script::diagnostics::codes::Code;
@@ -20,7 +20,7 @@ const SPLIT: u64 = 16 << 20;
 const BUFFER: u64 = 256 << 20;
 
 impl Compiler<'_> {
-    /// Resolves a `mapreduce`.
+    /// Lowers a `mapreduce`.
     pub(crate) fn mapreduce(
         &self,
         task: &RawTask,
@@ -67,7 +67,7 @@ impl Compiler<'_> {
         })))
     }
 
-    /// A name or pattern of files with its variables.
+    /// Replaces the variables in a name or pattern of files.
     fn fill(&self, text: &Text, cx: &mut DiagnosticCollector) -> Option<String> {
         let mut lookup = |name: &str, _: &mut DiagnosticCollector| self.names.var(name).cloned();
         crate::script::syntax::variables::fill(text, "the input of a `mapreduce`", &mut lookup, cx)
@@ -156,7 +156,7 @@ impl Compiler<'_> {
     }
 }
 
-/// A stage that is built in.
+/// Finds the built-in stage of that name among `known`. Reports an unknown name.
 fn built_in<T: Copy>(
     key: &str,
     name: &Text,

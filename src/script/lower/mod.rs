@@ -1,8 +1,8 @@
-//! Lowering: from the raw tables of a task to its part of the plan.
+//! Lowering: compiles the raw tables of a task to its part of the plan.
 //!
-//! [`task`] does what all kinds share; [`command`], [`mod@array`], [`call`], [`mapreduce`], [`reduce_arrays`] and
-//! [`reduce_files`] one action each;
-//! [`programs`] finds programs; [`toposort`] orders tasks by their dependencies.
+//! [`task`] is where to start; it handles the keys that all kinds share. [`command`], [`mod@array`], [`call`],
+//! [`mapreduce`], [`reduce_arrays`] and [`reduce_files`] lower one action each, and [`execution`] the settings of
+//! commands. [`programs`] checks that programs exist; [`toposort`] orders tasks by their dependencies.
 
 pub(crate) mod array;
 pub(crate) mod call;

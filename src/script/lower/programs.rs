@@ -1,4 +1,4 @@
-//! Whether the program that `run` names is there.
+//! Checks that the program that `run` names exists and is executable.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! `reduce`: what is reduced, how, and over which parameters.
+//! Lowers a `reduce` of arrays, and the checks that it shares with a `reduce` of files.
 
 use crate::arrays::reduce::operator::{Reduce, ReduceOperator};
 use crate::script::diagnostics::codes::Code;
@@ -10,11 +10,11 @@ use crate::script::plan::task::{ReduceOrder, Select, TaskAction};
 use crate::script::resolve::resolver::Resolver;
 use crate::script::syntax::script::{RawAction, RawReduce, RawTask};
 
-/// The most that is merged at a time; more is a list, not a tree.
+/// The largest `arity`. With more values at a time a reduction is a list and no tree.
 const WIDEST: i64 = 1024;
 
 impl Compiler<'_> {
-    /// Resolves a `reduce`.
+    /// Lowers a `reduce`, by a command or of arrays.
     pub(crate) fn reduction(
         &self,
         task: &RawTask,
@@ -29,7 +29,7 @@ impl Compiler<'_> {
     }
 }
 
-/// A reduction of arrays.
+/// Lowers a reduction of arrays.
 fn arrays(
     task: &RawTask,
     raw: &RawReduce,
@@ -108,7 +108,7 @@ pub(crate) fn order(raw: &RawReduce, cx: &mut DiagnosticCollector) -> Option<Red
     }
 }
 
-/// Whether what is reduced are arrays.
+/// Whether the task that is reduced makes arrays. Reports one that does not.
 fn are_arrays(target: usize, of: &Text, resolver: &Resolver<'_>, cx: &mut DiagnosticCollector) -> bool {
     let task = resolver.script.tasks.get(target);
     let Some(task) = task.filter(|task| task.action.as_ref().is_some_and(RawAction::is_command)) else {
@@ -123,7 +123,7 @@ fn are_arrays(target: usize, of: &Text, resolver: &Resolver<'_>, cx: &mut Diagno
     false
 }
 
-/// What is reduced has to be several.
+/// Reports a task with one instance, which leaves nothing to reduce.
 pub(crate) fn check_family(target: usize, of: &Text, resolver: &Resolver<'_>, cx: &mut DiagnosticCollector) {
     let Some(task) = resolver.script.tasks.get(target) else { return };
     let name = &task.name.value;
@@ -140,7 +140,7 @@ pub(crate) fn check_family(target: usize, of: &Text, resolver: &Resolver<'_>, cx
     }
 }
 
-/// `over` says what follows from the parameters already; it is there to be checked.
+/// Checks `over`. It repeats which parameters are reduced over, those that this task lacks, and must agree with them.
 pub(crate) fn check_over(
     task: &RawTask,
     over: Option<&At<Vec<Text>>>,

@@ -1,4 +1,4 @@
-//! `reduce` by a command: what merges two files into one.
+//! Lowers a `reduce` of files, by a command that merges two files into one.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -11,11 +11,11 @@ use crate::script::resolve::resolver::Resolver;
 use crate::script::syntax::placeholder::{self, PieceKind};
 use crate::script::syntax::script::{RawAction, RawReduce, RawTask};
 
-/// The files that each step reads and writes.
+/// The names of the files that each step reads (`a`, `b`) and writes (`out`).
 const FILES: [&str; 3] = ["a", "b", "out"];
 
 impl Compiler<'_> {
-    /// Resolves a `reduce` that has a command.
+    /// Lowers a `reduce` that has a command.
     pub(crate) fn merge(
         &self,
         task: &RawTask,
@@ -31,7 +31,7 @@ impl Compiler<'_> {
             let (target, select) = output_select::named(of, "of", (resolver.script, resolver.names), cx)?;
             check_family(target, of, resolver, cx);
             check_over(task, raw.over.as_ref(), target, of, resolver, cx);
-            // the first of its references
+            // The family to reduce is the first of the task's references.
             Some((target, resolver.depend(target, select, None, of.span.clone())))
         });
         if raw.of.is_none() {
@@ -55,7 +55,7 @@ impl Compiler<'_> {
     }
 }
 
-/// Options that are for arrays.
+/// Reports options that are for arrays only.
 fn check_options(raw: &RawReduce, cx: &mut DiagnosticCollector) {
     if let Some(with) = &raw.with {
         let message = "`reduce` has two operations, `with` and a command";
@@ -77,7 +77,7 @@ fn check_options(raw: &RawReduce, cx: &mut DiagnosticCollector) {
     }
 }
 
-/// A parameter that could not be had in the command.
+/// Reports a parameter named like one of the files, which the command could not refer to.
 fn check_names(task: &RawTask, resolver: &Resolver<'_>, cx: &mut DiagnosticCollector) {
     let params = resolver.sweeps.params.get(resolver.task).map_or(&[][..], Vec::as_slice);
     for name in FILES.iter().filter(|name| params.iter().any(|param| param == *name)) {
@@ -92,8 +92,8 @@ fn check_names(task: &RawTask, resolver: &Resolver<'_>, cx: &mut DiagnosticColle
     }
 }
 
-/// Checks the texts of the command, of its input and of its environment: they name all files, and no others of what is
-/// reduced.
+/// Checks the texts of the command, of its input and of its environment: together they name all three files, and they
+/// refer to no other file of the family.
 fn check_texts(
     task: &RawTask,
     command: &RawAction,
@@ -126,7 +126,7 @@ fn check_texts(
             }
         }
     }
-    // nothing is in an empty one, which is told already
+    // An empty command has been reported already.
     let is_empty =
         matches!(command, RawAction::Words(text) | RawAction::Shell(text, _) if text.value.trim().is_empty());
     if missing.is_empty() || is_empty || matches!(command, RawAction::Argv(words, _) if words.is_empty()) {

@@ -1,4 +1,4 @@
-//! A task: its action and keys, with every reference resolved.
+//! Lowers a task: its action and keys, with every reference resolved.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -16,19 +16,20 @@ use crate::script::syntax::symbols::Symbols;
 use crate::script::values::resources::InstanceResources;
 use std::collections::HashSet;
 
-/// The script and its context, with which all tasks are compiled.
+/// The script with its symbols and families, from which all tasks are compiled.
 pub(crate) struct Compiler<'a> {
     pub(crate) script: &'a RawScript,
     pub(crate) names: &'a Symbols,
     pub(crate) sweeps: &'a Sweeps,
     pub(crate) options: LoadOptions,
-    /// The tasks on whose hosts others are to run.
+    /// The names of the tasks on whose hosts others are to run.
     pub(crate) places: HashSet<String>,
 }
 
 impl Compiler<'_> {
-    /// Compiles a task, whose references count tasks in the order of the script; where something is wrong it is
-    /// reported, and the rest is compiled nevertheless.
+    /// Compiles the task of index `at`. Its references name tasks by their index in the script, and
+    /// [`toposort`](super::toposort) converts them to indices in the plan. Mistakes are reported, and the rest is
+    /// compiled nevertheless.
     pub(crate) fn task(&self, at: usize, cx: &mut DiagnosticCollector) -> Option<PlanTask> {
         let raw = self.script.tasks.get(at)?;
         let mut resolver = Resolver {
@@ -75,7 +76,7 @@ impl Compiler<'_> {
             name: raw.name.value.clone(),
             line,
             origin: format!("{}:{line}", cx.source.shown()),
-            // What takes the place of a wrong action is seen by nobody: the script is refused.
+            // A wrong action was reported and the script will be refused, so nothing sees this replacement.
             action: action.unwrap_or(TaskAction::Run { argv: Vec::new() }),
             family: self.sweeps.families.get(at).cloned().flatten().unwrap_or_else(Sweep::single),
             references: resolver.found,
@@ -144,11 +145,11 @@ impl Compiler<'_> {
                 at.map(Select::File)
             }
         };
-        // One for each of the script's, right or wrong: `save_paths::check` walks through both in step.
+        // A `Save` for every `save` of the script, right or wrong: `save_paths::check` walks through both in step.
         Save { select: select.unwrap_or(Select::Order), path }
     }
 
-    /// Arrays go to files or datasets, files of commands to files.
+    /// Checks the path of a `save`: arrays go to files or datasets, files of commands to files.
     fn check_save(&self, makes_array: bool, save: &RawSave, cx: &mut DiagnosticCollector) {
         let path = &save.path.value;
         let is_dataset = path.contains(":/");
@@ -170,7 +171,7 @@ impl Compiler<'_> {
         cx.push(diagnostic.label("cannot be saved so").help(help));
     }
 
-    /// Every reference must find something, whatever the instance.
+    /// Reports references that find no instance of the other task, for any instance of the referring one.
     pub(crate) fn check_joins(&self, tasks: &[Option<PlanTask>], cx: &mut DiagnosticCollector) {
         for (at, task) in tasks.iter().enumerate() {
             let Some(task) = task else { continue };

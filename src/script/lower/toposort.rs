@@ -1,4 +1,4 @@
-//! An order in which tasks can run, or the cycle that prevents it.
+//! Topological sort: an order in which tasks can run, or the cycle that prevents it.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -8,7 +8,8 @@ use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::plan::task::PlanTask;
 use crate::script::syntax::script::RawScript;
 
-/// The tasks' indices, what is needed first; where the script leaves it open, in the order of the script.
+/// Returns the indices of the tasks, each after the tasks that it needs; where that leaves a choice, in the order of
+/// the script. Reports a cycle.
 pub(crate) fn sort(
     script: &RawScript,
     tasks: &[Option<PlanTask>],
@@ -48,7 +49,7 @@ pub(crate) fn sort(
     order
 }
 
-/// A cycle among the tasks that are left, beginning with the one that is first in the script.
+/// Finds a cycle among the tasks that are left, beginning with the task that is first in the script.
 fn circle(left: &BTreeSet<usize>, needs: &[BTreeSet<usize>]) -> Option<Vec<usize>> {
     let mut done: BTreeSet<usize> = BTreeSet::new();
     for start in left {
@@ -106,7 +107,7 @@ fn span(
     references.find(|reference| reference.task == to).map(|reference| reference.span.clone())
 }
 
-/// The tasks in that order, with references that count in it.
+/// Puts the tasks in `order`, and makes their references name tasks by their index in it.
 pub(crate) fn arrange(mut tasks: Vec<Option<PlanTask>>, order: &[usize]) -> Vec<PlanTask> {
     let mut places = vec![usize::MAX; tasks.len()];
     for (place, at) in order.iter().enumerate() {

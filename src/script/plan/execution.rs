@@ -1,20 +1,20 @@
-//! Where a command of the plan is run.
+//! The working directory of a command in the plan.
 
 use super::template::Template;
 use crate::script::values::execution;
 use serde::{Deserialize, Serialize};
 
-/// How a task's command is run, its folder resolved.
+/// The settings with which a task's command is run; the references in its working directory are resolved.
 pub(crate) type Execution = execution::Execution<Dir>;
 
-/// Where a command is run.
+/// The working directory of a command.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub enum Dir {
-    /// In the script's folder.
+    /// The script's folder.
     #[default]
     Here,
-    /// In the instance's private folder.
+    /// The instance's private folder.
     Scratch,
-    /// In this one, relative to the script's folder.
+    /// A path relative to the script's folder.
     Path(Template),
 }

@@ -1,9 +1,9 @@
-//! The keys of instances: what an instance does and what it reads, as a number.
+//! Fingerprints: the key of an instance is a 128-bit hash of the work it does and of the inputs it reads.
 //!
 //! Two instances with one key give the same result, wherever and whenever they run. Into a key go the action after
-//! substitution, the environment it sets, the names of its outputs, and the keys of what it reads: of other instances
-//! by their own keys, of files by size and time of modification. What changes from run to run (rank, host, scratch
-//! folder, attempt, where the script lies) does not.
+//! substitution, the environment that it sets, the names of its outputs, and the keys of its inputs: other instances by
+//! their own keys, files by size and time of modification. Values that change from run to run (rank, host, scratch
+//! folder, attempt, place of the script) are left out. Start at [`Fingerprints::of`].
 
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -18,7 +18,7 @@ use crate::script::plan::runtime_vars::RuntimeVars;
 use crate::script::plan::task::{CallArg, MapReduceInput, ReduceStage};
 use crate::script::values::value::ScriptValue;
 
-/// Computes the keys of a plan's instances; those of a task all at once, when they are first asked for.
+/// Computes the keys of a plan's instances, those of a task all at once when the first of them is asked for.
 #[derive(Debug)]
 pub(crate) struct Fingerprints<'p> {
     plan: &'p Plan,
@@ -27,18 +27,18 @@ pub(crate) struct Fingerprints<'p> {
 }
 
 impl<'p> Fingerprints<'p> {
-    /// Nothing is computed yet.
+    /// Creates fingerprints for a plan. Nothing is computed yet.
     pub(crate) fn new(plan: &'p Plan) -> Self {
         Fingerprints { plan, known: vec![None; plan.tasks.len()], files: HashMap::new() }
     }
 
-    /// The keys of a task's instances, in the order of their indices.
+    /// Returns the keys of a task's instances in the order of their indices, and computes those that are missing.
     pub(crate) fn of(&mut self, task: usize) -> &[u128] {
         let mut needed = vec![false; self.plan.tasks.len()];
         if let Some(needed) = needed.get_mut(task) {
             *needed = true;
         }
-        // What a task needs comes before it.
+        // In a plan, a task comes after the tasks that it needs.
         for at in (0..needed.len()).rev().filter(|at| *at <= task) {
             if needed[at] && self.known[at].is_none() {
                 self.plan.tasks[at].references.iter().for_each(|reference| needed[reference.task] = true);
@@ -132,7 +132,7 @@ impl<'p> Fingerprints<'p> {
                     hash.text(&name.name);
                     hash.binding(&name.binding, scope);
                 }
-                // Random numbers are keyed by task and index.
+                // The seed of random numbers consists of task and index.
                 hash.text(&task.name);
                 hash.number(scope.facts.index);
             }
@@ -158,7 +158,7 @@ impl<'p> Fingerprints<'p> {
                 hash.text("run");
                 for (at, word) in argv.iter().enumerate() {
                     hash.template(word, scope);
-                    // A program of the user's own is read as well.
+                    // A program with a path of its own is an input as well.
                     if let Some(program) = word.as_literal().filter(|word| at == 0 && word.contains('/')) {
                         self.file(&program, hash);
                     }
@@ -185,7 +185,7 @@ impl<'p> Fingerprints<'p> {
     }
 }
 
-/// A hash of texts that does not confuse where one ends and the next begins.
+/// A hash of a sequence of texts. Each is preceded by its length, so that `ab`, `c` differs from `a`, `bc`.
 struct Hash(Xxh3);
 
 impl Hash {
@@ -212,7 +212,7 @@ impl Hash {
     fn template(&mut self, template: &Template, scope: &RenderScope<'_>) {
         match template.render_args(scope) {
             Ok(words) => words.iter().for_each(|word| self.text(word)),
-            // What cannot be filled in fails when it runs; until then all such are alike.
+            // A template that cannot be filled in fails when it runs. Until then all such templates are alike.
             Err(error) => self.text(&error.to_string()),
         }
     }

@@ -1,4 +1,8 @@
-//! The plan: every task of a script in an order in which it can run.
+//! The plan: every task of a script in an order in which the tasks can run. `batch` executes it.
+//!
+//! [`Plan`] is where to start; its tasks are defined in [`task`], and their texts are [`template`]s with
+//! [`runtime_vars`] in them, quoted by [`shell_quote`]. [`stats`] computes fan-in, levels and the critical path,
+//! [`fingerprint`] the keys of instances. Tasks refer to each other by their index in [`Plan::tasks`].
 
 pub(crate) mod execution;
 pub(crate) mod fingerprint;
@@ -15,32 +19,32 @@ use crate::script::plan::task::PlanTask;
 use crate::script::sweep::join::Join;
 use crate::script::values::resources::JobCounter;
 
-/// A script that is understood.
+/// A script after all checks, ready to run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The script's `name`, or the file's stem.
+    /// The script's `name`, or the file's name without its extension.
     pub name: String,
     /// The script's folder, absolute where the script was read from a file.
     pub dir: PathBuf,
-    /// The script, as it was named.
+    /// The path of the script, as the user gave it.
     pub path: PathBuf,
-    /// The meaning of failures for the rest.
+    /// The number of failures that stops the run.
     pub policy: Policy,
-    /// The counters of the whole job.
+    /// The counters that the whole job has, such as licences.
     pub counters: Vec<JobCounter>,
-    /// The tasks: what a task needs comes before it, and apart from that they are in the order of the script.
+    /// The tasks, each after the tasks that it needs, otherwise in the order of the script (a topological order).
     pub tasks: Vec<PlanTask>,
-    /// Oddities that do not keep the script from running.
+    /// Warnings, with which the script still runs.
     pub warnings: Diagnostics,
 }
 
 impl Plan {
-    /// The index of a task.
+    /// Returns the index of the task of that name.
     pub fn find(&self, name: &str) -> Option<usize> {
         self.tasks.iter().position(|task| task.name == name)
     }
 
-    /// The references to a task: pairs of the referring task's index and the reference's number there.
+    /// Finds the references to a task: pairs of the referring task's index and the reference's number there.
     pub fn consumers(&self, task: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
         let references = move |(at, other): (usize, &PlanTask)| {
             let numbers = other
@@ -54,16 +58,16 @@ impl Plan {
         self.tasks.iter().enumerate().flat_map(references)
     }
 
-    /// The join read backwards: which instances of `consumer` refer to an instance of `producer`.
+    /// Returns the join in the other direction: the instances of `consumer` that refer to an instance of `producer`.
     pub fn reverse(&self, producer: usize, consumer: usize) -> Option<Join> {
         Some(Join::between(&self.tasks.get(producer)?.family, &self.tasks.get(consumer)?.family))
     }
 
-    /// The plan of some tasks, and of all that they need.
+    /// Reduces the plan to the tasks with these indices and all tasks that they need.
     pub fn only(mut self, names: &[usize]) -> Plan {
         let mut wanted = vec![false; self.tasks.len()];
         names.iter().for_each(|at| wanted[*at] = true);
-        // What a task needs comes before it.
+        // In a plan, a task comes after the tasks that it needs.
         for at in (0..self.tasks.len()).rev() {
             if wanted[at] {
                 self.tasks[at].references.iter().for_each(|reference| wanted[reference.task] = true);
@@ -86,7 +90,7 @@ impl Plan {
         self
     }
 
-    /// The number of instances of all tasks together.
+    /// The number of instances of all tasks together, at most `u64::MAX`.
     pub fn instances(&self) -> u64 {
         self.tasks.iter().fold(0, |sum: u64, task| sum.saturating_add(task.family.len()))
     }

@@ -1,34 +1,34 @@
-//! What only the rank knows that runs an instance.
+//! Runtime variables: values that only the rank knows that runs an instance, such as `{dtask.rank}`.
 
 use serde::{Deserialize, Serialize};
 
 use crate::script::values::value::ScriptValue;
 
-/// What only the rank knows that runs an instance.
+/// A runtime variable: a value that only the rank knows that runs an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RuntimeVar {
-    /// The number of the rank.
+    /// The number of the rank, counted from 0.
     Rank,
-    /// How many ranks there are.
+    /// The number of ranks.
     Ranks,
-    /// The host's name.
+    /// The name of the host.
     Host,
-    /// The instance's private folder.
+    /// The path of the instance's private folder.
     Scratch,
-    /// How often it was tried, counted from 1.
+    /// The number of the attempt, counted from 1.
     Attempt,
-    /// The instance's index in its family.
+    /// The instance's index in its family, counted from 0.
     Index,
-    /// How many threads it was given.
+    /// The number of threads that the instance was given.
     Threads,
-    /// A number for random generators that depends on the task and the index alone.
+    /// A seed for random generators, which depends on the task and the index alone.
     Seed,
-    /// The script's folder.
+    /// The path of the script's folder.
     Here,
 }
 
 impl RuntimeVar {
-    /// All of them with the names that scripts use.
+    /// All runtime variables with their names in scripts, the part after `dtask.`.
     pub const NAMED: [(&'static str, RuntimeVar); 9] = [
         ("rank", RuntimeVar::Rank),
         ("ranks", RuntimeVar::Ranks),
@@ -41,47 +41,48 @@ impl RuntimeVar {
         ("here", RuntimeVar::Here),
     ];
 
-    /// The fact of that name.
+    /// Returns the variable of that name.
     pub fn named(name: &str) -> Option<Self> {
         Self::NAMED.iter().find(|(n, _)| *n == name).map(|(_, fact)| *fact)
     }
 
-    /// Whether it is the same wherever and however often an instance runs, as file names have to be.
+    /// Whether the value is the same wherever and however often an instance runs. File names may contain only such
+    /// values.
     pub fn is_fixed(self) -> bool {
         matches!(self, RuntimeVar::Index | RuntimeVar::Seed)
     }
 
-    /// Whether it is a text; the others are integers.
+    /// Whether the value is a text; the others are integers.
     pub fn is_text(self) -> bool {
         matches!(self, RuntimeVar::Host | RuntimeVar::Scratch | RuntimeVar::Here)
     }
 }
 
-/// The facts of one run of an instance.
+/// The values of all runtime variables for one run of an instance.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RuntimeVars {
-    /// The number of the rank.
+    /// The number of the rank, counted from 0.
     pub rank: u32,
-    /// How many ranks there are.
+    /// The number of ranks.
     pub ranks: u32,
-    /// The host's name.
+    /// The name of the host.
     pub host: String,
-    /// The instance's private folder.
+    /// The path of the instance's private folder.
     pub scratch: String,
-    /// How often it was tried, counted from 1.
+    /// The number of the attempt, counted from 1.
     pub attempt: u32,
-    /// The instance's index in its family.
+    /// The instance's index in its family, counted from 0.
     pub index: u64,
-    /// How many threads it was given.
+    /// The number of threads that the instance was given.
     pub threads: u32,
-    /// A number for random generators.
+    /// A seed for random generators, which depends on the task and the index alone.
     pub seed: u64,
-    /// The script's folder.
+    /// The path of the script's folder.
     pub here: String,
 }
 
 impl RuntimeVars {
-    /// One of them, as a value.
+    /// Returns the value of a variable.
     pub fn get(&self, fact: RuntimeVar) -> ScriptValue {
         match fact {
             RuntimeVar::Rank => ScriptValue::Int(self.rank.into()),
@@ -91,7 +92,7 @@ impl RuntimeVars {
             RuntimeVar::Attempt => ScriptValue::Int(self.attempt.into()),
             RuntimeVar::Index => ScriptValue::Int(self.index as i64),
             RuntimeVar::Threads => ScriptValue::Int(self.threads.into()),
-            // Half the range, so that programs that read a signed number take it.
+            // Half the range, so that programs that read a signed number accept it.
             RuntimeVar::Seed => ScriptValue::Int((self.seed >> 1) as i64),
             RuntimeVar::Here => ScriptValue::Text(self.here.clone()),
         }

@@ -1,28 +1,28 @@
-//! Values in a `shell` script are quoted for the place where they stand.
+//! Shell quoting: values in a `shell` script are escaped for the place where they stand, against shell injection.
 //!
-//! Inside quotes that the script has written itself, quotes around the value would close them and lay the value open to the
-//! shell, so the place of every reference is found first.
+//! Quotes around a value that already stands inside quotes of the script would close those, and the shell would
+//! interpret the value. So the quoting of every reference is determined first, by [`contexts`].
 
 use serde::{Deserialize, Serialize};
 
 use crate::script::syntax::placeholder::{PieceKind, TextPiece};
 
-/// How a value is protected from the shell.
+/// The way in which a value is protected from the shell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Quote {
-    /// No shell will see it.
+    /// Not at all, because no shell sees the value.
     #[default]
     None,
     /// Outside of quotes: the value gets quotes of its own where it needs them.
     Bare,
-    /// Inside `'…'`.
+    /// Inside single quotes, `'…'`.
     Single,
-    /// Inside `"…"`.
+    /// Inside double quotes, `"…"`.
     Double,
 }
 
 impl Quote {
-    /// The value as it is written into the script.
+    /// Returns the value as it is written into the script.
     pub fn apply(self, value: &str) -> String {
         let harmless = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
         match self {
@@ -41,16 +41,16 @@ impl Quote {
     }
 }
 
-/// Where the scan of a script is.
+/// The innermost open construct at a point of the scan of a script.
 #[derive(Clone, Copy, PartialEq)]
 enum Level {
-    /// Commands; closed by `)` where it was opened by `$(` or `(`.
+    /// Commands. The construct is closed by `)` where it was opened by `$(` or `(`.
     Code,
     Single,
     Double,
 }
 
-/// The quoting of each piece of a script that is a reference; for the others the entry means nothing.
+/// Returns the quoting of each piece of a script that is a reference. For other pieces the entry has no meaning.
 pub(crate) fn contexts(text: &str, pieces: &[TextPiece]) -> Vec<Quote> {
     let mut levels = vec![Level::Code];
     let (mut escaped, mut comment) = (false, false);
@@ -73,7 +73,7 @@ pub(crate) fn contexts(text: &str, pieces: &[TextPiece]) -> Vec<Quote> {
             if comment {
                 comment = c != '\n';
             } else if std::mem::take(&mut escaped) {
-                // The character after a backslash means itself; it is no `$` for what follows either.
+                // The character after a backslash is literal, so it is no `$` for the next character either.
                 before = 'x';
             } else {
                 match (level, c) {

@@ -1,6 +1,7 @@
-//! A task that is understood, as it travels once to every rank that runs instances of it.
+//! A task of the plan. It travels once to every rank that runs instances of it.
 //!
-//! An action and a map-reduce hold each other: a stage of a [`MapReduce`] is a command, which is a [`TaskAction`].
+//! [`PlanTask`] is where to start. Its [`TaskAction`] is the work, its [`Reference`]s are the dependencies. An action
+//! and a map-reduce contain each other: a stage of a [`MapReduce`] is a command, which is a [`TaskAction`].
 
 use serde::{Deserialize, Serialize};
 
@@ -17,69 +18,69 @@ use crate::script::values::resources::InstanceResources;
 use crate::script::values::value::ScriptValue;
 use std::time::Duration;
 
-/// An argument of a call.
+/// An argument of a `call`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum CallArg {
-    /// A value as the script has it.
+    /// A value that the script gives.
     Value(ScriptValue),
-    /// The value of a name: `"{mean}"`.
+    /// The value of a name, such as `"{mean}"`.
     Binding(NameSource),
     /// A text with references in it.
     Text(Template),
 }
 
-/// A task, or a family of them.
+/// A task of the plan: one action, done for every instance of a family.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlanTask {
-    /// The name.
+    /// The name of the task in the script.
     pub name: String,
-    /// The line of the script that it begins at, counted from 1.
+    /// The line of the script in which the task begins, counted from 1.
     pub line: usize,
     /// File and line, for messages: `flow.toml:31`.
     pub origin: String,
-    /// The action.
+    /// The work that an instance does.
     pub action: TaskAction,
-    /// Its instances.
+    /// The instances of the task.
     pub family: Sweep,
-    /// The results of other tasks that it reads, and the tasks that it only waits for.
+    /// The dependencies: results of other tasks that an instance reads, and tasks that it only waits for.
     pub references: Vec<Reference>,
-    /// The files that its command writes.
+    /// The files that the command writes in its private folder.
     pub outs: Vec<OutputFile>,
-    /// The standard input of its command.
+    /// The standard input of the command; `None` for an empty one.
     pub stdin: Option<Template>,
-    /// Where its standard output goes (the text of the array, where it makes one).
+    /// The destination of standard output. For a task that makes an array, the array's text is printed there.
     pub stdout: StreamTarget,
-    /// Where its standard error goes.
+    /// The destination of standard error.
     pub stderr: StreamTarget,
     /// The outputs that are kept on the shared file system.
     pub saves: Vec<Save>,
-    /// Environment variables that are added.
+    /// Environment variables that are added for the command.
     pub env: Vec<(String, Template)>,
     /// The exit codes that mean success.
     pub ok_exit: Vec<i32>,
-    /// Whether those who gather it go on without its failed instances.
+    /// Whether tasks that gather this family go on without its failed instances.
     pub optional: bool,
-    /// Larger first.
+    /// The priority: of the instances that are ready, those with the larger number start first.
     pub priority: i32,
-    /// Whether its results stay until the end, needed or not.
+    /// Whether results stay in memory until the end of the run; otherwise they are freed after their last use.
     pub keep: bool,
-    /// Files that its command writes where they stay, relative to the script's folder.
+    /// Files that the command writes at their final path, relative to the script's folder.
     pub targets: Vec<Template>,
-    /// How its command is run.
+    /// The settings with which the command is run.
     pub execution: Execution,
     /// The resources that an instance takes while it runs.
     pub needs: InstanceResources,
-    /// How long an instance is expected to take; without it, as long as others of its rank.
+    /// The expected duration of an instance. `None`: as long as other instances took on the rank.
     pub time: Option<Duration>,
 }
 
 impl PlanTask {
-    /// The name of an instance, `sim[T=300, p=1]`.
+    /// Returns the name of an instance, such as `sim[T=300, p=1]`.
     pub fn label(&self, instance: u64) -> String {
         self.family.label(&self.name, instance)
     }
 
-    /// The instances that an instance of a `reduce` task reduces, in index order; `None` for other tasks.
+    /// Returns the instances that an instance of a `reduce` task reduces, in index order; `None` for other tasks.
     pub fn reduced(&self, instance: u64) -> Option<Gather<'_>> {
         match &self.action {
             TaskAction::Reduce { of, .. } | TaskAction::Merge { of, .. } => {
@@ -90,19 +91,19 @@ impl PlanTask {
     }
 }
 
-/// The action of a task.
+/// The work of a task, by the key that the script gives it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum TaskAction {
-    /// Starts a program.
+    /// Starts a program without a shell.
     Run {
-        /// The program and its arguments; each may become several ([`Template::render_args`]).
+        /// The program and its arguments; each template may become several ([`Template::render_args`]).
         argv: Vec<Template>,
     },
-    /// Starts a shell.
+    /// Starts a shell with a script.
     Shell {
         /// The shell and its options; the script is added as the last argument.
         interpreter: Vec<String>,
-        /// The script.
+        /// The text of the script.
         script: Template,
     },
     /// Evaluates an array expression.
@@ -111,42 +112,42 @@ pub enum TaskAction {
         text: String,
         /// The expression as it was parsed.
         expr: Expr,
-        /// The meaning of the names in it.
+        /// The names in the expression, with their sources.
         names: Vec<ArrayName>,
     },
-    /// Reduces a family to one array.
+    /// Reduces the arrays of a family to one array, as a tree.
     Reduce {
-        /// The reference to the family, by its number.
+        /// The number of the reference to the family among [`PlanTask::references`].
         of: usize,
-        /// The operation.
+        /// The operation of the reduction.
         with: Reduce,
-        /// How many are merged at a time.
+        /// The number of arrays that a step of the tree merges.
         arity: usize,
-        /// The order that gives the tree its shape.
+        /// The order in which arrays are merged, which determines the shape of the tree.
         order: ReduceOrder,
     },
-    /// Reduces a family to one file, by a command that merges two.
+    /// Reduces the files of a family to one file, as a tree, by a command that merges two.
     Merge {
-        /// The reference to the family, by its number.
+        /// The number of the reference to the family among [`PlanTask::references`].
         of: usize,
-        /// The command that merges two.
+        /// The command of a step: it merges the files `{a}` and `{b}` into `{out}`.
         command: Box<TaskAction>,
-        /// The order that gives the tree its shape.
+        /// The order in which files are merged, which determines the shape of the tree.
         order: ReduceOrder,
     },
-    /// Calls a function of the program, which makes an array.
+    /// Calls a function of the embedding program, which returns an array.
     Call {
-        /// Its name in the registry.
+        /// The name of the function in the registry.
         function: String,
-        /// The arguments, by their names.
+        /// The arguments with their names.
         args: Vec<(String, CallArg)>,
     },
-    /// Maps, shuffles and reduces lines; one instance for each partition.
+    /// Maps, shuffles and reduces lines. The task has one instance for each partition.
     MapReduce(Box<MapReduce>),
 }
 
 impl TaskAction {
-    /// The program with its arguments, for the two actions that start one.
+    /// Renders the program and its arguments for one run. `None` for actions other than `run` and `shell`.
     pub fn command(&self, scope: &RenderScope<'_>) -> Result<Option<Vec<String>>, RenderError> {
         match self {
             TaskAction::Run { argv } => {
@@ -162,7 +163,7 @@ impl TaskAction {
         }
     }
 
-    /// The texts that a command is made of.
+    /// The templates of the command's words or script; none for actions that are no command.
     pub(crate) fn templates(&self) -> Vec<&Template> {
         match self {
             TaskAction::Run { argv } => argv.iter().collect(),
@@ -172,72 +173,73 @@ impl TaskAction {
         }
     }
 
-    /// Whether it leaves bytes, as a program does; the others make an array.
+    /// Whether the result is bytes, as a program writes them. All other actions make an array.
     pub fn is_command(&self) -> bool {
         !matches!(self, TaskAction::Array { .. } | TaskAction::Reduce { .. } | TaskAction::Call { .. })
     }
 }
 
-/// A map-reduce.
+/// A map-reduce over lines: mappers make pairs of key and value, reducers get all values of a key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MapReduce {
-    /// The part that is read.
+    /// The lines that are read.
     pub input: MapReduceInput,
-    /// Bytes that a mapper gets at a time.
+    /// The target size of a split, the part of the input that one mapper gets, in bytes.
     pub split: u64,
-    /// Makes `key TAB value` lines of lines.
+    /// The mapper, which turns lines into `key TAB value` lines.
     pub map: MapStage,
-    /// Makes fewer lines of a mapper's, before they travel.
+    /// The combiner, which reduces the output of one mapper before it goes to another rank. `None`: the reducer
+    /// combines, if it is built in.
     pub combine: Option<ReduceStage>,
-    /// Makes the result of lines that are sorted by key.
+    /// The reducer, which turns lines sorted by key into the result.
     pub reduce: ReduceStage,
-    /// Bytes of lines that are held in memory before they are spilled to scratch.
+    /// Bytes of lines that a rank, and each mapper, holds in memory before it spills them to scratch.
     pub buffer: u64,
 }
 
 /// The input of a map-reduce.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum MapReduceInput {
-    /// Files, relative to the script's folder.
+    /// Paths of files, relative to the script's folder.
     Files(Vec<String>),
-    /// The output of another task, by the number of the reference; each instance is one split.
+    /// The output of another task, by the number of the reference. Each of its instances is one split.
     Of(usize),
 }
 
-/// The stage that makes keys and values.
+/// The map stage, which makes pairs of key and value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum MapStage {
-    /// A stage that is built in.
+    /// A mapper that is built in.
     BuiltIn(Mapper),
-    /// A command that reads lines and writes lines.
+    /// A command that reads lines on standard input and writes lines on standard output.
     Command(Box<TaskAction>),
 }
 
-/// The stage that makes one value, or lines, of the values of a key.
+/// The reduce or combine stage, which makes one value, or lines, of all values of a key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ReduceStage {
-    /// A stage that is built in.
+    /// An operator that is built in.
     BuiltIn(Operator),
-    /// A command that reads lines and writes lines.
+    /// A command that reads lines on standard input and writes lines on standard output.
     Command(Box<TaskAction>),
 }
 
 impl MapStage {
-    /// The name of one that is built in, which tells it from others.
+    /// The name of a built-in mapper; `command` for every command.
     pub fn name(&self) -> String {
         if let MapStage::BuiltIn(mapper) = self { format!("{mapper:?}") } else { "command".to_owned() }
     }
 }
 
 impl ReduceStage {
-    /// The name of one that is built in, as that of a [`MapStage`].
+    /// The name of a built-in operator; `command` for every command.
     pub fn name(&self) -> String {
         if let ReduceStage::BuiltIn(operator) = self { format!("{operator:?}") } else { "command".to_owned() }
     }
 }
 
 impl MapReduce {
-    /// The commands of its stages.
+    /// The commands among the stages.
     pub fn commands(&self) -> impl Iterator<Item = &TaskAction> {
         let map = if let MapStage::Command(action) = &self.map { Some(&**action) } else { None };
         let others = self.combine.iter().chain([&self.reduce]).filter_map(|stage| match stage {
@@ -247,14 +249,15 @@ impl MapReduce {
         map.into_iter().chain(others)
     }
 
-    /// Whether a mapper, and whether a reducer, starts a command.
+    /// Whether mappers start a command, and whether reducers do. A combiner runs with the mapper.
     pub fn starts(&self) -> (bool, bool) {
         let combines = matches!(self.combine, Some(ReduceStage::Command(_)));
         let maps = combines || matches!(self.map, MapStage::Command(_));
         (maps, matches!(self.reduce, ReduceStage::Command(_)))
     }
 
-    /// The operator by which a mapper's lines are combined, and the one that makes the result of what comes of them.
+    /// Returns the built-in operator that combines a mapper's lines, and the one that reduces the combined lines.
+    /// `None` for a stage that is a command or missing.
     pub fn operators(&self) -> (Option<Operator>, Option<Operator>) {
         let built_in = |stage: &ReduceStage| match stage {
             ReduceStage::BuiltIn(operator) => Some(*operator),
@@ -262,7 +265,7 @@ impl MapReduce {
         };
         let reduce = built_in(&self.reduce);
         match &self.combine {
-            // what can be combined is, asked or not
+            // A built-in reducer also combines where the script names no combiner.
             None => (reduce, reduce.map(Operator::of_parts)),
             Some(stage) if stage == &self.reduce => (built_in(stage), reduce.map(Operator::of_parts)),
             Some(stage) => (built_in(stage), reduce),
@@ -270,63 +273,63 @@ impl MapReduce {
     }
 }
 
-/// A bare name of an array expression.
+/// A name in an array expression.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ArrayName {
-    /// As it is written, `x` or `sim.probe`.
+    /// The name as it is written, `x` or `sim.probe`.
     pub name: String,
-    /// The meaning.
+    /// The source of its value.
     pub binding: NameSource,
 }
 
-/// The meaning of a name of an array expression.
+/// The source of the value that a name stands for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum NameSource {
-    /// The task's parameter of that number.
+    /// The task's parameter of that number, derived ones counted last.
     Param(usize),
-    /// A variable of the script.
+    /// A variable of the script, with its value.
     Var(ScriptValue),
-    /// The task's reference of that number: one array, or a list for a gather.
+    /// The task's reference of that number: one array, or a list of arrays for a gather.
     Input(usize),
-    /// A fact that the rank knows.
+    /// A runtime variable.
     Fact(RuntimeVar),
 }
 
-/// The order that gives a reduction's tree its shape.
+/// The order in which a reduction merges values, which determines the shape of its tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReduceOrder {
-    /// The indices alone: the same bits on any number of ranks.
+    /// By index alone, so that the result has the same bits on any number of ranks.
     #[default]
     Fixed,
-    /// Whatever is ready first.
+    /// In the order in which values become ready.
     Any,
 }
 
-/// The part of another task that is read.
+/// The output of another task that a reference reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Select {
-    /// Nothing: the task only has to be done.
+    /// No output: the other task only has to be done.
     Order,
     /// The output file of that number.
     File(usize),
-    /// The text that it printed.
+    /// The standard output.
     Stdout,
-    /// The array that it made.
+    /// The array.
     Value,
 }
 
-/// A dependency on another task. Two are equal wherever in the script they are made.
+/// A dependency on another task. Two references are equal if they differ only in their place in the script.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Reference {
     /// The other task's index in the plan.
     pub task: usize,
-    /// The part that is read.
+    /// The output that is read.
     pub select: Select,
-    /// The instances that are read.
+    /// The join, which gives the instances that are read.
     pub join: Join,
-    /// Whether what is given is one file with the paths in it.
+    /// Whether a gather is given as one file that lists the paths, instead of the paths themselves.
     pub list: bool,
-    /// The place in the script where the reference is first made, for messages about the script; ranks are not told.
+    /// The place in the script where the reference is first made, for messages. Ranks do not get it.
     #[serde(skip)]
     pub span: Span,
 }
@@ -339,43 +342,43 @@ impl PartialEq for Reference {
 }
 
 impl Reference {
-    /// Whether it is several values where it stands.
+    /// Whether the reference becomes several values where it stands.
     pub fn is_gather(&self) -> bool {
         self.join.is_gather() && !self.list
     }
 
-    /// The instances of the other task that this one's `instance` needs, in index order.
+    /// Returns the instances of the other task that `instance` of this task needs, in index order.
     pub fn instances(&self, instance: u64) -> Gather<'_> {
         self.join.instances(instance)
     }
 }
 
-/// A file that a command writes.
+/// An output file of a command.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutputFile {
-    /// `None` for the one of `out = "file"`.
+    /// The name in `{out.name}`; `None` for the only file, `out = "file"`.
     pub name: Option<String>,
-    /// Its path in the instance's private folder.
+    /// The path in the instance's private folder.
     pub file: Template,
 }
 
-/// Where a stream goes.
+/// The destination of a command's output stream.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub enum StreamTarget {
-    /// To the rank's log.
+    /// The rank's log.
     #[default]
     Log,
-    /// Nowhere.
+    /// Discarded, as by `/dev/null`.
     Null,
-    /// To a file; instances that share a path append whole outputs in index order.
+    /// A file. Instances that share a path append whole outputs in index order.
     Path(Template),
 }
 
-/// An output that is kept.
+/// An output that is kept on the shared file system.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Save {
     /// The output that is kept.
     pub select: Select,
-    /// Where, relative to the script's folder.
+    /// The path of the copy, relative to the script's folder.
     pub path: Template,
 }

@@ -1,4 +1,7 @@
-//! Texts with references in them, and how they are filled in at the rank that runs the task.
+//! Templates: texts with references in them, which the rank that runs an instance renders.
+//!
+//! A [`Template`] is rendered with the values of a [`RenderScope`]: to one text, to the arguments of a command, or to
+//! the pieces of a standard input.
 
 use crate::script::values::format::written;
 use serde::{Deserialize, Serialize};
@@ -8,20 +11,21 @@ use crate::script::plan::shell_quote::Quote;
 use crate::script::values::format::FormatSpec;
 use crate::script::values::value::{PathPart, ScriptValue};
 
-/// What stands in a reference's place.
+/// The source of the text that replaces a reference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Fill {
     /// The task's parameter of that number, or a part of its path.
     Param(usize, Option<PathPart>),
-    /// The task's reference of that number: one path, or many for a gather.
+    /// The task's reference of that number: one path, or several for a gather.
     Input(usize),
-    /// The task's own output of that number: the path to write to.
+    /// The path of the task's own output of that number, to write to.
     Out(usize),
-    /// What the rank knows.
+    /// A runtime variable.
     Fact(RuntimeVar),
-    /// A variable of the rank's environment.
+    /// An environment variable of the rank.
     Env(String),
-    /// One of the two files that a step of a reduction merges, 0 for `{a}`; each step puts its own in their place.
+    /// The first (0, `{a}`) or second (1, `{b}`) file that a step of a reduction merges. Each step fills in its own
+    /// paths.
     Merged(usize),
 }
 
@@ -30,13 +34,13 @@ pub enum Fill {
 pub enum TemplatePart {
     /// Text that is the same for all instances.
     Text(String),
-    /// A reference.
+    /// A reference, to be replaced.
     Fill {
-        /// What it stands for.
+        /// The source of the text.
         what: Fill,
-        /// How it is written.
+        /// The format of the value; `None` for the plain spelling.
         format: Option<FormatSpec>,
-        /// How it is protected.
+        /// The way in which the text is protected from a shell.
         quote: Quote,
     },
 }
@@ -44,35 +48,35 @@ pub enum TemplatePart {
 /// A text with references.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Template {
-    /// Its pieces, in order.
+    /// The pieces of the text, in order.
     pub parts: Vec<TemplatePart>,
 }
 
-/// What references are filled with, for one run of one instance.
+/// The values that references are replaced with, for one run of one instance.
 #[derive(Clone, Copy)]
 pub struct RenderScope<'a> {
     /// The values of the instance's parameters, as [`crate::script::sweep::family::Sweep::bindings`] gives them.
     pub values: &'a [ScriptValue],
-    /// The paths of the gathered inputs, in index order, by the number of the task's reference.
+    /// The paths of the inputs in index order, by the number of the task's reference.
     pub inputs: &'a [Vec<String>],
     /// The paths of the task's own outputs, by their number.
     pub outs: &'a [String],
-    /// What the rank knows.
+    /// The values of the runtime variables.
     pub facts: &'a RuntimeVars,
-    /// Looks up the rank's environment.
+    /// Looks up an environment variable of the rank.
     pub env: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// Why a template could not be filled in.
+/// The reason why a template could not be rendered.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RenderError {
-    /// `{env:NAME}` of a variable that the rank's environment lacks.
+    /// `{env:NAME}` of a variable that is not set in the rank's environment.
     #[error("the environment variable `{0}` is not set")]
     Env(String),
-    /// The scope does not have what the template needs.
+    /// A value of the template is not in the scope: its kind and number.
     #[error("{0} number {1} is missing")]
     Missing(&'static str, usize),
-    /// A value that the format does not fit.
+    /// A value that its format does not fit.
     #[error("a format does not fit: {0}")]
     Format(String),
 }
@@ -80,26 +84,26 @@ pub enum RenderError {
 /// A piece of a standard input.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StdinPiece {
-    /// These characters.
+    /// Text, which is written as it is.
     Text(String),
-    /// The bytes of every input of that reference, one after the other.
+    /// The bytes of every input of the reference of that number, one after the other.
     Input(usize),
 }
 
 impl Template {
-    /// A template without references.
+    /// Creates a template without references.
     pub fn literal(text: impl Into<String>) -> Self {
         Self { parts: vec![TemplatePart::Text(text.into())] }
     }
 
-    /// The text, where no reference is left in it.
+    /// Returns the text of a template without references; `None` where it has some.
     pub fn as_literal(&self) -> Option<String> {
         let text =
             |part: &TemplatePart| if let TemplatePart::Text(text) = part { Some(text.clone()) } else { None };
         self.parts.iter().map(text).collect()
     }
 
-    /// One text; a gather is written as a list with spaces between.
+    /// Renders the template to one text. The paths of a gather are separated by spaces.
     pub fn render(&self, scope: &RenderScope<'_>) -> Result<String, RenderError> {
         let mut text = String::new();
         for part in &self.parts {
@@ -108,8 +112,8 @@ impl Template {
         Ok(text)
     }
 
-    /// The arguments that one word of a command becomes: several for a gather, each with the rest of the word
-    /// (`--in={x}` is `--in=a --in=b`), one otherwise.
+    /// Renders one word of a command to arguments. A gather gives one argument for each path, each with the rest of the
+    /// word (`--in={x}` becomes `--in=a --in=b`); otherwise there is one argument.
     pub fn render_args(&self, scope: &RenderScope<'_>) -> Result<Vec<String>, RenderError> {
         let mut args = vec![String::new()];
         for part in &self.parts {
@@ -120,7 +124,7 @@ impl Template {
         Ok(args)
     }
 
-    /// A standard input: text, and the bytes of inputs between.
+    /// Renders a standard input: pieces of text, with the inputs between them by their number.
     pub fn render_stdin(&self, scope: &RenderScope<'_>) -> Result<Vec<StdinPiece>, RenderError> {
         let piece = |part: &TemplatePart| match part {
             TemplatePart::Fill { what: Fill::Input(at), .. } => Ok(StdinPiece::Input(*at)),
@@ -152,7 +156,7 @@ impl TemplatePart {
             Fill::Env(name) => {
                 ScriptValue::Text((scope.env)(name).ok_or_else(|| RenderError::Env(name.clone()))?)
             }
-            // not in a step: what is the same for all of them
+            // Outside of a step the braces stay, as the part that is the same for all steps.
             Fill::Merged(at) => return Ok(vec![format!("{{{}}}", if *at == 0 { "a" } else { "b" })]),
         };
         Ok(vec![quote.apply(&written(&value, format.as_ref()).map_err(RenderError::Format)?)])

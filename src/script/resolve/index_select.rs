@@ -1,4 +1,4 @@
-//! The brackets of `{sim[T = 300]}` and `{x[2*i]}`: which instances of another task are meant.
+//! The brackets of `{sim[T = 300]}` and `{x[2*i]}`: which instances of another task a reference is to.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::suggest::did_you_mean;
@@ -8,7 +8,7 @@ use crate::script::sweep::join_search::Pin;
 use crate::script::syntax::symbols::Symbols;
 use crate::script::values::value::ScriptValue;
 
-/// What is wrong with a choice.
+/// A mistake in the brackets of a reference.
 #[derive(Debug)]
 pub(crate) struct IndexError {
     pub(crate) code: Code,
@@ -16,7 +16,8 @@ pub(crate) struct IndexError {
     pub(crate) help: Option<String>,
 }
 
-/// The values that are chosen for parameters of `target`, as formulas of the parameters of `own`.
+/// Reads the text between the brackets of a reference to `target`: a [`Pin`] for each parameter whose value is chosen,
+/// with a formula of the parameters of `own`, the referring family.
 pub(crate) fn read(
     text: &str,
     path: &[String],
@@ -88,7 +89,7 @@ fn wrong(error: FormulaError, own: &Sweep, names: &Symbols) -> IndexError {
     }
 }
 
-/// What a name stands for in the formulas of a task.
+/// Looks up a name in the formulas of a task: its meaning, its type, and a value that it can have.
 fn lookup(own: &Sweep, names: &Symbols, name: &str) -> Option<(NameInput, FormulaType, ScriptValue)> {
     if let Some(at) = own.params().iter().position(|param| param.name == name) {
         let values = &own.params()[at].values;
@@ -100,7 +101,7 @@ fn lookup(own: &Sweep, names: &Symbols, name: &str) -> Option<(NameInput, Formul
     names.var(name).map(|value| (NameInput::Var(value.clone()), FormulaType::of(value), value.clone()))
 }
 
-/// The parts between the commas that stand in no brackets and no quotes.
+/// Splits the text at the commas that stand in no brackets and no quotes.
 fn split(text: &str) -> Vec<&str> {
     let (mut parts, mut begin, mut depth, mut quote) = (Vec::new(), 0, 0, None);
     for (at, c) in text.char_indices() {
@@ -121,7 +122,7 @@ fn split(text: &str) -> Vec<&str> {
     parts
 }
 
-/// `name = expression`, where it is that and no comparison.
+/// Splits `name = expression`. `None` where the part is something else, such as the comparison `a == b`.
 fn named(part: &str) -> Option<(&str, &str)> {
     let (name, expression) = part.split_once('=')?;
     let name = name.trim();

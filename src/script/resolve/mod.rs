@@ -1,5 +1,7 @@
-//! Name resolution: the meaning of a `{reference}` ([`mod@reference`], as [`written`]), the outputs
-//! ([`output_select`]) and the instances ([`index_select`]) that it takes, put together by the [`resolver`].
+//! Name resolution: gives each `{reference}` in a text its meaning, and makes templates of the texts.
+//!
+//! [`resolver`] is where to start: it takes the texts of one task apart. [`mod@reference`] finds the meaning of a name,
+//! as [`written`] defines it; [`output_select`] chooses the output of the other task, [`index_select`] its instances.
 
 pub(crate) mod index_select;
 pub(crate) mod output_select;

@@ -1,4 +1,4 @@
-//! The output of a task that a reference means.
+//! The output of a task that a reference means: a file, the standard output, or the array.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -10,12 +10,12 @@ use crate::script::syntax::placeholder::RawReference;
 use crate::script::syntax::script::{RawAction, RawScript, RawTask};
 use crate::script::syntax::symbols::Symbols;
 
-/// Whether a reference is to a file of paths, `{x.list}`.
+/// Whether a reference is to a file that lists paths, `{x.list}`.
 pub(crate) fn is_list(reference: &Written<'_>) -> bool {
     reference.raw.path.len() > 1 && reference.raw.path.last().is_some_and(|part| part == "list")
 }
 
-/// The output that `{task}` or `{task.name}` means.
+/// Finds the output that `{task}` or `{task.name}` means.
 pub(crate) fn select(
     task: &RawTask,
     reference: &Written<'_>,
@@ -35,7 +35,7 @@ pub(crate) fn select(
         Some(part) => {
             match task.outs.iter().position(|out| out.name.as_ref().is_some_and(|name| name.value == part)) {
                 Some(at) => Ok(Select::File(at)),
-                // What is wrong with the task may be just its outputs.
+                // A wrong action has been reported, and the missing output may follow from it.
                 None if task.action.is_none() => Ok(Select::Value),
                 None => Err(unknown(task, part, reference)),
             }
@@ -48,9 +48,9 @@ fn main(task: &RawTask, reference: &Written<'_>, place: TextContext) -> Result<S
     match task.outs.len() {
         1 => Ok(Select::File(0)),
         _ if task.action.is_none() => Ok(Select::Value),
-        // its partitions are files
+        // The result of a `mapreduce` is its partitions, which are files.
         0 if matches!(task.action, Some(RawAction::MapReduce(_))) => Ok(Select::Stdout),
-        // Where bytes are wanted, a command without files gives what it prints.
+        // Where bytes are wanted, a command without output files gives its standard output.
         0 if matches!(place, TextContext::Stdin | TextContext::Array) && !is_list(reference) => {
             Ok(Select::Stdout)
         }
@@ -77,7 +77,7 @@ fn main(task: &RawTask, reference: &Written<'_>, place: TextContext) -> Result<S
     }
 }
 
-/// The task and its output that `of = "task"` or `of = "task.name"` means, where bytes are wanted.
+/// Finds the task and its output that the key `of = "task"` or `of = "task.name"` means, where bytes are wanted.
 pub(crate) fn named(
     text: &Text,
     key: &str,
@@ -100,7 +100,7 @@ pub(crate) fn named(
     }
 }
 
-/// The task's own output that `{out}` or `{out.name}` means.
+/// Finds the number of the task's own output that `{out}` or `{out.name}` means.
 pub(crate) fn own(
     task: &RawTask,
     part: Option<&str>,
@@ -157,7 +157,7 @@ fn unknown(task: &RawTask, part: &str, reference: &Written<'_>) -> Box<Diagnosti
     )
 }
 
-/// The names of a task's outputs.
+/// The names of a task's outputs, without the one of `out = "file"`, which has none.
 pub(crate) fn names(task: &RawTask) -> Vec<&str> {
     task.outs.iter().filter_map(|out| out.name.as_ref()).map(|name| name.value.as_str()).collect()
 }

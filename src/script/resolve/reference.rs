@@ -1,4 +1,7 @@
-//! The meaning of names in references.
+//! The meaning of a reference: a parameter, a variable, another task's result, or a built-in name.
+//!
+//! The order of the search is: built-in names (`dtask`, `env`, `out`), parameters of the task, variables, tasks. Start
+//! at `Resolver::meaning`.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::Diagnostic;
@@ -139,7 +142,7 @@ impl Resolver<'_> {
         if let Some(error) = self.no_column(at, part, reference) {
             return Err(error);
         }
-        // Where the values were wrong, which has been reported, nothing is known of their parts.
+        // Parameters whose values were wrong have been reported, and nothing is known of their parts.
         if self.sweeps.families.get(self.task).is_none_or(Option::is_none) {
             return Ok(ReferenceTarget::Param(at, None));
         }
@@ -160,7 +163,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// The error of a column that a table does not have.
+    /// Returns the error of a column that the table does not have; `None` where the parameter is no table.
     fn no_column(&self, at: usize, part: &str, reference: &Written<'_>) -> Option<Box<Diagnostic>> {
         let family = self.sweeps.families.get(self.task)?.as_ref()?;
         let own = family.params().get(at)?;
@@ -176,12 +179,12 @@ impl Resolver<'_> {
         Some(Box::new(diagnostic.maybe_help(did_you_mean(part, columns))))
     }
 
-    /// A parameter of the task itself that is not derived, where its values were right.
+    /// The task's own parameter of that number. `None` for a derived one, and where the values were wrong.
     pub(crate) fn own_param(&self, at: usize) -> Option<&Param> {
         self.sweeps.families.get(self.task)?.as_ref()?.params().get(at)
     }
 
-    /// Values that a parameter of the task can have: enough to see whether a format fits.
+    /// Returns values that a parameter of the task can have, enough of them to check whether a format fits.
     pub(crate) fn own_samples(&self, at: usize) -> Vec<ScriptValue> {
         match (self.own_param(at), self.sweeps.families.get(self.task)) {
             (Some(param), _) => param.values.samples(),
@@ -190,7 +193,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// A reference to a task's result.
+    /// Resolves a reference to the result of another task.
     fn input(
         &mut self,
         task: usize,
@@ -211,7 +214,7 @@ impl Resolver<'_> {
         Ok(ReferenceTarget::Input(if list { self.listed(at) } else { at }))
     }
 
-    /// The join of a reference with brackets; `None` where it has none.
+    /// Returns the join of a reference with brackets; `None` where it has no brackets.
     fn chosen(&self, task: usize, reference: &Written<'_>) -> Result<Option<Join>, Box<Diagnostic>> {
         let family = |at: usize| self.sweeps.families.get(at).and_then(Option::as_ref);
         let (Some(text), Some(own), Some(target)) = (&reference.raw.index, family(self.task), family(task))
@@ -226,7 +229,8 @@ impl Resolver<'_> {
         Ok(Some(Join::pinned(own, target, pins)))
     }
 
-    /// Adds a dependency, once, and gives its number; without `chosen`, by the join rule alone.
+    /// Adds a dependency, unless an equal one is there, and returns its number. Without `chosen`, the join rule decides
+    /// which instances it is to.
     pub(crate) fn depend(&mut self, task: usize, select: Select, chosen: Option<Join>, span: Span) -> usize {
         let join = chosen.unwrap_or_else(|| {
             let single = Sweep::single();
@@ -236,7 +240,7 @@ impl Resolver<'_> {
         self.add(Reference { task, select, join, list: false, span })
     }
 
-    /// The number of the reference that is to a file with the paths of another.
+    /// Returns the number of the reference to a file that lists the paths of the reference `at`.
     fn listed(&mut self, at: usize) -> usize {
         let Some(reference) = self.found.get(at).cloned() else { return at };
         self.add(Reference { list: true, ..reference })
@@ -267,7 +271,7 @@ fn not_indexed(reference: &Written<'_>, what: &str) -> Result<(), Box<Diagnostic
     Err(Box::new(diagnostic.label("brackets choose one instance of a task")))
 }
 
-/// The error of `.part` that does not exist.
+/// Returns the error of a `.part` that does not exist.
 pub(crate) fn no_part(reference: &Written<'_>, what: &str, part: &str) -> Box<Diagnostic> {
     Box::new(
         Diagnostic::new(Code::UnknownOutput, reference.span.clone(), format!("{what} has no `{part}`"))

@@ -1,4 +1,4 @@
-//! From texts with references to templates.
+//! Makes templates of texts: every reference in a text is resolved, and the task's dependencies are collected.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -16,21 +16,21 @@ use crate::script::values::format::FormatSpec;
 use crate::script::values::format::written;
 use crate::script::values::value::ScriptValue;
 
-/// Resolves the texts of one task.
+/// Resolves the texts of one task and collects its dependencies.
 pub(crate) struct Resolver<'a> {
     pub(crate) script: &'a RawScript,
     pub(crate) names: &'a Symbols,
     pub(crate) sweeps: &'a Sweeps,
-    /// The task's index in the script.
+    /// The index in the script of the task whose texts are resolved.
     pub(crate) task: usize,
-    /// The dependencies found so far, by index in the script.
+    /// The dependencies found so far. They name tasks by their index in the script.
     pub(crate) found: Vec<Reference>,
-    /// Whether its command merges two files, `{a}` and `{b}`.
+    /// Whether the task's command merges two files, `{a}` and `{b}`, in each step of a reduction.
     pub(crate) merges: bool,
 }
 
 impl Resolver<'_> {
-    /// A text as a template.
+    /// Resolves a text to a template.
     pub(crate) fn template(
         &mut self,
         text: &Text,
@@ -46,8 +46,8 @@ impl Resolver<'_> {
         Template { parts: parts.collect() }
     }
 
-    /// Resolves a piece. The stand-in for a wrong one fills in nothing, and keeps later checks from drawing
-    /// conclusions.
+    /// Resolves a piece of a text. A wrong reference is reported and replaced by a part that fills in nothing, so that
+    /// later checks draw no conclusions from it.
     pub(crate) fn part(
         &mut self,
         text: &Text,
@@ -136,7 +136,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// The error of a name that nothing has.
+    /// Returns the error of a name that nothing has, with the nearest known name as a suggestion.
     pub(crate) fn unknown(&self, reference: &Written<'_>, place: TextContext) -> Box<Diagnostic> {
         let name = reference.raw.name();
         let params = self.sweeps.params.get(self.task).map_or(&[][..], Vec::as_slice);

@@ -1,32 +1,32 @@
-//! References as they are written, with where they stand and what they are found to mean.
+//! References as they are written, the texts that they stand in, and the meanings that they can have.
 
 use crate::script::diagnostics::source::Span;
 use crate::script::plan::runtime_vars::RuntimeVar;
 use crate::script::syntax::placeholder::RawReference;
 use crate::script::values::value::{PathPart, ScriptValue};
 
-/// The place of a text, which decides what references may be in it and what they become.
+/// The kind of text that a reference stands in. It decides which references are allowed and what they become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TextContext {
     /// An argument or an environment variable: references become paths.
     Command,
-    /// A shell script: paths as well, quoted.
+    /// A shell script: references become paths, quoted for the shell.
     Shell,
-    /// Standard input: references become bytes.
+    /// Standard input: references become the bytes of files.
     Stdin,
     /// An array expression, in which references have no braces: they become arrays.
     Array,
-    /// The name of a file, which must be known without running anything.
+    /// The name of a file, which must be known before anything runs: references to results are refused.
     File,
 }
 
-/// A reference with the place of the whole of it, braces included.
+/// A reference together with its span in the script, braces included.
 pub(crate) struct Written<'r> {
     pub(crate) raw: &'r RawReference,
     pub(crate) span: Span,
 }
 
-/// The meaning of a reference.
+/// The meaning of a reference. Numbers count the task's parameters, dependencies and outputs.
 pub(crate) enum ReferenceTarget {
     Param(usize, Option<PathPart>),
     Var(ScriptValue),
@@ -34,6 +34,6 @@ pub(crate) enum ReferenceTarget {
     Out(usize),
     Fact(RuntimeVar),
     Env(String),
-    /// `{a}` or `{b}` of a step that merges.
+    /// The file `{a}` (0) or `{b}` (1) that a step of a reduction merges.
     Merged(usize),
 }

@@ -12,7 +12,7 @@ use crate::script::sweep::user_files;
 use crate::script::syntax::toml::is_identifier;
 use crate::script::values::value::ScriptValue;
 
-/// Reads a table; what separates its columns is a comma, in `.tsv` files a tab.
+/// Reads a table. Columns are separated by commas, in `.tsv` files by tabs.
 pub(crate) fn read(name: &str, text: &Text, cx: &mut DiagnosticCollector) -> Option<LoadedValues> {
     let content = user_files::read(name, text, cx)?;
     match parse(name, &content) {
@@ -80,7 +80,7 @@ fn wrong(name: &str, error: &csv::Error) -> Wrong {
     }
 }
 
-/// A column is of numbers or booleans where all its cells are.
+/// Gives a column its type: integers, floats or booleans where all cells are, otherwise texts.
 fn typed(cells: Vec<String>) -> Vec<ScriptValue> {
     fn all<T>(
         cells: &[String],

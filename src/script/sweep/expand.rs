@@ -1,4 +1,7 @@
-//! From `for`, `zip`, `each` and what goes with them to families.
+//! Expansion: makes a family of each task's `for`, `zip`, `each`, `let`, `where`, `include` and `exclude`.
+//!
+//! A task with `each` takes over the parameters of another task, so tasks are expanded in the order of `each`. Start at
+//! `Sweeps::collect`.
 
 use std::collections::HashMap;
 
@@ -16,16 +19,17 @@ use crate::script::syntax::sweep::{RawRow, RawSweep};
 use crate::script::syntax::symbols::Symbols;
 use crate::script::values::value::ScriptValue;
 
-/// The parameters of every task.
+/// The parameters and families of all tasks.
 #[derive(Debug)]
 pub(crate) struct Sweeps {
-    /// By task; `None` where something was wrong, which has been reported.
+    /// The family of each task; `None` where a mistake has been reported.
     pub(crate) families: Vec<Option<Sweep>>,
-    /// The names of the parameters in the order of their values, known even where these are wrong.
+    /// The names of each task's parameters in the order of their values. They are known even where the values are
+    /// wrong.
     pub(crate) params: Vec<Vec<String>>,
 }
 
-/// The parameters of a task, as far as they are known.
+/// The parameters of a task as far as they are known. `spec` and `family` are `None` where a mistake was reported.
 #[derive(Clone, Default)]
 struct Known {
     names: Vec<String>,
@@ -50,7 +54,8 @@ impl Sweeps {
     }
 }
 
-/// The tasks that `each` leads through from `start`, and what is known where it leads; tasks that are done end the way.
+/// Follows `each` from `start`: returns the tasks on the way, up to the first that is expanded or has no `each`, and
+/// the parameters that the last of them takes over.
 fn follow(
     start: usize,
     script: &RawScript,
@@ -93,7 +98,7 @@ fn circle(path: &[usize], script: &RawScript, cx: &mut DiagnosticCollector) {
     cx.push(Diagnostic::new(Code::Cycle, span.unwrap_or(0..0), message).label("the parameters are nowhere"));
 }
 
-/// The parameters of a task: those that it takes over, and its own.
+/// Adds a task's own parameters to those that it takes over by `each`.
 fn extend(mut base: Known, task: &RawTask, names: &Symbols, cx: &mut DiagnosticCollector) -> Known {
     if task.sweep.is_bare() {
         return base;
@@ -167,7 +172,7 @@ fn first(rows: &[RawRow]) -> Option<crate::script::diagnostics::source::Span> {
     rows.first().map(|row| row.span.clone())
 }
 
-/// The place of the row that is printed like this.
+/// Finds the place of the row that is printed as `shown`.
 fn row_span(rows: &[RawRow], shown: &str) -> Option<crate::script::diagnostics::source::Span> {
     let fits = |row: &&RawRow| {
         row.cells.iter().all(|(name, value)| {
@@ -212,7 +217,7 @@ impl Builder<'_> {
         (cx.errors() == before).then_some(self.spec)
     }
 
-    /// Says whether all have values.
+    /// Loads the values of the task's own parameters. Returns whether all of them have values.
     fn params(&mut self, cx: &mut DiagnosticCollector) -> bool {
         let (mut zip, mut complete): (Option<(usize, &Text)>, bool) = (None, true);
         for param in &self.task.params {
@@ -259,7 +264,7 @@ impl Builder<'_> {
         match loaded {
             LoadedValues::One(values) => self.spec.params.push(param(name.to_string(), values, false)),
             LoadedValues::Table(rows, columns) => {
-                // A row is named by its number: nothing else is sure to tell rows apart.
+                // A row of a table is named by its number, since its cells may be equal to those of another row.
                 let numbers = (0..rows).map(|row| ScriptValue::Int(row as i64)).collect();
                 self.spec.params.push(param(name.to_string(), ParamValues::List(numbers), false));
                 let columns = columns.into_iter();
@@ -270,12 +275,12 @@ impl Builder<'_> {
         }
     }
 
-    /// Zipped values may repeat themselves, but not all of them at once.
+    /// Reports rows of `zip` that are equal. A single zipped parameter may repeat its values.
     fn repeated_rows(&self, zip: Option<(usize, &Text)>, cx: &mut DiagnosticCollector) {
         let Some((axis, first)) = zip else { return };
         let on_it: Vec<&Param> = self.spec.params.iter().filter(|param| param.axis == axis).collect();
         let len = on_it.iter().map(|param| param.values.len()).min().unwrap_or(0);
-        // What is computed has no value twice.
+        // Computed values, of a range or space, never repeat.
         if on_it.iter().any(|param| !matches!(param.values, ParamValues::List(_))) {
             return;
         }
@@ -301,7 +306,7 @@ impl Builder<'_> {
             .ok()
     }
 
-    /// A row of `include` or `exclude`, with the numbers of the parameters.
+    /// Resolves a row of `include` or `exclude`: names of parameters become their numbers.
     fn row(&self, key: &str, raw: &RawRow, cx: &mut DiagnosticCollector) -> Option<Row> {
         let mut row = Row::new();
         let params = || self.spec.params.iter().enumerate().filter(|(_, param)| !param.column);
@@ -363,7 +368,7 @@ fn lookup(
     names.var(name).map(|value| (NameInput::Var(value.clone()), FormulaType::of(value), value.clone()))
 }
 
-/// The error of an expression; its text begins at that byte of `text`.
+/// Returns the error of an expression that begins at byte `begin` of `text`.
 pub(crate) fn wrong_formula(
     error: FormulaError,
     text: &Text,

@@ -1,8 +1,8 @@
-//! Expressions of single values: `let`, `where`, and the brackets of `{sim[T = 2*i]}`.
+//! Formulas: expressions of single values, in `let`, in `where`, and in the brackets of `{sim[T = 2*i]}`.
 //!
-//! The language is that of `array` without the arrays: numbers, names, operators and element-wise functions. What is
-//! left is total: an expression that is understood, and whose names have the right types, has a value for every
-//! instance.
+//! The language is that of `array` without the arrays: numbers, names, operators and element-wise functions. It is
+//! total: a formula that is accepted, and whose names have the right types, has a value for every instance. Start at
+//! [`Formula`].
 
 use crate::arrays::exact::MAX_EXACT_INTEGER;
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use crate::arrays::syntax::ast::{BinaryOp, ExprNode, Literal, NodeKind, UnaryOp}
 use crate::arrays::{self, Expr, Function, Map, RandomContext};
 use crate::script::values::value::ScriptValue;
 
-/// The meaning of a name in a formula.
+/// The source of the value that a name in a formula stands for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum NameInput {
     /// The family's parameter of that number.
@@ -26,13 +26,13 @@ pub(crate) enum NameInput {
     Var(ScriptValue),
 }
 
-/// The type of a name, as far as formulas tell them apart.
+/// The type of a name in a formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum FormulaType {
     Whole,
     Number,
     Text,
-    /// Of several types.
+    /// Numbers and strings by turns. Such a name is an error in a formula.
     Mixed,
 }
 
@@ -45,7 +45,7 @@ impl FormulaType {
         }
     }
 
-    /// The type of what is of either.
+    /// Returns the type that has the values of both types.
     pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
             (a, b) if a == b => a,
@@ -57,47 +57,47 @@ impl FormulaType {
     }
 }
 
-/// A name's meaning, its type, and a value that it can have.
+/// The source of a name's value, its type, and a sample value.
 pub(crate) type Known = (NameInput, FormulaType, ScriptValue);
 
-/// An expression of single values.
+/// An expression of single values, parsed and type-checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Formula {
     expr: Expr,
     names: Vec<(String, NameInput)>,
-    /// Whether it is made of integers by operations that keep them integers.
+    /// Whether the value is an integer, because all operands are and all operations keep them so.
     whole: bool,
     texts: bool,
     alone: Option<Alone>,
 }
 
-/// A formula without an operation: its value is passed on as it is, with its type.
+/// A formula without an operation. Its value is passed on with its type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Alone {
     Text(String),
     Name(FormulaType),
 }
 
-/// A mistake in a formula, and its place in the text.
+/// A mistake in a formula, with its range of bytes in the text.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FormulaError {
     pub(crate) range: Range<usize>,
     pub(crate) message: String,
     pub(crate) help: Option<String>,
-    /// The name, where it is one that nothing has.
+    /// The unknown name, if that is the mistake.
     pub(crate) unknown: Option<String>,
 }
 
 impl From<arrays::ExprError> for FormulaError {
     fn from(error: arrays::ExprError) -> Self {
-        // The language is the same, and so are its messages; only that this is no array.
+        // The messages are those of array expressions, except for the name of the language.
         let message = error.message.replace("an array expression", "an expression");
         FormulaError { range: error.range, message, help: error.help, unknown: None }
     }
 }
 
 impl Formula {
-    /// Understands a text; `lookup` says what a name stands for, its type, and a value that it can have.
+    /// Parses and checks a text. `lookup` gives the source of a name's value, its type, and a sample value.
     pub(crate) fn new(text: &str, lookup: &dyn Fn(&str) -> Option<Known>) -> Result<Self, FormulaError> {
         let expr = Expr::parse(text)?;
         let (mut names, mut samples, mut texts): (Vec<(String, NameInput)>, Vec<ScriptValue>, bool) =
@@ -132,23 +132,23 @@ impl Formula {
         if formula.alone.is_some() {
             return Ok(formula);
         }
-        // Types are all that can go wrong, so one instance stands for all.
+        // Only types can go wrong, so one instance stands for all.
         let bound = |at: usize| samples.get(at).cloned().unwrap_or(ScriptValue::Int(0));
         formula.number(&bound)?;
         Ok(formula)
     }
 
-    /// The meanings of its names.
+    /// The sources of the names in the formula.
     pub(crate) fn inputs(&self) -> impl Iterator<Item = &NameInput> {
         self.names.iter().map(|(_, input)| input)
     }
 
-    /// Whether strings are compared in it.
+    /// Whether strings occur in the formula.
     pub(crate) fn has_texts(&self) -> bool {
         self.texts || self.is_text()
     }
 
-    /// Whether it is a string.
+    /// Whether the value is a string.
     pub(crate) fn is_text(&self) -> bool {
         matches!(self.alone, Some(Alone::Text(_)) | Some(Alone::Name(FormulaType::Text)))
     }
@@ -168,7 +168,7 @@ impl Formula {
         Ok(found.first().copied().unwrap_or(f64::NAN))
     }
 
-    /// The value, where `value` says what the inputs are.
+    /// Evaluates the formula; `value` gives the values of its inputs.
     pub(crate) fn value(&self, value: &dyn Fn(&NameInput) -> ScriptValue) -> ScriptValue {
         let bound = |at: usize| self.names.get(at).map_or(ScriptValue::Int(0), |(_, input)| value(input));
         match &self.alone {
@@ -184,7 +184,7 @@ impl Formula {
         }
     }
 
-    /// The value in an instance with these bindings, of which `count` are not derived.
+    /// Evaluates the formula for an instance with these bindings, of which the first `count` are not derived.
     pub(crate) fn at(&self, values: &[ScriptValue], count: usize) -> ScriptValue {
         self.value(&|input| {
             let known = match input {
@@ -196,14 +196,14 @@ impl Formula {
         })
     }
 
-    /// The values for many instances at once; only of formulas without strings.
+    /// Evaluates a formula without strings for `len` instances at once.
     pub(crate) fn column(&self, len: usize, column: &dyn Fn(&NameInput) -> Vec<f64>) -> Vec<f64> {
         let columns: Vec<ArrayD<f64>> =
             self.names.iter().map(|(_, input)| ndarray::Array1::from_vec(column(input)).into_dyn()).collect();
         let scope = FormulaNames { names: &self.names, values: FormulaValues::Columns(&columns) };
         let found = self.expr.eval(&scope);
         match found.map(arrays::ArrayValue::into_f64) {
-            // A formula of constants alone.
+            // A formula of constants alone has one value for all instances.
             Ok(one) if one.ndim() == 0 => vec![one.first().copied().unwrap_or(f64::NAN); len],
             Ok(many) => many.into_iter().collect(),
             Err(_) => vec![f64::NAN; len],
@@ -211,7 +211,7 @@ impl Formula {
     }
 }
 
-/// Refuses what makes or takes apart arrays.
+/// Refuses nodes that make arrays or take them apart.
 fn scalar(node: &ExprNode) -> Result<(), FormulaError> {
     let fault = |message: String| FormulaError {
         range: node.span.clone(),

@@ -1,4 +1,7 @@
 //! Families: the instances of a task, as a definition and an index, never as a list.
+//!
+//! A [`Sweep`] is a Cartesian product of axes. Cells of the product are numbered with the last axis fastest; instances
+//! are the cells that `where` and `exclude` keep, in the same order, and after them the rows of `include`.
 
 use std::sync::Arc;
 
@@ -13,46 +16,47 @@ use crate::script::values::value::ScriptValue;
 /// A parameter of a family.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Param {
-    /// The name, as references write it.
+    /// The name in references.
     pub name: String,
-    /// What it takes.
+    /// The values that the parameter takes, by their position on its axis.
     pub values: ParamValues,
-    /// The axis that it runs along; parameters that are zipped share one.
+    /// The index of the axis that the parameter varies along. Parameters of one `zip` share an axis.
     pub axis: usize,
-    /// Whether it is a column of a table (`case.T`), which goes with the table's row.
+    /// Whether the parameter is a column of a table (`case.T`), whose value follows from the number of the row.
     pub column: bool,
 }
 
-/// A parameter that follows from others.
+/// A derived parameter, which `let` computes from others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Derived {
-    /// The name, as references write it.
+    /// The name in references.
     pub name: String,
-    /// Its value.
+    /// The formula of its value.
     pub formula: Formula,
 }
 
-/// One dimension of a family.
+/// A dimension of a family's product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Axis {
-    /// How many positions there are.
+    /// The number of positions.
     pub len: u64,
-    /// How far apart in the product neighbours are.
+    /// The distance between the cells of neighbouring positions.
     pub stride: u64,
 }
 
 impl Axis {
-    /// The position on this axis of a cell of the product.
+    /// Returns the position on this axis of a cell of the product.
     pub fn position(&self, cell: u64) -> u64 {
         cell / self.stride % self.len
     }
 }
 
-/// The values of one instance: those of the family's parameters, then those that are derived.
+/// The values of one instance: those of the family's parameters, then those of its derived parameters.
 pub(crate) type Bindings = SmallVec<[ScriptValue; 4]>;
 
-/// The instances of a task: the product of its parameters, the last one fastest, less what `where` and `exclude` leave
-/// out, and the rows of `include` after it. Without parameters, one instance. It is cheap to clone.
+/// The family of a task: the product of its parameters, the last one fastest, without the cells that `where` and
+/// `exclude` leave out, followed by the rows of `include`. A task without parameters has one instance. Clones share the
+/// definition.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Sweep {
@@ -64,11 +68,11 @@ pub(crate) struct SweepInner {
     pub(crate) params: Vec<Param>,
     pub(crate) derived: Vec<Derived>,
     pub(crate) axes: Vec<Axis>,
-    /// The instances among the cells of the product; all of them, if there is none.
+    /// The cells of the product that are instances; `None` for all of them.
     pub(crate) kept: Option<RowSet>,
-    /// How many of the instances are cells of the product.
+    /// The number of instances that are cells of the product.
     pub(crate) cells: u64,
-    /// The values of the parameters of the rows after them.
+    /// The rows of `include`: a value for each parameter. They are the instances after the cells.
     pub(crate) rows: Vec<Vec<ScriptValue>>,
 }
 
@@ -84,7 +88,7 @@ impl From<SweepInner> for Sweep {
     }
 }
 
-/// The axes of a product, outermost first, and the number of its cells; `None` where they are too many to be counted.
+/// Returns the axes of a product, outermost first, and the number of its cells. `None` above `u64::MAX` cells.
 pub(crate) fn axes(lengths: &[u64]) -> Option<(Vec<Axis>, u64)> {
     let mut axes = Vec::with_capacity(lengths.len());
     let mut cells = 1u64;
@@ -97,12 +101,12 @@ pub(crate) fn axes(lengths: &[u64]) -> Option<(Vec<Axis>, u64)> {
 }
 
 impl Sweep {
-    /// The family of a task without parameters.
+    /// Creates the family of a task without parameters, which has one instance.
     pub fn single() -> Self {
         SweepInner { cells: 1, ..SweepInner::default() }.into()
     }
 
-    /// Every combination of the parameters; `None` where there are more than can be counted.
+    /// Creates the family of all combinations of the parameters. `None` above `u64::MAX` instances.
     pub fn product(params: Vec<(String, ParamValues)>) -> Option<Self> {
         let (axes, cells) = axes(&params.iter().map(|(_, values)| values.len()).collect::<Vec<_>>())?;
         let params = params.into_iter().enumerate().map(|(axis, (name, values))| Param {
@@ -123,7 +127,7 @@ impl Sweep {
         self.inner.cells + self.inner.rows.len() as u64
     }
 
-    /// Never: a task has at least one instance.
+    /// Whether there are no instances. Always false, since a task has at least one.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -133,45 +137,45 @@ impl Sweep {
         self.inner.params.is_empty()
     }
 
-    /// Whether it is a product and nothing more: no row is left out or added, and nothing is derived.
+    /// Whether the family is a product and nothing more: no row is left out or added, and no parameter is derived.
     pub(crate) fn is_plain(&self) -> bool {
         self.inner.kept.is_none() && self.inner.rows.is_empty() && self.inner.derived.is_empty()
     }
 
-    /// The parameters, in the order they are written, without those that are derived.
+    /// The parameters in the order in which they are written, without derived ones.
     pub fn params(&self) -> &[Param] {
         &self.inner.params
     }
 
-    /// The parameters that follow from these.
+    /// The derived parameters, in the order in which they are written.
     pub fn derived(&self) -> &[Derived] {
         &self.inner.derived
     }
 
-    /// The dimensions, outermost first.
+    /// The axes, outermost first.
     pub fn axes(&self) -> &[Axis] {
         &self.inner.axes
     }
 
-    /// The position of a parameter, derived or not, among the values of [`Sweep::bindings`].
+    /// Returns the position of a parameter, derived or not, among the values of [`Sweep::bindings`].
     pub fn param(&self, name: &str) -> Option<usize> {
         let SweepInner { params, derived, .. } = &*self.inner;
         let plain = params.iter().position(|param| param.name == name);
         plain.or_else(|| Some(params.len() + derived.iter().position(|derived| derived.name == name)?))
     }
 
-    /// The axis that a parameter runs along.
+    /// The axis that a parameter varies along.
     pub(crate) fn axis_of(&self, param: &Param) -> Axis {
         self.inner.axes.get(param.axis).copied().unwrap_or(Axis { len: 1, stride: 1 })
     }
 
-    /// The cell of the product that an instance is; `None` for added rows.
+    /// Returns the cell of the product of an instance; `None` for a row of `include`.
     pub(crate) fn cell(&self, instance: u64) -> Option<u64> {
         (instance < self.inner.cells)
             .then(|| self.inner.kept.as_ref().map_or(instance, |kept| kept.cell(instance)))
     }
 
-    /// The instance that a cell of the product is; `None` where it is left out.
+    /// Returns the instance of a cell of the product; `None` where the cell is left out.
     pub(crate) fn index(&self, cell: u64) -> Option<u64> {
         self.inner.kept.as_ref().map_or(Some(cell), |kept| kept.index(cell))
     }
@@ -189,7 +193,7 @@ impl Sweep {
         found.unwrap_or(ScriptValue::Int(0))
     }
 
-    /// The values of all parameters in an instance.
+    /// Returns the values of all parameters of an instance, the derived ones last.
     pub fn bindings(&self, instance: u64) -> Bindings {
         let count = self.inner.params.len();
         let mut values: Bindings = (0..count).map(|at| self.plain(instance, at)).collect();
@@ -197,7 +201,7 @@ impl Sweep {
         values
     }
 
-    /// `sim[T=300, p=1]`, or the bare name of a task without parameters.
+    /// Returns the name of an instance: `sim[T=300, p=1]`, or the bare name of a task without parameters.
     pub fn label(&self, task: &str, instance: u64) -> String {
         if self.is_single() {
             return task.to_string();
@@ -209,7 +213,7 @@ impl Sweep {
     }
 }
 
-/// Adds the values that follow from the first `count`.
+/// Appends the values of derived parameters to `values`, which holds those of the first `count` parameters.
 pub(crate) fn derive(derived: &[Derived], values: &mut Bindings, count: usize) {
     for Derived { formula, .. } in derived {
         let value = formula.at(values, count);

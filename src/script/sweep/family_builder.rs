@@ -1,4 +1,7 @@
-//! How a family is put together: its parameters, and the rows that are left out and added.
+//! Builds a family of its parts: parameters, conditions, and rows that are left out and added.
+//!
+//! Conditions are evaluated only on the axes between the first and the last that they mention ([`ProductBlock`]). Start
+//! at [`FamilyBuilder::build`].
 
 use super::family::{self, Bindings, Derived, Param, Sweep, SweepInner};
 use super::positions::{Positions, each_cell};
@@ -7,7 +10,7 @@ use crate::script::sweep::param_values::ParamValues;
 use crate::script::values::value::{Key, ScriptValue};
 use std::collections::HashSet;
 
-/// The parts of a family.
+/// The parts of a family, collected task by task along `each`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FamilyBuilder {
     pub(crate) params: Vec<Param>,
@@ -19,43 +22,43 @@ pub(crate) struct FamilyBuilder {
     pub(crate) include: Vec<Added>,
 }
 
-/// A row of `include`.
+/// A row of `include`, with the conditions that apply to it.
 #[derive(Clone, Debug)]
 pub(crate) struct Added {
     pub(crate) row: Row,
-    /// The conditions before it, and the rows left out before it, do not concern it: those of a task that takes the row
-    /// over by `each` do.
+    /// The first condition of `filters`, and the first row of `exclude`, that apply to the row. Those before belong to
+    /// the task that declares it; those after belong to tasks that take it over by `each`.
     pub(crate) filters: usize,
     pub(crate) excluded: usize,
 }
 
-/// Values of some parameters, by their numbers.
+/// Values of some parameters, by the numbers of these.
 pub(crate) type Row = Vec<(usize, ScriptValue)>;
 
-/// Why there is no such family.
+/// The reason why a family cannot be built.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Problem {
-    /// More instances than can be counted.
+    /// More instances than can be counted, or more than 2^20 added rows.
     TooMany,
-    /// A condition about more combinations than can be looked at.
+    /// A condition about more combinations than [`WIDEST`]; their number.
     TooWide(u64),
-    /// Nothing is left.
+    /// No instance is left.
     Empty,
-    /// An added row that is there already, as it is printed.
+    /// An added row that is an instance already, as it is printed.
     Twice(String),
 }
 
-/// So many combinations are looked at for a condition: a bit each is 16 MiB.
+/// The most combinations that are evaluated for conditions. With a bit for each they take 16 MiB.
 pub(crate) const WIDEST: u64 = 1 << 27;
-/// Up to so many cells to leave out are listed one by one, without a look at the others.
+/// The most cells of `exclude` that are listed one by one, without a look at the other cells.
 pub(super) const LISTED: u64 = 1 << 22;
-/// Combinations that are looked at together.
+/// The number of combinations that are evaluated together.
 pub(super) const CHUNK: u64 = 1 << 16;
-/// Added rows, after those of a task with `each` have been multiplied by its own parameters.
+/// The most added rows, after those of a task with `each` have been multiplied by its own parameters.
 const ROWS: u64 = 1 << 20;
 
 impl FamilyBuilder {
-    /// The family, with an index of what is left of the product.
+    /// Builds the family and the index of the cells that are left.
     pub(crate) fn build(&self) -> Result<Sweep, Problem> {
         let (axes, all) = family::axes(&self.lengths).ok_or(Problem::TooMany)?;
         let kept = self.kept(&axes)?;
@@ -73,7 +76,8 @@ impl FamilyBuilder {
         if family.is_empty() { Err(Problem::Empty) } else { Ok(family) }
     }
 
-    /// The positions on an axis at which all values of a row are; all, if the row says nothing of it.
+    /// Returns the positions on an axis at which its parameters have the row's values; all positions, if the row has no
+    /// value for them.
     pub(super) fn positions(&self, axis: usize, row: &Row) -> Positions {
         let here: Vec<(&ParamValues, &ScriptValue)> = row
             .iter()
@@ -94,7 +98,8 @@ impl FamilyBuilder {
         })
     }
 
-    /// The added rows with a value for every parameter.
+    /// Completes the added rows: a value for every parameter, with all combinations of the parameters that a row leaves
+    /// open.
     fn rows(&self, product: &SweepInner) -> Result<Vec<Vec<ScriptValue>>, Problem> {
         let family = Sweep::from(SweepInner { rows: Vec::new(), ..product.clone() });
         let (mut rows, mut seen): (Vec<Vec<ScriptValue>>, HashSet<String>) = (Vec::new(), HashSet::new());
@@ -145,7 +150,7 @@ impl FamilyBuilder {
         self.filters.iter().skip(added.filters).all(|formula| holds(formula, &values, count))
     }
 
-    /// A row with the values of the open axes, and with the columns of the tables that it has a row of.
+    /// Completes a row: combination `number` of the open axes, and the columns of the tables of which it names a row.
     pub(super) fn full(&self, row: &Row, open: &[(usize, u64)], mut number: u64) -> Row {
         let mut full = row.clone();
         for (axis, len) in open.iter().rev() {
@@ -171,7 +176,7 @@ fn given(row: &Row, at: usize) -> Option<&ScriptValue> {
     row.iter().find(|(param, _)| *param == at).map(|(_, value)| value)
 }
 
-/// Whether a condition holds for an instance; `count` is the number of parameters that are not derived.
+/// Whether a condition holds for an instance. The first `count` values are of parameters that are not derived.
 pub(super) fn holds(formula: &Formula, values: &Bindings, count: usize) -> bool {
     truth(&formula.at(values, count))
 }

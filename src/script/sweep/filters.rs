@@ -61,7 +61,7 @@ impl FamilyBuilder {
     }
 }
 
-/// The part of a product that conditions are about.
+/// The block of a product that conditions depend on: the axes from the first to the last that they mention.
 struct ProductBlock<'a> {
     spec: &'a FamilyBuilder,
     axes: &'a [Axis],

@@ -1,4 +1,4 @@
-//! `{ blocks = "in.h5:/t", size = [365] }`: the parts of a dataset as the values of a parameter.
+//! Blocks of an HDF5 dataset as the values of a parameter: `{ blocks = "in.h5:/t", size = [365] }`.
 
 use crate::arrays::dataset;
 use crate::arrays::slab::{Slab, split};
@@ -7,10 +7,10 @@ use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Text};
 use crate::script::values::value::ScriptValue;
 
-/// More would be no sweep but a mistake.
+/// The most blocks of a dataset. More would be a mistake and no sweep.
 const MOST: u64 = 10_000_000;
 
-/// The blocks of a dataset, in the order of its elements; the last one along an axis may be shorter.
+/// Returns the blocks of a dataset, in the order of its elements. The last block along an axis may be shorter.
 pub(crate) fn values(
     filled: &str,
     text: &Text,

@@ -1,8 +1,9 @@
-//! The join rule: which instances of one family an instance of another refers to.
+//! The join rule: the instances of one family that an instance of another refers to, a natural join of the two.
 //!
-//! A reference matches on the parameters that both tasks share, by value, and gathers over the rest. Between products, what
-//! is kept is a map from value to value for each shared parameter; which instances they are is arithmetic, done when it is
-//! asked for. Where rows are left out or added, parameters derived or zipped, or instances chosen, [`Matching`] does it.
+//! A reference matches on the parameters that both tasks share, by value. Over the rest it is a *gather*, a reference
+//! to several instances. Between products a [`Join`] holds a map from position to position for each shared parameter,
+//! and instances are computed by arithmetic when they are asked for. [`Matching`] searches instead where rows are left
+//! out or added, parameters derived or zipped, or instances chosen. Start at [`Join::between`].
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -15,19 +16,19 @@ use crate::script::sweep::join_search::{Matching, Pin};
 use crate::script::sweep::param_values::ParamValues;
 use crate::script::values::value::{Key, ScriptValue};
 
-/// Values that are looked at one by one in search of one without a partner.
+/// The most values that are searched one by one for a value without a partner.
 const SEARCHED: u64 = 1_000_000;
 
-/// Positions of one parameter's values in another's.
+/// A map from the positions of one parameter's values to the positions of equal values of another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum PositionMap {
-    /// The same values in the same order.
+    /// Both have the same values in the same order.
     Same,
-    /// Both are ranges: computed.
+    /// Both are ranges; positions are computed.
     Ranges { from: NumRange, to: NumRange },
-    /// Both are computed, one at least as numpy does.
+    /// Both are computed, at least one of them as a `linspace` or `logspace`.
     Computed { from: ParamValues, to: ParamValues },
-    /// One of them is a list: the pairs of positions that match, sorted by the first.
+    /// At least one is a list: the pairs of positions with equal values, sorted by the first.
     Pairs(Vec<(u64, u64)>),
 }
 
@@ -70,11 +71,11 @@ impl PositionMap {
         }
     }
 
-    /// The first of `len` positions, or nearly the first, that has no partner.
+    /// Returns a position below `len` that has no partner: the first, or for ranges one of the first, second and last.
     fn unmatched(&self, len: u64) -> Option<u64> {
         match self {
             Self::Same => None,
-            // A range lies in another one where its first two values and its last one do.
+            // A range lies in another range if its first two values and its last one do.
             Self::Ranges { .. } => {
                 [0, 1, len.saturating_sub(1)].into_iter().find(|at| *at < len && self.get(*at).is_none())
             }
@@ -88,7 +89,7 @@ impl PositionMap {
     }
 }
 
-/// A parameter that both tasks have.
+/// A parameter that both families have.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct SharedParam {
     from: Axis,
@@ -96,7 +97,8 @@ struct SharedParam {
     map: PositionMap,
 }
 
-/// How the instances of one family find those of another.
+/// The rule by which instances of one family refer to instances of another. It takes a few bytes, whatever the
+/// number of instances, unless values are lists.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Join {
     rule: Rule,
@@ -105,42 +107,42 @@ pub struct Join {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Rule {
-    /// The families are the same: each finds itself.
+    /// The families are equal: each instance refers to the one with its own index.
     Same,
-    /// The families share nothing: each finds all.
+    /// The families share no parameter: each instance refers to all of the other family; their number.
     All(u64),
-    /// Both are products.
+    /// Both families are products.
     Product {
         shared: Vec<SharedParam>,
         free: Vec<Axis>,
         gathered: u64,
-        /// Whether later instances never refer to earlier ones than those before them do.
+        /// Whether later instances never refer to smaller indices than earlier instances do.
         ascends: bool,
     },
     Match(Box<Matching>),
 }
 
-/// What has no partner, for the message about a join that matches nothing.
+/// A value or instance without a partner, for the message about a join that finds nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Unmatched {
     /// A value of a shared parameter that only the referring task has.
     Value {
-        /// The parameter.
+        /// The name of the parameter.
         param: String,
-        /// The value.
+        /// The value without a partner.
         value: ScriptValue,
     },
-    /// An instance of the referring task.
+    /// An instance of the referring task, by its index.
     Instance(u64),
 }
 
 impl Join {
-    /// The join by which instances of `from` refer to instances of `to`.
+    /// Returns the join by which instances of `from` refer to instances of `to`.
     pub fn between(from: &Sweep, to: &Sweep) -> Self {
         Self::pinned(from, to, Vec::new())
     }
 
-    /// The same with values chosen for some of the parameters of `to`.
+    /// Returns the join with values chosen for some of the parameters of `to`, by brackets in the reference.
     pub(crate) fn pinned(from: &Sweep, to: &Sweep, pins: Vec<Pin>) -> Self {
         let named = to.params().iter().map(|param| &param.name);
         let mut named = named.chain(to.derived().iter().map(|derived| &derived.name));
@@ -171,14 +173,14 @@ impl Join {
         }
         let free: Vec<Axis> =
             to.axes().iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(axis, _)| *axis).collect();
-        // A product of part of the axes is at most the length of the family, which was counted.
+        // A product of some of the axes is at most the length of the family, which was counted.
         let gathered = free.iter().map(|axis| axis.len).product();
         let ascends = ascends(&shared, from.len());
         Join { gather: !free.is_empty(), rule: Rule::Product { shared, free, gathered, ascends } }
     }
 
-    /// An instance of `from`, or a value in it, for which there is no instance of `to`; of very large families whose rows
-    /// are left out or chosen, only some instances are looked at.
+    /// Finds an instance of `from`, or a value in it, for which there is no instance of `to`. Where the join searches
+    /// and the families are very large, only some instances are tried.
     pub fn unmatched(&self, from: &Sweep, to: &Sweep) -> Option<Unmatched> {
         match &self.rule {
             Rule::Same | Rule::All(_) => None,
@@ -197,7 +199,7 @@ impl Join {
         }
     }
 
-    /// The most instances that one can find, as far as that is known without looking.
+    /// The number of instances that one instance refers to; where the join searches, an upper bound.
     pub fn gathered(&self) -> u64 {
         match &self.rule {
             Rule::Same => 1,
@@ -207,12 +209,12 @@ impl Join {
         }
     }
 
-    /// Whether the number of instances is known without looking.
+    /// Whether the number of instances follows from arithmetic, without a search.
     pub(crate) fn is_arithmetic(&self) -> bool {
         !matches!(self.rule, Rule::Match(_))
     }
 
-    /// Whether the instances are chosen, by brackets in the reference.
+    /// Whether instances are chosen by brackets in the reference.
     pub(crate) fn is_chosen(&self) -> bool {
         matches!(&self.rule, Rule::Match(matching) if matching.is_chosen())
     }
@@ -222,7 +224,7 @@ impl Join {
         self.gather
     }
 
-    /// The last of the instances that `instance` refers to; none where there are none.
+    /// Returns the last of the instances that `instance` refers to; `None` where it refers to none.
     pub fn last(&self, instance: u64) -> Option<u64> {
         match &self.rule {
             Rule::Same => Some(instance),
@@ -235,7 +237,7 @@ impl Join {
         }
     }
 
-    /// An instance before which none is referred to by `instance` or by one after it; the first, where nothing is known.
+    /// Returns an index below which neither `instance` nor a later one refers to anything; 0 where nothing is known.
     pub fn first_from(&self, instance: u64) -> u64 {
         match &self.rule {
             Rule::Same => instance,
@@ -244,7 +246,7 @@ impl Join {
         }
     }
 
-    /// The instances that `instance` refers to, in the order of their indices.
+    /// Returns the instances that `instance` refers to, in the order of their indices.
     pub fn instances(&self, instance: u64) -> Gather<'_> {
         match &self.rule {
             Rule::Same => Gather::range(instance..instance + 1),
@@ -263,8 +265,8 @@ impl Join {
     }
 }
 
-/// Whether what is shared are the outermost parameters of the referring family, of so many instances, and comes in the
-/// same order and with the same values in the other.
+/// Whether the shared parameters are the outermost ones of the referring family, which has so many instances, and have
+/// the same order and values in the other family.
 fn ascends(shared: &[SharedParam], instances: u64) -> bool {
     let mut outer: Vec<&SharedParam> = shared.iter().filter(|shared| shared.from.len > 1).collect();
     outer.sort_unstable_by_key(|shared| std::cmp::Reverse(shared.from.stride));
@@ -276,14 +278,14 @@ fn ascends(shared: &[SharedParam], instances: u64) -> bool {
     outermost && outer.is_sorted_by(|one, next| one.to.stride > next.to.stride)
 }
 
-/// The first instance that is found, if any is.
+/// Returns the first instance that `instance` refers to; `None` where it refers to none.
 fn base(shared: &[SharedParam], instance: u64) -> Option<u64> {
     let place =
         |shared: &SharedParam| Some(shared.map.get(shared.from.position(instance))? * shared.to.stride);
     shared.iter().map(place).sum()
 }
 
-/// Instances found by a join; between products computed one by one.
+/// An iterator over the instances that a join finds. Between products they are computed one by one.
 #[derive(Clone, Debug)]
 pub struct Gather<'j> {
     source: GatherCells<'j>,
@@ -302,12 +304,12 @@ impl Gather<'_> {
         Gather { source: GatherCells::Product { free: axis, base: 0 }, todo }
     }
 
-    /// How many are left.
+    /// The number of instances that are left.
     pub fn remaining(&self) -> u64 {
         self.todo.end - self.todo.start
     }
 
-    /// The instances as one range of indices, where they lie side by side.
+    /// Returns the remaining instances as a range of indices; `None` where they do not lie side by side.
     pub fn as_range(&self) -> Option<Range<u64>> {
         match &self.source {
             GatherCells::Product { free, base } => {
@@ -377,7 +379,7 @@ mod tests {
         Sweep::product(params.iter().map(|(n, v)| (n.to_string(), v.clone())).collect()).unwrap()
     }
 
-    /// What the rule says, by comparing every pair.
+    /// Computes the rule by comparing every pair.
     fn by_hand(from: &Sweep, to: &Sweep, instance: u64) -> Vec<u64> {
         let mine = from.bindings(instance);
         let fits = |other: u64| {
@@ -435,7 +437,7 @@ mod tests {
         let join = Join::between(&pair, &x);
         assert_eq!(join.instances(19_999_999).collect::<Vec<_>>(), [9_999_999]);
         assert_eq!(Join::between(&x, &pair).instances(7).collect::<Vec<_>>(), [14, 15]);
-        // what is read for the last time can be let go of
+        // Inputs before this instance have been read for the last time and can be freed.
         assert_eq!((join.first_from(20), Join::between(&x, &pair).first_from(7)), (10, 14));
         let mut all = Join::between(&Sweep::single(), &x);
         assert_eq!((all.gathered(), all.instances(0).nth(9_999_999)), (10_000_000, Some(9_999_999)));

@@ -1,8 +1,9 @@
-//! The join rule where it is more than arithmetic: rows left out or added, parameters zipped or derived, instances chosen.
+//! The join rule by search, where it is more than arithmetic: rows left out or added, parameters zipped or derived,
+//! instances chosen.
 //!
-//! For each axis of the other family, the positions are found at which its parameters have the wanted values: by the
-//! value, through a sorted list of the positions. What of their product is an instance, and has the wanted derived values,
-//! is what the reference is to.
+//! For each axis of the other family, the positions are found at which its parameters have the wanted values, by binary
+//! search in a sorted list. A cell of the product of these positions matches if it is an instance and has the wanted
+//! derived values. Added rows are compared one by one. Start at [`Matching::instances`].
 
 use std::collections::HashSet;
 
@@ -13,26 +14,27 @@ use crate::script::sweep::expression::Formula;
 use crate::script::sweep::param_values::ParamValues;
 use crate::script::values::value::ScriptValue;
 
-/// A value that is chosen for a parameter of the other family (by its number among the bindings there).
+/// A parameter of the other family, by its number among the bindings, with the formula of the value chosen for it.
 pub(crate) type Pin = (usize, Formula);
 
-/// What a parameter of the other family has to be.
+/// The value that a parameter of the other family must have.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Wanted {
-    /// What the referring instance's parameter of that number is.
+    /// The value of the referring instance's parameter of that number.
     Same(usize),
     Chosen(Formula),
 }
 
-/// An axis of the other family, with what its parameters have to be.
+/// The search along one axis of the other family.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Search {
     axis: Axis,
-    /// Parameters by their numbers; without any, all positions are good.
+    /// Parameters of the axis by their numbers, with the values that they must have. If empty, all positions match.
     wanted: Vec<(usize, Wanted)>,
-    /// The positions, sorted by the value of the first of these parameters, where it is a list.
+    /// The positions, sorted by the value of the first of these parameters, where its values are a list; otherwise
+    /// empty.
     sorted: Vec<u64>,
-    /// Whether several positions can be good.
+    /// Whether several positions can match.
     open: bool,
 }
 
@@ -42,7 +44,7 @@ pub(crate) struct Matching {
     from: Sweep,
     to: Sweep,
     axes: Vec<Search>,
-    /// What derived parameters of the other family have to be, beside what follows from the others.
+    /// The values that derived parameters of the other family must have.
     derived: Vec<(usize, Wanted)>,
 }
 
@@ -75,24 +77,24 @@ impl Matching {
         &self.from
     }
 
-    /// Whether an instance can find several.
+    /// Whether an instance can refer to several instances.
     pub(crate) fn is_gather(&self) -> bool {
         self.axes.iter().any(|search| search.open)
     }
 
-    /// Whether a value is chosen for some parameter.
+    /// Whether brackets in the reference choose the value of some parameter.
     pub(crate) fn is_chosen(&self) -> bool {
         let wanted = self.axes.iter().flat_map(|search| &search.wanted).chain(&self.derived);
         wanted.into_iter().any(|(_, wanted)| matches!(wanted, Wanted::Chosen(_)))
     }
 
-    /// How many cells are looked at for an instance, at most.
+    /// The most cells and rows that are compared for one instance.
     pub(crate) fn candidates(&self) -> u64 {
         let open = self.axes.iter().filter(|search| search.open);
         open.map(|search| search.axis.len).product::<u64>() + self.to.inner().rows.len() as u64
     }
 
-    /// The instances that an instance finds, in the order of their indices.
+    /// Returns the instances that an instance refers to, in the order of their indices.
     pub(crate) fn instances(&self, from: &Sweep, instance: u64) -> Vec<u64> {
         let values = from.bindings(instance);
         let plain = from.params().len();
@@ -153,7 +155,7 @@ impl Search {
             Some(ParamValues::List(list)) => {
                 search.sorted = (0..list.len() as u64).collect();
                 search.sorted.sort_by_key(|at| list[*at as usize].key());
-                // Zipped parameters repeat their values, but not all of them at once.
+                // Zipped parameters may repeat values, but no combination of the values of all of them.
                 let row = |position: &u64| -> Vec<ScriptValue> {
                     let param = |(at, _): &(usize, Wanted)| Some(to.params().get(*at)?.values.get(*position));
                     search.wanted.iter().filter_map(param).collect()
@@ -170,7 +172,7 @@ impl Search {
         search
     }
 
-    /// The positions at which the parameters have these values, sorted; `None` for all.
+    /// Returns the positions at which the parameters have these values, sorted; `None` where all positions match.
     fn positions(&self, to: &Sweep, wanted: &[(usize, ScriptValue)]) -> Option<Vec<u64>> {
         let ((first, value), rest) = wanted.split_first()?;
         let values = &to.params().get(*first)?.values;

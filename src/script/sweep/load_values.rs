@@ -1,4 +1,4 @@
-//! The values of one parameter: lists, ranges, patterns, files and spaces.
+//! Loads the values of one parameter: from a list, range, pattern, file, table, dataset or space.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::script::syntax::sweep::{RawParam, RawValues};
 use crate::script::syntax::symbols::Symbols;
 use crate::script::values::value::{Key, ScriptValue};
 
-/// Finds the values of a parameter; those of a zipped one may repeat themselves.
+/// Loads the values of a parameter, or the columns of a table. Only a zipped parameter may repeat values.
 pub(crate) fn load(param: &RawParam, names: &Symbols, cx: &mut DiagnosticCollector) -> Option<LoadedValues> {
     let name = &param.name.value;
     let one = |values: Option<ParamValues>| values.map(LoadedValues::One);

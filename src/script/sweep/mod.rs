@@ -1,10 +1,12 @@
 //! Parameter sweeps: the instances of a task, computed by index and never written out.
 //!
-//! [`expand`] makes a [`mod@family`] of `for`, `each` and what goes with them ([`family_builder`] puts it together,
-//! [`filters`] finds what `where` and `exclude` leave, [`positions`] the cells of a product, [`row_set`] indexes them); [`param_values`], [`range`], [`load_values`], [`csv_table`] and
-//! [`hdf5_blocks`] are sources of values, [`user_files`] reads the files that they come from; [`expression`] computes
-//! `let` and `where`; [`join`] matches instances of one family with another's, with [`join_search`] where indices do not
-//! follow from each other.
+//! [`expand`] is where to start: it makes a [`mod@family`] of the keys `for`, `each` and those beside them, with
+//! [`family_builder`]. [`filters`] finds what `where` and `exclude` leave, among the [`positions`] of a product;
+//! [`row_set`] indexes that, and [`expression`] computes `let` and `where`.
+//!
+//! Values come from [`load_values`]: it reads lists, a [`range`], a [`csv_table`], or [`hdf5_blocks`] to
+//! [`param_values`], and [`user_files`] reads the files of the user. [`join`] matches instances of one family with
+//! those of another, by [`join_search`] where indices do not follow from each other.
 
 pub(crate) mod csv_table;
 pub(crate) mod expand;

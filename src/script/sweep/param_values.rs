@@ -1,4 +1,4 @@
-//! The values that a parameter takes.
+//! The values of a parameter, listed or computed by position.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,27 +6,27 @@ use super::range::NumRange;
 use crate::script::sweep::expression::FormulaType;
 use crate::script::values::value::ScriptValue;
 
-/// The values that a parameter takes.
+/// The values of a parameter, accessed by position.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ParamValues {
     /// Values that are listed.
     List(Vec<ScriptValue>),
-    /// At equal distances, as they are written in decimal.
+    /// Values at equal distances, exact in decimal.
     Range(NumRange),
-    /// At equal distances, or with equal ratios, as numpy computes them.
+    /// Values at equal distances, or with equal ratios, computed as numpy does.
     Spaced(Spaced),
 }
 
-/// `linspace` and `logspace`: a number of values from one to another, both included.
+/// The values of `linspace` and `logspace`: `count` values from `start` to `end`, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spaced {
-    /// The first (its power of ten, if `log`).
+    /// The first value; for `logspace` its exponent to the base ten.
     pub start: f64,
-    /// The last.
+    /// The last value; for `logspace` its exponent to the base ten.
     pub end: f64,
-    /// How many; never zero.
+    /// The number of values; never 0.
     pub count: u64,
-    /// Whether the values are ten to the power of these.
+    /// Whether this is a `logspace`, whose values are powers of ten.
     pub log: bool,
 }
 
@@ -34,7 +34,7 @@ impl Spaced {
     fn exponent(&self, at: u64) -> f64 {
         match at {
             0 => self.start,
-            // As numpy does, so that the last one is exact.
+            // The last value is exact, as in numpy.
             at if at + 1 >= self.count => self.end,
             at => at as f64 * ((self.end - self.start) / (self.count - 1) as f64) + self.start,
         }
@@ -49,14 +49,14 @@ impl Spaced {
         let place = if self.log { value.log10() } else { value };
         let step = (self.end - self.start) / (self.count.max(2) - 1) as f64;
         let near = if step == 0.0 { 0.0 } else { ((place - self.start) / step).round() };
-        // The logarithm is rounded, so the neighbours are looked at as well.
+        // The logarithm is rounded, so the neighbours are tried as well.
         let at = (near >= 0.0 && near < self.count as f64).then_some(near as u64)?;
         [at, at.saturating_sub(1), at + 1].into_iter().find(|at| *at < self.count && self.get(*at) == value)
     }
 }
 
 impl ParamValues {
-    /// How many there are; never zero.
+    /// The number of values; never 0.
     pub fn len(&self) -> u64 {
         match self {
             ParamValues::List(list) => list.len() as u64,
@@ -65,12 +65,12 @@ impl ParamValues {
         }
     }
 
-    /// Never: an empty sweep is an error of the script.
+    /// Whether there are no values. Always false, since an empty sweep is an error of the script.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The value at a position.
+    /// Returns the value at a position, counted from 0.
     pub fn get(&self, at: u64) -> ScriptValue {
         match self {
             ParamValues::List(list) => {
@@ -81,7 +81,7 @@ impl ParamValues {
         }
     }
 
-    /// The first position of a value; searches lists from the front.
+    /// Returns the first position of a value. A list is searched from the front.
     pub fn position(&self, value: &ScriptValue) -> Option<u64> {
         match self {
             ParamValues::List(list) => list.iter().position(|known| known == value).map(|at| at as u64),
@@ -94,7 +94,7 @@ impl ParamValues {
         }
     }
 
-    /// Enough of the values to see what holds for all: every one of a list, one of what is computed.
+    /// Returns enough values to check a property of all: every one of a list, one of computed values.
     pub(crate) fn samples(&self) -> Vec<ScriptValue> {
         match self {
             ParamValues::List(list) => list.clone(),
@@ -112,11 +112,11 @@ impl ParamValues {
     }
 }
 
-/// The values of a parameter as they were found.
+/// The values of a parameter as they were loaded.
 pub(crate) enum LoadedValues {
     /// The values of a single parameter.
     One(ParamValues),
-    /// A table: how many rows, and its columns.
+    /// A table: the number of its rows, and its columns with their names.
     Table(u64, Vec<(String, ParamValues)>),
 }
 

@@ -1,40 +1,40 @@
-//! Ranges: `"a..b"`, `"a..=b"`, `"a..b by s"`.
+//! Ranges of numbers: `"a..b"`, `"a..=b"`, `"a..b by s"`.
 //!
-//! A range is kept as whole multiples of a power of ten, so that `"0..1 by 0.1"` has ten values, of which the fourth is the
-//! very number that `0.3` is: the join rule compares them. It costs the same memory whatever its length.
+//! A range is kept as whole multiples of a power of ten. So `"0..1 by 0.1"` has ten values, of which the fourth equals
+//! `0.3` exactly, as the join rule needs it. A range takes the same memory whatever its length.
 
 use crate::arrays::exact::MAX_EXACT_INTEGER;
 use serde::{Deserialize, Serialize};
 
 use crate::script::values::value::ScriptValue;
 
-/// Numbers at equal distances.
+/// A range of numbers at equal distances, exact in decimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NumRange {
     start: i64,
     step: i64,
-    /// The values are divided by ten to this power; integers stay integers.
+    /// The number of decimals: values are divided by ten to this power. `None` for integers.
     scale: Option<u32>,
     len: u64,
 }
 
-/// Why a text is no range.
+/// The reason why a text is not accepted as a range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RangeError {
-    /// It does not look like one.
+    /// The text does not look like a range.
     NoRange,
-    /// It looks like one; the message says what is wrong.
+    /// The text looks like a range but has a mistake, which the message describes.
     Bad(String),
-    /// It has no values; perhaps with the way to mend it.
+    /// The range has no values; with a suggestion, if there is one.
     Empty(Option<String>),
 }
 
-/// Ten to this power is still exact as a float.
+/// The largest number of decimals. Ten to this power is still exact as a float.
 const MAX_SCALE: u32 = 18;
-/// Whole numbers up to here are exact as floats.
+/// The largest whole number that is exact as a float, and all below it are.
 const EXACT: i128 = MAX_EXACT_INTEGER as i128;
 
-/// A number as it was written: digits, the power of ten that divides them, and whether it is an integer.
+/// A number as it was written: its digits, divided by ten to the power `scale`, and whether it is an integer.
 #[derive(Clone, Copy)]
 struct Decimal {
     digits: i128,
@@ -99,19 +99,20 @@ impl NumRange {
         }
     }
 
-    /// How many values there are; never zero.
+    /// The number of values; never 0.
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// Never: an empty range is an error of the script.
+    /// Whether there are no values. Always false, since an empty range is an error of the script.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The value at a position.
+    /// Returns the value at a position, counted from 0.
     pub fn value(&self, at: u64) -> ScriptValue {
-        // Both ends fit by construction, and so does all between; past the end wraps rather than panics.
+        // Both ends fit by construction, and so do all values between; a position past the end wraps rather than
+        // panics.
         let whole = self.start.wrapping_add(self.step.wrapping_mul(at as i64));
         match self.scale {
             None => ScriptValue::Int(whole),
@@ -119,7 +120,7 @@ impl NumRange {
         }
     }
 
-    /// Where a value stands.
+    /// Returns the position of a value; `None` where the range does not have it.
     pub fn position(&self, value: &ScriptValue) -> Option<u64> {
         let power = 10i128.pow(self.scale.unwrap_or(0).min(MAX_SCALE));
         let whole = match value {
@@ -157,7 +158,7 @@ fn read_decimal(text: &str) -> Option<Decimal> {
         return None;
     }
     let integer = plain.bytes().all(|b| b.is_ascii_digit() || b == b'-' || b == b'+');
-    // Zeros at the end carry nothing and would use up the digits that are exact.
+    // Trailing zeros have no meaning and would use up the digits that are exact.
     let fraction = fraction.trim_end_matches('0');
     let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
     let scale = fraction.len() as i32 - i32::from(power);

@@ -1,38 +1,39 @@
-//! Which cells of a product are instances, where `where` and `exclude` leave some out.
+//! Row sets: the cells of a product that are instances, where `where` and `exclude` leave some out.
 //!
-//! Conditions are about a few parameters. Of the axes of the product, outermost first, those before the first and those
-//! after the last that a condition mentions are whole; only the block between them is looked at. Of that block there is
-//! kept what is shortest: the cells left out, the cells kept, or a bit for each with the counts that make it searchable.
+//! Conditions mention a few parameters. Only the block of axes from the first to the last that they mention is
+//! evaluated; the axes before and after it are whole. The block is kept in the shortest of three forms: the cells left
+//! out, the cells kept, or a bit vector with counts. Each form answers *rank* (cell to instance) and *select* (instance
+//! to cell) quickly, as a succinct index does.
 
 use serde::{Deserialize, Serialize};
 
 /// The instances among the cells of a product.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RowSet {
-    /// Cells of the block.
+    /// The number of cells of the block that is evaluated.
     block: u64,
-    /// Cells of the axes after it.
+    /// The number of cells of the axes after the block.
     trail: u64,
-    /// Cells of the block that are kept.
+    /// The number of cells of the block that are kept.
     count: u64,
     set: RowSetRepr,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum RowSetRepr {
-    /// All but these, sorted.
+    /// All cells of the block except these, which are sorted.
     Without(Vec<u64>),
-    /// These, sorted.
+    /// Only these cells of the block, sorted.
     Only(Vec<u64>),
-    /// A bit for each cell, and for each run of words the number of bits before it.
+    /// A bit for each cell, and the number of set bits before each run of [`RUN`] words.
     Bits { words: Vec<u64>, before: Vec<u64> },
 }
 
-/// Words between two counts: a search looks at no more than these.
+/// The number of words of the bit vector between two counts. A search reads at most this many words.
 const RUN: usize = 8;
 
 impl RowSet {
-    /// All cells of a block but these, which may be in any order.
+    /// Creates the set of all cells of a block except `cells`, which may be in any order.
     pub(crate) fn without(block: u64, trail: u64, mut cells: Vec<u64>) -> Self {
         cells.sort_unstable();
         cells.dedup();
@@ -44,10 +45,10 @@ impl RowSet {
         }
     }
 
-    /// The cells whose bit is set.
+    /// Creates the set of the cells whose bit is set.
     pub(crate) fn bits(block: u64, trail: u64, words: Vec<u64>) -> Self {
         let count: u64 = words.iter().map(|word| u64::from(word.count_ones())).sum();
-        // A list takes eight bytes for each cell, the bits an eighth of one.
+        // A list takes eight bytes for each cell, the bit vector an eighth of a byte.
         let list = |wanted: bool| (0..block).filter(|at| bit(&words, *at) == wanted).collect::<Vec<u64>>();
         let set = if (block - count) * 64 < block {
             RowSetRepr::Without(list(false))
@@ -65,19 +66,19 @@ impl RowSet {
         RowSet { block, trail, count, set }
     }
 
-    /// How many cells are kept of so many.
+    /// The number of cells that are kept of a product of `cells` cells.
     pub(crate) fn len(&self, cells: u64) -> u64 {
         cells / (self.block * self.trail) * (self.count * self.trail)
     }
 
-    /// The instance that a cell is.
+    /// Returns the instance of a cell; `None` where the cell is left out.
     pub(crate) fn index(&self, cell: u64) -> Option<u64> {
         let (lead, rest) = (cell / (self.block * self.trail), cell % (self.block * self.trail));
         let rank = self.rank(rest / self.trail)?;
         Some((lead * self.count + rank) * self.trail + rest % self.trail)
     }
 
-    /// The cell of an instance.
+    /// Returns the cell of an instance.
     pub(crate) fn cell(&self, index: u64) -> u64 {
         let size = (self.count * self.trail).max(1);
         let (lead, rest) = (index / size, index % size);
@@ -105,10 +106,10 @@ impl RowSet {
     }
 
     fn select(&self, rank: u64) -> u64 {
-        let lost = self.block; // of an index out of range
+        let lost = self.block; // no cell, for an index out of range
         match &self.set {
             RowSetRepr::Without(cells) => {
-                // The number of cells left out before the wanted one.
+                // Binary search for the number of cells left out before the wanted one.
                 let (mut low, mut high) = (0, cells.len());
                 while low < high {
                     let mid = usize::midpoint(low, high);
@@ -139,7 +140,7 @@ fn bit(words: &[u64], at: u64) -> bool {
     words.get((at / 64) as usize).is_some_and(|word| word >> (at % 64) & 1 == 1)
 }
 
-/// The place of the set bit that has so many before it.
+/// Returns the position of the set bit that has `before` set bits below it.
 fn nth(mut word: u64, before: u64) -> u64 {
     for _ in 0..before {
         word &= word.wrapping_sub(1);
@@ -151,7 +152,7 @@ fn nth(mut word: u64, before: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// Every way to keep a set says the same: the instances are the kept cells in their order.
+    /// Checks a set in any form: its instances are the kept cells in their order.
     fn check(kept: &RowSet, cells: u64, keep: impl Fn(u64) -> bool) {
         let wanted: Vec<u64> = (0..cells).filter(|cell| keep(*cell)).collect();
         assert_eq!(kept.len(cells), wanted.len() as u64);

@@ -1,11 +1,11 @@
-//! Files that values come from: their text, and the paths that a pattern matches.
+//! Files of the user that values come from: their text, and the paths that a pattern matches.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Text;
 use crate::script::values::value::ScriptValue;
 
-/// Reads a file of the user's in full.
+/// Reads a file of the user in full, without a byte order mark. A file that cannot be read is reported at `text`.
 pub(crate) fn read(name: &str, text: &Text, cx: &mut DiagnosticCollector) -> Option<String> {
     let found = std::fs::read(cx.source.dir().join(name));
     let found = found.map_err(|error| error.to_string());
@@ -24,7 +24,7 @@ pub(crate) fn read(name: &str, text: &Text, cx: &mut DiagnosticCollector) -> Opt
     }
 }
 
-/// Finds the files that a pattern matches, sorted; that there are none is the error `none`.
+/// Finds the files that a pattern matches, sorted. If there are none, the error `none` is reported.
 pub(crate) fn paths(
     pattern: &str,
     text: &Text,
@@ -32,7 +32,7 @@ pub(crate) fn paths(
     cx: &mut DiagnosticCollector,
 ) -> Option<Vec<ScriptValue>> {
     let dir = cx.source.dir().to_path_buf();
-    // The folder's own name may hold characters that a pattern gives a meaning.
+    // The folder's own name may contain characters that have a meaning in a pattern.
     let absolute = pattern.starts_with('/');
     let full = if absolute {
         pattern.to_string()

@@ -1,4 +1,4 @@
-//! `run`, and `shell` with its `interpreter`: of a task, of a `reduce` and of the stages of a `mapreduce`.
+//! Reads `run`, and `shell` with its `interpreter`: of a task, of a `reduce` and of the stages of a `mapreduce`.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -7,7 +7,7 @@ use crate::script::syntax::key_table::TASK;
 use crate::script::syntax::script::RawAction;
 use crate::script::syntax::toml::{Node, TomlEntry, TomlKind};
 
-/// Reads the command of a table that has `run` or `shell`.
+/// Reads the command of a table; `None` where it has neither `run` nor `shell`, or a wrong one.
 pub(crate) fn read<'n>(
     get: &impl Fn(&str) -> Option<&'n Node>,
     cx: &mut DiagnosticCollector,

@@ -1,27 +1,28 @@
-//! A row of the table of keys: all that is known of a key, and the kinds of tasks that it goes with.
+//! The rows of the table of keys: the properties of a key, and the kinds of tasks that it goes with.
 
-/// A key of the language.
+/// A key of a table of the language, with all of its properties.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ScriptKey {
-    /// The name as it is written.
+    /// The name in scripts.
     pub(crate) name: &'static str,
-    /// The type of its value, as messages name it.
+    /// The type of the value, as messages name it.
     pub(crate) wants: &'static str,
-    /// Whether it decides the kind of its task.
+    /// Whether the key is an action, which decides the kind of its task.
     pub(crate) is_action: bool,
-    /// The kinds of tasks that have it; for a key of `reduce`, the kinds that its task may have.
+    /// The kinds of tasks that may have the key. For a key of `reduce`: the kinds that the task with the `reduce` may
+    /// have.
     pub(crate) beside: &'static [TaskKind],
-    /// The help for kinds of tasks that lack it, where more can be said than where it belongs.
+    /// Kinds of tasks that may not have the key, and the help that messages give for them instead of "it belongs to".
     pub(crate) instead: Option<(&'static [TaskKind], &'static str)>,
-    /// An example, for a key that must not be missing.
+    /// An example for a required key; `None` for a key that may be missing.
     pub(crate) example: Option<&'static str>,
-    /// The value that it has where it is missing: TOML between backticks, or a text; empty where there is none.
+    /// The default value: TOML between backticks, or a text. Empty where there is none.
     pub(crate) default: &'static str,
-    /// The meaning, as a cell of the reference in `docs/`.
+    /// The description, as a cell of the reference in `docs/`.
     pub(crate) meaning: &'static str,
 }
 
-/// Begins a row: a key that goes with every kind of task.
+/// Begins a row for a key of every kind of task, with all other properties empty.
 pub(crate) const fn key(name: &'static str, wants: &'static str) -> ScriptKey {
     ScriptKey {
         name,
@@ -36,43 +37,43 @@ pub(crate) const fn key(name: &'static str, wants: &'static str) -> ScriptKey {
 }
 
 impl ScriptKey {
-    /// Marks a key that decides the kind of its task.
+    /// Marks the key as an action, which decides the kind of its task.
     pub(crate) const fn action(mut self) -> Self {
         self.is_action = true;
         self
     }
 
-    /// Names the kinds of tasks that have the key.
+    /// Sets the kinds of tasks that may have the key.
     pub(crate) const fn beside(mut self, kinds: &'static [TaskKind]) -> Self {
         self.beside = kinds;
         self
     }
 
-    /// Sets the help for kinds of tasks that lack the key.
+    /// Sets the help for kinds of tasks that may not have the key.
     pub(crate) const fn instead(mut self, kinds: &'static [TaskKind], help: &'static str) -> Self {
         self.instead = Some((kinds, help));
         self
     }
 
-    /// Marks a key that must not be missing.
+    /// Marks the key as required, with an example of it.
     pub(crate) const fn required(mut self, example: &'static str) -> Self {
         self.example = Some(example);
         self
     }
 
-    /// Sets the value that a missing key has.
+    /// Sets the default value.
     pub(crate) const fn default(mut self, default: &'static str) -> Self {
         self.default = default;
         self
     }
 
-    /// Sets the meaning.
+    /// Sets the description.
     pub(crate) const fn means(mut self, meaning: &'static str) -> Self {
         self.meaning = meaning;
         self
     }
 
-    /// The help where the key stands beside an action that it does not go with.
+    /// Returns the help for the key in a task of a kind that may not have it.
     pub(crate) fn help_beside(&self, kind: TaskKind) -> String {
         match self.instead {
             Some((kinds, help)) if kinds.contains(&kind) => help.to_owned(),
@@ -81,7 +82,7 @@ impl ScriptKey {
     }
 }
 
-/// The kind of a task, as far as its other keys depend on it.
+/// The kind of a task: its action, as far as the task's other keys depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TaskKind {
     Run,
@@ -90,16 +91,16 @@ pub(crate) enum TaskKind {
     Call,
     /// A `reduce` of arrays.
     Reduce,
-    /// A `reduce` by a command.
+    /// A `reduce` of files by a command.
     Merge,
-    /// A `mapreduce` all of whose stages are built in.
+    /// A `mapreduce` with built-in stages only.
     MapReduce,
-    /// A `mapreduce` with a stage that is a command.
+    /// A `mapreduce` with a stage that is a command (streaming).
     Streaming,
 }
 
 impl TaskKind {
-    /// Every kind.
+    /// All kinds.
     pub(crate) const ALL: [TaskKind; 8] = [
         TaskKind::Run,
         TaskKind::Shell,
@@ -111,7 +112,8 @@ impl TaskKind {
         TaskKind::Streaming,
     ];
 
-    /// The kind of a task with this action, of which `has_command` tells whether it starts commands.
+    /// Returns the kind of a task with this action; `has_command` tells a `reduce` or `mapreduce` with commands from
+    /// one without.
     pub(crate) fn of(action: &str, has_command: bool) -> Option<Self> {
         let kind = |kind: &&TaskKind| kind.action() == action;
         let mut kinds = TaskKind::ALL.iter().filter(kind);
@@ -119,7 +121,7 @@ impl TaskKind {
         Some(*kinds.next().filter(|_| has_command).unwrap_or(first))
     }
 
-    /// The key of its action.
+    /// The key of the kind's action.
     pub(crate) fn action(self) -> &'static str {
         match self {
             TaskKind::Run => "run",
@@ -131,7 +133,7 @@ impl TaskKind {
         }
     }
 
-    /// Kinds of tasks in words: "`run`, `shell` and `reduce` by a command".
+    /// Writes kinds of tasks as words: "`run`, `shell` and `reduce` by a command".
     pub(crate) fn list(kinds: &[TaskKind]) -> String {
         let lacking: Vec<TaskKind> = TaskKind::ALL.into_iter().filter(|kind| !kinds.contains(kind)).collect();
         match lacking.len() {
@@ -142,7 +144,7 @@ impl TaskKind {
     }
 }
 
-/// Names kinds of tasks, the two kinds of an action together.
+/// Writes kinds of tasks as words. Both kinds of an action together are named by the action alone.
 fn words(kinds: &[TaskKind]) -> String {
     let mut all = Vec::new();
     for kind in kinds {
@@ -161,26 +163,26 @@ fn words(kinds: &[TaskKind]) -> String {
         all.push((!part.is_empty(), format!("`{}`{part}", kind.action())));
     }
     all.dedup();
-    // no "and" after "by a command", where that can be had
+    // Whole actions last: "and" after "by a command" would be ambiguous.
     all.sort_by_key(|(is_part, _)| *is_part);
     let mut all: Vec<String> = all.into_iter().map(|(_, name)| name).collect();
     let last = all.pop().unwrap_or_default();
     if all.is_empty() { last } else { format!("{} and {last}", all.join(", ")) }
 }
 
-/// The keys that a table may have.
+/// The keys that a table of the language may have.
 #[derive(Debug)]
 pub(crate) struct KnownKeys {
-    /// For messages: "in a task".
+    /// The place of the table in messages: "in a task".
     pub(crate) place: &'static str,
-    /// The rows, as the reference in `docs/` has them: a table of each section.
+    /// The rows by sections. The reference in `docs/` has a table for each section.
     pub(crate) sections: &'static [KeySection],
 }
 
 /// Keys that stand together in the reference.
 #[derive(Debug)]
 pub(crate) struct KeySection {
-    /// The name of the table in `docs/`.
+    /// The name of the section's table in `docs/`.
     #[cfg_attr(not(test), expect(dead_code, reason = "for the test that makes the reference"))]
     pub(crate) name: &'static str,
     pub(crate) rows: &'static [ScriptKey],
@@ -192,7 +194,7 @@ impl KnownKeys {
         self.sections.iter().flat_map(|section| section.rows)
     }
 
-    /// The row of a key.
+    /// Returns the row of a key.
     pub(crate) fn row(&self, name: &str) -> Option<&'static ScriptKey> {
         self.rows().find(|row| row.name == name)
     }

@@ -1,24 +1,24 @@
 //! The table of keys: every key of every table of the language, once.
 //!
-//! Readers take from it which keys there are and beside which actions ([`known_keys`](super::known_keys)), messages their
-//! help and suggestions, and `docs/script.md` and `docs/mapreduce.md` their reference. Tests compare each row with what
-//! the readers do: the type of the value, and a default that is TOML.
+//! Checks of keys and of the actions beside them read it ([`known_keys`](super::known_keys)). So do messages, for help
+//! and suggestions, and the reference in `docs/script.md` and `docs/mapreduce.md`. Tests compare each row with the
+//! readers: the type of the value, and a default that is TOML.
 
 use super::key_row::{KeySection, KnownKeys, ScriptKey, TaskKind, key};
 
-/// Actions that start programs, of which each is a command by itself.
+/// Actions that start a program themselves.
 const PROGRAMS: &[TaskKind] = &[TaskKind::Run, TaskKind::Shell];
-/// Commands with files of their own.
+/// Tasks of commands with standard input and output files of their own.
 const COMMANDS: &[TaskKind] = &[TaskKind::Run, TaskKind::Shell, TaskKind::Merge];
-/// Tasks that can start commands.
+/// Tasks that may start commands.
 const EXECUTED: &[TaskKind] =
     &[TaskKind::Run, TaskKind::Shell, TaskKind::Merge, TaskKind::MapReduce, TaskKind::Streaming];
 /// Tasks that do start commands.
 const STARTING: &[TaskKind] = &[TaskKind::Run, TaskKind::Shell, TaskKind::Merge, TaskKind::Streaming];
-/// Tasks whose instances the script names.
+/// Tasks whose instances the script defines; those of a `mapreduce` are its partitions.
 const SWEPT: &[TaskKind] =
     &[TaskKind::Run, TaskKind::Shell, TaskKind::Array, TaskKind::Call, TaskKind::Reduce, TaskKind::Merge];
-/// Tasks that take more than a slot.
+/// Tasks that may take more than one slot.
 const PLACED: &[TaskKind] = &[
     TaskKind::Run,
     TaskKind::Shell,
@@ -34,7 +34,7 @@ const PARTITIONED: &str = "it has one instance for each of its `partitions`";
 const LINES: &str = "its stages read lines on standard input and write lines on standard output";
 const SLOTS: &str = "it is for commands, and what is built in takes a slot wherever one is free";
 
-/// Every table.
+/// All tables of the language.
 pub(crate) static TABLES: [&KnownKeys; 8] =
     [&TOP, &TASK, &POLICY, &PARAMETER, &REDUCE, &MAPREDUCE, &INPUT, &STAGE];
 

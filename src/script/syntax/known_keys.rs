@@ -1,4 +1,4 @@
-//! Checks of keys against the [table](super::key_table): keys that are unknown, and keys beside the wrong action.
+//! Checks keys against the [table](super::key_table): unknown keys, and keys that do not go with the task's action.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -7,18 +7,18 @@ use crate::script::syntax::key_row::{KnownKeys, TaskKind};
 use crate::script::syntax::key_table::{TABLES, TASK};
 use crate::script::syntax::toml::{self, Node, TomlEntry};
 
-/// The keys that decide the kind of a task.
+/// The names of the keys that are actions.
 pub(crate) fn actions() -> impl Iterator<Item = &'static str> {
     TASK.rows().filter(|row| row.is_action).map(|row| row.name)
 }
 
-/// Whether a key decides the kind of its task.
+/// Whether a key is an action, which decides the kind of its task.
 pub(crate) fn is_action(entry: &TomlEntry) -> bool {
     TASK.row(&entry.key.value).is_some_and(|row| row.is_action)
 }
 
 impl KnownKeys {
-    /// Whether there is such a key; reports it where there is not.
+    /// Whether the table has such a key. Reports an unknown key.
     pub(crate) fn check(&self, entry: &TomlEntry, cx: &mut DiagnosticCollector) -> bool {
         let key = entry.key.value.as_str();
         if self.row(key).is_some() {
@@ -39,14 +39,14 @@ impl KnownKeys {
         false
     }
 
-    /// The error of a key whose value has another type than the table says.
+    /// Returns the error of a key whose value has another type than the table of keys gives.
     pub(crate) fn wrong_type(&self, key: &str, found: &Node) -> Diagnostic {
         let wanted = self.row(key).map_or("of another type", |row| row.wants);
         toml::wrong_type(&format!("`{key}`"), wanted, found)
     }
 }
 
-/// Whether a key of a task means something beside the action of its kind.
+/// Whether a task of this kind may have the key. Unknown keys are allowed, since they are reported elsewhere.
 pub(crate) fn fits(key: &str, kind: TaskKind) -> bool {
     TASK.row(key).is_none_or(|row| row.beside.contains(&kind))
 }

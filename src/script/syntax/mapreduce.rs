@@ -1,4 +1,4 @@
-//! A `mapreduce` as it is written.
+//! Reads a `mapreduce` table.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -10,12 +10,12 @@ use crate::script::syntax::sweep::{RawParam, RawSweep, RawValues};
 use crate::script::syntax::toml::{Node, TomlEntry, TomlKind};
 use crate::script::syntax::{command, execution};
 
-/// The most partitions: each splits every mapper's output once more.
+/// The most partitions. The output of every mapper is split into as many parts.
 const MOST_PARTITIONS: i64 = 4096;
-/// Where the script does not say.
+/// The number of partitions where the script gives none.
 const PARTITIONS: i64 = 8;
 
-/// Reads the table.
+/// Reads a `mapreduce` table; `None` where it is no table.
 pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Option<RawMapReduce> {
     let mut raw = RawMapReduce {
         span: node.span.clone(),
@@ -46,7 +46,7 @@ pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Option<RawMapRe
     Some(raw)
 }
 
-/// Its instances: one for each partition.
+/// Returns the instances of a `mapreduce` task: one for each partition, by the parameter `partition`.
 pub(crate) fn instances(raw: &RawMapReduce) -> RawSweep {
     let text = |value: String| At { value, span: raw.span.clone() };
     let values = Some(RawValues::Range(text(format!("0..{}", raw.partitions))));
@@ -54,7 +54,7 @@ pub(crate) fn instances(raw: &RawMapReduce) -> RawSweep {
     RawSweep { params: vec![partition], ..RawSweep::default() }
 }
 
-/// A `save` whose path does not name the partition is one file with all of them, in order.
+/// Moves a `save` whose path does not name the partition to `stdout`: one file with all partitions, in order.
 pub(crate) fn save_in_one_file(task: &mut RawTask, cx: &mut DiagnosticCollector) {
     let names_partition = |path: &Text| {
         placeholder::parse(&path.value).iter().any(|piece| match &piece.kind {

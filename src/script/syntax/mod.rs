@@ -1,10 +1,11 @@
-//! The reader: from TOML to raw tables ([`script`]), with the place of every key.
+//! The parser: reads TOML into the raw tables of [`script`], with the place of every key.
 //!
-//! [`toml`] reads the text and [`top_level`] the script; [`task`], [`sweep`], [`command`], [`execution`],
-//! [`resources`], [`policy`], [`reduce`] and [`mapreduce`] read one kind of table each, [`key_table`] names their keys,
-//! [`known_keys`] looks them up;
-//! [`placeholder`] finds `{references}` in texts, [`shell_words`] splits commands; [`symbols`] is the symbol table of
-//! [`variables`], tasks and parameters.
+//! [`top_level`] is where to start: it reads the script from the tree that [`toml`] makes of the text. [`task`],
+//! [`sweep`], [`command`], [`execution`], [`resources`], [`policy`], [`reduce`] and [`mapreduce`] read one kind of
+//! table each. [`key_table`] lists the keys of all tables, and [`known_keys`] checks scripts against it.
+//!
+//! [`placeholder`] finds `{references}` in texts, [`shell_words`] splits commands, and [`symbols`] is the symbol table
+//! of [`variables`] and tasks.
 
 pub(crate) mod command;
 pub(crate) mod execution;

@@ -1,11 +1,12 @@
-//! What is a reference in a text, and what is left alone.
+//! Tokenizes texts into plain text and references.
 //!
-//! `{x}` is one only where the inside is `name(.name)*`, an optional `[expr]` and an optional `:format`, and it does not
-//! follow `$`. `{{x}}` stands for a literal `{x}`. Everything else (`${HOME}`, awk, JSON, `{a,b}`) is text.
+//! `{x}` is a reference only if the inside is `name(.name)*`, an optional `[expr]` and an optional `:format`, and no
+//! `$` comes before it. `{{x}}` stands for a literal `{x}`. Everything else (`${HOME}`, awk, JSON, `{a,b}`) is text.
+//! Start at [`parse`].
 
 use std::ops::Range;
 
-/// A piece of a text, with its range of bytes.
+/// A token of a text, with its range of bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TextPiece {
     pub(crate) kind: PieceKind,
@@ -14,33 +15,33 @@ pub(crate) struct TextPiece {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum PieceKind {
-    /// The text of the range, as it stands.
+    /// Text that stands for itself.
     Plain,
     /// `{{x}}`: the text of the range without the outer braces.
     Escaped,
-    /// A reference.
+    /// A reference, `{x}`.
     Reference(RawReference),
 }
 
-/// A reference as it is written.
+/// A reference as it is written, not resolved.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RawReference {
     /// The names between the dots; never empty.
     pub(crate) path: Vec<String>,
-    /// What stands in brackets.
+    /// The text in brackets, without these.
     pub(crate) index: Option<String>,
-    /// What stands after the colon.
+    /// The text after the colon.
     pub(crate) format: Option<String>,
 }
 
 impl RawReference {
-    /// The first name.
+    /// The first name of the path.
     pub(crate) fn name(&self) -> &str {
         self.path.first().map_or("", String::as_str)
     }
 }
 
-/// Takes a text apart; the ranges of the pieces cover it without gaps.
+/// Splits a text into tokens. Their ranges cover it without gaps.
 pub(crate) fn parse(text: &str) -> Vec<TextPiece> {
     let mut pieces = Vec::new();
     let (mut plain, mut at) = (0, 0);
@@ -66,7 +67,7 @@ pub(crate) fn parse(text: &str) -> Vec<TextPiece> {
     pieces
 }
 
-/// After `$` nothing is a reference, the inner braces of `${{x}}` neither.
+/// Reads braces after `$`, which are no reference: neither `${x}` nor the inner braces of `${{x}}`.
 fn after_dollar(text: &str, open: usize) -> Option<(PieceKind, usize)> {
     if text[open + 1..].starts_with('{') {
         reference(text, open + 1).map(|(_, end)| (PieceKind::Plain, end))
@@ -83,7 +84,7 @@ fn braces(text: &str, open: usize) -> Option<(PieceKind, usize)> {
     reference(text, open).map(|(reference, end)| (PieceKind::Reference(reference), end))
 }
 
-/// Reads a reference whose brace is at `open`; gives the place after it.
+/// Reads a reference whose brace is at byte `open`. Returns it with the byte after it.
 fn reference(text: &str, open: usize) -> Option<(RawReference, usize)> {
     let mut at = open + 1;
     let mut path = vec![name(text, &mut at)?];
@@ -101,7 +102,7 @@ fn reference(text: &str, open: usize) -> Option<(RawReference, usize)> {
     if text[at..].starts_with(':') {
         let end = at + text[at..].find('}')?;
         let inside = &text[at + 1..end];
-        // `{name: value}` is YAML or a dictionary, and a brace or quote is no format either.
+        // `{name: value}` is YAML or a dictionary; a brace or quote is no part of a format either.
         if inside.is_empty() || inside.contains(|c: char| c.is_whitespace() || "{\"'".contains(c)) {
             return None;
         }
@@ -121,7 +122,7 @@ fn name(text: &str, at: &mut usize) -> Option<String> {
     Some(rest[..len].to_string())
 }
 
-/// The place of the bracket that closes the first one; it may not lie beyond the end of the line or a brace.
+/// Returns the byte of the bracket that closes the first one. `None` if a brace or the end of the line comes before it.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 0;
     for (at, c) in text.char_indices() {

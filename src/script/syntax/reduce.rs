@@ -1,4 +1,4 @@
-//! A `reduce` as it is written.
+//! Reads a `reduce` table.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -8,7 +8,7 @@ use crate::script::syntax::key_table::REDUCE;
 use crate::script::syntax::script::{RawAction, RawOut, RawReduce, RawTask};
 use crate::script::syntax::toml::{Node, TomlEntry, TomlKind};
 
-/// Reads the table.
+/// Reads a `reduce` table; `None` where a mistake was found.
 pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Option<RawReduce> {
     let mut raw = RawReduce {
         span: node.span.clone(),
@@ -36,7 +36,7 @@ pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Option<RawReduc
             }
             _ => {}
         }
-        // what is wrong is there: that it is missing would be a second error for one cause
+        // A key with a wrong value is there: to report it as missing would be a second error for one cause.
         complete &= key.value != "of" || raw.of.is_some();
         complete &= key.value != "with" || raw.with.is_some();
     }
@@ -51,7 +51,7 @@ fn is_command(entry: &TomlEntry) -> bool {
     ["run", "shell"].contains(&entry.key.value.as_str())
 }
 
-/// Whether a `reduce` has a command.
+/// Whether a `reduce` is by a command.
 pub(crate) fn has_command(node: &Node) -> bool {
     matches!(&node.value, TomlKind::Table(entries) if entries.iter().any(is_command))
 }
@@ -69,7 +69,7 @@ fn merge_command(known: &[&TomlEntry], cx: &mut DiagnosticCollector) -> Option<R
     command::read(&|key| entry(key).map(|entry| &entry.value), cx)
 }
 
-/// Names the file that a command merges after the task, where the task does not give it a name.
+/// Names the result of a `reduce` by a command after the task, where the task does not give it a name.
 pub(crate) fn name_output(task: &mut RawTask) {
     let merges = matches!(&task.action, Some(RawAction::Reduce(reduce)) if reduce.command.is_some());
     if merges && task.outs.is_empty() {

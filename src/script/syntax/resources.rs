@@ -1,4 +1,4 @@
-//! `[resources]`, and the keys of a task that say what an instance takes while it runs.
+//! Reads `[resources]`, and the keys of a task for resources and placement: `threads`, `gpus`, `needs` and `on`.
 
 use crate::config::SLOTS_MAX;
 use crate::protocol::COUNTERS_MAX;
@@ -9,13 +9,13 @@ use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::syntax::toml::{Node, TomlEntry, check_name};
 use crate::script::values::resources::{InstanceResources, JobCounter};
 
-/// What is counted without being declared.
+/// Resources that are keys of their own. `[resources]` and `needs` may not have these names.
 const BUILT_IN: [&str; 3] = ["threads", "memory", "gpus"];
 
-/// The most that a counter may have.
+/// The largest number of a counter.
 const MOST: i64 = 1 << 31;
 
-/// As written.
+/// The keys for resources and placement of a task, as written.
 #[derive(Debug, Default)]
 pub(crate) struct RawNeeds {
     threads: Option<u32>,
@@ -24,16 +24,16 @@ pub(crate) struct RawNeeds {
     on: Option<PinnedPlace>,
 }
 
-/// A place.
+/// The place named by `on`.
 #[derive(Debug)]
 enum PinnedPlace {
     Rank(u32),
-    /// The host of a task's instances.
+    /// The host where instances of this task ran.
     HostOf(Text),
 }
 
 impl RawNeeds {
-    /// The task on whose host it is to run.
+    /// The name of the task on whose host this one is to run (`on = "host of NAME"`).
     pub(crate) fn host_of(&self) -> Option<&Text> {
         match &self.on {
             Some(PinnedPlace::HostOf(name)) => Some(name),
@@ -41,7 +41,7 @@ impl RawNeeds {
         }
     }
 
-    /// Reads the keys of a task.
+    /// Reads the keys for resources and placement among the keys of a task.
     pub(crate) fn read<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut DiagnosticCollector) -> Self {
         let number = |key: &str, least: i64, most: i64, cx: &mut DiagnosticCollector| {
             get(key).and_then(|node| number(&format!("`{key}`"), node, (least, most), cx))
@@ -59,7 +59,7 @@ impl RawNeeds {
         RawNeeds { threads, gpus, needs, on }
     }
 
-    /// With the names of `needs` resolved.
+    /// Resolves the names in `needs` to counters of the job. Reports unknown ones, and needs above what the job has.
     pub(crate) fn compile(
         &self,
         resources: &[RawResource],
@@ -89,7 +89,7 @@ impl RawNeeds {
     }
 }
 
-/// The error of a resource that there is not.
+/// Returns the error of a resource that `[resources]` does not have.
 fn unknown(name: &Text, resources: &[RawResource]) -> Diagnostic {
     if BUILT_IN.contains(&name.value.as_str()) {
         let example = if name.value == "memory" { "\"2 GiB\"" } else { "2" };
@@ -109,7 +109,7 @@ fn unknown(name: &Text, resources: &[RawResource]) -> Diagnostic {
     diagnostic.help(did_you_mean(&name.value, known).unwrap_or_else(help))
 }
 
-/// `rank 3`, `host of NAME`.
+/// Parses the place `rank 3` or `host of NAME`.
 fn on(text: &Text, cx: &mut DiagnosticCollector) -> Option<PinnedPlace> {
     let words: Vec<&str> = text.value.split_whitespace().collect();
     match words[..] {
@@ -146,7 +146,7 @@ fn number(
     }
 }
 
-/// One line of `[resources]`.
+/// A counter of the job, a line of `[resources]`.
 #[derive(Debug)]
 pub(crate) struct RawResource {
     name: Text,
@@ -154,13 +154,13 @@ pub(crate) struct RawResource {
 }
 
 impl RawResource {
-    /// Without its place.
+    /// The counter without its place in the script.
     pub(crate) fn counter(&self) -> JobCounter {
         JobCounter { name: self.name.value.clone(), total: self.total }
     }
 }
 
-/// Reads `[resources]`.
+/// Reads the `[resources]` table.
 pub(crate) fn resources(node: &Node, cx: &mut DiagnosticCollector) -> Vec<RawResource> {
     let mut found = Vec::new();
     for TomlEntry { key, value } in node.table("`resources`", cx).unwrap_or_default() {
@@ -174,7 +174,7 @@ pub(crate) fn resources(node: &Node, cx: &mut DiagnosticCollector) -> Vec<RawRes
             );
             continue;
         }
-        // one that is wrong is known nevertheless, or its uses would be errors too
+        // A counter with a wrong total is known nevertheless, or its uses would be errors too.
         let total = number(&format!("`{}`", key.value), value, (1, MOST), cx);
         let total = total.map_or(u32::MAX, |total| total.value);
         if found.len() == COUNTERS_MAX {

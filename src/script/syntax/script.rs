@@ -1,4 +1,6 @@
-//! The script as it is written: every key with its place, nothing resolved yet.
+//! The syntax tree: a script as it is written, every key with its place, nothing resolved yet.
+//!
+//! [`RawScript`] is the root. Names of fields are those of the keys.
 
 use crate::script::diagnostics::source::{At, Span, Text};
 use crate::script::syntax::execution::RawExecution;
@@ -26,7 +28,7 @@ pub(crate) struct RawVar {
 #[derive(Debug)]
 pub(crate) struct RawTask {
     pub(crate) name: Text,
-    /// `None` where it is missing or wrong, which has been reported.
+    /// The action; `None` where it is missing or wrong, which has been reported.
     pub(crate) action: Option<RawAction>,
     pub(crate) sweep: RawSweep,
     pub(crate) stdin: Option<Text>,
@@ -40,30 +42,30 @@ pub(crate) struct RawTask {
     pub(crate) optional: bool,
     pub(crate) priority: i32,
     pub(crate) keep: bool,
-    /// Files that the command writes where they stay.
+    /// The paths of `target`: files that the command writes at their final place.
     pub(crate) targets: Vec<Text>,
     pub(crate) execution: RawExecution,
     pub(crate) needs: RawNeeds,
-    /// How long an instance is expected to take.
+    /// The expected duration of an instance.
     pub(crate) time: Option<At<Duration>>,
 }
 
 #[derive(Debug)]
 pub(crate) enum RawAction {
-    /// `run` as a string.
+    /// `run` as a string, which is split into words later.
     Words(Text),
-    /// `run` as an array.
+    /// `run` as an array of words.
     Argv(Vec<Text>, Span),
     Shell(Text, Option<At<Vec<Text>>>),
     Array(Text),
     Reduce(RawReduce),
-    /// A function of the program, and its arguments.
+    /// `call`: the name of a function of the program, and its arguments.
     Call(Text, Vec<(Text, At<ScriptValue>)>),
     MapReduce(Box<RawMapReduce>),
 }
 
 impl RawAction {
-    /// Whether it leaves bytes, as a program does; the others make an array.
+    /// Whether the result is bytes, as a program writes them. All other actions make an array.
     pub(crate) fn is_command(&self) -> bool {
         match self {
             RawAction::Array(_) | RawAction::Call(..) => false,
@@ -72,7 +74,7 @@ impl RawAction {
         }
     }
 
-    /// Its place in the script.
+    /// The place of the action in the script.
     pub(crate) fn span(&self) -> Span {
         match self {
             RawAction::Words(text)
@@ -91,7 +93,7 @@ pub(crate) struct RawReduce {
     pub(crate) span: Span,
     pub(crate) of: Option<Text>,
     pub(crate) with: Option<Text>,
-    /// The command that merges two files.
+    /// The command that merges two files; `None` for a reduction of arrays.
     pub(crate) command: Option<Box<RawAction>>,
     pub(crate) arity: Option<At<i64>>,
     pub(crate) order: Option<Text>,
@@ -108,7 +110,7 @@ pub(crate) struct RawMapReduce {
     pub(crate) reduce: Option<RawStage>,
     pub(crate) partitions: i64,
     pub(crate) buffer: Option<u64>,
-    /// The keys that are there, though their values may be wrong.
+    /// The keys that the table has, even where their values are wrong.
     pub(crate) given: Vec<&'static str>,
 }
 
@@ -122,28 +124,28 @@ pub(crate) struct RawInput {
 pub(crate) enum RawInputs {
     Glob(Text),
     Files(Vec<Text>),
-    /// Another task.
+    /// The name of another task.
     Of(Text),
 }
 
 /// A stage of a `mapreduce`.
 #[derive(Debug)]
 pub(crate) enum RawStage {
-    /// A stage that is built in.
+    /// The name of a built-in stage.
     Named(Text),
     Command(Box<RawAction>),
 }
 
 #[derive(Debug)]
 pub(crate) struct RawOut {
-    /// `None` for `out = "file"`.
+    /// The name of the output; `None` for `out = "file"`.
     pub(crate) name: Option<Text>,
     pub(crate) file: Text,
 }
 
 #[derive(Debug)]
 pub(crate) struct RawSave {
-    /// `None` for `save = "path"`.
+    /// The name of the output that is saved; `None` for `save = "path"`.
     pub(crate) output: Option<Text>,
     pub(crate) path: Text,
 }

@@ -1,25 +1,25 @@
-//! Splitting a `run` string into words, as a shell would.
+//! Splits a `run` string into words by the quoting rules of a shell, without starting one.
 //!
-//! References are found first and count as one character of a word each, so that what they are filled with is never split
-//! and `{sim[T = 300]}` may hold spaces.
+//! References are tokenized before, and each counts as one character of a word. So the text that replaces a reference
+//! is never split, and `{sim[T = 300]}` may contain spaces. Start at [`split`].
 
 use std::ops::Range;
 
 use crate::script::syntax::placeholder::{PieceKind, TextPiece};
 
-/// Part of a word.
+/// A part of a word.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum WordPart {
-    /// Characters, without quotes and backslashes.
+    /// Characters, with quotes and backslashes removed.
     Text(String),
-    /// The piece of that number, a reference.
+    /// The reference that is the piece of that number.
     Piece(usize),
 }
 
-/// Why a string is no list of words, with the place.
+/// The reason why a string is no list of words, with its place.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum WordError {
-    /// A character that only a shell understands.
+    /// A character that only a shell interprets, such as `|`.
     Shell(char, Range<usize>),
     /// A quote that is never closed.
     Quote(char, Range<usize>),
@@ -32,7 +32,7 @@ enum WordState {
     Double,
 }
 
-/// Splits `text`, which was taken apart into `pieces`.
+/// Splits `text` into words; `pieces` are its tokens.
 pub(crate) fn split(text: &str, pieces: &[TextPiece]) -> Result<Vec<Vec<WordPart>>, WordError> {
     let mut words = Words::default();
     let (mut state, mut opened) = (WordState::Bare, 0);
@@ -68,7 +68,7 @@ pub(crate) fn split(text: &str, pieces: &[TextPiece]) -> Result<Vec<Vec<WordPart
                     }
                     _ => words.char('\\'),
                 },
-                // In double quotes a shell still expands these.
+                // A shell expands these characters in double quotes too.
                 (WordState::Bare | WordState::Double, '$' | '`') => return Err(WordError::Shell(c, here)),
                 (WordState::Bare, '|' | '&' | ';' | '<' | '>' | '*') => {
                     return Err(WordError::Shell(c, here));

@@ -1,4 +1,4 @@
-//! What makes a task a family, as it is written: `for`, `zip`, `each`, `let`, `where`, `include`, `exclude`.
+//! Reads the keys that make a task a family: `for`, `zip`, `each`, `let`, `where`, `include`, `exclude`.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -12,7 +12,7 @@ pub(crate) struct RawSweep {
     /// The parameters of `for` and of `zip`, in the order of the file.
     pub(crate) params: Vec<RawParam>,
     pub(crate) each: Option<Text>,
-    /// Names and expressions.
+    /// The names and expressions of `let`.
     pub(crate) lets: Vec<(Text, Text)>,
     pub(crate) filter: Option<Text>,
     pub(crate) include: Vec<RawRow>,
@@ -22,9 +22,9 @@ pub(crate) struct RawSweep {
 #[derive(Debug)]
 pub(crate) struct RawParam {
     pub(crate) name: Text,
-    /// Whether it stands in `zip`.
+    /// Whether the parameter belongs to `zip`.
     pub(crate) zipped: bool,
-    /// `None` where they are wrong, which has been reported.
+    /// The values; `None` where they are wrong, which has been reported.
     pub(crate) values: Option<RawValues>,
 }
 
@@ -35,9 +35,9 @@ pub(crate) enum RawValues {
     Glob(Text),
     Lines(Text),
     Csv(Text),
-    /// First, last, and how many; the flag is for `logspace`.
+    /// The array of first, last and number of values; the flag is set for `logspace`.
     Spaced(Vec<At<ScriptValue>>, Span, bool),
-    /// A dataset, and the lengths of its parts.
+    /// A dataset, and the lengths of its blocks along each axis.
     Blocks(Text, At<Vec<At<i64>>>),
 }
 
@@ -49,12 +49,12 @@ pub(crate) struct RawRow {
 }
 
 impl RawSweep {
-    /// The names that the task gives to parameters.
+    /// The names that the task itself gives to parameters.
     pub(crate) fn names(&self) -> impl Iterator<Item = &Text> {
         self.params.iter().map(|param| &param.name).chain(self.lets.iter().map(|(name, _)| name))
     }
 
-    /// Whether there is nothing in it but `each`.
+    /// Whether the task defines no instances itself, at most by `each`.
     pub(crate) fn is_bare(&self) -> bool {
         self.params.is_empty()
             && self.lets.is_empty()
@@ -64,7 +64,7 @@ impl RawSweep {
     }
 }
 
-/// Reads the keys of a task that are about its instances.
+/// Reads the keys of a task that define its instances.
 pub(crate) fn read(known: &[&TomlEntry], cx: &mut DiagnosticCollector) -> RawSweep {
     let mut sweep = RawSweep::default();
     for entry in known {
@@ -91,7 +91,7 @@ fn params(what: &str, node: &Node, zipped: bool, sweep: &mut RawSweep, cx: &mut 
     }
 }
 
-/// A name can stand in `for`, `zip` and `let` at once, which TOML does not see.
+/// Reports a name that stands in several of `for`, `zip` and `let`, which TOML does not forbid.
 fn again(name: &Text, sweep: &RawSweep, cx: &mut DiagnosticCollector) {
     let Some(first) = sweep.names().find(|known| known.value == name.value) else { return };
     let message = format!("the parameter `{}` is given twice", name.value);
@@ -219,7 +219,7 @@ fn table(name: &str, node: &Node, entries: &[TomlEntry], cx: &mut DiagnosticColl
     }
 }
 
-/// `{ blocks = "in.h5:/t", size = [365] }`
+/// Reads `{ blocks = "in.h5:/t", size = [365] }`.
 fn blocks(
     entry: &TomlEntry,
     known: &[&TomlEntry],

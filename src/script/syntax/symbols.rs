@@ -1,4 +1,4 @@
-//! The one namespace of tasks, variables and parameters.
+//! The symbol table: the one namespace of tasks, variables and parameters.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::syntax::script::RawScript;
 use crate::script::values::value::ScriptValue;
 
-/// What a name can stand for outside of a task.
+/// The symbols that are known in the whole script: variables with their values, and tasks by index.
 #[derive(Debug, Default)]
 pub(crate) struct Symbols {
     vars: HashMap<String, ScriptValue>,
@@ -17,7 +17,7 @@ pub(crate) struct Symbols {
 }
 
 impl Symbols {
-    /// Collects the names, with the overrides of the command line, and reports clashes.
+    /// Collects the symbols, applies the overrides of the command line, and reports names that are used twice.
     pub(crate) fn collect(
         script: &RawScript,
         sets: &[(String, String)],
@@ -72,7 +72,7 @@ impl Symbols {
         }
     }
 
-    /// A text in which only variables may be referred to, because it is needed before anything runs.
+    /// Replaces the references in a text. Only variables are allowed in it, because it is needed before anything runs.
     pub(crate) fn fill(&self, text: &Text, cx: &mut DiagnosticCollector) -> Option<String> {
         super::variables::fill(
             text,
@@ -82,7 +82,7 @@ impl Symbols {
         )
     }
 
-    /// A value in the same way; one that is nothing but a reference has the type of the variable.
+    /// Replaces the references in a value. A value that is nothing but a reference takes the type of the variable.
     pub(crate) fn fill_value(
         &self,
         value: &At<ScriptValue>,
@@ -100,14 +100,14 @@ impl Symbols {
         self.tasks.get(name).copied()
     }
 
-    /// All variables and tasks, sorted, for suggestions.
+    /// The names of all variables and tasks, sorted, for suggestions.
     pub(crate) fn all(&self) -> Vec<&str> {
         let mut all: Vec<&str> = self.vars.keys().chain(self.tasks.keys()).map(String::as_str).collect();
         all.sort_unstable();
         all
     }
 
-    /// Finds a task that `each`, `of` or `after` names.
+    /// Finds the task that `each`, `of` or `after` names. Reports an unknown name.
     pub(crate) fn want_task(&self, name: &Text, key: &str, cx: &mut DiagnosticCollector) -> Option<usize> {
         let found = self.task(&name.value);
         if found.is_none() {

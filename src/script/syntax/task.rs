@@ -1,4 +1,4 @@
-//! One `[task.NAME]` as it is written.
+//! Reads a `[task.NAME]` table.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -13,10 +13,10 @@ use crate::script::syntax::toml::{Node, TomlEntry, TomlKind, check_name, is_iden
 use crate::script::syntax::{command, known_keys, mapreduce, reduce, sweep};
 use crate::script::values::value::ScriptValue;
 
-/// Output names that mean something else in a reference.
+/// Names that an output cannot have, because they mean something else in a reference.
 const TAKEN_OUTPUTS: [&str; 4] = ["stdout", "stderr", "list", "out"];
 
-/// Reads a task; what it does not say itself, the defaults say.
+/// Reads a task. Keys that it does not have are taken from the defaults.
 pub(crate) fn read(
     entry: &TomlEntry,
     defaults: &[&TomlEntry],
@@ -82,7 +82,7 @@ pub(crate) fn read(
     Some(task)
 }
 
-/// The kind of a task, by the action among its keys.
+/// Returns the kind of a task, by the action among its keys.
 fn kind(known: &[&TomlEntry]) -> Option<TaskKind> {
     let entry = known.iter().find(|entry| known_keys::is_action(entry))?;
     let key = entry.key.value.as_str();
@@ -94,7 +94,7 @@ fn kind(known: &[&TomlEntry]) -> Option<TaskKind> {
     TaskKind::of(key, has_command)
 }
 
-/// The error of a task that has no action, or several.
+/// Reports a task that has no action, or several.
 fn check_action(name: &Text, entries: &[&TomlEntry], cx: &mut DiagnosticCollector) {
     let actions: Vec<&TomlEntry> =
         entries.iter().filter(|entry| known_keys::is_action(entry)).copied().collect();
@@ -227,7 +227,7 @@ fn outs(node: &Node, cx: &mut DiagnosticCollector) -> Vec<RawOut> {
     all
 }
 
-/// An output lies in the instance's own folder.
+/// Reports an output that does not lie in the instance's private folder.
 fn check_file(file: &Text, cx: &mut DiagnosticCollector) {
     let leaves = file.value.starts_with('/') || file.value.split('/').any(|part| part == "..");
     if file.value.is_empty() || file.value.ends_with('/') || leaves {

@@ -1,6 +1,7 @@
-//! The script as a tree of values with their places, in the order of the file.
+//! The script as a tree of TOML values with their places, in the order of the file.
 //!
-//! The TOML reader gives tables sorted by key; parameters nest in the order they are written, so order is restored here.
+//! The `toml` crate gives tables sorted by key. Parameters nest in the order in which they are written, so that order
+//! is restored here.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -10,10 +11,10 @@ use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Span, Text};
 use crate::script::values::value::ScriptValue;
 
-/// A value and its place.
+/// A TOML value and its place.
 pub(crate) type Node = At<TomlKind>;
 
-/// What a value is.
+/// A TOML value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum TomlKind {
     Text(String),
@@ -32,7 +33,7 @@ pub(crate) struct TomlEntry {
     pub(crate) value: Node,
 }
 
-/// Reads the text; syntax errors go to the collector, and what could be understood is returned nevertheless.
+/// Parses the text. Syntax errors are reported, and the rest is returned nevertheless (error recovery).
 pub(crate) fn parse(cx: &mut DiagnosticCollector) -> Vec<TomlEntry> {
     let text = cx.source.text().to_string();
     let (table, errors) = DeTable::parse_recoverable(&text);
@@ -73,7 +74,7 @@ fn node(value: &Spanned<DeValue<'_>>, cx: &mut DiagnosticCollector) -> Node {
                 0
             }))
         }
-        // `inf` and `nan` are floats of TOML and Rust alike.
+        // `inf` and `nan` are floats in TOML and Rust alike.
         DeValue::Float(v) => TomlKind::Float(v.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(v) => TomlKind::Bool(*v),
         DeValue::Datetime(_) => TomlKind::Date,
@@ -84,7 +85,7 @@ fn node(value: &Spanned<DeValue<'_>>, cx: &mut DiagnosticCollector) -> Node {
 }
 
 impl TomlKind {
-    /// The type, for messages.
+    /// The name of the type with its article, for messages.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             TomlKind::Text(_) => "a string",
@@ -98,14 +99,14 @@ impl TomlKind {
     }
 }
 
-/// The error of a value that has another type than `what` (`` `run` ``) wants.
+/// Returns the error of a value that has another type than `what` (`` `run` ``) wants.
 pub(crate) fn wrong_type(what: &str, wanted: &str, found: &Node) -> Diagnostic {
     let message = format!("{what} must be {wanted}, not {}", found.value.name());
     Diagnostic::new(Code::WrongType, found.span.clone(), message).label(format!("expected {wanted}"))
 }
 
 impl Node {
-    /// The string, or an error.
+    /// Returns the string. Reports any other type.
     pub(crate) fn text(&self, what: &str, cx: &mut DiagnosticCollector) -> Option<Text> {
         match &self.value {
             TomlKind::Text(value) => Some(At { value: value.clone(), span: self.span.clone() }),
@@ -113,7 +114,7 @@ impl Node {
         }
     }
 
-    /// The integer, or an error.
+    /// Returns the integer. Reports any other type.
     pub(crate) fn int(&self, what: &str, cx: &mut DiagnosticCollector) -> Option<At<i64>> {
         match self.value {
             TomlKind::Int(value) => Some(At { value, span: self.span.clone() }),
@@ -121,7 +122,7 @@ impl Node {
         }
     }
 
-    /// The boolean, or an error.
+    /// Returns the boolean. Reports any other type.
     pub(crate) fn flag(&self, what: &str, cx: &mut DiagnosticCollector) -> Option<bool> {
         match self.value {
             TomlKind::Bool(value) => Some(value),
@@ -129,7 +130,7 @@ impl Node {
         }
     }
 
-    /// The items of an array, or an error.
+    /// Returns the items of an array. Reports any other type.
     pub(crate) fn list(&self, what: &str, wanted: &str, cx: &mut DiagnosticCollector) -> Option<&[Node]> {
         match &self.value {
             TomlKind::List(items) => Some(items),
@@ -137,7 +138,7 @@ impl Node {
         }
     }
 
-    /// An array of strings, or an error for what is none.
+    /// Returns the strings of an array. Reports any other type.
     pub(crate) fn texts(&self, what: &str, cx: &mut DiagnosticCollector) -> Option<Vec<Text>> {
         let items = self.list(what, "an array of strings", cx)?;
         let texts: Vec<Option<Text>> =
@@ -145,7 +146,7 @@ impl Node {
         texts.into_iter().collect()
     }
 
-    /// The entries of a table, or an error.
+    /// Returns the entries of a table. Reports any other type.
     pub(crate) fn table(&self, what: &str, cx: &mut DiagnosticCollector) -> Option<&[TomlEntry]> {
         match &self.value {
             TomlKind::Table(entries) => Some(entries),
@@ -153,7 +154,7 @@ impl Node {
         }
     }
 
-    /// A value that a parameter or variable can have.
+    /// Returns a value that a parameter or variable can have; `None` for arrays, tables and dates.
     pub(crate) fn scalar(&self) -> Option<ScriptValue> {
         match &self.value {
             TomlKind::Text(v) => Some(ScriptValue::Text(v.clone())),
@@ -170,16 +171,16 @@ impl Node {
     }
 }
 
-/// Whether a name can stand in a reference.
+/// Whether a name can stand in a reference: letters, digits and `_`, with no digit first.
 pub(crate) fn is_identifier(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// Names that references use for themselves.
+/// Names that have a meaning of their own in references.
 const RESERVED: [&str; 3] = ["dtask", "env", "out"];
 
-/// Reports a name that cannot be used; `what` is "task", "parameter" or "variable".
+/// Whether a name can be used. Reports one that cannot; `what` is "task", "parameter" or "variable".
 pub(crate) fn check_name(what: &str, name: &str, span: &Span, cx: &mut DiagnosticCollector) -> bool {
     if RESERVED.contains(&name) {
         let message = format!("`{name}` cannot be the name of a {what}");

@@ -1,4 +1,4 @@
-//! The reader of a whole script: its top level, and the tables that stand there.
+//! Reads a whole script: the keys at its top level, and the tables below them.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -9,15 +9,15 @@ use crate::script::syntax::toml::{self, Node, TomlEntry, TomlKind, check_name, w
 use crate::script::syntax::{policy, resources, task};
 use crate::script::values::policy::Policy;
 
-/// The format version that this program understands.
+/// The version of the script format that this program reads.
 pub(crate) const VERSION: i64 = 1;
 
-/// Reads the whole script.
+/// Reads the whole script; `None` where the TOML or the version of the format is wrong.
 pub(crate) fn read(cx: &mut DiagnosticCollector) -> Option<RawScript> {
     let before = cx.errors();
     let top = toml::parse(cx);
     if cx.errors() > before {
-        // What the reader guessed about a broken file would only add errors that are none.
+        // The rest of a broken file is guessed, and errors about it would mislead.
         return None;
     }
     if !version(&top, cx) {
@@ -57,7 +57,7 @@ pub(crate) fn read(cx: &mut DiagnosticCollector) -> Option<RawScript> {
     Some(script)
 }
 
-/// The keys of `[default]`, which every task has that does not have them itself.
+/// The keys of `[default]`. A task has them unless it has keys of the same names.
 fn defaults<'e>(top: &[&'e TomlEntry], cx: &mut DiagnosticCollector) -> Vec<&'e TomlEntry> {
     let table = top.iter().find(|entry| entry.key.value == "default");
     let entries = table.and_then(|entry| entry.value.table("`default`", cx)).unwrap_or_default();
@@ -98,7 +98,7 @@ fn version(top: &[TomlEntry], cx: &mut DiagnosticCollector) -> bool {
     }
 }
 
-/// The name becomes that of the run folder.
+/// Whether the script's name can be the name of its run folder. Reports one that cannot.
 fn check_title(name: &Text, cx: &mut DiagnosticCollector) -> bool {
     let bad = name.value.is_empty()
         || name.value.starts_with('.')

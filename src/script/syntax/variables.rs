@@ -1,4 +1,4 @@
-//! Variables in texts that are needed before anything runs: other variables, and the values of parameters.
+//! Replaces variables in texts that are needed before anything runs: other variables, and the values of parameters.
 
 use std::collections::HashMap;
 
@@ -11,14 +11,14 @@ use crate::script::values::format::FormatSpec;
 use crate::script::values::format::written;
 use crate::script::values::value::ScriptValue;
 
-/// Finds a variable; `None` where there is none.
+/// Looks up the value of a variable; `None` where there is no such variable.
 type Lookup<'l> = &'l mut dyn FnMut(&str, &mut DiagnosticCollector) -> Option<ScriptValue>;
 
-/// Variables that refer to others, one through the other.
+/// The longest chain of variables that refer to each other. A longer one is reported as a cycle.
 const DEEPEST: usize = 100;
 
-/// All variables, with the references to others in them filled in. An override (`given` differs from what the script says)
-/// is text of the user's and stays as it is.
+/// Returns the values of all variables, with references to other variables replaced. An override (where `given` differs
+/// from the script) is taken literally.
 pub(crate) fn fill_all(
     script: &RawScript,
     given: &HashMap<String, ScriptValue>,
@@ -70,7 +70,7 @@ impl Variables<'_> {
     }
 }
 
-/// A value with its references filled in; one that is nothing but a reference has the type of the variable.
+/// Replaces the references in a value. A value that is nothing but a reference takes the type of the variable.
 pub(crate) fn fill_value(
     value: &At<ScriptValue>,
     place: &str,
@@ -89,7 +89,7 @@ pub(crate) fn fill_value(
     fill(&text, place, lookup, cx).map(ScriptValue::Text)
 }
 
-/// A text with its references filled in; `place` says where it stands.
+/// Replaces the references in a text. `place` names the text in messages.
 pub(crate) fn fill(
     text: &Text,
     place: &str,

@@ -12,7 +12,7 @@ fn checked(page: &Explanation, side: Side) -> (Vec<Code>, String) {
     let path = dir.join("script.toml");
     let (mut sets, mut options) =
         (Vec::new(), LoadOptions { check_programs: true, ..LoadOptions::default() });
-    // a file that commands are about is there before them
+    // Files that the commands need must exist before these run.
     for block in page.blocks_of(side) {
         let path = match block.kind {
             BlockKind::Script => path.clone(),
@@ -64,7 +64,7 @@ fn every_explanation_has_two_scripts() {
             let scripts = page.blocks_of(side).filter(|block| block.kind == BlockKind::Script).count();
             assert_eq!(scripts, 1, "{code}: {side:?}");
         }
-        // nothing is lost between the fences
+        // No block of a page is lost by the parser.
         assert_eq!(page.blocks.len(), code.page().matches("\n```").count() / 2, "{code}");
     }
     let pages = std::fs::read_dir(super::repository().join("src/script/diagnostics/explanations")).unwrap();

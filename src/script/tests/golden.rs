@@ -1,11 +1,10 @@
-//! What is printed for scripts, word for word: `tests/golden/NAME.toml` with `NAME.stderr` beside it.
+//! Golden tests: the output for a script, word for word: `tests/golden/NAME.toml` with `NAME.stderr` beside it.
 //!
 //! A script is read as `flow.toml` in the folder of [`folder`], which is written as `DIR`. Options stand in its last
 //! line, so that they move no line: `# golden: --set n=3 --time-limit 2h --check-programs`. `--hdf5`: not without that
 //! feature.
 //!
-//! `DTASK_RENEW=1 cargo test --lib golden` writes what is printed now into the files; `git diff` then shows what has
-//! changed.
+//! `DTASK_RENEW=1 cargo test --lib golden` writes the present output into the files; `git diff` then shows the changes.
 
 use super::*;
 use std::path::{Path, PathBuf};
@@ -67,7 +66,7 @@ fn golden_scripts_print_what_is_beside_them() {
 
 #[test]
 fn every_code_has_a_golden() {
-    // two are about the file of the script itself, and stand in Rust
+    // Two codes are about the file of the script itself, and are tested in Rust.
     let mut all = String::from(include_str!("mod.rs"));
     for path in scripts() {
         all.push_str(&std::fs::read_to_string(path.with_extension("stderr")).unwrap_or_default());

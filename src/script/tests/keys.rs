@@ -1,4 +1,4 @@
-//! The table of keys, compared with what the readers do, with the reference in `docs/` and with the starter script.
+//! Compares the table of keys with the readers, with the reference in `docs/` and with the starter script.
 
 use super::*;
 use crate::script::syntax::key_row::{KeySection, KnownKeys, ScriptKey, TaskKind};
@@ -8,7 +8,7 @@ use crate::script::syntax::key_table::{
 use crate::script::syntax::toml::{self, TomlEntry, TomlKind};
 use std::fmt::Write;
 
-/// The action of a task that has the key, and what the key means nothing without.
+/// Returns the lines that a task with the key needs: an action that may have it, and keys that it requires.
 fn company(row: &ScriptKey) -> &'static str {
     let action = match row.beside[0] {
         _ if row.is_action => "",
@@ -20,7 +20,7 @@ fn company(row: &ScriptKey) -> &'static str {
     if row.name == "memory-step" { "run = 'true'\nmemory = '1 GiB'" } else { action }
 }
 
-/// A script in which a key of a table has this value; without `value` it has all but the key.
+/// Writes a script in which a key of a table has this value; without `value` it has all keys but this one.
 fn script(table: &KnownKeys, row: &ScriptKey, value: Option<&str>) -> String {
     let key = row.name;
     let line = value.map(|value| format!("{key} = {value}")).unwrap_or_default();
@@ -73,7 +73,7 @@ fn rows() -> impl Iterator<Item = (&'static KnownKeys, &'static ScriptKey)> {
 fn every_key_is_read_and_wants_the_type_of_the_table() {
     let mut wrong = Vec::new();
     for (table, row) in rows() {
-        // nothing takes a date
+        // No key takes a date.
         let script = script(table, row, Some("1979-05-27"));
         let message = format!("`{}` must be {}, not a date", row.name, row.wants);
         let errors =
@@ -98,6 +98,7 @@ fn defaults_of_the_table_change_nothing() {
                 .unwrap_or_else(|errors| panic!("{script}\n{errors}"));
             for task in &mut plan.tasks {
                 (task.line, task.origin) = (0, String::new());
+                task.references.iter_mut().for_each(|reference| reference.span = 0..0);
             }
             format!("{:?}", (plan.policy, plan.tasks))
         };
@@ -127,7 +128,7 @@ fn keys_beside_other_actions_are_errors() {
             let script = format!("dtask = 1\n[task.a]\n{action}\n{} = 1979-05-27", row.name);
             let errors = try_plan(&script, &[], LoadOptions::default()).unwrap_err().list;
             let is_misplaced = errors.iter().any(|error| error.code == Code::MisplacedKey);
-            // `memory-step` has an error of its own without `memory`
+            // `memory-step` has an error of its own without `memory`.
             if row.name != "memory-step" {
                 assert_eq!(is_misplaced, !row.beside.contains(&kind), "{script}\n{errors:#?}");
             }
@@ -145,13 +146,13 @@ fn keys_stand_once_in_a_table_and_have_a_meaning() {
     }
 }
 
-/// A section as a table of the reference; a column that is empty is left out.
+/// Writes a section as a table of the reference, without its empty columns.
 fn markdown(section: &KeySection) -> String {
     let beside = |row: &ScriptKey| match row.beside.len() {
         8 => String::new(),
         _ => TaskKind::list(row.beside),
     };
-    // a table of the top level is written with brackets
+    // A table of the top level is written with brackets.
     let name = |row: &ScriptKey| match (section.name, row.wants) {
         ("top level", "a table") => format!("`[{}]`", row.name),
         _ => format!("`{}`", row.name),

@@ -1,9 +1,9 @@
-//! Scripts that nobody would write: whatever the text, there is an answer and no panic.
+//! Fuzz tests of the compiler: mangled scripts get an answer and cause no panic, whatever their text.
 
 use super::specification::SIX;
 use super::*;
 
-/// One script in which every part of the front end has something to do.
+/// A script in which every phase of the compiler has something to do.
 const WHOLE: &str = r#"dtask = 1
 name = "whole"
 [vars]
@@ -39,7 +39,7 @@ after = ["v"]
 stderr = "null"
 "#;
 
-/// A small generator of its own: the same texts on every machine.
+/// A small random generator of its own, so that the texts are the same on every machine.
 struct Random(u64);
 
 impl Random {
@@ -49,7 +49,7 @@ impl Random {
     }
 }
 
-/// Pieces that mean something to one part or another.
+/// Pieces of text that have a meaning for some phase.
 const PIECES: [&str; 42] = [
     "{",
     "}",
@@ -219,7 +219,7 @@ fn mangled_texts_are_no_panic() {
     drop(folder());
 }
 
-/// More in a run of its own: `MANGLE=100000 cargo test --release mangled`.
+/// A longer run: `MANGLE=100000 cargo test --release mangled`.
 fn rounds() -> usize {
     std::env::var("MANGLE").ok().and_then(|n| n.parse().ok()).unwrap_or(400)
 }

@@ -68,7 +68,7 @@ pub(crate) use crate::script::values::resources::{InstanceResources, JobCounter}
 pub(crate) use crate::script::values::units::{duration, words};
 #[allow(unused_imports)]
 pub(crate) use crate::script::values::value::{PathPart, ScriptValue};
-/// A folder in the one that the tests were built in, so that `cargo clean` removes it.
+/// Creates a folder inside the one that the tests were built in, so that `cargo clean` removes it.
 pub(crate) fn beside_the_tests(name: &str) -> PathBuf {
     std::env::current_exe().unwrap().parent().unwrap().join(name)
 }
@@ -78,12 +78,12 @@ pub(crate) fn repository() -> PathBuf {
     std::path::Path::new(file!()).ancestors().nth(4).unwrap().to_path_buf()
 }
 
-/// One of the example scripts.
+/// The path of an example script.
 pub(crate) fn example(name: &str) -> PathBuf {
     repository().join("examples/scripts").join(name)
 }
 
-/// A folder with two files, `data/a.h5` and `data/b.h5`, and two programs, of which one is not executable.
+/// Creates a folder with two files, `data/a.h5` and `data/b.h5`, and two programs, of which one is not executable.
 pub(crate) fn folder() -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
     use std::sync::OnceLock;
@@ -121,7 +121,7 @@ pub(crate) fn try_plan(
     parse(ScriptSource::new("flow.toml", folder(), script), &sets, options)
 }
 
-/// The plan of a script that has to be right; the line with the version is added.
+/// Returns the plan of a script without mistakes; the line with the version is added.
 pub(crate) fn plan(script: &str) -> Plan {
     try_plan(&format!("dtask = 1\n{script}"), &[], LoadOptions::default())
         .unwrap_or_else(|errors| panic!("{errors}"))

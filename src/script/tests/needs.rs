@@ -1,4 +1,4 @@
-//! Where tasks run and how long: what of it the plan and its keys depend on.
+//! Tests of placement and expected duration: what the plan and the keys of instances contain of them.
 
 use super::*;
 use crate::script::plan::fingerprint::Fingerprints;

@@ -1,4 +1,4 @@
-//! Scripts that are right: what they become.
+//! Tests of scripts without mistakes: the plans that they become.
 
 use super::*;
 use crate::arrays::reduce::operator::{Reduce, ReduceOperator};
@@ -7,7 +7,7 @@ fn task<'p>(plan: &'p Plan, name: &str) -> &'p PlanTask {
     &plan.tasks[plan.find(name).unwrap()]
 }
 
-/// The arguments of an instance's command, with inputs written as `task[..]:output`.
+/// Renders the arguments of an instance's command, with inputs written as `task[..]:output`.
 fn argv(plan: &Plan, name: &str, instance: u64) -> Vec<String> {
     let task = task(plan, name);
     let path = |r: &Reference, other: u64| {
@@ -97,7 +97,7 @@ fn references_become_arguments() {
         argv(&plan, "mesh", 0),
         ["./mesher", "--res", "0064", "-o", "/scratch/0", "a b/x", "1.0e-04", "$HOME", "{res}"]
     );
-    // The order of the values differs from that of `mesh`: it is values that match, not places.
+    // The order of the values differs from that of `mesh`: values match, not positions.
     assert_eq!(argv(&plan, "sim", 1), ["s", "mesh[res=128]:out", "--out=/scratch/0", "1"]);
     assert_eq!(argv(&plan, "sim", 2), ["s", "mesh[res=64]:out", "--out=/scratch/0", "2"]);
     assert_eq!(
@@ -236,10 +236,10 @@ fn a_reduction_by_a_command_has_a_file_as_its_result() {
         [Fill::Merged(0), Fill::Merged(1), Fill::Input(1), Fill::Param(0, None), Fill::Out(0)]
     );
     assert_eq!(fills(b.stdin.as_ref().unwrap()), [Fill::Merged(0)]);
-    // elsewhere the names mean what they always do
+    // In other tasks `a` and `b` have no special meaning.
     assert_eq!(argv(&plan, "other", 0), ["echo", "1"]);
     assert_eq!(task(&plan, "use").references[0].select, Select::File(0));
-    // the key of an instance knows of the command, and of what is merged
+    // The key of an instance depends on the command and on the files that are merged.
     let key = |script: &str| Fingerprints::new(&super::plan(script)).of(1).to_vec();
     let base = "[task.x]\nfor = { i = [1, 2] }\nrun = 'echo {i}'\n[task.y]\nreduce = { of = 'x', shell = 'cat {a} {b} > {out}' }";
     assert_eq!(key(base), key(base));

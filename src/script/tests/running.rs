@@ -1,4 +1,4 @@
-//! Plans are carried out, one command after the other, to see that what they say is what a shell understands.
+//! Runs the commands of plans one after the other, to check that a shell understands them as they are meant.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use super::*;
 
-/// Where the outputs of an instance lie.
+/// The folder of an instance's outputs.
 fn place(scratch: &Path, plan: &Plan, task: usize, instance: u64, select: Select) -> PathBuf {
     let dir = scratch.join(&plan.tasks[task].name).join(instance.to_string());
     std::fs::create_dir_all(&dir).unwrap();
@@ -16,7 +16,7 @@ fn place(scratch: &Path, plan: &Plan, task: usize, instance: u64, select: Select
     }
 }
 
-/// Runs every instance in the order of the plan; gives the folder that holds what was saved, and `scratch` in it.
+/// Runs every instance in the order of the plan. Returns the folder of saved files, which has `scratch` in it.
 fn run(plan: &Plan, name: &str) -> PathBuf {
     let dir = beside_the_tests(&format!("script-run-{name}"));
     let scratch = dir.join("it's scratch");

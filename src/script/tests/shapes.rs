@@ -1,4 +1,4 @@
-//! Shapes of reductions before the run, with the real array language.
+//! Tests of shape inference with the real array language.
 
 use super::*;
 

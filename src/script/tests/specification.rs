@@ -1,8 +1,8 @@
-//! The six scripts of the specification, as they stand there.
+//! The six scripts of the specification, word for word.
 
 use super::*;
 
-/// Name and text.
+/// The scripts with their names.
 pub(crate) const SIX: [(&str, &str); 6] = [
     ("hello", include_str!("../../../tests/scripts/six/hello.toml")),
     ("the tree reduction of sixteen random arrays", include_str!("../../../tests/scripts/six/tree.toml")),
@@ -16,7 +16,7 @@ pub(crate) const SIX: [(&str, &str); 6] = [
 fn nothing_is_wrong_with_the_six_scripts() {
     for (name, script) in SIX {
         if let Err(errors) = try_plan(script, &[], LoadOptions::default()) {
-            // The campaign's function and the pipeline's data are the user's; nothing else may be missing.
+            // The campaign's function and the pipeline's data belong to the user; nothing else may be missing.
             let own = [Code::UnknownFunction, Code::NoDataset];
             let wrong: Vec<&Diagnostic> =
                 errors.list.iter().filter(|error| !own.contains(&error.code)).collect();

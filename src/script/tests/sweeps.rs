@@ -1,4 +1,4 @@
-//! Families of every form: which instances there are, and which ones they find in each other.
+//! Tests of families of every form: their instances, and the joins between them.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn labels(plan: &Plan, name: &str) -> Vec<String> {
     (0..task.family.len()).map(|at| task.label(at)).collect()
 }
 
-/// The values of a task's instances, each written as the command writes it.
+/// Returns the values of a task's instances, each as commands get it.
 fn values(plan: &Plan, name: &str) -> Vec<String> {
     let task = &plan.tasks[plan.find(name).unwrap()];
     let line = |at| {

@@ -1,33 +1,33 @@
-//! How a task's command is run: where, in which environment, how long, and what happens when it fails.
+//! The settings with which a task's command is run: working directory, environment, limits, and retries after failures.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How a task's command is run.
+/// The settings with which a task's command is run. `D` is the type of the working directory.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Execution<D> {
-    /// Where it is run.
+    /// The working directory.
     pub dir: D,
-    /// From an empty environment.
+    /// Whether the command starts with an empty environment.
     pub clean_env: bool,
-    /// With the MPI launcher's variables.
+    /// Whether the command gets the environment variables of the MPI launcher.
     pub inherit_mpi: bool,
-    /// It is ended after this.
+    /// The time after which the command is killed; `None` for no limit.
     pub timeout: Option<Duration>,
-    /// The most memory that it and what it starts may have, in bytes.
+    /// The most memory that the command and its descendants may use, in bytes; `None` for no limit.
     pub memory: Option<u64>,
-    /// What the limit grows by with each attempt that exceeded it.
+    /// The factor by which the memory limit grows after each attempt that exceeded it; 1 keeps it.
     pub memory_step: f64,
-    /// How often it is tried again.
+    /// The number of further attempts after a failure; 0 means that the command runs once.
     pub retries: u32,
-    /// After which failures; after any, if there are none here.
+    /// The kinds of failures after which there is another attempt. An empty list means all.
     pub retry_on: Vec<RetryOn>,
-    /// Before the second attempt; twice that before the third, and so on.
+    /// The pause before the second attempt. It doubles before each further attempt (exponential back-off).
     pub backoff: Duration,
 }
 
 impl<D> Execution<D> {
-    /// The same with the folder `dir`.
+    /// Replaces the working directory, and with it its type.
     pub(crate) fn with_dir<E>(self, dir: E) -> Execution<E> {
         let Execution {
             dir: _,
@@ -44,21 +44,21 @@ impl<D> Execution<D> {
     }
 }
 
-/// A kind of failure.
+/// A kind of failure after which a command may run again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RetryOn {
-    /// Killed by a signal.
+    /// The command was killed by a signal.
     Crash,
-    /// Over its `timeout`.
+    /// The command ran longer than its `timeout`.
     Timeout,
-    /// Over its `memory`, or the host's.
+    /// The command exceeded its `memory`, or the host ran out of it.
     Oom,
-    /// Ended with this exit code.
+    /// The command ended with this exit code.
     Exit(i32),
 }
 
 impl RetryOn {
-    /// As scripts write it: `crash`, `timeout`, `oom`, `exit 75`.
+    /// Reads a kind of failure as scripts write it: `crash`, `timeout`, `oom`, `exit 75`.
     pub(crate) fn parse(text: &str) -> Option<RetryOn> {
         match text {
             "crash" => Some(RetryOn::Crash),

@@ -1,14 +1,15 @@
-//! The `:format` of a reference, as in `{i:03}` or `{lr:.2e}`.
+//! Format specifications: the part after the colon in references such as `{i:03}` or `{lr:.2e}`.
 //!
-//! `[[fill]align][sign][#][0][width][.precision][type]` as in Python and Rust, with the types `d s f e E x X o b`. Where
-//! the two differ: a precision without a type counts decimals (`{re:.0}` is `316`, as in Rust), and an exponent has
-//! a sign and two digits (`1e-04`, as in C and Python), because it is commands and file names that it is written for.
+//! The grammar is `[[fill]align][sign][#][0][width][.precision][type]` as in Python and Rust, with the types `d s f e E
+//! x X o b`. Where the two languages differ: a precision without a type counts decimals (`{re:.0}` is `316`, as in
+//! Rust), and an exponent has a sign and two digits (`1e-04`, as in C and Python), because formats are used for
+//! commands and file names.
 
 use serde::{Deserialize, Serialize};
 
 use super::value::{self, ScriptValue};
 
-/// A format that was understood.
+/// A format specification that was parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FormatSpec {
     fill: Option<char>,
@@ -21,11 +22,11 @@ pub struct FormatSpec {
     kind: Option<char>,
 }
 
-/// Wider is a mistake, and would cost the memory of the width.
+/// The largest width and precision. A larger one is a mistake, and would cost that much memory.
 const WIDEST: usize = 1000;
 
 impl FormatSpec {
-    /// Reads what stands after the colon.
+    /// Parses the text after the colon; `None` where it is no format.
     pub fn parse(text: &str) -> Option<Self> {
         let mut format = Self::default();
         let mut rest: Vec<char> = text.chars().rev().collect();
@@ -51,7 +52,7 @@ impl FormatSpec {
         rest.is_empty().then_some(format)
     }
 
-    /// Writes a value; the error says why it does not fit.
+    /// Writes a value in this format. The error says why the format does not fit the value.
     pub fn apply(&self, value: &ScriptValue) -> Result<String, String> {
         let body = match (self.kind, value) {
             (Some('x' | 'X' | 'o' | 'b' | 'd'), ScriptValue::Int(v)) => self.integer(*v),
@@ -139,7 +140,7 @@ impl FormatSpec {
     }
 }
 
-/// Digits at the end of a reversed text: none is `Some(None)`, too many is `None`.
+/// Reads digits from the end of a reversed text. No digit gives `Some(None)`, a number above [`WIDEST`] `None`.
 fn number(rest: &mut Vec<char>) -> Option<Option<usize>> {
     let mut found = None;
     while let Some(digit) = rest.last().and_then(|c| c.to_digit(10)) {
@@ -153,7 +154,7 @@ fn number(rest: &mut Vec<char>) -> Option<Option<usize>> {
     Some(found)
 }
 
-/// A value in its format, or as it is.
+/// Writes a value in its format, or in its plain spelling where it has none.
 pub(crate) fn written(value: &ScriptValue, format: Option<&FormatSpec>) -> Result<String, String> {
     format.map_or_else(|| Ok(value.to_string()), |format| format.apply(value))
 }

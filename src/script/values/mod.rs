@@ -1,5 +1,8 @@
-//! Values of the language: [`units`], [`value`]s of parameters and variables, [`resources`] of tasks,
-//! [`mod@format`]s, the [`registry`] of functions.
+//! Values of the language: types that other phases share.
+//!
+//! [`value`] has the values of parameters and variables, [`mod@format`] the way they are written into texts, [`units`]
+//! durations and sizes. [`execution`], [`resources`] and [`policy`] are settings of tasks and of the run. [`registry`]
+//! holds the functions that scripts call.
 
 pub(crate) mod execution;
 pub(crate) mod format;

@@ -1,16 +1,16 @@
-//! `[policy]`: what failures mean for the rest of a run.
+//! The `[policy]` table: the failures that stop a run.
 
-/// What failures mean for the rest of a run.
+/// The failure policy: how many failures stop the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// Whether the first failure stops the run; otherwise only what depends on it is not run.
+    /// Whether the first failure stops the run; otherwise only the tasks that depend on it are not run.
     pub stop: bool,
-    /// So many failures stop the run.
+    /// The number of failures that stops the run; `None` for no limit.
     pub max_failures: Option<u64>,
 }
 
 impl Policy {
-    /// The number of failures at which nothing more is started.
+    /// The number of failures after which no more tasks start; `None` for no limit.
     pub fn limit(&self) -> Option<u64> {
         if self.stop { Some(1) } else { self.max_failures }
     }

@@ -8,10 +8,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-/// A function behind its name.
+/// A registered function.
 type Function = Box<dyn Fn(&CallArgs<'_>) -> Result<arrays::ArrayValue, Failure> + Send + Sync>;
 
-/// The functions that a program offers to scripts. Every rank makes the same.
+/// The functions that a program offers to scripts. Every rank must register the same functions.
 ///
 /// ```no_run
 /// use dtask::Failure;
@@ -31,16 +31,16 @@ pub struct Registry {
     functions: BTreeMap<String, Function>,
 }
 
-/// Process-wide: functions are the program's, and `check` needs them where there is no rank.
+/// The functions of this process. A static, because `check` needs them where there is no rank.
 static REGISTRY: OnceLock<Registry> = OnceLock::new();
 
 impl Registry {
-    /// A registry without functions.
+    /// Creates a registry without functions.
     pub fn new() -> Registry {
         Registry::default()
     }
 
-    /// Offers a function under a name; a second one of that name takes the first one's place.
+    /// Registers a function under a name. A later function of the same name replaces an earlier one.
     pub fn task<O, F>(mut self, name: &str, function: F) -> Registry
     where
         O: Into<arrays::ArrayValue>,
@@ -51,21 +51,21 @@ impl Registry {
         self
     }
 
-    /// Makes this the registry of the process; the first one stays.
+    /// Makes this the registry of the process. Only the first call has an effect.
     pub(crate) fn install(self) {
         let _ = REGISTRY.set(self);
     }
 }
 
-/// The names that are registered, sorted.
+/// The names of the registered functions, sorted.
 pub(crate) fn names() -> Vec<&'static str> {
     REGISTRY.get().map(|registry| registry.functions.keys().map(String::as_str).collect()).unwrap_or_default()
 }
 
-/// Calls a function.
+/// Calls the function registered under a name.
 ///
 /// # Errors
-/// The function's, or that there is none of that name.
+/// When the function fails, or when there is none of that name.
 pub(crate) fn call(name: &str, args: &CallArgs<'_>) -> Result<arrays::ArrayValue, Failure> {
     match REGISTRY.get().and_then(|registry| registry.functions.get(name)) {
         Some(function) => function(args),
@@ -73,29 +73,29 @@ pub(crate) fn call(name: &str, args: &CallArgs<'_>) -> Result<arrays::ArrayValue
     }
 }
 
-/// An argument of a call.
+/// An argument of a function that a script calls.
 #[derive(Debug, Clone)]
 pub enum Argument<'a> {
-    /// A parameter, a variable, or what stands in the script.
+    /// A parameter, a variable, or a value written in the script.
     Value(ScriptValue),
-    /// The result of a task that makes an array.
+    /// The array that another task made.
     Array(Shared<arrays::ArrayValue>),
-    /// The results of several instances, in the order of their indices.
+    /// The arrays of several instances, in the order of their indices.
     Arrays(Vec<Shared<arrays::ArrayValue>>),
-    /// What a command has written.
+    /// The bytes that a command wrote: its output file or its standard output.
     Bytes(Cow<'a, [u8]>),
-    /// What several instances of a command have written.
+    /// The bytes that several instances of a command wrote, in the order of their indices.
     Files(Vec<Cow<'a, [u8]>>),
 }
 
-/// The arguments of a call, by their names in `args`.
+/// The arguments of a function that a script calls, by their names in `args`.
 #[derive(Debug, Default)]
 pub struct CallArgs<'a> {
     pub(crate) all: Vec<(&'a str, Argument<'a>)>,
 }
 
 impl CallArgs<'_> {
-    /// The argument of that name.
+    /// Returns the argument of that name.
     ///
     /// # Errors
     /// When the script does not give it.
@@ -107,10 +107,11 @@ impl CallArgs<'_> {
         })
     }
 
-    /// An array; what a command has written is read as a table of numbers.
+    /// Returns an argument as an array. A number is an array without axes, and the output of a command is read as a
+    /// table of numbers.
     ///
     /// # Errors
-    /// When it is missing, or no array.
+    /// When the argument is missing, or is no array.
     pub fn array(&self, name: &str) -> Result<Cow<'_, arrays::ArrayValue>, Failure> {
         match self.get(name)? {
             Argument::Array(array) => Ok(Cow::Borrowed(array)),
@@ -127,7 +128,7 @@ impl CallArgs<'_> {
         }
     }
 
-    /// An array's numbers, whatever their type.
+    /// Returns the numbers of an array argument as `f64`, whatever their type.
     ///
     /// # Errors
     /// As [`CallArgs::array`].
@@ -135,10 +136,10 @@ impl CallArgs<'_> {
         Ok(self.array(name)?.to_f64().into_owned())
     }
 
-    /// The arrays of a gather, or the one array.
+    /// Returns the arrays of a gather, in the order of their indices. A single array is a list of one.
     ///
     /// # Errors
-    /// When it is missing, or no array.
+    /// When the argument is missing, or is no array.
     pub fn arrays(&self, name: &str) -> Result<Vec<&arrays::ArrayValue>, Failure> {
         match self.get(name)? {
             Argument::Array(array) => Ok(vec![array]),
@@ -147,10 +148,10 @@ impl CallArgs<'_> {
         }
     }
 
-    /// What a command has written.
+    /// Returns the bytes that a command wrote.
     ///
     /// # Errors
-    /// When it is missing, or something else.
+    /// When the argument is missing, or is something else.
     pub fn bytes(&self, name: &str) -> Result<&[u8], Failure> {
         match self.get(name)? {
             Argument::Bytes(bytes) => Ok(bytes),
@@ -158,10 +159,10 @@ impl CallArgs<'_> {
         }
     }
 
-    /// A number.
+    /// Returns a number: a value of the script, or an array without axes.
     ///
     /// # Errors
-    /// When it is missing, or something else.
+    /// When the argument is missing, or is something else.
     pub fn number(&self, name: &str) -> Result<f64, Failure> {
         match self.get(name)? {
             Argument::Value(ScriptValue::Int(number)) => Ok(*number as f64),
@@ -171,10 +172,10 @@ impl CallArgs<'_> {
         }
     }
 
-    /// An integer.
+    /// Returns an integer of the script.
     ///
     /// # Errors
-    /// When it is missing, or something else.
+    /// When the argument is missing, or is something else.
     pub fn integer(&self, name: &str) -> Result<i64, Failure> {
         match self.get(name)? {
             Argument::Value(ScriptValue::Int(number)) => Ok(*number),
@@ -182,10 +183,10 @@ impl CallArgs<'_> {
         }
     }
 
-    /// A text.
+    /// Returns a text or path of the script.
     ///
     /// # Errors
-    /// When it is missing, or something else.
+    /// When the argument is missing, or is something else.
     pub fn text(&self, name: &str) -> Result<&str, Failure> {
         match self.get(name)? {
             Argument::Value(ScriptValue::Text(text) | ScriptValue::Path(text)) => Ok(text),

@@ -1,35 +1,36 @@
-//! What an instance takes while it runs, and what the job has.
+//! The resources that an instance takes while it runs, and the counters that the whole job has.
 
 use serde::{Deserialize, Serialize};
 
-/// Something that the whole job has so many of.
+/// A counted resource of the whole job, such as licences. Instances take some of it while they run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobCounter {
-    /// Its name in `[resources]`.
+    /// The name in `[resources]`.
     pub name: String,
-    /// How many there are.
+    /// The amount that the whole job has.
     pub total: u32,
 }
 
-/// What an instance takes while it runs, beside memory.
+/// The resources that an instance takes while it runs, beside memory, and the place where it is to run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceResources {
-    /// Threads, where the script says how many: as many slots of its rank, and cores of its own.
+    /// The number of slots of its rank that an instance takes, with as many cores of its own. `None`: one slot, and any
+    /// core.
     pub threads: Option<u32>,
-    /// Devices.
+    /// The number of devices of its own.
     pub gpus: u32,
-    /// How many of the counters with these numbers.
+    /// The amount taken of each job counter, by the counter's index in the plan.
     pub counters: Vec<(usize, u32)>,
-    /// The rank that it had best run on.
+    /// The rank that the instance is to run on (`on = "rank 3"`).
     pub on: Option<u32>,
-    /// The task on whose host it had best run; it refers to that.
+    /// The name of the task on whose host the instance is to run (`on = "host of NAME"`).
     pub near: Option<String>,
-    /// Whether others had best run on its host.
+    /// Whether instances of other tasks are to run on the host of this one.
     pub is_place: bool,
 }
 
 impl InstanceResources {
-    /// Threads, and slots of its rank.
+    /// The number of slots of its rank that an instance takes.
     pub fn slots(&self) -> u32 {
         self.threads.unwrap_or(1)
     }

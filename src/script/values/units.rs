@@ -32,20 +32,20 @@ const BYTES: [(&str, f64); 10] = [
     ("K", 1024.0),
 ];
 
-/// A duration of at least a millisecond: numbers with units, one after the other.
+/// Reads a duration, one or more numbers with units. `None` outside of 1 ms to a century.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
     let seconds = sum(text, &SECONDS)?;
-    // a century: what is longer is a mistake, and would overflow clocks
+    // A century: a longer duration is a mistake, and would overflow clocks.
     (1e-3..=3.2e9).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
 }
 
-/// A size of at least a byte, with its unit.
+/// Reads a size with its unit, in bytes. `None` outside of 1 to 10^18 bytes.
 pub(crate) fn size(text: &str) -> Option<u64> {
     let bytes = sum(text, &BYTES)?;
     (1.0..=1e18).contains(&bytes).then_some(bytes as u64)
 }
 
-/// A duration as scripts write it, to the second: `1 h 30 min`.
+/// Writes a duration as scripts do, to the second: `1 h 30 min`. Below half a second it is in milliseconds.
 pub(crate) fn words(duration: Duration) -> String {
     let seconds = duration.as_secs_f64().round() as u64;
     if seconds == 0 {

@@ -1,11 +1,12 @@
-//! The values that parameters and variables have.
+//! The values of parameters and variables.
 
 use crate::arrays::exact::MAX_EXACT_INTEGER;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A typed value. Equality is by value and not by spelling: `300` and `300.0` are the same to the join rule.
+/// A typed value of a parameter or variable. Equality is by value and not by spelling: `300` and `300.0` are equal for
+/// the join rule.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum ScriptValue {
     /// An integer.
@@ -16,11 +17,11 @@ pub enum ScriptValue {
     Text(String),
     /// `true` or `false`.
     Bool(bool),
-    /// A path that a pattern matched; it has parts (`{f.stem}`).
+    /// A path that a pattern matched, which has parts (`{f.stem}`).
     Path(String),
 }
 
-/// What equality and hashing go by.
+/// The normal form of a value, by which values are compared and hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Key<'a> {
     Int(i64),
@@ -41,7 +42,7 @@ impl ScriptValue {
         }
     }
 
-    /// The type, for messages.
+    /// The name of the type with its article, for messages.
     pub fn kind(&self) -> &'static str {
         match self {
             ScriptValue::Int(_) => "an integer",
@@ -52,7 +53,8 @@ impl ScriptValue {
         }
     }
 
-    /// Reads text as a value of the type that `self` has: how `--set` replaces a variable. A float takes an integer.
+    /// Reads text as a value of the type of `self`, as `--set` needs it to replace a variable. A float accepts an
+    /// integer.
     pub fn parse_like(&self, text: &str) -> Option<ScriptValue> {
         let digits = text.replace('_', "");
         match self {
@@ -90,7 +92,7 @@ impl fmt::Display for ScriptValue {
     }
 }
 
-/// The shortest text that reads back as the same number, with the exponent that C, Python and numpy write.
+/// Writes the shortest text that reads back as the same number, with an exponent as C, Python and numpy write it.
 pub(crate) fn float(value: f64) -> String {
     match value {
         v if v.is_nan() => "nan".to_string(),
@@ -99,7 +101,7 @@ pub(crate) fn float(value: f64) -> String {
     }
 }
 
-/// Rust's `1e-5` as C's `1e-05`.
+/// Converts an exponent of Rust, `1e-5`, to one of C, `1e-05`.
 pub(crate) fn exponent(text: &str) -> String {
     let Some((mantissa, power)) = text.split_once(['e', 'E']) else { return text.to_string() };
     let mark = if text.contains('E') { 'E' } else { 'e' };
@@ -107,30 +109,30 @@ pub(crate) fn exponent(text: &str) -> String {
     format!("{mantissa}{mark}{sign}{digits:0>2}")
 }
 
-/// The part of a path that `{f.stem}` and its like name.
+/// A part of a path, as in `{f.stem}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PathPart {
     /// The file's name without its last extension.
     Stem,
-    /// The file's name.
+    /// The file's name with its extension.
     Name,
-    /// The folder, `.` where the path has none.
+    /// The folder; `.` where the path has none.
     Dir,
-    /// The last extension, without the dot.
+    /// The last extension without the dot; empty where there is none.
     Ext,
 }
 
 impl PathPart {
-    /// The names that scripts use.
+    /// The names of the parts in scripts.
     pub const NAMES: [&'static str; 4] = ["stem", "name", "dir", "ext"];
 
-    /// The part of that name.
+    /// Returns the part of that name.
     pub fn named(name: &str) -> Option<Self> {
         let all = [PathPart::Stem, PathPart::Name, PathPart::Dir, PathPart::Ext];
         Self::NAMES.iter().position(|n| *n == name).map(|at| all[at])
     }
 
-    /// That part of a path.
+    /// Returns that part of a path.
     pub fn of(self, path: &str) -> String {
         let path = std::path::Path::new(path);
         let text = |part: Option<&std::ffi::OsStr>| {
