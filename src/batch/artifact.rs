@@ -28,7 +28,7 @@ pub(crate) enum Artifact {
     Array(Array),
 }
 
-/// One output whose bytes are in memory, for building an [`Artifact`].
+/// An output whose bytes are in memory, for building an [`Artifact`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OutputBytes<'a> {
     /// The number of the output: [`STDOUT`], [`STDERR`](crate::batch::outputs::STDERR) or
