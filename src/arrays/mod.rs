@@ -138,17 +138,17 @@ pub enum Binding<'a> {
     /// A text from a parameter or a var. It can be compared with `==` and `!=`, name a file, and be the `dist` of
     /// `random`.
     Text(Cow<'a, str>),
-    /// The output of a command.
+    /// The output of a command, as bytes.
     Bytes(Cow<'a, [u8]>),
     /// The outputs of several instances of a command.
     BytesList(Vec<Cow<'a, [u8]>>),
-    /// The result of a task.
+    /// The result of a task, an array.
     Array(ArrayBinding<'a>),
     /// The results of several instances of a task, in the order of their indices.
     List(Vec<ArrayBinding<'a>>),
 }
 
-/// A file that an expression reads.
+/// A file that an expression reads, by `load`.
 #[derive(Debug, Clone, Copy)]
 pub enum File<'a> {
     /// A file on disk, by its path.

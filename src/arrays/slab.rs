@@ -6,7 +6,7 @@ use std::ops::Range;
 /// A dataset of an HDF5 file, or a rectangular part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Slab {
-    /// The path of the file.
+    /// The path of the HDF5 file.
     pub file: String,
     /// The name of the dataset in the file, beginning with `/`.
     pub dataset: String,
@@ -27,7 +27,7 @@ impl Slab {
         Some(Slab { file: file.to_owned(), dataset: dataset.to_owned(), part })
     }
 
-    /// The lengths of the part's axes.
+    /// The shape of the part: the lengths of its axes.
     pub(crate) fn shape(&self) -> Vec<usize> {
         self.part.iter().map(Range::len).collect()
     }

@@ -14,7 +14,7 @@ use ndarray::{ArrayViewD, Axis};
 use std::fmt;
 use std::io::{self, Write};
 
-/// A number in its printed form.
+/// A wrapper whose `Display` is the printed form of a number, from which the same bits can be read back.
 #[derive(Debug, Clone, Copy)]
 pub struct Printed<T>(pub T);
 

@@ -15,7 +15,7 @@ use crate::arrays::value::{ArrayBinding, ArrayValue};
 use ndarray::{ArrayD, ArrayViewD, CowArray, IxDyn};
 use rayon::prelude::*;
 
-/// Numbers with their element type.
+/// An operand of arithmetic: numbers in `f64`, and the element type that they stand for.
 #[derive(Debug)]
 pub(crate) struct TypedNumbers<'s> {
     pub(crate) numbers: Numeric<'s>,

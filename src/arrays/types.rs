@@ -44,7 +44,7 @@ impl ElementType {
         }
     }
 
-    /// Whether this is an integer type.
+    /// Whether this is an integer type (`u8`, `i32`, `i64`).
     pub(crate) fn is_integer(self) -> bool {
         matches!(self, ElementType::U8 | ElementType::I32 | ElementType::I64)
     }
@@ -84,7 +84,7 @@ impl ExprType {
         }
     }
 
-    /// The type of `a + b`.
+    /// The type of `a + b` for operands of the types `self` and `other` (type promotion, as in numpy).
     pub(crate) fn with(self, other: ExprType) -> ExprType {
         use ElementType::{F32, F64, I32, I64, U8};
         match (self, other) {
@@ -107,7 +107,7 @@ impl ExprType {
         }
     }
 
-    /// The type of a quotient, a root or a mean.
+    /// The type of a quotient, a root or a mean of elements of this type: always a floating-point type.
     pub(crate) fn fractional(self) -> ExprType {
         match self {
             ExprType::Whole => ExprType::Number,

@@ -40,22 +40,22 @@ macro_rules! inside {
 }
 
 impl ArrayValue {
-    /// The lengths of the axes.
+    /// The shape of the array: the lengths of its axes. Empty for a single number.
     pub fn shape(&self) -> &[usize] {
         inside!(self, array => array.shape())
     }
 
-    /// The number of elements.
+    /// The number of elements of the array.
     pub fn len(&self) -> usize {
         inside!(self, array => array.len())
     }
 
-    /// Whether there are no elements.
+    /// Whether the array has no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The type of the elements.
+    /// The element type of the array.
     pub fn element_type(&self) -> ElementType {
         match self {
             ArrayValue::F64(_) => ElementType::F64,

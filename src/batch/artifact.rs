@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// An array that every clone shares: cloning copies a pointer, not the elements.
 pub(crate) type Array = Shared<ArrayValue>;
 
-/// The result of a task.
+/// The result of a task: outputs of a command, or an array.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Artifact {
     /// The outputs of a command: streams and files, by number.
@@ -74,7 +74,7 @@ impl Artifact {
         self.outputs()?.output(which)
     }
 
-    /// The array that this artifact is.
+    /// The array, if the artifact is one.
     ///
     /// # Errors
     /// When the artifact holds the outputs of a command.

@@ -36,7 +36,7 @@ pub(crate) use crate::batch::head::run_folder::RunFolder;
 /// Properties of the job that affect a run.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct JobInfo {
-    /// Whether only errors are printed.
+    /// Whether only errors are printed, without progress (`--quiet`).
     pub quiet: bool,
     /// The time limit of the job; `None` where it is not known.
     pub walltime: Option<Walltime>,

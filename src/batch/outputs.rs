@@ -6,7 +6,7 @@ pub(crate) const LARGE: u64 = 64 << 10;
 
 /// The number of standard output. For an array it denotes the printed form.
 pub(crate) const STDOUT: u32 = 0;
-/// The number of standard error.
+/// The number of a command's standard error.
 pub(crate) const STDERR: u32 = 1;
 /// The number of the array that an `array`, `call` or `reduce` task makes.
 pub(crate) const VALUE: u32 = u32::MAX;

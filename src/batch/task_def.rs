@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 pub(crate) struct TaskDef {
     /// The number of the task in the plan.
     pub number: u32,
-    /// The resolved task of the script.
+    /// The task with all references resolved.
     pub task: Arc<PlanTask>,
     /// The numbers of the outputs that other tasks read. The rank drops all others.
     pub keep: Vec<u32>,
@@ -27,7 +27,7 @@ pub(crate) struct TaskDef {
     pub staged: Vec<bool>,
     /// The folder of the script, an absolute path.
     pub here: String,
-    /// The path of the run folder.
+    /// The path of the run folder (`NAME.dtask/`), which has the logs.
     pub folder: String,
     /// The number of ranks of the job.
     pub ranks: u32,
@@ -40,7 +40,7 @@ pub(crate) struct TaskDef {
 /// The results of one other task that are inputs of an instance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Group {
-    /// The number of the other task.
+    /// The number of the other task in the plan.
     pub task: usize,
     /// The join that tells which of its instances an instance reads.
     pub join: Join,

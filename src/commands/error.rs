@@ -9,9 +9,9 @@ use std::time::Duration;
 /// The output of a command that failed, up to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Captured {
-    /// The bytes of standard output.
+    /// The bytes that the command wrote to standard output.
     pub stdout: Vec<u8>,
-    /// The bytes of standard error.
+    /// The bytes that the command wrote to standard error.
     pub stderr: Vec<u8>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) enum FailureKind {
 /// The reason why a command has no result.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
-    /// The command line has no program.
+    /// The command has no program: its `argv` is empty.
     #[error("the command is empty: `run` begins with a program")]
     Empty,
     /// An argument contains a zero byte, which the system cannot pass on.
@@ -70,7 +70,6 @@ pub(crate) enum CommandError {
         "argument {index} of `{program}` contains a zero byte, which no argument can; pass it by `stdin` or a file"
     )]
     ZeroByte {
-        /// The name of the program.
         program: String,
         /// The index of the argument in `argv`.
         index: usize,
@@ -80,10 +79,10 @@ pub(crate) enum CommandError {
         "environment variable `{name}`: a name is not empty and has no `=`, and neither name nor value has a zero byte"
     )]
     Variable {
-        /// The name of the variable.
+        /// The name of the environment variable.
         name: String,
     },
-    /// The program was not found.
+    /// No executable file for the program was found.
     #[error("program `{program}` not found; looked in {}{}", .looked.join(", "), not_found_help(.program))]
     NotFound {
         /// The name of the program, as written.
@@ -94,17 +93,16 @@ pub(crate) enum CommandError {
     /// The program's file exists, but it cannot be executed.
     #[error("`{}` cannot be executed: {reason}", .path.display())]
     NotExecutable {
-        /// The path of the file.
+        /// The path of the file that cannot be executed.
         path: PathBuf,
-        /// The reason, with advice.
+        /// The reason why it cannot be executed, with advice.
         reason: String,
     },
     /// The working directory cannot be entered.
     #[error("working directory `{}` of `{program}` cannot be used on this host: {source}; it must exist on every node, or write `dir = \"scratch\"`", .dir.display())]
     Dir {
-        /// The name of the program.
         program: String,
-        /// The path of the directory.
+        /// The path of the working directory.
         dir: PathBuf,
         /// The error of the operating system.
         source: io::Error,
@@ -114,7 +112,6 @@ pub(crate) enum CommandError {
         "the arguments of `{program}` are too long for the system ({bytes} bytes); pass a file of paths instead, `{{x.list}}`"
     )]
     TooLong {
-        /// The name of the program.
         program: String,
         /// The total length of the arguments, in bytes.
         bytes: usize,
@@ -124,7 +121,6 @@ pub(crate) enum CommandError {
         "`{program}` could not be started: {source}; if this host has too many processes or too little memory, give the task more `threads` or `memory`"
     )]
     Spawn {
-        /// The name of the program.
         program: String,
         /// The error of the operating system.
         source: io::Error,
@@ -144,9 +140,8 @@ pub(crate) enum CommandError {
     /// The spawner has died, and its commands were killed with it.
     #[error("`{program}` was killed because the process that starts this rank's commands has died: {how}")]
     SpawnerDied {
-        /// The name of the program.
         program: String,
-        /// How the spawner ended.
+        /// How the spawner ended, in words.
         how: String,
     },
     /// The exit status could not be read (`waitpid` failed).
@@ -154,7 +149,6 @@ pub(crate) enum CommandError {
         "`{program}` cannot be waited for: {source}; something else in this process takes its children's status"
     )]
     Wait {
-        /// The name of the program.
         program: String,
         /// The error of the operating system.
         source: io::Error,
@@ -164,37 +158,33 @@ pub(crate) enum CommandError {
     Failed {
         /// The reason: a variant from [`CommandError::Exit`] on.
         cause: Box<CommandError>,
-        /// The output up to the failure.
+        /// The output of the command up to the failure.
         captured: Captured,
     },
     /// The program ended with an exit code that does not mean success.
     #[error("`{program}` ended with exit code {code}{}{tail}", exit_help(*.code))]
     Exit {
-        /// The name of the program.
         program: String,
-        /// The exit code.
         code: i32,
-        /// The last lines of standard error.
+        /// The last lines of the command's standard error.
         tail: String,
     },
     /// A signal killed the program, which dtask did not send.
     #[error("`{program}` was killed by {}{}{tail}", signal_name(*.signal), signal_help(*.signal))]
     Signal {
-        /// The name of the program.
         program: String,
         /// The number of the signal.
         signal: i32,
-        /// The last lines of standard error.
+        /// The last lines of the command's standard error.
         tail: String,
     },
     /// The program exceeded its `timeout`, and was killed.
     #[error("`{program}` was ended after its `timeout` of {timeout:?}{tail}")]
     TimedOut {
-        /// The name of the program.
         program: String,
-        /// The time limit.
+        /// The time limit of the command.
         timeout: Duration,
-        /// The last lines of standard error.
+        /// The last lines of the command's standard error.
         tail: String,
     },
     /// The program exceeded its `memory`, and was killed.
@@ -203,13 +193,12 @@ pub(crate) enum CommandError {
         .used >> 20, .limit >> 20
     )]
     OverMemory {
-        /// The name of the program.
         program: String,
         /// The memory that was in use, in bytes.
         used: u64,
-        /// The limit, in bytes.
+        /// The memory limit, in bytes.
         limit: u64,
-        /// The last lines of standard error.
+        /// The last lines of the command's standard error.
         tail: String,
     },
     /// The system killed the program because the host ran out of memory.
@@ -217,9 +206,8 @@ pub(crate) enum CommandError {
         "`{program}` was killed by SIGKILL while this host ran out of memory; say how much it needs by `memory`, so that fewer run at a time{tail}"
     )]
     HostOutOfMemory {
-        /// The name of the program.
         program: String,
-        /// The last lines of standard error.
+        /// The last lines of the command's standard error.
         tail: String,
     },
     /// The command was cancelled because its result is no longer needed.
@@ -228,10 +216,10 @@ pub(crate) enum CommandError {
         /// The name of the program.
         program: String,
     },
-    /// An output file is missing.
+    /// An output file that the command had to write is missing.
     #[error("output `{name}` was not written: there is no `{}` in the task's scratch directory `{}`{}", .file.display(), .scratch.display(), elsewhere_help(.elsewhere))]
     OutMissing {
-        /// The name of the output.
+        /// The name of the output in the script.
         name: String,
         /// The path of the file, relative to the scratch directory.
         file: PathBuf,
@@ -241,22 +229,22 @@ pub(crate) enum CommandError {
         /// it there.
         elsewhere: Option<PathBuf>,
     },
-    /// An output is no regular file.
+    /// The path of an output is no regular file, but a directory or something else.
     #[error("output `{name}` is {}, not a file: `{}`{}", if *.directory { "a directory" } else { "something else" }, .path.display(), if *.directory { "; pack it, `tar -cf {out} ..`" } else { "" })]
     OutKind {
-        /// The name of the output.
+        /// The name of the output in the script.
         name: String,
-        /// The path of the output.
+        /// The path at which the file was expected.
         path: PathBuf,
-        /// Whether it is a directory.
+        /// Whether that path is a directory.
         directory: bool,
     },
     /// An output file exists, but cannot be read.
     #[error("output `{name}` cannot be read: `{}`: {source}", .path.display())]
     OutUnreadable {
-        /// The name of the output.
+        /// The name of the output in the script.
         name: String,
-        /// The path of the output.
+        /// The path of the output file.
         path: PathBuf,
         /// The error of the operating system.
         source: io::Error,
@@ -264,9 +252,9 @@ pub(crate) enum CommandError {
     /// The path of an output is absolute or contains `..`, so it leads out of the scratch directory.
     #[error("output `{name}` has the file `{}`; it must be a relative path without `..`", .file.display())]
     OutPath {
-        /// The name of the output.
+        /// The name of the output in the script.
         name: String,
-        /// The path of the output.
+        /// The path that the script gives for the output.
         file: PathBuf,
     },
 }

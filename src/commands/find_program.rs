@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// A program whose file was found.
+/// A program whose executable file was found.
 #[derive(Debug)]
 pub(crate) struct FoundProgram {
     /// The path of the file: absolute unless the working directory is relative.

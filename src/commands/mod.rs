@@ -54,18 +54,18 @@ use std::path::PathBuf;
 pub(crate) struct OutFile {
     /// The name of the output in [`CommandSpec::outs`].
     pub name: String,
-    /// The path of the file.
+    /// The path of the file in the command's private directory.
     pub path: PathBuf,
-    /// The length in bytes.
+    /// The length of the file, in bytes.
     pub length: u64,
 }
 
 /// The outputs of a command that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CommandOutput {
-    /// The bytes of standard output.
+    /// The bytes that the command wrote to standard output.
     pub stdout: Vec<u8>,
-    /// The bytes of standard error.
+    /// The bytes that the command wrote to standard error.
     pub stderr: Vec<u8>,
     /// The output files, in the order of [`CommandSpec::outs`]. They lie in the command's private directory.
     pub outs: Vec<OutFile>,

@@ -70,7 +70,7 @@ impl Killer {
 /// The state of a command's time limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Time {
-    /// The time limit is not reached.
+    /// The command's time limit is not reached, or it has none.
     Left,
     /// The time limit was reached, and the command got SIGTERM.
     Up,
@@ -102,7 +102,7 @@ pub(crate) struct RunningCommand {
 }
 
 impl RunningCommand {
-    /// Starts a command.
+    /// Starts a command by the spawner, and begins to write its input.
     pub(crate) fn start(mut spec: CommandSpec) -> Result<RunningCommand, CommandError> {
         let found = find_program::find(&spec)?;
         spec.env = environment::added(&spec)?;

@@ -31,13 +31,13 @@ pub enum ScratchError {
     /// The name of an input file is absolute or contains `..`, so it leads out of the directory.
     #[error("`{name}` cannot be the name of an input file: it must be a relative path without `..`")]
     Name {
-        /// The name of the file.
+        /// The name of the input file.
         name: String,
     },
     /// An input file could not be written.
     #[error("input file `{}` could not be written: {source}; if the node's scratch is full, set TMPDIR to a larger place", .path.display())]
     Write {
-        /// The path of the file.
+        /// The path of the input file.
         path: PathBuf,
         /// The error of the operating system.
         source: io::Error,
@@ -152,7 +152,7 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// The path of the directory.
+    /// The path of the task's private directory.
     pub fn path(&self) -> &Path {
         &self.path
     }

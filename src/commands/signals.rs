@@ -18,7 +18,7 @@ pub(crate) fn signal(leader: Pid, signal: Signal) -> io::Result<()> {
     }
 }
 
-/// The name of a signal: `SIGKILL`.
+/// The name of a signal by its number: `SIGKILL` for 9.
 pub(crate) fn signal_name(signal: i32) -> String {
     const NAMES: &[(i32, &str)] = &[
         (libc::SIGHUP, "SIGHUP"),

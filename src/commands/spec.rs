@@ -11,7 +11,7 @@ pub(crate) enum Launcher {
     /// The variables are removed. The command is a program of its own, and may call `MPI_Init` or `mpirun`.
     #[default]
     Scrub,
-    /// The variables are inherited.
+    /// The command inherits the launcher's variables, as it needs to take part in the MPI job.
     Inherit,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct CommandSpec {
     /// The path of the program, once it is found.
     #[serde(with = "path")]
     pub program: PathBuf,
-    /// The working directory.
+    /// The working directory of the command.
     #[serde(with = "path")]
     pub dir: PathBuf,
     /// Variables added to the environment. They replace variables of the same names.
@@ -43,7 +43,7 @@ pub(crate) struct CommandSpec {
     /// The files that the command must write: pairs of a name and a path relative to `scratch`.
     #[serde(skip)]
     pub outs: Vec<(String, PathBuf)>,
-    /// The exit codes that mean success.
+    /// The exit codes that mean success, as a rule only 0.
     #[serde(skip)]
     pub ok_exit: Vec<i32>,
     /// The private directory of the task.

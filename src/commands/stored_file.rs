@@ -26,7 +26,7 @@ pub struct StoredFile {
 }
 
 impl StoredFile {
-    /// The path of the file.
+    /// The path of the stored file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -36,12 +36,12 @@ impl StoredFile {
         self.number
     }
 
-    /// The length of the file, in bytes.
+    /// The length of the stored file, in bytes.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// Appends the content to `into`.
+    /// Appends the content of the stored file to `into`.
     ///
     /// # Errors
     /// When the file cannot be read, or its length has changed.
@@ -56,7 +56,7 @@ impl StoredFile {
         Err(io::Error::other(format!("`{}` has become shorter", self.path.display())))
     }
 
-    /// The content of the file.
+    /// Reads the content of the stored file.
     ///
     /// # Errors
     /// When the file cannot be read; the text is for the user.
@@ -116,7 +116,7 @@ impl ScratchRoot {
         })
     }
 
-    /// Stores bytes as a new file.
+    /// Stores bytes as a new file in the rank's scratch directory.
     ///
     /// # Errors
     /// When scratch has no room.

@@ -106,7 +106,7 @@ pub(crate) fn close(key: &[u8], value: &Accumulator, to: &mut impl Write) -> io:
     to.write_all(b"\n")
 }
 
-/// Adds the key to an error message.
+/// Adds the key of the line at fault to an error message.
 pub(crate) fn at(key: &[u8], error: Failure) -> Failure {
     let key: String = String::from_utf8_lossy(key).chars().take(40).collect();
     error.map(|message| format!("{message}, of the key `{key}`"))

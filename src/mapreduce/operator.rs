@@ -10,7 +10,7 @@ use std::io::{self, Write};
 pub enum Operator {
     /// The sum. Whole numbers stay whole unless they overflow.
     Sum,
-    /// The number of values.
+    /// The number of values of a key.
     Count,
     /// The smallest value; all values must be numbers.
     Min,
@@ -25,11 +25,11 @@ pub enum Operator {
 /// The combined value of a key so far.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Accumulator {
-    /// A whole number of 64 bits.
+    /// A whole number that fits into 64 bits.
     Int(i64),
     /// A number that is not whole, or too large for 64 bits.
     Float(f64),
-    /// A text, as bytes.
+    /// A text as bytes, for the operators `first` and `concat`.
     Text(Vec<u8>),
 }
 
@@ -107,7 +107,7 @@ impl Accumulator {
         }
     }
 
-    /// Bytes of memory on the heap.
+    /// The memory that the accumulator takes on the heap, in bytes.
     pub fn heap(&self) -> usize {
         if let Accumulator::Text(text) = self { text.len() } else { 0 }
     }

@@ -58,7 +58,7 @@ impl Spills {
         Spills { folder: folder.to_owned(), partitions, operator, all: Vec::new() }
     }
 
-    /// Whether there are no spills.
+    /// Whether nothing has been spilled.
     pub(crate) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }

@@ -10,9 +10,9 @@ use std::path::Path;
 pub(crate) struct FileSplit {
     /// The index of the file in the input.
     pub file: u32,
-    /// The offset of the first byte.
+    /// The offset of the part's first byte in the file.
     pub start: u64,
-    /// The offset behind the last byte.
+    /// The offset behind the part's last byte in the file.
     pub end: u64,
 }
 

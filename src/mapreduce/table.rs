@@ -31,7 +31,7 @@ impl Hasher for PartitionHasher {
     }
 }
 
-/// The combined values by key.
+/// The value of each key, combined so far.
 type Combined = HashMap<Box<[u8]>, Accumulator, BuildHasherDefault<PartitionHasher>>;
 
 /// The output of a mapper: lines by partition, or with an operator the combined value of each key. Data beyond the

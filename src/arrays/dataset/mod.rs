@@ -24,9 +24,9 @@ use std::ops::Range;
 pub(crate) struct NewDataset {
     /// The name with its groups: `/group/name`.
     pub name: String,
-    /// The type of the elements.
+    /// The type of the dataset's elements.
     pub element: ElementType,
-    /// The lengths of the axes.
+    /// The lengths of the dataset's axes.
     pub shape: Vec<usize>,
     /// The shape of the parts in which the dataset is written; `None` if it is written whole.
     pub part: Option<Vec<usize>>,
@@ -37,11 +37,11 @@ pub(crate) struct NewDataset {
 /// The value of a dataset's attribute.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Attribute {
-    /// A text value.
+    /// An attribute that is a text.
     Text(String),
-    /// An integer value.
+    /// An attribute that is an integer.
     Int(i64),
-    /// A floating-point value.
+    /// An attribute that is a floating-point number.
     Float(f64),
 }
 

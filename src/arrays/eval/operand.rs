@@ -8,7 +8,7 @@ use crate::arrays::typed_numbers::TypedNumbers;
 use crate::arrays::types::ExprType;
 use std::borrow::Cow;
 
-/// The value of a subexpression.
+/// The value of a subexpression during the evaluation.
 #[derive(Debug)]
 pub(crate) enum Intermediate<'s> {
     Numeric(TypedNumbers<'s>),

@@ -16,7 +16,7 @@ pub(crate) const PARALLEL: usize = 1 << 16;
 /// The number of elements in a piece. Its operands fit into a core's cache even if they are copied.
 const PIECE: usize = 1 << 14;
 
-/// An operand of a kernel.
+/// An operand of a kernel: a slice, a number, or the memory of the result.
 #[derive(Clone, Copy)]
 pub(crate) enum KernelInput<'a> {
     /// A slice with an element for each element of the result.

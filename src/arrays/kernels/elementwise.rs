@@ -84,7 +84,7 @@ pub(crate) fn clip<'s>(x: Numeric<'s>, low: Numeric<'s>, high: Numeric<'s>) -> R
     apply(apply(x, low, maximum)?, high, minimum)
 }
 
-/// Applies `f` to each element.
+/// Applies `f` to each element of an array, or to a number.
 pub(crate) fn map_with(a: Numeric<'_>, f: impl Fn(f64) -> f64 + Sync) -> Result<Numeric<'_>, Fault> {
     // The kernel ignores its second operand.
     apply(a, Numeric::Scalar(0.0), |x, _| f(x))

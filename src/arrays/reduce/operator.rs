@@ -21,17 +21,17 @@ use serde::{Deserialize, Serialize};
 /// The operator of a reduction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ReduceOperator {
-    /// The element-wise sum.
+    /// The element-wise sum of all leaves.
     Add,
-    /// The element-wise product.
+    /// The element-wise product of all leaves.
     Mul,
     /// The element-wise minimum; NaN if either element is NaN.
     Min,
     /// The element-wise maximum; NaN if either element is NaN.
     Max,
-    /// The arrays joined along an axis.
+    /// All leaves, joined along an axis.
     Concat,
-    /// The mean over all leaves.
+    /// The element-wise mean of all leaves.
     Mean,
     /// The count, the mean and the variance, on a new first axis.
     Moments,
@@ -51,9 +51,9 @@ pub struct Reduce {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ReduceError {
-    /// The message, with the shapes.
+    /// The message for the user, which includes the shapes.
     pub message: String,
-    /// Advice, if there is any.
+    /// Advice on how to correct the script, if there is any.
     pub help: Option<String>,
 }
 

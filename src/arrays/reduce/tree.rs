@@ -26,7 +26,7 @@ pub(crate) struct TreePosition {
 /// A step of a reduction tree: a node that combines at least two others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TreeStep {
-    /// The position of the result.
+    /// The position of the step's result in the tree.
     pub at: TreePosition,
     /// The positions of the inputs, in the order of combination: leaves or results of other steps.
     pub inputs: Vec<TreePosition>,
@@ -35,7 +35,7 @@ pub(crate) struct TreeStep {
 /// The reason why no tree can be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PlanError {
-    /// The number of leaves is 0.
+    /// The reduction has no leaves, and so no result.
     #[error("a reduction of no instances has no result")]
     NoLeaves,
     /// The arity is below 2, so that levels would not shrink.
@@ -43,7 +43,7 @@ pub(crate) enum PlanError {
     Arity(usize),
 }
 
-/// The shape of a reduction tree.
+/// The shape of a reduction tree: its arity, and the width of each level.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TreePlan {
     arity: usize,

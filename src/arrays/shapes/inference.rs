@@ -17,11 +17,11 @@ use ndarray::{ArrayD, CowArray, IxDyn};
 /// The known properties of a name, or of a subexpression.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Sketch {
-    /// No property is known.
+    /// A value of which nothing is known before the run.
     Unknown,
-    /// A number of known value.
+    /// A number, known before the run.
     Number(f64),
-    /// A text of known value.
+    /// A text, known before the run.
     Text(String),
     /// An array with these lengths of its axes.
     Shape(Vec<usize>),
@@ -327,7 +327,7 @@ impl<'n> Sketcher<'n> {
     }
 }
 
-/// The span of a variable number of arguments.
+/// The position in the text of a call's variable arguments; that of the call if it has none.
 fn place(nodes: &[ExprNode], call: &crate::arrays::Span) -> crate::arrays::Span {
     match nodes {
         [first, .., last] => first.span.start..last.span.end,

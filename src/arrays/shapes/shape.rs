@@ -37,7 +37,7 @@ pub(crate) fn zeros(shape: &[usize]) -> Result<ArrayD<f64>, Fault> {
     filled(shape, 0.0)
 }
 
-/// Makes an array of equal numbers.
+/// Makes an array of a shape in which every element is `value`.
 pub(crate) fn filled(shape: &[usize], value: f64) -> Result<ArrayD<f64>, Fault> {
     let length = elements(shape)?;
     reserve(length)?;

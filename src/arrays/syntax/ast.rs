@@ -35,7 +35,7 @@ impl Literal {
     }
 }
 
-/// A prefix operator.
+/// A prefix operator: `-` or `!`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UnaryOp {
     /// Negation, `-x`.
@@ -44,7 +44,7 @@ pub enum UnaryOp {
     Not,
 }
 
-/// An infix operator.
+/// An infix operator, such as `+` or `<=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are the operators'")]
 pub enum BinaryOp {
@@ -71,11 +71,11 @@ pub enum Subscript {
     Index(ExprNode),
     /// A slice, `x[start:end:step]`, each part of which is optional.
     Slice {
-        /// The first element.
+        /// The first element of the slice; by default the first of the axis.
         start: Option<ExprNode>,
-        /// The end, exclusive.
+        /// The end of the slice, exclusive; by default that of the axis.
         end: Option<ExprNode>,
-        /// The step, which may be negative.
+        /// The step of the slice, which may be negative; 1 by default.
         step: Option<ExprNode>,
         /// The position of the slice in the text.
         span: Span,

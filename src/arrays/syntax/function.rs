@@ -62,9 +62,9 @@ pub enum Function {
 /// The parameters of a built-in function.
 #[derive(Debug)]
 pub struct Signature {
-    /// The name of the function.
+    /// The name by which expressions call the function.
     pub name: &'static str,
-    /// The function as a variant.
+    /// The function that the evaluator runs.
     pub function: Function,
     /// The parameters that are given by position or by keyword. The first `required` of them must be given.
     pub positional: &'static [&'static str],

@@ -7,7 +7,7 @@ use super::ast::{BinaryOp, ExprNode, MAX_DEPTH, NodeKind, Span, Subscript, Unary
 use super::token::{Token, tokens};
 use crate::arrays::error::ExprError;
 
-/// Parses a whole expression.
+/// Parses the text of a whole expression into a syntax tree.
 pub(crate) fn parse(text: &str) -> Result<ExprNode, ExprError> {
     let tokens = tokens(text)?;
     let mut parser = Parser { tokens: &tokens, position: 0, depth: 0, randoms: 0, length: text.len() };

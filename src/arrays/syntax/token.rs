@@ -9,14 +9,14 @@ use winnow::token::{any, literal, one_of, take_till, take_while};
 
 type Input<'s> = LocatingSlice<&'s str>;
 
-/// The content of a token.
+/// A token of an expression's text, without its position.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Token {
     Number(Literal),
     Text(String),
-    /// A name, which may have dots.
+    /// A name, which may have dots, such as `sim.probe`.
     Name(String),
-    /// An operator or a bracket, as written.
+    /// An operator or a bracket, as it is written.
     Symbol(&'static str),
 }
 

@@ -23,9 +23,9 @@ use std::time::Duration;
 /// Tasks that were already running when the rest of the plan was cancelled. The run waits for them before it ends.
 #[derive(Default)]
 pub(crate) struct AbandonedTasks {
-    /// Instances of the plan's tasks.
+    /// Running instances of the plan's tasks.
     pub(crate) own: Running,
-    /// Tasks that save arrays which exist already.
+    /// Running tasks that save arrays which exist already.
     pub(crate) saves: Running,
 }
 

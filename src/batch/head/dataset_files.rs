@@ -19,7 +19,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(crate) struct DatasetFiles {
     /// The folder of the script, against which paths are resolved.
     here: String,
-    /// The ranks that run tasks.
+    /// The ranks that run tasks, among which the files' owners are chosen.
     computing: Vec<Rank>,
     files: BTreeMap<PathBuf, DatasetFile>,
 }

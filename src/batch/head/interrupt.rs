@@ -32,7 +32,7 @@ pub(crate) fn end() -> Option<String> {
     answer.take()
 }
 
-/// Whether [`end`] was called.
+/// Whether this process is about to exit, since [`end`] was called.
 pub(crate) fn is_ending() -> bool {
     ENDING.load(Ordering::Acquire)
 }

@@ -81,7 +81,7 @@ impl Progress {
         }
     }
 
-    /// Updates the display.
+    /// Prints a progress line, or redraws it at a terminal.
     ///
     /// # Errors
     /// When the engine has ended.
@@ -91,7 +91,7 @@ impl Progress {
         Ok(())
     }
 
-    /// Prints the last line.
+    /// Prints the last progress line. At a terminal, removes the line instead.
     ///
     /// # Errors
     /// When the engine has ended.

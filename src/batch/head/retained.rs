@@ -13,7 +13,7 @@ pub(crate) struct RetainedResults<'a> {
     tasks: Vec<TaskResults>,
 }
 
-/// The retained results of one task.
+/// The retained results of one task: a range of instances, from index `first` on.
 #[derive(Default)]
 struct TaskResults {
     /// The index of the instance of the first future in `futures`.
@@ -59,7 +59,7 @@ impl<'a> RetainedResults<'a> {
         held.parts = held.parts.split_off(&(held.first, Vec::new()));
     }
 
-    /// Drops all results.
+    /// Drops the retained results of all tasks.
     pub(crate) fn clear(&mut self) {
         self.tasks.iter_mut().for_each(|held| *held = TaskResults::default());
     }

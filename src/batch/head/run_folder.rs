@@ -48,7 +48,7 @@ impl RunFolder {
         plan.dir.join(format!("{}.dtask", plan.name))
     }
 
-    /// The path of the folder.
+    /// The path of the run folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -12,7 +12,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
-/// A file that is being written.
+/// A shared output file that is not complete, with the outputs that it still waits for.
 struct Sink {
     /// The number of the last task that appends to the file.
     task: usize,

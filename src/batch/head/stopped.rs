@@ -6,14 +6,14 @@ use crate::client::future::Future;
 use crate::scheduler::Status;
 use std::ops::Range;
 
-/// The reason why a run is stopped.
+/// The reason why a run ends before its plan is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StopReason {
     /// The number of failures reached the limit of `[policy]`; the number.
     Failures(u64),
     /// The time limit of the job was reached.
     Time,
-    /// A signal requested it.
+    /// A signal asked the run to stop.
     Asked,
 }
 

@@ -16,13 +16,13 @@ pub(crate) enum SubmittedFutures {
 
 /// A range of instances that was submitted at once.
 pub(crate) struct SubmittedInstances {
-    /// The task's number.
+    /// The number of the task in the plan.
     pub task: usize,
-    /// The index of the first instance.
+    /// The index of the first instance of the range.
     pub first: u64,
     /// Whether the range ends with the last instance of the task.
     pub last: bool,
-    /// The futures of the instances.
+    /// The futures of the range's instances.
     pub instances: SubmittedFutures,
     /// Futures of the streams that go to files of rank 0, by instance. `None` if the results have no other outputs than
     /// these streams: they are then read from the results themselves.
@@ -31,9 +31,9 @@ pub(crate) struct SubmittedInstances {
     pub saves: Vec<Vec<Future<Artifact>>>,
 }
 
-/// A task that is being submitted.
+/// A task of which some instances are submitted and others may follow.
 pub(crate) struct OpenTask {
-    /// The definition of the task.
+    /// The definition that all instances of the task share.
     pub(crate) def: TaskDef,
     /// The future of the definition in the engine's store, from which ranks fetch it once.
     sent: Option<Future<TaskDef>>,

@@ -43,7 +43,7 @@ pub(crate) struct Submitter<'a> {
     pub(crate) client: &'a Client,
     folder: String,
     pub(crate) team: &'a Team,
-    /// The ranks that run tasks.
+    /// The ranks that run tasks, which are those with at least one slot.
     pub(crate) computing: Vec<Rank>,
     /// The HDF5 files of datasets and their owners.
     pub(crate) files: DatasetFiles,

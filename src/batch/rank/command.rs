@@ -93,9 +93,9 @@ fn is_tried_again(wanted: &[RetryOn], failure: commands::FailureKind) -> bool {
     }
 }
 
-/// The error of an attempt.
+/// The error of an attempt to run an instance.
 enum AttemptError {
-    /// The command failed.
+    /// The command could not be started, or it failed.
     Command(CommandError),
     /// Preparing the command or handling its outputs failed.
     Other(Failure),

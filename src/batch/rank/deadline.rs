@@ -69,7 +69,7 @@ impl RankDeadline {
         }
     }
 
-    /// Shortens the timeout of a command to the remaining time. Returns whether its own timeout was later.
+    /// Shortens the timeout of a command to the remaining time. Returns whether the remaining time is the shorter.
     fn bound(&self, now: Instant, spec: &mut CommandSpec) -> bool {
         let left = self.stop.saturating_duration_since(now);
         let own = spec.timeout.filter(|own| *own <= left);
@@ -116,8 +116,8 @@ impl JobDeadline {
         }
     }
 
-    /// Shortens the timeout of a command to the job's remaining time. Returns whether the command's own timeout was
-    /// later.
+    /// Shortens the timeout of a command to the job's remaining time. Returns whether the job's end comes first, before
+    /// the command's own timeout.
     pub(crate) fn bound(&self, spec: &mut CommandSpec) -> bool {
         self.limited.load(Ordering::Acquire)
             && self.limit().as_ref().is_some_and(|limit| limit.bound(Instant::now(), spec))

@@ -26,7 +26,7 @@ pub(crate) struct RankState {
     log: Mutex<RankLog>,
     /// Time that tasks took, in nanoseconds, summed over the slots.
     busy: AtomicU64,
-    /// The time limit of the job.
+    /// The time limit of the job, as far as rank 0 has told it.
     pub deadline: JobDeadline,
     /// The cores and devices that no command holds.
     pub devices: FreeDevices,

@@ -17,10 +17,10 @@ use crate::script::sweep::param_values::ParamValues;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// The destination of a saved array.
+/// The destination of a saved array: a file, or a dataset of an HDF5 file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SaveTarget {
-    /// A file of its own, by path.
+    /// A file that has only this array, by its path.
     File(PathBuf),
     /// A dataset of an HDF5 file: the path of the file, and the name of the dataset.
     Dataset(PathBuf, String),

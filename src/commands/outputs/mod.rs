@@ -45,7 +45,7 @@ pub(crate) struct Sizes {
     same_files: u64,
 }
 
-/// Unpacked outputs.
+/// Unpacked outputs: a buffer with the contents in memory, and a list of the outputs.
 pub(crate) struct OutputList {
     /// The bytes of the outputs in memory. Without files, this is the message itself.
     memory: Arc<Vec<u8>>,
@@ -76,16 +76,16 @@ impl AsRef<[u8]> for OutputSlice {
     }
 }
 
-/// The content of an output.
+/// The content of a command's output: bytes in memory, or a file.
 #[derive(Debug, Clone, Copy)]
 pub enum Content<'a> {
-    /// Bytes in memory.
+    /// Bytes that are in memory.
     Memory(&'a [u8]),
     /// A file in this rank's scratch directory.
     File(&'a Arc<StoredFile>),
 }
 
-/// An output of a command.
+/// An output of a command, borrowed from where it is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct OutputRef<'a> {
     /// The number of the output: 0 for standard output, 1 for standard error, from 2 on for files.
@@ -127,7 +127,7 @@ impl<'a> Content<'a> {
 }
 
 impl CommandOutputs {
-    /// Packs outputs into one value.
+    /// Packs outputs into one value, with a copy of the bytes that are in memory.
     pub fn new(outputs: &[OutputRef<'_>]) -> CommandOutputs {
         CommandOutputs::with(wire::collect(outputs), wire::sizes(outputs))
     }

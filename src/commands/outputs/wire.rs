@@ -128,7 +128,7 @@ pub(crate) fn refusal(why: &str, length: usize) -> Vec<u8> {
     message
 }
 
-/// A decoded message.
+/// A message with outputs, after decoding.
 pub(crate) enum OutputsMessage {
     /// A message with the bytes of all files.
     Whole(Vec<OutputEntry>),

@@ -30,7 +30,7 @@ const STACK: usize = 1 << 17;
 /// Time between two searches for orphans to reap.
 const ORPHANS: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 
-/// The state of a channel's command.
+/// The state of a channel: its running command, and the last that it started.
 #[derive(Debug, Default)]
 struct Current {
     /// The number of the last command that was started on the channel.

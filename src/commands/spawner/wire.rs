@@ -41,11 +41,11 @@ pub(crate) enum Control {
     Lane(u32),
     /// A signal for the process group of a command. Has no effect if the command has ended.
     Signal {
-        /// The number of the channel.
+        /// The number of the channel that runs the command.
         channel: u32,
         /// The number of the command within the channel.
         run: u64,
-        /// The number of the signal.
+        /// The number of the signal, as `kill` takes it.
         signal: i32,
     },
     /// The path of a directory to remove when the rank has ended.
@@ -83,7 +83,7 @@ pub(crate) enum End {
     Refused,
     /// The command has ended, and the rest of its process group was killed.
     Exited {
-        /// The status as `wait` returns it.
+        /// The wait status of the command, as `waitpid` returns it.
         status: i32,
         /// The resources that the command has used.
         usage: Usage,
@@ -101,7 +101,7 @@ fn framed<M: Serialize>(message: &M) -> io::Result<Vec<u8>> {
     Ok(frame)
 }
 
-/// Sends a message, with open files.
+/// Sends a message over a socket, together with open files.
 pub(crate) fn send<M: Serialize>(
     mut socket: &UnixStream,
     message: &M,

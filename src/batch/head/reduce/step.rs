@@ -26,7 +26,7 @@ pub(crate) trait Merge {
 
 /// A reduction that is ready to be submitted.
 pub(crate) struct Reduction<'a> {
-    /// The submitter of its steps.
+    /// The object that submits the reduction's steps.
     pub merge: Box<dyn Merge + 'a>,
     /// By instance, the futures that are reduced.
     pub leaves: Vec<Vec<Future<Artifact>>>,

@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub(crate) struct PartitionShare {
     /// The number of the rank's first partition.
     pub first: usize,
-    /// The number of ranks that reduce.
+    /// The number of ranks that reduce, and so the distance between two partitions of a rank.
     pub step: usize,
     /// The number of partitions of all ranks.
     pub all: usize,
