@@ -1,5 +1,5 @@
-//! Memory of a large array that is gone, for the next one that is read: to get as much from the system takes about as long
-//! as to read into it.
+//! A pool of freed memory of large arrays, one for each thread, from which the next arrays that are read take theirs.
+//! To get as much memory from the system takes about as long as to read into it.
 
 #![cfg_attr(not(feature = "hdf5"), allow(dead_code, reason = "HDF5 alone reads into spare buffers"))]
 
@@ -8,21 +8,22 @@ use ndarray::ArrayD;
 use std::any::Any;
 use std::cell::RefCell;
 
-/// Less is not worth it.
+/// The smallest memory that is kept, in bytes. Smaller memory is cheap to allocate.
 const LEAST: usize = 256 << 10;
-/// A thread keeps no more bytes than this: it may never need them again.
+/// The most bytes that a thread keeps, since it may never need them again.
 const MOST: usize = 64 << 20;
 
 thread_local! {
     static SPARE: RefCell<Vec<Spare>> = RefCell::default();
 }
 
+/// Memory that is kept for reuse: a vector of some element type, and its capacity in bytes.
 struct Spare {
     vec: Box<dyn Any>,
     bytes: usize,
 }
 
-/// A vector of `length` numbers, whatever they are.
+/// Provides a vector of `length` numbers with arbitrary values, from kept memory if some fits.
 pub(crate) fn take<T: Pod>(length: usize) -> Vec<T> {
     let fits = |vec: &Vec<T>| vec.len() >= length && vec.len() - length <= length / 8;
     let spare = SPARE.with_borrow_mut(|all| {
@@ -38,7 +39,8 @@ pub(crate) fn take<T: Pod>(length: usize) -> Vec<T> {
     }
 }
 
-/// Keeps the memory of `array` for the next one of this thread, and lets go of what it has kept for long.
+/// Keeps the memory of `array` for a later array of this thread. Memory that was kept longest is freed if there is too
+/// much.
 pub(crate) fn give<T: Pod>(array: ArrayD<T>) {
     if size_of::<T>().saturating_mul(array.len()) < LEAST {
         return;

@@ -1,4 +1,4 @@
-//! The memory of arrays of scripts, which know their element type, as the engine sends and receives it.
+//! How the engine sends and receives arrays of scripts: from and into their own memory.
 
 use super::ArrayValue;
 use crate::protocol::BulkLayout;
@@ -7,10 +7,10 @@ use crate::task::value::{AnyValue, Data};
 use crate::transport::BulkTarget;
 use ndarray::ArrayD;
 
-/// The container's code on the wire.
+/// The code for arrays with an element type in a layout on the wire.
 const CONTAINER: u8 = bulk::SHARED | 8;
 
-/// The layout and the memory of an array.
+/// The layout and the memory of an array, by which it is sent without a copy. `None` if the memory is not in C order.
 pub(crate) fn view(array: &ArrayValue) -> Option<(BulkLayout, &[u8])> {
     match array {
         ArrayValue::F64(array) => bulk::view_elements(array, CONTAINER),
@@ -21,7 +21,8 @@ pub(crate) fn view(array: &ArrayValue) -> Option<(BulkLayout, &[u8])> {
     }
 }
 
-/// Memory for an array of that layout, which becomes a `T` once it has come.
+/// Allocates memory for an array of that layout, which becomes a `T` when it has been received. `None` if the layout is
+/// no array's.
 pub(crate) fn allocate<T: Data + From<ArrayValue>>(
     layout: &BulkLayout,
     nbytes: usize,

@@ -1,11 +1,12 @@
-//! Numbers from what commands write: tables as text, with or without a header, and plain memory.
+//! Reading of numbers from files and outputs of commands: text with or without a header, and raw memory.
 
 use super::ArrayValue;
 use super::types::ElementType;
 use crate::arrays::shapes::shape;
 use ndarray::ArrayD;
 
-/// Reads numbers as arrays are printed: one number is a number, one a line is a vector, several a line are rows.
+/// Reads the printed form of an array: a single number is a scalar, one number a line a vector, several a line a
+/// matrix.
 pub(crate) fn numbers(bytes: &[u8]) -> Result<ArrayD<f64>, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "this is no text of numbers".to_owned())?;
     let mut elements = Vec::new();
@@ -34,19 +35,20 @@ pub(crate) fn numbers(bytes: &[u8]) -> Result<ArrayD<f64>, String> {
     ArrayD::from_shape_vec(shape, elements).map_err(|error| error.to_string())
 }
 
-/// Which column of a table is meant.
+/// A column of a table, by name or by position.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Column {
-    /// By its name in the header.
+    /// The name of the column in the header.
     Named(String),
-    /// Counted from 0, or from the last if negative.
+    /// The position of the column, counted from 0, or from the last column if negative.
     At(f64),
 }
 
-/// A table of comma-separated values: rows by columns, a vector where there is one column or one is chosen.
+/// Reads a table of comma-separated values: a matrix of rows by columns, or a vector if the table has one column or one
+/// is chosen.
 ///
-/// The first line is a header if a field of it is no number. Empty fields are no numbers (`nan`). Fields may be
-/// quoted, and parted by `;` or a tab instead, if the first line has no comma.
+/// The first line is a header if any of its fields is not a number. Empty fields become `nan`. Fields may be quoted,
+/// and separated by `;` or a tab if the first line has no comma.
 pub(crate) fn table(bytes: &[u8], column: Option<&Column>) -> Result<ArrayD<f64>, String> {
     let first = bytes.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or(&[]);
     let delimiter = [b',', b';', b'\t'].into_iter().find(|c| first.contains(c)).unwrap_or(b',');
@@ -95,7 +97,7 @@ fn place(column: &Column, header: &csv::ByteRecord) -> Result<usize, String> {
     }
 }
 
-/// A vector of what stands in memory, least significant byte first.
+/// Reads a vector from raw memory of elements, in little-endian byte order.
 pub(crate) fn memory(bytes: &[u8], element: ElementType) -> Result<ArrayValue, String> {
     fn read<const N: usize, T>(bytes: &[u8], of: fn([u8; N]) -> T) -> Result<ArrayD<T>, String> {
         let (chunks, rest) = bytes.as_chunks::<N>();

@@ -1,4 +1,4 @@
-//! Errors of the array language: what is wrong, where in the text, and how to mend it.
+//! Errors of the array language: the message, its position in the text, and advice.
 
 use crate::arrays::syntax::ast::Span;
 
@@ -9,15 +9,16 @@ use crate::arrays::syntax::ast::Span;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ExprError {
-    /// Where, in bytes of the expression's text.
+    /// The position of the fault, in bytes of the expression's text.
     pub range: Span,
-    /// What is wrong, in one line.
+    /// The message, in one line.
     pub message: String,
-    /// What to write instead, where that can be said.
+    /// Advice on how to correct the expression, if there is any.
     pub help: Option<String>,
 }
 
-/// A fault found by an operation, which knows no positions: [`at`](Self::at) makes an [`ExprError`] of it.
+/// A fault found by an operation, which does not know its position in the text. [`at`](Self::at) adds that, and makes
+/// an [`ExprError`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) message: String,
@@ -39,7 +40,7 @@ impl Fault {
     }
 }
 
-/// Puts a position to the fault of an operation.
+/// Adds a position to the fault of an operation.
 pub(crate) trait PutPosition<T> {
     fn at(self, span: &Span) -> Result<T, ExprError>;
 }

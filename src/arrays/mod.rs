@@ -1,14 +1,14 @@
-//! Array expressions: the `array` key of a script's task.
+//! Array expressions: the language of the `array` key of a script's task.
 //!
 //! ```text
 //! array = "random(n, seed = i)"
 //! array = "where(block > 0, sqrt(block), 0) - clim[0:10, :]"
 //! ```
 //!
-//! A small total language: no loops, no side effects. A text is cut into tokens (`token`), parsed to a tree
-//! whose calls are matched with the functions they name ([`syntax`]), and the
-//! tree is walked ([`eval`]). Element-wise work and aggregates ([`kernels`]) run on rayon, in
-//! whose current pool the caller is; no result depends on the number of threads.
+//! A small total language: no loops, no side effects. A text is split into tokens (`token`) and parsed to a tree, in
+//! which calls are matched with the functions that they name ([`syntax`]). The evaluator walks the tree ([`eval`]).
+//! Element-wise work and aggregates ([`kernels`]) run in rayon's current thread pool; no result depends on the number
+//! of threads. Start with [`Expr`].
 //!
 //! Where Python and numpy say what an expression means, it means that here, with these differences:
 //! * elements are `f64` unless said otherwise (`cast`, `load`, `from_bytes`; `argmax`, `histogram` and sums of
@@ -19,8 +19,8 @@
 //!   first axis;
 //! * `concat` takes single numbers as arrays of one element.
 //!
-//! Beside the language live the operators of reductions and their order ([`reduce`]), and the printed
-//! form of an array ([`text`]).
+//! Beside the language this module has the operators of reductions and their order ([`reduce`]), HDF5 files
+//! ([`dataset`]), and the printed form of an array ([`text`]).
 
 pub(crate) mod buffer_pool;
 pub(crate) mod bulk;
@@ -56,29 +56,29 @@ use error::PutPosition;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// A table of comma-separated numbers, with or without a header, or the printed form of an array.
+/// Reads a table of comma-separated numbers, with or without a header, or the printed form of an array.
 ///
 /// # Errors
-/// When it is neither, in words.
+/// When the text is neither; the message is for the user.
 pub(crate) fn read_table(bytes: &[u8]) -> Result<ndarray::ArrayD<f64>, String> {
     csv::numbers(bytes).or_else(|_| csv::table(bytes, None))
 }
 
-/// A parsed expression.
+/// An array expression that was parsed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Expr {
     root: ExprNode,
 }
 
 impl Expr {
-    /// Parses `text`. Functions, the number of their arguments and their keywords are checked here; names are
-    /// not, see [`names`](Self::names).
+    /// Parses `text`. Functions, the number of their arguments and their keywords are checked here; names are not, see
+    /// [`names`](Self::names).
     pub fn parse(text: &str) -> Result<Expr, ExprError> {
         Ok(Expr { root: crate::arrays::syntax::parse::parse(text)? })
     }
 
-    /// The bare names used and where, in the order of the text, a name as often as it occurs. Not among them:
-    /// functions and the keywords of arguments.
+    /// The names that the expression uses, with their positions, in the order of the text and as often as they occur.
+    /// Functions and keywords of arguments are not among them.
     pub fn names(&self) -> Vec<(String, Span)> {
         let mut names = Vec::new();
         visit(&self.root, &mut |node| {
@@ -89,9 +89,8 @@ impl Expr {
         names
     }
 
-    /// Whether the value depends on the task's name and the instance's index besides the names it uses: it
-    /// has a `random` without a seed. Two instances of an expression that does not, with equal names, are the
-    /// same task.
+    /// Whether the value depends on the task's name and the instance's index besides the names that it uses: it has a
+    /// `random` without a seed. Otherwise two instances with equal names are the same task.
     pub fn uses_context(&self) -> bool {
         let mut uses = false;
         visit(&self.root, &mut |node| {
@@ -102,20 +101,20 @@ impl Expr {
         uses
     }
 
-    /// The tree, for checks that go further than these.
+    /// The root of the syntax tree, for further checks.
     pub fn root(&self) -> &ExprNode {
         &self.root
     }
 
-    /// The shape that the value will have, as far as it follows from what is known of the names.
+    /// Infers the shape of the value, as far as the known properties of the names determine it.
     ///
     /// # Errors
-    /// When shapes do not go together whatever the elements are.
+    /// When shapes do not match, whatever the elements are.
     pub fn sketch(&self, names: &dyn Fn(&str) -> Sketch) -> Result<Sketch, ExprError> {
         crate::arrays::shapes::inference::sketch(&self.root, names)
     }
 
-    /// Evaluates the expression in `scope`.
+    /// Evaluates the expression with the names of `scope`.
     pub fn eval(&self, scope: &dyn Scope) -> Result<ArrayValue, ExprError> {
         let item = Evaluator::new(scope).eval(&self.root)?;
         let typed = item.into_typed().at(&self.root.span)?;
@@ -128,56 +127,56 @@ fn visit<'a>(node: &'a ExprNode, f: &mut dyn FnMut(&'a ExprNode)) {
     node.children(&mut |child| visit(child, f));
 }
 
-/// What a name stands for. Arrays are borrowed for the evaluation and never copied as a whole unless they are
-/// the result.
+/// The value of a name. Arrays are borrowed for the evaluation, and copied as a whole only if they are the result.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Binding<'a> {
-    /// A parameter or a var that is an integer.
+    /// An integer from a parameter or a var.
     Int(i64),
-    /// A parameter or a var that is another number.
+    /// A number that is no integer, from a parameter or a var.
     Number(f64),
-    /// A parameter or a var: it can be compared with `==` and `!=`, name a file, and be the `dist` of `random`.
+    /// A text from a parameter or a var. It can be compared with `==` and `!=`, name a file, and be the `dist` of
+    /// `random`.
     Text(Cow<'a, str>),
-    /// What a command has written.
+    /// The output of a command, as bytes.
     Bytes(Cow<'a, [u8]>),
-    /// What several instances of a command have written.
+    /// The outputs of several instances of a command.
     BytesList(Vec<Cow<'a, [u8]>>),
-    /// The result of a task.
+    /// The result of a task, an array.
     Array(ArrayBinding<'a>),
-    /// The results of several instances, in the order of their indices.
+    /// The results of several instances of a task, in the order of their indices.
     List(Vec<ArrayBinding<'a>>),
 }
 
-/// A file that an expression reads.
+/// A file that an expression reads, by `load`.
 #[derive(Debug, Clone, Copy)]
 pub enum File<'a> {
-    /// By its path.
+    /// A file on disk, by its path.
     Path(&'a str),
-    /// What a command has written, as bytes.
+    /// A file that a command has written, by its content.
     Bytes(&'a [u8]),
 }
 
-/// Where an expression's names come from.
+/// The source of an expression's names and files.
 pub trait Scope {
-    /// What `name` (dotted as in the text: `sim.probe`) stands for.
+    /// The value of `name`, which may have dots as in the text: `sim.probe`. `None` if the name is unknown.
     fn get(&self, name: &str) -> Option<Binding<'_>>;
 
-    /// What random numbers without a seed depend on.
+    /// The parameters of random numbers without a seed.
     fn context(&self) -> RandomContext;
 
-    /// The bytes of a file, for `from_csv` and `from_bytes` of a path.
+    /// Reads a file, for `from_csv` and `from_bytes` of a path.
     ///
     /// # Errors
-    /// When it cannot be read, in words.
+    /// When the file cannot be read; the message is for the user.
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         Err(format!("the file `{path}` cannot be read here"))
     }
 
-    /// A dataset, for `load`. Without its name the path says it: `file.h5:/name[0:10]`.
+    /// Reads a dataset, for `load`. If `dataset` is `None`, the path names it: `file.h5:/name[0:10]`.
     ///
     /// # Errors
-    /// When it cannot be read, in words.
+    /// When the dataset cannot be read; the message is for the user.
     fn dataset(&self, _file: File<'_>, _dataset: Option<&str>) -> Result<ArrayValue, String> {
         Err("files with datasets cannot be read here".to_owned())
     }

@@ -1,19 +1,19 @@
-//! Numbers as operators take them: a scalar, or an array that is borrowed or owned.
+//! Operands of arithmetic: a scalar, or an array that is borrowed or owned.
 
 use crate::arrays::error::Fault;
 use crate::arrays::shapes::shape;
 use ndarray::{ArrayD, CowArray, IxDyn};
 
-/// An array, borrowed from the scope or made by a part of the expression.
+/// An array that is borrowed from the scope, or owned by the subexpression that made it (copy on write).
 pub(crate) type Cows<'s> = CowArray<'s, f64, IxDyn>;
 
-/// Numbers: the operand of every operator. Their type is beside them, in `typed_numbers`.
+/// Numbers as an operand of every operator. Their element type is kept beside them, in `typed_numbers`.
 #[derive(Debug)]
 pub(crate) enum Numeric<'s> {
-    /// One number. Arrays without axes are always turned into this, so that scalar arithmetic allocates
-    /// nothing.
+    /// A single number. Arrays without axes are always converted to this variant, so that scalar arithmetic does not
+    /// allocate.
     Scalar(f64),
-    /// At least one axis.
+    /// An array of at least one axis.
     Array(Cows<'s>),
 }
 
@@ -40,7 +40,7 @@ impl<'s> Numeric<'s> {
         }
     }
 
-    /// As an array; without axes, if it is one number.
+    /// Converts the numbers to an array; a scalar becomes an array without axes.
     pub(crate) fn into_array(self) -> Cows<'s> {
         match self {
             Numeric::Scalar(number) => ndarray::arr0(number).into_dyn().into(),
@@ -48,14 +48,13 @@ impl<'s> Numeric<'s> {
         }
     }
 
-    /// As an array in C order whose memory holds its elements and nothing else.
+    /// Converts the numbers to an owned array in C order, whose memory has no other elements.
     pub(crate) fn into_owned(self) -> ArrayD<f64> {
         let array = self.into_array();
         if array.is_view() || !array.is_standard_layout() {
             return array.as_standard_layout().into_owned();
         }
-        // A slice of a temporary is a small window on a large buffer, which should not live as long as the
-        // result.
+        // A slice of a temporary is a small part of a large buffer, which must not live as long as the result.
         let shape = array.shape().to_vec();
         let length = array.len();
         let owned = array.into_owned();
@@ -71,7 +70,7 @@ impl<'s> Numeric<'s> {
             .unwrap_or_else(|_| unreachable!("as many elements as the shape had"))
     }
 
-    /// The only number in it.
+    /// The value as a single number. An array with axes is an error, which mentions `what`.
     pub(crate) fn into_number(self, what: &str) -> Result<f64, Fault> {
         match self {
             Numeric::Scalar(number) => Ok(number),

@@ -1,21 +1,21 @@
-//! The name of a dataset, or of a rectangular part of one: `in.h5:/temperature[0:365, 0:90]`.
+//! Names of datasets, or of rectangular parts of them (hyperslabs): `in.h5:/temperature[0:365, 0:90]`.
 
 use std::fmt;
 use std::ops::Range;
 
-/// A dataset of a file, or a part of it.
+/// A dataset of an HDF5 file, or a rectangular part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Slab {
-    /// The file's path.
+    /// The path of the HDF5 file.
     pub file: String,
-    /// The dataset's name in the file.
+    /// The name of the dataset in the file, beginning with `/`.
     pub dataset: String,
-    /// The part, axis by axis; axes that are not named are taken whole.
+    /// The range of each axis. Axes that are not named are taken whole; an empty list is the whole dataset.
     pub part: Vec<Range<usize>>,
 }
 
 impl Slab {
-    /// Reads a name; `None` where the text is none.
+    /// Parses a name; `None` if the text is none.
     pub(crate) fn parse(text: &str) -> Option<Slab> {
         let (file, rest) = split(text)?;
         let (dataset, part) = match rest.split_once('[') {
@@ -27,13 +27,13 @@ impl Slab {
         Some(Slab { file: file.to_owned(), dataset: dataset.to_owned(), part })
     }
 
-    /// The lengths of the part's axes.
+    /// The shape of the part: the lengths of its axes.
     pub(crate) fn shape(&self) -> Vec<usize> {
         self.part.iter().map(Range::len).collect()
     }
 }
 
-/// Parts `file.h5:/dataset` into the two.
+/// Splits `file.h5:/dataset` into the path of the file and the name of the dataset.
 pub(crate) fn split(text: &str) -> Option<(&str, &str)> {
     let at = text.find(":/")?;
     let (file, dataset) = (&text[..at], &text[at + 1..]);

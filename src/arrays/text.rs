@@ -1,20 +1,20 @@
-//! The printed form of an array: what a task's `stdout` file holds, and what `{x}` is where text is wanted.
+//! The printed form of an array: the content of a task's `stdout` file, and of `{x}` where text is needed.
 //!
 //! * one number: a line;
 //! * one axis: a number a line, so that `sort`, `awk` and `paste` take it;
-//! * two axes: a row a line, numbers parted by a space;
+//! * two axes: a row a line, numbers separated by a space;
 //! * more: tables of the last two axes, in C order, an empty line between them.
 //!
-//! Integers are printed as such. Other numbers are the shortest that read back to the same bits, always with a point or an exponent, as in numpy:
-//! `3.0`, `1e300`, `0.1`; `nan`, `inf` and `-inf` are spelt as Python and C read them. Every line ends in a
-//! newline; an array without elements has none.
+//! Integers are printed as such. Other numbers are the shortest that read back to the same bits, always with a point or
+//! an exponent, as in numpy: `3.0`, `1e300`, `0.1`; `nan`, `inf` and `-inf` are spelt as Python and C read them. Every
+//! line ends in a newline; an array without elements has none.
 
 use super::ArrayValue;
 use ndarray::{ArrayViewD, Axis};
 use std::fmt;
 use std::io::{self, Write};
 
-/// A number as it is printed.
+/// A wrapper whose `Display` is the printed form of a number, from which the same bits can be read back.
 #[derive(Debug, Clone, Copy)]
 pub struct Printed<T>(pub T);
 
@@ -42,7 +42,8 @@ macro_rules! integers {
 
 integers!(i64, i32, u8);
 
-/// Writes an array, the numbers of a row parted by `separator`. Give a buffered writer: it gets a number at a time.
+/// Writes an array, with the numbers of a row separated by `separator`. `out` should be buffered: it gets one number at
+/// a time.
 pub fn write(array: &ArrayValue, separator: &str, out: &mut impl Write) -> io::Result<()> {
     match array {
         ArrayValue::F64(array) => table(array.view(), separator, out),
@@ -53,10 +54,10 @@ pub fn write(array: &ArrayValue, separator: &str, out: &mut impl Write) -> io::R
     }
 }
 
-/// The printed form of `array`.
+/// Formats `array` in its printed form.
 pub fn to_text(array: &ArrayValue) -> String {
     let mut bytes = Vec::new();
-    // Writing to memory does not fail, and what is written is ASCII.
+    // Writing to memory does not fail, and the bytes are ASCII.
     match write(array, " ", &mut bytes) {
         Ok(()) => String::from_utf8(bytes).unwrap_or_default(),
         Err(_) => String::new(),

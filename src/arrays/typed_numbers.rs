@@ -1,9 +1,9 @@
 //! Numbers with their element type, and the operators on them.
 //!
-//! Arrays are computed in `f64`, each with the type that its elements have; after every operation they are
-//! fitted to the type of the result. For `f32` that gives the bits of single precision: sums, products,
-//! quotients and roots of two such numbers, computed in `f64` and then rounded, are rounded right. Integers wrap
-//! around as in numpy, except for `i64`, where a result that `f64` does not hold exactly is an error.
+//! Arrays are computed in `f64`, each with the type that its elements have. After every operation they are fitted to
+//! the type of the result. For `f32` that gives the bits of single precision: sums, products, quotients and roots of
+//! two such numbers, computed in `f64` and then rounded, are correctly rounded. Integers wrap around as in numpy,
+//! except for `i64`, where a result that `f64` does not hold exactly is an error.
 
 use crate::arrays::error::Fault;
 use crate::arrays::exact::MAX_EXACT_INTEGER;
@@ -15,7 +15,7 @@ use crate::arrays::value::{ArrayBinding, ArrayValue};
 use ndarray::{ArrayD, ArrayViewD, CowArray, IxDyn};
 use rayon::prelude::*;
 
-/// Numbers and the type that they have.
+/// An operand of arithmetic: numbers in `f64`, and the element type that they stand for.
 #[derive(Debug)]
 pub(crate) struct TypedNumbers<'s> {
     pub(crate) numbers: Numeric<'s>,
@@ -23,7 +23,7 @@ pub(crate) struct TypedNumbers<'s> {
 }
 
 impl<'s> TypedNumbers<'s> {
-    /// Numbers that an operation has made, fitted to their type.
+    /// Fits the result of an operation to its element type: rounds, wraps around, or fails if an `i64` is not exact.
     pub(crate) fn fitted(numbers: Numeric<'s>, kind: ExprType) -> Result<TypedNumbers<'s>, Fault> {
         let numbers = match kind {
             ExprType::Whole | ExprType::Number | ExprType::F64 => numbers,
@@ -39,7 +39,7 @@ impl<'s> TypedNumbers<'s> {
         Ok(TypedNumbers { numbers, kind })
     }
 
-    /// The same numbers as another type: fractions are cut off for integers.
+    /// Converts the numbers to another element type. For integers, fractions are cut off.
     pub(crate) fn cast(self, to: ElementType) -> Result<TypedNumbers<'s>, Fault> {
         let whole = self.numbers;
         let numbers = if to.is_integer() { elementwise::map_with(whole, f64::trunc)? } else { whole };
@@ -55,7 +55,7 @@ fn wrap_u8(x: i64) -> f64 {
     f64::from(x as u8)
 }
 
-/// An error if there is a number that is no whole one, or that stands for several.
+/// Checks that all numbers are integers below 2^53, where each `f64` stands for one integer.
 fn exact(numbers: Numeric<'_>, element: ElementType) -> Result<Numeric<'_>, Fault> {
     let inexact = |x: f64| x.is_nan() || x.abs() >= MAX_EXACT_INTEGER;
     let found = match &numbers {
@@ -76,7 +76,7 @@ fn exact(numbers: Numeric<'_>, element: ElementType) -> Result<Numeric<'_>, Faul
     }
 }
 
-/// `a op b`, element by element.
+/// Evaluates an infix operator element by element, with broadcasting.
 pub(crate) fn binary<'s>(
     op: BinaryOp,
     a: TypedNumbers<'s>,
@@ -132,10 +132,11 @@ fn some(numbers: &Numeric<'_>, is: impl Fn(f64) -> bool) -> bool {
     }
 }
 
-/// The product of two integers: exact where it fits, what is left of it where it wraps, else not a number.
+/// Multiplies two integers: exactly if the product fits into `f64`, modulo the type's range if it wraps around, else
+/// the result is NaN.
 fn product(element: ElementType) -> impl Fn(f64, f64) -> f64 + Sync {
     move |x, y| {
-        // what has overflowed stays so in a power
+        // an overflow persists in a power
         if x.is_nan() || y.is_nan() {
             return f64::NAN;
         }
@@ -148,7 +149,7 @@ fn product(element: ElementType) -> impl Fn(f64, f64) -> f64 + Sync {
     }
 }
 
-/// A power of an integer, in the same way.
+/// Raises an integer to a power, with the overflow rules of [`product`].
 fn power(element: ElementType) -> impl Fn(f64, f64) -> f64 + Sync {
     let multiply = product(element);
     move |x, y| {
@@ -166,7 +167,7 @@ fn power(element: ElementType) -> impl Fn(f64, f64) -> f64 + Sync {
     }
 }
 
-/// `op a`, element by element.
+/// Evaluates a prefix operator element by element.
 pub(crate) fn unary(op: UnaryOp, a: TypedNumbers<'_>) -> Result<TypedNumbers<'_>, Fault> {
     let numbers = elementwise::unary(op, a.numbers)?;
     match op {
@@ -175,7 +176,7 @@ pub(crate) fn unary(op: UnaryOp, a: TypedNumbers<'_>) -> Result<TypedNumbers<'_>
     }
 }
 
-/// The numbers in memory of their own type.
+/// Converts numbers to an array in the memory format of their element type.
 pub(crate) fn stored(numbers: ArrayD<f64>, element: ElementType) -> ArrayValue {
     match element {
         ElementType::F64 => ArrayValue::F64(numbers),
@@ -187,7 +188,7 @@ pub(crate) fn stored(numbers: ArrayD<f64>, element: ElementType) -> ArrayValue {
 }
 
 impl ArrayValue {
-    /// The numbers to compute with.
+    /// Converts the array to an operand of arithmetic.
     pub(crate) fn into_typed<'s>(self) -> Result<TypedNumbers<'s>, Fault> {
         let element = self.element_type();
         if let ArrayValue::I64(array) = &self {
@@ -198,7 +199,7 @@ impl ArrayValue {
 }
 
 impl<'a> ArrayBinding<'a> {
-    /// The numbers to compute with.
+    /// Converts the array to an operand of arithmetic.
     pub(crate) fn into_typed(self) -> Result<TypedNumbers<'a>, Fault> {
         let (numbers, element): (CowArray<'a, f64, IxDyn>, _) = match self {
             ArrayBinding::F64(view) => (view.into(), ElementType::F64),
@@ -214,7 +215,7 @@ impl<'a> ArrayBinding<'a> {
     }
 }
 
-/// An error if there is an integer that `f64` does not hold.
+/// Checks that `f64` represents all integers of an array exactly.
 fn all_exact(array: ArrayViewD<'_, i64>) -> Result<(), Fault> {
     match array.iter().find(|x| x.unsigned_abs() >= MAX_EXACT_INTEGER as u64) {
         None => Ok(()),

@@ -1,10 +1,10 @@
-//! Element types: which there are, and what an operation on two of them gives.
+//! Element types of arrays, and the type of the result of an operation (type promotion).
 
 use crate::arrays::exact::MAX_EXACT_INTEGER;
 use crate::arrays::syntax::function::{Aggregate, Map};
 use serde::{Deserialize, Serialize};
 
-/// The type of an array's elements.
+/// The element type of an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are the types'")]
 pub enum ElementType {
@@ -16,7 +16,7 @@ pub enum ElementType {
 }
 
 impl ElementType {
-    /// All of them with the names that scripts use.
+    /// The element types with their names in scripts.
     pub const NAMES: [(&'static str, ElementType); 5] = [
         ("f64", ElementType::F64),
         ("f32", ElementType::F32),
@@ -25,17 +25,17 @@ impl ElementType {
         ("u8", ElementType::U8),
     ];
 
-    /// The type of that name.
+    /// Finds an element type by its name in scripts; `None` if there is none.
     pub fn named(name: &str) -> Option<ElementType> {
         ElementType::NAMES.iter().find(|(known, _)| *known == name).map(|(_, element)| *element)
     }
 
-    /// The name in scripts.
+    /// The name of the type in scripts.
     pub fn name(self) -> &'static str {
         ElementType::NAMES.iter().find(|(_, element)| *element == self).map_or("", |(name, _)| name)
     }
 
-    /// Bytes of an element.
+    /// The size of an element, in bytes.
     pub fn size(self) -> usize {
         match self {
             ElementType::U8 => 1,
@@ -44,12 +44,13 @@ impl ElementType {
         }
     }
 
-    /// Whether it is a type of integers.
+    /// Whether this is an integer type (`u8`, `i32`, `i64`).
     pub(crate) fn is_integer(self) -> bool {
         matches!(self, ElementType::U8 | ElementType::I32 | ElementType::I64)
     }
 
-    /// The numbers that an integer type has; `None` for the others.
+    /// The smallest and the largest number of an integer type; `None` for the others. For `i64` these are ±2^53, since
+    /// arrays are computed in `f64`.
     pub(crate) fn range(self) -> Option<(f64, f64)> {
         match self {
             ElementType::U8 => Some((0.0, 255.0)),
@@ -60,13 +61,13 @@ impl ElementType {
     }
 }
 
-/// The type of a part of an expression. Numbers that stand in the text have none of their own, as in numpy: they
-/// take that of the array they meet.
+/// The type of a subexpression. Numbers in the text have no element type of their own, as in numpy: they take that of
+/// the array with which they are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExprType {
-    /// A whole number of the text or of a parameter, and what a comparison gives.
+    /// An integer from the text or a parameter, or the result of a comparison.
     Whole,
-    /// Any other number of the text or of a parameter.
+    /// A number from the text or a parameter that is no integer.
     Number,
     Of(ElementType),
 }
@@ -75,7 +76,7 @@ impl ExprType {
     pub(crate) const F64: ExprType = ExprType::Of(ElementType::F64);
     pub(crate) const I64: ExprType = ExprType::Of(ElementType::I64);
 
-    /// The element type of a whole expression's value.
+    /// The element type of the value of a whole expression.
     pub(crate) fn settled(self) -> ElementType {
         match self {
             ExprType::Whole | ExprType::Number => ElementType::F64,
@@ -83,7 +84,7 @@ impl ExprType {
         }
     }
 
-    /// The type of `a + b`.
+    /// The type of `a + b` for operands of the types `self` and `other` (type promotion, as in numpy).
     pub(crate) fn with(self, other: ExprType) -> ExprType {
         use ElementType::{F32, F64, I32, I64, U8};
         match (self, other) {
@@ -106,7 +107,7 @@ impl ExprType {
         }
     }
 
-    /// The type of a quotient, a root or a mean.
+    /// The type of a quotient, a root or a mean of elements of this type: always a floating-point type.
     pub(crate) fn fractional(self) -> ExprType {
         match self {
             ExprType::Whole => ExprType::Number,
@@ -115,7 +116,7 @@ impl ExprType {
         }
     }
 
-    /// The type of an aggregate of such elements.
+    /// The type of an aggregate of elements of this type.
     pub(crate) fn of_aggregate(self, function: Aggregate) -> ExprType {
         match function {
             Aggregate::Min | Aggregate::Max => self,
@@ -128,7 +129,7 @@ impl ExprType {
         }
     }
 
-    /// The type of an element-wise function of such elements.
+    /// The type of an element-wise function of elements of this type.
     pub(crate) fn of_map(self, function: Map) -> ExprType {
         match function {
             Map::Abs | Map::Floor => self,
@@ -136,7 +137,7 @@ impl ExprType {
         }
     }
 
-    /// The type of what is put together of such parts: without any, `f64`.
+    /// The common type of arrays that are joined; `f64` if there are none.
     pub(crate) fn joined(types: impl IntoIterator<Item = ExprType>) -> ExprType {
         match types.into_iter().reduce(ExprType::with) {
             Some(ExprType::Of(element)) => ExprType::Of(element),

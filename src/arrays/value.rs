@@ -1,10 +1,10 @@
-//! Arrays of the five element types: the results of expressions, and what their names stand for.
+//! Arrays of the five element types: results of expressions, and values of their names.
 
 use super::types::ElementType;
 use ndarray::{Array1, Array2, Array3, ArrayD, ArrayViewD, CowArray, IxDyn};
 use serde::{Deserialize, Serialize};
 
-/// The value of an expression: an array in C order, without axes if it is one number.
+/// The value of an expression: an array in C order, without axes if it is a single number.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are the types'")]
 pub enum ArrayValue {
@@ -26,7 +26,7 @@ pub enum ArrayBinding<'a> {
     U8(ArrayViewD<'a, u8>),
 }
 
-/// Calls a method of the array inside.
+/// Evaluates an expression on the array inside, whatever its element type.
 macro_rules! inside {
     ($value:expr, $array:ident => $result:expr) => {
         match $value {
@@ -40,22 +40,22 @@ macro_rules! inside {
 }
 
 impl ArrayValue {
-    /// The lengths of the axes.
+    /// The shape of the array: the lengths of its axes. Empty for a single number.
     pub fn shape(&self) -> &[usize] {
         inside!(self, array => array.shape())
     }
 
-    /// The number of elements.
+    /// The number of elements of the array.
     pub fn len(&self) -> usize {
         inside!(self, array => array.len())
     }
 
-    /// Whether there are no elements.
+    /// Whether the array has no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The type of the elements.
+    /// The element type of the array.
     pub fn element_type(&self) -> ElementType {
         match self {
             ArrayValue::F64(_) => ElementType::F64,
@@ -66,7 +66,7 @@ impl ArrayValue {
         }
     }
 
-    /// The numbers as `f64`: borrowed where they are, else a copy.
+    /// The elements as `f64`: borrowed if they are `f64`, else converted.
     pub fn to_f64(&self) -> CowArray<'_, f64, IxDyn> {
         match self {
             ArrayValue::F64(array) => array.view().into(),
@@ -77,7 +77,7 @@ impl ArrayValue {
         }
     }
 
-    /// The numbers as `f64`.
+    /// Converts the elements to `f64`; without a copy if they are `f64`.
     pub fn into_f64(self) -> ArrayD<f64> {
         match self {
             ArrayValue::F64(array) => array,
@@ -118,7 +118,7 @@ macro_rules! from_arrays {
 
 from_arrays!(F64: f64, F32: f32, I64: i64, I32: i32, U8: u8);
 
-/// Arrays of one to three axes, vectors and single numbers, as functions of programs return them.
+/// Conversions from arrays of one to three axes, vectors and single numbers, which functions of programs return.
 macro_rules! from_others {
     ($($other:ty => $array:ident: $dynamic:expr),* $(,)?) => {
         $(impl From<$other> for ArrayValue {

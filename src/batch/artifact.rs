@@ -16,36 +16,36 @@ use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::sync::Arc;
 
-/// An array that is cloned without a copy.
+/// An array that every clone shares: cloning copies a pointer, not the elements.
 pub(crate) type Array = Shared<ArrayValue>;
 
-/// The result of a task.
+/// The result of a task: outputs of a command, or an array.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Artifact {
-    /// Outputs of a command.
+    /// The outputs of a command: streams and files, by number.
     Outputs(CommandOutputs),
     /// The array of an expression, a function or a reduction.
     Array(Array),
 }
 
-/// An output in memory.
+/// An output whose bytes are in memory, for building an [`Artifact`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OutputBytes<'a> {
-    /// [`STDOUT`], [`STDERR`](crate::batch::outputs::STDERR) or [`file()`](crate::batch::outputs::file()).
+    /// The number of the output: [`STDOUT`], [`STDERR`](crate::batch::outputs::STDERR) or
+    /// [`file()`](crate::batch::outputs::file()).
     pub which: u32,
     /// The file's name, as the command wrote it.
     pub name: &'a str,
-    /// The bytes.
     pub bytes: &'a [u8],
 }
 
 impl Artifact {
-    /// An artifact that says nothing but that the work is done.
+    /// Makes an artifact without outputs, which tells no more than that its task has ended.
     pub(crate) fn empty() -> Artifact {
         Artifact::of(&[])
     }
 
-    /// Outputs that are in memory.
+    /// Makes an artifact of outputs that are in memory, with a copy of their bytes.
     pub(crate) fn of(parts: &[OutputBytes<'_>]) -> Artifact {
         let outputs = parts.iter().map(|part| OutputRef {
             which: part.which,
@@ -55,7 +55,7 @@ impl Artifact {
         CommandOutputs::new(&outputs.collect::<Vec<_>>()).into()
     }
 
-    /// The outputs.
+    /// The outputs of the command that made this artifact.
     ///
     /// # Errors
     /// When the artifact is an array.
@@ -66,18 +66,18 @@ impl Artifact {
         }
     }
 
-    /// The output of this number.
+    /// The output with the number `which`.
     ///
     /// # Errors
-    /// When there is none, or the artifact is an array.
+    /// When there is no such output, or the artifact is an array.
     pub(crate) fn output(&self, which: u32) -> Result<OutputRef<'_>, Failure> {
         self.outputs()?.output(which)
     }
 
-    /// The array.
+    /// The array, if the artifact is one.
     ///
     /// # Errors
-    /// When the artifact is outputs of a command.
+    /// When the artifact holds the outputs of a command.
     pub(crate) fn array(&self) -> Result<&Array, Failure> {
         match self {
             Artifact::Array(array) => Ok(array),
@@ -98,8 +98,9 @@ impl From<ArrayValue> for Artifact {
     }
 }
 
-/// A task function: takes some outputs out of an artifact, at the rank that has it, so that the others need not travel.
-/// Of an array, standard output is the printed form; without outputs, an artifact says only that the task has ended.
+/// Extracts the outputs `wanted` from an artifact. A task function: it runs at the rank that has the artifact, so that
+/// its other outputs do not travel. Standard output of an array is its printed form. Without `wanted`, the result tells
+/// only that the task has ended.
 ///
 /// # Errors
 /// When an output is damaged, or is not there.
@@ -121,7 +122,7 @@ pub(crate) fn take_outputs(whole: &Artifact, wanted: &[u32]) -> Result<Artifact,
     }
 }
 
-/// The kind of [`Artifact`], for [`bulk::register`].
+/// Tells the engine how an [`Artifact`] travels; registered with [`bulk::register`].
 pub(crate) struct ArtifactBulk;
 
 impl BulkKind for ArtifactBulk {

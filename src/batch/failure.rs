@@ -1,4 +1,5 @@
-//! The failure of an instance: the engine's error carries its name, the task's number and its index.
+//! Failures of instances: how an engine error is given the number and the index of its instance, and how failures are
+//! sorted into failed, skipped and left for the next run, and printed.
 
 use crate::batch::rank::{deadline, rank_state};
 use crate::batch::task_def::TaskDef;
@@ -10,20 +11,23 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The failure of an instance that is left for the next run.
+/// Makes the failure of an instance that is deferred: not run now, but left for the next run of the script, because of
+/// `why`.
 pub(crate) fn left(why: &str) -> Failure {
     Failure::new(why).of_kind(TaskErrorKind::Deferred)
 }
 
-/// Whether an instance has no result because it, or something that it needs, is left for the next run.
+/// Whether an error means that an instance was left for the next run: the instance itself, or an instance that it
+/// depends on.
 pub(crate) fn is_left(cause: &TaskError) -> bool {
     cause.kind == TaskErrorKind::Deferred
 }
 
-/// Runs an instance's work, if the job's time is enough for it: counts its time, and gives its name to its failure.
+/// Runs the work of an instance, unless too little of the job's time is left. Adds the time that it took to the rank's
+/// busy time, and puts task number and index into its failure.
 ///
 /// # Errors
-/// The work's.
+/// The failure of the work, or a failure of kind [`TaskErrorKind::Deferred`] when the time is too short.
 pub(crate) fn located<T>(
     def: &TaskDef,
     index: u64,
@@ -32,7 +36,7 @@ pub(crate) fn located<T>(
     located_at(def.number, index, work)
 }
 
-/// As [`located`], for an instance of the task of that number.
+/// Does the same as [`located`] where only the number of the task is known.
 ///
 /// # Errors
 /// The work's.
@@ -54,42 +58,43 @@ pub(crate) fn located_at<T>(
     outcome
 }
 
-/// An instance that has no result.
+/// An instance without a result: failed, skipped because a dependency failed, or left for the next run.
 #[derive(Debug, Clone)]
 pub(crate) struct FailedInstance {
-    /// Its task's number.
+    /// The number of the task in the plan.
     pub task: usize,
-    /// Its index.
+    /// The index of the instance in its task.
     pub index: u64,
-    /// Why; of an instance that was not run, the error of what it needs.
+    /// The cause. For an instance that was not run, the error of the dependency that failed.
     pub cause: Arc<TaskError>,
 }
 
 impl FailedInstance {
-    /// Whether it failed itself, not something that it needs; not known where the engine says why.
+    /// Whether the instance itself failed, rather than a dependency. `None` where the error names no instance, because
+    /// the engine made it.
     pub(crate) fn is_own(&self) -> Option<bool> {
         let Origin { group, index } = self.cause.origin?;
         Some((group as usize, index) == (self.task, self.index))
     }
 
-    /// Whether it is left for the next run.
+    /// Whether the instance is left for the next run.
     pub(crate) fn is_left(&self) -> bool {
         is_left(&self.cause)
     }
 }
 
-/// Instances without a result, by why they have none.
+/// Instances without a result, sorted by the reason.
 #[derive(Debug, Default)]
 pub(crate) struct Parts {
-    /// They failed.
+    /// Instances that were run and failed.
     pub failed: Vec<FailedInstance>,
-    /// They were never run, because something that they need has failed.
+    /// Instances that were never run, because a dependency has failed.
     pub skipped: Vec<FailedInstance>,
-    /// They are left for the next run.
+    /// Instances that are left for the next run.
     pub left: Vec<FailedInstance>,
 }
 
-/// Parts instances that have failed from those that were never run because of them, and from what is left.
+/// Sorts instances without a result into failed, skipped (a dependency has failed) and left for the next run.
 pub(crate) fn part(plan: &Plan, all: Vec<FailedInstance>) -> Parts {
     let (left, all): (Vec<_>, Vec<_>) = all.into_iter().partition(FailedInstance::is_left);
     let without: HashSet<(usize, u64)> = all.iter().map(|failed| (failed.task, failed.index)).collect();
@@ -108,7 +113,8 @@ pub(crate) fn part(plan: &Plan, all: Vec<FailedInstance>) -> Parts {
     Parts { failed, skipped, left }
 }
 
-/// Failed instances of one task with one message, as the first of them and how many more there are.
+/// Groups failed instances that have the task and the message in common. Gives for each group its first instance and
+/// the number of the others.
 pub(crate) fn group(failed: &[FailedInstance]) -> Vec<(&FailedInstance, usize)> {
     let mut groups: Vec<(&FailedInstance, usize)> = Vec::new();
     let mut known: HashMap<(usize, &str), usize> = HashMap::new();
@@ -124,7 +130,8 @@ pub(crate) fn group(failed: &[FailedInstance]) -> Vec<(&FailedInstance, usize)> 
     groups
 }
 
-/// A failed instance in words, in rustc's manner; with it, `more` that failed in the same way.
+/// Prints the failure of an instance in the style of rustc's messages. `more` counts other instances that failed in the
+/// same way.
 pub(crate) fn tell(plan: &Plan, failed: &FailedInstance, more: usize) -> String {
     let TaskError { message, rank, host, attempt, .. } = &*failed.cause;
     let (label, origin) = plan.tasks.get(failed.task).map_or_else(

@@ -1,11 +1,11 @@
-//! Carrying out a plan: what rank 0 submits and collects, and what the ranks do.
+//! Execution of a plan: rank 0 submits instances and collects results, all ranks run task functions.
 //!
-//! Every instance of a task is one task of the engine. A task's [`crate::batch::task_def::TaskDef`] goes out once; an
-//! instance is its definition and its index, and the results of others as futures.
+//! Each instance of a task is one task of the engine. The definition of a task, [`crate::batch::task_def::TaskDef`], is
+//! sent to a rank once; an instance is that definition, its index, and the results of other tasks as futures.
 //!
-//! * [`head`]: what runs at rank 0 only; [`rank`]: task functions, which run anywhere.
+//! * [`head`]: the part that runs at rank 0 only; [`rank`]: task functions, which run at any rank.
 //! * [`task_def`]: the definition of a task as it travels; [`artifact`]: the result of a task as it travels, whose
-//!   [`outputs`] have numbers; [`failure`]: what failed.
+//!   [`outputs`] have numbers; [`failure`]: failures of instances; [`whole_files`]: files written whole or not at all.
 
 pub(crate) mod artifact;
 pub(crate) mod failure;
@@ -33,24 +33,25 @@ use std::time::{Duration, Instant};
 pub(crate) use crate::batch::head::deadline::Walltime;
 pub(crate) use crate::batch::head::run_folder::RunFolder;
 
-/// The facts of the job that matter to a run.
+/// Properties of the job that affect a run.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct JobInfo {
-    /// Nothing but errors is told on the way.
+    /// Whether only errors are printed, without progress (`--quiet`).
     pub quiet: bool,
-    /// When it ends, where that is known.
+    /// The time limit of the job; `None` where it is not known.
     pub walltime: Option<Walltime>,
 }
 
-/// Tells the engine how results of tasks travel. Every rank calls this before the run starts.
+/// Registers [`Artifact`](artifact::Artifact) as a bulk value with the engine. Every rank calls this before the run
+/// starts.
 pub(crate) fn register_bulk_kinds() {
     bulk::register(&[&ArtifactBulk]);
 }
 
-/// Runs a plan to its end; the result says what was done and what failed.
+/// Runs a plan to its end, and returns the summary of what was done and what failed.
 ///
 /// # Errors
-/// When the run ends before the plan does, by a fault of the network or of the client.
+/// When the engine ends before the plan does, through a fault of the network or of the client.
 pub(crate) fn run(
     plan: &Plan,
     folder: &RunFolder,
@@ -76,13 +77,14 @@ pub(crate) fn run(
     let collected = collector.run()?;
     let elapsed = start.elapsed();
     let totals = client.totals()?;
-    // a rank that still computes does not answer
+    // a rank that still runs tasks does not answer
     let late = collected.stopped.as_ref().is_some_and(|stopped| stopped.late);
     let ranks = if late { Vec::new() } else { leave(client, team) };
     Ok(Summary::new(plan, folder, collected, ranks, &totals, slots, elapsed))
 }
 
-/// Asks every rank that computes to tidy up: at the end of the run, launchers may kill ranks that still do so.
+/// Asks every rank that runs tasks to clean up, and collects their accounts. Launchers may kill ranks that are still
+/// cleaning up after the end of the run.
 fn leave(client: &Client, team: &Team) -> Vec<crate::batch::rank::rank_state::RankSummary> {
     let computing = (0..team.slots.len()).filter(|rank| team.slots[*rank] > 0);
     let leaving: Vec<_> = computing

@@ -1,16 +1,17 @@
-//! Outputs by number: standard output, standard error, files; and of an array its value.
+//! Numbers of a task's outputs: standard output is 0, standard error 1, files count from 2; [`VALUE`] is the array of a
+//! task that makes one.
 
-/// From this length on an output file of a command stays a file.
+/// Length in bytes from which an output file of a command stays a file instead of being read into memory.
 pub(crate) const LARGE: u64 = 64 << 10;
 
-/// The number of standard output; of an array, of its printed form.
+/// The number of standard output. For an array it denotes the printed form.
 pub(crate) const STDOUT: u32 = 0;
-/// The number of standard error.
+/// The number of a command's standard error.
 pub(crate) const STDERR: u32 = 1;
-/// The number of the one output of a task that makes an array: the array.
+/// The number of the array that an `array`, `call` or `reduce` task makes.
 pub(crate) const VALUE: u32 = u32::MAX;
 
-/// The number of an output file.
+/// The number of the `number`th output file, counted from 0.
 pub(crate) fn file(number: usize) -> u32 {
     number as u32 + 2
 }

@@ -1,4 +1,4 @@
-//! The definition of a task, by which ranks run its instances; sent once.
+//! Definitions of tasks as they travel: sent to a rank once, they let it run any instance by its index.
 
 use crate::batch::outputs;
 use crate::script::plan::Plan;
@@ -10,60 +10,60 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// A task of the plan with its place in the run.
+/// A task of the plan, with everything that a rank needs to run its instances.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct TaskDef {
     /// The number of the task in the plan.
     pub number: u32,
-    /// The task.
+    /// The task with all references resolved.
     pub task: Arc<PlanTask>,
-    /// The outputs that somebody reads, by number; the others are dropped where they are made.
+    /// The numbers of the outputs that other tasks read. The rank drops all others.
     pub keep: Vec<u32>,
-    /// The inputs of an instance, in the order of its arguments.
+    /// The inputs of an instance as groups, in the order of its arguments.
     pub groups: Vec<Group>,
-    /// For each reference the group that holds its instances; none where it is read by nobody.
+    /// For each reference, the number of the group with its results; `None` if no result is needed.
     pub sources: Vec<Option<usize>>,
-    /// For each reference whether a command wants it as files.
+    /// For each reference, whether the command reads the results as files.
     pub staged: Vec<bool>,
-    /// The script's folder.
+    /// The folder of the script, an absolute path.
     pub here: String,
-    /// The run folder.
+    /// The path of the run folder (`NAME.dtask/`), which has the logs.
     pub folder: String,
-    /// How many ranks there are.
+    /// The number of ranks of the job.
     pub ranks: u32,
-    /// The index of the first instance, for a part of a family.
+    /// The index of the first instance of this part of the family; 0 for the whole.
     pub first: u64,
-    /// The number of the step, for a step of a reduction.
+    /// The number of a reduction's merge step; `None` for an ordinary instance.
     pub step: Option<u64>,
 }
 
-/// The results of one other task that an instance gets.
+/// The results of one other task that are inputs of an instance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Group {
-    /// The other task's number.
+    /// The number of the other task in the plan.
     pub task: usize,
-    /// The instances of that task, as a join.
+    /// The join that tells which of its instances an instance reads.
     pub join: Join,
-    /// The outputs that are wanted of them, by number; without any, only the order counts.
+    /// The numbers of the outputs that are read. If empty, the instances only have to have ended.
     pub wanted: Vec<u32>,
-    /// Instances without a result, which are left out; sorted.
+    /// Indices of the instances that have no result and are left out, in ascending order.
     pub without: Vec<u64>,
-    /// Whether the group is one instance by the join rule, not a gather that may happen to be of one.
+    /// Whether the reference is to a single instance; false for a gather, even if that has one member.
     pub one: bool,
 }
 
 impl Group {
-    /// The instances that an instance gets, in index order.
+    /// The indices of the instances that are inputs of instance `index`, in ascending order.
     pub(crate) fn present(&self, index: u64) -> impl Iterator<Item = u64> + '_ {
         self.join.instances(index).filter(|at| self.without.binary_search(at).is_err())
     }
 
-    /// Whether the results are arrays.
+    /// Whether the results of the group are arrays.
     pub(crate) fn is_of_arrays(&self) -> bool {
         self.wanted == [outputs::VALUE]
     }
 
-    /// Adds an output to those that are wanted; with an array, nothing else is.
+    /// Adds an output to those that are read. An array excludes all other outputs.
     fn want(&mut self, output: u32) {
         self.wanted.push(output);
         if self.wanted.contains(&outputs::VALUE) {
@@ -75,7 +75,7 @@ impl Group {
 }
 
 impl TaskDef {
-    /// The definition of a task of a plan.
+    /// Makes the definition of a task of a plan.
     pub(crate) fn new(
         plan: &Plan,
         number: usize,
@@ -99,7 +99,7 @@ impl TaskDef {
             }
         }
         if let Some(near) = &task.needs.near {
-            // whole results, not what is taken out of them elsewhere: these say where they were made
+            // groups of whole results only: an extracted output may be at another rank than its task was
             for group in &mut groups {
                 let Some(other) = plan.tasks.get(group.task).filter(|other| other.name == *near) else {
                     continue;
@@ -126,7 +126,7 @@ impl TaskDef {
         })
     }
 
-    /// The name of an instance, or of a step of it, in logs: `total[T=300, step=2]`.
+    /// The name of an instance in logs, with the step of a reduction: `total[T=300, step=2]`.
     pub(crate) fn label(&self, index: u64) -> String {
         let label = self.task.label(index);
         match (self.step, label.strip_suffix(']')) {
@@ -136,13 +136,13 @@ impl TaskDef {
         }
     }
 
-    /// The facts of an instance that are known before it runs: enough for the names of files.
+    /// The variables of an instance that are known before it runs, enough to render names of files.
     pub(crate) fn facts(&self, index: u64) -> RuntimeVars {
         facts(&self.task, index, &self.here)
     }
 }
 
-/// The facts of an instance of a task that are known before it runs.
+/// The variables of a task's instance that are known before it runs: rank-independent ones such as the seed.
 pub(crate) fn facts(task: &PlanTask, index: u64, here: &str) -> RuntimeVars {
     let seed = xxh3_64_with_seed(task.name.as_bytes(), index);
     RuntimeVars {
@@ -155,17 +155,17 @@ pub(crate) fn facts(task: &PlanTask, index: u64, here: &str) -> RuntimeVars {
     }
 }
 
-/// The outputs of each task that others read: found once for all, since a script may have many thousands of tasks.
+/// The outputs of each task that other tasks read. Computed once for a plan, which may have thousands of tasks.
 #[derive(Debug)]
 pub(crate) struct Read {
-    /// The outputs of each task, by number.
+    /// By task, the numbers of the outputs that are read.
     outputs: Vec<Vec<u32>>,
-    /// Whether others refer to a task, be it for the order.
+    /// By task, whether other tasks refer to it, for its outputs or for the order.
     pub referred: Vec<bool>,
 }
 
 impl Read {
-    /// The outputs that the tasks of a plan read of each other.
+    /// Collects the outputs that the tasks of a plan read.
     pub(crate) fn new(plan: &Plan) -> Read {
         let count = plan.tasks.len();
         let mut read = Read { outputs: vec![Vec::new(); count], referred: vec![false; count] };
@@ -181,7 +181,7 @@ impl Read {
         read
     }
 
-    /// The outputs of a task that are kept.
+    /// The numbers of the outputs of a task that its ranks keep.
     fn keep(&self, task: &PlanTask, number: usize) -> Vec<u32> {
         if !task.action.is_command() {
             return vec![outputs::VALUE];
@@ -194,7 +194,7 @@ impl Read {
     }
 }
 
-/// The output that a reference reads, by number; none where only the order counts.
+/// The number of the output that a reference reads; `None` if it refers to the order only.
 fn output_of(reference: &Reference) -> Option<u32> {
     match reference.select {
         Select::Value => Some(outputs::VALUE),
@@ -204,7 +204,7 @@ fn output_of(reference: &Reference) -> Option<u32> {
     }
 }
 
-/// The streams of a task that go to files of their own.
+/// The numbers of the streams of a task that go to files of rank 0.
 pub(crate) fn streams(task: &PlanTask) -> Vec<u32> {
     let path = |stream: &StreamTarget| matches!(stream, StreamTarget::Path(_));
     let mut streams = Vec::new();
@@ -213,7 +213,7 @@ pub(crate) fn streams(task: &PlanTask) -> Vec<u32> {
     streams
 }
 
-/// For each reference of a task whether a command wants it as files.
+/// For each reference of a task, whether its command reads the results as files.
 pub(crate) fn staged(task: &PlanTask) -> Vec<bool> {
     let mut staged = vec![false; task.references.len()];
     let mut note = |template: &Template| {
@@ -231,7 +231,7 @@ pub(crate) fn staged(task: &PlanTask) -> Vec<bool> {
         _ => {}
     }
     task.env.iter().for_each(|(_, value)| note(value));
-    // paths on standard input will be opened by whoever reads them
+    // a path on standard input is opened by the program that reads it
     if let Some(stdin) = &task.stdin {
         let lists = stdin.parts.iter().filter(|part| {
             let at =

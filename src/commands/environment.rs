@@ -1,12 +1,12 @@
-//! The environment of a command: the rank's, less what the MPI launcher put there, plus the task's own.
+//! The environment of a command: the rank's without the variables of the MPI launcher, plus the task's own.
 
 use super::{CommandError, CommandSpec, Launcher};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-/// Beginnings of the names by which launchers tell a process which rank it is and whom to call. A program
-/// that finds them takes itself for that rank, calls the launcher, and hangs or ends the job; without them it
-/// is a job of one rank.
+/// Prefixes of the variables by which MPI launchers tell a process its rank and its daemon. A program that finds them
+/// takes itself for that rank, connects to the launcher, and hangs or aborts the job; without them it is a job of one
+/// rank.
 const PREFIXES: &[&str] = &[
     // Open MPI and PRRTE. Users' settings (OMPI_MCA_*) go too: mpirun passes its own under the same names.
     "OMPI_",
@@ -24,13 +24,13 @@ const PREFIXES: &[&str] = &[
     // MVAPICH.
     "MV2_COMM_WORLD_",
     "MPISPAWN_",
-    // The step of `srun` that this rank is. What describes the job (SLURM_JOB_ID, SLURM_JOB_NODELIST ..)
-    // stays.
+    // The step of `srun` that started this rank. Variables of the job itself (SLURM_JOB_ID, SLURM_JOB_NODELIST ..)
+    // stay.
     "SLURM_STEP_",
     "SLURM_SRUN_COMM_",
 ];
 
-/// Whole names of the same kind.
+/// Full names of other variables of MPI launchers.
 const NAMES: &[&str] = &[
     "MPI_LOCALRANKID",
     "MPI_LOCALNRANKS",
@@ -42,7 +42,7 @@ const NAMES: &[&str] = &[
     "SLURM_GTIDS",
     "SLURM_TASK_PID",
     "SLURM_LAUNCH_NODE_IPADDR",
-    // Set by Hydra for all programs, a change of behaviour that no one asked for.
+    // Set by Hydra for all programs. It changes how Fortran programs buffer their output.
     "GFORTRAN_UNBUFFERED_PRECONNECTED",
 ];
 
@@ -53,12 +53,12 @@ pub(crate) fn is_launcher_variable(name: &OsStr) -> bool {
         || NAMES.iter().any(|known| name == known.as_bytes())
 }
 
-/// The launcher's variables in this process's environment.
+/// The names of the launcher's variables that this process has.
 pub(crate) fn launcher_variables() -> Vec<OsString> {
     std::env::vars_os().map(|(name, _)| name).filter(|name| is_launcher_variable(name)).collect()
 }
 
-/// The variables that are added to what the spawner has, the task's own last.
+/// The variables that are added to the spawner's environment. The task's own come last, and so take precedence.
 pub(crate) fn added(spec: &CommandSpec) -> Result<Vec<(String, OsString)>, CommandError> {
     let mut added = Vec::with_capacity(spec.env.len());
     if spec.launcher == Launcher::Inherit && !spec.clean_env {
@@ -67,7 +67,7 @@ pub(crate) fn added(spec: &CommandSpec) -> Result<Vec<(String, OsString)>, Comma
         added.extend(launcher_variables().into_iter().filter_map(named));
     }
     for (name, value) in &spec.env {
-        // std and the system would cut such a name or value in two, or refuse it without saying which it was.
+        // std and the system would cut such a name or value in two, or refuse it without naming it.
         if name.is_empty() || name.contains(['=', '\0']) || value.as_bytes().contains(&0) {
             return Err(CommandError::Variable { name: name.clone() });
         }
@@ -76,7 +76,7 @@ pub(crate) fn added(spec: &CommandSpec) -> Result<Vec<(String, OsString)>, Comma
     Ok(added)
 }
 
-/// The PATH that the command will have.
+/// The PATH of the command's environment.
 pub(crate) fn path(spec: &CommandSpec) -> OsString {
     let own = spec.env.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
     let inherited = || if spec.clean_env { None } else { std::env::var_os("PATH") };

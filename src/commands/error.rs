@@ -1,4 +1,4 @@
-//! What goes wrong with a command, said so that its user knows what to do.
+//! Errors of commands, with messages that tell the user how to correct the cause.
 
 use crate::commands::signals::signal_name;
 use serde::{Deserialize, Serialize};
@@ -6,21 +6,21 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What a command wrote before it failed.
+/// The output of a command that failed, up to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Captured {
-    /// Its standard output.
+    /// The bytes that the command wrote to standard output.
     pub stdout: Vec<u8>,
-    /// Its standard error.
+    /// The bytes that the command wrote to standard error.
     pub stderr: Vec<u8>,
 }
 
 impl Captured {
-    /// The last lines of standard error, as they go into a message.
+    /// The last 20 lines of standard error, formatted for an error message.
     pub(crate) fn tail(&self) -> String {
         const LINES: usize = 20;
         const WIDTH: usize = 300;
-        // A window from the end: megabytes of output need not be decoded for twenty lines.
+        // Only a window at the end is decoded: output may have megabytes.
         let window = &self.stderr[self.stderr.len().saturating_sub(LINES * 4 * WIDTH)..];
         let text = String::from_utf8_lossy(window);
         let lines: Vec<&str> = text.lines().collect();
@@ -38,240 +38,229 @@ impl Captured {
     }
 }
 
-/// Kinds of failure, as `retry-on` tells them apart.
+/// The kind of a command's failure, by which `retry-on` decides whether to retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum FailureKind {
-    /// It could not be started: it will not start next time either.
+    /// The command could not be started. Another attempt would fail too.
     NotStarted,
-    /// It ended with this code, which does not mean success.
+    /// The command ended with this exit code, which does not mean success.
     Exit(i32),
-    /// This signal killed it.
+    /// A signal, of this number, killed the command.
     Signal(i32),
-    /// It ran longer than it may.
+    /// The command exceeded its `timeout`.
     TimedOut,
-    /// It, or its host, ran out of memory.
+    /// The command or its host ran out of memory.
     OutOfMemory,
-    /// It was ended because it is no longer wanted.
+    /// The command was killed because its result is no longer needed.
     Cancelled,
-    /// It succeeded, but an output is missing or cannot be read.
+    /// The command succeeded, but an output file is missing or cannot be read.
     Output,
-    /// The machine refused something: threads, memory, processes.
+    /// The system refused a resource: threads, memory or processes.
     System,
 }
 
-/// Why a command has no result.
+/// The reason why a command has no result.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
-    /// Nothing to run.
+    /// The command has no program: its `argv` is empty.
     #[error("the command is empty: `run` begins with a program")]
     Empty,
-    /// An argument that the system cannot pass on.
+    /// An argument contains a zero byte, which the system cannot pass on.
     #[error(
         "argument {index} of `{program}` contains a zero byte, which no argument can; pass it by `stdin` or a file"
     )]
     ZeroByte {
-        /// The program.
         program: String,
-        /// Its place in `argv`.
+        /// The index of the argument in `argv`.
         index: usize,
     },
-    /// A variable that the system cannot pass on.
+    /// The name or the value of an environment variable is invalid.
     #[error(
         "environment variable `{name}`: a name is not empty and has no `=`, and neither name nor value has a zero byte"
     )]
     Variable {
-        /// The name.
+        /// The name of the environment variable.
         name: String,
     },
-    /// No such program.
+    /// No executable file for the program was found.
     #[error("program `{program}` not found; looked in {}{}", .looked.join(", "), not_found_help(.program))]
     NotFound {
-        /// As written.
+        /// The name of the program, as written.
         program: String,
-        /// The directories of PATH, or the path.
+        /// The directories of PATH, or the path that was tried.
         looked: Vec<String>,
     },
-    /// There is a file, but it is no program.
+    /// The program's file exists, but it cannot be executed.
     #[error("`{}` cannot be executed: {reason}", .path.display())]
     NotExecutable {
-        /// The file.
+        /// The path of the file that cannot be executed.
         path: PathBuf,
-        /// Why not, and what to do.
+        /// The reason why it cannot be executed, with advice.
         reason: String,
     },
     /// The working directory cannot be entered.
     #[error("working directory `{}` of `{program}` cannot be used on this host: {source}; it must exist on every node, or write `dir = \"scratch\"`", .dir.display())]
     Dir {
-        /// The program.
         program: String,
-        /// The directory.
+        /// The path of the working directory.
         dir: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Arguments and environment exceed the system's limit.
+    /// Arguments and environment exceed the limit of the operating system.
     #[error(
         "the arguments of `{program}` are too long for the system ({bytes} bytes); pass a file of paths instead, `{{x.list}}`"
     )]
     TooLong {
-        /// The program.
         program: String,
-        /// Total length of the arguments.
+        /// The total length of the arguments, in bytes.
         bytes: usize,
     },
-    /// The system could not start it.
+    /// The operating system could not start the program.
     #[error(
         "`{program}` could not be started: {source}; if this host has too many processes or too little memory, give the task more `threads` or `memory`"
     )]
     Spawn {
-        /// The program.
         program: String,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// No pipes.
+    /// The pipes for input and output could not be created.
     #[error("no pipes for the command's input and output: {source}; raise `ulimit -n`")]
     Files {
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Nobody to start it.
+    /// The spawner could not be started.
     #[error("commands cannot be started: {source}; raise `ulimit -u` and `ulimit -n`")]
     Spawner {
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Who had started it has died.
+    /// The spawner has died, and its commands were killed with it.
     #[error("`{program}` was killed because the process that starts this rank's commands has died: {how}")]
     SpawnerDied {
-        /// The program.
         program: String,
-        /// How it died.
+        /// How the spawner ended, in words.
         how: String,
     },
-    /// Its end could not be waited for.
+    /// The exit status could not be read (`waitpid` failed).
     #[error(
         "`{program}` cannot be waited for: {source}; something else in this process takes its children's status"
     )]
     Wait {
-        /// The program.
         program: String,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// It ran and failed: `cause` says how.
+    /// The command was started and failed. `cause` has the reason.
     #[error("{cause}")]
     Failed {
-        /// One of the variants below.
+        /// The reason: a variant from [`CommandError::Exit`] on.
         cause: Box<CommandError>,
-        /// What it had written.
+        /// The output of the command up to the failure.
         captured: Captured,
     },
-    /// A code that does not mean success.
+    /// The program ended with an exit code that does not mean success.
     #[error("`{program}` ended with exit code {code}{}{tail}", exit_help(*.code))]
     Exit {
-        /// The program.
         program: String,
-        /// The code.
         code: i32,
-        /// The end of its standard error.
+        /// The last lines of the command's standard error.
         tail: String,
     },
-    /// Killed by a signal that dtask did not send.
+    /// A signal killed the program, which dtask did not send.
     #[error("`{program}` was killed by {}{}{tail}", signal_name(*.signal), signal_help(*.signal))]
     Signal {
-        /// The program.
         program: String,
-        /// The signal's number.
+        /// The number of the signal.
         signal: i32,
-        /// The end of its standard error.
+        /// The last lines of the command's standard error.
         tail: String,
     },
-    /// Ran out of time.
+    /// The program exceeded its `timeout`, and was killed.
     #[error("`{program}` was ended after its `timeout` of {timeout:?}{tail}")]
     TimedOut {
-        /// The program.
         program: String,
-        /// The limit.
+        /// The time limit of the command.
         timeout: Duration,
-        /// The end of its standard error.
+        /// The last lines of the command's standard error.
         tail: String,
     },
-    /// It had more memory than it may have.
+    /// The program exceeded its `memory`, and was killed.
     #[error(
         "`{program}` ran out of memory: it had {} MiB, and its `memory` is {} MiB; give it more, or `memory-step` with `retries`{tail}",
         .used >> 20, .limit >> 20
     )]
     OverMemory {
-        /// The program.
         program: String,
-        /// What it had, in bytes.
+        /// The memory that was in use, in bytes.
         used: u64,
-        /// What it may have, in bytes.
+        /// The memory limit, in bytes.
         limit: u64,
-        /// The end of its standard error.
+        /// The last lines of the command's standard error.
         tail: String,
     },
-    /// The system killed it.
+    /// The system killed the program because the host ran out of memory.
     #[error(
         "`{program}` was killed by SIGKILL while this host ran out of memory; say how much it needs by `memory`, so that fewer run at a time{tail}"
     )]
     HostOutOfMemory {
-        /// The program.
         program: String,
-        /// The end of its standard error.
+        /// The last lines of the command's standard error.
         tail: String,
     },
-    /// No longer wanted.
+    /// The command was cancelled because its result is no longer needed.
     #[error("`{program}` was cancelled")]
     Cancelled {
-        /// The program.
+        /// The name of the program.
         program: String,
     },
-    /// A file that should be there is not.
+    /// An output file that the command had to write is missing.
     #[error("output `{name}` was not written: there is no `{}` in the task's scratch directory `{}`{}", .file.display(), .scratch.display(), elsewhere_help(.elsewhere))]
     OutMissing {
-        /// The output's name.
+        /// The name of the output in the script.
         name: String,
-        /// Its file.
+        /// The path of the file, relative to the scratch directory.
         file: PathBuf,
-        /// Where it was looked for.
+        /// The scratch directory, in which the file was expected.
         scratch: PathBuf,
-        /// The same file in the working directory.
+        /// The path of a file of that name in the working directory, if there is one: the command has probably written
+        /// it there.
         elsewhere: Option<PathBuf>,
     },
-    /// Not a plain file.
+    /// The path of an output is no regular file, but a directory or something else.
     #[error("output `{name}` is {}, not a file: `{}`{}", if *.directory { "a directory" } else { "something else" }, .path.display(), if *.directory { "; pack it, `tar -cf {out} ..`" } else { "" })]
     OutKind {
-        /// The output's name.
+        /// The name of the output in the script.
         name: String,
-        /// Its path.
+        /// The path at which the file was expected.
         path: PathBuf,
-        /// Whether it is a directory.
+        /// Whether that path is a directory.
         directory: bool,
     },
-    /// There, but unreadable.
+    /// An output file exists, but cannot be read.
     #[error("output `{name}` cannot be read: `{}`: {source}", .path.display())]
     OutUnreadable {
-        /// The output's name.
+        /// The name of the output in the script.
         name: String,
-        /// Its path.
+        /// The path of the output file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A file name that leads out of scratch.
+    /// The path of an output is absolute or contains `..`, so it leads out of the scratch directory.
     #[error("output `{name}` has the file `{}`; it must be a relative path without `..`", .file.display())]
     OutPath {
-        /// The output's name.
+        /// The name of the output in the script.
         name: String,
-        /// Its file.
+        /// The path that the script gives for the output.
         file: PathBuf,
     },
 }
 
 impl CommandError {
-    /// What kind of failure it is.
+    /// The kind of the failure, by which a retry is decided.
     pub(crate) fn failure(&self) -> FailureKind {
         match self {
             CommandError::Failed { cause, .. } => cause.failure(),
@@ -301,7 +290,7 @@ impl CommandError {
         }
     }
 
-    /// What the command wrote, if it ran: for the log.
+    /// The output of the command for the log; `None` if it was not started.
     pub(crate) fn captured(&self) -> Option<&Captured> {
         match self {
             CommandError::Failed { captured, .. } => Some(captured),
@@ -320,7 +309,7 @@ fn not_found_help(program: &str) -> String {
     }
 }
 
-/// The shell's codes have a meaning of their own.
+/// Explains an exit code that is a convention of shells, as 126 and 127.
 fn exit_help(code: i32) -> String {
     match code {
         126 => " (from a shell: a program in it is not executable)".to_owned(),

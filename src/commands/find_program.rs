@@ -1,7 +1,7 @@
-//! Finding the program, and why one does not start.
+//! Finding a command's program in PATH, and explaining why a program does not start.
 //!
-//! The program is looked for here and not by exec: the error can then name the places, a relative path has a
-//! definite meaning, and std can use `posix_spawn` with a changed PATH, which it otherwise cannot.
+//! The search is done here and not by exec. So an error can name the directories, a relative path has a definite
+//! meaning, and std can use `posix_spawn` even if the command has another PATH.
 
 use super::environment;
 use super::{CommandError, CommandSpec};
@@ -12,18 +12,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// A program that was found.
+/// A program whose executable file was found.
 #[derive(Debug)]
 pub(crate) struct FoundProgram {
-    /// Absolute, unless the working directory is not.
+    /// The path of the file: absolute unless the working directory is relative.
     pub(crate) path: PathBuf,
-    /// As it was written, for messages.
+    /// The program as the command names it, for messages.
     pub(crate) name: String,
-    /// The length of all arguments together, as the system counts it.
+    /// The length of all arguments in bytes, with a terminating zero for each, as the system counts it.
     pub(crate) length: usize,
 }
 
-/// Finds the program of the command, and checks what exec would only fail on without saying why.
+/// Finds the program of a command, and checks in advance for errors that exec would report without a reason.
 pub(crate) fn find(spec: &CommandSpec) -> Result<FoundProgram, CommandError> {
     let Some(program) = spec.argv.first().filter(|program| !program.is_empty()) else {
         return Err(CommandError::Empty);
@@ -59,7 +59,7 @@ fn search(
     let mut looked = Vec::new();
     let mut almost = None;
     for directory in std::env::split_paths(&path) {
-        // An empty entry is the working directory.
+        // An empty entry of PATH is the working directory.
         let directory = spec.dir.join(directory);
         let candidate = directory.join(program);
         match kind(&candidate) {
@@ -95,12 +95,12 @@ fn kind(path: &Path) -> PathKind {
     }
 }
 
-/// Why the system would not start it.
+/// Explains the system's error at the start of a program.
 pub(crate) fn explain(error: io::Error, found: &FoundProgram, dir: &Path) -> CommandError {
     let program = found.name.clone();
     let not_executable = |reason: String| CommandError::NotExecutable { path: found.path.clone(), reason };
     match error.raw_os_error() {
-        // The program and the directory were there: what is missing is what the script's first line names.
+        // The program and the directory exist, so the interpreter of the script's first line is missing.
         Some(libc::ENOENT) => match interpreter(&found.path) {
             Some(interpreter) => not_executable(format!(
                 "its first line names the interpreter `{interpreter}`, which is not on this host"
@@ -121,12 +121,12 @@ pub(crate) fn explain(error: io::Error, found: &FoundProgram, dir: &Path) -> Com
     }
 }
 
-/// What the first line of a script names.
+/// The interpreter that the first line of a script (`#!`) names.
 fn interpreter(path: &Path) -> Option<String> {
     let mut line = Vec::new();
     fs::File::open(path).ok()?.take(256).read_to_end(&mut line).ok()?;
     let line = line.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
-    // A script from Windows has a carriage return in its interpreter's name, which should be seen.
+    // A script from Windows has a carriage return in the interpreter's name, which the message must show.
     String::from_utf8_lossy(line)
         .trim_matches(' ')
         .split(' ')

@@ -1,17 +1,18 @@
-//! How much memory a command has, and whether the system ran out of it.
+//! Memory use of a command's process tree, and whether the system's out-of-memory killer has acted.
 //!
-//! There is no limit that the system would keep for a group of processes without a privilege, so somebody looks.
+//! Without privileges the system can enforce no memory limit for a group of processes, so the rank samples their use.
 
 use std::collections::BTreeSet;
 use std::fs;
 
-/// What a process and all its descendants have in memory, in bytes. Pages that several of them share count once.
+/// Bytes of resident memory of a process and all its descendants (PSS). Pages that several of them share count once.
 pub(crate) fn of_tree(root: u32) -> u64 {
     let tree = tree(root);
     tree.iter().map(|pid| resident(*pid)).sum()
 }
 
-/// Cheaper, and never less than [`of_tree`]: shared pages count for each process.
+/// Bytes of resident memory of a process tree (RSS), in which shared pages count for each process. Never less than
+/// [`of_tree`], and cheaper.
 pub(crate) fn of_tree_at_most(root: u32) -> u64 {
     tree(root).iter().map(|pid| mapped(*pid)).sum()
 }
@@ -30,7 +31,7 @@ fn tree(root: u32) -> BTreeSet<u32> {
     tree
 }
 
-/// A line of a file of `/proc`, in bytes.
+/// The value of a line of a file in `/proc`, converted from kilobytes to bytes.
 fn line(path: &str, name: &str) -> Option<u64> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -42,12 +43,13 @@ fn mapped(pid: u32) -> u64 {
     line(&format!("/proc/{pid}/status"), "VmRSS:").unwrap_or(0)
 }
 
-/// Its share of what it has in memory, where the system tells.
+/// Bytes of resident memory of a process, in which shared pages count proportionally (PSS). RSS if the system does not
+/// have that.
 fn resident(pid: u32) -> u64 {
     line(&format!("/proc/{pid}/smaps_rollup"), "Pss:").unwrap_or_else(|| mapped(pid))
 }
 
-/// How many processes the system has killed because memory ran out.
+/// The number of processes that the out-of-memory killer has killed since the system started.
 pub(crate) fn kills() -> u64 {
     let text = fs::read_to_string("/proc/vmstat").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("oom_kill "));

@@ -1,4 +1,4 @@
-//! Running one command task on a rank: `run` and `shell`.
+//! Commands: running the program of a `run` or `shell` task on a rank.
 //!
 //! ```text
 //! let root = ScratchRoot::new()?;                          // once a rank
@@ -8,17 +8,17 @@
 //! let output = run(spec)?;
 //! ```
 //!
-//! * A *spawner* starts them: a small process that was started before `MPI_Init`, or a thread where that was not
-//!   possible. It kills all commands and removes the scratch directory when the rank dies, however it dies.
-//! * The command leads a process group of its own; the whole group is killed when the command is cancelled,
-//!   runs out of time, is dropped, and also when it ends: nothing that it left behind goes on using the
-//!   task's cores.
-//! * No code runs between fork and exec, so that std may use `posix_spawn`: forking a process with much
-//!   memory is slow, and forking one that has initialised MPI corrupts InfiniBand traffic.
-//! * The rank makes the pipes and hands them to the spawner; the thread that waits for the command writes its input and
-//!   reads its outputs as they come: no amount of either stops the other.
-//! * The launcher's variables are removed (`environment`), or a command that calls `MPI_Init` would take
-//!   itself for the rank.
+//! * The *spawner* (a fork server) starts the commands. It is a small process that was started before `MPI_Init`, or a
+//!   thread where that was not possible. When the rank dies in any way, it kills all commands and removes the scratch
+//!   directory.
+//! * Each command leads a process group of its own. The whole group is killed when the command ends, is cancelled,
+//!   exceeds its time limit, or is dropped: nothing that it leaves behind goes on using the task's cores.
+//! * No code runs between fork and exec, so that std may use `posix_spawn`: forking a process with much memory is slow,
+//!   and forking one that has initialised MPI corrupts InfiniBand traffic.
+//! * The rank creates the pipes and hands them to the spawner. The thread that waits for the command writes its input
+//!   and reads its outputs at the same time, so that neither can block the other.
+//! * The launcher's variables are removed (`environment`). With them, a command that calls `MPI_Init` would take itself
+//!   for the rank.
 
 pub(crate) mod environment;
 pub(crate) mod error;
@@ -52,30 +52,30 @@ use std::path::PathBuf;
 /// A file that a command has written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OutFile {
-    /// The name in the specification.
+    /// The name of the output in [`CommandSpec::outs`].
     pub name: String,
-    /// The path.
+    /// The path of the file in the command's private directory.
     pub path: PathBuf,
-    /// The length in bytes.
+    /// The length of the file, in bytes.
     pub length: u64,
 }
 
 /// The outputs of a command that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CommandOutput {
-    /// The standard output.
+    /// The bytes that the command wrote to standard output.
     pub stdout: Vec<u8>,
-    /// The standard error.
+    /// The bytes that the command wrote to standard error.
     pub stderr: Vec<u8>,
-    /// The files that the command was to write, in the order of the specification, in its private directory.
+    /// The output files, in the order of [`CommandSpec::outs`]. They lie in the command's private directory.
     pub outs: Vec<OutFile>,
-    /// The exit code, one of `ok_exit`.
+    /// The exit code, one of [`CommandSpec::ok_exit`].
     pub exit: i32,
-    /// The resources that the command took.
+    /// Processor time and peak memory of the command.
     pub usage: Usage,
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end, and returns its outputs.
 pub(crate) fn run(spec: CommandSpec) -> Result<CommandOutput, CommandError> {
     RunningCommand::start(spec)?.wait()
 }

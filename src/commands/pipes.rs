@@ -1,5 +1,5 @@
-//! The rank's ends of a command's pipes. One thread serves them all: a pipe holds 64 KiB, and were its input written
-//! first and its outputs read then, a command that answers while it reads would wait for us, and we for it.
+//! The rank's ends of a command's pipes. One thread serves all of them in turn. A pipe holds 64 KiB, so writing all
+//! input before reading any output would deadlock with a command that writes while it reads.
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
@@ -10,10 +10,10 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// Read at a time, so that no pipe is read for ever while the others wait.
+/// The most bytes that are read from a pipe at a time, so that other pipes have their turn.
 const PIECE: u64 = 1 << 20;
 
-/// The end of a pipe that we use does not block; the command's does, as every program expects.
+/// Creates a pipe. The rank's end will be non-blocking; the command's end blocks, as programs expect.
 fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(pipe_with(PipeFlags::CLOEXEC)?)
 }
@@ -22,7 +22,7 @@ fn nonblocking(end: &OwnedFd) -> io::Result<()> {
     Ok(rustix::io::ioctl_fionbio(end, true)?)
 }
 
-/// Nothing to read, or nobody to write to.
+/// `/dev/null`, as empty input or discarded output.
 pub(crate) fn null() -> io::Result<OwnedFd> {
     // process-wide: a descriptor that says nothing of a rank
     static NULL: OnceLock<File> = OnceLock::new();
@@ -36,7 +36,7 @@ pub(crate) fn null() -> io::Result<OwnedFd> {
     Ok(file.try_clone()?.into())
 }
 
-/// What a command prints.
+/// The collector of a command's output from a pipe.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     pipe: Option<File>,
@@ -44,27 +44,27 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// A reader, and the end for the command.
+    /// Makes a reader, and the end of the pipe for the command.
     pub(crate) fn new() -> io::Result<(Reader, OwnedFd)> {
         let (ours, theirs) = pipe()?;
         nonblocking(&ours)?;
         Ok((Reader { pipe: Some(ours.into()), bytes: Vec::new() }, theirs))
     }
 
-    /// Takes what has come, without waiting.
+    /// Reads the bytes that have arrived, without waiting.
     pub(crate) fn fill(&mut self) {
         while let Some(pipe) = &mut self.pipe {
             match pipe.take(PIECE).read_to_end(&mut self.bytes) {
                 Ok(read) if read as u64 == PIECE => return,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A pipe has no other errors than its end.
+                // A pipe has no errors other than its end.
                 Ok(_) | Err(_) => self.pipe = None,
             }
         }
     }
 
-    /// What to wait for, until its end has come.
+    /// The event to poll for; `None` after the end of the output.
     pub(crate) fn interest(&self) -> Option<PollFd<'_>> {
         self.pipe.as_ref().map(|pipe| PollFd::new(pipe, PollFlags::IN))
     }
@@ -74,7 +74,7 @@ impl Reader {
     }
 }
 
-/// What a command reads.
+/// The feeder of a command's standard input through a pipe.
 #[derive(Debug)]
 pub(crate) struct Writer {
     pipe: Option<OwnedFd>,
@@ -83,7 +83,8 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// A writer, and the end for the command. What a pipe holds is written at once.
+    /// Makes a writer of `bytes`, and the end of the pipe for the command. As much as the pipe holds is written at
+    /// once.
     pub(crate) fn new(bytes: Vec<u8>) -> io::Result<(Writer, OwnedFd)> {
         if bytes.is_empty() {
             return Ok((Writer { pipe: None, bytes, written: 0 }, null()?));
@@ -95,13 +96,13 @@ impl Writer {
         Ok((writer, theirs))
     }
 
-    /// Nothing to write: the command reads a file.
+    /// Makes a writer that has nothing to do, and opens a file as the command's input.
     pub(crate) fn file(path: &Path) -> io::Result<(Writer, OwnedFd)> {
         let writer = Writer { pipe: None, bytes: Vec::new(), written: 0 };
         Ok((writer, File::open(path)?.into()))
     }
 
-    /// Writes what there is room for, without waiting.
+    /// Writes as many bytes as the pipe has room for, without waiting.
     pub(crate) fn fill(&mut self) {
         while let Some(pipe) = &self.pipe {
             match rustix::io::write(pipe, &self.bytes[self.written..]) {
@@ -123,7 +124,7 @@ impl Writer {
         self.written = 0;
     }
 
-    /// What to wait for, until all is written.
+    /// The event to poll for; `None` after all is written.
     pub(crate) fn interest(&self) -> Option<PollFd<'_>> {
         self.pipe.as_ref().map(|pipe| PollFd::new(pipe, PollFlags::OUT))
     }

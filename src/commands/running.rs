@@ -1,4 +1,4 @@
-//! A command that was started, seen from the rank.
+//! Running commands, as the rank sees them: waiting, time and memory limits, and collecting outputs.
 
 use super::pipes::{Reader, Writer};
 use super::{Captured, CommandError, CommandOutput, CommandSpec, OutFile, environment, memory, scratch};
@@ -17,19 +17,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// A command that ends within this time wakes us once, by its end, and not by the end of each of its pipes as well.
+/// Time for which only the command's end is polled, not its pipes. A command that ends within it wakes the thread once.
 const SHORT: Duration = Duration::from_millis(2);
 
-/// How long the end of an output is waited for after the command itself has ended and its group was killed.
-/// Only a process that left the group can still hold the pipe: a daemon, which is not waited for.
+/// Time to wait for the end of an output after the command has ended and its group was killed. Only a process that has
+/// left the group (a daemon) can still hold the pipe.
 const LEFT_BEHIND: Duration = Duration::from_secs(2);
 
-/// When a command's memory is looked at first; the time doubles up to [`LOOKS`].
+/// Time from a command's start to the first sample of its memory. The interval doubles up to [`LOOKS`].
 const FIRST_LOOK: Duration = Duration::from_millis(5);
-/// Between two looks at a command's memory.
+/// The longest time between two samples of a command's memory.
 const LOOKS: Duration = Duration::from_millis(200);
 
-/// A running command for other threads, which may signal and cancel it.
+/// A handle to a running command, by which other threads signal and cancel it.
 #[derive(Debug)]
 struct ProcessHandle {
     spawner: Arc<Spawner>,
@@ -48,45 +48,45 @@ impl ProcessHandle {
     }
 }
 
-/// Ends a command from another thread. Does nothing once the command has ended.
+/// Ends a command from another thread. Has no effect once the command has ended.
 #[derive(Debug, Clone)]
 pub(crate) struct Killer(Arc<ProcessHandle>);
 
 impl Killer {
-    /// Asks the whole group to end, by SIGTERM; its result is [`CommandError::Cancelled`].
+    /// Sends SIGTERM to the whole process group. The command's result will be [`CommandError::Cancelled`].
     #[cfg(test)]
     pub(crate) fn terminate(&self) {
         self.0.cancelled.store(true, Ordering::Release);
         self.0.signal(Signal::TERM);
     }
 
-    /// Kills the whole group; its result is [`CommandError::Cancelled`].
+    /// Kills the whole process group. The command's result will be [`CommandError::Cancelled`].
     pub(crate) fn kill(&self) {
         self.0.cancelled.store(true, Ordering::Release);
         self.0.signal(Signal::KILL);
     }
 }
 
-/// Where a command is in its time limit.
+/// The state of a command's time limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Time {
-    /// Time is left.
+    /// The command's time limit is not reached, or it has none.
     Left,
-    /// The time is over, and the command was asked to end.
+    /// The time limit was reached, and the command got SIGTERM.
     Up,
-    /// The grace is over too, and the command was killed.
+    /// The grace period was over too, and the command got SIGKILL.
     Over,
 }
 
-/// A command that was started. Dropping it kills it.
+/// A command that was started. Dropping it kills the command.
 #[derive(Debug)]
 pub(crate) struct RunningCommand {
     spec: CommandSpec,
-    /// When its memory is looked at next, after its start.
+    /// Time from the start at which the memory is sampled next.
     look: Duration,
-    /// The memory that it had when that was too much, in bytes.
+    /// The memory in use when the limit was exceeded, in bytes.
     exceeded: Option<u64>,
-    /// The value of [`memory::kills`] while it ran.
+    /// The value of [`memory::kills`] when the command started, to notice the out-of-memory killer.
     kills: Option<u64>,
     found: find_program::FoundProgram,
     handle: Arc<ProcessHandle>,
@@ -95,14 +95,14 @@ pub(crate) struct RunningCommand {
     stdin: Writer,
     stdout: Reader,
     stderr: Reader,
-    /// Until it has ended.
+    /// The channel to the spawner, until the command has ended.
     channel: Option<SpawnChannel>,
-    /// How it has ended, if that was waited for already.
+    /// The command's end, if it was noticed by [`RunningCommand::wait_at_most`].
     end: Option<io::Result<Option<End>>>,
 }
 
 impl RunningCommand {
-    /// Starts a command.
+    /// Starts a command by the spawner, and begins to write its input.
     pub(crate) fn start(mut spec: CommandSpec) -> Result<RunningCommand, CommandError> {
         let found = find_program::find(&spec)?;
         spec.env = environment::added(&spec)?;
@@ -138,7 +138,8 @@ impl RunningCommand {
         })
     }
 
-    /// The command's process, which is also its group; nothing before it has started and after it has ended.
+    /// The process number of the command, which is also that of its group. `None` before it has started and after it
+    /// has ended.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.handle.spawner.pid(self.handle.channel)
     }
@@ -148,7 +149,7 @@ impl RunningCommand {
         Killer(self.handle.clone())
     }
 
-    /// Waits for the command's end, but only so long.
+    /// Waits for the command's end, for `limit` at most.
     pub(crate) fn wait_at_most(&mut self, limit: Duration) {
         let until = Instant::now() + limit;
         let end = self.serve(Some(limit));
@@ -157,7 +158,7 @@ impl RunningCommand {
         }
     }
 
-    /// Waits for the command's end and collects what it leaves.
+    /// Waits for the command's end, and collects its outputs.
     pub(crate) fn wait(mut self) -> Result<CommandOutput, CommandError> {
         let ended = self.end.take().unwrap_or_else(|| self.serve(None));
         let (status, usage) = self.ended(ended)?;
@@ -178,8 +179,8 @@ impl RunningCommand {
         }
     }
 
-    /// Serves the command's pipes and watches its time until it has ended; nothing when its spawner has died, or when
-    /// the limit is over.
+    /// Serves the command's pipes and enforces its limits until it has ended. `None` if the spawner has died, or
+    /// `limit` is over.
     fn serve(&mut self, limit: Option<Duration>) -> io::Result<Option<End>> {
         let until = limit.map(|limit| Instant::now() + limit);
         loop {
@@ -244,7 +245,7 @@ impl RunningCommand {
         if self.exceeded.is_some() || elapsed < self.look {
             return;
         }
-        // the exact number takes longer
+        // the exact number is slower to get
         if memory::of_tree_at_most(pid) > limit {
             self.exceeded = Some(memory::of_tree(pid)).filter(|used| *used > limit);
         }
@@ -255,7 +256,7 @@ impl RunningCommand {
         self.look = after + after.clamp(FIRST_LOOK, LOOKS);
     }
 
-    /// The end that the spawner has told, and the channel for the next command.
+    /// Evaluates the end that the spawner has reported, and returns the channel to the pool.
     fn ended(&mut self, ended: io::Result<Option<End>>) -> Result<(ExitStatus, Usage), CommandError> {
         let program = self.found.name.clone();
         let channel = self.channel.take();
@@ -275,7 +276,7 @@ impl RunningCommand {
         }
     }
 
-    /// Reads the outputs to their end, once the command has ended.
+    /// Reads the outputs to their end, after the command has ended.
     fn finish(&mut self) {
         let until = Instant::now() + LEFT_BEHIND;
         loop {
@@ -284,14 +285,14 @@ impl RunningCommand {
             let mut fds: Vec<_> =
                 [self.stdout.interest(), self.stderr.interest()].into_iter().flatten().collect();
             let left = until.saturating_duration_since(Instant::now());
-            // where a pipe is still held open, what the command itself wrote has been read
+            // if another process holds a pipe open, everything that the command itself wrote has been read
             if fds.is_empty() || left.is_zero() || wait_for(&mut fds, Some(left)).is_err() {
                 return;
             }
         }
     }
 
-    /// The exit code, if it means success.
+    /// Decides whether the command succeeded. Returns its exit code, or the error.
     fn judge(&self, status: ExitStatus, captured: &Captured) -> Result<i32, CommandError> {
         let program = self.found.name.clone();
         if self.handle.cancelled.load(Ordering::Acquire) {
@@ -303,7 +304,7 @@ impl RunningCommand {
         if let (Some(limit), Some(used)) = (self.spec.memory, self.exceeded) {
             return Err(CommandError::OverMemory { program, used, limit, tail: captured.tail() });
         }
-        // a shell that the killed program ran in gives the second
+        // a shell reports a program killed by SIGKILL with the code 128 + 9
         let killed = status.signal() == Some(libc::SIGKILL) || status.code() == Some(128 + libc::SIGKILL);
         if killed && self.kills.is_some_and(|before| memory::kills() > before) {
             return Err(CommandError::HostOutOfMemory { program, tail: captured.tail() });
@@ -317,7 +318,7 @@ impl RunningCommand {
         }
     }
 
-    /// Looks for the files that the command was to write.
+    /// Finds the files that the command had to write.
     fn collect(&self) -> Result<Vec<OutFile>, CommandError> {
         self.spec.outs.iter().map(|(name, file)| self.find_out(name, file)).collect()
     }
@@ -328,7 +329,7 @@ impl RunningCommand {
         }
         let path = self.spec.scratch.join(file);
         match std::fs::metadata(&path) {
-            // Opening a pipe would wait for its writer, who is dead.
+            // Opening a pipe would wait for its writer, which has ended.
             Ok(metadata) if !metadata.is_file() => {
                 Err(CommandError::OutKind { name: name.to_owned(), path, directory: metadata.is_dir() })
             }
@@ -350,8 +351,8 @@ impl Drop for RunningCommand {
             return;
         }
         self.killer().kill();
-        // SIGKILL is not refused, so this wait is short: except for a process in an uninterruptible system
-        // call, which must not hold up the rank. Its channel then ends with it.
+        // SIGKILL cannot be refused, so this wait is short. The exception is a process in an uninterruptible system
+        // call, which must not block the rank; its channel is then lost.
         let ended = self.serve(Some(Duration::from_secs(2)));
         *self.handle.ended.lock() = true;
         if let (Some(channel), Ok(Some(_))) = (self.channel.take(), ended) {
@@ -360,7 +361,7 @@ impl Drop for RunningCommand {
     }
 }
 
-/// Until the next thing that the time limit asks for.
+/// The time until the next action on the time limit; `None` if there is none.
 fn time_left(time: Time, spec: &CommandSpec, elapsed: Duration) -> Option<Duration> {
     let (timeout, grace) = (spec.timeout?, spec.grace);
     match time {

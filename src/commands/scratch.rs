@@ -1,4 +1,5 @@
-//! Private directories on the node.
+//! Scratch directories on the local disk or in the memory of a host: one for each rank, in which each task gets a
+//! private one.
 
 use crate::client::local::local;
 use parking_lot::Mutex;
@@ -10,42 +11,41 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use tempfile::{Builder, TempDir};
 
-/// No directory, or no file in it.
+/// The error of creating a scratch directory or a file in it.
 #[derive(Debug, thiserror::Error)]
 pub enum ScratchError {
-    /// None of the places can be used.
+    /// No place for a scratch directory is usable.
     #[error("no place for node-local scratch files: {}; set TMPDIR to a local directory that you may write", .tried.join("; "))]
     NoPlace {
-        /// Each place and what was wrong with it.
+        /// The places that were tried, each with the reason why it failed.
         tried: Vec<String>,
     },
-    /// A directory could not be made, or others may enter it.
+    /// A directory could not be created, or other users may enter it.
     #[error("scratch directory in `{}`: {source}", .parent.display())]
     Directory {
-        /// Where.
+        /// The path of the directory in which it was to be created.
         parent: PathBuf,
-        /// The system's error.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A name that leads elsewhere.
+    /// The name of an input file is absolute or contains `..`, so it leads out of the directory.
     #[error("`{name}` cannot be the name of an input file: it must be a relative path without `..`")]
     Name {
-        /// The name.
+        /// The name of the input file.
         name: String,
     },
-    /// A file could not be written.
+    /// An input file could not be written.
     #[error("input file `{}` could not be written: {source}; if the node's scratch is full, set TMPDIR to a larger place", .path.display())]
     Write {
-        /// The file.
+        /// The path of the input file.
         path: PathBuf,
-        /// The system's error.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
-/// Makes the rank's scratch directory: `dtask-UID-JOBID-RANDOM`, mode 0700, in the first that can be used of
-/// `$SLURM_TMPDIR`, `$TMPDIR`, `/dev/shm`, `/tmp`. It is removed, with all that is in it, when the value is
-/// dropped.
+/// Creates the rank's scratch directory: `dtask-UID-JOBID-RANDOM`, mode 0700, in the first usable place of
+/// `$SLURM_TMPDIR`, `$TMPDIR`, `/dev/shm`, `/tmp`. Dropping the value removes it with its contents.
 fn scratch_root() -> Result<TempDir, ScratchError> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let places = [set("SLURM_TMPDIR"), set("TMPDIR"), Some("/dev/shm".into()), Some("/tmp".into())];
@@ -73,28 +73,28 @@ fn root_in(places: impl IntoIterator<Item = PathBuf>) -> Result<TempDir, Scratch
     Err(ScratchError::NoPlace { tried })
 }
 
-/// The rank's scratch directory, which lends private ones to its tasks. All of it is removed when it is dropped.
+/// The rank's scratch directory, in which tasks get private directories. Dropping it removes everything in it.
 #[derive(Debug)]
 pub struct ScratchRoot {
     dir: TempDir,
-    /// Empty ones: most commands leave theirs as it was, and making and removing one takes a fifth of the time that
-    /// a short command does.
+    /// Empty directories for reuse. Most commands leave theirs empty, and creating and removing one takes a fifth of
+    /// the time of a short command.
     free: Mutex<Vec<PathBuf>>,
-    /// Where files are that commands have left, made with the first of them.
+    /// The directory of files that commands have left; `None` before the first.
     stored: Mutex<Option<PathBuf>>,
-    /// How many there were.
+    /// The number of files stored so far, from which each gets its name.
     count: AtomicU64,
 }
 
-/// The scratch directory of a rank, which all that it computes shares.
+/// The scratch directory of a rank, which is created at the first use and shared by all its tasks.
 #[derive(Debug, Default)]
 struct OwnScratch(Mutex<Option<Arc<ScratchRoot>>>);
 
 impl ScratchRoot {
-    /// The directory of this rank, made at the first call.
+    /// The scratch directory of this rank, which is created at the first call.
     ///
     /// # Errors
-    /// As [`ScratchRoot::new`].
+    /// As for [`ScratchRoot::new`].
     pub fn current() -> Result<Arc<ScratchRoot>, ScratchError> {
         let own = local(OwnScratch::default);
         let mut current = own.0.lock();
@@ -104,26 +104,26 @@ impl ScratchRoot {
         }
     }
 
-    /// Gives up the directory of this rank, with all that is in it.
+    /// Drops this rank's hold on its scratch directory, which removes it unless other values still hold it.
     pub fn leave() {
         let left = local(OwnScratch::default).0.lock().take();
         drop(left); // not under the lock: there may be much to remove
     }
 
-    /// Makes it: `dtask-UID-JOBID-RANDOM`, mode 0700, in the first that can be used of `$SLURM_TMPDIR`, `$TMPDIR`,
-    /// `/dev/shm`, `/tmp`.
+    /// Creates a scratch directory: `dtask-UID-JOBID-RANDOM`, mode 0700, in the first usable place of `$SLURM_TMPDIR`,
+    /// `$TMPDIR`, `/dev/shm`, `/tmp`.
     ///
     /// # Errors
-    /// When none of them can.
+    /// When none of these places is usable.
     pub fn new() -> Result<Arc<ScratchRoot>, ScratchError> {
         let (free, stored, count) = (Mutex::default(), Mutex::default(), AtomicU64::new(0));
         Ok(Arc::new(ScratchRoot { dir: scratch_root()?, free, stored, count }))
     }
 
-    /// A private, empty directory for one attempt of a task.
+    /// Provides a private, empty directory for an attempt of a task.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be created.
     pub fn lend(self: &Arc<Self>) -> Result<Scratch, ScratchError> {
         let path = match self.free.lock().pop() {
             Some(path) => path,
@@ -132,7 +132,7 @@ impl ScratchRoot {
         Ok(Scratch { path, root: Arc::downgrade(self) })
     }
 
-    /// The directory of stored files, and the number of the next one.
+    /// The directory of stored files, and the number of the next file.
     pub(crate) fn next_stored(&self) -> io::Result<(PathBuf, u64)> {
         let mut stored = self.stored.lock();
         let dir = match &*stored {
@@ -143,16 +143,16 @@ impl ScratchRoot {
     }
 }
 
-/// A task's private directory; given back empty, or removed, when it is dropped.
+/// The private directory of a task. Dropping it returns it to the rank if it is empty, and removes it otherwise.
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
-    /// Not a reference that keeps it: at the end of a run everything goes, whatever still lies in it.
+    /// A weak reference, so that the root can be removed at the end of a run while tasks still have directories.
     root: Weak<ScratchRoot>,
 }
 
 impl Scratch {
-    /// Where it is.
+    /// The path of the task's private directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -162,7 +162,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         match self.root.upgrade() {
             Some(root) if is_as_new(&self.path) => root.free.lock().push(std::mem::take(&mut self.path)),
-            // What cannot be removed now goes with the root.
+            // Remains of the directory are removed with the root.
             _ => drop(fs::remove_dir_all(&self.path)),
         }
     }
@@ -173,7 +173,7 @@ fn is_as_new(path: &Path) -> bool {
         && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-/// Makes a private directory, in the rank's. It is removed when the value is dropped.
+/// Creates a private directory in the rank's scratch directory. Dropping the value removes it.
 fn private_dir(root: &Path) -> Result<TempDir, ScratchError> {
     make(root, "t-").map_err(|source| ScratchError::Directory { parent: root.to_owned(), source })
 }
@@ -184,8 +184,8 @@ fn make(parent: &Path, prefix: &str) -> io::Result<TempDir> {
         .rand_bytes(8)
         .permissions(fs::Permissions::from_mode(0o700))
         .tempdir_in(parent)?;
-    // Some file systems know no modes, or have ideas of their own about owners: better no scratch than one
-    // that others read.
+    // Some file systems have no modes, or assign owners by their own rules. No scratch directory is better than one
+    // that other users can read.
     let metadata = fs::symlink_metadata(made.path())?;
     let mode = metadata.mode() & 0o7777;
     if !metadata.is_dir() || mode & 0o777 != 0o700 || metadata.uid() != rustix::process::geteuid().as_raw() {
@@ -197,7 +197,7 @@ fn make(parent: &Path, prefix: &str) -> io::Result<TempDir> {
     Ok(made)
 }
 
-/// The batch system's name for this job, fit for a file name.
+/// The batch system's number or name for this job, with the characters that are safe in file names.
 fn job() -> String {
     let names = ["SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "FLUX_JOB_ID"];
     let job = names.iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
@@ -205,7 +205,7 @@ fn job() -> String {
     if job.is_empty() { "nojob".to_owned() } else { job }
 }
 
-/// Whether a path has nothing but names in it.
+/// Whether a path has only normal components, so that it stays below the directory to which it is joined.
 pub(crate) fn stays_below(path: &Path) -> bool {
     let mut parts = path.components().peekable();
     parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))

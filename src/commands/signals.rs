@@ -1,14 +1,14 @@
-//! Signals: to process groups, and their names.
+//! Signals to process groups, and the names of signals.
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::io;
 
-/// Sends a signal to the group that a child leads. That there is none any more is no error.
+/// Sends a signal to the process group that a child leads. An empty group is no error.
 ///
-/// Only for a child that was not yet reaped: its number may belong to another process the next moment.
+/// Only for a child that was not reaped yet: afterwards its number may belong to another process at any time.
 pub(crate) fn signal(leader: Pid, signal: Signal) -> io::Result<()> {
-    // 1 would be every process that we may kill
+    // group 1 would mean every process that we may kill
     if leader.is_init() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "no process group of a command"));
     }
@@ -18,7 +18,7 @@ pub(crate) fn signal(leader: Pid, signal: Signal) -> io::Result<()> {
     }
 }
 
-/// The name of a signal: `SIGKILL`.
+/// The name of a signal by its number: `SIGKILL` for 9.
 pub(crate) fn signal_name(signal: i32) -> String {
     const NAMES: &[(i32, &str)] = &[
         (libc::SIGHUP, "SIGHUP"),

@@ -1,71 +1,73 @@
-//! A command, as a rank describes it and its spawner starts it.
+//! The specification of a command, as the rank makes it and the spawner executes it.
 
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The fate of the MPI launcher's variables.
+/// The treatment of the MPI launcher's environment variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) enum Launcher {
-    /// Removed: the command is a program of its own, and may call `MPI_Init` or `mpirun`.
+    /// The variables are removed. The command is a program of its own, and may call `MPI_Init` or `mpirun`.
     #[default]
     Scrub,
-    /// Left.
+    /// The command inherits the launcher's variables, as it needs to take part in the MPI job.
     Inherit,
 }
 
-/// A command to run, everything substituted. The spawner gets the fields that say how a process is started; the rank
-/// keeps those by which it serves and judges the command.
+/// A command to run, with all placeholders filled in. The spawner gets the fields that describe how to start the
+/// process; the rank keeps those by which it serves the command and evaluates its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CommandSpec {
-    /// The program and its arguments. A program without a slash is looked for in the command's PATH; one with
-    /// a slash that is relative starts from `dir`.
+    /// The program and its arguments. A program without a slash is searched in the command's PATH; a relative path with
+    /// a slash starts from `dir`.
     pub argv: Vec<OsString>,
     /// The path of the program, once it is found.
     #[serde(with = "path")]
     pub program: PathBuf,
-    /// The working directory.
+    /// The working directory of the command.
     #[serde(with = "path")]
     pub dir: PathBuf,
-    /// Variables added to the environment, before others of the same names.
+    /// Variables added to the environment. They replace variables of the same names.
     pub env: Vec<(String, OsString)>,
-    /// Starts from an empty environment instead of the rank's.
+    /// Whether the environment starts out empty instead of as the rank's.
     pub clean_env: bool,
-    /// The fate of the launcher's variables.
+    /// The treatment of the launcher's variables.
     pub launcher: Launcher,
-    /// The bytes that the command reads from its standard input: `/dev/null`, if empty.
+    /// The bytes of standard input. If empty, standard input is `/dev/null`.
     #[serde(skip)]
     pub stdin: Vec<u8>,
-    /// A file that the command reads from its standard input instead.
+    /// The path of a file that is standard input instead of `stdin`.
     #[serde(skip)]
     pub stdin_file: Option<PathBuf>,
-    /// Files that the command must write: a name, and the path below `scratch`.
+    /// The files that the command must write: pairs of a name and a path relative to `scratch`.
     #[serde(skip)]
     pub outs: Vec<(String, PathBuf)>,
-    /// Exit codes that mean success.
+    /// The exit codes that mean success, as a rule only 0.
     #[serde(skip)]
     pub ok_exit: Vec<i32>,
-    /// The task's private directory.
+    /// The private directory of the task.
     #[serde(skip)]
     pub scratch: PathBuf,
-    /// The command is ended after this: SIGTERM, `grace`, SIGKILL, to its whole process group.
+    /// The time limit. After it the whole process group gets SIGTERM, and SIGKILL `grace` later.
     #[serde(skip)]
     pub timeout: Option<Duration>,
     /// Time between SIGTERM and SIGKILL.
     #[serde(skip)]
     pub grace: Duration,
-    /// The most memory that the command and what it starts may have, in bytes: killed with more.
+    /// The memory limit of the command and its descendants in bytes, above which they are killed. `None` means no
+    /// limit.
     #[serde(skip)]
     pub memory: Option<u64>,
-    /// The command is started when fewer commands than this run here, or soon after.
+    /// The number of commands of the rank below which this one starts at once; otherwise it waits for 20 ms at most.
+    /// `None` means no wait.
     pub room: Option<u32>,
-    /// The cores that the command may run on; where there are none, those of the rank.
+    /// The numbers of the cores to which the command is bound. If empty, those of the rank.
     pub cores: Vec<u32>,
 }
 
 impl CommandSpec {
-    /// A command with a script's defaults.
+    /// Makes a specification with the defaults of scripts.
     pub(crate) fn new<A: Into<OsString>>(
         argv: impl IntoIterator<Item = A>,
         dir: impl Into<PathBuf>,
@@ -92,7 +94,7 @@ impl CommandSpec {
     }
 }
 
-/// Paths that need not be UTF-8.
+/// Serialization of paths that need not be UTF-8.
 mod path {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use std::ffi::OsString;

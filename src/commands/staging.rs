@@ -1,4 +1,4 @@
-//! The files that a command is given.
+//! Input files of commands, staged into their directories.
 
 use super::scratch::{ScratchError, stays_below};
 use crate::commands::stored_file::{READ_ONLY, StoredFile};
@@ -9,17 +9,17 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// What a command gets as a file.
+/// The content of a command's input file.
 #[derive(Debug, Clone)]
 pub(crate) enum StagedInput<'a> {
-    /// Bytes to be written.
+    /// Bytes to write into a new file.
     Bytes(Cow<'a, [u8]>),
-    /// A file that is here.
+    /// A file in this rank's scratch directory, to be linked.
     File(&'a StoredFile),
 }
 
 impl<'a> StagedInput<'a> {
-    /// Its bytes; those of a file are read.
+    /// The bytes of the content. A file is read.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -31,11 +31,11 @@ impl<'a> StagedInput<'a> {
     }
 }
 
-/// Puts input files for a command into its directory, read-only, and gives their paths. A name may have directories, which
-/// are made.
+/// Writes or links input files into a command's directory, read-only, and returns their paths. A name may contain
+/// directories, which are created.
 ///
 /// # Errors
-/// When a name leads elsewhere, or a file cannot be written.
+/// When a name leads out of the directory, or a file cannot be written.
 pub(crate) fn stage_inputs<'a, N: AsRef<str>>(
     scratch: &Path,
     inputs: impl IntoIterator<Item = (N, StagedInput<'a>)>,
@@ -52,7 +52,7 @@ fn stage(scratch: &Path, name: &str, input: &StagedInput<'_>) -> Result<PathBuf,
         if let Some(parent) = path.parent().filter(|parent| *parent != scratch) {
             DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
         }
-        // Never through a link that stands there, nor over another input of the same name.
+        // Fails if the name exists: never writes through a link, nor over another input of the same name.
         match input {
             StagedInput::Bytes(bytes) => {
                 let mut new = OpenOptions::new();

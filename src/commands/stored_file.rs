@@ -1,7 +1,8 @@
-//! Files that commands have left, in the rank's scratch directory: until the last value that has them is dropped.
+//! Files that commands have left, kept in the rank's scratch directory until the last value that refers to them is
+//! dropped.
 //!
-//! Nobody changes them: they may be linked into the directories of many commands at a time, and of other ranks of the host.
-//! Therefore they are read-only, for those who read them too.
+//! Their content is constant, and they are read-only: they may be hard-linked into the directories of many commands at
+//! a time, and of other ranks on the host.
 
 use super::scratch::ScratchRoot;
 use crate::error::Failure;
@@ -10,13 +11,13 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Of files that are input of commands.
+/// The mode of files that are input of commands.
 pub(crate) const READ_ONLY: u32 = 0o444;
 
-/// Written at a time.
+/// The number of bytes written at a time.
 const PIECE: usize = 1 << 20;
 
-/// A file in the rank's scratch directory, removed when this is dropped. Links to it stay.
+/// A file in the rank's scratch directory. Dropping the value removes the file; links to it stay.
 #[derive(Debug)]
 pub struct StoredFile {
     path: PathBuf,
@@ -25,28 +26,28 @@ pub struct StoredFile {
 }
 
 impl StoredFile {
-    /// Where it is.
+    /// The path of the stored file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its number in the directory of its rank: see [`ScratchRoot::stored_path`].
+    /// The number of the file in its rank's directory: see [`ScratchRoot::stored_path`].
     pub fn number(&self) -> u64 {
         self.number
     }
 
-    /// Its bytes.
+    /// The length of the stored file, in bytes.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// Appends its content; an error when it is not as long as it was.
+    /// Appends the content of the stored file to `into`.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the file cannot be read, or its length has changed.
     pub fn read(&self, into: &mut Vec<u8>) -> io::Result<()> {
         let before = into.len();
-        // not more than was announced, whatever somebody has appended
+        // never more than the announced length, even if the file has grown
         let mut file = io::Read::take(File::open(&self.path)?, self.length);
         io::Read::read_to_end(&mut file, into)?;
         if (into.len() - before) as u64 == self.length {
@@ -55,10 +56,10 @@ impl StoredFile {
         Err(io::Error::other(format!("`{}` has become shorter", self.path.display())))
     }
 
-    /// Its content.
+    /// Reads the content of the stored file.
     ///
     /// # Errors
-    /// When it cannot be read, in words.
+    /// When the file cannot be read; the text is for the user.
     pub fn bytes(&self) -> Result<Vec<u8>, Failure> {
         let mut bytes = Vec::with_capacity(usize::try_from(self.length)?);
         match self.read(&mut bytes) {
@@ -67,15 +68,15 @@ impl StoredFile {
         }
     }
 
-    /// That it cannot be read, in words.
+    /// Makes the failure that tells that the file cannot be read.
     pub fn unreadable(&self, error: &io::Error) -> Failure {
         Failure::new(format!("an output kept in `{}` cannot be read: {error}", self.path.display()))
     }
 
-    /// Makes it appear at `path` too: by a link, or, where the file system has none, as a copy.
+    /// Creates a hard link to the file at `path`, or a copy where the file system has no links.
     ///
     /// # Errors
-    /// When neither can be made.
+    /// When neither can be created.
     pub fn link(&self, path: &Path) -> io::Result<()> {
         match fs::hard_link(&self.path, path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -88,25 +89,25 @@ impl StoredFile {
 
 impl Drop for StoredFile {
     fn drop(&mut self) {
-        // gone already where the rank has left the run
+        // the file is gone already if the rank has left the run
         let _ = fs::remove_file(&self.path);
     }
 }
 
 impl ScratchRoot {
-    /// Where a file with this number is, in the directory of stored files of any rank.
+    /// The path of the file with this number in a rank's directory of stored files.
     pub fn stored_path(dir: &Path, number: u64) -> PathBuf {
         dir.join(number.to_string())
     }
 
-    /// Takes a file over from a command that has ended: moves it, or copies it where it belongs to others too.
+    /// Takes over a file from a command that has ended. The file is moved, or copied if it has other hard links.
     ///
     /// # Errors
-    /// When there is no room.
+    /// When scratch has no room.
     pub fn keep(&self, path: &Path) -> io::Result<StoredFile> {
         self.store(|to| {
             let found = fs::symlink_metadata(path)?;
-            // what has another name as well may be changed by that: the command has linked a file of the user's
+            // a file with other links may be changed through them: the command has linked a file of the user's
             let own = found.is_file() && found.nlink() == 1;
             let moved = own
                 && fs::set_permissions(path, Permissions::from_mode(READ_ONLY)).is_ok()
@@ -115,30 +116,30 @@ impl ScratchRoot {
         })
     }
 
-    /// Writes a file.
+    /// Stores bytes as a new file in the rank's scratch directory.
     ///
     /// # Errors
-    /// When there is no room.
+    /// When scratch has no room.
     pub fn keep_bytes(&self, bytes: &[u8]) -> io::Result<StoredFile> {
         self.store(|to| {
             let mut file = create(to)?;
-            // one write of gigabytes takes several times as long as many
+            // a single write of gigabytes takes several times as long as many small ones
             bytes.chunks(PIECE).try_for_each(|piece| file.write_all(piece))
         })
     }
 
-    /// Links a file of another rank of this host.
+    /// Stores a file of another rank on the same host as a hard link.
     ///
     /// # Errors
-    /// When that cannot be done: its scratch directory may be on another file system.
+    /// When it cannot be linked, as when that rank's scratch directory is on another file system.
     pub fn keep_link(&self, path: &Path) -> io::Result<StoredFile> {
         self.store(|to| fs::hard_link(path, to))
     }
 
-    /// Copies a file of another rank of this host.
+    /// Stores a copy of a file of another rank on the same host.
     ///
     /// # Errors
-    /// When there is no room.
+    /// When scratch has no room.
     pub fn keep_copy(&self, from: &mut File) -> io::Result<StoredFile> {
         self.store(|to| copy(from, to))
     }
@@ -146,7 +147,7 @@ impl ScratchRoot {
     fn store(&self, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<StoredFile> {
         let (dir, number) = self.next_stored()?;
         let path = ScratchRoot::stored_path(&dir, number);
-        // from here on it is removed, a half of it too
+        // from here on it is removed at the end, even if it is incomplete
         let mut stored = StoredFile { path, number, length: 0 };
         make(&stored.path)?;
         stored.length = fs::metadata(&stored.path)?.len();
@@ -159,7 +160,7 @@ fn create(path: &Path) -> io::Result<File> {
 }
 
 fn copy(from: &mut File, to: &Path) -> io::Result<()> {
-    // within the kernel, and without a copy of the blocks where the file system can do that
+    // a copy in the kernel, which shares the blocks where the file system can
     io::copy(from, &mut create(to)?).map(drop)
 }
 

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// A directory to work in, another for scratch.
+/// Makes a working directory and a scratch directory.
 fn places() -> std::io::Result<(TempDir, TempDir)> {
     Ok((tempfile::tempdir()?, tempfile::tempdir()?))
 }
@@ -20,7 +20,7 @@ fn shell(script: &str, dir: &TempDir, scratch: &TempDir) -> CommandSpec {
     CommandSpec::new(["/bin/sh", "-c", script], dir.path(), scratch.path())
 }
 
-/// The error of a command that must fail.
+/// Runs a command that must fail, and returns its error.
 fn failure(spec: CommandSpec) -> CommandError {
     match run(spec) {
         Ok(output) => panic!("it succeeded: {output:?}"),
@@ -146,7 +146,7 @@ fn the_launchers_variables_are_removed() -> Outcome {
     Ok(())
 }
 
-/// Run by the test above, in a process with a launcher's variables.
+/// Checks the variables of this process; run by the test above in a process with a launcher's variables.
 #[test]
 #[ignore = "a part of the test above"]
 fn prints_a_commands_environment() -> Outcome {

@@ -7,17 +7,17 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::io::{self, BufRead, Write};
 
-/// A sorted run with its current line.
+/// A sorted run, with the line that it has come to.
 struct MergeRun<R> {
     reader: R,
     number: usize,
     line: Vec<u8>,
-    /// Length of the key of the current line, in bytes.
+    /// Length of the current line's key, in bytes.
     key: usize,
 }
 
 impl<R: BufRead> MergeRun<R> {
-    /// Reads the next line; false at the end.
+    /// Reads the next line. Returns false at the end of the run.
     fn advance(&mut self) -> io::Result<bool> {
         self.line.clear();
         let length = self.reader.read_until(b'\n', &mut self.line)?;
@@ -35,7 +35,7 @@ impl<R: BufRead> MergeRun<R> {
 
 impl<R: BufRead> Ord for MergeRun<R> {
     fn cmp(&self, other: &Self) -> Ordering {
-        // the greatest entry of the heap is the line that comes first
+        // BinaryHeap yields the greatest entry, which must be the line that comes first
         other.key().cmp(self.key()).then(other.number.cmp(&self.number))
     }
 }
@@ -54,11 +54,10 @@ impl<R: BufRead> PartialEq for MergeRun<R> {
 
 impl<R: BufRead> Eq for MergeRun<R> {}
 
-/// Merges many sorted runs into one. With an operator, each key gets one line, with the value that the operator makes
-/// of all its values.
+/// Merges sorted runs into one. With an operator, the lines of a key become one line, with their combined value.
 ///
 /// # Errors
-/// When a run cannot be read, the operator wants numbers and gets others, or the result cannot be written.
+/// When a run cannot be read, a value is no number where the operator needs one, or the result cannot be written.
 pub(crate) fn merge<R: BufRead>(
     runs: impl IntoIterator<Item = R>,
     operator: Option<Operator>,
@@ -99,7 +98,7 @@ pub(crate) fn merge<R: BufRead>(
     Ok(())
 }
 
-/// Writes the line of a key all of whose values are combined.
+/// Writes the line of a key with its combined value.
 pub(crate) fn close(key: &[u8], value: &Accumulator, to: &mut impl Write) -> io::Result<()> {
     to.write_all(key)?;
     to.write_all(b"\t")?;
@@ -107,13 +106,13 @@ pub(crate) fn close(key: &[u8], value: &Accumulator, to: &mut impl Write) -> io:
     to.write_all(b"\n")
 }
 
-/// Adds the key to the message of an error.
+/// Adds the key of the line at fault to an error message.
 pub(crate) fn at(key: &[u8], error: Failure) -> Failure {
     let key: String = String::from_utf8_lossy(key).chars().take(40).collect();
     error.map(|message| format!("{message}, of the key `{key}`"))
 }
 
-/// Sorts lines by their keys; lines of one key keep their order.
+/// Sorts the lines of a text by key. Lines of the same key keep their order (stable sort).
 pub(crate) fn sort(text: &[u8]) -> Vec<u8> {
     let mut sorted: Vec<(&[u8], &[u8])> = lines(text).map(|line| (key_and_value(line).0, line)).collect();
     sorted.sort_by_key(|(key, _)| *key);

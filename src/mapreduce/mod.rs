@@ -27,28 +27,28 @@ pub(crate) use operator::{Accumulator, Operator};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 
-/// A built-in mapper.
+/// A built-in mapper, which turns text into pairs of key and value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mapper {
-    /// Emits each word in lower case, with the value 1. A word is a longest row of ASCII letters.
+    /// Emits each word in lower case, with the value 1. A word is a longest sequence of ASCII letters.
     Words,
     /// Emits each line unchanged: it is `key TAB value` already.
     Identity,
 }
 
 impl Mapper {
-    /// The mappers with the names that scripts use.
+    /// The mappers with their names in scripts.
     pub const NAMES: [(&'static str, Mapper); 2] = [("words", Mapper::Words), ("identity", Mapper::Identity)];
 
-    /// The mapper of that name; `None` if there is none.
+    /// Finds a mapper by its name in scripts; `None` if there is none.
     pub fn named(name: &str) -> Option<Mapper> {
         Mapper::NAMES.iter().find(|(known, _)| *known == name).map(|(_, mapper)| *mapper)
     }
 
-    /// Calls `emit` with every key and value of a text.
+    /// Calls `emit` with each key and value that the mapper finds in a text.
     ///
     /// # Errors
-    /// Those of `emit`.
+    /// When `emit` fails.
     pub fn map<E>(self, text: &[u8], mut emit: impl FnMut(&[u8], &[u8]) -> Result<(), E>) -> Result<(), E> {
         match self {
             Mapper::Words => {
@@ -69,12 +69,12 @@ impl Mapper {
     }
 }
 
-/// The lines of a text, without their ends.
+/// The lines of a text, without line ends.
 pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.strip_suffix(b"\n").unwrap_or(text).split(|byte| *byte == b'\n').filter(move |_| !text.is_empty())
 }
 
-/// Splits a line at its first tab; without a tab the value is empty.
+/// Splits a line at its first tab into key and value. Without a tab the value is empty.
 pub(crate) fn key_and_value(line: &[u8]) -> (&[u8], &[u8]) {
     match line.iter().position(|byte| *byte == b'\t') {
         Some(tab) => (&line[..tab], &line[tab + 1..]),
@@ -82,7 +82,7 @@ pub(crate) fn key_and_value(line: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Writes a line; without a tab if the value is empty.
+/// Writes a line `key TAB value`, or the key alone if the value is empty.
 fn write_line(key: &[u8], value: &[u8], to: &mut impl Write) -> io::Result<()> {
     to.write_all(key)?;
     if !value.is_empty() {

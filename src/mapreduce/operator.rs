@@ -1,4 +1,4 @@
-//! The built-in combiners and reducers: operators that make one value of all values of a key.
+//! The built-in combiners and reducers: operators that combine all values of a key into one.
 
 use crate::error::Failure;
 use serde::{Deserialize, Serialize};
@@ -8,13 +8,13 @@ use std::io::{self, Write};
 /// An operator that combines the values of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operator {
-    /// The sum: whole numbers stay whole unless they overflow.
+    /// The sum. Whole numbers stay whole unless they overflow.
     Sum,
-    /// The number of values.
+    /// The number of values of a key.
     Count,
-    /// The least value, as a number.
+    /// The smallest value; all values must be numbers.
     Min,
-    /// The greatest value, as a number.
+    /// The largest value; all values must be numbers.
     Max,
     /// The first value, in the order of the input.
     First,
@@ -22,19 +22,19 @@ pub enum Operator {
     Concat,
 }
 
-/// The combination of the values of a key so far.
+/// The combined value of a key so far.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Accumulator {
-    /// A whole number of 64 bits.
+    /// A whole number that fits into 64 bits.
     Int(i64),
     /// A number that is not whole, or too large for 64 bits.
     Float(f64),
-    /// A text, as bytes.
+    /// A text as bytes, for the operators `first` and `concat`.
     Text(Vec<u8>),
 }
 
 impl Operator {
-    /// The operators with the names that scripts use.
+    /// The operators with their names in scripts.
     pub const NAMES: [(&'static str, Operator); 6] = [
         ("sum", Operator::Sum),
         ("count", Operator::Count),
@@ -44,20 +44,20 @@ impl Operator {
         ("concat", Operator::Concat),
     ];
 
-    /// The operator of that name; `None` if there is none.
+    /// Finds an operator by its name in scripts; `None` if there is none.
     pub fn named(name: &str) -> Option<Operator> {
         Operator::NAMES.iter().find(|(known, _)| *known == name).map(|(_, operator)| *operator)
     }
 
-    /// The operator that combines results of this one: counts are summed up.
+    /// The operator that combines partial results of this one: partial counts are summed.
     pub fn of_parts(self) -> Operator {
         if self == Operator::Count { Operator::Sum } else { self }
     }
 
-    /// Makes the accumulator of a first value.
+    /// Makes the accumulator of a key's first value.
     ///
     /// # Errors
-    /// When the operator wants a number and the value is none.
+    /// When the operator needs a number and the value is none.
     pub fn begin(self, value: &[u8]) -> Result<Accumulator, Failure> {
         match self {
             Operator::Count => Ok(Accumulator::Int(1)),
@@ -66,10 +66,10 @@ impl Operator {
         }
     }
 
-    /// Adds a value to the accumulator.
+    /// Combines a further value with the accumulator.
     ///
     /// # Errors
-    /// As [`Operator::begin`].
+    /// As for [`Operator::begin`].
     pub fn add(self, so_far: &mut Accumulator, value: &[u8]) -> Result<(), Failure> {
         match self {
             Operator::First => {}
@@ -95,10 +95,10 @@ impl Operator {
 }
 
 impl Accumulator {
-    /// Writes the combined value in the form that it has in a line.
+    /// Writes the combined value as it appears in an output line.
     ///
     /// # Errors
-    /// Those of the writer.
+    /// When the writer fails.
     pub fn write(&self, to: &mut impl Write) -> io::Result<()> {
         match self {
             Accumulator::Int(number) => write!(to, "{number}"),
@@ -107,7 +107,7 @@ impl Accumulator {
         }
     }
 
-    /// Memory on the heap, in bytes.
+    /// The memory that the accumulator takes on the heap, in bytes.
     pub fn heap(&self) -> usize {
         if let Accumulator::Text(text) = self { text.len() } else { 0 }
     }
@@ -131,7 +131,7 @@ fn number(value: &[u8]) -> Result<Accumulator, Failure> {
     }
 }
 
-/// Compares two numbers. Whole numbers are compared as such, since not all of them are floats.
+/// Compares two numbers. Two whole numbers are compared exactly, since large ones have no exact float.
 fn compare(a: &Accumulator, b: &Accumulator) -> Option<Ordering> {
     match (a, b) {
         (Accumulator::Int(a), Accumulator::Int(b)) => Some(a.cmp(b)),

@@ -1,4 +1,4 @@
-//! Spills: sorted runs in node-local scratch, the external part of a merge sort.
+//! Spills of an external merge sort: sorted runs in temporary files of node-local scratch.
 
 use super::Operator;
 use super::merge::merge;
@@ -9,8 +9,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Number of spills of one level that are merged into one: each is an open file, and each merged line is compared with
-/// one of every spill.
+/// The number of spills of one level that are merged into one. Each takes an open file, and a comparison for each
+/// merged line.
 const WIDEST: usize = 32;
 
 /// A spill: an unnamed temporary file with a sorted run of each partition, one after the other.
@@ -18,7 +18,7 @@ const WIDEST: usize = 32;
 struct Spill {
     file: Arc<File>,
     ends: Vec<u64>,
-    /// How many times the lines have been merged.
+    /// The number of times that the lines have been merged.
     level: u32,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Spills {
     all: Vec<Spill>,
 }
 
-/// A reader of one run of a spill. Several may read the same file at once.
+/// A reader of one partition's run in a spill. Several readers may share a file.
 #[derive(Debug)]
 pub(crate) struct RunReader {
     file: Arc<File>,
@@ -53,20 +53,21 @@ impl Read for RunReader {
 }
 
 impl Spills {
-    /// Makes an empty list. With an operator, the lines of a key are combined where spills are merged.
+    /// Makes an empty list. With an operator, the values of a key are combined whenever spills are merged.
     pub(crate) fn new(folder: &Path, partitions: usize, operator: Option<Operator>) -> Spills {
         Spills { folder: folder.to_owned(), partitions, operator, all: Vec::new() }
     }
 
-    /// Whether nothing was spilled.
+    /// Whether nothing has been spilled.
     pub(crate) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// Adds a spill with a sorted run of each partition; its lines come after those of earlier spills.
+    /// Adds a spill with a sorted run of each partition. `write` writes the run of a partition to a file. The lines
+    /// follow those of earlier spills.
     ///
     /// # Errors
-    /// When scratch is full, and the errors of `write`.
+    /// When scratch is full, or `write` fails.
     pub(crate) fn add(
         &mut self,
         write: impl FnMut(usize, &mut BufWriter<File>) -> Result<(), Failure>,

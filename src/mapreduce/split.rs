@@ -1,22 +1,23 @@
-//! The division of an input into splits, at line ends.
+//! Input splits: the division of input files at line ends.
 
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// A part of a file: all lines that begin in it belong to it.
+/// A part of a file. A line belongs to the part in which it begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FileSplit {
-    /// The number of the file in the input.
+    /// The index of the file in the input.
     pub file: u32,
-    /// The offset of the first byte.
+    /// The offset of the part's first byte in the file.
     pub start: u64,
-    /// The offset behind the last byte.
+    /// The offset behind the part's last byte in the file.
     pub end: u64,
 }
 
-/// Divides an input into splits of about `size` bytes: large files are cut, small ones are put together.
+/// Divides an input, given by the lengths of its files, into splits of about `size` bytes. Large files are cut; small
+/// files are combined.
 pub(crate) fn plan(lengths: &[u64], size: u64) -> Vec<Vec<FileSplit>> {
     let size = size.max(1);
     let (mut splits, mut open, mut open_bytes) = (Vec::new(), Vec::new(), 0);
@@ -51,7 +52,8 @@ pub(crate) fn plan(lengths: &[u64], size: u64) -> Vec<Vec<FileSplit>> {
     splits
 }
 
-/// Appends the lines that begin in a piece of the file `path`. The last line gets a line end even if the file has none.
+/// Appends the lines that begin in a piece of the file `path` to a buffer. The last line gets a line end even if the
+/// file has none.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -61,7 +63,7 @@ pub(crate) fn read(path: &Path, piece: &FileSplit, to: &mut Vec<u8>) -> io::Resu
     let mut rest = if piece.start == 0 {
         BufReader::new(file)
     } else {
-        // the line to which the byte before belongs is another piece's
+        // the line of the byte before belongs to the previous piece
         file.seek(SeekFrom::Start(piece.start - 1))?;
         let mut reader = BufReader::new(file);
         let skipped = reader.skip_until(b'\n')? as u64;

@@ -1,4 +1,4 @@
-//! The table of a mapper's output, which combines values (combiner), sorts, and spills to scratch.
+//! The table of a mapper's output: combines values (combiner), sorts, and spills to scratch.
 
 use super::merge::{self, merge};
 use super::spill::Spills;
@@ -10,12 +10,12 @@ use std::io::{BufRead, Cursor, Write};
 use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The partition of a key, by its hash.
+/// The number of a key's partition, by its hash.
 pub(crate) fn partition(key: &[u8], partitions: usize) -> usize {
     (xxh3_64(key) % partitions.max(1) as u64) as usize
 }
 
-/// The hasher of keys: the same hash that chooses the partition.
+/// A hasher that uses the hash by which partitions are chosen.
 #[derive(Default)]
 struct PartitionHasher(u64);
 
@@ -27,15 +27,15 @@ impl Hasher for PartitionHasher {
         self.0 = xxh3_64(bytes);
     }
     fn write_usize(&mut self, _length: usize) {
-        // the length is written before the bytes, and the hash of the bytes is enough
+        // the length need not be hashed: the bytes alone are enough
     }
 }
 
-/// The combined value of each key.
+/// The value of each key, combined so far.
 type Combined = HashMap<Box<[u8]>, Accumulator, BuildHasherDefault<PartitionHasher>>;
 
 /// The output of a mapper: lines by partition, or with an operator the combined value of each key. Data beyond the
-/// budget are spilled to a folder as sorted runs.
+/// memory budget are spilled to a folder as sorted runs.
 pub(crate) struct CombineTable {
     partitions: usize,
     operator: Option<Operator>,
@@ -46,7 +46,7 @@ pub(crate) struct CombineTable {
     spills: Spills,
 }
 
-/// Estimated size of an entry beside its key and value, in bytes.
+/// Estimated bytes of memory of an entry, without its key and value.
 const ENTRY: usize = 64;
 
 impl CombineTable {
@@ -63,16 +63,15 @@ impl CombineTable {
         CombineTable { partitions, operator, combined: Combined::default(), lines, used: 0, budget, spills }
     }
 
-    /// Whether the table had to spill.
     #[cfg(test)]
     pub(crate) fn has_spilled(&self) -> bool {
         !self.spills.is_empty()
     }
 
-    /// Adds a key with a value.
+    /// Adds a key with a value. Spills if the table exceeds its budget.
     ///
     /// # Errors
-    /// When the operator wants a number and the value is none, or scratch is full.
+    /// When the operator needs a number and the value is none, or scratch is full.
     pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
         match self.operator {
             Some(operator) => match self.combined.get_mut(key) {
@@ -97,7 +96,7 @@ impl CombineTable {
         if self.used > self.budget { self.spill() } else { Ok(()) }
     }
 
-    /// Takes the content in memory as a sorted run of each partition; the table's memory is empty then.
+    /// Removes the content from memory, as a sorted run of each partition.
     fn runs(&mut self) -> Result<Vec<Vec<u8>>, Failure> {
         self.used = 0;
         let lines = self.lines.iter_mut().map(std::mem::take);

@@ -1,7 +1,7 @@
-//! Elements that lie in a file as they do in memory, read from there.
+//! Direct reads of datasets: bypasses the HDF5 library where a file stores elements as memory does.
 //!
-//! The library says where they lie: of contiguous datasets the one address, of chunked ones without filters that of each
-//! chunk. All else is left to it: other element types, fill values, short runs, whatever is not plain.
+//! The library tells where the elements are: a contiguous dataset has one address, a chunked one without filters an
+//! address for each chunk. Everything else is left to the library: other element types, fill values, short runs.
 
 use crate::arrays::buffer_pool;
 use bytemuck::Pod;
@@ -15,29 +15,30 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-/// Where runs are shorter on average, they are left to the library, which reads this much at a time.
+/// Average length of runs in bytes below which a part is left to the library, which reads this much at a time.
 const SHORTEST: usize = 64 << 10;
-/// Bytes that are read at a time. In between, the reactor may run, which shares a core with those that compute: else it
-/// hands on the next task only when the whole is read, and another thread has nothing to do meanwhile.
+/// Bytes that are read at a time. Between two reads the reactor may run, which shares a core with compute threads.
+/// Without these gaps it would hand on the next task only after the whole read, and another thread would be idle
+/// meanwhile.
 const PIECE: usize = 1 << 20;
-/// The library counts chunks up to the one that it is asked for.
+/// The largest number of chunks. To find a chunk, the library counts all chunks before it.
 #[cfg(hdf5_chunk_info)]
 const MOST_CHUNKS: usize = 1 << 14;
 
-/// A file, and which one its path named before the library opened it.
+/// A file to be read directly, with the identity (device and inode) that its path had before the library opened it.
 pub(crate) struct DirectFile<'a> {
     path: &'a Path,
     identity: (u64, u64),
 }
 
-/// Where the elements of a part lie.
+/// The places in a file where the elements of a part are stored.
 pub(crate) struct Stored {
     file: File,
     shape: Vec<usize>,
     runs: Vec<ContiguousRun>,
 }
 
-/// Bytes that lie in a row both in the file and in memory.
+/// A run of bytes that is contiguous both in the file and in memory.
 #[derive(Debug, PartialEq)]
 struct ContiguousRun {
     from: u64,
@@ -45,7 +46,7 @@ struct ContiguousRun {
     length: usize,
 }
 
-/// A box of elements that are stored in a row.
+/// A box of elements that is contiguous in the file: a whole dataset or a chunk.
 struct Tile {
     address: u64,
     start: Vec<usize>,
@@ -53,13 +54,14 @@ struct Tile {
 }
 
 impl<'a> DirectFile<'a> {
-    /// To be called before the library opens the file; `None` if it is not there.
+    /// Notes the identity of a file before the library opens it. `None` if there is no such file.
     pub(crate) fn new(path: &'a Path) -> Option<DirectFile<'a>> {
         let metadata = std::fs::metadata(path).ok()?;
         Some(DirectFile { path, identity: (metadata.dev(), metadata.ino()) })
     }
 
-    /// Where a part (an empty one is the whole) of a dataset lies, if it can be read from there. The part is in the dataset.
+    /// Finds where a part of a dataset is stored; an empty `part` means the whole. `None` if it cannot be read
+    /// directly. The part must lie within the dataset.
     pub(crate) fn find<T: H5Type + Pod>(&self, dataset: &Dataset, part: &[Range<usize>]) -> Option<Stored> {
         let whole = dataset.shape();
         let part: Vec<Range<usize>> =
@@ -76,20 +78,20 @@ impl<'a> DirectFile<'a> {
         }
         let file = File::open(self.path).ok()?;
         let metadata = file.metadata().ok()?;
-        // what the library has opened in between is this file, too
+        // the path still names the file that the library has opened
         ((metadata.dev(), metadata.ino()) == self.identity).then_some(Stored { file, shape, runs })
     }
 
-    /// Whether addresses are places in this file, and what is there are elements of memory.
+    /// Whether addresses are offsets in this file, and its elements have the format of memory.
     fn is_plain<T: H5Type>(&self, dataset: &Dataset) -> Option<bool> {
         let file = dataset.file().ok()?;
         Some(
-            // behind a link to another file, it is that one's name
+            // for a dataset behind an external link this is the other file's name
             Path::new(&dataset.filename()) == self.path
-                // what is being written may not be in the file yet
+                // a file open for writing may have data that are not written yet
                 && file.is_read_only()
                 && matches!(file.access_plist().ok()?.get_driver().ok()?, FileDriver::Sec2)
-                // addresses of chunks do not count it in all versions
+                // not all versions of the library add the user block to addresses of chunks
                 && file.create_plist().ok()?.get_userblock().ok()? == 0
                 && dataset.dtype().ok()? == Datatype::from_type::<T>().ok()?,
         )
@@ -100,10 +102,10 @@ fn bytes<T>(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(size_of::<T>(), |product, n| product.checked_mul(*n))
 }
 
-/// What is stored of a part, if that is all of it.
+/// The tiles of a dataset that a part touches; `None` if not all of them are stored.
 fn tiles<T>(dataset: &Dataset, whole: Vec<usize>, part: &[Range<usize>]) -> Option<Vec<Tile>> {
     let properties = dataset.create_plist().ok()?;
-    // `has_filters` says no where a filter is not known
+    // `has_filters` returns false if a filter is unknown
     if !properties.get_filters().ok()?.is_empty() {
         return None;
     }
@@ -117,8 +119,8 @@ fn tiles<T>(dataset: &Dataset, whole: Vec<usize>, part: &[Range<usize>]) -> Opti
     }
 }
 
-/// The chunks that a part touches. Where all chunks are stored, in the order of their places, they have the numbers that
-/// follow from these; what has another number is not found.
+/// The chunks that a part touches. If all chunks are stored in the order of their positions, their numbers follow from
+/// these; a chunk with another number is not found.
 #[cfg(hdf5_chunk_info)]
 fn chunks<T>(
     dataset: &Dataset,
@@ -149,7 +151,7 @@ fn chunks<T>(
     Some(tiles)
 }
 
-/// The places of a box, in the order of memory.
+/// The positions within a box, in the order of memory.
 fn places(ranges: &[Range<usize>]) -> impl Iterator<Item = Vec<usize>> + '_ {
     let count: usize = ranges.iter().map(Range::len).product();
     (0..count).map(|mut number| {
@@ -163,7 +165,7 @@ fn places(ranges: &[Range<usize>]) -> impl Iterator<Item = Vec<usize>> + '_ {
 }
 
 impl Tile {
-    /// Adds what of a part lies here, as long as there are no more than `most`.
+    /// Appends the runs of a part that this tile holds. Fails if there are more than `most`.
     fn runs(
         &self,
         part: &[Range<usize>],
@@ -176,7 +178,7 @@ impl Tile {
             let end = self.start[axis] + self.shape[axis];
             both.push(range.start.max(self.start[axis])..range.end.min(end));
         }
-        // axes from this one on lie in a row
+        // from this axis on, elements are contiguous
         let mut axis = both.len();
         let mut length = size;
         while axis > 0 {
@@ -206,7 +208,7 @@ impl Tile {
 }
 
 impl Stored {
-    /// The elements; `None` if the file does not give them.
+    /// Reads the elements; `None` if the file cannot be read.
     pub(crate) fn read<T: Pod>(&self) -> Option<ArrayD<T>> {
         let mut elements = buffer_pool::take::<T>(self.shape.iter().product());
         let memory: &mut [u8] = bytemuck::cast_slice_mut(&mut elements);

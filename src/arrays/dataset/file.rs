@@ -1,4 +1,4 @@
-//! Datasets by the HDF5 library.
+//! Reading and writing of datasets by the HDF5 library.
 
 use super::direct::DirectFile;
 use super::{Attribute, NewDataset, check_part, chunks};
@@ -12,19 +12,19 @@ use parking_lot::{Mutex, MutexGuard};
 use std::ops::Range;
 use std::path::Path;
 
-/// The shape and the element type of a dataset.
+/// The shape and the element type of a dataset, read from the file's metadata.
 ///
 /// # Errors
-/// When the file or the dataset is not there, or its elements are no numbers.
+/// When the file or the dataset does not exist, or its elements are no numbers.
 pub(crate) fn shape(path: &Path, name: &str) -> Result<(Vec<usize>, ElementType), String> {
     let dataset = open(path, name)?;
     Ok((dataset.shape(), element_type(&dataset)?))
 }
 
-/// A dataset, or a part of it.
+/// Reads a dataset, or the range of each axis that `part` gives; an empty `part` means the whole.
 ///
 /// # Errors
-/// As [`shape`], or when the part is not in it.
+/// As for [`shape`], or when the part is not within the dataset.
 pub(crate) fn read(path: &Path, name: &str, part: &[Range<usize>]) -> Result<ArrayValue, String> {
     let source = DirectFile::new(path);
     let alone = alone();
@@ -38,8 +38,8 @@ pub(crate) fn read(path: &Path, name: &str, part: &[Range<usize>]) -> Result<Arr
     })
 }
 
-/// Held by the thread that calls the library, which lets one in at a time, call by call: two that read would wake each
-/// other at each of dozens. Process-wide, as the library's own lock is.
+/// The lock of the thread that calls the library. The library has a lock of its own, which it takes for each call: two
+/// reading threads would wake each other dozens of times. Process-wide, as the library's lock is.
 static ALONE: Mutex<()> = Mutex::new(());
 
 fn alone() -> MutexGuard<'static, ()> {
@@ -58,7 +58,7 @@ fn open(path: &Path, name: &str) -> Result<Dataset, String> {
     })
 }
 
-/// Some of the datasets at the top of a file, for messages.
+/// The names of up to ten datasets in the root group of a file, for error messages.
 fn datasets(file: &File) -> Vec<String> {
     let mut names: Vec<String> =
         file.datasets().unwrap_or_default().iter().map(|dataset| dataset.name()).collect();
@@ -111,33 +111,33 @@ fn selection(part: &[Range<usize>]) -> Selection {
     Selection::from(Hyperslab::from(ranges))
 }
 
-/// The innermost of HDF5's messages, which is the one that says something.
+/// The innermost message of an HDF5 error, which is the specific one.
 fn told(error: &hdf5::Error) -> String {
     let text = error.to_string();
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-/// A file that is being written.
+/// An HDF5 file that is being written.
 #[derive(Debug)]
 pub(crate) struct FileWriter {
     file: File,
 }
 
 impl FileWriter {
-    /// Makes a file, in place of one that is there.
+    /// Creates a file, and replaces one that exists.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be created.
     pub(crate) fn create(path: &Path) -> Result<FileWriter, String> {
         let file = File::create(path)
             .map_err(|error| format!("`{}` cannot be written: {}", path.display(), told(&error)))?;
         Ok(FileWriter { file })
     }
 
-    /// Writes a dataset, or a part of it that begins at `start`; the first part makes the dataset.
+    /// Writes a dataset, or the part of it that begins at `start`. The first part creates the dataset.
     ///
     /// # Errors
-    /// When the disk is full, or a group stands in the way.
+    /// When the disk is full, or a group has the dataset's name.
     pub(crate) fn write(
         &self,
         dataset: &NewDataset,
@@ -162,7 +162,7 @@ impl FileWriter {
         } else {
             let mut builder = self.file.new_dataset_builder();
             if let Some(chunks) = new.part.as_ref().and_then(|part| chunks(&new.shape, part, new.element)) {
-                // in one order, whichever part comes first: the bytes of the file do not depend on that
+                // space is allocated at once, so that the file's bytes do not depend on the order of the parts
                 builder = builder.chunk(chunks).alloc_time(Some(AllocTime::Early));
             }
             let dataset =
@@ -181,15 +181,15 @@ impl FileWriter {
         dataset.write_slice(array.view(), selection(&part)).map_err(shown)
     }
 
-    /// Takes a dataset away.
+    /// Removes a dataset from the file.
     ///
     /// # Errors
-    /// When it is not there.
+    /// When there is no such dataset.
     pub(crate) fn remove(&self, name: &str) -> Result<(), String> {
         self.file.unlink(name).map_err(|error| told(&error))
     }
 
-    /// Ends writing.
+    /// Flushes the file to the disk and closes it.
     ///
     /// # Errors
     /// When the disk is full.

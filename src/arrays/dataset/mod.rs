@@ -1,8 +1,8 @@
-//! Datasets of HDF5 files: read whole or in rectangular parts, and written so.
+//! Datasets of HDF5 files: reading and writing, whole or in rectangular parts (hyperslabs).
 //!
-//! A file that is written exists once in the job, opened by the rank that owns it: HDF5 without MPI-IO allows one
-//! writing process. The library itself is called by one thread at a time; elements that lie in a file as they do in memory
-//! are read beside it, by all threads.
+//! Only one process opens a file for writing, the rank that owns it: HDF5 without MPI-IO allows no more. The library is
+//! called by one thread at a time. Elements that a file stores as memory does are read directly, by all threads (`file`
+//! calls the library, `direct` bypasses it).
 
 #[cfg(feature = "hdf5")]
 pub(crate) mod direct;
@@ -19,34 +19,34 @@ pub(crate) use none::{FileWriter, read, shape};
 use crate::arrays::ElementType;
 use std::ops::Range;
 
-/// A dataset that is to be written.
+/// The description of a dataset to be written.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct NewDataset {
-    /// Its name, `/group/name`.
+    /// The name with its groups: `/group/name`.
     pub name: String,
-    /// The type of its elements.
+    /// The type of the dataset's elements.
     pub element: ElementType,
-    /// The lengths of its axes.
+    /// The lengths of the dataset's axes.
     pub shape: Vec<usize>,
-    /// The part that is written at a time, where the dataset is not written whole.
+    /// The shape of the parts in which the dataset is written; `None` if it is written whole.
     pub part: Option<Vec<usize>>,
-    /// Attributes, as names and values.
+    /// The attributes, as pairs of name and value.
     pub attributes: Vec<(String, Attribute)>,
 }
 
-/// The value of an attribute.
+/// The value of a dataset's attribute.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Attribute {
-    /// A text.
+    /// An attribute that is a text.
     Text(String),
-    /// An integer.
+    /// An attribute that is an integer.
     Int(i64),
-    /// Another number.
+    /// An attribute that is a floating-point number.
     Float(f64),
 }
 
-/// Chunks, where a dataset is written in parts: those parts, unless they lie one after the other in the file anyway, or
-/// are larger than a chunk can be.
+/// The shape of the chunks of a dataset that is written in parts: that of the parts. `None` (no chunks) if the parts
+/// are contiguous in the file anyway, or exceed the largest size of a chunk.
 #[cfg_attr(not(feature = "hdf5"), allow(dead_code))]
 fn chunks(shape: &[usize], part: &[usize], element: ElementType) -> Option<Vec<usize>> {
     const LARGEST: usize = 1 << 30;
@@ -55,7 +55,7 @@ fn chunks(shape: &[usize], part: &[usize], element: ElementType) -> Option<Vec<u
     (!contiguous && bytes > 0 && bytes <= LARGEST && shape.len() == part.len()).then(|| part.to_vec())
 }
 
-/// An error if a part lies outside of the whole.
+/// Checks that a part lies within a dataset of this shape.
 #[cfg_attr(not(feature = "hdf5"), allow(dead_code))]
 fn check_part(shape: &[usize], part: &[Range<usize>]) -> Result<(), String> {
     if part.len() == shape.len() && part.iter().zip(shape).all(|(range, n)| range.end <= *n) {

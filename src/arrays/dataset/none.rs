@@ -1,4 +1,4 @@
-//! Stands in for HDF5 where dtask was built without it.
+//! The substitute for `file` in a build without HDF5: every function returns an error.
 
 use super::NewDataset;
 use crate::arrays::{ArrayValue, ElementType};
@@ -7,7 +7,7 @@ use std::path::Path;
 
 const WITHOUT: &str = "this dtask was built without HDF5; build it with the cargo feature `hdf5`";
 
-/// The shape and the element type of a dataset.
+/// Fails, in place of reading the shape and the element type of a dataset.
 ///
 /// # Errors
 /// Always.
@@ -15,7 +15,7 @@ pub(crate) fn shape(_path: &Path, _name: &str) -> Result<(Vec<usize>, ElementTyp
     Err(WITHOUT.to_owned())
 }
 
-/// A dataset, or a part of it.
+/// Fails, in place of reading a dataset.
 ///
 /// # Errors
 /// Always.
@@ -23,12 +23,12 @@ pub(crate) fn read(_path: &Path, _name: &str, _part: &[Range<usize>]) -> Result<
     Err(WITHOUT.to_owned())
 }
 
-/// A file that is being written.
+/// The file that would be written; no value of this type exists.
 #[derive(Debug)]
 pub(crate) struct FileWriter {}
 
 impl FileWriter {
-    /// Makes a file.
+    /// Fails, in place of creating a file.
     ///
     /// # Errors
     /// Always.
@@ -36,7 +36,7 @@ impl FileWriter {
         Err(WITHOUT.to_owned())
     }
 
-    /// Writes a dataset, or a part of it that begins at `start`.
+    /// Fails, in place of writing a dataset.
     ///
     /// # Errors
     /// Always.
@@ -49,7 +49,7 @@ impl FileWriter {
         Err(WITHOUT.to_owned())
     }
 
-    /// Takes a dataset away.
+    /// Fails, in place of removing a dataset.
     ///
     /// # Errors
     /// Always.
@@ -57,7 +57,7 @@ impl FileWriter {
         Err(WITHOUT.to_owned())
     }
 
-    /// Ends writing.
+    /// Fails, in place of closing the file.
     ///
     /// # Errors
     /// Always.

@@ -1,4 +1,4 @@
-//! What the built-in functions do: arguments to operations.
+//! Evaluation of calls: from the arguments of a built-in function to the kernel that computes it.
 
 use crate::arrays::File;
 use crate::arrays::csv::{self, Column};
@@ -27,7 +27,7 @@ impl<'s> Evaluator<'s> {
             Function::Arange => {
                 let first = self.required(call, 0, span)?;
                 let first = self.number(first, "`start`")?;
-                // One argument is the end, as in Python's `range`.
+                // A single argument is the end, as in Python's `range`.
                 let (start, stop) = match call.arg("stop") {
                     Some(stop) => (first, self.number(stop, "`stop`")?),
                     None => (0.0, first),
@@ -52,7 +52,7 @@ impl<'s> Evaluator<'s> {
         Ok(TypedNumbers { numbers: made, kind: ExprType::F64 }.into())
     }
 
-    /// The functions that take arrays.
+    /// Evaluates calls of functions that take arrays.
     fn call_on(&self, call: &Call, span: &Span) -> Result<TypedNumbers<'s>, ExprError> {
         match call.function {
             Function::Aggregate(function) => {
@@ -127,7 +127,7 @@ impl<'s> Evaluator<'s> {
         }
     }
 
-    /// The named argument number `slot`, which parsing has seen to be there.
+    /// The argument for the required parameter number `slot`. The parser has checked that it was given.
     fn required<'c>(&self, call: &'c Call, slot: usize, span: &Span) -> Result<&'c ExprNode, ExprError> {
         call.named.get(slot).and_then(Option::as_ref).ok_or_else(|| {
             Fault::new(format!("an argument is missing; usage: {}", call.signature().usage())).at(span)
@@ -146,7 +146,7 @@ impl<'s> Evaluator<'s> {
         ])
     }
 
-    /// Numbers given one by one, or as one list: `zeros(3, 4)` and `zeros((3, 4))`.
+    /// The sizes of a shape, as arguments or as one list: `zeros(3, 4)` and `zeros((3, 4))`.
     fn numbers(&self, nodes: &[ExprNode], what: &str) -> Result<Vec<f64>, ExprError> {
         if let [node] = nodes
             && let Intermediate::List(items) = self.eval(node)?
@@ -173,7 +173,7 @@ impl<'s> Evaluator<'s> {
         Ok(shape::filled(&shape, value).at(&call.name_span)?.into())
     }
 
-    /// `full(3, 4, 7.0)` or `full(3, 4, value = 7.0)`.
+    /// Evaluates `full(3, 4, 7.0)` or `full(3, 4, value = 7.0)`.
     fn full(&self, call: &Call, span: &Span) -> Result<Numeric<'s>, ExprError> {
         let (sizes, value) = match (call.arg("value"), call.rest.as_slice()) {
             (Some(value), sizes) => (sizes, value),
@@ -194,7 +194,7 @@ impl<'s> Evaluator<'s> {
         let stream = match call.arg("seed") {
             Some(node) => {
                 let seed = self.number(node, "`seed`")?;
-                // Beyond 2^53 neighbours are one number, and two seeds could silently be the same.
+                // Beyond 2^53 several integers are the same f64, so that different seeds could be equal without notice.
                 if seed.fract() != 0.0 || seed.abs() > MAX_EXACT_INTEGER || seed.is_nan() {
                     let fault = Fault::new(format!("a seed is a whole number of at most 2**53, not {seed}"));
                     return Err(fault.at(&node.span));
@@ -221,7 +221,7 @@ impl<'s> Evaluator<'s> {
         Err(fault.help("`dist = \"uniform\"` (the default) or `dist = \"normal\"`").at(&node.span))
     }
 
-    /// `concat(a, b)`, `concat((a, b))` and `concat(gather)` are the same.
+    /// Evaluates `concat` and `stack`: `concat(a, b)`, `concat((a, b))` and `concat(gather)` are the same.
     fn join(&self, call: &Call, span: &Span) -> Result<TypedNumbers<'s>, ExprError> {
         let mut items = Vec::with_capacity(call.rest.len());
         for node in &call.rest {
@@ -258,7 +258,7 @@ impl<'s> Evaluator<'s> {
         }
     }
 
-    /// What a command has written, or the file of a path.
+    /// The output of a command, or the content of the file that a path names.
     fn bytes(&self, node: &ExprNode) -> Result<Cow<'s, [u8]>, ExprError> {
         match self.eval(node)? {
             Intermediate::Bytes(bytes) => Ok(bytes),

@@ -1,5 +1,5 @@
-//! Evaluation: a walk over the tree. Operands are borrowed from the scope, temporaries are overwritten in
-//! place.
+//! The evaluator: a recursive walk over the syntax tree. Operands are borrowed from the scope; temporaries are
+//! overwritten in place.
 
 use super::index::{self, EvaluatedSubscript};
 use crate::arrays::error::{ExprError, Fault, PutPosition};
@@ -10,7 +10,7 @@ use crate::arrays::typed_numbers::{self, TypedNumbers};
 use crate::arrays::types::ExprType;
 use crate::arrays::{ArrayBinding, Binding, RandomContext, Scope};
 
-/// What an evaluation needs at hand.
+/// The evaluator of an expression, with the source of its names.
 pub(crate) struct Evaluator<'s> {
     pub(crate) scope: &'s dyn Scope,
     pub(crate) context: RandomContext,
@@ -56,12 +56,12 @@ impl<'s> Evaluator<'s> {
         }
     }
 
-    /// The value of `node`, as an operand of arithmetic.
+    /// Evaluates `node` to an operand of arithmetic.
     pub(crate) fn typed(&self, node: &ExprNode) -> Result<TypedNumbers<'s>, ExprError> {
         self.eval(node)?.into_typed().at(&node.span)
     }
 
-    /// The value of `node`, which must be one number.
+    /// Evaluates `node` to a number. Other values are an error, which mentions `what`.
     pub(crate) fn number(&self, node: &ExprNode, what: &str) -> Result<f64, ExprError> {
         self.eval(node)?.into_number(what).at(&node.span)
     }
@@ -104,7 +104,7 @@ impl<'s> Evaluator<'s> {
     }
 }
 
-/// Texts are equal or not; all else is left to fail as arithmetic on texts.
+/// Compares two texts for equality. `None` for other operators, which then fail as arithmetic on texts.
 fn compare_texts(op: crate::arrays::syntax::ast::BinaryOp, a: &str, b: &str) -> Option<bool> {
     match op {
         crate::arrays::syntax::ast::BinaryOp::Equal => Some(a == b),

@@ -1,4 +1,4 @@
-//! Slices and indexes, as in numpy: views where the operand is borrowed, never copies.
+//! Indexing and slicing, as in numpy. A borrowed operand gives a view; elements are never copied.
 
 use crate::arrays::error::{ExprError, Fault, PutPosition};
 use crate::arrays::eval::operand::Intermediate;
@@ -8,7 +8,7 @@ use crate::arrays::syntax::ast::Span;
 use crate::arrays::typed_numbers::TypedNumbers;
 use ndarray::SliceInfoElem;
 
-/// An evaluated entry between the brackets, and where it stands.
+/// A subscript between brackets after evaluation, with its position in the text.
 #[derive(Debug, Clone)]
 pub(crate) enum EvaluatedSubscript {
     Index(i64, Span),
@@ -26,7 +26,7 @@ impl EvaluatedSubscript {
     }
 }
 
-/// A whole number for an index or the bound of a slice.
+/// Converts the value of an index, or of the bound of a slice, to an integer.
 pub(crate) fn whole(value: f64) -> Result<i64, Fault> {
     if value.is_nan() || value.fract() != 0.0 {
         return Err(Fault::new(format!("an index is a whole number, not {value}")));
@@ -35,7 +35,7 @@ pub(crate) fn whole(value: f64) -> Result<i64, Fault> {
     Ok(value as i64)
 }
 
-/// `item[entries]`.
+/// Evaluates `item[entries]`, as numpy would.
 pub(crate) fn index<'s>(
     item: Intermediate<'s>,
     entries: &[EvaluatedSubscript],
@@ -54,7 +54,7 @@ pub(crate) fn index<'s>(
     }
 }
 
-/// The first entry chooses instances of a gather without stacking them, the others work on what is left.
+/// Indexes a gather: the first subscript selects instances without stacking them, the others index the result.
 fn index_list<'s>(
     mut items: Vec<Intermediate<'s>>,
     entries: &[EvaluatedSubscript],
@@ -120,20 +120,20 @@ fn all() -> SliceInfoElem {
     SliceInfoElem::Slice { start: 0, end: None, step: 1 }
 }
 
-/// ndarray takes a range first and walks it from its end for a negative step; Python's first element is the
-/// start.
+/// Makes an ndarray slice from Python's terms. For a negative step, ndarray walks its range from the end; in Python the
+/// start is the first element.
 fn strided(first: usize, count: usize, step: i64) -> SliceInfoElem {
     if count == 0 {
         return SliceInfoElem::Slice { start: 0, end: Some(0), step: 1 };
     }
-    // A step beyond the axis is never taken: any step does where there is one element.
+    // With a single element any step is valid; one beyond the axis is not.
     let step = if count == 1 { step.signum() } else { step };
     let reach = (count - 1) * step.unsigned_abs() as usize;
     let (low, high) = if step > 0 { (first, first + reach) } else { (first - reach, first) };
     SliceInfoElem::Slice { start: low as isize, end: Some(high as isize + 1), step: step as isize }
 }
 
-/// The place that an index means; negative ones count from the end.
+/// The position that an index denotes. Negative indexes count from the end.
 fn element(at: i64, length: usize, of: &str) -> Result<usize, Fault> {
     let from_start = if at < 0 { at.saturating_add_unsigned(length as u64) } else { at };
     match usize::try_from(from_start) {
@@ -142,7 +142,7 @@ fn element(at: i64, length: usize, of: &str) -> Result<usize, Fault> {
     }
 }
 
-/// The first element of a slice and how many it has, by Python's rules: bounds beyond the ends are cut off.
+/// The first element and the number of elements of a slice, by Python's rules: bounds beyond the ends are clipped.
 fn resolve(start: Option<i64>, end: Option<i64>, step: i64, length: usize) -> Result<(usize, usize), Fault> {
     if step == 0 {
         return Err(Fault::new("the step of a slice cannot be 0"));

@@ -1,5 +1,5 @@
-//! Tree to value: `evaluator` walks the tree, `builtins` carries out calls, `index` slices, `operand` is a value on
-//! its way.
+//! Evaluation of a syntax tree: `evaluator` walks the tree (start there), `builtins` evaluates calls, `index` slices,
+//! and `operand` has the intermediate values.
 
 pub(crate) mod builtins;
 pub(crate) mod evaluator;

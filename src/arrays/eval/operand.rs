@@ -1,4 +1,4 @@
-//! The values of an expression's parts while it is evaluated.
+//! Intermediate values of the evaluation.
 
 use crate::arrays::csv;
 use crate::arrays::error::Fault;
@@ -8,25 +8,25 @@ use crate::arrays::typed_numbers::TypedNumbers;
 use crate::arrays::types::ExprType;
 use std::borrow::Cow;
 
-/// The value of a part of an expression.
+/// The value of a subexpression during the evaluation.
 #[derive(Debug)]
 pub(crate) enum Intermediate<'s> {
     Numeric(TypedNumbers<'s>),
-    /// A gather, or `[a, b]` in the text. Where an array is wanted it is stacked, as numpy does with lists.
+    /// A gather, or a list `[a, b]` in the text. Where an array is needed it is stacked, as numpy does with lists.
     List(Vec<Intermediate<'s>>),
     Text(Cow<'s, str>),
-    /// The output of a command. Where an array is wanted it is read as a table of numbers.
+    /// The output of a command. Where an array is needed it is read as a table of numbers.
     Bytes(Cow<'s, [u8]>),
 }
 
 impl<'s> Intermediate<'s> {
-    /// A number without a type of its own.
+    /// Makes a number that takes the element type of its context.
     pub(crate) fn number(number: f64) -> Self {
         let kind = if number.fract() == 0.0 { ExprType::Whole } else { ExprType::Number };
         Intermediate::Numeric(TypedNumbers { numbers: Numeric::Scalar(number), kind })
     }
 
-    /// As an operand of arithmetic.
+    /// Converts the value to an operand of arithmetic: stacks a list, reads a table.
     pub(crate) fn into_typed(self) -> Result<TypedNumbers<'s>, Fault> {
         match self {
             Intermediate::Numeric(typed) => Ok(typed),
@@ -42,7 +42,7 @@ impl<'s> Intermediate<'s> {
         }
     }
 
-    /// Its numbers, whatever their type.
+    /// The numbers of the value, without their element type.
     pub(crate) fn into_numeric(self) -> Result<Numeric<'s>, Fault> {
         Ok(self.into_typed()?.numbers)
     }

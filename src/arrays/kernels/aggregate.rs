@@ -13,17 +13,18 @@ use crate::arrays::shapes::shape;
 use crate::arrays::syntax::function::Aggregate;
 use rayon::prelude::*;
 
-/// Elements that make one partial result. Part of what defines the result: do not tune it lightly.
+/// The number of elements that are combined to one partial result. The bits of sums depend on it: do not tune it
+/// lightly.
 const CHUNK: usize = 1 << 15;
 
-/// Elements of which one thread makes one number, in about a millisecond. Where others help, it may begin another task on
-/// top of this one while it waits for them, with memory of its own.
+/// The number of elements up to which one thread computes an aggregate, in about a millisecond. While a thread waits
+/// for helpers, it may start another task on top of this one, with memory of its own.
 const ALONE: usize = 1 << 21;
 
-/// Columns that one thread takes when rows are added up.
+/// The number of columns that a thread takes when rows are added up.
 const COLUMNS: usize = 1 << 12;
 
-/// The aggregate of `x`, along `axis` if one is given.
+/// Computes the aggregate of `x`, over all elements or along `axis`.
 pub(crate) fn aggregate<'s>(
     function: Aggregate,
     x: Numeric<'s>,
@@ -61,7 +62,7 @@ fn nonempty(function: Aggregate, length: usize) -> Result<(), Fault> {
     if length > 0 { Ok(()) } else { Err(Fault::new(format!("`{name}` of no elements has no value"))) }
 }
 
-/// The aggregate of all elements.
+/// Computes the aggregate of all elements.
 fn whole(function: Aggregate, x: &[f64]) -> f64 {
     match function {
         Aggregate::Sum => sum_by(x, |x| x),
@@ -79,7 +80,8 @@ fn whole(function: Aggregate, x: &[f64]) -> f64 {
     }
 }
 
-/// Where the first of the elements is that goes before all others; what is no number goes before every number.
+/// The position of the first element that precedes all others by `before` (`argmin`, `argmax`). NaN precedes every
+/// number.
 fn place(x: &[f64], before: impl Fn(f64, f64) -> bool) -> f64 {
     let mut best = (0, f64::NAN);
     for (at, x) in x.iter().enumerate() {
@@ -93,7 +95,7 @@ fn place(x: &[f64], before: impl Fn(f64, f64) -> bool) -> f64 {
     best.0 as f64
 }
 
-/// The sum of `f(x)` over all elements, the same for any number of threads.
+/// The sum of `f(x)` over all elements (pairwise summation). Its bits do not depend on the number of threads.
 pub(crate) fn sum_by(x: &[f64], f: impl Fn(f64) -> f64 + Sync + Copy) -> f64 {
     if x.len() <= CHUNK {
         return pairwise(x, f);
@@ -127,7 +129,7 @@ fn pairwise(x: &[f64], f: impl Fn(f64) -> f64 + Copy) -> f64 {
     pairwise(left, f) + pairwise(right, f)
 }
 
-/// The least or greatest of at least one element.
+/// The smallest or largest of at least one element: `f` returns that of two.
 fn extreme(x: &[f64], f: impl Fn(f64, f64) -> f64 + Sync + Copy) -> f64 {
     let of = |part: &[f64]| part.iter().copied().reduce(f).unwrap_or(f64::NAN);
     if x.len() <= ALONE {
@@ -137,7 +139,8 @@ fn extreme(x: &[f64], f: impl Fn(f64, f64) -> f64 + Sync + Copy) -> f64 {
     of(&parts)
 }
 
-/// The aggregate along an axis: the array is `outer` blocks of `n` rows of `inner` elements, and the rows go.
+/// Computes the aggregate along an axis. The array is seen as `outer` blocks of `n` rows of `inner` elements, and the
+/// rows are combined.
 fn along<'s>(function: Aggregate, x: &Cows<'_>, data: &[f64], axis: usize) -> Result<Numeric<'s>, Fault> {
     let (before, n, after) = (&x.shape()[..axis], x.shape()[axis], &x.shape()[axis + 1..]);
     let rows = Rows { data, n, inner: after.iter().product() };
@@ -188,7 +191,7 @@ impl Rows<'_> {
         }
     }
 
-    /// The rows of one block, cut to the columns of `out`.
+    /// The rows of a block, restricted to `width` columns from column `from` on.
     fn rows(&self, outer: usize, from: usize, width: usize) -> impl Iterator<Item = &[f64]> {
         (0..self.n).map(move |row| {
             let start = (outer * self.n + row) * self.inner + from;

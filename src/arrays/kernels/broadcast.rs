@@ -1,35 +1,36 @@
-//! The loop under every element-wise operation: broadcasting, cutting into pieces, sharing out to rayon.
+//! The loop of all element-wise operations: broadcasts operands, cuts them into pieces, and distributes the pieces to
+//! threads with rayon.
 //!
-//! An operation is a [`Kernel`] on slices. This loop is compiled once, not once per operation: with it
-//! generic over some twenty closures the crate took minutes to build. A call through a pointer per sixteen
-//! thousand elements costs nothing.
+//! An operation is a [`Kernel`] on slices. This loop is compiled once, not once for each operation: when it was generic
+//! over some twenty closures, the crate took minutes to build. A call through a pointer for each sixteen thousand
+//! elements costs nothing.
 
 use crate::arrays::error::Fault;
 use crate::arrays::numeric::{Cows, Numeric};
 use crate::arrays::shapes::shape;
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis, Ix1, Ix2, Zip};
 
-/// Below this many elements one thread is faster than many.
+/// The number of elements below which one thread is faster than several.
 pub(crate) const PARALLEL: usize = 1 << 16;
 
-/// Elements in a piece: they fit a core's cache even where operands are copied for it.
+/// The number of elements in a piece. Its operands fit into a core's cache even if they are copied.
 const PIECE: usize = 1 << 14;
 
-/// What a kernel reads.
+/// An operand of a kernel: a slice, a number, or the memory of the result.
 #[derive(Clone, Copy)]
 pub(crate) enum KernelInput<'a> {
-    /// As many elements as there are to write.
+    /// A slice with an element for each element of the result.
     Slice(&'a [f64]),
-    /// The same number for each.
+    /// A number that is the operand of every element.
     Scalar(f64),
-    /// What stands where the result is to go.
+    /// The memory of the result, which holds the operand's elements until they are overwritten.
     Out,
 }
 
-/// Writes `out[i] = f(a[i], b[i])` for all i.
+/// A function that writes `out[i] = f(a[i], b[i])` for all i.
 pub(crate) type Kernel<'k> = &'k (dyn Fn(&mut [f64], KernelInput<'_>, KernelInput<'_>) + Sync);
 
-/// The kernel of a function. Each combination of sources is a loop that the compiler can vectorise.
+/// Makes a kernel of a function of two numbers. Each combination of inputs is a loop that the compiler can vectorise.
 pub(crate) fn kernel(
     f: impl Fn(f64, f64) -> f64 + Sync,
 ) -> impl Fn(&mut [f64], KernelInput<'_>, KernelInput<'_>) + Sync {
@@ -56,7 +57,7 @@ pub(crate) fn kernel(
     }
 }
 
-/// An operand, spread to the result's shape.
+/// An operand, broadcast to the shape of the result.
 #[derive(Clone)]
 enum Operand<'a> {
     View(ArrayViewD<'a, f64>),
@@ -64,8 +65,8 @@ enum Operand<'a> {
     Out,
 }
 
-/// Applies the kernel to `a` and `b`, at least one of which is an array, in the memory of one of them if the
-/// expression owns it.
+/// Applies a kernel to `a` and `b`, at least one of which is an array. The result overwrites an operand if the
+/// expression owns its memory.
 pub(crate) fn apply<'s>(a: Numeric<'s>, b: Numeric<'s>, kernel: Kernel<'_>) -> Result<Numeric<'s>, Fault> {
     let shape = shape::broadcast(a.shape(), b.shape())?;
     let (a, mut out) = take(a, &shape);
@@ -79,14 +80,14 @@ pub(crate) fn apply<'s>(a: Numeric<'s>, b: Numeric<'s>, kernel: Kernel<'_>) -> R
     Ok(out.into())
 }
 
-/// `out = x`, of equal shapes.
+/// Copies the elements of `x` to `out`, which has the same shape.
 pub(crate) fn copy(out: ArrayViewMutD<'_, f64>, x: &ArrayViewD<'_, f64>) {
     let parallel = out.len() > PARALLEL;
     let zip = Zip::from(out).and(x);
     if parallel { zip.par_for_each(|out, x| *out = *x) } else { zip.for_each(|out, x| *out = *x) }
 }
 
-/// The memory of `x` for the result, if it may be overwritten; else `x` as it was.
+/// Takes the memory of `x` for the result if it may be overwritten and has the right shape; otherwise returns `x`.
 fn take<'s>(x: Numeric<'s>, shape: &[usize]) -> (Option<Numeric<'s>>, Option<ArrayD<f64>>) {
     match x {
         Numeric::Array(x) if !x.is_view() && x.shape() == shape && x.is_standard_layout() => {
@@ -104,7 +105,7 @@ fn operand<'a>(x: Option<&'a Numeric<'_>>, shape: &[usize]) -> Result<Operand<'a
     }
 }
 
-/// A view of the shape, elements repeated where `x` is shorter.
+/// A view of `x` broadcast to a shape.
 fn spread<'a>(x: &'a Cows<'_>, shape: &[usize]) -> Result<ArrayViewD<'a, f64>, Fault> {
     x.broadcast(shape).ok_or_else(|| {
         Fault::new(format!(
@@ -115,8 +116,8 @@ fn spread<'a>(x: &'a Cows<'_>, shape: &[usize]) -> Result<ArrayViewD<'a, f64>, F
     })
 }
 
-/// Cuts in halves along the first axis that can be cut, so that pieces of `out`, which is in C order, are
-/// contiguous.
+/// Applies a kernel recursively: halves the first axis that can be cut, so that the pieces of `out`, which is in C
+/// order, are contiguous.
 fn run(out: ArrayViewMutD<'_, f64>, a: Operand<'_>, b: Operand<'_>, kernel: Kernel<'_>) {
     let length = out.len();
     let axis = out.shape().iter().position(|n| *n > 1);
@@ -147,7 +148,7 @@ impl Operand<'_> {
         }
     }
 
-    /// A copy of the elements, where they do not stand in a row.
+    /// A copy of the elements in C order; `None` if they are contiguous already.
     fn copied(&self) -> Option<Vec<f64>> {
         match self {
             Operand::View(view) if !view.is_standard_layout() => {
@@ -179,8 +180,8 @@ fn piece(mut out: ArrayViewMutD<'_, f64>, a: Operand<'_>, b: Operand<'_>, kernel
     }
 }
 
-/// Appends the elements in C order. ndarray's own way through arrays of any number of axes takes ten times as
-/// long where the last axis is short.
+/// Appends the elements of a view in C order. ndarray's own iteration over a dynamic number of axes takes ten times as
+/// long if the last axis is short.
 fn append(view: ArrayViewD<'_, f64>, to: &mut Vec<f64>) {
     if let Some(elements) = view.as_slice() {
         to.extend_from_slice(elements);
@@ -202,7 +203,7 @@ fn append(view: ArrayViewD<'_, f64>, to: &mut Vec<f64>) {
     }
 }
 
-/// `a` where the condition is not zero, else `b`.
+/// Evaluates `where`: selects elements of `a` where the condition is not zero, else of `b`.
 pub(crate) fn choose<'s>(
     condition: Numeric<'s>,
     a: Numeric<'s>,
@@ -222,7 +223,7 @@ pub(crate) fn choose<'s>(
     Ok(out.into())
 }
 
-/// The kernel of [`choose`]: the condition stands where the result is to go.
+/// The kernel of [`choose`], which reads the condition from the memory of the result.
 fn pick(out: &mut [f64], a: KernelInput<'_>, b: KernelInput<'_>) {
     let pick = |out: &mut f64, x: f64, y: f64| *out = if *out != 0.0 { x } else { y };
     match (a, b) {

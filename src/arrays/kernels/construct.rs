@@ -1,4 +1,4 @@
-//! Arrays from numbers and from other arrays: `arange linspace eye concat stack reshape transpose`.
+//! Construction of arrays from numbers and from other arrays: `arange linspace eye concat stack reshape transpose`.
 
 use super::broadcast;
 use crate::arrays::error::Fault;
@@ -9,7 +9,7 @@ use crate::arrays::types::ExprType;
 use ndarray::{ArrayD, Axis, Slice};
 use rayon::prelude::*;
 
-/// Fills an axis with `f(place)`, in parallel where it is long.
+/// Makes a vector with the elements `f(position)`, in parallel if it is long.
 fn fill(length: usize, f: impl Fn(f64) -> f64 + Sync) -> Result<ArrayD<f64>, Fault> {
     let mut array = shape::zeros(&[length])?;
     const CHUNK: usize = 1 << 14;
@@ -28,15 +28,15 @@ fn fill(length: usize, f: impl Fn(f64) -> f64 + Sync) -> Result<ArrayD<f64>, Fau
     Ok(array)
 }
 
-/// `start, start + step, ..` as long as it is before `stop`; numpy's numbers to the bit.
+/// Evaluates `arange`: `start, start + step, ..` up to but without `stop`, with the same bits as numpy's.
 pub(crate) fn arange(start: f64, stop: f64, step: f64) -> Result<ArrayD<f64>, Fault> {
     let length = arange_length(start, stop, step)?;
-    // numpy continues the difference of the first two numbers, which differs from `step` by a rounding.
+    // numpy adds multiples of the difference of the first two numbers, which differs from `step` by a rounding.
     let difference = (start + step) - start;
     fill(length, |i| start + i * difference)
 }
 
-/// How many numbers [`arange`] gives.
+/// The number of elements of [`arange`].
 pub(crate) fn arange_length(start: f64, stop: f64, step: f64) -> Result<usize, Fault> {
     if step == 0.0 || [start, stop, step].iter().any(|x| !x.is_finite()) {
         return Err(Fault::new(format!("`arange` cannot go from {start} to {stop} in steps of {step}")));
@@ -44,7 +44,8 @@ pub(crate) fn arange_length(start: f64, stop: f64, step: f64) -> Result<usize, F
     shape::length(((stop - start) / step).ceil().max(0.0))
 }
 
-/// `num` numbers from `start` to `stop`, both included; numpy's numbers to the bit.
+/// Evaluates `linspace`: `num` evenly spaced numbers from `start` to `stop`, both included, with the same bits as
+/// numpy's.
 pub(crate) fn linspace(start: f64, stop: f64, num: f64) -> Result<ArrayD<f64>, Fault> {
     let length = shape::length(num)?;
     let gaps = length.saturating_sub(1) as f64;
@@ -62,7 +63,7 @@ pub(crate) fn linspace(start: f64, stop: f64, num: f64) -> Result<ArrayD<f64>, F
     Ok(array)
 }
 
-/// Ones on the diagonal of a matrix.
+/// Evaluates `eye`: a matrix with ones on the diagonal and zeros elsewhere.
 pub(crate) fn eye(rows: usize, columns: usize) -> Result<ArrayD<f64>, Fault> {
     let mut array = shape::zeros(&[rows, columns])?;
     if let Some(elements) = array.as_slice_mut() {
@@ -71,8 +72,8 @@ pub(crate) fn eye(rows: usize, columns: usize) -> Result<ArrayD<f64>, Fault> {
     Ok(array)
 }
 
-/// Joins arrays along an axis they have. Single numbers count as arrays of one element, so that a gather of
-/// numbers becomes an array.
+/// Evaluates `concat`: joins arrays along an existing axis. Scalars count as arrays of one element, so that a gather of
+/// numbers becomes a vector.
 pub(crate) fn concat<'s>(items: Vec<TypedNumbers<'s>>, axis: f64) -> Result<TypedNumbers<'s>, Fault> {
     let (parts, kind) = joined(items)?;
     let mut arrays = Vec::with_capacity(parts.len());
@@ -97,7 +98,7 @@ pub(crate) fn concat<'s>(items: Vec<TypedNumbers<'s>>, axis: f64) -> Result<Type
     Ok(TypedNumbers { numbers: joined.into(), kind })
 }
 
-/// Puts arrays of equal shapes on a new axis.
+/// Evaluates `stack`: puts arrays of equal shapes on a new axis.
 pub(crate) fn stack<'s>(items: Vec<TypedNumbers<'s>>, axis: f64) -> Result<TypedNumbers<'s>, Fault> {
     let (parts, kind) = joined(items)?;
     let shape = shape::stacked(&parts.iter().map(Numeric::shape).collect::<Vec<_>>(), axis)?;
@@ -112,30 +113,30 @@ pub(crate) fn stack<'s>(items: Vec<TypedNumbers<'s>>, axis: f64) -> Result<Typed
     Ok(TypedNumbers { numbers: stacked.into(), kind })
 }
 
-/// The numbers of all items, and the type that they have together.
+/// The numbers of all items, converted to their common element type.
 fn joined<'s>(items: Vec<TypedNumbers<'s>>) -> Result<(Vec<Numeric<'s>>, ExprType), Fault> {
     let kind = ExprType::joined(items.iter().map(|part| part.kind));
     let mut numbers = Vec::with_capacity(items.len());
     for part in items {
-        // only a fraction among integers, or a double among singles, need fitting, and these have the wider type
+        // only mixed integers and fractions, or doubles and singles, need conversion to the wider type
         let fits = part.kind == kind || kind == ExprType::F64;
         numbers.push(if fits { part.numbers } else { TypedNumbers::fitted(part.numbers, kind)?.numbers });
     }
     Ok((numbers, kind))
 }
 
-/// The same elements in C order under another shape, one of whose lengths may be -1: whatever is left.
+/// Evaluates `reshape`: the elements in C order under another shape. A length of -1 stands for what the others leave.
 pub(crate) fn reshape<'s>(x: Numeric<'s>, sizes: &[f64]) -> Result<Numeric<'s>, Fault> {
     let x = x.into_array();
     let new = shape::reshaped(x.shape(), sizes)?;
-    // A view stays one where its order allows.
+    // A view remains a view if its order allows it.
     let ordered = if x.is_standard_layout() { x } else { x.as_standard_layout().into_owned().into() };
     let reshaped =
         ordered.into_shape_with_order(new).map_err(|e| Fault::new(format!("cannot reshape: {e}")))?;
     Ok(reshaped.into())
 }
 
-/// The axes reversed, or in the order given.
+/// Evaluates `transpose`: the axes in reverse, or in the given order.
 pub(crate) fn transpose<'s>(x: Numeric<'s>, order: &[f64]) -> Result<Numeric<'s>, Fault> {
     let x = match x {
         Numeric::Array(x) => x,

@@ -1,5 +1,4 @@
-//! What the operators and the element-wise functions do to numbers. How arrays are walked is in
-//! `broadcast`.
+//! The operators and element-wise functions on numbers. The loop over arrays is in `broadcast`.
 
 use super::broadcast::{self, kernel};
 use crate::arrays::error::Fault;
@@ -11,7 +10,7 @@ fn truth(value: bool) -> f64 {
     f64::from(u8::from(value))
 }
 
-/// Python's modulo: the sign is the divisor's.
+/// Python's modulo, whose sign is that of the divisor.
 pub(crate) fn modulo(a: f64, b: f64) -> f64 {
     let rest = a % b;
     if rest == 0.0 {
@@ -23,17 +22,17 @@ pub(crate) fn modulo(a: f64, b: f64) -> f64 {
     }
 }
 
-/// The lesser number; not a number if either is none, as in numpy.
+/// The smaller of two numbers; NaN if either is NaN, as in numpy.
 pub(crate) fn minimum(a: f64, b: f64) -> f64 {
     if a < b || a.is_nan() { a } else { b }
 }
 
-/// The greater number; not a number if either is none, as in numpy.
+/// The larger of two numbers; NaN if either is NaN, as in numpy.
 pub(crate) fn maximum(a: f64, b: f64) -> f64 {
     if a > b || a.is_nan() { a } else { b }
 }
 
-/// `a op b`, element by element.
+/// Evaluates an infix operator element by element, with broadcasting.
 pub(crate) fn binary<'s>(op: BinaryOp, a: Numeric<'s>, b: Numeric<'s>) -> Result<Numeric<'s>, Fault> {
     match op {
         BinaryOp::Or => apply(a, b, |x, y| truth(x != 0.0 || y != 0.0)),
@@ -50,7 +49,7 @@ pub(crate) fn binary<'s>(op: BinaryOp, a: Numeric<'s>, b: Numeric<'s>) -> Result
         BinaryOp::Div => apply(a, b, |x, y| x / y),
         BinaryOp::Rem => apply(a, b, modulo),
         BinaryOp::Pow => match b {
-            // The common powers are exact and many times as fast without `pow`, as in numpy.
+            // Common powers are exact and many times as fast without `pow`, as in numpy.
             Numeric::Scalar(2.0) => map_with(a, |x| x * x),
             Numeric::Scalar(0.5) => map_with(a, f64::sqrt),
             b => apply(a, b, f64::powf),
@@ -58,7 +57,7 @@ pub(crate) fn binary<'s>(op: BinaryOp, a: Numeric<'s>, b: Numeric<'s>) -> Result
     }
 }
 
-/// `op a`, element by element.
+/// Evaluates a prefix operator element by element.
 pub(crate) fn unary(op: UnaryOp, a: Numeric<'_>) -> Result<Numeric<'_>, Fault> {
     match op {
         UnaryOp::Neg => map_with(a, |x| -x),
@@ -66,7 +65,7 @@ pub(crate) fn unary(op: UnaryOp, a: Numeric<'_>) -> Result<Numeric<'_>, Fault> {
     }
 }
 
-/// A function of one argument, element by element.
+/// Evaluates a function of one argument element by element.
 pub(crate) fn map(function: Map, a: Numeric<'_>) -> Result<Numeric<'_>, Fault> {
     match function {
         Map::Sqrt => map_with(a, f64::sqrt),
@@ -80,18 +79,18 @@ pub(crate) fn map(function: Map, a: Numeric<'_>) -> Result<Numeric<'_>, Fault> {
     }
 }
 
-/// `x` held between `low` and `high`, which may be arrays.
+/// Evaluates `clip`: limits `x` to the range from `low` to `high`, which may be arrays.
 pub(crate) fn clip<'s>(x: Numeric<'s>, low: Numeric<'s>, high: Numeric<'s>) -> Result<Numeric<'s>, Fault> {
     apply(apply(x, low, maximum)?, high, minimum)
 }
 
-/// `f(x)` for each element.
+/// Applies `f` to each element of an array, or to a number.
 pub(crate) fn map_with(a: Numeric<'_>, f: impl Fn(f64) -> f64 + Sync) -> Result<Numeric<'_>, Fault> {
-    // The kernel's second operand is not looked at.
+    // The kernel ignores its second operand.
     apply(a, Numeric::Scalar(0.0), |x, _| f(x))
 }
 
-/// `f(a, b)` for each pair of elements, broadcasting.
+/// Applies `f` to each pair of elements, with broadcasting.
 pub(crate) fn apply<'s>(
     a: Numeric<'s>,
     b: Numeric<'s>,

@@ -1,4 +1,4 @@
-//! `histogram`: how many elements lie in each of a number of equal intervals.
+//! Histograms: the number of elements in each of several equal intervals.
 
 use crate::arrays::error::Fault;
 use crate::arrays::kernels::construct;
@@ -6,7 +6,7 @@ use crate::arrays::numeric::Numeric;
 use crate::arrays::shapes::shape;
 use ndarray::ArrayD;
 
-/// The counts, by numpy's rules: the last interval has its end, and what lies outside is not counted.
+/// Evaluates `histogram` by numpy's rules: the last interval includes its end, and elements outside are not counted.
 pub(crate) fn histogram(
     x: Numeric<'_>,
     bins: f64,
@@ -37,7 +37,7 @@ pub(crate) fn histogram(
     let mut counts = shape::zeros(&[bins])?;
     for x in x.iter().copied().filter(|x| (low..=high).contains(x)) {
         let mut bin = (((x - low) / (high - low) * bins as f64) as usize).min(bins - 1);
-        // the quotient is rounded, and the edges decide
+        // the quotient is rounded, so the edges decide
         if x < edges[bin] {
             bin -= 1;
         } else if bin + 1 < bins && x >= edges[bin + 1] {

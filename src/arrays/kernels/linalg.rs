@@ -1,4 +1,4 @@
-//! `dot` and `matmul` for vectors, matrices and stacks of matrices.
+//! Matrix products: `dot` and `matmul` of vectors, matrices and stacks of matrices.
 
 use super::aggregate::sum_by;
 use super::broadcast;
@@ -11,7 +11,7 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, Dimension, Ix1, Ix2};
 use rayon::prelude::*;
 
-/// The matrix product, with numpy's rules for vectors: one on the left is a row, one on the right a column.
+/// Evaluates `matmul`, with numpy's rules for vectors: on the left a vector is a row, on the right a column.
 pub(crate) fn matmul<'s>(a: Numeric<'s>, b: Numeric<'s>) -> Result<Numeric<'s>, Fault> {
     match (a, b) {
         (Numeric::Array(a), Numeric::Array(b)) => product(a, b),
@@ -19,7 +19,7 @@ pub(crate) fn matmul<'s>(a: Numeric<'s>, b: Numeric<'s>) -> Result<Numeric<'s>, 
     }
 }
 
-/// As `matmul`, and the ordinary product where one of the two is a number.
+/// Evaluates `dot`: as [`matmul`], but an ordinary product if an operand is a number.
 pub(crate) fn dot<'s>(a: Numeric<'s>, b: Numeric<'s>) -> Result<Numeric<'s>, Fault> {
     match (a, b) {
         (Numeric::Array(a), Numeric::Array(b)) if b.ndim() > 2 => Err(Fault::new(format!(
@@ -40,7 +40,7 @@ fn product<'s>(a: Cows<'s>, b: Cows<'s>) -> Result<Numeric<'s>, Fault> {
     if b.ndim() > 2 {
         return batches(a, b, &shape);
     }
-    // All rows of all matrices on the left meet the one matrix on the right.
+    // All rows of all matrices on the left are multiplied by the single matrix on the right.
     let a = match a.ndim() {
         0..=2 => a,
         _ => {
@@ -60,7 +60,7 @@ fn product<'s>(a: Cows<'s>, b: Cows<'s>) -> Result<Numeric<'s>, Fault> {
         return Ok(Numeric::Scalar(sum_by(products.as_slice().unwrap_or(&[]), |x| x)));
     }
     let fault = |_| Fault::new("an operand of a matrix product has more axes than it said");
-    // Vectors become matrices of one row or column, so that there is one product to write.
+    // Vectors become matrices of one row or column, so that one product handles all cases.
     let left = match m {
         1 => a.into_dimensionality::<Ix1>().map_err(fault)?.insert_axis(Axis(0)),
         _ => a.into_dimensionality::<Ix2>().map_err(fault)?,
@@ -72,7 +72,7 @@ fn product<'s>(a: Cows<'s>, b: Cows<'s>) -> Result<Numeric<'s>, Fault> {
     let (rows, columns) = (left.nrows(), right.ncols());
     let out = shape::zeros(&[rows, columns])?;
     let mut out = out.into_dimensionality::<Ix2>().map_err(fault)?;
-    // Rows in fixed blocks: the kernel's order of additions does not depend on how many threads share them.
+    // Blocks of rows have a fixed size, so the order of additions does not depend on the number of threads.
     const ROWS: usize = 64;
     let work = rows.saturating_mul(columns).saturating_mul(inner);
     let blocks = out.axis_chunks_iter_mut(Axis(0), ROWS).into_par_iter();
@@ -91,7 +91,7 @@ fn product<'s>(a: Cows<'s>, b: Cows<'s>) -> Result<Numeric<'s>, Fault> {
     Ok(out.into())
 }
 
-/// Matrix by matrix, where the right side is a stack of them.
+/// Multiplies matrix by matrix, where the right side is a stack of matrices.
 fn batches<'s>(a: Cows<'s>, b: Cows<'s>, shape: &[usize]) -> Result<Numeric<'s>, Fault> {
     let row = a.ndim() == 1;
     let own = if row { 1 } else { 2 };

@@ -1,10 +1,8 @@
-//! Numeric kernels: the loops that compute, on rayon.
+//! Numeric kernels: the loops that compute, in parallel with rayon.
 //!
-//! `elementwise` (operators and functions of single elements, walked by `broadcast`), `aggregate` (sums, extremes,
-//! variance),
-//! `construct` (ranges, stacking, reshaping), `linalg`, `histogram`, and random numbers (`random`, from the
-//! counter-based
-//! generator `philox`).
+//! `elementwise` (operators and functions of single elements, whose loop is in `broadcast`), `aggregate` (sums,
+//! extremes, variance), `construct` (ranges, stacking, reshaping), `linalg` (matrix products), `histogram`, and random
+//! numbers (`random`, from the counter-based generator `philox`).
 
 pub(crate) mod aggregate;
 pub(crate) mod broadcast;

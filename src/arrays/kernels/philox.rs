@@ -9,14 +9,14 @@ const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 const ROUNDS: usize = 10;
 
-/// Blocks made side by side, which lets the compiler use vector instructions: 16 are twice as fast as 8 or fewer.
+/// The number of blocks computed side by side in vector instructions: 16 are twice as fast as 8 or fewer.
 pub(crate) const WIDTH: usize = 16;
 
-/// The four words of `WIDTH` blocks: word by word, not block by block.
+/// The four words of `WIDTH` blocks, stored by word and not by block.
 pub(crate) type Blocks = [[u32; WIDTH]; 4];
 
-/// The blocks of the counters `(first, stream)`, `(first + 1, stream)`, ..; each 64-bit number is two words,
-/// low one first.
+/// Computes the blocks of the counters `(first, stream)`, `(first + 1, stream)`, .. Each 64-bit number is two words,
+/// the low one first.
 pub(crate) fn blocks(key: u64, stream: u64, first: u64) -> Blocks {
     let at: [u64; WIDTH] = std::array::from_fn(|i| first.wrapping_add(i as u64));
     let counters = [

@@ -1,7 +1,8 @@
-//! `random(n, m, .., seed = s, dist = "normal")`.
+//! The `random` function: `random(n, m, .., seed = s, dist = "normal")`.
 //!
-//! The numbers are a pure function of a key, a stream and their place, so they are the same for any number of
-//! threads and ranks. With Philox4x32-10 of counter words `(block low, block high, stream low, stream high)`:
+//! The numbers are a pure function of a key, a stream and their position, so they are the same for any number of
+//! threads and ranks. The generator is Philox4x32-10, with the counter words `(block low, block high, stream low,
+//! stream high)`:
 //! * With a `seed`, the key is the seed (two's complement, 64 bits) and the stream 0: the numbers depend on
 //!   nothing else, as with numpy's `default_rng(seed)`, though they are not numpy's.
 //! * Without one, the key is a hash of the task and of which `random` of the expression it is, and the stream
@@ -19,23 +20,23 @@ use crate::arrays::shapes::shape;
 use ndarray::ArrayD;
 use rayon::prelude::*;
 
-/// What random numbers without a seed depend on.
+/// The parameters of random numbers without a seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct RandomContext {
     /// A hash of the task's name: equal in every run of the script and on every rank.
     pub task: u64,
-    /// The instance's index in its family; 0 for a task without parameters.
+    /// The index of the instance in its family; 0 for a task without parameters.
     pub index: u64,
 }
 
-/// A distribution.
+/// The probability distribution of random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Distribution {
     Uniform,
     Normal,
 }
 
-/// An endless sequence of numbers.
+/// An infinite sequence of random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RandomStream {
     key: u64,
@@ -47,12 +48,12 @@ impl RandomStream {
         RandomStream { key: seed.cast_unsigned(), stream: 0 }
     }
 
-    /// For the `call`-th `random` without a seed of an expression.
+    /// The sequence of the `call`-th `random` without a seed in an expression.
     pub(crate) fn of(context: RandomContext, call: u64) -> RandomStream {
         RandomStream { key: mix(context.task ^ mix(call)), stream: context.index }
     }
 
-    /// The first numbers of the sequence, in C order.
+    /// Makes an array of the first numbers of the sequence, in C order.
     pub(crate) fn array(self, shape: &[usize], distribution: Distribution) -> Result<ArrayD<f64>, Fault> {
         let mut array = shape::zeros(shape)?;
         if let Some(out) = array.as_slice_mut() {
@@ -91,13 +92,13 @@ impl RandomStream {
     }
 }
 
-/// A number in [0, 1) of 53 random bits.
+/// Makes a number in [0, 1) of 53 random bits.
 fn unit(low: u32, high: u32) -> f64 {
     let bits = u64::from(low) | u64::from(high) << 32;
     (bits >> 11) as f64 * (f64::EPSILON / 2.0)
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea, Flood, 2014): spreads every input bit over the result.
+/// The finaliser of SplitMix64 (Steele, Lea, Flood, 2014): each input bit affects the whole result.
 fn mix(x: u64) -> u64 {
     let x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -1,4 +1,4 @@
-//! Reductions: the combining [`operator`]s and the fixed order of the [`tree`] in which partial results meet.
+//! Reductions: the [`operator`]s, and the [`tree`] that fixes the order in which partial results are merged.
 
 pub(crate) mod operator;
 pub(crate) mod tree;

@@ -1,10 +1,10 @@
 //! The operators of reductions: `reduce = { of = "x", with = "add" }`.
 //!
 //! A leaf of the [`tree`](super::tree) becomes a partial result ([`Reduce::leaf`]), partial results are merged from
-//! left to right ([`Reduce::merge`]), and at the root the result is made of the last one ([`Reduce::finish`]). For
-//! most operators all three are arrays of the same kind. `mean` along an axis and `moments` need more than that to weigh
-//! blocks of unequal length correctly, and carry it on a first axis of their own: the count and the sum; the count, the
-//! mean and the sum of squared deviations. Both give `f64`, whatever they are made of.
+//! left to right ([`Reduce::merge`]), and at the root the last one becomes the result ([`Reduce::finish`]). For most
+//! operators all three are arrays of the same kind. `mean` along an axis and `moments` need more to weigh blocks of
+//! unequal length correctly, and carry it on a first axis of their own: the count and the sum; or the count, the mean
+//! and the sum of squared deviations. Both give `f64` for any element type.
 
 use crate::arrays::error::Fault;
 use crate::arrays::kernels::{aggregate, construct, elementwise};
@@ -18,41 +18,42 @@ use crate::arrays::{ArrayBinding, ArrayValue};
 use ndarray::{ArrayD, ArrayViewD, Axis};
 use serde::{Deserialize, Serialize};
 
-/// An operator.
+/// The operator of a reduction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ReduceOperator {
-    /// The element-wise sum.
+    /// The element-wise sum of all leaves.
     Add,
-    /// The element-wise product.
+    /// The element-wise product of all leaves.
     Mul,
-    /// The lesser of two elements; not a number if either is none.
+    /// The element-wise minimum; NaN if either element is NaN.
     Min,
-    /// The greater of two elements; not a number if either is none.
+    /// The element-wise maximum; NaN if either element is NaN.
     Max,
-    /// The arrays one after the other.
+    /// All leaves, joined along an axis.
     Concat,
-    /// The mean.
+    /// The element-wise mean of all leaves.
     Mean,
-    /// Count, mean and variance, on a new first axis.
+    /// The count, the mean and the variance, on a new first axis.
     Moments,
 }
 
-/// A reduction.
+/// A reduction: its operator and axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reduce {
-    /// The operator.
+    /// The operator that merges two arrays.
     pub with: ReduceOperator,
-    /// The axis of the arrays that is reduced as well (or, by `concat`, joined along); negative ones count from the last.
+    /// The axis of each array that is reduced too, or for `concat` the axis along which arrays are joined. Negative
+    /// axes count from the last. `None` means that arrays are merged element by element.
     pub axis: Option<i64>,
 }
 
-/// Why partial results cannot be merged.
+/// The error of partial results that cannot be merged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ReduceError {
-    /// What is wrong, shapes included.
+    /// The message for the user, which includes the shapes.
     pub message: String,
-    /// What to do, where that can be said.
+    /// Advice on how to correct the script, if there is any.
     pub help: Option<String>,
 }
 
@@ -63,7 +64,7 @@ impl From<Fault> for ReduceError {
 }
 
 impl ReduceOperator {
-    /// The operators by their names in a script.
+    /// The operators with their names in scripts.
     pub const NAMES: [(&'static str, ReduceOperator); 7] = [
         ("add", ReduceOperator::Add),
         ("mul", ReduceOperator::Mul),
@@ -74,24 +75,24 @@ impl ReduceOperator {
         ("moments", ReduceOperator::Moments),
     ];
 
-    /// The operator of that name.
+    /// Finds an operator by its name in scripts; `None` if there is none.
     pub fn of(name: &str) -> Option<ReduceOperator> {
         ReduceOperator::NAMES.iter().find(|(known, _)| *known == name).map(|(_, with)| *with)
     }
 
-    /// The operator's name in a script.
+    /// The name of the operator in scripts.
     pub fn name(self) -> &'static str {
         ReduceOperator::NAMES.iter().find(|(_, with)| *with == self).map_or("", |(name, _)| name)
     }
 }
 
 impl Reduce {
-    /// Whether a leaf is a partial result as it is.
+    /// Whether leaves need no conversion to partial results.
     pub fn takes_leaves(self) -> bool {
         match self.with {
             ReduceOperator::Concat => true,
             ReduceOperator::Moments => false,
-            // every leaf weighs 1, and how many there are is known from the tree
+            // every leaf has the weight 1, and the tree tells their number
             ReduceOperator::Add
             | ReduceOperator::Mul
             | ReduceOperator::Min
@@ -100,7 +101,7 @@ impl Reduce {
         }
     }
 
-    /// Whether a single leaf is the result as it is.
+    /// Whether a single leaf is the result without any computation.
     pub fn keeps_single(self) -> bool {
         self.takes_leaves() && self.with != ReduceOperator::Mean
     }
@@ -109,10 +110,10 @@ impl Reduce {
         !self.takes_leaves() && matches!(self.with, ReduceOperator::Mean | ReduceOperator::Moments)
     }
 
-    /// The partial result of one instance.
+    /// Converts a leaf, the value of one instance, to a partial result.
     ///
     /// # Errors
-    /// When it does not have the axis.
+    /// When the leaf does not have the reduction's axis.
     pub fn leaf(self, value: &ArrayValue) -> Result<ArrayValue, ReduceError> {
         Ok(match (self.with, self.axis) {
             _ if self.takes_leaves() => value.clone(),
@@ -142,10 +143,10 @@ impl Reduce {
         })
     }
 
-    /// The partial results of one step of the tree, merged from left to right.
+    /// Merges the partial results of a step of the tree, from left to right.
     ///
     /// # Errors
-    /// When their shapes do not go together.
+    /// When their shapes do not match.
     pub fn merge(self, partials: &[&ArrayValue]) -> Result<ArrayValue, ReduceError> {
         let (first, rest) = match partials {
             [] => return Err(Fault::new("a reduction of no instances has no result").into()),
@@ -177,10 +178,10 @@ impl Reduce {
         }
     }
 
-    /// The result that the last partial result stands for; it was made of so many leaves.
+    /// Converts the last partial result, merged from `leaves` leaves, to the result.
     ///
     /// # Errors
-    /// When there is no memory for it.
+    /// When there is not enough memory for the result.
     pub fn finish(self, partial: ArrayValue, leaves: u64) -> Result<ArrayValue, ReduceError> {
         let row = |at: usize| partial.to_f64().index_axis(Axis(0), at).to_owned();
         match self.with {
@@ -201,7 +202,7 @@ impl Reduce {
         }
     }
 
-    /// The shape of what a leaf adds to the result.
+    /// The shape that a leaf has after the reduction along its own axis.
     ///
     /// # Errors
     /// When the leaf does not have the axis.
@@ -215,10 +216,10 @@ impl Reduce {
         Ok(shape)
     }
 
-    /// The shape of the result of two, as [`Reduce::leaf_shape`] gives them.
+    /// The shape of two merged values whose shapes are `a` and `b`, as [`Reduce::leaf_shape`] returns them.
     ///
     /// # Errors
-    /// When they do not go together.
+    /// When the shapes do not match.
     pub fn merged_shape(self, a: &[usize], b: &[usize]) -> Result<Vec<usize>, ReduceError> {
         if self.with == ReduceOperator::Concat {
             return Ok(shape::joined(&[a, b], self.axis.unwrap_or(0) as f64)?);
@@ -229,7 +230,8 @@ impl Reduce {
         Err(self.misfit(a, b))
     }
 
-    /// A partial result to compute with: sums of means do not wrap as sums of integers do.
+    /// Converts a partial result to numbers for computing. Those of a mean become `f64`, since integer sums could wrap
+    /// around.
     fn partial(self, value: &ArrayValue) -> Result<TypedNumbers<'_>, Fault> {
         let typed = typed(value)?;
         Ok(if self.with == ReduceOperator::Mean {
@@ -239,7 +241,7 @@ impl Reduce {
         })
     }
 
-    /// Arrays have equal shapes, or one of the two is a single number, which goes with every element.
+    /// Checks that two arrays have equal shapes, or that one is a single number, which is merged with every element.
     fn fits(self, a: &[usize], b: &[usize]) -> Result<(), ReduceError> {
         let own = usize::from(self.own_axis());
         if a == b || (own == 0 && (a.is_empty() || b.is_empty())) {
@@ -284,7 +286,7 @@ fn finished(typed: TypedNumbers<'_>) -> ArrayValue {
     typed_numbers::stored(typed.numbers.into_owned(), typed.kind.settled())
 }
 
-/// The sum along an axis, and of how many it is the sum.
+/// The sum along an axis, and the length of that axis.
 fn summed(value: &ArrayValue, axis: i64) -> Result<(ArrayD<f64>, usize), Fault> {
     let place = shape::axis(axis as f64, value.shape().len())?;
     let sum = aggregate::aggregate(Aggregate::Sum, value.to_f64().into(), Some(axis as f64))?;
@@ -311,7 +313,7 @@ fn moments(value: &ArrayValue, axis: Option<i64>) -> Result<ArrayValue, Fault> {
     stacked(&[ArrayD::from_elem(mean.raw_dim(), count as f64), mean, squares])
 }
 
-/// Chan, Golub and LeVeque's update: `left` becomes the moments of both.
+/// Merges moments by the update of Chan, Golub and LeVeque: `left` becomes the moments of both.
 fn merge_moments(left: &mut ArrayD<f64>, right: ArrayViewD<'_, f64>) {
     let (left_rows, right_rows) = (left.len() / 3, right.len() / 3);
     let (Some(left), Some(right)) = (left.as_slice_mut(), right.as_slice()) else { return };

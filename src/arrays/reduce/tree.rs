@@ -1,58 +1,57 @@
 //! THE order of a tree reduction: which partial results are combined with which.
 //!
-//! The order is a function of the number of leaves and the arity, and of nothing else: not of ranks, threads
-//! or timing. With `order = "fixed"` results therefore have the same bits on any number of ranks.
+//! The order is a function of the number of leaves and the arity, and of nothing else: not of ranks, threads or timing.
+//! With `order = "fixed"` results therefore have the same bits on any number of ranks.
 //!
-//! Level 0 are the leaves, in the order of their indices. Node `j` of level `l` combines the nodes `j*k ..
-//! (j+1)*k` of level `l-1` (fewer at the end), from left to right: `((a + b) + c) + ..`
-//! (`reduce`). A node over one single node is that node: nothing is computed for
-//! it. The last level has one node, the result.
+//! Level 0 are the leaves, in the order of their indices. Node `j` of level `l` combines the nodes `j*k .. (j+1)*k` of
+//! level `l-1` (fewer at the end), from left to right: `((a + b) + c) + ..`. A node with a single child is that child:
+//! nothing is computed for it. The last level has one node, the result.
 //!
-//! With arity 2 that is dask's and Python's `while len(xs) > 1: xs = [add(xs[i], xs[i+1]) ..]`, a lone last
-//! one carried up.
+//! With arity 2 this is the order of dask, and of Python's `while len(xs) > 1: xs = [add(xs[i], xs[i+1]) ..]`, with a
+//! single last element carried up.
 //!
-//! A plan holds a number per level, not a node per task: ten million leaves cost nothing.
+//! A plan holds a number for each level, not a node for each task: ten million leaves cost nothing.
 
 use std::ops::Range;
 
-/// A node's place: the level and the index within it.
+/// The position of a node in a reduction tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct TreePosition {
-    /// 0 for leaves.
+    /// The level, counted from the leaves, which are 0.
     pub level: usize,
-    /// From the left.
+    /// The index within the level, from the left.
     pub index: usize,
 }
 
-/// A combination to be computed.
+/// A step of a reduction tree: a node that combines at least two others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TreeStep {
-    /// Where the result belongs.
+    /// The position of the step's result in the tree.
     pub at: TreePosition,
-    /// What is combined, in this order: at least two leaves or results of other steps.
+    /// The positions of the inputs, in the order of combination: leaves or results of other steps.
     pub inputs: Vec<TreePosition>,
 }
 
-/// No tree can be built.
+/// The reason why no tree can be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PlanError {
-    /// There is nothing to reduce.
+    /// The reduction has no leaves, and so no result.
     #[error("a reduction of no instances has no result")]
     NoLeaves,
-    /// A node of one input never comes to an end.
+    /// The arity is below 2, so that levels would not shrink.
     #[error("the arity of a reduction is at least 2, not {0}")]
     Arity(usize),
 }
 
-/// The shape of a reduction tree.
+/// The shape of a reduction tree: its arity, and the width of each level.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TreePlan {
     arity: usize,
-    /// Number of nodes in each level, the leaves' first, ending with 1.
+    /// The number of nodes in each level, beginning with the leaves and ending with 1.
     widths: Vec<usize>,
 }
 
-/// The tree over `leaves` leaves, in which a node combines up to `arity` nodes.
+/// Plans the tree over `leaves` leaves, in which a node combines up to `arity` nodes.
 pub(crate) fn plan(leaves: usize, arity: usize) -> Result<TreePlan, PlanError> {
     if leaves == 0 {
         return Err(PlanError::NoLeaves);
@@ -70,23 +69,22 @@ pub(crate) fn plan(leaves: usize, arity: usize) -> Result<TreePlan, PlanError> {
 }
 
 impl TreePlan {
-    /// Number of levels, the leaves' included.
+    /// The number of levels, including the leaves.
     pub(crate) fn levels(&self) -> usize {
         self.widths.len()
     }
 
-    /// Number of nodes in a level; 0 where there is none.
+    /// The number of nodes in a level; 0 for a level above the root.
     pub(crate) fn width(&self, level: usize) -> usize {
         self.widths.get(level).copied().unwrap_or(0)
     }
 
-    /// The result's place: a leaf, if there is one leaf only.
+    /// The position of the result: a leaf, if there is only one.
     pub(crate) fn root(&self) -> TreePosition {
         self.source(TreePosition { level: self.levels() - 1, index: 0 })
     }
 
-    /// The indices, in the level below, of the nodes under `at`. Empty for a leaf and for a place that is not
-    /// in the tree.
+    /// The indices of the children of `at`, in the level below. Empty for a leaf and for a position outside the tree.
     pub(crate) fn below(&self, at: TreePosition) -> Range<usize> {
         if at.level == 0 || at.index >= self.width(at.level) {
             return 0..0;
@@ -95,7 +93,7 @@ impl TreePlan {
         start..start.saturating_add(self.arity).min(self.width(at.level - 1))
     }
 
-    /// The place where the node's value is computed: below `at`, if there is one single node under it.
+    /// The position at which a node's value is computed: below `at`, as long as a node has a single child.
     pub(crate) fn source(&self, mut at: TreePosition) -> TreePosition {
         loop {
             let below = self.below(at);
@@ -106,7 +104,7 @@ impl TreePlan {
         }
     }
 
-    /// The step that takes the value computed at `at`; none for the root.
+    /// The step that takes the value computed at `at`; `None` for the root.
     #[cfg(test)]
     pub(crate) fn consumer(&self, at: TreePosition) -> Option<TreePosition> {
         let mut up = TreePosition { level: at.level + 1, index: at.index / self.arity };
@@ -119,7 +117,7 @@ impl TreePlan {
         None
     }
 
-    /// The step at a place; none for a leaf, and for a node over one single node.
+    /// The step at a position; `None` for a leaf, and for a node with a single child.
     pub(crate) fn step(&self, at: TreePosition) -> Option<TreeStep> {
         let below = self.below(at);
         if below.len() < 2 {
@@ -129,14 +127,15 @@ impl TreePlan {
         Some(TreeStep { at, inputs })
     }
 
-    /// All steps, level by level from the leaves, from the left: each after the steps it takes from.
+    /// All steps, level by level from the leaves, and from the left within a level: each follows the steps whose
+    /// results it takes.
     pub(crate) fn steps(&self) -> impl Iterator<Item = TreeStep> + '_ {
         (1..self.levels())
             .flat_map(|level| (0..self.width(level)).map(move |index| TreePosition { level, index }))
             .filter_map(|at| self.step(at))
     }
 
-    /// Number of steps: at most the last node of a level is over one single node.
+    /// The number of steps. Only the last node of a level may have a single child, and so be no step.
     pub(crate) fn count(&self) -> usize {
         (1..self.levels())
             .map(|level| {

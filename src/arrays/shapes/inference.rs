@@ -1,5 +1,5 @@
-//! What can be said of an expression's shape before anything is computed: the same walk as the evaluation, over shapes
-//! instead of elements. Where a shape depends on what only the run knows, nothing is said.
+//! Shape inference: finds the shape of an expression's value before anything is computed, by the same walk as the
+//! evaluation, over shapes instead of elements. A shape that depends on values of the run is unknown.
 
 use super::shape;
 use crate::arrays::error::{ExprError, Fault, PutPosition};
@@ -14,28 +14,29 @@ use crate::arrays::typed_numbers::TypedNumbers;
 use crate::arrays::types::ExprType;
 use ndarray::{ArrayD, CowArray, IxDyn};
 
-/// What is known of a name, or of a part of an expression.
+/// The known properties of a name, or of a subexpression.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Sketch {
-    /// Nothing.
+    /// A value of which nothing is known before the run.
     Unknown,
-    /// A number.
+    /// A number, known before the run.
     Number(f64),
-    /// A text.
+    /// A text, known before the run.
     Text(String),
-    /// The lengths of an array's axes.
+    /// An array with these lengths of its axes.
     Shape(Vec<usize>),
-    /// A gather, or a list.
+    /// The members of a gather or a list.
     List(Vec<Sketch>),
 }
 
-/// The element that all arrays consist of here: they are views of it, and need no memory.
+/// The walk over the tree. `element` is the single element that all arrays are views of here, so that they need no
+/// memory.
 struct Sketcher<'n> {
     names: &'n dyn Fn(&str) -> Sketch,
     element: ArrayD<f64>,
 }
 
-/// What is known of the value of an expression.
+/// Infers the properties of an expression's value from those of its names.
 pub(crate) fn sketch(root: &ExprNode, names: &dyn Fn(&str) -> Sketch) -> Result<Sketch, ExprError> {
     let sketcher = Sketcher { names, element: ndarray::arr0(0.0).into_dyn() };
     let found = sketcher.sketch(root)?;
@@ -85,7 +86,7 @@ impl<'n> Sketcher<'n> {
         Ok(shape.map_or(Sketch::Unknown, Sketch::Shape))
     }
 
-    /// The shape; of a list, that of the array it is stacked to. `None` where it is not known.
+    /// The shape of a value; for a list, that of the stacked array. `None` if unknown.
     fn shape(&self, sketch: &Sketch) -> Result<Option<Vec<usize>>, Fault> {
         match sketch {
             Sketch::Unknown | Sketch::Text(_) => Ok(None),
@@ -101,7 +102,7 @@ impl<'n> Sketcher<'n> {
         }
     }
 
-    /// Operands that are matched element by element.
+    /// The common shape of operands that are combined element by element.
     fn together(&self, operands: &[(Sketch, &ExprNode)], node: &ExprNode) -> Sketched {
         let mut whole = Some(Vec::new());
         for (operand, place) in operands {
@@ -113,7 +114,7 @@ impl<'n> Sketcher<'n> {
         self.whole(whole)
     }
 
-    /// An array of that shape without memory of its own; `None` where there cannot be one.
+    /// An array of that shape without memory of its own; `None` if there can be no such array.
     fn phantom(&self, shape: &[usize]) -> Option<Cows<'_>> {
         Some(CowArray::from(self.element.broadcast(IxDyn(shape))?))
     }
@@ -182,7 +183,7 @@ impl<'n> Sketcher<'n> {
 
     fn call(&self, call: &Call, node: &ExprNode) -> Sketched {
         let span = &node.span;
-        // every argument is looked at, though not all matter: one of them may hold an error of its own
+        // all arguments are inspected, even if the shape does not depend on them: each may hold an error of its own
         let named = call.named.iter().map(|arg| arg.as_ref().map(|arg| self.sketch(arg)).transpose());
         let named = named.collect::<Result<Vec<_>, _>>()?;
         let rest = call.rest.iter().map(|arg| self.sketch(arg)).collect::<Result<Vec<_>, _>>()?;
@@ -326,7 +327,7 @@ impl<'n> Sketcher<'n> {
     }
 }
 
-/// Where arguments of a variable number stand.
+/// The position in the text of a call's variable arguments; that of the call if it has none.
 fn place(nodes: &[ExprNode], call: &crate::arrays::Span) -> crate::arrays::Span {
     match nodes {
         [first, .., last] => first.span.start..last.span.end,
@@ -335,7 +336,7 @@ fn place(nodes: &[ExprNode], call: &crate::arrays::Span) -> crate::arrays::Span 
     }
 }
 
-/// Numbers given one by one, or as one list.
+/// The numbers given as arguments or as one list; `None` if any is unknown.
 fn numbers(sketches: &[Sketch]) -> Option<Vec<f64>> {
     let all = match sketches {
         [Sketch::List(items)] => items,

@@ -1,13 +1,13 @@
-//! Shapes: limits, broadcasting, and the allocation of results.
+//! Shapes of arrays: limits, broadcasting, and the allocation of results.
 
 use crate::arrays::error::Fault;
 use crate::arrays::exact::MAX_EXACT_INTEGER;
 use ndarray::ArrayD;
 
-/// The most axes an array may have.
+/// The largest number of axes that an array may have.
 pub(crate) const MAX_AXES: usize = 32;
 
-/// A shape as Python writes it, for messages: `(3, 4)`.
+/// Formats a shape as Python does, for messages: `(3, 4)`.
 pub(crate) fn display(shape: &[usize]) -> String {
     match shape {
         [one] => format!("({one},)"),
@@ -15,7 +15,7 @@ pub(crate) fn display(shape: &[usize]) -> String {
     }
 }
 
-/// The number of elements, if an array of that shape can exist at all.
+/// The number of elements of a shape. An error if no array can have that shape.
 pub(crate) fn elements(shape: &[usize]) -> Result<usize, Fault> {
     if shape.len() > MAX_AXES {
         return Err(Fault::new(format!("an array has at most {MAX_AXES} axes, not {}", shape.len())));
@@ -32,12 +32,12 @@ pub(crate) fn elements(shape: &[usize]) -> Result<usize, Fault> {
     }
 }
 
-/// An array of zeros; an error, not the end of the rank, where the memory for it cannot be had.
+/// Makes an array of zeros. Lack of memory is an error, and does not abort the rank.
 pub(crate) fn zeros(shape: &[usize]) -> Result<ArrayD<f64>, Fault> {
     filled(shape, 0.0)
 }
 
-/// An array of equal numbers.
+/// Makes an array of a shape in which every element is `value`.
 pub(crate) fn filled(shape: &[usize], value: f64) -> Result<ArrayD<f64>, Fault> {
     let length = elements(shape)?;
     reserve(length)?;
@@ -45,11 +45,10 @@ pub(crate) fn filled(shape: &[usize], value: f64) -> Result<ArrayD<f64>, Fault> 
     from_vec(shape, vec![value; length])
 }
 
-/// An error if memory for `length` elements cannot be reserved.
+/// Checks that memory for `length` elements can be reserved.
 ///
-/// A failed `vec![..]` aborts the process, and with it the MPI job. `try_reserve` does not, but then its
-/// memory could be filled by one thread only; so it is asked first, and given back at once: for a large array
-/// that is one `mmap`.
+/// A failed `vec![..]` aborts the process, and with it the MPI job. `try_reserve` does not, but only one thread could
+/// fill its memory. So it is called first, and its memory freed at once: for a large array that is one `mmap`.
 fn reserve(length: usize) -> Result<(), Fault> {
     const WORTH_ASKING: usize = 1 << 17;
     if length < WORTH_ASKING || Vec::<f64>::new().try_reserve_exact(length).is_ok() {
@@ -60,14 +59,14 @@ fn reserve(length: usize) -> Result<(), Fault> {
         .help("make more and smaller blocks, one per instance of the task"))
 }
 
-/// An array of `shape` over elements in C order.
+/// Makes an array of a shape from its elements in C order.
 pub(crate) fn from_vec(shape: &[usize], elements: Vec<f64>) -> Result<ArrayD<f64>, Fault> {
     let length = elements.len();
     ArrayD::from_shape_vec(shape, elements)
         .map_err(|_| Fault::new(format!("{length} elements do not fill the shape {}", display(shape))))
 }
 
-/// The shape that arrays of shapes `a` and `b` have together.
+/// The common shape of two shapes by numpy's rules of broadcasting.
 pub(crate) fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, Fault> {
     let axes = a.len().max(b.len());
     // Lengths are matched from the last axis; missing ones count as 1.
@@ -93,7 +92,7 @@ pub(crate) fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, Fault> {
     Ok(shape)
 }
 
-/// A whole number as the length of an axis.
+/// Converts a number to the length of an axis.
 pub(crate) fn length(value: f64) -> Result<usize, Fault> {
     if value.fract() != 0.0 || !value.is_finite() {
         return Err(Fault::new(format!("a size is a whole number, not {value}")));
@@ -101,14 +100,14 @@ pub(crate) fn length(value: f64) -> Result<usize, Fault> {
     if value < 0.0 {
         return Err(Fault::new(format!("a size cannot be negative: {value}")));
     }
-    // Beyond 2^53 the number need not be the one that was meant; no array is that long.
+    // Beyond 2^53 the number may have been rounded; no array is that long.
     if value > MAX_EXACT_INTEGER {
         return Err(Fault::new(format!("an axis of {value} elements is longer than can be addressed")));
     }
     Ok(value as usize)
 }
 
-/// The axis that `axis` means in an array of `axes` axes; negative ones count from the last.
+/// Converts a number to the index of an axis, in an array of `axes` axes. Negative numbers count from the last.
 pub(crate) fn axis(axis: f64, axes: usize) -> Result<usize, Fault> {
     if axis.fract() != 0.0 || !axis.is_finite() {
         return Err(Fault::new(format!("an axis is a whole number, not {axis}")));
@@ -122,7 +121,7 @@ pub(crate) fn axis(axis: f64, axes: usize) -> Result<usize, Fault> {
     Ok(from_first as usize)
 }
 
-/// The shape that arrays have when they are joined along an axis.
+/// The shape of arrays that are joined along an existing axis.
 pub(crate) fn joined(shapes: &[&[usize]], along: f64) -> Result<Vec<usize>, Fault> {
     let Some(first) = shapes.first() else {
         return Err(Fault::new("there is nothing to join"));
@@ -146,7 +145,7 @@ pub(crate) fn joined(shapes: &[&[usize]], along: f64) -> Result<Vec<usize>, Faul
     Ok(whole)
 }
 
-/// The shape that arrays of one shape have when they are put on a new axis.
+/// The shape of arrays of equal shapes that are put on a new axis.
 pub(crate) fn stacked(shapes: &[&[usize]], along: f64) -> Result<Vec<usize>, Fault> {
     let first: &[usize] = shapes.first().copied().unwrap_or(&[]);
     if let Some((at, odd)) = shapes.iter().enumerate().find(|(_, shape)| **shape != first) {
@@ -164,7 +163,7 @@ pub(crate) fn stacked(shapes: &[&[usize]], along: f64) -> Result<Vec<usize>, Fau
     Ok(shape)
 }
 
-/// The shape that `sizes` mean for an array of `shape`: one of them can be -1, whatever is left.
+/// The shape that `sizes` specify for an array of `shape`. One size can be -1, which stands for what the others leave.
 pub(crate) fn reshaped(shape: &[usize], sizes: &[f64]) -> Result<Vec<usize>, Fault> {
     let length = elements(shape)?;
     let open = sizes.iter().filter(|size| **size == -1.0).count();
@@ -188,7 +187,7 @@ pub(crate) fn reshaped(shape: &[usize], sizes: &[f64]) -> Result<Vec<usize>, Fau
     Ok(new)
 }
 
-/// The shape of a matrix product: stacks of matrices are matched as in element-wise operations.
+/// The shape of a matrix product. Stacks of matrices are broadcast.
 pub(crate) fn product(a: &[usize], b: &[usize]) -> Result<Vec<usize>, Fault> {
     let (m, n) = (a.len(), b.len());
     if m == 0 || n == 0 {

@@ -1,7 +1,7 @@
 //! The syntax tree of an array expression. It travels with the plan, so that an expression is parsed once, at rank 0.
 //!
-//! Nothing here knows an element type: literals keep whether they were written as whole numbers, so that an
-//! `i64` array can one day take `1` and refuse `1.5`.
+//! The tree has no element types. Literals keep whether they were written as whole numbers, so that an `i64` array can
+//! one day accept `1` and refuse `1.5`.
 
 use super::function::{Function, Signature};
 use serde::de::Error;
@@ -9,25 +9,24 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::cell::Cell;
 use std::ops::Range;
 
-/// A place in the expression's text, in bytes.
+/// A range in the expression's text, in bytes.
 pub(crate) type Span = Range<usize>;
 
-/// The deepest tree that is accepted. Parsing, evaluating and dropping a tree recurse as deep as the tree is,
-/// on a compute thread's stack of 2 MiB: the limit makes that safe, and no expression that a person writes
-/// comes near it.
+/// The largest depth of a tree that is accepted. Parsing, evaluating and dropping a tree recurse to its depth, on a
+/// compute thread's stack of 2 MiB. The limit makes that safe; expressions that a person writes are far below it.
 pub(crate) const MAX_DEPTH: usize = 200;
 
-/// A number as it was written.
+/// A number as it is written in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Literal {
-    /// Written without point and exponent, and fits.
+    /// A number without point and exponent that fits into 64 bits.
     Int(i64),
-    /// Anything else.
+    /// A number with a point or an exponent, or one that is too large.
     Float(f64),
 }
 
 impl Literal {
-    /// The value as `f64`.
+    /// The value of the literal as `f64`.
     pub fn as_f64(self) -> f64 {
         match self {
             Literal::Int(value) => value as f64,
@@ -36,16 +35,16 @@ impl Literal {
     }
 }
 
-/// A prefix operator.
+/// A prefix operator: `-` or `!`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UnaryOp {
-    /// `-x`
+    /// Negation, `-x`.
     Neg,
-    /// `!x`: 1 where x is zero, else 0.
+    /// Logical not, `!x`: 1 where x is zero, else 0.
     Not,
 }
 
-/// An infix operator.
+/// An infix operator, such as `+` or `<=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are the operators'")]
 pub enum BinaryOp {
@@ -65,48 +64,48 @@ pub enum BinaryOp {
     Pow,
 }
 
-/// An entry between the brackets of `x[..]`.
+/// A subscript between the brackets of `x[..]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Subscript {
-    /// `x[i]`: takes the axis away.
+    /// An index, as in `x[i]`, which removes the axis.
     Index(ExprNode),
-    /// `x[start:end:step]`, each part optional.
+    /// A slice, `x[start:end:step]`, each part of which is optional.
     Slice {
-        /// First element.
+        /// The first element of the slice; by default the first of the axis.
         start: Option<ExprNode>,
-        /// The end, which is past the last element.
+        /// The end of the slice, exclusive; by default that of the axis.
         end: Option<ExprNode>,
-        /// Step, possibly negative.
+        /// The step of the slice, which may be negative; 1 by default.
         step: Option<ExprNode>,
-        /// Where the slice stands.
+        /// The position of the slice in the text.
         span: Span,
     },
-    /// `...`: as many whole axes as are needed.
+    /// An ellipsis, `...`: as many whole axes as are needed.
     Ellipsis(Span),
 }
 
-/// A call of a built-in function, its arguments already matched with the function's parameters.
+/// A call of a built-in function. Its arguments are already matched with the function's parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Call {
-    /// The function.
+    /// The function that is called.
     pub function: Function,
-    /// Where the function's name stands.
+    /// The position of the function's name in the text.
     pub name_span: Span,
-    /// A slot for each named parameter of the [`Signature`], in its order.
+    /// The arguments of named parameters, in the order of the [`Signature`]; `None` for one that is not given.
     pub named: Vec<Option<ExprNode>>,
-    /// The arguments of a variable number, in order.
+    /// The arguments of a variable number, in the order of the text.
     pub rest: Vec<ExprNode>,
-    /// The how-manyth `random` of the expression this is: two calls draw different numbers.
+    /// The number of this `random` among those of the expression, by which two calls draw different numbers.
     pub random: u64,
 }
 
 impl Call {
-    /// The function's parameters.
+    /// The parameters of the function.
     pub fn signature(&self) -> &'static Signature {
         self.function.signature()
     }
 
-    /// The argument given for the parameter `name`.
+    /// The argument for the parameter `name`; `None` if it is not given.
     pub fn arg(&self, name: &str) -> Option<&ExprNode> {
         let slot = self.signature().slot(name)?;
         self.named.get(slot)?.as_ref()
@@ -116,43 +115,43 @@ impl Call {
 /// The kind of a node, with its children.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum NodeKind {
-    /// `1_000`, `1e-3`
+    /// A number: `1_000`, `1e-3`.
     Number(Literal),
-    /// `"normal"`
+    /// A text in quotes: `"normal"`.
     Text(String),
-    /// `x`, `sim.probe`
+    /// A name: `x`, `sim.probe`.
     Name {
-        /// Dotted or not.
+        /// The name, with its dots.
         name: String,
-        /// The name alone; the node's span may have parentheses around it.
+        /// The position of the name alone; the node's span may include parentheses around it.
         span: Span,
     },
-    /// `-x`
+    /// A prefix operator with its operand: `-x`.
     Unary(UnaryOp, Box<ExprNode>),
-    /// `a + b`
+    /// An infix operator with its operands: `a + b`.
     Binary(BinaryOp, Box<ExprNode>, Box<ExprNode>),
-    /// `x[0:10, :]`
+    /// An operand with its subscripts: `x[0:10, :]`.
     Index(Box<ExprNode>, Vec<Subscript>),
-    /// `(a, b)` or `[a, b]`: a shape, or parts to put together.
+    /// A list, `(a, b)` or `[a, b]`: a shape, or arrays to join.
     List(Vec<ExprNode>),
-    /// `sum(x, axis = 0)`
+    /// A call of a function: `sum(x, axis = 0)`.
     Call(Box<Call>),
 }
 
-/// A node and where it stands.
+/// A node of the syntax tree, with its position in the text.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExprNode {
-    /// Kind and children.
+    /// The kind of the node, with its children.
     pub kind: NodeKind,
-    /// Where it stands.
+    /// The position of the node in the text.
     pub span: Span,
-    /// The height of the tree under it, itself included.
+    /// The depth of the tree below and including this node; 1 for a leaf.
     #[serde(skip)]
     pub depth: usize,
 }
 
 impl ExprNode {
-    /// A node, its depth computed from its children.
+    /// Makes a node, and computes its depth from its children.
     pub fn new(kind: NodeKind, span: Span) -> ExprNode {
         let mut node = ExprNode { kind, span, depth: 0 };
         let mut depth = 0;
@@ -184,8 +183,8 @@ impl ExprNode {
             }
             NodeKind::List(items) => items.iter().for_each(visit),
             NodeKind::Call(call) => {
-                // The variable arguments of `random`, `concat` stand first; those of `reshape` after the
-                // array. The order of the text is the order of the positions.
+                // The variable arguments of `random` and `concat` come first in the text, those of `reshape` after the
+                // array. So the children are sorted by position.
                 let mut all: Vec<&ExprNode> = call.named.iter().flatten().chain(&call.rest).collect();
                 all.sort_by_key(|node| node.span.start);
                 all.into_iter().for_each(visit);
@@ -194,7 +193,7 @@ impl ExprNode {
     }
 }
 
-/// A node as it travels: the depth follows from the children.
+/// A node as it is encoded. The depth is not sent: it follows from the children.
 #[derive(Deserialize)]
 struct EncodedNode {
     kind: NodeKind,
@@ -202,11 +201,11 @@ struct EncodedNode {
 }
 
 thread_local! {
-    /// How many nodes, each in the other, this thread decodes now.
+    /// The depth of the node that this thread is decoding.
     static DECODED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A level of a tree that is decoded.
+/// A guard for one level of a tree that is being decoded.
 struct DecodedLevel;
 
 impl Drop for DecodedLevel {
@@ -216,7 +215,7 @@ impl Drop for DecodedLevel {
 }
 
 impl<'de> Deserialize<'de> for ExprNode {
-    /// Decoding recurses as deep as the tree is: no deeper than the parser lets trees be.
+    /// Decodes a node. Recursion is limited to `MAX_DEPTH`, as in the parser.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if DECODED.get() >= MAX_DEPTH {
             return Err(D::Error::custom("an expression is nested too deeply"));

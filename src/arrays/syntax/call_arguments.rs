@@ -1,4 +1,4 @@
-//! Parsing a call, and matching its arguments with the function's parameters: done while parsing, so that
+//! Parsing of calls, and matching of arguments with the function's parameters. Matching is done while parsing, so that
 //! `dtask check` finds a misspelt function before the job waits in a queue.
 
 use super::ast::{Call, ExprNode, NodeKind, Span};
@@ -7,7 +7,7 @@ use super::parse::Parser;
 use crate::arrays::error::ExprError;
 
 impl Parser<'_> {
-    /// A call; the position is on its opening parenthesis.
+    /// Parses a call. The current token is the opening parenthesis.
     pub(crate) fn call(&mut self, name: &str, name_span: Span) -> Result<ExprNode, ExprError> {
         let signature = Signature::of(name).ok_or_else(|| unknown(name, &name_span))?;
         let open = self.here();
@@ -75,7 +75,7 @@ fn keyword_argument(
     Ok(())
 }
 
-/// Puts the arguments given by position where they belong; those of a variable number are returned.
+/// Assigns positional arguments to their parameters, and returns those of a variable number.
 fn positional_arguments(
     signature: &Signature,
     named: &mut [Option<ExprNode>],

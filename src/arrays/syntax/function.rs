@@ -1,4 +1,4 @@
-//! The built-in functions: their names and parameters. What they do is in `call`(crate::arrays::eval::builtins).
+//! The built-in functions: names and parameters. Their evaluation is in [`builtins`](crate::arrays::eval::builtins).
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub enum Map {
     Floor,
 }
 
-/// A function that makes one number of many, of the whole array or along an axis.
+/// A function that aggregates an array to one number, or along an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are the functions'")]
 pub enum Aggregate {
@@ -31,7 +31,7 @@ pub enum Aggregate {
     Argmax,
 }
 
-/// A built-in function.
+/// A built-in function of the array language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are the functions'")]
 pub enum Function {
@@ -59,20 +59,21 @@ pub enum Function {
     Load,
 }
 
-/// The parameters of a function.
+/// The parameters of a built-in function.
 #[derive(Debug)]
 pub struct Signature {
-    /// The function's name.
+    /// The name by which expressions call the function.
     pub name: &'static str,
-    /// The function.
+    /// The function that the evaluator runs.
     pub function: Function,
-    /// Parameters given by position or by keyword; the first `required` of them must be given.
+    /// The parameters that are given by position or by keyword. The first `required` of them must be given.
     pub positional: &'static [&'static str],
-    /// How many of `positional` must be given.
+    /// The number of parameters in `positional` that must be given.
     pub required: usize,
-    /// A variable number of arguments after `positional`: what they are called in messages, and the fewest.
+    /// A variable number of arguments after `positional`: their name in messages, and the smallest number. `None` if
+    /// there are none.
     pub rest: Option<(&'static str, usize)>,
-    /// Parameters given by keyword only, all optional.
+    /// The parameters that are given by keyword only, all optional.
     pub keyword: &'static [&'static str],
 }
 
@@ -106,7 +107,7 @@ const fn joining(name: &'static str, function: Function) -> Signature {
     Signature { name, function, positional: &[], required: 0, rest: Some(("array", 1)), keyword: &["axis"] }
 }
 
-/// Every function there is.
+/// The table of all built-in functions.
 pub(crate) static FUNCTIONS: &[Signature] = &[
     sized("random", Function::Random, 0, &["seed", "dist"]),
     sized("zeros", Function::Zeros, 1, &[]),
@@ -162,30 +163,30 @@ pub(crate) static FUNCTIONS: &[Signature] = &[
 ];
 
 impl Function {
-    /// The function's entry in the table.
+    /// The entry of the function in the table.
     pub fn signature(self) -> &'static Signature {
-        // Each variant has an entry, which a test makes sure of; the first one is never wrongly taken.
+        // Each variant has an entry, as a test checks, so the first entry is never returned by mistake.
         FUNCTIONS.iter().find(|signature| signature.function == self).unwrap_or(&FUNCTIONS[0])
     }
 }
 
 impl Signature {
-    /// The entry of the function `name`.
+    /// Finds the entry of the function `name`; `None` if there is none.
     pub fn of(name: &str) -> Option<&'static Signature> {
         FUNCTIONS.iter().find(|signature| signature.name == name)
     }
 
-    /// Number of named parameters, positional and keyword.
+    /// The number of named parameters, positional and keyword.
     pub fn slots(&self) -> usize {
         self.positional.len() + self.keyword.len()
     }
 
-    /// The place of the parameter `name` among the named ones.
+    /// The position of the parameter `name` among the named ones.
     pub fn slot(&self, name: &str) -> Option<usize> {
         self.positional.iter().chain(self.keyword).position(|parameter| *parameter == name)
     }
 
-    /// How a call is written, for messages: `linspace(start, stop, [num])`.
+    /// Formats a call for messages: `linspace(start, stop, [num])`.
     pub fn usage(&self) -> String {
         let mut parts: Vec<String> = self
             .positional
@@ -203,8 +204,8 @@ impl Signature {
     }
 }
 
-/// The candidate nearest to `name` by edit distance, if one is near enough to be what was meant. A swap of neighbours
-/// is one edit.
+/// The candidate with the smallest edit distance to `name`; `None` if none is near enough to be meant. A swap of
+/// neighbours counts as one edit.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Quadratic in the length, so a name of a megabyte is not compared at all.
     let length = name.chars().count();

@@ -1,14 +1,13 @@
-//! From tokens to a tree: precedence climbing, written by hand so that every error can name its remedy.
+//! The parser: precedence climbing from tokens to a tree, written by hand so that every error can name its remedy.
 //!
-//! Precedence, loosest first: `||`, `&&`, comparisons (which do not chain), `+ -`, `* / %`, prefix `- !`,
-//! `**` (from the right; its exponent may have a sign), and calls, indexes. As in Python, `-x ** 2` is `-(x
-//! ** 2)`.
+//! Precedence, loosest first: `||`, `&&`, comparisons (which do not chain), `+ -`, `* / %`, prefix `- !`, `**` (from
+//! the right; its exponent may have a sign), and calls, indexes. As in Python, `-x ** 2` is `-(x ** 2)`.
 
 use super::ast::{BinaryOp, ExprNode, MAX_DEPTH, NodeKind, Span, Subscript, UnaryOp};
 use super::token::{Token, tokens};
 use crate::arrays::error::ExprError;
 
-/// Parses a whole expression.
+/// Parses the text of a whole expression into a syntax tree.
 pub(crate) fn parse(text: &str) -> Result<ExprNode, ExprError> {
     let tokens = tokens(text)?;
     let mut parser = Parser { tokens: &tokens, position: 0, depth: 0, randoms: 0, length: text.len() };
@@ -57,7 +56,7 @@ fn infix(symbol: &str) -> Option<(BinaryOp, u8)> {
 }
 
 impl Parser<'_> {
-    /// An expression whose operators bind at least as tightly as `tightest`.
+    /// Parses an expression whose operators bind at least as tightly as `loosest`.
     pub(crate) fn expression(&mut self, loosest: u8) -> Result<ExprNode, ExprError> {
         self.nested(|parser| {
             let mut left = parser.prefix()?;
@@ -66,8 +65,8 @@ impl Parser<'_> {
                     break;
                 }
                 parser.position += 1;
-                // One level tighter on the right makes an operator associate to the left; `**` takes its own
-                // level.
+                // A right side that binds more tightly makes an operator left-associative. `**` keeps its own level,
+                // and so associates to the right.
                 let right = parser.expression(if power == POWER { POWER } else { power + 1 })?;
                 let span = left.span.start..right.span.end;
                 left = parser.node(NodeKind::Binary(op, Box::new(left), Box::new(right)), span)?;
@@ -83,7 +82,7 @@ impl Parser<'_> {
         let op = match self.symbol() {
             Some("-") => UnaryOp::Neg,
             Some("!") => UnaryOp::Not,
-            // A sign without effect: numbers that come out of a template may have it.
+            // A sign without effect, which numbers from a template may have.
             Some("+") => {
                 self.position += 1;
                 return self.expression(PREFIX);
@@ -151,7 +150,7 @@ impl Parser<'_> {
         Ok(Subscript::Slice { start, end, step, span })
     }
 
-    /// A part of a slice, which may be missing.
+    /// Parses a part of a slice; `None` if it is omitted.
     fn bound(&mut self) -> Result<Option<ExprNode>, ExprError> {
         match self.symbol() {
             Some(":" | "," | "]") => Ok(None),
@@ -180,7 +179,7 @@ impl Parser<'_> {
         self.node(kind, span)
     }
 
-    /// `(a)`, `(a, b)` or `[a, b]`.
+    /// Parses `(a)`, `(a, b)` or `[a, b]`.
     fn brackets(&mut self, open: &str) -> Result<ExprNode, ExprError> {
         let begin = self.here();
         let close = if open == "(" { ")" } else { "]" };
@@ -208,7 +207,8 @@ impl Parser<'_> {
         self.node(NodeKind::List(items), span)
     }
 
-    /// After an item of a list: a comma, or the closing bracket, which is left. Says whether it was a comma.
+    /// Parses what follows an item of a list: a comma, or the closing bracket, which is not consumed. Returns whether
+    /// it was a comma.
     pub(crate) fn separator(&mut self, close: &str, open: &Span) -> Result<bool, ExprError> {
         match self.symbol() {
             Some(",") => {
@@ -229,7 +229,7 @@ impl Parser<'_> {
         self.tokens.get(self.position)
     }
 
-    /// The symbol at the position, if it is one.
+    /// The current token, if it is a symbol.
     pub(crate) fn symbol(&self) -> Option<&'static str> {
         match self.peek() {
             Some((Token::Symbol(symbol), _)) => Some(symbol),
@@ -237,7 +237,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Takes `name =`, the beginning of a keyword argument.
+    /// Consumes `name =`, the beginning of a keyword argument, if it is there.
     pub(crate) fn keyword(&mut self) -> Option<(String, Span)> {
         let (Token::Name(name), span) = self.peek()? else { return None };
         let (Token::Symbol("="), _) = self.tokens.get(self.position + 1)? else { return None };
@@ -250,17 +250,17 @@ impl Parser<'_> {
         self.position += 1;
     }
 
-    /// Where the next token stands; at the end, an empty place after the text.
+    /// The position of the current token; after the last token, an empty range at the end of the text.
     pub(crate) fn here(&self) -> Span {
         self.peek().map_or(self.length..self.length, |(_, span)| span.clone())
     }
 
-    /// Where the last token that was taken ends.
+    /// The end of the last token that was consumed.
     fn before(&self) -> usize {
         self.position.checked_sub(1).and_then(|at| self.tokens.get(at)).map_or(0, |(_, span)| span.end)
     }
 
-    /// A node, unless the tree grows too deep.
+    /// Makes a node. An error if the tree becomes too deep.
     pub(crate) fn node(&self, kind: NodeKind, span: Span) -> Result<ExprNode, ExprError> {
         let node = ExprNode::new(kind, span);
         if node.depth > MAX_DEPTH { Err(too_deep(node.span)) } else { Ok(node) }

@@ -1,4 +1,4 @@
-//! From text to tokens, with winnow.
+//! The lexer: splits text into tokens, with winnow.
 
 use super::ast::{Literal, Span};
 use crate::arrays::error::ExprError;
@@ -9,18 +9,18 @@ use winnow::token::{any, literal, one_of, take_till, take_while};
 
 type Input<'s> = LocatingSlice<&'s str>;
 
-/// A token's content.
+/// A token of an expression's text, without its position.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Token {
     Number(Literal),
     Text(String),
-    /// A name, dotted or not.
+    /// A name, which may have dots, such as `sim.probe`.
     Name(String),
-    /// An operator or a bracket, as written.
+    /// An operator or a bracket, as it is written.
     Symbol(&'static str),
 }
 
-/// Cuts `text` into tokens.
+/// Splits `text` into tokens, each with its position.
 pub(crate) fn tokens(text: &str) -> Result<Vec<(Token, Span)>, ExprError> {
     let mut input = LocatingSlice::new(text);
     let mut found = Vec::new();
@@ -46,7 +46,7 @@ fn skip_space(input: &mut Input<'_>) {
     debug_assert!(space.is_ok(), "zero or more of anything is always found");
 }
 
-/// `2x` and `1_` are neither numbers nor names.
+/// Rejects a name directly after a number: `2x` and `1_` are neither numbers nor names.
 fn adjacent_name(text: &str, input: &Input<'_>, found: &[(Token, Span)]) -> Result<(), ExprError> {
     let end = input.current_token_start();
     let Some((_, number)) = found.last() else { return Ok(()) };
@@ -66,7 +66,7 @@ fn adjacent_name(text: &str, input: &Input<'_>, found: &[(Token, Span)]) -> Resu
     })
 }
 
-/// A token, or a message where the text has the form of one but no meaning.
+/// A token, or an error message for text that looks like a token but is invalid.
 type Lexed = Result<Token, String>;
 
 fn token(input: &mut Input<'_>) -> winnow::Result<Lexed> {
@@ -117,7 +117,7 @@ fn text(input: &mut Input<'_>) -> winnow::Result<String> {
     alt((quoted('"'), quoted('\''))).map(str::to_owned).parse_next(input)
 }
 
-/// Longer ones before their beginnings.
+/// The symbols, longer ones before their prefixes.
 const SYMBOLS: [&str; 22] = [
     "**", "<=", "==", "!=", ">=", "&&", "||", "+", "-", "*", "/", "%", "<", ">", "!", "=", "(", ")", "[",
     "]", ",", ":",
@@ -132,7 +132,7 @@ fn symbol(input: &mut Input<'_>) -> winnow::Result<&'static str> {
     fail.parse_next(input)
 }
 
-/// The error for a character that begins no token.
+/// Makes the error for a character that begins no token.
 fn stray(text: &str, start: usize) -> ExprError {
     let c = text[start..].chars().next().unwrap_or(' ');
     let (message, help) = match c {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The text under the caret, the message, the help.
+/// The part of the text at fault, the message, and the help of an error.
 fn error(text: &str) -> (String, String, String) {
     match eval(text) {
         Ok(value) => panic!("`{text}` is {value}"),

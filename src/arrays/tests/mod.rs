@@ -9,7 +9,7 @@ use super::{ArrayValue, Binding, Expr, ExprError, RandomContext, Scope, Sketch};
 use ndarray::{ArrayD, array};
 use std::collections::BTreeMap;
 
-/// The names of `testdata/expressions.py`.
+/// The names that the expressions of `testdata/expressions.py` use, with their values.
 struct Names {
     typed: BTreeMap<&'static str, ArrayValue>,
     arrays: BTreeMap<&'static str, ArrayD<f64>>,

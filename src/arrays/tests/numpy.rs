@@ -3,18 +3,18 @@
 
 use super::*;
 
-/// Equal up to the rounding of sums and of the mathematical library.
+/// Whether two numbers are equal up to the rounding of sums and of the mathematical library.
 fn close(a: f64, b: f64) -> bool {
     a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-13 * b.abs().max(1e-3)
 }
 
-/// Equal up to the rounding of sums in single precision, which numpy adds up in another order.
+/// Whether two numbers are equal up to the rounding of sums in single precision, which numpy adds in another order.
 fn near(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-6 * b.abs().max(1e-1)
 }
 
-/// Whether numpy's type comes of integers which no array of integers is behind, or of truth values, which are a type of
-/// their own there.
+/// Whether numpy's element type results from integers that are no array's, or from booleans, which are a type of their
+/// own in numpy.
 fn bare(text: &str, element: &str) -> bool {
     let typed = ["n", "b", "l"]
         .iter()

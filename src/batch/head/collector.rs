@@ -1,5 +1,5 @@
-//! Waiting for a plan's tasks: results are dropped as soon as nobody waits for them any more, failures are noted, and
-//! what goes to files of rank 0 is written in the order of the indices.
+//! The collector: rank 0's loop over a running plan. It submits tasks, drops each result when no other task needs it
+//! any more, notes failures, and writes files of rank 0 in the order of the instances' indices.
 
 use crate::batch::artifact::Artifact;
 use crate::batch::failure::{FailedInstance, Parts, part};
@@ -20,35 +20,35 @@ use crate::script::plan::Plan;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The tasks that are still waited for when the rest is given up.
+/// Tasks that were already running when the rest of the plan was cancelled. The run waits for them before it ends.
 #[derive(Default)]
 pub(crate) struct AbandonedTasks {
-    /// Instances.
+    /// Running instances of the plan's tasks.
     pub(crate) own: Running,
-    /// Tasks that save arrays which are there.
+    /// Running tasks that save arrays which exist already.
     pub(crate) saves: Running,
 }
 
-/// Rank 0's view of a run.
+/// The state of a run at rank 0: what is submitted, what has ended, and what is still awaited.
 pub(crate) struct RunCollector<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) client: &'a Client,
     pub(crate) submitter: Submitter<'a>,
     watched: Vec<WatchedInstances>,
-    /// By task.
+    /// By task number: tasks whose outputs are consumed in the order of the indices.
     ordered: BTreeMap<usize, Ordered>,
-    /// By task: all that was to be taken in order has been.
+    /// By task number: whether all outputs that are consumed in order have been.
     drained: Vec<bool>,
-    /// Results that stay until the end.
+    /// Futures of results that must stay in the store until the run ends (`keep = true`).
     kept: Vec<Future<()>>,
     pub(crate) outcome: RunOutcome,
     progress: Progress,
-    /// When the job ends, where that is known.
+    /// The time limit of the job; `None` where it is not known.
     pub(crate) walltime: Option<Walltime>,
 }
 
 impl<'a> RunCollector<'a> {
-    /// A collector of what will be submitted.
+    /// Makes a collector that has nothing submitted yet.
     pub(crate) fn new(
         plan: &'a Plan,
         client: &'a Client,
@@ -71,7 +71,7 @@ impl<'a> RunCollector<'a> {
         }
     }
 
-    /// Submits what can be by now.
+    /// Submits the instances that are ready to be submitted.
     fn submit(&mut self) -> Result<()> {
         let mut open = vec![0; self.plan.tasks.len()];
         self.watched.iter().filter(|watched| watched.own).for_each(|some| open[some.task] += some.open());
@@ -118,10 +118,10 @@ impl<'a> RunCollector<'a> {
         self.plan.tasks.get(task).is_some_and(|task| paths(task).next().is_some())
     }
 
-    /// Collects everything.
+    /// Runs the loop until all instances have ended or the run is stopped.
     ///
     /// # Errors
-    /// When the run ends before the plan does.
+    /// When the engine ends before the plan does, through a fault of the network or of the client.
     pub(crate) fn run(mut self) -> Result<RunOutcome> {
         const SHORTEST: Duration = Duration::from_micros(200);
         let mut pause = SHORTEST;
@@ -148,13 +148,14 @@ impl<'a> RunCollector<'a> {
         }
     }
 
-    /// How long to wait between two looks: one at a million tasks takes milliseconds.
+    /// The longest pause between two polls. It grows with the number of watched instances: polling a million of them
+    /// takes milliseconds.
     fn longest(&self) -> Duration {
         let watched = self.watched.iter().map(|watched| watched.futures.len()).sum::<usize>();
         Duration::from_millis(20) + Duration::from_nanos(100) * u32::try_from(watched).unwrap_or(u32::MAX)
     }
 
-    /// The end of what is not a task, and the last line of progress.
+    /// Finishes the run: files of datasets, files of rank 0, and the last line of progress.
     pub(crate) fn finish(&mut self) -> Result<()> {
         let stopped = self.outcome.stopped.as_ref();
         if stopped.is_none_or(|stopped| !stopped.late) {
@@ -170,13 +171,13 @@ impl<'a> RunCollector<'a> {
         self.progress.finish(self.client, Tally { done, failed, skipped, left })
     }
 
-    /// Instances that have failed so far, without those that were not run because of others.
+    /// The number of instances that have failed so far, without those that were skipped because a dependency failed.
     pub(crate) fn failures(&self) -> u64 {
         let without = self.without_result().1;
         without.iter().filter(|failed| failed.is_own() != Some(false) && !failed.is_left()).count() as u64
     }
 
-    /// Gives up what is not running yet; what is, is left to be waited for.
+    /// Cancels all tasks that are not running, and returns those that are.
     pub(crate) fn give_up(&mut self, stopped: &mut Stopped) -> Result<AbandonedTasks> {
         for (task, never) in self.submitter.give_up()? {
             stopped.note(task, never);
@@ -189,7 +190,7 @@ impl<'a> RunCollector<'a> {
         for ordered in std::mem::take(&mut self.ordered).into_values().filter(|ordered| ordered.own) {
             running.own.extend(ordered.give_up(self.client, stopped, &mut self.outcome));
         }
-        // what is there, or will be, is saved
+        // arrays that exist, or will, are saved
         for WatchedInstances { task, first, futures, .. } in saves {
             let left = (first..).zip(futures).filter_map(|(index, future)| Some((task, index, future?)));
             running.saves.extend(left.filter(|(task, index, _)| !stopped.has(*task, *index)));
@@ -197,7 +198,7 @@ impl<'a> RunCollector<'a> {
         Ok(running)
     }
 
-    /// How many instances have ended, and those of them that have no result.
+    /// The number of instances that have ended, and those of them that have no result.
     fn without_result(&self) -> (u64, Vec<FailedInstance>) {
         let mut ended = self.outcome.ended;
         let mut failed = self.outcome.failed.clone();
@@ -211,7 +212,8 @@ impl<'a> RunCollector<'a> {
         (ended, failed)
     }
 
-    /// How far the plan is. Of outputs that are fetched together, those of the last are not counted yet.
+    /// Counts the instances by outcome. Outputs that are fetched together are counted when the last of them has
+    /// arrived.
     fn tally(&self) -> Tally {
         let (ended, failed) = self.without_result();
         let without = failed.len() as u64;
@@ -221,7 +223,7 @@ impl<'a> RunCollector<'a> {
         Tally { done: ended.saturating_sub(without), failed: own, skipped: without - own - left, left }
     }
 
-    /// Takes what has come; says whether anything has.
+    /// Processes results that have arrived. Returns whether there were any.
     fn turn(&mut self) -> Result<bool> {
         let mut moved = turn_all(&mut self.watched, &mut self.outcome)?;
         let Self { plan, client, ordered, drained, outcome, .. } = self;

@@ -1,4 +1,5 @@
-//! Arrays that are saved: which rank writes what, and when a file of datasets is complete.
+//! HDF5 files of datasets, as rank 0 keeps track of them: which rank owns and writes each file, and when a file is
+//! complete.
 
 use crate::batch::failure::FailedInstance;
 use crate::batch::head::display::shown;
@@ -14,34 +15,34 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The files of datasets of a run.
+/// The HDF5 files that a run writes, each with its owner and the datasets that it must have.
 pub(crate) struct DatasetFiles {
-    /// The script's folder.
+    /// The folder of the script, against which paths are resolved.
     here: String,
-    /// The ranks that compute.
+    /// The ranks that run tasks, among which the files' owners are chosen.
     computing: Vec<Rank>,
     files: BTreeMap<PathBuf, DatasetFile>,
 }
 
-/// A file of datasets.
+/// The owner and the expected content of a file of datasets.
 #[derive(Debug)]
 struct DatasetFile {
-    /// The rank that writes the file.
+    /// The rank that owns the file: no other rank writes it.
     owner: Rank,
-    /// The datasets that go into the file, and of how many arrays each is made.
+    /// The names of the expected datasets, each with the number of arrays that are written into it.
     wanted: BTreeMap<String, u64>,
 }
 
 impl DatasetFiles {
-    /// No files yet, for a script in that folder and the ranks that compute.
+    /// Makes an empty record for a script in the folder `here` and the ranks that run tasks.
     pub(crate) fn new(here: &Path, computing: Vec<Rank>) -> Self {
         DatasetFiles { here: here.display().to_string(), computing, files: BTreeMap::new() }
     }
 
-    /// Notes what would have gone into files of datasets, which are not whole without it.
+    /// Notes datasets of instances that will not run. A dataset with such a gap is not kept.
     ///
     /// # Errors
-    /// When the name of a file cannot be made up.
+    /// When a file name cannot be rendered.
     pub(crate) fn expect_all(&mut self, task: &PlanTask, instances: Range<u64>) -> Result<()> {
         if task.action.is_command() {
             return Ok(());
@@ -54,11 +55,11 @@ impl DatasetFiles {
         Ok(())
     }
 
-    /// Notes an instance that is saved in a file of datasets, and gives the file's owner; none where the instance is
-    /// saved in a file of its own.
+    /// Notes that an instance will be saved into a file of datasets, and returns the owner of the file. `None` if the
+    /// instance is saved in a file of its own.
     ///
     /// # Errors
-    /// When the name of the file cannot be made up.
+    /// When the name of the file cannot be rendered.
     pub(crate) fn expect(&mut self, task: &PlanTask, number: usize, index: u64) -> Result<Option<Rank>> {
         Ok(match save_array::place(task, number, index, &self.here).map_err(Error::Other)? {
             SaveTarget::File(_) => None,
@@ -72,17 +73,18 @@ impl DatasetFiles {
         })
     }
 
-    /// The rank that writes a file of datasets: files are spread over the ranks that compute.
+    /// The rank that owns a file, by a hash of its path, so that files are spread over all ranks that run tasks.
     fn owner(&self, file: &Path) -> Rank {
         let hash = xxh3_64(file.as_os_str().as_encoded_bytes());
         let at = hash % (self.computing.len().max(1) as u64);
         self.computing.get(at as usize).copied().unwrap_or(Rank(0))
     }
 
-    /// Gives files of datasets their names, when everything that goes into them has been written or has failed.
+    /// Asks the owners to rename their files from temporary to final names. Called when each array has been written or
+    /// its instance has failed.
     ///
     /// # Errors
-    /// When the run has ended.
+    /// When the engine has ended.
     pub(crate) fn finish(&mut self, client: &Client, outcome: &mut RunOutcome) -> Result<()> {
         let stopped = outcome.stopped.as_ref().is_some_and(Stopped::is_resumable);
         let left = stopped || outcome.failed.iter().any(FailedInstance::is_left);

@@ -1,4 +1,4 @@
-//! Rank 0's view of the time that the job has.
+//! The time limit of the job (walltime) at rank 0: when tasks must end, and when the job does.
 
 use crate::batch::rank::deadline::DeadlineNotice;
 use crate::batch::rank::rank_state;
@@ -9,7 +9,7 @@ use crate::script::lint::walltime;
 use crate::script::plan::Plan;
 use std::time::{Duration, Instant};
 
-/// When the job's tasks are to end, and the job.
+/// The time limit of the job, counted from its start.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Walltime {
     start: Instant,
@@ -17,25 +17,26 @@ pub(crate) struct Walltime {
 }
 
 impl Walltime {
-    /// For a job that has so long from its start.
+    /// Makes the limit of a job that started at `start` and may run for `limit`.
     pub(crate) fn new(start: Instant, limit: Duration) -> Walltime {
         Walltime { start, limit }
     }
 
-    /// When nothing is started any more, and commands are ended.
+    /// The instant from which no task is started and running commands are ended.
     pub(crate) fn stop(&self) -> Instant {
         self.start + walltime::usable(self.limit)
     }
 
-    /// When what still computes is not waited for any longer: the files are to be written before the end.
+    /// The instant until which rank 0 waits for tasks that are still computing. Files are written between it and the
+    /// end of the job.
     pub(crate) fn last(&self) -> Instant {
         self.stop() + walltime::margin(self.limit) / 2
     }
 
-    /// Tells every rank that computes.
+    /// Sends the remaining time and each task's `time` to every rank that runs tasks.
     ///
     /// # Errors
-    /// When a rank cannot be told.
+    /// When the engine has ended.
     pub(crate) fn tell(&self, plan: &Plan, client: &Client, slots: &[u32]) -> Result<()> {
         let times = (0u32..).zip(&plan.tasks).filter_map(|(number, task)| Some((number, task.time?)));
         let told = DeadlineNotice {

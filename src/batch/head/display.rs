@@ -1,14 +1,14 @@
-//! Paths and sizes as they are shown to the user.
+//! Paths and numbers of bytes in the form in which the user sees them.
 
 use std::path::Path;
 
-/// A path as it is shown: from the working directory, where it lies below it.
+/// Shortens a path for display: relative to the working directory if it lies below it.
 pub(crate) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(&here).unwrap_or(path).display().to_string()
 }
 
-/// A number of bytes in words.
+/// Formats a number of bytes with a decimal unit: `512 bytes`, `1.5 MB`.
 pub(crate) fn bytes(count: u64) -> String {
     let units = ["kB", "MB", "GB", "TB", "PB"];
     let mut value = count as f64;

@@ -1,32 +1,33 @@
-//! Which instances of an optional family have no result: known when all of them have ended.
+//! Failed instances of an optional family (a family whose failures a gather may leave out). They are known when all of
+//! its instances have ended.
 
 use crate::batch::failure::is_left;
 use crate::client::watch::Ended;
 use crate::client::watch::Watch;
 use crate::error::Result;
 
-/// What is known of a family's failures.
+/// The failures of an optional family.
 #[derive(Default)]
 pub(crate) struct Losses {
-    /// What is submitted and has not ended, with the index of the first.
+    /// Watches on submitted instances that have not all ended, each with the index of its first instance.
     watched: Vec<(u64, Watch)>,
-    /// Whether all is submitted.
+    /// Whether all instances are submitted.
     complete: bool,
-    /// Instances that have failed; sorted.
+    /// Indices of the instances that have failed, in ascending order.
     lost: Vec<u64>,
 }
 
 impl Losses {
-    /// Watches some instances; `last` says that there will be no more.
+    /// Watches instances from index `first` on. `last` means that the family has no more.
     pub(crate) fn watch(&mut self, first: u64, watch: Watch, last: bool) {
         self.watched.push((first, watch));
         self.complete |= last;
     }
 
-    /// Notes what has ended.
+    /// Polls the watches, and notes the failures of instances that have ended.
     ///
     /// # Errors
-    /// When the run has.
+    /// When the engine has ended.
     pub(crate) fn look(&mut self) -> Result<()> {
         let mut watched = Vec::new();
         for (first, watch) in self.watched.drain(..) {
@@ -34,7 +35,7 @@ impl Losses {
                 watched.push((first, watch));
                 continue;
             };
-            // those who gather it wait for what is left, and are left themselves
+            // a task that gathers the family depends on what is left for the next run, and is left for it too
             let is_lost = |outcome: &Ended| outcome.as_ref().is_err_and(|cause| !is_left(cause));
             let failed = outcomes?.into_iter().enumerate().filter(|(_, outcome)| is_lost(outcome));
             self.lost.extend(failed.map(|(at, _)| first + at as u64));
@@ -44,12 +45,12 @@ impl Losses {
         Ok(())
     }
 
-    /// Whether all have ended.
+    /// Whether all instances have ended, so that the failures are final.
     pub(crate) fn are_known(&self) -> bool {
         self.complete && self.watched.is_empty()
     }
 
-    /// The instances without a result.
+    /// Indices of the instances without a result, in ascending order.
     pub(crate) fn lost(&self) -> &Vec<u64> {
         &self.lost
     }

@@ -1,4 +1,5 @@
-//! Instances whose results only other tasks want: dropped as they end, and told of if they failed.
+//! Submitted instances whose results only other tasks read. Each future is dropped when its instance ends; failures are
+//! noted.
 
 use crate::batch::artifact::Artifact;
 use crate::batch::failure::FailedInstance;
@@ -9,19 +10,19 @@ use crate::client::future::Future;
 use crate::client::watch::Watch;
 use crate::error::Result;
 
-/// Instances of a task.
+/// A range of submitted instances of one task, or of the tasks that save them.
 pub(crate) struct WatchedInstances {
     pub(crate) task: usize,
-    /// The index of the first.
+    /// The index of the instance of the first future.
     pub(crate) first: u64,
     pub(crate) futures: Vec<Option<Future<Artifact>>>,
     pub(crate) watch: Watch,
-    /// Whether these are the instances, not what saves them.
+    /// Whether the futures are the instances themselves; false for the tasks that save their results.
     pub(crate) own: bool,
 }
 
 impl WatchedInstances {
-    /// Watches futures of a task's instances from index `first` on.
+    /// Watches the futures of a task's instances, the first of which has the index `first`.
     pub(crate) fn new(
         task: usize,
         first: u64,
@@ -33,12 +34,12 @@ impl WatchedInstances {
         WatchedInstances { task, first, futures: futures.into_iter().map(Some).collect(), watch, own }
     }
 
-    /// How many have not ended.
+    /// The number of instances that have not ended.
     pub(crate) fn open(&self) -> u64 {
         self.watch.open() as u64
     }
 
-    /// The number of those that have ended until now, and the failures among them.
+    /// The number of instances that have ended so far, and the failures among them.
     pub(crate) fn so_far(&self) -> (u64, Vec<FailedInstance>) {
         let ended = self.watch.ended().iter().filter(|ended| **ended).count() as u64 * u64::from(self.own);
         let failed = self.watch.failures().into_iter();
@@ -46,7 +47,7 @@ impl WatchedInstances {
         (ended, failed.map(at).collect())
     }
 
-    /// Gives up those that are not running; the others are returned.
+    /// Cancels the instances that are not running, and returns those that are.
     pub(crate) fn give_up(self, client: &Client, stopped: &mut Stopped, outcome: &mut RunOutcome) -> Running {
         let (ended, failed) = self.so_far();
         outcome.ended += ended;
@@ -57,7 +58,7 @@ impl WatchedInstances {
         stopped::give_up(client, self.task, left, stopped)
     }
 
-    /// Drops results that have come; says whether all have, and notes what failed.
+    /// Drops the futures of instances that have ended, and notes failures. Returns whether all have ended.
     pub(crate) fn turn(&mut self, outcome: &mut RunOutcome) -> Result<bool> {
         if let Some(outcomes) = self.watch.take() {
             outcome.ended += self.futures.len() as u64 * u64::from(self.own);
@@ -75,7 +76,7 @@ impl WatchedInstances {
     }
 }
 
-/// Takes what has come of all; says whether some have ended altogether.
+/// Polls all ranges and removes those that have ended. Returns whether any was removed.
 pub(crate) fn turn_all(all: &mut Vec<WatchedInstances>, outcome: &mut RunOutcome) -> Result<bool> {
     let before = all.len();
     let mut failure = None;

@@ -1,4 +1,5 @@
-//! Instances that are taken in the order of their indices, some at a time: what many append to one file.
+//! Instances that are consumed in the order of their indices, one window at a time. Used where many instances append to
+//! one file.
 
 use crate::batch::artifact::Artifact;
 use crate::batch::failure::{FailedInstance, is_left};
@@ -16,37 +17,37 @@ use crate::script::plan::Plan;
 use crate::script::plan::task::PlanTask;
 use std::collections::VecDeque;
 
-/// Instances that are asked for together where nothing of them is fetched.
+/// The number of instances in a window that are only watched until they end.
 const WATCHED: usize = 65_536;
-/// Outputs that are fetched together.
+/// The number of instances in a window whose outputs are fetched to rank 0.
 const FETCHED: usize = 64;
 
-/// The source of a stream.
+/// The source from which the futures of a stream come.
 pub(crate) enum StreamOrigin {
-    /// A family that the engine expands, and how many of it were taken.
+    /// A family that the engine expands, and the number of its instances that were consumed.
     Lazy(Family<Artifact>, u64),
-    /// Instances that are submitted so far; whether that is all.
+    /// The futures submitted so far, and whether they are all of the task's.
     Futures(VecDeque<Future<Artifact>>, bool),
 }
 
-/// Instances that are taken in the order of their indices, some at a time.
+/// A stream of a task's instances in the order of their indices.
 pub(crate) struct Ordered {
     pub(crate) task: usize,
     pub(crate) source: StreamOrigin,
-    /// Whether these are the instances, not what was made of them.
+    /// Whether the futures are the instances themselves; false for tasks that extract or save their results.
     pub(crate) own: bool,
     pub(crate) next: u64,
     pub(crate) window: Option<(Vec<Option<Future<Artifact>>>, PendingWindow)>,
 }
 
-/// Instances that are waited for together.
+/// The instances of a window: watched until they end, or fetched with their outputs.
 pub(crate) enum PendingWindow {
     Ends(Watch),
     Values(Pending<Artifact>),
 }
 
 impl StreamOrigin {
-    /// The next futures, as many as that at most; with `printed`, of the printed form of arrays.
+    /// Takes up to `count` of the next futures. If `printed`, futures of the printed form of arrays.
     pub(crate) fn take(&mut self, count: usize, printed: bool, client: &Client) -> Vec<Future<Artifact>> {
         match self {
             StreamOrigin::Lazy(family, next) => {
@@ -64,12 +65,12 @@ impl StreamOrigin {
 }
 
 impl Ordered {
-    /// A stream of a task of which nothing is taken yet.
+    /// Makes a stream from which nothing is consumed yet.
     pub(crate) fn new(task: usize, source: StreamOrigin, own: bool) -> Self {
         Ordered { task, source, own, next: 0, window: None }
     }
 
-    /// Adds the next futures; `last` says that they are the last.
+    /// Appends futures to the stream. `last` means that no more will follow.
     pub(crate) fn add(&mut self, more: Vec<Future<Artifact>>, last: bool) {
         if let StreamOrigin::Futures(futures, complete) = &mut self.source {
             futures.extend(more);
@@ -77,7 +78,7 @@ impl Ordered {
         }
     }
 
-    /// How many are submitted that have not been taken; of a family that the engine expands, none.
+    /// The number of submitted instances that are not consumed. Always 0 for a family that the engine expands.
     pub(crate) fn open(&self) -> u64 {
         let waiting = self.window.as_ref().map_or(0, |(window, _)| window.len());
         match &self.source {
@@ -86,13 +87,13 @@ impl Ordered {
         }
     }
 
-    /// Whether all have been taken.
+    /// Whether the stream has been consumed to its end.
     pub(crate) fn is_over(&self) -> bool {
         self.window.is_none() && !matches!(self.source, StreamOrigin::Futures(_, false))
     }
 
-    /// The number of watched instances that have ended, and the failures among them; of those that are fetched, only
-    /// the failures are told before all are there.
+    /// The number of instances in the current window that have ended, and the failures among them. Where outputs are
+    /// fetched, only failures count until the whole window has arrived.
     pub(crate) fn so_far(&self) -> Option<(u64, Vec<FailedInstance>)> {
         let (ended, failed) = match &self.window {
             Some((_, PendingWindow::Ends(watch))) => {
@@ -108,7 +109,7 @@ impl Ordered {
         Some((ended as u64, failed.into_iter().map(at).collect()))
     }
 
-    /// Gives up those that are not running; the others are returned.
+    /// Cancels the instances that are not running, and returns those that are.
     pub(crate) fn give_up(
         mut self,
         client: &Client,
@@ -141,7 +142,8 @@ impl Ordered {
         running
     }
 
-    /// Takes the window that is waited for, if it is there, and asks for the next; without one when there are no more.
+    /// Consumes the current window if it is complete, and requests the next. There is no window after the last
+    /// instance.
     pub(crate) fn turn(
         &mut self,
         plan: &Plan,
@@ -156,7 +158,7 @@ impl Ordered {
             None => {}
             Some((window, PendingWindow::Ends(watch))) => {
                 let Some(outcomes) = watch.take() else {
-                    // results that nobody wants are dropped at once
+                    // a result that no task needs is dropped at once
                     let futures = window.iter_mut().zip(watch.ended());
                     futures.filter(|(_, ended)| *ended).for_each(|(future, _)| *future = None);
                     return Ok(false);
@@ -190,7 +192,7 @@ impl Ordered {
         Ok(true)
     }
 
-    /// Appends an instance's streams to their files, or notes that they are missing.
+    /// Appends the streams of an instance to their files, or notes that the instance has none.
     fn value(
         &self,
         plan: &Plan,

@@ -1,4 +1,4 @@
-//! What signals ask of a run: to start nothing more, or to end at once.
+//! Requests by signal: stop starting tasks, or end the process at once.
 
 use crate::batch::rank::rank_state;
 use parking_lot::{Condvar, Mutex};
@@ -11,19 +11,19 @@ static ENDING: AtomicBool = AtomicBool::new(false);
 static ANSWER: Mutex<Option<String>> = Mutex::new(None);
 static ANSWERED: Condvar = Condvar::new();
 
-/// Asks the run to start nothing more and to end when what runs has ended.
+/// Requests that the run starts no more tasks, and ends when running tasks have ended.
 pub(crate) fn ask() {
     rank_state::current().deadline.close();
     ASKED.store(true, Ordering::Release);
 }
 
-/// Whether the run is to start nothing more.
+/// Whether a signal has requested that no more tasks start.
 pub(crate) fn is_asked() -> bool {
     ASKED.load(Ordering::Acquire)
 }
 
-/// Says that this process ends now, and gives what the run says that it has done: nothing, if it does not say so at
-/// once.
+/// Announces that this process is about to exit. Returns the run's account of what was done, or `None` if it is not
+/// given within 100 ms.
 pub(crate) fn end() -> Option<String> {
     ENDING.store(true, Ordering::Release);
     let limit = Duration::from_millis(100);
@@ -32,12 +32,13 @@ pub(crate) fn end() -> Option<String> {
     answer.take()
 }
 
-/// Whether this process ends.
+/// Whether this process is about to exit, since [`end`] was called.
 pub(crate) fn is_ending() -> bool {
     ENDING.load(Ordering::Acquire)
 }
 
-/// Where this process ends, says what was done and stays here: what fails from now on fails because of that.
+/// Hands the account `done` to [`end`] if that was called, and then blocks forever: the exit makes other operations
+/// fail, which is no failure of the run.
 pub(crate) fn stay_if_ending(done: impl FnOnce() -> String) {
     if !is_ending() {
         return;

@@ -1,4 +1,4 @@
-//! The tasks that rank 0 submits for a `mapreduce`.
+//! The tasks that rank 0 submits for a `mapreduce` task.
 
 use crate::batch::artifact::{Artifact, take_outputs};
 use crate::batch::head::placement;
@@ -15,12 +15,13 @@ use crate::script::plan::task::{MapReduceInput, TaskAction};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Splits whose lines a rank takes over at a time.
+/// The number of splits whose lines go to a reducing rank in one shuffle task.
 const GROUP: usize = 16;
 
-/// The splits of an input: for each its pieces. The last piece of a file goes to its end, whatever that is by then.
+/// Divides the input files into splits, each of which is a list of pieces. The last piece of a file ends where the file
+/// does when it is read.
 fn splits(files: &[String], size: u64, here: &Path) -> Vec<Vec<NamedPiece>> {
-    // of a file that cannot be looked at, the mapper that reads it will say so
+    // a file that cannot be inspected is reported by the mapper that reads it
     let length = |file: &String| std::fs::metadata(here.join(file)).map_or(1, |found| found.len());
     let lengths: Vec<u64> = files.iter().map(length).collect();
     let named = |piece: FileSplit| {
@@ -33,7 +34,8 @@ fn splits(files: &[String], size: u64, here: &Path) -> Vec<Vec<NamedPiece>> {
 }
 
 impl Submitter<'_> {
-    /// Tasks for the splits, for what goes from rank to rank, and for the partitions.
+    /// Submits the map tasks of the splits, the shuffle tasks that move their lines to the reducing ranks, and a reduce
+    /// task for each partition. Returns the futures of the partitions.
     pub(in crate::batch) fn mapreduce(&mut self, mut def: TaskDef) -> Result<Vec<Future<Artifact>>> {
         let TaskAction::MapReduce(work) = &mut Arc::make_mut(&mut def.task).action else {
             return Err(Error::internal("a map-reduce that is none"));
@@ -57,7 +59,7 @@ impl Submitter<'_> {
         if after.len() > 1 {
             after = vec![options.submit(tasks::gate, (after,))];
         }
-        // commands take what the task says, all else a slot
+        // the stages that are commands take the resources of the task, all others a slot
         let needs = placement::of(&def.task);
         let mapping =
             if maps { placement::again(options.clone(), &def.task).needs(needs) } else { options.clone() };
@@ -81,7 +83,7 @@ impl Submitter<'_> {
                 .map(|output| mapping.submit(tasks::map_output, (&sent, output, after.clone())))
                 .collect(),
         };
-        // each partition at one of the ranks that can reduce it, in turn
+        // partitions are dealt to the ranks that can reduce them, round robin
         let ranks = &able[..able.len().min(partitions)];
         let mut complete = Vec::with_capacity(ranks.len());
         let groups = mapped.len().div_ceil(GROUP).max(1);

@@ -1,11 +1,14 @@
 //! Rank 0's part of a run: submits the plan, collects results, writes shared files, reports progress.
 //!
-//! Where to start: [`submitter`] hands the plan over window by window as [`submitted`] instances ([`placement`]: what
-//! tasks take of the ranks; [`retained`]: results that others will read; [`failed_members`]), [`collector`] waits
-//! ([`in_flight`], [`in_order`]), drops what is no longer needed, and gathers the [`outcome`]. [`reduce`] and
-//! [`mapreduce`] plan reductions. [`shared_files`] writes files that many instances share, [`dataset_files`] looks
-//! after files of datasets, [`run_folder`] is `NAME.dtask`. [`mod@deadline`], [`stop`] and [`interrupt`] end a run,
-//! whose rest is [`stopped`]; [`progress`] and [`summary`] tell what happens ([`display`]).
+//! Start with [`submitter`]: it hands the plan over window by window. [`placement`] has the resources that tasks
+//! request, [`retained`] the results that others will read, [`failed_members`] failures that gathers leave out, and
+//! [`submitted`] describes what was submitted. [`collector`] is the loop that waits for instances ([`in_flight`],
+//! [`in_order`]), drops results that are no longer needed, and gathers the [`outcome`].
+//!
+//! [`reduce`] and [`mapreduce`] plan reductions. [`shared_files`] writes files to which many instances append,
+//! [`dataset_files`] keeps track of HDF5 files, and [`run_folder`] is `NAME.dtask`. [`mod@deadline`], [`stop`] and
+//! [`interrupt`] end a run early; [`stopped`] is what they leave undone. [`progress`] and [`summary`] inform the user
+//! ([`display`]: paths and sizes).
 
 pub(crate) mod collector;
 pub(crate) mod dataset_files;

@@ -1,4 +1,4 @@
-//! The outcome of a run, as rank 0 gathers it.
+//! The result of a run, gathered at rank 0.
 
 use crate::batch::failure::FailedInstance;
 use crate::batch::head::shared_files::Sinks;
@@ -7,26 +7,26 @@ use crate::error::TaskError;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// The outcome of a plan.
+/// The result of a run: counts, failures, written files, and what was left undone.
 #[derive(Default)]
 pub(crate) struct RunOutcome {
-    /// Instances that have ended, with a result or without.
+    /// The number of instances that have ended, with a result or without.
     pub ended: u64,
-    /// Instances without a result.
+    /// Instances without a result, each with the cause.
     pub failed: Vec<FailedInstance>,
-    /// The files that rank 0 has written.
+    /// Files that rank 0 writes, with their state.
     pub sinks: Sinks,
-    /// The work left undone, where the run was stopped.
+    /// The instances left undone; `None` unless the run was stopped.
     pub stopped: Option<Stopped>,
 }
 
-/// Keeps one failure of an instance that failed, and with it what would have saved it.
+/// Removes duplicates, so that an instance is listed once, even if the tasks that would have saved it failed too.
 pub(crate) fn once(failed: &mut Vec<FailedInstance>) {
     let mut seen = HashSet::new();
     failed.retain(|failed| seen.insert((failed.task, failed.index)));
 }
 
-/// Notes an instance that has failed, if there is a cause.
+/// Adds an instance to the failures, unless `cause` is `None`.
 pub(crate) fn note(failed: &mut Vec<FailedInstance>, task: usize, index: u64, cause: Option<Arc<TaskError>>) {
     if let Some(cause) = cause {
         failed.push(FailedInstance { task, index, cause });

@@ -1,4 +1,4 @@
-//! The line of progress while a plan is under way.
+//! The progress line of a running plan.
 
 use crate::batch::head::display::bytes;
 use crate::client::Client;
@@ -9,26 +9,26 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// Between two lines where they stay, in a file.
+/// Time between two progress lines in a file or a pipe.
 const PLAIN: Duration = Duration::from_secs(10);
-/// Between two pictures at a terminal.
+/// Time between two redraws at a terminal.
 const DRAWN: Duration = Duration::from_millis(100);
 
-/// How many instances of a plan's tasks have ended, and how.
+/// Numbers of instances of a plan by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    /// With a result.
+    /// Instances with a result.
     pub done: u64,
-    /// Without.
+    /// Instances that were run and failed.
     pub failed: u64,
-    /// Never begun, because something that they need has failed.
+    /// Instances that were never run, because a dependency has failed.
     pub skipped: u64,
-    /// Left for the next run.
+    /// Instances that are left for the next run.
     pub left: u64,
 }
 
 impl Tally {
-    /// The tasks that are done, in words.
+    /// Formats the number of finished instances: `7/10 tasks, 1 failed`.
     pub(crate) fn done_of(&self, total: u64) -> String {
         let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
         format!("{} of {total} tasks done{failed}", self.done)
@@ -39,7 +39,7 @@ impl Tally {
     }
 }
 
-/// A line of progress: at a terminal one that changes, elsewhere one every ten seconds.
+/// The progress display: at a terminal a line that is redrawn, elsewhere a new line every ten seconds.
 pub(crate) struct Progress {
     total: u64,
     slots: u64,
@@ -55,7 +55,7 @@ enum ProgressDisplay {
 }
 
 impl Progress {
-    /// For that many instances.
+    /// Makes the display for a plan of `total` instances on `slots` slots.
     pub(crate) fn new(total: u64, slots: u64, quiet: bool) -> Progress {
         let way = match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => ProgressDisplay::Quiet,
@@ -72,7 +72,7 @@ impl Progress {
         Progress { total, slots, start: now, last: now, way }
     }
 
-    /// Whether it is time to tell how far the run is.
+    /// Whether the time for the next line or redraw has come.
     pub(crate) fn is_due(&self) -> bool {
         match self.way {
             ProgressDisplay::Quiet => false,
@@ -81,20 +81,20 @@ impl Progress {
         }
     }
 
-    /// Tells how far the run is.
+    /// Prints a progress line, or redraws it at a terminal.
     ///
     /// # Errors
-    /// When the run has ended.
+    /// When the engine has ended.
     pub(crate) fn tick(&mut self, client: &Client, tally: Tally) -> Result<()> {
         self.last = Instant::now();
         self.tell(&client.totals()?, tally);
         Ok(())
     }
 
-    /// The last line.
+    /// Prints the last progress line. At a terminal, removes the line instead.
     ///
     /// # Errors
-    /// When the run has ended.
+    /// When the engine has ended.
     pub(crate) fn finish(&mut self, client: &Client, tally: Tally) -> Result<()> {
         match &self.way {
             ProgressDisplay::Quiet => {}

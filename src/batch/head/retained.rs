@@ -1,4 +1,4 @@
-//! Results that tasks which are not submitted yet will read.
+//! Results that rank 0 retains, because tasks which are not submitted yet will read them.
 
 use crate::batch::artifact::{Artifact, take_outputs};
 use crate::batch::task_def::Group;
@@ -7,36 +7,36 @@ use crate::client::future::Future;
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, VecDeque};
 
-/// The results of all tasks of a plan that others will read.
+/// The retained results of all tasks of a plan.
 pub(crate) struct RetainedResults<'a> {
     client: &'a Client,
     tasks: Vec<TaskResults>,
 }
 
-/// The retained results of one task.
+/// The retained results of one task: a range of instances, from index `first` on.
 #[derive(Default)]
 struct TaskResults {
-    /// The index of the first.
+    /// The index of the instance of the first future in `futures`.
     first: u64,
     futures: VecDeque<Future<Artifact>>,
-    /// The outputs that a result has.
+    /// The numbers of the outputs that each result has.
     keep: Vec<u32>,
-    /// Some outputs of results, which several tasks may want.
+    /// Futures of extracted outputs, by instance and output numbers. Several tasks may read the same.
     parts: BTreeMap<(u64, Vec<u32>), Future<Artifact>>,
 }
 
 impl<'a> RetainedResults<'a> {
-    /// Retains nothing yet of that many tasks.
+    /// Makes an empty store for `tasks` tasks.
     pub(crate) fn new(client: &'a Client, tasks: usize) -> Self {
         RetainedResults { client, tasks: (0..tasks).map(|_| TaskResults::default()).collect() }
     }
 
-    /// The client that has the results.
+    /// The client through which the results were submitted.
     pub(crate) fn client(&self) -> &'a Client {
         self.client
     }
 
-    /// Retains results of a task from index `first` on, which come after those that are retained.
+    /// Retains results of a task. The first has the index `first`, which follows the last one retained.
     pub(crate) fn hold(&mut self, task: usize, first: u64, futures: &[Future<Artifact>], keep: &[u32]) {
         let held = &mut self.tasks[task];
         if held.futures.is_empty() {
@@ -46,12 +46,12 @@ impl<'a> RetainedResults<'a> {
         held.futures.extend(futures.iter().cloned());
     }
 
-    /// Whether nothing is retained of a task.
+    /// Whether no result of a task is retained.
     pub(crate) fn is_empty(&self, task: usize) -> bool {
         self.tasks[task].futures.is_empty()
     }
 
-    /// Drops the results of a task that come before an instance.
+    /// Drops the results of a task whose index is below `first`.
     pub(crate) fn let_go(&mut self, task: usize, first: u64) {
         let held = &mut self.tasks[task];
         let count = usize::try_from(first.saturating_sub(held.first)).unwrap_or(usize::MAX);
@@ -59,12 +59,12 @@ impl<'a> RetainedResults<'a> {
         held.parts = held.parts.split_off(&(held.first, Vec::new()));
     }
 
-    /// Drops all results.
+    /// Drops the retained results of all tasks.
     pub(crate) fn clear(&mut self) {
         self.tasks.iter_mut().for_each(|held| *held = TaskResults::default());
     }
 
-    /// The inputs of an instance, group by group.
+    /// The input futures of an instance, in the order of the groups.
     ///
     /// # Errors
     /// When a result is not retained.
@@ -78,7 +78,8 @@ impl<'a> RetainedResults<'a> {
         Ok(inputs)
     }
 
-    /// The outputs of an instance that somebody wants, without the others: these would travel with them.
+    /// The future of the `wanted` outputs of an instance. A result with more outputs is narrowed where it lies, so that
+    /// the others do not travel.
     fn result(&mut self, task: usize, instance: u64, wanted: &[u32]) -> Result<Future<Artifact>> {
         let held = self.tasks.get_mut(task).ok_or_else(missing)?;
         let at = instance.checked_sub(held.first).and_then(|at| usize::try_from(at).ok());
@@ -92,7 +93,7 @@ impl<'a> RetainedResults<'a> {
     }
 }
 
-/// Some outputs of a result, taken out where it lies.
+/// Submits a task that extracts the `wanted` outputs of a result at the rank that has it.
 pub(crate) fn outputs_of(client: &Client, whole: &Future<Artifact>, wanted: &[u32]) -> Future<Artifact> {
     client.submit(take_outputs, (whole, wanted.to_vec()))
 }
@@ -101,8 +102,8 @@ fn missing() -> Error {
     Error::internal("an instance that is not there")
 }
 
-/// The instances that are given to one: those that have a result. Without any it gets one that has none, and is not
-/// run.
+/// The instances of a group that are inputs of an instance: those with a result. If none has a result, one that failed,
+/// so that the instance fails in turn.
 fn present(group: &Group, index: u64) -> Vec<u64> {
     let there: Vec<u64> = group.present(index).collect();
     if there.is_empty() { group.join.instances(index).take(1).collect() } else { there }

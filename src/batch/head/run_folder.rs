@@ -1,4 +1,4 @@
-//! The run folder `NAME.dtask/` beside the script.
+//! The run folder `NAME.dtask/` beside the script: it has the logs, and a lock against a second run.
 
 use crate::batch::whole_files::make_private;
 use crate::script::plan::Plan;
@@ -9,23 +9,23 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Locked while a run uses the folder.
+/// The name of the lock file, which a run keeps locked.
 const LOCK: &str = "lock";
 
-/// The run folder, for this user only: outputs and logs may be confidential. No other run uses it as long as this value
-/// lives, unless the file system knows no locks.
+/// The run folder. Only its user may read it, since outputs and logs may be confidential. It is locked against other
+/// runs while this value lives, where the file system has locks.
 #[derive(Debug)]
 pub(crate) struct RunFolder {
     path: PathBuf,
-    /// Holds the lock, which goes with the process, however that ends.
+    /// The open lock file. The kernel releases the lock when the process ends, however it does.
     _lock: File,
 }
 
 impl RunFolder {
-    /// Makes the folder of a plan, or takes it over; the logs of the run before are removed.
+    /// Creates or takes over the run folder of a plan, and removes the logs of the previous run.
     ///
     /// # Errors
-    /// When it cannot be made, is not this user's own, or another run is using it; in words for the user.
+    /// When it cannot be made, belongs to another user, or is in use by another run; the text is for the user.
     pub(crate) fn prepare(plan: &Plan) -> Result<RunFolder, String> {
         let path = RunFolder::path_of(plan);
         match prepare(&path) {
@@ -43,29 +43,29 @@ impl RunFolder {
         }
     }
 
-    /// Where the folder of a plan is, whether it is there or not.
+    /// The path of a plan's run folder, which need not exist.
     pub(crate) fn path_of(plan: &Plan) -> PathBuf {
         plan.dir.join(format!("{}.dtask", plan.name))
     }
 
-    /// Where it is.
+    /// The path of the run folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Removes the folder if there is nothing in it.
+    /// Removes the folder if it is empty.
     pub(crate) fn remove_if_empty(&self) {
-        // the lock holds although its file has no name any more; what cannot be removed may stay
+        // the lock stays valid although its file is unlinked; what cannot be removed stays
         let _ = fs::remove_file(self.path.join(LOCK));
         let _ = fs::remove_dir(&self.path);
     }
 }
 
-/// The lock of the folder; none if another process has it.
+/// Locks the folder. `None` if another process holds the lock.
 fn lock(folder: &Path) -> io::Result<Option<File>> {
     let path = folder.join(LOCK);
     loop {
-        // for writing, since NFS makes a lock of bytes of it
+        // opened for writing, since NFS turns the lock into a byte-range lock
         let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = match opened {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -79,7 +79,7 @@ fn lock(folder: &Path) -> io::Result<Option<File>> {
             Err(Errno::WOULDBLOCK) => return Ok(None),
             Err(Errno::INTR) => continue,
             Err(error) => {
-                // a file system without locks, such as NFS whose server has none, is no reason not to run
+                // without locks, as on NFS whose server has none, the run goes on
                 log::warn!(
                     "`{}` cannot be locked ({error}): start no second run in this folder",
                     path.display()
@@ -87,7 +87,7 @@ fn lock(folder: &Path) -> io::Result<Option<File>> {
                 return Ok(Some(file));
             }
         }
-        // the run before may have removed the file after it was opened here: then others will open another one
+        // the previous run may have unlinked the file after it was opened here: others would then lock a new file
         let own = file.metadata()?;
         if fs::metadata(&path).is_ok_and(|found| (found.dev(), found.ino()) == (own.dev(), own.ino())) {
             return Ok(Some(file));
@@ -97,7 +97,7 @@ fn lock(folder: &Path) -> io::Result<Option<File>> {
 
 fn prepare(path: &Path) -> io::Result<Option<File>> {
     make_private(path)?;
-    // not through a link that someone else may have put there
+    // a symbolic link may lead to another user's folder
     let found = fs::symlink_metadata(path)?;
     if !found.is_dir() {
         return Err(io::Error::other("it is no folder"));
@@ -117,7 +117,7 @@ fn prepare(path: &Path) -> io::Result<Option<File>> {
             fs::remove_file(entry.path())?;
         }
     }
-    // whether it can be written shows best by writing
+    // a write is the most reliable test of whether the folder is writable
     tempfile::tempfile_in(path)?;
     Ok(Some(lock))
 }

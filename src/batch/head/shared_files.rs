@@ -1,4 +1,4 @@
-//! Files that are written by rank 0: `stdout = path` of whole families.
+//! Shared output files, written by rank 0: `stdout = path` where instances append to one file.
 
 use crate::batch::head::display::shown;
 use crate::batch::outputs::{STDERR, STDOUT};
@@ -12,37 +12,38 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
+/// A shared output file that is not complete, with the outputs that it still waits for.
 struct Sink {
-    /// The last task that appends to it.
+    /// The number of the last task that appends to the file.
     task: usize,
-    /// Outputs that are still to come.
+    /// The number of outputs that are still to be appended.
     missing: u64,
-    /// Instances that have none.
+    /// The number of instances without an output.
     lost: u64,
-    /// Whether some of these are left for the next run.
+    /// Whether some of those instances are left for the next run.
     left: bool,
     file: Option<BufWriter<NamedTempFile>>,
     error: Option<io::Error>,
 }
 
-/// All files that outputs are appended to, each written whole or not at all.
+/// All shared output files of a run. Each is written whole or not at all.
 #[derive(Default)]
 pub(crate) struct Sinks {
     open: HashMap<PathBuf, Sink>,
-    /// For a task, those before it with which it has a file in common.
+    /// By task, the earlier tasks that append to a file of the same path.
     before: HashMap<usize, BTreeSet<usize>>,
-    /// Files that are complete.
+    /// Paths of the files that are complete.
     pub written: Vec<PathBuf>,
-    /// Files that are not there, and why.
+    /// Messages about files that were not written.
     pub failed: Vec<String>,
-    /// Files that are left for the next run.
+    /// Paths of the files that are left for the next run.
     pub left: Vec<String>,
 }
 
-/// The path of an instance's stream.
+/// The path of the file to which an instance's stream goes.
 ///
 /// # Errors
-/// When it cannot be made up, in words.
+/// When the path cannot be rendered; the text is for the user.
 pub(crate) fn path_of(
     plan: &Plan,
     task: &PlanTask,
@@ -57,7 +58,7 @@ pub(crate) fn path_of(
     Ok(plan.dir.join(path))
 }
 
-/// The streams of a task that go to files, standard output first.
+/// The streams of a task that go to files, by output number, standard output first.
 pub(crate) fn paths(task: &PlanTask) -> impl Iterator<Item = (u32, &Template)> {
     let stderr = task.action.is_command().then_some((STDERR, &task.stderr));
     let streams = [Some((STDOUT, &task.stdout)), stderr];
@@ -68,12 +69,12 @@ pub(crate) fn paths(task: &PlanTask) -> impl Iterator<Item = (u32, &Template)> {
 }
 
 impl Sinks {
-    /// Counts what will be appended to each file.
+    /// Counts the outputs that each file will get.
     pub(crate) fn new(plan: &Plan) -> Sinks {
         let mut sinks = Sinks::default();
         for (number, task) in plan.tasks.iter().enumerate() {
             for (_, stream) in paths(task) {
-                // most families share one file: its path needs no writing out for each instance
+                // most families write to one file, whose path is then rendered once
                 let (times, count) = if stream.as_literal().is_some() {
                     (1, task.family.len())
                 } else {
@@ -100,12 +101,13 @@ impl Sinks {
         }
     }
 
-    /// Tasks all of whose outputs must be appended before those of `task`.
+    /// Tasks whose outputs must all be appended before those of `task`.
     pub(crate) fn before(&self, task: usize) -> impl Iterator<Item = usize> {
         self.before.get(&task).into_iter().flatten().copied()
     }
 
-    /// Appends an instance's output, or notes that there is none; after the last one the file gets its name.
+    /// Appends the output of an instance; `None` means that it has none. The last output completes the file, which then
+    /// gets its final name.
     pub(crate) fn append(&mut self, path: &Path, bytes: Option<&[u8]>) {
         let Some(sink) = self.open.get_mut(path) else { return };
         match bytes {
@@ -126,14 +128,14 @@ impl Sinks {
         }
     }
 
-    /// The output of a file that comes next is left for the next run, and with it the file.
+    /// Notes that the next output of a file is left for the next run. The file is then left too.
     pub(crate) fn leave(&mut self, path: &Path) {
         if let Some(sink) = self.open.get_mut(path) {
             sink.left = true;
         }
     }
 
-    /// The run ends before all outputs are there: what is not complete is not written, or is left for the next run.
+    /// Gives up the files that are not complete. If `resumable`, they are left for the next run.
     pub(crate) fn give_up(&mut self, resumable: bool) {
         let mut left: Vec<PathBuf> = self.open.drain().map(|(path, _)| path).collect();
         left.sort_unstable();

@@ -1,5 +1,5 @@
-//! The end of a run before that of its plan, because `[policy]` or the time of the job says so: what runs ends, and
-//! nothing more is started.
+//! Ending a run before its plan is complete, by `[policy]`, by the job's time limit or by a signal. Running tasks end,
+//! and no more are started.
 
 use crate::batch::failure::FailedInstance;
 use crate::batch::head::collector::RunCollector;
@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::error::Result;
 use std::time::{Duration, Instant};
 
-/// Waits for what is running, and notes what of it fails, or goes on when the time is over; gives how many have ended.
+/// Waits for running tasks until `until`, and notes those that fail. Returns the number of tasks waited for.
 fn drain(
     client: &Client,
     running: Running,
@@ -29,7 +29,7 @@ fn drain(
             None => {
                 let ended = watch.ended();
                 for ((task, index, _), ended) in running.iter().zip(&ended) {
-                    // what saves an array is not there when the array is not
+                    // a task that saves an array fails when the array's own task did
                     if !ended && !stopped.has(*task, *index) {
                         stopped.note(*task, *index..index + 1);
                     }
@@ -54,7 +54,7 @@ fn drain(
 }
 
 impl RunCollector<'_> {
-    /// Whether the run is to end now, and why.
+    /// Whether the run must stop now; the reason if so.
     pub(crate) fn is_to_stop(&self) -> Option<StopReason> {
         if self.walltime.is_some_and(|walltime| Instant::now() >= walltime.stop()) {
             return Some(StopReason::Time);
@@ -67,18 +67,18 @@ impl RunCollector<'_> {
         (failures >= limit).then_some(StopReason::Failures(failures))
     }
 
-    /// Ends the run.
+    /// Stops the run: cancels tasks that are not running, and waits for those that are.
     pub(crate) fn stop(mut self, why: StopReason) -> Result<RunOutcome> {
         let mut stopped = Stopped { why: Some(why), ..Stopped::default() };
         let running = self.give_up(&mut stopped)?;
-        // not before all have been looked at: what depends on them fails with them
+        // cancelled only after all statuses are read: dependants of a cancelled task fail with it
         self.client.cancel(std::mem::take(&mut stopped.cancelled));
         let until = self.walltime.map(|walltime| walltime.last());
         let Self { client, outcome, .. } = &mut self;
         let ended = drain(client, running.own, until, outcome, &mut stopped)?;
         drain(client, running.saves, until, outcome, &mut stopped)?;
         self.outcome.ended += ended;
-        // tasks that were sent between the look at them and the end of their futures
+        // wait for tasks that were sent between the reading of statuses and the cancellation
         while !stopped.late && self.client.totals()?.assigned > 0 {
             stopped.late = until.is_some_and(|until| Instant::now() >= until);
             std::thread::sleep(Duration::from_millis(2));

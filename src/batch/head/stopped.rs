@@ -1,4 +1,4 @@
-//! The instances that a run gives up when it ends before its plan.
+//! Instances that are left undone when a run is stopped before its plan is complete.
 
 use crate::batch::artifact::Artifact;
 use crate::client::Client;
@@ -6,37 +6,37 @@ use crate::client::future::Future;
 use crate::scheduler::Status;
 use std::ops::Range;
 
-/// The reason why a run is stopped.
+/// The reason why a run ends before its plan is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StopReason {
-    /// As `[policy]` says, after so many failures.
+    /// The number of failures reached the limit of `[policy]`; the number.
     Failures(u64),
-    /// The time of the job is over.
+    /// The time limit of the job was reached.
     Time,
-    /// A signal asked for it.
+    /// A signal asked the run to stop.
     Asked,
 }
 
-/// The instances that a stopped run has left undone.
+/// The instances that a stopped run has left undone, with the reason.
 #[derive(Default)]
 pub(crate) struct Stopped {
-    /// The reason, once the run is stopped.
+    /// The reason; `None` while the run is not stopped.
     pub why: Option<StopReason>,
-    /// Whether the time was over before all that was running had ended.
+    /// Whether tasks were still running when the time was over.
     pub late: bool,
-    /// Futures of what is given up, until it is cancelled.
+    /// Futures of instances that are given up, which are to be cancelled.
     pub(crate) cancelled: Vec<Future<()>>,
-    /// Instances that were not started, by task.
+    /// Instances that were not started, as pairs of task number and range of indices.
     pub not_run: Vec<(usize, Range<u64>)>,
 }
 
 impl Stopped {
-    /// Whether what was not done is left for the next run.
+    /// Whether the instances left undone are left for the next run.
     pub(crate) fn is_resumable(&self) -> bool {
         matches!(self.why, Some(StopReason::Time | StopReason::Asked))
     }
 
-    /// For each of so many tasks how many instances were not started.
+    /// The number of instances that were not started, for each of `tasks` tasks.
     pub(crate) fn counts(&self, tasks: usize) -> Vec<u64> {
         let mut counts = vec![0; tasks];
         for (task, range) in &self.not_run {
@@ -47,12 +47,12 @@ impl Stopped {
         counts
     }
 
-    /// Whether an instance was not started.
+    /// Whether an instance is among those that were not started.
     pub(crate) fn has(&self, task: usize, index: u64) -> bool {
         self.not_run.iter().any(|(other, range)| *other == task && range.contains(&index))
     }
 
-    /// Notes instances of a task that were not started.
+    /// Adds a range of instances that were not started.
     pub(crate) fn note(&mut self, task: usize, range: Range<u64>) {
         match self.not_run.last_mut() {
             Some((other, last)) if *other == task && last.end == range.start => last.end = range.end,
@@ -62,10 +62,10 @@ impl Stopped {
     }
 }
 
-/// Futures of instances that are running, with task and index.
+/// Running instances, as triples of task number, index and future.
 pub(crate) type Running = Vec<(usize, u64, Future<Artifact>)>;
 
-/// Keeps the futures of what is running; what is not yet is given up.
+/// Splits futures by status: those of running tasks are returned, all others are given up.
 pub(crate) fn give_up(
     client: &Client,
     task: usize,

@@ -1,4 +1,4 @@
-//! Instances that were handed to the engine.
+//! Instances after submission to the engine.
 
 use crate::batch::artifact::Artifact;
 use crate::batch::task_def::TaskDef;
@@ -6,46 +6,46 @@ use crate::client::Client;
 use crate::client::family::Family;
 use crate::client::future::Future;
 
-/// Instances of a task, as the engine has them.
+/// The futures of submitted instances of a task.
 pub(crate) enum SubmittedFutures {
-    /// Instances that are watched until they end.
+    /// A future for each instance, watched until the instance ends.
     Each(Vec<Future<Artifact>>),
-    /// A family that nothing refers to, taken a part at a time.
+    /// A family without dependants, which the engine expands, and whose results are fetched a range at a time.
     Lazy(Family<Artifact>),
 }
 
-/// Some instances of a task that were submitted.
+/// A range of instances that was submitted at once.
 pub(crate) struct SubmittedInstances {
-    /// The task's number.
+    /// The number of the task in the plan.
     pub task: usize,
-    /// The index of the first.
+    /// The index of the first instance of the range.
     pub first: u64,
-    /// Whether they are the last.
+    /// Whether the range ends with the last instance of the task.
     pub last: bool,
-    /// The instances.
+    /// The futures of the range's instances.
     pub instances: SubmittedFutures,
-    /// The streams of each instance, where these go to files. Without them the instances themselves have the streams,
-    /// and nothing else refers to them.
+    /// Futures of the streams that go to files of rank 0, by instance. `None` if the results have no other outputs than
+    /// these streams: they are then read from the results themselves.
     pub parts: Option<Vec<Future<Artifact>>>,
-    /// For each `save` of arrays, the tasks that write each of them.
+    /// For each `save` of arrays, the futures of the tasks that write the arrays.
     pub saves: Vec<Vec<Future<Artifact>>>,
 }
 
-/// A task of which instances are submitted.
+/// A task of which some instances are submitted and others may follow.
 pub(crate) struct OpenTask {
-    /// The definition.
+    /// The definition that all instances of the task share.
     pub(crate) def: TaskDef,
-    /// The definition at rank 0, for others to fetch.
+    /// The future of the definition in the engine's store, from which ranks fetch it once.
     sent: Option<Future<TaskDef>>,
 }
 
 impl OpenTask {
-    /// A task whose definition is not sent yet.
+    /// Makes the state of a task whose definition is not in the store yet.
     pub(crate) fn new(def: TaskDef) -> Self {
         OpenTask { def, sent: None }
     }
 
-    /// The definition, for others to fetch.
+    /// The future of the definition, which is put into the store at the first call.
     pub(crate) fn sent(&mut self, client: &Client) -> Future<TaskDef> {
         self.sent.get_or_insert_with(|| client.scatter(self.def.clone())).clone()
     }

@@ -1,8 +1,8 @@
-//! Handing a plan over to the engine: of each task as many instances as are soon wanted, in the order of their indices.
+//! The submitter: it hands a plan over to the engine window by window, in the order of the instances' indices.
 //!
-//! A family is submitted in windows, so that what has not started costs nothing; what refers to it follows it closely,
-//! and its results are let go of when all have been submitted that read them. A family that nothing refers to, and that
-//! refers to nothing, goes to the engine as a whole, which expands it as it runs.
+//! Of each task at most a window of instances is with the engine, so that instances which have not started cost
+//! nothing. A task that reads another follows it closely, and a result is dropped when all instances that read it are
+//! submitted. A family without dependencies and dependants goes to the engine as a whole, which expands it as it runs.
 
 use crate::batch::artifact::Artifact;
 use crate::batch::head::dataset_files::DatasetFiles;
@@ -27,45 +27,47 @@ use crate::script::plan::task::{PlanTask, TaskAction};
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// Instances of a task that may have been submitted and not have ended; more where there are more slots to fill.
+/// The size of a window: the number of instances of a task that are submitted and have not ended. Larger where the job
+/// has many slots ([`WINDOW_SLOT`]).
 const WINDOW: u64 = 65_536;
-/// For each slot.
+/// Instances in a window for each slot of the job, if that makes more than [`WINDOW`].
 const WINDOW_SLOT: u64 = 8;
-/// Instances that are submitted together. A part of a family has a definition of its own, so it is not small.
+/// The number of instances that are submitted at once. Each part of a family has a definition of its own, which pays
+/// off only for a large part.
 const PART: u64 = 16_384;
 
-/// Submits the tasks of a plan. Those that gather a family whose failed instances they go on without wait until it is
-/// known which have failed.
+/// Submits the tasks of a plan. A task that gathers an optional family is submitted when all failures of the family are
+/// known.
 pub(crate) struct Submitter<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) client: &'a Client,
     folder: String,
     pub(crate) team: &'a Team,
-    /// The ranks that compute.
+    /// The ranks that run tasks, which are those with at least one slot.
     pub(crate) computing: Vec<Rank>,
-    /// The files of datasets.
+    /// The HDF5 files of datasets and their owners.
     pub(crate) files: DatasetFiles,
-    /// How many instances of each task are submitted.
+    /// By task, the index of the next instance to be submitted.
     pub(crate) next: Vec<u64>,
     begun: Vec<Option<Box<OpenTask>>>,
-    /// Tasks of which instances are left to be submitted, in the order of the plan.
+    /// Numbers of the tasks with instances left to submit, in the order of the plan.
     left: Vec<usize>,
-    /// The tasks that refer to each.
+    /// By task, the tasks that refer to it.
     users: Vec<Vec<usize>>,
     /// Results that tasks which are not submitted yet will read.
     pub(crate) retained: RetainedResults<'a>,
     read: Read,
-    /// Families whose failures are to be known.
+    /// Optional families, with their failures so far.
     losses: HashMap<usize, Losses>,
-    /// Reductions that merge what is ready first, until their last steps are submitted.
+    /// Reductions with `order = "any"` whose last steps are not submitted yet.
     unordered: HashMap<usize, Merging<'a>>,
-    /// How many steps they have taken.
+    /// The number of merge steps submitted for such reductions.
     pub(crate) merged: u64,
     window: u64,
 }
 
 impl<'a> Submitter<'a> {
-    /// A submitter of a plan of which nothing is submitted yet.
+    /// Makes a submitter of a plan of which nothing is submitted yet.
     pub(crate) fn new(plan: &'a Plan, folder: &RunFolder, client: &'a Client, team: &'a Team) -> Self {
         let count = plan.tasks.len();
         let mut users = vec![Vec::new(); count];
@@ -96,15 +98,16 @@ impl<'a> Submitter<'a> {
         }
     }
 
-    /// Whether all is submitted.
+    /// Whether all instances are submitted.
     pub(crate) fn is_done(&self) -> bool {
         self.left.is_empty()
     }
 
-    /// Submits what is soon wanted; `open` says of each task how many instances have been submitted and not ended.
+    /// Submits the instances that are due. `open` has, for each task, the number of instances that are submitted and
+    /// have not ended.
     ///
     /// # Errors
-    /// When the run has ended.
+    /// When the engine has ended.
     pub(crate) fn advance(&mut self, mut open: Vec<u64>) -> Result<Vec<SubmittedInstances>> {
         for losses in self.losses.values_mut() {
             losses.look()?;
@@ -116,7 +119,7 @@ impl<'a> Submitter<'a> {
                 if self.is_merging(number)? {
                     continue;
                 }
-                // what refers to it comes first: it lets go of results
+                // dependants that are ready come first: submitting them allows results to be dropped
                 if self.users[number].iter().any(|user| self.is_ready(*user, self.next[*user])) {
                     continue;
                 }
@@ -140,10 +143,10 @@ impl<'a> Submitter<'a> {
         Ok(entries)
     }
 
-    /// Gives up what is not submitted: for each task the instances that never will be.
+    /// Gives up all instances that are not submitted, and returns them as ranges by task.
     ///
     /// # Errors
-    /// When the name of a file cannot be made up.
+    /// When a file name cannot be rendered.
     pub(crate) fn give_up(&mut self) -> Result<Vec<(usize, Range<u64>)>> {
         self.retained.clear();
         self.unordered.clear();
@@ -156,7 +159,7 @@ impl<'a> Submitter<'a> {
         Ok(never)
     }
 
-    /// Whether all that an instance refers to has been submitted. There is no such instance after the last.
+    /// Whether everything that an instance refers to has been submitted. False for an index after the last instance.
     fn is_ready(&self, number: usize, index: u64) -> bool {
         let task = &self.plan.tasks[number];
         let whole = is_whole(task);
@@ -170,7 +173,7 @@ impl<'a> Submitter<'a> {
         index < task.family.len() && task.references.iter().all(is_there)
     }
 
-    /// The instances of a task that are to be submitted now.
+    /// The range of instances of a task to submit now; empty if the window is full.
     fn part(&mut self, number: usize, open: u64) -> Result<Range<u64>> {
         let (task, next) = (&self.plan.tasks[number], self.next[number]);
         let all = task.family.len();
@@ -195,7 +198,8 @@ impl<'a> Submitter<'a> {
         Ok(next..end)
     }
 
-    /// Whether the engine expands the task as it runs: it refers to nothing, and nothing refers to it.
+    /// Whether a task goes to the engine as a whole, to be expanded as it runs: it has neither dependencies nor
+    /// dependants.
     fn is_lazy(&self, number: usize) -> bool {
         let task = &self.plan.tasks[number];
         let saved = !task.action.is_command() && !task.saves.is_empty();
@@ -206,7 +210,7 @@ impl<'a> Submitter<'a> {
         family && task.references.is_empty() && !self.read.referred[number] && !task.keep && !saved
     }
 
-    /// Lets go of results that nothing will refer to any more.
+    /// Drops retained results that no instance still to be submitted will read.
     fn let_go(&mut self) {
         for number in 0..self.plan.tasks.len() {
             if self.retained.is_empty(number) {
@@ -224,7 +228,7 @@ impl<'a> Submitter<'a> {
         }
     }
 
-    /// Begins a task, without the instances that have failed until now.
+    /// Makes the definition of a task. Failed instances of optional families are left out of its inputs.
     fn begin(&self, number: usize) -> Result<Box<OpenTask>> {
         let mut def = TaskDef::new(self.plan, number, &self.read, &self.folder, self.team.slots.len())
             .ok_or_else(|| Error::internal("a task is not in its plan"))?;
@@ -247,7 +251,7 @@ impl<'a> Submitter<'a> {
             Some(family) => SubmittedFutures::Lazy(family),
             None => {
                 if lazy {
-                    end = end.min(first + PART); // its definition is too long for a family
+                    end = end.min(first + PART); // the definition is too long for a family
                 }
                 SubmittedFutures::Each(self.instances(&mut begun, first..end)?)
             }
@@ -255,7 +259,7 @@ impl<'a> Submitter<'a> {
         let last = end == begun.def.task.family.len();
         self.next[number] = end;
         let (mut parts, mut saves) = (None, Vec::new());
-        // nothing refers to a family that the engine expands
+        // a family that the engine expands has no dependants
         if let SubmittedFutures::Each(futures) = &instances {
             if begun.def.task.optional {
                 let losses = self.losses.entry(number).or_default();
@@ -273,7 +277,8 @@ impl<'a> Submitter<'a> {
         Ok(SubmittedInstances { task: number, first, last, instances, parts, saves })
     }
 
-    /// A part of a family that refers to nothing; none where its definition is too long for one.
+    /// Submits a range of a task without dependencies as an engine family. `None` if the definition is too long for
+    /// one.
     fn family(&self, begun: &OpenTask, range: &Range<u64>) -> Option<Family<Artifact>> {
         let (def, count) = (&begun.def, range.end - range.start);
         if !def.task.references.is_empty() {
@@ -311,7 +316,7 @@ impl<'a> Submitter<'a> {
         }
     }
 
-    /// Submits the steps of some instances of a reduction; gives the last step of each.
+    /// Submits the merge steps of a range of instances. Returns the future of each instance's last step.
     fn reduce(&mut self, def: &TaskDef, range: Range<u64>) -> Result<Vec<Future<Artifact>>> {
         if let Some(merging) = self.unordered.remove(&(def.number as usize)) {
             let last = merging.last_steps();
@@ -321,7 +326,7 @@ impl<'a> Submitter<'a> {
         fixed::submit(reduce::prepare(def, range, &mut self.retained, options)?, first)
     }
 
-    /// Begins to merge what is ready first, where the task says so; whether it does.
+    /// Starts a reduction with `order = "any"`, if the task is one and has not been started. Returns whether it was.
     fn begin_unordered(&mut self, number: usize) -> Result<bool> {
         if !is_unordered(&self.plan.tasks[number]) || self.unordered.contains_key(&number) {
             return Ok(false);
@@ -333,14 +338,15 @@ impl<'a> Submitter<'a> {
         Ok(true)
     }
 
-    /// Merges what has come since; whether the task has steps left that cannot be submitted yet.
+    /// Submits merge steps that have become due. Returns whether the reduction still waits for inputs.
     fn is_merging(&mut self, number: usize) -> Result<bool> {
         let Some(merging) = self.unordered.get_mut(&number) else { return Ok(false) };
         self.merged += merging.turn(self.client)?;
         Ok(!merging.is_done())
     }
 
-    /// The streams that go to files of rank 0, taken out of results that others read.
+    /// The futures of streams that go to files of rank 0, extracted from results that other tasks read too. `None` if
+    /// no extraction is needed.
     fn parts(&self, def: &TaskDef, futures: &[Future<Artifact>]) -> Option<Vec<Future<Artifact>>> {
         let sunk = streams(&def.task);
         let is_read = self.read.referred[def.number as usize] || def.task.keep;
@@ -351,8 +357,8 @@ impl<'a> Submitter<'a> {
         }
     }
 
-    /// Saves arrays of a task: for each `save`, the tasks that write each of them. Commands save their outputs
-    /// themselves.
+    /// Submits the tasks that save the arrays of a task: one list of futures for each `save`. Commands save their
+    /// outputs themselves.
     fn save(
         &mut self,
         begun: &mut OpenTask,
@@ -379,12 +385,12 @@ impl<'a> Submitter<'a> {
         Ok(all)
     }
 
-    /// Options for the instances of a task.
+    /// The scheduling options for the instances of a task.
     fn options(&self, task: &PlanTask) -> Options<'a> {
         placement::options(self.client, task, &self.team.slots)
     }
 
-    /// Submits instances that have inputs, each by `submit`.
+    /// Submits a range of instances with inputs by calling `submit` for each.
     fn one_by_one(
         &mut self,
         begun: &mut OpenTask,
@@ -398,7 +404,7 @@ impl<'a> Submitter<'a> {
     }
 }
 
-/// Whether a task is submitted as a whole, when all that it refers to is.
+/// Whether a task is submitted at once, when everything that it refers to is submitted.
 fn is_whole(task: &PlanTask) -> bool {
     matches!(task.action, TaskAction::MapReduce(_)) || is_unordered(task)
 }

@@ -1,4 +1,4 @@
-//! The report at the end of a run.
+//! The summary that is printed at the end of a run.
 
 use crate::batch::failure::{self, FailedInstance, Parts};
 use crate::batch::head::display::{bytes, shown};
@@ -17,30 +17,30 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Errors that are told in full; the others are counted.
+/// The number of error messages that are printed in full; the rest are counted.
 const TOLD: usize = 20;
-/// Saved files of a task that are named; of more, the first and the last.
+/// The number of saved files of a task up to which each is named. Of more, the first and the last are.
 const NAMED: u64 = 4;
 
-/// How a run went.
+/// The texts of the summary, and the state of the run that decides the exit code.
 pub(crate) struct Summary {
-    /// The work that was done, and where it lies.
+    /// The report of what was done and where the results lie.
     pub text: String,
-    /// The work that was not done, in the manner of compilers; empty if all was.
+    /// The error messages, in the style of compilers; empty if there are none.
     pub errors: String,
-    /// Whether something is left for the next run.
+    /// Whether instances are left for the next run.
     pub resumable: bool,
-    /// Whether ranks still compute.
+    /// Whether tasks were still running at some rank when the run ended.
     pub late: bool,
 }
 
-/// `1 task`, `2 tasks`.
+/// Formats a number of tasks: `1 task`, `2 tasks`.
 fn tasks(count: u64) -> String {
     counted(count, "task")
 }
 
 impl Summary {
-    /// Puts together what is known at the end.
+    /// Writes the summary of a run that has ended.
     pub(crate) fn new(
         plan: &Plan,
         folder: &RunFolder,
@@ -107,7 +107,7 @@ impl Summary {
     }
 }
 
-/// The tasks that are left for the next run.
+/// The paragraph about tasks that are left for the next run; empty if there are none.
 fn leave(count: u64, files: &[String], why: Option<StopReason>) -> String {
     if count == 0 {
         return String::new();
@@ -126,7 +126,7 @@ fn leave(count: u64, files: &[String], why: Option<StopReason>) -> String {
     text
 }
 
-/// Where the results lie.
+/// The lines that name the files with results.
 fn results(plan: &Plan, written: &[PathBuf], failed: &[&FailedInstance], stopped: &Stopped) -> String {
     let mut lines: Vec<String> = Vec::new();
     match written {

@@ -1,4 +1,4 @@
-//! Evaluating one instance of an `array` or `call` task, and the steps of a `reduce`.
+//! Task functions that evaluate arrays: instances of `array` and `call` tasks, and the merge steps of a `reduce`.
 
 use super::inputs::Inputs;
 use crate::arrays::dataset;
@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// A task function: an instance that needs others.
+/// Evaluates an instance of an `array` or `call` task that has inputs from other tasks. A task function.
 ///
 /// # Errors
 /// When the expression cannot be evaluated.
@@ -30,7 +30,8 @@ pub(crate) fn eval_array(def: &TaskDef, index: u64, inputs: &[Artifact]) -> Resu
     located(def, index, || evaluate(def, index, inputs))
 }
 
-/// A task function: an instance that needs nothing, by its number in its part of a family.
+/// Evaluates an instance of an `array` or `call` task without inputs. A task function. `number` counts from the first
+/// instance of the family's part, [`TaskDef::first`].
 ///
 /// # Errors
 /// As [`eval_array`].
@@ -77,7 +78,7 @@ fn evaluate(def: &TaskDef, index: u64, inputs: &[Artifact]) -> Result<Artifact, 
     }
 }
 
-/// The meaning of a name in an instance.
+/// Looks up the value of a name that an instance's expression uses.
 fn bound<'a>(
     binding: &NameSource,
     values: &[ScriptValue],
@@ -94,7 +95,7 @@ fn bound<'a>(
     })
 }
 
-/// The results behind a reference: arrays, or files that commands have written.
+/// Collects the results behind a reference: arrays, or the contents of files that commands have written.
 fn gathered<'a>(inputs: &Inputs<'a>, reference: usize) -> Result<Bound<'a>, Failure> {
     let (group, results) = inputs.results(reference)?;
     if group.is_of_arrays() {
@@ -105,14 +106,15 @@ fn gathered<'a>(inputs: &Inputs<'a>, reference: usize) -> Result<Bound<'a>, Fail
     Ok(Bound::Files(files.collect::<Result<_, _>>()?, group.one))
 }
 
-/// An error of an expression, with the place in it.
+/// Turns an error of an expression into a message with the faulty part of the text.
 fn told(text: &str, error: &ExprError) -> Failure {
     let part = text.get(error.range.clone()).unwrap_or_default();
     let help = error.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
     Failure::new(format!("{}, at `{part}` of `array = \"{text}\"`{help}", error.message))
 }
 
-/// The meaning of a name; of the results of tasks, whether it is the one instance, not a gather that may be of one.
+/// The value of a name in an expression. The flag tells for results of tasks whether the reference is to a single
+/// instance; false for a gather, even if that has one member.
 enum Bound<'a> {
     Value(ScriptValue),
     Arrays(Vec<Array>, bool),
@@ -176,7 +178,7 @@ impl arrays::Scope for ExpressionNames<'_> {
             },
             (arrays::File::Bytes(_), None) => Err("which dataset? write `load(x, \"/dataset\")`".to_owned()),
             (arrays::File::Bytes(bytes), Some(name)) => {
-                // the library reads files only
+                // the HDF5 library can read only files
                 let scratch = rank_state::scratch().map_err(|error| error.to_string())?;
                 let file = scratch.path().join("dataset.h5");
                 std::fs::write(&file, bytes)
@@ -187,25 +189,25 @@ impl arrays::Scope for ExpressionNames<'_> {
     }
 }
 
-/// A step of a reduction's tree.
+/// A merge step of a reduction of arrays: a node of its tree.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ArrayReduceStep {
-    /// The number of the `reduce` task.
+    /// The number of the `reduce` task in the plan.
     pub task: u32,
-    /// The instance of that task.
+    /// The index of the instance of that task.
     pub index: u64,
-    /// The operation.
+    /// The operation that merges two arrays.
     pub with: Reduce,
-    /// For each input whether it is a leaf of the tree.
+    /// For each input, whether it is a leaf of the tree (true) or the result of another step (false).
     pub is_leaf: Vec<bool>,
-    /// At the root, the number of all leaves.
+    /// The number of all leaves of the tree; `None` but for the root.
     pub leaves: Option<u64>,
 }
 
-/// A task function: merges arrays from left to right.
+/// Runs a merge step: combines arrays from left to right. A task function.
 ///
 /// # Errors
-/// When their shapes do not fit.
+/// When the shapes of the arrays do not match.
 pub(crate) fn reduce_step(step: &ArrayReduceStep, inputs: &[Artifact]) -> Result<Artifact, Failure> {
     located_at(step.task, step.index, || {
         let told = |error: ReduceError| {

@@ -1,4 +1,4 @@
-//! Running one instance of a `run` or `shell` task.
+//! Task functions that run the command of a `run` or `shell` instance.
 
 use super::inputs::Inputs;
 use super::stdin;
@@ -25,15 +25,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A task function: an instance that needs others.
+/// Runs the command of an instance that has inputs from other tasks. A task function.
 ///
 /// # Errors
-/// When the command fails, or something around it.
+/// When the command fails, or its inputs or outputs cannot be read or written.
 pub(crate) fn run_command(def: &TaskDef, index: u64, inputs: &[Artifact]) -> Result<Artifact, Failure> {
     located(def, index, || execute(def, index, inputs))
 }
 
-/// A task function: an instance that needs nothing, by its number in its part of a family.
+/// Runs the command of an instance without inputs. A task function. `number` counts from the first instance of the
+/// family's part, [`TaskDef::first`].
 ///
 /// # Errors
 /// As [`run_command`].
@@ -42,8 +43,8 @@ pub(crate) fn run_command_alone(def: &TaskDef, number: u64) -> Result<Artifact, 
     located(def, index, || execute(def, index, &[]))
 }
 
-/// Runs an instance once. Its failure says whether another attempt may end otherwise, and with how much memory: rank 0
-/// starts it again, as often as the task's options say.
+/// Makes one attempt to run an instance. The failure tells rank 0 whether to retry, after which pause, and with how
+/// much memory.
 pub(crate) fn execute(def: &TaskDef, index: u64, inputs: &[Artifact]) -> Result<Artifact, Failure> {
     let inputs = Inputs::new(def, index, inputs)?;
     let execution = &def.task.execution;
@@ -71,16 +72,16 @@ pub(crate) fn execute(def: &TaskDef, index: u64, inputs: &[Artifact]) -> Result<
     Err(Failure::new(error).with_retry(retry))
 }
 
-/// The pause that rank 0 makes after a failed attempt.
+/// The exponential back-off of rank 0 after the failed attempt number `attempt`, from 1.
 fn pause_after(backoff: Duration, attempt: u32) -> Duration {
     Duration::from_millis(pause(u64::try_from(backoff.as_millis()).unwrap_or(u64::MAX), attempt))
 }
 
-/// Whether a command that failed so is tried again, if it may be at all.
+/// Whether a failure of this kind is retried by the task's `retry-on`.
 fn is_tried_again(wanted: &[RetryOn], failure: commands::FailureKind) -> bool {
     use commands::FailureKind as Kind;
     let is = |wanted: &RetryOn| match (failure, *wanted) {
-        // a shell ends with such a code when a signal killed its program
+        // a shell ends with such an exit code if a signal has killed its program
         (Kind::Exit(129..=192) | Kind::Signal(_) | Kind::System, RetryOn::Crash) => true,
         (Kind::TimedOut, RetryOn::Timeout) | (Kind::OutOfMemory, RetryOn::Oom) => true,
         (Kind::Exit(code), RetryOn::Exit(wanted)) => code == wanted,
@@ -92,11 +93,11 @@ fn is_tried_again(wanted: &[RetryOn], failure: commands::FailureKind) -> bool {
     }
 }
 
-/// Why an attempt has no result.
+/// The error of an attempt to run an instance.
 enum AttemptError {
-    /// The command failed.
+    /// The command could not be started, or it failed.
     Command(CommandError),
-    /// Something around it.
+    /// Preparing the command or handling its outputs failed.
     Other(Failure),
 }
 
@@ -156,7 +157,8 @@ fn try_once(
     Ok(keep(def, &files, &output)?)
 }
 
-/// Tells a command what it has for itself, unless its own environment says otherwise.
+/// Sets the cores of a command, and the variables that tell it its threads and devices. Variables that the task sets
+/// itself take precedence.
 fn lend(def: &TaskDef, allocation: &Allocation, spec: &mut CommandSpec) {
     spec.cores.clone_from(&allocation.cores);
     let mut told = Vec::new();
@@ -172,7 +174,7 @@ fn lend(def: &TaskDef, allocation: &Allocation, spec: &mut CommandSpec) {
     spec.env.extend(told.into_iter().map(|(name, value)| (name.to_owned(), value.into())));
 }
 
-/// The paths that the command writes to, with the directories that they lie in.
+/// The paths of the command's output files. Their directories are created.
 fn prepare_outs(scratch: &Path, files: &[String]) -> Result<Vec<String>, Failure> {
     let mut paths = Vec::with_capacity(files.len());
     for file in files {
@@ -237,8 +239,8 @@ fn log(def: &TaskDef, index: u64, attempt: u32, stdout: &[u8], stderr: &[u8]) ->
     Ok(())
 }
 
-/// Puts the streams of a command that failed into the log, unless they go nowhere: its files are not written without
-/// it.
+/// Logs the streams of a command that failed, except those that are discarded. Files for its streams are written only
+/// when it succeeds.
 fn log_failed(def: &TaskDef, index: u64, attempt: u32, error: &CommandError) {
     let Some(captured) = error.captured() else { return };
     let streams =
@@ -251,7 +253,7 @@ fn log_failed(def: &TaskDef, index: u64, attempt: u32, error: &CommandError) {
     }
 }
 
-/// A command that says it is done has written what it was to write in place.
+/// Checks that the files that the command had to write in place (`targets`) exist.
 fn check_targets(def: &TaskDef, scope: &RenderScope<'_>) -> Result<(), Failure> {
     for target in &def.task.targets {
         let path = Path::new(&def.here).join(target.render(scope)?);
@@ -262,7 +264,8 @@ fn check_targets(def: &TaskDef, scope: &RenderScope<'_>) -> Result<(), Failure> 
     Ok(())
 }
 
-/// The outputs that others want. Files that are not small stay files, and are gone from the command's directory.
+/// Collects the outputs that other tasks read. Files from [`outputs::LARGE`] bytes on stay files, and are moved out of
+/// the command's directory.
 fn keep(def: &TaskDef, files: &[String], output: &CommandOutput) -> Result<CommandOutputs, Failure> {
     let mut held = Vec::with_capacity(def.keep.len());
     for &which in &def.keep {
@@ -282,7 +285,7 @@ fn keep(def: &TaskDef, files: &[String], output: &CommandOutput) -> Result<Comma
     Ok(CommandOutputs::new(&outputs.collect::<Vec<_>>()))
 }
 
-/// An output that is kept.
+/// An output that is kept for other tasks.
 enum KeptOutput<'a> {
     Borrowed(&'a [u8]),
     Small(Vec<u8>),

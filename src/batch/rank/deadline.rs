@@ -1,7 +1,8 @@
-//! A rank's view of the time that the job has: what may still be started, and when commands are ended.
+//! The job's time limit at a rank: which tasks may still start, and when commands are ended.
 //!
-//! Rank 0 tells each rank once, before the plan: how long tasks may run from now on. A duration, not a time of day:
-//! clocks of hosts differ. Each rank then keeps to it by itself, so that the end needs no message.
+//! Rank 0 tells each rank once, before the plan, how long tasks may run from then on. The message has a duration, not a
+//! time of day, because the clocks of hosts differ. Each rank then enforces the limit by itself, so no message is
+//! needed at the end.
 
 use crate::commands::CommandSpec;
 use serde::{Deserialize, Serialize};
@@ -10,41 +11,42 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The message of rank 0 to a rank.
+/// The time limit, as rank 0 sends it to a rank.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DeadlineNotice {
-    /// How long tasks may run, from now on.
+    /// Time that tasks may run, from the receipt of the message.
     pub left: Duration,
-    /// Between SIGTERM and SIGKILL for commands that run then.
+    /// Time between SIGTERM and SIGKILL for commands that are still running then.
     pub grace: Duration,
-    /// The `time` of each task that has one, by its number.
+    /// The expected run times (`time`) by task number, of the tasks that state one.
     pub times: Vec<(u32, Duration)>,
 }
 
-/// The deadline with the durations that the rank has seen since.
+/// The time limit of a rank, and the run times of tasks, as stated or as measured here.
 struct RankDeadline {
-    /// When commands are ended.
+    /// The instant at which running commands are ended.
     stop: Instant,
     grace: Duration,
-    /// How long an instance of a task is expected to take.
+    /// The stated run time of an instance, by task number.
     times: HashMap<u32, Duration>,
-    /// Of tasks that do not say it, how many have ended and how long they took together.
+    /// For each task without a stated time, the number of measured instances and the sum of their times. Their mean is
+    /// the expected time.
     learnt: HashMap<u32, (u32, Duration)>,
 }
 
-/// The deadline of a rank, if it has been told of one.
+/// The time limit of a rank, if rank 0 has sent one.
 #[derive(Default)]
 pub(crate) struct JobDeadline {
     limit: Mutex<Option<RankDeadline>>,
-    /// Whether there is a limit: without one, tasks take no lock.
+    /// Whether there is a limit. Read without a lock, so that runs without a limit take none.
     limited: AtomicBool,
-    /// Nothing more is to be started on this rank.
+    /// Whether no more tasks may start on this rank.
     closed: AtomicBool,
 }
 
 /// The reason why an instance was not started.
 pub(crate) const TOO_LATE: &str = "the job ends before it could";
-/// The reason why an instance was ended.
+/// The reason why a running command was ended.
 pub(crate) const OVER: &str = "the job's time was over";
 
 impl RankDeadline {
@@ -60,14 +62,14 @@ impl RankDeadline {
     fn learn(&mut self, task: u32, took: Duration) {
         if !self.times.contains_key(&task) {
             let (count, all) = self.learnt.entry(task).or_default();
-            // a mean of a run has no need of more than this
+            // a mean of 4 billion times needs no further ones
             if *count < u32::MAX {
                 (*count, *all) = (*count + 1, *all + took);
             }
         }
     }
 
-    /// Ends a command with the limit, if that is before its own; says whether it is.
+    /// Shortens the timeout of a command to the remaining time. Returns whether the remaining time is the shorter.
     fn bound(&self, now: Instant, spec: &mut CommandSpec) -> bool {
         let left = self.stop.saturating_duration_since(now);
         let own = spec.timeout.filter(|own| *own <= left);
@@ -78,7 +80,7 @@ impl RankDeadline {
 }
 
 impl JobDeadline {
-    /// Sets the limit, from now on.
+    /// Starts the limit, counted from now.
     pub(crate) fn begin(&self, told: DeadlineNotice) {
         let DeadlineNotice { left, grace, times } = told;
         let times = times.into_iter().collect();
@@ -87,25 +89,25 @@ impl JobDeadline {
         self.limited.store(true, Ordering::Release);
     }
 
-    /// Lets nothing more start on this rank.
+    /// Forbids this rank to start any more tasks.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// Drops the limit: the run is over.
+    /// Removes the limit at the end of a run.
     pub(crate) fn forget(&self) {
         self.limited.store(false, Ordering::Release);
         *self.limit() = None;
     }
 
-    /// Whether an instance of a task may be started, after a pause. Otherwise it is left for the next run
-    /// ([`TOO_LATE`]).
+    /// Whether an instance of a task may start after a pause of length `pause`: its expected time fits into the
+    /// remaining time. If not, the instance is left for the next run ([`TOO_LATE`]).
     pub(crate) fn admits(&self, task: u32, pause: Duration) -> bool {
         let fits = || self.limit().as_ref().is_none_or(|limit| limit.admits(Instant::now(), pause, task));
         !self.closed.load(Ordering::Acquire) && (!self.limited.load(Ordering::Acquire) || fits())
     }
 
-    /// Notes how long an instance took.
+    /// Adds the run time of an instance to the mean of its task.
     pub(crate) fn learn(&self, task: u32, took: Duration) {
         if self.limited.load(Ordering::Acquire)
             && let Some(limit) = &mut *self.limit()
@@ -114,14 +116,15 @@ impl JobDeadline {
         }
     }
 
-    /// Ends a command with the job, if its own time limit does not end it before; says whether the job's is the first.
+    /// Shortens the timeout of a command to the job's remaining time. Returns whether the job's end comes first, before
+    /// the command's own timeout.
     pub(crate) fn bound(&self, spec: &mut CommandSpec) -> bool {
         self.limited.load(Ordering::Acquire)
             && self.limit().as_ref().is_some_and(|limit| limit.bound(Instant::now(), spec))
     }
 
     fn limit(&self) -> MutexGuard<'_, Option<RankDeadline>> {
-        // a limit is set in one piece
+        // the value is replaced as a whole, so a poisoned lock holds a valid one
         self.limit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,33 +1,33 @@
-//! The cores and devices of a rank, each lent to one command at a time.
+//! Allocation of a rank's cores and GPUs: each is given to one command at a time.
 
 use crate::error::Failure;
 use crate::runtime::host::shares::{self, HostShare};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The cores and devices that no command has. The rank's share is taken at the first use.
+/// The cores and devices of a rank that no command holds. The rank's share of its host is determined at the first use.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FreeDevices(Arc<Mutex<Option<HostShare>>>);
 
-/// The cores and devices that a command has for itself; given back when it is dropped.
+/// The cores and devices that a command holds exclusively. Dropping the value returns them to the rank.
 #[derive(Debug, Default)]
 pub(crate) struct Allocation {
-    /// Cores; none where those of the rank are not known, or no number of threads is asked for.
+    /// Numbers of the cores; empty if the rank's cores are unknown or the command asks for no number of threads.
     pub cores: Vec<u32>,
-    /// Devices.
+    /// Identifiers of the GPUs, as in `CUDA_VISIBLE_DEVICES`.
     pub gpus: Vec<String>,
     free: FreeDevices,
 }
 
 impl FreeDevices {
     fn lock(&self) -> MutexGuard<'_, Option<HostShare>> {
-        // lists cannot be left half changed
+        // a panic cannot leave the lists half changed, so a poisoned lock holds valid ones
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes so many cores and devices.
+    /// Allocates `threads` cores and `gpus` devices.
     ///
     /// # Errors
-    /// When there are not enough devices. The scheduler sends no more tasks than there are.
+    /// When too few devices are free, which the scheduler rules out.
     pub(crate) fn take(&self, threads: Option<u32>, gpus: u32) -> Result<Allocation, Failure> {
         if threads.is_none() && gpus == 0 {
             return Ok(Allocation::default());

@@ -1,4 +1,4 @@
-//! The results of other tasks that an instance gets, found again among its arguments.
+//! The inputs of an instance: results of other tasks, which the engine passes as a flat list of arguments.
 
 use crate::arrays::text;
 use crate::batch::artifact::Artifact;
@@ -11,10 +11,10 @@ use crate::script::plan::task::Select;
 use std::borrow::Cow;
 use std::path::Path;
 
-/// A file's name and content.
+/// A file name with the content of the file.
 pub(crate) type NamedFile<'a> = (Cow<'a, str>, StagedInput<'a>);
 
-/// The arguments of an instance, group by group.
+/// The inputs of an instance, split into the groups of its definition.
 #[derive(Debug)]
 pub(crate) struct Inputs<'a> {
     def: &'a TaskDef,
@@ -22,10 +22,10 @@ pub(crate) struct Inputs<'a> {
 }
 
 impl<'a> Inputs<'a> {
-    /// Parts the arguments as the definition says.
+    /// Splits a flat list of arguments into groups, as the definition requires.
     ///
     /// # Errors
-    /// When there are more or fewer than that.
+    /// When the number of arguments is wrong.
     pub(crate) fn new(def: &'a TaskDef, index: u64, mut inputs: &'a [Artifact]) -> Result<Self, Failure> {
         let wrong = || Failure::new("internal error: an instance got other inputs than it should");
         let mut groups = Vec::with_capacity(def.groups.len());
@@ -42,21 +42,20 @@ impl<'a> Inputs<'a> {
         if inputs.is_empty() { Ok(Inputs { def, groups }) } else { Err(wrong()) }
     }
 
-    /// The group behind a reference, and its results.
+    /// The group that a reference of the task means, with its results.
     ///
     /// # Errors
-    /// When the reference has none.
+    /// When the reference has no group.
     pub(crate) fn results(&self, reference: usize) -> Result<(&'a Group, &'a [Artifact]), Failure> {
         let at = self.def.sources.get(reference).copied().flatten();
         let found = at.and_then(|at| Some((self.def.groups.get(at)?, *self.groups.get(at)?)));
         found.ok_or_else(|| Failure::new("internal error: a reference without results"))
     }
 
-    /// The content behind a reference, instance by instance, each with the name of the file that it was; of an array
-    /// its printed form.
+    /// The contents behind a reference, in index order, each with the name of its file. An array has its printed form
+    /// as content.
     ///
-    /// # Errors
-    /// When an output is damaged.
+    /// When an output was damaged on its way.
     pub(crate) fn files(&self, reference: usize) -> Result<Vec<NamedFile<'a>>, Failure> {
         let which = match self.def.task.references.get(reference).map(|reference| reference.select) {
             Some(Select::File(number)) => outputs::file(number),
@@ -78,7 +77,8 @@ impl<'a> Inputs<'a> {
         self.results(reference)?.1.iter().map(file).collect()
     }
 
-    /// Puts what the command wants as files into its directory; gives the paths by reference, in index order.
+    /// Writes the inputs that the command reads as files into its directory. Returns their paths by reference, in index
+    /// order.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -86,7 +86,7 @@ impl<'a> Inputs<'a> {
         let mut paths = vec![Vec::new(); self.def.staged.len()];
         for (reference, paths) in paths.iter_mut().enumerate().filter(|(at, _)| self.def.staged[*at]) {
             let files = self.files(reference)?;
-            // each in a directory of its own, so that all keep their names
+            // one directory for each file, so that files of equal names keep them
             let named = files.into_iter().enumerate().map(|(at, (name, input))| {
                 let name = Path::new(&*name).file_name().map_or("file".into(), |name| name.to_string_lossy());
                 (format!(".in/{reference}/{at}/{name}"), input)

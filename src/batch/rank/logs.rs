@@ -1,12 +1,12 @@
-//! What commands print: one log for each rank, and an index in which `dtask log` finds an instance.
+//! Logs of what commands print: a file for each rank, and an index in which `dtask log` finds an instance.
 //!
 //! ```text
 //! rank-0001.log      === sim[T=300, p=1] attempt 1 stdout 6 bytes
 //!                    hello
 //! rank-0001.index    0 45 6 1 stdout sim[T=300, p=1]
 //! ```
-//! A line of the index: where the block begins, where in it the output begins, the output's length, attempt, stream and
-//! label.
+//! A line of the index has: the offset of the block, the offset of the output in the block, the length of the output,
+//! the attempt, the stream and the label of the instance. Offsets and lengths are in bytes.
 
 use crate::batch::whole_files::make_private;
 use std::fs::{self, File, OpenOptions};
@@ -14,7 +14,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// A rank's log.
+/// The open log of a rank, with its index.
 #[derive(Debug)]
 pub(crate) struct LogWriter {
     log: File,
@@ -27,16 +27,16 @@ fn named(folder: &Path, rank: u32, ending: &str) -> PathBuf {
 }
 
 impl LogWriter {
-    /// Opens, or makes, the log of a rank.
+    /// Opens the log of a rank for appending, or creates it.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the file cannot be opened.
     pub(crate) fn open(folder: &Path, rank: u32) -> io::Result<LogWriter> {
         let open = |ending| {
             OpenOptions::new().append(true).create(true).mode(0o600).open(named(folder, rank, ending))
         };
         let log = match open("log") {
-            // somebody has removed the run folder meanwhile
+            // the run folder was removed while the run goes on
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 make_private(folder).and_then(|()| open("log"))?
             }
@@ -46,7 +46,7 @@ impl LogWriter {
         Ok(LogWriter { log, index: open("index")?, length })
     }
 
-    /// Appends an output as a block with a line before it; gives the length of the block.
+    /// Appends an output as a block with a headline. Returns the length of the block in bytes.
     ///
     /// # Errors
     /// When the disk is full.
@@ -60,7 +60,7 @@ impl LogWriter {
         let label: String = label.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
         let head = format!("=== {label} attempt {attempt} {stream} {} bytes\n", bytes.len());
         let begin = self.length;
-        // no copy of an output that may be large; and a torn block at the end of a full disk is in no index
+        // written without a copy, since the output may be large; a block that a full disk cuts off gets no index line
         self.log.write_all(head.as_bytes())?;
         self.log.write_all(bytes)?;
         let end = if bytes.ends_with(b"\n") { "" } else { "\n" };
@@ -73,18 +73,19 @@ impl LogWriter {
     }
 }
 
-/// An output that is in a log.
+/// The position of an output in a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LoggedOutput {
     log: PathBuf,
     begin: u64,
     length: u64,
     attempt: u32,
-    /// The instance.
+    /// The label of the instance, such as `sim[T=300]`.
     pub label: String,
 }
 
-/// Whether a label is meant: `sim` means all instances, `sim[T=300]` those with that value.
+/// Whether the label of an instance matches a pattern: `sim` matches all instances of the task, `sim[T=300]` those with
+/// that value.
 fn is_meant(wanted: &str, label: &str) -> bool {
     let parts = |text: &str| -> Option<(String, Vec<String>)> {
         let Some((name, rest)) = text.split_once('[') else { return Some((text.trim().to_owned(), vec![])) };
@@ -95,7 +96,7 @@ fn is_meant(wanted: &str, label: &str) -> bool {
         };
         Some((name.trim().to_owned(), values.map(tidy).filter(|value| !value.is_empty()).collect()))
     };
-    // a value may have commas and brackets of its own
+    // values may contain commas and brackets, which the comparison below would split
     if wanted == label {
         return true;
     }
@@ -103,7 +104,8 @@ fn is_meant(wanted: &str, label: &str) -> bool {
     name == own_name && values.iter().all(|value| own.contains(value))
 }
 
-/// Finds the outputs of instances in the logs of a run: of each the last attempt, in the order of the index files.
+/// Finds the outputs of instances in the logs of a run by label and stream. Only the last attempt of each instance is
+/// returned, in the order of the index files.
 ///
 /// # Errors
 /// When an index cannot be read.
@@ -120,7 +122,7 @@ pub(crate) fn find(folder: &Path, wanted: &str, stream: &str) -> io::Result<Vec<
             let (Some(begin), Some(head), Some(length), Some(attempt)) =
                 (number(), number(), number(), number())
             else {
-                continue; // torn
+                continue; // an incomplete line
             };
             let (Some(of), Some(label)) = (words.next(), words.next()) else { continue };
             if of != stream || !is_meant(wanted, label) {
@@ -140,10 +142,10 @@ pub(crate) fn find(folder: &Path, wanted: &str, stream: &str) -> io::Result<Vec<
 }
 
 impl LoggedOutput {
-    /// Writes the output.
+    /// Copies the output from the log to `to`.
     ///
     /// # Errors
-    /// When the log cannot be read, or `to` not be written.
+    /// When the log cannot be read, or `to` cannot be written.
     pub(crate) fn copy(&self, to: &mut impl Write) -> io::Result<()> {
         let mut log = File::open(&self.log)?;
         log.seek(SeekFrom::Start(self.begin))?;

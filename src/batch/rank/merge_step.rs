@@ -1,4 +1,4 @@
-//! A step at a rank: a command that merges two files into one.
+//! The task function of a reduction by a command: the command merges two files into one.
 
 use super::super::failure::located;
 use crate::batch::artifact::Artifact;
@@ -17,23 +17,23 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A step of a reduction by a command.
+/// A merge step of a reduction by a command: a node of its tree.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct MergeStep {
-    /// The instance of the `reduce` task.
+    /// The index of the instance of the `reduce` task.
     pub index: u64,
-    /// The number of the step in the instance, from 1.
+    /// The number of the step within its instance, from 1.
     pub number: u64,
-    /// For each file whether it is one of those that are reduced, not the result of another step.
+    /// For each file, whether it is a leaf of the tree (true) or the result of another step (false).
     pub is_leaf: Vec<bool>,
-    /// Whether the step makes the result.
+    /// Whether the step is the root of the tree, whose file is the result.
     pub is_last: bool,
 }
 
-/// The number of the file that a step makes.
+/// The output number of the file that a step writes.
 const MERGED: u32 = 2;
 
-/// A task function: merges two files, or takes the only one as it is.
+/// Merges two files by the task's command; a single file is passed on without running it. A task function.
 ///
 /// # Errors
 /// When the command fails, or the result cannot be saved.
@@ -66,7 +66,7 @@ pub(crate) fn merge(
     })
 }
 
-/// The output of what is reduced that a step reads.
+/// The reference to the results that are reduced.
 fn leaf(def: &TaskDef) -> Result<&Reference, Failure> {
     let of =
         if let TaskAction::Merge { of, .. } = &def.task.action { def.task.references.get(*of) } else { None };
@@ -80,7 +80,7 @@ fn which(reference: &Reference) -> u32 {
     }
 }
 
-/// The outputs that a step leaves: what it has merged, and the streams that go to files.
+/// The numbers of the outputs that a step returns: the merged file, and streams that go to files.
 fn outputs(def: &TaskDef, is_last: bool) -> Vec<u32> {
     let mut outputs = def.keep.clone();
     outputs.push(MERGED);
@@ -91,7 +91,7 @@ fn outputs(def: &TaskDef, is_last: bool) -> Vec<u32> {
     outputs
 }
 
-/// The command, with all that the task says of commands.
+/// Runs the command of a step, with the task's environment, time limit and resources.
 fn run(
     def: &TaskDef,
     step: &MergeStep,
@@ -101,7 +101,7 @@ fn run(
     let step_def = instance(def, step)?;
     let all: Vec<Artifact> = inputs.iter().chain(merged).cloned().collect();
     let made = command::execute(&step_def, step.index, &all)?;
-    // what a family of commands would have printed: all steps, in the order of the tree
+    // streams have what all steps of the tree have printed, in its order
     let streams =
         [outputs::STDOUT, outputs::STDERR].into_iter().filter(|stream| step_def.keep.contains(stream));
     let mut printed: Vec<(u32, Vec<u8>)> = Vec::new();
@@ -127,7 +127,8 @@ fn run(
     Ok(CommandOutputs::new(&outputs).into())
 }
 
-/// A step as an instance of a `run` or `shell` task whose last two references are the files that it merges.
+/// Makes a definition that runs a step as an instance of a `run` or `shell` task. Its last two references are the files
+/// to merge.
 fn instance(def: &TaskDef, step: &MergeStep) -> Result<TaskDef, Failure> {
     let TaskAction::Merge { command, .. } = &def.task.action else {
         return Err(Failure::new("internal error: a step of no reduction"));
@@ -167,7 +168,7 @@ fn instance(def: &TaskDef, step: &MergeStep) -> Result<TaskDef, Failure> {
     Ok(made)
 }
 
-/// A text with the step's own files in it: references from `first` on.
+/// Replaces the two merge placeholders of a text by references, of which the first has the number `first`.
 fn filled(text: &Template, first: usize) -> Template {
     let part = |part: &Piece| match part {
         Piece::Fill { what: Fill::Merged(at), format, quote } => {
@@ -178,7 +179,7 @@ fn filled(text: &Template, first: usize) -> Template {
     Template { parts: text.parts.iter().map(part).collect() }
 }
 
-/// The only file of an instance, with the name of the task's own.
+/// The result of an instance with a single file: that file, under the name of the task's output.
 fn renamed(def: &TaskDef, step: &MergeStep, only: &Artifact) -> Result<CommandOutputs, Failure> {
     let file = only.output(which(leaf(def)?))?;
     let name = with_scope(def, step.index, |scope| {
@@ -199,7 +200,7 @@ fn with_scope<T>(def: &TaskDef, index: u64, work: impl FnOnce(&RenderScope<'_>) 
     work(&RenderScope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env })
 }
 
-/// Puts the result where the script wants it: whole or not at all.
+/// Saves the result under the paths of the task's `save`, each file whole or not at all.
 fn save(def: &TaskDef, index: u64, whole: &Artifact) -> Result<(), Failure> {
     for save in &def.task.saves {
         let which = if save.select == Select::Stdout { outputs::STDOUT } else { MERGED };

@@ -1,11 +1,11 @@
-//! Task functions and what they use, on whichever rank they run.
+//! The part of a run that any rank does: task functions, and the state that they use.
 //!
 //! [`command`] (with [`stdin`], [`inputs`] and [`save_files`]), [`mod@array`], [`save_array`] and [`merge_step`] are
-//! task functions, [`mapreduce`] has some of
-//! its own. [`rank_state`] holds all state of a rank, part by part: [`logs`]; [`device_allocation`], which gives cores
-//! and devices to commands; [`short_commands`], which lends the slots of short ones; [`deadline`], the time that the job
-//! has left; [`open_datasets`], the files that it writes; and the shuffle stores of [`mapreduce`]. The parts know
-//! nothing of the whole, so that imports have no circle.
+//! task functions, [`mapreduce`] has some of its own. [`rank_state`] holds the state of a rank: [`logs`];
+//! [`device_allocation`], which gives cores and GPUs to commands; [`short_commands`], which lends the slots of short
+//! commands; [`deadline`], the time that the job has left; [`open_datasets`], the HDF5 files that the rank writes; and
+//! the shuffle stores of [`mapreduce`]. These parts do not import [`rank_state`], so that imports have no circle.
+//! [`npy`] writes numpy's files.
 
 pub(crate) mod array;
 pub(crate) mod command;

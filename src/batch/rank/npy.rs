@@ -1,12 +1,12 @@
-//! numpy's file format, version 1.0: `numpy.load` reads it.
+//! Writing of numpy's file format `.npy`, version 1.0, which `numpy.load` reads.
 
 use crate::arrays::ArrayValue;
 use std::io::{self, Write};
 
-/// Writes an array as a `.npy` file.
+/// Writes an array in the `.npy` format.
 ///
 /// # Errors
-/// When the writer's do.
+/// When the writer fails.
 pub(crate) fn write(array: &ArrayValue, out: &mut impl Write) -> io::Result<()> {
     let descr = match array {
         ArrayValue::F64(_) => "<f8",
@@ -18,7 +18,7 @@ pub(crate) fn write(array: &ArrayValue, out: &mut impl Write) -> io::Result<()> 
     let shape: String = array.shape().iter().map(|n| format!("{n}, ")).collect();
     let mut header =
         format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
-    // the elements begin at a multiple of 64 bytes, after ten bytes of preamble and the header with its newline
+    // the format requires the elements to begin at a multiple of 64 bytes; the preamble has ten bytes
     while (10 + header.len() + 1) % 64 != 0 {
         header.push(' ');
     }

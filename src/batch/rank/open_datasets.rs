@@ -1,7 +1,7 @@
-//! Files of datasets that a rank owns and still writes.
+//! HDF5 files of datasets that a rank owns and is still writing.
 //!
-//! A file is written under a temporary name; when everything that goes into it is there, or has failed, it gets its
-//! own. Datasets of which a part is missing are taken out of it before.
+//! A file is written under a temporary name. When all its arrays are written or have failed, incomplete datasets are
+//! removed from it, and it gets its final name.
 
 use crate::arrays::ArrayValue;
 use crate::arrays::dataset::{self, FileWriter, NewDataset};
@@ -13,21 +13,21 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::NamedTempFile;
 
-/// A file up to this length has its datasets in the order of their names. A longer one is not written a second time for
-/// that.
+/// Length in bytes up to which a file is rewritten at the end, so that its datasets are in the order of their names.
+/// For longer files this would cost too much.
 const LAID_OUT: u64 = 1 << 30;
 
-/// The files of datasets that a rank owns, by their final names.
+/// The files of datasets that a rank owns and has not finished, by final path.
 #[derive(Default)]
 pub(crate) struct OpenDatasets(Mutex<HashMap<PathBuf, OpenDataset>>);
 
-/// A file of datasets that is not finished.
+/// A file of datasets that is being written.
 struct OpenDataset {
     writer: FileWriter,
     temporary: NamedTempFile,
-    /// How many arrays have gone into each dataset.
+    /// The number of arrays written so far, by dataset name.
     written: HashMap<String, u64>,
-    /// The datasets, in the order in which the first arrays came.
+    /// The datasets, in the order of creation.
     datasets: Vec<NewDataset>,
 }
 
@@ -36,10 +36,10 @@ impl OpenDatasets {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes an array as a dataset, or as its part of one, to the file that will be at `path`.
+    /// Writes an array as a dataset, or as its block of a dataset, to the file whose final name is `path`.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the array does not match the dataset, or the file cannot be written.
     pub(crate) fn write(
         &self,
         path: PathBuf,
@@ -71,11 +71,10 @@ impl OpenDatasets {
         Ok(())
     }
 
-    /// Gives a file its name. `wanted` says how many arrays go into each dataset; the answer, which datasets are
-    /// missing.
+    /// Finishes a file: removes incomplete datasets and gives it its final name. `wanted` has the number of arrays of
+    /// each dataset. Returns the names of the incomplete ones.
     ///
-    /// # Errors
-    /// When it cannot be written.
+    /// When the file cannot be written.
     pub(crate) fn finish(&self, path: &Path, wanted: &[(String, u64)]) -> Result<Vec<String>, Failure> {
         let failed =
             |error: String| Failure::new(format!("`{}` could not be saved: {error}", path.display()));
@@ -103,7 +102,8 @@ impl OpenDatasets {
     }
 }
 
-/// The file with its datasets in the order of their names, so that its bytes do not depend on which came first.
+/// Rewrites a file with its datasets in the order of their names, so that its bytes do not depend on the order of
+/// arrival.
 fn laid_out(
     path: &Path,
     file: NamedTempFile,

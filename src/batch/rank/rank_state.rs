@@ -1,7 +1,7 @@
-//! The state of a rank: its log, its free devices, its shuffle stores, its deadline, and how long it was busy.
+//! The state of a rank: log, free cores and devices, shuffle stores, deadline, and busy time.
 //!
-//! Made once a rank ([`crate::client::local::local`]), so that in the simulated cluster, where ranks share a process,
-//! each has its own. A part that needs a lock has one of its own: a slow log must not hold up tasks that write nothing.
+//! There is one value for each rank, made by [`crate::client::local::local`]: in the simulated cluster several ranks
+//! share a process. A part that needs a lock has its own, so that a slow log does not delay tasks that write nothing.
 
 use super::logs::LogWriter;
 use crate::batch::rank::deadline::{DeadlineNotice, JobDeadline};
@@ -20,75 +20,74 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The state of a rank.
+/// All state of a rank that outlives a task.
 #[derive(Default)]
 pub(crate) struct RankState {
     log: Mutex<RankLog>,
-    /// Time in tasks, in nanoseconds.
+    /// Time that tasks took, in nanoseconds, summed over the slots.
     busy: AtomicU64,
-    /// How long tasks may run.
+    /// The time limit of the job, as far as rank 0 has told it.
     pub deadline: JobDeadline,
-    /// Cores and devices for commands.
+    /// The cores and devices that no command holds.
     pub devices: FreeDevices,
-    /// How long commands take.
+    /// Run times of recent commands, by task.
     pub paces: CommandPaces,
-    /// Sorted lines that wait for their reducers.
+    /// Sorted lines that wait for the reducers of this rank.
     pub shuffles: ShuffleStores,
-    /// Files of datasets that this rank writes.
+    /// Files of datasets that this rank is writing.
     pub datasets: OpenDatasets,
 }
 
-/// The log of a rank, opened with the first line.
+/// The log of a rank, which is opened when the first output is logged.
 #[derive(Default)]
 struct RankLog {
     writer: Option<LogWriter>,
     bytes: u64,
 }
 
-/// The account of a rank when the run is over.
+/// The statistics of a rank at the end of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RankSummary {
-    /// Time in tasks, of all its slots together.
+    /// Time that tasks took, summed over the slots of the rank.
     pub busy: Duration,
-    /// Bytes in its log.
+    /// Length of the rank's log, in bytes.
     pub logged: u64,
 }
 
-/// The state of the rank that computes the task of this thread; outside of tasks that of the process.
+/// The state of the rank that runs the current thread's task. Outside of tasks, that of the process.
 pub(crate) fn current() -> Arc<RankState> {
     local(RankState::default)
 }
 
-/// The rank that computes the task of this thread, and which start of the task this is.
+/// The rank that runs the current thread's task, and the number of the attempt, from 1.
 pub(crate) fn here() -> (Rank, Attempt) {
     job::current().unwrap_or((Rank(0), 1))
 }
 
-/// The bytes of memory that rank 0 has set aside for the task of this thread, if it needs a known amount.
+/// Bytes of memory that the scheduler has reserved for the current thread's task. `None` if the task asked for none.
 pub(crate) fn granted() -> Option<u64> {
     job::memory().filter(|memory| *memory > 0)
 }
 
-/// The host's name.
 pub(crate) fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// A private directory in the rank's scratch directory, which is made at the first call.
+/// Makes a private directory for a task in the scratch directory of the rank, which is created at the first call.
 ///
 /// # Errors
-/// When there is no place for it.
+/// When no place for scratch files can be used.
 pub(crate) fn scratch() -> Result<Scratch, Failure> {
     Ok(ScratchRoot::current()?.lend()?)
 }
 
 impl RankState {
-    /// Counts time in tasks.
+    /// Adds the run time of a task to the rank's busy time.
     pub(crate) fn add_busy(&self, time: Duration) {
         self.busy.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Appends one stream of one instance to the rank's log; nothing if it is empty.
+    /// Appends a stream of an instance to the rank's log. Empty streams are not logged.
     ///
     /// # Errors
     /// When the log cannot be written.
@@ -124,12 +123,12 @@ impl RankState {
     }
 }
 
-/// A task function, the first on each rank: the rank hears how long the job has.
+/// Sets the time limit of the rank. The first task function that runs on each rank.
 pub(crate) fn begin(told: DeadlineNotice) {
     current().deadline.begin(told);
 }
 
-/// A task function, the last on each rank: closes the log and removes the scratch directory.
+/// Closes the log, removes the scratch directory and resets the state. The last task function that runs on each rank.
 pub(crate) fn leave() -> RankSummary {
     let state = current();
     let RankLog { writer, bytes } = std::mem::take(&mut *state.lock_log());

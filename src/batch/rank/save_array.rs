@@ -1,6 +1,6 @@
-//! Saving arrays: as files of their own, or as datasets of HDF5 files.
+//! Saving of arrays: as files of their own, or as datasets of HDF5 files.
 //!
-//! A file of datasets is written by one rank, which owns it: see `super::open_datasets`.
+//! A file of datasets is written by one rank, its owner: see `super::open_datasets`.
 
 use crate::arrays::dataset::{Attribute, NewDataset};
 use crate::arrays::slab::{self, Slab};
@@ -17,19 +17,19 @@ use crate::script::sweep::param_values::ParamValues;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Where an array is saved.
+/// The destination of a saved array: a file, or a dataset of an HDF5 file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SaveTarget {
-    /// A file of its own.
+    /// A file that has only this array, by its path.
     File(PathBuf),
-    /// A dataset of a file.
+    /// A dataset of an HDF5 file: the path of the file, and the name of the dataset.
     Dataset(PathBuf, String),
 }
 
-/// Where an instance of a task saves, by the number of the `save`.
+/// The destination of an instance's `save` with the number `number`.
 ///
 /// # Errors
-/// When the path cannot be made up, in words.
+/// When the path cannot be rendered; the text is for the user.
 pub(crate) fn place(task: &PlanTask, number: usize, index: u64, here: &str) -> Result<SaveTarget, String> {
     let save = task.saves.get(number).ok_or("internal error: no such save")?;
     let facts = crate::batch::task_def::facts(task, index, here);
@@ -43,10 +43,10 @@ pub(crate) fn place(task: &PlanTask, number: usize, index: u64, here: &str) -> R
     })
 }
 
-/// A task function: saves an array as a file, in the form that its name says.
+/// Saves an array as a file. The format follows from the extension. A task function.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When the file cannot be written.
 pub(crate) fn save_file(
     def: &TaskDef,
     index: u64,
@@ -76,10 +76,10 @@ fn write_file(path: &Path, array: &ArrayValue) -> std::io::Result<()> {
     whole_files::rename(out.into_inner().map_err(|error| error.into_error())?, path)
 }
 
-/// A task function, at the rank that owns the file: writes an array as a dataset, or as its part of one.
+/// Writes an array as a dataset, or as its block of one. A task function for the rank that owns the file.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When the array does not match the dataset, or the file cannot be written.
 pub(crate) fn save_dataset(
     def: &TaskDef,
     index: u64,
@@ -99,7 +99,7 @@ pub(crate) fn save_dataset(
     })
 }
 
-/// The dataset that an instance writes, and where in it.
+/// Describes the dataset that an instance writes, and the position of its block in it.
 fn specify(
     task: &PlanTask,
     path: &Template,
@@ -123,7 +123,7 @@ fn specify(
     };
     let slab = Slab::parse(&value(at)?.to_string()).ok_or("internal error: no block")?;
     let (whole, first) = extent(&param.values).ok_or("internal error: no blocks")?;
-    // the axes that are cut into blocks; the others are the array's own
+    // only the axes that the blocks divide; the others are the array's own
     let cut = whole.iter().zip(&first).rposition(|(whole, first)| whole != first).map_or(1, |last| last + 1);
     let own = slab.shape();
     let fits = array.shape().len() >= cut && array.shape()[..cut] == own[..cut];
@@ -143,8 +143,8 @@ fn specify(
     Ok((NewDataset { name, element, shape, part: Some(part), attributes }, start))
 }
 
-/// The parameter whose blocks an instance writes, each in its place of one dataset; none where the path tells them
-/// apart.
+/// The parameter whose blocks an instance writes, all into one dataset. `None` if the path has the parameter, so that
+/// each block has a dataset of its own.
 pub(crate) fn block_param(task: &PlanTask, path: &Template) -> Option<usize> {
     let is_block = |values: &ParamValues| extent(values).is_some();
     task.family
@@ -154,7 +154,8 @@ pub(crate) fn block_param(task: &PlanTask, path: &Template) -> Option<usize> {
         .position(|(at, param)| !names(path, at) && is_block(&param.values))
 }
 
-/// The lengths of the whole that blocks are of, and those of the first of them.
+/// The shape of the whole array that blocks divide, and the shape of the first block. `None` if the values are not
+/// blocks.
 fn extent(values: &ParamValues) -> Option<(Vec<usize>, Vec<usize>)> {
     let ParamValues::List(values) = values else { return None };
     let slab = |value: &crate::script::values::value::ScriptValue| {
@@ -178,11 +179,10 @@ fn attribute(value: &crate::script::values::value::ScriptValue) -> Attribute {
     }
 }
 
-/// A task function, at the rank that owns the file, once for each file: gives it its name. `wanted` says how many
-/// arrays go into each dataset; the answer, which datasets are missing.
+/// Finishes a file of datasets, once for each file. A task function for the rank that owns it. `wanted` has the number
+/// of arrays of each dataset. Returns the names of incomplete datasets.
 ///
-/// # Errors
-/// When it cannot be written.
+/// When the file cannot be written.
 pub(crate) fn finish_file(path: &String, wanted: &[(String, u64)]) -> Result<Vec<String>, Failure> {
     rank_state::current().datasets.finish(Path::new(path), wanted)
 }

@@ -1,4 +1,4 @@
-//! Putting what a command has left where the script wants it: whole or not at all.
+//! Saving of a command's outputs under the paths of its `save`, each file whole or not at all.
 
 use crate::batch::outputs;
 use crate::batch::task_def::TaskDef;
@@ -12,10 +12,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Saves outputs. A file that nobody else wants is moved, if it is on the same file system.
+/// Saves the outputs of a command. A file that no other task reads is moved instead of copied, if source and
+/// destination are on the same file system.
 ///
 /// # Errors
-/// When one cannot be written.
+/// When a file cannot be written.
 pub(crate) fn save(def: &TaskDef, scope: &RenderScope<'_>, output: &CommandOutput) -> Result<(), Failure> {
     for (at, save) in def.task.saves.iter().enumerate() {
         let path = Path::new(&def.here).join(save.path.render(scope)?);
@@ -42,8 +43,8 @@ fn write_bytes(bytes: &[u8], path: &Path) -> io::Result<()> {
     whole_files::rename(file, path)
 }
 
-/// Under a temporary name beside it first. What others want as well is copied, never linked: a saved file is the user's,
-/// to be changed while the run goes on.
+/// Writes a file under a temporary name beside the destination, then renames it. Files that other tasks read are
+/// copied, never linked: the user may change a saved file while the run goes on.
 fn write_file(out: &OutFile, path: &Path, last: bool) -> io::Result<()> {
     let mut file = whole_files::temporary(path)?;
     let found = fs::symlink_metadata(&out.path)?;
@@ -51,12 +52,12 @@ fn write_file(out: &OutFile, path: &Path, last: bool) -> io::Result<()> {
         let mode = file.as_file().metadata()?.permissions();
         fs::set_permissions(&out.path, mode)?;
         if fs::rename(&out.path, file.path()).is_ok() {
-            // the temporary file has become this one
+            // the rename has made the temporary file this one
             File::open(file.path())?.sync_all()?;
             return file.into_temp_path().persist(path).map_err(|error| error.error);
         }
     }
-    // within the kernel, and without a copy of the blocks where the file system can do that
+    // a copy in the kernel, which shares the blocks where the file system can
     io::copy(&mut File::open(&out.path)?, file.as_file_mut())?;
     whole_files::rename(file, path)
 }

@@ -1,8 +1,8 @@
-//! Commands that end soon: while one runs, its slot is lent to the next, which then has its files in place and waits
-//! only for a core. Without that, cores are idle between two commands for as long as it takes to end one and to begin
-//! another.
+//! Lending of slots while short commands run. The borrower is the next task: it stages its files meanwhile, and then
+//! waits only for a core. Without that, cores are idle between two commands for as long as it takes to end the one and
+//! to begin the other.
 //!
-//! Which commands those are is learnt on each rank from those before. One that lasts longer than they did takes its
+//! Each rank learns which tasks have short commands from those that it has run. A command that turns out long takes its
 //! slot back.
 
 use crate::batch::task_def::TaskDef;
@@ -12,26 +12,26 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Commands up to this are short.
+/// Run time up to which a command counts as short.
 const SHORT: Duration = Duration::from_millis(10);
-/// So many in a row must have been.
+/// The number of consecutive short commands of a task after which its slots are lent.
 const RUNS: u32 = 8;
 
-/// The pace of the commands of a task.
+/// The recent run times of a task's commands.
 struct CommandPace {
-    /// Short ones in a row.
+    /// The number of consecutive short commands.
     short: u32,
-    /// So many are needed; doubles with each surprise.
+    /// The number of consecutive short commands that is required; it doubles with each long one among them.
     needed: u32,
 }
 
-/// The paces of a rank's tasks, by their numbers.
+/// The paces of a rank's tasks, by task number.
 #[derive(Default)]
 pub(crate) struct CommandPaces(Mutex<HashMap<u32, CommandPace>>);
 
 impl CommandPaces {
     fn lock(&self) -> MutexGuard<'_, HashMap<u32, CommandPace>> {
-        // a pace is changed in one piece
+        // a pace is changed in one piece, so a poisoned lock holds valid ones
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -52,22 +52,22 @@ impl CommandPaces {
         }
     }
 
-    /// Forgets all: the run is over.
+    /// Drops all paces at the end of a run.
     pub(crate) fn forget(&self) {
         self.lock().clear();
     }
 }
 
-/// Whether an instance takes no more than a slot: of more, there may be too little for two.
+/// Whether an instance takes a slot and nothing else. Other resources might not suffice for a borrower too.
 fn takes_a_slot(def: &TaskDef, spec: &CommandSpec) -> bool {
     let needs = &def.task.needs;
     needs.threads.is_none() && needs.gpus == 0 && needs.counters.is_empty() && spec.memory.is_none()
 }
 
-/// Runs a command to its end, on a rank with these paces.
+/// Runs a command to its end, and lends its slot meanwhile if the task's commands have been short.
 ///
 /// # Errors
-/// Those of the command.
+/// When the command fails.
 pub(crate) fn run(
     paces: &CommandPaces,
     def: &TaskDef,
@@ -77,7 +77,7 @@ pub(crate) fn run(
         return commands::run(spec);
     }
     let lent = if paces.are_short(def.number) { task_context::lend() } else { None };
-    // half as many more than there are slots: those that begin or end use no core all the time
+    // a limit of one and a half times the slots: commands that begin or end do not use a core all the time
     spec.room = lent.as_ref().map(|lent| lent.slots + lent.slots.div_ceil(2));
     let begin = Instant::now();
     let mut running = RunningCommand::start(spec)?;

@@ -1,4 +1,4 @@
-//! What a command reads from its standard input.
+//! Standard input of commands: text and results of other tasks, joined.
 
 use super::inputs::Inputs;
 use crate::batch::task_def::TaskDef;
@@ -9,16 +9,16 @@ use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Write};
 
-/// A piece of it.
+/// A piece of a command's standard input.
 enum StdinPart<'a> {
     Text(String),
     Input(StagedInput<'a>),
 }
 
-/// Tells a command its standard input: bytes, if all of it is in memory, or a file.
+/// Sets the standard input of a command: bytes if all of it is in memory, else a file.
 ///
 /// # Errors
-/// When a file cannot be read, or there is no room for all of them together.
+/// When a file cannot be read, or scratch has no room for the joined file.
 pub(crate) fn fill(
     def: &TaskDef,
     scope: &RenderScope<'_>,
@@ -64,7 +64,7 @@ pub(crate) fn fill(
 }
 
 impl StdinPart<'_> {
-    /// What is in memory of it.
+    /// The bytes of a piece that is in memory; empty for a file.
     fn bytes(&self) -> &[u8] {
         match self {
             StdinPart::Text(text) => text.as_bytes(),

@@ -1,4 +1,4 @@
-//! Outputs that have come from another rank, until a task wants them.
+//! Outputs that have arrived from another rank as a message, and are not unpacked yet.
 
 use super::wire::{self, OutputEntry, OutputsMessage};
 use super::{Content, OutputContent, OutputList, OutputRecord, OutputRef, Sizes};
@@ -8,31 +8,32 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A message of which files are to be made, or which cannot be read.
+/// A message with outputs that a task has not used yet. Files in it are created at the first use.
 pub(crate) enum Arrived {
-    /// With the bytes of files.
+    /// A message with the bytes of all files, and its entries.
     Whole(Arc<Vec<u8>>, Vec<OutputEntry>),
-    /// With files of another rank of this host, one for each entry that is one.
+    /// A message from a rank of the same host, with links to that rank's files instead of their bytes. An entry that is
+    /// no file has `None`.
     Near(Vec<u8>, Vec<(OutputEntry, Option<HostFile>)>),
-    /// No outputs, and why.
+    /// A message without outputs, because the sender failed to make them; the reason.
     Refused(String),
 }
 
-/// An output, and its file, if it is one.
+/// An entry of a message, with its file if it is one.
 type Landed<'a> = (&'a OutputEntry, Option<Arc<StoredFile>>);
 
-/// A file of another rank of this host.
+/// A file of another rank on the same host.
 pub(crate) enum HostFile {
-    /// A link to the file is in this rank's directory.
+    /// A hard link to the file, in this rank's scratch directory.
     Linked(Arc<StoredFile>),
-    /// The file cannot be linked: it is held open, to be copied.
+    /// The open file, which could not be linked (another file system), and will be copied.
     Open(File),
-    /// The file can be neither linked nor opened, and why.
+    /// The reason why the file could be neither linked nor opened.
     Missing(String),
 }
 
 impl Arrived {
-    /// Looks at a message; gives its outputs where nothing is to be done with it.
+    /// Inspects a message. Returns its outputs at once, as the error, if it has no files to be created.
     pub(crate) fn new(message: Vec<u8>) -> Result<Arrived, OutputList> {
         match wire::read(&message) {
             Some(OutputsMessage::Whole(entries)) if entries.iter().any(|entry| entry.is_file) => {
@@ -60,7 +61,7 @@ impl Arrived {
         }
     }
 
-    /// How long its messages are to others.
+    /// The lengths of the messages by which these outputs can be sent on; `None` if there are no outputs.
     pub(crate) fn sizes(&self) -> Option<Sizes> {
         let (message, entries): (&[u8], Vec<&OutputEntry>) = match self {
             Arrived::Whole(message, entries) => (message, entries.iter().collect()),
@@ -72,7 +73,7 @@ impl Arrived {
         ))
     }
 
-    /// Bytes of memory that it takes.
+    /// Bytes of memory that the message takes.
     pub(crate) fn memory(&self) -> usize {
         match self {
             Arrived::Whole(message, _) => message.len(),
@@ -81,7 +82,7 @@ impl Arrived {
         }
     }
 
-    /// The whole message, if that is what has come.
+    /// The message, if it has the bytes of all files.
     pub(crate) fn whole(&self) -> Option<Arc<Vec<u8>>> {
         match self {
             Arrived::Whole(message, _) => Some(message.clone()),
@@ -89,7 +90,7 @@ impl Arrived {
         }
     }
 
-    /// Makes files of it.
+    /// Creates the files, and returns the outputs.
     pub(crate) fn land(&mut self) -> Result<OutputList, Failure> {
         let full = |error: std::io::Error| {
             Failure::new(format!(

@@ -1,11 +1,11 @@
-//! The outputs of a command in one value. Small ones are in memory; files stay files, in the scratch directory of
-//! each rank that has the value, and go when the last copy of it does.
+//! Outputs of a command as one value. Small outputs are in memory. Large files stay files, in the scratch directory of
+//! each rank that has the value, and are removed with the last copy of the value.
 //!
-//! * Without files, a pack travels as its own memory (`wire`).
-//! * With files, the message is made when another rank asks: of their bytes, or, for a rank that sees the same files,
-//!   of their paths. It is not kept longer than it takes to send it.
-//! * Outputs that have come are made files of again when a task first wants them, on that task's thread. Only links are
-//!   made at once, while the maker still has what they lead to.
+//! * Without files, the value travels as its own memory (`wire`).
+//! * With files, a message is made when another rank asks: with their bytes, or, for a rank on the same host, with
+//!   their paths. It is freed when it is sent.
+//! * Outputs that have arrived (`arrived`) become files again when a task first uses them, on that task's thread. Only
+//!   hard links are made at once, while the sender still has the files.
 
 pub(crate) mod arrived;
 #[cfg(test)]
@@ -23,31 +23,31 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock, Weak};
 
-/// Outputs of a command. Copies share them.
+/// The outputs of a command. A clone shares them.
 #[derive(Clone)]
 pub struct CommandOutputs(Arc<OutputsInner>);
 
 struct OutputsInner {
-    /// Until something is done with it here.
+    /// The message in which the outputs have arrived, until they are used here.
     arrived: Mutex<Option<Arrived>>,
     outputs: OnceLock<OutputList>,
-    /// The message with the bytes of all files, while it is being sent.
+    /// The message with the bytes of all files, shared while it is being sent.
     message: Mutex<Weak<Vec<u8>>>,
     sizes: Sizes,
 }
 
-/// Lengths of the messages, in bytes.
+/// The lengths in bytes of the messages by which outputs travel.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
-    /// With all bytes.
+    /// The length of the message with the bytes of all files.
     whole: u64,
-    /// With the paths of files; 0 where there are no files.
+    /// The length of the message with the paths of files, for ranks on the same host; 0 if there are no files.
     same_files: u64,
 }
 
-/// The outputs, where they are used.
+/// Unpacked outputs: a buffer with the contents in memory, and a list of the outputs.
 pub(crate) struct OutputList {
-    /// Without files, the message itself.
+    /// The bytes of the outputs in memory. Without files, this is the message itself.
     memory: Arc<Vec<u8>>,
     list: Vec<OutputRecord>,
 }
@@ -63,7 +63,7 @@ enum OutputContent {
     File(Arc<StoredFile>),
 }
 
-/// Bytes of an output, and what keeps them.
+/// The bytes of an output, which it keeps in memory by itself.
 #[derive(Debug, Clone)]
 pub struct OutputSlice {
     memory: Arc<Vec<u8>>,
@@ -76,28 +76,28 @@ impl AsRef<[u8]> for OutputSlice {
     }
 }
 
-/// The content of an output.
+/// The content of a command's output: bytes in memory, or a file.
 #[derive(Debug, Clone, Copy)]
 pub enum Content<'a> {
-    /// Bytes.
+    /// Bytes that are in memory.
     Memory(&'a [u8]),
-    /// A file here.
+    /// A file in this rank's scratch directory.
     File(&'a Arc<StoredFile>),
 }
 
-/// An output of a command.
+/// An output of a command, borrowed from where it is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct OutputRef<'a> {
-    /// Its number.
+    /// The number of the output: 0 for standard output, 1 for standard error, from 2 on for files.
     pub which: u32,
     /// The file's name, as the command wrote it.
     pub name: &'a str,
-    /// The content.
+    /// The bytes or the file.
     pub content: Content<'a>,
 }
 
 impl<'a> OutputRef<'a> {
-    /// Its bytes; those of a file are read, each time.
+    /// The bytes of the output. A file is read at each call.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -107,7 +107,7 @@ impl<'a> OutputRef<'a> {
 }
 
 impl<'a> Content<'a> {
-    /// The bytes; those of a file are read, each time.
+    /// The bytes of the content. A file is read at each call.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -127,7 +127,7 @@ impl<'a> Content<'a> {
 }
 
 impl CommandOutputs {
-    /// Packs outputs.
+    /// Packs outputs into one value, with a copy of the bytes that are in memory.
     pub fn new(outputs: &[OutputRef<'_>]) -> CommandOutputs {
         CommandOutputs::with(wire::collect(outputs), wire::sizes(outputs))
     }
@@ -137,7 +137,7 @@ impl CommandOutputs {
         CommandOutputs(Arc::new(OutputsInner { arrived, outputs: outputs.into(), message, sizes }))
     }
 
-    /// Outputs that have come as a message.
+    /// Makes a value of a message from another rank.
     pub(crate) fn arrived(message: Vec<u8>) -> CommandOutputs {
         let sizes = Sizes { whole: message.len() as u64, same_files: 0 };
         let arrived = match Arrived::new(message) {
@@ -149,7 +149,7 @@ impl CommandOutputs {
         CommandOutputs(Arc::new(OutputsInner { arrived: Mutex::new(Some(arrived)), outputs, message, sizes }))
     }
 
-    /// The outputs; what has come as a message is made files of, if that was not done.
+    /// The unpacked outputs. Files that have arrived in a message are created at the first call.
     fn outputs(&self) -> Result<&OutputList, Failure> {
         if let Some(outputs) = self.0.outputs.get() {
             return Ok(outputs);
@@ -162,27 +162,27 @@ impl CommandOutputs {
         self.0.outputs.get().ok_or_else(|| Failure::new("internal error: a command's outputs are lost"))
     }
 
-    /// All outputs.
+    /// All outputs, in the order in which they were packed.
     ///
     /// # Errors
-    /// When they have come damaged, or there is no room for their files.
+    /// When they were damaged on their way, or scratch has no room for their files.
     pub fn all(&self) -> Result<Vec<OutputRef<'_>>, Failure> {
         self.outputs().map(OutputList::all)
     }
 
-    /// The output of this number.
+    /// The output with the number `which`.
     ///
     /// # Errors
-    /// As [`CommandOutputs::all`]; and when there is none.
+    /// As for [`CommandOutputs::all`]; and when there is no such output.
     pub fn output(&self, which: u32) -> Result<OutputRef<'_>, Failure> {
         let outputs = self.outputs()?;
         Ok(outputs.find(which)?.output(&outputs.memory))
     }
 
-    /// The bytes of an output, to be kept without the pack.
+    /// The bytes of an output, which stay valid without this value.
     ///
     /// # Errors
-    /// As [`CommandOutputs::output`]; and when its file cannot be read.
+    /// As for [`CommandOutputs::output`]; and when its file cannot be read.
     pub fn slice(&self, which: u32) -> Result<OutputSlice, Failure> {
         let outputs = self.outputs()?;
         match &outputs.find(which)?.content {
@@ -196,7 +196,7 @@ impl CommandOutputs {
         }
     }
 
-    /// Bytes of memory that it takes here.
+    /// Bytes of memory that the value takes at this rank. Files do not count.
     pub fn memory(&self) -> usize {
         match (&*self.0.arrived.lock(), self.0.outputs.get()) {
             (Some(arrived), _) => arrived.memory(),
@@ -204,20 +204,20 @@ impl CommandOutputs {
         }
     }
 
-    /// The layout with which the outputs are announced, and their memory, if that is all of them.
+    /// The layout and the memory by which the outputs are sent; `None` if there are files, which need a message.
     pub(crate) fn view(&self) -> Option<(BulkLayout, &[u8])> {
         let outputs = self.0.outputs.get().filter(|_| self.0.sizes.same_files == 0)?;
         Some((BulkLayout::Pack { same_files: 0 }, &outputs.memory))
     }
 
-    /// The length and layout with which outputs with files are announced.
+    /// The length and the layout of the message by which outputs with files are sent; `None` without files.
     pub(crate) fn announced(&self) -> Option<(u64, BulkLayout)> {
         let Sizes { whole, same_files } = self.0.sizes;
         (same_files > 0).then_some((whole, BulkLayout::Pack { same_files }))
     }
 
-    /// The message for another rank: with `same_files`, for one that sees the same files as this one. Where it cannot
-    /// be made, it says why, to the tasks that take it.
+    /// The message for another rank: with the paths of files if `same_files`, else with their bytes. If it cannot be
+    /// made, the message carries the reason to the tasks that use it.
     pub(crate) fn message(&self, same_files: bool) -> Arc<dyn BulkSource> {
         let Sizes { whole, same_files: short } = self.0.sizes;
         let length = if same_files { short } else { whole } as usize;
@@ -235,7 +235,7 @@ impl CommandOutputs {
         message
     }
 
-    /// The whole message, where it is still in memory.
+    /// The message with the bytes of all files, if it is still in memory.
     fn whole_already(&self) -> Option<Arc<Vec<u8>>> {
         if let Some(arrived) = &*self.0.arrived.lock() {
             return arrived.whole();

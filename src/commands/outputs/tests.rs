@@ -10,7 +10,7 @@ fn memory<'a>(which: u32, name: &'a str, bytes: &'a [u8]) -> OutputRef<'a> {
     OutputRef { which, name, content: Content::Memory(bytes) }
 }
 
-/// A pack with a file, and where that is.
+/// Makes outputs with a file, and returns the file's path too.
 fn with_file(
     bytes: &[u8],
 ) -> std::result::Result<(CommandOutputs, std::path::PathBuf), Box<dyn std::error::Error>> {
@@ -24,7 +24,7 @@ fn with_file(
     Ok((CommandOutputs::new(&outputs), path))
 }
 
-/// The outputs that another rank gets.
+/// Sends outputs by a message, and returns those that another rank would get.
 fn sent(pack: &CommandOutputs, same_files: bool) -> CommandOutputs {
     let (whole, layout) = pack.announced().expect("it has files");
     let message = pack.message(same_files).bytes().to_vec();
@@ -33,10 +33,10 @@ fn sent(pack: &CommandOutputs, same_files: bool) -> CommandOutputs {
     CommandOutputs::arrived(message)
 }
 
-/// Number, name and bytes of outputs.
+/// The number, the name and the bytes of an output.
 type Listed = Vec<(u32, String, Vec<u8>)>;
 
-/// All outputs, and the file among them.
+/// Lists all outputs, and the stored file among them.
 fn content(pack: &CommandOutputs) -> (Listed, Option<std::path::PathBuf>) {
     let all = pack.all().expect("it is whole");
     let path = all.iter().find_map(|output| match output.content {

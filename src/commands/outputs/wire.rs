@@ -1,4 +1,4 @@
-//! The messages that packs travel in.
+//! The formats of the messages in which outputs travel between ranks.
 //!
 //! ```text
 //! whole:   head | the outputs' bytes
@@ -17,15 +17,16 @@ use std::sync::Arc;
 
 const NEAR: u32 = u32::MAX;
 const REFUSED: u32 = u32::MAX - 1;
-/// Beside the length of a name: the output is a file.
+/// Flag in the length of a name: the output is a file.
 const FILE: u32 = 1 << 31;
-/// No path is longer: the message has the same length at every rank.
+/// The number of bytes reserved for a path, so that the message has the same length at every rank.
 const PATH_MAX: usize = libc::PATH_MAX as usize;
 
-/// The outputs of a command are not longer together: what a peer says is added up, and allocated.
+/// The largest total length of outputs that a message may state, in bytes. Bounds what a damaged message can make this
+/// rank allocate.
 const WHOLE_MAX: u64 = 1 << 56;
 
-/// Bytes of an output in a head, beside its name.
+/// The number of bytes of an output's entry in the head, without its name.
 const HEAD: u64 = 16;
 
 pub(crate) fn sizes(outputs: &[OutputRef<'_>]) -> Sizes {
@@ -34,7 +35,7 @@ pub(crate) fn sizes(outputs: &[OutputRef<'_>]) -> Sizes {
     }))
 }
 
-/// For outputs with names and contents of these lengths, and whether they are files.
+/// Computes the lengths of the messages from each output's length of name, length of content, and whether it is a file.
 pub(crate) fn sizes_of(outputs: impl Iterator<Item = (usize, u64, bool)>) -> Sizes {
     let (mut whole, mut same_files, mut files) = (4, 8 + PATH_MAX as u64 + 4, false);
     for (name, length, is_file) in outputs {
@@ -57,7 +58,7 @@ fn push_head(outputs: &[OutputRef<'_>], into: &mut Vec<u8>) {
     }
 }
 
-/// Puts outputs together: what is in memory, into one piece of it.
+/// Packs outputs: the contents that are in memory are copied into one buffer.
 pub(crate) fn collect(outputs: &[OutputRef<'_>]) -> OutputList {
     let length = |output: &OutputRef<'_>| match output.content {
         Content::Memory(bytes) => HEAD as usize + output.name.len() + bytes.len(),
@@ -82,7 +83,7 @@ pub(crate) fn collect(outputs: &[OutputRef<'_>]) -> OutputList {
     OutputList { memory: Arc::new(memory), list }
 }
 
-/// The whole message, of `length` bytes.
+/// Builds the message with the bytes of all files, which has `length` bytes.
 pub(crate) fn bytes(outputs: &OutputList, length: usize) -> Result<Vec<u8>, Failure> {
     let all = outputs.all();
     let mut message = Vec::with_capacity(length);
@@ -96,7 +97,7 @@ pub(crate) fn bytes(outputs: &OutputList, length: usize) -> Result<Vec<u8>, Fail
     Ok(message)
 }
 
-/// The message for those who see the same files.
+/// Builds the message with the paths of files, for ranks on the same host.
 pub(crate) fn paths(outputs: &OutputList, length: usize) -> Result<Vec<u8>, Failure> {
     let all = outputs.all();
     let mut message = Vec::with_capacity(length);
@@ -119,7 +120,7 @@ pub(crate) fn paths(outputs: &OutputList, length: usize) -> Result<Vec<u8>, Fail
     Ok(message)
 }
 
-/// A message of `length` bytes that says why there is none, as far as there is room for it.
+/// Builds a message of `length` bytes that gives the reason why there are no outputs, cut off where it is too long.
 pub(crate) fn refusal(why: &str, length: usize) -> Vec<u8> {
     let mut message = REFUSED.to_le_bytes().to_vec();
     message.extend_from_slice(why.as_bytes());
@@ -127,28 +128,28 @@ pub(crate) fn refusal(why: &str, length: usize) -> Vec<u8> {
     message
 }
 
-/// A message that was read.
+/// A message with outputs, after decoding.
 pub(crate) enum OutputsMessage {
-    /// The whole one.
+    /// A message with the bytes of all files.
     Whole(Vec<OutputEntry>),
-    /// The message for those who see the same files, which are in this directory.
+    /// A message with files of the same host: the directory that they are in, and the entries.
     Near(PathBuf, Vec<OutputEntry>),
-    /// No outputs, and why.
+    /// A message without outputs; the reason.
     Refused(String),
 }
 
-/// An output in a message.
+/// The entry of an output in a message.
 pub(crate) struct OutputEntry {
     pub(crate) which: u32,
     pub(crate) name: Range<usize>,
-    /// Of the output.
+    /// The length of the output, in bytes.
     pub(crate) length: u64,
-    /// The place in the message of its bytes, or of the number of its file.
+    /// The position in the message of the output's bytes, or of the number of its file.
     pub(crate) bytes: Range<usize>,
     pub(crate) is_file: bool,
 }
 
-/// Reads a message; nothing if it is damaged.
+/// Decodes a message; `None` if it is damaged.
 pub(crate) fn read(message: &[u8]) -> Option<OutputsMessage> {
     let mut rest = message;
     match u32::from_le_bytes(*take(&mut rest)?) {
@@ -175,7 +176,7 @@ fn entries(message: &[u8], mut rest: &[u8], count: u32, same_files: bool) -> Opt
         let (name, after) = rest.split_at_checked(usize::try_from(name_length & !FILE).ok()?)?;
         rest = after;
         std::str::from_utf8(name).ok()?;
-        // a file of this host is not in the message, and its length is anything; all of them together have one
+        // a file of the same host is not in the message, so any length is possible; their sum is bounded
         whole = whole.checked_add(length).filter(|whole| *whole <= WHOLE_MAX)?;
         let is_file = name_length & FILE != 0;
         entries.push(OutputEntry { which, name: start..start + name.len(), length, bytes: 0..0, is_file });
@@ -190,7 +191,8 @@ fn entries(message: &[u8], mut rest: &[u8], count: u32, same_files: bool) -> Opt
     rest.is_empty().then_some(entries)
 }
 
-/// A message made again of what reading it gives, and the length that others are told of it; nothing if it is damaged.
+/// Decodes and encodes a message, and returns it with the length announced to other ranks; `None` if the message is
+/// damaged. For fuzzing.
 #[cfg(feature = "testing")]
 pub fn rewritten(message: &[u8]) -> Option<(Vec<u8>, u64)> {
     let (mut again, entries, same_files) = match read(message)? {

@@ -1,6 +1,6 @@
 //! The spawner (fork server), which starts commands: a process of its own, started before `MPI_Init`
-//! ([`start_process`]), or, in a program that has initialised MPI by itself, a thread of the rank. Both do the same
-//! work and are spoken to in the same way.
+//! ([`start_process`]), or, in a program that has initialised MPI by itself, a thread of the rank. Both speak the same
+//! protocol ([`wire`]). The rank's side is in this file, the spawner's in [`server`].
 
 pub(crate) mod pid_table;
 pub(crate) mod process;
@@ -26,22 +26,22 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use wire::{AllEnded, Control};
 
-/// How long a spawner may take to end after its rank has closed the connection.
+/// Time in which a spawner must end after its rank has closed the connection.
 const LAST: Duration = Duration::from_secs(10);
 
-/// A rank's connection to its spawner.
+/// The rank's connection to its spawner.
 #[derive(Debug)]
 pub(crate) struct Spawner {
     control: Mutex<UnixStream>,
     free: Mutex<Vec<SpawnChannel>>,
     channels: AtomicU32,
     table: PidTable,
-    /// The watchdog, which ends with the spawner.
+    /// The watchdog process, which ends with the spawner; `None` if the spawner is a thread.
     process: Option<Mutex<Child>>,
     lost: AtomicBool,
 }
 
-/// A connection on which one command after the other is started.
+/// A connection to the spawner on which commands are started, one at a time.
 #[derive(Debug)]
 pub(crate) struct SpawnChannel {
     pub(crate) number: u32,
@@ -53,23 +53,23 @@ pub(crate) struct SpawnChannel {
 /// Process-wide, not a value of the rank: it is started before `MPI_Init`, and signal handling ends it after the run.
 static CURRENT: Mutex<Option<Arc<Spawner>>> = Mutex::new(None);
 
-/// In a process that was started to start commands: does that until the rank ends, and gives the exit code. Every
-/// program that calls [`start_process`] calls this first of all.
+/// Runs the spawner or its watchdog, if this process was started as one, and returns its exit code. Every program that
+/// calls [`start_process`] must call this first.
 pub(crate) fn serve_if_asked() -> Option<ExitCode> {
     process::wanted().map(|main| main())
 }
 
-/// Starts the process that starts this rank's commands. Before `MPI_Init`.
+/// Starts the spawner process of this rank. Must be called before `MPI_Init`.
 ///
 /// # Errors
-/// When it cannot be started; commands are then started from the rank itself.
+/// When it cannot be started. Commands are then started by a thread of the rank.
 pub(crate) fn start_process() -> io::Result<()> {
     let (child, control) = process::start()?;
     *CURRENT.lock() = Some(Spawner::new(control, Some(child))?);
     Ok(())
 }
 
-/// Ends the process that starts this rank's commands, and with it all that they have left.
+/// Stops the spawner process of this rank, and kills all processes that its commands have left.
 pub(crate) fn stop_process() {
     let Some(spawner) = CURRENT.lock().take() else { return };
     let Some(process) = &spawner.process else { return };
@@ -81,24 +81,24 @@ pub(crate) fn stop_process() {
     }
 }
 
-/// Ends all commands: SIGTERM to their groups, after `grace` SIGKILL. None is started any more.
+/// Ends all commands: sends SIGTERM to their groups, and SIGKILL after `grace`. No command can be started afterwards.
 pub(crate) fn end_all(grace: Duration) {
     if let Ok(spawner) = current() {
         let control = spawner.control.lock();
-        // that it has died is as good: its commands were killed with it
+        // a spawner that has died is as good: its commands were killed with it
         let _ = wire::send(&control, &Control::EndAll { grace }, &[]);
         let _ = wire::receive::<AllEnded>(&control, &mut Vec::new());
     }
 }
 
-/// Has a directory removed when this rank has ended, should it not do that itself.
+/// Registers a directory that the spawner removes after the rank's end, if the rank has not done so.
 pub(crate) fn remove_at_end(path: &Path) {
     if let Ok(spawner) = current() {
         let _ = wire::send(&spawner.control.lock(), &Control::Remove(path.into()), &[]);
     }
 }
 
-/// The spawner of this rank; the first use makes one of a thread, if there is none.
+/// The spawner of this rank. If there is none, the first call starts one as a thread.
 pub(crate) fn current() -> io::Result<Arc<Spawner>> {
     let mut current = CURRENT.lock();
     if let Some(spawner) = &*current {
@@ -108,7 +108,7 @@ pub(crate) fn current() -> io::Result<Arc<Spawner>> {
     let thread = std::thread::Builder::new().name("dtask-spawner".into());
     thread.spawn(move || {
         let server = Server::new(false);
-        // an error is the rank's end
+        // an error means that the rank has ended
         let _ = server.serve(&theirs);
         server.kill_all();
     })?;
@@ -129,7 +129,7 @@ impl Spawner {
         }))
     }
 
-    /// A channel that is free, or a new one.
+    /// Takes a free channel, or opens a new one.
     pub(crate) fn channel(&self) -> io::Result<SpawnChannel> {
         if let Some(channel) = self.free.lock().pop() {
             return Ok(channel);
@@ -140,30 +140,30 @@ impl Spawner {
         Ok(SpawnChannel { number, socket: ours, runs: 0, buffer: Vec::new() })
     }
 
-    /// Gives a channel back whose command has ended.
+    /// Returns a channel whose command has ended to the pool.
     pub(crate) fn give_back(&self, channel: SpawnChannel) {
         self.free.lock().push(channel);
     }
 
-    /// Sends a signal to a command's group.
+    /// Sends a signal to the process group of a command.
     pub(crate) fn signal(&self, channel: u32, run: u64, signal: Signal) {
         let message = Control::Signal { channel, run, signal: signal.as_raw() };
-        // a spawner that has died cannot be told, and its commands are killed
+        // a spawner that has died gets no message, and its commands are killed
         let _ = wire::send(&self.control.lock(), &message, &[]);
     }
 
-    /// The process that a channel runs.
+    /// The process number of the command that a channel runs; `None` if it runs none.
     pub(crate) fn pid(&self, channel: u32) -> Option<u32> {
         self.table.get(channel).and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok())
     }
 
-    /// To be called when it does not answer: kills its commands, once, and says how it ended.
+    /// Handles a spawner that does not answer: kills its commands, once, and returns how it ended.
     pub(crate) fn lost(self: &Arc<Self>) -> String {
         let Some(process) = &self.process else { return "its thread has ended".to_owned() };
         let mut child = process.lock();
-        // its connections close a moment before its status is there
+        // the exit status arrives shortly after the connections have closed
         let until = Instant::now() + Duration::from_secs(1);
-        // a watchdog that was not killed itself has killed all that the spawner had started
+        // a watchdog that was not killed itself has killed all commands of the spawner
         let mut watched = false;
         let how = loop {
             match child.try_wait() {
@@ -199,11 +199,12 @@ impl Spawner {
     }
 }
 
-/// Kills what a spawner that has died leaves to us. The program's own children are in its own group, unless it has put
-/// them elsewhere; commands, and what they have started, never are.
+/// Kills the commands of a spawner that has died, which have become children of this process. Only children in other
+/// process groups are killed: the program's own children are in its group, unless it has put them elsewhere, and
+/// commands never are.
 fn kill_adopted() {
     let (own, until) = (getpgrp(), Instant::now() + LAST);
-    // the list may lack some while others end
+    // the list may be incomplete while processes end, so it must be empty several times
     let mut empty = 0;
     while empty < 3 && Instant::now() < until {
         let adopted = |pid: &Pid| getpgid(Some(*pid)).is_ok_and(|group| group != own);
@@ -218,19 +219,19 @@ fn kill_adopted() {
 }
 
 impl SpawnChannel {
-    /// Starts a command; gives its number in the channel.
+    /// Starts a command. Returns its number within the channel.
     pub(crate) fn start(&mut self, spec: &CommandSpec, files: [BorrowedFd<'_>; 3]) -> io::Result<u64> {
         self.runs += 1;
         wire::send(&self.socket, &(self.runs, spec), &files)?;
         Ok(self.runs)
     }
 
-    /// The command's end; waits for it. Nothing when the spawner has died.
+    /// Waits for the end of the command. `None` if the spawner has died.
     pub(crate) fn ended(&mut self) -> io::Result<Option<End>> {
         Ok(wire::receive(&self.socket, &mut self.buffer)?.map(|(ended, _)| ended))
     }
 
-    /// Readable when the command has ended, or the spawner.
+    /// The socket of the channel, which becomes readable when the command or the spawner has ended.
     pub(crate) fn socket(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }

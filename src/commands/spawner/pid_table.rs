@@ -1,5 +1,5 @@
-//! The numbers of the processes that channels run, in a file of memory that the rank and the spawner share: when the
-//! spawner has died, the rank finds there what it has to kill. Writing a number wakes nobody, as a message would.
+//! A table of the process numbers of running commands, in memory that the rank and the spawner share. When the spawner
+//! has died, the rank finds there which processes to kill. Unlike a message, an update wakes nobody.
 
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{pread, pwrite};
@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 const ENTRY: u64 = size_of::<i32>() as u64;
 
-/// A process number for each channel; 0 where none runs.
+/// The table: for each channel the number of its command's process, 0 if there is none.
 #[derive(Debug)]
 pub(crate) struct PidTable(OwnedFd);
 
@@ -26,13 +26,13 @@ impl PidTable {
         self.0.as_fd()
     }
 
-    /// Notes what a channel runs. A channel that cannot is without this protection, but runs.
+    /// Sets the process number of a channel. If the write fails, the command runs without this protection.
     pub(crate) fn set(&self, channel: u32, pid: Option<Pid>) {
         let number = Pid::as_raw(pid);
         let _ = pwrite(&self.0, &number.to_ne_bytes(), u64::from(channel) * ENTRY);
     }
 
-    /// The process that a channel runs.
+    /// The process number of the command that a channel runs; `None` if it runs none.
     pub(crate) fn get(&self, channel: u32) -> Option<Pid> {
         let mut number = [0; size_of::<i32>()];
         match pread(&self.0, &mut number, u64::from(channel) * ENTRY) {

@@ -2,9 +2,9 @@
 //!
 //! Both are this very executable, started before `MPI_Init`: forking a process that has initialised MPI corrupts
 //! InfiniBand traffic. The spawner outlives the rank just long enough to kill its commands and to remove its files,
-//! however the rank ended. The watchdog is the parent of the spawner and does nothing until that has ended: should it
-//! have been killed, the commands become the watchdog's children, and it does what the spawner would have done, whether
-//! the rank still lives or not.
+//! however the rank ended. The watchdog is the parent of the spawner and waits for its end. If the spawner was killed,
+//! the commands become the watchdog's children, and it cleans up in the spawner's place, whether or not the rank still
+//! lives.
 //!
 //! ```text
 //!   rank ──► watchdog ──► spawner ──► commands       parents and children
@@ -28,26 +28,26 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-/// The process's name, in lists of processes too: who kills all that are called `dtask` does not kill it, so that it
-/// can clean up after them.
+/// The name of the process, also in lists of processes. It differs from `dtask`, so that `killall dtask` spares the
+/// spawner, which then cleans up.
 const NAME: &std::ffi::CStr = c"task-commands";
-/// The only argument of the spawner.
+/// The command line argument that starts the spawner.
 const SERVE: &str = "--serve-rank";
-/// The only argument of the watchdog.
+/// The command line argument that starts the watchdog.
 const WATCHDOG: &str = "--watchdog-rank";
-/// Added to the signal that has ended the spawner, in the exit code of the watchdog.
+/// Offset in the watchdog's exit code of the signal that killed the spawner.
 const BY_SIGNAL: i32 = 0x80;
 
-/// How long a rank may take to end after its spawner.
+/// Time in which a rank must end after its spawner to count as killed together with it.
 const MOMENT: Duration = Duration::from_millis(200);
-/// How long what is killed may take to end.
+/// Time in which killed processes must end.
 const LAST: Duration = Duration::from_secs(5);
 
 fn name() -> &'static str {
     NAME.to_str().unwrap_or_default()
 }
 
-/// Starts the process; what is said to it goes over the socket.
+/// Starts the watchdog, and through it the spawner. Returns the watchdog and the control connection to the spawner.
 pub(crate) fn start() -> io::Result<(Child, UnixStream)> {
     let (ours, theirs) = UnixStream::pair()?;
     let mut command = own(WATCHDOG)?;
@@ -55,26 +55,26 @@ pub(crate) fn start() -> io::Result<(Child, UnixStream)> {
         command.env_remove(variable);
     }
     let child = command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).spawn()?;
-    // should both die, the commands become our children, whose numbers then stay theirs until we reap them
+    // if both die, the commands become our children, whose numbers stay valid until we reap them
     let _ = set_child_subreaper(Some(getpid()));
     Ok((child, ours))
 }
 
-/// This executable, as what `argument` says.
+/// A command that starts this executable again with `argument`: as spawner or as watchdog.
 fn own(argument: &str) -> io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
-    // a group of its own: what a terminal or a launcher sends to the rank's group is the rank's to handle
+    // a process group of its own: signals from a terminal or a launcher to the rank's group do not reach it
     command.arg0(name()).arg(argument).process_group(0);
     Ok(command)
 }
 
-/// How the spawner has ended, of which its watchdog has taken care; nothing where the watchdog itself was killed.
+/// Decodes the exit status of the spawner from that of its watchdog. `None` if the watchdog itself was killed.
 pub(crate) fn spawner_end(watchdog: ExitStatus) -> Option<ExitStatus> {
     let code = watchdog.code()?;
     Some(ExitStatus::from_raw(if code > BY_SIGNAL { code - BY_SIGNAL } else { code << 8 }))
 }
 
-/// The main function of a spawner or a watchdog, if this process was started as one.
+/// The main function of the spawner or the watchdog, if this process was started as one.
 pub(crate) fn wanted() -> Option<fn() -> ExitCode> {
     let mut arguments = std::env::args_os();
     let (first, second, third) = (arguments.next()?, arguments.next()?, arguments.next());
@@ -86,23 +86,23 @@ pub(crate) fn wanted() -> Option<fn() -> ExitCode> {
     }
 }
 
-/// Takes the name; gives whether orphans become its children.
+/// Sets the process name and the signal handlers. Returns whether this process adopts orphans (child subreaper).
 fn begin() -> bool {
     let _ = rustix::thread::set_name(NAME);
-    // A batch system may signal every process of a job. Handlers, not `ignore`, which commands would inherit.
+    // A batch system may signal every process of a job. These are handlers, since commands would inherit `ignore`.
     for signal in [SIGTERM, SIGINT, SIGHUP] {
         let _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
     }
     set_child_subreaper(Some(getpid())).is_ok()
 }
 
-/// Starts the spawner, waits for its end, and cleans up should it not have done that.
+/// The watchdog's main function: starts the spawner, waits for its end, and cleans up if the spawner has not.
 fn watchdog() -> ExitCode {
     let (adopts, rank) = (begin(), getppid());
     let Ok(mut spawner) = own(SERVE).and_then(|mut spawner| spawner.stdout(Stdio::piped()).spawn()) else {
         return ExitCode::FAILURE;
     };
-    // the spawner's own: the rank is to see when that has gone
+    // standard input is the spawner's connection: the rank must notice when the spawner has closed it
     if let Ok(null) = null() {
         let _ = rustix::stdio::dup2_stdin(null);
     }
@@ -114,7 +114,7 @@ fn watchdog() -> ExitCode {
     if adopts {
         kill_orphans();
     }
-    // one that has come to its end has removed them itself
+    // a spawner that ended by itself has removed the directories
     let killed = !status.as_ref().is_ok_and(ExitStatus::success);
     if killed && ends(|| getppid() != rank) {
         for path in told.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
@@ -126,8 +126,8 @@ fn watchdog() -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
-/// Whether a rank whose spawner has ended does so too: what was killed at the same time takes a moment. One that goes
-/// on without its spawner needs its files.
+/// Whether a rank ends shortly after its spawner, as when both were killed together. A rank that goes on needs its
+/// files.
 fn ends(has_ended: impl Fn() -> bool) -> bool {
     let until = Instant::now() + MOMENT;
     while !has_ended() {
@@ -139,15 +139,15 @@ fn ends(has_ended: impl Fn() -> bool) -> bool {
     true
 }
 
-/// Tells the watchdog what is to be removed.
+/// Tells the watchdog a path to remove if the spawner cannot.
 pub(crate) fn tell_guard(path: &OsStr) {
     let mut line = path.as_bytes().to_vec();
     line.push(0);
-    // a watchdog that has died has nothing to do
+    // a watchdog that has died needs no message
     let _ = io::stdout().write_all(&line).and_then(|()| io::stdout().flush());
 }
 
-/// Serves the rank to its end, and cleans up.
+/// The spawner's main function: serves the rank until its end, and cleans up.
 fn serve() -> ExitCode {
     let adopts = begin();
     let control = match io::stdin().as_fd().try_clone_to_owned() {
@@ -161,16 +161,16 @@ fn serve() -> ExitCode {
         kill_orphans();
     }
     for path in server.to_remove() {
-        // the rank itself removes it at an orderly end
+        // a rank that ended in order has removed it already
         let _ = std::fs::remove_dir_all(path);
     }
     if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Kills all children until there are none: with each that ends, its own become ours.
+/// Kills all children until none is left. When a child ends, its own children become ours.
 fn kill_orphans() {
     let until = Instant::now() + LAST;
-    // the list may lack some while others end; only the system's word that there are no more counts
+    // the list may be incomplete while processes end; only ECHILD proves that there are none
     while Instant::now() < until {
         for pid in children() {
             let _ = kill_process(pid, Signal::KILL);

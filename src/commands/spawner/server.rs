@@ -1,4 +1,4 @@
-//! The spawner at work: one thread for each channel starts a command, waits for its end and reports it.
+//! The spawner's server: one thread for each channel starts a command, waits for its end, and reports it.
 
 use super::wire::{self, AllEnded, Control, End, StartMessage, Usage};
 use crate::commands::environment;
@@ -24,21 +24,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use wait4::Wait4;
 
-/// Channels start and wait: the default of 2 MiB of stack for each would be a waste.
+/// Stack size of a channel's thread in bytes. The default of 2 MiB would be a waste.
 const STACK: usize = 1 << 17;
 
-/// How often orphans are looked for.
+/// Time between two searches for orphans to reap.
 const ORPHANS: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 
-/// The command that a channel runs.
+/// The state of a channel: its running command, and the last that it started.
 #[derive(Debug, Default)]
 struct Current {
-    /// The number of the last command that was started.
+    /// The number of the last command that was started on the channel.
     run: u64,
-    /// Its process, until it is reaped. The number of a process that was reaped may belong to another one the next
-    /// moment; therefore it is reaped, and signals are sent, under the lock of this record.
+    /// The process number of the command, until it is reaped. Afterwards the number may belong to another process at
+    /// any time. Therefore reaping and signalling happen under the lock of this record.
     pid: Option<Pid>,
-    /// A signal for a command that is still to be started.
+    /// A signal for a command that is not started yet, with the number of that command.
     early: Option<(u64, Signal)>,
 }
 
@@ -47,23 +47,23 @@ struct ServerChannel {
     current: Mutex<Current>,
 }
 
-/// The state that the channels share.
+/// The state of the spawner that all channels share.
 pub(crate) struct Server {
     channels: Mutex<BTreeMap<u32, Arc<ServerChannel>>>,
     table: Mutex<Option<Arc<PidTable>>>,
     ending: AtomicBool,
-    /// Read while a process is started and its number is not yet noted.
+    /// Held for reading from the start of a process until its number is noted.
     starting: RwLock<()>,
-    /// The launcher's variables in our own environment.
+    /// The names of the launcher's variables in the spawner's environment, which commands do not get.
     launcher: Vec<OsString>,
-    /// Whether orphans of commands become our children.
+    /// Whether this process adopts orphans of commands (child subreaper).
     adopts: bool,
     remove: Mutex<Vec<PathBuf>>,
     gate: Throttle,
 }
 
 impl Server {
-    /// `adopts` says whether this process is the one that orphans are given to.
+    /// Makes a server without channels. `adopts` tells whether this process adopts orphans (child subreaper).
     pub(crate) fn new(adopts: bool) -> Arc<Server> {
         Arc::new(Server {
             channels: Mutex::default(),
@@ -77,7 +77,7 @@ impl Server {
         })
     }
 
-    /// Does what the rank says until it closes the connection, or dies.
+    /// Handles control messages until the rank closes the connection or dies.
     pub(crate) fn serve(self: &Arc<Self>, control: &UnixStream) -> io::Result<()> {
         let mut buffer = Vec::new();
         loop {
@@ -124,7 +124,7 @@ impl Server {
         let (server, socket) = (self.clone(), UnixStream::from(socket));
         let thread = std::thread::Builder::new().name("dtask-start".into()).stack_size(STACK);
         thread.spawn(move || {
-            // an error is the rank's end: whoever serves the control connection sees it too
+            // an error means that the rank has ended, which the control connection shows too
             let _ = server.serve_channel(&channel, &socket);
             server.channels.lock().remove(&number);
         })?;
@@ -173,7 +173,7 @@ impl Server {
             }
             started
         };
-        // the write ends of its pipes, or nobody would ever see the outputs' ends
+        // closes the write ends of the pipes, without which the rank would never see the end of the outputs
         drop(command);
         let mut child = match started {
             Ok(child) => child,
@@ -188,7 +188,7 @@ impl Server {
             table.set(channel.number, None);
         }
         let mut current = channel.current.lock();
-        // nothing that it leaves behind goes on using the task's cores
+        // processes that the command leaves behind must not go on using the task's cores
         let _ = signals::signal(pid, Signal::KILL);
         let outcome = waited.and_then(|()| child.wait4());
         current.pid = None;
@@ -210,8 +210,8 @@ impl Server {
         if let Some((name, arguments)) = spec.argv.split_first() {
             command.arg0(name).args(arguments);
         }
-        // No code of ours runs between fork and exec, so that std starts it by `posix_spawn`: copying the page tables
-        // of a large process takes longer than the rest.
+        // No code of ours runs between fork and exec, so that std uses `posix_spawn`: copying the page tables of a
+        // large process would take longer than everything else.
         command
             .current_dir(spec.dir)
             .process_group(0)
@@ -237,7 +237,7 @@ impl Server {
         self.ending.store(true, Ordering::Release);
         let channels = self.groups();
         channels.iter().for_each(|channel| channel.signal_any(Signal::TERM));
-        // a time that no clock can show is none
+        // a grace that exceeds the range of the clock means no limit
         let until = Instant::now().checked_add(grace);
         let in_time = || until.is_none_or(|until| Instant::now() < until);
         while in_time() && channels.iter().any(|channel| channel.current.lock().pid.is_some()) {
@@ -246,20 +246,20 @@ impl Server {
         self.kill_all();
     }
 
-    /// Kills every group, and starts none from now on.
+    /// Kills all commands, and refuses to start any more.
     pub(crate) fn kill_all(&self) {
         self.ending.store(true, Ordering::Release);
         self.groups().iter().for_each(|channel| channel.signal_any(Signal::KILL));
     }
 
-    /// The directories that go with the rank.
+    /// The directories to remove after the end of the rank.
     pub(crate) fn to_remove(&self) -> Vec<PathBuf> {
         std::mem::take(&mut *self.remove.lock())
     }
 
-    /// Takes the status of children that are no commands: processes that left their group, and whose parent has ended.
+    /// Reaps orphans: adopted processes that had left the group of their command.
     fn reap_orphans(&self) {
-        // not while a command has started whose number is not noted
+        // skipped while a command has started whose number is not noted yet
         let Some(_nobody_starts) = self.starting.try_write() else { return };
         let commands: Vec<Pid> =
             self.groups().iter().filter_map(|channel| channel.current.lock().pid).collect();
@@ -269,7 +269,7 @@ impl Server {
     }
 }
 
-/// This process's children, as far as the system tells.
+/// The process numbers of this process's children, as listed in `/proc`. May be incomplete while processes end.
 pub(crate) fn children() -> Vec<Pid> {
     let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
@@ -281,7 +281,7 @@ impl ServerChannel {
     fn signal(&self, run: u64, signal: Signal) {
         let mut current = self.current.lock();
         match current.pid {
-            // A group whose members have all gone is as good as killed.
+            // A group without members needs no signal.
             Some(pid) if current.run == run => drop(signals::signal(pid, signal)),
             None if current.run < run => current.early = Some((run, signal)),
             _ => {}
@@ -295,7 +295,7 @@ impl ServerChannel {
     }
 }
 
-/// Waits until there is something to read, or the time is over.
+/// Waits until a socket is readable. Returns false after `limit`.
 fn readable(socket: &UnixStream, limit: Timespec) -> io::Result<bool> {
     match poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&limit)) {
         Ok(ready) => Ok(ready > 0),
@@ -314,8 +314,8 @@ fn ended(pid: Pid) -> io::Result<()> {
     }
 }
 
-/// Does something, such as starting a process, which inherits that, on some cores only; anywhere, if there are none or
-/// the system does not allow them.
+/// Runs `work` with the thread bound to `cores`; a process that it starts inherits the binding. Unbound if `cores` is
+/// empty or the system refuses.
 fn on_cores<T>(cores: &[u32], work: impl FnOnce() -> T) -> T {
     let before = if cores.is_empty() { None } else { sched_getaffinity(None).ok() };
     let Some(before) = before else { return work() };
@@ -327,13 +327,13 @@ fn on_cores<T>(cores: &[u32], work: impl FnOnce() -> T) -> T {
         log::warn!("a command cannot be bound to the cores {cores:?}: {error}");
     }
     let outcome = work();
-    let _ = sched_setaffinity(None, &before); // they are allowed: it had them
+    let _ = sched_setaffinity(None, &before); // allowed, since it is the previous setting
     outcome
 }
 
 fn spawn(command: &mut Command) -> io::Result<Child> {
-    // A program that was written a moment ago is "busy" as long as any process has it open for writing:
-    // another thread's child has it between its fork and its exec. That passes.
+    // A program that was written a moment ago is "busy" (ETXTBSY) while any process has it open for writing: the child
+    // of another thread does between its fork and its exec. Retrying helps.
     const BUSY_TRIES: u32 = 6;
     let mut tries = 0;
     loop {

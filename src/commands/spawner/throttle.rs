@@ -1,23 +1,24 @@
-//! A limit of commands that run at a time, where the rank has more of them ready.
+//! A limit on the number of commands that run at a time, for short commands whose slots are lent.
 
 use parking_lot::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-/// How long a command waits for others to end. Those were expected to be short: then all share the cores.
+/// The longest time that a command waits for room. Afterwards it runs anyway, and commands share the cores.
 const LONGEST: Duration = Duration::from_millis(20);
 
-/// Counts the commands that run.
+/// The number of running commands, with a queue for those that wait.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
     running: Mutex<u32>,
     ended: Condvar,
 }
 
-/// A command that runs, until this is dropped.
+/// The permit of a running command. Dropping it makes room for another.
 pub(crate) struct RunningPermit<'g>(&'g Throttle);
 
 impl Throttle {
-    /// Counts one more; waits a while, where there is `room` only for so many.
+    /// Waits until fewer than `room` commands run, but not longer than [`LONGEST`], and counts one more. `None` means
+    /// no limit.
     pub(crate) fn enter(&self, room: Option<u32>) -> RunningPermit<'_> {
         let mut running = self.running.lock();
         if let Some(room) = room.filter(|room| *running >= *room) {

@@ -1,4 +1,4 @@
-//! The messages between a rank and the spawner of its commands, over socket pairs that nobody else can find.
+//! The messages between a rank and its spawner, over socket pairs that no other process can find.
 //!
 //! ```text
 //!   rank ── Control ──► spawner      one connection: channels, signals, what to remove when the rank has died
@@ -24,75 +24,75 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-/// Open files that travel with one message, at most.
+/// The most open files that travel with a message.
 const FILES_MAX: usize = 3;
-/// The longest message: twice what the system allows as arguments and environment of a process.
+/// The longest message in bytes: twice the system's limit for arguments and environment of a process.
 const LENGTH_MAX: u64 = 64 << 20;
-/// Allocated for a message before its bytes have come.
+/// Bytes allocated for a message before its content has arrived.
 const EARLY: u64 = 64 << 10;
 const HEAD: usize = size_of::<u64>();
 
-/// To the spawner itself.
+/// A message to the spawner on its control connection.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Control {
-    /// The table of process numbers comes with it: see [`crate::commands::spawner::pid_table`].
+    /// The table of process numbers, whose file travels with the message: see [`crate::commands::spawner::pid_table`].
     Table,
-    /// Serve a channel; its socket comes with it.
+    /// A new channel with this number, whose socket travels with the message.
     Lane(u32),
-    /// Send a signal to the group of one command; nothing happens if that has ended.
+    /// A signal for the process group of a command. Has no effect if the command has ended.
     Signal {
-        /// The command's channel.
+        /// The number of the channel that runs the command.
         channel: u32,
-        /// Its number in the channel.
+        /// The number of the command within the channel.
         run: u64,
-        /// The signal's number.
+        /// The number of the signal, as `kill` takes it.
         signal: i32,
     },
-    /// Remove this directory when the rank has ended.
+    /// The path of a directory to remove when the rank has ended.
     Remove(OsString),
-    /// End all commands, SIGTERM first, and start none from now on. Answered by [`AllEnded`].
+    /// The request to end all commands and to start no more. Answered by [`AllEnded`].
     EndAll {
-        /// Until SIGKILL.
+        /// Time from SIGTERM to SIGKILL.
         grace: Duration,
     },
 }
 
-/// The answer to [`Control::EndAll`].
+/// The answer to [`Control::EndAll`]: all commands have ended.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct AllEnded;
 
-/// A command to start, with its number in the channel, from 1; its three standard streams come with it.
+/// A command to start, with its number within the channel, from 1. Its three standard streams travel with the message.
 pub(crate) type StartMessage = (u64, CommandSpec);
 
-/// The resources that a command took.
+/// The resources that a command has used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Usage {
-    /// The most memory that one of its processes had, in bytes. The system counts what the process that started it had
-    /// at that time too, so that it is never less than some megabytes.
+    /// The largest resident memory of any of its processes, in bytes. The system counts the starting process's memory
+    /// too, so the value is never less than some megabytes.
     pub peak_memory: u64,
-    /// Processor time of the program itself and of the processes that it waited for.
+    /// Processor time of the program and of those of its child processes that it waited for.
     pub cpu: Duration,
 }
 
-/// The end of a command.
+/// The end of a command, as the spawner reports it.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum End {
-    /// The system would not start it: its error number.
+    /// The system refused to start the command; the error number (`errno`).
     NotStarted(i32),
-    /// Nothing is started any more.
+    /// The spawner starts no more commands.
     Refused,
-    /// The command has ended, and what was left of its group was killed.
+    /// The command has ended, and the rest of its process group was killed.
     Exited {
-        /// As `wait` gives it.
+        /// The wait status of the command, as `waitpid` returns it.
         status: i32,
-        /// The resources that the command took.
+        /// The resources that the command has used.
         usage: Usage,
     },
-    /// Its end could not be waited for: the system's error number.
+    /// The command's status could not be read; the error number (`errno`).
     Unknown(i32),
 }
 
-/// A message's length and encoding.
+/// Encodes a message, with its length in front.
 fn framed<M: Serialize>(message: &M) -> io::Result<Vec<u8>> {
     let mut frame = vec![0; HEAD];
     codec::encode_into(message, &mut frame).map_err(io::Error::other)?;
@@ -101,7 +101,7 @@ fn framed<M: Serialize>(message: &M) -> io::Result<Vec<u8>> {
     Ok(frame)
 }
 
-/// Sends a message with open files.
+/// Sends a message over a socket, together with open files.
 pub(crate) fn send<M: Serialize>(
     mut socket: &UnixStream,
     message: &M,
@@ -122,7 +122,8 @@ pub(crate) fn send<M: Serialize>(
     socket.write_all(&frame[sent..])
 }
 
-/// Receives a message with its open files; none when the other side has closed, or has died. `buffer` is for reuse.
+/// Receives a message with its open files. `None` if the other side has closed the connection or has died. `buffer` is
+/// reused between calls.
 pub(crate) fn receive<M: DeserializeOwned>(
     mut socket: &UnixStream,
     buffer: &mut Vec<u8>,
@@ -149,7 +150,7 @@ pub(crate) fn receive<M: DeserializeOwned>(
     Ok(Some((message, files)))
 }
 
-/// Whether all has come that should, and the other side has not closed or died before.
+/// Whether a read was complete; false if the other side has closed the connection or has died.
 fn filled(read: io::Result<()>) -> io::Result<bool> {
     match read {
         Err(error)
@@ -168,7 +169,7 @@ fn receive_some(socket: &UnixStream, buffer: &mut [u8], files: &mut Vec<OwnedFd>
         let mut slices = [IoSliceMut::new(buffer)];
         match recvmsg(socket, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
             Err(Errno::INTR) => {}
-            // what a side that was killed leaves unread
+            // the reset that a killed peer causes by leaving bytes unread
             Err(Errno::CONNRESET) => return Ok(0),
             other => break other?,
         }
@@ -181,8 +182,8 @@ fn receive_some(socket: &UnixStream, buffer: &mut [u8], files: &mut Vec<OwnedFd>
     Ok(received.bytes)
 }
 
-/// Bytes that came over a socket, received as a message and framed again; the first byte chooses whose. Nothing where
-/// they are cut off, or no message.
+/// Receives a message from `bytes` and encodes it again, for fuzzing. The first byte chooses the type of the message.
+/// `None` if the bytes are incomplete or no message.
 #[cfg(feature = "testing")]
 pub fn rewritten(bytes: &[u8]) -> Option<Vec<u8>> {
     fn again<M: Serialize + DeserializeOwned>(bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
@@ -192,7 +193,7 @@ pub fn rewritten(bytes: &[u8]) -> Option<Vec<u8>> {
         let received = receive::<M>(&there, &mut Vec::new())?;
         received.map(|(message, _)| framed(&message)).transpose()
     }
-    /// Bytes that a socket holds without a reader.
+    /// Bytes that a socket buffers without a reader.
     const ROOM: usize = 1 << 16;
     let (kind, bytes) = bytes.split_first().filter(|(_, bytes)| bytes.len() <= ROOM)?;
     let again = match kind % 3 {

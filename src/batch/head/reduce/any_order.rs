@@ -1,8 +1,8 @@
-//! Steps for what is ready first: `order = "any"`.
+//! Reductions with `order = "any"`: results are merged in the order in which they arrive.
 //!
-//! The inputs of a reduction are watched, and so are the results of its steps; as soon as there are enough, they are
-//! merged. When so few are left that one step takes all of them, that is submitted at once, so that whoever needs the
-//! result can be.
+//! Rank 0 watches the leaves of a reduction and the results of its merge steps. A step is submitted as soon as enough
+//! inputs have ended. When one step can take all inputs that are left, it is submitted without waiting for them, so
+//! that tasks which read the result can be submitted too.
 
 use crate::batch::artifact::Artifact;
 use crate::batch::head::reduce::step::{Merge, MergeNode, Reduction};
@@ -12,43 +12,43 @@ use crate::client::watch::Watch;
 use crate::error::Result;
 use std::collections::{BTreeMap, VecDeque};
 
-/// An input of a step that is not submitted yet.
+/// An input that no step has taken yet: a leaf, or the result of a step.
 struct MergeCandidate {
     future: Future<Artifact>,
     is_leaf: bool,
 }
 
-/// An instance of a reduction.
+/// An instance of a reduction, with its inputs that are not merged yet.
 struct ReductionInstance {
     leaves: u64,
     steps: u64,
-    /// Inputs that have not ended yet, by number: leaves first, then the results of steps.
+    /// Inputs whose tasks have not ended, by number: leaves first, then results of steps.
     coming: BTreeMap<u64, MergeCandidate>,
-    /// Inputs that have ended, and are not merged yet.
+    /// Inputs whose tasks have ended, in the order in which they did.
     ready: VecDeque<MergeCandidate>,
     last: Option<Future<Artifact>>,
 }
 
-/// Items that are watched together: of each its instance and its number there, until it has ended.
+/// Inputs that are watched together. Each item is the instance and the number of the input, `None` after it has ended.
 struct Batch {
     items: Vec<Option<(usize, u64)>>,
     watch: Watch,
 }
 
-/// All instances of a reduction that goes on as results come.
+/// All instances of a reduction whose steps are submitted as inputs arrive.
 pub(crate) struct Merging<'a> {
     merge: Box<dyn Merge + 'a>,
     arity: usize,
     trees: Vec<ReductionInstance>,
     batches: Vec<Batch>,
-    /// Instances whose last step is not submitted yet.
+    /// The number of instances whose last step is not submitted yet.
     open: usize,
-    /// Instances that may have something to merge.
+    /// Instances with new inputs, for which a step may be due.
     touched: Vec<usize>,
 }
 
 impl<'a> Merging<'a> {
-    /// A reduction of which nothing is submitted yet.
+    /// Prepares a reduction; submits nothing yet.
     pub(crate) fn new(reduction: Reduction<'a>, client: &Client) -> Self {
         let Reduction { merge, leaves, arity } = reduction;
         let watch = client.watch(leaves.iter().flatten());
@@ -69,10 +69,10 @@ impl<'a> Merging<'a> {
         Merging { merge, arity, trees, batches: vec![Batch { items, watch }], open, touched }
     }
 
-    /// Merges what has come; gives the number of steps.
+    /// Submits the steps that are due. Returns their number.
     ///
     /// # Errors
-    /// When the run has ended.
+    /// When the engine has ended.
     pub(crate) fn turn(&mut self, client: &Client) -> Result<u64> {
         self.look()?;
         let mut made = Vec::new();
@@ -93,7 +93,7 @@ impl<'a> Merging<'a> {
         Ok(steps)
     }
 
-    /// Notes what has ended.
+    /// Polls the watches, and moves inputs whose tasks have ended to `ready`.
     fn look(&mut self) -> Result<()> {
         let Merging { trees, batches, open, touched, .. } = self;
         let mut failure = None;
@@ -104,7 +104,7 @@ impl<'a> Merging<'a> {
                 let Some(instance) = trees.get_mut(tree).filter(|tree| tree.last.is_none()) else { return };
                 let Some(item) = instance.coming.remove(&number) else { return };
                 if failed {
-                    // it is the result: what failed says why
+                    // the failed input becomes the result, so its error tells the reason
                     *open -= 1;
                     instance.fail(item.future);
                 } else {
@@ -129,26 +129,26 @@ impl<'a> Merging<'a> {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Whether the last step of each instance is submitted.
+    /// Whether the last step of each instance has been submitted.
     pub(crate) fn is_done(&self) -> bool {
         self.open == 0
     }
 
-    /// The last steps, if all are submitted.
+    /// The futures of the last steps; `None` unless all are submitted.
     pub(crate) fn last_steps(self) -> Option<Vec<Future<Artifact>>> {
         self.trees.into_iter().map(|tree| tree.last).collect()
     }
 }
 
 impl ReductionInstance {
-    /// Ends the instance without a result, because that one has none.
+    /// Ends the instance with the failed input `cause` as its result.
     fn fail(&mut self, cause: Future<Artifact>) {
         self.coming.clear();
         self.ready.clear();
         self.last = Some(cause);
     }
 
-    /// Submits what can be; notes what is to be watched, and gives the number of steps.
+    /// Submits the steps that are due for this instance. Adds futures to be watched, and returns the number of steps.
     fn advance(
         &mut self,
         merge: &dyn Merge,

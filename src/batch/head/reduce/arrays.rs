@@ -1,4 +1,4 @@
-//! Steps that merge arrays.
+//! Merge steps of a reduction of arrays.
 
 use crate::arrays::reduce::operator::Reduce;
 use crate::batch::artifact::Artifact;
@@ -13,7 +13,7 @@ use crate::script::plan::task::TaskAction;
 use std::ops::Range;
 use std::slice;
 
-/// The common part of the steps of a reduction of arrays.
+/// The task, the operation and the options that all steps of an array reduction share.
 struct ArraySteps<'a> {
     task: u32,
     with: Reduce,
@@ -32,10 +32,10 @@ impl Merge for ArraySteps<'_> {
     }
 }
 
-/// The reduction of some instances of a task that reduces arrays.
+/// Prepares the reduction of a range of instances of a task that reduces arrays.
 ///
 /// # Errors
-/// When the task is no such reduction, or an array is not retained.
+/// When the task does not reduce arrays, or an array is not retained.
 pub(crate) fn prepare<'a>(
     def: &TaskDef,
     range: Range<u64>,

@@ -1,4 +1,4 @@
-//! Steps that merge files by a command.
+//! Merge steps of a reduction of files by a command.
 
 use crate::batch::artifact::Artifact;
 use crate::batch::head::reduce::step::{Merge, MergeNode, Reduction};
@@ -14,21 +14,21 @@ use crate::script::plan::task::TaskAction;
 use std::ops::Range;
 use std::slice;
 
-/// The common part of the steps of a reduction by a command.
+/// The definition and the options that all steps of a reduction by a command share.
 struct CommandSteps<'a> {
     sent: Future<TaskDef>,
     options: Options<'a>,
-    /// The first of the instances.
+    /// The index of the first instance of the reduction.
     first: u64,
-    /// For each instance what each of its steps reads of other tasks.
+    /// By instance, the other inputs of each of its steps.
     others: Vec<OtherInputs>,
 }
 
-/// The results of other tasks that the steps of an instance need beside the files.
+/// The results of other tasks that each step of an instance uses beside the files to merge.
 #[derive(Default)]
 struct OtherInputs {
     inputs: Vec<Future<Artifact>>,
-    /// The tasks that only have to have ended.
+    /// Tasks that must have ended, and whose outputs are not read.
     after: Vec<Future<Artifact>>,
 }
 
@@ -43,14 +43,14 @@ impl Merge for CommandSteps<'_> {
     }
 
     fn keeps_single(&self) -> bool {
-        false // it gets the name of the task's own file, and is saved
+        false // the only file gets the name of the task's own file, and is saved
     }
 }
 
-/// The reduction of some instances of a task that merges files.
+/// Prepares the reduction of a range of instances of a task that merges files by a command.
 ///
 /// # Errors
-/// When the task is no such reduction, or something that it reads is not retained.
+/// When the task does not merge files, or a result that it reads is not retained.
 pub(crate) fn prepare<'a>(
     def: &TaskDef,
     range: Range<u64>,
@@ -68,7 +68,7 @@ pub(crate) fn prepare<'a>(
     }
     let client = retained.client();
     let mut sent = def.clone();
-    // what a step reads of other tasks, and what it only waits for
+    // groups that a step reads, and groups that it only waits for
     let is_read = |group: usize| group != at && def.sources.contains(&Some(group));
     let others: Vec<usize> = (0..def.groups.len()).filter(|group| is_read(*group)).collect();
     let waited: Vec<Group> = (0..def.groups.len())

@@ -1,4 +1,5 @@
-//! The steps of a tree that the indices alone decide: the same on any number of ranks.
+//! Reductions in a fixed order: the shape of the tree follows from the number of leaves alone, so the result is the
+//! same on any number of ranks.
 
 use crate::arrays::reduce::tree;
 use crate::batch::artifact::Artifact;
@@ -7,7 +8,8 @@ use crate::client::future::Future;
 use crate::error::{Error, Result};
 use std::collections::HashMap;
 
-/// Submits all steps of the instances from index `first` on; gives the last step of each.
+/// Submits all merge steps of instances, the first of which has the index `first`. Returns the future of each
+/// instance's last step.
 pub(crate) fn submit(reduction: Reduction<'_>, first: u64) -> Result<Vec<Future<Artifact>>> {
     let Reduction { merge, leaves, arity } = reduction;
     (first..).zip(leaves).map(|(index, leaves)| one(&*merge, index, leaves, arity)).collect()
@@ -21,7 +23,7 @@ fn one(
 ) -> Result<Future<Artifact>> {
     let count = leaves.len() as u64;
     let tree = tree::plan(leaves.len(), arity).map_err(|error| Error::Other(error.to_string()))?;
-    // leaves, and what steps have made, until the step that takes them
+    // nodes of the tree that no step has taken yet: leaves and results of steps
     let place = |index| tree::TreePosition { level: 0, index };
     let mut made: HashMap<tree::TreePosition, Future<Artifact>> =
         leaves.into_iter().enumerate().map(|(index, leaf)| (place(index), leaf)).collect();

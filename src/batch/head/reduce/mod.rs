@@ -1,8 +1,9 @@
-//! The part of rank 0 in a `reduce`: its steps as tasks. Their functions are in `batch::rank`.
+//! Reductions (`reduce` tasks) at rank 0: a tree of merge steps, each of which is a task of the engine.
 //!
-//! * [`step`]: a step of a reduction. [`arrays`]: steps that merge arrays. [`files`]: steps that merge files by a
-//!   command, which [`merge_step`](crate::batch::rank::merge_step) runs.
-//! * [`fixed`]: the steps of a tree that the indices alone decide. [`any_order`]: steps for what is ready first.
+//! * [`step`]: a merge step, and the trait that submits steps. [`arrays`]: steps that merge arrays. [`files`]: steps
+//!   that merge files by a command, which [`merge_step`](crate::batch::rank::merge_step) runs at a rank.
+//! * [`fixed`]: a tree whose shape is known in advance. [`any_order`]: a tree that grows in the order in which inputs
+//!   arrive.
 
 pub(crate) mod any_order;
 pub(crate) mod arrays;
@@ -18,7 +19,7 @@ use crate::error::Result;
 use crate::script::plan::task::{PlanTask, ReduceOrder, TaskAction};
 use std::ops::Range;
 
-/// Whether a task merges what is ready first.
+/// Whether a task merges results in the order in which they arrive (`order = "any"`).
 pub(crate) fn is_unordered(task: &PlanTask) -> bool {
     matches!(
         task.action,
@@ -27,10 +28,10 @@ pub(crate) fn is_unordered(task: &PlanTask) -> bool {
     )
 }
 
-/// The reduction of some instances of a task, whose steps are submitted with those options.
+/// Prepares the reduction of a range of instances of a `reduce` task, whose steps will be submitted with `options`.
 ///
 /// # Errors
-/// When the task is no reduction, or something that it reduces is not retained.
+/// When the task is no reduction, or a result that it reduces is not retained.
 pub(crate) fn prepare<'a>(
     def: &TaskDef,
     range: Range<u64>,

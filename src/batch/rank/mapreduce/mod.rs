@@ -1,4 +1,4 @@
-//! The task functions of a `mapreduce`; rank 0 submits them in `batch::head::mapreduce`.
+//! Task functions of a `mapreduce` task, and where each runs.
 //!
 //! ```text
 //! map_files, map_output   one for each split    any rank        sorted lines, combined, parted by the key's hash
@@ -7,8 +7,10 @@
 //! reduce_partition        one for each          the reducer's   the runs merged, and reduced
 //! ```
 //!
-//! A partition belongs to one rank, so its lines go there once, as soon as they are there, and need not fit into memory
-//! together. What is merged is merged in the order of the splits: the result does not depend on the number of ranks.
+//! Each partition belongs to one rank, the reducer's. Its lines go there once, in the shuffle, as soon as they exist;
+//! they need not fit into memory together. Lines are merged in the order of the splits, so the result does not depend
+//! on the number of ranks. Start with [`tasks`]; [`shuffle_store`] keeps lines for the reducers, [`stage`] runs
+//! commands as stages.
 
 pub(crate) mod shuffle_store;
 pub(crate) mod stage;

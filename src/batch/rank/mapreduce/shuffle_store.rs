@@ -1,4 +1,5 @@
-//! Sorted lines that wait at a rank until all of its partitions are complete: in memory, or spilled to scratch.
+//! The shuffle store: sorted lines that wait at the reducer's rank until its partitions are complete, in memory or
+//! spilled to scratch.
 
 use crate::batch::artifact::Artifact;
 use crate::batch::outputs;
@@ -13,44 +14,44 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, Cursor};
 use std::sync::Arc;
 
-/// The partitions of a rank: every `step`th from `first` on.
+/// The partitions that one rank reduces: every `step`th, starting with `first`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PartitionShare {
-    /// The first.
+    /// The number of the rank's first partition.
     pub first: usize,
-    /// How many ranks reduce.
+    /// The number of ranks that reduce, and so the distance between two partitions of a rank.
     pub step: usize,
-    /// The partitions of all ranks.
+    /// The number of partitions of all ranks.
     pub all: usize,
 }
 
 impl PartitionShare {
-    /// The partitions of the rank.
+    /// The numbers of the rank's partitions.
     pub(crate) fn partitions(self) -> impl Iterator<Item = usize> {
         (self.first..self.all).step_by(self.step.max(1))
     }
 
-    /// The place of one of them among the others of the rank.
+    /// The position of a partition in the list of the rank's partitions.
     fn place(self, partition: usize) -> usize {
         partition / self.step.max(1)
     }
 }
 
-/// The lines that wait for one task at one rank.
+/// The lines of one `mapreduce` task that wait at one rank.
 pub(crate) struct ShuffleStore {
     share: PartitionShare,
-    /// How many groups of splits are here.
+    /// The number of groups of splits that have arrived. Groups arrive in order.
     groups: u64,
     held: Vec<CommandOutputs>,
     used: usize,
     budget: usize,
     spills: Spills,
-    /// Partitions that are not reduced yet.
+    /// The number of partitions that are not reduced yet.
     left: usize,
     _scratch: Scratch,
 }
 
-/// The stores of a rank, by the numbers of their tasks.
+/// The shuffle stores of a rank, by task number.
 #[derive(Default)]
 pub(crate) struct ShuffleStores(Mutex<BTreeMap<u32, Arc<Mutex<ShuffleStore>>>>);
 
@@ -65,16 +66,16 @@ impl ShuffleStores {
         self.0.lock().get(&task).cloned().ok_or_else(missing)
     }
 
-    /// Drops the lines that are still there: of tasks that have failed.
+    /// Drops the lines that remain, which are those of failed tasks.
     pub(crate) fn forget(&self) {
         let left = std::mem::take(&mut *self.0.lock());
-        drop(left); // not under the lock: there may be much to remove
+        drop(left); // after the lock is released: removing files takes time
     }
 
-    /// Puts the lines of a group of splits on the task's store; the first group begins a new one.
+    /// Adds the lines of a group of splits to the store of a task. The first group creates the store.
     ///
     /// # Errors
-    /// When scratch is full, or earlier groups are not there.
+    /// When scratch is full, or earlier groups are missing.
     pub(crate) fn add(
         &self,
         task: u32,
@@ -106,10 +107,10 @@ impl ShuffleStores {
         Ok(())
     }
 
-    /// The sorted runs of a partition of which all groups are there, those first that have come first.
+    /// The sorted runs of a partition that is complete, in the order of arrival.
     ///
     /// # Errors
-    /// When they are not there.
+    /// When the store or the partition does not exist.
     pub(crate) fn runs(
         &self,
         task: u32,
@@ -125,13 +126,13 @@ impl ShuffleStores {
         let mut runs: Vec<Box<dyn BufRead>> = Vec::with_capacity(spilled.len() + store.held.len());
         runs.extend(spilled.into_iter().map(|run| Box::new(run) as Box<dyn BufRead>));
         for pack in &store.held {
-            // a part of the pack, which many partitions share
+            // a slice of memory that many partitions share
             runs.push(Box::new(Cursor::new(pack.slice(outputs::file(partition))?)));
         }
         Ok(runs)
     }
 
-    /// Notes that a partition is reduced; after the last one the task has no store.
+    /// Notes that a partition has been reduced. The last one removes the store of the task.
     pub(crate) fn done(&self, task: u32) {
         let Ok(store) = self.find(task) else { return };
         let mut store = store.lock();
@@ -158,7 +159,7 @@ impl ShuffleStore {
             let which = outputs::file(partitions[place]);
             let runs = held.iter().map(|pack| pack.slice(which));
             let runs = runs.collect::<Result<Vec<OutputSlice>, Failure>>()?;
-            // without the operator: how much was spilled together must not change the bits of a sum
+            // without the operator: a sum's rounding must not depend on how much was spilled at once
             merge(runs.iter().map(OutputSlice::as_ref).collect::<Vec<&[u8]>>(), None, file)
         })
     }

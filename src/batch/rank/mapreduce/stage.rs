@@ -1,4 +1,5 @@
-//! A stage that is a command: lines on its standard input, lines on its standard output.
+//! Stages of a `mapreduce` task that are commands: they read lines on standard input and write lines to standard
+//! output.
 
 use super::super::command;
 use crate::batch::artifact::{Artifact, OutputBytes};
@@ -12,10 +13,10 @@ use crate::script::sweep::family::Sweep;
 use crate::script::sweep::join::Join;
 use std::sync::Arc;
 
-/// Runs the command with all that the task says of commands: environment, time limit, attempts.
+/// Runs a command on `lines` and returns its standard output. The task's environment, time limit and retries apply.
 ///
 /// # Errors
-/// The command's.
+/// When the command fails.
 pub(crate) fn run(def: &TaskDef, action: &TaskAction, index: u64, lines: &[u8]) -> Result<Vec<u8>, Failure> {
     let join = Join::between(&def.task.family, &Sweep::single());
     let group =

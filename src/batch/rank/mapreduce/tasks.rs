@@ -1,4 +1,4 @@
-//! The task functions.
+//! The task functions of a `mapreduce` task: map, shuffle and reduce.
 
 use super::stage;
 use crate::batch::artifact::{Artifact, OutputBytes};
@@ -18,7 +18,7 @@ use crate::script::plan::template::RenderScope;
 use std::io::Write;
 use std::path::Path;
 
-/// A piece of a file: its name, the first byte, and one past the last.
+/// A piece of a file: its name, the offset of the first byte, and the offset behind the last.
 pub(crate) type NamedPiece = (String, u64, u64);
 
 fn work_of(def: &TaskDef) -> Result<&MapReduce, Failure> {
@@ -32,7 +32,7 @@ fn budget(work: &MapReduce) -> usize {
     usize::try_from(work.buffer).unwrap_or(usize::MAX)
 }
 
-/// A task function: maps pieces of files, after what the task waits for.
+/// Maps pieces of input files to sorted lines for each partition. A task function. The results `_after` only delay it.
 ///
 /// # Errors
 /// When a file cannot be read, or a command fails.
@@ -41,7 +41,7 @@ pub(crate) fn map_files(
     pieces: &Vec<NamedPiece>,
     _after: &[Artifact],
 ) -> Result<Artifact, Failure> {
-    // no instance is behind it: what fails here fails the first partition, and the others are not run
+    // there is no instance: a failure here is told as that of the first partition, and the others are not run
     located(def, 0, || {
         let mut text = Vec::new();
         for (file, start, end) in pieces {
@@ -59,7 +59,7 @@ pub(crate) fn map_files(
     })
 }
 
-/// A task function: maps the output of an instance of another task.
+/// Maps the output of an instance of another task to sorted lines for each partition. A task function.
 ///
 /// # Errors
 /// When a command fails.
@@ -72,18 +72,18 @@ pub(crate) fn map_output(def: &TaskDef, output: &Artifact, _after: &[Artifact]) 
     })
 }
 
-/// A task function: says that all of these are there.
+/// Returns an empty result when all inputs exist. A task function, which makes many dependencies one.
 pub(crate) fn gate(_all: &[Artifact]) -> Artifact {
     Artifact::empty()
 }
 
-/// Sorted lines of each partition, as an output for each.
+/// Maps a text. The artifact has an output for each partition, with sorted lines.
 fn map(def: &TaskDef, text: &[u8]) -> Result<Artifact, Failure> {
     let work = work_of(def)?;
     let scratch = rank_state::scratch()?;
     let partitions = usize::try_from(def.task.family.len())?;
     let by_command = matches!(work.combine, Some(ReduceStage::Command(_)));
-    // a command that combines gets all lines, sorted, at once
+    // a command as combiner gets the lines of all partitions at once, sorted
     let parted = if by_command { 1 } else { partitions };
     let mut table = CombineTable::new(parted, work.operators().0, budget(work), scratch.path());
     match &work.map {
@@ -120,7 +120,7 @@ fn told(stage: &str, failure: Failure) -> Failure {
     failure.map(|message| format!("`{stage}`: {message}"))
 }
 
-/// A task function: takes over the lines of a group of splits, at the rank that reduces them.
+/// Puts the lines of a group of splits into the shuffle store of the rank that reduces them. A task function.
 ///
 /// # Errors
 /// When scratch is full.
@@ -137,7 +137,7 @@ pub(crate) fn shelve(
     })
 }
 
-/// A task function: reduces a partition, at the rank that has its lines.
+/// Reduces a partition and saves its result, at the rank whose shuffle store has the lines. A task function.
 ///
 /// # Errors
 /// When a command fails, or the result cannot be saved.
