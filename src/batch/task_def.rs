@@ -98,10 +98,11 @@ impl TaskDef {
                 *source = Some(at);
             }
         }
-        if let Some(near) = &task.needs.near {
+        if let Some(same_host_as) = &task.needs.same_host_as {
             // groups of whole results only: an extracted output may be at another rank than its task was
             for group in &mut groups {
-                let Some(other) = plan.tasks.get(group.task).filter(|other| other.name == *near) else {
+                let Some(other) = plan.tasks.get(group.task).filter(|other| other.name == *same_host_as)
+                else {
                     continue;
                 };
                 group.wanted = read.keep(other, group.task);

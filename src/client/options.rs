@@ -65,9 +65,9 @@ impl<'c> Options<'c> {
     }
 
     /// Sets the places of the tasks: the host that runs a task is noted under the number `place`, and the task runs on
-    /// a host where those of its inputs have run that have the place `near`. 0 means none.
-    pub(crate) fn place(mut self, place: u32, near: u32) -> Self {
-        (self.def.place, self.def.near) = (place, near);
+    /// a host where those of its inputs have run that have the place `same_host_as`. 0 means none.
+    pub(crate) fn place(mut self, place: u32, same_host_as: u32) -> Self {
+        (self.def.place, self.def.same_host_as) = (place, same_host_as);
         self
     }
 

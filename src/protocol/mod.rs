@@ -152,7 +152,7 @@ pub enum InputSource {
     /// The input is in the receiver's own store.
     Here,
     /// The input does not exist yet: a task that was sent to the receiver earlier makes it there.
-    Soon,
+    Upcoming,
     /// The input is on another rank, and the receiver has to fetch it.
     At {
         /// The rank to fetch from.
@@ -247,7 +247,7 @@ pub enum RankOrder {
         rank: Rank,
     },
     /// Acknowledges `count` more of the tasks that the receiver reported as ended or returned, in the order of the
-    /// reports. Later orders name none of their results as [`InputSource::Soon`].
+    /// reports. Later orders name none of their results as [`InputSource::Upcoming`].
     Seen {
         /// The number of tasks acknowledged since the last `Seen`.
         count: u32,

@@ -332,7 +332,7 @@ impl<C: Compute> Executor<C> {
         for input in &run.inputs {
             inputs.push(match &input.source {
                 InputSource::Inline(bytes) => AnyValue::from_encoded(bytes),
-                InputSource::Here | InputSource::At { .. } | InputSource::Soon => {
+                InputSource::Here | InputSource::At { .. } | InputSource::Upcoming => {
                     let value = self.store.get(&input.task).cloned();
                     value.ok_or_else(|| {
                         ProtocolError(format!("{:?} takes {:?}, which is not here", run.task, input.task))

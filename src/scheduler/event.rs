@@ -49,7 +49,7 @@ pub struct DefOptions {
     pub place: u32,
     /// The `place` of other definitions: each task runs on a host where inputs of such a definition have run. 0 for
     /// no affinity.
-    pub near: u32,
+    pub same_host_as: u32,
 }
 
 /// A task at its submission.

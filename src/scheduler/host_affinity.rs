@@ -44,13 +44,13 @@ impl Scheduler {
     pub(super) fn beside(&self, task: TaskId) -> SmallVec<[Rank; 8]> {
         let mut ranks = SmallVec::new();
         let Some(record) = self.tasks.get(task) else { return ranks };
-        let near = self.defs.get(record.def.index()).map_or(0, |def| def.options.near);
-        if near == 0 {
+        let same_host_as = self.defs.get(record.def.index()).map_or(0, |def| def.options.same_host_as);
+        if same_host_as == 0 {
             return ranks;
         }
         let mut hosts: SmallVec<[u32; 2]> = SmallVec::new();
         for input in self.tasks.inputs(task).take(LOOKED_AT) {
-            let at = self.places.0.get(&input).filter(|(place, _)| *place == near);
+            let at = self.places.0.get(&input).filter(|(place, _)| *place == same_host_as);
             let Some(host) = at.and_then(|(_, rank)| self.workers.get(*rank)).map(|worker| worker.host)
             else {
                 continue;

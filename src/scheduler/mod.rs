@@ -81,7 +81,7 @@ struct DefinitionRecord {
 impl DefinitionRecord {
     /// Whether its tasks are tied to a rank or host, so that another rank may not do.
     fn is_bound(&self) -> bool {
-        self.options.on.is_some() || self.options.near > 0
+        self.options.on.is_some() || self.options.same_host_as > 0
     }
 
     /// The expected cost of one more task for its rank, in nanoseconds times slots. A task that may wait for others

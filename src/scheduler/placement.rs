@@ -230,7 +230,7 @@ impl Scheduler {
                 nbytes: copies.nbytes,
                 layout: (*copies.layout).clone(),
             },
-            Some(TaskState::Assigned { rank: at, .. }) if *at == rank => InputSource::Soon,
+            Some(TaskState::Assigned { rank: at, .. }) if *at == rank => InputSource::Upcoming,
             _ => InputSource::Here,
         }
     }

@@ -39,7 +39,7 @@ impl Scheduler {
             }
         }
         let def = self.defs.get(record.def.index());
-        if def.is_some_and(|def| def.class.is_some() || def.options.near > 0) {
+        if def.is_some_and(|def| def.class.is_some() || def.options.same_host_as > 0) {
             return None; // such a task is sent when its resources are free, or when its host is known
         }
         let on = def.and_then(|def| def.options.on);

@@ -28,7 +28,7 @@ impl Worker {
         }
         for (task, waiting) in &self.waiting {
             let coming = |input: &&TaskId| self.held.get(*input).is_some_and(|held| held.coming.is_some());
-            let soon = waiting.run.inputs.iter().filter(|input| input.source == InputSource::Soon);
+            let soon = waiting.run.inputs.iter().filter(|input| input.source == InputSource::Upcoming);
             let mut missing = Self::stored_inputs(&waiting.run).iter().filter(coming).count();
             for input in soon {
                 missing += 1;

@@ -10,7 +10,7 @@
 //! Rank 0 keeps a result at its holder until the tasks that use it have ended or been given back. So the worker gives
 //! a task back only when its fetches are over. Then no holder is ever asked for a result that it was told to release.
 //!
-//! A task may be sent ahead of its inputs (prefetch, [`InputSource::Soon`](crate::protocol::InputSource::Soon)): it
+//! A task may be sent ahead of its inputs (prefetch, [`InputSource::Upcoming`](crate::protocol::InputSource::Upcoming)): it
 //! waits here for the tasks that make them, and starts without asking rank 0. If one of these fails or is given back,
 //! its followers are given back too. Rank 0 may send a task ahead of one that has just ended here. So the worker
 //! remembers ended tasks until rank 0 acknowledges them ([`RankOrder::Seen`]).

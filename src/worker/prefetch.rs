@@ -8,10 +8,10 @@ use crate::protocol::{InputSource, RankReport, RunTask, TaskInput};
 use smallvec::{SmallVec, smallvec};
 
 impl Worker {
-    /// Updates the source of each input that was announced as [`InputSource::Soon`] and exists by now. Returns false
+    /// Updates the source of each input that was announced as [`InputSource::Upcoming`] and exists by now. Returns false
     /// if the task of such an input failed or was given back.
     pub(super) fn look_for_soon(&self, run: &mut RunTask) -> bool {
-        let soon = run.inputs.iter_mut().filter(|input| input.source == InputSource::Soon);
+        let soon = run.inputs.iter_mut().filter(|input| input.source == InputSource::Upcoming);
         for input in soon {
             // most of these tasks have ended just before or not yet, so the search begins with the last ones
             match self.unseen.iter().rev().find(|(task, _)| *task == input.task) {
@@ -44,7 +44,7 @@ impl Worker {
         // the followers go to the front of the queue, the first one first: their input is still in the cache
         for &follower in followers.iter().rev() {
             let Some(waiting) = self.waiting.get_mut(&follower) else { continue };
-            let soon = |input: &&mut TaskInput| input.task == task && input.source == InputSource::Soon;
+            let soon = |input: &&mut TaskInput| input.task == task && input.source == InputSource::Upcoming;
             for input in waiting.run.inputs.iter_mut().filter(soon) {
                 input.source = source.clone();
                 waiting.missing -= 1;
@@ -78,7 +78,7 @@ impl Worker {
         for input in inputs {
             match input.source {
                 InputSource::Inline(_) => {}
-                InputSource::Soon => self.unfollow(task, input.task),
+                InputSource::Upcoming => self.unfollow(task, input.task),
                 InputSource::Here | InputSource::At { .. } => match self.held.get(&input.task) {
                     Some(held) if held.coming.is_some() => waiting.run.inputs.push(input),
                     Some(_) => self.unuse(input.task, out),

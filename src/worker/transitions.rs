@@ -95,7 +95,7 @@ impl Worker {
             }
             match input.source {
                 InputSource::Inline(_) => {}
-                InputSource::Soon => {
+                InputSource::Upcoming => {
                     let followers = self.followers.entry(input.task).or_default();
                     if followers.last() != Some(&run.task) {
                         followers.push(run.task);

@@ -43,7 +43,7 @@ fn input() -> impl Strategy<Value = TaskInput> {
     let source = prop_oneof![
         blob().prop_map(InputSource::Inline),
         Just(InputSource::Here),
-        Just(InputSource::Soon),
+        Just(InputSource::Upcoming),
         at.prop_map(|(holder, nbytes, layout)| InputSource::At { holder, nbytes, layout }),
     ];
     (task(), source).prop_map(|(task, source)| TaskInput { task, source })

@@ -117,7 +117,7 @@ mod bytes {
         let inputs = vec![
             input(1, InputSource::Inline(Blob::new(b"v"))),
             input(2, InputSource::Here),
-            input(5, InputSource::Soon),
+            input(5, InputSource::Upcoming),
             input(3, InputSource::At { holder: Rank(4), nbytes: 65536, layout: encoded() }),
             input(300, InputSource::At { holder: Rank(5), nbytes: 24000, layout: bulk() }),
         ];

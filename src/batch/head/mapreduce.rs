@@ -98,7 +98,7 @@ impl Submitter<'_> {
                     _ => splits.map(|whole| options.submit(take_outputs, (whole, wanted.clone()))).collect(),
                 };
                 let arguments = (&sent, share, group as u64, parts, std::mem::take(&mut before));
-                before.push(options.clone().on(*rank).submit(tasks::shelve, arguments));
+                before.push(options.clone().on(*rank).submit(tasks::store_lines, arguments));
             }
             complete.extend(before);
         }

@@ -33,8 +33,9 @@ pub(crate) fn again<'c>(options: Options<'c>, task: &PlanTask) -> Options<'c> {
 pub(crate) fn options<'c>(client: &'c Client, task: &PlanTask, slots: &[u32]) -> Options<'c> {
     let number = |name: &str| (xxh3_64(name.as_bytes()) as u32).max(1);
     let place = if task.needs.is_place { number(&task.name) } else { 0 };
-    let near = task.needs.near.as_deref().map_or(0, number);
-    let options = again(client.options(), task).priority(task.priority).needs(of(task)).place(place, near);
+    let same_host_as = task.needs.same_host_as.as_deref().map_or(0, number);
+    let options =
+        again(client.options(), task).priority(task.priority).needs(of(task)).place(place, same_host_as);
     match task.needs.on {
         Some(rank) if slots.get(rank as usize).is_some_and(|slots| *slots > 0) => options.on(Rank(rank)),
         _ => options,

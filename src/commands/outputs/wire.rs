@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! whole:   head | the outputs' bytes
-//! near:    u32 NEAR | u32 length of a path, path, zeros up to PATH_MAX | head
+//! paths:   u32 SAME_FILES | u32 length of a path, path, zeros up to PATH_MAX | head
 //!          | for each output: its bytes, or u64 number of its file
 //! refused: u32 REFUSED | why, blanks
 //! head:    u32 number of outputs | for each: u32 which, u32 length of its name (and FILE), u64 length, name
@@ -15,7 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-const NEAR: u32 = u32::MAX;
+const SAME_FILES: u32 = u32::MAX;
 const REFUSED: u32 = u32::MAX - 1;
 /// Flag in the length of a name: the output is a file.
 const FILE: u32 = 1 << 31;
@@ -106,7 +106,7 @@ pub(crate) fn paths(outputs: &OutputList, length: usize) -> Result<Vec<u8>, Fail
         Content::Memory(_) => None,
     });
     let dir = dir.filter(|dir| dir.len() <= PATH_MAX).unwrap_or_default();
-    message.extend_from_slice(&NEAR.to_le_bytes());
+    message.extend_from_slice(&SAME_FILES.to_le_bytes());
     message.extend_from_slice(&(dir.len() as u32).to_le_bytes());
     message.extend_from_slice(dir);
     message.resize(8 + PATH_MAX, 0);
@@ -153,7 +153,7 @@ pub(crate) struct OutputEntry {
 pub(crate) fn read(message: &[u8]) -> Option<OutputsMessage> {
     let mut rest = message;
     match u32::from_le_bytes(*take(&mut rest)?) {
-        NEAR => {
+        SAME_FILES => {
             let length = usize::try_from(u32::from_le_bytes(*take(&mut rest)?)).ok()?;
             let (path, after) = rest.split_at_checked(PATH_MAX)?;
             let dir = PathBuf::from(std::ffi::OsStr::from_bytes(path.get(..length)?));
@@ -203,7 +203,7 @@ pub fn rewritten(message: &[u8]) -> Option<(Vec<u8>, u64)> {
         OutputsMessage::Whole(entries) => (Vec::new(), entries, false),
         OutputsMessage::Near(dir, entries) => {
             let dir = dir.as_os_str().as_bytes();
-            let mut again = [&NEAR.to_le_bytes()[..], &(dir.len() as u32).to_le_bytes(), dir].concat();
+            let mut again = [&SAME_FILES.to_le_bytes()[..], &(dir.len() as u32).to_le_bytes(), dir].concat();
             again.resize(8 + PATH_MAX, 0);
             (again, entries, true)
         }

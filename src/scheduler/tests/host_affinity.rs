@@ -6,8 +6,8 @@ fn place(place: u32) -> DefOptions {
     DefOptions { place, ..DefOptions::default() }
 }
 
-fn near(near: u32) -> DefOptions {
-    DefOptions { near, ..DefOptions::default() }
+fn same_host_as(same_host_as: u32) -> DefOptions {
+    DefOptions { same_host_as, ..DefOptions::default() }
 }
 
 /// Rank 0 alone, then hosts of two ranks with a slot each; the definitions 1 (a place) and 2 (near it).
@@ -16,7 +16,7 @@ fn hosts(count: u32) -> Env {
     let mut infos = vec![info(0, 0)];
     (1..=count).for_each(|host| infos.extend([info(host, 1), info(host, 1)]));
     let mut env = cluster(&infos);
-    env.define(place(7)).define(near(7));
+    env.define(place(7)).define(same_host_as(7));
     env
 }
 
@@ -81,7 +81,7 @@ fn with_needs_it_prefers_that_host_where_it_could_start_now() {
     let info = |host: u32, slots: u32| RankInfo { host, slots, ..RankInfo::default() };
     let mut env = cluster(&[info(0, 0), info(1, 2), info(2, 2)]);
     let needs = crate::protocol::ResourceRequest { slots: 2, ..Default::default() };
-    env.define(place(7)).define(DefOptions { needs, ..near(7) });
+    env.define(place(7)).define(DefOptions { needs, ..same_host_as(7) });
     env.submit(10, &[]).place().runs(1, &[10]).submit_as(1, 1, &[]).place().runs(2, &[1]);
     env.finish(1, 10).finish(2, 1);
     env.submit_as(2, 2, &[1]).submit_as(2, 3, &[1]).place().runs(2, &[2]).runs(1, &[3]);

@@ -416,7 +416,7 @@ fn here(task: u64) -> TaskInput {
 }
 
 fn soon(task: u64) -> TaskInput {
-    TaskInput { task: TaskId(task), source: InputSource::Soon }
+    TaskInput { task: TaskId(task), source: InputSource::Upcoming }
 }
 
 fn at(task: u64, holder: u32, nbytes: u64) -> TaskInput {

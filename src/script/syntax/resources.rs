@@ -84,8 +84,15 @@ impl RawNeeds {
             }
         }
         let on = if let Some(PinnedPlace::Rank(rank)) = &self.on { Some(*rank) } else { None };
-        let near = self.host_of().map(|name| name.value.clone());
-        InstanceResources { threads: self.threads, gpus: self.gpus, counters, on, near, is_place: false }
+        let same_host_as = self.host_of().map(|name| name.value.clone());
+        InstanceResources {
+            threads: self.threads,
+            gpus: self.gpus,
+            counters,
+            on,
+            same_host_as,
+            is_place: false,
+        }
     }
 }
 

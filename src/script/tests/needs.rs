@@ -15,7 +15,7 @@ fn who_runs_on_the_host_of_another_waits_for_it() {
     assert_eq!(selects("b"), [Select::Order]);
     assert_eq!(selects("c"), [Select::File(0)]);
     assert!(task("a").needs.is_place && !task("b").needs.is_place);
-    assert_eq!(task("b").needs.near.as_deref(), Some("a"));
+    assert_eq!(task("b").needs.same_host_as.as_deref(), Some("a"));
 }
 
 #[test]

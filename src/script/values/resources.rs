@@ -24,7 +24,7 @@ pub struct InstanceResources {
     /// The rank that the instance is to run on (`on = "rank 3"`).
     pub on: Option<u32>,
     /// The name of the task on whose host the instance is to run (`on = "host of NAME"`).
-    pub near: Option<String>,
+    pub same_host_as: Option<String>,
     /// Whether instances of other tasks are to run on the host of this one.
     pub is_place: bool,
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! map_files, map_output   one for each split    any rank        sorted lines, combined, parted by the key's hash
 //! take_outputs            split × reducing rank where they are  the lines of the partitions of one rank
-//! shelve                  16 splits × rank      the reducer's   held there, or spilled to scratch as sorted runs
+//! store_lines             16 splits × rank      the reducer's   held there, or spilled to scratch as sorted runs
 //! reduce_partition        one for each          the reducer's   the runs merged, and reduced
 //! ```
 //!

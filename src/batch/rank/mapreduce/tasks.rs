@@ -124,7 +124,7 @@ fn told(stage: &str, failure: Failure) -> Failure {
 ///
 /// # Errors
 /// When scratch is full.
-pub(crate) fn shelve(
+pub(crate) fn store_lines(
     def: &TaskDef,
     share: PartitionShare,
     group: u64,
