@@ -3,14 +3,13 @@
 use crate::batch::head::display::shown;
 use crate::batch::outputs::{STDERR, STDOUT};
 use crate::batch::task_def::facts;
-use crate::batch::whole_files::{rename, temporary};
+use crate::batch::whole_files::NewFile;
 use crate::script::plan::Plan;
 use crate::script::plan::task::{PlanTask, StreamTarget};
 use crate::script::plan::template::{RenderScope, Template};
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
 
 struct Sink {
     /// The last task that appends to it.
@@ -21,7 +20,7 @@ struct Sink {
     lost: u64,
     /// Whether some of these are left for the next run.
     left: bool,
-    file: Option<BufWriter<NamedTempFile>>,
+    file: Option<BufWriter<NewFile>>,
     error: Option<io::Error>,
 }
 
@@ -159,7 +158,7 @@ impl Sinks {
         let outcome = match (sink.error, sink.file) {
             (Some(error), _) => Err(error),
             (None, Some(file)) => {
-                file.into_inner().map_err(|error| error.into_error()).and_then(|file| rename(file, path))
+                file.into_inner().map_err(|error| error.into_error()).and_then(NewFile::finish)
             }
             (None, None) => Ok(()),
         };
@@ -174,7 +173,7 @@ impl Sink {
     fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
-            empty => empty.insert(BufWriter::new(temporary(path)?)),
+            empty => empty.insert(BufWriter::new(NewFile::create(path)?)),
         };
         file.write_all(bytes)
     }

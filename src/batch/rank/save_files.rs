@@ -2,12 +2,12 @@
 
 use crate::batch::outputs;
 use crate::batch::task_def::TaskDef;
-use crate::batch::whole_files;
+use crate::batch::whole_files::NewFile;
 use crate::commands::{CommandOutput, OutFile};
 use crate::error::Failure;
 use crate::script::plan::task::{Save, Select};
 use crate::script::plan::template::RenderScope;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -37,28 +37,21 @@ pub(crate) fn save(def: &TaskDef, scope: &RenderScope<'_>, output: &CommandOutpu
 }
 
 fn write_bytes(bytes: &[u8], path: &Path) -> io::Result<()> {
-    let mut file = whole_files::temporary(path)?;
+    let mut file = NewFile::create(path)?;
     file.write_all(bytes)?;
-    whole_files::rename(file, path)
+    file.finish()
 }
 
 /// Under a temporary name beside it first. What others want as well is copied, never linked: a saved file is the user's,
 /// to be changed while the run goes on.
 fn write_file(out: &OutFile, path: &Path, last: bool) -> io::Result<()> {
-    let mut file = whole_files::temporary(path)?;
+    let mut file = NewFile::create(path)?;
     let found = fs::symlink_metadata(&out.path)?;
-    if last && found.is_file() && found.nlink() == 1 {
-        let mode = file.as_file().metadata()?.permissions();
-        fs::set_permissions(&out.path, mode)?;
-        if fs::rename(&out.path, file.path()).is_ok() {
-            // the temporary file has become this one
-            File::open(file.path())?.sync_all()?;
-            return file.into_temp_path().persist(path).map_err(|error| error.error);
-        }
+    let moved = last && found.is_file() && found.nlink() == 1 && file.take(&out.path)?;
+    if !moved {
+        file.copy(&out.path)?;
     }
-    // within the kernel, and without a copy of the blocks where the file system can do that
-    io::copy(&mut File::open(&out.path)?, file.as_file_mut())?;
-    whole_files::rename(file, path)
+    file.finish()
 }
 
 #[cfg(test)]
