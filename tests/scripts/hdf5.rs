@@ -150,6 +150,7 @@ fn a_file_that_blocks_come_from_keeps_all_else_when_datasets_are_saved_in_it() {
             .expect("an attribute");
         let group = file.create_group("other").expect("a group");
         group.new_attr::<i64>().create("seed").and_then(|attr| attr.write_scalar(&3)).expect("an attribute");
+        drop(group);
         file.close().expect("written");
         for _ in 0..2 {
             folder.run(ranks, &["s.toml"]).assert_success();

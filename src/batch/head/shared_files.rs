@@ -7,7 +7,7 @@ use crate::batch::whole_files::NewFile;
 use crate::script::plan::Plan;
 use crate::script::plan::task::{PlanTask, StreamTarget};
 use crate::script::plan::template::{RenderScope, Template};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -36,6 +36,8 @@ pub(crate) struct Sinks {
     pub failed: Vec<String>,
     /// Files that are left for the next run.
     pub left: Vec<String>,
+    /// Datasets whose instances are done, and which are not in their file nevertheless.
+    pub unsaved: HashSet<String>,
 }
 
 /// The path of an instance's stream.
