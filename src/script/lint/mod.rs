@@ -1,4 +1,4 @@
-//! Passes over the whole plan: [`save_paths`] that clash, what is [`unused`], [`mod@walltime`], [`array_shapes`], and
+//! Passes over the whole plan: [`save_paths`] that clash ([`writers`]), what is [`unused`], [`mod@walltime`], [`array_shapes`], and
 //! [`scale`] (warnings).
 
 pub(crate) mod array_shapes;
@@ -6,3 +6,4 @@ pub(crate) mod save_paths;
 pub(crate) mod scale;
 pub(crate) mod unused;
 pub(crate) mod walltime;
+mod writers;
