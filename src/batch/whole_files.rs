@@ -95,10 +95,10 @@ fn put(file: &File, temporary: TempPath, path: &Path) -> io::Result<()> {
 
 /// Bytes on their way to a path, which has all of them after [`NewFile::finish`] and none before.
 #[derive(Debug)]
-pub(crate) struct NewFile(Pending);
+pub(crate) struct NewFile(PendingFile);
 
 #[derive(Debug)]
-enum Pending {
+enum PendingFile {
     /// A file beside the one that it will be.
     Beside { file: File, temporary: TempPath, path: PathBuf },
     /// A file without a name, whose bytes will be copied into the pipe or the device.
@@ -116,10 +116,10 @@ impl NewFile {
         Ok(NewFile(match Destination::of(path)? {
             Destination::File(path) => {
                 let (file, temporary) = temporary(&path)?.into_parts();
-                Pending::Beside { file, temporary, path }
+                PendingFile::Beside { file, temporary, path }
             }
-            Destination::Special(path) => Pending::Copied { file: tempfile::tempfile()?, path },
-            Destination::Null => Pending::Thrown,
+            Destination::Special(path) => PendingFile::Copied { file: tempfile::tempfile()?, path },
+            Destination::Null => PendingFile::Thrown,
         }))
     }
 
@@ -128,7 +128,7 @@ impl NewFile {
     /// # Errors
     /// When the file cannot be changed.
     pub(crate) fn take(&mut self, from: &Path) -> io::Result<bool> {
-        let Pending::Beside { file, temporary, .. } = &mut self.0 else { return Ok(false) };
+        let PendingFile::Beside { file, temporary, .. } = &mut self.0 else { return Ok(false) };
         fs::set_permissions(from, file.metadata()?.permissions())?;
         if fs::rename(from, &temporary).is_err() {
             return Ok(false);
@@ -143,10 +143,10 @@ impl NewFile {
     /// When it cannot be read, or the disk is full.
     pub(crate) fn copy(&mut self, from: &Path) -> io::Result<()> {
         match &mut self.0 {
-            Pending::Beside { file, .. } | Pending::Copied { file, .. } => {
+            PendingFile::Beside { file, .. } | PendingFile::Copied { file, .. } => {
                 io::copy(&mut File::open(from)?, file).map(drop)
             }
-            Pending::Thrown => Ok(()),
+            PendingFile::Thrown => Ok(()),
         }
     }
 
@@ -156,14 +156,14 @@ impl NewFile {
     /// When the disk is full, or no program reads the pipe.
     pub(crate) fn finish(self) -> io::Result<()> {
         match self.0 {
-            Pending::Beside { file, temporary, path } => put(&file, temporary, &path),
-            Pending::Copied { mut file, path } => {
+            PendingFile::Beside { file, temporary, path } => put(&file, temporary, &path),
+            PendingFile::Copied { mut file, path } => {
                 io::Seek::rewind(&mut file)?;
                 let mut special = open_special(&path)?;
                 io::copy(&mut file, &mut special)?;
                 special.flush()
             }
-            Pending::Thrown => Ok(()),
+            PendingFile::Thrown => Ok(()),
         }
     }
 }
@@ -171,8 +171,8 @@ impl NewFile {
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.0 {
-            Pending::Beside { file, .. } | Pending::Copied { file, .. } => file.write(bytes),
-            Pending::Thrown => Ok(bytes.len()),
+            PendingFile::Beside { file, .. } | PendingFile::Copied { file, .. } => file.write(bytes),
+            PendingFile::Thrown => Ok(bytes.len()),
         }
     }
 

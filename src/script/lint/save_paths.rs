@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{Span, Text};
-use crate::script::lint::writers::{self, WriteKind, Writer, Writers, normal};
+use crate::script::lint::writers::{self, PathWriter, WriteKind, Writers, normal};
 use crate::script::plan::execution::Dir;
 use crate::script::plan::runtime_vars::{RuntimeVar, RuntimeVars};
 use crate::script::plan::task::{PlanTask, StreamTarget};
@@ -170,7 +170,7 @@ impl Check<'_> {
             None => noted.push((file(path), self.kind)),
         }
         for (path, kind) in noted {
-            let writer = Writer { label: label.clone(), span: self.span.clone(), kind };
+            let writer = PathWriter { label: label.clone(), span: self.span.clone(), kind };
             if let Some(other) = seen.note(&path, writer.clone()) {
                 let label = match self.kind {
                     WriteKind::Stdout | WriteKind::Stderr => "the same path",
@@ -285,7 +285,7 @@ impl Check<'_> {
             .map_or("", |param| param.name.as_str());
         let (first, second) = (self.family.label(self.task, 0), self.family.label(self.task, size.stride));
         let path = self.path(&self.family.bindings(0), 0).unwrap_or_default();
-        let writer = |label| Writer { label, span: self.span.clone(), kind: self.kind };
+        let writer = |label| PathWriter { label, span: self.span.clone(), kind: self.kind };
         let diagnostic = writers::clash(&writer(first), &writer(second), &path);
         let diagnostic = diagnostic.label(format!("`{name}` is not in it"));
         cx.push(diagnostic.help(format!("add `{{{name}}}` to the path")));

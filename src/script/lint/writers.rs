@@ -47,7 +47,7 @@ impl WriteKind {
 
 /// An instance that writes a path.
 #[derive(Clone, Debug)]
-pub(super) struct Writer {
+pub(super) struct PathWriter {
     pub(super) label: String,
     pub(super) span: Span,
     pub(super) kind: WriteKind,
@@ -55,7 +55,7 @@ pub(super) struct Writer {
 
 /// The writers of a script, by their paths.
 #[derive(Default)]
-pub(super) struct Writers(HashMap<String, Writer>);
+pub(super) struct Writers(HashMap<String, PathWriter>);
 
 impl Writers {
     pub(super) fn len(&self) -> usize {
@@ -63,7 +63,7 @@ impl Writers {
     }
 
     /// Notes a writer; gives the other one where a path has two that do not go together.
-    pub(super) fn note(&mut self, path: &str, writer: Writer) -> Option<Writer> {
+    pub(super) fn note(&mut self, path: &str, writer: PathWriter) -> Option<PathWriter> {
         let kind = writer.kind;
         let other = self.0.insert(path.to_owned(), writer)?;
         let together =
@@ -133,8 +133,8 @@ fn is_below(path: &str, folder: &str) -> bool {
 }
 
 /// The error about two writers of one path.
-pub(super) fn clash(first: &Writer, second: &Writer, path: &str) -> Diagnostic {
-    let saves = |writer: &Writer| matches!(writer.kind, WriteKind::Save | WriteKind::Target);
+pub(super) fn clash(first: &PathWriter, second: &PathWriter, path: &str) -> Diagnostic {
+    let saves = |writer: &PathWriter| matches!(writer.kind, WriteKind::Save | WriteKind::Target);
     let message = match (saves(first) && saves(second), first.label == second.label) {
         (true, true) => format!("`{}` saves two outputs to `{path}`", first.label),
         (true, false) => format!("`{}` and `{}` both save to `{path}`", first.label, second.label),
