@@ -165,7 +165,7 @@ fn complete(
         Ok(()) => Ok(again),
         Err(error) => {
             log::warn!(
-                "`{}` keeps its datasets in the order in which they came: a second copy of it could not be made: {error}",
+                "`{}` keeps its datasets in the order in which they came; no second copy could be made: {error}",
                 place.display()
             );
             Ok(file)

@@ -1,5 +1,5 @@
-//! Passes over the whole plan: [`save_paths`] that clash ([`writers`]), what is [`unused`], [`mod@walltime`], [`array_shapes`], and
-//! [`scale`] (warnings).
+//! Passes over the whole plan: [`save_paths`] and [`writers`] that clash, what is [`unused`], [`mod@walltime`],
+//! [`array_shapes`], and [`scale`] (warnings).
 
 pub(crate) mod array_shapes;
 pub(crate) mod save_paths;
