@@ -220,7 +220,7 @@ impl Failure {
         Failure { retry, ..self }
     }
 
-    /// The same failure; where it is the panic of an `unwrap` of the error `told`, that error is handed on. A panic has
+    /// Hands the error `told` on, if the failure is the panic of an `unwrap` of it; else the failure as it is. A panic has
     /// nothing but its text, so the text decides.
     pub(crate) fn unwrapping(self, told: Option<Arc<TaskError>>) -> Self {
         let is_unwrapped = |told: &Arc<TaskError>| {

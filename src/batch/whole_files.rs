@@ -1,10 +1,65 @@
 //! Atomic writing of files (temporary name, then rename), and private folders.
+//!
+//! [`Destination::of`] is the one decision on how a path may be written, whichever key names it: a file is replaced by
+//! an atomic rename, a link is followed, a pipe or a device takes bytes and is never replaced.
 
-use std::fs::{self, DirBuilder};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::Path;
-use tempfile::NamedTempFile;
+use rustix::fs::{Mode, OFlags, major, minor};
+use rustix::io::Errno;
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use tempfile::{NamedTempFile, TempPath};
+
+/// As many links are followed, as the kernel does.
+const LINKS: usize = 40;
+
+/// The place that a path leads to, and with it the way in which it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// A file, there or not, that is replaced by a rename.
+    File(PathBuf),
+    /// A pipe or a device, which is written into.
+    Special(PathBuf),
+    /// The null device, for which nothing needs to be written.
+    Null,
+}
+
+impl Destination {
+    /// Follows the links of a path, and looks at what lies there.
+    ///
+    /// # Errors
+    /// When a folder is there, links lead in a circle, or the path cannot be looked at.
+    pub(crate) fn of(path: &Path) -> io::Result<Destination> {
+        let Some(end) = end_of_links(path)? else { return Ok(Destination::Special(path.to_owned())) };
+        let found = match fs::metadata(&end) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Destination::File(end)),
+            Err(error) => return Err(error),
+        };
+        let device = (major(found.rdev()), minor(found.rdev()));
+        match found.file_type() {
+            kind if kind.is_file() => Ok(Destination::File(end)),
+            kind if kind.is_dir() => Err(Errno::ISDIR.into()),
+            kind if kind.is_char_device() && device == (1, 3) => Ok(Destination::Null),
+            _ => Ok(Destination::Special(end)),
+        }
+    }
+}
+
+/// The path without links at its end; `None` for a link of the kernel's, such as `/dev/stdout`, which is no path.
+fn end_of_links(path: &Path) -> io::Result<Option<PathBuf>> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        let Ok(target) = fs::read_link(&path) else { return Ok(Some(path)) };
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        if fs::canonicalize(folder).is_ok_and(|folder| folder.starts_with("/proc")) {
+            return Ok(None);
+        }
+        path = folder.join(target);
+    }
+    Err(Errno::LOOP.into())
+}
 
 /// Makes a temporary file in the folder of `path`, and the folder if it is missing.
 ///
@@ -13,18 +68,129 @@ use tempfile::NamedTempFile;
 pub(crate) fn temporary(path: &Path) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    // the mode of any new file; tempfile's default would exclude colleagues
-    let mode = fs::Permissions::from_mode(0o666);
+    // of the mode that any new file has; tempfile's own would keep colleagues out
+    let mode = Permissions::from_mode(0o666);
     tempfile::Builder::new().prefix(".dtask-").suffix(".part").permissions(mode).tempfile_in(folder)
 }
 
-/// Renames a temporary file to its final path, after its bytes are on the disk (`fsync`).
+/// Renames a temporary file to `path`, which is no link, after its bytes are on the disk (`fsync`). A file that is replaced
+/// hands down its mode.
 ///
 /// # Errors
 /// When the disk is full, or `path` is a folder.
 pub(crate) fn rename(file: NamedTempFile, path: &Path) -> io::Result<()> {
-    file.as_file().sync_all()?;
-    file.persist(path).map(drop).map_err(|error| error.error)
+    let (file, temporary) = file.into_parts();
+    put(&file, temporary, path)
+}
+
+fn put(file: &File, temporary: TempPath, path: &Path) -> io::Result<()> {
+    if let Ok(old) = fs::symlink_metadata(path)
+        && old.is_file()
+    {
+        file.set_permissions(Permissions::from_mode(old.mode() & 0o777))?;
+    }
+    file.sync_all()?;
+    temporary.persist(path).map_err(|error| error.error)
+}
+
+/// Bytes on their way to a path, which has all of them after [`NewFile::finish`] and none before.
+#[derive(Debug)]
+pub(crate) struct NewFile(PendingFile);
+
+#[derive(Debug)]
+enum PendingFile {
+    /// A file beside the one that it will be.
+    Beside { file: File, temporary: TempPath, path: PathBuf },
+    /// A file without a name, whose bytes will be copied into the pipe or the device.
+    Copied { file: File, path: PathBuf },
+    /// Nothing.
+    Thrown,
+}
+
+impl NewFile {
+    /// Begins a file; what lies at the path stays as it is.
+    ///
+    /// # Errors
+    /// When the folder or the file cannot be made.
+    pub(crate) fn create(path: &Path) -> io::Result<NewFile> {
+        Ok(NewFile(match Destination::of(path)? {
+            Destination::File(path) => {
+                let (file, temporary) = temporary(&path)?.into_parts();
+                PendingFile::Beside { file, temporary, path }
+            }
+            Destination::Special(path) => PendingFile::Copied { file: tempfile::tempfile()?, path },
+            Destination::Null => PendingFile::Thrown,
+        }))
+    }
+
+    /// Takes a whole file in place of what has been written, by a rename; `false` where that cannot be done.
+    ///
+    /// # Errors
+    /// When the file cannot be changed.
+    pub(crate) fn take(&mut self, from: &Path) -> io::Result<bool> {
+        let PendingFile::Beside { file, temporary, .. } = &mut self.0 else { return Ok(false) };
+        fs::set_permissions(from, file.metadata()?.permissions())?;
+        if fs::rename(from, &temporary).is_err() {
+            return Ok(false);
+        }
+        *file = File::open(&temporary)?;
+        Ok(true)
+    }
+
+    /// Copies a whole file: within the kernel, and without a copy of the blocks where the file system can do that.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the disk is full.
+    pub(crate) fn copy(&mut self, from: &Path) -> io::Result<()> {
+        match &mut self.0 {
+            PendingFile::Beside { file, .. } | PendingFile::Copied { file, .. } => {
+                io::copy(&mut File::open(from)?, file).map(drop)
+            }
+            PendingFile::Thrown => Ok(()),
+        }
+    }
+
+    /// Puts the bytes where they belong.
+    ///
+    /// # Errors
+    /// When the disk is full, or no program reads the pipe.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        match self.0 {
+            PendingFile::Beside { file, temporary, path } => put(&file, temporary, &path),
+            PendingFile::Copied { mut file, path } => {
+                io::Seek::rewind(&mut file)?;
+                let mut special = open_special(&path)?;
+                io::copy(&mut file, &mut special)?;
+                special.flush()
+            }
+            PendingFile::Thrown => Ok(()),
+        }
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            PendingFile::Beside { file, .. } | PendingFile::Copied { file, .. } => file.write(bytes),
+            PendingFile::Thrown => Ok(bytes.len()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Opens a pipe or a device at its end. A pipe that nobody reads is an error, since to wait for a reader would stop all
+/// that the rank does.
+fn open_special(path: &Path) -> io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Err(Errno::NXIO) => return Err(io::Error::other("no program reads this pipe")),
+        opened => File::from(opened?),
+    };
+    rustix::fs::fcntl_setfl(&file, OFlags::APPEND)?;
+    Ok(file)
 }
 
 /// Creates a folder that only its user may enter (mode 0700), unless it exists.
@@ -35,5 +201,77 @@ pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn save(path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = NewFile::create(path)?;
+        file.write_all(bytes)?;
+        file.finish()
+    }
+
+    fn fifo(path: &Path) {
+        rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, Mode::from(0o600), 0).unwrap();
+    }
+
+    #[test]
+    fn a_path_is_written_where_it_leads() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs::create_dir(path("logs")).unwrap();
+        fs::write(path("logs/1.txt"), "old").unwrap();
+        for (link, target) in
+            [("latest", "logs/1.txt"), ("twice", "latest"), ("new", "deep/new.txt"), ("round", "round")]
+        {
+            symlink(target, path(link)).unwrap();
+        }
+        assert_eq!(Destination::of(&path("twice")).unwrap(), Destination::File(path("logs/1.txt")));
+        save(&path("twice"), b"new").unwrap();
+        save(&path("new"), b"made").unwrap();
+        assert_eq!(fs::read(path("logs/1.txt")).unwrap(), b"new");
+        assert_eq!(fs::read(path("deep/new.txt")).unwrap(), b"made");
+        assert!(["twice", "latest", "new"].iter().all(|name| path(name).is_symlink()));
+        assert!(save(&path("round"), b"").is_err());
+        assert!(save(&path("logs"), b"").unwrap_err().to_string().contains("directory"));
+        assert_eq!(fs::read_dir(path("logs")).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_special_file_is_written_into_and_stays() {
+        assert_eq!(Destination::of(Path::new("/dev/null")).unwrap(), Destination::Null);
+        assert!(matches!(Destination::of(Path::new("/dev/zero")).unwrap(), Destination::Special(_)));
+        assert!(matches!(Destination::of(Path::new("/dev/stdout")).unwrap(), Destination::Special(_)));
+        let dir = tempfile::tempdir().unwrap();
+        let (pipe, null) = (dir.path().join("pipe"), dir.path().join("null"));
+        symlink("/dev/null", &null).unwrap();
+        assert_eq!(Destination::of(&null).unwrap(), Destination::Null);
+        fifo(&pipe);
+        assert!(save(&pipe, b"lost").unwrap_err().to_string().contains("no program reads"));
+        let from = pipe.clone();
+        let reader = std::thread::spawn(move || fs::read(from).unwrap());
+        // the reader may not have opened it yet
+        while save(&pipe, b"bytes").is_err() {
+            std::thread::yield_now();
+        }
+        assert_eq!(reader.join().unwrap(), b"bytes");
+        assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_hands_down_its_mode_and_no_other_name_of_it_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("secret"), dir.path().join("other"));
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        fs::hard_link(&path, &other).unwrap();
+        save(&path, b"new").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
+        assert_eq!(fs::read(&other).unwrap(), b"old");
     }
 }

@@ -74,7 +74,7 @@ fn understand(
     let compiler = Compiler { script: &script, names: &names, sweeps: &sweeps, options, places };
     let compiled: Vec<_> = (0..script.tasks.len()).map(|at| compiler.task(at, cx)).collect();
     compiler.check_joins(&compiled, cx);
-    save_paths::check(&script, &sweeps, &compiled, cx);
+    save_paths::check(&script, &names, &sweeps, &compiled, cx);
     unused::check(&script, &compiled, cx);
     scale::check(&script, &compiled, cx);
     walltime::check(&script, options.time_limit, cx);

@@ -135,3 +135,33 @@ fn what_is_missing_is_told_before_the_run() {
         assert!(outcome.stderr.contains(told), "{told}: {}", outcome.stderr);
     }
 }
+
+#[test]
+fn a_file_that_blocks_come_from_keeps_all_else_when_datasets_are_saved_in_it() {
+    for ranks in [0, 3] {
+        let folder = with_data(
+            "[task.x]\nfor = { b = { blocks = 'climate.h5:/temperature', size = [365] } }\narray = 'load(b) * 2'\n\
+             save = 'climate.h5:/double'\n",
+        );
+        let file = File::open_rw(folder.path("climate.h5")).expect("a file");
+        file.new_attr::<i64>()
+            .create("version")
+            .and_then(|attr| attr.write_scalar(&7))
+            .expect("an attribute");
+        let group = file.create_group("other").expect("a group");
+        group.new_attr::<i64>().create("seed").and_then(|attr| attr.write_scalar(&3)).expect("an attribute");
+        drop(group);
+        file.close().expect("written");
+        for _ in 0..2 {
+            folder.run(ranks, &["s.toml"]).assert_success();
+            assert_eq!(read(&folder, "climate.h5", "/temperature"), temperature().into_dyn());
+            assert_eq!(read(&folder, "climate.h5", "/double"), temperature().into_dyn() * 2.0);
+            let file = File::open(folder.path("climate.h5")).expect("a file");
+            let number =
+                |attr: hdf5::Result<hdf5::Attribute>| attr.and_then(|attr| attr.read_scalar::<i64>());
+            assert_eq!(number(file.attr("version")).expect("kept"), 7);
+            assert_eq!(number(file.group("other").and_then(|group| group.attr("seed"))).expect("kept"), 3);
+        }
+        assert_eq!(folder.names(), ["climate.h5"]);
+    }
+}

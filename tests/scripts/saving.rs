@@ -83,3 +83,19 @@ stdout = "raw.txt"
     assert_eq!(folder.read("mean.txt"), "0.0 1.0\n1.0 2.5\n");
     assert_eq!(folder.read("raw.txt"), "2\n4\n6\n");
 }
+
+#[test]
+fn a_link_is_written_where_it_leads() {
+    for ranks in [0, 3] {
+        let folder = Folder::script("[task.x]\nrun = 'echo new'\nstdout = 'latest.txt'\nsave = 'kept.txt'\n");
+        std::fs::create_dir(folder.path("logs")).expect("made");
+        for (link, target) in [("latest.txt", "logs/1.txt"), ("kept.txt", "logs/2.txt")] {
+            std::fs::write(folder.path(target), "old").expect("written");
+            std::os::unix::fs::symlink(target, folder.path(link)).expect("a link");
+        }
+        folder.run(ranks, &["s.toml"]).assert_success();
+        assert_eq!((folder.read("logs/1.txt"), folder.read("logs/2.txt")), ("new\n".into(), "new\n".into()));
+        assert!(["latest.txt", "kept.txt"].iter().all(|name| folder.path(name).is_symlink()));
+        assert_eq!(folder.names(), ["kept.txt", "latest.txt", "logs"]);
+    }
+}

@@ -42,7 +42,7 @@ pub(crate) fn read(path: &Path, name: &str, part: &[Range<usize>]) -> Result<Arr
 /// reading threads would wake each other dozens of times. Process-wide, as the library's lock is.
 static ALONE: Mutex<()> = Mutex::new(());
 
-fn alone() -> MutexGuard<'static, ()> {
+pub(super) fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock()
 }
 
@@ -112,10 +112,16 @@ fn selection(part: &[Range<usize>]) -> Selection {
 }
 
 /// The innermost message of an HDF5 error, which is the specific one.
-fn told(error: &hdf5::Error) -> String {
+pub(super) fn told(error: &hdf5::Error) -> String {
     let text = error.to_string();
+    if text.contains("No space left on device") {
+        return "no space left on the disk".to_owned();
+    }
     text.lines().next().unwrap_or_default().to_owned()
 }
+
+/// Bytes that are copied at a time.
+const PIECE: usize = 64 << 20;
 
 /// An HDF5 file that is being written.
 #[derive(Debug)]
@@ -132,6 +138,46 @@ impl FileWriter {
         let file = File::create(path)
             .map_err(|error| format!("`{}` cannot be written: {}", path.display(), told(&error)))?;
         Ok(FileWriter { file })
+    }
+
+    /// Opens a file to which datasets are added; those of the names given are taken away.
+    ///
+    /// # Errors
+    /// When it cannot be opened for writing.
+    pub(crate) fn open(path: &Path, without: &[&str]) -> Result<FileWriter, String> {
+        let shown = |error: hdf5::Error| format!("`{}` cannot be written: {}", path.display(), told(&error));
+        let file = File::open_rw(path).map_err(shown)?;
+        for name in without {
+            if super::existing::is_there(&file, name) {
+                file.unlink(name).map_err(shown)?;
+            }
+        }
+        Ok(FileWriter { file })
+    }
+
+    /// Copies a dataset of another file, piece by piece.
+    ///
+    /// # Errors
+    /// As [`FileWriter::write`], or when it cannot be read.
+    pub(crate) fn copy(&self, from: &Path, dataset: &NewDataset) -> Result<(), String> {
+        let (shape, size) = (&dataset.shape, dataset.element.size());
+        let (Some((rows, row)), true) = (shape.split_first(), shape.iter().all(|n| *n > 0)) else {
+            let start = vec![0; dataset.part.as_ref().map_or(0, Vec::len)];
+            return self.write(dataset, &start, &read(from, &dataset.name, &[])?);
+        };
+        // whole chunks
+        let unit = dataset.part.as_ref().and_then(|part| part.first()).map_or(1, |n| (*n).max(1));
+        let step = (PIECE / size.max(1) / row.iter().product::<usize>().max(1) / unit).max(1) * unit;
+        let mut whole = dataset.clone();
+        whole.part.get_or_insert_with(|| [&[step.min(*rows)], row].concat());
+        for first in (0..*rows).step_by(step) {
+            let others = row.iter().map(|n| 0..*n);
+            let part: Vec<Range<usize>> =
+                std::iter::once(first..(first + step).min(*rows)).chain(others).collect();
+            let start: Vec<usize> = part.iter().map(|range| range.start).collect();
+            self.write(&whole, &start, &read(from, &dataset.name, &part)?)?;
+        }
+        Ok(())
     }
 
     /// Writes a dataset, or the part of it that begins at `start`. The first part creates the dataset.

@@ -7,14 +7,18 @@
 #[cfg(feature = "hdf5")]
 pub(crate) mod direct;
 #[cfg(feature = "hdf5")]
+pub(crate) mod existing;
+#[cfg(feature = "hdf5")]
 pub(crate) mod file;
 #[cfg(not(feature = "hdf5"))]
 pub(crate) mod none;
 
 #[cfg(feature = "hdf5")]
+pub(crate) use existing::ExistingFile;
+#[cfg(feature = "hdf5")]
 pub(crate) use file::{FileWriter, read, shape};
 #[cfg(not(feature = "hdf5"))]
-pub(crate) use none::{FileWriter, read, shape};
+pub(crate) use none::{ExistingFile, FileWriter, read, shape};
 
 use crate::arrays::ElementType;
 use std::ops::Range;

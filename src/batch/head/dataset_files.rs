@@ -91,10 +91,13 @@ impl DatasetFiles {
         for (path, DatasetFile { owner, wanted }) in std::mem::take(&mut self.files) {
             let wanted: Vec<(String, u64)> = wanted.into_iter().collect();
             let file = path.display().to_string();
+            let named = |name: &String| format!("{}:{name}", shown(&path));
+            let all: Vec<String> = wanted.iter().map(|(name, _)| named(name)).collect();
             let options = client.options().pure(false).on(owner);
             let sinks = &mut outcome.sinks;
             match options.submit(save_array::finish_file, (file, wanted)).result() {
                 Ok(missing) => {
+                    sinks.unsaved.extend(missing.iter().map(named));
                     let file = shown(&path);
                     let told =
                         |name: String| format!("{file}:{name} was not written: a part of it is missing");
@@ -103,7 +106,10 @@ impl DatasetFiles {
                         false => sinks.failed.extend(missing.into_iter().map(told)),
                     }
                 }
-                Err(Error::Task(cause)) => sinks.failed.push(cause.message.clone()),
+                Err(Error::Task(cause)) => {
+                    sinks.unsaved.extend(all);
+                    sinks.failed.push(cause.message.clone());
+                }
                 Err(other) => return Err(other),
             }
         }

@@ -3,14 +3,13 @@
 use crate::batch::head::display::shown;
 use crate::batch::outputs::{STDERR, STDOUT};
 use crate::batch::task_def::facts;
-use crate::batch::whole_files::{rename, temporary};
+use crate::batch::whole_files::NewFile;
 use crate::script::plan::Plan;
 use crate::script::plan::task::{PlanTask, StreamTarget};
 use crate::script::plan::template::{RenderScope, Template};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
 
 /// A shared output file that is not complete, with the outputs that it still waits for.
 struct Sink {
@@ -22,7 +21,7 @@ struct Sink {
     lost: u64,
     /// Whether some of those instances are left for the next run.
     left: bool,
-    file: Option<BufWriter<NamedTempFile>>,
+    file: Option<BufWriter<NewFile>>,
     error: Option<io::Error>,
 }
 
@@ -38,6 +37,8 @@ pub(crate) struct Sinks {
     pub failed: Vec<String>,
     /// Paths of the files that are left for the next run.
     pub left: Vec<String>,
+    /// Datasets whose instances are done, and which are not in their file nevertheless.
+    pub unsaved: HashSet<String>,
 }
 
 /// The path of the file to which an instance's stream goes.
@@ -161,7 +162,7 @@ impl Sinks {
         let outcome = match (sink.error, sink.file) {
             (Some(error), _) => Err(error),
             (None, Some(file)) => {
-                file.into_inner().map_err(|error| error.into_error()).and_then(|file| rename(file, path))
+                file.into_inner().map_err(|error| error.into_error()).and_then(NewFile::finish)
             }
             (None, None) => Ok(()),
         };
@@ -176,7 +177,7 @@ impl Sink {
     fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
-            empty => empty.insert(BufWriter::new(temporary(path)?)),
+            empty => empty.insert(BufWriter::new(NewFile::create(path)?)),
         };
         file.write_all(bytes)
     }

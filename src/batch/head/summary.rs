@@ -4,6 +4,7 @@ use crate::batch::failure::{self, FailedInstance, Parts};
 use crate::batch::head::display::{bytes, shown};
 use crate::batch::head::outcome::RunOutcome;
 use crate::batch::head::run_folder::RunFolder;
+use crate::batch::head::shared_files::Sinks;
 use crate::batch::head::stopped::{StopReason, Stopped};
 use crate::batch::rank::rank_state::RankSummary;
 use crate::batch::task_def::facts;
@@ -14,7 +15,6 @@ use crate::script::plan::task::PlanTask;
 use crate::script::plan::template::RenderScope;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// The number of error messages that are printed in full; the rest are counted.
@@ -87,7 +87,7 @@ impl Summary {
             text.push('\n');
         }
         let without: Vec<&FailedInstance> = failed.iter().chain(&skipped).chain(&left).collect();
-        text += &results(plan, &collected.sinks.written, &without, &stopped);
+        text += &results(plan, &collected.sinks, &without, &stopped);
         text += &leave(later, &collected.sinks.left, stopped.why);
         if ranks.iter().any(|rank| rank.logged > 0) {
             let _ = writeln!(text, "log     {}", shown(&folder.path().join("rank-*.log")));
@@ -127,9 +127,10 @@ fn leave(count: u64, files: &[String], why: Option<StopReason>) -> String {
 }
 
 /// The lines that name the files with results.
-fn results(plan: &Plan, written: &[PathBuf], failed: &[&FailedInstance], stopped: &Stopped) -> String {
+fn results(plan: &Plan, sinks: &Sinks, failed: &[&FailedInstance], stopped: &Stopped) -> String {
     let mut lines: Vec<String> = Vec::new();
-    match written {
+    let written = &sinks.written;
+    match &written[..] {
         [first, .., last] if written.len() as u64 > NAMED => {
             lines.push(format!("{} .. {} ({} files)", shown(first), shown(last), written.len()));
         }
@@ -161,6 +162,7 @@ fn results(plan: &Plan, written: &[PathBuf], failed: &[&FailedInstance], stopped
         }
     }
     lines.dedup();
+    lines.retain(|line| !sinks.unsaved.contains(line));
     lines.into_iter().map(|line| format!("result  {line}\n")).collect()
 }
 

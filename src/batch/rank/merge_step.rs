@@ -5,7 +5,7 @@ use crate::batch::artifact::Artifact;
 use crate::batch::outputs;
 use crate::batch::rank::command;
 use crate::batch::task_def::{self, Group, TaskDef};
-use crate::batch::whole_files;
+use crate::batch::whole_files::NewFile;
 use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
 use crate::error::Failure;
 use crate::script::plan::task::{PlanTask, Reference, Save, Select, TaskAction};
@@ -206,14 +206,12 @@ fn save(def: &TaskDef, index: u64, whole: &Artifact) -> Result<(), Failure> {
         let which = if save.select == Select::Stdout { outputs::STDOUT } else { MERGED };
         let output = whole.output(which)?;
         let path = Path::new(&def.here).join(with_scope(def, index, |scope| save.path.render(scope))?);
-        let written = whole_files::temporary(&path).and_then(|mut file| {
+        let written = NewFile::create(&path).and_then(|mut file| {
             match output.content {
                 Content::Memory(bytes) => file.write_all(bytes)?,
-                Content::File(stored) => {
-                    std::io::copy(&mut std::fs::File::open(stored.path())?, file.as_file_mut())?;
-                }
+                Content::File(stored) => file.copy(stored.path())?,
             }
-            whole_files::rename(file, &path)
+            file.finish()
         });
         written.map_err(|error| Failure::new(format!("`{}` could not be saved: {error}", path.display())))?;
     }

@@ -9,7 +9,7 @@ use crate::batch::artifact::Artifact;
 use crate::batch::failure::located;
 use crate::batch::rank::rank_state;
 use crate::batch::task_def::TaskDef;
-use crate::batch::whole_files;
+use crate::batch::whole_files::NewFile;
 use crate::error::Failure;
 use crate::script::plan::task::PlanTask;
 use crate::script::plan::template::{Fill, RenderScope, Template, TemplatePart};
@@ -66,14 +66,14 @@ pub(crate) fn save_file(
 }
 
 fn write_file(path: &Path, array: &ArrayValue) -> std::io::Result<()> {
-    let mut out = BufWriter::new(whole_files::temporary(path)?);
+    let mut out = BufWriter::new(NewFile::create(path)?);
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("npy") => super::npy::write(array, &mut out)?,
         Some("csv") => text::write(array, ",", &mut out)?,
         _ => text::write(array, " ", &mut out)?,
     }
     out.flush()?;
-    whole_files::rename(out.into_inner().map_err(|error| error.into_error())?, path)
+    out.into_inner().map_err(|error| error.into_error())?.finish()
 }
 
 /// Writes an array as a dataset, or as its block of one. A task function for the rank that owns the file.

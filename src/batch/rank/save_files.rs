@@ -2,12 +2,12 @@
 
 use crate::batch::outputs;
 use crate::batch::task_def::TaskDef;
-use crate::batch::whole_files;
+use crate::batch::whole_files::NewFile;
 use crate::commands::{CommandOutput, OutFile};
 use crate::error::Failure;
 use crate::script::plan::task::{Save, Select};
 use crate::script::plan::template::RenderScope;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -38,28 +38,21 @@ pub(crate) fn save(def: &TaskDef, scope: &RenderScope<'_>, output: &CommandOutpu
 }
 
 fn write_bytes(bytes: &[u8], path: &Path) -> io::Result<()> {
-    let mut file = whole_files::temporary(path)?;
+    let mut file = NewFile::create(path)?;
     file.write_all(bytes)?;
-    whole_files::rename(file, path)
+    file.finish()
 }
 
 /// Writes a file under a temporary name beside the destination, then renames it. Files that other tasks read are
 /// copied, never linked: the user may change a saved file while the run goes on.
 fn write_file(out: &OutFile, path: &Path, last: bool) -> io::Result<()> {
-    let mut file = whole_files::temporary(path)?;
+    let mut file = NewFile::create(path)?;
     let found = fs::symlink_metadata(&out.path)?;
-    if last && found.is_file() && found.nlink() == 1 {
-        let mode = file.as_file().metadata()?.permissions();
-        fs::set_permissions(&out.path, mode)?;
-        if fs::rename(&out.path, file.path()).is_ok() {
-            // the rename has made the temporary file this one
-            File::open(file.path())?.sync_all()?;
-            return file.into_temp_path().persist(path).map_err(|error| error.error);
-        }
+    let moved = last && found.is_file() && found.nlink() == 1 && file.take(&out.path)?;
+    if !moved {
+        file.copy(&out.path)?;
     }
-    // a copy in the kernel, which shares the blocks where the file system can
-    io::copy(&mut File::open(&out.path)?, file.as_file_mut())?;
-    whole_files::rename(file, path)
+    file.finish()
 }
 
 #[cfg(test)]

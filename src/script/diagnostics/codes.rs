@@ -82,7 +82,8 @@ codes! {
     Cycle = "E26",
     /// The join rule finds no instance of the other task, since the two do not share a parameter's value.
     EmptyJoin = "E27",
-    /// Two instances would save to one file, and one result would be lost.
+    /// Two instances would write one file, and one of the two would be lost; or a path that is written is that of the
+    /// script, of an input, or in the run folder.
     SamePath = "E28",
     /// A saved file would lie outside the folder that the script is in.
     OutsideTree = "E29",

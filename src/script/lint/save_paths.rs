@@ -1,71 +1,109 @@
-//! Checks the paths of saved files: each instance has its own path, which lies in the script's folder.
+//! Checks the paths of files that are written: no two writers have one path, and saved files lie in the script's folder.
 //!
 //! For up to 100 000 instances every path is written out and compared. More would take too long. Of a larger plain
 //! product the check is by parameter: different values must be written differently. Of other large families only the
 //! first instances are compared. Start at [`check`].
 
-use crate::arrays::slab::Slab;
+use crate::arrays::slab::{self, Slab};
 use crate::script::sweep::param_values::ParamValues;
 use crate::script::values::value::ScriptValue;
-use std::collections::{HashMap, HashSet};
-use std::path::{Component, Path};
+use std::collections::HashSet;
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
-use crate::script::diagnostics::source::{ScriptSource, Span};
+use crate::script::diagnostics::source::{Span, Text};
+use crate::script::lint::writers::{self, PathWriter, WriteKind, Writers, normal};
+use crate::script::plan::execution::Dir;
 use crate::script::plan::runtime_vars::{RuntimeVar, RuntimeVars};
-use crate::script::plan::task::PlanTask;
+use crate::script::plan::task::{PlanTask, StreamTarget};
 use crate::script::plan::template::{Fill, RenderScope, Template, TemplatePart};
 use crate::script::sweep::expand::Sweeps;
 use crate::script::sweep::family::{Bindings, Sweep};
 use crate::script::syntax::script::RawScript;
+use crate::script::syntax::symbols::Symbols;
 use crate::script::values::format::written;
 
 /// The most paths that are compared one by one.
 const COMPARED: u64 = 100_000;
 
-/// Checks every `save` and `target` of the script.
+/// Checks every `save`, `target`, `stdout` and `stderr` of the script.
 pub(crate) fn check(
     script: &RawScript,
+    names: &Symbols,
     sweeps: &Sweeps,
     tasks: &[Option<PlanTask>],
     cx: &mut DiagnosticCollector,
 ) {
-    let mut seen: HashMap<String, (String, Span)> = HashMap::new();
+    let mut seen = Writers::default();
     for (at, task) in tasks.iter().enumerate() {
         let (Some(raw), Some(task), Some(Some(family))) =
             (script.tasks.get(at), task, sweeps.families.get(at))
         else {
             continue;
         };
-        let saves = raw.saves.iter().zip(&task.saves).map(|(raw, save)| (&raw.path, &save.path));
-        let targets = raw.targets.iter().zip(&task.targets);
-        for (path, template) in saves.chain(targets) {
-            let together = together(task, template);
-            let check = Check { task: &task.name, family, template, span: &path.span, together };
-            check.run(&mut seen, cx);
+        let check = |path: &'_ Text, template, kind| Check {
+            task: &task.name,
+            family,
+            template,
+            span: path.span.clone(),
+            kind,
+            makes_array: !task.action.is_command(),
+            together: together(task, template),
+        };
+        for (raw, save) in raw.saves.iter().zip(&task.saves) {
+            if !written_wrong(&raw.path, cx) {
+                check(&raw.path, &save.path, WriteKind::Save).run(&mut seen, cx);
+            }
+        }
+        for (raw, target) in raw.targets.iter().zip(&task.targets) {
+            if !written_wrong(raw, cx) {
+                check(raw, target, WriteKind::Target).run(&mut seen, cx);
+            }
+        }
+        for (raw, out) in raw.outs.iter().zip(&task.outs) {
+            check(&raw.file, &out.file, WriteKind::Save).value_leads_out(cx);
+        }
+        if let (Some(raw), Dir::Path(dir)) = (&raw.execution.dir, &task.execution.dir)
+            && !written_wrong(raw, cx)
+        {
+            check(raw, dir, WriteKind::Save).value_leads_out(cx);
+        }
+        let streams =
+            [(&raw.stdout, &task.stdout, WriteKind::Stdout), (&raw.stderr, &task.stderr, WriteKind::Stderr)];
+        for (raw, stream, kind) in streams {
+            if let (Some(raw), StreamTarget::Path(template)) = (raw, stream)
+                && !written_wrong(raw, cx)
+            {
+                check(raw, template, kind).run_stream(&mut seen, cx);
+            }
         }
     }
+    seen.finish(script, names, tasks, cx);
 }
 
 struct Check<'a> {
     task: &'a str,
     family: &'a Sweep,
     template: &'a Template,
-    span: &'a Span,
-    /// The number of the parameter whose values are parts of one dataset, so that its instances share a path.
+    span: Span,
+    kind: WriteKind,
+    makes_array: bool,
+    /// The parameter whose values are parts of one dataset.
     together: Option<usize>,
 }
 
 impl Check<'_> {
-    fn run(&self, seen: &mut HashMap<String, (String, Span)>, cx: &mut DiagnosticCollector) {
-        // A path has no inputs in it; this one stands for a reference that was wrong and has been reported.
+    fn run(&self, seen: &mut Writers, cx: &mut DiagnosticCollector) {
+        // No path has an input in it: this stands for a reference that was not understood.
         if self
             .template
             .parts
             .iter()
             .any(|part| matches!(part, TemplatePart::Fill { what: Fill::Input(_), .. }))
         {
+            return;
+        }
+        if self.value_leads_out(cx) {
             return;
         }
         let whole = self.family.len() <= COMPARED && seen.len() as u64 + self.family.len() <= COMPARED;
@@ -83,44 +121,125 @@ impl Check<'_> {
         };
         for instance in (0..self.family.len().min(COMPARED)).filter(first_part) {
             let Some(path) = self.path(&self.family.bindings(instance), instance) else { return };
-            let label = self.family.label(self.task, instance);
-            let normal = normal(&path, &cx.source).unwrap_or(path);
-            if let Some((other, span)) = seen.insert(normal.clone(), (label.clone(), self.span.clone())) {
-                let mut diagnostic = same_path(&other, &label, &normal, self.span);
-                if span != *self.span {
-                    diagnostic = diagnostic.also(span, "the other one");
-                }
-                return cx.push(diagnostic.label("not told apart by this path"));
+            if !self.note(&path, instance, seen, cx) {
+                return;
             }
         }
     }
 
-    fn path(&self, values: &Bindings, index: u64) -> Option<String> {
-        let facts = RuntimeVars { index, ..RuntimeVars::default() };
-        let scope = RenderScope { values, inputs: &[], outs: &[], facts: &facts, env: &|_| None };
-        self.template.render(&scope).ok()
+    /// Checks a stream, whose path instances and tasks may share.
+    fn run_stream(&self, seen: &mut Writers, cx: &mut DiagnosticCollector) {
+        if self.value_leads_out(cx) {
+            return;
+        }
+        let is_certain = |part: &TemplatePart| match part {
+            TemplatePart::Text(_) => true,
+            TemplatePart::Fill { what, .. } => {
+                matches!(what, Fill::Param(..) | Fill::Fact(RuntimeVar::Index))
+            }
+        };
+        let one = self.template.as_literal().is_some();
+        let room = seen.len() as u64 + self.family.len() <= COMPARED;
+        if !self.template.parts.iter().all(is_certain) || !(one || room) {
+            return;
+        }
+        let count = if one { self.family.len().min(1) } else { self.family.len() };
+        for instance in 0..count {
+            let Some(path) = self.path(&self.family.bindings(instance), instance) else { return };
+            if !self.note(&path, instance, seen, cx) {
+                return;
+            }
+        }
     }
 
-    fn leaves_tree(&self, whole: bool, cx: &mut DiagnosticCollector) -> bool {
-        // Numbers cannot lead out of the folder; in large families it is enough to check each value of each parameter
-        // once.
+    /// Notes an instance as a writer of a path; `false` where another one has it, which is told.
+    fn note(&self, path: &str, instance: u64, seen: &mut Writers, cx: &mut DiagnosticCollector) -> bool {
+        let label = self.family.label(self.task, instance);
+        let dataset = if self.makes_array && self.kind == WriteKind::Save { slab::split(path) } else { None };
+        // a link is looked up where there is one path only
+        let file = |file: &str| match self.template.as_literal() {
+            Some(_) => writers::without_links(file, &cx.source),
+            None => writers::key(file, &cx.source),
+        };
+        let mut noted = Vec::with_capacity(2);
+        match dataset {
+            Some((of, dataset)) => {
+                let of = file(of);
+                noted.push((writers::key(&format!("{of}:{dataset}"), &cx.source), WriteKind::Save));
+                noted.push((of, WriteKind::Datasets));
+            }
+            None => noted.push((file(path), self.kind)),
+        }
+        for (path, kind) in noted {
+            let writer = PathWriter { label: label.clone(), span: self.span.clone(), kind };
+            if let Some(other) = seen.note(&path, writer.clone()) {
+                let label = match self.kind {
+                    WriteKind::Stdout | WriteKind::Stderr => "the same path",
+                    _ => "not told apart by this path",
+                };
+                cx.push(writers::clash(&other, &writer, &path).label(label));
+                return false;
+            }
+        }
+        true
+    }
+
+    fn path(&self, values: &Bindings, index: u64) -> Option<String> {
+        self.render(self.template, values, index)
+    }
+
+    fn render(&self, template: &Template, values: &Bindings, index: u64) -> Option<String> {
+        let facts = RuntimeVars { index, ..RuntimeVars::default() };
+        let scope = RenderScope { values, inputs: &[], outs: &[], facts: &facts, env: &|_| None };
+        template.render(&scope).ok()
+    }
+
+    /// A value that climbs, or is an absolute path: what comes by a value stays below the folder that the script names.
+    fn value_leads_out(&self, cx: &mut DiagnosticCollector) -> bool {
+        let is_param = |part: &TemplatePart| matches!(part, TemplatePart::Fill { what: Fill::Param(..), .. });
+        let params: Vec<(usize, Template)> = (self.template.parts.iter().enumerate())
+            .filter(|(_, part)| is_param(part))
+            .map(|(at, part)| (at, Template { parts: vec![part.clone()] }))
+            .collect();
+        if params.is_empty() {
+            return false;
+        }
+        for (number, values) in self.samples(self.family.len() <= COMPARED).enumerate() {
+            for (at, part) in &params {
+                let Some(text) = self.render(part, &values, number as u64) else { return false };
+                let is_elsewhere = *at == 0 && text.starts_with('/') && normal(&text, &cx.source).is_none();
+                if is_elsewhere || climbs(&text) {
+                    let message = format!("the value `{text}` leads out of the folder of this path");
+                    let help =
+                        "a value names a file or folder below; write in the path itself what leads elsewhere";
+                    let diagnostic = Diagnostic::new(Code::OutsideTree, self.span.clone(), message);
+                    cx.push(diagnostic.label("leads out of the folder").help(help));
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// The values of every instance; in large families it is enough to see the values of each parameter once.
+    fn samples(&self, whole: bool) -> impl Iterator<Item = Bindings> + '_ {
         let by_instance = whole || !self.family.is_plain();
         let far = if by_instance {
             self.family.len().min(COMPARED)
         } else {
             self.family.params().iter().map(|p| p.values.len()).max().unwrap_or(1).min(COMPARED)
         };
-        for number in 0..far {
-            let values: Bindings = match by_instance {
-                true => self.family.bindings(number),
-                false => self
-                    .family
-                    .params()
-                    .iter()
-                    .map(|p| p.values.get(number % p.values.len().max(1)))
-                    .collect(),
-            };
-            let Some(path) = self.path(&values, number) else { return true };
+        (0..far).map(move |number| match by_instance {
+            true => self.family.bindings(number),
+            false => {
+                self.family.params().iter().map(|p| p.values.get(number % p.values.len().max(1))).collect()
+            }
+        })
+    }
+
+    fn leaves_tree(&self, whole: bool, cx: &mut DiagnosticCollector) -> bool {
+        for (number, values) in self.samples(whole).enumerate() {
+            let Some(path) = self.path(&values, number as u64) else { return true };
             let (code, label) = match normal(&path, &cx.source) {
                 Some(normal) if normal.is_empty() || path.ends_with('/') => (Code::BadValue, "names no file"),
                 Some(_) => continue,
@@ -168,7 +287,9 @@ impl Check<'_> {
             .map_or("", |param| param.name.as_str());
         let (first, second) = (self.family.label(self.task, 0), self.family.label(self.task, size.stride));
         let path = self.path(&self.family.bindings(0), 0).unwrap_or_default();
-        let diagnostic = same_path(&first, &second, &path, self.span).label(format!("`{name}` is not in it"));
+        let writer = |label| PathWriter { label, span: self.span.clone(), kind: self.kind };
+        let diagnostic = writers::clash(&writer(first), &writer(second), &path);
+        let diagnostic = diagnostic.label(format!("`{name}` is not in it"));
         cx.push(diagnostic.help(format!("add `{{{name}}}` to the path")));
         true
     }
@@ -201,29 +322,40 @@ impl Check<'_> {
     }
 }
 
-fn same_path(first: &str, second: &str, path: &str, span: &Span) -> Diagnostic {
-    let message = if first == second {
-        format!("`{first}` saves two outputs to `{path}`")
-    } else {
-        format!("`{first}` and `{second}` both save to `{path}`")
+/// Tells of `~` and `$NAME` in a path, which only a shell would replace.
+fn written_wrong(text: &Text, cx: &mut DiagnosticCollector) -> bool {
+    let path = text.value.as_str();
+    let name = path.split('$').skip(1).find_map(|rest| {
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        (!rest.starts_with(|c: char| c.is_ascii_digit()) && end > 0).then(|| &rest[..end])
+    });
+    let (found, name) = match name {
+        Some(name) => (format!("${name}"), name),
+        None if path == "~" || path.starts_with("~/") => ("~".to_owned(), "HOME"),
+        None => return false,
     };
-    Diagnostic::new(Code::SamePath, span.clone(), message)
+    let var = name.to_lowercase();
+    let message = format!("`{found}` in a path is replaced by nobody: no shell reads it");
+    let diagnostic = Diagnostic::new(Code::BadValue, text.span.clone(), message);
+    cx.push(
+        diagnostic.label("would be a name as it is").help(format!(
+            "write `{{{var}}}`, with `{var}` in `[vars]`, and give it by `--set {var}=${name}`"
+        )),
+    );
+    true
 }
 
-/// Returns the path relative to the script's folder, without `.` and `..`; `None` where it leads out of the folder.
-fn normal(path: &str, source: &ScriptSource) -> Option<String> {
-    let path = Path::new(path);
-    let path = if path.is_absolute() { path.strip_prefix(source.dir()).ok()? } else { path };
-    let mut parts: Vec<&str> = Vec::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => drop(parts.pop()?),
-            Component::Normal(part) => parts.push(part.to_str()?),
-            Component::RootDir | Component::Prefix(_) => return None,
+/// Whether a path leads above the folder that it starts from.
+fn climbs(path: &str) -> bool {
+    let mut depth = 0i64;
+    path.split('/').any(|part| {
+        match part {
+            "" | "." => {}
+            ".." => depth -= 1,
+            _ => depth += 1,
         }
-    }
-    Some(parts.join("/"))
+        depth < 0
+    })
 }
 
 /// Finds the parameter of a family whose instances save the parts of one dataset: its values are blocks, and the path

@@ -224,7 +224,7 @@ fn stream(text: Option<&Text>, resolver: &mut Resolver<'_>, cx: &mut DiagnosticC
     match text {
         None => StreamTarget::Log,
         Some(text) if text.value == "log" => StreamTarget::Log,
-        Some(text) if text.value == "null" => StreamTarget::Null,
+        Some(text) if ["null", "/dev/null"].contains(&text.value.as_str()) => StreamTarget::Null,
         Some(text) => {
             if text.value.trim().is_empty() || text.value.ends_with('/') {
                 let diagnostic = Diagnostic::new(Code::BadValue, text.span.clone(), "this names no file")

@@ -10,6 +10,7 @@ pub(crate) mod running;
 pub(crate) mod shapes;
 pub(crate) mod specification;
 pub(crate) mod sweeps;
+pub(crate) mod writers;
 
 use std::path::PathBuf;
 

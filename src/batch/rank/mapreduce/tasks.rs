@@ -7,7 +7,7 @@ use crate::batch::outputs;
 use crate::batch::rank::mapreduce::shuffle_store::PartitionShare;
 use crate::batch::rank::rank_state;
 use crate::batch::task_def::TaskDef;
-use crate::batch::whole_files;
+use crate::batch::whole_files::NewFile;
 use crate::error::Failure;
 use crate::mapreduce::merge::merge;
 use crate::mapreduce::split::{self, FileSplit};
@@ -171,9 +171,9 @@ fn save(def: &TaskDef, index: u64, bytes: &[u8]) -> Result<(), Failure> {
     let scope = RenderScope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
     for save in def.task.saves.iter().filter(|save| save.select == Select::Stdout) {
         let path = Path::new(&def.here).join(save.path.render(&scope)?);
-        let written = whole_files::temporary(&path).and_then(|mut file| {
+        let written = NewFile::create(&path).and_then(|mut file| {
             file.write_all(bytes)?;
-            whole_files::rename(file, &path)
+            file.finish()
         });
         written.map_err(|error| Failure::new(format!("`{}` could not be saved: {error}", path.display())))?;
     }

@@ -1,0 +1,245 @@
+//! Everything that a script writes, by path: no two writers may have one, but for streams, which are appended in order,
+//! and for datasets of one file. Nor may a writer have the path of the script, of an input, or of the run folder.
+
+use crate::arrays::slab::{self, Slab};
+use crate::script::diagnostics::codes::Code;
+use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
+use crate::script::diagnostics::source::{ScriptSource, Span};
+use crate::script::plan::task::{MapReduceInput, PlanTask, TaskAction};
+use crate::script::sweep::param_values::ParamValues;
+use crate::script::syntax::script::RawScript;
+use crate::script::syntax::sweep::RawValues;
+use crate::script::syntax::symbols::Symbols;
+use crate::script::values::value::ScriptValue;
+use std::collections::{HashMap, HashSet};
+use std::path::{Component, Path};
+
+/// As many links are followed, as the kernel does.
+const LINKS: usize = 40;
+
+/// The way in which a path is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WriteKind {
+    Save,
+    Target,
+    Stdout,
+    Stderr,
+    /// As a file that datasets are saved in.
+    Datasets,
+}
+
+impl WriteKind {
+    fn is_stream(self) -> bool {
+        matches!(self, WriteKind::Stdout | WriteKind::Stderr)
+    }
+
+    /// The words between the task and the path.
+    fn verb(self) -> &'static str {
+        match self {
+            WriteKind::Save => "saves to",
+            WriteKind::Target => "has the target",
+            WriteKind::Stdout => "writes its standard output to",
+            WriteKind::Stderr => "writes its standard error to",
+            WriteKind::Datasets => "saves datasets in",
+        }
+    }
+}
+
+/// An instance that writes a path.
+#[derive(Clone, Debug)]
+pub(super) struct PathWriter {
+    pub(super) label: String,
+    pub(super) span: Span,
+    pub(super) kind: WriteKind,
+}
+
+/// The writers of a script, by their paths.
+#[derive(Default)]
+pub(super) struct Writers(HashMap<String, PathWriter>);
+
+impl Writers {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Notes a writer; gives the other one where a path has two that do not go together.
+    pub(super) fn note(&mut self, path: &str, writer: PathWriter) -> Option<PathWriter> {
+        let kind = writer.kind;
+        let other = self.0.insert(path.to_owned(), writer)?;
+        let together =
+            (kind.is_stream() && other.kind.is_stream()) || [kind, other.kind] == [WriteKind::Datasets; 2];
+        (!together).then_some(other)
+    }
+
+    /// Looks at what can only be seen once all writers are known.
+    pub(super) fn finish(
+        self,
+        script: &RawScript,
+        names: &Symbols,
+        tasks: &[Option<PlanTask>],
+        cx: &mut DiagnosticCollector,
+    ) {
+        let mut paths: Vec<&String> = self.0.keys().collect();
+        paths.sort_unstable();
+        let inputs = inputs(script, names, tasks, &cx.source);
+        let (own, folder) = own_paths(script, &cx.source);
+        // one message for each place of the script and what is in its way
+        let mut told: HashSet<(usize, String)> = HashSet::new();
+        for path in paths {
+            let Some(writer) = self.0.get(path) else { continue };
+            let says = format!("`{}` {} `{path}`", writer.label, writer.kind.verb());
+            let mut tell = |way: &str, message: String, help: &str| {
+                if told.insert((writer.span.start, way.to_owned())) {
+                    let diagnostic = Diagnostic::new(Code::SamePath, writer.span.clone(), message);
+                    cx.push(diagnostic.label("this path").help(help));
+                }
+            };
+            if Some(path) == own.as_ref() {
+                tell("script", format!("{says}, which is this script"), "choose another path");
+            }
+            if folder.as_ref().is_some_and(|folder| is_below(path, folder) || path == folder) {
+                let message = format!("{says}, in the run folder, where dtask keeps its own files");
+                tell("folder", message, "choose another path, or give the script another `name`");
+            }
+            if let Some(reader) = inputs.get(path).filter(|_| writer.kind != WriteKind::Datasets) {
+                let message = format!("{says}, which is an input of `{reader}`");
+                tell(reader, message, "a run does not change what it reads: choose another path");
+            }
+            let ends = path.match_indices('/').map(|(at, _)| &path[..at]);
+            for (above, other) in ends.filter_map(|above| Some((above, self.0.get(above)?))) {
+                // a command may make a folder of its target
+                if other.kind == WriteKind::Target || !told.insert((writer.span.start, above.to_owned())) {
+                    continue;
+                }
+                let what = match slab::split(above) {
+                    Some(_) => "a dataset cannot be a group as well",
+                    None => "a file cannot be a folder as well",
+                };
+                let message = format!("{says}, and `{}` {} `{above}`", other.label, other.kind.verb());
+                let diagnostic = Diagnostic::new(Code::SamePath, writer.span.clone(), message);
+                let diagnostic = if other.span == writer.span {
+                    diagnostic
+                } else {
+                    diagnostic.also(other.span.clone(), "the other one")
+                };
+                cx.push(diagnostic.label("below the other path").help(what));
+            }
+        }
+    }
+}
+
+fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// The error about two writers of one path.
+pub(super) fn clash(first: &PathWriter, second: &PathWriter, path: &str) -> Diagnostic {
+    let saves = |writer: &PathWriter| matches!(writer.kind, WriteKind::Save | WriteKind::Target);
+    let message = match (saves(first) && saves(second), first.label == second.label) {
+        (true, true) => format!("`{}` saves two outputs to `{path}`", first.label),
+        (true, false) => format!("`{}` and `{}` both save to `{path}`", first.label, second.label),
+        (false, _) => format!(
+            "`{}` {} `{path}`, and `{}` {} it",
+            first.label,
+            first.kind.verb(),
+            second.label,
+            second.kind.verb()
+        ),
+    };
+    let diagnostic = Diagnostic::new(Code::SamePath, second.span.clone(), message);
+    if first.span == second.span { diagnostic } else { diagnostic.also(first.span.clone(), "the other one") }
+}
+
+/// The script's own path and that of its run folder.
+fn own_paths(script: &RawScript, source: &ScriptSource) -> (Option<String>, Option<String>) {
+    let shown = Path::new(source.shown());
+    let own = shown.file_name().and_then(|name| Some(key(name.to_str()?, source)));
+    let stem = shown.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let name = script.name.as_ref().map(|name| name.value.clone()).or(stem);
+    (own, name.map(|name| key(&format!("{name}.dtask"), source)))
+}
+
+/// The files and datasets that are read before or in the run, as far as the script names them; with the task that does.
+fn inputs<'a>(
+    script: &'a RawScript,
+    names: &Symbols,
+    tasks: &[Option<PlanTask>],
+    source: &ScriptSource,
+) -> HashMap<String, &'a str> {
+    let mut found = HashMap::new();
+    let mut add = |path: &str, task: &'a str| {
+        let slab = Slab::parse(path);
+        if let Some(slab) = &slab {
+            found.entry(key(&slab.file, source)).or_insert(task);
+        }
+        let path = slab.map_or_else(|| path.to_owned(), |slab| format!("{}:{}", slab.file, slab.dataset));
+        found.entry(key(&path, source)).or_insert(task);
+    };
+    for (raw, task) in script.tasks.iter().zip(tasks) {
+        let name = raw.name.value.as_str();
+        for param in &raw.sweep.params {
+            let Some(RawValues::Csv(text) | RawValues::Lines(text)) = &param.values else { continue };
+            // what is wrong with it has been told
+            let mut unheard = DiagnosticCollector::new(source.clone());
+            if let Some(path) = names.fill(text, &mut unheard) {
+                add(&path, name);
+            }
+        }
+        let Some(task) = task else { continue };
+        for param in task.family.params() {
+            let ParamValues::List(values) = &param.values else { continue };
+            for value in values.iter() {
+                let ScriptValue::Path(path) = value else { break };
+                add(path, name);
+            }
+        }
+        if let TaskAction::MapReduce(mapreduce) = &task.action
+            && let MapReduceInput::Files(files) = &mapreduce.input
+        {
+            files.iter().for_each(|path| add(path, name));
+        }
+    }
+    found
+}
+
+/// The path by which writers are compared: from the script's folder where it lies below that, absolute elsewhere.
+pub(super) fn key(path: &str, source: &ScriptSource) -> String {
+    normal(path, source).unwrap_or_else(|| {
+        let parts = source.dir().join(path);
+        let mut whole = std::path::PathBuf::new();
+        for component in parts.components() {
+            match component {
+                Component::CurDir => {}
+                Component::ParentDir => drop(whole.pop()),
+                other => whole.push(other),
+            }
+        }
+        whole.to_string_lossy().into_owned()
+    })
+}
+
+/// The path that a link leads to, or the path itself.
+pub(super) fn without_links(path: &str, source: &ScriptSource) -> String {
+    let mut end = source.dir().join(path);
+    for _ in 0..LINKS {
+        let Ok(target) = std::fs::read_link(&end) else { break };
+        end = end.parent().unwrap_or(Path::new("/")).join(target);
+    }
+    end.to_str().map_or_else(|| path.to_owned(), |end| key(end, source))
+}
+
+/// The path from the script's folder, without `.` and `..`; `None` where it leads out.
+pub(super) fn normal(path: &str, source: &ScriptSource) -> Option<String> {
+    let path = Path::new(path);
+    let path = if path.is_absolute() { path.strip_prefix(source.dir()).ok()? } else { path };
+    let mut parts: Vec<&str> = Vec::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => drop(parts.pop()?),
+            Component::Normal(part) => parts.push(part.to_str()?),
+            Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    Some(parts.join("/"))
+}
