@@ -12,7 +12,8 @@ use crate::script::resolve::written::{ReferenceTarget, TextContext, Written};
 use crate::script::syntax::placeholder::RawReference;
 
 impl Compiler<'_> {
-    /// Lowers an `array`. The names in its expression are parameters, variables and dependencies.
+    /// Lowers an `array` key: compiles the array expression of a task to its action in the plan. The names in the
+    /// expression are the task's parameters, variables of the script, and results of other tasks.
     pub(crate) fn array(
         &self,
         text: &Text,

@@ -15,7 +15,8 @@ use crate::script::values::registry;
 use crate::script::values::value::ScriptValue;
 
 impl Compiler<'_> {
-    /// Lowers a `call`. Reports a function that is not registered.
+    /// Lowers a `call` key: compiles the call of a Rust function of the embedding program to the task's action in the
+    /// plan. Reports a function that the program has not registered.
     pub(crate) fn call(
         &self,
         function: &Text,
@@ -52,8 +53,8 @@ impl Compiler<'_> {
         Some(TaskAction::Call { function: function.value.clone(), args: found })
     }
 
-    /// Lowers an argument. A text that is nothing but a reference stands for the value itself; other texts are
-    /// templates.
+    /// Lowers an argument of a `call`. A text that is nothing but a reference, such as `"{mean}"`, passes the value
+    /// itself to the function. Any other text is a template and passes a string.
     fn argument(
         &self,
         text: &Text,

@@ -14,11 +14,13 @@ use crate::script::syntax::placeholder;
 use crate::script::syntax::script::{RawAction, RawTask};
 use crate::script::syntax::shell_words::{self, WordError, WordPart};
 
-/// The interpreter of a `shell` that names none: it stops at errors and at unset variables.
+/// The command line that runs the script of a `shell` task for which the user names no interpreter. The options make
+/// the shell stop at errors and at unset variables.
 const INTERPRETER: [&str; 3] = ["/bin/sh", "-eu", "-c"];
 
 impl Compiler<'_> {
-    /// Lowers the action of a task.
+    /// Lowers the action of a task: compiles its `run`, `shell`, `array` or other action key from the script to the
+    /// plan.
     pub(crate) fn action(
         &self,
         raw: &RawTask,
@@ -119,7 +121,8 @@ fn split(text: &Text, resolver: &mut Resolver<'_>, cx: &mut DiagnosticCollector)
     Some(argv)
 }
 
-/// Reports an argument with two gathers. It would be repeated for every pair of their paths, which is never meant.
+/// Reports an argument of a command with two gathers, which are references to several instances of another task. The
+/// argument would be repeated for every pair of their paths, and no user means that.
 fn check_word(word: &Template, span: &Span, resolver: &Resolver<'_>, cx: &mut DiagnosticCollector) {
     let gather = |part: &&TemplatePart| match part {
         TemplatePart::Fill { what: Fill::Input(at), .. } => {
@@ -137,7 +140,7 @@ fn check_word(word: &Template, span: &Span, resolver: &Resolver<'_>, cx: &mut Di
     }
 }
 
-/// Reports an empty action.
+/// Reports an action key of a task, such as `run` or `shell`, whose text is empty.
 pub(crate) fn empty(key: &str, span: &Span, cx: &mut DiagnosticCollector) {
     cx.push(
         Diagnostic::new(Code::EmptyCommand, span.clone(), format!("`{key}` is empty")).label("nothing to do"),

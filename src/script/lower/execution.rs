@@ -7,7 +7,8 @@ use crate::script::resolve::resolver::Resolver;
 use crate::script::resolve::written::TextContext;
 use crate::script::syntax::execution::RawExecution;
 
-/// Resolves the references in the working directory.
+/// Lowers the settings with which a command is run: resolves the `{references}` in its working directory and copies the
+/// other settings.
 pub(crate) fn execution(
     raw: &RawExecution,
     resolver: &mut Resolver<'_>,

@@ -20,7 +20,7 @@ const SPLIT: u64 = 16 << 20;
 const BUFFER: u64 = 256 << 20;
 
 impl Compiler<'_> {
-    /// Lowers a `mapreduce`.
+    /// Lowers a `mapreduce` key: compiles its input and its map, combine and reduce stages from the script to the plan.
     pub(crate) fn mapreduce(
         &self,
         task: &RawTask,
@@ -67,7 +67,7 @@ impl Compiler<'_> {
         })))
     }
 
-    /// Replaces the variables in a name or pattern of files.
+    /// Replaces the script's variables, such as `{dir}`, in the file name or file pattern of a map-reduce input.
     fn fill(&self, text: &Text, cx: &mut DiagnosticCollector) -> Option<String> {
         let mut lookup = |name: &str, _: &mut DiagnosticCollector| self.names.var(name).cloned();
         crate::script::syntax::variables::fill(text, "the input of a `mapreduce`", &mut lookup, cx)
@@ -156,7 +156,7 @@ impl Compiler<'_> {
     }
 }
 
-/// Finds the built-in stage of that name among `known`. Reports an unknown name.
+/// Finds the built-in mapper or operator of that name among `known`. Reports an unknown name.
 fn built_in<T: Copy>(
     key: &str,
     name: &Text,

@@ -6,7 +6,8 @@ use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Span;
 
-/// Reports a program that is not on PATH or, where its name has a slash, not in the script's folder.
+/// Reports a program of a `run` key that does not exist or is not executable. A name with a slash is a path from the
+/// script's folder; any other name is searched on PATH.
 pub(crate) fn check(program: &str, span: &Span, cx: &mut DiagnosticCollector) {
     if program.contains('/') {
         let path = cx.source.dir().join(program);

@@ -10,11 +10,13 @@ use crate::script::plan::task::{ReduceOrder, Select, TaskAction};
 use crate::script::resolve::resolver::Resolver;
 use crate::script::syntax::script::{RawAction, RawReduce, RawTask};
 
-/// The largest `arity`. With more values at a time a reduction is a list and no tree.
+/// The largest `arity`, which is the number of arrays that one step of a reduction tree merges. With more of them a
+/// reduction is a list and no tree.
 const WIDEST: i64 = 1024;
 
 impl Compiler<'_> {
-    /// Lowers a `reduce`, by a command or of arrays.
+    /// Lowers a `reduce` key, which merges the results of all instances of another task to one. The merging is done by
+    /// a command if the user gives one, otherwise by an operation on arrays.
     pub(crate) fn reduction(
         &self,
         task: &RawTask,
@@ -29,7 +31,7 @@ impl Compiler<'_> {
     }
 }
 
-/// Lowers a reduction of arrays.
+/// Lowers a `reduce` without a command: compiles the reduction of another task's arrays to the plan.
 fn arrays(
     task: &RawTask,
     raw: &RawReduce,
@@ -108,7 +110,7 @@ pub(crate) fn order(raw: &RawReduce, cx: &mut DiagnosticCollector) -> Option<Red
     }
 }
 
-/// Whether the task that is reduced makes arrays. Reports one that does not.
+/// Whether the task `target`, whose results are reduced, makes arrays. Reports a task that makes files instead.
 fn are_arrays(target: usize, of: &Text, resolver: &Resolver<'_>, cx: &mut DiagnosticCollector) -> bool {
     let task = resolver.script.tasks.get(target);
     let Some(task) = task.filter(|task| task.action.as_ref().is_some_and(RawAction::is_command)) else {
@@ -123,7 +125,7 @@ fn are_arrays(target: usize, of: &Text, resolver: &Resolver<'_>, cx: &mut Diagno
     false
 }
 
-/// Reports a task with one instance, which leaves nothing to reduce.
+/// Reports a `reduce` of a task `target` that has no parameters and so one instance, whose result needs no reduction.
 pub(crate) fn check_family(target: usize, of: &Text, resolver: &Resolver<'_>, cx: &mut DiagnosticCollector) {
     let Some(task) = resolver.script.tasks.get(target) else { return };
     let name = &task.name.value;
@@ -140,7 +142,8 @@ pub(crate) fn check_family(target: usize, of: &Text, resolver: &Resolver<'_>, cx
     }
 }
 
-/// Checks `over`. It repeats which parameters are reduced over, those that this task lacks, and must agree with them.
+/// Checks the key `over` of a `reduce`, with which the user repeats the parameters that are reduced over. The list must
+/// name exactly the parameters that the reduced task has and this task lacks.
 pub(crate) fn check_over(
     task: &RawTask,
     over: Option<&At<Vec<Text>>>,

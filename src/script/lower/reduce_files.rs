@@ -11,11 +11,11 @@ use crate::script::resolve::resolver::Resolver;
 use crate::script::syntax::placeholder::{self, PieceKind};
 use crate::script::syntax::script::{RawAction, RawReduce, RawTask};
 
-/// The names of the files that each step reads (`a`, `b`) and writes (`out`).
+/// The names of the files that each step of a reduction by a command reads (`a`, `b`) and writes (`out`).
 const FILES: [&str; 3] = ["a", "b", "out"];
 
 impl Compiler<'_> {
-    /// Lowers a `reduce` that has a command.
+    /// Lowers a `reduce` that has a command, which merges two files into one until one file is left.
     pub(crate) fn merge(
         &self,
         task: &RawTask,
@@ -55,7 +55,7 @@ impl Compiler<'_> {
     }
 }
 
-/// Reports options that are for arrays only.
+/// Reports options of a `reduce` of files that only a `reduce` of arrays can have, such as `with`.
 fn check_options(raw: &RawReduce, cx: &mut DiagnosticCollector) {
     if let Some(with) = &raw.with {
         let message = "`reduce` has two operations, `with` and a command";
@@ -77,7 +77,8 @@ fn check_options(raw: &RawReduce, cx: &mut DiagnosticCollector) {
     }
 }
 
-/// Reports a parameter named like one of the files, which the command could not refer to.
+/// Reports a parameter of the task that is named `a`, `b` or `out`. In the command these names mean the merged files,
+/// so the command could not use the parameter.
 fn check_names(task: &RawTask, resolver: &Resolver<'_>, cx: &mut DiagnosticCollector) {
     let params = resolver.sweeps.params.get(resolver.task).map_or(&[][..], Vec::as_slice);
     for name in FILES.iter().filter(|name| params.iter().any(|param| param == *name)) {
@@ -92,8 +93,8 @@ fn check_names(task: &RawTask, resolver: &Resolver<'_>, cx: &mut DiagnosticColle
     }
 }
 
-/// Checks the texts of the command, of its input and of its environment: together they name all three files, and they
-/// refer to no other file of the family.
+/// Checks the texts of a merging command, of its standard input and of its environment. The texts together must name
+/// all three files `{a}`, `{b}` and `{out}`, and must not read the reduced task's files in any other way.
 fn check_texts(
     task: &RawTask,
     command: &RawAction,

@@ -16,20 +16,21 @@ use crate::script::syntax::symbols::Symbols;
 use crate::script::values::resources::InstanceResources;
 use std::collections::HashSet;
 
-/// The script with its symbols and families, from which all tasks are compiled.
+/// The compiler of a script's tasks. `Compiler` holds the parsed script, its names, and the family of each task, which
+/// is the set of its instances (one for each combination of parameter values).
 pub(crate) struct Compiler<'a> {
     pub(crate) script: &'a RawScript,
     pub(crate) names: &'a Symbols,
     pub(crate) sweeps: &'a Sweeps,
     pub(crate) options: LoadOptions,
-    /// The names of the tasks on whose hosts others are to run.
+    /// The names of all tasks that other tasks name in `on = "host of NAME"`, to run on the host where that task ran.
     pub(crate) places: HashSet<String>,
 }
 
 impl Compiler<'_> {
-    /// Compiles the task of index `at`. Its references name tasks by their index in the script, and
-    /// [`toposort`](super::toposort) converts them to indices in the plan. Mistakes are reported, and the rest is
-    /// compiled nevertheless.
+    /// Compiles the task of index `at` in the script. The references of the compiled task name other tasks by their
+    /// index in the script; [`toposort`](super::toposort) converts them to indices in the plan. Mistakes are reported,
+    /// and the rest of the task is compiled nevertheless, to find further mistakes.
     pub(crate) fn task(&self, at: usize, cx: &mut DiagnosticCollector) -> Option<PlanTask> {
         let raw = self.script.tasks.get(at)?;
         let mut resolver = Resolver {
@@ -149,7 +150,8 @@ impl Compiler<'_> {
         Save { select: select.unwrap_or(Select::Order), path }
     }
 
-    /// Checks the path of a `save`: arrays go to files or datasets, files of commands to files.
+    /// Checks the path of a `save` key, which copies an output of the task to the shared file system. An array can be
+    /// saved to a file or to an HDF5 dataset, a file of a command only to a file.
     fn check_save(&self, makes_array: bool, save: &RawSave, cx: &mut DiagnosticCollector) {
         let path = &save.path.value;
         let is_dataset = path.contains(":/");
@@ -171,7 +173,8 @@ impl Compiler<'_> {
         cx.push(diagnostic.label("cannot be saved so").help(help));
     }
 
-    /// Reports references that find no instance of the other task, for any instance of the referring one.
+    /// Reports references to another task for which at least one instance of the reading task finds no instance to
+    /// read.
     pub(crate) fn check_joins(&self, tasks: &[Option<PlanTask>], cx: &mut DiagnosticCollector) {
         for (at, task) in tasks.iter().enumerate() {
             let Some(task) = task else { continue };

@@ -8,8 +8,8 @@ use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::plan::task::PlanTask;
 use crate::script::syntax::script::RawScript;
 
-/// Returns the indices of the tasks, each after the tasks that it needs; where that leaves a choice, in the order of
-/// the script. Reports a cycle.
+/// Returns the indices of the tasks in an order in which each task stands after the tasks that it needs. Where that
+/// leaves a choice, the order of the script decides. Reports tasks that need each other in a cycle.
 pub(crate) fn sort(
     script: &RawScript,
     tasks: &[Option<PlanTask>],
@@ -49,7 +49,8 @@ pub(crate) fn sort(
     order
 }
 
-/// Finds a cycle among the tasks that are left, beginning with the task that is first in the script.
+/// Finds a cycle among the tasks `left`, which could not be sorted. The cycle is given as indices of tasks, the task
+/// that is first in the script first; `None` where there is no cycle.
 fn circle(left: &BTreeSet<usize>, needs: &[BTreeSet<usize>]) -> Option<Vec<usize>> {
     let mut done: BTreeSet<usize> = BTreeSet::new();
     for start in left {
@@ -107,7 +108,8 @@ fn span(
     references.find(|reference| reference.task == to).map(|reference| reference.span.clone())
 }
 
-/// Puts the tasks in `order`, and makes their references name tasks by their index in it.
+/// Puts the tasks in `order`, a list of their indices in the script, and renumbers the references between tasks: they
+/// name a task by its place in `order` then.
 pub(crate) fn arrange(mut tasks: Vec<Option<PlanTask>>, order: &[usize]) -> Vec<PlanTask> {
     let mut places = vec![usize::MAX; tasks.len()];
     for (place, at) in order.iter().enumerate() {

@@ -4,17 +4,18 @@ use super::template::Template;
 use crate::script::values::execution;
 use serde::{Deserialize, Serialize};
 
-/// The settings with which a task's command is run; the references in its working directory are resolved.
+/// The settings with which a task's command is run, such as its working directory, in which references to parameters
+/// are resolved.
 pub(crate) type Execution = execution::Execution<Dir>;
 
-/// The working directory of a command.
+/// The folder in which a command runs, as the plan keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub enum Dir {
-    /// The script's folder.
+    /// The folder of the script that dtask runs.
     #[default]
     Here,
-    /// The instance's private folder.
+    /// The scratch folder that every instance of a task gets for itself on its node.
     Scratch,
-    /// A path relative to the script's folder.
+    /// A path relative to the script's folder, in which parameters of the instance may stand.
     Path(Template),
 }

@@ -18,7 +18,8 @@ use crate::script::plan::runtime_vars::RuntimeVars;
 use crate::script::plan::task::{CallArg, MapReduceInput, ReduceStage};
 use crate::script::values::value::ScriptValue;
 
-/// Computes the keys of a plan's instances, those of a task all at once when the first of them is asked for.
+/// Computes the keys of a plan's instances. A key is a hash of an instance's work and inputs, by which its result is
+/// recognized. The keys of a task are computed all at once, when the first of them is asked for.
 #[derive(Debug)]
 pub(crate) struct Fingerprints<'p> {
     plan: &'p Plan,
@@ -27,12 +28,13 @@ pub(crate) struct Fingerprints<'p> {
 }
 
 impl<'p> Fingerprints<'p> {
-    /// Creates fingerprints for a plan. Nothing is computed yet.
+    /// Creates the object that computes the keys of a plan's instances. No key is computed yet.
     pub(crate) fn new(plan: &'p Plan) -> Self {
         Fingerprints { plan, known: vec![None; plan.tasks.len()], files: HashMap::new() }
     }
 
-    /// Returns the keys of a task's instances in the order of their indices, and computes those that are missing.
+    /// Returns the keys of a task's instances in the order of their indices. Keys that were not asked for before are
+    /// computed now.
     pub(crate) fn of(&mut self, task: usize) -> &[u128] {
         let mut needed = vec![false; self.plan.tasks.len()];
         if let Some(needed) = needed.get_mut(task) {
@@ -185,7 +187,7 @@ impl<'p> Fingerprints<'p> {
     }
 }
 
-/// A hash of a sequence of texts. Each is preceded by its length, so that `ab`, `c` differs from `a`, `bc`.
+/// A hash of a sequence of texts. Each text is preceded by its length, so that `ab`, `c` differs from `a`, `bc`.
 struct Hash(Xxh3);
 
 impl Hash {

@@ -19,7 +19,7 @@ use crate::script::plan::task::PlanTask;
 use crate::script::sweep::join::Join;
 use crate::script::values::resources::JobCounter;
 
-/// A script after all checks, ready to run.
+/// A plan: a script that has passed all checks, compiled to tasks that the batch tool can run.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The script's `name`, or the file's name without its extension.
@@ -28,23 +28,26 @@ pub struct Plan {
     pub dir: PathBuf,
     /// The path of the script, as the user gave it.
     pub path: PathBuf,
-    /// The number of failures that stops the run.
+    /// The failure policy, from the script's `[policy]` table: how many failed instances stop the run.
     pub policy: Policy,
-    /// The counters that the whole job has, such as licences.
+    /// The counters that the script declares for the whole job, such as licences. A running instance takes some units
+    /// and gives them back at its end.
     pub counters: Vec<JobCounter>,
-    /// The tasks, each after the tasks that it needs, otherwise in the order of the script (a topological order).
+    /// The tasks in topological order: each stands after the tasks that it needs. Otherwise the order of the script is
+    /// kept.
     pub tasks: Vec<PlanTask>,
-    /// Warnings, with which the script still runs.
+    /// Warnings about the script, which do not keep it from running.
     pub warnings: Diagnostics,
 }
 
 impl Plan {
-    /// Returns the index of the task of that name.
+    /// Returns the index in `tasks` of the task of that name; `None` if there is none.
     pub fn find(&self, name: &str) -> Option<usize> {
         self.tasks.iter().position(|task| task.name == name)
     }
 
-    /// Finds the references to a task: pairs of the referring task's index and the reference's number there.
+    /// Finds all references to a task, as pairs: the index of the task that reads it, and the number of the reference
+    /// in that task's `references`.
     pub fn consumers(&self, task: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
         let references = move |(at, other): (usize, &PlanTask)| {
             let numbers = other
@@ -58,12 +61,13 @@ impl Plan {
         self.tasks.iter().enumerate().flat_map(references)
     }
 
-    /// Returns the join in the other direction: the instances of `consumer` that refer to an instance of `producer`.
+    /// Returns the join from `producer` to `consumer`, against the direction of the data. For an instance of `producer`
+    /// it gives the instances of `consumer` that read it. `None` if an index names no task.
     pub fn reverse(&self, producer: usize, consumer: usize) -> Option<Join> {
         Some(Join::between(&self.tasks.get(producer)?.family, &self.tasks.get(consumer)?.family))
     }
 
-    /// Reduces the plan to the tasks with these indices and all tasks that they need.
+    /// Reduces the plan to the tasks of these indices and all tasks that they need, directly or by other tasks.
     pub fn only(mut self, names: &[usize]) -> Plan {
         let mut wanted = vec![false; self.tasks.len()];
         names.iter().for_each(|at| wanted[*at] = true);

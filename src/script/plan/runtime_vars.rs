@@ -4,31 +4,34 @@ use serde::{Deserialize, Serialize};
 
 use crate::script::values::value::ScriptValue;
 
-/// A runtime variable: a value that only the rank knows that runs an instance.
+/// A runtime variable, written `{dtask.rank}` or like it in a script: a value that is known only on the MPI rank that
+/// runs the instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RuntimeVar {
-    /// The number of the rank, counted from 0.
+    /// The number of the MPI rank that runs the instance, counted from 0.
     Rank,
-    /// The number of ranks.
+    /// The number of MPI ranks of the job.
     Ranks,
-    /// The name of the host.
+    /// The name of the host on which the instance runs.
     Host,
-    /// The path of the instance's private folder.
+    /// The path of the instance's scratch folder, which no other instance uses.
     Scratch,
-    /// The number of the attempt, counted from 1.
+    /// The number of the attempt to run this instance, counted from 1. A failed instance is tried again if the script
+    /// asks for that.
     Attempt,
-    /// The instance's index in its family, counted from 0.
+    /// The instance's index among all instances of its task, counted from 0.
     Index,
-    /// The number of threads that the instance was given.
+    /// The number of threads that the scheduler reserved for the instance.
     Threads,
-    /// A seed for random generators, which depends on the task and the index alone.
+    /// A seed for random generators that depends on the task and the instance's index alone. A repeated run gets an
+    /// equal seed.
     Seed,
-    /// The path of the script's folder.
+    /// The path of the folder that has the script.
     Here,
 }
 
 impl RuntimeVar {
-    /// All runtime variables with their names in scripts, the part after `dtask.`.
+    /// All runtime variables with their names in scripts: `rank` stands for `{dtask.rank}`.
     pub const NAMED: [(&'static str, RuntimeVar); 9] = [
         ("rank", RuntimeVar::Rank),
         ("ranks", RuntimeVar::Ranks),
@@ -41,48 +44,50 @@ impl RuntimeVar {
         ("here", RuntimeVar::Here),
     ];
 
-    /// Returns the variable of that name.
+    /// Returns the variable of that name, without the `dtask.` before it; `None` if there is none.
     pub fn named(name: &str) -> Option<Self> {
         Self::NAMED.iter().find(|(n, _)| *n == name).map(|(_, fact)| *fact)
     }
 
-    /// Whether the value is the same wherever and however often an instance runs. File names may contain only such
-    /// values.
+    /// Whether the value is the same wherever and however often an instance runs. Only variables of this kind are
+    /// allowed in file names, which must be known before the run.
     pub fn is_fixed(self) -> bool {
         matches!(self, RuntimeVar::Index | RuntimeVar::Seed)
     }
 
-    /// Whether the value is a text; the others are integers.
+    /// Whether the value of this variable is a text. All other variables are integers.
     pub fn is_text(self) -> bool {
         matches!(self, RuntimeVar::Host | RuntimeVar::Scratch | RuntimeVar::Here)
     }
 }
 
-/// The values of all runtime variables for one run of an instance.
+/// The values of all runtime variables, such as `{dtask.rank}`, for one run of an instance.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RuntimeVars {
-    /// The number of the rank, counted from 0.
+    /// The number of the MPI rank that runs the instance, counted from 0.
     pub rank: u32,
-    /// The number of ranks.
+    /// The number of MPI ranks of the job.
     pub ranks: u32,
-    /// The name of the host.
+    /// The name of the host on which the instance runs.
     pub host: String,
-    /// The path of the instance's private folder.
+    /// The path of the instance's scratch folder, which no other instance uses.
     pub scratch: String,
-    /// The number of the attempt, counted from 1.
+    /// The number of the attempt to run this instance, counted from 1. A failed instance is tried again if the script
+    /// asks for that.
     pub attempt: u32,
-    /// The instance's index in its family, counted from 0.
+    /// The instance's index among all instances of its task, counted from 0.
     pub index: u64,
-    /// The number of threads that the instance was given.
+    /// The number of threads that the scheduler reserved for the instance.
     pub threads: u32,
-    /// A seed for random generators, which depends on the task and the index alone.
+    /// A seed for random generators that depends on the task and the instance's index alone. A repeated run gets an
+    /// equal seed.
     pub seed: u64,
-    /// The path of the script's folder.
+    /// The path of the folder that has the script.
     pub here: String,
 }
 
 impl RuntimeVars {
-    /// Returns the value of a variable.
+    /// Returns the value that a runtime variable has in this run of the instance.
     pub fn get(&self, fact: RuntimeVar) -> ScriptValue {
         match fact {
             RuntimeVar::Rank => ScriptValue::Int(self.rank.into()),

@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::script::syntax::placeholder::{PieceKind, TextPiece};
 
-/// The way in which a value is protected from the shell.
+/// The way in which a value that replaces a `{reference}` in a script is quoted, so that the shell cannot interpret it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Quote {
-    /// Not at all, because no shell sees the value.
+    /// No quoting, because no shell sees the value.
     #[default]
     None,
-    /// Outside of quotes: the value gets quotes of its own where it needs them.
+    /// For a reference that stands outside of quotes: the value gets quotes of its own if it has special characters.
     Bare,
-    /// Inside single quotes, `'…'`.
+    /// For a reference that stands inside single quotes of the script, `'…'`: single quotes in the value are escaped.
     Single,
-    /// Inside double quotes, `"…"`.
+    /// For a reference that stands inside double quotes of the script, `"…"`: characters special there are escaped.
     Double,
 }
 
 impl Quote {
-    /// Returns the value as it is written into the script.
+    /// Returns the value, quoted in this way, as it is written into the shell script.
     pub fn apply(self, value: &str) -> String {
         let harmless = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
         match self {
@@ -41,16 +41,17 @@ impl Quote {
     }
 }
 
-/// The innermost open construct at a point of the scan of a script.
+/// The innermost construct of the shell language, such as a quotation, that is open at a point of the scan of a script.
 #[derive(Clone, Copy, PartialEq)]
 enum Level {
-    /// Commands. The construct is closed by `)` where it was opened by `$(` or `(`.
+    /// Commands, outside of quotes. A `)` closes this level if `$(` or `(` opened it.
     Code,
     Single,
     Double,
 }
 
-/// Returns the quoting of each piece of a script that is a reference. For other pieces the entry has no meaning.
+/// Returns the quoting that each piece of a shell script needs, one entry for each of `pieces`. Only the entries of
+/// pieces that are references have a meaning.
 pub(crate) fn contexts(text: &str, pieces: &[TextPiece]) -> Vec<Quote> {
     let mut levels = vec![Level::Code];
     let (mut escaped, mut comment) = (false, false);

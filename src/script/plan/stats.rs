@@ -3,13 +3,13 @@
 use super::task::{PlanTask, Reference};
 use crate::script::plan::Plan;
 
-/// The largest family whose instances are searched one by one for their fan-in, where it does not follow from
-/// arithmetic.
+/// The largest number of instances of a task for which the fan-in (the number of instances that one instance reads) is
+/// found by a look at each of them. Larger tasks get an estimate, unless the fan-in can be calculated.
 const SEARCHED: u64 = 100_000;
 
 impl PlanTask {
-    /// Returns the largest number of instances that one instance reads by a reference. For families above 100 000
-    /// instances it may be an upper bound.
+    /// Returns the fan-in of a reference: the largest number of the other task's instances that one instance of this
+    /// task reads. For a task of more than 100 000 instances the result may be an upper bound.
     pub fn fan_in(&self, reference: &Reference) -> u64 {
         if reference.join.is_arithmetic() || !reference.join.is_gather() || self.family.len() > SEARCHED {
             return reference.join.gathered();
@@ -28,8 +28,8 @@ impl Plan {
         needs
     }
 
-    /// Returns the level of each task: the number of tasks before it on the longest path to it. 0 means that it needs
-    /// none.
+    /// Returns the level of each task: the number of tasks before it on the longest chain of dependencies that leads to
+    /// it. Level 0 means that the task needs no other.
     pub fn levels(&self) -> Vec<usize> {
         let mut levels = vec![0; self.tasks.len()];
         for at in 0..self.tasks.len() {
@@ -43,7 +43,8 @@ impl Plan {
         levels
     }
 
-    /// Returns the longest chain of tasks that wait for each other (the critical path), in the order in which they run.
+    /// Returns the critical path: the longest chain of tasks in which each needs the one before, as indices in run
+    /// order.
     pub fn critical_path(&self) -> Vec<usize> {
         let levels = self.levels();
         // The first of the deepest tasks, so that the answer is the same every time.
@@ -60,8 +61,8 @@ impl Plan {
         path
     }
 
-    /// Returns the reference with the largest fan-in as (task, task that is read, number of instances); `None` where no
-    /// task refers to another.
+    /// Returns the reference with the largest fan-in as (index of the reading task, index of the task that is read,
+    /// number of instances that one instance reads). `None` means that no task reads another.
     pub fn largest_fan_in(&self) -> Option<(usize, usize, u64)> {
         let all = self.tasks.iter().enumerate().flat_map(|(at, task)| {
             task.references.iter().map(move |reference| (at, reference.task, task.fan_in(reference)))

@@ -18,69 +18,76 @@ use crate::script::values::resources::InstanceResources;
 use crate::script::values::value::ScriptValue;
 use std::time::Duration;
 
-/// An argument of a `call`.
+/// An argument of a `call`, the action that calls a Rust function of the embedding program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum CallArg {
-    /// A value that the script gives.
+    /// A constant that stands in the script, such as a number.
     Value(ScriptValue),
-    /// The value of a name, such as `"{mean}"`.
+    /// The value itself, not a text, of the parameter, variable or task result that a reference such as `"{mean}"`
+    /// names.
     Binding(NameSource),
-    /// A text with references in it.
+    /// A text with `{references}` in it, which the instance's own values replace.
     Text(Template),
 }
 
-/// A task of the plan: one action, done for every instance of a family.
+/// A task of the plan: one action, done for every instance, which is a combination of values of the task's parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlanTask {
-    /// The name of the task in the script.
+    /// The name of the task, as in `[task.NAME]` of the script.
     pub name: String,
     /// The line of the script in which the task begins, counted from 1.
     pub line: usize,
-    /// File and line, for messages: `flow.toml:31`.
+    /// The script file and the line where the task begins, for messages: `flow.toml:31`.
     pub origin: String,
-    /// The work that an instance does.
+    /// The work that each instance of the task does, such as a command.
     pub action: TaskAction,
-    /// The instances of the task.
+    /// The family of the task: all its instances, one for each combination of the values of its parameters.
     pub family: Sweep,
     /// The dependencies: results of other tasks that an instance reads, and tasks that it only waits for.
     pub references: Vec<Reference>,
-    /// The files that the command writes in its private folder.
+    /// The output files that the command writes in the instance's scratch folder and other tasks can read.
     pub outs: Vec<OutputFile>,
     /// The standard input of the command; `None` for an empty one.
     pub stdin: Option<Template>,
-    /// The destination of standard output. For a task that makes an array, the array's text is printed there.
+    /// The destination of the command's standard output. If the task makes an array, the array is printed there as
+    /// text.
     pub stdout: StreamTarget,
-    /// The destination of standard error.
+    /// The destination of the command's standard error.
     pub stderr: StreamTarget,
-    /// The outputs that are kept on the shared file system.
+    /// The outputs that are copied to the shared file system, so that they outlast the run.
     pub saves: Vec<Save>,
-    /// Environment variables that are added for the command.
+    /// Environment variables (name and value) that the command gets in addition to those of the rank.
     pub env: Vec<(String, Template)>,
-    /// The exit codes that mean success.
+    /// The exit codes of the command that count as success.
     pub ok_exit: Vec<i32>,
-    /// Whether tasks that gather this family go on without its failed instances.
+    /// Whether a task that reads several instances of this one still runs, without the failed ones, if some have
+    /// failed.
     pub optional: bool,
-    /// The priority: of the instances that are ready, those with the larger number start first.
+    /// The priority of the task: of all instances that are ready, those of the task with the larger number start first.
     pub priority: i32,
-    /// Whether results stay in memory until the end of the run; otherwise they are freed after their last use.
+    /// Whether the ranks hold the task's results in memory until the end of the run. Otherwise a result is freed when
+    /// the last instance that reads it is done.
     pub keep: bool,
-    /// Files that the command writes at their final path, relative to the script's folder.
+    /// Files that the command itself writes at their final path, relative to the script's folder. Unlike `outs`, dtask
+    /// does not move them.
     pub targets: Vec<Template>,
-    /// The settings with which the command is run.
+    /// The settings with which the command is run, such as its working directory.
     pub execution: Execution,
-    /// The resources that an instance takes while it runs.
+    /// The resources, such as threads and memory, that the scheduler reserves for an instance while it runs.
     pub needs: InstanceResources,
-    /// The expected duration of an instance. `None`: as long as other instances took on the rank.
+    /// The expected duration of an instance, which the script gives. `None`: the scheduler expects an instance to take
+    /// as long as earlier ones took on the rank.
     pub time: Option<Duration>,
 }
 
 impl PlanTask {
-    /// Returns the name of an instance, such as `sim[T=300, p=1]`.
+    /// Returns the name of an instance for messages, the task with the values of its parameters: `sim[T=300, p=1]`.
     pub fn label(&self, instance: u64) -> String {
         self.family.label(&self.name, instance)
     }
 
-    /// Returns the instances that an instance of a `reduce` task reduces, in index order; `None` for other tasks.
+    /// Returns the instances of the other task whose results `instance` of a `reduce` task merges, in index order.
+    /// `None` if this task is no `reduce`.
     pub fn reduced(&self, instance: u64) -> Option<Gather<'_>> {
         match &self.action {
             TaskAction::Reduce { of, .. } | TaskAction::Merge { of, .. } => {
@@ -91,63 +98,68 @@ impl PlanTask {
     }
 }
 
-/// The work of a task, by the key that the script gives it.
+/// The work of a task. Each variant belongs to an action key of the script, such as `run` or `shell`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum TaskAction {
-    /// Starts a program without a shell.
+    /// Starts a program without a shell (the key `run`).
     Run {
-        /// The program and its arguments; each template may become several ([`Template::render_args`]).
+        /// The program and its arguments. A template with a gather, a reference to several instances, becomes several
+        /// arguments ([`Template::render_args`]).
         argv: Vec<Template>,
     },
-    /// Starts a shell with a script.
+    /// Starts a shell that runs a script (the key `shell`).
     Shell {
         /// The shell and its options; the script is added as the last argument.
         interpreter: Vec<String>,
-        /// The text of the script.
+        /// The text of the shell script, with references in it.
         script: Template,
     },
-    /// Evaluates an array expression.
+    /// Evaluates an array expression on the rank itself, without a command (the key `array`).
     Array {
-        /// The expression as it is written, for messages and keys.
+        /// The expression as the user has written it, for messages and for the hash by which a result is recognized.
         text: String,
-        /// The expression as it was parsed.
+        /// The expression as a syntax tree.
         expr: Expr,
-        /// The names in the expression, with their sources.
+        /// The names in the expression, with the sources of their values: parameters, variables, or results of other
+        /// tasks.
         names: Vec<ArrayName>,
     },
-    /// Reduces the arrays of a family to one array, as a tree.
+    /// Reduces the arrays that all instances of another task have made to one array, step by step as a tree.
     Reduce {
-        /// The number of the reference to the family among [`PlanTask::references`].
+        /// The number, among [`PlanTask::references`], of the reference to the task whose results are reduced.
         of: usize,
-        /// The operation of the reduction.
+        /// The operation that merges arrays, such as a sum.
         with: Reduce,
-        /// The number of arrays that a step of the tree merges.
+        /// The largest number of arrays that one step of the reduction tree merges.
         arity: usize,
         /// The order in which arrays are merged, which determines the shape of the tree.
         order: ReduceOrder,
     },
-    /// Reduces the files of a family to one file, as a tree, by a command that merges two.
+    /// Reduces the files that all instances of another task have written to one file, as a tree. A command merges two
+    /// files in each step.
     Merge {
-        /// The number of the reference to the family among [`PlanTask::references`].
+        /// The number, among [`PlanTask::references`], of the reference to the task whose results are reduced.
         of: usize,
-        /// The command of a step: it merges the files `{a}` and `{b}` into `{out}`.
+        /// The command of each step, which merges the files `{a}` and `{b}` into `{out}`.
         command: Box<TaskAction>,
         /// The order in which files are merged, which determines the shape of the tree.
         order: ReduceOrder,
     },
-    /// Calls a function of the embedding program, which returns an array.
+    /// Calls a Rust function that the embedding program has registered and that returns an array (the key `call`).
     Call {
-        /// The name of the function in the registry.
+        /// The name under which the embedding program has registered the function.
         function: String,
-        /// The arguments with their names.
+        /// The arguments of the call, as pairs of name and value.
         args: Vec<(String, CallArg)>,
     },
-    /// Maps, shuffles and reduces lines. The task has one instance for each partition.
+    /// Maps, shuffles and reduces lines of text. The task has one instance for each partition, which is a share of the
+    /// keys.
     MapReduce(Box<MapReduce>),
 }
 
 impl TaskAction {
-    /// Renders the program and its arguments for one run. `None` for actions other than `run` and `shell`.
+    /// Returns the program and its arguments for one run of an instance: references are replaced by the values of
+    /// `scope`. `None` for actions other than `run` and `shell`.
     pub fn command(&self, scope: &RenderScope<'_>) -> Result<Option<Vec<String>>, RenderError> {
         match self {
             TaskAction::Run { argv } => {
@@ -163,7 +175,8 @@ impl TaskAction {
         }
     }
 
-    /// The templates of the command's words or script; none for actions that are no command.
+    /// The texts of the command, with references in them: its words or its shell script. Empty for actions that start
+    /// no command.
     pub(crate) fn templates(&self) -> Vec<&Template> {
         match self {
             TaskAction::Run { argv } => argv.iter().collect(),
@@ -173,7 +186,7 @@ impl TaskAction {
         }
     }
 
-    /// Whether the result is bytes, as a program writes them. All other actions make an array.
+    /// Whether the result is bytes, as a program writes them, and no array. A map-reduce counts as a command, too.
     pub fn is_command(&self) -> bool {
         !matches!(self, TaskAction::Array { .. } | TaskAction::Reduce { .. } | TaskAction::Call { .. })
     }
@@ -182,18 +195,19 @@ impl TaskAction {
 /// A map-reduce over lines: mappers make pairs of key and value, reducers get all values of a key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MapReduce {
-    /// The lines that are read.
+    /// The files or the other task whose lines are read.
     pub input: MapReduceInput,
-    /// The target size of a split, the part of the input that one mapper gets, in bytes.
+    /// The target size, in bytes, of a split, which is the part of the input that one mapper reads.
     pub split: u64,
     /// The mapper, which turns lines into `key TAB value` lines.
     pub map: MapStage,
-    /// The combiner, which reduces the output of one mapper before it goes to another rank. `None`: the reducer
-    /// combines, if it is built in.
+    /// The combiner, which reduces the output of one mapper before it is sent to another rank, so that less is sent.
+    /// `None`: the reducer is used for that if it is built in, otherwise nothing is combined.
     pub combine: Option<ReduceStage>,
     /// The reducer, which turns lines sorted by key into the result.
     pub reduce: ReduceStage,
-    /// Bytes of lines that a rank, and each mapper, holds in memory before it spills them to scratch.
+    /// The number of bytes of lines that a rank, and each mapper, holds in memory. Further lines are spilled to files
+    /// in scratch.
     pub buffer: u64,
 }
 
@@ -202,44 +216,45 @@ pub struct MapReduce {
 pub enum MapReduceInput {
     /// Paths of files, relative to the script's folder.
     Files(Vec<String>),
-    /// The output of another task, by the number of the reference. Each of its instances is one split.
+    /// The output of another task, by the number of the reference to it. Each instance of that task is one split, read
+    /// by one mapper.
     Of(usize),
 }
 
-/// The map stage, which makes pairs of key and value.
+/// The map stage of a map-reduce, which makes pairs of key and value of the input lines.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum MapStage {
-    /// A mapper that is built in.
+    /// A mapper that dtask has built in, run on the rank without a command.
     BuiltIn(Mapper),
-    /// A command that reads lines on standard input and writes lines on standard output.
+    /// A command of the user that reads lines on standard input and writes lines on standard output.
     Command(Box<TaskAction>),
 }
 
-/// The reduce or combine stage, which makes one value, or lines, of all values of a key.
+/// The reduce or the combine stage of a map-reduce, which makes one value, or lines, of all values of a key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ReduceStage {
-    /// An operator that is built in.
+    /// An operator that dtask has built in, such as a sum, run on the rank without a command.
     BuiltIn(Operator),
-    /// A command that reads lines on standard input and writes lines on standard output.
+    /// A command of the user that reads lines on standard input and writes lines on standard output.
     Command(Box<TaskAction>),
 }
 
 impl MapStage {
-    /// The name of a built-in mapper; `command` for every command.
+    /// The name of the built-in mapper; `command` for a mapper that is a command of the user.
     pub fn name(&self) -> String {
         if let MapStage::BuiltIn(mapper) = self { format!("{mapper:?}") } else { "command".to_owned() }
     }
 }
 
 impl ReduceStage {
-    /// The name of a built-in operator; `command` for every command.
+    /// The name of the built-in operator; `command` for a stage that is a command of the user.
     pub fn name(&self) -> String {
         if let ReduceStage::BuiltIn(operator) = self { format!("{operator:?}") } else { "command".to_owned() }
     }
 }
 
 impl MapReduce {
-    /// The commands among the stages.
+    /// Returns those of the map, combine and reduce stages that are commands of the user.
     pub fn commands(&self) -> impl Iterator<Item = &TaskAction> {
         let map = if let MapStage::Command(action) = &self.map { Some(&**action) } else { None };
         let others = self.combine.iter().chain([&self.reduce]).filter_map(|stage| match stage {
@@ -249,7 +264,7 @@ impl MapReduce {
         map.into_iter().chain(others)
     }
 
-    /// Whether mappers start a command, and whether reducers do. A combiner runs with the mapper.
+    /// Whether mappers start a command, and whether reducers do. A mapper also starts the command of its combiner.
     pub fn starts(&self) -> (bool, bool) {
         let combines = matches!(self.combine, Some(ReduceStage::Command(_)));
         let maps = combines || matches!(self.map, MapStage::Command(_));
@@ -257,7 +272,7 @@ impl MapReduce {
     }
 
     /// Returns the built-in operator that combines a mapper's lines, and the one that reduces the combined lines.
-    /// `None` for a stage that is a command or missing.
+    /// `None` for a stage that is a command of the user or missing.
     pub fn operators(&self) -> (Option<Operator>, Option<Operator>) {
         let built_in = |stage: &ReduceStage| match stage {
             ReduceStage::BuiltIn(operator) => Some(*operator),
@@ -273,63 +288,67 @@ impl MapReduce {
     }
 }
 
-/// A name in an array expression.
+/// A name in an array expression, such as a parameter or another task, with the source of its value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ArrayName {
-    /// The name as it is written, `x` or `sim.probe`.
+    /// The name as it stands in the expression, `x` or `sim.probe`.
     pub name: String,
-    /// The source of its value.
+    /// The source of the value that the name stands for.
     pub binding: NameSource,
 }
 
-/// The source of the value that a name stands for.
+/// The source of the value that a name in an array expression or a `call` stands for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum NameSource {
-    /// The task's parameter of that number, derived ones counted last.
+    /// The task's parameter of that number. Derived parameters, which `let` computes, are counted after the others.
     Param(usize),
     /// A variable of the script, with its value.
     Var(ScriptValue),
-    /// The task's reference of that number: one array, or a list of arrays for a gather.
+    /// The result that the task's reference of that number reads: one array, or a list of arrays for a reference to
+    /// several instances.
     Input(usize),
-    /// A runtime variable.
+    /// A runtime variable, such as `dtask.rank`, which only the rank that runs the instance knows.
     Fact(RuntimeVar),
 }
 
-/// The order in which a reduction merges values, which determines the shape of its tree.
+/// The order in which a reduction merges the results of instances, which determines the shape of its tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReduceOrder {
-    /// By index alone, so that the result has the same bits on any number of ranks.
+    /// In the order of the instances' indices, so that the result has the same bits on any number of ranks.
     #[default]
     Fixed,
-    /// In the order in which values become ready.
+    /// In the order in which the results become ready. A sum of floats can then differ from run to run by rounding.
     Any,
 }
 
-/// The output of another task that a reference reads.
+/// The output of another task that a reference reads, such as its standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Select {
-    /// No output: the other task only has to be done.
+    /// No output: this task only waits until the other task is done.
     Order,
-    /// The output file of that number.
+    /// The other task's output file of that number.
     File(usize),
-    /// The standard output.
+    /// The standard output of the other task's command.
     Stdout,
-    /// The array.
+    /// The array that the other task makes.
     Value,
 }
 
-/// A dependency on another task. Two references are equal if they differ only in their place in the script.
+/// A dependency of one task on another, whose output it reads or for which it waits. Two references are equal if they
+/// differ only in their place in the script.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Reference {
-    /// The other task's index in the plan.
+    /// The index in the plan of the task that is read.
     pub task: usize,
-    /// The output that is read.
+    /// The output of the other task that is read.
     pub select: Select,
-    /// The join, which gives the instances that are read.
+    /// The join, which gives for each instance of this task the instances of the other task that are read: those with
+    /// equal values of the shared parameters, or those that brackets in the reference choose.
     pub join: Join,
-    /// Whether a gather is given as one file that lists the paths, instead of the paths themselves.
+    /// Whether the command gets the path of one file that lists the paths of all inputs (`{x.list}`), instead of the
+    /// paths themselves.
     pub list: bool,
-    /// The place in the script where the reference is first made, for messages. Ranks do not get it.
+    /// The place in the script where the reference first stands, for messages. The place is not sent to other ranks.
     #[serde(skip)]
     pub span: Span,
 }
@@ -342,7 +361,7 @@ impl PartialEq for Reference {
 }
 
 impl Reference {
-    /// Whether the reference becomes several values where it stands.
+    /// Whether the reference is replaced by several values, as it reads several instances and is no `{x.list}`.
     pub fn is_gather(&self) -> bool {
         self.join.is_gather() && !self.list
     }
@@ -353,31 +372,31 @@ impl Reference {
     }
 }
 
-/// An output file of a command.
+/// An output file of a command, which other tasks can read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutputFile {
-    /// The name in `{out.name}`; `None` for the only file, `out = "file"`.
+    /// The name of the file in references, as in `{out.name}`. `None` for the only file of a task, `out = "file"`.
     pub name: Option<String>,
-    /// The path in the instance's private folder.
+    /// The path of the file in the instance's scratch folder.
     pub file: Template,
 }
 
-/// The destination of a command's output stream.
+/// The destination of a command's standard output or standard error.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub enum StreamTarget {
-    /// The rank's log.
+    /// The log of the rank that runs the instance.
     #[default]
     Log,
-    /// Discarded, as by `/dev/null`.
+    /// No destination: the stream is discarded, as by `/dev/null`.
     Null,
-    /// A file. Instances that share a path append whole outputs in index order.
+    /// A file. If several instances have the same path, their whole outputs follow each other there in index order.
     Path(Template),
 }
 
-/// An output that is kept on the shared file system.
+/// An output of a task that is copied to the shared file system (the key `save`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Save {
-    /// The output that is kept.
+    /// The output of the task that is copied.
     pub select: Select,
     /// The path of the copy, relative to the script's folder.
     pub path: Template,

@@ -11,99 +11,104 @@ use crate::script::plan::shell_quote::Quote;
 use crate::script::values::format::FormatSpec;
 use crate::script::values::value::{PathPart, ScriptValue};
 
-/// The source of the text that replaces a reference.
+/// The source of the text that replaces a `{reference}` of a template.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Fill {
-    /// The task's parameter of that number, or a part of its path.
+    /// The value of the task's parameter of that number or, if a part is given, that part of its path, such as the
+    /// folder.
     Param(usize, Option<PathPart>),
-    /// The task's reference of that number: one path, or several for a gather.
+    /// The file that the task's dependency of that number reads: its path, or several paths if it reads several
+    /// instances.
     Input(usize),
-    /// The path of the task's own output of that number, to write to.
+    /// The path of the task's own output file of that number, to which the command writes.
     Out(usize),
-    /// A runtime variable.
+    /// A runtime variable, such as `{dtask.rank}`, which only the rank that runs the instance knows.
     Fact(RuntimeVar),
-    /// An environment variable of the rank.
+    /// The value of an environment variable of the rank, `{env:NAME}`.
     Env(String),
-    /// The first (0, `{a}`) or second (1, `{b}`) file that a step of a reduction merges. Each step fills in its own
-    /// paths.
+    /// The first (0, `{a}`) or second (1, `{b}`) file that a command merges in a step of a reduction. Each step fills
+    /// in the paths of its own two files.
     Merged(usize),
 }
 
-/// A piece of a template.
+/// A piece of a template: fixed text, or a reference that a value of the instance replaces.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum TemplatePart {
     /// Text that is the same for all instances.
     Text(String),
-    /// A reference, to be replaced.
+    /// A reference, such as `{T}`, which a value of the instance replaces.
     Fill {
-        /// The source of the text.
+        /// The source of the text that replaces the reference, such as a parameter.
         what: Fill,
-        /// The format of the value; `None` for the plain spelling.
+        /// The format of the value, as in `{T:04}`; `None` for the value's usual spelling.
         format: Option<FormatSpec>,
-        /// The way in which the text is protected from a shell.
+        /// The way in which the text is quoted, so that a shell does not interpret it.
         quote: Quote,
     },
 }
 
-/// A text with references.
+/// A text with `{references}`, which are replaced for each instance.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Template {
-    /// The pieces of the text, in order.
+    /// The pieces of the text in order: fixed texts and references.
     pub parts: Vec<TemplatePart>,
 }
 
-/// The values that references are replaced with, for one run of one instance.
+/// The values by which the references of a template are replaced, for one run of one instance.
 #[derive(Clone, Copy)]
 pub struct RenderScope<'a> {
     /// The values of the instance's parameters, as [`crate::script::sweep::family::Sweep::bindings`] gives them.
     pub values: &'a [ScriptValue],
-    /// The paths of the inputs in index order, by the number of the task's reference.
+    /// The paths of the input files: for each of the task's dependencies a list, in the index order of the instances
+    /// read.
     pub inputs: &'a [Vec<String>],
-    /// The paths of the task's own outputs, by their number.
+    /// The paths of the output files of the instance, in the order of the task's outputs.
     pub outs: &'a [String],
-    /// The values of the runtime variables.
+    /// The values of the runtime variables, such as the rank's number.
     pub facts: &'a RuntimeVars,
-    /// Looks up an environment variable of the rank.
+    /// A function that looks up an environment variable of the rank; `None` where it is not set.
     pub env: &'a dyn Fn(&str) -> Option<String>,
 }
 
 /// The reason why a template could not be rendered.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RenderError {
-    /// `{env:NAME}` of a variable that is not set in the rank's environment.
+    /// A reference `{env:NAME}` to an environment variable that is not set on the rank.
     #[error("the environment variable `{0}` is not set")]
     Env(String),
-    /// A value of the template is not in the scope: its kind and number.
+    /// A value that the template needs but the scope does not have: the value's kind, such as parameter, and its
+    /// number.
     #[error("{0} number {1} is missing")]
     Missing(&'static str, usize),
-    /// A value that its format does not fit.
+    /// A format in the template that does not fit the value, with the reason.
     #[error("a format does not fit: {0}")]
     Format(String),
 }
 
-/// A piece of a standard input.
+/// A piece of the standard input that a command gets.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StdinPiece {
-    /// Text, which is written as it is.
+    /// Text, which is written to the standard input as it is.
     Text(String),
-    /// The bytes of every input of the reference of that number, one after the other.
+    /// The bytes of all input files of the task's dependency of that number, one after the other.
     Input(usize),
 }
 
 impl Template {
-    /// Creates a template without references.
+    /// Creates a template that is a fixed text without references.
     pub fn literal(text: impl Into<String>) -> Self {
         Self { parts: vec![TemplatePart::Text(text.into())] }
     }
 
-    /// Returns the text of a template without references; `None` where it has some.
+    /// Returns the text of the template if it has no references; `None` if it has some.
     pub fn as_literal(&self) -> Option<String> {
         let text =
             |part: &TemplatePart| if let TemplatePart::Text(text) = part { Some(text.clone()) } else { None };
         self.parts.iter().map(text).collect()
     }
 
-    /// Renders the template to one text. The paths of a gather are separated by spaces.
+    /// Renders the template to one text: replaces its references by values. If a reference stands for several paths,
+    /// they are separated by spaces.
     pub fn render(&self, scope: &RenderScope<'_>) -> Result<String, RenderError> {
         let mut text = String::new();
         for part in &self.parts {
@@ -112,8 +117,8 @@ impl Template {
         Ok(text)
     }
 
-    /// Renders one word of a command to arguments. A gather gives one argument for each path, each with the rest of the
-    /// word (`--in={x}` becomes `--in=a --in=b`); otherwise there is one argument.
+    /// Renders one word of a command to arguments. A reference to several instances gives one argument for each path,
+    /// each with the rest of the word (`--in={x}` becomes `--in=a --in=b`); otherwise there is one argument.
     pub fn render_args(&self, scope: &RenderScope<'_>) -> Result<Vec<String>, RenderError> {
         let mut args = vec![String::new()];
         for part in &self.parts {
@@ -124,7 +129,8 @@ impl Template {
         Ok(args)
     }
 
-    /// Renders a standard input: pieces of text, with the inputs between them by their number.
+    /// Renders the template as the standard input of a command: pieces of text and, between them, the numbers of the
+    /// dependencies whose files are inserted.
     pub fn render_stdin(&self, scope: &RenderScope<'_>) -> Result<Vec<StdinPiece>, RenderError> {
         let piece = |part: &TemplatePart| match part {
             TemplatePart::Fill { what: Fill::Input(at), .. } => Ok(StdinPiece::Input(*at)),

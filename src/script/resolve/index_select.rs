@@ -8,7 +8,7 @@ use crate::script::sweep::join_search::Pin;
 use crate::script::syntax::symbols::Symbols;
 use crate::script::values::value::ScriptValue;
 
-/// A mistake in the brackets of a reference.
+/// A mistake in the brackets of a reference such as `{sim[T = 300]}`, which choose instances of another task.
 #[derive(Debug)]
 pub(crate) struct IndexError {
     pub(crate) code: Code,
@@ -16,8 +16,9 @@ pub(crate) struct IndexError {
     pub(crate) help: Option<String>,
 }
 
-/// Reads the text between the brackets of a reference to `target`: a [`Pin`] for each parameter whose value is chosen,
-/// with a formula of the parameters of `own`, the referring family.
+/// Reads the text between the brackets of a reference to `target`, the instances of the task that is read. Returns a
+/// [`Pin`] for each parameter whose value is chosen: its number and the formula of its value. The formula can use the
+/// parameters of `own`, the instances of the reading task.
 pub(crate) fn read(
     text: &str,
     path: &[String],
@@ -89,7 +90,8 @@ fn wrong(error: FormulaError, own: &Sweep, names: &Symbols) -> IndexError {
     }
 }
 
-/// Looks up a name in the formulas of a task: its meaning, its type, and a value that it can have.
+/// Looks up a name that stands in a formula of a task: returns its meaning, its type, and a value that it can have.
+/// `None` for an unknown name.
 fn lookup(own: &Sweep, names: &Symbols, name: &str) -> Option<(NameInput, FormulaType, ScriptValue)> {
     if let Some(at) = own.params().iter().position(|param| param.name == name) {
         let values = &own.params()[at].values;
@@ -101,7 +103,7 @@ fn lookup(own: &Sweep, names: &Symbols, name: &str) -> Option<(NameInput, Formul
     names.var(name).map(|value| (NameInput::Var(value.clone()), FormulaType::of(value), value.clone()))
 }
 
-/// Splits the text at the commas that stand in no brackets and no quotes.
+/// Splits the text between the brackets of a reference at its commas, except those inside inner brackets or quotes.
 fn split(text: &str) -> Vec<&str> {
     let (mut parts, mut begin, mut depth, mut quote) = (Vec::new(), 0, 0, None);
     for (at, c) in text.char_indices() {
@@ -122,7 +124,8 @@ fn split(text: &str) -> Vec<&str> {
     parts
 }
 
-/// Splits `name = expression`. `None` where the part is something else, such as the comparison `a == b`.
+/// Splits the text `name = expression` into the name and the expression. `None` where `part` is something else, such as
+/// the comparison `a == b`.
 fn named(part: &str) -> Option<(&str, &str)> {
     let (name, expression) = part.split_once('=')?;
     let name = name.trim();

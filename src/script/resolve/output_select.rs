@@ -10,12 +10,13 @@ use crate::script::syntax::placeholder::RawReference;
 use crate::script::syntax::script::{RawAction, RawScript, RawTask};
 use crate::script::syntax::symbols::Symbols;
 
-/// Whether a reference is to a file that lists paths, `{x.list}`.
+/// Whether a reference ends in `.list`. A reference `{x.list}` stands for one file with the paths of all results of
+/// task `x`.
 pub(crate) fn is_list(reference: &Written<'_>) -> bool {
     reference.raw.path.len() > 1 && reference.raw.path.last().is_some_and(|part| part == "list")
 }
 
-/// Finds the output that `{task}` or `{task.name}` means.
+/// Finds the output of the task that a reference `{task}` or `{task.name}` reads: a file, standard output, or an array.
 pub(crate) fn select(
     task: &RawTask,
     reference: &Written<'_>,
@@ -77,7 +78,8 @@ fn main(task: &RawTask, reference: &Written<'_>, place: TextContext) -> Result<S
     }
 }
 
-/// Finds the task and its output that the key `of = "task"` or `of = "task.name"` means, where bytes are wanted.
+/// Finds the task, by its index in the script, and its output that the key `of = "task"` or `of = "task.name"` names.
+/// The output must be bytes, not an array. Mistakes are reported, and give `None`.
 pub(crate) fn named(
     text: &Text,
     key: &str,
@@ -100,7 +102,7 @@ pub(crate) fn named(
     }
 }
 
-/// Finds the number of the task's own output that `{out}` or `{out.name}` means.
+/// Finds the number of the output file that `{out}` or `{out.name}` means in a command of the task that writes it.
 pub(crate) fn own(
     task: &RawTask,
     part: Option<&str>,
@@ -157,7 +159,8 @@ fn unknown(task: &RawTask, part: &str, reference: &Written<'_>) -> Box<Diagnosti
     )
 }
 
-/// The names of a task's outputs, without the one of `out = "file"`, which has none.
+/// Returns the names of a task's output files. The only file of a task with `out = "file"` has no name and is not among
+/// them.
 pub(crate) fn names(task: &RawTask) -> Vec<&str> {
     task.outs.iter().filter_map(|out| out.name.as_ref()).map(|name| name.value.as_str()).collect()
 }

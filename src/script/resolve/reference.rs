@@ -19,7 +19,8 @@ use crate::script::syntax::toml::is_identifier;
 use crate::script::values::value::{PathPart, ScriptValue};
 
 impl Resolver<'_> {
-    /// Finds the meaning of a reference.
+    /// Finds the meaning of a reference in a text of the task: a parameter, a variable, another task's result, or a
+    /// built-in name.
     pub(crate) fn meaning(
         &mut self,
         reference: &Written<'_>,
@@ -163,7 +164,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// Returns the error of a column that the table does not have; `None` where the parameter is no table.
+    /// Returns the error message for a reference `{table.part}` whose table has no column `part`. `None` where the
+    /// parameter of number `at` is no table.
     fn no_column(&self, at: usize, part: &str, reference: &Written<'_>) -> Option<Box<Diagnostic>> {
         let family = self.sweeps.families.get(self.task)?.as_ref()?;
         let own = family.params().get(at)?;
@@ -179,12 +181,14 @@ impl Resolver<'_> {
         Some(Box::new(diagnostic.maybe_help(did_you_mean(part, columns))))
     }
 
-    /// The task's own parameter of that number. `None` for a derived one, and where the values were wrong.
+    /// Returns the task's parameter of that number. `None` for a derived parameter, which `let` computes, and where a
+    /// mistake in the task's parameters has been reported.
     pub(crate) fn own_param(&self, at: usize) -> Option<&Param> {
         self.sweeps.families.get(self.task)?.as_ref()?.params().get(at)
     }
 
-    /// Returns values that a parameter of the task can have, enough of them to check whether a format fits.
+    /// Returns values that a parameter of the task can have. There are enough of them to check whether the format in a
+    /// reference, as in `{T:04}`, fits all values.
     pub(crate) fn own_samples(&self, at: usize) -> Vec<ScriptValue> {
         match (self.own_param(at), self.sweeps.families.get(self.task)) {
             (Some(param), _) => param.values.samples(),
@@ -193,7 +197,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// Resolves a reference to the result of another task.
+    /// Resolves a reference to the result of another task: finds the output that is read, and adds a dependency on that
+    /// task.
     fn input(
         &mut self,
         task: usize,
@@ -214,7 +219,8 @@ impl Resolver<'_> {
         Ok(ReferenceTarget::Input(if list { self.listed(at) } else { at }))
     }
 
-    /// Returns the join of a reference with brackets; `None` where it has no brackets.
+    /// Returns the join of a reference with brackets, as `{sim[T = 300]}`: the rule that gives the instances of the
+    /// other task that are read. `None` where the reference has no brackets.
     fn chosen(&self, task: usize, reference: &Written<'_>) -> Result<Option<Join>, Box<Diagnostic>> {
         let family = |at: usize| self.sweeps.families.get(at).and_then(Option::as_ref);
         let (Some(text), Some(own), Some(target)) = (&reference.raw.index, family(self.task), family(task))
@@ -229,8 +235,9 @@ impl Resolver<'_> {
         Ok(Some(Join::pinned(own, target, pins)))
     }
 
-    /// Adds a dependency, unless an equal one is there, and returns its number. Without `chosen`, the join rule decides
-    /// which instances it is to.
+    /// Adds a dependency on the task of index `task`, unless the resolved task has an equal one, and returns its
+    /// number. If `chosen` is `None`, instances read those of the other task with equal values of the shared
+    /// parameters.
     pub(crate) fn depend(&mut self, task: usize, select: Select, chosen: Option<Join>, span: Span) -> usize {
         let join = chosen.unwrap_or_else(|| {
             let single = Sweep::single();
@@ -240,7 +247,8 @@ impl Resolver<'_> {
         self.add(Reference { task, select, join, list: false, span })
     }
 
-    /// Returns the number of the reference to a file that lists the paths of the reference `at`.
+    /// Returns the number of a dependency for `{x.list}`, one file with all paths of the dependency `at`. The
+    /// dependency is added where the task has none.
     fn listed(&mut self, at: usize) -> usize {
         let Some(reference) = self.found.get(at).cloned() else { return at };
         self.add(Reference { list: true, ..reference })
@@ -271,7 +279,7 @@ fn not_indexed(reference: &Written<'_>, what: &str) -> Result<(), Box<Diagnostic
     Err(Box::new(diagnostic.label("brackets choose one instance of a task")))
 }
 
-/// Returns the error of a `.part` that does not exist.
+/// Returns the error message for a reference `{name.part}` to a part that `name` does not have.
 pub(crate) fn no_part(reference: &Written<'_>, what: &str, part: &str) -> Box<Diagnostic> {
     Box::new(
         Diagnostic::new(Code::UnknownOutput, reference.span.clone(), format!("{what} has no `{part}`"))

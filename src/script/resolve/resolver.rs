@@ -16,21 +16,24 @@ use crate::script::values::format::FormatSpec;
 use crate::script::values::format::written;
 use crate::script::values::value::ScriptValue;
 
-/// Resolves the texts of one task and collects its dependencies.
+/// The resolver of one task, which finds the meaning of the `{references}` in the task's texts and collects the task's
+/// dependencies on other tasks.
 pub(crate) struct Resolver<'a> {
     pub(crate) script: &'a RawScript,
     pub(crate) names: &'a Symbols,
     pub(crate) sweeps: &'a Sweeps,
     /// The index in the script of the task whose texts are resolved.
     pub(crate) task: usize,
-    /// The dependencies found so far. They name tasks by their index in the script.
+    /// The dependencies found so far. Each names the other task by its index in the script.
     pub(crate) found: Vec<Reference>,
-    /// Whether the task's command merges two files, `{a}` and `{b}`, in each step of a reduction.
+    /// Whether the task is a reduction whose command merges two files, `{a}` and `{b}`, in each step. Then these names
+    /// have a meaning.
     pub(crate) merges: bool,
 }
 
 impl Resolver<'_> {
-    /// Resolves a text to a template.
+    /// Resolves the `{references}` in a text of the task and returns it as a template, which is filled in for each
+    /// instance.
     pub(crate) fn template(
         &mut self,
         text: &Text,
@@ -46,8 +49,8 @@ impl Resolver<'_> {
         Template { parts: parts.collect() }
     }
 
-    /// Resolves a piece of a text. A wrong reference is reported and replaced by a part that fills in nothing, so that
-    /// later checks draw no conclusions from it.
+    /// Resolves a piece of a text, which is plain text or a reference. A wrong reference is reported and replaced by a
+    /// part that fills in nothing, so that later checks do not report it again.
     pub(crate) fn part(
         &mut self,
         text: &Text,
@@ -136,7 +139,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Returns the error of a name that nothing has, with the nearest known name as a suggestion.
+    /// Returns the error message for a reference to an unknown name, with the most similar known name as a suggestion.
     pub(crate) fn unknown(&self, reference: &Written<'_>, place: TextContext) -> Box<Diagnostic> {
         let name = reference.raw.name();
         let params = self.sweeps.params.get(self.task).map_or(&[][..], Vec::as_slice);

@@ -5,7 +5,7 @@ use crate::script::plan::runtime_vars::RuntimeVar;
 use crate::script::syntax::placeholder::RawReference;
 use crate::script::values::value::{PathPart, ScriptValue};
 
-/// The kind of text that a reference stands in. It decides which references are allowed and what they become.
+/// The kind of text that a reference stands in. The kind decides which references are allowed, and what replaces them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TextContext {
     /// An argument or an environment variable: references become paths.
@@ -20,13 +20,14 @@ pub(crate) enum TextContext {
     File,
 }
 
-/// A reference together with its span in the script, braces included.
+/// A reference, such as `{sim.out}`, with its place in the script: a range of bytes, braces included.
 pub(crate) struct Written<'r> {
     pub(crate) raw: &'r RawReference,
     pub(crate) span: Span,
 }
 
-/// The meaning of a reference. Numbers count the task's parameters, dependencies and outputs.
+/// The meaning of a reference. A number in a variant is an index among the task's parameters, dependencies or output
+/// files.
 pub(crate) enum ReferenceTarget {
     Param(usize, Option<PathPart>),
     Var(ScriptValue),
@@ -34,6 +35,6 @@ pub(crate) enum ReferenceTarget {
     Out(usize),
     Fact(RuntimeVar),
     Env(String),
-    /// The file `{a}` (0) or `{b}` (1) that a step of a reduction merges.
+    /// The first (0, `{a}`) or second (1, `{b}`) file that the command of a reduction merges in each step.
     Merged(usize),
 }

@@ -12,7 +12,8 @@ use crate::script::sweep::user_files;
 use crate::script::syntax::toml::is_identifier;
 use crate::script::values::value::ScriptValue;
 
-/// Reads a table. Columns are separated by commas, in `.tsv` files by tabs.
+/// Reads a table of parameter values from a file of the user, one case in each row. Columns are separated by commas, in
+/// `.tsv` files by tabs.
 pub(crate) fn read(name: &str, text: &Text, cx: &mut DiagnosticCollector) -> Option<LoadedValues> {
     let content = user_files::read(name, text, cx)?;
     match parse(name, &content) {
@@ -80,7 +81,8 @@ fn wrong(name: &str, error: &csv::Error) -> Wrong {
     }
 }
 
-/// Gives a column its type: integers, floats or booleans where all cells are, otherwise texts.
+/// Converts the cells of a table's column to values of one type: to integers, floats or booleans if all cells can be
+/// read so, otherwise to texts.
 fn typed(cells: Vec<String>) -> Vec<ScriptValue> {
     fn all<T>(
         cells: &[String],

@@ -19,17 +19,20 @@ use crate::script::syntax::sweep::{RawRow, RawSweep};
 use crate::script::syntax::symbols::Symbols;
 use crate::script::values::value::ScriptValue;
 
-/// The parameters and families of all tasks.
+/// The parameters and the families of all tasks. A family is the set of a task's instances, one for each combination of
+/// the values of its parameters.
 #[derive(Debug)]
 pub(crate) struct Sweeps {
-    /// The family of each task; `None` where a mistake has been reported.
+    /// The family of each task, by the task's index in the script; `None` where a mistake in its parameters has been
+    /// reported.
     pub(crate) families: Vec<Option<Sweep>>,
-    /// The names of each task's parameters in the order of their values. They are known even where the values are
-    /// wrong.
+    /// The names of each task's parameters, in the order in which an instance lists their values. The names are known
+    /// even where the script gives wrong values.
     pub(crate) params: Vec<Vec<String>>,
 }
 
-/// The parameters of a task as far as they are known. `spec` and `family` are `None` where a mistake was reported.
+/// The parameters of a task, and the family that they make, as far as they are known. `spec` (the parts from which the
+/// family is built) and `family` are `None` where a mistake in the script was reported.
 #[derive(Clone, Default)]
 struct Known {
     names: Vec<String>,
@@ -54,8 +57,8 @@ impl Sweeps {
     }
 }
 
-/// Follows `each` from `start`: returns the tasks on the way, up to the first that is expanded or has no `each`, and
-/// the parameters that the last of them takes over.
+/// Follows the key `each`, with which a task takes over another task's parameters, from task to task. Returns the tasks
+/// on the way from `start` whose parameters are not known yet, and the parameters that the last of them takes over.
 fn follow(
     start: usize,
     script: &RawScript,
@@ -98,7 +101,7 @@ fn circle(path: &[usize], script: &RawScript, cx: &mut DiagnosticCollector) {
     cx.push(Diagnostic::new(Code::Cycle, span.unwrap_or(0..0), message).label("the parameters are nowhere"));
 }
 
-/// Adds a task's own parameters to those that it takes over by `each`.
+/// Adds a task's own parameters to `base`, the parameters of the other task that it takes over by the key `each`.
 fn extend(mut base: Known, task: &RawTask, names: &Symbols, cx: &mut DiagnosticCollector) -> Known {
     if task.sweep.is_bare() {
         return base;
@@ -172,7 +175,8 @@ fn first(rows: &[RawRow]) -> Option<crate::script::diagnostics::source::Span> {
     rows.first().map(|row| row.span.clone())
 }
 
-/// Finds the place of the row that is printed as `shown`.
+/// Finds the place in the script of a row of `include` or `exclude`. `shown` is the row in the form of messages, such
+/// as `[T=300, p=1]`.
 fn row_span(rows: &[RawRow], shown: &str) -> Option<crate::script::diagnostics::source::Span> {
     let fits = |row: &&RawRow| {
         row.cells.iter().all(|(name, value)| {
@@ -217,7 +221,8 @@ impl Builder<'_> {
         (cx.errors() == before).then_some(self.spec)
     }
 
-    /// Loads the values of the task's own parameters. Returns whether all of them have values.
+    /// Loads the values of the parameters that the task itself declares in `for` and `zip`. Returns whether all of them
+    /// have values; mistakes are reported.
     fn params(&mut self, cx: &mut DiagnosticCollector) -> bool {
         let (mut zip, mut complete): (Option<(usize, &Text)>, bool) = (None, true);
         for param in &self.task.params {
@@ -275,7 +280,8 @@ impl Builder<'_> {
         }
     }
 
-    /// Reports rows of `zip` that are equal. A single zipped parameter may repeat its values.
+    /// Reports two positions of `zip` at which all zipped parameters have equal values, since these would be equal
+    /// instances. A single zipped parameter is allowed to repeat a value as long as another one differs.
     fn repeated_rows(&self, zip: Option<(usize, &Text)>, cx: &mut DiagnosticCollector) {
         let Some((axis, first)) = zip else { return };
         let on_it: Vec<&Param> = self.spec.params.iter().filter(|param| param.axis == axis).collect();
@@ -306,7 +312,8 @@ impl Builder<'_> {
             .ok()
     }
 
-    /// Resolves a row of `include` or `exclude`: names of parameters become their numbers.
+    /// Resolves a row of `include` or `exclude`, which gives values to parameters: replaces their names by their
+    /// numbers. Reports a wrong row and returns `None`.
     fn row(&self, key: &str, raw: &RawRow, cx: &mut DiagnosticCollector) -> Option<Row> {
         let mut row = Row::new();
         let params = || self.spec.params.iter().enumerate().filter(|(_, param)| !param.column);
@@ -368,7 +375,7 @@ fn lookup(
     names.var(name).map(|value| (NameInput::Var(value.clone()), FormulaType::of(value), value.clone()))
 }
 
-/// Returns the error of an expression that begins at byte `begin` of `text`.
+/// Returns the error message for a wrong expression. The expression begins at byte `begin` of `text`.
 pub(crate) fn wrong_formula(
     error: FormulaError,
     text: &Text,

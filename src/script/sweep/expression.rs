@@ -15,24 +15,25 @@ use crate::arrays::syntax::ast::{BinaryOp, ExprNode, Literal, NodeKind, UnaryOp}
 use crate::arrays::{self, Expr, Function, Map, RandomContext};
 use crate::script::values::value::ScriptValue;
 
-/// The source of the value that a name in a formula stands for.
+/// The source of the value that a name in a formula stands for. A formula is an expression of single values, as in
+/// `let`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum NameInput {
-    /// The family's parameter of that number.
+    /// The task's parameter of that number, one that `for`, `zip` or `each` gives it.
     Param(usize),
-    /// The family's derived parameter of that number.
+    /// The task's derived parameter of that number, which `let` computes from other parameters.
     Derived(usize),
-    /// A variable of the script.
+    /// A variable of the script, with its value.
     Var(ScriptValue),
 }
 
-/// The type of a name in a formula.
+/// The type of the values that a name in a formula can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum FormulaType {
     Whole,
     Number,
     Text,
-    /// Numbers and strings by turns. Such a name is an error in a formula.
+    /// Numbers for some instances and strings for others. A formula with a name of this type is refused.
     Mixed,
 }
 
@@ -45,7 +46,7 @@ impl FormulaType {
         }
     }
 
-    /// Returns the type that has the values of both types.
+    /// Returns the type of a list in which values of both types occur: the common type, or [`FormulaType::Mixed`].
     pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
             (a, b) if a == b => a,
@@ -57,34 +58,37 @@ impl FormulaType {
     }
 }
 
-/// The source of a name's value, its type, and a sample value.
+/// A name that a formula can use: the source of its value, its type, and a sample value, with which the formula is
+/// tried.
 pub(crate) type Known = (NameInput, FormulaType, ScriptValue);
 
-/// An expression of single values, parsed and type-checked.
+/// An expression of single values, no arrays, as in `let` and `where`: parsed and type-checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Formula {
     expr: Expr,
     names: Vec<(String, NameInput)>,
-    /// Whether the value is an integer, because all operands are and all operations keep them so.
+    /// Whether the value is an integer for every instance: all operands are integers, and no operation makes a
+    /// fraction.
     whole: bool,
     texts: bool,
     alone: Option<Alone>,
 }
 
-/// A formula without an operation. Its value is passed on with its type.
+/// A formula that is only a name or a string, without an operation. Its value keeps its type, where other formulas
+/// compute with floats.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Alone {
     Text(String),
     Name(FormulaType),
 }
 
-/// A mistake in a formula, with its range of bytes in the text.
+/// A mistake in a formula, with its place: a range of bytes in the formula's text.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FormulaError {
     pub(crate) range: Range<usize>,
     pub(crate) message: String,
     pub(crate) help: Option<String>,
-    /// The unknown name, if that is the mistake.
+    /// The unknown name, if an unknown name is the mistake; otherwise `None`.
     pub(crate) unknown: Option<String>,
 }
 
@@ -97,7 +101,8 @@ impl From<arrays::ExprError> for FormulaError {
 }
 
 impl Formula {
-    /// Parses and checks a text. `lookup` gives the source of a name's value, its type, and a sample value.
+    /// Creates a formula of its text, which is parsed and type-checked. `lookup` gives the source of a name's value,
+    /// its type, and a sample value; `None` for an unknown name.
     pub(crate) fn new(text: &str, lookup: &dyn Fn(&str) -> Option<Known>) -> Result<Self, FormulaError> {
         let expr = Expr::parse(text)?;
         let (mut names, mut samples, mut texts): (Vec<(String, NameInput)>, Vec<ScriptValue>, bool) =
@@ -138,17 +143,17 @@ impl Formula {
         Ok(formula)
     }
 
-    /// The sources of the names in the formula.
+    /// The sources of the values of all names in the formula.
     pub(crate) fn inputs(&self) -> impl Iterator<Item = &NameInput> {
         self.names.iter().map(|(_, input)| input)
     }
 
-    /// Whether strings occur in the formula.
+    /// Whether strings occur in the formula, so that it cannot be evaluated for many instances at once.
     pub(crate) fn has_texts(&self) -> bool {
         self.texts || self.is_text()
     }
 
-    /// Whether the value is a string.
+    /// Whether the value of the formula is a string.
     pub(crate) fn is_text(&self) -> bool {
         matches!(self.alone, Some(Alone::Text(_)) | Some(Alone::Name(FormulaType::Text)))
     }
@@ -168,7 +173,7 @@ impl Formula {
         Ok(found.first().copied().unwrap_or(f64::NAN))
     }
 
-    /// Evaluates the formula; `value` gives the values of its inputs.
+    /// Evaluates the formula for one instance; `value` gives the value of each name in it.
     pub(crate) fn value(&self, value: &dyn Fn(&NameInput) -> ScriptValue) -> ScriptValue {
         let bound = |at: usize| self.names.get(at).map_or(ScriptValue::Int(0), |(_, input)| value(input));
         match &self.alone {
@@ -184,7 +189,8 @@ impl Formula {
         }
     }
 
-    /// Evaluates the formula for an instance with these bindings, of which the first `count` are not derived.
+    /// Evaluates the formula for one instance. `values` are the values of its parameters: the first `count` are given,
+    /// the others are derived (computed by `let`).
     pub(crate) fn at(&self, values: &[ScriptValue], count: usize) -> ScriptValue {
         self.value(&|input| {
             let known = match input {
@@ -196,7 +202,8 @@ impl Formula {
         })
     }
 
-    /// Evaluates a formula without strings for `len` instances at once.
+    /// Evaluates a formula without strings for `len` instances at once; `column` gives the values of a name for all of
+    /// them.
     pub(crate) fn column(&self, len: usize, column: &dyn Fn(&NameInput) -> Vec<f64>) -> Vec<f64> {
         let columns: Vec<ArrayD<f64>> =
             self.names.iter().map(|(_, input)| ndarray::Array1::from_vec(column(input)).into_dyn()).collect();
@@ -211,7 +218,8 @@ impl Formula {
     }
 }
 
-/// Refuses nodes that make arrays or take them apart.
+/// Refuses operations of the array language that make arrays or take them apart, since a formula has single values
+/// only.
 fn scalar(node: &ExprNode) -> Result<(), FormulaError> {
     let fault = |message: String| FormulaError {
         range: node.span.clone(),

@@ -13,50 +13,53 @@ use crate::script::sweep::param_values::ParamValues;
 use crate::script::sweep::row_set::RowSet;
 use crate::script::values::value::ScriptValue;
 
-/// A parameter of a family.
+/// A parameter of a task, with the values that it takes in the task's instances.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Param {
-    /// The name in references.
+    /// The name of the parameter, as in the reference `{T}`.
     pub name: String,
-    /// The values that the parameter takes, by their position on its axis.
+    /// The values that the parameter takes: one for each position on its axis, which is its dimension of the sweep.
     pub values: ParamValues,
-    /// The index of the axis that the parameter varies along. Parameters of one `zip` share an axis.
+    /// The index of the axis (dimension of the sweep) along which the parameter varies. Parameters of one `zip` share
+    /// an axis.
     pub axis: usize,
-    /// Whether the parameter is a column of a table (`case.T`), whose value follows from the number of the row.
+    /// Whether the parameter is a column of a table (`case.T`). The table's own parameter, `case`, is the number of the
+    /// row, from which the values of the columns follow.
     pub column: bool,
 }
 
-/// A derived parameter, which `let` computes from others.
+/// A derived parameter of a task, which the key `let` computes from other parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Derived {
-    /// The name in references.
+    /// The name of the parameter, as in the reference `{T}`.
     pub name: String,
-    /// The formula of its value.
+    /// The formula that computes the parameter's value from those of other parameters.
     pub formula: Formula,
 }
 
-/// A dimension of a family's product.
+/// A dimension of a sweep, which is a Cartesian product of parameter values. Cells of the product are numbered in
+/// row-major order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Axis {
-    /// The number of positions.
+    /// The number of positions on the axis, one for each value of its parameters.
     pub len: u64,
-    /// The distance between the cells of neighbouring positions.
+    /// The difference between the cell numbers of two neighbouring positions on this axis.
     pub stride: u64,
 }
 
 impl Axis {
-    /// Returns the position on this axis of a cell of the product.
+    /// Returns the position on this axis of the cell of that number in the product.
     pub fn position(&self, cell: u64) -> u64 {
         cell / self.stride % self.len
     }
 }
 
-/// The values of one instance: those of the family's parameters, then those of its derived parameters.
+/// The values of an instance's parameters: first the given ones, then the derived ones, which `let` computes.
 pub(crate) type Bindings = SmallVec<[ScriptValue; 4]>;
 
-/// The family of a task: the product of its parameters, the last one fastest, without the cells that `where` and
-/// `exclude` leave out, followed by the rows of `include`. A task without parameters has one instance. Clones share the
-/// definition.
+/// The family of a task, which is the list of its instances, computed by index. First come the combinations of the
+/// parameters' values, the last parameter fastest, without those that `where` and `exclude` remove; then the rows that
+/// `include` adds. A task without parameters has one instance. Clones share the definition.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Sweep {
@@ -68,11 +71,12 @@ pub(crate) struct SweepInner {
     pub(crate) params: Vec<Param>,
     pub(crate) derived: Vec<Derived>,
     pub(crate) axes: Vec<Axis>,
-    /// The cells of the product that are instances; `None` for all of them.
+    /// The cells of the product that are instances because `where` and `exclude` do not remove them; `None` if all are.
     pub(crate) kept: Option<RowSet>,
-    /// The number of instances that are cells of the product.
+    /// The number of instances that are cells of the product, without the rows that `include` adds.
     pub(crate) cells: u64,
-    /// The rows of `include`: a value for each parameter. They are the instances after the cells.
+    /// The rows that `include` adds, each with a value for every parameter. As instances, the rows come after the cells
+    /// of the product.
     pub(crate) rows: Vec<Vec<ScriptValue>>,
 }
 
@@ -88,7 +92,8 @@ impl From<SweepInner> for Sweep {
     }
 }
 
-/// Returns the axes of a product, outermost first, and the number of its cells. `None` above `u64::MAX` cells.
+/// Returns the axes of a product whose axes have these lengths, outermost first, and the number of its cells. `None` if
+/// the product has more than `u64::MAX` cells.
 pub(crate) fn axes(lengths: &[u64]) -> Option<(Vec<Axis>, u64)> {
     let mut axes = Vec::with_capacity(lengths.len());
     let mut cells = 1u64;
@@ -106,7 +111,8 @@ impl Sweep {
         SweepInner { cells: 1, ..SweepInner::default() }.into()
     }
 
-    /// Creates the family of all combinations of the parameters. `None` above `u64::MAX` instances.
+    /// Creates the family of all combinations of the values of the named parameters. `None` if there are more than
+    /// `u64::MAX` combinations.
     pub fn product(params: Vec<(String, ParamValues)>) -> Option<Self> {
         let (axes, cells) = axes(&params.iter().map(|(_, values)| values.len()).collect::<Vec<_>>())?;
         let params = params.into_iter().enumerate().map(|(axis, (name, values))| Param {
@@ -122,60 +128,63 @@ impl Sweep {
         &self.inner
     }
 
-    /// The number of instances.
+    /// The number of instances of the task.
     pub fn len(&self) -> u64 {
         self.inner.cells + self.inner.rows.len() as u64
     }
 
-    /// Whether there are no instances. Always false, since a task has at least one.
+    /// Whether the task has no instances. The result is always false, since a task has at least one instance.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether the task has no parameters.
+    /// Whether the task has no parameters, and so one instance.
     pub fn is_single(&self) -> bool {
         self.inner.params.is_empty()
     }
 
-    /// Whether the family is a product and nothing more: no row is left out or added, and no parameter is derived.
+    /// Whether the instances are exactly the combinations of parameter values: none is removed by `where` or `exclude`
+    /// or added by `include`, and no parameter is derived by `let`.
     pub(crate) fn is_plain(&self) -> bool {
         self.inner.kept.is_none() && self.inner.rows.is_empty() && self.inner.derived.is_empty()
     }
 
-    /// The parameters in the order in which they are written, without derived ones.
+    /// The parameters in the order of the script, without the derived ones, which `let` computes.
     pub fn params(&self) -> &[Param] {
         &self.inner.params
     }
 
-    /// The derived parameters, in the order in which they are written.
+    /// The derived parameters, which `let` computes from others, in the order of the script.
     pub fn derived(&self) -> &[Derived] {
         &self.inner.derived
     }
 
-    /// The axes, outermost first.
+    /// The axes (dimensions) of the product, outermost first: the last axis varies fastest with the index.
     pub fn axes(&self) -> &[Axis] {
         &self.inner.axes
     }
 
-    /// Returns the position of a parameter, derived or not, among the values of [`Sweep::bindings`].
+    /// Returns the position of a parameter, derived or not, among the values of [`Sweep::bindings`]; `None` if the task
+    /// has no such parameter.
     pub fn param(&self, name: &str) -> Option<usize> {
         let SweepInner { params, derived, .. } = &*self.inner;
         let plain = params.iter().position(|param| param.name == name);
         plain.or_else(|| Some(params.len() + derived.iter().position(|derived| derived.name == name)?))
     }
 
-    /// The axis that a parameter varies along.
+    /// The axis (dimension of the product) along which a parameter varies.
     pub(crate) fn axis_of(&self, param: &Param) -> Axis {
         self.inner.axes.get(param.axis).copied().unwrap_or(Axis { len: 1, stride: 1 })
     }
 
-    /// Returns the cell of the product of an instance; `None` for a row of `include`.
+    /// Returns the number of the product's cell that an instance is; `None` for an instance that `include` adds.
     pub(crate) fn cell(&self, instance: u64) -> Option<u64> {
         (instance < self.inner.cells)
             .then(|| self.inner.kept.as_ref().map_or(instance, |kept| kept.cell(instance)))
     }
 
-    /// Returns the instance of a cell of the product; `None` where the cell is left out.
+    /// Returns the index of the instance that a cell of the product is; `None` if `where` or `exclude` removes the
+    /// cell.
     pub(crate) fn index(&self, cell: u64) -> Option<u64> {
         self.inner.kept.as_ref().map_or(Some(cell), |kept| kept.index(cell))
     }
@@ -193,7 +202,7 @@ impl Sweep {
         found.unwrap_or(ScriptValue::Int(0))
     }
 
-    /// Returns the values of all parameters of an instance, the derived ones last.
+    /// Returns the values of all parameters of an instance. The derived ones, which `let` computes, come last.
     pub fn bindings(&self, instance: u64) -> Bindings {
         let count = self.inner.params.len();
         let mut values: Bindings = (0..count).map(|at| self.plain(instance, at)).collect();
@@ -201,7 +210,8 @@ impl Sweep {
         values
     }
 
-    /// Returns the name of an instance: `sim[T=300, p=1]`, or the bare name of a task without parameters.
+    /// Returns the name of an instance for messages, such as `sim[T=300, p=1]`. For a task without parameters, the name
+    /// of the task.
     pub fn label(&self, task: &str, instance: u64) -> String {
         if self.is_single() {
             return task.to_string();
@@ -213,7 +223,8 @@ impl Sweep {
     }
 }
 
-/// Appends the values of derived parameters to `values`, which holds those of the first `count` parameters.
+/// Computes the values of derived parameters and appends them to `values`. Before, `values` holds the values of the
+/// `count` parameters that are not derived.
 pub(crate) fn derive(derived: &[Derived], values: &mut Bindings, count: usize) {
     for Derived { formula, .. } in derived {
         let value = formula.at(values, count);

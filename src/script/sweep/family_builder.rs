@@ -10,11 +10,12 @@ use crate::script::sweep::param_values::ParamValues;
 use crate::script::values::value::{Key, ScriptValue};
 use std::collections::HashSet;
 
-/// The parts of a family, collected task by task along `each`.
+/// The parts from which a task's family, the set of its instances, is built. Parts that the task takes over from
+/// another task by `each` come first, its own after them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FamilyBuilder {
     pub(crate) params: Vec<Param>,
-    /// The lengths of the axes, outermost first.
+    /// The number of positions on each axis (dimension) of the product of parameters, outermost first.
     pub(crate) lengths: Vec<u64>,
     pub(crate) derived: Vec<Derived>,
     pub(crate) filters: Vec<Formula>,
@@ -22,43 +23,49 @@ pub(crate) struct FamilyBuilder {
     pub(crate) include: Vec<Added>,
 }
 
-/// A row of `include`, with the conditions that apply to it.
+/// A row of `include`, which adds an instance to the combinations of parameters, with the conditions that apply to it.
 #[derive(Clone, Debug)]
 pub(crate) struct Added {
     pub(crate) row: Row,
-    /// The first condition of `filters`, and the first row of `exclude`, that apply to the row. Those before belong to
-    /// the task that declares it; those after belong to tasks that take it over by `each`.
+    /// The index of the first condition in `filters` that applies to the row; `excluded` is that of the first row of
+    /// `exclude`. Earlier conditions do not apply, since the task that adds the row has them itself. Later ones belong
+    /// to tasks that take the row over by `each`.
     pub(crate) filters: usize,
     pub(crate) excluded: usize,
 }
 
-/// Values of some parameters, by the numbers of these.
+/// The values that a row of `include` or `exclude` gives to some of the parameters: pairs of a parameter's number and
+/// its value.
 pub(crate) type Row = Vec<(usize, ScriptValue)>;
 
-/// The reason why a family cannot be built.
+/// The reason why a task's family, the set of its instances, cannot be built.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Problem {
-    /// More instances than can be counted, or more than 2^20 added rows.
+    /// The task has more than `u64::MAX` instances, or `include` adds more than 2^20 of them.
     TooMany,
-    /// A condition about more combinations than [`WIDEST`]; their number.
+    /// The conditions would have to be evaluated for more than [`WIDEST`] combinations of values; the number of these.
     TooWide(u64),
-    /// No instance is left.
+    /// No instance is left, since `where` and `exclude` remove all of them.
     Empty,
-    /// An added row that is an instance already, as it is printed.
+    /// A row of `include` that is an instance already; the text shows the row as messages print it.
     Twice(String),
 }
 
-/// The most combinations that are evaluated for conditions. With a bit for each they take 16 MiB.
+/// The largest number of combinations of parameter values for which `where` is evaluated. With a bit for each
+/// combination the results take 16 MiB.
 pub(crate) const WIDEST: u64 = 1 << 27;
-/// The most cells of `exclude` that are listed one by one, without a look at the other cells.
+/// The largest number of combinations removed by `exclude` that are kept as a list. For more of them a bit for every
+/// combination is used.
 pub(super) const LISTED: u64 = 1 << 22;
-/// The number of combinations that are evaluated together.
+/// The number of combinations of parameter values for which a condition is evaluated at once.
 pub(super) const CHUNK: u64 = 1 << 16;
-/// The most added rows, after those of a task with `each` have been multiplied by its own parameters.
+/// The largest number of rows that `include` adds, counted after a row without a value for some parameter has been
+/// repeated for all values of it.
 const ROWS: u64 = 1 << 20;
 
 impl FamilyBuilder {
-    /// Builds the family and the index of the cells that are left.
+    /// Builds the family, the set of the task's instances, with an index of the combinations that `where` and `exclude`
+    /// keep.
     pub(crate) fn build(&self) -> Result<Sweep, Problem> {
         let (axes, all) = family::axes(&self.lengths).ok_or(Problem::TooMany)?;
         let kept = self.kept(&axes)?;
@@ -76,8 +83,8 @@ impl FamilyBuilder {
         if family.is_empty() { Err(Problem::Empty) } else { Ok(family) }
     }
 
-    /// Returns the positions on an axis at which its parameters have the row's values; all positions, if the row has no
-    /// value for them.
+    /// Returns the positions on an axis at which the parameters of the axis have the values that a row of `include` or
+    /// `exclude` gives them. If the row gives none of them a value, all positions.
     pub(super) fn positions(&self, axis: usize, row: &Row) -> Positions {
         let here: Vec<(&ParamValues, &ScriptValue)> = row
             .iter()
@@ -98,8 +105,8 @@ impl FamilyBuilder {
         })
     }
 
-    /// Completes the added rows: a value for every parameter, with all combinations of the parameters that a row leaves
-    /// open.
+    /// Completes the rows of `include`, so that each has a value for every parameter. A row that gives no value to some
+    /// parameters is repeated for all combinations of their values.
     fn rows(&self, product: &SweepInner) -> Result<Vec<Vec<ScriptValue>>, Problem> {
         let family = Sweep::from(SweepInner { rows: Vec::new(), ..product.clone() });
         let (mut rows, mut seen): (Vec<Vec<ScriptValue>>, HashSet<String>) = (Vec::new(), HashSet::new());
@@ -150,7 +157,9 @@ impl FamilyBuilder {
         self.filters.iter().skip(added.filters).all(|formula| holds(formula, &values, count))
     }
 
-    /// Completes a row: combination `number` of the open axes, and the columns of the tables of which it names a row.
+    /// Completes a row of `include`. The parameters on the `open` axes, which the row does not mention, get their
+    /// values from combination `number` of these axes. Columns of a table get the values of the row that is chosen in
+    /// the table.
     pub(super) fn full(&self, row: &Row, open: &[(usize, u64)], mut number: u64) -> Row {
         let mut full = row.clone();
         for (axis, len) in open.iter().rev() {
@@ -176,7 +185,8 @@ fn given(row: &Row, at: usize) -> Option<&ScriptValue> {
     row.iter().find(|(param, _)| *param == at).map(|(_, value)| value)
 }
 
-/// Whether a condition holds for an instance. The first `count` values are of parameters that are not derived.
+/// Whether the condition `formula` holds for the instance with these parameter values. The first `count` values are
+/// given, the others are derived (computed by `let`).
 pub(super) fn holds(formula: &Formula, values: &Bindings, count: usize) -> bool {
     truth(&formula.at(values, count))
 }

@@ -39,7 +39,7 @@ impl FamilyBuilder {
         Ok(Some(RowSet::bits(block, trail, words)))
     }
 
-    /// Notes the axes that a formula is about.
+    /// Sets `about[axis]` for each axis (dimension of the sweep) on which the value of a formula depends.
     fn mark(&self, formula: &Formula, about: &mut [bool]) {
         for input in formula.inputs() {
             match input {
@@ -61,11 +61,12 @@ impl FamilyBuilder {
     }
 }
 
-/// The block of a product that conditions depend on: the axes from the first to the last that they mention.
+/// The block of a sweep's axes (dimensions) for which `where` and `exclude` are evaluated: from the first to the last
+/// axis whose parameters they mention.
 struct ProductBlock<'a> {
     spec: &'a FamilyBuilder,
     axes: &'a [Axis],
-    /// The number of its first axis.
+    /// The number of the block's first axis among all axes of the sweep.
     first: usize,
     trail: u64,
 }
@@ -91,7 +92,8 @@ impl ProductBlock<'_> {
         }
     }
 
-    /// A bit for each cell, set where all filters hold.
+    /// Returns a bit for each cell of the block, which is a combination of parameter values. A bit is set where all
+    /// conditions of `where` hold.
     fn filtered(&self, block: u64) -> Vec<u64> {
         let mut words = Vec::with_capacity((block / 64) as usize + 1);
         let single = self.spec.filters.iter().any(|formula| self.compares_texts(formula));

@@ -7,10 +7,12 @@ use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Text};
 use crate::script::values::value::ScriptValue;
 
-/// The most blocks of a dataset. More would be a mistake and no sweep.
+/// The largest number of blocks into which a dataset may be divided. A larger number is refused, since nobody means so
+/// many instances.
 const MOST: u64 = 10_000_000;
 
-/// Returns the blocks of a dataset, in the order of its elements. The last block along an axis may be shorter.
+/// Returns the blocks into which an HDF5 dataset is divided, as values of a parameter, in row-major order. The last
+/// block along an axis is shorter where the block size does not divide the length.
 pub(crate) fn values(
     filled: &str,
     text: &Text,

@@ -16,19 +16,22 @@ use crate::script::sweep::join_search::{Matching, Pin};
 use crate::script::sweep::param_values::ParamValues;
 use crate::script::values::value::{Key, ScriptValue};
 
-/// The most values that are searched one by one for a value without a partner.
+/// The largest number of values of a parameter that are compared, to find one that the other task's parameter does not
+/// have.
 const SEARCHED: u64 = 1_000_000;
 
-/// A map from the positions of one parameter's values to the positions of equal values of another.
+/// A map for a parameter that two tasks share: from a value's position in the reading task to the position of the equal
+/// value in the task that is read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum PositionMap {
-    /// Both have the same values in the same order.
+    /// Both tasks have the same values in the same order.
     Same,
-    /// Both are ranges; positions are computed.
+    /// Both tasks give the parameter a range of numbers; positions are computed.
     Ranges { from: NumRange, to: NumRange },
-    /// Both are computed, at least one of them as a `linspace` or `logspace`.
+    /// Both tasks give computed values, at least one of them by `linspace` or `logspace`; positions are computed.
     Computed { from: ParamValues, to: ParamValues },
-    /// At least one is a list: the pairs of positions with equal values, sorted by the first.
+    /// At least one task gives a list of values. The pairs are the positions (reading task, task that is read) of equal
+    /// values, sorted by the first.
     Pairs(Vec<(u64, u64)>),
 }
 
@@ -71,7 +74,8 @@ impl PositionMap {
         }
     }
 
-    /// Returns a position below `len` that has no partner: the first, or for ranges one of the first, second and last.
+    /// Returns a position below `len` whose value the other task does not have. Lists give the first such position. For
+    /// ranges a look at the first, second and last value is enough. `None`: no such position was found.
     fn unmatched(&self, len: u64) -> Option<u64> {
         match self {
             Self::Same => None,
@@ -89,7 +93,8 @@ impl PositionMap {
     }
 }
 
-/// A parameter that both families have.
+/// A parameter that both tasks of a join have: the axis (dimension) on which it varies in each, and the map between its
+/// values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct SharedParam {
     from: Axis,
@@ -97,8 +102,8 @@ struct SharedParam {
     map: PositionMap,
 }
 
-/// The rule by which instances of one family refer to instances of another. It takes a few bytes, whatever the
-/// number of instances, unless values are lists.
+/// The rule that gives, for each instance of a task, the instances of another task that it reads: those with equal
+/// values of all shared parameters. A join takes a few bytes for any number of instances, unless values are lists.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Join {
     rule: Rule,
@@ -107,42 +112,45 @@ pub struct Join {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Rule {
-    /// The families are equal: each instance refers to the one with its own index.
+    /// Both tasks have the same parameters and values: each instance reads the one with its own index.
     Same,
-    /// The families share no parameter: each instance refers to all of the other family; their number.
+    /// The tasks share no parameter: each instance reads all instances of the other task; the number of these.
     All(u64),
-    /// Both families are products.
+    /// Both tasks have all combinations of their parameters as instances, so that the indices to read are calculated.
     Product {
         shared: Vec<SharedParam>,
         free: Vec<Axis>,
         gathered: u64,
-        /// Whether later instances never refer to smaller indices than earlier instances do.
+        /// Whether a later instance never reads an instance with a smaller index than the first one that an earlier
+        /// instance reads.
         ascends: bool,
     },
     Match(Box<Matching>),
 }
 
-/// A value or instance without a partner, for the message about a join that finds nothing.
+/// The reason why an instance finds nothing to read in the other task, for the error message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Unmatched {
-    /// A value of a shared parameter that only the referring task has.
+    /// A value of a shared parameter that the reading task has and the task that is read has not.
     Value {
-        /// The name of the parameter.
+        /// The name of the parameter that both tasks have.
         param: String,
-        /// The value without a partner.
+        /// The value that the task that is read does not have.
         value: ScriptValue,
     },
-    /// An instance of the referring task, by its index.
+    /// An instance of the reading task, by its index, that finds no instance to read.
     Instance(u64),
 }
 
 impl Join {
-    /// Returns the join by which instances of `from` refer to instances of `to`.
+    /// Returns the join by which instances of `from`, the reading task, find the instances of `to` that they read:
+    /// those with equal values of the shared parameters.
     pub fn between(from: &Sweep, to: &Sweep) -> Self {
         Self::pinned(from, to, Vec::new())
     }
 
-    /// Returns the join with values chosen for some of the parameters of `to`, by brackets in the reference.
+    /// Returns the join for a reference with brackets, as `{sim[T = 300]}`: `pins` are the parameters of `to`, the task
+    /// that is read, for which the brackets choose a value. The other shared parameters have equal values.
     pub(crate) fn pinned(from: &Sweep, to: &Sweep, pins: Vec<Pin>) -> Self {
         let named = to.params().iter().map(|param| &param.name);
         let mut named = named.chain(to.derived().iter().map(|derived| &derived.name));
@@ -179,8 +187,8 @@ impl Join {
         Join { gather: !free.is_empty(), rule: Rule::Product { shared, free, gathered, ascends } }
     }
 
-    /// Finds an instance of `from`, or a value in it, for which there is no instance of `to`. Where the join searches
-    /// and the families are very large, only some instances are tried.
+    /// Finds an instance of the reading task `from`, or a parameter value, for which the task `to` has no instance to
+    /// read. If that cannot be calculated, and the tasks have very many instances, only some instances are tried.
     pub fn unmatched(&self, from: &Sweep, to: &Sweep) -> Option<Unmatched> {
         match &self.rule {
             Rule::Same | Rule::All(_) => None,
@@ -199,7 +207,8 @@ impl Join {
         }
     }
 
-    /// The number of instances that one instance refers to; where the join searches, an upper bound.
+    /// The number of instances of the other task that one instance reads. If the number cannot be calculated from the
+    /// lengths of the axes, an upper bound.
     pub fn gathered(&self) -> u64 {
         match &self.rule {
             Rule::Same => 1,
@@ -209,22 +218,24 @@ impl Join {
         }
     }
 
-    /// Whether the number of instances follows from arithmetic, without a search.
+    /// Whether the instances to read are calculated by index arithmetic. Otherwise they are searched by the values of
+    /// their parameters.
     pub(crate) fn is_arithmetic(&self) -> bool {
         !matches!(self.rule, Rule::Match(_))
     }
 
-    /// Whether instances are chosen by brackets in the reference.
+    /// Whether the reference has brackets, as `{sim[T = 300]}`, which choose the instances to read.
     pub(crate) fn is_chosen(&self) -> bool {
         matches!(&self.rule, Rule::Match(matching) if matching.is_chosen())
     }
 
-    /// Whether the reference is to several instances, even where their number happens to be one.
+    /// Whether one instance can read several instances of the other task. The result is true even where there happens
+    /// to be only one.
     pub fn is_gather(&self) -> bool {
         self.gather
     }
 
-    /// Returns the last of the instances that `instance` refers to; `None` where it refers to none.
+    /// Returns the largest index among the other task's instances that `instance` reads; `None` where it reads none.
     pub fn last(&self, instance: u64) -> Option<u64> {
         match &self.rule {
             Rule::Same => Some(instance),
@@ -237,7 +248,8 @@ impl Join {
         }
     }
 
-    /// Returns an index below which neither `instance` nor a later one refers to anything; 0 where nothing is known.
+    /// Returns an index in the other task: neither `instance` nor a later one reads an instance below it, so results
+    /// below can be dropped. 0 where no such index is known.
     pub fn first_from(&self, instance: u64) -> u64 {
         match &self.rule {
             Rule::Same => instance,
@@ -246,7 +258,8 @@ impl Join {
         }
     }
 
-    /// Returns the instances that `instance` refers to, in the order of their indices.
+    /// Returns the instances of the other task that `instance` of the reading task reads, in the order of their
+    /// indices.
     pub fn instances(&self, instance: u64) -> Gather<'_> {
         match &self.rule {
             Rule::Same => Gather::range(instance..instance + 1),
@@ -265,8 +278,8 @@ impl Join {
     }
 }
 
-/// Whether the shared parameters are the outermost ones of the referring family, which has so many instances, and have
-/// the same order and values in the other family.
+/// Whether the shared parameters vary slowest in the reading task, which has `instances` instances, and have the same
+/// order and values in the task that is read. Then later instances never read smaller indices than earlier ones.
 fn ascends(shared: &[SharedParam], instances: u64) -> bool {
     let mut outer: Vec<&SharedParam> = shared.iter().filter(|shared| shared.from.len > 1).collect();
     outer.sort_unstable_by_key(|shared| std::cmp::Reverse(shared.from.stride));
@@ -278,14 +291,15 @@ fn ascends(shared: &[SharedParam], instances: u64) -> bool {
     outermost && outer.is_sorted_by(|one, next| one.to.stride > next.to.stride)
 }
 
-/// Returns the first instance that `instance` refers to; `None` where it refers to none.
+/// Returns the smallest index among the other task's instances that `instance` reads; `None` where it reads none.
 fn base(shared: &[SharedParam], instance: u64) -> Option<u64> {
     let place =
         |shared: &SharedParam| Some(shared.map.get(shared.from.position(instance))? * shared.to.stride);
     shared.iter().map(place).sum()
 }
 
-/// An iterator over the instances that a join finds. Between products they are computed one by one.
+/// An iterator over the indices of the other task's instances that one instance reads. Indices are computed one by one
+/// if possible; otherwise the iterator holds a list.
 #[derive(Clone, Debug)]
 pub struct Gather<'j> {
     source: GatherCells<'j>,
@@ -304,12 +318,13 @@ impl Gather<'_> {
         Gather { source: GatherCells::Product { free: axis, base: 0 }, todo }
     }
 
-    /// The number of instances that are left.
+    /// The number of instances that the iterator has not returned yet.
     pub fn remaining(&self) -> u64 {
         self.todo.end - self.todo.start
     }
 
-    /// Returns the remaining instances as a range of indices; `None` where they do not lie side by side.
+    /// Returns the instances that the iterator has not returned yet as a range of indices; `None` where their indices
+    /// are not consecutive.
     pub fn as_range(&self) -> Option<Range<u64>> {
         match &self.source {
             GatherCells::Product { free, base } => {
@@ -379,7 +394,8 @@ mod tests {
         Sweep::product(params.iter().map(|(n, v)| (n.to_string(), v.clone())).collect()).unwrap()
     }
 
-    /// Computes the rule by comparing every pair.
+    /// Finds the instances of `to` that an instance of `from` reads by a comparison with every instance of `to`. The
+    /// tests compare the result of a join with this list.
     fn by_hand(from: &Sweep, to: &Sweep, instance: u64) -> Vec<u64> {
         let mine = from.bindings(instance);
         let fits = |other: u64| {

@@ -14,37 +14,40 @@ use crate::script::sweep::expression::Formula;
 use crate::script::sweep::param_values::ParamValues;
 use crate::script::values::value::ScriptValue;
 
-/// A parameter of the other family, by its number among the bindings, with the formula of the value chosen for it.
+/// A parameter for which brackets in a reference, as `{sim[T = 2*i]}`, choose the value: its number among the
+/// parameters of the task that is read, and the formula of the value.
 pub(crate) type Pin = (usize, Formula);
 
-/// The value that a parameter of the other family must have.
+/// The value that a parameter must have in an instance of the task that is read, for the instance to be read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Wanted {
-    /// The value of the referring instance's parameter of that number.
+    /// The value that the reading instance's parameter of that number has.
     Same(usize),
     Chosen(Formula),
 }
 
-/// The search along one axis of the other family.
+/// The search for matching positions along one axis (dimension of the parameters) of the task that is read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Search {
     axis: Axis,
-    /// Parameters of the axis by their numbers, with the values that they must have. If empty, all positions match.
+    /// The parameters on the axis that must have a certain value: their numbers and these values. If empty, all
+    /// positions match.
     wanted: Vec<(usize, Wanted)>,
-    /// The positions, sorted by the value of the first of these parameters, where its values are a list; otherwise
-    /// empty.
+    /// All positions of the axis, sorted by the value of the first parameter in `wanted` for a binary search. Empty if
+    /// the values of this parameter are no list, since positions are computed then.
     sorted: Vec<u64>,
-    /// Whether several positions can match.
+    /// Whether several positions on the axis can match one reading instance.
     open: bool,
 }
 
-/// A join between families of any form.
+/// A join that searches: it finds the instances of the task `to` that an instance of the task `from` reads by the
+/// values of their parameters. A join searches where their indices cannot be calculated, for example after `where`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Matching {
     from: Sweep,
     to: Sweep,
     axes: Vec<Search>,
-    /// The values that derived parameters of the other family must have.
+    /// The values that derived parameters (computed by `let`) of the task that is read must have, with their numbers.
     derived: Vec<(usize, Wanted)>,
 }
 
@@ -77,24 +80,25 @@ impl Matching {
         &self.from
     }
 
-    /// Whether an instance can refer to several instances.
+    /// Whether one instance can read several instances of the other task.
     pub(crate) fn is_gather(&self) -> bool {
         self.axes.iter().any(|search| search.open)
     }
 
-    /// Whether brackets in the reference choose the value of some parameter.
+    /// Whether brackets in the reference, as `{sim[T = 300]}`, choose the value of some parameter.
     pub(crate) fn is_chosen(&self) -> bool {
         let wanted = self.axes.iter().flat_map(|search| &search.wanted).chain(&self.derived);
         wanted.into_iter().any(|(_, wanted)| matches!(wanted, Wanted::Chosen(_)))
     }
 
-    /// The most cells and rows that are compared for one instance.
+    /// The largest number of the other task's instances that are compared to find those that one instance reads.
     pub(crate) fn candidates(&self) -> u64 {
         let open = self.axes.iter().filter(|search| search.open);
         open.map(|search| search.axis.len).product::<u64>() + self.to.inner().rows.len() as u64
     }
 
-    /// Returns the instances that an instance refers to, in the order of their indices.
+    /// Returns the indices of the other task's instances that `instance` of the reading task `from` reads, in ascending
+    /// order.
     pub(crate) fn instances(&self, from: &Sweep, instance: u64) -> Vec<u64> {
         let values = from.bindings(instance);
         let plain = from.params().len();
@@ -172,7 +176,8 @@ impl Search {
         search
     }
 
-    /// Returns the positions at which the parameters have these values, sorted; `None` where all positions match.
+    /// Returns the positions on this axis at which its parameters have the `wanted` values, in ascending order. `None`
+    /// means that no value is wanted and all positions match.
     fn positions(&self, to: &Sweep, wanted: &[(usize, ScriptValue)]) -> Option<Vec<u64>> {
         let ((first, value), rest) = wanted.split_first()?;
         let values = &to.params().get(*first)?.values;

@@ -12,7 +12,8 @@ use crate::script::syntax::sweep::{RawParam, RawValues};
 use crate::script::syntax::symbols::Symbols;
 use crate::script::values::value::{Key, ScriptValue};
 
-/// Loads the values of a parameter, or the columns of a table. Only a zipped parameter may repeat values.
+/// Loads the values that a task's parameter takes, or the columns of a table. A repeated value is reported, since it
+/// would make equal instances, except for a parameter in a `zip`.
 pub(crate) fn load(param: &RawParam, names: &Symbols, cx: &mut DiagnosticCollector) -> Option<LoadedValues> {
     let name = &param.name.value;
     let one = |values: Option<ParamValues>| values.map(LoadedValues::One);

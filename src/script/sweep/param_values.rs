@@ -6,25 +6,26 @@ use super::range::NumRange;
 use crate::script::sweep::expression::FormulaType;
 use crate::script::values::value::ScriptValue;
 
-/// The values of a parameter, accessed by position.
+/// The values that a task's parameter takes, one for each position on its axis. Values are listed or computed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ParamValues {
-    /// Values that are listed.
+    /// Values that are listed one by one.
     List(Vec<ScriptValue>),
-    /// Values at equal distances, exact in decimal.
+    /// Numbers at equal distances, as in `"0..1 by 0.1"`, computed in decimal without rounding errors.
     Range(NumRange),
-    /// Values at equal distances, or with equal ratios, computed as numpy does.
+    /// Numbers at equal distances (`linspace`) or with equal ratios (`logspace`), computed in floating point as numpy
+    /// does.
     Spaced(Spaced),
 }
 
 /// The values of `linspace` and `logspace`: `count` values from `start` to `end`, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spaced {
-    /// The first value; for `logspace` its exponent to the base ten.
+    /// The first value; for `logspace` its exponent: the first value is ten to this power.
     pub start: f64,
-    /// The last value; for `logspace` its exponent to the base ten.
+    /// The last value; for `logspace` its exponent: the last value is ten to this power.
     pub end: f64,
-    /// The number of values; never 0.
+    /// The number of values that the parameter takes; never 0.
     pub count: u64,
     /// Whether this is a `logspace`, whose values are powers of ten.
     pub log: bool,
@@ -56,7 +57,7 @@ impl Spaced {
 }
 
 impl ParamValues {
-    /// The number of values; never 0.
+    /// The number of values that the parameter takes; never 0.
     pub fn len(&self) -> u64 {
         match self {
             ParamValues::List(list) => list.len() as u64,
@@ -65,12 +66,13 @@ impl ParamValues {
         }
     }
 
-    /// Whether there are no values. Always false, since an empty sweep is an error of the script.
+    /// Whether the parameter has no values. The result is always false, since a script with such a parameter is
+    /// refused.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns the value at a position, counted from 0.
+    /// Returns the value at position `at`, counted from 0.
     pub fn get(&self, at: u64) -> ScriptValue {
         match self {
             ParamValues::List(list) => {
@@ -81,7 +83,7 @@ impl ParamValues {
         }
     }
 
-    /// Returns the first position of a value. A list is searched from the front.
+    /// Returns the first position that has this value; `None` if none has it. A list is searched from the front.
     pub fn position(&self, value: &ScriptValue) -> Option<u64> {
         match self {
             ParamValues::List(list) => list.iter().position(|known| known == value).map(|at| at as u64),
@@ -94,7 +96,8 @@ impl ParamValues {
         }
     }
 
-    /// Returns enough values to check a property of all: every one of a list, one of computed values.
+    /// Returns enough values to check whether all have a property, such as a type. For a list these are all values, for
+    /// computed values only the first.
     pub(crate) fn samples(&self) -> Vec<ScriptValue> {
         match self {
             ParamValues::List(list) => list.clone(),
@@ -112,11 +115,11 @@ impl ParamValues {
     }
 }
 
-/// The values of a parameter as they were loaded.
+/// The values of a parameter as they were loaded from the script or from a file: of one parameter or of a table.
 pub(crate) enum LoadedValues {
-    /// The values of a single parameter.
+    /// The values of a single parameter, not of a table.
     One(ParamValues),
-    /// A table: the number of its rows, and its columns with their names.
+    /// The values of a table: the number of its rows, and its columns with their names, each of which is a parameter.
     Table(u64, Vec<(String, ParamValues)>),
 }
 

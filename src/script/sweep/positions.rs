@@ -2,7 +2,7 @@
 
 use super::family::Axis;
 
-/// Some of the positions of an axis.
+/// Some of the positions of an axis, which is one dimension of a product of parameters: all of them or a list.
 pub(super) enum Positions {
     All(u64),
     These(Vec<u64>),
@@ -24,7 +24,8 @@ impl Positions {
     }
 }
 
-/// Goes through the cells of those positions until `visit` says no; says whether it got to the end.
+/// Calls `visit` with the number of each cell of the product whose position on every axis is among `positions`. A
+/// `false` of `visit` ends this. Returns whether all cells were visited.
 pub(super) fn each_cell(positions: &[Positions], axes: &[Axis], visit: &mut dyn FnMut(u64) -> bool) -> bool {
     let count = positions.iter().map(Positions::len).product::<u64>();
     (0..count).all(|mut number| {

@@ -8,33 +8,36 @@ use serde::{Deserialize, Serialize};
 
 use crate::script::values::value::ScriptValue;
 
-/// A range of numbers at equal distances, exact in decimal.
+/// A range of numbers at equal distances, as in `"0..1 by 0.1"`. Values are computed in decimal, without rounding
+/// errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NumRange {
     start: i64,
     step: i64,
-    /// The number of decimals: values are divided by ten to this power. `None` for integers.
+    /// The number of decimal places of the values: the stored integers are divided by ten to this power. `None` if the
+    /// values are integers.
     scale: Option<u32>,
     len: u64,
 }
 
-/// The reason why a text is not accepted as a range.
+/// The reason why a text is not accepted as a range of numbers, such as `"0..1 by 0.1"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RangeError {
-    /// The text does not look like a range.
+    /// The text does not look like a range, as it has no `..`.
     NoRange,
-    /// The text looks like a range but has a mistake, which the message describes.
+    /// The text looks like a range but has a mistake, which the string describes for the user.
     Bad(String),
-    /// The range has no values; with a suggestion, if there is one.
+    /// The range has no values, as `"5..1"`. The text suggests a correction; `None` if there is no suggestion.
     Empty(Option<String>),
 }
 
-/// The largest number of decimals. Ten to this power is still exact as a float.
+/// The largest number of decimal places in a range. Ten to this power is still exact as a 64-bit float.
 const MAX_SCALE: u32 = 18;
-/// The largest whole number that is exact as a float, and all below it are.
+/// The largest integer up to which all integers are exact as 64-bit floats.
 const EXACT: i128 = MAX_EXACT_INTEGER as i128;
 
-/// A number as it was written: its digits, divided by ten to the power `scale`, and whether it is an integer.
+/// A number in the text of a range: its digits as an integer, which are divided by ten to the power `scale`, and
+/// whether the number is written as an integer.
 #[derive(Clone, Copy)]
 struct Decimal {
     digits: i128,
@@ -99,17 +102,17 @@ impl NumRange {
         }
     }
 
-    /// The number of values; never 0.
+    /// The number of values in the range; never 0.
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// Whether there are no values. Always false, since an empty range is an error of the script.
+    /// Whether the range has no values. The result is always false, since a script with an empty range is refused.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Returns the value at a position, counted from 0.
+    /// Returns the value of the range at position `at`, counted from 0.
     pub fn value(&self, at: u64) -> ScriptValue {
         // Both ends fit by construction, and so do all values between; a position past the end wraps rather than
         // panics.
@@ -120,7 +123,7 @@ impl NumRange {
         }
     }
 
-    /// Returns the position of a value; `None` where the range does not have it.
+    /// Returns the position of a value in the range; `None` where the range does not have it.
     pub fn position(&self, value: &ScriptValue) -> Option<u64> {
         let power = 10i128.pow(self.scale.unwrap_or(0).min(MAX_SCALE));
         let whole = match value {

@@ -7,33 +7,38 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The instances among the cells of a product.
+/// The set of a sweep's cells (combinations of parameter values) that are instances, as `where` and `exclude` keep
+/// them. The conditions are evaluated for a block of neighbouring axes only, and hold for all positions on the other
+/// axes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RowSet {
-    /// The number of cells of the block that is evaluated.
+    /// The number of cells of the block, which has only the axes that conditions depend on and those between.
     block: u64,
-    /// The number of cells of the axes after the block.
+    /// The number of cells of the product of all axes after the block, which the conditions do not mention.
     trail: u64,
-    /// The number of cells of the block that are kept.
+    /// The number of cells of the block that `where` and `exclude` keep.
     count: u64,
     set: RowSetRepr,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum RowSetRepr {
-    /// All cells of the block except these, which are sorted.
+    /// All cells of the block except the listed ones; the list is sorted.
     Without(Vec<u64>),
-    /// Only these cells of the block, sorted.
+    /// Only the listed cells of the block; the list is sorted.
     Only(Vec<u64>),
-    /// A bit for each cell, and the number of set bits before each run of [`RUN`] words.
+    /// A bit for each cell of the block, set if the cell is in the set; `before` has the number of set bits before each
+    /// run of [`RUN`] words.
     Bits { words: Vec<u64>, before: Vec<u64> },
 }
 
-/// The number of words of the bit vector between two counts. A search reads at most this many words.
+/// The number of 64-bit words of the bit vector for each of which one count of the set bits before is stored. A search
+/// reads at most this many words after it has found the count.
 const RUN: usize = 8;
 
 impl RowSet {
-    /// Creates the set of all cells of a block except `cells`, which may be in any order.
+    /// Creates the set of all cells of a block except `cells`, which need not be sorted. `block` and `trail` are the
+    /// numbers of cells of the block and of the axes after it.
     pub(crate) fn without(block: u64, trail: u64, mut cells: Vec<u64>) -> Self {
         cells.sort_unstable();
         cells.dedup();
@@ -45,7 +50,8 @@ impl RowSet {
         }
     }
 
-    /// Creates the set of the cells whose bit is set.
+    /// Creates the set of the cells of a block whose bit is set in `words`. `block` and `trail` are the numbers of
+    /// cells of the block and of the axes after it.
     pub(crate) fn bits(block: u64, trail: u64, words: Vec<u64>) -> Self {
         let count: u64 = words.iter().map(|word| u64::from(word.count_ones())).sum();
         // A list takes eight bytes for each cell, the bit vector an eighth of a byte.
@@ -66,19 +72,20 @@ impl RowSet {
         RowSet { block, trail, count, set }
     }
 
-    /// The number of cells that are kept of a product of `cells` cells.
+    /// The number of instances: the cells that the set keeps of the whole product, which has `cells` cells.
     pub(crate) fn len(&self, cells: u64) -> u64 {
         cells / (self.block * self.trail) * (self.count * self.trail)
     }
 
-    /// Returns the instance of a cell; `None` where the cell is left out.
+    /// Returns the index of the instance that a cell of the product is; `None` where `where` or `exclude` removes the
+    /// cell.
     pub(crate) fn index(&self, cell: u64) -> Option<u64> {
         let (lead, rest) = (cell / (self.block * self.trail), cell % (self.block * self.trail));
         let rank = self.rank(rest / self.trail)?;
         Some((lead * self.count + rank) * self.trail + rest % self.trail)
     }
 
-    /// Returns the cell of an instance.
+    /// Returns the number of the product's cell that the instance of that index is.
     pub(crate) fn cell(&self, index: u64) -> u64 {
         let size = (self.count * self.trail).max(1);
         let (lead, rest) = (index / size, index % size);
@@ -140,7 +147,7 @@ fn bit(words: &[u64], at: u64) -> bool {
     words.get((at / 64) as usize).is_some_and(|word| word >> (at % 64) & 1 == 1)
 }
 
-/// Returns the position of the set bit that has `before` set bits below it.
+/// Returns the position in `word` of the set bit that has `before` set bits below it.
 fn nth(mut word: u64, before: u64) -> u64 {
     for _ in 0..before {
         word &= word.wrapping_sub(1);
@@ -152,7 +159,7 @@ fn nth(mut word: u64, before: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// Checks a set in any form: its instances are the kept cells in their order.
+    /// Checks that the instances of the set `kept` are exactly the cells for which `keep` is true, in their order.
     fn check(kept: &RowSet, cells: u64, keep: impl Fn(u64) -> bool) {
         let wanted: Vec<u64> = (0..cells).filter(|cell| keep(*cell)).collect();
         assert_eq!(kept.len(cells), wanted.len() as u64);
