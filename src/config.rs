@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// The highest number of slots of a rank. Each slot is a thread, and no host has more cores than this.
+/// The highest number of slots of a rank (tasks that it computes at a time). Each slot is a thread, and no host has
+/// more cores than this.
 pub(crate) const SLOTS_MAX: u32 = 4096;
 
 /// Settings of a run; every field has a default that fits most jobs.

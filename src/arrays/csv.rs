@@ -35,7 +35,7 @@ pub(crate) fn numbers(bytes: &[u8]) -> Result<ArrayD<f64>, String> {
     ArrayD::from_shape_vec(shape, elements).map_err(|error| error.to_string())
 }
 
-/// A column of a table, by name or by position.
+/// A column of a table, chosen by name or by position.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Column {
     /// The name of the column in the header.

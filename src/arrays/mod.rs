@@ -89,8 +89,9 @@ impl Expr {
         names
     }
 
-    /// Whether the value depends on the task's name and the instance's index besides the names that it uses: it has a
-    /// `random` without a seed. Otherwise two instances with equal names are the same task.
+    /// Whether the value depends on the task's name and the instance's index besides the names that it uses: that is so
+    /// if the expression has a `random` without a seed. Otherwise two instances whose names have equal values have
+    /// equal results.
     pub fn uses_context(&self) -> bool {
         let mut uses = false;
         visit(&self.root, &mut |node| {
@@ -101,15 +102,15 @@ impl Expr {
         uses
     }
 
-    /// The root of the syntax tree, for further checks.
+    /// The root of the syntax tree, for checks beyond those of the parser.
     pub fn root(&self) -> &ExprNode {
         &self.root
     }
 
-    /// Infers the shape of the value, as far as the known properties of the names determine it.
+    /// Infers the shape of the value before the run, as far as `names` gives the properties of each name.
     ///
     /// # Errors
-    /// When shapes do not match, whatever the elements are.
+    /// When shapes do not match, whatever the values of the elements are.
     pub fn sketch(&self, names: &dyn Fn(&str) -> Sketch) -> Result<Sketch, ExprError> {
         crate::arrays::shapes::inference::sketch(&self.root, names)
     }
@@ -127,7 +128,8 @@ fn visit<'a>(node: &'a ExprNode, f: &mut dyn FnMut(&'a ExprNode)) {
     node.children(&mut |child| visit(child, f));
 }
 
-/// The value of a name. Arrays are borrowed for the evaluation, and copied as a whole only if they are the result.
+/// The value of a name in an expression. Arrays are borrowed for the evaluation, and copied as a whole only if they are
+/// the result.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Binding<'a> {
@@ -148,7 +150,7 @@ pub enum Binding<'a> {
     List(Vec<ArrayBinding<'a>>),
 }
 
-/// A file that an expression reads, by `load`.
+/// A file that an expression reads by `load`.
 #[derive(Debug, Clone, Copy)]
 pub enum File<'a> {
     /// A file on disk, by its path.
@@ -157,12 +159,12 @@ pub enum File<'a> {
     Bytes(&'a [u8]),
 }
 
-/// The source of an expression's names and files.
+/// The source of the values of an expression's names, and of the files that it reads.
 pub trait Scope {
     /// The value of `name`, which may have dots as in the text: `sim.probe`. `None` if the name is unknown.
     fn get(&self, name: &str) -> Option<Binding<'_>>;
 
-    /// The parameters of random numbers without a seed.
+    /// The inputs of random numbers where an expression gives no seed.
     fn context(&self) -> RandomContext;
 
     /// Reads a file, for `from_csv` and `from_bytes` of a path.

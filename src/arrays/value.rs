@@ -26,7 +26,7 @@ pub enum ArrayBinding<'a> {
     U8(ArrayViewD<'a, u8>),
 }
 
-/// Evaluates an expression on the array inside, whatever its element type.
+/// Expands to an expression that runs on the typed array inside of the enum, whatever its element type.
 macro_rules! inside {
     ($value:expr, $array:ident => $result:expr) => {
         match $value {

@@ -113,7 +113,7 @@ pub(crate) fn stack<'s>(items: Vec<TypedNumbers<'s>>, axis: f64) -> Result<Typed
     Ok(TypedNumbers { numbers: stacked.into(), kind })
 }
 
-/// The numbers of all items, converted to their common element type.
+/// The numbers of all items, converted to their common element type, which is returned too.
 fn joined<'s>(items: Vec<TypedNumbers<'s>>) -> Result<(Vec<Numeric<'s>>, ExprType), Fault> {
     let kind = ExprType::joined(items.iter().map(|part| part.kind));
     let mut numbers = Vec::with_capacity(items.len());
@@ -125,7 +125,8 @@ fn joined<'s>(items: Vec<TypedNumbers<'s>>) -> Result<(Vec<Numeric<'s>>, ExprTyp
     Ok((numbers, kind))
 }
 
-/// Evaluates `reshape`: the elements in C order under another shape. A length of -1 stands for what the others leave.
+/// Evaluates `reshape`: the elements in C order under another shape. A length of -1 stands for what the other lengths
+/// leave.
 pub(crate) fn reshape<'s>(x: Numeric<'s>, sizes: &[f64]) -> Result<Numeric<'s>, Fault> {
     let x = x.into_array();
     let new = shape::reshaped(x.shape(), sizes)?;

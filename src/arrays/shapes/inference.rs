@@ -14,7 +14,7 @@ use crate::arrays::typed_numbers::TypedNumbers;
 use crate::arrays::types::ExprType;
 use ndarray::{ArrayD, CowArray, IxDyn};
 
-/// The known properties of a name, or of a subexpression.
+/// The properties of a name or of a subexpression, as far as they are known before the run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Sketch {
     /// A value of which nothing is known before the run.
@@ -25,12 +25,12 @@ pub enum Sketch {
     Text(String),
     /// An array with these lengths of its axes.
     Shape(Vec<usize>),
-    /// The members of a gather or a list.
+    /// The members of a gather (the results of several instances) or of a list.
     List(Vec<Sketch>),
 }
 
-/// The walk over the tree. `element` is the single element that all arrays are views of here, so that they need no
-/// memory.
+/// The walk over the syntax tree that infers shapes. `element` is the single element that all arrays of the walk are
+/// views of, so that they need no memory.
 struct Sketcher<'n> {
     names: &'n dyn Fn(&str) -> Sketch,
     element: ArrayD<f64>,
@@ -86,7 +86,7 @@ impl<'n> Sketcher<'n> {
         Ok(shape.map_or(Sketch::Unknown, Sketch::Shape))
     }
 
-    /// The shape of a value; for a list, that of the stacked array. `None` if unknown.
+    /// The shape of a value; for a list, that of the array that stacking its members gives. `None` if it is unknown.
     fn shape(&self, sketch: &Sketch) -> Result<Option<Vec<usize>>, Fault> {
         match sketch {
             Sketch::Unknown | Sketch::Text(_) => Ok(None),
@@ -102,7 +102,7 @@ impl<'n> Sketcher<'n> {
         }
     }
 
-    /// The common shape of operands that are combined element by element.
+    /// Infers the common shape of operands that are combined element by element.
     fn together(&self, operands: &[(Sketch, &ExprNode)], node: &ExprNode) -> Sketched {
         let mut whole = Some(Vec::new());
         for (operand, place) in operands {
@@ -114,7 +114,8 @@ impl<'n> Sketcher<'n> {
         self.whole(whole)
     }
 
-    /// An array of that shape without memory of its own; `None` if there can be no such array.
+    /// An array of that shape without memory of its own: all its elements are one. `None` if there can be no such
+    /// array.
     fn phantom(&self, shape: &[usize]) -> Option<Cows<'_>> {
         Some(CowArray::from(self.element.broadcast(IxDyn(shape))?))
     }
@@ -327,7 +328,7 @@ impl<'n> Sketcher<'n> {
     }
 }
 
-/// The position in the text of a call's variable arguments; that of the call if it has none.
+/// The position in the text of a call's arguments of a variable number; that of the call if it has none.
 fn place(nodes: &[ExprNode], call: &crate::arrays::Span) -> crate::arrays::Span {
     match nodes {
         [first, .., last] => first.span.start..last.span.end,

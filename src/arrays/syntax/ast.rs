@@ -93,9 +93,10 @@ pub struct Call {
     pub name_span: Span,
     /// The arguments of named parameters, in the order of the [`Signature`]; `None` for one that is not given.
     pub named: Vec<Option<ExprNode>>,
-    /// The arguments of a variable number, in the order of the text.
+    /// The arguments behind the named ones, in the order of the text, for a function that takes any number of them.
     pub rest: Vec<ExprNode>,
-    /// The number of this `random` among those of the expression, by which two calls draw different numbers.
+    /// The number of this `random` among the `random` calls of the expression, by which two calls draw different
+    /// numbers.
     pub random: u64,
 }
 
@@ -145,7 +146,7 @@ pub struct ExprNode {
     pub kind: NodeKind,
     /// The position of the node in the text.
     pub span: Span,
-    /// The depth of the tree below and including this node; 1 for a leaf.
+    /// The depth of the tree below and including this node; 1 for a node without children.
     #[serde(skip)]
     pub depth: usize,
 }
@@ -193,7 +194,7 @@ impl ExprNode {
     }
 }
 
-/// A node as it is encoded. The depth is not sent: it follows from the children.
+/// A node in the form in which it is encoded for other ranks. The depth is not sent: it follows from the children.
 #[derive(Deserialize)]
 struct EncodedNode {
     kind: NodeKind,
@@ -201,11 +202,11 @@ struct EncodedNode {
 }
 
 thread_local! {
-    /// The depth of the node that this thread is decoding.
+    /// The depth of the node that this thread is decoding, to limit recursion.
     static DECODED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A guard for one level of a tree that is being decoded.
+/// A guard for one level of a tree that is being decoded: counts the depth up, and down again when dropped.
 struct DecodedLevel;
 
 impl Drop for DecodedLevel {
@@ -215,7 +216,7 @@ impl Drop for DecodedLevel {
 }
 
 impl<'de> Deserialize<'de> for ExprNode {
-    /// Decodes a node. Recursion is limited to `MAX_DEPTH`, as in the parser.
+    /// Decodes a node that another rank has sent. Recursion is limited to `MAX_DEPTH`, as in the parser.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if DECODED.get() >= MAX_DEPTH {
             return Err(D::Error::custom("an expression is nested too deeply"));

@@ -9,7 +9,7 @@ pub(crate) type Span = Range<usize>;
 /// A value of the script together with its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct At<T> {
-    /// The value.
+    /// The value that was read from the script.
     pub value: T,
     /// The place in the script where the value is written.
     pub span: Span,
@@ -73,7 +73,7 @@ impl ScriptSource {
         (line, self.text[begin..offset].chars().count() + 1)
     }
 
-    /// Moves `offset` back to the start of its character and into the text.
+    /// Moves the byte offset `offset` back to the start of its character, and into the text if it lies behind the end.
     fn boundary(&self, offset: usize) -> usize {
         let mut at = offset.min(self.text.len());
         while !self.text.is_char_boundary(at) {
@@ -88,7 +88,7 @@ impl ScriptSource {
         start..self.boundary(span.end).max(start)
     }
 
-    /// Returns the place in the script of a range of bytes of a string's content.
+    /// Returns the place in the script of `range`, a range of bytes of a string's content.
     ///
     /// Escapes make the content differ from the script's text, so both are scanned in step. No map is kept, because
     /// only errors need such a place.

@@ -10,11 +10,11 @@ use crate::script::values::execution::{Execution, RetryOn};
 use crate::script::values::units;
 use std::time::Duration;
 
-/// The settings of a command as written. References in the working directory are resolved later.
+/// The settings of a command as the script gives them. References in the working directory are resolved later.
 pub(crate) type RawExecution = Execution<Option<Text>>;
 
 impl RawExecution {
-    /// Reads the settings among the keys of a task.
+    /// Reads the settings of the task's command (`dir`, `timeout`, ..) among the keys of a task.
     pub(crate) fn read<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut DiagnosticCollector) -> Self {
         let mut rest = RawExecution { memory_step: 1.0, ..RawExecution::default() };
         if let Some(node) = get("clean-env") {

@@ -7,7 +7,7 @@ use crate::script::syntax::key_row::{KnownKeys, TaskKind};
 use crate::script::syntax::key_table::{TABLES, TASK};
 use crate::script::syntax::toml::{self, Node, TomlEntry};
 
-/// The names of the keys that are actions.
+/// The names of the keys that are actions (`run`, `array`, ..), one of which every task has.
 pub(crate) fn actions() -> impl Iterator<Item = &'static str> {
     TASK.rows().filter(|row| row.is_action).map(|row| row.name)
 }
@@ -18,7 +18,7 @@ pub(crate) fn is_action(entry: &TomlEntry) -> bool {
 }
 
 impl KnownKeys {
-    /// Whether the table has such a key. Reports an unknown key.
+    /// Whether the table may have such a key. If not, the key is reported.
     pub(crate) fn check(&self, entry: &TomlEntry, cx: &mut DiagnosticCollector) -> bool {
         let key = entry.key.value.as_str();
         if self.row(key).is_some() {

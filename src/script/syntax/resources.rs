@@ -9,10 +9,10 @@ use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::syntax::toml::{Node, TomlEntry, check_name};
 use crate::script::values::resources::{InstanceResources, JobCounter};
 
-/// Resources that are keys of their own. `[resources]` and `needs` may not have these names.
+/// Resources of a task that have keys of their own. `[resources]` and `needs` may not use these names.
 const BUILT_IN: [&str; 3] = ["threads", "memory", "gpus"];
 
-/// The largest number of a counter.
+/// The largest amount that a counter of the job (a line of `[resources]`) can have.
 const MOST: i64 = 1 << 31;
 
 /// The keys for resources and placement of a task, as written.
@@ -24,11 +24,11 @@ pub(crate) struct RawNeeds {
     on: Option<PinnedPlace>,
 }
 
-/// The place named by `on`.
+/// The place where a task's instances are to run, as the key `on` names it.
 #[derive(Debug)]
 enum PinnedPlace {
     Rank(u32),
-    /// The host where instances of this task ran.
+    /// The host where instances of the task of this name ran.
     HostOf(Text),
 }
 
@@ -59,7 +59,8 @@ impl RawNeeds {
         RawNeeds { threads, gpus, needs, on }
     }
 
-    /// Resolves the names in `needs` to counters of the job. Reports unknown ones, and needs above what the job has.
+    /// Resolves the names in a task's `needs` to counters of the job. Reports unknown names, and needs above the amount
+    /// that the job has.
     pub(crate) fn compile(
         &self,
         resources: &[RawResource],
@@ -116,7 +117,7 @@ fn unknown(name: &Text, resources: &[RawResource]) -> Diagnostic {
     diagnostic.help(did_you_mean(&name.value, known).unwrap_or_else(help))
 }
 
-/// Parses the place `rank 3` or `host of NAME`.
+/// Parses the value of `on`: the place `rank 3` or `host of NAME`. Reports any other text.
 fn on(text: &Text, cx: &mut DiagnosticCollector) -> Option<PinnedPlace> {
     let words: Vec<&str> = text.value.split_whitespace().collect();
     match words[..] {
@@ -153,7 +154,7 @@ fn number(
     }
 }
 
-/// A counter of the job, a line of `[resources]`.
+/// A resource that the whole job has an amount of, such as licences: a line of `[resources]`.
 #[derive(Debug)]
 pub(crate) struct RawResource {
     name: Text,
