@@ -38,7 +38,7 @@ pub enum Error {
         /// A description of the error.
         message: String,
     },
-    /// The run ended before the task did; the text tells why.
+    /// The run ended before the task did; the text tells the reason.
     #[error("the run has ended: {0}")]
     Closed(String),
     /// Any other error that the program's own closure returns through `?`.
@@ -125,8 +125,8 @@ pub struct TaskError {
     pub message: String,
     /// The kind of the failure.
     pub kind: TaskErrorKind,
-    /// The key of the task that failed first. For a task that failed through a dependency it is the key of the
-    /// dependency.
+    /// The key of the task that failed first. For a task that failed since a task it depends on did, it is the key of
+    /// that one.
     pub task: String,
     /// The rank that ran the task. For a task that could not be started, the rank that should have run it.
     pub rank: Rank,

@@ -64,15 +64,15 @@ pub(crate) fn read_table(bytes: &[u8]) -> Result<ndarray::ArrayD<f64>, String> {
     csv::numbers(bytes).or_else(|_| csv::table(bytes, None))
 }
 
-/// An array expression that was parsed.
+/// An array expression after parsing, ready to be evaluated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Expr {
     root: ExprNode,
 }
 
 impl Expr {
-    /// Parses `text`. Functions, the number of their arguments and their keywords are checked here; names are not, see
-    /// [`names`](Self::names).
+    /// Parses `text`. Function names, the number of their arguments and their keywords are checked; other names are
+    /// not, since their values come later (see [`names`](Self::names)).
     pub fn parse(text: &str) -> Result<Expr, ExprError> {
         Ok(Expr { root: crate::arrays::syntax::parse::parse(text)? })
     }
@@ -133,18 +133,18 @@ fn visit<'a>(node: &'a ExprNode, f: &mut dyn FnMut(&'a ExprNode)) {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Binding<'a> {
-    /// An integer from a parameter or a var.
+    /// An integer from a parameter or variable of a script.
     Int(i64),
     /// A number that is no integer, from a parameter or a var.
     Number(f64),
     /// A text from a parameter or a var. It can be compared with `==` and `!=`, name a file, and be the `dist` of
     /// `random`.
     Text(Cow<'a, str>),
-    /// The output of a command, as bytes.
+    /// The output of a command task, as bytes.
     Bytes(Cow<'a, [u8]>),
     /// The outputs of several instances of a command.
     BytesList(Vec<Cow<'a, [u8]>>),
-    /// The result of a task, an array.
+    /// The result of another task, an array.
     Array(ArrayBinding<'a>),
     /// The results of several instances of a task, in the order of their indices.
     List(Vec<ArrayBinding<'a>>),

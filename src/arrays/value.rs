@@ -15,7 +15,7 @@ pub enum ArrayValue {
     U8(ArrayD<u8>),
 }
 
-/// A borrowed array of any element type.
+/// A borrowed array of any element type, as the value of a name.
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "the names are the types'")]
 pub enum ArrayBinding<'a> {

@@ -28,8 +28,8 @@ pub(super) fn alone() {
     log::debug!("this program cannot be started anew: {error}");
 }
 
-/// Whether this process prints messages that concern all ranks: rank 0 does, since every rank has the same command
-/// line.
+/// Whether this process prints messages that concern all ranks. Only rank 0 does, since all ranks have the same command
+/// line and would print them too.
 pub(super) fn speaks() -> bool {
     rank().is_none_or(|rank| rank == 0)
 }

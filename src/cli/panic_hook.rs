@@ -8,8 +8,8 @@ use crate::console;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::Write;
 
-/// Installs the hook that prints a panic outside of tasks, which is a bug of dtask, as one line with what a report
-/// needs.
+/// Installs the panic hook. A panic outside of tasks is a bug of dtask: the hook prints it as one line with what a bug
+/// report needs.
 pub(super) fn install() {
     std::panic::set_hook(Box::new(|info| {
         let payload = info.payload();

@@ -18,7 +18,7 @@ use std::time::Duration;
 pub(super) struct Details {
     /// Whether to print why tasks would run and are not taken from an earlier run (`--why`).
     pub why: bool,
-    /// Whether to print the key of every instance (`--keys`).
+    /// Whether to print the key of every instance (`--keys`), a hash of what the instance does and reads.
     pub keys: bool,
 }
 

@@ -19,7 +19,7 @@ use crate::script::options::LoadOptions;
 use crate::script::plan::Plan;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Runs a script on all ranks, each of which calls this; returns the exit code.
+/// Runs a script; every rank has to call this. Returns the exit code.
 pub(super) fn run(args: &RunArgs) -> u8 {
     launch::alone();
     let start = Instant::now();

@@ -41,7 +41,7 @@ impl<T, const CHUNK: usize> Dense<T, CHUNK> {
         self.chunks.get(number / CHUNK)?.as_ref()?.places[number % CHUNK].as_ref()
     }
 
-    /// The item with this number, for changes, or `None` if there is none.
+    /// The item with this number, to be changed, or `None` if there is none.
     pub fn get_mut(&mut self, number: u64) -> Option<&mut T> {
         let number = number as usize;
         self.chunks.get_mut(number / CHUNK)?.as_mut()?.places[number % CHUNK].as_mut()
@@ -94,7 +94,7 @@ impl<T, const CHUNK: usize> Dense<T, CHUNK> {
         kept
     }
 
-    /// The least number, not below `from`, under which an item is stored.
+    /// The least number, not below `from`, under which an item is stored; `None` if there is none.
     pub fn next_from(&self, from: u64) -> Option<u64> {
         let first = from as usize / CHUNK;
         for (at, chunk) in self.chunks.iter().enumerate().skip(first) {

@@ -15,7 +15,8 @@ use std::num::NonZeroI32;
 /// method takes that task as `own`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct IdList {
-    /// The first difference. If this is `None` and `second` is not, `second` is the number of a list in [`Lists`].
+    /// The difference between the numbers of the list's first task and of `own`. If this is `None` and `second` is not,
+    /// `second` is the number of a list in [`Lists`].
     first: Option<NonZeroI32>,
     second: Option<NonZeroI32>,
 }
@@ -25,7 +26,7 @@ const _: () = assert!(size_of::<IdList>() == 8);
 /// The side table for lists that do not fit into the word of an [`IdList`].
 #[derive(Debug, Default)]
 pub struct Lists {
-    /// The lists; their numbers begin at 1.
+    /// The lists, that with number 1 first.
     lists: Vec<Vec<TaskId>>,
     free: Vec<NonZeroI32>,
 }
@@ -100,7 +101,7 @@ impl Iterator for Iter<'_> {
 impl ExactSizeIterator for Iter<'_> {}
 
 impl IdList {
-    /// Makes a list of `tasks` for the record of the task `own`.
+    /// Makes a list of the tasks `tasks`, to be stored in the record of the task `own`.
     #[inline]
     pub fn new(own: TaskId, tasks: SmallVec<[TaskId; 2]>, lists: &mut Lists) -> Self {
         let near = |at: usize| tasks.get(at).and_then(|&task| distance(own, task));

@@ -12,7 +12,7 @@ struct MergeRun<R> {
     reader: R,
     number: usize,
     line: Vec<u8>,
-    /// Length of the current line's key, in bytes.
+    /// Length in bytes of the key at the beginning of the current line.
     key: usize,
 }
 
@@ -107,7 +107,7 @@ pub(crate) fn close(key: &[u8], value: &Accumulator, to: &mut impl Write) -> io:
     to.write_all(b"\n")
 }
 
-/// Adds the key of the line at fault to an error message.
+/// Adds the key of the line at fault to the message of an error.
 pub(crate) fn at(key: &[u8], error: Failure) -> Failure {
     let key: String = String::from_utf8_lossy(key).chars().take(40).collect();
     error.map(|message| format!("{message}, of the key `{key}`"))

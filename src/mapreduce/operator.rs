@@ -8,21 +8,21 @@ use std::io::{self, Write};
 /// An operator that combines all values of one key, as a combiner or reducer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operator {
-    /// The sum. Whole numbers stay whole unless they overflow.
+    /// The sum of the values of a key. Whole numbers stay whole unless they overflow.
     Sum,
     /// The number of values of a key.
     Count,
-    /// The smallest value; all values must be numbers.
+    /// The smallest value of a key; all values must be numbers.
     Min,
-    /// The largest value; all values must be numbers.
+    /// The largest value of a key; all values must be numbers.
     Max,
-    /// The first value, in the order of the input.
+    /// The first value of a key, in the order of the input.
     First,
-    /// All values, in the order of the input, separated by commas.
+    /// All values of a key, in the order of the input, separated by commas.
     Concat,
 }
 
-/// The combined value of a key so far.
+/// The combined value of a key, over the values read so far.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Accumulator {
     /// A whole number that fits into 64 bits.
@@ -67,7 +67,7 @@ impl Operator {
         }
     }
 
-    /// Combines a further value with the accumulator.
+    /// Combines a further value of the key with the accumulator.
     ///
     /// # Errors
     /// As for [`Operator::begin`].

@@ -32,7 +32,7 @@ pub(crate) struct Spills {
     all: Vec<Spill>,
 }
 
-/// A reader of one partition's run in a spill. Several readers may share a file.
+/// A reader of the sorted run of one partition in a spill (a temporary file). Several readers may share a file.
 #[derive(Debug)]
 pub(crate) struct RunReader {
     file: Arc<File>,

@@ -8,11 +8,11 @@ use std::path::Path;
 /// A part of an input file, for one mapper. A line belongs to the part in which it begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FileSplit {
-    /// The index of the file in the input.
+    /// The index of the file among those of the input.
     pub file: u32,
     /// The offset of the part's first byte in the file.
     pub start: u64,
-    /// The offset behind the part's last byte in the file.
+    /// The offset in the file of the byte behind the part's last one.
     pub end: u64,
 }
 
@@ -52,8 +52,8 @@ pub(crate) fn plan(lengths: &[u64], size: u64) -> Vec<Vec<FileSplit>> {
     splits
 }
 
-/// Appends the lines that begin in a piece of the file `path` to a buffer. The last line gets a line end even if the
-/// file has none.
+/// Appends the lines that begin in the part `piece` of the file `path` to a buffer. The last line gets a line end even
+/// if the file has none.
 ///
 /// # Errors
 /// When the file cannot be read.

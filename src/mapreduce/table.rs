@@ -31,11 +31,11 @@ impl Hasher for PartitionHasher {
     }
 }
 
-/// The value of each key, combined so far.
+/// The values that are combined so far, by key.
 type Combined = HashMap<Box<[u8]>, Accumulator, BuildHasherDefault<PartitionHasher>>;
 
 /// The output of a mapper: lines by partition, or with an operator the combined value of each key. Data beyond the
-/// memory budget are spilled to a folder as sorted runs.
+/// memory budget are written (spilled) to a folder as sorted runs.
 pub(crate) struct CombineTable {
     partitions: usize,
     operator: Option<Operator>,
@@ -46,11 +46,11 @@ pub(crate) struct CombineTable {
     spills: Spills,
 }
 
-/// Estimated bytes of memory of an entry, without its key and value.
+/// Estimated memory of an entry of the table in bytes, without its key and value.
 const ENTRY: usize = 64;
 
 impl CombineTable {
-    /// Makes an empty table that spills to `folder` when it holds about `budget` bytes.
+    /// Makes an empty table that writes its content to `folder` (spills) whenever it holds about `budget` bytes.
     pub(crate) fn new(
         partitions: usize,
         operator: Option<Operator>,

@@ -30,7 +30,7 @@ const SHARED_DYNAMIC: u8 = SHARED | DYNAMIC;
 /// The container codes 0 to 7, and these with 0x80 added, are the engine's own; a kind uses another code, or
 /// [`BulkLayout::Pack`].
 pub(crate) trait BulkKind: Sync {
-    /// The layout and the memory of `value`, if it is of this kind and all of it is in memory.
+    /// The layout and the memory of `value`, if `value` is of this kind and all of it is in memory; else `None`.
     fn view<'a>(&self, value: &'a dyn Any) -> Option<(BulkLayout, &'a [u8])>;
 
     /// Allocates memory that a value of this layout and of `nbytes` bytes is received into; `None` if the layout is of
@@ -182,7 +182,8 @@ fn view_array<E: Element, D: Dimension + 'static>(value: &dyn Any, code: u8) -> 
     view_elements(value.downcast_ref::<Array<E, D>>()?, code)
 }
 
-/// The layout and the memory of an array in a container of this code, if it is contiguous and in C order.
+/// The layout and the memory of an array in a container with the code `container`, if the array is contiguous and in C
+/// order.
 pub(crate) fn view_elements<E: Element, D: Dimension>(
     array: &Array<E, D>,
     container: u8,

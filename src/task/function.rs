@@ -170,7 +170,7 @@ pub(crate) fn find(offset: u64) -> Result<&'static Record, CodecError> {
     Ok(unsafe { &*(address as *const Record) })
 }
 
-/// A mapping of an image: its range of addresses, and whether it is readable.
+/// A mapping of a part of an image into memory: its range of addresses, and whether it is readable.
 type Part = (Range<usize>, bool);
 
 /// The loaded image (file mapped into memory) that this code is part of: the executable, or a shared library.
@@ -184,7 +184,7 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// Finds the image in the text of `/proc/self/maps`, by an address in it.
+    /// Finds the image that contains the address `inside` in the text of `/proc/self/maps`; `None` if there is none.
     fn parse(maps: &str, inside: usize) -> Option<(Vec<Part>, usize)> {
         let lines = || {
             maps.lines().filter_map(|line| {

@@ -27,7 +27,7 @@ pub struct R<T: ?Sized>(PhantomData<T>);
 pub trait TaskFn<M>: Copy + Send + Sync + 'static {
     /// The types of the parameters, as a tuple of owned types.
     type Params;
-    /// The type of the result.
+    /// The type of the value that a call gives.
     type Output: Data;
 
     /// Unpacks the encoded arguments and calls the function.

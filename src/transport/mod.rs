@@ -66,7 +66,7 @@ pub enum Arrival {
     Bulk {
         /// The rank that has sent the data.
         from: Rank,
-        /// The tag on which the data were expected.
+        /// The tag on which the receive was posted.
         tag: u32,
         /// The memory that was given to [`Transport::receive_bulk`], now filled.
         target: Box<dyn BulkTarget>,

@@ -108,7 +108,7 @@ impl SimNetwork {
         network.links.iter().filter(|link| !link.held).map(|link| link.queue.len()).sum()
     }
 
-    /// Number of messages delivered so far, and of the bytes of bulk data among them.
+    /// Number of messages delivered so far, and number of bytes of bulk data among them.
     pub fn delivered(&self) -> (u64, u64) {
         let network = self.0.borrow();
         (network.delivered, network.bulk_bytes)

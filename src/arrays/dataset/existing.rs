@@ -14,7 +14,7 @@ impl ExistingFile {
     /// Opens a file for reading.
     ///
     /// # Errors
-    /// When another program writes it, or it is no HDF5 file.
+    /// When another program is writing the file, or it is no HDF5 file.
     pub(crate) fn open(path: &Path) -> Result<ExistingFile, String> {
         let _alone = alone();
         let file = File::open(path).map_err(|error| match told(&error) {

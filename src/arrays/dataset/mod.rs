@@ -23,10 +23,10 @@ pub(crate) use none::{ExistingFile, FileWriter, read, shape};
 use crate::arrays::ElementType;
 use std::ops::Range;
 
-/// The description of a dataset to be written.
+/// The description of a dataset that is to be written to an HDF5 file.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct NewDataset {
-    /// The name with its groups: `/group/name`.
+    /// The name of the dataset with its groups: `/group/name`.
     pub name: String,
     /// The type of the dataset's elements.
     pub element: ElementType,
@@ -34,7 +34,7 @@ pub(crate) struct NewDataset {
     pub shape: Vec<usize>,
     /// The shape of the parts in which the dataset is written, one part after the other; `None` if it is written whole.
     pub part: Option<Vec<usize>>,
-    /// The attributes, as pairs of name and value.
+    /// The attributes of the dataset, as pairs of name and value.
     pub attributes: Vec<(String, Attribute)>,
 }
 

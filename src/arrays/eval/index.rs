@@ -35,7 +35,7 @@ pub(crate) fn whole(value: f64) -> Result<i64, Fault> {
     Ok(value as i64)
 }
 
-/// Evaluates `item[entries]`, as numpy would.
+/// Evaluates `item[entries]`, an array or list with subscripts, by numpy's rules.
 pub(crate) fn index<'s>(
     item: Intermediate<'s>,
     entries: &[EvaluatedSubscript],

@@ -64,7 +64,7 @@ impl From<Fault> for ReduceError {
 }
 
 impl ReduceOperator {
-    /// The operators with their names in scripts.
+    /// The operators of reductions with their names in scripts.
     pub const NAMES: [(&'static str, ReduceOperator); 7] = [
         ("add", ReduceOperator::Add),
         ("mul", ReduceOperator::Mul),
@@ -75,7 +75,7 @@ impl ReduceOperator {
         ("moments", ReduceOperator::Moments),
     ];
 
-    /// Finds an operator by its name in scripts; `None` if there is none.
+    /// Finds the operator of a reduction by its name in scripts; `None` if there is none.
     pub fn of(name: &str) -> Option<ReduceOperator> {
         ReduceOperator::NAMES.iter().find(|(known, _)| *known == name).map(|(_, with)| *with)
     }
@@ -316,7 +316,8 @@ fn moments(value: &ArrayValue, axis: Option<i64>) -> Result<ArrayValue, Fault> {
     stacked(&[ArrayD::from_elem(mean.raw_dim(), count as f64), mean, squares])
 }
 
-/// Merges moments by the update of Chan, Golub and LeVeque: `left` becomes the moments of both.
+/// Merges moments (count, mean, sum of squared deviations) by the update of Chan, Golub and LeVeque: `left` becomes the
+/// moments of the data of both.
 fn merge_moments(left: &mut ArrayD<f64>, right: ArrayViewD<'_, f64>) {
     let (left_rows, right_rows) = (left.len() / 3, right.len() / 3);
     let (Some(left), Some(right)) = (left.as_slice_mut(), right.as_slice()) else { return };

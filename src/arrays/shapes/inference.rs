@@ -19,9 +19,9 @@ use ndarray::{ArrayD, CowArray, IxDyn};
 pub enum Sketch {
     /// A value of which nothing is known before the run.
     Unknown,
-    /// A number, known before the run.
+    /// A number whose value is known before the run.
     Number(f64),
-    /// A text, known before the run.
+    /// A text whose value is known before the run.
     Text(String),
     /// An array with these lengths of its axes.
     Shape(Vec<usize>),
@@ -36,7 +36,7 @@ struct Sketcher<'n> {
     element: ArrayD<f64>,
 }
 
-/// Infers the properties of an expression's value from those of its names.
+/// Infers the properties (shape, or value) of an expression's value from the properties of its names.
 pub(crate) fn sketch(root: &ExprNode, names: &dyn Fn(&str) -> Sketch) -> Result<Sketch, ExprError> {
     let sketcher = Sketcher { names, element: ndarray::arr0(0.0).into_dyn() };
     let found = sketcher.sketch(root)?;
@@ -337,7 +337,7 @@ fn place(nodes: &[ExprNode], call: &crate::arrays::Span) -> crate::arrays::Span 
     }
 }
 
-/// The numbers given as arguments or as one list; `None` if any is unknown.
+/// The numbers that are given as arguments or as one list; `None` if any of them is unknown before the run.
 fn numbers(sketches: &[Sketch]) -> Option<Vec<f64>> {
     let all = match sketches {
         [Sketch::List(items)] => items,

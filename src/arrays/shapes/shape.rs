@@ -92,7 +92,7 @@ pub(crate) fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, Fault> {
     Ok(shape)
 }
 
-/// Converts a number to the length of an axis.
+/// Converts a number to the length of an axis; an error unless it is an integer that an axis can have.
 pub(crate) fn length(value: f64) -> Result<usize, Fault> {
     if value.fract() != 0.0 || !value.is_finite() {
         return Err(Fault::new(format!("a size is a whole number, not {value}")));

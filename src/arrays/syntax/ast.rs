@@ -12,8 +12,8 @@ use std::ops::Range;
 /// A range in the expression's text, in bytes.
 pub(crate) type Span = Range<usize>;
 
-/// The largest depth of a tree that is accepted. Parsing, evaluating and dropping a tree recurse to its depth, on a
-/// compute thread's stack of 2 MiB. The limit makes that safe; expressions that a person writes are far below it.
+/// The largest depth of a syntax tree that is accepted. Parsing, evaluating and dropping a tree recurse to its depth,
+/// on a compute thread's stack of 2 MiB. The limit makes that safe; expressions that a person writes are far below it.
 pub(crate) const MAX_DEPTH: usize = 200;
 
 /// A number as it is written in the text.
@@ -73,7 +73,7 @@ pub enum Subscript {
     Slice {
         /// The first element of the slice; by default the first of the axis.
         start: Option<ExprNode>,
-        /// The end of the slice, exclusive; by default that of the axis.
+        /// The end of the slice, exclusive; by default the end of the axis.
         end: Option<ExprNode>,
         /// The step of the slice, which may be negative; 1 by default.
         step: Option<ExprNode>,

@@ -208,8 +208,8 @@ impl Parser<'_> {
         self.node(NodeKind::List(items), span)
     }
 
-    /// Parses what follows an item of a list: a comma, or the closing bracket, which is not consumed. Returns whether
-    /// it was a comma.
+    /// Parses what follows an item of a list: a comma, or the closing bracket, which is not consumed. Returns whether a
+    /// comma was there.
     pub(crate) fn separator(&mut self, close: &str, open: &Span) -> Result<bool, ExprError> {
         match self.symbol() {
             Some(",") => {
@@ -256,7 +256,7 @@ impl Parser<'_> {
         self.peek().map_or(self.length..self.length, |(_, span)| span.clone())
     }
 
-    /// The end of the last token that was consumed.
+    /// The position in the text where the last consumed token ends.
     fn before(&self) -> usize {
         self.position.checked_sub(1).and_then(|at| self.tokens.get(at)).map_or(0, |(_, span)| span.end)
     }

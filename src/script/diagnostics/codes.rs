@@ -12,10 +12,10 @@ macro_rules! codes {
         }
 
         impl Code {
-            /// All codes in the order of their numbers.
+            /// All codes of errors and warnings, in the order of their numbers.
             pub const ALL: &'static [Code] = &[$(Code::$name),+];
 
-            /// The code as it is printed, `E21`.
+            /// The code as messages print it: `E21`.
             pub fn id(self) -> &'static str {
                 match self { $(Code::$name => $id),+ }
             }
@@ -43,7 +43,8 @@ codes! {
     /// A task, parameter, variable or output has a name that is no identifier, or one that is reserved.
     /// Names are letters, digits and `_`, and begin with no digit; `dtask`, `env` and `out` are taken.
     BadName = "E07",
-    /// Tasks, parameters and variables share one namespace, because `{x}` does not say which it means.
+    /// A name of two things: tasks, parameters and variables share one namespace, because `{x}` does not say which kind
+    /// of name it is.
     NameClash = "E08",
     /// A task without an action, one of `run`, `shell`, `array`, `reduce`, `mapreduce` and `call`.
     NoAction = "E09",
@@ -53,9 +54,10 @@ codes! {
     NoTasks = "E11",
     /// A command or expression with nothing in it.
     EmptyCommand = "E12",
-    /// The program is not on PATH, or not in the script's folder where its name has a slash.
+    /// A program that is not on PATH, or not in the script's folder where the program's name has a slash.
     ProgramNotFound = "E13",
-    /// `run` starts no shell, so a pipe, a redirection, a variable or a wildcard would be an ordinary argument.
+    /// A character in `run` that only a shell interprets. `run` starts no shell, so a pipe, a redirection, a variable
+    /// or a wildcard would be an ordinary argument.
     ShellCharacter = "E14",
     /// A quote that is opened in `run` and never closed.
     Quotes = "E15",
@@ -68,7 +70,7 @@ codes! {
     RepeatedValue = "E18",
     /// A key that this kind of task does not have, such as `stdin` of an array task.
     MisplacedKey = "E19",
-    /// `each`, `of`, `after` or `on` names a task that does not exist.
+    /// A name of a task, in `each`, `of`, `after` or `on`, that no task has.
     UnknownTask = "E20",
     /// A reference to a name that is no parameter of this task, no variable and no task.
     UnknownName = "E21",
@@ -93,17 +95,17 @@ codes! {
     NotFamily = "E30",
     /// A `with` of a `reduce` that is the name of no reduction operator.
     UnknownReduction = "E31",
-    /// Options of a reduction that contradict each other, or a task whose results cannot be reduced.
+    /// Options of a reduction that contradict each other, or a task whose results cannot be reduced (merged to one).
     BadReduction = "E32",
     /// A name that an environment variable cannot have.
     EnvName = "E33",
     /// An array expression that cannot be parsed, or whose functions or shapes do not fit.
     ArrayExpression = "E34",
-    /// `--set` names a variable that the script does not have.
+    /// A name in `--set` that is none of the script's variables.
     UnknownVariable = "E35",
-    /// `--set` gives a value that does not have the type of the variable.
+    /// A value in `--set` that does not have the type of the variable.
     BadSet = "E36",
-    /// The script cannot be read.
+    /// A script file that cannot be read.
     Unreadable = "E37",
     /// A value of the right type that makes no sense, such as an exit code of 1000.
     BadValue = "E38",
@@ -116,9 +118,9 @@ codes! {
     ZipLengths = "E41",
     /// A row of `include` or `exclude`, or brackets of a reference, with a parameter that the task does not have.
     UnknownParam = "E42",
-    /// A table without a header: the first line of a csv file names the columns.
+    /// A csv file whose first line does not name the columns.
     CsvHeader = "E43",
-    /// A row of a table that has more or fewer values than the header has names.
+    /// A row of a csv table that has more or fewer values than the header has names.
     CsvRagged = "E44",
     /// Brackets of a reference, or a row of a table, for which there is no instance.
     IndexRange = "E45",
@@ -129,7 +131,7 @@ codes! {
     UnknownFailure = "E47",
     /// An HDF5 file, or a dataset in it, that is needed before the run and does not exist.
     NoDataset = "E48",
-    /// `call` names a function that the program has not registered.
+    /// A `call` of a function that the program has not registered.
     UnknownFunction = "E49",
     /// A `mapreduce` that lacks its input, its mapper or its reducer.
     /// `input`, `map` and `reduce` are required; `combine`, `partitions` and `buffer` are not.
@@ -142,17 +144,17 @@ codes! {
     /// A reduction by a command that does not read both of its inputs, or does not write its output.
     /// Each step merges the files `{a}` and `{b}` into the file `{out}`.
     IncompleteMerge = "E63",
-    /// A resource in `needs` that `[resources]` does not have.
+    /// A resource in the `needs` of a task that the table `[resources]` does not have.
     UnknownResource = "E70",
     /// A task that needs more of a resource than the job has, so that it could never run.
     NeedsTooMuch = "E71",
-    /// The `time` of a task is longer than the job, so that no instance of it would ever be started.
+    /// A task whose `time` is longer than the job, so that no instance of it would ever be started.
     TimeTooLong = "E72",
     /// A result that is neither used by another task nor saved.
     UnusedResult = "W01",
-    /// A file for each of very many instances, which strains a shared file system.
+    /// A task that writes a file for each of very many instances, which strains a shared file system.
     ManyFiles = "W02",
-    /// A command with an argument for each of very many instances.
+    /// A command that gets an argument for each of very many instances of another task.
     WideFanIn = "W03",
     /// A script file that every user may change: its commands run with the rights of the user who calls dtask.
     OthersWrite = "W04",

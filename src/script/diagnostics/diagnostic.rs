@@ -16,7 +16,7 @@ pub(crate) const MAX_SHOWN: usize = 20;
 pub struct Diagnostic {
     /// The code, which also decides whether this is an error or a warning.
     pub code: Code,
-    /// The message, a single line without the place.
+    /// The text of the message, in a single line and without the place.
     pub message: String,
     /// The place in the script; `None` where the mistake is elsewhere (in `--set` on the command line).
     pub span: Option<Span>,
@@ -52,7 +52,7 @@ impl Diagnostic {
         self
     }
 
-    /// Adds another place with its label.
+    /// Adds another place that belongs to the mistake, with its label.
     pub fn also(mut self, span: Span, label: impl Into<String>) -> Self {
         self.also.push((span, label.into()));
         self
@@ -120,7 +120,7 @@ fn plain(line: &str) -> String {
 /// All errors and warnings about a script, with the text that they point into.
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
-    /// The text of the script.
+    /// The text of the script, into which the places point.
     pub source: ScriptSource,
     /// The errors and warnings, in the order of their places.
     pub list: Vec<Diagnostic>,

@@ -21,9 +21,9 @@ const WIDTH: usize = 80;
 pub(crate) struct Explanation {
     /// The code that is explained.
     pub code: Code,
-    /// The title of the page, one line.
+    /// The title of the code's page, one line.
     pub title: &'static str,
-    /// The text of the page, in lines.
+    /// The text of the page under the title, in lines.
     pub text: &'static str,
     /// The blocks of the page: the example scripts, with the files and commands that belong to them.
     pub blocks: Vec<FencedBlock>,
@@ -36,7 +36,7 @@ pub(crate) struct FencedBlock {
     pub kind: BlockKind,
     /// The script that the block belongs to, with the mistake or without; `None` for both.
     pub side: Option<Side>,
-    /// The content, whole lines.
+    /// The content of the block, in whole lines.
     pub content: &'static str,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct FencedBlock {
 pub(crate) enum BlockKind {
     /// An example script.
     Script,
-    /// A file of this name beside the script.
+    /// A file of this name, which lies beside the example script.
     File(&'static str),
     /// Shell commands, each after a `$`.
     Commands,
@@ -54,7 +54,7 @@ pub(crate) enum BlockKind {
 /// The two scripts of an explanation: with the mistake or without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// The script with the mistake.
+    /// The example script with the mistake.
     Broken,
     /// The script without the mistake.
     Mended,
@@ -151,7 +151,7 @@ pub(crate) fn contents() -> String {
     lines.join("\n")
 }
 
-/// Wraps a text at [`WIDTH`] characters.
+/// Wraps a text at [`WIDTH`] characters, at spaces.
 fn wrapped(text: &str) -> String {
     let (mut page, mut length) = (String::with_capacity(text.len()), 0);
     for word in text.split_whitespace() {

@@ -31,7 +31,7 @@ pub struct ScriptSource {
 }
 
 impl ScriptSource {
-    /// Reads a script from a file. Messages show its path as it is given here.
+    /// Reads a script from a file. Messages show the path exactly as `path` gives it.
     pub fn read(path: &Path) -> std::io::Result<Self> {
         let text = String::from_utf8(std::fs::read(path)?).map_err(|e| {
             std::io::Error::new(std::io::ErrorKind::InvalidData, format!("no UTF-8 text: {e}"))
@@ -82,7 +82,7 @@ impl ScriptSource {
         at
     }
 
-    /// Returns the nearest span that lies in the text and splits no character.
+    /// Returns the span nearest to `span` that lies in the text and splits no character.
     pub fn clamp(&self, span: &Span) -> Span {
         let start = self.boundary(span.start);
         start..self.boundary(span.end).max(start)

@@ -13,7 +13,8 @@ pub(crate) struct Size {
     pub(crate) height: f64,
 }
 
-/// A place in the drawing, in pixels from its upper left corner. The place of a node is the middle of its upper edge.
+/// A place in the drawing, in pixels from the drawing's upper left corner. The place of a box is the middle of its
+/// upper edge.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Point {
     pub(crate) x: f64,
@@ -123,7 +124,7 @@ fn order(nodes: &mut [LayoutNode], rows: &mut [Vec<usize>]) {
     }
 }
 
-/// Puts the nodes of each row side by side, with the middle of the row at zero.
+/// Puts the boxes of each row side by side, with the middle of the row at zero.
 fn spread(nodes: &mut [LayoutNode], rows: &[Vec<usize>]) {
     for row in rows {
         let total: f64 = row.iter().map(|at| nodes[*at].width + GAP).sum();
@@ -170,7 +171,7 @@ fn place(nodes: &mut [LayoutNode], rows: &[Vec<usize>]) {
     }
 }
 
-/// Returns the SVG path of a smooth line through points, which leaves and reaches each of them downwards.
+/// Returns the SVG path of a smooth line through the points of an arrow, which leaves and reaches each point downwards.
 pub(crate) fn curve(points: &[Point]) -> String {
     let mut text = String::new();
     for (at, point) in points.iter().enumerate() {

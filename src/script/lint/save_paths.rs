@@ -264,8 +264,8 @@ impl Check<'_> {
         false
     }
 
-    /// Reports a parameter that is not in the path at all: two of its values give one path. Returns whether there is
-    /// one.
+    /// Reports a parameter that does not occur in the path at all, so that two of its values give one path. Returns
+    /// whether there is such a parameter.
     fn forgets_parameter(&self, cx: &mut DiagnosticCollector) -> bool {
         let used = |axis: usize| {
             self.template.parts.iter().any(|part| match part {
@@ -299,7 +299,7 @@ impl Check<'_> {
         true
     }
 
-    /// Reports two values of a parameter that are written alike, such as 1.01 and 1.02 with one decimal.
+    /// Reports two values of a parameter that the path's format writes alike, such as 1.01 and 1.02 with one decimal.
     fn confuses_values(&self, cx: &mut DiagnosticCollector) {
         for part in &self.template.parts {
             let TemplatePart::Fill { what: Fill::Param(at, path_part), format, .. } = part else { continue };
@@ -363,8 +363,8 @@ fn climbs(path: &str) -> bool {
     })
 }
 
-/// Finds the parameter of a family whose instances save the parts of one dataset: its values are blocks, and the path
-/// does not contain it.
+/// Finds the parameter of a family (the instances of one task) that save the parts of one dataset: the values of the
+/// parameter are blocks of a dataset, and the path does not contain it. `None` if there is none.
 fn together(task: &PlanTask, path: &Template) -> Option<usize> {
     let literal = |part: &TemplatePart| matches!(part, TemplatePart::Text(text) if text.contains(":/"));
     if task.action.is_command() || !path.parts.iter().any(literal) {

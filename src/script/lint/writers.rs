@@ -53,7 +53,7 @@ pub(super) struct PathWriter {
     pub(super) kind: WriteKind,
 }
 
-/// The writers of a script, by their paths.
+/// The instances that write files, by the paths that they write.
 #[derive(Default)]
 pub(super) struct Writers(HashMap<String, PathWriter>);
 

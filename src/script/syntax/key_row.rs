@@ -3,11 +3,11 @@
 /// A key that a table of the script language may have, with all of its properties.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ScriptKey {
-    /// The name in scripts.
+    /// The name of the key in scripts.
     pub(crate) name: &'static str,
-    /// The type of the value, as messages name it.
+    /// The type that the key's value must have, as messages name it.
     pub(crate) wants: &'static str,
-    /// Whether the key is an action, which decides the kind of its task.
+    /// Whether the key is an action (`run`, `array`, ..), which decides the kind of its task.
     pub(crate) is_action: bool,
     /// The kinds of tasks that may have the key. For a key of a `reduce` table: the kinds that a task with such a table
     /// may have.
@@ -38,7 +38,7 @@ pub(crate) const fn key(name: &'static str, wants: &'static str) -> ScriptKey {
 }
 
 impl ScriptKey {
-    /// Marks the key as an action, which decides the kind of its task.
+    /// Marks the key as an action (`run`, `array`, ..), which decides the kind of its task.
     pub(crate) const fn action(mut self) -> Self {
         self.is_action = true;
         self
@@ -74,7 +74,7 @@ impl ScriptKey {
         self
     }
 
-    /// Returns the help for the key in a task of a kind that may not have it.
+    /// Returns the help that messages give for the key in a task of a kind that may not have it.
     pub(crate) fn help_beside(&self, kind: TaskKind) -> String {
         match self.instead {
             Some((kinds, help)) if kinds.contains(&kind) => help.to_owned(),
@@ -91,13 +91,13 @@ pub(crate) enum TaskKind {
     Shell,
     Array,
     Call,
-    /// A `reduce` of arrays.
+    /// A task that merges arrays (`reduce` by an operator).
     Reduce,
-    /// A `reduce` of files by a command.
+    /// A task that merges files (`reduce` by a command).
     Merge,
-    /// A `mapreduce` with built-in stages only.
+    /// A `mapreduce` task with built-in stages only.
     MapReduce,
-    /// A `mapreduce` with a stage that is a command (streaming).
+    /// A `mapreduce` task with a stage that is a command (streaming).
     Streaming,
 }
 
@@ -123,7 +123,7 @@ impl TaskKind {
         Some(*kinds.next().filter(|_| has_command).unwrap_or(first))
     }
 
-    /// The key of the kind's action.
+    /// The name of the key that is the action of this kind of task.
     pub(crate) fn action(self) -> &'static str {
         match self {
             TaskKind::Run => "run",

@@ -17,9 +17,10 @@ pub(crate) struct TextPiece {
 pub(crate) enum PieceKind {
     /// Plain text, with no meaning as a reference.
     Plain,
-    /// `{{x}}`: the text of the range without the outer braces.
+    /// Escaped braces, `{{x}}`, which stand for the text `{x}` and are no reference. The text is the range without its
+    /// outer braces.
     Escaped,
-    /// A reference, `{x}`.
+    /// A reference, `{x}`, which stands for a value.
     Reference(RawReference),
 }
 
@@ -67,7 +68,8 @@ pub(crate) fn parse(text: &str) -> Vec<TextPiece> {
     pieces
 }
 
-/// Reads braces after `$`, which are no reference: neither `${x}` nor the inner braces of `${{x}}`.
+/// Reads the braces after a `$`, which belong to the shell and are no reference: `${x}`, and the inner braces of
+/// `${{x}}`.
 fn after_dollar(text: &str, open: usize) -> Option<(PieceKind, usize)> {
     if text[open + 1..].starts_with('{') {
         reference(text, open + 1).map(|(_, end)| (PieceKind::Plain, end))

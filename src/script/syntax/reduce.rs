@@ -69,7 +69,7 @@ fn merge_command(known: &[&TomlEntry], cx: &mut DiagnosticCollector) -> Option<R
     command::read(&|key| entry(key).map(|entry| &entry.value), cx)
 }
 
-/// Names the result of a `reduce` by a command after the task, where the task does not give it a name.
+/// Gives a `reduce` by a command an output file with the name of the task, where the script names no output.
 pub(crate) fn name_output(task: &mut RawTask) {
     let merges = matches!(&task.action, Some(RawAction::Reduce(reduce)) if reduce.command.is_some());
     if merges && task.outs.is_empty() {

@@ -15,7 +15,7 @@ const BUILT_IN: [&str; 3] = ["threads", "memory", "gpus"];
 /// The largest amount that a counter of the job (a line of `[resources]`) can have.
 const MOST: i64 = 1 << 31;
 
-/// The keys for resources and placement of a task, as written.
+/// The keys of a task for resources (`threads`, `needs`, ..) and place (`on`), as the script gives them.
 #[derive(Debug, Default)]
 pub(crate) struct RawNeeds {
     threads: Option<u32>,
@@ -33,7 +33,7 @@ enum PinnedPlace {
 }
 
 impl RawNeeds {
-    /// The name of the task on whose host this one is to run (`on = "host of NAME"`).
+    /// The name of the task on whose host this task has to run (`on = "host of NAME"`); `None` without one.
     pub(crate) fn host_of(&self) -> Option<&Text> {
         match &self.on {
             Some(PinnedPlace::HostOf(name)) => Some(name),
@@ -41,7 +41,7 @@ impl RawNeeds {
         }
     }
 
-    /// Reads the keys for resources and placement among the keys of a task.
+    /// Reads the keys for resources and place among the keys of a task.
     pub(crate) fn read<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut DiagnosticCollector) -> Self {
         let number = |key: &str, least: i64, most: i64, cx: &mut DiagnosticCollector| {
             get(key).and_then(|node| number(&format!("`{key}`"), node, (least, most), cx))
@@ -97,7 +97,7 @@ impl RawNeeds {
     }
 }
 
-/// Returns the error of a resource that `[resources]` does not have.
+/// Makes the error of a resource in `needs` that `[resources]` does not have.
 fn unknown(name: &Text, resources: &[RawResource]) -> Diagnostic {
     if BUILT_IN.contains(&name.value.as_str()) {
         let example = if name.value == "memory" { "\"2 GiB\"" } else { "2" };
@@ -162,13 +162,13 @@ pub(crate) struct RawResource {
 }
 
 impl RawResource {
-    /// The counter without its place in the script.
+    /// The counter (an amount that the whole job has), without its place in the script.
     pub(crate) fn counter(&self) -> JobCounter {
         JobCounter { name: self.name.value.clone(), total: self.total }
     }
 }
 
-/// Reads the `[resources]` table.
+/// Reads the `[resources]` table, which gives the amounts that the whole job has.
 pub(crate) fn resources(node: &Node, cx: &mut DiagnosticCollector) -> Vec<RawResource> {
     let mut found = Vec::new();
     for TomlEntry { key, value } in node.table("`resources`", cx).unwrap_or_default() {

@@ -59,7 +59,7 @@ pub(crate) enum RawAction {
     Shell(Text, Option<At<Vec<Text>>>),
     Array(Text),
     Reduce(RawReduce),
-    /// `call`: the name of a function of the program, and its arguments.
+    /// `call`: the name of a function that the program has registered, and the arguments for it.
     Call(Text, Vec<(Text, At<ScriptValue>)>),
     MapReduce(Box<RawMapReduce>),
 }
@@ -131,7 +131,7 @@ pub(crate) enum RawInputs {
 /// A stage of a `mapreduce`: its mapper, combiner or reducer.
 #[derive(Debug)]
 pub(crate) enum RawStage {
-    /// The name of a built-in stage.
+    /// The name of a built-in stage, such as `words`.
     Named(Text),
     Command(Box<RawAction>),
 }

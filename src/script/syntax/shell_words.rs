@@ -10,7 +10,7 @@ use crate::script::syntax::placeholder::{PieceKind, TextPiece};
 /// A part of a word of a command line.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum WordPart {
-    /// Characters, with quotes and backslashes removed.
+    /// Plain characters, with quotes and backslashes removed.
     Text(String),
     /// The reference (`{x}`) that is the token of this index among those of the text.
     Piece(usize),
@@ -19,9 +19,9 @@ pub(crate) enum WordPart {
 /// The reason why a text cannot be split into the words of a command, with the place in the text.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum WordError {
-    /// A character that only a shell interprets, such as `|`.
+    /// A character that only a shell interprets, such as `|`, with its range of bytes.
     Shell(char, Range<usize>),
-    /// A quote that is never closed.
+    /// A quote that is never closed, with its range of bytes.
     Quote(char, Range<usize>),
 }
 

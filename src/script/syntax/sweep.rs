@@ -25,7 +25,7 @@ pub(crate) struct RawParam {
     /// Whether the parameter belongs to `zip` (values of such parameters are taken together) and not to `for` (all
     /// combinations).
     pub(crate) zipped: bool,
-    /// The values; `None` where they are wrong, which has been reported.
+    /// The values of the parameter; `None` where they are wrong, which has been reported.
     pub(crate) values: Option<RawValues>,
 }
 

@@ -84,7 +84,8 @@ impl Symbols {
         )
     }
 
-    /// Replaces the references in a value. A value that is nothing but a reference takes the type of the variable.
+    /// Replaces the references to variables in a value. A value that is nothing but a reference takes the type of the
+    /// variable.
     pub(crate) fn fill_value(
         &self,
         value: &At<ScriptValue>,
@@ -109,7 +110,7 @@ impl Symbols {
         all
     }
 
-    /// Finds the task that `each`, `of` or `after` names. Reports an unknown name.
+    /// Finds the index of the task that `each`, `of` or `after` names. Reports an unknown name.
     pub(crate) fn want_task(&self, name: &Text, key: &str, cx: &mut DiagnosticCollector) -> Option<usize> {
         let found = self.task(&name.value);
         if found.is_none() {

@@ -94,7 +94,7 @@ fn kind(known: &[&TomlEntry]) -> Option<TaskKind> {
     TaskKind::of(key, has_command)
 }
 
-/// Reports a task that has no action, or several.
+/// Reports a task that has no action (`run`, `array`, ..), or several.
 fn check_action(name: &Text, entries: &[&TomlEntry], cx: &mut DiagnosticCollector) {
     let actions: Vec<&TomlEntry> =
         entries.iter().filter(|entry| known_keys::is_action(entry)).copied().collect();

@@ -11,7 +11,7 @@ use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Span, Text};
 use crate::script::values::value::ScriptValue;
 
-/// A TOML value and its place.
+/// A TOML value and its place in the script.
 pub(crate) type Node = At<TomlKind>;
 
 /// A TOML value.
@@ -100,7 +100,7 @@ impl TomlKind {
     }
 }
 
-/// Returns the error of a value that has another type than `what` (`` `run` ``) wants.
+/// Makes the error of a value (of `what`, such as `` `run` ``) that has another type than the wanted one.
 pub(crate) fn wrong_type(what: &str, wanted: &str, found: &Node) -> Diagnostic {
     let message = format!("{what} must be {wanted}, not {}", found.value.name());
     Diagnostic::new(Code::WrongType, found.span.clone(), message).label(format!("expected {wanted}"))
@@ -155,7 +155,8 @@ impl Node {
         }
     }
 
-    /// Returns a value that a parameter or variable can have; `None` for arrays, tables and dates.
+    /// Returns the value as one of a parameter or variable; `None` for arrays, tables and dates, which these cannot
+    /// have.
     pub(crate) fn scalar(&self) -> Option<ScriptValue> {
         match &self.value {
             TomlKind::Text(v) => Some(ScriptValue::Text(v.clone())),

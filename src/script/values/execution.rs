@@ -7,7 +7,7 @@ use std::time::Duration;
 /// whose references are resolved.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Execution<D> {
-    /// The working directory.
+    /// The working directory of the command.
     pub dir: D,
     /// Whether the command starts with an empty environment.
     pub clean_env: bool,
@@ -24,7 +24,7 @@ pub struct Execution<D> {
     pub retries: u32,
     /// The kinds of failures after which there is another attempt. An empty list means all.
     pub retry_on: Vec<RetryOn>,
-    /// The pause before the second attempt. It doubles before each further attempt (exponential back-off).
+    /// The pause before the second attempt. Each further attempt waits twice as long (exponential back-off).
     pub backoff: Duration,
 }
 

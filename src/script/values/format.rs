@@ -155,7 +155,7 @@ fn number(rest: &mut Vec<char>) -> Option<Option<usize>> {
     Some(found)
 }
 
-/// Writes a value in its format, or in its plain spelling where it has none.
+/// Writes a value in the format, or in its plain spelling if `format` is `None`.
 pub(crate) fn written(value: &ScriptValue, format: Option<&FormatSpec>) -> Result<String, String> {
     format.map_or_else(|| Ok(value.to_string()), |format| format.apply(value))
 }

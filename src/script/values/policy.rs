@@ -5,7 +5,7 @@
 pub struct Policy {
     /// Whether the first failure stops the run; otherwise only the tasks that depend on the failed one are not run.
     pub stop: bool,
-    /// The number of failures that stops the run; `None` for no limit.
+    /// The number of failed instances that stops the run; `None` for no limit.
     pub max_failures: Option<u64>,
 }
 

@@ -76,7 +76,7 @@ pub(crate) fn call(name: &str, args: &CallArgs<'_>) -> Result<arrays::ArrayValue
 /// An argument of a function that a script calls.
 #[derive(Debug, Clone)]
 pub enum Argument<'a> {
-    /// A parameter, a variable, or a value written in the script.
+    /// A value of a parameter or variable, or a value written in the script.
     Value(ScriptValue),
     /// The array that an instance of another task made.
     Array(Shared<arrays::ArrayValue>),

@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 /// and wait if too little is left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobCounter {
-    /// The name in `[resources]`.
+    /// The name of the resource in the table `[resources]`.
     pub name: String,
-    /// The amount that the whole job has.
+    /// The amount of the resource that the whole job has.
     pub total: u32,
 }
 
-/// The resources that an instance takes while it runs, beside memory, and the place where it is to run.
+/// The resources (except memory) that an instance takes while it runs, and the place where it has to run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceResources {
     /// The number of slots of its rank that an instance takes, with as many cores that no other instance uses. `None`:
@@ -31,7 +31,7 @@ pub struct InstanceResources {
 }
 
 impl InstanceResources {
-    /// The number of slots of its rank that an instance takes.
+    /// The number of slots (tasks that a rank runs at a time) that an instance takes.
     pub fn slots(&self) -> u32 {
         self.threads.unwrap_or(1)
     }

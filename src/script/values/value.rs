@@ -109,7 +109,7 @@ pub(crate) fn exponent(text: &str) -> String {
     format!("{mantissa}{mark}{sign}{digits:0>2}")
 }
 
-/// A part of a path, as in `{f.stem}`.
+/// A part of a path that a reference can take, as in `{f.stem}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PathPart {
     /// The file's name without its last extension.
@@ -123,7 +123,7 @@ pub enum PathPart {
 }
 
 impl PathPart {
-    /// The names of the parts in scripts.
+    /// The names of the parts of paths, as scripts write them.
     pub const NAMES: [&'static str; 4] = ["stem", "name", "dir", "ext"];
 
     /// Returns the part of a path of that name in scripts; `None` if there is none.

@@ -55,7 +55,7 @@ impl Transfers {
         self.sends
     }
 
-    /// Number of transfers under way in both directions.
+    /// Number of transfers under way, sent and received ones.
     pub(super) fn count(&self) -> usize {
         self.sends + self.receives
     }

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 #[derive(Default)]
 pub(super) struct FrameQueue {
     senders: IdMap<Rank, Sender>,
-    /// Number of frames that are not delivered yet.
+    /// Number of frames in the queue, which are not delivered yet.
     open: usize,
 }
 

@@ -43,7 +43,7 @@ pub(super) enum Pinned {
         frame: Vec<u8>,
         /// The length in bytes that MPI has announced (probe).
         length: usize,
-        /// The position of the frame among those of its sender.
+        /// The position of the frame in the queue of its sender.
         place: QueuePosition,
     },
     /// A piece of a bulk transfer.

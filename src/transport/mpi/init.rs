@@ -24,7 +24,7 @@ impl MpiWorld {
     /// `MPI_THREAD_FUNNELED`.
     ///
     /// # Errors
-    /// When MPI is initialised already or was finalised, and when it does not allow a program with threads.
+    /// When MPI is initialised already or was finalised, and when MPI does not allow a program with threads.
     pub fn start() -> Result<MpiWorld> {
         if environment::is_finalized() {
             return Err(Error::Startup(

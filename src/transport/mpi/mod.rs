@@ -117,7 +117,8 @@ impl MpiTransport {
         }
     }
 
-    /// The tag of MPI for a transfer: from 1 to below the implementation's highest tag, which may be as low as 32767.
+    /// The tag that MPI gets for a bulk transfer: from 1 to below the implementation's highest tag, which may be as low
+    /// as 32767.
     fn bulk_tag(&self, tag: u32) -> i32 {
         let range = self.comm.tag_max() as u32 - 1;
         1 + (tag % range) as i32
