@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// The highest number of slots of a rank. Each slot is a thread, and no host has more cores than this.
+/// The highest number of slots of a rank (tasks that it computes at a time). Each slot is a thread, and no host has
+/// more cores than this.
 pub(crate) const SLOTS_MAX: u32 = 4096;
 
 /// Settings of a run; every field has a default that fits most jobs.
@@ -14,7 +15,7 @@ pub struct Config {
     /// Number of tasks that each other rank computes at a time, at most [`SLOTS_MAX`]. `None` means as many as it has
     /// cores.
     pub slots: Option<u32>,
-    /// Time that rank 0 waits at start-up until all other ranks have reported.
+    /// Time that rank 0 waits at start-up until all other ranks have reported. Then the run fails.
     pub patience: Duration,
     /// Whether to measure the time that each rank spends in each activity, and to print it to standard error at the
     /// end of the run. Only the value at rank 0 counts.

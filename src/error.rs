@@ -16,29 +16,29 @@ pub enum Error {
     /// The task failed, or a task that it depends on did.
     #[error(transparent)]
     Task(#[from] Arc<TaskError>),
-    /// A wait took longer than its time limit. The task goes on.
+    /// A wait for a result took longer than its time limit. The task itself goes on.
     #[error("timed out after {0:?}: the task is not done yet")]
     Timeout(std::time::Duration),
     /// A value could not be encoded, or bytes could not be decoded.
     #[error(transparent)]
     Codec(#[from] CodecError),
-    /// Start-up failed: ranks run different executables or versions, or MPI lacks the thread level that is needed.
+    /// Start-up failed: ranks run different executables or versions, or MPI does not support threads as needed.
     #[error("{0}")]
     Startup(String),
-    /// Rank 0 refused to start and has printed the reason itself.
+    /// Rank 0 refused to start the run and has printed the reason itself.
     #[error("rank 0 has refused to start")]
     Refused,
-    /// MPI reported an error, or a peer broke the protocol.
+    /// MPI reported an error, or another rank sent an unexpected message.
     #[error("rank {rank} ({host}): {message}")]
     Transport {
-        /// The rank that noticed the error.
+        /// The rank that noticed the error in communication.
         rank: Rank,
         /// The host name of that rank.
         host: String,
         /// A description of the error.
         message: String,
     },
-    /// The run ended before the task did; the text tells why.
+    /// The run ended before the task did; the text tells the reason.
     #[error("the run has ended: {0}")]
     Closed(String),
     /// Any other error that the program's own closure returns through `?`.
@@ -53,7 +53,7 @@ impl fmt::Debug for Error {
 }
 
 impl Error {
-    /// A mistake of this program, which is told rather than hidden.
+    /// Makes the error of a mistake in dtask's own code, which is reported rather than hidden.
     pub(crate) fn internal(what: &str) -> Error {
         Error::Other(format!("internal error: {what}"))
     }
@@ -74,33 +74,34 @@ pub enum TaskErrorKind {
     Failed,
     /// The task's function panicked.
     Panicked,
-    /// The task could not be started: no rank may or can run it, or a value that it needs is lost for good.
+    /// The task could not be started: no rank is able or allowed to run it, or a value that it needs is lost for good.
     NotStarted,
     /// The task was cancelled before it started.
     Cancelled,
-    /// The task is left for a later run, since the remaining time of this one does not suffice.
+    /// The task was not started and is left for a later run, since the remaining time of this job does not suffice.
     Deferred,
 }
 
-/// The retry policy that a failed attempt asks for.
+/// The wish of a failed attempt of a task: whether and how the task may start again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Retry {
-    /// The task may start again, up to the number of retries in its options.
+    /// The task may start again, up to the number of retries that its options allow.
     #[default]
     Allowed,
-    /// The task must not start again, since it would fail again.
+    /// The task must not start again, since another attempt would fail in the same way.
     Never,
-    /// The task may start again, up to the number of retries in its options, with this reservation of host memory in
-    /// bytes.
+    /// The task may start again, up to the number of retries that its options allow, but with this many bytes of host
+    /// memory reserved for it.
     WithMemory(u64),
 }
 
-/// A task's name in the layer above the engine, for instance the batch tool. The engine copies it into errors unread.
+/// A task's name in the layer above the engine, for instance the batch tool. The engine copies it into errors without
+/// reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Origin {
-    /// The number of the task's group.
+    /// The number of the task's group, for instance of a task in a script.
     pub group: u32,
-    /// The index of the task within its group.
+    /// The index of the task within its group, for instance of an instance of a script's task.
     pub index: u64,
 }
 
@@ -124,12 +125,12 @@ pub struct TaskError {
     pub message: String,
     /// The kind of the failure.
     pub kind: TaskErrorKind,
-    /// The key of the task that failed first. For a task that failed through a dependency it is the key of the
-    /// dependency.
+    /// The key of the task that failed first. For a task that failed since a task it depends on did, it is the key of
+    /// that one.
     pub task: String,
     /// The rank that ran the task. For a task that could not be started, the rank that should have run it.
     pub rank: Rank,
-    /// The host name of that rank; empty if the task could not be started.
+    /// The name of the host of that rank; empty if the task could not be started.
     pub host: String,
     /// The number of the attempt that failed, from 1; 0 if the task could not be started.
     pub attempt: Attempt,
@@ -139,7 +140,8 @@ pub struct TaskError {
 }
 
 impl TaskError {
-    /// Makes the error of a task that has run, without an origin; it allows a retry.
+    /// Makes the error of a task that has run and failed, without an origin (a name in the layer above); allows a
+    /// retry.
     #[doc(hidden)]
     pub fn of_attempt(message: String, task: String, rank: Rank, host: String, attempt: Attempt) -> Self {
         let (kind, retry) = (TaskErrorKind::Failed, Retry::Allowed);
@@ -210,7 +212,7 @@ impl Failure {
         }
     }
 
-    /// Replaces the kind of this failure.
+    /// Replaces the kind of this failure (failed, panicked, ..).
     pub(crate) fn of_kind(self, kind: TaskErrorKind) -> Self {
         Failure { kind, ..self }
     }
@@ -220,8 +222,8 @@ impl Failure {
         Failure { retry, ..self }
     }
 
-    /// Hands the error `told` on, if the failure is the panic of an `unwrap` of it; else the failure as it is. A panic has
-    /// nothing but its text, so the text decides.
+    /// Returns the failure `told` of another task, if this failure is the panic of an `unwrap` of it; else returns this
+    /// failure unchanged. A panic has nothing but its text, so the text decides.
     pub(crate) fn unwrapping(self, told: Option<Arc<TaskError>>) -> Self {
         let is_unwrapped = |told: &Arc<TaskError>| {
             self.kind == TaskErrorKind::Panicked && self.message.contains(&told.to_string())
@@ -297,7 +299,7 @@ impl<E: std::error::Error + 'static> From<E> for Failure {
     }
 }
 
-/// The task error that `error` carries, if it is an [`Error::Task`] or an `Arc<TaskError>`.
+/// The error of another task that `error` carries, if it is an [`Error::Task`] or an `Arc<TaskError>`; else `None`.
 fn handed_on(error: &(dyn std::error::Error + 'static)) -> Option<Arc<TaskError>> {
     match error.downcast_ref::<Error>() {
         Some(Error::Task(cause)) => Some(cause.clone()),

@@ -11,7 +11,7 @@ macro_rules! id {
         pub struct $name(pub $inner);
 
         impl $name {
-            /// Converts the number into an index for a dense table.
+            /// Converts the number into an index for a table with a place for each number.
             pub fn index(self) -> usize {
                 self.0 as usize
             }
@@ -32,7 +32,7 @@ macro_rules! id {
 }
 
 id! {
-    /// The number of a rank in dtask's communicator. Rank 0 schedules.
+    /// The number of a rank (MPI process) in dtask's communicator. Rank 0 schedules.
     Rank(u32), "r"
 }
 id! {
@@ -49,7 +49,8 @@ id! {
 /// Rank 0, which schedules and runs the client's closure.
 pub const HEAD: Rank = Rank(0);
 
-/// Number of low bits of a [`TaskId`] that count the tasks of its owner. The bits above hold the owner's rank.
+/// Number of low bits of a [`TaskId`] that count the tasks of its owner, the rank that submitted it. The bits above
+/// hold the owner's rank.
 const COUNT_BITS: u32 = 40;
 
 impl TaskId {
@@ -58,18 +59,20 @@ impl TaskId {
         TaskId(u64::from(rank.0) << COUNT_BITS)
     }
 
-    /// The rank that submitted the task. Only this rank holds futures of it.
+    /// The rank that submitted the task (its owner). Only this rank holds futures of it.
     pub fn owner(self) -> Rank {
         Rank((self.0 >> COUNT_BITS) as u32)
     }
 
-    /// The number of tasks that the owner submitted before this one, usable as an index into a dense table per owner.
+    /// The number of tasks that the owner (the submitting rank) submitted before this one, usable as an index into a
+    /// table per owner.
     pub fn count(self) -> u64 {
         self.0 & ((1 << COUNT_BITS) - 1)
     }
 }
 
-/// The number of a task's start, from 1; 0 before the first. Reports of an earlier attempt are dropped.
+/// The number of a start of a task, counted from 1; 0 before the first. Reports of an earlier attempt than the last one
+/// are dropped.
 pub type Attempt = u16;
 
 /// The pause before a task that failed `failures` times starts again (exponential back-off): `first` after the first

@@ -108,13 +108,15 @@ pub mod prelude {
     pub use ndarray::{Array1, Array2, ArrayD};
 }
 
-/// Parts of dtask for its own command, tests and benchmarks; they change without notice.
+/// Parts of dtask for its own command, tests and benchmarks. Other programs should not use this module: it changes
+/// without notice.
 #[doc(hidden)]
 pub mod internal {
     pub use crate::cli::main;
     pub use crate::runtime::threads::job::current as running;
 
-    /// The number of tasks that have finished, after rank 0 has processed all submissions and dropped futures so far.
+    /// The number of tasks that have finished, counted after rank 0 has processed all submissions and dropped futures
+    /// so far.
     ///
     /// # Errors
     /// When the run has ended.

@@ -15,8 +15,8 @@ use crate::scheduler::RankInfo;
 use crate::transport::sim::{SimNetwork, SimTransport};
 use std::sync::Arc;
 
-/// The ranks of a simulated cluster, joined by a simulated network. Every step checks the invariants of their state
-/// machines.
+/// The ranks of a simulated cluster for tests, in one process and joined by a simulated network. Every step checks the
+/// invariants of their state machines.
 pub struct Cluster {
     network: SimNetwork,
     reactors: Vec<Option<Reactor<SimTransport, Inline>>>,
@@ -63,7 +63,7 @@ impl Cluster {
         self.reactors[rank.index()] = None;
     }
 
-    /// Runs one turn of a rank that the seeded random numbers choose. Does nothing if that rank was killed.
+    /// Runs one turn of a rank, chosen by the seeded random numbers. Does nothing if that rank was killed.
     ///
     /// # Errors
     /// When the reactor fails or an invariant does not hold; the text tells which.
@@ -115,7 +115,7 @@ impl Cluster {
         Some(self.reactors.get(rank.index())?.as_ref()?.node.stored())
     }
 
-    /// The number of tasks of which rank 0 has a record.
+    /// The number of tasks that rank 0 has a record of, which are those not finished or still needed.
     pub fn records(&self) -> usize {
         let head = self.reactors[0].as_ref().and_then(|reactor| reactor.head.as_ref());
         head.map_or(0, |(head, _)| head.machine().records())
@@ -131,12 +131,12 @@ impl Cluster {
         self.network.delivered()
     }
 
-    /// Holds back everything sent from `from` to `to` if `held` is true; delivers it again if false.
+    /// Holds back everything sent from rank `from` to rank `to` if `held` is true; delivers it again if false.
     pub fn hold(&self, from: Rank, to: Rank, held: bool) {
         self.network.hold(from, to, held);
     }
 
-    /// Delivers again on all links that [`Cluster::hold`] holds back.
+    /// Delivers again on all links (pairs of ranks) that [`Cluster::hold`] holds back.
     pub fn release_links(&self) {
         self.network.release_links();
     }

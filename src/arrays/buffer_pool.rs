@@ -8,9 +8,9 @@ use ndarray::ArrayD;
 use std::any::Any;
 use std::cell::RefCell;
 
-/// The smallest memory that is kept, in bytes. Smaller memory is cheap to allocate.
+/// The smallest memory that is kept for reuse, in bytes. Smaller memory is cheap to allocate anew.
 const LEAST: usize = 256 << 10;
-/// The most bytes that a thread keeps, since it may never need them again.
+/// The most bytes that a thread keeps for reuse. More is freed, since the thread may never need it again.
 const MOST: usize = 64 << 20;
 
 thread_local! {
@@ -23,7 +23,8 @@ struct Spare {
     bytes: usize,
 }
 
-/// Provides a vector of `length` numbers with arbitrary values, from kept memory if some fits.
+/// Provides a vector of `length` numbers, in memory that this thread has kept if some fits. The numbers are arbitrary
+/// (left from earlier use): the caller overwrites them.
 pub(crate) fn take<T: Pod>(length: usize) -> Vec<T> {
     let fits = |vec: &Vec<T>| vec.len() >= length && vec.len() - length <= length / 8;
     let spare = SPARE.with_borrow_mut(|all| {

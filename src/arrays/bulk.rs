@@ -7,10 +7,11 @@ use crate::task::value::{AnyValue, Data};
 use crate::transport::BulkTarget;
 use ndarray::ArrayD;
 
-/// The code for arrays with an element type in a layout on the wire.
+/// The code that marks a bulk message (sent as plain memory) as an array with an element type, in its layout header.
 const CONTAINER: u8 = bulk::SHARED | 8;
 
-/// The layout and the memory of an array, by which it is sent without a copy. `None` if the memory is not in C order.
+/// The layout and the memory of an array, so that it can be sent without a copy. `None` if the memory is not in C
+/// order.
 pub(crate) fn view(array: &ArrayValue) -> Option<(BulkLayout, &[u8])> {
     match array {
         ArrayValue::F64(array) => bulk::view_elements(array, CONTAINER),
@@ -21,8 +22,8 @@ pub(crate) fn view(array: &ArrayValue) -> Option<(BulkLayout, &[u8])> {
     }
 }
 
-/// Allocates memory for an array of that layout, which becomes a `T` when it has been received. `None` if the layout is
-/// no array's.
+/// Allocates memory that an array of that layout is received into. The full memory becomes a `T`. `None` if the layout
+/// is not that of an array.
 pub(crate) fn allocate<T: Data + From<ArrayValue>>(
     layout: &BulkLayout,
     nbytes: usize,

@@ -35,7 +35,7 @@ pub(crate) fn numbers(bytes: &[u8]) -> Result<ArrayD<f64>, String> {
     ArrayD::from_shape_vec(shape, elements).map_err(|error| error.to_string())
 }
 
-/// A column of a table, by name or by position.
+/// A column of a table, chosen by name or by position.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Column {
     /// The name of the column in the header.
@@ -44,8 +44,8 @@ pub(crate) enum Column {
     At(f64),
 }
 
-/// Reads a table of comma-separated values: a matrix of rows by columns, or a vector if the table has one column or one
-/// is chosen.
+/// Reads a table of comma-separated values: a matrix of rows by columns, or a vector if the table has one column or
+/// `column` chooses one.
 ///
 /// The first line is a header if any of its fields is not a number. Empty fields become `nan`. Fields may be quoted,
 /// and separated by `;` or a tab if the first line has no comma.

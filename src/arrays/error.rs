@@ -9,7 +9,7 @@ use crate::arrays::syntax::ast::Span;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ExprError {
-    /// The position of the fault, in bytes of the expression's text.
+    /// The position of the fault, as a range of bytes of the expression's text.
     pub range: Span,
     /// The message, in one line.
     pub message: String,
@@ -17,8 +17,8 @@ pub struct ExprError {
     pub help: Option<String>,
 }
 
-/// A fault found by an operation, which does not know its position in the text. [`at`](Self::at) adds that, and makes
-/// an [`ExprError`].
+/// A fault in the values of an operation, such as shapes that do not match. An operation does not know its position in
+/// the text: [`at`](Self::at) adds that, and makes an [`ExprError`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) message: String,
@@ -40,7 +40,7 @@ impl Fault {
     }
 }
 
-/// Adds a position to the fault of an operation.
+/// Adds the position in the expression's text to the fault of an operation.
 pub(crate) trait PutPosition<T> {
     fn at(self, span: &Span) -> Result<T, ExprError>;
 }

@@ -64,15 +64,15 @@ pub(crate) fn read_table(bytes: &[u8]) -> Result<ndarray::ArrayD<f64>, String> {
     csv::numbers(bytes).or_else(|_| csv::table(bytes, None))
 }
 
-/// An array expression that was parsed.
+/// An array expression after parsing, ready to be evaluated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Expr {
     root: ExprNode,
 }
 
 impl Expr {
-    /// Parses `text`. Functions, the number of their arguments and their keywords are checked here; names are not, see
-    /// [`names`](Self::names).
+    /// Parses `text`. Function names, the number of their arguments and their keywords are checked; other names are
+    /// not, since their values come later (see [`names`](Self::names)).
     pub fn parse(text: &str) -> Result<Expr, ExprError> {
         Ok(Expr { root: crate::arrays::syntax::parse::parse(text)? })
     }
@@ -89,8 +89,9 @@ impl Expr {
         names
     }
 
-    /// Whether the value depends on the task's name and the instance's index besides the names that it uses: it has a
-    /// `random` without a seed. Otherwise two instances with equal names are the same task.
+    /// Whether the value depends on the task's name and the instance's index besides the names that it uses: that is so
+    /// if the expression has a `random` without a seed. Otherwise two instances whose names have equal values have
+    /// equal results.
     pub fn uses_context(&self) -> bool {
         let mut uses = false;
         visit(&self.root, &mut |node| {
@@ -101,15 +102,15 @@ impl Expr {
         uses
     }
 
-    /// The root of the syntax tree, for further checks.
+    /// The root of the syntax tree, for checks beyond those of the parser.
     pub fn root(&self) -> &ExprNode {
         &self.root
     }
 
-    /// Infers the shape of the value, as far as the known properties of the names determine it.
+    /// Infers the shape of the value before the run, as far as `names` gives the properties of each name.
     ///
     /// # Errors
-    /// When shapes do not match, whatever the elements are.
+    /// When shapes do not match, whatever the values of the elements are.
     pub fn sketch(&self, names: &dyn Fn(&str) -> Sketch) -> Result<Sketch, ExprError> {
         crate::arrays::shapes::inference::sketch(&self.root, names)
     }
@@ -127,28 +128,29 @@ fn visit<'a>(node: &'a ExprNode, f: &mut dyn FnMut(&'a ExprNode)) {
     node.children(&mut |child| visit(child, f));
 }
 
-/// The value of a name. Arrays are borrowed for the evaluation, and copied as a whole only if they are the result.
+/// The value of a name in an expression. Arrays are borrowed for the evaluation, and copied as a whole only if they are
+/// the result.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Binding<'a> {
-    /// An integer from a parameter or a var.
+    /// An integer from a parameter or variable of a script.
     Int(i64),
     /// A number that is no integer, from a parameter or a var.
     Number(f64),
     /// A text from a parameter or a var. It can be compared with `==` and `!=`, name a file, and be the `dist` of
     /// `random`.
     Text(Cow<'a, str>),
-    /// The output of a command, as bytes.
+    /// The output of a command task, as bytes.
     Bytes(Cow<'a, [u8]>),
     /// The outputs of several instances of a command.
     BytesList(Vec<Cow<'a, [u8]>>),
-    /// The result of a task, an array.
+    /// The result of another task, an array.
     Array(ArrayBinding<'a>),
     /// The results of several instances of a task, in the order of their indices.
     List(Vec<ArrayBinding<'a>>),
 }
 
-/// A file that an expression reads, by `load`.
+/// A file that an expression reads by `load`.
 #[derive(Debug, Clone, Copy)]
 pub enum File<'a> {
     /// A file on disk, by its path.
@@ -157,12 +159,12 @@ pub enum File<'a> {
     Bytes(&'a [u8]),
 }
 
-/// The source of an expression's names and files.
+/// The source of the values of an expression's names, and of the files that it reads.
 pub trait Scope {
     /// The value of `name`, which may have dots as in the text: `sim.probe`. `None` if the name is unknown.
     fn get(&self, name: &str) -> Option<Binding<'_>>;
 
-    /// The parameters of random numbers without a seed.
+    /// The inputs of random numbers where an expression gives no seed.
     fn context(&self) -> RandomContext;
 
     /// Reads a file, for `from_csv` and `from_bytes` of a path.

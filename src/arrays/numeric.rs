@@ -7,7 +7,8 @@ use ndarray::{ArrayD, CowArray, IxDyn};
 /// An array that is borrowed from the scope, or owned by the subexpression that made it (copy on write).
 pub(crate) type Cows<'s> = CowArray<'s, f64, IxDyn>;
 
-/// Numbers as an operand of every operator. Their element type is kept beside them, in `typed_numbers`.
+/// Numbers as an operand of every operator, in `f64`. The element type that they stand for is kept beside them, in
+/// `typed_numbers`.
 #[derive(Debug)]
 pub(crate) enum Numeric<'s> {
     /// A single number. Arrays without axes are always converted to this variant, so that scalar arithmetic does not
@@ -48,7 +49,8 @@ impl<'s> Numeric<'s> {
         }
     }
 
-    /// Converts the numbers to an owned array in C order, whose memory has no other elements.
+    /// Converts the numbers to an owned array in C order, whose memory holds exactly its elements: a view of a larger
+    /// array is copied.
     pub(crate) fn into_owned(self) -> ArrayD<f64> {
         let array = self.into_array();
         if array.is_view() || !array.is_standard_layout() {
@@ -70,7 +72,7 @@ impl<'s> Numeric<'s> {
             .unwrap_or_else(|_| unreachable!("as many elements as the shape had"))
     }
 
-    /// The value as a single number. An array with axes is an error, which mentions `what`.
+    /// The value as a single number. An array with axes is an error, whose message names the argument as `what`.
     pub(crate) fn into_number(self, what: &str) -> Result<f64, Fault> {
         match self {
             Numeric::Scalar(number) => Ok(number),

@@ -10,12 +10,13 @@ pub(crate) struct Slab {
     pub file: String,
     /// The name of the dataset in the file, beginning with `/`.
     pub dataset: String,
-    /// The range of each axis. Axes that are not named are taken whole; an empty list is the whole dataset.
+    /// The range of each axis that is taken. Axes without a range here, the last ones, are taken whole; an empty list
+    /// is the whole dataset.
     pub part: Vec<Range<usize>>,
 }
 
 impl Slab {
-    /// Parses a name; `None` if the text is none.
+    /// Parses the name of a dataset or a part, `file.h5:/dataset[0:10]`; `None` if the text is no such name.
     pub(crate) fn parse(text: &str) -> Option<Slab> {
         let (file, rest) = split(text)?;
         let (dataset, part) = match rest.split_once('[') {

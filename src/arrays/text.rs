@@ -42,8 +42,8 @@ macro_rules! integers {
 
 integers!(i64, i32, u8);
 
-/// Writes an array, with the numbers of a row separated by `separator`. `out` should be buffered: it gets one number at
-/// a time.
+/// Writes an array in its printed form, a row a line, with the numbers of a row separated by `separator`. `out` should
+/// be buffered: it gets one number at a time.
 pub fn write(array: &ArrayValue, separator: &str, out: &mut impl Write) -> io::Result<()> {
     match array {
         ArrayValue::F64(array) => table(array.view(), separator, out),

@@ -23,7 +23,8 @@ pub(crate) struct TypedNumbers<'s> {
 }
 
 impl<'s> TypedNumbers<'s> {
-    /// Fits the result of an operation to its element type: rounds, wraps around, or fails if an `i64` is not exact.
+    /// Fits the result of an operation in `f64` to its element type: rounds `f32`, wraps small integers around, or
+    /// fails if an `i64` is not exact.
     pub(crate) fn fitted(numbers: Numeric<'s>, kind: ExprType) -> Result<TypedNumbers<'s>, Fault> {
         let numbers = match kind {
             ExprType::Whole | ExprType::Number | ExprType::F64 => numbers,
@@ -176,7 +177,7 @@ pub(crate) fn unary(op: UnaryOp, a: TypedNumbers<'_>) -> Result<TypedNumbers<'_>
     }
 }
 
-/// Converts numbers to an array in the memory format of their element type.
+/// Converts numbers in `f64` to an array in the memory format of the element type.
 pub(crate) fn stored(numbers: ArrayD<f64>, element: ElementType) -> ArrayValue {
     match element {
         ElementType::F64 => ArrayValue::F64(numbers),
@@ -188,7 +189,8 @@ pub(crate) fn stored(numbers: ArrayD<f64>, element: ElementType) -> ArrayValue {
 }
 
 impl ArrayValue {
-    /// Converts the array to an operand of arithmetic.
+    /// Converts the owned array to an operand of arithmetic, with its elements as `f64`; an error if an `i64` is not
+    /// exact.
     pub(crate) fn into_typed<'s>(self) -> Result<TypedNumbers<'s>, Fault> {
         let element = self.element_type();
         if let ArrayValue::I64(array) = &self {
@@ -199,7 +201,8 @@ impl ArrayValue {
 }
 
 impl<'a> ArrayBinding<'a> {
-    /// Converts the array to an operand of arithmetic.
+    /// Converts the borrowed array to an operand of arithmetic, with its elements as `f64`; an error if an `i64` is not
+    /// exact.
     pub(crate) fn into_typed(self) -> Result<TypedNumbers<'a>, Fault> {
         let (numbers, element): (CowArray<'a, f64, IxDyn>, _) = match self {
             ArrayBinding::F64(view) => (view.into(), ElementType::F64),
@@ -215,7 +218,7 @@ impl<'a> ArrayBinding<'a> {
     }
 }
 
-/// Checks that `f64` represents all integers of an array exactly.
+/// Checks that `f64` represents all integers of an array exactly: none is beyond ±2^53.
 fn all_exact(array: ArrayViewD<'_, i64>) -> Result<(), Fault> {
     match array.iter().find(|x| x.unsigned_abs() >= MAX_EXACT_INTEGER as u64) {
         None => Ok(()),

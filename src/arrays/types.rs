@@ -76,7 +76,8 @@ impl ExprType {
     pub(crate) const F64: ExprType = ExprType::Of(ElementType::F64);
     pub(crate) const I64: ExprType = ExprType::Of(ElementType::I64);
 
-    /// The element type of the value of a whole expression.
+    /// The element type of the value of a whole expression, where no array is left from which a plain number could take
+    /// its type.
     pub(crate) fn settled(self) -> ElementType {
         match self {
             ExprType::Whole | ExprType::Number => ElementType::F64,
@@ -137,7 +138,7 @@ impl ExprType {
         }
     }
 
-    /// The common type of arrays that are joined; `f64` if there are none.
+    /// The common type of arrays that are joined (`concat`, `stack`); `f64` if there are none.
     pub(crate) fn joined(types: impl IntoIterator<Item = ExprType>) -> ExprType {
         match types.into_iter().reduce(ExprType::with) {
             Some(ExprType::Of(element)) => ExprType::Of(element),

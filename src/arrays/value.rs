@@ -15,7 +15,7 @@ pub enum ArrayValue {
     U8(ArrayD<u8>),
 }
 
-/// A borrowed array of any element type.
+/// A borrowed array of any element type, as the value of a name.
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "the names are the types'")]
 pub enum ArrayBinding<'a> {
@@ -26,7 +26,7 @@ pub enum ArrayBinding<'a> {
     U8(ArrayViewD<'a, u8>),
 }
 
-/// Evaluates an expression on the array inside, whatever its element type.
+/// Expands to an expression that runs on the typed array inside of the enum, whatever its element type.
 macro_rules! inside {
     ($value:expr, $array:ident => $result:expr) => {
         match $value {

@@ -10,7 +10,8 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
-/// Prints everything that is wrong with a script; returns the exit code. Only rank 0 of several does so.
+/// Prints everything that is wrong with a script; returns the exit code. Under an MPI launcher only rank 0 prints,
+/// since every rank has the same script.
 pub(super) fn check(script: &Path, sets: &[(String, String)], time_limit: Option<Duration>) -> u8 {
     if !launch::speaks() {
         return DONE;
@@ -26,7 +27,7 @@ pub(super) fn check(script: &Path, sets: &[(String, String)], time_limit: Option
     }
 }
 
-/// Reads a script, and prints its errors and warnings. `Err` if there were errors.
+/// Reads a script, and prints its errors and warnings. `Err` if there were errors, so that nothing can be run.
 pub(super) fn read(script: &Path, sets: &[(String, String)], options: LoadOptions) -> Result<Plan, ()> {
     if let Some(why) = unreadable(script) {
         console::error(format_args!("error: {why}"));
@@ -57,7 +58,7 @@ fn print(diagnostics: &Diagnostics) {
     console::error(diagnostics.render(std::io::stderr().is_terminal()));
 }
 
-/// The reason why there is no script to read, in one line; `None` if there is a script.
+/// The reason why there is no script to read (no such file, a folder), in one line; `None` if there is a script.
 fn unreadable(script: &Path) -> Option<String> {
     let shown = script.display();
     match std::fs::metadata(script) {

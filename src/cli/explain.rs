@@ -34,7 +34,7 @@ fn find(asked: &str) -> Option<Code> {
     Code::ALL.iter().copied().find(|code| code.id().eq_ignore_ascii_case(id))
 }
 
-/// The message for an unknown code, with the code of the same number or the nearest one.
+/// The error message for an unknown code, which suggests the code of the same number or the nearest one.
 fn unknown(asked: &str) -> String {
     let ids = || Code::ALL.iter().map(|code| code.id());
     let number = |text: &str| text.trim_start_matches(|c: char| !c.is_ascii_digit()).parse::<u32>().ok();

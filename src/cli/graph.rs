@@ -16,7 +16,7 @@ pub(super) enum GraphFormat {
     Svg,
 }
 
-/// Prints the graph of a script's tasks, with each family as one node. Returns the exit code.
+/// Prints the graph of a script's tasks, each task as one node however many instances it has. Returns the exit code.
 pub(super) fn graph(script: &Path, sets: &[(String, String)], format: GraphFormat) -> u8 {
     let Ok(plan) = read(script, sets, LoadOptions::default()) else { return USAGE };
     let text = match format {

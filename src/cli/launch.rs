@@ -14,8 +14,8 @@ pub(super) fn rank() -> Option<u32> {
     RANK.iter().find_map(|name| std::env::var(name).ok()?.parse().ok())
 }
 
-/// Tells Open MPI, where no launcher has started this process, that it will not start other processes through MPI. Open
-/// MPI would start a helper for that, which takes longer than everything else at the start. Replaces the process by the
+/// Tells Open MPI, where no launcher has started this process, that the process will not start others through MPI. Open
+/// MPI would start a helper for that, which takes longer than everything else at start-up. Replaces the process by the
 /// same program with one more environment variable (`exec`), and returns only where that is not needed.
 pub(super) fn alone() {
     const TOLD: &str = "OMPI_MCA_ess_singleton_isolated";
@@ -28,8 +28,8 @@ pub(super) fn alone() {
     log::debug!("this program cannot be started anew: {error}");
 }
 
-/// Whether this process prints messages that concern all ranks: rank 0 does, since every rank has the same command
-/// line.
+/// Whether this process prints messages that concern all ranks. Only rank 0 does, since all ranks have the same command
+/// line and would print them too.
 pub(super) fn speaks() -> bool {
     rank().is_none_or(|rank| rank == 0)
 }

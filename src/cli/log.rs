@@ -8,7 +8,7 @@ use crate::console;
 use crate::script::options::LoadOptions;
 use std::io::{self, Write};
 
-/// Prints the output of instances from the logs of the last run; returns the exit code.
+/// Prints what instances of a task have written, from the logs of the script's last run; returns the exit code.
 pub(super) fn log(args: &LogArgs) -> u8 {
     let Ok(plan) = read(&args.script, &args.set, LoadOptions::default()) else { return USAGE };
     let folder = RunFolder::path_of(&plan);

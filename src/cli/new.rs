@@ -6,7 +6,7 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-/// The starter script: it passes the checks and runs as it is.
+/// The starter script, which `dtask new` writes: it passes the checks and runs as it is.
 pub(super) const STARTER: &str = include_str!("starter.toml");
 
 /// Writes the starter script, but never over an existing file. Returns the exit code.

@@ -8,8 +8,8 @@ use crate::console;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::Write;
 
-/// Installs the hook that prints a panic outside of tasks, which is a bug of dtask, as one line with what a report
-/// needs.
+/// Installs the panic hook. A panic outside of tasks is a bug of dtask: the hook prints it as one line with what a bug
+/// report needs.
 pub(super) fn install() {
     std::panic::set_hook(Box::new(|info| {
         let payload = info.payload();
@@ -27,7 +27,7 @@ pub(super) fn install() {
     }));
 }
 
-/// The text to print: in one piece, since the lines of several ranks meet in one file.
+/// The text to print for a panic: in one piece, since the lines of several ranks meet in one file.
 fn message(rank: Option<u32>, at: &str, text: &str, backtrace: Option<&str>) -> String {
     let (version, text) = (env!("CARGO_PKG_VERSION"), text.replace('\n', " "));
     let rank = rank.map_or_else(|| "the only rank".to_owned(), |rank| format!("rank {rank}"));
@@ -47,8 +47,8 @@ fn message(rank: Option<u32>, at: &str, text: &str, backtrace: Option<&str>) -> 
     message
 }
 
-/// The frames of a backtrace from the place of the panic on, without those of the hook and of the standard library's
-/// own way there. A text of an unknown form is returned whole.
+/// The frames of a backtrace from the place of the panic on. Frames of the hook, and of the standard library between
+/// the panic and the hook, are left out. A text of an unknown form is returned whole.
 fn calls(backtrace: &str) -> &str {
     let names = ["core::panicking::panic_fmt", "std::panicking::begin_panic", "std::panicking::panic_any"];
     let Some(last) = names.iter().filter_map(|name| backtrace.rfind(name)).max() else { return backtrace };

@@ -16,13 +16,13 @@ use std::time::Duration;
 /// Options of `dtask plan`: details to print beside the table of tasks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Details {
-    /// Whether to print why tasks would run (`--why`).
+    /// Whether to print why tasks would run and are not taken from an earlier run (`--why`).
     pub why: bool,
-    /// Whether to print the key of every instance (`--keys`).
+    /// Whether to print the key of every instance (`--keys`), a hash of what the instance does and reads.
     pub keys: bool,
 }
 
-/// Prints what a script would do; returns the exit code.
+/// Prints what a run of the script would do; returns the exit code.
 pub(super) fn plan(script: &Path, sets: &[(String, String)], details: Details) -> u8 {
     let Ok(plan) = read(script, sets, LoadOptions::default()) else { return USAGE };
     // A reader that closes the pipe early is no error.

@@ -19,7 +19,7 @@ use crate::script::options::LoadOptions;
 use crate::script::plan::Plan;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Runs a script on all ranks, each of which calls this; returns the exit code.
+/// Runs a script; every rank has to call this. Returns the exit code.
 pub(super) fn run(args: &RunArgs) -> u8 {
     launch::alone();
     let start = Instant::now();
@@ -66,7 +66,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
     }
 }
 
-/// Reads the script and applies `--only`. `Err` with the exit code if that fails; the errors are printed then.
+/// Reads the script and applies `--only`. `Err` with the exit code if that fails; the errors have then been printed.
 fn plan(args: &RunArgs, time_limit: Option<Duration>) -> std::result::Result<Plan, u8> {
     let script = args.script.as_deref().ok_or(USAGE)?;
     let options = LoadOptions { time_limit, ..LoadOptions::default() };
@@ -81,7 +81,7 @@ fn folder(plan: &Plan) -> std::result::Result<RunFolder, u8> {
     })
 }
 
-/// Reduces a plan to the tasks of `--only` and those that they need; unchanged if `names` is empty.
+/// Reduces a plan to the tasks of `--only` and the tasks that they depend on; unchanged if `names` is empty.
 fn only(plan: Plan, names: &[String]) -> std::result::Result<Plan, u8> {
     let mut found = Vec::with_capacity(names.len());
     for name in names {

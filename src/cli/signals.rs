@@ -11,12 +11,12 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::{exit, signal_name};
 use std::time::Duration;
 
-/// Time for commands to end in order after their SIGTERM. Launchers send a SIGKILL to the ranks a few seconds after
-/// their own SIGTERM.
+/// Time that running commands have to end in order after their SIGTERM. Launchers send a SIGKILL to the ranks a few
+/// seconds after their own SIGTERM, so more is not to be had.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Starts a thread that waits for signals. On a notice no more tasks are started; on a signal to end, the process
-/// cleans up, says that the run can go on, and exits.
+/// Starts a thread that waits for signals. On a signal that warns of the job's end, no more tasks are started. On a
+/// signal to end, the process cleans up, says that the run can go on later, and exits.
 ///
 /// Where no thread can be started, a signal ends the process in the default way.
 pub(super) fn watch() {
@@ -46,7 +46,7 @@ fn end(signal: i32) -> ! {
     leave()
 }
 
-/// Cleans up and ends this process, whatever it still computes. MPI is not finalised: the launcher ends the other
+/// Cleans up and ends this process, whatever tasks it still computes. MPI is not finalised: the launcher ends the other
 /// ranks.
 pub(super) fn leave() -> ! {
     rank_state::current().deadline.close();

@@ -22,7 +22,7 @@ enum BytesRepr {
 const _: () = assert!(size_of::<Option<Bytes>>() == 16);
 
 impl Bytes {
-    /// Copies `bytes`.
+    /// Makes a value with a copy of `bytes`.
     pub fn new(bytes: &[u8]) -> Self {
         if bytes.len() > SHORT {
             return Bytes(BytesRepr::Long(Box::new(SmallVec::from_slice(bytes))));

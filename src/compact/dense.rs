@@ -1,9 +1,10 @@
 //! A table indexed by numbers that are assigned in order and mostly removed in about the same order.
 
-/// Number of empty chunks kept for reuse, since the first touch of fresh memory costs a page fault.
+/// Number of empty chunks that a table keeps for reuse, since the first touch of fresh memory costs a page fault.
 const SPARE_MAX: usize = 1024;
 
-/// A table of items by number, stored in chunks of `CHUNK` places. A chunk is freed when its last item is removed.
+/// A table of items by number, for numbers that lie close together. Chunks of `CHUNK` places store the items; a chunk
+/// is freed when its last item is removed.
 #[derive(Debug)]
 pub struct Dense<T, const CHUNK: usize> {
     chunks: Vec<Option<Chunk<T>>>,
@@ -24,7 +25,7 @@ impl<T, const CHUNK: usize> Default for Dense<T, CHUNK> {
 }
 
 impl<T, const CHUNK: usize> Dense<T, CHUNK> {
-    /// The number of items in the table.
+    /// The number of items that the table holds.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -40,7 +41,7 @@ impl<T, const CHUNK: usize> Dense<T, CHUNK> {
         self.chunks.get(number / CHUNK)?.as_ref()?.places[number % CHUNK].as_ref()
     }
 
-    /// The item with this number, for changes, or `None` if there is none.
+    /// The item with this number, to be changed, or `None` if there is none.
     pub fn get_mut(&mut self, number: u64) -> Option<&mut T> {
         let number = number as usize;
         self.chunks.get_mut(number / CHUNK)?.as_mut()?.places[number % CHUNK].as_mut()
@@ -93,7 +94,7 @@ impl<T, const CHUNK: usize> Dense<T, CHUNK> {
         kept
     }
 
-    /// The least number, not below `from`, under which an item is stored.
+    /// The least number, not below `from`, under which an item is stored; `None` if there is none.
     pub fn next_from(&self, from: u64) -> Option<u64> {
         let first = from as usize / CHUNK;
         for (at, chunk) in self.chunks.iter().enumerate().skip(first) {

@@ -8,14 +8,15 @@ use crate::ids::TaskId;
 use smallvec::SmallVec;
 use std::num::NonZeroI32;
 
-/// A list of tasks in the order of insertion: the differences to up to two near tasks, or the number of a list in
-/// [`Lists`].
+/// A list of tasks in the order of insertion, in one word: up to two near tasks as differences of their numbers, or the
+/// number of a list in the side table [`Lists`].
 ///
 /// A task is near if its number differs by less than 2^31 from that of the task whose record contains the list. Each
 /// method takes that task as `own`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct IdList {
-    /// The first difference. If this is `None` and `second` is not, `second` is the number of a list in [`Lists`].
+    /// The difference between the numbers of the list's first task and of `own`. If this is `None` and `second` is not,
+    /// `second` is the number of a list in [`Lists`].
     first: Option<NonZeroI32>,
     second: Option<NonZeroI32>,
 }
@@ -25,13 +26,13 @@ const _: () = assert!(size_of::<IdList>() == 8);
 /// The side table for lists that do not fit into the word of an [`IdList`].
 #[derive(Debug, Default)]
 pub struct Lists {
-    /// The lists; their numbers begin at 1.
+    /// The lists, that with number 1 first.
     lists: Vec<Vec<TaskId>>,
     free: Vec<NonZeroI32>,
 }
 
 impl Lists {
-    /// The number of lists in use.
+    /// The number of lists in the side table that are in use.
     pub fn len(&self) -> usize {
         self.lists.len() - self.free.len()
     }
@@ -62,9 +63,9 @@ impl Lists {
 /// An iterator over the tasks of an [`IdList`], in the order of insertion.
 #[derive(Debug, Clone)]
 pub enum Iter<'a> {
-    /// The task that owns the list, and the differences of up to two others to it.
+    /// The task whose record contains the list, and the differences of up to two others to its number.
     Near(TaskId, Option<NonZeroI32>, Option<NonZeroI32>),
-    /// The rest of a list in [`Lists`].
+    /// The tasks of a list in [`Lists`] that were not yielded yet.
     Listed(std::slice::Iter<'a, TaskId>),
 }
 
@@ -100,7 +101,7 @@ impl Iterator for Iter<'_> {
 impl ExactSizeIterator for Iter<'_> {}
 
 impl IdList {
-    /// Makes a list of `tasks` for the record of the task `own`.
+    /// Makes a list of the tasks `tasks`, to be stored in the record of the task `own`.
     #[inline]
     pub fn new(own: TaskId, tasks: SmallVec<[TaskId; 2]>, lists: &mut Lists) -> Self {
         let near = |at: usize| tasks.get(at).and_then(|&task| distance(own, task));
@@ -117,7 +118,7 @@ impl IdList {
         *self == IdList::default()
     }
 
-    /// Whether the elements are stored in [`Lists`].
+    /// Whether the elements are stored in the side table [`Lists`], not in this word.
     pub fn is_listed(&self) -> bool {
         self.first.is_none() && self.second.is_some()
     }
@@ -156,7 +157,7 @@ impl IdList {
     }
 }
 
-/// The difference from `own` to `task`; `None` if it is zero or does not fit.
+/// The difference of the numbers of `own` and `task`; `None` if it is zero or does not fit into an `i32`.
 fn distance(own: TaskId, task: TaskId) -> Option<NonZeroI32> {
     i32::try_from(task.0.wrapping_sub(own.0).cast_signed()).ok().and_then(NonZeroI32::new)
 }

@@ -1,9 +1,9 @@
 //! A run-length encoded list of integers, for numbers that mostly follow one another.
 
-/// A list of numbers in the order of insertion. Consecutive ascending numbers share one entry.
+/// A list of numbers in the order of insertion. Consecutive ascending numbers share one entry, to save memory.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Runs {
-    /// The runs, each as its first number and its length.
+    /// The runs of consecutive numbers, each as its first number and its length.
     runs: Vec<(u64, u64)>,
     len: usize,
 }

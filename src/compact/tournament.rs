@@ -4,8 +4,8 @@ use crate::ids::Rank;
 
 const NONE: u128 = u128::MAX;
 
-/// A tournament tree over ranks. Each leaf holds the key of a rank, each inner node the lesser key of its two
-/// children. Changing a key costs at most one comparison per level and never allocates.
+/// A tournament tree that finds the rank with the least key. Each leaf holds the key of a rank, each inner node the
+/// lesser key of its two children. Changing a key costs at most one comparison per level and never allocates.
 #[derive(Debug)]
 pub(crate) struct Tournament {
     /// The tree as an array: the root at index 1, the children of `n` at `2n` and `2n + 1`; index 0 is unused.
@@ -31,7 +31,7 @@ impl Tournament {
         }
     }
 
-    /// The least key in the tree, or `None` if no rank has one.
+    /// The least key of all ranks, or `None` if no rank has one.
     pub(crate) fn first(&self) -> Option<u128> {
         Some(self.keys[1]).filter(|&key| key != NONE)
     }

@@ -7,17 +7,17 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::io::{self, BufRead, Write};
 
-/// A sorted run, with the line that it has come to.
+/// A sorted run (lines in the order of their keys) that is being merged, with the line that it has come to.
 struct MergeRun<R> {
     reader: R,
     number: usize,
     line: Vec<u8>,
-    /// Length of the current line's key, in bytes.
+    /// Length in bytes of the key at the beginning of the current line.
     key: usize,
 }
 
 impl<R: BufRead> MergeRun<R> {
-    /// Reads the next line. Returns false at the end of the run.
+    /// Reads the next line of the run. Returns false at its end.
     fn advance(&mut self) -> io::Result<bool> {
         self.line.clear();
         let length = self.reader.read_until(b'\n', &mut self.line)?;
@@ -54,7 +54,8 @@ impl<R: BufRead> PartialEq for MergeRun<R> {
 
 impl<R: BufRead> Eq for MergeRun<R> {}
 
-/// Merges sorted runs into one. With an operator, the lines of a key become one line, with their combined value.
+/// Merges sorted runs of lines into one. With an operator, the lines of a key become one line, with their combined
+/// value; without, all lines are kept.
 ///
 /// # Errors
 /// When a run cannot be read, a value is no number where the operator needs one, or the result cannot be written.
@@ -98,7 +99,7 @@ pub(crate) fn merge<R: BufRead>(
     Ok(())
 }
 
-/// Writes the line of a key with its combined value.
+/// Writes the line of a key with its combined value, once all lines of the key have been merged.
 pub(crate) fn close(key: &[u8], value: &Accumulator, to: &mut impl Write) -> io::Result<()> {
     to.write_all(key)?;
     to.write_all(b"\t")?;
@@ -106,7 +107,7 @@ pub(crate) fn close(key: &[u8], value: &Accumulator, to: &mut impl Write) -> io:
     to.write_all(b"\n")
 }
 
-/// Adds the key of the line at fault to an error message.
+/// Adds the key of the line at fault to the message of an error.
 pub(crate) fn at(key: &[u8], error: Failure) -> Failure {
     let key: String = String::from_utf8_lossy(key).chars().take(40).collect();
     error.map(|message| format!("{message}, of the key `{key}`"))

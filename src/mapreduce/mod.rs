@@ -30,9 +30,9 @@ use std::io::{self, Write};
 /// A built-in mapper, which turns text into pairs of key and value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mapper {
-    /// Emits each word in lower case, with the value 1. A word is a longest sequence of ASCII letters.
+    /// Emits each word of the text in lower case, with the value 1. A word is a longest sequence of ASCII letters.
     Words,
-    /// Emits each line unchanged: it is `key TAB value` already.
+    /// Emits each line of the text unchanged: `key TAB value` has been written there already.
     Identity,
 }
 

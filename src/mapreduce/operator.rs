@@ -5,24 +5,24 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::io::{self, Write};
 
-/// An operator that combines the values of one key.
+/// An operator that combines all values of one key, as a combiner or reducer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operator {
-    /// The sum. Whole numbers stay whole unless they overflow.
+    /// The sum of the values of a key. Whole numbers stay whole unless they overflow.
     Sum,
     /// The number of values of a key.
     Count,
-    /// The smallest value; all values must be numbers.
+    /// The smallest value of a key; all values must be numbers.
     Min,
-    /// The largest value; all values must be numbers.
+    /// The largest value of a key; all values must be numbers.
     Max,
-    /// The first value, in the order of the input.
+    /// The first value of a key, in the order of the input.
     First,
-    /// All values, in the order of the input, separated by commas.
+    /// All values of a key, in the order of the input, separated by commas.
     Concat,
 }
 
-/// The combined value of a key so far.
+/// The combined value of a key, over the values read so far.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Accumulator {
     /// A whole number that fits into 64 bits.
@@ -49,12 +49,13 @@ impl Operator {
         Operator::NAMES.iter().find(|(known, _)| *known == name).map(|(_, operator)| *operator)
     }
 
-    /// The operator that combines partial results of this one: partial counts are summed.
+    /// The operator that combines partial results of this one: counts of parts are summed, so that `count` gives `sum`;
+    /// the others combine as they are.
     pub fn of_parts(self) -> Operator {
         if self == Operator::Count { Operator::Sum } else { self }
     }
 
-    /// Makes the accumulator of a key's first value.
+    /// Makes the accumulator of a key from the key's first value.
     ///
     /// # Errors
     /// When the operator needs a number and the value is none.
@@ -66,7 +67,7 @@ impl Operator {
         }
     }
 
-    /// Combines a further value with the accumulator.
+    /// Combines a further value of the key with the accumulator.
     ///
     /// # Errors
     /// As for [`Operator::begin`].
@@ -107,7 +108,7 @@ impl Accumulator {
         }
     }
 
-    /// The memory that the accumulator takes on the heap, in bytes.
+    /// The memory that the accumulator takes on the heap, in bytes, for the memory budget of a table.
     pub fn heap(&self) -> usize {
         if let Accumulator::Text(text) = self { text.len() } else { 0 }
     }
@@ -131,7 +132,8 @@ fn number(value: &[u8]) -> Result<Accumulator, Failure> {
     }
 }
 
-/// Compares two numbers. Two whole numbers are compared exactly, since large ones have no exact float.
+/// Compares two numbers; two whole numbers exactly, since large ones have no exact float. `None` if either is NaN or a
+/// text.
 fn compare(a: &Accumulator, b: &Accumulator) -> Option<Ordering> {
     match (a, b) {
         (Accumulator::Int(a), Accumulator::Int(b)) => Some(a.cmp(b)),

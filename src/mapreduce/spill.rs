@@ -9,20 +9,21 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The number of spills of one level that are merged into one. Each takes an open file, and a comparison for each
-/// merged line.
+/// The number of spills (sorted temporary files) of one level that are merged into one. Each takes an open file, and a
+/// comparison for each merged line.
 const WIDEST: usize = 32;
 
-/// A spill: an unnamed temporary file with a sorted run of each partition, one after the other.
+/// A spill: an unnamed temporary file with data that did not fit into memory, as a sorted run of each partition, one
+/// after the other.
 #[derive(Debug)]
 struct Spill {
     file: Arc<File>,
     ends: Vec<u64>,
-    /// The number of times that the lines have been merged.
+    /// The number of times that the lines of this spill have been merged.
     level: u32,
 }
 
-/// The spills, in the order in which their lines were added.
+/// The spills (sorted temporary files) of a mapper, in the order in which their lines were added.
 #[derive(Debug)]
 pub(crate) struct Spills {
     folder: PathBuf,
@@ -31,7 +32,7 @@ pub(crate) struct Spills {
     all: Vec<Spill>,
 }
 
-/// A reader of one partition's run in a spill. Several readers may share a file.
+/// A reader of the sorted run of one partition in a spill (a temporary file). Several readers may share a file.
 #[derive(Debug)]
 pub(crate) struct RunReader {
     file: Arc<File>,
@@ -53,21 +54,22 @@ impl Read for RunReader {
 }
 
 impl Spills {
-    /// Makes an empty list. With an operator, the values of a key are combined whenever spills are merged.
+    /// Makes an empty list, whose spills will lie in `folder`. With an operator, the values of a key are combined
+    /// whenever spills are merged.
     pub(crate) fn new(folder: &Path, partitions: usize, operator: Option<Operator>) -> Spills {
         Spills { folder: folder.to_owned(), partitions, operator, all: Vec::new() }
     }
 
-    /// Whether nothing has been spilled.
+    /// Whether nothing has been spilled to disk.
     pub(crate) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// Adds a spill with a sorted run of each partition. `write` writes the run of a partition to a file. The lines
-    /// follow those of earlier spills.
+    /// Adds a spill with a sorted run of each partition. `write` writes the run of a partition to a file. The new lines
+    /// count as later than those of earlier spills.
     ///
     /// # Errors
-    /// When scratch is full, or `write` fails.
+    /// When the scratch file system is full, or `write` fails.
     pub(crate) fn add(
         &mut self,
         write: impl FnMut(usize, &mut BufWriter<File>) -> Result<(), Failure>,
@@ -110,7 +112,7 @@ impl Spills {
         Ok(Spill { file: Arc::new(file), ends, level })
     }
 
-    /// The runs of a partition, in the order in which their lines were added.
+    /// The sorted runs of a partition, one from each spill, in the order in which their lines were added.
     pub(crate) fn runs(&self, partition: usize) -> Vec<BufReader<RunReader>> {
         self.runs_of(&self.all, partition).collect()
     }

@@ -5,19 +5,19 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// A part of a file. A line belongs to the part in which it begins.
+/// A part of an input file, for one mapper. A line belongs to the part in which it begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FileSplit {
-    /// The index of the file in the input.
+    /// The index of the file among those of the input.
     pub file: u32,
     /// The offset of the part's first byte in the file.
     pub start: u64,
-    /// The offset behind the part's last byte in the file.
+    /// The offset in the file of the byte behind the part's last one.
     pub end: u64,
 }
 
-/// Divides an input, given by the lengths of its files, into splits of about `size` bytes. Large files are cut; small
-/// files are combined.
+/// Divides an input, given by the lengths of its files in bytes, into splits of about `size` bytes, one for each
+/// mapper. Large files are cut; small files are combined.
 pub(crate) fn plan(lengths: &[u64], size: u64) -> Vec<Vec<FileSplit>> {
     let size = size.max(1);
     let (mut splits, mut open, mut open_bytes) = (Vec::new(), Vec::new(), 0);
@@ -52,8 +52,8 @@ pub(crate) fn plan(lengths: &[u64], size: u64) -> Vec<Vec<FileSplit>> {
     splits
 }
 
-/// Appends the lines that begin in a piece of the file `path` to a buffer. The last line gets a line end even if the
-/// file has none.
+/// Appends the lines that begin in the part `piece` of the file `path` to a buffer. The last line gets a line end even
+/// if the file has none.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -78,7 +78,7 @@ pub(crate) fn read(path: &Path, piece: &FileSplit, to: &mut Vec<u8>) -> io::Resu
     finish(&mut rest, before, to)
 }
 
-/// Appends the rest of the last line, up to its end.
+/// Appends the rest of the last line, which begins in this part and may end behind it, up to its end.
 fn finish(rest: &mut impl BufRead, before: usize, to: &mut Vec<u8>) -> io::Result<()> {
     if to.len() > before && to.last() != Some(&b'\n') {
         rest.read_until(b'\n', to)?;

@@ -10,12 +10,12 @@ use std::io::{BufRead, Cursor, Write};
 use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The number of a key's partition, by its hash.
+/// The index of the partition that a key belongs to, by the key's hash.
 pub(crate) fn partition(key: &[u8], partitions: usize) -> usize {
     (xxh3_64(key) % partitions.max(1) as u64) as usize
 }
 
-/// A hasher that uses the hash by which partitions are chosen.
+/// A hasher for the table's keys that uses the hash by which partitions are chosen.
 #[derive(Default)]
 struct PartitionHasher(u64);
 
@@ -31,11 +31,11 @@ impl Hasher for PartitionHasher {
     }
 }
 
-/// The value of each key, combined so far.
+/// The values that are combined so far, by key.
 type Combined = HashMap<Box<[u8]>, Accumulator, BuildHasherDefault<PartitionHasher>>;
 
 /// The output of a mapper: lines by partition, or with an operator the combined value of each key. Data beyond the
-/// memory budget are spilled to a folder as sorted runs.
+/// memory budget are written (spilled) to a folder as sorted runs.
 pub(crate) struct CombineTable {
     partitions: usize,
     operator: Option<Operator>,
@@ -46,11 +46,11 @@ pub(crate) struct CombineTable {
     spills: Spills,
 }
 
-/// Estimated bytes of memory of an entry, without its key and value.
+/// Estimated memory of an entry of the table in bytes, without its key and value.
 const ENTRY: usize = 64;
 
 impl CombineTable {
-    /// Makes an empty table that spills to `folder` when it holds about `budget` bytes.
+    /// Makes an empty table that writes its content to `folder` (spills) whenever it holds about `budget` bytes.
     pub(crate) fn new(
         partitions: usize,
         operator: Option<Operator>,
@@ -68,10 +68,10 @@ impl CombineTable {
         !self.spills.is_empty()
     }
 
-    /// Adds a key with a value. Spills if the table exceeds its budget.
+    /// Adds a key with a value. If the table then exceeds its memory budget, all of it is spilled to disk.
     ///
     /// # Errors
-    /// When the operator needs a number and the value is none, or scratch is full.
+    /// When the operator needs a number and the value is none, or the scratch file system is full.
     pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
         match self.operator {
             Some(operator) => match self.combined.get_mut(key) {
@@ -96,7 +96,7 @@ impl CombineTable {
         if self.used > self.budget { self.spill() } else { Ok(()) }
     }
 
-    /// Removes the content from memory, as a sorted run of each partition.
+    /// Takes the content out of memory, as a sorted run of each partition.
     fn runs(&mut self) -> Result<Vec<Vec<u8>>, Failure> {
         self.used = 0;
         let lines = self.lines.iter_mut().map(std::mem::take);
@@ -114,10 +114,10 @@ impl CombineTable {
         self.spills.add(|partition, file| Ok(file.write_all(&runs[partition])?))
     }
 
-    /// Merges memory and spills into one sorted run of each partition.
+    /// Merges the lines in memory and in spills into one sorted run of each partition, the output of the mapper.
     ///
     /// # Errors
-    /// When scratch cannot be read.
+    /// When the spills cannot be read from the scratch file system.
     pub(crate) fn finish(mut self) -> Result<Vec<Vec<u8>>, Failure> {
         let last = self.runs()?;
         if self.spills.is_empty() {

@@ -6,30 +6,32 @@ use crate::error::CodecError;
 use crate::protocol::{ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_REFUSED, take_length};
 use crate::task::function;
 
-/// The arguments of one task, taken in the order of the parameters.
+/// The arguments of one task, which its function takes in the order of the parameters.
 pub struct Arguments<'a> {
-    /// The arguments that all instances of a family share, then the task's own.
+    /// The encoded arguments: those that all instances of a family (tasks of one function) share, then the task's own.
     packed: [&'a [u8]; 2],
     inputs: &'a [AnyValue],
 }
 
-/// An argument as it is taken, before it is decoded.
+/// An argument as it is taken from the message, before it is decoded.
 pub enum ArgumentView<'a> {
-    /// A value, encoded in the message.
+    /// A value that the client gave, encoded in the message.
     Inline(&'a [u8]),
-    /// The result of one task.
+    /// The result of one other task.
     Input(&'a AnyValue),
-    /// The results of several tasks, to be collected into a vector by the function at this offset.
+    /// The results of several other tasks, to be collected into a vector by the function at this offset in the
+    /// executable.
     Inputs(&'a [AnyValue], u64),
 }
 
 impl<'a> Arguments<'a> {
-    /// Makes the arguments of a task from those that the client has packed and the results of the tasks that they name.
+    /// Makes the arguments of a task from the encoded ones that the client has packed, and from `inputs`, the results
+    /// of the tasks that these name.
     pub fn new(shared: &'a [u8], own: &'a [u8], inputs: &'a [AnyValue]) -> Self {
         Arguments { packed: [shared, own], inputs }
     }
 
-    /// Takes the next argument.
+    /// Takes the next argument, for the function's next parameter.
     ///
     /// # Errors
     /// When there are no more, or the bytes are damaged.
@@ -62,10 +64,10 @@ impl<'a> Arguments<'a> {
         Ok(taken)
     }
 
-    /// Checks that no argument is left.
+    /// Checks that the function has taken every argument.
     ///
     /// # Errors
-    /// When an argument or an input is left.
+    /// When an argument or an input was not taken.
     pub fn finish(&self) -> Result<(), CodecError> {
         if self.packed.iter().all(|packed| packed.is_empty()) && self.inputs.is_empty() {
             return Ok(());
@@ -74,7 +76,7 @@ impl<'a> Arguments<'a> {
     }
 }
 
-/// Takes bytes with their length before them.
+/// Takes bytes from the front of `packed`, whose length stands before them.
 fn take_bytes<'a>(packed: &mut &'a [u8]) -> Result<&'a [u8], CodecError> {
     let length = take_length(packed)?;
     let (bytes, rest) =
@@ -84,7 +86,7 @@ fn take_bytes<'a>(packed: &mut &'a [u8]) -> Result<&'a [u8], CodecError> {
 }
 
 impl<'a> ArgumentView<'a> {
-    /// Decodes or copies the argument into a value of its own.
+    /// Decodes or copies the argument into an owned value, for a parameter that is taken by value.
     ///
     /// # Errors
     /// When the argument is of another type, or its bytes are no `T`.
@@ -96,7 +98,8 @@ impl<'a> ArgumentView<'a> {
         }
     }
 
-    /// The argument for a parameter that borrows it: shared without a copy where it is in the rank's store.
+    /// The argument for a parameter that borrows it: shared without a copy where the rank's store (of task results) has
+    /// it as a value, else decoded.
     ///
     /// # Errors
     /// When the argument is of another type, or its bytes are no `T`.
@@ -108,16 +111,16 @@ impl<'a> ArgumentView<'a> {
     }
 }
 
-/// An argument that a parameter borrows.
+/// An argument for a parameter that borrows its value.
 pub enum BorrowedArgument<'a, T> {
-    /// A value that was decoded for this call.
+    /// A value that was decoded for this call only.
     Owned(T),
-    /// A value in the rank's store.
+    /// A value in the rank's store (of task results), which is not copied.
     Shared(&'a T),
 }
 
 impl<T> BorrowedArgument<'_, T> {
-    /// The value to be borrowed.
+    /// Borrows the value.
     pub fn get(&self) -> &T {
         match self {
             BorrowedArgument::Owned(value) => value,

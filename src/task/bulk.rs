@@ -20,36 +20,38 @@ use std::sync::{Arc, OnceLock};
 
 const VEC: u8 = 0;
 const DYNAMIC: u8 = 7;
-/// The bit that is added to the code of a container inside a [`Shared`].
+/// The bit that is added to the code of a container (vector, array) to mark that it is inside a [`Shared`].
 pub(crate) const SHARED: u8 = 0x80;
 const SHARED_DYNAMIC: u8 = SHARED | DYNAMIC;
 
-/// A kind of bulk values of a layer above the engine: tells how its values are sent and received.
+/// A kind of bulk values (large values that are sent as plain memory) of a layer above the engine, such as the batch
+/// tool: tells how its values are sent and received.
 ///
 /// The container codes 0 to 7, and these with 0x80 added, are the engine's own; a kind uses another code, or
 /// [`BulkLayout::Pack`].
 pub(crate) trait BulkKind: Sync {
-    /// The layout and the memory of `value`, if it is of this kind and all of it is in memory.
+    /// The layout and the memory of `value`, if `value` is of this kind and all of it is in memory; else `None`.
     fn view<'a>(&self, value: &'a dyn Any) -> Option<(BulkLayout, &'a [u8])>;
 
-    /// Allocates memory for a value of this layout and of `nbytes` bytes; `None` if the layout is of another kind or
-    /// does not fit. Mostly made by [`target`].
+    /// Allocates memory that a value of this layout and of `nbytes` bytes is received into; `None` if the layout is of
+    /// another kind or does not fit. Mostly made by [`target`].
     fn allocate(&self, layout: &BulkLayout, nbytes: usize) -> Option<Box<dyn BulkTarget>>;
 
-    /// The length and the layout of the message for `value`, if it is of this kind and the message is made only when a
-    /// rank asks for it.
+    /// The length in bytes and the layout of the message for `value`, if `value` is of this kind and its message is
+    /// made only when another rank asks for it; else `None`.
     fn announced(&self, _value: &dyn Any) -> Option<(u64, BulkLayout)> {
         None
     }
 
-    /// Makes the message for `value`, if it is of this kind and is not sent as [`BulkKind::view`] shows it. The flag
-    /// says whether the receiver sees the same files.
+    /// Makes the message for `value`, if `value` is of this kind and is not sent as [`BulkKind::view`] shows it; else
+    /// `None`. The flag says whether the receiver sees the same files as this rank.
     fn message(&self, _value: &dyn Any, _near: bool) -> Option<Arc<dyn BulkSource>> {
         None
     }
 }
 
-/// Process-wide: kinds are the program's, and values are decoded before and outside of tasks too.
+/// The registered kinds of bulk values. Process-wide, since kinds are the program's, and values are decoded before and
+/// outside of tasks too.
 static KINDS: OnceLock<&'static [&'static dyn BulkKind]> = OnceLock::new();
 
 /// Registers the kinds of bulk values of a layer above. Every rank calls this with the same kinds before the run
@@ -58,7 +60,7 @@ pub(crate) fn register(kinds: &'static [&'static dyn BulkKind]) {
     let _ = KINDS.set(kinds);
 }
 
-/// The registered kinds that may match a `T`.
+/// The registered kinds of bulk values that a `T` may belong to.
 fn kinds<T>() -> impl Iterator<Item = &'static dyn BulkKind> {
     // all bulk values have a destructor, so that plain numbers cost nothing here
     let kinds = if std::mem::needs_drop::<T>() { registered() } else { &[] };
@@ -69,17 +71,19 @@ fn registered() -> &'static [&'static dyn BulkKind] {
     KINDS.get().copied().unwrap_or_default()
 }
 
-/// The length and the layout of a value whose message is made only when a rank asks for it; `None` for other values.
+/// The length in bytes and the layout of a value whose message is made only when another rank asks for it; `None` for
+/// other values.
 pub(crate) fn announced<T: 'static>(value: &T) -> Option<(u64, BulkLayout)> {
     kinds::<T>().find_map(|kind| kind.announced(value))
 }
 
-/// Makes the message of a value that is not sent as [`view`] shows it; `None` for other values.
+/// Makes the message of a value that is not sent as [`view`] shows it; `None` for other values. `same_files` says
+/// whether the receiver sees the same files as this rank.
 pub(crate) fn message<T: 'static>(value: &T, same_files: bool) -> Option<Arc<dyn BulkSource>> {
     kinds::<T>().find_map(|kind| kind.message(value, same_files))
 }
 
-/// A type of numbers that bulk data consists of.
+/// A type of numbers of which vectors and arrays are sent as plain memory (bulk data).
 pub(crate) trait Element: Data + Pod {
     /// The code of the type in [`BulkLayout::Bulk`].
     const CODE: u8;
@@ -91,7 +95,8 @@ macro_rules! elements {
             const CODE: u8 = $code;
         })*
 
-        /// The layout and the memory of `value`, if it is a bulk value and all of it is in memory.
+        /// The layout and the memory of `value`, if it is a bulk value (one that is sent as plain memory) and all of it
+        /// is in memory.
         pub(crate) fn view<T: 'static>(value: &T) -> Option<(BulkLayout, &[u8])> {
             // no container is without a destructor: numbers need not be compared with eighty types
             if !std::mem::needs_drop::<T>() {
@@ -104,8 +109,8 @@ macro_rules! elements {
             kinds::<T>().find_map(|kind| kind.view(any))
         }
 
-        /// Allocates memory of the type that `layout` describes, to be received into; its `into_any` is an
-        /// [`AnyValue`]. `same_files` says whether the sender sees the same files.
+        /// Allocates memory of the type that `layout` describes, for a message of `nbytes` bytes to be received into;
+        /// its `into_any` is an [`AnyValue`]. `same_files` says whether the sender sees the same files as this rank.
         ///
         /// # Errors
         /// When the layout is damaged or of a kind that is not registered, or larger than memory can be.
@@ -138,7 +143,7 @@ macro_rules! elements {
     };
 }
 
-/// Whether the code of a container is the engine's own, not one of a registered kind.
+/// Whether the code of a container (vector, array) is the engine's own, not one of a registered kind of bulk values.
 fn is_own(container: u8) -> bool {
     container & !SHARED <= DYNAMIC
 }
@@ -177,7 +182,8 @@ fn view_array<E: Element, D: Dimension + 'static>(value: &dyn Any, code: u8) -> 
     view_elements(value.downcast_ref::<Array<E, D>>()?, code)
 }
 
-/// The layout and the memory of an array in a container of this code, if it is contiguous and in C order.
+/// The layout and the memory of an array in a container with the code `container`, if the array is contiguous and in C
+/// order.
 pub(crate) fn view_elements<E: Element, D: Dimension>(
     array: &Array<E, D>,
     container: u8,
@@ -228,8 +234,8 @@ fn allocate_array<E: Element, D: Dimension + Send + 'static>(
     Some(target(array.into_dimensionality::<D>().ok()?, make))
 }
 
-/// Allocates memory for an array of this shape, from which `make` makes the value once it has arrived; `None` if
-/// `nbytes` does not fit.
+/// Allocates memory for an array of this shape to be received into, from which `make` makes the value once the message
+/// has arrived; `None` if `nbytes` does not fit the shape.
 pub(crate) fn allocate_elements<E: Element>(
     shape: &[u64],
     nbytes: usize,
@@ -238,7 +244,7 @@ pub(crate) fn allocate_elements<E: Element>(
     allocate_array(&lengths(shape)?, nbytes, make)
 }
 
-/// Memory that a message can be received into.
+/// Memory that a bulk message can be received into, such as a vector.
 pub(crate) trait BulkMemory: Send + 'static {
     /// The bytes to fill.
     fn bytes_mut(&mut self) -> &mut [u8];
@@ -257,7 +263,7 @@ impl<E: Element, D: Dimension + Send + 'static> BulkMemory for Array<E, D> {
     }
 }
 
-/// Makes a target that receives a message into `memory`; `make` then makes the value.
+/// Makes a target that receives a bulk message into `memory`; `make` then makes the value of the full memory.
 pub(crate) fn target<M: BulkMemory>(memory: M, make: fn(M) -> AnyValue) -> Box<dyn BulkTarget> {
     Box::new(MemoryTarget { memory, make })
 }

@@ -24,20 +24,21 @@ use std::sync::OnceLock;
 
 const MAGIC: [u64; 2] = [0x6474_6173_6B5F_666E, 0x9E37_79B9_7F4A_7C15];
 
-/// The outcome of a task function: its result as reported, and the value if it is kept in the store.
+/// The outcome of a task function: its result as it is reported to rank 0, and the value itself if the rank keeps it in
+/// its store for other tasks.
 pub(crate) type Computed = Result<(ReportedResult, Option<AnyValue>), Failure>;
 
 type Collected = Result<Box<dyn Any + Send>, CodecError>;
 
-/// The code of a record.
+/// The code that a [`Record`] represents.
 enum FunctionCode {
-    /// Code that unpacks arguments and calls a task function.
+    /// Code that unpacks encoded arguments and calls a task function.
     Task(fn(&mut Arguments<'_>) -> Computed),
-    /// Code that collects values into a vector.
+    /// Code that collects the results of tasks into a vector.
     Collector(fn(&[AnyValue]) -> Collected),
 }
 
-/// A constant in the image that represents a function.
+/// A constant in the executable's image that represents a function. Its offset identifies the function on every rank.
 #[repr(C)]
 pub(crate) struct Record {
     magic: [u64; 2],
@@ -51,7 +52,7 @@ impl Record {
         short_name((self.name)())
     }
 
-    /// Unpacks the arguments and calls the task function.
+    /// Unpacks the arguments and calls the task function of this record.
     ///
     /// # Errors
     /// The failure of the function; or the record is not that of a task function, or the arguments do not fit.
@@ -110,12 +111,12 @@ pub(crate) fn offset_of<F: TaskFn<M>, M>(_: &F) -> u64 {
     offset(record)
 }
 
-/// The last part of a task function's name, for keys.
+/// The last part of a task function's name, which task keys begin with.
 pub(crate) fn name_of<F>(_: &F) -> String {
     short_name(type_name::<F>())
 }
 
-/// The identity of the function that collects values into a `Vec<T>`.
+/// The identity of the function that collects values into a `Vec<T>`: the offset of its record, the same on every rank.
 pub(crate) fn collector_of<T: Data>() -> u64 {
     let record: &'static Record = &CollectorRecord::<T>::RECORD;
     offset(record)
@@ -126,10 +127,10 @@ fn offset(record: &'static Record) -> u64 {
     image().map_or(u64::MAX, |image| (std::ptr::from_ref(record).addr() - image.start) as u64)
 }
 
-/// Collects `values` into a `T`, which is a vector, by the function at `offset`.
+/// Collects `values` into a `T`, which is a vector, by the function whose record is at `offset`.
 ///
 /// # Errors
-/// When there is no such function, an element is of another type, or `T` is another vector.
+/// When there is no such function, an element is of another type, or `T` is not the vector that the function makes.
 pub(crate) fn collect<T: Data>(offset: u64, values: &[AnyValue]) -> Result<T, CodecError> {
     let FunctionCode::Collector(collector) = &find(offset)?.code else {
         return Err(CodecError::decode("the function's record is not that of a vector"));
@@ -140,7 +141,7 @@ pub(crate) fn collect<T: Data>(offset: u64, values: &[AnyValue]) -> Result<T, Co
         .map_err(|_| CodecError::decode(format!("another vector where a {} is wanted", type_name::<T>())))?)
 }
 
-/// Finds the record at `offset`, after checking that there is one.
+/// Finds the record of a function at `offset` in the image, after checking that there is one.
 ///
 /// # Errors
 /// When the offset lies outside of the image, or there is no record at it.
@@ -169,10 +170,10 @@ pub(crate) fn find(offset: u64) -> Result<&'static Record, CodecError> {
     Ok(unsafe { &*(address as *const Record) })
 }
 
-/// A mapping of an image: its range of addresses, and whether it is readable.
+/// A mapping of a part of an image into memory: its range of addresses, and whether it is readable.
 type Part = (Range<usize>, bool);
 
-/// The loaded image that this code is part of: the executable, or a shared library.
+/// The loaded image (file mapped into memory) that this code is part of: the executable, or a shared library.
 #[derive(Debug)]
 pub(crate) struct Image {
     start: usize,
@@ -183,7 +184,7 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// Finds the image in the text of `/proc/self/maps`, by an address in it.
+    /// Finds the image that contains the address `inside` in the text of `/proc/self/maps`; `None` if there is none.
     fn parse(maps: &str, inside: usize) -> Option<(Vec<Part>, usize)> {
         let lines = || {
             maps.lines().filter_map(|line| {
@@ -205,7 +206,8 @@ impl Image {
     }
 }
 
-/// The segments of an ELF image that nobody writes, relative to the image's base, by its program headers.
+/// The segments of an ELF image that nobody writes (code and constants), relative to the image's base, by its program
+/// headers.
 ///
 /// The mappings that are readable only would not do: the loader fills in addresses and makes them read-only afterwards.
 fn constant_segments(header: &[u8]) -> Option<Vec<Range<usize>>> {
@@ -272,7 +274,7 @@ fn foreign(why: &str) -> CodecError {
 }
 
 /// The address ranges of the image at `start` that nobody writes: code and constants, and with them the linker's build
-/// id where there is one. All of them are readable.
+/// id where there is one. All ranges are readable.
 fn constant(start: usize, readable: &[Range<usize>]) -> Result<Vec<Range<usize>>, CodecError> {
     let first = readable.iter().find(|range| range.start == start);
     let header = bytes(first.ok_or_else(|| foreign("its header cannot be read"))?);
@@ -291,7 +293,7 @@ fn constant(start: usize, readable: &[Range<usize>]) -> Result<Vec<Range<usize>>
     Ok(ranges)
 }
 
-/// The bytes of a part of the image: of its first mapping, or of a range of [`constant`].
+/// The bytes of a part of the image: of its first mapping, or of a range that [`constant`] has returned.
 fn bytes(range: &Range<usize>) -> &'static [u8] {
     // SAFETY: both callers give a range in what the kernel says is mapped readable, which nobody unmaps while the
     // program runs; and nobody writes there: it is the image's header, its code or its constants.

@@ -10,10 +10,10 @@ use crate::task::arguments::Arguments;
 use std::borrow::Borrow;
 use std::marker::PhantomData;
 
-/// The marker of a parameter that is taken by value.
+/// The marker for a parameter of a task function that is taken by value. Tells implementations of [`TaskFn`] apart.
 pub struct V<T>(PhantomData<T>);
 
-/// The marker of a parameter that is taken by reference: `&T`, `&[T]`.
+/// The marker for a parameter of a task function that is taken by reference: `&T`, `&[T]`.
 pub struct R<T: ?Sized>(PhantomData<T>);
 
 /// A function that can be a task.
@@ -27,30 +27,30 @@ pub struct R<T: ?Sized>(PhantomData<T>);
 pub trait TaskFn<M>: Copy + Send + Sync + 'static {
     /// The types of the parameters, as a tuple of owned types.
     type Params;
-    /// The type of the result.
+    /// The type of the value that a call gives.
     type Output: Data;
 
-    /// Unpacks the arguments and calls the function.
+    /// Unpacks the encoded arguments and calls the function.
     ///
     /// # Errors
-    /// When the arguments do not fit, or the function fails.
+    /// When the arguments do not fit the parameters, or the function returns a failure.
     fn call(&self, arguments: &mut Arguments<'_>) -> Result<Self::Output, Failure>;
 }
 
-/// The marker of a function that returns a value.
+/// The marker for a task function that returns a plain value.
 pub struct Plain;
 
-/// The marker of a function that returns `Result<value, Failure>`.
+/// The marker for a task function that returns `Result<value, Failure>`.
 pub struct Fallible;
 
 /// A return type of a task function: a value, or `Result<value, Failure>`.
 ///
 /// `Failure` is not `Serialize`, so that `Result<T, Failure>` is no [`Data`] and the kind `K` is found by the compiler.
 pub trait TaskOutput<K> {
-    /// The type of the value.
+    /// The type of the value that the task gives.
     type Value: Data;
 
-    /// The value, or the failure.
+    /// Returns the value that the function has returned, or its failure.
     ///
     /// # Errors
     /// When the function has returned a failure.
@@ -128,7 +128,8 @@ macro_rules! implement {
     };
 }
 
-/// Expands to an `implement!` for each way to take the parameters: 2^n of them for n parameters.
+/// Expands to an `implement!` for each combination of parameters by value and by reference: 2^n of them for n
+/// parameters.
 macro_rules! combinations {
     ([] $done:tt $generics:tt $bounds:tt) => {
         implement!($done $generics $bounds);

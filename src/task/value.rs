@@ -25,7 +25,7 @@ trait TypedValue: Send + Sync {
     fn as_any(&self) -> &dyn Any;
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), CodecError>;
     fn bulk(&self) -> Option<(BulkLayout, &[u8])>;
-    /// Makes the message, where a registered kind of bulk value does so.
+    /// Makes the message that is sent to another rank, if a registered kind of bulk value makes it; else `None`.
     fn message(&self, same_files: bool) -> Option<Arc<dyn BulkSource>>;
     fn type_name(&self) -> &'static str;
 }
@@ -50,18 +50,18 @@ impl<T: Data> TypedValue for Holder<T> {
     }
 }
 
-/// Last byte of an encoded value while it travels: the bytes before it are the encoding.
+/// Last byte of an encoded value while it travels between ranks: the bytes before it are the encoding.
 const GOOD: u8 = 0;
-/// Last byte of an encoded value while it travels: the encoding could not be made, and the bytes before it are the
-/// reason.
+/// Last byte of an encoded value while it travels between ranks: the encoding could not be made, and the bytes before
+/// it are the text of the reason.
 const REFUSED: u8 = 1;
 
 #[derive(Default)]
 struct ValueInner {
     typed: OnceLock<Box<dyn TypedValue>>,
-    /// The encoding, with [`GOOD`] or [`REFUSED`] behind it.
+    /// The encoding of the value, with [`GOOD`] or [`REFUSED`] behind it; empty until it is made.
     encoded: OnceLock<Vec<u8>>,
-    /// The length of the encoding in bytes, as it was announced to ranks that fetch it.
+    /// The length of the encoding in bytes, as it was announced to ranks that fetch the value.
     announced: usize,
 }
 
@@ -79,22 +79,22 @@ impl std::fmt::Debug for AnyValue {
 }
 
 impl AnyValue {
-    /// Makes a value from a typed one.
+    /// Makes a value of hidden type from a typed one.
     pub fn new<T: Data>(value: T) -> Self {
         let inner = ValueInner::default();
         let _ = inner.typed.set(Box::new(Holder(value)));
         AnyValue(Arc::new(inner))
     }
 
-    /// Makes a value from a typed one whose encoding is made when another rank fetches it; `length` is the number of
-    /// bytes that was announced.
+    /// Makes a value whose encoding is made only when another rank fetches it; `length` is the number of bytes of the
+    /// encoding that was announced to other ranks.
     pub fn to_be_encoded<T: Data>(value: T, length: usize) -> Self {
         let inner = ValueInner { announced: length, ..ValueInner::default() };
         let _ = inner.typed.set(Box::new(Holder(value)));
         AnyValue(Arc::new(inner))
     }
 
-    /// Makes a value from an encoded one. It is decoded when a caller that knows its type asks for it.
+    /// Makes a value from an encoded one. The value is decoded when a caller that knows its type asks for it.
     pub fn from_encoded(encoded: &[u8]) -> Self {
         let mut bytes = Vec::with_capacity(encoded.len() + 1);
         bytes.extend_from_slice(encoded);
@@ -102,13 +102,14 @@ impl AnyValue {
         AnyValue::from_wire(bytes)
     }
 
-    /// Number of bytes that a value of `length` encoded bytes takes while it travels, see [`AnyValue::from_wire`];
-    /// `None` if that overflows.
+    /// Number of bytes that a value of `length` encoded bytes takes while it travels between ranks, see
+    /// [`AnyValue::from_wire`]; `None` if that overflows.
     pub(crate) fn wire_length(length: usize) -> Option<usize> {
         length.checked_add(1)
     }
 
-    /// Makes a value from the bytes of another rank: the encoding, and one byte that says whether it is valid.
+    /// Makes a value from the bytes that another rank has sent: the encoding, and one byte that says whether it is
+    /// valid.
     pub(crate) fn from_wire(bytes: Vec<u8>) -> Self {
         let inner = ValueInner::default();
         let _ = inner.encoded.set(bytes);
@@ -141,12 +142,13 @@ impl AnyValue {
         })
     }
 
-    /// Whether the bytes to be sent have to be made by [`AnyValue::message`], since they are not in memory as they are.
+    /// Whether [`AnyValue::message`] has to make the bytes that are sent to another rank, since they are not in memory
+    /// as they are.
     pub fn needs_encoding(&self) -> bool {
         self.0.encoded.get().is_none() && self.0.typed.get().is_some_and(|typed| typed.bulk().is_none())
     }
 
-    /// Encodes the value, once; does nothing for bulk data.
+    /// Encodes the value for other ranks, once; does nothing for bulk data, which is sent as its own memory.
     ///
     /// The value was encoded before, to learn the length. Where the encoding now fails, panics, or has another length,
     /// ranks that fetch the value get as many bytes as were announced, which give the reason: the tasks that take the
@@ -179,8 +181,8 @@ impl AnyValue {
 }
 
 impl AnyValue {
-    /// The message for another rank, made first where that is needed; with `same_files`, for a rank that sees the same
-    /// files.
+    /// The bytes to send to another rank, made first where that is needed. `same_files` says whether that rank sees the
+    /// same files as this one.
     pub fn message(&self, same_files: bool) -> Arc<dyn BulkSource> {
         if let Some(message) = self.0.typed.get().and_then(|typed| typed.message(same_files)) {
             return message;
@@ -202,14 +204,14 @@ impl BulkSource for AnyValue {
     }
 }
 
-/// The message of a panic.
+/// The message of a panic, taken from its payload.
 pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("a panic without a message")
 }
 
-/// Decodes a `T`, with its type in the error.
+/// Decodes a `T`. The text of the error contains the name of the type.
 ///
 /// # Errors
 /// When the bytes are no `T`.
@@ -217,8 +219,8 @@ pub(crate) fn decode<T: Data>(bytes: &[u8]) -> Result<T, CodecError> {
     codec::decode(bytes).map_err(|error| CodecError::decode(format!("a {}: {error}", type_name::<T>())))
 }
 
-/// Prepares the result of a task: small ones are encoded for the message, others are kept as values, with the length
-/// and layout that receivers need.
+/// Prepares the result of a task: a small one is encoded for the report to rank 0; another one is kept as a value, with
+/// the length and layout that ranks which fetch it need.
 ///
 /// # Errors
 /// When the value's `Serialize` fails.

@@ -12,9 +12,9 @@ use crate::ids::Rank;
 use std::any::Any;
 use std::sync::Arc;
 
-/// A source of bytes to be sent, kept alive until the send is complete.
+/// A source of bytes to be sent to another rank, kept alive until the send is complete.
 pub trait BulkSource: Send + Sync {
-    /// The bytes to send; the same slice at every call.
+    /// The bytes to send; the same slice must be returned at every call.
     fn bytes(&self) -> &[u8];
 }
 
@@ -24,11 +24,12 @@ impl BulkSource for Vec<u8> {
     }
 }
 
-/// The memory that a bulk message is received into: the final allocation of the value.
+/// The memory that a bulk message (a large value) is received into: the final allocation of the value, so that nothing
+/// is copied.
 pub trait BulkTarget: Send {
-    /// The bytes to fill; the same memory at every call.
+    /// The bytes to fill; the same memory must be returned at every call.
     fn bytes_mut(&mut self) -> &mut [u8];
-    /// Converts the box, so that the concrete target can be taken back when it is full.
+    /// Converts the box, so that the concrete target can be taken back when all bytes have arrived.
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send>;
 }
 
@@ -41,31 +42,31 @@ impl BulkTarget for Vec<u8> {
     }
 }
 
-/// The state of the bulk transfers of a rank.
+/// The state of the transfers of large values (bulk data) to and from a rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flight {
     /// No bulk data are under way.
     None,
-    /// Bulk data were asked for, and nothing of them has arrived yet: the sender may have to prepare them first.
+    /// Bulk data were asked for, and no byte of them has arrived yet: the sender may have to prepare them first.
     Expected,
-    /// Bulk data are moving, which needs constant calls of [`Transport::poll`].
+    /// Bulk data are being sent or received, which needs constant calls of [`Transport::poll`].
     Moving,
 }
 
-/// An event of the network for a rank.
+/// An event of the network that a poll returns to a rank.
 pub enum Arrival {
-    /// A control frame has arrived.
+    /// A control frame (a short message of the protocol) has arrived.
     Control {
         /// The rank that has sent the frame.
         from: Rank,
         /// The bytes of the frame.
         frame: Vec<u8>,
     },
-    /// A bulk message has arrived completely.
+    /// A bulk message (a large value) has arrived completely.
     Bulk {
         /// The rank that has sent the data.
         from: Rank,
-        /// The tag on which the data were expected.
+        /// The tag on which the receive was posted.
         tag: u32,
         /// The memory that was given to [`Transport::receive_bulk`], now filled.
         target: Box<dyn BulkTarget>,
@@ -77,30 +78,31 @@ pub enum Arrival {
     },
 }
 
-/// The network as one rank sees it. Frames of one pair of ranks stay in order; no call blocks.
+/// The network as one rank sees it: short control frames, and bulk data (large values). Frames from one rank to another
+/// stay in order; no call blocks.
 pub trait Transport {
     /// The number of this rank.
     fn rank(&self) -> Rank;
 
-    /// Number of ranks.
+    /// Number of ranks in the job.
     fn ranks(&self) -> usize;
 
-    /// Sends a control frame of at most `protocol::FRAME_MAX` bytes. `to` is never this rank.
+    /// Sends a control frame (a short message) of at most `protocol::FRAME_MAX` bytes. `to` is never this rank.
     ///
     /// # Errors
-    /// When the network refuses.
+    /// When the network reports an error.
     fn send_control(&mut self, to: Rank, frame: Vec<u8>) -> Result<(), TransportError>;
 
-    /// Sends bulk data on `tag`, which the receiver has posted.
+    /// Sends bulk data to a rank on `tag`, for which the receiver has posted a receive.
     ///
     /// # Errors
-    /// When the network refuses.
+    /// When the network reports an error.
     fn send_bulk(&mut self, to: Rank, tag: u32, source: Arc<dyn BulkSource>) -> Result<(), TransportError>;
 
-    /// Posts the receive of exactly as many bytes as `target` has, on `tag`.
+    /// Posts the receive of exactly as many bytes as `target` has, from a rank on `tag`.
     ///
     /// # Errors
-    /// When the network refuses.
+    /// When the network reports an error.
     fn receive_bulk(
         &mut self,
         from: Rank,
@@ -108,20 +110,20 @@ pub trait Transport {
         target: Box<dyn BulkTarget>,
     ) -> Result<(), TransportError>;
 
-    /// Gives up all receives posted for `from`, which has died.
+    /// Gives up all receives that were posted for bulk data from the rank `from`, which has died.
     ///
     /// # Errors
-    /// When the network refuses.
+    /// When the network reports an error.
     fn forget(&mut self, from: Rank) -> Result<(), TransportError>;
 
     /// Looks for messages that have arrived, appends them to `arrived`, and lets sends progress. True if anything
-    /// moved.
+    /// arrived or was sent.
     ///
     /// # Errors
     /// When the network reports an error.
     fn poll(&mut self, arrived: &mut Vec<Arrival>) -> Result<bool, TransportError>;
 
-    /// An empty buffer for a frame, a used one if possible.
+    /// An empty buffer for a control frame; a recycled one if possible, so that none has to be allocated.
     fn buffer(&mut self) -> Vec<u8> {
         Vec::new()
     }
@@ -129,15 +131,16 @@ pub trait Transport {
     /// Takes the buffer of a frame that has been read, to be used again.
     fn recycle(&mut self, _buffer: Vec<u8>) {}
 
-    /// The state of the bulk transfers. While data move, the caller must keep polling.
+    /// The state of the bulk transfers of this rank. While data move, the caller must keep polling.
     fn flight(&self) -> Flight;
 
-    /// Whether any thread may call the transport, one at a time; if not, only the thread that made it may.
+    /// Whether any thread may call the transport, one at a time; if not, only the thread that made the transport is
+    /// allowed to.
     fn any_thread(&self) -> bool {
         true
     }
 
-    /// Whether everything that was sent has left this rank.
+    /// Whether everything that this rank has sent is complete, so that no memory of it is needed any more.
     fn quiet(&self) -> bool;
 }
 

@@ -18,7 +18,7 @@ struct Link {
     held: bool,
 }
 
-/// A transfer that a receiver has posted: from, to, tag.
+/// A transfer for which the receiver has posted a receive: sending rank, receiving rank, tag.
 type Posted = (Rank, Rank, u32);
 
 struct Network {
@@ -26,16 +26,16 @@ struct Network {
     links: Vec<Link>,
     posted: BTreeMap<Posted, VecDeque<Box<dyn BulkTarget>>>,
     lost: Vec<bool>,
-    /// For each rank, the deaths of other ranks that it has not been told of.
+    /// For each rank, the deaths of other ranks that it has not been told of yet.
     obituaries: Vec<VecDeque<Rank>>,
     random: u64,
-    /// Whether every message that is not held arrives at the next poll.
+    /// Whether every message that is not held back arrives at its receiver's next poll, without a random delay.
     at_once: bool,
     delivered: u64,
     bulk_bytes: u64,
 }
 
-/// The simulated network, which makes endpoints and switches faults on.
+/// A simulated network for tests, which makes endpoints for ranks and switches faults on.
 #[derive(Clone)]
 pub struct SimNetwork(Rc<RefCell<Network>>);
 
@@ -56,30 +56,31 @@ impl SimNetwork {
         })))
     }
 
-    /// The endpoint of `rank`.
+    /// The endpoint of `rank` in the simulated network.
     pub fn endpoint(&self, rank: Rank) -> SimTransport {
         SimTransport { network: self.0.clone(), rank }
     }
 
-    /// Holds all messages from `from` to `to` back, until called with `false`.
+    /// Holds all messages from rank `from` to rank `to` back, until called with `false`.
     pub fn hold(&self, from: Rank, to: Rank, held: bool) {
         let mut network = self.0.borrow_mut();
         let link = network.link(from, to);
         network.links[link].held = held;
     }
 
-    /// Delivers every message that is not held at the next poll of its receiver, until called with `false`.
+    /// Delivers every message that is not held back at the next poll of its receiver, without a random delay, until
+    /// called with `false`.
     pub fn deliver_now(&self, at_once: bool) {
         self.0.borrow_mut().at_once = at_once;
     }
 
-    /// Releases all links that are held.
+    /// Releases all links (pairs of ranks) whose messages are held back.
     pub fn release_links(&self) {
         self.0.borrow_mut().links.iter_mut().for_each(|link| link.held = false);
     }
 
-    /// Kills a rank: messages from it that are not delivered are lost, messages to it vanish, and the other ranks are
-    /// told.
+    /// Kills a rank: its messages that are not delivered yet are lost, messages to it vanish, and the other ranks are
+    /// told of its death.
     pub fn lose(&self, rank: Rank) {
         let mut network = self.0.borrow_mut();
         if std::mem::replace(&mut network.lost[rank.index()], true) {
@@ -96,7 +97,7 @@ impl SimNetwork {
         network.posted.retain(|posted, _| posted.0 != rank && posted.1 != rank);
     }
 
-    /// Draws a number below `bound` from the network's own random numbers.
+    /// Draws a number below `bound` from the network's seeded random numbers.
     pub fn random(&self, bound: u64) -> u64 {
         self.0.borrow_mut().random(bound)
     }
@@ -107,7 +108,7 @@ impl SimNetwork {
         network.links.iter().filter(|link| !link.held).map(|link| link.queue.len()).sum()
     }
 
-    /// Number of messages delivered so far, and of the bytes of bulk data among them.
+    /// Number of messages delivered so far, and number of bytes of bulk data among them.
     pub fn delivered(&self) -> (u64, u64) {
         let network = self.0.borrow();
         (network.delivered, network.bulk_bytes)
@@ -127,7 +128,8 @@ impl Network {
         (self.random.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound.max(1)
     }
 
-    /// Delivers the first message of a link, unless it is bulk data whose receive is not posted.
+    /// Delivers the first message of the link between two ranks, unless it is bulk data whose receive is not posted
+    /// yet.
     fn deliver(&mut self, from: Rank, to: Rank) -> Result<Option<Arrival>, TransportError> {
         let link = self.link(from, to);
         if self.links[link].held {

@@ -15,23 +15,26 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-/// Average length of runs in bytes below which a part is left to the library, which reads this much at a time.
+/// Average length of contiguous runs, in bytes, from which on a part of a dataset is read directly. Parts with shorter
+/// runs are left to the HDF5 library, which reads this much at a time.
 const SHORTEST: usize = 64 << 10;
-/// Bytes that are read at a time. Between two reads the reactor may run, which shares a core with compute threads.
-/// Without these gaps it would hand on the next task only after the whole read, and another thread would be idle
-/// meanwhile.
+/// Bytes that are read at a time. Between two reads the reactor (the thread that handles messages) may run, which
+/// shares a core with compute threads. Without these gaps it would hand on the next task only after the whole read, and
+/// another thread would be idle meanwhile.
 const PIECE: usize = 1 << 20;
-/// The largest number of chunks. To find a chunk, the library counts all chunks before it.
+/// The largest number of chunks of a dataset that is read directly. To find a chunk, the HDF5 library counts all chunks
+/// before it.
 #[cfg(hdf5_chunk_info)]
 const MOST_CHUNKS: usize = 1 << 14;
 
-/// A file to be read directly, with the identity (device and inode) that its path had before the library opened it.
+/// An HDF5 file to be read directly, without the library, with the identity (device and inode) that its path had before
+/// the library opened it.
 pub(crate) struct DirectFile<'a> {
     path: &'a Path,
     identity: (u64, u64),
 }
 
-/// The places in a file where the elements of a part are stored.
+/// The places in a file where the elements of a part of a dataset are stored.
 pub(crate) struct Stored {
     file: File,
     shape: Vec<usize>,
@@ -54,14 +57,15 @@ struct Tile {
 }
 
 impl<'a> DirectFile<'a> {
-    /// Notes the identity of a file before the library opens it. `None` if there is no such file.
+    /// Notes the identity (device and inode) of a file before the HDF5 library opens it, so that a replaced file is
+    /// noticed. `None` if there is no such file.
     pub(crate) fn new(path: &'a Path) -> Option<DirectFile<'a>> {
         let metadata = std::fs::metadata(path).ok()?;
         Some(DirectFile { path, identity: (metadata.dev(), metadata.ino()) })
     }
 
-    /// Finds where a part of a dataset is stored; an empty `part` means the whole. `None` if it cannot be read
-    /// directly. The part must lie within the dataset.
+    /// Finds where a part of a dataset is stored; an empty `part` means the whole. `None` if it cannot be read directly
+    /// (without the HDF5 library). The part must lie within the dataset.
     pub(crate) fn find<T: H5Type + Pod>(&self, dataset: &Dataset, part: &[Range<usize>]) -> Option<Stored> {
         let whole = dataset.shape();
         let part: Vec<Range<usize>> =
@@ -82,7 +86,8 @@ impl<'a> DirectFile<'a> {
         ((metadata.dev(), metadata.ino()) == self.identity).then_some(Stored { file, shape, runs })
     }
 
-    /// Whether addresses are offsets in this file, and its elements have the format of memory.
+    /// Whether the addresses of a dataset are offsets in this file, and its elements have the format of memory, so that
+    /// its bytes can be read as they are.
     fn is_plain<T: H5Type>(&self, dataset: &Dataset) -> Option<bool> {
         let file = dataset.file().ok()?;
         Some(
@@ -102,7 +107,7 @@ fn bytes<T>(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(size_of::<T>(), |product, n| product.checked_mul(*n))
 }
 
-/// The tiles of a dataset that a part touches; `None` if not all of them are stored.
+/// The tiles (chunks, or the whole dataset) that a part of a dataset touches; `None` if not all of them are stored.
 fn tiles<T>(dataset: &Dataset, whole: Vec<usize>, part: &[Range<usize>]) -> Option<Vec<Tile>> {
     let properties = dataset.create_plist().ok()?;
     // `has_filters` returns false if a filter is unknown
@@ -119,8 +124,8 @@ fn tiles<T>(dataset: &Dataset, whole: Vec<usize>, part: &[Range<usize>]) -> Opti
     }
 }
 
-/// The chunks that a part touches. If all chunks are stored in the order of their positions, their numbers follow from
-/// these; a chunk with another number is not found.
+/// The chunks that a part of a dataset touches. If all chunks are stored in the order of their positions, their numbers
+/// follow from the positions; a chunk with another number is not found, and makes the result `None`.
 #[cfg(hdf5_chunk_info)]
 fn chunks<T>(
     dataset: &Dataset,
@@ -151,7 +156,7 @@ fn chunks<T>(
     Some(tiles)
 }
 
-/// The positions within a box, in the order of memory.
+/// The positions of all elements within a box, in the order of memory.
 fn places(ranges: &[Range<usize>]) -> impl Iterator<Item = Vec<usize>> + '_ {
     let count: usize = ranges.iter().map(Range::len).product();
     (0..count).map(|mut number| {
@@ -165,7 +170,8 @@ fn places(ranges: &[Range<usize>]) -> impl Iterator<Item = Vec<usize>> + '_ {
 }
 
 impl Tile {
-    /// Appends the runs of a part that this tile holds. Fails if there are more than `most`.
+    /// Appends the contiguous runs of a part that this tile holds. Fails if there are more than `most`, since many
+    /// short reads would be slow.
     fn runs(
         &self,
         part: &[Range<usize>],
@@ -208,7 +214,7 @@ impl Tile {
 }
 
 impl Stored {
-    /// Reads the elements; `None` if the file cannot be read.
+    /// Reads the elements of the part; `None` if the file cannot be read.
     pub(crate) fn read<T: Pod>(&self) -> Option<ArrayD<T>> {
         let mut elements = buffer_pool::take::<T>(self.shape.iter().product());
         let memory: &mut [u8] = bytemuck::cast_slice_mut(&mut elements);

@@ -4,7 +4,7 @@ use super::file::{alone, told};
 use hdf5::{File, Group};
 use std::path::Path;
 
-/// An HDF5 file that is there. While it is open no other process can open it for writing.
+/// An HDF5 file that exists before the run. While this is open, no other process can open the file for writing.
 #[derive(Debug)]
 pub(crate) struct ExistingFile {
     file: File,
@@ -14,7 +14,7 @@ impl ExistingFile {
     /// Opens a file for reading.
     ///
     /// # Errors
-    /// When another program writes it, or it is no HDF5 file.
+    /// When another program is writing the file, or it is no HDF5 file.
     pub(crate) fn open(path: &Path) -> Result<ExistingFile, String> {
         let _alone = alone();
         let file = File::open(path).map_err(|error| match told(&error) {
@@ -28,10 +28,10 @@ impl ExistingFile {
         Ok(ExistingFile { file })
     }
 
-    /// Tells whether a dataset can have that name.
+    /// Checks that a dataset of that name can be written to the file.
     ///
     /// # Errors
-    /// When a group has it, or a dataset stands where a group would have to be.
+    /// When a group has that name, or a dataset stands where a group of the name would have to be.
     pub(crate) fn admits(&self, name: &str) -> Result<(), String> {
         let _alone = alone();
         let mut path = String::new();
@@ -50,7 +50,7 @@ impl ExistingFile {
         Ok(())
     }
 
-    /// Whether something would be left of the file without these datasets, be it an attribute or an empty group.
+    /// Whether the file has anything besides the named datasets, be it an attribute or an empty group.
     pub(crate) fn has_more_than(&self, names: &[&str]) -> bool {
         let _alone = alone();
         let names: Vec<String> = names.iter().map(|name| normal(name)).collect();
@@ -71,7 +71,7 @@ fn more(group: &Group, prefix: &str, names: &[String]) -> bool {
     !attributes.is_empty() || members.iter().any(stays)
 }
 
-/// Whether a file has something of that name.
+/// Whether a file has a dataset, a group or another object of that name.
 pub(super) fn is_there(file: &File, name: &str) -> bool {
     let mut path = String::new();
     parts(name).all(|part| {

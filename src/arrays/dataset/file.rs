@@ -38,8 +38,9 @@ pub(crate) fn read(path: &Path, name: &str, part: &[Range<usize>]) -> Result<Arr
     })
 }
 
-/// The lock of the thread that calls the library. The library has a lock of its own, which it takes for each call: two
-/// reading threads would wake each other dozens of times. Process-wide, as the library's lock is.
+/// A lock that each thread holds while it calls the HDF5 library. The library has a lock of its own, but takes and
+/// frees that for each call: two reading threads would wake each other dozens of times. Process-wide, as the library's
+/// lock is.
 static ALONE: Mutex<()> = Mutex::new(());
 
 pub(super) fn alone() -> MutexGuard<'static, ()> {
@@ -111,7 +112,7 @@ fn selection(part: &[Range<usize>]) -> Selection {
     Selection::from(Hyperslab::from(ranges))
 }
 
-/// The innermost message of an HDF5 error, which is the specific one.
+/// The innermost message in the stack of an HDF5 error, which is the most specific one.
 pub(super) fn told(error: &hdf5::Error) -> String {
     let text = error.to_string();
     if text.contains("No space left on device") {
@@ -120,7 +121,7 @@ pub(super) fn told(error: &hdf5::Error) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-/// Bytes that are copied at a time.
+/// Bytes of a dataset that are copied at a time, so that a large one does not have to fit into memory.
 const PIECE: usize = 64 << 20;
 
 /// An HDF5 file that is being written.
@@ -140,7 +141,7 @@ impl FileWriter {
         Ok(FileWriter { file })
     }
 
-    /// Opens a file to which datasets are added; those of the names given are taken away.
+    /// Opens an existing file to add datasets. Datasets named in `without` are removed from it.
     ///
     /// # Errors
     /// When it cannot be opened for writing.
@@ -155,10 +156,10 @@ impl FileWriter {
         Ok(FileWriter { file })
     }
 
-    /// Copies a dataset of another file, piece by piece.
+    /// Copies a dataset from another HDF5 file into this one, piece by piece.
     ///
     /// # Errors
-    /// As [`FileWriter::write`], or when it cannot be read.
+    /// As [`FileWriter::write`], or when the dataset cannot be read.
     pub(crate) fn copy(&self, from: &Path, dataset: &NewDataset) -> Result<(), String> {
         let (shape, size) = (&dataset.shape, dataset.element.size());
         let (Some((rows, row)), true) = (shape.split_first(), shape.iter().all(|n| *n > 0)) else {

@@ -23,18 +23,18 @@ pub(crate) use none::{ExistingFile, FileWriter, read, shape};
 use crate::arrays::ElementType;
 use std::ops::Range;
 
-/// The description of a dataset to be written.
+/// The description of a dataset that is to be written to an HDF5 file.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct NewDataset {
-    /// The name with its groups: `/group/name`.
+    /// The name of the dataset with its groups: `/group/name`.
     pub name: String,
     /// The type of the dataset's elements.
     pub element: ElementType,
     /// The lengths of the dataset's axes.
     pub shape: Vec<usize>,
-    /// The shape of the parts in which the dataset is written; `None` if it is written whole.
+    /// The shape of the parts in which the dataset is written, one part after the other; `None` if it is written whole.
     pub part: Option<Vec<usize>>,
-    /// The attributes, as pairs of name and value.
+    /// The attributes of the dataset, as pairs of name and value.
     pub attributes: Vec<(String, Attribute)>,
 }
 
@@ -49,8 +49,8 @@ pub(crate) enum Attribute {
     Float(f64),
 }
 
-/// The shape of the chunks of a dataset that is written in parts: that of the parts. `None` (no chunks) if the parts
-/// are contiguous in the file anyway, or exceed the largest size of a chunk.
+/// The shape of the HDF5 chunks of a dataset that is written in parts: that of the parts. `None` (no chunks) if the
+/// parts are contiguous in the file anyway, or exceed the largest size of a chunk.
 #[cfg_attr(not(feature = "hdf5"), allow(dead_code))]
 fn chunks(shape: &[usize], part: &[usize], element: ElementType) -> Option<Vec<usize>> {
     const LARGEST: usize = 1 << 30;
@@ -59,7 +59,7 @@ fn chunks(shape: &[usize], part: &[usize], element: ElementType) -> Option<Vec<u
     (!contiguous && bytes > 0 && bytes <= LARGEST && shape.len() == part.len()).then(|| part.to_vec())
 }
 
-/// Checks that a part lies within a dataset of this shape.
+/// Checks that a part lies within a dataset of this shape. The message of the error is for the user.
 #[cfg_attr(not(feature = "hdf5"), allow(dead_code))]
 fn check_part(shape: &[usize], part: &[Range<usize>]) -> Result<(), String> {
     if part.len() == shape.len() && part.iter().zip(shape).all(|(range, n)| range.end <= *n) {

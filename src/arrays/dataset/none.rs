@@ -7,7 +7,7 @@ use std::path::Path;
 
 const WITHOUT: &str = "this dtask was built without HDF5; build it with the cargo feature `hdf5`";
 
-/// Fails, in place of reading the shape and the element type of a dataset.
+/// Fails, in place of reading the shape and the element type of a dataset: this build has no HDF5.
 ///
 /// # Errors
 /// Always.
@@ -15,7 +15,7 @@ pub(crate) fn shape(_path: &Path, _name: &str) -> Result<(Vec<usize>, ElementTyp
     Err(WITHOUT.to_owned())
 }
 
-/// Fails, in place of reading a dataset.
+/// Fails, in place of reading a dataset: this build has no HDF5.
 ///
 /// # Errors
 /// Always.
@@ -23,12 +23,12 @@ pub(crate) fn read(_path: &Path, _name: &str, _part: &[Range<usize>]) -> Result<
     Err(WITHOUT.to_owned())
 }
 
-/// The file that would be written; no value of this type exists.
+/// The substitute for an HDF5 file that is being written. No value of this type exists, since this build has no HDF5.
 #[derive(Debug)]
 pub(crate) struct FileWriter {}
 
 impl FileWriter {
-    /// Fails, in place of creating a file.
+    /// Fails, in place of creating a file: this build has no HDF5.
     ///
     /// # Errors
     /// Always.
@@ -36,7 +36,7 @@ impl FileWriter {
         Err(WITHOUT.to_owned())
     }
 
-    /// Opens a file.
+    /// Fails, in place of opening a file for writing: this build has no HDF5.
     ///
     /// # Errors
     /// Always.
@@ -44,7 +44,7 @@ impl FileWriter {
         Err(WITHOUT.to_owned())
     }
 
-    /// Copies a dataset.
+    /// Fails, in place of copying a dataset: this build has no HDF5.
     ///
     /// # Errors
     /// Always.
@@ -52,7 +52,7 @@ impl FileWriter {
         Err(WITHOUT.to_owned())
     }
 
-    /// Writes a dataset, or a part of it that begins at `start`.
+    /// Fails, in place of writing a dataset, or a part of it: this build has no HDF5.
     ///
     /// # Errors
     /// Always.
@@ -65,7 +65,7 @@ impl FileWriter {
         Err(WITHOUT.to_owned())
     }
 
-    /// Fails, in place of removing a dataset.
+    /// Fails, in place of removing a dataset: this build has no HDF5.
     ///
     /// # Errors
     /// Always.
@@ -73,7 +73,7 @@ impl FileWriter {
         Err(WITHOUT.to_owned())
     }
 
-    /// Fails, in place of closing the file.
+    /// Fails, in place of closing the file: this build has no HDF5.
     ///
     /// # Errors
     /// Always.
@@ -82,12 +82,12 @@ impl FileWriter {
     }
 }
 
-/// An HDF5 file that is there.
+/// The substitute for an existing HDF5 file. No value of this type is ever made, since this build has no HDF5.
 #[derive(Debug)]
 pub(crate) struct ExistingFile {}
 
 impl ExistingFile {
-    /// Opens a file.
+    /// Fails, in place of opening a file: this build has no HDF5.
     ///
     /// # Errors
     /// Always.
@@ -95,7 +95,7 @@ impl ExistingFile {
         Err(WITHOUT.to_owned())
     }
 
-    /// Tells that a dataset can have that name.
+    /// Fails, in place of checking the name of a dataset: this build has no HDF5.
     ///
     /// # Errors
     /// Always.
@@ -103,7 +103,7 @@ impl ExistingFile {
         Err(WITHOUT.to_owned())
     }
 
-    /// Tells nothing.
+    /// Returns true and looks at nothing: in this build, without HDF5, no file can be opened.
     pub(crate) fn has_more_than(&self, _names: &[&str]) -> bool {
         true
     }

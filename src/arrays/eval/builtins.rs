@@ -52,7 +52,7 @@ impl<'s> Evaluator<'s> {
         Ok(TypedNumbers { numbers: made, kind: ExprType::F64 }.into())
     }
 
-    /// Evaluates calls of functions that take arrays.
+    /// Evaluates the call of a built-in function that takes arrays.
     fn call_on(&self, call: &Call, span: &Span) -> Result<TypedNumbers<'s>, ExprError> {
         match call.function {
             Function::Aggregate(function) => {
@@ -127,7 +127,7 @@ impl<'s> Evaluator<'s> {
         }
     }
 
-    /// The argument for the required parameter number `slot`. The parser has checked that it was given.
+    /// The argument for the required parameter number `slot`, counted from 0. The parser has checked that it was given.
     fn required<'c>(&self, call: &'c Call, slot: usize, span: &Span) -> Result<&'c ExprNode, ExprError> {
         call.named.get(slot).and_then(Option::as_ref).ok_or_else(|| {
             Fault::new(format!("an argument is missing; usage: {}", call.signature().usage())).at(span)
@@ -146,7 +146,7 @@ impl<'s> Evaluator<'s> {
         ])
     }
 
-    /// The sizes of a shape, as arguments or as one list: `zeros(3, 4)` and `zeros((3, 4))`.
+    /// Evaluates the sizes of a shape, given as arguments or as one list: `zeros(3, 4)` and `zeros((3, 4))`.
     fn numbers(&self, nodes: &[ExprNode], what: &str) -> Result<Vec<f64>, ExprError> {
         if let [node] = nodes
             && let Intermediate::List(items) = self.eval(node)?
@@ -221,7 +221,8 @@ impl<'s> Evaluator<'s> {
         Err(fault.help("`dist = \"uniform\"` (the default) or `dist = \"normal\"`").at(&node.span))
     }
 
-    /// Evaluates `concat` and `stack`: `concat(a, b)`, `concat((a, b))` and `concat(gather)` are the same.
+    /// Evaluates `concat` and `stack`: `concat(a, b)` and `concat((a, b))` are the same, and so is `concat(gather)` of
+    /// a list of results.
     fn join(&self, call: &Call, span: &Span) -> Result<TypedNumbers<'s>, ExprError> {
         let mut items = Vec::with_capacity(call.rest.len());
         for node in &call.rest {

@@ -10,7 +10,7 @@ use crate::arrays::typed_numbers::{self, TypedNumbers};
 use crate::arrays::types::ExprType;
 use crate::arrays::{ArrayBinding, Binding, RandomContext, Scope};
 
-/// The evaluator of an expression, with the source of its names.
+/// The evaluator of an expression, with the scope that gives the values of its names.
 pub(crate) struct Evaluator<'s> {
     pub(crate) scope: &'s dyn Scope,
     pub(crate) context: RandomContext,
@@ -61,7 +61,7 @@ impl<'s> Evaluator<'s> {
         self.eval(node)?.into_typed().at(&node.span)
     }
 
-    /// Evaluates `node` to a number. Other values are an error, which mentions `what`.
+    /// Evaluates `node` to a single number. Any other value is an error, whose message names the argument as `what`.
     pub(crate) fn number(&self, node: &ExprNode, what: &str) -> Result<f64, ExprError> {
         self.eval(node)?.into_number(what).at(&node.span)
     }
@@ -104,7 +104,7 @@ impl<'s> Evaluator<'s> {
     }
 }
 
-/// Compares two texts for equality. `None` for other operators, which then fail as arithmetic on texts.
+/// Compares two texts for equality (`==`, `!=`). `None` for other operators, which then fail as arithmetic on texts.
 fn compare_texts(op: crate::arrays::syntax::ast::BinaryOp, a: &str, b: &str) -> Option<bool> {
     match op {
         crate::arrays::syntax::ast::BinaryOp::Equal => Some(a == b),

@@ -35,7 +35,7 @@ pub(crate) fn whole(value: f64) -> Result<i64, Fault> {
     Ok(value as i64)
 }
 
-/// Evaluates `item[entries]`, as numpy would.
+/// Evaluates `item[entries]`, an array or list with subscripts, by numpy's rules.
 pub(crate) fn index<'s>(
     item: Intermediate<'s>,
     entries: &[EvaluatedSubscript],
@@ -54,7 +54,8 @@ pub(crate) fn index<'s>(
     }
 }
 
-/// Indexes a gather: the first subscript selects instances without stacking them, the others index the result.
+/// Indexes a gather (the results of several instances): the first subscript selects instances without stacking them,
+/// the others index the result.
 fn index_list<'s>(
     mut items: Vec<Intermediate<'s>>,
     entries: &[EvaluatedSubscript],
@@ -133,7 +134,7 @@ fn strided(first: usize, count: usize, step: i64) -> SliceInfoElem {
     SliceInfoElem::Slice { start: low as isize, end: Some(high as isize + 1), step: step as isize }
 }
 
-/// The position that an index denotes. Negative indexes count from the end.
+/// The position in an axis of `length` elements that an index denotes. Negative indexes count from the end.
 fn element(at: i64, length: usize, of: &str) -> Result<usize, Fault> {
     let from_start = if at < 0 { at.saturating_add_unsigned(length as u64) } else { at };
     match usize::try_from(from_start) {

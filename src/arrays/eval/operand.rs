@@ -12,7 +12,8 @@ use std::borrow::Cow;
 #[derive(Debug)]
 pub(crate) enum Intermediate<'s> {
     Numeric(TypedNumbers<'s>),
-    /// A gather, or a list `[a, b]` in the text. Where an array is needed it is stacked, as numpy does with lists.
+    /// A gather (the results of several instances), or a list `[a, b]` in the text. Where an array is needed it is
+    /// stacked, as numpy does with lists.
     List(Vec<Intermediate<'s>>),
     Text(Cow<'s, str>),
     /// The output of a command. Where an array is needed it is read as a table of numbers.
@@ -20,13 +21,13 @@ pub(crate) enum Intermediate<'s> {
 }
 
 impl<'s> Intermediate<'s> {
-    /// Makes a number that takes the element type of its context.
+    /// Makes a number without an element type of its own: it takes that of the array with which it is combined.
     pub(crate) fn number(number: f64) -> Self {
         let kind = if number.fract() == 0.0 { ExprType::Whole } else { ExprType::Number };
         Intermediate::Numeric(TypedNumbers { numbers: Numeric::Scalar(number), kind })
     }
 
-    /// Converts the value to an operand of arithmetic: stacks a list, reads a table.
+    /// Converts the value to an operand of arithmetic: stacks a list, reads the output of a command as a table.
     pub(crate) fn into_typed(self) -> Result<TypedNumbers<'s>, Fault> {
         match self {
             Intermediate::Numeric(typed) => Ok(typed),

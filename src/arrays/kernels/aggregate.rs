@@ -13,15 +13,15 @@ use crate::arrays::shapes::shape;
 use crate::arrays::syntax::function::Aggregate;
 use rayon::prelude::*;
 
-/// The number of elements that are combined to one partial result. The bits of sums depend on it: do not tune it
-/// lightly.
+/// The number of elements that one thread combines to one partial result. The bits of sums depend on it: a change of it
+/// changes results.
 const CHUNK: usize = 1 << 15;
 
-/// The number of elements up to which one thread computes an aggregate, in about a millisecond. While a thread waits
-/// for helpers, it may start another task on top of this one, with memory of its own.
+/// The number of elements up to which one thread computes an aggregate alone, in about a millisecond. With more, other
+/// threads help; while a thread waits for them, it may start another task on top of this one, with memory of its own.
 const ALONE: usize = 1 << 21;
 
-/// The number of columns that a thread takes when rows are added up.
+/// The number of columns that a thread takes at a time when the rows of a matrix are added up.
 const COLUMNS: usize = 1 << 12;
 
 /// Computes the aggregate of `x`, over all elements or along `axis`.
@@ -62,7 +62,7 @@ fn nonempty(function: Aggregate, length: usize) -> Result<(), Fault> {
     if length > 0 { Ok(()) } else { Err(Fault::new(format!("`{name}` of no elements has no value"))) }
 }
 
-/// Computes the aggregate of all elements.
+/// Computes the aggregate of all elements of `x`.
 fn whole(function: Aggregate, x: &[f64]) -> f64 {
     match function {
         Aggregate::Sum => sum_by(x, |x| x),
@@ -80,8 +80,8 @@ fn whole(function: Aggregate, x: &[f64]) -> f64 {
     }
 }
 
-/// The position of the first element that precedes all others by `before` (`argmin`, `argmax`). NaN precedes every
-/// number.
+/// The position of the smallest or largest element (`argmin`, `argmax`), the first one of several: `before(a, b)` tells
+/// whether `a` precedes `b`. NaN precedes every number.
 fn place(x: &[f64], before: impl Fn(f64, f64) -> bool) -> f64 {
     let mut best = (0, f64::NAN);
     for (at, x) in x.iter().enumerate() {
@@ -129,7 +129,8 @@ fn pairwise(x: &[f64], f: impl Fn(f64) -> f64 + Copy) -> f64 {
     pairwise(left, f) + pairwise(right, f)
 }
 
-/// The smallest or largest of at least one element: `f` returns that of two.
+/// The smallest or the largest element of `x`, which must not be empty: `f(a, b)` returns the smaller or the larger of
+/// two.
 fn extreme(x: &[f64], f: impl Fn(f64, f64) -> f64 + Sync + Copy) -> f64 {
     let of = |part: &[f64]| part.iter().copied().reduce(f).unwrap_or(f64::NAN);
     if x.len() <= ALONE {
@@ -140,7 +141,7 @@ fn extreme(x: &[f64], f: impl Fn(f64, f64) -> f64 + Sync + Copy) -> f64 {
 }
 
 /// Computes the aggregate along an axis. The array is seen as `outer` blocks of `n` rows of `inner` elements, and the
-/// rows are combined.
+/// `n` rows of each block are combined to one.
 fn along<'s>(function: Aggregate, x: &Cows<'_>, data: &[f64], axis: usize) -> Result<Numeric<'s>, Fault> {
     let (before, n, after) = (&x.shape()[..axis], x.shape()[axis], &x.shape()[axis + 1..]);
     let rows = Rows { data, n, inner: after.iter().product() };
@@ -178,7 +179,8 @@ impl Rows<'_> {
         }
     }
 
-    /// Calls `f(outer, first column, part of out)` for parts of at most `COLUMNS` columns.
+    /// Calls `f(outer, first column, part of out)` for parts of at most `COLUMNS` columns of each block, on several
+    /// threads.
     fn columns(&self, out: &mut [f64], f: impl Fn(usize, usize, &mut [f64]) + Sync) {
         if self.data.len() > PARALLEL {
             out.par_chunks_mut(self.inner).enumerate().for_each(|(outer, row)| {
@@ -191,7 +193,7 @@ impl Rows<'_> {
         }
     }
 
-    /// The rows of a block, restricted to `width` columns from column `from` on.
+    /// The rows of block number `outer`, restricted to `width` columns from column `from` on.
     fn rows(&self, outer: usize, from: usize, width: usize) -> impl Iterator<Item = &[f64]> {
         (0..self.n).map(move |row| {
             let start = (outer * self.n + row) * self.inner + from;

@@ -10,13 +10,14 @@ use crate::arrays::numeric::{Cows, Numeric};
 use crate::arrays::shapes::shape;
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, Axis, Ix1, Ix2, Zip};
 
-/// The number of elements below which one thread is faster than several.
+/// The number of elements below which one thread is faster than several, since starting the others takes time.
 pub(crate) const PARALLEL: usize = 1 << 16;
 
-/// The number of elements in a piece. Its operands fit into a core's cache even if they are copied.
+/// The number of elements that a thread computes at a time. The operands of such a piece fit into a core's cache even
+/// if they are copied.
 const PIECE: usize = 1 << 14;
 
-/// An operand of a kernel: a slice, a number, or the memory of the result.
+/// An operand of a kernel (a loop over elements): a slice, a number, or the memory of the result.
 #[derive(Clone, Copy)]
 pub(crate) enum KernelInput<'a> {
     /// A slice with an element for each element of the result.
@@ -57,7 +58,7 @@ pub(crate) fn kernel(
     }
 }
 
-/// An operand, broadcast to the shape of the result.
+/// An operand, broadcast to the shape of the result as in numpy: axes of length 1 are repeated.
 #[derive(Clone)]
 enum Operand<'a> {
     View(ArrayViewD<'a, f64>),
@@ -65,8 +66,8 @@ enum Operand<'a> {
     Out,
 }
 
-/// Applies a kernel to `a` and `b`, at least one of which is an array. The result overwrites an operand if the
-/// expression owns its memory.
+/// Applies a kernel to the elements of `a` and `b`, at least one of which is an array. The result overwrites an operand
+/// if the expression owns its memory, so that none has to be allocated.
 pub(crate) fn apply<'s>(a: Numeric<'s>, b: Numeric<'s>, kernel: Kernel<'_>) -> Result<Numeric<'s>, Fault> {
     let shape = shape::broadcast(a.shape(), b.shape())?;
     let (a, mut out) = take(a, &shape);
@@ -87,7 +88,8 @@ pub(crate) fn copy(out: ArrayViewMutD<'_, f64>, x: &ArrayViewD<'_, f64>) {
     if parallel { zip.par_for_each(|out, x| *out = *x) } else { zip.for_each(|out, x| *out = *x) }
 }
 
-/// Takes the memory of `x` for the result if it may be overwritten and has the right shape; otherwise returns `x`.
+/// Takes the memory of `x` for the result if the expression owns it and it has the right shape; otherwise returns `x`
+/// unchanged.
 fn take<'s>(x: Numeric<'s>, shape: &[usize]) -> (Option<Numeric<'s>>, Option<ArrayD<f64>>) {
     match x {
         Numeric::Array(x) if !x.is_view() && x.shape() == shape && x.is_standard_layout() => {
@@ -105,7 +107,7 @@ fn operand<'a>(x: Option<&'a Numeric<'_>>, shape: &[usize]) -> Result<Operand<'a
     }
 }
 
-/// A view of `x` broadcast to a shape.
+/// A view of `x` broadcast to a shape; an error if the shapes do not match.
 fn spread<'a>(x: &'a Cows<'_>, shape: &[usize]) -> Result<ArrayViewD<'a, f64>, Fault> {
     x.broadcast(shape).ok_or_else(|| {
         Fault::new(format!(
@@ -148,7 +150,7 @@ impl Operand<'_> {
         }
     }
 
-    /// A copy of the elements in C order; `None` if they are contiguous already.
+    /// A copy of the operand's elements in C order; `None` if they are contiguous already.
     fn copied(&self) -> Option<Vec<f64>> {
         match self {
             Operand::View(view) if !view.is_standard_layout() => {
@@ -223,7 +225,7 @@ pub(crate) fn choose<'s>(
     Ok(out.into())
 }
 
-/// The kernel of [`choose`], which reads the condition from the memory of the result.
+/// The kernel of [`choose`], which reads the condition from `out` before it overwrites that with the result.
 fn pick(out: &mut [f64], a: KernelInput<'_>, b: KernelInput<'_>) {
     let pick = |out: &mut f64, x: f64, y: f64| *out = if *out != 0.0 { x } else { y };
     match (a, b) {

@@ -9,7 +9,7 @@ use crate::arrays::types::ExprType;
 use ndarray::{ArrayD, Axis, Slice};
 use rayon::prelude::*;
 
-/// Makes a vector with the elements `f(position)`, in parallel if it is long.
+/// Makes a vector of `length` elements `f(position)`, on several threads if it is long.
 fn fill(length: usize, f: impl Fn(f64) -> f64 + Sync) -> Result<ArrayD<f64>, Fault> {
     let mut array = shape::zeros(&[length])?;
     const CHUNK: usize = 1 << 14;
@@ -36,7 +36,7 @@ pub(crate) fn arange(start: f64, stop: f64, step: f64) -> Result<ArrayD<f64>, Fa
     fill(length, |i| start + i * difference)
 }
 
-/// The number of elements of [`arange`].
+/// The number of elements that [`arange`] with these arguments has.
 pub(crate) fn arange_length(start: f64, stop: f64, step: f64) -> Result<usize, Fault> {
     if step == 0.0 || [start, stop, step].iter().any(|x| !x.is_finite()) {
         return Err(Fault::new(format!("`arange` cannot go from {start} to {stop} in steps of {step}")));
@@ -113,7 +113,7 @@ pub(crate) fn stack<'s>(items: Vec<TypedNumbers<'s>>, axis: f64) -> Result<Typed
     Ok(TypedNumbers { numbers: stacked.into(), kind })
 }
 
-/// The numbers of all items, converted to their common element type.
+/// The numbers of all items, converted to their common element type, which is returned too.
 fn joined<'s>(items: Vec<TypedNumbers<'s>>) -> Result<(Vec<Numeric<'s>>, ExprType), Fault> {
     let kind = ExprType::joined(items.iter().map(|part| part.kind));
     let mut numbers = Vec::with_capacity(items.len());
@@ -125,7 +125,8 @@ fn joined<'s>(items: Vec<TypedNumbers<'s>>) -> Result<(Vec<Numeric<'s>>, ExprTyp
     Ok((numbers, kind))
 }
 
-/// Evaluates `reshape`: the elements in C order under another shape. A length of -1 stands for what the others leave.
+/// Evaluates `reshape`: the elements in C order under another shape. A length of -1 stands for what the other lengths
+/// leave.
 pub(crate) fn reshape<'s>(x: Numeric<'s>, sizes: &[f64]) -> Result<Numeric<'s>, Fault> {
     let x = x.into_array();
     let new = shape::reshaped(x.shape(), sizes)?;
@@ -136,7 +137,7 @@ pub(crate) fn reshape<'s>(x: Numeric<'s>, sizes: &[f64]) -> Result<Numeric<'s>, 
     Ok(reshaped.into())
 }
 
-/// Evaluates `transpose`: the axes in reverse, or in the given order.
+/// Evaluates `transpose`: an array with its axes in reverse, or in the given order.
 pub(crate) fn transpose<'s>(x: Numeric<'s>, order: &[f64]) -> Result<Numeric<'s>, Fault> {
     let x = match x {
         Numeric::Array(x) => x,

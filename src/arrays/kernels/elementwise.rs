@@ -90,7 +90,7 @@ pub(crate) fn map_with(a: Numeric<'_>, f: impl Fn(f64) -> f64 + Sync) -> Result<
     apply(a, Numeric::Scalar(0.0), |x, _| f(x))
 }
 
-/// Applies `f` to each pair of elements, with broadcasting.
+/// Applies `f` to each pair of elements of `a` and `b`, with broadcasting.
 pub(crate) fn apply<'s>(
     a: Numeric<'s>,
     b: Numeric<'s>,

@@ -6,7 +6,8 @@ use crate::arrays::numeric::Numeric;
 use crate::arrays::shapes::shape;
 use ndarray::ArrayD;
 
-/// Evaluates `histogram` by numpy's rules: the last interval includes its end, and elements outside are not counted.
+/// Evaluates `histogram` by numpy's rules: the last interval includes its upper end, and elements outside of all
+/// intervals are not counted.
 pub(crate) fn histogram(
     x: Numeric<'_>,
     bins: f64,

@@ -91,7 +91,8 @@ fn product<'s>(a: Cows<'s>, b: Cows<'s>) -> Result<Numeric<'s>, Fault> {
     Ok(out.into())
 }
 
-/// Multiplies matrix by matrix, where the right side is a stack of matrices.
+/// Evaluates a matrix product whose right side is a stack of matrices (an array of three or more axes): pairs of
+/// matrices are multiplied, as in numpy's `matmul`.
 fn batches<'s>(a: Cows<'s>, b: Cows<'s>, shape: &[usize]) -> Result<Numeric<'s>, Fault> {
     let row = a.ndim() == 1;
     let own = if row { 1 } else { 2 };

@@ -9,14 +9,16 @@ const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 const ROUNDS: usize = 10;
 
-/// The number of blocks computed side by side in vector instructions: 16 are twice as fast as 8 or fewer.
+/// The number of Philox blocks (four random words each) computed side by side in vector instructions: 16 are twice as
+/// fast as 8 or fewer.
 pub(crate) const WIDTH: usize = 16;
 
-/// The four words of `WIDTH` blocks, stored by word and not by block.
+/// The four words of `WIDTH` random blocks: word 0 of all blocks first, then word 1 of all, and so on, for vector
+/// instructions.
 pub(crate) type Blocks = [[u32; WIDTH]; 4];
 
-/// Computes the blocks of the counters `(first, stream)`, `(first + 1, stream)`, .. Each 64-bit number is two words,
-/// the low one first.
+/// Computes `WIDTH` blocks of random words (Philox4x32-10), those of the counters `(first, stream)`, `(first + 1,
+/// stream)`, .. Each 64-bit number is two words, the low one first.
 pub(crate) fn blocks(key: u64, stream: u64, first: u64) -> Blocks {
     let at: [u64; WIDTH] = std::array::from_fn(|i| first.wrapping_add(i as u64));
     let counters = [
@@ -47,7 +49,7 @@ fn rounds(mut key: [u32; 2], [mut a, mut b, mut c, mut d]: Blocks) -> Blocks {
 mod tests {
     use super::*;
 
-    /// The `philox4x32 10` lines of Random123's `tests/kat_vectors`: counter, key, result.
+    /// Checks the `philox4x32 10` lines of Random123's `tests/kat_vectors`: counter, key, result.
     #[test]
     fn known_answers() {
         let cases: [([u32; 4], [u32; 2], [u32; 4]); 3] = [

@@ -20,12 +20,13 @@ use crate::arrays::shapes::shape;
 use ndarray::ArrayD;
 use rayon::prelude::*;
 
-/// The parameters of random numbers without a seed.
+/// The inputs that take the place of a seed where an expression gives `random` none: two instances draw different
+/// numbers, and a repeated run the same ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct RandomContext {
     /// A hash of the task's name: equal in every run of the script and on every rank.
     pub task: u64,
-    /// The index of the instance in its family; 0 for a task without parameters.
+    /// The index of the instance among those of its task; 0 for a task without parameters.
     pub index: u64,
 }
 
@@ -36,7 +37,7 @@ pub(crate) enum Distribution {
     Normal,
 }
 
-/// An infinite sequence of random numbers.
+/// An infinite sequence of random numbers, determined by its key and stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RandomStream {
     key: u64,
@@ -48,7 +49,7 @@ impl RandomStream {
         RandomStream { key: seed.cast_unsigned(), stream: 0 }
     }
 
-    /// The sequence of the `call`-th `random` without a seed in an expression.
+    /// The sequence for the `call`-th `random` without a seed in an expression, counted from 0.
     pub(crate) fn of(context: RandomContext, call: u64) -> RandomStream {
         RandomStream { key: mix(context.task ^ mix(call)), stream: context.index }
     }
@@ -71,7 +72,7 @@ impl RandomStream {
         parts.for_each(|(i, part)| self.part((i * CHUNK / 2) as u64, part, distribution));
     }
 
-    /// Fills `out` with the numbers from block `first` on.
+    /// Fills `out` with numbers of the sequence, from those of random block number `first` on.
     fn part(self, first: u64, out: &mut [f64], distribution: Distribution) {
         for (i, out) in out.chunks_mut(2 * WIDTH).enumerate() {
             let [a, b, c, d] = blocks(self.key, self.stream, first + (i * WIDTH) as u64);
@@ -92,7 +93,7 @@ impl RandomStream {
     }
 }
 
-/// Makes a number in [0, 1) of 53 random bits.
+/// Makes a number in [0, 1) with 53 random bits out of two random words.
 fn unit(low: u32, high: u32) -> f64 {
     let bits = u64::from(low) | u64::from(high) << 32;
     (bits >> 11) as f64 * (f64::EPSILON / 2.0)

@@ -18,36 +18,36 @@ use crate::arrays::{ArrayBinding, ArrayValue};
 use ndarray::{ArrayD, ArrayViewD, Axis};
 use serde::{Deserialize, Serialize};
 
-/// The operator of a reduction.
+/// The operator of a reduction, which merges the results of many instances (the leaves) to one array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ReduceOperator {
-    /// The element-wise sum of all leaves.
+    /// The element-wise sum of all leaves (the arrays that are merged).
     Add,
-    /// The element-wise product of all leaves.
+    /// The element-wise product of all leaves (the arrays that are merged).
     Mul,
     /// The element-wise minimum; NaN if either element is NaN.
     Min,
     /// The element-wise maximum; NaN if either element is NaN.
     Max,
-    /// All leaves, joined along an axis.
+    /// All leaves (the arrays that are merged), joined along an axis.
     Concat,
-    /// The element-wise mean of all leaves.
+    /// The element-wise mean of all leaves (the arrays that are merged).
     Mean,
-    /// The count, the mean and the variance, on a new first axis.
+    /// The count, the mean and the variance of each element over all leaves, on a new first axis of length 3.
     Moments,
 }
 
-/// A reduction: its operator and axis.
+/// A reduction of the results of many instances to one array: its operator and axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reduce {
-    /// The operator that merges two arrays.
+    /// The operator that merges two partial results.
     pub with: ReduceOperator,
     /// The axis of each array that is reduced too, or for `concat` the axis along which arrays are joined. Negative
     /// axes count from the last. `None` means that arrays are merged element by element.
     pub axis: Option<i64>,
 }
 
-/// The error of partial results that cannot be merged.
+/// The error of arrays that cannot be merged, since their shapes do not match or an axis is missing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ReduceError {
@@ -64,7 +64,7 @@ impl From<Fault> for ReduceError {
 }
 
 impl ReduceOperator {
-    /// The operators with their names in scripts.
+    /// The operators of reductions with their names in scripts.
     pub const NAMES: [(&'static str, ReduceOperator); 7] = [
         ("add", ReduceOperator::Add),
         ("mul", ReduceOperator::Mul),
@@ -75,7 +75,7 @@ impl ReduceOperator {
         ("moments", ReduceOperator::Moments),
     ];
 
-    /// Finds an operator by its name in scripts; `None` if there is none.
+    /// Finds the operator of a reduction by its name in scripts; `None` if there is none.
     pub fn of(name: &str) -> Option<ReduceOperator> {
         ReduceOperator::NAMES.iter().find(|(known, _)| *known == name).map(|(_, with)| *with)
     }
@@ -87,7 +87,8 @@ impl ReduceOperator {
 }
 
 impl Reduce {
-    /// Whether leaves need no conversion to partial results.
+    /// Whether the reduction merges the results of instances (leaves) as they are, without converting them to partial
+    /// results first.
     pub fn takes_leaves(self) -> bool {
         match self.with {
             ReduceOperator::Concat => true,
@@ -101,7 +102,7 @@ impl Reduce {
         }
     }
 
-    /// Whether a single leaf is the result without any computation.
+    /// Whether the result of a reduction of a single leaf is that leaf itself, without any computation.
     pub fn keeps_single(self) -> bool {
         self.takes_leaves() && self.with != ReduceOperator::Mean
     }
@@ -110,7 +111,8 @@ impl Reduce {
         !self.takes_leaves() && matches!(self.with, ReduceOperator::Mean | ReduceOperator::Moments)
     }
 
-    /// Converts a leaf, the value of one instance, to a partial result.
+    /// Converts a leaf, the result of one instance, to a partial result, which other partial results can be merged
+    /// with.
     ///
     /// # Errors
     /// When the leaf does not have the reduction's axis.
@@ -143,7 +145,7 @@ impl Reduce {
         })
     }
 
-    /// Merges the partial results of a step of the tree, from left to right.
+    /// Merges the partial results of one step of the reduction tree, from left to right.
     ///
     /// # Errors
     /// When their shapes do not match.
@@ -178,7 +180,8 @@ impl Reduce {
         }
     }
 
-    /// Converts the last partial result, merged from `leaves` leaves, to the result.
+    /// Converts the partial result at the root of the tree, merged from `leaves` leaves, to the result (a mean: divides
+    /// the sum by the count).
     ///
     /// # Errors
     /// When there is not enough memory for the result.
@@ -202,7 +205,7 @@ impl Reduce {
         }
     }
 
-    /// The shape that a leaf has after the reduction along its own axis.
+    /// The shape that a leaf (the result of one instance) has after the reduction along its own axis.
     ///
     /// # Errors
     /// When the leaf does not have the axis.
@@ -230,8 +233,8 @@ impl Reduce {
         Err(self.misfit(a, b))
     }
 
-    /// Converts a partial result to numbers for computing. Those of a mean become `f64`, since integer sums could wrap
-    /// around.
+    /// Converts a partial result to numbers for computing. The partial results of a mean become `f64`, since sums of
+    /// integers could wrap around.
     fn partial(self, value: &ArrayValue) -> Result<TypedNumbers<'_>, Fault> {
         let typed = typed(value)?;
         Ok(if self.with == ReduceOperator::Mean {
@@ -313,7 +316,8 @@ fn moments(value: &ArrayValue, axis: Option<i64>) -> Result<ArrayValue, Fault> {
     stacked(&[ArrayD::from_elem(mean.raw_dim(), count as f64), mean, squares])
 }
 
-/// Merges moments by the update of Chan, Golub and LeVeque: `left` becomes the moments of both.
+/// Merges moments (count, mean, sum of squared deviations) by the update of Chan, Golub and LeVeque: `left` becomes the
+/// moments of the data of both.
 fn merge_moments(left: &mut ArrayD<f64>, right: ArrayViewD<'_, f64>) {
     let (left_rows, right_rows) = (left.len() / 3, right.len() / 3);
     let (Some(left), Some(right)) = (left.as_slice_mut(), right.as_slice()) else { return };

@@ -14,36 +14,36 @@
 
 use std::ops::Range;
 
-/// The position of a node in a reduction tree.
+/// The position of a node in a reduction tree, whose leaves are the results of instances and whose root is the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct TreePosition {
-    /// The level, counted from the leaves, which are 0.
+    /// The level of the node, counted upwards: the leaves have level 0.
     pub level: usize,
-    /// The index within the level, from the left.
+    /// The index of the node within its level, counted from the left and from 0.
     pub index: usize,
 }
 
-/// A step of a reduction tree: a node that combines at least two others.
+/// A step of a reduction tree: a node that merges at least two others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TreeStep {
     /// The position of the step's result in the tree.
     pub at: TreePosition,
-    /// The positions of the inputs, in the order of combination: leaves or results of other steps.
+    /// The positions of the nodes that the step merges, in the order of merging: leaves or results of other steps.
     pub inputs: Vec<TreePosition>,
 }
 
-/// The reason why no tree can be built.
+/// The reason why no reduction tree can be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PlanError {
     /// The reduction has no leaves, and so no result.
     #[error("a reduction of no instances has no result")]
     NoLeaves,
-    /// The arity is below 2, so that levels would not shrink.
+    /// The arity (the most nodes that a step merges) is below 2, so that levels would not shrink.
     #[error("the arity of a reduction is at least 2, not {0}")]
     Arity(usize),
 }
 
-/// The shape of a reduction tree: its arity, and the width of each level.
+/// The shape of a reduction tree: its arity (the most nodes that a step merges), and the width of each level.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TreePlan {
     arity: usize,
@@ -51,7 +51,7 @@ pub(crate) struct TreePlan {
     widths: Vec<usize>,
 }
 
-/// Plans the tree over `leaves` leaves, in which a node combines up to `arity` nodes.
+/// Plans the reduction tree over `leaves` leaves, in which a step merges up to `arity` nodes.
 pub(crate) fn plan(leaves: usize, arity: usize) -> Result<TreePlan, PlanError> {
     if leaves == 0 {
         return Err(PlanError::NoLeaves);
@@ -69,7 +69,7 @@ pub(crate) fn plan(leaves: usize, arity: usize) -> Result<TreePlan, PlanError> {
 }
 
 impl TreePlan {
-    /// The number of levels, including the leaves.
+    /// The number of levels of the tree, including that of the leaves.
     pub(crate) fn levels(&self) -> usize {
         self.widths.len()
     }
@@ -79,7 +79,7 @@ impl TreePlan {
         self.widths.get(level).copied().unwrap_or(0)
     }
 
-    /// The position of the result: a leaf, if there is only one.
+    /// The position of the node that is the result: a leaf, if the tree has only one.
     pub(crate) fn root(&self) -> TreePosition {
         self.source(TreePosition { level: self.levels() - 1, index: 0 })
     }
@@ -93,7 +93,8 @@ impl TreePlan {
         start..start.saturating_add(self.arity).min(self.width(at.level - 1))
     }
 
-    /// The position at which a node's value is computed: below `at`, as long as a node has a single child.
+    /// The position at which the value of the node `at` is computed: a node with a single child takes the child's
+    /// value, so that the search goes down to a leaf or a node with several children.
     pub(crate) fn source(&self, mut at: TreePosition) -> TreePosition {
         loop {
             let below = self.below(at);
@@ -104,7 +105,7 @@ impl TreePlan {
         }
     }
 
-    /// The step that takes the value computed at `at`; `None` for the root.
+    /// The position of the step that merges the value computed at `at`; `None` for the root, whose value is the result.
     #[cfg(test)]
     pub(crate) fn consumer(&self, at: TreePosition) -> Option<TreePosition> {
         let mut up = TreePosition { level: at.level + 1, index: at.index / self.arity };
@@ -135,7 +136,7 @@ impl TreePlan {
             .filter_map(|at| self.step(at))
     }
 
-    /// The number of steps. Only the last node of a level may have a single child, and so be no step.
+    /// The number of steps. Only the last node of a level may have a single child, and so merge nothing.
     pub(crate) fn count(&self) -> usize {
         (1..self.levels())
             .map(|level| {

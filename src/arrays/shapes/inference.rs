@@ -14,29 +14,29 @@ use crate::arrays::typed_numbers::TypedNumbers;
 use crate::arrays::types::ExprType;
 use ndarray::{ArrayD, CowArray, IxDyn};
 
-/// The known properties of a name, or of a subexpression.
+/// The properties of a name or of a subexpression, as far as they are known before the run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Sketch {
     /// A value of which nothing is known before the run.
     Unknown,
-    /// A number, known before the run.
+    /// A number whose value is known before the run.
     Number(f64),
-    /// A text, known before the run.
+    /// A text whose value is known before the run.
     Text(String),
     /// An array with these lengths of its axes.
     Shape(Vec<usize>),
-    /// The members of a gather or a list.
+    /// The members of a gather (the results of several instances) or of a list.
     List(Vec<Sketch>),
 }
 
-/// The walk over the tree. `element` is the single element that all arrays are views of here, so that they need no
-/// memory.
+/// The walk over the syntax tree that infers shapes. `element` is the single element that all arrays of the walk are
+/// views of, so that they need no memory.
 struct Sketcher<'n> {
     names: &'n dyn Fn(&str) -> Sketch,
     element: ArrayD<f64>,
 }
 
-/// Infers the properties of an expression's value from those of its names.
+/// Infers the properties (shape, or value) of an expression's value from the properties of its names.
 pub(crate) fn sketch(root: &ExprNode, names: &dyn Fn(&str) -> Sketch) -> Result<Sketch, ExprError> {
     let sketcher = Sketcher { names, element: ndarray::arr0(0.0).into_dyn() };
     let found = sketcher.sketch(root)?;
@@ -86,7 +86,7 @@ impl<'n> Sketcher<'n> {
         Ok(shape.map_or(Sketch::Unknown, Sketch::Shape))
     }
 
-    /// The shape of a value; for a list, that of the stacked array. `None` if unknown.
+    /// The shape of a value; for a list, that of the array that stacking its members gives. `None` if it is unknown.
     fn shape(&self, sketch: &Sketch) -> Result<Option<Vec<usize>>, Fault> {
         match sketch {
             Sketch::Unknown | Sketch::Text(_) => Ok(None),
@@ -102,7 +102,7 @@ impl<'n> Sketcher<'n> {
         }
     }
 
-    /// The common shape of operands that are combined element by element.
+    /// Infers the common shape of operands that are combined element by element.
     fn together(&self, operands: &[(Sketch, &ExprNode)], node: &ExprNode) -> Sketched {
         let mut whole = Some(Vec::new());
         for (operand, place) in operands {
@@ -114,7 +114,8 @@ impl<'n> Sketcher<'n> {
         self.whole(whole)
     }
 
-    /// An array of that shape without memory of its own; `None` if there can be no such array.
+    /// An array of that shape without memory of its own: all its elements are one. `None` if there can be no such
+    /// array.
     fn phantom(&self, shape: &[usize]) -> Option<Cows<'_>> {
         Some(CowArray::from(self.element.broadcast(IxDyn(shape))?))
     }
@@ -327,7 +328,7 @@ impl<'n> Sketcher<'n> {
     }
 }
 
-/// The position in the text of a call's variable arguments; that of the call if it has none.
+/// The position in the text of a call's arguments of a variable number; that of the call if it has none.
 fn place(nodes: &[ExprNode], call: &crate::arrays::Span) -> crate::arrays::Span {
     match nodes {
         [first, .., last] => first.span.start..last.span.end,
@@ -336,7 +337,7 @@ fn place(nodes: &[ExprNode], call: &crate::arrays::Span) -> crate::arrays::Span 
     }
 }
 
-/// The numbers given as arguments or as one list; `None` if any is unknown.
+/// The numbers that are given as arguments or as one list; `None` if any of them is unknown before the run.
 fn numbers(sketches: &[Sketch]) -> Option<Vec<f64>> {
     let all = match sketches {
         [Sketch::List(items)] => items,

@@ -32,7 +32,7 @@ pub(crate) fn elements(shape: &[usize]) -> Result<usize, Fault> {
     }
 }
 
-/// Makes an array of zeros. Lack of memory is an error, and does not abort the rank.
+/// Makes an array of zeros. Lack of memory is an error of the task, and does not abort the rank (the MPI process).
 pub(crate) fn zeros(shape: &[usize]) -> Result<ArrayD<f64>, Fault> {
     filled(shape, 0.0)
 }
@@ -92,7 +92,7 @@ pub(crate) fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, Fault> {
     Ok(shape)
 }
 
-/// Converts a number to the length of an axis.
+/// Converts a number to the length of an axis; an error unless it is an integer that an axis can have.
 pub(crate) fn length(value: f64) -> Result<usize, Fault> {
     if value.fract() != 0.0 || !value.is_finite() {
         return Err(Fault::new(format!("a size is a whole number, not {value}")));
@@ -121,7 +121,7 @@ pub(crate) fn axis(axis: f64, axes: usize) -> Result<usize, Fault> {
     Ok(from_first as usize)
 }
 
-/// The shape of arrays that are joined along an existing axis.
+/// The shape of the array that is made by joining arrays along an existing axis.
 pub(crate) fn joined(shapes: &[&[usize]], along: f64) -> Result<Vec<usize>, Fault> {
     let Some(first) = shapes.first() else {
         return Err(Fault::new("there is nothing to join"));
@@ -145,7 +145,7 @@ pub(crate) fn joined(shapes: &[&[usize]], along: f64) -> Result<Vec<usize>, Faul
     Ok(whole)
 }
 
-/// The shape of arrays of equal shapes that are put on a new axis.
+/// The shape of an array that is made by putting arrays of equal shapes on a new axis.
 pub(crate) fn stacked(shapes: &[&[usize]], along: f64) -> Result<Vec<usize>, Fault> {
     let first: &[usize] = shapes.first().copied().unwrap_or(&[]);
     if let Some((at, odd)) = shapes.iter().enumerate().find(|(_, shape)| **shape != first) {
@@ -163,7 +163,8 @@ pub(crate) fn stacked(shapes: &[&[usize]], along: f64) -> Result<Vec<usize>, Fau
     Ok(shape)
 }
 
-/// The shape that `sizes` specify for an array of `shape`. One size can be -1, which stands for what the others leave.
+/// The shape that `sizes` specify for an array of `shape`. A size of -1, of which there can be one, stands for what the
+/// other sizes leave.
 pub(crate) fn reshaped(shape: &[usize], sizes: &[f64]) -> Result<Vec<usize>, Fault> {
     let length = elements(shape)?;
     let open = sizes.iter().filter(|size| **size == -1.0).count();
@@ -187,7 +188,7 @@ pub(crate) fn reshaped(shape: &[usize], sizes: &[f64]) -> Result<Vec<usize>, Fau
     Ok(new)
 }
 
-/// The shape of a matrix product. Stacks of matrices are broadcast.
+/// The shape of a matrix product. The leading axes of stacks of matrices are broadcast.
 pub(crate) fn product(a: &[usize], b: &[usize]) -> Result<Vec<usize>, Fault> {
     let (m, n) = (a.len(), b.len());
     if m == 0 || n == 0 {

@@ -12,8 +12,8 @@ use std::ops::Range;
 /// A range in the expression's text, in bytes.
 pub(crate) type Span = Range<usize>;
 
-/// The largest depth of a tree that is accepted. Parsing, evaluating and dropping a tree recurse to its depth, on a
-/// compute thread's stack of 2 MiB. The limit makes that safe; expressions that a person writes are far below it.
+/// The largest depth of a syntax tree that is accepted. Parsing, evaluating and dropping a tree recurse to its depth,
+/// on a compute thread's stack of 2 MiB. The limit makes that safe; expressions that a person writes are far below it.
 pub(crate) const MAX_DEPTH: usize = 200;
 
 /// A number as it is written in the text.
@@ -73,7 +73,7 @@ pub enum Subscript {
     Slice {
         /// The first element of the slice; by default the first of the axis.
         start: Option<ExprNode>,
-        /// The end of the slice, exclusive; by default that of the axis.
+        /// The end of the slice, exclusive; by default the end of the axis.
         end: Option<ExprNode>,
         /// The step of the slice, which may be negative; 1 by default.
         step: Option<ExprNode>,
@@ -93,9 +93,10 @@ pub struct Call {
     pub name_span: Span,
     /// The arguments of named parameters, in the order of the [`Signature`]; `None` for one that is not given.
     pub named: Vec<Option<ExprNode>>,
-    /// The arguments of a variable number, in the order of the text.
+    /// The arguments behind the named ones, in the order of the text, for a function that takes any number of them.
     pub rest: Vec<ExprNode>,
-    /// The number of this `random` among those of the expression, by which two calls draw different numbers.
+    /// The number of this `random` among the `random` calls of the expression, by which two calls draw different
+    /// numbers.
     pub random: u64,
 }
 
@@ -145,7 +146,7 @@ pub struct ExprNode {
     pub kind: NodeKind,
     /// The position of the node in the text.
     pub span: Span,
-    /// The depth of the tree below and including this node; 1 for a leaf.
+    /// The depth of the tree below and including this node; 1 for a node without children.
     #[serde(skip)]
     pub depth: usize,
 }
@@ -193,7 +194,7 @@ impl ExprNode {
     }
 }
 
-/// A node as it is encoded. The depth is not sent: it follows from the children.
+/// A node in the form in which it is encoded for other ranks. The depth is not sent: it follows from the children.
 #[derive(Deserialize)]
 struct EncodedNode {
     kind: NodeKind,
@@ -201,11 +202,11 @@ struct EncodedNode {
 }
 
 thread_local! {
-    /// The depth of the node that this thread is decoding.
+    /// The depth of the node that this thread is decoding, to limit recursion.
     static DECODED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A guard for one level of a tree that is being decoded.
+/// A guard for one level of a tree that is being decoded: counts the depth up, and down again when dropped.
 struct DecodedLevel;
 
 impl Drop for DecodedLevel {
@@ -215,7 +216,7 @@ impl Drop for DecodedLevel {
 }
 
 impl<'de> Deserialize<'de> for ExprNode {
-    /// Decodes a node. Recursion is limited to `MAX_DEPTH`, as in the parser.
+    /// Decodes a node that another rank has sent. Recursion is limited to `MAX_DEPTH`, as in the parser.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if DECODED.get() >= MAX_DEPTH {
             return Err(D::Error::custom("an expression is nested too deeply"));

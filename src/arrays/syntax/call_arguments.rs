@@ -75,7 +75,8 @@ fn keyword_argument(
     Ok(())
 }
 
-/// Assigns positional arguments to their parameters, and returns those of a variable number.
+/// Assigns positional arguments to the parameters of the function, and returns those left over, where it takes any
+/// number.
 fn positional_arguments(
     signature: &Signature,
     named: &mut [Option<ExprNode>],

@@ -59,7 +59,7 @@ pub enum Function {
     Load,
 }
 
-/// The parameters of a built-in function.
+/// The parameters of a built-in function of the array language.
 #[derive(Debug)]
 pub struct Signature {
     /// The name by which expressions call the function.
@@ -70,8 +70,8 @@ pub struct Signature {
     pub positional: &'static [&'static str],
     /// The number of parameters in `positional` that must be given.
     pub required: usize,
-    /// A variable number of arguments after `positional`: their name in messages, and the smallest number. `None` if
-    /// there are none.
+    /// The arguments that may follow `positional` in any number: their name in messages, and their smallest number.
+    /// `None` if the function takes no such arguments.
     pub rest: Option<(&'static str, usize)>,
     /// The parameters that are given by keyword only, all optional.
     pub keyword: &'static [&'static str],
@@ -163,7 +163,7 @@ pub(crate) static FUNCTIONS: &[Signature] = &[
 ];
 
 impl Function {
-    /// The entry of the function in the table.
+    /// The entry of the function in the table of built-in functions.
     pub fn signature(self) -> &'static Signature {
         // Each variant has an entry, as a test checks, so the first entry is never returned by mistake.
         FUNCTIONS.iter().find(|signature| signature.function == self).unwrap_or(&FUNCTIONS[0])
@@ -171,22 +171,22 @@ impl Function {
 }
 
 impl Signature {
-    /// Finds the entry of the function `name`; `None` if there is none.
+    /// Finds the entry of the built-in function `name`; `None` if there is none.
     pub fn of(name: &str) -> Option<&'static Signature> {
         FUNCTIONS.iter().find(|signature| signature.name == name)
     }
 
-    /// The number of named parameters, positional and keyword.
+    /// The number of named parameters: those that may be given by position, and those by keyword only.
     pub fn slots(&self) -> usize {
         self.positional.len() + self.keyword.len()
     }
 
-    /// The position of the parameter `name` among the named ones.
+    /// The index of the parameter `name` among the named ones; `None` if there is none.
     pub fn slot(&self, name: &str) -> Option<usize> {
         self.positional.iter().chain(self.keyword).position(|parameter| *parameter == name)
     }
 
-    /// Formats a call for messages: `linspace(start, stop, [num])`.
+    /// Formats the function's parameters for messages, optional ones in brackets: `linspace(start, stop, [num])`.
     pub fn usage(&self) -> String {
         let mut parts: Vec<String> = self
             .positional
@@ -204,8 +204,8 @@ impl Signature {
     }
 }
 
-/// The candidate with the smallest edit distance to `name`; `None` if none is near enough to be meant. A swap of
-/// neighbours counts as one edit.
+/// The candidate with the smallest edit distance to a misspelt `name`; `None` if none is near enough to be meant. A
+/// swap of neighbours counts as one edit.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Quadratic in the length, so a name of a megabyte is not compared at all.
     let length = name.chars().count();

@@ -56,7 +56,8 @@ fn infix(symbol: &str) -> Option<(BinaryOp, u8)> {
 }
 
 impl Parser<'_> {
-    /// Parses an expression whose operators bind at least as tightly as `loosest`.
+    /// Parses an expression whose operators bind at least as tightly as `loosest`, a binding power (precedence
+    /// climbing).
     pub(crate) fn expression(&mut self, loosest: u8) -> Result<ExprNode, ExprError> {
         self.nested(|parser| {
             let mut left = parser.prefix()?;
@@ -150,7 +151,7 @@ impl Parser<'_> {
         Ok(Subscript::Slice { start, end, step, span })
     }
 
-    /// Parses a part of a slice; `None` if it is omitted.
+    /// Parses a start, end or step between the colons of a slice; `None` if it is omitted.
     fn bound(&mut self) -> Result<Option<ExprNode>, ExprError> {
         match self.symbol() {
             Some(":" | "," | "]") => Ok(None),
@@ -207,8 +208,8 @@ impl Parser<'_> {
         self.node(NodeKind::List(items), span)
     }
 
-    /// Parses what follows an item of a list: a comma, or the closing bracket, which is not consumed. Returns whether
-    /// it was a comma.
+    /// Parses what follows an item of a list: a comma, or the closing bracket, which is not consumed. Returns whether a
+    /// comma was there.
     pub(crate) fn separator(&mut self, close: &str, open: &Span) -> Result<bool, ExprError> {
         match self.symbol() {
             Some(",") => {
@@ -229,7 +230,7 @@ impl Parser<'_> {
         self.tokens.get(self.position)
     }
 
-    /// The current token, if it is a symbol.
+    /// The current token, if it is an operator or a bracket; else `None`.
     pub(crate) fn symbol(&self) -> Option<&'static str> {
         match self.peek() {
             Some((Token::Symbol(symbol), _)) => Some(symbol),
@@ -255,12 +256,12 @@ impl Parser<'_> {
         self.peek().map_or(self.length..self.length, |(_, span)| span.clone())
     }
 
-    /// The end of the last token that was consumed.
+    /// The position in the text where the last consumed token ends.
     fn before(&self) -> usize {
         self.position.checked_sub(1).and_then(|at| self.tokens.get(at)).map_or(0, |(_, span)| span.end)
     }
 
-    /// Makes a node. An error if the tree becomes too deep.
+    /// Makes a node of the syntax tree. An error if the tree becomes deeper than `MAX_DEPTH`.
     pub(crate) fn node(&self, kind: NodeKind, span: Span) -> Result<ExprNode, ExprError> {
         let node = ExprNode::new(kind, span);
         if node.depth > MAX_DEPTH { Err(too_deep(node.span)) } else { Ok(node) }

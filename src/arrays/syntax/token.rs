@@ -66,7 +66,7 @@ fn adjacent_name(text: &str, input: &Input<'_>, found: &[(Token, Span)]) -> Resu
     })
 }
 
-/// A token, or an error message for text that looks like a token but is invalid.
+/// The result of reading a token: the token, or an error message for text that looks like a token but is invalid.
 type Lexed = Result<Token, String>;
 
 fn token(input: &mut Input<'_>) -> winnow::Result<Lexed> {
@@ -117,7 +117,7 @@ fn text(input: &mut Input<'_>) -> winnow::Result<String> {
     alt((quoted('"'), quoted('\''))).map(str::to_owned).parse_next(input)
 }
 
-/// The symbols, longer ones before their prefixes.
+/// The operators and brackets, longer ones before their prefixes, so that `<=` is not read as `<`.
 const SYMBOLS: [&str; 22] = [
     "**", "<=", "==", "!=", ">=", "&&", "||", "+", "-", "*", "/", "%", "<", ">", "!", "=", "(", ")", "[",
     "]", ",", ":",

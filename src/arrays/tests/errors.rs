@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The part of the text at fault, the message, and the help of an error.
+/// The part of the text at fault, the message, and the help of the error that `text` gives.
 fn error(text: &str) -> (String, String, String) {
     match eval(text) {
         Ok(value) => panic!("`{text}` is {value}"),

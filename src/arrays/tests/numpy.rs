@@ -13,8 +13,8 @@ fn near(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-6 * b.abs().max(1e-1)
 }
 
-/// Whether numpy's element type results from integers that are no array's, or from booleans, which are a type of their
-/// own in numpy.
+/// Whether the element type of numpy's result differs from ours for a known reason: integers that come from no array,
+/// or booleans, which are a type of their own in numpy.
 fn bare(text: &str, element: &str) -> bool {
     let typed = ["n", "b", "l"]
         .iter()

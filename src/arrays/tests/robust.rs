@@ -5,7 +5,7 @@ use crate::arrays::syntax::ast::{ExprNode, Literal, MAX_DEPTH, NodeKind, UnaryOp
 use crate::codec;
 use proptest::prelude::*;
 
-/// Parses a text and evaluates it if it is valid. Positions of errors must lie in the text.
+/// Parses a text and evaluates it if it is valid: nothing may panic, and positions of errors must lie in the text.
 fn survive(text: &str) {
     let outcome = Expr::parse(text).and_then(|expr| {
         for (name, range) in expr.names() {
@@ -19,7 +19,7 @@ fn survive(text: &str) {
     }
 }
 
-/// Texts that are almost valid, which reach more of the parser than arbitrary ones.
+/// Generates texts that are almost valid, which reach more of the parser than arbitrary ones.
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "1",
@@ -83,7 +83,7 @@ fn pieces() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.join(" "))
 }
 
-/// Texts of valid expressions.
+/// Generates texts of valid expressions.
 fn grown() -> impl Strategy<Value = String> {
     let leaf =
         prop::sample::select(vec!["1", "0", "-2", "0.5", "x", "y", "m", "t", "e", "g", "k", "i", "points"]);

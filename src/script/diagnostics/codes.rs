@@ -12,15 +12,16 @@ macro_rules! codes {
         }
 
         impl Code {
-            /// All codes in the order of their numbers.
+            /// All codes of errors and warnings, in the order of their numbers.
             pub const ALL: &'static [Code] = &[$(Code::$name),+];
 
-            /// The code as it is printed, `E21`.
+            /// The code as messages print it: `E21`.
             pub fn id(self) -> &'static str {
                 match self { $(Code::$name => $id),+ }
             }
 
-            /// The text of the code's page, which [`Explanation`](super::explanation::Explanation) parses.
+            /// The text of the code's page (what `dtask explain` prints), which
+            /// [`Explanation`](super::explanation::Explanation) parses.
             pub(crate) fn page(self) -> &'static str {
                 match self { $(Code::$name => include_str!(concat!("explanations/", $id, ".md"))),+ }
             }
@@ -35,26 +36,28 @@ codes! {
     VersionMissing = "E02",
     /// The script is written in a version of the format that this dtask does not know.
     VersionUnknown = "E03",
-    /// A key that means nothing at this place. Keys are never ignored: a typing mistake would go unseen.
+    /// A key that has no meaning in this table of the script. Keys are never ignored: a typing mistake would go unseen.
     UnknownKey = "E04",
     /// A value of another type than the key wants, such as a number where a list is expected.
     WrongType = "E06",
     /// A task, parameter, variable or output has a name that is no identifier, or one that is reserved.
     /// Names are letters, digits and `_`, and begin with no digit; `dtask`, `env` and `out` are taken.
     BadName = "E07",
-    /// Tasks, parameters and variables share one namespace, because `{x}` does not say which it means.
+    /// A name of two things: tasks, parameters and variables share one namespace, because `{x}` does not say which kind
+    /// of name it is.
     NameClash = "E08",
-    /// A task without `run`, `shell`, `array`, `reduce`, `mapreduce` or `call`.
+    /// A task without an action, one of `run`, `shell`, `array`, `reduce`, `mapreduce` and `call`.
     NoAction = "E09",
-    /// A task with several actions. A task does one thing.
+    /// A task with several actions (`run`, `array`, ..). A task does one thing.
     ManyActions = "E10",
     /// A script without tasks.
     NoTasks = "E11",
     /// A command or expression with nothing in it.
     EmptyCommand = "E12",
-    /// The program is not on PATH, or not in the script's folder where its name has a slash.
+    /// A program that is not on PATH, or not in the script's folder where the program's name has a slash.
     ProgramNotFound = "E13",
-    /// `run` starts no shell, so a pipe, a redirection, a variable or a wildcard would be an ordinary argument.
+    /// A character in `run` that only a shell interprets. `run` starts no shell, so a pipe, a redirection, a variable
+    /// or a wildcard would be an ordinary argument.
     ShellCharacter = "E14",
     /// A quote that is opened in `run` and never closed.
     Quotes = "E15",
@@ -62,95 +65,98 @@ codes! {
     BadRange = "E16",
     /// A parameter without values, or a pattern that matches no file: the task would silently have no instances.
     EmptySweep = "E17",
-    /// A parameter has the same value twice: the join rule tells instances apart by their values.
+    /// A parameter has the same value twice: the join rule, which pairs instances of two tasks, tells them apart by
+    /// their values.
     RepeatedValue = "E18",
     /// A key that this kind of task does not have, such as `stdin` of an array task.
     MisplacedKey = "E19",
-    /// `each`, `of`, `after` or `on` names a task that does not exist.
+    /// A name of a task, in `each`, `of`, `after` or `on`, that no task has.
     UnknownTask = "E20",
-    /// A reference to something that is no parameter here, no variable and no task.
+    /// A reference to a name that is no parameter of this task, no variable and no task.
     UnknownName = "E21",
-    /// The task or parameter exists but has no such output or part.
+    /// A reference to an output or a part of a value that the named task or parameter does not have.
     UnknownOutput = "E22",
-    /// A path is wanted, but the task has no output file, or several and the reference does not say which.
+    /// A reference that stands for a path, to a task that has no output file, or several without saying which.
     NoFile = "E23",
     /// The part after `:` in a reference is no format, or one that does not fit the values.
     BadFormat = "E24",
-    /// A reference that is right elsewhere but not at this place, such as another task's file in a file name.
+    /// A reference that is valid elsewhere in a script but not in this key, such as another task's file in a file name.
     NotHere = "E25",
-    /// A cycle of tasks that wait for each other, or of variables or `each` that refer to each other.
+    /// A cycle of tasks that wait for each other, or of variables or `each` keys that contain references to each other.
     Cycle = "E26",
-    /// The join rule finds no instance of the other task, since the two do not share a parameter's value.
+    /// A reference to another task of which the join rule (equal values of shared parameters) finds no instance.
     EmptyJoin = "E27",
-    /// Two instances would write one file, and one of the two would be lost; or a path that is written is that of the
-    /// script, of an input, or in the run folder.
+    /// Two instances that would write one file, so that one result would be lost; or a path to be written that is the
+    /// script, an input, or in the run folder (dtask's own files of a run).
     SamePath = "E28",
     /// A saved file would lie outside the folder that the script is in.
     OutsideTree = "E29",
-    /// A reduction of a task that has one instance only.
+    /// A reduction of a task that has only one instance, so that there is nothing to merge.
     NotFamily = "E30",
-    /// `with` names no reduction.
+    /// A `with` of a `reduce` that is the name of no reduction operator.
     UnknownReduction = "E31",
-    /// Options of a reduction that contradict each other, or a task whose results cannot be reduced.
+    /// Options of a reduction that contradict each other, or a task whose results cannot be reduced (merged to one).
     BadReduction = "E32",
     /// A name that an environment variable cannot have.
     EnvName = "E33",
-    /// An array expression that is not understood.
+    /// An array expression that cannot be parsed, or whose functions or shapes do not fit.
     ArrayExpression = "E34",
-    /// `--set` names a variable that the script does not have.
+    /// A name in `--set` that is none of the script's variables.
     UnknownVariable = "E35",
-    /// `--set` gives a value that does not have the type of the variable.
+    /// A value in `--set` that does not have the type of the variable.
     BadSet = "E36",
-    /// The script cannot be read.
+    /// A script file that cannot be read.
     Unreadable = "E37",
     /// A value of the right type that makes no sense, such as an exit code of 1000.
     BadValue = "E38",
-    /// More instances than can be counted.
+    /// A task with more instances than can be counted.
     TooLarge = "E39",
-    /// An expression of `where`, of `let` or in the brackets of a reference that is not understood.
+    /// An expression of `where`, of `let` or in the brackets of a reference that cannot be parsed or evaluated.
     BadExpression = "E40",
-    /// Parameters of `zip` with different numbers of values. `zip` goes through its parameters in step.
+    /// Parameters of `zip` with different numbers of values. `zip` takes the first values of all its parameters
+    /// together, then the second ones, and so on.
     ZipLengths = "E41",
     /// A row of `include` or `exclude`, or brackets of a reference, with a parameter that the task does not have.
     UnknownParam = "E42",
-    /// A table without a header: the first line of a csv file names the columns.
+    /// A csv file whose first line does not name the columns.
     CsvHeader = "E43",
-    /// A row of a table that has more or fewer values than the header has names.
+    /// A row of a csv table that has more or fewer values than the header has names.
     CsvRagged = "E44",
     /// Brackets of a reference, or a row of a table, for which there is no instance.
     IndexRange = "E45",
     /// A duration or a size without a number, or with an unknown unit. Durations are written in `ms`, `s`, `min`, `h`,
     /// `d`; sizes in `kB`, `MB`, `GB`, `TB` and `KiB`, `MiB`, `GiB`, `TiB`.
     BadUnit = "E46",
-    /// A failure in `retry-on` that is none of `crash`, `timeout`, `oom` and `exit N`.
+    /// An entry of `retry-on` that is no kind of failure, which are `crash`, `timeout`, `oom` and `exit N`.
     UnknownFailure = "E47",
     /// An HDF5 file, or a dataset in it, that is needed before the run and does not exist.
     NoDataset = "E48",
-    /// `call` names a function that the program has not registered.
+    /// A `call` of a function that the program has not registered.
     UnknownFunction = "E49",
     /// A `mapreduce` that lacks its input, its mapper or its reducer.
     /// `input`, `map` and `reduce` are required; `combine`, `partitions` and `buffer` are not.
     IncompleteMapReduce = "E60",
-    /// A stage of a `mapreduce` that is not built in. Commands are written `{ run = ".." }` or `{ shell = ".." }`.
+    /// A stage of a `mapreduce` whose name is no built-in one. Commands are written `{ run = ".." }` or `{ shell = ".."
+    /// }`.
     UnknownStage = "E61",
     /// A `mapreduce` without files to read: a pattern that matches none, or a file that is not there.
     NoInput = "E62",
     /// A reduction by a command that does not read both of its inputs, or does not write its output.
     /// Each step merges the files `{a}` and `{b}` into the file `{out}`.
     IncompleteMerge = "E63",
-    /// A resource in `needs` that `[resources]` does not have.
+    /// A resource in the `needs` of a task that the table `[resources]` does not have.
     UnknownResource = "E70",
-    /// A task needs more than the job has, so that it could never run.
+    /// A task that needs more of a resource than the job has, so that it could never run.
     NeedsTooMuch = "E71",
-    /// The `time` of a task is longer than the job, so that no instance of it would ever be started.
+    /// A task whose `time` is longer than the job, so that no instance of it would ever be started.
     TimeTooLong = "E72",
     /// A result that is neither used by another task nor saved.
     UnusedResult = "W01",
-    /// A file for each of very many instances, which strains a shared file system.
+    /// A task that writes a file for each of very many instances, which strains a shared file system.
     ManyFiles = "W02",
-    /// A command with an argument for each of very many instances.
+    /// A command that gets an argument for each of very many instances of another task.
     WideFanIn = "W03",
-    /// A script that every user may change: its commands run in the caller's name.
+    /// A script file that every user may change: its commands run with the rights of the user who calls dtask.
     OthersWrite = "W04",
 }
 

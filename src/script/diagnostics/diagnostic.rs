@@ -8,7 +8,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use super::codes::Code;
 use super::source::{ScriptSource, Span};
 
-/// The number of errors that are printed. The rest is only counted.
+/// The number of errors and warnings that are printed. The rest is only counted.
 pub(crate) const MAX_SHOWN: usize = 20;
 
 /// An error or a warning: its message, its place in the script, and a way to fix it.
@@ -16,11 +16,11 @@ pub(crate) const MAX_SHOWN: usize = 20;
 pub struct Diagnostic {
     /// The code, which also decides whether this is an error or a warning.
     pub code: Code,
-    /// The message, a single line without the place.
+    /// The text of the message, in a single line and without the place.
     pub message: String,
-    /// The place in the script; `None` where the mistake is elsewhere (`--set`).
+    /// The place in the script; `None` where the mistake is elsewhere (in `--set` on the command line).
     pub span: Option<Span>,
-    /// The text beside the caret under the place. Empty for none.
+    /// The text beside the caret that marks the place. Empty for none.
     pub label: String,
     /// Other places that belong to the mistake, each with its label.
     pub also: Vec<(Span, String)>,
@@ -46,13 +46,13 @@ impl Diagnostic {
         Self { span: None, ..Self::new(code, 0..0, message) }
     }
 
-    /// Sets the text beside the caret.
+    /// Sets the text beside the caret that marks the place.
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
-    /// Adds another place with its label.
+    /// Adds another place that belongs to the mistake, with its label.
     pub fn also(mut self, span: Span, label: impl Into<String>) -> Self {
         self.also.push((span, label.into()));
         self
@@ -101,7 +101,7 @@ fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// Removes the empty gutter line before `= help`, as the specification prints it.
+/// Removes the empty gutter line before `= help`, since messages of dtask have none there.
 fn closed_up(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let is = |at: usize, what: &str| lines.get(at).is_some_and(|l| plain(l).trim_start().starts_with(what));
@@ -109,7 +109,7 @@ fn closed_up(text: &str) -> String {
     kept.map(|at| lines[at]).collect::<Vec<_>>().join("\n")
 }
 
-/// Removes the colours from a line.
+/// Removes the escape codes of terminal colours from a line.
 fn plain(line: &str) -> String {
     let mut parts = line.split('\u{1b}');
     let mut text = parts.next().unwrap_or_default().to_string();
@@ -120,7 +120,7 @@ fn plain(line: &str) -> String {
 /// All errors and warnings about a script, with the text that they point into.
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
-    /// The text of the script.
+    /// The text of the script, into which the places point.
     pub source: ScriptSource,
     /// The errors and warnings, in the order of their places.
     pub list: Vec<Diagnostic>,
@@ -151,7 +151,7 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// Collects the errors and warnings of all phases. An equal message at the same place is kept once.
+/// Collects the errors and warnings of all phases of reading a script. An equal message at the same place is kept once.
 #[derive(Debug)]
 pub(crate) struct DiagnosticCollector {
     pub(crate) source: ScriptSource,
@@ -174,7 +174,8 @@ impl DiagnosticCollector {
         }
     }
 
-    /// The number of errors so far. A phase compares it to see whether a step added one.
+    /// The number of errors collected so far. A phase compares it before and after a step, to see whether the step
+    /// added one.
     pub(crate) fn errors(&self) -> usize {
         self.errors
     }

@@ -16,16 +16,16 @@ use std::fmt::Write;
 /// The length of a line on a terminal, in characters.
 const WIDTH: usize = 80;
 
-/// The explanation of a code, parsed from its page.
+/// The explanation of an error's or warning's code (`dtask explain E21`), parsed from the code's page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Explanation {
     /// The code that is explained.
     pub code: Code,
-    /// The title of the page, one line.
+    /// The title of the code's page, one line.
     pub title: &'static str,
-    /// The text of the page, in lines.
+    /// The text of the page under the title, in lines.
     pub text: &'static str,
-    /// The example scripts with the files and commands that belong to them.
+    /// The blocks of the page: the example scripts, with the files and commands that belong to them.
     pub blocks: Vec<FencedBlock>,
 }
 
@@ -34,34 +34,34 @@ pub(crate) struct Explanation {
 pub(crate) struct FencedBlock {
     /// The kind of the block.
     pub kind: BlockKind,
-    /// The script that the block belongs to; `None` for both.
+    /// The script that the block belongs to, with the mistake or without; `None` for both.
     pub side: Option<Side>,
-    /// The content, whole lines.
+    /// The content of the block, in whole lines.
     pub content: &'static str,
 }
 
 /// The kind of a fenced block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BlockKind {
-    /// A script.
+    /// An example script.
     Script,
-    /// A file of this name beside the script.
+    /// A file of this name, which lies beside the example script.
     File(&'static str),
-    /// Commands, each after a `$`.
+    /// Shell commands, each after a `$`.
     Commands,
 }
 
-/// The role of a script in the explanation: with the mistake or without.
+/// The two scripts of an explanation: with the mistake or without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// The script with the mistake.
+    /// The example script with the mistake.
     Broken,
-    /// The script without it.
+    /// The script without the mistake.
     Mended,
 }
 
 impl Explanation {
-    /// Parses the page of a code.
+    /// Parses the page of a code: its title, its text and its example scripts.
     pub(crate) fn of(code: Code) -> Self {
         let page = code.page();
         let (title, rest) = page.split_once('\n').unwrap_or((page, ""));
@@ -75,7 +75,7 @@ impl Explanation {
         Self { code, title: title.trim_start_matches('#').trim(), text, blocks }
     }
 
-    /// The blocks that belong to one of the two scripts, those of both included.
+    /// The blocks that belong to the script of this side, with the blocks that belong to both scripts.
     #[cfg(test)]
     pub(crate) fn blocks_of(&self, side: Side) -> impl Iterator<Item = &FencedBlock> {
         self.blocks.iter().filter(move |block| block.side.is_none_or(|its| its == side))
@@ -151,7 +151,7 @@ pub(crate) fn contents() -> String {
     lines.join("\n")
 }
 
-/// Wraps a text at [`WIDTH`] characters.
+/// Wraps a text at [`WIDTH`] characters, at spaces.
 fn wrapped(text: &str) -> String {
     let (mut page, mut length) = (String::with_capacity(text.len()), 0);
     for word in text.split_whitespace() {

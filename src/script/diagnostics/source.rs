@@ -9,7 +9,7 @@ pub(crate) type Span = Range<usize>;
 /// A value of the script together with its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct At<T> {
-    /// The value.
+    /// The value that was read from the script.
     pub value: T,
     /// The place in the script where the value is written.
     pub span: Span,
@@ -31,7 +31,7 @@ pub struct ScriptSource {
 }
 
 impl ScriptSource {
-    /// Reads a script from a file. Messages show its path as it is given here.
+    /// Reads a script from a file. Messages show the path exactly as `path` gives it.
     pub fn read(path: &Path) -> std::io::Result<Self> {
         let text = String::from_utf8(std::fs::read(path)?).map_err(|e| {
             std::io::Error::new(std::io::ErrorKind::InvalidData, format!("no UTF-8 text: {e}"))
@@ -73,7 +73,7 @@ impl ScriptSource {
         (line, self.text[begin..offset].chars().count() + 1)
     }
 
-    /// Moves `offset` back to the start of its character and into the text.
+    /// Moves the byte offset `offset` back to the start of its character, and into the text if it lies behind the end.
     fn boundary(&self, offset: usize) -> usize {
         let mut at = offset.min(self.text.len());
         while !self.text.is_char_boundary(at) {
@@ -82,13 +82,13 @@ impl ScriptSource {
         at
     }
 
-    /// Returns the nearest span that lies in the text and splits no character.
+    /// Returns the span nearest to `span` that lies in the text and splits no character.
     pub fn clamp(&self, span: &Span) -> Span {
         let start = self.boundary(span.start);
         start..self.boundary(span.end).max(start)
     }
 
-    /// Returns the place in the script of a range of bytes of a string's content.
+    /// Returns the place in the script of `range`, a range of bytes of a string's content.
     ///
     /// Escapes make the content differ from the script's text, so both are scanned in step. No map is kept, because
     /// only errors need such a place.

@@ -37,7 +37,7 @@ pub(crate) fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = 
 }
 
 /// Returns the edit distance (insert, delete, replace, swap of neighbours: Damerau-Levenshtein) between the first 64
-/// characters of two names.
+/// characters of two names; more would take long.
 fn distance(a: &str, b: &str) -> usize {
     let cut = |name: &str| name.chars().take(64).collect::<String>();
     strsim::osa_distance(&cut(a), &cut(b))

@@ -42,7 +42,7 @@ struct Edge {
     to: usize,
     /// The largest number of instances of `from` that one instance of `to` reads (its fan-in).
     fan_in: u64,
-    /// Whether `to` only waits for `from` and reads nothing of it. Such arrows are dashed.
+    /// Whether `to` only waits for `from` (by `after`) and reads nothing of it. Such arrows are dashed.
     order: bool,
 }
 

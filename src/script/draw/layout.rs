@@ -13,7 +13,8 @@ pub(crate) struct Size {
     pub(crate) height: f64,
 }
 
-/// A place in the drawing, in pixels from its upper left corner. The place of a node is the middle of its upper edge.
+/// A place in the drawing, in pixels from the drawing's upper left corner. The place of a box is the middle of its
+/// upper edge.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Point {
     pub(crate) x: f64,
@@ -30,11 +31,12 @@ pub(crate) struct GraphLayout {
     pub(crate) height: f64,
 }
 
-/// Pixels between neighbours in a row.
+/// Pixels between neighbouring boxes in a row of the drawing.
 const GAP: f64 = 26.0;
-/// Pixels between rows.
+/// Pixels between two rows of boxes.
 const RISE: f64 = 58.0;
-/// The number of passes over all rows, down and up by turns, for ordering and again for placing.
+/// The number of passes over all rows of boxes, down and up by turns, once to order each row and again to place the
+/// boxes.
 const SWEEPS: usize = 24;
 
 struct LayoutNode {
@@ -45,7 +47,8 @@ struct LayoutNode {
     x: f64,
 }
 
-/// Lays out nodes of the given sizes and levels. Every arrow must go from a lower level to a higher one.
+/// Lays out a graph: boxes of the given sizes, in rows by their levels. Every arrow (from, to) must go from a lower
+/// level to a higher one.
 pub(crate) fn layered(sizes: &[Size], levels: &[usize], arrows: &[(usize, usize)]) -> GraphLayout {
     let node =
         |level: usize, width: f64| LayoutNode { level, width, before: Vec::new(), after: Vec::new(), x: 0.0 };
@@ -96,8 +99,8 @@ pub(crate) fn layered(sizes: &[Size], levels: &[usize], arrows: &[(usize, usize)
     }
 }
 
-/// Orders the nodes of each row by the mean place of their neighbours in the row before, then in the row after, by
-/// turns.
+/// Orders the boxes of each row by the mean place of the boxes joined to them in the row before, then in the row after,
+/// by turns, so that few arrows cross.
 fn order(nodes: &mut [LayoutNode], rows: &mut [Vec<usize>]) {
     spread(nodes, rows);
     for sweep in 0..SWEEPS {
@@ -121,7 +124,7 @@ fn order(nodes: &mut [LayoutNode], rows: &mut [Vec<usize>]) {
     }
 }
 
-/// Puts the nodes of each row side by side, with the middle of the row at zero.
+/// Puts the boxes of each row side by side, with the middle of the row at zero.
 fn spread(nodes: &mut [LayoutNode], rows: &[Vec<usize>]) {
     for row in rows {
         let total: f64 = row.iter().map(|at| nodes[*at].width + GAP).sum();
@@ -133,7 +136,7 @@ fn spread(nodes: &mut [LayoutNode], rows: &[Vec<usize>]) {
     }
 }
 
-/// Moves nodes sideways towards their neighbours. The order in each row stays as it is.
+/// Moves boxes sideways towards the boxes that arrows join to them. The order in each row stays as it is.
 fn place(nodes: &mut [LayoutNode], rows: &[Vec<usize>]) {
     for sweep in 0..SWEEPS {
         let count = rows.len();
@@ -168,7 +171,7 @@ fn place(nodes: &mut [LayoutNode], rows: &[Vec<usize>]) {
     }
 }
 
-/// Returns the SVG path of a smooth line through points, which leaves and reaches each of them downwards.
+/// Returns the SVG path of a smooth line through the points of an arrow, which leaves and reaches each point downwards.
 pub(crate) fn curve(points: &[Point]) -> String {
     let mut text = String::new();
     for (at, point) in points.iter().enumerate() {

@@ -17,23 +17,25 @@ use crate::script::plan::task::{NameSource, PlanTask, TaskAction};
 use crate::script::syntax::script::{RawAction, RawScript};
 use crate::script::values::value::ScriptValue;
 
-/// The largest family of which every instance is checked. Of larger ones only the first and the last instance are.
+/// The largest family (the instances of one task) of which the shapes of every instance are checked. Of larger ones
+/// only those of the first and the last instance are.
 const WHOLE: u64 = 16;
-/// The most instances in a gather whose shape is inferred. The shape of a larger gather is unknown.
+/// The most instances in a gather (the results of several instances) whose shape is inferred. The shape of a larger
+/// gather is unknown.
 const GATHERED: u64 = 256;
-/// The longest chain of tasks that is followed. The shapes beyond it are unknown.
+/// The longest chain of tasks along which shapes are inferred. The shapes of tasks beyond it are unknown.
 const DEEPEST: usize = 64;
 
-/// A shape; `None` where it is not known before the run.
+/// The shape of a task's result; `None` where it is not known before the run.
 type Known = Option<Vec<usize>>;
 
-/// The tasks of a plan in its order, and the shapes found so far by task and instance.
+/// The tasks of a plan in the plan's order, and the shapes found so far, by task and instance.
 struct Shapes<'a> {
     tasks: &'a [PlanTask],
     known: RefCell<HashMap<(usize, u64), Known>>,
 }
 
-/// Reports expressions and reductions whose shapes do not go together.
+/// Reports array expressions and reductions that would fail in the run since their shapes do not match.
 pub(crate) fn check(script: &RawScript, tasks: &[PlanTask], cx: &mut DiagnosticCollector) {
     let shapes = Shapes { tasks, known: RefCell::default() };
     let raw: HashMap<&str, &RawAction> = script
@@ -69,7 +71,7 @@ pub(crate) fn check(script: &RawScript, tasks: &[PlanTask], cx: &mut DiagnosticC
 }
 
 impl Shapes<'_> {
-    /// Infers the shape of an instance's array; `None` where it is not known.
+    /// Infers the shape of the array that an instance makes; `None` where it is not known before the run.
     fn shape(&self, at: usize, instance: u64, depth: usize) -> Result<Option<Vec<usize>>, ExprError> {
         if let Some(known) = self.known.borrow().get(&(at, instance)) {
             return Ok(known.clone());
@@ -147,7 +149,8 @@ impl Shapes<'_> {
     }
 }
 
-/// Converts the error of a reduction. Its range is empty, because a reduction has no place in an expression.
+/// Converts the error of a reduction to that of an expression. Its range is empty, because a reduction has no place in
+/// an expression.
 fn told(ReduceError { message, help, .. }: ReduceError) -> ExprError {
     ExprError { range: 0..0, message, help }
 }

@@ -23,10 +23,11 @@ use crate::script::syntax::script::RawScript;
 use crate::script::syntax::symbols::Symbols;
 use crate::script::values::format::written;
 
-/// The most paths that are compared one by one.
+/// The most paths of a script that are compared one by one, to find two that are equal. More would take too long.
 const COMPARED: u64 = 100_000;
 
-/// Checks every `save`, `target`, `stdout` and `stderr` of the script.
+/// Checks every path that the script writes (`save`, `target`, `stdout` and `stderr`), so that no two instances
+/// overwrite each other's files.
 pub(crate) fn check(
     script: &RawScript,
     names: &Symbols,
@@ -88,7 +89,8 @@ struct Check<'a> {
     span: Span,
     kind: WriteKind,
     makes_array: bool,
-    /// The parameter whose values are parts of one dataset.
+    /// The index of a parameter whose values are parts of one dataset: instances may then save to one path. `None` if
+    /// the task has none.
     together: Option<usize>,
 }
 
@@ -127,7 +129,7 @@ impl Check<'_> {
         }
     }
 
-    /// Checks a stream, whose path instances and tasks may share.
+    /// Checks the path of a `stdout` or `stderr`, which several instances and tasks may share.
     fn run_stream(&self, seen: &mut Writers, cx: &mut DiagnosticCollector) {
         if self.value_leads_out(cx) {
             return;
@@ -152,7 +154,8 @@ impl Check<'_> {
         }
     }
 
-    /// Notes an instance as a writer of a path; `false` where another one has it, which is told.
+    /// Notes an instance as a writer of a path; `false` where another instance writes that path already, which is
+    /// reported.
     fn note(&self, path: &str, instance: u64, seen: &mut Writers, cx: &mut DiagnosticCollector) -> bool {
         let label = self.family.label(self.task, instance);
         let dataset = if self.makes_array && self.kind == WriteKind::Save { slab::split(path) } else { None };
@@ -194,7 +197,8 @@ impl Check<'_> {
         template.render(&scope).ok()
     }
 
-    /// A value that climbs, or is an absolute path: what comes by a value stays below the folder that the script names.
+    /// Whether a value of a parameter leads a path outside (by `..`, or as an absolute path), which is reported. A path
+    /// that contains values must stay below the folder that the script itself names.
     fn value_leads_out(&self, cx: &mut DiagnosticCollector) -> bool {
         let is_param = |part: &TemplatePart| matches!(part, TemplatePart::Fill { what: Fill::Param(..), .. });
         let params: Vec<(usize, Template)> = (self.template.parts.iter().enumerate())
@@ -221,7 +225,8 @@ impl Check<'_> {
         false
     }
 
-    /// The values of every instance; in large families it is enough to see the values of each parameter once.
+    /// The values of the parameters of every instance if `whole`; else, for large families, of enough instances to see
+    /// each value of each parameter once. Gives at most [`COMPARED`] instances.
     fn samples(&self, whole: bool) -> impl Iterator<Item = Bindings> + '_ {
         let by_instance = whole || !self.family.is_plain();
         let far = if by_instance {
@@ -259,8 +264,8 @@ impl Check<'_> {
         false
     }
 
-    /// Reports a parameter that is not in the path at all: two of its values give one path. Returns whether there is
-    /// one.
+    /// Reports a parameter that does not occur in the path at all, so that two of its values give one path. Returns
+    /// whether there is such a parameter.
     fn forgets_parameter(&self, cx: &mut DiagnosticCollector) -> bool {
         let used = |axis: usize| {
             self.template.parts.iter().any(|part| match part {
@@ -294,7 +299,7 @@ impl Check<'_> {
         true
     }
 
-    /// Reports two values of a parameter that are written alike, such as 1.01 and 1.02 with one decimal.
+    /// Reports two values of a parameter that the path's format writes alike, such as 1.01 and 1.02 with one decimal.
     fn confuses_values(&self, cx: &mut DiagnosticCollector) {
         for part in &self.template.parts {
             let TemplatePart::Fill { what: Fill::Param(at, path_part), format, .. } = part else { continue };
@@ -322,7 +327,7 @@ impl Check<'_> {
     }
 }
 
-/// Tells of `~` and `$NAME` in a path, which only a shell would replace.
+/// Reports `~` and `$NAME` in a path, which only a shell would replace. Returns whether there was one.
 fn written_wrong(text: &Text, cx: &mut DiagnosticCollector) -> bool {
     let path = text.value.as_str();
     let name = path.split('$').skip(1).find_map(|rest| {
@@ -345,7 +350,7 @@ fn written_wrong(text: &Text, cx: &mut DiagnosticCollector) -> bool {
     true
 }
 
-/// Whether a path leads above the folder that it starts from.
+/// Whether a path leads by `..` above the folder that it starts from.
 fn climbs(path: &str) -> bool {
     let mut depth = 0i64;
     path.split('/').any(|part| {
@@ -358,8 +363,8 @@ fn climbs(path: &str) -> bool {
     })
 }
 
-/// Finds the parameter of a family whose instances save the parts of one dataset: its values are blocks, and the path
-/// does not contain it.
+/// Finds the parameter of a family (the instances of one task) that save the parts of one dataset: the values of the
+/// parameter are blocks of a dataset, and the path does not contain it. `None` if there is none.
 fn together(task: &PlanTask, path: &Template) -> Option<usize> {
     let literal = |part: &TemplatePart| matches!(part, TemplatePart::Text(text) if text.contains(":/"));
     if task.action.is_command() || !path.parts.iter().any(literal) {

@@ -7,12 +7,13 @@ use crate::script::plan::task::{PlanTask, Select, StreamTarget};
 use crate::script::plan::template::{Fill, Template, TemplatePart};
 use crate::script::syntax::script::{RawScript, RawTask};
 
-/// The number of files above which they strain a shared file system.
+/// The number of files of a task above which a warning says that they strain a shared file system.
 const MANY_FILES: u64 = 10_000;
-/// The number of arguments above which they strain a command. Near a hundred thousand, the system refuses them.
+/// The number of arguments of a command above which a warning says that they are too many. Near a hundred thousand, the
+/// system refuses to start the command.
 const MANY_INPUTS: u64 = 1_000;
 
-/// Warns of every task that makes too many files or gets too many arguments.
+/// Warns of every task that makes more files, or gets more arguments, than the limits above.
 pub(crate) fn check(script: &RawScript, tasks: &[Option<PlanTask>], cx: &mut DiagnosticCollector) {
     for (raw, task) in script.tasks.iter().zip(tasks) {
         if let Some(task) = task {
@@ -22,7 +23,7 @@ pub(crate) fn check(script: &RawScript, tasks: &[Option<PlanTask>], cx: &mut Dia
     }
 }
 
-/// Whether a template has references, so that instances have different paths.
+/// Whether a path has references, so that it can differ from instance to instance.
 fn differs(template: &Template) -> bool {
     template.parts.iter().any(|part| matches!(part, TemplatePart::Fill { .. }))
 }
@@ -69,7 +70,8 @@ fn inputs(task: &PlanTask, script: &RawScript, cx: &mut DiagnosticCollector) {
     }
 }
 
-/// Whether a reference stands among the arguments of the command, where each path of a gather is one argument.
+/// Whether the input number `number` of a task stands among the arguments of its command, where each path of a gather
+/// (the files of several instances) is one argument.
 fn is_argument(task: &PlanTask, number: usize) -> bool {
     let has = |template: &Template| {
         template
@@ -80,7 +82,7 @@ fn is_argument(task: &PlanTask, number: usize) -> bool {
     task.action.templates().into_iter().any(has)
 }
 
-/// Warns of a script that every user may change: its commands run in the caller's name.
+/// Warns of a script file that every user may change: its commands run with the rights of the user who calls dtask.
 pub(crate) fn writable(path: &std::path::Path, cx: &mut DiagnosticCollector) {
     use std::os::unix::fs::PermissionsExt;
     let Ok(meta) = std::fs::metadata(path) else { return };

@@ -7,8 +7,8 @@ use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::plan::task::{PlanTask, Select};
 use crate::script::syntax::script::{RawAction, RawScript};
 
-/// Warns of every output file and array that is neither used nor saved. Standard output is excepted, since it is in the
-/// log anyway.
+/// Warns of every output file and array that no task uses and no `save` keeps. Standard output is excepted, since it is
+/// in the log anyway.
 pub(crate) fn check(script: &RawScript, tasks: &[Option<PlanTask>], cx: &mut DiagnosticCollector) {
     let wanted: HashSet<(usize, Select)> =
         tasks.iter().flatten().flat_map(|task| task.references.iter().map(|r| (r.task, r.select))).collect();

@@ -7,7 +7,7 @@ use crate::script::syntax::script::RawScript;
 use crate::script::values::units::words;
 use std::time::Duration;
 
-/// The longest time that is reserved for the end of a job.
+/// The longest time that is kept free of tasks before the end of a job, to tidy up; short jobs keep less free.
 const MARGIN: Duration = Duration::from_secs(30);
 
 /// Returns the time reserved for the end of a job with this time limit, to end commands in order, write files and tidy

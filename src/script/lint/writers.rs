@@ -14,17 +14,17 @@ use crate::script::values::value::ScriptValue;
 use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path};
 
-/// As many links are followed, as the kernel does.
+/// The most symbolic links that are followed from one path, as many as the kernel follows.
 const LINKS: usize = 40;
 
-/// The way in which a path is written.
+/// The way in which an instance writes a path: the key of the script that names the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WriteKind {
     Save,
     Target,
     Stdout,
     Stderr,
-    /// As a file that datasets are saved in.
+    /// As an HDF5 file in which datasets are saved. Several instances may do so.
     Datasets,
 }
 
@@ -33,7 +33,7 @@ impl WriteKind {
         matches!(self, WriteKind::Stdout | WriteKind::Stderr)
     }
 
-    /// The words between the task and the path.
+    /// The words between the task and the path in a message.
     fn verb(self) -> &'static str {
         match self {
             WriteKind::Save => "saves to",
@@ -45,7 +45,7 @@ impl WriteKind {
     }
 }
 
-/// An instance that writes a path.
+/// An instance of a task that writes a path, for messages.
 #[derive(Clone, Debug)]
 pub(super) struct PathWriter {
     pub(super) label: String,
@@ -53,7 +53,7 @@ pub(super) struct PathWriter {
     pub(super) kind: WriteKind,
 }
 
-/// The writers of a script, by their paths.
+/// The instances that write files, by the paths that they write.
 #[derive(Default)]
 pub(super) struct Writers(HashMap<String, PathWriter>);
 
@@ -62,7 +62,7 @@ impl Writers {
         self.0.len()
     }
 
-    /// Notes a writer; gives the other one where a path has two that do not go together.
+    /// Notes an instance that writes a path. Returns an earlier writer of the path if the two may not share it.
     pub(super) fn note(&mut self, path: &str, writer: PathWriter) -> Option<PathWriter> {
         let kind = writer.kind;
         let other = self.0.insert(path.to_owned(), writer)?;
@@ -71,7 +71,7 @@ impl Writers {
         (!together).then_some(other)
     }
 
-    /// Looks at what can only be seen once all writers are known.
+    /// Reports the faults of written paths that show only when all writers are known.
     pub(super) fn finish(
         self,
         script: &RawScript,
@@ -132,7 +132,7 @@ fn is_below(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// The error about two writers of one path.
+/// Makes the error about two writers of one path.
 pub(super) fn clash(first: &PathWriter, second: &PathWriter, path: &str) -> Diagnostic {
     let saves = |writer: &PathWriter| matches!(writer.kind, WriteKind::Save | WriteKind::Target);
     let message = match (saves(first) && saves(second), first.label == second.label) {
@@ -150,7 +150,7 @@ pub(super) fn clash(first: &PathWriter, second: &PathWriter, path: &str) -> Diag
     if first.span == second.span { diagnostic } else { diagnostic.also(first.span.clone(), "the other one") }
 }
 
-/// The script's own path and that of its run folder.
+/// The path of the script and that of its run folder, which no task may write.
 fn own_paths(script: &RawScript, source: &ScriptSource) -> (Option<String>, Option<String>) {
     let shown = Path::new(source.shown());
     let own = shown.file_name().and_then(|name| Some(key(name.to_str()?, source)));
@@ -159,7 +159,8 @@ fn own_paths(script: &RawScript, source: &ScriptSource) -> (Option<String>, Opti
     (own, name.map(|name| key(&format!("{name}.dtask"), source)))
 }
 
-/// The files and datasets that are read before or in the run, as far as the script names them; with the task that does.
+/// The files and datasets that are read before or in the run, each with the task that reads it, as far as the script
+/// names them.
 fn inputs<'a>(
     script: &'a RawScript,
     names: &Symbols,
@@ -202,7 +203,8 @@ fn inputs<'a>(
     found
 }
 
-/// The path by which writers are compared: from the script's folder where it lies below that, absolute elsewhere.
+/// The normal form of a path by which writers are compared: relative to the script's folder where the path lies below
+/// it, else absolute.
 pub(super) fn key(path: &str, source: &ScriptSource) -> String {
     normal(path, source).unwrap_or_else(|| {
         let parts = source.dir().join(path);
@@ -218,7 +220,7 @@ pub(super) fn key(path: &str, source: &ScriptSource) -> String {
     })
 }
 
-/// The path that a link leads to, or the path itself.
+/// The path that a symbolic link leads to, or the path itself if it is no link.
 pub(super) fn without_links(path: &str, source: &ScriptSource) -> String {
     let mut end = source.dir().join(path);
     for _ in 0..LINKS {
@@ -228,7 +230,7 @@ pub(super) fn without_links(path: &str, source: &ScriptSource) -> String {
     end.to_str().map_or_else(|| path.to_owned(), |end| key(end, source))
 }
 
-/// The path from the script's folder, without `.` and `..`; `None` where it leads out.
+/// The path from the script's folder, without `.` and `..`; `None` where it leads out of the folder.
 pub(super) fn normal(path: &str, source: &ScriptSource) -> Option<String> {
     let path = Path::new(path);
     let path = if path.is_absolute() { path.strip_prefix(source.dir()).ok()? } else { path };

@@ -7,7 +7,8 @@ use crate::script::syntax::key_table::TASK;
 use crate::script::syntax::script::RawAction;
 use crate::script::syntax::toml::{Node, TomlEntry, TomlKind};
 
-/// Reads the command of a table; `None` where it has neither `run` nor `shell`, or a wrong one.
+/// Reads the command (`run` or `shell`) of a table; `None` where the table has neither, or a wrong value, which is
+/// reported.
 pub(crate) fn read<'n>(
     get: &impl Fn(&str) -> Option<&'n Node>,
     cx: &mut DiagnosticCollector,
@@ -33,7 +34,7 @@ pub(crate) fn read<'n>(
     None
 }
 
-/// Reports an `interpreter` beside `run`, in a table that is no task.
+/// Reports an `interpreter` beside `run` (it belongs to `shell`), in a table that is no task.
 pub(crate) fn check_interpreter(known: &[&TomlEntry], cx: &mut DiagnosticCollector) {
     let entry = |key: &str| known.iter().find(|entry| entry.key.value == key);
     if let (Some(run), Some(interpreter)) = (entry("run"), entry("interpreter")) {

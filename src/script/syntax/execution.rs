@@ -10,11 +10,11 @@ use crate::script::values::execution::{Execution, RetryOn};
 use crate::script::values::units;
 use std::time::Duration;
 
-/// The settings of a command as written. References in the working directory are resolved later.
+/// The settings of a command as the script gives them. References in the working directory are resolved later.
 pub(crate) type RawExecution = Execution<Option<Text>>;
 
 impl RawExecution {
-    /// Reads the settings among the keys of a task.
+    /// Reads the settings of the task's command (`dir`, `timeout`, ..) among the keys of a task.
     pub(crate) fn read<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut DiagnosticCollector) -> Self {
         let mut rest = RawExecution { memory_step: 1.0, ..RawExecution::default() };
         if let Some(node) = get("clean-env") {
@@ -80,7 +80,7 @@ fn factor(node: &Node, cx: &mut DiagnosticCollector) -> Option<f64> {
     None
 }
 
-/// Returns the error of a key that has no effect without another one.
+/// Makes the error of a key that has no effect without the key `needs`.
 fn useless(key: &str, needs: &str, example: &str, node: &Node) -> Diagnostic {
     let message = format!("`{key}` means nothing without `{needs}`");
     Diagnostic::new(Code::MisplacedKey, node.span.clone(), message)
@@ -121,12 +121,12 @@ fn duration(key: &str, node: &Node, cx: &mut DiagnosticCollector) -> Option<Dura
     with_unit((key, "duration", "\"30 s\", \"5 min\", \"1 h 30 min\" or \"2 d\""), units::duration, node, cx)
 }
 
-/// Reads a duration such as `"5 min"`, with its place.
+/// Reads a duration such as `"5 min"`, with its place in the script. Reports any other value.
 pub(crate) fn duration_at(key: &str, node: &Node, cx: &mut DiagnosticCollector) -> Option<At<Duration>> {
     Some(At { value: duration(key, node, cx)?, span: node.span.clone() })
 }
 
-/// Reads a size such as `"2 GiB"`, in bytes.
+/// Reads a size such as `"2 GiB"`, in bytes. Reports any other value.
 pub(crate) fn size(key: &str, node: &Node, cx: &mut DiagnosticCollector) -> Option<u64> {
     with_unit((key, "size", "\"500 MB\" or \"2 GiB\""), units::size, node, cx)
 }

@@ -1,28 +1,29 @@
 //! The rows of the table of keys: the properties of a key, and the kinds of tasks that it goes with.
 
-/// A key of a table of the language, with all of its properties.
+/// A key that a table of the script language may have, with all of its properties.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ScriptKey {
-    /// The name in scripts.
+    /// The name of the key in scripts.
     pub(crate) name: &'static str,
-    /// The type of the value, as messages name it.
+    /// The type that the key's value must have, as messages name it.
     pub(crate) wants: &'static str,
-    /// Whether the key is an action, which decides the kind of its task.
+    /// Whether the key is an action (`run`, `array`, ..), which decides the kind of its task.
     pub(crate) is_action: bool,
-    /// The kinds of tasks that may have the key. For a key of `reduce`: the kinds that the task with the `reduce` may
-    /// have.
+    /// The kinds of tasks that may have the key. For a key of a `reduce` table: the kinds that a task with such a table
+    /// may have.
     pub(crate) beside: &'static [TaskKind],
-    /// Kinds of tasks that may not have the key, and the help that messages give for them instead of "it belongs to".
+    /// Kinds of tasks that may not have the key, and the help that messages give for these kinds instead of the usual
+    /// "it belongs to ..".
     pub(crate) instead: Option<(&'static [TaskKind], &'static str)>,
-    /// An example for a required key; `None` for a key that may be missing.
+    /// An example for a key that must be there; `None` for a key that may be missing.
     pub(crate) example: Option<&'static str>,
     /// The default value: TOML between backticks, or a text. Empty where there is none.
     pub(crate) default: &'static str,
-    /// The description, as a cell of the reference in `docs/`.
+    /// The description, as a cell of the language reference in `docs/`.
     pub(crate) meaning: &'static str,
 }
 
-/// Begins a row for a key of every kind of task, with all other properties empty.
+/// Makes a key that every kind of task may have, with all other properties empty. Further calls set them.
 pub(crate) const fn key(name: &'static str, wants: &'static str) -> ScriptKey {
     ScriptKey {
         name,
@@ -37,7 +38,7 @@ pub(crate) const fn key(name: &'static str, wants: &'static str) -> ScriptKey {
 }
 
 impl ScriptKey {
-    /// Marks the key as an action, which decides the kind of its task.
+    /// Marks the key as an action (`run`, `array`, ..), which decides the kind of its task.
     pub(crate) const fn action(mut self) -> Self {
         self.is_action = true;
         self
@@ -49,7 +50,7 @@ impl ScriptKey {
         self
     }
 
-    /// Sets the help for kinds of tasks that may not have the key.
+    /// Sets the help that messages give for kinds of tasks that may not have the key.
     pub(crate) const fn instead(mut self, kinds: &'static [TaskKind], help: &'static str) -> Self {
         self.instead = Some((kinds, help));
         self
@@ -73,7 +74,7 @@ impl ScriptKey {
         self
     }
 
-    /// Returns the help for the key in a task of a kind that may not have it.
+    /// Returns the help that messages give for the key in a task of a kind that may not have it.
     pub(crate) fn help_beside(&self, kind: TaskKind) -> String {
         match self.instead {
             Some((kinds, help)) if kinds.contains(&kind) => help.to_owned(),
@@ -82,25 +83,26 @@ impl ScriptKey {
     }
 }
 
-/// The kind of a task: its action, as far as the task's other keys depend on it.
+/// The kind of a task: its action (`run`, `array`, ..), and whether it has commands, as far as its other keys depend on
+/// that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TaskKind {
     Run,
     Shell,
     Array,
     Call,
-    /// A `reduce` of arrays.
+    /// A task that merges arrays (`reduce` by an operator).
     Reduce,
-    /// A `reduce` of files by a command.
+    /// A task that merges files (`reduce` by a command).
     Merge,
-    /// A `mapreduce` with built-in stages only.
+    /// A `mapreduce` task with built-in stages only.
     MapReduce,
-    /// A `mapreduce` with a stage that is a command (streaming).
+    /// A `mapreduce` task with a stage that is a command (streaming).
     Streaming,
 }
 
 impl TaskKind {
-    /// All kinds.
+    /// All kinds of tasks.
     pub(crate) const ALL: [TaskKind; 8] = [
         TaskKind::Run,
         TaskKind::Shell,
@@ -121,7 +123,7 @@ impl TaskKind {
         Some(*kinds.next().filter(|_| has_command).unwrap_or(first))
     }
 
-    /// The key of the kind's action.
+    /// The name of the key that is the action of this kind of task.
     pub(crate) fn action(self) -> &'static str {
         match self {
             TaskKind::Run => "run",
@@ -144,7 +146,8 @@ impl TaskKind {
     }
 }
 
-/// Writes kinds of tasks as words. Both kinds of an action together are named by the action alone.
+/// Writes kinds of tasks as words. An action of which both kinds (with commands and without) are in the list is named
+/// once.
 fn words(kinds: &[TaskKind]) -> String {
     let mut all = Vec::new();
     for kind in kinds {
@@ -170,31 +173,31 @@ fn words(kinds: &[TaskKind]) -> String {
     if all.is_empty() { last } else { format!("{} and {last}", all.join(", ")) }
 }
 
-/// The keys that a table of the language may have.
+/// The keys that one kind of table in a script (a task, `[policy]`, ..) may have.
 #[derive(Debug)]
 pub(crate) struct KnownKeys {
     /// The place of the table in messages: "in a task".
     pub(crate) place: &'static str,
-    /// The rows by sections. The reference in `docs/` has a table for each section.
+    /// The keys by sections. The language reference in `docs/` has a table for each section.
     pub(crate) sections: &'static [KeySection],
 }
 
-/// Keys that stand together in the reference.
+/// Keys that stand together in a table of the language reference in `docs/`.
 #[derive(Debug)]
 pub(crate) struct KeySection {
-    /// The name of the section's table in `docs/`.
+    /// The name of the section's table in the language reference.
     #[cfg_attr(not(test), expect(dead_code, reason = "for the test that makes the reference"))]
     pub(crate) name: &'static str,
     pub(crate) rows: &'static [ScriptKey],
 }
 
 impl KnownKeys {
-    /// All keys of the table.
+    /// All keys that the table may have.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &'static ScriptKey> {
         self.sections.iter().flat_map(|section| section.rows)
     }
 
-    /// Returns the row of a key.
+    /// Returns the properties of a key by its name; `None` if the table may not have the key.
     pub(crate) fn row(&self, name: &str) -> Option<&'static ScriptKey> {
         self.rows().find(|row| row.name == name)
     }

@@ -6,19 +6,19 @@
 
 use super::key_row::{KeySection, KnownKeys, ScriptKey, TaskKind, key};
 
-/// Actions that start a program themselves.
+/// The kinds of tasks whose action itself is a program to start.
 const PROGRAMS: &[TaskKind] = &[TaskKind::Run, TaskKind::Shell];
-/// Tasks of commands with standard input and output files of their own.
+/// The kinds of tasks that run commands with standard input and output files of their own.
 const COMMANDS: &[TaskKind] = &[TaskKind::Run, TaskKind::Shell, TaskKind::Merge];
-/// Tasks that may start commands.
+/// The kinds of tasks of which some start commands: those of all `mapreduce` are included.
 const EXECUTED: &[TaskKind] =
     &[TaskKind::Run, TaskKind::Shell, TaskKind::Merge, TaskKind::MapReduce, TaskKind::Streaming];
-/// Tasks that do start commands.
+/// The kinds of tasks that always start commands.
 const STARTING: &[TaskKind] = &[TaskKind::Run, TaskKind::Shell, TaskKind::Merge, TaskKind::Streaming];
-/// Tasks whose instances the script defines; those of a `mapreduce` are its partitions.
+/// The kinds of tasks whose instances the script defines by parameters; those of a `mapreduce` are its partitions.
 const SWEPT: &[TaskKind] =
     &[TaskKind::Run, TaskKind::Shell, TaskKind::Array, TaskKind::Call, TaskKind::Reduce, TaskKind::Merge];
-/// Tasks that may take more than one slot.
+/// The kinds of tasks that may take more than one slot (a core of a rank).
 const PLACED: &[TaskKind] = &[
     TaskKind::Run,
     TaskKind::Shell,
@@ -34,7 +34,7 @@ const PARTITIONED: &str = "it has one instance for each of its `partitions`";
 const LINES: &str = "its stages read lines on standard input and write lines on standard output";
 const SLOTS: &str = "it is for commands, and what is built in takes a slot wherever one is free";
 
-/// All tables of the language.
+/// The keys of all tables that a script may have.
 pub(crate) static TABLES: [&KnownKeys; 8] =
     [&TOP, &TASK, &POLICY, &PARAMETER, &REDUCE, &MAPREDUCE, &INPUT, &STAGE];
 

@@ -7,18 +7,18 @@ use crate::script::syntax::key_row::{KnownKeys, TaskKind};
 use crate::script::syntax::key_table::{TABLES, TASK};
 use crate::script::syntax::toml::{self, Node, TomlEntry};
 
-/// The names of the keys that are actions.
+/// The names of the keys that are actions (`run`, `array`, ..), one of which every task has.
 pub(crate) fn actions() -> impl Iterator<Item = &'static str> {
     TASK.rows().filter(|row| row.is_action).map(|row| row.name)
 }
 
-/// Whether a key is an action, which decides the kind of its task.
+/// Whether a key is an action (`run`, `array`, ..), which decides the kind of its task.
 pub(crate) fn is_action(entry: &TomlEntry) -> bool {
     TASK.row(&entry.key.value).is_some_and(|row| row.is_action)
 }
 
 impl KnownKeys {
-    /// Whether the table has such a key. Reports an unknown key.
+    /// Whether the table may have such a key. If not, the key is reported.
     pub(crate) fn check(&self, entry: &TomlEntry, cx: &mut DiagnosticCollector) -> bool {
         let key = entry.key.value.as_str();
         if self.row(key).is_some() {
@@ -39,7 +39,7 @@ impl KnownKeys {
         false
     }
 
-    /// Returns the error of a key whose value has another type than the table of keys gives.
+    /// Makes the error of a key whose value has another type than the key must have.
     pub(crate) fn wrong_type(&self, key: &str, found: &Node) -> Diagnostic {
         let wanted = self.row(key).map_or("of another type", |row| row.wants);
         toml::wrong_type(&format!("`{key}`"), wanted, found)
@@ -51,7 +51,7 @@ pub(crate) fn fits(key: &str, kind: TaskKind) -> bool {
     TASK.row(key).is_none_or(|row| row.beside.contains(&kind))
 }
 
-/// Reports the keys of a task that do not go with its action.
+/// Reports the keys of a task that tasks with its action may not have.
 pub(crate) fn check_beside(kind: TaskKind, entries: &[&TomlEntry], cx: &mut DiagnosticCollector) {
     for entry in entries {
         let key = entry.key.value.as_str();

@@ -10,12 +10,12 @@ use crate::script::syntax::sweep::{RawParam, RawSweep, RawValues};
 use crate::script::syntax::toml::{Node, TomlEntry, TomlKind};
 use crate::script::syntax::{command, execution};
 
-/// The most partitions. The output of every mapper is split into as many parts.
+/// The largest number of partitions of a `mapreduce`. The output of every mapper is split into as many parts.
 const MOST_PARTITIONS: i64 = 4096;
-/// The number of partitions where the script gives none.
+/// The number of partitions of a `mapreduce` where the script gives none.
 const PARTITIONS: i64 = 8;
 
-/// Reads a `mapreduce` table; `None` where it is no table.
+/// Reads a `mapreduce` table; `None` where the value is no table, which is reported.
 pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Option<RawMapReduce> {
     let mut raw = RawMapReduce {
         span: node.span.clone(),
@@ -54,7 +54,8 @@ pub(crate) fn instances(raw: &RawMapReduce) -> RawSweep {
     RawSweep { params: vec![partition], ..RawSweep::default() }
 }
 
-/// Moves a `save` whose path does not name the partition to `stdout`: one file with all partitions, in order.
+/// Turns the `save` of a `mapreduce` whose path does not contain the partition into a `stdout`: one file with the
+/// results of all partitions, in order.
 pub(crate) fn save_in_one_file(task: &mut RawTask, cx: &mut DiagnosticCollector) {
     let names_partition = |path: &Text| {
         placeholder::parse(&path.value).iter().any(|piece| match &piece.kind {

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-/// A token of a text, with its range of bytes.
+/// A token of a text with references (`{x}`), with its range of bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TextPiece {
     pub(crate) kind: PieceKind,
@@ -15,33 +15,34 @@ pub(crate) struct TextPiece {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum PieceKind {
-    /// Text that stands for itself.
+    /// Plain text, with no meaning as a reference.
     Plain,
-    /// `{{x}}`: the text of the range without the outer braces.
+    /// Escaped braces, `{{x}}`, which stand for the text `{x}` and are no reference. The text is the range without its
+    /// outer braces.
     Escaped,
-    /// A reference, `{x}`.
+    /// A reference, `{x}`, which stands for a value.
     Reference(RawReference),
 }
 
-/// A reference as it is written, not resolved.
+/// A reference as it is written, before its names are looked up.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RawReference {
-    /// The names between the dots; never empty.
+    /// The names of the reference, as the dots separate them; never empty.
     pub(crate) path: Vec<String>,
-    /// The text in brackets, without these.
+    /// The text between the brackets of the reference, as `T=300` in `{sim[T=300]}`; `None` without brackets.
     pub(crate) index: Option<String>,
-    /// The text after the colon.
+    /// The format after the colon of the reference, as `.2f` in `{x:.2f}`; `None` without a colon.
     pub(crate) format: Option<String>,
 }
 
 impl RawReference {
-    /// The first name of the path.
+    /// The first name of the reference: that of a parameter, a variable or a task.
     pub(crate) fn name(&self) -> &str {
         self.path.first().map_or("", String::as_str)
     }
 }
 
-/// Splits a text into tokens. Their ranges cover it without gaps.
+/// Splits a text into tokens: plain text and references. Their ranges cover the text without gaps.
 pub(crate) fn parse(text: &str) -> Vec<TextPiece> {
     let mut pieces = Vec::new();
     let (mut plain, mut at) = (0, 0);
@@ -67,7 +68,8 @@ pub(crate) fn parse(text: &str) -> Vec<TextPiece> {
     pieces
 }
 
-/// Reads braces after `$`, which are no reference: neither `${x}` nor the inner braces of `${{x}}`.
+/// Reads the braces after a `$`, which belong to the shell and are no reference: `${x}`, and the inner braces of
+/// `${{x}}`.
 fn after_dollar(text: &str, open: usize) -> Option<(PieceKind, usize)> {
     if text[open + 1..].starts_with('{') {
         reference(text, open + 1).map(|(_, end)| (PieceKind::Plain, end))
@@ -84,7 +86,8 @@ fn braces(text: &str, open: usize) -> Option<(PieceKind, usize)> {
     reference(text, open).map(|(reference, end)| (PieceKind::Reference(reference), end))
 }
 
-/// Reads a reference whose brace is at byte `open`. Returns it with the byte after it.
+/// Reads a reference whose opening brace is at byte `open`. Returns the reference with the byte after its closing
+/// brace.
 fn reference(text: &str, open: usize) -> Option<(RawReference, usize)> {
     let mut at = open + 1;
     let mut path = vec![name(text, &mut at)?];
@@ -122,7 +125,8 @@ fn name(text: &str, at: &mut usize) -> Option<String> {
     Some(rest[..len].to_string())
 }
 
-/// Returns the byte of the bracket that closes the first one. `None` if a brace or the end of the line comes before it.
+/// Returns the byte of the bracket that closes the first one of `text`. `None` if a brace or the end of the line comes
+/// before it.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 0;
     for (at, c) in text.char_indices() {

@@ -7,7 +7,7 @@ use crate::script::syntax::key_table::POLICY;
 use crate::script::syntax::toml::{Node, TomlEntry};
 use crate::script::values::policy::Policy;
 
-/// Reads the `[policy]` table. Wrong values are reported and replaced by defaults.
+/// Reads the `[policy]` table: how many failures stop the run. Wrong values are reported and replaced by defaults.
 pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Policy {
     let mut policy = Policy::default();
     for entry in node.table("`policy`", cx).unwrap_or_default() {

@@ -8,7 +8,7 @@ use crate::script::syntax::key_table::REDUCE;
 use crate::script::syntax::script::{RawAction, RawOut, RawReduce, RawTask};
 use crate::script::syntax::toml::{Node, TomlEntry, TomlKind};
 
-/// Reads a `reduce` table; `None` where a mistake was found.
+/// Reads a `reduce` table; `None` where a mistake was found, which has been reported.
 pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Option<RawReduce> {
     let mut raw = RawReduce {
         span: node.span.clone(),
@@ -51,7 +51,7 @@ fn is_command(entry: &TomlEntry) -> bool {
     ["run", "shell"].contains(&entry.key.value.as_str())
 }
 
-/// Whether a `reduce` is by a command.
+/// Whether a `reduce` merges files by a command, not arrays by an operator.
 pub(crate) fn has_command(node: &Node) -> bool {
     matches!(&node.value, TomlKind::Table(entries) if entries.iter().any(is_command))
 }
@@ -69,7 +69,7 @@ fn merge_command(known: &[&TomlEntry], cx: &mut DiagnosticCollector) -> Option<R
     command::read(&|key| entry(key).map(|entry| &entry.value), cx)
 }
 
-/// Names the result of a `reduce` by a command after the task, where the task does not give it a name.
+/// Gives a `reduce` by a command an output file with the name of the task, where the script names no output.
 pub(crate) fn name_output(task: &mut RawTask) {
     let merges = matches!(&task.action, Some(RawAction::Reduce(reduce)) if reduce.command.is_some());
     if merges && task.outs.is_empty() {

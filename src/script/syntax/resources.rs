@@ -9,13 +9,13 @@ use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::syntax::toml::{Node, TomlEntry, check_name};
 use crate::script::values::resources::{InstanceResources, JobCounter};
 
-/// Resources that are keys of their own. `[resources]` and `needs` may not have these names.
+/// Resources of a task that have keys of their own. `[resources]` and `needs` may not use these names.
 const BUILT_IN: [&str; 3] = ["threads", "memory", "gpus"];
 
-/// The largest number of a counter.
+/// The largest amount that a counter of the job (a line of `[resources]`) can have.
 const MOST: i64 = 1 << 31;
 
-/// The keys for resources and placement of a task, as written.
+/// The keys of a task for resources (`threads`, `needs`, ..) and place (`on`), as the script gives them.
 #[derive(Debug, Default)]
 pub(crate) struct RawNeeds {
     threads: Option<u32>,
@@ -24,16 +24,16 @@ pub(crate) struct RawNeeds {
     on: Option<PinnedPlace>,
 }
 
-/// The place named by `on`.
+/// The place where a task's instances are to run, as the key `on` names it.
 #[derive(Debug)]
 enum PinnedPlace {
     Rank(u32),
-    /// The host where instances of this task ran.
+    /// The host where instances of the task of this name ran.
     HostOf(Text),
 }
 
 impl RawNeeds {
-    /// The name of the task on whose host this one is to run (`on = "host of NAME"`).
+    /// The name of the task on whose host this task has to run (`on = "host of NAME"`); `None` without one.
     pub(crate) fn host_of(&self) -> Option<&Text> {
         match &self.on {
             Some(PinnedPlace::HostOf(name)) => Some(name),
@@ -41,7 +41,7 @@ impl RawNeeds {
         }
     }
 
-    /// Reads the keys for resources and placement among the keys of a task.
+    /// Reads the keys for resources and place among the keys of a task.
     pub(crate) fn read<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut DiagnosticCollector) -> Self {
         let number = |key: &str, least: i64, most: i64, cx: &mut DiagnosticCollector| {
             get(key).and_then(|node| number(&format!("`{key}`"), node, (least, most), cx))
@@ -59,7 +59,8 @@ impl RawNeeds {
         RawNeeds { threads, gpus, needs, on }
     }
 
-    /// Resolves the names in `needs` to counters of the job. Reports unknown ones, and needs above what the job has.
+    /// Resolves the names in a task's `needs` to counters of the job. Reports unknown names, and needs above the amount
+    /// that the job has.
     pub(crate) fn compile(
         &self,
         resources: &[RawResource],
@@ -96,7 +97,7 @@ impl RawNeeds {
     }
 }
 
-/// Returns the error of a resource that `[resources]` does not have.
+/// Makes the error of a resource in `needs` that `[resources]` does not have.
 fn unknown(name: &Text, resources: &[RawResource]) -> Diagnostic {
     if BUILT_IN.contains(&name.value.as_str()) {
         let example = if name.value == "memory" { "\"2 GiB\"" } else { "2" };
@@ -116,7 +117,7 @@ fn unknown(name: &Text, resources: &[RawResource]) -> Diagnostic {
     diagnostic.help(did_you_mean(&name.value, known).unwrap_or_else(help))
 }
 
-/// Parses the place `rank 3` or `host of NAME`.
+/// Parses the value of `on`: the place `rank 3` or `host of NAME`. Reports any other text.
 fn on(text: &Text, cx: &mut DiagnosticCollector) -> Option<PinnedPlace> {
     let words: Vec<&str> = text.value.split_whitespace().collect();
     match words[..] {
@@ -153,7 +154,7 @@ fn number(
     }
 }
 
-/// A counter of the job, a line of `[resources]`.
+/// A resource that the whole job has an amount of, such as licences: a line of `[resources]`.
 #[derive(Debug)]
 pub(crate) struct RawResource {
     name: Text,
@@ -161,13 +162,13 @@ pub(crate) struct RawResource {
 }
 
 impl RawResource {
-    /// The counter without its place in the script.
+    /// The counter (an amount that the whole job has), without its place in the script.
     pub(crate) fn counter(&self) -> JobCounter {
         JobCounter { name: self.name.value.clone(), total: self.total }
     }
 }
 
-/// Reads the `[resources]` table.
+/// Reads the `[resources]` table, which gives the amounts that the whole job has.
 pub(crate) fn resources(node: &Node, cx: &mut DiagnosticCollector) -> Vec<RawResource> {
     let mut found = Vec::new();
     for TomlEntry { key, value } in node.table("`resources`", cx).unwrap_or_default() {

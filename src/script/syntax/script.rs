@@ -28,7 +28,7 @@ pub(crate) struct RawVar {
 #[derive(Debug)]
 pub(crate) struct RawTask {
     pub(crate) name: Text,
-    /// The action; `None` where it is missing or wrong, which has been reported.
+    /// The action of the task (`run`, `array`, ..); `None` where it is missing or wrong, which has been reported.
     pub(crate) action: Option<RawAction>,
     pub(crate) sweep: RawSweep,
     pub(crate) stdin: Option<Text>,
@@ -42,11 +42,11 @@ pub(crate) struct RawTask {
     pub(crate) optional: bool,
     pub(crate) priority: i32,
     pub(crate) keep: bool,
-    /// The paths of `target`: files that the command writes at their final place.
+    /// The paths of `target`: files that the command itself writes at their final place, not in its private folder.
     pub(crate) targets: Vec<Text>,
     pub(crate) execution: RawExecution,
     pub(crate) needs: RawNeeds,
-    /// The expected duration of an instance.
+    /// The duration of an instance that the script expects, so that none is started that would not end before the job.
     pub(crate) time: Option<At<Duration>>,
 }
 
@@ -59,13 +59,13 @@ pub(crate) enum RawAction {
     Shell(Text, Option<At<Vec<Text>>>),
     Array(Text),
     Reduce(RawReduce),
-    /// `call`: the name of a function of the program, and its arguments.
+    /// `call`: the name of a function that the program has registered, and the arguments for it.
     Call(Text, Vec<(Text, At<ScriptValue>)>),
     MapReduce(Box<RawMapReduce>),
 }
 
 impl RawAction {
-    /// Whether the result is bytes, as a program writes them. All other actions make an array.
+    /// Whether the result of the action is bytes, as a command writes them. All other actions make an array.
     pub(crate) fn is_command(&self) -> bool {
         match self {
             RawAction::Array(_) | RawAction::Call(..) => false,
@@ -93,7 +93,7 @@ pub(crate) struct RawReduce {
     pub(crate) span: Span,
     pub(crate) of: Option<Text>,
     pub(crate) with: Option<Text>,
-    /// The command that merges two files; `None` for a reduction of arrays.
+    /// The command that merges two files into one; `None` for a reduction of arrays.
     pub(crate) command: Option<Box<RawAction>>,
     pub(crate) arity: Option<At<i64>>,
     pub(crate) order: Option<Text>,
@@ -110,7 +110,7 @@ pub(crate) struct RawMapReduce {
     pub(crate) reduce: Option<RawStage>,
     pub(crate) partitions: i64,
     pub(crate) buffer: Option<u64>,
-    /// The keys that the table has, even where their values are wrong.
+    /// The keys that the table has in the script, even where their values are wrong.
     pub(crate) given: Vec<&'static str>,
 }
 
@@ -124,28 +124,28 @@ pub(crate) struct RawInput {
 pub(crate) enum RawInputs {
     Glob(Text),
     Files(Vec<Text>),
-    /// The name of another task.
+    /// The name of another task, whose output files are the input.
     Of(Text),
 }
 
-/// A stage of a `mapreduce`.
+/// A stage of a `mapreduce`: its mapper, combiner or reducer.
 #[derive(Debug)]
 pub(crate) enum RawStage {
-    /// The name of a built-in stage.
+    /// The name of a built-in stage, such as `words`.
     Named(Text),
     Command(Box<RawAction>),
 }
 
 #[derive(Debug)]
 pub(crate) struct RawOut {
-    /// The name of the output; `None` for `out = "file"`.
+    /// The name that the script gives to the output; `None` for `out = "file"`, which gives none.
     pub(crate) name: Option<Text>,
     pub(crate) file: Text,
 }
 
 #[derive(Debug)]
 pub(crate) struct RawSave {
-    /// The name of the output that is saved; `None` for `save = "path"`.
+    /// The name of the output that is saved; `None` for `save = "path"`, which saves the only one.
     pub(crate) output: Option<Text>,
     pub(crate) path: Text,
 }

@@ -7,21 +7,21 @@ use std::ops::Range;
 
 use crate::script::syntax::placeholder::{PieceKind, TextPiece};
 
-/// A part of a word.
+/// A part of a word of a command line.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum WordPart {
-    /// Characters, with quotes and backslashes removed.
+    /// Plain characters, with quotes and backslashes removed.
     Text(String),
-    /// The reference that is the piece of that number.
+    /// The reference (`{x}`) that is the token of this index among those of the text.
     Piece(usize),
 }
 
-/// The reason why a string is no list of words, with its place.
+/// The reason why a text cannot be split into the words of a command, with the place in the text.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum WordError {
-    /// A character that only a shell interprets, such as `|`.
+    /// A character that only a shell interprets, such as `|`, with its range of bytes.
     Shell(char, Range<usize>),
-    /// A quote that is never closed.
+    /// A quote that is never closed, with its range of bytes.
     Quote(char, Range<usize>),
 }
 
@@ -32,7 +32,8 @@ enum WordState {
     Double,
 }
 
-/// Splits `text` into words; `pieces` are its tokens.
+/// Splits `text`, a command line, into words as a shell would; `pieces` are the text and references that it consists
+/// of.
 pub(crate) fn split(text: &str, pieces: &[TextPiece]) -> Result<Vec<Vec<WordPart>>, WordError> {
     let mut words = Words::default();
     let (mut state, mut opened) = (WordState::Bare, 0);

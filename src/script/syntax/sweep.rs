@@ -9,10 +9,10 @@ use crate::script::values::value::ScriptValue;
 
 #[derive(Debug, Default)]
 pub(crate) struct RawSweep {
-    /// The parameters of `for` and of `zip`, in the order of the file.
+    /// The parameters of the tables `for` and `zip`, in the order of the script.
     pub(crate) params: Vec<RawParam>,
     pub(crate) each: Option<Text>,
-    /// The names and expressions of `let`.
+    /// The names and expressions of `let`, values that are computed from the parameters of an instance.
     pub(crate) lets: Vec<(Text, Text)>,
     pub(crate) filter: Option<Text>,
     pub(crate) include: Vec<RawRow>,
@@ -22,9 +22,10 @@ pub(crate) struct RawSweep {
 #[derive(Debug)]
 pub(crate) struct RawParam {
     pub(crate) name: Text,
-    /// Whether the parameter belongs to `zip`.
+    /// Whether the parameter belongs to `zip` (values of such parameters are taken together) and not to `for` (all
+    /// combinations).
     pub(crate) zipped: bool,
-    /// The values; `None` where they are wrong, which has been reported.
+    /// The values of the parameter; `None` where they are wrong, which has been reported.
     pub(crate) values: Option<RawValues>,
 }
 
@@ -35,13 +36,13 @@ pub(crate) enum RawValues {
     Glob(Text),
     Lines(Text),
     Csv(Text),
-    /// The array of first, last and number of values; the flag is set for `logspace`.
+    /// The array of first, last and number of values (`linspace` or `logspace`); the flag is set for `logspace`.
     Spaced(Vec<At<ScriptValue>>, Span, bool),
-    /// A dataset, and the lengths of its blocks along each axis.
+    /// A dataset of an HDF5 file, and the lengths of the blocks into which it is cut along each axis.
     Blocks(Text, At<Vec<At<i64>>>),
 }
 
-/// A row of `include` or `exclude`.
+/// A row of `include` or `exclude`: values of parameters, for an instance to add or to take away.
 #[derive(Debug)]
 pub(crate) struct RawRow {
     pub(crate) cells: Vec<(Text, At<ScriptValue>)>,
@@ -49,12 +50,13 @@ pub(crate) struct RawRow {
 }
 
 impl RawSweep {
-    /// The names that the task itself gives to parameters.
+    /// The names of parameters and of `let` that the task itself defines, without those that it takes over by `each`.
     pub(crate) fn names(&self) -> impl Iterator<Item = &Text> {
         self.params.iter().map(|param| &param.name).chain(self.lets.iter().map(|(name, _)| name))
     }
 
-    /// Whether the task defines no instances itself, at most by `each`.
+    /// Whether the task has no keys of its own that define or restrict instances; `each`, which takes over those of
+    /// another task, is allowed.
     pub(crate) fn is_bare(&self) -> bool {
         self.params.is_empty()
             && self.lets.is_empty()
@@ -64,7 +66,7 @@ impl RawSweep {
     }
 }
 
-/// Reads the keys of a task that define its instances.
+/// Reads the keys of a task that define its instances (`for`, `zip`, `each`, ..).
 pub(crate) fn read(known: &[&TomlEntry], cx: &mut DiagnosticCollector) -> RawSweep {
     let mut sweep = RawSweep::default();
     for entry in known {
@@ -219,7 +221,7 @@ fn table(name: &str, node: &Node, entries: &[TomlEntry], cx: &mut DiagnosticColl
     }
 }
 
-/// Reads `{ blocks = "in.h5:/t", size = [365] }`.
+/// Reads the values `{ blocks = "in.h5:/t", size = [365] }` of a parameter: the blocks of a dataset.
 fn blocks(
     entry: &TomlEntry,
     known: &[&TomlEntry],

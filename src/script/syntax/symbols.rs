@@ -9,7 +9,7 @@ use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::syntax::script::RawScript;
 use crate::script::values::value::ScriptValue;
 
-/// The symbols that are known in the whole script: variables with their values, and tasks by index.
+/// The names that are known in the whole script: variables with their values, and tasks by index.
 #[derive(Debug, Default)]
 pub(crate) struct Symbols {
     vars: HashMap<String, ScriptValue>,
@@ -17,7 +17,8 @@ pub(crate) struct Symbols {
 }
 
 impl Symbols {
-    /// Collects the symbols, applies the overrides of the command line, and reports names that are used twice.
+    /// Collects the names of the script, applies the values of `--set` on the command line, and reports names that are
+    /// used twice.
     pub(crate) fn collect(
         script: &RawScript,
         sets: &[(String, String)],
@@ -72,7 +73,8 @@ impl Symbols {
         }
     }
 
-    /// Replaces the references in a text. Only variables are allowed in it, because it is needed before anything runs.
+    /// Replaces the references in a text by the values of variables. Other references are errors, because the text is
+    /// needed before anything runs.
     pub(crate) fn fill(&self, text: &Text, cx: &mut DiagnosticCollector) -> Option<String> {
         super::variables::fill(
             text,
@@ -82,7 +84,8 @@ impl Symbols {
         )
     }
 
-    /// Replaces the references in a value. A value that is nothing but a reference takes the type of the variable.
+    /// Replaces the references to variables in a value. A value that is nothing but a reference takes the type of the
+    /// variable.
     pub(crate) fn fill_value(
         &self,
         value: &At<ScriptValue>,
@@ -100,14 +103,14 @@ impl Symbols {
         self.tasks.get(name).copied()
     }
 
-    /// The names of all variables and tasks, sorted, for suggestions.
+    /// The names of all variables and tasks, sorted, to suggest for a misspelt name.
     pub(crate) fn all(&self) -> Vec<&str> {
         let mut all: Vec<&str> = self.vars.keys().chain(self.tasks.keys()).map(String::as_str).collect();
         all.sort_unstable();
         all
     }
 
-    /// Finds the task that `each`, `of` or `after` names. Reports an unknown name.
+    /// Finds the index of the task that `each`, `of` or `after` names. Reports an unknown name.
     pub(crate) fn want_task(&self, name: &Text, key: &str, cx: &mut DiagnosticCollector) -> Option<usize> {
         let found = self.task(&name.value);
         if found.is_none() {

@@ -16,7 +16,7 @@ use crate::script::values::value::ScriptValue;
 /// Names that an output cannot have, because they mean something else in a reference.
 const TAKEN_OUTPUTS: [&str; 4] = ["stdout", "stderr", "list", "out"];
 
-/// Reads a task. Keys that it does not have are taken from the defaults.
+/// Reads a task. Keys that the task does not have are taken from `[default]`.
 pub(crate) fn read(
     entry: &TomlEntry,
     defaults: &[&TomlEntry],
@@ -82,7 +82,7 @@ pub(crate) fn read(
     Some(task)
 }
 
-/// Returns the kind of a task, by the action among its keys.
+/// Returns the kind of a task, by the action (`run`, `array`, ..) among its keys; `None` without one.
 fn kind(known: &[&TomlEntry]) -> Option<TaskKind> {
     let entry = known.iter().find(|entry| known_keys::is_action(entry))?;
     let key = entry.key.value.as_str();
@@ -94,7 +94,7 @@ fn kind(known: &[&TomlEntry]) -> Option<TaskKind> {
     TaskKind::of(key, has_command)
 }
 
-/// Reports a task that has no action, or several.
+/// Reports a task that has no action (`run`, `array`, ..), or several.
 fn check_action(name: &Text, entries: &[&TomlEntry], cx: &mut DiagnosticCollector) {
     let actions: Vec<&TomlEntry> =
         entries.iter().filter(|entry| known_keys::is_action(entry)).copied().collect();
@@ -227,7 +227,7 @@ fn outs(node: &Node, cx: &mut DiagnosticCollector) -> Vec<RawOut> {
     all
 }
 
-/// Reports an output that does not lie in the instance's private folder.
+/// Reports an output file whose path leads out of the instance's private folder.
 fn check_file(file: &Text, cx: &mut DiagnosticCollector) {
     let leaves = file.value.starts_with('/') || file.value.split('/').any(|part| part == "..");
     if file.value.is_empty() || file.value.ends_with('/') || leaves {

@@ -11,7 +11,7 @@ use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Span, Text};
 use crate::script::values::value::ScriptValue;
 
-/// A TOML value and its place.
+/// A TOML value and its place in the script.
 pub(crate) type Node = At<TomlKind>;
 
 /// A TOML value.
@@ -33,7 +33,8 @@ pub(crate) struct TomlEntry {
     pub(crate) value: Node,
 }
 
-/// Parses the text. Syntax errors are reported, and the rest is returned nevertheless (error recovery).
+/// Parses the script's text as TOML. Syntax errors are reported, and the rest is returned nevertheless (error
+/// recovery).
 pub(crate) fn parse(cx: &mut DiagnosticCollector) -> Vec<TomlEntry> {
     let text = cx.source.text().to_string();
     let (table, errors) = DeTable::parse_recoverable(&text);
@@ -85,7 +86,7 @@ fn node(value: &Spanned<DeValue<'_>>, cx: &mut DiagnosticCollector) -> Node {
 }
 
 impl TomlKind {
-    /// The name of the type with its article, for messages.
+    /// The name of the value's type with its article, for messages: "a string".
     pub(crate) fn name(&self) -> &'static str {
         match self {
             TomlKind::Text(_) => "a string",
@@ -99,14 +100,14 @@ impl TomlKind {
     }
 }
 
-/// Returns the error of a value that has another type than `what` (`` `run` ``) wants.
+/// Makes the error of a value (of `what`, such as `` `run` ``) that has another type than the wanted one.
 pub(crate) fn wrong_type(what: &str, wanted: &str, found: &Node) -> Diagnostic {
     let message = format!("{what} must be {wanted}, not {}", found.value.name());
     Diagnostic::new(Code::WrongType, found.span.clone(), message).label(format!("expected {wanted}"))
 }
 
 impl Node {
-    /// Returns the string. Reports any other type.
+    /// Returns the string. Reports a value of any other type, as one of `what`.
     pub(crate) fn text(&self, what: &str, cx: &mut DiagnosticCollector) -> Option<Text> {
         match &self.value {
             TomlKind::Text(value) => Some(At { value: value.clone(), span: self.span.clone() }),
@@ -114,7 +115,7 @@ impl Node {
         }
     }
 
-    /// Returns the integer. Reports any other type.
+    /// Returns the integer. Reports a value of any other type, as one of `what`.
     pub(crate) fn int(&self, what: &str, cx: &mut DiagnosticCollector) -> Option<At<i64>> {
         match self.value {
             TomlKind::Int(value) => Some(At { value, span: self.span.clone() }),
@@ -122,7 +123,7 @@ impl Node {
         }
     }
 
-    /// Returns the boolean. Reports any other type.
+    /// Returns the boolean. Reports a value of any other type, as one of `what`.
     pub(crate) fn flag(&self, what: &str, cx: &mut DiagnosticCollector) -> Option<bool> {
         match self.value {
             TomlKind::Bool(value) => Some(value),
@@ -130,7 +131,7 @@ impl Node {
         }
     }
 
-    /// Returns the items of an array. Reports any other type.
+    /// Returns the items of an array. Reports a value of any other type, as one of `what`.
     pub(crate) fn list(&self, what: &str, wanted: &str, cx: &mut DiagnosticCollector) -> Option<&[Node]> {
         match &self.value {
             TomlKind::List(items) => Some(items),
@@ -138,7 +139,7 @@ impl Node {
         }
     }
 
-    /// Returns the strings of an array. Reports any other type.
+    /// Returns the strings of an array. Reports a value of any other type, as one of `what`.
     pub(crate) fn texts(&self, what: &str, cx: &mut DiagnosticCollector) -> Option<Vec<Text>> {
         let items = self.list(what, "an array of strings", cx)?;
         let texts: Vec<Option<Text>> =
@@ -146,7 +147,7 @@ impl Node {
         texts.into_iter().collect()
     }
 
-    /// Returns the entries of a table. Reports any other type.
+    /// Returns the entries of a table. Reports a value of any other type, as one of `what`.
     pub(crate) fn table(&self, what: &str, cx: &mut DiagnosticCollector) -> Option<&[TomlEntry]> {
         match &self.value {
             TomlKind::Table(entries) => Some(entries),
@@ -154,7 +155,8 @@ impl Node {
         }
     }
 
-    /// Returns a value that a parameter or variable can have; `None` for arrays, tables and dates.
+    /// Returns the value as one of a parameter or variable; `None` for arrays, tables and dates, which these cannot
+    /// have.
     pub(crate) fn scalar(&self) -> Option<ScriptValue> {
         match &self.value {
             TomlKind::Text(v) => Some(ScriptValue::Text(v.clone())),
@@ -171,16 +173,17 @@ impl Node {
     }
 }
 
-/// Whether a name can stand in a reference: letters, digits and `_`, with no digit first.
+/// Whether `name` can be written in a reference (`{name}`): letters, digits and `_`, with no digit first.
 pub(crate) fn is_identifier(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// Names that have a meaning of their own in references.
+/// Names that tasks, parameters and variables cannot have, since they mean something else in a reference.
 const RESERVED: [&str; 3] = ["dtask", "env", "out"];
 
-/// Whether a name can be used. Reports one that cannot; `what` is "task", "parameter" or "variable".
+/// Whether a task, parameter or variable can have this name. Reports one that cannot; `what` is "task", "parameter" or
+/// "variable".
 pub(crate) fn check_name(what: &str, name: &str, span: &Span, cx: &mut DiagnosticCollector) -> bool {
     if RESERVED.contains(&name) {
         let message = format!("`{name}` cannot be the name of a {what}");

@@ -57,7 +57,7 @@ pub(crate) fn read(cx: &mut DiagnosticCollector) -> Option<RawScript> {
     Some(script)
 }
 
-/// The keys of `[default]`. A task has them unless it has keys of the same names.
+/// The keys of `[default]`. Every task takes them over, unless it has keys of these names itself.
 fn defaults<'e>(top: &[&'e TomlEntry], cx: &mut DiagnosticCollector) -> Vec<&'e TomlEntry> {
     let table = top.iter().find(|entry| entry.key.value == "default");
     let entries = table.and_then(|entry| entry.value.table("`default`", cx)).unwrap_or_default();
@@ -98,7 +98,8 @@ fn version(top: &[TomlEntry], cx: &mut DiagnosticCollector) -> bool {
     }
 }
 
-/// Whether the script's name can be the name of its run folder. Reports one that cannot.
+/// Whether the script's name can be the name of its run folder (which holds dtask's files of a run). Reports one that
+/// cannot.
 fn check_title(name: &Text, cx: &mut DiagnosticCollector) -> bool {
     let bad = name.value.is_empty()
         || name.value.starts_with('.')

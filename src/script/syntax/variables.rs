@@ -14,11 +14,11 @@ use crate::script::values::value::ScriptValue;
 /// Looks up the value of a variable; `None` where there is no such variable.
 type Lookup<'l> = &'l mut dyn FnMut(&str, &mut DiagnosticCollector) -> Option<ScriptValue>;
 
-/// The longest chain of variables that refer to each other. A longer one is reported as a cycle.
+/// The longest chain of variables whose values contain references to each other. A longer one is reported as a cycle.
 const DEEPEST: usize = 100;
 
-/// Returns the values of all variables, with references to other variables replaced. An override (where `given` differs
-/// from the script) is taken literally.
+/// Returns the values of all variables, with references to other variables replaced. A value given by `--set` (where
+/// `given` differs from the script) is taken literally.
 pub(crate) fn fill_all(
     script: &RawScript,
     given: &HashMap<String, ScriptValue>,
@@ -70,7 +70,8 @@ impl Variables<'_> {
     }
 }
 
-/// Replaces the references in a value. A value that is nothing but a reference takes the type of the variable.
+/// Replaces the references to variables in a value. A value that is nothing but a reference takes the type of the
+/// variable.
 pub(crate) fn fill_value(
     value: &At<ScriptValue>,
     place: &str,
@@ -89,7 +90,7 @@ pub(crate) fn fill_value(
     fill(&text, place, lookup, cx).map(ScriptValue::Text)
 }
 
-/// Replaces the references in a text. `place` names the text in messages.
+/// Replaces the references to variables in a text. `place` names the text in messages.
 pub(crate) fn fill(
     text: &Text,
     place: &str,

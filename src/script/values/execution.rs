@@ -3,14 +3,16 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// The settings with which a task's command is run. `D` is the type of the working directory.
+/// The settings with which a task's command is run. `D` is the type of the working directory: a text as written, or one
+/// whose references are resolved.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Execution<D> {
-    /// The working directory.
+    /// The working directory of the command.
     pub dir: D,
     /// Whether the command starts with an empty environment.
     pub clean_env: bool,
-    /// Whether the command gets the environment variables of the MPI launcher.
+    /// Whether the command gets the environment variables by which the MPI launcher started this rank. A command that
+    /// calls MPI itself may be confused by them.
     pub inherit_mpi: bool,
     /// The time after which the command is killed; `None` for no limit.
     pub timeout: Option<Duration>,
@@ -22,12 +24,12 @@ pub struct Execution<D> {
     pub retries: u32,
     /// The kinds of failures after which there is another attempt. An empty list means all.
     pub retry_on: Vec<RetryOn>,
-    /// The pause before the second attempt. It doubles before each further attempt (exponential back-off).
+    /// The pause before the second attempt. Each further attempt waits twice as long (exponential back-off).
     pub backoff: Duration,
 }
 
 impl<D> Execution<D> {
-    /// Replaces the working directory, and with it its type.
+    /// Replaces the working directory, and with it the type parameter.
     pub(crate) fn with_dir<E>(self, dir: E) -> Execution<E> {
         let Execution {
             dir: _,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::value::{self, ScriptValue};
 
-/// A format specification that was parsed.
+/// A format of a reference, as `.2f` in `{x:.2f}`, after parsing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FormatSpec {
     fill: Option<char>,
@@ -22,11 +22,11 @@ pub struct FormatSpec {
     kind: Option<char>,
 }
 
-/// The largest width and precision. A larger one is a mistake, and would cost that much memory.
+/// The largest width and precision of a format. A larger one is a mistake, and would cost that much memory.
 const WIDEST: usize = 1000;
 
 impl FormatSpec {
-    /// Parses the text after the colon; `None` where it is no format.
+    /// Parses the text after the colon of a reference; `None` where the text is no format.
     pub fn parse(text: &str) -> Option<Self> {
         let mut format = Self::default();
         let mut rest: Vec<char> = text.chars().rev().collect();
@@ -140,7 +140,8 @@ impl FormatSpec {
     }
 }
 
-/// Reads digits from the end of a reversed text. No digit gives `Some(None)`, a number above [`WIDEST`] `None`.
+/// Reads a number from the end of `rest`, a reversed text, and removes its digits. No digit gives `Some(None)`, a
+/// number above [`WIDEST`] `None`.
 fn number(rest: &mut Vec<char>) -> Option<Option<usize>> {
     let mut found = None;
     while let Some(digit) = rest.last().and_then(|c| c.to_digit(10)) {
@@ -154,7 +155,7 @@ fn number(rest: &mut Vec<char>) -> Option<Option<usize>> {
     Some(found)
 }
 
-/// Writes a value in its format, or in its plain spelling where it has none.
+/// Writes a value in the format, or in its plain spelling if `format` is `None`.
 pub(crate) fn written(value: &ScriptValue, format: Option<&FormatSpec>) -> Result<String, String> {
     format.map_or_else(|| Ok(value.to_string()), |format| format.apply(value))
 }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-/// A registered function.
+/// A registered function, which scripts can call by its name: turns arguments into an array.
 type Function = Box<dyn Fn(&CallArgs<'_>) -> Result<arrays::ArrayValue, Failure> + Send + Sync>;
 
 /// The functions that a program offers to scripts. Every rank must register the same functions.
@@ -31,7 +31,7 @@ pub struct Registry {
     functions: BTreeMap<String, Function>,
 }
 
-/// The functions of this process. A static, because `check` needs them where there is no rank.
+/// The registry of this process. A static, because `dtask check` needs the functions where there is no rank.
 static REGISTRY: OnceLock<Registry> = OnceLock::new();
 
 impl Registry {
@@ -51,7 +51,7 @@ impl Registry {
         self
     }
 
-    /// Makes this the registry of the process. Only the first call has an effect.
+    /// Makes this the registry of the process, in which scripts find functions. Only the first call has an effect.
     pub(crate) fn install(self) {
         let _ = REGISTRY.set(self);
     }
@@ -76,11 +76,11 @@ pub(crate) fn call(name: &str, args: &CallArgs<'_>) -> Result<arrays::ArrayValue
 /// An argument of a function that a script calls.
 #[derive(Debug, Clone)]
 pub enum Argument<'a> {
-    /// A parameter, a variable, or a value written in the script.
+    /// A value of a parameter or variable, or a value written in the script.
     Value(ScriptValue),
-    /// The array that another task made.
+    /// The array that an instance of another task made.
     Array(Shared<arrays::ArrayValue>),
-    /// The arrays of several instances, in the order of their indices.
+    /// The arrays that several instances of another task made, in the order of their indices.
     Arrays(Vec<Shared<arrays::ArrayValue>>),
     /// The bytes that a command wrote: its output file or its standard output.
     Bytes(Cow<'a, [u8]>),
@@ -88,14 +88,14 @@ pub enum Argument<'a> {
     Files(Vec<Cow<'a, [u8]>>),
 }
 
-/// The arguments of a function that a script calls, by their names in `args`.
+/// The arguments of a function that a script calls, by the names that the script's `args` give them.
 #[derive(Debug, Default)]
 pub struct CallArgs<'a> {
     pub(crate) all: Vec<(&'a str, Argument<'a>)>,
 }
 
 impl CallArgs<'_> {
-    /// Returns the argument of that name.
+    /// Returns the argument of that name in the script's `args`.
     ///
     /// # Errors
     /// When the script does not give it.
@@ -136,7 +136,8 @@ impl CallArgs<'_> {
         Ok(self.array(name)?.to_f64().into_owned())
     }
 
-    /// Returns the arrays of a gather, in the order of their indices. A single array is a list of one.
+    /// Returns the arrays of an argument that is a gather (the results of several instances), in the order of the
+    /// instances' indices. A single array is a list of one.
     ///
     /// # Errors
     /// When the argument is missing, or is no array.
@@ -148,7 +149,7 @@ impl CallArgs<'_> {
         }
     }
 
-    /// Returns the bytes that a command wrote.
+    /// Returns the bytes that a command wrote and that are this argument.
     ///
     /// # Errors
     /// When the argument is missing, or is something else.
@@ -159,7 +160,7 @@ impl CallArgs<'_> {
         }
     }
 
-    /// Returns a number: a value of the script, or an array without axes.
+    /// Returns an argument as a number: a value of the script, or an array without axes.
     ///
     /// # Errors
     /// When the argument is missing, or is something else.
@@ -172,7 +173,7 @@ impl CallArgs<'_> {
         }
     }
 
-    /// Returns an integer of the script.
+    /// Returns an argument that is an integer of the script.
     ///
     /// # Errors
     /// When the argument is missing, or is something else.
@@ -183,7 +184,7 @@ impl CallArgs<'_> {
         }
     }
 
-    /// Returns a text or path of the script.
+    /// Returns an argument that is a text or a path of the script.
     ///
     /// # Errors
     /// When the argument is missing, or is something else.

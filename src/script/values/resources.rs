@@ -2,35 +2,36 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A counted resource of the whole job, such as licences. Instances take some of it while they run.
+/// A counted resource that the whole job has an amount of, such as licences. Instances take some of it while they run,
+/// and wait if too little is left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobCounter {
-    /// The name in `[resources]`.
+    /// The name of the resource in the table `[resources]`.
     pub name: String,
-    /// The amount that the whole job has.
+    /// The amount of the resource that the whole job has.
     pub total: u32,
 }
 
-/// The resources that an instance takes while it runs, beside memory, and the place where it is to run.
+/// The resources (except memory) that an instance takes while it runs, and the place where it has to run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceResources {
-    /// The number of slots of its rank that an instance takes, with as many cores of its own. `None`: one slot, and any
-    /// core.
+    /// The number of slots of its rank that an instance takes, with as many cores that no other instance uses. `None`:
+    /// one slot, and any core.
     pub threads: Option<u32>,
-    /// The number of devices of its own.
+    /// The number of GPUs that the instance takes, which no other instance uses meanwhile.
     pub gpus: u32,
-    /// The amount taken of each job counter, by the counter's index in the plan.
+    /// The amount that the instance takes of each job counter, by the counter's index in the plan.
     pub counters: Vec<(usize, u32)>,
-    /// The rank that the instance is to run on (`on = "rank 3"`).
+    /// The rank that the instance has to run on (`on = "rank 3"`); `None` for any.
     pub on: Option<u32>,
-    /// The name of the task on whose host the instance is to run (`on = "host of NAME"`).
+    /// The name of the task on whose host the instance has to run (`on = "host of NAME"`); `None` for any.
     pub same_host_as: Option<String>,
-    /// Whether instances of other tasks are to run on the host of this one.
+    /// Whether instances of other tasks have to run on the host of this instance.
     pub is_place: bool,
 }
 
 impl InstanceResources {
-    /// The number of slots of its rank that an instance takes.
+    /// The number of slots (tasks that a rank runs at a time) that an instance takes.
     pub fn slots(&self) -> u32 {
         self.threads.unwrap_or(1)
     }

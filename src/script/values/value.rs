@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// A typed value of a parameter or variable. Equality is by value and not by spelling: `300` and `300.0` are equal for
-/// the join rule.
+/// the join rule, which pairs instances of two tasks by equal values.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum ScriptValue {
     /// An integer.
@@ -17,11 +17,11 @@ pub enum ScriptValue {
     Text(String),
     /// `true` or `false`.
     Bool(bool),
-    /// A path that a pattern matched, which has parts (`{f.stem}`).
+    /// A path that a file pattern matched. References can take parts of it (`{f.stem}`).
     Path(String),
 }
 
-/// The normal form of a value, by which values are compared and hashed.
+/// The normal form of a value, by which values are compared and hashed: `300` and `300.0` have the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Key<'a> {
     Int(i64),
@@ -42,7 +42,7 @@ impl ScriptValue {
         }
     }
 
-    /// The name of the type with its article, for messages.
+    /// The name of the value's type with its article, for messages: "an integer".
     pub fn kind(&self) -> &'static str {
         match self {
             ScriptValue::Int(_) => "an integer",
@@ -109,7 +109,7 @@ pub(crate) fn exponent(text: &str) -> String {
     format!("{mantissa}{mark}{sign}{digits:0>2}")
 }
 
-/// A part of a path, as in `{f.stem}`.
+/// A part of a path that a reference can take, as in `{f.stem}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PathPart {
     /// The file's name without its last extension.
@@ -123,16 +123,16 @@ pub enum PathPart {
 }
 
 impl PathPart {
-    /// The names of the parts in scripts.
+    /// The names of the parts of paths, as scripts write them.
     pub const NAMES: [&'static str; 4] = ["stem", "name", "dir", "ext"];
 
-    /// Returns the part of that name.
+    /// Returns the part of a path of that name in scripts; `None` if there is none.
     pub fn named(name: &str) -> Option<Self> {
         let all = [PathPart::Stem, PathPart::Name, PathPart::Dir, PathPart::Ext];
         Self::NAMES.iter().position(|n| *n == name).map(|at| all[at])
     }
 
-    /// Returns that part of a path.
+    /// Returns this part of the path `path`.
     pub fn of(self, path: &str) -> String {
         let path = std::path::Path::new(path);
         let text = |part: Option<&std::ffi::OsStr>| {

@@ -5,22 +5,23 @@ use crate::ids::Rank;
 use crate::transport::mpi::in_flight::{Pinned, Route, TransferMemory};
 use crate::transport::{Arrival, TransportError};
 
-/// Most pieces of one transfer that are under way at a time: more would only make `MPI_Testsome` slow.
+/// Most pieces of one bulk transfer that are under way at a time: more would only make `MPI_Testsome` slow.
 const WINDOW: usize = 64;
-/// Length in bytes from which on a transfer takes so long that a receiver should know whether it has begun.
+/// Length of a bulk transfer in bytes from which on it takes so long that the receiver should know whether it has
+/// begun.
 const LONG: usize = 1 << 20;
-/// Length in bytes of the first piece of such transfers: short enough for every MPI to send it at once (eager
-/// protocol).
+/// Length in bytes of the first piece of a transfer of at least [`LONG`] bytes: short enough for every MPI to send the
+/// piece at once (eager protocol).
 const FIRST: usize = 2048;
 
 struct Transfer {
     route: Route,
-    /// The tag as the caller of the transport knows it.
+    /// The tag of the transfer as the caller of the transport knows it; the tag for MPI may differ.
     tag: u32,
     memory: TransferMemory,
-    /// Number of bytes for which a piece was started.
+    /// Number of bytes of the transfer for which a send or receive was started.
     started: usize,
-    /// Number of bytes that have arrived or left.
+    /// Number of bytes of the transfer that have arrived or left.
     moved: usize,
 }
 
@@ -31,10 +32,10 @@ impl Transfer {
     }
 }
 
-/// The transfers under way, by number.
+/// The bulk transfers (large values) of a rank that are under way, by number. MPI sends each in pieces.
 pub(super) struct Transfers {
     slots: Vec<Option<Transfer>>,
-    /// Numbers of ended transfers, to be used again.
+    /// Numbers of ended transfers, to be used again for new ones.
     free: Vec<u32>,
     sends: usize,
     receives: usize,
@@ -49,22 +50,22 @@ impl Transfers {
         Transfers { slots: Vec::new(), free: Vec::new(), sends: 0, receives: 0, begun: 0, piece_max }
     }
 
-    /// Number of transfers that are sent from here.
+    /// Number of transfers that this rank sends.
     pub(super) fn sends(&self) -> usize {
         self.sends
     }
 
-    /// Number of transfers under way in both directions.
+    /// Number of transfers under way, sent and received ones.
     pub(super) fn count(&self) -> usize {
         self.sends + self.receives
     }
 
-    /// Whether any data are being sent, or have begun to arrive.
+    /// Whether any bulk data are being sent, or have begun to arrive.
     pub(super) fn is_moving(&self) -> bool {
         self.sends + self.begun > 0
     }
 
-    /// Starts a transfer of at least one byte.
+    /// Starts the transfer of a large value of at least one byte, to or from another rank.
     pub(super) fn begin(
         &mut self,
         requests: &mut Requests,
@@ -115,7 +116,7 @@ impl Transfers {
         }
     }
 
-    /// Gives up the transfers to and from `peer`, whose requests were abandoned.
+    /// Gives up the transfers to and from the rank `peer`, which has died and whose requests were abandoned.
     pub(super) fn forget(&mut self, peer: i32) {
         for number in 0..self.slots.len() {
             if let Some(transfer) = self.slots[number].take_if(|transfer| transfer.route.peer == peer) {
@@ -133,7 +134,7 @@ impl Transfers {
         }
     }
 
-    /// Starts the next piece of a transfer, if there is one.
+    /// Starts the next piece of a transfer, if any bytes are left for one.
     fn next_piece(
         &mut self,
         requests: &mut Requests,

@@ -4,17 +4,17 @@ use crate::ids::{IdMap, Rank};
 use crate::transport::Arrival;
 use std::collections::VecDeque;
 
-/// A queue of frames whose receive was started, for each sender in the order in which they were probed. A frame is
-/// delivered when it is complete and all earlier ones of its sender are delivered, so that frames of one pair of ranks
-/// stay in order.
+/// A queue of control frames (short messages) that are being received, for each sender in the order in which MPI
+/// announced them (probe). A frame is delivered when it is complete and all earlier ones of its sender are delivered,
+/// so that frames from one rank to another stay in order.
 #[derive(Default)]
 pub(super) struct FrameQueue {
     senders: IdMap<Rank, Sender>,
-    /// Number of frames that are not delivered yet.
+    /// Number of frames in the queue, which are not delivered yet.
     open: usize,
 }
 
-/// The frames of one sender.
+/// The frames from one sending rank.
 #[derive(Default)]
 struct Sender {
     /// The frames, each `None` until it is complete. The first one has the number `first`.
@@ -22,7 +22,7 @@ struct Sender {
     first: u64,
 }
 
-/// The position of a frame in the queue.
+/// The position of a frame in the queue: its sender, and its number among the sender's frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct QueuePosition {
     sender: Rank,
@@ -48,7 +48,7 @@ impl FrameQueue {
         QueuePosition { sender: rank, number: sender.first + sender.frames.len() as u64 - 1 }
     }
 
-    /// Completes the frame at `place`, and delivers all frames that can be delivered now.
+    /// Completes the frame at `place`, and appends to `arrived` all frames that can be delivered now.
     pub(super) fn came(&mut self, place: QueuePosition, frame: Vec<u8>, arrived: &mut Vec<Arrival>) {
         let Some(sender) = self.senders.get_mut(&place.sender) else { return };
         let at = place.number.checked_sub(sender.first).and_then(|at| usize::try_from(at).ok());
@@ -62,7 +62,7 @@ impl FrameQueue {
         }
     }
 
-    /// Gives up the frames that were expected from `rank`.
+    /// Gives up the frames that were expected from `rank`, which has died.
     pub(super) fn forget(&mut self, rank: Rank) {
         if let Some(sender) = self.senders.get_mut(&rank) {
             let given_up = sender.frames.drain(..).count();

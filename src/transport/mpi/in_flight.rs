@@ -8,18 +8,18 @@ use std::rc::Rc;
 /// The route of a message: the other rank and the tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Route {
-    /// The other rank.
+    /// The other rank, which sends or receives the message.
     pub(super) peer: i32,
-    /// The tag as MPI sees it.
+    /// The tag that is passed to MPI.
     pub(super) tag: i32,
 }
 
-/// The memory of one bulk transfer, shared by its pieces.
+/// The memory of one bulk transfer (a large value), shared by its pieces.
 #[derive(Clone)]
 pub(super) enum TransferMemory {
-    /// Memory that is sent.
+    /// Memory that is sent to another rank.
     Source(Rc<SendMemory>),
-    /// Memory that is received into.
+    /// Memory that a value is received into.
     Target(Rc<ReceiveMemory>),
 }
 
@@ -33,17 +33,17 @@ impl TransferMemory {
     }
 }
 
-/// The memory of a request, kept alive and in place until MPI is done with it.
+/// The memory of an MPI request, kept alive and in place until MPI is done with it.
 pub(super) enum Pinned {
     /// A control frame that is sent.
     Outgoing(Vec<u8>),
     /// A control frame of `length` bytes that is received; `frame` is empty until it is complete.
     Incoming {
-        /// The buffer that is received into.
+        /// The buffer that the frame is received into.
         frame: Vec<u8>,
-        /// The length in bytes that was probed.
+        /// The length in bytes that MPI has announced (probe).
         length: usize,
-        /// The position of the frame among those of its sender.
+        /// The position of the frame in the queue of its sender.
         place: QueuePosition,
     },
     /// A piece of a bulk transfer.
@@ -60,7 +60,7 @@ pub(super) enum Pinned {
 }
 
 impl Pinned {
-    /// Whether MPI writes to the memory.
+    /// Whether MPI writes to the memory, as a receive does.
     pub(super) fn is_received(&self) -> bool {
         match self {
             Pinned::Outgoing(_) => false,
@@ -77,7 +77,7 @@ impl Pinned {
         }
     }
 
-    /// The description of the operation, for errors.
+    /// The description of the operation, for error messages: send or receive, of what, to or from whom.
     pub(super) fn attempt(&self, route: Route) -> String {
         let Route { peer, tag } = route;
         let (verb, word) = if self.is_received() { ("receiving", "from") } else { ("sending", "to") };
@@ -91,7 +91,7 @@ impl Pinned {
         }
     }
 
-    /// Checks that a received message of `got` bytes is as long as agreed.
+    /// Checks that a received message of `got` bytes is as long as sender and receiver agreed.
     pub(super) fn verify(&self, route: Route, got: usize) -> Result<(), TransportError> {
         if got == self.length() {
             return Ok(());

@@ -8,10 +8,10 @@ use mpi::topology::SimpleCommunicator;
 use mpi::traits::Communicator;
 use mpi::{Threading, initialize_with_threading};
 
-/// The MPI of a process, initialised by dtask itself (`dtask::run` and the `dtask` command) and finalised when this is
-/// dropped.
+/// The MPI library of a process, initialised by dtask itself (in `dtask::run` and the `dtask` command) and finalised
+/// when this is dropped.
 ///
-/// The type is not `Send`: only the thread that starts MPI may always call it.
+/// Not `Send`: only the thread that starts MPI is sure to be allowed to call it.
 pub struct MpiWorld {
     world: SimpleCommunicator,
     host: String,
@@ -24,7 +24,7 @@ impl MpiWorld {
     /// `MPI_THREAD_FUNNELED`.
     ///
     /// # Errors
-    /// When MPI is initialised already or was finalised, and when it does not allow a program with threads.
+    /// When MPI is initialised already or was finalised, and when MPI does not allow a program with threads.
     pub fn start() -> Result<MpiWorld> {
         if environment::is_finalized() {
             return Err(Error::Startup(
@@ -71,14 +71,14 @@ impl MpiWorld {
         &self.host
     }
 
-    /// A warning for the user when this process is alone although several were started, or were to be; `None`
-    /// otherwise.
+    /// A warning for the user when this process is alone in MPI although several processes were started, or were to be;
+    /// `None` otherwise.
     #[must_use]
     pub fn singleton_warning(&self) -> Option<String> {
         singleton_text(self.world.size(), |name| std::env::var(name).ok())
     }
 
-    /// Ends MPI once every rank has called this. The wait for the others takes no processor time.
+    /// Ends MPI once every rank has called this. Waiting for the other ranks takes no processor time.
     ///
     /// # Errors
     /// When MPI reports an error.
@@ -94,7 +94,7 @@ pub fn host_name() -> String {
     environment::processor_name().unwrap_or_else(|_| "unknown".into())
 }
 
-/// Ends all ranks of the job at once with this exit status. May be called at any time, before MPI is started too.
+/// Ends all ranks of the job at once with this exit status. Allowed at any time, even before MPI is started.
 pub fn abort(code: i32) -> ! {
     if environment::is_initialized() && !environment::is_finalized() {
         SimpleCommunicator::world().abort(code)
@@ -102,12 +102,12 @@ pub fn abort(code: i32) -> ! {
     std::process::exit(code)
 }
 
-/// Whether any thread may call MPI, one at a time; if not, only the one that initialised it may.
+/// Whether any thread may call MPI, one at a time; if not, only the thread that initialised MPI is allowed to.
 pub(super) fn any_thread() -> bool {
     environment::threading_support() >= Threading::Serialized
 }
 
-/// The name and version of the MPI library, in one line. May be called at any time.
+/// The name and version of the MPI library, in one line. Allowed at any time, even before MPI is started.
 #[must_use]
 pub fn library_version() -> String {
     let text = environment::library_version().unwrap_or_default();
@@ -118,7 +118,7 @@ pub fn library_version() -> String {
     format!("{text} (MPI standard {major}.{minor})")
 }
 
-/// Checks that dtask may work on the calling thread with the MPI that the program has initialised itself.
+/// Checks that dtask is allowed to call MPI on the calling thread, where the program has initialised MPI itself.
 ///
 /// # Errors
 /// When MPI is not initialised, was finalised, allows no threads, or belongs to another thread.

@@ -33,20 +33,21 @@ use request::{Comm, ReceiveMemory, Requests, SendMemory};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The usual piece size for `MpiTransport::new`, in bytes: 1 GiB, well below MPI's 2 GiB.
+/// The usual `piece_max` of `MpiTransport::new`, the longest MPI message in bytes: 1 GiB, well below MPI's limit of 2
+/// GiB.
 pub const PIECE_MAX: usize = 1 << 30;
 
-/// Longest frame in bytes that every MPI sends whole (eager protocol), so that receiving it waits for nobody. The
-/// lowest limit known is 4 KiB less a header: Open MPI's for shared memory.
+/// Length in bytes of the longest control frame that every MPI sends whole (eager protocol), so that receiving it waits
+/// for nobody. The lowest limit known is 4 KiB less a header: Open MPI's for shared memory.
 const SHORT: usize = 2048;
-/// The tag of control frames.
+/// The MPI tag of control frames (short messages of the protocol).
 const CONTROL: i32 = 0;
-/// Most frames received in one poll, so that a flood of frames does not delay bulk data.
+/// Most control frames received in one poll, so that a flood of frames does not delay bulk data.
 const FRAMES_PER_POLL: usize = 1024;
-/// Number of buffers kept for the next frames, of at most [`FRAME_MAX`] bytes each.
+/// Number of buffers of control frames kept for reuse, of at most [`FRAME_MAX`] bytes each.
 const SPARE_BUFFERS: usize = 64;
 
-/// The endpoint of one rank, over MPI.
+/// The endpoint of one rank in the network, over MPI.
 ///
 /// Only the thread that initialised MPI may call it where [`Transport::any_thread`] is false.
 pub struct MpiTransport {
@@ -54,11 +55,11 @@ pub struct MpiTransport {
     requests: Requests,
     comm: Comm,
     bulk: Transfers,
-    /// Number of frames that are being sent.
+    /// Number of control frames that are being sent.
     outgoing: usize,
-    /// Frames that are being received.
+    /// Control frames that are being received.
     incoming: FrameQueue,
-    /// Empty bulk messages, which arrive without being sent.
+    /// Bulk messages of zero bytes, which count as arrived without being sent.
     ready: Vec<Arrival>,
     finished: Vec<Pinned>,
     spare: Vec<Vec<u8>>,
@@ -84,7 +85,7 @@ impl MpiTransport {
     }
 
     /// Waits until every rank has called this (a polled barrier), and frees the duplicate communicator. Messages that
-    /// still arrive are dropped.
+    /// still arrive meanwhile are dropped.
     ///
     /// The wait polls, and sleeps longer and longer between two polls, up to 5 ms: a rank that waits here leaves its
     /// core to others, which a blocking `MPI_Barrier` or `MPI_Finalize` would not. (Waking up costs some 40 µs on a
@@ -116,13 +117,14 @@ impl MpiTransport {
         }
     }
 
-    /// The tag of MPI for a transfer: from 1 to below the implementation's highest tag, which may be as low as 32767.
+    /// The tag that MPI gets for a bulk transfer: from 1 to below the implementation's highest tag, which may be as low
+    /// as 32767.
     fn bulk_tag(&self, tag: u32) -> i32 {
         let range = self.comm.tag_max() as u32 - 1;
         1 + (tag % range) as i32
     }
 
-    /// Receives control frames until there are no more.
+    /// Receives control frames until no more have arrived, or [`FRAMES_PER_POLL`] have been received.
     fn receive_frames(&mut self, arrived: &mut Vec<Arrival>) -> Result<(), TransportError> {
         for _ in 0..FRAMES_PER_POLL {
             let Some((from, length)) = self.comm.probe(CONTROL)? else { break };
@@ -149,7 +151,7 @@ impl MpiTransport {
         Ok(())
     }
 
-    /// Handles the completion of a request.
+    /// Handles the completion of an MPI request: `held` is the memory that it used.
     fn ended(&mut self, held: Pinned, arrived: &mut Vec<Arrival>) -> Result<(), TransportError> {
         match held {
             Pinned::Outgoing(buffer) => {
@@ -278,7 +280,8 @@ impl Transport for MpiTransport {
     }
 }
 
-/// Waits after `looks` polls in vain: spins, yields, then sleeps longer and longer (exponential back-off).
+/// Waits before the next poll after `looks` polls that found nothing: spins, yields, then sleeps longer and longer
+/// (exponential back-off).
 fn idle(looks: u32) {
     match looks {
         0..64 => std::hint::spin_loop(),

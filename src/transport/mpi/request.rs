@@ -27,7 +27,7 @@ type Result<T> = std::result::Result<T, TransportError>;
 // received into is `Send` itself. That MPI is called by a thread that it allows is what `any_thread` is for.
 unsafe impl Send for super::MpiTransport {}
 
-/// Makes an error of MPI's text for an error code and of the operation that was attempted.
+/// Makes an error whose text is MPI's for the error code, with the operation that was attempted.
 fn describe(code: c_int, attempt: impl FnOnce() -> String) -> TransportError {
     // MPI_MAX_ERROR_STRING is 256 in Open MPI and 512 to 1024 in MPICH and its descendants.
     let mut text = [0u8; 4096];
@@ -46,7 +46,7 @@ fn check(code: c_int, attempt: impl FnOnce() -> String) -> Result<()> {
     if code == SUCCESS { Ok(()) } else { Err(describe(code, attempt)) }
 }
 
-/// The class of an error code, which may carry more than its class.
+/// The class of an MPI error code: codes of an implementation may say more than their class.
 fn class(code: c_int) -> c_int {
     let mut class = code;
     // SAFETY: `class` is ours; a code that MPI does not know leaves it as it is.
@@ -60,12 +60,12 @@ pub(super) struct Comm {
     rank: c_int,
     ranks: c_int,
     tag_max: c_int,
-    /// Makes the type not `Send`: in MPICH a handle is a number, which would be.
+    /// Makes the type not `Send`: in MPICH a handle of MPI is a number, which would be `Send`.
     one_thread: PhantomData<*mut ()>,
 }
 
 impl Comm {
-    /// Duplicates `original`; every rank of it must do so.
+    /// Duplicates `original`; every rank of it must call this.
     pub(super) fn duplicate(original: &impl Communicator) -> Result<Comm> {
         let original = original.as_raw();
         let mut inter: c_int = 0;
@@ -103,22 +103,22 @@ impl Comm {
         Ok(comm)
     }
 
-    /// The number of this rank.
+    /// The number of this rank in the communicator.
     pub(super) fn rank(&self) -> c_int {
         self.rank
     }
 
-    /// Number of ranks.
+    /// Number of ranks in the communicator.
     pub(super) fn ranks(&self) -> c_int {
         self.ranks
     }
 
-    /// The highest tag that MPI allows.
+    /// The highest message tag that MPI allows.
     pub(super) fn tag_max(&self) -> c_int {
         self.tag_max
     }
 
-    /// The source and the length in bytes of the next message on `tag`; `None` if none has arrived.
+    /// The sender and the length in bytes of the next message on `tag`; `None` if none has arrived.
     pub(super) fn probe(&self, tag: c_int) -> Result<Option<(c_int, usize)>> {
         let mut status = MaybeUninit::<MPI_Status>::uninit();
         let mut found: c_int = 0;
@@ -180,7 +180,7 @@ impl Drop for Comm {
     }
 }
 
-/// A barrier that was entered. No memory belongs to it, so that it may be dropped unfinished.
+/// A barrier that this rank has entered. No memory belongs to it, so that it may be dropped unfinished.
 pub(super) struct Barrier {
     request: ffi::MPI_Request,
 }
@@ -196,7 +196,7 @@ impl Barrier {
     }
 }
 
-/// Memory that pieces are sent from.
+/// Memory that the pieces of a bulk transfer are sent from.
 pub(super) struct SendMemory {
     _owner: Arc<dyn BulkSource>,
     start: *const u8,
@@ -204,7 +204,7 @@ pub(super) struct SendMemory {
 }
 
 impl SendMemory {
-    /// Asks `owner` for its bytes, once.
+    /// Asks `owner` for its bytes, once, so that the address stays the same.
     pub(super) fn new(owner: Arc<dyn BulkSource>) -> Rc<SendMemory> {
         let bytes = owner.bytes();
         let (start, length) = (bytes.as_ptr(), bytes.len());
@@ -217,7 +217,7 @@ impl SendMemory {
     }
 }
 
-/// Memory that pieces are received into.
+/// Memory that the pieces of a bulk transfer are received into.
 pub(super) struct ReceiveMemory {
     /// The target as a raw pointer, since a `Box` claims that nobody else writes to its contents.
     owner: *mut dyn BulkTarget,
@@ -226,7 +226,7 @@ pub(super) struct ReceiveMemory {
 }
 
 impl ReceiveMemory {
-    /// Asks `owner` for its memory, once.
+    /// Asks `owner` for its memory, once, so that the address stays the same.
     pub(super) fn new(owner: Box<dyn BulkTarget>) -> Rc<ReceiveMemory> {
         let owner = Box::into_raw(owner);
         // SAFETY: just made from a box.
@@ -239,7 +239,7 @@ impl ReceiveMemory {
         self.length
     }
 
-    /// Returns the filled memory; `None` while pieces of it are under way.
+    /// Returns the filled target; `None` while pieces of it are still being received.
     pub(super) fn finish(self: Rc<Self>) -> Option<Box<dyn BulkTarget>> {
         let target = ManuallyDrop::new(Rc::into_inner(self)?);
         // SAFETY: made by `Box::into_raw`; nobody else has it, and `drop` will not run.
@@ -254,7 +254,7 @@ impl Drop for ReceiveMemory {
     }
 }
 
-/// The requests under way: one array of handles for `MPI_Testsome`, and the memory that each of them holds.
+/// The MPI requests under way: one array of handles for `MPI_Testsome`, and the memory that each of them uses.
 pub(super) struct Requests {
     handles: Vec<ffi::MPI_Request>,
     held: Vec<(Route, ManuallyDrop<Pinned>)>,
@@ -263,7 +263,7 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// Makes an empty list.
+    /// Makes an empty list of requests.
     pub(super) fn new() -> Self {
         Requests { handles: Vec::new(), held: Vec::new(), indices: Vec::new(), statuses: Vec::new() }
     }
@@ -273,7 +273,7 @@ impl Requests {
         self.handles.is_empty()
     }
 
-    /// Number of frames that are being sent.
+    /// Number of control frames that are being sent.
     pub(super) fn outgoing(&self) -> usize {
         self.held.iter().filter(|(_, held)| matches!(**held, Pinned::Outgoing(_))).count()
     }
@@ -286,7 +286,7 @@ impl Requests {
         Ok(())
     }
 
-    /// Starts a request. Returns the memory if that is complete at once, as small frames are, and `None` otherwise.
+    /// Starts a request. Returns its memory if it is complete at once, as small frames are; `None` if not.
     pub(super) fn try_start(&mut self, comm: &Comm, route: Route, mut pin: Pinned) -> Result<Option<Pinned>> {
         let mut handle = begin(comm, route, &mut pin)?;
         let mut pin = ManuallyDrop::new(pin);
@@ -362,7 +362,7 @@ impl Requests {
         outcome
     }
 
-    /// Removes all requests to or from `peer`: memory is freed where MPI can cancel the request, and leaked elsewhere.
+    /// Removes all requests to or from rank `peer`: memory is freed where MPI can cancel the request, else leaked.
     pub(super) fn abandon(&mut self, peer: c_int) -> Result<()> {
         let mut outcome = Ok(());
         for place in (0..self.handles.len()).rev() {
@@ -460,7 +460,7 @@ fn complete(route: Route, held: &mut Pinned, status: &MPI_Status, byte: MPI_Data
     Ok(())
 }
 
-/// The length in bytes of the message of a status.
+/// The length in bytes of the received message that `status` describes.
 fn received(status: &MPI_Status, byte: MPI_Datatype) -> Result<usize> {
     let mut count: c_int = 0;
     // SAFETY: the status was written by MPI.

@@ -25,7 +25,7 @@ fn found<T: H5Type + Pod>(path: &Path, name: &str, part: &[Range<usize>]) -> Opt
     source.find::<T>(&File::open(path).unwrap().dataset(name).unwrap(), part)
 }
 
-/// Compares all ways to read a part. Returns whether the part could be read directly.
+/// Reads a part in all ways and checks that they agree. Returns whether the part could be read directly.
 fn is_direct<T: H5Type + Pod + PartialEq + std::fmt::Debug>(
     path: &Path,
     name: &str,
