@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The output of a command that failed, up to its end.
+/// The output of a command that failed: what it wrote before it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Captured {
     /// The bytes that the command wrote to standard output.
@@ -16,7 +16,7 @@ pub(crate) struct Captured {
 }
 
 impl Captured {
-    /// The last 20 lines of standard error, formatted for an error message.
+    /// The last 20 lines of standard error, indented for an error message.
     pub(crate) fn tail(&self) -> String {
         const LINES: usize = 20;
         const WIDTH: usize = 300;
@@ -41,9 +41,9 @@ impl Captured {
 /// The kind of a command's failure, by which `retry-on` decides whether to retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum FailureKind {
-    /// The command could not be started. Another attempt would fail too.
+    /// The command could not be started, as its program is missing. Another attempt would fail too.
     NotStarted,
-    /// The command ended with this exit code, which does not mean success.
+    /// The command ended with this exit code, which the task does not list as success.
     Exit(i32),
     /// A signal, of this number, killed the command.
     Signal(i32),
@@ -51,11 +51,11 @@ pub(crate) enum FailureKind {
     TimedOut,
     /// The command or its host ran out of memory.
     OutOfMemory,
-    /// The command was killed because its result is no longer needed.
+    /// The command was killed because no task or user needs its result any longer.
     Cancelled,
     /// The command succeeded, but an output file is missing or cannot be read.
     Output,
-    /// The system refused a resource: threads, memory or processes.
+    /// The operating system refused a resource that was needed to start the command: threads, memory or processes.
     System,
 }
 
@@ -87,7 +87,7 @@ pub(crate) enum CommandError {
     NotFound {
         /// The name of the program, as written.
         program: String,
-        /// The directories of PATH, or the path that was tried.
+        /// The directories of PATH that were searched, or the only path that was tried.
         looked: Vec<String>,
     },
     /// The program's file exists, but it cannot be executed.
@@ -107,7 +107,7 @@ pub(crate) enum CommandError {
         /// The error of the operating system.
         source: io::Error,
     },
-    /// Arguments and environment exceed the limit of the operating system.
+    /// Arguments and environment together are longer than the operating system allows for a new process.
     #[error(
         "the arguments of `{program}` are too long for the system ({bytes} bytes); pass a file of paths instead, `{{x.list}}`"
     )]
@@ -116,7 +116,7 @@ pub(crate) enum CommandError {
         /// The total length of the arguments, in bytes.
         bytes: usize,
     },
-    /// The operating system could not start the program.
+    /// The operating system could not start the program, though its file is executable.
     #[error(
         "`{program}` could not be started: {source}; if this host has too many processes or too little memory, give the task more `threads` or `memory`"
     )]
@@ -125,26 +125,26 @@ pub(crate) enum CommandError {
         /// The error of the operating system.
         source: io::Error,
     },
-    /// The pipes for input and output could not be created.
+    /// The pipes for the command's input and output could not be created.
     #[error("no pipes for the command's input and output: {source}; raise `ulimit -n`")]
     Files {
         /// The error of the operating system.
         source: io::Error,
     },
-    /// The spawner could not be started.
+    /// The spawner, the small helper process that starts a rank's commands, could not be started.
     #[error("commands cannot be started: {source}; raise `ulimit -u` and `ulimit -n`")]
     Spawner {
         /// The error of the operating system.
         source: io::Error,
     },
-    /// The spawner has died, and its commands were killed with it.
+    /// The spawner, the helper process that starts a rank's commands, has died, and its commands were killed with it.
     #[error("`{program}` was killed because the process that starts this rank's commands has died: {how}")]
     SpawnerDied {
         program: String,
-        /// How the spawner ended, in words.
+        /// How the spawner ended, in words: by an exit code or a signal.
         how: String,
     },
-    /// The exit status could not be read (`waitpid` failed).
+    /// The exit status of the command could not be read (`waitpid` failed).
     #[error(
         "`{program}` cannot be waited for: {source}; something else in this process takes its children's status"
     )]
@@ -156,12 +156,12 @@ pub(crate) enum CommandError {
     /// The command was started and failed. `cause` has the reason.
     #[error("{cause}")]
     Failed {
-        /// The reason: a variant from [`CommandError::Exit`] on.
+        /// The reason why it failed: a variant of this type from [`CommandError::Exit`] on.
         cause: Box<CommandError>,
         /// The output of the command up to the failure.
         captured: Captured,
     },
-    /// The program ended with an exit code that does not mean success.
+    /// The program ended with an exit code that the task does not list as success.
     #[error("`{program}` ended with exit code {code}{}{tail}", exit_help(*.code))]
     Exit {
         program: String,
@@ -178,7 +178,7 @@ pub(crate) enum CommandError {
         /// The last lines of the command's standard error.
         tail: String,
     },
-    /// The program exceeded its `timeout`, and was killed.
+    /// The program ran longer than its `timeout`, and was killed.
     #[error("`{program}` was ended after its `timeout` of {timeout:?}{tail}")]
     TimedOut {
         program: String,
@@ -187,14 +187,14 @@ pub(crate) enum CommandError {
         /// The last lines of the command's standard error.
         tail: String,
     },
-    /// The program exceeded its `memory`, and was killed.
+    /// The program and its child processes used more than its `memory`, and were killed.
     #[error(
         "`{program}` ran out of memory: it had {} MiB, and its `memory` is {} MiB; give it more, or `memory-step` with `retries`{tail}",
         .used >> 20, .limit >> 20
     )]
     OverMemory {
         program: String,
-        /// The memory that was in use, in bytes.
+        /// The memory that the program and its child processes had in use, in bytes.
         used: u64,
         /// The memory limit, in bytes.
         limit: u64,
@@ -210,16 +210,16 @@ pub(crate) enum CommandError {
         /// The last lines of the command's standard error.
         tail: String,
     },
-    /// The command was cancelled because its result is no longer needed.
+    /// The command was killed because no task or user needs its result any longer.
     #[error("`{program}` was cancelled")]
     Cancelled {
         /// The name of the program.
         program: String,
     },
-    /// An output file that the command had to write is missing.
+    /// The command succeeded, but an output file that it had to write is missing.
     #[error("output `{name}` was not written: there is no `{}` in the task's scratch directory `{}`{}", .file.display(), .scratch.display(), elsewhere_help(.elsewhere))]
     OutMissing {
-        /// The name of the output in the script.
+        /// The name by which the script calls the output.
         name: String,
         /// The path of the file, relative to the scratch directory.
         file: PathBuf,
@@ -229,7 +229,7 @@ pub(crate) enum CommandError {
         /// it there.
         elsewhere: Option<PathBuf>,
     },
-    /// The path of an output is no regular file, but a directory or something else.
+    /// The path of an output leads to no regular file, but to a directory or something else.
     #[error("output `{name}` is {}, not a file: `{}`{}", if *.directory { "a directory" } else { "something else" }, .path.display(), if *.directory { "; pack it, `tar -cf {out} ..`" } else { "" })]
     OutKind {
         /// The name of the output in the script.
@@ -260,7 +260,7 @@ pub(crate) enum CommandError {
 }
 
 impl CommandError {
-    /// The kind of the failure, by which a retry is decided.
+    /// The kind of the failure, by which the task's `retry-on` decides whether the command is tried again.
     pub(crate) fn failure(&self) -> FailureKind {
         match self {
             CommandError::Failed { cause, .. } => cause.failure(),
@@ -290,7 +290,7 @@ impl CommandError {
         }
     }
 
-    /// The output of the command for the log; `None` if it was not started.
+    /// The output that the command wrote before it failed, for the log; `None` if it was not started.
     pub(crate) fn captured(&self) -> Option<&Captured> {
         match self {
             CommandError::Failed { captured, .. } => Some(captured),
@@ -309,7 +309,7 @@ fn not_found_help(program: &str) -> String {
     }
 }
 
-/// Explains an exit code that is a convention of shells, as 126 and 127.
+/// Explains an exit code to which shells give a meaning, such as 127 (program not found); empty for others.
 fn exit_help(code: i32) -> String {
     match code {
         126 => " (from a shell: a program in it is not executable)".to_owned(),

@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 /// The content of a command's input file.
 #[derive(Debug, Clone)]
 pub(crate) enum StagedInput<'a> {
-    /// Bytes to write into a new file.
+    /// Bytes that are written into a new file.
     Bytes(Cow<'a, [u8]>),
-    /// A file in this rank's scratch directory, to be linked.
+    /// A file in this rank's scratch directory, to which the input file becomes a hard link.
     File(&'a StoredFile),
 }
 
 impl<'a> StagedInput<'a> {
-    /// The bytes of the content. A file is read.
+    /// The bytes that the input file has. A file in the scratch directory is read.
     ///
     /// # Errors
     /// When the file cannot be read.

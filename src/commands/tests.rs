@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// Makes a working directory and a scratch directory.
+/// Makes a working directory and a scratch directory for the commands of a test.
 fn places() -> std::io::Result<(TempDir, TempDir)> {
     Ok((tempfile::tempdir()?, tempfile::tempdir()?))
 }

@@ -7,16 +7,16 @@ use crate::error::TaskError;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// The result of a run: counts, failures, written files, and what was left undone.
+/// The result of a run: counts of instances, failures, written files, and the instances that were not run.
 #[derive(Default)]
 pub(crate) struct RunOutcome {
     /// The number of instances that have ended, with a result or without.
     pub ended: u64,
     /// Instances without a result, each with the cause.
     pub failed: Vec<FailedInstance>,
-    /// Files that rank 0 writes, with their state.
+    /// Files that rank 0 writes from the outputs of instances, with their state.
     pub sinks: Sinks,
-    /// The instances left undone; `None` unless the run was stopped.
+    /// The instances that were not run because the run was stopped early; `None` unless it was.
     pub stopped: Option<Stopped>,
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn once(failed: &mut Vec<FailedInstance>) {
     failed.retain(|failed| seen.insert((failed.task, failed.index)));
 }
 
-/// Adds an instance to the failures, unless `cause` is `None`.
+/// Adds an instance to the list of failures; does nothing if `cause` is `None`, since the instance succeeded.
 pub(crate) fn note(failed: &mut Vec<FailedInstance>, task: usize, index: u64, cause: Option<Arc<TaskError>>) {
     if let Some(cause) = cause {
         failed.push(FailedInstance { task, index, cause });
