@@ -28,13 +28,13 @@ pub(crate) enum Artifact {
     Array(Array),
 }
 
-/// An output whose bytes are in memory, for building an [`Artifact`].
+/// An output of a command whose bytes are in memory, for building an [`Artifact`] from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OutputBytes<'a> {
     /// The number of the output: [`STDOUT`], [`STDERR`](crate::batch::outputs::STDERR) or
     /// [`file()`](crate::batch::outputs::file()).
     pub which: u32,
-    /// The file's name, as the command wrote it.
+    /// The name of the output file, as the command wrote it; `stdout` or `stderr` for the streams.
     pub name: &'a str,
     pub bytes: &'a [u8],
 }
@@ -66,7 +66,7 @@ impl Artifact {
         }
     }
 
-    /// The output with the number `which`.
+    /// The output of the command that has the number `which`.
     ///
     /// # Errors
     /// When there is no such output, or the artifact is an array.
@@ -74,7 +74,7 @@ impl Artifact {
         self.outputs()?.output(which)
     }
 
-    /// The array, if the artifact is one.
+    /// The array that the task has made, if the artifact is one.
     ///
     /// # Errors
     /// When the artifact holds the outputs of a command.

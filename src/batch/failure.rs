@@ -17,8 +17,8 @@ pub(crate) fn left(why: &str) -> Failure {
     Failure::new(why).of_kind(TaskErrorKind::Deferred)
 }
 
-/// Whether an error means that an instance was left for the next run: the instance itself, or an instance that it
-/// depends on.
+/// Whether an error means that an instance was deferred to the next run of the script: because the instance itself was,
+/// or an instance that it depends on.
 pub(crate) fn is_left(cause: &TaskError) -> bool {
     cause.kind == TaskErrorKind::Deferred
 }
@@ -58,7 +58,8 @@ pub(crate) fn located_at<T>(
     outcome
 }
 
-/// An instance without a result: failed, skipped because a dependency failed, or left for the next run.
+/// An instance without a result: it failed, or was skipped because a dependency failed, or was deferred to the next run
+/// of the script.
 #[derive(Debug, Clone)]
 pub(crate) struct FailedInstance {
     /// The number of the task in the plan (the compiled script).

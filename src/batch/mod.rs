@@ -48,7 +48,7 @@ pub(crate) fn register_bulk_kinds() {
     bulk::register(&[&ArtifactBulk]);
 }
 
-/// Runs a plan to its end, and returns the summary of what was done and what failed.
+/// Runs the tasks of a plan until all have ended, and returns the summary of what was done and what failed.
 ///
 /// # Errors
 /// When the engine ends before the plan does, through a fault of the network or of the client.

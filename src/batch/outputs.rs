@@ -1,7 +1,8 @@
 //! Numbers of a task's outputs: standard output is 0, standard error 1, files count from 2; [`VALUE`] is the array of a
 //! task that makes one.
 
-/// Length in bytes from which an output file of a command stays a file instead of being read into memory.
+/// Length in bytes from which a command's output file, if other tasks read it, stays a file instead of being read into
+/// memory.
 pub(crate) const LARGE: u64 = 64 << 10;
 
 /// The output number of standard output. For an array it denotes the printed form.

@@ -61,7 +61,7 @@ impl Group {
         self.join.instances(index).filter(|at| self.without.binary_search(at).is_err())
     }
 
-    /// Whether the results of the group are arrays.
+    /// Whether the results of the other task that the group reads are arrays.
     pub(crate) fn is_of_arrays(&self) -> bool {
         self.wanted == [outputs::VALUE]
     }
@@ -130,7 +130,8 @@ impl TaskDef {
         })
     }
 
-    /// The name of an instance in logs, with the step of a reduction: `total[T=300, step=2]`.
+    /// The name of an instance in logs, with its parameters and the number of a reduction's step: `total[T=300,
+    /// step=2]`.
     pub(crate) fn label(&self, index: u64) -> String {
         let label = self.task.label(index);
         match (self.step, label.strip_suffix(']')) {
@@ -172,7 +173,7 @@ pub(crate) struct Read {
 }
 
 impl Read {
-    /// Collects the outputs that the tasks of a plan read.
+    /// Collects which outputs of each task the tasks of a plan read.
     pub(crate) fn new(plan: &Plan) -> Read {
         let count = plan.tasks.len();
         let mut read = Read { outputs: vec![Vec::new(); count], referred: vec![false; count] };

@@ -21,7 +21,7 @@ pub(crate) enum Destination {
     File(PathBuf),
     /// A pipe or a device. Bytes are written into it, since it must not be replaced.
     Special(PathBuf),
-    /// The null device, for which nothing needs to be written.
+    /// The null device (`/dev/null`), for which nothing needs to be written.
     Null,
 }
 

@@ -12,10 +12,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// A program whose executable file was found.
+/// A command's program, after its executable file was found.
 #[derive(Debug)]
 pub(crate) struct FoundProgram {
-    /// The path of the file: absolute unless the working directory is relative.
+    /// The path of the program's file: absolute unless the command's working directory is relative.
     pub(crate) path: PathBuf,
     /// The program as the command names it, for messages.
     pub(crate) name: String,

@@ -44,8 +44,8 @@ fn mapped(pid: u32) -> u64 {
     line(&format!("/proc/{pid}/status"), "VmRSS:").unwrap_or(0)
 }
 
-/// Bytes of resident memory of a process, in which shared pages count proportionally (PSS). RSS if the system does not
-/// have that.
+/// Bytes of resident memory of one process, in which a page shared by several counts in proportional parts (PSS). If
+/// the kernel does not tell these, RSS, in which it counts fully.
 fn resident(pid: u32) -> u64 {
     line(&format!("/proc/{pid}/smaps_rollup"), "Pss:").unwrap_or_else(|| mapped(pid))
 }

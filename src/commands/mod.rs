@@ -49,14 +49,14 @@ pub(crate) use spec::{CommandSpec, Launcher};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// A file that a command has written.
+/// An output file that a command has written in its private directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OutFile {
     /// The name by which [`CommandSpec::outs`] lists the file.
     pub name: String,
     /// The path of the file, within the command's private directory.
     pub path: PathBuf,
-    /// The length of the file, in bytes.
+    /// The length of the output file, in bytes.
     pub length: u64,
 }
 

@@ -71,9 +71,9 @@ impl Killer {
 /// How far a command is with its time limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Time {
-    /// The command's time limit is not reached, or it has none.
+    /// The time limit is not reached, or the command has none.
     Left,
-    /// The time limit was reached, and the command got SIGTERM.
+    /// The time limit was reached, and the command got SIGTERM. SIGKILL follows after the grace period.
     Up,
     /// The grace period after SIGTERM was over too, and the command got SIGKILL.
     Over,

@@ -17,29 +17,29 @@ pub enum ScratchError {
     /// No place where a scratch directory could be created is usable.
     #[error("no place for node-local scratch files: {}; set TMPDIR to a local directory that you may write", .tried.join("; "))]
     NoPlace {
-        /// The places that were tried, each with the reason why it failed.
+        /// The places where a directory was tried, each with the reason why it failed.
         tried: Vec<String>,
     },
-    /// A directory could not be created, or other users may enter it.
+    /// A directory could not be created in `parent`, or its permissions would let other users in.
     #[error("scratch directory in `{}`: {source}", .parent.display())]
     Directory {
         /// The path of the directory in which it was to be created.
         parent: PathBuf,
-        /// The error of the operating system.
+        /// The error of the operating system when the directory was created.
         source: io::Error,
     },
     /// The name of an input file is absolute or contains `..`, so it leads out of the command's directory.
     #[error("`{name}` cannot be the name of an input file: it must be a relative path without `..`")]
     Name {
-        /// The name of the input file.
+        /// The name of the input file, as the command was to see it.
         name: String,
     },
-    /// An input file could not be written.
+    /// An input file could not be written into a command's directory.
     #[error("input file `{}` could not be written: {source}; if the node's scratch is full, set TMPDIR to a larger place", .path.display())]
     Write {
-        /// The path of the input file.
+        /// The path at which the input file was to be.
         path: PathBuf,
-        /// The error of the operating system.
+        /// The error of the operating system when the file was written.
         source: io::Error,
     },
 }
@@ -92,7 +92,7 @@ pub struct ScratchRoot {
 struct OwnScratch(Mutex<Option<Arc<ScratchRoot>>>);
 
 impl ScratchRoot {
-    /// The scratch directory of this rank, which is created at the first call.
+    /// The scratch directory of this rank for temporary files. The first call creates it.
     ///
     /// # Errors
     /// As for [`ScratchRoot::new`].
@@ -177,7 +177,7 @@ fn is_as_new(path: &Path) -> bool {
         && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-/// Creates a private directory in the rank's scratch directory. Dropping the value removes it.
+/// Creates a directory in the rank's scratch directory that only its user can enter. Dropping the value removes it.
 fn private_dir(root: &Path) -> Result<TempDir, ScratchError> {
     make(root, "t-").map_err(|source| ScratchError::Directory { parent: root.to_owned(), source })
 }

@@ -11,7 +11,7 @@ pub(crate) enum Launcher {
     /// The variables are removed. The command is a program of its own, and may call `MPI_Init` or `mpirun`.
     #[default]
     Scrub,
-    /// The command inherits the launcher's variables, as it needs to take part in the MPI job.
+    /// The variables are inherited, as a command needs them to take part in the MPI job of dtask.
     Inherit,
 }
 
@@ -29,22 +29,22 @@ pub(crate) struct CommandSpec {
     /// The working directory of the command.
     #[serde(with = "path")]
     pub dir: PathBuf,
-    /// Variables added to the environment. They replace variables of the same names.
+    /// Variables that are added to the command's environment. They replace inherited variables of the same names.
     pub env: Vec<(String, OsString)>,
     /// Whether the command's environment has no variables of the rank's environment, only those of `env`.
     pub clean_env: bool,
     /// Whether the MPI launcher's variables are removed from the environment or inherited.
     pub launcher: Launcher,
-    /// The bytes of standard input. If empty, standard input is `/dev/null`.
+    /// The bytes that the command reads from standard input. If empty, standard input is `/dev/null`.
     #[serde(skip)]
     pub stdin: Vec<u8>,
     /// The path of a file that the command gets as standard input instead of the bytes of `stdin`.
     #[serde(skip)]
     pub stdin_file: Option<PathBuf>,
-    /// The files that the command must write: pairs of a name and a path relative to `scratch`.
+    /// The files that the command must write: pairs of the output's name and a path relative to `scratch`.
     #[serde(skip)]
     pub outs: Vec<(String, PathBuf)>,
-    /// The exit codes that mean success, as a rule only 0.
+    /// The exit codes of the command that mean success, as a rule only 0.
     #[serde(skip)]
     pub ok_exit: Vec<i32>,
     /// The private directory of the attempt, in which the command writes its output files.
@@ -95,7 +95,7 @@ impl CommandSpec {
     }
 }
 
-/// Serialization of paths that need not be UTF-8.
+/// Serialization of paths as bytes, since a path need not be UTF-8.
 mod path {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use std::ffi::OsString;

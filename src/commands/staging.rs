@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// The content of a command's input file.
+/// The content of a file that a command gets as input: bytes, or a file of the rank.
 #[derive(Debug, Clone)]
 pub(crate) enum StagedInput<'a> {
     /// Bytes that are written into a new file.
@@ -31,8 +31,8 @@ impl<'a> StagedInput<'a> {
     }
 }
 
-/// Writes or links input files into a command's directory, read-only, and returns their paths. A name may contain
-/// directories, which are created.
+/// Puts input files into a command's directory, written or as hard links, read-only, and returns their paths. If a name
+/// contains directories, these are created.
 ///
 /// # Errors
 /// When a name leads out of the directory, or a file cannot be written.

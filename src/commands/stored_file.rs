@@ -58,7 +58,7 @@ impl StoredFile {
         Err(io::Error::other(format!("`{}` has become shorter", self.path.display())))
     }
 
-    /// Reads the content of the stored file.
+    /// Reads the content of the stored file into memory.
     ///
     /// # Errors
     /// When the file cannot be read; the text is for the user.

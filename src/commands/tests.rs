@@ -146,7 +146,8 @@ fn the_launchers_variables_are_removed() -> Outcome {
     Ok(())
 }
 
-/// Checks the variables of this process; run by the test above in a process with a launcher's variables.
+/// Checks the environment variables of commands. Run by the test above in a process of its own that has an MPI
+/// launcher's variables.
 #[test]
 #[ignore = "a part of the test above"]
 fn prints_a_commands_environment() -> Outcome {

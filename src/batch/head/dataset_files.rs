@@ -17,7 +17,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// The HDF5 files into which a run saves arrays, each with the rank that writes it and the datasets that it must have.
 pub(crate) struct DatasetFiles {
-    /// The folder of the script, against which paths are resolved.
+    /// The folder of the script, against which relative paths are resolved.
     here: String,
     /// The ranks that run tasks. For each file one of them is chosen as the owner, which alone writes it.
     computing: Vec<Rank>,
@@ -27,14 +27,15 @@ pub(crate) struct DatasetFiles {
 /// The owner and the expected content of one HDF5 file. Several instances may save arrays into it.
 #[derive(Debug)]
 struct DatasetFile {
-    /// The rank that owns the file: no other rank writes it.
+    /// The rank that owns the file: only this rank writes it.
     owner: Rank,
     /// The names of the expected datasets, each with the number of arrays that instances write into it.
     wanted: BTreeMap<String, u64>,
 }
 
 impl DatasetFiles {
-    /// Makes an empty record for a script in the folder `here` and the ranks that run tasks.
+    /// Makes an empty record of HDF5 files. `here` is the folder of the script, and `computing` has the ranks that run
+    /// tasks.
     pub(crate) fn new(here: &Path, computing: Vec<Rank>) -> Self {
         DatasetFiles { here: here.display().to_string(), computing, files: BTreeMap::new() }
     }

@@ -14,7 +14,7 @@ pub(crate) struct Losses {
     watched: Vec<(u64, Watch)>,
     /// Whether all instances of the family are submitted.
     complete: bool,
-    /// Indices of the instances that have failed, in ascending order.
+    /// Indices of the family's instances that have failed, in ascending order.
     lost: Vec<u64>,
 }
 

@@ -24,7 +24,8 @@ pub(crate) struct WatchedInstances {
 }
 
 impl WatchedInstances {
-    /// Watches the futures of a task's instances, the first of which has the index `first`.
+    /// Makes the record of a range of a task's instances, and begins to watch their futures. The first has the index
+    /// `first`.
     pub(crate) fn new(
         task: usize,
         first: u64,

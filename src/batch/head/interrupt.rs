@@ -18,7 +18,7 @@ pub(crate) fn ask() {
     ASKED.store(true, Ordering::Release);
 }
 
-/// Whether a signal has requested that no more tasks start.
+/// Whether a signal to this process has requested that the run starts no more tasks.
 pub(crate) fn is_asked() -> bool {
     ASKED.load(Ordering::Acquire)
 }

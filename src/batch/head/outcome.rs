@@ -10,9 +10,9 @@ use std::sync::Arc;
 /// The result of a run: counts of instances, failures, written files, and the instances that were not run.
 #[derive(Default)]
 pub(crate) struct RunOutcome {
-    /// The number of instances that have ended, with a result or without.
+    /// The number of instances of the plan that have ended, with a result or without.
     pub ended: u64,
-    /// Instances without a result, each with the cause.
+    /// Instances that have no result, each with the cause.
     pub failed: Vec<FailedInstance>,
     /// Files that rank 0 writes from the outputs of instances, with their state.
     pub sinks: Sinks,
@@ -20,7 +20,8 @@ pub(crate) struct RunOutcome {
     pub stopped: Option<Stopped>,
 }
 
-/// Removes duplicates, so that an instance is listed once, even if the tasks that would have saved it failed too.
+/// Removes duplicates from a list of failures. An instance comes twice if it failed and then the helper tasks that
+/// would have saved its result failed too.
 pub(crate) fn once(failed: &mut Vec<FailedInstance>) {
     let mut seen = HashSet::new();
     failed.retain(|failed| seen.insert((failed.task, failed.index)));

@@ -14,7 +14,7 @@ const PLAIN: Duration = Duration::from_secs(10);
 /// Time between two redraws of the progress line at a terminal.
 const DRAWN: Duration = Duration::from_millis(100);
 
-/// Numbers of instances of a plan by outcome.
+/// The numbers of a plan's instances that are done, failed, skipped and deferred.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     /// The number of instances that have a result.
@@ -39,7 +39,7 @@ impl Tally {
     }
 }
 
-/// The progress display: at a terminal a line that is redrawn, elsewhere a new line every ten seconds.
+/// The display of how far a run is: at a terminal a line that is redrawn, elsewhere a new line every ten seconds.
 pub(crate) struct Progress {
     total: u64,
     slots: u64,
@@ -73,7 +73,7 @@ impl Progress {
         Progress { total, slots, start: now, last: now, way }
     }
 
-    /// Whether the time for the next line or redraw has come.
+    /// Whether enough time has passed since the last progress line or redraw for the next.
     pub(crate) fn is_due(&self) -> bool {
         match self.way {
             ProgressDisplay::Quiet => false,

@@ -17,7 +17,7 @@ pub(crate) struct RetainedResults<'a> {
 /// The retained results of one task: those of its instances from index `first` on.
 #[derive(Default)]
 struct TaskResults {
-    /// The index of the instance of the first future in `futures`.
+    /// The index of the instance to which the first future in `futures` belongs.
     first: u64,
     futures: VecDeque<Future<Artifact>>,
     /// The numbers of the outputs that each result has, streams and files.
@@ -98,7 +98,8 @@ impl<'a> RetainedResults<'a> {
     }
 }
 
-/// Submits a task that extracts the `wanted` outputs of a result at the rank that has it.
+/// Submits a helper task that extracts the outputs with the numbers `wanted` from a result, at the rank that has the
+/// result.
 pub(crate) fn outputs_of(client: &Client, whole: &Future<Artifact>, wanted: &[u32]) -> Future<Artifact> {
     client.submit(take_outputs, (whole, wanted.to_vec()))
 }

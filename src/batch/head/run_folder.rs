@@ -22,7 +22,7 @@ pub(crate) struct RunFolder {
 }
 
 impl RunFolder {
-    /// Creates or takes over the run folder of a plan, and removes the logs of the previous run.
+    /// Creates the run folder of a plan, or takes over the existing one, and removes the logs of the previous run.
     ///
     /// # Errors
     /// When it cannot be made, belongs to another user, or is in use by another run; the text is for the user.
@@ -48,7 +48,7 @@ impl RunFolder {
         plan.dir.join(format!("{}.dtask", plan.name))
     }
 
-    /// The path of the run folder.
+    /// The path of the run folder, which has the logs.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// An output file to which rank 0 appends the streams of instances, and which still lacks some. Several instances share
 /// the file.
 struct Sink {
-    /// The number of the last task that appends to the file.
+    /// The number of the last task of the plan that appends to the file.
     task: usize,
     /// The number of outputs of instances that are still to be appended.
     missing: u64,

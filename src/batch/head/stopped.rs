@@ -9,18 +9,18 @@ use std::ops::Range;
 /// The reason why a run ends before all instances of its plan have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StopReason {
-    /// The number of failed instances reached the limit that `[policy]` in the script sets; the number.
+    /// Too many instances have failed: this number, which reached the limit that `[policy]` in the script sets.
     Failures(u64),
-    /// The time limit of the job was reached.
+    /// The time limit of the job was reached, with a margin for the end of the run.
     Time,
-    /// A signal asked the run to stop.
+    /// A signal to dtask asked the run to stop.
     Asked,
 }
 
 /// The instances that were not run because the run was stopped early, with the reason.
 #[derive(Default)]
 pub(crate) struct Stopped {
-    /// The reason; `None` while the run is not stopped.
+    /// The reason why the run was stopped; `None` while it goes on.
     pub why: Option<StopReason>,
     /// Whether tasks were still running at some rank when the job's time was over.
     pub late: bool,
@@ -63,7 +63,7 @@ impl Stopped {
     }
 }
 
-/// Running instances, as triples of task number, index and future.
+/// Running instances of tasks, as triples of task number, index of the instance and its future.
 pub(crate) type Running = Vec<(usize, u64, Future<Artifact>)>;
 
 /// Sorts futures of a task's instances when the run is stopped: returns those of running tasks; notes all others in

@@ -49,7 +49,7 @@ pub(crate) struct Submitter<'a> {
     pub(crate) computing: Vec<Rank>,
     /// The HDF5 files into which arrays are saved, with the rank that writes each.
     pub(crate) files: DatasetFiles,
-    /// By task, the index of the next instance to be submitted.
+    /// By task number, the index of the instance that is submitted next.
     pub(crate) next: Vec<u64>,
     begun: Vec<Option<Box<OpenTask>>>,
     /// Numbers of the tasks with instances left to submit, in the order of the plan.
@@ -70,7 +70,7 @@ pub(crate) struct Submitter<'a> {
 }
 
 impl<'a> Submitter<'a> {
-    /// Makes a submitter of a plan of which nothing is submitted yet.
+    /// Makes a submitter for a plan of which no instance is submitted yet.
     pub(crate) fn new(plan: &'a Plan, folder: &RunFolder, client: &'a Client, team: &'a Team) -> Self {
         let count = plan.tasks.len();
         let mut users = vec![Vec::new(); count];
@@ -101,7 +101,7 @@ impl<'a> Submitter<'a> {
         }
     }
 
-    /// Whether all instances are submitted.
+    /// Whether all instances of the plan are submitted.
     pub(crate) fn is_done(&self) -> bool {
         self.left.is_empty()
     }

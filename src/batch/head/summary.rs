@@ -25,9 +25,9 @@ const NAMED: u64 = 4;
 
 /// The texts that the run prints at its end, and the state of the run that decides the exit code.
 pub(crate) struct Summary {
-    /// The report of what was done and where the results lie.
+    /// The report for the user of what was done and which files have the results.
     pub text: String,
-    /// The error messages, in the style of compilers; empty if there are none.
+    /// The error messages for the user, in the style of compilers; empty if there are none.
     pub errors: String,
     /// Whether some instances were deferred, so that another run of the script would go on with them.
     pub resumable: bool,

@@ -196,9 +196,9 @@ impl arrays::Scope for ExpressionNames<'_> {
 pub(crate) struct ArrayReduceStep {
     /// The number of the `reduce` task in the plan.
     pub task: u32,
-    /// The index of the instance of that task.
+    /// The index of the instance of the `reduce` task to which the step belongs.
     pub index: u64,
-    /// The operation that merges two arrays.
+    /// The operation, such as addition, that merges arrays.
     pub with: Reduce,
     /// For each input, whether it is an array of the reduced family (a leaf of the tree: true) or the result of another
     /// step (false).

@@ -95,11 +95,11 @@ fn is_tried_again(wanted: &[RetryOn], failure: commands::FailureKind) -> bool {
     }
 }
 
-/// The error of an attempt to run an instance.
+/// The error of one attempt to run the command of an instance.
 enum AttemptError {
     /// The command could not be started, or it failed.
     Command(CommandError),
-    /// Preparing the command or handling its outputs failed.
+    /// Preparing the command's inputs, or handling its outputs, failed.
     Other(Failure),
 }
 

@@ -92,7 +92,7 @@ impl JobDeadline {
         self.limited.store(true, Ordering::Release);
     }
 
-    /// Forbids this rank to start any more tasks.
+    /// Forbids this rank to start any more tasks, because the run ends.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }

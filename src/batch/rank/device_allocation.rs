@@ -14,7 +14,7 @@ pub(crate) struct FreeDevices(Arc<Mutex<Option<HostShare>>>);
 pub(crate) struct Allocation {
     /// Numbers of the cores; empty if the rank's cores are unknown or the task asks for no number of threads.
     pub cores: Vec<u32>,
-    /// Identifiers of the GPUs, as in `CUDA_VISIBLE_DEVICES`.
+    /// Identifiers of the GPUs that the command has, as `CUDA_VISIBLE_DEVICES` lists them.
     pub gpus: Vec<String>,
     free: FreeDevices,
 }

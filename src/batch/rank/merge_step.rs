@@ -21,9 +21,9 @@ use std::sync::Arc;
 /// tree.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct MergeStep {
-    /// The index of the instance of the `reduce` task.
+    /// The index of the instance of the `reduce` task to which the step belongs.
     pub index: u64,
-    /// The number of the step within its instance, from 1.
+    /// The number of the step among those of its instance, from 1.
     pub number: u64,
     /// For each file to merge, whether it is an output of the reduced family (a leaf of the tree: true) or the result
     /// of another step (false).

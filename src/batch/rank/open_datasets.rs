@@ -196,7 +196,7 @@ mod tests {
         }))
     }
 
-    /// Saves datasets of these names to a file, in this order.
+    /// Saves arrays as datasets with the given names to an HDF5 file, in the given order.
     fn save(path: &Path, names: &[&str]) -> Result<Vec<String>, Failure> {
         let open = OpenDatasets::default();
         let element = ElementType::F64;
@@ -216,7 +216,8 @@ mod tests {
         open.finish(path, &wanted)
     }
 
-    /// A file with a dataset, a group with an attribute and a dataset in it, and an attribute of its own.
+    /// Makes an HDF5 file that has a dataset, a group with an attribute and a dataset in it, and an attribute of its
+    /// own.
     fn with_data(path: &Path) {
         let file = hdf5::File::create(path).unwrap();
         file.new_attr::<i64>().create("version").unwrap().write_scalar(&7).unwrap();

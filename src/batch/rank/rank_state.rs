@@ -50,7 +50,7 @@ struct RankLog {
 pub(crate) struct RankSummary {
     /// Time that tasks took, summed over the slots of the rank (a slot runs one task at a time).
     pub busy: Duration,
-    /// Length of the rank's log, in bytes.
+    /// Length in bytes of the log that the rank has written in this run.
     pub logged: u64,
 }
 

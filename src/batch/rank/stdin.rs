@@ -65,7 +65,7 @@ pub(crate) fn fill(
 }
 
 impl StdinPart<'_> {
-    /// The bytes of a piece that is in memory; empty for a file.
+    /// The bytes of a piece of standard input that is in memory; empty for a file.
     fn bytes(&self) -> &[u8] {
         match self {
             StdinPart::Text(text) => text.as_bytes(),

@@ -29,7 +29,7 @@ pub(crate) enum HostFile {
     Linked(Arc<StoredFile>),
     /// The opened file. It could not be linked, as it lies on another file system, and will be copied.
     Open(File),
-    /// The reason why the file could be neither linked nor opened.
+    /// The file could be neither linked nor opened; the reason.
     Missing(String),
 }
 
@@ -76,7 +76,7 @@ impl Arrived {
         ))
     }
 
-    /// Bytes of memory that the message takes.
+    /// The number of bytes of memory that the message takes on this rank.
     pub(crate) fn memory(&self) -> usize {
         match self {
             Arrived::Whole(message, _) => message.len(),

@@ -41,13 +41,14 @@ struct OutputsInner {
 /// The lengths in bytes of the two kinds of messages by which outputs are sent to another rank.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
-    /// The length of the message with the bytes of all files.
+    /// The length in bytes of a message that has the bytes of all files, for ranks on other hosts.
     whole: u64,
-    /// The length of the message with the paths of files, for ranks on the same host; 0 if there are no files.
+    /// The length in bytes of a message that has the paths of files instead, for ranks on the same host; 0 if there are
+    /// no files.
     same_files: u64,
 }
 
-/// Unpacked outputs: a buffer with the contents in memory, and a list of the outputs.
+/// A list of a command's outputs, and a buffer with the contents of those that are in memory.
 pub(crate) struct OutputList {
     /// The bytes of those outputs that are in memory. If outputs without files came by a message, this is the message
     /// itself.
@@ -93,14 +94,14 @@ pub enum Content<'a> {
 pub struct OutputRef<'a> {
     /// The number of the output: 0 for standard output, 1 for standard error, from 2 on for files.
     pub which: u32,
-    /// The file's name, as the command wrote it.
+    /// The name of the output file, as the command wrote it.
     pub name: &'a str,
-    /// The bytes or the file.
+    /// The content of the output: bytes in memory, or a file.
     pub content: Content<'a>,
 }
 
 impl<'a> OutputRef<'a> {
-    /// The bytes of the output. A file is read at each call.
+    /// The bytes of the output. If they are in a file, each call reads it.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -110,7 +111,7 @@ impl<'a> OutputRef<'a> {
 }
 
 impl<'a> Content<'a> {
-    /// The bytes of the content. A file is read at each call.
+    /// The bytes of the content. If they are in a file, each call reads it.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -165,7 +166,7 @@ impl CommandOutputs {
         self.0.outputs.get().ok_or_else(|| Failure::new("internal error: a command's outputs are lost"))
     }
 
-    /// All outputs, in the order in which they were packed.
+    /// All outputs of the command, in the order in which they were packed.
     ///
     /// # Errors
     /// When they were damaged on their way, or scratch has no room for their files.
@@ -173,7 +174,7 @@ impl CommandOutputs {
         self.outputs().map(OutputList::all)
     }
 
-    /// The output with the number `which`.
+    /// The output of the command that has the number `which`.
     ///
     /// # Errors
     /// As for [`CommandOutputs::all`]; and when there is no such output.
@@ -199,7 +200,7 @@ impl CommandOutputs {
         }
     }
 
-    /// Bytes of memory that the value takes at this rank. Files do not count.
+    /// Bytes of memory that the outputs take at this rank. Outputs in files do not count.
     pub fn memory(&self) -> usize {
         match (&*self.0.arrived.lock(), self.0.outputs.get()) {
             (Some(arrived), _) => arrived.memory(),

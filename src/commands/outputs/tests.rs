@@ -10,7 +10,7 @@ fn memory<'a>(which: u32, name: &'a str, bytes: &'a [u8]) -> OutputRef<'a> {
     OutputRef { which, name, content: Content::Memory(bytes) }
 }
 
-/// Makes outputs with a file, and returns the file's path too.
+/// Makes outputs of a command, one of which is a file, and returns also the path of the file.
 fn with_file(
     bytes: &[u8],
 ) -> std::result::Result<(CommandOutputs, std::path::PathBuf), Box<dyn std::error::Error>> {

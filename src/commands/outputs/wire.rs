@@ -133,7 +133,7 @@ pub(crate) fn refusal(why: &str, length: usize) -> Vec<u8> {
 
 /// A message with the outputs of a command from another rank, after decoding.
 pub(crate) enum OutputsMessage {
-    /// A message with the bytes of all files.
+    /// A message with the bytes of all outputs, and the list of the outputs in it.
     Whole(Vec<OutputEntry>),
     /// A message with paths of files on the same host: the directory that they are in, and the list of the outputs.
     Near(PathBuf, Vec<OutputEntry>),
@@ -145,7 +145,7 @@ pub(crate) enum OutputsMessage {
 pub(crate) struct OutputEntry {
     pub(crate) which: u32,
     pub(crate) name: Range<usize>,
-    /// The length of the output, in bytes.
+    /// The length of the output's content, in bytes.
     pub(crate) length: u64,
     /// The position in the message of the output's bytes. For a file of the same host, the position of the file's
     /// number.
@@ -153,7 +153,7 @@ pub(crate) struct OutputEntry {
     pub(crate) is_file: bool,
 }
 
-/// Decodes a message; `None` if it is damaged.
+/// Decodes a message with the outputs of a command; `None` if it is damaged.
 pub(crate) fn read(message: &[u8]) -> Option<OutputsMessage> {
     let mut rest = message;
     match u32::from_le_bytes(*take(&mut rest)?) {

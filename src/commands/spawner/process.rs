@@ -99,7 +99,8 @@ fn begin() -> bool {
     set_child_subreaper(Some(getpid())).is_ok()
 }
 
-/// The watchdog's main function: starts the spawner, waits for its end, and cleans up if the spawner has not.
+/// The watchdog's main function: starts the spawner (which starts a rank's commands), waits for its end, and kills the
+/// commands if the spawner has not.
 fn watchdog() -> ExitCode {
     let (adopts, rank) = (begin(), getppid());
     let Ok(mut spawner) = own(SERVE).and_then(|mut spawner| spawner.stdout(Stdio::piped()).spawn()) else {

@@ -65,7 +65,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Makes a server without channels. `adopts` tells whether this process adopts orphans (child subreaper).
+    /// Makes the state of a spawner that has no channels yet. `adopts` tells whether this process adopts the orphans
+    /// that commands leave (child subreaper).
     pub(crate) fn new(adopts: bool) -> Arc<Server> {
         Arc::new(Server {
             channels: Mutex::default(),

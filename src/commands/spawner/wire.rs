@@ -26,7 +26,8 @@ use std::time::Duration;
 
 /// The most open files (file descriptors) that are sent along with a message between rank and spawner.
 const FILES_MAX: usize = 3;
-/// The longest message in bytes: twice the system's limit for arguments and environment of a process.
+/// The longest message in bytes that is received: twice the limit of the system for a process's arguments and
+/// environment.
 const LENGTH_MAX: u64 = 64 << 20;
 /// Bytes allocated for a message before its content has arrived, so that a wrong length does not allocate much.
 const EARLY: u64 = 64 << 10;
@@ -43,11 +44,11 @@ pub(crate) enum Control {
     Lane(u32),
     /// A signal to be sent to the process group of a command. Has no effect if the command has ended.
     Signal {
-        /// The number of the channel that runs the command.
+        /// The number of the channel on which the command was started.
         channel: u32,
         /// The number of the command among those of the channel, from 1.
         run: u64,
-        /// The number of the signal, as `kill` takes it.
+        /// The number of the signal to send, as `kill` takes it.
         signal: i32,
     },
     /// The path of a directory that the spawner must remove when the rank has ended.
@@ -70,10 +71,10 @@ pub(crate) type StartMessage = (u64, CommandSpec);
 /// The resources that a command has used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Usage {
-    /// The largest resident memory of any of its processes, in bytes. The system counts the starting process's memory
-    /// too, so the value is never less than some megabytes.
+    /// The largest resident memory of any process of the command, in bytes. The kernel counts the memory of the process
+    /// that started it too, so the value is never less than some megabytes.
     pub peak_memory: u64,
-    /// Processor time of the program and of those of its child processes that it waited for.
+    /// Processor time of the command's program and of those child processes for which it waited.
     pub cpu: Duration,
 }
 

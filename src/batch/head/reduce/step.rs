@@ -7,7 +7,7 @@ use crate::client::future::Future;
 pub(crate) struct MergeNode {
     /// The index of the instance of the `reduce` task to which the step belongs.
     pub index: u64,
-    /// The number of the step within its instance, from 1.
+    /// The number of the step among those of its instance, from 1.
     pub number: u64,
     /// For each input, whether it is a result of the reduced family (a leaf: true) or the result of another step
     /// (false).
@@ -27,7 +27,7 @@ pub(crate) trait Merge {
 
 /// A reduction whose inputs are submitted, so that its merge steps can be.
 pub(crate) struct Reduction<'a> {
-    /// The object that submits the reduction's steps.
+    /// The object that submits the reduction's merge steps to the engine.
     pub merge: Box<dyn Merge + 'a>,
     /// For each instance of the `reduce` task, the futures of the results that it reduces.
     pub leaves: Vec<Vec<Future<Artifact>>>,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// The partitions of a `mapreduce` task's keys that one rank reduces: every `step`th, starting with `first`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PartitionShare {
-    /// The number of the rank's first partition.
+    /// The number of the first partition that the rank reduces.
     pub first: usize,
     /// The number of ranks that reduce, and so the distance between the numbers of two partitions of a rank.
     pub step: usize,
@@ -31,7 +31,7 @@ impl PartitionShare {
         (self.first..self.all).step_by(self.step.max(1))
     }
 
-    /// The position of a partition in the list of the rank's partitions.
+    /// The position of the partition with number `partition` in the list of those that the rank reduces.
     fn place(self, partition: usize) -> usize {
         partition / self.step.max(1)
     }

@@ -18,7 +18,8 @@ use crate::script::plan::template::RenderScope;
 use std::io::Write;
 use std::path::Path;
 
-/// A piece of a file: its name, the offset of the first byte, and the offset behind the last.
+/// A piece of an input file: the file's name, the offset in bytes of the piece's first byte, and the offset behind its
+/// last.
 pub(crate) type NamedPiece = (String, u64, u64);
 
 fn work_of(def: &TaskDef) -> Result<&MapReduce, Failure> {
