@@ -162,7 +162,7 @@ pub(crate) fn facts(task: &PlanTask, index: u64, here: &str) -> RuntimeVars {
     }
 }
 
-/// The outputs of each task that other tasks of the plan read. Computed once for a plan, which may have thousands of
+/// The outputs of each task that other tasks of the plan read. Computed once for a plan, which can have thousands of
 /// tasks.
 #[derive(Debug)]
 pub(crate) struct Read {

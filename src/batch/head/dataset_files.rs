@@ -82,8 +82,8 @@ impl DatasetFiles {
         self.computing.get(at as usize).copied().unwrap_or(Rank(0))
     }
 
-    /// Asks the owners of all HDF5 files to rename them from temporary to final names. Called when each array has been
-    /// written or its instance has failed.
+    /// Asks the ranks that write the HDF5 files to rename them from temporary to final names. Called when each array
+    /// has been written or its instance has failed.
     ///
     /// # Errors
     /// When the engine has ended.

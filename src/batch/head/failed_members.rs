@@ -6,8 +6,8 @@ use crate::client::watch::Ended;
 use crate::client::watch::Watch;
 use crate::error::Result;
 
-/// The failures in an optional family: a task with parameters some of whose instances may fail, since the tasks that
-/// gather its results go on without them.
+/// The failures in an optional family: a task with parameters some of whose instances are allowed to fail, since the
+/// tasks that gather its results go on without them.
 #[derive(Default)]
 pub(crate) struct Losses {
     /// Watches on submitted instances that have not all ended, each with the index of its first instance.

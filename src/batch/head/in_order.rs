@@ -92,7 +92,7 @@ impl Ordered {
         }
     }
 
-    /// Whether rank 0 has consumed all instances of the task.
+    /// Whether rank 0 has consumed all instances of the task: has appended their outputs, or seen that they have ended.
     pub(crate) fn is_over(&self) -> bool {
         self.window.is_none() && !matches!(self.source, StreamOrigin::Futures(_, false))
     }
@@ -149,7 +149,7 @@ impl Ordered {
         running
     }
 
-    /// Consumes the current window if all its instances have ended, and requests the next window. After the last
+    /// Appends the outputs of the current window if all its instances have ended, and requests the next. After the last
     /// instance there is none.
     pub(crate) fn turn(
         &mut self,

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// The name of the lock file in the run folder, which a run keeps locked against other runs.
 const LOCK: &str = "lock";
 
-/// The run folder, `NAME.dtask` for a script NAME, which has the logs. Only its user may read it, since outputs and
+/// The run folder, `NAME.dtask` for a script NAME, which has the logs. Only its user can read it, since outputs and
 /// logs may be confidential. It is locked against other runs while this value lives, where the file system has locks.
 #[derive(Debug)]
 pub(crate) struct RunFolder {

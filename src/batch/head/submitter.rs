@@ -38,8 +38,8 @@ const WINDOW_SLOT: u64 = 8;
 const PART: u64 = 16_384;
 
 /// Submits the instances of a plan's tasks to the engine, when their inputs are submitted and the window has room. A
-/// task that gathers an optional family (whose instances may fail) is submitted when all failures of the family are
-/// known.
+/// task that gathers an optional family (whose instances are allowed to fail) is submitted when all failures of the
+/// family are known.
 pub(crate) struct Submitter<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) client: &'a Client,
@@ -59,7 +59,7 @@ pub(crate) struct Submitter<'a> {
     /// Results whose futures are held, since tasks that are not submitted yet will read them.
     pub(crate) retained: RetainedResults<'a>,
     read: Read,
-    /// By task number, optional families (whose instances may fail), with the failures so far.
+    /// By task number, optional families (whose instances are allowed to fail), with the failures so far.
     losses: HashMap<usize, Losses>,
     /// By task number, reductions with `order = "any"` whose last merge steps are not submitted yet, since inputs are
     /// still to come.

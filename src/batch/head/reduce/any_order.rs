@@ -46,7 +46,7 @@ pub(crate) struct Merging<'a> {
     batches: Vec<Batch>,
     /// The number of instances whose last merge step, which gives the result, is not submitted yet.
     open: usize,
-    /// Positions of the instances with newly arrived inputs, for which a merge step may be possible.
+    /// Positions of the instances with newly arrived inputs, for which a merge step is perhaps possible now.
     touched: Vec<usize>,
 }
 
