@@ -16,36 +16,36 @@ use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::sync::Arc;
 
-/// An array that every clone shares: cloning copies a pointer, not the elements.
+/// An array of numbers that every clone shares: cloning copies a pointer, not the elements.
 pub(crate) type Array = Shared<ArrayValue>;
 
-/// The result of a task: outputs of a command, or an array.
+/// The result of one instance of a task of the script: the outputs of a command, or an array.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Artifact {
-    /// The outputs of a command: streams and files, by number.
+    /// The outputs of a command: its streams and its output files, each found by a number.
     Outputs(CommandOutputs),
-    /// The array of an expression, a function or a reduction.
+    /// The array that an expression, a Rust function or a reduction has made.
     Array(Array),
 }
 
-/// An output whose bytes are in memory, for building an [`Artifact`].
+/// An output of a command whose bytes are in memory, for building an [`Artifact`] from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OutputBytes<'a> {
     /// The number of the output: [`STDOUT`], [`STDERR`](crate::batch::outputs::STDERR) or
     /// [`file()`](crate::batch::outputs::file()).
     pub which: u32,
-    /// The file's name, as the command wrote it.
+    /// The name of the output file, as the command wrote it; `stdout` or `stderr` for the streams.
     pub name: &'a str,
     pub bytes: &'a [u8],
 }
 
 impl Artifact {
-    /// Makes an artifact without outputs, which tells no more than that its task has ended.
+    /// Makes an artifact without outputs. Tasks that depend on it learn only that its task has ended.
     pub(crate) fn empty() -> Artifact {
         Artifact::of(&[])
     }
 
-    /// Makes an artifact of outputs that are in memory, with a copy of their bytes.
+    /// Makes an artifact of outputs that are in memory. Their bytes are copied.
     pub(crate) fn of(parts: &[OutputBytes<'_>]) -> Artifact {
         let outputs = parts.iter().map(|part| OutputRef {
             which: part.which,
@@ -66,7 +66,7 @@ impl Artifact {
         }
     }
 
-    /// The output with the number `which`.
+    /// The output of the command that has the number `which`.
     ///
     /// # Errors
     /// When there is no such output, or the artifact is an array.
@@ -74,7 +74,7 @@ impl Artifact {
         self.outputs()?.output(which)
     }
 
-    /// The array, if the artifact is one.
+    /// The array that the task has made, if the artifact is one.
     ///
     /// # Errors
     /// When the artifact holds the outputs of a command.
@@ -98,9 +98,9 @@ impl From<ArrayValue> for Artifact {
     }
 }
 
-/// Extracts the outputs `wanted` from an artifact. A task function: it runs at the rank that has the artifact, so that
-/// its other outputs do not travel. Standard output of an array is its printed form. Without `wanted`, the result tells
-/// only that the task has ended.
+/// Extracts the outputs with the numbers `wanted` from an artifact. A task function: the engine runs it at the rank
+/// that has the artifact, so that only the wanted outputs travel to the rank of the reader. Standard output of an array
+/// is its printed form. If `wanted` is empty, the result tells only that the task has ended.
 ///
 /// # Errors
 /// When an output is damaged, or is not there.
@@ -122,7 +122,8 @@ pub(crate) fn take_outputs(whole: &Artifact, wanted: &[u32]) -> Result<Artifact,
     }
 }
 
-/// Tells the engine how an [`Artifact`] travels; registered with [`bulk::register`].
+/// Tells the engine how an [`Artifact`] travels between ranks: as raw memory where possible. Registered with
+/// [`bulk::register`].
 pub(crate) struct ArtifactBulk;
 
 impl BulkKind for ArtifactBulk {

@@ -11,20 +11,20 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Makes the failure of an instance that is deferred: not run now, but left for the next run of the script, because of
-/// `why`.
+/// Makes the failure of a deferred instance: the instance is not run now, but left for the next run of the script.
+/// `why` is the reason for the user, such as too little time.
 pub(crate) fn left(why: &str) -> Failure {
     Failure::new(why).of_kind(TaskErrorKind::Deferred)
 }
 
-/// Whether an error means that an instance was left for the next run: the instance itself, or an instance that it
-/// depends on.
+/// Whether an error means that an instance was deferred to the next run of the script: because the instance itself was,
+/// or an instance that it depends on.
 pub(crate) fn is_left(cause: &TaskError) -> bool {
     cause.kind == TaskErrorKind::Deferred
 }
 
-/// Runs the work of an instance, unless too little of the job's time is left. Adds the time that it took to the rank's
-/// busy time, and puts task number and index into its failure.
+/// Runs the `work` of an instance on this rank, unless too little of the job's time is left. Adds the time that it took
+/// to the rank's busy time, and puts task number and index into its failure.
 ///
 /// # Errors
 /// The failure of the work, or a failure of kind [`TaskErrorKind::Deferred`] when the time is too short.
@@ -36,7 +36,7 @@ pub(crate) fn located<T>(
     located_at(def.number, index, work)
 }
 
-/// Does the same as [`located`] where only the number of the task is known.
+/// Does the same as [`located`] for a caller that knows only the number of the task, not its definition.
 ///
 /// # Errors
 /// The work's.
@@ -58,43 +58,45 @@ pub(crate) fn located_at<T>(
     outcome
 }
 
-/// An instance without a result: failed, skipped because a dependency failed, or left for the next run.
+/// An instance without a result: it failed, or was skipped because a dependency failed, or was deferred to the next run
+/// of the script.
 #[derive(Debug, Clone)]
 pub(crate) struct FailedInstance {
-    /// The number of the task in the plan.
+    /// The number of the task in the plan (the compiled script).
     pub task: usize,
-    /// The index of the instance in its task.
+    /// The index of the instance among all instances of its task.
     pub index: u64,
-    /// The cause. For an instance that was not run, the error of the dependency that failed.
+    /// The cause. For an instance that was not run, the error of the instance that it depends on.
     pub cause: Arc<TaskError>,
 }
 
 impl FailedInstance {
-    /// Whether the instance itself failed, rather than a dependency. `None` where the error names no instance, because
-    /// the engine made it.
+    /// Whether the instance itself failed, rather than an instance that it depends on. `None` where the error names no
+    /// instance, because the engine made it.
     pub(crate) fn is_own(&self) -> Option<bool> {
         let Origin { group, index } = self.cause.origin?;
         Some((group as usize, index) == (self.task, self.index))
     }
 
-    /// Whether the instance is left for the next run.
+    /// Whether the instance was deferred, to be run by the next run of the script.
     pub(crate) fn is_left(&self) -> bool {
         is_left(&self.cause)
     }
 }
 
-/// Instances without a result, sorted by the reason.
+/// All instances without a result, in three lists by the reason.
 #[derive(Debug, Default)]
 pub(crate) struct Parts {
     /// Instances that were run and failed.
     pub failed: Vec<FailedInstance>,
     /// Instances that were never run, because a dependency has failed.
     pub skipped: Vec<FailedInstance>,
-    /// Instances that are left for the next run.
+    /// Instances that were deferred, to be run by the next run of the script.
     pub left: Vec<FailedInstance>,
 }
 
-/// Sorts instances without a result into failed, skipped (a dependency has failed) and left for the next run.
+/// Sorts the instances of `all`, which have no result, into failed, skipped (a dependency has failed) and left for the
+/// next run of the script.
 pub(crate) fn part(plan: &Plan, all: Vec<FailedInstance>) -> Parts {
     let (left, all): (Vec<_>, Vec<_>) = all.into_iter().partition(FailedInstance::is_left);
     let without: HashSet<(usize, u64)> = all.iter().map(|failed| (failed.task, failed.index)).collect();
@@ -113,8 +115,8 @@ pub(crate) fn part(plan: &Plan, all: Vec<FailedInstance>) -> Parts {
     Parts { failed, skipped, left }
 }
 
-/// Groups failed instances that have the task and the message in common. Gives for each group its first instance and
-/// the number of the others.
+/// Groups failed instances of one task whose messages are equal, so that each message is printed once. Gives for each
+/// group its first instance and the number of the others.
 pub(crate) fn group(failed: &[FailedInstance]) -> Vec<(&FailedInstance, usize)> {
     let mut groups: Vec<(&FailedInstance, usize)> = Vec::new();
     let mut known: HashMap<(usize, &str), usize> = HashMap::new();
@@ -130,8 +132,8 @@ pub(crate) fn group(failed: &[FailedInstance]) -> Vec<(&FailedInstance, usize)> 
     groups
 }
 
-/// Prints the failure of an instance in the style of rustc's messages. `more` counts other instances that failed in the
-/// same way.
+/// Formats the failure of an instance as a message in the style of rustc's. `more` counts the other instances of the
+/// task that failed with an equal message.
 pub(crate) fn tell(plan: &Plan, failed: &FailedInstance, more: usize) -> String {
     let TaskError { message, rank, host, attempt, .. } = &*failed.cause;
     let (label, origin) = plan.tasks.get(failed.task).map_or_else(

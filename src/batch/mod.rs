@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 pub(crate) use crate::batch::head::deadline::Walltime;
 pub(crate) use crate::batch::head::run_folder::RunFolder;
 
-/// Properties of the job that affect a run.
+/// Properties of the MPI job that affect how a plan is run.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct JobInfo {
     /// Whether only errors are printed, without progress (`--quiet`).
@@ -42,13 +42,13 @@ pub(crate) struct JobInfo {
     pub walltime: Option<Walltime>,
 }
 
-/// Registers [`Artifact`](artifact::Artifact) as a bulk value with the engine. Every rank calls this before the run
-/// starts.
+/// Registers [`Artifact`](artifact::Artifact) with the engine as a bulk value, one that travels as raw memory. Every
+/// rank calls this before the run starts.
 pub(crate) fn register_bulk_kinds() {
     bulk::register(&[&ArtifactBulk]);
 }
 
-/// Runs a plan to its end, and returns the summary of what was done and what failed.
+/// Runs the tasks of a plan until all have ended, and returns the summary of what was done and what failed.
 ///
 /// # Errors
 /// When the engine ends before the plan does, through a fault of the network or of the client.
@@ -83,8 +83,8 @@ pub(crate) fn run(
     Ok(Summary::new(plan, folder, collected, ranks, &totals, slots, elapsed))
 }
 
-/// Asks every rank that runs tasks to clean up, and collects their accounts. Launchers may kill ranks that are still
-/// cleaning up after the end of the run.
+/// Asks every rank that runs tasks to remove its scratch files, and collects the statistics of each. Waits for all,
+/// since launchers may kill ranks that still clean up after the end of the run.
 fn leave(client: &Client, team: &Team) -> Vec<crate::batch::rank::rank_state::RankSummary> {
     let computing = (0..team.slots.len()).filter(|rank| team.slots[*rank] > 0);
     let leaving: Vec<_> = computing

@@ -10,20 +10,21 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// A task of the plan, with everything that a rank needs to run its instances.
+/// A task of the plan, with everything that a rank needs to run its instances. Rank 0 sends it to each rank once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct TaskDef {
     /// The number of the task in the plan.
     pub number: u32,
-    /// The task with all references resolved.
+    /// The task as the script was compiled, with references to other tasks by number.
     pub task: Arc<PlanTask>,
-    /// The numbers of the outputs that other tasks read. The rank drops all others.
+    /// The numbers of the outputs that other tasks or files of rank 0 need. The rank drops all others when the command
+    /// ends.
     pub keep: Vec<u32>,
-    /// The inputs of an instance as groups, in the order of its arguments.
+    /// The results of other tasks that an instance gets, as groups, in the order of its arguments.
     pub groups: Vec<Group>,
-    /// For each reference, the number of the group with its results; `None` if no result is needed.
+    /// For each reference to another task, the number of the group with its results; `None` if no result is needed.
     pub sources: Vec<Option<usize>>,
-    /// For each reference, whether the command reads the results as files.
+    /// For each reference to another task, whether the command reads the results as files in its directory.
     pub staged: Vec<bool>,
     /// The folder of the script, an absolute path.
     pub here: String,
@@ -31,39 +32,41 @@ pub(crate) struct TaskDef {
     pub folder: String,
     /// The number of ranks of the job.
     pub ranks: u32,
-    /// The index of the first instance of this part of the family; 0 for the whole.
+    /// The index of the first instance, if this is the definition of a part of a family; 0 for the whole family.
     pub first: u64,
-    /// The number of a reduction's merge step; `None` for an ordinary instance.
+    /// The number of the merge step, if a merge step of a reduction runs like an instance; `None` for an ordinary
+    /// instance.
     pub step: Option<u64>,
 }
 
-/// The results of one other task that are inputs of an instance.
+/// The results of one other task that an instance gets as inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Group {
     /// The number of the other task in the plan.
     pub task: usize,
-    /// The join that tells which of its instances an instance reads.
+    /// The join: the rule, by equal parameters, that tells which instances of the other task an instance reads.
     pub join: Join,
-    /// The numbers of the outputs that are read. If empty, the instances only have to have ended.
+    /// The numbers of the other task's outputs that are read. If empty, its instances only have to have ended.
     pub wanted: Vec<u32>,
-    /// Indices of the instances that have no result and are left out, in ascending order.
+    /// Indices of the other task's instances that have no result and therefore are no inputs, in ascending order.
     pub without: Vec<u64>,
-    /// Whether the reference is to a single instance; false for a gather, even if that has one member.
+    /// Whether the script's reference is to a single instance of the other task; false for a gather of many, even if
+    /// there is only one.
     pub one: bool,
 }
 
 impl Group {
-    /// The indices of the instances that are inputs of instance `index`, in ascending order.
+    /// The indices of the other task's instances that are inputs of instance `index`, in ascending order.
     pub(crate) fn present(&self, index: u64) -> impl Iterator<Item = u64> + '_ {
         self.join.instances(index).filter(|at| self.without.binary_search(at).is_err())
     }
 
-    /// Whether the results of the group are arrays.
+    /// Whether the results of the other task that the group reads are arrays.
     pub(crate) fn is_of_arrays(&self) -> bool {
         self.wanted == [outputs::VALUE]
     }
 
-    /// Adds an output to those that are read. An array excludes all other outputs.
+    /// Adds the output with the number `output` to those that are read. If the output is an array, it is the only one.
     fn want(&mut self, output: u32) {
         self.wanted.push(output);
         if self.wanted.contains(&outputs::VALUE) {
@@ -75,7 +78,7 @@ impl Group {
 }
 
 impl TaskDef {
-    /// Makes the definition of a task of a plan.
+    /// Makes the definition of a task of a plan, as it is sent to the ranks.
     pub(crate) fn new(
         plan: &Plan,
         number: usize,
@@ -127,7 +130,8 @@ impl TaskDef {
         })
     }
 
-    /// The name of an instance in logs, with the step of a reduction: `total[T=300, step=2]`.
+    /// The name of an instance in logs, with its parameters and the number of a reduction's step: `total[T=300,
+    /// step=2]`.
     pub(crate) fn label(&self, index: u64) -> String {
         let label = self.task.label(index);
         match (self.step, label.strip_suffix(']')) {
@@ -137,13 +141,15 @@ impl TaskDef {
         }
     }
 
-    /// The variables of an instance that are known before it runs, enough to render names of files.
+    /// The values for placeholders that are known before the instance runs, such as its index: enough to render names
+    /// of files.
     pub(crate) fn facts(&self, index: u64) -> RuntimeVars {
         facts(&self.task, index, &self.here)
     }
 }
 
-/// The variables of a task's instance that are known before it runs: rank-independent ones such as the seed.
+/// The values for placeholders of an instance that are known before it runs and do not depend on the rank, such as the
+/// seed.
 pub(crate) fn facts(task: &PlanTask, index: u64, here: &str) -> RuntimeVars {
     let seed = xxh3_64_with_seed(task.name.as_bytes(), index);
     RuntimeVars {
@@ -156,17 +162,18 @@ pub(crate) fn facts(task: &PlanTask, index: u64, here: &str) -> RuntimeVars {
     }
 }
 
-/// The outputs of each task that other tasks read. Computed once for a plan, which may have thousands of tasks.
+/// The outputs of each task that other tasks of the plan read. Computed once for a plan, which can have thousands of
+/// tasks.
 #[derive(Debug)]
 pub(crate) struct Read {
-    /// By task, the numbers of the outputs that are read.
+    /// By task number, the numbers of the task's outputs that other tasks read.
     outputs: Vec<Vec<u32>>,
-    /// By task, whether other tasks refer to it, for its outputs or for the order.
+    /// By task number, whether another task depends on the task, for its outputs or only to run after it.
     pub referred: Vec<bool>,
 }
 
 impl Read {
-    /// Collects the outputs that the tasks of a plan read.
+    /// Collects which outputs of each task the tasks of a plan read.
     pub(crate) fn new(plan: &Plan) -> Read {
         let count = plan.tasks.len();
         let mut read = Read { outputs: vec![Vec::new(); count], referred: vec![false; count] };
@@ -182,7 +189,7 @@ impl Read {
         read
     }
 
-    /// The numbers of the outputs of a task that its ranks keep.
+    /// The numbers of the outputs of a task that its ranks keep, for other tasks or for files of rank 0.
     fn keep(&self, task: &PlanTask, number: usize) -> Vec<u32> {
         if !task.action.is_command() {
             return vec![outputs::VALUE];
@@ -195,7 +202,7 @@ impl Read {
     }
 }
 
-/// The number of the output that a reference reads; `None` if it refers to the order only.
+/// The number of the output that a reference to another task reads; `None` if the reference only means to run after it.
 fn output_of(reference: &Reference) -> Option<u32> {
     match reference.select {
         Select::Value => Some(outputs::VALUE),
@@ -205,7 +212,7 @@ fn output_of(reference: &Reference) -> Option<u32> {
     }
 }
 
-/// The numbers of the streams of a task that go to files of rank 0.
+/// The numbers of those streams of a task (standard output and error) that rank 0 appends to files.
 pub(crate) fn streams(task: &PlanTask) -> Vec<u32> {
     let path = |stream: &StreamTarget| matches!(stream, StreamTarget::Path(_));
     let mut streams = Vec::new();
@@ -214,7 +221,7 @@ pub(crate) fn streams(task: &PlanTask) -> Vec<u32> {
     streams
 }
 
-/// For each reference of a task, whether its command reads the results as files.
+/// For each reference of a task to another, whether the task's command reads the results as files.
 pub(crate) fn staged(task: &PlanTask) -> Vec<bool> {
     let mut staged = vec![false; task.references.len()];
     let mut note = |template: &Template| {

@@ -11,22 +11,22 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt}
 use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempPath};
 
-/// As many links are followed, as the kernel does.
+/// The largest number of symbolic links that are followed in a path, as in the kernel.
 const LINKS: usize = 40;
 
-/// The place that a path leads to, and with it the way in which it is written.
+/// The place to which a path leads when symbolic links are followed. Its kind decides how it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Destination {
-    /// A file, there or not, that is replaced by a rename.
+    /// A regular file or a path at which nothing is yet; written under a temporary name, which is then renamed.
     File(PathBuf),
-    /// A pipe or a device, which is written into.
+    /// A pipe or a device. Bytes are written into it, since it must not be replaced.
     Special(PathBuf),
-    /// The null device, for which nothing needs to be written.
+    /// The null device (`/dev/null`), for which nothing needs to be written.
     Null,
 }
 
 impl Destination {
-    /// Follows the links of a path, and looks at what lies there.
+    /// Follows the symbolic links of a path, and looks at what lies there.
     ///
     /// # Errors
     /// When a folder is there, links lead in a circle, or the path cannot be looked at.
@@ -47,7 +47,8 @@ impl Destination {
     }
 }
 
-/// The path without links at its end; `None` for a link of the kernel's, such as `/dev/stdout`, which is no path.
+/// The path after all symbolic links at its end are followed; `None` for a link in `/proc`, to which `/dev/stdout`
+/// leads, since its target is no path.
 fn end_of_links(path: &Path) -> io::Result<Option<PathBuf>> {
     let mut path = path.to_owned();
     for _ in 0..LINKS {
@@ -61,7 +62,7 @@ fn end_of_links(path: &Path) -> io::Result<Option<PathBuf>> {
     Err(Errno::LOOP.into())
 }
 
-/// Makes a temporary file in the folder of `path`, and the folder if it is missing.
+/// Makes a temporary file in the folder in which `path` lies. The folder is made too if it is missing.
 ///
 /// # Errors
 /// When the folder or the file cannot be made.
@@ -73,8 +74,8 @@ pub(crate) fn temporary(path: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new().prefix(".dtask-").suffix(".part").permissions(mode).tempfile_in(folder)
 }
 
-/// Renames a temporary file to `path`, which is no link, after its bytes are on the disk (`fsync`). A file that is replaced
-/// hands down its mode.
+/// Renames a temporary file to `path`, which must be no symbolic link, after its bytes are on the disk (`fsync`). If a
+/// file is replaced, the new one gets its mode.
 ///
 /// # Errors
 /// When the disk is full, or `path` is a folder.
@@ -93,22 +94,22 @@ fn put(file: &File, temporary: TempPath, path: &Path) -> io::Result<()> {
     temporary.persist(path).map_err(|error| error.error)
 }
 
-/// Bytes on their way to a path, which has all of them after [`NewFile::finish`] and none before.
+/// A file that is being written to a path. The path has all bytes after [`NewFile::finish`] and none of them before.
 #[derive(Debug)]
 pub(crate) struct NewFile(PendingFile);
 
 #[derive(Debug)]
 enum PendingFile {
-    /// A file beside the one that it will be.
+    /// A temporary file in the folder of `path`, which will be renamed to it.
     Beside { file: File, temporary: TempPath, path: PathBuf },
-    /// A file without a name, whose bytes will be copied into the pipe or the device.
+    /// A file without a name, whose bytes will be copied into the pipe or the device at `path` when all are there.
     Copied { file: File, path: PathBuf },
-    /// Nothing.
+    /// No file: the bytes are dropped, since the destination is the null device.
     Thrown,
 }
 
 impl NewFile {
-    /// Begins a file; what lies at the path stays as it is.
+    /// Begins to write a file that will be at `path`; what lies there stays as it is until [`NewFile::finish`].
     ///
     /// # Errors
     /// When the folder or the file cannot be made.
@@ -123,7 +124,8 @@ impl NewFile {
         }))
     }
 
-    /// Takes a whole file in place of what has been written, by a rename; `false` where that cannot be done.
+    /// Renames the file `from` to be the new file, in place of the bytes written so far. Returns `false` where that
+    /// cannot be done, as between file systems.
     ///
     /// # Errors
     /// When the file cannot be changed.
@@ -137,7 +139,8 @@ impl NewFile {
         Ok(true)
     }
 
-    /// Copies a whole file: within the kernel, and without a copy of the blocks where the file system can do that.
+    /// Appends the bytes of the file `from`. The kernel copies them, without a copy of the blocks where the file system
+    /// can share these.
     ///
     /// # Errors
     /// When it cannot be read, or the disk is full.
@@ -150,7 +153,8 @@ impl NewFile {
         }
     }
 
-    /// Puts the bytes where they belong.
+    /// Gives the written bytes their place: renames the file to its path, or copies the bytes into the pipe or the
+    /// device.
     ///
     /// # Errors
     /// When the disk is full, or no program reads the pipe.
@@ -181,8 +185,8 @@ impl Write for NewFile {
     }
 }
 
-/// Opens a pipe or a device at its end. A pipe that nobody reads is an error, since to wait for a reader would stop all
-/// that the rank does.
+/// Opens a pipe or a device for appending. A pipe that no program reads is an error, since to wait for a reader would
+/// stop all that the rank does.
 fn open_special(path: &Path) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
@@ -193,7 +197,7 @@ fn open_special(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Creates a folder that only its user may enter (mode 0700), unless it exists.
+/// Creates a folder that only its user can enter (mode 0700), unless it exists.
 ///
 /// # Errors
 /// When the folder cannot be made.

@@ -4,9 +4,9 @@ use super::{CommandError, CommandSpec, Launcher};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-/// Prefixes of the variables by which MPI launchers tell a process its rank and its daemon. A program that finds them
-/// takes itself for that rank, connects to the launcher, and hangs or aborts the job; without them it is a job of one
-/// rank.
+/// Prefixes of the variables by which MPI launchers tell a process its rank and its daemon. They are removed from a
+/// command's environment: an MPI program that finds them takes itself for that rank, connects to the launcher, and
+/// hangs or aborts the job; without them it is a job of one rank.
 const PREFIXES: &[&str] = &[
     // Open MPI and PRRTE. Users' settings (OMPI_MCA_*) go too: mpirun passes its own under the same names.
     "OMPI_",
@@ -30,7 +30,7 @@ const PREFIXES: &[&str] = &[
     "SLURM_SRUN_COMM_",
 ];
 
-/// Full names of other variables of MPI launchers.
+/// Full names of other variables by which MPI launchers speak to a process. They are removed too.
 const NAMES: &[&str] = &[
     "MPI_LOCALRANKID",
     "MPI_LOCALNRANKS",
@@ -46,19 +46,20 @@ const NAMES: &[&str] = &[
     "GFORTRAN_UNBUFFERED_PRECONNECTED",
 ];
 
-/// Whether a variable belongs to the MPI launcher.
+/// Whether an environment variable is one by which an MPI launcher tells a process its rank.
 pub(crate) fn is_launcher_variable(name: &OsStr) -> bool {
     let name = name.as_bytes();
     PREFIXES.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
         || NAMES.iter().any(|known| name == known.as_bytes())
 }
 
-/// The names of the launcher's variables that this process has.
+/// The names of the MPI launcher's variables that are in the environment of this process.
 pub(crate) fn launcher_variables() -> Vec<OsString> {
     std::env::vars_os().map(|(name, _)| name).filter(|name| is_launcher_variable(name)).collect()
 }
 
-/// The variables that are added to the spawner's environment. The task's own come last, and so take precedence.
+/// The variables that are added for a command to the spawner's environment (the spawner is the process that starts it).
+/// The task's own come last, and so take precedence.
 pub(crate) fn added(spec: &CommandSpec) -> Result<Vec<(String, OsString)>, CommandError> {
     let mut added = Vec::with_capacity(spec.env.len());
     if spec.launcher == Launcher::Inherit && !spec.clean_env {
@@ -76,7 +77,7 @@ pub(crate) fn added(spec: &CommandSpec) -> Result<Vec<(String, OsString)>, Comma
     Ok(added)
 }
 
-/// The PATH of the command's environment.
+/// The value of PATH in the command's environment, by which its program is found.
 pub(crate) fn path(spec: &CommandSpec) -> OsString {
     let own = spec.env.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
     let inherited = || if spec.clean_env { None } else { std::env::var_os("PATH") };

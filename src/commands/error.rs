@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The output of a command that failed, up to its end.
+/// The output of a command that failed: what it wrote before it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Captured {
     /// The bytes that the command wrote to standard output.
@@ -16,7 +16,7 @@ pub(crate) struct Captured {
 }
 
 impl Captured {
-    /// The last 20 lines of standard error, formatted for an error message.
+    /// The last 20 lines of standard error, indented for an error message.
     pub(crate) fn tail(&self) -> String {
         const LINES: usize = 20;
         const WIDTH: usize = 300;
@@ -38,56 +38,56 @@ impl Captured {
     }
 }
 
-/// The kind of a command's failure, by which `retry-on` decides whether to retry.
+/// The kind of a command's failure. The task's `retry-on` lists the kinds after which the command is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum FailureKind {
-    /// The command could not be started. Another attempt would fail too.
+    /// The command could not be started, for instance since its program is missing. Another attempt would fail too.
     NotStarted,
-    /// The command ended with this exit code, which does not mean success.
+    /// The command ended with this exit code, which the task does not list as success.
     Exit(i32),
     /// A signal, of this number, killed the command.
     Signal(i32),
-    /// The command exceeded its `timeout`.
+    /// The command ran longer than its `timeout`, and was killed.
     TimedOut,
-    /// The command or its host ran out of memory.
+    /// The command exceeded its `memory`, or its host ran out of memory.
     OutOfMemory,
-    /// The command was killed because its result is no longer needed.
+    /// The command was killed because no task or user needs its result any longer.
     Cancelled,
     /// The command succeeded, but an output file is missing or cannot be read.
     Output,
-    /// The system refused a resource: threads, memory or processes.
+    /// The operating system refused a resource that the command's start or end needs: threads, memory or processes.
     System,
 }
 
-/// The reason why a command has no result.
+/// The reason why a command has no result, with what its error message needs.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
-    /// The command has no program: its `argv` is empty.
+    /// The command names no program to run: its `argv` is empty.
     #[error("the command is empty: `run` begins with a program")]
     Empty,
-    /// An argument contains a zero byte, which the system cannot pass on.
+    /// An argument contains a zero byte, which the operating system cannot pass to a program.
     #[error(
         "argument {index} of `{program}` contains a zero byte, which no argument can; pass it by `stdin` or a file"
     )]
     ZeroByte {
         program: String,
-        /// The index of the argument in `argv`.
+        /// The index of the faulty argument in `argv`.
         index: usize,
     },
-    /// The name or the value of an environment variable is invalid.
+    /// The name or the value of an environment variable that the task sets is invalid.
     #[error(
         "environment variable `{name}`: a name is not empty and has no `=`, and neither name nor value has a zero byte"
     )]
     Variable {
-        /// The name of the environment variable.
+        /// The name of the invalid environment variable.
         name: String,
     },
-    /// No executable file for the program was found.
+    /// No executable file for the command's program was found.
     #[error("program `{program}` not found; looked in {}{}", .looked.join(", "), not_found_help(.program))]
     NotFound {
-        /// The name of the program, as written.
+        /// The name of the program, as the script has it.
         program: String,
-        /// The directories of PATH, or the path that was tried.
+        /// The directories of PATH that were searched, or the only path that was tried.
         looked: Vec<String>,
     },
     /// The program's file exists, but it cannot be executed.
@@ -95,164 +95,166 @@ pub(crate) enum CommandError {
     NotExecutable {
         /// The path of the file that cannot be executed.
         path: PathBuf,
-        /// The reason why it cannot be executed, with advice.
+        /// The reason why the file cannot be executed, with advice to the user.
         reason: String,
     },
-    /// The working directory cannot be entered.
+    /// The command's working directory cannot be entered.
     #[error("working directory `{}` of `{program}` cannot be used on this host: {source}; it must exist on every node, or write `dir = \"scratch\"`", .dir.display())]
     Dir {
         program: String,
-        /// The path of the working directory.
+        /// The path of the command's working directory.
         dir: PathBuf,
-        /// The error of the operating system.
+        /// The error of the operating system when the directory was looked at.
         source: io::Error,
     },
-    /// Arguments and environment exceed the limit of the operating system.
+    /// Arguments and environment together are longer than the operating system allows for a new process.
     #[error(
         "the arguments of `{program}` are too long for the system ({bytes} bytes); pass a file of paths instead, `{{x.list}}`"
     )]
     TooLong {
         program: String,
-        /// The total length of the arguments, in bytes.
+        /// The total length of the arguments of the command, in bytes.
         bytes: usize,
     },
-    /// The operating system could not start the program.
+    /// The operating system could not start the program, though its file is executable.
     #[error(
         "`{program}` could not be started: {source}; if this host has too many processes or too little memory, give the task more `threads` or `memory`"
     )]
     Spawn {
         program: String,
-        /// The error of the operating system.
+        /// The error with which the operating system refused to start the program.
         source: io::Error,
     },
-    /// The pipes for input and output could not be created.
+    /// The pipes for the command's input and output could not be created.
     #[error("no pipes for the command's input and output: {source}; raise `ulimit -n`")]
     Files {
-        /// The error of the operating system.
+        /// The error of the operating system when the pipes were created.
         source: io::Error,
     },
-    /// The spawner could not be started.
+    /// The spawner, the small helper process that starts a rank's commands, could not be started.
     #[error("commands cannot be started: {source}; raise `ulimit -u` and `ulimit -n`")]
     Spawner {
-        /// The error of the operating system.
+        /// The error of the operating system when the spawner was started.
         source: io::Error,
     },
-    /// The spawner has died, and its commands were killed with it.
+    /// The spawner, the helper process that starts a rank's commands, has died, and its commands were killed with it.
     #[error("`{program}` was killed because the process that starts this rank's commands has died: {how}")]
     SpawnerDied {
         program: String,
-        /// How the spawner ended, in words.
+        /// How the spawner ended, in words: by an exit code or a signal.
         how: String,
     },
-    /// The exit status could not be read (`waitpid` failed).
+    /// The exit status of the command could not be read (`waitpid` failed).
     #[error(
         "`{program}` cannot be waited for: {source}; something else in this process takes its children's status"
     )]
     Wait {
         program: String,
-        /// The error of the operating system.
+        /// The error of `waitpid`.
         source: io::Error,
     },
-    /// The command was started and failed. `cause` has the reason.
+    /// The command was started and then failed. `cause` has the reason.
     #[error("{cause}")]
     Failed {
-        /// The reason: a variant from [`CommandError::Exit`] on.
+        /// The reason why it failed: a variant of this type from [`CommandError::Exit`] on.
         cause: Box<CommandError>,
-        /// The output of the command up to the failure.
+        /// The output that the command wrote before it failed.
         captured: Captured,
     },
-    /// The program ended with an exit code that does not mean success.
+    /// The program ended with an exit code that the task does not list as success.
     #[error("`{program}` ended with exit code {code}{}{tail}", exit_help(*.code))]
     Exit {
         program: String,
         code: i32,
-        /// The last lines of the command's standard error.
+        /// The last lines that the command wrote to standard error.
         tail: String,
     },
-    /// A signal killed the program, which dtask did not send.
+    /// A signal that dtask did not send killed the program.
     #[error("`{program}` was killed by {}{}{tail}", signal_name(*.signal), signal_help(*.signal))]
     Signal {
         program: String,
-        /// The number of the signal.
+        /// The number of the signal that killed the program.
         signal: i32,
-        /// The last lines of the command's standard error.
+        /// The last lines that the command wrote to standard error.
         tail: String,
     },
-    /// The program exceeded its `timeout`, and was killed.
+    /// The program ran longer than its `timeout`, and was killed.
     #[error("`{program}` was ended after its `timeout` of {timeout:?}{tail}")]
     TimedOut {
         program: String,
-        /// The time limit of the command.
+        /// The time limit that the command exceeded.
         timeout: Duration,
-        /// The last lines of the command's standard error.
+        /// The last lines that the command wrote to standard error.
         tail: String,
     },
-    /// The program exceeded its `memory`, and was killed.
+    /// The program and its child processes used more than its `memory`, and were killed.
     #[error(
         "`{program}` ran out of memory: it had {} MiB, and its `memory` is {} MiB; give it more, or `memory-step` with `retries`{tail}",
         .used >> 20, .limit >> 20
     )]
     OverMemory {
         program: String,
-        /// The memory that was in use, in bytes.
+        /// The memory that the program and its child processes had in use, in bytes.
         used: u64,
-        /// The memory limit, in bytes.
+        /// The memory limit that the command exceeded, in bytes.
         limit: u64,
-        /// The last lines of the command's standard error.
+        /// The last lines that the command wrote to standard error.
         tail: String,
     },
-    /// The system killed the program because the host ran out of memory.
+    /// The kernel killed the program because the host ran out of memory, not because the command had reached a limit of
+    /// its own.
     #[error(
         "`{program}` was killed by SIGKILL while this host ran out of memory; say how much it needs by `memory`, so that fewer run at a time{tail}"
     )]
     HostOutOfMemory {
         program: String,
-        /// The last lines of the command's standard error.
+        /// The last lines that the command wrote to standard error.
         tail: String,
     },
-    /// The command was cancelled because its result is no longer needed.
+    /// The command was killed because no task or user needs its result any longer.
     #[error("`{program}` was cancelled")]
     Cancelled {
-        /// The name of the program.
+        /// The name of the program that was killed.
         program: String,
     },
-    /// An output file that the command had to write is missing.
+    /// The command succeeded, but an output file that it had to write is missing.
     #[error("output `{name}` was not written: there is no `{}` in the task's scratch directory `{}`{}", .file.display(), .scratch.display(), elsewhere_help(.elsewhere))]
     OutMissing {
-        /// The name of the output in the script.
+        /// The name by which the script calls the output.
         name: String,
-        /// The path of the file, relative to the scratch directory.
+        /// The path at which the file was expected, relative to the scratch directory.
         file: PathBuf,
-        /// The scratch directory, in which the file was expected.
+        /// The private scratch directory of the command, in which the file was expected.
         scratch: PathBuf,
         /// The path of a file of that name in the working directory, if there is one: the command has probably written
-        /// it there.
+        /// it there instead of in scratch.
         elsewhere: Option<PathBuf>,
     },
-    /// The path of an output is no regular file, but a directory or something else.
+    /// The path of an output leads to no regular file, but to a directory or something else.
     #[error("output `{name}` is {}, not a file: `{}`{}", if *.directory { "a directory" } else { "something else" }, .path.display(), if *.directory { "; pack it, `tar -cf {out} ..`" } else { "" })]
     OutKind {
-        /// The name of the output in the script.
+        /// The name by which the script calls the output.
         name: String,
-        /// The path at which the file was expected.
+        /// The path at which the command's output file was expected.
         path: PathBuf,
-        /// Whether that path is a directory.
+        /// Whether a directory is at that path.
         directory: bool,
     },
-    /// An output file exists, but cannot be read.
+    /// A command's output file exists, but the rank cannot read it.
     #[error("output `{name}` cannot be read: `{}`: {source}", .path.display())]
     OutUnreadable {
-        /// The name of the output in the script.
+        /// The name by which the script calls the output.
         name: String,
         /// The path of the output file.
         path: PathBuf,
-        /// The error of the operating system.
+        /// The error of the operating system when the file was read.
         source: io::Error,
     },
-    /// The path of an output is absolute or contains `..`, so it leads out of the scratch directory.
+    /// The path that the script gives for an output file is absolute or contains `..`, so it leads out of the command's
+    /// scratch directory.
     #[error("output `{name}` has the file `{}`; it must be a relative path without `..`", .file.display())]
     OutPath {
-        /// The name of the output in the script.
+        /// The name by which the script calls the output.
         name: String,
         /// The path that the script gives for the output.
         file: PathBuf,
@@ -260,7 +262,7 @@ pub(crate) enum CommandError {
 }
 
 impl CommandError {
-    /// The kind of the failure, by which a retry is decided.
+    /// The kind of the failure, by which the task's `retry-on` decides whether the command is tried again.
     pub(crate) fn failure(&self) -> FailureKind {
         match self {
             CommandError::Failed { cause, .. } => cause.failure(),
@@ -290,7 +292,7 @@ impl CommandError {
         }
     }
 
-    /// The output of the command for the log; `None` if it was not started.
+    /// The output that the command wrote before it failed, for the log; `None` if it was not started.
     pub(crate) fn captured(&self) -> Option<&Captured> {
         match self {
             CommandError::Failed { captured, .. } => Some(captured),
@@ -309,7 +311,7 @@ fn not_found_help(program: &str) -> String {
     }
 }
 
-/// Explains an exit code that is a convention of shells, as 126 and 127.
+/// Explains an exit code to which shells give a meaning, such as 127 (program not found); empty for others.
 fn exit_help(code: i32) -> String {
     match code {
         126 => " (from a shell: a program in it is not executable)".to_owned(),

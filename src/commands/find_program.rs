@@ -12,18 +12,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// A program whose executable file was found.
+/// A command's program, after its executable file was found.
 #[derive(Debug)]
 pub(crate) struct FoundProgram {
-    /// The path of the file: absolute unless the working directory is relative.
+    /// The path of the program's file: absolute unless the command's working directory is relative.
     pub(crate) path: PathBuf,
     /// The program as the command names it, for messages.
     pub(crate) name: String,
-    /// The length of all arguments in bytes, with a terminating zero for each, as the system counts it.
+    /// The length of all arguments in bytes, each with a terminating zero byte, as the operating system counts it.
     pub(crate) length: usize,
 }
 
-/// Finds the program of a command, and checks in advance for errors that exec would report without a reason.
+/// Finds the file of a command's program, and checks in advance for errors that `exec` reports without a reason.
 pub(crate) fn find(spec: &CommandSpec) -> Result<FoundProgram, CommandError> {
     let Some(program) = spec.argv.first().filter(|program| !program.is_empty()) else {
         return Err(CommandError::Empty);
@@ -95,7 +95,7 @@ fn kind(path: &Path) -> PathKind {
     }
 }
 
-/// Explains the system's error at the start of a program.
+/// Turns the error of the operating system when the program was started into an error that tells the user the reason.
 pub(crate) fn explain(error: io::Error, found: &FoundProgram, dir: &Path) -> CommandError {
     let program = found.name.clone();
     let not_executable = |reason: String| CommandError::NotExecutable { path: found.path.clone(), reason };
@@ -121,7 +121,7 @@ pub(crate) fn explain(error: io::Error, found: &FoundProgram, dir: &Path) -> Com
     }
 }
 
-/// The interpreter that the first line of a script (`#!`) names.
+/// The path of the interpreter that the first line of a script (`#!`) names; `None` if the file is no script.
 fn interpreter(path: &Path) -> Option<String> {
     let mut line = Vec::new();
     fs::File::open(path).ok()?.take(256).read_to_end(&mut line).ok()?;

@@ -5,14 +5,15 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-/// Bytes of resident memory of a process and all its descendants (PSS). Pages that several of them share count once.
+/// Bytes of resident memory of a process and all its descendants. A page that several of them share counts once, in
+/// proportional parts (PSS).
 pub(crate) fn of_tree(root: u32) -> u64 {
     let tree = tree(root);
     tree.iter().map(|pid| resident(*pid)).sum()
 }
 
-/// Bytes of resident memory of a process tree (RSS), in which shared pages count for each process. Never less than
-/// [`of_tree`], and cheaper.
+/// An upper bound of [`of_tree`] in bytes, cheaper to read: the resident memory (RSS) of a process and all its
+/// descendants, in which shared pages count for each process.
 pub(crate) fn of_tree_at_most(root: u32) -> u64 {
     tree(root).iter().map(|pid| mapped(*pid)).sum()
 }
@@ -31,7 +32,7 @@ fn tree(root: u32) -> BTreeSet<u32> {
     tree
 }
 
-/// The value of a line of a file in `/proc`, converted from kilobytes to bytes.
+/// The value in bytes of the line `name` of a file in `/proc`, which has it in kilobytes.
 fn line(path: &str, name: &str) -> Option<u64> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -43,13 +44,13 @@ fn mapped(pid: u32) -> u64 {
     line(&format!("/proc/{pid}/status"), "VmRSS:").unwrap_or(0)
 }
 
-/// Bytes of resident memory of a process, in which shared pages count proportionally (PSS). RSS if the system does not
-/// have that.
+/// Bytes of resident memory of one process, in which a page shared by several counts in proportional parts (PSS). If
+/// the kernel does not tell these, RSS, in which it counts fully.
 fn resident(pid: u32) -> u64 {
     line(&format!("/proc/{pid}/smaps_rollup"), "Pss:").unwrap_or_else(|| mapped(pid))
 }
 
-/// The number of processes that the out-of-memory killer has killed since the system started.
+/// The number of processes that the kernel's out-of-memory killer has killed on this host since it started.
 pub(crate) fn kills() -> u64 {
     let text = fs::read_to_string("/proc/vmstat").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("oom_kill "));

@@ -49,14 +49,14 @@ pub(crate) use spec::{CommandSpec, Launcher};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// A file that a command has written.
+/// An output file that a command has written in its private directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OutFile {
-    /// The name of the output in [`CommandSpec::outs`].
+    /// The name by which [`CommandSpec::outs`] lists the file.
     pub name: String,
-    /// The path of the file in the command's private directory.
+    /// The path of the file, within the command's private directory.
     pub path: PathBuf,
-    /// The length of the file, in bytes.
+    /// The length of the output file, in bytes.
     pub length: u64,
 }
 
@@ -69,9 +69,9 @@ pub(crate) struct CommandOutput {
     pub stderr: Vec<u8>,
     /// The output files, in the order of [`CommandSpec::outs`]. They lie in the command's private directory.
     pub outs: Vec<OutFile>,
-    /// The exit code, one of [`CommandSpec::ok_exit`].
+    /// The exit code of the command, one of those that mean success ([`CommandSpec::ok_exit`]).
     pub exit: i32,
-    /// Processor time and peak memory of the command.
+    /// The processor time and the peak memory that the command used.
     pub usage: Usage,
 }
 

@@ -10,10 +10,11 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// The most bytes that are read from a pipe at a time, so that other pipes have their turn.
+/// The most bytes that are read from one pipe at a time, so that the command's other pipes have their turn.
 const PIECE: u64 = 1 << 20;
 
-/// Creates a pipe. The rank's end will be non-blocking; the command's end blocks, as programs expect.
+/// Creates a pipe between the rank and a command. The caller makes the rank's end non-blocking; the command's end
+/// blocks, as programs expect.
 fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(pipe_with(PipeFlags::CLOEXEC)?)
 }
@@ -22,7 +23,7 @@ fn nonblocking(end: &OwnedFd) -> io::Result<()> {
     Ok(rustix::io::ioctl_fionbio(end, true)?)
 }
 
-/// `/dev/null`, as empty input or discarded output.
+/// Opens `/dev/null`, which is a command's input if it has none, or takes the output that is discarded.
 pub(crate) fn null() -> io::Result<OwnedFd> {
     // process-wide: a descriptor that says nothing of a rank
     static NULL: OnceLock<File> = OnceLock::new();
@@ -36,7 +37,7 @@ pub(crate) fn null() -> io::Result<OwnedFd> {
     Ok(file.try_clone()?.into())
 }
 
-/// The collector of a command's output from a pipe.
+/// Collects what a command writes to standard output or standard error, at the rank's end of a pipe.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     pipe: Option<File>,
@@ -44,14 +45,14 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Makes a reader, and the end of the pipe for the command.
+    /// Makes a reader and a pipe to it. Returns also the end of the pipe into which the command writes.
     pub(crate) fn new() -> io::Result<(Reader, OwnedFd)> {
         let (ours, theirs) = pipe()?;
         nonblocking(&ours)?;
         Ok((Reader { pipe: Some(ours.into()), bytes: Vec::new() }, theirs))
     }
 
-    /// Reads the bytes that have arrived, without waiting.
+    /// Reads the bytes that the command has written so far, without waiting for more.
     pub(crate) fn fill(&mut self) {
         while let Some(pipe) = &mut self.pipe {
             match pipe.take(PIECE).read_to_end(&mut self.bytes) {
@@ -64,7 +65,7 @@ impl Reader {
         }
     }
 
-    /// The event to poll for; `None` after the end of the output.
+    /// The event for which the rank has to poll to read more; `None` after the end of the output.
     pub(crate) fn interest(&self) -> Option<PollFd<'_>> {
         self.pipe.as_ref().map(|pipe| PollFd::new(pipe, PollFlags::IN))
     }
@@ -74,7 +75,7 @@ impl Reader {
     }
 }
 
-/// The feeder of a command's standard input through a pipe.
+/// Feeds the standard input of a command, at the rank's end of a pipe.
 #[derive(Debug)]
 pub(crate) struct Writer {
     pipe: Option<OwnedFd>,
@@ -83,8 +84,8 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Makes a writer of `bytes`, and the end of the pipe for the command. As much as the pipe holds is written at
-    /// once.
+    /// Makes a writer of `bytes` and a pipe from it. Returns also the end of the pipe from which the command reads. As
+    /// much as the pipe holds is written at once.
     pub(crate) fn new(bytes: Vec<u8>) -> io::Result<(Writer, OwnedFd)> {
         if bytes.is_empty() {
             return Ok((Writer { pipe: None, bytes, written: 0 }, null()?));
@@ -96,13 +97,14 @@ impl Writer {
         Ok((writer, theirs))
     }
 
-    /// Makes a writer that has nothing to do, and opens a file as the command's input.
+    /// Opens a file as a command's standard input, which the command reads itself. Returns also a writer that has
+    /// nothing to do.
     pub(crate) fn file(path: &Path) -> io::Result<(Writer, OwnedFd)> {
         let writer = Writer { pipe: None, bytes: Vec::new(), written: 0 };
         Ok((writer, File::open(path)?.into()))
     }
 
-    /// Writes as many bytes as the pipe has room for, without waiting.
+    /// Writes as many bytes as the pipe to the command has room for, without waiting.
     pub(crate) fn fill(&mut self) {
         while let Some(pipe) = &self.pipe {
             match rustix::io::write(pipe, &self.bytes[self.written..]) {
@@ -124,7 +126,7 @@ impl Writer {
         self.written = 0;
     }
 
-    /// The event to poll for; `None` after all is written.
+    /// The event for which the rank has to poll to write more; `None` after all is written.
     pub(crate) fn interest(&self) -> Option<PollFd<'_>> {
         self.pipe.as_ref().map(|pipe| PollFd::new(pipe, PollFlags::OUT))
     }

@@ -17,19 +17,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Time for which only the command's end is polled, not its pipes. A command that ends within it wakes the thread once.
+/// Time from a command's start for which the rank polls only for its end, not for its pipes. So a command that ends
+/// within this time wakes the thread only once.
 const SHORT: Duration = Duration::from_millis(2);
 
-/// Time to wait for the end of an output after the command has ended and its group was killed. Only a process that has
-/// left the group (a daemon) can still hold the pipe.
+/// Time for which the rank still reads a command's output after the command has ended and its process group was killed.
+/// Only a process that has left the group (a daemon) can still hold the pipe open.
 const LEFT_BEHIND: Duration = Duration::from_secs(2);
 
-/// Time from a command's start to the first sample of its memory. The interval doubles up to [`LOOKS`].
+/// Time from a command's start to the first sample of the memory it uses. The interval doubles up to [`LOOKS`].
 const FIRST_LOOK: Duration = Duration::from_millis(5);
-/// The longest time between two samples of a command's memory.
+/// The longest time between two samples of the memory that a command uses.
 const LOOKS: Duration = Duration::from_millis(200);
 
-/// A handle to a running command, by which other threads signal and cancel it.
+/// A handle to a running command, by which other threads send it signals and cancel it.
 #[derive(Debug)]
 struct ProcessHandle {
     spawner: Arc<Spawner>,
@@ -48,45 +49,46 @@ impl ProcessHandle {
     }
 }
 
-/// Ends a command from another thread. Has no effect once the command has ended.
+/// A handle by which another thread ends a running command. Has no effect once the command has ended.
 #[derive(Debug, Clone)]
 pub(crate) struct Killer(Arc<ProcessHandle>);
 
 impl Killer {
-    /// Sends SIGTERM to the whole process group. The command's result will be [`CommandError::Cancelled`].
+    /// Sends SIGTERM to the command's whole process group. The command's result will be [`CommandError::Cancelled`].
     #[cfg(test)]
     pub(crate) fn terminate(&self) {
         self.0.cancelled.store(true, Ordering::Release);
         self.0.signal(Signal::TERM);
     }
 
-    /// Kills the whole process group. The command's result will be [`CommandError::Cancelled`].
+    /// Sends SIGKILL to the command's whole process group. The command's result will be [`CommandError::Cancelled`].
     pub(crate) fn kill(&self) {
         self.0.cancelled.store(true, Ordering::Release);
         self.0.signal(Signal::KILL);
     }
 }
 
-/// The state of a command's time limit.
+/// How far a command is with its time limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Time {
-    /// The command's time limit is not reached, or it has none.
+    /// The time limit is not reached, or the command has none.
     Left,
-    /// The time limit was reached, and the command got SIGTERM.
+    /// The time limit was reached, and the command got SIGTERM. SIGKILL follows after the grace period.
     Up,
-    /// The grace period was over too, and the command got SIGKILL.
+    /// The grace period after SIGTERM was over too, and the command got SIGKILL.
     Over,
 }
 
-/// A command that was started. Dropping it kills the command.
+/// A command that the rank has started and whose end it awaits. Dropping the value kills the command.
 #[derive(Debug)]
 pub(crate) struct RunningCommand {
     spec: CommandSpec,
-    /// Time from the start at which the memory is sampled next.
+    /// The time, counted from the command's start, at which the command's memory is sampled next.
     look: Duration,
-    /// The memory in use when the limit was exceeded, in bytes.
+    /// The memory that the command had in use when it exceeded its limit, in bytes; `None` if it has not.
     exceeded: Option<u64>,
-    /// The value of [`memory::kills`] when the command started, to notice the out-of-memory killer.
+    /// The value of [`memory::kills`] when the command started. If it has grown at the end, the out-of-memory killer
+    /// acted.
     kills: Option<u64>,
     found: find_program::FoundProgram,
     handle: Arc<ProcessHandle>,
@@ -95,14 +97,16 @@ pub(crate) struct RunningCommand {
     stdin: Writer,
     stdout: Reader,
     stderr: Reader,
-    /// The channel to the spawner, until the command has ended.
+    /// The channel (a socket) to the spawner, the process that has started the command; `None` after the command has
+    /// ended.
     channel: Option<SpawnChannel>,
-    /// The command's end, if it was noticed by [`RunningCommand::wait_at_most`].
+    /// The command's end, if [`RunningCommand::wait_at_most`] noticed it before [`RunningCommand::wait`] was called.
     end: Option<io::Result<Option<End>>>,
 }
 
 impl RunningCommand {
-    /// Starts a command by the spawner, and begins to write its input.
+    /// Starts a command through the spawner (the process that starts the rank's commands), and begins to write its
+    /// standard input.
     pub(crate) fn start(mut spec: CommandSpec) -> Result<RunningCommand, CommandError> {
         let found = find_program::find(&spec)?;
         spec.env = environment::added(&spec)?;
@@ -138,18 +142,18 @@ impl RunningCommand {
         })
     }
 
-    /// The process number of the command, which is also that of its group. `None` before it has started and after it
-    /// has ended.
+    /// The process number of the command, which is also that of its process group. `None` before the command has
+    /// started and after it has ended.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.handle.spawner.pid(self.handle.channel)
     }
 
-    /// A handle by which another thread can end the command.
+    /// A handle by which another thread can end this command.
     pub(crate) fn killer(&self) -> Killer {
         Killer(self.handle.clone())
     }
 
-    /// Waits for the command's end, for `limit` at most.
+    /// Waits for the command's end, but not longer than `limit`.
     pub(crate) fn wait_at_most(&mut self, limit: Duration) {
         let until = Instant::now() + limit;
         let end = self.serve(Some(limit));
@@ -158,7 +162,7 @@ impl RunningCommand {
         }
     }
 
-    /// Waits for the command's end, and collects its outputs.
+    /// Waits for the command's end, and returns its outputs, or the error if it failed.
     pub(crate) fn wait(mut self) -> Result<CommandOutput, CommandError> {
         let ended = self.end.take().unwrap_or_else(|| self.serve(None));
         let (status, usage) = self.ended(ended)?;
@@ -179,8 +183,8 @@ impl RunningCommand {
         }
     }
 
-    /// Serves the command's pipes and enforces its limits until it has ended. `None` if the spawner has died, or
-    /// `limit` is over.
+    /// Serves the command's pipes and enforces its time and memory limits until it has ended. `None` if the spawner has
+    /// died, or after `limit`.
     fn serve(&mut self, limit: Option<Duration>) -> io::Result<Option<End>> {
         let until = limit.map(|limit| Instant::now() + limit);
         loop {
@@ -256,7 +260,8 @@ impl RunningCommand {
         self.look = after + after.clamp(FIRST_LOOK, LOOKS);
     }
 
-    /// Evaluates the end that the spawner has reported, and returns the channel to the pool.
+    /// Evaluates the end of the command that the spawner has reported, and returns the channel to the spawner for the
+    /// next command.
     fn ended(&mut self, ended: io::Result<Option<End>>) -> Result<(ExitStatus, Usage), CommandError> {
         let program = self.found.name.clone();
         let channel = self.channel.take();
@@ -276,7 +281,7 @@ impl RunningCommand {
         }
     }
 
-    /// Reads the outputs to their end, after the command has ended.
+    /// Reads the rest of the command's outputs after the command has ended.
     fn finish(&mut self) {
         let until = Instant::now() + LEFT_BEHIND;
         loop {
@@ -292,7 +297,7 @@ impl RunningCommand {
         }
     }
 
-    /// Decides whether the command succeeded. Returns its exit code, or the error.
+    /// Decides by exit status and limits whether the command succeeded. Returns its exit code, or the error.
     fn judge(&self, status: ExitStatus, captured: &Captured) -> Result<i32, CommandError> {
         let program = self.found.name.clone();
         if self.handle.cancelled.load(Ordering::Acquire) {
@@ -318,7 +323,7 @@ impl RunningCommand {
         }
     }
 
-    /// Finds the files that the command had to write.
+    /// Finds the output files that the command had to write, and checks that each is a regular file.
     fn collect(&self) -> Result<Vec<OutFile>, CommandError> {
         self.spec.outs.iter().map(|(name, file)| self.find_out(name, file)).collect()
     }
@@ -361,7 +366,8 @@ impl Drop for RunningCommand {
     }
 }
 
-/// The time until the next action on the time limit; `None` if there is none.
+/// The time until a command gets the next signal by its time limit (SIGTERM or SIGKILL); `None` if it gets none any
+/// more.
 fn time_left(time: Time, spec: &CommandSpec, elapsed: Duration) -> Option<Duration> {
     let (timeout, grace) = (spec.timeout?, spec.grace);
     match time {

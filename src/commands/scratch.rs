@@ -11,41 +11,41 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use tempfile::{Builder, TempDir};
 
-/// The error of creating a scratch directory or a file in it.
+/// The error of creating a scratch directory (node-local, for temporary files) or a file in it.
 #[derive(Debug, thiserror::Error)]
 pub enum ScratchError {
-    /// No place for a scratch directory is usable.
+    /// No place where a scratch directory could be created is usable.
     #[error("no place for node-local scratch files: {}; set TMPDIR to a local directory that you may write", .tried.join("; "))]
     NoPlace {
-        /// The places that were tried, each with the reason why it failed.
+        /// The places where a directory was tried, each with the reason why it failed.
         tried: Vec<String>,
     },
-    /// A directory could not be created, or other users may enter it.
+    /// A directory could not be created in `parent`, or its permissions would let other users in.
     #[error("scratch directory in `{}`: {source}", .parent.display())]
     Directory {
         /// The path of the directory in which it was to be created.
         parent: PathBuf,
-        /// The error of the operating system.
+        /// The error of the operating system when the directory was created.
         source: io::Error,
     },
-    /// The name of an input file is absolute or contains `..`, so it leads out of the directory.
+    /// The name of an input file is absolute or contains `..`, so it leads out of the command's directory.
     #[error("`{name}` cannot be the name of an input file: it must be a relative path without `..`")]
     Name {
-        /// The name of the input file.
+        /// The name of the input file, as the command was to see it.
         name: String,
     },
-    /// An input file could not be written.
+    /// An input file could not be written into a command's directory.
     #[error("input file `{}` could not be written: {source}; if the node's scratch is full, set TMPDIR to a larger place", .path.display())]
     Write {
-        /// The path of the input file.
+        /// The path at which the input file was to be.
         path: PathBuf,
-        /// The error of the operating system.
+        /// The error of the operating system when the file was written.
         source: io::Error,
     },
 }
 
-/// Creates the rank's scratch directory: `dtask-UID-JOBID-RANDOM`, mode 0700, in the first usable place of
-/// `$SLURM_TMPDIR`, `$TMPDIR`, `/dev/shm`, `/tmp`. Dropping the value removes it with its contents.
+/// Creates the rank's scratch directory for temporary files: `dtask-UID-JOBID-RANDOM`, mode 0700, in the first usable
+/// place of `$SLURM_TMPDIR`, `$TMPDIR`, `/dev/shm`, `/tmp`. Dropping the value removes it with its contents.
 fn scratch_root() -> Result<TempDir, ScratchError> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let places = [set("SLURM_TMPDIR"), set("TMPDIR"), Some("/dev/shm".into()), Some("/tmp".into())];
@@ -73,25 +73,26 @@ fn root_in(places: impl IntoIterator<Item = PathBuf>) -> Result<TempDir, Scratch
     Err(ScratchError::NoPlace { tried })
 }
 
-/// The rank's scratch directory, in which tasks get private directories. Dropping it removes everything in it.
+/// The rank's scratch directory, in which each task gets a private directory. Dropping the value removes everything in
+/// it.
 #[derive(Debug)]
 pub struct ScratchRoot {
     dir: TempDir,
-    /// Empty directories for reuse. Most commands leave theirs empty, and creating and removing one takes a fifth of
-    /// the time of a short command.
+    /// Private directories that tasks left empty, for the next tasks. Most commands leave theirs empty, and creating
+    /// and removing one takes a fifth of the time of a short command.
     free: Mutex<Vec<PathBuf>>,
-    /// The directory of files that commands have left; `None` before the first.
+    /// The directory of large output files that commands have left for other tasks; `None` before the first.
     stored: Mutex<Option<PathBuf>>,
-    /// The number of files stored so far, from which each gets its name.
+    /// The number of output files stored so far. Each file gets its name from its number.
     count: AtomicU64,
 }
 
-/// The scratch directory of a rank, which is created at the first use and shared by all its tasks.
+/// The scratch directory of a rank; `None` before the first use. All tasks of the rank share it.
 #[derive(Debug, Default)]
 struct OwnScratch(Mutex<Option<Arc<ScratchRoot>>>);
 
 impl ScratchRoot {
-    /// The scratch directory of this rank, which is created at the first call.
+    /// The scratch directory of this rank for temporary files. The first call creates it.
     ///
     /// # Errors
     /// As for [`ScratchRoot::new`].
@@ -104,14 +105,15 @@ impl ScratchRoot {
         }
     }
 
-    /// Drops this rank's hold on its scratch directory, which removes it unless other values still hold it.
+    /// Gives up this rank's reference to its scratch directory. The directory is removed when no task or stored file
+    /// needs it.
     pub fn leave() {
         let left = local(OwnScratch::default).0.lock().take();
         drop(left); // not under the lock: there may be much to remove
     }
 
-    /// Creates a scratch directory: `dtask-UID-JOBID-RANDOM`, mode 0700, in the first usable place of `$SLURM_TMPDIR`,
-    /// `$TMPDIR`, `/dev/shm`, `/tmp`.
+    /// Creates a scratch directory for temporary files: `dtask-UID-JOBID-RANDOM`, mode 0700, in the first usable place
+    /// of `$SLURM_TMPDIR`, `$TMPDIR`, `/dev/shm`, `/tmp`.
     ///
     /// # Errors
     /// When none of these places is usable.
@@ -120,7 +122,7 @@ impl ScratchRoot {
         Ok(Arc::new(ScratchRoot { dir: scratch_root()?, free, stored, count }))
     }
 
-    /// Provides a private, empty directory for an attempt of a task.
+    /// Provides a private, empty directory in which one attempt of a task runs its command.
     ///
     /// # Errors
     /// When it cannot be created.
@@ -132,7 +134,7 @@ impl ScratchRoot {
         Ok(Scratch { path, root: Arc::downgrade(self) })
     }
 
-    /// The directory of stored files, and the number of the next file.
+    /// The directory of stored output files, and the number that the next file gets.
     pub(crate) fn next_stored(&self) -> io::Result<(PathBuf, u64)> {
         let mut stored = self.stored.lock();
         let dir = match &*stored {
@@ -143,11 +145,13 @@ impl ScratchRoot {
     }
 }
 
-/// The private directory of a task. Dropping it returns it to the rank if it is empty, and removes it otherwise.
+/// The private directory of one attempt of a task. Dropping the value keeps an empty directory for the next task, and
+/// removes it otherwise.
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
-    /// A weak reference, so that the root can be removed at the end of a run while tasks still have directories.
+    /// The rank's scratch directory. A weak reference, so that it can be removed at the end of a run while tasks still
+    /// have private directories in it.
     root: Weak<ScratchRoot>,
 }
 
@@ -173,7 +177,7 @@ fn is_as_new(path: &Path) -> bool {
         && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-/// Creates a private directory in the rank's scratch directory. Dropping the value removes it.
+/// Creates a directory in the rank's scratch directory that only its user can enter. Dropping the value removes it.
 fn private_dir(root: &Path) -> Result<TempDir, ScratchError> {
     make(root, "t-").map_err(|source| ScratchError::Directory { parent: root.to_owned(), source })
 }
@@ -197,7 +201,8 @@ fn make(parent: &Path, prefix: &str) -> io::Result<TempDir> {
     Ok(made)
 }
 
-/// The batch system's number or name for this job, with the characters that are safe in file names.
+/// The batch system's number or name for this job, from its environment variables, reduced to characters that are safe
+/// in file names.
 fn job() -> String {
     let names = ["SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID", "FLUX_JOB_ID"];
     let job = names.iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
@@ -205,7 +210,7 @@ fn job() -> String {
     if job.is_empty() { "nojob".to_owned() } else { job }
 }
 
-/// Whether a path has only normal components, so that it stays below the directory to which it is joined.
+/// Whether a relative path has neither `..` nor a root, so that it stays below the directory to which it is joined.
 pub(crate) fn stays_below(path: &Path) -> bool {
     let mut parts = path.components().peekable();
     parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))

@@ -4,7 +4,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::io;
 
-/// Sends a signal to the process group that a child leads. An empty group is no error.
+/// Sends a signal to the process group whose leader is a child of this process. An empty group is no error.
 ///
 /// Only for a child that was not reaped yet: afterwards its number may belong to another process at any time.
 pub(crate) fn signal(leader: Pid, signal: Signal) -> io::Result<()> {

@@ -5,69 +5,70 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The treatment of the MPI launcher's environment variables.
+/// Whether a command gets the environment variables by which the MPI launcher tells a process its rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) enum Launcher {
     /// The variables are removed. The command is a program of its own, and may call `MPI_Init` or `mpirun`.
     #[default]
     Scrub,
-    /// The command inherits the launcher's variables, as it needs to take part in the MPI job.
+    /// The variables are inherited, as a command needs them to take part in the MPI job of dtask.
     Inherit,
 }
 
-/// A command to run, with all placeholders filled in. The spawner gets the fields that describe how to start the
-/// process; the rank keeps those by which it serves the command and evaluates its end.
+/// A command to run, with all placeholders of the script filled in. The spawner (the process that starts commands) gets
+/// the fields that describe how to start the process; the rank keeps those by which it serves the command and evaluates
+/// its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CommandSpec {
     /// The program and its arguments. A program without a slash is searched in the command's PATH; a relative path with
     /// a slash starts from `dir`.
     pub argv: Vec<OsString>,
-    /// The path of the program, once it is found.
+    /// The path of the program's file; empty until it is found.
     #[serde(with = "path")]
     pub program: PathBuf,
     /// The working directory of the command.
     #[serde(with = "path")]
     pub dir: PathBuf,
-    /// Variables added to the environment. They replace variables of the same names.
+    /// Variables that are added to the command's environment. They replace inherited variables of the same names.
     pub env: Vec<(String, OsString)>,
-    /// Whether the environment starts out empty instead of as the rank's.
+    /// Whether the command's environment has no variables of the rank's environment, only those of `env`.
     pub clean_env: bool,
-    /// The treatment of the launcher's variables.
+    /// Whether the MPI launcher's variables are removed from the environment or inherited.
     pub launcher: Launcher,
-    /// The bytes of standard input. If empty, standard input is `/dev/null`.
+    /// The bytes that the command reads from standard input. If empty, standard input is `/dev/null`.
     #[serde(skip)]
     pub stdin: Vec<u8>,
-    /// The path of a file that is standard input instead of `stdin`.
+    /// The path of a file that the command gets as standard input instead of the bytes of `stdin`.
     #[serde(skip)]
     pub stdin_file: Option<PathBuf>,
-    /// The files that the command must write: pairs of a name and a path relative to `scratch`.
+    /// The files that the command must write: pairs of the output's name and a path relative to `scratch`.
     #[serde(skip)]
     pub outs: Vec<(String, PathBuf)>,
-    /// The exit codes that mean success, as a rule only 0.
+    /// The exit codes of the command that mean success, as a rule only 0.
     #[serde(skip)]
     pub ok_exit: Vec<i32>,
-    /// The private directory of the task.
+    /// The private directory of the attempt, in which the command writes its output files.
     #[serde(skip)]
     pub scratch: PathBuf,
-    /// The time limit. After it the whole process group gets SIGTERM, and SIGKILL `grace` later.
+    /// The time limit of the command. After it the whole process group gets SIGTERM, and SIGKILL `grace` later.
     #[serde(skip)]
     pub timeout: Option<Duration>,
-    /// Time between SIGTERM and SIGKILL.
+    /// Time between SIGTERM and SIGKILL when the time limit is over.
     #[serde(skip)]
     pub grace: Duration,
     /// The memory limit of the command and its descendants in bytes, above which they are killed. `None` means no
     /// limit.
     #[serde(skip)]
     pub memory: Option<u64>,
-    /// The number of commands of the rank below which this one starts at once; otherwise it waits for 20 ms at most.
-    /// `None` means no wait.
+    /// The command starts at once if fewer than this number of the rank's commands run; otherwise it waits until fewer
+    /// do, for 20 ms at most. `None` means no wait.
     pub room: Option<u32>,
-    /// The numbers of the cores to which the command is bound. If empty, those of the rank.
+    /// The numbers of the cores to which the command is bound. If empty, the command has all cores of the rank.
     pub cores: Vec<u32>,
 }
 
 impl CommandSpec {
-    /// Makes a specification with the defaults of scripts.
+    /// Makes the specification of a command with the defaults of scripts, such as exit code 0 for success.
     pub(crate) fn new<A: Into<OsString>>(
         argv: impl IntoIterator<Item = A>,
         dir: impl Into<PathBuf>,
@@ -94,7 +95,7 @@ impl CommandSpec {
     }
 }
 
-/// Serialization of paths that need not be UTF-8.
+/// Serialization of paths as bytes, since a path need not be UTF-8.
 mod path {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use std::ffi::OsString;

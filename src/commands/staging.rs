@@ -9,17 +9,17 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// The content of a command's input file.
+/// The content of a file that a command gets as input: bytes, or a file of the rank.
 #[derive(Debug, Clone)]
 pub(crate) enum StagedInput<'a> {
-    /// Bytes to write into a new file.
+    /// Bytes that are written into a new file.
     Bytes(Cow<'a, [u8]>),
-    /// A file in this rank's scratch directory, to be linked.
+    /// A file in this rank's scratch directory, to which the input file becomes a hard link.
     File(&'a StoredFile),
 }
 
 impl<'a> StagedInput<'a> {
-    /// The bytes of the content. A file is read.
+    /// The bytes that the input file has. A file in the scratch directory is read.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -31,8 +31,8 @@ impl<'a> StagedInput<'a> {
     }
 }
 
-/// Writes or links input files into a command's directory, read-only, and returns their paths. A name may contain
-/// directories, which are created.
+/// Puts input files into a command's directory, written or as hard links, read-only, and returns their paths. If a name
+/// contains directories, these are created.
 ///
 /// # Errors
 /// When a name leads out of the directory, or a file cannot be written.

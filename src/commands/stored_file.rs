@@ -11,13 +11,14 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// The mode of files that are input of commands.
+/// The mode of files that are inputs of commands, which must not change them.
 pub(crate) const READ_ONLY: u32 = 0o444;
 
-/// The number of bytes written at a time.
+/// The number of bytes that are written to a file at a time.
 const PIECE: usize = 1 << 20;
 
-/// A file in the rank's scratch directory. Dropping the value removes the file; links to it stay.
+/// An output file of a command, kept in the rank's scratch directory for other tasks. Dropping the value removes the
+/// file; hard links to it stay.
 #[derive(Debug)]
 pub struct StoredFile {
     path: PathBuf,
@@ -31,7 +32,8 @@ impl StoredFile {
         &self.path
     }
 
-    /// The number of the file in its rank's directory: see [`ScratchRoot::stored_path`].
+    /// The number of the file among those stored on its rank, from which its name is made: see
+    /// [`ScratchRoot::stored_path`].
     pub fn number(&self) -> u64 {
         self.number
     }
@@ -41,7 +43,7 @@ impl StoredFile {
         self.length
     }
 
-    /// Appends the content of the stored file to `into`.
+    /// Appends the content of the stored file to the buffer `into`.
     ///
     /// # Errors
     /// When the file cannot be read, or its length has changed.
@@ -56,7 +58,7 @@ impl StoredFile {
         Err(io::Error::other(format!("`{}` has become shorter", self.path.display())))
     }
 
-    /// Reads the content of the stored file.
+    /// Reads the content of the stored file into memory.
     ///
     /// # Errors
     /// When the file cannot be read; the text is for the user.
@@ -68,12 +70,12 @@ impl StoredFile {
         }
     }
 
-    /// Makes the failure that tells that the file cannot be read.
+    /// Makes the failure that tells the user that the stored file cannot be read.
     pub fn unreadable(&self, error: &io::Error) -> Failure {
         Failure::new(format!("an output kept in `{}` cannot be read: {error}", self.path.display()))
     }
 
-    /// Creates a hard link to the file at `path`, or a copy where the file system has no links.
+    /// Creates a hard link to the stored file at `path`, or a copy where the file system has no links.
     ///
     /// # Errors
     /// When neither can be created.
@@ -95,12 +97,13 @@ impl Drop for StoredFile {
 }
 
 impl ScratchRoot {
-    /// The path of the file with this number in a rank's directory of stored files.
+    /// The path of the stored file with this number, in a rank's directory of stored files.
     pub fn stored_path(dir: &Path, number: u64) -> PathBuf {
         dir.join(number.to_string())
     }
 
-    /// Takes over a file from a command that has ended. The file is moved, or copied if it has other hard links.
+    /// Takes over an output file from the directory of a command that has ended. The file is moved, or copied if it has
+    /// other hard links.
     ///
     /// # Errors
     /// When scratch has no room.
@@ -128,7 +131,7 @@ impl ScratchRoot {
         })
     }
 
-    /// Stores a file of another rank on the same host as a hard link.
+    /// Stores a file of another rank on the same host in this rank's scratch directory, as a hard link.
     ///
     /// # Errors
     /// When it cannot be linked, as when that rank's scratch directory is on another file system.
@@ -136,7 +139,7 @@ impl ScratchRoot {
         self.store(|to| fs::hard_link(path, to))
     }
 
-    /// Stores a copy of a file of another rank on the same host.
+    /// Stores a copy of a file of another rank on the same host in this rank's scratch directory.
     ///
     /// # Errors
     /// When scratch has no room.

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// Makes a working directory and a scratch directory.
+/// Makes a working directory and a scratch directory for the commands of a test.
 fn places() -> std::io::Result<(TempDir, TempDir)> {
     Ok((tempfile::tempdir()?, tempfile::tempdir()?))
 }
@@ -146,7 +146,8 @@ fn the_launchers_variables_are_removed() -> Outcome {
     Ok(())
 }
 
-/// Checks the variables of this process; run by the test above in a process with a launcher's variables.
+/// Checks the environment variables of commands. Run by the test above in a process of its own that has an MPI
+/// launcher's variables.
 #[test]
 #[ignore = "a part of the test above"]
 fn prints_a_commands_environment() -> Outcome {

@@ -20,35 +20,37 @@ use crate::script::plan::Plan;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Tasks that were already running when the rest of the plan was cancelled. The run waits for them before it ends.
+/// Tasks that were already running when the rest of the plan was cancelled. Running tasks cannot be cancelled, so the
+/// run waits for them before it ends.
 #[derive(Default)]
 pub(crate) struct AbandonedTasks {
-    /// Running instances of the plan's tasks.
+    /// Running instances of the script's own tasks.
     pub(crate) own: Running,
-    /// Running tasks that save arrays which exist already.
+    /// Running helper tasks, each of which saves an array that has been computed already.
     pub(crate) saves: Running,
 }
 
-/// The state of a run at rank 0: what is submitted, what has ended, and what is still awaited.
+/// The state of a run, kept at rank 0: the instances that are submitted to the engine, those that have ended, and those
+/// still awaited.
 pub(crate) struct RunCollector<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) client: &'a Client,
     pub(crate) submitter: Submitter<'a>,
     watched: Vec<WatchedInstances>,
-    /// By task number: tasks whose outputs are consumed in the order of the indices.
+    /// By task number: tasks whose outputs rank 0 appends to files in the order of the instances' indices.
     ordered: BTreeMap<usize, Ordered>,
-    /// By task number: whether all outputs that are consumed in order have been.
+    /// By task number: whether all outputs of the task that go to files of rank 0 have been appended.
     drained: Vec<bool>,
-    /// Futures of results that must stay in the store until the run ends (`keep = true`).
+    /// Futures of results that must stay in the ranks' memory until the run ends (`keep = true` in the script).
     kept: Vec<Future<()>>,
     pub(crate) outcome: RunOutcome,
     progress: Progress,
-    /// The time limit of the job; `None` where it is not known.
+    /// The time limit of the job; `None` where rank 0 does not know it.
     pub(crate) walltime: Option<Walltime>,
 }
 
 impl<'a> RunCollector<'a> {
-    /// Makes a collector that has nothing submitted yet.
+    /// Makes the state of a run that has not submitted anything yet.
     pub(crate) fn new(
         plan: &'a Plan,
         client: &'a Client,
@@ -71,7 +73,7 @@ impl<'a> RunCollector<'a> {
         }
     }
 
-    /// Submits the instances that are ready to be submitted.
+    /// Submits to the engine those instances whose inputs are submitted and for which the window has room.
     fn submit(&mut self) -> Result<()> {
         let mut open = vec![0; self.plan.tasks.len()];
         self.watched.iter().filter(|watched| watched.own).for_each(|some| open[some.task] += some.open());
@@ -118,7 +120,7 @@ impl<'a> RunCollector<'a> {
         self.plan.tasks.get(task).is_some_and(|task| paths(task).next().is_some())
     }
 
-    /// Runs the loop until all instances have ended or the run is stopped.
+    /// Submits instances and collects their results until all have ended or the run is stopped.
     ///
     /// # Errors
     /// When the engine ends before the plan does, through a fault of the network or of the client.
@@ -148,14 +150,15 @@ impl<'a> RunCollector<'a> {
         }
     }
 
-    /// The longest pause between two polls. It grows with the number of watched instances: polling a million of them
-    /// takes milliseconds.
+    /// The longest pause between two polls of the engine for ended instances. It grows with the number of watched
+    /// instances: polling a million of them takes milliseconds.
     fn longest(&self) -> Duration {
         let watched = self.watched.iter().map(|watched| watched.futures.len()).sum::<usize>();
         Duration::from_millis(20) + Duration::from_nanos(100) * u32::try_from(watched).unwrap_or(u32::MAX)
     }
 
-    /// Finishes the run: files of datasets, files of rank 0, and the last line of progress.
+    /// Finishes the run: gives HDF5 files and the files that rank 0 writes their final names, and prints the last line
+    /// of progress.
     pub(crate) fn finish(&mut self) -> Result<()> {
         let stopped = self.outcome.stopped.as_ref();
         if stopped.is_none_or(|stopped| !stopped.late) {
@@ -171,13 +174,15 @@ impl<'a> RunCollector<'a> {
         self.progress.finish(self.client, Tally { done, failed, skipped, left })
     }
 
-    /// The number of instances that have failed so far, without those that were skipped because a dependency failed.
+    /// The number of instances that have failed so far. Instances that were skipped because a dependency failed do not
+    /// count.
     pub(crate) fn failures(&self) -> u64 {
         let without = self.without_result().1;
         without.iter().filter(|failed| failed.is_own() != Some(false) && !failed.is_left()).count() as u64
     }
 
-    /// Cancels all tasks that are not running, and returns those that are.
+    /// Gives up the rest of the plan: notes in `stopped` all tasks that are to be cancelled, and returns those that are
+    /// running.
     pub(crate) fn give_up(&mut self, stopped: &mut Stopped) -> Result<AbandonedTasks> {
         for (task, never) in self.submitter.give_up()? {
             stopped.note(task, never);
@@ -198,7 +203,7 @@ impl<'a> RunCollector<'a> {
         Ok(running)
     }
 
-    /// The number of instances that have ended, and those of them that have no result.
+    /// The number of instances that have ended so far, and a list of those among them that have no result.
     fn without_result(&self) -> (u64, Vec<FailedInstance>) {
         let mut ended = self.outcome.ended;
         let mut failed = self.outcome.failed.clone();
@@ -212,8 +217,8 @@ impl<'a> RunCollector<'a> {
         (ended, failed)
     }
 
-    /// Counts the instances by outcome. Outputs that are fetched together are counted when the last of them has
-    /// arrived.
+    /// Counts the ended instances by outcome. Instances whose outputs are fetched together count when the last of them
+    /// has arrived.
     fn tally(&self) -> Tally {
         let (ended, failed) = self.without_result();
         let without = failed.len() as u64;
@@ -223,7 +228,7 @@ impl<'a> RunCollector<'a> {
         Tally { done: ended.saturating_sub(without), failed: own, skipped: without - own - left, left }
     }
 
-    /// Processes results that have arrived. Returns whether there were any.
+    /// Processes the results that have arrived at rank 0 since the last call. Returns whether there were any.
     fn turn(&mut self) -> Result<bool> {
         let mut moved = turn_all(&mut self.watched, &mut self.outcome)?;
         let Self { plan, client, ordered, drained, outcome, .. } = self;

@@ -15,31 +15,32 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The HDF5 files that a run writes, each with its owner and the datasets that it must have.
+/// The HDF5 files into which a run saves arrays, each with the rank that writes it and the datasets that it must have.
 pub(crate) struct DatasetFiles {
-    /// The folder of the script, against which paths are resolved.
+    /// The folder of the script, against which relative paths are resolved.
     here: String,
-    /// The ranks that run tasks, among which the files' owners are chosen.
+    /// The ranks that run tasks. For each file one of them is chosen as the owner, which alone writes it.
     computing: Vec<Rank>,
     files: BTreeMap<PathBuf, DatasetFile>,
 }
 
-/// The owner and the expected content of a file of datasets.
+/// The owner and the expected content of one HDF5 file. Several instances may save arrays into it.
 #[derive(Debug)]
 struct DatasetFile {
-    /// The rank that owns the file: no other rank writes it.
+    /// The rank that owns the file: only this rank writes it.
     owner: Rank,
-    /// The names of the expected datasets, each with the number of arrays that are written into it.
+    /// The names of the expected datasets, each with the number of arrays that instances write into it.
     wanted: BTreeMap<String, u64>,
 }
 
 impl DatasetFiles {
-    /// Makes an empty record for a script in the folder `here` and the ranks that run tasks.
+    /// Makes an empty record of HDF5 files. `here` is the folder of the script, and `computing` has the ranks that run
+    /// tasks.
     pub(crate) fn new(here: &Path, computing: Vec<Rank>) -> Self {
         DatasetFiles { here: here.display().to_string(), computing, files: BTreeMap::new() }
     }
 
-    /// Notes datasets of instances that will not run. A dataset with such a gap is not kept.
+    /// Notes the datasets of instances that will not run. A dataset that lacks their arrays is removed from its file.
     ///
     /// # Errors
     /// When a file name cannot be rendered.
@@ -55,8 +56,8 @@ impl DatasetFiles {
         Ok(())
     }
 
-    /// Notes that an instance will be saved into a file of datasets, and returns the owner of the file. `None` if the
-    /// instance is saved in a file of its own.
+    /// Notes that the array of an instance will be saved into an HDF5 file, and returns the rank that owns the file.
+    /// `None` if the array is saved in a file of its own.
     ///
     /// # Errors
     /// When the name of the file cannot be rendered.
@@ -73,15 +74,16 @@ impl DatasetFiles {
         })
     }
 
-    /// The rank that owns a file, by a hash of its path, so that files are spread over all ranks that run tasks.
+    /// The rank that alone writes a file. The rank is chosen by a hash of the path, so that files are spread over all
+    /// ranks that run tasks.
     fn owner(&self, file: &Path) -> Rank {
         let hash = xxh3_64(file.as_os_str().as_encoded_bytes());
         let at = hash % (self.computing.len().max(1) as u64);
         self.computing.get(at as usize).copied().unwrap_or(Rank(0))
     }
 
-    /// Asks the owners to rename their files from temporary to final names. Called when each array has been written or
-    /// its instance has failed.
+    /// Asks the ranks that write the HDF5 files to rename them from temporary to final names. Called when each array
+    /// has been written or its instance has failed.
     ///
     /// # Errors
     /// When the engine has ended.

@@ -9,7 +9,7 @@ use crate::script::lint::walltime;
 use crate::script::plan::Plan;
 use std::time::{Duration, Instant};
 
-/// The time limit of the job, counted from its start.
+/// The time limit of the batch job, counted from its start.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Walltime {
     start: Instant,
@@ -17,23 +17,25 @@ pub(crate) struct Walltime {
 }
 
 impl Walltime {
-    /// Makes the limit of a job that started at `start` and may run for `limit`.
+    /// Makes the limit of a job that started at `start` and is allowed to run for `limit`.
     pub(crate) fn new(start: Instant, limit: Duration) -> Walltime {
         Walltime { start, limit }
     }
 
-    /// The instant from which no task is started and running commands are ended.
+    /// The instant from which no more tasks are started, and at which running commands are ended. It lies some time
+    /// before the end of the job.
     pub(crate) fn stop(&self) -> Instant {
         self.start + walltime::usable(self.limit)
     }
 
-    /// The instant until which rank 0 waits for tasks that are still computing. Files are written between it and the
-    /// end of the job.
+    /// The instant until which rank 0 waits for Rust functions and expressions that are still computing, since these
+    /// cannot be killed. The files of the run are finished between it and the end of the job.
     pub(crate) fn last(&self) -> Instant {
         self.stop() + walltime::margin(self.limit) / 2
     }
 
-    /// Sends the remaining time and each task's `time` to every rank that runs tasks.
+    /// Sends the remaining time, and the expected run time (`time`) of each task that states one, to every rank that
+    /// runs tasks.
     ///
     /// # Errors
     /// When the engine has ended.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// Shortens a path for display: relative to the working directory if it lies below it.
+/// Shortens a path for messages: relative to the working directory if it lies below it, else unchanged.
 pub(crate) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(&here).unwrap_or(path).display().to_string()

@@ -6,25 +6,27 @@ use crate::client::watch::Ended;
 use crate::client::watch::Watch;
 use crate::error::Result;
 
-/// The failures of an optional family.
+/// The failures in an optional family: a task with parameters some of whose instances are allowed to fail, since the
+/// tasks that gather its results go on without them.
 #[derive(Default)]
 pub(crate) struct Losses {
     /// Watches on submitted instances that have not all ended, each with the index of its first instance.
     watched: Vec<(u64, Watch)>,
-    /// Whether all instances are submitted.
+    /// Whether all instances of the family are submitted.
     complete: bool,
-    /// Indices of the instances that have failed, in ascending order.
+    /// Indices of the family's instances that have failed, in ascending order.
     lost: Vec<u64>,
 }
 
 impl Losses {
-    /// Watches instances from index `first` on. `last` means that the family has no more.
+    /// Watches submitted instances of the family, the first of which has the index `first`. `last` means that the
+    /// family has no more instances.
     pub(crate) fn watch(&mut self, first: u64, watch: Watch, last: bool) {
         self.watched.push((first, watch));
         self.complete |= last;
     }
 
-    /// Polls the watches, and notes the failures of instances that have ended.
+    /// Polls the watches, and notes the indices of instances that have failed.
     ///
     /// # Errors
     /// When the engine has ended.
@@ -45,12 +47,12 @@ impl Losses {
         Ok(())
     }
 
-    /// Whether all instances have ended, so that the failures are final.
+    /// Whether all instances of the family have ended, so that the list of failures is final.
     pub(crate) fn are_known(&self) -> bool {
         self.complete && self.watched.is_empty()
     }
 
-    /// Indices of the instances without a result, in ascending order.
+    /// Indices of the family's instances that have ended without a result, in ascending order.
     pub(crate) fn lost(&self) -> &Vec<u64> {
         &self.lost
     }

@@ -10,19 +10,22 @@ use crate::client::future::Future;
 use crate::client::watch::Watch;
 use crate::error::Result;
 
-/// A range of submitted instances of one task, or of the tasks that save them.
+/// A range of submitted instances of one task, or of the helper tasks that save their arrays. Rank 0 watches their
+/// futures until all have ended.
 pub(crate) struct WatchedInstances {
     pub(crate) task: usize,
-    /// The index of the instance of the first future.
+    /// The index of the instance to which the first future of the range belongs.
     pub(crate) first: u64,
     pub(crate) futures: Vec<Option<Future<Artifact>>>,
     pub(crate) watch: Watch,
-    /// Whether the futures are the instances themselves; false for the tasks that save their results.
+    /// Whether the futures are those of the instances themselves; false for those of helper tasks that save their
+    /// results.
     pub(crate) own: bool,
 }
 
 impl WatchedInstances {
-    /// Watches the futures of a task's instances, the first of which has the index `first`.
+    /// Makes the record of a range of a task's instances, and begins to watch their futures. The first has the index
+    /// `first`.
     pub(crate) fn new(
         task: usize,
         first: u64,
@@ -34,12 +37,12 @@ impl WatchedInstances {
         WatchedInstances { task, first, futures: futures.into_iter().map(Some).collect(), watch, own }
     }
 
-    /// The number of instances that have not ended.
+    /// The number of instances of the range that have not ended.
     pub(crate) fn open(&self) -> u64 {
         self.watch.open() as u64
     }
 
-    /// The number of instances that have ended so far, and the failures among them.
+    /// The number of instances of the range that have ended so far, and the failures among them.
     pub(crate) fn so_far(&self) -> (u64, Vec<FailedInstance>) {
         let ended = self.watch.ended().iter().filter(|ended| **ended).count() as u64 * u64::from(self.own);
         let failed = self.watch.failures().into_iter();
@@ -47,7 +50,8 @@ impl WatchedInstances {
         (ended, failed.map(at).collect())
     }
 
-    /// Cancels the instances that are not running, and returns those that are.
+    /// Gives up the range when the run is stopped: notes in `stopped` the instances that are to be cancelled, and
+    /// returns those that are running.
     pub(crate) fn give_up(self, client: &Client, stopped: &mut Stopped, outcome: &mut RunOutcome) -> Running {
         let (ended, failed) = self.so_far();
         outcome.ended += ended;
@@ -58,7 +62,8 @@ impl WatchedInstances {
         stopped::give_up(client, self.task, left, stopped)
     }
 
-    /// Drops the futures of instances that have ended, and notes failures. Returns whether all have ended.
+    /// Drops the futures of instances that have ended, so that the engine can free their results, and notes failures.
+    /// Returns whether all instances of the range have ended.
     pub(crate) fn turn(&mut self, outcome: &mut RunOutcome) -> Result<bool> {
         if let Some(outcomes) = self.watch.take() {
             outcome.ended += self.futures.len() as u64 * u64::from(self.own);
@@ -76,7 +81,7 @@ impl WatchedInstances {
     }
 }
 
-/// Polls all ranges and removes those that have ended. Returns whether any was removed.
+/// Polls all ranges of watched instances, and removes the ranges that have ended. Returns whether any was removed.
 pub(crate) fn turn_all(all: &mut Vec<WatchedInstances>, outcome: &mut RunOutcome) -> Result<bool> {
     let before = all.len();
     let mut failure = None;

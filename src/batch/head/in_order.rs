@@ -17,37 +17,41 @@ use crate::script::plan::Plan;
 use crate::script::plan::task::PlanTask;
 use std::collections::VecDeque;
 
-/// The number of instances in a window that are only watched until they end.
+/// The number of instances in a window of [`Ordered`] if rank 0 only watches until they end, without fetching outputs.
 const WATCHED: usize = 65_536;
-/// The number of instances in a window whose outputs are fetched to rank 0.
+/// The number of instances in a window of [`Ordered`] if rank 0 fetches their outputs. Small, since all are in memory
+/// together.
 const FETCHED: usize = 64;
 
-/// The source from which the futures of a stream come.
+/// The source from which [`Ordered`] takes the futures of a task's instances.
 pub(crate) enum StreamOrigin {
-    /// A family that the engine expands, and the number of its instances that were consumed.
+    /// A family that the engine itself expands into instances, and the number of its instances taken so far.
     Lazy(Family<Artifact>, u64),
-    /// The futures submitted so far, and whether they are all of the task's.
+    /// The futures of instances submitted so far, and whether these are all of the task's.
     Futures(VecDeque<Future<Artifact>>, bool),
 }
 
-/// A stream of a task's instances in the order of their indices.
+/// The instances of one task, consumed by rank 0 in the order of their indices, a window at a time. Consuming an
+/// instance means to append its outputs to files, or to note that it has ended.
 pub(crate) struct Ordered {
     pub(crate) task: usize,
     pub(crate) source: StreamOrigin,
-    /// Whether the futures are the instances themselves; false for tasks that extract or save their results.
+    /// Whether the futures are those of the instances themselves; false for those of helper tasks that extract or save
+    /// their results.
     pub(crate) own: bool,
     pub(crate) next: u64,
     pub(crate) window: Option<(Vec<Option<Future<Artifact>>>, PendingWindow)>,
 }
 
-/// The instances of a window: watched until they end, or fetched with their outputs.
+/// The instances of a window, for which rank 0 waits: watched until they end, or fetched with their outputs.
 pub(crate) enum PendingWindow {
     Ends(Watch),
     Values(Pending<Artifact>),
 }
 
 impl StreamOrigin {
-    /// Takes up to `count` of the next futures. If `printed`, futures of the printed form of arrays.
+    /// Takes up to `count` of the next futures. If `printed`, submits tasks that print arrays as text, and gives their
+    /// futures.
     pub(crate) fn take(&mut self, count: usize, printed: bool, client: &Client) -> Vec<Future<Artifact>> {
         match self {
             StreamOrigin::Lazy(family, next) => {
@@ -65,12 +69,12 @@ impl StreamOrigin {
 }
 
 impl Ordered {
-    /// Makes a stream from which nothing is consumed yet.
+    /// Makes the stream of a task's instances, of which none is consumed yet.
     pub(crate) fn new(task: usize, source: StreamOrigin, own: bool) -> Self {
         Ordered { task, source, own, next: 0, window: None }
     }
 
-    /// Appends futures to the stream. `last` means that no more will follow.
+    /// Appends the futures of newly submitted instances to the stream. `last` means that no more will follow.
     pub(crate) fn add(&mut self, more: Vec<Future<Artifact>>, last: bool) {
         if let StreamOrigin::Futures(futures, complete) = &mut self.source {
             futures.extend(more);
@@ -78,7 +82,8 @@ impl Ordered {
         }
     }
 
-    /// The number of submitted instances that are not consumed. Always 0 for a family that the engine expands.
+    /// The number of submitted instances that rank 0 has not consumed yet. Always 0 for a family that the engine
+    /// expands, and for helper tasks.
     pub(crate) fn open(&self) -> u64 {
         let waiting = self.window.as_ref().map_or(0, |(window, _)| window.len());
         match &self.source {
@@ -87,13 +92,14 @@ impl Ordered {
         }
     }
 
-    /// Whether the stream has been consumed to its end.
+    /// Whether rank 0 has consumed all instances of the task: has appended their outputs, or seen that they have ended.
     pub(crate) fn is_over(&self) -> bool {
         self.window.is_none() && !matches!(self.source, StreamOrigin::Futures(_, false))
     }
 
-    /// The number of instances in the current window that have ended, and the failures among them. Where outputs are
-    /// fetched, only failures count until the whole window has arrived.
+    /// The number of instances in the current window that have ended, and the failures among them. If outputs are
+    /// fetched, only failures count until the whole window has arrived. `None` if there is no window, or the futures
+    /// are of helper tasks.
     pub(crate) fn so_far(&self) -> Option<(u64, Vec<FailedInstance>)> {
         let (ended, failed) = match &self.window {
             Some((_, PendingWindow::Ends(watch))) => {
@@ -109,7 +115,8 @@ impl Ordered {
         Some((ended as u64, failed.into_iter().map(at).collect()))
     }
 
-    /// Cancels the instances that are not running, and returns those that are.
+    /// Gives up the rest of the stream when the run is stopped: notes the instances that are to be cancelled, and
+    /// returns those that are running.
     pub(crate) fn give_up(
         mut self,
         client: &Client,
@@ -142,8 +149,8 @@ impl Ordered {
         running
     }
 
-    /// Consumes the current window if it is complete, and requests the next. There is no window after the last
-    /// instance.
+    /// Appends the outputs of the current window if all its instances have ended, and requests the next. After the last
+    /// instance there is none.
     pub(crate) fn turn(
         &mut self,
         plan: &Plan,
@@ -192,7 +199,8 @@ impl Ordered {
         Ok(true)
     }
 
-    /// Appends the streams of an instance to their files, or notes that the instance has none.
+    /// Appends the outputs (standard output and error) of the next instance to their files, or notes that the instance
+    /// has none.
     fn value(
         &self,
         plan: &Plan,

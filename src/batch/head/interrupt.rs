@@ -11,19 +11,20 @@ static ENDING: AtomicBool = AtomicBool::new(false);
 static ANSWER: Mutex<Option<String>> = Mutex::new(None);
 static ANSWERED: Condvar = Condvar::new();
 
-/// Requests that the run starts no more tasks, and ends when running tasks have ended.
+/// Requests that the run starts no more tasks, and ends when the running tasks have ended. Called when a signal has
+/// come.
 pub(crate) fn ask() {
     rank_state::current().deadline.close();
     ASKED.store(true, Ordering::Release);
 }
 
-/// Whether a signal has requested that no more tasks start.
+/// Whether a signal to this process has requested that the run starts no more tasks.
 pub(crate) fn is_asked() -> bool {
     ASKED.load(Ordering::Acquire)
 }
 
-/// Announces that this process is about to exit. Returns the run's account of what was done, or `None` if it is not
-/// given within 100 ms.
+/// Announces that this process is about to exit. Returns the run's text for the user on how far it got, or `None` if
+/// the run does not give it within 100 ms.
 pub(crate) fn end() -> Option<String> {
     ENDING.store(true, Ordering::Release);
     let limit = Duration::from_millis(100);
@@ -32,13 +33,13 @@ pub(crate) fn end() -> Option<String> {
     answer.take()
 }
 
-/// Whether this process is about to exit, since [`end`] was called.
+/// Whether this process is about to exit, since [`end`] was called by the thread that handles signals.
 pub(crate) fn is_ending() -> bool {
     ENDING.load(Ordering::Acquire)
 }
 
-/// Hands the account `done` to [`end`] if that was called, and then blocks forever: the exit makes other operations
-/// fail, which is no failure of the run.
+/// Hands the text `done` (how far the run got) to [`end`] if that was called, and then blocks forever: the exit makes
+/// other operations fail, and the run must not report these as failures.
 pub(crate) fn stay_if_ending(done: impl FnOnce() -> String) {
     if !is_ending() {
         return;

@@ -15,11 +15,11 @@ use crate::script::plan::task::{MapReduceInput, TaskAction};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The number of splits whose lines go to a reducing rank in one shuffle task.
+/// The number of splits (parts of the input) whose sorted lines go to a reducing rank in one shuffle task.
 const GROUP: usize = 16;
 
-/// Divides the input files into splits, each of which is a list of pieces. The last piece of a file ends where the file
-/// does when it is read.
+/// Divides the input files into splits of about `size` bytes, one for each map task. A split is a list of pieces of
+/// files. The last piece of a file ends where the file does when it is read.
 fn splits(files: &[String], size: u64, here: &Path) -> Vec<Vec<NamedPiece>> {
     // a file that cannot be inspected is reported by the mapper that reads it
     let length = |file: &String| std::fs::metadata(here.join(file)).map_or(1, |found| found.len());
@@ -34,8 +34,9 @@ fn splits(files: &[String], size: u64, here: &Path) -> Vec<Vec<NamedPiece>> {
 }
 
 impl Submitter<'_> {
-    /// Submits the map tasks of the splits, the shuffle tasks that move their lines to the reducing ranks, and a reduce
-    /// task for each partition. Returns the futures of the partitions.
+    /// Submits the tasks of a `mapreduce` task: map tasks for the splits of the input, shuffle tasks that move their
+    /// lines to the reducing ranks, and a reduce task for each partition of the keys. Returns the futures of the reduce
+    /// tasks.
     pub(in crate::batch) fn mapreduce(&mut self, mut def: TaskDef) -> Result<Vec<Future<Artifact>>> {
         let TaskAction::MapReduce(work) = &mut Arc::make_mut(&mut def.task).action else {
             return Err(Error::internal("a map-reduce that is none"));

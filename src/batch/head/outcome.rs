@@ -7,26 +7,27 @@ use crate::error::TaskError;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// The result of a run: counts, failures, written files, and what was left undone.
+/// The result of a run: counts of instances, failures, written files, and the instances that were not run.
 #[derive(Default)]
 pub(crate) struct RunOutcome {
-    /// The number of instances that have ended, with a result or without.
+    /// The number of instances of the plan that have ended, with a result or without.
     pub ended: u64,
-    /// Instances without a result, each with the cause.
+    /// Instances that have no result, each with the cause.
     pub failed: Vec<FailedInstance>,
-    /// Files that rank 0 writes, with their state.
+    /// Files that rank 0 writes from the outputs of instances, with their state.
     pub sinks: Sinks,
-    /// The instances left undone; `None` unless the run was stopped.
+    /// The instances that were not run because the run was stopped early; `None` unless it was.
     pub stopped: Option<Stopped>,
 }
 
-/// Removes duplicates, so that an instance is listed once, even if the tasks that would have saved it failed too.
+/// Removes duplicates from a list of failures. An instance comes twice if it failed and then the helper tasks that
+/// would have saved its result failed too.
 pub(crate) fn once(failed: &mut Vec<FailedInstance>) {
     let mut seen = HashSet::new();
     failed.retain(|failed| seen.insert((failed.task, failed.index)));
 }
 
-/// Adds an instance to the failures, unless `cause` is `None`.
+/// Adds an instance to the list of failures; does nothing if `cause` is `None`, since the instance succeeded.
 pub(crate) fn note(failed: &mut Vec<FailedInstance>, task: usize, index: u64, cause: Option<Arc<TaskError>>) {
     if let Some(cause) = cause {
         failed.push(FailedInstance { task, index, cause });

@@ -10,7 +10,7 @@ use crate::script::plan::Plan;
 use crate::script::plan::task::PlanTask;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The resource request of each instance of a task.
+/// The resources that each instance of a task requests from the scheduler: slots, memory, GPUs and counted resources.
 pub(crate) fn of(task: &PlanTask) -> ResourceRequest {
     let mut counters = [0; COUNTERS_MAX];
     for &(at, count) in &task.needs.counters {
@@ -22,14 +22,14 @@ pub(crate) fn of(task: &PlanTask) -> ResourceRequest {
     ResourceRequest { slots: task.needs.slots(), gpus: task.needs.gpus, memory, counters }
 }
 
-/// Adds the task's retry settings to options: the number of retries and the back-off.
+/// Adds the task's retry settings to options of the engine: the number of retries and the pause before each.
 pub(crate) fn again<'c>(options: Options<'c>, task: &PlanTask) -> Options<'c> {
     let (retries, backoff) = (task.execution.retries, task.execution.backoff);
     options.retries(u16::try_from(retries).unwrap_or(u16::MAX)).retry_delay(backoff)
 }
 
-/// The scheduling options for the instances of a task: priority, resources, host constraint and affinity. The task's
-/// `on` is ignored where that rank does not exist or runs no tasks.
+/// The scheduling options for the instances of a task: priority, resources, and the rank or host to run on. The task's
+/// `on` (a rank) is ignored where that rank does not exist or runs no tasks.
 pub(crate) fn options<'c>(client: &'c Client, task: &PlanTask, slots: &[u32]) -> Options<'c> {
     let number = |name: &str| (xxh3_64(name.as_bytes()) as u32).max(1);
     let place = if task.needs.is_place { number(&task.name) } else { 0 };
@@ -42,14 +42,15 @@ pub(crate) fn options<'c>(client: &'c Client, task: &PlanTask, slots: &[u32]) ->
     }
 }
 
-/// Whether a rank, when idle, can satisfy a resource request.
+/// Whether a rank has enough of each resource for a request when no task runs on it.
 pub(crate) fn is_able(team: &Team, rank: usize, needs: &ResourceRequest) -> bool {
     team.slots.get(rank).is_some_and(|slots| *slots > 0 && *slots >= needs.slots)
         && team.parts.get(rank).map_or(0, |part| part.gpus.len() as u64) >= needs.gpus.into()
         && team.hellos.get(rank).map_or(0, |hello| hello.memory) >= needs.memory
 }
 
-/// Checks that some rank can run each task. Returns a line with the reason for each task that can never run.
+/// Checks that for each task of the plan some rank has enough resources. Returns a line with the reason for each task
+/// that can never run.
 pub(crate) fn check(plan: &Plan, team: &Team) -> Vec<String> {
     let computing: Vec<usize> = (0..team.slots.len()).filter(|rank| team.slots[*rank] > 0).collect();
     let most = |of: &dyn Fn(usize) -> u64| computing.iter().map(|rank| of(*rank)).max().unwrap_or(0);

@@ -9,21 +9,21 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// Time between two progress lines in a file or a pipe.
+/// Time between two progress lines if the output goes to a file or a pipe.
 const PLAIN: Duration = Duration::from_secs(10);
-/// Time between two redraws at a terminal.
+/// Time between two redraws of the progress line at a terminal.
 const DRAWN: Duration = Duration::from_millis(100);
 
-/// Numbers of instances of a plan by outcome.
+/// The numbers of a plan's instances that are done, failed, skipped and deferred.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    /// Instances with a result.
+    /// The number of instances that have a result.
     pub done: u64,
-    /// Instances that were run and failed.
+    /// The number of instances that were run and failed.
     pub failed: u64,
-    /// Instances that were never run, because a dependency has failed.
+    /// The number of instances that were never run, because a dependency has failed.
     pub skipped: u64,
-    /// Instances that are left for the next run.
+    /// The number of instances that were deferred, to be run by the next run of the script.
     pub left: u64,
 }
 
@@ -39,7 +39,7 @@ impl Tally {
     }
 }
 
-/// The progress display: at a terminal a line that is redrawn, elsewhere a new line every ten seconds.
+/// The display of how far a run is: at a terminal a line that is redrawn, elsewhere a new line every ten seconds.
 pub(crate) struct Progress {
     total: u64,
     slots: u64,
@@ -55,7 +55,8 @@ enum ProgressDisplay {
 }
 
 impl Progress {
-    /// Makes the display for a plan of `total` instances on `slots` slots.
+    /// Makes the progress display for a plan of `total` instances. `slots` is the number of tasks that all ranks
+    /// together run at a time. If `quiet`, nothing is displayed.
     pub(crate) fn new(total: u64, slots: u64, quiet: bool) -> Progress {
         let way = match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => ProgressDisplay::Quiet,
@@ -72,7 +73,7 @@ impl Progress {
         Progress { total, slots, start: now, last: now, way }
     }
 
-    /// Whether the time for the next line or redraw has come.
+    /// Whether enough time has passed since the last progress line or redraw for the next.
     pub(crate) fn is_due(&self) -> bool {
         match self.way {
             ProgressDisplay::Quiet => false,
@@ -81,7 +82,7 @@ impl Progress {
         }
     }
 
-    /// Prints a progress line, or redraws it at a terminal.
+    /// Prints a progress line with the counts of `tally`, or redraws it at a terminal.
     ///
     /// # Errors
     /// When the engine has ended.
@@ -91,7 +92,7 @@ impl Progress {
         Ok(())
     }
 
-    /// Prints the last progress line. At a terminal, removes the line instead.
+    /// Prints the last progress line, with the counts of `tally`. At a terminal, removes the line instead.
     ///
     /// # Errors
     /// When the engine has ended.

@@ -7,26 +7,28 @@ use crate::client::future::Future;
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, VecDeque};
 
-/// The retained results of all tasks of a plan.
+/// The results that rank 0 retains by holding their futures, since tasks that are not submitted yet will read them. By
+/// task of the plan.
 pub(crate) struct RetainedResults<'a> {
     client: &'a Client,
     tasks: Vec<TaskResults>,
 }
 
-/// The retained results of one task: a range of instances, from index `first` on.
+/// The retained results of one task: those of its instances from index `first` on.
 #[derive(Default)]
 struct TaskResults {
-    /// The index of the instance of the first future in `futures`.
+    /// The index of the instance to which the first future in `futures` belongs.
     first: u64,
     futures: VecDeque<Future<Artifact>>,
-    /// The numbers of the outputs that each result has.
+    /// The numbers of the outputs that each result has, streams and files.
     keep: Vec<u32>,
-    /// Futures of extracted outputs, by instance and output numbers. Several tasks may read the same.
+    /// Futures of outputs that were extracted from the results, by instance index and output numbers. Kept, since
+    /// several tasks may read the same outputs.
     parts: BTreeMap<(u64, Vec<u32>), Future<Artifact>>,
 }
 
 impl<'a> RetainedResults<'a> {
-    /// Makes an empty store for `tasks` tasks.
+    /// Makes an empty store for a plan of `tasks` tasks.
     pub(crate) fn new(client: &'a Client, tasks: usize) -> Self {
         RetainedResults { client, tasks: (0..tasks).map(|_| TaskResults::default()).collect() }
     }
@@ -36,7 +38,8 @@ impl<'a> RetainedResults<'a> {
         self.client
     }
 
-    /// Retains results of a task. The first has the index `first`, which follows the last one retained.
+    /// Retains the results of newly submitted instances of a task. The first has the index `first`, which follows the
+    /// last one retained. `keep` has the numbers of the outputs that each result has.
     pub(crate) fn hold(&mut self, task: usize, first: u64, futures: &[Future<Artifact>], keep: &[u32]) {
         let held = &mut self.tasks[task];
         if held.futures.is_empty() {
@@ -51,7 +54,8 @@ impl<'a> RetainedResults<'a> {
         self.tasks[task].futures.is_empty()
     }
 
-    /// Drops the results of a task whose index is below `first`.
+    /// Drops the results of those instances of a task whose index is below `first`, since no task will read them any
+    /// more.
     pub(crate) fn let_go(&mut self, task: usize, first: u64) {
         let held = &mut self.tasks[task];
         let count = usize::try_from(first.saturating_sub(held.first)).unwrap_or(usize::MAX);
@@ -64,7 +68,8 @@ impl<'a> RetainedResults<'a> {
         self.tasks.iter_mut().for_each(|held| *held = TaskResults::default());
     }
 
-    /// The input futures of an instance, in the order of the groups.
+    /// The futures of all inputs of the instance `index`, in the order of the groups, each of which is what it reads of
+    /// one task.
     ///
     /// # Errors
     /// When a result is not retained.
@@ -78,8 +83,8 @@ impl<'a> RetainedResults<'a> {
         Ok(inputs)
     }
 
-    /// The future of the `wanted` outputs of an instance. A result with more outputs is narrowed where it lies, so that
-    /// the others do not travel.
+    /// The future of the outputs `wanted` of an instance. If its result has more outputs, a task on the rank that has
+    /// it extracts these, so that the others do not travel.
     fn result(&mut self, task: usize, instance: u64, wanted: &[u32]) -> Result<Future<Artifact>> {
         let held = self.tasks.get_mut(task).ok_or_else(missing)?;
         let at = instance.checked_sub(held.first).and_then(|at| usize::try_from(at).ok());
@@ -93,7 +98,8 @@ impl<'a> RetainedResults<'a> {
     }
 }
 
-/// Submits a task that extracts the `wanted` outputs of a result at the rank that has it.
+/// Submits a helper task that extracts the outputs with the numbers `wanted` from a result, at the rank that has the
+/// result.
 pub(crate) fn outputs_of(client: &Client, whole: &Future<Artifact>, wanted: &[u32]) -> Future<Artifact> {
     client.submit(take_outputs, (whole, wanted.to_vec()))
 }
@@ -102,8 +108,8 @@ fn missing() -> Error {
     Error::internal("an instance that is not there")
 }
 
-/// The instances of a group that are inputs of an instance: those with a result. If none has a result, one that failed,
-/// so that the instance fails in turn.
+/// The instances of another task that are inputs of instance `index`: those of the group that have a result. If none
+/// has a result, one that failed, so that the instance fails in turn.
 fn present(group: &Group, index: u64) -> Vec<u64> {
     let there: Vec<u64> = group.present(index).collect();
     if there.is_empty() { group.join.instances(index).take(1).collect() } else { there }

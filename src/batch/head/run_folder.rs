@@ -9,11 +9,11 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// The name of the lock file, which a run keeps locked.
+/// The name of the lock file in the run folder, which a run keeps locked against other runs.
 const LOCK: &str = "lock";
 
-/// The run folder. Only its user may read it, since outputs and logs may be confidential. It is locked against other
-/// runs while this value lives, where the file system has locks.
+/// The run folder, `NAME.dtask` for a script NAME, which has the logs. Only its user can read it, since outputs and
+/// logs may be confidential. It is locked against other runs while this value lives, where the file system has locks.
 #[derive(Debug)]
 pub(crate) struct RunFolder {
     path: PathBuf,
@@ -22,7 +22,7 @@ pub(crate) struct RunFolder {
 }
 
 impl RunFolder {
-    /// Creates or takes over the run folder of a plan, and removes the logs of the previous run.
+    /// Creates the run folder of a plan, or takes over the existing one, and removes the logs of the previous run.
     ///
     /// # Errors
     /// When it cannot be made, belongs to another user, or is in use by another run; the text is for the user.
@@ -43,17 +43,17 @@ impl RunFolder {
         }
     }
 
-    /// The path of a plan's run folder, which need not exist.
+    /// The path of a plan's run folder. The folder itself need not exist.
     pub(crate) fn path_of(plan: &Plan) -> PathBuf {
         plan.dir.join(format!("{}.dtask", plan.name))
     }
 
-    /// The path of the run folder.
+    /// The path of the run folder, which has the logs.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Removes the folder if it is empty.
+    /// Removes the run folder if no logs or other files are in it.
     pub(crate) fn remove_if_empty(&self) {
         // the lock stays valid although its file is unlinked; what cannot be removed stays
         let _ = fs::remove_file(self.path.join(LOCK));
@@ -61,7 +61,7 @@ impl RunFolder {
     }
 }
 
-/// Locks the folder. `None` if another process holds the lock.
+/// Opens and locks the lock file of the run folder. `None` if another process holds the lock.
 fn lock(folder: &Path) -> io::Result<Option<File>> {
     let path = folder.join(LOCK);
     loop {

@@ -11,37 +11,40 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// A shared output file that is not complete, with the outputs that it still waits for.
+/// An output file to which rank 0 appends the streams of instances, and which still lacks some. Several instances share
+/// the file.
 struct Sink {
-    /// The number of the last task that appends to the file.
+    /// The number of the last task of the plan that appends to the file.
     task: usize,
-    /// The number of outputs that are still to be appended.
+    /// The number of outputs of instances that are still to be appended.
     missing: u64,
-    /// The number of instances without an output.
+    /// The number of instances that ended without an output for the file. If there are any, the file is not written.
     lost: u64,
-    /// Whether some of those instances are left for the next run.
+    /// Whether some instances without an output are left for the next run of the script, which then writes the file.
     left: bool,
     file: Option<BufWriter<NewFile>>,
     error: Option<io::Error>,
 }
 
-/// All shared output files of a run. Each is written whole or not at all.
+/// All output files that rank 0 writes from the streams of instances. Each is written whole, under a temporary name
+/// until it is complete, or not at all.
 #[derive(Default)]
 pub(crate) struct Sinks {
     open: HashMap<PathBuf, Sink>,
-    /// By task, the earlier tasks that append to a file of the same path.
+    /// By task, the earlier tasks that append to the same file, and so must come first.
     before: HashMap<usize, BTreeSet<usize>>,
-    /// Paths of the files that are complete.
+    /// Paths of the files that are complete and have their final names.
     pub written: Vec<PathBuf>,
-    /// Messages about files that were not written.
+    /// Messages for the user about files that could not be written.
     pub failed: Vec<String>,
-    /// Paths of the files that are left for the next run.
+    /// Paths of the files that are not written now, but by the next run of the script.
     pub left: Vec<String>,
-    /// Datasets whose instances are done, and which are not in their file nevertheless.
+    /// HDF5 datasets that are not in their file although the instances that make them are done: arrays are missing, or
+    /// the file could not be finished.
     pub unsaved: HashSet<String>,
 }
 
-/// The path of the file to which an instance's stream goes.
+/// The path of the file to which rank 0 appends a stream (standard output or error) of an instance.
 ///
 /// # Errors
 /// When the path cannot be rendered; the text is for the user.
@@ -59,7 +62,8 @@ pub(crate) fn path_of(
     Ok(plan.dir.join(path))
 }
 
-/// The streams of a task that go to files, by output number, standard output first.
+/// The streams of a task that go to files of rank 0, each with its output number and the template of its path; standard
+/// output comes first.
 pub(crate) fn paths(task: &PlanTask) -> impl Iterator<Item = (u32, &Template)> {
     let stderr = task.action.is_command().then_some((STDERR, &task.stderr));
     let streams = [Some((STDOUT, &task.stdout)), stderr];
@@ -70,7 +74,8 @@ pub(crate) fn paths(task: &PlanTask) -> impl Iterator<Item = (u32, &Template)> {
 }
 
 impl Sinks {
-    /// Counts the outputs that each file will get.
+    /// Prepares the files of a run: counts the outputs that each file will get, so that rank 0 knows when it is
+    /// complete.
     pub(crate) fn new(plan: &Plan) -> Sinks {
         let mut sinks = Sinks::default();
         for (number, task) in plan.tasks.iter().enumerate() {
@@ -102,13 +107,13 @@ impl Sinks {
         }
     }
 
-    /// Tasks whose outputs must all be appended before those of `task`.
+    /// Earlier tasks that write to the same files as `task`. All their outputs must be appended before those of `task`.
     pub(crate) fn before(&self, task: usize) -> impl Iterator<Item = usize> {
         self.before.get(&task).into_iter().flatten().copied()
     }
 
-    /// Appends the output of an instance; `None` means that it has none. The last output completes the file, which then
-    /// gets its final name.
+    /// Appends the output of the next instance to the file at `path`; `None` means that the instance has no output. The
+    /// last output completes the file, which then gets its final name.
     pub(crate) fn append(&mut self, path: &Path, bytes: Option<&[u8]>) {
         let Some(sink) = self.open.get_mut(path) else { return };
         match bytes {
@@ -129,14 +134,16 @@ impl Sinks {
         }
     }
 
-    /// Notes that the next output of a file is left for the next run. The file is then left too.
+    /// Notes that an instance whose output belongs into the file at `path` was deferred. The file is then left for the
+    /// next run of the script too.
     pub(crate) fn leave(&mut self, path: &Path) {
         if let Some(sink) = self.open.get_mut(path) {
             sink.left = true;
         }
     }
 
-    /// Gives up the files that are not complete. If `resumable`, they are left for the next run.
+    /// Gives up all files that still lack outputs, when the run is stopped. If `resumable`, the next run of the script
+    /// writes them.
     pub(crate) fn give_up(&mut self, resumable: bool) {
         let mut left: Vec<PathBuf> = self.open.drain().map(|(path, _)| path).collect();
         left.sort_unstable();

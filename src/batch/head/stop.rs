@@ -10,7 +10,8 @@ use crate::client::Client;
 use crate::error::Result;
 use std::time::{Duration, Instant};
 
-/// Waits for running tasks until `until`, and notes those that fail. Returns the number of tasks waited for.
+/// Waits for the tasks `running` until the instant `until` (`None`: until all have ended), and notes those that fail.
+/// Returns the number of tasks that have ended.
 fn drain(
     client: &Client,
     running: Running,
@@ -54,7 +55,8 @@ fn drain(
 }
 
 impl RunCollector<'_> {
-    /// Whether the run must stop now; the reason if so.
+    /// Whether the run must stop before its plan is complete; the reason if so: the time limit, a signal, or too many
+    /// failures.
     pub(crate) fn is_to_stop(&self) -> Option<StopReason> {
         if self.walltime.is_some_and(|walltime| Instant::now() >= walltime.stop()) {
             return Some(StopReason::Time);
@@ -67,7 +69,7 @@ impl RunCollector<'_> {
         (failures >= limit).then_some(StopReason::Failures(failures))
     }
 
-    /// Stops the run: cancels tasks that are not running, and waits for those that are.
+    /// Stops the run early: cancels the tasks that are not running, and waits for those that are.
     pub(crate) fn stop(mut self, why: StopReason) -> Result<RunOutcome> {
         let mut stopped = Stopped { why: Some(why), ..Stopped::default() };
         let running = self.give_up(&mut stopped)?;

@@ -6,37 +6,38 @@ use crate::client::future::Future;
 use crate::scheduler::Status;
 use std::ops::Range;
 
-/// The reason why a run ends before its plan is complete.
+/// The reason why a run ends before all instances of its plan have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StopReason {
-    /// The number of failures reached the limit of `[policy]`; the number.
+    /// Too many instances have failed: this number, which reached the limit that `[policy]` in the script sets.
     Failures(u64),
-    /// The time limit of the job was reached.
+    /// The time limit of the job was reached, with a margin for the end of the run.
     Time,
-    /// A signal asked the run to stop.
+    /// A signal to dtask asked the run to stop.
     Asked,
 }
 
-/// The instances that a stopped run has left undone, with the reason.
+/// The instances that were not run because the run was stopped early, with the reason.
 #[derive(Default)]
 pub(crate) struct Stopped {
-    /// The reason; `None` while the run is not stopped.
+    /// The reason why the run was stopped; `None` while it goes on.
     pub why: Option<StopReason>,
-    /// Whether tasks were still running when the time was over.
+    /// Whether tasks were still running at some rank when the job's time was over.
     pub late: bool,
-    /// Futures of instances that are given up, which are to be cancelled.
+    /// Futures of instances that will not be run. The caller cancels them in the engine.
     pub(crate) cancelled: Vec<Future<()>>,
     /// Instances that were not started, as pairs of task number and range of indices.
     pub not_run: Vec<(usize, Range<u64>)>,
 }
 
 impl Stopped {
-    /// Whether the instances left undone are left for the next run.
+    /// Whether the instances that were not run are left for the next run of the script: so after a time limit or a
+    /// signal.
     pub(crate) fn is_resumable(&self) -> bool {
         matches!(self.why, Some(StopReason::Time | StopReason::Asked))
     }
 
-    /// The number of instances that were not started, for each of `tasks` tasks.
+    /// The number of instances that were not started, by task number, for a plan of `tasks` tasks.
     pub(crate) fn counts(&self, tasks: usize) -> Vec<u64> {
         let mut counts = vec![0; tasks];
         for (task, range) in &self.not_run {
@@ -62,10 +63,11 @@ impl Stopped {
     }
 }
 
-/// Running instances, as triples of task number, index and future.
+/// Running instances of tasks, as triples of task number, index of the instance and its future.
 pub(crate) type Running = Vec<(usize, u64, Future<Artifact>)>;
 
-/// Splits futures by status: those of running tasks are returned, all others are given up.
+/// Sorts futures of a task's instances when the run is stopped: returns those of running tasks; notes all others in
+/// `stopped` as not run and to be cancelled.
 pub(crate) fn give_up(
     client: &Client,
     task: usize,

@@ -6,15 +6,16 @@ use crate::client::Client;
 use crate::client::family::Family;
 use crate::client::future::Future;
 
-/// The futures of submitted instances of a task.
+/// The futures of the instances of a task that were submitted to the engine.
 pub(crate) enum SubmittedFutures {
-    /// A future for each instance, watched until the instance ends.
+    /// A future for each instance; rank 0 watches it until the instance ends.
     Each(Vec<Future<Artifact>>),
-    /// A family without dependants, which the engine expands, and whose results are fetched a range at a time.
+    /// A family on which no task depends. The engine itself expands it into instances, and rank 0 fetches results a
+    /// range at a time.
     Lazy(Family<Artifact>),
 }
 
-/// A range of instances that was submitted at once.
+/// A range of a task's instances that was submitted to the engine at once.
 pub(crate) struct SubmittedInstances {
     /// The number of the task in the plan.
     pub task: usize,
@@ -25,27 +26,27 @@ pub(crate) struct SubmittedInstances {
     /// The futures of the range's instances.
     pub instances: SubmittedFutures,
     /// Futures of the streams that go to files of rank 0, by instance. `None` if the results have no other outputs than
-    /// these streams: they are then read from the results themselves.
+    /// these streams: rank 0 then reads them from the results themselves.
     pub parts: Option<Vec<Future<Artifact>>>,
-    /// For each `save` of arrays, the futures of the tasks that write the arrays.
+    /// For each `save` of arrays in the script, the futures of the helper tasks that write the arrays to files.
     pub saves: Vec<Vec<Future<Artifact>>>,
 }
 
-/// A task of which some instances are submitted and others may follow.
+/// A task of which some instances are submitted and more will possibly follow.
 pub(crate) struct OpenTask {
-    /// The definition that all instances of the task share.
+    /// The definition that all instances of the task share, as the ranks get it.
     pub(crate) def: TaskDef,
-    /// The future of the definition in the engine's store, from which ranks fetch it once.
+    /// The future of the definition, once it is in the engine's store. Each rank fetches it from there once.
     sent: Option<Future<TaskDef>>,
 }
 
 impl OpenTask {
-    /// Makes the state of a task whose definition is not in the store yet.
+    /// Makes the state of a task whose definition is not in the engine's store yet.
     pub(crate) fn new(def: TaskDef) -> Self {
         OpenTask { def, sent: None }
     }
 
-    /// The future of the definition, which is put into the store at the first call.
+    /// The future of the definition. The first call puts the definition into the engine's store.
     pub(crate) fn sent(&mut self, client: &Client) -> Future<TaskDef> {
         self.sent.get_or_insert_with(|| client.scatter(self.def.clone())).clone()
     }

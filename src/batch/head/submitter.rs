@@ -27,47 +27,50 @@ use crate::script::plan::task::{PlanTask, TaskAction};
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// The size of a window: the number of instances of a task that are submitted and have not ended. Larger where the job
-/// has many slots ([`WINDOW_SLOT`]).
+/// The size of a window: the largest number of instances of a task that are submitted and have not ended. Larger where
+/// the job has many slots ([`WINDOW_SLOT`]).
 const WINDOW: u64 = 65_536;
-/// Instances in a window for each slot of the job, if that makes more than [`WINDOW`].
+/// The number of instances in a window for each slot of the job (a slot runs one task at a time), if that makes more
+/// than [`WINDOW`].
 const WINDOW_SLOT: u64 = 8;
-/// The number of instances that are submitted at once. Each part of a family has a definition of its own, which pays
-/// off only for a large part.
+/// The largest number of instances that are submitted at once. Each such part of a family has a definition of its own,
+/// which pays off only for a large part.
 const PART: u64 = 16_384;
 
-/// Submits the tasks of a plan. A task that gathers an optional family is submitted when all failures of the family are
-/// known.
+/// Submits the instances of a plan's tasks to the engine, when their inputs are submitted and the window has room. A
+/// task that gathers an optional family (whose instances are allowed to fail) is submitted when all failures of the
+/// family are known.
 pub(crate) struct Submitter<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) client: &'a Client,
     folder: String,
     pub(crate) team: &'a Team,
-    /// The ranks that run tasks, which are those with at least one slot.
+    /// The ranks that run tasks: those with at least one slot.
     pub(crate) computing: Vec<Rank>,
-    /// The HDF5 files of datasets and their owners.
+    /// The HDF5 files into which arrays are saved, with the rank that writes each.
     pub(crate) files: DatasetFiles,
-    /// By task, the index of the next instance to be submitted.
+    /// By task number, the index of the instance that is submitted next.
     pub(crate) next: Vec<u64>,
     begun: Vec<Option<Box<OpenTask>>>,
     /// Numbers of the tasks with instances left to submit, in the order of the plan.
     left: Vec<usize>,
-    /// By task, the tasks that refer to it.
+    /// By task, the tasks that depend on it.
     users: Vec<Vec<usize>>,
-    /// Results that tasks which are not submitted yet will read.
+    /// Results whose futures are held, since tasks that are not submitted yet will read them.
     pub(crate) retained: RetainedResults<'a>,
     read: Read,
-    /// Optional families, with their failures so far.
+    /// By task number, optional families (whose instances are allowed to fail), with the failures so far.
     losses: HashMap<usize, Losses>,
-    /// Reductions with `order = "any"` whose last steps are not submitted yet.
+    /// By task number, reductions with `order = "any"` whose last merge steps are not submitted yet, since inputs are
+    /// still to come.
     unordered: HashMap<usize, Merging<'a>>,
-    /// The number of merge steps submitted for such reductions.
+    /// The number of merge steps submitted so far for reductions with `order = "any"`.
     pub(crate) merged: u64,
     window: u64,
 }
 
 impl<'a> Submitter<'a> {
-    /// Makes a submitter of a plan of which nothing is submitted yet.
+    /// Makes a submitter for a plan of which no instance is submitted yet.
     pub(crate) fn new(plan: &'a Plan, folder: &RunFolder, client: &'a Client, team: &'a Team) -> Self {
         let count = plan.tasks.len();
         let mut users = vec![Vec::new(); count];
@@ -98,13 +101,13 @@ impl<'a> Submitter<'a> {
         }
     }
 
-    /// Whether all instances are submitted.
+    /// Whether all instances of the plan are submitted.
     pub(crate) fn is_done(&self) -> bool {
         self.left.is_empty()
     }
 
-    /// Submits the instances that are due. `open` has, for each task, the number of instances that are submitted and
-    /// have not ended.
+    /// Submits all instances whose inputs are submitted and for which the window has room. `open` has, for each task,
+    /// the number of instances that are submitted and have not ended.
     ///
     /// # Errors
     /// When the engine has ended.
@@ -143,7 +146,7 @@ impl<'a> Submitter<'a> {
         Ok(entries)
     }
 
-    /// Gives up all instances that are not submitted, and returns them as ranges by task.
+    /// Gives up all instances that are not submitted, because the run stops early. Returns them as ranges by task.
     ///
     /// # Errors
     /// When a file name cannot be rendered.
@@ -159,7 +162,8 @@ impl<'a> Submitter<'a> {
         Ok(never)
     }
 
-    /// Whether everything that an instance refers to has been submitted. False for an index after the last instance.
+    /// Whether all instances that an instance depends on have been submitted. False for an index after the last
+    /// instance.
     fn is_ready(&self, number: usize, index: u64) -> bool {
         let task = &self.plan.tasks[number];
         let whole = is_whole(task);
@@ -173,7 +177,8 @@ impl<'a> Submitter<'a> {
         index < task.family.len() && task.references.iter().all(is_there)
     }
 
-    /// The range of instances of a task to submit now; empty if the window is full.
+    /// The range of instances of a task to submit now. Empty if the window is full, or if inputs of the next instance
+    /// are not submitted yet.
     fn part(&mut self, number: usize, open: u64) -> Result<Range<u64>> {
         let (task, next) = (&self.plan.tasks[number], self.next[number]);
         let all = task.family.len();
@@ -198,8 +203,8 @@ impl<'a> Submitter<'a> {
         Ok(next..end)
     }
 
-    /// Whether a task goes to the engine as a whole, to be expanded as it runs: it has neither dependencies nor
-    /// dependants.
+    /// Whether a whole family goes to the engine as one item, which the engine expands into instances as it runs. So it
+    /// is if the task has neither dependencies nor dependants.
     fn is_lazy(&self, number: usize) -> bool {
         let task = &self.plan.tasks[number];
         let saved = !task.action.is_command() && !task.saves.is_empty();
@@ -210,7 +215,7 @@ impl<'a> Submitter<'a> {
         family && task.references.is_empty() && !self.read.referred[number] && !task.keep && !saved
     }
 
-    /// Drops retained results that no instance still to be submitted will read.
+    /// Drops the futures of results that no instance still to be submitted will read, so that the ranks can free them.
     fn let_go(&mut self) {
         for number in 0..self.plan.tasks.len() {
             if self.retained.is_empty(number) {
@@ -228,7 +233,8 @@ impl<'a> Submitter<'a> {
         }
     }
 
-    /// Makes the definition of a task. Failed instances of optional families are left out of its inputs.
+    /// Makes the definition of a task, as the ranks get it. Its inputs do not include failed instances of optional
+    /// families.
     fn begin(&self, number: usize) -> Result<Box<OpenTask>> {
         let mut def = TaskDef::new(self.plan, number, &self.read, &self.folder, self.team.slots.len())
             .ok_or_else(|| Error::internal("a task is not in its plan"))?;
@@ -277,8 +283,8 @@ impl<'a> Submitter<'a> {
         Ok(SubmittedInstances { task: number, first, last, instances, parts, saves })
     }
 
-    /// Submits a range of a task without dependencies as an engine family. `None` if the definition is too long for
-    /// one.
+    /// Submits a range of instances of a task without dependencies as one engine family. `None` if the definition is
+    /// too long for the engine to take.
     fn family(&self, begun: &OpenTask, range: &Range<u64>) -> Option<Family<Artifact>> {
         let (def, count) = (&begun.def, range.end - range.start);
         if !def.task.references.is_empty() {
@@ -316,7 +322,8 @@ impl<'a> Submitter<'a> {
         }
     }
 
-    /// Submits the merge steps of a range of instances. Returns the future of each instance's last step.
+    /// Submits the merge steps of a range of instances of a `reduce` task. Returns for each instance the future of its
+    /// last step, which is its result.
     fn reduce(&mut self, def: &TaskDef, range: Range<u64>) -> Result<Vec<Future<Artifact>>> {
         if let Some(merging) = self.unordered.remove(&(def.number as usize)) {
             let last = merging.last_steps();
@@ -326,7 +333,8 @@ impl<'a> Submitter<'a> {
         fixed::submit(reduce::prepare(def, range, &mut self.retained, options)?, first)
     }
 
-    /// Starts a reduction with `order = "any"`, if the task is one and has not been started. Returns whether it was.
+    /// Starts to merge the inputs of a task that reduces with `order = "any"`, unless it was started before. Returns
+    /// whether this call started it.
     fn begin_unordered(&mut self, number: usize) -> Result<bool> {
         if !is_unordered(&self.plan.tasks[number]) || self.unordered.contains_key(&number) {
             return Ok(false);
@@ -338,15 +346,16 @@ impl<'a> Submitter<'a> {
         Ok(true)
     }
 
-    /// Submits merge steps that have become due. Returns whether the reduction still waits for inputs.
+    /// Submits merge steps of a task with `order = "any"` whose inputs have arrived. Returns whether the reduction
+    /// still waits for inputs.
     fn is_merging(&mut self, number: usize) -> Result<bool> {
         let Some(merging) = self.unordered.get_mut(&number) else { return Ok(false) };
         self.merged += merging.turn(self.client)?;
         Ok(!merging.is_done())
     }
 
-    /// The futures of streams that go to files of rank 0, extracted from results that other tasks read too. `None` if
-    /// no extraction is needed.
+    /// The futures of the streams that rank 0 writes to files, kept apart from results that other tasks read too.
+    /// Helper tasks extract them if the results have more outputs. `None` if rank 0 can consume the results themselves.
     fn parts(&self, def: &TaskDef, futures: &[Future<Artifact>]) -> Option<Vec<Future<Artifact>>> {
         let sunk = streams(&def.task);
         let is_read = self.read.referred[def.number as usize] || def.task.keep;
@@ -357,8 +366,8 @@ impl<'a> Submitter<'a> {
         }
     }
 
-    /// Submits the tasks that save the arrays of a task: one list of futures for each `save`. Commands save their
-    /// outputs themselves.
+    /// Submits helper tasks that save the arrays of a task to files. Returns one list of futures for each `save` of the
+    /// script; no list for commands, which save their outputs on their own rank.
     fn save(
         &mut self,
         begun: &mut OpenTask,
@@ -385,12 +394,12 @@ impl<'a> Submitter<'a> {
         Ok(all)
     }
 
-    /// The scheduling options for the instances of a task.
+    /// The scheduling options of the engine for the instances of a task.
     fn options(&self, task: &PlanTask) -> Options<'a> {
         placement::options(self.client, task, &self.team.slots)
     }
 
-    /// Submits a range of instances with inputs by calling `submit` for each.
+    /// Submits a range of instances that have inputs, by calling `submit` for each instance.
     fn one_by_one(
         &mut self,
         begun: &mut OpenTask,
@@ -404,7 +413,7 @@ impl<'a> Submitter<'a> {
     }
 }
 
-/// Whether a task is submitted at once, when everything that it refers to is submitted.
+/// Whether all instances of a task are submitted at once, after everything that the task depends on.
 fn is_whole(task: &PlanTask) -> bool {
     matches!(task.action, TaskAction::MapReduce(_)) || is_unordered(task)
 }

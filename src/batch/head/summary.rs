@@ -17,18 +17,19 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::time::Duration;
 
-/// The number of error messages that are printed in full; the rest are counted.
+/// The number of error messages that the summary prints in full; the rest are counted.
 const TOLD: usize = 20;
-/// The number of saved files of a task up to which each is named. Of more, the first and the last are.
+/// The largest number of saved files of a task that the summary names one by one. If there are more, the first and the
+/// last are named.
 const NAMED: u64 = 4;
 
-/// The texts of the summary, and the state of the run that decides the exit code.
+/// The texts that the run prints at its end, and the state of the run that decides the exit code.
 pub(crate) struct Summary {
-    /// The report of what was done and where the results lie.
+    /// The report for the user of what was done and which files have the results.
     pub text: String,
-    /// The error messages, in the style of compilers; empty if there are none.
+    /// The error messages for the user, in the style of compilers; empty if there are none.
     pub errors: String,
-    /// Whether instances are left for the next run.
+    /// Whether some instances were deferred, so that another run of the script would go on with them.
     pub resumable: bool,
     /// Whether tasks were still running at some rank when the run ended.
     pub late: bool,
@@ -40,7 +41,7 @@ fn tasks(count: u64) -> String {
 }
 
 impl Summary {
-    /// Writes the summary of a run that has ended.
+    /// Writes the summary of a run that has ended: what was done, and what failed.
     pub(crate) fn new(
         plan: &Plan,
         folder: &RunFolder,
@@ -107,7 +108,8 @@ impl Summary {
     }
 }
 
-/// The paragraph about tasks that are left for the next run; empty if there are none.
+/// The paragraph that tells how many tasks and which files are left for the next run of the script, and why; empty if
+/// there are none.
 fn leave(count: u64, files: &[String], why: Option<StopReason>) -> String {
     if count == 0 {
         return String::new();
@@ -126,7 +128,7 @@ fn leave(count: u64, files: &[String], why: Option<StopReason>) -> String {
     text
 }
 
-/// The lines that name the files with results.
+/// The lines that name the files to which results were written.
 fn results(plan: &Plan, sinks: &Sinks, failed: &[&FailedInstance], stopped: &Stopped) -> String {
     let mut lines: Vec<String> = Vec::new();
     let written = &sinks.written;

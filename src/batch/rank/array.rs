@@ -22,7 +22,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Evaluates an instance of an `array` or `call` task that has inputs from other tasks. A task function.
+/// Evaluates an instance of an `array` or `call` task that has inputs from other tasks. A task function: the engine
+/// runs it on the rank chosen by the scheduler.
 ///
 /// # Errors
 /// When the expression cannot be evaluated.
@@ -30,8 +31,8 @@ pub(crate) fn eval_array(def: &TaskDef, index: u64, inputs: &[Artifact]) -> Resu
     located(def, index, || evaluate(def, index, inputs))
 }
 
-/// Evaluates an instance of an `array` or `call` task without inputs. A task function. `number` counts from the first
-/// instance of the family's part, [`TaskDef::first`].
+/// Evaluates an instance of an `array` or `call` task without inputs. A task function, which the engine calls for each
+/// instance of a part of the family. `number` counts from the first instance of that part, [`TaskDef::first`].
 ///
 /// # Errors
 /// As [`eval_array`].
@@ -78,7 +79,7 @@ fn evaluate(def: &TaskDef, index: u64, inputs: &[Artifact]) -> Result<Artifact, 
     }
 }
 
-/// Looks up the value of a name that an instance's expression uses.
+/// Looks up the value of a name in an instance's expression: a parameter, a variable, or results of another task.
 fn bound<'a>(
     binding: &NameSource,
     values: &[ScriptValue],
@@ -95,7 +96,8 @@ fn bound<'a>(
     })
 }
 
-/// Collects the results behind a reference: arrays, or the contents of files that commands have written.
+/// Collects the results that a reference of the script names: arrays, or the contents of files that commands have
+/// written.
 fn gathered<'a>(inputs: &Inputs<'a>, reference: usize) -> Result<Bound<'a>, Failure> {
     let (group, results) = inputs.results(reference)?;
     if group.is_of_arrays() {
@@ -106,15 +108,15 @@ fn gathered<'a>(inputs: &Inputs<'a>, reference: usize) -> Result<Bound<'a>, Fail
     Ok(Bound::Files(files.collect::<Result<_, _>>()?, group.one))
 }
 
-/// Turns an error of an expression into a message with the faulty part of the text.
+/// Turns an error of an expression into a failure for the user, whose message quotes the faulty part of `text`.
 fn told(text: &str, error: &ExprError) -> Failure {
     let part = text.get(error.range.clone()).unwrap_or_default();
     let help = error.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
     Failure::new(format!("{}, at `{part}` of `array = \"{text}\"`{help}", error.message))
 }
 
-/// The value of a name in an expression. The flag tells for results of tasks whether the reference is to a single
-/// instance; false for a gather, even if that has one member.
+/// The value of a name in an expression. For results of tasks, the flag tells whether the reference is to a single
+/// instance; false for a gather of a family, even if that has one instance.
 enum Bound<'a> {
     Value(ScriptValue),
     Arrays(Vec<Array>, bool),
@@ -189,22 +191,24 @@ impl arrays::Scope for ExpressionNames<'_> {
     }
 }
 
-/// A merge step of a reduction of arrays: a node of its tree.
+/// A merge step of a reduction of arrays, as rank 0 sends it to a rank. The steps of an instance form a tree.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ArrayReduceStep {
     /// The number of the `reduce` task in the plan.
     pub task: u32,
-    /// The index of the instance of that task.
+    /// The index of the instance of the `reduce` task to which the step belongs.
     pub index: u64,
-    /// The operation that merges two arrays.
+    /// The operation, such as addition, that merges arrays.
     pub with: Reduce,
-    /// For each input, whether it is a leaf of the tree (true) or the result of another step (false).
+    /// For each input, whether it is an array of the reduced family (a leaf of the tree: true) or the result of another
+    /// step (false).
     pub is_leaf: Vec<bool>,
-    /// The number of all leaves of the tree; `None` but for the root.
+    /// The number of all arrays that the tree reduces; `Some` only for the last step, as a mean needs it.
     pub leaves: Option<u64>,
 }
 
-/// Runs a merge step: combines arrays from left to right. A task function.
+/// Runs a merge step of a reduction: combines the arrays `inputs` from left to right. A task function, run by the
+/// engine.
 ///
 /// # Errors
 /// When the shapes of the arrays do not match.

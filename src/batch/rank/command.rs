@@ -25,7 +25,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Runs the command of an instance that has inputs from other tasks. A task function.
+/// Runs the command of an instance that has inputs from other tasks. A task function: the engine runs it on the rank
+/// chosen by the scheduler.
 ///
 /// # Errors
 /// When the command fails, or its inputs or outputs cannot be read or written.
@@ -33,8 +34,8 @@ pub(crate) fn run_command(def: &TaskDef, index: u64, inputs: &[Artifact]) -> Res
     located(def, index, || execute(def, index, inputs))
 }
 
-/// Runs the command of an instance without inputs. A task function. `number` counts from the first instance of the
-/// family's part, [`TaskDef::first`].
+/// Runs the command of an instance without inputs. A task function, which the engine calls for each instance of a part
+/// of the family. `number` counts from the first instance of that part, [`TaskDef::first`].
 ///
 /// # Errors
 /// As [`run_command`].
@@ -43,8 +44,8 @@ pub(crate) fn run_command_alone(def: &TaskDef, number: u64) -> Result<Artifact, 
     located(def, index, || execute(def, index, &[]))
 }
 
-/// Makes one attempt to run an instance. The failure tells rank 0 whether to retry, after which pause, and with how
-/// much memory.
+/// Makes one attempt to run the command of an instance. If it fails, the failure tells rank 0 whether to retry, after
+/// which pause, and with how much memory.
 pub(crate) fn execute(def: &TaskDef, index: u64, inputs: &[Artifact]) -> Result<Artifact, Failure> {
     let inputs = Inputs::new(def, index, inputs)?;
     let execution = &def.task.execution;
@@ -72,12 +73,13 @@ pub(crate) fn execute(def: &TaskDef, index: u64, inputs: &[Artifact]) -> Result<
     Err(Failure::new(error).with_retry(retry))
 }
 
-/// The exponential back-off of rank 0 after the failed attempt number `attempt`, from 1.
+/// The pause before the next attempt, after attempt number `attempt` (from 1) has failed. It doubles with each attempt,
+/// from `backoff` on.
 fn pause_after(backoff: Duration, attempt: u32) -> Duration {
     Duration::from_millis(pause(u64::try_from(backoff.as_millis()).unwrap_or(u64::MAX), attempt))
 }
 
-/// Whether a failure of this kind is retried by the task's `retry-on`.
+/// Whether a failure of a command is one of those that the task's `retry-on` lists, so that the command is tried again.
 fn is_tried_again(wanted: &[RetryOn], failure: commands::FailureKind) -> bool {
     use commands::FailureKind as Kind;
     let is = |wanted: &RetryOn| match (failure, *wanted) {
@@ -93,11 +95,11 @@ fn is_tried_again(wanted: &[RetryOn], failure: commands::FailureKind) -> bool {
     }
 }
 
-/// The error of an attempt to run an instance.
+/// The error of one attempt to run the command of an instance.
 enum AttemptError {
     /// The command could not be started, or it failed.
     Command(CommandError),
-    /// Preparing the command or handling its outputs failed.
+    /// Preparing the command's inputs, or handling its outputs, failed.
     Other(Failure),
 }
 
@@ -157,8 +159,8 @@ fn try_once(
     Ok(keep(def, &files, &output)?)
 }
 
-/// Sets the cores of a command, and the variables that tell it its threads and devices. Variables that the task sets
-/// itself take precedence.
+/// Gives a command its cores, by `allocation`, and the variables that tell it the number of threads and its GPUs.
+/// Variables that the task sets itself take precedence.
 fn lend(def: &TaskDef, allocation: &Allocation, spec: &mut CommandSpec) {
     spec.cores.clone_from(&allocation.cores);
     let mut told = Vec::new();
@@ -174,7 +176,7 @@ fn lend(def: &TaskDef, allocation: &Allocation, spec: &mut CommandSpec) {
     spec.env.extend(told.into_iter().map(|(name, value)| (name.to_owned(), value.into())));
 }
 
-/// The paths of the command's output files. Their directories are created.
+/// The paths of the command's output files, from their names `files`. Their directories in `scratch` are created.
 fn prepare_outs(scratch: &Path, files: &[String]) -> Result<Vec<String>, Failure> {
     let mut paths = Vec::with_capacity(files.len());
     for file in files {
@@ -239,8 +241,8 @@ fn log(def: &TaskDef, index: u64, attempt: u32, stdout: &[u8], stderr: &[u8]) ->
     Ok(())
 }
 
-/// Logs the streams of a command that failed, except those that are discarded. Files for its streams are written only
-/// when it succeeds.
+/// Logs the streams of a command that failed, except those that the script discards. Files for its streams are written
+/// only when it succeeds.
 fn log_failed(def: &TaskDef, index: u64, attempt: u32, error: &CommandError) {
     let Some(captured) = error.captured() else { return };
     let streams =
@@ -253,7 +255,7 @@ fn log_failed(def: &TaskDef, index: u64, attempt: u32, error: &CommandError) {
     }
 }
 
-/// Checks that the files that the command had to write in place (`targets`) exist.
+/// Checks that the files exist that the command had to write directly at their final paths (`targets`), not in scratch.
 fn check_targets(def: &TaskDef, scope: &RenderScope<'_>) -> Result<(), Failure> {
     for target in &def.task.targets {
         let path = Path::new(&def.here).join(target.render(scope)?);
@@ -264,8 +266,8 @@ fn check_targets(def: &TaskDef, scope: &RenderScope<'_>) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Collects the outputs that other tasks read. Files from [`outputs::LARGE`] bytes on stay files, and are moved out of
-/// the command's directory.
+/// Collects the outputs that other tasks read. Files of at least [`outputs::LARGE`] bytes stay files, and are moved out
+/// of the command's directory, which does not outlive the command.
 fn keep(def: &TaskDef, files: &[String], output: &CommandOutput) -> Result<CommandOutputs, Failure> {
     let mut held = Vec::with_capacity(def.keep.len());
     for &which in &def.keep {
@@ -285,7 +287,7 @@ fn keep(def: &TaskDef, files: &[String], output: &CommandOutput) -> Result<Comma
     Ok(CommandOutputs::new(&outputs.collect::<Vec<_>>()))
 }
 
-/// An output that is kept for other tasks.
+/// An output of a command that is kept on this rank, since other tasks read it.
 enum KeptOutput<'a> {
     Borrowed(&'a [u8]),
     Small(Vec<u8>),

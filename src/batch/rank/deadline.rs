@@ -11,42 +11,44 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The time limit, as rank 0 sends it to a rank.
+/// The time limit of the job, as rank 0 sends it to each rank that runs tasks.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DeadlineNotice {
-    /// Time that tasks may run, from the receipt of the message.
+    /// Time for which tasks are allowed to run, counted from the receipt of the message, since the clocks of hosts
+    /// differ.
     pub left: Duration,
-    /// Time between SIGTERM and SIGKILL for commands that are still running then.
+    /// Time between SIGTERM and SIGKILL for commands that are still running when `left` is over.
     pub grace: Duration,
-    /// The expected run times (`time`) by task number, of the tasks that state one.
+    /// The expected run times (`time` in the script) by task number, of the tasks that state one.
     pub times: Vec<(u32, Duration)>,
 }
 
-/// The time limit of a rank, and the run times of tasks, as stated or as measured here.
+/// The time limit of the job as a rank knows it, and the run times of tasks, as the script states them or as this rank
+/// has measured them.
 struct RankDeadline {
-    /// The instant at which running commands are ended.
+    /// The instant at which running commands of the rank are ended.
     stop: Instant,
     grace: Duration,
-    /// The stated run time of an instance, by task number.
+    /// The run time of an instance as the script states it, by task number.
     times: HashMap<u32, Duration>,
-    /// For each task without a stated time, the number of measured instances and the sum of their times. Their mean is
-    /// the expected time.
+    /// For each task without a stated time, the number of instances measured on this rank and the sum of their times.
+    /// Their mean is the expected time.
     learnt: HashMap<u32, (u32, Duration)>,
 }
 
-/// The time limit of a rank, if rank 0 has sent one.
+/// The time limit of a rank; empty unless rank 0 has sent one.
 #[derive(Default)]
 pub(crate) struct JobDeadline {
     limit: Mutex<Option<RankDeadline>>,
-    /// Whether there is a limit. Read without a lock, so that runs without a limit take none.
+    /// Whether there is a time limit. Read without a lock, so that runs without a limit take none.
     limited: AtomicBool,
-    /// Whether no more tasks may start on this rank.
+    /// Whether this rank must not start any more tasks, because the run is ending.
     closed: AtomicBool,
 }
 
-/// The reason why an instance was not started.
+/// The reason, as the user reads it, why an instance was not started.
 pub(crate) const TOO_LATE: &str = "the job ends before it could";
-/// The reason why a running command was ended.
+/// The reason, as the user reads it, why a running command was ended.
 pub(crate) const OVER: &str = "the job's time was over";
 
 impl RankDeadline {
@@ -69,7 +71,8 @@ impl RankDeadline {
         }
     }
 
-    /// Shortens the timeout of a command to the remaining time. Returns whether the remaining time is the shorter.
+    /// Shortens the timeout of a command to the time that the job has left. Returns whether the job's time ends first,
+    /// before the command's own timeout.
     fn bound(&self, now: Instant, spec: &mut CommandSpec) -> bool {
         let left = self.stop.saturating_duration_since(now);
         let own = spec.timeout.filter(|own| *own <= left);
@@ -80,7 +83,7 @@ impl RankDeadline {
 }
 
 impl JobDeadline {
-    /// Starts the limit, counted from now.
+    /// Starts the time limit of this rank, counted from now. `told` is the message of rank 0.
     pub(crate) fn begin(&self, told: DeadlineNotice) {
         let DeadlineNotice { left, grace, times } = told;
         let times = times.into_iter().collect();
@@ -89,25 +92,25 @@ impl JobDeadline {
         self.limited.store(true, Ordering::Release);
     }
 
-    /// Forbids this rank to start any more tasks.
+    /// Forbids this rank to start any more tasks, because the run ends.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// Removes the limit at the end of a run.
+    /// Removes the time limit of this rank at the end of a run.
     pub(crate) fn forget(&self) {
         self.limited.store(false, Ordering::Release);
         *self.limit() = None;
     }
 
-    /// Whether an instance of a task may start after a pause of length `pause`: its expected time fits into the
-    /// remaining time. If not, the instance is left for the next run ([`TOO_LATE`]).
+    /// Whether enough time is left to start an instance of a task after a pause of length `pause`: its expected run
+    /// time fits into it. If not, the instance is left for the next run of the script ([`TOO_LATE`]).
     pub(crate) fn admits(&self, task: u32, pause: Duration) -> bool {
         let fits = || self.limit().as_ref().is_none_or(|limit| limit.admits(Instant::now(), pause, task));
         !self.closed.load(Ordering::Acquire) && (!self.limited.load(Ordering::Acquire) || fits())
     }
 
-    /// Adds the run time of an instance to the mean of its task.
+    /// Adds the run time of an instance to the mean of its task, from which later run times are expected.
     pub(crate) fn learn(&self, task: u32, took: Duration) {
         if self.limited.load(Ordering::Acquire)
             && let Some(limit) = &mut *self.limit()

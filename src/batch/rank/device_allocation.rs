@@ -4,16 +4,17 @@ use crate::error::Failure;
 use crate::runtime::host::shares::{self, HostShare};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The cores and devices of a rank that no command holds. The rank's share of its host is determined at the first use.
+/// The cores and GPUs of a rank that no command holds. The ranks of a host share its devices out; the share of this
+/// rank is determined at the first use.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FreeDevices(Arc<Mutex<Option<HostShare>>>);
 
-/// The cores and devices that a command holds exclusively. Dropping the value returns them to the rank.
+/// The cores and GPUs that a command holds exclusively while it runs. Dropping the value returns them to the rank.
 #[derive(Debug, Default)]
 pub(crate) struct Allocation {
-    /// Numbers of the cores; empty if the rank's cores are unknown or the command asks for no number of threads.
+    /// Numbers of the cores; empty if the rank's cores are unknown or the task asks for no number of threads.
     pub cores: Vec<u32>,
-    /// Identifiers of the GPUs, as in `CUDA_VISIBLE_DEVICES`.
+    /// Identifiers of the GPUs that the command has, as `CUDA_VISIBLE_DEVICES` lists them.
     pub gpus: Vec<String>,
     free: FreeDevices,
 }
@@ -24,7 +25,7 @@ impl FreeDevices {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Allocates `threads` cores and `gpus` devices.
+    /// Takes `threads` cores (none for `None`) and `gpus` GPUs of this rank for a command.
     ///
     /// # Errors
     /// When too few devices are free, which the scheduler rules out.

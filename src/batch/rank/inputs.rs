@@ -11,10 +11,10 @@ use crate::script::plan::task::Select;
 use std::borrow::Cow;
 use std::path::Path;
 
-/// A file name with the content of the file.
+/// An input of a command: the name of a file, and the content of the file.
 pub(crate) type NamedFile<'a> = (Cow<'a, str>, StagedInput<'a>);
 
-/// The inputs of an instance, split into the groups of its definition.
+/// The results of other tasks that an instance gets, split into groups: one group for each task that it reads.
 #[derive(Debug)]
 pub(crate) struct Inputs<'a> {
     def: &'a TaskDef,
@@ -22,7 +22,7 @@ pub(crate) struct Inputs<'a> {
 }
 
 impl<'a> Inputs<'a> {
-    /// Splits a flat list of arguments into groups, as the definition requires.
+    /// Splits `inputs`, the flat list of results that the engine passes, into the groups of the definition `def`.
     ///
     /// # Errors
     /// When the number of arguments is wrong.
@@ -42,7 +42,8 @@ impl<'a> Inputs<'a> {
         if inputs.is_empty() { Ok(Inputs { def, groups }) } else { Err(wrong()) }
     }
 
-    /// The group that a reference of the task means, with its results.
+    /// The group of results that a reference of the task (such as `{sim.stdout}`, by its number) names, and the results
+    /// themselves.
     ///
     /// # Errors
     /// When the reference has no group.
@@ -52,8 +53,8 @@ impl<'a> Inputs<'a> {
         found.ok_or_else(|| Failure::new("internal error: a reference without results"))
     }
 
-    /// The contents behind a reference, in index order, each with the name of its file. An array has its printed form
-    /// as content.
+    /// The contents that a reference of the task names, in index order of the instances, each with the name of its
+    /// file. An array has its printed form as content.
     ///
     /// When an output was damaged on its way.
     pub(crate) fn files(&self, reference: usize) -> Result<Vec<NamedFile<'a>>, Failure> {
@@ -77,8 +78,8 @@ impl<'a> Inputs<'a> {
         self.results(reference)?.1.iter().map(file).collect()
     }
 
-    /// Writes the inputs that the command reads as files into its directory. Returns their paths by reference, in index
-    /// order.
+    /// Writes the inputs that the command reads as files into its directory `scratch`. Returns their paths by number of
+    /// the reference, in index order of the instances.
     ///
     /// # Errors
     /// When a file cannot be written.

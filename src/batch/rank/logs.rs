@@ -14,7 +14,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// The open log of a rank, with its index.
+/// The open log of a rank, which has the streams of the commands that ran there, with its index of positions.
 #[derive(Debug)]
 pub(crate) struct LogWriter {
     log: File,
@@ -27,7 +27,7 @@ fn named(folder: &Path, rank: u32, ending: &str) -> PathBuf {
 }
 
 impl LogWriter {
-    /// Opens the log of a rank for appending, or creates it.
+    /// Opens the log of a rank in the run folder `folder` for appending, or creates it.
     ///
     /// # Errors
     /// When the file cannot be opened.
@@ -46,7 +46,8 @@ impl LogWriter {
         Ok(LogWriter { log, index: open("index")?, length })
     }
 
-    /// Appends an output as a block with a headline. Returns the length of the block in bytes.
+    /// Appends a stream of an instance to the log, as a block with a headline. Returns the length of the block in
+    /// bytes.
     ///
     /// # Errors
     /// When the disk is full.
@@ -73,19 +74,19 @@ impl LogWriter {
     }
 }
 
-/// The position of an output in a log.
+/// The position of a stream of an instance in a log file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LoggedOutput {
     log: PathBuf,
     begin: u64,
     length: u64,
     attempt: u32,
-    /// The label of the instance, such as `sim[T=300]`.
+    /// The label of the instance: its task and parameters, such as `sim[T=300]`.
     pub label: String,
 }
 
-/// Whether the label of an instance matches a pattern: `sim` matches all instances of the task, `sim[T=300]` those with
-/// that value.
+/// Whether the label of an instance matches the pattern `wanted` of a user: `sim` matches all instances of the task,
+/// `sim[T=300]` those with that value.
 fn is_meant(wanted: &str, label: &str) -> bool {
     let parts = |text: &str| -> Option<(String, Vec<String>)> {
         let Some((name, rest)) = text.split_once('[') else { return Some((text.trim().to_owned(), vec![])) };
@@ -104,8 +105,8 @@ fn is_meant(wanted: &str, label: &str) -> bool {
     name == own_name && values.iter().all(|value| own.contains(value))
 }
 
-/// Finds the outputs of instances in the logs of a run by label and stream. Only the last attempt of each instance is
-/// returned, in the order of the index files.
+/// Finds the streams of instances in the logs of a run, by label and name of the stream, for `dtask log`. If an
+/// instance was tried several times, only its last attempt is returned. The order is that of the index files.
 ///
 /// # Errors
 /// When an index cannot be read.
@@ -142,7 +143,7 @@ pub(crate) fn find(folder: &Path, wanted: &str, stream: &str) -> io::Result<Vec<
 }
 
 impl LoggedOutput {
-    /// Copies the output from the log to `to`.
+    /// Copies the logged stream from the log file to `to`.
     ///
     /// # Errors
     /// When the log cannot be read, or `to` cannot be written.

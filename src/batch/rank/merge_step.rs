@@ -17,23 +17,26 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A merge step of a reduction by a command: a node of its tree.
+/// A merge step of a reduction of files by a command, as rank 0 sends it to a rank. The steps of an instance form a
+/// tree.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct MergeStep {
-    /// The index of the instance of the `reduce` task.
+    /// The index of the instance of the `reduce` task to which the step belongs.
     pub index: u64,
-    /// The number of the step within its instance, from 1.
+    /// The number of the step among those of its instance, from 1.
     pub number: u64,
-    /// For each file, whether it is a leaf of the tree (true) or the result of another step (false).
+    /// For each file to merge, whether it is an output of the reduced family (a leaf of the tree: true) or the result
+    /// of another step (false).
     pub is_leaf: Vec<bool>,
-    /// Whether the step is the root of the tree, whose file is the result.
+    /// Whether the step is the last one, the root of the tree, whose file is the result of the instance.
     pub is_last: bool,
 }
 
-/// The output number of the file that a step writes.
+/// The output number under which a merge step returns the file that it has written.
 const MERGED: u32 = 2;
 
-/// Merges two files by the task's command; a single file is passed on without running it. A task function.
+/// Merges two files by the task's command; a single file is passed on without running the command. A task function, run
+/// by the engine.
 ///
 /// # Errors
 /// When the command fails, or the result cannot be saved.
@@ -66,7 +69,7 @@ pub(crate) fn merge(
     })
 }
 
-/// The reference to the results that are reduced.
+/// The reference of the script that names the results to be reduced (`of`).
 fn leaf(def: &TaskDef) -> Result<&Reference, Failure> {
     let of =
         if let TaskAction::Merge { of, .. } = &def.task.action { def.task.references.get(*of) } else { None };
@@ -80,7 +83,7 @@ fn which(reference: &Reference) -> u32 {
     }
 }
 
-/// The numbers of the outputs that a step returns: the merged file, and streams that go to files.
+/// The numbers of the outputs that a merge step returns: the merged file, and the streams that go to files.
 fn outputs(def: &TaskDef, is_last: bool) -> Vec<u32> {
     let mut outputs = def.keep.clone();
     outputs.push(MERGED);
@@ -91,7 +94,7 @@ fn outputs(def: &TaskDef, is_last: bool) -> Vec<u32> {
     outputs
 }
 
-/// Runs the command of a step, with the task's environment, time limit and resources.
+/// Runs the command of a merge step, with the task's environment, time limit and resources.
 fn run(
     def: &TaskDef,
     step: &MergeStep,
@@ -127,8 +130,8 @@ fn run(
     Ok(CommandOutputs::new(&outputs).into())
 }
 
-/// Makes a definition that runs a step as an instance of a `run` or `shell` task. Its last two references are the files
-/// to merge.
+/// Makes a definition by which a merge step runs like an instance of a `run` or `shell` task. Its last two references
+/// are the files to merge.
 fn instance(def: &TaskDef, step: &MergeStep) -> Result<TaskDef, Failure> {
     let TaskAction::Merge { command, .. } = &def.task.action else {
         return Err(Failure::new("internal error: a step of no reduction"));
@@ -168,7 +171,8 @@ fn instance(def: &TaskDef, step: &MergeStep) -> Result<TaskDef, Failure> {
     Ok(made)
 }
 
-/// Replaces the two merge placeholders of a text by references, of which the first has the number `first`.
+/// Replaces the two placeholders of a text that stand for the files to merge by references to them, of which the first
+/// has the number `first`.
 fn filled(text: &Template, first: usize) -> Template {
     let part = |part: &Piece| match part {
         Piece::Fill { what: Fill::Merged(at), format, quote } => {
@@ -179,7 +183,7 @@ fn filled(text: &Template, first: usize) -> Template {
     Template { parts: text.parts.iter().map(part).collect() }
 }
 
-/// The result of an instance with a single file: that file, under the name of the task's output.
+/// The result of an instance that reduces a single file: that file, under the name of the task's output.
 fn renamed(def: &TaskDef, step: &MergeStep, only: &Artifact) -> Result<CommandOutputs, Failure> {
     let file = only.output(which(leaf(def)?))?;
     let name = with_scope(def, step.index, |scope| {
@@ -200,7 +204,7 @@ fn with_scope<T>(def: &TaskDef, index: u64, work: impl FnOnce(&RenderScope<'_>) 
     work(&RenderScope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env })
 }
 
-/// Saves the result under the paths of the task's `save`, each file whole or not at all.
+/// Saves the result of a reduction under the paths of the task's `save`. Each file is written whole or not at all.
 fn save(def: &TaskDef, index: u64, whole: &Artifact) -> Result<(), Failure> {
     for save in &def.task.saves {
         let which = if save.select == Select::Stdout { outputs::STDOUT } else { MERGED };

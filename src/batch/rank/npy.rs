@@ -3,7 +3,7 @@
 use crate::arrays::ArrayValue;
 use std::io::{self, Write};
 
-/// Writes an array in the `.npy` format.
+/// Writes an array in numpy's `.npy` format.
 ///
 /// # Errors
 /// When the writer fails.

@@ -16,23 +16,24 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::NamedTempFile;
 
-/// Length in bytes up to which a file is rewritten at the end, so that its datasets are in the order of their names.
-/// For longer files this would cost too much.
+/// Length in bytes up to which a finished HDF5 file is rewritten once more, so that its datasets are in the order of
+/// their names. For longer files this would cost too much.
 const LAID_OUT: u64 = 1 << 30;
 
-/// The files of datasets that a rank owns and has not finished, by final path.
+/// The HDF5 files that this rank writes and has not finished, by final path. Arrays come from any rank, but only one
+/// rank writes a file.
 #[derive(Default)]
 pub(crate) struct OpenDatasets(Mutex<HashMap<PathBuf, OpenDataset>>);
 
-/// A file of datasets that is being written.
+/// An HDF5 file into which this rank writes arrays as they come. It has a temporary name until it is finished.
 struct OpenDataset {
     writer: FileWriter,
     temporary: NamedTempFile,
-    /// The file that it will be, without links.
+    /// The path that the finished file will have, with symbolic links resolved.
     place: PathBuf,
-    /// How many arrays have gone into each dataset.
+    /// By name of dataset, how many arrays have been written into it.
     written: HashMap<String, u64>,
-    /// The datasets, in the order of creation.
+    /// The datasets of the file, in the order of creation.
     datasets: Vec<NewDataset>,
 }
 
@@ -41,7 +42,8 @@ impl OpenDatasets {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes an array as a dataset, or as its block of a dataset, to the file whose final name is `path`.
+    /// Writes an array to the HDF5 file whose final name is `path`: as a dataset, or as its block of a dataset that
+    /// several arrays fill.
     ///
     /// # Errors
     /// When the array does not match the dataset, or the file cannot be written.
@@ -82,8 +84,8 @@ impl OpenDatasets {
         Ok(())
     }
 
-    /// Finishes a file: removes incomplete datasets and gives it its final name. `wanted` has the number of arrays of
-    /// each dataset. Returns the names of the incomplete ones.
+    /// Finishes a file: removes datasets that lack arrays and gives the file its final name. `wanted` has the expected
+    /// number of arrays of each dataset. Returns the names of the removed datasets.
     ///
     /// When the file cannot be written.
     pub(crate) fn finish(&self, path: &Path, wanted: &[(String, u64)]) -> Result<Vec<String>, Failure> {
@@ -116,7 +118,7 @@ fn not_saved(file: &str, error: String) -> Failure {
     Failure::new(format!("`{file}` could not be saved: {error}"))
 }
 
-/// The file that a path leads to.
+/// The file that a path leads to when symbolic links are followed. An error for a pipe or a device.
 fn place(path: &Path) -> Result<PathBuf, String> {
     match Destination::of(path).map_err(|error| error.to_string())? {
         Destination::File(place) => Ok(place),
@@ -126,7 +128,7 @@ fn place(path: &Path) -> Result<PathBuf, String> {
     }
 }
 
-/// The file of datasets that is there; none where there is no file, or one without a byte.
+/// The HDF5 file that already exists at `place`; `None` if there is no file, or an empty one.
 fn existing(place: &Path) -> Result<Option<ExistingFile>, String> {
     match std::fs::metadata(place) {
         Ok(found) if found.len() > 0 => ExistingFile::open(place).map(Some),
@@ -136,8 +138,8 @@ fn existing(place: &Path) -> Result<Option<ExistingFile>, String> {
     }
 }
 
-/// The file that takes the place of the one that is there: with all that this holds, but for datasets that are new, and
-/// with those in the order of their names, so that the bytes do not depend on which came first.
+/// Makes the file that will replace the one at `place`. It keeps the old datasets, except those that are written anew,
+/// in the order of their names, so that its bytes do not depend on which array came first.
 fn complete(
     place: &Path,
     file: NamedTempFile,
@@ -194,7 +196,7 @@ mod tests {
         }))
     }
 
-    /// Saves datasets of these names to a file, in this order.
+    /// Saves arrays as datasets with the given names to an HDF5 file, in the given order.
     fn save(path: &Path, names: &[&str]) -> Result<Vec<String>, Failure> {
         let open = OpenDatasets::default();
         let element = ElementType::F64;
@@ -214,7 +216,8 @@ mod tests {
         open.finish(path, &wanted)
     }
 
-    /// A file with a dataset, a group with an attribute and a dataset in it, and an attribute of its own.
+    /// Makes an HDF5 file that has a dataset, a group with an attribute and a dataset in it, and an attribute of its
+    /// own.
     fn with_data(path: &Path) {
         let file = hdf5::File::create(path).unwrap();
         file.new_attr::<i64>().create("version").unwrap().write_scalar(&7).unwrap();

@@ -20,46 +20,46 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// All state of a rank that outlives a task.
+/// All state of a rank that outlives a single task, such as its log and its scratch directory.
 #[derive(Default)]
 pub(crate) struct RankState {
     log: Mutex<RankLog>,
-    /// Time that tasks took, in nanoseconds, summed over the slots.
+    /// Time that tasks took on this rank, in nanoseconds, summed over its slots (a slot runs one task at a time).
     busy: AtomicU64,
-    /// The time limit of the job, as far as rank 0 has told it.
+    /// The time limit of the job; empty unless rank 0 has sent one.
     pub deadline: JobDeadline,
-    /// The cores and devices that no command holds.
+    /// The cores and GPUs of the rank that no running command holds.
     pub devices: FreeDevices,
-    /// Run times of recent commands, by task.
+    /// Run times of recent commands, by task, from which the rank sees whether a task's commands are short.
     pub paces: CommandPaces,
-    /// Sorted lines that wait for the reducers of this rank.
+    /// Sorted lines of `mapreduce` tasks that wait on this rank to be reduced.
     pub shuffles: ShuffleStores,
-    /// Files of datasets that this rank is writing.
+    /// HDF5 files that this rank is writing and has not finished.
     pub datasets: OpenDatasets,
 }
 
-/// The log of a rank, which is opened when the first output is logged.
+/// The log file of a rank, which is opened when the first output is logged.
 #[derive(Default)]
 struct RankLog {
     writer: Option<LogWriter>,
     bytes: u64,
 }
 
-/// The statistics of a rank at the end of a run.
+/// The statistics that a rank sends to rank 0 at the end of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RankSummary {
-    /// Time that tasks took, summed over the slots of the rank.
+    /// Time that tasks took, summed over the slots of the rank (a slot runs one task at a time).
     pub busy: Duration,
-    /// Length of the rank's log, in bytes.
+    /// Length in bytes of the log that the rank has written in this run.
     pub logged: u64,
 }
 
-/// The state of the rank that runs the current thread's task. Outside of tasks, that of the process.
+/// The state of the rank that runs the current thread's task. A thread that runs no task gets the state of the process.
 pub(crate) fn current() -> Arc<RankState> {
     local(RankState::default)
 }
 
-/// The rank that runs the current thread's task, and the number of the attempt, from 1.
+/// The rank that runs the current thread's task, and the number of the attempt at that task, from 1.
 pub(crate) fn here() -> (Rank, Attempt) {
     job::current().unwrap_or((Rank(0), 1))
 }
@@ -73,7 +73,8 @@ pub(crate) fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// Makes a private directory for a task in the scratch directory of the rank, which is created at the first call.
+/// Makes a private directory for a task, within the scratch directory of the rank (node-local temporary storage), which
+/// is created at the first call.
 ///
 /// # Errors
 /// When no place for scratch files can be used.
@@ -82,12 +83,12 @@ pub(crate) fn scratch() -> Result<Scratch, Failure> {
 }
 
 impl RankState {
-    /// Adds the run time of a task to the rank's busy time.
+    /// Adds the run time of a task to the rank's busy time, which is reported at the end.
     pub(crate) fn add_busy(&self, time: Duration) {
         self.busy.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Appends a stream of an instance to the rank's log. Empty streams are not logged.
+    /// Appends a stream (standard output or error) of an instance to the rank's log. Empty streams are not logged.
     ///
     /// # Errors
     /// When the log cannot be written.
@@ -123,12 +124,13 @@ impl RankState {
     }
 }
 
-/// Sets the time limit of the rank. The first task function that runs on each rank.
+/// Sets the time limit of the rank, as `told` by rank 0. The first task function that runs on each rank in a run.
 pub(crate) fn begin(told: DeadlineNotice) {
     current().deadline.begin(told);
 }
 
-/// Closes the log, removes the scratch directory and resets the state. The last task function that runs on each rank.
+/// Closes the log, removes the scratch directory and resets the state. The last task function that runs on each rank in
+/// a run.
 pub(crate) fn leave() -> RankSummary {
     let state = current();
     let RankLog { writer, bytes } = std::mem::take(&mut *state.lock_log());

@@ -17,16 +17,16 @@ use crate::script::sweep::param_values::ParamValues;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// The destination of a saved array: a file, or a dataset of an HDF5 file.
+/// The place to which an array is saved: a file, or a dataset of an HDF5 file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SaveTarget {
-    /// A file that has only this array, by its path.
+    /// The path of a file that has only this array.
     File(PathBuf),
     /// A dataset of an HDF5 file: the path of the file, and the name of the dataset.
     Dataset(PathBuf, String),
 }
 
-/// The destination of an instance's `save` with the number `number`.
+/// The place to which the array of instance `index` is saved by the task's `save` with the number `number`.
 ///
 /// # Errors
 /// When the path cannot be rendered; the text is for the user.
@@ -43,7 +43,7 @@ pub(crate) fn place(task: &PlanTask, number: usize, index: u64, here: &str) -> R
     })
 }
 
-/// Saves an array as a file. The format follows from the extension. A task function.
+/// Saves an array as a file; the extension of the path tells the format. A task function, run by the engine.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -76,7 +76,8 @@ fn write_file(path: &Path, array: &ArrayValue) -> std::io::Result<()> {
     out.into_inner().map_err(|error| error.into_error())?.finish()
 }
 
-/// Writes an array as a dataset, or as its block of one. A task function for the rank that owns the file.
+/// Writes an array to an HDF5 file: as a dataset, or as its block of a dataset that several arrays fill. A task
+/// function, run on the rank that alone writes the file.
 ///
 /// # Errors
 /// When the array does not match the dataset, or the file cannot be written.
@@ -99,7 +100,7 @@ pub(crate) fn save_dataset(
     })
 }
 
-/// Describes the dataset that an instance writes, and the position of its block in it.
+/// Describes the dataset into which an instance's array is written, and gives the position of its block in the dataset.
 fn specify(
     task: &PlanTask,
     path: &Template,
@@ -143,8 +144,9 @@ fn specify(
     Ok((NewDataset { name, element, shape, part: Some(part), attributes }, start))
 }
 
-/// The parameter whose blocks an instance writes, all into one dataset. `None` if the path has the parameter, so that
-/// each block has a dataset of its own.
+/// The parameter of a task whose values are blocks of one array, if the arrays of all instances go into one dataset,
+/// each as its block. `None` if there is none, or if the path of the `save` has the parameter, so that each block has a
+/// dataset of its own.
 pub(crate) fn block_param(task: &PlanTask, path: &Template) -> Option<usize> {
     let is_block = |values: &ParamValues| extent(values).is_some();
     task.family
@@ -154,8 +156,8 @@ pub(crate) fn block_param(task: &PlanTask, path: &Template) -> Option<usize> {
         .position(|(at, param)| !names(path, at) && is_block(&param.values))
 }
 
-/// The shape of the whole array that blocks divide, and the shape of the first block. `None` if the values are not
-/// blocks.
+/// The shape of the whole array that the values of a parameter divide into blocks, and the shape of the first block.
+/// `None` if the values are not blocks.
 fn extent(values: &ParamValues) -> Option<(Vec<usize>, Vec<usize>)> {
     let ParamValues::List(values) = values else { return None };
     let slab = |value: &crate::script::values::value::ScriptValue| {
@@ -179,8 +181,9 @@ fn attribute(value: &crate::script::values::value::ScriptValue) -> Attribute {
     }
 }
 
-/// Finishes a file of datasets, once for each file. A task function for the rank that owns it. `wanted` has the number
-/// of arrays of each dataset. Returns the names of incomplete datasets.
+/// Finishes an HDF5 file into which arrays were saved; called once for each file. A task function, run on the rank that
+/// alone writes it. `wanted` has the expected number of arrays of each dataset. Returns the names of datasets that lack
+/// arrays.
 ///
 /// When the file cannot be written.
 pub(crate) fn finish_file(path: &String, wanted: &[(String, u64)]) -> Result<Vec<String>, Failure> {

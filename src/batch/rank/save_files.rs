@@ -12,8 +12,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Saves the outputs of a command. A file that no other task reads is moved instead of copied, if source and
-/// destination are on the same file system.
+/// Saves the outputs of a command to the paths that the script's `save` names. A file that no other task reads is moved
+/// instead of copied, if source and destination are on the same file system.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -43,8 +43,8 @@ fn write_bytes(bytes: &[u8], path: &Path) -> io::Result<()> {
     file.finish()
 }
 
-/// Writes a file under a temporary name beside the destination, then renames it. Files that other tasks read are
-/// copied, never linked: the user may change a saved file while the run goes on.
+/// Writes an output file to `path`, under a temporary name until it is whole. The file is moved if `last` (nobody else
+/// needs it), else copied, never linked: the user may change a saved file while the run goes on.
 fn write_file(out: &OutFile, path: &Path, last: bool) -> io::Result<()> {
     let mut file = NewFile::create(path)?;
     let found = fs::symlink_metadata(&out.path)?;

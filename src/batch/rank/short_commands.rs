@@ -12,20 +12,22 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Run time up to which a command counts as short.
+/// The longest run time with which a command counts as short.
 const SHORT: Duration = Duration::from_millis(10);
-/// The number of consecutive short commands of a task after which its slots are lent.
+/// The number of consecutive short commands of a task after which a running command's slot is lent to other tasks of
+/// the rank. They prepare their commands meanwhile.
 const RUNS: u32 = 8;
 
-/// The recent run times of a task's commands.
+/// The recent run times of one task's commands on this rank, which tell whether they are short.
 struct CommandPace {
-    /// The number of consecutive short commands.
+    /// The number of consecutive commands up to now that were short.
     short: u32,
-    /// The number of consecutive short commands that is required; it doubles with each long one among them.
+    /// The number of consecutive short commands after which slots are lent. It doubles each time that a long command
+    /// comes while slots are lent.
     needed: u32,
 }
 
-/// The paces of a rank's tasks, by task number.
+/// The recent run times of commands on a rank, by task number.
 #[derive(Default)]
 pub(crate) struct CommandPaces(Mutex<HashMap<u32, CommandPace>>);
 
@@ -52,19 +54,21 @@ impl CommandPaces {
         }
     }
 
-    /// Drops all paces at the end of a run.
+    /// Drops all recorded run times at the end of a run.
     pub(crate) fn forget(&self) {
         self.lock().clear();
     }
 }
 
-/// Whether an instance takes a slot and nothing else. Other resources might not suffice for a borrower too.
+/// Whether an instance takes one slot of the rank and nothing else (no GPUs, memory or counted resources). Only then is
+/// its slot lent, since other resources might not suffice for a borrowing task too.
 fn takes_a_slot(def: &TaskDef, spec: &CommandSpec) -> bool {
     let needs = &def.task.needs;
     needs.threads.is_none() && needs.gpus == 0 && needs.counters.is_empty() && spec.memory.is_none()
 }
 
-/// Runs a command to its end, and lends its slot meanwhile if the task's commands have been short.
+/// Runs a command to its end. If the task's commands have been short, its slot is lent meanwhile to other tasks of the
+/// rank, which prepare their commands.
 ///
 /// # Errors
 /// When the command fails.

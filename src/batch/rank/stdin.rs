@@ -9,13 +9,14 @@ use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Write};
 
-/// A piece of a command's standard input.
+/// A piece of a command's standard input: text, or the output of another task.
 enum StdinPart<'a> {
     Text(String),
     Input(StagedInput<'a>),
 }
 
-/// Sets the standard input of a command: bytes if all of it is in memory, else a file.
+/// Sets the standard input of a command from its pieces: as bytes if all are in memory, else as a file that has them
+/// all.
 ///
 /// # Errors
 /// When a file cannot be read, or scratch has no room for the joined file.
@@ -64,7 +65,7 @@ pub(crate) fn fill(
 }
 
 impl StdinPart<'_> {
-    /// The bytes of a piece that is in memory; empty for a file.
+    /// The bytes of a piece of standard input that is in memory; empty for a file.
     fn bytes(&self) -> &[u8] {
         match self {
             StdinPart::Text(text) => text.as_bytes(),

@@ -8,32 +8,34 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A message with outputs that a task has not used yet. Files in it are created at the first use.
+/// A message with outputs of a command, from another rank, that no task here has used yet. The files in it are created
+/// on this rank at the first use.
 pub(crate) enum Arrived {
-    /// A message with the bytes of all files, and its entries.
+    /// A message with the bytes of all files, and the list of the outputs in it.
     Whole(Arc<Vec<u8>>, Vec<OutputEntry>),
-    /// A message from a rank of the same host, with links to that rank's files instead of their bytes. An entry that is
-    /// no file has `None`.
+    /// A message from a rank of the same host, which has paths of that rank's files instead of their bytes, and the
+    /// list of its outputs. Each file is linked or opened already; an output that is no file has `None`.
     Near(Vec<u8>, Vec<(OutputEntry, Option<HostFile>)>),
-    /// A message without outputs, because the sender failed to make them; the reason.
+    /// A message without outputs, because the sender could not read them; the reason.
     Refused(String),
 }
 
-/// An entry of a message, with its file if it is one.
+/// An output in a message, with the file created for it on this rank; `None` if the output is no file.
 type Landed<'a> = (&'a OutputEntry, Option<Arc<StoredFile>>);
 
-/// A file of another rank on the same host.
+/// A file in the scratch directory of another rank on the same host.
 pub(crate) enum HostFile {
-    /// A hard link to the file, in this rank's scratch directory.
+    /// A hard link to the file, which was made in this rank's scratch directory.
     Linked(Arc<StoredFile>),
-    /// The open file, which could not be linked (another file system), and will be copied.
+    /// The opened file. It could not be linked, as it lies on another file system, and will be copied.
     Open(File),
-    /// The reason why the file could be neither linked nor opened.
+    /// The file could be neither linked nor opened; the reason.
     Missing(String),
 }
 
 impl Arrived {
-    /// Inspects a message. Returns its outputs at once, as the error, if it has no files to be created.
+    /// Takes a message apart that another rank has sent. If it has no files to be created, returns its outputs at once,
+    /// as `Err`.
     pub(crate) fn new(message: Vec<u8>) -> Result<Arrived, OutputList> {
         match wire::read(&message) {
             Some(OutputsMessage::Whole(entries)) if entries.iter().any(|entry| entry.is_file) => {
@@ -61,7 +63,8 @@ impl Arrived {
         }
     }
 
-    /// The lengths of the messages by which these outputs can be sent on; `None` if there are no outputs.
+    /// The lengths of the messages by which this rank can send the outputs on to others; `None` if the sender could not
+    /// send any outputs.
     pub(crate) fn sizes(&self) -> Option<Sizes> {
         let (message, entries): (&[u8], Vec<&OutputEntry>) = match self {
             Arrived::Whole(message, entries) => (message, entries.iter().collect()),
@@ -73,7 +76,7 @@ impl Arrived {
         ))
     }
 
-    /// Bytes of memory that the message takes.
+    /// The number of bytes of memory that the message takes on this rank.
     pub(crate) fn memory(&self) -> usize {
         match self {
             Arrived::Whole(message, _) => message.len(),
@@ -82,7 +85,7 @@ impl Arrived {
         }
     }
 
-    /// The message, if it has the bytes of all files.
+    /// The message as it arrived, if it has the bytes of all files; `None` if it has paths instead.
     pub(crate) fn whole(&self) -> Option<Arc<Vec<u8>>> {
         match self {
             Arrived::Whole(message, _) => Some(message.clone()),
@@ -90,7 +93,7 @@ impl Arrived {
         }
     }
 
-    /// Creates the files, and returns the outputs.
+    /// Creates the files of the message in this rank's scratch directory, and returns all outputs.
     pub(crate) fn land(&mut self) -> Result<OutputList, Failure> {
         let full = |error: std::io::Error| {
             Failure::new(format!(

@@ -23,31 +23,35 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock, Weak};
 
-/// The outputs of a command. A clone shares them.
+/// The outputs of a command: its streams and files. Cloning copies a pointer; the outputs are shared.
 #[derive(Clone)]
 pub struct CommandOutputs(Arc<OutputsInner>);
 
 struct OutputsInner {
-    /// The message in which the outputs have arrived, until they are used here.
+    /// The message in which another rank has sent the outputs, until a task on this rank uses them; `None` afterwards,
+    /// or if the command ran here.
     arrived: Mutex<Option<Arrived>>,
     outputs: OnceLock<OutputList>,
-    /// The message with the bytes of all files, shared while it is being sent.
+    /// The message for other ranks, with the bytes of all files. Several sends share it, and it is freed after the
+    /// last.
     message: Mutex<Weak<Vec<u8>>>,
     sizes: Sizes,
 }
 
-/// The lengths in bytes of the messages by which outputs travel.
+/// The lengths in bytes of the two kinds of messages by which outputs are sent to another rank.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
-    /// The length of the message with the bytes of all files.
+    /// The length in bytes of a message that has the bytes of all files, for ranks on other hosts.
     whole: u64,
-    /// The length of the message with the paths of files, for ranks on the same host; 0 if there are no files.
+    /// The length in bytes of a message that has the paths of files instead, for ranks on the same host; 0 if there are
+    /// no files.
     same_files: u64,
 }
 
-/// Unpacked outputs: a buffer with the contents in memory, and a list of the outputs.
+/// A list of a command's outputs, and a buffer with the contents of those that are in memory.
 pub(crate) struct OutputList {
-    /// The bytes of the outputs in memory. Without files, this is the message itself.
+    /// The bytes of those outputs that are in memory. If outputs without files came by a message, this is the message
+    /// itself.
     memory: Arc<Vec<u8>>,
     list: Vec<OutputRecord>,
 }
@@ -63,7 +67,7 @@ enum OutputContent {
     File(Arc<StoredFile>),
 }
 
-/// The bytes of an output, which it keeps in memory by itself.
+/// The bytes of one output, which this value keeps in memory even if the outputs are dropped.
 #[derive(Debug, Clone)]
 pub struct OutputSlice {
     memory: Arc<Vec<u8>>,
@@ -81,23 +85,23 @@ impl AsRef<[u8]> for OutputSlice {
 pub enum Content<'a> {
     /// Bytes that are in memory.
     Memory(&'a [u8]),
-    /// A file in this rank's scratch directory.
+    /// A file in the scratch directory of this rank.
     File(&'a Arc<StoredFile>),
 }
 
-/// An output of a command, borrowed from where it is kept.
+/// One output of a command, borrowed from the outputs or from where it was made.
 #[derive(Debug, Clone, Copy)]
 pub struct OutputRef<'a> {
     /// The number of the output: 0 for standard output, 1 for standard error, from 2 on for files.
     pub which: u32,
-    /// The file's name, as the command wrote it.
+    /// The name of the output file, as the command wrote it.
     pub name: &'a str,
-    /// The bytes or the file.
+    /// The content of the output: bytes in memory, or a file.
     pub content: Content<'a>,
 }
 
 impl<'a> OutputRef<'a> {
-    /// The bytes of the output. A file is read at each call.
+    /// The bytes of the output. If they are in a file, each call reads it.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -107,7 +111,7 @@ impl<'a> OutputRef<'a> {
 }
 
 impl<'a> Content<'a> {
-    /// The bytes of the content. A file is read at each call.
+    /// The bytes of the content. If they are in a file, each call reads it.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -127,7 +131,7 @@ impl<'a> Content<'a> {
 }
 
 impl CommandOutputs {
-    /// Packs outputs into one value, with a copy of the bytes that are in memory.
+    /// Packs the outputs of a command into one value, with a copy of the bytes that are in memory.
     pub fn new(outputs: &[OutputRef<'_>]) -> CommandOutputs {
         CommandOutputs::with(wire::collect(outputs), wire::sizes(outputs))
     }
@@ -137,7 +141,7 @@ impl CommandOutputs {
         CommandOutputs(Arc::new(OutputsInner { arrived, outputs: outputs.into(), message, sizes }))
     }
 
-    /// Makes a value of a message from another rank.
+    /// Makes a value from the message in which another rank has sent the outputs of a command.
     pub(crate) fn arrived(message: Vec<u8>) -> CommandOutputs {
         let sizes = Sizes { whole: message.len() as u64, same_files: 0 };
         let arrived = match Arrived::new(message) {
@@ -149,7 +153,7 @@ impl CommandOutputs {
         CommandOutputs(Arc::new(OutputsInner { arrived: Mutex::new(Some(arrived)), outputs, message, sizes }))
     }
 
-    /// The unpacked outputs. Files that have arrived in a message are created at the first call.
+    /// The list of the outputs. If they came in a message, its files are created on this rank at the first call.
     fn outputs(&self) -> Result<&OutputList, Failure> {
         if let Some(outputs) = self.0.outputs.get() {
             return Ok(outputs);
@@ -162,7 +166,7 @@ impl CommandOutputs {
         self.0.outputs.get().ok_or_else(|| Failure::new("internal error: a command's outputs are lost"))
     }
 
-    /// All outputs, in the order in which they were packed.
+    /// All outputs of the command, in the order in which they were packed.
     ///
     /// # Errors
     /// When they were damaged on their way, or scratch has no room for their files.
@@ -170,7 +174,7 @@ impl CommandOutputs {
         self.outputs().map(OutputList::all)
     }
 
-    /// The output with the number `which`.
+    /// The output of the command that has the number `which`.
     ///
     /// # Errors
     /// As for [`CommandOutputs::all`]; and when there is no such output.
@@ -179,7 +183,7 @@ impl CommandOutputs {
         Ok(outputs.find(which)?.output(&outputs.memory))
     }
 
-    /// The bytes of an output, which stay valid without this value.
+    /// The bytes of the output with the number `which`, which stay valid when this value is dropped.
     ///
     /// # Errors
     /// As for [`CommandOutputs::output`]; and when its file cannot be read.
@@ -196,7 +200,7 @@ impl CommandOutputs {
         }
     }
 
-    /// Bytes of memory that the value takes at this rank. Files do not count.
+    /// Bytes of memory that the outputs take at this rank. Outputs in files do not count.
     pub fn memory(&self) -> usize {
         match (&*self.0.arrived.lock(), self.0.outputs.get()) {
             (Some(arrived), _) => arrived.memory(),
@@ -204,20 +208,23 @@ impl CommandOutputs {
         }
     }
 
-    /// The layout and the memory by which the outputs are sent; `None` if there are files, which need a message.
+    /// The layout and the memory from which the outputs are sent to another rank without a copy; `None` if there are
+    /// files, which need a message of their own.
     pub(crate) fn view(&self) -> Option<(BulkLayout, &[u8])> {
         let outputs = self.0.outputs.get().filter(|_| self.0.sizes.same_files == 0)?;
         Some((BulkLayout::Pack { same_files: 0 }, &outputs.memory))
     }
 
-    /// The length and the layout of the message by which outputs with files are sent; `None` without files.
+    /// The length in bytes and the layout of the message by which outputs with files are sent to another rank; `None`
+    /// without files.
     pub(crate) fn announced(&self) -> Option<(u64, BulkLayout)> {
         let Sizes { whole, same_files } = self.0.sizes;
         (same_files > 0).then_some((whole, BulkLayout::Pack { same_files }))
     }
 
-    /// The message for another rank: with the paths of files if `same_files`, else with their bytes. If it cannot be
-    /// made, the message carries the reason to the tasks that use it.
+    /// The message by which the outputs are sent to another rank: with the paths of files if `same_files` (the rank is
+    /// on the same host), else with their bytes. If it cannot be made, the message has the reason, and tasks that use
+    /// it fail.
     pub(crate) fn message(&self, same_files: bool) -> Arc<dyn BulkSource> {
         let Sizes { whole, same_files: short } = self.0.sizes;
         let length = if same_files { short } else { whole } as usize;
@@ -235,7 +242,8 @@ impl CommandOutputs {
         message
     }
 
-    /// The message with the bytes of all files, if it is still in memory.
+    /// The message with the bytes of all files, if it is in memory already: for another send, or as it came from
+    /// another rank.
     fn whole_already(&self) -> Option<Arc<Vec<u8>>> {
         if let Some(arrived) = &*self.0.arrived.lock() {
             return arrived.whole();

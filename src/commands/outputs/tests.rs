@@ -10,7 +10,7 @@ fn memory<'a>(which: u32, name: &'a str, bytes: &'a [u8]) -> OutputRef<'a> {
     OutputRef { which, name, content: Content::Memory(bytes) }
 }
 
-/// Makes outputs with a file, and returns the file's path too.
+/// Makes outputs of a command, one of which is a file, and returns also the path of the file.
 fn with_file(
     bytes: &[u8],
 ) -> std::result::Result<(CommandOutputs, std::path::PathBuf), Box<dyn std::error::Error>> {
@@ -24,7 +24,7 @@ fn with_file(
     Ok((CommandOutputs::new(&outputs), path))
 }
 
-/// Sends outputs by a message, and returns those that another rank would get.
+/// Sends outputs by a message, and returns the outputs that the receiving rank would get.
 fn sent(pack: &CommandOutputs, same_files: bool) -> CommandOutputs {
     let (whole, layout) = pack.announced().expect("it has files");
     let message = pack.message(same_files).bytes().to_vec();
@@ -33,10 +33,10 @@ fn sent(pack: &CommandOutputs, same_files: bool) -> CommandOutputs {
     CommandOutputs::arrived(message)
 }
 
-/// The number, the name and the bytes of an output.
+/// The number, the name and the bytes of each output of a command.
 type Listed = Vec<(u32, String, Vec<u8>)>;
 
-/// Lists all outputs, and the stored file among them.
+/// Lists all outputs, and the path of the stored file if there is one among them.
 fn content(pack: &CommandOutputs) -> (Listed, Option<std::path::PathBuf>) {
     let all = pack.all().expect("it is whole");
     let path = all.iter().find_map(|output| match output.content {

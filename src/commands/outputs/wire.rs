@@ -17,16 +17,17 @@ use std::sync::Arc;
 
 const SAME_FILES: u32 = u32::MAX;
 const REFUSED: u32 = u32::MAX - 1;
-/// Flag in the length of a name: the output is a file.
+/// Flag in the field with the length of an output's name: the output is a file.
 const FILE: u32 = 1 << 31;
-/// The number of bytes reserved for a path, so that the message has the same length at every rank.
+/// The number of bytes that a message has for the path of the scratch directory. Fixed, so that the message has the
+/// same length at every rank.
 const PATH_MAX: usize = libc::PATH_MAX as usize;
 
-/// The largest total length of outputs that a message may state, in bytes. Bounds what a damaged message can make this
-/// rank allocate.
+/// The largest total length of outputs, in bytes, that this rank accepts in a message. Bounds what a damaged message
+/// can make the rank allocate.
 const WHOLE_MAX: u64 = 1 << 56;
 
-/// The number of bytes of an output's entry in the head, without its name.
+/// The number of bytes of an output's entry at the beginning of a message, without its name.
 const HEAD: u64 = 16;
 
 pub(crate) fn sizes(outputs: &[OutputRef<'_>]) -> Sizes {
@@ -35,7 +36,8 @@ pub(crate) fn sizes(outputs: &[OutputRef<'_>]) -> Sizes {
     }))
 }
 
-/// Computes the lengths of the messages from each output's length of name, length of content, and whether it is a file.
+/// Computes the lengths in bytes of the messages for outputs. Each output is given by the length of its name, the
+/// length of its content, and whether it is a file.
 pub(crate) fn sizes_of(outputs: impl Iterator<Item = (usize, u64, bool)>) -> Sizes {
     let (mut whole, mut same_files, mut files) = (4, 8 + PATH_MAX as u64 + 4, false);
     for (name, length, is_file) in outputs {
@@ -58,7 +60,7 @@ fn push_head(outputs: &[OutputRef<'_>], into: &mut Vec<u8>) {
     }
 }
 
-/// Packs outputs: the contents that are in memory are copied into one buffer.
+/// Packs the outputs of a command into a list: the contents that are in memory are copied into one buffer.
 pub(crate) fn collect(outputs: &[OutputRef<'_>]) -> OutputList {
     let length = |output: &OutputRef<'_>| match output.content {
         Content::Memory(bytes) => HEAD as usize + output.name.len() + bytes.len(),
@@ -83,7 +85,7 @@ pub(crate) fn collect(outputs: &[OutputRef<'_>]) -> OutputList {
     OutputList { memory: Arc::new(memory), list }
 }
 
-/// Builds the message with the bytes of all files, which has `length` bytes.
+/// Builds the message of `length` bytes that has the outputs with the bytes of all files, for ranks on other hosts.
 pub(crate) fn bytes(outputs: &OutputList, length: usize) -> Result<Vec<u8>, Failure> {
     let all = outputs.all();
     let mut message = Vec::with_capacity(length);
@@ -97,7 +99,7 @@ pub(crate) fn bytes(outputs: &OutputList, length: usize) -> Result<Vec<u8>, Fail
     Ok(message)
 }
 
-/// Builds the message with the paths of files, for ranks on the same host.
+/// Builds the message of `length` bytes that has the paths of files instead of their bytes, for ranks on the same host.
 pub(crate) fn paths(outputs: &OutputList, length: usize) -> Result<Vec<u8>, Failure> {
     let all = outputs.all();
     let mut message = Vec::with_capacity(length);
@@ -120,7 +122,8 @@ pub(crate) fn paths(outputs: &OutputList, length: usize) -> Result<Vec<u8>, Fail
     Ok(message)
 }
 
-/// Builds a message of `length` bytes that gives the reason why there are no outputs, cut off where it is too long.
+/// Builds a message of `length` bytes that has no outputs but the reason why they cannot be sent, cut off where it is
+/// too long.
 pub(crate) fn refusal(why: &str, length: usize) -> Vec<u8> {
     let mut message = REFUSED.to_le_bytes().to_vec();
     message.extend_from_slice(why.as_bytes());
@@ -128,28 +131,29 @@ pub(crate) fn refusal(why: &str, length: usize) -> Vec<u8> {
     message
 }
 
-/// A message with outputs, after decoding.
+/// A message with the outputs of a command from another rank, after decoding.
 pub(crate) enum OutputsMessage {
-    /// A message with the bytes of all files.
+    /// A message with the bytes of all outputs, and the list of the outputs in it.
     Whole(Vec<OutputEntry>),
-    /// A message with files of the same host: the directory that they are in, and the entries.
+    /// A message with paths of files on the same host: the directory that they are in, and the list of the outputs.
     Near(PathBuf, Vec<OutputEntry>),
-    /// A message without outputs; the reason.
+    /// A message without outputs, since the sender could not read them; the reason.
     Refused(String),
 }
 
-/// The entry of an output in a message.
+/// The entry of an output in a message from another rank.
 pub(crate) struct OutputEntry {
     pub(crate) which: u32,
     pub(crate) name: Range<usize>,
-    /// The length of the output, in bytes.
+    /// The length of the output's content, in bytes.
     pub(crate) length: u64,
-    /// The position in the message of the output's bytes, or of the number of its file.
+    /// The position in the message of the output's bytes. For a file of the same host, the position of the file's
+    /// number.
     pub(crate) bytes: Range<usize>,
     pub(crate) is_file: bool,
 }
 
-/// Decodes a message; `None` if it is damaged.
+/// Decodes a message with the outputs of a command; `None` if it is damaged.
 pub(crate) fn read(message: &[u8]) -> Option<OutputsMessage> {
     let mut rest = message;
     match u32::from_le_bytes(*take(&mut rest)?) {
@@ -191,8 +195,8 @@ fn entries(message: &[u8], mut rest: &[u8], count: u32, same_files: bool) -> Opt
     rest.is_empty().then_some(entries)
 }
 
-/// Decodes and encodes a message, and returns it with the length announced to other ranks; `None` if the message is
-/// damaged. For fuzzing.
+/// Decodes a message and encodes it again, for fuzzing: both must agree. Returns it with the length that would be
+/// announced to other ranks; `None` if the message is damaged.
 #[cfg(feature = "testing")]
 pub fn rewritten(message: &[u8]) -> Option<(Vec<u8>, u64)> {
     let (mut again, entries, same_files) = match read(message)? {

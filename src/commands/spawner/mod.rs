@@ -26,22 +26,25 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use wire::{AllEnded, Control};
 
-/// Time in which a spawner must end after its rank has closed the connection.
+/// Time within which a spawner (the process that starts a rank's commands) must end after the rank has closed the
+/// connection.
 const LAST: Duration = Duration::from_secs(10);
 
-/// The rank's connection to its spawner.
+/// The rank's connection to its spawner: a small process, started before `MPI_Init`, that starts the rank's commands.
+/// Forking the rank itself would be slow, and unsafe with InfiniBand.
 #[derive(Debug)]
 pub(crate) struct Spawner {
     control: Mutex<UnixStream>,
     free: Mutex<Vec<SpawnChannel>>,
     channels: AtomicU32,
     table: PidTable,
-    /// The watchdog process, which ends with the spawner; `None` if the spawner is a thread.
+    /// The watchdog: the parent process of the spawner, which ends with it. `None` if the spawner is a thread of the
+    /// rank.
     process: Option<Mutex<Child>>,
     lost: AtomicBool,
 }
 
-/// A connection to the spawner on which commands are started, one at a time.
+/// A connection of one thread of the rank to the spawner, on which it starts commands, one at a time.
 #[derive(Debug)]
 pub(crate) struct SpawnChannel {
     pub(crate) number: u32,
@@ -50,16 +53,18 @@ pub(crate) struct SpawnChannel {
     buffer: Vec<u8>,
 }
 
-/// Process-wide, not a value of the rank: it is started before `MPI_Init`, and signal handling ends it after the run.
+/// The connection to the spawner of this process. Not a value of the rank's state, since it is started before
+/// `MPI_Init`, and signal handling ends it after the run.
 static CURRENT: Mutex<Option<Arc<Spawner>>> = Mutex::new(None);
 
-/// Runs the spawner or its watchdog, if this process was started as one, and returns its exit code. Every program that
-/// calls [`start_process`] must call this first.
+/// Runs the spawner or its watchdog until its end, if this process was started to be one, and returns its exit code.
+/// Otherwise `None`. Every program that calls [`start_process`] must call this function first.
 pub(crate) fn serve_if_asked() -> Option<ExitCode> {
     process::wanted().map(|main| main())
 }
 
-/// Starts the spawner process of this rank. Must be called before `MPI_Init`.
+/// Starts the spawner, the process that will start the commands of this rank. Must be called before `MPI_Init`, since
+/// forking afterwards is unsafe.
 ///
 /// # Errors
 /// When it cannot be started. Commands are then started by a thread of the rank.
@@ -69,7 +74,7 @@ pub(crate) fn start_process() -> io::Result<()> {
     Ok(())
 }
 
-/// Stops the spawner process of this rank, and kills all processes that its commands have left.
+/// Stops the spawner process of this rank, which kills all processes that its commands have left.
 pub(crate) fn stop_process() {
     let Some(spawner) = CURRENT.lock().take() else { return };
     let Some(process) = &spawner.process else { return };
@@ -81,7 +86,8 @@ pub(crate) fn stop_process() {
     }
 }
 
-/// Ends all commands: sends SIGTERM to their groups, and SIGKILL after `grace`. No command can be started afterwards.
+/// Ends all commands of this rank: sends SIGTERM to their process groups, and SIGKILL after `grace`. No command can be
+/// started afterwards.
 pub(crate) fn end_all(grace: Duration) {
     if let Ok(spawner) = current() {
         let control = spawner.control.lock();
@@ -91,14 +97,15 @@ pub(crate) fn end_all(grace: Duration) {
     }
 }
 
-/// Registers a directory that the spawner removes after the rank's end, if the rank has not done so.
+/// Tells the spawner a directory that it must remove after the rank's end, if the rank has died without doing so.
 pub(crate) fn remove_at_end(path: &Path) {
     if let Ok(spawner) = current() {
         let _ = wire::send(&spawner.control.lock(), &Control::Remove(path.into()), &[]);
     }
 }
 
-/// The spawner of this rank. If there is none, the first call starts one as a thread.
+/// The spawner of this rank, which starts its commands. If none was started before `MPI_Init`, the first call starts
+/// one as a thread of the rank.
 pub(crate) fn current() -> io::Result<Arc<Spawner>> {
     let mut current = CURRENT.lock();
     if let Some(spawner) = &*current {
@@ -129,7 +136,7 @@ impl Spawner {
         }))
     }
 
-    /// Takes a free channel, or opens a new one.
+    /// Takes a free channel to the spawner, or opens a new one, to start a command on it.
     pub(crate) fn channel(&self) -> io::Result<SpawnChannel> {
         if let Some(channel) = self.free.lock().pop() {
             return Ok(channel);
@@ -140,24 +147,24 @@ impl Spawner {
         Ok(SpawnChannel { number, socket: ours, runs: 0, buffer: Vec::new() })
     }
 
-    /// Returns a channel whose command has ended to the pool.
+    /// Gives back a channel whose command has ended, so that another command can be started on it.
     pub(crate) fn give_back(&self, channel: SpawnChannel) {
         self.free.lock().push(channel);
     }
 
-    /// Sends a signal to the process group of a command.
+    /// Sends a signal to the process group of the command number `run` of a channel.
     pub(crate) fn signal(&self, channel: u32, run: u64, signal: Signal) {
         let message = Control::Signal { channel, run, signal: signal.as_raw() };
         // a spawner that has died gets no message, and its commands are killed
         let _ = wire::send(&self.control.lock(), &message, &[]);
     }
 
-    /// The process number of the command that a channel runs; `None` if it runs none.
+    /// The process number of the command that runs on a channel; `None` if none runs.
     pub(crate) fn pid(&self, channel: u32) -> Option<u32> {
         self.table.get(channel).and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok())
     }
 
-    /// Handles a spawner that does not answer: kills its commands, once, and returns how it ended.
+    /// Handles the death of the spawner: kills its commands, once, and returns in words how the spawner ended.
     pub(crate) fn lost(self: &Arc<Self>) -> String {
         let Some(process) = &self.process else { return "its thread has ended".to_owned() };
         let mut child = process.lock();
@@ -199,9 +206,9 @@ impl Spawner {
     }
 }
 
-/// Kills the commands of a spawner that has died, which have become children of this process. Only children in other
-/// process groups are killed: the program's own children are in its group, unless it has put them elsewhere, and
-/// commands never are.
+/// Kills the commands of a spawner that has died, which have become children of this process, since it adopts orphans.
+/// Only children in other process groups are killed: the program's own children are in its group, unless it has put
+/// them elsewhere, and commands never are.
 fn kill_adopted() {
     let (own, until) = (getpgrp(), Instant::now() + LAST);
     // the list may be incomplete while processes end, so it must be empty several times
@@ -219,19 +226,20 @@ fn kill_adopted() {
 }
 
 impl SpawnChannel {
-    /// Starts a command. Returns its number within the channel.
+    /// Asks the spawner to start a command with `files` as its standard streams. Returns the command's number within
+    /// the channel.
     pub(crate) fn start(&mut self, spec: &CommandSpec, files: [BorrowedFd<'_>; 3]) -> io::Result<u64> {
         self.runs += 1;
         wire::send(&self.socket, &(self.runs, spec), &files)?;
         Ok(self.runs)
     }
 
-    /// Waits for the end of the command. `None` if the spawner has died.
+    /// Waits until the spawner reports the end of the command. `None` if the spawner has died.
     pub(crate) fn ended(&mut self) -> io::Result<Option<End>> {
         Ok(wire::receive(&self.socket, &mut self.buffer)?.map(|(ended, _)| ended))
     }
 
-    /// The socket of the channel, which becomes readable when the command or the spawner has ended.
+    /// The rank's end of the channel's socket. It becomes readable when the command or the spawner has ended.
     pub(crate) fn socket(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }

@@ -9,7 +9,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 const ENTRY: u64 = size_of::<i32>() as u64;
 
-/// The table: for each channel the number of its command's process, 0 if there is none.
+/// A file in memory, shared by rank and spawner, with the process number of each channel's running command, 0 if there
+/// is none. If the spawner dies, the rank finds here which commands to kill.
 #[derive(Debug)]
 pub(crate) struct PidTable(OwnedFd);
 
@@ -26,13 +27,14 @@ impl PidTable {
         self.0.as_fd()
     }
 
-    /// Sets the process number of a channel. If the write fails, the command runs without this protection.
+    /// Sets the process number of the command that a channel runs. If the write fails, the command runs on, but would
+    /// not be killed if the spawner died.
     pub(crate) fn set(&self, channel: u32, pid: Option<Pid>) {
         let number = Pid::as_raw(pid);
         let _ = pwrite(&self.0, &number.to_ne_bytes(), u64::from(channel) * ENTRY);
     }
 
-    /// The process number of the command that a channel runs; `None` if it runs none.
+    /// The process number of the command that a channel runs; `None` if no command runs.
     pub(crate) fn get(&self, channel: u32) -> Option<Pid> {
         let mut number = [0; size_of::<i32>()];
         match pread(&self.0, &mut number, u64::from(channel) * ENTRY) {

@@ -28,26 +28,28 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-/// The name of the process, also in lists of processes. It differs from `dtask`, so that `killall dtask` spares the
-/// spawner, which then cleans up.
+/// The name of the spawner and watchdog processes in lists of processes. It differs from `dtask`, so that `killall
+/// dtask` spares the spawner, which then cleans up after the rank.
 const NAME: &std::ffi::CStr = c"task-commands";
-/// The command line argument that starts the spawner.
+/// The command line argument with which this executable runs as spawner, the process that starts a rank's commands.
 const SERVE: &str = "--serve-rank";
-/// The command line argument that starts the watchdog.
+/// The command line argument with which this executable runs as watchdog, the process that cleans up if the spawner
+/// dies.
 const WATCHDOG: &str = "--watchdog-rank";
-/// Offset in the watchdog's exit code of the signal that killed the spawner.
+/// Number that the watchdog adds to the signal that killed the spawner, to make its own exit code of it.
 const BY_SIGNAL: i32 = 0x80;
 
-/// Time in which a rank must end after its spawner to count as killed together with it.
+/// Time within which a rank must end after its spawner to count as killed together with it. Only then are its files
+/// removed.
 const MOMENT: Duration = Duration::from_millis(200);
-/// Time in which killed processes must end.
+/// Time within which processes that were killed must end.
 const LAST: Duration = Duration::from_secs(5);
 
 fn name() -> &'static str {
     NAME.to_str().unwrap_or_default()
 }
 
-/// Starts the watchdog, and through it the spawner. Returns the watchdog and the control connection to the spawner.
+/// Starts the watchdog, which starts the spawner. Returns the watchdog process and the connection to the spawner.
 pub(crate) fn start() -> io::Result<(Child, UnixStream)> {
     let (ours, theirs) = UnixStream::pair()?;
     let mut command = own(WATCHDOG)?;
@@ -60,7 +62,7 @@ pub(crate) fn start() -> io::Result<(Child, UnixStream)> {
     Ok((child, ours))
 }
 
-/// A command that starts this executable again with `argument`: as spawner or as watchdog.
+/// The system command that starts this executable again with `argument`, to be the spawner or the watchdog.
 fn own(argument: &str) -> io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     // a process group of its own: signals from a terminal or a launcher to the rank's group do not reach it
@@ -68,13 +70,13 @@ fn own(argument: &str) -> io::Result<Command> {
     Ok(command)
 }
 
-/// Decodes the exit status of the spawner from that of its watchdog. `None` if the watchdog itself was killed.
+/// Decodes from the watchdog's exit status how its spawner ended. `None` if the watchdog itself was killed.
 pub(crate) fn spawner_end(watchdog: ExitStatus) -> Option<ExitStatus> {
     let code = watchdog.code()?;
     Some(ExitStatus::from_raw(if code > BY_SIGNAL { code - BY_SIGNAL } else { code << 8 }))
 }
 
-/// The main function of the spawner or the watchdog, if this process was started as one.
+/// The main function of the spawner or of the watchdog, if this process was started to be one; else `None`.
 pub(crate) fn wanted() -> Option<fn() -> ExitCode> {
     let mut arguments = std::env::args_os();
     let (first, second, third) = (arguments.next()?, arguments.next()?, arguments.next());
@@ -86,7 +88,8 @@ pub(crate) fn wanted() -> Option<fn() -> ExitCode> {
     }
 }
 
-/// Sets the process name and the signal handlers. Returns whether this process adopts orphans (child subreaper).
+/// Sets the process name and the signal handlers of a spawner or watchdog. Returns whether this process adopts orphans
+/// (child subreaper), so that it can kill them.
 fn begin() -> bool {
     let _ = rustix::thread::set_name(NAME);
     // A batch system may signal every process of a job. These are handlers, since commands would inherit `ignore`.
@@ -96,7 +99,8 @@ fn begin() -> bool {
     set_child_subreaper(Some(getpid())).is_ok()
 }
 
-/// The watchdog's main function: starts the spawner, waits for its end, and cleans up if the spawner has not.
+/// The watchdog's main function: starts the spawner (which starts a rank's commands), waits for its end, and kills the
+/// commands if the spawner has not.
 fn watchdog() -> ExitCode {
     let (adopts, rank) = (begin(), getppid());
     let Ok(mut spawner) = own(SERVE).and_then(|mut spawner| spawner.stdout(Stdio::piped()).spawn()) else {
@@ -126,8 +130,8 @@ fn watchdog() -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
-/// Whether a rank ends shortly after its spawner, as when both were killed together. A rank that goes on needs its
-/// files.
+/// Whether the rank ends shortly after its spawner, as when both were killed together. Only then does the watchdog
+/// remove the rank's files: a rank that goes on needs them.
 fn ends(has_ended: impl Fn() -> bool) -> bool {
     let until = Instant::now() + MOMENT;
     while !has_ended() {
@@ -139,7 +143,7 @@ fn ends(has_ended: impl Fn() -> bool) -> bool {
     true
 }
 
-/// Tells the watchdog a path to remove if the spawner cannot.
+/// Tells the watchdog the path of a directory of the rank, which it removes if spawner and rank die.
 pub(crate) fn tell_guard(path: &OsStr) {
     let mut line = path.as_bytes().to_vec();
     line.push(0);
@@ -147,7 +151,7 @@ pub(crate) fn tell_guard(path: &OsStr) {
     let _ = io::stdout().write_all(&line).and_then(|()| io::stdout().flush());
 }
 
-/// The spawner's main function: serves the rank until its end, and cleans up.
+/// The spawner's main function: starts commands for the rank until the rank ends, and then cleans up.
 fn serve() -> ExitCode {
     let adopts = begin();
     let control = match io::stdin().as_fd().try_clone_to_owned() {
@@ -167,7 +171,8 @@ fn serve() -> ExitCode {
     if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Kills all children until none is left. When a child ends, its own children become ours.
+/// Kills all children of this process until none is left. When a child ends, its own children become children of this
+/// process.
 fn kill_orphans() {
     let until = Instant::now() + LAST;
     // the list may be incomplete while processes end; only ECHILD proves that there are none

@@ -24,21 +24,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use wait4::Wait4;
 
-/// Stack size of a channel's thread in bytes. The default of 2 MiB would be a waste.
+/// Stack size in bytes of the thread that serves a channel in the spawner. The default of 2 MiB would be a waste.
 const STACK: usize = 1 << 17;
 
-/// Time between two searches for orphans to reap.
+/// Time between two searches for orphans: processes that commands have left, which have ended and must be reaped.
 const ORPHANS: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 
-/// The state of a channel: its running command, and the last that it started.
+/// The state of a channel, on which the rank has commands started one after another: the last command and whether it
+/// runs.
 #[derive(Debug, Default)]
 struct Current {
     /// The number of the last command that was started on the channel.
     run: u64,
-    /// The process number of the command, until it is reaped. Afterwards the number may belong to another process at
-    /// any time. Therefore reaping and signalling happen under the lock of this record.
+    /// The process number of the command, until it is reaped. Afterwards the operating system can give the number to
+    /// another process at any time. Therefore reaping and signalling happen under the lock of this record.
     pid: Option<Pid>,
-    /// A signal for a command that is not started yet, with the number of that command.
+    /// A signal that came for a command before its start, with the number of that command. It is sent at the start.
     early: Option<(u64, Signal)>,
 }
 
@@ -47,23 +48,25 @@ struct ServerChannel {
     current: Mutex<Current>,
 }
 
-/// The state of the spawner that all channels share.
+/// The state of the spawner (the process that starts a rank's commands), which the threads of all its channels share.
 pub(crate) struct Server {
     channels: Mutex<BTreeMap<u32, Arc<ServerChannel>>>,
     table: Mutex<Option<Arc<PidTable>>>,
     ending: AtomicBool,
-    /// Held for reading from the start of a process until its number is noted.
+    /// A lock that is held for reading from the start of a process until its number is noted, so that nobody takes it
+    /// for an orphan.
     starting: RwLock<()>,
-    /// The names of the launcher's variables in the spawner's environment, which commands do not get.
+    /// The names of the MPI launcher's variables in the spawner's environment, which commands do not get.
     launcher: Vec<OsString>,
-    /// Whether this process adopts orphans of commands (child subreaper).
+    /// Whether this process adopts the orphans that commands leave (child subreaper), and so has to reap them.
     adopts: bool,
     remove: Mutex<Vec<PathBuf>>,
     gate: Throttle,
 }
 
 impl Server {
-    /// Makes a server without channels. `adopts` tells whether this process adopts orphans (child subreaper).
+    /// Makes the state of a spawner that has no channels yet. `adopts` tells whether this process adopts the orphans
+    /// that commands leave (child subreaper).
     pub(crate) fn new(adopts: bool) -> Arc<Server> {
         Arc::new(Server {
             channels: Mutex::default(),
@@ -77,7 +80,7 @@ impl Server {
         })
     }
 
-    /// Handles control messages until the rank closes the connection or dies.
+    /// Handles the messages of the rank on `control` until the rank closes the connection or dies.
     pub(crate) fn serve(self: &Arc<Self>, control: &UnixStream) -> io::Result<()> {
         let mut buffer = Vec::new();
         loop {
@@ -246,18 +249,19 @@ impl Server {
         self.kill_all();
     }
 
-    /// Kills all commands, and refuses to start any more.
+    /// Sends SIGKILL to all running commands, and refuses to start any more.
     pub(crate) fn kill_all(&self) {
         self.ending.store(true, Ordering::Release);
         self.groups().iter().for_each(|channel| channel.signal_any(Signal::KILL));
     }
 
-    /// The directories to remove after the end of the rank.
+    /// The directories that the rank has registered for removal. The list is empty afterwards.
     pub(crate) fn to_remove(&self) -> Vec<PathBuf> {
         std::mem::take(&mut *self.remove.lock())
     }
 
-    /// Reaps orphans: adopted processes that had left the group of their command.
+    /// Reaps orphans that have ended: processes that had left the group of their command and were adopted by the
+    /// spawner.
     fn reap_orphans(&self) {
         // skipped while a command has started whose number is not noted yet
         let Some(_nobody_starts) = self.starting.try_write() else { return };
@@ -295,7 +299,7 @@ impl ServerChannel {
     }
 }
 
-/// Waits until a socket is readable. Returns false after `limit`.
+/// Waits until a socket is readable, for `limit` at most. Returns false if it is not readable by then.
 fn readable(socket: &UnixStream, limit: Timespec) -> io::Result<bool> {
     match poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&limit)) {
         Ok(ready) => Ok(ready > 0),
@@ -304,7 +308,7 @@ fn readable(socket: &UnixStream, limit: Timespec) -> io::Result<bool> {
     }
 }
 
-/// Waits for a child's end, without reaping it.
+/// Waits for a child's end, without reaping it, so that its process number stays its own.
 fn ended(pid: Pid) -> io::Result<()> {
     loop {
         match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {

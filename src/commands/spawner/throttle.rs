@@ -3,22 +3,23 @@
 use parking_lot::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-/// The longest time that a command waits for room. Afterwards it runs anyway, and commands share the cores.
+/// The longest time that a command waits until fewer commands run. Afterwards it starts anyway, and commands share the
+/// cores.
 const LONGEST: Duration = Duration::from_millis(20);
 
-/// The number of running commands, with a queue for those that wait.
+/// The number of running commands of a rank, and the queue of commands that wait until fewer run.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
     running: Mutex<u32>,
     ended: Condvar,
 }
 
-/// The permit of a running command. Dropping it makes room for another.
+/// The permit to run of a started command. Dropping it lets a waiting command start.
 pub(crate) struct RunningPermit<'g>(&'g Throttle);
 
 impl Throttle {
-    /// Waits until fewer than `room` commands run, but not longer than [`LONGEST`], and counts one more. `None` means
-    /// no limit.
+    /// Waits until fewer than `room` commands of the rank run, but not longer than [`LONGEST`], and counts one more as
+    /// running. `None` means no limit.
     pub(crate) fn enter(&self, room: Option<u32>) -> RunningPermit<'_> {
         let mut running = self.running.lock();
         if let Some(room) = room.filter(|room| *running >= *room) {

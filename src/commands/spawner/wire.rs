@@ -24,62 +24,66 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-/// The most open files that travel with a message.
+/// The most open files (file descriptors) that are sent along with a message between rank and spawner.
 const FILES_MAX: usize = 3;
-/// The longest message in bytes: twice the system's limit for arguments and environment of a process.
+/// The longest message in bytes that is received: twice the limit of the system for a process's arguments and
+/// environment.
 const LENGTH_MAX: u64 = 64 << 20;
-/// Bytes allocated for a message before its content has arrived.
+/// Bytes allocated for a message before its content has arrived, so that a wrong length does not allocate much.
 const EARLY: u64 = 64 << 10;
 const HEAD: usize = size_of::<u64>();
 
-/// A message to the spawner on its control connection.
+/// A message from the rank to its spawner (the process that starts its commands), on the control connection.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Control {
-    /// The table of process numbers, whose file travels with the message: see [`crate::commands::spawner::pid_table`].
+    /// The table of process numbers, by which the rank finds its commands if the spawner dies. Its file is sent along
+    /// with the message: see [`crate::commands::spawner::pid_table`].
     Table,
-    /// A new channel with this number, whose socket travels with the message.
+    /// A new channel with this number, on which the rank will have commands started. Its socket is sent along with the
+    /// message.
     Lane(u32),
-    /// A signal for the process group of a command. Has no effect if the command has ended.
+    /// A signal to be sent to the process group of a command. Has no effect if the command has ended.
     Signal {
-        /// The number of the channel that runs the command.
+        /// The number of the channel on which the command was started.
         channel: u32,
-        /// The number of the command within the channel.
+        /// The number of the command among those of the channel, from 1.
         run: u64,
-        /// The number of the signal, as `kill` takes it.
+        /// The number of the signal to send, as `kill` takes it.
         signal: i32,
     },
-    /// The path of a directory to remove when the rank has ended.
+    /// The path of a directory that the spawner must remove when the rank has ended.
     Remove(OsString),
-    /// The request to end all commands and to start no more. Answered by [`AllEnded`].
+    /// The request to end all commands of the rank and to start no more. Answered by [`AllEnded`].
     EndAll {
-        /// Time from SIGTERM to SIGKILL.
+        /// Time between SIGTERM and SIGKILL for commands that do not end.
         grace: Duration,
     },
 }
 
-/// The answer to [`Control::EndAll`]: all commands have ended.
+/// The spawner's answer to [`Control::EndAll`]: all commands have ended.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct AllEnded;
 
-/// A command to start, with its number within the channel, from 1. Its three standard streams travel with the message.
+/// A command that the spawner is to start, with its number within the channel, from 1. The pipes for its three standard
+/// streams are sent along with the message.
 pub(crate) type StartMessage = (u64, CommandSpec);
 
 /// The resources that a command has used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Usage {
-    /// The largest resident memory of any of its processes, in bytes. The system counts the starting process's memory
-    /// too, so the value is never less than some megabytes.
+    /// The largest resident memory of any process of the command, in bytes. The kernel counts the memory of the process
+    /// that started it too, so the value is never less than some megabytes.
     pub peak_memory: u64,
-    /// Processor time of the program and of those of its child processes that it waited for.
+    /// Processor time of the command's program and of those child processes for which it waited.
     pub cpu: Duration,
 }
 
-/// The end of a command, as the spawner reports it.
+/// The end of a command, as the spawner reports it to the rank.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum End {
-    /// The system refused to start the command; the error number (`errno`).
+    /// The operating system refused to start the command; the error number (`errno`).
     NotStarted(i32),
-    /// The spawner starts no more commands.
+    /// The command was not started, since the rank has asked the spawner to start no more.
     Refused,
     /// The command has ended, and the rest of its process group was killed.
     Exited {
@@ -92,7 +96,7 @@ pub(crate) enum End {
     Unknown(i32),
 }
 
-/// Encodes a message, with its length in front.
+/// Encodes a message between rank and spawner, with its length in front.
 fn framed<M: Serialize>(message: &M) -> io::Result<Vec<u8>> {
     let mut frame = vec![0; HEAD];
     codec::encode_into(message, &mut frame).map_err(io::Error::other)?;
@@ -101,7 +105,7 @@ fn framed<M: Serialize>(message: &M) -> io::Result<Vec<u8>> {
     Ok(frame)
 }
 
-/// Sends a message over a socket, together with open files.
+/// Sends a message over a socket, together with open files (file descriptors) that the receiver gets too.
 pub(crate) fn send<M: Serialize>(
     mut socket: &UnixStream,
     message: &M,
@@ -122,8 +126,8 @@ pub(crate) fn send<M: Serialize>(
     socket.write_all(&frame[sent..])
 }
 
-/// Receives a message with its open files. `None` if the other side has closed the connection or has died. `buffer` is
-/// reused between calls.
+/// Receives a message with the open files sent along. `None` if the other side has closed the connection or has died.
+/// `buffer` is only a place for the bytes, reused between calls.
 pub(crate) fn receive<M: DeserializeOwned>(
     mut socket: &UnixStream,
     buffer: &mut Vec<u8>,
@@ -150,7 +154,7 @@ pub(crate) fn receive<M: DeserializeOwned>(
     Ok(Some((message, files)))
 }
 
-/// Whether a read was complete; false if the other side has closed the connection or has died.
+/// Whether a read from a socket was complete; false if the other side has closed the connection or has died.
 fn filled(read: io::Result<()>) -> io::Result<bool> {
     match read {
         Err(error)
@@ -182,8 +186,8 @@ fn receive_some(socket: &UnixStream, buffer: &mut [u8], files: &mut Vec<OwnedFd>
     Ok(received.bytes)
 }
 
-/// Receives a message from `bytes` and encodes it again, for fuzzing. The first byte chooses the type of the message.
-/// `None` if the bytes are incomplete or no message.
+/// Decodes a message between rank and spawner from `bytes` and encodes it again, for fuzzing. The first byte chooses
+/// the type of the message. `None` if the bytes are incomplete or no message.
 #[cfg(feature = "testing")]
 pub fn rewritten(bytes: &[u8]) -> Option<Vec<u8>> {
     fn again<M: Serialize + DeserializeOwned>(bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
@@ -193,7 +197,7 @@ pub fn rewritten(bytes: &[u8]) -> Option<Vec<u8>> {
         let received = receive::<M>(&there, &mut Vec::new())?;
         received.map(|(message, _)| framed(&message)).transpose()
     }
-    /// Bytes that a socket buffers without a reader.
+    /// Bytes that a socket takes from the sender before anyone reads them.
     const ROOM: usize = 1 << 16;
     let (kind, bytes) = bytes.split_first().filter(|(_, bytes)| bytes.len() <= ROOM)?;
     let again = match kind % 3 {

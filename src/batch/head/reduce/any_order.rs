@@ -12,43 +12,46 @@ use crate::client::watch::Watch;
 use crate::error::Result;
 use std::collections::{BTreeMap, VecDeque};
 
-/// An input that no step has taken yet: a leaf, or the result of a step.
+/// An input of a reduction that no merge step has taken yet: a result of the reduced family (a leaf of the tree), or
+/// the result of an earlier step.
 struct MergeCandidate {
     future: Future<Artifact>,
     is_leaf: bool,
 }
 
-/// An instance of a reduction, with its inputs that are not merged yet.
+/// An instance of a `reduce` task, with its inputs that no merge step has taken yet.
 struct ReductionInstance {
     leaves: u64,
     steps: u64,
-    /// Inputs whose tasks have not ended, by number: leaves first, then results of steps.
+    /// Inputs whose tasks have not ended, by number. The results to be reduced (leaves) are numbered first, then the
+    /// results of merge steps.
     coming: BTreeMap<u64, MergeCandidate>,
-    /// Inputs whose tasks have ended, in the order in which they did.
+    /// Inputs whose tasks have ended and which wait for a merge step, in the order in which the tasks ended.
     ready: VecDeque<MergeCandidate>,
     last: Option<Future<Artifact>>,
 }
 
-/// Inputs that are watched together. Each item is the instance and the number of the input, `None` after it has ended.
+/// Inputs whose futures are watched together. Each item is the position of the instance and the number of the input,
+/// `None` after the input's task has ended.
 struct Batch {
     items: Vec<Option<(usize, u64)>>,
     watch: Watch,
 }
 
-/// All instances of a reduction whose steps are submitted as inputs arrive.
+/// A `reduce` task with `order = "any"`: merge steps are submitted as their inputs arrive, in any order.
 pub(crate) struct Merging<'a> {
     merge: Box<dyn Merge + 'a>,
     arity: usize,
     trees: Vec<ReductionInstance>,
     batches: Vec<Batch>,
-    /// The number of instances whose last step is not submitted yet.
+    /// The number of instances whose last merge step, which gives the result, is not submitted yet.
     open: usize,
-    /// Instances with new inputs, for which a step may be due.
+    /// Positions of the instances with newly arrived inputs, for which a merge step is perhaps possible now.
     touched: Vec<usize>,
 }
 
 impl<'a> Merging<'a> {
-    /// Prepares a reduction; submits nothing yet.
+    /// Prepares a reduction in order of arrival: watches its inputs, but submits no merge step yet.
     pub(crate) fn new(reduction: Reduction<'a>, client: &Client) -> Self {
         let Reduction { merge, leaves, arity } = reduction;
         let watch = client.watch(leaves.iter().flatten());
@@ -69,7 +72,7 @@ impl<'a> Merging<'a> {
         Merging { merge, arity, trees, batches: vec![Batch { items, watch }], open, touched }
     }
 
-    /// Submits the steps that are due. Returns their number.
+    /// Submits the merge steps whose inputs have arrived. Returns the number of submitted steps.
     ///
     /// # Errors
     /// When the engine has ended.
@@ -93,7 +96,7 @@ impl<'a> Merging<'a> {
         Ok(steps)
     }
 
-    /// Polls the watches, and moves inputs whose tasks have ended to `ready`.
+    /// Polls the watched inputs, and moves those whose tasks have ended to `ready`.
     fn look(&mut self) -> Result<()> {
         let Merging { trees, batches, open, touched, .. } = self;
         let mut failure = None;
@@ -129,26 +132,28 @@ impl<'a> Merging<'a> {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Whether the last step of each instance has been submitted.
+    /// Whether the last merge step of each instance, which gives its result, has been submitted.
     pub(crate) fn is_done(&self) -> bool {
         self.open == 0
     }
 
-    /// The futures of the last steps; `None` unless all are submitted.
+    /// The futures of the last merge steps, which give the results of the instances; `None` unless all are submitted.
     pub(crate) fn last_steps(self) -> Option<Vec<Future<Artifact>>> {
         self.trees.into_iter().map(|tree| tree.last).collect()
     }
 }
 
 impl ReductionInstance {
-    /// Ends the instance with the failed input `cause` as its result.
+    /// Ends the instance when one of its inputs has failed: `cause`, the future of that input, becomes its result, so
+    /// that the instance fails with that error.
     fn fail(&mut self, cause: Future<Artifact>) {
         self.coming.clear();
         self.ready.clear();
         self.last = Some(cause);
     }
 
-    /// Submits the steps that are due for this instance. Adds futures to be watched, and returns the number of steps.
+    /// Submits the merge steps of this instance whose inputs have arrived. Adds the futures of the steps to those to be
+    /// watched, and returns the number of steps.
     fn advance(
         &mut self,
         merge: &dyn Merge,

@@ -13,7 +13,7 @@ use crate::script::plan::task::TaskAction;
 use std::ops::Range;
 use std::slice;
 
-/// The task, the operation and the options that all steps of an array reduction share.
+/// The task definition, the merge operation and the options that all merge steps of an array reduction share.
 struct ArraySteps<'a> {
     task: u32,
     with: Reduce,
@@ -32,7 +32,7 @@ impl Merge for ArraySteps<'_> {
     }
 }
 
-/// Prepares the reduction of a range of instances of a task that reduces arrays.
+/// Prepares the merge steps for a range of instances of a task that reduces arrays, by collecting their inputs.
 ///
 /// # Errors
 /// When the task does not reduce arrays, or an array is not retained.

@@ -14,21 +14,22 @@ use crate::script::plan::task::TaskAction;
 use std::ops::Range;
 use std::slice;
 
-/// The definition and the options that all steps of a reduction by a command share.
+/// The task definition and the options that all merge steps share, in a reduction of files by a command that merges
+/// two.
 struct CommandSteps<'a> {
     sent: Future<TaskDef>,
     options: Options<'a>,
-    /// The index of the first instance of the reduction.
+    /// The index of the first instance of the range that is reduced.
     first: u64,
-    /// By instance, the other inputs of each of its steps.
+    /// By instance, the inputs that each of its merge steps reads besides the files to merge.
     others: Vec<OtherInputs>,
 }
 
-/// The results of other tasks that each step of an instance uses beside the files to merge.
+/// The results of other tasks that each merge step of an instance needs, besides the files to merge.
 #[derive(Default)]
 struct OtherInputs {
     inputs: Vec<Future<Artifact>>,
-    /// Tasks that must have ended, and whose outputs are not read.
+    /// Futures of tasks that must have ended before a step starts, and whose outputs are not read.
     after: Vec<Future<Artifact>>,
 }
 
@@ -47,7 +48,8 @@ impl Merge for CommandSteps<'_> {
     }
 }
 
-/// Prepares the reduction of a range of instances of a task that merges files by a command.
+/// Prepares the merge steps for a range of instances of a task that merges files by a command, by collecting their
+/// inputs.
 ///
 /// # Errors
 /// When the task does not merge files, or a result that it reads is not retained.

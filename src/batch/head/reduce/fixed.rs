@@ -8,8 +8,9 @@ use crate::client::future::Future;
 use crate::error::{Error, Result};
 use std::collections::HashMap;
 
-/// Submits all merge steps of instances, the first of which has the index `first`. Returns the future of each
-/// instance's last step.
+/// Submits all merge steps of a range of instances at once, as trees of a fixed shape, so that the result does not
+/// depend on timing. The first instance has the index `first`. Returns for each instance the future of its last step,
+/// which is its result.
 pub(crate) fn submit(reduction: Reduction<'_>, first: u64) -> Result<Vec<Future<Artifact>>> {
     let Reduction { merge, leaves, arity } = reduction;
     (first..).zip(leaves).map(|(index, leaves)| one(&*merge, index, leaves, arity)).collect()

@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::script::plan::task::{PlanTask, ReduceOrder, TaskAction};
 use std::ops::Range;
 
-/// Whether a task merges results in the order in which they arrive (`order = "any"`).
+/// Whether a `reduce` task merges results in the order in which they arrive (`order = "any"`), not in a fixed tree.
 pub(crate) fn is_unordered(task: &PlanTask) -> bool {
     matches!(
         task.action,
@@ -28,7 +28,8 @@ pub(crate) fn is_unordered(task: &PlanTask) -> bool {
     )
 }
 
-/// Prepares the reduction of a range of instances of a `reduce` task, whose steps will be submitted with `options`.
+/// Prepares the reduction of a range of instances of a `reduce` task: collects the futures to be reduced. The merge
+/// steps will be submitted with `options`.
 ///
 /// # Errors
 /// When the task is no reduction, or a result that it reduces is not retained.

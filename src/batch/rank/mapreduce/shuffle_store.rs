@@ -14,44 +14,44 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, Cursor};
 use std::sync::Arc;
 
-/// The partitions that one rank reduces: every `step`th, starting with `first`.
+/// The partitions of a `mapreduce` task's keys that one rank reduces: every `step`th, starting with `first`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PartitionShare {
-    /// The number of the rank's first partition.
+    /// The number of the first partition that the rank reduces.
     pub first: usize,
-    /// The number of ranks that reduce, and so the distance between two partitions of a rank.
+    /// The number of ranks that reduce, and so the distance between the numbers of two partitions of a rank.
     pub step: usize,
-    /// The number of partitions of all ranks.
+    /// The number of partitions of the task, over all ranks.
     pub all: usize,
 }
 
 impl PartitionShare {
-    /// The numbers of the rank's partitions.
+    /// The numbers of the partitions that the rank reduces.
     pub(crate) fn partitions(self) -> impl Iterator<Item = usize> {
         (self.first..self.all).step_by(self.step.max(1))
     }
 
-    /// The position of a partition in the list of the rank's partitions.
+    /// The position of the partition with number `partition` in the list of those that the rank reduces.
     fn place(self, partition: usize) -> usize {
         partition / self.step.max(1)
     }
 }
 
-/// The lines of one `mapreduce` task that wait at one rank.
+/// The sorted lines of one `mapreduce` task that have been moved to one rank, and wait there to be reduced.
 pub(crate) struct ShuffleStore {
     share: PartitionShare,
-    /// The number of groups of splits that have arrived. Groups arrive in order.
+    /// The number of groups of splits (parts of the task's input) whose lines have arrived. Groups arrive in order.
     groups: u64,
     held: Vec<CommandOutputs>,
     used: usize,
     budget: usize,
     spills: Spills,
-    /// The number of partitions that are not reduced yet.
+    /// The number of partitions of this rank that are not reduced yet.
     left: usize,
     _scratch: Scratch,
 }
 
-/// The shuffle stores of a rank, by task number.
+/// The lines that wait on a rank to be reduced, by task number.
 #[derive(Default)]
 pub(crate) struct ShuffleStores(Mutex<BTreeMap<u32, Arc<Mutex<ShuffleStore>>>>);
 
@@ -66,13 +66,14 @@ impl ShuffleStores {
         self.0.lock().get(&task).cloned().ok_or_else(missing)
     }
 
-    /// Drops the lines that remain, which are those of failed tasks.
+    /// Drops the lines that remain at the end of a run, which are those of failed tasks.
     pub(crate) fn forget(&self) {
         let left = std::mem::take(&mut *self.0.lock());
         drop(left); // after the lock is released: removing files takes time
     }
 
-    /// Adds the lines of a group of splits to the store of a task. The first group creates the store.
+    /// Adds the lines of a group of splits (parts of the input) to those of a task that wait on this rank. The first
+    /// group creates the store of the task.
     ///
     /// # Errors
     /// When scratch is full, or earlier groups are missing.
@@ -107,7 +108,7 @@ impl ShuffleStores {
         Ok(())
     }
 
-    /// The sorted runs of a partition that is complete, in the order of arrival.
+    /// The sorted runs of lines of a partition to which all splits have added theirs, in the order of arrival.
     ///
     /// # Errors
     /// When the store or the partition does not exist.
@@ -132,7 +133,8 @@ impl ShuffleStores {
         Ok(runs)
     }
 
-    /// Notes that a partition has been reduced. The last one removes the store of the task.
+    /// Notes that a partition of a task has been reduced. After the last one on this rank, the store of the task is
+    /// removed.
     pub(crate) fn done(&self, task: u32) {
         let Ok(store) = self.find(task) else { return };
         let mut store = store.lock();

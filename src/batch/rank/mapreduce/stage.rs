@@ -13,7 +13,8 @@ use crate::script::sweep::family::Sweep;
 use crate::script::sweep::join::Join;
 use std::sync::Arc;
 
-/// Runs a command on `lines` and returns its standard output. The task's environment, time limit and retries apply.
+/// Runs a command of a `mapreduce` task (mapper, combiner or reducer) with `lines` as standard input, and returns its
+/// standard output. The task's environment, time limit and retries apply.
 ///
 /// # Errors
 /// When the command fails.

@@ -18,7 +18,8 @@ use crate::script::plan::template::RenderScope;
 use std::io::Write;
 use std::path::Path;
 
-/// A piece of a file: its name, the offset of the first byte, and the offset behind the last.
+/// A piece of an input file: the file's name, the offset in bytes of the piece's first byte, and the offset behind its
+/// last.
 pub(crate) type NamedPiece = (String, u64, u64);
 
 fn work_of(def: &TaskDef) -> Result<&MapReduce, Failure> {
@@ -32,7 +33,8 @@ fn budget(work: &MapReduce) -> usize {
     usize::try_from(work.buffer).unwrap_or(usize::MAX)
 }
 
-/// Maps pieces of input files to sorted lines for each partition. A task function. The results `_after` only delay it.
+/// Maps pieces of input files to sorted lines for each partition of the keys. A task function, run by the engine. The
+/// results `_after` are not read; the engine only waits for them.
 ///
 /// # Errors
 /// When a file cannot be read, or a command fails.
@@ -59,7 +61,8 @@ pub(crate) fn map_files(
     })
 }
 
-/// Maps the output of an instance of another task to sorted lines for each partition. A task function.
+/// Maps the output of an instance of another task to sorted lines for each partition of the keys. A task function, run
+/// by the engine. The results `_after` are only waited for.
 ///
 /// # Errors
 /// When a command fails.
@@ -72,12 +75,13 @@ pub(crate) fn map_output(def: &TaskDef, output: &Artifact, _after: &[Artifact]) 
     })
 }
 
-/// Returns an empty result when all inputs exist. A task function, which makes many dependencies one.
+/// Returns an empty result when all inputs exist. A task function: tasks that must wait for many others depend on this
+/// one task instead.
 pub(crate) fn gate(_all: &[Artifact]) -> Artifact {
     Artifact::empty()
 }
 
-/// Maps a text. The artifact has an output for each partition, with sorted lines.
+/// Maps a text by the mapper of the task. The artifact has an output for each partition of the keys, with sorted lines.
 fn map(def: &TaskDef, text: &[u8]) -> Result<Artifact, Failure> {
     let work = work_of(def)?;
     let scratch = rank_state::scratch()?;
@@ -120,7 +124,8 @@ fn told(stage: &str, failure: Failure) -> Failure {
     failure.map(|message| format!("`{stage}`: {message}"))
 }
 
-/// Puts the lines of a group of splits into the shuffle store of the rank that reduces them. A task function.
+/// Puts the mapped lines of a group of splits into the shuffle store of this rank, which reduces them later. A task
+/// function, run by the engine.
 ///
 /// # Errors
 /// When scratch is full.
@@ -137,7 +142,8 @@ pub(crate) fn store_lines(
     })
 }
 
-/// Reduces a partition and saves its result, at the rank whose shuffle store has the lines. A task function.
+/// Reduces a partition of the keys and saves its result. A task function, run at the rank whose shuffle store has the
+/// lines.
 ///
 /// # Errors
 /// When a command fails, or the result cannot be saved.
