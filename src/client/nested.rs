@@ -53,7 +53,7 @@ pub fn current() -> Result<Client> {
 }
 
 impl Client {
-    /// Refuses the method `what` on ranks other than 0.
+    /// Returns an error on ranks other than 0, where the method named `what` is not available.
     pub(super) fn only_at_rank_0(&self, what: &str) -> Result<()> {
         match self.shared.rank {
             HEAD => Ok(()),
