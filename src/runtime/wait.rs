@@ -11,14 +11,14 @@ use std::panic::RefUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// The answer for a task that is waited for.
+/// The answer of rank 0 for a task that a thread waits for.
 #[derive(Debug, Clone)]
 pub(crate) enum WaitAnswer {
-    /// The task is done; the value was not asked for.
+    /// The task is done, and its value was not asked for.
     Done,
-    /// The value in its encoded form, since it is small.
+    /// The task's value in its encoded form, as small values are sent.
     Inline(Bytes),
-    /// The value, as it is in the store.
+    /// The task's value, as it is in this rank's store.
     Value(AnyValue),
     /// The task has failed, for this reason.
     Failed(Arc<TaskError>),
@@ -26,7 +26,7 @@ pub(crate) enum WaitAnswer {
 
 const _: () = assert!(size_of::<Option<WaitAnswer>>() == 16); // a gather holds one for each task
 
-/// The answers for tasks that are waited for together.
+/// The answers for the tasks that a thread waits for together.
 #[derive(Debug, Default)]
 pub(crate) struct WaitAnswers {
     /// The answer of each task, where values were asked for; `None` until it is there. Empty otherwise.
@@ -55,7 +55,7 @@ impl WaitAnswers {
 #[derive(Debug)]
 struct WaitState {
     answers: WaitAnswers,
-    /// Number of answers that are still to come.
+    /// Number of tasks whose answers are still to come.
     open: usize,
     taken: bool,
 }
@@ -66,13 +66,13 @@ impl WaitState {
     }
 }
 
-/// Number of looks, with a yield between them, before a waiting thread sleeps: a wake-up costs more than most answers
-/// take.
+/// Number of times that a waiting thread looks for its answers, with a yield in between, before it sleeps: a wake-up
+/// costs more than most answers take.
 const YIELDS: u32 = 1_000;
-/// Number of turns in a row without progress before a task's thread stops driving and sleeps.
+/// Number of turns of the reactor without progress, in a row, before a task's thread stops making turns and sleeps.
 const LOOKS: u32 = 300;
 
-/// A wait for a number of answers, shared by the waiting thread and the reactor.
+/// A wait of a thread for the answers to a number of tasks, shared with the reactor, which enters the answers.
 #[derive(Debug)]
 pub(crate) struct Wait {
     state: Mutex<WaitState>,
@@ -82,8 +82,8 @@ pub(crate) struct Wait {
     waker: OnceLock<Arc<Waker>>,
 }
 
-/// A panic leaves no state half changed, since answers are entered one by one. The lock of parking_lot does not say so
-/// by itself.
+/// Sound although the lock of parking_lot does not implement the trait itself: answers are entered one by one, so a
+/// panic leaves no state half changed.
 impl RefUnwindSafe for Wait {}
 
 impl Wait {
@@ -103,13 +103,13 @@ impl Wait {
         Arc::new(Wait { state, done: Condvar::new(), values, waker: OnceLock::new() })
     }
 
-    /// Whether values are asked for, not only the ends of tasks.
+    /// Whether the waiting thread asks for the values of the tasks, not only for their ends.
     pub(crate) fn wants_values(&self) -> bool {
         self.values
     }
 
-    /// Enters answers, each with the place of its task. A second answer for the same place is ignored, and so is `Done`
-    /// where a value is to come.
+    /// Enters answers, each with the place of its task in the wait. A second answer for the same place is ignored, and
+    /// so is `Done` where a value is to come.
     pub(crate) fn answer(&self, answers: impl Iterator<Item = (u32, WaitAnswer)>) {
         let mut state = self.state.lock();
         let WaitState { answers: known, open, .. } = &mut *state;
@@ -151,8 +151,8 @@ impl Wait {
         self.wake();
     }
 
-    /// Waits until all answers are there or none will come any more; `None` after `limit`. Drives the reactor meanwhile
-    /// if there is a `driver`.
+    /// Blocks until all answers are there or the run has ended; returns `None` if `limit` has passed before. Makes
+    /// turns of the reactor meanwhile if there is a `driver`.
     pub(crate) fn all(
         &self,
         limit: Option<Duration>,
@@ -192,7 +192,8 @@ impl Wait {
         Some(std::mem::take(&mut state.answers))
     }
 
-    /// Takes all answers, if they are there or no more will come; `None` before that, and when they were taken already.
+    /// Takes all answers, once they are complete or the run has ended; `None` before that, and when they were taken
+    /// already.
     pub(crate) fn take(&self) -> Option<WaitAnswers> {
         let mut state = self.state.lock();
         if !state.is_complete() || std::mem::replace(&mut state.taken, true) {
@@ -201,12 +202,12 @@ impl Wait {
         Some(std::mem::take(&mut state.answers))
     }
 
-    /// Whether all answers are there, or no more will come.
+    /// Whether all answers are there, or the run has ended and no more will come.
     pub(crate) fn is_complete(&self) -> bool {
         self.state.lock().is_complete()
     }
 
-    /// Number of answers that are still to come; 0 when the run has ended.
+    /// Number of tasks whose answers are still to come; 0 when the run has ended.
     pub(crate) fn open(&self) -> usize {
         let state = self.state.lock();
         if state.answers.closed.is_some() { 0 } else { state.open }
