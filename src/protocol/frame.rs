@@ -5,12 +5,12 @@ use crate::codec;
 use crate::error::CodecError;
 use serde::{Serialize, de};
 
-/// A decoded frame.
+/// A decoded frame: a batch of messages of one kind from another rank.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
     /// The introduction of a rank to rank 0 at start-up.
     Hello(Hello),
-    /// The answer of rank 0 at start-up.
+    /// The answer of rank 0 to a rank's [`Hello`] at start-up.
     Welcome(Welcome),
     /// Messages from rank 0 to a rank.
     Orders(Vec<RankOrder>),
@@ -58,9 +58,9 @@ impl Message for Peer {
     const KIND: FrameKind = FrameKind::Peers;
 }
 
-/// Appends `message` to the open frame `frame`. An empty `frame` begins a new one.
+/// Appends `message` to `frame`, which collects messages for one rank. An empty `frame` begins a new one.
 ///
-/// Returns the frame that had to be closed first, because the message did not fit into it or was of another kind.
+/// Returns the earlier content of `frame`, to be sent first, if `message` did not fit behind it or is of another kind.
 ///
 /// # Errors
 /// When the message alone is longer than [`FRAME_MAX`]. Senders split long messages, so that is a bug. The open frame

@@ -31,11 +31,11 @@ pub struct Hello {
 pub enum Welcome {
     /// The run begins.
     Start {
-        /// Number of tasks that the receiver may compute at a time.
+        /// Number of tasks that the receiver is to compute at a time.
         slots: u32,
         /// Whether the receiver is to measure how it spends its time, for its final report.
         profile: bool,
-        /// The cores reserved for the receiver, in ascending order; empty if there are fewer cores than slots.
+        /// The cores reserved for the receiver, in ascending order; empty if it has fewer cores than slots.
         cores: Vec<u32>,
         /// The GPUs reserved for the receiver, by their names in `CUDA_VISIBLE_DEVICES`.
         gpus: Vec<String>,

@@ -36,7 +36,7 @@ pub(crate) enum Request {
     Scatter {
         /// The number of the task that stands for the value.
         task: TaskId,
-        /// The number in the task's key.
+        /// The number in the task's key, which users see as the function's name and this number.
         key: u64,
         /// The kind and size of the value, and its bytes where it is small enough to travel inline.
         output: ReportedResult,

@@ -59,7 +59,7 @@ pub struct NewTask {
     pub task: TaskId,
     /// The number of the task's definition, which the scheduler knows already.
     pub def: DefId,
-    /// The number in the task's key.
+    /// The number in the task's key, which users see as the function's name and this number.
     pub key: u64,
     /// The task's own arguments, encoded; results of other tasks are in `inputs`.
     pub args: Blob,
@@ -96,7 +96,7 @@ pub enum SchedulerEvent {
     Scatter {
         /// The number of the new result, as if a task had made it; never used before.
         task: TaskId,
-        /// The number in the result's key.
+        /// The number in the result's key, which users see as a name and this number.
         key: u64,
         /// The value, or its size if rank 0 stores it.
         output: ReportedResult,

@@ -136,7 +136,7 @@ pub struct ScheduledTask {
     pub state: TaskState,
     /// The task's own arguments, encoded. With `def` and `inputs` they are the recipe of the result.
     pub args: Bytes,
-    /// The number in the task's key.
+    /// The number in the task's key, which users see as the function's name and this number.
     pub key: u64,
     /// The tasks whose results this one takes.
     pub inputs: IdList,

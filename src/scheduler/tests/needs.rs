@@ -20,7 +20,7 @@ fn gpus(gpus: u32) -> DefOptions {
     needing(ResourceRequest { gpus, ..ResourceRequest::default() })
 }
 
-/// Options of a definition whose tasks take `count` of counter 1.
+/// Options of a definition whose tasks take an amount of `count` from counter 1, the licences.
 fn licences(count: u32) -> DefOptions {
     let mut counters = [0; COUNTERS_MAX];
     counters[1] = count;

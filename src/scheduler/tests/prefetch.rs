@@ -173,7 +173,8 @@ mod seen {
         env.sends(1, seen(1)).runs(1, &[4]).sends(2, seen(1)).runs(2, &[5]);
     }
 
-    /// Rank 1 has ended t1 when it gets t2, and finds t1's result among those that rank 0 has not acknowledged.
+    /// Rank 1 has ended t1 when it gets t2, and finds t1's result among those whose reports rank 0 has not
+    /// acknowledged.
     #[test]
     fn what_is_under_way_is_not_counted() {
         let mut env = long(1);

@@ -70,7 +70,7 @@ fn a_lost_input_may_be_fetched_anew_while_an_earlier_task_is_not_given_back_yet(
     env.release(8).quiet().computed(2, small()).drops(8);
 }
 
-/// A request from a dead rank may name a result that has been released since.
+/// A request that a dead rank sent before its death might name a result that has been released since.
 #[test]
 fn a_dead_rank_is_given_nothing() {
     slots(1)
