@@ -96,7 +96,8 @@ impl<T> Future<T> {
         Future { handle, kind: PhantomData }
     }
 
-    /// The key of the call: the function's name and a hash of its identity and of its arguments.
+    /// The key of the task's call: the function's name and a hash of the function's identity and its arguments. Equal
+    /// pure calls have equal keys.
     pub fn key(&self) -> String {
         let name = self.handle.shared.name(self.handle.def);
         format!("{name}-{:016x}", (self.handle.key() >> 64) as u64)

@@ -58,7 +58,8 @@ impl<'c> Options<'c> {
         self
     }
 
-    /// Pins the tasks to one rank, the only one that may compute them. A rank without slots never does.
+    /// Pins the tasks to one rank: only that rank can compute them. If that rank has no slots, like rank 0 by default
+    /// in a job of several ranks, the tasks fail.
     pub fn on(mut self, rank: Rank) -> Self {
         self.def.on = Some(rank);
         self

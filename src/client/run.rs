@@ -292,7 +292,8 @@ fn print_profile(head: &Head, own: &Profile) {
     }
 }
 
-/// A guard that tells the reactor that the client's closure has ended, by a panic or not.
+/// A guard that tells the reactor, when it is dropped, that the client's closure has returned or panicked, so that the
+/// run ends.
 struct CloseAtEnd(Arc<Mailbox<Request>>);
 
 impl Drop for CloseAtEnd {
@@ -319,7 +320,7 @@ fn tell(error: &Error) {
     }
 }
 
-/// Prints why this rank cannot go on, and ends all ranks with exit code 3.
+/// Prints `message`, the reason why this rank cannot go on, and ends all ranks of the job with exit code 3.
 fn give_up(rank: Rank, host: &str, message: &str) -> ! {
     console::error(format_args!("dtask: rank {rank} ({host}): {message}"));
     mpi::abort(3)

@@ -67,7 +67,7 @@ impl Client {
 
     /// Begins a watch over the ends of tasks. No results are moved.
     ///
-    /// A future may be dropped as soon as its task has ended.
+    /// Each future may be dropped as soon as its task has ended: the watch does not need the result.
     pub(crate) fn watch<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) -> Watch {
         Watch { wait: want(&self.shared, futures, Wait::for_ends).0 }
     }

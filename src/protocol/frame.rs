@@ -38,7 +38,7 @@ pub enum FrameKind {
 
 /// A message that can be put into a frame.
 pub trait Message: Serialize {
-    /// The kind of frame that the message travels in.
+    /// The kind of frame that such messages travel in; a frame holds messages of one kind.
     const KIND: FrameKind;
 }
 

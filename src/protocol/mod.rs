@@ -119,7 +119,8 @@ pub struct Definition {
     pub shared: Blob,
     /// Number of slots that each task of the definition takes on its rank.
     pub slots: u32,
-    /// Bytes of host memory that each task of the definition may take; 0 means no limit.
+    /// Bytes of host memory that rank 0 sets aside for each task of the definition; 0 means that none are set aside and
+    /// the task has no limit.
     pub memory: u64,
 }
 

@@ -59,7 +59,7 @@ pub(crate) enum DriveOutcome {
     Moved,
     /// A turn was made, and nothing moved; with the state of the bulk transfers.
     Idle(Flight),
-    /// Another thread makes a turn right now.
+    /// No turn was made, since another thread is making one right now.
     Busy,
     /// The calling thread must not turn any more: the run is over, or the next work is for the reactor's own thread.
     Not,
@@ -115,7 +115,8 @@ pub(crate) struct Driver<R> {
     ended: AtomicBool,
     failure: Mutex<Option<ExecutorError>>,
     waker: Arc<Waker>,
-    /// Set while the reactor's own thread rests without a limit, until it is told that nobody drives any more.
+    /// Set while the reactor's own thread rests without a limit, until another thread that has turned the reactor wakes
+    /// it.
     rests_long: AtomicBool,
     on_panic: fn(),
 }
@@ -283,7 +284,8 @@ impl<R: DrivenReactor> Driver<R> {
         }
     }
 
-    /// Stores the failure of a turn for the reactor's own thread, which returns it from [`Driver::run`].
+    /// Stores the error of a turn that another thread made, for the reactor's own thread, which returns it from
+    /// [`Driver::run`].
     fn fail(&self, error: ExecutorError) {
         *self.failure.lock() = Some(error);
         self.ended.store(true, Ordering::SeqCst);

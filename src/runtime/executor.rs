@@ -41,8 +41,8 @@ struct Postponed {
     layout: BulkLayout,
 }
 
-/// The part of a rank that stores results and computes tasks: the worker's state machine with the store, the known
-/// definitions, the fetches and the compute threads around it.
+/// The part of a rank that stores results and computes tasks: the worker (the state machine that decides) with the
+/// store, the known definitions, the fetches and the compute threads around it.
 pub(crate) struct Executor<C> {
     machine: Worker,
     actions: Vec<WorkerAction>,
@@ -67,7 +67,7 @@ pub(crate) struct Executor<C> {
 /// An error after which a rank's reactor cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExecutorError {
-    /// The network failed, or a message could not be sent.
+    /// The network failed, or a message could not be encoded for sending.
     #[error(transparent)]
     Link(#[from] LinkError),
     /// A message breaks the protocol: a bug of dtask, or a damaged message.
@@ -85,7 +85,7 @@ impl From<crate::transport::TransportError> for ExecutorError {
 }
 
 impl<C: Compute> Executor<C> {
-    /// Makes an executor that computes `slots` tasks at a time with `compute`.
+    /// Makes the executor of a rank that computes `slots` tasks at a time, on the threads of `compute`.
     pub(crate) fn new(slots: u32, compute: C) -> Self {
         Executor {
             machine: Worker::new(slots),

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 /// carried out.
 const ACTIONS_MAX: usize = 1024;
 
-/// A request of a client's thread to the reactor of its rank.
+/// A request of a client, sent by the thread that uses the client to the reactor of its rank.
 #[derive(Debug)]
 pub(crate) enum Request {
     /// An event that is passed to the scheduler unchanged: a new definition, submitted tasks, dropped futures.
@@ -38,12 +38,13 @@ pub(crate) enum Request {
         task: TaskId,
         /// The number in the task's key, which users see as the function's name and this number.
         key: u64,
-        /// The kind and size of the value, and its bytes where it is small enough to travel inline.
+        /// The size and layout of the value, or the value itself, encoded, if it is small enough to travel inside
+        /// messages.
         output: ReportedResult,
         /// The value; `None` if it is inline in `output`.
         value: Option<AnyValue>,
     },
-    /// Notes that a thread waits for tasks.
+    /// Notes that a thread waits for the ends or the values of tasks.
     Want {
         /// The tasks that are waited for.
         tasks: Runs,
@@ -330,7 +331,7 @@ impl Head {
         }
     }
 
-    /// Tells all threads that still wait that the run has ended, and why.
+    /// Tells all threads that still wait for tasks that the run has ended, with the reason `why`.
     pub(crate) fn close(&mut self, why: &str) {
         self.waiters.close(why);
     }

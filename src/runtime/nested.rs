@@ -25,7 +25,7 @@ pub(crate) struct Nested {
     requests: Vec<Request>,
     /// Waiting threads, by awaited task. The key is the task's count among the tasks that this rank has submitted.
     waiters: Waiters,
-    /// Channels of the threads that have asked for the status of a task.
+    /// Channels to the threads that have asked rank 0 for the status of a task and have no answer yet, by task.
     asking: IdMap<TaskId, Vec<mpsc::Sender<Status>>>,
     /// The reason why the run has ended; `None` while it goes on.
     closed: Option<String>,
@@ -141,7 +141,7 @@ impl Nested {
         }
     }
 
-    /// Tells all threads that wait now or later that the run has ended, and why.
+    /// Tells all threads that wait for answers of rank 0, now or later, that the run has ended, with the reason `why`.
     pub(crate) fn close(&mut self, why: &str) {
         self.closed = Some(why.to_owned());
         self.asking.clear();

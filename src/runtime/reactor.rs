@@ -25,10 +25,10 @@ use crate::runtime::threads::pool::Compute;
 use crate::transport::{Arrival, Flight, Transport};
 use std::sync::Arc;
 
-/// The progress of a reactor's shutdown.
+/// The progress of a rank's shutdown, from the running state to the end of the reactor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ShutdownPhase {
-    /// The run goes on.
+    /// The run goes on: the rank computes tasks and no shutdown has begun.
     Running,
     /// The rank computes no more, and says `Bye` to rank 0 when all its fetches have ended. Ranks other than 0 only.
     Leaving,

@@ -29,11 +29,12 @@ const _: () = assert!(size_of::<Option<WaitAnswer>>() == 16); // a gather holds 
 /// The answers for the tasks that a thread waits for together.
 #[derive(Debug, Default)]
 pub(crate) struct WaitAnswers {
-    /// The answer of each task, where values were asked for; `None` until it is there. Empty otherwise.
+    /// The answer for each awaited task, if the thread asked for values; `None` until the answer has come. Empty if it
+    /// asked only for ends.
     pub values: Vec<Option<WaitAnswer>>,
-    /// Whether each task has ended, where only ends were asked for. Empty otherwise.
+    /// Whether each awaited task has ended, if the thread asked only for ends. Empty if it asked for values.
     pub ended: Vec<bool>,
-    /// The places of the tasks that have failed, with the reasons, in the order of their failures.
+    /// The failed tasks, each as its index among the awaited tasks, with the reason, in the order of their failures.
     pub failed: Vec<(usize, Arc<TaskError>)>,
     /// The reason why the run has ended and no more answers will come; `None` while it goes on.
     pub closed: Option<Arc<str>>,
@@ -145,7 +146,7 @@ impl Wait {
         }
     }
 
-    /// Notes that the run has ended for the reason `why`, and wakes the threads that wait.
+    /// Notes that the run has ended, with the reason `why`, and wakes the threads that wait for these answers.
     pub(crate) fn close(&self, why: &str) {
         self.state.lock().answers.closed = Some(why.into());
         self.wake();
@@ -213,14 +214,15 @@ impl Wait {
         if state.answers.closed.is_some() { 0 } else { state.open }
     }
 
-    /// The failures so far, each with the place of its task, ascending.
+    /// The failures so far: for each failed task its index among the awaited tasks, ascending, and the error.
     pub(crate) fn failures(&self) -> Vec<(usize, Arc<TaskError>)> {
         let mut failures = self.state.lock().answers.failed.clone();
         failures.sort_unstable_by_key(|(place, _)| *place);
         failures
     }
 
-    /// Whether each task has ended, where only ends were asked for. All true when the run has ended.
+    /// Whether each awaited task has ended, if the thread asked only for ends; empty otherwise. All true when the run
+    /// has ended.
     pub(crate) fn ended(&self) -> Vec<bool> {
         let state = self.state.lock();
         let closed = state.answers.closed.is_some();

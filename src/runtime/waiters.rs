@@ -154,7 +154,7 @@ impl Waiters {
         self.answers = answers;
     }
 
-    /// Tells all threads that still wait that the run has ended, and why.
+    /// Tells all threads that still wait for tasks that the run has ended, with the reason `why`.
     pub(crate) fn close(&mut self, why: &str) {
         self.flush();
         for waited in std::mem::take(self).waits.into_iter().flatten() {

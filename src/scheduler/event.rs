@@ -40,7 +40,7 @@ pub struct DefOptions {
     /// Milliseconds between the first failure of a task and its next start. The pause doubles with each further
     /// failure.
     pub retry_delay: u32,
-    /// The only rank that may run the tasks; `None` if any may.
+    /// The only rank that is allowed to run the tasks; `None` if any rank is.
     pub on: Option<Rank>,
     /// The resources that each task takes while it runs.
     pub needs: ResourceRequest,

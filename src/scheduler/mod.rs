@@ -86,8 +86,8 @@ impl DefinitionRecord {
         self.options.on.is_some() || self.options.same_host_as > 0
     }
 
-    /// The expected cost of one more task for its rank, in nanoseconds times slots. A task that may wait for others
-    /// counts as long, so that it is not queued in advance: each waiting task keeps a thread.
+    /// The expected cost of one more task for its rank, in nanoseconds times slots. A task that submits others, and so
+    /// might wait for them, counts as long, so that it is not queued in advance: each waiting task keeps a thread.
     fn cost(&self) -> u32 {
         let cost = match self.mean {
             0 => HORIZON as u32,

@@ -60,7 +60,7 @@ pub(crate) enum Availability {
     /// The rank can start the task now, but its stored results, or its waiting threads, leave no room for tasks
     /// without inputs.
     Full,
-    /// The rank can start the task after others have ended there.
+    /// The rank cannot start the task now, but after tasks that run on it have ended.
     Later,
 }
 
@@ -233,7 +233,7 @@ impl RankTable {
         }
     }
 
-    /// Cancels the reservation of the class. Returns whether there was one.
+    /// Cancels the reservation of the class, so that its rank is no longer kept free. Returns whether there was one.
     pub(crate) fn unreserve(&mut self, number: usize) -> bool {
         let Some((rank, host)) =
             self.reservations.get_mut(number).and_then(|reservation| reservation.reserved.take())
@@ -249,7 +249,7 @@ impl RankTable {
         true
     }
 
-    /// Cancels the reservations of a rank that has died.
+    /// Cancels all reservations of `rank`, which has died: another rank is to be kept free for these classes.
     pub(super) fn unreserve_on(&mut self, rank: Rank) {
         for number in 0..self.reservations.len() {
             if self.reservations[number].reserved.is_some_and(|(at, _)| at == rank) {

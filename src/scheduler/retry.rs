@@ -47,7 +47,8 @@ impl Scheduler {
         })
     }
 
-    /// Whether a failed task, whose error asks for the policy `retry`, may start again.
+    /// Whether a failed task is to be started again: it is still needed, retries are left, and `retry`, the policy that
+    /// its error asks for, allows it.
     pub(super) fn may_start_again(
         &mut self,
         task: TaskId,

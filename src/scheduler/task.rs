@@ -168,8 +168,8 @@ pub struct ScheduledTask {
     pub given_back: bool,
 }
 
-/// The definition number of values that the client or a task supplied. They have no recipe, so they are kept while
-/// they may be needed again.
+/// The definition number of values that the client or a task has supplied (scatter). Such values have no recipe to
+/// compute them again, so they are kept as long as a consumer might need them again.
 pub(super) const SCATTERED: DefId = DefId(u32::MAX);
 
 /// The record of a task takes 80 bytes. With its future, which takes 100 bytes at the client, a task stays below 200.
@@ -329,7 +329,7 @@ impl TaskTable {
         }
     }
 
-    /// The tasks to notify when the result of `task` is there.
+    /// The tasks that wait for the result of `task`, to be notified when it exists.
     #[inline]
     pub(super) fn waiting(&self, task: TaskId) -> id_list::Iter<'_> {
         let record = self.get(task);
@@ -343,7 +343,7 @@ impl TaskTable {
         record.map(|record| record.waiting.take(task, lists)).unwrap_or_default()
     }
 
-    /// Adds `consumer` to the tasks to notify when the result of `task` is there.
+    /// Adds `consumer` to the tasks that wait for the result of `task`.
     #[inline]
     pub(super) fn push_waiting(&mut self, task: TaskId, consumer: TaskId) {
         if let (Some(record), lists) = self.with_lists(task) {

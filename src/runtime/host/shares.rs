@@ -84,8 +84,8 @@ const LISTS: [&str; 8] = [
     "SGE_HGR_gpu",
 ];
 
-/// The devices that this process may use: those of the variable that the batch system or the user has set, or else all
-/// that the system shows.
+/// The devices that this process is allowed to use: those in the variable that the batch system or the user has set, or
+/// else all that the system shows.
 pub(crate) fn gpus() -> Vec<String> {
     let set = |name: &&str| std::env::var(name).ok();
     match LISTS.iter().find_map(set) {

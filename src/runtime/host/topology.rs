@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Numbers of the cores that this thread may run on (its affinity mask), ascending.
+/// Numbers of the cores on which the kernel lets this thread run (its affinity mask), ascending.
 pub(crate) fn cores() -> Vec<u32> {
     match rustix::thread::sched_getaffinity(None) {
         Ok(set) => {
@@ -16,7 +16,8 @@ pub(crate) fn cores() -> Vec<u32> {
     }
 }
 
-/// Number of cores of the host, whether this thread may use them or not; 0 where the system does not say.
+/// Number of cores of the host, including cores that this thread's affinity mask excludes; 0 where the system does not
+/// say.
 pub(crate) fn online() -> usize {
     let list = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
     let count = |part: &str| {

@@ -69,7 +69,7 @@ pub(crate) struct Job {
     pub inputs: SmallVec<[AnyValue; 2]>,
 }
 
-/// The result of a task, with its value where that is kept in the store, or the error.
+/// The outcome of a task: its result, with the value if the rank's store is to keep it, or its error.
 pub(crate) type Outcome = Result<(ReportedResult, Option<AnyValue>), TaskError>;
 
 /// A task that has ended.
@@ -81,14 +81,14 @@ pub(crate) struct Ended {
     pub attempt: Attempt,
     /// The number of the task's definition.
     pub def: DefId,
-    /// Time in the task's function without that of waiting for other tasks, in nanoseconds.
+    /// Time spent in the task's function, without the time in which it waited for other tasks, in nanoseconds.
     pub nanos: u64,
     /// The result, or the error.
     pub result: Outcome,
 }
 
 impl Job {
-    /// Whether tasks of the job's definition may wait for other tasks.
+    /// Whether tasks of the job's definition submit others and so might wait for them.
     pub(crate) fn nests(&self) -> bool {
         self.learnt.nests.load(Ordering::Relaxed)
     }

@@ -29,7 +29,7 @@ impl Loans {
         if self.lent.len() < most { self.offered.pop_front() } else { None }
     }
 
-    /// Notes that the slot of `task` is lent: another task may start in addition.
+    /// Notes that the slot of `task`, which only waits, is lent: one more task can start on the rank meanwhile.
     pub(crate) fn lent(&mut self, task: TaskId) {
         self.lent.push(task);
     }

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-/// An event of a compute thread for the reactor.
+/// An event that a compute thread reports to the reactor of its rank.
 #[derive(Debug)]
 pub(crate) enum ComputeEvent {
     /// A task has ended.
@@ -53,9 +53,9 @@ impl std::fmt::Debug for OutgoingValue {
     }
 }
 
-/// A place where tasks are computed: a pool of threads, or in tests the caller's thread.
+/// The means by which an executor computes tasks: a pool of threads, or in tests the caller's thread.
 pub(crate) trait Compute {
-    /// Starts a task.
+    /// Starts a task. Its end is reported later as [`ComputeEvent::Ended`].
     fn execute(&mut self, job: Job);
     /// Encodes a value for rank `to`; `same_files` says whether that rank sees the same files, so that a path may
     /// travel instead of a file's bytes. The result is a [`ComputeEvent::Encoded`].

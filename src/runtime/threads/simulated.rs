@@ -82,9 +82,9 @@ fn timeless(ended: Ended) -> Ended {
 enum BatonHolder {
     Caller,
     Task,
-    /// The task has ended.
+    /// The task has ended, so that the baton is passed no more.
     Ended,
-    /// The task's rank has died.
+    /// The task's rank has died in the simulation, so that the task must not go on.
     Dead,
 }
 

@@ -30,7 +30,8 @@ pub(crate) struct RunningTask {
     pub makes_local: bool,
 }
 
-/// The place of a thread among the compute threads, by which a task gives up its slot and gets it back.
+/// A thread's right to take a slot of its rank. A task gives up its slot through it before it waits, and gets the slot
+/// back.
 pub(crate) trait Seat {
     /// Gives up the thread's slot, since it is going to wait for other tasks. `task` is the task that it computes;
     /// `None` for a parallel part of another thread's task.
@@ -84,7 +85,7 @@ thread_local! {
 /// The panic payload that unwinds the stack of a task which must be run again on another thread, where it can wait.
 struct LeaveTask;
 
-/// The task of the calling thread; `None` outside of tasks.
+/// The task that the calling thread runs; `None` on a thread that runs no task.
 pub(crate) fn running() -> Option<RunningTask> {
     RUNNING.get()
 }
@@ -108,7 +109,8 @@ pub(crate) fn with_locals<T>(locals: &Arc<RankLocals>, work: impl FnOnce() -> T)
 
 /// The shared value of the rank that an initialiser of type `F` makes; outside of tasks that of the process.
 ///
-/// Where the thread's task must not wait and the value is not there, the task is left here and begins anew elsewhere.
+/// If the value is not made yet and the task is not allowed to wait on this thread, its stack is unwound and the task
+/// is run again on another thread.
 ///
 /// # Panics
 /// As [`RankLocals::get`].

@@ -202,7 +202,7 @@ fn a_follower_that_is_sent_while_the_failure_is_under_way_fails_too() {
     env.retracted(1, 2).retracted(1, 3).is(3, Status::Failed).place().release(&[1, 2, 3]).records(0);
 }
 
-/// Rank 0 may place either one first: the returned follower or the leader's second start.
+/// Rank 0 might send either one first: the returned follower, or its leader, which starts for the second time.
 #[test]
 fn followers_follow_a_leader_that_is_started_again() {
     for early in [true, false] {

@@ -86,7 +86,8 @@ fn a_value_that_cannot_be_brought_is_made_again() {
     env.fetched(0, 1).resolves(1, TaskOutcome::Here(LAYOUT)).releases(2, &[1]).releases(0, &[1]).records(0);
 }
 
-/// A transfer has ended before rank 0 notices: nothing may be left behind.
+/// The task ends again on another rank before rank 0 reports that the first transfer of its value cannot succeed: no
+/// use or request may be left in the task's record.
 #[test]
 fn a_value_made_again_before_rank_0_gives_up_is_told_and_let_go() {
     for inline_now in [true, false] {
