@@ -38,7 +38,7 @@ impl<'c> Options<'c> {
         self
     }
 
-    /// Sets the priority: tasks with a larger one come first. 0 by default.
+    /// Sets the priority of the tasks, 0 by default: among tasks that can start, those with a larger priority go first.
     pub fn priority(mut self, priority: i32) -> Self {
         self.def.priority = priority;
         self

@@ -12,11 +12,11 @@ pub enum Frame {
     Hello(Hello),
     /// The answer of rank 0 to a rank's [`Hello`] at start-up.
     Welcome(Welcome),
-    /// Messages from rank 0 to a rank.
+    /// Orders from rank 0 to the rank that receives the frame.
     Orders(Vec<RankOrder>),
-    /// Messages from a rank to rank 0.
+    /// Reports from a rank to rank 0, such as of ended tasks.
     Reports(Vec<RankReport>),
-    /// Messages between any two ranks.
+    /// Messages between any two ranks, by which one fetches a result from the other.
     Peers(Vec<Peer>),
 }
 
@@ -24,19 +24,19 @@ pub enum Frame {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum FrameKind {
-    /// The frame holds one [`Hello`].
+    /// The frame holds one [`Hello`], by which a rank introduces itself.
     Hello = 1,
-    /// The frame holds one [`Welcome`].
+    /// The frame holds one [`Welcome`], rank 0's answer at start-up.
     Welcome = 2,
-    /// The frame holds any number of [`RankOrder`].
+    /// The frame holds any number of [`RankOrder`]s from rank 0.
     Orders = 3,
-    /// The frame holds any number of [`RankReport`].
+    /// The frame holds any number of [`RankReport`]s to rank 0.
     Reports = 4,
-    /// The frame holds any number of [`Peer`].
+    /// The frame holds any number of [`Peer`] messages, between any two ranks.
     Peers = 5,
 }
 
-/// A message that can be put into a frame.
+/// A message that can be put into a frame, the batch in which messages travel between ranks.
 pub trait Message: Serialize {
     /// The kind of frame that such messages travel in; a frame holds messages of one kind.
     const KIND: FrameKind;

@@ -37,7 +37,7 @@ use std::fmt;
 
 /// The version of the protocol, raised whenever a message changes. Ranks with different versions refuse to start.
 pub const VERSION: u32 = 7;
-/// The longest frame of messages, in bytes.
+/// The longest frame (batch of messages to one rank), in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// The longest encoding of a task's arguments, in bytes. A longer argument becomes a result that rank 0 owns.
 pub const ARGS_MAX: usize = 16 * 1024;
@@ -108,12 +108,12 @@ impl<'de> Deserialize<'de> for Blob {
 /// A task definition: the part that many tasks share. A rank gets it once, before the first of its tasks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Definition {
-    /// The number by which tasks name the definition.
+    /// The number of the definition, by which the messages for its tasks name it.
     pub def: DefId,
     /// The task function, as the offset of its record from the base address of the executable's image. All ranks run
     /// the same executable, so the offset means the same function everywhere.
     pub function: u64,
-    /// The last segment of the function's path, for task keys and messages.
+    /// The last segment of the function's path, which task keys and error messages show.
     pub name: String,
     /// The encoded arguments that all instances of a family share, placed before the own arguments of each.
     pub shared: Blob,
@@ -127,15 +127,15 @@ pub struct Definition {
 /// The layout of a stored result: how the rank that receives it has to read its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BulkLayout {
-    /// The serde encoding of the value.
+    /// The bytes are the serde encoding of the value.
     Encoded,
-    /// The raw memory of a vector or an array of numbers.
+    /// The bytes are the raw memory of a vector or an array of numbers.
     Bulk {
-        /// The number of the container type, as in `task::bulk`.
+        /// The number of the container type (vector, array, …), as `task::bulk` numbers them.
         container: u8,
-        /// The number of the element type, as in `task::bulk`.
+        /// The number of the type of the elements, as `task::bulk` numbers them.
         element: u8,
-        /// The length along each axis.
+        /// The length of the array along each axis.
         #[serde(deserialize_with = "crate::codec::short_list")]
         shape: SmallVec<[u64; 2]>,
     },
@@ -160,7 +160,7 @@ pub enum InputSource {
     At {
         /// The rank that stores the input.
         holder: Rank,
-        /// The exact size of the result in bytes.
+        /// The exact size of the result in bytes, as it is sent.
         nbytes: u64,
         /// The layout of the result, from which the receive buffer is made.
         layout: BulkLayout,
@@ -172,7 +172,7 @@ pub enum InputSource {
 pub struct TaskInput {
     /// The task whose result the input is.
     pub task: TaskId,
-    /// The place of that result.
+    /// The place where the receiver of the task finds that result.
     pub source: InputSource,
 }
 
@@ -205,33 +205,33 @@ pub enum RankOrder {
     Run(RunTask),
     /// Sends more inputs of the task of the last [`RankOrder::Run`], until all have come.
     MoreInputs {
-        /// The number of the task.
+        /// The number of the task that takes the inputs.
         task: TaskId,
-        /// The next inputs of the task.
+        /// The next inputs of the task, behind those that were sent before.
         inputs: Vec<TaskInput>,
-        /// The number of inputs that follow after these.
+        /// The number of the task's inputs that follow in further messages.
         more: u32,
     },
     /// Sends `count` instances of a family to compute: the tasks `first + k` with the arguments `index + k`.
     RunRange {
-        /// The definition of the family.
+        /// The definition of the family's tasks.
         def: DefId,
-        /// The number of the first instance's task.
+        /// The number of the first of the sent tasks; the others have the next numbers.
         first: TaskId,
-        /// The index of the first instance in its family.
+        /// The index in its family of the first of the sent tasks.
         index: u64,
-        /// The number of instances.
+        /// The number of sent tasks.
         count: u32,
     },
     /// Asks the receiver to fetch a result, for the client or a task on the receiver that waits for its value.
     Bring {
         /// The task whose result is to be fetched.
         task: TaskId,
-        /// The rank to fetch from.
+        /// The rank that stores the result, to fetch it from.
         holder: Rank,
-        /// The exact size of the result in bytes.
+        /// The exact size of the result in bytes, as it is sent.
         nbytes: u64,
-        /// The layout of the result.
+        /// The layout of the result: how to read its bytes.
         layout: BulkLayout,
     },
     /// Asks the receiver to return up to `count` tasks that have not started, so that rank 0 can give them to idle
@@ -242,7 +242,7 @@ pub enum RankOrder {
     },
     /// Tells the receiver that a result in its store is no longer needed, so that it can be dropped.
     Release {
-        /// The task whose result is dropped.
+        /// The task whose result is no longer needed.
         task: TaskId,
     },
     /// Announces the death of a rank. The receiver no longer waits for results that were to come from that rank.
@@ -264,7 +264,7 @@ pub enum RankOrder {
     /// Announces that tasks of a known definition submit tasks themselves and may wait for them, so that the receiver
     /// starts them only on threads where they can wait.
     Nests {
-        /// The number of the definition.
+        /// The number of the definition whose tasks submit others.
         def: DefId,
     },
     /// Tells the outcome of a task that a task on the receiver has submitted and waits for.
@@ -278,7 +278,7 @@ pub enum RankOrder {
     Status {
         /// The task that was asked about.
         task: TaskId,
-        /// The state of that task.
+        /// The state of that task at the time of the answer.
         status: Status,
     },
 }
@@ -290,9 +290,9 @@ pub enum ReportedResult {
     Inline(Blob),
     /// A result in the store of the rank that made it.
     Stored {
-        /// The exact size of the result in bytes.
+        /// The exact size of the result in bytes, as it is sent.
         nbytes: u64,
-        /// The layout of the result.
+        /// The layout of the result: how to read its bytes.
         layout: BulkLayout,
     },
 }
@@ -300,9 +300,9 @@ pub enum ReportedResult {
 /// A message from a rank to rank 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RankReport {
-    /// Reports that a task has finished with a result.
+    /// Reports that a task has ended with a result.
     Finished {
-        /// The task that has finished.
+        /// The task that has ended.
         task: TaskId,
         /// The number of the task's start that has finished, from 1.
         attempt: Attempt,
@@ -313,7 +313,7 @@ pub enum RankReport {
     },
     /// Reports that a task has failed.
     Failed {
-        /// The task that has failed.
+        /// The task whose start has failed.
         task: TaskId,
         /// The number of the task's start that has failed, from 1.
         attempt: Attempt,
@@ -357,11 +357,11 @@ pub enum RankReport {
     Submit(Box<NestedTask>),
     /// Sends more inputs of the task of the last [`RankReport::Submit`], until all have come.
     MoreInputs {
-        /// The number of the task.
+        /// The number of the task that takes the inputs.
         task: TaskId,
-        /// The next inputs of the task.
+        /// The next inputs of the task, behind those that were sent before.
         inputs: Vec<TaskId>,
-        /// The number of inputs that follow after these.
+        /// The number of the task's inputs that follow in further messages.
         more: u32,
     },
     /// Stores a value of a task that runs at the sender as a result. The sender holds a future of it.
@@ -375,7 +375,7 @@ pub enum RankReport {
     },
     /// Reports that the sender has dropped its future of a task, so that the task's result can be released.
     Drop {
-        /// The task of the dropped future.
+        /// The task whose future was dropped.
         task: TaskId,
     },
     /// Asks to be told when a task has ended, by [`RankOrder::Answer`].

@@ -56,10 +56,10 @@ pub enum NestedAnswer {
     Failed(TaskError),
 }
 
-/// The state of a task, as the `Debug` output of its future prints it.
+/// The state of a task, as a client asks for it and as the `Debug` output of a future prints it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
-    /// The task waits for inputs or for a rank.
+    /// The task was not sent to a rank yet: it waits for inputs or for a rank.
     Pending,
     /// The task was sent to a rank, where it waits or runs.
     Assigned,

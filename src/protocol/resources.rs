@@ -14,12 +14,12 @@ pub struct ResourceRequest {
     pub gpus: u32,
     /// Memory of the host that the task takes, in bytes.
     pub memory: u64,
-    /// The amount taken of each counter of the job.
+    /// The amount that the task takes of each counter of the job, such as licences, by the counter's number.
     pub counters: [u32; COUNTERS_MAX],
 }
 
 impl Default for ResourceRequest {
-    /// A request for one slot and nothing else.
+    /// Makes a request for one slot and nothing else.
     fn default() -> Self {
         ResourceRequest { slots: 1, gpus: 0, memory: 0, counters: [0; COUNTERS_MAX] }
     }

@@ -55,7 +55,7 @@ pub(crate) trait DrivenReactor: Send {
 /// The outcome of a thread's attempt to make a turn of the reactor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DriveOutcome {
-    /// A turn was made, and something moved.
+    /// A turn was made, and something was received, decided or sent in it.
     Moved,
     /// A turn was made, and nothing moved; with the state of the bulk transfers.
     Idle(Flight),
@@ -111,7 +111,7 @@ pub(crate) struct Driver<R> {
     in_flight: AtomicBool,
     /// Whether the last turn has left work that only the reactor's own thread may do.
     wants_own: AtomicBool,
-    /// Set when the run is over or cannot go on.
+    /// Set when the run is over or the rank cannot go on: the reactor must not be turned again.
     ended: AtomicBool,
     failure: Mutex<Option<ExecutorError>>,
     waker: Arc<Waker>,

@@ -114,7 +114,7 @@ impl<C: Compute> Executor<C> {
         self.store.get(&task)
     }
 
-    /// Number of values in the store.
+    /// Number of results in this rank's store.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn stored(&self) -> usize {
         self.store.len()

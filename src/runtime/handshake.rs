@@ -29,7 +29,7 @@ pub(crate) struct Meeting {
     pub part: HostShare,
     /// Other ranks that see the same files as this one.
     pub same_files: Vec<Rank>,
-    /// All ranks with their slots; at rank 0 only.
+    /// The list of all ranks with their slots; `None` on ranks other than 0.
     pub team: Option<Team>,
     /// Messages that arrived during the handshake behind rank 0's welcome. The reactor handles them first.
     pub early: Vec<Arrival>,

@@ -51,15 +51,15 @@ pub(crate) enum Request {
         /// The wait to which the answers are delivered, shared with the waiting thread.
         wait: Arc<Wait>,
     },
-    /// Asks for the status of a task; the answer goes to the sender.
+    /// Asks for the status of a task; the answer goes into the given channel.
     Status(TaskId, mpsc::Sender<Status>),
-    /// Asks for the totals of the run so far; the answer goes to the sender.
+    /// Asks for the totals of the run so far; the answer goes into the given channel.
     Totals(mpsc::Sender<Totals>),
     /// Ends the run: the client's closure has returned.
     Close,
 }
 
-/// Totals of the run so far.
+/// Totals of the run so far, over all ranks: numbers of tasks, bytes moved, busy time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     /// Number of tasks that ended with a result.

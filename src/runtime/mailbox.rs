@@ -156,7 +156,7 @@ impl<T> Mailbox<T> {
         self.queue_with_room().messages.push(message);
     }
 
-    /// Wakes the reactor if it sleeps.
+    /// Wakes the reactor if it sleeps, after messages were added quietly.
     pub(crate) fn wake(&self) {
         self.waker.wake();
     }
@@ -186,7 +186,7 @@ impl<T> Mailbox<T> {
         }
     }
 
-    /// Whether the queue is empty.
+    /// Whether no message waits for the reactor.
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.lock().messages.is_empty()
     }

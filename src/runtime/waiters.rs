@@ -12,9 +12,9 @@ const TOGETHER: usize = 1024;
 /// A task's place in a wait. A wait for several tasks has one `Waiter` for each.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Waiter {
-    /// The number of the wait.
+    /// The number of the wait, as [`Waiters::open`] has returned it.
     pub wait: NonZeroU32,
-    /// The place of the task in the wait, from 0.
+    /// The index of the task among the tasks of the wait, from 0.
     pub place: u32,
 }
 
@@ -23,7 +23,7 @@ pub(crate) struct Waiter {
 struct Waited {
     /// The wait itself; it can be gone, when the waiting thread has given up.
     wait: Weak<Wait>,
-    /// Number of answers that are still missing.
+    /// Number of the wait's answers that are still missing.
     open: u32,
     /// Whether the wait asks only for the ends of tasks, not for values: then it is told of a task's end before the
     /// value is on this rank.
@@ -37,7 +37,7 @@ pub(crate) struct Waiters {
     first: Dense<Waiter, 1024>,
     /// For tasks that several waits await: all of their waiters but the first.
     more: IdMap<TaskId, Vec<Waiter>>,
-    /// The waits, by number minus 1.
+    /// The waits that miss answers. The wait number n is at index n-1; `None` where the number is free.
     waits: Vec<Option<Waited>>,
     free: Vec<NonZeroU32>,
     /// Answers that were not handed to the waiting thread yet, all for the wait number `answered`.

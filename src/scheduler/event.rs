@@ -19,12 +19,12 @@ pub struct RankInfo {
     pub host: u32,
     /// Memory of the rank's host, in bytes, from which tasks that declare their memory take their share.
     pub memory: u64,
-    /// GPUs of the rank.
+    /// Number of GPUs of the rank.
     pub gpus: u32,
 }
 
 impl Default for RankInfo {
-    /// A rank without slots on host 0, with unlimited memory.
+    /// The properties of a rank without slots on host 0, with unlimited memory.
     fn default() -> Self {
         RankInfo { slots: 0, memory_limit: u64::MAX, host: 0, memory: u64::MAX, gpus: 0 }
     }
@@ -85,11 +85,11 @@ pub enum SchedulerEvent {
     Submit(NewTask),
     /// Submits a family: `count` tasks without inputs, numbered from `first`. The client holds a future of each.
     SubmitFamily {
-        /// The definition of the tasks.
+        /// The number of the definition of all tasks of the family.
         def: DefId,
-        /// The number of the first task.
+        /// The number of the family's first task; the others have the next numbers.
         first: TaskId,
-        /// The number of tasks.
+        /// The number of tasks in the family.
         count: u64,
     },
     /// Stores a value of the client as a result at rank 0. The client holds a future of it.
@@ -131,9 +131,9 @@ pub enum SchedulerEvent {
         /// The number of the attempt that has failed.
         attempt: Attempt,
     },
-    /// A message has come from a rank.
+    /// A report has come from a rank, such as that a task has ended.
     From(Rank, RankReport),
-    /// A rank has died.
+    /// A rank has died: its tasks and results are lost.
     Lost(Rank),
 }
 
@@ -160,7 +160,7 @@ pub enum SchedulerAction {
         task: TaskId,
         /// The number of the attempt that has failed.
         attempt: Attempt,
-        /// The length of the pause.
+        /// The length of the pause in milliseconds.
         millis: u64,
     },
 }

@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 /// A family (one function over a range of indexes) of which some instances have no task record yet.
 #[derive(Debug)]
 pub(super) struct PendingFamily {
-    /// The definition of all instances.
+    /// The definition (function and options) of all instances.
     pub def: DefId,
-    /// The number of instances.
+    /// The number of instances (tasks) in the whole family.
     pub count: u64,
     /// The lowest index whose instance has not been started and has no record.
     pub next: u64,
@@ -69,7 +69,8 @@ impl Families {
             .then_some((first, index))
     }
 
-    /// Whether `task` is an instance of a family and has no record yet.
+    /// Whether `task` is an instance of a family and has no record yet, since it has not started and no event has named
+    /// it.
     pub(super) fn is_waiting(&self, task: TaskId) -> bool {
         self.find(task).is_some()
     }
@@ -152,7 +153,7 @@ impl Scheduler {
         self.families.remove(first);
     }
 
-    /// Makes a record for `task` if it is an instance of a family without one.
+    /// Makes a record for `task`, which an event names, if it is an instance of a family and has none.
     pub(super) fn touch(&mut self, task: TaskId) {
         if self.tasks.get(task).is_some() {
             return;

@@ -220,7 +220,7 @@ impl Scheduler {
         self.workers.total_assigned()
     }
 
-    /// The record of `task`, for tests and messages; `None` if it has none.
+    /// The record of `task`, read by tests and for messages; `None` if the task is unknown or was released.
     pub fn task(&self, task: TaskId) -> Option<&ScheduledTask> {
         self.tasks.get(task)
     }

@@ -45,7 +45,7 @@ pub(super) struct NestedSubmitters {
 }
 
 impl NestedSubmitters {
-    /// Makes the table of `ranks` ranks.
+    /// Makes the table for a job of `ranks` ranks, none of which has submitted a task.
     pub(super) fn new(ranks: usize) -> Self {
         NestedSubmitters {
             ranks: (0..ranks).map(|_| NestedSubmitter::default()).collect(),

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 
 impl Scheduler {
-    /// Records the result of `task`, which `rank` made.
+    /// Records the result of `task`, which `rank` made, in the task's record.
     pub(super) fn store(&mut self, task: TaskId, rank: Rank, output: ReportedResult) {
         let Some(record) = self.tasks.get_mut(task) else { return };
         record.state = match output {

@@ -37,11 +37,11 @@ pub(crate) struct RankRecord {
     pub ahead: u32,
     /// Slots that the assigned tasks take beyond one for each task.
     pub extra: u32,
-    /// GPUs of the rank.
+    /// Number of GPUs of the rank.
     pub gpus: u32,
     /// GPUs that tasks on the rank are using.
     pub gpus_used: u32,
-    /// The number of the rank's host.
+    /// The number of the rank's host, an index into the table of hosts.
     pub host: u32,
     /// The class of tasks (with equal needs) for whose next task the rank is kept free, by number; `None` if the rank
     /// is not reserved.
@@ -151,7 +151,7 @@ impl RankRecord {
 pub(crate) struct RankTable {
     pub(super) ranks: Vec<RankRecord>,
     pub(super) hosts: Vec<Host>,
-    /// The reservations, one per class of constrained tasks.
+    /// The reservations (ranks that are kept free), one for each class of tasks with equal needs.
     pub(super) reservations: Vec<Reservation>,
     /// The index of ranks with room for more tasks and memory for more results, by expected start, then by tasks per
     /// slot.
@@ -168,7 +168,7 @@ pub(crate) struct RankTable {
 }
 
 impl RankTable {
-    /// Makes the table of ranks 0, 1, … from their properties.
+    /// Makes the table of ranks 0, 1, … from their properties, all alive and without tasks.
     pub(crate) fn new(infos: &[RankInfo]) -> Self {
         let ranks = infos
             .iter()
@@ -374,7 +374,7 @@ impl RankTable {
         }
     }
 
-    /// A rank with a free slot, or `None` if there is none.
+    /// A rank that has a free slot, or `None` if there is none.
     pub(crate) fn idle(&self) -> Option<Rank> {
         let rank = self.least_loaded(false)?;
         let worker = &self.ranks[rank.index()];
@@ -419,7 +419,7 @@ impl RankTable {
         new
     }
 
-    /// Whether `rank` has been sent the definition `def`.
+    /// Whether rank 0 has sent the definition `def` to `rank`.
     pub(crate) fn has_learnt(&self, rank: Rank, def: DefId) -> bool {
         let (word, bit) = (def.index() / 64, 1u64 << (def.index() % 64));
         self.get(rank).and_then(|worker| worker.known.get(word)).is_some_and(|known| known & bit != 0)

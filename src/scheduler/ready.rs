@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 pub(super) enum Next {
     /// A single task.
     Task(TaskId),
-    /// The next instance of a family, named by the family's first task.
+    /// The next task of a family (one function over a range of indexes), named by the family's first task.
     Family(TaskId),
 }
 
@@ -76,7 +76,7 @@ impl Ready {
         self.bucket((priority, depth)).push(task);
     }
 
-    /// Queues a family without inputs, by its first task.
+    /// Queues a family, whose tasks have no inputs, under its priority. The family is named by its first task.
     pub(super) fn push_family(&mut self, priority: i32, first: TaskId) {
         self.bucket((priority, 0)).families.push_back(first);
     }
@@ -101,7 +101,8 @@ impl Ready {
         self.top.is_empty()
     }
 
-    /// The first entry and its place. If `roots` is false, skips tasks without inputs (depth 0).
+    /// The first entry of the queue and its place (priority and depth). If `roots` is false, skips tasks without
+    /// inputs.
     pub(super) fn peek(&self, roots: bool) -> Option<(Next, Place)> {
         if roots || self.place.1 > 0 {
             return Some((self.top.first()?, self.place));

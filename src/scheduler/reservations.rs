@@ -9,12 +9,12 @@ use crate::ids::Rank;
 use crate::protocol::ResourceRequest;
 use crate::scheduler::ranks::{RankRecord, RankTable, key, rank_of};
 
-/// A host. Its ranks share its memory.
+/// A host of the job, with the memory that its ranks share.
 #[derive(Debug)]
 pub(crate) struct Host {
-    /// Total memory, in bytes.
+    /// Total memory of the host, in bytes.
     pub memory: u64,
-    /// Memory that running tasks take, in bytes.
+    /// Memory that running tasks on the host have asked for, in bytes.
     pub used: u64,
     /// Memory set aside for tasks that are to start next on one of the host's ranks, which is reserved for them, in
     /// bytes.
@@ -38,7 +38,7 @@ pub(crate) struct Reservation {
 /// The reason why no rank can ever run a task: the resource of which it needs too much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shortage {
-    /// No rank that computes is alive.
+    /// No rank that computes tasks is alive any more.
     Ranks,
     /// No rank has as many slots; the value is the most that a rank has.
     Slots(u32),

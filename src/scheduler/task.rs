@@ -28,7 +28,7 @@ pub enum TaskState {
         rank: Rank,
         /// The expected cost for that rank at the time of sending, in nanoseconds.
         cost: u32,
-        /// The number of inputs without a result: the task was sent ahead of them, or they were lost since.
+        /// The number of inputs without a result: the task was sent before they existed, or they were lost since.
         missing: u32,
     },
     /// The task has a result, which is short and kept in this record.
@@ -42,7 +42,7 @@ pub enum TaskState {
     Released,
 }
 
-/// The copies of a stored result.
+/// The copies of a stored result, on one or more ranks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copies {
     /// The ranks that hold a copy.
@@ -63,7 +63,7 @@ pub struct Holders {
 }
 
 impl Holders {
-    /// Makes a set of this one rank.
+    /// Makes the set of holders with only this rank.
     pub fn one(rank: Rank) -> Self {
         Holders { first: rank, any: true, others: None }
     }
@@ -74,17 +74,17 @@ impl Holders {
         self.any.then_some(self.first).into_iter().chain(others)
     }
 
-    /// The number of holders.
+    /// The number of ranks that have a copy.
     pub fn len(&self) -> usize {
         usize::from(self.any) + self.others.as_ref().map_or(0, |others| others.len())
     }
 
-    /// Whether there is no holder.
+    /// Whether no rank has a copy.
     pub fn is_empty(&self) -> bool {
         !self.any
     }
 
-    /// Whether `rank` is a holder.
+    /// Whether `rank` has a copy.
     pub fn contains(&self, rank: Rank) -> bool {
         self.iter().any(|holder| holder == rank)
     }
@@ -98,7 +98,7 @@ impl Holders {
         }
     }
 
-    /// Adds a rank that is not a holder yet.
+    /// Adds a rank that has got a copy and had none.
     pub fn push(&mut self, rank: Rank) {
         if self.any {
             self.others.get_or_insert_default().push(rank);
@@ -107,7 +107,7 @@ impl Holders {
         }
     }
 
-    /// Removes `rank`. Does nothing if it is not a holder.
+    /// Removes a rank that has lost or dropped its copy. Does nothing if `rank` had none.
     pub fn remove(&mut self, rank: Rank) {
         let left: Vec<Rank> = self.iter().filter(|&holder| holder != rank).collect();
         self.any = false;
@@ -157,7 +157,7 @@ pub struct ScheduledTask {
     pub attempt: Attempt,
     /// The number of times that the task has failed.
     pub failures: u16,
-    /// Whether the owner (the client or a rank) holds a future of the task.
+    /// Whether the owner (the client, or the rank of the task that submitted this one) holds a future of the task.
     pub held: bool,
     /// Whether another task submitted this one.
     pub nested: bool,
@@ -197,7 +197,7 @@ impl ScheduledTask {
         }
     }
 
-    /// Whether the result exists now.
+    /// Whether the task's result exists now, in the record or on a rank.
     pub fn has_result(&self) -> bool {
         matches!(self.state, TaskState::Inline(_) | TaskState::Stored(_))
     }
@@ -239,7 +239,7 @@ pub(super) struct TaskTable {
 }
 
 impl TaskTable {
-    /// The number of records.
+    /// The number of task records, over all owners.
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.records.len() + self.nested.iter().map(Dense::len).sum::<usize>()

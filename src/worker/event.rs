@@ -22,7 +22,7 @@ pub enum WorkerEvent {
         attempt: Attempt,
         /// Time spent in the task's function, in nanoseconds.
         nanos: u32,
-        /// The result, or the error of the task.
+        /// The result of the task, or its error.
         output: Result<ReportedResult, TaskError>,
     },
     /// A thread of this rank begins to wait for other tasks. The value is the task that the thread computes, or `None`
@@ -56,7 +56,7 @@ pub enum WorkerAction {
     Fetch {
         /// The task whose result is fetched.
         task: TaskId,
-        /// The rank to ask.
+        /// The rank that stores the result, to ask for it.
         holder: Rank,
         /// The exact size of the result in bytes.
         nbytes: u64,
@@ -69,9 +69,9 @@ pub enum WorkerAction {
         to: Rank,
         /// The task whose result is sent.
         task: TaskId,
-        /// The message tag of the receive that the receiver has posted.
+        /// The message tag of the receive that the asking rank has posted.
         tag: u32,
-        /// Whether the receiver sees the same files as this rank.
+        /// Whether the asking rank sees the same files as this rank, so that paths can be sent in place of files.
         same_files: bool,
     },
     /// Send a report to rank 0.

@@ -88,7 +88,7 @@ pub struct Worker {
     running: u32,
     /// Slots that the running tasks take beyond one for each task.
     extra: u32,
-    /// Slots of each running task that takes more than one.
+    /// Number of slots of each running task that takes more than one.
     wide: IdMap<TaskId, u32>,
     /// Number of slots that a task takes, by definition number. The list ends with the last definition whose tasks take
     /// more than one.

@@ -10,7 +10,7 @@ use std::path::Path;
 pub(crate) struct HostShare {
     /// Numbers of the cores, as many as the rank has slots; empty where there are more slots than cores.
     pub cores: Vec<u32>,
-    /// Devices, as they are named in `CUDA_VISIBLE_DEVICES`.
+    /// The devices (GPUs) of the rank, by their names in `CUDA_VISIBLE_DEVICES`.
     pub gpus: Vec<String>,
 }
 

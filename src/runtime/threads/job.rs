@@ -21,7 +21,7 @@ use std::sync::{Arc, Once};
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
-/// A task definition as rank 0 has sent it to this rank.
+/// A task definition that rank 0 has sent to this rank, with its function looked up.
 #[derive(Debug)]
 pub(crate) struct KnownDefinition {
     /// The task function, or the reason why it cannot be called, such as an unknown offset in the executable.
@@ -57,7 +57,7 @@ pub(crate) struct RankLocation {
 pub(crate) struct Job {
     /// The number of the task.
     pub task: TaskId,
-    /// The number of this attempt to run the task.
+    /// The number of this attempt to run the task, from 1: higher after failures and losses.
     pub attempt: Attempt,
     /// The number of the task's definition.
     pub def: DefId,
@@ -72,7 +72,7 @@ pub(crate) struct Job {
 /// The outcome of a task: its result, with the value if the rank's store is to keep it, or its error.
 pub(crate) type Outcome = Result<(ReportedResult, Option<AnyValue>), TaskError>;
 
-/// A task that has ended.
+/// A task's end, as its compute thread reports it.
 #[derive(Debug)]
 pub(crate) struct Ended {
     /// The number of the task.

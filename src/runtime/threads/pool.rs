@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 /// An event that a compute thread reports to the reactor of its rank.
 #[derive(Debug)]
 pub(crate) enum ComputeEvent {
-    /// A task has ended.
+    /// A task has ended, with a result or an error.
     Ended(Ended),
     /// A thread begins to wait inside a task for other tasks, and uses no slot meanwhile. The value is its task; `None`
     /// if the thread runs a parallel part of another thread's task.
@@ -37,7 +37,7 @@ pub(crate) enum ComputeEvent {
     Encoded {
         /// The rank that has asked for the value.
         to: Rank,
-        /// The tag of the transfer.
+        /// The MPI tag of the transfer, which the asking rank has chosen.
         tag: u32,
         /// The encoded value.
         message: OutgoingValue,
@@ -60,7 +60,7 @@ pub(crate) trait Compute {
     /// Encodes a value for rank `to`; `same_files` says whether that rank sees the same files, so that a path may
     /// travel instead of a file's bytes. The result is a [`ComputeEvent::Encoded`].
     fn encode(&mut self, value: AnyValue, same_files: bool, to: Rank, tag: u32);
-    /// Appends the events of tasks and threads since the last call to `done`.
+    /// Appends to `done` the events that have occurred since the last call.
     fn collect(&mut self, done: &mut Vec<ComputeEvent>);
     /// Whether there are events that [`Compute::collect`] has not taken yet.
     fn has_done(&self) -> bool;
@@ -73,7 +73,7 @@ pub(crate) trait Compute {
     fn leaves_short(&self) -> bool {
         false
     }
-    /// Computes some of the short tasks and appends their events.
+    /// Computes some of the short tasks on the calling thread and appends their events.
     fn run_short(&mut self, _done: &mut Vec<ComputeEvent>) {}
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Inline {
     done: Arc<Mutex<Vec<ComputeEvent>>>,
     place: RankLocation,
     home: Home,
-    /// Number of tasks to compute at the next [`Compute::collect`].
+    /// Number of tasks that the next [`Compute::collect`] may compute; set by the simulation.
     pub allowance: usize,
 }
 

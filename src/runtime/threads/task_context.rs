@@ -202,7 +202,7 @@ fn move_unless(may_wait: bool) {
 pub(crate) struct LentSlot {
     seat: Rc<dyn Seat>,
     task: TaskId,
-    /// Number of slots of the rank.
+    /// Number of slots of the rank, the most that are lent at a time.
     pub slots: u32,
 }
 

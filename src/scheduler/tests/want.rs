@@ -57,7 +57,7 @@ fn a_future_dropped_while_its_value_comes_holds_it_till_then() {
     env.fetched(0, 1).resolves(1, TaskOutcome::Here(LAYOUT)).releases(1, &[1]).releases(0, &[1]).records(0);
 }
 
-/// `fire_and_forget`: a wait needs no future.
+/// The client can wait for a task whose future it has dropped: the wait keeps the task until it has ended.
 #[test]
 fn a_future_dropped_while_somebody_waits_does_not_cancel_the_task() {
     let mut env = ranks([0, 1]);

@@ -189,7 +189,8 @@ fn a_follower_of_what_failed_is_given_back_only_when_its_fetches_are_over() {
     env.arrived(8).reports_fetched(8).gives_back(&[2, 3, 4]).holds(1, 0).release(8).drops(8).start().quiet();
 }
 
-/// Two tasks wait for one fetch; the first to be told of it gives the second back.
+/// Two tasks wait for one fetch, and the second follows the first. When the fetch ends, the first is told, and gives
+/// the second back with itself.
 #[test]
 fn a_fetch_that_ends_for_a_task_and_for_its_follower_gives_back_both_once() {
     let mut env = slots(1);
@@ -198,7 +199,7 @@ fn a_fetch_that_ends_for_a_task_and_for_its_follower_gives_back_both_once() {
     env.arrived(8).gives_back(&[2]).drops(8).gives_back(&[3]).holds(0, 0);
 }
 
-/// An input that has just arrived must not be counted as missing.
+/// When a fetch ends for a task and its follower, the arrived input must not be counted as missing for the follower.
 #[test]
 fn a_follower_given_back_at_a_common_fetch_still_waits_for_its_own() {
     let mut env = slots(1);
