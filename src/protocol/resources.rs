@@ -8,11 +8,11 @@ pub const COUNTERS_MAX: usize = 8;
 /// The resources that a task takes of its rank, its host and the job while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ResourceRequest {
-    /// Slots of the rank that the task takes, at least 1.
+    /// Number of slots (tasks at a time) of its rank that the task takes, at least 1.
     pub slots: u32,
-    /// GPUs of the rank that the task takes.
+    /// Number of GPUs of its rank that the task takes.
     pub gpus: u32,
-    /// Memory of the host that the task takes, in bytes.
+    /// Memory of the rank's host that the task takes, in bytes.
     pub memory: u64,
     /// The amount that the task takes of each counter of the job, such as licences, by the counter's number.
     pub counters: [u32; COUNTERS_MAX],

@@ -99,8 +99,8 @@ impl DriverLink {
 /// A reactor behind a lock, with the flags by which its own thread and the other threads agree who turns it.
 pub(crate) struct Driver<R> {
     reactor: Mutex<Option<R>>,
-    /// Set once a turn has panicked: the reactor's state is inconsistent, and only its own thread may still turn it, to
-    /// end the run. The flag is needed since a parking_lot lock is not poisoned by a panic.
+    /// Set once a turn has panicked: the reactor's state is inconsistent, and no thread but the reactor's own may still
+    /// turn it. The flag is needed since a parking_lot lock is not poisoned by a panic.
     broken: AtomicBool,
     own_core: bool,
     /// Number of turns made by threads that are not the reactor's own.

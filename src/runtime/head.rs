@@ -62,7 +62,7 @@ pub(crate) enum Request {
 /// Totals of the run so far, over all ranks: numbers of tasks, bytes moved, busy time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
-    /// Number of tasks that ended with a result.
+    /// Number of tasks that have ended with a result so far.
     pub finished: u64,
     /// Number of tasks that failed.
     pub failed: u64,
@@ -72,9 +72,9 @@ pub(crate) struct Totals {
     pub moves: u64,
     /// Sum of the durations of tasks, in nanoseconds; each task counts at most 4.3 s (32 bits).
     pub busy_nanos: u64,
-    /// Number of tasks finished on each rank.
+    /// Number of tasks that have ended with a result on each rank.
     pub per_rank: Vec<u64>,
-    /// Number of tasks that are assigned to ranks now, running or next in line.
+    /// Number of tasks that ranks have now: tasks that run, and tasks queued there to run next.
     pub assigned: u64,
 }
 

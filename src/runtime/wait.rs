@@ -109,7 +109,7 @@ impl Wait {
         self.values
     }
 
-    /// Enters answers, each with the place of its task in the wait. A second answer for the same place is ignored, and
+    /// Enters answers, each with the index of its task in the wait. A second answer for the same task is ignored, and
     /// so is `Done` where a value is to come.
     pub(crate) fn answer(&self, answers: impl Iterator<Item = (u32, WaitAnswer)>) {
         let mut state = self.state.lock();

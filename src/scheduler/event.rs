@@ -133,7 +133,7 @@ pub enum SchedulerEvent {
     },
     /// A report has come from a rank, such as that a task has ended.
     From(Rank, RankReport),
-    /// A rank has died: its tasks and results are lost.
+    /// A rank has died: its tasks and its copies of results are lost.
     Lost(Rank),
 }
 

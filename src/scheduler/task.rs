@@ -47,7 +47,7 @@ pub enum TaskState {
 pub struct Copies {
     /// The ranks that hold a copy.
     pub holders: Holders,
-    /// The exact size of one copy in bytes.
+    /// The exact size of the result, and so of each copy, in bytes.
     pub nbytes: u64,
     /// The layout of the bytes, shared by most results of a definition.
     pub layout: Arc<BulkLayout>,
@@ -68,7 +68,7 @@ impl Holders {
         Holders { first: rank, any: true, others: None }
     }
 
-    /// The holders, in the order in which they got their copies.
+    /// The ranks that have a copy, in the order in which they got it.
     pub fn iter(&self) -> impl Iterator<Item = Rank> + '_ {
         let others = self.others.iter().flat_map(|others| others.iter().copied());
         self.any.then_some(self.first).into_iter().chain(others)

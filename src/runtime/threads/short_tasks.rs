@@ -1,10 +1,11 @@
 //! Estimates of the durations of a definition's tasks, to find those that are shorter than a hand-over to another
 //! thread.
 
-/// Longest mean duration at which a definition becomes short: the time of a hand-over to another thread and back.
-/// Nanoseconds.
+/// Longest mean duration at which a definition's tasks begin to count as short, in nanoseconds: the time of a hand-over
+/// to another thread and back.
 const SHORT: u64 = 5_000;
-/// Longest mean duration at which a short definition stays short (hysteresis). Nanoseconds.
+/// Longest mean duration, in nanoseconds, at which tasks that count as short go on to do so. Larger than [`SHORT`], so
+/// that the verdict does not flip at each task (hysteresis).
 const SHORT_STILL: u64 = 2 * SHORT;
 /// Longest duration that one task can add to the quick mean, in nanoseconds. A task that loses its core may take long
 /// and says little about the others.

@@ -38,7 +38,7 @@ struct Env {
     scheduler: Scheduler,
     orders: BTreeMap<u32, VecDeque<RankOrder>>,
     resolved: VecDeque<(u64, TaskOutcome)>,
-    /// The tasks that pause, with the failed attempt and the length of the pause.
+    /// The tasks in a pause before a retry, each with the failed attempt and the length of the pause in milliseconds.
     pauses: VecDeque<(u64, Attempt, u64)>,
     known: BTreeSet<(u32, DefId)>,
     /// The pairs of a rank and a definition where the rank was told that tasks of the definition submit others.
@@ -283,7 +283,7 @@ impl Env {
         self
     }
 
-    /// Runs one turn of placement.
+    /// Runs one turn of placement, in which the scheduler sends ready tasks to ranks.
     fn place(&mut self) -> &mut Self {
         let mut out = Vec::new();
         self.scheduler.place(&mut out);
