@@ -18,18 +18,19 @@ use std::any::TypeId;
 use std::hash::Hash;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-/// Longest encoding of an argument by value, in bytes; a longer one becomes a result of its own at rank 0. Eight
-/// arguments of this length, as many as a task may have, fit in a message.
+/// Longest encoding of an argument that travels inside the task's message, in bytes. A longer argument becomes a result
+/// of its own, stored at rank 0. Eight arguments of this length, as many as a task may have, fit in a message.
 const INLINE_ARGUMENT_MAX: usize = ARGS_MAX / 16;
 
-/// The arguments of one task while they are packed.
+/// The arguments of one task, collected and encoded before the task is submitted.
 pub struct ArgumentPack<'c> {
     client: &'c Client,
     pub(super) args: SmallVec<[u8; 16]>,
     pub(super) inputs: SmallVec<[TaskId; 2]>,
     keys: SmallVec<[u128; 4]>,
-    /// Futures given by value, and values that have become results: held until the task that takes them is submitted.
-    /// Also handles that must not be dropped before that for another reason.
+    /// Handles of the futures among the arguments, and of long values that have become results. Dropping a handle would
+    /// release the result, so all are held until the task that takes them is submitted. Also holds handles whose drop
+    /// would take the client's lock.
     pub(super) held: Held,
 }
 
@@ -100,7 +101,7 @@ impl<'c> ArgumentPack<'c> {
         push_refusal(&mut self.args, why);
     }
 
-    /// The task that submits the new one; `None` for rank 0's own client.
+    /// The running task that submits the new one; `None` for rank 0's own client, outside of tasks.
     pub(super) fn parent(&self) -> Option<TaskId> {
         self.client.parent
     }
@@ -117,8 +118,8 @@ impl<'c> ArgumentPack<'c> {
     }
 }
 
-/// Prepares a value for rank 0 as a result: its key, its layout, and its bytes where they are few enough to travel
-/// inline.
+/// Prepares a value that is to be stored at rank 0 as a result: its key, its layout (how its bytes are to be read), and
+/// its bytes where they are few enough to travel inside the message.
 pub(super) fn scattered<T: Data>(value: T) -> Scattered {
     let outcome = match bulk::view(&value) {
         Some((layout, bytes)) => Ok((value_key::<T>(&layout, bytes), layout, bytes.len() as u64)),
@@ -157,14 +158,14 @@ fn value_key<T: 'static>(layout: &BulkLayout, bytes: &[u8]) -> u128 {
     hash.digest128()
 }
 
-/// An argument for a parameter of type `T`: a `T`, or futures.
+/// An argument for a parameter of type `T`: a value, or futures of results that will be the value.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot stand for a parameter of type `{T}`",
     label = "expected a `{T}`, or a future of one",
     note = "an argument is a value, a `Future`, a `&Future`, or a `Vec` of futures for a `Vec` parameter"
 )]
 pub trait Arg<T> {
-    /// Packs the argument.
+    /// Adds the argument to `pack`: the encoded value, or the tasks whose results the argument stands for.
     fn pack(self, pack: &mut ArgumentPack<'_>);
 }
 
@@ -218,7 +219,7 @@ impl<T: Data> Arg<Vec<T>> for Vec<&Future<T>> {
     }
 }
 
-/// A tuple of arguments for parameters of the types `P`.
+/// A tuple of arguments, each a value or futures, for the parameters of types `P` of a task function.
 #[diagnostic::on_unimplemented(
     message = "these arguments do not fit the task's parameters",
     label = "expected a tuple of values or futures for the parameters `{P}`",
@@ -226,7 +227,7 @@ impl<T: Data> Arg<Vec<T>> for Vec<&Future<T>> {
     note = "an argument is a value, a `Future`, a `&Future`, or a `Vec` of futures for a `Vec` parameter"
 )]
 pub trait Args<P> {
-    /// Packs the arguments in order.
+    /// Adds all arguments of the tuple to `pack`, in order.
     fn pack(self, pack: &mut ArgumentPack<'_>);
 }
 

@@ -19,7 +19,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Most tasks of a family: 2^32.
+/// Largest number of tasks in one family (one function over a range of indexes): 2^32.
 pub const FAMILY_MAX: u64 = 1 << 32;
 
 /// Tasks 0, 1, …, n-1 of one function. Ten million of them cost memory only for those that have started.
@@ -29,21 +29,23 @@ pub struct Family<T> {
     first: TaskId,
     count: u64,
     def: DefId,
-    /// Indexes whose futures were taken.
+    /// Indexes of the tasks whose futures the user has taken by [`Family::get`]. The family no longer releases their
+    /// results.
     taken: Mutex<Ranges>,
-    /// Whether each task was submitted by itself, as in families that a task submits.
+    /// Whether each task was submitted by itself, not the range as a whole. True for families that a running task
+    /// submits.
     one_by_one: bool,
     shared: Arc<ClientShared>,
     kind: PhantomData<fn() -> T>,
 }
 
 impl<T> Family<T> {
-    /// Number of tasks.
+    /// Number of tasks in the family.
     pub fn len(&self) -> u64 {
         self.count
     }
 
-    /// Whether the family has no tasks.
+    /// Whether the family has no tasks, since it was submitted with a count of 0.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -62,7 +64,7 @@ impl<T> Family<T> {
         })
     }
 
-    /// The futures of a range of tasks, without those that were taken before.
+    /// The futures of a range of tasks, without those that were taken by an earlier call.
     pub fn range(&self, range: Range<u64>) -> Vec<Future<T>> {
         range.filter_map(|index| self.get(index)).collect()
     }

@@ -23,15 +23,17 @@ use std::time::Duration;
 /// The handle that all copies of a future share; its drop releases the result.
 pub(crate) struct FutureHandle {
     pub(super) task: TaskId,
-    /// The key in two halves: a number of sixteen bytes would make the handle longer, by its alignment.
+    /// The key of the task's call in two halves, since the alignment of a `u128` would make the handle longer.
     key: [u64; 2],
     pub(super) def: DefId,
-    /// Whether the call is pure: the handle is found by its key when the same call is submitted again.
+    /// Whether the call is pure (equal calls are one task): then the same call, submitted again, finds this handle by
+    /// its key.
     pub(super) pure: bool,
     pub(super) shared: Arc<ClientShared>,
 }
 
-/// The handle takes one block of 64 bytes together with its two reference counts.
+/// The handle and its two reference counts (strong, weak) fit into one block of 64 bytes from the allocator, of which
+/// the allocator uses 8 itself.
 const _: () = assert!(size_of::<FutureHandle>() + 2 * size_of::<usize>() <= 56);
 
 impl FutureHandle {
@@ -59,7 +61,7 @@ impl Drop for FutureHandle {
     }
 }
 
-/// The result of a task that may not be done yet.
+/// A name for the result of a task that may not have ended yet.
 ///
 /// A future can be an argument of other tasks at once. Copies name the same result; dropping the last one releases it,
 /// on every rank that holds it, once the tasks that take it are done.
@@ -69,7 +71,8 @@ pub struct Future<T> {
 }
 
 impl<T> Future<T> {
-    /// A future of the same task under another type, to wait for its end but never for its value.
+    /// A future of the same task under another result type: for callers that wait for the end of the task and never
+    /// read the value.
     pub(crate) fn only_waited_for<U>(&self) -> Future<U> {
         Future { handle: self.handle.clone(), kind: PhantomData }
     }
@@ -93,7 +96,8 @@ impl<T> Future<T> {
         Future { handle, kind: PhantomData }
     }
 
-    /// The key of the call: the function's name and a hash of its identity and of its arguments.
+    /// The key of the task's call: the function's name and a hash of the function's identity and its arguments. Equal
+    /// pure calls have equal keys.
     pub fn key(&self) -> String {
         let name = self.handle.shared.name(self.handle.def);
         format!("{name}-{:016x}", (self.handle.key() >> 64) as u64)
@@ -136,7 +140,7 @@ impl<T: Data> Future<T> {
     }
 }
 
-/// The name of a type without the paths in it: `Vec<String>`.
+/// The name of a type without the module paths in it: `Vec<String>` for `alloc::vec::Vec<alloc::string::String>`.
 fn short_type(full: &str) -> String {
     let ends = |c: char| !(c.is_alphanumeric() || c == '_' || c == ':');
     let words = full.split_inclusive(ends).map(|word| word.rsplit("::").next().unwrap_or(word));
@@ -158,8 +162,9 @@ fn values<T: Data>(answers: WaitAnswers) -> impl Iterator<Item = Result<T>> {
     })
 }
 
-/// Asks rank 0 for answers to a wait for the given tasks; `new` makes the wait for their number. Returns also the
-/// futures that were given by value, to be held until the answers are there.
+/// Asks rank 0 to answer when the given tasks have ended. `new` makes the wait that collects the answers, from the
+/// number of tasks. Returns the wait, and the futures that were given by value: the caller holds them until the answers
+/// are there, since a dropped future would release its result.
 pub(super) fn want<T, F: Borrow<Future<T>>>(
     shared: &Arc<ClientShared>,
     futures: impl IntoIterator<Item = F>,
@@ -177,7 +182,7 @@ pub(super) fn want<T, F: Borrow<Future<T>>>(
     (wait, futures)
 }
 
-/// Results of tasks that are awaited without blocking.
+/// Results that the client has asked for without blocking, and takes later by [`Pending::take`].
 pub struct Pending<T> {
     wait: Arc<Wait>,
     kind: PhantomData<fn() -> T>,
@@ -200,7 +205,7 @@ impl<T: Data> Pending<T> {
         self.wait.failures()
     }
 
-    /// Whether all results or errors are there.
+    /// Whether each task has its result or error, so that [`Pending::take`] succeeds.
     pub fn is_ready(&self) -> bool {
         self.wait.is_complete()
     }

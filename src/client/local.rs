@@ -29,7 +29,8 @@ use std::sync::Arc;
 /// value of the rank too. It is kept until the run ends, and longer only by those who still hold it. A value that is to
 /// change has a lock or atomics inside; pure tasks should not let their results depend on that.
 ///
-/// What stands before the first call of `local` in a task may be done twice, as with [`current`](crate::current).
+/// Code of a task before its first call of `local` may run twice, as with [`current`](crate::current): a short task
+/// begins on a thread that must not wait, and starts again on another one if the value is not there.
 ///
 /// # Panics
 /// When `make` does: the task's error. The next task that asks tries again. Also when `make` asks for the value that it

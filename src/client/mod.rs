@@ -40,10 +40,11 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Weak, mpsc};
 
-/// Number of tasks that `map` submits under one lock.
+/// Number of tasks that `map` submits while it holds the client's lock once.
 const BATCH: usize = 256;
 
-/// Futures to be dropped only after the lock is free, since their drop takes it.
+/// Handles of futures that the caller drops only after it has released the client's lock, since the drop of a handle
+/// takes that lock.
 type Held = SmallVec<[Arc<FutureHandle>; 1]>;
 
 /// A client, which submits tasks. Its copies share everything and may be used from any thread of their rank: rank 0,
@@ -56,10 +57,12 @@ pub struct Client {
     parent: Option<TaskId>,
 }
 
-/// The state that the clients and futures of a rank share.
+/// The state that all clients and futures of a rank share: the numbering of tasks, the keys of pure calls, and the way
+/// to the reactor.
 pub(crate) struct ClientShared {
     mailbox: Arc<Mailbox<Request>>,
-    /// The driver of the reactor, by which a waiting thread turns the reactor meanwhile.
+    /// The driver of the rank's reactor (its loop that serves MPI). A thread that waits for an answer makes turns of
+    /// the reactor through it.
     driver: Arc<DriverLink>,
     rank: Rank,
     state: Mutex<ClientState>,
@@ -68,7 +71,8 @@ pub(crate) struct ClientShared {
 #[derive(Default)]
 struct ClientState {
     defs: HashMap<(u64, DefOptions), DefId>,
-    /// The last definition used: most calls in a row are of one function.
+    /// The definition (function with options) that was used last, kept to save a look-up: most calls in a row are of
+    /// one function.
     last: Option<((u64, DefOptions), DefId)>,
     names: Vec<Arc<str>>,
     keys: PureCalls,
@@ -77,7 +81,7 @@ struct ClientState {
     closed: Option<String>,
 }
 
-/// A value of the client, prepared as a result for rank 0.
+/// A value that the client stores at rank 0 as a result (scatter), prepared for the message to the reactor.
 pub(crate) struct Scattered {
     key: u128,
     output: ReportedResult,
@@ -103,7 +107,7 @@ impl ClientShared {
         self.statuses([task]).pop().unwrap_or(Status::Released)
     }
 
-    /// The statuses of the given tasks. All are asked for before the first answer is awaited.
+    /// The statuses of the given tasks, in order. All requests are sent before the first answer is awaited.
     fn statuses(&self, tasks: impl IntoIterator<Item = TaskId>) -> Vec<Status> {
         let ask = |task| {
             let (reply, answer) = mpsc::channel();
@@ -123,7 +127,8 @@ impl ClientShared {
         }
     }
 
-    /// Ends the run for all clients and futures: threads that wait now or later are told `why`.
+    /// Marks the run as ended for all clients and futures of the rank. Threads that wait for results now or later get
+    /// an error with the reason `why`.
     pub(crate) fn close(&self, why: &str) {
         self.state.lock().closed = Some(why.to_owned());
         let mut left = Vec::new();
@@ -137,7 +142,8 @@ impl ClientShared {
 }
 
 impl Client {
-    /// Makes the client of `rank`, whose reactor has this mailbox and this driver.
+    /// Makes the client of `rank`. Requests go to the rank's reactor through the mailbox; waiting threads turn the
+    /// reactor through the driver.
     pub(crate) fn new(
         mailbox: Arc<Mailbox<Request>>,
         driver: Arc<DriverLink>,
@@ -152,7 +158,7 @@ impl Client {
         &self.shared
     }
 
-    /// Number of ranks of the job, rank 0 included.
+    /// Number of ranks of the MPI job, rank 0 included.
     pub fn ranks(&self) -> usize {
         self.ranks
     }
@@ -326,8 +332,8 @@ impl Client {
     }
 }
 
-/// The handle behind `future`, if it still exists and has this key. One with another key that is equal in half of it is
-/// put into `held`.
+/// The handle behind `future`, if it still exists and its whole key is `key`. A handle with another key that is equal
+/// in half of it is put into `held` instead, since it must not be dropped under the lock.
 fn alike(future: &Weak<FutureHandle>, key: u128, held: &mut Held) -> Option<Arc<FutureHandle>> {
     let handle = future.upgrade()?;
     if handle.key() == key {
@@ -338,8 +344,8 @@ fn alike(future: &Weak<FutureHandle>, key: u128, held: &mut Held) -> Option<Arc<
 }
 
 impl ClientState {
-    /// The future of the call with this key, if it exists. Another one, whose key is equal in half, may be put into
-    /// `held`, to be dropped after the lock.
+    /// The future of the pure call with this key, if it exists. A handle of another call, whose key is equal in half,
+    /// may be put into `held`, which the caller drops after it has released the lock.
     fn find(&mut self, key: u128, held: &mut Held) -> Option<Arc<FutureHandle>> {
         alike(self.keys.get(key)?, key, held)
     }
@@ -360,8 +366,8 @@ impl ClientState {
         handle
     }
 
-    /// The future of a pure call, and whether it is new. One look-up finds or enters the call: among a million keys,
-    /// look-ups take most of the time.
+    /// The handle of the future of a pure call, and whether the call is new. A single look-up finds or enters the call,
+    /// since with a million keys look-ups take most of the time.
     fn pure_handle(
         &mut self,
         shared: &Arc<ClientShared>,
@@ -381,8 +387,8 @@ impl ClientState {
         (handle, true)
     }
 
-    /// The future of a call, with the request for its task; without a request if the same pure call has a future
-    /// already.
+    /// The future of a call, with the request that submits its task. The request is `None` if the same pure call
+    /// already has a future, and so a task.
     fn submit<F>(
         &mut self,
         shared: &Arc<ClientShared>,
@@ -411,7 +417,7 @@ impl ClientState {
         (handle, Some(Request::Fact(SchedulerEvent::Submit(new))))
     }
 
-    /// The number of the definition of a function with these options; it is announced to rank 0 at its first use.
+    /// The number of a definition: a function with these options. A definition is announced to rank 0 at its first use.
     fn definition(
         &mut self,
         shared: &ClientShared,

@@ -33,12 +33,13 @@ use crate::runtime::threads::task_context;
 /// released too. A task that fails because another has failed, by `?` or by a panic that says so, fails with that first
 /// cause.
 ///
-/// Code before the first call of `current` may run twice: tasks that have always been short run on a thread that must
-/// not wait, and begin anew on another one when they first ask for a client.
+/// Code before the first call of `current` may run twice. Tasks that have always been short run on the thread that
+/// serves MPI, which must not wait for them; when such a task first asks for a client, it is stopped and run again from
+/// its start on another thread.
 ///
 /// # Errors
-/// Outside of a task: there, use the client that [`run`](crate::run) hands to its closure. Also in a parallel part of a
-/// task that another thread computes: ask before the parallel part, and use that client there.
+/// Outside of a task, where the client is the one that [`run`](crate::run) hands to its closure. Also in a parallel
+/// part of a task that another thread computes: ask before the parallel part, and use that client in it.
 pub fn current() -> Result<Client> {
     let outside = || {
         Error::Other(
@@ -53,7 +54,7 @@ pub fn current() -> Result<Client> {
 }
 
 impl Client {
-    /// Refuses the method `what` on ranks other than 0.
+    /// Returns an error on ranks other than 0, where the method named `what` is not available.
     pub(super) fn only_at_rank_0(&self, what: &str) -> Result<()> {
         match self.shared.rank {
             HEAD => Ok(()),

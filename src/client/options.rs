@@ -38,7 +38,7 @@ impl<'c> Options<'c> {
         self
     }
 
-    /// Sets the priority: tasks with a larger one come first. 0 by default.
+    /// Sets the priority of the tasks, 0 by default: among tasks that can start, those with a larger priority go first.
     pub fn priority(mut self, priority: i32) -> Self {
         self.def.priority = priority;
         self
@@ -58,22 +58,24 @@ impl<'c> Options<'c> {
         self
     }
 
-    /// Pins the tasks to one rank, the only one that may compute them. A rank without slots never does.
+    /// Pins the tasks to one rank: only that rank can compute them. If that rank has no slots, like rank 0 by default
+    /// in a job of several ranks, the tasks fail.
     pub fn on(mut self, rank: Rank) -> Self {
         self.def.on = Some(rank);
         self
     }
 
-    /// Sets the places of the tasks: the host that runs a task is noted under the number `place`, and the task runs on
-    /// a host where those of its inputs have run that have the place `same_host_as`. 0 means none.
+    /// Sets host affinity between tasks. The scheduler records under the number `place` on which host each of these
+    /// tasks runs. A task with `same_host_as` runs on a host where one of its inputs with that `place` has run. 0 means
+    /// none.
     pub(crate) fn place(mut self, place: u32, same_host_as: u32) -> Self {
         (self.def.place, self.def.same_host_as) = (place, same_host_as);
         self
     }
 
-    /// Sets the number of slots of its rank that a task takes, 1 by default: for functions that compute with so many
-    /// threads of their own, or on the rank's by rayon. The task waits until a rank has as many free; with more than
-    /// any rank has it fails.
+    /// Sets the number of slots that a task takes on its rank, 1 by default. A task takes several slots for functions
+    /// that compute with so many threads, their own or those of the rank's rayon pool. The task waits until a rank has
+    /// as many free slots; a task that asks for more than any rank has fails.
     pub fn threads(mut self, threads: u32) -> Self {
         self.def.needs.slots = threads.max(1);
         self
@@ -93,8 +95,8 @@ impl<'c> Options<'c> {
         self
     }
 
-    /// Sets all resources that a task takes while it runs, counters of the job included; see [`ResourceRequest`] and
-    /// [`Client::set_counter`].
+    /// Sets all resources that a task takes while it runs: slots, GPUs, memory, and amounts of the job's counters (such
+    /// as licences). See [`ResourceRequest`] and [`Client::set_counter`].
     pub(crate) fn needs(mut self, needs: ResourceRequest) -> Self {
         self.def.needs = ResourceRequest { slots: needs.slots.max(1), ..needs };
         self

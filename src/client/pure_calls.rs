@@ -6,19 +6,21 @@ use std::collections::hash_map::Entry;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Weak;
 
-/// Number of parts of the map. A map that grows moves all its entries to other places of the memory: a part of a
-/// million keys fits into a processor's cache, and moving one part does not delay a submission for long.
+/// Number of parts into which the map from keys to futures is split. A map that grows moves all its entries to other
+/// places of the memory. With a million keys, a part fits into a processor's cache, and moving one part does not delay
+/// a submission for long.
 const PARTS: usize = 64;
-/// The lowest of the bits of a key that choose its part: none of those that the map itself uses, the lowest and the
-/// highest.
+/// The lowest of the bits of a key that choose its part of the map. Within a part, the hash map uses the lowest and the
+/// highest bits, so other bits choose the part.
 const SHIFT: u32 = 48;
 
 type Part = HashMap<u64, Weak<FutureHandle>, BuildHasherDefault<DigestHasher>>;
 
-/// The futures by the lower half of their keys; each handle has the whole key.
+/// The futures of all pure calls, by the lower half of their keys. The handle of each future has the whole key, for the
+/// comparison.
 pub(crate) struct PureCalls(Vec<Part>);
 
-/// A hasher that returns the key itself, since keys are hashes already.
+/// A hasher that returns the key itself: keys are hashes of a call already.
 #[derive(Default)]
 pub(crate) struct DigestHasher(u64);
 
@@ -47,12 +49,14 @@ impl PureCalls {
         &mut self.0[(key as u64 >> SHIFT) as usize % PARTS]
     }
 
-    /// The entry for the future of a call, found by the lower half of its key: the caller has to compare the whole key.
+    /// The entry for the future of a pure call, found by the lower half of its key. The caller has to compare the whole
+    /// key.
     pub(crate) fn entry(&mut self, key: u128) -> Entry<'_, u64, Weak<FutureHandle>> {
         self.part(key).entry(key as u64)
     }
 
-    /// The future of a call whose key has the same lower half: the caller has to compare the whole key.
+    /// The future of a pure call whose key has the same lower half as `key`; `None` if there is none. The caller has to
+    /// compare the whole key.
     pub(crate) fn get(&mut self, key: u128) -> Option<&Weak<FutureHandle>> {
         self.part(key).get(&(key as u64))
     }

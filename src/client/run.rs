@@ -26,7 +26,7 @@ use crate::transport::Transport;
 use crate::transport::mpi::{self, Communicator, MpiTransport, MpiWorld};
 use std::sync::Arc;
 
-/// Number of queued requests at which a client that runs ahead of the reactor waits (back-pressure).
+/// Number of requests in the queue to the reactor at which a submitting thread has to wait (back-pressure).
 const REQUESTS_MAX: usize = 4096;
 
 /// Starts MPI, runs `body` on rank 0 with a client for all ranks, and ends MPI.
@@ -67,7 +67,7 @@ pub fn run_with(config: &Config, body: impl FnOnce(&Client) -> Result<()> + Send
     run_with_team(config, |client, _| body(client))
 }
 
-/// Does the same as [`run_with`]; the closure is also given the list of the ranks.
+/// Does the same as [`run_with`]; the closure is also given the team: the list of all ranks with their hosts and slots.
 pub(crate) fn run_with_team(
     config: &Config,
     body: impl FnOnce(&Client, &Team) -> Result<()> + Send,
@@ -147,8 +147,8 @@ pub fn run_on_with(
 type Panic = Box<dyn std::any::Any + Send>;
 type Closed = std::result::Result<Result<()>, Panic>;
 
-/// A guard that ends the job when a reactor panics (a result's own `Drop` may): the other ranks and the client would
-/// wait for ever.
+/// A guard that ends the whole MPI job when the reactor's thread panics, as it may in the `Drop` of a user's result.
+/// Without it, the other ranks and the client would wait for ever.
 struct AbortOnPanic;
 
 impl Drop for AbortOnPanic {
@@ -159,7 +159,7 @@ impl Drop for AbortOnPanic {
     }
 }
 
-/// Drops the rank's values with the run, while MPI is still there.
+/// A guard that drops the rank's shared values (see `local`) at the end of the run, while MPI is still initialised.
 struct LocalsOfRun;
 
 impl Drop for LocalsOfRun {
@@ -168,8 +168,9 @@ impl Drop for LocalsOfRun {
     }
 }
 
-/// Serves MPI on this thread until the run is over; on rank 0 with the closure in a thread beside it. With `fail_fast`
-/// a failure of MPI ends all ranks at once.
+/// Runs this rank on the calling thread until the run is over: the loop that serves MPI, and on rank 0 the user's
+/// closure in a thread beside it. With `fail_fast`, a failure of MPI ends all ranks at once; without, it is returned as
+/// an error.
 fn serve<T: Transport + Send + 'static>(
     mut transport: T,
     host: &str,
@@ -262,7 +263,8 @@ fn serve<T: Transport + Send + 'static>(
     (reactor.links.transport, outcome)
 }
 
-/// Runs the reactor until the run is over. Threads that wait for it turn it too, if MPI allows calls from any thread.
+/// Makes turns of the reactor (receive, decide, send) until the run is over. Other threads of the rank that wait for
+/// the reactor make turns too, if MPI allows calls from any thread.
 fn turn<T, C>(
     reactor: Reactor<T, C>,
     waker: Arc<Waker>,
@@ -282,7 +284,7 @@ where
     driver.run()
 }
 
-/// Prints the profile of each rank, if it was measured.
+/// Prints how the time of each rank divides into phases, if the run measured it (`--profile`).
 fn print_profile(head: &Head, own: &Profile) {
     let table = profile::table(&head.spent(own.spent()));
     if !table.is_empty() {
@@ -290,7 +292,8 @@ fn print_profile(head: &Head, own: &Profile) {
     }
 }
 
-/// A guard that tells the reactor that the client's closure has ended, by a panic or not.
+/// A guard that tells the reactor, when it is dropped, that the client's closure has returned or panicked, so that the
+/// run ends.
 struct CloseAtEnd(Arc<Mailbox<Request>>);
 
 impl Drop for CloseAtEnd {
@@ -309,14 +312,15 @@ fn log_team(team: &Team) {
     }
 }
 
-/// Prints why the run cannot begin, in one line for the whole job: rank 0's, or that of a rank that did not get so far.
+/// Prints why the run cannot begin, in one line for the whole job: on rank 0, or on a rank that failed before it could
+/// reach rank 0.
 fn tell(error: &Error) {
     if !matches!(error, Error::Refused) {
         console::error(format_args!("dtask: {error}"));
     }
 }
 
-/// Prints why this rank cannot go on, and ends all ranks with exit code 3.
+/// Prints `message`, the reason why this rank cannot go on, and ends all ranks of the job with exit code 3.
 fn give_up(rank: Rank, host: &str, message: &str) -> ! {
     console::error(format_args!("dtask: rank {rank} ({host}): {message}"));
     mpi::abort(3)

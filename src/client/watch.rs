@@ -9,10 +9,10 @@ use crate::scheduler::{SchedulerEvent, Status};
 use std::borrow::Borrow;
 use std::sync::Arc;
 
-/// The end of a task, without its result: `Ok`, or the error.
+/// The end of a task, without its result: `Ok` if the task has a result, or the task's error.
 pub(crate) type Ended = std::result::Result<(), Arc<TaskError>>;
 
-/// A watch over a number of tasks.
+/// A watch over several tasks: tells which of them have ended, without their results and without blocking.
 pub(crate) struct Watch {
     wait: Arc<Wait>,
 }
@@ -23,7 +23,7 @@ impl Watch {
         self.wait.ended()
     }
 
-    /// Number of tasks that have not ended.
+    /// Number of watched tasks that have not ended.
     pub(crate) fn open(&self) -> usize {
         self.wait.open()
     }
@@ -56,8 +56,8 @@ impl Client {
         self.shared.statuses(futures.into_iter().map(|future| future.borrow().handle.task))
     }
 
-    /// Cancels tasks: those that are not on a rank yet fail, and with them the tasks that depend on them. Only rank 0's
-    /// client can.
+    /// Cancels tasks. A task that was not sent to a rank yet fails, and with it each task that takes its result. Only
+    /// the client of rank 0 can cancel.
     pub fn cancel<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) {
         let cancel = |future: &F| Request::Fact(SchedulerEvent::Cancel(future.borrow().handle.task));
         let futures: Vec<F> = futures.into_iter().collect();
@@ -67,7 +67,7 @@ impl Client {
 
     /// Begins a watch over the ends of tasks. No results are moved.
     ///
-    /// A future may be dropped as soon as its task has ended.
+    /// Each future may be dropped as soon as its task has ended: the watch does not need the result.
     pub(crate) fn watch<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) -> Watch {
         Watch { wait: want(&self.shared, futures, Wait::for_ends).0 }
     }

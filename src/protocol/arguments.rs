@@ -6,7 +6,7 @@ use crate::codec;
 use crate::error::{CodecError, bounded_to};
 use smallvec::SmallVec;
 
-/// Encodes the own arguments of instance `index` of a family: the index as an inline argument.
+/// Encodes the arguments of instance `index` of a family (one function over a range of indexes): the index alone.
 pub fn index_argument(index: u64) -> Blob {
     let mut blob = SmallVec::new();
     blob.extend_from_slice(&[ARGUMENT_INLINE, 0]);
@@ -16,17 +16,18 @@ pub fn index_argument(index: u64) -> Blob {
     Blob(blob)
 }
 
-/// The first byte of an argument by value. The length and the encoded value follow.
+/// The first byte of an argument whose value is inside the message. The length and the encoded value follow.
 pub const ARGUMENT_INLINE: u8 = 0;
 /// The first byte of an argument that is the task's next input, the result of another task. Nothing follows.
 pub const ARGUMENT_INPUT: u8 = 1;
 /// The first byte of an argument that is a list of the task's next inputs. Their number follows.
 pub const ARGUMENT_INPUTS: u8 = 2;
 
-/// The first byte of an argument that the client could not encode. The length and the text of the reason follow.
+/// The first byte of an argument that the client could not encode, so that the task fails with the reason. The length
+/// and the text of the reason follow.
 pub const ARGUMENT_REFUSED: u8 = 3;
-/// The longest text that [`push_refusal`] writes, in bytes: a task may have eight such arguments, which must fit into
-/// one frame.
+/// The longest reason that [`push_refusal`] writes for an argument that could not be encoded, in bytes. A task may have
+/// eight such arguments, which must fit into one frame.
 const REFUSAL_MAX: usize = 1024;
 
 /// Appends one argument by value to the encoding of a task's arguments.
@@ -36,7 +37,7 @@ pub fn push_argument(args: &mut SmallVec<[u8; 16]>, encoded: &[u8]) {
     args.extend_from_slice(encoded);
 }
 
-/// Appends an argument that could not be encoded, with the reason. A long reason loses its beginning.
+/// Appends, in place of an argument that could not be encoded, the reason `why`. A long reason loses its beginning.
 pub fn push_refusal(args: &mut SmallVec<[u8; 16]>, why: &str) {
     let why = bounded_to(REFUSAL_MAX, why.to_owned());
     args.push(ARGUMENT_REFUSED);

@@ -5,18 +5,18 @@ use crate::codec;
 use crate::error::CodecError;
 use serde::{Serialize, de};
 
-/// A decoded frame.
+/// A decoded frame: a batch of messages of one kind from another rank.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
     /// The introduction of a rank to rank 0 at start-up.
     Hello(Hello),
-    /// The answer of rank 0 at start-up.
+    /// The answer of rank 0 to a rank's [`Hello`] at start-up.
     Welcome(Welcome),
-    /// Messages from rank 0 to a rank.
+    /// Orders from rank 0 to the rank that receives the frame.
     Orders(Vec<RankOrder>),
-    /// Messages from a rank to rank 0.
+    /// Reports from a rank to rank 0, such as of ended tasks.
     Reports(Vec<RankReport>),
-    /// Messages between any two ranks.
+    /// Messages between any two ranks, by which one fetches a result from the other.
     Peers(Vec<Peer>),
 }
 
@@ -24,21 +24,21 @@ pub enum Frame {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum FrameKind {
-    /// The frame holds one [`Hello`].
+    /// The frame holds one [`Hello`], by which a rank introduces itself.
     Hello = 1,
-    /// The frame holds one [`Welcome`].
+    /// The frame holds one [`Welcome`], rank 0's answer at start-up.
     Welcome = 2,
-    /// The frame holds any number of [`RankOrder`].
+    /// The frame holds any number of [`RankOrder`]s from rank 0.
     Orders = 3,
-    /// The frame holds any number of [`RankReport`].
+    /// The frame holds any number of [`RankReport`]s to rank 0.
     Reports = 4,
-    /// The frame holds any number of [`Peer`].
+    /// The frame holds any number of [`Peer`] messages, between any two ranks.
     Peers = 5,
 }
 
-/// A message that can be put into a frame.
+/// A message that can be put into a frame, the batch in which messages travel between ranks.
 pub trait Message: Serialize {
-    /// The kind of frame that the message travels in.
+    /// The kind of frame that such messages travel in; a frame holds messages of one kind.
     const KIND: FrameKind;
 }
 
@@ -58,9 +58,9 @@ impl Message for Peer {
     const KIND: FrameKind = FrameKind::Peers;
 }
 
-/// Appends `message` to the open frame `frame`. An empty `frame` begins a new one.
+/// Appends `message` to `frame`, which collects messages for one rank. An empty `frame` begins a new one.
 ///
-/// Returns the frame that had to be closed first, because the message did not fit into it or was of another kind.
+/// Returns the earlier content of `frame`, to be sent first, if `message` did not fit behind it or is of another kind.
 ///
 /// # Errors
 /// When the message alone is longer than [`FRAME_MAX`]. Senders split long messages, so that is a bug. The open frame

@@ -4,7 +4,7 @@
 use crate::ids::Rank;
 use serde::{Deserialize, Serialize};
 
-/// The introduction of a rank to rank 0 at start-up.
+/// The introduction that each rank sends to rank 0 at start-up, with its version, host and resources.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// The protocol version of the sender, [`super::VERSION`].
@@ -29,13 +29,13 @@ pub struct Hello {
 /// The answer of rank 0 to every [`Hello`], sent once all ranks have introduced themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Welcome {
-    /// The run begins.
+    /// All ranks fit together and the run begins, with these settings for the receiver.
     Start {
-        /// Number of tasks that the receiver may compute at a time.
+        /// Number of tasks that the receiver is to compute at a time.
         slots: u32,
         /// Whether the receiver is to measure how it spends its time, for its final report.
         profile: bool,
-        /// The cores reserved for the receiver, in ascending order; empty if there are fewer cores than slots.
+        /// The cores reserved for the receiver, in ascending order; empty if it has fewer cores than slots.
         cores: Vec<u32>,
         /// The GPUs reserved for the receiver, by their names in `CUDA_VISIBLE_DEVICES`.
         gpus: Vec<String>,
@@ -46,11 +46,11 @@ pub enum Welcome {
     Refused,
 }
 
-/// The time that a rank spent in each activity, in nanoseconds.
+/// The time that a rank has spent in each activity during the run, in nanoseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
     /// The time of the reactor's thread, indexed by `runtime::profile::ProfilePhase`.
     pub reactor: [u64; 8],
-    /// The time of all slots together: computing, waiting for data, idle.
+    /// The time of all slots together, in this order: computing, waiting for data, idle.
     pub slots: [u64; 3],
 }

@@ -37,21 +37,22 @@ use std::fmt;
 
 /// The version of the protocol, raised whenever a message changes. Ranks with different versions refuse to start.
 pub const VERSION: u32 = 7;
-/// The longest frame of messages, in bytes.
+/// The longest frame (batch of messages to one rank), in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// The longest encoding of a task's arguments, in bytes. A longer argument becomes a result that rank 0 owns.
 pub const ARGS_MAX: usize = 16 * 1024;
-/// The longest encoded result, in bytes, that travels inside messages and is kept at rank 0 instead of its maker.
+/// The longest encoded result, in bytes, that travels inside messages. Rank 0 keeps such a result, not the rank that
+/// made it.
 pub const INLINE_MAX: usize = 128;
-/// The highest number of inputs in one message; further ones follow in [`RankOrder::MoreInputs`].
+/// The highest number of a task's inputs in one message; further inputs follow in [`RankOrder::MoreInputs`].
 pub const INPUTS_MAX: usize = 256;
 
-/// Short bytes inside a message. Up to 16 bytes need no allocation.
+/// Short bytes inside a message, such as an encoded value. Up to 16 bytes need no allocation.
 #[derive(Default, PartialEq, Eq, Hash)]
 pub struct Blob(pub SmallVec<[u8; 16]>);
 
 impl Blob {
-    /// Copies `bytes`.
+    /// Makes a copy of `bytes`.
     pub fn new(bytes: &[u8]) -> Self {
         Blob(SmallVec::from_slice(bytes))
     }
@@ -107,39 +108,41 @@ impl<'de> Deserialize<'de> for Blob {
 /// A task definition: the part that many tasks share. A rank gets it once, before the first of its tasks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Definition {
-    /// The number by which tasks name the definition.
+    /// The number of the definition, by which the messages for its tasks name it.
     pub def: DefId,
-    /// The task function, as the offset of its record from the base address of the executable's image.
+    /// The task function, as the offset of its record from the base address of the executable's image. All ranks run
+    /// the same executable, so the offset means the same function everywhere.
     pub function: u64,
-    /// The last segment of the function's path, for task keys and messages.
+    /// The last segment of the function's path, which task keys and error messages show.
     pub name: String,
     /// The encoded arguments that all instances of a family share, placed before the own arguments of each.
     pub shared: Blob,
-    /// Slots that each task of the definition takes.
+    /// Number of slots that each task of the definition takes on its rank.
     pub slots: u32,
-    /// Bytes of host memory that each task of the definition may take; 0 means no limit.
+    /// Bytes of host memory that rank 0 sets aside for each task of the definition; 0 means that none are set aside and
+    /// the task has no limit.
     pub memory: u64,
 }
 
-/// The layout of a stored result: how a receiver reads its bytes.
+/// The layout of a stored result: how the rank that receives it has to read its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BulkLayout {
-    /// The serde encoding of the value.
+    /// The bytes are the serde encoding of the value.
     Encoded,
-    /// The raw memory of a vector or an array of numbers.
+    /// The bytes are the raw memory of a vector or an array of numbers.
     Bulk {
-        /// The number of the container type, as in `task::bulk`.
+        /// The number of the container type (vector, array, …), as `task::bulk` numbers them.
         container: u8,
-        /// The number of the element type, as in `task::bulk`.
+        /// The number of the type of the elements, as `task::bulk` numbers them.
         element: u8,
-        /// The length along each axis.
+        /// The length of the array along each axis.
         #[serde(deserialize_with = "crate::codec::short_list")]
         shape: SmallVec<[u64; 2]>,
     },
-    /// The value of a command with its output files, in a format that the batch tool registers.
+    /// The value of a command together with its output files, in a format that the batch tool registers.
     Pack {
-        /// Length in bytes of the message to a rank that sees the same files: it has the paths of the files in place
-        /// of their contents. 0 if there are no files.
+        /// Length in bytes of the message to a rank that sees the same files: it contains the paths of the files in
+        /// place of their contents. 0 if there are no files.
         same_files: u64,
     },
 }
@@ -149,15 +152,15 @@ pub enum BulkLayout {
 pub enum InputSource {
     /// The input's encoded value is inside the message.
     Inline(Blob),
-    /// The input is in the receiver's own store.
+    /// The input is in the store of the rank that gets the task.
     Here,
-    /// The input does not exist yet: a task that was sent to the receiver earlier makes it there.
+    /// The input does not exist yet. A task that rank 0 has sent to the same rank earlier will make it there.
     Upcoming,
-    /// The input is on another rank, and the receiver has to fetch it.
+    /// The input is in the store of another rank, and the rank that gets the task has to fetch it.
     At {
-        /// The rank to fetch from.
+        /// The rank that stores the input.
         holder: Rank,
-        /// The exact size of the result in bytes.
+        /// The exact size of the result in bytes, as it is sent.
         nbytes: u64,
         /// The layout of the result, from which the receive buffer is made.
         layout: BulkLayout,
@@ -169,7 +172,7 @@ pub enum InputSource {
 pub struct TaskInput {
     /// The task whose result the input is.
     pub task: TaskId,
-    /// The place of that result.
+    /// The place where the receiver of the task finds that result.
     pub source: InputSource,
 }
 
@@ -178,76 +181,77 @@ pub struct TaskInput {
 pub struct RunTask {
     /// The number of the task.
     pub task: TaskId,
-    /// The number of this start of the task, from 1.
+    /// The number of this start of the task: 1 for the first, higher after failures and losses.
     pub attempt: Attempt,
     /// The number of the task's definition.
     pub def: DefId,
-    /// The own arguments, encoded as [`push_argument`] does.
+    /// The task's arguments as [`push_argument`] encodes them. An argument that is another task's result is only marked
+    /// here; its place is in `inputs`.
     pub args: Blob,
     /// The first inputs, at most [`INPUTS_MAX`], in the order of the parameters.
     pub inputs: Vec<TaskInput>,
-    /// The number of further inputs, which follow in [`RankOrder::MoreInputs`].
+    /// The number of the task's further inputs, which follow in [`RankOrder::MoreInputs`].
     pub more: u32,
-    /// The nesting depth: 0 for a task of the client, else above that of the submitting task. Deeper ones go first.
+    /// The nesting depth: 0 for a task of the client, else above that of the submitting task. Deeper tasks start first.
     pub depth: u32,
 }
 
-/// A message from rank 0 to a rank.
+/// A message from rank 0 to a rank, with one order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RankOrder {
-    /// Introduces a task definition.
+    /// Introduces a task definition, before the first task that names it.
     Define(Definition),
     /// Sends a task to compute, with all that is needed to fetch its inputs.
     Run(RunTask),
     /// Sends more inputs of the task of the last [`RankOrder::Run`], until all have come.
     MoreInputs {
-        /// The number of the task.
+        /// The number of the task that takes the inputs.
         task: TaskId,
-        /// The next inputs of the task.
+        /// The next inputs of the task, behind those that were sent before.
         inputs: Vec<TaskInput>,
-        /// The number of inputs that follow after these.
+        /// The number of the task's inputs that follow in further messages.
         more: u32,
     },
     /// Sends `count` instances of a family to compute: the tasks `first + k` with the arguments `index + k`.
     RunRange {
-        /// The definition of the family.
+        /// The definition of the family's tasks.
         def: DefId,
-        /// The number of the first instance's task.
+        /// The number of the first of the sent tasks; the others have the next numbers.
         first: TaskId,
-        /// The index of the first instance in its family.
+        /// The index in its family of the first of the sent tasks.
         index: u64,
-        /// The number of instances.
+        /// The number of sent tasks.
         count: u32,
     },
-    /// Asks the receiver to fetch a result that the client or a task there waits for.
+    /// Asks the receiver to fetch a result, for the client or a task on the receiver that waits for its value.
     Bring {
-        /// The task whose result is meant.
+        /// The task whose result is to be fetched.
         task: TaskId,
-        /// The rank to fetch from.
+        /// The rank that stores the result, to fetch it from.
         holder: Rank,
-        /// The exact size of the result in bytes.
+        /// The exact size of the result in bytes, as it is sent.
         nbytes: u64,
-        /// The layout of the result.
+        /// The layout of the result: how to read its bytes.
         layout: BulkLayout,
     },
-    /// Takes back up to `count` tasks that have not started, for work stealing. The receiver returns the tasks that
-    /// would start last.
+    /// Asks the receiver to return up to `count` tasks that have not started, so that rank 0 can give them to idle
+    /// ranks (work stealing). The receiver returns the tasks that would start last.
     Retract {
         /// The highest number of tasks to return.
         count: u32,
     },
-    /// Allows the receiver to drop a result from its store.
+    /// Tells the receiver that a result in its store is no longer needed, so that it can be dropped.
     Release {
-        /// The task whose result is dropped.
+        /// The task whose result is no longer needed.
         task: TaskId,
     },
-    /// Announces the death of a rank. The receiver gives up all that was to come from it.
+    /// Announces the death of a rank. The receiver no longer waits for results that were to come from that rank.
     Lost {
         /// The dead rank.
         rank: Rank,
     },
-    /// Acknowledges `count` more of the tasks that the receiver reported as ended or returned, in the order of the
-    /// reports. Later orders name none of their results as [`InputSource::Upcoming`].
+    /// Acknowledges `count` more of the tasks that the receiver has reported as ended or returned, in the order of the
+    /// reports. Later orders name none of their results as [`InputSource::Upcoming`], so the receiver can forget them.
     Seen {
         /// The number of tasks acknowledged since the last `Seen`.
         count: u32,
@@ -255,39 +259,40 @@ pub enum RankOrder {
     /// Announces that no more tasks come. The receiver finishes its fetches, answers [`RankReport::Bye`], and goes on
     /// serving results to others.
     Shutdown,
-    /// Announces that every rank has said [`RankReport::Bye`]. The receiver leaves once its messages are sent.
+    /// Announces that every rank has said [`RankReport::Bye`]. The receiver leaves the run once its messages are sent.
     Leave,
-    /// Announces that tasks of a known definition submit tasks themselves and may wait for them.
+    /// Announces that tasks of a known definition submit tasks themselves and may wait for them, so that the receiver
+    /// starts them only on threads where they can wait.
     Nests {
-        /// The number of the definition.
+        /// The number of the definition whose tasks submit others.
         def: DefId,
     },
-    /// Tells the outcome of a task that the receiver submitted and waits for.
+    /// Tells the outcome of a task that a task on the receiver has submitted and waits for.
     Answer {
         /// The task that has ended.
         task: TaskId,
         /// The outcome of the task.
         answer: NestedAnswer,
     },
-    /// Answers [`RankReport::Ask`].
+    /// Answers [`RankReport::Ask`], by which the receiver has asked for the state of a task.
     Status {
         /// The task that was asked about.
         task: TaskId,
-        /// The state of that task.
+        /// The state of that task at the time of the answer.
         status: Status,
     },
 }
 
-/// A result in the report of the rank that made it.
+/// A result, as the rank that made it reports it to rank 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReportedResult {
-    /// The encoded value itself. The rank that made it keeps no copy.
+    /// The encoded value itself, which rank 0 keeps. The rank that made it keeps no copy.
     Inline(Blob),
     /// A result in the store of the rank that made it.
     Stored {
-        /// The exact size of the result in bytes.
+        /// The exact size of the result in bytes, as it is sent.
         nbytes: u64,
-        /// The layout of the result.
+        /// The layout of the result: how to read its bytes.
         layout: BulkLayout,
     },
 }
@@ -295,11 +300,11 @@ pub enum ReportedResult {
 /// A message from a rank to rank 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RankReport {
-    /// Reports that a task has finished with a result.
+    /// Reports that a task has ended with a result.
     Finished {
-        /// The task that has finished.
+        /// The task that has ended.
         task: TaskId,
-        /// The number of the start that has finished, from 1.
+        /// The number of the task's start that has finished, from 1.
         attempt: Attempt,
         /// Time spent in the task's function, in nanoseconds, at most `u32::MAX` (4.3 s).
         nanos: u32,
@@ -308,28 +313,28 @@ pub enum RankReport {
     },
     /// Reports that a task has failed.
     Failed {
-        /// The task that has failed.
+        /// The task whose start has failed.
         task: TaskId,
-        /// The number of the start that has failed, from 1.
+        /// The number of the task's start that has failed, from 1.
         attempt: Attempt,
-        /// The error, with the retry policy that it asks for.
+        /// The error of the task, with the retry policy that it asks for.
         error: Box<TaskError>,
     },
-    /// Reports that the sender has stored a copy of a result that it fetched.
+    /// Reports that the sender now has a copy of a result in its store, fetched from another rank.
     Fetched {
         /// The task whose result was fetched.
         task: TaskId,
     },
-    /// Returns a task that has not started.
+    /// Returns a task that has not started: rank 0 has asked for it, or an input of the task will not come.
     Retracted {
         /// The task that is returned.
         task: TaskId,
-        /// The number of the start that is given up, from 1.
+        /// The number of the task's start that is given up, from 1.
         attempt: Attempt,
     },
     /// Ends the answer to [`RankOrder::Retract`], after the tasks that are returned.
     RetractDone,
-    /// Reports that a result of [`RankOrder::Bring`] cannot come, since the rank that held it has died.
+    /// Reports that a result which [`RankOrder::Bring`] asked for cannot come, since the rank that held it has died.
     NotBrought {
         /// The task whose result cannot come.
         task: TaskId,
@@ -339,62 +344,66 @@ pub enum RankReport {
         /// How the sender spent its time; `None` unless rank 0 asked for a profile.
         spent: Option<Box<Spent>>,
     },
-    /// Reports the slots that are free because the tasks in them wait for other tasks.
+    /// Reports how many of the sender's slots are free because the tasks in them wait for other tasks. Rank 0 can use
+    /// them.
     Waits {
-        /// The number of such slots now.
+        /// The number of such slots at this moment.
         slots: u32,
     },
-    /// Introduces a task definition of the sender, which has a number of the sender's own.
+    /// Introduces a task definition for tasks that the sender's own tasks submit. Its number is the sender's own.
     Define(Box<NestedDefinition>),
-    /// Submits a task on behalf of a task that runs at the sender. The sender holds a future of it.
+    /// Submits a task on behalf of a task that runs at the sender. The sender holds a future of the new task, so its
+    /// result is kept.
     Submit(Box<NestedTask>),
     /// Sends more inputs of the task of the last [`RankReport::Submit`], until all have come.
     MoreInputs {
-        /// The number of the task.
+        /// The number of the task that takes the inputs.
         task: TaskId,
-        /// The next inputs of the task.
+        /// The next inputs of the task, behind those that were sent before.
         inputs: Vec<TaskId>,
-        /// The number of inputs that follow after these.
+        /// The number of the task's inputs that follow in further messages.
         more: u32,
     },
-    /// Makes a value of a task that runs at the sender into a result. The sender holds a future of it.
+    /// Stores a value of a task that runs at the sender as a result. The sender holds a future of it.
     Scatter {
         /// The number of the new result, as if a task had made it.
         task: TaskId,
-        /// The number in the result's key.
+        /// The number in the result's key, by which equal values are recognised.
         key: u64,
         /// The value, or its size if the sender stores it.
         output: ReportedResult,
     },
-    /// Reports that the sender has dropped its future of a task.
+    /// Reports that the sender has dropped its future of a task, so that the task's result can be released.
     Drop {
-        /// The task of the dropped future.
+        /// The task whose future was dropped.
         task: TaskId,
     },
     /// Asks to be told when a task has ended, by [`RankOrder::Answer`].
     Want {
         /// The task that the sender waits for.
         task: TaskId,
-        /// Whether the sender needs the task's value; if false, only that the task has ended.
+        /// Whether the sender needs the task's value; if false, it needs to know only that the task has ended.
         value: bool,
     },
-    /// Asks for the state of a task. [`RankOrder::Status`] answers.
+    /// Asks for the state of a task that the sender has submitted. [`RankOrder::Status`] answers.
     Ask {
         /// The task that is asked about.
         task: TaskId,
     },
 }
 
-/// A message from any rank to any other.
+/// A message from any rank to any other, about the transfer of a result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Peer {
-    /// Asks for a result. The sender has posted a receive for it with `tag`.
+    /// Asks the receiver of this message for a result in its store. The sender has posted an MPI receive for it with
+    /// `tag`.
     Fetch {
         /// The task whose result is wanted.
         task: TaskId,
         /// The message tag for the transfer, unique among the transfers that the sender has in flight.
         tag: u32,
-        /// Whether both ranks see the same files: then the receive has [`BulkLayout::Pack::same_files`] bytes.
+        /// Whether both ranks see the same files: then paths are sent in place of files, in
+        /// [`BulkLayout::Pack::same_files`] bytes.
         same_files: bool,
     },
 }

@@ -6,7 +6,7 @@ use crate::ids::{DefId, Rank, TaskId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A task definition with its options, for tasks that are submitted at the sender.
+/// A task definition with its options, as a rank other than 0 introduces it for tasks that its own tasks submit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NestedDefinition {
     /// The definition. Its number is the sender's own: 0 for the first definition, 1 for the next.
@@ -18,24 +18,24 @@ pub struct NestedDefinition {
     /// Milliseconds between the first failure of a task and its next start. The pause doubles with each further
     /// failure.
     pub retry_delay: u32,
-    /// The only rank that may run the tasks; `None` if any may.
+    /// The only rank that is allowed to run the tasks; `None` if any rank is.
     pub on: Option<Rank>,
-    /// The resources that each task takes while it runs.
+    /// The resources that each task of the definition takes while it runs.
     pub needs: ResourceRequest,
 }
 
-/// A nested task, as its owner submits it.
+/// A nested task (one that another task submits), as its owner, the rank of the submitting task, sends it to rank 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NestedTask {
-    /// The number of the task: the next one of the sender.
+    /// The number of the task: the next number of the rank that submits it.
     pub task: TaskId,
-    /// The task that submits this one.
+    /// The task that submits this one, running on the sender.
     pub parent: TaskId,
-    /// The definition, by the sender's number.
+    /// The number of the definition, as the sender numbers its definitions.
     pub def: DefId,
-    /// The number in the task's key.
+    /// The number in the task's key, which users see as the function's name and this number.
     pub key: u64,
-    /// The own arguments, encoded.
+    /// The task's own arguments, encoded; results of other tasks are in `inputs`.
     pub args: Blob,
     /// The first tasks whose results this one takes, in the order of the parameters.
     pub inputs: Vec<TaskId>,
@@ -43,10 +43,10 @@ pub struct NestedTask {
     pub more: u32,
 }
 
-/// The outcome of a task that a rank waits for.
+/// The outcome of a task that a rank waits for, as rank 0 tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NestedAnswer {
-    /// The task is done. If its value was asked for, the value is on its way to the receiver.
+    /// The task is done. If its value was asked for, the value is being fetched to the receiver.
     Done,
     /// The task is done, with this encoded value.
     Inline(Blob),
@@ -56,10 +56,10 @@ pub enum NestedAnswer {
     Failed(TaskError),
 }
 
-/// The state of a task, as the `Debug` output of its future prints it.
+/// The state of a task, as a client asks for it and as the `Debug` output of a future prints it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
-    /// The task waits for inputs or for a rank.
+    /// The task was not sent to a rank yet: it waits for inputs or for a rank.
     Pending,
     /// The task was sent to a rank, where it waits or runs.
     Assigned,
@@ -67,7 +67,7 @@ pub enum Status {
     Finished,
     /// The task has failed.
     Failed,
-    /// The task was let go of, or was never known.
+    /// The task is not known to rank 0: its result was released, or its number was never used.
     Released,
 }
 

@@ -22,61 +22,65 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Length of the first rest of a reactor's own thread while others turn; the n-th in a row is n times as long, up to
-/// [`REST_MAX`].
+/// Length of the first rest of the reactor's own thread while other threads make the turns. The n-th rest in a row is n
+/// times as long, up to [`REST_MAX`].
 const REST_MIN: Duration = Duration::from_micros(100);
-/// Length of the longest rest. The reactor may be without any turn for so long when the other threads go off to
-/// compute.
+/// Length of the longest rest of the reactor's own thread. When the other threads stop turning the reactor and go off
+/// to compute, nobody may turn it for so long.
 const REST_MAX: Duration = Duration::from_micros(400);
-/// Number of rests in a row after which the own thread expects others to drive for long: it then rests without a limit
-/// until the thread that drives wakes it.
+/// Number of rests in a row after which the reactor's own thread expects other threads to turn the reactor for long. It
+/// then rests without a limit, until the thread that turns wakes it.
 const RESTS: u32 = 8;
 
-/// A reactor as its driver sees it.
+/// A rank's reactor (the loop that serves MPI), as far as its driver needs to know it.
 pub(crate) trait DrivenReactor: Send {
-    /// Makes one turn: takes the messages that have arrived, decides, and carries the decisions out. True if anything
-    /// moved.
+    /// Makes one turn of the reactor: takes the messages that have arrived, decides, and carries the decisions out.
+    /// True if anything was received, decided or sent.
     ///
     /// # Errors
     /// When the rank cannot go on.
     fn turn(&mut self) -> Result<bool, ExecutorError>;
     /// Whether the run is over for this rank, so that no further turn is needed.
     fn is_over(&self) -> bool;
-    /// The state of the bulk transfers of this rank: none, expected or moving.
+    /// The state of the bulk transfers of this rank: none under way, expected from a sender that has not begun, or
+    /// moving.
     fn flight(&self) -> Flight;
     /// Whether other threads of this rank have queued requests or results for the reactor.
     fn has_work(&self) -> bool;
-    /// Whether tasks are left that only a thread outside of the compute pool may run.
+    /// Whether short tasks are left that no thread of the compute pool may run, so that the reactor's own thread must
+    /// run them.
     fn wants_own(&self) -> bool;
 }
 
-/// The outcome of an attempt to make a turn.
+/// The outcome of a thread's attempt to make a turn of the reactor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DriveOutcome {
-    /// A turn was made, and something moved.
+    /// A turn was made, and something was received, decided or sent in it.
     Moved,
     /// A turn was made, and nothing moved; with the state of the bulk transfers.
     Idle(Flight),
-    /// Another thread makes a turn right now.
+    /// No turn was made, since another thread is making one right now.
     Busy,
     /// The calling thread must not turn any more: the run is over, or the next work is for the reactor's own thread.
     Not,
 }
 
-/// The driver of a reactor as other threads than the reactor's own use it.
+/// The driver of a reactor for threads that wait for the reactor, other than its own thread.
 pub(crate) trait ProgressDriver: Send + Sync {
-    /// Makes one turn, unless another thread makes one.
+    /// Makes one turn of the reactor, unless another thread is making one.
     fn turn(&self) -> DriveOutcome;
-    /// Makes turns until `done` is true, until `deadline`, or, with `looks`, after so many turns in a row in which
-    /// nothing moved. Returns at once where another thread drives already.
+    /// Makes turns of the reactor until `done` returns true, until `deadline`, or, if `looks` is set, after that number
+    /// of turns in a row in which nothing moved. Returns at once where another thread already makes turns.
     fn drive(&self, done: &dyn Fn() -> bool, deadline: Option<Instant>, looks: Option<u32>);
-    /// The waker that ends the sleep of a thread while it drives.
+    /// The waker that ends the sleep of the thread that turns the reactor, when a message is queued for the reactor.
     fn waker(&self) -> &Arc<Waker>;
-    /// Wakes the reactor's own thread if it rests or sleeps, since nobody else will make turns for some time.
+    /// Wakes the reactor's own thread if it rests or sleeps. The calling thread stops turning the reactor, and no other
+    /// thread would turn it for some time.
     fn hand_back(&self);
 }
 
-/// A link by which other threads find the driver once [`DriverLink::set`] has published it.
+/// A link to the driver of the rank's reactor, for other threads; empty until [`DriverLink::set`] has published the
+/// driver.
 #[derive(Default)]
 pub(crate) struct DriverLink(OnceLock<Weak<dyn ProgressDriver>>);
 
@@ -92,32 +96,33 @@ impl DriverLink {
     }
 }
 
-/// A reactor behind a lock, with what its own thread and others must know of each other to take turns at it.
+/// A reactor behind a lock, with the flags by which its own thread and the other threads agree who turns it.
 pub(crate) struct Driver<R> {
     reactor: Mutex<Option<R>>,
-    /// Set once a turn has panicked: the reactor's state is inconsistent, and only its own thread may still turn it. A
-    /// parking_lot lock has no poisoning that would say so.
+    /// Set once a turn has panicked: the reactor's state is inconsistent, and no thread but the reactor's own may still
+    /// turn it. The flag is needed since a parking_lot lock is not poisoned by a panic.
     broken: AtomicBool,
     own_core: bool,
     /// Number of turns made by threads that are not the reactor's own.
     turns: AtomicU64,
-    /// Set while such a thread drives, that is, turns until it has the answer that it waits for.
+    /// Set while a thread other than the reactor's own drives: makes turns until it has the answer that it waits for.
     driven: AtomicBool,
-    /// Whether bulk data were under way after the last turn.
+    /// Whether bulk data (long results sent outside of frames) were under way after the last turn.
     in_flight: AtomicBool,
     /// Whether the last turn has left work that only the reactor's own thread may do.
     wants_own: AtomicBool,
-    /// Set when the run is over or cannot go on.
+    /// Set when the run is over or the rank cannot go on: the reactor must not be turned again.
     ended: AtomicBool,
     failure: Mutex<Option<ExecutorError>>,
     waker: Arc<Waker>,
-    /// Set while the reactor's own thread rests without a limit, until it is told that nobody drives any more.
+    /// Set while the reactor's own thread rests without a limit, until another thread that has turned the reactor wakes
+    /// it.
     rests_long: AtomicBool,
     on_panic: fn(),
 }
 
-/// A guard that calls `tell` on a panic within a turn, which leaves the rank's state inconsistent and would go
-/// unnoticed otherwise.
+/// A guard that calls `tell` when a turn panics. The panic leaves the rank's state inconsistent, and without the call
+/// nobody would notice.
 struct OnPanic {
     tell: fn(),
     /// Whether the thread was unwinding for another reason when the guard was made; `tell` is not called then.
@@ -138,7 +143,8 @@ impl Drop for OnPanic {
     }
 }
 
-/// A guard that marks the reactor as broken when a turn panics. It is dropped before the lock is free.
+/// A guard that marks the reactor as broken when a turn panics. It is dropped before the reactor's lock is released, so
+/// the next thread sees the mark.
 struct BrokenOnPanic<'d> {
     broken: &'d AtomicBool,
     /// Whether the thread was unwinding for another reason when the guard was made; nothing is marked then.
@@ -160,8 +166,9 @@ impl Drop for BrokenOnPanic<'_> {
 }
 
 impl<R: DrivenReactor> Driver<R> {
-    /// Makes the driver of `reactor`, whose mailboxes wake `waker`. Threads without work spin only if `own_core` says
-    /// that each thread has a core. `on_panic` is called when a turn panics, and is to end the process.
+    /// Makes the driver of `reactor`. `waker` is the one that the reactor's mailboxes wake. `own_core` says that each
+    /// thread of the rank has a core, so that threads without work may spin. `on_panic` is called when a turn panics,
+    /// and is to end the process.
     pub(crate) fn new(reactor: R, waker: Arc<Waker>, own_core: bool, on_panic: fn()) -> Self {
         Driver {
             reactor: Mutex::new(Some(reactor)),
@@ -179,8 +186,8 @@ impl<R: DrivenReactor> Driver<R> {
         }
     }
 
-    /// Makes turns on the reactor's own thread until the run is over: backs off when there is nothing to do, and rests
-    /// while other threads turn. Returns the reactor; from then on nobody turns it.
+    /// Makes turns on the reactor's own thread until the run is over. The thread backs off when there is nothing to do,
+    /// and rests while other threads make the turns. Returns the reactor, which no thread turns from then on.
     ///
     /// # Panics
     /// When called a second time.
@@ -227,7 +234,8 @@ impl<R: DrivenReactor> Driver<R> {
         }
     }
 
-    /// Records what the last turn has left: transfers under way, work for the own thread.
+    /// Records for other threads the state after the last turn: whether transfers are under way, and whether work is
+    /// left for the reactor's own thread. Returns the state of the transfers.
     fn note(&self, reactor: &R) -> Flight {
         let flight = reactor.flight();
         self.in_flight.store(flight != Flight::None, Ordering::Relaxed);
@@ -235,8 +243,9 @@ impl<R: DrivenReactor> Driver<R> {
         flight
     }
 
-    /// Whether other threads have turned since `seen` or still drive. Always false when the run is over or work waits
-    /// for the reactor's own thread; turns made before do not count while transfers depend on constant polling.
+    /// Whether other threads have made turns since the count `seen`, or drive now, so that the reactor's own thread can
+    /// rest. Always false when the run is over or work waits for the own thread; turns made before do not count while
+    /// transfers depend on constant polling.
     fn is_turned_by_others(&self, seen: &mut u64) -> bool {
         let turns = self.turns.load(Ordering::Relaxed);
         let turned = std::mem::replace(seen, turns) != turns;
@@ -246,8 +255,8 @@ impl<R: DrivenReactor> Driver<R> {
         self.driven.load(Ordering::SeqCst) || (turned && !self.in_flight.load(Ordering::Relaxed))
     }
 
-    /// Lets the reactor's own thread rest, after `rests` rests before this one. True if it was told that nobody else
-    /// turns.
+    /// Lets the reactor's own thread rest, after `rests` rests in a row before. True if another thread has ended the
+    /// rest, since it stops turning the reactor.
     fn rest(&self, rests: u32) -> bool {
         if rests < RESTS {
             return self.waker.rest(Some((REST_MIN * (rests + 1)).min(REST_MAX)), || false);
@@ -275,7 +284,8 @@ impl<R: DrivenReactor> Driver<R> {
         }
     }
 
-    /// Stores the failure of a turn for the reactor's own thread, which returns it from [`Driver::run`].
+    /// Stores the error of a turn that another thread made, for the reactor's own thread, which returns it from
+    /// [`Driver::run`].
     fn fail(&self, error: ExecutorError) {
         *self.failure.lock() = Some(error);
         self.ended.store(true, Ordering::SeqCst);

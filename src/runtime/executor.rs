@@ -26,13 +26,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Most fetches under way at once. They are enough to keep every link busy, and each needs a tag of its own.
+/// Largest number of fetches of results from other ranks under way at once: enough to keep every link busy. Each fetch
+/// needs an MPI tag of its own.
 pub(crate) const FETCHES_MAX: usize = 512;
 
-/// Time for which the reactor computes short tasks before it looks at the network again.
+/// Longest time for which the reactor's thread itself computes short tasks before it polls the network again.
 const BUDGET: Duration = Duration::from_micros(50);
 
-/// A fetch that has to wait, since [`FETCHES_MAX`] others are under way.
+/// A fetch of a result from another rank that has to wait, since [`FETCHES_MAX`] others are under way.
 struct Postponed {
     task: TaskId,
     holder: Rank,
@@ -40,8 +41,8 @@ struct Postponed {
     layout: BulkLayout,
 }
 
-/// The part of a rank that stores results and computes tasks: the worker's state machine with the store, the known
-/// definitions, the fetches and the compute threads around it.
+/// The part of a rank that stores results and computes tasks: the worker (the state machine that decides) with the
+/// store, the known definitions, the fetches and the compute threads around it.
 pub(crate) struct Executor<C> {
     machine: Worker,
     actions: Vec<WorkerAction>,
@@ -50,13 +51,14 @@ pub(crate) struct Executor<C> {
     /// The compute threads, or in tests their simulation.
     pub compute: C,
     done: Vec<ComputeEvent>,
-    /// Tasks whose results are being fetched, by holder and tag (see `transfer`).
+    /// Tasks whose results are being fetched, by the rank that holds the result and the tag of the transfer (see
+    /// `transfer`).
     fetching: IdMap<u64, TaskId>,
     next_tag: u32,
     postponed: VecDeque<Postponed>,
     /// Ranks that see the same files as this one: those of the same host and container.
     pub same_files: HashSet<Rank>,
-    /// Most fetches under way at once: [`FETCHES_MAX`], fewer in some tests.
+    /// Largest number of fetches under way at once: [`FETCHES_MAX`], or fewer in some tests.
     pub fetches_max: usize,
     /// Reports that are still to be sent to rank 0.
     pub reports: Vec<RankReport>,
@@ -65,7 +67,7 @@ pub(crate) struct Executor<C> {
 /// An error after which a rank's reactor cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExecutorError {
-    /// The network failed, or a message could not be sent.
+    /// The network failed, or a message could not be encoded for sending.
     #[error(transparent)]
     Link(#[from] LinkError),
     /// A message breaks the protocol: a bug of dtask, or a damaged message.
@@ -83,7 +85,7 @@ impl From<crate::transport::TransportError> for ExecutorError {
 }
 
 impl<C: Compute> Executor<C> {
-    /// Makes an executor that computes `slots` tasks at a time with `compute`.
+    /// Makes the executor of a rank that computes `slots` tasks at a time, on the threads of `compute`.
     pub(crate) fn new(slots: u32, compute: C) -> Self {
         Executor {
             machine: Worker::new(slots),
@@ -101,7 +103,7 @@ impl<C: Compute> Executor<C> {
         }
     }
 
-    /// The worker's state machine, for checks in tests.
+    /// The worker's state machine, read by the checks of tests.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn machine(&self) -> &Worker {
         &self.machine
@@ -112,19 +114,19 @@ impl<C: Compute> Executor<C> {
         self.store.get(&task)
     }
 
-    /// Number of values in the store.
+    /// Number of results in this rank's store.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn stored(&self) -> usize {
         self.store.len()
     }
 
-    /// Whether results that were asked for have still to arrive.
+    /// Whether results that this rank has asked other ranks for have still to arrive.
     pub(crate) fn is_fetching(&self) -> bool {
         !self.fetching.is_empty() || !self.postponed.is_empty()
     }
 
-    /// Number of slots that are free only because their tasks wait for results of other ranks; 0 while nothing is
-    /// fetched.
+    /// Number of free slots for which there are tasks, but tasks whose inputs are still being fetched from other ranks;
+    /// 0 while nothing is fetched.
     pub(crate) fn slots_without_data(&self) -> u32 {
         if self.is_fetching() { self.machine.slots_in_want() } else { 0 }
     }
@@ -176,7 +178,7 @@ impl<C: Compute> Executor<C> {
         self.handle(WorkerEvent::Asked { by, task, tag, same_files }, links)
     }
 
-    /// Puts a result that was fetched into the store.
+    /// Puts a result that this rank has fetched from another one into the store.
     ///
     /// # Errors
     /// When the result has arrived in a target that this executor did not make.
@@ -197,8 +199,8 @@ impl<C: Compute> Executor<C> {
         self.handle(WorkerEvent::Arrived(task), links)
     }
 
-    /// Takes the events of compute threads: ended, paused and resumed tasks, and encoded values. True if there were
-    /// any.
+    /// Handles the events that compute threads have queued: tasks ended, paused or resumed, and values encoded for
+    /// sending. True if there were any.
     ///
     /// # Errors
     /// When the network fails.
@@ -243,7 +245,7 @@ impl<C: Compute> Executor<C> {
         Ok(())
     }
 
-    /// Starts the tasks whose inputs are present, as far as slots are free.
+    /// Hands tasks whose inputs are all present to the compute threads, as far as slots are free.
     ///
     /// # Errors
     /// When the network fails.
@@ -256,8 +258,8 @@ impl<C: Compute> Executor<C> {
         self.act(links)
     }
 
-    /// Computes tasks that are shorter than a turn on the calling thread, and short tasks that depend on them, for at
-    /// most 50 µs. True if there were any.
+    /// Computes tasks that are shorter than a turn of the reactor on the calling thread, and short tasks that depend on
+    /// them, for at most 50 µs. True if any task was computed.
     ///
     /// # Errors
     /// When the network fails.
@@ -345,7 +347,7 @@ impl<C: Compute> Executor<C> {
         Ok(())
     }
 
-    /// Starts postponed fetches as long as fewer than `fetches_max` are under way.
+    /// Starts fetches that had to wait, as long as fewer than `fetches_max` are under way.
     fn fetch_postponed<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
         while self.fetching.len() < self.fetches_max
             && let Some(Postponed { task, holder, nbytes, layout }) = self.postponed.pop_front()
@@ -391,7 +393,7 @@ fn transfer(from: Rank, tag: u32) -> u64 {
     u64::from(from.0) << 32 | u64::from(tag)
 }
 
-/// The tag after `tag`, from 1 to 30,000: every MPI offers tags up to 2^15 - 1.
+/// The next tag for a bulk transfer, after `tag`: 1 to 30,000, then 1 again. Every MPI allows tags up to 2^15 - 1.
 fn next_tag(tag: u32) -> u32 {
     if tag >= 30_000 { 1 } else { tag + 1 }
 }

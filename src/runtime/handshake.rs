@@ -19,34 +19,34 @@ use crate::task::function;
 use crate::transport::{Arrival, Transport};
 use std::time::{Duration, Instant};
 
-/// Everything that a rank knows after the handshake.
+/// All that a rank has learnt in the handshake with rank 0 at the start of the run.
 pub(crate) struct Meeting {
     /// Number of tasks that this rank computes at a time.
     pub slots: u32,
     /// Whether to measure how the rank's time divides into phases (`--profile`).
     pub profile: bool,
-    /// The cores and devices of this rank alone.
+    /// The cores and devices of the host that are reserved for this rank alone.
     pub part: HostShare,
     /// Other ranks that see the same files as this one.
     pub same_files: Vec<Rank>,
-    /// All ranks with their slots; at rank 0 only.
+    /// The list of all ranks with their slots; `None` on ranks other than 0.
     pub team: Option<Team>,
-    /// Messages that have arrived behind the welcome, for the reactor.
+    /// Messages that arrived during the handshake behind rank 0's welcome. The reactor handles them first.
     pub early: Vec<Arrival>,
 }
 
-/// All ranks, as rank 0 knows them.
+/// The list of all ranks, as rank 0 knows it after the handshake.
 #[derive(Debug, Clone)]
 pub(crate) struct Team {
-    /// The presentation of each rank.
+    /// The introduction that each rank has sent (host, cores, memory, devices), by rank.
     pub hellos: Vec<Hello>,
     /// Number of tasks that each rank computes at a time.
     pub slots: Vec<u32>,
-    /// The cores and devices of each rank alone.
+    /// The cores and devices of its host that each rank has for itself alone, by rank.
     pub parts: Vec<HostShare>,
 }
 
-/// Makes the presentation of this rank, which runs on `host`.
+/// Makes the introduction that this rank, which runs on `host`, sends to rank 0.
 ///
 /// # Errors
 /// When the running executable cannot be examined.
@@ -176,13 +176,14 @@ fn refuse<T: Transport>(transport: &mut T) -> Result<()> {
     (1..transport.ranks()).try_for_each(|rank| send(transport, Rank(rank as u32), &Welcome::Refused))
 }
 
-/// The error for a rank that is absent. A transport error, since without all ranks there is no orderly end either.
+/// The error for ranks that have not introduced themselves in time. It is a transport error: an orderly end needs all
+/// ranks, so the job has to be aborted.
 fn absent(hellos: &[Option<Hello>], message: String) -> Error {
     let host = hellos[0].as_ref().map(|hello| hello.host.clone()).unwrap_or_default();
     Error::Transport { rank: HEAD, host, message }
 }
 
-/// The reason why these ranks cannot work together: another executable or version. `None` if they can.
+/// The reason why these ranks cannot work together: different executables or protocol versions. `None` if they can.
 fn mismatch(hellos: &[Hello]) -> Option<String> {
     let first = hellos.first()?;
     let other = |hello: &&Hello| (hello.version, hello.code_hash) != (first.version, first.code_hash);
@@ -200,7 +201,8 @@ fn send<T: Transport, M: protocol::Message>(transport: &mut T, to: Rank, message
     transport.send_control(to, frame).map_err(|error| Error::Startup(error.0))
 }
 
-/// Polls the network once; after 100 looks in vain (`looks`) it sleeps 1 ms each time.
+/// Receives the messages that have arrived. `looks` counts polls without any message: after 100 the function sleeps 1
+/// ms each time.
 fn poll<T: Transport>(transport: &mut T, arrivals: &mut Vec<Arrival>, looks: &mut u32) -> Result<()> {
     if transport.poll(arrivals).map_err(|error| Error::Startup(error.0))? {
         *looks = 0;

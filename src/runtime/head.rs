@@ -23,44 +23,46 @@ use std::collections::BinaryHeap;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-/// Number of actions that one request may leave in the queue before they are carried out.
+/// Number of the scheduler's actions that may collect in the queue while one request is handled, before they are
+/// carried out.
 const ACTIONS_MAX: usize = 1024;
 
-/// A request of a client's thread to the reactor of its rank.
+/// A request of a client, sent by the thread that uses the client to the reactor of its rank.
 #[derive(Debug)]
 pub(crate) enum Request {
-    /// An event that the scheduler takes unchanged: a new definition, submitted tasks, dropped results.
+    /// An event that is passed to the scheduler unchanged: a new definition, submitted tasks, dropped futures.
     Fact(SchedulerEvent),
     /// Stores a value of the client as a result of rank 0 (scatter).
     Scatter {
         /// The number of the task that stands for the value.
         task: TaskId,
-        /// The number in the task's key.
+        /// The number in the task's key, which users see as the function's name and this number.
         key: u64,
-        /// The kind and size of the value, and its bytes where it is small enough to travel inline.
+        /// The size and layout of the value, or the value itself, encoded, if it is small enough to travel inside
+        /// messages.
         output: ReportedResult,
         /// The value; `None` if it is inline in `output`.
         value: Option<AnyValue>,
     },
-    /// Notes that a thread waits for tasks.
+    /// Notes that a thread waits for the ends or the values of tasks.
     Want {
         /// The tasks that are waited for.
         tasks: Runs,
-        /// The wait that takes the answers.
+        /// The wait to which the answers are delivered, shared with the waiting thread.
         wait: Arc<Wait>,
     },
-    /// Asks for the status of a task; the answer goes to the sender.
+    /// Asks for the status of a task; the answer goes into the given channel.
     Status(TaskId, mpsc::Sender<Status>),
-    /// Asks for the totals of the run so far; the answer goes to the sender.
+    /// Asks for the totals of the run so far; the answer goes into the given channel.
     Totals(mpsc::Sender<Totals>),
     /// Ends the run: the client's closure has returned.
     Close,
 }
 
-/// Totals of the run so far.
+/// Totals of the run so far, over all ranks: numbers of tasks, bytes moved, busy time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
-    /// Number of tasks that ended with a result.
+    /// Number of tasks that have ended with a result so far.
     pub finished: u64,
     /// Number of tasks that failed.
     pub failed: u64,
@@ -70,9 +72,9 @@ pub(crate) struct Totals {
     pub moves: u64,
     /// Sum of the durations of tasks, in nanoseconds; each task counts at most 4.3 s (32 bits).
     pub busy_nanos: u64,
-    /// Number of tasks finished on each rank.
+    /// Number of tasks that have ended with a result on each rank.
     pub per_rank: Vec<u64>,
-    /// Number of tasks that are assigned to ranks now, running or next in line.
+    /// Number of tasks that ranks have now: tasks that run, and tasks queued there to run next.
     pub assigned: u64,
 }
 
@@ -83,19 +85,19 @@ pub(crate) struct Head {
     waiters: Waiters,
     /// Totals of the run so far.
     pub totals: Totals,
-    /// Whether the client has ended, so that the run is to be shut down.
+    /// Whether the client's closure has returned, so that the run is to be shut down.
     pub closing: bool,
     /// The pauses before retries that have still to end, as a queue with the earliest end first.
     due: BinaryHeap<Reverse<(Instant, TaskId, Attempt)>>,
     alive: Vec<bool>,
-    /// Set for each rank that has said `Bye`.
+    /// Whether each rank has said `Bye`: it computes and fetches no more, at the end of the run.
     gone: Vec<bool>,
     /// How each rank has spent its time, sent with its `Bye`; `None` before that and without `--profile`.
     spent: Vec<Option<Box<Spent>>>,
 }
 
 impl Head {
-    /// Makes a head for ranks with these slots and resources.
+    /// Makes the head of rank 0, for a job of ranks with these slots and resources.
     pub(crate) fn new(ranks: &[RankInfo]) -> Self {
         Head {
             machine: Scheduler::new(ranks),
@@ -116,12 +118,12 @@ impl Head {
         &self.machine
     }
 
-    /// Ranks that are alive, without rank 0.
+    /// Ranks other than 0 that are alive.
     pub(crate) fn others(&self) -> impl Iterator<Item = Rank> + '_ {
         (1..self.alive.len()).filter(|&rank| self.alive[rank]).map(|rank| Rank(rank as u32))
     }
 
-    /// Whether every other rank has said `Bye`, or has died.
+    /// Whether every rank other than 0 has said `Bye` (has finished its work at shutdown) or has died.
     pub(crate) fn is_deserted(&self) -> bool {
         self.others().all(|rank| self.gone[rank.index()])
     }
@@ -133,7 +135,7 @@ impl Head {
         spent
     }
 
-    /// Handles a request of the client.
+    /// Handles a request of the client: passes it to the scheduler, or answers it.
     ///
     /// # Errors
     /// When the state machine refuses the event.
@@ -267,7 +269,7 @@ impl Head {
         }
     }
 
-    /// Tells the scheduler of the pauses before retries that are over.
+    /// Tells the scheduler which pauses of failed tasks are over, so that these tasks start again.
     fn end_pauses(&mut self) -> Result<(), ProtocolError> {
         while let Some(&Reverse((at, task, attempt))) = self.due.peek()
             && at <= Instant::now()
@@ -329,7 +331,7 @@ impl Head {
         }
     }
 
-    /// Tells all threads that still wait that the run has ended, and why.
+    /// Tells all threads that still wait for tasks that the run has ended, with the reason `why`.
     pub(crate) fn close(&mut self, why: &str) {
         self.waiters.close(why);
     }

@@ -4,23 +4,26 @@
 use crate::transport::Flight;
 use std::time::Duration;
 
-/// Number of polls in a row before the first yield, where the reactor has a core of its own.
+/// Number of polls in a row without a pause, before an idle reactor that has a core of its own begins to yield.
 const SPINS: u32 = 200;
-/// Number of polls with a yield between them: some hundred microseconds, in which most answers arrive.
+/// Number of polls with a yield between them, before an idle reactor begins to sleep: some hundred microseconds, in
+/// which most answers arrive.
 const YIELDS: u32 = 300;
-/// Length of the first sleep; each further one is twice as long.
+/// Length of an idle reactor's first sleep; each further sleep is twice as long, up to a limit.
 const SLEEP_MIN: Duration = Duration::from_micros(20);
-/// Longest sleep until [`SLEEPS_LONG`] sleeps have had this length.
+/// Longest sleep of an idle reactor until [`SLEEPS_LONG`] sleeps have had this length.
 const SLEEP_MAX: Duration = Duration::from_millis(1);
-/// Number of sleeps of [`SLEEP_MAX`] before the limit rises to [`SLEEP_LONG`]: the rank idles in a long run.
+/// Number of sleeps of [`SLEEP_MAX`] after which the limit rises to [`SLEEP_LONG`], since the rank is evidently idle
+/// for long.
 const SLEEPS_LONG: u32 = 100;
-/// Longest sleep of all. A wake-up costs some 40 µs on a virtual machine: each sleep of a millisecond would cost 4 % of
-/// a core.
+/// Longest sleep of an idle reactor at all. A wake-up costs some 40 µs on a virtual machine, so sleeps of one
+/// millisecond would cost 4 % of a core.
 const SLEEP_LONG: Duration = Duration::from_millis(5);
 
-/// Number of polls with a yield between them for data whose sender has not begun: about a millisecond.
+/// Number of polls with a yield between them while data are expected whose sender has not begun to send: about a
+/// millisecond.
 const YIELDS_EXPECTED: u32 = 2_000;
-/// Length of the sleeps after [`YIELDS_EXPECTED`] polls for such data.
+/// Length of a sleep while such expected data have not come after [`YIELDS_EXPECTED`] polls.
 const SLEEP_EXPECTED: Duration = Duration::from_micros(50);
 
 /// The next step of an idle thread before it polls again.
@@ -34,7 +37,7 @@ pub(crate) enum Idle {
     Sleep(Duration),
 }
 
-/// Counts polls in vain, and tells how to wait before the next one.
+/// A counter of polls that found nothing. It tells an idle thread how to wait before the next poll.
 #[derive(Debug, Clone)]
 pub(crate) struct Backoff {
     spins: u32,
@@ -44,20 +47,21 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Makes a counter. Without `own_core` it never spins, since that would keep other threads from the core.
+    /// Makes a counter. Without `own_core` the thread never spins (it yields between polls), since spinning would keep
+    /// other threads from the core.
     pub(crate) fn new(own_core: bool) -> Self {
         Backoff { spins: if own_core { SPINS } else { 0 }, looks: 0, sleep: SLEEP_MIN, long: 0 }
     }
 
-    /// Starts anew after a poll that found something.
+    /// Sets the counter to 0 after a poll that found something.
     pub(crate) fn reset(&mut self) {
         self.looks = 0;
         self.sleep = SLEEP_MIN;
         self.long = 0;
     }
 
-    /// The step after a poll that found nothing. Never a sleep while a transfer needs calls of MPI to progress, and
-    /// only a short one while a transfer is expected.
+    /// The way to wait after a poll that found nothing. Never a sleep while a transfer needs calls of MPI to progress,
+    /// and only a short one while a transfer is expected.
     pub(crate) fn next(&mut self, flight: Flight) -> Idle {
         if self.looks < self.spins {
             self.looks += 1;

@@ -10,12 +10,12 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-/// Wakes the threads that sleep until the reactor has work; shared by all mailboxes of the reactor.
+/// A means to wake the threads of a rank that sleep until its reactor has work; all mailboxes of the reactor share it.
 #[derive(Debug, Default)]
 pub(crate) struct Waker {
-    /// Set while a thread may sleep.
+    /// Set while a thread sleeps on this waker or is about to.
     sleeps: AtomicBool,
-    /// Number of wake-ups so far.
+    /// Number of wake-ups so far, by which a sleeping thread sees that it was woken.
     wakes: Mutex<u64>,
     woken: Condvar,
     /// The reactor's own thread; empty until it rests for the first time.
@@ -25,15 +25,15 @@ pub(crate) struct Waker {
 }
 
 impl Waker {
-    /// Makes a waker for the threads that will call [`Waker::sleep`]: the reactor's own, and one that drives it
-    /// meanwhile.
+    /// Makes a waker for the threads that will call [`Waker::sleep`]: the reactor's own thread, and a thread that
+    /// drives the reactor in its place.
     pub(crate) fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    /// Lets the reactor's own thread rest. Messages do not end a rest: only [`Waker::rouse`] or the end of `limit`
-    /// does. Does not rest if `ready` is true; it is asked once `rouse` can see the thread. True if the thread was
-    /// roused.
+    /// Lets the reactor's own thread rest while other threads turn the reactor. Messages do not end a rest: only
+    /// [`Waker::rouse`] or the end of `limit` does. Does not rest if `ready` returns true; `ready` is called once
+    /// `rouse` can see the thread. True if the thread was roused.
     pub(crate) fn rest(&self, limit: Option<Duration>, ready: impl FnOnce() -> bool) -> bool {
         self.own.get_or_init(thread::current);
         self.rests.store(true, Ordering::SeqCst);
@@ -45,7 +45,7 @@ impl Waker {
         !self.rests.swap(false, Ordering::SeqCst)
     }
 
-    /// Ends the rest of the reactor's own thread.
+    /// Ends the rest of the reactor's own thread, which then turns the reactor again.
     pub(crate) fn rouse(&self) {
         if self.rests.load(Ordering::SeqCst)
             && self.rests.swap(false, Ordering::SeqCst)
@@ -55,7 +55,7 @@ impl Waker {
         }
     }
 
-    /// Wakes all threads in [`Waker::sleep`].
+    /// Wakes all threads that sleep in [`Waker::sleep`].
     pub(crate) fn wake(&self) {
         // A futex wake costs 6 µs, this load nothing: most messages come while the reactor is awake.
         if self.sleeps.load(Ordering::SeqCst) && self.sleeps.swap(false, Ordering::SeqCst) {
@@ -64,7 +64,7 @@ impl Waker {
         }
     }
 
-    /// Sleeps until woken, for at most `limit`; not at all if `ready` says that there is work.
+    /// Sleeps until [`Waker::wake`] is called, for at most `limit`; not at all if `ready` says that there is work.
     ///
     /// Sender and sleeper cannot miss each other: the sender pushes, then looks whether a thread sleeps; the sleeper
     /// says that it sleeps, then looks (`ready`) whether something was pushed.
@@ -79,20 +79,20 @@ impl Waker {
     }
 }
 
-/// Time for which a sender waits for room. After that it pushes nonetheless, until the queue has been drained: the
-/// reactor may be busy with a task that waits for this very sender.
+/// Longest time for which a sender waits for room in a full mailbox. Then it pushes all the same, and so do others
+/// until the reactor has drained the queue: the reactor may be busy with a task that waits for this very sender.
 const PATIENCE: Duration = Duration::from_millis(10);
 
-/// Length of the queue at which a sender rouses the reactor's own thread from its rest. A sender that has pushed so
-/// many messages without turning the reactor itself will not do so soon.
+/// Length of the queue at which a sender wakes the reactor's own thread from its rest. A sender that has pushed so many
+/// messages without turning the reactor itself will not do so soon.
 const BURST: usize = 32;
 
 /// A queue of messages from any threads to one reactor (many producers, one consumer).
 pub(crate) struct Mailbox<T> {
     queue: Mutex<MailboxQueue<T>>,
-    /// Notified when there is room again.
+    /// Notified when the reactor has drained the queue, so that senders have room again.
     room: Condvar,
-    /// Number of queued messages from which on senders wait.
+    /// Number of queued messages at which senders wait for room.
     limit: usize,
     patience: Duration,
     waker: Arc<Waker>,
@@ -100,14 +100,15 @@ pub(crate) struct Mailbox<T> {
 
 struct MailboxQueue<T> {
     messages: Vec<T>,
-    /// Number of senders that wait for room.
+    /// Number of senders that wait for room in the queue.
     waiting: usize,
-    /// Set when a sender has waited in vain since the queue was drained; then no sender waits.
+    /// Set when a sender has waited for room in vain since the queue was last drained. While it is set, no sender
+    /// waits.
     overdue: bool,
 }
 
 impl<T> Mailbox<T> {
-    /// Makes a mailbox without a bound, for the reactor that sleeps on `waker`.
+    /// Makes a mailbox whose senders never wait for room, for the reactor that sleeps on `waker`.
     pub(crate) fn new(waker: Arc<Waker>) -> Arc<Self> {
         Self::bounded(waker, usize::MAX)
     }
@@ -123,7 +124,7 @@ impl<T> Mailbox<T> {
         Arc::new(Mailbox { queue: Mutex::new(queue), room: Condvar::new(), limit, patience, waker })
     }
 
-    /// Locks the queue as soon as there is room in it.
+    /// Locks the queue as soon as there is room in it for a message, or after [`PATIENCE`].
     fn queue_with_room(&self) -> MutexGuard<'_, MailboxQueue<T>> {
         let mut queue = self.queue.lock();
         if queue.messages.len() < self.limit || queue.overdue {
@@ -150,17 +151,17 @@ impl<T> Mailbox<T> {
         }
     }
 
-    /// Adds `message` to the queue without waking the reactor.
+    /// Adds `message` to the queue without waking the reactor, which finds it at its next turn.
     pub(crate) fn push_quietly(&self, message: T) {
         self.queue_with_room().messages.push(message);
     }
 
-    /// Wakes the reactor if it sleeps.
+    /// Wakes the reactor if it sleeps, after messages were added quietly.
     pub(crate) fn wake(&self) {
         self.waker.wake();
     }
 
-    /// Adds several messages to the queue at once, and wakes the reactor if it sleeps.
+    /// Adds several messages to the queue under one lock, and wakes the reactor if it sleeps.
     pub(crate) fn extend(&self, messages: impl IntoIterator<Item = T>) {
         let (before, queued) = {
             let mut queue = self.queue_with_room();
@@ -174,7 +175,8 @@ impl<T> Mailbox<T> {
         }
     }
 
-    /// Swaps the queue with the empty buffer `into`: the two buffers go back and forth and are not allocated again.
+    /// Takes all messages: swaps the queue with the empty buffer `into`. The two buffers go back and forth, so neither
+    /// is allocated again.
     pub(crate) fn drain(&self, into: &mut Vec<T>) {
         let mut queue = self.queue.lock();
         std::mem::swap(&mut queue.messages, into);
@@ -184,7 +186,7 @@ impl<T> Mailbox<T> {
         }
     }
 
-    /// Whether the queue is empty.
+    /// Whether no message waits for the reactor.
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.lock().messages.is_empty()
     }

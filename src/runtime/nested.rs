@@ -18,20 +18,21 @@ use crate::scheduler::{DefOptions, NewTask, SchedulerEvent};
 use crate::transport::Transport;
 use std::sync::{Arc, mpsc};
 
-/// The requests of a rank's own tasks, and the threads that wait for answers to them.
+/// The requests of the tasks that run on this rank (to submit tasks, to wait for them), and the threads that wait for
+/// rank 0's answers.
 pub(crate) struct Nested {
     mailbox: Arc<Mailbox<Request>>,
     requests: Vec<Request>,
-    /// Waiting threads, by the number of the awaited task among those that this rank has submitted.
+    /// Waiting threads, by awaited task. The key is the task's count among the tasks that this rank has submitted.
     waiters: Waiters,
-    /// Channels of the threads that have asked for the status of a task.
+    /// Channels to the threads that have asked rank 0 for the status of a task and have no answer yet, by task.
     asking: IdMap<TaskId, Vec<mpsc::Sender<Status>>>,
     /// The reason why the run has ended; `None` while it goes on.
     closed: Option<String>,
 }
 
 impl Nested {
-    /// Makes the state for requests that come through `mailbox`.
+    /// Makes the state for the requests that this rank's tasks push into `mailbox`.
     pub(crate) fn new(mailbox: Arc<Mailbox<Request>>) -> Self {
         Nested {
             mailbox,
@@ -42,15 +43,16 @@ impl Nested {
         }
     }
 
-    /// Whether there are requests that were not taken yet.
+    /// Whether tasks of this rank have queued requests that the reactor has not taken yet.
     pub(crate) fn has_requests(&self) -> bool {
         !self.mailbox.is_empty()
     }
 
-    /// Takes the requests of tasks and adds them to the node's reports to rank 0. True if there were any.
+    /// Takes the queued requests of this rank's tasks and adds them to `node`'s reports to rank 0. True if there were
+    /// any.
     ///
     /// # Errors
-    /// When the node's state machine refuses an event.
+    /// When the state machine of `node` refuses an event.
     pub(crate) fn take_requests<C: Compute, T: Transport>(
         &mut self,
         node: &mut Executor<C>,
@@ -101,7 +103,7 @@ impl Nested {
     /// Hands the answer of rank 0 to the threads that wait for `task`.
     ///
     /// # Errors
-    /// When the value is said to be here and is not.
+    /// When rank 0 says that the value is in this rank's store and it is not.
     pub(crate) fn answer<C: Compute>(
         &mut self,
         task: TaskId,
@@ -127,19 +129,19 @@ impl Nested {
         Ok(())
     }
 
-    /// Hands over the answers that [`Waiters`] has collected into a batch.
+    /// Hands the answers that [`Waiters`] has collected into a batch over to the waiting threads.
     pub(crate) fn flush(&mut self) {
         self.waiters.flush();
     }
 
-    /// Tells the threads that have asked for it the status of `task`.
+    /// Hands the status of `task`, as rank 0 has reported it, to the threads that have asked for it.
     pub(crate) fn status(&mut self, task: TaskId, status: Status) {
         for reply in self.asking.remove(&task).unwrap_or_default() {
             let _ = reply.send(status); // the thread that asked may have given up
         }
     }
 
-    /// Tells all threads that wait now or later that the run has ended, and why.
+    /// Tells all threads that wait for answers of rank 0, now or later, that the run has ended, with the reason `why`.
     pub(crate) fn close(&mut self, why: &str) {
         self.closed = Some(why.to_owned());
         self.asking.clear();
@@ -147,7 +149,7 @@ impl Nested {
     }
 }
 
-/// Turns an event for the scheduler into reports to rank 0.
+/// Translates an event for the scheduler, made by a task of this rank, into reports to rank 0, where the scheduler is.
 fn fact(event: SchedulerEvent, out: &mut Vec<RankReport>) -> Result<(), ProtocolError> {
     match event {
         SchedulerEvent::Define(defined) => {

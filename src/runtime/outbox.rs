@@ -6,18 +6,20 @@ use crate::ids::Rank;
 use crate::protocol::{self, Message};
 use crate::transport::{Transport, TransportError};
 
-/// The transport with an open frame for each rank, to which messages are appended.
+/// The transport, with an open frame (batch of messages) for each rank, to which messages are appended until it is
+/// sent.
 pub(crate) struct Links<T> {
     /// The transport that sends the frames.
     pub transport: T,
     open: Vec<Vec<u8>>,
-    /// Ranks with an open frame.
+    /// Ranks whose frame has messages that are not sent yet.
     waiting: Vec<Rank>,
-    /// The measurement of the rank's time. It is here because everything that takes time is given the links.
+    /// The measurement of how the rank's time is spent. It is stored here because every function that takes time is
+    /// given the links.
     pub profile: Profile,
 }
 
-/// The error of a message that could not be sent.
+/// The error of a message that could not be sent to another rank.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkError {
     /// The network refused the frame.
@@ -29,13 +31,13 @@ pub(crate) enum LinkError {
 }
 
 impl<T: Transport> Links<T> {
-    /// Makes links over `transport`.
+    /// Makes links to the other ranks that send over `transport`, without open frames.
     pub(crate) fn new(transport: T) -> Self {
         let open = (0..transport.ranks()).map(|_| Vec::new()).collect();
         Links { transport, open, waiting: Vec::new(), profile: Profile::default() }
     }
 
-    /// Puts `message` into the frame to `to`; a full frame leaves at once, the last one with [`Links::flush`].
+    /// Adds `message` to the frame for the rank `to`. A full frame is sent at once, the last one by [`Links::flush`].
     ///
     /// # Errors
     /// When the message is longer than a frame, or the network refuses.
@@ -62,7 +64,7 @@ impl<T: Transport> Links<T> {
         Ok(())
     }
 
-    /// Sends all open frames. True if there were any.
+    /// Sends the open frames of all ranks. True if there were any.
     ///
     /// # Errors
     /// When the network refuses.

@@ -14,7 +14,7 @@ pub(crate) enum ProfilePhase {
     Polling,
     /// Decodes messages.
     Decoding,
-    /// Runs the state machines and the tables around them: all that is none of the other phases.
+    /// Runs the state machines and the tables around them: all work that belongs to none of the other phases.
     Machine,
     /// Chooses ranks for tasks (rank 0), or hands tasks to compute threads.
     Placing,
@@ -22,9 +22,9 @@ pub(crate) enum ProfilePhase {
     Sending,
     /// Computes short tasks on the reactor's own thread.
     Computing,
-    /// Waits for data that were asked for.
+    /// Waits while data that this rank has asked other ranks for are on their way.
     Data,
-    /// Waits without any data under way.
+    /// Waits while no data are on their way to this rank.
     Idle,
 }
 
@@ -32,19 +32,19 @@ const PHASES: usize = 8;
 const NAMES: [&str; PHASES] =
     ["polling", "decoding", "machine", "placing", "sending", "computing", "data", "idle"];
 
-/// Sums of time by phase, in nanoseconds. The caller passes the time in.
+/// Sums of a rank's time by phase, in nanoseconds. It reads no clock: the caller passes the time in.
 #[derive(Debug, Clone)]
 struct Account {
     phase: ProfilePhase,
     since: u64,
-    /// Time by phase in this turn and in the wait before it.
+    /// Time by phase in the current turn of the reactor and in the wait before it, in nanoseconds.
     turn: [u64; PHASES],
     turn_ended: u64,
     reactor: [u64; PHASES],
     slots: u64,
-    /// Time of compute threads within tasks.
+    /// Time that compute threads have spent within tasks, in nanoseconds.
     computing: u64,
-    /// Time of slots that are free while a task waits for data.
+    /// Time of slots that are free only because the inputs of tasks are still being fetched, in nanoseconds.
     data: u64,
 }
 
@@ -93,17 +93,17 @@ impl Account {
     }
 }
 
-/// The measurement of a rank, or a no-op without `--profile`.
+/// The measurement of how a rank spends its time; `None` inside without `--profile`, and all calls do nothing.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Profile(Option<Box<(Instant, Account)>>);
 
 impl Profile {
-    /// Begins the measurement of a rank with so many slots.
+    /// Begins the measurement of a rank with the given number of slots.
     pub(crate) fn on(slots: u32) -> Self {
         Profile(Some(Box::new((Instant::now(), Account::new(slots)))))
     }
 
-    /// Notes that the reactor goes on to `phase`; returns the phase before.
+    /// Notes that the reactor begins `phase`; returns the phase that has ended.
     #[inline]
     pub(crate) fn enter(&mut self, phase: ProfilePhase) -> ProfilePhase {
         match self.0.as_deref_mut() {
@@ -112,8 +112,8 @@ impl Profile {
         }
     }
 
-    /// Notes the end of a turn, and whether something moved in it. `state` tells whether data are on their way, and how
-    /// many slots could compute tasks that wait for these data.
+    /// Notes the end of a turn of the reactor, and whether anything moved in it. `state` tells whether data are on
+    /// their way to this rank, and how many slots are free only because tasks wait for these data.
     #[inline]
     pub(crate) fn turn_ended(&mut self, moved: bool, state: impl FnOnce() -> (bool, u32)) {
         if let Some((begin, account)) = self.0.as_deref_mut() {
@@ -130,7 +130,7 @@ impl Profile {
         }
     }
 
-    /// The times so far; `None` if nothing is measured.
+    /// The times measured so far; `None` without `--profile`.
     pub(crate) fn spent(&self) -> Option<Box<Spent>> {
         self.0.as_deref().map(|(begin, account)| Box::new(account.spent(nanos(begin))))
     }
@@ -140,7 +140,8 @@ fn nanos(begin: &Instant) -> u64 {
     u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The table of the profile: a line per rank, with shares in percent. Empty if no rank was measured.
+/// The table of the profile, as text: a line for each rank, with the share of each phase in percent. Empty if no rank
+/// was measured.
 pub(crate) fn table(ranks: &[Option<Box<Spent>>]) -> String {
     let mut text = String::new();
     if ranks.iter().all(Option::is_none) {

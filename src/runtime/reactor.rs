@@ -25,16 +25,16 @@ use crate::runtime::threads::pool::Compute;
 use crate::transport::{Arrival, Flight, Transport};
 use std::sync::Arc;
 
-/// The progress of a reactor's shutdown.
+/// The progress of a rank's shutdown, from the running state to the end of the reactor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ShutdownPhase {
-    /// The run goes on.
+    /// The run goes on: the rank computes tasks and no shutdown has begun.
     Running,
-    /// Computes no more; says `Bye` when all fetches have ended. Ranks other than 0 only.
+    /// The rank computes no more, and says `Bye` to rank 0 when all its fetches have ended. Ranks other than 0 only.
     Leaving,
-    /// Has said `Bye` (rank 0: `Shutdown`), but still answers fetches of other ranks.
+    /// The rank has said `Bye` (rank 0: has sent `Shutdown`), but still sends results to ranks that ask for them.
     Serving,
-    /// All ranks have said `Bye`; leaves when everything is sent.
+    /// All ranks have said `Bye`: the rank leaves when all its messages are sent.
     Last,
 }
 
@@ -42,9 +42,9 @@ enum ShutdownPhase {
 pub(crate) struct Reactor<T, C> {
     /// The links to other ranks, for frames and bulk data.
     pub links: Links<T>,
-    /// The executor, which computes tasks and stores results.
+    /// The executor, which computes this rank's tasks and stores their results.
     pub node: Executor<C>,
-    /// The head with the mailbox of the client; `None` on ranks other than 0.
+    /// The head, which runs the scheduler, with the mailbox for the client's requests; `None` on ranks other than 0.
     pub head: Option<(Head, Arc<Mailbox<Request>>)>,
     /// The requests of tasks that submit tasks; `None` on rank 0, where tasks use the client's mailbox.
     pub nested: Option<Nested>,
@@ -54,7 +54,7 @@ pub(crate) struct Reactor<T, C> {
 }
 
 impl<T: Transport, C: Compute> Reactor<T, C> {
-    /// Makes a reactor; on rank 0 with a head.
+    /// Makes the reactor of a rank; on rank 0 with a head, which schedules for all ranks.
     pub(crate) fn new(
         links: Links<T>,
         node: Executor<C>,
@@ -64,19 +64,20 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         Reactor { links, node, head, nested: None, requests, arrivals, phase: ShutdownPhase::Running }
     }
 
-    /// Adds support for nested tasks, for a rank other than 0.
+    /// Adds the state for nested tasks (tasks that this rank's tasks submit), on a rank other than 0.
     pub(crate) fn with_nested(mut self, nested: Nested) -> Self {
         self.nested = Some(nested);
         self
     }
 
-    /// Adds messages that arrived during the handshake.
+    /// Adds messages that arrived during the handshake; the first turn handles them.
     pub(crate) fn with_early(mut self, early: Vec<Arrival>) -> Self {
         self.arrivals = early;
         self
     }
 
-    /// Makes one turn: takes requests and messages, decides, carries out. True if anything moved.
+    /// Makes one turn: takes requests and messages, decides, and carries out the decisions. True if there was anything
+    /// to do.
     ///
     /// # Errors
     /// When the network fails, a peer breaks the protocol, or rank 0 has died.
@@ -220,7 +221,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         Ok(())
     }
 
-    /// Takes the next step of the shutdown, if it is time. True if there was one.
+    /// Takes the next step of the shutdown, if its condition is met. True if a step was taken.
     fn leave(&mut self) -> Result<bool, ExecutorError> {
         if let Some((head, _)) = &mut self.head {
             if self.phase == ShutdownPhase::Running && head.closing {

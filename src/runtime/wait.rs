@@ -11,14 +11,14 @@ use std::panic::RefUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// The answer for a task that is waited for.
+/// The answer of rank 0 for a task that a thread waits for.
 #[derive(Debug, Clone)]
 pub(crate) enum WaitAnswer {
-    /// The task is done; the value was not asked for.
+    /// The task is done, and its value was not asked for.
     Done,
-    /// The value in its encoded form, since it is small.
+    /// The task's value in its encoded form, as small values are sent.
     Inline(Bytes),
-    /// The value, as it is in the store.
+    /// The task's value, as it is in this rank's store.
     Value(AnyValue),
     /// The task has failed, for this reason.
     Failed(Arc<TaskError>),
@@ -26,14 +26,15 @@ pub(crate) enum WaitAnswer {
 
 const _: () = assert!(size_of::<Option<WaitAnswer>>() == 16); // a gather holds one for each task
 
-/// The answers for tasks that are waited for together.
+/// The answers for the tasks that a thread waits for together.
 #[derive(Debug, Default)]
 pub(crate) struct WaitAnswers {
-    /// The answer of each task, where values were asked for; `None` until it is there. Empty otherwise.
+    /// The answer for each awaited task, if the thread asked for values; `None` until the answer has come. Empty if it
+    /// asked only for ends.
     pub values: Vec<Option<WaitAnswer>>,
-    /// Whether each task has ended, where only ends were asked for. Empty otherwise.
+    /// Whether each awaited task has ended, if the thread asked only for ends. Empty if it asked for values.
     pub ended: Vec<bool>,
-    /// The places of the tasks that have failed, with the reasons, in the order of their failures.
+    /// The failed tasks, each as its index among the awaited tasks, with the reason, in the order of their failures.
     pub failed: Vec<(usize, Arc<TaskError>)>,
     /// The reason why the run has ended and no more answers will come; `None` while it goes on.
     pub closed: Option<Arc<str>>,
@@ -55,7 +56,7 @@ impl WaitAnswers {
 #[derive(Debug)]
 struct WaitState {
     answers: WaitAnswers,
-    /// Number of answers that are still to come.
+    /// Number of tasks whose answers are still to come.
     open: usize,
     taken: bool,
 }
@@ -66,13 +67,13 @@ impl WaitState {
     }
 }
 
-/// Number of looks, with a yield between them, before a waiting thread sleeps: a wake-up costs more than most answers
-/// take.
+/// Number of times that a waiting thread looks for its answers, with a yield in between, before it sleeps: a wake-up
+/// costs more than most answers take.
 const YIELDS: u32 = 1_000;
-/// Number of turns in a row without progress before a task's thread stops driving and sleeps.
+/// Number of turns of the reactor without progress, in a row, before a task's thread stops making turns and sleeps.
 const LOOKS: u32 = 300;
 
-/// A wait for a number of answers, shared by the waiting thread and the reactor.
+/// A wait of a thread for the answers to a number of tasks, shared with the reactor, which enters the answers.
 #[derive(Debug)]
 pub(crate) struct Wait {
     state: Mutex<WaitState>,
@@ -82,8 +83,8 @@ pub(crate) struct Wait {
     waker: OnceLock<Arc<Waker>>,
 }
 
-/// A panic leaves no state half changed, since answers are entered one by one. The lock of parking_lot does not say so
-/// by itself.
+/// Sound although the lock of parking_lot does not implement the trait itself: answers are entered one by one, so a
+/// panic leaves no state half changed.
 impl RefUnwindSafe for Wait {}
 
 impl Wait {
@@ -103,13 +104,13 @@ impl Wait {
         Arc::new(Wait { state, done: Condvar::new(), values, waker: OnceLock::new() })
     }
 
-    /// Whether values are asked for, not only the ends of tasks.
+    /// Whether the waiting thread asks for the values of the tasks, not only for their ends.
     pub(crate) fn wants_values(&self) -> bool {
         self.values
     }
 
-    /// Enters answers, each with the place of its task. A second answer for the same place is ignored, and so is `Done`
-    /// where a value is to come.
+    /// Enters answers, each with the index of its task in the wait. A second answer for the same task is ignored, and
+    /// so is `Done` where a value is to come.
     pub(crate) fn answer(&self, answers: impl Iterator<Item = (u32, WaitAnswer)>) {
         let mut state = self.state.lock();
         let WaitState { answers: known, open, .. } = &mut *state;
@@ -145,14 +146,14 @@ impl Wait {
         }
     }
 
-    /// Notes that the run has ended for the reason `why`, and wakes the threads that wait.
+    /// Notes that the run has ended, with the reason `why`, and wakes the threads that wait for these answers.
     pub(crate) fn close(&self, why: &str) {
         self.state.lock().answers.closed = Some(why.into());
         self.wake();
     }
 
-    /// Waits until all answers are there or none will come any more; `None` after `limit`. Drives the reactor meanwhile
-    /// if there is a `driver`.
+    /// Blocks until all answers are there or the run has ended; returns `None` if `limit` has passed before. Makes
+    /// turns of the reactor meanwhile if there is a `driver`.
     pub(crate) fn all(
         &self,
         limit: Option<Duration>,
@@ -192,7 +193,8 @@ impl Wait {
         Some(std::mem::take(&mut state.answers))
     }
 
-    /// Takes all answers, if they are there or no more will come; `None` before that, and when they were taken already.
+    /// Takes all answers, once they are complete or the run has ended; `None` before that, and when they were taken
+    /// already.
     pub(crate) fn take(&self) -> Option<WaitAnswers> {
         let mut state = self.state.lock();
         if !state.is_complete() || std::mem::replace(&mut state.taken, true) {
@@ -201,25 +203,26 @@ impl Wait {
         Some(std::mem::take(&mut state.answers))
     }
 
-    /// Whether all answers are there, or no more will come.
+    /// Whether all answers are there, or the run has ended and no more will come.
     pub(crate) fn is_complete(&self) -> bool {
         self.state.lock().is_complete()
     }
 
-    /// Number of answers that are still to come; 0 when the run has ended.
+    /// Number of tasks whose answers are still to come; 0 when the run has ended.
     pub(crate) fn open(&self) -> usize {
         let state = self.state.lock();
         if state.answers.closed.is_some() { 0 } else { state.open }
     }
 
-    /// The failures so far, each with the place of its task, ascending.
+    /// The failures so far: for each failed task its index among the awaited tasks, ascending, and the error.
     pub(crate) fn failures(&self) -> Vec<(usize, Arc<TaskError>)> {
         let mut failures = self.state.lock().answers.failed.clone();
         failures.sort_unstable_by_key(|(place, _)| *place);
         failures
     }
 
-    /// Whether each task has ended, where only ends were asked for. All true when the run has ended.
+    /// Whether each awaited task has ended, if the thread asked only for ends; empty otherwise. All true when the run
+    /// has ended.
     pub(crate) fn ended(&self) -> Vec<bool> {
         let state = self.state.lock();
         let closed = state.answers.closed.is_some();

@@ -6,46 +6,48 @@ use crate::ids::{IdMap, TaskId};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Weak};
 
-/// Most answers for one wait that are handed over in one batch.
+/// Largest number of answers for one wait that are handed to the waiting thread in one batch.
 const TOGETHER: usize = 1024;
 
-/// A task's place in a wait: a wait for several tasks has as many of these.
+/// A task's place in a wait. A wait for several tasks has one `Waiter` for each.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Waiter {
-    /// The number of the wait.
+    /// The number of the wait, as [`Waiters::open`] has returned it.
     pub wait: NonZeroU32,
-    /// The place of the task in the wait, from 0.
+    /// The index of the task among the tasks of the wait, from 0.
     pub place: u32,
 }
 
-/// A wait that has not got all its answers.
+/// A wait of a thread, of which some answers are still missing.
 #[derive(Debug)]
 struct Waited {
-    /// The wait itself; gone when the waiting thread has given up.
+    /// The wait itself; it can be gone, when the waiting thread has given up.
     wait: Weak<Wait>,
-    /// Number of answers that are still missing.
+    /// Number of the wait's answers that are still missing.
     open: u32,
-    /// Whether the wait asks only for the ends of tasks: it is told that a task is done before the value is there.
+    /// Whether the wait asks only for the ends of tasks, not for values: then it is told of a task's end before the
+    /// value is on this rank.
     for_ends: bool,
 }
 
-/// All waits, by awaited task. Takes one word for each task, however many tasks are awaited together.
+/// All waits of a rank's threads, by awaited task. Takes one word of memory for each task, however many tasks are
+/// awaited together.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     first: Dense<Waiter, 1024>,
-    /// All but the first waiter of tasks that several wait for.
+    /// For tasks that several waits await: all of their waiters but the first.
     more: IdMap<TaskId, Vec<Waiter>>,
-    /// The waits, by number minus 1.
+    /// The waits that miss answers. The wait number n is at index n-1; `None` where the number is free.
     waits: Vec<Option<Waited>>,
     free: Vec<NonZeroU32>,
-    /// Answers that were not handed over yet, all for the wait `answered`.
+    /// Answers that were not handed to the waiting thread yet, all for the wait number `answered`.
     answers: Vec<(u32, WaitAnswer)>,
     answered: Option<NonZeroU32>,
 }
 
 impl Waiters {
-    /// Registers a wait for `count` tasks, to be followed by a call of `add` or `tell` for each. Returns its number;
-    /// `None` if `count` is 0.
+    /// Registers a wait for `count` tasks. The caller then calls `add` or `tell` once for each task. Returns the wait's
+    /// number; `None` if `count` is 0.
     pub(crate) fn open(&mut self, wait: &Arc<Wait>, count: usize) -> Option<NonZeroU32> {
         let open = u32::try_from(count).ok().filter(|&count| count > 0)?;
         let waited = Waited { wait: Arc::downgrade(wait), open, for_ends: !wait.wants_values() };
@@ -57,7 +59,7 @@ impl Waiters {
         Some(number)
     }
 
-    /// Notes that `waiter` waits for `task`.
+    /// Notes that `waiter` (a place in some wait) waits for `task`.
     pub(crate) fn add(&mut self, task: TaskId, waiter: Waiter) {
         match self.first.get(task.0) {
             None => self.first.insert(task.0, waiter),
@@ -65,7 +67,7 @@ impl Waiters {
         }
     }
 
-    /// Answers a waiter that was not added, since its task has ended already.
+    /// Gives the answer to a waiter that was never added, since its task had ended already.
     pub(crate) fn tell(&mut self, waiter: Waiter, answer: WaitAnswer) {
         self.answer(waiter, answer);
         self.end(waiter);
@@ -91,7 +93,7 @@ impl Waiters {
         self.waited(waiter.wait).is_none_or(|waited| waited.wait.strong_count() == 0)
     }
 
-    /// Answers all waiters of `task`.
+    /// Gives the answer to all waiters of `task`, and forgets them.
     pub(crate) fn resolve(&mut self, task: TaskId, answer: &WaitAnswer) {
         let Some(waiter) = self.first.remove(task.0) else { return };
         self.tell(waiter, answer.clone());
@@ -103,8 +105,8 @@ impl Waiters {
         }
     }
 
-    /// Tells the waiters that ask only for the end of `task` that it is done. The others stay, since its value is on
-    /// its way.
+    /// Tells the waiters that ask only for the end of `task` that it is done. Waiters that need its value stay, since
+    /// the value is still on its way.
     pub(crate) fn done(&mut self, task: TaskId) {
         let first = self.first.remove(task.0);
         let more = self.more.remove(&task).unwrap_or_default();
@@ -127,7 +129,7 @@ impl Waiters {
         self.answers.push((waiter.place, answer));
     }
 
-    /// Counts an answer of a wait, and removes the wait after the last one.
+    /// Counts one answer of the waiter's wait, and removes the wait after the last one.
     fn end(&mut self, waiter: Waiter) {
         let Some(waited) = self.waited(waiter.wait) else { return };
         waited.open -= 1;
@@ -141,7 +143,7 @@ impl Waiters {
         self.free.push(waiter.wait);
     }
 
-    /// Hands over the answers that were collected into a batch.
+    /// Hands the answers that were collected into a batch over to the waiting thread.
     pub(crate) fn flush(&mut self) {
         let Some(number) = self.answered.take() else { return };
         let mut answers = std::mem::take(&mut self.answers);
@@ -152,7 +154,7 @@ impl Waiters {
         self.answers = answers;
     }
 
-    /// Tells all threads that still wait that the run has ended, and why.
+    /// Tells all threads that still wait for tasks that the run has ended, with the reason `why`.
     pub(crate) fn close(&mut self, why: &str) {
         self.flush();
         for waited in std::mem::take(self).waits.into_iter().flatten() {

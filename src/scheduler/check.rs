@@ -6,7 +6,7 @@ use crate::ids::TaskId;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Scheduler {
-    /// Verifies all invariants, in time proportional to the number of tasks times the number of ranks.
+    /// Verifies all invariants of the scheduler, in time proportional to the number of tasks times the number of ranks.
     ///
     /// # Errors
     /// The first violated invariant, as a text.
@@ -89,7 +89,7 @@ impl Scheduler {
         }
     }
 
-    /// Verifies that the counted resources are those of the running tasks, and do not exceed the totals.
+    /// Verifies that the resources counted as taken are those of the running tasks, and do not exceed the totals.
     fn check_needs(&self) -> Result<(), String> {
         let needs = |record: &super::ScheduledTask| {
             self.constrained.needs(self.defs.get(record.def.index())?.class?).copied()

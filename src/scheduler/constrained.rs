@@ -17,20 +17,23 @@ use crate::protocol::{COUNTERS_MAX, ResourceRequest};
 use crate::scheduler::reservations::{Availability, Shortage};
 use smallvec::SmallVec;
 
-/// An amount of each counter of the job, by the counter's number.
+/// An amount of each counter of the job (a limited quantity, such as licences), indexed by the counter's number.
 type Amounts = [u32; COUNTERS_MAX];
 
-/// A class of tasks with equal needs. Its number is also that of its reservation in the rank table.
+/// A class of tasks that need the same resources, and its queue. Its number is also that of its reservation in the rank
+/// table.
 #[derive(Debug)]
 pub(crate) struct ConstraintClass {
     needs: ResourceRequest,
     on: Option<Rank>,
     ready: Ready,
-    /// Whether some rank can ever meet the needs; `None` if that has not been determined since the last change.
+    /// Whether some rank can ever give its tasks all that they need; `None` if not determined since ranks or counters
+    /// last changed.
     able: Option<bool>,
 }
 
-/// The queues of constrained tasks, one per class, and the counters of the job.
+/// The queues of constrained tasks (those that need anything beyond one slot), one queue per class of equal needs, and
+/// the counters of the job.
 #[derive(Debug, Default)]
 pub(crate) struct ConstrainedTasks {
     classes: Vec<ConstraintClass>,
@@ -39,41 +42,42 @@ pub(crate) struct ConstrainedTasks {
 }
 
 impl ConstrainedTasks {
-    /// Whether any constrained task waits.
+    /// Whether any constrained task waits in a queue.
     pub(crate) fn is_waiting(&self) -> bool {
         self.classes.iter().any(|class| !class.ready.is_empty())
     }
 
-    /// Queues a ready task in its class. `depth` is its distance from a task without inputs.
+    /// Adds a ready task to the queue of its class. `depth` is the longest path from a task without inputs to it.
     pub(crate) fn push(&mut self, class: u32, priority: i32, depth: u32, task: TaskId) {
         if let Some(class) = self.classes.get_mut(class as usize) {
             class.ready.push(priority, depth, task);
         }
     }
 
-    /// Queues the instances of a family in their class, by the family's first task.
+    /// Adds the instances of a family to the queue of their class. The family is named by its first task.
     pub(crate) fn push_family(&mut self, class: u32, priority: i32, first: TaskId) {
         if let Some(class) = self.classes.get_mut(class as usize) {
             class.ready.push_family(priority, first);
         }
     }
 
-    /// Marks as unknown whether the needs of each class can be met, after ranks or counters have changed.
+    /// Forgets for each class whether its needs can be met, since ranks or counters have changed. The next look
+    /// determines it anew.
     pub(crate) fn look_again(&mut self) {
         self.classes.iter_mut().for_each(|class| class.able = None);
     }
 
-    /// The tasks that wait, without the instances of families. For checks.
+    /// The tasks that wait in the queues, without the instances of families. Used by the checks of tests.
     pub(crate) fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
         self.classes.iter().flat_map(|class| class.ready.tasks())
     }
 
-    /// The needs of a class's tasks; `None` if there is no such class.
+    /// The resources that each task of a class needs; `None` if there is no such class.
     pub(crate) fn needs(&self, class: u32) -> Option<&ResourceRequest> {
         self.classes.get(class as usize).map(|class| &class.needs)
     }
 
-    /// The used and the total amount of each counter. For checks.
+    /// The used and the total amount of each counter of the job. Used by the checks of tests.
     pub(crate) fn counters(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
         self.used.iter().copied().zip(self.totals.iter().copied())
     }
@@ -82,7 +86,8 @@ impl ConstrainedTasks {
         self.classes.iter().position(|class| class.needs == *needs && class.on == on)
     }
 
-    /// The class whose first task starts next, among those of at least the priority `floor` that are not `stopped`.
+    /// The class whose first task is to start next, with that task and its place. Only classes of at least the priority
+    /// `floor` that are not marked in `stopped` are examined.
     fn first(&self, floor: i32, stopped: &[bool]) -> Option<(usize, Next, Place)> {
         let next = |(at, class): (usize, &ConstraintClass)| {
             let (next, place) = class.ready.peek(true)?;
@@ -106,8 +111,8 @@ impl Scheduler {
         Ok(())
     }
 
-    /// The class of tasks with these needs, made if it does not exist. `None` for a plain request: one slot and
-    /// nothing else.
+    /// The class of tasks that need these resources, made if it does not exist. `None` for a plain request (one slot
+    /// and nothing else), since plain tasks have no class.
     pub(super) fn class_of(&mut self, needs: ResourceRequest, on: Option<Rank>) -> Option<u32> {
         if needs.is_plain() {
             return None;
@@ -120,7 +125,7 @@ impl Scheduler {
         Some(at as u32)
     }
 
-    /// Queues a ready task, among the plain tasks or in its class.
+    /// Queues a task whose inputs are all done: with the plain tasks, or in the class of its needs.
     pub(super) fn enqueue(&mut self, def: DefId, depth: u32, task: TaskId) {
         let (priority, class) =
             self.defs.get(def.index()).map_or((0, None), |def| (def.options.priority, def.class));
@@ -130,15 +135,16 @@ impl Scheduler {
         }
     }
 
-    /// Takes the needs of a task of `class` from `rank`, its host and the counters of the job.
+    /// Counts the resources that a task of `class` needs as taken: from `rank`, from its host and from the job's
+    /// counters.
     pub(super) fn occupy(&mut self, class: u32, rank: Rank) {
         let Some(&needs) = self.constrained.needs(class) else { return };
         self.workers.occupy(rank, &needs);
         self.constrained.used.iter_mut().zip(needs.counters).for_each(|(used, count)| *used += count);
     }
 
-    /// Frees the resources of a task of `def` that has left `rank`. `cost` is its expected cost there in nanoseconds;
-    /// `ahead` tells that it missed inputs.
+    /// Counts the resources of a task of definition `def`, which has left `rank`, as free again. `cost` is its expected
+    /// cost there in nanoseconds; `ahead` tells that it was sent there before all its inputs existed.
     pub(super) fn leave(&mut self, rank: Rank, def: DefId, cost: u32, ahead: bool) {
         self.workers.remove(rank, cost, ahead);
         let class = self.defs.get(def.index()).and_then(|def| def.class);
@@ -148,7 +154,8 @@ impl Scheduler {
         }
     }
 
-    /// Sends constrained tasks of at least the priority `floor` to ranks. Returns whether it changed anything.
+    /// Sends constrained tasks of at least the priority `floor` to ranks. Returns whether it sent, failed or reserved
+    /// anything.
     pub(super) fn place_constrained(&mut self, floor: i32, out: &mut Vec<SchedulerAction>) -> bool {
         let mut moved = self.yield_to(floor);
         let mut stopped: SmallVec<[bool; 16]> = smallvec::smallvec![false; self.constrained.classes.len()];
@@ -207,8 +214,8 @@ impl Scheduler {
         moved
     }
 
-    /// Cancels the reservations for tasks below the priority `floor`, since more urgent plain tasks wait that the
-    /// reserved ranks would refuse. Returns whether there were any.
+    /// Cancels the reservations of ranks for tasks below the priority `floor`: more urgent plain tasks wait, and
+    /// reserved ranks would not take them. Returns whether there was any reservation.
     fn yield_to(&mut self, floor: i32) -> bool {
         let mut moved = false;
         for at in 0..self.constrained.classes.len() {
@@ -223,7 +230,7 @@ impl Scheduler {
         moved
     }
 
-    /// Updates the indexes of ranks, and notes the changed ranks for whose room tasks wait.
+    /// Updates the indexes of ranks, and lists in `changed` the ranks that have got room and for which tasks wait.
     fn refresh(&mut self) {
         let Self { workers, changed, .. } = self;
         workers.refresh(|rank| changed.push(rank));
@@ -238,8 +245,8 @@ impl Scheduler {
         }
     }
 
-    /// The rank where the next task of a class is to start now. If there is none, reserves a rank for the task and
-    /// returns `None`.
+    /// The rank where the next task of the class number `at` can start now. If there is none, keeps a rank free for the
+    /// task (a reservation) and returns `None`.
     fn reserve_for(&mut self, at: usize, next: Next, root: bool, moved: &mut bool) -> Option<Rank> {
         match self.workers.best(at) {
             Some((rank, Availability::Now)) => {
@@ -274,7 +281,7 @@ impl Scheduler {
         }
     }
 
-    /// The rank with the least time to fetch the task's inputs, among the ranks that can start the task now.
+    /// The rank that needs the least time to fetch the task's inputs, among the ranks that can start the task now.
     fn nearest(&self, at: usize, next: Next, first: Rank) -> Rank {
         let Next::Task(task) = next else { return first };
         if self.tasks.get(task).is_none_or(|record| record.given_back) {
@@ -292,7 +299,8 @@ impl Scheduler {
         all.map(|rank| (fetch(rank), rank != first, rank)).min().map_or(first, |(.., rank)| rank)
     }
 
-    /// Makes the record of the next instance of a family. Forgets the family after its last instance.
+    /// Makes the record of the family's next instance, which is to start, and returns its number. Forgets the family
+    /// after its last instance.
     fn next_instance(&mut self, first: TaskId) -> Option<TaskId> {
         let family = self.families.get_mut(first)?;
         let (def, index) = (family.def, family.next);
@@ -329,7 +337,7 @@ impl Scheduler {
         short.map(|(at, total)| Shortage::Counter(at, total)).next().or_else(|| self.workers.lack(at))
     }
 
-    /// Fails all waiting tasks of a class whose needs no rank can meet.
+    /// Fails all waiting tasks of the class number `at`, since no rank can ever meet their needs.
     fn fail_class(&mut self, at: usize, out: &mut Vec<SchedulerAction>) {
         let (Some(lack), Some(class)) = (self.lack(at), self.constrained.classes.get(at)) else { return };
         let (needs, on) = (class.needs, class.on);

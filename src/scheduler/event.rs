@@ -8,7 +8,7 @@ use crate::protocol::{Blob, BulkLayout, Definition, RankOrder, RankReport, Repor
 use smallvec::SmallVec;
 use std::sync::Arc;
 
-/// The properties of a rank at the start of the run.
+/// The properties of a rank, given to the scheduler at the start of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RankInfo {
     /// Number of tasks that the rank computes at a time; 0 for a rank that only holds results.
@@ -17,14 +17,14 @@ pub struct RankInfo {
     pub memory_limit: u64,
     /// The number of the rank's host: 0, 1, …
     pub host: u32,
-    /// Memory of the host, in bytes, for tasks that declare their memory.
+    /// Memory of the rank's host, in bytes, from which tasks that declare their memory take their share.
     pub memory: u64,
-    /// GPUs of the rank.
+    /// Number of GPUs of the rank.
     pub gpus: u32,
 }
 
 impl Default for RankInfo {
-    /// A rank without slots on host 0, with unlimited memory.
+    /// The properties of a rank without slots on host 0, with unlimited memory.
     fn default() -> Self {
         RankInfo { slots: 0, memory_limit: u64::MAX, host: 0, memory: u64::MAX, gpus: 0 }
     }
@@ -40,28 +40,28 @@ pub struct DefOptions {
     /// Milliseconds between the first failure of a task and its next start. The pause doubles with each further
     /// failure.
     pub retry_delay: u32,
-    /// The only rank that may run the tasks; `None` if any may.
+    /// The only rank that is allowed to run the tasks; `None` if any rank is.
     pub on: Option<Rank>,
     /// The resources that each task takes while it runs.
     pub needs: ResourceRequest,
-    /// The number under which the scheduler records where these tasks run, for the host affinity of other
-    /// definitions; 0 for none.
+    /// The number under which the scheduler records on which rank these tasks run, so that other definitions can ask
+    /// for the same host (`same_host_as`); 0 for none.
     pub place: u32,
-    /// The `place` of other definitions: each task runs on a host where inputs of such a definition have run. 0 for
-    /// no affinity.
+    /// The `place` number of other definitions: each task runs on a host where one of its inputs of such a definition
+    /// has run. 0 for no affinity.
     pub same_host_as: u32,
 }
 
-/// A task at its submission.
+/// A task, as the client or another task submits it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTask {
     /// The number of the task, never used before.
     pub task: TaskId,
     /// The number of the task's definition, which the scheduler knows already.
     pub def: DefId,
-    /// The number in the task's key.
+    /// The number in the task's key, which users see as the function's name and this number.
     pub key: u64,
-    /// The own arguments, encoded.
+    /// The task's own arguments, encoded; results of other tasks are in `inputs`.
     pub args: Blob,
     /// The tasks whose results this task takes, in the order of the parameters. A task may appear twice.
     pub inputs: SmallVec<[TaskId; 2]>,
@@ -69,7 +69,7 @@ pub struct NewTask {
     pub parent: Option<TaskId>,
 }
 
-/// An event that the scheduler handles.
+/// An event that the scheduler of rank 0 handles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SchedulerEvent {
     /// Introduces a task definition; made by [`SchedulerEvent::define`].
@@ -81,31 +81,32 @@ pub enum SchedulerEvent {
         /// The total amount of the counter.
         total: u32,
     },
-    /// Submits a task. The client holds one future of it.
+    /// Submits a task. The client holds one future of it, so its result is kept.
     Submit(NewTask),
     /// Submits a family: `count` tasks without inputs, numbered from `first`. The client holds a future of each.
     SubmitFamily {
-        /// The definition of the tasks.
+        /// The number of the definition of all tasks of the family.
         def: DefId,
-        /// The number of the first task.
+        /// The number of the family's first task; the others have the next numbers.
         first: TaskId,
-        /// The number of tasks.
+        /// The number of tasks in the family.
         count: u64,
     },
-    /// Makes a value of the client into a result at rank 0. The client holds a future of it.
+    /// Stores a value of the client as a result at rank 0. The client holds a future of it.
     Scatter {
         /// The number of the new result, as if a task had made it; never used before.
         task: TaskId,
-        /// The number in the result's key.
+        /// The number in the result's key, which users see as a name and this number.
         key: u64,
         /// The value, or its size if rank 0 stores it.
         output: ReportedResult,
     },
-    /// Drops the client's future of a task.
+    /// Notes that the client has dropped its last future of a task, so that its result can be released.
     Release(TaskId),
-    /// Cancels a task, even if futures of it exist. It fails, and so do its dependants, unless a rank has it already.
+    /// Cancels a task, even if futures of it exist. Unless a rank has it already, the task fails, and so does every
+    /// task that takes its result.
     Cancel(TaskId),
-    /// Drops the client's futures of a family, all but those of the tasks `except`.
+    /// Notes that the client has dropped its futures of a family, all but those of the tasks `except`.
     ReleaseFamily {
         /// The number of the family's first task.
         first: TaskId,
@@ -114,28 +115,29 @@ pub enum SchedulerEvent {
         /// The indexes of the tasks whose futures the client still holds or has dropped before.
         except: Ranges,
     },
-    /// The client waits for a task. One final [`SchedulerAction::Resolve`] answers. If the value has to be brought to
-    /// rank 0, a [`TaskOutcome::Done`] precedes it, and another one for each holder that dies meanwhile.
+    /// Notes that the client waits for a task. One final [`SchedulerAction::Resolve`] answers. If the value has to be
+    /// brought to rank 0, a [`TaskOutcome::Done`] precedes it, and another one for each holder that dies meanwhile.
     Want {
         /// The task that the client waits for.
         task: TaskId,
         /// Whether the value is needed at rank 0; if false, only that the task is done.
         value: bool,
     },
-    /// Ends the pause of a failed task, as [`SchedulerAction::Delay`] has asked.
+    /// Ends the pause before a failed task's next start; the caller sends it when the time of
+    /// [`SchedulerAction::Delay`] is over.
     Due {
         /// The task whose pause ends.
         task: TaskId,
         /// The number of the attempt that has failed.
         attempt: Attempt,
     },
-    /// A message has come from a rank.
+    /// A report has come from a rank, such as that a task has ended.
     From(Rank, RankReport),
-    /// A rank has died.
+    /// A rank has died: its tasks and its copies of results are lost.
     Lost(Rank),
 }
 
-/// The client queues millions of events, so rare ones must not make the type larger.
+/// The size of an event, in bytes, is bounded: the client queues millions of events, so large variants are boxed.
 const _: () = assert!(size_of::<SchedulerEvent>() <= 96);
 
 impl SchedulerEvent {
@@ -145,20 +147,20 @@ impl SchedulerEvent {
     }
 }
 
-/// An action that the caller of the scheduler has to carry out.
+/// An action that the scheduler asks for and its caller (the head of rank 0) carries out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SchedulerAction {
     /// Send an order to a rank; to rank 0 itself without the network.
     Send(Rank, RankOrder),
     /// Tell the client the outcome of a task.
     Resolve(TaskId, TaskOutcome),
-    /// Handle [`SchedulerEvent::Due`] after a pause.
+    /// Handle [`SchedulerEvent::Due`] after a pause of `millis`, before a failed task starts again.
     Delay {
         /// The task that has failed.
         task: TaskId,
         /// The number of the attempt that has failed.
         attempt: Attempt,
-        /// The length of the pause.
+        /// The length of the pause in milliseconds.
         millis: u64,
     },
 }
@@ -166,7 +168,7 @@ pub enum SchedulerAction {
 /// The outcome of a task that the client waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskOutcome {
-    /// The task is done. Its value was not asked for, or is on its way.
+    /// The task is done. Its value was not asked for, or is being sent to the client's rank.
     Done,
     /// The task is done, with this encoded value.
     Inline(Blob),

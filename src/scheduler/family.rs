@@ -11,27 +11,27 @@ use crate::protocol::index_argument;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
-/// A family of which some instances have no record yet.
+/// A family (one function over a range of indexes) of which some instances have no task record yet.
 #[derive(Debug)]
 pub(super) struct PendingFamily {
-    /// The definition of all instances.
+    /// The definition (function and options) of all instances.
     pub def: DefId,
-    /// The number of instances.
+    /// The number of instances (tasks) in the whole family.
     pub count: u64,
     /// The lowest index whose instance has not been started and has no record.
     pub next: u64,
-    /// Indexes from `next` on whose instances have a record already, because an event named them.
+    /// Indexes from `next` on whose instances have a record already, since an event named them, such as a wait for one.
     touched: Ranges,
 }
 
 impl PendingFamily {
-    /// The number of instances from `next` on, at most `limit`, that come before one with a record.
+    /// The number of instances from `next` on, up to the first that has a record, and at most `limit`.
     pub(super) fn run_length(&self, limit: u64) -> u64 {
         let stop = self.touched.first().map_or(self.count, |touched| touched.start);
         stop.min(self.next.saturating_add(limit)) - self.next
     }
 
-    /// Advances `next` by `taken` instances, and past the instances with a record that follow.
+    /// Advances `next` by `taken` instances, which have started, and past the instances with a record that follow.
     pub(super) fn advance(&mut self, taken: u64) {
         self.next += taken;
         if self.touched.first().is_some_and(|touched| touched.start == self.next)
@@ -41,13 +41,13 @@ impl PendingFamily {
         }
     }
 
-    /// Whether every instance has, or had, a record.
+    /// Whether every instance of the family has, or had, a record: nothing is left to start from the range.
     pub(super) fn is_started(&self) -> bool {
         self.next >= self.count
     }
 }
 
-/// The families with instances that have no record, by the number of the first task.
+/// The families of which some instances have no record, by the number of the family's first task.
 #[derive(Debug, Default)]
 pub(super) struct Families(BTreeMap<TaskId, PendingFamily>);
 
@@ -69,7 +69,8 @@ impl Families {
             .then_some((first, index))
     }
 
-    /// Whether `task` is an instance of a family and has no record yet.
+    /// Whether `task` is an instance of a family and has no record yet, since it has not started and no event has named
+    /// it.
     pub(super) fn is_waiting(&self, task: TaskId) -> bool {
         self.find(task).is_some()
     }
@@ -143,7 +144,7 @@ impl Scheduler {
         self.tasks.get(task).is_some() || self.families.is_waiting(task)
     }
 
-    /// Makes records for all instances of a family that have none, and forgets the family.
+    /// Makes records for all instances of a family that have none, and forgets the family's range.
     pub(super) fn touch_all(&mut self, first: TaskId) {
         let Some(count) = self.families.get_mut(first).map(|family| family.count) else { return };
         for index in 0..count {
@@ -152,7 +153,7 @@ impl Scheduler {
         self.families.remove(first);
     }
 
-    /// Makes a record for `task` if it is an instance of a family without one.
+    /// Makes a record for `task`, which an event names, if it is an instance of a family and has none.
     pub(super) fn touch(&mut self, task: TaskId) {
         if self.tasks.get(task).is_some() {
             return;

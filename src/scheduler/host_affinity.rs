@@ -9,22 +9,22 @@ use crate::ids::{DefId, Rank, TaskId};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 
-/// Highest number of inputs that are examined for a task.
+/// Highest number of inputs of a task that are examined for their hosts, to bound the cost of its placement.
 const LOOKED_AT: usize = 64;
 
-/// The rank where each task of a definition with a place has run, and the number of that place.
+/// The place number and the rank of each task that has run and whose definition has a place (host affinity).
 #[derive(Debug, Default)]
 pub(crate) struct Places(HashMap<TaskId, (u32, Rank)>); // never iterated: the order could differ
 
 impl Places {
-    /// Forgets where a task has run.
+    /// Forgets where `task` has run, since its record is removed.
     pub(crate) fn forget(&mut self, task: TaskId) {
         if !self.0.is_empty() {
             self.0.remove(&task);
         }
     }
 
-    /// The number of tasks of which the place is recorded.
+    /// The number of tasks for which is recorded where they have run.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.0.len()
@@ -32,7 +32,8 @@ impl Places {
 }
 
 impl Scheduler {
-    /// Records that a task of `def` has run on `rank`, if the definition has a place.
+    /// Records that a task of definition `def` has run on `rank`, if other definitions can ask for its host (it has a
+    /// place).
     pub(super) fn note_place(&mut self, task: TaskId, def: DefId, rank: Rank) {
         let place = self.defs.get(def.index()).map_or(0, |def| def.options.place);
         if place > 0 {
@@ -40,7 +41,8 @@ impl Scheduler {
         }
     }
 
-    /// The ranks that compute on the hosts for which a task has affinity; empty if it has none.
+    /// The computing ranks on the hosts where the task's inputs with the right place have run; empty if the task has no
+    /// affinity to a host.
     pub(super) fn beside(&self, task: TaskId) -> SmallVec<[Rank; 8]> {
         let mut ranks = SmallVec::new();
         let Some(record) = self.tasks.get(task) else { return ranks };
@@ -64,8 +66,8 @@ impl Scheduler {
         ranks
     }
 
-    /// The rank where a task would start first, among those of the hosts for which it has affinity; `None` if it has
-    /// none.
+    /// The rank where a task would start first, among the ranks of the hosts for which it has affinity; `None` if it
+    /// has none.
     pub(super) fn affine_rank(&self, task: TaskId) -> Option<Rank> {
         let start = |rank: Rank| {
             let fetch = self.tasks.inputs(task).take(LOOKED_AT).map(|input| self.fetch_time(input, rank));

@@ -73,7 +73,8 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Takes all tasks and copies off the dead rank. A result without a copy left becomes `Released`.
+    /// Takes all tasks and copies of results off the dead rank `lost`. A result of which no copy is left becomes
+    /// `Released`.
     fn take_from(&mut self, lost: Rank) {
         let all: Vec<TaskId> = self.tasks.ids().collect();
         for task in all {
@@ -95,7 +96,8 @@ impl Scheduler {
         }
     }
 
-    /// Makes every released task whose result is needed runnable again, and recursively its inputs.
+    /// Makes every released task whose result is needed runnable again, and so also the tasks whose lost results it
+    /// takes.
     fn make_again(&mut self, out: &mut Vec<SchedulerAction>) {
         let needed =
             |record: &super::ScheduledTask| record.state == TaskState::Released && !record.is_unneeded();
@@ -135,7 +137,7 @@ impl Scheduler {
         }
     }
 
-    /// Computes all lists of waiting consumers anew, since inputs that existed may be missing again.
+    /// Computes anew which tasks wait for which inputs, since inputs that existed may be lost with the dead rank.
     fn rebuild_waiting(&mut self, out: &mut Vec<SchedulerAction>) {
         let all: Vec<TaskId> = self.tasks.ids().collect();
         for &task in &all {
@@ -146,7 +148,7 @@ impl Scheduler {
         }
     }
 
-    /// Lists a task as a consumer of each input that it misses, and updates its state and count of missing inputs.
+    /// Lists a task as waiting at each input that it misses, and updates its state and its count of missing inputs.
     fn rewire(&mut self, task: TaskId, out: &mut Vec<SchedulerAction>) {
         let Some(record) = self.tasks.get(task) else { return };
         let state = record.state.clone();
@@ -185,7 +187,7 @@ impl Scheduler {
         }
     }
 
-    /// Fails a task that may only run on `rank`, which is dead or has no slots.
+    /// Fails a task that must run on `rank`, which is dead or has no slots.
     pub(super) fn fail_pinned(&mut self, task: TaskId, rank: Rank, out: &mut Vec<SchedulerAction>) {
         let why = match self.workers.get(rank) {
             None => "which does not exist",
@@ -195,7 +197,7 @@ impl Scheduler {
         self.fail_unplaced(task, rank, format!("it may only run on rank {rank}, {why}"), out);
     }
 
-    /// Fails all ready tasks, since no rank is left that computes.
+    /// Fails all tasks that are ready to start, since no rank is left that computes.
     pub(super) fn fail_ready(&mut self, out: &mut Vec<SchedulerAction>) {
         while let Some((next, place)) = self.ready.peek(true) {
             match next {

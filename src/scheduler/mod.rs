@@ -63,29 +63,31 @@ use retry::Retries;
 use std::sync::Arc;
 use task::TaskTable;
 
-/// A task definition with the statistics of its tasks.
+/// A task definition (function and options), with the statistics of its tasks.
 #[derive(Debug)]
 struct DefinitionRecord {
     definition: Definition,
     options: DefOptions,
-    /// The class of constrained tasks that share its needs; `None` if a task takes one slot and nothing else.
+    /// The class (queue of tasks with equal needs) of the definition's tasks; `None` if a task takes one slot and
+    /// nothing else.
     class: Option<u32>,
-    /// Running mean of the time in the function, in nanoseconds; 0 before the first task has finished.
+    /// Running mean of the time in the definition's function, in nanoseconds; 0 before the first task has finished.
     mean: u32,
-    /// The layout of the last stored result, shared with later results of the same layout.
+    /// The layout of the definition's last stored result (how to read its bytes), shared with later results of the same
+    /// layout.
     layout: Arc<BulkLayout>,
-    /// Whether tasks of this definition have submitted tasks.
+    /// Whether tasks of this definition have submitted tasks, so that they may wait for them.
     nests: bool,
 }
 
 impl DefinitionRecord {
-    /// Whether its tasks are tied to a rank or host, so that another rank may not do.
+    /// Whether the definition's tasks are tied to a rank or a host, so that not every rank can take them.
     fn is_bound(&self) -> bool {
         self.options.on.is_some() || self.options.same_host_as > 0
     }
 
-    /// The expected cost of one more task for its rank, in nanoseconds times slots. A task that may wait for others
-    /// counts as long, so that it is not queued in advance: each waiting task keeps a thread.
+    /// The expected cost of one more task for its rank, in nanoseconds times slots. A task that submits others, and so
+    /// might wait for them, counts as long, so that it is not queued in advance: each waiting task keeps a thread.
     fn cost(&self) -> u32 {
         let cost = match self.mean {
             0 => HORIZON as u32,
@@ -104,18 +106,18 @@ pub struct Scheduler {
     submitters: NestedSubmitters,
     workers: RankTable,
     ready: Ready,
-    /// Ready tasks that need more than one slot.
+    /// Ready tasks that need anything beyond one slot: several slots, GPUs, host memory or counters of the job.
     constrained: ConstrainedTasks,
-    /// The places where tasks have run, for the host affinity of others.
+    /// The ranks where tasks have run, if other tasks may ask for the same host.
     places: Places,
-    /// Failed tasks that are to start again.
+    /// Failed tasks that are to start again, now or after a pause.
     retries: Retries,
-    /// Ranks that may have room again for tasks that wait for them. Empty between turns; kept to reuse its memory.
+    /// Ranks that have got room while tasks wait for that. Empty between turns; kept to reuse its memory.
     changed: Vec<Rank>,
 }
 
 impl Scheduler {
-    /// Makes a scheduler for ranks 0, 1, … with these properties.
+    /// Makes the scheduler of rank 0 for ranks 0, 1, … with these properties.
     pub fn new(ranks: &[RankInfo]) -> Self {
         Scheduler {
             tasks: TaskTable::default(),
@@ -131,7 +133,7 @@ impl Scheduler {
         }
     }
 
-    /// Handles an event and appends the actions that follow at once to `out`.
+    /// Handles an event and appends the actions that follow at once to `out`, for the caller to carry out.
     ///
     /// # Errors
     /// When the event contradicts the state, because of a bug or a damaged message. The state is unchanged.
@@ -203,12 +205,12 @@ impl Scheduler {
         }
     }
 
-    /// The number of task records; 0 when all futures are dropped and all results released.
+    /// The number of task records; 0 at the end, when all futures are dropped and all results released.
     pub fn records(&self) -> usize {
         self.tasks.len()
     }
 
-    /// The number of task definitions, including variants with a larger memory reservation.
+    /// The number of task definitions, including variants made for retries with more memory.
     pub fn definitions(&self) -> usize {
         self.defs.len()
     }
@@ -218,7 +220,7 @@ impl Scheduler {
         self.workers.total_assigned()
     }
 
-    /// The record of `task`, for tests and messages; `None` if it has none.
+    /// The record of `task`, read by tests and for messages; `None` if the task is unknown or was released.
     pub fn task(&self, task: TaskId) -> Option<&ScheduledTask> {
         self.tasks.get(task)
     }

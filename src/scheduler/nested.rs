@@ -21,31 +21,31 @@ use crate::protocol::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The state of a rank as a submitter of tasks.
+/// The state of a rank whose tasks submit tasks: its definitions and its count of tasks.
 #[derive(Debug, Default)]
 struct NestedSubmitter {
-    /// The numbers at rank 0 of the rank's definitions, indexed by the rank's own numbers.
+    /// Rank 0's numbers of the definitions that the rank has introduced, indexed by the rank's own numbers.
     defs: Vec<DefId>,
     /// The number of tasks that the rank has submitted.
     count: u64,
-    /// A task of which some inputs are still to come, with the number of those.
+    /// A submitted task whose list of inputs is longer than one message, with the number of inputs still to come.
     receiving: Option<(NewTask, u32)>,
 }
 
-/// The key under which equal definitions are found: function, priority, retries and their delay, rank, needs.
+/// The key by which equal definitions are found: function, priority, retries with their delay, rank, needs.
 type Known = (u64, i32, (u16, u32), Option<Rank>, ResourceRequest);
 
-/// The ranks as submitters of tasks. The tasks of rank 0 are the client's.
+/// The state of all ranks whose tasks submit tasks. The tasks of rank 0 count as the client's.
 #[derive(Debug)]
 pub(super) struct NestedSubmitters {
     ranks: Vec<NestedSubmitter>,
-    /// Definitions without shared arguments. A function with equal options is one definition, whichever rank submits
-    /// it.
+    /// Rank 0's definitions that have no shared arguments. A function with equal options is one definition, whichever
+    /// rank introduces it.
     known: BTreeMap<Known, DefId>,
 }
 
 impl NestedSubmitters {
-    /// Makes the table of `ranks` ranks.
+    /// Makes the table for a job of `ranks` ranks, none of which has submitted a task.
     pub(super) fn new(ranks: usize) -> Self {
         NestedSubmitters {
             ranks: (0..ranks).map(|_| NestedSubmitter::default()).collect(),
@@ -53,7 +53,7 @@ impl NestedSubmitters {
         }
     }
 
-    /// Translates the definition number `def` of the rank `owner` into rank 0's number.
+    /// Translates the number `def`, which the rank `owner` gave to its definition, into rank 0's number.
     ///
     /// # Errors
     /// When `owner` has no definition of that number.
@@ -68,7 +68,8 @@ impl NestedSubmitters {
         submitter.ok_or_else(|| ProtocolError(format!("rank {owner} submits as if it were another rank")))
     }
 
-    /// Counts the task that `owner` has submitted. Its number must be the owner's next one.
+    /// Counts one more task that `owner` has submitted, under the number `task`. An error unless that is the owner's
+    /// next number.
     fn number(&mut self, owner: Rank, task: TaskId) -> Result<&mut NestedSubmitter, ProtocolError> {
         let submitter = self.get_mut(owner)?;
         if task.owner() != owner || task.count() != submitter.count || submitter.receiving.is_some() {
@@ -80,7 +81,7 @@ impl NestedSubmitters {
 }
 
 impl Scheduler {
-    /// Handles a report on nested tasks.
+    /// Handles a report of a rank about tasks that its own tasks submit or wait for.
     pub(super) fn on_nested(
         &mut self,
         rank: Rank,
@@ -119,7 +120,7 @@ impl Scheduler {
         }
     }
 
-    /// Introduces a definition of the client.
+    /// Introduces a task definition of the client, before its first task.
     pub(super) fn on_define(
         &mut self,
         definition: Definition,
@@ -206,9 +207,9 @@ impl Scheduler {
         self.on_submit(rank, new, out)
     }
 
-    /// The depth of a task that `parent` submits: one more than its own. Deeper tasks start first, so that a waiting
-    /// task soon has what it waits for. On first use, all ranks that know the parent's definition are told that its
-    /// tasks submit others.
+    /// The nesting depth of a task that `parent` submits: one more than the parent's. Deeper tasks start first, so that
+    /// a waiting task soon has what it waits for. At a definition's first nested task, all ranks that know the parent's
+    /// definition are told that its tasks submit others.
     pub(super) fn depth_below(&mut self, parent: TaskId, out: &mut Vec<SchedulerAction>) -> u32 {
         // a client handle that a task has stored may outlive the task's record
         let Some(record) = self.tasks.get(parent) else { return 1 };
@@ -224,7 +225,7 @@ impl Scheduler {
         depth
     }
 
-    /// Makes the action that tells the owner of `task` its outcome.
+    /// Makes the action that tells the owner of `task` (the rank that submitted it) the outcome.
     pub(super) fn answer(task: TaskId, outcome: TaskOutcome) -> SchedulerAction {
         if task.owner() == HEAD {
             return SchedulerAction::Resolve(task, outcome);
@@ -238,8 +239,8 @@ impl Scheduler {
         SchedulerAction::Send(task.owner(), RankOrder::Answer { task, answer })
     }
 
-    /// Drops the futures of a rank that has died. Returns their tasks, of which the caller releases those that are no
-    /// longer needed.
+    /// Drops the futures that the dead rank `lost` held of tasks that it had submitted. Returns those tasks; the caller
+    /// releases the ones that are no longer needed.
     pub(super) fn orphan(&mut self, lost: Rank) -> Vec<TaskId> {
         if let Some(submitter) = self.submitters.ranks.get_mut(lost.index()) {
             submitter.receiving = None;
@@ -254,7 +255,8 @@ impl Scheduler {
         owned
     }
 
-    /// Verifies the invariants about the owner of `task`; the error tells what is wrong.
+    /// Verifies the invariants about the owner of `task` (the rank that submitted it); the error names the violated
+    /// one.
     pub(super) fn check_owner(&self, task: TaskId) -> Result<(), String> {
         let Some(record) = self.tasks.get(task) else { return Ok(()) };
         let owner = task.owner();

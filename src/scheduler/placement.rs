@@ -11,12 +11,12 @@ use crate::ids::{DefId, Rank, TaskId};
 use crate::protocol::{Blob, INPUTS_MAX, InputSource, RankOrder, RunTask, TaskInput};
 use smallvec::SmallVec;
 
-/// Assumed bandwidth between ranks, in bytes per microsecond.
+/// Bandwidth between ranks that the estimates of transfer times assume, in bytes per microsecond.
 const BANDWIDTH: u64 = 2_000;
-/// Assumed latency until the first byte of a fetched input arrives, in nanoseconds.
+/// Latency that the estimates assume until the first byte of a fetched input arrives, in nanoseconds.
 const LATENCY: u64 = 5_000;
-/// Number of ranks examined as holders of a task's inputs. The bound keeps the cost of placement independent of the
-/// number of ranks.
+/// Largest number of ranks with inputs of a task that are examined as places for it. The bound keeps the cost of
+/// placement independent of the number of ranks.
 const CANDIDATES: usize = 8;
 
 impl Scheduler {
@@ -60,8 +60,8 @@ impl Scheduler {
         self.rebalance(out);
     }
 
-    /// The queue entry to be placed next, and the rank where it would start first. `None` if nothing is ready or no
-    /// rank has room.
+    /// The entry of the ready queue to be placed next, and the rank where it would start first. `None` if nothing is
+    /// ready or no rank has room.
     fn next(&mut self) -> Option<(Next, Place, Rank)> {
         let (next, place) = self.ready.peek(true)?;
         let root = place.1 == 0;
@@ -112,8 +112,8 @@ impl Scheduler {
         }
     }
 
-    /// The rank where `task` is expected to start first, counting queue and transfers: the rank `least`, which is the
-    /// least loaded, or a rank that holds inputs.
+    /// The rank where `task` is expected to start first, counting the wait in its queue and the transfers of inputs.
+    /// The candidates are `least`, the least loaded rank, and ranks that hold inputs.
     fn choose(&self, task: TaskId, least: Rank) -> Rank {
         let Some(record) = self.tasks.get(task) else { return least };
         let holders = self.holders(task);
@@ -129,7 +129,7 @@ impl Scheduler {
         candidates.map(|rank| (start(rank), rank)).min().map_or(least, |(_, rank)| rank)
     }
 
-    /// Ranks that hold inputs of a task and may have it queued, at most [`CANDIDATES`] of them.
+    /// Ranks that hold inputs of a task and can queue it, at most [`CANDIDATES`] of them.
     pub(super) fn holders(&self, task: TaskId) -> SmallVec<[Rank; CANDIDATES]> {
         let mut holders = SmallVec::new();
         for input in self.tasks.inputs(task) {
@@ -235,7 +235,7 @@ impl Scheduler {
         }
     }
 
-    /// Sends the next instances of a family to `rank`: as many as it has room for, but at most its share of the rest.
+    /// Sends the next instances of a family to `rank`: as many as it has room for, but at most its share of those left.
     fn place_family(&mut self, first: TaskId, place: Place, rank: Rank, out: &mut Vec<SchedulerAction>) {
         let Some(family) = self.families.get_mut(first) else {
             self.ready.pop(place);

@@ -14,13 +14,13 @@ use crate::ids::{Rank, TaskId};
 use crate::protocol::RankOrder;
 use smallvec::SmallVec;
 
-/// Highest number of missing inputs of a task that is sent ahead. All inputs are examined whenever one of them is
-/// assigned, which for a sum of many inputs would take quadratic time.
+/// Highest number of missing inputs with which a task is sent ahead of them (prefetch). All inputs are examined
+/// whenever one of them is sent to a rank; for a sum of many inputs that would take quadratic time.
 const MISSING_MAX: u32 = 16;
 
 impl Scheduler {
-    /// The rank that makes all missing inputs of a blocked task; `None` if there is no single one or the task may not
-    /// run there.
+    /// The rank to which all missing inputs of a blocked task were sent, so that the task can be sent there too. `None`
+    /// if there is no single one or the task must not run there.
     fn leader(&self, task: TaskId) -> Option<Rank> {
         let record = self.tasks.get(task)?;
         if !matches!(record.state, TaskState::Blocked { missing } if missing <= MISSING_MAX)
@@ -46,8 +46,8 @@ impl Scheduler {
         leader.filter(|&leader| on.is_none_or(|on| on == leader))
     }
 
-    /// Acknowledges to `rank`, before it gets more tasks, the reports on ended tasks that have arrived here. The rank
-    /// can then forget these tasks.
+    /// Tells `rank`, before it gets more tasks, how many of its reports on ended tasks rank 0 has handled. The rank can
+    /// then forget these tasks.
     pub(super) fn tell_seen(&mut self, rank: Rank, out: &mut Vec<SchedulerAction>) {
         let count = self.workers.take_unseen(rank);
         if count > 0 {
@@ -55,7 +55,8 @@ impl Scheduler {
         }
     }
 
-    /// Notes a blocked task as a follower of the rank that makes its missing inputs, if there is one.
+    /// Lists a blocked task as a follower of the rank that makes all its missing inputs, if there is one: it can be
+    /// sent there early.
     pub(super) fn note_follower(&mut self, task: TaskId) {
         if let Some(leader) = self.leader(task)
             && let Some(worker) = self.workers.get_mut(leader)
@@ -64,7 +65,8 @@ impl Scheduler {
         }
     }
 
-    /// Notes the consumers of `task`, which was just sent to a rank, as followers of that rank where possible.
+    /// Lists the consumers of `task`, which was just sent to a rank, as followers of that rank if it makes all that
+    /// they miss.
     pub(super) fn note_followers(&mut self, task: TaskId) {
         let waiting: SmallVec<[TaskId; 2]> = self.tasks.waiting(task).collect();
         for consumer in waiting {
@@ -72,7 +74,7 @@ impl Scheduler {
         }
     }
 
-    /// Sends the followers of `rank` to it, ahead of their inputs, while it has room for them.
+    /// Sends the followers of `rank` to it while it has room: tasks whose missing inputs that rank is going to make.
     pub(super) fn place_followers(&mut self, rank: Rank, out: &mut Vec<SchedulerAction>) {
         loop {
             let Some(worker) = self.workers.get(rank) else { return };

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 
 impl Scheduler {
-    /// Records the result of `task`, which `rank` made.
+    /// Records the result of `task`, which `rank` made, in the task's record.
     pub(super) fn store(&mut self, task: TaskId, rank: Rank, output: ReportedResult) {
         let Some(record) = self.tasks.get_mut(task) else { return };
         record.state = match output {
@@ -35,8 +35,8 @@ impl Scheduler {
         };
     }
 
-    /// Tells a task that one of its missing inputs has a result. A blocked task with no more missing inputs becomes
-    /// ready.
+    /// Counts an input of the task `consumer` as present, since it has a result now. A blocked task with no more
+    /// missing inputs becomes ready.
     pub(super) fn input_arrived(&mut self, consumer: TaskId) {
         let Some(record) = self.tasks.get_mut(consumer) else { return };
         match &mut record.state {
@@ -65,8 +65,8 @@ impl Scheduler {
         self.enqueue(def, depth, task);
     }
 
-    /// Ends one use of the result of `input`. With `forever`, the consumer will not need it again even if a rank is
-    /// lost.
+    /// Ends one consumer's use of the result of `input`. With `forever`, that consumer will not need the result again
+    /// even if a rank dies and results have to be computed again.
     pub(super) fn used(&mut self, input: TaskId, forever: bool, out: &mut Vec<SchedulerAction>) {
         let Some(record) = self.tasks.get_mut(input) else { return };
         record.pending -= 1;
@@ -74,7 +74,7 @@ impl Scheduler {
         self.release_if_unneeded(input, out);
     }
 
-    /// Takes a task back that has left a rank, where it missed `missing` inputs. The task becomes blocked, ready or
+    /// Takes back a task that has left a rank, where it missed `missing` inputs. The task becomes blocked, ready or
     /// failed.
     ///
     /// The missing inputs have listed the task as a consumer since its submission, so they will notify it.
@@ -94,7 +94,7 @@ impl Scheduler {
         }
     }
 
-    /// Fails a task that is on no rank, and with the same cause all tasks that depend on it.
+    /// Fails a task that no rank has, and with the same cause all tasks that take its result.
     pub(super) fn fail(&mut self, task: TaskId, cause: Arc<TaskError>, out: &mut Vec<SchedulerAction>) {
         let mut todo = vec![task];
         while let Some(task) = todo.pop() {
@@ -113,8 +113,9 @@ impl Scheduler {
         }
     }
 
-    /// Frees a task that is no longer needed, and its inputs if they are not either. Cancels a task that was not
-    /// sent, releases a result on all ranks, and removes a record that no consumer's recovery needs.
+    /// Frees a task if it is no longer needed, and then its inputs if they are not either. Cancels a task that was not
+    /// sent, releases a result on all ranks, and removes a record unless a consumer's result might have to be computed
+    /// again from it.
     pub(super) fn release_if_unneeded(&mut self, task: TaskId, out: &mut Vec<SchedulerAction>) {
         if !self.tasks.get(task).is_some_and(|record| record.is_unneeded()) {
             return;

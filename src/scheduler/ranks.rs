@@ -10,18 +10,18 @@ use crate::scheduler::reservations::{Host, Reservation, hosts};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 
-/// Expected work that a rank may have queued beyond its slots, in nanoseconds per slot: enough to hide a round trip
-/// to rank 0.
+/// Expected work that a rank may have queued beyond the tasks that run in its slots, in nanoseconds per slot: enough to
+/// hide a round trip to rank 0.
 pub(crate) const HORIZON: u64 = 1_000_000;
-/// Number of tasks that a rank may have queued beyond its slots, however short they are.
+/// Number of tasks that a rank may have queued beyond those that run in its slots, however short they are.
 pub(crate) const BACKLOG_MAX: u32 = 1024;
-/// Number of threads that may wait inside tasks on a rank, beyond its slots. From there on the rank gets no more
-/// tasks without inputs, since each could become one more waiting thread; the tasks that it has submitted go on.
+/// Number of threads on a rank that may wait inside tasks, beyond its slots. From that number on the rank gets no more
+/// tasks without inputs, since each could become one more waiting thread; tasks that it has submitted go on.
 pub(crate) const WAITING_MAX: u32 = 64;
-/// Expected time that a task costs its rank besides its function, in nanoseconds.
+/// Expected time that a task costs its rank in addition to the time in its function, in nanoseconds.
 pub(crate) const TASK_OVERHEAD: u32 = 300;
 
-/// The record of a rank.
+/// The record that rank 0 keeps of a rank: its resources, its load and its tasks that wait.
 #[derive(Debug)]
 pub(crate) struct RankRecord {
     /// Number of tasks that the rank computes at a time.
@@ -32,19 +32,19 @@ pub(crate) struct RankRecord {
     pub alive: bool,
     /// Number of tasks that were sent to the rank and have not ended.
     pub assigned: u32,
-    /// Number of assigned tasks that miss inputs, since they were sent ahead of tasks on the same rank. They use no
-    /// slot yet.
+    /// Number of assigned tasks that miss inputs: they were sent early, since other tasks on the same rank make these
+    /// inputs. They use no slot yet.
     pub ahead: u32,
-    /// Slots that the assigned tasks take beyond one each.
+    /// Slots that the assigned tasks take beyond one for each task.
     pub extra: u32,
-    /// GPUs of the rank.
+    /// Number of GPUs of the rank.
     pub gpus: u32,
-    /// GPUs that tasks on the rank take.
+    /// GPUs that tasks on the rank are using.
     pub gpus_used: u32,
-    /// The number of the rank's host.
+    /// The number of the rank's host, an index into the table of hosts.
     pub host: u32,
-    /// The class for which the rank is kept free, by the number of its reservation; `None` if the rank is not
-    /// reserved.
+    /// The class of tasks (with equal needs) for whose next task the rank is kept free, by number; `None` if the rank
+    /// is not reserved.
     pub reserved: Option<u32>,
     /// Expected cost of the assigned tasks that have all inputs, in nanoseconds.
     pub load: u64,
@@ -54,39 +54,43 @@ pub(crate) struct RankRecord {
     pub waiting: u32,
     /// Bytes of results that the rank holds.
     pub stored: u64,
-    /// The state of the last `Retract` (work stealing): `None` if it was answered completely, else whether it has yet
-    /// returned a task that may run elsewhere.
+    /// The state of the last request to return queued tasks (`Retract`, for work stealing). `None` if it was answered
+    /// completely; else whether a task has been returned that other ranks can take.
     retracting: Option<bool>,
-    /// Whether the last `Retract` returned no task that may run elsewhere and nothing has changed since. Then it is
-    /// not repeated.
+    /// Whether the last `Retract` returned no task that other ranks can take, and nothing has changed since. Then the
+    /// request is not repeated.
     barren: bool,
-    /// Ready tasks that may run on no other rank and wait for room here.
+    /// Ready tasks that must run on this rank, and wait until it has room.
     pub pinned: VecDeque<TaskId>,
-    /// Blocked tasks that can be sent ahead: when noted, all of their missing inputs were to be made on this rank.
+    /// Blocked tasks that can be sent to this rank early: when they were listed, it was going to make all their missing
+    /// inputs.
     pub followers: VecDeque<TaskId>,
-    /// Number of the rank's ended or returned tasks that rank 0 has not yet acknowledged with `Seen`.
+    /// Number of the rank's reports of ended or returned tasks that rank 0 has handled but not yet acknowledged with
+    /// `Seen`.
     pub unseen: u32,
     /// A bit set of the definitions that the rank has been sent, by definition number.
     known: SmallVec<[u64; 2]>,
-    /// Whether the rank is in the list of changed ranks, whose places in the indexes are out of date.
+    /// Whether the rank is in the list of changed ranks, whose positions in the indexes `spare` and `full` are out of
+    /// date.
     dirty: bool,
-    /// Whether the rank is in the list of changed ranks of the index of busy ranks.
+    /// Whether the rank is in the list of changed ranks whose positions in the index `busy` are out of date.
     unsorted: bool,
 }
 
 impl RankRecord {
-    /// The expected wait before a task that is sent now would start, in nanoseconds.
+    /// The expected wait on the rank before a task that is sent to it now would start, in nanoseconds.
     pub(crate) fn expected_start(&self) -> u64 {
         if self.active() < self.slots { 0 } else { self.load / u64::from(self.slots.max(1)) }
     }
 
-    /// Slots taken by tasks that can run on the rank now.
+    /// Number of slots that the rank's tasks take, counting queued tasks but neither waiting ones nor those that miss
+    /// inputs.
     pub(crate) fn active(&self) -> u32 {
         (self.assigned - self.ahead + self.extra).saturating_sub(self.waiting)
     }
 
-    /// Number of further tasks, of `cost` nanoseconds each, that the rank may get: up to its slots and one more, or
-    /// as many short ones as [`HORIZON`] allows.
+    /// Number of further tasks, of `cost` nanoseconds each, that rank 0 may send to the rank: up to its slots and one
+    /// more, or as many short ones as [`HORIZON`] allows.
     pub(crate) fn room(&self, cost: u32) -> u32 {
         if !self.is_open() {
             return 0;
@@ -94,8 +98,8 @@ impl RankRecord {
         (self.slots + 1).saturating_sub(self.active()).max(self.short_room(cost, self.load))
     }
 
-    /// Number of further tasks, of `cost` nanoseconds each, that the rank may get ahead of their inputs: one per
-    /// slot, or as many short ones as [`HORIZON`] allows.
+    /// Number of further tasks, of `cost` nanoseconds each, that rank 0 may send to the rank before their inputs exist:
+    /// one per slot, or as many short ones as [`HORIZON`] allows.
     pub(crate) fn room_ahead(&self, cost: u32) -> u32 {
         if !self.is_open() {
             return 0;
@@ -114,18 +118,19 @@ impl RankRecord {
         self.is_open() && (self.active() <= self.slots || queued)
     }
 
-    /// Whether the rank takes any task, and not only those of the class that has reserved it. A rank with waiting
-    /// tasks stays open: they may wait for tasks that have to run there first.
+    /// Whether the rank takes any task, not only those of the class for which it is reserved. A reserved rank whose
+    /// tasks wait for others takes any task too: they may wait for tasks that have to run on it first.
     pub(crate) fn is_open(&self) -> bool {
         self.computes() && (self.reserved.is_none() || self.waiting > 0)
     }
 
-    /// Whether the rank is alive and has slots.
+    /// Whether the rank computes tasks: it is alive and has slots.
     pub(crate) fn computes(&self) -> bool {
         self.alive && self.slots > 0
     }
 
-    /// Whether a task may be queued on the rank for the sake of its inputs, behind others.
+    /// Whether a task may be queued on the rank behind others, where that saves a transfer of its inputs: the rank
+    /// takes any task, and its queue is not too long.
     pub(crate) fn may_queue(&self) -> bool {
         self.is_open() && self.assigned < self.slots + BACKLOG_MAX
     }
@@ -134,8 +139,8 @@ impl RankRecord {
         if ahead { &mut self.ahead_load } else { &mut self.load }
     }
 
-    /// Whether the rank can take no more tasks without inputs: its stored results exceed the memory limit, or too
-    /// many threads wait.
+    /// Whether the rank is to get no more tasks without inputs: its stored results exceed the memory limit, or too many
+    /// of its threads wait inside tasks.
     pub(crate) fn is_full(&self) -> bool {
         self.stored > self.memory_limit || self.waiting >= self.slots.saturating_add(WAITING_MAX)
     }
@@ -146,13 +151,14 @@ impl RankRecord {
 pub(crate) struct RankTable {
     pub(super) ranks: Vec<RankRecord>,
     pub(super) hosts: Vec<Host>,
-    /// The reservations, one per class of constrained tasks.
+    /// The reservations (ranks that are kept free), one for each class of tasks with equal needs.
     pub(super) reservations: Vec<Reservation>,
-    /// The index of ranks with room for more tasks and memory to spare, by expected start, then by tasks per slot.
+    /// The index of ranks with room for more tasks and memory for more results, by expected start, then by tasks per
+    /// slot.
     spare: Tournament,
-    /// The index of ranks with room for more tasks whose memory is full, in the same order as `spare`.
+    /// The index of ranks with room for more tasks but no memory for more results, in the same order as `spare`.
     full: Tournament,
-    /// The index of ranks with tasks beyond their slots, the largest load first. Updated only when it is read.
+    /// The index of ranks with more tasks than slots, the largest load first. Updated only when it is read.
     busy: Tournament,
     dirty: Vec<Rank>,
     unsorted: Vec<Rank>,
@@ -162,7 +168,7 @@ pub(crate) struct RankTable {
 }
 
 impl RankTable {
-    /// Makes the table of ranks 0, 1, … from their properties.
+    /// Makes the table of ranks 0, 1, … from their properties, all alive and without tasks.
     pub(crate) fn new(infos: &[RankInfo]) -> Self {
         let ranks = infos
             .iter()
@@ -232,12 +238,12 @@ impl RankTable {
         self.ranks.iter().enumerate().map(|(rank, worker)| (Rank(rank as u32), worker))
     }
 
-    /// Number of tasks that are assigned to all ranks together.
+    /// Number of tasks that are assigned to ranks, over all ranks.
     pub(crate) fn total_assigned(&self) -> u64 {
         self.assigned
     }
 
-    /// Whether any assigned task, on any rank, does not wait for other tasks.
+    /// Whether any assigned task, on any rank, does something else than wait for other tasks.
     pub(crate) fn is_any_running(&self) -> bool {
         self.assigned > self.waiting
     }
@@ -261,21 +267,21 @@ impl RankTable {
         self.computing
     }
 
-    /// Notes that `rank` was asked to return queued tasks.
+    /// Notes that rank 0 has asked `rank` to return queued tasks (work stealing).
     pub(crate) fn retract(&mut self, rank: Rank) {
         if let Some(worker) = self.get_mut(rank) {
             worker.retracting = Some(false);
         }
     }
 
-    /// Notes that `rank` has returned a task that may run elsewhere.
+    /// Notes that `rank` has returned a queued task that other ranks can take.
     pub(crate) fn given_back(&mut self, rank: Rank) {
         if let Some(moved) = self.get_mut(rank).and_then(|worker| worker.retracting.as_mut()) {
             *moved = true;
         }
     }
 
-    /// Notes that `rank` has answered a `Retract` completely.
+    /// Notes that `rank` has answered a request to return tasks (`Retract`) completely.
     pub(crate) fn retract_done(&mut self, rank: Rank) {
         if let Some(worker) = self.get_mut(rank)
             && let Some(moved) = worker.retracting.take()
@@ -285,7 +291,7 @@ impl RankTable {
         }
     }
 
-    /// Marks `rank` as dead. Returns the queue of tasks that were pinned to it.
+    /// Marks `rank` as dead. Returns its queue of pinned tasks, which could run on no other rank.
     pub(crate) fn bury(&mut self, rank: Rank) -> VecDeque<TaskId> {
         self.set_waiting(rank, 0);
         let Some(worker) = self.get_mut(rank) else { return VecDeque::new() };
@@ -300,8 +306,8 @@ impl RankTable {
         pinned
     }
 
-    /// Counts a task of `cost` nanoseconds as sent to `rank`. `pinned` tells that it may run on no other rank,
-    /// `ahead` that it misses inputs.
+    /// Counts a task of `cost` nanoseconds as sent to `rank`. `pinned` tells that it was bound to this rank, `ahead`
+    /// that it misses inputs.
     pub(crate) fn add(&mut self, rank: Rank, cost: u32, pinned: bool, ahead: bool) {
         if let Some(worker) = self.get_mut(rank) {
             worker.assigned += 1;
@@ -313,7 +319,7 @@ impl RankTable {
         }
     }
 
-    /// Counts a task of `cost` nanoseconds as gone from `rank`. `ahead` tells that it missed inputs.
+    /// Counts a task of `cost` nanoseconds as gone from `rank`. `ahead` tells that it still missed inputs there.
     pub(crate) fn remove(&mut self, rank: Rank, cost: u32, ahead: bool) {
         if let Some(worker) = self.get_mut(rank) {
             worker.assigned -= 1;
@@ -324,7 +330,7 @@ impl RankTable {
         }
     }
 
-    /// Moves a task of `cost` nanoseconds on `rank` to those that miss inputs, or away from them if `ahead` is false.
+    /// Counts a task of `cost` nanoseconds on `rank` among those that miss inputs, or no longer if `ahead` is false.
     pub(crate) fn set_ahead(&mut self, rank: Rank, cost: u32, ahead: bool) {
         if let Some(worker) = self.get_mut(rank) {
             *worker.load_of(!ahead) -= u64::from(cost);
@@ -334,7 +340,8 @@ impl RankTable {
         }
     }
 
-    /// Updates the indexes. Calls `with` for each changed rank that has pinned or blocked tasks waiting for its room.
+    /// Updates the indexes. Calls `with` for each changed rank that has pinned tasks or followers, which wait for room
+    /// on it.
     pub(crate) fn refresh(&mut self, mut with: impl FnMut(Rank)) {
         while let Some(rank) = self.dirty.pop() {
             let worker = &mut self.ranks[rank.index()];
@@ -357,8 +364,8 @@ impl RankTable {
         }
     }
 
-    /// The rank with room where a task would start first; `None` if no rank has room. With `root`, only ranks with
-    /// memory to spare count.
+    /// The rank with room where a task would start first; `None` if no rank has room. With `root` (a task without
+    /// inputs), only ranks with memory for more results count.
     pub(crate) fn least_loaded(&self, root: bool) -> Option<Rank> {
         let full = if root { None } else { self.full.first() };
         match (self.spare.first(), full) {
@@ -367,14 +374,15 @@ impl RankTable {
         }
     }
 
-    /// A rank with a free slot, or `None` if there is none.
+    /// A rank that has a free slot, or `None` if there is none.
     pub(crate) fn idle(&self) -> Option<Rank> {
         let rank = self.least_loaded(false)?;
         let worker = &self.ranks[rank.index()];
         (worker.active() < worker.slots).then_some(rank)
     }
 
-    /// The rank with the most work queued beyond its slots. Excludes ranks with a `Retract` under way or in vain.
+    /// The rank with the most work queued beyond its slots, to take tasks back from. Excludes ranks that have not
+    /// answered a `Retract` yet or had nothing to return.
     pub(crate) fn busiest(&mut self) -> Option<Rank> {
         while let Some(rank) = self.unsorted.pop() {
             let worker = &mut self.ranks[rank.index()];
@@ -386,19 +394,20 @@ impl RankTable {
         self.busy.first().map(|key| Rank(!rank_of(key).0))
     }
 
-    /// Counts one more task of `rank` as ended or returned.
+    /// Counts one more report of `rank` on an ended or returned task, to be acknowledged to it.
     pub(crate) fn note_unseen(&mut self, rank: Rank) {
         if let Some(worker) = self.ranks.get_mut(rank.index()) {
             worker.unseen += 1;
         }
     }
 
-    /// Number of tasks of `rank` that have ended or were returned since the last call.
+    /// Number of reports of `rank` on ended or returned tasks since the last call, to be acknowledged now.
     pub(crate) fn take_unseen(&mut self, rank: Rank) -> u32 {
         self.ranks.get_mut(rank.index()).map_or(0, |worker| std::mem::take(&mut worker.unseen))
     }
 
-    /// Notes that `rank` is sent the definition `def`. Returns false if it was sent before.
+    /// Notes that rank 0 sends the definition `def` to `rank`. Returns false if it was sent before, so that it is sent
+    /// once.
     pub(crate) fn learn(&mut self, rank: Rank, def: DefId) -> bool {
         let Some(worker) = self.ranks.get_mut(rank.index()) else { return false };
         let (word, bit) = (def.index() / 64, 1u64 << (def.index() % 64));
@@ -410,7 +419,7 @@ impl RankTable {
         new
     }
 
-    /// Whether `rank` has been sent the definition `def`.
+    /// Whether rank 0 has sent the definition `def` to `rank`.
     pub(crate) fn has_learnt(&self, rank: Rank, def: DefId) -> bool {
         let (word, bit) = (def.index() / 64, 1u64 << (def.index() % 64));
         self.get(rank).and_then(|worker| worker.known.get(word)).is_some_and(|known| known & bit != 0)

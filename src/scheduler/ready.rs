@@ -5,12 +5,12 @@
 use crate::ids::TaskId;
 use std::collections::{BTreeMap, VecDeque};
 
-/// The entry at the front of the queue.
+/// The entry at the front of the queue of ready tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
     /// A single task.
     Task(TaskId),
-    /// The next instance of a family, named by the family's first task.
+    /// The next task of a family (one function over a range of indexes), named by the family's first task.
     Family(TaskId),
 }
 
@@ -20,7 +20,7 @@ pub(super) type Place = (i32, u32);
 
 #[derive(Debug, Default)]
 struct Bucket {
-    /// Runs of tasks with consecutive numbers, as most are: the first task and the length.
+    /// Runs of tasks with consecutive numbers, each as its first task and its length. Most tasks form such runs.
     tasks: VecDeque<(TaskId, u32)>,
     families: VecDeque<TaskId>,
 }
@@ -54,34 +54,34 @@ impl Bucket {
     }
 }
 
-/// The queue of ready tasks: by user priority, then by depth, the larger first, then in the order in which they
-/// became ready. Families come last in their place.
+/// The queue of ready tasks (all inputs have results): by user priority, then by depth, the larger first, then in the
+/// order in which they became ready. Families come last among entries of equal priority and depth.
 ///
 /// A task that is no longer ready stays in the queue. The caller skips it when it comes up.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
-    /// The bucket of the highest place, kept apart so that most calls need no look-up. Empty only if the queue is
-    /// empty.
+    /// The bucket of the largest priority and depth, kept apart so that most calls need no look-up. Empty only if the
+    /// queue is empty.
     top: Bucket,
     place: Place,
-    /// The buckets of all lower places, none of them empty.
+    /// The buckets of all other priorities and depths, none of them empty.
     rest: BTreeMap<Place, Bucket>,
     /// An empty bucket, kept to reuse its memory.
     spare: Bucket,
 }
 
 impl Ready {
-    /// Queues a task.
+    /// Queues a ready task under its priority and depth.
     pub(super) fn push(&mut self, priority: i32, depth: u32, task: TaskId) {
         self.bucket((priority, depth)).push(task);
     }
 
-    /// Queues a family without inputs, by its first task.
+    /// Queues a family, whose tasks have no inputs, under its priority. The family is named by its first task.
     pub(super) fn push_family(&mut self, priority: i32, first: TaskId) {
         self.bucket((priority, 0)).families.push_back(first);
     }
 
-    /// The bucket of `place`, made if needed. The caller must put an entry into it.
+    /// The bucket of entries at `place`, made if needed. The caller must put an entry into it.
     fn bucket(&mut self, place: Place) -> &mut Bucket {
         if self.top.is_empty() {
             self.place = place;
@@ -101,7 +101,8 @@ impl Ready {
         self.top.is_empty()
     }
 
-    /// The first entry and its place. If `roots` is false, skips tasks without inputs (depth 0).
+    /// The first entry of the queue and its place (priority and depth). If `roots` is false, skips tasks without
+    /// inputs.
     pub(super) fn peek(&self, roots: bool) -> Option<(Next, Place)> {
         if roots || self.place.1 > 0 {
             return Some((self.top.first()?, self.place));
@@ -127,7 +128,7 @@ impl Ready {
         }
     }
 
-    /// The tasks in the queue, without instances of families. For checks.
+    /// The tasks in the queue, without the instances of families. Used by the checks of tests.
     pub(super) fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
         let runs = self.rest.values().chain([&self.top]).flat_map(|bucket| &bucket.tasks);
         runs.flat_map(|&(first, count)| (first.0..first.0 + u64::from(count)).map(TaskId))

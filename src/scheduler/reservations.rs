@@ -9,34 +9,36 @@ use crate::ids::Rank;
 use crate::protocol::ResourceRequest;
 use crate::scheduler::ranks::{RankRecord, RankTable, key, rank_of};
 
-/// A host. Its ranks share its memory.
+/// A host of the job, with the memory that its ranks share.
 #[derive(Debug)]
 pub(crate) struct Host {
-    /// Total memory, in bytes.
+    /// Total memory of the host, in bytes.
     pub memory: u64,
-    /// Memory that running tasks take, in bytes.
+    /// Memory that running tasks on the host have asked for, in bytes.
     pub used: u64,
-    /// Memory set aside for tasks for which one of the host's ranks is reserved, in bytes.
+    /// Memory set aside for tasks that are to start next on one of the host's ranks, which is reserved for them, in
+    /// bytes.
     pub held: u64,
     ranks: Vec<Rank>,
 }
 
-/// The reservation of a class: an index of the ranks by when each could start a task of the class.
+/// The reservation of a class of tasks with equal needs: an index of the ranks by when each could start such a task.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     pub(super) needs: ResourceRequest,
     on: Option<Rank>,
-    /// The ranks that can meet the needs and are not reserved for other classes. Those that can start a task now come
-    /// first, then the others by expected start.
+    /// The ranks that can meet the needs of the class and are not reserved for other classes. Ranks that can start a
+    /// task now come first, then the others by expected start.
     index: Tournament,
-    /// The rank that is kept free for the next task of the class, and the number of its host. `None` if no rank is.
+    /// The rank that is kept free for the next task of the class, with the number of its host. `None` if no rank is
+    /// kept free.
     pub reserved: Option<(Rank, u32)>,
 }
 
-/// A resource that no rank can give to a task.
+/// The reason why no rank can ever run a task: the resource of which it needs too much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shortage {
-    /// No rank that computes is alive.
+    /// No rank that computes tasks is alive any more.
     Ranks,
     /// No rank has as many slots; the value is the most that a rank has.
     Slots(u32),
@@ -44,13 +46,13 @@ pub(crate) enum Shortage {
     Gpus(u32),
     /// No host has as much memory; the value is the most that a host has, in bytes.
     Memory(u64),
-    /// Each resource exists in that amount, but no rank has all of them together.
+    /// Each resource exists in the needed amount, but no single rank has all of them.
     Together,
-    /// A counter has too low a total; the values are its number and its total.
+    /// The job has less of a counter (such as licences); the values are the counter's number and its total.
     Counter(usize, u32),
 }
 
-/// The time when a rank can start a task.
+/// The time when a rank can start a task of a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Availability {
     /// The rank can start the task now.
@@ -58,12 +60,12 @@ pub(crate) enum Availability {
     /// The rank can start the task now, but its stored results, or its waiting threads, leave no room for tasks
     /// without inputs.
     Full,
-    /// The rank can start the task after others have ended there.
+    /// The rank cannot start the task now, but after tasks that run on it have ended.
     Later,
 }
 
 impl Reservation {
-    /// Whether the reserved rank of this class is on that host.
+    /// Whether the rank that is kept free for this class is on the given host.
     pub(crate) fn is_held_at(&self, host: u32) -> bool {
         self.reserved.is_some_and(|(_, at)| at == host)
     }
@@ -76,8 +78,8 @@ impl Reservation {
             && self.on.is_none_or(|on| on == rank)
     }
 
-    /// The time when `rank` could start a task of this class. `None` if it never can or is reserved for another
-    /// class.
+    /// The time when `rank` could start a task of this class, whose number is `number`. `None` if it never can or is
+    /// reserved for another class.
     fn when(&self, number: usize, rank: Rank, worker: &RankRecord, host: &Host) -> Option<Availability> {
         let kept = worker.reserved == Some(number as u32);
         if !(kept || worker.is_open()) || !self.is_able(rank, worker, host) {
@@ -107,12 +109,12 @@ impl RankTable {
         self.refresh(|_| ());
     }
 
-    /// The reservations, by class. For checks.
+    /// The reservations, indexed by class. Used by the checks of tests.
     pub(crate) fn reservations(&self) -> &[Reservation] {
         &self.reservations
     }
 
-    /// The hosts, by number. For checks.
+    /// The hosts, indexed by number. Used by the checks of tests.
     pub(crate) fn hosts(&self) -> &[Host] {
         &self.hosts
     }
@@ -122,7 +124,8 @@ impl RankTable {
         self.hosts.get(host as usize).map(|host| host.ranks.as_slice()).unwrap_or_default()
     }
 
-    /// Updates the place of `rank` in the index of every reservation.
+    /// Updates the position of `rank` in the index of every class's reservation, after the rank's load or resources
+    /// have changed.
     pub(super) fn refresh_reservations(&mut self, rank: Rank) {
         let worker = &self.ranks[rank.index()];
         let host = &self.hosts[worker.host as usize];
@@ -136,7 +139,8 @@ impl RankTable {
         }
     }
 
-    /// The rank where a task of the class would start first, and when. `None` if no rank can take it.
+    /// The rank where a task of the class would start first, and whether it can start now. `None` if no rank can take
+    /// it.
     pub(crate) fn best(&self, reservation: usize) -> Option<(Rank, Availability)> {
         let first = self.reservations.get(reservation)?.index.first()?;
         let when = match (first >> 126) as u8 {
@@ -186,7 +190,8 @@ impl RankTable {
         })
     }
 
-    /// Takes these needs from `rank` and its host, for a task that [`RankTable::add`] has counted already.
+    /// Counts the resources that a task needs as taken from `rank` and its host: slots beyond the first, GPUs, memory.
+    /// [`RankTable::add`] has counted the task and its first slot already.
     pub(crate) fn occupy(&mut self, rank: Rank, needs: &ResourceRequest) {
         if let Some(worker) = self.get_mut(rank) {
             worker.extra += needs.slots - 1;
@@ -196,7 +201,7 @@ impl RankTable {
         }
     }
 
-    /// Gives the needs of a task that has left `rank` back to the rank and its host.
+    /// Counts the resources of a task that has left `rank` as free again: slots beyond the first, GPUs, host memory.
     pub(crate) fn vacate(&mut self, rank: Rank, needs: &ResourceRequest) {
         if let Some(worker) = self.get_mut(rank) {
             worker.extra -= needs.slots - 1;
@@ -206,7 +211,7 @@ impl RankTable {
         }
     }
 
-    /// Whether `rank` may be reserved for the class: it is not reserved yet, and its host has enough memory for all
+    /// Whether `rank` can be reserved for the class: it is not reserved yet, and its host has enough memory for all
     /// reservations on it together. Otherwise each reservation could wait for memory that is set aside for another.
     pub(crate) fn may_reserve(&self, number: usize, rank: Rank) -> bool {
         let (Some(needs), Some(worker)) = (self.needs_of(number), self.get(rank)) else { return false };
@@ -228,7 +233,7 @@ impl RankTable {
         }
     }
 
-    /// Cancels the reservation of the class. Returns whether there was one.
+    /// Cancels the reservation of the class, so that its rank is no longer kept free. Returns whether there was one.
     pub(crate) fn unreserve(&mut self, number: usize) -> bool {
         let Some((rank, host)) =
             self.reservations.get_mut(number).and_then(|reservation| reservation.reserved.take())
@@ -244,7 +249,7 @@ impl RankTable {
         true
     }
 
-    /// Cancels the reservations of a rank that has died.
+    /// Cancels all reservations of `rank`, which has died: another rank is to be kept free for these classes.
     pub(super) fn unreserve_on(&mut self, rank: Rank) {
         for number in 0..self.reservations.len() {
             if self.reservations[number].reserved.is_some_and(|(at, _)| at == rank) {
@@ -257,8 +262,8 @@ impl RankTable {
         self.reservations.get(number).map(|reservation| reservation.needs)
     }
 
-    /// Applies `change` to the host, and marks all of its ranks as changed. Does nothing if the changed `amount` of
-    /// memory is 0 bytes.
+    /// Applies `change` to the host's record, and marks all of its ranks as changed. Does nothing if the changed
+    /// `amount` of memory is 0 bytes.
     fn change_host(&mut self, host: u32, amount: u64, change: impl FnOnce(&mut Host)) {
         if amount == 0 {
             return;

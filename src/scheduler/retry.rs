@@ -13,24 +13,25 @@ use crate::error::{ProtocolError, Retry};
 use crate::ids::{self, Attempt, DefId, Rank, TaskId};
 use std::collections::BTreeMap;
 
-/// The failed tasks that are to start again.
+/// The failed tasks that are to start again, with their pauses and the ranks that they should avoid.
 #[derive(Debug, Default)]
 pub(super) struct Retries {
-    /// The tasks that pause, each with the number of the attempt that failed.
+    /// The tasks in the pause before their next start, each with the number of the attempt that failed.
     paused: BTreeMap<TaskId, Attempt>,
-    /// The rank where each task failed last.
+    /// The rank where each task failed last, which its next attempt avoids if possible.
     failed_on: BTreeMap<TaskId, Rank>,
-    /// The variants of definitions with more memory, by the original definition and the bytes of memory.
+    /// The definitions made for tasks that failed for lack of memory, by the original definition and the larger memory
+    /// in bytes.
     grown: BTreeMap<(DefId, u64), DefId>,
 }
 
 impl Retries {
-    /// Whether the task pauses after the attempt with this number.
+    /// Whether the task pauses before its next start, after the attempt with this number has failed.
     pub(super) fn is_paused(&self, task: TaskId, attempt: Attempt) -> bool {
         self.paused.get(&task) == Some(&attempt)
     }
 
-    /// Forgets where the task failed last, since it was sent to a rank again.
+    /// Forgets the rank where the task failed last, since another attempt was sent to a rank.
     pub(super) fn started(&mut self, task: TaskId) {
         if !self.failed_on.is_empty() {
             self.failed_on.remove(&task);
@@ -39,14 +40,15 @@ impl Retries {
 }
 
 impl Scheduler {
-    /// Whether a failed task pauses now, before it starts again.
+    /// Whether the task has failed and pauses now before it starts again.
     pub(super) fn is_paused(&self, task: TaskId) -> bool {
         self.tasks.get(task).is_some_and(|record| {
             matches!(record.state, TaskState::Blocked { .. }) && self.retries.is_paused(task, record.attempt)
         })
     }
 
-    /// Whether a failed task, whose error asks for the policy `retry`, may start again.
+    /// Whether a failed task is to be started again: it is still needed, retries are left, and `retry`, the policy that
+    /// its error asks for, allows it.
     pub(super) fn may_start_again(
         &mut self,
         task: TaskId,
@@ -106,7 +108,8 @@ impl Scheduler {
         }
     }
 
-    /// The variant of definition `def` with this many bytes of memory, made if needed. `None` if no host has as much.
+    /// The variant of definition `def` that reserves this many bytes of memory, made if needed. `None` if no host has
+    /// as much.
     fn grow(&mut self, def: DefId, bytes: u64) -> Option<DefId> {
         if let Some(&grown) = self.retries.grown.get(&(def, bytes)) {
             return Some(grown);
@@ -126,8 +129,8 @@ impl Scheduler {
         Some(grown)
     }
 
-    /// The rank for a task that placement has assigned to `rank`: if the task failed there last, another rank with
-    /// room.
+    /// The rank that gets a task which placement has assigned to `rank`: another rank with room if the task failed on
+    /// `rank` last, else `rank` itself.
     pub(super) fn another(&self, task: TaskId, rank: Rank) -> Rank {
         if self.retries.failed_on.get(&task) != Some(&rank) {
             return rank;

@@ -28,7 +28,7 @@ pub enum TaskState {
         rank: Rank,
         /// The expected cost for that rank at the time of sending, in nanoseconds.
         cost: u32,
-        /// The number of inputs without a result: the task was sent ahead of them, or they were lost since.
+        /// The number of inputs without a result: the task was sent before they existed, or they were lost since.
         missing: u32,
     },
     /// The task has a result, which is short and kept in this record.
@@ -37,16 +37,17 @@ pub enum TaskState {
     Stored(Box<Copies>), // boxed, else every variant would be as large
     /// The task has failed, or one that it depends on has, with this error.
     Failed(Arc<TaskError>),
-    /// The result is not needed now. The recipe is kept, since a consumer's result may have to be computed again.
+    /// The result was let go of, since it is not needed now. The recipe is kept, since a consumer's result might have
+    /// to be computed again.
     Released,
 }
 
-/// The copies of a stored result.
+/// The copies of a stored result, on one or more ranks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copies {
     /// The ranks that hold a copy.
     pub holders: Holders,
-    /// The exact size of the result in bytes.
+    /// The exact size of the result, and so of each copy, in bytes.
     pub nbytes: u64,
     /// The layout of the bytes, shared by most results of a definition.
     pub layout: Arc<BulkLayout>,
@@ -62,34 +63,34 @@ pub struct Holders {
 }
 
 impl Holders {
-    /// Makes a set of this one rank.
+    /// Makes the set of holders with only this rank.
     pub fn one(rank: Rank) -> Self {
         Holders { first: rank, any: true, others: None }
     }
 
-    /// The holders, in the order in which they got their copies.
+    /// The ranks that have a copy, in the order in which they got it.
     pub fn iter(&self) -> impl Iterator<Item = Rank> + '_ {
         let others = self.others.iter().flat_map(|others| others.iter().copied());
         self.any.then_some(self.first).into_iter().chain(others)
     }
 
-    /// The number of holders.
+    /// The number of ranks that have a copy.
     pub fn len(&self) -> usize {
         usize::from(self.any) + self.others.as_ref().map_or(0, |others| others.len())
     }
 
-    /// Whether there is no holder.
+    /// Whether no rank has a copy.
     pub fn is_empty(&self) -> bool {
         !self.any
     }
 
-    /// Whether `rank` is a holder.
+    /// Whether `rank` has a copy.
     pub fn contains(&self, rank: Rank) -> bool {
         self.iter().any(|holder| holder == rank)
     }
 
-    /// Picks a holder by `number`: equal numbers pick the same one, consecutive numbers different ones if possible.
-    /// Spreads transfers over the copies.
+    /// Picks a holder of the result by `number`: equal numbers pick the same one, consecutive numbers different ones if
+    /// possible. Spreads the transfers of a result over its copies.
     pub fn pick(&self, number: usize) -> Rank {
         match (number % self.len().max(1), &self.others) {
             (0, _) | (_, None) => self.first,
@@ -97,7 +98,7 @@ impl Holders {
         }
     }
 
-    /// Adds a rank that is not a holder yet.
+    /// Adds a rank that has got a copy and had none.
     pub fn push(&mut self, rank: Rank) {
         if self.any {
             self.others.get_or_insert_default().push(rank);
@@ -106,7 +107,7 @@ impl Holders {
         }
     }
 
-    /// Removes `rank`. Does nothing if it is not a holder.
+    /// Removes a rank that has lost or dropped its copy. Does nothing if `rank` had none.
     pub fn remove(&mut self, rank: Rank) {
         let left: Vec<Rank> = self.iter().filter(|&holder| holder != rank).collect();
         self.any = false;
@@ -115,7 +116,7 @@ impl Holders {
     }
 }
 
-/// The request of a task's owner, of which rank 0 still owes the answer.
+/// The answer that a task's owner (the client, or the rank that submitted it) waits for and rank 0 still owes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OwnerWants {
     /// The owner does not wait for the task.
@@ -133,43 +134,45 @@ pub enum OwnerWants {
 pub struct ScheduledTask {
     /// The state of the task in its life cycle.
     pub state: TaskState,
-    /// The own arguments, encoded. With `def` and `inputs` they are the recipe of the result.
+    /// The task's own arguments, encoded. With `def` and `inputs` they are the recipe of the result.
     pub args: Bytes,
-    /// The number in the task's key.
+    /// The number in the task's key, which users see as the function's name and this number.
     pub key: u64,
     /// The tasks whose results this one takes.
     pub inputs: IdList,
-    /// The tasks to notify when the result is there. A task that takes the result twice is listed twice.
+    /// The tasks that wait for the result, to be notified when it exists. A task that takes the result twice is listed
+    /// twice.
     pub waiting: IdList,
     /// The definition: function and options.
     pub def: DefId,
     /// The longest path from a task without inputs. Deeper tasks go first, since they finish what is begun.
     pub depth: u32,
-    /// The number of uses of the result that are still to come: by unfinished consumers, or by a transfer to the
-    /// owner.
+    /// The number of uses of the result that are still to come: as an input of unfinished tasks, or by a transfer to
+    /// the owner.
     pub pending: u32,
-    /// The number of consumers with a record. Their results may have to be computed again, and then this one too.
+    /// The number of consumers (tasks that take the result) with a record. A consumer's result might have to be
+    /// computed again, and then this one too.
     pub lineage: u32,
     /// The number of times that the task has been started.
     pub attempt: Attempt,
     /// The number of times that the task has failed.
     pub failures: u16,
-    /// Whether the owner (the client or a rank) holds a future of the task.
+    /// Whether the owner (the client, or the rank of the task that submitted this one) holds a future of the task.
     pub held: bool,
     /// Whether another task submitted this one.
     pub nested: bool,
     /// The request of the owner that is still to be answered.
     pub want: OwnerWants,
-    /// Whether a rank returned the task before it started. Then the least loaded rank gets it next, wherever its
-    /// inputs are.
+    /// Whether a rank returned the task before it started. Then placement sends it to the least loaded rank, wherever
+    /// its inputs are.
     pub given_back: bool,
 }
 
-/// The definition number of values that the client or a task supplied. They have no recipe, so they are kept while
-/// they may be needed again.
+/// The definition number of values that the client or a task has supplied (scatter). Such values have no recipe to
+/// compute them again, so they are kept as long as a consumer might need them again.
 pub(super) const SCATTERED: DefId = DefId(u32::MAX);
 
-/// A future costs 100 bytes elsewhere, so that a task takes less than 200 in all.
+/// The record of a task takes 80 bytes. With its future, which takes 100 bytes at the client, a task stays below 200.
 const _: () = assert!(size_of::<Option<ScheduledTask>>() == 80 && size_of::<TaskState>() == 16);
 
 impl ScheduledTask {
@@ -194,7 +197,7 @@ impl ScheduledTask {
         }
     }
 
-    /// Whether the result exists now.
+    /// Whether the task's result exists now, in the record or on a rank.
     pub fn has_result(&self) -> bool {
         matches!(self.state, TaskState::Inline(_) | TaskState::Stored(_))
     }
@@ -207,8 +210,8 @@ impl ScheduledTask {
         }
     }
 
-    /// Whether the result is not needed now: no future, use or request is left, nor a consumer that could need a
-    /// result without a recipe.
+    /// Whether the result is not needed now: it has no future, no use to come and no request, and no consumer might
+    /// need it again if it cannot be computed again.
     pub fn is_unneeded(&self) -> bool {
         !self.held
             && self.pending == 0
@@ -216,7 +219,8 @@ impl ScheduledTask {
             && (self.lineage == 0 || !self.has_no_recipe())
     }
 
-    /// Whether the result could not be computed again. Such a result stays while a consumer could need it.
+    /// Whether the result could not be computed again (its function and arguments are not kept). Such a result stays
+    /// while a consumer might need it.
     fn has_no_recipe(&self) -> bool {
         self.def == SCATTERED || matches!(self.state, TaskState::Inline(_))
     }
@@ -235,13 +239,13 @@ pub(super) struct TaskTable {
 }
 
 impl TaskTable {
-    /// The number of records.
+    /// The number of task records, over all owners.
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.records.len() + self.nested.iter().map(Dense::len).sum::<usize>()
     }
 
-    /// The number of lists that are stored outside the records, for checks.
+    /// The number of lists of inputs and consumers that are stored outside the records. Used by the checks of tests.
     #[inline]
     pub(super) fn lists(&self) -> usize {
         self.lists.len()
@@ -310,7 +314,7 @@ impl TaskTable {
         record.map_or(id_list::Iter::none(), |record| record.inputs.iter(task, &self.lists))
     }
 
-    /// Removes and returns the inputs from the record of `task`.
+    /// Removes the inputs from the record of `task` and returns them.
     #[inline]
     pub(super) fn take_inputs(&mut self, task: TaskId) -> SmallVec<[TaskId; 2]> {
         let (record, lists) = self.with_lists(task);
@@ -325,21 +329,21 @@ impl TaskTable {
         }
     }
 
-    /// The tasks to notify when the result of `task` is there.
+    /// The tasks that wait for the result of `task`, to be notified when it exists.
     #[inline]
     pub(super) fn waiting(&self, task: TaskId) -> id_list::Iter<'_> {
         let record = self.get(task);
         record.map_or(id_list::Iter::none(), |record| record.waiting.iter(task, &self.lists))
     }
 
-    /// Removes and returns the tasks to notify when the result of `task` is there.
+    /// Removes the tasks to notify about the result of `task` from its record and returns them.
     #[inline]
     pub(super) fn take_waiting(&mut self, task: TaskId) -> SmallVec<[TaskId; 2]> {
         let (record, lists) = self.with_lists(task);
         record.map(|record| record.waiting.take(task, lists)).unwrap_or_default()
     }
 
-    /// Adds `consumer` to the tasks to notify when the result of `task` is there.
+    /// Adds `consumer` to the tasks that wait for the result of `task`.
     #[inline]
     pub(super) fn push_waiting(&mut self, task: TaskId, consumer: TaskId) {
         if let (Some(record), lists) = self.with_lists(task) {
@@ -353,7 +357,7 @@ impl TaskTable {
         self.iter().map(|(task, _)| task)
     }
 
-    /// The first task of the client, by number from `from` on, that has a record.
+    /// The first task of the client whose number is at least `from` and that has a record.
     #[inline]
     pub(super) fn next_from(&self, from: u64) -> Option<TaskId> {
         self.records.next_from(from).map(TaskId)

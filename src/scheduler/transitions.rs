@@ -11,7 +11,8 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 
 impl Scheduler {
-    /// Submits a task of `owner`, whose definition has rank 0's number already.
+    /// Submits a task of `owner` (the client, or the rank whose task submits it). Its definition has rank 0's number
+    /// already.
     pub(super) fn on_submit(
         &mut self,
         owner: Rank,
@@ -169,8 +170,8 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Ends the transfer of a result to its owner, whether the result has arrived or cannot come. Tells the owner, or
-    /// begins anew.
+    /// Ends the transfer of a result to its owner, whether the result has arrived or cannot come (its holder died).
+    /// Tells the owner that it is there, or starts another transfer.
     fn transfer_ended(&mut self, task: TaskId, out: &mut Vec<SchedulerAction>) {
         if let Some(record) = self.tasks.get_mut(task)
             && record.want == OwnerWants::Bringing
@@ -279,8 +280,8 @@ impl Scheduler {
         out.push(Self::answer(task, outcome));
     }
 
-    /// Takes `task` off `rank` if the attempt with this number is assigned there. Returns the definition of the task
-    /// and the number of inputs that it still misses.
+    /// Takes `task` off `rank`, if the attempt with this number was sent there; `None` otherwise. Returns the
+    /// definition of the task and the number of inputs that it still misses.
     pub(super) fn unassign(&mut self, rank: Rank, task: TaskId, attempt: Attempt) -> Option<(DefId, u32)> {
         let record = self.tasks.get_mut(task)?;
         let TaskState::Assigned { rank: at, cost, missing } = record.state else { return None };
@@ -293,8 +294,8 @@ impl Scheduler {
         Some((def, missing))
     }
 
-    /// Whether a new task of `owner` may take the result of `task` as an input. A released result is not made again
-    /// for a new consumer.
+    /// Whether a new task of `owner` can take the result of `task` as an input: `owner` has submitted `task`, and its
+    /// result was not released. A released result is not made again for a new consumer.
     fn can_be_named(&self, owner: Rank, task: TaskId) -> bool {
         match self.tasks.get(task) {
             _ if task.owner() != owner => false, // only the owner has a future of it

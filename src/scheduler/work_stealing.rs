@@ -10,12 +10,12 @@ use crate::error::ProtocolError;
 use crate::ids::{Attempt, Rank, TaskId};
 use crate::protocol::RankOrder;
 
-/// Shortest queue, in nanoseconds of expected work per slot, from which tasks are taken back. A shorter queue is
-/// empty before the answer arrives.
+/// Shortest queue of a rank from which tasks are taken back for idle ranks, in nanoseconds of expected work per slot. A
+/// shorter queue would be empty before the answer arrives.
 const RETRACT_MIN: u64 = 200_000;
 
 impl Scheduler {
-    /// Takes queued tasks back from the busiest rank if another one is idle and nothing else is ready.
+    /// Asks the busiest rank to return queued tasks to rank 0, if another rank is idle and no other task is ready.
     pub(super) fn rebalance(&mut self, out: &mut Vec<SchedulerAction>) {
         if self.ready.peek(true).is_some() || self.workers.idle().is_none() {
             return;

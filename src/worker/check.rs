@@ -6,7 +6,7 @@ use crate::protocol::InputSource;
 use std::collections::BTreeMap;
 
 impl Worker {
-    /// Verifies all invariants, in time proportional to the number of tasks and results here.
+    /// Verifies all invariants of the worker, in time proportional to the number of tasks and results on this rank.
     ///
     /// # Errors
     /// The first violated invariant, as a text.

@@ -4,16 +4,17 @@ use crate::error::TaskError;
 use crate::ids::{Attempt, DefId, Rank, TaskId};
 use crate::protocol::{BulkLayout, Definition, RankOrder, RankReport, ReportedResult, RunTask};
 
-/// An event that the worker handles.
+/// An event that a rank's worker (the state machine that queues tasks and tracks their inputs) handles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkerEvent {
-    /// An order has come from rank 0.
+    /// An order from rank 0 has arrived.
     Order(RankOrder),
-    /// The fetched result of this task has arrived in the store.
+    /// The result of this task, which the worker had fetched from another rank, has arrived in the store.
     Arrived(TaskId),
-    /// A value of the client, or of a task here, was put into the store under this task number.
+    /// A value was put into this rank's store under this task number. The client, or a task on this rank, has supplied
+    /// it.
     Put(TaskId),
-    /// A task has ended. A result that is not inline is in the store.
+    /// A task of this rank has ended. Its result is in this rank's store, unless it travels inline in `output`.
     Computed {
         /// The task that has ended.
         task: TaskId,
@@ -21,23 +22,23 @@ pub enum WorkerEvent {
         attempt: Attempt,
         /// Time spent in the task's function, in nanoseconds.
         nanos: u32,
-        /// The result, or the error of the task.
+        /// The result of the task, or its error.
         output: Result<ReportedResult, TaskError>,
     },
-    /// A thread begins to wait for other tasks. The value is the task that it computes, or `None` if it computes a
-    /// parallel part of another thread's task.
+    /// A thread of this rank begins to wait for other tasks. The value is the task that the thread computes, or `None`
+    /// if it computes a parallel part of another thread's task.
     Paused(Option<TaskId>),
-    /// A thread has ended its wait. The value is that of the earlier `Paused`.
+    /// A thread of this rank has ended its wait. The value is that of the earlier `Paused`.
     Resumed(Option<TaskId>),
-    /// Another rank asks for a result.
+    /// Another rank asks for a result that this rank stores.
     Asked {
-        /// The rank that asks.
+        /// The rank that asks for the result.
         by: Rank,
         /// The task whose result is wanted.
         task: TaskId,
         /// The message tag to send the result with.
         tag: u32,
-        /// Whether that rank sees the same files as this one.
+        /// Whether the asking rank sees the same files as this one, so that paths can be sent in place of files.
         same_files: bool,
     },
 }
@@ -45,36 +46,36 @@ pub enum WorkerEvent {
 /// An action that the caller of the worker has to carry out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkerAction {
-    /// Learn a task definition.
+    /// Store a task definition, which later tasks name by its number.
     Learn(Definition),
-    /// Learn that tasks of a definition may wait for others.
+    /// Note that tasks of a definition may wait for others, so that they start only on threads where they can.
     Nests(DefId),
-    /// Compute a task, whose inputs are all inline or in the store.
+    /// Hand a task to the compute threads. Its inputs are all inline or in the store.
     Execute(RunTask),
-    /// Post a receive and ask another rank for a result.
+    /// Fetch a result: post a receive for it and ask the rank that holds it.
     Fetch {
         /// The task whose result is fetched.
         task: TaskId,
-        /// The rank to ask.
+        /// The rank that stores the result, to ask for it.
         holder: Rank,
         /// The exact size of the result in bytes.
         nbytes: u64,
         /// The layout of the result, from which the receive buffer is made.
         layout: BulkLayout,
     },
-    /// Send a result from the store to another rank.
+    /// Send a result from the store to the rank that has asked for it.
     Give {
-        /// The receiver.
+        /// The rank that has asked for the result.
         to: Rank,
         /// The task whose result is sent.
         task: TaskId,
-        /// The message tag of the receive that the receiver has posted.
+        /// The message tag of the receive that the asking rank has posted.
         tag: u32,
-        /// Whether the receiver sees the same files as this rank.
+        /// Whether the asking rank sees the same files as this rank, so that paths can be sent in place of files.
         same_files: bool,
     },
     /// Send a report to rank 0.
     Report(RankReport),
-    /// Drop a result from the store.
+    /// Drop the result of this task from the store.
     Drop(TaskId),
 }

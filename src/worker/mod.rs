@@ -37,35 +37,36 @@ use crate::protocol::{Blob, RankOrder, RunTask};
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, VecDeque};
 
-/// Expected work, in nanoseconds, that is handed to the compute threads beyond one task per slot. Handing tasks over
-/// in advance saves a wake-up per task, but such tasks can no longer be given back.
+/// Expected work, in nanoseconds, that is handed to the compute threads beyond one task per slot. Handing tasks over in
+/// advance saves a wake-up per task, but such tasks can no longer be given back to rank 0 for idle ranks.
 const HANDOVER: u64 = 100_000;
-/// Number of tasks handed over beyond one per slot, however short they are.
+/// Number of tasks that are handed to the compute threads beyond one per slot, however short they are.
 const HANDOVER_MAX: u64 = 256;
 
-/// A result that is in the store or on its way here.
+/// A result that is in this rank's store or is being fetched into it.
 #[derive(Debug, Default)]
 struct HeldResult {
-    /// The rank that the result is fetched from; `None` once it is here.
+    /// The rank that the result is being fetched from; `None` once it is in the store.
     coming: Option<Rank>,
-    /// The tasks that wait for the result. A task that takes it twice is listed twice.
+    /// The tasks of this rank that wait for the result to arrive. A task that takes it twice is listed twice.
     waiters: SmallVec<[TaskId; 2]>,
-    /// The number of uses of the result as an input, by tasks that are here and have not ended.
+    /// The number of uses of the result as an input, by tasks that are on this rank and have not ended.
     users: u32,
-    /// Whether rank 0 wants the result here for a waiting client, and not only as an input.
+    /// Whether a client or task that waits on this rank needs the value (rank 0 has sent `Bring`), not only a task as
+    /// an input.
     brought: bool,
-    /// Whether the result is to be dropped after its last use.
+    /// Whether rank 0 has released the result: it is dropped after its last use on this rank.
     released: bool,
 }
 
-/// The outcome of a task, as this rank has reported it.
+/// The outcome of a task, as this rank has reported it to rank 0.
 #[derive(Debug, Clone)]
 enum EndedTask {
     /// The task has this short result, which is kept at rank 0.
     Inline(Blob),
-    /// The task has a result, which is in the store here.
+    /// The task has a result, which is in this rank's store.
     Stored,
-    /// The task has no result here: it failed or was given back.
+    /// The task has no result: it failed or was given back to rank 0.
     Without,
 }
 
@@ -73,8 +74,8 @@ enum EndedTask {
 struct Waiting {
     run: RunTask,
     missing: u32,
-    /// Whether an input will not come. Then the task is to be given back, and `run` contains only the inputs that are
-    /// still on their way.
+    /// Whether an input will not come, since its maker failed or its holder died. Then the task is to be given back to
+    /// rank 0, and `run` contains only the inputs that are still on their way.
     lost: bool,
 }
 
@@ -85,39 +86,42 @@ pub struct Worker {
     slots: u32,
     /// Number of tasks handed to the compute threads, including those that wait for other tasks.
     running: u32,
-    /// Slots that the running tasks take beyond one each.
+    /// Slots that the running tasks take beyond one for each task.
     extra: u32,
-    /// Slots of each running task that takes more than one.
+    /// Number of slots of each running task that takes more than one.
     wide: IdMap<TaskId, u32>,
-    /// Slots per task of each definition, by definition number. Ends with the last definition that takes more than
-    /// one.
+    /// Number of slots that a task takes, by definition number. The list ends with the last definition whose tasks take
+    /// more than one.
     widths: Vec<u32>,
-    /// Running mean of a task's time, in nanoseconds; 0 before the first task has finished.
+    /// Running mean of the tasks' durations on this rank, in nanoseconds; 0 before the first task has finished.
     mean: u64,
     /// Slots that are free because the tasks in them wait for other tasks.
     paused: u32,
-    /// The value of `paused` that rank 0 was told last.
+    /// The value of `paused` in the last report to rank 0.
     told: u32,
-    /// Whether tasks that went on after a wait may take more slots than there are.
+    /// Whether tasks might take more slots than there are, since some have gone on after a wait while others had taken
+    /// their slots.
     crowded: bool,
-    /// Tasks of the client that can start, in the order of arrival.
+    /// Tasks submitted by the client that can start (all inputs are present), in the order of arrival.
     queue: VecDeque<RunTask>,
-    /// Nested tasks that can start, by depth. They come before those in `queue`, the deepest first.
+    /// Tasks submitted by other tasks that can start, by nesting depth. They come before those in `queue`, the deepest
+    /// first.
     nested: BTreeMap<u32, VecDeque<RunTask>>,
-    /// Tasks that miss inputs.
+    /// Tasks on this rank of which some inputs are missing, so that they cannot start.
     waiting: IdMap<TaskId, Waiting>,
-    /// The inputs from the store of each running task that has any.
+    /// For each running task, its inputs that are in the store, which must stay there until the task has ended.
     in_use: IdMap<TaskId, SmallVec<[TaskId; 4]>>,
-    /// Results that are in the store or on their way here.
+    /// Results that are in this rank's store or are being fetched into it.
     held: IdMap<TaskId, HeldResult>,
-    /// The followers of each task here: tasks that were sent ahead of its result, each listed once.
+    /// The followers of each task on this rank: tasks that rank 0 has sent before the result exists that they take.
+    /// Each is listed once.
     followers: IdMap<TaskId, SmallVec<[TaskId; 2]>>,
-    /// Tasks that have ended or were given back and that rank 0 has not yet acknowledged, the oldest first. Rank 0
-    /// may send tasks ahead of them as if they were still here.
+    /// Tasks that have ended or were given back, the oldest first, until rank 0 acknowledges the report. Until then,
+    /// rank 0 may send tasks that take their results as if they were still to end on this rank.
     unseen: VecDeque<(TaskId, EndedTask)>,
-    /// A task of which some inputs are still to come in further messages.
+    /// A task whose list of inputs is longer than one message, and of which the rest is still to come.
     receiving: Option<RunTask>,
-    /// Ranks that have died; their requests are ignored.
+    /// Ranks that have died; requests from them that still arrive are ignored.
     dead: SmallVec<[Rank; 4]>,
 }
 
@@ -199,8 +203,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Hands queued tasks to free slots. The caller calls this once per turn, after it has handled all events of the
-    /// turn.
+    /// Hands queued tasks to the compute threads, as far as slots are free. The caller calls this once per turn, after
+    /// it has handled all events of the turn.
     pub fn start(&mut self, out: &mut Vec<WorkerAction>) {
         let extra = match self.nests() {
             // the order of tasks in advance is fixed, and a deeper task may come
@@ -225,8 +229,9 @@ impl Worker {
         self.tell_waits(out);
     }
 
-    /// Whether the first queued task can be handed over. If any task takes several slots, only when as many are free,
-    /// so that no task behind it overtakes it.
+    /// Whether the first queued task can be handed to the compute threads, at most `most` tasks at a time. A task of
+    /// several slots, and any task while such a one runs, starts only when as many slots are free as it takes, so that
+    /// no task behind it overtakes it.
     fn may_start(&self, run: &RunTask, most: u32) -> bool {
         let width = self.widths.get(run.def.index()).copied().unwrap_or(1);
         let taken = (self.running + self.extra).saturating_sub(self.paused);
@@ -236,18 +241,18 @@ impl Worker {
         most > 0 && (width <= self.slots.saturating_sub(taken) || taken == 0)
     }
 
-    /// The number of results that are in the store or on their way here; 0 at the end of a run.
+    /// The number of results that are in this rank's store or are being fetched into it; 0 at the end of a run.
     pub fn held(&self) -> usize {
         self.held.len()
     }
 
-    /// The number of free slots that tasks here could use if their inputs were there.
+    /// The number of free slots that waiting tasks of this rank could use if their inputs were present.
     pub fn slots_in_want(&self) -> u32 {
         let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
         self.slots.saturating_sub(self.running).min(waiting)
     }
 
-    /// The number of tasks that are here and have not ended.
+    /// The number of tasks that are on this rank (queued, waiting or running) and have not ended.
     pub fn unfinished(&self) -> usize {
         let receiving = usize::from(self.receiving.is_some());
         self.queued().count() + self.waiting.len() + self.running as usize + receiving

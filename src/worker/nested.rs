@@ -11,12 +11,12 @@ use crate::ids::TaskId;
 use crate::protocol::{RankReport, RunTask};
 
 impl Worker {
-    /// Whether tasks here wait for others, or nested tasks are queued here.
+    /// Whether tasks of this rank wait for other tasks, or tasks that were submitted by tasks are queued on it.
     pub(super) fn nests(&self) -> bool {
         self.paused > 0 || !self.nested.is_empty()
     }
 
-    /// Queues a task that can start, behind those of its depth.
+    /// Queues a task that can start, behind the queued tasks of its nesting depth.
     pub(super) fn enqueue(&mut self, run: RunTask) {
         match run.depth {
             0 => self.queue.push_back(run),
@@ -24,7 +24,7 @@ impl Worker {
         }
     }
 
-    /// Queues a task that can start, before those of its depth.
+    /// Queues a task that can start, before the queued tasks of its nesting depth.
     pub(super) fn enqueue_first(&mut self, run: RunTask) {
         match run.depth {
             0 => self.queue.push_front(run),
@@ -32,7 +32,8 @@ impl Worker {
         }
     }
 
-    /// The task that starts next.
+    /// The queued task that starts next: the deepest nested one, else the first of the client's tasks; `None` if none
+    /// is queued.
     pub(super) fn first_queued(&self) -> Option<&RunTask> {
         match self.nested.last_key_value() {
             Some((_, deepest)) => deepest.front(),
@@ -40,7 +41,7 @@ impl Worker {
         }
     }
 
-    /// Removes and returns the task that starts next.
+    /// Removes the task that starts next from the queue and returns it.
     pub(super) fn next_queued(&mut self) -> Option<RunTask> {
         let Some(mut deepest) = self.nested.last_entry() else { return self.queue.pop_front() };
         let run = deepest.get_mut().pop_front();
@@ -50,7 +51,7 @@ impl Worker {
         run
     }
 
-    /// Removes and returns the task that would start last.
+    /// Removes the task that would start last from the queue and returns it, to be given back to rank 0.
     pub(super) fn last_queued(&mut self) -> Option<RunTask> {
         if let Some(run) = self.queue.pop_back() {
             return Some(run);
@@ -63,13 +64,13 @@ impl Worker {
         run
     }
 
-    /// All tasks that can start, in no particular order.
+    /// All queued tasks, which can start, in no particular order.
     pub(super) fn queued(&self) -> impl Iterator<Item = &RunTask> {
         self.queue.iter().chain(self.nested.values().flatten())
     }
 
-    /// Slots that are freed when a thread waits: all slots of its task, or one for a parallel part of another
-    /// thread's task.
+    /// Slots that become free when a thread waits for other tasks: all slots of its task, or one for a parallel part of
+    /// another thread's task (`None`).
     pub(super) fn slots_of(&self, task: Option<TaskId>) -> u32 {
         task.and_then(|task| self.wide.get(&task)).copied().unwrap_or(1)
     }
@@ -81,7 +82,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Tells rank 0 the number of slots freed by waiting tasks, if it has changed.
+    /// Reports to rank 0 the number of slots that waiting tasks leave free, if it has changed since the last report.
     pub(super) fn tell_waits(&mut self, out: &mut Vec<WorkerAction>) {
         if self.told != self.paused {
             self.told = self.paused;
@@ -89,7 +90,7 @@ impl Worker {
         }
     }
 
-    /// Verifies the invariants of the queues; the error tells what is wrong.
+    /// Verifies the invariants of the queues of tasks; the error names the violated one.
     pub(super) fn check_nested(&self) -> Result<(), String> {
         if let Some(run) = self.queue.iter().find(|run| run.depth > 0) {
             return Err(format!("{:?} is nested, but queued as if it were not", run.task));

@@ -8,8 +8,8 @@ use crate::protocol::{InputSource, RankReport, RunTask, TaskInput};
 use smallvec::{SmallVec, smallvec};
 
 impl Worker {
-    /// Updates the source of each input that was announced as [`InputSource::Upcoming`] and exists by now. Returns false
-    /// if the task of such an input failed or was given back.
+    /// Updates the source of each input that did not exist when rank 0 sent the task ([`InputSource::Upcoming`]) and
+    /// exists by now. Returns false if the task that was to make an input failed or was given back.
     pub(super) fn look_for_soon(&self, run: &mut RunTask) -> bool {
         let soon = run.inputs.iter_mut().filter(|input| input.source == InputSource::Upcoming);
         for input in soon {
@@ -24,8 +24,8 @@ impl Worker {
         true
     }
 
-    /// Starts the followers of `task`, which has ended, when they miss no other input; gives them back if `task` has
-    /// no result.
+    /// Continues with the followers of `task`, which has ended: they were sent to this rank before its result existed.
+    /// Starts those that miss no other input; gives them back to rank 0 if `task` has no result.
     pub(super) fn lead(
         &mut self,
         task: TaskId,
@@ -62,15 +62,15 @@ impl Worker {
         }
     }
 
-    /// Gives a waiting task back to rank 0 since an input will not come: at once, or when its fetches have ended.
+    /// Gives a waiting task back to rank 0 since an input will not come: at once, or after its fetches of other inputs.
     pub(super) fn give_up(&mut self, task: TaskId, out: &mut Vec<WorkerAction>) {
         if let Some(run) = self.withdraw(task, out) {
             self.give_back(run, out);
         }
     }
 
-    /// Detaches a waiting task from its inputs and leaders. Returns the task if it can be given back now; otherwise
-    /// keeps it until its fetches have ended and returns `None`.
+    /// Detaches a waiting task from its inputs and from the tasks that it follows. Returns the task if it can be given
+    /// back to rank 0 now; otherwise keeps it until its fetches have ended and returns `None`.
     fn withdraw(&mut self, task: TaskId, out: &mut Vec<WorkerAction>) -> Option<RunTask> {
         let mut waiting = self.waiting.remove(&task)?;
         waiting.lost = true;
@@ -103,7 +103,8 @@ impl Worker {
         }
     }
 
-    /// Gives a task back to rank 0 that has not started and waits for nothing, and with it all of its followers.
+    /// Gives a task that has not started and waits for nothing back to rank 0, and with it all tasks that wait for its
+    /// result on this rank.
     pub(super) fn give_back(&mut self, run: RunTask, out: &mut Vec<WorkerAction>) {
         let mut todo: SmallVec<[RunTask; 1]> = smallvec![run];
         while let Some(run) = todo.pop() {

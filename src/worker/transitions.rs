@@ -10,7 +10,7 @@ use crate::protocol::{
 use smallvec::SmallVec;
 
 impl Worker {
-    /// The inputs of a task that are in the store rather than inside the message.
+    /// The inputs of a task that have to be in this rank's store, since they do not travel inside the message.
     pub(super) fn stored_inputs(run: &RunTask) -> SmallVec<[TaskId; 4]> {
         let stored = |input: &&TaskInput| matches!(input.source, InputSource::Here | InputSource::At { .. });
         run.inputs.iter().filter(stored).map(|input| input.task).collect()
@@ -286,8 +286,8 @@ impl Worker {
         }
     }
 
-    /// Drops a copy of the lost result of `task`. The task was to be made again on this rank, and as far as rank 0
-    /// knows it is not.
+    /// Drops this rank's copy of an earlier result of `task`, which was lost for rank 0 and had to be made again. The
+    /// task was sent to this rank for that and leaves it without a result, and rank 0 does not know of the copy.
     pub(super) fn drop_old_copy(&mut self, task: TaskId, attempt: Attempt, out: &mut Vec<WorkerAction>) {
         if attempt > 1
             && let Some(held) = self.held.get_mut(&task)

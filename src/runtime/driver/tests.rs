@@ -5,7 +5,7 @@ use crate::error::ProtocolError;
 use std::sync::mpsc;
 use std::thread::ThreadId;
 
-/// A reactor that records the threads which turn it.
+/// A test reactor that records the threads which make its turns.
 #[derive(Default)]
 struct Fake {
     turns: Mutex<Vec<ThreadId>>,

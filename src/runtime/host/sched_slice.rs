@@ -11,17 +11,17 @@
 
 use std::mem::{size_of, zeroed};
 
-/// The length of the slice to ask for, in nanoseconds: the shortest that Linux grants.
+/// The length of the time slice that dtask asks the kernel for, in nanoseconds: the shortest that Linux grants.
 const SHORT: u64 = 100_000;
 
-/// A guard that gives the calling thread its old slice back when it is dropped.
+/// A guard of a shortened time slice: gives the calling thread its old slice back when it is dropped.
 pub(crate) struct SchedSlice {
     before: libc::sched_attr,
 }
 
 impl SchedSlice {
-    /// Asks for a short slice for the calling thread and for all threads that it starts from now on. `None` where the
-    /// kernel refuses, or where the thread does not have the normal scheduling policy.
+    /// Asks the kernel for a short time slice, for the calling thread and for all threads that it starts from now on.
+    /// `None` where the kernel refuses, or where the thread does not have the normal scheduling policy.
     pub(crate) fn shorten() -> Option<SchedSlice> {
         let before = attributes()?;
         let normal = before.sched_policy == libc::SCHED_OTHER as u32;

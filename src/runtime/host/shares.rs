@@ -10,26 +10,26 @@ use std::path::Path;
 pub(crate) struct HostShare {
     /// Numbers of the cores, as many as the rank has slots; empty where there are more slots than cores.
     pub cores: Vec<u32>,
-    /// Devices, as they are named in `CUDA_VISIBLE_DEVICES`.
+    /// The devices (GPUs) of the rank, by their names in `CUDA_VISIBLE_DEVICES`.
     pub gpus: Vec<String>,
 }
 
-/// The share of a rank, set once at the beginning of a run.
+/// The cores and devices of this process's rank, set once at the beginning of a run.
 #[derive(Debug, Default)]
 struct OwnShare(Mutex<HostShare>);
 
-/// Notes the share of this rank.
+/// Stores the share of this rank (its own cores and devices), for [`own`].
 pub(crate) fn set_own(part: HostShare) {
     *task_context::local(OwnShare::default).0.lock() = part;
 }
 
-/// The share of this rank.
+/// The share of this rank: the cores and devices that it has for itself alone.
 pub(crate) fn own() -> HostShare {
     task_context::local(OwnShare::default).0.lock().clone()
 }
 
-/// The share of each rank. The cores of an affinity mask are divided between the ranks of a host that compute and have
-/// the same mask, and so are the devices of a list.
+/// The share of each rank: its part of its host's cores and devices. Ranks of a host that compute and have the same
+/// affinity mask divide the cores of that mask; ranks with the same list of devices divide that list.
 pub(crate) fn parts(hellos: &[Hello], slots: &[u32]) -> Vec<HostShare> {
     let part = |rank: usize| {
         if slots[rank] == 0 {
@@ -71,7 +71,8 @@ pub(crate) fn hosts(hellos: &[Hello]) -> Vec<u32> {
     numbers
 }
 
-/// Environment variables with a list of devices; the first that is set counts.
+/// Environment variables in which a batch system or the user lists the devices of a process; the first that is set
+/// counts.
 const LISTS: [&str; 8] = [
     "DTASK_GPUS",
     "CUDA_VISIBLE_DEVICES",
@@ -83,8 +84,8 @@ const LISTS: [&str; 8] = [
     "SGE_HGR_gpu",
 ];
 
-/// The devices that this process may use: those of the variable that the batch system or the user has set, or else all
-/// that the system shows.
+/// The devices that this process is allowed to use: those in the variable that the batch system or the user has set, or
+/// else all that the system shows.
 pub(crate) fn gpus() -> Vec<String> {
     let set = |name: &&str| std::env::var(name).ok();
     match LISTS.iter().find_map(set) {

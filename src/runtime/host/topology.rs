@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Numbers of the cores that this thread may run on (its affinity mask), ascending.
+/// Numbers of the cores on which the kernel lets this thread run (its affinity mask), ascending.
 pub(crate) fn cores() -> Vec<u32> {
     match rustix::thread::sched_getaffinity(None) {
         Ok(set) => {
@@ -16,7 +16,8 @@ pub(crate) fn cores() -> Vec<u32> {
     }
 }
 
-/// Number of cores of the host, whether this thread may use them or not; 0 where the system does not say.
+/// Number of cores of the host, including cores that this thread's affinity mask excludes; 0 where the system does not
+/// say.
 pub(crate) fn online() -> usize {
     let list = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
     let count = |part: &str| {
@@ -34,7 +35,7 @@ pub(crate) fn memory() -> u64 {
     u64::from(info.totalram).saturating_mul(u64::from(info.mem_unit))
 }
 
-/// The numbers of cores in the notation of `taskset`: `0-3,8`.
+/// Formats core numbers in the notation of `taskset`: `0-3,8`.
 pub(crate) fn core_list(cores: &[u32]) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut rest = cores;
@@ -47,8 +48,8 @@ pub(crate) fn core_list(cores: &[u32]) -> String {
     parts.join(",")
 }
 
-/// Number of slots of each rank: the cores of its affinity mask, divided between the ranks of its host that have the
-/// same mask and compute.
+/// Number of slots of each rank: tasks that it computes at a time. The cores of an affinity mask are divided between
+/// the ranks of a host that compute and have that mask.
 ///
 /// Rank 0 has as many slots as `head_slots` says; without `head_slots`, it computes only if it is the only rank.
 pub(crate) fn slots(hellos: &[Hello], head_slots: Option<u32>) -> Vec<u32> {
@@ -84,7 +85,8 @@ pub(crate) fn head_has_core(hellos: &[Hello], slots: &[u32]) -> bool {
     threads < cores.len()
 }
 
-/// The limit of each rank for the memory of its results, in bytes: 60 % of its share of the host's memory.
+/// The limit of each rank for the memory of its results, in bytes: 60 % of its share of the host's memory. Beyond it,
+/// the rank gets no more tasks without inputs.
 pub(crate) fn memory_limits(hellos: &[Hello]) -> Vec<u64> {
     let share = |hello: &Hello| {
         let ranks = hellos.iter().filter(|other| other.host == hello.host).count() as u64;
@@ -134,7 +136,7 @@ pub(crate) fn files() -> u64 {
     xxh3_64(format!("{boot:?} {} {}:{} {user}", mounts.display(), root.dev(), root.ino()).as_bytes()).max(1)
 }
 
-/// For each rank, the other ranks that see the same files.
+/// For each rank, the list of other ranks that see the same files.
 pub(crate) fn same_files(hellos: &[Hello]) -> Vec<Vec<Rank>> {
     let mut groups: HashMap<u64, Vec<Rank>> = HashMap::new();
     for (rank, hello) in hellos.iter().enumerate().filter(|(_, hello)| hello.files != 0) {

@@ -12,30 +12,30 @@ use std::sync::Arc;
 
 struct SeatPool {
     threads: Arc<ThreadPool>,
-    /// Number of threads of the pool that take jobs or are about to, including those that wait.
+    /// Number of this pool's threads that take jobs or are about to, including threads that wait inside a task.
     taken: usize,
 }
 
-/// The seats of all pools of a rank.
+/// The seats of all thread pools of a rank. A seat is the right of a pool's thread to take jobs.
 #[derive(Default)]
 pub(crate) struct BlockingSeats {
     pools: Vec<SeatPool>,
-    /// Number of threads that take jobs or are about to, and do not wait. Below zero for a moment when parallel parts
-    /// of tasks wait.
+    /// Number of threads that take jobs or are about to, and do not wait inside a task. Below zero for a moment when
+    /// parallel parts of tasks wait, since such threads are not counted before.
     active: isize,
     slots: usize,
 }
 
-/// A seat that was taken: a thread of this pool may begin to take jobs.
+/// A seat that was given to a pool: one of its threads may begin to take jobs.
 pub(crate) struct Taken {
-    /// The pool of the thread.
+    /// The pool that was given the seat.
     pub threads: Arc<ThreadPool>,
-    /// The number of the pool.
+    /// The number of the pool, from 0.
     pub seat: usize,
 }
 
 impl BlockingSeats {
-    /// Makes seats for `slots` threads at a time; `build` starts the pool of the given number.
+    /// Makes the seats of a rank where `slots` threads compute at a time. `build` starts the pool of the given number.
     ///
     /// # Errors
     /// When threads cannot be started.
@@ -61,7 +61,8 @@ impl BlockingSeats {
         self.slots as isize - self.active
     }
 
-    /// Takes a seat if one more thread may compute; not in the pool `except` if there is a seat elsewhere.
+    /// Takes a seat if fewer threads compute than there are slots. Takes it in the pool `except` only if no other has
+    /// one.
     pub(crate) fn take(&mut self, except: Option<usize>) -> Option<Taken> {
         if self.missing() <= 0 {
             return None;
@@ -79,14 +80,15 @@ impl BlockingSeats {
         self.missing() < 0
     }
 
-    /// Gives a seat back: its thread takes no more jobs.
+    /// Gives a seat of the pool number `seat` back: its thread takes no more jobs.
     pub(crate) fn leave(&mut self, seat: usize) {
         self.active -= 1;
         self.pools[seat].taken -= 1;
     }
 
-    /// Notes that a thread waits, so that a seat is free for another one. `in_task` says whether it was counted as one
-    /// that takes jobs; a parallel part of a task is not. Starts a further pool if no seat is free.
+    /// Notes that a thread of the pool number `seat` waits inside a task, so that another may compute.
+    /// `in_task` says whether the thread was counted as one that takes jobs; a thread that computes a parallel part of
+    /// another's task is not. Starts a further pool if no seat is free.
     ///
     /// # Errors
     /// When no threads can be started: then nothing has changed.
@@ -109,7 +111,7 @@ impl BlockingSeats {
         Ok(())
     }
 
-    /// Notes that a thread that has waited goes on.
+    /// Notes that a thread of the pool number `seat`, which has waited inside a task, goes on.
     pub(crate) fn resume(&mut self, seat: usize, in_task: bool) {
         self.active += 1;
         self.pools[seat].taken -= usize::from(!in_task);

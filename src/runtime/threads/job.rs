@@ -21,16 +21,16 @@ use std::sync::{Arc, Once};
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
-/// A task definition as rank 0 has sent it to this rank.
+/// A task definition that rank 0 has sent to this rank, with its function looked up.
 #[derive(Debug)]
 pub(crate) struct KnownDefinition {
-    /// The function, or the reason why it cannot be called.
+    /// The task function, or the reason why it cannot be called, such as an unknown offset in the executable.
     pub function: Result<&'static Record, CodecError>,
-    /// Arguments that all instances share.
+    /// Encoded arguments that all tasks of a family share, placed before the own arguments of each.
     pub shared: Blob,
     /// Memory of the host that each task may take, in bytes; 0 means no limit.
     pub memory: u64,
-    /// Whether tasks of the definition submit others: such tasks start only on threads where they may wait.
+    /// Whether tasks of the definition submit others: such tasks start only on threads where they can wait for them.
     pub nests: AtomicBool,
 }
 
@@ -47,7 +47,8 @@ pub(crate) struct RankLocation {
     pub rank: Rank,
     /// The name of the rank's host.
     pub host: Arc<str>,
-    /// The rank's own values, where several ranks share a process; those of the process where there are none.
+    /// The rank's own shared values, where several ranks share a process (in a simulation); `None` where the process is
+    /// one rank and its values are used.
     pub locals: Option<Arc<RankLocals>>,
 }
 
@@ -56,7 +57,7 @@ pub(crate) struct RankLocation {
 pub(crate) struct Job {
     /// The number of the task.
     pub task: TaskId,
-    /// The number of this attempt to run the task.
+    /// The number of this attempt to run the task, from 1: higher after failures and losses.
     pub attempt: Attempt,
     /// The number of the task's definition.
     pub def: DefId,
@@ -68,10 +69,10 @@ pub(crate) struct Job {
     pub inputs: SmallVec<[AnyValue; 2]>,
 }
 
-/// The result of a task, with its value where that is kept in the store, or the error.
+/// The outcome of a task: its result, with the value if the rank's store is to keep it, or its error.
 pub(crate) type Outcome = Result<(ReportedResult, Option<AnyValue>), TaskError>;
 
-/// A task that has ended.
+/// A task's end, as its compute thread reports it.
 #[derive(Debug)]
 pub(crate) struct Ended {
     /// The number of the task.
@@ -80,14 +81,14 @@ pub(crate) struct Ended {
     pub attempt: Attempt,
     /// The number of the task's definition.
     pub def: DefId,
-    /// Time in the task's function without that of waiting for other tasks, in nanoseconds.
+    /// Time spent in the task's function, without the time in which it waited for other tasks, in nanoseconds.
     pub nanos: u64,
     /// The result, or the error.
     pub result: Outcome,
 }
 
 impl Job {
-    /// Whether tasks of the job's definition may wait for other tasks.
+    /// Whether tasks of the job's definition submit others and so might wait for them.
     pub(crate) fn nests(&self) -> bool {
         self.learnt.nests.load(Ordering::Relaxed)
     }
@@ -101,7 +102,8 @@ impl Job {
     /// afterwards.
     ///
     /// # Errors
-    /// The job, unchanged, when the task wants to submit tasks: it has to begin anew on another thread.
+    /// The job, unchanged, when the task wants to submit tasks: then it could have to wait, which would block this
+    /// thread. The task has to be run again from its start on another thread.
     pub(crate) fn run_here(self, place: &RankLocation, now: &mut Instant) -> Result<Ended, Job> {
         match self.compute(place, false, now) {
             (_, true) => Err(self),
@@ -109,7 +111,8 @@ impl Job {
         }
     }
 
-    /// Runs the task; returns its end, and whether that is void since the task has to begin anew on another thread.
+    /// Runs the task; returns its end, and whether that end is void: the task wanted to wait for others, must not on
+    /// this thread, and has to be run again on another thread.
     fn compute(&self, place: &RankLocation, may_wait: bool, now: &mut Instant) -> (Ended, bool) {
         let (task, attempt, memory) = (self.task, self.attempt, self.learnt.memory);
         let running = RunningTask { rank: place.rank, task, attempt, memory, may_wait, makes_local: false };
@@ -137,14 +140,15 @@ impl Job {
 }
 
 thread_local! {
-    /// Set while this thread runs code that belongs to a task: panics are not printed then.
+    /// Set while this thread runs code of a task: a panic then becomes the task's error and is not printed.
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The last panics: thread, message and place in the source. One list for all threads, since a panic in a parallel part
-/// of a task is caught in the thread of the task.
+/// The last panics: thread, message and place in the source, for the errors of the tasks that panicked. One list for
+/// all threads, since a panic in a parallel part of a task is caught in the thread of the task.
 static PANICS: Mutex<VecDeque<(ThreadId, String, String)>> = Mutex::new(VecDeque::new());
-/// Number of panics that are remembered. Those that a task catches itself are never asked for.
+/// Number of panics that the list remembers. Panics that a task catches itself are never looked up, and would fill a
+/// list without a limit.
 const PANICS_MAX: usize = 64;
 
 /// The rank that computes the calling thread's task, and the number of the task's attempt; `None` outside of tasks.
@@ -185,7 +189,7 @@ fn with_place(payload: &(dyn Any + Send)) -> String {
     }
 }
 
-/// Runs `work`, which belongs to a task: panics in it are not printed.
+/// Runs `work`, which belongs to a task: panics in it are not printed, since they become the task's error.
 pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> T {
     quiet_panics();
     let outer = QUIET.replace(true);
@@ -194,7 +198,7 @@ pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> T {
     outcome
 }
 
-/// Runs `work`, which belongs to no task, on a thread that may be a task's: panics in it are printed.
+/// Runs `work`, which belongs to no task, on a thread that may be within a task: panics in it are printed.
 pub(crate) fn loudly<T>(work: impl FnOnce() -> T) -> T {
     let outer = QUIET.replace(false);
     let outcome = work();
@@ -202,13 +206,14 @@ pub(crate) fn loudly<T>(work: impl FnOnce() -> T) -> T {
     outcome
 }
 
-/// Stops the printing of panics for a thread that runs only tasks and their parallel parts.
+/// Stops the printing of panics on the calling thread, for a thread that runs only tasks and their parallel parts.
 pub(crate) fn quiet_thread() {
     quiet_panics();
     QUIET.set(true);
 }
 
-/// Ends the process after a panic in work that a task has spawned into the pool and nobody waits for.
+/// Ends the process after a panic in work that a task has spawned into the pool: nobody waits for that work, so no task
+/// could fail with the panic.
 pub(crate) fn abort(payload: Box<dyn Any + Send>) {
     console::error(format_args!("dtask: a task has spawned work that panicked: {}", with_place(&*payload)));
     std::process::abort()

@@ -7,31 +7,34 @@
 use crate::ids::TaskId;
 use std::collections::VecDeque;
 
-/// The tasks of a rank whose slots are on offer, and those whose slots are lent.
+/// The loans of a rank's slots. A task that only waits for work elsewhere, such as a command, offers its slot; a lent
+/// slot lets another task start meanwhile.
 #[derive(Default)]
 pub(crate) struct Loans {
-    /// Tasks on offer, with the seats of their threads.
+    /// Tasks that offer their slots, not lent yet, each with the seat number of its thread, the oldest offer first.
     offered: VecDeque<(TaskId, usize)>,
     lent: Vec<TaskId>,
 }
 
 impl Loans {
-    /// Offers the slot of `task`, whose thread has the seat `seat`.
+    /// Offers the slot of `task`, which only waits for work elsewhere, so that another task can start. `seat` is the
+    /// seat number of its thread.
     pub(crate) fn offer(&mut self, task: TaskId, seat: usize) {
         self.offered.push_back((task, seat));
     }
 
-    /// Takes the next task on offer, with the seat of its thread, if fewer than `most` slots are lent.
+    /// Takes the oldest offer of a slot, if fewer than `most` slots are lent: the task, with the seat number of its
+    /// thread.
     pub(crate) fn next(&mut self, most: usize) -> Option<(TaskId, usize)> {
         if self.lent.len() < most { self.offered.pop_front() } else { None }
     }
 
-    /// Notes that the slot of `task` is lent.
+    /// Notes that the slot of `task`, which only waits, is lent: one more task can start on the rank meanwhile.
     pub(crate) fn lent(&mut self, task: TaskId) {
         self.lent.push(task);
     }
 
-    /// Ends the offer or the loan of `task`, which goes on. True if its slot was lent.
+    /// Ends the offer or the loan of the slot of `task`, which computes again or ends. True if its slot was lent.
     pub(crate) fn end(&mut self, task: TaskId) -> bool {
         self.offered.retain(|(other, _)| *other != task);
         let at = self.lent.iter().position(|other| *other == task);

@@ -23,21 +23,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-/// An event of a compute thread for the reactor.
+/// An event that a compute thread reports to the reactor of its rank.
 #[derive(Debug)]
 pub(crate) enum ComputeEvent {
-    /// A task has ended.
+    /// A task has ended, with a result or an error.
     Ended(Ended),
-    /// A thread waits for other tasks and uses no slot. With its task; `None` if the thread runs a parallel part of
-    /// another thread's task.
+    /// A thread begins to wait inside a task for other tasks, and uses no slot meanwhile. The value is its task; `None`
+    /// if the thread runs a parallel part of another thread's task.
     Paused(Option<TaskId>),
-    /// A thread that has waited goes on; with the same task as its pause.
+    /// A thread has ended its wait and uses a slot again. The value is the one of its `Paused`.
     Resumed(Option<TaskId>),
-    /// A value was encoded, and is ready to be sent.
+    /// A value for another rank was encoded, and is ready to be sent.
     Encoded {
         /// The rank that has asked for the value.
         to: Rank,
-        /// The tag of the transfer.
+        /// The MPI tag of the transfer, which the asking rank has chosen.
         tag: u32,
         /// The encoded value.
         message: OutgoingValue,
@@ -53,42 +53,43 @@ impl std::fmt::Debug for OutgoingValue {
     }
 }
 
-/// A place where tasks are computed: a pool of threads, or in tests the caller's thread.
+/// The means by which an executor computes tasks: a pool of threads, or in tests the caller's thread.
 pub(crate) trait Compute {
-    /// Starts a task.
+    /// Starts a task. Its end is reported later as [`ComputeEvent::Ended`].
     fn execute(&mut self, job: Job);
     /// Encodes a value for rank `to`; `same_files` says whether that rank sees the same files, so that a path may
     /// travel instead of a file's bytes. The result is a [`ComputeEvent::Encoded`].
     fn encode(&mut self, value: AnyValue, same_files: bool, to: Rank, tag: u32);
-    /// Appends the events since the last call.
+    /// Appends to `done` the events that have occurred since the last call.
     fn collect(&mut self, done: &mut Vec<ComputeEvent>);
-    /// Whether there are events that were not collected.
+    /// Whether there are events that [`Compute::collect`] has not taken yet.
     fn has_done(&self) -> bool;
     /// Whether there are short tasks that the calling thread is to compute itself, by [`Compute::run_short`].
     fn has_short(&self) -> bool {
         false
     }
     /// Whether there are short tasks that the calling thread must not compute, so that they are left to the reactor's
-    /// own.
+    /// own thread.
     fn leaves_short(&self) -> bool {
         false
     }
-    /// Computes some of the short tasks and appends their events.
+    /// Computes some of the short tasks on the calling thread and appends their events.
     fn run_short(&mut self, _done: &mut Vec<ComputeEvent>) {}
 }
 
-/// Number of turns for which a thread without a job looks for one before it sleeps.
+/// Number of turns of the reactor that a thread without a job makes, looking for one, before it sleeps.
 const LOOKS: u32 = 500;
 /// Longest time for which a thread without a job looks for one before it sleeps.
 const LOOKING: Duration = Duration::from_millis(2);
-/// Time in tasks after which a thread that has more of them reports the ended ones, in nanoseconds.
+/// Time spent in ended tasks, in nanoseconds, after which a thread reports their ends even though it has more jobs.
 const UNREPORTED: u64 = 20_000;
-/// Number of short tasks that the reactor computes before it looks whether others can follow them.
+/// Number of short tasks that the reactor computes in a row before it looks whether tasks that depend on them can
+/// start.
 const SHORT_AT_ONCE: usize = 16;
 
 struct PoolShared {
     queue: Mutex<JobQueue>,
-    /// Number of jobs in the queue, to be read without the lock.
+    /// Number of jobs in the queue, kept as an atomic so that threads can read it without the lock.
     waiting: AtomicUsize,
     done: Arc<Mailbox<ComputeEvent>>,
     place: RankLocation,
@@ -99,14 +100,14 @@ struct PoolShared {
 #[derive(Default)]
 struct JobQueue {
     jobs: VecDeque<Job>,
-    /// Number of threads that have a seat and look for a job: each takes one without being told.
+    /// Number of threads that have a seat and look for a job: each takes a new job without being woken.
     looking: usize,
     seats: BlockingSeats,
     loans: Loans,
 }
 
 impl PoolShared {
-    /// Starts the threads of the pool with the number `seat`.
+    /// Starts the `slots` threads of the pool number `seat`; each seat number belongs to one rayon pool.
     fn build(self: &Arc<Self>, slots: usize, seat: usize) -> Result<ThreadPool, ThreadPoolBuildError> {
         let (shared, home) = (Arc::downgrade(self), self.home.clone());
         rayon::ThreadPoolBuilder::new()
@@ -121,8 +122,8 @@ impl PoolShared {
             .build()
     }
 
-    /// Lets one more thread take jobs if there are any and a seat is free; not of the pool `except` if it can be
-    /// avoided.
+    /// Lets one more thread take jobs, if jobs are queued and a seat (the right to take jobs) is free. Prefers other
+    /// pools to the pool number `except`.
     fn begin(self: &Arc<Self>, except: Option<usize>) {
         let taken = {
             let mut queue = self.queue.lock();
@@ -134,7 +135,8 @@ impl PoolShared {
         }
     }
 
-    /// Lends the slots of tasks that only wait, as long as fewer than `slots` are lent.
+    /// Lends the slots that waiting tasks have offered, so that other tasks can start, as long as fewer than `slots`
+    /// slots are lent.
     fn lend(self: &Arc<Self>, slots: usize) {
         loop {
             let lent = {
@@ -152,7 +154,7 @@ impl PoolShared {
         }
     }
 
-    /// Takes jobs until there are none: one hand-over for many tasks.
+    /// The loop of a thread: takes jobs and runs them until there are none, so that many tasks cost one hand-over.
     fn work(self: &Arc<Self>, seat: usize) {
         // rayon may run this inside a task that waits for its own parallel part: that task must not wait for all other
         // jobs, nor be kept by one that waits
@@ -172,16 +174,16 @@ impl PoolShared {
         }
     }
 
-    /// Makes the reactor handle new events soon: by a turn of this thread if it may turn, or else by waking the
-    /// reactor.
+    /// Makes the reactor handle the events of ended tasks soon: by a turn that this thread makes, if it may turn the
+    /// reactor, or else by waking the reactor's own thread.
     fn report(&self, driver: Option<&dyn ProgressDriver>) {
         if driver.is_none_or(|driver| matches!(driver.turn(), DriveOutcome::Not | DriveOutcome::Busy)) {
             self.done.wake();
         }
     }
 
-    /// The next job of a thread with this seat, for which it looks for some time. `None` if there is none; the seat is
-    /// given back then.
+    /// The next job for a thread of the pool number `seat`, for which it looks for up to 2 ms. `None` if no job has
+    /// come; the thread's seat is given back then.
     fn next(self: &Arc<Self>, seat: usize, driver: Option<&dyn ProgressDriver>) -> Option<Job> {
         let mut queue = self.queue.lock();
         if !queue.seats.is_crowded() {
@@ -215,8 +217,8 @@ impl PoolShared {
         Some(job)
     }
 
-    /// Turns the reactor until there is a job, for at most 2 ms: this thread may be needed for a parallel part of a
-    /// task.
+    /// Makes turns of the reactor until there is a job, for at most 2 ms: afterwards this thread must be free for
+    /// parallel parts of other threads' tasks.
     fn look(&self, driver: &dyn ProgressDriver) {
         let begin = Instant::now();
         for _ in 0..LOOKS {
@@ -231,7 +233,8 @@ impl PoolShared {
         }
     }
 
-    /// Runs one job on a thread that is within another task.
+    /// Runs one job on a thread that is within another task, which waits for its own parallel part (rayon): only one,
+    /// so that the outer task soon goes on.
     fn work_inside(self: &Arc<Self>, seat: usize) {
         let job = {
             let mut queue = self.queue.lock();
@@ -259,7 +262,7 @@ impl PoolShared {
     }
 }
 
-/// The seat of a pool's thread, as the task on it sees it.
+/// The seat of a pool's thread, through which the task on the thread gives up its slot while it waits.
 struct ThreadSeat {
     shared: Weak<PoolShared>,
     slots: usize,
@@ -311,8 +314,8 @@ impl Seat for ThreadSeat {
     }
 }
 
-/// Whether the calling thread belongs to a rayon pool. There, a task that waits for its parallel part lets other tasks
-/// run on top of its own stack, which must not happen within a turn.
+/// Whether the calling thread belongs to a rayon pool. In such a pool, a task that waits for its parallel part lets
+/// other tasks run on top of its own stack, which must not happen within a turn of the reactor.
 fn is_in_a_pool() -> bool {
     rayon::current_thread_index().is_some()
 }
@@ -321,15 +324,16 @@ fn is_in_a_pool() -> bool {
 /// the reactor's own thread for short tasks.
 pub(crate) struct Pool {
     shared: Arc<PoolShared>,
-    /// A thread for encoding alone, since a rank that waits for a value must not wait for tasks that compute here.
+    /// A thread that only encodes values for other ranks: a rank that waits for a value must not wait until this rank's
+    /// tasks have ended.
     encoder: rayon::ThreadPool,
     paces: Vec<DurationEstimate>,
     short: VecDeque<Job>,
 }
 
 impl Pool {
-    /// Starts `slots` threads. Their events wake the reactor of `waker`, their tasks submit others with `home`, and a
-    /// thread without a task turns the reactor at `driver`.
+    /// Starts `slots` compute threads. Their events wake the reactor through `waker`, their tasks submit others through
+    /// `home`, and a thread without a task turns the reactor through `driver`.
     ///
     /// # Errors
     /// When the threads cannot be started.
@@ -350,7 +354,7 @@ impl Pool {
         Ok(Pool { shared, encoder, paces: Vec::new(), short: VecDeque::new() })
     }
 
-    /// Queues a job for the threads.
+    /// Queues a job for the compute threads.
     fn enqueue(&self, job: Job) {
         let is_seen = {
             let mut queue = self.shared.queue.lock();

@@ -15,44 +15,44 @@ use std::thread::{self, ThreadId};
 
 type Value = Arc<dyn Any + Send + Sync>;
 
-/// The values of a rank.
+/// The values that a rank makes once and shares between its tasks (see `dtask::local`).
 #[derive(Debug, Default)]
 pub(crate) struct RankLocals {
     cells: RwLock<BTreeMap<TypeId, Arc<LocalCell>>>,
 }
 
-/// A value, or its place.
+/// A shared value of a rank, or its place while it is not made yet.
 #[derive(Debug, Default)]
 struct LocalCell {
     value: OnceLock<Value>,
-    /// The thread that makes it now.
+    /// The thread that makes the value now; `None` if no thread does.
     maker: Mutex<Option<ThreadId>>,
     ended: Condvar,
 }
 
-/// Process-wide, since a process is one rank under MPI, and threads that belong to no task (the closure of a run, the
-/// one that waits for signals) are the rank's too.
+/// The values of the whole process. Under MPI a process is one rank, so its threads that belong to no task (the closure
+/// of a run, the one that waits for signals) use them too.
 static OF_PROCESS: RankLocals = RankLocals::new();
 
 impl RankLocals {
-    /// A store without values.
+    /// A store without values, for one rank.
     pub(crate) const fn new() -> RankLocals {
         RankLocals { cells: RwLock::new(BTreeMap::new()) }
     }
 
-    /// The store of the process: under MPI that of its rank.
+    /// The store of shared values of the process: under MPI that of its rank.
     pub(crate) fn of_process() -> &'static RankLocals {
         &OF_PROCESS
     }
 
-    /// The value of type `T` with this key. `make` makes it if it is not there; `before` is called before that, and
-    /// before the thread waits for another one that makes it.
+    /// The shared value of type `T` with this key. `make` makes it if it is not there. `before` is called before that,
+    /// and before the thread waits for another one that makes it.
     ///
     /// # Errors
     /// Those of `make`.
     ///
     /// # Panics
-    /// When `make` does, or when it asks for the very value.
+    /// When `make` does, or when `make` itself asks for the value that it is making.
     pub(crate) fn get<T: Send + Sync + 'static, E>(
         &self,
         key: TypeId,
@@ -88,7 +88,7 @@ impl RankLocals {
         Ok(value)
     }
 
-    /// Drops all values, each when its last user has.
+    /// Drops the store's references to all values. Each value is dropped when its last user has let go of it.
     pub(crate) fn clear(&self) {
         let cells = std::mem::take(&mut *self.cells.write());
         drop(cells); // not under the lock: a value's `Drop` may ask for another one
@@ -109,7 +109,8 @@ impl LocalCell {
     }
 }
 
-/// Ends the making of a value, whether it was made or not.
+/// A guard of a value that is being made. Its drop ends the making, whether the value was made or not, and lets waiting
+/// threads go on.
 struct MakingValue<'a>(&'a LocalCell);
 
 impl Drop for MakingValue<'_> {

@@ -1,14 +1,16 @@
 //! Estimates of the durations of a definition's tasks, to find those that are shorter than a hand-over to another
 //! thread.
 
-/// Longest mean duration at which a definition becomes short: the time of a hand-over to another thread and back.
-/// Nanoseconds.
+/// Longest mean duration at which a definition's tasks begin to count as short, in nanoseconds: the time of a hand-over
+/// to another thread and back.
 const SHORT: u64 = 5_000;
-/// Longest mean duration at which a short definition stays short (hysteresis). Nanoseconds.
+/// Longest mean duration, in nanoseconds, at which tasks that count as short go on to do so. Larger than [`SHORT`], so
+/// that the verdict does not flip at each task (hysteresis).
 const SHORT_STILL: u64 = 2 * SHORT;
-/// Most that one task counts in the quick mean: a thread that loses its core makes any task long. Nanoseconds.
+/// Longest duration that one task can add to the quick mean, in nanoseconds. A task that loses its core may take long
+/// and says little about the others.
 const MOST_QUICK: u64 = 50_000;
-/// Most that one task counts in the slow mean. Nanoseconds.
+/// Longest duration that one task can add to the slow mean, in nanoseconds.
 const MOST_SLOW: u64 = 10_000_000;
 
 /// The durations of a definition's tasks as two running means, in nanoseconds. The quick one is over some ten tasks and
@@ -28,7 +30,8 @@ impl Default for DurationEstimate {
     }
 }
 
-/// Moves `mean` towards `value` by 1/`part` of the distance, and by 1 at least, so that it arrives.
+/// Moves `mean` towards `value` by 1/`part` of their distance, and by at least 1, so that it reaches `value` in the
+/// end.
 fn approach(mean: &mut u64, value: u64, part: u64) {
     if value > *mean {
         *mean += (value - *mean).div_ceil(part);
@@ -38,7 +41,7 @@ fn approach(mean: &mut u64, value: u64, part: u64) {
 }
 
 impl DurationEstimate {
-    /// Counts a task that has taken so many nanoseconds.
+    /// Adds the duration of an ended task, in nanoseconds, to both means.
     pub(crate) fn note(&mut self, nanos: u64) {
         approach(&mut self.quick, nanos.min(MOST_QUICK), 8);
         approach(&mut self.slow, nanos.min(MOST_SLOW), 256);
@@ -46,7 +49,7 @@ impl DurationEstimate {
         self.short = self.quick.max(self.slow) <= limit;
     }
 
-    /// Whether the next task is expected to be short.
+    /// Whether the definition's next task is expected to be shorter than a hand-over to another thread.
     pub(crate) fn is_short(&self) -> bool {
         self.short
     }

@@ -12,26 +12,27 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-/// Computes on the caller's thread when results are collected, as many tasks as the caller allows. A task that submits
-/// others has a thread of its own, which goes on only while the caller waits for it: so equal seeds give equal runs.
+/// Compute threads of a simulation: tasks run on the caller's thread when it collects results, as many as it allows. A
+/// task that submits others has a thread of its own, which goes on only while the caller waits for it, so equal seeds
+/// give equal runs.
 pub(crate) struct Inline {
     jobs: VecDeque<Job>,
     stepped: Vec<Stepped>,
     done: Arc<Mutex<Vec<ComputeEvent>>>,
     place: RankLocation,
     home: Home,
-    /// Number of tasks to compute at the next [`Compute::collect`].
+    /// Number of tasks that the next [`Compute::collect`] may compute; set by the simulation.
     pub allowance: usize,
 }
 
 impl Inline {
-    /// Makes the compute threads of the rank at `place`, whose tasks submit others with `home`.
+    /// Makes the simulated compute threads of the rank at `place`. Their tasks submit others through `home`.
     pub(crate) fn new(place: RankLocation, home: Home) -> Self {
         let (jobs, stepped, done) = (VecDeque::new(), Vec::new(), Arc::default());
         Inline { jobs, stepped, done, place, home, allowance: 0 }
     }
 
-    /// Lets every task that waits see whether it can go on.
+    /// Lets every task that waits for others check whether it can go on.
     fn step(&mut self) {
         self.stepped.retain_mut(|stepped| !stepped.baton.hand_over());
     }
@@ -76,25 +77,25 @@ fn timeless(ended: Ended) -> Ended {
     Ended { nanos: 1_000, ..ended }
 }
 
-/// The holder of a baton: it runs, the other one waits.
+/// The holder of a baton: the caller or the task. The holder runs, the other one waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BatonHolder {
     Caller,
     Task,
-    /// The task has ended.
+    /// The task has ended, so that the baton is passed no more.
     Ended,
-    /// The task's rank has died.
+    /// The task's rank has died in the simulation, so that the task must not go on.
     Dead,
 }
 
-/// A baton between the caller and a task's thread: only its holder runs.
+/// A baton between the simulation's thread and a task's thread: only its holder runs.
 struct Baton {
     turn: Mutex<BatonHolder>,
     changed: Condvar,
 }
 
 impl Baton {
-    /// Passes the baton to `to` and waits until it comes back; returns its holder then.
+    /// Passes the baton to `to` and waits until it comes back; returns the state in which it comes back.
     fn pass(&self, to: BatonHolder) -> BatonHolder {
         let mut turn = self.turn.lock();
         if *turn != BatonHolder::Dead {
@@ -110,7 +111,7 @@ impl Baton {
         self.pass(BatonHolder::Task) == BatonHolder::Ended
     }
 
-    /// Ends the exchange for good, as `Ended` or `Dead`.
+    /// Ends the exchange between the simulation and the task for good, as `Ended` or `Dead`.
     fn end(&self, turn: BatonHolder) {
         *self.turn.lock() = turn;
         self.changed.notify_all();
@@ -144,7 +145,7 @@ impl Stepped {
 }
 
 impl Baton {
-    /// Waits for the baton for the first time; false if the rank has died before.
+    /// Waits, on the task's thread, for the baton for the first time; false if the rank has died before.
     fn pass_on_start(&self) -> bool {
         let mut turn = self.turn.lock();
         self.changed.wait_while(&mut turn, |turn| *turn == BatonHolder::Caller);
@@ -163,7 +164,7 @@ impl Drop for Stepped {
     }
 }
 
-/// The seat of a thread that runs step by step.
+/// The seat of a task's thread in a simulation, where the task runs step by step.
 struct SteppedSeat {
     baton: Arc<Baton>,
     done: Arc<Mutex<Vec<ComputeEvent>>>,

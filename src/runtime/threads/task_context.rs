@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The task that a thread runs.
+/// The task that the calling thread runs, with the limits that hold for it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RunningTask {
     /// The rank that runs the task.
@@ -23,13 +23,15 @@ pub(crate) struct RunningTask {
     pub attempt: Attempt,
     /// Memory of the host that the task may take, in bytes; 0 means no limit.
     pub memory: u64,
-    /// Whether the task may wait for other tasks on this thread.
+    /// Whether the task is allowed to wait for other tasks on this thread.
     pub may_wait: bool,
-    /// Whether it makes a value of the rank, and must not submit other tasks.
+    /// Whether the task is making a shared value of the rank (`dtask::local`), and must not submit other tasks
+    /// meanwhile.
     pub makes_local: bool,
 }
 
-/// The place of a thread among the compute threads, by which a task gives up its slot and gets it back.
+/// A thread's right to take a slot of its rank. A task gives up its slot through it before it waits, and gets the slot
+/// back.
 pub(crate) trait Seat {
     /// Gives up the thread's slot, since it is going to wait for other tasks. `task` is the task that it computes;
     /// `None` for a parallel part of another thread's task.
@@ -37,37 +39,38 @@ pub(crate) trait Seat {
     /// # Errors
     /// When no other thread could compute meanwhile: then the thread must not wait.
     fn pause(&self, task: Option<TaskId>) -> Result<(), String>;
-    /// Takes the slot again after [`Seat::pause`]; may exceed the number of slots for a moment.
+    /// Takes the thread's slot again after [`Seat::pause`]. More threads than slots may compute for a moment.
     fn resume(&self, task: Option<TaskId>);
-    /// Offers the slot of the thread's task, which only waits for what computes elsewhere. The slots of some such tasks
-    /// are lent at a time. Returns the number of the rank's slots; `None` where slots are not lent.
+    /// Offers the slot of `task`, which only waits for work elsewhere (such as a command), so that another task can
+    /// start. Only some offered slots are lent at a time. Returns the number of the rank's slots; `None` where slots
+    /// are never lent.
     fn lend(&self, _task: TaskId) -> Option<u32> {
         None
     }
-    /// Ends the offer or the loan of the task's slot, since the task goes on or no longer needs to lend it.
+    /// Ends the offer or the loan of the slot of `task`, since the task computes again or ends.
     fn take_back(&self, _task: TaskId) {}
-    /// Lets other threads go on until this one is to look again whether it can, in a simulation. False where the thread
-    /// has to wait in the usual way.
+    /// Lets other threads of a simulation run until this one is to check again whether it can go on. False outside of a
+    /// simulation, where the thread has to wait in the usual way.
     fn step(&self) -> bool {
         false
     }
 }
 
-/// The means of this rank's tasks to submit others; its type is known to the client's layer alone.
+/// The means by which this rank's tasks submit others: the client, whose type this layer does not know.
 pub(crate) type Home = Arc<dyn Any + Send + Sync>;
 
-/// Notes about a task that are taken while it runs.
+/// Facts about a task that are noted while it runs and read after it has ended.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
-    /// Whether the task has asked for a client.
+    /// Whether the task has asked for a client, by which it can submit tasks.
     pub nests: bool,
-    /// Whether the task has to begin anew on a thread where it may wait.
+    /// Whether the task has to be run again, from its start, on a thread where it can wait for other tasks.
     pub moves: bool,
     /// Time in which the task has waited for other tasks, in nanoseconds.
     pub waited: u64,
-    /// The task's name at the layer above the engine, for its error.
+    /// The task's name in the batch tool or another layer above, for its error message.
     pub origin: Option<Origin>,
-    /// The last failure of another task that the task was told of.
+    /// The last failure of another task that the task has seen; if the task panics over it, it is the task's cause.
     pub told: Option<Arc<TaskError>>,
 }
 
@@ -79,16 +82,16 @@ thread_local! {
     static LOCALS: RefCell<Option<Arc<RankLocals>>> = const { RefCell::new(None) };
 }
 
-/// The payload of the unwinding that leaves a task which has to begin anew on another thread.
+/// The panic payload that unwinds the stack of a task which must be run again on another thread, where it can wait.
 struct LeaveTask;
 
-/// The task of the calling thread; `None` outside of tasks.
+/// The task that the calling thread runs; `None` on a thread that runs no task.
 pub(crate) fn running() -> Option<RunningTask> {
     RUNNING.get()
 }
 
-/// Runs `work` as the given task; returns its outcome with the notes taken meanwhile. The thread may be within another
-/// task already.
+/// Runs `work` as the given task of the calling thread; returns its outcome, with the notes taken meanwhile. The thread
+/// may be within another task already, which is the thread's task again afterwards.
 pub(crate) fn within<T>(task: RunningTask, work: impl FnOnce() -> T) -> (T, Notes) {
     let outer = (RUNNING.replace(Some(task)), NOTES.take());
     let outcome = work();
@@ -96,7 +99,7 @@ pub(crate) fn within<T>(task: RunningTask, work: impl FnOnce() -> T) -> (T, Note
     (outcome, NOTES.replace(outer.1))
 }
 
-/// Does the work of a task of a rank that shares its process with others, and has these values.
+/// Runs `work`, the code of a task, with `locals` as its rank's shared values: for ranks that share one process.
 pub(crate) fn with_locals<T>(locals: &Arc<RankLocals>, work: impl FnOnce() -> T) -> T {
     let outer = LOCALS.replace(Some(locals.clone()));
     let outcome = work();
@@ -104,9 +107,10 @@ pub(crate) fn with_locals<T>(locals: &Arc<RankLocals>, work: impl FnOnce() -> T)
     outcome
 }
 
-/// The rank's value that an initialiser of type `F` makes; outside of tasks that of the process.
+/// The shared value of the rank that an initialiser of type `F` makes; outside of tasks that of the process.
 ///
-/// Where the thread's task must not wait and the value is not there, the task is left here and begins anew elsewhere.
+/// If the value is not made yet and the task is not allowed to wait on this thread, its stack is unwound and the task
+/// is run again on another thread.
 ///
 /// # Panics
 /// As [`RankLocals::get`].
@@ -146,7 +150,7 @@ fn local_of<T: Send + Sync + 'static, E>(
     own.as_deref().unwrap_or(RankLocals::of_process()).get(key, before, make)
 }
 
-/// Makes a task the thread's again when it is dropped.
+/// A guard that makes the given task the thread's task again when it is dropped.
 struct RunningAgain(RunningTask);
 
 impl Drop for RunningAgain {
@@ -155,15 +159,16 @@ impl Drop for RunningAgain {
     }
 }
 
-/// Makes the calling thread a compute thread with this seat, whose tasks submit others with `home`.
+/// Makes the calling thread a compute thread with this seat (its right to a slot). Its tasks submit others through
+/// `home`.
 pub(crate) fn take_seat(seat: Option<Rc<dyn Seat>>, home: Option<Home>) {
     SEAT.set(seat);
     HOME.set(home);
 }
 
-/// The number of the calling thread's task, and the means by which it submits others; `None` outside of tasks.
+/// The number of the calling thread's task, and the means by which the task submits others; `None` outside of tasks.
 ///
-/// Where the task could not wait for others, it is left by unwinding and begins anew on another thread.
+/// If the task is not allowed to wait on this thread, its stack is unwound and it is run again on another thread.
 pub(crate) fn nest() -> Option<(TaskId, Home)> {
     let running = RUNNING.get().filter(|running| !running.makes_local)?;
     move_unless(running.may_wait);
@@ -171,14 +176,15 @@ pub(crate) fn nest() -> Option<(TaskId, Home)> {
     Some((running.task, HOME.with_borrow(Clone::clone)?))
 }
 
-/// Sets the name of the calling thread's task, for its error.
+/// Sets the name of the calling thread's task, which its error message shows.
 pub(crate) fn name(origin: Origin) {
     if RUNNING.get().is_some() {
         NOTES.with_borrow_mut(|notes| notes.origin = Some(origin));
     }
 }
 
-/// Notes that the calling thread's task was told of the failure of another one, with which it may panic.
+/// Notes that the calling thread's task has been told of the failure of another one. If it panics over that, its error
+/// names that cause.
 pub(crate) fn note_told(cause: &Arc<TaskError>) {
     if RUNNING.get().is_some() {
         NOTES.with_borrow_mut(|notes| notes.told = Some(cause.clone()));
@@ -192,16 +198,16 @@ fn move_unless(may_wait: bool) {
     }
 }
 
-/// A guard of a slot that may be lent; the slot is taken back when the guard is dropped.
+/// A guard of a slot that a waiting task has offered to others; the slot is taken back when the guard is dropped.
 pub(crate) struct LentSlot {
     seat: Rc<dyn Seat>,
     task: TaskId,
-    /// Number of slots of the rank.
+    /// Number of slots of the rank, the most that are lent at a time.
     pub slots: u32,
 }
 
-/// Offers the slot of the calling thread's task while the task waits for what computes elsewhere. `None` where slots
-/// are not lent.
+/// Offers the slot of the calling thread's task to other tasks, while it waits for work elsewhere, such as a command.
+/// `None` where slots are never lent.
 pub(crate) fn lend() -> Option<LentSlot> {
     let running = RUNNING.get().filter(|running| running.may_wait)?;
     let seat = SEAT.with_borrow(Clone::clone)?;
@@ -222,7 +228,7 @@ pub(crate) struct PausedThread {
     begin: Instant,
 }
 
-/// Gives the slot of the calling thread back until the guard is dropped; `None` for a thread that does not compute.
+/// Gives the slot of the calling thread back until the guard is dropped; `None` for a thread that is no compute thread.
 ///
 /// # Panics
 /// When the rank can start no more threads to compute meanwhile, which fails the task.
@@ -238,7 +244,7 @@ pub(crate) fn pause() -> Option<PausedThread> {
 }
 
 impl PausedThread {
-    /// Lets other threads go on in a simulation; see [`Seat::step`].
+    /// Lets other threads of a simulation go on; see [`Seat::step`].
     pub(crate) fn step(&self) -> bool {
         self.seat.step()
     }

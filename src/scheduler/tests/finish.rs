@@ -64,7 +64,7 @@ fn an_inline_consumer_lets_go_of_its_inputs_and_a_stored_one_keeps_the_recipe() 
     env.release(&[4]).releases(1, &[4]).is_gone(2).release(&[3]).records(0);
 }
 
-/// The recipe is gone, so the value must stay while a consumer's result can be lost.
+/// The recipe of the inline result is gone, so its value must stay while a consumer's result can be lost with its rank.
 #[test]
 fn an_inline_result_is_kept_while_a_consumer_may_have_to_be_made_again() {
     let mut env = ranks([0, 1, 1]);

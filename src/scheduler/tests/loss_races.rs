@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// Rank 2 has fetched t1 from rank 1 for t2, but its report comes after rank 1's death; t9 keeps it busy.
+/// A cluster where rank 2 has fetched t1 from rank 1 for t2, but its report comes after rank 1's death; t9 keeps it
+/// busy.
 fn copied_before_the_death() -> Env {
     let mut env = ranks([0, 1, 1, 1]);
     env.define(on(2)).define(on(3));
@@ -23,7 +24,7 @@ fn a_copy_reported_while_it_is_made_again_elsewhere_is_released() {
     env.place().runs(3, &[1]).fetched(2, 1).releases(2, &[1]).is(1, Status::Assigned);
 }
 
-/// A release would cross the new result and remove it.
+/// If the copy were released, the order would reach the rank after the new result and remove that.
 #[test]
 fn a_copy_reported_while_it_is_made_again_there_is_left_to_that_rank() {
     let mut env = copied_before_the_death();

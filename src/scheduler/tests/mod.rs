@@ -33,35 +33,35 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// The layout of every stored result in these tests.
 const LAYOUT: BulkLayout = BulkLayout::Encoded;
 
-/// A scheduler, and the actions that no test has taken yet.
+/// A scheduler under test, with the actions that no test has taken yet.
 struct Env {
     scheduler: Scheduler,
     orders: BTreeMap<u32, VecDeque<RankOrder>>,
     resolved: VecDeque<(u64, TaskOutcome)>,
-    /// The tasks that pause, with the failed attempt and the length of the pause.
+    /// The tasks in a pause before a retry, each with the failed attempt and the length of the pause in milliseconds.
     pauses: VecDeque<(u64, Attempt, u64)>,
     known: BTreeSet<(u32, DefId)>,
-    /// The pairs of a rank and a definition whose tasks it knows to submit others.
+    /// The pairs of a rank and a definition where the rank was told that tasks of the definition submit others.
     nests: BTreeSet<(u32, DefId)>,
     defs: u32,
     nanos: u32,
-    /// Whether `Retract` orders are recorded. Off where they are not the subject of the test.
+    /// Whether `Retract` orders are kept for the test; off by default, since few tests are about them.
     retracts: bool,
-    /// Whether `Seen` orders are recorded. Off where they are not the subject of the test.
+    /// Whether `Seen` orders are kept for the test; off by default, since few tests are about them.
     seen: bool,
 }
 
-/// Ranks 0, 1, … with these slots and unlimited memory, and the definition 0 without options.
+/// Makes ranks 0, 1, … with these slots and unlimited memory, and the definition 0 without options.
 fn ranks<const N: usize>(slots: [u32; N]) -> Env {
     limited(slots.map(|slots| (slots, u64::MAX)))
 }
 
-/// Ranks 0, 1, … with these slots and memory limits, and the definition 0 without options.
+/// Makes ranks 0, 1, … with these slots and memory limits (in bytes), and the definition 0 without options.
 fn limited<const N: usize>(ranks: [(u32, u64); N]) -> Env {
     cluster(&ranks.map(|(slots, memory_limit)| RankInfo { slots, memory_limit, ..RankInfo::default() }))
 }
 
-/// Ranks 0, 1, … with these properties, and the definition 0 without options.
+/// Makes ranks 0, 1, … with these properties, and the definition 0 without options.
 fn cluster(infos: &[RankInfo]) -> Env {
     let mut env = Env {
         scheduler: Scheduler::new(infos),
@@ -223,7 +223,7 @@ impl Env {
         self.handle(SchedulerEvent::From(Rank(rank), report))
     }
 
-    /// Sets the time in nanoseconds that tasks take which finish from now on.
+    /// Sets the duration of the tasks that finish from now on, in nanoseconds.
     fn takes(&mut self, nanos: u32) -> &mut Self {
         self.nanos = nanos;
         self
@@ -271,19 +271,19 @@ impl Env {
         self.from(rank, RankReport::Retracted { task: TaskId(task), attempt })
     }
 
-    /// Records `Retract` orders from now on.
+    /// Keeps `Retract` orders for the test from now on.
     fn noting_retracts(&mut self) -> &mut Self {
         self.retracts = true;
         self
     }
 
-    /// Records `Seen` orders from now on.
+    /// Keeps `Seen` orders for the test from now on.
     fn noting_seen(&mut self) -> &mut Self {
         self.seen = true;
         self
     }
 
-    /// Runs one turn of placement.
+    /// Runs one turn of placement, in which the scheduler sends ready tasks to ranks.
     fn place(&mut self) -> &mut Self {
         let mut out = Vec::new();
         self.scheduler.place(&mut out);
@@ -303,7 +303,7 @@ impl Env {
 
     // ---- actions
 
-    /// Takes the next order to `rank`.
+    /// Takes the next order to `rank` from the scheduler's actions.
     fn take(&mut self, rank: u32) -> RankOrder {
         let next = self.orders.get_mut(&rank).and_then(VecDeque::pop_front);
         next.unwrap_or_else(|| panic!("nothing is sent to rank {rank}, but {:?}", self.orders))
@@ -360,7 +360,7 @@ impl Env {
         }
     }
 
-    /// Takes all orders to `rank`.
+    /// Takes all orders to `rank` from the scheduler's actions.
     fn drain(&mut self, rank: u32) -> Vec<RankOrder> {
         self.orders.remove(&rank).unwrap_or_default().into()
     }
@@ -393,7 +393,7 @@ impl Env {
         self
     }
 
-    /// Expects that no action is left over.
+    /// Expects that the test has taken every action.
     fn quiet(&mut self) -> &mut Self {
         self.orders.retain(|_, orders| !orders.is_empty());
         assert!(self.orders.is_empty(), "left over: {:?}", self.orders);

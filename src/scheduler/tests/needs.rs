@@ -20,7 +20,7 @@ fn gpus(gpus: u32) -> DefOptions {
     needing(ResourceRequest { gpus, ..ResourceRequest::default() })
 }
 
-/// Options of a definition whose tasks take `count` of counter 1.
+/// Options of a definition whose tasks take an amount of `count` from counter 1, the licences.
 fn licences(count: u32) -> DefOptions {
     let mut counters = [0; COUNTERS_MAX];
     counters[1] = count;
@@ -53,7 +53,7 @@ fn no_more_run_at_a_time_than_fit_and_none_waits_on_the_rank() {
     env.quiet().finish(1, 1).finish(1, 3).place().runs(1, &[4]);
 }
 
-/// Small tasks without end must not keep a large one from starting.
+/// A wide task (of several slots) must start although new small tasks keep coming.
 #[test]
 fn a_rank_is_kept_free_for_a_wide_task() {
     let mut env = ranks([0, 2]);
@@ -90,7 +90,7 @@ fn what_is_more_urgent_is_not_held_back() {
     env.finish(1, 4).finish(1, 5).finish(1, 6).place().runs(1, &[2, 1]);
 }
 
-/// Two reservations of memory would leave enough for neither task.
+/// With memory of the host set aside for two tasks, too little would be left for either to start.
 #[test]
 fn ranks_of_one_host_are_not_kept_free_for_more_memory_than_it_has() {
     let on = |slots| RankInfo { slots, memory: 100, ..RankInfo::default() };
@@ -100,7 +100,7 @@ fn ranks_of_one_host_are_not_kept_free_for_more_memory_than_it_has() {
     env.finish(1, 1).place().runs(1, &[2]).quiet().finish(1, 2).place().runs(1, &[3]);
 }
 
-/// If both tasks waited, neither would ever start.
+/// If the more urgent task and the one with the reservation both waited for the other, neither would ever start.
 #[test]
 fn what_is_more_urgent_gets_a_rank_that_was_kept_free() {
     let mut env = ranks([0, 2]);

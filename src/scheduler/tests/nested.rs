@@ -3,7 +3,7 @@
 use super::*;
 use crate::protocol::{NestedAnswer, NestedDefinition, NestedTask, ResourceRequest};
 
-/// The number of the task that `rank` submits after `count` others.
+/// The number of the task that `rank` submits after it has submitted `count` others.
 fn of(rank: u32, count: u64) -> u64 {
     TaskId::first_of(Rank(rank)).0 + count
 }
@@ -36,7 +36,7 @@ impl Env {
         })
     }
 
-    /// Submits `task`, by `parent`, which runs on `rank`.
+    /// Lets `parent`, which runs on `rank`, submit `task`, which takes `inputs`.
     fn nest(&mut self, rank: u32, parent: u64, task: u64, inputs: &[u64]) -> &mut Self {
         self.from(rank, RankReport::Submit(Self::nested(parent, task, inputs)))
     }

@@ -173,7 +173,8 @@ mod seen {
         env.sends(1, seen(1)).runs(1, &[4]).sends(2, seen(1)).runs(2, &[5]);
     }
 
-    /// Rank 1 has ended t1 when it gets t2, and finds t1's result among those that rank 0 has not acknowledged.
+    /// Rank 1 has ended t1 when it gets t2, and finds t1's result among those whose reports rank 0 has not
+    /// acknowledged.
     #[test]
     fn what_is_under_way_is_not_counted() {
         let mut env = long(1);
@@ -201,7 +202,7 @@ fn a_follower_that_is_sent_while_the_failure_is_under_way_fails_too() {
     env.retracted(1, 2).retracted(1, 3).is(3, Status::Failed).place().release(&[1, 2, 3]).records(0);
 }
 
-/// Rank 0 may place either one first: the returned follower or the leader's second start.
+/// Rank 0 might send either one first: the returned follower, or its leader, which starts for the second time.
 #[test]
 fn followers_follow_a_leader_that_is_started_again() {
     for early in [true, false] {

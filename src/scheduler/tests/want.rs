@@ -57,7 +57,7 @@ fn a_future_dropped_while_its_value_comes_holds_it_till_then() {
     env.fetched(0, 1).resolves(1, TaskOutcome::Here(LAYOUT)).releases(1, &[1]).releases(0, &[1]).records(0);
 }
 
-/// `fire_and_forget`: a wait needs no future.
+/// The client can wait for a task whose future it has dropped: the wait keeps the task until it has ended.
 #[test]
 fn a_future_dropped_while_somebody_waits_does_not_cancel_the_task() {
     let mut env = ranks([0, 1]);
@@ -86,7 +86,8 @@ fn a_value_that_cannot_be_brought_is_made_again() {
     env.fetched(0, 1).resolves(1, TaskOutcome::Here(LAYOUT)).releases(2, &[1]).releases(0, &[1]).records(0);
 }
 
-/// A transfer has ended before rank 0 notices: nothing may be left behind.
+/// The task ends again on another rank before rank 0 reports that the first transfer of its value cannot succeed: no
+/// use or request may be left in the task's record.
 #[test]
 fn a_value_made_again_before_rank_0_gives_up_is_told_and_let_go() {
     for inline_now in [true, false] {

@@ -45,7 +45,7 @@ fn two_inputs_from_the_dead_rank_give_a_task_back_once() {
         .holds(0, 0);
 }
 
-/// The holder may be told to release the result as soon as the task is given back: the fetch must be over by then.
+/// When the task is given back, rank 0 may tell the holder of its inputs to release them, so no fetch may be open then.
 #[test]
 fn a_task_is_given_back_only_when_its_other_fetches_are_over() {
     let mut env = slots(1);
@@ -70,7 +70,7 @@ fn a_lost_input_may_be_fetched_anew_while_an_earlier_task_is_not_given_back_yet(
     env.release(8).quiet().computed(2, small()).drops(8);
 }
 
-/// A request from a dead rank may name a result that has been released since.
+/// A request that a dead rank sent before its death might name a result that has been released since.
 #[test]
 fn a_dead_rank_is_given_nothing() {
     slots(1)
@@ -93,7 +93,7 @@ fn a_result_made_again_where_a_copy_is_in_use_takes_its_place() {
     env.asked(3, 8).gives(3, 8).release(8).drops(8);
 }
 
-/// The last user must not drop the copy: by then the new result may lie in its place.
+/// The last user of the released copy must not drop it: by then the new result might have taken its place in the store.
 #[test]
 fn a_released_copy_that_is_in_use_stays_while_the_result_is_made_again_here() {
     let mut env = slots(2);

@@ -164,7 +164,7 @@ impl Env {
         self
     }
 
-    /// Stores copies of the results of these tasks here, as fetched from rank 9.
+    /// Stores copies of the results of these tasks in the worker's store, as fetched from rank 9.
     fn with_copies(&mut self, tasks: &[u64]) -> &mut Self {
         for &task in tasks {
             self.bring(task, 9).fetches(task, 9).arrived(task).reports_fetched(task);

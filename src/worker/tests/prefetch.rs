@@ -77,7 +77,8 @@ fn what_rank_0_has_seen_is_forgotten_the_oldest_first() {
     seen(&mut env, 9).quiet(); // more than there is: a damaged message
 }
 
-/// A leader is started here again: the end of its first start must not be taken for that of the second.
+/// A task with followers is started again on this rank: the end of its first start must not be taken for that of the
+/// second.
 #[test]
 fn a_leader_that_is_started_again_is_waited_for_anew() {
     let mut env = slots(1);
@@ -157,7 +158,8 @@ fn a_leader_that_is_taken_back_takes_its_followers_along() {
     env.computed(9, small()).start().executes(&[5]);
 }
 
-/// Ten thousand tasks may not be sent ahead, but a thousand may: each gives back the next.
+/// A chain of a thousand tasks can be sent ahead of its inputs. When the first is given back, each gives back the next,
+/// which must not be done by recursion.
 #[test]
 fn a_long_chain_is_given_back_without_a_deep_stack() {
     fn give_back(failed: bool) {
@@ -177,7 +179,8 @@ fn a_long_chain_is_given_back_without_a_deep_stack() {
     }
 }
 
-/// The holder may be told to release the result as soon as the task is given back: the fetch must be over by then.
+/// When the follower is given back, rank 0 may tell the holder of its inputs to release them, so no fetch may be open
+/// then.
 #[test]
 fn a_follower_of_what_failed_is_given_back_only_when_its_fetches_are_over() {
     let mut env = slots(1);
@@ -186,7 +189,8 @@ fn a_follower_of_what_failed_is_given_back_only_when_its_fetches_are_over() {
     env.arrived(8).reports_fetched(8).gives_back(&[2, 3, 4]).holds(1, 0).release(8).drops(8).start().quiet();
 }
 
-/// Two tasks wait for one fetch; the first to be told of it gives the second back.
+/// Two tasks wait for one fetch, and the second follows the first. When the fetch ends, the first is told, and gives
+/// the second back with itself.
 #[test]
 fn a_fetch_that_ends_for_a_task_and_for_its_follower_gives_back_both_once() {
     let mut env = slots(1);
@@ -195,7 +199,7 @@ fn a_fetch_that_ends_for_a_task_and_for_its_follower_gives_back_both_once() {
     env.arrived(8).gives_back(&[2]).drops(8).gives_back(&[3]).holds(0, 0);
 }
 
-/// An input that has just arrived must not be counted as missing.
+/// When a fetch ends for a task and its follower, the arrived input must not be counted as missing for the follower.
 #[test]
 fn a_follower_given_back_at_a_common_fetch_still_waits_for_its_own() {
     let mut env = slots(1);
