@@ -20,8 +20,8 @@ const SLEEPS_LONG: u32 = 100;
 /// millisecond would cost 4 % of a core.
 const SLEEP_LONG: Duration = Duration::from_millis(5);
 
-/// Number of polls with a yield between them while data are expected whose sender has not begun to send: about a
-/// millisecond.
+/// Number of polls, with a yield between them, before the first sleep while data are awaited whose sender has not
+/// begun to send: about a millisecond.
 const YIELDS_EXPECTED: u32 = 2_000;
 /// Length of a sleep while such expected data have not come after [`YIELDS_EXPECTED`] polls.
 const SLEEP_EXPECTED: Duration = Duration::from_micros(50);

@@ -39,8 +39,8 @@ type Known = (u64, i32, (u16, u32), Option<Rank>, ResourceRequest);
 #[derive(Debug)]
 pub(super) struct NestedSubmitters {
     ranks: Vec<NestedSubmitter>,
-    /// Rank 0's definitions that have no shared arguments. A function with equal options is one definition, whichever
-    /// rank introduces it.
+    /// The functions that rank 0 knows already, so that a function with equal options gets one number, whichever rank
+    /// submits its tasks first. Functions with arguments that a whole family shares are not here.
     known: BTreeMap<Known, DefId>,
 }
 

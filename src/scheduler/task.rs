@@ -228,7 +228,7 @@ impl ScheduledTask {
 
 type Records = Dense<ScheduledTask, 256>;
 
-/// The table of all task records, dense by task number for each owner.
+/// The table of all task records: for each rank that submits tasks, the owner, an array by task number.
 #[derive(Debug, Default)]
 pub(super) struct TaskTable {
     /// The records of the client's tasks.

@@ -221,8 +221,8 @@ impl<'s> Evaluator<'s> {
         Err(fault.help("`dist = \"uniform\"` (the default) or `dist = \"normal\"`").at(&node.span))
     }
 
-    /// Evaluates `concat` and `stack`: `concat(a, b)` and `concat((a, b))` are the same, and so is `concat(gather)` of
-    /// a list of results.
+    /// Evaluates `concat`, which joins arrays along an axis that they have, and `stack`, which joins them along a new
+    /// one. The arrays are arguments, a list, or the results of a whole family of tasks.
     fn join(&self, call: &Call, span: &Span) -> Result<TypedNumbers<'s>, ExprError> {
         let mut items = Vec::with_capacity(call.rest.len());
         for node in &call.rest {

@@ -153,7 +153,7 @@ fn complete(
         File::open(place)
             .and_then(|mut old| io::copy(&mut old, again.as_file_mut()))
             .map_err(|error| error.to_string())?;
-        drop(existing);
+        existing.close();
         copy(FileWriter::open(again.path(), &names)?, &file, &datasets)?;
         return Ok(again);
     }

@@ -139,7 +139,8 @@ impl Node {
         }
     }
 
-    /// Returns the strings of an array. Reports a value of any other type, as one of `what`.
+    /// Returns the strings of an array. Reports a value of any other type as a mistake; `what` names the key in the
+    /// message.
     pub(crate) fn texts(&self, what: &str, cx: &mut DiagnosticCollector) -> Option<Vec<Text>> {
         let items = self.list(what, "an array of strings", cx)?;
         let texts: Vec<Option<Text>> =
