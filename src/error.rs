@@ -196,7 +196,8 @@ impl std::error::Error for TaskError {}
 pub struct Failure {
     message: String,
     kind: TaskErrorKind,
-    retry: Retry,
+    /// The advice on another attempt; `None` if the function says nothing of it.
+    retry: Option<Retry>,
     /// The failure of another task, which is passed on in place of this one; `None` if the failure is the task's own.
     cause: Option<Arc<TaskError>>,
 }
@@ -204,12 +205,7 @@ pub struct Failure {
 impl Failure {
     /// Makes a failure with this message.
     pub fn new(message: impl fmt::Display) -> Self {
-        Failure {
-            message: message.to_string(),
-            kind: TaskErrorKind::Failed,
-            retry: Retry::Allowed,
-            cause: None,
-        }
+        Failure { message: message.to_string(), kind: TaskErrorKind::Failed, retry: None, cause: None }
     }
 
     /// Replaces the kind of this failure (failed, panicked, ..).
@@ -219,7 +215,12 @@ impl Failure {
 
     /// Replaces the retry policy of this failure.
     pub(crate) fn with_retry(self, retry: Retry) -> Self {
-        Failure { retry, ..self }
+        Failure { retry: Some(retry), ..self }
+    }
+
+    /// The same failure, with this advice on another attempt if it has none of its own.
+    pub(crate) fn or_retry(self, retry: Retry) -> Self {
+        Failure { retry: self.retry.or(Some(retry)), ..self }
     }
 
     /// Returns the failure `told` of another task, if this failure is the panic of an `unwrap` of it; else returns this
@@ -260,7 +261,7 @@ impl Failure {
                 host: host.to_owned(),
                 attempt,
                 origin,
-                retry,
+                retry: retry.unwrap_or_default(),
             },
         }
     }

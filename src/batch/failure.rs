@@ -3,7 +3,7 @@
 
 use crate::batch::rank::{deadline, rank_state};
 use crate::batch::task_def::TaskDef;
-use crate::error::{Failure, Origin, TaskError, TaskErrorKind};
+use crate::error::{Failure, Origin, Retry, TaskError, TaskErrorKind};
 use crate::runtime::threads::task_context;
 use crate::script::plan::Plan;
 use std::collections::hash_map::Entry;
@@ -55,7 +55,8 @@ pub(crate) fn located_at<T>(
     if outcome.is_ok() {
         state.deadline.learn(task, took);
     }
-    outcome
+    // a deferred instance, or an input that cannot be read, would only fail again: `retry-on` is about commands
+    outcome.map_err(|failure| failure.or_retry(Retry::Never))
 }
 
 /// An instance without a result: it failed, or was skipped because a dependency failed, or was deferred to the next run
@@ -146,4 +147,21 @@ pub(crate) fn tell(plan: &Plan, failed: &FailedInstance, more: usize) -> String 
     }
     let attempt = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
     format!("error: {label}{more} failed ({origin}): rank {rank} ({host}){attempt}: {message}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Rank;
+
+    #[test]
+    fn only_what_a_command_says_may_be_tried_again() {
+        let retry = |failure: Failure| {
+            let failed = located_at(3, 12, || Err::<(), _>(failure)).expect_err("it failed");
+            failed.into_error(Rank(1), "h", 1, None).retry
+        };
+        assert_eq!(retry(Failure::new("no such input")), Retry::Never);
+        assert_eq!(retry(left("too late")), Retry::Never);
+        assert_eq!(retry(Failure::new("exit code 1").with_retry(Retry::Allowed)), Retry::Allowed);
+    }
 }

@@ -105,6 +105,8 @@ impl Scheduler {
         self.retries.paused.remove(&task);
         if paused {
             self.input_arrived(task);
+        } else {
+            self.retries.started(task); // the task was given up
         }
     }
 

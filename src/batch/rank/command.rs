@@ -44,8 +44,8 @@ pub(crate) fn run_command_alone(def: &TaskDef, number: u64) -> Result<Artifact, 
     located(def, index, || execute(def, index, &[]))
 }
 
-/// Makes one attempt to run the command of an instance. If it fails, the failure tells rank 0 whether to retry, after
-/// which pause, and with how much memory.
+/// Makes one attempt to run the command of an instance. If it fails, the failure tells rank 0 whether to retry, and
+/// with how much memory.
 pub(crate) fn execute(def: &TaskDef, index: u64, inputs: &[Artifact]) -> Result<Artifact, Failure> {
     let inputs = Inputs::new(def, index, inputs)?;
     let execution = &def.task.execution;
@@ -54,12 +54,12 @@ pub(crate) fn execute(def: &TaskDef, index: u64, inputs: &[Artifact]) -> Result<
     let memory = rank_state::granted().or(execution.memory);
     let error = match try_once(def, index, &inputs, &allocation, attempt, memory) {
         Ok(outputs) => return Ok(outputs.into()),
-        Err(AttemptError::Other(failure)) => return Err(failure.with_retry(Retry::Never)),
+        Err(AttemptError::Other(failure)) => return Err(failure),
         Err(AttemptError::Command(error)) => error,
     };
     let kind = error.failure();
     if !is_tried_again(&execution.retry_on, kind) {
-        return Err(Failure::new(error).with_retry(Retry::Never));
+        return Err(Failure::new(error));
     }
     if attempt <= execution.retries {
         if !rank_state::current().deadline.admits(def.number, pause_after(execution.backoff, attempt)) {

@@ -8,12 +8,12 @@ use crate::arrays::ArrayValue;
 use crate::arrays::dataset::{ExistingFile, FileWriter, NewDataset};
 use crate::batch::whole_files::{self, Destination};
 use crate::error::Failure;
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::NamedTempFile;
 
 /// Length in bytes up to which a finished HDF5 file is rewritten once more, so that its datasets are in the order of
@@ -38,10 +38,6 @@ struct OpenDataset {
 }
 
 impl OpenDatasets {
-    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, OpenDataset>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Writes an array to the HDF5 file whose final name is `path`: as a dataset, or as its block of a dataset that
     /// several arrays fill.
     ///
@@ -55,7 +51,7 @@ impl OpenDatasets {
         array: &ArrayValue,
     ) -> Result<(), Failure> {
         let shown = path.display().to_string();
-        let mut files = self.lock();
+        let mut files = self.0.lock();
         let owned = match files.entry(path) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
@@ -87,10 +83,11 @@ impl OpenDatasets {
     /// Finishes a file: removes datasets that lack arrays and gives the file its final name. `wanted` has the expected
     /// number of arrays of each dataset. Returns the names of the removed datasets.
     ///
+    /// # Errors
     /// When the file cannot be written.
     pub(crate) fn finish(&self, path: &Path, wanted: &[(String, u64)]) -> Result<Vec<String>, Failure> {
         let failed = |error: String| not_saved(&path.display().to_string(), error);
-        let owned = self.lock().remove(path);
+        let owned = self.0.lock().remove(path);
         let Some(OpenDataset { writer, temporary, place, written, mut datasets }) = owned else {
             return Ok(wanted.iter().map(|(name, _)| name.clone()).collect());
         };
