@@ -42,7 +42,7 @@ pub(crate) struct TaskDef {
 /// The results of one other task that an instance gets as inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Group {
-    /// The number of the other task in the plan.
+    /// The number in the plan of the task whose results are read.
     pub task: usize,
     /// The join: the rule, by equal parameters, that tells which instances of the other task an instance reads.
     pub join: Join,

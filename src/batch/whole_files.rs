@@ -3,6 +3,7 @@
 //! [`Destination::of`] is the one decision on how a path may be written, whichever key names it: a file is replaced by
 //! an atomic rename, a link is followed, a pipe or a device takes bytes and is never replaced.
 
+use crate::script::values::links;
 use rustix::fs::{Mode, OFlags, major, minor};
 use rustix::io::Errno;
 use std::fs::{self, DirBuilder, File, Permissions};
@@ -10,9 +11,6 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempPath};
-
-/// The largest number of symbolic links that are followed in a path, as in the kernel.
-const LINKS: usize = 40;
 
 /// The place to which a path leads when symbolic links are followed. Its kind decides how it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +29,7 @@ impl Destination {
     /// # Errors
     /// When a folder is there, links lead in a circle, or the path cannot be looked at.
     pub(crate) fn of(path: &Path) -> io::Result<Destination> {
-        let Some(end) = end_of_links(path)? else { return Ok(Destination::Special(path.to_owned())) };
+        let Some(end) = links::end(path)? else { return Ok(Destination::Special(path.to_owned())) };
         let found = match fs::metadata(&end) {
             Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Destination::File(end)),
@@ -45,21 +43,6 @@ impl Destination {
             _ => Ok(Destination::Special(end)),
         }
     }
-}
-
-/// The path after all symbolic links at its end are followed; `None` for a link in `/proc`, to which `/dev/stdout`
-/// leads, since its target is no path.
-fn end_of_links(path: &Path) -> io::Result<Option<PathBuf>> {
-    let mut path = path.to_owned();
-    for _ in 0..LINKS {
-        let Ok(target) = fs::read_link(&path) else { return Ok(Some(path)) };
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        if fs::canonicalize(folder).is_ok_and(|folder| folder.starts_with("/proc")) {
-            return Ok(None);
-        }
-        path = folder.join(target);
-    }
-    Err(Errno::LOOP.into())
 }
 
 /// Makes a temporary file in the folder in which `path` lies. The folder is made too if it is missing.

@@ -1,8 +1,10 @@
 //! Host affinity: tasks that run on the host where certain other tasks have run.
 //!
-//! The place of a result is lost when the result is kept at rank 0. So for definitions with a *place* the scheduler
-//! records where their tasks run. A task whose definition is *near* that place runs on a host where inputs of such
-//! definitions have run, as long as some rank of such a host computes: on the one where the task would start first.
+//! Two options of a definition refer to each other by a number above 0 that the client chooses: `place` gives the hosts
+//! where its tasks run that number, `near` asks for the hosts of that number (`on = "host of mesh"`). A small result is
+//! kept at rank 0, which forgets where it was made, so for definitions with a place the scheduler records where their
+//! tasks run. A task with `near` runs on a host where those of its inputs have run that have this place, as long as
+//! some rank of such a host computes: on the one where the task would start first.
 
 use super::Scheduler;
 use crate::ids::{DefId, Rank, TaskId};
@@ -12,7 +14,8 @@ use std::collections::HashMap;
 /// Highest number of inputs of a task that are examined for their hosts, to bound the cost of its placement.
 const LOOKED_AT: usize = 64;
 
-/// The place number and the rank of each task that has run and whose definition has a place (host affinity).
+/// For each task that has run and whose definition has a `place` (the number by which definitions with `near` ask for
+/// its host): that number, and the rank that ran it.
 #[derive(Debug, Default)]
 pub(crate) struct Places(HashMap<TaskId, (u32, Rank)>); // never iterated: the order could differ
 

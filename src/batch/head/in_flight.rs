@@ -50,8 +50,8 @@ impl WatchedInstances {
         (ended, failed.map(at).collect())
     }
 
-    /// Gives up the range when the run is stopped: notes in `stopped` the instances that are to be cancelled, and
-    /// returns those that are running.
+    /// Gives up the range when the run is stopped: counts in `outcome` the instances that have ended, notes in `stopped`
+    /// those that are to be cancelled, and returns those that are running.
     pub(crate) fn give_up(self, client: &Client, stopped: &mut Stopped, outcome: &mut RunOutcome) -> Running {
         let (ended, failed) = self.so_far();
         outcome.ended += ended;

@@ -74,7 +74,8 @@ impl Ordered {
         Ordered { task, source, own, next: 0, window: None }
     }
 
-    /// Appends the futures of newly submitted instances to the stream. `last` means that no more will follow.
+    /// Appends the futures of newly submitted instances to the stream, which hands out outputs in index order. `last`
+    /// means that no more will follow.
     pub(crate) fn add(&mut self, more: Vec<Future<Artifact>>, last: bool) {
         if let StreamOrigin::Futures(futures, complete) = &mut self.source {
             futures.extend(more);

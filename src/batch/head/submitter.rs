@@ -64,7 +64,8 @@ pub(crate) struct Submitter<'a> {
     /// By task number, reductions with `order = "any"` whose last merge steps are not submitted yet, since inputs are
     /// still to come.
     unordered: HashMap<usize, Merging<'a>>,
-    /// The number of merge steps submitted so far for reductions with `order = "any"`.
+    /// The number of merge steps submitted so far, over all reductions that merge results as they come
+    /// (`order = "any"`).
     pub(crate) merged: u64,
     window: u64,
 }

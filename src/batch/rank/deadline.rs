@@ -5,10 +5,10 @@
 //! needed at the end.
 
 use crate::commands::CommandSpec;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The time limit of the job, as rank 0 sends it to each rank that runs tasks.
@@ -88,7 +88,7 @@ impl JobDeadline {
         let DeadlineNotice { left, grace, times } = told;
         let times = times.into_iter().collect();
         let limit = RankDeadline { stop: Instant::now() + left, grace, times, learnt: HashMap::new() };
-        *self.limit() = Some(limit);
+        *self.limit.lock() = Some(limit);
         self.limited.store(true, Ordering::Release);
     }
 
@@ -100,20 +100,21 @@ impl JobDeadline {
     /// Removes the time limit of this rank at the end of a run.
     pub(crate) fn forget(&self) {
         self.limited.store(false, Ordering::Release);
-        *self.limit() = None;
+        *self.limit.lock() = None;
     }
 
     /// Whether enough time is left to start an instance of a task after a pause of length `pause`: its expected run
     /// time fits into it. If not, the instance is left for the next run of the script ([`TOO_LATE`]).
     pub(crate) fn admits(&self, task: u32, pause: Duration) -> bool {
-        let fits = || self.limit().as_ref().is_none_or(|limit| limit.admits(Instant::now(), pause, task));
+        let fits =
+            || self.limit.lock().as_ref().is_none_or(|limit| limit.admits(Instant::now(), pause, task));
         !self.closed.load(Ordering::Acquire) && (!self.limited.load(Ordering::Acquire) || fits())
     }
 
     /// Adds the run time of an instance to the mean of its task, from which later run times are expected.
     pub(crate) fn learn(&self, task: u32, took: Duration) {
         if self.limited.load(Ordering::Acquire)
-            && let Some(limit) = &mut *self.limit()
+            && let Some(limit) = &mut *self.limit.lock()
         {
             limit.learn(task, took);
         }
@@ -123,12 +124,7 @@ impl JobDeadline {
     /// the command's own timeout.
     pub(crate) fn bound(&self, spec: &mut CommandSpec) -> bool {
         self.limited.load(Ordering::Acquire)
-            && self.limit().as_ref().is_some_and(|limit| limit.bound(Instant::now(), spec))
-    }
-
-    fn limit(&self) -> MutexGuard<'_, Option<RankDeadline>> {
-        // the value is replaced as a whole, so a poisoned lock holds a valid one
-        self.limit.lock().unwrap_or_else(PoisonError::into_inner)
+            && self.limit.lock().as_ref().is_some_and(|limit| limit.bound(Instant::now(), spec))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::error::Failure;
 use crate::runtime::host::shares::{self, HostShare};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// The cores and GPUs of a rank that no command holds. The ranks of a host share its devices out; the share of this
 /// rank is determined at the first use.
@@ -20,11 +21,6 @@ pub(crate) struct Allocation {
 }
 
 impl FreeDevices {
-    fn lock(&self) -> MutexGuard<'_, Option<HostShare>> {
-        // a panic cannot leave the lists half changed, so a poisoned lock holds valid ones
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes `threads` cores (none for `None`) and `gpus` GPUs of this rank for a command.
     ///
     /// # Errors
@@ -33,7 +29,7 @@ impl FreeDevices {
         if threads.is_none() && gpus == 0 {
             return Ok(Allocation::default());
         }
-        let (mut free, gpus) = (self.lock(), gpus as usize);
+        let (mut free, gpus) = (self.0.lock(), gpus as usize);
         let part = free.get_or_insert_with(shares::own);
         let Some(gpus) = (gpus <= part.gpus.len()).then(|| part.gpus.drain(..gpus).collect()) else {
             let left = part.gpus.len();
@@ -53,7 +49,7 @@ impl Drop for Allocation {
         if self.cores.is_empty() && self.gpus.is_empty() {
             return;
         }
-        if let Some(part) = &mut *self.free.lock() {
+        if let Some(part) = &mut *self.free.0.lock() {
             part.cores.append(&mut self.cores);
             part.cores.sort_unstable();
             part.gpus.append(&mut self.gpus);

@@ -14,10 +14,11 @@ use crate::commands::{Scratch, ScratchRoot};
 use crate::error::Failure;
 use crate::ids::{Attempt, Rank};
 use crate::runtime::threads::job;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// All state of a rank that outlives a single task, such as its log and its scratch directory.
@@ -108,7 +109,7 @@ impl RankState {
             let folder = folder.display();
             Failure::new(format!("the log of rank {rank} in `{folder}` cannot be written: {error}"))
         };
-        let mut log = self.lock_log();
+        let mut log = self.log.lock();
         let mut writer = match log.writer.take() {
             Some(writer) => writer,
             None => LogWriter::open(folder, rank.0).map_err(failed)?,
@@ -117,10 +118,6 @@ impl RankState {
         log.writer = Some(writer);
         log.bytes += written.map_err(failed)?;
         Ok(())
-    }
-
-    fn lock_log(&self) -> MutexGuard<'_, RankLog> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -133,7 +130,7 @@ pub(crate) fn begin(told: DeadlineNotice) {
 /// a run.
 pub(crate) fn leave() -> RankSummary {
     let state = current();
-    let RankLog { writer, bytes } = std::mem::take(&mut *state.lock_log());
+    let RankLog { writer, bytes } = std::mem::take(&mut *state.log.lock());
     state.shuffles.forget();
     state.deadline.forget();
     state.paces.forget();

@@ -8,8 +8,8 @@
 use crate::batch::task_def::TaskDef;
 use crate::commands::{self, CommandError, CommandOutput, CommandSpec, RunningCommand};
 use crate::runtime::threads::task_context;
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The longest run time with which a command counts as short.
@@ -32,17 +32,12 @@ struct CommandPace {
 pub(crate) struct CommandPaces(Mutex<HashMap<u32, CommandPace>>);
 
 impl CommandPaces {
-    fn lock(&self) -> MutexGuard<'_, HashMap<u32, CommandPace>> {
-        // a pace is changed in one piece, so a poisoned lock holds valid ones
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn are_short(&self, task: u32) -> bool {
-        self.lock().get(&task).is_some_and(|pace| pace.short >= pace.needed)
+        self.0.lock().get(&task).is_some_and(|pace| pace.short >= pace.needed)
     }
 
     fn note(&self, task: u32, took: Duration) {
-        let mut paces = self.lock();
+        let mut paces = self.0.lock();
         let pace = paces.entry(task).or_insert(CommandPace { short: 0, needed: RUNS });
         if took <= SHORT {
             pace.short = pace.short.saturating_add(1);
@@ -56,7 +51,7 @@ impl CommandPaces {
 
     /// Drops all recorded run times at the end of a run.
     pub(crate) fn forget(&self) {
-        self.lock().clear();
+        self.0.lock().clear();
     }
 }
 

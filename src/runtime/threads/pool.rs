@@ -116,7 +116,7 @@ impl PoolShared {
             .start_handler(move |_| {
                 job::quiet_thread();
                 let own = ThreadSeat { shared: shared.clone(), slots, seat };
-                task_context::take_seat(Some(Rc::new(own)), home.clone());
+                task_context::take_seat(Rc::new(own), home.clone());
             })
             .panic_handler(job::abort)
             .build()

@@ -10,12 +10,10 @@ use crate::script::sweep::param_values::ParamValues;
 use crate::script::syntax::script::RawScript;
 use crate::script::syntax::sweep::RawValues;
 use crate::script::syntax::symbols::Symbols;
+use crate::script::values::links;
 use crate::script::values::value::ScriptValue;
 use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path};
-
-/// The most symbolic links that are followed from one path, as many as the kernel follows.
-const LINKS: usize = 40;
 
 /// The way in which an instance writes a path: the key of the script that names the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,11 +220,8 @@ pub(super) fn key(path: &str, source: &ScriptSource) -> String {
 
 /// The path that a symbolic link leads to, or the path itself if it is no link.
 pub(super) fn without_links(path: &str, source: &ScriptSource) -> String {
-    let mut end = source.dir().join(path);
-    for _ in 0..LINKS {
-        let Ok(target) = std::fs::read_link(&end) else { break };
-        end = end.parent().unwrap_or(Path::new("/")).join(target);
-    }
+    let whole = source.dir().join(path);
+    let end = links::end(&whole).ok().flatten().unwrap_or(whole);
     end.to_str().map_or_else(|| path.to_owned(), |end| key(end, source))
 }
 

@@ -2,10 +2,11 @@
 //!
 //! [`value`] has the values of parameters and variables, [`mod@format`] the way they are written into texts, [`units`]
 //! durations and sizes. [`execution`], [`resources`] and [`policy`] are settings of tasks and of the run. [`registry`]
-//! holds the functions that scripts call.
+//! holds the functions that scripts call, [`links`] follows symbolic links.
 
 pub(crate) mod execution;
 pub(crate) mod format;
+pub(crate) mod links;
 pub(crate) mod policy;
 pub(crate) mod registry;
 pub(crate) mod resources;
