@@ -16,6 +16,7 @@ use crate::protocol::{
 use crate::runtime::outbox::{LinkError, Links};
 use crate::runtime::threads::job::{Job, KnownDefinition};
 use crate::runtime::threads::pool::{Compute, ComputeEvent};
+use crate::task::arguments::SharedArguments;
 use crate::task::value::AnyValue;
 use crate::task::{bulk, function};
 use crate::transport::{BulkTarget, Transport};
@@ -317,7 +318,7 @@ impl<C: Compute> Executor<C> {
         }
         self.defs[def.index()] = Some(Arc::new(KnownDefinition {
             function: function::find(function),
-            shared,
+            shared: SharedArguments::new(&shared),
             memory,
             nests: AtomicBool::new(false),
         }));

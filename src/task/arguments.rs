@@ -6,9 +6,33 @@ use crate::error::CodecError;
 use crate::protocol::{ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, ARGUMENT_REFUSED, take_length};
 use crate::task::function;
 
+/// The arguments that all instances of a family (tasks of one function) share. Each is decoded once at a rank, by the
+/// first instance that takes it.
+#[derive(Debug, Default)]
+pub struct SharedArguments {
+    values: Vec<AnyValue>,
+    /// What follows the values and is none; empty unless the message is damaged, which each instance then reports.
+    rest: Vec<u8>,
+}
+
+impl SharedArguments {
+    /// Makes the shared arguments from the encoded ones that the client has packed.
+    pub fn new(mut packed: &[u8]) -> Self {
+        let mut values = Vec::new();
+        while let Some((&ARGUMENT_INLINE, mut after)) = packed.split_first() {
+            let Ok(bytes) = take_bytes(&mut after) else { break };
+            values.push(AnyValue::from_encoded(bytes));
+            packed = after;
+        }
+        SharedArguments { values, rest: packed.to_vec() }
+    }
+}
+
 /// The arguments of one task, which its function takes in the order of the parameters.
 pub struct Arguments<'a> {
-    /// The encoded arguments: those that all instances of a family (tasks of one function) share, then the task's own.
+    /// The arguments that are shared with other instances of the family and not taken yet.
+    shared: &'a [AnyValue],
+    /// The encoded arguments: what is left of the shared ones, then the task's own.
     packed: [&'a [u8]; 2],
     inputs: &'a [AnyValue],
 }
@@ -17,7 +41,7 @@ pub struct Arguments<'a> {
 pub enum ArgumentView<'a> {
     /// A value that the client gave, encoded in the message.
     Inline(&'a [u8]),
-    /// The result of one other task.
+    /// The result of one other task, or an argument that is shared with other instances of the family.
     Input(&'a AnyValue),
     /// The results of several other tasks, to be collected into a vector by the function at this offset in the
     /// executable.
@@ -25,10 +49,10 @@ pub enum ArgumentView<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// Makes the arguments of a task from the encoded ones that the client has packed, and from `inputs`, the results
-    /// of the tasks that these name.
-    pub fn new(shared: &'a [u8], own: &'a [u8], inputs: &'a [AnyValue]) -> Self {
-        Arguments { packed: [shared, own], inputs }
+    /// Makes the arguments of a task from the shared ones, from its own encoded ones that the client has packed, and from
+    /// `inputs`, the results of the tasks that these name.
+    pub fn new(shared: &'a SharedArguments, own: &'a [u8], inputs: &'a [AnyValue]) -> Self {
+        Arguments { shared: &shared.values, packed: [&shared.rest, own], inputs }
     }
 
     /// Takes the next argument, for the function's next parameter.
@@ -36,6 +60,10 @@ impl<'a> Arguments<'a> {
     /// # Errors
     /// When there are no more, or the bytes are damaged.
     pub fn take(&mut self) -> Result<ArgumentView<'a>, CodecError> {
+        if let Some((value, rest)) = self.shared.split_first() {
+            self.shared = rest;
+            return Ok(ArgumentView::Input(value));
+        }
         let packed = if self.packed[0].is_empty() { &mut self.packed[1] } else { &mut self.packed[0] };
         let (&kind, rest) = packed.split_first().ok_or_else(|| CodecError::decode("too few arguments"))?;
         *packed = rest;
@@ -69,7 +97,8 @@ impl<'a> Arguments<'a> {
     /// # Errors
     /// When an argument or an input was not taken.
     pub fn finish(&self) -> Result<(), CodecError> {
-        if self.packed.iter().all(|packed| packed.is_empty()) && self.inputs.is_empty() {
+        let left = self.packed.iter().any(|packed| !packed.is_empty());
+        if self.shared.is_empty() && !left && self.inputs.is_empty() {
             return Ok(());
         }
         Err(CodecError::decode("too many arguments"))
@@ -139,6 +168,7 @@ mod tests {
         let (mut shared, mut own) = (Default::default(), Default::default());
         push_argument(&mut shared, &[1]);
         push_argument(&mut own, &[2]);
+        let shared = SharedArguments::new(&shared);
         let mut arguments = Arguments::new(&shared, &own, &[]);
         assert_eq!(arguments.take().unwrap().into_owned::<u8>().unwrap(), 1);
         assert_eq!(arguments.take().unwrap().into_owned::<u8>().unwrap(), 2);
@@ -147,12 +177,26 @@ mod tests {
     }
 
     #[test]
+    fn a_shared_argument_is_decoded_once() {
+        let mut packed = Default::default();
+        push_argument(&mut packed, &crate::codec::encode("all").unwrap());
+        let shared = SharedArguments::new(&packed);
+        let taken = || Arguments::new(&shared, &[], &[]).take().unwrap().hold::<String>().unwrap();
+        let (first, second) = (taken(), taken());
+        assert_eq!(first.get(), "all");
+        assert!(std::ptr::eq(first.get(), second.get()));
+    }
+
+    #[test]
     fn damaged_arguments_are_errors() {
+        let none = SharedArguments::default();
         for bytes in [&[9u8][..], &[0], &[0, 5, 1], &[1], &[2, 1], &[2, 0xFF, 0xFF, 0xFF], &[0, 0x80]] {
-            assert!(Arguments::new(&[], bytes, &[]).take().is_err(), "{bytes:?}");
+            assert!(Arguments::new(&none, bytes, &[]).take().is_err(), "{bytes:?}");
+            let shared = SharedArguments::new(bytes);
+            assert!(Arguments::new(&shared, &[], &[]).take().is_err(), "{bytes:?}");
         }
         let inputs = [AnyValue::new(1u8)];
-        assert!(Arguments::new(&[], &[], &inputs).finish().is_err());
+        assert!(Arguments::new(&none, &[], &inputs).finish().is_err());
     }
 
     #[test]
@@ -160,7 +204,7 @@ mod tests {
         let mut packed = Default::default();
         push_refusal(&mut packed, "no way");
         push_argument(&mut packed, b"neighbour");
-        let error = Arguments::new(&[], &packed, &[]).take().map(|_| ()).unwrap_err();
+        let error = Arguments::new(&SharedArguments::default(), &packed, &[]).take().map(|_| ()).unwrap_err();
         assert_eq!(error.to_string(), "cannot decode: an argument: no way");
     }
 }

@@ -325,7 +325,7 @@ mod tests {
         assert_eq!(record.name(), "double");
         let mut packed = Default::default();
         crate::protocol::push_argument(&mut packed, &crate::codec::encode(&21i64).unwrap());
-        let (result, kept) = record.call(&mut Arguments::new(&[], &packed, &[])).unwrap();
+        let (result, kept) = record.call(&mut Arguments::new(&Default::default(), &packed, &[])).unwrap();
         assert!(kept.is_none());
         assert_eq!(
             result,

@@ -163,7 +163,7 @@ mod tests {
         let mut packed = Default::default();
         push_argument(&mut packed, &crate::codec::encode(&5i64).unwrap());
         packed.extend(inputs.iter().map(|_| ARGUMENT_INPUT));
-        function.call(&mut Arguments::new(&[], &packed, inputs))
+        function.call(&mut Arguments::new(&Default::default(), &packed, inputs))
     }
 
     #[test]

@@ -17,8 +17,8 @@ use crate::runtime::threads::job;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// All state of a rank that outlives a single task, such as its log and its scratch directory.
@@ -70,8 +70,12 @@ pub(crate) fn granted() -> Option<u64> {
     job::memory().filter(|memory| *memory > 0)
 }
 
+/// The name of the host, which the system is asked for once.
 pub(crate) fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    // a fact of the machine, so ranks that share a process may share it
+    static HOST: LazyLock<String> =
+        LazyLock::new(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
+    HOST.clone()
 }
 
 /// Makes a private directory for a task, within the scratch directory of the rank (node-local temporary storage), which

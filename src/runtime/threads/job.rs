@@ -6,7 +6,7 @@ use crate::ids::{Attempt, DefId, Rank, TaskId};
 use crate::protocol::{Blob, ReportedResult};
 use crate::runtime::threads::rank_locals::RankLocals;
 use crate::runtime::threads::task_context::{self, RunningTask};
-use crate::task::arguments::Arguments;
+use crate::task::arguments::{Arguments, SharedArguments};
 use crate::task::function::Record;
 use crate::task::value::AnyValue;
 use crate::task::value::panic_text;
@@ -26,8 +26,8 @@ use std::time::Instant;
 pub(crate) struct KnownDefinition {
     /// The task function, or the reason why it cannot be called, such as an unknown offset in the executable.
     pub function: Result<&'static Record, CodecError>,
-    /// Encoded arguments that all tasks of a family share, placed before the own arguments of each.
-    pub shared: Blob,
+    /// The arguments that all tasks of a family share, placed before the own arguments of each.
+    pub shared: SharedArguments,
     /// Memory of the host that each task may take, in bytes; 0 means no limit.
     pub memory: u64,
     /// Whether tasks of the definition submit others: such tasks start only on threads where they can wait for them.
@@ -164,7 +164,7 @@ pub(crate) fn memory() -> Option<u64> {
 
 fn call(
     record: &Record,
-    shared: &Blob,
+    shared: &SharedArguments,
     args: &Blob,
     inputs: &[AnyValue],
 ) -> Result<(ReportedResult, Option<AnyValue>), Failure> {
