@@ -94,7 +94,8 @@ impl Scheduler {
         if let Some(class) = class {
             self.constrained.push_family(class, options.priority, first);
         } else if options.on.is_some() {
-            self.touch_all(first); // pinned tasks wait for their rank one by one
+            // a task that may run on one rank only waits in that rank's own queue, which holds single tasks
+            self.touch_all(first);
         } else {
             self.ready.push_family(options.priority, first);
         }
@@ -109,9 +110,10 @@ impl Scheduler {
         out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
         if count == 0 {
-            return Ok(()); // `first` may be the first task of the next family
+            // an empty family uses up no number, so `first` may be the first task of the next family
+            return Ok(());
         }
-        // the instances that are still held get a record; the rest of the family is dropped
+        // the instances whose futures are still held get a record, and the rest of the family is forgotten
         if let Some(next) = self.families.get_mut(first).map(|family| family.next) {
             for index in except.iter().flat_map(|range| range.start.max(next)..range.end) {
                 self.touch(TaskId(first.0 + index));
