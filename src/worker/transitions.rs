@@ -82,8 +82,8 @@ impl Worker {
         if run.attempt > 1
             && let Some(held) = self.held.get_mut(&run.task)
         {
-            // The rank may hold a copy of the lost result that is still in use. Its last user would drop it, and with
-            // it the new result, which may be in the store before it is reported.
+            // The task runs again since rank 0 has lost its result, but this rank may still have a released copy that
+            // tasks here use. Their end must not drop the entry: by then the new result may be in it.
             held.released = false;
         }
         let mut missing = 0;
@@ -168,7 +168,8 @@ impl Worker {
         } else {
             out.push(WorkerAction::Report(RankReport::Fetched { task }));
         }
-        // count the arrival for all waiters before any is given back, which may recount what another one waits for
+        // All waiters count the arrival first. To give one back counts anew what its followers miss, and a follower may
+        // be among the waiters: it would be counted twice.
         let mut complete: SmallVec<[Waiting; 2]> = SmallVec::new();
         for waiter in waiters {
             let Some(waiting) = self.waiting.get_mut(&waiter) else { continue };
@@ -247,7 +248,8 @@ impl Worker {
         out: &mut Vec<WorkerAction>,
     ) -> Result<(), ProtocolError> {
         if self.dead.contains(&by) {
-            return Ok(()); // rank 0 has dropped its needs, so the result may be gone
+            // rank 0 keeps no results for a dead rank's tasks, so this one may be gone
+            return Ok(());
         }
         if self.held.get(&task).is_none_or(|held| held.coming.is_some()) {
             return Err(ProtocolError(format!("rank {by} asks for {task:?}, which is not here")));
@@ -287,8 +289,9 @@ impl Worker {
         }
     }
 
-    /// Drops this rank's copy of an earlier result of `task`, which was lost for rank 0 and had to be made again. The
-    /// task was sent to this rank for that and leaves it without a result, and rank 0 does not know of the copy.
+    /// Drops this rank's copy of an earlier result of `task`. Rank 0 had lost that result and sent the task here to
+    /// make it again (so `attempt` is above 1), but the task leaves no new result in the store. Rank 0 does not know of
+    /// the copy and would never release it.
     pub(super) fn drop_old_copy(&mut self, task: TaskId, attempt: Attempt, out: &mut Vec<WorkerAction>) {
         if attempt > 1
             && let Some(held) = self.held.get_mut(&task)
