@@ -81,7 +81,7 @@ struct ClientState {
     closed: Option<String>,
 }
 
-/// A value that the client stores at rank 0 as a result (scatter), prepared for the message to the reactor.
+/// A value that the client stores as a result at its own rank (scatter), prepared for the message to the reactor.
 pub(crate) struct Scattered {
     key: u128,
     output: ReportedResult,
@@ -229,8 +229,8 @@ impl Client {
         Options::new(self)
     }
 
-    /// Stores a value as a result at rank 0, to be an argument of many tasks: it is moved once to each rank that needs
-    /// it.
+    /// Stores a value as a result at rank 0 (in a task: at the task's rank), to be an argument of many tasks: it is
+    /// moved once to each rank that needs it.
     ///
     /// ```
     /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
