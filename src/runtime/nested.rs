@@ -23,7 +23,8 @@ use std::sync::{Arc, mpsc};
 pub(crate) struct Nested {
     mailbox: Arc<Mailbox<Request>>,
     requests: Vec<Request>,
-    /// Waiting threads, by awaited task. The key is the task's count among the tasks that this rank has submitted.
+    /// Waiting threads, by awaited task. The key is the task's count among the tasks that this rank has submitted, not
+    /// its number, since the table is dense from 0 on.
     waiters: Waiters,
     /// Channels to the threads that have asked rank 0 for the status of a task and have no answer yet, by task.
     asking: IdMap<TaskId, Vec<mpsc::Sender<Status>>>,

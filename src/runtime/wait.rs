@@ -159,9 +159,10 @@ impl Wait {
         limit: Option<Duration>,
         driver: Option<&dyn ProgressDriver>,
     ) -> Option<WaitAnswers> {
-        // a limit beyond the clock's range is none
+        // a limit whose end the clock cannot express counts as none
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        // most answers to a single question come within microseconds, a wake-up costs more
+        // asked again and again before the thread sleeps: most answers come within microseconds, and a wake-up costs
+        // more
         let open = || !self.state.lock().is_complete();
         // a task gives its slot back at once: the tasks that it waits for may need it
         let paused = if open() { task_context::pause() } else { None };

@@ -226,7 +226,8 @@ fn quiet_panics() {
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            // a rayon thread outside of our pools may belong to a task too, or to the program's own closure
+            // a rayon thread that is not one of dtask's compute threads may run a part of a task too, or of the
+            // program's closure
             if (QUIET.get() || rayon::current_thread_index().is_some())
                 && let Some(at) = info.location()
             {

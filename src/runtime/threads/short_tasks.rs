@@ -1,5 +1,5 @@
 //! Estimates of the durations of a definition's tasks, to find those that are shorter than a hand-over to another
-//! thread.
+//! thread. Each has a quick mean, over some ten tasks, and a slow one, over some hundreds.
 
 /// Longest mean duration at which a definition's tasks begin to count as short, in nanoseconds: the time of a hand-over
 /// to another thread and back.
