@@ -286,7 +286,8 @@ impl Client {
         args.pack(&mut pack);
         let mut state = self.shared.state.lock();
         let (handle, request) = state.submit(&self.shared, pure, options, &function, offset, &mut pack);
-        // under the lock: a definition must not be overtaken by a task that another thread submits
+        // under the lock: the request may introduce a definition, which a task that another thread submits must not
+        // overtake
         if let Some(request) = request {
             self.shared.mailbox.push(request);
         }

@@ -148,7 +148,7 @@ pub enum BulkLayout {
     },
 }
 
-/// The place of a task's input, as the rank that gets the task sees it.
+/// The location of a task's input, as seen by the rank that gets the task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InputSource {
     /// The input's encoded value is inside the message.

@@ -221,7 +221,7 @@ impl<R: DrivenReactor> Driver<R> {
                 _ => Ok(None),
             };
             let Ok(Some((moved, flight))) = outcome else {
-                // a reactor that is over or broken must not be turned again
+                // after an error, or when the run is over, the reactor must not be turned again
                 self.ended.store(true, Ordering::SeqCst);
                 return outcome.map(|_| ());
             };

@@ -41,7 +41,8 @@ impl PendingFamily {
         }
     }
 
-    /// Whether every instance of the family has, or had, a record: nothing is left to start from the range.
+    /// Whether every instance of the family has, or had, a record: nothing is left to start from the family's range of
+    /// indexes.
     pub(super) fn is_started(&self) -> bool {
         self.next >= self.count
     }
@@ -146,7 +147,7 @@ impl Scheduler {
         self.tasks.get(task).is_some() || self.families.is_waiting(task)
     }
 
-    /// Makes records for all instances of a family that have none, and forgets the family's range.
+    /// Makes records for all instances of a family that have none, and forgets the family's range of indexes.
     pub(super) fn touch_all(&mut self, first: TaskId) {
         let Some(count) = self.families.get_mut(first).map(|family| family.count) else { return };
         for index in 0..count {

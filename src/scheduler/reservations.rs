@@ -109,7 +109,7 @@ impl RankTable {
         self.refresh(|_| ());
     }
 
-    /// The reservations, indexed by class. Used by the checks of tests.
+    /// The reservations, indexed by the number of the class.
     pub(crate) fn reservations(&self) -> &[Reservation] {
         &self.reservations
     }

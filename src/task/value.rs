@@ -196,8 +196,8 @@ impl AnyValue {
 
 impl BulkSource for AnyValue {
     fn bytes(&self) -> &[u8] {
-        // a value that arrived encoded may have been decoded into bulk memory since: the layout that was announced
-        // counts
+        // the bytes must fit the layout that was announced: a value that has arrived encoded is sent encoded, even if
+        // it has been decoded into an array since
         match (self.0.encoded.get(), self.0.typed.get()) {
             (Some(bytes), _) => bytes,
             (None, Some(typed)) => typed.bulk().map(|(_, bytes)| bytes).unwrap_or_default(),

@@ -102,7 +102,7 @@ pub struct Worker {
     /// The value of `paused` in the last report to rank 0, to report it only when it has changed.
     told: u32,
     /// Whether tasks might take more slots than there are, since some have gone on after a wait while others had taken
-    /// their slots.
+    /// their slots. Only `check` reads it.
     crowded: bool,
     /// Tasks submitted by the client that can start (all inputs are present), in the order of arrival.
     queue: VecDeque<RunTask>,

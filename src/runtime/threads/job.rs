@@ -145,7 +145,8 @@ thread_local! {
 }
 
 /// The last panics: thread, message and place in the source, for the errors of the tasks that panicked. One list for
-/// all threads, since a panic in a parallel part of a task is caught in the thread of the task.
+/// all threads: a parallel part of a task may panic on another thread than the task's own, which catches the panic and
+/// looks here for its place.
 static PANICS: Mutex<VecDeque<(ThreadId, String, String)>> = Mutex::new(VecDeque::new());
 /// Number of panics that the list remembers. Panics that a task catches itself are never looked up, and would fill a
 /// list without a limit.

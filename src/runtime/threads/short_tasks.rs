@@ -10,7 +10,8 @@ const SHORT_STILL: u64 = 2 * SHORT;
 /// Longest duration that one task can add to the quick mean, in nanoseconds. A task that loses its core may take long
 /// and says little about the others.
 const MOST_QUICK: u64 = 50_000;
-/// Longest duration that one task can add to the slow mean, in nanoseconds.
+/// Longest duration that one task can add to the slow mean, in nanoseconds, so that a task of minutes does not keep the
+/// mean high for the next thousands.
 const MOST_SLOW: u64 = 10_000_000;
 
 /// The durations of a definition's tasks as two running means, in nanoseconds. The quick one is over some ten tasks and

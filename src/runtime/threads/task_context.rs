@@ -166,7 +166,8 @@ pub(crate) fn take_seat(seat: Rc<dyn Seat>, home: Option<Home>) {
     HOME.set(home);
 }
 
-/// The number of the calling thread's task, and the means by which the task submits others; `None` outside of tasks.
+/// The number of the calling thread's task, and the means by which the task submits others. `None` outside of tasks,
+/// and while the task makes a shared value of its rank.
 ///
 /// If the task is not allowed to wait on this thread, its stack is unwound and it is run again on another thread.
 pub(crate) fn nest() -> Option<(TaskId, Home)> {
