@@ -24,7 +24,7 @@ pub(crate) enum WaitAnswer {
     Failed(Arc<TaskError>),
 }
 
-const _: () = assert!(size_of::<Option<WaitAnswer>>() == 16); // `Client::gather` holds one for each of its tasks
+const _: () = assert!(size_of::<Option<WaitAnswer>>() == 16); // `Client::gather` holds one for each task
 
 /// The answers for the tasks that a thread waits for together.
 #[derive(Debug, Default)]

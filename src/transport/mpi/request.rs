@@ -402,8 +402,7 @@ fn cancel(handle: &mut ffi::MPI_Request, held: &Pinned) -> Result<bool> {
         check(ffi::MPI_Test(handle, &mut done, ffi::RSMPI_STATUS_IGNORE), attempt)?;
         if done == 0 && held.is_received() {
             check(ffi::MPI_Cancel(handle), attempt)?;
-            // A receive that no message has reached yet is complete at once; one whose message is arriving goes on, and
-            // its memory has to be left alone.
+            // Complete at once if no message has reached the receive yet; else its memory has to be left alone.
             check(ffi::MPI_Test(handle, &mut done, ffi::RSMPI_STATUS_IGNORE), attempt)?;
         }
     }
