@@ -280,8 +280,8 @@ impl Client {
         args: P,
     ) -> Future<F::Output> {
         let offset = function::offset_of::<F, M>(&function);
-        // dropped after the lock, since the drop of futures takes it, and after the push, since their release must not
-        // overtake the task
+        // The pack holds futures. It is dropped after the lock is released, since their drop takes the lock, and after
+        // the push, since their release must not overtake the task.
         let mut pack = ArgumentPack::new(self);
         args.pack(&mut pack);
         let mut state = self.shared.state.lock();

@@ -244,8 +244,8 @@ impl<R: DrivenReactor> Driver<R> {
     }
 
     /// Whether other threads have made turns since the count `seen`, or drive now, so that the reactor's own thread can
-    /// rest. Always false when the run is over or work waits for the own thread; turns made before do not count while
-    /// transfers depend on constant polling.
+    /// rest. Always false when the run is over or work waits for the own thread. Turns that others have made do not
+    /// count while bulk data are under way, since these need constant polling.
     fn is_turned_by_others(&self, seen: &mut u64) -> bool {
         let turns = self.turns.load(Ordering::Relaxed);
         let turned = std::mem::replace(seen, turns) != turns;
@@ -255,8 +255,8 @@ impl<R: DrivenReactor> Driver<R> {
         self.driven.load(Ordering::SeqCst) || (turned && !self.in_flight.load(Ordering::Relaxed))
     }
 
-    /// Lets the reactor's own thread rest, after `rests` rests in a row before. True if another thread has ended the
-    /// rest, since it stops turning the reactor.
+    /// Lets the reactor's own thread rest; `rests` is the number of rests in a row before this one. True if another
+    /// thread has ended the rest, since it stops turning the reactor.
     fn rest(&self, rests: u32) -> bool {
         if rests < RESTS {
             return self.waker.rest(Some((REST_MIN * (rests + 1)).min(REST_MAX)), || false);

@@ -169,7 +169,8 @@ impl Wait {
         while paused.as_ref().is_some_and(|paused| open() && paused.step()) {}
         if let Some(driver) = driver {
             let _ = self.waker.set(driver.waker().clone());
-            // a task's thread leaves the reactor to others in the end: it may wait for hours, and so may many
+            // a task's thread stops making turns after some without progress: it may wait for hours, and so may many
+            // tasks at once
             driver.drive(&|| !open(), deadline, paused.as_ref().map(|_| LOOKS));
         }
         let yields = if paused.is_some() || driver.is_some() { 0 } else { YIELDS };

@@ -276,7 +276,8 @@ impl Worker {
     pub(super) fn on_lost(&mut self, rank: Rank, out: &mut Vec<WorkerAction>) {
         let mut lost: Vec<TaskId> =
             self.held.iter().filter(|(_, held)| held.coming == Some(rank)).map(|(&task, _)| task).collect();
-        lost.sort_unstable(); // the map's order is arbitrary
+        // the order of a hash map could make equal events give different actions
+        lost.sort_unstable();
         self.dead.push(rank);
         for task in lost {
             let Some(held) = self.held.remove(&task) else { continue };

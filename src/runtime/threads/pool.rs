@@ -184,7 +184,7 @@ impl PoolShared {
     }
 
     /// The next job for a thread of the pool number `seat`, for which it looks for up to 2 ms. `None` if no job has
-    /// come; the thread's seat is given back then.
+    /// come, or if more threads compute than there are slots; the thread's seat is given back then.
     fn next(self: &Arc<Self>, seat: usize, driver: Option<&dyn ProgressDriver>) -> Option<Job> {
         let mut queue = self.queue.lock();
         if !queue.seats.is_crowded() {
