@@ -51,8 +51,8 @@ pub enum ArgumentView<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// Makes the arguments of a task from the shared ones, from its own encoded ones that the client has packed, and from
-    /// `inputs`, the results of the tasks that these name.
+    /// Makes the arguments of a task from the shared ones, from its own encoded ones that the client has packed, and
+    /// from `inputs`, the results of the tasks that these name.
     pub fn new(shared: &'a SharedArguments, own: &'a [u8], inputs: &'a [AnyValue]) -> Self {
         Arguments { shared: &shared.values, packed: [&shared.rest, own], inputs }
     }

@@ -218,9 +218,9 @@ impl Worker {
             Err(_) => EndedTask::Without,
         };
         if matches!(gone, EndedTask::Stored) {
-            // if the task ran again since its result was lost, an entry may be here already: of a copy of the old result
-            // that rank 0 has released and tasks here still read. The new result takes over the entry, and must not be
-            // freed when those tasks end
+            // if the task ran again since its result was lost, an entry may be here already: of a copy of the old
+            // result that rank 0 has released and tasks here still read. The new result takes over the entry, and must
+            // not be freed when those tasks end
             self.held.entry(task).or_default().released = false;
         } else {
             self.drop_old_copy(task, attempt, out);

@@ -159,8 +159,8 @@ impl Drop for RunningAgain {
     }
 }
 
-/// Makes the calling thread a compute thread. `seat` is its right to a slot of the rank, which it gives up while its task
-/// waits. `home` is the client by which its tasks submit others; `None` where they cannot.
+/// Makes the calling thread a compute thread. `seat` is its right to a slot of the rank, which it gives up while its
+/// task waits. `home` is the client by which its tasks submit others; `None` where they cannot.
 pub(crate) fn take_seat(seat: Rc<dyn Seat>, home: Option<Home>) {
     SEAT.set(Some(seat));
     HOME.set(home);
