@@ -36,7 +36,7 @@ use smallvec::SmallVec;
 use std::fmt;
 
 /// The version of the protocol, raised whenever a message changes. Ranks with different versions refuse to start.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 /// The longest frame (batch of messages to one rank), in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// The longest encoding of a task's arguments, in bytes. A longer argument becomes a result that rank 0 owns.
