@@ -53,9 +53,9 @@ pub(super) fn log(args: &LogArgs) -> u8 {
             runs.iter().for_each(|run| console::output(overview(&folder, *run)));
             let source = quoted(&shown.to_string());
             let program = quoted(&console::program());
-            console::output(format_args!(
-                "what an instance has written: {program} log {source} 'task[T=300]'"
-            ));
+            let first = plan.as_ref().and_then(|plan| Some(plan.tasks.first()?.label(0)));
+            let label = quoted(&first.unwrap_or_else(|| "task[T=300]".to_owned()));
+            console::output(format_args!("what an instance has written: {program} log {source} {label}"));
             DONE
         }
     }

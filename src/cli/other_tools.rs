@@ -5,7 +5,7 @@ use super::Cli;
 use super::script_file::nearest;
 use crate::script::diagnostics::suggest::suggest;
 use clap::CommandFactory;
-use clap::error::{ContextKind, ContextValue, Error};
+use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 use std::path::Path;
 
 /// Options of other tools, and what dtask has for each.
@@ -182,6 +182,9 @@ pub(super) fn better(error: &Error, args: &[String]) -> Option<String> {
             let near = nearest(Path::new(first)).map(|near| format!("; did you mean `{}`?", near.display()));
             Some(format!("there is no script `{first}`{}", near.unwrap_or_default()))
         });
+    }
+    if !matches!(error.kind(), ErrorKind::ArgumentConflict | ErrorKind::UnknownArgument) {
+        return None; // a wrong value, which the parser tells better
     }
     match words[..] {
         [script, command] if is_command(command) => {

@@ -38,6 +38,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
         Some(_) => None,
     };
     if let (None, Some(Err(code))) = (launch::rank(), &plan) {
+        tell(*code);
         return *code; // nobody waits for this process
     }
     // Launched ranks meet even if the script is wrong: one that left early would leave the others to hang, or to be
@@ -59,12 +60,20 @@ pub(super) fn run(args: &RunArgs) -> u8 {
     });
     rank_state::leave();
     commands::stop_process();
-    match outcome {
-        Ok(()) => code,
-        Err(error) => {
-            console::error(format_args!("dtask: {error}"));
-            STARTUP
-        }
+    if let Err(error) = outcome {
+        console::error(format_args!("dtask: {error}"));
+        code = STARTUP;
+    }
+    if launch::speaks() {
+        tell(code);
+    }
+    code
+}
+
+/// Explains an exit code, in the last line of a run that has not done everything.
+fn tell(code: u8) {
+    if code != DONE {
+        console::error(format_args!("dtask: exit code {code}, {}", meaning(code)));
     }
 }
 
@@ -144,12 +153,10 @@ fn carry_out(job: JobInfo, plan: &Plan, folder: &RunFolder, client: &Client, tea
     if code == STOPPED {
         let left = counted(summary.tally.left, "task");
         let is = if summary.tally.left == 1 { "is" } else { "are" };
-        console::error(format_args!("dtask: {left} {is} left for the next run; run it again to go on"));
-    }
-    if code != DONE {
-        console::error(format_args!("dtask: exit code {code}, {}", meaning(code)));
+        console::error(format_args!("dtask: {left} {is} left for the next run"));
     }
     if summary.late {
+        tell(code);
         signals::leave();
     }
     Ok(code)

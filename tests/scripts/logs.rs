@@ -69,7 +69,7 @@ fn logs_are_read_whatever_has_become_of_the_script() {
         let own = if name.is_empty() { "s.dtask" } else { "other.dtask" };
         assert_eq!(log(&folder, &[own, "a"]).assert_success().stdout, "printed\n");
         // a mistake, then a file that is no TOML
-        for text in ["[task.a]\nrn = 'x'\n", "[task.a\nrun = 'x\n"] {
+        for text in ["[task.a]\nrun = 'echo {x}'\n", "[task.a]\nrun = 'x\n"] {
             std::fs::write(folder.path("s.toml"), format!("dtask = 1\n{name}{text}")).expect("written");
             let run = log(&folder, &["s.toml", "a"]);
             assert_eq!(run.assert_success().stdout, "printed\n");

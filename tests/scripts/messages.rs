@@ -33,7 +33,7 @@ timeout = "20 s"
             folder.dtask(ranks).program("sh").args(["-c", "exec \"$0\" s.toml --slots 2 2>> err.txt", DTASK]);
         run.run().assert_code(1).assert_stdout_has("watch       1 done");
         let seen = folder.read("seen.txt");
-        assert!(seen.contains("error: bad failed (s.toml:2): rank "), "{seen}");
+        assert!(seen.contains("error: bad failed (s.toml:3): rank "), "{seen}");
         assert!(seen.contains("exit code 3; the end of its stderr:\n  | the reason\n"), "{seen}");
         assert!(seen.contains(&format!("\n  = log: {DTASK} log s.toml bad --stderr\n")), "{seen}");
         let all = folder.read("err.txt");
@@ -48,7 +48,7 @@ timeout = "20 s"
 fn a_command_that_says_nothing_on_stderr_is_told_by_its_stdout() {
     let folder = Folder::script(
         r#"
-[task.out]
+[task.words]
 shell = "echo first; echo the last words; exit 1"
 [task.silent]
 shell = "exit 1"
@@ -63,7 +63,7 @@ stdout = "null"
             .assert_stderr_has(
                 "it wrote nothing to stderr; the end of its stdout:\n  | first\n  | the last words",
             )
-            .assert_stderr_has(&format!("  = log: {DTASK} log s.toml out\n"))
+            .assert_stderr_has(&format!("  = log: {DTASK} log s.toml words\n"))
             .assert_stderr_has("exit code 1; it printed nothing\n")
             .assert_stderr_has("  | thrown away\n");
         assert_eq!(run.stderr.matches("= log:").count(), 1, "{}", run.stderr);
@@ -169,7 +169,7 @@ shell = "echo {case.sample} >&2; [ {case.T} != 4 ]"
     folder
         .run(3, &["s.toml"])
         .assert_code(1)
-        .assert_stderr_has("error: t[case.sample=B2] failed (s.toml:2)")
+        .assert_stderr_has("error: t[case.sample=B2] failed (s.toml:3)")
         .assert_stderr_has(&format!("= log: {DTASK} log s.toml 't[case.sample=B2]' --stderr"))
         .assert_stderr_has("= failed: t[case.sample=B2]");
     assert_eq!(failures(&folder)[0][2], "case.sample=B2");
@@ -222,10 +222,18 @@ fn each_exit_code_is_explained() {
     ] {
         help.assert_stdout_has(code);
     }
-    folder
-        .run(3, &["s.toml", "-q"])
-        .assert_code(1)
-        .assert_stderr_has("dtask: exit code 1, some tasks failed");
+    for ranks in [0, 3] {
+        let told = |args: &[&str], code, says: &str| {
+            let run = folder.run(ranks, args);
+            run.assert_code(code).assert_stderr_has(&format!("dtask: exit code {code}, {says}"));
+            assert_eq!(run.stderr.matches("dtask: exit code ").count(), 1, "{}", run.stderr);
+        };
+        told(&["s.toml", "-q"], 1, "some tasks failed");
+        told(&["none.toml"], 2, "a mistake in the script or in the command line; nothing has run");
+        std::fs::write(folder.path("taken.dtask"), "").expect("written");
+        std::fs::write(folder.path("taken.toml"), "dtask = 1\n[task.t]\nrun = 'true'\n").expect("written");
+        told(&["taken.toml"], 3, "MPI, or something else that a run needs, could not be started");
+    }
     let folder = Folder::script("[task.t]\nrun = 'true'\ntime = '2 h'\n[task.u]\nrun = 'true'\n");
     let run = folder.run(0, &["s.toml", "-q", "--time-limit", "100 ms"]);
     assert!([2, 75].contains(&run.code()), "{}", run.stderr);

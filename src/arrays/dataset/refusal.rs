@@ -64,7 +64,8 @@ fn look(path: &Path, told: &str) -> io::Result<Refusal> {
         return Ok(Refusal::Foreign(looks_like(&mut file)?));
     };
     let lower = told.to_lowercase();
-    if lower.contains("lock") && !lower.contains("superblock") {
+    // "sblock" and "superblock" are in other messages
+    if lower.contains("to lock") {
         return Ok(locked(path, &lower));
     }
     if lower.contains("truncated file") {

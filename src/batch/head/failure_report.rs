@@ -188,7 +188,7 @@ mod tests {
             ends.extend(pace.end(at(second)).map(|_| second));
         }
         assert_eq!(&ends[..4], [10, 30, 70, 150]);
-        assert_eq!((ends.len(), blocks), (11, 12 * BLOCKS));
+        assert_eq!((ends.len(), blocks), (10, 11 * BLOCKS));
     }
 
     #[test]

@@ -72,6 +72,16 @@ impl FailuresFile {
     }
 }
 
+/// Shortens a message to one line: its first, and of what the command has printed the last, which has the reason.
+fn headline(message: &str) -> String {
+    let mut lines = message.lines();
+    let first = lines.next().unwrap_or_default();
+    match lines.next_back().and_then(|last| last.trim_start().strip_prefix("| ")) {
+        Some(last) if first.ends_with(':') => format!("{first} {last}"),
+        _ => first.to_owned(),
+    }
+}
+
 /// Writes the line of a failure.
 pub(crate) fn line(plan: &Plan, failed: &FailedInstance) -> String {
     let cause = &failed.cause;
@@ -81,13 +91,13 @@ pub(crate) fn line(plan: &Plan, failed: &FailedInstance) -> String {
         .map_or((String::new(), String::new()), |task| (task.name.clone(), task.label(failed.index)));
     let parameters = label.strip_prefix(&task).and_then(|rest| rest.strip_prefix('['));
     let parameters = parameters.and_then(|rest| rest.strip_suffix(']')).unwrap_or_default();
-    let message = cause.message.lines().next().unwrap_or_default();
+    let message = headline(&cause.message);
     let seconds = FailureDetail::of(cause).took.as_secs_f64();
     let mut line = String::new();
     let _ = write!(line, "{}\t{}\t{}", escaped(&task), failed.index, escaped(parameters));
     let _ = write!(line, "\t{}\t{}", cause.attempt, escaped(&failure_detail::kind(cause)));
     let _ = write!(line, "\t{}\t{}\t{seconds:.3}\t", cause.rank.0, escaped(&cause.host));
-    line + &escaped(message) + "\n"
+    line + &escaped(&message) + "\n"
 }
 
 /// Finds the failure of an instance in the table of a run, for `dtask log`: its kind, and the first line of its
@@ -127,6 +137,16 @@ mod tests {
     #[test]
     fn fields_are_escaped() {
         assert_eq!(escaped("a\tb\\n\nc\r\u{1b}[31m é"), "a\\tb\\\\n\\nc\\r\\x1b[31m é");
+    }
+
+    #[test]
+    fn a_message_is_shortened_to_its_reason() {
+        assert_eq!(
+            headline("exit code 1; the end of its stderr:\n  | a\n  | no space"),
+            "exit code 1; the end of its stderr: no space"
+        );
+        assert_eq!(headline("not found\nin PATH"), "not found");
+        assert_eq!(headline(""), "");
     }
 
     #[test]

@@ -239,7 +239,7 @@ mod tests {
     fn lines_become_fewer_the_longer_the_run() {
         let hour = lines(None, 3600, 3600);
         assert_eq!(&hour[..4], [10, 20, 30, 40]);
-        assert!((50..70).contains(&hour.len()), "{}", hour.len());
+        assert!((50..100).contains(&hour.len()), "{}", hour.len());
         let day = lines(None, 86_400, 86_400).len();
         assert!(day < 400, "{day}");
         assert_eq!(lines(Some(Duration::from_secs(2)), 9, 9), [2, 4, 6, 8]);
@@ -259,8 +259,8 @@ mod tests {
         let tally = Tally { done: 600, failed: 3, ..Tally::default() };
         assert_eq!(
             line(1000, 4, &totals, tally, Duration::from_secs(90), 2.0),
-            "1 min 30 s, 60 %: 600 of 1000 tasks done, 4 running, 393 waiting, 3 failed, 2.0 tasks/s, about 3 min left, \
-             1.5 MB moved"
+            "1 min 30 s, 60 %: 600 of 1000 tasks done, 4 running, 393 waiting, 3 failed, 2.0 tasks/s, about 3 min 18 s \
+             left, 1.5 MB moved"
         );
         let over = Tally { done: 1000, ..Tally::default() };
         assert_eq!(

@@ -74,7 +74,7 @@ impl RunRecord {
             seconds => format!("{} ago", roughly(Duration::from_secs(seconds))),
         };
         let Some(RunEnd { at, code, done, failed, not_run, left }) = self.end else {
-            return format!("began {}, and goes on or was killed: it has noted no end", ago(self.began));
+            return format!("began {}; it goes on, or was stopped by a signal or killed", ago(self.began));
         };
         let mut text = format!("ended {} with exit code {code}: {} done", ago(at), counted(done, "task"));
         for (count, what) in [(failed, "failed"), (not_run, "not run"), (left, "left for the next run")] {
@@ -99,11 +99,7 @@ mod tests {
             std::fs::write(dir.path().join(RECORD), record.text()).expect("written");
             assert_eq!(RunRecord::read(dir.path()), Some(record));
         }
-        assert!(
-            begun.told().starts_with("began 1 min 40 s ago, and goes on or was killed"),
-            "{}",
-            begun.told()
-        );
+        assert!(begun.told().starts_with("began 1 min 40 s ago; it goes on"), "{}", begun.told());
         let told = begun.ended(tally, 1).told();
         assert!(told.ends_with(" with exit code 1: 1 task done, 2 failed"), "{told}");
     }

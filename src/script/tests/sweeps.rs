@@ -128,7 +128,7 @@ run = "echo {v}"
 #[test]
 fn rows_of_a_table_are_named_by_their_first_column() {
     let plan = plan(
-        "dtask = 1\n[task.a]\nfor = { c = { csv = 'cases.csv' } }\nrun = 'echo {c}'\n[task.b]\neach = 'a'\nrun = 'cat {a.stdout}'\n\
+        "[task.a]\nfor = { c = { csv = 'cases.csv' } }\nrun = 'echo {c}'\n[task.b]\neach = 'a'\nrun = 'cat {a.stdout}'\n\
          [task.c]\nfor = { c = { csv = 'steps.csv' }, i = '0..2' }\nrun = 'echo {c} {i}'",
     );
     assert_eq!(labels(&plan, "a"), ["a[c.T=250]", "a[c.T=300]"]);
