@@ -11,6 +11,12 @@ pub(crate) fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
+/// The name by which this program was called, for lines that the user is to type: `dtask`, or a path.
+pub(crate) fn program() -> String {
+    let name = std::env::args_os().next().filter(|name| !name.is_empty());
+    name.map_or_else(|| "dtask".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
 /// Prints a line to standard output.
 pub(crate) fn output(line: impl Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");

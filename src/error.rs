@@ -138,6 +138,9 @@ pub struct TaskError {
     /// The task's name in the layer above the engine; `None` if that layer gave it none.
     pub(crate) origin: Option<Origin>,
     pub(crate) retry: Retry,
+    /// Facts of the failure in an encoding of the layer above, which the engine copies without reading; empty if that
+    /// layer gave none.
+    pub(crate) detail: Vec<u8>,
 }
 
 impl TaskError {
@@ -146,7 +149,7 @@ impl TaskError {
     #[doc(hidden)]
     pub fn of_attempt(message: String, task: String, rank: Rank, host: String, attempt: Attempt) -> Self {
         let (kind, retry) = (TaskErrorKind::Failed, Retry::Allowed);
-        TaskError { message, kind, task, rank, host, attempt, origin: None, retry }
+        TaskError { message, kind, task, rank, host, attempt, origin: None, retry, detail: Vec::new() }
     }
 
     /// Makes the error of a task that could not be started.
@@ -199,6 +202,8 @@ pub struct Failure {
     kind: TaskErrorKind,
     /// The advice on another attempt; `None` if the function says nothing of it.
     retry: Option<Retry>,
+    /// Facts of the failure for the layer above the engine, in its own encoding; empty for none.
+    detail: Vec<u8>,
     /// The failure of another task, which is passed on in place of this one; `None` if the failure is the task's own.
     cause: Option<Arc<TaskError>>,
 }
@@ -206,7 +211,8 @@ pub struct Failure {
 impl Failure {
     /// Makes a failure with this message.
     pub fn new(message: impl fmt::Display) -> Self {
-        Failure { message: message.to_string(), kind: TaskErrorKind::Failed, retry: None, cause: None }
+        let (message, kind) = (message.to_string(), TaskErrorKind::Failed);
+        Failure { message, kind, retry: None, detail: Vec::new(), cause: None }
     }
 
     /// Replaces the kind of this failure (failed, panicked, ..).
@@ -222,6 +228,12 @@ impl Failure {
     /// The same failure, with this advice on another attempt if it has none of its own.
     pub(crate) fn or_retry(self, retry: Retry) -> Self {
         Failure { retry: self.retry.or(Some(retry)), ..self }
+    }
+
+    /// The same failure, with these facts for the layer above the engine if it has none.
+    pub(crate) fn or_detail(self, detail: impl FnOnce() -> Vec<u8>) -> Self {
+        let detail = if self.detail.is_empty() { detail() } else { self.detail };
+        Failure { detail, ..self }
     }
 
     /// Makes `told`, a failure of another task of which this task has heard, the cause of this failure if this one is a
@@ -252,7 +264,7 @@ impl Failure {
         attempt: Attempt,
         origin: Option<Origin>,
     ) -> TaskError {
-        let Failure { message, kind, retry, cause } = self;
+        let Failure { message, kind, retry, detail, cause } = self;
         match cause {
             Some(cause) => (*cause).clone(),
             None => TaskError {
@@ -264,6 +276,7 @@ impl Failure {
                 attempt,
                 origin,
                 retry: retry.unwrap_or_default(),
+                detail,
             },
         }
     }

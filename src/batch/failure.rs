@@ -1,11 +1,14 @@
 //! Failures of instances: how an engine error is given the number and the index of its instance, and how failures are
 //! sorted into failed, skipped and left for the next run, and printed.
 
-use crate::batch::rank::{deadline, rank_state};
+use crate::batch::failure_detail::FailureDetail;
+use crate::batch::rank::{deadline, logs, rank_state};
 use crate::batch::task_def::TaskDef;
+use crate::console;
 use crate::error::{Failure, Origin, Retry, TaskError, TaskErrorKind};
 use crate::runtime::threads::task_context;
 use crate::script::plan::Plan;
+use crate::script::plan::shell_quote::Quote;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -56,7 +59,8 @@ pub(crate) fn located_at<T>(
         state.deadline.learn(task, took);
     }
     // a deferred instance, or an input that cannot be read, would only fail again: `retry-on` is about commands
-    outcome.map_err(|failure| failure.or_retry(Retry::Never))
+    let detail = || FailureDetail { took, ..FailureDetail::default() }.encode();
+    outcome.map_err(|failure| failure.or_retry(Retry::Never).or_detail(detail))
 }
 
 /// An instance without a result: it failed, or was skipped because a dependency failed, or was deferred to the next run
@@ -101,27 +105,30 @@ pub(crate) struct Parts {
 pub(crate) fn part(plan: &Plan, all: Vec<FailedInstance>) -> Parts {
     let (left, all): (Vec<_>, Vec<_>) = all.into_iter().partition(FailedInstance::is_left);
     let without: HashSet<(usize, u64)> = all.iter().map(|failed| (failed.task, failed.index)).collect();
-    let own = |failed: &FailedInstance| {
-        // an error of the engine is the instance's own unless something that it needs failed
-        failed.is_own().unwrap_or_else(|| {
-            plan.tasks.get(failed.task).is_none_or(|task| {
-                let mut needs = task.references.iter();
-                !needs.any(|need| {
-                    need.instances(failed.index).any(|other| without.contains(&(need.task, other)))
-                })
-            })
-        })
-    };
+    let own =
+        |failed: &FailedInstance| is_failure(plan, failed, |task, index| without.contains(&(task, index)));
     let (failed, skipped) = all.into_iter().partition(own);
     Parts { failed, skipped, left }
 }
 
+/// Whether an instance without a result was run and failed, rather than skipped because a dependency has failed.
+/// `without` tells of an instance, by task number and index, whether it has no result.
+pub(crate) fn is_failure(plan: &Plan, failed: &FailedInstance, without: impl Fn(usize, u64) -> bool) -> bool {
+    // an error of the engine is the instance's own unless something that it needs failed
+    failed.is_own().unwrap_or_else(|| {
+        plan.tasks.get(failed.task).is_none_or(|task| {
+            let mut needs = task.references.iter();
+            !needs.any(|need| need.instances(failed.index).any(|other| without(need.task, other)))
+        })
+    })
+}
+
 /// Groups failed instances of one task whose messages are equal, so that each message is printed once. Gives for each
 /// group its first instance and the number of the others.
-pub(crate) fn group(failed: &[FailedInstance]) -> Vec<(&FailedInstance, usize)> {
+pub(crate) fn group<'f>(failed: &[&'f FailedInstance]) -> Vec<(&'f FailedInstance, usize)> {
     let mut groups: Vec<(&FailedInstance, usize)> = Vec::new();
     let mut known: HashMap<(usize, &str), usize> = HashMap::new();
-    for failed in failed {
+    for failed in failed.iter().copied() {
         match known.entry((failed.task, failed.cause.message.as_str())) {
             Entry::Occupied(group) => groups[*group.get()].1 += 1,
             Entry::Vacant(new) => {
@@ -133,20 +140,36 @@ pub(crate) fn group(failed: &[FailedInstance]) -> Vec<(&FailedInstance, usize)> 
     groups
 }
 
-/// Formats the failure of an instance as a message in the style of rustc's. `more` counts the other instances of the
-/// task that failed with an equal message.
-pub(crate) fn tell(plan: &Plan, failed: &FailedInstance, more: usize) -> String {
+/// Formats the failure of an instance as a message in the style of rustc's, with the line to type to see what it has
+/// printed. `more` counts the other instances of the task that failed with an equal message; `source` is the argument
+/// of `dtask log` for this run.
+pub(crate) fn tell(plan: &Plan, failed: &FailedInstance, more: usize, source: &str) -> String {
     let TaskError { message, rank, host, attempt, .. } = &*failed.cause;
     let (label, origin) = plan.tasks.get(failed.task).map_or_else(
         || ("a task".to_owned(), plan.path.display().to_string()),
         |task| (task.label(failed.index), task.origin.clone()),
     );
+    let log = log_line(&label, &failed.cause, source);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     if !failed.cause.was_started() {
         return format!("error: {label}{more} could not be started ({origin}): {message}");
     }
     let attempt = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
-    format!("error: {label}{more} failed ({origin}): rank {rank} ({host}){attempt}: {message}")
+    format!("error: {label}{more} failed ({origin}): rank {rank} ({host}){attempt}: {message}{log}")
+}
+
+/// The line that prints what a failed instance has written, to be pasted into a shell; empty if the log has nothing of
+/// it.
+fn log_line(label: &str, cause: &TaskError, source: &str) -> String {
+    let detail = FailureDetail::of(cause);
+    let stream = match (detail.stderr_logged, detail.stdout_logged) {
+        (true, _) => " --stderr",
+        (false, true) => "",
+        (false, false) => return String::new(),
+    };
+    let quoted = |word: &str| Quote::Bare.apply(word);
+    let program = quoted(&console::program());
+    format!("\n  = log: {program} log {} {}{stream}", quoted(source), quoted(&logs::one_line(label)))
 }
 
 #[cfg(test)]

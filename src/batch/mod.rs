@@ -5,10 +5,12 @@
 //!
 //! * [`head`]: the part that runs at rank 0 only; [`rank`]: task functions, which run at any rank.
 //! * [`task_def`]: the definition of a task as it travels; [`artifact`]: the result of a task as it travels, whose
-//!   [`outputs`] have numbers; [`failure`]: failures of instances; [`whole_files`]: files written whole or not at all.
+//!   [`outputs`] have numbers; [`failure`]: failures of instances, with facts for the user ([`failure_detail`]);
+//!   [`whole_files`]: files written whole or not at all.
 
 pub(crate) mod artifact;
 pub(crate) mod failure;
+pub(crate) mod failure_detail;
 pub(crate) mod head;
 pub(crate) mod outputs;
 pub(crate) mod rank;
@@ -17,6 +19,7 @@ pub(crate) mod whole_files;
 
 use crate::batch::artifact::ArtifactBulk;
 use crate::batch::head::collector::RunCollector;
+use crate::batch::head::failure_report::FailureReporter;
 use crate::batch::head::progress::Progress;
 use crate::batch::head::submitter::Submitter;
 use crate::batch::head::summary::Summary;
@@ -40,6 +43,8 @@ pub(crate) struct JobInfo {
     pub quiet: bool,
     /// The time limit of the job; `None` where it is not known.
     pub walltime: Option<Walltime>,
+    /// The time between two progress lines that the user asks for (`--progress`).
+    pub progress: Option<Duration>,
 }
 
 /// Registers [`Artifact`](artifact::Artifact) with the engine as a bulk value, one that travels as raw memory. Every
@@ -68,8 +73,9 @@ pub(crate) fn run(
         client.set_counter(counter, found.total);
     }
     let submitter = Submitter::new(plan, folder, client, team);
-    let progress = Progress::new(plan.instances(), slots, job.quiet);
-    let mut collector = RunCollector::new(plan, client, submitter, progress);
+    let progress = Progress::new(plan.instances(), slots, job.quiet, job.progress);
+    let reporter = FailureReporter::new(plan, folder);
+    let mut collector = RunCollector::new(plan, client, submitter, progress, reporter);
     if let Some(walltime) = &job.walltime {
         walltime.tell(plan, client, &team.slots)?;
         collector.walltime = job.walltime;

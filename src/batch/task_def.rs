@@ -1,6 +1,7 @@
 //! Definitions of tasks as they travel: sent to a rank once, they let it run any instance by its index.
 
 use crate::batch::outputs;
+use crate::batch::rank::logs::LogLimits;
 use crate::script::plan::Plan;
 use crate::script::plan::runtime_vars::RuntimeVars;
 use crate::script::plan::task::{PlanTask, Reference, Select, StreamTarget, TaskAction};
@@ -30,6 +31,8 @@ pub(crate) struct TaskDef {
     pub here: String,
     /// The path of the run folder (`NAME.dtask/`), which has the logs.
     pub folder: String,
+    /// The bounds of a rank's log.
+    pub log: LogLimits,
     /// The number of ranks of the job.
     pub ranks: u32,
     /// The index of the first instance, if this is the definition of a part of a family; 0 for the whole family.
@@ -114,7 +117,8 @@ impl TaskDef {
         let staged = staged(&task);
         let keep = read.keep(&task, number);
         let here = plan.dir.display().to_string();
-        let (folder, ranks) = (folder.to_owned(), ranks as u32);
+        let (folder, log) = (folder.to_owned(), LogLimits::new(&plan.policy, ranks));
+        let ranks = ranks as u32;
         Some(TaskDef {
             number: number as u32,
             task,
@@ -124,6 +128,7 @@ impl TaskDef {
             staged,
             here,
             folder,
+            log,
             ranks,
             first: 0,
             step: None,

@@ -1,9 +1,10 @@
 //! The command `dtask check`, and the reading of scripts for all commands.
 
+use super::script_file::{missing, stream};
 use super::{DONE, USAGE, launch};
 use crate::console::{self, counted};
 use crate::script::diagnostics::diagnostic::Diagnostics;
-use crate::script::load::load;
+use crate::script::load::{load, parse};
 use crate::script::options::LoadOptions;
 use crate::script::plan::Plan;
 use std::io::IsTerminal;
@@ -29,11 +30,11 @@ pub(super) fn check(script: &Path, sets: &[(String, String)], time_limit: Option
 
 /// Reads a script, and prints its errors and warnings. `Err` if there were errors, so that nothing can be run.
 pub(super) fn read(script: &Path, sets: &[(String, String)], options: LoadOptions) -> Result<Plan, ()> {
-    if let Some(why) = unreadable(script) {
-        console::error(format_args!("error: {why}"));
-        return Err(());
-    }
-    match load(script, sets, options) {
+    let loaded = match stream(script) {
+        Some(source) => source.map(|source| parse(source, sets, options)),
+        None => missing(script).map_or_else(|| Ok(load(script, sets, options)), Err),
+    };
+    match loaded.map_err(|why| console::error(format_args!("error: {why}")))? {
         Ok(plan) => {
             if !plan.warnings.is_empty() {
                 print(&plan.warnings);
@@ -56,22 +57,4 @@ pub(super) fn read(script: &Path, sets: &[(String, String)], options: LoadOption
 
 fn print(diagnostics: &Diagnostics) {
     console::error(diagnostics.render(std::io::stderr().is_terminal()));
-}
-
-/// The reason why there is no script to read (no such file, a folder), in one line; `None` if there is a script.
-fn unreadable(script: &Path) -> Option<String> {
-    let shown = script.display();
-    match std::fs::metadata(script) {
-        Ok(found) if found.is_dir() => Some(format!("`{shown}` is a folder, not a script")),
-        Ok(found) if !found.is_file() => Some(format!("`{shown}` is no file that can be read as a script")),
-        Ok(_) => std::fs::File::open(script)
-            .err()
-            .map(|error| format!("the script `{shown}` cannot be read: {error}")),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let help =
-                if script.extension().is_none() { "; see `dtask --help` for what dtask can do" } else { "" };
-            Some(format!("there is no script `{shown}`{help}"))
-        }
-        Err(error) => Some(format!("the script `{shown}` cannot be read: {error}")),
-    }
 }

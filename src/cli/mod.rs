@@ -13,9 +13,11 @@ mod job_end;
 mod launch;
 mod log;
 mod new;
+mod other_tools;
 mod panic_hook;
 mod plan;
 mod run;
+mod script_file;
 mod signals;
 mod version;
 
@@ -37,6 +39,17 @@ pub(crate) const STARTUP: u8 = 3;
 /// Exit code: something is left for the next run, since the time was over or a signal came.
 pub(crate) const STOPPED: u8 = 75;
 
+/// The meaning of an exit code other than [`DONE`], in some words.
+fn meaning(code: u8) -> &'static str {
+    match code {
+        FAILED => "some tasks failed",
+        USAGE => "a mistake in the script or in the command line; nothing has run",
+        STARTUP => "MPI, or something else that a run needs, could not be started",
+        STOPPED => "not everything is done; run it again to go on",
+        _ => "see `dtask --help`",
+    }
+}
+
 const EXAMPLES: &str = "\
 Examples:
   mpirun -n 64 dtask script.toml              run a script on 64 ranks: rank 0 schedules, the others work
@@ -48,13 +61,19 @@ Examples:
   dtask plan script.toml --why                what would run, and why
   dtask graph script.toml --format svg        a picture of the tasks
   dtask new script.toml                       a commented script to begin with
+  generate | dtask -                          a script from standard input; its logs are in stdin.dtask/
 
-Exit codes: 0 all done, 1 some tasks failed, 2 script or usage error, 3 MPI or start-up problem,
-75 stopped by the time limit or a signal: run it again to go on";
+Exit codes:
+   0  all done
+   1  some tasks failed; what does not depend on them has run. NAME.dtask/failures.tsv has all of them
+   2  a mistake in the script or in the command line; nothing has run
+   3  MPI could not be started, or something else that a run needs
+  75  something is left, since the time limit or a signal came first: run it again to go on
+From a launcher (mpirun, srun) the code of the first rank that ends is the job's.";
 
 /// Runs many tasks that depend on each other inside one MPI job.
 #[derive(Debug, Parser)]
-#[command(name = "dtask", after_help = EXAMPLES, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+#[command(name = "dtask", after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -97,13 +116,13 @@ enum Command {
         /// The code, as in `error[E21]`; without one, all codes are listed
         code: Option<String>,
     },
-    /// Prints what an instance has written, from the logs of the last run
+    /// Prints what an instance has written, from the logs of the last run; without an instance, how the last runs ended
     Log(LogArgs),
 }
 
 #[derive(Debug, Args)]
 struct RunArgs {
-    /// The script to run
+    /// The script to run; `-` is standard input, with paths from the working folder and logs in `stdin.dtask/`
     script: Option<PathBuf>,
     /// Another value for a variable of the script's [vars]; as often as needed
     #[arg(long, value_name = "NAME=VALUE", value_parser = set)]
@@ -124,6 +143,9 @@ struct RunArgs {
     /// At the end, tells on standard error what each rank's time went into
     #[arg(long)]
     profile: bool,
+    /// Time between two lines of progress, where standard error is no terminal [default: 10 s, longer in a long run]
+    #[arg(long, value_name = "TIME", value_parser = job_end::time_limit)]
+    progress: Option<Duration>,
     /// Tells nothing but errors
     #[arg(short, long)]
     quiet: bool,
@@ -170,13 +192,16 @@ struct GraphArgs {
 
 #[derive(Debug, Args)]
 struct LogArgs {
-    /// The script that was run
+    /// The script that was run, or its run folder `NAME.dtask`
     script: PathBuf,
-    /// The instance: `task`, `task[T=300]` or `task[T=300,p=1]`
-    instance: String,
+    /// The instance: `task`, `task[T=300]` or `task[T=300,p=1]`; without one, the runs are listed
+    instance: Option<String>,
     /// What it wrote to standard error, in place of standard output
     #[arg(long)]
     stderr: bool,
+    /// Which run: 0 is the last one, 1 the one before, up to 4
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    run: u32,
     /// Another value for a variable of the script's [vars]; as often as needed
     #[arg(long, value_name = "NAME=VALUE", value_parser = set)]
     set: Vec<(String, String)>,
@@ -202,7 +227,12 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // help is no error; and the message of one rank is enough
             if launch::speaks() {
-                let _ = error.print();
+                let args: Vec<String> =
+                    std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+                match other_tools::better(&error, &args).filter(|_| error.use_stderr()) {
+                    Some(better) => console::error(format_args!("error: {better}; see `dtask --help`")),
+                    None => drop(error.print()),
+                }
             }
             return ExitCode::from(if error.use_stderr() { USAGE } else { DONE });
         }

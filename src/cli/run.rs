@@ -1,17 +1,18 @@
 //! The command `dtask script.toml`, which runs a script.
 
 use super::check::read;
-use super::{DONE, FAILED, RunArgs, STARTUP, STOPPED, USAGE, job_end, launch, signals};
+use super::{DONE, FAILED, RunArgs, STARTUP, STOPPED, USAGE, job_end, launch, meaning, other_tools, signals};
 use crate::batch::head::deadline::Walltime;
 use crate::batch::head::interrupt;
 use crate::batch::head::run_folder::RunFolder;
+use crate::batch::head::run_record::RunRecord;
 use crate::batch::rank::rank_state;
 use crate::batch::{self, JobInfo};
 use crate::client::Client;
 use crate::client::run::run_with_team;
 use crate::commands;
 use crate::config::Config;
-use crate::console;
+use crate::console::{self, counted};
 use crate::error::Result;
 use crate::runtime::handshake::Team;
 use crate::script::diagnostics::suggest::did_you_mean;
@@ -35,13 +36,15 @@ pub(super) fn run(args: &RunArgs) -> u8 {
     let limit = if first { time_left(args) } else { None };
     let plan = first.then(|| plan(args, limit));
     if let (None, Some(Err(code))) = (launch::rank(), &plan) {
+        tell(*code);
         return *code; // nobody waits for this process
     }
     // Launched ranks meet even if the script is wrong: one that left early would leave the others to hang, or to be
     // killed.
     let config =
         Config { head_slots: args.head_slots, slots: args.slots, profile: args.profile, ..Config::default() };
-    let job = JobInfo { quiet: args.quiet, walltime: limit.map(|limit| Walltime::new(start, limit)) };
+    let walltime = limit.map(|limit| Walltime::new(start, limit));
+    let job = JobInfo { quiet: args.quiet, walltime, progress: args.progress };
     let mut code = DONE;
     let outcome = run_with_team(&config, |client, team| {
         // the run folder is for one run: not before it is certain that this is rank 0
@@ -55,18 +58,32 @@ pub(super) fn run(args: &RunArgs) -> u8 {
     });
     rank_state::leave();
     commands::stop_process();
-    match outcome {
-        Ok(()) => code,
-        Err(error) => {
-            console::error(format_args!("dtask: {error}"));
-            STARTUP
-        }
+    if let Err(error) = outcome {
+        console::error(format_args!("dtask: {error}"));
+        code = STARTUP;
+    }
+    if launch::speaks() {
+        tell(code);
+    }
+    code
+}
+
+/// Explains an exit code, in the last line of a run that has not done everything.
+fn tell(code: u8) {
+    if code != DONE {
+        console::error(format_args!("dtask: exit code {code}, {}", meaning(code)));
     }
 }
 
 /// Reads the script and applies `--only`. `Err` with the exit code if that fails; the errors have then been printed.
 fn plan(args: &RunArgs, time_limit: Option<Duration>) -> std::result::Result<Plan, u8> {
     let script = args.script.as_deref().ok_or(USAGE)?;
+    if !script.exists()
+        && let Some(told) = other_tools::no_command(&script.to_string_lossy(), &[])
+    {
+        console::error(format_args!("error: {told}; see `dtask --help`"));
+        return Err(USAGE);
+    }
     let options = LoadOptions { time_limit, ..LoadOptions::default() };
     let plan = read(script, &args.set, options).map_err(|()| USAGE)?;
     only(plan, &args.only)
@@ -116,27 +133,42 @@ fn time_left(args: &RunArgs) -> Option<Duration> {
 fn carry_out(job: JobInfo, plan: &Plan, folder: &RunFolder, client: &Client, team: &Team) -> Result<u8> {
     let wrong = batch::head::placement::check(plan, team);
     if !wrong.is_empty() {
+        folder.remove_if_empty();
         console::error(wrong.join("\n\n"));
         return Ok(USAGE);
     }
+    if let Err(error) = folder.begin(plan) {
+        console::error(format_args!("error: {error}"));
+        return Ok(STARTUP);
+    }
+    let record = RunRecord::begun(plan);
     let summary = batch::run(plan, folder, client, team, job)?;
     // a signal has ended commands: their failures mean nothing
     interrupt::stay_if_ending(|| "its last tasks were under way".to_owned());
-    folder.remove_if_empty();
+    let code = match summary.resumable {
+        true => STOPPED,
+        false if summary.errors.is_empty() => DONE,
+        false => FAILED,
+    };
+    if let Err(error) = folder.record(&record.ended(summary.tally, code)) {
+        log::warn!("the end of the run cannot be noted in `{}`: {error}", folder.path().display());
+    }
     if !job.quiet {
         console::output(summary.text.trim_end());
     }
     if !summary.errors.is_empty() {
         console::error(summary.errors.trim_end());
     }
+    if code == STOPPED {
+        let left = counted(summary.tally.left, "task");
+        let is = if summary.tally.left == 1 { "is" } else { "are" };
+        console::error(format_args!("dtask: {left} {is} left for the next run"));
+    }
     if summary.late {
+        tell(code);
         signals::leave();
     }
-    Ok(match summary.resumable {
-        true => STOPPED,
-        false if summary.errors.is_empty() => DONE,
-        false => FAILED,
-    })
+    Ok(code)
 }
 
 fn start_log(args: &RunArgs) {

@@ -33,6 +33,12 @@ impl Watch {
         self.wait.failures()
     }
 
+    /// The failures after the first `seen` ones, in the order in which they came, each with the index of its future;
+    /// empty once [`Watch::take`] has returned the ends.
+    pub(crate) fn failures_after(&self, seen: usize) -> Vec<(usize, Arc<TaskError>)> {
+        self.wait.failures_after(seen)
+    }
+
     /// Takes the end of each task, in order, once all have ended; `None` before that, and when they were taken already.
     ///
     /// # Errors

@@ -16,26 +16,32 @@ pub(crate) struct Captured {
 }
 
 impl Captured {
-    /// The last 20 lines of standard error, indented for an error message.
+    /// The last 20 lines of standard error, indented for an error message; of standard output if there are none.
     pub(crate) fn tail(&self) -> String {
-        const LINES: usize = 20;
-        const WIDTH: usize = 300;
-        // Only a window at the end is decoded: output may have megabytes.
-        let window = &self.stderr[self.stderr.len().saturating_sub(LINES * 4 * WIDTH)..];
-        let text = String::from_utf8_lossy(window);
-        let lines: Vec<&str> = text.lines().collect();
-        let first = lines.len().saturating_sub(LINES);
-        let mut tail = String::new();
-        for line in &lines[first..] {
-            tail.push_str("\n  | ");
-            tail.extend(line.chars().filter(|c| !c.is_control() || *c == '\t').take(WIDTH));
-        }
-        if tail.is_empty() {
-            "; it wrote nothing to stderr".to_owned()
-        } else {
-            format!("; the end of its stderr:{tail}")
+        let (stdout, stderr) = (last_lines(&self.stdout), last_lines(&self.stderr));
+        match (stderr.is_empty(), stdout.is_empty()) {
+            (false, _) => format!("; the end of its stderr:{stderr}"),
+            (true, false) => format!("; it wrote nothing to stderr; the end of its stdout:{stdout}"),
+            (true, true) => "; it printed nothing".to_owned(),
         }
     }
+}
+
+/// The last 20 lines of an output, without blank ones at its end, indented for an error message. Empty if all are
+/// blank.
+fn last_lines(output: &[u8]) -> String {
+    const LINES: usize = 20;
+    const WIDTH: usize = 300;
+    // Only a window at the end is decoded: output may have megabytes.
+    let window = &output[output.len().saturating_sub(LINES * 4 * WIDTH)..];
+    let text = String::from_utf8_lossy(window);
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let mut tail = String::new();
+    for line in &lines[lines.len().saturating_sub(LINES)..] {
+        tail.push_str("\n  | ");
+        tail.extend(line.chars().filter(|c| !c.is_control() || *c == '\t').take(WIDTH));
+    }
+    tail
 }
 
 /// The kind of a command's failure. The task's `retry-on` lists the kinds after which the command is tried again.

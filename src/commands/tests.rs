@@ -260,7 +260,9 @@ fn exit_codes() -> Outcome {
     assert_eq!(error.captured().map(|c| c.stdout.as_slice()), Some(&b"out\n"[..]));
     assert_eq!(run(CommandSpec { ok_exit: vec![0, 3], ..shell(script, &dir, &scratch) })?.exit, 3);
     let text = failure(CommandSpec { ok_exit: vec![3], ..shell("exit 0", &dir, &scratch) }).to_string();
-    assert!(text.contains("exit code 0; it wrote nothing to stderr"), "{text}");
+    assert!(text.ends_with("exit code 0; it printed nothing"), "{text}");
+    let text = failure(shell("echo; echo last; echo; exit 1", &dir, &scratch)).to_string();
+    assert!(text.ends_with("it wrote nothing to stderr; the end of its stdout:\n  | \n  | last"), "{text}");
     let text = failure(shell("nonesuch", &dir, &scratch)).to_string();
     assert!(text.contains("127 (from a shell: a program in it was not found)"), "{text}");
     let text = failure(shell("sh -c 'kill -9 $$'; exit $?", &dir, &scratch)).to_string();

@@ -223,6 +223,11 @@ impl Wait {
         failures
     }
 
+    /// The failures after the first `seen` ones, in the order in which they came.
+    pub(crate) fn failures_after(&self, seen: usize) -> Vec<(usize, Arc<TaskError>)> {
+        self.state.lock().answers.failed.get(seen..).unwrap_or_default().to_vec()
+    }
+
     /// Whether each awaited task has ended, if the thread asked only for ends; empty otherwise. All true when the run
     /// has ended.
     pub(crate) fn ended(&self) -> Vec<bool> {

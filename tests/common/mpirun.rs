@@ -65,6 +65,7 @@ pub struct Mpirun {
     args: Vec<OsString>,
     env: Vec<(OsString, Option<OsString>)>,
     dir: Option<PathBuf>,
+    stdin: Option<PathBuf>,
     limit: Duration,
 }
 
@@ -78,6 +79,7 @@ impl Mpirun {
             args: Vec::new(),
             env: Vec::new(),
             dir: None,
+            stdin: None,
             limit: Duration::from_secs(60),
         }
     }
@@ -120,6 +122,12 @@ impl Mpirun {
     /// The working folder; the test's own otherwise.
     pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.dir = Some(dir.into());
+        self
+    }
+
+    /// The file that is standard input; empty otherwise.
+    pub fn stdin(mut self, file: impl Into<PathBuf>) -> Self {
+        self.stdin = Some(file.into());
         self
     }
 
@@ -193,7 +201,13 @@ impl Mpirun {
         if let Some(dir) = &self.dir {
             command.current_dir(dir);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let stdin =
+            self.stdin.as_ref().map(|file| std::fs::File::open(file).expect("standard input is a file"));
+        command
+            .stdin(stdin.map_or_else(Stdio::null, Stdio::from))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
         command
     }
 }

@@ -65,7 +65,7 @@ mod bytes {
 
     #[test]
     fn version() {
-        assert_eq!(VERSION, 7);
+        assert_eq!(VERSION, 8);
     }
 
     #[test]
@@ -179,7 +179,7 @@ mod bytes {
         let error = error.with_retry(Retry::WithMemory(250));
         report(
             RankReport::Failed { task: TaskId(7), attempt: 1, error: Box::new(error) },
-            "01 07 01 02 6e 6f 00 03 66 2d 31 03 01 68 01 00 02 fa",
+            "01 07 01 02 6e 6f 00 03 66 2d 31 03 01 68 01 00 02 fa 00",
         );
     }
 
@@ -243,7 +243,7 @@ mod bytes {
         order(answer(NestedAnswer::Here), "0c 07 02");
         let (message, task, host) = ("no".into(), "f-1".into(), "h".into());
         let error = TaskError::of_attempt(message, task, Rank(3), host, 1);
-        order(answer(NestedAnswer::Failed(error)), "0c 07 03 02 6e 6f 00 03 66 2d 31 03 01 68 01 00 00");
+        order(answer(NestedAnswer::Failed(error)), "0c 07 03 02 6e 6f 00 03 66 2d 31 03 01 68 01 00 00 00");
         for (number, status) in
             [Status::Pending, Status::Assigned, Status::Finished, Status::Failed, Status::Released]
                 .into_iter()

@@ -162,8 +162,6 @@ run   = "true"
     for part in ["==> sim[T=250, p=1] <==\nout 250 1\n", "==> sim[T=250, p=2] <==\nout 250 2\n"] {
         both.assert_stdout_has(part);
     }
-    log(&["sim[T=9]"]).assert_code(1).assert_stderr_has("no `sim[T=9]` in the logs");
+    log(&["sim[T=9]"]).assert_code(2).assert_stderr_has("no instance `sim[T=9]`");
     log(&["quiet"]).assert_code(1);
-    let empty = Folder::script("[task.a]\nrun = 'true'\n");
-    empty.dtask(0).args(["log", "s.toml", "a"]).run().assert_code(3).assert_stderr_has("cannot be read");
 }

@@ -14,7 +14,9 @@ mod files;
 mod guide;
 #[cfg(feature = "hdf5")]
 mod hdf5;
+mod logs;
 mod mapreduce;
+mod messages;
 mod outline;
 mod policy;
 mod reductions;
@@ -68,11 +70,12 @@ impl Folder {
         std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// All names in it, without the script, sorted.
+    /// All names in it, without scripts and run folders, sorted.
     fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.dir.path()).expect("the folder is there");
         let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
-        let mut names: Vec<String> = names.filter(|name| !name.ends_with(".toml")).collect();
+        let mut names: Vec<String> =
+            names.filter(|name| !name.ends_with(".toml") && !name.ends_with(".dtask")).collect();
         names.sort();
         names
     }

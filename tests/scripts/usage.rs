@@ -26,7 +26,7 @@ fn a_broken_script_is_told_once_with_a_caret() {
         run.assert_code(2).assert_stderr_has("unknown name `pressure`").assert_stderr_has("--> s.toml:3:");
         run.assert_stderr_has("^^^");
         assert_eq!(run.stderr.matches("unknown name `pressure`").count(), 1, "{}", run.stderr);
-        assert!(folder.names().is_empty(), "{:?}", folder.names());
+        assert!(folder.names().is_empty() && !folder.path("s.dtask").exists(), "{:?}", folder.names());
     }
 }
 
@@ -44,7 +44,7 @@ fn check_tells_all_and_runs_nothing() {
     let folder = Folder::script("[vars]\nn = 1\n[task.a]\nrun = 'touch made{n}'\n");
     let run = folder.run(0, &["check", "s.toml", "--set", "n=2"]);
     run.assert_success().assert_stdout_has("s.toml: 1 task, 1 instance, no errors");
-    assert!(folder.names().is_empty());
+    assert!(folder.names().is_empty() && !folder.path("s.dtask").exists());
 }
 
 #[test]
@@ -113,4 +113,31 @@ fn a_profile_has_a_line_per_rank_whose_shares_are_all_of_its_time() {
     assert!(all(&lines[1][10..11]) > 1.0, "{}", run.stderr);
     let run = folder.run(2, &["s.toml"]);
     assert!(!run.stderr.contains("profile: "), "{}", run.stderr);
+}
+
+#[test]
+fn words_of_other_tools_are_answered_by_one_rank() {
+    let folder = Folder::script("[task.a]\nrun = 'touch made'\n");
+    for (line, says) in [
+        ("run s.toml", "a script is run by its name alone: `dtask s.toml`"),
+        ("chekc s.toml", "did you mean `dtask check s.toml`?"),
+        ("s.tml", "there is no script `s.tml`; did you mean `s.toml`?"),
+        ("status", "`status` is no command of dtask"),
+        ("s.toml check", "the command comes first: `dtask check s.toml`"),
+        ("-j 4 s.toml", "dtask has no option `-j`"),
+        ("-j4 s.toml", "`--slots N`"),
+        ("s.toml --dry-run", "`dtask plan script.toml`"),
+        (". ", "`.` is a folder, not a script; did you mean `./s.toml`?"),
+    ] {
+        for ranks in [0, 3] {
+            let args: Vec<&str> = line.split_whitespace().collect();
+            let run = folder.run(ranks, &args);
+            run.assert_code(2).assert_stderr_has(says);
+            assert_eq!(run.stderr.matches("error: ").count(), 1, "{}", run.stderr);
+        }
+    }
+    assert!(!folder.path("made").exists());
+    for args in [&["help"][..], &["help", "check"], &["--help"]] {
+        folder.run(0, args).assert_success().assert_stdout_has("Usage:");
+    }
 }

@@ -1,6 +1,7 @@
 //! HDF5 files that are there before datasets are added to them.
 
 use super::file::{alone, told};
+use super::refusal::Refusal;
 use hdf5::{File, Group};
 use std::path::Path;
 
@@ -17,13 +18,11 @@ impl ExistingFile {
     /// When another program is writing the file, or it is no HDF5 file.
     pub(crate) fn open(path: &Path) -> Result<ExistingFile, String> {
         let _alone = alone();
-        let file = File::open(path).map_err(|error| match told(&error) {
-            told if told.contains("lock") => {
-                format!("another program has it open for writing ({told}); wait for its end, or save elsewhere")
-            }
-            told => format!(
-                "a file is there that is no HDF5 file ({told}), and it is left as it is; move it away, or save elsewhere"
+        let file = File::open(path).map_err(|error| match Refusal::of(path, &told(&error)) {
+            Refusal::Foreign(what) => format!(
+                "a file is there that is no HDF5 file ({what}), and it is left as it is; move it away, or save elsewhere"
             ),
+            other => other.sentence(path),
         })?;
         Ok(ExistingFile { file })
     }

@@ -1,6 +1,7 @@
 //! Reading and writing of datasets by the HDF5 library.
 
 use super::direct::DirectFile;
+use super::refusal::Refusal;
 use super::{Attribute, NewDataset, check_part, chunks};
 use crate::arrays::{ArrayValue, ElementType};
 use bytemuck::Pod;
@@ -48,11 +49,7 @@ pub(super) fn alone() -> MutexGuard<'static, ()> {
 }
 
 fn open(path: &Path, name: &str) -> Result<Dataset, String> {
-    if !path.exists() {
-        return Err(format!("there is no file `{}`", path.display()));
-    }
-    let file = File::open(path)
-        .map_err(|error| format!("`{}` is no HDF5 file: {}", path.display(), told(&error)))?;
+    let file = File::open(path).map_err(|error| Refusal::of(path, &told(&error)).sentence(path))?;
     file.dataset(name).map_err(|_| match datasets(&file) {
         all if all.is_empty() => format!("`{}` has no dataset `{name}`", path.display()),
         all => format!("`{}` has no dataset `{name}`; there are: {}", path.display(), all.join(", ")),

@@ -12,6 +12,8 @@ pub(crate) mod existing;
 pub(crate) mod file;
 #[cfg(not(feature = "hdf5"))]
 pub(crate) mod none;
+#[cfg(feature = "hdf5")]
+pub(crate) mod refusal;
 
 #[cfg(feature = "hdf5")]
 pub(crate) use existing::ExistingFile;

@@ -91,3 +91,29 @@ fn what_is_missing_is_named() {
     let error = read(&path, "/t", std::slice::from_ref(&(1..3))).unwrap_err();
     assert_eq!(error, "the part [1:3] is not in a dataset of shape (2)");
 }
+
+#[test]
+fn a_file_that_is_locked_or_cut_off_is_no_other_file() {
+    use rustix::fs::{FlockOperation, flock};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.h5");
+    let file = hdf5::File::create(&path).unwrap();
+    file.new_dataset_builder().with_data(&[1.0; 1000]).create("t").unwrap();
+    file.close().unwrap();
+    let holder = std::fs::File::open(&path).unwrap();
+    flock(&holder, FlockOperation::LockExclusive).unwrap();
+    for error in [read(&path, "/t", &[]).unwrap_err(), ExistingFile::open(&path).unwrap_err()] {
+        assert!(error.contains("is locked: ") && error.contains("HDF5_USE_FILE_LOCKING=FALSE"), "{error}");
+        // this very process, where the host tells of locks
+        let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+        let own = std::process::id().to_string();
+        let is_told = locks.lines().any(|line| line.contains("FLOCK") && line.contains(&own));
+        assert!(!is_told || error.contains(&format!("process {own} (")), "{error}\n{locks}");
+    }
+    flock(&holder, FlockOperation::Unlock).unwrap();
+    assert!(read(&path, "/t", &[]).is_ok());
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    let error = read(&path, "/t", &[]).unwrap_err();
+    assert!(error.contains("its end is missing"), "{error}");
+}

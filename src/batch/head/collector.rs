@@ -2,12 +2,14 @@
 //! any more, notes failures, and writes files of rank 0 in the order of the instances' indices.
 
 use crate::batch::artifact::Artifact;
-use crate::batch::failure::{FailedInstance, Parts, part};
+use crate::batch::failure::{Parts, part};
 use crate::batch::head::deadline::Walltime;
+use crate::batch::head::failure_report::FailureReporter;
 use crate::batch::head::in_flight::{WatchedInstances, turn_all};
 use crate::batch::head::in_order::{Ordered, StreamOrigin};
 use crate::batch::head::interrupt;
-use crate::batch::head::outcome::{RunOutcome, once};
+use crate::batch::head::longest::LongestRunning;
+use crate::batch::head::outcome::RunOutcome;
 use crate::batch::head::progress::{Progress, Tally};
 use crate::batch::head::shared_files::{Sinks, paths};
 use crate::batch::head::stopped::{Running, Stopped};
@@ -45,6 +47,8 @@ pub(crate) struct RunCollector<'a> {
     kept: Vec<Future<()>>,
     pub(crate) outcome: RunOutcome,
     progress: Progress,
+    reporter: FailureReporter<'a>,
+    longest: LongestRunning,
     /// The time limit of the job; `None` where rank 0 does not know it.
     pub(crate) walltime: Option<Walltime>,
 }
@@ -56,6 +60,7 @@ impl<'a> RunCollector<'a> {
         client: &'a Client,
         submitter: Submitter<'a>,
         progress: Progress,
+        reporter: FailureReporter<'a>,
     ) -> Self {
         let outcome = RunOutcome { sinks: Sinks::new(plan), ..RunOutcome::default() };
         let (ordered, drained) = (BTreeMap::new(), vec![false; plan.tasks.len()]);
@@ -69,6 +74,8 @@ impl<'a> RunCollector<'a> {
             kept: vec![],
             outcome,
             progress,
+            reporter,
+            longest: LongestRunning::new(),
             walltime: None,
         }
     }
@@ -132,6 +139,7 @@ impl<'a> RunCollector<'a> {
             if !self.submitter.is_done() {
                 self.submit()?;
             }
+            self.note_failures();
             let moved = self.turn()? || self.submitter.merged > merged;
             let rest = self.watched.len() + self.ordered.len();
             if rest == 0 && self.submitter.is_done() {
@@ -142,8 +150,13 @@ impl<'a> RunCollector<'a> {
             if let Some(why) = self.is_to_stop() {
                 return self.stop(why);
             }
+            self.note_running();
             if self.progress.is_due() {
-                self.progress.tick(self.client, self.tally())?;
+                let longest = self
+                    .longest
+                    .longest()
+                    .and_then(|((task, index), time)| Some((self.plan.tasks.get(task)?.label(index), time)));
+                self.progress.tick(self.client, self.tally(), longest)?;
             }
             pause = if moved { SHORTEST } else { (pause * 2).min(self.longest()) };
             std::thread::sleep(pause);
@@ -164,8 +177,8 @@ impl<'a> RunCollector<'a> {
         if stopped.is_none_or(|stopped| !stopped.late) {
             self.submitter.files.finish(self.client, &mut self.outcome)?;
         }
-        once(&mut self.outcome.failed);
-        let Parts { failed, skipped, left } = part(self.plan, self.outcome.failed.clone());
+        self.outcome.failures_file = self.reporter.finish(&mut self.outcome.failed, &self.progress);
+        let Parts { failed, skipped, left } = part(self.plan, self.outcome.failed.in_order());
         let [failed, skipped, mut left] = [failed, skipped, left].map(|list| list.len() as u64);
         let done = self.outcome.ended.saturating_sub(failed + skipped + left);
         if let Some(stopped) = self.outcome.stopped.as_ref().filter(|stopped| stopped.is_resumable()) {
@@ -177,8 +190,18 @@ impl<'a> RunCollector<'a> {
     /// The number of instances that have failed so far. Instances that were skipped because a dependency failed do not
     /// count.
     pub(crate) fn failures(&self) -> u64 {
-        let without = self.without_result().1;
-        without.iter().filter(|failed| failed.is_own() != Some(false) && !failed.is_left()).count() as u64
+        self.outcome.failed.own()
+    }
+
+    /// Lists the failures that have come since the last call, and tells them to the user.
+    fn note_failures(&mut self) {
+        for watched in &mut self.watched {
+            self.outcome.failed.extend(watched.fresh());
+        }
+        for ordered in self.ordered.values_mut() {
+            self.outcome.failed.extend(ordered.fresh());
+        }
+        self.reporter.look(&mut self.outcome.failed, &self.progress);
     }
 
     /// Gives up the rest of the plan: notes in `stopped` all tasks that are to be cancelled, and returns those that are
@@ -203,29 +226,35 @@ impl<'a> RunCollector<'a> {
         Ok(running)
     }
 
-    /// The number of instances that have ended so far, and a list of those among them that have no result.
-    fn without_result(&self) -> (u64, Vec<FailedInstance>) {
-        let mut ended = self.outcome.ended;
-        let mut failed = self.outcome.failed.clone();
-        let mut add = |(more, without): (u64, Vec<FailedInstance>)| {
-            ended += more;
-            failed.extend(without);
-        };
-        self.watched.iter().map(WatchedInstances::so_far).for_each(&mut add);
-        self.ordered.values().filter_map(Ordered::so_far).for_each(&mut add);
-        once(&mut failed);
-        (ended, failed)
+    /// Looks now and then which instances run. Of each task, those that come first have run for the longest time.
+    fn note_running(&mut self) {
+        const FIRST: usize = 64;
+        if !self.progress.tells_longest() || !self.longest.is_due() {
+            return;
+        }
+        let watched = self.watched.iter().filter(|watched| watched.own).flat_map(|watched| {
+            watched.unended(FIRST).map(|(index, future)| ((watched.task, index), future))
+        });
+        let ordered = self.ordered.values().flat_map(|ordered| {
+            ordered.unended(FIRST).map(|(index, future)| ((ordered.task, index), future))
+        });
+        self.longest.look(self.client, watched.chain(ordered).take(FIRST * FIRST));
     }
 
     /// Counts the ended instances by outcome. Instances whose outputs are fetched together count when the last of them
     /// has arrived.
     fn tally(&self) -> Tally {
-        let (ended, failed) = self.without_result();
-        let without = failed.len() as u64;
-        let left = failed.iter().filter(|failed| failed.is_left()).count() as u64;
-        let own = failed.iter().filter(|failed| failed.is_own() != Some(false) && !failed.is_left());
-        let own = own.count() as u64;
-        Tally { done: ended.saturating_sub(without), failed: own, skipped: without - own - left, left }
+        let (mut ended, mut unlisted) = (self.outcome.ended, 0);
+        let known = &self.outcome.failed;
+        let so_far = self.watched.iter().map(WatchedInstances::so_far);
+        for (more, without) in so_far.chain(self.ordered.values().filter_map(Ordered::so_far)) {
+            ended += more;
+            // those that have come since the list was made
+            unlisted += without.iter().filter(|failed| !known.has(failed.task, failed.index)).count() as u64;
+        }
+        let without = known.as_slice().len() as u64 + unlisted;
+        let done = ended.saturating_sub(without);
+        Tally { done, failed: known.own() + unlisted, skipped: known.skipped(), left: known.left() }
     }
 
     /// Processes the results that have arrived at rank 0 since the last call. Returns whether there were any.

@@ -1,7 +1,6 @@
 //! HDF5 files of datasets, as rank 0 keeps track of them: which rank owns and writes each file, and when a file is
 //! complete.
 
-use crate::batch::failure::FailedInstance;
 use crate::batch::head::display::shown;
 use crate::batch::head::outcome::RunOutcome;
 use crate::batch::head::stopped::Stopped;
@@ -89,7 +88,7 @@ impl DatasetFiles {
     /// When the engine has ended.
     pub(crate) fn finish(&mut self, client: &Client, outcome: &mut RunOutcome) -> Result<()> {
         let stopped = outcome.stopped.as_ref().is_some_and(Stopped::is_resumable);
-        let left = stopped || outcome.failed.iter().any(FailedInstance::is_left);
+        let left = stopped || outcome.failed.left() > 0;
         for (path, DatasetFile { owner, wanted }) in std::mem::take(&mut self.files) {
             let wanted: Vec<(String, u64)> = wanted.into_iter().collect();
             let file = path.display().to_string();

@@ -1,6 +1,8 @@
 //! Paths and numbers of bytes in the form in which the user sees them.
 
+use crate::script::values::units::words;
 use std::path::Path;
+use std::time::Duration;
 
 /// Shortens a path for messages: relative to the working directory if it lies below it, else unchanged.
 pub(crate) fn shown(path: &Path) -> String {
@@ -22,9 +24,28 @@ pub(crate) fn bytes(count: u64) -> String {
     if unit == "bytes" { format!("{count} bytes") } else { format!("{value:.1} {unit}") }
 }
 
+/// Formats a time as somebody would say it, by its two largest units: `0.3 s`, `1 min 30 s`, `3 h 20 min`, `2 d 3 h`.
+pub(crate) fn roughly(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..10 => format!("{:.1} s", time.as_secs_f64()),
+        10..3600 => words(Duration::from_secs(seconds)),
+        3600..86_400 => words(Duration::from_secs(seconds / 60 * 60)),
+        86_400..31_536_000 => words(Duration::from_secs(seconds / 3600 * 3600)),
+        _ => "years".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_in_words() {
+        let shown =
+            [0.26, 9.0, 90.4, 3601.0, 12_000.0, 100_000.0, 1e12].map(Duration::from_secs_f64).map(roughly);
+        assert_eq!(shown, ["0.3 s", "9.0 s", "1 min 30 s", "1 h", "3 h 20 min", "1 d 3 h", "years"]);
+    }
 
     #[test]
     fn bytes_in_words() {

@@ -21,6 +21,8 @@ pub(crate) struct WatchedInstances {
     /// Whether the futures are those of the instances themselves; false for those of helper tasks that save their
     /// results.
     pub(crate) own: bool,
+    /// The number of failures that were reported by [`WatchedInstances::fresh`].
+    reported: usize,
 }
 
 impl WatchedInstances {
@@ -34,7 +36,8 @@ impl WatchedInstances {
         own: bool,
     ) -> Self {
         let watch = client.watch(&futures);
-        WatchedInstances { task, first, futures: futures.into_iter().map(Some).collect(), watch, own }
+        let futures = futures.into_iter().map(Some).collect();
+        WatchedInstances { task, first, futures, watch, own, reported: 0 }
     }
 
     /// The number of instances of the range that have not ended.
@@ -48,6 +51,20 @@ impl WatchedInstances {
         let failed = self.watch.failures().into_iter();
         let at = |(at, cause)| FailedInstance { task: self.task, index: self.first + at as u64, cause };
         (ended, failed.map(at).collect())
+    }
+
+    /// The failures that have come since the last call.
+    pub(crate) fn fresh(&mut self) -> impl Iterator<Item = FailedInstance> + use<> {
+        let (task, first, new) = (self.task, self.first, self.watch.failures_after(self.reported));
+        self.reported += new.len();
+        new.into_iter().map(move |(at, cause)| FailedInstance { task, index: first + at as u64, cause })
+    }
+
+    /// The first instances of the range that have not ended, at most `most`, with their indices.
+    pub(crate) fn unended(&self, most: usize) -> impl Iterator<Item = (u64, &Future<Artifact>)> {
+        let ended = self.watch.ended().into_iter().chain(std::iter::repeat(true));
+        let open = (self.first..).zip(&self.futures).zip(ended).filter(|(_, ended)| !ended);
+        open.filter_map(|((index, future), _)| Some((index, future.as_ref()?))).take(most)
     }
 
     /// Gives up the range when the run is stopped: counts in `outcome` the instances that have ended, notes in `stopped`

@@ -41,6 +41,8 @@ pub(crate) struct Ordered {
     pub(crate) own: bool,
     pub(crate) next: u64,
     pub(crate) window: Option<(Vec<Option<Future<Artifact>>>, PendingWindow)>,
+    /// The number of failures of the window that were reported by [`Ordered::fresh`].
+    reported: usize,
 }
 
 /// The instances of a window, for which rank 0 waits: watched until they end, or fetched with their outputs.
@@ -71,7 +73,7 @@ impl StreamOrigin {
 impl Ordered {
     /// Makes the stream of a task's instances, of which none is consumed yet.
     pub(crate) fn new(task: usize, source: StreamOrigin, own: bool) -> Self {
-        Ordered { task, source, own, next: 0, window: None }
+        Ordered { task, source, own, next: 0, window: None, reported: 0 }
     }
 
     /// Appends the futures of newly submitted instances to the stream, which hands out outputs in index order. `last`
@@ -114,6 +116,31 @@ impl Ordered {
         };
         let at = |(at, cause)| FailedInstance { task: self.task, index: self.next + at as u64, cause };
         Some((ended as u64, failed.into_iter().map(at).collect()))
+    }
+
+    /// The failures in the current window that have come since the last call.
+    pub(crate) fn fresh(&mut self) -> impl Iterator<Item = FailedInstance> + use<> {
+        let (task, next, seen) = (self.task, self.next, self.reported);
+        let new = match &self.window {
+            Some((_, PendingWindow::Ends(watch))) => watch.failures_after(seen),
+            Some((_, PendingWindow::Values(pending))) if self.own => pending.failures_after(seen),
+            _ => Vec::new(),
+        };
+        self.reported += new.len();
+        new.into_iter().map(move |(at, cause)| FailedInstance { task, index: next + at as u64, cause })
+    }
+
+    /// The first instances of the current window that have not ended, at most `most`, with their indices. Empty if the
+    /// futures are of helper tasks.
+    pub(crate) fn unended(&self, most: usize) -> impl Iterator<Item = (u64, &Future<Artifact>)> {
+        let (futures, ended) = match &self.window {
+            Some((futures, PendingWindow::Ends(watch))) if self.own => (&futures[..], watch.ended()),
+            Some((futures, PendingWindow::Values(_))) if self.own => (&futures[..], Vec::new()),
+            _ => (&[][..], Vec::new()),
+        };
+        let ended = ended.into_iter().chain(std::iter::repeat(false));
+        let open = (self.next..).zip(futures).zip(ended).filter(|(_, ended)| !ended);
+        open.filter_map(|((index, future), _)| Some((index, future.as_ref()?))).take(most)
     }
 
     /// Gives up the rest of the stream when the run is stopped: notes the instances that are to be cancelled, and
@@ -186,6 +213,7 @@ impl Ordered {
                 }
             }
         }
+        self.reported = 0;
         let fetch = paths(task).next().is_some();
         let printed = fetch && !task.action.is_command();
         let window = self.source.take(if fetch { FETCHED } else { WATCHED }, printed, client);

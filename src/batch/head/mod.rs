@@ -6,18 +6,22 @@
 //! [`in_order`]), drops results that are no longer needed, and gathers the [`outcome`].
 //!
 //! [`reduce`] and [`mapreduce`] plan reductions. [`shared_files`] writes files to which many instances append,
-//! [`dataset_files`] keeps track of HDF5 files, and [`run_folder`] is `NAME.dtask`. [`mod@deadline`], [`stop`] and
-//! [`interrupt`] end a run early; [`stopped`] is what they leave undone. [`progress`] and [`summary`] inform the user
-//! ([`display`]: paths and sizes).
+//! [`dataset_files`] keeps track of HDF5 files, and [`run_folder`] is `NAME.dtask`, with a [`run_record`].
+//! [`mod@deadline`], [`stop`] and [`interrupt`] end a run early; [`stopped`] is what they leave undone. [`progress`] (with
+//! [`longest`]), [`failure_report`] (with the table of failures, [`failures_file`]) and [`summary`] inform the user
+//! ([`display`]: paths, sizes and times).
 
 pub(crate) mod collector;
 pub(crate) mod dataset_files;
 pub(crate) mod deadline;
 pub(crate) mod display;
 pub(crate) mod failed_members;
+pub(crate) mod failure_report;
+pub(crate) mod failures_file;
 pub(crate) mod in_flight;
 pub(crate) mod in_order;
 pub(crate) mod interrupt;
+pub(crate) mod longest;
 pub(crate) mod mapreduce;
 pub(crate) mod outcome;
 pub(crate) mod placement;
@@ -25,6 +29,7 @@ pub(crate) mod progress;
 pub(crate) mod reduce;
 pub(crate) mod retained;
 pub(crate) mod run_folder;
+pub(crate) mod run_record;
 pub(crate) mod shared_files;
 pub(crate) mod stop;
 pub(crate) mod stopped;

@@ -7,29 +7,142 @@ use crate::error::TaskError;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+/// The number of failures whose messages are kept whole. Beyond it a failure that was told keeps its first line: a
+/// million messages of some kilobytes would fill rank 0's memory.
+const WHOLE: usize = 1_000;
+
 /// The result of a run: counts of instances, failures, written files, and the instances that were not run.
 #[derive(Default)]
 pub(crate) struct RunOutcome {
     /// The number of instances of the plan that have ended, with a result or without.
     pub ended: u64,
     /// Instances that have no result, each with the cause.
-    pub failed: Vec<FailedInstance>,
+    pub failed: FailureList,
+    /// The path of the table of all failures; `None` before the run is over, and if there are none.
+    pub failures_file: Option<String>,
     /// Files that rank 0 writes from the outputs of instances, with their state.
     pub sinks: Sinks,
     /// The instances that were not run because the run was stopped early; `None` unless it was.
     pub stopped: Option<Stopped>,
 }
 
-/// Removes duplicates from a list of failures. An instance comes twice if it failed and then the helper tasks that
-/// would have saved its result failed too.
-pub(crate) fn once(failed: &mut Vec<FailedInstance>) {
-    let mut seen = HashSet::new();
-    failed.retain(|failed| seen.insert((failed.task, failed.index)));
+/// Instances without a result, in the order in which rank 0 has learnt of them, each once. An instance comes twice if
+/// it failed and then the helper tasks that would have saved its result failed too.
+#[derive(Default)]
+pub(crate) struct FailureList {
+    list: Vec<FailedInstance>,
+    known: HashSet<(usize, u64)>,
+    left: u64,
+    skipped: u64,
+}
+
+impl FailureList {
+    /// Adds an instance, unless it is there already.
+    pub(crate) fn push(&mut self, failed: FailedInstance) {
+        if !self.known.insert((failed.task, failed.index)) {
+            return;
+        }
+        if failed.is_left() {
+            self.left += 1;
+        } else if failed.is_own() == Some(false) {
+            self.skipped += 1;
+        }
+        self.list.push(failed);
+    }
+
+    /// Whether the instance is in the list.
+    pub(crate) fn has(&self, task: usize, index: u64) -> bool {
+        self.known.contains(&(task, index))
+    }
+
+    /// The instances, in the order in which they were added.
+    pub(crate) fn as_slice(&self) -> &[FailedInstance] {
+        &self.list
+    }
+
+    /// The instances, in the order of the plan.
+    pub(crate) fn in_order(&self) -> Vec<FailedInstance> {
+        let mut list = self.list.clone();
+        list.sort_unstable_by_key(|failed| (failed.task, failed.index));
+        list
+    }
+
+    /// The number of instances that are left for the next run of the script.
+    pub(crate) fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// The number of instances that were not run because a dependency has failed.
+    pub(crate) fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// The number of instances that were run and failed.
+    pub(crate) fn own(&self) -> u64 {
+        self.list.len() as u64 - self.left - self.skipped
+    }
+
+    /// Notes that the instances from number `from` on were told to the user, up to number `to`. Their messages are not
+    /// needed any more, and are shortened where there are many.
+    pub(crate) fn note_told(&mut self, from: usize, to: usize) {
+        let told = self.list.get_mut(from.max(WHOLE)..to).unwrap_or_default();
+        for failed in told {
+            let first = failed.cause.message.lines().next().unwrap_or_default();
+            if first.len() < failed.cause.message.len() {
+                let message = first.to_owned();
+                failed.cause = Arc::new(TaskError { message, ..(*failed.cause).clone() });
+            }
+        }
+    }
+}
+
+impl Extend<FailedInstance> for FailureList {
+    fn extend<I: IntoIterator<Item = FailedInstance>>(&mut self, more: I) {
+        more.into_iter().for_each(|failed| self.push(failed));
+    }
 }
 
 /// Adds an instance to the list of failures; does nothing if `cause` is `None`, since the instance succeeded.
-pub(crate) fn note(failed: &mut Vec<FailedInstance>, task: usize, index: u64, cause: Option<Arc<TaskError>>) {
+pub(crate) fn note(failed: &mut FailureList, task: usize, index: u64, cause: Option<Arc<TaskError>>) {
     if let Some(cause) = cause {
         failed.push(FailedInstance { task, index, cause });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::failure::left;
+    use crate::error::{Failure, Origin};
+    use crate::ids::Rank;
+
+    fn failed(index: u64, of: u64, failure: Failure) -> FailedInstance {
+        let origin = Some(Origin { group: 0, index: of });
+        FailedInstance { task: 0, index, cause: Arc::new(failure.into_error(Rank(1), "h", 1, origin)) }
+    }
+
+    #[test]
+    fn an_instance_is_listed_and_counted_once() {
+        let mut list = FailureList::default();
+        let all = [
+            failed(3, 3, Failure::new("own")),
+            failed(3, 3, Failure::new("again")),
+            failed(2, 3, Failure::new("own")),
+            failed(1, 1, left("late")),
+        ];
+        list.extend(all);
+        assert_eq!((list.own(), list.skipped(), list.left()), (1, 1, 1));
+        assert!(list.has(0, 3) && !list.has(0, 4));
+        assert_eq!(list.in_order().iter().map(|failed| failed.index).collect::<Vec<_>>(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn of_very_many_failures_the_first_lines_are_kept() {
+        let mut list = FailureList::default();
+        list.extend((0..1_100).map(|index| failed(index, index, Failure::new("first\nsecond"))));
+        list.note_told(0, 500);
+        list.note_told(500, 1_050);
+        let whole = list.as_slice().iter().filter(|failed| failed.cause.message.contains("second"));
+        assert_eq!(whole.count(), 1_050, "1000 that are kept, 50 that are not told yet");
     }
 }

@@ -1,6 +1,9 @@
 //! The progress line of a running plan.
+//!
+//! At a terminal one line is redrawn. Elsewhere, as under `mpirun`, a new line is printed now and then: every ten
+//! seconds at first, less often the longer the run, and ever less often while nothing changes.
 
-use crate::batch::head::display::bytes;
+use crate::batch::head::display::{bytes, roughly};
 use crate::client::Client;
 use crate::console;
 use crate::error::Result;
@@ -9,8 +12,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// Time between two progress lines if the output goes to a file or a pipe.
+/// The shortest time between two progress lines if the output goes to a file or a pipe.
 const PLAIN: Duration = Duration::from_secs(10);
+/// The longest time between two such lines while instances end.
+const LONGEST: Duration = Duration::from_secs(300);
+/// The longest time between two such lines while none ends.
+const STILL: Duration = Duration::from_secs(1800);
+/// The part of a run that passes between two such lines: the twentieth.
+const PART: u32 = 20;
 /// Time between two redraws of the progress line at a terminal.
 const DRAWN: Duration = Duration::from_millis(100);
 
@@ -39,56 +48,100 @@ impl Tally {
     }
 }
 
-/// The display of how far a run is: at a terminal a line that is redrawn, elsewhere a new line every ten seconds.
+/// The display of how far a run is: at a terminal a line that is redrawn, elsewhere new lines.
 pub(crate) struct Progress {
     total: u64,
     slots: u64,
     start: Instant,
-    last: Instant,
     way: ProgressDisplay,
 }
 
 enum ProgressDisplay {
     Quiet,
-    Plain,
-    Drawn(ProgressBar),
+    Plain(LinePace),
+    Drawn { bar: ProgressBar, last: Instant },
+}
+
+/// The times of progress lines, counted from the start of the run, and what the last one has told.
+#[derive(Debug)]
+struct LinePace {
+    /// The time between two lines that the user asks for; `None` for one that grows with the run.
+    every: Option<Duration>,
+    last: Duration,
+    pause: Duration,
+    told: Tally,
+}
+
+impl LinePace {
+    fn new(every: Option<Duration>) -> LinePace {
+        LinePace { every, last: Duration::ZERO, pause: every.unwrap_or(PLAIN), told: Tally::default() }
+    }
+
+    fn is_due(&self, now: Duration) -> bool {
+        now >= self.last + self.pause
+    }
+
+    /// Notes that a line with these numbers is printed `now`. Returns the number of instances done each second since
+    /// the line before.
+    fn note(&mut self, now: Duration, tally: Tally) -> f64 {
+        let since = now.saturating_sub(self.last);
+        let rate = tally.done.saturating_sub(self.told.done) as f64 / since.as_secs_f64().max(1e-3);
+        let usual = self.every.unwrap_or_else(|| (now / PART).clamp(PLAIN, LONGEST));
+        // while nothing changes, a line is only a sign of life
+        let is_still = tally == self.told;
+        self.pause = if is_still { (self.pause * 2).min(STILL.max(usual)) } else { usual };
+        (self.last, self.told) = (now, tally);
+        rate
+    }
 }
 
 impl Progress {
     /// Makes the progress display for a plan of `total` instances. `slots` is the number of tasks that all ranks
-    /// together run at a time. If `quiet`, nothing is displayed.
-    pub(crate) fn new(total: u64, slots: u64, quiet: bool) -> Progress {
+    /// together run at a time. If `quiet`, nothing is displayed. `every` is the time between two lines that the user
+    /// asks for.
+    pub(crate) fn new(total: u64, slots: u64, quiet: bool, every: Option<Duration>) -> Progress {
+        let start = Instant::now();
         let way = match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => ProgressDisplay::Quiet,
-            (false, false) => ProgressDisplay::Plain,
+            (false, false) => ProgressDisplay::Plain(LinePace::new(every)),
             (false, true) => {
                 let bar = ProgressBar::new(total);
                 if let Ok(style) = ProgressStyle::with_template("{bar:24} {msg}") {
                     bar.set_style(style);
                 }
-                ProgressDisplay::Drawn(bar)
+                ProgressDisplay::Drawn { bar, last: start }
             }
         };
-        let now = Instant::now();
-        Progress { total, slots, start: now, last: now, way }
+        Progress { total, slots, start, way }
     }
 
     /// Whether enough time has passed since the last progress line or redraw for the next.
     pub(crate) fn is_due(&self) -> bool {
-        match self.way {
+        match &self.way {
             ProgressDisplay::Quiet => false,
-            ProgressDisplay::Plain => self.last.elapsed() >= PLAIN,
-            ProgressDisplay::Drawn(_) => self.last.elapsed() >= DRAWN,
+            ProgressDisplay::Plain(pace) => pace.is_due(self.start.elapsed()),
+            ProgressDisplay::Drawn { last, .. } => last.elapsed() >= DRAWN,
         }
     }
 
-    /// Prints a progress line with the counts of `tally`, or redraws it at a terminal.
+    /// Whether lines tell which instance runs for the longest time.
+    pub(crate) fn tells_longest(&self) -> bool {
+        matches!(self.way, ProgressDisplay::Plain(_))
+    }
+
+    /// Prints a progress line with the counts of `tally`, or redraws it at a terminal. `longest` is the instance that
+    /// runs for the longest time.
     ///
     /// # Errors
     /// When the engine has ended.
-    pub(crate) fn tick(&mut self, client: &Client, tally: Tally) -> Result<()> {
-        self.last = Instant::now();
-        self.tell(&client.totals()?, tally);
+    pub(crate) fn tick(
+        &mut self,
+        client: &Client,
+        tally: Tally,
+        longest: Option<(String, Duration)>,
+    ) -> Result<()> {
+        let totals = client.totals()?;
+        self.tell(&totals, tally, longest);
         Ok(())
     }
 
@@ -99,39 +152,122 @@ impl Progress {
     pub(crate) fn finish(&mut self, client: &Client, tally: Tally) -> Result<()> {
         match &self.way {
             ProgressDisplay::Quiet => {}
-            ProgressDisplay::Plain => self.tell(&client.totals()?, tally),
-            ProgressDisplay::Drawn(bar) => bar.finish_and_clear(),
+            ProgressDisplay::Plain(_) => self.tick(client, tally, None)?,
+            ProgressDisplay::Drawn { bar, .. } => bar.finish_and_clear(),
         }
         Ok(())
     }
 
-    fn tell(&self, totals: &Totals, tally: Tally) {
-        let line = self.line(totals, tally);
+    /// Prints lines to standard error, above the progress line at a terminal.
+    pub(crate) fn print(&self, text: &str) {
         match &self.way {
-            ProgressDisplay::Quiet => {}
-            ProgressDisplay::Plain => console::error(line),
-            ProgressDisplay::Drawn(bar) => {
-                bar.set_position(tally.ended().min(self.total));
-                bar.set_message(line);
-            }
+            ProgressDisplay::Drawn { bar, .. } => bar.suspend(|| console::error(text)),
+            ProgressDisplay::Quiet | ProgressDisplay::Plain(_) => console::error(text),
         }
     }
 
-    fn line(&self, totals: &Totals, tally: Tally) -> String {
-        let Tally { done, failed, skipped, left: later } = tally;
-        let elapsed = self.start.elapsed().as_secs_f64();
-        let total = self.total;
-        let left = total.saturating_sub(tally.ended());
-        // of the engine's tasks, some are steps of an instance, or belong to none
-        let running = totals.assigned.min(self.slots).min(left);
-        let waiting = left - running;
-        let rate = done as f64 / elapsed.max(1e-3);
-        let skipped = if skipped > 0 { format!(", {skipped} not run") } else { String::new() };
-        let later = if later > 0 { format!(", {later} left for the next run") } else { String::new() };
-        format!(
-            "{elapsed:.1} s: {done} of {total} tasks done, {running} running, {waiting} waiting, {failed} \
-             failed{skipped}{later}, {rate:.1} tasks/s, {} moved",
-            bytes(totals.bytes_moved)
-        )
+    fn tell(&mut self, totals: &Totals, tally: Tally, longest: Option<(String, Duration)>) {
+        let now = self.start.elapsed();
+        let overall = tally.done as f64 / now.as_secs_f64().max(1e-3);
+        let is_over = tally.ended() >= self.total;
+        let line = |rate| line(self.total, self.slots, totals, tally, now, rate);
+        match &mut self.way {
+            ProgressDisplay::Quiet => {}
+            ProgressDisplay::Plain(pace) => {
+                let rate = pace.note(now, tally);
+                let mut line = line(if is_over { overall } else { rate });
+                if let Some((label, time)) = longest.filter(|(_, time)| *time >= pace.every.unwrap_or(PLAIN))
+                {
+                    line += &format!("; longest: {label} for {}", roughly(time));
+                }
+                console::error(line);
+            }
+            ProgressDisplay::Drawn { bar, last } => {
+                *last = Instant::now();
+                bar.set_position(tally.ended().min(self.total));
+                bar.set_message(line(overall));
+            }
+        }
+    }
+}
+
+/// Formats a progress line. `rate` is the number of instances done each second.
+fn line(total: u64, slots: u64, totals: &Totals, tally: Tally, now: Duration, rate: f64) -> String {
+    let Tally { done, failed, skipped, left: later } = tally;
+    let left = total.saturating_sub(tally.ended());
+    // of the engine's tasks, some are steps of an instance, or belong to none
+    let running = totals.assigned.min(slots).min(left);
+    let waiting = left - running;
+    let percent = tally.ended().saturating_mul(100).checked_div(total).unwrap_or(100);
+    let skipped = if skipped > 0 { format!(", {skipped} not run") } else { String::new() };
+    let later = if later > 0 { format!(", {later} left for the next run") } else { String::new() };
+    let mut line = format!(
+        "{}, {percent} %: {done} of {total} tasks done, {running} running, {waiting} waiting, {failed} \
+         failed{skipped}{later}, {rate:.1} tasks/s",
+        roughly(now)
+    );
+    if left > 0 && rate > 0.0 && now >= PLAIN {
+        let time = Duration::try_from_secs_f64(left as f64 / rate).unwrap_or(Duration::MAX);
+        line += &format!(", about {} left", roughly(time));
+    }
+    if totals.bytes_moved > 0 {
+        line += &format!(", {} moved", bytes(totals.bytes_moved));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The times, in seconds, at which lines are printed in a run of so many seconds, of which instances end until
+    /// `busy`.
+    fn lines(every: Option<Duration>, busy: u64, all: u64) -> Vec<u64> {
+        let mut pace = LinePace::new(every);
+        let mut printed = Vec::new();
+        for second in 1..=all {
+            let now = Duration::from_secs(second);
+            if pace.is_due(now) {
+                pace.note(now, Tally { done: second.min(busy), ..Tally::default() });
+                printed.push(second);
+            }
+        }
+        printed
+    }
+
+    #[test]
+    fn lines_become_fewer_the_longer_the_run() {
+        let hour = lines(None, 3600, 3600);
+        assert_eq!(&hour[..4], [10, 20, 30, 40]);
+        assert!((50..100).contains(&hour.len()), "{}", hour.len());
+        let day = lines(None, 86_400, 86_400).len();
+        assert!(day < 400, "{day}");
+        assert_eq!(lines(Some(Duration::from_secs(2)), 9, 9), [2, 4, 6, 8]);
+    }
+
+    #[test]
+    fn what_does_not_change_is_told_ever_less_often() {
+        assert_eq!(lines(None, 0, 600), [10, 30, 70, 150, 310]);
+        let stuck = lines(None, 30, 7200);
+        assert_eq!(&stuck[..6], [10, 20, 30, 40, 60, 100]);
+        assert!(stuck.len() < 14, "{stuck:?}");
+    }
+
+    #[test]
+    fn a_line_says_what_is_worth_knowing() {
+        let totals = Totals { assigned: 9, bytes_moved: 1_500_000, ..Totals::default() };
+        let tally = Tally { done: 600, failed: 3, ..Tally::default() };
+        assert_eq!(
+            line(1000, 4, &totals, tally, Duration::from_secs(90), 2.0),
+            "1 min 30 s, 60 %: 600 of 1000 tasks done, 4 running, 393 waiting, 3 failed, 2.0 tasks/s, about 3 min 18 s \
+             left, 1.5 MB moved"
+        );
+        let over = Tally { done: 1000, ..Tally::default() };
+        assert_eq!(
+            line(1000, 4, &Totals::default(), over, Duration::from_millis(300), 0.0),
+            "0.3 s, 100 %: 1000 of 1000 tasks done, 0 running, 0 waiting, 0 failed, 0.0 tasks/s"
+        );
+        // a rate so low that the end is beyond all clocks
+        assert!(line(u64::MAX, 4, &totals, tally, Duration::from_secs(90), 1e-300).contains("left"));
     }
 }

@@ -1,16 +1,22 @@
-//! The run folder `NAME.dtask/` beside the script: it has the logs, and a lock against a second run.
+//! The run folder `NAME.dtask/` beside the script: it has the logs, the table of failures, a record of the run, and a
+//! lock against a second run. Those of the runs before lie in folders in it, `run.1` (the last one before) to `run.4`.
 
+use crate::batch::head::failures_file::FAILURES;
+use crate::batch::head::run_record::{RECORD, RunRecord};
 use crate::batch::whole_files::make_private;
 use crate::script::plan::Plan;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The name of the lock file in the run folder, which a run keeps locked against other runs.
 const LOCK: &str = "lock";
+
+/// The number of earlier runs whose logs are kept.
+pub(crate) const EARLIER: u32 = 4;
 
 /// The run folder, `NAME.dtask` for a script NAME, which has the logs. Only its user can read it, since outputs and
 /// logs may be confidential. It is locked against other runs while this value lives, where the file system has locks.
@@ -22,7 +28,7 @@ pub(crate) struct RunFolder {
 }
 
 impl RunFolder {
-    /// Creates the run folder of a plan, or takes over the existing one, and removes the logs of the previous run.
+    /// Creates the run folder of a plan, or takes over the existing one.
     ///
     /// # Errors
     /// When it cannot be made, belongs to another user, or is in use by another run; the text is for the user.
@@ -48,12 +54,39 @@ impl RunFolder {
         plan.dir.join(format!("{}.dtask", plan.name))
     }
 
+    /// The path of the folder with the logs of an earlier run, in the run folder `folder`: 1 for the last one before the
+    /// newest; 0 for the newest.
+    pub(crate) fn path_of_run(folder: &Path, run: u32) -> PathBuf {
+        if run == 0 { folder.to_owned() } else { folder.join(format!("run.{run}")) }
+    }
+
+    /// Begins a run: moves the logs of the run before out of the way, and notes that this run has begun.
+    ///
+    /// # Errors
+    /// When the folder cannot be written; the text is for the user.
+    pub(crate) fn begin(&self, plan: &Plan) -> Result<(), String> {
+        let begun = make_room(&self.path).and_then(|()| self.record(&RunRecord::begun(plan)));
+        begun.map_err(|error| format!("the run folder `{}` cannot be written: {error}", self.path.display()))
+    }
+
+    /// Notes how far the run is, for `dtask log`.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub(crate) fn record(&self, record: &RunRecord) -> io::Result<()> {
+        // the folder may have been removed while the run went on
+        make_private(&self.path)?;
+        let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
+        file.write_all(record.text().as_bytes())?;
+        file.persist(self.path.join(RECORD)).map(drop).map_err(|error| error.error)
+    }
+
     /// The path of the run folder, which has the logs.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Removes the run folder if no logs or other files are in it.
+    /// Removes the run folder if no logs or other files are in it, since no run has begun.
     pub(crate) fn remove_if_empty(&self) {
         // the lock stays valid although its file is unlinked; what cannot be removed stays
         let _ = fs::remove_file(self.path.join(LOCK));
@@ -109,17 +142,39 @@ fn prepare(path: &Path) -> io::Result<Option<File>> {
         fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
     }
     let Some(lock) = lock(path)? else { return Ok(None) };
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with("rank-") && (name.ends_with(".log") || name.ends_with(".index")) {
-            fs::remove_file(entry.path())?;
-        }
-    }
     // a write is the most reliable test of whether the folder is writable
     tempfile::tempfile_in(path)?;
     Ok(Some(lock))
+}
+
+/// Whether a file in the run folder is of a run, and is kept with its logs.
+fn is_of_a_run(name: &str) -> bool {
+    let is_log = name.starts_with("rank-") && (name.ends_with(".log") || name.ends_with(".index"));
+    is_log || name == FAILURES || name == RECORD
+}
+
+/// Moves the files of the last run into a folder of their own, and counts the runs before it on. The oldest is removed.
+fn make_room(path: &Path) -> io::Result<()> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        files.extend(name.to_str().is_some_and(is_of_a_run).then_some(name));
+    }
+    if files.is_empty() {
+        return Ok(());
+    }
+    let at = |run| RunFolder::path_of_run(path, run);
+    let is_there = |run: &u32| fs::symlink_metadata(at(*run)).is_ok();
+    // up to the first number that is free
+    let last = (1..=EARLIER).find(|run| !is_there(run)).unwrap_or(EARLIER);
+    if is_there(&last) {
+        fs::remove_dir_all(at(last))?;
+    }
+    for run in (1..last).rev() {
+        fs::rename(at(run), at(run + 1))?;
+    }
+    make_private(&at(1))?;
+    files.iter().try_for_each(|name| fs::rename(path.join(name), at(1).join(name)))
 }
 
 #[cfg(test)]
@@ -132,11 +187,35 @@ mod tests {
         let path = dir.path().join("x.dtask");
         let first = prepare(&path).unwrap();
         assert!(first.is_some());
-        fs::write(path.join("rank-0001.log"), "of the first run").unwrap();
         assert!(prepare(&path).unwrap().is_none());
-        assert!(path.join("rank-0001.log").exists(), "the log of a run under way was removed");
         drop(first);
         assert!(prepare(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn the_logs_of_the_runs_before_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.dtask");
+        let _lock = prepare(&path).unwrap();
+        let write = |name: &str, text: &str| fs::write(path.join(name), text).unwrap();
+        make_room(&path).unwrap();
+        assert!(!path.join("run.1").exists(), "there was no run");
+        write("mine.txt", "of the user");
+        for run in 1..=7 {
+            make_room(&path).unwrap();
+            write("rank-0001.log", &format!("{run}"));
+            write("rank-0001.index", "");
+            write(FAILURES, "");
+        }
+        let log = |run| fs::read_to_string(RunFolder::path_of_run(&path, run).join("rank-0001.log"));
+        let logs: Vec<String> = (0..=EARLIER).map(|run| log(run).unwrap()).collect();
+        assert_eq!(logs, ["7", "6", "5", "4", "3"]);
+        assert!(log(EARLIER + 1).is_err() && path.join("mine.txt").exists());
+        // one that was removed by hand makes room
+        fs::remove_dir_all(path.join("run.2")).unwrap();
+        make_room(&path).unwrap();
+        let logs: Vec<String> = (1..=EARLIER).map(|run| log(run).unwrap()).collect();
+        assert_eq!(logs, ["7", "6", "4", "3"]);
         assert!(!path.join("rank-0001.log").exists());
     }
 

@@ -3,6 +3,7 @@
 use crate::batch::failure::{self, FailedInstance, Parts};
 use crate::batch::head::display::{bytes, shown};
 use crate::batch::head::outcome::RunOutcome;
+use crate::batch::head::progress::Tally;
 use crate::batch::head::run_folder::RunFolder;
 use crate::batch::head::shared_files::Sinks;
 use crate::batch::head::stopped::{StopReason, Stopped};
@@ -17,8 +18,10 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::time::Duration;
 
-/// The number of error messages that the summary prints in full; the rest are counted.
+/// The number of files that could not be written of which the summary tells; the rest are counted.
 const TOLD: usize = 20;
+/// The number of failed instances that the summary names.
+const LISTED: usize = 8;
 /// The largest number of saved files of a task that the summary names one by one. If there are more, the first and the
 /// last are named.
 const NAMED: u64 = 4;
@@ -29,6 +32,8 @@ pub(crate) struct Summary {
     pub text: String,
     /// The error messages for the user, in the style of compilers; empty if there are none.
     pub errors: String,
+    /// The numbers of instances by outcome.
+    pub tally: Tally,
     /// Whether some instances were deferred, so that another run of the script would go on with them.
     pub resumable: bool,
     /// Whether tasks were still running at some rank when the run ended.
@@ -51,7 +56,7 @@ impl Summary {
         slots: u64,
         elapsed: Duration,
     ) -> Summary {
-        let Parts { failed, skipped, left } = failure::part(plan, collected.failed);
+        let Parts { failed, skipped, left } = failure::part(plan, collected.failed.in_order());
         let stopped = collected.stopped.unwrap_or_default();
         let undone = stopped.counts(plan.tasks.len()).iter().sum::<u64>();
         let without = (failed.len() + skipped.len() + left.len()) as u64;
@@ -93,7 +98,14 @@ impl Summary {
         if ranks.iter().any(|rank| rank.logged > 0) {
             let _ = writeln!(text, "log     {}", shown(&folder.path().join("rank-*.log")));
         }
-        let mut errors = errors(plan, &failed, &skipped, &collected.sinks.failed);
+        let unlogged = ranks.iter().map(|rank| rank.unlogged).sum::<u64>();
+        if unlogged > 0 {
+            let (outputs, is) = (counted(unlogged, "output"), if unlogged == 1 { "is" } else { "are" });
+            let _ =
+                writeln!(text, "log     {outputs} {is} not in it: it is full, see `log-total` in `[policy]`");
+        }
+        let mut errors =
+            errors(plan, &failed, &skipped, &collected.sinks.failed, collected.failures_file.as_deref());
         if let Some(StopReason::Failures(failures)) = stopped.why {
             let (failures, undone) = (counted(failures, "failure"), tasks(undone));
             let _ = writeln!(
@@ -104,7 +116,9 @@ impl Summary {
         // a run that `[policy]` has stopped would fail again
         let may_fail = plan.policy.limit().is_none_or(|limit| (failed.len() as u64) < limit);
         let resumable = later > 0 && may_fail;
-        Summary { text, errors, resumable, late: stopped.late }
+        let not_run = skipped.len() as u64 + if stopped.is_resumable() { 0 } else { undone };
+        let tally = Tally { done, failed: failed.len() as u64, skipped: not_run, left: later };
+        Summary { text, errors, tally, resumable, late: stopped.late }
     }
 }
 
@@ -177,16 +191,16 @@ fn saved_at(plan: &Plan, task: &PlanTask, number: usize, index: u64) -> Option<S
     Some(shown(&plan.dir.join(path)))
 }
 
-fn errors(plan: &Plan, failed: &[FailedInstance], skipped: &[FailedInstance], sinks: &[String]) -> String {
+/// The errors at the end: files that were not written, and the number of failures with the names of the first. The
+/// failures themselves have been told as they happened.
+fn errors(
+    plan: &Plan,
+    failed: &[FailedInstance],
+    skipped: &[FailedInstance],
+    sinks: &[String],
+    table: Option<&str>,
+) -> String {
     let mut text = String::new();
-    let groups = failure::group(failed);
-    for (first, more) in groups.iter().take(TOLD) {
-        let _ = writeln!(text, "{}", failure::tell(plan, first, *more));
-    }
-    if groups.len() > TOLD {
-        let untold: usize = groups.iter().skip(TOLD).map(|(_, more)| more + 1).sum();
-        let _ = writeln!(text, "error: … and {} more", tasks(untold as u64));
-    }
     for (number, sink) in sinks.iter().enumerate() {
         if number < TOLD {
             let _ = writeln!(text, "error: {sink}");
@@ -205,6 +219,13 @@ fn errors(plan: &Plan, failed: &[FailedInstance], skipped: &[FailedInstance], si
             );
         }
         let _ = writeln!(text, "{line}");
+        let label = |failed: &FailedInstance| Some(plan.tasks.get(failed.task)?.label(failed.index));
+        let names: Vec<String> = failed.iter().take(LISTED).filter_map(label).collect();
+        let more = if failed.len() > LISTED { ", .." } else { "" };
+        let _ = writeln!(text, "  = failed: {}{more}", names.join(", "));
+        if let Some(table) = table {
+            let _ = writeln!(text, "  = all of them, with the reasons: {table}");
+        }
     }
     text
 }

@@ -4,6 +4,7 @@ use super::inputs::Inputs;
 use super::stdin;
 use crate::batch::artifact::Artifact;
 use crate::batch::failure::{left, located};
+use crate::batch::failure_detail::FailureDetail;
 use crate::batch::outputs;
 use crate::batch::rank::device_allocation::Allocation;
 use crate::batch::rank::{deadline, short_commands};
@@ -23,7 +24,7 @@ use crate::script::values::execution::RetryOn;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Runs the command of an instance that has inputs from other tasks. A task function: the engine runs it on the rank
 /// chosen by the scheduler.
@@ -52,14 +53,16 @@ pub(crate) fn execute(def: &TaskDef, index: u64, inputs: &[Artifact]) -> Result<
     let allocation = rank_state::current().devices.take(def.task.needs.threads, def.task.needs.gpus)?;
     let attempt = rank_state::here().1.into();
     let memory = rank_state::granted().or(execution.memory);
-    let error = match try_once(def, index, &inputs, &allocation, attempt, memory) {
+    let begin = Instant::now();
+    let (error, mut detail) = match try_once(def, index, &inputs, &allocation, attempt, memory) {
         Ok(outputs) => return Ok(outputs.into()),
         Err(AttemptError::Other(failure)) => return Err(failure),
-        Err(AttemptError::Command(error)) => error,
+        Err(AttemptError::Command(error, detail)) => (error, detail),
     };
     let kind = error.failure();
+    (detail.command, detail.took) = (Some(kind), begin.elapsed());
     if !is_tried_again(&execution.retry_on, kind) {
-        return Err(Failure::new(error));
+        return Err(Failure::new(error).or_detail(|| detail.encode()));
     }
     if attempt <= execution.retries {
         if !rank_state::current().deadline.admits(def.number, pause_after(execution.backoff, attempt)) {
@@ -70,7 +73,7 @@ pub(crate) fn execute(def: &TaskDef, index: u64, inputs: &[Artifact]) -> Result<
     let grown = memory.filter(|_| kind == commands::FailureKind::OutOfMemory && execution.memory_step > 1.0);
     let retry = grown
         .map_or(Retry::Allowed, |memory| Retry::WithMemory((memory as f64 * execution.memory_step) as u64));
-    Err(Failure::new(error).with_retry(retry))
+    Err(Failure::new(error).with_retry(retry).or_detail(|| detail.encode()))
 }
 
 /// The pause before the next attempt, after attempt number `attempt` (from 1) has failed. It doubles with each attempt,
@@ -97,8 +100,8 @@ fn is_tried_again(wanted: &[RetryOn], failure: commands::FailureKind) -> bool {
 
 /// The error of one attempt to run the command of an instance.
 enum AttemptError {
-    /// The command could not be started, or it failed.
-    Command(CommandError),
+    /// The command could not be started, or it failed; with facts of the failure for the user.
+    Command(CommandError, FailureDetail),
     /// Preparing the command's inputs, or handling its outputs, failed.
     Other(Failure),
 }
@@ -146,11 +149,11 @@ fn try_once(
     let output = match short_commands::run(&state.paces, def, spec) {
         Ok(output) => output,
         Err(error) => {
-            log_failed(def, index, attempt, &error);
+            let detail = log_failed(def, index, attempt, &error);
             if ends_with_job && error.failure() == commands::FailureKind::TimedOut {
                 return Err(AttemptError::Other(left(deadline::OVER)));
             }
-            return Err(AttemptError::Command(error));
+            return Err(AttemptError::Command(error, detail));
         }
     };
     log(def, index, attempt, &output.stdout, &output.stderr)?;
@@ -234,24 +237,27 @@ fn log(def: &TaskDef, index: u64, attempt: u32, stdout: &[u8], stderr: &[u8]) ->
     for (stream, name, bytes) in [(&def.task.stdout, "stdout", stdout), (&def.task.stderr, "stderr", stderr)]
     {
         if *stream == StreamTarget::Log {
-            let folder = Path::new(&def.folder);
-            rank_state::current().log(folder, &def.label(index), attempt, name, bytes)?;
+            rank_state::current().log(def, index, (attempt, false), name, bytes)?;
         }
     }
     Ok(())
 }
 
 /// Logs the streams of a command that failed, except those that the script discards. Files for its streams are written
-/// only when it succeeds.
-fn log_failed(def: &TaskDef, index: u64, attempt: u32, error: &CommandError) {
-    let Some(captured) = error.captured() else { return };
-    let streams =
-        [(&def.task.stdout, "stdout", &captured.stdout), (&def.task.stderr, "stderr", &captured.stderr)];
-    for (_, name, bytes) in streams.into_iter().filter(|(stream, ..)| **stream != StreamTarget::Null) {
-        let folder = Path::new(&def.folder);
-        if let Err(failure) = rank_state::current().log(folder, &def.label(index), attempt, name, bytes) {
-            log::warn!("{failure}");
+/// only when it succeeds. Returns what the log has of them.
+fn log_failed(def: &TaskDef, index: u64, attempt: u32, error: &CommandError) -> FailureDetail {
+    let Some(captured) = error.captured() else { return FailureDetail::default() };
+    let log = |stream: &StreamTarget, name, bytes: &[u8]| {
+        if *stream == StreamTarget::Null {
+            return false;
         }
+        let logged = rank_state::current().log(def, index, (attempt, true), name, bytes);
+        logged.map_err(|failure| log::warn!("{failure}")).unwrap_or(false)
+    };
+    FailureDetail {
+        stdout_logged: log(&def.task.stdout, "stdout", &captured.stdout),
+        stderr_logged: log(&def.task.stderr, "stderr", &captured.stderr),
+        ..FailureDetail::default()
     }
 }
 

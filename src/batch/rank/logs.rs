@@ -7,12 +7,56 @@
 //! ```
 //! A line of the index has: the offset of the block, the offset of the output in the block, the length of the output,
 //! the attempt, the stream and the label of the instance. Offsets and lengths are in bytes.
+//!
+//! A log does not grow without bounds ([`LogLimits`]): of a long output the middle is left out, and a log that is full
+//! gets nothing more.
 
 use crate::batch::whole_files::make_private;
+use crate::script::values::policy::Policy;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+/// The shortest output, in bytes, that a log is filled up with.
+const SHORTEST: u64 = 1 << 10;
+
+/// The bounds of the log of a rank, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LogLimits {
+    /// How much is kept of one stream of an instance.
+    pub stream: u64,
+    /// How much the log of a rank may have. The last quarter is for instances that fail.
+    pub rank: u64,
+}
+
+impl LogLimits {
+    /// Makes the bounds of each of `ranks` ranks from those of the whole run.
+    pub(crate) fn new(policy: &Policy, ranks: usize) -> LogLimits {
+        LogLimits { stream: policy.log_limit, rank: policy.log_total / ranks.max(1) as u64 }
+    }
+}
+
+/// Replaces control characters in the label of an instance, so that it is one line.
+pub(crate) fn one_line(label: &str) -> String {
+    label.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}
+
+/// Shortens an output to about `most` bytes: keeps the first and the last half, and says how much is left out.
+fn shortened(bytes: &[u8], most: u64) -> Cow<'_, [u8]> {
+    if bytes.len() as u64 <= most {
+        return Cow::Borrowed(bytes);
+    }
+    let half = usize::try_from(most / 2).unwrap_or(usize::MAX);
+    let (first, rest) = bytes.split_at(half);
+    let last = &rest[rest.len() - half..];
+    let left = bytes.len() - 2 * half;
+    let note = format!("\n[.. {left} bytes are left out here, see `log-limit` in `[policy]` ..]\n");
+    Cow::Owned([first, note.as_bytes(), last].concat())
+}
 
 /// The open log of a rank, which has the streams of the commands that ran there, with its index of positions.
 #[derive(Debug)]
@@ -47,18 +91,25 @@ impl LogWriter {
     }
 
     /// Appends a stream of an instance to the log, as a block with a headline. Returns the length of the block in
-    /// bytes.
+    /// bytes; 0 if the log is full and has nothing of it.
     ///
     /// # Errors
     /// When the disk is full.
     pub(crate) fn append(
         &mut self,
+        limits: LogLimits,
         label: &str,
-        attempt: u32,
+        (attempt, has_failed): (u32, bool),
         stream: &str,
         bytes: &[u8],
     ) -> io::Result<u64> {
-        let label: String = label.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
+        let total = if has_failed { limits.rank } else { limits.rank / 4 * 3 };
+        let room = total.saturating_sub(self.length);
+        if room < SHORTEST.min(bytes.len() as u64) {
+            return Ok(0);
+        }
+        let bytes = &*shortened(bytes, limits.stream.min(room));
+        let label = one_line(label);
         let head = format!("=== {label} attempt {attempt} {stream} {} bytes\n", bytes.len());
         let begin = self.length;
         // written without a copy, since the output may be large; a block that a full disk cuts off gets no index line
@@ -85,24 +136,52 @@ pub(crate) struct LoggedOutput {
     pub label: String,
 }
 
-/// Whether the label of an instance matches the pattern `wanted` of a user: `sim` matches all instances of the task,
-/// `sim[T=300]` those with that value.
-fn is_meant(wanted: &str, label: &str) -> bool {
-    let parts = |text: &str| -> Option<(String, Vec<String>)> {
-        let Some((name, rest)) = text.split_once('[') else { return Some((text.trim().to_owned(), vec![])) };
-        let values = rest.trim_end().strip_suffix(']')?.split(',');
-        let tidy = |value: &str| match value.split_once('=') {
-            Some((name, value)) => format!("{}={}", name.trim(), value.trim()),
-            None => value.trim().to_owned(),
-        };
-        Some((name.trim().to_owned(), values.map(tidy).filter(|value| !value.is_empty()).collect()))
+/// A pattern of a user for labels of instances: `sim` matches all instances of the task, `sim[T=300]` those with that
+/// value. A column of a table may be written without the table: `sim[id=A1]` for `sim[case.id=A1]`.
+pub(crate) struct LabelPattern<'p> {
+    text: &'p str,
+    parts: Option<(String, Vec<String>)>,
+}
+
+/// Splits a label into the name of the task and its values.
+fn parts(label: &str) -> Option<(String, Vec<String>)> {
+    let Some((name, rest)) = label.split_once('[') else { return Some((label.trim().to_owned(), vec![])) };
+    let values = rest.trim_end().strip_suffix(']')?.split(',');
+    let tidy = |value: &str| match value.split_once('=') {
+        Some((name, value)) => format!("{}={}", name.trim(), value.trim()),
+        None => value.trim().to_owned(),
     };
-    // values may contain commas and brackets, which the comparison below would split
-    if wanted == label {
-        return true;
+    Some((name.trim().to_owned(), values.map(tidy).filter(|value| !value.is_empty()).collect()))
+}
+
+impl<'p> LabelPattern<'p> {
+    /// Makes a pattern of the user's text.
+    pub(crate) fn new(text: &'p str) -> Self {
+        LabelPattern { text, parts: parts(text) }
     }
-    let (Some((name, values)), Some((own_name, own))) = (parts(wanted), parts(label)) else { return false };
-    name == own_name && values.iter().all(|value| own.contains(value))
+
+    /// The pattern as it was written.
+    pub(crate) fn text(&self) -> &str {
+        self.text
+    }
+
+    /// The name of the task that is meant.
+    pub(crate) fn task(&self) -> &str {
+        self.parts.as_ref().map_or(self.text, |(name, _)| name)
+    }
+
+    /// Whether the pattern matches the label of an instance.
+    pub(crate) fn fits(&self, label: &str) -> bool {
+        // values may contain commas and brackets, which the comparison below would split
+        if self.text == label {
+            return true;
+        }
+        let (Some((name, values)), Some((own_name, own))) = (&self.parts, parts(label)) else { return false };
+        let is = |wanted: &String, own: &String| {
+            wanted == own || own.split_once('.').is_some_and(|(_, column)| column == wanted)
+        };
+        *name == own_name && values.iter().all(|wanted| own.iter().any(|own| is(wanted, own)))
+    }
 }
 
 /// Finds the streams of instances in the logs of a run, by label and name of the stream, for `dtask log`. If an
@@ -110,11 +189,12 @@ fn is_meant(wanted: &str, label: &str) -> bool {
 ///
 /// # Errors
 /// When an index cannot be read.
-pub(crate) fn find(folder: &Path, wanted: &str, stream: &str) -> io::Result<Vec<LoggedOutput>> {
+pub(crate) fn find(folder: &Path, wanted: &LabelPattern<'_>, stream: &str) -> io::Result<Vec<LoggedOutput>> {
     let mut indexes: Vec<PathBuf> = fs::read_dir(folder)?.flatten().map(|entry| entry.path()).collect();
     indexes.retain(|path| path.extension().is_some_and(|ending| ending == "index"));
     indexes.sort();
     let mut all: Vec<LoggedOutput> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
     for index in indexes {
         for line in BufReader::new(File::open(&index)?).lines() {
             let line = line?;
@@ -126,16 +206,19 @@ pub(crate) fn find(folder: &Path, wanted: &str, stream: &str) -> io::Result<Vec<
                 continue; // an incomplete line
             };
             let (Some(of), Some(label)) = (words.next(), words.next()) else { continue };
-            if of != stream || !is_meant(wanted, label) {
+            if of != stream || !wanted.fits(label) {
                 continue;
             }
             let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
             let log = index.with_extension("log");
             let found = LoggedOutput { log, begin: begin + head, length, attempt, label: label.to_owned() };
-            match all.iter_mut().find(|other| other.label == found.label) {
-                Some(other) if other.attempt > found.attempt => {}
-                Some(other) => *other = found,
-                None => all.push(found),
+            match places.get(label) {
+                Some(&at) if all[at].attempt > found.attempt => {}
+                Some(&at) => all[at] = found,
+                None => {
+                    places.insert(label.to_owned(), all.len());
+                    all.push(found);
+                }
             }
         }
     }
@@ -160,16 +243,45 @@ mod tests {
 
     #[test]
     fn labels_are_matched_by_their_values() {
+        let fits = |wanted: &str, label: &str| LabelPattern::new(wanted).fits(label);
         let label = "sim[T=300, p=1]";
         for wanted in
             ["sim", "sim[T=300,p=1]", "sim[p=1, T=300]", "sim[ T = 300 ]", "sim[T=300, p=1]", "sim[]"]
         {
-            assert!(is_meant(wanted, label), "{wanted}");
+            assert!(fits(wanted, label), "{wanted}");
         }
         for wanted in ["si", "sim[T=30]", "sim[T=300", "sim[x=1]", "post[T=300]"] {
-            assert!(!is_meant(wanted, label), "{wanted}");
+            assert!(!fits(wanted, label), "{wanted}");
         }
-        assert!(is_meant("a[f=x, y]", "a[f=x, y]"));
+        assert!(fits("a[f=x, y]", "a[f=x, y]"));
+        for wanted in ["a", "a[id=A1]", "a[case.id=A1]", "a[i=2,id=A1]"] {
+            assert!(fits(wanted, "a[case.id=A1, i=2]"), "{wanted}");
+        }
+        assert!(!fits("a[d=A1]", "a[case.id=A1]") && !fits("a[case=A1]", "a[case.id=A1]"));
+    }
+
+    #[test]
+    fn a_log_is_no_longer_than_it_may_be() -> io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let mut log = LogWriter::open(dir.path(), 1)?;
+        let limits = LogLimits { stream: 4_000, rank: 40_000 };
+        let text: Vec<u8> = (0..100_000).map(|at| b'a' + (at / 1_000 % 26) as u8).collect();
+        let mut logged = [0; 2];
+        for number in 0..50 {
+            for (failed, count) in [false, true].iter().zip(&mut logged) {
+                let label = format!("a[i={number}, failed={failed}]");
+                *count += u64::from(log.append(limits, &label, (1, *failed), "stdout", &text)? > 0);
+            }
+        }
+        let length = fs::metadata(dir.path().join("rank-0001.log"))?.len();
+        assert!((30_000..41_000).contains(&length), "{length}");
+        assert!(logged[0] > 0 && logged[1] > logged[0], "the last quarter is for what fails: {logged:?}");
+        let mut kept = Vec::new();
+        let pattern = LabelPattern::new("a[i=0, failed=true]");
+        find(dir.path(), &pattern, "stdout")?.iter().try_for_each(|found| found.copy(&mut kept))?;
+        assert!(kept.starts_with(&text[..2_000]) && kept.ends_with(&text[98_000..]));
+        assert!(String::from_utf8_lossy(&kept).contains("\n[.. 96000 bytes are left out here"));
+        Ok(())
     }
 
     #[test]
@@ -177,13 +289,19 @@ mod tests {
         let dir = tempfile::tempdir()?;
         for (rank, opened) in [(1, 1), (2, 1), (1, 2)] {
             let mut log = LogWriter::open(dir.path(), rank)?;
-            log.append("a[i=1]", opened, "stdout", format!("{rank} {opened}").as_bytes())?;
-            log.append("a[i=2]", 1, "stderr", b"x\n=== a[i=1] attempt 9 stdout 1 bytes\n")?;
-            log.append("a[i=\n3]", 1, "stdout", b"\xff\x00")?;
+            let limits = LogLimits::new(&Policy::default(), 2);
+            let mut append = |label, attempt, stream, bytes: &[u8]| {
+                log.append(limits, label, (attempt, false), stream, bytes)
+            };
+            append("a[i=1]", opened, "stdout", format!("{rank} {opened}").as_bytes())?;
+            append("a[i=2]", 1, "stderr", b"x\n=== a[i=1] attempt 9 stdout 1 bytes\n")?;
+            append("a[i=\n3]", 1, "stdout", b"\xff\x00")?;
         }
         let text = |wanted: &str, stream: &str| -> io::Result<Vec<u8>> {
             let mut text = Vec::new();
-            find(dir.path(), wanted, stream)?.iter().try_for_each(|found| found.copy(&mut text))?;
+            find(dir.path(), &LabelPattern::new(wanted), stream)?
+                .iter()
+                .try_for_each(|found| found.copy(&mut text))?;
             Ok(text)
         };
         assert_eq!(text("a[i=1]", "stdout")?, b"1 2", "the last attempt");

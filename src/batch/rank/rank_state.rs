@@ -9,6 +9,7 @@ use crate::batch::rank::device_allocation::FreeDevices;
 use crate::batch::rank::mapreduce::shuffle_store::ShuffleStores;
 use crate::batch::rank::open_datasets::OpenDatasets;
 use crate::batch::rank::short_commands::CommandPaces;
+use crate::batch::task_def::TaskDef;
 use crate::client::local::local;
 use crate::commands::{Scratch, ScratchRoot};
 use crate::error::Failure;
@@ -44,6 +45,8 @@ pub(crate) struct RankState {
 struct RankLog {
     writer: Option<LogWriter>,
     bytes: u64,
+    /// The number of outputs of which the log has nothing, since it was full.
+    unlogged: u64,
 }
 
 /// The statistics that a rank sends to rank 0 at the end of a run.
@@ -53,6 +56,8 @@ pub(crate) struct RankSummary {
     pub busy: Duration,
     /// Length in bytes of the log that the rank has written in this run.
     pub logged: u64,
+    /// The number of outputs of which the log has nothing, since it was full.
+    pub unlogged: u64,
 }
 
 /// The state of the rank that runs the current thread's task. A thread that runs no task gets the state of the process.
@@ -94,21 +99,22 @@ impl RankState {
     }
 
     /// Appends a stream (standard output or error) of an instance to the rank's log. Empty streams are not logged.
+    /// `has_failed` tells whether the attempt failed. Returns whether the log has something of it.
     ///
     /// # Errors
     /// When the log cannot be written.
     pub(crate) fn log(
         &self,
-        folder: &Path,
-        label: &str,
-        attempt: u32,
+        def: &TaskDef,
+        index: u64,
+        (attempt, has_failed): (u32, bool),
         stream: &str,
         bytes: &[u8],
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         if bytes.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
-        let rank = here().0;
+        let (rank, folder) = (here().0, Path::new(&def.folder));
         let failed = |error: std::io::Error| {
             let folder = folder.display();
             Failure::new(format!("the log of rank {rank} in `{folder}` cannot be written: {error}"))
@@ -118,10 +124,12 @@ impl RankState {
             Some(writer) => writer,
             None => LogWriter::open(folder, rank.0).map_err(failed)?,
         };
-        let written = writer.append(label, attempt, stream, bytes);
+        let written = writer.append(def.log, &def.label(index), (attempt, has_failed), stream, bytes);
         log.writer = Some(writer);
-        log.bytes += written.map_err(failed)?;
-        Ok(())
+        let written = written.map_err(failed)?;
+        log.bytes += written;
+        log.unlogged += u64::from(written == 0);
+        Ok(written > 0)
     }
 }
 
@@ -134,11 +142,12 @@ pub(crate) fn begin(told: DeadlineNotice) {
 /// a run.
 pub(crate) fn leave() -> RankSummary {
     let state = current();
-    let RankLog { writer, bytes } = std::mem::take(&mut *state.log.lock());
+    let RankLog { writer, bytes, unlogged } = std::mem::take(&mut *state.log.lock());
     state.shuffles.forget();
     state.deadline.forget();
     state.paces.forget();
     drop(writer);
     ScratchRoot::leave();
-    RankSummary { busy: Duration::from_nanos(state.busy.swap(0, Ordering::Relaxed)), logged: bytes }
+    let busy = Duration::from_nanos(state.busy.swap(0, Ordering::Relaxed));
+    RankSummary { busy, logged: bytes, unlogged }
 }

@@ -265,17 +265,20 @@ impl Builder<'_> {
     }
 
     fn add(&mut self, name: &str, loaded: LoadedValues, axis: usize) {
-        let param = |name: String, values, column| Param { name, values, axis, column };
+        let param = |name: String, values, column, shown| Param { name, values, axis, column, shown };
         match loaded {
-            LoadedValues::One(values) => self.spec.params.push(param(name.to_string(), values, false)),
+            LoadedValues::One(values) => self.spec.params.push(param(name.to_string(), values, false, true)),
             LoadedValues::Table(rows, columns) => {
-                // A row of a table is named by its number, since its cells may be equal to those of another row.
+                // A row of a table is told apart by its number, since its cells may be equal to those of another row.
                 let numbers = (0..rows).map(|row| ScriptValue::Int(row as i64)).collect();
-                self.spec.params.push(param(name.to_string(), ParamValues::List(numbers), false));
-                let columns = columns.into_iter();
-                self.spec
-                    .params
-                    .extend(columns.map(|(column, values)| param(format!("{name}.{column}"), values, true)));
+                let is_named = columns.first().is_some_and(|(_, values)| !values.repeats());
+                self.spec.params.push(param(name.to_string(), ParamValues::List(numbers), false, !is_named));
+                let columns = columns.into_iter().enumerate();
+                self.spec.params.extend(
+                    columns.map(|(at, (column, values))| {
+                        param(format!("{name}.{column}"), values, true, at == 0)
+                    }),
+                );
             }
         }
     }

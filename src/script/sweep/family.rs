@@ -26,6 +26,9 @@ pub struct Param {
     /// Whether the parameter is a column of a table (`case.T`). The table's own parameter, `case`, is the number of the
     /// row, from which the values of the columns follow.
     pub column: bool,
+    /// Whether the names of instances show the parameter. A row of a table is named by its first column; where that
+    /// repeats a value, by its number too.
+    pub shown: bool,
 }
 
 /// A derived parameter of a task, which the key `let` computes from other parameters.
@@ -120,6 +123,7 @@ impl Sweep {
             values,
             axis,
             column: false,
+            shown: true,
         });
         Some(SweepInner { params: params.collect(), axes, cells, ..SweepInner::default() }.into())
     }
@@ -210,13 +214,22 @@ impl Sweep {
         values
     }
 
-    /// Returns the name of an instance for messages, such as `sim[T=300, p=1]`. For a task without parameters, the name
-    /// of the task.
+    /// Returns the value by which row `row` of the table `table` is named, as names of instances show it: `case.id=A1`.
+    /// `None` if there is no such table or row, or its rows are shown by their numbers.
+    pub fn row_name(&self, table: &str, row: u64) -> Option<String> {
+        let params = &self.inner.params;
+        let at = params.iter().position(|param| param.name == table && !param.column && !param.shown)?;
+        let first = params.get(at + 1).filter(|first| first.column && row < first.values.len())?;
+        Some(format!("{}={}", first.name, first.values.get(row)))
+    }
+
+    /// Returns the name of an instance for messages, such as `sim[T=300, p=1]`, or `sim[case.id=A1]` where `case` is a
+    /// table. For a task without parameters, the name of the task.
     pub fn label(&self, task: &str, instance: u64) -> String {
         if self.is_single() {
             return task.to_string();
         }
-        let named = self.inner.params.iter().enumerate().filter(|(_, param)| !param.column);
+        let named = self.inner.params.iter().enumerate().filter(|(_, param)| param.shown);
         let parts: Vec<String> =
             named.map(|(at, param)| format!("{}={}", param.name, self.plain(instance, at))).collect();
         format!("{task}[{}]", parts.join(", "))

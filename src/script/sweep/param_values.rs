@@ -1,6 +1,7 @@
 //! The values of a parameter, listed or computed by position.
 
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 use super::range::NumRange;
 use crate::script::sweep::expression::FormulaType;
@@ -103,6 +104,12 @@ impl ParamValues {
             ParamValues::List(list) => list.clone(),
             _ => vec![self.get(0)],
         }
+    }
+
+    /// Whether two of the values are written alike. Computed values never are.
+    pub(crate) fn repeats(&self) -> bool {
+        let mut seen = HashSet::new();
+        matches!(self, ParamValues::List(list) if !list.iter().all(|value| seen.insert(value.to_string())))
     }
 
     pub(crate) fn kind(&self) -> FormulaType {

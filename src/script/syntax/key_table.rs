@@ -70,6 +70,13 @@ pub(crate) static POLICY: KnownKeys = KnownKeys {
             key("max-failures", "an integer")
                 .default("no limit")
                 .means("so many failed instances stop the run, as `\"stop\"` does at the first"),
+            key("log-limit", "a string with a unit").default("`\"1 MiB\"`").means(
+                "how much the log keeps of what an instance prints to a stream: of more, the first and the last half; a file, \
+                 `stdout = \"x.txt\"`, has all",
+            ),
+            key("log-total", "a string with a unit").default("`\"1 GiB\"`").means(
+                "how much the logs of a run may have, over all ranks; the last quarter is for instances that fail",
+            ),
         ],
     }],
 };

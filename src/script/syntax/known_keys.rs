@@ -3,6 +3,7 @@
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::suggest::did_you_mean;
+use crate::script::syntax::foreign_keys;
 use crate::script::syntax::key_row::{KnownKeys, TaskKind};
 use crate::script::syntax::key_table::{TABLES, TASK};
 use crate::script::syntax::toml::{self, Node, TomlEntry};
@@ -27,7 +28,9 @@ impl KnownKeys {
         let names: Vec<&str> = self.rows().map(|row| row.name).collect();
         let elsewhere: Vec<&str> =
             TABLES.iter().filter(|table| table.row(key).is_some()).map(|table| table.place).collect();
-        let help = if elsewhere.is_empty() {
+        let help = if let Some(help) = foreign_keys::help(self, key) {
+            help.to_owned()
+        } else if elsewhere.is_empty() {
             did_you_mean(key, names.iter().copied())
                 .unwrap_or_else(|| format!("the keys {} are: {}", self.place, names.join(", ")))
         } else {

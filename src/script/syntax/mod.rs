@@ -2,13 +2,15 @@
 //!
 //! [`top_level`] is where to start: it reads the script from the tree that [`toml`] makes of the text. [`task`],
 //! [`sweep`], [`command`], [`execution`], [`resources`], [`policy`], [`reduce`] and [`mapreduce`] read one kind of
-//! table each. [`key_table`] lists the keys of all tables, and [`known_keys`] checks scripts against it.
+//! table each. [`key_table`] lists the keys of all tables, [`known_keys`] checks scripts against it, and
+//! [`foreign_keys`] knows what other tools call them.
 //!
 //! [`placeholder`] finds `{references}` in texts, [`shell_words`] splits commands, and [`symbols`] is the symbol table
 //! of [`variables`] and tasks.
 
 pub(crate) mod command;
 pub(crate) mod execution;
+pub(crate) mod foreign_keys;
 pub(crate) mod key_row;
 pub(crate) mod key_table;
 pub(crate) mod known_keys;

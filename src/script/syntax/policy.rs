@@ -1,8 +1,9 @@
-//! Reads the `[policy]` table: how many failures stop the run.
+//! Reads the `[policy]` table: how many failures stop the run, and how long its logs may become.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::suggest::did_you_mean;
+use crate::script::syntax::execution;
 use crate::script::syntax::key_table::POLICY;
 use crate::script::syntax::toml::{Node, TomlEntry};
 use crate::script::values::policy::Policy;
@@ -15,6 +16,15 @@ pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Policy {
             continue;
         }
         let TomlEntry { key, value } = entry;
+        let place = match key.value.as_str() {
+            "log-limit" => Some(&mut policy.log_limit),
+            "log-total" => Some(&mut policy.log_total),
+            _ => None,
+        };
+        if let Some(place) = place {
+            *place = execution::size(&key.value, value, cx).unwrap_or(*place);
+            continue;
+        }
         if key.value == "max-failures" {
             let Some(count) = value.int("`max-failures`", cx) else { continue };
             match u64::try_from(count.value) {

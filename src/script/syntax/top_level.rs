@@ -2,7 +2,7 @@
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
-use crate::script::diagnostics::source::{At, Text};
+use crate::script::diagnostics::source::{At, ScriptSource, Text};
 use crate::script::syntax::key_table::{TASK, TOP};
 use crate::script::syntax::script::{RawScript, RawVar};
 use crate::script::syntax::toml::{self, Node, TomlEntry, TomlKind, check_name, wrong_type};
@@ -55,6 +55,14 @@ pub(crate) fn read(cx: &mut DiagnosticCollector) -> Option<RawScript> {
         );
     }
     Some(script)
+}
+
+/// The `name` of a script, as far as its text can be read; `None` if it has none. For what lies beside a script that
+/// has mistakes.
+pub(crate) fn name_of(source: &ScriptSource) -> Option<String> {
+    let mut cx = DiagnosticCollector::new(source.clone());
+    let entry = toml::parse(&mut cx).into_iter().find(|entry| entry.key.value == "name")?;
+    Some(entry.value.text("`name`", &mut cx)?.value).filter(|name| !name.contains('/'))
 }
 
 /// The keys of `[default]`. Every task takes them over, unless it has keys of these names itself.

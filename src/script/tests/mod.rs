@@ -1,6 +1,7 @@
 //! Tests of the front end as a whole: scripts in, plans or printed errors out.
 
 pub(crate) mod explanations;
+pub(crate) mod foreign_keys;
 pub(crate) mod golden;
 pub(crate) mod keys;
 pub(crate) mod mangled;
@@ -98,6 +99,7 @@ pub(crate) fn folder() -> PathBuf {
         }
         for (name, content) in [
             ("cases.csv", "T,p,name\n250,1.5,low\n300,2.5,high\n"),
+            ("steps.csv", "T,p\n250,1\n250,2\n"),
             ("bare.csv", "250,1.5\n300,2.5\n"),
             ("ragged.csv", "a,b\n1,2\n3\n"),
             ("lines.txt", "first\n\nsecond line\n"),

@@ -119,10 +119,22 @@ run = "echo {v}"
         values(&plan, "csv"),
         ["0 250 1.50 low true", "1 300 2.50 high true", "1 300 2.50 high false"]
     );
-    assert_eq!(labels(&plan, "csv")[2], "csv[case=1, b=false]");
+    assert_eq!(labels(&plan, "csv")[2], "csv[case.T=300, b=false]");
     assert_eq!(values(&plan, "spaces")[4], "first 0.5 1000");
     assert_eq!(values(&plan, "spaces").len(), 18);
     assert_eq!(values(&plan, "typed"), ["7", "7x", "2.5"]);
+}
+
+#[test]
+fn rows_of_a_table_are_named_by_their_first_column() {
+    let plan = plan(
+        "[task.a]\nfor = { c = { csv = 'cases.csv' } }\nrun = 'echo {c}'\n[task.b]\neach = 'a'\nrun = 'cat {a.stdout}'\n\
+         [task.c]\nfor = { c = { csv = 'steps.csv' }, i = '0..2' }\nrun = 'echo {c} {i}'",
+    );
+    assert_eq!(labels(&plan, "a"), ["a[c.T=250]", "a[c.T=300]"]);
+    assert_eq!(labels(&plan, "b"), ["b[c.T=250]", "b[c.T=300]"]);
+    // the first column repeats a value: the number of the row tells them apart
+    assert_eq!(labels(&plan, "c")[1..3], ["c[c=0, c.T=250, i=1]", "c[c=1, c.T=250, i=0]"]);
 }
 
 #[test]

@@ -1,12 +1,22 @@
-//! The `[policy]` table: the failures that stop a run.
+//! The `[policy]` table: the failures that stop a run, and how much its logs may have.
 
-/// The failure policy: how many failures stop the run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The policy of a run: how many failures stop it, and how long its logs may become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Whether the first failure stops the run; otherwise only the tasks that depend on the failed one are not run.
     pub stop: bool,
     /// The number of failed instances that stops the run; `None` for no limit.
     pub max_failures: Option<u64>,
+    /// How much the log keeps of one stream of an instance, in bytes.
+    pub log_limit: u64,
+    /// How much the logs of a run may have over all ranks, in bytes.
+    pub log_total: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Policy { stop: false, max_failures: None, log_limit: 1 << 20, log_total: 1 << 30 }
+    }
 }
 
 impl Policy {

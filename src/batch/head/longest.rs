@@ -1,0 +1,50 @@
+//! The instance that has run for the longest time, for the progress line.
+
+use crate::batch::artifact::Artifact;
+use crate::client::Client;
+use crate::client::future::Future;
+use crate::scheduler::Status;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// Time between two looks at which instances run. A time is exact to this.
+const LOOKS: Duration = Duration::from_secs(2);
+
+/// When instances that run now were first seen to. Rank 0 has no such times: its scheduler knows no clock.
+pub(crate) struct LongestRunning {
+    since: HashMap<(usize, u64), Instant>,
+    last: Instant,
+}
+
+impl LongestRunning {
+    /// Makes the times of a run that begins now.
+    pub(crate) fn new() -> LongestRunning {
+        LongestRunning { since: HashMap::new(), last: Instant::now() }
+    }
+
+    /// Whether it is time for the next look.
+    pub(crate) fn is_due(&self) -> bool {
+        self.last.elapsed() >= LOOKS
+    }
+
+    /// Looks which of some instances, given by task number and index, have been sent to a rank.
+    pub(crate) fn look<'f>(
+        &mut self,
+        client: &Client,
+        open: impl Iterator<Item = ((usize, u64), &'f Future<Artifact>)>,
+    ) {
+        let now = Instant::now();
+        let (names, futures): (Vec<_>, Vec<_>) = open.unzip();
+        let statuses = client.statuses(futures.iter().copied());
+        let running = names.into_iter().zip(statuses).filter(|(_, status)| *status == Status::Assigned);
+        let before = std::mem::take(&mut self.since);
+        self.since = running.map(|(name, _)| (name, before.get(&name).copied().unwrap_or(now))).collect();
+        self.last = now;
+    }
+
+    /// The instance that has run for the longest time, with the time.
+    pub(crate) fn longest(&self) -> Option<((usize, u64), Duration)> {
+        let (name, since) = self.since.iter().min_by_key(|(name, since)| (**since, **name))?;
+        Some((*name, since.elapsed()))
+    }
+}
