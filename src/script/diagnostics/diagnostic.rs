@@ -183,7 +183,8 @@ impl DiagnosticCollector {
     /// Returns the errors where there are any, and otherwise the warnings as the successful result.
     pub(crate) fn finish(mut self) -> Result<Diagnostics, Diagnostics> {
         let failed = self.errors() > 0;
-        // A reference with a mistake leaves a result unused, so warnings beside errors mislead.
+        // A misspelt reference leaves the task that it means without a reader, and a warning that nobody uses the
+        // result would mislead. So warnings are given only where there are no errors.
         self.found.retain(|d| !failed || !d.code.is_warning());
         self.found.sort_by_key(|d| d.span.as_ref().map(|s| s.start));
         let all = Diagnostics { source: self.source, list: self.found };

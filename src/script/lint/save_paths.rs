@@ -96,7 +96,8 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn run(&self, seen: &mut Writers, cx: &mut DiagnosticCollector) {
-        // No path has an input in it: this stands for a reference that was not understood.
+        // A path cannot contain the result of a task. The resolver leaves an input in place of a wrong reference, which
+        // it has reported, and without its value there is no path to compare.
         if self
             .template
             .parts
@@ -159,7 +160,8 @@ impl Check<'_> {
     fn note(&self, path: &str, instance: u64, seen: &mut Writers, cx: &mut DiagnosticCollector) -> bool {
         let label = self.family.label(self.task, instance);
         let dataset = if self.makes_array && self.kind == WriteKind::Save { slab::split(path) } else { None };
-        // a link is looked up where there is one path only
+        // Links are followed only in a path without references: of others there may be one for each instance, and each
+        // look at the file system takes time.
         let file = |file: &str| match self.template.as_literal() {
             Some(_) => writers::without_links(file, &cx.source),
             None => writers::key(file, &cx.source),

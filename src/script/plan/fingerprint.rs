@@ -160,7 +160,8 @@ impl<'p> Fingerprints<'p> {
                 hash.text("run");
                 for (at, word) in argv.iter().enumerate() {
                     hash.template(word, scope);
-                    // A program with a path of its own is an input as well.
+                    // A program that is named by a path is often the user's own, and rebuilt between two runs. So it
+                    // counts as an input.
                     if let Some(program) = word.as_literal().filter(|word| at == 0 && word.contains('/')) {
                         self.file(&program, hash);
                     }

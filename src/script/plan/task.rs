@@ -75,8 +75,8 @@ pub struct PlanTask {
     pub execution: Execution,
     /// The resources, such as threads and memory, that the scheduler reserves for an instance while it runs.
     pub needs: InstanceResources,
-    /// The expected duration of an instance, which the script gives. `None`: the scheduler expects an instance to take
-    /// as long as earlier ones took on the rank.
+    /// The expected duration of an instance, which the script gives. A rank starts none that would end after the job's
+    /// time limit. `None`: the rank expects the mean duration of the instances of the task that it has run.
     pub time: Option<Duration>,
 }
 

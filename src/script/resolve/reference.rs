@@ -143,7 +143,8 @@ impl Resolver<'_> {
         if let Some(error) = self.no_column(at, part, reference) {
             return Err(error);
         }
-        // Parameters whose values were wrong have been reported, and nothing is known of their parts.
+        // Without a family, some parameter of the task had wrong values, which have been reported. Whether this one has
+        // the part is not known, so it is accepted.
         if self.sweeps.families.get(self.task).is_none_or(Option::is_none) {
             return Ok(ReferenceTarget::Param(at, None));
         }

@@ -196,7 +196,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn build(mut self, cx: &mut DiagnosticCollector) -> Option<FamilyBuilder> {
         let before = cx.errors();
-        // Wrong values may have been reported when they were read.
+        // Some mistakes, such as unequal lengths in `zip`, are reported although every parameter has values.
         if !self.params(cx) || cx.errors() > before {
             return None;
         }

@@ -181,7 +181,7 @@ impl Join {
         }
         let free: Vec<Axis> =
             to.axes().iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(axis, _)| *axis).collect();
-        // A product of some of the axes is at most the length of the family, which was counted.
+        // This cannot overflow: the product of all axes of `to` is its number of instances, which fits into 64 bits.
         let gathered = free.iter().map(|axis| axis.len).product();
         let ascends = ascends(&shared, from.len());
         Join { gather: !free.is_empty(), rule: Rule::Product { shared, free, gathered, ascends } }

@@ -159,7 +159,8 @@ impl Search {
             Some(ParamValues::List(list)) => {
                 search.sorted = (0..list.len() as u64).collect();
                 search.sorted.sort_by_key(|at| list[*at as usize].key());
-                // Zipped parameters may repeat values, but no combination of the values of all of them.
+                // Zipped parameters may repeat values, though not all of them at once. Where those in `wanted` do, one
+                // combination of their values is found at several positions.
                 let row = |position: &u64| -> Vec<ScriptValue> {
                     let param = |(at, _): &(usize, Wanted)| Some(to.params().get(*at)?.values.get(*position));
                     search.wanted.iter().filter_map(param).collect()

@@ -25,8 +25,8 @@ pub(crate) fn read(name: &str, text: &Text, cx: &mut DiagnosticCollector) -> Opt
     }
 }
 
-/// Finds the files whose paths match a pattern such as `data/*.h5`, sorted. If there are none, the error `none` is
-/// reported.
+/// Finds the files whose paths match a pattern such as `data/*.h5`, sorted. If there are none, an error with the code
+/// `none` is reported at the place of `text`.
 pub(crate) fn paths(
     pattern: &str,
     text: &Text,
