@@ -93,7 +93,8 @@ impl Reduce {
         match self.with {
             ReduceOperator::Concat => true,
             ReduceOperator::Moments => false,
-            // every leaf has the weight 1, and the tree tells their number
+            // merged element by element, all leaves weigh the same: a mean is a sum until the root divides it by their
+            // number
             ReduceOperator::Add
             | ReduceOperator::Mul
             | ReduceOperator::Min

@@ -1,7 +1,7 @@
 //! The syntax tree of an array expression. It travels with the plan, so that an expression is parsed once, at rank 0.
 //!
-//! The tree has no element types. Literals keep whether they were written as whole numbers, so that an `i64` array can
-//! one day accept `1` and refuse `1.5`.
+//! The tree has no element types. Literals keep whether they were written as whole numbers: for an `i64` array `x`,
+//! `x + 1` is an `i64` array, and `x + 1.0` one of `f64`.
 
 use super::function::{Function, Signature};
 use serde::de::Error;

@@ -83,7 +83,7 @@ impl Parser<'_> {
         let op = match self.symbol() {
             Some("-") => UnaryOp::Neg,
             Some("!") => UnaryOp::Not,
-            // A sign without effect, which numbers from a template may have.
+            // A plus sign has no effect, so it gets no node.
             Some("+") => {
                 self.position += 1;
                 return self.expression(PREFIX);
