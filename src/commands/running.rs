@@ -249,7 +249,7 @@ impl RunningCommand {
         if self.exceeded.is_some() || elapsed < self.look {
             return;
         }
-        // the exact number is slower to get
+        // The upper bound is cheap to read. The exact number, which takes longer, matters only beyond the limit.
         if memory::of_tree_at_most(pid) > limit {
             self.exceeded = Some(memory::of_tree(pid)).filter(|used| *used > limit);
         }

@@ -106,7 +106,8 @@ fn watchdog() -> ExitCode {
     let Ok(mut spawner) = own(SERVE).and_then(|mut spawner| spawner.stdout(Stdio::piped()).spawn()) else {
         return ExitCode::FAILURE;
     };
-    // standard input is the spawner's connection: the rank must notice when the spawner has closed it
+    // The watchdog has inherited the spawner's connection as its standard input, and lets go of it: with a copy open
+    // here, the rank would not notice that the spawner has died.
     if let Ok(null) = null() {
         let _ = rustix::stdio::dup2_stdin(null);
     }

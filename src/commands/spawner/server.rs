@@ -285,7 +285,7 @@ impl ServerChannel {
     fn signal(&self, run: u64, signal: Signal) {
         let mut current = self.current.lock();
         match current.pid {
-            // A group without members needs no signal.
+            // An error is ignored: it means that the group has no members any more.
             Some(pid) if current.run == run => drop(signals::signal(pid, signal)),
             None if current.run < run => current.early = Some((run, signal)),
             _ => {}
