@@ -46,7 +46,8 @@ pub(super) fn run(args: &RunArgs) -> u8 {
     let job = JobInfo { quiet: args.quiet, walltime: limit.map(|limit| Walltime::new(start, limit)) };
     let mut code = DONE;
     let outcome = run_with_team(&config, |client, team| {
-        // the run folder is for one run: not before it is certain that this is rank 0
+        // Two runs may not share a run folder, so it is locked, and only where MPI says that this is rank 0: before,
+        // each process of a launcher that is not known here would take itself for rank 0.
         let prepared =
             plan.unwrap_or_else(|| self::plan(args, limit)).and_then(|plan| Ok((folder(&plan)?, plan)));
         code = match prepared {
@@ -111,7 +112,8 @@ fn carry_out(job: JobInfo, plan: &Plan, folder: &RunFolder, client: &Client, tea
         return Ok(USAGE);
     }
     let summary = batch::run(plan, folder, client, team, job)?;
-    // a signal has ended commands: their failures mean nothing
+    // If a signal has come, the thread for signals ends the commands, which then fail through no fault of the script.
+    // So this thread reports nothing, and waits for the exit.
     interrupt::stay_if_ending(|| "its last tasks were under way".to_owned());
     folder.remove_if_empty();
     if !job.quiet {
