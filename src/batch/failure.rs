@@ -102,7 +102,8 @@ pub(crate) fn part(plan: &Plan, all: Vec<FailedInstance>) -> Parts {
     let (left, all): (Vec<_>, Vec<_>) = all.into_iter().partition(FailedInstance::is_left);
     let without: HashSet<(usize, u64)> = all.iter().map(|failed| (failed.task, failed.index)).collect();
     let own = |failed: &FailedInstance| {
-        // an error of the engine is the instance's own unless something that it needs failed
+        // An error without an instance was made by the engine, as when a rank is lost. It is the instance's own unless
+        // an instance that it needs has no result either.
         failed.is_own().unwrap_or_else(|| {
             plan.tasks.get(failed.task).is_none_or(|task| {
                 let mut needs = task.references.iter();

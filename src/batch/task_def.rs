@@ -102,7 +102,8 @@ impl TaskDef {
             }
         }
         if let Some(same_host_as) = &task.needs.same_host_as {
-            // groups of whole results only: an extracted output may be at another rank than its task was
+            // `on = "host of NAME"` goes by where the results of NAME are. So they are passed whole: an output that was
+            // extracted from one may be on another host than the task ran on.
             for group in &mut groups {
                 let Some(other) = plan.tasks.get(group.task).filter(|other| other.name == *same_host_as)
                 else {
@@ -239,7 +240,8 @@ pub(crate) fn staged(task: &PlanTask) -> Vec<bool> {
         _ => {}
     }
     task.env.iter().for_each(|(_, value)| note(value));
-    // a path on standard input is opened by the program that reads it
+    // Results on standard input are bytes, and need no file. Only of a `{x.list}` there the program gets paths, and
+    // opens the files itself.
     if let Some(stdin) = &task.stdin {
         let lists = stdin.parts.iter().filter(|part| {
             let at =

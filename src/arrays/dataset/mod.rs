@@ -1,8 +1,8 @@
 //! Datasets of HDF5 files: reading and writing, whole or in rectangular parts (hyperslabs).
 //!
-//! Only one process opens a file for writing, the rank that owns it: HDF5 without MPI-IO allows no more. The library is
-//! called by one thread at a time. Elements that a file stores as memory does are read directly, by all threads (`file`
-//! calls the library, `direct` bypasses it).
+//! Only one process opens a file for writing, the rank that was chosen as its owner: HDF5 without MPI-IO allows no
+//! more. The library is called by one thread at a time. Elements that a file stores as memory does are read directly,
+//! by all threads (`file` calls the library, `direct` bypasses it).
 
 #[cfg(feature = "hdf5")]
 pub(crate) mod direct;

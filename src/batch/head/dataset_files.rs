@@ -40,7 +40,8 @@ impl DatasetFiles {
         DatasetFiles { here: here.display().to_string(), computing, files: BTreeMap::new() }
     }
 
-    /// Notes the datasets of instances that will not run. A dataset that lacks their arrays is removed from its file.
+    /// Counts the arrays of instances that will not run among those that their datasets must have. Since these arrays
+    /// never come, such a dataset is incomplete, and is removed from its file at the end.
     ///
     /// # Errors
     /// When a file name cannot be rendered.

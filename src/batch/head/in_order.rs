@@ -221,7 +221,8 @@ impl Ordered {
             Err(other) => return Err(other),
         };
         for (which, stream) in paths(task) {
-            let Ok(path) = path_of(plan, task, stream, self.next) else { continue }; // told by `Sinks::new`
+            // a path that cannot be rendered was reported by `Sinks::new`
+            let Ok(path) = path_of(plan, task, stream, self.next) else { continue };
             if left {
                 outcome.sinks.leave(&path);
             }

@@ -122,7 +122,8 @@ impl Progress {
         let elapsed = self.start.elapsed().as_secs_f64();
         let total = self.total;
         let left = total.saturating_sub(tally.ended());
-        // of the engine's tasks, some are steps of an instance, or belong to none
+        // The engine counts all tasks that it has sent to ranks: also those queued there, steps of one instance, and
+        // helper tasks. No more instances can be running than there are slots, or instances left.
         let running = totals.assigned.min(self.slots).min(left);
         let waiting = left - running;
         let rate = done as f64 / elapsed.max(1e-3);

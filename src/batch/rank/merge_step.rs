@@ -104,7 +104,8 @@ fn run(
     let step_def = instance(def, step)?;
     let all: Vec<Artifact> = inputs.iter().chain(merged).cloned().collect();
     let made = command::execute(&step_def, step.index, &all)?;
-    // streams have what all steps of the tree have printed, in its order
+    // A step puts what the steps below it have printed before its own, so that the last step has the streams of the
+    // whole tree, in its order.
     let streams =
         [outputs::STDOUT, outputs::STDERR].into_iter().filter(|stream| step_def.keep.contains(stream));
     let mut printed: Vec<(u32, Vec<u8>)> = Vec::new();

@@ -1,4 +1,5 @@
-//! HDF5 files of datasets that a rank owns and is still writing.
+//! HDF5 files of datasets that a rank is still writing. It is their owner: rank 0 has chosen it to write them, alone,
+//! since HDF5 allows only one writer.
 //!
 //! A file is written under a temporary name; when everything that goes into it is there, or has failed, it gets its
 //! own. Datasets of which a part is missing are taken out of it before. Where a file is already, its groups, attributes

@@ -60,7 +60,8 @@ pub(crate) fn current() -> Arc<RankState> {
     local(RankState::default)
 }
 
-/// The rank that runs the current thread's task, and the number of the attempt at that task, from 1.
+/// The rank that runs the current thread's task, and the number of the attempt at that task, from 1. In a thread that
+/// runs no task, rank 0 and attempt 1.
 pub(crate) fn here() -> (Rank, Attempt) {
     job::current().unwrap_or((Rank(0), 1))
 }

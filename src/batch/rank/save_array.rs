@@ -124,7 +124,8 @@ fn specify(
     };
     let slab = Slab::parse(&value(at)?.to_string()).ok_or("internal error: no block")?;
     let (whole, first) = extent(&param.values).ok_or("internal error: no blocks")?;
-    // only the axes that the blocks divide; the others are the array's own
+    // The number of leading axes that the dataset takes from the blocks: up to the last one that they divide. The axes
+    // behind it have the lengths that they have in the array.
     let cut = whole.iter().zip(&first).rposition(|(whole, first)| whole != first).map_or(1, |last| last + 1);
     let own = slab.shape();
     let fits = array.shape().len() >= cut && array.shape()[..cut] == own[..cut];
@@ -185,6 +186,7 @@ fn attribute(value: &crate::script::values::value::ScriptValue) -> Attribute {
 /// alone writes it. `wanted` has the expected number of arrays of each dataset. Returns the names of datasets that lack
 /// arrays.
 ///
+/// # Errors
 /// When the file cannot be written.
 pub(crate) fn finish_file(path: &String, wanted: &[(String, u64)]) -> Result<Vec<String>, Failure> {
     rank_state::current().datasets.finish(Path::new(path), wanted)

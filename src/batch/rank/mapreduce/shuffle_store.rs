@@ -92,7 +92,7 @@ impl ShuffleStores {
         let store = self.find(task)?;
         let mut store = store.lock();
         match group.cmp(&store.groups) {
-            std::cmp::Ordering::Less => return Ok(()), // a second attempt
+            std::cmp::Ordering::Less => return Ok(()), // an earlier attempt of the task has added the group
             std::cmp::Ordering::Greater => return Err(missing()),
             std::cmp::Ordering::Equal => {}
         }

@@ -43,7 +43,8 @@ pub(crate) fn map_files(
     pieces: &Vec<NamedPiece>,
     _after: &[Artifact],
 ) -> Result<Artifact, Failure> {
-    // there is no instance: a failure here is told as that of the first partition, and the others are not run
+    // The instances of the script's task are its partitions, and a map task belongs to none of them. Its failure is
+    // reported as one of the first partition; the others depend on it and count as not run.
     located(def, 0, || {
         let mut text = Vec::new();
         for (file, start, end) in pieces {
