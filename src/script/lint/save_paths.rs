@@ -1,8 +1,9 @@
-//! Checks the paths of files that are written: no two writers have one path, and saved files lie in the script's folder.
+//! Checks the paths of files that are written: no two writers have one path, and saved files lie in the script's
+//! folder.
 //!
 //! For up to 100 000 instances every path is written out and compared. More would take too long. Of a larger plain
-//! product the check is by parameter: different values must be written differently. Of other large families only the
-//! first instances are compared. Start at [`check`].
+//! product (without `where`, `exclude`, `include` and `let`) the check is by parameter: different values must be
+//! written differently. Of other large families only the first instances are compared. Start at [`check`].
 
 use crate::arrays::slab::{self, Slab};
 use crate::script::sweep::param_values::ParamValues;

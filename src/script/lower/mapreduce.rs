@@ -156,7 +156,8 @@ impl Compiler<'_> {
     }
 }
 
-/// Finds the built-in mapper or operator of that name among `known`. Reports an unknown name.
+/// Finds the built-in mapper or operator of that name among `known`. Reports an unknown name; `key` says in the message
+/// which stage it is for.
 fn built_in<T: Copy>(
     key: &str,
     name: &Text,

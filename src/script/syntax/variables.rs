@@ -71,7 +71,7 @@ impl Variables<'_> {
 }
 
 /// Replaces the references to variables in a value. A value that is nothing but a reference takes the type of the
-/// variable.
+/// variable. `place` names the value in messages.
 pub(crate) fn fill_value(
     value: &At<ScriptValue>,
     place: &str,
