@@ -183,7 +183,8 @@ impl FileWriter {
         Ok(())
     }
 
-    /// Writes a dataset, or the part of it that begins at `start`. The first part creates the dataset.
+    /// Writes `value` as a dataset, or as the part of it that begins at `start`. The first part creates the dataset.
+    /// For a dataset that is written whole (without `part`), `start` has no meaning.
     ///
     /// # Errors
     /// When the disk is full, or a group has the dataset's name.

@@ -49,8 +49,8 @@ pub(crate) enum Attribute {
     Float(f64),
 }
 
-/// The shape of the HDF5 chunks of a dataset that is written in parts: that of the parts. `None` (no chunks) if the
-/// parts are contiguous in the file anyway, or exceed the largest size of a chunk.
+/// The shape of the HDF5 chunks of a dataset of `shape` that is written in parts of the shape `part`: that of the
+/// parts. `None` (no chunks) if the parts are contiguous in the file anyway, or exceed the largest size of a chunk.
 #[cfg_attr(not(feature = "hdf5"), allow(dead_code))]
 fn chunks(shape: &[usize], part: &[usize], element: ElementType) -> Option<Vec<usize>> {
     const LARGEST: usize = 1 << 30;

@@ -245,7 +245,8 @@ impl Reduce {
         })
     }
 
-    /// Checks that two arrays have equal shapes, or that one is a single number, which is merged with every element.
+    /// Checks that two partial results, of the shapes `a` and `b`, can be merged: they have equal shapes, or one is a
+    /// single number, which is merged with every element.
     fn fits(self, a: &[usize], b: &[usize]) -> Result<(), ReduceError> {
         let own = usize::from(self.own_axis());
         if a == b || (own == 0 && (a.is_empty() || b.is_empty())) {
