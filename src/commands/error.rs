@@ -16,7 +16,7 @@ pub(crate) struct Captured {
 }
 
 impl Captured {
-    /// The last 20 lines of standard error, indented for an error message.
+    /// The last 20 lines of standard error, indented for an error message; for an empty one, a text that says so.
     pub(crate) fn tail(&self) -> String {
         const LINES: usize = 20;
         const WIDTH: usize = 300;

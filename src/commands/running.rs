@@ -87,8 +87,8 @@ pub(crate) struct RunningCommand {
     look: Duration,
     /// The memory that the command had in use when it exceeded its limit, in bytes; `None` if it has not.
     exceeded: Option<u64>,
-    /// The value of [`memory::kills`] when the command started. If it has grown at the end, the out-of-memory killer
-    /// acted.
+    /// The value of [`memory::kills`] soon after the command started. If it has grown at the end, the out-of-memory
+    /// killer acted. `None` for a command that ends within [`SHORT`], for which reading it would take too long.
     kills: Option<u64>,
     found: find_program::FoundProgram,
     handle: Arc<ProcessHandle>,
@@ -297,7 +297,8 @@ impl RunningCommand {
         }
     }
 
-    /// Decides by exit status and limits whether the command succeeded. Returns its exit code, or the error.
+    /// Decides by exit status and limits whether the command succeeded. Returns its exit code, or the error, which
+    /// quotes the end of the output `captured`.
     fn judge(&self, status: ExitStatus, captured: &Captured) -> Result<i32, CommandError> {
         let program = self.found.name.clone();
         if self.handle.cancelled.load(Ordering::Acquire) {
