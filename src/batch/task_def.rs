@@ -44,24 +44,24 @@ pub(crate) struct TaskDef {
 pub(crate) struct Group {
     /// The number in the plan of the task whose results are read.
     pub task: usize,
-    /// The join: the rule, by equal parameters, that tells which instances of the other task an instance reads.
+    /// The join: the rule, by equal parameters, that tells which instances of that task an instance reads.
     pub join: Join,
-    /// The numbers of the other task's outputs that are read. If empty, its instances only have to have ended.
+    /// The numbers of the outputs of `task` that are read. If empty, its instances only have to have ended.
     pub wanted: Vec<u32>,
-    /// Indices of the other task's instances that have no result and therefore are no inputs, in ascending order.
+    /// Indices of the instances of `task` that have no result and therefore are no inputs, in ascending order.
     pub without: Vec<u64>,
-    /// Whether the script's reference is to a single instance of the other task; false for a gather of many, even if
-    /// there is only one.
+    /// Whether the script's reference is to a single instance of `task`; false for a gather of many, even if there is
+    /// only one.
     pub one: bool,
 }
 
 impl Group {
-    /// The indices of the other task's instances that are inputs of instance `index`, in ascending order.
+    /// The indices of the instances of the task that is read which are inputs of instance `index`, in ascending order.
     pub(crate) fn present(&self, index: u64) -> impl Iterator<Item = u64> + '_ {
         self.join.instances(index).filter(|at| self.without.binary_search(at).is_err())
     }
 
-    /// Whether the results of the other task that the group reads are arrays.
+    /// Whether the results that the group reads are arrays.
     pub(crate) fn is_of_arrays(&self) -> bool {
         self.wanted == [outputs::VALUE]
     }

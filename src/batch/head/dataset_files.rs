@@ -57,8 +57,8 @@ impl DatasetFiles {
         Ok(())
     }
 
-    /// Notes that the array of an instance will be saved into an HDF5 file, and returns the rank that owns the file.
-    /// `None` if the array is saved in a file of its own.
+    /// Notes that the array of the instance `index` will be saved into an HDF5 file by the task's `save` with the
+    /// number `number`, and returns the rank that owns the file. `None` if the array is saved in a file of its own.
     ///
     /// # Errors
     /// When the name of the file cannot be rendered.

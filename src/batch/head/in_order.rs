@@ -69,7 +69,8 @@ impl StreamOrigin {
 }
 
 impl Ordered {
-    /// Makes the stream of a task's instances, of which none is consumed yet.
+    /// Makes the stream of a task's instances, of which none is consumed yet. `own` is false if the futures are those
+    /// of helper tasks that extract or save the instances' results.
     pub(crate) fn new(task: usize, source: StreamOrigin, own: bool) -> Self {
         Ordered { task, source, own, next: 0, window: None }
     }
@@ -116,8 +117,8 @@ impl Ordered {
         Some((ended as u64, failed.into_iter().map(at).collect()))
     }
 
-    /// Gives up the rest of the stream when the run is stopped: notes the instances that are to be cancelled, and
-    /// returns those that are running.
+    /// Gives up the rest of the stream when the run is stopped: counts in `outcome` the instances that have ended,
+    /// notes in `stopped` those that are to be cancelled, and returns those that are running.
     pub(crate) fn give_up(
         mut self,
         client: &Client,
@@ -150,8 +151,8 @@ impl Ordered {
         running
     }
 
-    /// Appends the outputs of the current window if all its instances have ended, and requests the next. After the last
-    /// instance there is none.
+    /// Appends the outputs of the current window if all its instances have ended, and requests those of the next
+    /// window, if instances are left. Returns whether anything was done.
     pub(crate) fn turn(
         &mut self,
         plan: &Plan,

@@ -178,8 +178,8 @@ impl<'a> Submitter<'a> {
         index < task.family.len() && task.references.iter().all(is_there)
     }
 
-    /// The range of instances of a task to submit now. Empty if the window is full, or if inputs of the next instance
-    /// are not submitted yet.
+    /// The range of instances of a task to submit now, of which `open` are submitted and have not ended. Empty if the
+    /// window is full, or if inputs of the next instance are not submitted yet.
     fn part(&mut self, number: usize, open: u64) -> Result<Range<u64>> {
         let (task, next) = (&self.plan.tasks[number], self.next[number]);
         let all = task.family.len();
@@ -367,8 +367,8 @@ impl<'a> Submitter<'a> {
         }
     }
 
-    /// Submits helper tasks that save the arrays of a task to files. Returns one list of futures for each `save` of the
-    /// script; no list for commands, which save their outputs on their own rank.
+    /// Submits helper tasks that save the `arrays` of a task, from instance `first` on, to files. Returns one list of
+    /// futures for each `save` of the script; no list for commands, which save their outputs on their own rank.
     fn save(
         &mut self,
         begun: &mut OpenTask,

@@ -35,8 +35,9 @@ pub(crate) struct MergeStep {
 /// The output number under which a merge step returns the file that it has written.
 const MERGED: u32 = 2;
 
-/// Merges two files by the task's command; a single file is passed on without running the command. A task function, run
-/// by the engine.
+/// Merges the two files of `merged` by the task's command, which also gets the other `inputs`. A single file is passed
+/// on without running the command. For the results of `_after` the engine only waits. A task function, run by the
+/// engine.
 ///
 /// # Errors
 /// When the command fails, or the result cannot be saved.

@@ -39,8 +39,8 @@ struct OpenDataset {
 }
 
 impl OpenDatasets {
-    /// Writes an array to the HDF5 file whose final name is `path`: as a dataset, or as its block of a dataset that
-    /// several arrays fill.
+    /// Writes an array to the HDF5 file whose final name is `path`: as a dataset, or as its block, which begins at
+    /// `start`, of a dataset that several arrays fill.
     ///
     /// # Errors
     /// When the array does not match the dataset, or the file cannot be written.

@@ -43,7 +43,8 @@ pub(crate) fn place(task: &PlanTask, number: usize, index: u64, here: &str) -> R
     })
 }
 
-/// Saves an array as a file; the extension of the path tells the format. A task function, run by the engine.
+/// Saves the array of instance `index` as a file, by the task's `save` with the number `number`; the extension of the
+/// path tells the format. A task function, run by the engine.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -76,8 +77,8 @@ fn write_file(path: &Path, array: &ArrayValue) -> std::io::Result<()> {
     out.into_inner().map_err(|error| error.into_error())?.finish()
 }
 
-/// Writes an array to an HDF5 file: as a dataset, or as its block of a dataset that several arrays fill. A task
-/// function, run on the rank that alone writes the file.
+/// Writes the array of instance `index` to an HDF5 file, by the task's `save` with the number `number`: as a dataset,
+/// or as its block of a dataset that several arrays fill. A task function, run on the rank that alone writes the file.
 ///
 /// # Errors
 /// When the array does not match the dataset, or the file cannot be written.

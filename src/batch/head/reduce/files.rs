@@ -19,7 +19,7 @@ use std::slice;
 struct CommandSteps<'a> {
     sent: Future<TaskDef>,
     options: Options<'a>,
-    /// The index of the first instance of the range that is reduced.
+    /// The index of the instance of the `reduce` task to which the first of `others` belongs.
     first: u64,
     /// By instance, the inputs that each of its merge steps reads besides the files to merge.
     others: Vec<OtherInputs>,

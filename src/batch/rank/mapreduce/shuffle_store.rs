@@ -73,7 +73,7 @@ impl ShuffleStores {
     }
 
     /// Adds the lines of a group of splits (parts of the input) to those of a task that wait on this rank. The first
-    /// group creates the store of the task.
+    /// group creates the store of the task, which spills to scratch when it holds more than `budget` bytes.
     ///
     /// # Errors
     /// When scratch is full, or earlier groups are missing.
@@ -108,10 +108,11 @@ impl ShuffleStores {
         Ok(())
     }
 
-    /// The sorted runs of lines of a partition to which all splits have added theirs, in the order of arrival.
+    /// The sorted runs of lines of a partition to which all splits, `groups` groups of them, have added theirs, in the
+    /// order of arrival.
     ///
     /// # Errors
-    /// When the store or the partition does not exist.
+    /// When the store or the partition does not exist, or a group is missing.
     pub(crate) fn runs(
         &self,
         task: u32,
