@@ -47,7 +47,7 @@ impl Plan {
     /// order.
     pub fn critical_path(&self) -> Vec<usize> {
         let levels = self.levels();
-        // The first of the deepest tasks, so that the answer is the same every time.
+        // Of several tasks at the highest level the first in the plan: `max_by_key` takes the last of equal ones.
         let Some(last) = (0..levels.len()).rev().max_by_key(|at| levels[*at]) else { return Vec::new() };
         let mut path = vec![last];
         while let Some(at) = path.last().copied().filter(|at| levels[*at] > 0) {

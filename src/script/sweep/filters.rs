@@ -67,7 +67,7 @@ impl FamilyBuilder {
 struct ProductBlock<'a> {
     spec: &'a FamilyBuilder,
     axes: &'a [Axis],
-    /// The number of the block's first axis among all axes of the sweep.
+    /// The number of the block's first axis among all axes of the sweep; those before it are in no condition.
     first: usize,
     trail: u64,
 }
