@@ -290,7 +290,8 @@ impl RunningCommand {
             let mut fds: Vec<_> =
                 [self.stdout.interest(), self.stderr.interest()].into_iter().flatten().collect();
             let left = until.saturating_duration_since(Instant::now());
-            // if another process holds a pipe open, everything that the command itself wrote has been read
+            // A pipe that is still open is held by a process that left the group. What the command itself wrote has
+            // been read, so nothing of it is lost when the time is over.
             if fds.is_empty() || left.is_zero() || wait_for(&mut fds, Some(left)).is_err() {
                 return;
             }
