@@ -20,7 +20,7 @@ pub(crate) struct TaskDef {
     /// The numbers of the outputs that other tasks or files of rank 0 need. The rank drops all others when the command
     /// ends.
     pub keep: Vec<u32>,
-    /// The results of other tasks that an instance gets, as groups, in the order of its arguments.
+    /// The results of other tasks that an instance gets, a group for each task, in the order of its arguments.
     pub groups: Vec<Group>,
     /// For each reference to another task, the number of the group with its results; `None` if no result is needed.
     pub sources: Vec<Option<usize>>,

@@ -73,7 +73,8 @@ impl<'a> RunCollector<'a> {
         }
     }
 
-    /// Submits to the engine those instances whose inputs are submitted and for which the window has room.
+    /// Submits to the engine those instances whose inputs are submitted, as many as the window (the limit of submitted
+    /// instances that have not ended) has room for.
     fn submit(&mut self) -> Result<()> {
         let mut open = vec![0; self.plan.tasks.len()];
         self.watched.iter().filter(|watched| watched.own).for_each(|some| open[some.task] += some.open());

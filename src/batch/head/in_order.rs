@@ -1,5 +1,5 @@
 //! Instances that are consumed in the order of their indices, one window at a time. Used where many instances append to
-//! one file.
+//! one file, and for a family that the engine expands, of which rank 0 has futures only for a window.
 
 use crate::batch::artifact::Artifact;
 use crate::batch::failure::{FailedInstance, is_left};

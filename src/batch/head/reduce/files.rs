@@ -52,7 +52,7 @@ impl Merge for CommandSteps<'_> {
 /// inputs.
 ///
 /// # Errors
-/// When the task does not merge files, or a result that it reads is not retained.
+/// When the task does not merge files, or rank 0 does not hold the future of a result that it reads.
 pub(crate) fn prepare<'a>(
     def: &TaskDef,
     range: Range<u64>,

@@ -128,7 +128,7 @@ impl ShuffleStores {
         let mut runs: Vec<Box<dyn BufRead>> = Vec::with_capacity(spilled.len() + store.held.len());
         runs.extend(spilled.into_iter().map(|run| Box::new(run) as Box<dyn BufRead>));
         for pack in &store.held {
-            // a slice of memory that many partitions share
+            // no copy: the lines of all partitions are in one buffer, of which this is a slice
             runs.push(Box::new(Cursor::new(pack.slice(outputs::file(partition))?)));
         }
         Ok(runs)
