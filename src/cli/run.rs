@@ -25,7 +25,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
     let start = Instant::now();
     start_log(args);
     batch::register_bulk_kinds();
-    // before MPI is started, and before any thread
+    // before MPI is started, since a process with MPI cannot be forked safely, and before any thread
     if let Err(error) = commands::start_process() {
         log::warn!("no process to start commands: {error}; the rank starts them itself");
     }
@@ -37,7 +37,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
         Some(_) => None,
     };
     if let (None, Some(Err(code))) = (launch::rank(), &plan) {
-        return *code; // nobody waits for this process
+        return *code; // no launcher, so no other rank waits for this one
     }
     // Launched ranks meet even if the script is wrong: one that left early would leave the others to hang, or to be
     // killed.

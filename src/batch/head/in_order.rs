@@ -167,7 +167,7 @@ impl Ordered {
             None => {}
             Some((window, PendingWindow::Ends(watch))) => {
                 let Some(outcomes) = watch.take() else {
-                    // a result that no task needs is dropped at once
+                    // rank 0 does not read these results, so each is dropped as soon as its instance has ended
                     let futures = window.iter_mut().zip(watch.ended());
                     futures.filter(|(_, ended)| *ended).for_each(|(future, _)| *future = None);
                     return Ok(false);

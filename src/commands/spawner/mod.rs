@@ -115,7 +115,7 @@ pub(crate) fn current() -> io::Result<Arc<Spawner>> {
     let thread = std::thread::Builder::new().name("dtask-spawner".into());
     thread.spawn(move || {
         let server = Server::new(false);
-        // an error means that the rank has ended
+        // an error means the same as the end of the connection: the rank has dropped its side
         let _ = server.serve(&theirs);
         server.kill_all();
     })?;

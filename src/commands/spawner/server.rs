@@ -263,7 +263,7 @@ impl Server {
     /// Reaps orphans that have ended: processes that had left the group of their command and were adopted by the
     /// spawner.
     fn reap_orphans(&self) {
-        // skipped while a command has started whose number is not noted yet
+        // skipped while a command has started whose number is not noted yet, since it would be taken for an orphan
         let Some(_nobody_starts) = self.starting.try_write() else { return };
         let commands: Vec<Pid> =
             self.groups().iter().filter_map(|channel| channel.current.lock().pid).collect();

@@ -173,7 +173,7 @@ fn receive_some(socket: &UnixStream, buffer: &mut [u8], files: &mut Vec<OwnedFd>
         let mut slices = [IoSliceMut::new(buffer)];
         match recvmsg(socket, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
             Err(Errno::INTR) => {}
-            // the reset that a killed peer causes by leaving bytes unread
+            // a peer that was killed with bytes unread causes a reset, which is an end of the connection like any other
             Err(Errno::CONNRESET) => return Ok(0),
             other => break other?,
         }
