@@ -78,7 +78,8 @@ impl Group {
 }
 
 impl TaskDef {
-    /// Makes the definition of a task of a plan, as it is sent to the ranks.
+    /// Makes the definition of the task number `number` of a plan, as it is sent to the ranks; `None` if there is none.
+    /// `folder` is the run folder, and `ranks` the number of ranks of the job.
     pub(crate) fn new(
         plan: &Plan,
         number: usize,
@@ -102,8 +103,8 @@ impl TaskDef {
             }
         }
         if let Some(same_host_as) = &task.needs.same_host_as {
-            // `on = "host of NAME"` goes by where the results of NAME are. So they are passed whole: an output that was
-            // extracted from one may be on another host than the task ran on.
+            // `on = "host of NAME"` means the host on which the inputs that are results of NAME were computed. So these
+            // are passed whole: an extracted output is the result of a helper task, which may have run elsewhere.
             for group in &mut groups {
                 let Some(other) = plan.tasks.get(group.task).filter(|other| other.name == *same_host_as)
                 else {

@@ -63,7 +63,7 @@ pub(crate) fn read(path: &Path, piece: &FileSplit, to: &mut Vec<u8>) -> io::Resu
     let mut rest = if piece.start == 0 {
         BufReader::new(file)
     } else {
-        // the line that the byte before the piece belongs to began in the previous piece, and is read with that one
+        // the line of the byte before this piece began in an earlier piece, and is read with that one
         file.seek(SeekFrom::Start(piece.start - 1))?;
         let mut reader = BufReader::new(file);
         let skipped = reader.skip_until(b'\n')? as u64;

@@ -87,7 +87,7 @@ impl<'a> DirectFile<'a> {
     }
 
     /// Whether the addresses of a dataset are offsets in this file, and its elements have the format of memory, so that
-    /// its bytes can be read as they are.
+    /// its bytes can be read as they are. `None` if the library cannot tell.
     fn is_plain<T: H5Type>(&self, dataset: &Dataset) -> Option<bool> {
         let file = dataset.file().ok()?;
         Some(

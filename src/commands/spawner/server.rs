@@ -39,7 +39,8 @@ struct Current {
     /// The process number of the command, until it is reaped. Afterwards the operating system can give the number to
     /// another process at any time. Therefore reaping and signalling happen under the lock of this record.
     pid: Option<Pid>,
-    /// A signal that came for a command before its start, with the number of that command. It is sent at the start.
+    /// A signal that came for a command before its start, with the number of that command. It is sent at the start, and
+    /// then `None` again.
     early: Option<(u64, Signal)>,
 }
 

@@ -67,7 +67,8 @@ impl Compiler<'_> {
         })))
     }
 
-    /// Replaces the script's variables, such as `{dir}`, in the file name or file pattern of a map-reduce input.
+    /// Replaces the script's variables, such as `{dir}`, in the file name or file pattern of a map-reduce input. `None`
+    /// where another reference stands there, which is reported.
     fn fill(&self, text: &Text, cx: &mut DiagnosticCollector) -> Option<String> {
         let mut lookup = |name: &str, _: &mut DiagnosticCollector| self.names.var(name).cloned();
         crate::script::syntax::variables::fill(text, "the input of a `mapreduce`", &mut lookup, cx)

@@ -50,8 +50,8 @@ fn main(task: &RawTask, reference: &Written<'_>, place: TextContext) -> Result<S
     match task.outs.len() {
         1 => Ok(Select::File(0)),
         _ if task.action.is_none() => Ok(Select::Value),
-        // The result of a `mapreduce` is the lines of its partitions, which count as its standard output. In a command,
-        // they are files too.
+        // The result of a `mapreduce` is the lines of its partitions, which count as its standard output. A command
+        // gets them as files.
         0 if matches!(task.action, Some(RawAction::MapReduce(_))) => Ok(Select::Stdout),
         // Where bytes are wanted, a command without output files gives its standard output.
         0 if matches!(place, TextContext::Stdin | TextContext::Array) && !is_list(reference) => {

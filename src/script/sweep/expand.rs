@@ -177,7 +177,7 @@ fn first(rows: &[RawRow]) -> Option<crate::script::diagnostics::source::Span> {
 }
 
 /// Finds the place in the script of a row of `include` or `exclude`, of which a family's builder knows only the form in
-/// messages, `shown`, such as `[T=300, p=1]`.
+/// messages, `shown`, such as `[T=300, p=1]`. `None` if no row has this form.
 fn row_span(rows: &[RawRow], shown: &str) -> Option<crate::script::diagnostics::source::Span> {
     let fits = |row: &&RawRow| {
         row.cells.iter().all(|(name, value)| {

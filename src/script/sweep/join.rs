@@ -189,6 +189,7 @@ impl Join {
 
     /// Finds an instance of the reading task `from`, or a parameter value, for which the task `to` has no instance to
     /// read. If that cannot be calculated, and the tasks have very many instances, only some instances are tried.
+    /// `None`: none was found.
     pub fn unmatched(&self, from: &Sweep, to: &Sweep) -> Option<Unmatched> {
         match &self.rule {
             Rule::Same | Rule::All(_) => None,
