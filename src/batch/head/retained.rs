@@ -108,8 +108,8 @@ fn missing() -> Error {
     Error::internal("an instance that is not there")
 }
 
-/// The instances of another task that are inputs of instance `index`: those of the group that have a result. If none
-/// has a result, one that failed, so that the instance fails in turn.
+/// The instances of the task of `group` that are inputs of instance `index`: those that have a result. If none has a
+/// result, one that failed, so that the instance fails in turn.
 fn present(group: &Group, index: u64) -> Vec<u64> {
     let there: Vec<u64> = group.present(index).collect();
     if there.is_empty() { group.join.instances(index).take(1).collect() } else { there }

@@ -242,7 +242,7 @@ fn log(def: &TaskDef, index: u64, attempt: u32, stdout: &[u8], stderr: &[u8]) ->
 }
 
 /// Logs the streams of a command that failed, except those that the script discards. Files for its streams are written
-/// only when it succeeds.
+/// only when it succeeds, so the log is the only place that has what it wrote.
 fn log_failed(def: &TaskDef, index: u64, attempt: u32, error: &CommandError) {
     let Some(captured) = error.captured() else { return };
     let streams =

@@ -126,7 +126,8 @@ impl RankState {
     }
 }
 
-/// Sets the time limit of the rank, as `told` by rank 0. The first task function that runs on each rank in a run.
+/// Sets the time limit of the rank, as `told` by rank 0. If the job has a time limit, this is the first task function
+/// that runs on each rank in a run.
 pub(crate) fn begin(told: DeadlineNotice) {
     current().deadline.begin(told);
 }
