@@ -48,9 +48,9 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError>
 /// # Errors
 /// When the bytes are damaged or too few.
 pub(crate) fn decode_next<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T, CodecError> {
-    // bincode allocates a string before it looks whether its bytes are there, unless the length is above a limit,
-    // which must be a constant. What counts towards it is at most 16 times what is read: an integer counts its full
-    // width.
+    // bincode allocates memory for a string before it looks whether that many bytes are there, unless the length is
+    // above a limit, which must be a constant. So each range of input lengths has a limit of 16 times its end: what
+    // counts towards the limit is at most 16 times what is read, since an integer counts its full width.
     let (value, used) = match bytes.len() {
         0..=0x1_0000 => bincode::serde::decode_from_slice(bytes, CONFIG.with_limit::<0x10_0000>()),
         0x1_0001..=0x100_0000 => bincode::serde::decode_from_slice(bytes, CONFIG.with_limit::<0x1000_0000>()),

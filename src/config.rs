@@ -12,8 +12,8 @@ pub struct Config {
     /// Number of tasks that rank 0 computes at a time beside scheduling, at most [`SLOTS_MAX`]. `None` means no
     /// tasks; or, if rank 0 is alone, as many as it has cores.
     pub head_slots: Option<u32>,
-    /// Number of tasks that each other rank computes at a time, at most [`SLOTS_MAX`]. `None` means as many as it has
-    /// cores.
+    /// Number of tasks that each other rank computes at a time, at most [`SLOTS_MAX`]; 0 counts as 1. `None` means as
+    /// many as its share of the cores of its host.
     pub slots: Option<u32>,
     /// Time that rank 0 waits at start-up until all other ranks have reported. Then the run fails.
     pub patience: Duration,

@@ -41,7 +41,8 @@ pub enum Error {
     /// The run ended before the task did; the text tells the reason.
     #[error("the run has ended: {0}")]
     Closed(String),
-    /// Any other error that the program's own closure returns through `?`.
+    /// Any other error, such as a call that is not allowed where it was made, or an error of the program's own that its
+    /// closure returns through `?`.
     #[error("{0}")]
     Other(String),
 }
@@ -223,8 +224,9 @@ impl Failure {
         Failure { retry: self.retry.or(Some(retry)), ..self }
     }
 
-    /// Returns the failure `told` of another task, if this failure is the panic of an `unwrap` of it; else returns this
-    /// failure unchanged. A panic has nothing but its text, so the text decides.
+    /// Makes `told`, a failure of another task of which this task has heard, the cause of this failure if this one is a
+    /// panic over it, as of an `unwrap`. A panic has nothing but its text, so it counts as such if its text contains
+    /// that of `told`.
     pub(crate) fn unwrapping(self, told: Option<Arc<TaskError>>) -> Self {
         let is_unwrapped = |told: &Arc<TaskError>| {
             self.kind == TaskErrorKind::Panicked && self.message.contains(&told.to_string())
@@ -256,7 +258,7 @@ impl Failure {
             None => TaskError {
                 message: bounded(message),
                 kind,
-                task: String::new(), // rank 0 knows its key
+                task: String::new(), // rank 0 fills in the key, which ranks do not know
                 rank,
                 host: host.to_owned(),
                 attempt,

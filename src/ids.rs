@@ -76,7 +76,7 @@ impl TaskId {
 pub type Attempt = u16;
 
 /// The pause before a task that failed `failures` times starts again (exponential back-off): `first` after the first
-/// failure, and twice as long after each further one, up to 65536 times `first`.
+/// failure, and twice as long after each further one, up to 65536 times `first`. The result has the unit of `first`.
 pub(crate) fn pause(first: u64, failures: u32) -> u64 {
     first.saturating_mul(1 << failures.saturating_sub(1).min(16))
 }

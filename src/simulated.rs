@@ -25,9 +25,9 @@ pub struct Cluster {
 impl Cluster {
     /// Makes a cluster of `ranks` ranks with `slots` slots each, and its client. Rank 0 computes only if it is alone.
     ///
-    /// Tasks may submit others and wait for them, but must not ask for a future's status: no rank would answer
-    /// meanwhile. The client's waits do not advance the cluster: take a [`crate::client::future::Pending`], call
-    /// [`Cluster::settle`], then take its answer.
+    /// Tasks may submit others and wait for them, but must not ask for a future's status: the only thread would wait
+    /// for an answer that its own steps have to bring. The client's waits do not advance the cluster: take a
+    /// [`crate::client::future::Pending`], call [`Cluster::settle`], then take its answer.
     pub fn new(ranks: u32, slots: u32, seed: u64) -> (Self, Client) {
         let network = SimNetwork::new(ranks as usize, seed);
         let client_of = |rank| {

@@ -9,6 +9,7 @@ mod check;
 mod explain;
 mod generate;
 mod graph;
+mod job_end;
 mod launch;
 mod log;
 mod new;
@@ -20,7 +21,6 @@ mod version;
 
 use crate::config::SLOTS_MAX;
 use crate::console;
-use crate::script::values::units::duration;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -72,7 +72,7 @@ enum Command {
         #[command(flatten)]
         script: CheckArgs,
         /// How long the job will have: "2h", "1 h 30 min"; tasks whose `time` is longer are errors
-        #[arg(long, value_name = "TIME", value_parser = time_limit)]
+        #[arg(long, value_name = "TIME", value_parser = job_end::time_limit)]
         time_limit: Option<Duration>,
     },
     /// Tells what a script would do: how many instances, the critical path, the largest fan-in
@@ -113,7 +113,7 @@ struct RunArgs {
     only: Vec<String>,
     /// How long the job has from now: "2h", "1 h 30 min" [default: what Slurm says]. Nothing is started that would not
     /// end before; what is left makes the exit code 75
-    #[arg(long, value_name = "TIME", value_parser = time_limit)]
+    #[arg(long, value_name = "TIME", value_parser = job_end::time_limit)]
     time_limit: Option<Duration>,
     /// Tasks that rank 0 computes at a time, beside scheduling [default: 0, or every core if it is alone]
     #[arg(long, value_name = "N", value_parser = slots_from::<0>)]
@@ -180,11 +180,6 @@ struct LogArgs {
     /// Another value for a variable of the script's [vars]; as often as needed
     #[arg(long, value_name = "NAME=VALUE", value_parser = set)]
     set: Vec<(String, String)>,
-}
-
-/// Parses a duration as scripts write them.
-fn time_limit(text: &str) -> Result<Duration, String> {
-    duration(text).ok_or_else(|| "a number and a unit, as in 90min, 2h or \"1 h 30 min\"".to_owned())
 }
 
 /// Parses the argument `name=value` of `--set`.

@@ -1,7 +1,7 @@
 //! The command `dtask script.toml`, which runs a script.
 
 use super::check::read;
-use super::{DONE, FAILED, RunArgs, STARTUP, STOPPED, USAGE, launch, signals};
+use super::{DONE, FAILED, RunArgs, STARTUP, STOPPED, USAGE, job_end, launch, signals};
 use crate::batch::head::deadline::Walltime;
 use crate::batch::head::interrupt;
 use crate::batch::head::run_folder::RunFolder;
@@ -17,7 +17,7 @@ use crate::runtime::handshake::Team;
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::options::LoadOptions;
 use crate::script::plan::Plan;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Runs a script; every rank has to call this. Returns the exit code.
 pub(super) fn run(args: &RunArgs) -> u8 {
@@ -31,11 +31,9 @@ pub(super) fn run(args: &RunArgs) -> u8 {
     }
     signals::watch();
     // The other ranks only serve: the script need not be read a thousand times from a shared file system.
-    let limit = args.time_limit.or_else(slurm);
-    let plan = match launch::rank() {
-        None | Some(0) => Some(plan(args, limit)),
-        Some(_) => None,
-    };
+    let first = launch::rank().is_none_or(|rank| rank == 0);
+    let limit = if first { time_left(args) } else { None };
+    let plan = first.then(|| plan(args, limit));
     if let (None, Some(Err(code))) = (launch::rank(), &plan) {
         return *code; // no launcher, so no other rank waits for this one
     }
@@ -97,12 +95,23 @@ fn only(plan: Plan, names: &[String]) -> std::result::Result<Plan, u8> {
     Ok(if found.is_empty() { plan } else { plan.only(&found) })
 }
 
-/// The time that the job still has according to Slurm (`SLURM_JOB_END_TIME`); `None` outside of Slurm.
-fn slurm() -> Option<Duration> {
-    let end = std::env::var("SLURM_JOB_END_TIME").ok()?.trim().parse().ok()?;
-    let left = (UNIX_EPOCH + Duration::from_secs(end)).duration_since(SystemTime::now()).ok()?;
-    log::info!("by SLURM_JOB_END_TIME the job has {} s", left.as_secs());
-    Some(left)
+/// The time until the end of the job, which is printed with where it is known from.
+fn time_left(args: &RunArgs) -> Option<Duration> {
+    match job_end::find(args.time_limit) {
+        Ok(None) => None,
+        Ok(Some(end)) => {
+            if !args.quiet {
+                console::error(&end);
+            }
+            Some(end.left)
+        }
+        Err(why) => {
+            log::warn!(
+                "the end of the job is not known, so its last tasks may be cut off: {why}. Give --time-limit"
+            );
+            None
+        }
+    }
 }
 
 fn carry_out(job: JobInfo, plan: &Plan, folder: &RunFolder, client: &Client, team: &Team) -> Result<u8> {

@@ -1,7 +1,8 @@
 //! Packing of arguments for a submission: values, futures, and vectors of futures.
 //!
-//! A value is encoded into the message; a long one becomes a result at rank 0 and travels like one (scatter). A future
-//! travels as the number of its task. Start with [`Arg`] and [`ArgumentPack`]; the other side is `task::arguments`.
+//! A value is encoded into the message; a long one is stored as a result at the submitting rank (rank 0 for the client)
+//! and travels like one (scatter). A future travels as the number of its task. Start with [`Arg`] and [`ArgumentPack`];
+//! the other side is `task::arguments`.
 
 use super::future::{Future, FutureHandle};
 use super::{Client, Held, Scattered};
@@ -19,7 +20,8 @@ use std::hash::Hash;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// Longest encoding of an argument that travels inside the task's message, in bytes. A longer argument becomes a result
-/// of its own, stored at rank 0. Eight arguments of this length, as many as a task may have, fit in a message.
+/// of its own, stored at the rank that submits the task. Eight arguments of this length, as many as a task may have,
+/// fit in a message.
 const INLINE_ARGUMENT_MAX: usize = ARGS_MAX / 16;
 
 /// The arguments of one task, collected and encoded before the task is submitted.
@@ -118,8 +120,8 @@ impl<'c> ArgumentPack<'c> {
     }
 }
 
-/// Prepares a value that is to be stored at rank 0 as a result: its key, its layout (how its bytes are to be read), and
-/// its bytes where they are few enough to travel inside the message.
+/// Prepares a value that is to be stored as a result at the client's rank: its key, its layout (how its bytes are to be
+/// read), and its bytes where they are few enough to travel inside the message.
 pub(super) fn scattered<T: Data>(value: T) -> Scattered {
     let outcome = match bulk::view(&value) {
         Some((layout, bytes)) => Ok((value_key::<T>(&layout, bytes), layout, bytes.len() as u64)),

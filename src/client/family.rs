@@ -32,8 +32,8 @@ pub struct Family<T> {
     /// Indexes of the tasks whose futures the user has taken by [`Family::get`]. The family no longer releases their
     /// results.
     taken: Mutex<Ranges>,
-    /// Whether each task was submitted by itself, not the range as a whole. True for families that a running task
-    /// submits.
+    /// Whether each task was submitted by itself, not all of them as one range of indexes. True for families that a
+    /// running task submits.
     one_by_one: bool,
     shared: Arc<ClientShared>,
     kind: PhantomData<fn() -> T>,

@@ -81,7 +81,7 @@ struct ClientState {
     closed: Option<String>,
 }
 
-/// A value that the client stores at rank 0 as a result (scatter), prepared for the message to the reactor.
+/// A value that the client stores as a result at its own rank (scatter), prepared for the message to the reactor.
 pub(crate) struct Scattered {
     key: u128,
     output: ReportedResult,
@@ -229,8 +229,8 @@ impl Client {
         Options::new(self)
     }
 
-    /// Stores a value as a result at rank 0, to be an argument of many tasks: it is moved once to each rank that needs
-    /// it.
+    /// Stores a value as a result at rank 0 (in a task: at the task's rank), to be an argument of many tasks: it is
+    /// moved once to each rank that needs it.
     ///
     /// ```
     /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
@@ -280,13 +280,14 @@ impl Client {
         args: P,
     ) -> Future<F::Output> {
         let offset = function::offset_of::<F, M>(&function);
-        // dropped after the lock, since the drop of futures takes it, and after the push, since their release must not
-        // overtake the task
+        // The pack holds futures. It is dropped after the lock is released, since their drop takes the lock, and after
+        // the push, since their release must not overtake the task.
         let mut pack = ArgumentPack::new(self);
         args.pack(&mut pack);
         let mut state = self.shared.state.lock();
         let (handle, request) = state.submit(&self.shared, pure, options, &function, offset, &mut pack);
-        // under the lock: a definition must not be overtaken by a task that another thread submits
+        // under the lock: the request may introduce a definition, which a task that another thread submits must not
+        // overtake
         if let Some(request) = request {
             self.shared.mailbox.push(request);
         }

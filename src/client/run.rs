@@ -97,7 +97,8 @@ pub(crate) fn run_with_team(
             outcome.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
         }
         Err(error @ (Error::Startup(_) | Error::Refused)) => {
-            tell(&error); // before the others may leave: mpirun ends the job at the first of them
+            // printed before any rank can exit, since mpirun ends the job when the first one does
+            tell(&error);
             let _ = world.shutdown(transport);
             std::process::exit(3)
         }
@@ -170,7 +171,7 @@ impl Drop for LocalsOfRun {
 
 /// Runs this rank on the calling thread until the run is over: the loop that serves MPI, and on rank 0 the user's
 /// closure in a thread beside it. With `fail_fast`, a failure of MPI ends all ranks at once; without, it is returned as
-/// an error.
+/// an error. Returns the transport, for the end of MPI, with the result of the closure or its panic.
 fn serve<T: Transport + Send + 'static>(
     mut transport: T,
     host: &str,
@@ -245,7 +246,7 @@ fn serve<T: Transport + Send + 'static>(
             Err(error) => error.to_string(),
         };
         if fail_fast && served.is_err() {
-            // the closure may be busy with something else for hours
+            // the closure does not notice that the run has failed, and may be busy with something else for hours
             give_up(rank, host, &why);
         }
         client.shared().close(&why);
@@ -264,7 +265,8 @@ fn serve<T: Transport + Send + 'static>(
 }
 
 /// Makes turns of the reactor (receive, decide, send) until the run is over. Other threads of the rank that wait for
-/// the reactor make turns too, if MPI allows calls from any thread.
+/// the reactor make turns too, if MPI allows calls from any thread: they find the driver in `link`. `own_core` says
+/// that each thread of the rank has a core.
 fn turn<T, C>(
     reactor: Reactor<T, C>,
     waker: Arc<Waker>,

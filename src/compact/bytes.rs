@@ -8,8 +8,8 @@ use std::ops::Deref;
 /// Longest content, in bytes, that [`Bytes`] keeps without an allocation.
 const SHORT: usize = 14;
 
-/// Immutable bytes in two machine words. Up to fourteen bytes, enough for most results and arguments, need no
-/// allocation.
+/// Immutable bytes, of any number, as a value of two machine words. Up to fourteen bytes, enough for most results and
+/// arguments, need no allocation.
 #[derive(Clone)]
 pub struct Bytes(BytesRepr);
 

@@ -1,4 +1,5 @@
-//! A table indexed by numbers that are assigned in order and mostly removed in about the same order.
+//! A table indexed by numbers that are assigned in order and mostly removed in about the same order, such as the
+//! numbers of tasks.
 
 /// Number of empty chunks that a table keeps for reuse, since the first touch of fresh memory costs a page fault.
 const SPARE_MAX: usize = 1024;
@@ -70,7 +71,8 @@ impl<T, const CHUNK: usize> Dense<T, CHUNK> {
         self.remove_with(number, |thing| thing.take())
     }
 
-    /// Removes the item with this number and returns only the part that `keep` extracts, since an item may be large.
+    /// Removes the item with this number and returns only the part that `keep` takes out of it. An item may be large,
+    /// and is dropped where it is, without being moved.
     pub fn remove_with<R>(
         &mut self,
         number: u64,

@@ -15,8 +15,8 @@ use std::num::NonZeroI32;
 /// method takes that task as `own`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct IdList {
-    /// The difference between the numbers of the list's first task and of `own`. If this is `None` and `second` is not,
-    /// `second` is the number of a list in [`Lists`].
+    /// The difference between the number of the list's first task and that of `own`. If this is `None` and `second` is
+    /// not, `second` is the number of a list in [`Lists`]; if both are `None`, the list is empty.
     first: Option<NonZeroI32>,
     second: Option<NonZeroI32>,
 }

@@ -1,4 +1,5 @@
-//! A tournament tree: finds the rank with the least key, where keys change often.
+//! A tournament tree: finds the least key of all ranks, where keys change often. Callers put the number of a rank into
+//! its key, since only the key is found.
 
 use crate::ids::Rank;
 

@@ -20,7 +20,8 @@ pub fn index_argument(index: u64) -> Blob {
 pub const ARGUMENT_INLINE: u8 = 0;
 /// The first byte of an argument that is the task's next input, the result of another task. Nothing follows.
 pub const ARGUMENT_INPUT: u8 = 1;
-/// The first byte of an argument that is a list of the task's next inputs. Their number follows.
+/// The first byte of an argument that is a list of the task's next inputs. Their number follows, then in eight bytes
+/// the offset in the executable of the function that collects their values into a vector.
 pub const ARGUMENT_INPUTS: u8 = 2;
 
 /// The first byte of an argument that the client could not encode, so that the task fails with the reason. The length

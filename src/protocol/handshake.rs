@@ -19,8 +19,8 @@ pub struct Hello {
     pub memory: u64,
     /// The GPUs that the sender may use, by their names in `CUDA_VISIBLE_DEVICES`.
     pub gpus: Vec<String>,
-    /// The identity of the file systems that the sender sees: ranks with equal numbers see the same files. 0 means
-    /// unknown, and is equal to no other.
+    /// A number for the file systems that the sender sees: ranks with equal numbers see the same files. 0 means
+    /// unknown, and a rank with 0 counts as seeing the files of no other rank.
     pub files: u64,
     /// The path of the executable, for the message that reports different executables.
     pub program: String,
@@ -35,7 +35,8 @@ pub enum Welcome {
         slots: u32,
         /// Whether the receiver is to measure how it spends its time, for its final report.
         profile: bool,
-        /// The cores reserved for the receiver, in ascending order; empty if it has fewer cores than slots.
+        /// The cores reserved for the receiver, in ascending order, one for each slot. Empty where the ranks that share
+        /// an affinity mask have more slots together than the mask has cores.
         cores: Vec<u32>,
         /// The GPUs reserved for the receiver, by their names in `CUDA_VISIBLE_DEVICES`.
         gpus: Vec<String>,
@@ -49,8 +50,9 @@ pub enum Welcome {
 /// The time that a rank has spent in each activity during the run, in nanoseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
-    /// The time of the reactor's thread, indexed by `runtime::profile::ProfilePhase`.
+    /// The time of the reactor, whichever thread has turned it, indexed by `runtime::profile::ProfilePhase`.
     pub reactor: [u64; 8],
-    /// The time of all slots together, in this order: computing, waiting for data, idle.
+    /// The time of all slots together, in this order: computing, free only because inputs are still being fetched,
+    /// idle.
     pub slots: [u64; 3],
 }

@@ -39,7 +39,8 @@ use std::fmt;
 pub const VERSION: u32 = 7;
 /// The longest frame (batch of messages to one rank), in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
-/// The longest encoding of a task's arguments, in bytes. A longer argument becomes a result that rank 0 owns.
+/// The longest encoding of all arguments of a task together, in bytes. A single argument that is longer than a
+/// sixteenth of this is stored as a result of its own, which the task takes as an input.
 pub const ARGS_MAX: usize = 16 * 1024;
 /// The longest encoded result, in bytes, that travels inside messages. Rank 0 keeps such a result, not the rank that
 /// made it.
@@ -111,7 +112,7 @@ pub struct Definition {
     /// The number of the definition, by which the messages for its tasks name it.
     pub def: DefId,
     /// The task function, as the offset of its record from the base address of the executable's image. All ranks run
-    /// the same executable, so the offset means the same function everywhere.
+    /// the same executable, so the offset means the same function on every rank.
     pub function: u64,
     /// The last segment of the function's path, which task keys and error messages show.
     pub name: String,
@@ -147,7 +148,7 @@ pub enum BulkLayout {
     },
 }
 
-/// The place of a task's input, as the rank that gets the task sees it.
+/// The location of a task's input, as seen by the rank that gets the task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InputSource {
     /// The input's encoded value is inside the message.
@@ -160,14 +161,15 @@ pub enum InputSource {
     At {
         /// The rank that stores the input.
         holder: Rank,
-        /// The exact size of the result in bytes, as it is sent.
+        /// The size of the result in bytes: of its encoding, or of its memory if it is bulk data. With
+        /// [`BulkLayout::Encoded`] one byte more is sent, which says whether the holder could encode the value.
         nbytes: u64,
         /// The layout of the result, from which the receive buffer is made.
         layout: BulkLayout,
     },
 }
 
-/// An input of a task: the result of another task, and its place.
+/// An input of a task: the result of another task, and where to find it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskInput {
     /// The task whose result the input is.
@@ -186,7 +188,7 @@ pub struct RunTask {
     /// The number of the task's definition.
     pub def: DefId,
     /// The task's arguments as [`push_argument`] encodes them. An argument that is another task's result is only marked
-    /// here; its place is in `inputs`.
+    /// here; `inputs` says where to find it.
     pub args: Blob,
     /// The first inputs, at most [`INPUTS_MAX`], in the order of the parameters.
     pub inputs: Vec<TaskInput>,
@@ -229,7 +231,7 @@ pub enum RankOrder {
         task: TaskId,
         /// The rank that stores the result, to fetch it from.
         holder: Rank,
-        /// The exact size of the result in bytes, as it is sent.
+        /// The size of the result in bytes, as in [`InputSource::At`].
         nbytes: u64,
         /// The layout of the result: how to read its bytes.
         layout: BulkLayout,
@@ -290,7 +292,7 @@ pub enum ReportedResult {
     Inline(Blob),
     /// A result in the store of the rank that made it.
     Stored {
-        /// The exact size of the result in bytes, as it is sent.
+        /// The size of the result in bytes, as in [`InputSource::At`].
         nbytes: u64,
         /// The layout of the result: how to read its bytes.
         layout: BulkLayout,
@@ -368,9 +370,9 @@ pub enum RankReport {
     Scatter {
         /// The number of the new result, as if a task had made it.
         task: TaskId,
-        /// The number in the result's key, by which equal values are recognised.
+        /// The number that users see behind the result's name, to tell values apart: half of the hash of the value.
         key: u64,
-        /// The value, or its size if the sender stores it.
+        /// The encoded value if it is short. Otherwise its size and layout: the value is in the sender's store already.
         output: ReportedResult,
     },
     /// Reports that the sender has dropped its future of a task, so that the task's result can be released.

@@ -33,11 +33,12 @@ pub struct NestedTask {
     pub parent: TaskId,
     /// The number of the definition, as the sender numbers its definitions.
     pub def: DefId,
-    /// The number in the task's key, which users see as the function's name and this number.
+    /// The number that users see behind the function's name, to tell tasks apart (`mean-00000000000000ff`): half of the
+    /// hash of the call, or the index in a family.
     pub key: u64,
     /// The task's own arguments, encoded; results of other tasks are in `inputs`.
     pub args: Blob,
-    /// The first tasks whose results this one takes, in the order of the parameters.
+    /// The tasks whose results this one takes, in the order of the parameters: the first [`super::INPUTS_MAX`] of them.
     pub inputs: Vec<TaskId>,
     /// The number of further inputs, which follow in [`super::RankReport::MoreInputs`].
     pub more: u32,

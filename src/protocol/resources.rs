@@ -12,7 +12,7 @@ pub struct ResourceRequest {
     pub slots: u32,
     /// Number of GPUs of its rank that the task takes.
     pub gpus: u32,
-    /// Memory of the rank's host that the task takes, in bytes.
+    /// Memory of the rank's host that the task takes, in bytes; 0 if it declares none, and then no limit holds for it.
     pub memory: u64,
     /// The amount that the task takes of each counter of the job, such as licences, by the counter's number.
     pub counters: [u32; COUNTERS_MAX],

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 /// times as long, up to [`REST_MAX`].
 const REST_MIN: Duration = Duration::from_micros(100);
 /// Length of the longest rest of the reactor's own thread. When the other threads stop turning the reactor and go off
-/// to compute, nobody may turn it for so long.
+/// to compute, this is the longest time in which nobody turns it.
 const REST_MAX: Duration = Duration::from_micros(400);
 /// Number of rests in a row after which the reactor's own thread expects other threads to turn the reactor for long. It
 /// then rests without a limit, until the thread that turns wakes it.
@@ -221,7 +221,7 @@ impl<R: DrivenReactor> Driver<R> {
                 _ => Ok(None),
             };
             let Ok(Some((moved, flight))) = outcome else {
-                // a reactor that is over or broken must not be turned again
+                // after an error, or when the run is over, the reactor must not be turned again
                 self.ended.store(true, Ordering::SeqCst);
                 return outcome.map(|_| ());
             };
@@ -244,8 +244,8 @@ impl<R: DrivenReactor> Driver<R> {
     }
 
     /// Whether other threads have made turns since the count `seen`, or drive now, so that the reactor's own thread can
-    /// rest. Always false when the run is over or work waits for the own thread; turns made before do not count while
-    /// transfers depend on constant polling.
+    /// rest. Always false when the run is over or work waits for the own thread. Turns that others have made do not
+    /// count while bulk data are under way, since these need constant polling.
     fn is_turned_by_others(&self, seen: &mut u64) -> bool {
         let turns = self.turns.load(Ordering::Relaxed);
         let turned = std::mem::replace(seen, turns) != turns;
@@ -255,8 +255,8 @@ impl<R: DrivenReactor> Driver<R> {
         self.driven.load(Ordering::SeqCst) || (turned && !self.in_flight.load(Ordering::Relaxed))
     }
 
-    /// Lets the reactor's own thread rest, after `rests` rests in a row before. True if another thread has ended the
-    /// rest, since it stops turning the reactor.
+    /// Lets the reactor's own thread rest; `rests` is the number of rests in a row before this one. True if another
+    /// thread has ended the rest, since it stops turning the reactor.
     fn rest(&self, rests: u32) -> bool {
         if rests < RESTS {
             return self.waker.rest(Some((REST_MIN * (rests + 1)).min(REST_MAX)), || false);
@@ -272,7 +272,8 @@ impl<R: DrivenReactor> Driver<R> {
             Idle::Spin => std::hint::spin_loop(),
             Idle::Yield => thread::yield_now(),
             Idle::Sleep(limit) => {
-                // where another thread turns, it may be about to leave something
+                // a thread that holds the lock is making a turn, and may leave work behind: then this one does not
+                // sleep
                 let has_work = || match self.reactor.try_lock() {
                     Some(reactor) if !self.broken.load(Ordering::Relaxed) => {
                         reactor.as_ref().is_none_or(DrivenReactor::has_work)
@@ -358,7 +359,8 @@ impl<R: DrivenReactor> ProgressDriver for Driver<R> {
             }
         };
         self.driven.store(false, Ordering::SeqCst);
-        // a thread that leaves soon with its answer will often be back: the reactor's own thread soon sees whether
+        // A thread that has its answer will often wait for another one at once. So it does not wake the reactor's own
+        // thread, which ends its rest by itself and sees whether others still turn, unless it rests without a limit.
         if self.rests_long.load(Ordering::SeqCst) || !has_answer {
             self.hand_back();
         }

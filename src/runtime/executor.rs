@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 /// needs an MPI tag of its own.
 pub(crate) const FETCHES_MAX: usize = 512;
 
-/// Longest time for which the reactor's thread itself computes short tasks before it polls the network again.
+/// Longest time for which a turn of the reactor computes short tasks itself, before the network is polled again.
 const BUDGET: Duration = Duration::from_micros(50);
 
 /// A fetch of a result from another rank that has to wait, since [`FETCHES_MAX`] others are under way.
@@ -57,7 +57,8 @@ pub(crate) struct Executor<C> {
     fetching: IdMap<u64, TaskId>,
     next_tag: u32,
     postponed: VecDeque<Postponed>,
-    /// Ranks that see the same files as this one: those of the same host and container.
+    /// Ranks that see the same files as this one, so that paths can be sent to them in place of files: as a rule those
+    /// of the same host.
     pub same_files: HashSet<Rank>,
     /// Largest number of fetches under way at once: [`FETCHES_MAX`], or fewer in some tests.
     pub fetches_max: usize,
@@ -126,8 +127,8 @@ impl<C: Compute> Executor<C> {
         !self.fetching.is_empty() || !self.postponed.is_empty()
     }
 
-    /// Number of free slots for which there are tasks, but tasks whose inputs are still being fetched from other ranks;
-    /// 0 while nothing is fetched.
+    /// Number of free slots that stay free only because the inputs of the tasks for them are still being fetched from
+    /// other ranks; 0 while nothing is fetched.
     pub(crate) fn slots_without_data(&self) -> u32 {
         if self.is_fetching() { self.machine.slots_in_want() } else { 0 }
     }

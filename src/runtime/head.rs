@@ -36,7 +36,7 @@ pub(crate) enum Request {
     Scatter {
         /// The number of the task that stands for the value.
         task: TaskId,
-        /// The number in the task's key, which users see as the function's name and this number.
+        /// The number that users see behind the result's name, to tell values apart: half of the hash of the value.
         key: u64,
         /// The size and layout of the value, or the value itself, encoded, if it is small enough to travel inside
         /// messages.
@@ -183,7 +183,7 @@ impl Head {
         for (task, place) in tasks.iter().map(TaskId).zip(0..) {
             let before = self.actions.len();
             self.machine.handle(SchedulerEvent::Want { task, value }, &mut self.actions)?;
-            // most tasks are done already, and their waits need not be noted
+            // for a task that is done, as most are, the scheduler answers at once, and no waiter has to be noted
             let at_once = match self.actions.get(before) {
                 Some(SchedulerAction::Resolve(_, TaskOutcome::Done)) => !value,
                 Some(SchedulerAction::Resolve(..)) => true,
@@ -197,7 +197,7 @@ impl Head {
             }
             self.waiters.add(task, waiter);
             if self.actions.len() >= ACTIONS_MAX {
-                self.carry_out(node, links)?; // a million results may have to be brought here
+                self.carry_out(node, links)?; // a million results may lie on other ranks, with an action each
             }
         }
         self.waiters.flush();

@@ -2,7 +2,8 @@
 //!
 //! Invariant: no message is slept over. A sender pushes, then looks whether the reactor sleeps; the reactor says that
 //! it sleeps, then looks whether something was pushed. So a wake-up, which costs microseconds, is made only when it is
-//! needed. Start with [`Mailbox`].
+//! needed. A *rest* is another thing than a sleep: the reactor's own thread rests while other threads make the
+//! reactor's turns, and messages do not end a rest. Start with [`Mailbox`].
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,7 +85,7 @@ impl Waker {
 const PATIENCE: Duration = Duration::from_millis(10);
 
 /// Length of the queue at which a sender wakes the reactor's own thread from its rest. A sender that has pushed so many
-/// messages without turning the reactor itself will not do so soon.
+/// messages without making a turn of the reactor is busy and will not make one soon.
 const BURST: usize = 32;
 
 /// A queue of messages from any threads to one reactor (many producers, one consumer).

@@ -4,7 +4,7 @@
 //!              client's thread            compute threads
 //!                    │ mailbox                 │ mailbox
 //!                    ▼                         ▼
-//!   rank 0:  [reactor: head(scheduler) + node(worker)] ◄── transport ──► [reactor: node(worker)]  :rank n
+//!   rank 0:  [reactor: head(scheduler) + executor(worker)] ◄── transport ──► [reactor: executor(worker)]  :rank n
 //! ```
 //!
 //! * [`reactor`]: the progress engine of a rank, the only caller of the transport; [`driver`]: the choice of the thread

@@ -23,7 +23,8 @@ use std::sync::{Arc, mpsc};
 pub(crate) struct Nested {
     mailbox: Arc<Mailbox<Request>>,
     requests: Vec<Request>,
-    /// Waiting threads, by awaited task. The key is the task's count among the tasks that this rank has submitted.
+    /// Waiting threads, by awaited task. The key is the task's count among the tasks that this rank has submitted, not
+    /// its number, since the table is dense from 0 on.
     waiters: Waiters,
     /// Channels to the threads that have asked rank 0 for the status of a task and have no answer yet, by task.
     asking: IdMap<TaskId, Vec<mpsc::Sender<Status>>>,
@@ -76,7 +77,9 @@ impl Nested {
     ) -> Result<(), ExecutorError> {
         match (request, &self.closed) {
             (Request::Want { wait, .. }, Some(why)) => wait.close(why),
-            (_, Some(_)) => {} // nothing is computed any more; other requests see their channel closed
+            // the run has ended: a dropped request closes its channel, by which the thread that waits for an answer
+            // notices
+            (_, Some(_)) => {}
             (Request::Fact(event), None) => fact(event, &mut node.reports)?,
             (Request::Scatter { task, key, output, value }, None) => {
                 if let Some(value) = value {
@@ -95,7 +98,7 @@ impl Nested {
                 self.asking.entry(task).or_default().push(reply);
                 node.reports.push(RankReport::Ask { task });
             }
-            (Request::Totals(_) | Request::Close, None) => {} // only for the client of rank 0
+            (Request::Totals(_) | Request::Close, None) => {} // only the client of rank 0 makes these
         }
         Ok(())
     }
@@ -169,7 +172,7 @@ fn fact(event: SchedulerEvent, out: &mut Vec<RankReport>) -> Result<(), Protocol
             }
         }
         SchedulerEvent::Release(task) => out.push(RankReport::Drop { task }),
-        SchedulerEvent::Cancel(_) => {} // only for the client of rank 0
+        SchedulerEvent::Cancel(_) => {} // only the client of rank 0 can cancel
         other => return Err(ProtocolError(format!("a task has asked for {other:?}, which is rank 0's"))),
     }
     Ok(())

@@ -14,8 +14,8 @@ pub(crate) struct Links<T> {
     open: Vec<Vec<u8>>,
     /// Ranks whose frame has messages that are not sent yet.
     waiting: Vec<Rank>,
-    /// The measurement of how the rank's time is spent. It is stored here because every function that takes time is
-    /// given the links.
+    /// The measurement of how the rank's time is spent. It is stored here because every function whose time is measured
+    /// is given the links.
     pub profile: Profile,
 }
 

@@ -20,7 +20,7 @@ pub(crate) enum ProfilePhase {
     Placing,
     /// Encodes and sends messages, begins transfers.
     Sending,
-    /// Computes short tasks on the reactor's own thread.
+    /// Computes short tasks within a turn, on the thread that makes the turn.
     Computing,
     /// Waits while data that this rank has asked other ranks for are on their way.
     Data,
@@ -85,7 +85,7 @@ impl Account {
         let mut reactor = self.reactor;
         reactor.iter_mut().zip(self.turn).for_each(|(all, of_turn)| *all += of_turn);
         reactor[self.phase as usize] += now - self.since;
-        // both are measured at other moments than the total, and must not exceed it
+        // `computing` and `data` are measured at other moments than the total, which they must not exceed
         let all = now * self.slots;
         let computing = self.computing.min(all);
         let data = self.data.min(all - computing);

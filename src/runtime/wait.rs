@@ -24,7 +24,7 @@ pub(crate) enum WaitAnswer {
     Failed(Arc<TaskError>),
 }
 
-const _: () = assert!(size_of::<Option<WaitAnswer>>() == 16); // a gather holds one for each task
+const _: () = assert!(size_of::<Option<WaitAnswer>>() == 16); // `Client::gather` holds one for each task
 
 /// The answers for the tasks that a thread waits for together.
 #[derive(Debug, Default)]
@@ -159,16 +159,18 @@ impl Wait {
         limit: Option<Duration>,
         driver: Option<&dyn ProgressDriver>,
     ) -> Option<WaitAnswers> {
-        // a limit beyond the clock's range is none
+        // a limit whose end the clock cannot express counts as none
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        // most answers to a single question come within microseconds, a wake-up costs more
+        // asked again and again before the thread sleeps: most answers come within microseconds, and a wake-up costs
+        // more
         let open = || !self.state.lock().is_complete();
         // a task gives its slot back at once: the tasks that it waits for may need it
         let paused = if open() { task_context::pause() } else { None };
         while paused.as_ref().is_some_and(|paused| open() && paused.step()) {}
         if let Some(driver) = driver {
             let _ = self.waker.set(driver.waker().clone());
-            // a task's thread leaves the reactor to others in the end: it may wait for hours, and so may many
+            // a task's thread stops making turns after some without progress: it may wait for hours, and so may many
+            // tasks at once
             driver.drive(&|| !open(), deadline, paused.as_ref().map(|_| LOOKS));
         }
         let yields = if paused.is_some() || driver.is_some() { 0 } else { YIELDS };

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 /// Largest number of answers for one wait that are handed to the waiting thread in one batch.
 const TOGETHER: usize = 1024;
 
-/// A task's place in a wait. A wait for several tasks has one `Waiter` for each.
+/// The entry for one awaited task of a wait. A wait for several tasks has one `Waiter` for each.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Waiter {
     /// The number of the wait, as [`Waiters::open`] has returned it.
@@ -59,7 +59,7 @@ impl Waiters {
         Some(number)
     }
 
-    /// Notes that `waiter` (a place in some wait) waits for `task`.
+    /// Notes that `waiter` waits for `task`: a wait, and the index of the task in it.
     pub(crate) fn add(&mut self, task: TaskId, waiter: Waiter) {
         match self.first.get(task.0) {
             None => self.first.insert(task.0, waiter),

@@ -1,9 +1,10 @@
 //! Constrained tasks: those that need several slots, GPUs, host memory or counters of the job.
 //!
-//! Constrained tasks wait apart from plain ones, in *classes* of equal needs, so that plain tasks pay nothing for
-//! them. Of each class only the first task can start next. If it cannot start yet, its needs are set aside: classes
-//! behind it get none of its counters, and one rank is kept free for it (a backfill reservation, see `reservations`).
-//! So no task starves, and smaller tasks overtake a larger one only where they do not delay it (backfill).
+//! Constrained tasks wait apart from plain ones, in *classes* of equal needs, so that plain tasks pay nothing for them.
+//! Tasks of a class start one after the other, so only the first can be next. If it cannot start yet, its needs are set
+//! aside: classes behind it get none of its counters, and one rank is kept free for it (a backfill reservation, see
+//! `reservations`). So no task starves, and smaller tasks overtake a larger one only where they do not delay it
+//! (backfill).
 //!
 //! Start at `Scheduler::place_constrained`, which runs in every turn of placement.
 
@@ -20,8 +21,8 @@ use smallvec::SmallVec;
 /// An amount of each counter of the job (a limited quantity, such as licences), indexed by the counter's number.
 type Amounts = [u32; COUNTERS_MAX];
 
-/// A class of tasks that need the same resources, and its queue. Its number is also that of its reservation in the rank
-/// table.
+/// A class of tasks that need the same resources, and its queue. Its index in the list of classes is also that of its
+/// reservation in the rank table.
 #[derive(Debug)]
 pub(crate) struct ConstraintClass {
     needs: ResourceRequest,
@@ -86,8 +87,9 @@ impl ConstrainedTasks {
         self.classes.iter().position(|class| class.needs == *needs && class.on == on)
     }
 
-    /// The class whose first task is to start next, with that task and its place. Only classes of at least the priority
-    /// `floor` that are not marked in `stopped` are examined.
+    /// The class whose first task is to start next, with that task and its place in the queue (priority and depth).
+    /// Only classes whose first task has at least the priority `floor` are examined, and none that is marked in
+    /// `stopped`.
     fn first(&self, floor: i32, stopped: &[bool]) -> Option<(usize, Next, Place)> {
         let next = |(at, class): (usize, &ConstraintClass)| {
             let (next, place) = class.ready.peek(true)?;
@@ -154,8 +156,8 @@ impl Scheduler {
         }
     }
 
-    /// Sends constrained tasks of at least the priority `floor` to ranks. Returns whether it sent, failed or reserved
-    /// anything.
+    /// Sends constrained tasks to ranks, but none of a lower priority than `floor`, that of the first plain task which
+    /// waits. Returns whether it sent, failed or reserved anything.
     pub(super) fn place_constrained(&mut self, floor: i32, out: &mut Vec<SchedulerAction>) -> bool {
         let mut moved = self.yield_to(floor);
         let mut stopped: SmallVec<[bool; 16]> = smallvec::smallvec![false; self.constrained.classes.len()];
@@ -177,7 +179,8 @@ impl Scheduler {
             };
             if is_cancelled {
                 self.pop(at, place);
-                moved = true; // a rank may have been reserved for the task
+                // the queue may be empty now, so that the rank that was reserved for the task is free again
+                moved = true;
                 continue;
             }
             let counted = left.iter().zip(&needs.counters).all(|(left, needs)| left >= needs);
@@ -246,7 +249,8 @@ impl Scheduler {
     }
 
     /// The rank where the next task of the class number `at` can start now. If there is none, keeps a rank free for the
-    /// task (a reservation) and returns `None`.
+    /// task (a reservation) and returns `None`. `root` says that the task has no inputs; `moved` is set when a
+    /// reservation is made or cancelled.
     fn reserve_for(&mut self, at: usize, next: Next, root: bool, moved: &mut bool) -> Option<Rank> {
         match self.workers.best(at) {
             Some((rank, Availability::Now)) => {
@@ -257,7 +261,8 @@ impl Scheduler {
                 })
             }
             Some((rank, Availability::Full)) => {
-                // if all tasks in flight only wait for others, nothing would ever free memory
+                // a rank over its memory limit gets no task without inputs, unless all tasks in flight only wait for
+                // others: then nothing would ever free memory
                 let goes = !root || !self.workers.is_any_running();
                 if !goes {
                     *moved |= self.workers.unreserve(at);
@@ -281,7 +286,9 @@ impl Scheduler {
         }
     }
 
-    /// The rank that needs the least time to fetch the task's inputs, among the ranks that can start the task now.
+    /// Of the ranks that can start the task now, the one that needs the least time to fetch the inputs. `first` is the
+    /// rank that placement has chosen by load. It is kept for an instance of a family, which has no inputs, and for a
+    /// task that a rank has given back.
     fn nearest(&self, at: usize, next: Next, first: Rank) -> Rank {
         let Next::Task(task) = next else { return first };
         if self.tasks.get(task).is_none_or(|record| record.given_back) {

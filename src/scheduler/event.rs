@@ -13,7 +13,8 @@ use std::sync::Arc;
 pub struct RankInfo {
     /// Number of tasks that the rank computes at a time; 0 for a rank that only holds results.
     pub slots: u32,
-    /// Bytes of stored results above which the rank gets no more tasks without inputs.
+    /// Bytes of stored results above which the rank gets no more tasks without inputs: these only add results, while
+    /// tasks with inputs let others be released.
     pub memory_limit: u64,
     /// The number of the rank's host: 0, 1, …
     pub host: u32,
@@ -47,8 +48,8 @@ pub struct DefOptions {
     /// The number under which the scheduler records on which rank these tasks run, so that other definitions can ask
     /// for the same host (`same_host_as`); 0 for none.
     pub place: u32,
-    /// The `place` number of other definitions: each task runs on a host where one of its inputs of such a definition
-    /// has run. 0 for no affinity.
+    /// The `place` number by which these tasks find their host: each runs on a host where one of its inputs has run
+    /// whose definition has this `place`. 0 for no affinity.
     pub same_host_as: u32,
 }
 
@@ -59,7 +60,8 @@ pub struct NewTask {
     pub task: TaskId,
     /// The number of the task's definition, which the scheduler knows already.
     pub def: DefId,
-    /// The number in the task's key, which users see as the function's name and this number.
+    /// The number that users see behind the function's name, to tell tasks apart (`mean-00000000000000ff`): half of the
+    /// hash of the call, or the index in a family.
     pub key: u64,
     /// The task's own arguments, encoded; results of other tasks are in `inputs`.
     pub args: Blob,
@@ -74,11 +76,11 @@ pub struct NewTask {
 pub enum SchedulerEvent {
     /// Introduces a task definition; made by [`SchedulerEvent::define`].
     Define(Box<(Definition, DefOptions)>),
-    /// Sets the total of a counter of the job, such as the number of licences.
+    /// Sets how much the job has of a counter, a limited quantity from which tasks take, such as licences.
     Counter {
-        /// The number of the counter.
+        /// The number of the counter, from 0 and below [`COUNTERS_MAX`](super::COUNTERS_MAX).
         counter: usize,
-        /// The total amount of the counter.
+        /// The amount that all running tasks together can take.
         total: u32,
     },
     /// Submits a task. The client holds one future of it, so its result is kept.
@@ -96,15 +98,15 @@ pub enum SchedulerEvent {
     Scatter {
         /// The number of the new result, as if a task had made it; never used before.
         task: TaskId,
-        /// The number in the result's key, which users see as a name and this number.
+        /// The number that users see behind the result's name, to tell values apart: half of the hash of the value.
         key: u64,
-        /// The value, or its size if rank 0 stores it.
+        /// The encoded value if it is short. Otherwise its size and layout: the value is in rank 0's store already.
         output: ReportedResult,
     },
     /// Notes that the client has dropped its last future of a task, so that its result can be released.
     Release(TaskId),
-    /// Cancels a task, even if futures of it exist. Unless a rank has it already, the task fails, and so does every
-    /// task that takes its result.
+    /// Cancels a task, even if futures of it exist. A task that was not sent to a rank yet fails, and so does every
+    /// task that takes its result. On any other task a cancel has no effect.
     Cancel(TaskId),
     /// Notes that the client has dropped its futures of a family, all but those of the tasks `except`.
     ReleaseFamily {
@@ -137,7 +139,8 @@ pub enum SchedulerEvent {
     Lost(Rank),
 }
 
-/// The size of an event, in bytes, is bounded: the client queues millions of events, so large variants are boxed.
+/// Bounds the size of an event in bytes: millions of events pass through the queue from the client, so large variants
+/// are boxed.
 const _: () = assert!(size_of::<SchedulerEvent>() <= 96);
 
 impl SchedulerEvent {
@@ -165,14 +168,14 @@ pub enum SchedulerAction {
     },
 }
 
-/// The outcome of a task that the client waits for.
+/// The outcome of a task, for its owner: the client, or the rank whose task submitted it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskOutcome {
-    /// The task is done. Its value was not asked for, or is being sent to the client's rank.
+    /// The task is done. Its value was not asked for, or is on its way to the owner's rank.
     Done,
     /// The task is done, with this encoded value.
     Inline(Blob),
-    /// The task is done, and its value is in the store of rank 0 with this layout.
+    /// The task is done, and its value is in the store of the owner's rank, with this layout.
     Here(BulkLayout),
     /// The task has failed.
     Failed(Arc<TaskError>),

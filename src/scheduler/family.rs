@@ -41,7 +41,8 @@ impl PendingFamily {
         }
     }
 
-    /// Whether every instance of the family has, or had, a record: nothing is left to start from the range.
+    /// Whether every instance of the family has, or had, a record: nothing is left to start from the family's range of
+    /// indexes.
     pub(super) fn is_started(&self) -> bool {
         self.next >= self.count
     }
@@ -94,7 +95,8 @@ impl Scheduler {
         if let Some(class) = class {
             self.constrained.push_family(class, options.priority, first);
         } else if options.on.is_some() {
-            self.touch_all(first); // pinned tasks wait for their rank one by one
+            // a task that may run on one rank only waits in that rank's own queue, which holds single tasks
+            self.touch_all(first);
         } else {
             self.ready.push_family(options.priority, first);
         }
@@ -109,9 +111,10 @@ impl Scheduler {
         out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
         if count == 0 {
-            return Ok(()); // `first` may be the first task of the next family
+            // an empty family uses up no number, so `first` may be the first task of the next family
+            return Ok(());
         }
-        // the instances that are still held get a record; the rest of the family is dropped
+        // the instances whose futures are still held get a record, and the rest of the family is forgotten
         if let Some(next) = self.families.get_mut(first).map(|family| family.next) {
             for index in except.iter().flat_map(|range| range.start.max(next)..range.end) {
                 self.touch(TaskId(first.0 + index));
@@ -144,7 +147,7 @@ impl Scheduler {
         self.tasks.get(task).is_some() || self.families.is_waiting(task)
     }
 
-    /// Makes records for all instances of a family that have none, and forgets the family's range.
+    /// Makes records for all instances of a family that have none, and forgets the family's range of indexes.
     pub(super) fn touch_all(&mut self, first: TaskId) {
         let Some(count) = self.families.get_mut(first).map(|family| family.count) else { return };
         for index in 0..count {

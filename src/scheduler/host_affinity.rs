@@ -1,10 +1,10 @@
 //! Host affinity: tasks that run on the host where certain other tasks have run.
 //!
 //! Two options of a definition refer to each other by a number above 0 that the client chooses: `place` gives the hosts
-//! where its tasks run that number, `near` asks for the hosts of that number (`on = "host of mesh"`). A small result is
-//! kept at rank 0, which forgets where it was made, so for definitions with a place the scheduler records where their
-//! tasks run. A task with `near` runs on a host where those of its inputs have run that have this place, as long as
-//! some rank of such a host computes: on the one where the task would start first.
+//! where its tasks run that number, `same_host_as` asks for the hosts of that number (in a script: `on = "host of
+//! mesh"`). A small result is kept at rank 0, which forgets where it was made, so for definitions with a place the
+//! scheduler records where their tasks run. A task with `same_host_as` runs on a host where one of its inputs with that
+//! `place` has run, on the rank where it would start first. If no rank of such a host computes, it runs anywhere.
 
 use super::Scheduler;
 use crate::ids::{DefId, Rank, TaskId};
@@ -14,10 +14,11 @@ use std::collections::HashMap;
 /// Highest number of inputs of a task that are examined for their hosts, to bound the cost of its placement.
 const LOOKED_AT: usize = 64;
 
-/// For each task that has run and whose definition has a `place` (the number by which definitions with `near` ask for
-/// its host): that number, and the rank that ran it.
+/// For each task that has run and whose definition has a `place` (the number by which definitions with `same_host_as`
+/// ask for its host): that number, and the rank that ran it.
 #[derive(Debug, Default)]
-pub(crate) struct Places(HashMap<TaskId, (u32, Rank)>); // never iterated: the order could differ
+// never iterated: the order of a hash map could make equal events give different actions
+pub(crate) struct Places(HashMap<TaskId, (u32, Rank)>);
 
 impl Places {
     /// Forgets where `task` has run, since its record is removed.
@@ -35,8 +36,8 @@ impl Places {
 }
 
 impl Scheduler {
-    /// Records that a task of definition `def` has run on `rank`, if other definitions can ask for its host (it has a
-    /// place).
+    /// Records that a task of definition `def` has run on `rank`, if the definition has a `place`, so that other
+    /// definitions can ask for its host.
     pub(super) fn note_place(&mut self, task: TaskId, def: DefId, rank: Rank) {
         let place = self.defs.get(def.index()).map_or(0, |def| def.options.place);
         if place > 0 {
@@ -44,8 +45,8 @@ impl Scheduler {
         }
     }
 
-    /// The computing ranks on the hosts where the task's inputs with the right place have run; empty if the task has no
-    /// affinity to a host.
+    /// The computing ranks of the hosts for which the task has affinity: those where its inputs with the `place` that
+    /// it asks for have run. Empty if it asks for none.
     pub(super) fn beside(&self, task: TaskId) -> SmallVec<[Rank; 8]> {
         let mut ranks = SmallVec::new();
         let Some(record) = self.tasks.get(task) else { return ranks };

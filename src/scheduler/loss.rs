@@ -51,7 +51,8 @@ impl Scheduler {
             let def = record.def;
             match self.def(def)?.options.on {
                 Some(_) => self.fail_pinned(task, lost, out),
-                None => self.make_ready(task), // pinned by host affinity only
+                // only host affinity had pinned it to the dead rank, so any rank can run it
+                None => self.make_ready(task),
             }
         }
         let on_lost: Vec<TaskId> = self
@@ -174,7 +175,8 @@ impl Scheduler {
             if let Some(record) = self.tasks.get_mut(task) {
                 record.state = TaskState::Assigned { rank, cost, missing };
             }
-            return; // if an input has failed, the rank returns the task
+            // if an input has failed, the rank that has the task returns it
+            return;
         }
         if missing == 0 {
             return self.make_ready(task);

@@ -19,9 +19,9 @@
 //! * `pending`: uses of the result that are still to come, by unfinished consumers or by a transfer to the owner. If
 //!   this is zero and `held` is false, the result is released on every rank that holds it.
 //! * `lineage`: consumers that have a record. While there are any, the recipe of the result (function, arguments,
-//!   inputs) is kept, since a consumer's result may be lost with its rank and have to be computed again. A consumer
-//!   whose result is kept at rank 0 cannot be lost, so it releases its inputs as soon as it is done. Since it then
-//!   has no recipe, its result is kept in return.
+//!   inputs) is kept, since a consumer's result may be lost with its rank and have to be computed again. A result that
+//!   is kept at rank 0 cannot be lost, so its task lets go of its inputs as soon as it is done. From then on it could
+//!   not be computed again, so the result itself stays as long as a consumer of it might have to be.
 //!
 //! Start at [`Scheduler::handle`] for the events, `transitions` for what each does to a task, and `placement` for the
 //! decisions. `check` states every invariant as code.
@@ -86,8 +86,9 @@ impl DefinitionRecord {
         self.options.on.is_some() || self.options.same_host_as > 0
     }
 
-    /// The expected cost of one more task for its rank, in nanoseconds times slots. A task that submits others, and so
-    /// might wait for them, counts as long, so that it is not queued in advance: each waiting task keeps a thread.
+    /// The load that one more task is expected to put on its rank: its duration in nanoseconds times its slots. Before
+    /// the first task has ended, and for tasks that submit others, the duration counts as [`HORIZON`], so that they are
+    /// not queued in advance: a task that waits for others keeps a thread.
     fn cost(&self) -> u32 {
         let cost = match self.mean {
             0 => HORIZON as u32,
@@ -112,7 +113,8 @@ pub struct Scheduler {
     places: Places,
     /// Failed tasks that are to start again, now or after a pause.
     retries: Retries,
-    /// Ranks that have got room while tasks wait for that. Empty between turns; kept to reuse its memory.
+    /// Ranks that have got room and for which certain tasks wait: pinned tasks and followers. Empty between turns; kept
+    /// to reuse its memory.
     changed: Vec<Rank>,
 }
 
@@ -136,7 +138,8 @@ impl Scheduler {
     /// Handles an event and appends the actions that follow at once to `out`, for the caller to carry out.
     ///
     /// # Errors
-    /// When the event contradicts the state, because of a bug or a damaged message. The state is unchanged.
+    /// When the event contradicts the state, because of a bug or a damaged message. A part of it may have had its
+    /// effect by then, so the run cannot go on.
     pub fn handle(
         &mut self,
         event: SchedulerEvent,
@@ -229,13 +232,15 @@ impl Scheduler {
         self.defs.get(def.index()).ok_or_else(|| ProtocolError(format!("definition {def:?} is not known")))
     }
 
-    /// Makes the error of a task that failed at rank 0, before any rank started it.
+    /// Makes the error of a task that fails at rank 0 and not in its function: no rank can run it, or its value is
+    /// lost. `rank` is the rank that should have run it or should have the value.
     pub fn error_of(&self, task: TaskId, rank: Rank, message: String) -> TaskError {
         let task = self.tasks.get(task).map(|record| self.key_text(record)).unwrap_or_default();
         TaskError::not_started(message, task, rank)
     }
 
-    /// The key of a task as users read it: the function's name and a number.
+    /// The key of a task as users read it: the function's name and a number in hexadecimal; `value` in place of the
+    /// name for a scattered value.
     fn key_text(&self, record: &ScheduledTask) -> String {
         let name = self.defs.get(record.def.index()).map_or("value", |def| def.definition.name.as_str());
         format!("{name}-{:016x}", record.key)

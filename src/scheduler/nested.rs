@@ -1,9 +1,9 @@
 //! Nested tasks: tasks that other tasks submit, on any rank.
 //!
 //! Futures do not travel between ranks. So each task has one owner, the rank where it was submitted, which is part of
-//! its number. Only the owner can name the task, wait for it and drop it, like the client at rank 0. Each rank
-//! numbers its tasks and definitions from 0 on, so that it never has to ask for numbers. Its messages arrive in the
-//! order of sending, so every number must be the next one.
+//! its number. Only the owner can take its result as an input, wait for it and drop it; the client is the owner of its
+//! own tasks in the same way. Each rank numbers its tasks and definitions from 0 on, so that it never has to ask for
+//! numbers. Rank 0 gets a rank's messages in the order of sending, so every number must be the next one.
 //!
 //! When an owner dies, its futures are gone, and results that only they held are released. The tasks that submitted
 //! nested tasks there run again on other ranks and submit anew, under numbers of those ranks.
@@ -21,7 +21,7 @@ use crate::protocol::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The state of a rank whose tasks submit tasks: its definitions and its count of tasks.
+/// The state that rank 0 keeps of a rank whose tasks submit tasks: its definitions and its count of tasks.
 #[derive(Debug, Default)]
 struct NestedSubmitter {
     /// Rank 0's numbers of the definitions that the rank has introduced, indexed by the rank's own numbers.
@@ -35,7 +35,8 @@ struct NestedSubmitter {
 /// The key by which equal definitions are found: function, priority, retries with their delay, rank, needs.
 type Known = (u64, i32, (u16, u32), Option<Rank>, ResourceRequest);
 
-/// The state of all ranks whose tasks submit tasks. The tasks of rank 0 count as the client's.
+/// The state that rank 0 keeps of all ranks whose tasks submit tasks. Tasks that run on rank 0 submit others as the
+/// client does.
 #[derive(Debug)]
 pub(super) struct NestedSubmitters {
     ranks: Vec<NestedSubmitter>,
@@ -148,7 +149,7 @@ impl Scheduler {
         let DefOptions { priority, retries, retry_delay, on, needs, .. } = options;
         let known = (definition.function, priority, (retries, retry_delay), on, needs);
         let shares = definition.shared.is_empty();
-        // the client shares equal definitions itself, so each one that it sends is new
+        // the client numbers equal definitions once, so each definition that it sends is a new one
         if let Some(&def) = self.submitters.known.get(&known).filter(|_| shares && owner != HEAD) {
             submitter.defs.push(def);
             return Ok(());
@@ -211,7 +212,7 @@ impl Scheduler {
     /// a waiting task soon has what it waits for. At a definition's first nested task, all ranks that know the parent's
     /// definition are told that its tasks submit others.
     pub(super) fn depth_below(&mut self, parent: TaskId, out: &mut Vec<SchedulerAction>) -> u32 {
-        // a client handle that a task has stored may outlive the task's record
+        // a task may keep its client beyond its end, and submit when its own record is gone
         let Some(record) = self.tasks.get(parent) else { return 1 };
         let (depth, def) = (record.depth.saturating_add(1), record.def);
         if let Some(known) = self.defs.get_mut(def.index()).filter(|known| !known.nests) {

@@ -1,7 +1,8 @@
 //! Placement decisions: late binding of ready tasks to ranks by load and data locality, and work stealing from busy
 //! ranks.
 //!
-//! Start at [`Scheduler::place`]. A root, here and elsewhere in the scheduler, is a task without inputs.
+//! Start at [`Scheduler::place`]. A root, here and elsewhere in the scheduler, is a task of depth 0: one that the
+//! client has submitted and that has no inputs.
 
 use super::Scheduler;
 use super::event::SchedulerAction;
@@ -15,7 +16,7 @@ use smallvec::SmallVec;
 const BANDWIDTH: u64 = 2_000;
 /// Latency that the estimates assume until the first byte of a fetched input arrives, in nanoseconds.
 const LATENCY: u64 = 5_000;
-/// Largest number of ranks with inputs of a task that are examined as places for it. The bound keeps the cost of
+/// Largest number of ranks that are examined for a task since they hold inputs of it. The bound keeps the cost of
 /// placement independent of the number of ranks.
 const CANDIDATES: usize = 8;
 
@@ -60,16 +61,18 @@ impl Scheduler {
         self.rebalance(out);
     }
 
-    /// The entry of the ready queue to be placed next, and the rank where it would start first. `None` if nothing is
-    /// ready or no rank has room.
+    /// The first entry of the ready queue that can be placed, with its position in the queue and the rank where it
+    /// would start first. `None` if nothing is ready or no rank has room.
     fn next(&mut self) -> Option<(Next, Place, Rank)> {
         let (next, place) = self.ready.peek(true)?;
         let root = place.1 == 0;
-        // with no task in flight nothing would ever free memory: then a root must go to a full rank
+        // a rank over its memory limit gets no roots; but while no task computes nothing would ever free memory, so
+        // then it gets them all the same
         if let Some(rank) = self.workers.least_loaded(root && self.workers.is_any_running()) {
             return Some((next, place, rank));
         }
-        // while memory or threads are short for roots, tasks with inputs go on, however urgent the roots are
+        // if only ranks without memory or threads for roots have room, the first task with inputs is placed instead,
+        // even if roots have a higher priority
         let rank = self.workers.least_loaded(false).filter(|_| root)?;
         self.ready.peek(false).map(|(next, place)| (next, place, rank))
     }
@@ -95,7 +98,8 @@ impl Scheduler {
     fn place_task(&mut self, task: TaskId, least: Rank, out: &mut Vec<SchedulerAction>) {
         let Some(record) = self.tasks.get(task) else { return };
         if !matches!(record.state, TaskState::Ready) {
-            return; // cancelled, or placed by an earlier entry of the queue
+            // it was cancelled, or an earlier entry of the same task has been placed
+            return;
         }
         let on = self.defs.get(record.def.index()).and_then(|def| def.options.on);
         match on.or_else(|| self.affine_rank(task)) {
@@ -112,8 +116,8 @@ impl Scheduler {
         }
     }
 
-    /// The rank where `task` is expected to start first, counting the wait in its queue and the transfers of inputs.
-    /// The candidates are `least`, the least loaded rank, and ranks that hold inputs.
+    /// The rank where `task` is expected to start first, counting the wait in the rank's queue and the transfers of
+    /// inputs. The candidates are `least`, the least loaded rank, and ranks that hold inputs.
     fn choose(&self, task: TaskId, least: Rank) -> Rank {
         let Some(record) = self.tasks.get(task) else { return least };
         let holders = self.holders(task);
@@ -195,7 +199,8 @@ impl Scheduler {
         let mut inputs =
             self.tasks.inputs(task).map(|input| TaskInput { task: input, source: self.source(input, rank) });
         let mut more = inputs.len();
-        let mut first = Vec::new(); // most tasks have few inputs, or none
+        // allocates nothing for tasks without inputs, and no more than needed for the others, since most have few
+        let mut first = Vec::new();
         if more > 0 {
             first.reserve_exact(more.min(INPUTS_MAX));
             first.extend(inputs.by_ref().take(INPUTS_MAX));
@@ -225,7 +230,7 @@ impl Scheduler {
         match self.tasks.get(input).map(|input| &input.state) {
             Some(TaskState::Inline(value)) => InputSource::Inline(Blob::new(value)),
             Some(TaskState::Stored(copies)) if !copies.holders.contains(rank) => InputSource::At {
-                // spreads the load over the copies without a random number
+                // ranks with different numbers fetch from different copies
                 holder: copies.holders.pick(rank.index()),
                 nbytes: copies.nbytes,
                 layout: (*copies.layout).clone(),
@@ -235,7 +240,8 @@ impl Scheduler {
         }
     }
 
-    /// Sends the next instances of a family to `rank`: as many as it has room for, but at most its share of those left.
+    /// Sends the next instances of a family to `rank`: as many as the rank has room for, but at most its share if all
+    /// ranks that compute divided the rest equally. `place` is the family's position in the ready queue.
     fn place_family(&mut self, first: TaskId, place: Place, rank: Rank, out: &mut Vec<SchedulerAction>) {
         let Some(family) = self.families.get_mut(first) else {
             self.ready.pop(place);

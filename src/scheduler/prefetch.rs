@@ -55,8 +55,8 @@ impl Scheduler {
         }
     }
 
-    /// Lists a blocked task as a follower of the rank that makes all its missing inputs, if there is one: it can be
-    /// sent there early.
+    /// Lists a blocked task as a follower of the rank to which all its missing inputs were sent, if there is one: it
+    /// can be sent there early.
     pub(super) fn note_follower(&mut self, task: TaskId) {
         if let Some(leader) = self.leader(task)
             && let Some(worker) = self.workers.get_mut(leader)
@@ -65,8 +65,8 @@ impl Scheduler {
         }
     }
 
-    /// Lists the consumers of `task`, which was just sent to a rank, as followers of that rank if it makes all that
-    /// they miss.
+    /// Lists the consumers of `task`, which was just sent to a rank, as followers of that rank, each if all inputs that
+    /// it misses were sent there.
     pub(super) fn note_followers(&mut self, task: TaskId) {
         let waiting: SmallVec<[TaskId; 2]> = self.tasks.waiting(task).collect();
         for consumer in waiting {

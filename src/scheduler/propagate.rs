@@ -35,8 +35,8 @@ impl Scheduler {
         };
     }
 
-    /// Counts an input of the task `consumer` as present, since it has a result now. A blocked task with no more
-    /// missing inputs becomes ready.
+    /// Counts one input of the task `consumer` as present, since it has a result now, or the end of its pause. A
+    /// blocked task that misses nothing more becomes ready.
     pub(super) fn input_arrived(&mut self, consumer: TaskId) {
         let Some(record) = self.tasks.get_mut(consumer) else { return };
         match &mut record.state {
@@ -65,8 +65,8 @@ impl Scheduler {
         self.enqueue(def, depth, task);
     }
 
-    /// Ends one consumer's use of the result of `input`. With `forever`, that consumer will not need the result again
-    /// even if a rank dies and results have to be computed again.
+    /// Ends one consumer's use of the result of `input`. With `forever`, the consumer will never be computed again, not
+    /// even after the loss of a rank, and so needs the result no more.
     pub(super) fn used(&mut self, input: TaskId, forever: bool, out: &mut Vec<SchedulerAction>) {
         let Some(record) = self.tasks.get_mut(input) else { return };
         record.pending -= 1;
@@ -127,7 +127,8 @@ impl Scheduler {
                 continue;
             }
             match &record.state {
-                TaskState::Assigned { .. } => continue, // it ends, then its result is dropped
+                // its rank goes on computing it, and the result is dropped when it ends
+                TaskState::Assigned { .. } => continue,
                 TaskState::Blocked { .. } | TaskState::Ready => {
                     record.state = TaskState::Released;
                     let inputs: SmallVec<[TaskId; 2]> = self.tasks.inputs(task).collect();

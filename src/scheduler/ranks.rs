@@ -16,7 +16,8 @@ pub(crate) const HORIZON: u64 = 1_000_000;
 /// Number of tasks that a rank may have queued beyond those that run in its slots, however short they are.
 pub(crate) const BACKLOG_MAX: u32 = 1024;
 /// Number of threads on a rank that may wait inside tasks, beyond its slots. From that number on the rank gets no more
-/// tasks without inputs, since each could become one more waiting thread; tasks that it has submitted go on.
+/// of the client's tasks without inputs, since each could become one more waiting thread. Nested tasks, for which those
+/// threads wait, still go there.
 pub(crate) const WAITING_MAX: u32 = 64;
 /// Expected time that a task costs its rank in addition to the time in its function, in nanoseconds.
 pub(crate) const TASK_OVERHEAD: u32 = 300;
@@ -26,11 +27,13 @@ pub(crate) const TASK_OVERHEAD: u32 = 300;
 pub(crate) struct RankRecord {
     /// Number of tasks that the rank computes at a time.
     pub slots: u32,
-    /// Bytes of stored results above which the rank gets no more tasks without inputs.
+    /// Bytes of stored results above which the rank gets no more tasks without inputs: these only add results, while
+    /// tasks with inputs let others be released.
     pub memory_limit: u64,
     /// Whether the rank lives; false once it has died.
     pub alive: bool,
-    /// Number of tasks that were sent to the rank and have not ended.
+    /// Number of tasks that were sent to the rank and have not ended: running ones, queued ones and those that miss
+    /// inputs.
     pub assigned: u32,
     /// Number of assigned tasks that miss inputs: they were sent early, since other tasks on the same rank make these
     /// inputs. They use no slot yet.
@@ -52,7 +55,7 @@ pub(crate) struct RankRecord {
     pub ahead_load: u64,
     /// Slots that are free because the tasks in them wait for other tasks.
     pub waiting: u32,
-    /// Bytes of results that the rank holds.
+    /// Bytes of results that the rank holds, copies of other ranks' results included.
     pub stored: u64,
     /// The state of the last request to return queued tasks (`Retract`, for work stealing). `None` if it was answered
     /// completely; else whether a task has been returned that other ranks can take.
@@ -78,7 +81,8 @@ pub(crate) struct RankRecord {
 }
 
 impl RankRecord {
-    /// The expected wait on the rank before a task that is sent to it now would start, in nanoseconds.
+    /// The expected wait on the rank before a task that is sent to it now would start, in nanoseconds; 0 if a slot is
+    /// free.
     pub(crate) fn expected_start(&self) -> u64 {
         if self.active() < self.slots { 0 } else { self.load / u64::from(self.slots.max(1)) }
     }
@@ -151,12 +155,14 @@ impl RankRecord {
 pub(crate) struct RankTable {
     pub(super) ranks: Vec<RankRecord>,
     pub(super) hosts: Vec<Host>,
-    /// The reservations (ranks that are kept free), one for each class of tasks with equal needs.
+    /// The reservations, one for each class of tasks with equal needs: which rank is kept free for the next task of the
+    /// class, if any.
     pub(super) reservations: Vec<Reservation>,
-    /// The index of ranks with room for more tasks and memory for more results, by expected start, then by tasks per
-    /// slot.
+    /// The index of ranks with room for more tasks that are not full ([`RankRecord::is_full`]), by expected start, then
+    /// by tasks per slot.
     spare: Tournament,
-    /// The index of ranks with room for more tasks but no memory for more results, in the same order as `spare`.
+    /// The index of ranks with room for more tasks that are full ([`RankRecord::is_full`]) and get no roots, in the
+    /// same order as `spare`.
     full: Tournament,
     /// The index of ranks with more tasks than slots, the largest load first. Updated only when it is read.
     busy: Tournament,
@@ -274,7 +280,7 @@ impl RankTable {
         }
     }
 
-    /// Notes that `rank` has returned a queued task that other ranks can take.
+    /// Notes that `rank`, asked to return queued tasks, has returned one that other ranks can take.
     pub(crate) fn given_back(&mut self, rank: Rank) {
         if let Some(moved) = self.get_mut(rank).and_then(|worker| worker.retracting.as_mut()) {
             *moved = true;
@@ -286,12 +292,14 @@ impl RankTable {
         if let Some(worker) = self.get_mut(rank)
             && let Some(moved) = worker.retracting.take()
         {
-            // asking again before anything has changed would only repeat the same moves
+            // if no other rank can take what the rank has returned, to ask again before anything changes would return
+            // the same
             worker.barren = !moved;
         }
     }
 
-    /// Marks `rank` as dead. Returns its queue of pinned tasks, which could run on no other rank.
+    /// Marks `rank` as dead. Returns the tasks that waited for room on this rank: they were pinned to it, or had
+    /// affinity to its host.
     pub(crate) fn bury(&mut self, rank: Rank) -> VecDeque<TaskId> {
         self.set_waiting(rank, 0);
         let Some(worker) = self.get_mut(rank) else { return VecDeque::new() };
@@ -306,12 +314,12 @@ impl RankTable {
         pinned
     }
 
-    /// Counts a task of `cost` nanoseconds as sent to `rank`. `pinned` tells that it was bound to this rank, `ahead`
-    /// that it misses inputs.
+    /// Counts a task of `cost` nanoseconds as sent to `rank`. `pinned` tells that the task is bound to a rank or host
+    /// and no other rank could take it, `ahead` that it misses inputs.
     pub(crate) fn add(&mut self, rank: Rank, cost: u32, pinned: bool, ahead: bool) {
         if let Some(worker) = self.get_mut(rank) {
             worker.assigned += 1;
-            // one more task that cannot be moved changes nothing
+            // a task that no other rank could take is no reason to ask the rank again for tasks
             worker.barren &= pinned || ahead;
             worker.ahead += u32::from(ahead);
             *worker.load_of(ahead) += u64::from(cost);
@@ -330,7 +338,8 @@ impl RankTable {
         }
     }
 
-    /// Counts a task of `cost` nanoseconds on `rank` among those that miss inputs, or no longer if `ahead` is false.
+    /// Moves a task of `cost` nanoseconds on `rank` to those that miss inputs, or to those that have all of them if
+    /// `ahead` is false.
     pub(crate) fn set_ahead(&mut self, rank: Rank, cost: u32, ahead: bool) {
         if let Some(worker) = self.get_mut(rank) {
             *worker.load_of(!ahead) -= u64::from(cost);
@@ -365,7 +374,7 @@ impl RankTable {
     }
 
     /// The rank with room where a task would start first; `None` if no rank has room. With `root` (a task without
-    /// inputs), only ranks with memory for more results count.
+    /// inputs), a full rank ([`RankRecord::is_full`]) does not count.
     pub(crate) fn least_loaded(&self, root: bool) -> Option<Rank> {
         let full = if root { None } else { self.full.first() };
         match (self.spare.first(), full) {

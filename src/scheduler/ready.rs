@@ -1,6 +1,7 @@
 //! The priority queue of ready tasks: those whose inputs are all there.
 //!
-//! One bucket for each user priority and depth keeps its tasks in the order of arrival, as runs of consecutive numbers.
+//! A task has a user priority and a depth, the longest path to it from a task without inputs. One bucket for each pair
+//! of these keeps its tasks in the order of arrival, as runs of consecutive numbers.
 
 use crate::ids::TaskId;
 use std::collections::{BTreeMap, VecDeque};

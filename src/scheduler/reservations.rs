@@ -1,5 +1,5 @@
 //! Backfill reservations: for each class of constrained tasks an index of the ranks that can run them, and the rank
-//! kept free for the first.
+//! kept free for the class's first task.
 //!
 //! A rank that is *reserved* for a class gets no other tasks until one of the class has started there. So a task that
 //! needs many slots waits at most until the tasks that run there now have ended, however many small tasks are ready.
@@ -16,8 +16,8 @@ pub(crate) struct Host {
     pub memory: u64,
     /// Memory that running tasks on the host have asked for, in bytes.
     pub used: u64,
-    /// Memory set aside for tasks that are to start next on one of the host's ranks, which is reserved for them, in
-    /// bytes.
+    /// Memory set aside on the host, in bytes, for tasks that are to start next on its reserved ranks and have not
+    /// started yet.
     pub held: u64,
     ranks: Vec<Rank>,
 }
@@ -78,8 +78,8 @@ impl Reservation {
             && self.on.is_none_or(|on| on == rank)
     }
 
-    /// The time when `rank` could start a task of this class, whose number is `number`. `None` if it never can or is
-    /// reserved for another class.
+    /// Whether `rank` could start a task of this class now or later. `number` is the number of the class. `None` if the
+    /// rank never can, or is reserved for another class.
     fn when(&self, number: usize, rank: Rank, worker: &RankRecord, host: &Host) -> Option<Availability> {
         let kept = worker.reserved == Some(number as u32);
         if !(kept || worker.is_open()) || !self.is_able(rank, worker, host) {
@@ -99,7 +99,7 @@ impl Reservation {
 }
 
 impl RankTable {
-    /// Adds the reservation of a new class. Its number is the count of reservations before it.
+    /// Adds the reservation of a new class, which gets the next free number, the same as the class.
     pub(crate) fn add_reservation(&mut self, needs: ResourceRequest, on: Option<Rank>) {
         let index = Tournament::new(self.ranks.len());
         self.reservations.push(Reservation { needs, on, index, reserved: None });
@@ -109,7 +109,7 @@ impl RankTable {
         self.refresh(|_| ());
     }
 
-    /// The reservations, indexed by class. Used by the checks of tests.
+    /// The reservations, indexed by the number of the class.
     pub(crate) fn reservations(&self) -> &[Reservation] {
         &self.reservations
     }
@@ -262,8 +262,8 @@ impl RankTable {
         self.reservations.get(number).map(|reservation| reservation.needs)
     }
 
-    /// Applies `change` to the host's record, and marks all of its ranks as changed. Does nothing if the changed
-    /// `amount` of memory is 0 bytes.
+    /// Applies `change` to the host's record, and marks the host's ranks as changed, since the memory that is left
+    /// decides which of them can start a task now. Does nothing if the changed `amount` of memory is 0 bytes.
     fn change_host(&mut self, host: u32, amount: u64, change: impl FnOnce(&mut Host)) {
         if amount == 0 {
             return;

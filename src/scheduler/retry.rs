@@ -106,7 +106,8 @@ impl Scheduler {
         if paused {
             self.input_arrived(task);
         } else {
-            self.retries.started(task); // the task was given up
+            // the task was cancelled during the pause, or is no longer needed: forget the rank that it was to avoid
+            self.retries.started(task);
         }
     }
 
@@ -131,8 +132,8 @@ impl Scheduler {
         Some(grown)
     }
 
-    /// The rank that gets a task which placement has assigned to `rank`: another rank with room if the task failed on
-    /// `rank` last, else `rank` itself.
+    /// The rank that gets a task for which placement has chosen `rank`: if the task failed on `rank` last, another rank
+    /// with room; `rank` itself if it did not, or if no other rank has room.
     pub(super) fn another(&self, task: TaskId, rank: Rank) -> Rank {
         if self.retries.failed_on.get(&task) != Some(&rank) {
             return rank;
@@ -142,7 +143,8 @@ impl Scheduler {
         first.map_or(rank, |(_, other)| other)
     }
 
-    /// The rank for a task of the class number `at`, chosen like [`Scheduler::another`].
+    /// The rank that gets a task of the class number `at` for which placement has chosen `rank`: if the task failed
+    /// there last, another rank that can start it now; else `rank` itself.
     pub(super) fn another_of(&self, at: usize, task: TaskId, rank: Rank) -> Rank {
         if self.retries.failed_on.get(&task) != Some(&rank) {
             return rank;

@@ -26,7 +26,8 @@ pub enum TaskState {
     Assigned {
         /// The rank that has the task.
         rank: Rank,
-        /// The expected cost for that rank at the time of sending, in nanoseconds.
+        /// The expected cost for that rank at the time of sending, in nanoseconds. As much is taken off the rank's load
+        /// when the task leaves it, whatever the estimate is by then.
         cost: u32,
         /// The number of inputs without a result: the task was sent before they existed, or they were lost since.
         missing: u32,
@@ -136,7 +137,8 @@ pub struct ScheduledTask {
     pub state: TaskState,
     /// The task's own arguments, encoded. With `def` and `inputs` they are the recipe of the result.
     pub args: Bytes,
-    /// The number in the task's key, which users see as the function's name and this number.
+    /// The number that users see behind the function's name, to tell tasks apart (`mean-00000000000000ff`): half of the
+    /// hash of the call, or the index in a family.
     pub key: u64,
     /// The tasks whose results this one takes.
     pub inputs: IdList,
@@ -145,7 +147,8 @@ pub struct ScheduledTask {
     pub waiting: IdList,
     /// The definition: function and options.
     pub def: DefId,
-    /// The longest path from a task without inputs. Deeper tasks go first, since they finish what is begun.
+    /// The longest path to this task from a task without inputs; for a nested task, at least one more than the depth of
+    /// the task that submitted it. Deeper tasks go first, since they finish what is begun.
     pub depth: u32,
     /// The number of uses of the result that are still to come: as an input of unfinished tasks, or by a transfer to
     /// the owner.
@@ -153,7 +156,8 @@ pub struct ScheduledTask {
     /// The number of consumers (tasks that take the result) with a record. A consumer's result might have to be
     /// computed again, and then this one too.
     pub lineage: u32,
-    /// The number of times that the task has been started.
+    /// The number of the task's last start, from 1; 0 before the first. A start that a rank has given back is not
+    /// counted.
     pub attempt: Attempt,
     /// The number of times that the task has failed.
     pub failures: u16,
@@ -210,8 +214,9 @@ impl ScheduledTask {
         }
     }
 
-    /// Whether the result is not needed now: it has no future, no use to come and no request, and no consumer might
-    /// need it again if it cannot be computed again.
+    /// Whether the result is not needed now: its owner holds no future of it and does not wait for it, and no use is to
+    /// come. A result that could not be computed again is needed as long as it has consumers, which might have to be
+    /// computed again themselves.
     pub fn is_unneeded(&self) -> bool {
         !self.held
             && self.pending == 0

@@ -85,7 +85,8 @@ impl Scheduler {
         out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
         let Some((def, _)) = self.unassign(rank, task, attempt) else {
-            // a late report of an attempt that no longer counts
+            // the report is of an attempt that no longer counts, and rank 0 does not know the result that its rank has
+            // stored
             if matches!(output, ReportedResult::Stored { .. }) && !self.holds(rank, task) {
                 out.push(SchedulerAction::Send(rank, RankOrder::Release { task }));
             }
@@ -111,7 +112,8 @@ impl Scheduler {
         for &input in &inputs {
             self.used(input, inline, out);
         }
-        // a result that is kept here cannot be lost, so its recipe is not needed any more
+        // a short result is kept at rank 0 and cannot be lost; any other one may have to be computed again from its
+        // inputs
         if !inline {
             self.tasks.put_inputs(task, inputs);
         }
@@ -159,8 +161,9 @@ impl Scheduler {
                     }
                 }
             }
-            // The result was lost since, and that same rank makes it again and drops the old copy by itself. A
-            // release would cross the new result and remove it.
+            // The result was lost after `rank` had asked for its copy, and `rank` now computes it again. It drops the
+            // old copy by itself. A `Release` could arrive when the new result is in its store, and would remove that
+            // one.
             Some(TaskState::Assigned { rank: at, .. }) if *at == rank => {}
             _ => out.push(SchedulerAction::Send(rank, RankOrder::Release { task })),
         }
@@ -280,8 +283,8 @@ impl Scheduler {
         out.push(Self::answer(task, outcome));
     }
 
-    /// Takes `task` off `rank`, if the attempt with this number was sent there; `None` otherwise. Returns the
-    /// definition of the task and the number of inputs that it still misses.
+    /// Takes `task` off `rank` and makes it `Ready`. Returns its definition and the number of inputs that it still
+    /// misses; `None` if the attempt with this number was not sent to `rank` or has ended.
     pub(super) fn unassign(&mut self, rank: Rank, task: TaskId, attempt: Attempt) -> Option<(DefId, u32)> {
         let record = self.tasks.get_mut(task)?;
         let TaskState::Assigned { rank: at, cost, missing } = record.state else { return None };

@@ -42,7 +42,8 @@ impl Scheduler {
             self.workers.given_back(rank);
         }
         if let Some(record) = self.tasks.get_mut(task) {
-            record.attempt = record.attempt.wrapping_sub(1); // the attempt has not started
+            // the attempt has not started, so the next one gets its number
+            record.attempt = record.attempt.wrapping_sub(1);
             record.given_back = true;
             self.requeue(task, missing, out);
             self.release_if_unneeded(task, out);

@@ -11,7 +11,8 @@ use crate::task::function;
 #[derive(Debug, Default)]
 pub struct SharedArguments {
     values: Vec<AnyValue>,
-    /// What follows the values and is none; empty unless the message is damaged, which each instance then reports.
+    /// The bytes behind the last argument that could be read. They are empty unless the message is damaged; then each
+    /// instance takes them as its next argument, which is an error that names the damage.
     rest: Vec<u8>,
 }
 
@@ -32,7 +33,8 @@ impl SharedArguments {
 pub struct Arguments<'a> {
     /// The arguments that are shared with other instances of the family and not taken yet.
     shared: &'a [AnyValue],
-    /// The encoded arguments: what is left of the shared ones, then the task's own.
+    /// The encoded arguments that are not taken yet: the damaged rest of the shared ones, empty as a rule, then the
+    /// task's own.
     packed: [&'a [u8]; 2],
     inputs: &'a [AnyValue],
 }
@@ -49,8 +51,8 @@ pub enum ArgumentView<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// Makes the arguments of a task from the shared ones, from its own encoded ones that the client has packed, and from
-    /// `inputs`, the results of the tasks that these name.
+    /// Makes the arguments of a task from the shared ones, from its own encoded ones that the client has packed, and
+    /// from `inputs`, the results of the tasks that these name.
     pub fn new(shared: &'a SharedArguments, own: &'a [u8], inputs: &'a [AnyValue]) -> Self {
         Arguments { shared: &shared.values, packed: [&shared.rest, own], inputs }
     }
@@ -105,7 +107,7 @@ impl<'a> Arguments<'a> {
     }
 }
 
-/// Takes bytes from the front of `packed`, whose length stands before them.
+/// Takes bytes from the front of `packed`, where their length stands before them, and advances `packed` past both.
 fn take_bytes<'a>(packed: &mut &'a [u8]) -> Result<&'a [u8], CodecError> {
     let length = take_length(packed)?;
     let (bytes, rest) =

@@ -34,7 +34,7 @@ pub(crate) trait BulkKind: Sync {
     fn view<'a>(&self, value: &'a dyn Any) -> Option<(BulkLayout, &'a [u8])>;
 
     /// Allocates memory that a value of this layout and of `nbytes` bytes is received into; `None` if the layout is of
-    /// another kind or does not fit. Mostly made by [`target`].
+    /// another kind or does not fit. Implementations mostly call [`target`].
     fn allocate(&self, layout: &BulkLayout, nbytes: usize) -> Option<Box<dyn BulkTarget>>;
 
     /// The length in bytes and the layout of the message for `value`, if `value` is of this kind and its message is
@@ -44,7 +44,8 @@ pub(crate) trait BulkKind: Sync {
     }
 
     /// Makes the message for `value`, if `value` is of this kind and is not sent as [`BulkKind::view`] shows it; else
-    /// `None`. The flag says whether the receiver sees the same files as this rank.
+    /// `None`. `_near` says whether the receiver sees the same files as this rank, so that paths can be sent in place
+    /// of files.
     fn message(&self, _value: &dyn Any, _near: bool) -> Option<Arc<dyn BulkSource>> {
         None
     }
@@ -62,7 +63,7 @@ pub(crate) fn register(kinds: &'static [&'static dyn BulkKind]) {
 
 /// The registered kinds of bulk values that a `T` may belong to.
 fn kinds<T>() -> impl Iterator<Item = &'static dyn BulkKind> {
-    // all bulk values have a destructor, so that plain numbers cost nothing here
+    // a bulk value owns memory and so has a destructor: types without one, such as plain numbers, belong to no kind
     let kinds = if std::mem::needs_drop::<T>() { registered() } else { &[] };
     kinds.iter().copied()
 }
@@ -98,7 +99,8 @@ macro_rules! elements {
         /// The layout and the memory of `value`, if it is a bulk value (one that is sent as plain memory) and all of it
         /// is in memory.
         pub(crate) fn view<T: 'static>(value: &T) -> Option<(BulkLayout, &[u8])> {
-            // no container is without a destructor: numbers need not be compared with eighty types
+            // a bulk value owns memory and so has a destructor: a type without one, such as a number, need not be
+            // compared with all the containers and elements
             if !std::mem::needs_drop::<T>() {
                 return None;
             }
@@ -110,7 +112,8 @@ macro_rules! elements {
         }
 
         /// Allocates memory of the type that `layout` describes, for a message of `nbytes` bytes to be received into;
-        /// its `into_any` is an [`AnyValue`]. `same_files` says whether the sender sees the same files as this rank.
+        /// its `into_any` gives the value as an [`AnyValue`]. `same_files` says whether the sender sees the same files
+        /// as this rank.
         ///
         /// # Errors
         /// When the layout is damaged or of a kind that is not registered, or larger than memory can be.

@@ -81,9 +81,9 @@ impl<F: TaskFn<M>, M> TaskRecord<F, M> {
     fn run(arguments: &mut Arguments<'_>) -> Computed {
         const { Self::IS_ZERO_SIZED }
         // SAFETY: F has no size, so a dangling pointer to it is valid for reads; and it is Copy, so a value of it
-        // carries no duty (no Drop). A value of F existed when the task was submitted, at rank 0: not necessarily in
-        // this process. That matters only for a type of the program's own that implements `Fn` and whose values prove
-        // that something was done in a process; the compiler's own function types, fn items and closures that capture
+        // carries no duty (no Drop). A value of F existed where the task was submitted: not necessarily in this
+        // process. That matters only for a type of the program's own that implements `Fn` and whose values prove that
+        // something was done in a process; the compiler's own function types, fn items and closures that capture
         // nothing, prove nothing. The docs of `Client::submit` say so.
         let function = unsafe { NonNull::<F>::dangling().as_ref() };
         let result = function.call(arguments)?;
@@ -123,7 +123,8 @@ pub(crate) fn collector_of<T: Data>() -> u64 {
 }
 
 fn offset(record: &'static Record) -> u64 {
-    // without an image the ranks have not met; in a simulated cluster the task fails and says why
+    // dtask does not start on a rank whose image cannot be read; in a simulated cluster, which starts all the same,
+    // this offset makes the task fail with the reason
     image().map_or(u64::MAX, |image| (std::ptr::from_ref(record).addr() - image.start) as u64)
 }
 
@@ -160,7 +161,8 @@ pub(crate) fn find(offset: u64) -> Result<&'static Record, CodecError> {
     // SAFETY: the two words lie within a readable mapping of the image, aligned, and stay mapped as long as the
     // process runs.
     let magic = unsafe { *(address as *const [u64; 2]) };
-    // compared so that the two words do not stand in the image for this comparison: only records have them
+    // compared inverted, so that the compiler puts no copy of the two words into the image for this comparison: only
+    // records have them there
     let inverted = magic.map(|word| !std::hint::black_box(word));
     if inverted != MAGIC.map(|word| !word) {
         return Err(wrong("nothing that can be called"));
@@ -233,7 +235,7 @@ fn constant_segments(header: &[u8]) -> Option<Vec<Range<usize>>> {
         let offset = usize::try_from(number(entry + 8, 8)?).ok()?;
         let address = usize::try_from(number(entry + 16, 8)?).ok()?;
         let length = usize::try_from(number(entry + 32, 8)?).ok()?;
-        // the first one begins with the header itself
+        // the first loaded segment begins with the ELF header itself, at the base of the image
         let base = *base.get_or_insert(address.checked_sub(offset)?);
         if number(entry + 4, 4)? & WRITABLE == 0 {
             let start = address.checked_sub(base)?;

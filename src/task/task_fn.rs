@@ -45,7 +45,8 @@ pub struct Fallible;
 
 /// A return type of a task function: a value, or `Result<value, Failure>`.
 ///
-/// `Failure` is not `Serialize`, so that `Result<T, Failure>` is no [`Data`] and the kind `K` is found by the compiler.
+/// The kind `K` is `Plain` or `Fallible`. The compiler finds it, since no type is of both kinds: `Failure` is not
+/// `Serialize`, so `Result<T, Failure>` is no [`Data`].
 pub trait TaskOutput<K> {
     /// The type of the value that the task gives.
     type Value: Data;

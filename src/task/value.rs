@@ -61,7 +61,8 @@ struct ValueInner {
     typed: OnceLock<Box<dyn TypedValue>>,
     /// The encoding of the value, with [`GOOD`] or [`REFUSED`] behind it; empty until it is made.
     encoded: OnceLock<Vec<u8>>,
-    /// The length of the encoding in bytes, as it was announced to ranks that fetch the value.
+    /// The length of the encoding in bytes, as it was announced to ranks that fetch the value; 0 if none was announced,
+    /// as for bulk values.
     announced: usize,
 }
 
@@ -171,7 +172,8 @@ impl AnyValue {
         if let Some(why) = &why {
             bytes.clear();
             let text = format!("the result could not be encoded again: {why}");
-            // the end is cut where the text does not fit; a character that is cut is decoded with care
+            // a text that is longer than the announced length is cut, even within a character: `decode` replaces what
+            // is no UTF-8
             bytes.extend_from_slice(&text.as_bytes()[..text.len().min(announced)]);
             bytes.resize(announced, b' ');
         }
@@ -194,8 +196,8 @@ impl AnyValue {
 
 impl BulkSource for AnyValue {
     fn bytes(&self) -> &[u8] {
-        // a value that arrived encoded may have been decoded into bulk memory since: the layout that was announced
-        // counts
+        // the bytes must fit the layout that was announced: a value that has arrived encoded is sent encoded, even if
+        // it has been decoded into an array since
         match (self.0.encoded.get(), self.0.typed.get()) {
             (Some(bytes), _) => bytes,
             (None, Some(typed)) => typed.bulk().map(|(_, bytes)| bytes).unwrap_or_default(),

@@ -29,7 +29,8 @@ impl BulkSource for Vec<u8> {
 pub trait BulkTarget: Send {
     /// The bytes to fill; the same memory must be returned at every call.
     fn bytes_mut(&mut self) -> &mut [u8];
-    /// Converts the box, so that the concrete target can be taken back when all bytes have arrived.
+    /// Returns what was received, once all bytes have arrived: a value of a type that the implementation chooses, to
+    /// which the caller downcasts it.
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send>;
 }
 
@@ -131,7 +132,8 @@ pub trait Transport {
     /// Takes the buffer of a frame that has been read, to be used again.
     fn recycle(&mut self, _buffer: Vec<u8>) {}
 
-    /// The state of the bulk transfers of this rank. While data move, the caller must keep polling.
+    /// The state of the bulk transfers of this rank. While it is [`Flight::Moving`], the caller must keep polling,
+    /// since MPI moves data only while it is called.
     fn flight(&self) -> Flight;
 
     /// Whether any thread may call the transport, one at a time; if not, only the thread that made the transport is

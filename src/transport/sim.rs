@@ -128,8 +128,8 @@ impl Network {
         (self.random.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound.max(1)
     }
 
-    /// Delivers the first message of the link between two ranks, unless it is bulk data whose receive is not posted
-    /// yet.
+    /// Delivers the first message of the link from one rank to another. `None` if there is no message or the link is
+    /// held back. Bulk data whose receive is not posted are an error, since the protocol posts it before it asks.
     fn deliver(&mut self, from: Rank, to: Rank) -> Result<Option<Arrival>, TransportError> {
         let link = self.link(from, to);
         if self.links[link].held {

@@ -11,14 +11,14 @@ pub enum WorkerEvent {
     Order(RankOrder),
     /// The result of this task, which the worker had fetched from another rank, has arrived in the store.
     Arrived(TaskId),
-    /// A value was put into this rank's store under this task number. The client, or a task on this rank, has supplied
-    /// it.
+    /// A value that the client, or a task on this rank, has scattered was put into this rank's store, as the result of
+    /// a task of this number.
     Put(TaskId),
     /// A task of this rank has ended. Its result is in this rank's store, unless it travels inline in `output`.
     Computed {
         /// The task that has ended.
         task: TaskId,
-        /// The number of the start that has ended, from 1.
+        /// The number of the start of the task that has ended, from 1.
         attempt: Attempt,
         /// Time spent in the task's function, in nanoseconds.
         nanos: u32,
@@ -58,7 +58,7 @@ pub enum WorkerAction {
         task: TaskId,
         /// The rank that stores the result, to ask for it.
         holder: Rank,
-        /// The exact size of the result in bytes.
+        /// The size of the result in bytes, as the rank that made it has reported it.
         nbytes: u64,
         /// The layout of the result, from which the receive buffer is made.
         layout: BulkLayout,

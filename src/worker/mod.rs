@@ -10,9 +10,10 @@
 //! Rank 0 keeps a result at its holder until the tasks that use it have ended or been given back. So the worker gives
 //! a task back only when its fetches are over. Then no holder is ever asked for a result that it was told to release.
 //!
-//! A task may be sent ahead of its inputs (prefetch, [`InputSource::Upcoming`](crate::protocol::InputSource::Upcoming)): it
-//! waits here for the tasks that make them, and starts without asking rank 0. If one of these fails or is given back,
-//! its followers are given back too. Rank 0 may send a task ahead of one that has just ended here. So the worker
+//! A task may be sent ahead of its inputs (prefetch,
+//! [`InputSource::Upcoming`](crate::protocol::InputSource::Upcoming)): it waits here for the tasks that make them, and
+//! starts without asking rank 0. If one of these fails or is given back, its followers (the tasks that wait here for
+//! its result) are given back too. Rank 0 may send a task ahead of one that has just ended here. So the worker
 //! remembers ended tasks until rank 0 acknowledges them ([`RankOrder::Seen`]).
 //!
 //! Like the scheduler, the worker has no clock, threads or network. A task without inputs from the store costs no
@@ -55,7 +56,8 @@ struct HeldResult {
     /// Whether a client or task that waits on this rank needs the value (rank 0 has sent `Bring`), not only a task as
     /// an input.
     brought: bool,
-    /// Whether rank 0 has released the result: it is dropped after its last use on this rank.
+    /// Whether rank 0 has released the result, so that it is dropped after its last use on this rank. A result that is
+    /// not released stays, even if no task here uses it.
     released: bool,
 }
 
@@ -97,10 +99,10 @@ pub struct Worker {
     mean: u64,
     /// Slots that are free because the tasks in them wait for other tasks.
     paused: u32,
-    /// The value of `paused` in the last report to rank 0.
+    /// The value of `paused` in the last report to rank 0, to report it only when it has changed.
     told: u32,
     /// Whether tasks might take more slots than there are, since some have gone on after a wait while others had taken
-    /// their slots.
+    /// their slots. Only `check` reads it.
     crowded: bool,
     /// Tasks submitted by the client that can start (all inputs are present), in the order of arrival.
     queue: VecDeque<RunTask>,
@@ -113,13 +115,14 @@ pub struct Worker {
     in_use: IdMap<TaskId, SmallVec<[TaskId; 4]>>,
     /// Results that are in this rank's store or are being fetched into it.
     held: IdMap<TaskId, HeldResult>,
-    /// The followers of each task on this rank: tasks that rank 0 has sent before the result exists that they take.
-    /// Each is listed once.
+    /// For each task on this rank whose result other tasks here wait for: these followers, which rank 0 has sent before
+    /// the result exists. Each is listed once, even if it takes the result twice.
     followers: IdMap<TaskId, SmallVec<[TaskId; 2]>>,
     /// Tasks that have ended or were given back, the oldest first, until rank 0 acknowledges the report. Until then,
     /// rank 0 may send tasks that take their results as if they were still to end on this rank.
     unseen: VecDeque<(TaskId, EndedTask)>,
-    /// A task whose list of inputs is longer than one message, and of which the rest is still to come.
+    /// A task whose list of inputs is longer than one message, until the rest of the list has come; `None` most of the
+    /// time.
     receiving: Option<RunTask>,
     /// Ranks that have died; requests from them that still arrive are ignored.
     dead: SmallVec<[Rank; 4]>,
@@ -197,7 +200,7 @@ impl Worker {
                 self.unseen.drain(..count);
             }
             RankOrder::Nests { def } => out.push(WorkerAction::Nests(def)),
-            // the reactor handles these
+            // the reactor handles these orders and does not pass them on
             RankOrder::Shutdown | RankOrder::Leave | RankOrder::Answer { .. } | RankOrder::Status { .. } => {}
         }
         Ok(())
@@ -207,7 +210,8 @@ impl Worker {
     /// it has handled all events of the turn.
     pub fn start(&mut self, out: &mut Vec<WorkerAction>) {
         let extra = match self.nests() {
-            // the order of tasks in advance is fixed, and a deeper task may come
+            // tasks that are handed over start in that order, so a deeper task that arrives next would have to wait for
+            // them
             true => 0,
             false => HANDOVER.checked_div(self.mean).map_or(0, |extra| extra.min(HANDOVER_MAX)),
         };

@@ -82,7 +82,8 @@ impl Worker {
                 InputSource::Here | InputSource::At { .. } => match self.held.get(&input.task) {
                     Some(held) if held.coming.is_some() => waiting.run.inputs.push(input),
                     Some(_) => self.unuse(input.task, out),
-                    None => {} // the input that will not come
+                    // the input that will not come: its entry was removed when its holder died
+                    None => {}
                 },
             }
         }

@@ -82,8 +82,8 @@ impl Worker {
         if run.attempt > 1
             && let Some(held) = self.held.get_mut(&run.task)
         {
-            // The rank may hold a copy of the lost result that is still in use. Its last user would drop it, and with
-            // it the new result, which may be in the store before it is reported.
+            // The task runs again since rank 0 has lost its result, but this rank may still have a released copy that
+            // tasks here use. Their end must not drop the entry: by then the new result may be in it.
             held.released = false;
         }
         let mut missing = 0;
@@ -168,7 +168,8 @@ impl Worker {
         } else {
             out.push(WorkerAction::Report(RankReport::Fetched { task }));
         }
-        // count the arrival for all waiters before any is given back, which may recount what another one waits for
+        // All waiters count the arrival first. To give one back counts anew what its followers miss, and a follower may
+        // be among the waiters: it would be counted twice.
         let mut complete: SmallVec<[Waiting; 2]> = SmallVec::new();
         for waiter in waiters {
             let Some(waiting) = self.waiting.get_mut(&waiter) else { continue };
@@ -217,9 +218,9 @@ impl Worker {
             Err(_) => EndedTask::Without,
         };
         if matches!(gone, EndedTask::Stored) {
-            // if the task ran again since its result was lost, an entry may be here already: of a copy of the old result
-            // that rank 0 has released and tasks here still read. The new result takes over the entry, and must not be
-            // freed when those tasks end
+            // if the task ran again since its result was lost, an entry may be here already: of a copy of the old
+            // result that rank 0 has released and tasks here still read. The new result takes over the entry, and must
+            // not be freed when those tasks end
             self.held.entry(task).or_default().released = false;
         } else {
             self.drop_old_copy(task, attempt, out);
@@ -247,7 +248,8 @@ impl Worker {
         out: &mut Vec<WorkerAction>,
     ) -> Result<(), ProtocolError> {
         if self.dead.contains(&by) {
-            return Ok(()); // rank 0 has dropped its needs, so the result may be gone
+            // rank 0 keeps no results for a dead rank's tasks, so this one may be gone
+            return Ok(());
         }
         if self.held.get(&task).is_none_or(|held| held.coming.is_some()) {
             return Err(ProtocolError(format!("rank {by} asks for {task:?}, which is not here")));
@@ -274,7 +276,8 @@ impl Worker {
     pub(super) fn on_lost(&mut self, rank: Rank, out: &mut Vec<WorkerAction>) {
         let mut lost: Vec<TaskId> =
             self.held.iter().filter(|(_, held)| held.coming == Some(rank)).map(|(&task, _)| task).collect();
-        lost.sort_unstable(); // the map's order is arbitrary
+        // the order of a hash map could make equal events give different actions
+        lost.sort_unstable();
         self.dead.push(rank);
         for task in lost {
             let Some(held) = self.held.remove(&task) else { continue };
@@ -287,8 +290,9 @@ impl Worker {
         }
     }
 
-    /// Drops this rank's copy of an earlier result of `task`, which was lost for rank 0 and had to be made again. The
-    /// task was sent to this rank for that and leaves it without a result, and rank 0 does not know of the copy.
+    /// Drops this rank's copy of an earlier result of `task`. Rank 0 had lost that result and sent the task here to
+    /// make it again (so `attempt` is above 1), but the task leaves no new result in the store. Rank 0 does not know of
+    /// the copy and would never release it.
     pub(super) fn drop_old_copy(&mut self, task: TaskId, attempt: Attempt, out: &mut Vec<WorkerAction>) {
         if attempt > 1
             && let Some(held) = self.held.get_mut(&task)

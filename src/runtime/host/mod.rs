@@ -1,7 +1,7 @@
 //! The resources of a host (cores, memory, devices, files) and their division among its ranks.
 //!
-//! * [`topology`]: cores, memory and files of the host, the slots of every rank, and the table that the first lines
-//!   show;
+//! * [`topology`]: cores, memory and files of the host, the slots of every rank, and the table of ranks in the first
+//!   lines of the log;
 //! * [`shares`]: the cores, memory and devices of a host divided among its ranks;
 //! * [`sched_slice`]: the time slice that the kernel gives to a rank's threads.
 

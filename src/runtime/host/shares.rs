@@ -8,7 +8,8 @@ use std::path::Path;
 /// The cores and devices that a rank has for itself alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct HostShare {
-    /// Numbers of the cores, as many as the rank has slots; empty where there are more slots than cores.
+    /// Numbers of the cores, as many as the rank has slots. Empty where the ranks with the same affinity mask have more
+    /// slots together than the mask has cores.
     pub cores: Vec<u32>,
     /// The devices (GPUs) of the rank, by their names in `CUDA_VISIBLE_DEVICES`.
     pub gpus: Vec<String>,

@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 struct SeatPool {
     threads: Arc<ThreadPool>,
-    /// Number of this pool's threads that take jobs or are about to, including threads that wait inside a task.
+    /// Number of this pool's threads that cannot begin to take jobs, since they take them already, are about to, or
+    /// wait inside a task.
     taken: usize,
 }
 
@@ -20,8 +21,9 @@ struct SeatPool {
 #[derive(Default)]
 pub(crate) struct BlockingSeats {
     pools: Vec<SeatPool>,
-    /// Number of threads that take jobs or are about to, and do not wait inside a task. Below zero for a moment when
-    /// parallel parts of tasks wait, since such threads are not counted before.
+    /// Number of threads that take jobs or are about to, and do not wait inside a task. A thread that runs a parallel
+    /// part of another thread's task is not counted, but is taken off when it waits: so this may be below zero for a
+    /// moment.
     active: isize,
     slots: usize,
 }

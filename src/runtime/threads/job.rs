@@ -145,7 +145,8 @@ thread_local! {
 }
 
 /// The last panics: thread, message and place in the source, for the errors of the tasks that panicked. One list for
-/// all threads, since a panic in a parallel part of a task is caught in the thread of the task.
+/// all threads: a parallel part of a task may panic on another thread than the task's own, which catches the panic and
+/// looks here for its place.
 static PANICS: Mutex<VecDeque<(ThreadId, String, String)>> = Mutex::new(VecDeque::new());
 /// Number of panics that the list remembers. Panics that a task catches itself are never looked up, and would fill a
 /// list without a limit.
@@ -226,7 +227,8 @@ fn quiet_panics() {
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            // a rayon thread outside of our pools may belong to a task too, or to the program's own closure
+            // a rayon thread that is not one of dtask's compute threads may run a part of a task too, or of the
+            // program's closure
             if (QUIET.get() || rayon::current_thread_index().is_some())
                 && let Some(at) = info.location()
             {

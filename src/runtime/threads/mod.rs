@@ -5,7 +5,7 @@
 //! * [`blocking`]: compensating threads, which take over the slots of tasks that wait inside themselves;
 //! * [`oversubscription`]: slots of tasks that hardly compute, lent to others for as long;
 //! * [`rank_locals`]: values that a rank makes once for all its tasks;
-//! * [`task_context`]: the running task's rank, attempt and place, kept in a thread-local variable;
+//! * [`task_context`]: the running task's rank, number and attempt, kept in thread-local variables;
 //! * `simulated`: the same without a thread, for a cluster in one process.
 
 pub(crate) mod blocking;

@@ -11,20 +11,21 @@ use std::collections::VecDeque;
 /// slot lets another task start meanwhile.
 #[derive(Default)]
 pub(crate) struct Loans {
-    /// Tasks that offer their slots, not lent yet, each with the seat number of its thread, the oldest offer first.
+    /// Tasks that offer their slots, not lent yet, each with the number of its thread's pool (see `blocking`), the
+    /// oldest offer first.
     offered: VecDeque<(TaskId, usize)>,
     lent: Vec<TaskId>,
 }
 
 impl Loans {
     /// Offers the slot of `task`, which only waits for work elsewhere, so that another task can start. `seat` is the
-    /// seat number of its thread.
+    /// number of its thread's pool (see `blocking`).
     pub(crate) fn offer(&mut self, task: TaskId, seat: usize) {
         self.offered.push_back((task, seat));
     }
 
-    /// Takes the oldest offer of a slot, if fewer than `most` slots are lent: the task, with the seat number of its
-    /// thread.
+    /// Takes the oldest offer of a slot, if fewer than `most` slots are lent: the task, with the number of its thread's
+    /// pool.
     pub(crate) fn next(&mut self, most: usize) -> Option<(TaskId, usize)> {
         if self.lent.len() < most { self.offered.pop_front() } else { None }
     }

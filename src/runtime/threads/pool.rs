@@ -1,9 +1,10 @@
 //! The pool of a rank's compute threads: work-stealing pools (rayon), one thread for each slot.
 //!
-//! The reactor queues jobs; a thread with a seat takes jobs until there are none, reports what it has done by a turn of
-//! its own, and looks for more for at most 2 ms. A thread that waits inside a task gives its seat to another one
-//! ([`super::blocking`]). Tasks shorter than a hand-over run on the reactor's own thread ([`super::short_tasks`]).
-//! Start with [`Pool`]; `PoolShared::work` is the loop of a thread.
+//! The reactor queues jobs. A thread with a *seat*, the right to take jobs, takes them until there are none, reports
+//! their ends by a turn of the reactor that it makes itself, and looks for more for at most 2 ms. While a thread waits
+//! inside a task, another one takes jobs in its place ([`super::blocking`]). Tasks shorter than a hand-over run on the
+//! thread that turns the reactor ([`super::short_tasks`]). Start with [`Pool`]; `PoolShared::work` is the loop of a
+//! thread.
 
 use super::job::{self, Ended, Job, RankLocation};
 use crate::ids::{DefId, Rank, TaskId};
@@ -123,7 +124,7 @@ impl PoolShared {
     }
 
     /// Lets one more thread take jobs, if jobs are queued and a seat (the right to take jobs) is free. Prefers other
-    /// pools to the pool number `except`.
+    /// pools to the pool number `except`, whose threads might take a job while they are within another task.
     fn begin(self: &Arc<Self>, except: Option<usize>) {
         let taken = {
             let mut queue = self.queue.lock();
@@ -156,8 +157,8 @@ impl PoolShared {
 
     /// The loop of a thread: takes jobs and runs them until there are none, so that many tasks cost one hand-over.
     fn work(self: &Arc<Self>, seat: usize) {
-        // rayon may run this inside a task that waits for its own parallel part: that task must not wait for all other
-        // jobs, nor be kept by one that waits
+        // rayon may run this loop on top of a task that waits for its own parallel part, and which goes on only when
+        // the loop has returned: it must neither run all other jobs first nor a job that waits
         if job::current().is_some() {
             return self.work_inside(seat);
         }
@@ -183,7 +184,7 @@ impl PoolShared {
     }
 
     /// The next job for a thread of the pool number `seat`, for which it looks for up to 2 ms. `None` if no job has
-    /// come; the thread's seat is given back then.
+    /// come, or if more threads compute than there are slots; the thread's seat is given back then.
     fn next(self: &Arc<Self>, seat: usize, driver: Option<&dyn ProgressDriver>) -> Option<Job> {
         let mut queue = self.queue.lock();
         if !queue.seats.is_crowded() {
@@ -321,7 +322,7 @@ fn is_in_a_pool() -> bool {
 }
 
 /// The compute threads of a rank: rayon pools of our own, so that `par_iter` inside a task shares their threads, and
-/// the reactor's own thread for short tasks.
+/// for short tasks the thread that turns the reactor.
 pub(crate) struct Pool {
     shared: Arc<PoolShared>,
     /// A thread that only encodes values for other ranks: a rank that waits for a value must not wait until this rank's

@@ -95,7 +95,7 @@ impl RankLocals {
     }
 
     fn cell(&self, key: TypeId) -> Arc<LocalCell> {
-        // a cell is added in one piece
+        // nearly every call finds the cell, and readers do not wait for one another
         if let Some(cell) = self.cells.read().get(&key) {
             return cell.clone();
         }

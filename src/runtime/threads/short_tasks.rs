@@ -1,5 +1,5 @@
 //! Estimates of the durations of a definition's tasks, to find those that are shorter than a hand-over to another
-//! thread.
+//! thread. Each has a quick mean, over some ten tasks, and a slow one, over some hundreds.
 
 /// Longest mean duration at which a definition's tasks begin to count as short, in nanoseconds: the time of a hand-over
 /// to another thread and back.
@@ -10,7 +10,8 @@ const SHORT_STILL: u64 = 2 * SHORT;
 /// Longest duration that one task can add to the quick mean, in nanoseconds. A task that loses its core may take long
 /// and says little about the others.
 const MOST_QUICK: u64 = 50_000;
-/// Longest duration that one task can add to the slow mean, in nanoseconds.
+/// Longest duration that one task can add to the slow mean, in nanoseconds, so that a task of minutes does not keep the
+/// mean high for the next thousands.
 const MOST_SLOW: u64 = 10_000_000;
 
 /// The durations of a definition's tasks as two running means, in nanoseconds. The quick one is over some ten tasks and

@@ -159,14 +159,15 @@ impl Drop for RunningAgain {
     }
 }
 
-/// Makes the calling thread a compute thread. `seat` is its right to a slot of the rank, which it gives up while its task
-/// waits. `home` is the client by which its tasks submit others; `None` where they cannot.
+/// Makes the calling thread a compute thread. `seat` is its right to a slot of the rank, which it gives up while its
+/// task waits. `home` is the client by which its tasks submit others; `None` where they cannot.
 pub(crate) fn take_seat(seat: Rc<dyn Seat>, home: Option<Home>) {
     SEAT.set(Some(seat));
     HOME.set(home);
 }
 
-/// The number of the calling thread's task, and the means by which the task submits others; `None` outside of tasks.
+/// The number of the calling thread's task, and the means by which the task submits others. `None` outside of tasks,
+/// and while the task makes a shared value of its rank.
 ///
 /// If the task is not allowed to wait on this thread, its stack is unwound and it is run again on another thread.
 pub(crate) fn nest() -> Option<(TaskId, Home)> {

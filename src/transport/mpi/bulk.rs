@@ -7,8 +7,8 @@ use crate::transport::{Arrival, TransportError};
 
 /// Most pieces of one bulk transfer that are under way at a time: more would only make `MPI_Testsome` slow.
 const WINDOW: usize = 64;
-/// Length of a bulk transfer in bytes from which on it takes so long that the receiver should know whether it has
-/// begun.
+/// Length in bytes of a bulk transfer that takes long, so that the receiver should learn when the sender has begun:
+/// from then on it polls without a pause.
 const LONG: usize = 1 << 20;
 /// Length in bytes of the first piece of a transfer of at least [`LONG`] bytes: short enough for every MPI to send the
 /// piece at once (eager protocol).
@@ -19,7 +19,7 @@ struct Transfer {
     /// The tag of the transfer as the caller of the transport knows it; the tag for MPI may differ.
     tag: u32,
     memory: TransferMemory,
-    /// Number of bytes of the transfer for which a send or receive was started.
+    /// Number of bytes of the transfer for which MPI was given a send or a receive.
     started: usize,
     /// Number of bytes of the transfer that have arrived or left.
     moved: usize,

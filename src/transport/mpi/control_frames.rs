@@ -48,7 +48,8 @@ impl FrameQueue {
         QueuePosition { sender: rank, number: sender.first + sender.frames.len() as u64 - 1 }
     }
 
-    /// Completes the frame at `place`, and appends to `arrived` all frames that can be delivered now.
+    /// Completes the frame at the position `place` in the queue, and appends to `arrived` all frames that can be
+    /// delivered now.
     pub(super) fn came(&mut self, place: QueuePosition, frame: Vec<u8>, arrived: &mut Vec<Arrival>) {
         let Some(sender) = self.senders.get_mut(&place.sender) else { return };
         let at = place.number.checked_sub(sender.first).and_then(|at| usize::try_from(at).ok());

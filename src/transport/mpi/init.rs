@@ -15,7 +15,7 @@ use mpi::{Threading, initialize_with_threading};
 pub struct MpiWorld {
     world: SimpleCommunicator,
     host: String,
-    // The last field: everything else of MPI ends before it.
+    // The last field, so that it is dropped last: its drop finalises MPI.
     _universe: Universe,
 }
 
@@ -78,7 +78,7 @@ impl MpiWorld {
         singleton_text(self.world.size(), |name| std::env::var(name).ok())
     }
 
-    /// Ends MPI once every rank has called this. Waiting for the other ranks takes no processor time.
+    /// Ends MPI once every rank has called this. Waiting for the other ranks takes next to no processor time.
     ///
     /// # Errors
     /// When MPI reports an error.

@@ -51,7 +51,7 @@ const SPARE_BUFFERS: usize = 64;
 ///
 /// Only the thread that initialised MPI may call it where [`Transport::any_thread`] is false.
 pub struct MpiTransport {
-    // Before `comm`: requests end before their communicator.
+    // Declared before `comm`, so that requests are dropped before the communicator that they use.
     requests: Requests,
     comm: Comm,
     bulk: Transfers,
@@ -98,7 +98,7 @@ impl MpiTransport {
         let mut barrier = self.comm.barrier()?;
         let mut looks = 0;
         while !barrier.passed()? {
-            // What was sent last may still have to leave, or to arrive.
+            // messages that were sent before the barrier may still be under way, and need calls of MPI to progress
             looks = if self.poll(&mut dropped)? { 0 } else { looks + 1 };
             dropped.clear();
             idle(looks);
@@ -160,7 +160,8 @@ impl MpiTransport {
             }
             Pinned::Incoming { frame, place, .. } => self.incoming.came(place, frame, arrived),
             Pinned::Piece { memory, length, transfer, .. } => {
-                // Gives up this share of the memory, so that the last piece finds itself alone.
+                // the transfer can take its memory out of the `Rc` after its last piece only if no piece has a share
+                // any more
                 drop(memory);
                 arrived.extend(self.bulk.moved(&mut self.requests, &self.comm, transfer, length)?);
             }
@@ -196,7 +197,7 @@ impl Transport for MpiTransport {
     fn send_bulk(&mut self, to: Rank, tag: u32, source: Arc<dyn BulkSource>) -> Result<(), TransportError> {
         let route = self.route(to, self.bulk_tag(tag), "sending bulk data to")?;
         let memory = TransferMemory::Source(SendMemory::new(source));
-        // The receiver knows that nothing is to come.
+        // zero bytes are not sent: the receiver counts such a message as arrived at once (`ready`)
         if memory.length() == 0 {
             return Ok(());
         }

@@ -343,7 +343,7 @@ impl Requests {
             let (route, held) = &mut self.held[index];
             let result = check(code, || held.attempt(*route));
             if let Err(error) = result.and_then(|()| complete(*route, held, status, comm.byte)) {
-                // Marks the request for the second pass: its memory must not be freed.
+                // A negative index marks the request for the second pass below: its memory must not be freed.
                 self.indices[k] = -1 - self.indices[k];
                 outcome = outcome.and(Err(error));
             }
@@ -402,7 +402,7 @@ fn cancel(handle: &mut ffi::MPI_Request, held: &Pinned) -> Result<bool> {
         check(ffi::MPI_Test(handle, &mut done, ffi::RSMPI_STATUS_IGNORE), attempt)?;
         if done == 0 && held.is_received() {
             check(ffi::MPI_Cancel(handle), attempt)?;
-            // A receive that has met no message yet is complete at once; another one has to be left alone.
+            // Complete at once if no message has reached the receive yet; else its memory has to be left alone.
             check(ffi::MPI_Test(handle, &mut done, ffi::RSMPI_STATUS_IGNORE), attempt)?;
         }
     }
