@@ -9,15 +9,15 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wait_timeout::ChildExt;
 
-/// How long an answer of the batch system is waited for. Its server may be down, and the run must begin.
+/// The longest wait for an answer of the batch system. Its server may be down, and the run begins without it then.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The time that is left until the end of the job.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct JobEnd {
-    /// From now to the end of the job.
+    /// The time from now to the end of the job.
     pub left: Duration,
-    /// From where that is known, such as `squeue`.
+    /// The source of that time, as the user reads it: an option, a variable, or a program such as `squeue`.
     source: &'static str,
 }
 
@@ -63,7 +63,7 @@ pub(super) fn time_limit(text: &str) -> Result<Duration, String> {
     })
 }
 
-/// Reads a time in one of Slurm's forms: minutes, `M:S`, `H:M:S`, `D-H`, `D-H:M`, `D-H:M:S`.
+/// Reads a time in one of Slurm's forms: minutes, `M:S`, `H:M:S`, `D-H`, `D-H:M`, `D-H:M:S`. `None` for any other text.
 fn clock(text: &str) -> Option<Duration> {
     let (days, rest) = match text.trim().split_once('-') {
         Some((days, rest)) => (Some(number(days)?), rest),
@@ -81,7 +81,7 @@ fn clock(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(((days.unwrap_or(0) * 24 + hours) * 60 + minutes) * 60 + seconds))
 }
 
-/// A whole number of at most six digits: more is no time, and could overflow sums.
+/// Reads a whole number of at most six digits, `None` for anything else: more is no time, and could overflow sums.
 fn number(text: &str) -> Option<u64> {
     if text.is_empty() || text.len() > 6 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -89,7 +89,7 @@ fn number(text: &str) -> Option<u64> {
     text.parse().ok()
 }
 
-/// The time from `now` until `end`, in seconds since 1970.
+/// The time from `now` until `end`, a text with seconds since 1970. `None` if it is no number, or is past.
 fn until(end: &str, now: SystemTime) -> Option<Duration> {
     (UNIX_EPOCH + Duration::from_secs(end.trim().parse().ok()?)).duration_since(now).ok()
 }
@@ -103,7 +103,8 @@ fn left_by_squeue(answer: &str) -> Result<Option<Duration>, String> {
     }
 }
 
-/// What is left of `h_rt` (or of `s_rt`, after which SGE sends a signal) in what `qstat -j` prints.
+/// The time that is left of `h_rt` (or of `s_rt`, after which SGE sends a signal) in the `answer` of `qstat -j`;
+/// `Ok(None)` if the job has neither.
 fn left_by_sge(answer: &str) -> Result<Option<Duration>, String> {
     let line = |start: &str| answer.lines().find_map(|line| line.strip_prefix(start));
     let asked = line("hard resource_list:").unwrap_or_default();
@@ -112,13 +113,15 @@ fn left_by_sge(answer: &str) -> Result<Option<Duration>, String> {
         _ => None,
     });
     let Some(limit) = limits.min() else { return Ok(None) };
-    // `usage    1:   wallclock=00:01:05, cpu=..`: of the first task, and absent until SGE has looked once
+    // `usage    1:   wallclock=00:01:05, cpu=..`, of an array job that of its first task. Until SGE has measured it once,
+    // the line is absent, and nothing counts as used
     let used = line("usage").and_then(|usage| usage.split_once("wallclock=")?.1.split(',').next());
     let used = used.and_then(sge_seconds).unwrap_or_default();
     Ok(Some(limit.saturating_sub(used)))
 }
 
-/// A time of SGE: seconds, or `H:M:S` with empty parts for 0, with days before it in `qstat`'s answer.
+/// Reads a time of SGE or PBS: seconds, or `H:M:S` with empty parts for 0, with days before it (`D:H:M:S`) in an answer
+/// of `qstat`. `None` for any other text.
 fn sge_seconds(text: &str) -> Option<Duration> {
     let parts = text.trim().split(':').map(|part| if part.is_empty() { Some(0) } else { number(part) });
     let parts: Vec<u64> = parts.collect::<Option<_>>()?;
@@ -131,7 +134,7 @@ fn sge_seconds(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// What is left of the walltime in what `qstat -f` prints.
+/// The time that is left of the walltime in the `answer` of `qstat -f`; `Ok(None)` if the job has no limit.
 fn left_by_pbs(answer: &str) -> Result<Option<Duration>, String> {
     let value = |name: &str| {
         let line = answer.lines().find_map(|line| line.trim().strip_prefix(name)?.trim().strip_prefix('='));

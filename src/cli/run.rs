@@ -95,7 +95,7 @@ fn only(plan: Plan, names: &[String]) -> std::result::Result<Plan, u8> {
     Ok(if found.is_empty() { plan } else { plan.only(&found) })
 }
 
-/// The time until the end of the job, which is printed with where it is known from.
+/// The time until the end of the job, which is printed with its source; `None` if it is not known or there is no limit.
 fn time_left(args: &RunArgs) -> Option<Duration> {
     match job_end::find(args.time_limit) {
         Ok(None) => None,
