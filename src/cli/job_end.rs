@@ -113,8 +113,8 @@ fn left_by_sge(answer: &str) -> Result<Option<Duration>, String> {
         _ => None,
     });
     let Some(limit) = limits.min() else { return Ok(None) };
-    // `usage    1:   wallclock=00:01:05, cpu=..`, of an array job that of its first task. Until SGE has measured it once,
-    // the line is absent, and nothing counts as used
+    // `usage    1:   wallclock=00:01:05, cpu=..`, of an array job that of its first task. Until SGE has measured it
+    // once, the line is absent, and nothing counts as used
     let used = line("usage").and_then(|usage| usage.split_once("wallclock=")?.1.split(',').next());
     let used = used.and_then(sge_seconds).unwrap_or_default();
     Ok(Some(limit.saturating_sub(used)))
