@@ -7,7 +7,8 @@ use crate::task::value::{AnyValue, Data};
 use crate::transport::BulkTarget;
 use ndarray::ArrayD;
 
-/// The code that marks a bulk message (sent as plain memory) as an array with an element type, in its layout header.
+/// The number in the layout of a bulk message (sent as plain memory) by which a receiver knows an [`ArrayValue`]. The
+/// engine has 0 to 7 for its own types.
 const CONTAINER: u8 = bulk::SHARED | 8;
 
 /// The layout and the memory of an array, so that it can be sent without a copy. `None` if the memory is not in C
@@ -22,8 +23,8 @@ pub(crate) fn view(array: &ArrayValue) -> Option<(BulkLayout, &[u8])> {
     }
 }
 
-/// Allocates memory that an array of that layout is received into. The full memory becomes a `T`. `None` if the layout
-/// is not that of an array.
+/// Allocates the memory that an array of that layout, of `nbytes` bytes, is received into. Once it is filled, the array
+/// is converted to a `T`. `None` if the layout is not that of an array, or has another size.
 pub(crate) fn allocate<T: Data + From<ArrayValue>>(
     layout: &BulkLayout,
     nbytes: usize,

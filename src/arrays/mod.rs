@@ -15,8 +15,8 @@
 //!   integers give `i64`); types meet as in numpy, see `types` and `typed_numbers`;
 //! * a comparison gives 1 or 0, and `&& || !` work element by element on "is not zero";
 //! * there are no methods and no prefix `np.`; a shape may be given without parentheses: `zeros(3, 4)`;
-//! * a gather is a list: `x[2]` is an instance of it, `concat(x)` joins it, arithmetic stacks it on a new
-//!   first axis;
+//! * a gather (the results of several instances of a task) is a list: `x[2]` is the result of one instance, `concat(x)`
+//!   joins them, arithmetic stacks them on a new first axis;
 //! * `concat` takes single numbers as arrays of one element.
 //!
 //! Beside the language this module has the operators of reductions and their order ([`reduce`]), HDF5 files

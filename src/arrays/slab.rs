@@ -34,7 +34,7 @@ impl Slab {
     }
 }
 
-/// Splits `file.h5:/dataset` into the path of the file and the name of the dataset.
+/// Splits `file.h5:/dataset` into the path of the file and the name of the dataset; `None` if one of them is missing.
 pub(crate) fn split(text: &str) -> Option<(&str, &str)> {
     let at = text.find(":/")?;
     let (file, dataset) = (&text[..at], &text[at + 1..]);

@@ -56,7 +56,8 @@ fn wrap_u8(x: i64) -> f64 {
     f64::from(x as u8)
 }
 
-/// Checks that all numbers are integers below 2^53, where each `f64` stands for one integer.
+/// Checks that all results of an operation on integers are below 2^53, where each `f64` stands for one integer. NaN,
+/// which marks an overflow, fails too.
 fn exact(numbers: Numeric<'_>, element: ElementType) -> Result<Numeric<'_>, Fault> {
     let inexact = |x: f64| x.is_nan() || x.abs() >= MAX_EXACT_INTEGER;
     let found = match &numbers {
@@ -137,7 +138,7 @@ fn some(numbers: &Numeric<'_>, is: impl Fn(f64) -> bool) -> bool {
 /// the result is NaN.
 fn product(element: ElementType) -> impl Fn(f64, f64) -> f64 + Sync {
     move |x, y| {
-        // an overflow persists in a power
+        // NaN marks an overflow of an earlier product in a power; `fitted` turns it into an error
         if x.is_nan() || y.is_nan() {
             return f64::NAN;
         }

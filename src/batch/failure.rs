@@ -1,5 +1,5 @@
-//! Failures of instances: how an engine error is given the number and the index of its instance, and how failures are
-//! sorted into failed, skipped and left for the next run, and printed.
+//! Failures of instances: how an engine error is given the number of its task and the index of its instance, and how
+//! failures are sorted into failed, skipped and left for the next run, and printed.
 
 use crate::batch::failure_detail::FailureDetail;
 use crate::batch::rank::{deadline, logs, rank_state};

@@ -83,7 +83,7 @@ pub(crate) fn run(
     let collected = collector.run()?;
     let elapsed = start.elapsed();
     let totals = client.totals()?;
-    // a rank that still runs tasks does not answer
+    // a rank that still runs tasks would not answer before they end, and the job's time is over: none is asked
     let late = collected.stopped.as_ref().is_some_and(|stopped| stopped.late);
     let ranks = if late { Vec::new() } else { leave(client, team) };
     Ok(Summary::new(plan, folder, collected, ranks, &totals, slots, elapsed))

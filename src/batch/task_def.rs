@@ -21,7 +21,7 @@ pub(crate) struct TaskDef {
     /// The numbers of the outputs that other tasks or files of rank 0 need. The rank drops all others when the command
     /// ends.
     pub keep: Vec<u32>,
-    /// The results of other tasks that an instance gets, as groups, in the order of its arguments.
+    /// The results of other tasks that an instance gets, a group for each task, in the order of its arguments.
     pub groups: Vec<Group>,
     /// For each reference to another task, the number of the group with its results; `None` if no result is needed.
     pub sources: Vec<Option<usize>>,
@@ -47,24 +47,24 @@ pub(crate) struct TaskDef {
 pub(crate) struct Group {
     /// The number in the plan of the task whose results are read.
     pub task: usize,
-    /// The join: the rule, by equal parameters, that tells which instances of the other task an instance reads.
+    /// The join: the rule, by equal parameters, that tells which instances of that task an instance reads.
     pub join: Join,
-    /// The numbers of the other task's outputs that are read. If empty, its instances only have to have ended.
+    /// The numbers of the outputs of `task` that are read. If empty, its instances only have to have ended.
     pub wanted: Vec<u32>,
-    /// Indices of the other task's instances that have no result and therefore are no inputs, in ascending order.
+    /// Indices of the instances of `task` that have no result and therefore are no inputs, in ascending order.
     pub without: Vec<u64>,
-    /// Whether the script's reference is to a single instance of the other task; false for a gather of many, even if
-    /// there is only one.
+    /// Whether the script's reference is to a single instance of `task`; false for a gather of many, even if there is
+    /// only one.
     pub one: bool,
 }
 
 impl Group {
-    /// The indices of the other task's instances that are inputs of instance `index`, in ascending order.
+    /// The indices of the instances of the task that is read which are inputs of instance `index`, in ascending order.
     pub(crate) fn present(&self, index: u64) -> impl Iterator<Item = u64> + '_ {
         self.join.instances(index).filter(|at| self.without.binary_search(at).is_err())
     }
 
-    /// Whether the results of the other task that the group reads are arrays.
+    /// Whether the results that the group reads are arrays.
     pub(crate) fn is_of_arrays(&self) -> bool {
         self.wanted == [outputs::VALUE]
     }
@@ -81,7 +81,8 @@ impl Group {
 }
 
 impl TaskDef {
-    /// Makes the definition of a task of a plan, as it is sent to the ranks.
+    /// Makes the definition of the task number `number` of a plan, as it is sent to the ranks; `None` if there is none.
+    /// `folder` is the run folder, and `ranks` the number of ranks of the job.
     pub(crate) fn new(
         plan: &Plan,
         number: usize,
@@ -105,7 +106,8 @@ impl TaskDef {
             }
         }
         if let Some(same_host_as) = &task.needs.same_host_as {
-            // groups of whole results only: an extracted output may be at another rank than its task was
+            // `on = "host of NAME"` means the host on which the inputs that are results of NAME were computed. So these
+            // are passed whole: an extracted output is the result of a helper task, which may have run elsewhere.
             for group in &mut groups {
                 let Some(other) = plan.tasks.get(group.task).filter(|other| other.name == *same_host_as)
                 else {
@@ -244,7 +246,8 @@ pub(crate) fn staged(task: &PlanTask) -> Vec<bool> {
         _ => {}
     }
     task.env.iter().for_each(|(_, value)| note(value));
-    // a path on standard input is opened by the program that reads it
+    // Results on standard input are bytes, and need no file. Only of a `{x.list}` there the program gets paths, and
+    // opens the files itself.
     if let Some(stdin) = &task.stdin {
         let lists = stdin.parts.iter().filter(|part| {
             let at =

@@ -28,6 +28,7 @@ pub(super) fn explain(code: Option<&str>) -> u8 {
 }
 
 /// Finds a code as messages print it, in upper or lower case, also with the brackets: `E21`, `e21`, `error[E21]`.
+/// `None` if there is no such code.
 fn find(asked: &str) -> Option<Code> {
     let (_, inner) = asked.split_once('[').unwrap_or(("", asked));
     let id = inner.trim_end_matches([':', ']']);

@@ -9,15 +9,15 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wait_timeout::ChildExt;
 
-/// How long an answer of the batch system is waited for. Its server may be down, and the run must begin.
+/// The longest wait for an answer of the batch system. Its server may be down, and the run begins without it then.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The time that is left until the end of the job.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct JobEnd {
-    /// From now to the end of the job.
+    /// The time from now to the end of the job.
     pub left: Duration,
-    /// From where that is known, such as `squeue`.
+    /// The source of that time, as the user reads it: an option, a variable, or a program such as `squeue`.
     source: &'static str,
 }
 
@@ -42,7 +42,8 @@ pub(super) fn find(given: Option<Duration>) -> Result<Option<JobEnd>, String> {
     let (source, answer) = if let Some(job) = env("SLURM_JOB_ID") {
         ("squeue", left_by_squeue(&ask("squeue", &["-h", "-j", &job, "-o", "%L"])?))
     } else if let Some(job) = env("JOB_ID").filter(|_| env("SGE_ROOT").is_some()) {
-        ("qstat of SGE", left_by_sge(&ask("qstat", &["-j", &job])?))
+        let task = env("SGE_TASK_ID").and_then(|task| number(&task)).unwrap_or(1);
+        ("qstat of SGE", left_by_sge(&ask("qstat", &["-j", &job])?, task))
     } else if let Some(job) = env("PBS_JOBID") {
         ("qstat of PBS", left_by_pbs(&ask("qstat", &["-f", &job])?))
     } else {
@@ -63,7 +64,7 @@ pub(super) fn time_limit(text: &str) -> Result<Duration, String> {
     })
 }
 
-/// Reads a time in one of Slurm's forms: minutes, `M:S`, `H:M:S`, `D-H`, `D-H:M`, `D-H:M:S`.
+/// Reads a time in one of Slurm's forms: minutes, `M:S`, `H:M:S`, `D-H`, `D-H:M`, `D-H:M:S`. `None` for any other text.
 fn clock(text: &str) -> Option<Duration> {
     let (days, rest) = match text.trim().split_once('-') {
         Some((days, rest)) => (Some(number(days)?), rest),
@@ -81,7 +82,7 @@ fn clock(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(((days.unwrap_or(0) * 24 + hours) * 60 + minutes) * 60 + seconds))
 }
 
-/// A whole number of at most six digits: more is no time, and could overflow sums.
+/// Reads a whole number of at most six digits, `None` for anything else: more is no time, and could overflow sums.
 fn number(text: &str) -> Option<u64> {
     if text.is_empty() || text.len() > 6 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -89,9 +90,9 @@ fn number(text: &str) -> Option<u64> {
     text.parse().ok()
 }
 
-/// The time from `now` until `end`, in seconds since 1970.
+/// The time from `now` until `end`, a text with seconds since 1970. `None` if it is no number, or is past.
 fn until(end: &str, now: SystemTime) -> Option<Duration> {
-    (UNIX_EPOCH + Duration::from_secs(end.trim().parse().ok()?)).duration_since(now).ok()
+    UNIX_EPOCH.checked_add(Duration::from_secs(end.trim().parse().ok()?))?.duration_since(now).ok()
 }
 
 fn left_by_squeue(answer: &str) -> Result<Option<Duration>, String> {
@@ -103,22 +104,25 @@ fn left_by_squeue(answer: &str) -> Result<Option<Duration>, String> {
     }
 }
 
-/// What is left of `h_rt` (or of `s_rt`, after which SGE sends a signal) in what `qstat -j` prints.
-fn left_by_sge(answer: &str) -> Result<Option<Duration>, String> {
-    let line = |start: &str| answer.lines().find_map(|line| line.strip_prefix(start));
-    let asked = line("hard resource_list:").unwrap_or_default();
+/// The time that is left of `h_rt` (or of `s_rt`, after which SGE sends a signal) in the `answer` of `qstat -j`;
+/// `Ok(None)` if the job has neither. `task` is the number of the task of an array job; 1 in any other job.
+fn left_by_sge(answer: &str, task: u64) -> Result<Option<Duration>, String> {
+    let asked = answer.lines().find_map(|line| line.strip_prefix("hard resource_list:")).unwrap_or_default();
     let limits = asked.trim().split(',').filter_map(|pair| match pair.split_once('=')? {
         ("h_rt" | "s_rt", limit) => sge_seconds(limit),
         _ => None,
     });
     let Some(limit) = limits.min() else { return Ok(None) };
-    // `usage    1:   wallclock=00:01:05, cpu=..`: of the first task, and absent until SGE has looked once
-    let used = line("usage").and_then(|usage| usage.split_once("wallclock=")?.1.split(',').next());
-    let used = used.and_then(sge_seconds).unwrap_or_default();
-    Ok(Some(limit.saturating_sub(used)))
+    // `usage    1:   wallclock=00:01:05, cpu=..`, a line for each task; absent until SGE has looked once
+    let used = answer.lines().find_map(|line| {
+        let (of, usage) = line.strip_prefix("usage")?.split_once(':')?;
+        (number(of.trim()) == Some(task)).then_some(usage)?.split_once("wallclock=")?.1.split(',').next()
+    });
+    Ok(Some(limit.saturating_sub(used.and_then(sge_seconds).unwrap_or_default())))
 }
 
-/// A time of SGE: seconds, or `H:M:S` with empty parts for 0, with days before it in `qstat`'s answer.
+/// Reads a time of SGE or PBS: seconds, or `H:M:S` with empty parts for 0, with days before it (`D:H:M:S`) in an answer
+/// of `qstat`. `None` for any other text.
 fn sge_seconds(text: &str) -> Option<Duration> {
     let parts = text.trim().split(':').map(|part| if part.is_empty() { Some(0) } else { number(part) });
     let parts: Vec<u64> = parts.collect::<Option<_>>()?;
@@ -131,7 +135,7 @@ fn sge_seconds(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// What is left of the walltime in what `qstat -f` prints.
+/// The time that is left of the walltime in the `answer` of `qstat -f`; `Ok(None)` if the job has no limit.
 fn left_by_pbs(answer: &str) -> Result<Option<Duration>, String> {
     let value = |name: &str| {
         let line = answer.lines().find_map(|line| line.trim().strip_prefix(name)?.trim().strip_prefix('='));
@@ -194,6 +198,7 @@ mod tests {
         let now = UNIX_EPOCH + Duration::from_secs(1_000);
         assert_eq!(seconds(until("1060", now)), Some(60));
         assert_eq!(until("900", now), None);
+        assert_eq!(until(&u64::MAX.to_string(), now), None);
         assert_eq!(left_by_squeue("1-02:00:30\n").map(seconds), Ok(Some(93_630)));
         assert_eq!(left_by_squeue("0:09\n").map(seconds), Ok(Some(9)));
         assert_eq!(left_by_squeue("UNLIMITED\n"), Ok(None));
@@ -203,11 +208,15 @@ mod tests {
     #[test]
     fn what_is_left_by_sge() {
         let answer = "job_number:                 3\nhard resource_list:         h_rt=120,mem_free=1G\n\
-                      usage    1:                 wallclock=00:00:20, cpu=00:00:01, mem=0.1 GBs\n";
-        assert_eq!(left_by_sge(answer).map(seconds), Ok(Some(100)));
-        assert_eq!(left_by_sge("hard resource_list:   s_rt=0:1:0,h_rt=90\n").map(seconds), Ok(Some(60)));
-        assert_eq!(left_by_sge("hard resource_list:   mem_free=1G\n"), Ok(None));
-        assert_eq!(left_by_sge(""), Ok(None));
+                      usage    1:                 wallclock=00:00:20, cpu=00:00:01, mem=0.1 GBs\n\
+                      usage    2:                 wallclock=00:00:05, cpu=00:00:01, mem=0.1 GBs\n";
+        let left = |answer: &str, task| left_by_sge(answer, task).map(seconds);
+        assert_eq!(left(answer, 1), Ok(Some(100)));
+        assert_eq!(left(answer, 2), Ok(Some(115)));
+        assert_eq!(left(answer, 3), Ok(Some(120)));
+        assert_eq!(left("hard resource_list:   s_rt=0:1:0,h_rt=90\n", 1), Ok(Some(60)));
+        assert_eq!(left("hard resource_list:   mem_free=1G\n", 1), Ok(None));
+        assert_eq!(left("", 1), Ok(None));
     }
 
     #[test]

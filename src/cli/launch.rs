@@ -1,5 +1,5 @@
-//! The launcher (`mpirun`, `srun`): what its environment variables tell before MPI is started, and what MPI is told by
-//! them.
+//! The launcher (`mpirun`, `srun`): the rank of this process, which its environment variables give before MPI is
+//! started. Without a launcher, this program sets a variable itself, with which Open MPI starts faster.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;

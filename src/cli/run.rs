@@ -26,7 +26,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
     let start = Instant::now();
     start_log(args);
     batch::register_bulk_kinds();
-    // before MPI is started, and before any thread
+    // before MPI is started, since a process with MPI cannot be forked safely, and before any thread
     if let Err(error) = commands::start_process() {
         log::warn!("no process to start commands: {error}; the rank starts them itself");
     }
@@ -37,19 +37,27 @@ pub(super) fn run(args: &RunArgs) -> u8 {
     let plan = first.then(|| plan(args, limit));
     if let (None, Some(Err(code))) = (launch::rank(), &plan) {
         tell(*code);
-        return *code; // nobody waits for this process
+        return *code; // no launcher, so no other rank waits for this one
     }
     // Launched ranks meet even if the script is wrong: one that left early would leave the others to hang, or to be
     // killed.
     let config =
         Config { head_slots: args.head_slots, slots: args.slots, profile: args.profile, ..Config::default() };
-    let walltime = limit.map(|limit| Walltime::new(start, limit));
-    let job = JobInfo { quiet: args.quiet, walltime, progress: args.progress };
     let mut code = DONE;
     let outcome = run_with_team(&config, |client, team| {
-        // the run folder is for one run: not before it is certain that this is rank 0
-        let prepared =
-            plan.unwrap_or_else(|| self::plan(args, limit)).and_then(|plan| Ok((folder(&plan)?, plan)));
+        // Two runs may not share a run folder, so it is locked, and only where MPI says that this is rank 0: before,
+        // each process of a launcher that is not known here would take itself for rank 0.
+        let (plan, limit) = match plan {
+            Some(plan) => (plan, limit),
+            None => {
+                // MPI gives rank 0 to another process than the launcher's variables say
+                let limit = time_left(args);
+                (self::plan(args, limit), limit)
+            }
+        };
+        let prepared = plan.and_then(|plan| Ok((folder(&plan)?, plan)));
+        let walltime = limit.map(|limit| Walltime::new(start, limit));
+        let job = JobInfo { quiet: args.quiet, walltime, progress: args.progress };
         code = match prepared {
             Ok((folder, plan)) => carry_out(job, &plan, &folder, client, team)?,
             Err(code) => code,
@@ -111,7 +119,7 @@ fn only(plan: Plan, names: &[String]) -> std::result::Result<Plan, u8> {
     Ok(if found.is_empty() { plan } else { plan.only(&found) })
 }
 
-/// The time until the end of the job, which is printed with where it is known from.
+/// The time until the end of the job, which is printed with its source; `None` if it is not known or there is no limit.
 fn time_left(args: &RunArgs) -> Option<Duration> {
     match job_end::find(args.time_limit) {
         Ok(None) => None,
@@ -143,7 +151,8 @@ fn carry_out(job: JobInfo, plan: &Plan, folder: &RunFolder, client: &Client, tea
     }
     let record = RunRecord::begun(plan);
     let summary = batch::run(plan, folder, client, team, job)?;
-    // a signal has ended commands: their failures mean nothing
+    // If a signal has come, the thread for signals ends the commands, which then fail through no fault of the script.
+    // So this thread reports nothing, and waits for the exit.
     interrupt::stay_if_ending(|| "its last tasks were under way".to_owned());
     let code = match summary.resumable {
         true => STOPPED,

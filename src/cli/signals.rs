@@ -35,9 +35,9 @@ pub(super) fn watch() {
 }
 
 fn end(signal: i32) -> ! {
-    // only rank 0 knows
+    // only rank 0 knows how far the run has got
     let done = if launch::speaks() { interrupt::end() } else { None };
-    // first of all: a launcher may leave no time for it afterwards
+    // printed before the clean-up, during which the launcher may kill this process
     if launch::speaks() {
         let signal = signal_name(signal).unwrap_or("a signal");
         let done = done.map(|done| format!(": {done}")).unwrap_or_default();

@@ -63,7 +63,7 @@ pub(crate) fn launcher_variables() -> Vec<OsString> {
 pub(crate) fn added(spec: &CommandSpec) -> Result<Vec<(String, OsString)>, CommandError> {
     let mut added = Vec::with_capacity(spec.env.len());
     if spec.launcher == Launcher::Inherit && !spec.clean_env {
-        // the spawner has none of them
+        // a command inherits the spawner's environment, and the spawner was started without these
         let named = |name: OsString| Some((name.to_str()?.to_owned(), std::env::var_os(&name)?));
         added.extend(launcher_variables().into_iter().filter_map(named));
     }

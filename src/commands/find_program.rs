@@ -95,7 +95,8 @@ fn kind(path: &Path) -> PathKind {
     }
 }
 
-/// Turns the error of the operating system when the program was started into an error that tells the user the reason.
+/// Turns the error of the operating system when the program was started in the folder `dir` into an error that tells
+/// the user the reason.
 pub(crate) fn explain(error: io::Error, found: &FoundProgram, dir: &Path) -> CommandError {
     let program = found.name.clone();
     let not_executable = |reason: String| CommandError::NotExecutable { path: found.path.clone(), reason };

@@ -32,7 +32,8 @@ fn tree(root: u32) -> BTreeSet<u32> {
     tree
 }
 
-/// The value in bytes of the line `name` of a file in `/proc`, which has it in kilobytes.
+/// The value in bytes of the line `name` of a file in `/proc`, which has it in kilobytes; `None` if there is none, as
+/// after the end of the process.
 fn line(path: &str, name: &str) -> Option<u64> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;

@@ -25,7 +25,7 @@ fn nonblocking(end: &OwnedFd) -> io::Result<()> {
 
 /// Opens `/dev/null`, which is a command's input if it has none, or takes the output that is discarded.
 pub(crate) fn null() -> io::Result<OwnedFd> {
-    // process-wide: a descriptor that says nothing of a rank
+    // a static and not state of a rank: ranks that share a process can share this descriptor, which has no content
     static NULL: OnceLock<File> = OnceLock::new();
     let file = match NULL.get() {
         Some(file) => file,

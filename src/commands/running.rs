@@ -87,8 +87,8 @@ pub(crate) struct RunningCommand {
     look: Duration,
     /// The memory that the command had in use when it exceeded its limit, in bytes; `None` if it has not.
     exceeded: Option<u64>,
-    /// The value of [`memory::kills`] when the command started. If it has grown at the end, the out-of-memory killer
-    /// acted.
+    /// The value of [`memory::kills`] soon after the command started. If it has grown at the end, the out-of-memory
+    /// killer acted. `None` for a command that ends within [`SHORT`], for which reading it would take too long.
     kills: Option<u64>,
     found: find_program::FoundProgram,
     handle: Arc<ProcessHandle>,
@@ -249,7 +249,7 @@ impl RunningCommand {
         if self.exceeded.is_some() || elapsed < self.look {
             return;
         }
-        // the exact number is slower to get
+        // The upper bound is cheap to read. The exact number, which takes longer, matters only beyond the limit.
         if memory::of_tree_at_most(pid) > limit {
             self.exceeded = Some(memory::of_tree(pid)).filter(|used| *used > limit);
         }
@@ -290,14 +290,16 @@ impl RunningCommand {
             let mut fds: Vec<_> =
                 [self.stdout.interest(), self.stderr.interest()].into_iter().flatten().collect();
             let left = until.saturating_duration_since(Instant::now());
-            // if another process holds a pipe open, everything that the command itself wrote has been read
+            // A pipe that is still open is held by a process that left the group. What the command itself wrote has
+            // been read, so nothing of it is lost when the time is over.
             if fds.is_empty() || left.is_zero() || wait_for(&mut fds, Some(left)).is_err() {
                 return;
             }
         }
     }
 
-    /// Decides by exit status and limits whether the command succeeded. Returns its exit code, or the error.
+    /// Decides by exit status and limits whether the command succeeded. Returns its exit code, or the error, which
+    /// quotes the end of the output `captured`.
     fn judge(&self, status: ExitStatus, captured: &Captured) -> Result<i32, CommandError> {
         let program = self.found.name.clone();
         if self.handle.cancelled.load(Ordering::Acquire) {

@@ -166,7 +166,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         match self.root.upgrade() {
             Some(root) if is_as_new(&self.path) => root.free.lock().push(std::mem::take(&mut self.path)),
-            // Remains of the directory are removed with the root.
+            // What cannot be removed here is removed with the rank's scratch directory.
             _ => drop(fs::remove_dir_all(&self.path)),
         }
     }

@@ -38,7 +38,7 @@ pub(crate) struct CommandSpec {
     /// The bytes that the command reads from standard input. If empty, standard input is `/dev/null`.
     #[serde(skip)]
     pub stdin: Vec<u8>,
-    /// The path of a file that the command gets as standard input instead of the bytes of `stdin`.
+    /// The path of a file that the command gets as standard input; `None` if it gets the bytes of `stdin`.
     #[serde(skip)]
     pub stdin_file: Option<PathBuf>,
     /// The files that the command must write: pairs of the output's name and a path relative to `scratch`.
@@ -50,7 +50,8 @@ pub(crate) struct CommandSpec {
     /// The private directory of the attempt, in which the command writes its output files.
     #[serde(skip)]
     pub scratch: PathBuf,
-    /// The time limit of the command. After it the whole process group gets SIGTERM, and SIGKILL `grace` later.
+    /// The time limit of the command. After it the whole process group gets SIGTERM, and SIGKILL `grace` later. `None`
+    /// means no limit.
     #[serde(skip)]
     pub timeout: Option<Duration>,
     /// Time between SIGTERM and SIGKILL when the time limit is over.

@@ -91,7 +91,7 @@ impl StoredFile {
 
 impl Drop for StoredFile {
     fn drop(&mut self) {
-        // the file is gone already if the rank has left the run
+        // the file is gone already if the rank has removed its scratch directory
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -150,7 +150,7 @@ impl ScratchRoot {
     fn store(&self, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<StoredFile> {
         let (dir, number) = self.next_stored()?;
         let path = ScratchRoot::stored_path(&dir, number);
-        // from here on it is removed at the end, even if it is incomplete
+        // from here on an error drops this value, which removes the incomplete file
         let mut stored = StoredFile { path, number, length: 0 };
         make(&stored.path)?;
         stored.length = fs::metadata(&stored.path)?.len();

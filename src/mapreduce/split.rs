@@ -63,7 +63,7 @@ pub(crate) fn read(path: &Path, piece: &FileSplit, to: &mut Vec<u8>) -> io::Resu
     let mut rest = if piece.start == 0 {
         BufReader::new(file)
     } else {
-        // the line of the byte before belongs to the previous piece
+        // the line of the byte before this piece began in an earlier piece, and is read with that one
         file.seek(SeekFrom::Start(piece.start - 1))?;
         let mut reader = BufReader::new(file);
         let skipped = reader.skip_until(b'\n')? as u64;
@@ -78,7 +78,8 @@ pub(crate) fn read(path: &Path, piece: &FileSplit, to: &mut Vec<u8>) -> io::Resu
     finish(&mut rest, before, to)
 }
 
-/// Appends the rest of the last line, which begins in this part and may end behind it, up to its end.
+/// Appends to `to` the rest of its last line, which begins in the part that was read and may end behind it. The bytes
+/// of `to` up to `before` are from earlier parts.
 fn finish(rest: &mut impl BufRead, before: usize, to: &mut Vec<u8>) -> io::Result<()> {
     if to.len() > before && to.last() != Some(&b'\n') {
         rest.read_until(b'\n', to)?;

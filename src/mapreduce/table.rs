@@ -27,7 +27,7 @@ impl Hasher for PartitionHasher {
         self.0 = xxh3_64(bytes);
     }
     fn write_usize(&mut self, _length: usize) {
-        // the length need not be hashed: the bytes alone are enough
+        // std hashes the length of a key before its bytes; the hash of the bytes alone is enough
     }
 }
 

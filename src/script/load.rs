@@ -16,7 +16,8 @@ use crate::script::syntax::top_level;
 use crate::script::values::policy::Policy;
 use crate::script::values::resources::JobCounter;
 
-/// Reads and checks the script at `path`. `sets` are the overrides of `--set`, as names and values.
+/// Reads and checks the script at `path`, and compiles it to a plan. `sets` are the overrides of `--set`, as names and
+/// values; `options` chooses the checks that depend on this machine and on the job.
 pub(crate) fn load(
     path: &Path,
     sets: &[(String, String)],
@@ -39,7 +40,8 @@ pub(crate) fn load(
     }
 }
 
-/// Checks a script whose text is in memory. `sets` are the overrides of `--set`, as names and values.
+/// Checks a script whose text is in memory, and compiles it to a plan. `sets` are the overrides of `--set`, as names
+/// and values; `options` chooses the checks that depend on this machine and on the job.
 pub fn parse(
     source: ScriptSource,
     sets: &[(String, String)],

@@ -44,9 +44,9 @@ pub(crate) trait BulkKind: Sync {
     }
 
     /// Makes the message for `value`, if `value` is of this kind and is not sent as [`BulkKind::view`] shows it; else
-    /// `None`. `_near` says whether the receiver sees the same files as this rank, so that paths can be sent in place
+    /// `None`. `_same_files` says whether the receiver sees the same files as this rank, so that paths can be sent in place
     /// of files.
-    fn message(&self, _value: &dyn Any, _near: bool) -> Option<Arc<dyn BulkSource>> {
+    fn message(&self, _value: &dyn Any, _same_files: bool) -> Option<Arc<dyn BulkSource>> {
         None
     }
 }

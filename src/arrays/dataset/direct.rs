@@ -82,21 +82,22 @@ impl<'a> DirectFile<'a> {
         }
         let file = File::open(self.path).ok()?;
         let metadata = file.metadata().ok()?;
-        // the path still names the file that the library has opened
+        // if the path names another file by now, the addresses that the library told are not places in that one
         ((metadata.dev(), metadata.ino()) == self.identity).then_some(Stored { file, shape, runs })
     }
 
     /// Whether the addresses of a dataset are offsets in this file, and its elements have the format of memory, so that
-    /// its bytes can be read as they are.
+    /// its bytes can be read as they are. `None` if the library cannot tell.
     fn is_plain<T: H5Type>(&self, dataset: &Dataset) -> Option<bool> {
         let file = dataset.file().ok()?;
         Some(
-            // for a dataset behind an external link this is the other file's name
+            // a dataset behind an external link lies in another file: then this is that file's name
             Path::new(&dataset.filename()) == self.path
                 // a file open for writing may have data that are not written yet
                 && file.is_read_only()
                 && matches!(file.access_plist().ok()?.get_driver().ok()?, FileDriver::Sec2)
-                // not all versions of the library add the user block to addresses of chunks
+                // a user block is a prefix of the file that HDF5 does not read; with one, addresses of chunks count
+                // from the start of the file in some versions of the library, and from the block's end in others
                 && file.create_plist().ok()?.get_userblock().ok()? == 0
                 && dataset.dtype().ok()? == Datatype::from_type::<T>().ok()?,
         )
@@ -110,7 +111,7 @@ fn bytes<T>(shape: &[usize]) -> Option<usize> {
 /// The tiles (chunks, or the whole dataset) that a part of a dataset touches; `None` if not all of them are stored.
 fn tiles<T>(dataset: &Dataset, whole: Vec<usize>, part: &[Range<usize>]) -> Option<Vec<Tile>> {
     let properties = dataset.create_plist().ok()?;
-    // `has_filters` returns false if a filter is unknown
+    // filtered chunks, such as compressed ones, are no plain elements; `has_filters` would miss an unknown filter
     if !properties.get_filters().ok()?.is_empty() {
         return None;
     }
@@ -124,8 +125,9 @@ fn tiles<T>(dataset: &Dataset, whole: Vec<usize>, part: &[Range<usize>]) -> Opti
     }
 }
 
-/// The chunks that a part of a dataset touches. If all chunks are stored in the order of their positions, their numbers
-/// follow from the positions; a chunk with another number is not found, and makes the result `None`.
+/// The chunks that a part of a dataset touches. The library finds a chunk by its number among the stored ones. Here the
+/// number is computed as if all chunks were stored, in the order of their positions. `None` if the library has a chunk
+/// at another position under a number.
 #[cfg(hdf5_chunk_info)]
 fn chunks<T>(
     dataset: &Dataset,
@@ -184,7 +186,7 @@ impl Tile {
             let end = self.start[axis] + self.shape[axis];
             both.push(range.start.max(self.start[axis])..range.end.min(end));
         }
-        // from this axis on, elements are contiguous
+        // the outermost axis that one run can cover: all axes behind it must be whole, in the tile and in the part
         let mut axis = both.len();
         let mut length = size;
         while axis > 0 {

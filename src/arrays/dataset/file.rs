@@ -92,7 +92,8 @@ fn elements<T: H5Type + Pod>(
     if let Some(stored) = source.and_then(|source| source.find::<T>(&dataset, part)) {
         drop(alone);
         let array = stored.read();
-        // The dataset is closed only now: until then no other process may open the file for writing.
+        // The dataset is open until its bytes have been read: HDF5's lock on the file keeps other processes from
+        // writing to it meanwhile.
         alone = self::alone();
         if let Some(array) = array {
             drop(dataset);
@@ -163,7 +164,8 @@ impl FileWriter {
             let start = vec![0; dataset.part.as_ref().map_or(0, Vec::len)];
             return self.write(dataset, &start, &read(from, &dataset.name, &[])?);
         };
-        // whole chunks
+        // The number of rows in a chunk. A piece has whole chunks, or HDF5 would write a chunk once for each piece of
+        // it.
         let unit = dataset.part.as_ref().and_then(|part| part.first()).map_or(1, |n| (*n).max(1));
         let step = (PIECE / size.max(1) / row.iter().product::<usize>().max(1) / unit).max(1) * unit;
         let mut whole = dataset.clone();
@@ -178,7 +180,8 @@ impl FileWriter {
         Ok(())
     }
 
-    /// Writes a dataset, or the part of it that begins at `start`. The first part creates the dataset.
+    /// Writes `value` as a dataset, or as the part of it that begins at `start`. The first part creates the dataset.
+    /// For a dataset that is written whole (without `part`), `start` has no meaning.
     ///
     /// # Errors
     /// When the disk is full, or a group has the dataset's name.

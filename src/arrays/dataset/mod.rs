@@ -1,8 +1,8 @@
 //! Datasets of HDF5 files: reading and writing, whole or in rectangular parts (hyperslabs).
 //!
-//! Only one process opens a file for writing, the rank that owns it: HDF5 without MPI-IO allows no more. The library is
-//! called by one thread at a time. Elements that a file stores as memory does are read directly, by all threads (`file`
-//! calls the library, `direct` bypasses it).
+//! Only one process opens a file for writing, the rank that was chosen as its owner: HDF5 without MPI-IO allows no
+//! more. The library is called by one thread at a time. Elements that a file stores as memory does are read directly,
+//! by all threads (`file` calls the library, `direct` bypasses it).
 
 #[cfg(feature = "hdf5")]
 pub(crate) mod direct;
@@ -51,8 +51,8 @@ pub(crate) enum Attribute {
     Float(f64),
 }
 
-/// The shape of the HDF5 chunks of a dataset that is written in parts: that of the parts. `None` (no chunks) if the
-/// parts are contiguous in the file anyway, or exceed the largest size of a chunk.
+/// The shape of the HDF5 chunks of a dataset of `shape` that is written in parts of the shape `part`: that of the
+/// parts. `None` (no chunks) if the parts are contiguous in the file anyway, or exceed the largest size of a chunk.
 #[cfg_attr(not(feature = "hdf5"), allow(dead_code))]
 fn chunks(shape: &[usize], part: &[usize], element: ElementType) -> Option<Vec<usize>> {
     const LARGEST: usize = 1 << 30;

@@ -146,7 +146,8 @@ impl<'s> Evaluator<'s> {
         ])
     }
 
-    /// Evaluates the sizes of a shape, given as arguments or as one list: `zeros(3, 4)` and `zeros((3, 4))`.
+    /// Evaluates the sizes of a shape, given as arguments or as one list: `zeros(3, 4)` and `zeros((3, 4))`. The
+    /// message about a value that is no number calls it `what`.
     fn numbers(&self, nodes: &[ExprNode], what: &str) -> Result<Vec<f64>, ExprError> {
         if let [node] = nodes
             && let Intermediate::List(items) = self.eval(node)?

@@ -35,7 +35,7 @@ pub(crate) fn whole(value: f64) -> Result<i64, Fault> {
     Ok(value as i64)
 }
 
-/// Evaluates `item[entries]`, an array or list with subscripts, by numpy's rules.
+/// Evaluates `item[entries]`, an array or list with subscripts, by numpy's rules. `whole` is its position in the text.
 pub(crate) fn index<'s>(
     item: Intermediate<'s>,
     entries: &[EvaluatedSubscript],
@@ -55,7 +55,7 @@ pub(crate) fn index<'s>(
 }
 
 /// Indexes a gather (the results of several instances): the first subscript selects instances without stacking them,
-/// the others index the result.
+/// the others index the result. `whole` is the position of all in the text.
 fn index_list<'s>(
     mut items: Vec<Intermediate<'s>>,
     entries: &[EvaluatedSubscript],
@@ -121,20 +121,21 @@ fn all() -> SliceInfoElem {
     SliceInfoElem::Slice { start: 0, end: None, step: 1 }
 }
 
-/// Makes an ndarray slice from Python's terms. For a negative step, ndarray walks its range from the end; in Python the
-/// start is the first element.
+/// Makes an ndarray slice of the `count` elements `first`, `first + step`, .. For a negative step, ndarray takes the
+/// range from the least to the greatest of these positions, and walks it from the end.
 fn strided(first: usize, count: usize, step: i64) -> SliceInfoElem {
     if count == 0 {
         return SliceInfoElem::Slice { start: 0, end: Some(0), step: 1 };
     }
-    // With a single element any step is valid; one beyond the axis is not.
+    // The step of a single element leads nowhere, so a huge one is not passed on.
     let step = if count == 1 { step.signum() } else { step };
     let reach = (count - 1) * step.unsigned_abs() as usize;
     let (low, high) = if step > 0 { (first, first + reach) } else { (first - reach, first) };
     SliceInfoElem::Slice { start: low as isize, end: Some(high as isize + 1), step: step as isize }
 }
 
-/// The position in an axis of `length` elements that an index denotes. Negative indexes count from the end.
+/// The position in an axis of `length` elements that the index `at` denotes. Negative indexes count from the end. `of`
+/// names what is indexed in the message.
 fn element(at: i64, length: usize, of: &str) -> Result<usize, Fault> {
     let from_start = if at < 0 { at.saturating_add_unsigned(length as u64) } else { at };
     match usize::try_from(from_start) {

@@ -179,8 +179,8 @@ impl Rows<'_> {
         }
     }
 
-    /// Calls `f(outer, first column, part of out)` for parts of at most `COLUMNS` columns of each block, on several
-    /// threads.
+    /// Calls `f(outer, first column, part of out)` for parts of at most `COLUMNS` columns of each block (`n` rows that
+    /// become one row of `out`), on several threads.
     fn columns(&self, out: &mut [f64], f: impl Fn(usize, usize, &mut [f64]) + Sync) {
         if self.data.len() > PARALLEL {
             out.par_chunks_mut(self.inner).enumerate().for_each(|(outer, row)| {
@@ -193,7 +193,7 @@ impl Rows<'_> {
         }
     }
 
-    /// The rows of block number `outer`, restricted to `width` columns from column `from` on.
+    /// The `n` rows of block number `outer`, restricted to `width` columns from column `from` on.
     fn rows(&self, outer: usize, from: usize, width: usize) -> impl Iterator<Item = &[f64]> {
         (0..self.n).map(move |row| {
             let start = (outer * self.n + row) * self.inner + from;

@@ -51,7 +51,7 @@ pub(crate) fn linspace(start: f64, stop: f64, num: f64) -> Result<ArrayD<f64>, F
     let gaps = length.saturating_sub(1) as f64;
     let width = stop - start;
     let step = width / gaps;
-    // numpy's two orders of the operations: the second keeps precision where the step underflows.
+    // numpy's two orders of the operations: the step first, or, where the step underflows to 0, the product first.
     let mut array = if step == 0.0 {
         fill(length, |i| i / gaps * width + start)?
     } else {
@@ -118,7 +118,8 @@ fn joined<'s>(items: Vec<TypedNumbers<'s>>) -> Result<(Vec<Numeric<'s>>, ExprTyp
     let kind = ExprType::joined(items.iter().map(|part| part.kind));
     let mut numbers = Vec::with_capacity(items.len());
     for part in items {
-        // only mixed integers and fractions, or doubles and singles, need conversion to the wider type
+        // numbers of all types are held as `f64`, so none has to change to become `f64`; for other types they are
+        // rounded or checked
         let fits = part.kind == kind || kind == ExprType::F64;
         numbers.push(if fits { part.numbers } else { TypedNumbers::fitted(part.numbers, kind)?.numbers });
     }

@@ -7,7 +7,7 @@ use crate::arrays::shapes::shape;
 use ndarray::ArrayD;
 
 /// Evaluates `histogram` by numpy's rules: the last interval includes its upper end, and elements outside of all
-/// intervals are not counted.
+/// intervals are not counted. The intervals go from `low` to `high`, by default from the least to the greatest element.
 pub(crate) fn histogram(
     x: Numeric<'_>,
     bins: f64,

@@ -10,7 +10,7 @@
 //!
 //! A block gives elements 2k and 2k+1: the words, in pairs, low word first, are two integers of 64 bits,
 //! whose upper 53 bits times 2^-53 are uniform in [0, 1). Normal numbers come from the same two by Box and
-//! Muller's transform: with u and v, `sqrt(-2 ln(1 - u))` times the cosine (even place) and sine (odd place)
+//! Muller's transform: with u and v, `sqrt(-2 ln(1 - u))` times the cosine (element 2k) and sine (2k+1)
 //! of `2 pi v`. Its logarithm and sine are the system library's, whose last bit may differ between unlike
 //! machines; uniform numbers have the same bits everywhere.
 

@@ -93,7 +93,8 @@ impl Reduce {
         match self.with {
             ReduceOperator::Concat => true,
             ReduceOperator::Moments => false,
-            // every leaf has the weight 1, and the tree tells their number
+            // merged element by element, all leaves weigh the same: a mean is a sum until the root divides it by their
+            // number
             ReduceOperator::Add
             | ReduceOperator::Mul
             | ReduceOperator::Min
@@ -244,7 +245,8 @@ impl Reduce {
         })
     }
 
-    /// Checks that two arrays have equal shapes, or that one is a single number, which is merged with every element.
+    /// Checks that two partial results, of the shapes `a` and `b`, can be merged: they have equal shapes, or one is a
+    /// single number, which is merged with every element.
     fn fits(self, a: &[usize], b: &[usize]) -> Result<(), ReduceError> {
         let own = usize::from(self.own_axis());
         if a == b || (own == 0 && (a.is_empty() || b.is_empty())) {

@@ -20,7 +20,8 @@ pub(crate) fn elements(shape: &[usize]) -> Result<usize, Fault> {
     if shape.len() > MAX_AXES {
         return Err(Fault::new(format!("an array has at most {MAX_AXES} axes, not {}", shape.len())));
     }
-    // Axes of length 0 are left out of the product, as ndarray does: strides are computed without them.
+    // An axis of length 0 leaves no elements. The product of the others must not overflow even so: ndarray computes
+    // strides from it.
     let product = shape.iter().filter(|n| **n != 0).try_fold(1_usize, |product, n| product.checked_mul(*n));
     let limit = isize::MAX as usize / size_of::<f64>();
     match product {
@@ -41,7 +42,8 @@ pub(crate) fn zeros(shape: &[usize]) -> Result<ArrayD<f64>, Fault> {
 pub(crate) fn filled(shape: &[usize], value: f64) -> Result<ArrayD<f64>, Fault> {
     let length = elements(shape)?;
     reserve(length)?;
-    // `vec![0.0; n]` asks for zeroed memory: its pages are touched first by the threads that fill them.
+    // `vec![0.0; n]` asks the system for zeroed memory, which costs nothing until a page is first used. So the threads
+    // that fill the array share that cost, and a page lies near the core that fills it (NUMA).
     from_vec(shape, vec![value; length])
 }
 

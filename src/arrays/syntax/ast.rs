@@ -1,7 +1,7 @@
 //! The syntax tree of an array expression. It travels with the plan, so that an expression is parsed once, at rank 0.
 //!
-//! The tree has no element types. Literals keep whether they were written as whole numbers, so that an `i64` array can
-//! one day accept `1` and refuse `1.5`.
+//! The tree has no element types. Literals keep whether they were written as whole numbers: for an `i64` array `x`,
+//! `x + 1` is an `i64` array, and `x + 1.0` one of `f64`.
 
 use super::function::{Function, Signature};
 use serde::de::Error;
@@ -71,11 +71,11 @@ pub enum Subscript {
     Index(ExprNode),
     /// A slice, `x[start:end:step]`, each part of which is optional.
     Slice {
-        /// The first element of the slice; by default the first of the axis.
+        /// The first element of the slice; `None`: the first of the axis, or the last for a negative step.
         start: Option<ExprNode>,
-        /// The end of the slice, exclusive; by default the end of the axis.
+        /// The end of the slice, exclusive; `None`: the slice goes on, in its direction, until the axis ends.
         end: Option<ExprNode>,
-        /// The step of the slice, which may be negative; 1 by default.
+        /// The step of the slice, which may be negative; `None` means 1.
         step: Option<ExprNode>,
         /// The position of the slice in the text.
         span: Span,

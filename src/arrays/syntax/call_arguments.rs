@@ -75,8 +75,8 @@ fn keyword_argument(
     Ok(())
 }
 
-/// Assigns positional arguments to the parameters of the function, and returns those left over, where it takes any
-/// number.
+/// Assigns the positional arguments `given` to the parameters of the function, `named`, and returns those left over,
+/// where it takes any number. `call` is the position of the call, for the error about a missing argument.
 fn positional_arguments(
     signature: &Signature,
     named: &mut [Option<ExprNode>],

@@ -83,7 +83,7 @@ impl Parser<'_> {
         let op = match self.symbol() {
             Some("-") => UnaryOp::Neg,
             Some("!") => UnaryOp::Not,
-            // A sign without effect, which numbers from a template may have.
+            // A plus sign has no effect, so it gets no node.
             Some("+") => {
                 self.position += 1;
                 return self.expression(PREFIX);
@@ -180,7 +180,7 @@ impl Parser<'_> {
         self.node(kind, span)
     }
 
-    /// Parses `(a)`, `(a, b)` or `[a, b]`.
+    /// Parses `(a)`, which is `a`, or a list: `(a, b)` or `[a, b]`. The current token is the bracket `open`.
     fn brackets(&mut self, open: &str) -> Result<ExprNode, ExprError> {
         let begin = self.here();
         let close = if open == "(" { ")" } else { "]" };
@@ -208,8 +208,8 @@ impl Parser<'_> {
         self.node(NodeKind::List(items), span)
     }
 
-    /// Parses what follows an item of a list: a comma, or the closing bracket, which is not consumed. Returns whether a
-    /// comma was there.
+    /// Parses what follows an item of a list: a comma, or the closing bracket `close`, which is not consumed. Returns
+    /// whether a comma was there. At the end of the text, the error points at the opening bracket, `open`.
     pub(crate) fn separator(&mut self, close: &str, open: &Span) -> Result<bool, ExprError> {
         match self.symbol() {
             Some(",") => {

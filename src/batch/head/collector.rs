@@ -43,7 +43,7 @@ pub(crate) struct RunCollector<'a> {
     ordered: BTreeMap<usize, Ordered>,
     /// By task number: whether all outputs of the task that go to files of rank 0 have been appended.
     drained: Vec<bool>,
-    /// Futures of results that must stay in the ranks' memory until the run ends (`keep = true` in the script).
+    /// Futures of results that must stay in the ranks' memory until the run ends (`keep = "memory"` in the script).
     kept: Vec<Future<()>>,
     pub(crate) outcome: RunOutcome,
     progress: Progress,
@@ -80,7 +80,8 @@ impl<'a> RunCollector<'a> {
         }
     }
 
-    /// Submits to the engine those instances whose inputs are submitted and for which the window has room.
+    /// Submits to the engine those instances whose inputs are submitted, as many as the window (the limit of submitted
+    /// instances that have not ended) has room for.
     fn submit(&mut self) -> Result<()> {
         let mut open = vec![0; self.plan.tasks.len()];
         self.watched.iter().filter(|watched| watched.own).for_each(|some| open[some.task] += some.open());
@@ -92,7 +93,7 @@ impl<'a> RunCollector<'a> {
     }
 
     fn add(&mut self, SubmittedInstances { task, first, last, instances, parts, saves }: SubmittedInstances) {
-        // of a family that the engine expands, nobody could have the results afterwards
+        // A task with `keep` never goes to the engine as a whole family, so each of its instances has a future here.
         if let SubmittedFutures::Each(futures) = &instances
             && self.plan.tasks.get(task).is_some_and(|task| task.keep)
         {
@@ -218,7 +219,8 @@ impl<'a> RunCollector<'a> {
         for ordered in std::mem::take(&mut self.ordered).into_values().filter(|ordered| ordered.own) {
             running.own.extend(ordered.give_up(self.client, stopped, &mut self.outcome));
         }
-        // arrays that exist, or will, are saved
+        // A helper task that saves an array goes on if the array exists or is being computed, that is, if its instance
+        // is not among those that never run.
         for WatchedInstances { task, first, futures, .. } in saves {
             let left = (first..).zip(futures).filter_map(|(index, future)| Some((task, index, future?)));
             running.saves.extend(left.filter(|(task, index, _)| !stopped.has(*task, *index)));

@@ -39,7 +39,8 @@ impl DatasetFiles {
         DatasetFiles { here: here.display().to_string(), computing, files: BTreeMap::new() }
     }
 
-    /// Notes the datasets of instances that will not run. A dataset that lacks their arrays is removed from its file.
+    /// Counts the arrays of instances that will not run among those that their datasets must have. Since these arrays
+    /// never come, such a dataset is incomplete, and is removed from its file at the end.
     ///
     /// # Errors
     /// When a file name cannot be rendered.
@@ -55,8 +56,8 @@ impl DatasetFiles {
         Ok(())
     }
 
-    /// Notes that the array of an instance will be saved into an HDF5 file, and returns the rank that owns the file.
-    /// `None` if the array is saved in a file of its own.
+    /// Notes that the array of the instance `index` will be saved into an HDF5 file by the task's `save` with the
+    /// number `number`, and returns the rank that owns the file. `None` if the array is saved in a file of its own.
     ///
     /// # Errors
     /// When the name of the file cannot be rendered.

@@ -37,7 +37,7 @@ impl Losses {
                 watched.push((first, watch));
                 continue;
             };
-            // a task that gathers the family depends on what is left for the next run, and is left for it too
+            // an instance that is left for the next run is not lost: a task that gathers it is left for that run too
             let is_lost = |outcome: &Ended| outcome.as_ref().is_err_and(|cause| !is_left(cause));
             let failed = outcomes?.into_iter().enumerate().filter(|(_, outcome)| is_lost(outcome));
             self.lost.extend(failed.map(|(at, _)| first + at as u64));

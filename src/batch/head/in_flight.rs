@@ -14,7 +14,7 @@ use crate::error::Result;
 /// futures until all have ended.
 pub(crate) struct WatchedInstances {
     pub(crate) task: usize,
-    /// The index of the instance to which the first future of the range belongs.
+    /// The index of the instance to which the first of `futures` belongs.
     pub(crate) first: u64,
     pub(crate) futures: Vec<Option<Future<Artifact>>>,
     pub(crate) watch: Watch,
@@ -27,7 +27,7 @@ pub(crate) struct WatchedInstances {
 
 impl WatchedInstances {
     /// Makes the record of a range of a task's instances, and begins to watch their futures. The first has the index
-    /// `first`.
+    /// `first`. `own` is false if the futures are those of helper tasks that save the instances' results.
     pub(crate) fn new(
         task: usize,
         first: u64,
@@ -40,12 +40,13 @@ impl WatchedInstances {
         WatchedInstances { task, first, futures, watch, own, reported: 0 }
     }
 
-    /// The number of instances of the range that have not ended.
+    /// The number of watched instances that have not ended.
     pub(crate) fn open(&self) -> u64 {
         self.watch.open() as u64
     }
 
-    /// The number of instances of the range that have ended so far, and the failures among them.
+    /// The number of watched instances that have ended so far, and the failures among them. The number is 0 for helper
+    /// tasks, whose instances count by themselves.
     pub(crate) fn so_far(&self) -> (u64, Vec<FailedInstance>) {
         let ended = self.watch.ended().iter().filter(|ended| **ended).count() as u64 * u64::from(self.own);
         let failed = self.watch.failures().into_iter();
@@ -67,8 +68,8 @@ impl WatchedInstances {
         open.filter_map(|((index, future), _)| Some((index, future.as_ref()?))).take(most)
     }
 
-    /// Gives up the range when the run is stopped: counts in `outcome` the instances that have ended, notes in `stopped`
-    /// those that are to be cancelled, and returns those that are running.
+    /// Gives up the watched instances when the run is stopped: counts in `outcome` the instances that have ended, notes
+    /// in `stopped` those that are to be cancelled, and returns those that are running.
     pub(crate) fn give_up(self, client: &Client, stopped: &mut Stopped, outcome: &mut RunOutcome) -> Running {
         let (ended, failed) = self.so_far();
         outcome.ended += ended;
@@ -80,7 +81,7 @@ impl WatchedInstances {
     }
 
     /// Drops the futures of instances that have ended, so that the engine can free their results, and notes failures.
-    /// Returns whether all instances of the range have ended.
+    /// Returns whether all of them have ended.
     pub(crate) fn turn(&mut self, outcome: &mut RunOutcome) -> Result<bool> {
         if let Some(outcomes) = self.watch.take() {
             outcome.ended += self.futures.len() as u64 * u64::from(self.own);

@@ -1,5 +1,5 @@
 //! Instances that are consumed in the order of their indices, one window at a time. Used where many instances append to
-//! one file.
+//! one file, and for a family that the engine expands, of which rank 0 has futures only for a window.
 
 use crate::batch::artifact::Artifact;
 use crate::batch::failure::{FailedInstance, is_left};
@@ -71,7 +71,8 @@ impl StreamOrigin {
 }
 
 impl Ordered {
-    /// Makes the stream of a task's instances, of which none is consumed yet.
+    /// Makes the stream of a task's instances, of which none is consumed yet. `own` is false if the futures are those
+    /// of helper tasks that extract or save the instances' results.
     pub(crate) fn new(task: usize, source: StreamOrigin, own: bool) -> Self {
         Ordered { task, source, own, next: 0, window: None, reported: 0 }
     }
@@ -143,8 +144,8 @@ impl Ordered {
         open.filter_map(|((index, future), _)| Some((index, future.as_ref()?))).take(most)
     }
 
-    /// Gives up the rest of the stream when the run is stopped: notes the instances that are to be cancelled, and
-    /// returns those that are running.
+    /// Gives up the rest of the stream when the run is stopped: counts in `outcome` the instances that have ended,
+    /// notes in `stopped` those that are to be cancelled, and returns those that are running.
     pub(crate) fn give_up(
         mut self,
         client: &Client,
@@ -177,8 +178,8 @@ impl Ordered {
         running
     }
 
-    /// Appends the outputs of the current window if all its instances have ended, and requests the next. After the last
-    /// instance there is none.
+    /// Appends the outputs of the current window if all its instances have ended, and requests those of the next
+    /// window, if instances are left. Returns whether anything was done.
     pub(crate) fn turn(
         &mut self,
         plan: &Plan,
@@ -193,7 +194,7 @@ impl Ordered {
             None => {}
             Some((window, PendingWindow::Ends(watch))) => {
                 let Some(outcomes) = watch.take() else {
-                    // a result that no task needs is dropped at once
+                    // rank 0 does not read these results, so each is dropped as soon as its instance has ended
                     let futures = window.iter_mut().zip(watch.ended());
                     futures.filter(|(_, ended)| *ended).for_each(|(future, _)| *future = None);
                     return Ok(false);
@@ -249,7 +250,8 @@ impl Ordered {
             Err(other) => return Err(other),
         };
         for (which, stream) in paths(task) {
-            let Ok(path) = path_of(plan, task, stream, self.next) else { continue }; // told by `Sinks::new`
+            // a path that cannot be rendered was reported by `Sinks::new`
+            let Ok(path) = path_of(plan, task, stream, self.next) else { continue };
             if left {
                 outcome.sinks.leave(&path);
             }

@@ -5,7 +5,8 @@ use parking_lot::{Condvar, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-// Process-wide: a signal is sent to a process, and its thread belongs to no task.
+// Process-wide, since a signal is sent to a process and not to a rank: the request to start no more tasks, the notice
+// that the process exits, and how far the run has got, which the run tells the thread that handles signals.
 static ASKED: AtomicBool = AtomicBool::new(false);
 static ENDING: AtomicBool = AtomicBool::new(false);
 static ANSWER: Mutex<Option<String>> = Mutex::new(None);

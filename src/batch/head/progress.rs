@@ -195,7 +195,8 @@ impl Progress {
 fn line(total: u64, slots: u64, totals: &Totals, tally: Tally, now: Duration, rate: f64) -> String {
     let Tally { done, failed, skipped, left: later } = tally;
     let left = total.saturating_sub(tally.ended());
-    // of the engine's tasks, some are steps of an instance, or belong to none
+    // The engine counts all tasks that it has sent to ranks: also those queued there, steps of one instance, and helper
+    // tasks. No more instances can be running than there are slots, or instances left.
     let running = totals.assigned.min(slots).min(left);
     let waiting = left - running;
     let percent = tally.ended().saturating_mul(100).checked_div(total).unwrap_or(100);

@@ -14,7 +14,7 @@ pub(crate) struct RetainedResults<'a> {
     tasks: Vec<TaskResults>,
 }
 
-/// The retained results of one task: those of its instances from index `first` on.
+/// The results of one task that rank 0 retains: those of its instances from index `first` on.
 #[derive(Default)]
 struct TaskResults {
     /// The index of the instance to which the first future in `futures` belongs.
@@ -49,7 +49,7 @@ impl<'a> RetainedResults<'a> {
         held.futures.extend(futures.iter().cloned());
     }
 
-    /// Whether no result of a task is retained.
+    /// Whether rank 0 retains no result of a task.
     pub(crate) fn is_empty(&self, task: usize) -> bool {
         self.tasks[task].futures.is_empty()
     }
@@ -108,8 +108,8 @@ fn missing() -> Error {
     Error::internal("an instance that is not there")
 }
 
-/// The instances of another task that are inputs of instance `index`: those of the group that have a result. If none
-/// has a result, one that failed, so that the instance fails in turn.
+/// The instances of the task of `group` that are inputs of instance `index`: those that have a result. If none has a
+/// result, one that failed, so that the instance fails in turn.
 fn present(group: &Group, index: u64) -> Vec<u64> {
     let there: Vec<u64> = group.present(index).collect();
     if there.is_empty() { group.join.instances(index).take(1).collect() } else { there }

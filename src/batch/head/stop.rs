@@ -30,7 +30,8 @@ fn drain(
             None => {
                 let ended = watch.ended();
                 for ((task, index, _), ended) in running.iter().zip(&ended) {
-                    // a task that saves an array fails when the array's own task did
+                    // noted once: this function is called for the instances and then for the helper tasks that save
+                    // their arrays, and of one instance both may still run
                     if !ended && !stopped.has(*task, *index) {
                         stopped.note(*task, *index..index + 1);
                     }
@@ -73,7 +74,8 @@ impl RunCollector<'_> {
     pub(crate) fn stop(mut self, why: StopReason) -> Result<RunOutcome> {
         let mut stopped = Stopped { why: Some(why), ..Stopped::default() };
         let running = self.give_up(&mut stopped)?;
-        // cancelled only after all statuses are read: dependants of a cancelled task fail with it
+        // cancelled only after all statuses are read: dependants of a cancelled task fail with it, and would be counted
+        // as failures instead of as not run
         self.client.cancel(std::mem::take(&mut stopped.cancelled));
         let until = self.walltime.map(|walltime| walltime.last());
         let Self { client, outcome, .. } = &mut self;

@@ -19,11 +19,11 @@ pub(crate) enum SubmittedFutures {
 pub(crate) struct SubmittedInstances {
     /// The number of the task in the plan.
     pub task: usize,
-    /// The index of the first instance of the range.
+    /// The index of the first submitted instance; the others follow it.
     pub first: u64,
-    /// Whether the range ends with the last instance of the task.
+    /// Whether the last submitted instance is the last one of the task.
     pub last: bool,
-    /// The futures of the range's instances.
+    /// The futures of the submitted instances.
     pub instances: SubmittedFutures,
     /// Futures of the streams that go to files of rank 0, by instance. `None` if the results have no other outputs than
     /// these streams: rank 0 then reads them from the results themselves.

@@ -33,8 +33,8 @@ const WINDOW: u64 = 65_536;
 /// The number of instances in a window for each slot of the job (a slot runs one task at a time), if that makes more
 /// than [`WINDOW`].
 const WINDOW_SLOT: u64 = 8;
-/// The largest number of instances that are submitted at once. Each such part of a family has a definition of its own,
-/// which pays off only for a large part.
+/// The largest number of instances that are submitted at once. A task without dependencies is submitted in parts of
+/// just this size, since each has a definition of its own, which every rank has to get: that pays off only for many.
 const PART: u64 = 16_384;
 
 /// Submits the instances of a plan's tasks to the engine, when their inputs are submitted and the window has room. A
@@ -178,8 +178,8 @@ impl<'a> Submitter<'a> {
         index < task.family.len() && task.references.iter().all(is_there)
     }
 
-    /// The range of instances of a task to submit now. Empty if the window is full, or if inputs of the next instance
-    /// are not submitted yet.
+    /// The range of instances of a task to submit now, of which `open` are submitted and have not ended. Empty if the
+    /// window is full, or if inputs of the next instance are not submitted yet.
     fn part(&mut self, number: usize, open: u64) -> Result<Range<u64>> {
         let (task, next) = (&self.plan.tasks[number], self.next[number]);
         let all = task.family.len();
@@ -258,7 +258,7 @@ impl<'a> Submitter<'a> {
             Some(family) => SubmittedFutures::Lazy(family),
             None => {
                 if lazy {
-                    end = end.min(first + PART); // the definition is too long for a family
+                    end = end.min(first + PART); // the engine takes no family with so long a definition
                 }
                 SubmittedFutures::Each(self.instances(&mut begun, first..end)?)
             }
@@ -266,7 +266,7 @@ impl<'a> Submitter<'a> {
         let last = end == begun.def.task.family.len();
         self.next[number] = end;
         let (mut parts, mut saves) = (None, Vec::new());
-        // a family that the engine expands has no dependants
+        // A family that the engine expands has no dependants and saves no arrays, so nothing is to be done for it here.
         if let SubmittedFutures::Each(futures) = &instances {
             if begun.def.task.optional {
                 let losses = self.losses.entry(number).or_default();
@@ -367,8 +367,8 @@ impl<'a> Submitter<'a> {
         }
     }
 
-    /// Submits helper tasks that save the arrays of a task to files. Returns one list of futures for each `save` of the
-    /// script; no list for commands, which save their outputs on their own rank.
+    /// Submits helper tasks that save the `arrays` of a task, from instance `first` on, to files. Returns one list of
+    /// futures for each `save` of the script; no list for commands, which save their outputs on their own rank.
     fn save(
         &mut self,
         begun: &mut OpenTask,

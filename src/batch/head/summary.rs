@@ -113,7 +113,8 @@ impl Summary {
                 "error: the run was stopped after {failures}, as `[policy]` says; {undone} not started"
             );
         }
-        // a run that `[policy]` has stopped would fail again
+        // The exit code asks for another run if something is left, but not after so many failures that `[policy]` would
+        // stop that run too.
         let may_fail = plan.policy.limit().is_none_or(|limit| (failed.len() as u64) < limit);
         let resumable = later > 0 && may_fail;
         let not_run = skipped.len() as u64 + if stopped.is_resumable() { 0 } else { undone };

@@ -180,7 +180,7 @@ impl arrays::Scope for ExpressionNames<'_> {
             },
             (arrays::File::Bytes(_), None) => Err("which dataset? write `load(x, \"/dataset\")`".to_owned()),
             (arrays::File::Bytes(bytes), Some(name)) => {
-                // the HDF5 library can read only files
+                // the HDF5 library can read only files, so the bytes become one in scratch
                 let scratch = rank_state::scratch().map_err(|error| error.to_string())?;
                 let file = scratch.path().join("dataset.h5");
                 std::fs::write(&file, bytes)

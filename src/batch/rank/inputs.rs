@@ -56,6 +56,7 @@ impl<'a> Inputs<'a> {
     /// The contents that a reference of the task names, in index order of the instances, each with the name of its
     /// file. An array has its printed form as content.
     ///
+    /// # Errors
     /// When an output was damaged on its way.
     pub(crate) fn files(&self, reference: usize) -> Result<Vec<NamedFile<'a>>, Failure> {
         let which = match self.def.task.references.get(reference).map(|reference| reference.select) {

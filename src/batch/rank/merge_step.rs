@@ -35,8 +35,9 @@ pub(crate) struct MergeStep {
 /// The output number under which a merge step returns the file that it has written.
 const MERGED: u32 = 2;
 
-/// Merges two files by the task's command; a single file is passed on without running the command. A task function, run
-/// by the engine.
+/// Merges the two files of `merged` by the task's command, which also gets the other `inputs`. A single file is passed
+/// on without running the command. For the results of `_after` the engine only waits. A task function, run by the
+/// engine.
 ///
 /// # Errors
 /// When the command fails, or the result cannot be saved.
@@ -104,7 +105,8 @@ fn run(
     let step_def = instance(def, step)?;
     let all: Vec<Artifact> = inputs.iter().chain(merged).cloned().collect();
     let made = command::execute(&step_def, step.index, &all)?;
-    // streams have what all steps of the tree have printed, in its order
+    // A step puts what the steps below it have printed before its own, so that the last step has the streams of the
+    // whole tree, in its order.
     let streams =
         [outputs::STDOUT, outputs::STDERR].into_iter().filter(|stream| step_def.keep.contains(stream));
     let mut printed: Vec<(u32, Vec<u8>)> = Vec::new();

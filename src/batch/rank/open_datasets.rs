@@ -1,4 +1,5 @@
-//! HDF5 files of datasets that a rank owns and is still writing.
+//! HDF5 files of datasets that a rank is still writing. It is their owner: rank 0 has chosen it to write them, alone,
+//! since HDF5 allows only one writer.
 //!
 //! A file is written under a temporary name; when everything that goes into it is there, or has failed, it gets its
 //! own. Datasets of which a part is missing are taken out of it before. Where a file is already, its groups, attributes
@@ -38,8 +39,8 @@ struct OpenDataset {
 }
 
 impl OpenDatasets {
-    /// Writes an array to the HDF5 file whose final name is `path`: as a dataset, or as its block of a dataset that
-    /// several arrays fill.
+    /// Writes an array to the HDF5 file whose final name is `path`: as a dataset, or as its block, which begins at
+    /// `start`, of a dataset that several arrays fill.
     ///
     /// # Errors
     /// When the array does not match the dataset, or the file cannot be written.

@@ -65,7 +65,8 @@ pub(crate) fn current() -> Arc<RankState> {
     local(RankState::default)
 }
 
-/// The rank that runs the current thread's task, and the number of the attempt at that task, from 1.
+/// The rank that runs the current thread's task, and the number of the attempt at that task, from 1. In a thread that
+/// runs no task, rank 0 and attempt 1.
 pub(crate) fn here() -> (Rank, Attempt) {
     job::current().unwrap_or((Rank(0), 1))
 }
@@ -133,7 +134,8 @@ impl RankState {
     }
 }
 
-/// Sets the time limit of the rank, as `told` by rank 0. The first task function that runs on each rank in a run.
+/// Sets the time limit of the rank, as `told` by rank 0. If the job has a time limit, this is the first task function
+/// that runs on each rank in a run.
 pub(crate) fn begin(told: DeadlineNotice) {
     current().deadline.begin(told);
 }

@@ -43,7 +43,8 @@ pub(crate) fn place(task: &PlanTask, number: usize, index: u64, here: &str) -> R
     })
 }
 
-/// Saves an array as a file; the extension of the path tells the format. A task function, run by the engine.
+/// Saves the array of instance `index` as a file, by the task's `save` with the number `number`; the extension of the
+/// path tells the format. A task function, run by the engine.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -76,8 +77,8 @@ fn write_file(path: &Path, array: &ArrayValue) -> std::io::Result<()> {
     out.into_inner().map_err(|error| error.into_error())?.finish()
 }
 
-/// Writes an array to an HDF5 file: as a dataset, or as its block of a dataset that several arrays fill. A task
-/// function, run on the rank that alone writes the file.
+/// Writes the array of instance `index` to an HDF5 file, by the task's `save` with the number `number`: as a dataset,
+/// or as its block of a dataset that several arrays fill. A task function, run on the rank that alone writes the file.
 ///
 /// # Errors
 /// When the array does not match the dataset, or the file cannot be written.
@@ -124,7 +125,8 @@ fn specify(
     };
     let slab = Slab::parse(&value(at)?.to_string()).ok_or("internal error: no block")?;
     let (whole, first) = extent(&param.values).ok_or("internal error: no blocks")?;
-    // only the axes that the blocks divide; the others are the array's own
+    // The number of leading axes that the dataset takes from the blocks: up to the last one that they divide. The axes
+    // behind it have the lengths that they have in the array.
     let cut = whole.iter().zip(&first).rposition(|(whole, first)| whole != first).map_or(1, |last| last + 1);
     let own = slab.shape();
     let fits = array.shape().len() >= cut && array.shape()[..cut] == own[..cut];
@@ -185,6 +187,7 @@ fn attribute(value: &crate::script::values::value::ScriptValue) -> Attribute {
 /// alone writes it. `wanted` has the expected number of arrays of each dataset. Returns the names of datasets that lack
 /// arrays.
 ///
+/// # Errors
 /// When the file cannot be written.
 pub(crate) fn finish_file(path: &String, wanted: &[(String, u64)]) -> Result<Vec<String>, Failure> {
     rank_state::current().datasets.finish(Path::new(path), wanted)

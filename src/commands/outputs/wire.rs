@@ -85,7 +85,8 @@ pub(crate) fn collect(outputs: &[OutputRef<'_>]) -> OutputList {
     OutputList { memory: Arc::new(memory), list }
 }
 
-/// Builds the message of `length` bytes that has the outputs with the bytes of all files, for ranks on other hosts.
+/// Builds the message that has the outputs with the bytes of all files, for ranks on other hosts. Its `length` in bytes
+/// is known before, from [`sizes`].
 pub(crate) fn bytes(outputs: &OutputList, length: usize) -> Result<Vec<u8>, Failure> {
     let all = outputs.all();
     let mut message = Vec::with_capacity(length);
@@ -99,7 +100,8 @@ pub(crate) fn bytes(outputs: &OutputList, length: usize) -> Result<Vec<u8>, Fail
     Ok(message)
 }
 
-/// Builds the message of `length` bytes that has the paths of files instead of their bytes, for ranks on the same host.
+/// Builds the message that has the paths of files instead of their bytes, for ranks on the same host. Its `length` in
+/// bytes is known before, from [`sizes`].
 pub(crate) fn paths(outputs: &OutputList, length: usize) -> Result<Vec<u8>, Failure> {
     let all = outputs.all();
     let mut message = Vec::with_capacity(length);
@@ -122,8 +124,8 @@ pub(crate) fn paths(outputs: &OutputList, length: usize) -> Result<Vec<u8>, Fail
     Ok(message)
 }
 
-/// Builds a message of `length` bytes that has no outputs but the reason why they cannot be sent, cut off where it is
-/// too long.
+/// Builds a message that has no outputs but the reason why they cannot be sent. It has the `length` that the receiver
+/// expects of the message that it stands for; a longer reason is cut off.
 pub(crate) fn refusal(why: &str, length: usize) -> Vec<u8> {
     let mut message = REFUSED.to_le_bytes().to_vec();
     message.extend_from_slice(why.as_bytes());
@@ -224,7 +226,8 @@ pub fn rewritten(message: &[u8]) -> Option<(Vec<u8>, u64)> {
     let sizes = sizes_of(entries.iter().map(|entry| (entry.name.len(), entry.length, entry.is_file)));
     let told = match (same_files, sizes.same_files) {
         (false, _) => sizes.whole,
-        (true, 0) => message.len() as u64, // nobody makes it without files, and nobody is told its length
+        // outputs without files are never sent by paths, so there is no announced length to compare with
+        (true, 0) => message.len() as u64,
         (true, length) => length,
     };
     Some((again, told))

@@ -53,8 +53,8 @@ pub(crate) struct SpawnChannel {
     buffer: Vec<u8>,
 }
 
-/// The connection to the spawner of this process. Not a value of the rank's state, since it is started before
-/// `MPI_Init`, and signal handling ends it after the run.
+/// The connection to the spawner of this process. A static and not state of a rank: the spawner is started before
+/// `MPI_Init`, when no rank exists, and the thread that handles signals, which belongs to no rank, can end it.
 static CURRENT: Mutex<Option<Arc<Spawner>>> = Mutex::new(None);
 
 /// Runs the spawner or its watchdog until its end, if this process was started to be one, and returns its exit code.
@@ -91,7 +91,7 @@ pub(crate) fn stop_process() {
 pub(crate) fn end_all(grace: Duration) {
     if let Ok(spawner) = current() {
         let control = spawner.control.lock();
-        // a spawner that has died is as good: its commands were killed with it
+        // an error means that the spawner has died, and then its commands were killed with it
         let _ = wire::send(&control, &Control::EndAll { grace }, &[]);
         let _ = wire::receive::<AllEnded>(&control, &mut Vec::new());
     }
@@ -115,7 +115,7 @@ pub(crate) fn current() -> io::Result<Arc<Spawner>> {
     let thread = std::thread::Builder::new().name("dtask-spawner".into());
     thread.spawn(move || {
         let server = Server::new(false);
-        // an error means that the rank has ended
+        // an error means the same as the end of the connection: the rank has dropped its side
         let _ = server.serve(&theirs);
         server.kill_all();
     })?;
@@ -152,7 +152,8 @@ impl Spawner {
         self.free.lock().push(channel);
     }
 
-    /// Sends a signal to the process group of the command number `run` of a channel.
+    /// Sends a signal to the process group of the command that was started as number `run` on a channel (a connection
+    /// on which commands are started one after another).
     pub(crate) fn signal(&self, channel: u32, run: u64, signal: Signal) {
         let message = Control::Signal { channel, run, signal: signal.as_raw() };
         // a spawner that has died gets no message, and its commands are killed
@@ -170,7 +171,7 @@ impl Spawner {
         let mut child = process.lock();
         // the exit status arrives shortly after the connections have closed
         let until = Instant::now() + Duration::from_secs(1);
-        // a watchdog that was not killed itself has killed all commands of the spawner
+        // whether the watchdog has ended by itself: then it has killed all commands of the spawner
         let mut watched = false;
         let how = loop {
             match child.try_wait() {

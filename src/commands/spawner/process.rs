@@ -57,7 +57,8 @@ pub(crate) fn start() -> io::Result<(Child, UnixStream)> {
         command.env_remove(variable);
     }
     let child = command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).spawn()?;
-    // if both die, the commands become our children, whose numbers stay valid until we reap them
+    // if watchdog and spawner both die, the commands become children of the rank, and their numbers stay valid until it
+    // reaps them
     let _ = set_child_subreaper(Some(getpid()));
     Ok((child, ours))
 }
@@ -92,7 +93,8 @@ pub(crate) fn wanted() -> Option<fn() -> ExitCode> {
 /// (child subreaper), so that it can kill them.
 fn begin() -> bool {
     let _ = rustix::thread::set_name(NAME);
-    // A batch system may signal every process of a job. These are handlers, since commands would inherit `ignore`.
+    // A batch system may signal every process of a job, and these two must live on to clean up. So the signals get
+    // handlers that do nothing; if they were ignored, commands would inherit that.
     for signal in [SIGTERM, SIGINT, SIGHUP] {
         let _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
     }
@@ -106,7 +108,8 @@ fn watchdog() -> ExitCode {
     let Ok(mut spawner) = own(SERVE).and_then(|mut spawner| spawner.stdout(Stdio::piped()).spawn()) else {
         return ExitCode::FAILURE;
     };
-    // standard input is the spawner's connection: the rank must notice when the spawner has closed it
+    // The watchdog has inherited the spawner's connection as its standard input, and lets go of it: with a copy open
+    // here, the rank would not notice that the spawner has died.
     if let Ok(null) = null() {
         let _ = rustix::stdio::dup2_stdin(null);
     }

@@ -39,7 +39,8 @@ struct Current {
     /// The process number of the command, until it is reaped. Afterwards the operating system can give the number to
     /// another process at any time. Therefore reaping and signalling happen under the lock of this record.
     pid: Option<Pid>,
-    /// A signal that came for a command before its start, with the number of that command. It is sent at the start.
+    /// A signal that came for a command before its start, with the number of that command. It is sent at the start, and
+    /// then `None` again.
     early: Option<(u64, Signal)>,
 }
 
@@ -263,7 +264,7 @@ impl Server {
     /// Reaps orphans that have ended: processes that had left the group of their command and were adopted by the
     /// spawner.
     fn reap_orphans(&self) {
-        // skipped while a command has started whose number is not noted yet
+        // skipped while a command has started whose number is not noted yet, since it would be taken for an orphan
         let Some(_nobody_starts) = self.starting.try_write() else { return };
         let commands: Vec<Pid> =
             self.groups().iter().filter_map(|channel| channel.current.lock().pid).collect();
@@ -285,7 +286,7 @@ impl ServerChannel {
     fn signal(&self, run: u64, signal: Signal) {
         let mut current = self.current.lock();
         match current.pid {
-            // A group without members needs no signal.
+            // An error is ignored: it means that the group has no members any more.
             Some(pid) if current.run == run => drop(signals::signal(pid, signal)),
             None if current.run < run => current.early = Some((run, signal)),
             _ => {}

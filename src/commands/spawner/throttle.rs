@@ -1,4 +1,5 @@
-//! A limit on the number of commands that run at a time, for short commands whose slots are lent.
+//! A limit on the number of a rank's commands that run at a time. A rank whose commands are short lends the slot of a
+//! running one to the next task, so that it can have more commands started than it has slots.
 
 use parking_lot::{Condvar, Mutex};
 use std::time::{Duration, Instant};

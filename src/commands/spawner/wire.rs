@@ -26,8 +26,8 @@ use std::time::Duration;
 
 /// The most open files (file descriptors) that are sent along with a message between rank and spawner.
 const FILES_MAX: usize = 3;
-/// The longest message in bytes that is received: twice the limit of the system for a process's arguments and
-/// environment.
+/// The longest message in bytes that is received. Arguments and environment of a command are most of a message, and the
+/// system allows them less (on Linux 6 MiB).
 const LENGTH_MAX: u64 = 64 << 20;
 /// Bytes allocated for a message before its content has arrived, so that a wrong length does not allocate much.
 const EARLY: u64 = 64 << 10;
@@ -173,7 +173,7 @@ fn receive_some(socket: &UnixStream, buffer: &mut [u8], files: &mut Vec<OwnedFd>
         let mut slices = [IoSliceMut::new(buffer)];
         match recvmsg(socket, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
             Err(Errno::INTR) => {}
-            // the reset that a killed peer causes by leaving bytes unread
+            // a peer that was killed with bytes unread causes a reset, which is an end of the connection like any other
             Err(Errno::CONNRESET) => return Ok(0),
             other => break other?,
         }

@@ -18,7 +18,8 @@ pub struct Diagnostic {
     pub code: Code,
     /// The text of the message, in a single line and without the place.
     pub message: String,
-    /// The place in the script; `None` where the mistake is elsewhere (in `--set` on the command line).
+    /// The place in the script, a range of bytes; `None` where the mistake is elsewhere (in `--set` on the command
+    /// line).
     pub span: Option<Span>,
     /// The text beside the caret that marks the place. Empty for none.
     pub label: String,
@@ -64,7 +65,7 @@ impl Diagnostic {
         self
     }
 
-    /// Sets the way to fix the mistake, if one is given.
+    /// Sets the way to fix the mistake; with `None`, one that was set before stays.
     pub fn maybe_help(mut self, help: Option<String>) -> Self {
         self.help = help.or(self.help);
         self
@@ -101,7 +102,7 @@ fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// Removes the empty gutter line before `= help`, since messages of dtask have none there.
+/// Removes the empty gutter line that the renderer puts before `= help`, since messages of dtask have none there.
 fn closed_up(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let is = |at: usize, what: &str| lines.get(at).is_some_and(|l| plain(l).trim_start().starts_with(what));
@@ -109,7 +110,7 @@ fn closed_up(text: &str) -> String {
     kept.map(|at| lines[at]).collect::<Vec<_>>().join("\n")
 }
 
-/// Removes the escape codes of terminal colours from a line.
+/// Removes the escape codes of terminal colours from a line, so that its text can be compared.
 fn plain(line: &str) -> String {
     let mut parts = line.split('\u{1b}');
     let mut text = parts.next().unwrap_or_default().to_string();
@@ -183,7 +184,8 @@ impl DiagnosticCollector {
     /// Returns the errors where there are any, and otherwise the warnings as the successful result.
     pub(crate) fn finish(mut self) -> Result<Diagnostics, Diagnostics> {
         let failed = self.errors() > 0;
-        // A reference with a mistake leaves a result unused, so warnings beside errors mislead.
+        // A misspelt reference leaves the task that it means without a reader, and a warning that nobody uses the
+        // result would mislead. So warnings are given only where there are no errors.
         self.found.retain(|d| !failed || !d.code.is_warning());
         self.found.sort_by_key(|d| d.span.as_ref().map(|s| s.start));
         let all = Diagnostics { source: self.source, list: self.found };

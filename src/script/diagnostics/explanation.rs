@@ -68,7 +68,7 @@ impl Explanation {
         let mut parts = rest.split("\n```");
         let text = parts.next().unwrap_or_default().trim();
         let mut blocks = Vec::new();
-        // Fences come in pairs; between two blocks there is only an empty line.
+        // Split at its fences, a page has the blocks by turns with the texts between them, which are empty lines.
         while let (Some(block), Some(_)) = (parts.next(), parts.next()) {
             blocks.extend(FencedBlock::read(block));
         }

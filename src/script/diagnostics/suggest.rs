@@ -2,9 +2,9 @@
 
 /// Returns the candidate that was most likely meant by `name`; `None` where no candidate is near.
 ///
-/// A candidate is near at an edit distance of at most a third of the name's length. If none is, a name counts that
-/// begins or ends with the other one, which finds abbreviations (`pressure` for `re` is the specification's own
-/// example).
+/// A candidate is near at an edit distance of at most a third of the name's length, and of 1 for a short name. If none
+/// is, a candidate is taken that begins or ends with the name, or that the name begins or ends with. This finds
+/// abbreviations: `pressure` for `re`.
 pub(crate) fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
     let allowed = (name.chars().count() / 3).max(1);
@@ -16,7 +16,8 @@ pub(crate) fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
         }
         let other = candidate.to_lowercase();
         let far = distance(&lower, &other);
-        // Within the limit all names of one letter are near each other, so a candidate must have a letter in common.
+        // Every letter is one edit from every other, so `x` would be suggested for `y`: a candidate must be nearer than
+        // its own length.
         if far <= allowed && far < other.chars().count() && near.is_none_or(|(best, _)| far < best) {
             near = Some((far, candidate));
         }

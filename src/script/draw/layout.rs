@@ -35,8 +35,8 @@ pub(crate) struct GraphLayout {
 const GAP: f64 = 26.0;
 /// Pixels between two rows of boxes.
 const RISE: f64 = 58.0;
-/// The number of passes over all rows of boxes, down and up by turns, once to order each row and again to place the
-/// boxes.
+/// The number of passes over all rows, from the first to the last and back by turns. The order of the boxes in their
+/// rows gets so many passes, and after that their distances get as many.
 const SWEEPS: usize = 24;
 
 struct LayoutNode {
@@ -82,7 +82,8 @@ pub(crate) fn layered(sizes: &[Size], levels: &[usize], arrows: &[(usize, usize)
         let (last, mut points) = (route.len() - 1, Vec::new());
         for (number, at) in route.iter().enumerate() {
             let (x, y) = (nodes[*at].x - left, top(nodes[*at].level));
-            // An arrow leaves the lower edge of a box, passes the boxes between, and ends at the upper edge of another.
+            // An arrow leaves the lower edge of its first box and ends at the upper edge of its last one. In each row
+            // between, it runs straight down through the invisible node.
             match number {
                 0 => points.push(Point { x, y: y + height }),
                 number if number == last => points.push(Point { x, y }),
@@ -155,7 +156,8 @@ fn place(nodes: &mut [LayoutNode], rows: &[Vec<usize>]) {
                 })
                 .collect();
             let apart = |a: usize, b: usize| (nodes[a].width + nodes[b].width) / 2.0 + GAP;
-            // The mean of the leftmost and the rightmost places that keep the distances favours neither side.
+            // The distances can be kept by moving boxes to the right only, or to the left only. The mean of the two
+            // favours neither side.
             let mut right = wanted.clone();
             for i in 1..row.len() {
                 right[i] = right[i].max(right[i - 1] + apart(row[i - 1], row[i]));

@@ -71,7 +71,8 @@ pub(crate) fn check(script: &RawScript, tasks: &[PlanTask], cx: &mut DiagnosticC
 }
 
 impl Shapes<'_> {
-    /// Infers the shape of the array that an instance makes; `None` where it is not known before the run.
+    /// Infers the shape of the array that an instance of the task of index `at` makes; `None` where it is not known
+    /// before the run. `depth` is the number of tasks between the checked instance and this one, for [`DEEPEST`].
     fn shape(&self, at: usize, instance: u64, depth: usize) -> Result<Option<Vec<usize>>, ExprError> {
         if let Some(known) = self.known.borrow().get(&(at, instance)) {
             return Ok(known.clone());

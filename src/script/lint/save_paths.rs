@@ -1,8 +1,9 @@
-//! Checks the paths of files that are written: no two writers have one path, and saved files lie in the script's folder.
+//! Checks the paths of files that are written: no two writers have one path, and saved files lie in the script's
+//! folder.
 //!
 //! For up to 100 000 instances every path is written out and compared. More would take too long. Of a larger plain
-//! product the check is by parameter: different values must be written differently. Of other large families only the
-//! first instances are compared. Start at [`check`].
+//! product (without `where`, `exclude`, `include` and `let`) the check is by parameter: different values must be
+//! written differently. Of other large families only the first instances are compared. Start at [`check`].
 
 use crate::arrays::slab::{self, Slab};
 use crate::script::sweep::param_values::ParamValues;
@@ -96,7 +97,8 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn run(&self, seen: &mut Writers, cx: &mut DiagnosticCollector) {
-        // No path has an input in it: this stands for a reference that was not understood.
+        // A path cannot contain the result of a task. The resolver leaves an input in place of a wrong reference, which
+        // it has reported, and without its value there is no path to compare.
         if self
             .template
             .parts
@@ -159,7 +161,8 @@ impl Check<'_> {
     fn note(&self, path: &str, instance: u64, seen: &mut Writers, cx: &mut DiagnosticCollector) -> bool {
         let label = self.family.label(self.task, instance);
         let dataset = if self.makes_array && self.kind == WriteKind::Save { slab::split(path) } else { None };
-        // a link is looked up where there is one path only
+        // Links are followed only in a path without references: of others there may be one for each instance, and each
+        // look at the file system takes time.
         let file = |file: &str| match self.template.as_literal() {
             Some(_) => writers::without_links(file, &cx.source),
             None => writers::key(file, &cx.source),

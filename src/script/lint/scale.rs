@@ -13,7 +13,7 @@ const MANY_FILES: u64 = 10_000;
 /// system refuses to start the command.
 const MANY_INPUTS: u64 = 1_000;
 
-/// Warns of every task that makes more files, or gets more arguments, than the limits above.
+/// Warns of every task that makes more than [`MANY_FILES`] files, or gets more than [`MANY_INPUTS`] arguments.
 pub(crate) fn check(script: &RawScript, tasks: &[Option<PlanTask>], cx: &mut DiagnosticCollector) {
     for (raw, task) in script.tasks.iter().zip(tasks) {
         if let Some(task) = task {

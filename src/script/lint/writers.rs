@@ -69,7 +69,8 @@ impl Writers {
         (!together).then_some(other)
     }
 
-    /// Reports the faults of written paths that show only when all writers are known.
+    /// Reports the mistakes that show only when all writers are known: a path that is the script, an input of a task,
+    /// in the run folder, or below a path that is written as a file.
     pub(super) fn finish(
         self,
         script: &RawScript,
@@ -81,7 +82,8 @@ impl Writers {
         paths.sort_unstable();
         let inputs = inputs(script, names, tasks, &cx.source);
         let (own, folder) = own_paths(script, &cx.source);
-        // one message for each place of the script and what is in its way
+        // The mistakes reported so far: the place in the script, and the path or reader in its way. Instances of one
+        // task make the same mistake again and again.
         let mut told: HashSet<(usize, String)> = HashSet::new();
         for path in paths {
             let Some(writer) = self.0.get(path) else { continue };
@@ -105,7 +107,7 @@ impl Writers {
             }
             let ends = path.match_indices('/').map(|(at, _)| &path[..at]);
             for (above, other) in ends.filter_map(|above| Some((above, self.0.get(above)?))) {
-                // a command may make a folder of its target
+                // A `target` is written by the command, which may make a folder there: files below it are no mistake.
                 if other.kind == WriteKind::Target || !told.insert((writer.span.start, above.to_owned())) {
                     continue;
                 }
@@ -178,7 +180,7 @@ fn inputs<'a>(
         let name = raw.name.value.as_str();
         for param in &raw.sweep.params {
             let Some(RawValues::Csv(text) | RawValues::Lines(text)) = &param.values else { continue };
-            // what is wrong with it has been told
+            // Mistakes in this text were reported when the parameter was loaded; a second report is thrown away.
             let mut unheard = DiagnosticCollector::new(source.clone());
             if let Some(path) = names.fill(text, &mut unheard) {
                 add(&path, name);

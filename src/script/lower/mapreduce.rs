@@ -67,7 +67,8 @@ impl Compiler<'_> {
         })))
     }
 
-    /// Replaces the script's variables, such as `{dir}`, in the file name or file pattern of a map-reduce input.
+    /// Replaces the script's variables, such as `{dir}`, in the file name or file pattern of a map-reduce input. `None`
+    /// where another reference stands there, which is reported.
     fn fill(&self, text: &Text, cx: &mut DiagnosticCollector) -> Option<String> {
         let mut lookup = |name: &str, _: &mut DiagnosticCollector| self.names.var(name).cloned();
         crate::script::syntax::variables::fill(text, "the input of a `mapreduce`", &mut lookup, cx)
@@ -156,7 +157,8 @@ impl Compiler<'_> {
     }
 }
 
-/// Finds the built-in mapper or operator of that name among `known`. Reports an unknown name.
+/// Finds the built-in mapper or operator of that name among `known`. Reports an unknown name; `key` says in the message
+/// which stage it is for.
 fn built_in<T: Copy>(
     key: &str,
     name: &Text,

@@ -1,4 +1,5 @@
-//! Lowering: compiles the raw tables of a task to its part of the plan.
+//! Lowering: compiles the raw tables of a task to its part of the plan. A function that returns `None` has reported a
+//! mistake.
 //!
 //! [`task`] is where to start; it handles the keys that all kinds share. [`command`], [`mod@array`], [`call`],
 //! [`mapreduce`], [`reduce_arrays`] and [`reduce_files`] lower one action each, and [`execution`] the settings of

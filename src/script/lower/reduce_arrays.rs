@@ -143,7 +143,7 @@ pub(crate) fn check_family(target: usize, of: &Text, resolver: &Resolver<'_>, cx
 }
 
 /// Checks the key `over` of a `reduce`, with which the user repeats the parameters that are reduced over. The list must
-/// name exactly the parameters that the reduced task has and this task lacks.
+/// name exactly the parameters that the reduced task, `target`, has and `task` lacks.
 pub(crate) fn check_over(
     task: &RawTask,
     over: Option<&At<Vec<Text>>>,

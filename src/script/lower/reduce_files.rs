@@ -31,7 +31,7 @@ impl Compiler<'_> {
             let (target, select) = output_select::named(of, "of", (resolver.script, resolver.names), cx)?;
             check_family(target, of, resolver, cx);
             check_over(task, raw.over.as_ref(), target, of, resolver, cx);
-            // The family to reduce is the first of the task's references.
+            // Noted before the references of the command, so that the family is the first of the task's dependencies.
             Some((target, resolver.depend(target, select, None, of.span.clone())))
         });
         if raw.of.is_none() {

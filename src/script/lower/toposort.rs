@@ -49,8 +49,8 @@ pub(crate) fn sort(
     order
 }
 
-/// Finds a cycle among the tasks `left`, which could not be sorted. The cycle is given as indices of tasks, the task
-/// that is first in the script first; `None` where there is no cycle.
+/// Finds a cycle among the tasks `left`, which could not be sorted. `needs` has for each task those that it needs. The
+/// cycle is given as indices of tasks, the task that is first in the script first; `None` where there is no cycle.
 fn circle(left: &BTreeSet<usize>, needs: &[BTreeSet<usize>]) -> Option<Vec<usize>> {
     let mut done: BTreeSet<usize> = BTreeSet::new();
     for start in left {

@@ -40,7 +40,8 @@ impl<'p> Fingerprints<'p> {
         if let Some(needed) = needed.get_mut(task) {
             *needed = true;
         }
-        // In a plan, a task comes after the tasks that it needs.
+        // In a plan, a task comes after the tasks that it needs. So from the last task to the first, all that need a
+        // task have marked it before its turn.
         for at in (0..needed.len()).rev().filter(|at| *at <= task) {
             if needed[at] && self.known[at].is_none() {
                 self.plan.tasks[at].references.iter().for_each(|reference| needed[reference.task] = true);
@@ -134,7 +135,7 @@ impl<'p> Fingerprints<'p> {
                     hash.text(&name.name);
                     hash.binding(&name.binding, scope);
                 }
-                // The seed of random numbers consists of task and index.
+                // Without a `seed`, the numbers of `random` depend on the task's name and the instance's index.
                 hash.text(&task.name);
                 hash.number(scope.facts.index);
             }
@@ -160,7 +161,8 @@ impl<'p> Fingerprints<'p> {
                 hash.text("run");
                 for (at, word) in argv.iter().enumerate() {
                     hash.template(word, scope);
-                    // A program with a path of its own is an input as well.
+                    // A program that is named by a path is often the user's own, and rebuilt between two runs. So it
+                    // counts as an input.
                     if let Some(program) = word.as_literal().filter(|word| at == 0 && word.contains('/')) {
                         self.file(&program, hash);
                     }

@@ -71,7 +71,8 @@ impl Plan {
     pub fn only(mut self, names: &[usize]) -> Plan {
         let mut wanted = vec![false; self.tasks.len()];
         names.iter().for_each(|at| wanted[*at] = true);
-        // In a plan, a task comes after the tasks that it needs.
+        // In a plan, a task comes after the tasks that it needs. So from the last task to the first, all that need a
+        // task have marked it before its turn.
         for at in (0..self.tasks.len()).rev() {
             if wanted[at] {
                 self.tasks[at].references.iter().for_each(|reference| wanted[reference.task] = true);

@@ -74,7 +74,7 @@ pub(crate) fn contexts(text: &str, pieces: &[TextPiece]) -> Vec<Quote> {
             if comment {
                 comment = c != '\n';
             } else if std::mem::take(&mut escaped) {
-                // The character after a backslash is literal, so it is no `$` for the next character either.
+                // The character after a backslash is literal: a `(` after `\$` begins no command substitution.
                 before = 'x';
             } else {
                 match (level, c) {

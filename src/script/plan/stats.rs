@@ -8,8 +8,8 @@ use crate::script::plan::Plan;
 const SEARCHED: u64 = 100_000;
 
 impl PlanTask {
-    /// Returns the fan-in of a reference: the largest number of the other task's instances that one instance of this
-    /// task reads. For a task of more than 100 000 instances the result may be an upper bound.
+    /// Returns the fan-in of a reference: the largest number of instances that one instance of this task reads by it.
+    /// For a task of more than 100 000 instances the result may be an upper bound.
     pub fn fan_in(&self, reference: &Reference) -> u64 {
         if reference.join.is_arithmetic() || !reference.join.is_gather() || self.family.len() > SEARCHED {
             return reference.join.gathered();
@@ -47,7 +47,7 @@ impl Plan {
     /// order.
     pub fn critical_path(&self) -> Vec<usize> {
         let levels = self.levels();
-        // The first of the deepest tasks, so that the answer is the same every time.
+        // Of several tasks at the highest level the first in the plan: `max_by_key` takes the last of equal ones.
         let Some(last) = (0..levels.len()).rev().max_by_key(|at| levels[*at]) else { return Vec::new() };
         let mut path = vec![last];
         while let Some(at) = path.last().copied().filter(|at| levels[*at] > 0) {

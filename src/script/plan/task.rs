@@ -75,8 +75,8 @@ pub struct PlanTask {
     pub execution: Execution,
     /// The resources, such as threads and memory, that the scheduler reserves for an instance while it runs.
     pub needs: InstanceResources,
-    /// The expected duration of an instance, which the script gives. `None`: the scheduler expects an instance to take
-    /// as long as earlier ones took on the rank.
+    /// The expected duration of an instance, which the script gives. A rank starts none that would end after the job's
+    /// time limit. `None`: the rank expects the mean duration of the instances of the task that it has run.
     pub time: Option<Duration>,
 }
 
@@ -86,7 +86,7 @@ impl PlanTask {
         self.family.label(&self.name, instance)
     }
 
-    /// Returns the instances of the other task whose results `instance` of a `reduce` task merges, in index order.
+    /// Returns the instances of the reduced task whose results `instance` of a `reduce` task merges, in index order.
     /// `None` if this task is no `reduce`.
     pub fn reduced(&self, instance: u64) -> Option<Gather<'_>> {
         match &self.action {
@@ -195,7 +195,7 @@ impl TaskAction {
 /// A map-reduce over lines: mappers make pairs of key and value, reducers get all values of a key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MapReduce {
-    /// The files or the other task whose lines are read.
+    /// The files, or the task with the outputs, whose lines are read.
     pub input: MapReduceInput,
     /// The target size, in bytes, of a split, which is the part of the input that one mapper reads.
     pub split: u64,
@@ -324,13 +324,13 @@ pub enum ReduceOrder {
 /// The output of another task that a reference reads, such as its standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Select {
-    /// No output: this task only waits until the other task is done.
+    /// No output: the task with the reference only waits until the task that it names is done.
     Order,
-    /// The other task's output file of that number.
+    /// The output file of that number, among those of the task that is read.
     File(usize),
-    /// The standard output of the other task's command.
+    /// The standard output of the command of the task that is read.
     Stdout,
-    /// The array that the other task makes.
+    /// The array that the task that is read makes.
     Value,
 }
 
@@ -340,9 +340,9 @@ pub enum Select {
 pub struct Reference {
     /// The index in the plan of the task that is read.
     pub task: usize,
-    /// The output of the other task that is read.
+    /// The output of that task that is read.
     pub select: Select,
-    /// The join, which gives for each instance of this task the instances of the other task that are read: those with
+    /// The join, which gives for each instance of this task the instances of that task that are read: those with
     /// equal values of the shared parameters, or those that brackets in the reference choose.
     pub join: Join,
     /// Whether the command gets the path of one file that lists the paths of all inputs (`{x.list}`), instead of the
@@ -366,7 +366,8 @@ impl Reference {
         self.join.is_gather() && !self.list
     }
 
-    /// Returns the instances of the other task that `instance` of this task needs, in index order.
+    /// Returns the instances of the referenced task that `instance` of the task with the reference needs, in index
+    /// order.
     pub fn instances(&self, instance: u64) -> Gather<'_> {
         self.join.instances(instance)
     }

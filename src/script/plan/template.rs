@@ -162,7 +162,8 @@ impl TemplatePart {
             Fill::Env(name) => {
                 ScriptValue::Text((scope.env)(name).ok_or_else(|| RenderError::Env(name.clone()))?)
             }
-            // Outside of a step the braces stay, as the part that is the same for all steps.
+            // A rank replaces this reference by a file before it renders a merge step. Only a fingerprint renders it as
+            // it is, and then the text must be the same for all steps.
             Fill::Merged(at) => return Ok(vec![format!("{{{}}}", if *at == 0 { "a" } else { "b" })]),
         };
         Ok(vec![quote.apply(&written(&value, format.as_ref()).map_err(RenderError::Format)?)])

@@ -18,7 +18,7 @@ pub(crate) struct IndexError {
 
 /// Reads the text between the brackets of a reference to `target`, the instances of the task that is read. Returns a
 /// [`Pin`] for each parameter whose value is chosen: its number and the formula of its value. The formula can use the
-/// parameters of `own`, the instances of the reading task.
+/// parameters of `own`, the instances of the reading task. `path` is the reference before the brackets, for messages.
 pub(crate) fn read(
     text: &str,
     path: &[String],

@@ -1,7 +1,8 @@
 //! Name resolution: gives each `{reference}` in a text its meaning, and makes templates of the texts.
 //!
 //! [`resolver`] is where to start: it takes the texts of one task apart. [`mod@reference`] finds the meaning of a name,
-//! as [`written`] defines it; [`output_select`] chooses the output of the other task, [`index_select`] its instances.
+//! as [`written`] defines it; [`output_select`] chooses the output of the task that is read, [`index_select`] its
+//! instances.
 
 pub(crate) mod index_select;
 pub(crate) mod output_select;

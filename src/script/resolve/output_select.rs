@@ -16,7 +16,8 @@ pub(crate) fn is_list(reference: &Written<'_>) -> bool {
     reference.raw.path.len() > 1 && reference.raw.path.last().is_some_and(|part| part == "list")
 }
 
-/// Finds the output of the task that a reference `{task}` or `{task.name}` reads: a file, standard output, or an array.
+/// Finds the output of `task` that a reference `{task}` or `{task.name}` reads: a file, standard output, or an array.
+/// `place` is the kind of text with the reference: standard output stands in for a file only where bytes are wanted.
 pub(crate) fn select(
     task: &RawTask,
     reference: &Written<'_>,
@@ -49,7 +50,8 @@ fn main(task: &RawTask, reference: &Written<'_>, place: TextContext) -> Result<S
     match task.outs.len() {
         1 => Ok(Select::File(0)),
         _ if task.action.is_none() => Ok(Select::Value),
-        // The result of a `mapreduce` is its partitions, which are files.
+        // The result of a `mapreduce` is the lines of its partitions, which count as its standard output. A command
+        // gets them as files.
         0 if matches!(task.action, Some(RawAction::MapReduce(_))) => Ok(Select::Stdout),
         // Where bytes are wanted, a command without output files gives its standard output.
         0 if matches!(place, TextContext::Stdin | TextContext::Array) && !is_list(reference) => {
@@ -78,8 +80,9 @@ fn main(task: &RawTask, reference: &Written<'_>, place: TextContext) -> Result<S
     }
 }
 
-/// Finds the task, by its index in the script, and its output that the key `of = "task"` or `of = "task.name"` names.
-/// The output must be bytes, not an array. Mistakes are reported, and give `None`.
+/// Finds the task, by its index in the script, and its output that `of = "task"` or `of = "task.name"` names; `key` is
+/// the name of the key in messages. The output is chosen as for a standard input, which takes bytes. Mistakes are
+/// reported, and give `None`.
 pub(crate) fn named(
     text: &Text,
     key: &str,
@@ -102,7 +105,8 @@ pub(crate) fn named(
     }
 }
 
-/// Finds the number of the output file that `{out}` or `{out.name}` means in a command of the task that writes it.
+/// Finds the number of the output file that `{out}` or `{out.name}` means in a command of the task that writes it;
+/// `part` is the name after the dot, if there is one.
 pub(crate) fn own(
     task: &RawTask,
     part: Option<&str>,

@@ -20,7 +20,7 @@ use crate::script::values::value::{PathPart, ScriptValue};
 
 impl Resolver<'_> {
     /// Finds the meaning of a reference in a text of the task: a parameter, a variable, another task's result, or a
-    /// built-in name.
+    /// built-in name. `place` is the kind of the text, since not every reference may stand in every text.
     pub(crate) fn meaning(
         &mut self,
         reference: &Written<'_>,
@@ -143,7 +143,8 @@ impl Resolver<'_> {
         if let Some(error) = self.no_column(at, part, reference) {
             return Err(error);
         }
-        // Parameters whose values were wrong have been reported, and nothing is known of their parts.
+        // Without a family, some parameter of the task had wrong values, which have been reported. Whether this one has
+        // the part is not known, so it is accepted.
         if self.sweeps.families.get(self.task).is_none_or(Option::is_none) {
             return Ok(ReferenceTarget::Param(at, None));
         }
@@ -219,8 +220,8 @@ impl Resolver<'_> {
         Ok(ReferenceTarget::Input(if list { self.listed(at) } else { at }))
     }
 
-    /// Returns the join of a reference with brackets, as `{sim[T = 300]}`: the rule that gives the instances of the
-    /// other task that are read. `None` where the reference has no brackets.
+    /// Returns the join of a reference to `task` with brackets, as `{sim[T = 300]}`: the rule that gives the instances
+    /// of `task` that are read. `None` where the reference has no brackets.
     fn chosen(&self, task: usize, reference: &Written<'_>) -> Result<Option<Join>, Box<Diagnostic>> {
         let family = |at: usize| self.sweeps.families.get(at).and_then(Option::as_ref);
         let (Some(text), Some(own), Some(target)) = (&reference.raw.index, family(self.task), family(task))
@@ -235,9 +236,9 @@ impl Resolver<'_> {
         Ok(Some(Join::pinned(own, target, pins)))
     }
 
-    /// Adds a dependency on the task of index `task`, unless the resolved task has an equal one, and returns its
-    /// number. If `chosen` is `None`, instances read those of the other task with equal values of the shared
-    /// parameters.
+    /// Adds a dependency on the output `select` of the task of index `task`, unless the resolved task has an equal one,
+    /// and returns its number. If `chosen` is `None`, instances read those of `task` with equal values of the shared
+    /// parameters. `span` is the place of the reference, for messages.
     pub(crate) fn depend(&mut self, task: usize, select: Select, chosen: Option<Join>, span: Span) -> usize {
         let join = chosen.unwrap_or_else(|| {
             let single = Sweep::single();
@@ -279,7 +280,8 @@ fn not_indexed(reference: &Written<'_>, what: &str) -> Result<(), Box<Diagnostic
     Err(Box::new(diagnostic.label("brackets choose one instance of a task")))
 }
 
-/// Returns the error message for a reference `{name.part}` to a part that `name` does not have.
+/// Returns the error message for a reference `{name.part}` to a part that `name` does not have; `what` says in the
+/// message what `name` is.
 pub(crate) fn no_part(reference: &Written<'_>, what: &str, part: &str) -> Box<Diagnostic> {
     Box::new(
         Diagnostic::new(Code::UnknownOutput, reference.span.clone(), format!("{what} has no `{part}`"))

@@ -24,7 +24,7 @@ pub(crate) struct Resolver<'a> {
     pub(crate) sweeps: &'a Sweeps,
     /// The index in the script of the task whose texts are resolved.
     pub(crate) task: usize,
-    /// The dependencies found so far. Each names the other task by its index in the script.
+    /// The dependencies found so far. Each names the task that is read by its index in the script.
     pub(crate) found: Vec<Reference>,
     /// Whether the task is a reduction whose command merges two files, `{a}` and `{b}`, in each step. Then these names
     /// have a meaning.
@@ -49,8 +49,9 @@ impl Resolver<'_> {
         Template { parts: parts.collect() }
     }
 
-    /// Resolves a piece of a text, which is plain text or a reference. A wrong reference is reported and replaced by a
-    /// part that fills in nothing, so that later checks do not report it again.
+    /// Resolves a piece of a text of the kind `place`, which is plain text or a reference, whose value is to be quoted
+    /// by `quote`. A wrong reference is reported and replaced by a part that fills in nothing, so that later checks do
+    /// not report it again.
     pub(crate) fn part(
         &mut self,
         text: &Text,

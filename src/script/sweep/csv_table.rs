@@ -12,8 +12,8 @@ use crate::script::sweep::user_files;
 use crate::script::syntax::toml::is_identifier;
 use crate::script::values::value::ScriptValue;
 
-/// Reads a table of parameter values from a file of the user, one case in each row. Columns are separated by commas, in
-/// `.tsv` files by tabs.
+/// Reads a table of parameter values from the file `name` of the user, one case in each row. Columns are separated by
+/// commas, in `.tsv` files by tabs. Mistakes are reported at the place of `text` in the script.
 pub(crate) fn read(name: &str, text: &Text, cx: &mut DiagnosticCollector) -> Option<LoadedValues> {
     let content = user_files::read(name, text, cx)?;
     match parse(name, &content) {

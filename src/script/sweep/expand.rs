@@ -58,7 +58,8 @@ impl Sweeps {
 }
 
 /// Follows the key `each`, with which a task takes over another task's parameters, from task to task. Returns the tasks
-/// on the way from `start` whose parameters are not known yet, and the parameters that the last of them takes over.
+/// on the way from `start` whose parameters are not known yet (are not in `done`), and the parameters that the last of
+/// them takes over.
 fn follow(
     start: usize,
     script: &RawScript,
@@ -175,8 +176,8 @@ fn first(rows: &[RawRow]) -> Option<crate::script::diagnostics::source::Span> {
     rows.first().map(|row| row.span.clone())
 }
 
-/// Finds the place in the script of a row of `include` or `exclude`. `shown` is the row in the form of messages, such
-/// as `[T=300, p=1]`.
+/// Finds the place in the script of a row of `include` or `exclude`, of which a family's builder knows only the form in
+/// messages, `shown`, such as `[T=300, p=1]`. `None` if no row has this form.
 fn row_span(rows: &[RawRow], shown: &str) -> Option<crate::script::diagnostics::source::Span> {
     let fits = |row: &&RawRow| {
         row.cells.iter().all(|(name, value)| {
@@ -196,7 +197,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn build(mut self, cx: &mut DiagnosticCollector) -> Option<FamilyBuilder> {
         let before = cx.errors();
-        // Wrong values may have been reported when they were read.
+        // Some mistakes, such as unequal lengths in `zip`, are reported although every parameter has values.
         if !self.params(cx) || cx.errors() > before {
             return None;
         }
@@ -315,8 +316,8 @@ impl Builder<'_> {
             .ok()
     }
 
-    /// Resolves a row of `include` or `exclude`, which gives values to parameters: replaces their names by their
-    /// numbers. Reports a wrong row and returns `None`.
+    /// Resolves a row of `include` or `exclude` (`key`), which gives values to parameters: replaces their names by
+    /// their numbers. Reports a wrong row and returns `None`.
     fn row(&self, key: &str, raw: &RawRow, cx: &mut DiagnosticCollector) -> Option<Row> {
         let mut row = Row::new();
         let params = || self.spec.params.iter().enumerate().filter(|(_, param)| !param.column);
@@ -378,7 +379,8 @@ fn lookup(
     names.var(name).map(|value| (NameInput::Var(value.clone()), FormulaType::of(value), value.clone()))
 }
 
-/// Returns the error message for a wrong expression. The expression begins at byte `begin` of `text`.
+/// Returns the error message for a wrong expression, which begins at byte `begin` of `text`. The names that it could
+/// use are `params` and the variables in `names`.
 pub(crate) fn wrong_formula(
     error: FormulaError,
     text: &Text,

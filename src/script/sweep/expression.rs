@@ -137,7 +137,8 @@ impl Formula {
         if formula.alone.is_some() {
             return Ok(formula);
         }
-        // Only types can go wrong, so one instance stands for all.
+        // A formula fails by the types of its operands, never by their values. So if it has a value for the samples, it
+        // has one for every instance.
         let bound = |at: usize| samples.get(at).cloned().unwrap_or(ScriptValue::Int(0));
         formula.number(&bound)?;
         Ok(formula)
@@ -303,7 +304,7 @@ impl arrays::Scope for FormulaNames<'_> {
     }
 
     fn context(&self) -> RandomContext {
-        // No formula draws random numbers.
+        // Only `random` reads these two, and a formula with a call of it has been refused.
         RandomContext { task: 0, index: 0 }
     }
 }

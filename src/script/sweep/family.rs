@@ -46,12 +46,12 @@ pub struct Derived {
 pub struct Axis {
     /// The number of positions on the axis, one for each value of its parameters.
     pub len: u64,
-    /// The difference between the cell numbers of two neighbouring positions on this axis.
+    /// The difference between the numbers of the cells (combinations of values) of neighbouring positions on this axis.
     pub stride: u64,
 }
 
 impl Axis {
-    /// Returns the position on this axis of the cell of that number in the product.
+    /// Returns the position on this axis of the cell (combination of values) of that number in the product.
     pub fn position(&self, cell: u64) -> u64 {
         cell / self.stride % self.len
     }
@@ -76,7 +76,7 @@ pub(crate) struct SweepInner {
     pub(crate) axes: Vec<Axis>,
     /// The cells of the product that are instances because `where` and `exclude` do not remove them; `None` if all are.
     pub(crate) kept: Option<RowSet>,
-    /// The number of instances that are cells of the product, without the rows that `include` adds.
+    /// The number of instances that are combinations of the parameters' values, without the rows that `include` adds.
     pub(crate) cells: u64,
     /// The rows that `include` adds, each with a value for every parameter. As instances, the rows come after the cells
     /// of the product.

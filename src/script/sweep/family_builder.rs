@@ -157,9 +157,9 @@ impl FamilyBuilder {
         self.filters.iter().skip(added.filters).all(|formula| holds(formula, &values, count))
     }
 
-    /// Completes a row of `include`. The parameters on the `open` axes, which the row does not mention, get their
-    /// values from combination `number` of these axes. Columns of a table get the values of the row that is chosen in
-    /// the table.
+    /// Completes a row of `include`. The parameters on the `open` axes (with their lengths), which the row does not
+    /// mention, get their values from combination `number` of these axes. Columns of a table get the values of the row
+    /// that is chosen in the table.
     pub(super) fn full(&self, row: &Row, open: &[(usize, u64)], mut number: u64) -> Row {
         let mut full = row.clone();
         for (axis, len) in open.iter().rev() {

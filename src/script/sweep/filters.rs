@@ -19,7 +19,8 @@ impl FamilyBuilder {
         }
         let (Some(first), Some(last)) = (about.iter().position(|a| *a), about.iter().rposition(|a| *a))
         else {
-            // Conditions about nothing are true or false for all.
+            // No condition mentions a parameter, so it holds for all instances or for none. The value given for names
+            // does not matter.
             let holds = self.filters.iter().all(|formula| truth(&formula.value(&|_| ScriptValue::Int(0))));
             return if holds { Ok(None) } else { Err(Problem::Empty) };
         };
@@ -66,7 +67,7 @@ impl FamilyBuilder {
 struct ProductBlock<'a> {
     spec: &'a FamilyBuilder,
     axes: &'a [Axis],
-    /// The number of the block's first axis among all axes of the sweep.
+    /// The number of the block's first axis among all axes of the sweep; those before it are in no condition.
     first: usize,
     trail: u64,
 }

@@ -11,8 +11,9 @@ use crate::script::values::value::ScriptValue;
 /// many instances.
 const MOST: u64 = 10_000_000;
 
-/// Returns the blocks into which an HDF5 dataset is divided, as values of a parameter, in row-major order. The last
-/// block along an axis is shorter where the block size does not divide the length.
+/// Returns the blocks of `size` into which the HDF5 dataset `filled` (`in.h5:/t`) is divided, as values of a parameter,
+/// in row-major order. The last block along an axis is shorter where the block size does not divide the length.
+/// Mistakes are reported at the place of `text` in the script.
 pub(crate) fn values(
     filled: &str,
     text: &Text,

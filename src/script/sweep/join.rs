@@ -16,8 +16,7 @@ use crate::script::sweep::join_search::{Matching, Pin};
 use crate::script::sweep::param_values::ParamValues;
 use crate::script::values::value::{Key, ScriptValue};
 
-/// The largest number of values of a parameter that are compared, to find one that the other task's parameter does not
-/// have.
+/// The largest number of values of a parameter that are compared, to find one that the task that is read does not have.
 const SEARCHED: u64 = 1_000_000;
 
 /// A map for a parameter that two tasks share: from a value's position in the reading task to the position of the equal
@@ -74,8 +73,9 @@ impl PositionMap {
         }
     }
 
-    /// Returns a position below `len` whose value the other task does not have. Lists give the first such position. For
-    /// ranges a look at the first, second and last value is enough. `None`: no such position was found.
+    /// Returns a position in the reading task, one of `len`, whose value the task that is read does not have. Lists
+    /// give the first such position. For ranges a look at the first, second and last value is enough. `None`: no such
+    /// position was found.
     fn unmatched(&self, len: u64) -> Option<u64> {
         match self {
             Self::Same => None,
@@ -114,7 +114,7 @@ pub struct Join {
 enum Rule {
     /// Both tasks have the same parameters and values: each instance reads the one with its own index.
     Same,
-    /// The tasks share no parameter: each instance reads all instances of the other task; the number of these.
+    /// The tasks share no parameter: each instance reads all instances of the task that is read; the number of these.
     All(u64),
     /// Both tasks have all combinations of their parameters as instances, so that the indices to read are calculated.
     Product {
@@ -128,7 +128,7 @@ enum Rule {
     Match(Box<Matching>),
 }
 
-/// The reason why an instance finds nothing to read in the other task, for the error message.
+/// The reason why an instance of the reading task finds nothing in the task that is read, for the error message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Unmatched {
     /// A value of a shared parameter that the reading task has and the task that is read has not.
@@ -181,7 +181,7 @@ impl Join {
         }
         let free: Vec<Axis> =
             to.axes().iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(axis, _)| *axis).collect();
-        // A product of some of the axes is at most the length of the family, which was counted.
+        // This cannot overflow: the product of all axes of `to` is its number of instances, which fits into 64 bits.
         let gathered = free.iter().map(|axis| axis.len).product();
         let ascends = ascends(&shared, from.len());
         Join { gather: !free.is_empty(), rule: Rule::Product { shared, free, gathered, ascends } }
@@ -189,6 +189,7 @@ impl Join {
 
     /// Finds an instance of the reading task `from`, or a parameter value, for which the task `to` has no instance to
     /// read. If that cannot be calculated, and the tasks have very many instances, only some instances are tried.
+    /// `None`: none was found.
     pub fn unmatched(&self, from: &Sweep, to: &Sweep) -> Option<Unmatched> {
         match &self.rule {
             Rule::Same | Rule::All(_) => None,
@@ -207,7 +208,7 @@ impl Join {
         }
     }
 
-    /// The number of instances of the other task that one instance reads. If the number cannot be calculated from the
+    /// The number of instances that one instance of the reading task reads. If the number cannot be calculated from the
     /// lengths of the axes, an upper bound.
     pub fn gathered(&self) -> u64 {
         match &self.rule {
@@ -229,13 +230,14 @@ impl Join {
         matches!(&self.rule, Rule::Match(matching) if matching.is_chosen())
     }
 
-    /// Whether one instance can read several instances of the other task. The result is true even where there happens
-    /// to be only one.
+    /// Whether one instance of the reading task can read several instances of the task that is read. The result is true
+    /// even where there happens to be only one.
     pub fn is_gather(&self) -> bool {
         self.gather
     }
 
-    /// Returns the largest index among the other task's instances that `instance` reads; `None` where it reads none.
+    /// Returns the largest index among the instances that `instance` of the reading task reads; `None` where it reads
+    /// none.
     pub fn last(&self, instance: u64) -> Option<u64> {
         match &self.rule {
             Rule::Same => Some(instance),
@@ -248,8 +250,8 @@ impl Join {
         }
     }
 
-    /// Returns an index in the other task: neither `instance` nor a later one reads an instance below it, so results
-    /// below can be dropped. 0 where no such index is known.
+    /// Returns an index in the task that is read: neither `instance` of the reading task nor a later one reads an
+    /// instance below it, so results below can be dropped. 0 where no such index is known.
     pub fn first_from(&self, instance: u64) -> u64 {
         match &self.rule {
             Rule::Same => instance,
@@ -258,7 +260,7 @@ impl Join {
         }
     }
 
-    /// Returns the instances of the other task that `instance` of the reading task reads, in the order of their
+    /// Returns the instances of the task that is read which `instance` of the reading task reads, in the order of their
     /// indices.
     pub fn instances(&self, instance: u64) -> Gather<'_> {
         match &self.rule {
@@ -291,15 +293,16 @@ fn ascends(shared: &[SharedParam], instances: u64) -> bool {
     outermost && outer.is_sorted_by(|one, next| one.to.stride > next.to.stride)
 }
 
-/// Returns the smallest index among the other task's instances that `instance` reads; `None` where it reads none.
+/// Returns the smallest index among the instances that `instance` of the reading task reads; `None` where it reads
+/// none.
 fn base(shared: &[SharedParam], instance: u64) -> Option<u64> {
     let place =
         |shared: &SharedParam| Some(shared.map.get(shared.from.position(instance))? * shared.to.stride);
     shared.iter().map(place).sum()
 }
 
-/// An iterator over the indices of the other task's instances that one instance reads. Indices are computed one by one
-/// if possible; otherwise the iterator holds a list.
+/// An iterator over the indices of the instances that one instance of the reading task reads. Indices are computed one
+/// by one if possible; otherwise the iterator holds a list.
 #[derive(Clone, Debug)]
 pub struct Gather<'j> {
     source: GatherCells<'j>,

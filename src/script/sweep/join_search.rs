@@ -80,7 +80,7 @@ impl Matching {
         &self.from
     }
 
-    /// Whether one instance can read several instances of the other task.
+    /// Whether one instance of the reading task can read several instances of the task that is read.
     pub(crate) fn is_gather(&self) -> bool {
         self.axes.iter().any(|search| search.open)
     }
@@ -91,14 +91,13 @@ impl Matching {
         wanted.into_iter().any(|(_, wanted)| matches!(wanted, Wanted::Chosen(_)))
     }
 
-    /// The largest number of the other task's instances that are compared to find those that one instance reads.
+    /// The largest number of instances that are compared to find those that one instance of the reading task reads.
     pub(crate) fn candidates(&self) -> u64 {
         let open = self.axes.iter().filter(|search| search.open);
         open.map(|search| search.axis.len).product::<u64>() + self.to.inner().rows.len() as u64
     }
 
-    /// Returns the indices of the other task's instances that `instance` of the reading task `from` reads, in ascending
-    /// order.
+    /// Returns the indices of the instances that `instance` of the reading task `from` reads, in ascending order.
     pub(crate) fn instances(&self, from: &Sweep, instance: u64) -> Vec<u64> {
         let values = from.bindings(instance);
         let plain = from.params().len();
@@ -159,7 +158,8 @@ impl Search {
             Some(ParamValues::List(list)) => {
                 search.sorted = (0..list.len() as u64).collect();
                 search.sorted.sort_by_key(|at| list[*at as usize].key());
-                // Zipped parameters may repeat values, but no combination of the values of all of them.
+                // Zipped parameters may repeat values, though not all of them at once. Where those in `wanted` do, one
+                // combination of their values is found at several positions.
                 let row = |position: &u64| -> Vec<ScriptValue> {
                     let param = |(at, _): &(usize, Wanted)| Some(to.params().get(*at)?.values.get(*position));
                     search.wanted.iter().filter_map(param).collect()

@@ -13,7 +13,7 @@ use crate::script::syntax::symbols::Symbols;
 use crate::script::values::value::{Key, ScriptValue};
 
 /// Loads the values that a task's parameter takes, or the columns of a table. A repeated value is reported, since it
-/// would make equal instances, except for a parameter in a `zip`.
+/// would make equal instances, except for a parameter in a `zip`. `None` where the values are wrong, which is reported.
 pub(crate) fn load(param: &RawParam, names: &Symbols, cx: &mut DiagnosticCollector) -> Option<LoadedValues> {
     let name = &param.name.value;
     let one = |values: Option<ParamValues>| values.map(LoadedValues::One);

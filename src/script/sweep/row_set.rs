@@ -16,16 +16,16 @@ pub(crate) struct RowSet {
     block: u64,
     /// The number of cells of the product of all axes after the block, which the conditions do not mention.
     trail: u64,
-    /// The number of cells of the block that `where` and `exclude` keep.
+    /// The number of the block's cells (combinations of parameter values) that `where` and `exclude` keep.
     count: u64,
     set: RowSetRepr,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum RowSetRepr {
-    /// All cells of the block except the listed ones; the list is sorted.
+    /// All cells (combinations of parameter values) of the block except the listed ones; the list is sorted.
     Without(Vec<u64>),
-    /// Only the listed cells of the block; the list is sorted.
+    /// Only the listed cells (combinations of parameter values) of the block; the list is sorted.
     Only(Vec<u64>),
     /// A bit for each cell of the block, set if the cell is in the set; `before` has the number of set bits before each
     /// run of [`RUN`] words.
@@ -37,8 +37,8 @@ enum RowSetRepr {
 const RUN: usize = 8;
 
 impl RowSet {
-    /// Creates the set of all cells of a block except `cells`, which need not be sorted. `block` and `trail` are the
-    /// numbers of cells of the block and of the axes after it.
+    /// Creates the set of all cells of a block (the axes that conditions mention, and those between) except `cells`,
+    /// which need not be sorted. `block` and `trail` are the numbers of cells of the block and of the axes after it.
     pub(crate) fn without(block: u64, trail: u64, mut cells: Vec<u64>) -> Self {
         cells.sort_unstable();
         cells.dedup();
@@ -54,7 +54,7 @@ impl RowSet {
     /// cells of the block and of the axes after it.
     pub(crate) fn bits(block: u64, trail: u64, words: Vec<u64>) -> Self {
         let count: u64 = words.iter().map(|word| u64::from(word.count_ones())).sum();
-        // A list takes eight bytes for each cell, the bit vector an eighth of a byte.
+        // A list takes eight bytes for each cell in it, the bit vector an eighth of a byte for each cell of the block.
         let list = |wanted: bool| (0..block).filter(|at| bit(&words, *at) == wanted).collect::<Vec<u64>>();
         let set = if (block - count) * 64 < block {
             RowSetRepr::Without(list(false))
@@ -85,7 +85,7 @@ impl RowSet {
         Some((lead * self.count + rank) * self.trail + rest % self.trail)
     }
 
-    /// Returns the number of the product's cell that the instance of that index is.
+    /// Returns the number of the product's cell (combination of parameter values) that the instance of that index is.
     pub(crate) fn cell(&self, index: u64) -> u64 {
         let size = (self.count * self.trail).max(1);
         let (lead, rest) = (index / size, index % size);

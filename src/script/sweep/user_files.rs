@@ -5,8 +5,8 @@ use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Text;
 use crate::script::values::value::ScriptValue;
 
-/// Reads a text file of the user in full; a byte order mark at its beginning is removed. A file that cannot be read is
-/// reported at the place of `text` in the script.
+/// Reads the text file `name` of the user in full; a byte order mark at its beginning is removed. A file that cannot be
+/// read is reported at the place of `text` in the script.
 pub(crate) fn read(name: &str, text: &Text, cx: &mut DiagnosticCollector) -> Option<String> {
     let found = std::fs::read(cx.source.dir().join(name));
     let found = found.map_err(|error| error.to_string());
@@ -25,8 +25,8 @@ pub(crate) fn read(name: &str, text: &Text, cx: &mut DiagnosticCollector) -> Opt
     }
 }
 
-/// Finds the files whose paths match a pattern such as `data/*.h5`, sorted. If there are none, the error `none` is
-/// reported.
+/// Finds the files whose paths match a pattern such as `data/*.h5`, sorted. If there are none, an error with the code
+/// `none` is reported at the place of `text`.
 pub(crate) fn paths(
     pattern: &str,
     text: &Text,

@@ -121,12 +121,12 @@ fn duration(key: &str, node: &Node, cx: &mut DiagnosticCollector) -> Option<Dura
     with_unit((key, "duration", "\"30 s\", \"5 min\", \"1 h 30 min\" or \"2 d\""), units::duration, node, cx)
 }
 
-/// Reads a duration such as `"5 min"`, with its place in the script. Reports any other value.
+/// Reads a duration such as `"5 min"`, with its place in the script. Reports any other value as one of the key `key`.
 pub(crate) fn duration_at(key: &str, node: &Node, cx: &mut DiagnosticCollector) -> Option<At<Duration>> {
     Some(At { value: duration(key, node, cx)?, span: node.span.clone() })
 }
 
-/// Reads a size such as `"2 GiB"`, in bytes. Reports any other value.
+/// Reads a size such as `"2 GiB"`, in bytes. Reports any other value as one of the key `key`.
 pub(crate) fn size(key: &str, node: &Node, cx: &mut DiagnosticCollector) -> Option<u64> {
     with_unit((key, "size", "\"500 MB\" or \"2 GiB\""), units::size, node, cx)
 }

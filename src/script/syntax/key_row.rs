@@ -13,7 +13,7 @@ pub(crate) struct ScriptKey {
     /// may have.
     pub(crate) beside: &'static [TaskKind],
     /// Kinds of tasks that may not have the key, and the help that messages give for these kinds instead of the usual
-    /// "it belongs to ..".
+    /// "it belongs to .."; `None` if they always give the usual one.
     pub(crate) instead: Option<(&'static [TaskKind], &'static str)>,
     /// An example for a key that must be there; `None` for a key that may be missing.
     pub(crate) example: Option<&'static str>,

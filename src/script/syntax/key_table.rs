@@ -10,7 +10,8 @@ use super::key_row::{KeySection, KnownKeys, ScriptKey, TaskKind, key};
 const PROGRAMS: &[TaskKind] = &[TaskKind::Run, TaskKind::Shell];
 /// The kinds of tasks that run commands with standard input and output files of their own.
 const COMMANDS: &[TaskKind] = &[TaskKind::Run, TaskKind::Shell, TaskKind::Merge];
-/// The kinds of tasks of which some start commands: those of all `mapreduce` are included.
+/// The kinds of tasks that may have the keys of how a command is run (`timeout`, `env`, ..): those that start commands,
+/// and every `mapreduce`, even with built-in stages only.
 const EXECUTED: &[TaskKind] =
     &[TaskKind::Run, TaskKind::Shell, TaskKind::Merge, TaskKind::MapReduce, TaskKind::Streaming];
 /// The kinds of tasks that always start commands.

@@ -68,8 +68,8 @@ pub(crate) fn parse(text: &str) -> Vec<TextPiece> {
     pieces
 }
 
-/// Reads the braces after a `$`, which belong to the shell and are no reference: `${x}`, and the inner braces of
-/// `${{x}}`.
+/// Reads the braces after a `$`, which belong to the shell and are no reference. Of `${{x}}`, whose inner braces look
+/// like a reference, returns plain text with the byte after it. `None` for `${x}`, which is plain text anyway.
 fn after_dollar(text: &str, open: usize) -> Option<(PieceKind, usize)> {
     if text[open + 1..].starts_with('{') {
         reference(text, open + 1).map(|(_, end)| (PieceKind::Plain, end))
@@ -87,7 +87,7 @@ fn braces(text: &str, open: usize) -> Option<(PieceKind, usize)> {
 }
 
 /// Reads a reference whose opening brace is at byte `open`. Returns the reference with the byte after its closing
-/// brace.
+/// brace; `None` if the braces hold something else.
 fn reference(text: &str, open: usize) -> Option<(RawReference, usize)> {
     let mut at = open + 1;
     let mut path = vec![name(text, &mut at)?];

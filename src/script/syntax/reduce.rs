@@ -36,7 +36,8 @@ pub(crate) fn read(node: &Node, cx: &mut DiagnosticCollector) -> Option<RawReduc
             }
             _ => {}
         }
-        // A key with a wrong value is there: to report it as missing would be a second error for one cause.
+        // A wrong value leaves the field empty, as a missing key does. The table is then given up, since later phases
+        // would report a key that is there as missing.
         complete &= key.value != "of" || raw.of.is_some();
         complete &= key.value != "with" || raw.with.is_some();
     }

@@ -117,7 +117,7 @@ fn unknown(name: &Text, resources: &[RawResource]) -> Diagnostic {
     diagnostic.help(did_you_mean(&name.value, known).unwrap_or_else(help))
 }
 
-/// Parses the value of `on`: the place `rank 3` or `host of NAME`. Reports any other text.
+/// Parses the value of `on`: the place `rank 3` or `host of NAME`. Reports any other text and returns `None`.
 fn on(text: &Text, cx: &mut DiagnosticCollector) -> Option<PinnedPlace> {
     let words: Vec<&str> = text.value.split_whitespace().collect();
     match words[..] {

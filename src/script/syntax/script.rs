@@ -46,7 +46,8 @@ pub(crate) struct RawTask {
     pub(crate) targets: Vec<Text>,
     pub(crate) execution: RawExecution,
     pub(crate) needs: RawNeeds,
-    /// The duration of an instance that the script expects, so that none is started that would not end before the job.
+    /// The duration of an instance that the script expects, so that none is started that would not end before the job;
+    /// `None` if the script does not say.
     pub(crate) time: Option<At<Duration>>,
 }
 

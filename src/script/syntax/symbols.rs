@@ -73,8 +73,8 @@ impl Symbols {
         }
     }
 
-    /// Replaces the references in a text by the values of variables. Other references are errors, because the text is
-    /// needed before anything runs.
+    /// Replaces the references in a text by the values of variables. Other references are reported and give `None`,
+    /// because the text is needed before anything runs.
     pub(crate) fn fill(&self, text: &Text, cx: &mut DiagnosticCollector) -> Option<String> {
         super::variables::fill(
             text,
@@ -110,7 +110,8 @@ impl Symbols {
         all
     }
 
-    /// Finds the index of the task that `each`, `of` or `after` names. Reports an unknown name.
+    /// Finds the index of the task that `each`, `of` or `after` (`key`) names. Reports an unknown name and returns
+    /// `None`.
     pub(crate) fn want_task(&self, name: &Text, key: &str, cx: &mut DiagnosticCollector) -> Option<usize> {
         let found = self.task(&name.value);
         if found.is_none() {

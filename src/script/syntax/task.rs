@@ -16,7 +16,8 @@ use crate::script::values::value::ScriptValue;
 /// Names that an output cannot have, because they mean something else in a reference.
 const TAKEN_OUTPUTS: [&str; 4] = ["stdout", "stderr", "list", "out"];
 
-/// Reads a task. Keys that the task does not have are taken from `[default]`.
+/// Reads a task. Keys that the task does not have are taken from `defaults`, the table `[default]`. `None` if the task
+/// is no table, which is reported; other mistakes are reported too, and the rest is read nevertheless.
 pub(crate) fn read(
     entry: &TomlEntry,
     defaults: &[&TomlEntry],

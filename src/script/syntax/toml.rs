@@ -107,7 +107,7 @@ pub(crate) fn wrong_type(what: &str, wanted: &str, found: &Node) -> Diagnostic {
 }
 
 impl Node {
-    /// Returns the string. Reports a value of any other type, as one of `what`.
+    /// Returns the string. Reports a value of any other type as a mistake; `what` names the key in the message.
     pub(crate) fn text(&self, what: &str, cx: &mut DiagnosticCollector) -> Option<Text> {
         match &self.value {
             TomlKind::Text(value) => Some(At { value: value.clone(), span: self.span.clone() }),
@@ -115,7 +115,7 @@ impl Node {
         }
     }
 
-    /// Returns the integer. Reports a value of any other type, as one of `what`.
+    /// Returns the integer. Reports a value of any other type as a mistake; `what` names the key in the message.
     pub(crate) fn int(&self, what: &str, cx: &mut DiagnosticCollector) -> Option<At<i64>> {
         match self.value {
             TomlKind::Int(value) => Some(At { value, span: self.span.clone() }),
@@ -123,7 +123,7 @@ impl Node {
         }
     }
 
-    /// Returns the boolean. Reports a value of any other type, as one of `what`.
+    /// Returns the boolean. Reports a value of any other type as a mistake; `what` names the key in the message.
     pub(crate) fn flag(&self, what: &str, cx: &mut DiagnosticCollector) -> Option<bool> {
         match self.value {
             TomlKind::Bool(value) => Some(value),
@@ -131,7 +131,8 @@ impl Node {
         }
     }
 
-    /// Returns the items of an array. Reports a value of any other type, as one of `what`.
+    /// Returns the items of an array. Reports a value of any other type as a mistake; in the message, `what` names the
+    /// key, and `wanted` the type that it must have.
     pub(crate) fn list(&self, what: &str, wanted: &str, cx: &mut DiagnosticCollector) -> Option<&[Node]> {
         match &self.value {
             TomlKind::List(items) => Some(items),
@@ -148,7 +149,8 @@ impl Node {
         texts.into_iter().collect()
     }
 
-    /// Returns the entries of a table. Reports a value of any other type, as one of `what`.
+    /// Returns the entries of a table. Reports a value of any other type as a mistake; `what` names the key in the
+    /// message.
     pub(crate) fn table(&self, what: &str, cx: &mut DiagnosticCollector) -> Option<&[TomlEntry]> {
         match &self.value {
             TomlKind::Table(entries) => Some(entries),

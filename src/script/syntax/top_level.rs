@@ -99,7 +99,7 @@ fn version(top: &[TomlEntry], cx: &mut DiagnosticCollector) -> bool {
             } else {
                 diagnostic.help(format!("write `dtask = {VERSION}`"))
             });
-            // The rest may mean anything in another version.
+            // In another version the keys may mean something else, so the rest of the script is not checked.
             false
         }
         _ => true,

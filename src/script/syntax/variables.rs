@@ -11,7 +11,8 @@ use crate::script::values::format::FormatSpec;
 use crate::script::values::format::written;
 use crate::script::values::value::ScriptValue;
 
-/// Looks up the value of a variable; `None` where there is no such variable.
+/// A function that looks up the value of a variable; `None` where there is no such variable. Mistakes in the value are
+/// reported.
 type Lookup<'l> = &'l mut dyn FnMut(&str, &mut DiagnosticCollector) -> Option<ScriptValue>;
 
 /// The longest chain of variables whose values contain references to each other. A longer one is reported as a cycle.
@@ -71,7 +72,7 @@ impl Variables<'_> {
 }
 
 /// Replaces the references to variables in a value. A value that is nothing but a reference takes the type of the
-/// variable.
+/// variable. `place` names the value in messages.
 pub(crate) fn fill_value(
     value: &At<ScriptValue>,
     place: &str,

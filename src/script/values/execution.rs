@@ -60,7 +60,7 @@ pub enum RetryOn {
 }
 
 impl RetryOn {
-    /// Reads a kind of failure as scripts write it: `crash`, `timeout`, `oom`, `exit 75`.
+    /// Reads a kind of failure as scripts write it: `crash`, `timeout`, `oom`, `exit 75`. `None` for any other text.
     pub(crate) fn parse(text: &str) -> Option<RetryOn> {
         match text {
             "crash" => Some(RetryOn::Crash),

@@ -54,7 +54,7 @@ impl ScriptValue {
     }
 
     /// Reads text as a value of the type of `self`, as `--set` needs it to replace a variable. A float accepts an
-    /// integer.
+    /// integer. `None` for a text that is no value of the type.
     pub fn parse_like(&self, text: &str) -> Option<ScriptValue> {
         let digits = text.replace('_', "");
         match self {

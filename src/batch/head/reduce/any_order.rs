@@ -31,8 +31,8 @@ struct ReductionInstance {
     last: Option<Future<Artifact>>,
 }
 
-/// Inputs whose futures are watched together. Each item is the position of the instance and the number of the input,
-/// `None` after the input's task has ended.
+/// Inputs whose futures are watched together. Each item is the position of the instance in `Merging::trees` and the
+/// number of the input, `None` after the input's task has ended.
 struct Batch {
     items: Vec<Option<(usize, u64)>>,
     watch: Watch,
@@ -46,7 +46,7 @@ pub(crate) struct Merging<'a> {
     batches: Vec<Batch>,
     /// The number of instances whose last merge step, which gives the result, is not submitted yet.
     open: usize,
-    /// Positions of the instances with newly arrived inputs, for which a merge step is perhaps possible now.
+    /// Positions in `trees` of the instances with newly arrived inputs, for which a merge step is perhaps possible now.
     touched: Vec<usize>,
 }
 
@@ -152,8 +152,8 @@ impl ReductionInstance {
         self.last = Some(cause);
     }
 
-    /// Submits the merge steps of this instance whose inputs have arrived. Adds the futures of the steps to those to be
-    /// watched, and returns the number of steps.
+    /// Submits the merge steps of this instance, number `index`, whose inputs have arrived; each merges up to `arity`.
+    /// Adds their futures to `made`, to be watched, and returns the number of steps.
     fn advance(
         &mut self,
         merge: &dyn Merge,

@@ -35,7 +35,7 @@ impl Merge for ArraySteps<'_> {
 /// Prepares the merge steps for a range of instances of a task that reduces arrays, by collecting their inputs.
 ///
 /// # Errors
-/// When the task does not reduce arrays, or an array is not retained.
+/// When the task does not reduce arrays, or rank 0 does not hold the future of an array.
 pub(crate) fn prepare<'a>(
     def: &TaskDef,
     range: Range<u64>,

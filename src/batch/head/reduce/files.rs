@@ -19,7 +19,7 @@ use std::slice;
 struct CommandSteps<'a> {
     sent: Future<TaskDef>,
     options: Options<'a>,
-    /// The index of the first instance of the range that is reduced.
+    /// The index of the instance of the `reduce` task to which the first of `others` belongs.
     first: u64,
     /// By instance, the inputs that each of its merge steps reads besides the files to merge.
     others: Vec<OtherInputs>,
@@ -44,7 +44,7 @@ impl Merge for CommandSteps<'_> {
     }
 
     fn keeps_single(&self) -> bool {
-        false // the only file gets the name of the task's own file, and is saved
+        false // the step for a single file gives it the name of the task's output, and saves it
     }
 }
 
@@ -52,7 +52,7 @@ impl Merge for CommandSteps<'_> {
 /// inputs.
 ///
 /// # Errors
-/// When the task does not merge files, or a result that it reads is not retained.
+/// When the task does not merge files, or rank 0 does not hold the future of a result that it reads.
 pub(crate) fn prepare<'a>(
     def: &TaskDef,
     range: Range<u64>,
@@ -66,11 +66,11 @@ pub(crate) fn prepare<'a>(
     let at = at.ok_or_else(|| Error::internal("a reduction of nothing"))?;
     let mut reduced = def.groups.get(at).cloned().ok_or_else(|| Error::internal("a reduction of nothing"))?;
     if reduced.is_of_arrays() {
-        reduced.wanted = vec![outputs::STDOUT]; // their printed form
+        reduced.wanted = vec![outputs::STDOUT]; // arrays in their printed form, as files for the command
     }
     let client = retained.client();
     let mut sent = def.clone();
-    // groups that a step reads, and groups that it only waits for
+    // groups (the results of one other task each) that a step reads, and groups that it only waits for
     let is_read = |group: usize| group != at && def.sources.contains(&Some(group));
     let others: Vec<usize> = (0..def.groups.len()).filter(|group| is_read(*group)).collect();
     let waited: Vec<Group> = (0..def.groups.len())

@@ -32,7 +32,7 @@ pub(crate) fn is_unordered(task: &PlanTask) -> bool {
 /// steps will be submitted with `options`.
 ///
 /// # Errors
-/// When the task is no reduction, or a result that it reduces is not retained.
+/// When the task is no reduction, or rank 0 does not hold the future of a result that it reduces.
 pub(crate) fn prepare<'a>(
     def: &TaskDef,
     range: Range<u64>,

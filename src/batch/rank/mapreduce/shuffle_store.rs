@@ -73,7 +73,7 @@ impl ShuffleStores {
     }
 
     /// Adds the lines of a group of splits (parts of the input) to those of a task that wait on this rank. The first
-    /// group creates the store of the task.
+    /// group creates the store of the task, which spills to scratch when it holds more than `budget` bytes.
     ///
     /// # Errors
     /// When scratch is full, or earlier groups are missing.
@@ -92,7 +92,7 @@ impl ShuffleStores {
         let store = self.find(task)?;
         let mut store = store.lock();
         match group.cmp(&store.groups) {
-            std::cmp::Ordering::Less => return Ok(()), // a second attempt
+            std::cmp::Ordering::Less => return Ok(()), // an earlier attempt of the task has added the group
             std::cmp::Ordering::Greater => return Err(missing()),
             std::cmp::Ordering::Equal => {}
         }
@@ -108,10 +108,11 @@ impl ShuffleStores {
         Ok(())
     }
 
-    /// The sorted runs of lines of a partition to which all splits have added theirs, in the order of arrival.
+    /// The sorted runs of lines of a partition to which all splits, `groups` groups of them, have added theirs, in the
+    /// order of arrival.
     ///
     /// # Errors
-    /// When the store or the partition does not exist.
+    /// When the store or the partition does not exist, or a group is missing.
     pub(crate) fn runs(
         &self,
         task: u32,
@@ -127,7 +128,7 @@ impl ShuffleStores {
         let mut runs: Vec<Box<dyn BufRead>> = Vec::with_capacity(spilled.len() + store.held.len());
         runs.extend(spilled.into_iter().map(|run| Box::new(run) as Box<dyn BufRead>));
         for pack in &store.held {
-            // a slice of memory that many partitions share
+            // no copy: the lines of all partitions are in one buffer, of which this is a slice
             runs.push(Box::new(Cursor::new(pack.slice(outputs::file(partition))?)));
         }
         Ok(runs)

@@ -27,7 +27,7 @@ pub(crate) fn run(def: &TaskDef, action: &TaskAction, index: u64, lines: &[u8]) 
         action: action.clone(),
         references: vec![Reference { task: 0, select: Select::Stdout, join, list: false, span: 0..0 }],
         stdin: Some(Template { parts: vec![lines_of] }),
-        stdout: StreamTarget::Null, // these are lines of the task's, not for its log
+        stdout: StreamTarget::Null, // the lines are the result of the stage, and not for the log
         saves: Vec::new(),
         ..PlanTask::clone(&def.task)
     };

@@ -43,7 +43,8 @@ pub(crate) fn map_files(
     pieces: &Vec<NamedPiece>,
     _after: &[Artifact],
 ) -> Result<Artifact, Failure> {
-    // there is no instance: a failure here is told as that of the first partition, and the others are not run
+    // The instances of the script's task are its partitions, and a map task belongs to none of them. Its failure is
+    // reported as one of the first partition; the others depend on it and count as not run.
     located(def, 0, || {
         let mut text = Vec::new();
         for (file, start, end) in pieces {
@@ -124,8 +125,9 @@ fn told(stage: &str, failure: Failure) -> Failure {
     failure.map(|message| format!("`{stage}`: {message}"))
 }
 
-/// Puts the mapped lines of a group of splits into the shuffle store of this rank, which reduces them later. A task
-/// function, run by the engine.
+/// Puts the mapped lines of the group of splits number `group` into the shuffle store of this rank, which reduces them
+/// later. `_before` makes the engine wait for the group before this one, since groups arrive in order. A task function,
+/// run by the engine.
 ///
 /// # Errors
 /// When scratch is full.
@@ -142,8 +144,8 @@ pub(crate) fn store_lines(
     })
 }
 
-/// Reduces a partition of the keys and saves its result. A task function, run at the rank whose shuffle store has the
-/// lines.
+/// Reduces the partition `index` of the keys and saves its result. `_complete` makes the engine wait until the lines of
+/// all `groups` of splits have arrived. A task function, run at the rank whose shuffle store has them.
 ///
 /// # Errors
 /// When a command fails, or the result cannot be saved.
