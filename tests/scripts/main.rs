@@ -14,6 +14,7 @@ mod files;
 mod guide;
 #[cfg(feature = "hdf5")]
 mod hdf5;
+mod limits;
 mod mapreduce;
 mod outline;
 mod policy;
@@ -22,6 +23,7 @@ mod references;
 mod resources;
 mod robust;
 mod saving;
+mod scratch;
 mod signals;
 mod six;
 mod spawner;

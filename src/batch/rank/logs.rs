@@ -9,6 +9,8 @@
 //! the attempt, the stream and the label of the instance. Offsets and lengths are in bytes.
 
 use crate::batch::whole_files::make_private;
+use crate::commands::outputs::Content;
+use crate::commands::stream_output;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -56,19 +58,19 @@ impl LogWriter {
         label: &str,
         attempt: u32,
         stream: &str,
-        bytes: &[u8],
+        output: Content<'_>,
     ) -> io::Result<u64> {
         let label: String = label.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
-        let head = format!("=== {label} attempt {attempt} {stream} {} bytes\n", bytes.len());
+        let head = format!("=== {label} attempt {attempt} {stream} {} bytes\n", output.length());
         let begin = self.length;
         // written without a copy, since the output may be large; a block that a full disk cuts off gets no index line
         self.log.write_all(head.as_bytes())?;
-        self.log.write_all(bytes)?;
-        let end = if bytes.ends_with(b"\n") { "" } else { "\n" };
+        stream_output::copy(output, &mut self.log)?;
+        let end = if stream_output::last_byte(output)? == Some(b'\n') { "" } else { "\n" };
         self.log.write_all(end.as_bytes())?;
-        let written = (head.len() + bytes.len() + end.len()) as u64;
+        let written = (head.len() + end.len()) as u64 + output.length();
         self.length += written;
-        let line = format!("{begin} {} {} {attempt} {stream} {label}\n", head.len(), bytes.len());
+        let line = format!("{begin} {} {} {attempt} {stream} {label}\n", head.len(), output.length());
         self.index.write_all(line.as_bytes())?;
         Ok(written)
     }
@@ -177,9 +179,9 @@ mod tests {
         let dir = tempfile::tempdir()?;
         for (rank, opened) in [(1, 1), (2, 1), (1, 2)] {
             let mut log = LogWriter::open(dir.path(), rank)?;
-            log.append("a[i=1]", opened, "stdout", format!("{rank} {opened}").as_bytes())?;
-            log.append("a[i=2]", 1, "stderr", b"x\n=== a[i=1] attempt 9 stdout 1 bytes\n")?;
-            log.append("a[i=\n3]", 1, "stdout", b"\xff\x00")?;
+            log.append("a[i=1]", opened, "stdout", Content::Memory(format!("{rank} {opened}").as_bytes()))?;
+            log.append("a[i=2]", 1, "stderr", Content::Memory(b"x\n=== a[i=1] attempt 9 stdout 1 bytes\n"))?;
+            log.append("a[i=\n3]", 1, "stdout", Content::Memory(b"\xff\x00"))?;
         }
         let text = |wanted: &str, stream: &str| -> io::Result<Vec<u8>> {
             let mut text = Vec::new();
