@@ -3,6 +3,7 @@
 use super::ArrayValue;
 use super::types::ElementType;
 use crate::arrays::shapes::shape;
+use crate::task::allocation;
 use ndarray::ArrayD;
 
 /// Reads the printed form of an array: a single number is a scalar, one number a line a vector, several a line a
@@ -18,7 +19,7 @@ pub(crate) fn numbers(bytes: &[u8]) -> Result<ArrayD<f64>, String> {
                 let word: String = word.chars().take(40).collect();
                 format!("line {}: `{word}` is no number", at + 1)
             })?;
-            elements.push(number);
+            allocation::push(&mut elements, number).map_err(|error| error.to_string())?;
         }
         let columns = elements.len() - before;
         if *width.get_or_insert(columns) != columns {
@@ -70,11 +71,12 @@ pub(crate) fn table(bytes: &[u8], column: Option<&Column>) -> Result<ArrayD<f64>
             }
         }
         for field in record.iter().enumerate().filter(|(i, _)| chosen.is_none_or(|chosen| chosen == *i)) {
-            elements.push(number(field.1).ok_or_else(|| {
+            let element = number(field.1).ok_or_else(|| {
                 let line = record.position().map_or(0, csv::Position::line);
                 let text: String = String::from_utf8_lossy(field.1).chars().take(40).collect();
                 format!("line {line}: `{text}` is no number")
-            })?);
+            })?;
+            allocation::push(&mut elements, element).map_err(|error| error.to_string())?;
         }
         rows += 1;
     }
@@ -104,6 +106,7 @@ pub(crate) fn memory(bytes: &[u8], element: ElementType) -> Result<ArrayValue, S
         if !rest.is_empty() {
             return Err(format!("{} bytes are no whole number of elements of {N} bytes", bytes.len()));
         }
+        allocation::check::<T>(chunks.len()).map_err(|error| error.to_string())?;
         Ok(chunks.iter().map(|chunk| of(*chunk)).collect::<ndarray::Array1<T>>().into_dyn())
     }
     Ok(match element {

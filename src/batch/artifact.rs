@@ -8,6 +8,7 @@ use crate::batch::outputs::{STDOUT, VALUE};
 use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
 use crate::error::Failure;
 use crate::protocol::BulkLayout;
+use crate::task::allocation;
 use crate::task::bulk::{self, BulkKind};
 use crate::task::shared::Shared;
 use crate::task::value::AnyValue;
@@ -136,7 +137,7 @@ impl BulkKind for ArtifactBulk {
 
     fn allocate(&self, layout: &BulkLayout, nbytes: usize) -> Option<Box<dyn BulkTarget>> {
         match layout {
-            BulkLayout::Pack { .. } => Some(bulk::target(vec![0u8; nbytes], |message| {
+            BulkLayout::Pack { .. } => Some(bulk::target(allocation::zeros::<u8>(nbytes).ok()?, |message| {
                 AnyValue::new(Artifact::from(CommandOutputs::arrived(message)))
             })),
             BulkLayout::Bulk { .. } => arrays::bulk::allocate::<Artifact>(layout, nbytes),

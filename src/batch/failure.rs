@@ -53,6 +53,9 @@ pub(crate) fn located_at<T>(
     let state = rank_state::current();
     let fits = state.deadline.admits(task, Duration::ZERO);
     let outcome = if fits { work() } else { Err(left(deadline::TOO_LATE)) };
+    // the end of the process has killed its commands and removed its scratch directory
+    let is_ending = outcome.is_err() && state.is_ending(Duration::ZERO);
+    let outcome = if is_ending { Err(left(deadline::STOPPED)) } else { outcome };
     let took = begin.elapsed();
     state.add_busy(took);
     if outcome.is_ok() {

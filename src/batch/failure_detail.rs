@@ -2,7 +2,7 @@
 
 use crate::codec;
 use crate::commands::FailureKind;
-use crate::commands::signals::signal_name;
+use crate::commands::signals;
 use crate::error::{TaskError, TaskErrorKind};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -36,15 +36,16 @@ impl FailureDetail {
 /// `retry-on` has a word for it, it is that one.
 pub(crate) fn kind(error: &TaskError) -> String {
     let word = match (FailureDetail::of(error).command, error.kind) {
-        (Some(FailureKind::Exit(code)), _) => return format!("exit {code}"),
-        (Some(FailureKind::Signal(signal)), _) => {
-            let name = signal_name(signal);
+        (Some(FailureKind::Exit(code)), _) => {
+            let Some(signal) = signals::signal_of(code) else { return format!("exit {code}") };
+            let name = signals::signal_name(signal);
             return name.split(" (").next().unwrap_or_default().to_owned();
         }
         (Some(FailureKind::NotStarted), _) => "no program",
         (Some(FailureKind::TimedOut), _) => "timeout",
         (Some(FailureKind::OutOfMemory), _) => "oom",
         (Some(FailureKind::Cancelled), _) | (None, TaskErrorKind::Cancelled) => "cancelled",
+        (Some(FailureKind::TooMuchOutput), _) => "max-output",
         (Some(FailureKind::Output), _) => "output",
         (Some(FailureKind::System), _) => "system",
         (None, TaskErrorKind::Panicked) => "panic",
@@ -73,7 +74,7 @@ mod tests {
         assert_eq!((FailureDetail::of(&error), kind(&error)), (detail, "exit 3".to_owned()));
         let error = failed(Failure::new("no").of_kind(TaskErrorKind::Panicked));
         assert_eq!((FailureDetail::of(&error), kind(&error)), (FailureDetail::default(), "panic".to_owned()));
-        let killed = FailureDetail { command: Some(FailureKind::Signal(9)), ..detail };
+        let killed = FailureDetail { command: Some(FailureKind::Exit(128 + 9)), ..detail };
         assert_eq!(kind(&failed(Failure::new("").or_detail(|| killed.encode()))), "SIGKILL");
         // bytes that are no facts
         assert_eq!(kind(&failed(Failure::new("").or_detail(|| vec![255; 3]))), "error");

@@ -72,6 +72,7 @@ pub(crate) fn run(
     for (counter, found) in plan.counters.iter().enumerate() {
         client.set_counter(counter, found.total);
     }
+    crate::batch::head::settings::tell(plan, client, &team.slots)?;
     let submitter = Submitter::new(plan, folder, client, team);
     let progress = Progress::new(plan.instances(), slots, job.quiet, job.progress);
     let reporter = FailureReporter::new(plan, folder);

@@ -23,6 +23,8 @@ mod version;
 
 use crate::config::SLOTS_MAX;
 use crate::console;
+use crate::script::values::settings::RunSettings;
+use crate::script::values::units::size;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -140,6 +142,14 @@ struct RunArgs {
     /// Tasks that each other rank computes at a time [default: its share of its host's cores]
     #[arg(long, value_name = "N", value_parser = slots_from::<1>)]
     slots: Option<u32>,
+    /// The directory in which each rank makes its own for temporary files; every host has it [default: the script's
+    /// `scratch`, SLURM_TMPDIR, TMPDIR, or a local disk]
+    #[arg(long, value_name = "DIR", value_parser = RunSettings::scratch)]
+    scratch: Option<String>,
+    /// What a rank holds in memory of its commands' output: "64 MiB"; beyond it output goes to files in scratch
+    /// [default: the script's `output-memory`, or 64 MiB]
+    #[arg(long, value_name = "SIZE", value_parser = memory_size)]
+    output_memory: Option<u64>,
     /// At the end, tells on standard error what each rank's time went into
     #[arg(long)]
     profile: bool,
@@ -205,6 +215,11 @@ struct LogArgs {
     /// Another value for a variable of the script's [vars]; as often as needed
     #[arg(long, value_name = "NAME=VALUE", value_parser = set)]
     set: Vec<(String, String)>,
+}
+
+/// Parses a size as scripts write it.
+fn memory_size(text: &str) -> Result<u64, String> {
+    size(text).ok_or_else(|| "a number and a unit, as in 500MB or \"2 GiB\"".to_owned())
 }
 
 /// Parses the argument `name=value` of `--set`.

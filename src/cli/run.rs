@@ -18,6 +18,7 @@ use crate::runtime::handshake::Team;
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::options::LoadOptions;
 use crate::script::plan::Plan;
+use crate::script::values::settings::RunSettings;
 use std::time::{Duration, Instant};
 
 /// Runs a script; every rank has to call this. Returns the exit code.
@@ -93,7 +94,10 @@ fn plan(args: &RunArgs, time_limit: Option<Duration>) -> std::result::Result<Pla
         return Err(USAGE);
     }
     let options = LoadOptions { time_limit, ..LoadOptions::default() };
-    let plan = read(script, &args.set, options).map_err(|()| USAGE)?;
+    let mut plan = read(script, &args.set, options).map_err(|()| USAGE)?;
+    let RunSettings { scratch, output_memory } = &mut plan.settings;
+    *scratch = args.scratch.clone().or(scratch.take());
+    *output_memory = args.output_memory.or(*output_memory);
     only(plan, &args.only)
 }
 

@@ -4,7 +4,7 @@
 use super::{STOPPED, launch};
 use crate::batch::head::interrupt;
 use crate::batch::rank::rank_state;
-use crate::commands::{end_all, stop_process};
+use crate::commands::{ScratchRoot, end_all, stop_process};
 use crate::console;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
@@ -49,8 +49,11 @@ fn end(signal: i32) -> ! {
 /// Cleans up and ends this process, whatever tasks it still computes. MPI is not finalised: the launcher ends the other
 /// ranks.
 pub(super) fn leave() -> ! {
-    rank_state::current().deadline.close();
+    let state = rank_state::current();
+    state.deadline.close();
+    state.end();
     end_all(GRACE);
+    ScratchRoot::close();
     rank_state::leave();
     stop_process();
     exit(STOPPED.into())

@@ -1,18 +1,19 @@
 //! Errors of commands, with messages that tell the user how to correct the cause.
 
-use crate::commands::signals::signal_name;
+use crate::commands::StreamOutput;
+use crate::commands::signals::{self, signal_name};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// The output of a command that failed: what it wrote before it ended.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug)]
 pub(crate) struct Captured {
-    /// The bytes that the command wrote to standard output.
-    pub stdout: Vec<u8>,
-    /// The bytes that the command wrote to standard error.
-    pub stderr: Vec<u8>,
+    /// What the command wrote to standard output.
+    pub stdout: StreamOutput,
+    /// What the command wrote to standard error.
+    pub stderr: StreamOutput,
 }
 
 impl Captured {
@@ -20,6 +21,9 @@ impl Captured {
     pub(crate) fn tail(&self) -> String {
         let (stdout, stderr) = (last_lines(&self.stdout), last_lines(&self.stderr));
         match (stderr.is_empty(), stdout.is_empty()) {
+            (true, true) if self.stderr.is_unread() => {
+                "; its stderr is thrown away, by `stderr = \"null\"`".to_owned()
+            }
             (false, _) => format!("; the end of its stderr:{stderr}"),
             (true, false) => format!("; it wrote nothing to stderr; the end of its stdout:{stdout}"),
             (true, true) => "; it printed nothing".to_owned(),
@@ -29,12 +33,12 @@ impl Captured {
 
 /// The last 20 lines of an output, without blank ones at its end, indented for an error message. Empty if all are
 /// blank.
-fn last_lines(output: &[u8]) -> String {
+fn last_lines(output: &StreamOutput) -> String {
     const LINES: usize = 20;
     const WIDTH: usize = 300;
     // Only a window at the end is decoded: output may have megabytes.
-    let window = &output[output.len().saturating_sub(LINES * 4 * WIDTH)..];
-    let text = String::from_utf8_lossy(window);
+    let window = output.end(LINES * 4 * WIDTH);
+    let text = String::from_utf8_lossy(&window);
     let lines: Vec<&str> = text.trim_end().lines().collect();
     let mut tail = String::new();
     for line in &lines[lines.len().saturating_sub(LINES)..] {
@@ -49,14 +53,15 @@ fn last_lines(output: &[u8]) -> String {
 pub(crate) enum FailureKind {
     /// The command could not be started, for instance since its program is missing. Another attempt would fail too.
     NotStarted,
-    /// The command ended with this exit code, which the task does not list as success.
+    /// The command ended with this code, which the task does not list as success: its exit code, or 128 and the number of
+    /// the signal that killed it.
     Exit(i32),
-    /// A signal, of this number, killed the command.
-    Signal(i32),
     /// The command ran longer than its `timeout`, and was killed.
     TimedOut,
     /// The command exceeded its `memory`, or its host ran out of memory.
     OutOfMemory,
+    /// The command printed more than its `max-output`, and was ended.
+    TooMuchOutput,
     /// The command was killed because no task or user needs its result any longer.
     Cancelled,
     /// The command succeeded, but an output file is missing or cannot be read.
@@ -193,6 +198,30 @@ pub(crate) enum CommandError {
         /// The last lines that the command wrote to standard error.
         tail: String,
     },
+    /// The program wrote more to standard output and standard error than its `max-output`, and was ended.
+    #[error(
+        "`{program}` was ended: it has printed {printed} bytes, and its `max-output` is {most}; give it more, have it write a file (`out`), or throw its output away, `stdout = \"null\"`{tail}"
+    )]
+    OverOutput {
+        program: String,
+        /// The bytes that the program had printed when it ended.
+        printed: u64,
+        /// The limit that the command exceeded, in bytes.
+        most: u64,
+        /// The last lines that the command wrote to standard error.
+        tail: String,
+    },
+    /// Scratch has no room for what the program prints. The program was killed.
+    #[error(
+        "`{program}` was killed, since what it prints cannot be kept in scratch, `{}`: {source}; make room there, choose another place by `--scratch`, or set `max-output`", .folder.display()
+    )]
+    ScratchFull {
+        program: String,
+        /// The directory in scratch; empty if the rank has none.
+        folder: PathBuf,
+        /// The error of the operating system when the output was written.
+        source: io::Error,
+    },
     /// The program and its child processes used more than its `memory`, and were killed.
     #[error(
         "`{program}` ran out of memory: it had {} MiB, and its `memory` is {} MiB; give it more, or `memory-step` with `retries`{tail}",
@@ -273,7 +302,8 @@ impl CommandError {
         match self {
             CommandError::Failed { cause, .. } => cause.failure(),
             CommandError::Exit { code, .. } => FailureKind::Exit(*code),
-            CommandError::Signal { signal, .. } => FailureKind::Signal(*signal),
+            CommandError::Signal { signal, .. } => FailureKind::Exit(signals::code_of_signal(*signal)),
+            CommandError::OverOutput { .. } => FailureKind::TooMuchOutput,
             CommandError::TimedOut { .. } => FailureKind::TimedOut,
             CommandError::OverMemory { .. } | CommandError::HostOutOfMemory { .. } => {
                 FailureKind::OutOfMemory
@@ -284,6 +314,7 @@ impl CommandError {
             | CommandError::OutUnreadable { .. }
             | CommandError::OutPath { .. } => FailureKind::Output,
             CommandError::Spawn { .. }
+            | CommandError::ScratchFull { .. }
             | CommandError::Files { .. }
             | CommandError::Spawner { .. }
             | CommandError::SpawnerDied { .. }
@@ -319,13 +350,13 @@ fn not_found_help(program: &str) -> String {
 
 /// Explains an exit code to which shells give a meaning, such as 127 (program not found); empty for others.
 fn exit_help(code: i32) -> String {
-    match code {
-        126 => " (from a shell: a program in it is not executable)".to_owned(),
-        127 => " (from a shell: a program in it was not found)".to_owned(),
-        129..=192 => format!(
+    match (code, signals::signal_of(code)) {
+        (126, _) => " (from a shell: a program in it is not executable)".to_owned(),
+        (127, _) => " (from a shell: a program in it was not found)".to_owned(),
+        (_, Some(signal)) => format!(
             " (from a shell: a program in it was killed by {}{})",
-            signal_name(code - 128),
-            signal_help(code - 128)
+            signal_name(signal),
+            signal_help(signal)
         ),
         _ => String::new(),
     }

@@ -1,12 +1,13 @@
 //! Memory use of a command's process tree, and whether the system's out-of-memory killer has acted.
 //!
 //! Without privileges the system can enforce no memory limit for a group of processes, so the rank samples their use.
+//! Pages of mapped files do not count: the system takes them back when it needs memory. Files in memory (tmpfs) do.
 
 use std::collections::BTreeSet;
 use std::fs;
 
-/// Bytes of resident memory of a process and all its descendants. A page that several of them share counts once, in
-/// proportional parts (PSS).
+/// Bytes of resident memory of a process and all its descendants, without pages of mapped files. A page that several of
+/// them share counts once, in proportional parts (PSS).
 pub(crate) fn of_tree(root: u32) -> u64 {
     let tree = tree(root);
     tree.iter().map(|pid| resident(*pid)).sum()
@@ -15,7 +16,7 @@ pub(crate) fn of_tree(root: u32) -> u64 {
 /// An upper bound of [`of_tree`] in bytes, cheaper to read: the resident memory (RSS) of a process and all its
 /// descendants, in which shared pages count for each process.
 pub(crate) fn of_tree_at_most(root: u32) -> u64 {
-    tree(root).iter().map(|pid| mapped(*pid)).sum()
+    tree(root).iter().map(|pid| in_memory(*pid)).sum()
 }
 
 fn tree(root: u32) -> BTreeSet<u32> {
@@ -32,23 +33,26 @@ fn tree(root: u32) -> BTreeSet<u32> {
     tree
 }
 
-/// The value in bytes of the line `name` of a file in `/proc`, which has it in kilobytes; `None` if there is none, as
-/// after the end of the process.
-fn line(path: &str, name: &str) -> Option<u64> {
+/// The sum in bytes of two lines of a file in `/proc`, which has them in kilobytes. `None` if one is missing.
+fn sum(path: &str, names: [&str; 2]) -> Option<u64> {
     let text = fs::read_to_string(path).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    let number: u64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(number * 1024)
+    let line = |name: &str| -> Option<u64> {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse().ok()
+    };
+    Some((line(names[0])? + line(names[1])?) * 1024)
 }
 
-fn mapped(pid: u32) -> u64 {
-    line(&format!("/proc/{pid}/status"), "VmRSS:").unwrap_or(0)
+/// Bytes of resident memory of one process without mapped files (RSS).
+fn in_memory(pid: u32) -> u64 {
+    sum(&format!("/proc/{pid}/status"), ["RssAnon:", "RssShmem:"]).unwrap_or(0)
 }
 
-/// Bytes of resident memory of one process, in which a page shared by several counts in proportional parts (PSS). If
-/// the kernel does not tell these, RSS, in which it counts fully.
+/// Bytes of resident memory of one process without mapped files, in which a page shared by several counts in
+/// proportional parts (PSS). If the kernel does not tell these, RSS, in which it counts fully.
 fn resident(pid: u32) -> u64 {
-    line(&format!("/proc/{pid}/smaps_rollup"), "Pss:").unwrap_or_else(|| mapped(pid))
+    let parts = sum(&format!("/proc/{pid}/smaps_rollup"), ["Pss_Anon:", "Pss_Shmem:"]);
+    parts.unwrap_or_else(|| in_memory(pid))
 }
 
 /// The number of processes that the kernel's out-of-memory killer has killed on this host since it started.

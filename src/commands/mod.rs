@@ -17,22 +17,31 @@
 //!   and forking one that has initialised MPI corrupts InfiniBand traffic.
 //! * The rank creates the pipes and hands them to the spawner. The thread that waits for the command writes its input
 //!   and reads its outputs at the same time, so that neither can block the other.
+//! * What a command prints is in memory as far as the rank's budget goes (`output_budget`), else in a file in scratch,
+//!   written while the command runs (`stream_output`).
 //! * The launcher's variables are removed (`environment`). With them, a command that calls `MPI_Init` would take itself
 //!   for the rank.
 
+pub(crate) mod dead_scratch;
 pub(crate) mod environment;
 pub(crate) mod error;
 pub(crate) mod find_program;
+#[cfg(test)]
+mod limit_tests;
 pub(crate) mod memory;
+pub(crate) mod output_budget;
 pub mod outputs;
 pub(crate) mod pipes;
+pub(crate) mod removal;
 pub(crate) mod running;
 pub(crate) mod scratch;
+pub(crate) mod scratch_place;
 pub(crate) mod signals;
 pub(crate) mod spawner;
 pub(crate) mod spec;
 pub(crate) mod staging;
 pub(crate) mod stored_file;
+pub(crate) mod stream_output;
 #[cfg(test)]
 mod tests;
 
@@ -45,12 +54,12 @@ pub use scratch::ScratchRoot;
 pub(crate) use scratch::{Scratch, ScratchError};
 
 pub(crate) use spec::{CommandSpec, Launcher};
+pub(crate) use stream_output::StreamOutput;
 
-use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// An output file that a command has written in its private directory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OutFile {
     /// The name by which [`CommandSpec::outs`] lists the file.
     pub name: String,
@@ -61,15 +70,15 @@ pub(crate) struct OutFile {
 }
 
 /// The outputs of a command that succeeded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug)]
 pub(crate) struct CommandOutput {
-    /// The bytes that the command wrote to standard output.
-    pub stdout: Vec<u8>,
-    /// The bytes that the command wrote to standard error.
-    pub stderr: Vec<u8>,
+    /// What the command wrote to standard output.
+    pub stdout: StreamOutput,
+    /// What the command wrote to standard error.
+    pub stderr: StreamOutput,
     /// The output files, in the order of [`CommandSpec::outs`]. They lie in the command's private directory.
     pub outs: Vec<OutFile>,
-    /// The exit code of the command, one of those that mean success ([`CommandSpec::ok_exit`]).
+    /// The exit code of the command, or 128 and the number of the signal that killed it; one of those that mean success ([`CommandSpec::ok_exit`]).
     pub exit: i32,
     /// The processor time and the peak memory that the command used.
     pub usage: Usage,

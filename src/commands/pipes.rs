@@ -5,21 +5,19 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// The most bytes that are read from one pipe at a time, so that the command's other pipes have their turn.
-const PIECE: u64 = 1 << 20;
-
 /// Creates a pipe between the rank and a command. The caller makes the rank's end non-blocking; the command's end
 /// blocks, as programs expect.
-fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(pipe_with(PipeFlags::CLOEXEC)?)
 }
 
-fn nonblocking(end: &OwnedFd) -> io::Result<()> {
+/// Makes reads and writes at the rank's end of a pipe return at once.
+pub(crate) fn nonblocking(end: &OwnedFd) -> io::Result<()> {
     Ok(rustix::io::ioctl_fionbio(end, true)?)
 }
 
@@ -35,44 +33,6 @@ pub(crate) fn null() -> io::Result<OwnedFd> {
         }
     };
     Ok(file.try_clone()?.into())
-}
-
-/// Collects what a command writes to standard output or standard error, at the rank's end of a pipe.
-#[derive(Debug, Default)]
-pub(crate) struct Reader {
-    pipe: Option<File>,
-    bytes: Vec<u8>,
-}
-
-impl Reader {
-    /// Makes a reader and a pipe to it. Returns also the end of the pipe into which the command writes.
-    pub(crate) fn new() -> io::Result<(Reader, OwnedFd)> {
-        let (ours, theirs) = pipe()?;
-        nonblocking(&ours)?;
-        Ok((Reader { pipe: Some(ours.into()), bytes: Vec::new() }, theirs))
-    }
-
-    /// Reads the bytes that the command has written so far, without waiting for more.
-    pub(crate) fn fill(&mut self) {
-        while let Some(pipe) = &mut self.pipe {
-            match pipe.take(PIECE).read_to_end(&mut self.bytes) {
-                Ok(read) if read as u64 == PIECE => return,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A pipe has no errors other than its end.
-                Ok(_) | Err(_) => self.pipe = None,
-            }
-        }
-    }
-
-    /// The event for which the rank has to poll to read more; `None` after the end of the output.
-    pub(crate) fn interest(&self) -> Option<PollFd<'_>> {
-        self.pipe.as_ref().map(|pipe| PollFd::new(pipe, PollFlags::IN))
-    }
-
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.bytes
-    }
 }
 
 /// Feeds the standard input of a command, at the rank's end of a pipe.

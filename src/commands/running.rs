@@ -1,7 +1,10 @@
 //! Running commands, as the rank sees them: waiting, time and memory limits, and collecting outputs.
 
-use super::pipes::{Reader, Writer};
-use super::{Captured, CommandError, CommandOutput, CommandSpec, OutFile, environment, memory, scratch};
+use super::pipes::Writer;
+use super::stream_output::{SpillError, StreamReader};
+use super::{
+    Captured, CommandError, CommandOutput, CommandSpec, OutFile, environment, memory, scratch, signals,
+};
 use crate::commands::find_program;
 use crate::commands::spawner::{self, End, SpawnChannel, Spawner, Usage};
 use parking_lot::Mutex;
@@ -68,15 +71,19 @@ impl Killer {
     }
 }
 
-/// How far a command is with its time limit.
+/// A limit of a command's for which it is ended in order: SIGTERM, then SIGKILL after the grace period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Time {
-    /// The time limit is not reached, or the command has none.
-    Left,
-    /// The time limit was reached, and the command got SIGTERM. SIGKILL follows after the grace period.
-    Up,
-    /// The grace period after SIGTERM was over too, and the command got SIGKILL.
-    Over,
+enum ExceededLimit {
+    Time,
+    Output,
+}
+
+/// The ending of a command that has exceeded a limit.
+#[derive(Debug, Clone, Copy)]
+struct LimitEnding {
+    limit: ExceededLimit,
+    /// The time, counted from the command's start, at which it gets SIGKILL. `None` after that.
+    kill: Option<Duration>,
 }
 
 /// A command that the rank has started and whose end it awaits. Dropping the value kills the command.
@@ -93,10 +100,13 @@ pub(crate) struct RunningCommand {
     found: find_program::FoundProgram,
     handle: Arc<ProcessHandle>,
     begin: Instant,
-    time: Time,
+    /// The limit that the command has exceeded, and for which it got SIGTERM; `None` before.
+    ending: Option<LimitEnding>,
+    /// Whether the command got SIGKILL for a limit, or since scratch is full.
+    is_killed: bool,
     stdin: Writer,
-    stdout: Reader,
-    stderr: Reader,
+    stdout: StreamReader,
+    stderr: StreamReader,
     /// The channel (a socket) to the spawner, the process that has started the command; `None` after the command has
     /// ended.
     channel: Option<SpawnChannel>,
@@ -116,8 +126,9 @@ impl RunningCommand {
             Some(file) => Writer::file(file).map_err(failed)?,
             None => Writer::new(std::mem::take(&mut spec.stdin)).map_err(failed)?,
         };
-        let (stdout, their_stdout) = Reader::new().map_err(failed)?;
-        let (stderr, their_stderr) = Reader::new().map_err(failed)?;
+        let reader = |unread| if unread { StreamReader::unread() } else { StreamReader::new() };
+        let (stdout, their_stdout) = reader(spec.unread[0]).map_err(failed)?;
+        let (stderr, their_stderr) = reader(spec.unread[1]).map_err(failed)?;
         let files = [their_stdin.as_fd(), their_stdout.as_fd(), their_stderr.as_fd()];
         let spawner = spawner::current().map_err(|source| CommandError::Spawner { source })?;
         let mut channel = spawner.channel().map_err(failed)?;
@@ -133,7 +144,8 @@ impl RunningCommand {
             kills: None,
             handle,
             begin: Instant::now(),
-            time: Time::Left,
+            ending: None,
+            is_killed: false,
             stdin,
             stdout,
             stderr,
@@ -167,11 +179,9 @@ impl RunningCommand {
         let ended = self.end.take().unwrap_or_else(|| self.serve(None));
         let (status, usage) = self.ended(ended)?;
         self.finish();
-        let captured = Captured {
-            stdout: std::mem::take(&mut self.stdout).into_bytes(),
-            stderr: std::mem::take(&mut self.stderr).into_bytes(),
-        };
-        let exit = match self.judge(status, &captured) {
+        let ((stdout, full), (stderr, also_full)) = (self.stdout.finish(), self.stderr.finish());
+        let captured = Captured { stdout, stderr };
+        let exit = match self.judge(status, &captured, full.or(also_full)) {
             Ok(exit) => exit,
             Err(cause) => return Err(CommandError::Failed { cause: Box::new(cause), captured }),
         };
@@ -193,8 +203,9 @@ impl RunningCommand {
             let short = elapsed < SHORT && self.stdin.interest().is_none();
             let mut wait = short.then(|| SHORT - elapsed);
             let mut sooner = |other: Duration| wait = Some(wait.map_or(other, |wait| wait.min(other)));
-            if let Some(left) = time_left(self.time, &self.spec, elapsed) {
-                sooner(left);
+            match self.ending {
+                Some(ending) => ending.kill.into_iter().for_each(|kill| sooner(kill.saturating_sub(elapsed))),
+                None => self.spec.timeout.into_iter().for_each(|limit| sooner(limit.saturating_sub(elapsed))),
             }
             if self.spec.memory.is_some() && self.exceeded.is_none() {
                 sooner(self.look.saturating_sub(elapsed));
@@ -219,7 +230,7 @@ impl RunningCommand {
                 self.stdout.fill();
                 self.stderr.fill();
             }
-            self.watch_time();
+            self.watch_limits();
             self.watch_memory();
             if until.is_some_and(|until| Instant::now() >= until) {
                 return Ok(None);
@@ -227,16 +238,30 @@ impl RunningCommand {
         }
     }
 
-    fn watch_time(&mut self) {
-        let (Some(timeout), grace) = (self.spec.timeout, self.spec.grace) else { return };
+    /// Ends the command if it has exceeded its time or its output, and kills it if it does not end in time.
+    fn watch_limits(&mut self) {
         let elapsed = self.begin.elapsed();
-        if self.time == Time::Left && elapsed >= timeout {
+        let printed = self.stdout.length() + self.stderr.length();
+        let exceeded = match &self.spec {
+            CommandSpec { max_output: Some(most), .. } if printed > *most => Some(ExceededLimit::Output),
+            CommandSpec { timeout: Some(limit), .. } if elapsed >= *limit => Some(ExceededLimit::Time),
+            _ => None,
+        };
+        if let (None, Some(limit)) = (self.ending, exceeded) {
             self.handle.signal(Signal::TERM);
-            self.time = Time::Up;
+            self.ending = Some(LimitEnding { limit, kill: Some(elapsed + self.spec.grace) });
+            if limit == ExceededLimit::Output {
+                self.stdout.keep_no_more();
+                self.stderr.keep_no_more();
+            }
         }
-        if self.time == Time::Up && elapsed >= timeout + grace {
+        // what scratch has no room for is lost, so that nothing is to be gained by an end in order
+        let full = self.stdout.has_failed() || self.stderr.has_failed();
+        let late = self.ending.and_then(|ending| ending.kill).is_some_and(|kill| elapsed >= kill);
+        if (full || late) && !self.is_killed {
             self.handle.signal(Signal::KILL);
-            self.time = Time::Over;
+            self.is_killed = true;
+            self.ending.iter_mut().for_each(|ending| ending.kill = None);
         }
     }
 
@@ -298,30 +323,41 @@ impl RunningCommand {
         }
     }
 
-    /// Decides by exit status and limits whether the command succeeded. Returns its exit code, or the error, which
-    /// quotes the end of the output `captured`.
-    fn judge(&self, status: ExitStatus, captured: &Captured) -> Result<i32, CommandError> {
+    /// Decides by exit status and limits whether the command succeeded. Returns the code of its end, or the error. `full`
+    /// is the error of putting its output into scratch.
+    fn judge(
+        &self,
+        status: ExitStatus,
+        captured: &Captured,
+        full: Option<SpillError>,
+    ) -> Result<i32, CommandError> {
         let program = self.found.name.clone();
         if self.handle.cancelled.load(Ordering::Acquire) {
             return Err(CommandError::Cancelled { program });
         }
-        if let (true, Some(timeout)) = (self.time != Time::Left, self.spec.timeout) {
+        if let Some(SpillError { folder, source }) = full {
+            return Err(CommandError::ScratchFull { program, folder, source });
+        }
+        let limit = self.ending.map(|ending| ending.limit);
+        if let (Some(ExceededLimit::Time), Some(timeout)) = (limit, self.spec.timeout) {
             return Err(CommandError::TimedOut { program, timeout, tail: captured.tail() });
+        }
+        let printed = self.stdout.length() + self.stderr.length();
+        if let Some(most) = self.spec.max_output.filter(|most| limit.is_some() || printed > *most) {
+            return Err(CommandError::OverOutput { program, printed, most, tail: captured.tail() });
         }
         if let (Some(limit), Some(used)) = (self.spec.memory, self.exceeded) {
             return Err(CommandError::OverMemory { program, used, limit, tail: captured.tail() });
         }
-        // a shell reports a program killed by SIGKILL with the code 128 + 9
-        let killed = status.signal() == Some(libc::SIGKILL) || status.code() == Some(128 + libc::SIGKILL);
+        let code = signals::code_of(status);
+        let killed = signals::signal_of(code) == Some(libc::SIGKILL);
         if killed && self.kills.is_some_and(|before| memory::kills() > before) {
             return Err(CommandError::HostOutOfMemory { program, tail: captured.tail() });
         }
-        match (status.code(), status.signal()) {
-            (Some(code), _) if self.spec.ok_exit.contains(&code) => Ok(code),
-            (Some(code), _) => Err(CommandError::Exit { program, code, tail: captured.tail() }),
-            (None, signal) => {
-                Err(CommandError::Signal { program, signal: signal.unwrap_or(0), tail: captured.tail() })
-            }
+        match status.signal() {
+            _ if self.spec.ok_exit.contains(&code) => Ok(code),
+            None => Err(CommandError::Exit { program, code, tail: captured.tail() }),
+            Some(signal) => Err(CommandError::Signal { program, signal, tail: captured.tail() }),
         }
     }
 
@@ -365,17 +401,6 @@ impl Drop for RunningCommand {
         if let (Some(channel), Ok(Some(_))) = (self.channel.take(), ended) {
             self.handle.spawner.give_back(channel);
         }
-    }
-}
-
-/// The time until a command gets the next signal by its time limit (SIGTERM or SIGKILL); `None` if it gets none any
-/// more.
-fn time_left(time: Time, spec: &CommandSpec, elapsed: Duration) -> Option<Duration> {
-    let (timeout, grace) = (spec.timeout?, spec.grace);
-    match time {
-        Time::Left => Some(timeout.saturating_sub(elapsed)),
-        Time::Up => Some((timeout + grace).saturating_sub(elapsed)),
-        Time::Over => None,
     }
 }
 

@@ -1,25 +1,43 @@
 //! Scratch directories on the local disk or in the memory of a host: one for each rank, in which each task gets a
 //! private one.
 
+use super::dead_scratch::{self, OwnerLock};
+use super::removal;
+use super::scratch_place::{self, ScratchPlaces};
 use crate::client::local::local;
+use crate::error::Failure;
 use parking_lot::Mutex;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
 use tempfile::{Builder, TempDir};
+
+/// The bit in the number of a stored file that tells that it is on the disk, and not in the memory, of its rank.
+pub(crate) const ON_DISK: u64 = 1 << 63;
+/// The name of the link in a directory of stored files that leads to those on the disk.
+pub(crate) const ON_DISK_NAME: &str = "disk";
+
+/// Time for which the removal of a rank's directory is tried again, as long as something in it cannot be removed: a
+/// process that is being killed may still make files.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The error of creating a scratch directory (node-local, for temporary files) or a file in it.
 #[derive(Debug, thiserror::Error)]
 pub enum ScratchError {
     /// No place where a scratch directory could be created is usable.
-    #[error("no place for node-local scratch files: {}; set TMPDIR to a local directory that you may write", .tried.join("; "))]
+    #[error("no place for node-local scratch files: {}; choose a local directory that you may write, by `--scratch` or TMPDIR", .tried.join("; "))]
     NoPlace {
         /// The places where a directory was tried, each with the reason why it failed.
         tried: Vec<String>,
     },
+    /// The rank is about to end, so that no more scratch directories are made.
+    #[error("the run is being ended")]
+    Ending,
     /// A directory could not be created in `parent`, or its permissions would let other users in.
     #[error("scratch directory in `{}`: {source}", .parent.display())]
     Directory {
@@ -35,7 +53,7 @@ pub enum ScratchError {
         name: String,
     },
     /// An input file could not be written into a command's directory.
-    #[error("input file `{}` could not be written: {source}; if the node's scratch is full, set TMPDIR to a larger place", .path.display())]
+    #[error("input file `{}` could not be written: {source}; if scratch is full, choose a larger place by `--scratch` or TMPDIR", .path.display())]
     Write {
         /// The path at which the input file was to be.
         path: PathBuf,
@@ -44,28 +62,27 @@ pub enum ScratchError {
     },
 }
 
-/// Creates the rank's scratch directory for temporary files: `dtask-UID-JOBID-RANDOM`, mode 0700, in the first usable
-/// place of `$SLURM_TMPDIR`, `$TMPDIR`, `/dev/shm`, `/tmp`. Dropping the value removes it with its contents.
-fn scratch_root() -> Result<TempDir, ScratchError> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let places = [set("SLURM_TMPDIR"), set("TMPDIR"), Some("/dev/shm".into()), Some("/tmp".into())];
-    root_in(places.into_iter().flatten())
+/// The beginning of the names of this user's scratch directories, of whatever job.
+fn user_prefix() -> String {
+    format!("dtask-{}-", rustix::process::getuid().as_raw())
 }
 
-fn root_in(places: impl IntoIterator<Item = PathBuf>) -> Result<TempDir, ScratchError> {
-    let prefix = format!("dtask-{}-{}-", rustix::process::getuid().as_raw(), job());
+/// Creates the rank's scratch directory for temporary files, `dtask-UID-JOBID-RANDOM`, mode 0700, in the first of
+/// `places` that can be used.
+fn root_in(places: &[PathBuf]) -> Result<(PathBuf, OwnerLock), ScratchError> {
+    let prefix = format!("{}{}-", user_prefix(), job());
     let mut tried = Vec::new();
     for place in places {
         // A relative TMPDIR would mean another directory after each change of the working directory.
         let made = if place.is_absolute() {
-            make(&place, &prefix)
+            make(place, &prefix).and_then(|root| Ok((dead_scratch::claim(root.path())?, root)))
         } else {
             Err(io::Error::new(io::ErrorKind::InvalidInput, "not an absolute path"))
         };
         match made {
-            Ok(root) => {
+            Ok((owner, root)) => {
                 crate::commands::spawner::remove_at_end(root.path());
-                return Ok(root);
+                return Ok((root.keep(), owner));
             }
             Err(error) => tried.push(format!("`{}`: {error}", place.display())),
         }
@@ -77,39 +94,105 @@ fn root_in(places: impl IntoIterator<Item = PathBuf>) -> Result<TempDir, Scratch
 /// it.
 #[derive(Debug)]
 pub struct ScratchRoot {
-    dir: TempDir,
+    dir: PathBuf,
+    /// The record by which other runs know that the rank lives.
+    _owner: OwnerLock,
     /// Private directories that tasks left empty, for the next tasks. Most commands leave theirs empty, and creating
     /// and removing one takes a fifth of the time of a short command.
     free: Mutex<Vec<PathBuf>>,
     /// The directory of large output files that commands have left for other tasks; `None` before the first.
     stored: Mutex<Option<PathBuf>>,
+    /// A directory on a disk for what is large, if the rank's own is in memory: `None` before the first use, and then
+    /// inside `None` if there is no such disk.
+    disk: Mutex<Option<Option<DiskScratch>>>,
+    /// The disks that are tried for it.
+    disks: Vec<PathBuf>,
     /// The number of output files stored so far. Each file gets its name from its number.
     count: AtomicU64,
 }
 
-/// The scratch directory of a rank; `None` before the first use. All tasks of the rank share it.
+/// The part of a rank's scratch that is on a disk, and the record by which other runs know that the rank lives.
+#[derive(Debug)]
+struct DiskScratch {
+    dir: PathBuf,
+    _owner: OwnerLock,
+}
+
+/// The scratch directory of a rank, which all its tasks share.
 #[derive(Debug, Default)]
-struct OwnScratch(Mutex<Option<Arc<ScratchRoot>>>);
+struct OwnScratch {
+    state: Mutex<ScratchState>,
+    /// The place that the user has chosen for scratch directories.
+    chosen: Mutex<Option<PathBuf>>,
+    /// The thread that removes directories of jobs that are gone.
+    sweeper: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug, Default)]
+enum ScratchState {
+    /// The directory is made at its first use.
+    #[default]
+    Unused,
+    Open(Arc<ScratchRoot>),
+    /// The process is about to end: no directory is made any more.
+    Closed,
+}
 
 impl ScratchRoot {
-    /// The scratch directory of this rank for temporary files. The first call creates it.
+    /// The scratch directory of this rank for temporary files. The first call creates it, and begins to remove those of
+    /// jobs that are gone.
     ///
     /// # Errors
     /// As for [`ScratchRoot::new`].
     pub fn current() -> Result<Arc<ScratchRoot>, ScratchError> {
         let own = local(OwnScratch::default);
-        let mut current = own.0.lock();
-        match &*current {
-            Some(root) => Ok(root.clone()),
-            None => Ok(current.insert(ScratchRoot::new()?).clone()),
+        let mut state = own.state.lock();
+        match &*state {
+            ScratchState::Open(root) => Ok(root.clone()),
+            ScratchState::Closed => Err(ScratchError::Ending),
+            ScratchState::Unused => {
+                let places = ScratchPlaces::new(own.chosen.lock().as_deref());
+                let root = ScratchRoot::new_in(&places)?;
+                *state = ScratchState::Open(root.clone());
+                *own.sweeper.lock() = sweeper(places);
+                Ok(root)
+            }
         }
+    }
+
+    /// Chooses the place where this rank makes its scratch directory, and makes it.
+    ///
+    /// # Errors
+    /// When the place cannot be used.
+    pub(crate) fn choose(place: PathBuf) -> Result<(), ScratchError> {
+        *local(OwnScratch::default).chosen.lock() = Some(place);
+        ScratchRoot::current().map(drop)
     }
 
     /// Gives up this rank's reference to its scratch directory. The directory is removed when no task or stored file
     /// needs it.
     pub fn leave() {
-        let left = local(OwnScratch::default).0.lock().take();
+        let own = local(OwnScratch::default);
+        let mut state = own.state.lock();
+        if matches!(*state, ScratchState::Closed) {
+            return;
+        }
+        let left = std::mem::take(&mut *state);
+        drop(state);
+        *own.chosen.lock() = None;
         drop(left); // not under the lock: there may be much to remove
+        if let Some(sweeper) = own.sweeper.lock().take() {
+            let _ = sweeper.join();
+        }
+    }
+
+    /// Removes this rank's scratch directory, whatever tasks still need it, and makes no other: the process is about to
+    /// end.
+    pub(crate) fn close() {
+        let left = std::mem::replace(&mut *local(OwnScratch::default).state.lock(), ScratchState::Closed);
+        if let ScratchState::Open(root) = left {
+            root.remove();
+        }
     }
 
     /// Creates a scratch directory for temporary files: `dtask-UID-JOBID-RANDOM`, mode 0700, in the first usable place
@@ -118,8 +201,50 @@ impl ScratchRoot {
     /// # Errors
     /// When none of these places is usable.
     pub fn new() -> Result<Arc<ScratchRoot>, ScratchError> {
-        let (free, stored, count) = (Mutex::default(), Mutex::default(), AtomicU64::new(0));
-        Ok(Arc::new(ScratchRoot { dir: scratch_root()?, free, stored, count }))
+        ScratchRoot::new_in(&ScratchPlaces::new(None))
+    }
+
+    fn new_in(places: &ScratchPlaces) -> Result<Arc<ScratchRoot>, ScratchError> {
+        let (free, stored, count, disk) =
+            (Mutex::default(), Mutex::default(), AtomicU64::new(0), Mutex::default());
+        let (dir, _owner) = root_in(&places.first)?;
+        let disks = if scratch_place::is_memory(&dir) { places.disks.clone() } else { Vec::new() };
+        Ok(Arc::new(ScratchRoot { dir, _owner, free, stored, disk, disks, count }))
+    }
+
+    /// The directory on a disk for what is large. `None` if the rank's own directory is on one, or the host has none
+    /// with room.
+    fn disk(&self) -> Option<PathBuf> {
+        let make = || {
+            let roomy: Vec<PathBuf> =
+                self.disks.iter().filter(|disk| scratch_place::is_roomy_disk(disk)).cloned().collect();
+            root_in(&roomy).ok().map(|(dir, _owner)| DiskScratch { dir, _owner })
+        };
+        let mut disk = self.disk.lock();
+        disk.get_or_insert_with(make).as_ref().map(|disk| disk.dir.clone())
+    }
+
+    /// The path of the rank's scratch directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Makes the failure that tells the user that something could not be written to scratch. `what` is the beginning of
+    /// the sentence.
+    pub(crate) fn full(&self, what: &str, error: &io::Error) -> Failure {
+        let folder = self.dir.display();
+        Failure::new(format!(
+            "{what} in scratch, `{folder}`: {error}; if it is full, choose a larger place by `--scratch` or TMPDIR"
+        ))
+    }
+
+    fn remove(&self) {
+        let disk = self.disk.lock().take().flatten();
+        for dir in [Some(&self.dir), disk.as_ref().map(|disk| &disk.dir)].into_iter().flatten() {
+            if let Err(error) = removal::remove(dir, PATIENCE) {
+                log::warn!("the scratch directory `{}` cannot be removed: {error}", dir.display());
+            }
+        }
     }
 
     /// Provides a private, empty directory in which one attempt of a task runs its command.
@@ -129,20 +254,55 @@ impl ScratchRoot {
     pub fn lend(self: &Arc<Self>) -> Result<Scratch, ScratchError> {
         let path = match self.free.lock().pop() {
             Some(path) => path,
-            None => private_dir(self.dir.path())?.keep(),
+            None => private_dir(&self.dir)?.keep(),
         };
         Ok(Scratch { path, root: Arc::downgrade(self) })
     }
 
-    /// The directory of stored output files, and the number that the next file gets.
-    pub(crate) fn next_stored(&self) -> io::Result<(PathBuf, u64)> {
+    /// Provides a private, empty directory for files that may be large: on a disk, if the host has one with room.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub(crate) fn lend_large(self: &Arc<Self>) -> Result<Scratch, ScratchError> {
+        match self.disk() {
+            Some(disk) => Ok(Scratch { path: private_dir(&disk)?.keep(), root: Weak::new() }),
+            None => self.lend(),
+        }
+    }
+
+    /// The directory of stored output files, and the number that the next file gets. One that is `large` is on a disk,
+    /// if the host has one with room.
+    pub(crate) fn next_stored(&self, large: bool) -> io::Result<(PathBuf, u64)> {
+        let disk = if large { self.disk() } else { None };
         let mut stored = self.stored.lock();
         let dir = match &*stored {
             Some(dir) => dir.clone(),
-            None => stored.insert(make(self.dir.path(), "stored-")?.keep()).clone(),
+            None => stored.insert(make(&self.dir, "stored-")?.keep()).clone(),
         };
-        Ok((dir, self.count.fetch_add(1, Ordering::Relaxed)))
+        let mut number = self.count.fetch_add(1, Ordering::Relaxed);
+        if let Some(disk) = disk {
+            // other ranks find the files of both places in one directory
+            match symlink(&disk, dir.join(ON_DISK_NAME)) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => number |= ON_DISK,
+            }
+        }
+        Ok((dir, number))
     }
+}
+
+impl Drop for ScratchRoot {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// Starts a thread that removes the scratch directories of this user's jobs that are gone, in `places` and in those that
+/// are tried without a choice.
+fn sweeper(places: ScratchPlaces) -> Option<JoinHandle<()>> {
+    let places = [places.all(), ScratchPlaces::new(None).all()].concat();
+    let sweep = move || dead_scratch::sweep(&places, &user_prefix());
+    std::thread::Builder::new().name("dtask-sweep".into()).spawn(sweep).ok()
 }
 
 /// The private directory of one attempt of a task. Dropping the value keeps an empty directory for the next task, and
@@ -166,8 +326,8 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         match self.root.upgrade() {
             Some(root) if is_as_new(&self.path) => root.free.lock().push(std::mem::take(&mut self.path)),
-            // What cannot be removed here is removed with the rank's scratch directory.
-            _ => drop(fs::remove_dir_all(&self.path)),
+            // Remains of the directory are removed with the root.
+            _ => drop(removal::remove(&self.path, Duration::ZERO)),
         }
     }
 }
@@ -224,16 +384,15 @@ mod tests {
 
     #[test]
     fn the_root_is_private_and_named_after_user_and_job() -> Outcome {
-        let root = scratch_root()?;
-        let name =
-            root.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let root = ScratchRoot::new()?;
+        let path = root.path().to_owned();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         assert!(name.starts_with(&format!("dtask-{}-", rustix::process::getuid().as_raw())), "{name}");
-        assert_eq!(fs::metadata(root.path())?.mode() & 0o7777, 0o700);
-        let (one, two) = (private_dir(root.path())?, private_dir(root.path())?);
+        assert_eq!(fs::metadata(&path)?.mode() & 0o7777, 0o700);
+        let (one, two) = (private_dir(&path)?, private_dir(&path)?);
         assert_ne!(one.path(), two.path());
         assert_eq!(fs::metadata(one.path())?.mode() & 0o7777, 0o700);
-        let path = root.path().to_owned();
-        drop(root);
+        drop((one, two, root));
         assert!(!path.exists());
         Ok(())
     }
@@ -244,14 +403,47 @@ mod tests {
         let file = tempfile::NamedTempFile::new()?;
         let places =
             ["relative".into(), "/does/not/exist".into(), file.path().to_owned(), good.path().to_owned()];
-        assert_eq!(root_in(places)?.path().parent(), Some(good.path()));
-        let error = root_in(["/does/not/exist".into(), "here".into()]).map(drop).map_err(|e| e.to_string());
+        let places = ScratchPlaces { first: places.to_vec(), disks: vec![] };
+        assert_eq!(ScratchRoot::new_in(&places)?.path().parent(), Some(good.path()));
+        assert_eq!(fs::read_dir(good.path())?.count(), 0);
+        let error = root_in(&["/does/not/exist".into(), "here".into()]).map(drop).map_err(|e| e.to_string());
         let error = error.err().unwrap_or_default();
         assert!(
             error.contains("`/does/not/exist`: ") && error.contains("`here`: not an absolute path"),
             "{error}"
         );
-        assert!(error.contains("set TMPDIR"));
+        assert!(error.contains("by `--scratch` or TMPDIR"));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_large_is_on_a_disk_if_there_is_one() -> Outcome {
+        let disk = tempfile::tempdir()?;
+        let memory = Path::new(scratch_place::MEMORY);
+        if !scratch_place::is_memory(memory) || !scratch_place::is_roomy_disk(disk.path()) {
+            return Ok(());
+        }
+        let places = ScratchPlaces { first: vec![memory.into()], disks: vec![disk.path().into()] };
+        let (root, other) = (ScratchRoot::new_in(&places)?, ScratchRoot::new_in(&places)?);
+        assert_eq!(fs::read_dir(disk.path())?.count(), 0);
+        let (small, large) = (root.keep_bytes(&[1; 10])?, root.keep_bytes(&vec![2; 20 << 20])?);
+        let real = large.path().canonicalize()?;
+        assert!(small.path().starts_with(memory) && real.starts_with(disk.path().canonicalize()?));
+        assert!(
+            root.lend()?.path().starts_with(memory) && root.lend_large()?.path().starts_with(disk.path())
+        );
+        // both are found by the directory and their numbers
+        for file in [&small, &large] {
+            assert_eq!(ScratchRoot::stored_path(file.dir(), file.number()), file.path());
+            let linked = other.keep_link(file.path())?;
+            assert_eq!(fs::metadata(linked.path())?.ino(), fs::metadata(file.path())?.ino());
+        }
+        let made = root.lend()?;
+        fs::write(made.path().join("out"), vec![3; 20 << 20])?;
+        let moved = root.keep(&made.path().join("out"))?;
+        assert_eq!((moved.length(), moved.number() & ON_DISK), (20 << 20, ON_DISK));
+        drop((small, large, moved, made, root, other));
+        assert_eq!(fs::read_dir(disk.path())?.count(), 0);
         Ok(())
     }
 

@@ -1,8 +1,11 @@
-//! Signals to process groups, and the names of signals.
+//! Signals to process groups, the names of signals, and the one way to compare ends of programs: an exit code, or 128 and
+//! the number of the signal that killed it, as shells report it.
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 
 /// Sends a signal to the process group whose leader is a child of this process. An empty group is no error.
 ///
@@ -16,6 +19,27 @@ pub(crate) fn signal(leader: Pid, signal: Signal) -> io::Result<()> {
         Ok(()) | Err(Errno::SRCH) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The number from which codes stand for signals.
+const SIGNALLED: i32 = 128;
+/// The highest number of a signal.
+const LAST: i32 = 64;
+
+/// The code of a program's end: its exit code, or 128 + N if signal N has killed it.
+pub(crate) fn code_of(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| code_of_signal(status.signal().unwrap_or(0)))
+}
+
+/// The code of a program that signal number `signal` has killed.
+pub(crate) fn code_of_signal(signal: i32) -> i32 {
+    SIGNALLED + signal
+}
+
+/// The signal for which a code stands, whether it killed the program or, in a shell, one that the shell ran; `None` if
+/// the code is an ordinary exit code.
+pub(crate) fn signal_of(code: i32) -> Option<i32> {
+    (SIGNALLED + 1..=SIGNALLED + LAST).contains(&code).then(|| code - SIGNALLED)
 }
 
 /// The name of a signal by its number: `SIGKILL` for 9.

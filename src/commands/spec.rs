@@ -54,13 +54,20 @@ pub(crate) struct CommandSpec {
     /// means no limit.
     #[serde(skip)]
     pub timeout: Option<Duration>,
-    /// Time between SIGTERM and SIGKILL when the time limit is over.
+    /// Time between SIGTERM and SIGKILL when the time limit or `max_output` is exceeded.
     #[serde(skip)]
     pub grace: Duration,
     /// The memory limit of the command and its descendants in bytes, above which they are killed. `None` means no
     /// limit.
     #[serde(skip)]
     pub memory: Option<u64>,
+    /// The most bytes that the command may write to standard output and standard error together, beyond which it is
+    /// ended as by the time limit. `None` means no limit.
+    #[serde(skip)]
+    pub max_output: Option<u64>,
+    /// Whether standard output and standard error are thrown away unread, in this order.
+    #[serde(skip)]
+    pub unread: [bool; 2],
     /// The command starts at once if fewer than this number of the rank's commands run; otherwise it waits until fewer
     /// do, for 20 ms at most. `None` means no wait.
     pub room: Option<u32>,
@@ -90,6 +97,8 @@ impl CommandSpec {
             timeout: None,
             grace: Duration::from_secs(5),
             memory: None,
+            max_output: None,
+            unread: [false; 2],
             room: None,
             cores: Vec::new(),
         }

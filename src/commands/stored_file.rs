@@ -4,8 +4,9 @@
 //! Their content is constant, and they are read-only: they may be hard-linked into the directories of many commands at
 //! a time, and of other ranks on the host.
 
-use super::scratch::ScratchRoot;
+use super::scratch::{ON_DISK, ON_DISK_NAME, ScratchRoot};
 use crate::error::Failure;
+use crate::task::allocation;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -16,6 +17,9 @@ pub(crate) const READ_ONLY: u32 = 0o444;
 
 /// The number of bytes that are written to a file at a time.
 const PIECE: usize = 1 << 20;
+
+/// Bytes from which a stored file is put on a disk, if the rank's scratch directory is in memory.
+const LARGE: u64 = 16 << 20;
 
 /// An output file of a command, kept in the rank's scratch directory for other tasks. Dropping the value removes the
 /// file; hard links to it stay.
@@ -36,6 +40,12 @@ impl StoredFile {
     /// [`ScratchRoot::stored_path`].
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// The directory of the rank's stored files, in which [`ScratchRoot::stored_path`] finds this one.
+    pub(crate) fn dir(&self) -> &Path {
+        let levels = if self.number & ON_DISK == 0 { 1 } else { 2 };
+        self.path.ancestors().nth(levels).unwrap_or(&self.path)
     }
 
     /// The length of the stored file, in bytes.
@@ -63,7 +73,7 @@ impl StoredFile {
     /// # Errors
     /// When the file cannot be read; the text is for the user.
     pub fn bytes(&self) -> Result<Vec<u8>, Failure> {
-        let mut bytes = Vec::with_capacity(usize::try_from(self.length)?);
+        let mut bytes = allocation::with_room(usize::try_from(self.length)?)?;
         match self.read(&mut bytes) {
             Ok(()) => Ok(bytes),
             Err(error) => Err(self.unreadable(&error)),
@@ -96,10 +106,40 @@ impl Drop for StoredFile {
     }
 }
 
+/// A stored file that is still being written. Dropping the value removes the file.
+#[derive(Debug)]
+pub(crate) struct FileInMaking {
+    file: File,
+    stored: StoredFile,
+}
+
+impl FileInMaking {
+    /// Appends bytes to the file.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // a single write of gigabytes takes several times as long as many small ones
+        bytes.chunks(PIECE).try_for_each(|piece| self.file.write_all(piece))
+    }
+
+    /// The directory in which the file lies.
+    pub(crate) fn folder(&self) -> PathBuf {
+        let folder = self.stored.path.parent().unwrap_or(&self.stored.path);
+        folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
+    }
+
+    /// Closes the file, which does not change any more.
+    pub(crate) fn finish(mut self) -> io::Result<StoredFile> {
+        self.stored.length = self.file.metadata()?.len();
+        Ok(self.stored)
+    }
+}
+
 impl ScratchRoot {
     /// The path of the stored file with this number, in a rank's directory of stored files.
     pub fn stored_path(dir: &Path, number: u64) -> PathBuf {
-        dir.join(number.to_string())
+        match number & ON_DISK {
+            0 => dir.join(number.to_string()),
+            _ => dir.join(ON_DISK_NAME).join(number.to_string()),
+        }
     }
 
     /// Takes over an output file from the directory of a command that has ended. The file is moved, or copied if it has
@@ -108,8 +148,8 @@ impl ScratchRoot {
     /// # Errors
     /// When scratch has no room.
     pub fn keep(&self, path: &Path) -> io::Result<StoredFile> {
-        self.store(|to| {
-            let found = fs::symlink_metadata(path)?;
+        let found = fs::symlink_metadata(path)?;
+        self.store(found.len() >= LARGE, |to| {
             // a file with other links may be changed through them: the command has linked a file of the user's
             let own = found.is_file() && found.nlink() == 1;
             let moved = own
@@ -119,16 +159,26 @@ impl ScratchRoot {
         })
     }
 
+    /// Begins a new file in the rank's scratch directory, to be written piece by piece; on a disk if it may become
+    /// `large`.
+    ///
+    /// # Errors
+    /// When scratch has no room.
+    pub(crate) fn begin_file(&self, large: bool) -> io::Result<FileInMaking> {
+        let (dir, number) = self.next_stored(large)?;
+        let path = ScratchRoot::stored_path(&dir, number);
+        let file = create(&path)?;
+        Ok(FileInMaking { file, stored: StoredFile { path, number, length: 0 } })
+    }
+
     /// Stores bytes as a new file in the rank's scratch directory.
     ///
     /// # Errors
     /// When scratch has no room.
     pub fn keep_bytes(&self, bytes: &[u8]) -> io::Result<StoredFile> {
-        self.store(|to| {
-            let mut file = create(to)?;
-            // a single write of gigabytes takes several times as long as many small ones
-            bytes.chunks(PIECE).try_for_each(|piece| file.write_all(piece))
-        })
+        let mut file = self.begin_file(bytes.len() as u64 >= LARGE)?;
+        file.write(bytes)?;
+        file.finish()
     }
 
     /// Stores a file of another rank on the same host in this rank's scratch directory, as a hard link.
@@ -136,7 +186,8 @@ impl ScratchRoot {
     /// # Errors
     /// When it cannot be linked, as when that rank's scratch directory is on another file system.
     pub fn keep_link(&self, path: &Path) -> io::Result<StoredFile> {
-        self.store(|to| fs::hard_link(path, to))
+        let on_disk = path.parent().is_some_and(|dir| dir.ends_with(ON_DISK_NAME));
+        self.store(on_disk, |to| fs::hard_link(path, to))
     }
 
     /// Stores a copy of a file of another rank on the same host in this rank's scratch directory.
@@ -144,11 +195,11 @@ impl ScratchRoot {
     /// # Errors
     /// When scratch has no room.
     pub fn keep_copy(&self, from: &mut File) -> io::Result<StoredFile> {
-        self.store(|to| copy(from, to))
+        self.store(from.metadata()?.len() >= LARGE, |to| copy(from, to))
     }
 
-    fn store(&self, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<StoredFile> {
-        let (dir, number) = self.next_stored()?;
+    fn store(&self, large: bool, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<StoredFile> {
+        let (dir, number) = self.next_stored(large)?;
         let path = ScratchRoot::stored_path(&dir, number);
         // from here on an error drops this value, which removes the incomplete file
         let mut stored = StoredFile { path, number, length: 0 };

@@ -23,6 +23,14 @@ struct Spill {
     level: u32,
 }
 
+/// The failure of writing what does not fit into memory to scratch.
+pub(crate) fn full(folder: &Path, error: &io::Error) -> Failure {
+    Failure::new(format!(
+        "what does not fit into memory cannot be written to `{}`: {error}; if it is full, choose a larger place by `--scratch` or TMPDIR",
+        folder.display()
+    ))
+}
+
 /// The spills (sorted temporary files) of a mapper, in the order in which their lines were added.
 #[derive(Debug)]
 pub(crate) struct Spills {
@@ -60,6 +68,11 @@ impl Spills {
         Spills { folder: folder.to_owned(), partitions, operator, all: Vec::new() }
     }
 
+    /// The directory in which the spills lie.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Whether nothing has been spilled to disk.
     pub(crate) fn is_empty(&self) -> bool {
         self.all.is_empty()
@@ -94,13 +107,7 @@ impl Spills {
         level: u32,
         mut write: impl FnMut(usize, &mut BufWriter<File>) -> Result<(), Failure>,
     ) -> Result<Spill, Failure> {
-        let folder = self.folder.display();
-        let failed = |error: io::Error| {
-            let help = "set TMPDIR to a larger place on the node";
-            Failure::new(format!(
-                "what does not fit into memory cannot be written to `{folder}`: {error}; {help}"
-            ))
-        };
+        let failed = |error: io::Error| full(&self.folder, &error);
         let mut file = BufWriter::new(tempfile::tempfile_in(&self.folder).map_err(failed)?);
         let mut ends = Vec::with_capacity(self.partitions);
         for partition in 0..self.partitions {

@@ -1,7 +1,7 @@
 //! The table of a mapper's output: combines values (combiner), sorts, and spills to scratch.
 
 use super::merge::{self, merge};
-use super::spill::Spills;
+use super::spill::{self, Spills};
 use super::{Accumulator, Operator, write_line};
 use crate::error::Failure;
 use std::collections::HashMap;
@@ -111,7 +111,10 @@ impl CombineTable {
 
     fn spill(&mut self) -> Result<(), Failure> {
         let runs = self.runs()?;
-        self.spills.add(|partition, file| Ok(file.write_all(&runs[partition])?))
+        let folder = self.spills.folder().to_owned();
+        self.spills.add(|partition, file| {
+            file.write_all(&runs[partition]).map_err(|error| spill::full(&folder, &error))
+        })
     }
 
     /// Merges the lines in memory and in spills into one sorted run of each partition, the output of the mapper.

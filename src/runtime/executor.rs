@@ -17,8 +17,9 @@ use crate::runtime::outbox::{LinkError, Links};
 use crate::runtime::threads::job::{Job, KnownDefinition};
 use crate::runtime::threads::pool::{Compute, ComputeEvent};
 use crate::task::arguments::SharedArguments;
+use crate::task::bulk::{self, AllocateError};
+use crate::task::function;
 use crate::task::value::AnyValue;
-use crate::task::{bulk, function};
 use crate::transport::{BulkTarget, Transport};
 use crate::worker::{Worker, WorkerAction, WorkerEvent};
 use smallvec::SmallVec;
@@ -57,6 +58,8 @@ pub(crate) struct Executor<C> {
     fetching: IdMap<u64, TaskId>,
     next_tag: u32,
     postponed: VecDeque<Postponed>,
+    /// Tasks whose results this rank has no memory for, of which the worker does not know yet.
+    no_room: Vec<TaskId>,
     /// Ranks that see the same files as this one, so that paths can be sent to them in place of files: as a rule those
     /// of the same host.
     pub same_files: HashSet<Rank>,
@@ -99,6 +102,7 @@ impl<C: Compute> Executor<C> {
             fetching: IdMap::default(),
             next_tag: 1,
             postponed: VecDeque::new(),
+            no_room: Vec::new(),
             same_files: HashSet::new(),
             fetches_max: FETCHES_MAX,
             reports: Vec::new(),
@@ -160,8 +164,7 @@ impl<C: Compute> Executor<C> {
             links.transport.forget(*rank)?;
             self.fetching.retain(|key, _| Rank((*key >> 32) as u32) != *rank);
             self.postponed.retain(|fetch| fetch.holder != *rank);
-            self.handle(WorkerEvent::Order(order), links)?;
-            return self.fetch_postponed(links);
+            self.fetch_postponed(links)?;
         }
         self.handle(WorkerEvent::Order(order), links)
     }
@@ -235,6 +238,11 @@ impl<C: Compute> Executor<C> {
                     let (task, attempt) = (ended.task, ended.attempt);
                     let nanos = u32::try_from(ended.nanos).unwrap_or(u32::MAX);
                     self.handle(WorkerEvent::Computed { task, attempt, nanos, output }, links)?;
+                    // with the memory that the task has left
+                    if !self.postponed.is_empty() {
+                        self.fetch_postponed(links)?;
+                        self.do_without(links)?;
+                    }
                 }
                 ComputeEvent::Paused(task) => self.handle(WorkerEvent::Paused(task), links)?,
                 ComputeEvent::Resumed(task) => self.handle(WorkerEvent::Resumed(task), links)?,
@@ -285,7 +293,17 @@ impl<C: Compute> Executor<C> {
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
         self.machine.handle(event, &mut self.actions)?;
-        self.act(links)
+        self.act(links)?;
+        self.do_without(links)
+    }
+
+    /// Lets the tasks go on whose inputs this rank has no memory for. They will fail.
+    fn do_without<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
+        while let Some(task) = self.no_room.pop() {
+            self.machine.handle(WorkerEvent::NoRoom(task), &mut self.actions)?;
+            self.act(links)?;
+        }
+        Ok(())
     }
 
     fn act<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
@@ -357,7 +375,24 @@ impl<C: Compute> Executor<C> {
             let before = links.profile.enter(ProfilePhase::Sending);
             let same_files = matches!(layout, BulkLayout::Pack { same_files } if same_files > 0)
                 && self.same_files.contains(&holder);
-            let target = bulk::allocate(&layout, nbytes, same_files)?;
+            let target = match bulk::allocate(&layout, nbytes, same_files) {
+                Ok(target) => target,
+                Err(AllocateError::Layout(error)) => return Err(error.into()),
+                // there may be more when a transfer or a task has ended
+                Err(AllocateError::NoMemory(_))
+                    if !self.fetching.is_empty() || self.machine.is_computing() =>
+                {
+                    self.postponed.push_front(Postponed { task, holder, nbytes, layout });
+                    links.profile.enter(before);
+                    return Ok(());
+                }
+                Err(AllocateError::NoMemory(error)) => {
+                    self.store.insert(task, AnyValue::refused(&format!("an input: {error}")));
+                    self.no_room.push(task);
+                    links.profile.enter(before);
+                    continue;
+                }
+            };
             while self.fetching.contains_key(&transfer(holder, self.next_tag)) {
                 self.next_tag = next_tag(self.next_tag);
             }
@@ -380,6 +415,10 @@ impl<C: Compute> Executor<C> {
     ) -> Result<(), ExecutorError> {
         let value = self.store.get(&task).cloned();
         let value = value.ok_or_else(|| ProtocolError(format!("{task:?} is to be given, but not here")))?;
+        if value.is_refused() {
+            let why = format!("{task:?} is wanted of this rank, which had no memory for it");
+            return Err(ProtocolError(why).into());
+        }
         if value.needs_encoding() {
             self.compute.encode(value, same_files, to, tag);
             return Ok(());

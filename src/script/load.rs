@@ -15,6 +15,7 @@ use crate::script::syntax::symbols::Symbols;
 use crate::script::syntax::top_level;
 use crate::script::values::policy::Policy;
 use crate::script::values::resources::JobCounter;
+use crate::script::values::settings::RunSettings;
 
 /// Reads and checks the script at `path`, and compiles it to a plan. `sets` are the overrides of `--set`, as names and
 /// values; `options` chooses the checks that depend on this machine and on the job.
@@ -59,8 +60,8 @@ fn finish(
     let dir = cx.source.dir().to_path_buf();
     let plan = understand(&path, sets, options, &mut cx);
     let warnings = cx.finish()?;
-    let (name, policy, counters, tasks) = plan.unwrap_or_default();
-    Ok(Plan { name, dir, path, policy, counters, tasks, warnings })
+    let (name, policy, settings, counters, tasks) = plan.unwrap_or_default();
+    Ok(Plan { name, dir, path, policy, settings, counters, tasks, warnings })
 }
 
 fn understand(
@@ -68,7 +69,7 @@ fn understand(
     sets: &[(String, String)],
     options: LoadOptions,
     cx: &mut DiagnosticCollector,
-) -> Option<(String, Policy, Vec<JobCounter>, Vec<crate::script::plan::task::PlanTask>)> {
+) -> Option<(String, Policy, RunSettings, Vec<JobCounter>, Vec<crate::script::plan::task::PlanTask>)> {
     let script = top_level::read(cx)?;
     let names = Symbols::collect(&script, sets, cx);
     let sweeps = Sweeps::collect(&script, &names, cx);
@@ -89,5 +90,5 @@ fn understand(
         array_shapes::check(&script, &tasks, cx);
     }
     let counters = script.resources.iter().map(|resource| resource.counter()).collect();
-    Some((name, script.policy, counters, tasks))
+    Some((name, script.policy, script.settings, counters, tasks))
 }

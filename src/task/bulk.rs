@@ -8,6 +8,7 @@
 //! For sending, [`view`] returns a value's layout and memory. For receiving, [`allocate`] makes the memory of the final
 //! value from the layout, and the transport fills it.
 
+use super::allocation::{self, NoMemory};
 use super::shared::Shared;
 use super::value::{AnyValue, Data};
 use crate::error::CodecError;
@@ -49,6 +50,17 @@ pub(crate) trait BulkKind: Sync {
     fn message(&self, _value: &dyn Any, _same_files: bool) -> Option<Arc<dyn BulkSource>> {
         None
     }
+}
+
+/// The error of [`allocate`].
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AllocateError {
+    /// The layout is damaged, or of a kind that is not registered.
+    #[error(transparent)]
+    Layout(#[from] CodecError),
+    /// The rank has not so much memory.
+    #[error(transparent)]
+    NoMemory(NoMemory),
 }
 
 /// The registered kinds of bulk values. Process-wide, since kinds are the program's, and values are decoded before and
@@ -116,19 +128,21 @@ macro_rules! elements {
         /// as this rank.
         ///
         /// # Errors
-        /// When the layout is damaged or of a kind that is not registered, or larger than memory can be.
-        pub(crate) fn allocate(layout: &BulkLayout, nbytes: u64, same_files: bool) -> Result<Box<dyn BulkTarget>, CodecError> {
+        /// When the layout is damaged or of a kind that is not registered, or larger than memory can be; or when the rank
+        /// has not so much memory.
+        pub(crate) fn allocate(layout: &BulkLayout, nbytes: u64, same_files: bool) -> Result<Box<dyn BulkTarget>, AllocateError> {
             let wrong = |what: &str| CodecError::decode(format!("{what}: {layout:?}, {nbytes} bytes"));
             let nbytes = match layout {
                 BulkLayout::Pack { same_files: paths } if same_files => *paths,
                 _ => nbytes,
             };
             let nbytes = usize::try_from(nbytes).map_err(|_| wrong("more bytes than memory can have"))?;
+            allocation::check::<u8>(nbytes).map_err(AllocateError::NoMemory)?;
             let own = match layout {
                 BulkLayout::Encoded => {
                     let nbytes =
                         AnyValue::wire_length(nbytes).ok_or_else(|| wrong("more bytes than memory can have"))?;
-                    Some(target(vec![0; nbytes], AnyValue::from_wire))
+                    allocation::zeros(nbytes).ok().map(|bytes| target(bytes, AnyValue::from_wire))
                 }
                 BulkLayout::Bulk { container, element, shape } if is_own(*container) => {
                     let lengths = lengths(shape).ok_or_else(|| wrong("a length too large"))?;
@@ -141,7 +155,11 @@ macro_rules! elements {
                     registered().iter().find_map(|kind| kind.allocate(layout, nbytes))
                 }
             };
-            own.ok_or_else(|| wrong("a layout that is damaged, or of a kind that is not registered at this rank"))
+            // other threads may have taken the memory since
+            own.ok_or_else(|| match allocation::check::<u8>(nbytes) {
+                Err(error) => AllocateError::NoMemory(error),
+                Ok(()) => wrong("a layout that is damaged, or of a kind that is not registered at this rank").into(),
+            })
         }
     };
 }
@@ -225,7 +243,10 @@ fn allocate_of<E: Element>(container: u8, shape: &[usize], nbytes: usize) -> Opt
 /// A vector of as many zeros as the shape has elements; `None` unless these take `nbytes` bytes.
 fn zeros<E: Element>(shape: &[usize], nbytes: usize) -> Option<Vec<E>> {
     let count = shape.iter().try_fold(1usize, |count, &length| count.checked_mul(length))?;
-    (count.checked_mul(size_of::<E>())? == nbytes).then(|| vec![E::zeroed(); count])
+    if count.checked_mul(size_of::<E>())? != nbytes {
+        return None;
+    }
+    allocation::zeros(count).ok()
 }
 
 fn allocate_array<E: Element, D: Dimension + Send + 'static>(

@@ -8,9 +8,11 @@
 //! * [`arguments`]: unpacking of arguments at the rank that computes;
 //! * [`value`]: a result, typed where it was made, encoded or as plain memory while it travels;
 //! * [`shared`]: a value that many parameters share without a copy;
+//! * [`allocation`]: memory whose size comes from data, where the lack of it is an error;
 //! * [`bulk`]: values that travel as their own memory: vectors and arrays of numbers, and the kinds that a layer above
 //!   registers.
 
+pub(crate) mod allocation;
 pub(crate) mod arguments;
 pub(crate) mod bulk;
 pub(crate) mod function;

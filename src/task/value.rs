@@ -55,6 +55,8 @@ const GOOD: u8 = 0;
 /// Last byte of an encoded value while it travels between ranks: the encoding could not be made, and the bytes before
 /// it are the text of the reason.
 const REFUSED: u8 = 1;
+/// The announced length of a value that stands for one that could not be received.
+const NOT_RECEIVED: usize = usize::MAX;
 
 #[derive(Default)]
 struct ValueInner {
@@ -115,6 +117,21 @@ impl AnyValue {
         let inner = ValueInner::default();
         let _ = inner.encoded.set(bytes);
         AnyValue(Arc::new(inner))
+    }
+
+    /// Makes a value that could not be received, for the reason `why`: each task that takes it fails. It must not be sent
+    /// on, since it has another length than the value itself.
+    pub(crate) fn refused(why: &str) -> Self {
+        let mut bytes = why.as_bytes().to_vec();
+        bytes.push(REFUSED);
+        let inner = ValueInner { announced: NOT_RECEIVED, ..ValueInner::default() };
+        let _ = inner.encoded.set(bytes);
+        AnyValue(Arc::new(inner))
+    }
+
+    /// Whether the value stands for one that could not be received: see [`AnyValue::refused`].
+    pub(crate) fn is_refused(&self) -> bool {
+        self.0.announced == NOT_RECEIVED
     }
 
     fn decode<T: Data>(&self) -> Result<T, CodecError> {

@@ -161,6 +161,7 @@ impl Worker {
         match event {
             WorkerEvent::Order(order) => self.on_order(order, out)?,
             WorkerEvent::Arrived(task) => self.on_arrived(task, out)?,
+            WorkerEvent::NoRoom(task) => self.on_no_room(task, out)?,
             WorkerEvent::Put(task) => {
                 self.held.insert(task, HeldResult::default());
             }
@@ -248,6 +249,11 @@ impl Worker {
     /// The number of results that are in this rank's store or are being fetched into it; 0 at the end of a run.
     pub fn held(&self) -> usize {
         self.held.len()
+    }
+
+    /// Whether a task of this rank computes, so that it will give back memory when it ends.
+    pub fn is_computing(&self) -> bool {
+        self.running + self.extra > self.paused
     }
 
     /// The number of free slots that waiting tasks of this rank could use if their inputs were present.

@@ -187,6 +187,19 @@ impl Worker {
         Ok(())
     }
 
+    /// Handles the lack of memory for a result: as its arrival, but for one thing. Rank 0 must not take this rank for a
+    /// holder, unless it waits for the result itself. So the value counts as released already.
+    pub(super) fn on_no_room(
+        &mut self,
+        task: TaskId,
+        out: &mut Vec<WorkerAction>,
+    ) -> Result<(), ProtocolError> {
+        if let Some(held) = self.held.get_mut(&task).filter(|held| held.coming.is_some() && !held.brought) {
+            held.released = true;
+        }
+        self.on_arrived(task, out)
+    }
+
     pub(super) fn on_computed(
         &mut self,
         task: TaskId,

@@ -14,6 +14,7 @@ mod files;
 mod guide;
 #[cfg(feature = "hdf5")]
 mod hdf5;
+mod limits;
 mod logs;
 mod mapreduce;
 mod messages;
@@ -24,6 +25,7 @@ mod references;
 mod resources;
 mod robust;
 mod saving;
+mod scratch;
 mod signals;
 mod six;
 mod spawner;

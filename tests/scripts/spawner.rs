@@ -53,7 +53,7 @@ fn a_command_may_call_mpirun() {
     check_nested(&folder, 2);
 }
 
-fn parent(pid: &str) -> String {
+pub fn parent(pid: &str) -> String {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let rest = stat.rsplit_once(") ").map(|(_, rest)| rest).unwrap_or_default();
     rest.split(' ').nth(1).unwrap_or_default().to_owned()
@@ -63,7 +63,7 @@ fn kill(pid: &str) {
     send(pid, Signal::KILL);
 }
 
-fn send(pid: &str, signal: Signal) {
+pub fn send(pid: &str, signal: Signal) {
     let pid = Pid::from_raw(pid.parse().expect("a number")).expect("not 0");
     kill_process(pid, signal).expect("the signal is sent");
 }
@@ -102,7 +102,7 @@ fn nothing_is_left_of_a_rank_that_is_killed() {
 }
 
 /// The rank is the parent of the watchdog, that of the spawner, and that of the command.
-fn rank_of(pid: &str) -> String {
+pub fn rank_of(pid: &str) -> String {
     parent(&parent(&parent(pid)))
 }
 

@@ -4,6 +4,7 @@ use super::direct::DirectFile;
 use super::refusal::Refusal;
 use super::{Attribute, NewDataset, check_part, chunks};
 use crate::arrays::{ArrayValue, ElementType};
+use crate::task::allocation;
 use bytemuck::Pod;
 use hdf5::plist::dataset_create::AllocTime;
 use hdf5::types::{FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
@@ -89,6 +90,10 @@ fn elements<T: H5Type + Pod>(
     if !part.is_empty() {
         check_part(&dataset.shape(), part)?;
     }
+    let whole = dataset.shape();
+    let lengths = if part.is_empty() { whole } else { part.iter().map(Range::len).collect() };
+    let length = lengths.iter().fold(1usize, |product, n| product.saturating_mul(*n));
+    allocation::check::<T>(length).map_err(|error| format!("`{}`: {error}", dataset.name()))?;
     if let Some(stored) = source.and_then(|source| source.find::<T>(&dataset, part)) {
         drop(alone);
         let array = stored.read();

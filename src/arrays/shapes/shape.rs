@@ -2,6 +2,7 @@
 
 use crate::arrays::error::Fault;
 use crate::arrays::exact::MAX_EXACT_INTEGER;
+use crate::task::allocation;
 use ndarray::ArrayD;
 
 /// The largest number of axes that an array may have.
@@ -41,24 +42,14 @@ pub(crate) fn zeros(shape: &[usize]) -> Result<ArrayD<f64>, Fault> {
 /// Makes an array of a shape in which every element is `value`.
 pub(crate) fn filled(shape: &[usize], value: f64) -> Result<ArrayD<f64>, Fault> {
     let length = elements(shape)?;
-    reserve(length)?;
+    allocation::check::<f64>(length).map_err(|_| {
+        let gib = length as f64 * size_of::<f64>() as f64 / f64::from(1 << 30);
+        Fault::new(format!("no memory for an array of {length} elements ({gib:.1} GiB)"))
+            .help("make more and smaller blocks, one per instance of the task")
+    })?;
     // `vec![0.0; n]` asks the system for zeroed memory, which costs nothing until a page is first used. So the threads
     // that fill the array share that cost, and a page lies near the core that fills it (NUMA).
     from_vec(shape, vec![value; length])
-}
-
-/// Checks that memory for `length` elements can be reserved.
-///
-/// A failed `vec![..]` aborts the process, and with it the MPI job. `try_reserve` does not, but only one thread could
-/// fill its memory. So it is called first, and its memory freed at once: for a large array that is one `mmap`.
-fn reserve(length: usize) -> Result<(), Fault> {
-    const WORTH_ASKING: usize = 1 << 17;
-    if length < WORTH_ASKING || Vec::<f64>::new().try_reserve_exact(length).is_ok() {
-        return Ok(());
-    }
-    let gib = length as f64 * size_of::<f64>() as f64 / f64::from(1 << 30);
-    Err(Fault::new(format!("no memory for an array of {length} elements ({gib:.1} GiB)"))
-        .help("make more and smaller blocks, one per instance of the task"))
 }
 
 /// Makes an array of a shape from its elements in C order.

@@ -30,6 +30,7 @@ pub(crate) mod reduce;
 pub(crate) mod retained;
 pub(crate) mod run_folder;
 pub(crate) mod run_record;
+pub(crate) mod settings;
 pub(crate) mod shared_files;
 pub(crate) mod stop;
 pub(crate) mod stopped;

@@ -64,7 +64,8 @@ impl Summary {
         let later = left.len() as u64 + if stopped.is_resumable() { undone } else { 0 };
         let seconds = elapsed.as_secs_f64();
         let busy: Duration = ranks.iter().map(|rank| rank.busy).sum();
-        let used = 100.0 * busy.as_secs_f64() / (slots as f64 * seconds).max(1e-9);
+        // a task that prepares its command in the slot of a short one counts too, beside that one
+        let used = (100.0 * busy.as_secs_f64() / (slots as f64 * seconds).max(1e-9)).min(100.0);
         let mut text = format!(
             "{}: {} done in {seconds:.2} s, {} moved rank to rank, {used:.0} % of {slots} slots used\n",
             plan.name,

@@ -12,19 +12,26 @@ use crate::batch::rank::{rank_state, save_files};
 use crate::batch::task_def::TaskDef;
 use crate::commands::outputs::{CommandOutputs, Content, OutputRef};
 use crate::commands::{
-    self, CommandError, CommandOutput, CommandSpec, Launcher, OutFile, ScratchRoot, StoredFile,
+    self, CommandError, CommandOutput, CommandSpec, Launcher, OutFile, ScratchRoot, StoredFile, StreamOutput,
+    Usage, signals,
 };
 use crate::error::{Failure, Retry};
 use crate::ids::pause;
 use crate::script::plan::execution::Dir;
 use crate::script::plan::runtime_vars::RuntimeVars;
-use crate::script::plan::task::StreamTarget;
+use crate::script::plan::task::{Select, StreamTarget};
 use crate::script::plan::template::RenderScope;
 use crate::script::values::execution::RetryOn;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// The signals by which batch systems and users end jobs.
+const ENDING_SIGNALS: [i32; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
+/// Time for which the failure of a command that such a signal has killed is held back: if the rank gets one too, the
+/// instance was stopped and has not failed.
+const SOON: Duration = Duration::from_millis(200);
 
 /// Runs the command of an instance that has inputs from other tasks. A task function: the engine runs it on the rank
 /// chosen by the scheduler.
@@ -48,19 +55,47 @@ pub(crate) fn run_command_alone(def: &TaskDef, number: u64) -> Result<Artifact, 
 /// Makes one attempt to run the command of an instance. If it fails, the failure tells rank 0 whether to retry, and
 /// with how much memory.
 pub(crate) fn execute(def: &TaskDef, index: u64, inputs: &[Artifact]) -> Result<Artifact, Failure> {
+    attempt(def, index, inputs, StreamPlace::Bounded)
+}
+
+/// Does the same as [`execute`] for a caller that reads the command's output at once.
+pub(crate) fn execute_for_reading(
+    def: &TaskDef,
+    index: u64,
+    inputs: &[Artifact],
+) -> Result<Artifact, Failure> {
+    attempt(def, index, inputs, StreamPlace::AsRead)
+}
+
+/// The place of the streams that a command's result has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StreamPlace {
+    /// A file for a large stream, since results together may take any amount of memory.
+    Bounded,
+    /// Where the stream is: in memory if the rank's budget for output had room for it.
+    AsRead,
+}
+
+fn attempt(def: &TaskDef, index: u64, inputs: &[Artifact], place: StreamPlace) -> Result<Artifact, Failure> {
     let inputs = Inputs::new(def, index, inputs)?;
     let execution = &def.task.execution;
     let allocation = rank_state::current().devices.take(def.task.needs.threads, def.task.needs.gpus)?;
     let attempt = rank_state::here().1.into();
     let memory = rank_state::granted().or(execution.memory);
     let begin = Instant::now();
-    let (error, mut detail) = match try_once(def, index, &inputs, &allocation, attempt, memory) {
+    let (error, mut detail) = match try_once(def, index, &inputs, &allocation, (attempt, memory), place) {
         Ok(outputs) => return Ok(outputs.into()),
         Err(AttemptError::Other(failure)) => return Err(failure),
         Err(AttemptError::Command(error, detail)) => (error, detail),
     };
     let kind = error.failure();
     (detail.command, detail.took) = (Some(kind), begin.elapsed());
+    if let commands::FailureKind::Exit(code) = kind
+        && signals::signal_of(code).is_some_and(|signal| ENDING_SIGNALS.contains(&signal))
+    {
+        // a batch system signals all processes of a job, and this rank may be the last to get it
+        rank_state::current().is_ending(SOON);
+    }
     if !is_tried_again(&execution.retry_on, kind) {
         return Err(Failure::new(error).or_detail(|| detail.encode()));
     }
@@ -86,8 +121,8 @@ fn pause_after(backoff: Duration, attempt: u32) -> Duration {
 fn is_tried_again(wanted: &[RetryOn], failure: commands::FailureKind) -> bool {
     use commands::FailureKind as Kind;
     let is = |wanted: &RetryOn| match (failure, *wanted) {
-        // a shell ends with such an exit code if a signal has killed its program
-        (Kind::Exit(129..=192) | Kind::Signal(_) | Kind::System, RetryOn::Crash) => true,
+        (Kind::Exit(code), RetryOn::Crash) => signals::signal_of(code).is_some(),
+        (Kind::System, RetryOn::Crash) => true,
         (Kind::TimedOut, RetryOn::Timeout) | (Kind::OutOfMemory, RetryOn::Oom) => true,
         (Kind::Exit(code), RetryOn::Exit(wanted)) => code == wanted,
         _ => false,
@@ -117,8 +152,8 @@ fn try_once(
     index: u64,
     inputs: &Inputs<'_>,
     allocation: &Allocation,
-    attempt: u32,
-    memory: Option<u64>,
+    (attempt, memory): (u32, Option<u64>),
+    place: StreamPlace,
 ) -> Result<CommandOutputs, AttemptError> {
     let scratch = rank_state::scratch()?;
     let facts = RuntimeVars {
@@ -156,10 +191,17 @@ fn try_once(
             return Err(AttemptError::Command(error, detail));
         }
     };
+    let Usage { cpu, peak_memory } = output.usage;
+    log::debug!(
+        "{}: code {}, {cpu:?} of processor time, {} MiB",
+        def.label(index),
+        output.exit,
+        peak_memory >> 20
+    );
     log(def, index, attempt, &output.stdout, &output.stderr)?;
     check_targets(def, &scope)?;
     save_files::save(def, &scope, &output)?;
-    Ok(keep(def, &files, &output)?)
+    Ok(keep(def, &files, &output, place)?)
 }
 
 /// Gives a command its cores, by `allocation`, and the variables that tell it the number of threads and its GPUs.
@@ -185,7 +227,12 @@ fn prepare_outs(scratch: &Path, files: &[String]) -> Result<Vec<String>, Failure
     for file in files {
         let path = scratch.join(file);
         if let Some(parent) = path.parent().filter(|parent| parent.starts_with(scratch)) {
-            fs::create_dir_all(parent)?;
+            fs::create_dir_all(parent).map_err(|error| {
+                Failure::new(format!(
+                    "the directory `{}` in scratch cannot be made: {error}",
+                    parent.display()
+                ))
+            })?;
         }
         paths.push(path.display().to_string());
     }
@@ -215,6 +262,8 @@ fn specify(
     spec.clean_env = execution.clean_env;
     spec.launcher = if execution.inherit_mpi { Launcher::Inherit } else { Launcher::Scrub };
     spec.timeout = execution.timeout;
+    spec.max_output = execution.max_output;
+    spec.unread = unread(def);
     let facts = scope.facts;
     let told = [
         ("DTASK_TASK", def.task.name.clone()),
@@ -233,11 +282,27 @@ fn specify(
     Ok(spec)
 }
 
-fn log(def: &TaskDef, index: u64, attempt: u32, stdout: &[u8], stderr: &[u8]) -> Result<(), Failure> {
-    for (stream, name, bytes) in [(&def.task.stdout, "stdout", stdout), (&def.task.stderr, "stderr", stderr)]
+/// Whether standard output and standard error of a command go nowhere, in this order, so that they are not read at all.
+fn unread(def: &TaskDef) -> [bool; 2] {
+    let saved = def.task.saves.iter().any(|save| !matches!(save.select, Select::File(_)));
+    let kept = |which| def.keep.contains(&which);
+    [
+        def.task.stdout == StreamTarget::Null && !saved && !kept(outputs::STDOUT),
+        def.task.stderr == StreamTarget::Null && !kept(outputs::STDERR),
+    ]
+}
+
+fn log(
+    def: &TaskDef,
+    index: u64,
+    attempt: u32,
+    stdout: &StreamOutput,
+    stderr: &StreamOutput,
+) -> Result<(), Failure> {
+    for (stream, name, output) in [(&def.task.stdout, "stdout", stdout), (&def.task.stderr, "stderr", stderr)]
     {
         if *stream == StreamTarget::Log {
-            rank_state::current().log(def, index, (attempt, false), name, bytes)?;
+            rank_state::current().log(def, index, (attempt, false), name, output.content())?;
         }
     }
     Ok(())
@@ -247,11 +312,11 @@ fn log(def: &TaskDef, index: u64, attempt: u32, stdout: &[u8], stderr: &[u8]) ->
 /// only when it succeeds. Returns what the log has of them.
 fn log_failed(def: &TaskDef, index: u64, attempt: u32, error: &CommandError) -> FailureDetail {
     let Some(captured) = error.captured() else { return FailureDetail::default() };
-    let log = |stream: &StreamTarget, name, bytes: &[u8]| {
+    let log = |stream: &StreamTarget, name, output: &StreamOutput| {
         if *stream == StreamTarget::Null {
             return false;
         }
-        let logged = rank_state::current().log(def, index, (attempt, true), name, bytes);
+        let logged = rank_state::current().log(def, index, (attempt, true), name, output.content());
         logged.map_err(|failure| log::warn!("{failure}")).unwrap_or(false)
     };
     FailureDetail {
@@ -272,14 +337,19 @@ fn check_targets(def: &TaskDef, scope: &RenderScope<'_>) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Collects the outputs that other tasks read. Files of at least [`outputs::LARGE`] bytes stay files, and are moved out
-/// of the command's directory, which does not outlive the command.
-fn keep(def: &TaskDef, files: &[String], output: &CommandOutput) -> Result<CommandOutputs, Failure> {
+/// Collects the outputs that other tasks read. Those of at least [`outputs::LARGE`] bytes are files: output files are
+/// moved out of the command's directory, which does not outlive the command, and streams are written.
+fn keep(
+    def: &TaskDef,
+    files: &[String],
+    output: &CommandOutput,
+    place: StreamPlace,
+) -> Result<CommandOutputs, Failure> {
     let mut held = Vec::with_capacity(def.keep.len());
     for &which in &def.keep {
         let (name, bytes) = match which {
-            outputs::STDOUT => ("stdout", KeptOutput::Borrowed(&output.stdout)),
-            outputs::STDERR => ("stderr", KeptOutput::Borrowed(&output.stderr)),
+            outputs::STDOUT => ("stdout", KeptOutput::stream(&output.stdout, place)?),
+            outputs::STDERR => ("stderr", KeptOutput::stream(&output.stderr, place)?),
             file => {
                 let at = file as usize - 2;
                 let (Some(name), Some(out)) = (files.get(at), output.outs.get(at)) else { continue };
@@ -300,14 +370,33 @@ enum KeptOutput<'a> {
     Large(Arc<StoredFile>),
 }
 
-impl KeptOutput<'_> {
-    fn file(out: &OutFile) -> Result<KeptOutput<'static>, Failure> {
+impl<'a> KeptOutput<'a> {
+    fn file(out: &OutFile) -> Result<KeptOutput<'a>, Failure> {
+        let root = ScratchRoot::current()?;
         let kept = if out.length < outputs::LARGE {
             fs::read(&out.path).map(KeptOutput::Small)
         } else {
-            ScratchRoot::current()?.keep(&out.path).map(|file| KeptOutput::Large(Arc::new(file)))
+            root.keep(&out.path).map(|file| KeptOutput::Large(Arc::new(file)))
         };
-        kept.map_err(|error| Failure::new(format!("the output `{}` cannot be kept: {error}", out.name)))
+        kept.map_err(|error| root.full(&format!("the output `{}` cannot be kept", out.name), &error))
+    }
+
+    /// A stream as an output. One that is in memory and large is moved to a file, since the memory of a rank for what
+    /// commands print is bounded.
+    fn stream(output: &'a StreamOutput, place: StreamPlace) -> Result<KeptOutput<'a>, Failure> {
+        match output.content() {
+            Content::File(file) => Ok(KeptOutput::Large(file.clone())),
+            Content::Memory(bytes)
+                if place == StreamPlace::AsRead || (bytes.len() as u64) < outputs::LARGE =>
+            {
+                Ok(KeptOutput::Borrowed(bytes))
+            }
+            Content::Memory(bytes) => {
+                let root = ScratchRoot::current()?;
+                let kept = root.keep_bytes(bytes).map(|file| KeptOutput::Large(Arc::new(file)));
+                kept.map_err(|error| root.full("what the command has printed cannot be kept", &error))
+            }
+        }
     }
 
     fn content(&self) -> Content<'_> {

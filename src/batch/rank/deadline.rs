@@ -51,6 +51,9 @@ pub(crate) const TOO_LATE: &str = "the job ends before it could";
 /// The reason, as the user reads it, why a running command was ended.
 pub(crate) const OVER: &str = "the job's time was over";
 
+/// The reason, as the user reads it, why an instance was ended with its rank.
+pub(crate) const STOPPED: &str = "a signal has stopped the job";
+
 impl RankDeadline {
     fn expected(&self, task: u32) -> Duration {
         let learnt = || self.learnt.get(&task).map(|(count, all)| *all / (*count).max(1));

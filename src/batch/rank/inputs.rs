@@ -98,8 +98,12 @@ impl<'a> Inputs<'a> {
             if self.def.task.references.get(reference).is_some_and(|reference| reference.list) {
                 let list = scratch.join(format!(".in/{reference}/list.txt"));
                 let lines: String = paths.iter().map(|path| format!("{path}\n")).collect();
-                std::fs::create_dir_all(list.parent().unwrap_or(scratch))?;
-                std::fs::write(&list, lines)?;
+                let written = std::fs::create_dir_all(list.parent().unwrap_or(scratch))
+                    .and_then(|()| std::fs::write(&list, lines));
+                written.map_err(|error| {
+                    let list = list.display();
+                    Failure::new(format!("the list of inputs `{list}` in scratch cannot be written: {error}"))
+                })?;
                 *paths = vec![list.display().to_string()];
             }
         }

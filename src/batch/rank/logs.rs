@@ -12,9 +12,10 @@
 //! gets nothing more.
 
 use crate::batch::whole_files::make_private;
+use crate::commands::outputs::Content;
+use crate::commands::stream_output;
 use crate::script::values::policy::Policy;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -45,17 +46,22 @@ pub(crate) fn one_line(label: &str) -> String {
     label.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }
 
-/// Shortens an output to about `most` bytes: keeps the first and the last half, and says how much is left out.
-fn shortened(bytes: &[u8], most: u64) -> Cow<'_, [u8]> {
-    if bytes.len() as u64 <= most {
-        return Cow::Borrowed(bytes);
+/// Shortens an output that is longer than `most` bytes to about as many: its first and its last half, with a note on how
+/// much is left out between them. `None` if it is not longer.
+///
+/// # Errors
+/// When the file in which the output is cannot be read.
+fn shortened(output: Content<'_>, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let length = output.length();
+    if length <= most {
+        return Ok(None);
     }
-    let half = usize::try_from(most / 2).unwrap_or(usize::MAX);
-    let (first, rest) = bytes.split_at(half);
-    let last = &rest[rest.len() - half..];
-    let left = bytes.len() - 2 * half;
-    let note = format!("\n[.. {left} bytes are left out here, see `log-limit` in `[policy]` ..]\n");
-    Cow::Owned([first, note.as_bytes(), last].concat())
+    let half = most / 2;
+    let note =
+        format!("\n[.. {} bytes are left out here, see `log-limit` in `[policy]` ..]\n", length - 2 * half);
+    let first = stream_output::part(output, 0, half)?;
+    let last = stream_output::part(output, length - half, half)?;
+    Ok(Some([&*first, note.as_bytes(), &*last].concat()))
 }
 
 /// The open log of a rank, which has the streams of the commands that ran there, with its index of positions.
@@ -101,25 +107,26 @@ impl LogWriter {
         label: &str,
         (attempt, has_failed): (u32, bool),
         stream: &str,
-        bytes: &[u8],
+        output: Content<'_>,
     ) -> io::Result<u64> {
         let total = if has_failed { limits.rank } else { limits.rank / 4 * 3 };
         let room = total.saturating_sub(self.length);
-        if room < SHORTEST.min(bytes.len() as u64) {
+        if room < SHORTEST.min(output.length()) {
             return Ok(0);
         }
-        let bytes = &*shortened(bytes, limits.stream.min(room));
+        let shortened = shortened(output, limits.stream.min(room))?;
+        let output = shortened.as_deref().map_or(output, Content::Memory);
         let label = one_line(label);
-        let head = format!("=== {label} attempt {attempt} {stream} {} bytes\n", bytes.len());
+        let head = format!("=== {label} attempt {attempt} {stream} {} bytes\n", output.length());
         let begin = self.length;
         // written without a copy, since the output may be large; a block that a full disk cuts off gets no index line
         self.log.write_all(head.as_bytes())?;
-        self.log.write_all(bytes)?;
-        let end = if bytes.ends_with(b"\n") { "" } else { "\n" };
+        stream_output::copy(output, &mut self.log)?;
+        let end = if stream_output::last_byte(output)? == Some(b'\n') { "" } else { "\n" };
         self.log.write_all(end.as_bytes())?;
-        let written = (head.len() + bytes.len() + end.len()) as u64;
+        let written = (head.len() + end.len()) as u64 + output.length();
         self.length += written;
-        let line = format!("{begin} {} {} {attempt} {stream} {label}\n", head.len(), bytes.len());
+        let line = format!("{begin} {} {} {attempt} {stream} {label}\n", head.len(), output.length());
         self.index.write_all(line.as_bytes())?;
         Ok(written)
     }
@@ -270,7 +277,9 @@ mod tests {
         for number in 0..50 {
             for (failed, count) in [false, true].iter().zip(&mut logged) {
                 let label = format!("a[i={number}, failed={failed}]");
-                *count += u64::from(log.append(limits, &label, (1, *failed), "stdout", &text)? > 0);
+                *count += u64::from(
+                    log.append(limits, &label, (1, *failed), "stdout", Content::Memory(&text))? > 0,
+                );
             }
         }
         let length = fs::metadata(dir.path().join("rank-0001.log"))?.len();
@@ -291,7 +300,7 @@ mod tests {
             let mut log = LogWriter::open(dir.path(), rank)?;
             let limits = LogLimits::new(&Policy::default(), 2);
             let mut append = |label, attempt, stream, bytes: &[u8]| {
-                log.append(limits, label, (attempt, false), stream, bytes)
+                log.append(limits, label, (attempt, false), stream, Content::Memory(bytes))
             };
             append("a[i=1]", opened, "stdout", format!("{rank} {opened}").as_bytes())?;
             append("a[i=2]", 1, "stderr", b"x\n=== a[i=1] attempt 9 stdout 1 bytes\n")?;

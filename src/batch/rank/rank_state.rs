@@ -11,6 +11,8 @@ use crate::batch::rank::open_datasets::OpenDatasets;
 use crate::batch::rank::short_commands::CommandPaces;
 use crate::batch::task_def::TaskDef;
 use crate::client::local::local;
+use crate::commands::output_budget::{OUTPUT_MEMORY, OutputBudget};
+use crate::commands::outputs::Content;
 use crate::commands::{Scratch, ScratchRoot};
 use crate::error::Failure;
 use crate::ids::{Attempt, Rank};
@@ -36,6 +38,8 @@ pub(crate) struct RankState {
     pub paces: CommandPaces,
     /// Sorted lines of `mapreduce` tasks that wait on this rank to be reduced.
     pub shuffles: ShuffleStores,
+    /// Whether the process is about to end, so that what fails now is left for the next run.
+    ending: (parking_lot::Mutex<bool>, parking_lot::Condvar),
     /// HDF5 files that this rank is writing and has not finished.
     pub datasets: OpenDatasets,
 }
@@ -94,6 +98,22 @@ pub(crate) fn scratch() -> Result<Scratch, Failure> {
 }
 
 impl RankState {
+    /// Announces that the process is about to end: its commands will be killed and its scratch directory removed.
+    pub(crate) fn end(&self) {
+        *self.ending.0.lock() = true;
+        self.ending.1.notify_all();
+    }
+
+    /// Whether the process is about to end, now or within `limit`.
+    pub(crate) fn is_ending(&self, limit: Duration) -> bool {
+        let (ending, changed) = &self.ending;
+        let mut ending = ending.lock();
+        if !*ending && !limit.is_zero() {
+            changed.wait_while_for(&mut ending, |ending| !*ending, limit);
+        }
+        *ending
+    }
+
     /// Adds the run time of a task to the rank's busy time, which is reported at the end.
     pub(crate) fn add_busy(&self, time: Duration) {
         self.busy.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -110,9 +130,9 @@ impl RankState {
         index: u64,
         (attempt, has_failed): (u32, bool),
         stream: &str,
-        bytes: &[u8],
+        output: Content<'_>,
     ) -> Result<bool, Failure> {
-        if bytes.is_empty() {
+        if output.length() == 0 {
             return Ok(false);
         }
         let (rank, folder) = (here().0, Path::new(&def.folder));
@@ -125,13 +145,36 @@ impl RankState {
             Some(writer) => writer,
             None => LogWriter::open(folder, rank.0).map_err(failed)?,
         };
-        let written = writer.append(def.log, &def.label(index), (attempt, has_failed), stream, bytes);
+        let written = writer.append(def.log, &def.label(index), (attempt, has_failed), stream, output);
         log.writer = Some(writer);
         let written = written.map_err(failed)?;
         log.bytes += written;
         log.unlogged += u64::from(written == 0);
         Ok(written > 0)
     }
+}
+
+/// The settings of a run that each rank needs to know, as rank 0 sends them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RankSettings {
+    /// The directory in which the rank makes its scratch directory.
+    pub scratch: Option<String>,
+    /// Bytes of commands' output that the rank holds in memory.
+    pub output_memory: Option<u64>,
+}
+
+/// Applies the settings of the run. A task function that runs on each rank before all others, if there are settings.
+///
+/// # Errors
+/// When the directory for scratch cannot be used.
+pub(crate) fn configure(settings: RankSettings) -> Result<(), Failure> {
+    if let Some(bytes) = settings.output_memory {
+        OutputBudget::current().set_limit(bytes);
+    }
+    if let Some(place) = settings.scratch {
+        ScratchRoot::choose(place.into())?;
+    }
+    Ok(())
 }
 
 /// Sets the time limit of the rank, as `told` by rank 0. If the job has a time limit, this is the first task function
@@ -149,6 +192,7 @@ pub(crate) fn leave() -> RankSummary {
     state.deadline.forget();
     state.paces.forget();
     drop(writer);
+    OutputBudget::current().set_limit(OUTPUT_MEMORY);
     ScratchRoot::leave();
     let busy = Duration::from_nanos(state.busy.swap(0, Ordering::Relaxed));
     RankSummary { busy, logged: bytes, unlogged }

@@ -3,6 +3,7 @@
 use crate::batch::outputs;
 use crate::batch::task_def::TaskDef;
 use crate::batch::whole_files::NewFile;
+use crate::commands::outputs::Content;
 use crate::commands::{CommandOutput, OutFile};
 use crate::error::Failure;
 use crate::script::plan::task::{Save, Select};
@@ -30,16 +31,19 @@ pub(crate) fn save(def: &TaskDef, scope: &RenderScope<'_>, output: &CommandOutpu
                     !def.keep.contains(&outputs::file(number)) && !def.task.saves[at + 1..].iter().any(again);
                 write_file(out, &path, last)
             }
-            _ => write_bytes(&output.stdout, &path),
+            _ => write_stream(output.stdout.content(), &path),
         };
         written.map_err(|error| Failure::new(format!("`{}` could not be saved: {error}", path.display())))?;
     }
     Ok(())
 }
 
-fn write_bytes(bytes: &[u8], path: &Path) -> io::Result<()> {
+fn write_stream(content: Content<'_>, path: &Path) -> io::Result<()> {
     let mut file = NewFile::create(path)?;
-    file.write_all(bytes)?;
+    match content {
+        Content::Memory(bytes) => file.write_all(bytes)?,
+        Content::File(stored) => file.copy(stored.path())?,
+    }
     file.finish()
 }
 

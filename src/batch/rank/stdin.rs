@@ -8,6 +8,7 @@ use crate::script::plan::template::{RenderScope, StdinPiece};
 use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::path::Path;
 
 /// A piece of a command's standard input: text, or the output of another task.
 enum StdinPart<'a> {
@@ -47,20 +48,29 @@ pub(crate) fn fill(
     }
     if pieces.iter().any(|piece| matches!(piece, StdinPart::Input(StagedInput::File(_)))) {
         let path = spec.scratch.join(".in/stdin");
-        fs::create_dir_all(spec.scratch.join(".in"))?;
-        let mut all = File::create_new(&path)?;
-        for piece in &pieces {
-            match piece {
-                StdinPart::Input(StagedInput::File(file)) => {
-                    io::copy(&mut File::open(file.path())?, &mut all)?;
-                }
-                piece => all.write_all(piece.bytes())?,
-            }
-        }
+        join(&pieces, &path).map_err(|error| {
+            let path = path.display();
+            Failure::new(format!("standard input cannot be put into scratch, `{path}`: {error}"))
+        })?;
         spec.stdin_file = Some(path);
         return Ok(());
     }
     pieces.iter().for_each(|piece| spec.stdin.extend_from_slice(piece.bytes()));
+    Ok(())
+}
+
+/// Writes the pieces of standard input into one file.
+fn join(pieces: &[StdinPart<'_>], path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path.parent().unwrap_or(path))?;
+    let mut all = File::create_new(path)?;
+    for piece in pieces {
+        match piece {
+            StdinPart::Input(StagedInput::File(file)) => {
+                io::copy(&mut File::open(file.path())?, &mut all)?;
+            }
+            piece => all.write_all(piece.bytes())?,
+        }
+    }
     Ok(())
 }
 

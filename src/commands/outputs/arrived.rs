@@ -97,7 +97,7 @@ impl Arrived {
     pub(crate) fn land(&mut self) -> Result<OutputList, Failure> {
         let full = |error: std::io::Error| {
             Failure::new(format!(
-                "an output that has come cannot be written: {error}; if the node's scratch is full, set TMPDIR to a larger place"
+                "an output that has come cannot be written to scratch: {error}; if it is full, choose a larger place by `--scratch` or TMPDIR"
             ))
         };
         let root = || ScratchRoot::current().map_err(|error: ScratchError| Failure::new(error.to_string()));

@@ -122,7 +122,8 @@ impl<'a> Content<'a> {
         }
     }
 
-    fn length(self) -> u64 {
+    /// The length of the content, in bytes.
+    pub(crate) fn length(self) -> u64 {
         match self {
             Content::Memory(bytes) => bytes.len() as u64,
             Content::File(file) => file.length(),

@@ -106,7 +106,7 @@ pub(crate) fn paths(outputs: &OutputList, length: usize) -> Result<Vec<u8>, Fail
     let all = outputs.all();
     let mut message = Vec::with_capacity(length);
     let dir = all.iter().find_map(|output| match output.content {
-        Content::File(file) => file.path().parent().map(|dir| dir.as_os_str().as_bytes()),
+        Content::File(file) => Some(file.dir().as_os_str().as_bytes()),
         Content::Memory(_) => None,
     });
     let dir = dir.filter(|dir| dir.len() <= PATH_MAX).unwrap_or_default();

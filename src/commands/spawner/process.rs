@@ -14,6 +14,7 @@
 
 use super::server::{Server, children};
 use crate::commands::pipes::null;
+use crate::commands::removal;
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitOptions, getpid, getppid, kill_process, set_child_subreaper, wait};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -23,6 +24,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -125,7 +127,7 @@ fn watchdog() -> ExitCode {
     let killed = !status.as_ref().is_ok_and(ExitStatus::success);
     if killed && ends(|| getppid() != rank) {
         for path in told.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
-            let _ = std::fs::remove_dir_all(OsStr::from_bytes(path));
+            let _ = removal::remove(Path::new(OsStr::from_bytes(path)), LAST);
         }
     }
     let code =
@@ -169,7 +171,7 @@ fn serve() -> ExitCode {
     }
     for path in server.to_remove() {
         // a rank that ended in order has removed it already
-        let _ = std::fs::remove_dir_all(path);
+        let _ = removal::remove(&path, LAST);
     }
     if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -12,6 +12,7 @@ pub(crate) mod stats;
 pub(crate) mod task;
 pub(crate) mod template;
 use crate::script::values::policy::Policy;
+use crate::script::values::settings::RunSettings;
 use std::path::PathBuf;
 
 use crate::script::diagnostics::diagnostic::Diagnostics;
@@ -30,6 +31,8 @@ pub struct Plan {
     pub path: PathBuf,
     /// The failure policy, from the script's `[policy]` table: how many failed instances stop the run.
     pub policy: Policy,
+    /// What the run takes of its hosts, from the script's `[settings]` table.
+    pub settings: RunSettings,
     /// The counters that the script declares for the whole job, such as licences. A running instance takes some units
     /// and gives them back at its end.
     pub counters: Vec<JobCounter>,

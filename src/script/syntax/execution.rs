@@ -35,6 +35,7 @@ impl RawExecution {
         }
         rest.timeout = get("timeout").and_then(|node| duration("timeout", node, cx));
         rest.memory = get("memory").and_then(|node| size("memory", node, cx));
+        rest.max_output = get("max-output").and_then(|node| size("max-output", node, cx));
         if let Some(node) = get("memory-step") {
             rest.memory_step = factor(node, cx).unwrap_or(1.0);
             if get("memory").is_none() {

@@ -36,8 +36,8 @@ const LINES: &str = "its stages read lines on standard input and write lines on 
 const SLOTS: &str = "it is for commands, and what is built in takes a slot wherever one is free";
 
 /// The keys of all tables that a script may have.
-pub(crate) static TABLES: [&KnownKeys; 8] =
-    [&TOP, &TASK, &POLICY, &PARAMETER, &REDUCE, &MAPREDUCE, &INPUT, &STAGE];
+pub(crate) static TABLES: [&KnownKeys; 9] =
+    [&TOP, &TASK, &POLICY, &SETTINGS, &PARAMETER, &REDUCE, &MAPREDUCE, &INPUT, &STAGE];
 
 pub(crate) static TOP: KnownKeys = KnownKeys {
     place: "at the top of a script",
@@ -54,6 +54,7 @@ pub(crate) static TOP: KnownKeys = KnownKeys {
                 "how many of something the whole job has, `licence = 4`; tasks take of it with `needs`",
             ),
             key("policy", "a table").means("when failures stop the run"),
+            key("settings", "a table").means("what the run takes of its hosts"),
             key("task", "a table").means("tasks, each a table of its own, `[task.NAME]`"),
         ],
     }],
@@ -77,6 +78,23 @@ pub(crate) static POLICY: KnownKeys = KnownKeys {
             ),
             key("log-total", "a string with a unit").default("`\"1 GiB\"`").means(
                 "how much the logs of a run may have, over all ranks; the last quarter is for instances that fail",
+            ),
+        ],
+    }],
+};
+
+pub(crate) static SETTINGS: KnownKeys = KnownKeys {
+    place: "in `settings`",
+    sections: &[KeySection {
+        name: "settings",
+        rows: &[
+            key("scratch", "a string").default("see [Scratch](#scratch)").means(
+                "the directory in which each rank makes its own for temporary files, an absolute path that every host has; \
+                 `--scratch` overrides it",
+            ),
+            key("output-memory", "a string with a unit").default("`\"64 MiB\"`").means(
+                "what a rank holds in memory of the output of its commands; beyond it output goes to files in scratch while \
+                 the command runs; `--output-memory` overrides it",
             ),
         ],
     }],
@@ -202,6 +220,10 @@ const RUNNING: &[ScriptKey] = &[
         .beside(EXECUTED)
         .default("none")
         .means("limit of what a command and its children use, counted for each host: `\"2 GiB\"`"),
+    key("max-output", "a string with a unit")
+        .beside(EXECUTED)
+        .default("none")
+        .means("end a command that prints more than this on standard output and standard error: `\"1 GiB\"`"),
     key("memory-step", "a number")
         .beside(EXECUTED)
         .default("`1`")

@@ -1,7 +1,7 @@
 //! The parser: reads TOML into the raw tables of [`script`], with the place of every key.
 //!
 //! [`top_level`] is where to start: it reads the script from the tree that [`toml`] makes of the text. [`task`],
-//! [`sweep`], [`command`], [`execution`], [`resources`], [`policy`], [`reduce`] and [`mapreduce`] read one kind of
+//! [`sweep`], [`command`], [`execution`], [`resources`], [`policy`], [`settings`], [`reduce`] and [`mapreduce`] read one kind of
 //! table each. [`key_table`] lists the keys of all tables, [`known_keys`] checks scripts against it, and
 //! [`foreign_keys`] knows what other tools call them.
 //!
@@ -20,6 +20,7 @@ pub(crate) mod policy;
 pub(crate) mod reduce;
 pub(crate) mod resources;
 pub(crate) mod script;
+pub(crate) mod settings;
 pub(crate) mod shell_words;
 pub(crate) mod sweep;
 pub(crate) mod symbols;

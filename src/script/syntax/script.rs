@@ -7,6 +7,7 @@ use crate::script::syntax::execution::RawExecution;
 use crate::script::syntax::resources::{RawNeeds, RawResource};
 use crate::script::syntax::sweep::RawSweep;
 use crate::script::values::policy::Policy;
+use crate::script::values::settings::RunSettings;
 use crate::script::values::value::ScriptValue;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ pub(crate) struct RawScript {
     pub(crate) name: Option<Text>,
     pub(crate) vars: Vec<RawVar>,
     pub(crate) policy: Policy,
+    pub(crate) settings: RunSettings,
     pub(crate) resources: Vec<RawResource>,
     pub(crate) tasks: Vec<RawTask>,
 }

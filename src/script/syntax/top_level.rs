@@ -6,8 +6,9 @@ use crate::script::diagnostics::source::{At, ScriptSource, Text};
 use crate::script::syntax::key_table::{TASK, TOP};
 use crate::script::syntax::script::{RawScript, RawVar};
 use crate::script::syntax::toml::{self, Node, TomlEntry, TomlKind, check_name, wrong_type};
-use crate::script::syntax::{policy, resources, task};
+use crate::script::syntax::{policy, resources, settings, task};
 use crate::script::values::policy::Policy;
+use crate::script::values::settings::RunSettings;
 
 /// The version of the script format that this program reads.
 pub(crate) const VERSION: i64 = 1;
@@ -27,6 +28,7 @@ pub(crate) fn read(cx: &mut DiagnosticCollector) -> Option<RawScript> {
         name: None,
         vars: Vec::new(),
         policy: Policy::default(),
+        settings: RunSettings::default(),
         resources: Vec::new(),
         tasks: Vec::new(),
     };
@@ -37,6 +39,7 @@ pub(crate) fn read(cx: &mut DiagnosticCollector) -> Option<RawScript> {
             "name" => script.name = entry.value.text("`name`", cx).filter(|name| check_title(name, cx)),
             "vars" => script.vars = vars(&entry.value, cx),
             "policy" => script.policy = policy::read(&entry.value, cx),
+            "settings" => script.settings = settings::read(&entry.value, cx),
             "resources" => script.resources = resources::resources(&entry.value, cx),
             "task" => {
                 let tasks = entry.value.table("`task`", cx).unwrap_or_default();

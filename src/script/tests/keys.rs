@@ -3,7 +3,7 @@
 use super::*;
 use crate::script::syntax::key_row::{KeySection, KnownKeys, ScriptKey, TaskKind};
 use crate::script::syntax::key_table::{
-    INPUT, MAPREDUCE, PARAMETER, POLICY, REDUCE, STAGE, TABLES, TASK, TOP,
+    INPUT, MAPREDUCE, PARAMETER, POLICY, REDUCE, SETTINGS, STAGE, TABLES, TASK, TOP,
 };
 use crate::script::syntax::toml::{self, TomlEntry, TomlKind};
 use std::fmt::Write;
@@ -41,6 +41,8 @@ fn script(table: &KnownKeys, row: &ScriptKey, value: Option<&str>) -> String {
         format!("[task.a]\n{}\n{line}", company(row))
     } else if named(&POLICY) {
         format!("[policy]\n{line}\n[task.a]\nrun = 'true'")
+    } else if named(&SETTINGS) {
+        format!("[settings]\n{line}\n[task.a]\nrun = 'true'")
     } else if named(&PARAMETER) {
         let blocks = if key == "size" { "blocks = 'in.h5:/t'" } else { "" };
         format!("[task.a]\nrun = 'true'\nfor = {{ x = {{ {} }} }}", inside(blocks))
@@ -229,6 +231,7 @@ fn keys_of_the_starter_script_are_in_the_table() {
         match entry.key.value.as_str() {
             "default" => entries(&entry).iter().for_each(|entry| known(&TASK, entry)),
             "policy" => entries(&entry).iter().for_each(|entry| known(&POLICY, entry)),
+            "settings" => entries(&entry).iter().for_each(|entry| known(&SETTINGS, entry)),
             "task" => {
                 for task in entries(&entry) {
                     entries(task).iter().for_each(|entry| known(&TASK, entry));

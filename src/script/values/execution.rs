@@ -18,6 +18,8 @@ pub struct Execution<D> {
     pub timeout: Option<Duration>,
     /// The most memory that the command and its descendants may use, in bytes; `None` for no limit.
     pub memory: Option<u64>,
+    /// The most bytes that the command may print; `None` for no limit.
+    pub max_output: Option<u64>,
     /// The factor by which the memory limit grows after each attempt that exceeded it; 1 keeps it.
     pub memory_step: f64,
     /// The number of further attempts after a failure; 0 means that the command runs once.
@@ -37,12 +39,24 @@ impl<D> Execution<D> {
             inherit_mpi,
             timeout,
             memory,
+            max_output,
             memory_step,
             retries,
             retry_on,
             backoff,
         } = self;
-        Execution { dir, clean_env, inherit_mpi, timeout, memory, memory_step, retries, retry_on, backoff }
+        Execution {
+            dir,
+            clean_env,
+            inherit_mpi,
+            timeout,
+            memory,
+            max_output,
+            memory_step,
+            retries,
+            retry_on,
+            backoff,
+        }
     }
 }
 

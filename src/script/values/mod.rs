@@ -1,7 +1,7 @@
 //! Values of the language: types that other phases share.
 //!
 //! [`value`] has the values of parameters and variables, [`mod@format`] the way they are written into texts, [`units`]
-//! durations and sizes. [`execution`], [`resources`] and [`policy`] are settings of tasks and of the run. [`registry`]
+//! durations and sizes. [`execution`], [`resources`], [`policy`] and [`settings`] are settings of tasks and of the run. [`registry`]
 //! holds the functions that scripts call, [`links`] follows symbolic links.
 
 pub(crate) mod execution;
@@ -10,5 +10,6 @@ pub(crate) mod links;
 pub(crate) mod policy;
 pub(crate) mod registry;
 pub(crate) mod resources;
+pub(crate) mod settings;
 pub(crate) mod units;
 pub(crate) mod value;

@@ -121,6 +121,10 @@ impl Env {
         self.handle(WorkerEvent::Arrived(TaskId(task)))
     }
 
+    fn no_room(&mut self, task: u64) -> &mut Self {
+        self.handle(WorkerEvent::NoRoom(TaskId(task)))
+    }
+
     fn asked(&mut self, by: u32, task: u64) -> &mut Self {
         self.handle(WorkerEvent::Asked { by: Rank(by), task: TaskId(task), tag: 7, same_files: false })
     }

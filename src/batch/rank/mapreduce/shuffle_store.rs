@@ -148,7 +148,7 @@ impl ShuffleStores {
 
 impl ShuffleStore {
     fn new(share: PartitionShare, budget: usize) -> Result<ShuffleStore, Failure> {
-        let scratch = ScratchRoot::current()?.lend()?;
+        let scratch = ScratchRoot::current()?.lend_large()?;
         let left = share.partitions().count();
         let spills = Spills::new(scratch.path(), left, None);
         Ok(ShuffleStore { share, groups: 0, held: vec![], used: 0, budget, spills, left, _scratch: scratch })
@@ -158,12 +158,15 @@ impl ShuffleStore {
         let partitions: Vec<usize> = self.share.partitions().collect();
         let held = std::mem::take(&mut self.held);
         self.used = 0;
+        let folder = self.spills.folder().display().to_string();
         self.spills.add(|place, file| {
             let which = outputs::file(partitions[place]);
             let runs = held.iter().map(|pack| pack.slice(which));
             let runs = runs.collect::<Result<Vec<OutputSlice>, Failure>>()?;
             // without the operator: a sum's rounding must not depend on how much was spilled at once
-            merge(runs.iter().map(OutputSlice::as_ref).collect::<Vec<&[u8]>>(), None, file)
+            let merged = merge(runs.iter().map(OutputSlice::as_ref).collect::<Vec<&[u8]>>(), None, file);
+            let in_scratch = |why| format!("lines cannot be kept in scratch, `{folder}`: {why}");
+            merged.map_err(|failure| failure.map(in_scratch))
         })
     }
 }

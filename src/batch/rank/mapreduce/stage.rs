@@ -14,11 +14,11 @@ use crate::script::sweep::join::Join;
 use std::sync::Arc;
 
 /// Runs a command of a `mapreduce` task (mapper, combiner or reducer) with `lines` as standard input, and returns its
-/// standard output. The task's environment, time limit and retries apply.
+/// outputs, of which standard output may be a file. The task's environment, time limit and retries apply.
 ///
 /// # Errors
 /// When the command fails.
-pub(crate) fn run(def: &TaskDef, action: &TaskAction, index: u64, lines: &[u8]) -> Result<Vec<u8>, Failure> {
+pub(crate) fn run(def: &TaskDef, action: &TaskAction, index: u64, lines: &[u8]) -> Result<Artifact, Failure> {
     let join = Join::between(&def.task.family, &Sweep::single());
     let group =
         Group { task: 0, join: join.clone(), wanted: vec![outputs::STDOUT], without: Vec::new(), one: true };
@@ -40,6 +40,5 @@ pub(crate) fn run(def: &TaskDef, action: &TaskAction, index: u64, lines: &[u8]) 
         ..def.clone()
     };
     let input = Artifact::of(&[OutputBytes { which: outputs::STDOUT, name: "lines", bytes: lines }]);
-    let output = command::execute(&stage, index, &[input])?;
-    Ok(output.output(outputs::STDOUT)?.bytes()?.into_owned())
+    command::execute_for_reading(&stage, index, &[input])
 }

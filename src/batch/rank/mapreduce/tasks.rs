@@ -8,6 +8,8 @@ use crate::batch::rank::mapreduce::shuffle_store::PartitionShare;
 use crate::batch::rank::rank_state;
 use crate::batch::task_def::TaskDef;
 use crate::batch::whole_files::NewFile;
+use crate::commands::ScratchRoot;
+use crate::commands::outputs::Content;
 use crate::error::Failure;
 use crate::mapreduce::merge::merge;
 use crate::mapreduce::split::{self, FileSplit};
@@ -15,7 +17,8 @@ use crate::mapreduce::table::CombineTable;
 use crate::mapreduce::{key_and_value, lines};
 use crate::script::plan::task::{MapReduce, MapStage, ReduceStage, Select, TaskAction};
 use crate::script::plan::template::RenderScope;
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 
 /// A piece of an input file: the file's name, the offset in bytes of the piece's first byte, and the offset behind its
@@ -85,7 +88,7 @@ pub(crate) fn gate(_all: &[Artifact]) -> Artifact {
 /// Maps a text by the mapper of the task. The artifact has an output for each partition of the keys, with sorted lines.
 fn map(def: &TaskDef, text: &[u8]) -> Result<Artifact, Failure> {
     let work = work_of(def)?;
-    let scratch = rank_state::scratch()?;
+    let scratch = ScratchRoot::current()?.lend_large()?;
     let partitions = usize::try_from(def.task.family.len())?;
     let by_command = matches!(work.combine, Some(ReduceStage::Command(_)));
     // a command as combiner gets the lines of all partitions at once, sorted
@@ -95,23 +98,36 @@ fn map(def: &TaskDef, text: &[u8]) -> Result<Artifact, Failure> {
         MapStage::BuiltIn(mapper) => mapper.map(text, |key, value| table.add(key, value))?,
         MapStage::Command(action) => {
             let written = stage::run(def, action, 0, text).map_err(|error| told("map", error))?;
-            add_lines(&mut table, &written)?;
+            add_output(&mut table, &written)?;
         }
     }
     let mut runs = table.finish()?;
     if let Some(ReduceStage::Command(action)) = &work.combine {
         let sorted = runs.pop().unwrap_or_default();
-        let combined = if sorted.is_empty() {
-            sorted
-        } else {
-            stage::run(def, action, 0, &sorted).map_err(|error| told("combine", error))?
-        };
         let mut table = CombineTable::new(partitions, None, budget(work), scratch.path());
-        add_lines(&mut table, &combined)?;
+        if !sorted.is_empty() {
+            let combined = stage::run(def, action, 0, &sorted).map_err(|error| told("combine", error))?;
+            add_output(&mut table, &combined)?;
+        }
         runs = table.finish()?;
     }
     let part = |(at, bytes)| OutputBytes { which: outputs::file(at), name: "", bytes };
     Ok(Artifact::of(&runs.iter().map(Vec::as_slice).enumerate().map(part).collect::<Vec<_>>()))
+}
+
+/// Adds the lines that a command has printed, piece by piece if they are in a file.
+fn add_output(table: &mut CombineTable, printed: &Artifact) -> Result<(), Failure> {
+    let stored = match printed.output(outputs::STDOUT)?.content {
+        Content::Memory(bytes) => return add_lines(table, bytes),
+        Content::File(stored) => stored,
+    };
+    let mut reader = BufReader::with_capacity(1 << 20, File::open(stored.path())?);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        add_lines(table, &line)?;
+        line.clear();
+    }
+    Ok(())
 }
 
 fn add_lines(table: &mut CombineTable, text: &[u8]) -> Result<(), Failure> {
@@ -161,7 +177,8 @@ pub(crate) fn reduce_partition(
         let mut result = Vec::new();
         merge(runs, work.operators().1, &mut result).map_err(|error| told("reduce", error))?;
         if let ReduceStage::Command(action) = &work.reduce {
-            result = stage::run(def, action, index, &result).map_err(|error| told("reduce", error))?;
+            let printed = stage::run(def, action, index, &result).map_err(|error| told("reduce", error))?;
+            result = printed.output(outputs::STDOUT)?.bytes()?.into_owned();
         }
         save(def, index, &result)?;
         rank_state::current().shuffles.done(def.number);
