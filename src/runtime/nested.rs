@@ -95,7 +95,7 @@ impl Nested {
                 self.asking.entry(task).or_default().push(reply);
                 node.reports.push(RankReport::Ask { task });
             }
-            (Request::Totals(_) | Request::Close, None) => {} // only for the client of rank 0
+            (Request::Totals(_) | Request::Place(..) | Request::Close { .. }, None) => {} // only for the client of rank 0
         }
         Ok(())
     }
@@ -169,6 +169,7 @@ fn fact(event: SchedulerEvent, out: &mut Vec<RankReport>) -> Result<(), Protocol
             }
         }
         SchedulerEvent::Release(task) => out.push(RankReport::Drop { task }),
+        SchedulerEvent::Detach(task) => out.push(RankReport::Detach { task }),
         SchedulerEvent::Cancel(_) => {} // only for the client of rank 0
         other => return Err(ProtocolError(format!("a task has asked for {other:?}, which is rank 0's"))),
     }

@@ -34,8 +34,9 @@ pub(crate) trait BulkKind: Sync {
     fn view<'a>(&self, value: &'a dyn Any) -> Option<(BulkLayout, &'a [u8])>;
 
     /// Allocates memory that a value of this layout and of `nbytes` bytes is received into; `None` if the layout is of
-    /// another kind or does not fit. Mostly made by [`target`].
-    fn allocate(&self, layout: &BulkLayout, nbytes: usize) -> Option<Box<dyn BulkTarget>>;
+    /// another kind or does not fit, and where there is no memory for it. Mostly made by [`target`]. `whole` is the length
+    /// of the message in which the value goes to ranks that see other files, as rank 0 knows it.
+    fn allocate(&self, layout: &BulkLayout, nbytes: usize, whole: u64) -> Option<Box<dyn BulkTarget>>;
 
     /// The length in bytes and the layout of the message for `value`, if `value` is of this kind and its message is
     /// made only when another rank asks for it; else `None`.
@@ -115,7 +116,8 @@ macro_rules! elements {
         /// # Errors
         /// When the layout is damaged or of a kind that is not registered, or larger than memory can be.
         pub(crate) fn allocate(layout: &BulkLayout, nbytes: u64, same_files: bool) -> Result<Box<dyn BulkTarget>, CodecError> {
-            let wrong = |what: &str| CodecError::decode(format!("{what}: {layout:?}, {nbytes} bytes"));
+            let whole = nbytes;
+            let wrong = |what: &str| CodecError::decode(format!("{what}: {layout:?}, {whole} bytes"));
             let nbytes = match layout {
                 BulkLayout::Pack { same_files: paths } if same_files => *paths,
                 _ => nbytes,
@@ -125,7 +127,7 @@ macro_rules! elements {
                 BulkLayout::Encoded => {
                     let nbytes =
                         AnyValue::wire_length(nbytes).ok_or_else(|| wrong("more bytes than memory can have"))?;
-                    Some(target(vec![0; nbytes], AnyValue::from_wire))
+                    Some(target(zeroed(nbytes).ok_or_else(|| no_memory(nbytes))?, AnyValue::from_wire))
                 }
                 BulkLayout::Bulk { container, element, shape } if is_own(*container) => {
                     let lengths = lengths(shape).ok_or_else(|| wrong("a length too large"))?;
@@ -135,9 +137,12 @@ macro_rules! elements {
                     }
                 }
                 BulkLayout::Bulk { .. } | BulkLayout::Pack { .. } => {
-                    registered().iter().find_map(|kind| kind.allocate(layout, nbytes))
+                    registered().iter().find_map(|kind| kind.allocate(layout, nbytes, whole))
                 }
             };
+            if own.is_none() && zeroed::<u8>(nbytes).is_none() {
+                return Err(no_memory(nbytes));
+            }
             own.ok_or_else(|| wrong("a layout that is damaged, or of a kind that is not registered at this rank"))
         }
     };
@@ -219,10 +224,31 @@ fn allocate_of<E: Element>(container: u8, shape: &[usize], nbytes: usize) -> Opt
     }
 }
 
-/// A vector of as many zeros as the shape has elements; `None` unless these take `nbytes` bytes.
+/// A vector of `count` zeros; `None` where there is no memory for it.
+///
+/// Memory is asked for before it is filled, so that a lack of it is the error of the tasks that need the value and not the
+/// end of the rank.
+pub(crate) fn zeroed<E: Element>(count: usize) -> Option<Vec<E>> {
+    let mut memory = Vec::<E>::new();
+    memory.try_reserve_exact(count).ok()?;
+    drop(memory);
+    // zeros from the system need not be written, unlike those of `resize`
+    Some(vec![E::zeroed(); count])
+}
+
+#[cold]
+fn no_memory(nbytes: usize) -> CodecError {
+    CodecError::decode(format!("this rank has no memory for it ({nbytes} bytes)"))
+}
+
+/// A vector of as many zeros as the shape has elements; `None` unless these take `nbytes` bytes, and where there is no
+/// memory for it.
 fn zeros<E: Element>(shape: &[usize], nbytes: usize) -> Option<Vec<E>> {
     let count = shape.iter().try_fold(1usize, |count, &length| count.checked_mul(length))?;
-    (count.checked_mul(size_of::<E>())? == nbytes).then(|| vec![E::zeroed(); count])
+    if count.checked_mul(size_of::<E>())? != nbytes {
+        return None;
+    }
+    zeroed(count)
 }
 
 fn allocate_array<E: Element, D: Dimension + Send + 'static>(

@@ -21,8 +21,7 @@ pub trait Data: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {}
 impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> Data for T {}
 
 /// A typed value behind a pointer that hides its type (type erasure).
-trait TypedValue: Send + Sync {
-    fn as_any(&self) -> &dyn Any;
+trait TypedValue: Any + Send + Sync {
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), CodecError>;
     fn bulk(&self) -> Option<(BulkLayout, &[u8])>;
     /// Makes the message that is sent to another rank, if a registered kind of bulk value makes it; else `None`.
@@ -30,20 +29,15 @@ trait TypedValue: Send + Sync {
     fn type_name(&self) -> &'static str;
 }
 
-struct Holder<T>(T);
-
-impl<T: Data> TypedValue for Holder<T> {
-    fn as_any(&self) -> &dyn Any {
-        &self.0
-    }
+impl<T: Data> TypedValue for T {
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), CodecError> {
-        codec::encode_into(&self.0, out)
+        codec::encode_value_into(self, out)
     }
     fn bulk(&self) -> Option<(BulkLayout, &[u8])> {
-        bulk::view(&self.0)
+        bulk::view(self)
     }
     fn message(&self, same_files: bool) -> Option<Arc<dyn BulkSource>> {
-        bulk::message(&self.0, same_files)
+        bulk::message(self, same_files)
     }
     fn type_name(&self) -> &'static str {
         type_name::<T>()
@@ -58,7 +52,7 @@ const REFUSED: u8 = 1;
 
 #[derive(Default)]
 struct ValueInner {
-    typed: OnceLock<Box<dyn TypedValue>>,
+    typed: OnceLock<Arc<dyn TypedValue>>,
     /// The encoding of the value, with [`GOOD`] or [`REFUSED`] behind it; empty until it is made.
     encoded: OnceLock<Vec<u8>>,
     /// The length of the encoding in bytes, as it was announced to ranks that fetch the value.
@@ -72,7 +66,7 @@ pub struct AnyValue(Arc<ValueInner>);
 impl std::fmt::Debug for AnyValue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.0.typed.get(), self.0.encoded.get()) {
-            (Some(typed), _) => write!(f, "Value({})", typed.type_name()),
+            (Some(typed), _) => write!(f, "Value({})", (**typed).type_name()),
             (None, bytes) => write!(f, "Value({} encoded bytes)", bytes.map_or(0, |bytes| bytes.len() - 1)),
         }
     }
@@ -82,7 +76,7 @@ impl AnyValue {
     /// Makes a value of hidden type from a typed one.
     pub fn new<T: Data>(value: T) -> Self {
         let inner = ValueInner::default();
-        let _ = inner.typed.set(Box::new(Holder(value)));
+        let _ = inner.typed.set(Arc::new(value));
         AnyValue(Arc::new(inner))
     }
 
@@ -90,7 +84,7 @@ impl AnyValue {
     /// encoding that was announced to other ranks.
     pub fn to_be_encoded<T: Data>(value: T, length: usize) -> Self {
         let inner = ValueInner { announced: length, ..ValueInner::default() };
-        let _ = inner.typed.set(Box::new(Holder(value)));
+        let _ = inner.typed.set(Arc::new(value));
         AnyValue(Arc::new(inner))
     }
 
@@ -132,20 +126,38 @@ impl AnyValue {
     /// # Errors
     /// When the value is of another type, or its bytes are no `T`.
     pub fn get<T: Data>(&self) -> Result<&T, CodecError> {
+        let typed: &dyn TypedValue = &**self.typed::<T>()?;
+        let any: &dyn Any = typed;
+        any.downcast_ref().ok_or_else(|| Self::of_another_type::<T>(typed))
+    }
+
+    /// The value as a `T` that is shared without a copy, decoded at the first call.
+    ///
+    /// # Errors
+    /// As [`AnyValue::get`].
+    pub fn shared<T: Data>(&self) -> Result<Arc<T>, CodecError> {
+        let typed = self.typed::<T>()?;
+        let any: Arc<dyn Any + Send + Sync> = typed.clone();
+        any.downcast().map_err(|_| Self::of_another_type::<T>(&**typed))
+    }
+
+    fn typed<T: Data>(&self) -> Result<&Arc<dyn TypedValue>, CodecError> {
         if self.0.typed.get().is_none() {
             // two threads may both decode; the first one's value stays
-            let _ = self.0.typed.set(Box::new(Holder(self.decode::<T>()?)));
+            let _ = self.0.typed.set(Arc::new(self.decode::<T>()?));
         }
-        let typed = self.0.typed.get().ok_or_else(|| CodecError::decode("the value is empty"))?;
-        typed.as_any().downcast_ref().ok_or_else(|| {
-            CodecError::decode(format!("a {} where a {} is wanted", typed.type_name(), type_name::<T>()))
-        })
+        self.0.typed.get().ok_or_else(|| CodecError::decode("the value is empty"))
+    }
+
+    #[cold]
+    fn of_another_type<T>(typed: &dyn TypedValue) -> CodecError {
+        CodecError::decode(format!("a {} where a {} is wanted", typed.type_name(), type_name::<T>()))
     }
 
     /// Whether [`AnyValue::message`] has to make the bytes that are sent to another rank, since they are not in memory
     /// as they are.
     pub fn needs_encoding(&self) -> bool {
-        self.0.encoded.get().is_none() && self.0.typed.get().is_some_and(|typed| typed.bulk().is_none())
+        self.0.encoded.get().is_none() && self.0.typed.get().is_some_and(|typed| (**typed).bulk().is_none())
     }
 
     /// Encodes the value for other ranks, once; does nothing for bulk data, which is sent as its own memory.
@@ -160,7 +172,7 @@ impl AnyValue {
         let Some(typed) = self.0.typed.get() else { return };
         let announced = self.0.announced;
         let mut bytes = Vec::with_capacity(announced + 1);
-        let outcome = catch_unwind(AssertUnwindSafe(|| typed.encode(&mut bytes)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| (**typed).encode(&mut bytes)));
         let why = match outcome {
             Ok(Ok(())) if bytes.len() == announced => None,
             Ok(Ok(())) => Some(format!("{} bytes the second time, {announced} the first time", bytes.len())),
@@ -184,7 +196,7 @@ impl AnyValue {
     /// The bytes to send to another rank, made first where that is needed. `same_files` says whether that rank sees the
     /// same files as this one.
     pub fn message(&self, same_files: bool) -> Arc<dyn BulkSource> {
-        if let Some(message) = self.0.typed.get().and_then(|typed| typed.message(same_files)) {
+        if let Some(message) = self.0.typed.get().and_then(|typed| (**typed).message(same_files)) {
             return message;
         }
         self.encode();
@@ -198,7 +210,7 @@ impl BulkSource for AnyValue {
         // counts
         match (self.0.encoded.get(), self.0.typed.get()) {
             (Some(bytes), _) => bytes,
-            (None, Some(typed)) => typed.bulk().map(|(_, bytes)| bytes).unwrap_or_default(),
+            (None, Some(typed)) => (**typed).bulk().map(|(_, bytes)| bytes).unwrap_or_default(),
             (None, None) => &[],
         }
     }
@@ -216,7 +228,7 @@ pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
 /// # Errors
 /// When the bytes are no `T`.
 pub(crate) fn decode<T: Data>(bytes: &[u8]) -> Result<T, CodecError> {
-    codec::decode(bytes).map_err(|error| CodecError::decode(format!("a {}: {error}", type_name::<T>())))
+    codec::decode_value(bytes).map_err(|error| CodecError::decode(format!("a {}: {error}", type_name::<T>())))
 }
 
 /// Prepares the result of a task: a small one is encoded for the report to rank 0; another one is kept as a value, with
@@ -234,7 +246,7 @@ pub(crate) fn output<T: Data>(value: T) -> Result<(ReportedResult, Option<AnyVal
     if let Some((nbytes, layout)) = bulk::announced(&value) {
         return Ok((ReportedResult::Stored { nbytes, layout }, Some(AnyValue::new(value))));
     }
-    Ok(match codec::encode_up_to(&value, INLINE_MAX)? {
+    Ok(match codec::encode_value_up_to(&value, INLINE_MAX)? {
         Measured::Small(bytes) => (ReportedResult::Inline(Blob::new(&bytes)), None),
         Measured::Large(nbytes) => match bulk::view(&value) {
             // a short vector of numbers whose encoding is longer than its memory

@@ -11,6 +11,9 @@ pub enum WorkerEvent {
     Order(RankOrder),
     /// The result of this task, which the worker had fetched from another rank, has arrived in the store.
     Arrived(TaskId),
+    /// The result of this task, which the worker has asked to be fetched, cannot be taken in: this rank has no memory for
+    /// it. The error is that of the tasks that take the result.
+    Refused(TaskId, Box<TaskError>),
     /// A value was put into this rank's store under this task number. The client, or a task on this rank, has supplied
     /// it.
     Put(TaskId),

@@ -95,6 +95,8 @@ struct PoolShared {
     place: RankLocation,
     home: Option<Home>,
     driver: Arc<DriverLink>,
+    /// Size of the stack of each compute thread, in bytes.
+    stack: usize,
 }
 
 #[derive(Default)]
@@ -112,6 +114,7 @@ impl PoolShared {
         let (shared, home) = (Arc::downgrade(self), self.home.clone());
         rayon::ThreadPoolBuilder::new()
             .num_threads(slots)
+            .stack_size(self.stack)
             .thread_name(move |n| format!("dtask-compute-{}", seat * slots + n))
             .start_handler(move |_| {
                 job::quiet_thread();
@@ -333,7 +336,7 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// Starts `slots` compute threads. Their events wake the reactor through `waker`, their tasks submit others through
-    /// `home`, and a thread without a task turns the reactor through `driver`.
+    /// `home`, and a thread without a task turns the reactor through `driver`. Each has a stack of `stack` bytes.
     ///
     /// # Errors
     /// When the threads cannot be started.
@@ -343,12 +346,22 @@ impl Pool {
         waker: Arc<Waker>,
         home: Option<Home>,
         driver: Arc<DriverLink>,
+        stack: usize,
     ) -> Result<Self, ThreadPoolBuildError> {
         let slots = slots.max(1) as usize;
         let encoder =
-            rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "dtask-encode".into()).build()?;
+            rayon::ThreadPoolBuilder::new().num_threads(1).stack_size(stack).thread_name(|_| "dtask-encode".into());
+        let encoder = encoder.build()?;
         let (queue, waiting) = (Mutex::default(), AtomicUsize::new(0));
-        let shared = Arc::new(PoolShared { queue, waiting, done: Mailbox::new(waker), place, home, driver });
+        let shared = Arc::new(PoolShared {
+            queue,
+            waiting,
+            done: Mailbox::new(waker),
+            place,
+            home,
+            driver,
+            stack,
+        });
         let seats = BlockingSeats::new(slots, |seat| shared.build(slots, seat))?;
         shared.queue.lock().seats = seats;
         Ok(Pool { shared, encoder, paces: Vec::new(), short: VecDeque::new() })

@@ -18,8 +18,10 @@ mod bulk;
 pub(crate) mod control_frames;
 pub(crate) mod in_flight;
 mod init;
+mod presence;
 mod request;
 
+pub use presence::await_all;
 pub use init::{MpiWorld, abort, check_thread, host_name, library_version};
 
 use crate::ids::Rank;

@@ -6,6 +6,7 @@ mod loss;
 mod nested;
 pub(crate) mod prefetch;
 mod queue;
+mod refused;
 mod results;
 
 use super::{Worker, WorkerAction, WorkerEvent};
