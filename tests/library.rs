@@ -66,9 +66,11 @@ fn tasks_that_poll_let_their_children_run() {
 
 #[test]
 fn a_task_that_ends_its_process_is_named() {
-    for (how, function, why) in
-        [("overflow", "overflows", "stack overflow"), ("abort", "aborts", "SIGABRT"), ("exit", "exits", "`exit`")]
-    {
+    for (how, function, why) in [
+        ("overflow", "overflows", "stack overflow"),
+        ("abort", "aborts", "SIGABRT"),
+        ("exit", "exits", "`exit`"),
+    ] {
         let alone = Mpirun::singleton().program(program()).args(["dies", how]).run();
         for run in [alone, library(3, &["dies", how])] {
             run.assert_stderr_has(&format!("the task `{function}`")).assert_stderr_has(why);

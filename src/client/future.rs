@@ -151,7 +151,9 @@ impl<T: Data> Future<T> {
     /// # Errors
     /// As [`Future::result`].
     pub fn shared(&self) -> Result<Arc<T>> {
-        shared_values(self.answers(None)?).next().unwrap_or_else(|| Err(Error::Closed("no answer came".into())))
+        shared_values(self.answers(None)?)
+            .next()
+            .unwrap_or_else(|| Err(Error::Closed("no answer came".into())))
     }
 
     /// Waits for the result and moves it out of this rank's store if nobody else holds it: no other future of the task,

@@ -23,12 +23,12 @@ use crate::client::arguments::{Args, ArgumentPack};
 use crate::client::future::{Future, FutureHandle};
 use crate::client::options::Options;
 use crate::client::pure_calls::PureCalls;
+use crate::compact::Runs;
 use crate::error::{Error, Result};
 use crate::ids::{DefId, HEAD, Rank, TaskId};
 use crate::protocol::{Blob, Definition, ReportedResult};
 use crate::runtime::driver::DriverLink;
 use crate::runtime::head::{Request, Totals};
-use crate::compact::Runs;
 use crate::runtime::mailbox::Mailbox;
 use crate::runtime::threads::task_context;
 use crate::runtime::wait::Wait;
@@ -248,21 +248,6 @@ impl Client {
         X: Args<F::Params>,
     {
         self.options().starmap(function, items)
-    }
-
-    /// Lets a task run to its end although nobody keeps its future: for a task that is run for its effects. If it fails,
-    /// rank 0 prints its error. The run does not end before it has.
-    ///
-    /// ```
-    /// # fn write(_: String) -> Result<(), dtask::Failure> { Ok(()) }
-    /// # fn f(client: &dtask::Client) {
-    /// client.fire_and_forget(client.submit(write, ("results.txt".to_owned(),)));
-    /// # }
-    /// ```
-    pub fn fire_and_forget<T>(&self, future: Future<T>) {
-        let detach = SchedulerEvent::Detach(future.handle.task);
-        self.shared.mailbox.push(Request::Fact(detach));
-        drop(future); // its release comes behind
     }
 
     /// Options for the tasks that are submitted through them; see [`Options`].

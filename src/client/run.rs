@@ -10,8 +10,8 @@ use crate::runtime::driver::{Driver, DriverLink};
 use crate::runtime::executor::{Executor, ExecutorError};
 use crate::runtime::handshake::{self, Meeting, Team};
 use crate::runtime::head::{Head, Request};
-use crate::runtime::host::system_calls::{SchedSlice, name_the_task_at_the_end};
 use crate::runtime::host::shares;
+use crate::runtime::host::system_calls::{SchedSlice, name_the_task_at_the_end};
 use crate::runtime::host::topology;
 use crate::runtime::mailbox::{Mailbox, Waker};
 use crate::runtime::nested::Nested;
@@ -209,11 +209,12 @@ fn serve<T: Transport + Send + 'static>(
     let _locals = LocalsOfRun;
     let _slice = SchedSlice::shorten();
     let rank = transport.rank();
-    let meeting =
-        match handshake::hello(host).and_then(|hello| handshake::meet(&mut transport, hello, config, ending.awaits)) {
-            Ok(meeting) => meeting,
-            Err(error) => return (transport, Err(error)),
-        };
+    let meeting = match handshake::hello(host)
+        .and_then(|hello| handshake::meet(&mut transport, hello, config, ending.awaits))
+    {
+        Ok(meeting) => meeting,
+        Err(error) => return (transport, Err(error)),
+    };
     let Meeting { slots, profile, part, silence, awaits, same_files, team, early } = meeting;
     shares::set_own(part);
     name_the_task_at_the_end(format!("rank {rank} ({host})"));
@@ -258,9 +259,8 @@ fn serve<T: Transport + Send + 'static>(
         })
         .collect();
     let mut head = Head::new(&infos);
-    if awaits {
-        head.hosts = team.hellos.iter().map(|hello| hello.host.clone()).collect();
-    }
+    head.hosts = team.hellos.iter().map(|hello| hello.host.clone()).collect();
+    head.tells = awaits;
     let reactor = Reactor::new(links, node, Some((head, mailbox.clone()))).watching(awaits, silence);
     let (reactor, outcome) = std::thread::scope(|scope| {
         let body_client = client.clone();
@@ -271,7 +271,8 @@ fn serve<T: Transport + Send + 'static>(
             outcome
         });
         // as `scope.spawn` does where no thread can be started
-        let body = body.unwrap_or_else(|error| panic!("the thread of the closure cannot be started: {error}"));
+        let body =
+            body.unwrap_or_else(|error| panic!("the thread of the closure cannot be started: {error}"));
         let _guard = AbortOnPanic;
         let (mut reactor, served) = turn(reactor, waker, own_core, &link);
         let served = served.map_err(fail);

@@ -1,11 +1,11 @@
 //! The decoding half of strict values: a deserializer that reads as many fields as were written, and names the type
 //! that cannot be read from a compact encoding.
 
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
-};
 use serde::Deserialize;
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess,
+    Visitor,
+};
 use std::any::type_name;
 use std::fmt;
 
@@ -92,7 +92,10 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for StrictDeserializer<D> {
         length: usize,
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_tuple(length + 1, FieldsVisitor { inner: visitor, name, fields: &[], expected: length })
+        self.inner.deserialize_tuple(
+            length + 1,
+            FieldsVisitor { inner: visitor, name, fields: &[], expected: length },
+        )
     }
 
     #[inline]
@@ -269,10 +272,8 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for StrictAccess<A> {
         visitor: V,
     ) -> Result<V::Value, A::Error> {
         let name = (self.place.of)();
-        self.inner.tuple_variant(
-            usize::MAX,
-            FieldsVisitor { inner: visitor, name, fields, expected: fields.len() },
-        )
+        self.inner
+            .tuple_variant(usize::MAX, FieldsVisitor { inner: visitor, name, fields, expected: fields.len() })
     }
 }
 
@@ -297,7 +298,8 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for FieldsVisitor<V> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<V::Value, A::Error> {
         let FieldsVisitor { inner, name, fields, expected } = self;
         let count: u32 = access.next_element()?.ok_or_else(|| A::Error::custom("the fields are cut off"))?;
-        let mut access = FieldAccess { inner: access, name, fields, expected, count: count as usize, read: 0 };
+        let mut access =
+            FieldAccess { inner: access, name, fields, expected, count: count as usize, read: 0 };
         let value = inner.visit_seq(&mut access)?;
         if access.read != access.count {
             return Err(access.wrong_number("fewer"));

@@ -152,7 +152,9 @@ impl<S: Serializer> Serializer for StrictSerializer<S> {
     fn serialize_seq(self, length: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
         if length.is_none() {
             let of = (self.of)();
-            return Err(S::Error::custom(format!("`{of}`: a sequence whose length is not known before its end")));
+            return Err(S::Error::custom(format!(
+                "`{of}`: a sequence whose length is not known before its end"
+            )));
         }
         self.inner.serialize_seq(length).map(StrictElements::plain)
     }
@@ -300,11 +302,7 @@ impl<C: SerializeTuple> SerializeStruct for StrictElements<C> {
     type Ok = C::Ok;
     type Error = C::Error;
     #[inline]
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<(), C::Error> {
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, _: &'static str, value: &T) -> Result<(), C::Error> {
         SerializeTupleStruct::serialize_field(self, value)
     }
     fn skip_field(&mut self, field: &'static str) -> Result<(), C::Error> {
@@ -320,11 +318,7 @@ impl<C: SerializeTupleVariant> SerializeStructVariant for StrictElements<C> {
     type Ok = C::Ok;
     type Error = C::Error;
     #[inline]
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<(), C::Error> {
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, _: &'static str, value: &T) -> Result<(), C::Error> {
         SerializeTupleVariant::serialize_field(self, value)
     }
     fn skip_field(&mut self, field: &'static str) -> Result<(), C::Error> {

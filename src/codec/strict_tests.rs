@@ -86,7 +86,9 @@ fn a_field_that_only_one_side_knows_is_an_error() {
         b: u32,
         c: u32,
     }
-    let both = [refused(&Written { a: 1, b: 2, c: 3 }), refused(&vec![Read { a: 1, b: 2, c: 3 }; 1])];
+    let written = Written { a: 1, b: 2, c: 3 };
+    assert_eq!(written.b, 2);
+    let both = [refused(&written), refused(&vec![Read { a: 1, b: 2, c: 3 }; 1])];
     for (text, name) in both.iter().zip(["`Written`", "`Read`"]) {
         assert!(text.contains(name) && text.contains("`#[serde(skip)]`"), "{text}");
     }
@@ -156,7 +158,14 @@ fn what_a_compact_encoding_carries_goes_through() {
     }
     whole(vec![Adjacent::A(1), Adjacent::B { x: 2 }]);
     whole(Renamed { new_name: 1, cache: 0, last: Some(Box::default()) });
-    whole((Shape::Nothing, Shape::One(1), std::time::Duration::from_millis(3), [1.5f32; 4], 'x', "text".to_owned()));
+    whole((
+        Shape::Nothing,
+        Shape::One(1),
+        std::time::Duration::from_millis(3),
+        [1.5f32; 4],
+        'x',
+        "text".to_owned(),
+    ));
     whole(BTreeMap::from([("a".to_owned(), Some(1u128)), ("b".to_owned(), None)]));
     whole(ndarray::arr2(&[[1.5f64, 2.0], [3.0, 4.0]]));
     whole((1..5usize, std::net::Ipv4Addr::LOCALHOST, std::path::PathBuf::from("/x"), Ok::<u8, String>(1)));

@@ -26,14 +26,14 @@ const SHORT_PER_TRANSFER: usize = 16;
 const SHORT_BYTES_MAX: u64 = 8 << 20;
 
 /// A result that is to be fetched.
-struct Wanted {
+struct WantedResult {
     task: TaskId,
     holder: Rank,
     nbytes: u64,
     layout: BulkLayout,
 }
 
-impl Wanted {
+impl WantedResult {
     fn is_short(&self) -> bool {
         self.nbytes <= FETCH_INLINE_MAX && !matches!(self.layout, BulkLayout::Pack { .. })
     }
@@ -45,9 +45,9 @@ pub(crate) struct Fetches {
     transfers: IdMap<u64, TaskId>,
     next_tag: u32,
     /// The results that come inside messages.
-    short: IdMap<TaskId, Wanted>,
+    short: IdMap<TaskId, WantedResult>,
     short_bytes: u64,
-    postponed: VecDeque<Wanted>,
+    postponed: VecDeque<WantedResult>,
     /// Ranks that see the same files as this one: those of the same host and container.
     pub same_files: HashSet<Rank>,
     /// Largest number of transfers under way at once, fewer in some tests.
@@ -82,7 +82,7 @@ impl Fetches {
 
     /// Adds a result to those that are to be fetched. [`Fetches::start`] starts as many as may be under way.
     pub(crate) fn push(&mut self, task: TaskId, holder: Rank, nbytes: u64, layout: BulkLayout) {
-        self.postponed.push_back(Wanted { task, holder, nbytes, layout });
+        self.postponed.push_back(WantedResult { task, holder, nbytes, layout });
     }
 
     /// Gives up all fetches from `rank`, which has died.
@@ -112,13 +112,15 @@ impl Fetches {
         if self.short.get(&task).is_none_or(|wanted| wanted.holder != from) {
             return Ok(None);
         }
-        let Some(Wanted { nbytes, layout, .. }) = self.short.remove(&task) else { return Ok(None) };
+        let Some(WantedResult { nbytes, layout, .. }) = self.short.remove(&task) else { return Ok(None) };
         self.short_bytes -= nbytes;
         let mut target = bulk::allocate(&layout, nbytes, false)?;
         let into = target.bytes_mut();
         if into.len() != bytes.len() {
             let (is, should) = (bytes.len(), into.len());
-            return Err(ProtocolError(format!("{task:?} of rank {from}: {is} bytes instead of {should}")).into());
+            return Err(
+                ProtocolError(format!("{task:?} of rank {from}: {is} bytes instead of {should}")).into()
+            );
         }
         into.copy_from_slice(&bytes);
         let value = target.into_any().downcast::<AnyValue>();
@@ -126,7 +128,7 @@ impl Fetches {
         Ok(Some(*value))
     }
 
-    fn may_start(&self, next: &Wanted) -> bool {
+    fn may_start(&self, next: &WantedResult) -> bool {
         if next.is_short() {
             self.short.len() < SHORT_PER_TRANSFER * self.transfers_max
                 && self.short_bytes + next.nbytes <= SHORT_BYTES_MAX
@@ -148,7 +150,7 @@ impl Fetches {
             && let Some(wanted) = self.postponed.pop_front()
         {
             let before = links.profile.enter(ProfilePhase::Sending);
-            let Wanted { task, holder, nbytes, ref layout } = wanted;
+            let WantedResult { task, holder, nbytes, ref layout } = wanted;
             if wanted.is_short() {
                 links.send(holder, &Peer::Fetch { task, tag: TAG_INLINE, same_files: false })?;
                 self.short_bytes += nbytes;

@@ -278,8 +278,9 @@ mod tests {
     fn a_rank_that_does_not_come_is_named() {
         let network = SimNetwork::new(3, 1);
         let config = Config { patience: Duration::ZERO, ..Config::default() };
-        let text =
-            gather(&mut network.endpoint(HEAD), hello("here").unwrap(), &config, true).unwrap_err().to_string();
+        let text = gather(&mut network.endpoint(HEAD), hello("here").unwrap(), &config, true)
+            .unwrap_err()
+            .to_string();
         assert!(text.contains("rank 1, 2 did not come"), "{text}");
     }
 
@@ -295,8 +296,8 @@ mod tests {
                 network.endpoint(Rank(rank)).send_control(HEAD, frame).unwrap();
             }
         }
-        let text =
-            gather(&mut network.endpoint(HEAD), hello("here").unwrap(), &Config::default(), true).unwrap_err();
+        let text = gather(&mut network.endpoint(HEAD), hello("here").unwrap(), &Config::default(), true)
+            .unwrap_err();
         assert!(text.to_string().contains("rank 2 (there) runs another executable"), "{text}");
     }
 
@@ -307,8 +308,9 @@ mod tests {
             Config { head_slots: Some(99_999_999), ..Config::default() },
         ] {
             let network = SimNetwork::new(1, 1);
-            let text =
-                gather(&mut network.endpoint(HEAD), hello("here").unwrap(), &config, true).unwrap_err().to_string();
+            let text = gather(&mut network.endpoint(HEAD), hello("here").unwrap(), &config, true)
+                .unwrap_err()
+                .to_string();
             assert!(text.contains("each slot is a thread"), "{text}");
         }
     }

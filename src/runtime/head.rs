@@ -10,8 +10,8 @@ use super::profile::ProfilePhase;
 use super::wait::{Wait, WaitAnswer};
 use super::waiters::{Waiter, Waiters};
 use crate::compact::{Bytes, Runs};
-use crate::error::ProtocolError;
 use crate::console;
+use crate::error::ProtocolError;
 use crate::ids::{Attempt, DefId, HEAD, Rank, TaskId};
 use crate::protocol::{RankOrder, RankReport, ReportedResult, Spent};
 use crate::runtime::executor::{Executor, ExecutorError};
@@ -101,12 +101,17 @@ pub(crate) struct Head {
     pub totals: Totals,
     /// Whether the client's closure has returned, so that the run is to be shut down.
     closing: bool,
+    /// Whether the end waits for tasks that somebody can still want.
+    awaits: bool,
     /// The time when the closure has returned, and whether the tasks that the end waits for were told since.
     closed_at: Option<(Instant, bool)>,
     /// The reason why the run has ended; `None` while it goes on.
     closed: Option<String>,
-    /// The names of the ranks' hosts; empty where nothing is told to the user, as in the batch tool, which tells more.
+    /// The names of the ranks' hosts.
     pub hosts: Vec<String>,
+    /// Whether the user is told of futures that were dropped too early, of failures that nobody asks for, and of tasks
+    /// that the end waits for. The batch tool has its own ways.
+    pub tells: bool,
     /// The places in the program where definitions were first submitted.
     places: BTreeMap<DefId, &'static Location<'static>>,
     /// The definitions of which it was told that a future was dropped too early.
@@ -129,9 +134,11 @@ impl Head {
             waiters: Waiters::default(),
             totals: Totals { per_rank: vec![0; ranks.len()], ..Totals::default() },
             closing: false,
+            awaits: false,
             closed_at: None,
             closed: None,
             hosts: Vec::new(),
+            tells: false,
             places: BTreeMap::new(),
             told: BTreeSet::new(),
             due: BinaryHeap::new(),
@@ -211,7 +218,8 @@ impl Head {
             }
             Request::Close { succeeded } => {
                 self.closing = true;
-                if !succeeded || self.hosts.is_empty() {
+                self.awaits = succeeded && self.tells;
+                if !self.awaits {
                     return Ok(());
                 }
                 SchedulerEvent::Closing
@@ -353,7 +361,7 @@ impl Head {
                 SchedulerAction::Resolve(task, outcome) => self.resolve(task, outcome, node),
                 SchedulerAction::Abandoned(def) => self.tell_abandoned(def),
                 SchedulerAction::Unheard(cause) => {
-                    if !self.hosts.is_empty() {
+                    if self.tells {
                         console::error(format_args!("dtask: {cause}"));
                     }
                 }
@@ -399,12 +407,12 @@ impl Head {
 
     /// Whether the client's closure has returned and all tasks that the end of the run waits for have ended.
     pub(crate) fn may_close(&self) -> bool {
-        self.closing && (self.machine.awaited() == 0 || self.closed.is_some())
+        self.closing && (!self.awaits || self.machine.awaited() == 0)
     }
 
     /// Names the tasks that the end of the run waits for, once, if it has waited for some seconds.
     pub(crate) fn tell_unended(&mut self) {
-        if !self.closing || self.hosts.is_empty() {
+        if !self.closing || !self.tells {
             return;
         }
         let (since, told) = self.closed_at.get_or_insert_with(|| (Instant::now(), false));
@@ -429,7 +437,7 @@ impl Head {
 
     /// Tells the user once for each definition that a future was dropped before its task had started.
     fn tell_abandoned(&mut self, def: DefId) {
-        if self.hosts.is_empty() || !self.told.insert(def) {
+        if !self.tells || !self.told.insert(def) {
             return;
         }
         let place = self.places.get(&def).map(|place| format!(", submitted at {place},")).unwrap_or_default();

@@ -146,7 +146,8 @@ mod tests {
         let mut changes = Vec::new();
         for now in (from..to).step_by(50) {
             heard.iter().for_each(|&rank| liveness.heard(Rank(rank)));
-            changes.extend(liveness.look(now, |rank| rank != Rank(0)).into_iter().map(|change| (now, change)));
+            changes
+                .extend(liveness.look(now, |rank| rank != Rank(0)).into_iter().map(|change| (now, change)));
         }
         changes
     }

@@ -37,7 +37,13 @@ impl<T: Transport> Links<T> {
     /// Makes links to the other ranks that send over `transport`, without open frames.
     pub(crate) fn new(transport: T) -> Self {
         let open = (0..transport.ranks()).map(|_| Vec::new()).collect();
-        Links { transport, open, waiting: Vec::new(), profile: Profile::default(), liveness: Liveness::default() }
+        Links {
+            transport,
+            open,
+            waiting: Vec::new(),
+            profile: Profile::default(),
+            liveness: Liveness::default(),
+        }
     }
 
     /// Adds `message` to the frame for the rank `to`. A full frame is sent at once, the last one by [`Links::flush`].

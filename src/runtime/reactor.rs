@@ -280,9 +280,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         let own = self.links.transport.rank();
         let debtors: HashSet<Rank> = self.node.fetches.debtors().collect();
         let watched = |rank: Rank| match (own, rank) {
-            (HEAD, rank) => {
-                rank != HEAD && self.head.as_ref().is_some_and(|(head, _)| head.is_alive(rank))
-            }
+            (HEAD, rank) => rank != HEAD && self.head.as_ref().is_some_and(|(head, _)| head.is_alive(rank)),
             (HEAD_WATCHER, HEAD) => true,
             (_, rank) => debtors.contains(&rank),
         };
@@ -294,7 +292,9 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
             let seconds = millis / 1000;
             match &self.head {
                 Some((head, _)) => head.tell_link(HEAD, rank, seconds, is_back),
-                None if rank == HEAD => liveness::tell("rank 0", &format!(" to rank {own}"), seconds, is_back),
+                None if rank == HEAD => {
+                    liveness::tell("rank 0", &format!(" to rank {own}"), seconds, is_back)
+                }
                 None => {
                     let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
                     self.links.send(HEAD, &RankReport::Silent { rank, seconds, is_back })?;

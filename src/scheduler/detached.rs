@@ -73,12 +73,7 @@ impl Scheduler {
     }
 
     /// Tells the failure of a detached task, unless somebody holds its future and may still ask.
-    pub(super) fn tell_unheard(
-        &self,
-        task: TaskId,
-        cause: &Arc<TaskError>,
-        out: &mut Vec<SchedulerAction>,
-    ) {
+    pub(super) fn tell_unheard(&self, task: TaskId, cause: &Arc<TaskError>, out: &mut Vec<SchedulerAction>) {
         let unheard = |record: &super::ScheduledTask| !record.held && record.want == OwnerWants::Nothing;
         if self.tasks.get(task).is_some_and(unheard) {
             out.push(SchedulerAction::Unheard(cause.clone()));

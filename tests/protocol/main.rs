@@ -87,16 +87,15 @@ mod bytes {
 
     #[test]
     fn welcome() {
-        let start =
-            |profile, cores, gpus, same_files| Welcome::Start {
-                slots: 64,
-                profile,
-                cores,
-                gpus,
-                same_files,
-                silence: 60_000,
-                awaits: true,
-            };
+        let start = |profile, cores, gpus, same_files| Welcome::Start {
+            slots: 64,
+            profile,
+            cores,
+            gpus,
+            same_files,
+            silence: 60_000,
+            awaits: true,
+        };
         let same_files = vec![Rank(2)];
         golden(
             start(false, vec![3, 4], vec!["7".into()], same_files),

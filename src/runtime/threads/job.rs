@@ -116,8 +116,7 @@ impl Job {
     /// Runs the task; returns its end, and whether that end is void: the task wanted to wait for others, must not on
     /// this thread, and has to be run again on another thread.
     fn compute(&self, place: &RankLocation, may_wait: bool, now: &mut Instant) -> (Ended, bool) {
-        let (task, attempt, memory, name) =
-            (self.task, self.attempt, self.learnt.memory, self.learnt.name);
+        let (task, attempt, memory, name) = (self.task, self.attempt, self.learnt.memory, self.learnt.name);
         let running =
             RunningTask { rank: place.rank, task, attempt, memory, may_wait, name, makes_local: false };
         let work = || match &self.learnt.function {

@@ -21,8 +21,8 @@ mod init;
 mod presence;
 mod request;
 
-pub use presence::await_all;
 pub use init::{MpiWorld, abort, check_thread, host_name, library_version};
+pub use presence::await_all;
 
 use crate::ids::Rank;
 use crate::protocol::FRAME_MAX;

@@ -73,8 +73,7 @@ fn receive_late(comm: &impl Communicator, late: bool) {
 
 fn absent(comm: &impl Communicator, patience: Duration) -> Error {
     let own = comm.rank();
-    let error =
-        |message: String| Error::Transport { rank: Rank(own as u32), host: host_name(), message };
+    let error = |message: String| Error::Transport { rank: Rank(own as u32), host: host_name(), message };
     if own >= COLLECTORS {
         return error(format!(
             "not every rank of the communicator has called `dtask::run_on` within {patience:?}; rank 0, or rank 1, says \
