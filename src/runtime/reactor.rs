@@ -313,6 +313,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
 
     /// Takes the next step of the shutdown, if its condition is met. True if a step was taken.
     fn leave(&mut self) -> Result<bool, ExecutorError> {
+        let busy = self.node.is_fetching() || (self.awaits && self.node.is_computing());
         if let Some((head, _)) = &mut self.head {
             head.tell_unended();
             if self.phase == ShutdownPhase::Running && head.may_close() {
@@ -325,16 +326,12 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
                 }
                 return Ok(true);
             }
-            let rests = !self.node.is_fetching() && !(self.awaits && self.node.is_computing());
-            if self.phase == ShutdownPhase::Serving && head.is_deserted() && rests {
+            if self.phase == ShutdownPhase::Serving && head.is_deserted() && !busy {
                 head.send_all(&RankOrder::Leave, &mut self.links)?;
                 self.phase = ShutdownPhase::Last;
                 return Ok(true);
             }
-        } else if self.phase == ShutdownPhase::Leaving
-            && !self.node.is_fetching()
-            && !(self.awaits && self.node.is_computing())
-        {
+        } else if self.phase == ShutdownPhase::Leaving && !busy {
             self.links.send(HEAD, &RankReport::Bye { spent: self.links.profile.spent() })?;
             self.phase = ShutdownPhase::Serving;
             return Ok(true);

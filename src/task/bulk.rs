@@ -224,14 +224,18 @@ fn allocate_of<E: Element>(container: u8, shape: &[usize], nbytes: usize) -> Opt
     }
 }
 
+/// Number of elements from which memory is asked for before it is taken.
+const ASKED_FOR: usize = 1 << 16;
+
 /// A vector of `count` zeros; `None` where there is no memory for it.
 ///
 /// Memory is asked for before it is filled, so that a lack of it is the error of the tasks that need the value and not the
 /// end of the rank.
 pub(crate) fn zeroed<E: Element>(count: usize) -> Option<Vec<E>> {
-    let mut memory = Vec::<E>::new();
-    memory.try_reserve_exact(count).ok()?;
-    drop(memory);
+    if count >= ASKED_FOR {
+        let mut memory = Vec::<E>::new();
+        memory.try_reserve_exact(count).ok()?;
+    }
     // zeros from the system need not be written, unlike those of `resize`
     Some(vec![E::zeroed(); count])
 }
@@ -356,6 +360,16 @@ mod tests {
         assert!(allocate(&bulk(9, 0, &[4]), 32, false).is_err());
         assert!(allocate(&bulk(2, 0, &[4]), 32, false).is_err());
         assert!(allocate(&bulk(0, 0, &[u64::MAX, 8]), 32, false).is_err());
+    }
+
+    #[test]
+    fn a_value_for_which_there_is_no_memory_is_an_error_that_says_so() {
+        let vector = BulkLayout::Bulk { container: 0, element: 4, shape: [1 << 60].into_iter().collect() };
+        for layout in [BulkLayout::Encoded, vector] {
+            let error =
+                allocate(&layout, 1 << 60, false).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(error.contains("no memory for it"), "{error}");
+        }
     }
 
     #[test]
