@@ -39,6 +39,7 @@ const PARTS: &[Part] = &[
     Part { name: "tree", ranks: 3, seconds: 120, run: graphs::trees },
     Part { name: "bulk", ranks: 3, seconds: 60, run: data::bulk },
     Part { name: "small", ranks: 3, seconds: 60, run: data::small },
+    Part { name: "gathers", ranks: 3, seconds: 90, run: data::gathers },
     Part { name: "idle", ranks: 3, seconds: 60, run: footprint::idle },
     Part { name: "memory", ranks: 2, seconds: 60, run: footprint::memory },
     Part { name: "many", ranks: 2, seconds: 180, run: footprint::many },

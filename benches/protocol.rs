@@ -209,6 +209,8 @@ fn cases() -> Vec<Case> {
         case("Report::NotBrought", |k| RankReport::NotBrought { task: TaskId(k) }),
         case("Report::Bye", |_| RankReport::Bye { spent: None }),
         case("Peer::Fetch", |k| Peer::Fetch { task: TaskId(k), tag: (k % 32_000) as u32, same_files: false }),
+        case("Peer::Value, 200 bytes", |k| Peer::Value { task: TaskId(k), bytes: Blob::new(&[7; 200]) }),
+        case("Report::Alive", |_| RankReport::Alive),
         case("Hello", |_| hello()),
         case("Welcome", |_| Welcome::Start {
             slots: 64,
@@ -216,6 +218,8 @@ fn cases() -> Vec<Case> {
             cores: (0..64).collect(),
             gpus: Vec::new(),
             same_files: (0..64).map(Rank).collect(),
+            silence: 60_000,
+            awaits: true,
         }),
     ]
 }

@@ -2,6 +2,12 @@
 //!
 //! Integers are little-endian with variable length. A decoder never reads beyond its slice, never allocates by a
 //! length that it has not verified, and refuses left-over bytes.
+//!
+//! Values of users go through [`encode_value_into`] and [`decode_value`], which refuse what a compact encoding cannot
+//! carry (`strict_encode`, `strict_decode`): never does a wrong value come out.
+
+mod strict_decode;
+mod strict_encode;
 
 use crate::error::CodecError;
 use serde::{Deserialize, Deserializer, Serialize, de, de::DeserializeOwned};
@@ -9,6 +15,8 @@ use smallvec::{Array, SmallVec};
 use std::fmt;
 use std::io::{self, Write};
 use std::marker::PhantomData;
+use strict_decode::StrictDecode;
+use strict_encode::StrictEncode;
 
 const CONFIG: bincode::config::Configuration = bincode::config::standard();
 
@@ -17,7 +25,51 @@ const CONFIG: bincode::config::Configuration = bincode::config::standard();
 /// # Errors
 /// When the `Serialize` implementation of `value` fails.
 pub(crate) fn encode_into<T: Serialize + ?Sized>(value: &T, out: &mut impl Write) -> Result<(), CodecError> {
-    bincode::serde::encode_into_std_write(value, out, CONFIG).map(|_| ()).map_err(CodecError::encode)
+    bincode::serde::encode_into_std_write(value, out, CONFIG).map(|_| ()).map_err(encode_error)
+}
+
+/// The error of encoding with the text alone that a `Serialize` implementation has given.
+fn encode_error(error: bincode::error::EncodeError) -> CodecError {
+    match error {
+        bincode::error::EncodeError::OtherString(text) => CodecError::encode(text),
+        error => CodecError::encode(error),
+    }
+}
+
+/// The error of decoding with the text alone that a `Deserialize` implementation has given.
+fn decode_error(error: bincode::error::DecodeError) -> CodecError {
+    match error {
+        bincode::error::DecodeError::OtherString(text) => CodecError::decode(text),
+        error => CodecError::decode(error),
+    }
+}
+
+/// Appends the encoding of a user's value to `out`, as [`decode_value`] reads it.
+///
+/// # Errors
+/// When the `Serialize` implementation of `value` fails, or leaves out what the reader would need, such as a field with
+/// `#[serde(skip_serializing_if)]`.
+pub(crate) fn encode_value_into<T: Serialize + ?Sized>(
+    value: &T,
+    out: &mut impl Write,
+) -> Result<(), CodecError> {
+    encode_into(&StrictEncode(value), out)
+}
+
+/// Encodes a user's value into new bytes, as [`decode_value`] reads it.
+///
+/// # Errors
+/// As [`encode_value_into`].
+pub(crate) fn encode_value<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
+    encode(&StrictEncode(value))
+}
+
+/// Decodes a user's value, which [`encode_value_into`] has written and which must use all of `bytes`.
+///
+/// # Errors
+/// When the bytes are damaged, too few, or too many; or the type cannot be read from a compact encoding.
+pub(crate) fn decode_value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    decode::<StrictDecode<T>>(bytes).map(|value| value.0)
 }
 
 /// Encodes `value` into new bytes.
@@ -59,7 +111,7 @@ pub(crate) fn decode_next<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T, C
         }
         _ => bincode::serde::decode_from_slice(bytes, CONFIG.with_limit::<0x1000_0000_0000>()),
     }
-    .map_err(CodecError::decode)?;
+    .map_err(decode_error)?;
     *bytes = bytes.get(used..).unwrap_or_default();
     Ok(value)
 }
@@ -100,7 +152,7 @@ where
     }
 }
 
-/// The result of [`encode_up_to`]: a short encoding itself, or the length of a long one.
+/// The result of [`encode_value_up_to`]: a short encoding itself, or the length of a long one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Measured {
     /// The whole encoding, which is at most as long as the limit.
@@ -109,13 +161,17 @@ pub(crate) enum Measured {
     Large(u64),
 }
 
-/// Encodes `value` if the encoding has at most `limit` bytes; otherwise computes only its exact length.
+/// Encodes a user's value, as [`decode_value`] reads it, if the encoding has at most `limit` bytes; otherwise computes
+/// only its exact length.
 ///
 /// # Errors
-/// When the `Serialize` implementation of `value` fails.
-pub(crate) fn encode_up_to<T: Serialize + ?Sized>(value: &T, limit: usize) -> Result<Measured, CodecError> {
+/// As [`encode_value_into`].
+pub(crate) fn encode_value_up_to<T: Serialize + ?Sized>(
+    value: &T,
+    limit: usize,
+) -> Result<Measured, CodecError> {
     let mut counter = ByteCounter { kept: Vec::new(), limit, length: 0 };
-    bincode::serde::encode_into_std_write(value, &mut counter, CONFIG).map_err(CodecError::encode)?;
+    encode_value_into(value, &mut counter)?;
     Ok(match usize::try_from(counter.length) {
         Ok(length) if length <= limit => Measured::Small(counter.kept),
         _ => Measured::Large(counter.length),
@@ -141,6 +197,9 @@ impl Write for ByteCounter {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod strict_tests;
 
 #[cfg(test)]
 mod tests {
@@ -195,8 +254,8 @@ mod tests {
     #[test]
     fn the_size_is_exact_at_both_sides_of_the_limit() {
         let value = vec![1u8; 40];
-        let whole = encode(&value).unwrap();
-        assert_eq!(encode_up_to(&value, whole.len()).unwrap(), Measured::Small(whole.clone()));
-        assert_eq!(encode_up_to(&value, whole.len() - 1).unwrap(), Measured::Large(whole.len() as u64));
+        let whole = encode_value(&value).unwrap();
+        assert_eq!(encode_value_up_to(&value, whole.len()).unwrap(), Measured::Small(whole.clone()));
+        assert_eq!(encode_value_up_to(&value, whole.len() - 1).unwrap(), Measured::Large(whole.len() as u64));
     }
 }

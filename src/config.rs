@@ -17,6 +17,12 @@ pub struct Config {
     pub slots: Option<u32>,
     /// Time that rank 0 waits at start-up until all other ranks have reported. Then the run fails.
     pub patience: Duration,
+    /// Time without a sign of life from a rank after which one line on standard error names the rank and its host;
+    /// another line says when it is back. Nothing else happens. 0 for never. Only the value at rank 0 counts.
+    pub silence: Duration,
+    /// Size of the stack of each compute thread, in bytes. `None` means that of the main thread (`ulimit -s`), at most
+    /// 64 MiB.
+    pub stack: Option<usize>,
     /// Whether to measure the time that each rank spends in each activity, and to print it to standard error at the
     /// end of the run. Only the value at rank 0 counts.
     pub profile: bool,
@@ -24,6 +30,13 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Config { head_slots: None, slots: None, patience: Duration::from_secs(120), profile: false }
+        Config {
+            head_slots: None,
+            slots: None,
+            patience: Duration::from_secs(120),
+            silence: Duration::from_secs(60),
+            stack: None,
+            profile: false,
+        }
     }
 }

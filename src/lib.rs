@@ -40,7 +40,10 @@
 //! DeserializeOwned + Clone + Send + Sync`; vectors and `ndarray` arrays of numbers travel as their own memory,
 //! without being encoded. A result that is on the rank already is borrowed, not copied, by a parameter `&T`.
 //!
-//! Text parameters are `String` or `&String`, since the compiler cannot tell a `&str` parameter from a value. A task
+//! Text parameters are `String` or `&String`, since the compiler cannot tell a `&str` parameter from a value; for the
+//! same reason bytes are `Vec<u8>` or `&Vec<u8>` and paths `PathBuf` or `&PathBuf`. Types may use serde's derives with
+//! `default`, `rename`, `alias`, `skip` and `tag` with `content`. With `skip_serializing_if`, `flatten`, `untagged` or
+//! `tag` alone a value does not travel: the task fails and names the field. A task
 //! that can fail returns `Result<T, dtask::Failure>`; `?` makes a `Failure` from any error. A panic in a task fails
 //! the task, and its rank goes on.
 //!

@@ -46,8 +46,8 @@ impl Cluster {
                 let (own, own_mailbox) =
                     if rank == 0 { (client.clone(), mailbox.clone()) } else { client_of(rank) };
                 let compute = Inline::new(place.clone(), Arc::new(own));
-                let mut node = Executor::new(slots_of(rank), compute);
-                node.fetches_max = 1 + (seed % 4) as usize;
+                let mut node = Executor::new(slots_of(rank), compute, place);
+                node.fetches.transfers_max = 1 + (seed % 4) as usize;
                 Some(match Rank(rank) {
                     HEAD => Reactor::new(links, node, Some((Head::new(&infos), own_mailbox))),
                     _ => Reactor::new(links, node, None).with_nested(Nested::new(own_mailbox)),

@@ -45,6 +45,22 @@ fn a_closure_that_captures_is_told_what_to_do() {
 }
 
 #[test]
+fn a_function_pointer_is_told_what_to_do() {
+    let (compiles, text) = compile("pointer.rs");
+    assert!(!compiles, "it compiles");
+    assert!(text.contains("If it is a function pointer"), "{text}");
+    assert!(text.contains("submit the function itself by its name"), "{text}");
+}
+
+#[test]
+fn a_future_that_is_dropped_at_once_is_a_warning_that_says_what_to_do() {
+    let (compiles, text) = compile("dropped.rs");
+    assert!(!compiles, "it compiles without a warning");
+    assert!(text.contains("keep the future, or give it to `client.fire_and_forget(..)`"), "{text}");
+    assert!(text.contains("keep the futures"), "those of `map` too: {text}");
+}
+
+#[test]
 fn a_value_of_a_rank_depends_on_nothing_that_its_closure_captures() {
     let (compiles, text) = compile("capturing_local.rs");
     assert!(!compiles, "it compiles");

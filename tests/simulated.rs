@@ -16,7 +16,7 @@ use dtask::{Client, Error, Rank};
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -375,4 +375,43 @@ fn arguments_that_cannot_be_encoded_fail_their_task_alone() {
     let text = pending.take().unwrap().remove(0).unwrap_err().to_string();
     assert!(text.contains("why why") && text.contains("the last word"), "{text}");
     assert!(!text.contains("secret") && text.len() < 1500, "{text}");
+}
+
+#[test]
+fn short_results_come_many_to_a_message() {
+    let text = |k: u64| format!("{k:200}");
+    let (mut cluster, client) = Cluster::new(3, 2, 4); // up to one transfer at a time
+    let texts = client.map(text, 0..2_000_u64);
+    let count = client.submit(|texts: Vec<String>| texts.len(), (&texts,));
+    let ends = client.pending([&count]);
+    cluster.settle(STEPS, |_| ends.is_ready()).unwrap();
+    let (messages, bulk) = cluster.delivered();
+    assert_eq!(bulk, 0, "no transfer of their own");
+    let pending = client.pending(&texts);
+    cluster.settle(STEPS, |_| pending.is_ready()).unwrap();
+    let (more, bulk) = cluster.delivered();
+    assert_eq!(bulk, 0, "no transfer of their own");
+    assert!(more - messages < 1_500, "{} messages for 2,000 results", more - messages);
+    let came: Vec<String> = pending.take().unwrap().into_iter().map(Result::unwrap).collect();
+    assert!(came.iter().zip(0..).all(|(came, k)| *came == text(k)));
+    drop((texts, count, ends));
+    cluster.settle(STEPS, Cluster::is_empty).unwrap();
+}
+
+#[test]
+fn a_detached_task_runs_although_nobody_holds_its_future() {
+    for seed in seeds(0..20) {
+        let marks = tempfile::tempdir().unwrap();
+        let path = marks.path().join("mark").display().to_string();
+        let mark = |_: u64, path: String| -> Result<(), Failure> { Ok(std::fs::write(path, "x")?) };
+        let (mut cluster, client) = Cluster::new(3, 1, seed);
+        let first = client.submit(|k: u64| k, (seed,));
+        client.fire_and_forget(client.submit(mark, (first, path.clone())));
+        cluster.settle(STEPS, Cluster::is_empty).unwrap();
+        assert!(Path::new(&path).exists(), "seed {seed}");
+        let dropped = client.submit(mark, (client.submit(|k: u64| k, (seed,)), format!("{path}2")));
+        drop(dropped);
+        cluster.settle(STEPS, Cluster::is_empty).unwrap();
+        assert!(!Path::new(&format!("{path}2")).exists(), "seed {seed}");
+    }
 }

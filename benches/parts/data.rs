@@ -77,3 +77,34 @@ pub fn small(world: &SimpleCommunicator) {
             .print();
     }
 }
+
+/// Results of 127 bytes, which travel inside messages, and longer ones, which lie where they were made, gathered.
+pub fn gathers(world: &SimpleCommunicator) {
+    const LENGTHS: [usize; 4] = [127, 200, 1_000, 10_000];
+    let text = |length: usize, k: u64| format!("{k:length$}");
+    let mut own: Vec<Rounds> = LENGTHS.iter().map(|_| Rounds::default()).collect();
+    for round in 0..ROUNDS {
+        run(world, round + 1 == ROUNDS, |client| {
+            for (length, rounds) in LENGTHS.into_iter().zip(&mut own) {
+                let count = 40_000_000 / (length as u64 + 2_000);
+                // its length is encoded in one byte or three
+                let characters = if length < 252 { length - 1 } else { length - 3 };
+                let texts = client.options().pure(false).starmap(text, (0..count).map(|k| (characters, k)));
+                client.wait(&texts)?;
+                let (seconds, got) = timed(|| client.gather(&texts))?;
+                assert!(got.iter().all(|text| text.len() == characters), "texts were lost");
+                rounds.push(seconds / count as f64);
+                drop(texts);
+                settle(client)?;
+            }
+            Ok(())
+        });
+    }
+    if world.rank() == 0 {
+        head();
+        for (length, rounds) in LENGTHS.into_iter().zip(&own) {
+            let row = Row::new(&format!("results of {length} bytes gathered, each"), time(rounds.median()));
+            if length > LENGTHS[0] { row.ratio(&rounds.over(&own[0])).print() } else { row.print() }
+        }
+    }
+}

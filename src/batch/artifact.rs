@@ -123,6 +123,19 @@ pub(crate) fn take_outputs(whole: &Artifact, wanted: &[u32]) -> Result<Artifact,
     }
 }
 
+/// Memory that a message with outputs is received into.
+struct MessageMemory {
+    bytes: Vec<u8>,
+    /// The length of the message in which the outputs go to ranks that see other files.
+    whole: u64,
+}
+
+impl bulk::BulkMemory for MessageMemory {
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+}
+
 /// Tells the engine how an [`Artifact`] travels between ranks: as raw memory where possible. Registered with
 /// [`bulk::register`].
 pub(crate) struct ArtifactBulk;
@@ -135,11 +148,14 @@ impl BulkKind for ArtifactBulk {
         }
     }
 
-    fn allocate(&self, layout: &BulkLayout, nbytes: usize) -> Option<Box<dyn BulkTarget>> {
+    fn allocate(&self, layout: &BulkLayout, nbytes: usize, whole: u64) -> Option<Box<dyn BulkTarget>> {
         match layout {
-            BulkLayout::Pack { .. } => Some(bulk::target(allocation::zeros::<u8>(nbytes).ok()?, |message| {
-                AnyValue::new(Artifact::from(CommandOutputs::arrived(message)))
-            })),
+            BulkLayout::Pack { .. } => {
+                let memory = MessageMemory { bytes: allocation::zeros(nbytes).ok()?, whole };
+                Some(bulk::target(memory, |MessageMemory { bytes, whole }| {
+                    AnyValue::new(Artifact::from(CommandOutputs::arrived(bytes, whole)))
+                }))
+            }
             BulkLayout::Bulk { .. } => arrays::bulk::allocate::<Artifact>(layout, nbytes),
             BulkLayout::Encoded => None,
         }
@@ -168,7 +184,7 @@ mod tests {
     use ndarray::{ArrayD, IxDyn};
 
     fn arrived(layout: &BulkLayout, nbytes: usize, message: &[u8]) -> Artifact {
-        let mut target = ArtifactBulk.allocate(layout, nbytes).expect("a layout of ours");
+        let mut target = ArtifactBulk.allocate(layout, nbytes, nbytes as u64).expect("a layout of ours");
         target.bytes_mut().copy_from_slice(message);
         let value = target.into_any().downcast::<AnyValue>().expect("a value");
         value.get::<Artifact>().expect("an artifact").clone()
@@ -217,7 +233,7 @@ mod tests {
         let (layout, bytes) = ArtifactBulk.view(&whole).expect("is bulk");
         let came = arrived(&layout, bytes.len(), bytes);
         assert_eq!(*came.output(STDOUT).unwrap().bytes().unwrap(), *b"text\n");
-        assert!(ArtifactBulk.allocate(&BulkLayout::Encoded, 8).is_none());
+        assert!(ArtifactBulk.allocate(&BulkLayout::Encoded, 8, 8).is_none());
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl<'c> ArgumentPack<'c> {
         // most arguments are shorter than 128 bytes: then their length is one byte, filled in afterwards
         self.args.push(ARGUMENT_INLINE);
         self.args.push(0);
-        if let Err(error) = codec::encode_into(&value, &mut self.args) {
+        if let Err(error) = codec::encode_value_into(&value, &mut self.args) {
             return self.refuse(start, &error.to_string());
         }
         let length = self.args.len() - start - 2;
@@ -125,7 +125,7 @@ impl<'c> ArgumentPack<'c> {
 pub(super) fn scattered<T: Data>(value: T) -> Scattered {
     let outcome = match bulk::view(&value) {
         Some((layout, bytes)) => Ok((value_key::<T>(&layout, bytes), layout, bytes.len() as u64)),
-        None => codec::encode(&value).map(|bytes| {
+        None => codec::encode_value(&value).map(|bytes| {
             (value_key::<T>(&BulkLayout::Encoded, &bytes), BulkLayout::Encoded, bytes.len() as u64)
         }),
     };
@@ -138,7 +138,7 @@ pub(super) fn scattered<T: Data>(value: T) -> Scattered {
             Scattered { key, output: ReportedResult::Stored { nbytes, layout }, value: Some(value) }
         }
         Ok((key, ..)) => {
-            let bytes = codec::encode(&value).unwrap_or_default();
+            let bytes = codec::encode_value(&value).unwrap_or_default();
             Scattered { key, output: ReportedResult::Inline(Blob::new(&bytes)), value: None }
         }
         // a task that takes the value gets an error when the empty bytes are decoded

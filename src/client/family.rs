@@ -25,6 +25,7 @@ pub const FAMILY_MAX: u64 = 1 << 32;
 /// Tasks 0, 1, …, n-1 of one function. Ten million of them cost memory only for those that have started.
 ///
 /// Dropping the family releases all results but those of which [`Family::get`] has made futures.
+#[must_use = "tasks of a family that is dropped before they have started never run"]
 pub struct Family<T> {
     first: TaskId,
     count: u64,
@@ -98,6 +99,7 @@ impl Client {
     ///
     /// # Panics
     /// When there are more than [`FAMILY_MAX`] tasks.
+    #[track_caller]
     pub fn family<M, F>(&self, function: F, count: u64) -> Family<F::Output>
     where
         F: TaskFn<M, Params = (u64,)>,
@@ -113,6 +115,7 @@ impl Client {
     ///
     /// # Panics
     /// When there are more than [`FAMILY_MAX`] tasks.
+    #[track_caller]
     pub fn family_with<M, F, S>(&self, function: F, shared: S, count: u64) -> Result<Family<F::Output>>
     where
         S: Data,
@@ -121,6 +124,7 @@ impl Client {
         self.family_with_options(DefOptions::default(), function, shared, count)
     }
 
+    #[track_caller]
     pub(super) fn family_with_options<M, F, S>(
         &self,
         options: DefOptions,
@@ -132,7 +136,7 @@ impl Client {
         S: Data,
         F: TaskFn<M, Params = (S, u64)>,
     {
-        let encoded = codec::encode(&shared)?;
+        let encoded = codec::encode_value(&shared)?;
         if encoded.len() > crate::protocol::ARGS_MAX {
             let (length, most) = (encoded.len(), crate::protocol::ARGS_MAX);
             return Err(crate::error::CodecError::encode(format!(
@@ -145,6 +149,7 @@ impl Client {
         Ok(self.family_of(options, function, Blob(packed), count))
     }
 
+    #[track_caller]
     fn family_of<M, F: TaskFn<M>>(
         &self,
         options: DefOptions,

@@ -5,13 +5,13 @@
 
 use super::{Client, ClientShared};
 use crate::compact::Runs;
-use crate::error::{Error, Result, TaskError};
+use crate::error::{CodecError, Error, Result, TaskError};
 use crate::ids::{DefId, TaskId};
 use crate::runtime::head::Request;
 use crate::runtime::threads::task_context;
 use crate::runtime::wait::{Wait, WaitAnswer, WaitAnswers};
 use crate::scheduler::{SchedulerEvent, Status};
-use crate::task::value::{Data, decode};
+use crate::task::value::{AnyValue, Data, decode};
 use std::any::type_name;
 use std::borrow::Borrow;
 use std::fmt;
@@ -19,6 +19,9 @@ use std::marker::PhantomData;
 use std::mem::needs_drop;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Number of times that [`Future::into_result`] looks whether the rank's store has let go of the value.
+const RELEASE_LOOKS: usize = 64;
 
 /// The handle that all copies of a future share; its drop releases the result.
 pub(crate) struct FutureHandle {
@@ -64,7 +67,10 @@ impl Drop for FutureHandle {
 /// A name for the result of a task that may not have ended yet.
 ///
 /// A future can be an argument of other tasks at once. Copies name the same result; dropping the last one releases it,
-/// on every rank that holds it, once the tasks that take it are done.
+/// on every rank that holds it, once the tasks that take it are done. A task whose last future is dropped before it has
+/// started never runs, unless another task takes its result or [`Client::fire_and_forget`] has it.
+#[must_use = "a task whose future is dropped before it has started never runs: keep the future, or give it to \
+              `client.fire_and_forget(..)`"]
 pub struct Future<T> {
     pub(super) handle: Arc<FutureHandle>,
     pub(super) kind: PhantomData<fn() -> T>,
@@ -115,7 +121,8 @@ impl<T> Future<T> {
 }
 
 impl<T: Data> Future<T> {
-    /// Waits for the result and returns a copy of it.
+    /// Waits for the result and returns a copy of it. [`Future::shared`] and [`Future::into_result`] return a large one
+    /// without a copy.
     ///
     /// # Errors
     /// When the task, or one that it depends on, has failed; or the run has ended.
@@ -131,12 +138,55 @@ impl<T: Data> Future<T> {
         self.ask(Some(limit))
     }
 
+    /// Waits for the result and returns it as it is in this rank's store, without a copy. Other tasks and futures share
+    /// it; it is freed with the last of them.
+    ///
+    /// ```
+    /// # fn f(client: &dtask::Client) -> dtask::Result<()> {
+    /// let mesh = client.submit(|n: usize| vec![0.5; n], (50_000_000,)).shared()?; // an Arc<Vec<f64>>
+    /// # assert_eq!(mesh[0], 0.5);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Future::result`].
+    pub fn shared(&self) -> Result<Arc<T>> {
+        shared_values(self.answers(None)?)
+            .next()
+            .unwrap_or_else(|| Err(Error::Closed("no answer came".into())))
+    }
+
+    /// Waits for the result and moves it out of this rank's store if nobody else holds it: no other future of the task,
+    /// and no task that takes the result. Else returns a copy.
+    ///
+    /// # Errors
+    /// As [`Future::result`].
+    pub fn into_result(self) -> Result<T> {
+        let mut value = self.shared()?;
+        let shared = self.handle.shared.clone();
+        let task = self.handle.task;
+        let is_last = Arc::strong_count(&self.handle) == 1;
+        drop(self); // the store lets go of the value when it hears of this
+        for _ in 0..if is_last { RELEASE_LOOKS } else { 0 } {
+            value = match Arc::try_unwrap(value) {
+                Ok(value) => return Ok(value),
+                Err(value) => value,
+            };
+            // answered only after the release
+            shared.status(task);
+            std::thread::yield_now();
+        }
+        Ok(Arc::try_unwrap(value).unwrap_or_else(|value| (*value).clone()))
+    }
+
     fn ask(&self, limit: Option<Duration>) -> Result<T> {
+        values(self.answers(limit)?).next().unwrap_or_else(|| Err(Error::Closed("no answer came".into())))
+    }
+
+    fn answers(&self, limit: Option<Duration>) -> Result<WaitAnswers> {
         let (wait, _) = want(&self.handle.shared, [self], Wait::for_values);
-        let answers = wait
-            .all(limit, self.handle.shared.driver.get().as_deref())
-            .ok_or_else(|| Error::Timeout(limit.unwrap_or_default()))?;
-        values(answers).next().unwrap_or_else(|| Err(Error::Closed("no answer came".into())))
+        wait.all(limit, self.handle.shared.driver.get().as_deref())
+            .ok_or_else(|| Error::Timeout(limit.unwrap_or_default()))
     }
 }
 
@@ -148,10 +198,23 @@ fn short_type(full: &str) -> String {
 }
 
 fn values<T: Data>(answers: WaitAnswers) -> impl Iterator<Item = Result<T>> {
+    taken(answers, |bytes| decode(bytes), |value| value.get::<T>().cloned())
+}
+
+fn shared_values<T: Data>(answers: WaitAnswers) -> impl Iterator<Item = Result<Arc<T>>> {
+    taken(answers, |bytes| decode(bytes).map(Arc::new), |value| value.shared::<T>())
+}
+
+/// The answers of rank 0 in order, each taken from its encoded form or from the store.
+fn taken<U>(
+    answers: WaitAnswers,
+    decode: fn(&[u8]) -> Result<U, CodecError>,
+    take: fn(&AnyValue) -> Result<U, CodecError>,
+) -> impl Iterator<Item = Result<U>> {
     let WaitAnswers { values, closed, .. } = answers;
     values.into_iter().map(move |answer| match answer {
         Some(WaitAnswer::Inline(bytes)) => Ok(decode(&bytes)?),
-        Some(WaitAnswer::Value(value)) => Ok(value.get::<T>()?.clone()),
+        Some(WaitAnswer::Value(value)) => Ok(take(&value)?),
         Some(WaitAnswer::Failed(cause)) => {
             task_context::note_told(&cause);
             Err(Error::Task(cause))
@@ -197,6 +260,7 @@ impl<T: Data> Pending<T> {
     /// Takes the result or error of each task, in order, once all are there; `None` before that, and when they were
     /// taken already.
     pub fn take(&self) -> Option<Vec<Result<T>>> {
+        self.wait.rest(None);
         Some(values(self.wait.take()?).collect())
     }
 
@@ -213,6 +277,7 @@ impl<T: Data> Pending<T> {
 
     /// Whether each task has its result or error, so that [`Pending::take`] succeeds.
     pub fn is_ready(&self) -> bool {
+        self.wait.rest(None);
         self.wait.is_complete()
     }
 }

@@ -23,12 +23,14 @@ use crate::client::arguments::{Args, ArgumentPack};
 use crate::client::future::{Future, FutureHandle};
 use crate::client::options::Options;
 use crate::client::pure_calls::PureCalls;
+use crate::compact::Runs;
 use crate::error::{Error, Result};
 use crate::ids::{DefId, HEAD, Rank, TaskId};
 use crate::protocol::{Blob, Definition, ReportedResult};
 use crate::runtime::driver::DriverLink;
 use crate::runtime::head::{Request, Totals};
 use crate::runtime::mailbox::Mailbox;
+use crate::runtime::threads::task_context;
 use crate::runtime::wait::Wait;
 use crate::scheduler::{DefOptions, NewTask, SchedulerEvent, Status};
 use crate::task::function;
@@ -38,6 +40,7 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::panic::Location;
 use std::sync::{Arc, Weak, mpsc};
 
 /// Number of tasks that `map` submits while it holds the client's lock once.
@@ -114,11 +117,29 @@ impl ClientShared {
             self.mailbox.push(Request::Status(task, reply));
             answer
         };
-        let answers: Vec<_> = tasks.into_iter().map(ask).collect();
+        let first: Vec<TaskId> = tasks.into_iter().collect();
+        let answers: Vec<_> = first.iter().copied().map(ask).collect();
         if self.state.lock().closed.is_some() {
             return vec![Status::Released; answers.len()];
         }
-        answers.into_iter().map(|answer| answer.recv().unwrap_or(Status::Released)).collect()
+        let statuses: Vec<Status> =
+            answers.into_iter().map(|answer| answer.recv().unwrap_or(Status::Released)).collect();
+        let open = |status: &Status| matches!(status, Status::Pending | Status::Assigned);
+        if let Some(at) = statuses.iter().position(open) {
+            self.rest(first.get(at).copied());
+        }
+        statuses
+    }
+
+    /// Lets a task that looks for the end of `task` again and again give its slot back for a moment.
+    fn rest(&self, task: Option<TaskId>) {
+        let Some(task) = task.filter(|_| task_context::looked_in_vain()) else { return };
+        let wait = Wait::for_ends(1);
+        let mut tasks = Runs::default();
+        tasks.push(task.0);
+        self.mailbox.push(Request::Want { tasks, wait: wait.clone() });
+        self.answer_if_closed(&wait);
+        wait.rest(self.driver.get().as_deref());
     }
 
     fn answer_if_closed(&self, wait: &Wait) {
@@ -188,6 +209,7 @@ impl Client {
     /// assert_eq!(y.result()?, 20);
     /// # Ok(()) }
     /// ```
+    #[track_caller]
     pub fn submit<M, F: TaskFn<M>, P: Args<F::Params>>(&self, function: F, args: P) -> Future<F::Output> {
         self.submit_with(true, DefOptions::default(), function, args)
     }
@@ -200,6 +222,8 @@ impl Client {
     /// assert_eq!(client.gather(squares)?, [1, 4, 9, 16]);
     /// # Ok(()) }
     /// ```
+    #[track_caller]
+    #[must_use = "a task whose future is dropped before it has started never runs: keep the futures"]
     pub fn map<M, F, X>(&self, function: F, items: impl IntoIterator<Item = X>) -> Vec<Future<F::Output>>
     where
         F: TaskFn<M>,
@@ -216,6 +240,8 @@ impl Client {
     /// assert_eq!(client.gather(sums)?, [3, 7]);
     /// # Ok(()) }
     /// ```
+    #[track_caller]
+    #[must_use = "a task whose future is dropped before it has started never runs: keep the futures"]
     pub fn starmap<M, F, X>(&self, function: F, items: impl IntoIterator<Item = X>) -> Vec<Future<F::Output>>
     where
         F: TaskFn<M>,
@@ -272,6 +298,7 @@ impl Client {
         handle
     }
 
+    #[track_caller]
     fn submit_with<M, F: TaskFn<M>, P: Args<F::Params>>(
         &self,
         pure: bool,
@@ -295,6 +322,7 @@ impl Client {
         Future::new(handle)
     }
 
+    #[track_caller]
     fn map_with<M, F, X>(
         &self,
         pure: bool,
@@ -390,6 +418,7 @@ impl ClientState {
 
     /// The future of a call, with the request that submits its task. The request is `None` if the same pure call
     /// already has a future, and so a task.
+    #[track_caller]
     fn submit<F>(
         &mut self,
         shared: &Arc<ClientShared>,
@@ -419,6 +448,7 @@ impl ClientState {
     }
 
     /// The number of a definition: a function with these options. A definition is announced to rank 0 at its first use.
+    #[track_caller]
     fn definition(
         &mut self,
         shared: &ClientShared,
@@ -449,6 +479,9 @@ impl ClientState {
         let (slots, memory) = (options.needs.slots, options.needs.memory);
         let definition = Definition { def, function: offset, name, shared: arguments, slots, memory };
         shared.mailbox.push(Request::Fact(SchedulerEvent::define(definition, options)));
+        if shared.rank == HEAD {
+            shared.mailbox.push(Request::Place(def, Location::caller()));
+        }
         def
     }
 }

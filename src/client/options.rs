@@ -103,6 +103,7 @@ impl<'c> Options<'c> {
     }
 
     /// Submits one task with these options; see [`Client::submit`].
+    #[track_caller]
     pub fn submit<M, F: TaskFn<M>, P: Args<F::Params>>(&self, function: F, args: P) -> Future<F::Output> {
         self.client.submit_with(self.pure, self.def, function, args)
     }
@@ -111,6 +112,7 @@ impl<'c> Options<'c> {
     ///
     /// # Errors
     /// As [`Client::family_with`](super::Client::family_with).
+    #[track_caller]
     pub fn family_with<M, F, S>(&self, function: F, shared: S, count: u64) -> Result<Family<F::Output>>
     where
         S: Data,
@@ -120,6 +122,8 @@ impl<'c> Options<'c> {
     }
 
     /// Submits one task per item with these options; see [`Client::map`].
+    #[track_caller]
+    #[must_use = "a task whose future is dropped before it has started never runs: keep the futures"]
     pub fn map<M, F, X>(&self, function: F, items: impl IntoIterator<Item = X>) -> Vec<Future<F::Output>>
     where
         F: TaskFn<M>,
@@ -129,6 +133,8 @@ impl<'c> Options<'c> {
     }
 
     /// Submits one task per tuple of arguments with these options; see [`Client::starmap`].
+    #[track_caller]
+    #[must_use = "a task whose future is dropped before it has started never runs: keep the futures"]
     pub fn starmap<M, F, X>(&self, function: F, items: impl IntoIterator<Item = X>) -> Vec<Future<F::Output>>
     where
         F: TaskFn<M>,

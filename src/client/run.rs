@@ -10,8 +10,8 @@ use crate::runtime::driver::{Driver, DriverLink};
 use crate::runtime::executor::{Executor, ExecutorError};
 use crate::runtime::handshake::{self, Meeting, Team};
 use crate::runtime::head::{Head, Request};
-use crate::runtime::host::sched_slice::SchedSlice;
 use crate::runtime::host::shares;
+use crate::runtime::host::system_calls::{SchedSlice, name_the_task_at_the_end};
 use crate::runtime::host::topology;
 use crate::runtime::mailbox::{Mailbox, Waker};
 use crate::runtime::nested::Nested;
@@ -34,6 +34,14 @@ const REQUESTS_MAX: usize = 4096;
 /// Every rank calls this function, as its first use of MPI. Only at rank 0 the closure runs, in a thread of its own,
 /// while the calling thread serves MPI. On the other ranks the call computes tasks, and returns `Ok` when rank 0's
 /// closure has ended. Without `mpirun` there is one rank, which computes with all its cores.
+///
+/// Code before this call runs on every rank, and so does code behind it.
+///
+/// # The end
+/// When the closure has returned, tasks that somebody can still want run to their ends: those given to
+/// [`Client::fire_and_forget`], and those whose futures were moved out of the closure. All others do not start any more.
+/// A task that computes is waited for, and named if that takes longer than five seconds: nothing computes when this
+/// function has returned. If the closure fails, nothing more is started.
 ///
 /// ```no_run
 /// fn main() -> dtask::Result<()> {
@@ -64,12 +72,21 @@ pub fn run(body: impl FnOnce(&Client) -> Result<()> + Send) -> Result<()> {
 /// # Panics
 /// As [`run`].
 pub fn run_with(config: &Config, body: impl FnOnce(&Client) -> Result<()> + Send) -> Result<()> {
-    run_with_team(config, |client, _| body(client))
+    run_to_its_end(config, true, |client, _| body(client))
 }
 
 /// Does the same as [`run_with`]; the closure is also given the team: the list of all ranks with their hosts and slots.
+/// The end does not wait for tasks that still run: the caller has its own rules for that.
 pub(crate) fn run_with_team(
     config: &Config,
+    body: impl FnOnce(&Client, &Team) -> Result<()> + Send,
+) -> Result<()> {
+    run_to_its_end(config, false, body)
+}
+
+fn run_to_its_end(
+    config: &Config,
+    awaits: bool,
     body: impl FnOnce(&Client, &Team) -> Result<()> + Send,
 ) -> Result<()> {
     let started = MpiWorld::start().and_then(|world| {
@@ -88,7 +105,7 @@ pub(crate) fn run_with_team(
     };
     let host = world.host().to_owned();
     let rank = transport.rank();
-    let (transport, outcome) = serve(transport, &host, config, true, body);
+    let (transport, outcome) = serve(transport, &host, config, Ending { fail_fast: true, awaits }, body);
     match outcome {
         Ok(outcome) => {
             if let Err(error) = world.shutdown(transport) {
@@ -137,9 +154,11 @@ pub fn run_on_with(
     body: impl FnOnce(&Client) -> Result<()> + Send,
 ) -> Result<()> {
     mpi::check_thread()?;
+    mpi::await_all(comm, config.patience)?;
     let transport = MpiTransport::new(comm, mpi::PIECE_MAX).map_err(|error| Error::Startup(error.0))?;
     let host = mpi::host_name();
-    let (transport, outcome) = serve(transport, &host, config, false, |client, _| body(client));
+    let ending = Ending { fail_fast: false, awaits: true };
+    let (transport, outcome) = serve(transport, &host, config, ending, |client, _| body(client));
     let outcome = outcome?;
     transport.close().map_err(|error| Error::Startup(error.0))?;
     outcome.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
@@ -169,27 +188,38 @@ impl Drop for LocalsOfRun {
     }
 }
 
+/// The manner in which a run ends.
+#[derive(Clone, Copy)]
+struct Ending {
+    /// Whether a failure of MPI ends all ranks at once; if not, it is returned as an error.
+    fail_fast: bool,
+    /// Whether the run ends only when no task computes any more.
+    awaits: bool,
+}
+
 /// Runs this rank on the calling thread until the run is over: the loop that serves MPI, and on rank 0 the user's
-/// closure in a thread beside it. With `fail_fast`, a failure of MPI ends all ranks at once; without, it is returned as
-/// an error. Returns the transport, for the end of MPI, with the result of the closure or its panic.
+/// closure in a thread beside it.
 fn serve<T: Transport + Send + 'static>(
     mut transport: T,
     host: &str,
     config: &Config,
-    fail_fast: bool,
+    ending: Ending,
     body: impl FnOnce(&Client, &Team) -> Result<()> + Send,
 ) -> (T, Result<Closed>) {
     let _guard = AbortOnPanic;
     let _locals = LocalsOfRun;
     let _slice = SchedSlice::shorten();
     let rank = transport.rank();
-    let meeting =
-        match handshake::hello(host).and_then(|hello| handshake::meet(&mut transport, hello, config)) {
-            Ok(meeting) => meeting,
-            Err(error) => return (transport, Err(error)),
-        };
-    let Meeting { slots, profile, part, same_files, team, early } = meeting;
+    let meeting = match handshake::hello(host)
+        .and_then(|hello| handshake::meet(&mut transport, hello, config, ending.awaits))
+    {
+        Ok(meeting) => meeting,
+        Err(error) => return (transport, Err(error)),
+    };
+    let Meeting { slots, profile, part, silence, awaits, same_files, team, early } = meeting;
     shares::set_own(part);
+    name_the_task_at_the_end(format!("rank {rank} ({host})"));
+    let stack = config.stack.unwrap_or_else(topology::main_stack);
     let place = RankLocation { rank, host: host.into(), locals: None };
     let waker = Waker::new();
     let ranks = transport.ranks();
@@ -197,12 +227,12 @@ fn serve<T: Transport + Send + 'static>(
     let link = Arc::new(DriverLink::default());
     let client = Client::new(mailbox.clone(), link.clone(), rank, ranks);
     let home = Arc::new(client.clone());
-    let pool = match Pool::new(slots, place.clone(), waker.clone(), Some(home), link.clone()) {
+    let pool = match Pool::new(slots, place.clone(), waker.clone(), Some(home), link.clone(), stack) {
         Ok(pool) => pool,
         Err(error) => return (transport, Err(Error::Startup(format!("rank {rank} ({host}): {error}")))),
     };
-    let mut node = Executor::new(slots, pool);
-    node.same_files.extend(same_files);
+    let mut node = Executor::new(slots, pool, place);
+    node.fetches.same_files.extend(same_files);
     let mut links = Links::new(transport);
     if profile {
         links.profile = Profile::on(slots);
@@ -211,7 +241,7 @@ fn serve<T: Transport + Send + 'static>(
         |error: ExecutorError| Error::Transport { rank, host: host.to_owned(), message: error.to_string() };
     let Some(team) = team else {
         let reactor = Reactor::new(links, node, None);
-        let reactor = reactor.with_nested(Nested::new(mailbox)).with_early(early);
+        let reactor = reactor.watching(awaits, silence).with_nested(Nested::new(mailbox)).with_early(early);
         let (reactor, outcome) = turn(reactor, waker, false, &link);
         client.shared().close("this rank has left the run");
         return (reactor.links.transport, outcome.map_err(fail).map(|()| Ok(Ok(()))));
@@ -229,14 +259,21 @@ fn serve<T: Transport + Send + 'static>(
             gpus: part.gpus.len() as u32,
         })
         .collect();
-    let head = Head::new(&infos);
-    let reactor = Reactor::new(links, node, Some((head, mailbox.clone())));
+    let mut head = Head::new(&infos);
+    head.hosts = team.hellos.iter().map(|hello| hello.host.clone()).collect();
+    head.tells = awaits;
+    let reactor = Reactor::new(links, node, Some((head, mailbox.clone()))).watching(awaits, silence);
     let (reactor, outcome) = std::thread::scope(|scope| {
         let body_client = client.clone();
-        let body = scope.spawn(move || {
-            let _close = CloseAtEnd(mailbox);
-            body(&body_client, &team)
+        let body = std::thread::Builder::new().stack_size(stack).spawn_scoped(scope, move || {
+            let mut close = CloseAtEnd { mailbox, succeeded: false };
+            let outcome = body(&body_client, &team);
+            close.succeeded = outcome.is_ok();
+            outcome
         });
+        // as `scope.spawn` does where no thread can be started
+        let body =
+            body.unwrap_or_else(|error| panic!("the thread of the closure cannot be started: {error}"));
         let _guard = AbortOnPanic;
         let (mut reactor, served) = turn(reactor, waker, own_core, &link);
         let served = served.map_err(fail);
@@ -245,7 +282,7 @@ fn serve<T: Transport + Send + 'static>(
             Err(Error::Transport { message, .. }) => message.clone(),
             Err(error) => error.to_string(),
         };
-        if fail_fast && served.is_err() {
+        if ending.fail_fast && served.is_err() {
             // the closure does not notice that the run has failed, and may be busy with something else for hours
             give_up(rank, host, &why);
         }
@@ -296,11 +333,14 @@ fn print_profile(head: &Head, own: &Profile) {
 
 /// A guard that tells the reactor, when it is dropped, that the client's closure has returned or panicked, so that the
 /// run ends.
-struct CloseAtEnd(Arc<Mailbox<Request>>);
+struct CloseAtEnd {
+    mailbox: Arc<Mailbox<Request>>,
+    succeeded: bool,
+}
 
 impl Drop for CloseAtEnd {
     fn drop(&mut self) {
-        self.0.push(Request::Close);
+        self.mailbox.push(Request::Close { succeeded: self.succeeded });
     }
 }
 

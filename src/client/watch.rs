@@ -1,4 +1,5 @@
-//! Watches: the ends of tasks without their results and without blocking; also statuses and cancelling.
+//! Watches: the ends of tasks without their results and without blocking; also statuses, cancelling, and tasks that
+//! nobody watches.
 
 use super::Client;
 use super::future::{Future, want};
@@ -69,6 +70,21 @@ impl Client {
         let futures: Vec<F> = futures.into_iter().collect();
         // no future is dropped meanwhile: its drop uses the mailbox too, which is locked
         self.shared.mailbox.extend(futures.iter().map(cancel));
+    }
+
+    /// Lets a task run to its end although nobody keeps its future: for a task that is run for its effects. If it fails,
+    /// rank 0 prints its error. The run does not end before it has.
+    ///
+    /// ```
+    /// # fn write(_: String) -> Result<(), dtask::Failure> { Ok(()) }
+    /// # fn f(client: &dtask::Client) {
+    /// client.fire_and_forget(client.submit(write, ("results.txt".to_owned(),)));
+    /// # }
+    /// ```
+    pub fn fire_and_forget<T>(&self, future: Future<T>) {
+        let detach = SchedulerEvent::Detach(future.handle.task);
+        self.shared.mailbox.push(Request::Fact(detach));
+        drop(future); // its release comes behind
     }
 
     /// Begins a watch over the ends of tasks. No results are moved.

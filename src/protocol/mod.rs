@@ -45,6 +45,11 @@ pub const ARGS_MAX: usize = 16 * 1024;
 /// The longest encoded result, in bytes, that travels inside messages. Rank 0 keeps such a result, not the rank that
 /// made it.
 pub const INLINE_MAX: usize = 128;
+/// The longest stored result, in bytes, that a rank is sent inside a message when it fetches it, without a transfer of
+/// its own: many of them come in one frame.
+pub const FETCH_INLINE_MAX: u64 = 16 * 1024;
+/// The tag of [`Peer::Fetch`] that asks for the result inside a message ([`Peer::Value`]).
+pub const TAG_INLINE: u32 = 0;
 /// The highest number of a task's inputs in one message; further inputs follow in [`RankOrder::MoreInputs`].
 pub const INPUTS_MAX: usize = 256;
 
@@ -283,6 +288,8 @@ pub enum RankOrder {
         /// The state of that task at the time of the answer.
         status: Status,
     },
+    /// Says nothing but that rank 0 is alive, where nothing else was to be said for some time.
+    Alive,
 }
 
 /// A result, as the rank that made it reports it to rank 0.
@@ -392,6 +399,31 @@ pub enum RankReport {
         /// The task that is asked about.
         task: TaskId,
     },
+    /// Asks that a task of the sender runs to its end even if the sender drops its future of it.
+    Detach {
+        /// The task that is to run.
+        task: TaskId,
+    },
+    /// Reports that a result which [`RankOrder::Bring`] asked for cannot be taken in, since the sender has no memory for
+    /// it.
+    Refused {
+        /// The task whose result cannot be taken in.
+        task: TaskId,
+        /// The reason.
+        error: Box<TaskError>,
+    },
+    /// Says nothing but that the sender is alive, where nothing else was to be said for some time.
+    Alive,
+    /// Reports that nothing has come from a rank for some time although a result was to come, or that something has
+    /// come again.
+    Silent {
+        /// The rank that is silent, or that was.
+        rank: Rank,
+        /// Seconds for which nothing has come.
+        seconds: u32,
+        /// Whether something has come again.
+        is_back: bool,
+    },
 }
 
 /// A message from any rank to any other, about the transfer of a result.
@@ -402,10 +434,18 @@ pub enum Peer {
     Fetch {
         /// The task whose result is wanted.
         task: TaskId,
-        /// The message tag for the transfer, unique among the transfers that the sender has in flight.
+        /// The message tag for the transfer, unique among the transfers that the sender has in flight; or
+        /// [`TAG_INLINE`], for which no receive is posted and [`Peer::Value`] answers.
         tag: u32,
         /// Whether both ranks see the same files: then paths are sent in place of files, in
         /// [`BulkLayout::Pack::same_files`] bytes.
         same_files: bool,
+    },
+    /// Answers [`Peer::Fetch`] with [`TAG_INLINE`]: brings a result of at most [`FETCH_INLINE_MAX`] bytes.
+    Value {
+        /// The task whose result it is.
+        task: TaskId,
+        /// The bytes of the result, as a transfer of its own would bring them.
+        bytes: Blob,
     },
 }

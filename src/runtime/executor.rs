@@ -7,41 +7,28 @@
 //!
 //! Invariant: the store holds the value of every task that the worker counts as present, and no other.
 
+use super::fetches::Fetches;
 use super::profile::ProfilePhase;
-use crate::error::{CodecError, ProtocolError};
+use crate::error::{CodecError, ProtocolError, TaskError};
 use crate::ids::{DefId, IdMap, Rank, TaskId};
 use crate::protocol::{
-    BulkLayout, Definition, InputSource, Peer, RankOrder, RankReport, ReportedResult, RunTask,
+    Blob, Definition, InputSource, Peer, RankOrder, RankReport, ReportedResult, RunTask, TAG_INLINE,
 };
 use crate::runtime::outbox::{LinkError, Links};
-use crate::runtime::threads::job::{Job, KnownDefinition};
+use crate::runtime::threads::job::{self, Job, KnownDefinition, RankLocation};
 use crate::runtime::threads::pool::{Compute, ComputeEvent};
 use crate::task::arguments::SharedArguments;
-use crate::task::bulk::{self, AllocateError};
 use crate::task::function;
 use crate::task::value::AnyValue;
-use crate::transport::{BulkTarget, Transport};
+use crate::transport::{BulkSource, BulkTarget, Transport};
 use crate::worker::{Worker, WorkerAction, WorkerEvent};
 use smallvec::SmallVec;
-use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Largest number of fetches of results from other ranks under way at once: enough to keep every link busy. Each fetch
-/// needs an MPI tag of its own.
-pub(crate) const FETCHES_MAX: usize = 512;
-
-/// Longest time for which a turn of the reactor computes short tasks itself, before the network is polled again.
+/// Longest time for which the reactor's thread itself computes short tasks before it polls the network again.
 const BUDGET: Duration = Duration::from_micros(50);
-
-/// A fetch of a result from another rank that has to wait, since [`FETCHES_MAX`] others are under way.
-struct Postponed {
-    task: TaskId,
-    holder: Rank,
-    nbytes: u64,
-    layout: BulkLayout,
-}
 
 /// The part of a rank that stores results and computes tasks: the worker (the state machine that decides) with the
 /// store, the known definitions, the fetches and the compute threads around it.
@@ -53,18 +40,11 @@ pub(crate) struct Executor<C> {
     /// The compute threads, or in tests their simulation.
     pub compute: C,
     done: Vec<ComputeEvent>,
-    /// Tasks whose results are being fetched, by the rank that holds the result and the tag of the transfer (see
-    /// `transfer`).
-    fetching: IdMap<u64, TaskId>,
-    next_tag: u32,
-    postponed: VecDeque<Postponed>,
-    /// Tasks whose results this rank has no memory for, of which the worker does not know yet.
-    no_room: Vec<TaskId>,
-    /// Ranks that see the same files as this one, so that paths can be sent to them in place of files: as a rule those
-    /// of the same host.
-    pub same_files: HashSet<Rank>,
-    /// Largest number of fetches under way at once: [`FETCHES_MAX`], or fewer in some tests.
-    pub fetches_max: usize,
+    /// The fetches of results from other ranks.
+    pub fetches: Fetches,
+    /// Results that cannot be taken in, with the error of the tasks that take them; told to the state machine next.
+    refused: Vec<(TaskId, Box<TaskError>)>,
+    place: RankLocation,
     /// Reports that are still to be sent to rank 0.
     pub reports: Vec<RankReport>,
 }
@@ -90,8 +70,8 @@ impl From<crate::transport::TransportError> for ExecutorError {
 }
 
 impl<C: Compute> Executor<C> {
-    /// Makes the executor of a rank that computes `slots` tasks at a time, on the threads of `compute`.
-    pub(crate) fn new(slots: u32, compute: C) -> Self {
+    /// Makes the executor of the rank at `place`, which computes `slots` tasks at a time on the threads of `compute`.
+    pub(crate) fn new(slots: u32, compute: C, place: RankLocation) -> Self {
         Executor {
             machine: Worker::new(slots),
             actions: Vec::new(),
@@ -99,12 +79,9 @@ impl<C: Compute> Executor<C> {
             defs: Vec::new(),
             compute,
             done: Vec::new(),
-            fetching: IdMap::default(),
-            next_tag: 1,
-            postponed: VecDeque::new(),
-            no_room: Vec::new(),
-            same_files: HashSet::new(),
-            fetches_max: FETCHES_MAX,
+            fetches: Fetches::default(),
+            refused: Vec::new(),
+            place,
             reports: Vec::new(),
         }
     }
@@ -128,7 +105,12 @@ impl<C: Compute> Executor<C> {
 
     /// Whether results that this rank has asked other ranks for have still to arrive.
     pub(crate) fn is_fetching(&self) -> bool {
-        !self.fetching.is_empty() || !self.postponed.is_empty()
+        !self.fetches.is_empty()
+    }
+
+    /// Whether tasks that were handed to the compute threads have still to end.
+    pub(crate) fn is_computing(&self) -> bool {
+        self.machine.running() > 0
     }
 
     /// Number of free slots that stay free only because the inputs of the tasks for them are still being fetched from
@@ -162,9 +144,9 @@ impl<C: Compute> Executor<C> {
     ) -> Result<(), ExecutorError> {
         if let RankOrder::Lost { rank } = &order {
             links.transport.forget(*rank)?;
-            self.fetching.retain(|key, _| Rank((*key >> 32) as u32) != *rank);
-            self.postponed.retain(|fetch| fetch.holder != *rank);
-            self.fetch_postponed(links)?;
+            self.fetches.forget(*rank);
+            self.handle(WorkerEvent::Order(order), links)?;
+            return self.start_fetches(links);
         }
         self.handle(WorkerEvent::Order(order), links)
     }
@@ -179,8 +161,26 @@ impl<C: Compute> Executor<C> {
         peer: Peer,
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
-        let Peer::Fetch { task, tag, same_files } = peer;
-        self.handle(WorkerEvent::Asked { by, task, tag, same_files }, links)
+        match peer {
+            Peer::Fetch { task, tag, same_files } => {
+                self.handle(WorkerEvent::Asked { by, task, tag, same_files }, links)
+            }
+            Peer::Value { task, bytes } => match self.fetches.brought(by, task, bytes)? {
+                Some(value) => self.has_come(task, value, links),
+                None => Ok(()), // was given up when its sender died
+            },
+        }
+    }
+
+    fn has_come<T: Transport>(
+        &mut self,
+        task: TaskId,
+        value: AnyValue,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        self.store.insert(task, value);
+        self.start_fetches(links)?;
+        self.handle(WorkerEvent::Arrived(task), links)
     }
 
     /// Puts a result that this rank has fetched from another one into the store.
@@ -194,14 +194,12 @@ impl<C: Compute> Executor<C> {
         target: Box<dyn BulkTarget>,
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
-        let Some(task) = self.fetching.remove(&transfer(from, tag)) else {
+        let Some(task) = self.fetches.arrived(from, tag) else {
             return Ok(()); // was given up when its sender died
         };
         let value = target.into_any().downcast::<AnyValue>();
         let value = value.map_err(|_| ProtocolError(format!("{task:?} has arrived in foreign memory")))?;
-        self.store.insert(task, *value);
-        self.fetch_postponed(links)?;
-        self.handle(WorkerEvent::Arrived(task), links)
+        self.has_come(task, *value, links)
     }
 
     /// Handles the events that compute threads have queued: tasks ended, paused or resumed, and values encoded for
@@ -238,11 +236,6 @@ impl<C: Compute> Executor<C> {
                     let (task, attempt) = (ended.task, ended.attempt);
                     let nanos = u32::try_from(ended.nanos).unwrap_or(u32::MAX);
                     self.handle(WorkerEvent::Computed { task, attempt, nanos, output }, links)?;
-                    // with the memory that the task has left
-                    if !self.postponed.is_empty() {
-                        self.fetch_postponed(links)?;
-                        self.do_without(links)?;
-                    }
                 }
                 ComputeEvent::Paused(task) => self.handle(WorkerEvent::Paused(task), links)?,
                 ComputeEvent::Resumed(task) => self.handle(WorkerEvent::Resumed(task), links)?,
@@ -294,16 +287,7 @@ impl<C: Compute> Executor<C> {
     ) -> Result<(), ExecutorError> {
         self.machine.handle(event, &mut self.actions)?;
         self.act(links)?;
-        self.do_without(links)
-    }
-
-    /// Lets the tasks go on whose inputs this rank has no memory for. They will fail.
-    fn do_without<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
-        while let Some(task) = self.no_room.pop() {
-            self.machine.handle(WorkerEvent::NoRoom(task), &mut self.actions)?;
-            self.act(links)?;
-        }
-        Ok(())
+        self.tell_refused(links)
     }
 
     fn act<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
@@ -314,8 +298,8 @@ impl<C: Compute> Executor<C> {
                 WorkerAction::Nests(def) => self.learnt(def)?.nests.store(true, Ordering::Relaxed),
                 WorkerAction::Execute(run) => self.execute(run)?,
                 WorkerAction::Fetch { task, holder, nbytes, layout } => {
-                    self.postponed.push_back(Postponed { task, holder, nbytes, layout });
-                    self.fetch_postponed(links)?;
+                    self.fetches.push(task, holder, nbytes, layout);
+                    self.start_fetches(links)?;
                 }
                 WorkerAction::Give { to, task, tag, same_files } => {
                     self.give(task, same_files, (to, tag), links)?
@@ -331,12 +315,13 @@ impl<C: Compute> Executor<C> {
     }
 
     fn learn(&mut self, definition: Definition) {
-        let Definition { def, function, name: _, shared, slots: _, memory } = definition;
+        let Definition { def, function, name, shared, slots: _, memory } = definition;
         if self.defs.len() <= def.index() {
             self.defs.resize(def.index() + 1, None);
         }
         self.defs[def.index()] = Some(Arc::new(KnownDefinition {
             function: function::find(function),
+            name: job::interned(&name),
             shared: SharedArguments::new(&shared),
             memory,
             nests: AtomicBool::new(false),
@@ -367,41 +352,27 @@ impl<C: Compute> Executor<C> {
         Ok(())
     }
 
-    /// Starts fetches that had to wait, as long as fewer than `fetches_max` are under way.
-    fn fetch_postponed<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
-        while self.fetching.len() < self.fetches_max
-            && let Some(Postponed { task, holder, nbytes, layout }) = self.postponed.pop_front()
-        {
-            let before = links.profile.enter(ProfilePhase::Sending);
-            let same_files = matches!(layout, BulkLayout::Pack { same_files } if same_files > 0)
-                && self.same_files.contains(&holder);
-            let target = match bulk::allocate(&layout, nbytes, same_files) {
-                Ok(target) => target,
-                Err(AllocateError::Layout(error)) => return Err(error.into()),
-                // there may be more when a transfer or a task has ended
-                Err(AllocateError::NoMemory(_))
-                    if !self.fetching.is_empty() || self.machine.is_computing() =>
-                {
-                    self.postponed.push_front(Postponed { task, holder, nbytes, layout });
-                    links.profile.enter(before);
-                    return Ok(());
-                }
-                Err(AllocateError::NoMemory(error)) => {
-                    self.store.insert(task, AnyValue::refused(&format!("an input: {error}")));
-                    self.no_room.push(task);
-                    links.profile.enter(before);
-                    continue;
-                }
-            };
-            while self.fetching.contains_key(&transfer(holder, self.next_tag)) {
-                self.next_tag = next_tag(self.next_tag);
-            }
-            let tag = self.next_tag;
-            self.next_tag = next_tag(tag);
-            self.fetching.insert(transfer(holder, tag), task);
-            links.transport.receive_bulk(holder, tag, target)?;
-            links.send(holder, &Peer::Fetch { task, tag, same_files })?;
-            links.profile.enter(before);
+    /// Starts fetches that had to wait, as long as not too many are under way. A result for which there is no memory
+    /// fails the tasks that take it.
+    fn start_fetches<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
+        while let Some((task, why)) = self.fetches.start(links)? {
+            let message = format!("an input cannot be taken in: {why}");
+            let error = TaskError::of_attempt(
+                message,
+                String::new(),
+                self.place.rank,
+                self.place.host.to_string(),
+                1,
+            );
+            self.refused.push((task, Box::new(error)));
+        }
+        Ok(())
+    }
+
+    /// Tells the state machine of results that cannot be taken in.
+    fn tell_refused<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
+        while let Some((task, error)) = self.refused.pop() {
+            self.handle(WorkerEvent::Refused(task, error), links)?;
         }
         Ok(())
     }
@@ -415,9 +386,11 @@ impl<C: Compute> Executor<C> {
     ) -> Result<(), ExecutorError> {
         let value = self.store.get(&task).cloned();
         let value = value.ok_or_else(|| ProtocolError(format!("{task:?} is to be given, but not here")))?;
-        if value.is_refused() {
-            let why = format!("{task:?} is wanted of this rank, which had no memory for it");
-            return Err(ProtocolError(why).into());
+        if tag == TAG_INLINE {
+            // short enough to be encoded here: a hand-over to another thread takes longer
+            job::quietly(|| value.encode());
+            links.send(to, &Peer::Value { task, bytes: Blob::new(value.bytes()) })?;
+            return Ok(());
         }
         if value.needs_encoding() {
             self.compute.encode(value, same_files, to, tag);
@@ -428,13 +401,4 @@ impl<C: Compute> Executor<C> {
         links.profile.enter(before);
         Ok(())
     }
-}
-
-fn transfer(from: Rank, tag: u32) -> u64 {
-    u64::from(from.0) << 32 | u64::from(tag)
-}
-
-/// The next tag for a bulk transfer, after `tag`: 1 to 30,000, then 1 again. Every MPI allows tags up to 2^15 - 1.
-fn next_tag(tag: u32) -> u32 {
-    if tag >= 30_000 { 1 } else { tag + 1 }
 }

@@ -27,6 +27,10 @@ pub(crate) struct Meeting {
     pub profile: bool,
     /// The cores and devices of the host that are reserved for this rank alone.
     pub part: HostShare,
+    /// Milliseconds without a sign of life from a rank after which that is told; 0 for never.
+    pub silence: u32,
+    /// Whether the rank waits at the end of the run for the tasks that it computes.
+    pub awaits: bool,
     /// Other ranks that see the same files as this one.
     pub same_files: Vec<Rank>,
     /// The list of all ranks with their slots; `None` on ranks other than 0.
@@ -70,12 +74,19 @@ pub(crate) fn hello(host: &str) -> Result<Hello> {
 /// # Errors
 /// At rank 0, when a rank does not come in time or runs another executable; at the others, when rank 0 refuses, in
 /// which case rank 0 says why.
-pub(crate) fn meet<T: Transport>(transport: &mut T, hello: Hello, config: &Config) -> Result<Meeting> {
+/// `awaits` says whether the ranks wait at the end of the run for the tasks that they compute; that of rank 0 counts.
+pub(crate) fn meet<T: Transport>(
+    transport: &mut T,
+    hello: Hello,
+    config: &Config,
+    awaits: bool,
+) -> Result<Meeting> {
     if transport.rank() == HEAD {
-        let team = gather(transport, hello, config)?;
+        let team = gather(transport, hello, config, awaits)?;
         let (slots, part, profile) = (team.slots[0], team.parts[0].clone(), config.profile);
         let same_files = topology::same_files(&team.hellos).swap_remove(0);
-        return Ok(Meeting { slots, profile, part, same_files, team: Some(team), early: Vec::new() });
+        let (silence, early) = (silence(config), Vec::new());
+        return Ok(Meeting { slots, profile, part, silence, awaits, same_files, team: Some(team), early });
     }
     let program = hello.program.clone();
     send(transport, HEAD, &hello)?;
@@ -90,8 +101,17 @@ pub(crate) fn meet<T: Transport>(transport: &mut T, hello: Hello, config: &Confi
             return Err(Error::Startup(format!("{program}: something came before the welcome of rank 0")));
         };
         return match protocol::decode(&frame) {
-            Ok(Frame::Welcome(Welcome::Start { slots, profile, cores, gpus, same_files })) => {
-                Ok(Meeting { slots, profile, part: HostShare { cores, gpus }, same_files, team: None, early })
+            Ok(Frame::Welcome(Welcome::Start {
+                slots,
+                profile,
+                cores,
+                gpus,
+                same_files,
+                silence,
+                awaits,
+            })) => {
+                let part = HostShare { cores, gpus };
+                Ok(Meeting { slots, profile, part, silence, awaits, same_files, team: None, early })
             }
             Ok(Frame::Welcome(Welcome::Refused)) => Err(Error::Refused),
             _ => Err(Error::Startup(format!(
@@ -101,7 +121,12 @@ pub(crate) fn meet<T: Transport>(transport: &mut T, hello: Hello, config: &Confi
     }
 }
 
-fn gather<T: Transport>(transport: &mut T, own: Hello, config: &Config) -> Result<Team> {
+/// The silence of a rank that is told, in milliseconds; 0 for never.
+fn silence(config: &Config) -> u32 {
+    u32::try_from(config.silence.as_millis()).unwrap_or(u32::MAX)
+}
+
+fn gather<T: Transport>(transport: &mut T, own: Hello, config: &Config, awaits: bool) -> Result<Team> {
     let ranks = transport.ranks();
     let mut hellos: Vec<Option<Hello>> = vec![None; ranks];
     let mut foreign = None;
@@ -166,7 +191,8 @@ fn gather<T: Transport>(transport: &mut T, own: Hello, config: &Config) -> Resul
     let same_files = topology::same_files(&present);
     for (rank, ((&slots, part), same_files)) in slots.iter().zip(&parts).zip(same_files).enumerate().skip(1) {
         let HostShare { cores, gpus } = part.clone();
-        let start = Welcome::Start { slots, profile: config.profile, cores, gpus, same_files };
+        let (profile, silence) = (config.profile, silence(config));
+        let start = Welcome::Start { slots, profile, cores, gpus, same_files, silence, awaits };
         send(transport, Rank(rank as u32), &start)?;
     }
     Ok(Team { hellos: present, slots, parts })
@@ -229,7 +255,7 @@ mod tests {
         let mut frame = Vec::new();
         protocol::append(&mut frame, &second).unwrap();
         network.endpoint(Rank(1)).send_control(HEAD, frame).unwrap();
-        gather(&mut network.endpoint(HEAD), hello("here").unwrap(), &Config::default())
+        gather(&mut network.endpoint(HEAD), hello("here").unwrap(), &Config::default(), true)
     }
 
     #[test]
@@ -252,8 +278,9 @@ mod tests {
     fn a_rank_that_does_not_come_is_named() {
         let network = SimNetwork::new(3, 1);
         let config = Config { patience: Duration::ZERO, ..Config::default() };
-        let text =
-            gather(&mut network.endpoint(HEAD), hello("here").unwrap(), &config).unwrap_err().to_string();
+        let text = gather(&mut network.endpoint(HEAD), hello("here").unwrap(), &config, true)
+            .unwrap_err()
+            .to_string();
         assert!(text.contains("rank 1, 2 did not come"), "{text}");
     }
 
@@ -269,8 +296,8 @@ mod tests {
                 network.endpoint(Rank(rank)).send_control(HEAD, frame).unwrap();
             }
         }
-        let text =
-            gather(&mut network.endpoint(HEAD), hello("here").unwrap(), &Config::default()).unwrap_err();
+        let text = gather(&mut network.endpoint(HEAD), hello("here").unwrap(), &Config::default(), true)
+            .unwrap_err();
         assert!(text.to_string().contains("rank 2 (there) runs another executable"), "{text}");
     }
 
@@ -281,8 +308,9 @@ mod tests {
             Config { head_slots: Some(99_999_999), ..Config::default() },
         ] {
             let network = SimNetwork::new(1, 1);
-            let text =
-                gather(&mut network.endpoint(HEAD), hello("here").unwrap(), &config).unwrap_err().to_string();
+            let text = gather(&mut network.endpoint(HEAD), hello("here").unwrap(), &config, true)
+                .unwrap_err()
+                .to_string();
             assert!(text.contains("each slot is a thread"), "{text}");
         }
     }

@@ -5,12 +5,14 @@
 //! pauses before retries, the totals. Start with [`Head::act`], which places ready tasks until there is nothing more to
 //! do.
 
+use super::liveness;
 use super::profile::ProfilePhase;
 use super::wait::{Wait, WaitAnswer};
 use super::waiters::{Waiter, Waiters};
 use crate::compact::{Bytes, Runs};
+use crate::console;
 use crate::error::ProtocolError;
-use crate::ids::{Attempt, HEAD, Rank, TaskId};
+use crate::ids::{Attempt, DefId, HEAD, Rank, TaskId};
 use crate::protocol::{RankOrder, RankReport, ReportedResult, Spent};
 use crate::runtime::executor::{Executor, ExecutorError};
 use crate::runtime::outbox::Links;
@@ -19,13 +21,19 @@ use crate::scheduler::{RankInfo, Scheduler, SchedulerAction, SchedulerEvent, Sta
 use crate::task::value::AnyValue;
 use crate::transport::Transport;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::panic::Location;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 /// Number of the scheduler's actions that may collect in the queue while one request is handled, before they are
 /// carried out.
 const ACTIONS_MAX: usize = 1024;
+
+/// Time for which the end of a run waits for tasks before it names them.
+const UNENDED_AFTER: Duration = Duration::from_secs(5);
+/// Number of tasks that are named then.
+const UNENDED_NAMED: usize = 8;
 
 /// A request of a client, sent by the thread that uses the client to the reactor of its rank.
 #[derive(Debug)]
@@ -55,8 +63,14 @@ pub(crate) enum Request {
     Status(TaskId, mpsc::Sender<Status>),
     /// Asks for the totals of the run so far; the answer goes into the given channel.
     Totals(mpsc::Sender<Totals>),
-    /// Ends the run: the client's closure has returned.
-    Close,
+    /// Notes the place in the program of the first submission of a definition, which the client has numbered so.
+    Place(DefId, &'static Location<'static>),
+    /// Ends the run: the client's closure has returned. If it has succeeded, tasks whose futures are held elsewhere and
+    /// detached ones run to their ends first.
+    Close {
+        /// Whether the closure has succeeded.
+        succeeded: bool,
+    },
 }
 
 /// Totals of the run so far, over all ranks: numbers of tasks, bytes moved, busy time.
@@ -86,7 +100,22 @@ pub(crate) struct Head {
     /// Totals of the run so far.
     pub totals: Totals,
     /// Whether the client's closure has returned, so that the run is to be shut down.
-    pub closing: bool,
+    closing: bool,
+    /// Whether the end waits for tasks that somebody can still want.
+    awaits: bool,
+    /// The time when the closure has returned, and whether the tasks that the end waits for were told since.
+    closed_at: Option<(Instant, bool)>,
+    /// The reason why the run has ended; `None` while it goes on.
+    closed: Option<String>,
+    /// The names of the ranks' hosts.
+    pub hosts: Vec<String>,
+    /// Whether the user is told of futures that were dropped too early, of failures that nobody asks for, and of tasks
+    /// that the end waits for. The batch tool has its own ways.
+    pub tells: bool,
+    /// The places in the program where definitions were first submitted.
+    places: BTreeMap<DefId, &'static Location<'static>>,
+    /// The definitions of which it was told that a future was dropped too early.
+    told: BTreeSet<DefId>,
     /// The pauses before retries that have still to end, as a queue with the earliest end first.
     due: BinaryHeap<Reverse<(Instant, TaskId, Attempt)>>,
     alive: Vec<bool>,
@@ -105,6 +134,13 @@ impl Head {
             waiters: Waiters::default(),
             totals: Totals { per_rank: vec![0; ranks.len()], ..Totals::default() },
             closing: false,
+            awaits: false,
+            closed_at: None,
+            closed: None,
+            hosts: Vec::new(),
+            tells: false,
+            places: BTreeMap::new(),
+            told: BTreeSet::new(),
             due: BinaryHeap::new(),
             alive: vec![true; ranks.len()],
             gone: vec![false; ranks.len()],
@@ -121,6 +157,11 @@ impl Head {
     /// Ranks other than 0 that are alive.
     pub(crate) fn others(&self) -> impl Iterator<Item = Rank> + '_ {
         (1..self.alive.len()).filter(|&rank| self.alive[rank]).map(|rank| Rank(rank as u32))
+    }
+
+    /// Whether `rank` is alive.
+    pub(crate) fn is_alive(&self, rank: Rank) -> bool {
+        self.alive.get(rank.index()).is_some_and(|alive| *alive)
     }
 
     /// Whether every rank other than 0 has said `Bye` (has finished its work at shutdown) or has died.
@@ -153,9 +194,18 @@ impl Head {
                 }
                 SchedulerEvent::Scatter { task, key, output }
             }
-            Request::Want { tasks, wait } => return self.want(&tasks, &wait, node, links),
+            Request::Want { tasks, wait } => {
+                if let Some(why) = &self.closed {
+                    wait.close(why);
+                    return Ok(());
+                }
+                return self.want(&tasks, &wait, node, links);
+            }
             Request::Status(task, reply) => {
-                let _ = reply.send(self.machine.status(task)); // the thread that asked may have given up
+                // a task that polls is not to do so for ever
+                let is_over = self.closed.is_some();
+                let status = if is_over { Status::Released } else { self.machine.status(task) };
+                let _ = reply.send(status); // the thread that asked may have given up
                 return Ok(());
             }
             Request::Totals(reply) => {
@@ -163,9 +213,19 @@ impl Head {
                 let _ = reply.send(Totals { assigned, ..self.totals.clone() });
                 return Ok(());
             }
-            Request::Close => {
-                self.closing = true;
+            Request::Place(own, place) => {
+                if let Some(def) = self.machine.number_of(own) {
+                    self.places.entry(def).or_insert(place);
+                }
                 return Ok(());
+            }
+            Request::Close { succeeded } => {
+                self.closing = true;
+                self.awaits = succeeded && self.tells;
+                if !self.awaits {
+                    return Ok(());
+                }
+                SchedulerEvent::Closing
             }
         };
         Ok(self.machine.handle(event, &mut self.actions)?)
@@ -218,6 +278,11 @@ impl Head {
                 }
             }
             RankReport::Failed { .. } => self.totals.failed += 1,
+            RankReport::Retracted { task, .. } if self.closed.is_some() => {
+                if let Some(def) = self.machine.task(*task).map(|record| record.def) {
+                    self.tell_abandoned(def);
+                }
+            }
             RankReport::Fetched { task } => {
                 self.totals.moves += 1;
                 self.totals.bytes_moved += self.machine.task(*task).map_or(0, |record| record.nbytes());
@@ -297,6 +362,12 @@ impl Head {
                 SchedulerAction::Send(HEAD, order) => node.order(order, links)?,
                 SchedulerAction::Send(rank, order) => links.send(rank, &order)?,
                 SchedulerAction::Resolve(task, outcome) => self.resolve(task, outcome, node),
+                SchedulerAction::Abandoned(def) => self.tell_abandoned(def),
+                SchedulerAction::Unheard(cause) => {
+                    if self.tells {
+                        console::error(format_args!("dtask: {cause}"));
+                    }
+                }
                 SchedulerAction::Delay { task, attempt, millis } => {
                     let end = Instant::now() + Duration::from_millis(millis);
                     self.due.push(Reverse((end, task, attempt)));
@@ -333,7 +404,61 @@ impl Head {
 
     /// Tells all threads that still wait for tasks that the run has ended, with the reason `why`.
     pub(crate) fn close(&mut self, why: &str) {
+        self.closed = Some(why.to_owned());
         self.waiters.close(why);
+    }
+
+    /// Whether the client's closure has returned and all tasks that the end of the run waits for have ended.
+    pub(crate) fn may_close(&self) -> bool {
+        self.closing && (!self.awaits || self.machine.awaited() == 0)
+    }
+
+    /// Names the tasks that the end of the run waits for, once, if it has waited for some seconds.
+    pub(crate) fn tell_unended(&mut self) {
+        if !self.closing || !self.tells {
+            return;
+        }
+        let (since, told) = self.closed_at.get_or_insert_with(|| (Instant::now(), false));
+        if *told || since.elapsed() < UNENDED_AFTER {
+            return;
+        }
+        *told = true;
+        let mut names = self.machine.unended(UNENDED_NAMED + 1);
+        let more = if names.len() > UNENDED_NAMED { ", and more" } else { "" };
+        names.truncate(UNENDED_NAMED);
+        let name = |(key, rank): (String, Rank)| {
+            format!("{key} on rank {rank} ({})", self.hosts.get(rank.index()).map_or("", String::as_str))
+        };
+        let names: Vec<String> = names.into_iter().map(name).collect();
+        if !names.is_empty() {
+            console::error(format_args!(
+                "dtask: the closure given to `run` has returned; the run ends when these tasks have: {}{more}",
+                names.join(", ")
+            ));
+        }
+    }
+
+    /// Tells the user once for each definition that a future was dropped before its task had started.
+    fn tell_abandoned(&mut self, def: DefId) {
+        if !self.tells || !self.told.insert(def) {
+            return;
+        }
+        let place = self.places.get(&def).map(|place| format!(", submitted at {place},")).unwrap_or_default();
+        console::error(format_args!(
+            "dtask: a future of `{}`{place} was dropped before its task had started, so the task does not run: keep the \
+             future until it has, or give it to `Client::fire_and_forget` (this is said once for each function)",
+            self.machine.name_of(def)
+        ));
+    }
+
+    /// Tells the user that a rank is silent, or is back. `by` is the rank that has noticed it.
+    pub(crate) fn tell_link(&self, by: Rank, rank: Rank, seconds: u64, is_back: bool) {
+        let name = |rank: Rank| match self.hosts.get(rank.index()) {
+            Some(host) => format!("rank {rank} ({host})"),
+            None => format!("rank {rank}"),
+        };
+        let to = if by == HEAD { String::new() } else { format!(" to {}", name(by)) };
+        liveness::tell(&name(rank), &to, seconds, is_back);
     }
 
     /// Sends `order` to all ranks that are alive, except rank 0.

@@ -13,6 +13,7 @@
 //!   tasks;
 //! * [`executor`]: carries out what the worker decides: fetch, give, compute;
 //! * [`threads`]: compute threads and what a task knows of itself; [`nested`]: what tasks submit on ranks other than 0;
+//! * [`fetches`]: results that come from other ranks; [`liveness`]: ranks that are silent for too long;
 //! * [`outbox`]: frames to other ranks, batched per turn;
 //! * [`mailbox`] and [`idle`]: hand-over between threads, and how an idle reactor waits;
 //! * [`profile`]: how the time of a rank divides into phases;
@@ -23,10 +24,12 @@
 
 pub(crate) mod driver;
 pub(crate) mod executor;
+pub(crate) mod fetches;
 pub(crate) mod handshake;
 pub(crate) mod head;
 pub(crate) mod host;
 pub(crate) mod idle;
+pub(crate) mod liveness;
 pub(crate) mod mailbox;
 pub(crate) mod nested;
 pub(crate) mod outbox;

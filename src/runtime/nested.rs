@@ -98,7 +98,7 @@ impl Nested {
                 self.asking.entry(task).or_default().push(reply);
                 node.reports.push(RankReport::Ask { task });
             }
-            (Request::Totals(_) | Request::Close, None) => {} // only the client of rank 0 makes these
+            (Request::Totals(_) | Request::Place(..) | Request::Close { .. }, None) => {} // only for the client of rank 0
         }
         Ok(())
     }
@@ -172,7 +172,8 @@ fn fact(event: SchedulerEvent, out: &mut Vec<RankReport>) -> Result<(), Protocol
             }
         }
         SchedulerEvent::Release(task) => out.push(RankReport::Drop { task }),
-        SchedulerEvent::Cancel(_) => {} // only the client of rank 0 can cancel
+        SchedulerEvent::Detach(task) => out.push(RankReport::Detach { task }),
+        SchedulerEvent::Cancel(_) => {} // only for the client of rank 0
         other => return Err(ProtocolError(format!("a task has asked for {other:?}, which is rank 0's"))),
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! The outbox: messages of one turn to the same rank travel together in one frame (message coalescing).
 
+use super::liveness::Liveness;
 use super::profile::{Profile, ProfilePhase};
 use crate::error::CodecError;
 use crate::ids::Rank;
@@ -17,6 +18,8 @@ pub(crate) struct Links<T> {
     /// The measurement of how the rank's time is spent. It is stored here because every function whose time is measured
     /// is given the links.
     pub profile: Profile,
+    /// The ranks that have been silent for too long.
+    pub liveness: Liveness,
 }
 
 /// The error of a message that could not be sent to another rank.
@@ -34,7 +37,13 @@ impl<T: Transport> Links<T> {
     /// Makes links to the other ranks that send over `transport`, without open frames.
     pub(crate) fn new(transport: T) -> Self {
         let open = (0..transport.ranks()).map(|_| Vec::new()).collect();
-        Links { transport, open, waiting: Vec::new(), profile: Profile::default() }
+        Links {
+            transport,
+            open,
+            waiting: Vec::new(),
+            profile: Profile::default(),
+            liveness: Liveness::default(),
+        }
     }
 
     /// Adds `message` to the frame for the rank `to`. A full frame is sent at once, the last one by [`Links::flush`].
@@ -57,6 +66,7 @@ impl<T: Transport> Links<T> {
                 *frame = self.transport.buffer();
             }
             self.waiting.push(to);
+            self.liveness.spoken(to);
         }
         if let Some(full) = protocol::append(frame, message)? {
             self.transport.send_control(to, full)?;

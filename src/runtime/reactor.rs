@@ -12,6 +12,7 @@
 //! Start with [`Reactor::turn`].
 
 use super::head::{Head, Request};
+use super::liveness::{self, LinkChange, Liveness};
 use super::mailbox::Mailbox;
 use super::nested::Nested;
 use super::profile::ProfilePhase as Profiled;
@@ -23,7 +24,14 @@ use crate::runtime::executor::{Executor, ExecutorError};
 use crate::runtime::outbox::Links;
 use crate::runtime::threads::pool::Compute;
 use crate::transport::{Arrival, Flight, Transport};
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
+
+/// The rank that watches rank 0.
+const HEAD_WATCHER: Rank = Rank(1);
+/// Number of turns in a row, in all of which something moved, after which the clock is read.
+const TURNS_UNTIMED: u32 = 64;
 
 /// The progress of a rank's shutdown, from the running state to the end of the reactor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +59,11 @@ pub(crate) struct Reactor<T, C> {
     requests: Vec<Request>,
     arrivals: Vec<Arrival>,
     phase: ShutdownPhase,
+    /// Whether the rank waits at the end of the run for the tasks that it computes.
+    awaits: bool,
+    /// The begin of the run, from which times are counted; and the number of turns since the clock was read.
+    begin: Instant,
+    turns: u32,
 }
 
 impl<T: Transport, C: Compute> Reactor<T, C> {
@@ -61,7 +74,26 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         head: Option<(Head, Arc<Mailbox<Request>>)>,
     ) -> Self {
         let (requests, arrivals) = (Vec::new(), Vec::new());
-        Reactor { links, node, head, nested: None, requests, arrivals, phase: ShutdownPhase::Running }
+        Reactor {
+            links,
+            node,
+            head,
+            nested: None,
+            requests,
+            arrivals,
+            phase: ShutdownPhase::Running,
+            awaits: false,
+            begin: Instant::now(),
+            turns: 0,
+        }
+    }
+
+    /// Lets the rank wait at the end of the run for the tasks that it computes, if `awaits`, and tell ranks that are
+    /// silent for `silence` milliseconds, if that is not 0.
+    pub(crate) fn watching(mut self, awaits: bool, silence: u32) -> Self {
+        self.awaits = awaits;
+        self.links.liveness = Liveness::new(silence.into(), self.links.transport.ranks(), 0);
+        self
     }
 
     /// Adds the state for nested tasks (tasks that this rank's tasks submit), on a rank other than 0.
@@ -91,7 +123,14 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
                 head.act(&mut self.node, &mut self.links)?;
             }
             self.node.start(&mut self.links)?;
+        }
+        if self.phase == ShutdownPhase::Running || self.awaits {
             moved |= self.node.run_short(&mut self.links)?;
+        }
+        self.turns += 1;
+        if !moved || self.turns >= TURNS_UNTIMED {
+            self.turns = 0;
+            self.watch()?;
         }
         self.send_reports()?;
         moved |= self.leave()?;
@@ -130,6 +169,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         for arrival in arrivals.drain(..) {
             match arrival {
                 Arrival::Control { from, frame } => {
+                    self.links.liveness.heard(from);
                     self.links.profile.enter(Profiled::Decoding);
                     let messages = protocol::decode(&frame).map_err(|error| damaged(from, &error))?;
                     self.links.transport.recycle(frame);
@@ -137,6 +177,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
                     self.take_frame(from, messages)?;
                 }
                 Arrival::Bulk { from, tag, target } => {
+                    self.links.liveness.heard(from);
                     self.links.profile.enter(Profiled::Machine);
                     self.node.arrived(from, tag, target, &mut self.links)?
                 }
@@ -166,7 +207,15 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
             }
             (Frame::Reports(reports), Some((head, _))) => {
                 for report in reports {
-                    head.report(from, report)?;
+                    match report {
+                        RankReport::Silent { rank, seconds, is_back } => {
+                            // rank 0 has told it already, if it hears nothing itself
+                            if !self.links.liveness.is_silent(rank) {
+                                head.tell_link(from, rank, seconds.into(), is_back);
+                            }
+                        }
+                        report => head.report(from, report)?,
+                    }
                 }
             }
             (Frame::Peers(peers), _) => {
@@ -204,6 +253,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
                     nested.close("the closure given to `run` has returned");
                 }
                 self.phase = ShutdownPhase::Leaving;
+                self.node.order(RankOrder::Shutdown, &mut self.links)?;
             }
             RankOrder::Leave => self.phase = ShutdownPhase::Last,
             order => self.node.order(order, &mut self.links)?,
@@ -221,21 +271,67 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         Ok(())
     }
 
+    /// Sends signs of life, and tells ranks that are silent for too long.
+    fn watch(&mut self) -> Result<(), ExecutorError> {
+        let now = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if !self.links.liveness.is_due(now) || self.phase == ShutdownPhase::Last {
+            return Ok(());
+        }
+        let own = self.links.transport.rank();
+        let debtors: HashSet<Rank> = self.node.fetches.debtors().collect();
+        let watched = |rank: Rank| match (own, rank) {
+            (HEAD, rank) => rank != HEAD && self.head.as_ref().is_some_and(|(head, _)| head.is_alive(rank)),
+            (HEAD_WATCHER, HEAD) => true,
+            (_, rank) => debtors.contains(&rank),
+        };
+        for change in self.links.liveness.look(now, watched) {
+            let (rank, millis, is_back) = match change {
+                LinkChange::Silent(rank, millis) => (rank, millis, false),
+                LinkChange::Back(rank, millis) => (rank, millis, true),
+            };
+            let seconds = millis / 1000;
+            match &self.head {
+                Some((head, _)) => head.tell_link(HEAD, rank, seconds, is_back),
+                None if rank == HEAD => {
+                    liveness::tell("rank 0", &format!(" to rank {own}"), seconds, is_back)
+                }
+                None => {
+                    let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+                    self.links.send(HEAD, &RankReport::Silent { rank, seconds, is_back })?;
+                }
+            }
+        }
+        let watcher = if own == HEAD { HEAD_WATCHER } else { HEAD };
+        if watcher.index() < self.links.transport.ranks() && self.links.liveness.owes_sign(watcher, now) {
+            match own {
+                HEAD => self.links.send(watcher, &RankOrder::Alive)?,
+                _ => self.links.send(watcher, &RankReport::Alive)?,
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the next step of the shutdown, if its condition is met. True if a step was taken.
     fn leave(&mut self) -> Result<bool, ExecutorError> {
+        let busy = self.node.is_fetching() || (self.awaits && self.node.is_computing());
         if let Some((head, _)) = &mut self.head {
-            if self.phase == ShutdownPhase::Running && head.closing {
+            head.tell_unended();
+            if self.phase == ShutdownPhase::Running && head.may_close() {
                 head.close("the closure given to `run` has returned");
                 head.send_all(&RankOrder::Shutdown, &mut self.links)?;
                 self.phase = ShutdownPhase::Serving;
+                self.node.order(RankOrder::Shutdown, &mut self.links)?;
+                for report in std::mem::take(&mut self.node.reports) {
+                    head.report(HEAD, report)?;
+                }
                 return Ok(true);
             }
-            if self.phase == ShutdownPhase::Serving && head.is_deserted() && !self.node.is_fetching() {
+            if self.phase == ShutdownPhase::Serving && head.is_deserted() && !busy {
                 head.send_all(&RankOrder::Leave, &mut self.links)?;
                 self.phase = ShutdownPhase::Last;
                 return Ok(true);
             }
-        } else if self.phase == ShutdownPhase::Leaving && !self.node.is_fetching() {
+        } else if self.phase == ShutdownPhase::Leaving && !busy {
             self.links.send(HEAD, &RankReport::Bye { spent: self.links.profile.spent() })?;
             self.phase = ShutdownPhase::Serving;
             return Ok(true);

@@ -72,6 +72,8 @@ impl WaitState {
 const YIELDS: u32 = 1_000;
 /// Number of turns of the reactor without progress, in a row, before a task's thread stops making turns and sleeps.
 const LOOKS: u32 = 300;
+/// Time for which a task that polls gives its slot back.
+const REST: Duration = Duration::from_millis(1);
 
 /// A wait of a thread for the answers to a number of tasks, shared with the reactor, which enters the answers.
 #[derive(Debug)]
@@ -159,7 +161,20 @@ impl Wait {
         limit: Option<Duration>,
         driver: Option<&dyn ProgressDriver>,
     ) -> Option<WaitAnswers> {
-        // a limit whose end the clock cannot express counts as none
+        self.block(limit, driver).then(|| std::mem::take(&mut self.state.lock().answers))
+    }
+
+    /// Lets the slot of a task that looks again and again for these answers compute something else for a moment, which may
+    /// be the task that it looks for. Does nothing at the first looks, and on a thread that runs no task.
+    pub(crate) fn rest(&self, driver: Option<&dyn ProgressDriver>) {
+        if !self.is_complete() && task_context::looked_in_vain() {
+            self.block(Some(REST), driver);
+        }
+    }
+
+    /// Blocks like [`Wait::all`] and leaves the answers where they are; returns false if `limit` has passed before.
+    fn block(&self, limit: Option<Duration>, driver: Option<&dyn ProgressDriver>) -> bool {
+        // a limit beyond the clock's range is none
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         // asked again and again before the thread sleeps: most answers come within microseconds, and a wake-up costs
         // more
@@ -188,11 +203,11 @@ impl Wait {
             };
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return None;
+                return false;
             }
             self.done.wait_for(&mut state, left);
         }
-        Some(std::mem::take(&mut state.answers))
+        true
     }
 
     /// Takes all answers, once they are complete or the run has ended; `None` before that, and when they were taken

@@ -18,6 +18,9 @@ impl Scheduler {
             if record.want == OwnerWants::Bringing {
                 *pending.entry(task).or_default() += 1;
             }
+            if self.detached.contains(task) {
+                *pending.entry(task).or_default() += 1;
+            }
             for input in self.tasks.inputs(task) {
                 *lineage.entry(input).or_default() += 1;
                 let unfinished = matches!(

@@ -133,6 +133,11 @@ pub enum SchedulerEvent {
         /// The number of the attempt that has failed.
         attempt: Attempt,
     },
+    /// Lets a task of the client run to its end even if the client drops its future.
+    Detach(TaskId),
+    /// Begins the end of the run: the client's closure has returned. Tasks whose futures are still held run to their
+    /// end; see [`Scheduler::awaited`](super::Scheduler::awaited).
+    Closing,
     /// A report has come from a rank, such as that a task has ended.
     From(Rank, RankReport),
     /// A rank has died: its tasks and its copies of results are lost.
@@ -157,6 +162,10 @@ pub enum SchedulerAction {
     Send(Rank, RankOrder),
     /// Tell the client the outcome of a task.
     Resolve(TaskId, TaskOutcome),
+    /// Tell the user that tasks of a definition never run, since their futures were dropped before.
+    Abandoned(DefId),
+    /// Tell the user the failure of a task whose future nobody holds and that ran all the same.
+    Unheard(Arc<TaskError>),
     /// Handle [`SchedulerEvent::Due`] after a pause of `millis`, before a failed task starts again.
     Delay {
         /// The task that has failed.

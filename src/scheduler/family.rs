@@ -58,9 +58,14 @@ impl Families {
         self.0.get_mut(&first)
     }
 
-    /// Forgets a family whose instances have all started.
-    pub(super) fn remove(&mut self, first: TaskId) {
-        self.0.remove(&first);
+    /// Forgets a family, whose instances have all started or are dropped, and returns it.
+    pub(super) fn remove(&mut self, first: TaskId) -> Option<PendingFamily> {
+        self.0.remove(&first)
+    }
+
+    /// Number of families of which some instances have no record yet.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     fn find(&self, task: TaskId) -> Option<(TaskId, u64)> {
@@ -120,7 +125,9 @@ impl Scheduler {
                 self.touch(TaskId(first.0 + index));
             }
         }
-        self.families.remove(first);
+        if let Some(family) = self.families.remove(first) {
+            out.push(SchedulerAction::Abandoned(family.def));
+        }
         let mut from = first.0;
         while let Some(task) = self.tasks.next_from(from)
             && task.0 - first.0 < count
@@ -167,6 +174,7 @@ impl Scheduler {
         family.touched.insert(index);
         family.advance(0);
         self.tasks.insert(task, Self::instance(def, index), SmallVec::new());
+        self.placed_at_the_end(task);
         self.enqueue(def, 0, task);
     }
 }

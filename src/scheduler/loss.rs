@@ -37,6 +37,7 @@ impl Scheduler {
                 out.push(SchedulerAction::Send(rank, RankOrder::Lost { rank: lost }));
             }
         }
+        let told = out.len();
         let orphans = self.orphan(lost);
         self.take_from(lost);
         for task in orphans {
@@ -71,6 +72,12 @@ impl Scheduler {
         for task in all {
             self.release_if_unneeded(task, out);
         }
+        // their futures were lost, not dropped
+        let mut at = 0;
+        out.retain(|action| {
+            at += 1;
+            at <= told || !matches!(action, SchedulerAction::Abandoned(_))
+        });
         Ok(())
     }
 

@@ -28,6 +28,7 @@
 
 mod check;
 pub(crate) mod constrained;
+mod detached;
 mod event;
 mod family;
 pub(crate) mod host_affinity;
@@ -54,6 +55,7 @@ use crate::error::{ProtocolError, TaskError};
 use crate::ids::{DefId, HEAD, Rank, TaskId};
 use crate::protocol::{BulkLayout, Definition, RankReport};
 use crate::scheduler::constrained::ConstrainedTasks;
+use crate::scheduler::detached::DetachedTasks;
 use crate::scheduler::host_affinity::Places;
 use crate::scheduler::ranks::{HORIZON, RankTable, TASK_OVERHEAD};
 use family::Families;
@@ -113,6 +115,8 @@ pub struct Scheduler {
     places: Places,
     /// Failed tasks that are to start again, now or after a pause.
     retries: Retries,
+    /// Tasks that run to their end whoever holds their futures.
+    detached: DetachedTasks,
     /// Ranks that have got room and for which certain tasks wait: pinned tasks and followers. Empty between turns; kept
     /// to reuse its memory.
     changed: Vec<Rank>,
@@ -131,6 +135,7 @@ impl Scheduler {
             constrained: ConstrainedTasks::default(),
             places: Places::default(),
             retries: Retries::default(),
+            detached: DetachedTasks::default(),
             changed: Vec::new(),
         }
     }
@@ -167,6 +172,11 @@ impl Scheduler {
                 Ok(())
             }
             SchedulerEvent::Lost(rank) => self.on_lost(rank, out),
+            SchedulerEvent::Detach(task) => self.on_detach(HEAD, task),
+            SchedulerEvent::Closing => {
+                self.on_closing();
+                Ok(())
+            }
             SchedulerEvent::From(rank, report) => {
                 if !self.workers.get(rank).is_some_and(|worker| worker.alive) {
                     return Ok(()); // the sender died while the message was under way
@@ -188,7 +198,9 @@ impl Scheduler {
                     RankReport::Retracted { task, attempt } => self.on_retracted(rank, task, attempt, out),
                     RankReport::RetractDone => self.on_retract_done(rank),
                     RankReport::NotBrought { task } => self.on_not_brought(task, out),
-                    RankReport::Bye { .. } => Ok(()),
+                    RankReport::Refused { task, error } => self.on_refused(rank, task, *error, out),
+                    // the head reads these
+                    RankReport::Bye { .. } | RankReport::Alive | RankReport::Silent { .. } => Ok(()),
                     report => self.on_nested(rank, report, out),
                 }
             }

@@ -112,6 +112,7 @@ impl Scheduler {
                 self.on_scatter(rank, task, key, output)
             }
             RankReport::Drop { task } => self.on_release(rank, task, out),
+            RankReport::Detach { task } => self.on_detach(rank, task),
             RankReport::Want { task, value } => self.on_want(rank, task, value, out),
             RankReport::Ask { task } => {
                 out.push(SchedulerAction::Send(rank, RankOrder::Status { task, status: self.status(task) }));
@@ -248,6 +249,7 @@ impl Scheduler {
         }
         let owned: Vec<TaskId> = self.tasks.of(lost).map(|(task, _)| task).collect();
         for &task in &owned {
+            self.attach(task);
             let Some(record) = self.tasks.get_mut(task) else { continue };
             record.held = false;
             record.pending -= u32::from(record.want == OwnerWants::Bringing);

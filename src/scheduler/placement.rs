@@ -269,6 +269,7 @@ impl Scheduler {
             record.attempt = 1;
             self.tasks.insert(TaskId(first.0 + k), record, SmallVec::new());
             self.workers.add(rank, cost, false, false);
+            self.placed_at_the_end(TaskId(first.0 + k));
         }
         self.define(def, rank, out);
         self.tell_seen(rank, out);

@@ -109,6 +109,9 @@ impl Scheduler {
                 self.used(input, true, out);
             }
             self.resolve(task, out);
+            if self.attach(task) {
+                self.tell_unheard(task, &cause, out);
+            }
             self.release_if_unneeded(task, out);
         }
     }
@@ -131,6 +134,9 @@ impl Scheduler {
                 TaskState::Assigned { .. } => continue,
                 TaskState::Blocked { .. } | TaskState::Ready => {
                     record.state = TaskState::Released;
+                    if record.attempt == 0 {
+                        out.push(SchedulerAction::Abandoned(record.def));
+                    }
                     let inputs: SmallVec<[TaskId; 2]> = self.tasks.inputs(task).collect();
                     for input in inputs {
                         if let Some(record) = self.tasks.get_mut(input) {

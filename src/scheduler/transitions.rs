@@ -118,6 +118,7 @@ impl Scheduler {
             self.tasks.put_inputs(task, inputs);
         }
         self.resolve(task, out);
+        self.attach(task);
         self.release_if_unneeded(task, out);
         Ok(())
     }
@@ -192,6 +193,27 @@ impl Scheduler {
         out: &mut Vec<SchedulerAction>,
     ) -> Result<(), ProtocolError> {
         self.transfer_ended(task, out);
+        Ok(())
+    }
+
+    /// Tells the owner of `task` that its result cannot be brought to it, since it has no memory for it.
+    pub(super) fn on_refused(
+        &mut self,
+        rank: Rank,
+        task: TaskId,
+        mut error: TaskError,
+        out: &mut Vec<SchedulerAction>,
+    ) -> Result<(), ProtocolError> {
+        let Some(record) = self.tasks.get_mut(task).filter(|_| rank == task.owner()) else { return Ok(()) };
+        if record.want == OwnerWants::Bringing {
+            record.want = OwnerWants::Nothing;
+            record.pending -= 1;
+            if let Some(record) = self.tasks.get(task) {
+                error.task = self.key_text(record);
+            }
+            out.push(Self::answer(task, TaskOutcome::Failed(Arc::new(error))));
+            self.release_if_unneeded(task, out);
+        }
         Ok(())
     }
 

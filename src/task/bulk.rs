@@ -8,7 +8,7 @@
 //! For sending, [`view`] returns a value's layout and memory. For receiving, [`allocate`] makes the memory of the final
 //! value from the layout, and the transport fills it.
 
-use super::allocation::{self, NoMemory};
+use super::allocation;
 use super::shared::Shared;
 use super::value::{AnyValue, Data};
 use crate::error::CodecError;
@@ -35,8 +35,9 @@ pub(crate) trait BulkKind: Sync {
     fn view<'a>(&self, value: &'a dyn Any) -> Option<(BulkLayout, &'a [u8])>;
 
     /// Allocates memory that a value of this layout and of `nbytes` bytes is received into; `None` if the layout is of
-    /// another kind or does not fit. Implementations mostly call [`target`].
-    fn allocate(&self, layout: &BulkLayout, nbytes: usize) -> Option<Box<dyn BulkTarget>>;
+    /// another kind or does not fit, and where there is no memory for it. Mostly made by [`target`]. `whole` is the length
+    /// of the message in which the value goes to ranks that see other files, as rank 0 knows it.
+    fn allocate(&self, layout: &BulkLayout, nbytes: usize, whole: u64) -> Option<Box<dyn BulkTarget>>;
 
     /// The length in bytes and the layout of the message for `value`, if `value` is of this kind and its message is
     /// made only when another rank asks for it; else `None`.
@@ -50,17 +51,6 @@ pub(crate) trait BulkKind: Sync {
     fn message(&self, _value: &dyn Any, _same_files: bool) -> Option<Arc<dyn BulkSource>> {
         None
     }
-}
-
-/// The error of [`allocate`].
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AllocateError {
-    /// The layout is damaged, or of a kind that is not registered.
-    #[error(transparent)]
-    Layout(#[from] CodecError),
-    /// The rank has not so much memory.
-    #[error(transparent)]
-    NoMemory(NoMemory),
 }
 
 /// The registered kinds of bulk values. Process-wide, since kinds are the program's, and values are decoded before and
@@ -128,21 +118,20 @@ macro_rules! elements {
         /// as this rank.
         ///
         /// # Errors
-        /// When the layout is damaged or of a kind that is not registered, or larger than memory can be; or when the rank
-        /// has not so much memory.
-        pub(crate) fn allocate(layout: &BulkLayout, nbytes: u64, same_files: bool) -> Result<Box<dyn BulkTarget>, AllocateError> {
-            let wrong = |what: &str| CodecError::decode(format!("{what}: {layout:?}, {nbytes} bytes"));
+        /// When the layout is damaged or of a kind that is not registered, or larger than memory can be.
+        pub(crate) fn allocate(layout: &BulkLayout, nbytes: u64, same_files: bool) -> Result<Box<dyn BulkTarget>, CodecError> {
+            let whole = nbytes;
+            let wrong = |what: &str| CodecError::decode(format!("{what}: {layout:?}, {whole} bytes"));
             let nbytes = match layout {
                 BulkLayout::Pack { same_files: paths } if same_files => *paths,
                 _ => nbytes,
             };
             let nbytes = usize::try_from(nbytes).map_err(|_| wrong("more bytes than memory can have"))?;
-            allocation::check::<u8>(nbytes).map_err(AllocateError::NoMemory)?;
             let own = match layout {
                 BulkLayout::Encoded => {
                     let nbytes =
                         AnyValue::wire_length(nbytes).ok_or_else(|| wrong("more bytes than memory can have"))?;
-                    allocation::zeros(nbytes).ok().map(|bytes| target(bytes, AnyValue::from_wire))
+                    Some(target(allocation::zeros(nbytes).map_err(CodecError::decode)?, AnyValue::from_wire))
                 }
                 BulkLayout::Bulk { container, element, shape } if is_own(*container) => {
                     let lengths = lengths(shape).ok_or_else(|| wrong("a length too large"))?;
@@ -152,14 +141,13 @@ macro_rules! elements {
                     }
                 }
                 BulkLayout::Bulk { .. } | BulkLayout::Pack { .. } => {
-                    registered().iter().find_map(|kind| kind.allocate(layout, nbytes))
+                    registered().iter().find_map(|kind| kind.allocate(layout, nbytes, whole))
                 }
             };
-            // other threads may have taken the memory since
-            own.ok_or_else(|| match allocation::check::<u8>(nbytes) {
-                Err(error) => AllocateError::NoMemory(error),
-                Ok(()) => wrong("a layout that is damaged, or of a kind that is not registered at this rank").into(),
-            })
+            if own.is_none() {
+                allocation::check::<u8>(nbytes).map_err(CodecError::decode)?;
+            }
+            own.ok_or_else(|| wrong("a layout that is damaged, or of a kind that is not registered at this rank"))
         }
     };
 }
@@ -240,7 +228,8 @@ fn allocate_of<E: Element>(container: u8, shape: &[usize], nbytes: usize) -> Opt
     }
 }
 
-/// A vector of as many zeros as the shape has elements; `None` unless these take `nbytes` bytes.
+/// A vector of as many zeros as the shape has elements; `None` unless these take `nbytes` bytes, and where there is no
+/// memory for it.
 fn zeros<E: Element>(shape: &[usize], nbytes: usize) -> Option<Vec<E>> {
     let count = shape.iter().try_fold(1usize, |count, &length| count.checked_mul(length))?;
     if count.checked_mul(size_of::<E>())? != nbytes {
@@ -354,6 +343,16 @@ mod tests {
         assert!(allocate(&bulk(9, 0, &[4]), 32, false).is_err());
         assert!(allocate(&bulk(2, 0, &[4]), 32, false).is_err());
         assert!(allocate(&bulk(0, 0, &[u64::MAX, 8]), 32, false).is_err());
+    }
+
+    #[test]
+    fn a_value_for_which_there_is_no_memory_is_an_error_that_says_so() {
+        let vector = BulkLayout::Bulk { container: 0, element: 4, shape: [1 << 60].into_iter().collect() };
+        for layout in [BulkLayout::Encoded, vector] {
+            let error =
+                allocate(&layout, 1 << 60, false).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(error.contains("no memory for it"), "{error}");
+        }
     }
 
     #[test]

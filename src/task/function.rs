@@ -75,7 +75,9 @@ impl<F: TaskFn<M>, M> TaskRecord<F, M> {
     const IS_ZERO_SIZED: () = assert!(
         size_of::<F>() == 0,
         "dtask: this closure captures variables, and captured variables cannot travel to another rank. \
-         Pass them as arguments: `client.submit(|a, x| .., (a, x))` instead of `client.submit(|x| .. a .., (x,))`"
+         Pass them as arguments: `client.submit(|a, x| .., (a, x))` instead of `client.submit(|x| .. a .., (x,))`. \
+         If it is a function pointer (`fn(i64) -> i64`): an address cannot travel either, so submit the function \
+         itself by its name, or choose within a task: `client.submit(|kind, x| match kind {{ .. }}, (kind, x))`"
     );
 
     fn run(arguments: &mut Arguments<'_>) -> Computed {

@@ -21,8 +21,7 @@ pub trait Data: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {}
 impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> Data for T {}
 
 /// A typed value behind a pointer that hides its type (type erasure).
-trait TypedValue: Send + Sync {
-    fn as_any(&self) -> &dyn Any;
+trait TypedValue: Any + Send + Sync {
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), CodecError>;
     fn bulk(&self) -> Option<(BulkLayout, &[u8])>;
     /// Makes the message that is sent to another rank, if a registered kind of bulk value makes it; else `None`.
@@ -30,20 +29,15 @@ trait TypedValue: Send + Sync {
     fn type_name(&self) -> &'static str;
 }
 
-struct Holder<T>(T);
-
-impl<T: Data> TypedValue for Holder<T> {
-    fn as_any(&self) -> &dyn Any {
-        &self.0
-    }
+impl<T: Data> TypedValue for T {
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), CodecError> {
-        codec::encode_into(&self.0, out)
+        codec::encode_value_into(self, out)
     }
     fn bulk(&self) -> Option<(BulkLayout, &[u8])> {
-        bulk::view(&self.0)
+        bulk::view(self)
     }
     fn message(&self, same_files: bool) -> Option<Arc<dyn BulkSource>> {
-        bulk::message(&self.0, same_files)
+        bulk::message(self, same_files)
     }
     fn type_name(&self) -> &'static str {
         type_name::<T>()
@@ -55,12 +49,10 @@ const GOOD: u8 = 0;
 /// Last byte of an encoded value while it travels between ranks: the encoding could not be made, and the bytes before
 /// it are the text of the reason.
 const REFUSED: u8 = 1;
-/// The announced length of a value that stands for one that could not be received.
-const NOT_RECEIVED: usize = usize::MAX;
 
 #[derive(Default)]
 struct ValueInner {
-    typed: OnceLock<Box<dyn TypedValue>>,
+    typed: OnceLock<Arc<dyn TypedValue>>,
     /// The encoding of the value, with [`GOOD`] or [`REFUSED`] behind it; empty until it is made.
     encoded: OnceLock<Vec<u8>>,
     /// The length of the encoding in bytes, as it was announced to ranks that fetch the value; 0 if none was announced,
@@ -75,7 +67,7 @@ pub struct AnyValue(Arc<ValueInner>);
 impl std::fmt::Debug for AnyValue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.0.typed.get(), self.0.encoded.get()) {
-            (Some(typed), _) => write!(f, "Value({})", typed.type_name()),
+            (Some(typed), _) => write!(f, "Value({})", (**typed).type_name()),
             (None, bytes) => write!(f, "Value({} encoded bytes)", bytes.map_or(0, |bytes| bytes.len() - 1)),
         }
     }
@@ -85,7 +77,7 @@ impl AnyValue {
     /// Makes a value of hidden type from a typed one.
     pub fn new<T: Data>(value: T) -> Self {
         let inner = ValueInner::default();
-        let _ = inner.typed.set(Box::new(Holder(value)));
+        let _ = inner.typed.set(Arc::new(value));
         AnyValue(Arc::new(inner))
     }
 
@@ -93,7 +85,7 @@ impl AnyValue {
     /// encoding that was announced to other ranks.
     pub fn to_be_encoded<T: Data>(value: T, length: usize) -> Self {
         let inner = ValueInner { announced: length, ..ValueInner::default() };
-        let _ = inner.typed.set(Box::new(Holder(value)));
+        let _ = inner.typed.set(Arc::new(value));
         AnyValue(Arc::new(inner))
     }
 
@@ -119,21 +111,6 @@ impl AnyValue {
         AnyValue(Arc::new(inner))
     }
 
-    /// Makes a value that could not be received, for the reason `why`: each task that takes it fails. It must not be sent
-    /// on, since it has another length than the value itself.
-    pub(crate) fn refused(why: &str) -> Self {
-        let mut bytes = why.as_bytes().to_vec();
-        bytes.push(REFUSED);
-        let inner = ValueInner { announced: NOT_RECEIVED, ..ValueInner::default() };
-        let _ = inner.encoded.set(bytes);
-        AnyValue(Arc::new(inner))
-    }
-
-    /// Whether the value stands for one that could not be received: see [`AnyValue::refused`].
-    pub(crate) fn is_refused(&self) -> bool {
-        self.0.announced == NOT_RECEIVED
-    }
-
     fn decode<T: Data>(&self) -> Result<T, CodecError> {
         match self.0.encoded.get().and_then(|bytes| bytes.split_last()) {
             Some((&GOOD, bytes)) => decode(bytes),
@@ -150,20 +127,38 @@ impl AnyValue {
     /// # Errors
     /// When the value is of another type, or its bytes are no `T`.
     pub fn get<T: Data>(&self) -> Result<&T, CodecError> {
+        let typed: &dyn TypedValue = &**self.typed::<T>()?;
+        let any: &dyn Any = typed;
+        any.downcast_ref().ok_or_else(|| Self::of_another_type::<T>(typed))
+    }
+
+    /// The value as a `T` that is shared without a copy, decoded at the first call.
+    ///
+    /// # Errors
+    /// As [`AnyValue::get`].
+    pub fn shared<T: Data>(&self) -> Result<Arc<T>, CodecError> {
+        let typed = self.typed::<T>()?;
+        let any: Arc<dyn Any + Send + Sync> = typed.clone();
+        any.downcast().map_err(|_| Self::of_another_type::<T>(&**typed))
+    }
+
+    fn typed<T: Data>(&self) -> Result<&Arc<dyn TypedValue>, CodecError> {
         if self.0.typed.get().is_none() {
             // two threads may both decode; the first one's value stays
-            let _ = self.0.typed.set(Box::new(Holder(self.decode::<T>()?)));
+            let _ = self.0.typed.set(Arc::new(self.decode::<T>()?));
         }
-        let typed = self.0.typed.get().ok_or_else(|| CodecError::decode("the value is empty"))?;
-        typed.as_any().downcast_ref().ok_or_else(|| {
-            CodecError::decode(format!("a {} where a {} is wanted", typed.type_name(), type_name::<T>()))
-        })
+        self.0.typed.get().ok_or_else(|| CodecError::decode("the value is empty"))
+    }
+
+    #[cold]
+    fn of_another_type<T>(typed: &dyn TypedValue) -> CodecError {
+        CodecError::decode(format!("a {} where a {} is wanted", typed.type_name(), type_name::<T>()))
     }
 
     /// Whether [`AnyValue::message`] has to make the bytes that are sent to another rank, since they are not in memory
     /// as they are.
     pub fn needs_encoding(&self) -> bool {
-        self.0.encoded.get().is_none() && self.0.typed.get().is_some_and(|typed| typed.bulk().is_none())
+        self.0.encoded.get().is_none() && self.0.typed.get().is_some_and(|typed| (**typed).bulk().is_none())
     }
 
     /// Encodes the value for other ranks, once; does nothing for bulk data, which is sent as its own memory.
@@ -178,7 +173,7 @@ impl AnyValue {
         let Some(typed) = self.0.typed.get() else { return };
         let announced = self.0.announced;
         let mut bytes = Vec::with_capacity(announced + 1);
-        let outcome = catch_unwind(AssertUnwindSafe(|| typed.encode(&mut bytes)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| (**typed).encode(&mut bytes)));
         let why = match outcome {
             Ok(Ok(())) if bytes.len() == announced => None,
             Ok(Ok(())) => Some(format!("{} bytes the second time, {announced} the first time", bytes.len())),
@@ -203,7 +198,7 @@ impl AnyValue {
     /// The bytes to send to another rank, made first where that is needed. `same_files` says whether that rank sees the
     /// same files as this one.
     pub fn message(&self, same_files: bool) -> Arc<dyn BulkSource> {
-        if let Some(message) = self.0.typed.get().and_then(|typed| typed.message(same_files)) {
+        if let Some(message) = self.0.typed.get().and_then(|typed| (**typed).message(same_files)) {
             return message;
         }
         self.encode();
@@ -217,7 +212,7 @@ impl BulkSource for AnyValue {
         // it has been decoded into an array since
         match (self.0.encoded.get(), self.0.typed.get()) {
             (Some(bytes), _) => bytes,
-            (None, Some(typed)) => typed.bulk().map(|(_, bytes)| bytes).unwrap_or_default(),
+            (None, Some(typed)) => (**typed).bulk().map(|(_, bytes)| bytes).unwrap_or_default(),
             (None, None) => &[],
         }
     }
@@ -235,7 +230,7 @@ pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
 /// # Errors
 /// When the bytes are no `T`.
 pub(crate) fn decode<T: Data>(bytes: &[u8]) -> Result<T, CodecError> {
-    codec::decode(bytes).map_err(|error| CodecError::decode(format!("a {}: {error}", type_name::<T>())))
+    codec::decode_value(bytes).map_err(|error| CodecError::decode(format!("a {}: {error}", type_name::<T>())))
 }
 
 /// Prepares the result of a task: a small one is encoded for the report to rank 0; another one is kept as a value, with
@@ -253,7 +248,7 @@ pub(crate) fn output<T: Data>(value: T) -> Result<(ReportedResult, Option<AnyVal
     if let Some((nbytes, layout)) = bulk::announced(&value) {
         return Ok((ReportedResult::Stored { nbytes, layout }, Some(AnyValue::new(value))));
     }
-    Ok(match codec::encode_up_to(&value, INLINE_MAX)? {
+    Ok(match codec::encode_value_up_to(&value, INLINE_MAX)? {
         Measured::Small(bytes) => (ReportedResult::Inline(Blob::new(&bytes)), None),
         Measured::Large(nbytes) => match bulk::view(&value) {
             // a short vector of numbers whose encoding is longer than its memory

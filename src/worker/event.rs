@@ -11,9 +11,9 @@ pub enum WorkerEvent {
     Order(RankOrder),
     /// The result of this task, which the worker had fetched from another rank, has arrived in the store.
     Arrived(TaskId),
-    /// The rank has no memory for the result of this task, which was to be fetched. The store has a value in its place with
-    /// which all tasks here fail that take it.
-    NoRoom(TaskId),
+    /// The result of this task, which the worker has asked to be fetched, cannot be taken in: this rank has no memory for
+    /// it. The error is that of the tasks that take the result.
+    Refused(TaskId, Box<TaskError>),
     /// A value that the client, or a task on this rank, has scattered was put into this rank's store, as the result of
     /// a task of this number.
     Put(TaskId),

@@ -32,7 +32,7 @@ mod transitions;
 
 pub use event::{WorkerAction, WorkerEvent};
 
-use crate::error::ProtocolError;
+use crate::error::{ProtocolError, TaskError};
 use crate::ids::{IdMap, Rank, TaskId};
 use crate::protocol::{Blob, RankOrder, RunTask};
 use smallvec::SmallVec;
@@ -79,6 +79,8 @@ struct Waiting {
     /// Whether an input will not come, since its maker failed or its holder died. Then the task is to be given back to
     /// rank 0, and `run` contains only the inputs that are still on their way.
     lost: bool,
+    /// The error with which the task fails instead of being given back: an input could not be taken in.
+    error: Option<Box<TaskError>>,
 }
 
 /// The worker of a computing rank, which queues tasks and tracks their inputs and results. See
@@ -126,6 +128,8 @@ pub struct Worker {
     receiving: Option<RunTask>,
     /// Ranks that have died; requests from them that still arrive are ignored.
     dead: SmallVec<[Rank; 4]>,
+    /// Whether the run is ending, so that no more tasks start.
+    closing: bool,
 }
 
 impl Worker {
@@ -150,6 +154,7 @@ impl Worker {
             unseen: VecDeque::new(),
             receiving: None,
             dead: SmallVec::new(),
+            closing: false,
         }
     }
 
@@ -161,7 +166,7 @@ impl Worker {
         match event {
             WorkerEvent::Order(order) => self.on_order(order, out)?,
             WorkerEvent::Arrived(task) => self.on_arrived(task, out)?,
-            WorkerEvent::NoRoom(task) => self.on_no_room(task, out)?,
+            WorkerEvent::Refused(task, error) => self.on_refused(task, &error, out)?,
             WorkerEvent::Put(task) => {
                 self.held.insert(task, HeldResult::default());
             }
@@ -201,8 +206,9 @@ impl Worker {
                 self.unseen.drain(..count);
             }
             RankOrder::Nests { def } => out.push(WorkerAction::Nests(def)),
-            // the reactor handles these orders and does not pass them on
-            RankOrder::Shutdown | RankOrder::Leave | RankOrder::Answer { .. } | RankOrder::Status { .. } => {}
+            RankOrder::Shutdown => self.on_shutdown(out),
+            // the reactor handles these
+            RankOrder::Leave | RankOrder::Answer { .. } | RankOrder::Status { .. } | RankOrder::Alive => {}
         }
         Ok(())
     }
@@ -216,7 +222,7 @@ impl Worker {
             true => 0,
             false => HANDOVER.checked_div(self.mean).map_or(0, |extra| extra.min(HANDOVER_MAX)),
         };
-        let most = if self.slots == 0 { 0 } else { self.slots.saturating_add(extra as u32) };
+        let most = if self.slots == 0 || self.closing { 0 } else { self.slots.saturating_add(extra as u32) };
         while self.first_queued().is_some_and(|run| self.may_start(run, most))
             && let Some(run) = self.next_queued()
         {
@@ -260,6 +266,11 @@ impl Worker {
     pub fn slots_in_want(&self) -> u32 {
         let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
         self.slots.saturating_sub(self.running).min(waiting)
+    }
+
+    /// The number of tasks that were handed to the compute threads and have not ended.
+    pub fn running(&self) -> u32 {
+        self.running
     }
 
     /// The number of tasks that are on this rank (queued, waiting or running) and have not ended.

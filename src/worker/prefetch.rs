@@ -2,7 +2,7 @@
 //! They start when the leader is done, without a round trip to rank 0, and are given back with it.
 
 use super::event::WorkerAction;
-use super::{EndedTask, Worker};
+use super::{EndedTask, Waiting, Worker};
 use crate::ids::TaskId;
 use crate::protocol::{InputSource, RankReport, RunTask, TaskInput};
 use smallvec::{SmallVec, smallvec};
@@ -64,14 +64,14 @@ impl Worker {
 
     /// Gives a waiting task back to rank 0 since an input will not come: at once, or after its fetches of other inputs.
     pub(super) fn give_up(&mut self, task: TaskId, out: &mut Vec<WorkerAction>) {
-        if let Some(run) = self.withdraw(task, out) {
-            self.give_back(run, out);
+        if let Some(waiting) = self.withdraw(task, out) {
+            self.end_withdrawn(waiting, out);
         }
     }
 
     /// Detaches a waiting task from its inputs and from the tasks that it follows. Returns the task if it can be given
     /// back to rank 0 now; otherwise keeps it until its fetches have ended and returns `None`.
-    fn withdraw(&mut self, task: TaskId, out: &mut Vec<WorkerAction>) -> Option<RunTask> {
+    fn withdraw(&mut self, task: TaskId, out: &mut Vec<WorkerAction>) -> Option<Waiting> {
         let mut waiting = self.waiting.remove(&task)?;
         waiting.lost = true;
         let inputs = std::mem::take(&mut waiting.run.inputs);
@@ -89,7 +89,7 @@ impl Worker {
         }
         waiting.missing = waiting.run.inputs.len() as u32;
         if waiting.missing == 0 {
-            return Some(waiting.run);
+            return Some(waiting);
         }
         self.waiting.insert(task, waiting);
         None
@@ -107,13 +107,25 @@ impl Worker {
     /// Gives a task that has not started and waits for nothing back to rank 0, and with it all tasks that wait for its
     /// result on this rank.
     pub(super) fn give_back(&mut self, run: RunTask, out: &mut Vec<WorkerAction>) {
-        let mut todo: SmallVec<[RunTask; 1]> = smallvec![run];
-        while let Some(run) = todo.pop() {
+        self.end_withdrawn(Waiting { run, missing: 0, lost: true, error: None }, out);
+    }
+
+    /// Ends a task that will not start and waits for nothing any more: it fails with its error, or goes back to rank 0.
+    pub(super) fn end_withdrawn(&mut self, waiting: Waiting, out: &mut Vec<WorkerAction>) {
+        let mut todo: SmallVec<[Waiting; 1]> = smallvec![waiting];
+        while let Some(Waiting { run, error, .. }) = todo.pop() {
             for input in Self::stored_inputs(&run) {
                 self.unuse(input, out);
             }
             self.drop_old_copy(run.task, run.attempt, out);
-            self.report_given_back(&run, out);
+            match error {
+                Some(error) => {
+                    self.unseen.push_back((run.task, EndedTask::Without));
+                    let (task, attempt) = (run.task, run.attempt);
+                    out.push(WorkerAction::Report(RankReport::Failed { task, attempt, error }));
+                }
+                None => self.report_given_back(&run, out),
+            }
             let followers = self.followers.remove(&run.task).unwrap_or_default();
             todo.extend(followers.into_iter().rev().filter_map(|follower| self.withdraw(follower, out)));
         }

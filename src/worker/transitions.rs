@@ -115,7 +115,7 @@ impl Worker {
         if missing == 0 {
             self.enqueue(run);
         } else {
-            self.waiting.insert(run.task, Waiting { run, missing, lost: false });
+            self.waiting.insert(run.task, Waiting { run, missing, lost: false, error: None });
         }
         Ok(())
     }
@@ -181,23 +181,40 @@ impl Worker {
         for waiting in complete {
             match waiting.lost {
                 false => self.enqueue(waiting.run),
-                true => self.give_back(waiting.run, out),
+                true => self.end_withdrawn(waiting, out),
             }
         }
         Ok(())
     }
 
-    /// Handles the lack of memory for a result: as its arrival, but for one thing. Rank 0 must not take this rank for a
-    /// holder, unless it waits for the result itself. So the value counts as released already.
-    pub(super) fn on_no_room(
+    /// Fails the tasks that wait for a result that cannot be taken in, and tells rank 0 so if the client waits for it.
+    pub(super) fn on_refused(
         &mut self,
         task: TaskId,
+        error: &TaskError,
         out: &mut Vec<WorkerAction>,
     ) -> Result<(), ProtocolError> {
-        if let Some(held) = self.held.get_mut(&task).filter(|held| held.coming.is_some() && !held.brought) {
-            held.released = true;
+        let Some(held) = self.held.remove(&task).filter(|held| held.coming.is_some()) else {
+            return Err(ProtocolError(format!("{task:?} is refused, but was not on its way")));
+        };
+        if held.brought {
+            out.push(WorkerAction::Report(RankReport::Refused { task, error: Box::new(error.clone()) }));
         }
-        self.on_arrived(task, out)
+        for waiter in held.waiters {
+            if let Some(waiting) = self.waiting.get_mut(&waiter) {
+                waiting.error = Some(Box::new(error.clone()));
+                self.give_up(waiter, out);
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins the end of the run: gives all queued tasks back to rank 0 and starts no more.
+    pub(super) fn on_shutdown(&mut self, out: &mut Vec<WorkerAction>) {
+        self.closing = true;
+        while let Some(run) = self.last_queued() {
+            self.give_back(run, out);
+        }
     }
 
     pub(super) fn on_computed(

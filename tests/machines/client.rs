@@ -152,6 +152,7 @@ impl Client {
                 (true, _) => vec![self.submit(rng)],
                 (false, 0) if !self.families.is_empty() => vec![self.release_family(rng)],
                 (false, 1) if self.plan.failing => vec![self.cancel(rng)],
+                (false, 2) => vec![SchedulerEvent::Detach(rng.pick(&self.held))],
                 (false, 0..=11) => vec![self.release(rng)],
                 (false, _) => vec![self.want(rng)],
             };

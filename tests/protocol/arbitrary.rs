@@ -94,6 +94,7 @@ fn any_order() -> impl Strategy<Value = RankOrder> {
         any::<u32>().prop_map(|def| RankOrder::Nests { def: DefId(def) }),
         (task(), answer).prop_map(|(task, answer)| RankOrder::Answer { task, answer }),
         (task(), status).prop_map(|(task, status)| RankOrder::Status { task, status }),
+        Just(RankOrder::Alive),
     ]
 }
 
@@ -148,6 +149,7 @@ fn any_nested() -> impl Strategy<Value = RankReport> {
         task().prop_map(|task| RankReport::Drop { task }),
         (task(), any::<bool>()).prop_map(|(task, value)| RankReport::Want { task, value }),
         task().prop_map(|task| RankReport::Ask { task }),
+        task().prop_map(|task| RankReport::Detach { task }),
         any::<u32>().prop_map(|threads| RankReport::Waits { slots: threads }),
     ]
 }
@@ -177,16 +179,23 @@ fn any_report() -> impl Strategy<Value = RankReport> {
         (task(), any::<u16>()).prop_map(|(task, attempt)| RankReport::Retracted { task, attempt }),
         Just(RankReport::RetractDone),
         task().prop_map(|task| RankReport::NotBrought { task }),
+        (task(), task_error()).prop_map(|(task, error)| RankReport::Refused { task, error: Box::new(error) }),
+        Just(RankReport::Alive),
+        (rank(), any::<(u32, bool)>()).prop_map(|(rank, (seconds, is_back))| RankReport::Silent {
+            rank,
+            seconds,
+            is_back
+        }),
         any_bye(),
     ]
 }
 
 fn any_peer() -> impl Strategy<Value = Peer> {
-    (task(), any::<u32>(), any::<bool>()).prop_map(|(task, tag, same_files)| Peer::Fetch {
-        task,
-        tag,
-        same_files,
-    })
+    let fetch = (task(), any::<u32>(), any::<bool>());
+    prop_oneof![
+        fetch.prop_map(|(task, tag, same_files)| Peer::Fetch { task, tag, same_files }),
+        (task(), blob()).prop_map(|(task, bytes)| Peer::Value { task, bytes }),
+    ]
 }
 
 fn any_hello() -> impl Strategy<Value = Hello> {
@@ -262,7 +271,7 @@ proptest! {
         same_files in vec(any::<u32>().prop_map(Rank), 0..9),
     ) {
         prop_assert_eq!(decode(&frame(&hello)).unwrap(), Frame::Hello(hello));
-        let welcome = Welcome::Start { slots, profile, cores, gpus, same_files };
+        let welcome = Welcome::Start { slots, profile, cores, gpus, same_files, silence: slots, awaits: !profile };
         prop_assert_eq!(decode(&frame(&welcome)).unwrap(), Frame::Welcome(welcome));
     }
 

@@ -87,15 +87,22 @@ mod bytes {
 
     #[test]
     fn welcome() {
-        let start =
-            |profile, cores, gpus, same_files| Welcome::Start { slots: 64, profile, cores, gpus, same_files };
+        let start = |profile, cores, gpus, same_files| Welcome::Start {
+            slots: 64,
+            profile,
+            cores,
+            gpus,
+            same_files,
+            silence: 60_000,
+            awaits: true,
+        };
         let same_files = vec![Rank(2)];
         golden(
             start(false, vec![3, 4], vec!["7".into()], same_files),
-            "02 00 40 00 02 03 04 01 01 37 01 02",
+            "02 00 40 00 02 03 04 01 01 37 01 02 fb 60 ea 01",
             Frame::Welcome,
         );
-        golden(start(true, vec![], vec![], vec![]), "02 00 40 01 00 00 00", Frame::Welcome);
+        golden(start(true, vec![], vec![], vec![]), "02 00 40 01 00 00 00 fb 60 ea 01", Frame::Welcome);
         golden(Welcome::Refused, "02 01", Frame::Welcome);
     }
 
@@ -231,6 +238,7 @@ mod bytes {
         report(RankReport::Drop { task: TaskId(7) }, "0c 07");
         report(RankReport::Want { task: TaskId(7), value: true }, "0d 07 01");
         report(RankReport::Ask { task: TaskId(7) }, "0e 07");
+        report(RankReport::Detach { task: TaskId(7) }, "0f 07");
         report(RankReport::Waits { slots: 251 }, "07 fb fb 00");
     }
 
@@ -260,6 +268,19 @@ mod bytes {
             "05 00 07 fb e8 03 01",
             |peer| Frame::Peers(vec![peer]),
         );
+        let bytes = Blob::new(b"v");
+        golden(Peer::Value { task: TaskId(7), bytes }, "05 01 07 01 76", |peer| Frame::Peers(vec![peer]));
+    }
+
+    #[test]
+    fn signs_of_life_and_refusals() {
+        order(RankOrder::Alive, "0e");
+        report(RankReport::Alive, "11");
+        report(RankReport::Silent { rank: Rank(3), seconds: 60, is_back: true }, "12 03 3c 01");
+        let (message, task, host) = ("no".into(), "f-1".into(), "h".into());
+        let error = Box::new(TaskError::of_attempt(message, task, Rank(3), host, 1));
+        let bytes = "10 07 02 6e 6f 00 03 66 2d 31 03 01 68 01 00 00";
+        report(RankReport::Refused { task: TaskId(7), error }, bytes);
     }
 
     #[test]

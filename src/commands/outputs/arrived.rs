@@ -59,8 +59,13 @@ impl Arrived {
                 Ok(Arrived::Near(message, entries))
             }
             Some(OutputsMessage::Refused(why)) => Ok(Arrived::Refused(why)),
-            None => Ok(Arrived::Refused("internal error: a command's outputs have come damaged".into())),
+            None => Ok(Arrived::damaged()),
         }
+    }
+
+    /// Stands for a message that is damaged.
+    pub(super) fn damaged() -> Arrived {
+        Arrived::Refused("internal error: a command's outputs have come damaged".into())
     }
 
     /// The lengths of the messages by which this rank can send the outputs on to others; `None` if the sender could not

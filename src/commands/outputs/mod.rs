@@ -142,14 +142,21 @@ impl CommandOutputs {
         CommandOutputs(Arc::new(OutputsInner { arrived, outputs: outputs.into(), message, sizes }))
     }
 
-    /// Makes a value from the message in which another rank has sent the outputs of a command.
-    pub(crate) fn arrived(message: Vec<u8>) -> CommandOutputs {
-        let sizes = Sizes { whole: message.len() as u64, same_files: 0 };
+    /// Makes a value from the message in which another rank has sent the outputs of a command. `whole` is the length of
+    /// the message with the bytes of all files, as rank 0 knows it: a message with paths that claims another length is
+    /// damaged, and must not make this rank allocate what it claims.
+    pub(crate) fn arrived(message: Vec<u8>, whole: u64) -> CommandOutputs {
+        let length = message.len() as u64;
         let arrived = match Arrived::new(message) {
             Ok(arrived) => arrived,
-            Err(outputs) => return CommandOutputs::with(outputs, sizes),
+            Err(outputs) => return CommandOutputs::with(outputs, Sizes { whole: length, same_files: 0 }),
         };
-        let sizes = arrived.sizes().unwrap_or(sizes);
+        let refused = Sizes { whole, same_files: if length == whole { 0 } else { length } };
+        let (arrived, sizes) = match arrived.sizes() {
+            Some(sizes) if sizes.whole == whole => (arrived, sizes),
+            Some(_) => (Arrived::damaged(), refused),
+            None => (arrived, refused),
+        };
         let (outputs, message) = (OnceLock::new(), Mutex::default());
         CommandOutputs(Arc::new(OutputsInner { arrived: Mutex::new(Some(arrived)), outputs, message, sizes }))
     }
@@ -299,10 +306,11 @@ impl<'de> Deserialize<'de> for CommandOutputs {
                 f.write_str("bytes")
             }
             fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<CommandOutputs, E> {
-                Ok(CommandOutputs::arrived(bytes.to_vec()))
+                Ok(CommandOutputs::arrived(bytes.to_vec(), bytes.len() as u64))
             }
             fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<CommandOutputs, E> {
-                Ok(CommandOutputs::arrived(bytes))
+                let length = bytes.len() as u64;
+                Ok(CommandOutputs::arrived(bytes, length))
             }
         }
         deserializer.deserialize_byte_buf(OutputsVisitor)

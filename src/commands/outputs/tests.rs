@@ -30,7 +30,7 @@ fn sent(pack: &CommandOutputs, same_files: bool) -> CommandOutputs {
     let message = pack.message(same_files).bytes().to_vec();
     let short = if let BulkLayout::Pack { same_files } = layout { same_files } else { 0 };
     assert_eq!(message.len() as u64, if same_files { short } else { whole });
-    CommandOutputs::arrived(message)
+    CommandOutputs::arrived(message, whole)
 }
 
 /// The number, the name and the bytes of each output of a command.
@@ -67,9 +67,26 @@ fn lengths_of_files_that_nothing_can_have_are_damage() {
     assert!(wire::read(&message([3, 4])).is_some());
     for lengths in [[u64::MAX, u64::MAX], [u64::MAX, 0], [1 << 63, 1 << 63]] {
         assert!(wire::read(&message(lengths)).is_none(), "{lengths:?}");
-        let came = CommandOutputs::arrived(message(lengths));
+        let came = CommandOutputs::arrived(message(lengths), 7);
         assert!(came.all().is_err_and(|failure| failure.message().contains("damaged")), "{lengths:?}");
     }
+}
+
+#[test]
+fn a_missing_file_of_the_same_host_makes_a_rank_allocate_no_more_than_was_announced() -> Outcome {
+    let (pack, _) = with_file(&[7; 100])?;
+    let (whole, _) = pack.announced().expect("it has a file");
+    let mut message = pack.message(true).bytes().to_vec();
+    drop(pack); // and with it the file
+    let honest = CommandOutputs::arrived(message.clone(), whole);
+    assert!(honest.all().is_err_and(|failure| failure.message().contains("cannot be read")));
+    assert_eq!(honest.message(false).bytes().len() as u64, whole);
+    let at = message.windows(8).rposition(|bytes| bytes == 100u64.to_le_bytes()).expect("the file's length");
+    message[at..at + 8].copy_from_slice(&(1u64 << 55).to_le_bytes());
+    let damaged = CommandOutputs::arrived(message, whole);
+    assert!(damaged.all().is_err_and(|failure| failure.message().contains("damaged")));
+    assert_eq!(damaged.message(false).bytes().len() as u64, whole, "as rank 0 has announced it");
+    Ok(())
 }
 
 #[test]
@@ -81,7 +98,7 @@ fn what_is_in_memory_travels_as_it_is() {
     ]);
     assert!(pack.announced().is_none());
     let (layout, bytes) = pack.view().expect("no files");
-    let came = CommandOutputs::arrived(bytes.to_vec());
+    let came = CommandOutputs::arrived(bytes.to_vec(), bytes.len() as u64);
     assert_eq!(content(&came), content(&pack));
     assert_eq!(came.view().expect("no files"), (layout, bytes));
     assert_eq!(came.output(3).expect("it is there").name, "m.bin");
@@ -146,15 +163,16 @@ fn what_cannot_be_sent_or_read_is_an_error_of_who_takes_it() -> Outcome {
         assert!(error.contains("cannot be read: No such file"), "{error}");
     }
     let (pack, _) = with_file(&[1; 70_000])?;
+    let (whole, _) = pack.announced().expect("it has a file");
     for same_files in [false, true] {
         let message = pack.message(same_files).bytes().to_vec();
         for length in (0..200).chain(message.len() - 200..message.len()) {
-            assert!(CommandOutputs::arrived(message[..length].to_vec()).all().is_err(), "{length}");
+            assert!(CommandOutputs::arrived(message[..length].to_vec(), whole).all().is_err(), "{length}");
         }
         let mut long = message.clone();
         long.push(0);
-        assert!(CommandOutputs::arrived(long).all().is_err());
+        assert!(CommandOutputs::arrived(long, whole).all().is_err());
     }
-    assert!(CommandOutputs::arrived(vec![200; 40]).all().is_err());
+    assert!(CommandOutputs::arrived(vec![200; 40], 40).all().is_err());
     Ok(())
 }

@@ -3,8 +3,9 @@
 //! * [`topology`]: cores, memory and files of the host, the slots of every rank, and the table of ranks in the first
 //!   lines of the log;
 //! * [`shares`]: the cores, memory and devices of a host divided among its ranks;
-//! * [`sched_slice`]: the time slice that the kernel gives to a rank's threads.
+//! * [`system_calls`]: the time slice that the kernel gives to a rank's threads, and the handlers that name the task in
+//!   which a process ends.
 
-pub(crate) mod sched_slice;
 pub(crate) mod shares;
+pub(crate) mod system_calls;
 pub(crate) mod topology;

@@ -1,29 +1,91 @@
 //! Seats for compute threads, and compensating threads, which take over while some threads wait inside tasks.
 //!
-//! A task that waits keeps its thread, for its stack, but not its slot. So there are several rayon pools, each with as
-//! many threads as the rank has slots: the second is started when a thread of the first waits, and so on. A *seat* is
-//! the right of a thread of some pool to take jobs.
+//! A task that waits keeps its thread, for its stack, but not its slot. So there are several rayon pools. The first few
+//! have as many threads as the rank has slots: the second is started when a thread of the first waits, and so on. Further
+//! ones, for deep nesting, have one thread each, which waits at a [`Gate`] between its jobs: a thread that rayon lets
+//! look for work scans all threads of the process now and then. A *seat* is the right of a thread of some pool to take
+//! jobs.
 //!
 //! Invariant: at any time as many threads compute as there are slots; more only for a moment, when a thread that has
 //! waited goes on.
 
+use parking_lot::{Condvar, Mutex};
 use rayon::{ThreadPool, ThreadPoolBuildError};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// Number of pools that have as many threads as the rank has slots. A task with a parallel part computes it on all
+/// threads of its pool, so tasks that are nested deeper than these pools go compute theirs on one thread.
+const WIDE_POOLS: usize = 8;
+
+/// Number of threads of the pool number `seat`, on a rank of `slots` slots.
+pub(crate) fn pool_size(seat: usize, slots: usize) -> usize {
+    if seat < WIDE_POOLS { slots } else { 1 }
+}
+
+/// The place where the only thread of a narrow pool waits until it may take jobs again.
+#[derive(Default)]
+pub(crate) struct Gate {
+    state: Mutex<GateState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct GateState {
+    /// Whether the thread has come to the gate, or is about to.
+    is_used: bool,
+    is_open: bool,
+    is_closed: bool,
+}
+
+impl Gate {
+    /// Lets the thread pass once. Returns false at the first call: the thread has to be sent to the gate.
+    pub(crate) fn open(&self) -> bool {
+        let mut state = self.state.lock();
+        state.is_open = true;
+        self.changed.notify_one();
+        std::mem::replace(&mut state.is_used, true)
+    }
+
+    /// Waits until the gate is opened and passes it; false when it never will be, since the pool has ended.
+    pub(crate) fn pass(&self) -> bool {
+        let mut state = self.state.lock();
+        self.changed.wait_while(&mut state, |state| !state.is_open && !state.is_closed);
+        !state.is_closed && std::mem::take(&mut state.is_open)
+    }
+
+    fn close(&self) {
+        self.state.lock().is_closed = true;
+        self.changed.notify_one();
+    }
+}
 
 struct SeatPool {
     threads: Arc<ThreadPool>,
-    /// Number of this pool's threads that cannot begin to take jobs, since they take them already, are about to, or
-    /// wait inside a task.
+    /// The gate of a narrow pool; `None` for a pool whose threads rayon lets look for work.
+    gate: Option<Arc<Gate>>,
+    /// Number of the pool's threads.
+    size: usize,
+    /// Number of this pool's threads that take jobs or are about to, including threads that wait inside a task.
     taken: usize,
+}
+
+impl Drop for SeatPool {
+    fn drop(&mut self) {
+        if let Some(gate) = &self.gate {
+            gate.close();
+        }
+    }
 }
 
 /// The seats of all thread pools of a rank. A seat is the right of a pool's thread to take jobs.
 #[derive(Default)]
 pub(crate) struct BlockingSeats {
     pools: Vec<SeatPool>,
-    /// Number of threads that take jobs or are about to, and do not wait inside a task. A thread that runs a parallel
-    /// part of another thread's task is not counted, but is taken off when it waits: so this may be below zero for a
-    /// moment.
+    /// The pools that have a seat left, by number.
+    open: BTreeSet<usize>,
+    /// Number of threads that take jobs or are about to, and do not wait inside a task. Below zero for a moment when
+    /// parallel parts of tasks wait, since such threads are not counted before.
     active: isize,
     slots: usize,
 }
@@ -32,6 +94,8 @@ pub(crate) struct BlockingSeats {
 pub(crate) struct Taken {
     /// The pool that was given the seat.
     pub threads: Arc<ThreadPool>,
+    /// The gate at which the pool's only thread waits, if it is a narrow one.
+    pub gate: Option<Arc<Gate>>,
     /// The number of the pool, from 0.
     pub seat: usize,
 }
@@ -45,7 +109,7 @@ impl BlockingSeats {
         slots: usize,
         build: impl FnOnce(usize) -> Result<ThreadPool, ThreadPoolBuildError>,
     ) -> Result<Self, ThreadPoolBuildError> {
-        let mut seats = BlockingSeats { pools: Vec::new(), active: 0, slots };
+        let mut seats = BlockingSeats { pools: Vec::new(), open: BTreeSet::new(), active: 0, slots };
         seats.grow(build)?;
         Ok(seats)
     }
@@ -54,9 +118,23 @@ impl BlockingSeats {
         &mut self,
         build: impl FnOnce(usize) -> Result<ThreadPool, ThreadPoolBuildError>,
     ) -> Result<(), ThreadPoolBuildError> {
-        let threads = Arc::new(build(self.pools.len())?);
-        self.pools.push(SeatPool { threads, taken: 0 });
+        let seat = self.pools.len();
+        let (threads, size) = (Arc::new(build(seat)?), pool_size(seat, self.slots));
+        let gate = (seat >= WIDE_POOLS).then(Arc::default);
+        self.pools.push(SeatPool { threads, gate, size, taken: 0 });
+        self.open.insert(seat);
         Ok(())
+    }
+
+    /// Changes the number of taken seats of the pool number `seat`.
+    fn set_taken(&mut self, seat: usize, taken: usize) {
+        let pool = &mut self.pools[seat];
+        pool.taken = taken;
+        if taken < pool.size {
+            self.open.insert(seat);
+        } else {
+            self.open.remove(&seat);
+        }
     }
 
     fn missing(&self) -> isize {
@@ -69,12 +147,13 @@ impl BlockingSeats {
         if self.missing() <= 0 {
             return None;
         }
-        let free = |seat: &usize| self.pools[*seat].taken < self.slots;
-        let seat = (0..self.pools.len()).filter(free).find(|seat| Some(*seat) != except);
-        let seat = seat.or(except.filter(free))?;
-        self.pools[seat].taken += 1;
+        let mut open = self.open.iter().copied();
+        let first = open.next()?;
+        let seat = if Some(first) == except { open.next().unwrap_or(first) } else { first };
+        self.set_taken(seat, self.pools[seat].taken + 1);
         self.active += 1;
-        Some(Taken { threads: self.pools[seat].threads.clone(), seat })
+        let SeatPool { threads, gate, .. } = &self.pools[seat];
+        Some(Taken { threads: threads.clone(), gate: gate.clone(), seat })
     }
 
     /// Whether more threads compute than there are slots.
@@ -85,7 +164,7 @@ impl BlockingSeats {
     /// Gives a seat of the pool number `seat` back: its thread takes no more jobs.
     pub(crate) fn leave(&mut self, seat: usize) {
         self.active -= 1;
-        self.pools[seat].taken -= 1;
+        self.set_taken(seat, self.pools[seat].taken - 1);
     }
 
     /// Notes that a thread of the pool number `seat` waits inside a task, so that another may compute.
@@ -101,10 +180,16 @@ impl BlockingSeats {
         build: impl FnOnce(usize) -> Result<ThreadPool, ThreadPoolBuildError>,
     ) -> Result<(), ThreadPoolBuildError> {
         self.active -= 1;
-        self.pools[seat].taken += usize::from(!in_task);
-        let free: isize =
-            self.pools.iter().map(|pool| (self.slots as isize - pool.taken as isize).max(0)).sum();
-        if free < self.missing()
+        self.set_taken(seat, self.pools[seat].taken + usize::from(!in_task));
+        let missing = self.missing();
+        let mut free = 0;
+        for pool in self.open.iter().map(|&seat| &self.pools[seat]) {
+            if free >= missing {
+                break;
+            }
+            free += (pool.size - pool.taken) as isize;
+        }
+        if free < missing
             && let Err(error) = self.grow(build)
         {
             self.resume(seat, in_task);
@@ -116,7 +201,7 @@ impl BlockingSeats {
     /// Notes that a thread of the pool number `seat`, which has waited inside a task, goes on.
     pub(crate) fn resume(&mut self, seat: usize, in_task: bool) {
         self.active += 1;
-        self.pools[seat].taken -= usize::from(!in_task);
+        self.set_taken(seat, self.pools[seat].taken - usize::from(!in_task));
     }
 }
 
@@ -160,6 +245,32 @@ mod tests {
             }
         }
         assert_eq!(seats.pools.len(), 6);
+    }
+
+    #[test]
+    fn a_gate_lets_its_thread_pass_as_often_as_it_was_opened() {
+        let gate = Gate::default();
+        assert!(!gate.open() && gate.pass());
+        std::thread::scope(|scope| {
+            let passes = scope.spawn(|| (gate.pass(), gate.pass()));
+            assert!(gate.open());
+            while gate.state.lock().is_open {
+                std::thread::yield_now();
+            }
+            gate.close();
+            assert_eq!(passes.join().unwrap(), (true, false));
+        });
+    }
+
+    #[test]
+    fn deep_nesting_takes_one_thread_at_a_time() {
+        let mut seats = BlockingSeats::new(4, build).unwrap();
+        for _ in 0..200 {
+            let taken = seats.take(None).expect("a seat");
+            seats.pause(taken.seat, true, build).unwrap();
+        }
+        let threads: usize = seats.pools.iter().map(|pool| pool.size).sum();
+        assert!((200..=208).contains(&threads), "{threads}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::any::Any;
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
@@ -26,6 +26,8 @@ use std::time::Instant;
 pub(crate) struct KnownDefinition {
     /// The task function, or the reason why it cannot be called, such as an unknown offset in the executable.
     pub function: Result<&'static Record, CodecError>,
+    /// The name of the function.
+    pub name: &'static str,
     /// The arguments that all tasks of a family share, placed before the own arguments of each.
     pub shared: SharedArguments,
     /// Memory of the host that each task may take, in bytes; 0 means no limit.
@@ -114,8 +116,9 @@ impl Job {
     /// Runs the task; returns its end, and whether that end is void: the task wanted to wait for others, must not on
     /// this thread, and has to be run again on another thread.
     fn compute(&self, place: &RankLocation, may_wait: bool, now: &mut Instant) -> (Ended, bool) {
-        let (task, attempt, memory) = (self.task, self.attempt, self.learnt.memory);
-        let running = RunningTask { rank: place.rank, task, attempt, memory, may_wait, makes_local: false };
+        let (task, attempt, memory, name) = (self.task, self.attempt, self.learnt.memory, self.learnt.name);
+        let running =
+            RunningTask { rank: place.rank, task, attempt, memory, may_wait, name, makes_local: false };
         let work = || match &self.learnt.function {
             Ok(record) => call(record, &self.learnt.shared, &self.args, &self.inputs),
             Err(error) => Err(Failure::new(error)),
@@ -137,6 +140,24 @@ impl Job {
         let result = outcome.map_err(error);
         (Ended { task: self.task, attempt: self.attempt, def: self.def, nanos, result }, notes.moves)
     }
+}
+
+/// The name as a text that lives as long as the process, as handlers of signals need it. Equal names share one.
+pub(crate) fn interned(name: &str) -> &'static str {
+    // process-wide, as the texts are; a program has few functions
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock();
+    if let Some(known) = names.get(name) {
+        return known;
+    }
+    let new: &'static str = Box::leak(name.to_owned().into_boxed_str());
+    names.insert(new);
+    new
+}
+
+/// Whether the calling thread computes tasks, or parallel parts of tasks.
+pub(crate) fn is_quiet() -> bool {
+    QUIET.get()
 }
 
 thread_local! {

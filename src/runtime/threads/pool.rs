@@ -10,7 +10,7 @@ use super::job::{self, Ended, Job, RankLocation};
 use crate::ids::{DefId, Rank, TaskId};
 use crate::runtime::driver::{DriveOutcome, DriverLink, ProgressDriver};
 use crate::runtime::mailbox::{Mailbox, Waker};
-use crate::runtime::threads::blocking::{BlockingSeats, Taken};
+use crate::runtime::threads::blocking::{BlockingSeats, Taken, pool_size};
 use crate::runtime::threads::oversubscription::Loans;
 use crate::runtime::threads::short_tasks::DurationEstimate;
 use crate::runtime::threads::task_context::{self, Home, Seat};
@@ -96,6 +96,8 @@ struct PoolShared {
     place: RankLocation,
     home: Option<Home>,
     driver: Arc<DriverLink>,
+    /// Size of the stack of each compute thread, in bytes.
+    stack: usize,
 }
 
 #[derive(Default)]
@@ -108,11 +110,12 @@ struct JobQueue {
 }
 
 impl PoolShared {
-    /// Starts the `slots` threads of the pool number `seat`; each seat number belongs to one rayon pool.
+    /// Starts the threads of the pool number `seat`, on a rank of `slots` slots; each seat number belongs to one rayon pool.
     fn build(self: &Arc<Self>, slots: usize, seat: usize) -> Result<ThreadPool, ThreadPoolBuildError> {
         let (shared, home) = (Arc::downgrade(self), self.home.clone());
         rayon::ThreadPoolBuilder::new()
-            .num_threads(slots)
+            .num_threads(pool_size(seat, slots))
+            .stack_size(self.stack)
             .thread_name(move |n| format!("dtask-compute-{}", seat * slots + n))
             .start_handler(move |_| {
                 job::quiet_thread();
@@ -130,9 +133,23 @@ impl PoolShared {
             let mut queue = self.queue.lock();
             if queue.jobs.is_empty() { None } else { queue.seats.take(except) }
         };
-        if let Some(Taken { threads, seat }) = taken {
-            let shared = self.clone();
-            threads.spawn_fifo(move || shared.work(seat));
+        let Some(Taken { threads, gate, seat }) = taken else { return };
+        match gate {
+            None => {
+                let shared = self.clone();
+                threads.spawn_fifo(move || shared.work(seat));
+            }
+            Some(gate) if !gate.open() => {
+                let shared = Arc::downgrade(self);
+                threads.spawn_fifo(move || {
+                    while gate.pass()
+                        && let Some(shared) = shared.upgrade()
+                    {
+                        shared.work(seat);
+                    }
+                });
+            }
+            Some(_) => {}
         }
     }
 
@@ -334,7 +351,7 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// Starts `slots` compute threads. Their events wake the reactor through `waker`, their tasks submit others through
-    /// `home`, and a thread without a task turns the reactor through `driver`.
+    /// `home`, and a thread without a task turns the reactor through `driver`. Each has a stack of `stack` bytes.
     ///
     /// # Errors
     /// When the threads cannot be started.
@@ -344,12 +361,17 @@ impl Pool {
         waker: Arc<Waker>,
         home: Option<Home>,
         driver: Arc<DriverLink>,
+        stack: usize,
     ) -> Result<Self, ThreadPoolBuildError> {
         let slots = slots.max(1) as usize;
-        let encoder =
-            rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "dtask-encode".into()).build()?;
+        let encoder = rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .stack_size(stack)
+            .thread_name(|_| "dtask-encode".into());
+        let encoder = encoder.build()?;
         let (queue, waiting) = (Mutex::default(), AtomicUsize::new(0));
-        let shared = Arc::new(PoolShared { queue, waiting, done: Mailbox::new(waker), place, home, driver });
+        let shared =
+            Arc::new(PoolShared { queue, waiting, done: Mailbox::new(waker), place, home, driver, stack });
         let seats = BlockingSeats::new(slots, |seat| shared.build(slots, seat))?;
         shared.queue.lock().seats = seats;
         Ok(Pool { shared, encoder, paces: Vec::new(), short: VecDeque::new() })

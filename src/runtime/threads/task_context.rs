@@ -25,6 +25,8 @@ pub(crate) struct RunningTask {
     pub memory: u64,
     /// Whether the task is allowed to wait for other tasks on this thread.
     pub may_wait: bool,
+    /// The name of the task's function.
+    pub name: &'static str,
     /// Whether the task is making a shared value of the rank (`dtask::local`), and must not submit other tasks
     /// meanwhile.
     pub makes_local: bool,
@@ -72,11 +74,13 @@ pub(crate) struct Notes {
     pub origin: Option<Origin>,
     /// The last failure of another task that the task has seen; if the task panics over it, it is the task's cause.
     pub told: Option<Arc<TaskError>>,
+    /// Number of times that the task has looked in vain for the end of other tasks.
+    pub looks: u32,
 }
 
 thread_local! {
     static RUNNING: Cell<Option<RunningTask>> = const { Cell::new(None) };
-    static NOTES: RefCell<Notes> = const { RefCell::new(Notes { nests: false, moves: false, waited: 0, origin: None, told: None }) };
+    static NOTES: RefCell<Notes> = const { RefCell::new(Notes { nests: false, moves: false, waited: 0, origin: None, told: None, looks: 0 }) };
     static SEAT: RefCell<Option<Rc<dyn Seat>>> = const { RefCell::new(None) };
     static HOME: RefCell<Option<Home>> = const { RefCell::new(None) };
     static LOCALS: RefCell<Option<Arc<RankLocals>>> = const { RefCell::new(None) };
@@ -175,6 +179,19 @@ pub(crate) fn nest() -> Option<(TaskId, Home)> {
     move_unless(running.may_wait);
     NOTES.with_borrow_mut(|notes| notes.nests = true);
     Some((running.task, HOME.with_borrow(Clone::clone)?))
+}
+
+/// Number of looks in vain after which a task that polls gives its slot back for a moment at each further look.
+const LOOKS_IN_VAIN: u32 = 8;
+
+/// Notes that the calling thread's task has looked in vain for the end of other tasks. True if it has done so often:
+/// then it should give its slot back for a moment, since they may need it.
+pub(crate) fn looked_in_vain() -> bool {
+    RUNNING.get().is_some_and(|running| running.may_wait)
+        && NOTES.with_borrow_mut(|notes| {
+            notes.looks = notes.looks.saturating_add(1);
+            notes.looks > LOOKS_IN_VAIN
+        })
 }
 
 /// Sets the name of the calling thread's task, which its error message shows.

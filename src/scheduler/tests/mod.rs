@@ -4,6 +4,7 @@
 //! are kept per rank until a test takes them, and a test that ends with an action not taken fails. So no test can
 //! overlook a superfluous order.
 
+mod detached;
 mod family;
 mod faults;
 mod finish;
@@ -49,6 +50,10 @@ struct Env {
     retracts: bool,
     /// Whether `Seen` orders are kept for the test; off by default, since few tests are about them.
     seen: bool,
+    /// The definitions of tasks that were released before they were sent anywhere.
+    abandoned: Vec<u32>,
+    /// The messages of failures that nobody asked for.
+    unheard: Vec<String>,
 }
 
 /// Makes ranks 0, 1, … with these slots and unlimited memory, and the definition 0 without options.
@@ -74,6 +79,8 @@ fn cluster(infos: &[RankInfo]) -> Env {
         nanos: 50_000_000,
         retracts: false,
         seen: false,
+        abandoned: Vec::new(),
+        unheard: Vec::new(),
     };
     env.define(DefOptions::default());
     env
@@ -134,6 +141,8 @@ impl Env {
         for action in out {
             match action {
                 SchedulerAction::Resolve(task, outcome) => self.resolved.push_back((task.0, outcome)),
+                SchedulerAction::Abandoned(def) => self.abandoned.push(def.0),
+                SchedulerAction::Unheard(cause) => self.unheard.push(cause.message.clone()),
                 SchedulerAction::Delay { task, attempt, millis } => {
                     self.pauses.push_back((task.0, attempt, millis));
                 }

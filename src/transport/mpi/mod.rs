@@ -18,9 +18,11 @@ mod bulk;
 pub(crate) mod control_frames;
 pub(crate) mod in_flight;
 mod init;
+mod presence;
 mod request;
 
 pub use init::{MpiWorld, abort, check_thread, host_name, library_version};
+pub use presence::await_all;
 
 use crate::ids::Rank;
 use crate::protocol::FRAME_MAX;

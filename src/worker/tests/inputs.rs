@@ -90,14 +90,3 @@ fn what_nobody_waits_for_cannot_arrive() {
         .with_copies(&[8])
         .refuse(WorkerEvent::Arrived(TaskId(8)));
 }
-
-#[test]
-fn what_there_is_no_room_for_is_not_told_to_rank_0_and_goes_with_its_last_user() {
-    let mut env = slots(2);
-    env.run(1, &[at(8, 2)]).fetches(8, 2).run(2, &[at(8, 2)]).quiet();
-    env.no_room(8).quiet().start().executes(&[1, 2]);
-    env.computed(1, small()).holds(1, 1).computed(2, small()).drops(8).holds(0, 0);
-    // rank 0 waits for the value itself, and gets to know that it is not there
-    env.bring(9, 2).fetches(9, 2).no_room(9).reports_fetched(9).release(9).drops(9).holds(0, 0);
-    env.refuse(WorkerEvent::NoRoom(TaskId(9)));
-}

@@ -6,6 +6,7 @@ mod loss;
 mod nested;
 pub(crate) mod prefetch;
 mod queue;
+mod refused;
 mod results;
 
 use super::{Worker, WorkerAction, WorkerEvent};
@@ -119,10 +120,6 @@ impl Env {
 
     fn arrived(&mut self, task: u64) -> &mut Self {
         self.handle(WorkerEvent::Arrived(TaskId(task)))
-    }
-
-    fn no_room(&mut self, task: u64) -> &mut Self {
-        self.handle(WorkerEvent::NoRoom(TaskId(task)))
     }
 
     fn asked(&mut self, by: u32, task: u64) -> &mut Self {

@@ -1,0 +1,190 @@
+//! The fetches of results from other ranks: which are under way, and which have to wait.
+//!
+//! A long result has a transfer of its own: the receive is posted, then the holder is asked (rendezvous). A short one,
+//! of at most [`FETCH_INLINE_MAX`] bytes, comes inside a message ([`Peer::Value`]), many of them in one frame: ten
+//! thousand results of 200 bytes are then a few dozen messages. Both are limited, so that a gather of a million results
+//! does not flood this rank.
+
+use super::outbox::Links;
+use super::profile::ProfilePhase;
+use crate::error::{CodecError, ProtocolError};
+use crate::ids::{IdMap, Rank, TaskId};
+use crate::protocol::{Blob, BulkLayout, FETCH_INLINE_MAX, Peer, TAG_INLINE};
+use crate::runtime::executor::ExecutorError;
+use crate::task::bulk;
+use crate::task::value::AnyValue;
+use crate::transport::Transport;
+use std::collections::{HashSet, VecDeque};
+
+/// Largest number of transfers from other ranks under way at once: enough to keep every link busy. Each needs an MPI
+/// tag of its own.
+const TRANSFERS_MAX: usize = 512;
+/// Largest number of short results that are being fetched inside messages for each transfer that may be under way.
+const SHORT_PER_TRANSFER: usize = 16;
+/// Largest number of bytes that are being fetched inside messages at once: what has arrived and is not read yet takes
+/// memory.
+const SHORT_BYTES_MAX: u64 = 8 << 20;
+
+/// A result that is to be fetched.
+struct WantedResult {
+    task: TaskId,
+    holder: Rank,
+    nbytes: u64,
+    layout: BulkLayout,
+}
+
+impl WantedResult {
+    fn is_short(&self) -> bool {
+        self.nbytes <= FETCH_INLINE_MAX && !matches!(self.layout, BulkLayout::Pack { .. })
+    }
+}
+
+/// The fetches of a rank.
+pub(crate) struct Fetches {
+    /// The results that come by a transfer, by the rank that holds them and the tag (see `transfer`).
+    transfers: IdMap<u64, TaskId>,
+    next_tag: u32,
+    /// The results that come inside messages.
+    short: IdMap<TaskId, WantedResult>,
+    short_bytes: u64,
+    postponed: VecDeque<WantedResult>,
+    /// Ranks that see the same files as this one: those of the same host and container.
+    pub same_files: HashSet<Rank>,
+    /// Largest number of transfers under way at once, fewer in some tests.
+    pub transfers_max: usize,
+}
+
+impl Default for Fetches {
+    fn default() -> Self {
+        Fetches {
+            transfers: IdMap::default(),
+            next_tag: 1,
+            short: IdMap::default(),
+            short_bytes: 0,
+            postponed: VecDeque::new(),
+            same_files: HashSet::new(),
+            transfers_max: TRANSFERS_MAX,
+        }
+    }
+}
+
+impl Fetches {
+    /// Whether nothing is being fetched or to be fetched.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.transfers.is_empty() && self.short.is_empty() && self.postponed.is_empty()
+    }
+
+    /// The ranks that owe this one a result now.
+    pub(crate) fn debtors(&self) -> impl Iterator<Item = Rank> + '_ {
+        let transfers = self.transfers.keys().map(|key| Rank((key >> 32) as u32));
+        transfers.chain(self.short.values().map(|wanted| wanted.holder))
+    }
+
+    /// Adds a result to those that are to be fetched. [`Fetches::start`] starts as many as may be under way.
+    pub(crate) fn push(&mut self, task: TaskId, holder: Rank, nbytes: u64, layout: BulkLayout) {
+        self.postponed.push_back(WantedResult { task, holder, nbytes, layout });
+    }
+
+    /// Gives up all fetches from `rank`, which has died.
+    pub(crate) fn forget(&mut self, rank: Rank) {
+        self.transfers.retain(|key, _| Rank((*key >> 32) as u32) != rank);
+        self.short.retain(|_, wanted| wanted.holder != rank);
+        self.short_bytes = self.short.values().map(|wanted| wanted.nbytes).sum();
+        self.postponed.retain(|wanted| wanted.holder != rank);
+    }
+
+    /// Ends the transfer from `from` on `tag`, and returns the task whose result it has brought; `None` if it was given
+    /// up.
+    pub(crate) fn arrived(&mut self, from: Rank, tag: u32) -> Option<TaskId> {
+        self.transfers.remove(&transfer(from, tag))
+    }
+
+    /// Makes the value of a result that has come inside a message; `None` if its fetch was given up.
+    ///
+    /// # Errors
+    /// When its bytes are not those that were announced.
+    pub(crate) fn brought(
+        &mut self,
+        from: Rank,
+        task: TaskId,
+        bytes: Blob,
+    ) -> Result<Option<AnyValue>, ExecutorError> {
+        if self.short.get(&task).is_none_or(|wanted| wanted.holder != from) {
+            return Ok(None);
+        }
+        let Some(WantedResult { nbytes, layout, .. }) = self.short.remove(&task) else { return Ok(None) };
+        self.short_bytes -= nbytes;
+        if layout == BulkLayout::Encoded && AnyValue::wire_length(nbytes as usize) == Some(bytes.len()) {
+            return Ok(Some(AnyValue::from_wire(bytes.0.into_vec()))); // the bytes as they are
+        }
+        let mut target = bulk::allocate(&layout, nbytes, false)?;
+        let into = target.bytes_mut();
+        if into.len() != bytes.len() {
+            let (is, should) = (bytes.len(), into.len());
+            return Err(
+                ProtocolError(format!("{task:?} of rank {from}: {is} bytes instead of {should}")).into()
+            );
+        }
+        into.copy_from_slice(&bytes);
+        let value = target.into_any().downcast::<AnyValue>();
+        let value = value.map_err(|_| ProtocolError(format!("{task:?} has arrived in foreign memory")))?;
+        Ok(Some(*value))
+    }
+
+    fn may_start(&self, next: &WantedResult) -> bool {
+        if next.is_short() {
+            self.short.len() < SHORT_PER_TRANSFER * self.transfers_max
+                && self.short_bytes + next.nbytes <= SHORT_BYTES_MAX
+        } else {
+            self.transfers.len() < self.transfers_max
+        }
+    }
+
+    /// Starts fetches as long as not too many are under way. Returns a task whose result cannot be taken in, since there
+    /// is no memory for it, with the reason; `None` when no more can be started.
+    ///
+    /// # Errors
+    /// When the network fails.
+    pub(crate) fn start<T: Transport>(
+        &mut self,
+        links: &mut Links<T>,
+    ) -> Result<Option<(TaskId, CodecError)>, ExecutorError> {
+        while self.postponed.front().is_some_and(|next| self.may_start(next))
+            && let Some(wanted) = self.postponed.pop_front()
+        {
+            let before = links.profile.enter(ProfilePhase::Sending);
+            let WantedResult { task, holder, nbytes, ref layout } = wanted;
+            if wanted.is_short() {
+                links.send(holder, &Peer::Fetch { task, tag: TAG_INLINE, same_files: false })?;
+                self.short_bytes += nbytes;
+                self.short.insert(task, wanted);
+            } else {
+                let same_files = matches!(layout, BulkLayout::Pack { same_files } if *same_files > 0)
+                    && self.same_files.contains(&holder);
+                let target = match bulk::allocate(layout, nbytes, same_files) {
+                    Ok(target) => target,
+                    Err(why) => return Ok(Some((task, why))),
+                };
+                while self.transfers.contains_key(&transfer(holder, self.next_tag)) {
+                    self.next_tag = next_tag(self.next_tag);
+                }
+                let tag = self.next_tag;
+                self.next_tag = next_tag(tag);
+                self.transfers.insert(transfer(holder, tag), task);
+                links.transport.receive_bulk(holder, tag, target)?;
+                links.send(holder, &Peer::Fetch { task, tag, same_files })?;
+            }
+            links.profile.enter(before);
+        }
+        Ok(None)
+    }
+}
+
+fn transfer(from: Rank, tag: u32) -> u64 {
+    u64::from(from.0) << 32 | u64::from(tag)
+}
+
+/// The next tag for a bulk transfer, after `tag`: 1 to 30,000, then 1 again. Every MPI allows tags up to 2^15 - 1.
+fn next_tag(tag: u32) -> u32 {
+    if tag >= 30_000 { 1 } else { tag + 1 }
+}
