@@ -11,10 +11,22 @@ pub(crate) fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// The name by which this program was called, for lines that the user is to type: `dtask`, or a path.
-pub(crate) fn program() -> String {
+/// Formats a call of this program as a line that the user may paste into a shell: its name as it was called, and the
+/// arguments, each quoted where that is needed.
+pub(crate) fn line_to_type(args: &[&str]) -> String {
     let name = std::env::args_os().next().filter(|name| !name.is_empty());
-    name.map_or_else(|| "dtask".to_owned(), |name| name.to_string_lossy().into_owned())
+    let name = name.map_or_else(|| "dtask".to_owned(), |name| name.to_string_lossy().into_owned());
+    let words: Vec<String> = std::iter::once(name.as_str()).chain(args.iter().copied()).map(quoted).collect();
+    words.join(" ")
+}
+
+/// Quotes a word of a line for a shell, if it has a character that a shell interprets.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Prints a line to standard output.
@@ -26,4 +38,24 @@ pub(crate) fn output(line: impl Display) {
 pub(crate) fn error(line: impl Display) {
     // one write per line, since several ranks write to one file
     let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_line_are_quoted_where_a_shell_would_look_at_them() {
+        for (word, shown) in [
+            ("s.toml", "s.toml"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("t[i=1]", "'t[i=1]'"),
+            ("it's", r"'it'\''s'"),
+            ("$(x)", "'$(x)'"),
+            ("~", "'~'"),
+        ] {
+            assert_eq!(quoted(word), shown);
+        }
+    }
 }

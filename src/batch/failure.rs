@@ -8,7 +8,6 @@ use crate::console;
 use crate::error::{Failure, Origin, Retry, TaskError, TaskErrorKind};
 use crate::runtime::threads::task_context;
 use crate::script::plan::Plan;
-use crate::script::plan::shell_quote::Quote;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -166,13 +165,13 @@ pub(crate) fn tell(plan: &Plan, failed: &FailedInstance, more: usize, source: &s
 fn log_line(label: &str, cause: &TaskError, source: &str) -> String {
     let detail = FailureDetail::of(cause);
     let stream = match (detail.stderr_logged, detail.stdout_logged) {
-        (true, _) => " --stderr",
-        (false, true) => "",
+        (true, _) => Some("--stderr"),
+        (false, true) => None,
         (false, false) => return String::new(),
     };
-    let quoted = |word: &str| Quote::Bare.apply(word);
-    let program = quoted(&console::program());
-    format!("\n  = log: {program} log {} {}{stream}", quoted(source), quoted(&logs::one_line(label)))
+    let label = logs::one_line(label);
+    let args: Vec<&str> = ["log", source, &label].into_iter().chain(stream).collect();
+    format!("\n  = log: {}", console::line_to_type(&args))
 }
 
 #[cfg(test)]

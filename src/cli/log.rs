@@ -16,7 +16,6 @@ use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::load::load;
 use crate::script::options::LoadOptions;
 use crate::script::plan::Plan;
-use crate::script::plan::shell_quote::Quote;
 use crate::script::plan::task::{PlanTask, StreamTarget};
 use crate::script::syntax::top_level;
 use std::fs;
@@ -51,18 +50,13 @@ pub(super) fn log(args: &LogArgs) -> u8 {
         Some(instance) => print(args, instance, &RunFolder::path_of_run(&folder, args.run), plan.as_ref()),
         None => {
             runs.iter().for_each(|run| console::output(overview(&folder, *run)));
-            let source = quoted(&shown.to_string());
-            let program = quoted(&console::program());
-            let first = plan.as_ref().and_then(|plan| Some(plan.tasks.first()?.label(0)));
-            let label = quoted(&first.unwrap_or_else(|| "task[T=300]".to_owned()));
-            console::output(format_args!("what an instance has written: {program} log {source} {label}"));
+            let (source, first) = (shown.to_string(), plan.as_ref().and_then(|plan| plan.tasks.first()));
+            let label = first.map_or_else(|| "task[T=300]".to_owned(), |task| task.label(0));
+            let line = console::line_to_type(&["log", &source, &label]);
+            console::output(format_args!("what an instance has written: {line}"));
             DONE
         }
     }
-}
-
-fn quoted(word: &str) -> String {
-    Quote::Bare.apply(word)
 }
 
 /// Whether a folder has something of a run.
@@ -88,10 +82,10 @@ fn place(args: &LogArgs) -> Option<(PathBuf, Option<Plan>)> {
         Some(Ok(plan)) => Some((RunFolder::path_of(&plan), Some(plan))),
         Some(Err(diagnostics)) if has_run(&folder) => {
             let errors = counted(diagnostics.list.len() as u64, "error");
-            let shown = script.display();
+            let shown = script.display().to_string();
+            let line = console::line_to_type(&["check", &shown]);
             console::error(format_args!(
-                "note: `{shown}` has {errors} now, see `dtask check {}`; this is what was printed when it ran",
-                quoted(&shown.to_string())
+                "note: `{shown}` has {errors} now, see `{line}`; this is what was printed when it ran"
             ));
             Some((folder, None))
         }
@@ -200,10 +194,9 @@ fn nothing(
         return USAGE;
     }
     if others > 0 {
-        let option = if other == "stderr" { " --stderr" } else { "" };
-        let (script, label) = (args.script.display().to_string(), quoted(pattern.text()));
-        let program = quoted(&console::program());
-        text += &format!(", but to {other}: {program} log {} {label}{option}", quoted(&script));
+        let (script, option) = (args.script.display().to_string(), (other == "stderr").then_some("--stderr"));
+        let words: Vec<&str> = ["log", &script, pattern.text()].into_iter().chain(option).collect();
+        text += &format!(", but to {other}: {}", console::line_to_type(&words));
     } else if let Some(failure) = failures_file::find(folder, pattern) {
         text += &format!("; it failed: {failure}");
     } else if let Some(place) = task.and_then(|task| elsewhere(task, stream)) {

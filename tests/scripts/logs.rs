@@ -73,7 +73,8 @@ fn logs_are_read_whatever_has_become_of_the_script() {
             std::fs::write(folder.path("s.toml"), format!("dtask = 1\n{name}{text}")).expect("written");
             let run = log(&folder, &["s.toml", "a"]);
             assert_eq!(run.assert_success().stdout, "printed\n");
-            run.assert_stderr_has("note: `s.toml` has 1 error now, see `dtask check s.toml`");
+            run.assert_stderr_has("note: `s.toml` has 1 error now, see `")
+                .assert_stderr_has("dtask check s.toml`;");
         }
         std::fs::remove_file(folder.path("s.toml")).expect("removed");
         if name.is_empty() {

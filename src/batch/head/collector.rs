@@ -46,8 +46,8 @@ pub(crate) struct RunCollector<'a> {
     /// Futures of results that must stay in the ranks' memory until the run ends (`keep = "memory"` in the script).
     kept: Vec<Future<()>>,
     pub(crate) outcome: RunOutcome,
-    progress: Progress,
-    reporter: FailureReporter<'a>,
+    pub(crate) progress: Progress,
+    pub(crate) reporter: FailureReporter<'a>,
     longest: LongestRunning,
     /// The time limit of the job; `None` where rank 0 does not know it.
     pub(crate) walltime: Option<Walltime>,

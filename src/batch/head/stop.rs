@@ -4,27 +4,36 @@
 use crate::batch::failure::FailedInstance;
 use crate::batch::head::collector::RunCollector;
 use crate::batch::head::interrupt;
-use crate::batch::head::outcome::RunOutcome;
+use crate::batch::head::outcome::{FailureList, RunOutcome, note};
 use crate::batch::head::stopped::{Running, StopReason, Stopped};
 use crate::client::Client;
 use crate::error::Result;
 use std::time::{Duration, Instant};
 
-/// Waits for the tasks `running` until the instant `until` (`None`: until all have ended), and notes those that fail.
-/// Returns the number of tasks that have ended.
+/// Waits for the tasks `running` until the instant `until` (`None`: until all have ended), and notes those that fail;
+/// `tell` tells of them meanwhile. Returns the number of tasks that have ended.
 fn drain(
     client: &Client,
     running: Running,
     until: Option<Instant>,
     outcome: &mut RunOutcome,
     stopped: &mut Stopped,
+    mut tell: impl FnMut(&mut FailureList),
 ) -> Result<u64> {
     let watch = client.watch(running.iter().map(|(_, _, future)| future));
+    let mut reported = 0;
     let ended = loop {
         interrupt::stay_if_ending(|| "its last tasks were under way".to_owned());
         match watch.take() {
             Some(ended) => break ended?,
             None if until.is_none_or(|until| Instant::now() < until) => {
+                let new = watch.failures_after(reported);
+                reported += new.len();
+                for (at, cause) in new {
+                    let (task, index, _) = &running[at];
+                    note(&mut outcome.failed, *task, *index, Some(cause));
+                }
+                tell(&mut outcome.failed);
                 std::thread::sleep(Duration::from_millis(2));
             }
             None => {
@@ -78,9 +87,10 @@ impl RunCollector<'_> {
         // as failures instead of as not run
         self.client.cancel(std::mem::take(&mut stopped.cancelled));
         let until = self.walltime.map(|walltime| walltime.last());
-        let Self { client, outcome, .. } = &mut self;
-        let ended = drain(client, running.own, until, outcome, &mut stopped)?;
-        drain(client, running.saves, until, outcome, &mut stopped)?;
+        let Self { client, outcome, reporter, progress, .. } = &mut self;
+        let mut tell = |failed: &mut FailureList| reporter.look(failed, progress);
+        let ended = drain(client, running.own, until, outcome, &mut stopped, &mut tell)?;
+        drain(client, running.saves, until, outcome, &mut stopped, tell)?;
         self.outcome.ended += ended;
         // wait for tasks that were sent between the reading of statuses and the cancellation
         while !stopped.late && self.client.totals()?.assigned > 0 {
