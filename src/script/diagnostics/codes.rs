@@ -142,6 +142,11 @@ codes! {
     NeedsTooMuch = "E71",
     /// The `time` of a task is longer than the job, so that no instance of it would ever be started.
     TimeTooLong = "E72",
+    /// A value in a `shell` script at a place where it cannot be data: in arithmetic, unless it is a number, in the delimiter
+    /// of a here-document, or where the place depends on the shell.
+    ValueInShell = "E80",
+    /// A value in a script whose `interpreter` is no shell, so that nothing is known of its quotes. `env` has values for it.
+    ValueInProgram = "E81",
     /// A result is made, and then neither used by another task nor saved.
     UnusedResult = "W01",
     /// A file for each of very many instances strains a shared file system.
@@ -150,6 +155,8 @@ codes! {
     WideFanIn = "W03",
     /// A script that other users may change, and with it what runs in the user's name.
     OthersWrite = "W04",
+    /// Braces that look like a reference, such as `{a b}`, and that the command gets as they are.
+    NoReference = "W08",
 }
 
 impl Code {
