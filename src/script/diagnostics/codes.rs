@@ -150,6 +150,11 @@ codes! {
     NeedsTooMuch = "E71",
     /// A task whose `time` is longer than the job, so that no instance of it would ever be started.
     TimeTooLong = "E72",
+    /// A value in a `shell` script at a place where it cannot be data: in arithmetic, unless it is a number, in the delimiter
+    /// of a here-document, or where the place depends on the shell.
+    ValueInShell = "E80",
+    /// A value in a script whose `interpreter` is no shell, so that nothing is known of its quotes. `env` has values for it.
+    ValueInProgram = "E81",
     /// A result that is neither used by another task nor saved.
     UnusedResult = "W01",
     /// A task that writes a file for each of very many instances, which strains a shared file system.
@@ -158,6 +163,8 @@ codes! {
     WideFanIn = "W03",
     /// A script file that every user may change: its commands run with the rights of the user who calls dtask.
     OthersWrite = "W04",
+    /// Braces that look like a reference, such as `{a b}`, and that the command gets as they are.
+    NoReference = "W08",
 }
 
 impl Code {

@@ -55,12 +55,10 @@ impl Compiler<'_> {
                 }
                 let words =
                     |words: &At<Vec<Text>>| words.value.iter().map(|word| word.value.clone()).collect();
-                let interpreter =
+                let interpreter: Vec<String> =
                     interpreter.as_ref().map_or_else(|| INTERPRETER.map(String::from).to_vec(), words);
-                Some(TaskAction::Shell {
-                    interpreter,
-                    script: resolver.template(text, TextContext::Shell, cx),
-                })
+                let script = resolver.shell(text, &interpreter, cx);
+                Some(TaskAction::Shell { interpreter, script })
             }
             RawAction::Array(text) => self.array(text, resolver, cx),
             RawAction::Call(function, args) => self.call(function, args, resolver, cx),
@@ -106,6 +104,7 @@ fn split(text: &Text, resolver: &mut Resolver<'_>, cx: &mut DiagnosticCollector)
             return None;
         }
     };
+    resolver.warn_of_near_references(text, &pieces, cx);
     let mut argv = Vec::with_capacity(words.len());
     for word in &words {
         let part = |part: &WordPart, resolver: &mut Resolver<'_>, cx: &mut DiagnosticCollector| match part {

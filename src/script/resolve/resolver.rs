@@ -4,11 +4,12 @@ use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Text;
 use crate::script::diagnostics::suggest::did_you_mean;
-use crate::script::plan::shell_quote::{self, Quote};
+use crate::script::plan::shell_quote::Quote;
 use crate::script::plan::task::Reference;
 use crate::script::plan::template::{Fill, Template, TemplatePart};
 use crate::script::resolve::written::{ReferenceTarget, TextContext, Written};
 use crate::script::sweep::expand::Sweeps;
+use crate::script::syntax::near_reference;
 use crate::script::syntax::placeholder::{self, PieceKind, TextPiece};
 use crate::script::syntax::script::RawScript;
 use crate::script::syntax::symbols::Symbols;
@@ -41,12 +42,31 @@ impl Resolver<'_> {
         cx: &mut DiagnosticCollector,
     ) -> Template {
         let pieces = placeholder::parse(&text.value);
-        let quotes = match place {
-            TextContext::Shell => shell_quote::contexts(&text.value, &pieces),
-            _ => vec![Quote::None; pieces.len()],
-        };
-        let parts = pieces.iter().zip(quotes).map(|(piece, quote)| self.part(text, piece, quote, place, cx));
+        self.warn_of_near_references(text, &pieces, cx);
+        let parts = pieces.iter().map(|piece| self.part(text, piece, Quote::None, place, cx));
         Template { parts: parts.collect() }
+    }
+
+    /// Warns of braces that look like a reference and are none.
+    pub(crate) fn warn_of_near_references(
+        &self,
+        text: &Text,
+        pieces: &[TextPiece],
+        cx: &mut DiagnosticCollector,
+    ) {
+        let params = self.sweeps.params.get(self.task).map_or(&[][..], Vec::as_slice);
+        let is_known = |name: &str| {
+            params.iter().any(|p| p == name)
+                || self.names.var(name).is_some()
+                || self.names.task(name).is_some()
+        };
+        for near in near_reference::find(&text.value, pieces, &is_known) {
+            let whole = text.value.get(near.range.clone()).unwrap_or_default();
+            let message = format!("`{whole}` looks like a reference and is none: {}", near.why);
+            let diagnostic = Diagnostic::new(Code::NoReference, cx.source.inside(text, near.range), message)
+                .label("left as it is");
+            cx.push(diagnostic.help(near.help));
+        }
     }
 
     /// Resolves a piece of a text, which is plain text or a reference. A wrong reference is reported and replaced by a
@@ -88,10 +108,16 @@ impl Resolver<'_> {
             (None, _) | (_, ReferenceTarget::Env(_)) => None,
             (Some(format), meaning) => Some(self.format(format, meaning, reference)?),
         };
+        if quote == Quote::Arithmetic {
+            self.check_evaluated(&meaning, format.as_ref(), reference)?;
+        }
         let what = match meaning {
             ReferenceTarget::Var(value) => {
                 let text = written(&value, format.as_ref()).map_err(|why| misfit(reference, &why))?;
-                return Ok(TemplatePart::Text(quote.apply(&text)));
+                if quote == Quote::None {
+                    return Ok(TemplatePart::Text(text));
+                }
+                return Ok(TemplatePart::Fill { what: Fill::Constant(text), format: None, quote });
             }
             ReferenceTarget::Param(at, part) => Fill::Param(at, part),
             ReferenceTarget::Input(at) => Fill::Input(at),

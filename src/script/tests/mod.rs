@@ -2,6 +2,7 @@
 
 pub(crate) mod explanations;
 pub(crate) mod golden;
+pub(crate) mod hostile;
 pub(crate) mod keys;
 pub(crate) mod mangled;
 pub(crate) mod needs;
