@@ -69,7 +69,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
 /// Reads the script and applies `--only`. `Err` with the exit code if that fails; the errors have then been printed.
 fn plan(args: &RunArgs, time_limit: Option<Duration>) -> std::result::Result<Plan, u8> {
     let script = args.script.as_deref().ok_or(USAGE)?;
-    let options = LoadOptions { time_limit, ..LoadOptions::default() };
+    let options = LoadOptions { time_limit, starts: true, ..LoadOptions::default() };
     let plan = read(script, &args.set, options).map_err(|()| USAGE)?;
     only(plan, &args.only)
 }

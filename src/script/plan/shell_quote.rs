@@ -31,6 +31,8 @@ pub enum Quote {
     Ansi,
     /// Inside an arithmetic expression, which shells evaluate again: numbers only.
     Arithmetic,
+    /// Where a shell reads it once more, as in `eval` and `sh -c`: letters, digits and `_-./:` only.
+    Reread,
     /// A part of a variable's name in `${…}`.
     Name,
     /// Inside a comment.
@@ -38,7 +40,7 @@ pub enum Quote {
 }
 
 /// Whether a value may stand in a script as it is.
-fn is_harmless(value: &str) -> bool {
+pub(crate) fn is_harmless(value: &str) -> bool {
     !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || "_-./:".contains(c))
 }
 
@@ -57,6 +59,18 @@ impl Quote {
             return value.to_string();
         }
         quoted(value)
+    }
+
+    /// Checks a value that is read once more.
+    ///
+    /// # Errors
+    /// When it could be a command there.
+    pub(crate) fn read_again(self, value: &str) -> Result<(), RenderError> {
+        match self {
+            Quote::Arithmetic if !is_number(value) => Err(RenderError::NoNumber(value.to_string())),
+            Quote::Reread if !is_harmless(value) => Err(RenderError::Reread(value.to_string())),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -100,8 +114,7 @@ impl FilledScript {
             Quote::None => true,
             Quote::Bare | Quote::Single | Quote::Double | Quote::Comment => is_harmless(value),
             Quote::Word | Quote::Verbatim | Quote::Ansi => false,
-            Quote::Arithmetic if is_number(value) => true,
-            Quote::Arithmetic => return Err(RenderError::NoNumber(value.to_string())),
+            Quote::Arithmetic | Quote::Reread => place.read_again(value).map(|()| true)?,
             Quote::Name if value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => true,
             Quote::Name => return Err(RenderError::NoName(value.to_string())),
         };
@@ -135,12 +148,15 @@ impl FilledScript {
         name
     }
 
-    /// The whole script. Its lines keep their numbers, but for line ends in values.
+    /// The whole script. Its lines keep their numbers, but for line ends in values. A script that hands functions on to
+    /// other shells hands the values on with them.
     pub(crate) fn finish(self) -> String {
         if self.assignments.is_empty() {
             return self.body;
         }
-        format!("{}; {}", self.assignments.trim_end_matches(' '), self.body)
+        let exports = ["export -f", "declare -fx", "declare -xf", "typeset -fx", "typeset -xf"];
+        let export = if exports.iter().any(|export| self.body.contains(export)) { "export " } else { "" };
+        format!("{export}{}; {}", self.assignments.trim_end_matches(' '), self.body)
     }
 }
 
@@ -164,6 +180,8 @@ mod tests {
         assert_eq!(filled("a\nb", Quote::Comment).unwrap(), "");
         assert_eq!(filled("-7", Quote::Arithmetic).unwrap(), "-7");
         assert_eq!(filled("a[$(id)]", Quote::Arithmetic), Err(RenderError::NoNumber("a[$(id)]".into())));
+        assert_eq!(filled("a/b.c", Quote::Reread).unwrap(), "a/b.c");
+        assert_eq!(filled("a b", Quote::Reread), Err(RenderError::Reread("a b".into())));
         assert_eq!(filled("a:-$(id)", Quote::Name), Err(RenderError::NoName("a:-$(id)".into())));
         assert_eq!(filled("a\0b", Quote::Bare), Err(RenderError::Nul));
         let mut script = FilledScript::default();

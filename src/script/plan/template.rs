@@ -88,6 +88,12 @@ pub enum RenderError {
     /// A value in a shell's arithmetic that is no number; the shell would evaluate it.
     #[error("`{}` stands in an arithmetic expression of the `shell` script and is no number", .0.escape_debug())]
     NoNumber(String),
+    /// A value that a shell reads once more and that is more than a plain word.
+    #[error(
+        "`{}` stands where a shell reads it once more, and only letters, digits and `_-./:` can",
+        .0.escape_debug()
+    )]
+    Reread(String),
     /// A value in the name of a shell's variable that is no part of a name.
     #[error("`{}` stands in the name of a variable of the `shell` script and is no part of a name", .0.escape_debug())]
     NoName(String),
@@ -148,7 +154,7 @@ impl Template {
     pub fn render_args(&self, scope: &RenderScope<'_>) -> Result<Vec<String>, RenderError> {
         let mut args = vec![String::new()];
         for part in &self.parts {
-            let texts = part.texts(scope)?;
+            let texts = part.arguments(scope)?;
             args =
                 args.iter().flat_map(|head| texts.iter().map(move |text| format!("{head}{text}"))).collect();
         }
@@ -167,7 +173,7 @@ impl Template {
 }
 
 impl TemplatePart {
-    /// Its texts, each as a word where a shell will see it.
+    /// Returns the texts of the part, each as a word where a shell will see it.
     fn texts(&self, scope: &RenderScope<'_>) -> Result<Vec<String>, RenderError> {
         let values = self.values(scope)?;
         Ok(match self {
@@ -178,7 +184,16 @@ impl TemplatePart {
         })
     }
 
-    /// Its texts as they are.
+    /// Returns the same texts, if they can be read once more where they are.
+    fn arguments(&self, scope: &RenderScope<'_>) -> Result<Vec<String>, RenderError> {
+        let texts = self.texts(scope)?;
+        if let TemplatePart::Fill { quote, .. } = self {
+            texts.iter().try_for_each(|text| quote.read_again(text))?;
+        }
+        Ok(texts)
+    }
+
+    /// Returns the texts of the part as they are.
     fn values(&self, scope: &RenderScope<'_>) -> Result<Vec<String>, RenderError> {
         let (what, format) = match self {
             TemplatePart::Text(text) => return Ok(vec![text.clone()]),

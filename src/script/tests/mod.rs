@@ -1,5 +1,6 @@
 //! Tests of the front end as a whole: scripts in, plans or printed errors out.
 
+pub(crate) mod adversary;
 pub(crate) mod explanations;
 pub(crate) mod golden;
 pub(crate) mod hostile;

@@ -160,6 +160,10 @@ pub(crate) fn reduce_partition(
         merge(runs, work.operators().1, &mut result).map_err(|error| told("reduce", error))?;
         if let ReduceStage::Command(action) = &work.reduce {
             result = stage::run(def, action, index, &result).map_err(|error| told("reduce", error))?;
+            // the lines of the next partition follow it
+            if result.last().is_some_and(|last| *last != b'\n') {
+                result.push(b'\n');
+            }
         }
         save(def, index, &result)?;
         rank_state::current().shuffles.done(def.number);

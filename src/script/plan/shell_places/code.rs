@@ -1,56 +1,23 @@
 //! Commands: words, quotes, `case`, comments.
 
-use super::here_document::HereDocument;
-use super::{Ansi, DEEPEST, ShellLexer, Symbol};
+use super::commands::{CommandState, NextWord, OpenGroup};
+use super::{Ansi, DEEPEST, ShellLexer, Symbol, VALUE, is_name, is_name_char};
 use crate::script::plan::shell_quote::Quote;
+
+/// How far the end of a variable's name is looked for.
+const LONGEST_NAME: usize = 200;
 
 /// What ends commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CodeEnd {
-    /// The end of the script.
+    /// The end of the text.
     Text,
     /// `)`.
     Paren,
-    /// A backquote.
-    Backquote,
-    /// A backquote with a backslash before it.
-    NestedBackquote,
-}
-
-/// What is open in commands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OpenGroup {
-    Paren,
-    /// `case`, before its first `in`.
-    Case,
-    /// Before the `)` of a pattern.
-    Pattern,
-    /// The commands of a pattern.
-    Branch,
-}
-
-/// Where in a command the lexer is.
-struct CommandState {
-    open: Vec<OpenGroup>,
-    documents: Vec<HereDocument>,
-    /// The literal text of the word that is being read; `None` between words.
-    word: Option<String>,
-    /// Whether all of the word is literal.
-    is_literal: bool,
-    /// Whether the word stands where a command would.
-    is_command: bool,
-}
-
-impl CommandState {
-    fn grow(&mut self, text: &str, is_literal: bool) {
-        let is_first = self.word.is_none();
-        self.word.get_or_insert_default().push_str(text);
-        self.is_literal = is_literal && (is_first || self.is_literal);
-    }
 }
 
 impl ShellLexer {
-    /// Reads commands, and what ends them.
+    /// Reads commands, and what ends them. What they print, as far as it is known, becomes a part of what is being read.
     pub(super) fn code(&mut self, end: CodeEnd) {
         self.depth += 1;
         if self.depth > DEEPEST {
@@ -58,8 +25,6 @@ impl ShellLexer {
                 "expansions nested too deeply before it",
                 "put the inner ones into variables of the shell",
             );
-        }
-        if self.depth > DEEPEST {
             // what is left is copied
             while let Some(symbol) = self.symbol(0) {
                 match symbol {
@@ -70,83 +35,73 @@ impl ShellLexer {
             self.depth -= 1;
             return;
         }
-        let outer = (std::mem::take(&mut self.in_test), std::mem::take(&mut self.in_let));
-        let mut state = CommandState {
-            open: Vec::new(),
-            documents: Vec::new(),
-            word: None,
-            is_literal: true,
-            is_command: true,
-        };
+        let outer = std::mem::take(&mut self.reading);
+        let mut state = CommandState::new();
+        let mut is_ended = end == CodeEnd::Text;
         while let Some(symbol) = self.symbol(0) {
             match symbol {
                 Symbol::Reference(piece) => {
                     let place = self.place_in_word(&state);
-                    state.grow("", false);
+                    state.grow(&VALUE.to_string(), false);
                     self.reference(piece, place);
                 }
-                Symbol::Char(c) => {
-                    if self.ends(end, &state) {
-                        break;
-                    }
-                    self.command_char(c, &mut state);
+                Symbol::Char(')') if end == CodeEnd::Paren && state.open.is_empty() => {
+                    self.end_command(&mut state, false);
+                    self.take(1);
+                    is_ended = true;
+                    break;
                 }
+                Symbol::Char(c) => self.command_char(c, &mut state),
             }
         }
-        (self.in_test, self.in_let) = outer;
+        self.end_command(&mut state, false);
+        self.pending -= state.documents.len().min(self.pending);
+        let is_inside = end == CodeEnd::Paren || self.limit < self.symbols.len();
+        if is_inside && !state.documents.is_empty() {
+            self.lose(
+                "a here-document whose text comes after the `$(…)` that begins it",
+                "end its line inside",
+            );
+        }
+        if !is_ended {
+            self.lose("a parenthesis that is never closed before it", "close it");
+        }
+        self.reading = outer;
+        for name in &state.read {
+            // through a loop or a pipe
+            self.evaluations.assign(name, &state.printed.pieces, &state.printed.variables);
+        }
+        self.reading.pieces.extend(state.printed.pieces);
+        self.reading.variables.extend(state.printed.variables);
         self.depth -= 1;
-    }
-
-    /// Takes the end of these commands, if it comes next.
-    fn ends(&mut self, end: CodeEnd, state: &CommandState) -> bool {
-        let length = match end {
-            CodeEnd::Paren if self.is_next(")") && state.open.is_empty() => 1,
-            CodeEnd::Backquote if self.is_next("`") => 1,
-            CodeEnd::NestedBackquote if self.is_next("\\`") => 2,
-            // the outer one ends, and this one with it
-            CodeEnd::NestedBackquote if self.is_next("`") => return true,
-            _ => return false,
-        };
-        self.take(length);
-        true
     }
 
     fn command_char(&mut self, c: char, state: &mut CommandState) {
         match c {
-            '\\' if self.backquotes > 0 && self.is_next("\\`") => {
-                state.grow("", false);
-                self.take(2);
-                self.nested_backquote();
-            }
-            '\\' if self.backquotes > 0 && (self.is_next("\\\\") || self.is_next("\\\"")) => {
-                self.lose(
-                    "escaped quotes or backslashes inside backquotes before it",
-                    "write `$(…)` instead of backquotes",
-                );
-                state.grow("", false);
-                self.take(2);
-            }
+            '\\' if self.is_continued(0) => self.take(2),
             '\\' => {
-                state.grow("", false);
+                let next = self.peek(1).map_or(VALUE, |next| next);
                 self.backslash(Quote::Bare);
+                state.grow(next.encode_utf8(&mut [0; 4]), false);
             }
-            '\'' => {
-                state.grow("", false);
-                self.single();
-            }
-            '"' => {
-                state.grow("", false);
-                self.double();
-            }
-            '$' if self.is_next("$'") => {
-                state.grow("", false);
-                self.ansi();
-            }
+            '\'' => self.quoted(state, Self::single),
+            '"' => self.quoted(state, Self::double),
+            '$' if self.is_next("$'") => self.quoted(state, Self::ansi),
+            '$' if self.is_next("$\"") => self.take(1),
             '$' | '`' => {
-                state.grow("", false);
                 self.expansion(Quote::Bare);
+                state.grow(&VALUE.to_string(), false);
             }
             '#' if state.word.is_none() => self.comment(),
+            '[' if self.begins_subscript(state) => {
+                let array = match state.open.last() {
+                    Some(OpenGroup::Array(name)) => name.clone(),
+                    _ => state.text().to_owned(),
+                };
+                self.take(1);
+                self.subscript(&array);
+                state.grow("[]", false);
+            }
             c if c.is_whitespace() || ";&|()<>".contains(c) => self.between_words(c, state),
             c => {
                 state.grow(c.encode_utf8(&mut [0; 4]), true);
@@ -155,135 +110,213 @@ impl ShellLexer {
         }
     }
 
+    /// Reads a quotation as a part of a word.
+    fn quoted(&mut self, state: &mut CommandState, read: fn(&mut Self)) {
+        let begin = self.made.len();
+        read(self);
+        let text = self.made_since(begin);
+        let inside = text.trim_start_matches('$');
+        let inside = inside.get(1..inside.len().saturating_sub(1)).unwrap_or_default();
+        // of an expansion nothing is known
+        let inside: String = inside.split('$').collect::<Vec<_>>().join(&VALUE.to_string());
+        state.grow(&inside, false);
+    }
+
+    /// Whether the bracket that comes next is that of an array's subscript.
+    fn begins_subscript(&self, state: &CommandState) -> bool {
+        let text = state.text();
+        match state.open.last() {
+            _ if self.ansi == Ansi::Unknown => false,
+            Some(OpenGroup::Array(_)) => state.word.is_none(),
+            Some(OpenGroup::Case | OpenGroup::Pattern) => false,
+            _ => state.is_command && !state.in_test && state.next == NextWord::Command && is_name(text),
+        }
+    }
+
     fn between_words(&mut self, c: char, state: &mut CommandState) {
-        let before_paren = state.word.clone();
-        self.end_word(state);
+        if matches!(c, '<' | '>') && self.peek(1) == Some('(') && !state.in_test && self.ansi != Ansi::Unknown
+        {
+            return self.process_substitution(state);
+        }
+        if let Some(OpenGroup::Array(_)) = state.open.last() {
+            self.end_word(state);
+            if c == ')' {
+                state.open.pop();
+            }
+            return self.take(1);
+        }
         match c {
-            '\n' => {
-                self.take(1);
-                self.new_command(state);
-                for document in std::mem::take(&mut state.documents) {
-                    self.here_document(&document);
-                }
-            }
-            ';' | '&' | '|' => {
-                if c == '&' && before_redirection(&self.made) {
-                    return self.take(1); // `>&2` is no end of a command
-                }
-                if self.is_next(";;") || self.is_next(";&") {
-                    if let Some(open @ OpenGroup::Branch) = state.open.last_mut() {
-                        *open = OpenGroup::Pattern;
-                    }
-                    self.take(2);
-                } else {
-                    self.take(1);
-                }
-                if !self.in_test {
-                    self.new_command(state);
-                }
-            }
-            '(' => {
-                let is_case = state.open.last() == Some(&OpenGroup::Pattern);
-                let begins = before_paren.is_none() && state.is_command && self.ansi != Ansi::Unknown;
-                if begins && self.is_next("((") && self.is_arithmetic(0) {
-                    self.take(2);
-                    return self.arithmetic();
-                }
-                self.take(1);
-                if !is_case || before_paren.is_some() {
-                    state.open.push(OpenGroup::Paren);
-                }
-                self.new_command(state);
-            }
+            '\n' => self.line_end(state),
+            '&' if self.is_next("&>") && !state.in_test => self.redirection(state, 2),
+            ';' | '&' | '|' => self.separator(c, state),
+            '(' => self.open_paren(state),
             ')' => {
+                if state.in_test {
+                    self.end_word(state);
+                    state.push_operator(")");
+                    if state.open.last() == Some(&OpenGroup::Paren) {
+                        state.open.pop();
+                    }
+                    return self.take(1);
+                }
+                let is_pattern = state.open.last() == Some(&OpenGroup::Pattern);
+                self.end_command(state, false);
                 match state.open.last_mut() {
                     Some(open @ OpenGroup::Pattern) => *open = OpenGroup::Branch,
                     Some(OpenGroup::Paren) => drop(state.open.pop()),
                     _ => {}
                 }
+                state.follow_group(!is_pattern);
                 self.take(1);
-                self.new_command(state);
             }
-            '<' if self.is_next("<<<") => self.take(3),
+            '<' | '>' if state.in_test => {
+                self.end_word(state);
+                self.take(1);
+            }
+            '<' if self.is_next("<<<") => {
+                self.redirection(state, 3);
+                state.next = NextWord::HereString;
+            }
             '<' if self.is_next("<<") => {
+                self.end_number(state);
                 if let Some(document) = self.here_delimiter() {
                     state.documents.push(document);
+                    self.pending += 1;
                 }
             }
-            _ => self.take(1),
+            '<' | '>' => {
+                self.check_operator();
+                let two = [">>", ">&", "<&", ">|", "<>"].iter().any(|operator| self.is_next(operator));
+                self.redirection(state, if two { 2 } else { 1 });
+            }
+            _ => {
+                self.end_word(state);
+                self.take(1);
+            }
         }
     }
 
-    fn new_command(&mut self, state: &mut CommandState) {
-        (state.is_command, self.in_let) = (true, false);
+    /// Reads the operator of a redirection, of that many characters.
+    fn redirection(&mut self, state: &mut CommandState, length: usize) {
+        self.end_number(state);
+        self.take(length);
+        state.next = NextWord::Redirection;
     }
 
-    /// Ends the word, which may be a keyword.
-    fn end_word(&mut self, state: &mut CommandState) {
-        let Some(word) = state.word.take() else { return };
-        let top = state.open.last().copied();
-        if state.is_literal {
-            match (word.as_str(), top) {
-                ("]]", _) => self.in_test = false,
-                ("in", Some(OpenGroup::Case)) => {
-                    state.open.pop();
-                    state.open.push(OpenGroup::Pattern);
-                    return;
-                }
-                ("esac", Some(OpenGroup::Pattern)) => {
-                    state.open.pop();
-                    state.is_command = true;
-                    return;
-                }
-                _ => {}
-            }
+    /// Ends a word before a redirection, of which a number is a part.
+    fn end_number(&mut self, state: &mut CommandState) {
+        let is_number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+        if state.word.as_ref().is_some_and(|word| word.is_plain && is_number(&word.text)) {
+            state.word = None;
         }
-        if !state.is_command {
+        self.end_word(state);
+    }
+
+    /// Reads `<(…)`, a part of a word.
+    fn process_substitution(&mut self, state: &mut CommandState) {
+        self.take(2);
+        let known = self.reading.pieces.len();
+        self.code(CodeEnd::Paren);
+        let inner = self.reading.pieces.split_off(known.min(self.reading.pieces.len()));
+        self.reading.files.extend(inner);
+        state.grow(&VALUE.to_string(), false);
+    }
+
+    fn line_end(&mut self, state: &mut CommandState) {
+        self.end_word(state);
+        let is_within =
+            matches!(state.open.last(), Some(OpenGroup::Case | OpenGroup::Pattern)) || state.in_test;
+        if !is_within && !Self::is_after_pipe(state) {
+            self.end_command(state, false);
+        }
+        self.take(1);
+        if self.pending > state.documents.len() {
+            self.lose(
+                "a line that ends between the `<<` of a here-document and its text",
+                "begin the text on the next line",
+            );
+        }
+        self.here_documents(state);
+    }
+
+    fn separator(&mut self, c: char, state: &mut CommandState) {
+        if state.in_test {
+            self.end_word(state);
+            let operator = format!("{c}{c}");
+            if self.is_next(&operator) {
+                state.push_operator(&operator);
+                self.take(1);
+            }
+            return self.take(1);
+        }
+        if matches!(state.open.last(), Some(OpenGroup::Pattern)) && c == '|' {
+            self.end_word(state);
+            return self.take(1);
+        }
+        let is_pipe = c == '|' && !self.is_next("||");
+        self.end_command(state, is_pipe);
+        if self.is_next(";;") || self.is_next(";&") {
+            if let Some(open @ OpenGroup::Branch) = state.open.last_mut() {
+                *open = OpenGroup::Pattern;
+            }
+            self.take(2);
+            if self.is_next("&") {
+                self.take(1);
+            }
+        } else if self.is_next("|&") || self.is_next("||") || self.is_next("&&") {
+            self.take(2);
+        } else {
+            self.take(1);
+        }
+    }
+
+    fn open_paren(&mut self, state: &mut CommandState) {
+        self.check_operator();
+        let before = state.word.as_ref().map(|word| word.text.clone());
+        if state.in_test {
+            self.end_word(state);
+            state.push_operator("(");
+            state.open.push(OpenGroup::Paren);
+            return self.take(1);
+        }
+        if before.is_none() && self.ansi != Ansi::Unknown && self.is_next("((") && self.is_arithmetic(0) {
+            self.take(2);
+            self.arithmetic();
+            self.reading = super::Reading::default();
+            state.follow_group(true);
             return;
         }
-        let keywords =
-            ["if", "then", "else", "elif", "do", "while", "until", "!", "{", "time", "fi", "done", "}"];
-        state.is_command = match (word.as_str(), state.is_literal) {
-            ("case", true) => {
-                state.open.push(OpenGroup::Case);
-                false
+        let name = before.as_deref().and_then(|text| text.strip_suffix('='));
+        let name = name.map(|name| name.trim_end_matches('+')).filter(|name| is_name(name));
+        if let Some(name) = name.filter(|_| self.ansi != Ansi::Unknown) {
+            self.evaluations.array(name, false);
+            let is_command = state.is_command;
+            let group = OpenGroup::Array(name.to_owned());
+            self.end_word(state);
+            state.is_command = is_command;
+            state.open.push(group);
+            return self.take(1);
+        }
+        let is_case = state.open.last() == Some(&OpenGroup::Pattern);
+        if is_case {
+            // the one before a pattern is no group, and one of an extended pattern is
+            if before.is_some() {
+                state.open.push(OpenGroup::Paren);
             }
-            ("esac", true) if top == Some(OpenGroup::Branch) => {
-                state.open.pop();
-                true
-            }
-            ("[[", true) => {
-                self.in_test = true;
-                false
-            }
-            ("let", true) => {
-                self.in_let = self.ansi != Ansi::Unknown;
-                false
-            }
-            (word, true) if keywords.contains(&word) => true,
-            // an assignment, and the command comes after it
-            (word, _) => {
-                word.contains('=') && word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            }
-        };
+            self.end_word(state);
+            return self.take(1);
+        }
+        self.end_command(state, false);
+        state.open.push(OpenGroup::Paren);
+        self.take(1);
     }
 
     /// The place of the reference that comes next, a part of a word.
     fn place_in_word(&self, state: &CommandState) -> Quote {
-        let word = state.word.as_deref().unwrap_or_default();
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let begins_name = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        if state.is_command
-            && begins_name
-            && word
-                .split_once('[')
-                .is_some_and(|(name, index)| name.chars().all(is_name) && !index.contains(']'))
-        {
-            return Quote::Arithmetic;
-        }
+        let word = state.text();
         let mut ahead = 1;
-        while matches!(self.symbol(ahead), Some(Symbol::Reference(_)))
-            || self.peek(ahead).is_some_and(is_name)
+        while ahead < LONGEST_NAME && matches!(self.symbol(ahead), Some(Symbol::Reference(_)))
+            || ahead < LONGEST_NAME && self.peek(ahead).is_some_and(is_name_char)
         {
             ahead += 1;
         }
@@ -292,13 +325,15 @@ impl ShellLexer {
         if is_number_so_far && matches!(next, Some('<' | '>')) {
             return Quote::Word;
         }
-        let is_named = word.chars().all(is_name)
+        let is_name_so_far = word.chars().all(|c| is_name_char(c) || c == VALUE);
+        let is_named = is_name_so_far
             && (matches!(next, Some('=' | '['))
                 || [('+', '='), ('(', ')')]
                     .iter()
                     .any(|(one, two)| next == Some(*one) && self.peek(ahead + 1) == Some(*two)));
-        // words that a value could be mistaken for: `esac`, `-n`
-        let is_special = self.in_test || matches!(state.open.last(), Some(OpenGroup::Pattern));
+        // words that a value could be mistaken for: `esac`, `in`, `-n`
+        let is_special =
+            state.in_test || matches!(state.open.last(), Some(OpenGroup::Pattern | OpenGroup::Case));
         if is_special || (state.is_command && !is_named && !word.contains('=')) {
             Quote::Word
         } else {
@@ -311,7 +346,6 @@ impl ShellLexer {
         while let Some(symbol) = self.symbol(0) {
             match symbol {
                 Symbol::Char('\n') => return,
-                Symbol::Char('`') if self.backquotes > 0 => return,
                 Symbol::Char(_) => self.take(1),
                 Symbol::Reference(piece) => {
                     let lost = self.lost.take();
@@ -321,8 +355,4 @@ impl ShellLexer {
             }
         }
     }
-}
-
-fn before_redirection(made: &[super::Made]) -> bool {
-    matches!(made.last(), Some(super::Made::Char('<' | '>')))
 }

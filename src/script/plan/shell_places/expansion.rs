@@ -1,7 +1,7 @@
 //! Quotes and expansions.
 
 use super::code::CodeEnd;
-use super::{Ansi, DEEPEST, Made, ShellLexer, Symbol};
+use super::{Ansi, DEEPEST, Evaluation, Made, ShellLexer, Symbol, is_name_char};
 use crate::script::plan::shell_quote::Quote;
 
 impl ShellLexer {
@@ -11,14 +11,6 @@ impl ShellLexer {
         while let Some(symbol) = self.symbol(0) {
             match symbol {
                 Symbol::Char('\'') => return self.take(1),
-                Symbol::Char('`') if self.backquotes > 0 => return,
-                Symbol::Char('\\') if self.backquotes > 0 => {
-                    self.lose(
-                        "a backslash between quotes inside backquotes before it",
-                        "write `$(…)` instead of backquotes",
-                    );
-                    self.take(1);
-                }
                 Symbol::Char(_) => self.take(1),
                 Symbol::Reference(piece) => self.reference(piece, Quote::Single),
             }
@@ -37,13 +29,9 @@ impl ShellLexer {
         while let Some(symbol) = self.symbol(0) {
             match symbol {
                 Symbol::Char('\'') => return self.take(1),
-                Symbol::Char('`') if self.backquotes > 0 => return,
                 Symbol::Char('\\') => {
                     if self.ansi == Ansi::Either && self.peek(1) == Some('\'') {
                         self.lose(sure, instead);
-                    }
-                    if self.backquotes > 0 {
-                        self.lose("`$'…'` inside backquotes before it", "write `$(…)` instead of backquotes");
                     }
                     self.backslash(Quote::Ansi);
                 }
@@ -64,7 +52,6 @@ impl ShellLexer {
         while let Some(symbol) = self.symbol(0) {
             match symbol {
                 Symbol::Char('"') => return self.take(1),
-                Symbol::Char('`') if self.backquotes > 0 => return,
                 symbol => self.expanded(symbol, Quote::Double),
             }
         }
@@ -73,13 +60,6 @@ impl ShellLexer {
     /// Reads a symbol of a text in which expansions are expanded and quotes mean nothing.
     pub(super) fn expanded(&mut self, symbol: Symbol, place: Quote) {
         match symbol {
-            Symbol::Char('\\') if self.backquotes > 0 => {
-                self.lose(
-                    "a backslash between quotes inside backquotes before it",
-                    "write `$(…)` instead of backquotes",
-                );
-                self.backslash(place);
-            }
             Symbol::Char('\\') => self.backslash(place),
             Symbol::Char('$' | '`') => self.expansion(place),
             Symbol::Char(_) => self.take(1),
@@ -90,13 +70,15 @@ impl ShellLexer {
     /// Reads what begins with `$` or a backquote; `place` is that of the text around it.
     pub(super) fn expansion(&mut self, place: Quote) {
         if self.depth > DEEPEST {
+            self.lose(
+                "expansions nested too deeply before it",
+                "put the inner ones into variables of the shell",
+            );
             return self.take(1);
         }
+        self.check_operator();
         if self.is_next("`") {
-            self.take(1);
-            self.backquotes += 1;
-            self.code(CodeEnd::Backquote);
-            self.backquotes -= 1;
+            self.backquotes();
         } else if self.is_next("$((") && self.is_arithmetic(1) {
             self.take(3);
             self.arithmetic();
@@ -110,113 +92,113 @@ impl ShellLexer {
             self.depth -= 1;
         } else if self.is_next("$[") && self.ansi != Ansi::Unknown {
             self.take(2);
-            self.bracket();
+            self.bracket_arithmetic();
         } else if self.is_next("$#") || self.is_next("$$") {
             self.take(2);
         } else {
             self.take(1);
+            self.plain_parameter();
         }
     }
 
-    /// Reads commands between backquotes with backslashes, inside others.
-    pub(super) fn nested_backquote(&mut self) {
-        if self.backquotes > 1 {
-            self.lose("backquotes nested twice before it", "write `$(…)` instead of backquotes");
+    /// Reads the name after a dollar.
+    fn plain_parameter(&mut self) {
+        match self.peek(0) {
+            Some('@' | '*' | '0'..='9') => self.reading.variables.push("@".to_owned()),
+            Some(c) if is_name_char(c) => {
+                let name = self.take_name();
+                self.reading.variables.push(name);
+            }
+            _ => {}
         }
-        self.backquotes += 1;
-        self.code(CodeEnd::NestedBackquote);
-        self.backquotes -= 1;
     }
 
-    /// Whether two parentheses so many symbols ahead are those of an arithmetic expression: the two that close them stand
-    /// side by side.
-    pub(super) fn is_arithmetic(&self, ahead: usize) -> bool {
-        let mut depth = 0usize;
-        let mut at = ahead;
-        while let Some(symbol) = self.symbol(at) {
-            match symbol {
-                Symbol::Char('(') => depth += 1,
-                Symbol::Char(')') => {
-                    depth = depth.saturating_sub(1);
-                    if depth == 1 {
-                        // of the second parenthesis, or of an inner one
-                        if self.symbol(at + 1) == Some(Symbol::Char(')')) {
-                            return true;
-                        }
-                        return false;
-                    }
+    /// Reads commands between backquotes. Backslashes are read twice there, once before the commands are.
+    fn backquotes(&mut self) {
+        self.take(1);
+        let mut end = self.at;
+        let mut has_backslash = false;
+        loop {
+            match self.symbols.get(end).filter(|_| end < self.limit) {
+                Some(Symbol::Char('`')) => break,
+                Some(Symbol::Char('\\')) => {
+                    has_backslash = true;
+                    end += 2;
                 }
-                _ => {}
+                Some(_) => end += 1,
+                None => {
+                    self.lose("a backquote that is never closed before it", "close it");
+                    break;
+                }
             }
-            at += 1;
         }
-        false
+        let limit = self.limit;
+        self.limit = end.min(limit);
+        if has_backslash {
+            self.copy(
+                "a backslash inside the same backquotes is read twice",
+                "write `$(…)` instead of backquotes",
+            );
+        } else {
+            self.code(CodeEnd::Text);
+        }
+        self.limit = limit;
+        self.take(1);
     }
 
-    /// Reads an arithmetic expression after its two parentheses.
-    pub(super) fn arithmetic(&mut self) {
-        let mut depth = 2usize;
+    /// Copies the text up to the limit, and refuses the references in it.
+    fn copy(&mut self, why: &'static str, instead: &'static str) {
         while let Some(symbol) = self.symbol(0) {
             match symbol {
-                Symbol::Char('(') => depth += 1,
-                Symbol::Char(')') => depth -= 1,
-                _ => {}
+                Symbol::Char(_) => self.take(1),
+                Symbol::Reference(piece) => {
+                    self.refuse(piece, why, instead);
+                    self.reference(piece, Quote::Word);
+                }
             }
-            self.number(symbol);
-            if depth == 0 {
-                return;
-            }
-        }
-    }
-
-    /// Reads an arithmetic expression up to `]`.
-    fn bracket(&mut self) {
-        let mut depth = 1usize;
-        while let Some(symbol) = self.symbol(0) {
-            match symbol {
-                Symbol::Char('[') => depth += 1,
-                Symbol::Char(']') => depth -= 1,
-                Symbol::Char('}' | '\n') => return,
-                _ => {}
-            }
-            self.number(symbol);
-            if depth == 0 {
-                return;
-            }
-        }
-    }
-
-    /// Reads a symbol of an arithmetic expression.
-    fn number(&mut self, symbol: Symbol) {
-        match symbol {
-            Symbol::Char('$' | '`') => self.expansion(Quote::Arithmetic),
-            Symbol::Char('\\') if matches!(self.symbol(1), Some(Symbol::Char(_))) => self.take(2),
-            Symbol::Char(_) => self.take(1),
-            Symbol::Reference(piece) => self.reference(piece, Quote::Arithmetic),
         }
     }
 
     /// Reads `${…}` after its brace.
     fn parameter(&mut self, place: Quote) {
-        if matches!(self.peek(0), Some('#' | '!')) && self.peek(1) != Some('}') {
+        let is_length = self.peek(0) == Some('#') && self.peek(1) != Some('}');
+        let is_indirect = self.peek(0) == Some('!') && self.peek(1) != Some('}');
+        if is_length || is_indirect {
             self.take(1);
         }
-        let mut length = 0;
+        let begin = self.made.len();
         loop {
             match self.symbol(0) {
                 Some(Symbol::Reference(piece)) => self.reference(piece, Quote::Name),
-                Some(Symbol::Char(c)) if c.is_ascii_alphanumeric() || c == '_' => self.take(1),
-                Some(Symbol::Char(c)) if length == 0 && "@*?-$!#".contains(c) => {
+                Some(Symbol::Char(c)) if is_name_char(c) => self.take(1),
+                Some(Symbol::Char(c)) if self.made.len() == begin && "@*?-$!#".contains(c) => {
                     self.take(1);
                     break;
                 }
                 _ => break,
             }
-            length += 1;
         }
+        let mut name = self.made_since(begin);
+        if name.starts_with(|c: char| c.is_ascii_digit() || c == '@' || c == '*') {
+            name = "@".to_owned();
+        }
+        let mut is_list = self.is_next("@}") || self.is_next("*}");
         if self.is_next("[") {
+            is_list = self.is_next("[@]}") || self.is_next("[*]}");
             self.take(1);
-            self.bracket();
+            self.subscript(&name);
+        }
+        if self.is_next("\\\n") {
+            self.lose("a line that is continued inside `${…}` before it", "write it on one line");
+        }
+        if is_indirect && !is_list {
+            self.evaluations.add(&[], std::slice::from_ref(&name), Evaluation::Shell, "`${!…}`");
+        }
+        if self.is_next("@P") {
+            self.evaluations.add(&[], std::slice::from_ref(&name), Evaluation::Shell, "`${…@P}`");
+        }
+        if !is_length {
+            self.reading.variables.push(name.clone());
         }
         let is_pattern = match (self.peek(0), self.peek(1)) {
             (Some(':'), Some(next)) if !"-=?+}".contains(next) => return self.offsets(),
@@ -231,25 +213,26 @@ impl ShellLexer {
             Quote::Double if is_pattern => Quote::Word,
             place => place,
         };
+        let is_assigned = self.is_next("=") || self.is_next(":=");
+        let known = (self.reading.pieces.len(), self.reading.variables.len());
+        self.word_of_parameter(place, is_pattern);
+        if is_assigned {
+            let pieces = self.reading.pieces.get(known.0..).unwrap_or_default();
+            let variables = self.reading.variables.get(known.1..).unwrap_or_default();
+            self.evaluations.assign(&name, pieces, variables);
+        }
+    }
+
+    /// Reads the rest of `${…}`, after the operator.
+    fn word_of_parameter(&mut self, place: Quote, is_pattern: bool) {
         let quotes = is_pattern || place == Quote::Bare;
         while let Some(symbol) = self.symbol(0) {
             match symbol {
                 Symbol::Char('}') => return self.take(1),
-                Symbol::Char('`') if self.backquotes > 0 => return,
                 Symbol::Char('\'') if quotes => self.single(),
                 Symbol::Char('"') if place != Quote::Verbatim => self.double(),
                 Symbol::Char('$') if quotes && self.is_next("$'") => self.ansi(),
                 symbol => self.expanded(symbol, place),
-            }
-        }
-    }
-
-    /// Reads the offsets of `${x:offset:length}`.
-    fn offsets(&mut self) {
-        while let Some(symbol) = self.symbol(0) {
-            self.number(symbol);
-            if symbol == Symbol::Char('}') {
-                return;
             }
         }
     }

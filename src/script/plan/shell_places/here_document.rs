@@ -1,5 +1,6 @@
 //! Here-documents.
 
+use super::inner_programs::Reader;
 use super::{Made, ShellLexer, Symbol};
 use crate::script::plan::shell_quote::Quote;
 use std::ops::Range;
@@ -14,6 +15,8 @@ pub(super) struct HereDocument {
     is_quoted: bool,
     /// The delimiter in what was made.
     made: Range<usize>,
+    /// What reads the text as a program.
+    pub(super) reader: Option<Reader>,
 }
 
 impl ShellLexer {
@@ -42,7 +45,6 @@ impl ShellLexer {
             };
             match (open, c) {
                 (None, c) if c.is_whitespace() || ";&|<>()".contains(c) => break,
-                (None, '`') if self.backquotes > 0 => break,
                 (None, '\'' | '"') => (open, is_quoted) = (Some(c), true),
                 (Some(quote), c) if c == quote => open = None,
                 (None | Some('"'), '\\') => {
@@ -54,26 +56,29 @@ impl ShellLexer {
             }
             self.take(1);
         }
-        if delimiter.contains(['$', '`', '\n']) || self.backquotes > 0 {
-            self.lose(
-                "a here-document whose end is not certain before it",
-                "give it a delimiter of letters, outside of backquotes",
-            );
+        if delimiter.contains(['$', '`', '\n', '\\']) {
+            self.lose("a here-document whose end is not certain before it", "give it a delimiter of letters");
         }
-        Some(HereDocument { delimiter, strips, is_quoted, made: begin..self.made.len() })
+        let made = begin..self.made.len();
+        Some(HereDocument { delimiter, strips, is_quoted, made, reader: None })
     }
 
-    /// Reads the text of a here-document, and the line that ends it.
-    pub(super) fn here_document(&mut self, document: &HereDocument) {
+    /// Reads the text of a here-document, and the line that ends it. Returns the references in it.
+    pub(super) fn here_document(&mut self, document: &HereDocument) -> Vec<usize> {
         let limit = self.limit;
-        let body = self.here_end(document);
-        self.limit = body;
+        self.limit = self.here_end(document);
+        let outer = std::mem::take(&mut self.reading);
+        let reader = document.reader.clone().or_else(|| self.is_next("#!").then_some(Reader::Later));
         if document.is_quoted {
             self.quoted_document(document);
         } else {
             while let Some(symbol) = self.symbol(0) {
                 self.expanded(symbol, Quote::Verbatim);
             }
+        }
+        let inner = std::mem::replace(&mut self.reading, outer);
+        if let Some(reader) = reader {
+            self.evaluations.add(&inner.pieces, &inner.variables, reader.evaluation(), &reader.to_string());
         }
         self.limit = limit;
         // the delimiter
@@ -83,25 +88,22 @@ impl ShellLexer {
                 break;
             }
         }
+        inner.pieces
     }
 
-    /// The place of the line that ends a here-document.
+    /// The place of the line that ends a here-document. A line that is continued ends none, unless the text is quoted.
     fn here_end(&self, document: &HereDocument) -> usize {
         let mut begin = self.at;
+        let mut is_continued = false;
         while begin < self.limit {
             let symbols = self.symbols.get(begin..self.limit).unwrap_or_default();
             let length = symbols.iter().position(|s| *s == Symbol::Char('\n')).unwrap_or(symbols.len());
-            let chars = symbols.iter().take(length).map(|symbol| match symbol {
-                Symbol::Char(c) => Some(*c),
-                Symbol::Reference(_) => None,
-            });
-            let line: Option<String> = chars.collect();
-            let stripped = |line: &str| {
-                if document.strips { line.trim_start_matches('\t').to_string() } else { line.to_string() }
-            };
-            if line.is_some_and(|line| stripped(&line) == document.delimiter) {
+            let line = symbols.get(..length).unwrap_or_default();
+            if !std::mem::take(&mut is_continued) && is_line(line, document) {
                 return begin;
             }
+            let backslashes = line.iter().rev().take_while(|s| **s == Symbol::Char('\\')).count();
+            is_continued = !document.is_quoted && backslashes % 2 == 1;
             begin += length + 1;
         }
         self.limit
@@ -137,4 +139,12 @@ impl ShellLexer {
             }
         }
     }
+}
+
+fn is_line(line: &[Symbol], document: &HereDocument) -> bool {
+    let tabs =
+        if document.strips { line.iter().take_while(|s| **s == Symbol::Char('\t')).count() } else { 0 };
+    let line = line.get(tabs..).unwrap_or_default();
+    line.len() == document.delimiter.chars().count()
+        && line.iter().zip(document.delimiter.chars()).all(|(symbol, c)| *symbol == Symbol::Char(c))
 }

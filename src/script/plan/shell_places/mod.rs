@@ -5,15 +5,26 @@
 //! holes in it; so this is our own. Two dialects differ in `$'…'` alone ([`Ansi`]). Where a place cannot be known, the
 //! reference is refused ([`Refusal`]).
 //!
+//! A value is data wherever it stands, unless something reads it once more: arithmetic, `eval`, `sh -c`. [`evaluation`]
+//! collects these; [`builtins`] and [`inner_programs`] say which commands do so.
+//!
 //! The text is changed in two cases: a here-document between quotes that has references loses the quotes of its delimiter,
 //! and what would be expanded in it is escaped; and a backslash before a reference is dropped or doubled.
 
+mod arithmetic;
+mod builtins;
 mod code;
+mod commands;
+mod evaluation;
 mod expansion;
 mod here_document;
+pub(crate) mod inner_programs;
+
+pub(crate) use evaluation::{Evaluated, Evaluation};
 
 use crate::script::plan::shell_quote::Quote;
 use crate::script::syntax::placeholder::{PieceKind, TextPiece};
+use evaluation::Evaluations;
 
 /// How deep expansions may be nested.
 const DEEPEST: usize = 100;
@@ -50,16 +61,21 @@ pub(crate) enum Ansi {
 }
 
 impl Ansi {
-    /// The dialect of an interpreter: of the last word that names a shell. `None` where none does.
+    /// Returns the dialect of an interpreter, the last word of which is an option with `c` after a shell's name. `None`
+    /// where no shell is known to read the text, or two of them.
     pub(crate) fn of(interpreter: &[String]) -> Option<Self> {
-        interpreter.iter().rev().find_map(|word| {
-            let name = word.rsplit('/').next().unwrap_or_default();
-            match name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-') {
-                "bash" | "ksh" | "mksh" | "oksh" | "loksh" | "zsh" => Some(Ansi::Known),
-                "dash" | "posh" => Some(Ansi::Unknown),
-                "sh" | "ash" | "yash" | "busybox" => Some(Ansi::Either),
-                _ => None,
-            }
+        let names: Vec<&str> = interpreter.iter().map(|word| inner_programs::program_name(word)).collect();
+        let option = interpreter.iter().rev().find(|word| *word != "--")?;
+        if !(option.starts_with('-') && option.contains('c'))
+            || names.iter().any(|name| inner_programs::joins_its_words(name))
+        {
+            return None;
+        }
+        names.iter().rev().find_map(|name| match *name {
+            "bash" | "ksh" | "mksh" | "oksh" | "loksh" | "zsh" => Some(Ansi::Known),
+            "dash" | "posh" => Some(Ansi::Unknown),
+            "sh" | "ash" | "yash" | "busybox" => Some(Ansi::Either),
+            _ => None,
         })
     }
 }
@@ -71,6 +87,8 @@ pub(crate) struct ShellText {
     pub(crate) parts: Vec<ShellPart>,
     /// References that cannot stand where they are.
     pub(crate) refused: Vec<Refusal>,
+    /// References whose values are read once more by something, in the order of the pieces.
+    pub(crate) evaluated: Vec<Evaluated>,
 }
 
 /// Finds the place of every reference.
@@ -95,10 +113,10 @@ pub(crate) fn find(text: &str, pieces: &[TextPiece], ansi: Ansi) -> ShellText {
         made: Vec::new(),
         refused: Vec::new(),
         ansi,
-        backquotes: 0,
         depth: 0,
-        in_test: false,
-        in_let: false,
+        pending: 0,
+        reading: Reading::default(),
+        evaluations: Evaluations::default(),
         lost: None,
     };
     lexer.code(code::CodeEnd::Text);
@@ -119,6 +137,17 @@ enum Made {
     Reference(usize, Quote),
 }
 
+/// What the word that is being read is made from.
+#[derive(Clone, Debug, Default)]
+struct Reading {
+    /// The references whose values are a part of it.
+    pieces: Vec<usize>,
+    /// The variables whose values are a part of it.
+    variables: Vec<String>,
+    /// The references whose values are in a file that it names, `<(…)`.
+    files: Vec<usize>,
+}
+
 struct ShellLexer {
     symbols: Vec<Symbol>,
     at: usize,
@@ -127,13 +156,11 @@ struct ShellLexer {
     made: Vec<Made>,
     refused: Vec<Refusal>,
     ansi: Ansi,
-    /// The number of backquotes that are open.
-    backquotes: usize,
     depth: usize,
-    /// Between `[[` and `]]`.
-    in_test: bool,
-    /// In the arguments of `let`.
-    in_let: bool,
+    /// The number of here-documents whose texts have not come yet, around the commands that are being read.
+    pending: usize,
+    reading: Reading,
+    evaluations: Evaluations,
     /// The reason why nothing is known of what follows, with a way to write it.
     lost: Option<(&'static str, &'static str)>,
 }
@@ -163,20 +190,31 @@ impl ShellLexer {
         }
     }
 
+    /// Copies the name that comes next, letters, digits and `_`.
+    fn take_name(&mut self) -> String {
+        let mut name = String::new();
+        while let Some(c) = self.peek(0).filter(|c| is_name_char(*c)) {
+            name.push(c);
+            self.take(1);
+        }
+        name
+    }
+
     /// Takes a reference.
     fn reference(&mut self, piece: usize, place: Quote) {
         self.at += 1;
         if let Some((why, instead)) = self.lost {
             self.refuse(piece, why, instead);
         }
-        let is_evaluated = self.in_let || (self.in_test && self.is_compared());
         let place = match place {
-            _ if is_evaluated && place != Quote::Comment => Quote::Arithmetic,
             Quote::Bare if self.follows_variable() => Quote::Word,
             Quote::Double if self.follows_variable() => Quote::Verbatim,
             place => place,
         };
         self.made.push(Made::Reference(piece, place));
+        if place != Quote::Comment {
+            self.reading.pieces.push(piece);
+        }
     }
 
     fn refuse(&mut self, piece: usize, why: &'static str, instead: &'static str) {
@@ -190,13 +228,6 @@ impl ShellLexer {
     /// Takes a backslash, and what stands after it: a character, or a reference before which it says nothing.
     fn backslash(&mut self, place: Quote) {
         let Some(Symbol::Reference(piece)) = self.symbol(1) else { return self.take(2) };
-        if self.backquotes > 0 {
-            self.refuse(
-                piece,
-                "a backslash before a reference, inside backquotes",
-                "write `$(…)` instead of backquotes",
-            );
-        }
         self.at += 1;
         match place {
             // it means the next character as it is, which a value always is
@@ -208,44 +239,56 @@ impl ShellLexer {
         }
     }
 
-    /// Whether what was made last is `$name`, which a letter would make longer.
-    fn follows_variable(&self) -> bool {
-        let mut before = self.made.iter().rev();
-        let is_name = |made: &&Made| matches!(made, Made::Char(c) if c.is_ascii_alphanumeric() || *c == '_');
-        let mut length = 0;
-        loop {
-            match before.next() {
-                Some(made) if is_name(&made) => length += 1,
-                Some(Made::Char('$')) => return length > 0,
-                _ => return false,
-            }
+    /// Whether a backslash and a line end come next so many symbols ahead, which a shell reads as nothing.
+    fn is_continued(&self, ahead: usize) -> bool {
+        self.peek(ahead) == Some('\\') && self.peek(ahead + 1) == Some('\n')
+    }
+
+    /// Gives up where a line ends in the middle of an operator that begins with the next character.
+    fn check_operator(&mut self) {
+        if self.is_continued(1) && self.peek(3).is_some_and(|c| !c.is_whitespace()) {
+            self.lose(
+                "a line that is continued in the middle of an operator before it",
+                "write it on one line",
+            );
         }
     }
 
-    /// Whether the word that was just read into stands beside `-eq` or the like.
-    fn is_compared(&self) -> bool {
-        let char_at = |at: usize| match self.symbols.get(at) {
-            Some(Symbol::Char(c)) => Some(*c),
-            _ => None,
-        };
-        let is_space = |at: &usize| char_at(*at).is_some_and(char::is_whitespace);
-        let is_operator = |word: &str| ["-eq", "-ne", "-lt", "-le", "-gt", "-ge"].contains(&word);
-        let text = |range: std::ops::Range<usize>| range.filter_map(char_at).collect::<String>();
-        let here = self.at.saturating_sub(1);
-        let begin = (0..here).rev().find(is_space).map_or(0, |at| at + 1);
-        let end = (here..self.limit).find(is_space).unwrap_or(self.limit);
-        let before_end = (0..begin).rev().find(|at| !is_space(at)).map_or(0, |at| at + 1);
-        let before = (0..before_end).rev().find(is_space).map_or(0, |at| at + 1);
-        let after = (end..self.limit).find(|at| !is_space(at)).unwrap_or(self.limit);
-        let after_end = (after..self.limit).find(is_space).unwrap_or(self.limit);
-        is_operator(&text(before..before_end)) || is_operator(&text(after..after_end))
+    /// Whether what was made last is `$name`, which a letter would make longer.
+    fn follows_variable(&self) -> bool {
+        let mut length = 0;
+        let mut before = self.made.iter().rev().peekable();
+        while let Some(made) = before.next() {
+            match made {
+                Made::Char('\n') if before.peek() == Some(&&Made::Char('\\')) => drop(before.next()),
+                Made::Char(c) if is_name_char(*c) => length += 1,
+                Made::Char('$') => return length > 0,
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    /// The text that was made since then, with a mark in the place of each reference.
+    fn made_since(&self, begin: usize) -> String {
+        let mut text = String::new();
+        for made in self.made.get(begin..).unwrap_or_default() {
+            match made {
+                Made::Char(c) => text.push(*c),
+                Made::Text(part) => text.push_str(part),
+                Made::Reference(..) => text.push(VALUE),
+            }
+        }
+        text
     }
 
     fn finish(self) -> ShellText {
+        let evaluated = self.evaluations.finish();
         let mut parts: Vec<ShellPart> = Vec::new();
         for made in self.made {
             let text = match made {
                 Made::Reference(piece, place) => {
+                    let place = evaluated.get(&piece).map_or(place, |found| found.place(place));
                     parts.push(ShellPart::Reference(piece, place));
                     continue;
                 }
@@ -260,6 +303,19 @@ impl ShellLexer {
         let mut refused = self.refused;
         refused.sort_by_key(|refusal| refusal.piece);
         refused.dedup_by_key(|refusal| refusal.piece);
-        ShellText { parts, refused }
+        ShellText { parts, refused, evaluated: evaluated.into_values().collect() }
     }
+}
+
+/// Stands for a value, or for what an expansion gives, in the text of a word.
+pub(crate) const VALUE: char = '\u{fffc}';
+
+fn is_name_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// Whether a text is the name of a variable, or may become one when its values are known.
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == VALUE)
+        && text.chars().all(|c| is_name_char(c) || c == VALUE)
 }

@@ -1,0 +1,122 @@
+//! What is read once more: values in arithmetic, in the text of inner programs, and in variables that these name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::script::plan::shell_quote::Quote;
+
+/// The way in which a value is read once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Evaluation {
+    /// As the key of an associative array, where any text is data.
+    Key,
+    /// As a part of a program in another language than a shell's.
+    Language,
+    /// As a part of a shell script, or of a variable's name, in which subscripts are expanded.
+    Shell,
+    /// As an arithmetic expression.
+    Number,
+}
+
+/// A reference whose value is read once more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Evaluated {
+    /// The number of the piece.
+    pub(crate) piece: usize,
+    pub(crate) evaluation: Evaluation,
+    /// What reads it.
+    pub(crate) reader: String,
+}
+
+impl Evaluated {
+    /// Returns the place of the reference; `place` is the one that the quotes around it give.
+    pub(super) fn place(&self, place: Quote) -> Quote {
+        match (self.evaluation, place) {
+            (_, Quote::Comment) | (Evaluation::Language, _) => place,
+            (Evaluation::Key, Quote::Arithmetic) => Quote::Word,
+            (Evaluation::Key, _) => place,
+            (Evaluation::Number, _) => Quote::Arithmetic,
+            (Evaluation::Shell, _) => Quote::Reread,
+        }
+    }
+}
+
+/// What is known of evaluations, and of the variables through which values come to them.
+#[derive(Debug, Default)]
+pub(super) struct Evaluations {
+    found: BTreeMap<usize, Evaluated>,
+    /// Variables that are evaluated, and by what.
+    variables: Vec<(String, Evaluation, String)>,
+    /// Variables with the references and variables whose values they get.
+    assigned: Vec<(String, Vec<usize>, Vec<String>)>,
+    /// Subscripts: the array, and the references and variables in them.
+    subscripts: Vec<(String, Vec<usize>, Vec<String>)>,
+    /// Variables that `declare` gives values to, which it reads as lists where the variables are arrays.
+    declared: Vec<(String, Vec<usize>, Vec<String>)>,
+    arrays: BTreeSet<String>,
+    associative: BTreeSet<String>,
+}
+
+impl Evaluations {
+    /// Notes that something reads these references and variables once more.
+    pub(super) fn add(&mut self, pieces: &[usize], variables: &[String], how: Evaluation, reader: &str) {
+        for piece in pieces {
+            let known = self.found.get(piece).is_some_and(|known| known.evaluation >= how);
+            if !known {
+                let evaluated = Evaluated { piece: *piece, evaluation: how, reader: reader.to_owned() };
+                self.found.insert(*piece, evaluated);
+            }
+        }
+        self.variables.extend(variables.iter().map(|name| (name.clone(), how, reader.to_owned())));
+    }
+
+    pub(super) fn assign(&mut self, name: &str, pieces: &[usize], variables: &[String]) {
+        if !pieces.is_empty() || !variables.is_empty() {
+            self.assigned.push((name.to_owned(), pieces.to_vec(), variables.to_vec()));
+        }
+    }
+
+    pub(super) fn subscript(&mut self, array: &str, pieces: &[usize], variables: &[String]) {
+        self.subscripts.push((array.to_owned(), pieces.to_vec(), variables.to_vec()));
+    }
+
+    pub(super) fn declare(&mut self, name: &str, pieces: &[usize], variables: &[String]) {
+        self.declared.push((name.to_owned(), pieces.to_vec(), variables.to_vec()));
+    }
+
+    pub(super) fn array(&mut self, name: &str, is_associative: bool) {
+        self.arrays.insert(name.to_owned());
+        if is_associative {
+            self.associative.insert(name.to_owned());
+        }
+    }
+
+    /// Follows the variables to the references.
+    pub(super) fn finish(mut self) -> BTreeMap<usize, Evaluated> {
+        for (array, pieces, variables) in std::mem::take(&mut self.subscripts) {
+            if self.associative.contains(&array) {
+                self.add(&pieces, &[], Evaluation::Key, &array);
+            } else {
+                self.add(&pieces, &variables, Evaluation::Number, "the subscript of an array");
+            }
+        }
+        for (name, pieces, variables) in std::mem::take(&mut self.declared) {
+            if self.arrays.contains(&name) {
+                self.add(&pieces, &variables, Evaluation::Shell, "`declare`");
+            }
+        }
+        let mut sources: BTreeMap<String, Vec<(Vec<usize>, Vec<String>)>> = BTreeMap::new();
+        for (name, pieces, variables) in std::mem::take(&mut self.assigned) {
+            sources.entry(name).or_default().push((pieces, variables));
+        }
+        let mut known: BTreeSet<(String, Evaluation)> = BTreeSet::new();
+        while let Some((name, how, reader)) = self.variables.pop() {
+            if !known.insert((name.clone(), how)) {
+                continue;
+            }
+            for (pieces, variables) in sources.get(&name).into_iter().flatten() {
+                self.add(pieces, variables, how, &reader);
+            }
+        }
+        self.found
+    }
+}
