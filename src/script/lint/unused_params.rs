@@ -7,7 +7,7 @@ use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::plan::task::PlanTask;
 use crate::script::sweep::expand::Sweeps;
-use crate::script::syntax::script::RawScript;
+use crate::script::syntax::script::{RawAction, RawScript};
 use std::ops::Range;
 
 /// What makes the instances of a task differ without a parameter's name.
@@ -29,6 +29,10 @@ pub(crate) fn check(
     let common = source.text().get(..first).unwrap_or_default();
     for (at, raw) in script.tasks.iter().enumerate() {
         let (Some(Some(task)), false) = (tasks.get(at), raw.sweep.params.is_empty()) else { continue };
+        // the partitions of a `mapreduce` are those of its keys
+        if matches!(raw.action, Some(RawAction::MapReduce(_))) {
+            continue;
+        }
         let own = text(at);
         if OTHERWISE.iter().any(|way| own.contains(way) || common.contains(way)) {
             continue;

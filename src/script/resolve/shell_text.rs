@@ -3,7 +3,7 @@
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Text;
-use crate::script::plan::shell_places::inner_programs::{self, Reader};
+use crate::script::plan::shell_places::inner_programs::{self, ProgramReader};
 use crate::script::plan::shell_places::{self, Ansi, Evaluated, Evaluation, ShellPart, VALUE};
 use crate::script::plan::shell_quote::{Quote, is_harmless, is_number};
 use crate::script::plan::template::{Template, TemplatePart};
@@ -136,7 +136,9 @@ impl Resolver<'_> {
         let texts: Vec<String> = words.iter().map(|word| word.text.clone()).collect();
         for (at, reader) in inner_programs::programs(&texts) {
             let Some(word) = words.get(at) else { continue };
-            if let Reader::Shell(_) = reader {
+            let is_shell = reader.calls_shell(&word.text) || matches!(reader, ProgramReader::Shell(_));
+            let evaluation = if is_shell { Evaluation::Shell } else { reader.evaluation() };
+            if is_shell {
                 for part in argv.get_mut(at).into_iter().flat_map(|template| &mut template.parts) {
                     if let TemplatePart::Fill { quote, .. } = part {
                         *quote = Quote::Reread;
@@ -144,8 +146,7 @@ impl Resolver<'_> {
                 }
             }
             for (text, piece) in &word.references {
-                let found =
-                    Evaluated { piece: 0, evaluation: reader.evaluation(), reader: reader.to_string() };
+                let found = Evaluated { piece: 0, evaluation, reader: reader.to_string() };
                 self.check_evaluated((text, piece), &found, TextContext::Command, cx);
             }
         }

@@ -77,8 +77,13 @@ fn meant(
         let help = format!("arguments have no numbers here: {name}");
         return (!is_number).then(|| ("a name does not begin with a digit".to_owned(), help));
     }
+    let trimmed = inside.trim().trim_matches('.');
+    if trimmed != inside.trim_end_matches('.') && is_name(trimmed) && is_known(name_of(trimmed)) {
+        let help = format!("write `{{{trimmed}}}`");
+        return Some(("a name stands alone between the braces".to_owned(), help));
+    }
     let (first, rest) = names(inside)?;
-    let known = is_known(first.split('.').next().unwrap_or_default());
+    let known = is_known(name_of(first));
     if rest.starts_with(".{") && !inside.contains(',') && !inside.contains("..") {
         let help = "write the output's name: `{task.output}`".to_owned();
         return Some(("a reference cannot stand inside another".to_owned(), help));
@@ -107,6 +112,10 @@ fn meant(
             "arithmetic is not done in a reference".to_owned(),
             format!("give it a name: `let = {{ x = \"{inside}\" }}`, and write `{{x}}`"),
         ),
+        rest if known && is_strange(rest) => (
+            format!("`{rest}` after the name is not understood"),
+            format!("write `{{{first}}}`, or a format: `{{{first}:03}}`"),
+        ),
         rest if !is_joined && is_words(rest) && !is_statement(first) => {
             ("a name has no spaces".to_owned(), name.to_owned())
         }
@@ -125,6 +134,16 @@ fn names(text: &str) -> Option<(&str, &str)> {
         end -= 1;
     }
     Some(text.split_at(end))
+}
+
+fn name_of(path: &str) -> &str {
+    path.split('.').next().unwrap_or_default()
+}
+
+/// Whether what follows a name belongs neither to a reference nor to code.
+fn is_strange(rest: &str) -> bool {
+    rest.starts_with(['?', '!', '|', '/', '@', '#', '%', '^', '~', ':', '\\'])
+        && !rest.contains(|c: char| c.is_whitespace() || "\"';,=({".contains(c))
 }
 
 fn is_hyphened(rest: &str) -> bool {
@@ -166,8 +185,24 @@ mod tests {
     #[test]
     fn near_references_are_found() {
         for near in [
-            "{a.{i}}", "{}", "{1}", "{a b}", "{a.}", "{a:}", "{a-b}", "{i+1}", "{i * 2}", "{sim[1}",
+            "{a.{i}}",
+            "{}",
+            "{1}",
+            "{a b}",
+            "{a.}",
+            "{a:}",
+            "{a-b}",
+            "{i+1}",
+            "{i * 2}",
+            "{sim[1}",
             "{a.b c}",
+            "{ i }",
+            "{i }",
+            "{.i}",
+            "{i?}",
+            "{i!r}",
+            "{i|upper}",
+            "{i/x}",
         ] {
             assert_eq!(ranges(&format!("echo {near}")), [near]);
             assert_eq!(ranges(&format!("echo x/{near}.txt {{i}}")), [near]);

@@ -10,6 +10,7 @@ pub(crate) mod needs;
 pub(crate) mod plans;
 pub(crate) mod running;
 pub(crate) mod shapes;
+mod shell_texts;
 pub(crate) mod specification;
 pub(crate) mod sweeps;
 pub(crate) mod writers;

@@ -1,6 +1,6 @@
 //! Arithmetic: `$((…))`, `((…))`, `$[…]`, subscripts and offsets.
 
-use super::{Evaluation, Reading, ShellLexer, Symbol, is_name_char};
+use super::{Ansi, Evaluation, Reading, ShellLexer, Symbol, is_name_char};
 use crate::script::plan::shell_quote::Quote;
 
 /// How far the end of an arithmetic expression is looked for.
@@ -36,10 +36,12 @@ impl ShellLexer {
             }
             at += 1;
         }
-        self.lose(
-            "`((` before it, which some shells read as arithmetic and others as two groups",
-            "write `( (`",
-        );
+        if ahead > 0 || self.ansi != Ansi::Unknown {
+            self.lose(
+                "`((` before it, which some shells read as arithmetic and others as two groups",
+                "write `( (`",
+            );
+        }
         false
     }
 
@@ -81,7 +83,7 @@ impl ShellLexer {
         let outer = std::mem::take(&mut self.reading);
         self.bracket();
         let inner = std::mem::replace(&mut self.reading, outer);
-        self.evaluations.subscript(array, &inner.pieces, &inner.variables);
+        self.evaluations.subscript(&self.function, array, &inner.pieces, &inner.variables);
     }
 
     /// Reads the offsets of `${x:offset:length}`.

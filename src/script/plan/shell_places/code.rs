@@ -36,6 +36,7 @@ impl ShellLexer {
             return;
         }
         let outer = std::mem::take(&mut self.reading);
+        let function = self.function.clone();
         let mut state = CommandState::new();
         let mut is_ended = end == CodeEnd::Text;
         while let Some(symbol) = self.symbol(0) {
@@ -66,11 +67,7 @@ impl ShellLexer {
         if !is_ended {
             self.lose("a parenthesis that is never closed before it", "close it");
         }
-        self.reading = outer;
-        for name in &state.read {
-            // through a loop or a pipe
-            self.evaluations.assign(name, &state.printed.pieces, &state.printed.variables);
-        }
+        (self.reading, self.function) = (outer, function);
         self.reading.pieces.extend(state.printed.pieces);
         self.reading.variables.extend(state.printed.variables);
         self.depth -= 1;
@@ -214,9 +211,13 @@ impl ShellLexer {
 
     /// Reads `<(…)`, a part of a word.
     fn process_substitution(&mut self, state: &mut CommandState) {
+        let is_target = self.is_next(">");
+        let in_target = std::mem::replace(&mut self.in_target, is_target);
         self.take(2);
         let known = self.reading.pieces.len();
         self.code(CodeEnd::Paren);
+        self.in_target = in_target;
+        state.swallows = self.swallows.take().or(state.swallows.take());
         let inner = self.reading.pieces.split_off(known.min(self.reading.pieces.len()));
         self.reading.files.extend(inner);
         state.grow(&VALUE.to_string(), false);
@@ -254,6 +255,8 @@ impl ShellLexer {
             return self.take(1);
         }
         let is_pipe = c == '|' && !self.is_next("||");
+        // in the background it is a process of its own
+        state.is_conditional |= c == '&' && !self.is_next("&&");
         self.end_command(state, is_pipe);
         if self.is_next(";;") || self.is_next(";&") {
             if let Some(open @ OpenGroup::Branch) = state.open.last_mut() {
@@ -264,6 +267,7 @@ impl ShellLexer {
                 self.take(1);
             }
         } else if self.is_next("|&") || self.is_next("||") || self.is_next("&&") {
+            state.is_conditional = true;
             self.take(2);
         } else {
             self.take(1);
@@ -273,13 +277,16 @@ impl ShellLexer {
     fn open_paren(&mut self, state: &mut CommandState) {
         self.check_operator();
         let before = state.word.as_ref().map(|word| word.text.clone());
+        if self.begins_pattern(state) {
+            return self.extended_pattern(state);
+        }
         if state.in_test {
             self.end_word(state);
             state.push_operator("(");
             state.open.push(OpenGroup::Paren);
             return self.take(1);
         }
-        if before.is_none() && self.ansi != Ansi::Unknown && self.is_next("((") && self.is_arithmetic(0) {
+        if before.is_none() && self.is_next("((") && self.is_arithmetic(0) {
             self.take(2);
             self.arithmetic();
             self.reading = super::Reading::default();
@@ -289,7 +296,7 @@ impl ShellLexer {
         let name = before.as_deref().and_then(|text| text.strip_suffix('='));
         let name = name.map(|name| name.trim_end_matches('+')).filter(|name| is_name(name));
         if let Some(name) = name.filter(|_| self.ansi != Ansi::Unknown) {
-            self.evaluations.array(name, false);
+            self.evaluations.array(name);
             let is_command = state.is_command;
             let group = OpenGroup::Array(name.to_owned());
             self.end_word(state);
@@ -299,16 +306,50 @@ impl ShellLexer {
         }
         let is_case = state.open.last() == Some(&OpenGroup::Pattern);
         if is_case {
-            // the one before a pattern is no group, and one of an extended pattern is
-            if before.is_some() {
-                state.open.push(OpenGroup::Paren);
-            }
+            // it stands before a pattern, and is no group
             self.end_word(state);
             return self.take(1);
         }
-        self.end_command(state, false);
+        if let Some(name) = before.filter(|_| self.is_next("()")) {
+            self.evaluations.function(&name);
+            state.named = Some(name);
+        }
+        if Self::is_after_pipe(state) {
+            state.open_group();
+        } else {
+            self.end_command(state, false);
+        }
         state.open.push(OpenGroup::Paren);
         self.take(1);
+    }
+
+    /// Whether the parenthesis that comes next is that of an extended pattern, `@(a|b)`.
+    fn begins_pattern(&self, state: &CommandState) -> bool {
+        let text = state.text();
+        let is_negation = text == "!" && (state.is_command || state.in_test);
+        text.ends_with(['?', '*', '+', '@', '!']) && !is_negation && !self.is_next("()")
+    }
+
+    /// Reads the parentheses of an extended pattern, a part of the word.
+    fn extended_pattern(&mut self, state: &mut CommandState) {
+        state.grow("(", false);
+        let mut depth = 0usize;
+        while let Some(symbol) = self.symbol(0) {
+            match symbol {
+                Symbol::Char('\'') => self.single(),
+                Symbol::Char('"') => self.double(),
+                Symbol::Char('$') if self.is_next("$'") => self.ansi(),
+                Symbol::Char(c @ ('(' | ')')) => {
+                    depth = if c == '(' { depth + 1 } else { depth - 1 };
+                    self.take(1);
+                    if depth == 0 {
+                        break;
+                    }
+                }
+                symbol => self.expanded(symbol, Quote::Word),
+            }
+        }
+        state.grow(&VALUE.to_string(), false);
     }
 
     /// The place of the reference that comes next, a part of a word.

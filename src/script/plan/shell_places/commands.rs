@@ -1,8 +1,8 @@
 //! Words of commands, and what is known when a command ends.
 
 use super::here_document::HereDocument;
-use super::inner_programs::{self, Reader};
-use super::{Reading, ShellLexer, builtins};
+use super::inner_programs::{self, ProgramReader};
+use super::{Evaluation, Reading, ShellLexer, builtins};
 
 /// A word of a command.
 #[derive(Clone, Debug, Default)]
@@ -62,10 +62,22 @@ pub(super) struct CommandState {
     earlier: usize,
     /// Whether the command reads what the one before it writes.
     is_piped: bool,
+    /// Whether the command depends on the one before it.
+    pub(super) is_conditional: bool,
+    /// The number of `if` and loops that are open.
+    nesting: usize,
     /// Whether the command before was a group.
     follows_group: bool,
+    /// What reads what the command writes into `>(…)`, as a program.
+    pub(super) swallows: Option<ProgramReader>,
+    /// The functions whose bodies are open, and those around them.
+    bodies: Vec<String>,
+    /// The function whose body comes next.
+    pub(super) named: Option<String>,
     /// The variables that `read` sets.
-    pub(super) read: Vec<String>,
+    read: Vec<String>,
+    /// What comes to groups by pipes, as far as it is known.
+    group_input: Reading,
     /// What earlier commands of the pipeline print, as far as it is what they were given.
     piped: Reading,
     /// The same of all commands.
@@ -85,8 +97,14 @@ impl CommandState {
             stdin: ShellWord::default(),
             earlier: 0,
             is_piped: false,
+            is_conditional: false,
+            nesting: 0,
             follows_group: false,
+            swallows: None,
+            bodies: Vec::new(),
+            named: None,
             read: Vec::new(),
+            group_input: Reading::default(),
             piped: Reading::default(),
             printed: Reading::default(),
         }
@@ -108,6 +126,20 @@ impl CommandState {
         self.follows_group = is_group;
     }
 
+    /// Notes what a group reads that comes after a pipe.
+    pub(super) fn open_group(&mut self) {
+        if self.is_piped && self.words.is_empty() {
+            let source = self.piped_in().clone();
+            self.group_input.pieces.extend(source.pieces);
+            self.group_input.variables.extend(source.variables);
+        }
+    }
+
+    /// What the command before a pipe prints, as far as it is known.
+    fn piped_in(&self) -> &Reading {
+        if self.follows_group { &self.printed } else { &self.piped }
+    }
+
     fn push(&mut self, word: ShellWord) {
         self.words.push(word);
     }
@@ -126,7 +158,7 @@ impl Reading {
 }
 
 const KEYWORDS: &[&str] =
-    &["if", "then", "else", "elif", "do", "while", "until", "!", "{", "time", "fi", "done", "}", "coproc"];
+    &["if", "then", "else", "elif", "do", "while", "until", "!", "time", "fi", "done", "coproc"];
 
 impl ShellLexer {
     /// Ends the word, which may be a keyword.
@@ -141,7 +173,10 @@ impl ShellLexer {
                 state.stdin.pieces.extend(&word.pieces);
                 return state.stdin.variables.extend(word.variables);
             }
-            NextWord::Function => return,
+            NextWord::Function => {
+                self.evaluations.function(&word.text);
+                return state.named = Some(word.text);
+            }
         }
         let text = word.text.clone();
         let plain = if word.is_plain { text.as_str() } else { "" };
@@ -180,6 +215,7 @@ impl ShellLexer {
         }
         match plain {
             "case" => {
+                state.open_group();
                 state.open.push(OpenGroup::Case);
                 state.is_command = false;
             }
@@ -188,8 +224,23 @@ impl ShellLexer {
                 (state.in_test, state.is_command) = (true, false);
                 state.push(word);
             }
+            "{" => {
+                state.open_group();
+                let name = state.named.take().unwrap_or_else(|| self.function.clone());
+                state.bodies.push(std::mem::replace(&mut self.function, name));
+            }
+            "}" => {
+                self.function = state.bodies.pop().unwrap_or_default();
+                state.follows_group = true;
+            }
             plain if KEYWORDS.contains(&plain) => {
-                state.follows_group |= matches!(plain, "fi" | "done" | "}");
+                state.open_group();
+                match plain {
+                    "if" | "while" | "until" => state.nesting += 1,
+                    "fi" | "done" => state.nesting = state.nesting.saturating_sub(1),
+                    _ => {}
+                }
+                state.follows_group |= matches!(plain, "fi" | "done");
             }
             _ => self.first_word(word, state),
         }
@@ -203,12 +254,16 @@ impl ShellLexer {
             Some(name) => {
                 self.evaluations.assign(name, &word.pieces, &word.variables);
                 if builtins::PROMPTS.contains(&name) {
-                    let how = super::Evaluation::Shell;
+                    let how = Evaluation::Shell;
                     self.evaluations.add(&word.pieces, &word.variables, how, &format!("`{name}`"));
                 }
             }
             None => {
                 state.is_command = false;
+                if matches!(word.text.as_str(), "for" | "select") {
+                    state.open_group();
+                }
+                state.nesting += usize::from(matches!(word.text.as_str(), "for" | "select"));
                 state.push(word);
             }
         }
@@ -220,15 +275,30 @@ impl ShellLexer {
         let words = std::mem::take(&mut state.words);
         let stdin = std::mem::take(&mut state.stdin);
         let texts: Vec<String> = words.iter().map(|word| word.text.clone()).collect();
-        builtins::note(&words, &stdin, &mut self.evaluations);
+        let is_certain = state.nesting == 0 && state.open.is_empty() && !state.is_conditional && !is_pipe;
+        let body = state.bodies.len() == usize::from(!self.function.is_empty());
+        let place = (self.function.as_str(), is_certain && body && self.depth == 1);
+        builtins::note(&words, &stdin, place, &mut self.evaluations);
+        self.evaluations.end_command();
+        if let Some(reader) = state.swallows.take() {
+            let pieces: Vec<usize> = words.iter().flat_map(|word| word.pieces.iter().copied()).collect();
+            let source = [pieces, state.printed.pieces.clone()].concat();
+            self.evaluations.add(
+                &source,
+                &state.printed.variables.clone(),
+                reader.evaluation(),
+                &reader.to_string(),
+            );
+        }
         for (at, reader) in inner_programs::programs(&texts) {
             if let Some(word) = words.get(at) {
-                let (how, name) = (reader.evaluation(), reader.to_string());
-                self.evaluations.add(&word.pieces, &word.variables, how, &name);
+                let how =
+                    if reader.calls_shell(&word.text) { Evaluation::Shell } else { reader.evaluation() };
+                self.evaluations.add(&word.pieces, &word.variables, how, &reader.to_string());
             }
         }
         for word in inner_programs::script_files(&texts).filter_map(|at| words.get(at)) {
-            self.evaluations.add(&word.files, &[], super::Evaluation::Shell, "a shell");
+            self.evaluations.add(&word.files, &[], Evaluation::Shell, "a shell");
         }
         let reader = inner_programs::stdin_reader(&texts);
         if let Some(reader) = &reader {
@@ -237,8 +307,17 @@ impl ShellLexer {
         let first = inner_programs::start(&texts);
         let name = texts.get(first).map_or("", |word| inner_programs::program_name(word));
         if matches!(name, "read" | "mapfile" | "readarray") {
-            state.read.extend(texts.get(first + 1..).unwrap_or_default().iter().cloned());
+            let names: Vec<String> = texts.get(first + 1..).unwrap_or_default().to_vec();
+            let piped = if state.is_piped { state.piped_in().clone() } else { Reading::default() };
+            for source in [&piped, &state.group_input] {
+                names.iter().for_each(|name| {
+                    self.evaluations.assign(name, &source.pieces, &source.variables);
+                });
+            }
+            state.read.extend(names);
         }
+        // a group, or a function, with `read` in it
+        state.read.iter().for_each(|name| self.evaluations.assign(name, &stdin.pieces, &stdin.variables));
         if matches!(name, "echo" | "printf" | "print" | "cat" | "tee") {
             for word in
                 words.iter().skip(first + 1).filter(|_| name != "cat" && name != "tee").chain([&stdin])
@@ -251,25 +330,28 @@ impl ShellLexer {
             (state.piped, state.earlier) = (Reading::default(), state.documents.len());
             state.follows_group = false;
         }
-        state.is_piped = is_pipe;
+        (state.is_piped, state.is_conditional) = (is_pipe, is_pipe);
         (state.is_command, state.in_test, state.next) = (true, false, NextWord::Command);
     }
 
     /// Notes what comes to a command by its standard input, which it reads as a program.
     fn stdin_is_program(
         &mut self,
-        reader: &Reader,
+        reader: &ProgramReader,
         stdin: &ShellWord,
         words: &[ShellWord],
         state: &mut CommandState,
     ) {
         let (how, name) = (reader.evaluation(), reader.to_string());
+        if self.in_target {
+            self.swallows = Some(reader.clone());
+        }
         self.evaluations.add(&stdin.pieces, &stdin.variables, how, &name);
         for word in words {
             self.evaluations.add(&word.files, &[], how, &name);
         }
         if state.is_piped {
-            let source = if state.follows_group { &state.printed } else { &state.piped };
+            let source = state.piped_in();
             self.evaluations.add(&source.pieces, &source.variables, how, &name);
         }
         for document in state.documents.iter_mut().skip(state.earlier) {
@@ -288,6 +370,7 @@ impl ShellLexer {
         self.pending -= documents.len().min(self.pending);
         for document in documents {
             let pieces = self.here_document(&document);
+            state.read.iter().for_each(|name| self.evaluations.assign(name, &pieces, &[]));
             state.printed.pieces.extend(&pieces);
             if state.is_piped {
                 state.piped.pieces.extend(&pieces);

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::builtins::positional;
+use super::commands::ShellWord;
 use crate::script::plan::shell_quote::Quote;
 
 /// The way in which a value is read once more.
@@ -48,13 +50,24 @@ pub(super) struct Evaluations {
     variables: Vec<(String, Evaluation, String)>,
     /// Variables with the references and variables whose values they get.
     assigned: Vec<(String, Vec<usize>, Vec<String>)>,
-    /// Subscripts: the array, and the references and variables in them.
-    subscripts: Vec<(String, Vec<usize>, Vec<String>)>,
+    /// Subscripts: the array, and the references and variables in them; with the number of the command.
+    subscripts: Vec<(ArrayPlace, usize, Vec<usize>, Vec<String>)>,
     /// Variables that `declare` gives values to, which it reads as lists where the variables are arrays.
     declared: Vec<(String, Vec<usize>, Vec<String>)>,
+    /// Commands with their arguments, which functions of the script may get.
+    calls: Vec<(String, Vec<ShellWord>)>,
+    functions: BTreeSet<String>,
     arrays: BTreeSet<String>,
-    associative: BTreeSet<String>,
+    /// Associative arrays, with the number of the command that certainly makes them.
+    associative: BTreeMap<ArrayPlace, usize>,
+    /// Names that are something else at another place.
+    doubtful: BTreeSet<ArrayPlace>,
+    /// The number of commands so far.
+    commands: usize,
 }
+
+/// An array: the function in which it is named, and its name.
+type ArrayPlace = (String, String);
 
 impl Evaluations {
     /// Notes that something reads these references and variables once more.
@@ -75,26 +88,63 @@ impl Evaluations {
         }
     }
 
-    pub(super) fn subscript(&mut self, array: &str, pieces: &[usize], variables: &[String]) {
-        self.subscripts.push((array.to_owned(), pieces.to_vec(), variables.to_vec()));
+    pub(super) fn end_command(&mut self) {
+        self.commands += 1;
+    }
+
+    pub(super) fn subscript(&mut self, function: &str, array: &str, pieces: &[usize], variables: &[String]) {
+        let place = (function.to_owned(), array.to_owned());
+        self.subscripts.push((place, self.commands, pieces.to_vec(), variables.to_vec()));
     }
 
     pub(super) fn declare(&mut self, name: &str, pieces: &[usize], variables: &[String]) {
         self.declared.push((name.to_owned(), pieces.to_vec(), variables.to_vec()));
     }
 
-    pub(super) fn array(&mut self, name: &str, is_associative: bool) {
+    pub(super) fn array(&mut self, name: &str) {
         self.arrays.insert(name.to_owned());
-        if is_associative {
-            self.associative.insert(name.to_owned());
+    }
+
+    /// Notes that a command makes an associative array, or that a name may be something else.
+    pub(super) fn associative(&mut self, function: &str, name: &str, is_certain: bool) {
+        let place = (function.to_owned(), name.to_owned());
+        if is_certain {
+            self.associative.entry(place).or_insert(self.commands);
+        } else {
+            self.doubtful.insert(place);
+        }
+    }
+
+    pub(super) fn function(&mut self, name: &str) {
+        self.functions.insert(name.to_owned());
+    }
+
+    pub(super) fn call(&mut self, name: &str, args: &[ShellWord]) {
+        if args.iter().any(|word| !word.pieces.is_empty() || !word.variables.is_empty()) {
+            self.calls.push((name.to_owned(), args.to_vec()));
+        }
+    }
+
+    /// Notes the arguments that a function gets.
+    pub(super) fn arguments(&mut self, function: &str, args: &[ShellWord]) {
+        for (at, word) in args.iter().enumerate() {
+            for number in [(at + 1).to_string(), "@".to_owned()] {
+                self.assign(&positional(function, &number), &word.pieces, &word.variables);
+            }
         }
     }
 
     /// Follows the variables to the references.
     pub(super) fn finish(mut self) -> BTreeMap<usize, Evaluated> {
-        for (array, pieces, variables) in std::mem::take(&mut self.subscripts) {
-            if self.associative.contains(&array) {
-                self.add(&pieces, &[], Evaluation::Key, &array);
+        for (name, args) in std::mem::take(&mut self.calls) {
+            if self.functions.contains(&name) {
+                self.arguments(&name, &args);
+            }
+        }
+        for (array, number, pieces, variables) in std::mem::take(&mut self.subscripts) {
+            let made = self.associative.get(&array).filter(|_| !self.doubtful.contains(&array));
+            if made.is_some_and(|made| *made <= number) {
+                self.add(&pieces, &[], Evaluation::Key, &array.1);
             } else {
                 self.add(&pieces, &variables, Evaluation::Number, "the subscript of an array");
             }

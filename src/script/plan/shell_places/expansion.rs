@@ -104,13 +104,21 @@ impl ShellLexer {
     /// Reads the name after a dollar.
     fn plain_parameter(&mut self) {
         match self.peek(0) {
-            Some('@' | '*' | '0'..='9') => self.reading.variables.push("@".to_owned()),
+            Some(c @ ('@' | '*' | '0'..='9')) => {
+                let name = self.positional(&c.to_string());
+                self.reading.variables.push(name);
+            }
             Some(c) if is_name_char(c) => {
                 let name = self.take_name();
                 self.reading.variables.push(name);
             }
             _ => {}
         }
+    }
+
+    fn positional(&self, number: &str) -> String {
+        let number = if number == "*" { "@" } else { number };
+        super::builtins::positional(&self.function, number)
     }
 
     /// Reads commands between backquotes. Backslashes are read twice there, once before the commands are.
@@ -180,7 +188,7 @@ impl ShellLexer {
         }
         let mut name = self.made_since(begin);
         if name.starts_with(|c: char| c.is_ascii_digit() || c == '@' || c == '*') {
-            name = "@".to_owned();
+            name = self.positional(&name);
         }
         let mut is_list = self.is_next("@}") || self.is_next("*}");
         if self.is_next("[") {

@@ -1,6 +1,6 @@
 //! Here-documents.
 
-use super::inner_programs::Reader;
+use super::inner_programs::ProgramReader;
 use super::{Made, ShellLexer, Symbol};
 use crate::script::plan::shell_quote::Quote;
 use std::ops::Range;
@@ -16,7 +16,7 @@ pub(super) struct HereDocument {
     /// The delimiter in what was made.
     made: Range<usize>,
     /// What reads the text as a program.
-    pub(super) reader: Option<Reader>,
+    pub(super) reader: Option<ProgramReader>,
 }
 
 impl ShellLexer {
@@ -68,7 +68,7 @@ impl ShellLexer {
         let limit = self.limit;
         self.limit = self.here_end(document);
         let outer = std::mem::take(&mut self.reading);
-        let reader = document.reader.clone().or_else(|| self.is_next("#!").then_some(Reader::Later));
+        let reader = document.reader.clone().or_else(|| self.is_next("#!").then_some(ProgramReader::Later));
         if document.is_quoted {
             self.quoted_document(document);
         } else {

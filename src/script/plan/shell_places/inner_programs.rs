@@ -7,29 +7,37 @@ use super::{Evaluation, VALUE};
 
 /// What reads an argument or its standard input as a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Reader {
+pub(crate) enum ProgramReader {
     /// A shell, or what hands its words to one.
     Shell(String),
     /// A program with a language of its own.
     Language(String),
-    /// Whatever runs the file later.
+    /// Whatever runs the file that a here-document makes.
     Later,
 }
 
-impl Reader {
+impl ProgramReader {
     pub(crate) fn evaluation(&self) -> Evaluation {
         match self {
-            Reader::Shell(_) => Evaluation::Shell,
-            Reader::Language(_) | Reader::Later => Evaluation::Language,
+            ProgramReader::Shell(_) => Evaluation::Shell,
+            ProgramReader::Language(_) | ProgramReader::Later => Evaluation::Language,
         }
     }
 }
 
-impl fmt::Display for Reader {
+impl ProgramReader {
+    /// Whether a program in another language seems to call a shell.
+    pub(crate) fn calls_shell(&self, program: &str) -> bool {
+        let calls = ["system", "popen", "subprocess", "getline", "exec", "spawn", "qx", "`", "|&"];
+        matches!(self, ProgramReader::Language(_)) && calls.iter().any(|call| program.contains(call))
+    }
+}
+
+impl fmt::Display for ProgramReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Reader::Shell(name) | Reader::Language(name) => write!(f, "`{name}`"),
-            Reader::Later => f.write_str("the program that the here-document makes"),
+            ProgramReader::Shell(name) | ProgramReader::Language(name) => write!(f, "`{name}`"),
+            ProgramReader::Later => f.write_str("a later command"),
         }
     }
 }
@@ -100,11 +108,19 @@ const LONG_OPTIONS: &[&str] = &["--eval", "--command", "--execute", "--print", "
 /// Programs whose first argument is a program, unless an option brings one.
 const FILTERS: &[&str] = &["awk", "gawk", "mawk", "nawk", "sed", "gsed", "jq", "yq"];
 
+/// How many programs with a language of their own are looked at in one command.
+const MOST_LANGUAGES: usize = 8;
+
 /// The name of a program, without its folder and version.
 pub(crate) fn program_name(word: &str) -> &str {
     let name = word.rsplit('/').next().unwrap_or_default();
     let short = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
     if short.is_empty() { name } else { short }
+}
+
+/// The name of a program of the system; a program beside the script may have any name.
+fn system_name(word: &str) -> &str {
+    if word.contains('/') && !word.starts_with('/') { "" } else { program_name(word) }
 }
 
 /// Whether a program hands its words to a shell, so that they are read twice.
@@ -149,10 +165,11 @@ pub(crate) fn start(words: &[String]) -> usize {
     let mut is_wrapped = false;
     while let Some(word) = words.get(at) {
         let is_setting = word.split_once('=').is_some_and(|(name, _)| super::is_name(name));
-        let is_operand = word.starts_with('-') || word.starts_with(|c: char| c.is_ascii_digit());
+        let is_option = word.starts_with('-') && word.len() > 1;
+        let is_operand = word.starts_with(|c: char| c.is_ascii_digit());
         if wrappers.contains(&program_name(word)) {
             is_wrapped = true;
-        } else if !(is_setting || is_wrapped && is_operand) {
+        } else if !(is_setting || is_option || is_wrapped && is_operand) {
             break;
         }
         at += 1;
@@ -161,8 +178,9 @@ pub(crate) fn start(words: &[String]) -> usize {
 }
 
 /// The words of a command that are programs for something else, with what reads them.
-pub(crate) fn programs(words: &[String]) -> Vec<(usize, Reader)> {
+pub(crate) fn programs(words: &[String]) -> Vec<(usize, ProgramReader)> {
     let mut found = Vec::new();
+    let mut languages = 0;
     let first = start(words);
     for (at, word) in words.iter().enumerate() {
         let name = program_name(word);
@@ -170,27 +188,29 @@ pub(crate) fn programs(words: &[String]) -> Vec<(usize, Reader)> {
             let after = after_options(words, at + 1);
             let reads = words.get(at + 1..after).unwrap_or_default().iter().any(|word| is_short(word, "c"));
             if reads && after < words.len() {
-                found.push((after, Reader::Shell(format!("{name} -c"))));
+                found.push((after, ProgramReader::Shell(format!("{name} -c"))));
             }
         }
-        if let Some((_, letters)) = LANGUAGES.iter().find(|(known, _)| *known == name) {
-            found.extend(option_programs(words, at, letters, &Reader::Language(name.to_owned())));
+        let language = LANGUAGES.iter().find(|(known, _)| *known == name);
+        if let Some((_, letters)) = language.filter(|_| languages < MOST_LANGUAGES) {
+            languages += 1;
+            found.extend(option_programs(words, at, letters, &ProgramReader::Language(name.to_owned())));
         }
     }
-    let name = words.get(first).map_or("", |word| program_name(word));
+    let name = words.get(first).map_or("", |word| system_name(word));
     let rest = first + 1..words.len();
     if JOINERS.contains(&name) && name != "eval" {
         let end = words.iter().position(|word| word.starts_with(":::")).unwrap_or(words.len());
-        found.extend((rest.start..end).map(|at| (at, Reader::Shell(name.to_owned()))));
+        found.extend((rest.start..end).map(|at| (at, ProgramReader::Shell(name.to_owned()))));
     }
     if COMMANDERS.contains(&name) {
-        found.extend(option_programs(words, first, "c", &Reader::Shell(format!("{name} -c"))));
+        found.extend(option_programs(words, first, "c", &ProgramReader::Shell(format!("{name} -c"))));
     }
     for (at, word) in words.iter().enumerate().skip(first) {
         let wraps = word.strip_prefix("--wrap").filter(|_| SUBMITTERS.contains(&name));
         match wraps {
-            Some("") => found.push((at + 1, Reader::Shell("sbatch --wrap".to_owned()))),
-            Some(_) => found.push((at, Reader::Shell("sbatch --wrap".to_owned()))),
+            Some("") => found.push((at + 1, ProgramReader::Shell("sbatch --wrap".to_owned()))),
+            Some(_) => found.push((at, ProgramReader::Shell("sbatch --wrap".to_owned()))),
             None => {}
         }
     }
@@ -198,7 +218,9 @@ pub(crate) fn programs(words: &[String]) -> Vec<(usize, Reader)> {
         found.extend(filter_programs(words, first, name));
     }
     if name == "sqlite" {
-        found.extend(operands(words, first).skip(1).map(|at| (at, Reader::Language("sqlite3".to_owned()))));
+        found.extend(
+            operands(words, first).skip(1).map(|at| (at, ProgramReader::Language("sqlite3".to_owned()))),
+        );
     }
     found
 }
@@ -210,17 +232,18 @@ pub(super) fn script_files(words: &[String]) -> impl Iterator<Item = usize> {
 }
 
 /// What reads the standard input of a command as a program.
-pub(crate) fn stdin_reader(words: &[String]) -> Option<Reader> {
+pub(crate) fn stdin_reader(words: &[String]) -> Option<ProgramReader> {
     let first = start(words);
-    let name = program_name(words.get(first)?);
+    let name = system_name(words.get(first)?);
     for (at, word) in words.iter().enumerate() {
         let shell = program_name(word);
         if SHELLS.contains(&shell) {
-            let options = words.get(at + 1..).unwrap_or_default();
+            let after = after_options(words, at + 1);
+            let options = words.get(at + 1..after).unwrap_or_default();
             let is_command = options.iter().any(|word| is_short(word, "c"));
-            let reads = options.iter().any(|word| is_short(word, "s"));
-            if !is_command && (reads || after_options(words, at + 1) == words.len() || is_stdin(options)) {
-                return Some(Reader::Shell(shell.to_owned()));
+            let reads = after == words.len() || options.iter().any(|word| is_short(word, "s"));
+            if !is_command && (reads || is_stdin(words.get(after..).unwrap_or_default())) {
+                return Some(ProgramReader::Shell(shell.to_owned()));
             }
         }
         let languages = LANGUAGES.iter().map(|(name, _)| name);
@@ -231,18 +254,29 @@ pub(crate) fn stdin_reader(words: &[String]) -> Option<Reader> {
                 || is_stdin(options)
                 || databases.contains(&shell)
             {
-                return Some(Reader::Language(shell.to_owned()));
+                return Some(ProgramReader::Language(shell.to_owned()));
             }
         }
     }
     if SUBMITTERS.contains(&name) {
-        return Some(Reader::Shell(name.to_owned()));
+        return Some(ProgramReader::Shell(name.to_owned()));
     }
-    if matches!(name, "ssh" | "slogin" | "rsh" | "parallel") && operands(words, first).count() < 2 {
-        return Some(Reader::Shell(name.to_owned()));
+    let is_bare = match name {
+        "ssh" | "slogin" | "rsh" => operands(words, first).count() < 2,
+        "parallel" | "sem" => operands(words, first).count() == 0,
+        _ => false,
+    };
+    // `xargs -I` writes what it reads into its words
+    let replaces =
+        |word: &String| word.starts_with("-I") || word.starts_with("-i") || word.starts_with("--repl");
+    let inserts = words.iter().any(|word| program_name(word) == "xargs")
+        && words.iter().any(replaces)
+        && programs(words).iter().any(|(_, reader)| matches!(reader, ProgramReader::Shell(_)));
+    if is_bare || inserts {
+        return Some(ProgramReader::Shell(name.to_owned()));
     }
     let sources = matches!(name, "." | "source") && words.iter().any(|word| word == "/dev/stdin");
-    sources.then(|| Reader::Shell(name.to_owned()))
+    sources.then(|| ProgramReader::Shell(name.to_owned()))
 }
 
 fn is_stdin(words: &[String]) -> bool {
@@ -284,7 +318,12 @@ fn operands(words: &[String], program: usize) -> impl Iterator<Item = usize> {
 }
 
 /// The programs that options of a command bring: the next word, or the rest of this one.
-fn option_programs(words: &[String], program: usize, letters: &str, reader: &Reader) -> Vec<(usize, Reader)> {
+fn option_programs(
+    words: &[String],
+    program: usize,
+    letters: &str,
+    reader: &ProgramReader,
+) -> Vec<(usize, ProgramReader)> {
     let mut found = Vec::new();
     for (at, word) in words.iter().enumerate().skip(program + 1) {
         let Some(rest) = word.strip_prefix('-') else { continue };
@@ -301,8 +340,8 @@ fn option_programs(words: &[String], program: usize, letters: &str, reader: &Rea
 }
 
 /// The programs of `awk`, `sed` and the like.
-fn filter_programs(words: &[String], program: usize, name: &str) -> Vec<(usize, Reader)> {
-    let reader = Reader::Language(name.to_owned());
+fn filter_programs(words: &[String], program: usize, name: &str) -> Vec<(usize, ProgramReader)> {
+    let reader = ProgramReader::Language(name.to_owned());
     let mut found = Vec::new();
     let mut at = program + 1;
     while let Some(word) = words.get(at) {

@@ -117,6 +117,9 @@ pub(crate) fn find(text: &str, pieces: &[TextPiece], ansi: Ansi) -> ShellText {
         pending: 0,
         reading: Reading::default(),
         evaluations: Evaluations::default(),
+        function: String::new(),
+        swallows: None,
+        in_target: false,
         lost: None,
     };
     lexer.code(code::CodeEnd::Text);
@@ -161,6 +164,12 @@ struct ShellLexer {
     pending: usize,
     reading: Reading,
     evaluations: Evaluations,
+    /// The function whose body is read; empty outside of functions.
+    function: String,
+    /// What reads what is written into `>(…)`, as a program.
+    swallows: Option<inner_programs::ProgramReader>,
+    /// Whether the commands that are read are those of `>(…)`.
+    in_target: bool,
     /// The reason why nothing is known of what follows, with a way to write it.
     lost: Option<(&'static str, &'static str)>,
 }
