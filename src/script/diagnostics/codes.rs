@@ -169,7 +169,7 @@ codes! {
     /// that leaves out no instance, or a parameter that is not used.
     NoEffect = "W08",
     /// A value in the text of a program in another language, such as `awk '..'`, that is more than a plain word.
-    ValueInCode = "W09",
+    ValueInLanguage = "W09",
     /// An environment variable that a script names and that is not set where it is checked.
     NoVariableHere = "W10",
 }

@@ -229,7 +229,7 @@ fn read_again(
                 "perl" => format!("as data: `perl -e '… $ARGV[0] …' {whole}`"),
                 _ => format!("as data: `export V={whole}`, and let the program read the environment"),
             };
-            Diagnostic::new(Code::ValueInCode, span, message)
+            Diagnostic::new(Code::ValueInLanguage, span, message)
                 .label("dtask does not know its quotes")
                 .help(help)
         }

@@ -356,9 +356,12 @@ impl ShellLexer {
     fn place_in_word(&self, state: &CommandState) -> Quote {
         let word = state.text();
         let mut ahead = 1;
-        while ahead < LONGEST_NAME && matches!(self.symbol(ahead), Some(Symbol::Reference(_)))
-            || ahead < LONGEST_NAME && self.peek(ahead).is_some_and(is_name_char)
-        {
+        let is_part = |symbol: Option<Symbol>| match symbol {
+            Some(Symbol::Reference(_)) => true,
+            Some(Symbol::Char(c)) => is_name_char(c),
+            None => false,
+        };
+        while ahead < LONGEST_NAME && is_part(self.symbol(ahead)) {
             ahead += 1;
         }
         let next = self.peek(ahead);

@@ -66,6 +66,9 @@ pub(super) struct Evaluations {
     commands: usize,
 }
 
+/// The references and variables whose values something gets.
+type ValueSource = (Vec<usize>, Vec<String>);
+
 /// An array: the function in which it is named, and its name.
 type ArrayPlace = (String, String);
 
@@ -154,7 +157,7 @@ impl Evaluations {
                 self.add(&pieces, &variables, Evaluation::Shell, "`declare`");
             }
         }
-        let mut sources: BTreeMap<String, Vec<(Vec<usize>, Vec<String>)>> = BTreeMap::new();
+        let mut sources: BTreeMap<String, Vec<ValueSource>> = BTreeMap::new();
         for (name, pieces, variables) in std::mem::take(&mut self.assigned) {
             sources.entry(name).or_default().push((pieces, variables));
         }
