@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector, Diagnostics};
 use crate::script::diagnostics::source::ScriptSource;
-use crate::script::lint::{array_shapes, save_paths, scale, unused, walltime};
+use crate::script::lint::{array_shapes, save_paths, scale, unused, unused_params, walltime};
 use crate::script::lower::task::Compiler;
 use crate::script::lower::toposort;
 use crate::script::plan::Plan;
@@ -79,6 +79,7 @@ fn understand(
     compiler.check_joins(&compiled, cx);
     save_paths::check(&script, &names, &sweeps, &compiled, cx);
     unused::check(&script, &compiled, cx);
+    unused_params::check(&script, &sweeps, &compiled, cx);
     scale::check(&script, &compiled, cx);
     walltime::check(&script, options.time_limit, cx);
     let order = toposort::sort(&script, &compiled, cx);

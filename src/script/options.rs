@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct LoadOptions {
     /// Whether the programs that `run` names must exist on this machine.
     pub check_programs: bool,
+    /// Whether the script is about to be run here, so that the environment variables that it names must be set.
+    pub starts: bool,
     /// The time limit of the job; `None` where it is not known.
     pub time_limit: Option<Duration>,
 }

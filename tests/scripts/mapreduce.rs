@@ -227,3 +227,23 @@ save   = "good.tsv"
         assert_eq!(sorted(&folder.read("good.tsv")), "a\t1\nb\t1\n");
     }
 }
+
+#[test]
+fn a_reducer_may_leave_out_its_last_line_end() {
+    let folder = Folder::script(
+        r#"
+[task.count.mapreduce]
+input      = { glob = "t.txt" }
+map        = "words"
+reduce     = { shell = "printf %s \"$(cut -f1 | sort -u)\"" }
+partitions = 4
+[task.all]
+shell  = "cat {count} | sort"
+stdout = "all.txt"
+"#,
+    );
+    let words: Vec<String> = (10..50).map(|number| format!("w{number}")).collect();
+    std::fs::write(folder.path("t.txt"), words.join(" ")).unwrap();
+    folder.run(0, &["s.toml"]).assert_success();
+    assert_eq!(folder.read("all.txt").lines().collect::<Vec<_>>(), words);
+}

@@ -150,6 +150,13 @@ codes! {
     NeedsTooMuch = "E71",
     /// A task whose `time` is longer than the job, so that no instance of it would ever be started.
     TimeTooLong = "E72",
+    /// A value in a `shell` script at a place where it cannot be data: in arithmetic, unless it is a number, in what a shell
+    /// reads once more, unless it is a plain word, or where the place depends on the shell.
+    ValueInShell = "E80",
+    /// A value in a script whose `interpreter` is no shell, or hands the script on to another one.
+    ValueInProgram = "E81",
+    /// An environment variable that a script names and that is not set where the run starts.
+    NoVariable = "E82",
     /// A result that is neither used by another task nor saved.
     UnusedResult = "W01",
     /// A task that writes a file for each of very many instances, which strains a shared file system.
@@ -158,6 +165,13 @@ codes! {
     WideFanIn = "W03",
     /// A script file that every user may change: its commands run with the rights of the user who calls dtask.
     OthersWrite = "W04",
+    /// Something that is written and does nothing: braces that look like a reference, such as `{a b}`, a row of `exclude`
+    /// that leaves out no instance, or a parameter that is not used.
+    NoEffect = "W08",
+    /// A value in the text of a program in another language, such as `awk '..'`, that is more than a plain word.
+    ValueInLanguage = "W09",
+    /// An environment variable that a script names and that is not set where it is checked.
+    NoVariableHere = "W10",
 }
 
 impl Code {

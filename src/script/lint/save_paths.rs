@@ -50,6 +50,7 @@ pub(crate) fn check(
             span: path.span.clone(),
             kind,
             makes_array: !task.action.is_command(),
+            leads: path.value.starts_with("{env:"),
             together: together(task, template),
         };
         for (raw, save) in raw.saves.iter().zip(&task.saves) {
@@ -63,12 +64,14 @@ pub(crate) fn check(
             }
         }
         for (raw, out) in raw.outs.iter().zip(&task.outs) {
-            check(&raw.file, &out.file, WriteKind::Save).value_leads_out(cx);
+            let check = check(&raw.file, &out.file, WriteKind::Save);
+            let _ = check.value_leads_out(cx) || check.is_too_long(cx);
         }
         if let (Some(raw), Dir::Path(dir)) = (&raw.execution.dir, &task.execution.dir)
             && !written_wrong(raw, cx)
         {
-            check(raw, dir, WriteKind::Save).value_leads_out(cx);
+            let check = check(raw, dir, WriteKind::Save);
+            let _ = check.value_leads_out(cx) || check.is_too_long(cx);
         }
         let streams =
             [(&raw.stdout, &task.stdout, WriteKind::Stdout), (&raw.stderr, &task.stderr, WriteKind::Stderr)];
@@ -83,6 +86,9 @@ pub(crate) fn check(
     seen.finish(script, names, tasks, cx);
 }
 
+/// The most bytes that the name of a file may have.
+const LONGEST_NAME: usize = 255;
+
 struct Check<'a> {
     task: &'a str,
     family: &'a Sweep,
@@ -90,6 +96,8 @@ struct Check<'a> {
     span: Span,
     kind: WriteKind,
     makes_array: bool,
+    /// Whether the path begins with a folder of the environment, which may lie anywhere.
+    leads: bool,
     /// The index of a parameter whose values are parts of one dataset: instances may then save to one path. `None` if
     /// the task has none.
     together: Option<usize>,
@@ -107,7 +115,7 @@ impl Check<'_> {
         {
             return;
         }
-        if self.value_leads_out(cx) {
+        if self.value_leads_out(cx) || self.is_too_long(cx) {
             return;
         }
         let whole = self.family.len() <= COMPARED && seen.len() as u64 + self.family.len() <= COMPARED;
@@ -133,7 +141,7 @@ impl Check<'_> {
 
     /// Checks the path of a `stdout` or `stderr`, which several instances and tasks may share.
     fn run_stream(&self, seen: &mut Writers, cx: &mut DiagnosticCollector) {
-        if self.value_leads_out(cx) {
+        if self.value_leads_out(cx) || self.is_too_long(cx) {
             return;
         }
         let is_certain = |part: &TemplatePart| match part {
@@ -228,6 +236,26 @@ impl Check<'_> {
         false
     }
 
+    /// Whether a name in a path is longer than a file system allows, which is reported.
+    fn is_too_long(&self, cx: &mut DiagnosticCollector) -> bool {
+        for (number, values) in self.samples(self.family.len() <= COMPARED).enumerate() {
+            let Some(path) = self.path(&values, number as u64) else { return false };
+            let Some(name) = path.split('/').find(|name| name.len() > LONGEST_NAME) else {
+                if self.template.as_literal().is_some() {
+                    return false;
+                }
+                continue;
+            };
+            let begin: String = name.chars().take(40).collect();
+            let message =
+                format!("the name `{begin}…` has {} bytes, and a file's may have {LONGEST_NAME}", name.len());
+            let diagnostic = Diagnostic::new(Code::BadValue, self.span.clone(), message);
+            cx.push(diagnostic.label("too long").help("use fewer parameters in it, or `{dtask.index}`"));
+            return true;
+        }
+        false
+    }
+
     /// The values of the parameters of every instance if `whole`; else, for large families, of enough instances to see
     /// each value of each parameter once. Gives at most [`COMPARED`] instances.
     fn samples(&self, whole: bool) -> impl Iterator<Item = Bindings> + '_ {
@@ -251,6 +279,7 @@ impl Check<'_> {
             let (code, label) = match normal(&path, &cx.source) {
                 Some(normal) if normal.is_empty() || path.ends_with('/') => (Code::BadValue, "names no file"),
                 Some(_) => continue,
+                None if self.leads && path.starts_with('/') && !path.ends_with('/') => continue,
                 None => (Code::OutsideTree, "leads out of the folder"),
             };
             let message = match code {
@@ -342,14 +371,9 @@ fn written_wrong(text: &Text, cx: &mut DiagnosticCollector) -> bool {
         None if path == "~" || path.starts_with("~/") => ("~".to_owned(), "HOME"),
         None => return false,
     };
-    let var = name.to_lowercase();
     let message = format!("`{found}` in a path is replaced by nobody: no shell reads it");
     let diagnostic = Diagnostic::new(Code::BadValue, text.span.clone(), message);
-    cx.push(
-        diagnostic.label("would be a name as it is").help(format!(
-            "write `{{{var}}}`, with `{var}` in `[vars]`, and give it by `--set {var}=${name}`"
-        )),
-    );
+    cx.push(diagnostic.label("would be a name as it is").help(format!("write `{{env:{name}}}`")));
     true
 }
 

@@ -5,12 +5,14 @@ use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Span, Text};
 use crate::script::lower::programs;
 use crate::script::lower::task::Compiler;
+use crate::script::plan::shell_places::VALUE;
 use crate::script::plan::shell_quote::Quote;
 use crate::script::plan::task::{Reference, TaskAction};
 use crate::script::plan::template::{Fill, Template, TemplatePart};
 use crate::script::resolve::resolver::Resolver;
+use crate::script::resolve::shell_text::ArgvWord;
 use crate::script::resolve::written::TextContext;
-use crate::script::syntax::placeholder;
+use crate::script::syntax::placeholder::{self, TextPiece};
 use crate::script::syntax::script::{RawAction, RawTask};
 use crate::script::syntax::shell_words::{self, WordError, WordPart};
 
@@ -35,11 +37,13 @@ impl Compiler<'_> {
                 Some(TaskAction::Run { argv })
             }
             RawAction::Argv(items, span) => {
-                let argv: Vec<Template> =
+                let mut argv: Vec<Template> =
                     items.iter().map(|item| resolver.template(item, TextContext::Command, cx)).collect();
                 for (item, word) in items.iter().zip(&argv) {
                     check_word(word, &item.span, resolver, cx);
                 }
+                let words: Vec<ArgvWord<'_>> = items.iter().map(ArgvWord::of).collect();
+                resolver.inner_programs(&words, &mut argv, cx);
                 self.check_argv(&argv, items.first().map_or(span, |first| &first.span), cx);
                 Some(TaskAction::Run { argv })
             }
@@ -55,12 +59,10 @@ impl Compiler<'_> {
                 }
                 let words =
                     |words: &At<Vec<Text>>| words.value.iter().map(|word| word.value.clone()).collect();
-                let interpreter =
+                let interpreter: Vec<String> =
                     interpreter.as_ref().map_or_else(|| INTERPRETER.map(String::from).to_vec(), words);
-                Some(TaskAction::Shell {
-                    interpreter,
-                    script: resolver.template(text, TextContext::Shell, cx),
-                })
+                let script = resolver.shell(text, &interpreter, cx);
+                Some(TaskAction::Shell { interpreter, script })
             }
             RawAction::Array(text) => self.array(text, resolver, cx),
             RawAction::Call(function, args) => self.call(function, args, resolver, cx),
@@ -106,6 +108,7 @@ fn split(text: &Text, resolver: &mut Resolver<'_>, cx: &mut DiagnosticCollector)
             return None;
         }
     };
+    resolver.warn_of_near_references(text, &pieces, cx);
     let mut argv = Vec::with_capacity(words.len());
     for word in &words {
         let part = |part: &WordPart, resolver: &mut Resolver<'_>, cx: &mut DiagnosticCollector| match part {
@@ -118,7 +121,23 @@ fn split(text: &Text, resolver: &mut Resolver<'_>, cx: &mut DiagnosticCollector)
         check_word(&template, &text.span, resolver, cx);
         argv.push(template);
     }
+    let inner: Vec<ArgvWord<'_>> = words.iter().map(|word| argv_word(word, text, &pieces)).collect();
+    resolver.inner_programs(&inner, &mut argv, cx);
     Some(argv)
+}
+
+fn argv_word<'t>(word: &[WordPart], text: &'t Text, pieces: &[TextPiece]) -> ArgvWord<'t> {
+    let mut made = ArgvWord { text: String::new(), references: Vec::new() };
+    for part in word {
+        match part {
+            WordPart::Text(text) => made.text.push_str(text),
+            WordPart::Piece(at) => {
+                made.text.push(VALUE);
+                made.references.extend(pieces.get(*at).map(|piece| (text, piece.clone())));
+            }
+        }
+    }
+    made
 }
 
 /// Reports an argument of a command with two gathers, which are references to several instances of another task. The

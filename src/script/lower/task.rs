@@ -39,6 +39,7 @@ impl Compiler<'_> {
             sweeps: self.sweeps,
             task: at,
             found: Vec::new(),
+            options: self.options,
             merges: matches!(&raw.action, Some(RawAction::Reduce(reduce)) if reduce.command.is_some()),
         };
         let action = raw.action.as_ref().and_then(|action| self.action(raw, action, &mut resolver, cx));

@@ -1,142 +1,191 @@
-//! Shell quoting: values in a `shell` script are escaped for the place where they stand, against shell injection.
+//! Values reach a shell as data: each is assigned to a variable in front of the script, and the script's text refers to it.
 //!
-//! Quotes around a value that already stands inside quotes of the script would close those, and the shell would
-//! interpret the value. So the quoting of every reference is determined first, by [`contexts`].
+//! The assignment stands in a place of its own, between single quotes, so that no value can end it. A reference becomes an
+//! expansion of that variable, written for its place ([`Quote`], found by [`super::shell_places`]), and a shell never reads
+//! the result of an expansion as a command. A wrong guess of the place therefore changes characters, and runs nothing. A
+//! value of letters, digits and `_-./:` is written as it is where that is the same thing, for those who read the script.
+
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::script::syntax::placeholder::{PieceKind, TextPiece};
+use crate::script::plan::template::RenderError;
 
-/// The way in which a value that replaces a `{reference}` in a script is quoted, so that the shell cannot interpret it.
+/// The place of a reference in a script, which decides how its variable is written there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Quote {
     /// No quoting, because no shell sees the value.
     #[default]
     None,
-    /// For a reference that stands outside of quotes: the value gets quotes of its own if it has special characters.
+    /// A part of a word, outside of quotes.
     Bare,
-    /// For a reference that stands inside single quotes of the script, `'…'`: single quotes in the value are escaped.
+    /// A part of a word that must not be written as it is: a command, or a number before `>`.
+    Word,
+    /// Inside `'…'`.
     Single,
     /// For a reference that stands inside double quotes of the script, `"…"`: characters special there are escaped.
     Double,
+    /// Inside a here-document, or after a variable's name: never written as it is.
+    Verbatim,
+    /// Inside `$'…'`.
+    Ansi,
+    /// Inside an arithmetic expression, which shells evaluate again: numbers only.
+    Arithmetic,
+    /// Where a shell reads it once more, as in `eval` and `sh -c`: letters, digits and `_-./:` only.
+    Reread,
+    /// A part of a variable's name in `${…}`.
+    Name,
+    /// Inside a comment.
+    Comment,
+}
+
+/// Whether a value may stand in a script as it is.
+pub(crate) fn is_harmless(value: &str) -> bool {
+    !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || "_-./:".contains(c))
+}
+
+/// Whether a value is a number to a shell's arithmetic, with no name in it that would be evaluated.
+pub(crate) fn is_number(value: &str) -> bool {
+    let digits = value.strip_prefix(['-', '+']).unwrap_or(value);
+    digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '#')
 }
 
 impl Quote {
-    /// Returns the value, quoted in this way, as it is written into the shell script.
-    pub fn apply(self, value: &str) -> String {
+    /// The value as a word of its own, as keys of instances have it; whatever the place, two values differ.
+    pub(crate) fn word(self, value: &str) -> String {
         let harmless = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
+        if self == Quote::None || (!value.is_empty() && value.chars().all(harmless)) {
+            return value.to_string();
+        }
+        quoted(value)
+    }
+
+    /// Checks a value that is read once more.
+    ///
+    /// # Errors
+    /// When it could be a command there.
+    pub(crate) fn read_again(self, value: &str) -> Result<(), RenderError> {
         match self {
-            Quote::None => value.to_string(),
-            Quote::Bare if !value.is_empty() && value.chars().all(harmless) => value.to_string(),
-            Quote::Bare => format!("'{}'", Quote::Single.apply(value)),
-            Quote::Single => value.replace('\'', r"'\''"),
-            Quote::Double => value.chars().fold(String::with_capacity(value.len()), |mut text, c| {
-                if "$`\"\\".contains(c) {
-                    text.push('\\');
-                }
-                text.push(c);
-                text
-            }),
+            Quote::Arithmetic if !is_number(value) => Err(RenderError::NoNumber(value.to_string())),
+            Quote::Reread if !is_harmless(value) => Err(RenderError::Reread(value.to_string())),
+            _ => Ok(()),
         }
     }
 }
 
-/// The innermost construct of the shell language, such as a quotation, that is open at a point of the scan of a script.
-#[derive(Clone, Copy, PartialEq)]
-enum Level {
-    /// Commands, outside of quotes. A `)` closes this level if `$(` or `(` opened it.
-    Code,
-    Single,
-    Double,
+fn quoted(value: &str) -> String {
+    format!("'{}'", value.replace('\'', r"'\''"))
 }
 
-/// Returns the quoting that each piece of a shell script needs, one entry for each of `pieces`. Only the entries of
-/// pieces that are references have a meaning.
-pub(crate) fn contexts(text: &str, pieces: &[TextPiece]) -> Vec<Quote> {
-    let mut levels = vec![Level::Code];
-    let (mut escaped, mut comment) = (false, false);
-    let mut before = '\n';
-    let mut found = Vec::with_capacity(pieces.len());
-    for piece in pieces {
-        let level = levels.last().copied().unwrap_or(Level::Code);
-        found.push(match level {
-            Level::Code => Quote::Bare,
-            Level::Single => Quote::Single,
-            Level::Double => Quote::Double,
-        });
-        if let PieceKind::Reference(_) = piece.kind {
-            (escaped, before) = (false, 'x');
-            continue;
-        }
-        for c in text[piece.range.clone()].chars() {
-            let level = levels.last().copied().unwrap_or(Level::Code);
-            let last = std::mem::replace(&mut before, c);
-            if comment {
-                comment = c != '\n';
-            } else if std::mem::take(&mut escaped) {
-                // The character after a backslash is literal: a `(` after `\$` begins no command substitution.
-                before = 'x';
-            } else {
-                match (level, c) {
-                    (Level::Single, '\'') | (Level::Double, '"') => drop(levels.pop()),
-                    (Level::Code | Level::Double, '\\') => escaped = true,
-                    (Level::Code, '\'') => levels.push(Level::Single),
-                    (Level::Code, '"') => levels.push(Level::Double),
-                    (Level::Code, '#') if last.is_whitespace() || "(;&|".contains(last) => comment = true,
-                    (Level::Double, '(') if last == '$' => levels.push(Level::Code),
-                    (Level::Code, '(') => levels.push(Level::Code),
-                    (Level::Code, ')') if levels.len() > 1 => drop(levels.pop()),
-                    _ => {}
-                }
+/// A script that is being filled in.
+#[derive(Debug, Default)]
+pub(crate) struct FilledScript {
+    body: String,
+    assignments: String,
+    variables: HashMap<String, usize>,
+}
+
+impl FilledScript {
+    /// Adds text of the script's own.
+    pub(crate) fn text(&mut self, text: &str) {
+        self.body.push_str(text);
+    }
+
+    /// Adds the values of a reference, with spaces between.
+    ///
+    /// # Errors
+    /// When a value cannot stand there.
+    pub(crate) fn values(&mut self, values: &[String], place: Quote) -> Result<(), RenderError> {
+        for (at, value) in values.iter().enumerate() {
+            if at > 0 {
+                self.body.push(' ');
             }
+            self.value(value, place)?;
         }
+        Ok(())
     }
-    found
+
+    fn value(&mut self, value: &str, place: Quote) -> Result<(), RenderError> {
+        if value.contains('\0') {
+            return Err(RenderError::Nul);
+        }
+        let is_written = match place {
+            Quote::None => true,
+            Quote::Bare | Quote::Single | Quote::Double | Quote::Comment => is_harmless(value),
+            Quote::Word | Quote::Verbatim | Quote::Ansi => false,
+            Quote::Arithmetic | Quote::Reread => place.read_again(value).map(|()| true)?,
+            Quote::Name if value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => true,
+            Quote::Name => return Err(RenderError::NoName(value.to_string())),
+        };
+        if is_written {
+            self.body.push_str(value);
+            return Ok(());
+        }
+        if place == Quote::Comment {
+            // a line end would end the comment, and nobody reads it
+            return Ok(());
+        }
+        let variable = self.variable(value);
+        let text = match place {
+            Quote::Single => format!("'\"${{{variable}}}\"'"),
+            Quote::Ansi => format!("'\"${{{variable}}}\"$'"),
+            Quote::Double | Quote::Verbatim => format!("${{{variable}}}"),
+            _ => format!("\"${{{variable}}}\""),
+        };
+        self.body.push_str(&text);
+        Ok(())
+    }
+
+    /// The variable that holds a value.
+    fn variable(&mut self, value: &str) -> String {
+        let next = self.variables.len() + 1;
+        let number = *self.variables.entry(value.to_string()).or_insert(next);
+        let name = format!("__dtask{number}");
+        if number == next {
+            self.assignments.push_str(&format!("{name}={} ", quoted(value)));
+        }
+        name
+    }
+
+    /// The whole script. Its lines keep their numbers, but for line ends in values. A script that hands functions on to
+    /// other shells hands the values on with them.
+    pub(crate) fn finish(self) -> String {
+        if self.assignments.is_empty() {
+            return self.body;
+        }
+        let exports = ["export -f", "declare -fx", "declare -xf", "typeset -fx", "typeset -xf"];
+        let export = if exports.iter().any(|export| self.body.contains(export)) { "export " } else { "" };
+        format!("{export}{}; {}", self.assignments.trim_end_matches(' '), self.body)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::syntax::placeholder;
 
-    fn fill(script: &str, value: &str) -> String {
-        let pieces = placeholder::parse(script);
-        let quotes = contexts(script, &pieces);
-        let show = |(piece, quote): (&TextPiece, &Quote)| match piece.kind {
-            PieceKind::Reference(_) => quote.apply(value),
-            _ => script[piece.range.clone()].to_string(),
-        };
-        pieces.iter().zip(&quotes).map(show).collect()
+    fn filled(value: &str, place: Quote) -> Result<String, RenderError> {
+        let mut script = FilledScript::default();
+        script.values(&[value.to_string()], place)?;
+        Ok(script.finish())
     }
 
     #[test]
-    fn values_are_quoted_for_their_place() {
-        let value = "it's $a `b` \"c\"";
-        assert_eq!(fill("echo {x}", value), r#"echo 'it'\''s $a `b` "c"'"#);
-        assert_eq!(fill("echo '{x}'", value), r#"echo 'it'\''s $a `b` "c"'"#);
-        assert_eq!(fill("echo \"{x}\"", value), r#"echo "it's \$a \`b\` \"c\"""#);
-        assert_eq!(fill("# it's\necho {x}", "a b"), "# it's\necho 'a b'");
-        assert_eq!(fill("echo \"$(cat {x})\" {x}", "a b"), "echo \"$(cat 'a b')\" 'a b'");
-        assert_eq!(fill(r#"echo \" {x} \"{x}"#, "a b"), r#"echo \" 'a b' \"'a b'"#);
-        assert_eq!(fill("a {x}", "data/x-1.h5"), "a data/x-1.h5");
-        assert_eq!(fill("a {x}", ""), "a ''");
-        assert_eq!(fill("case y in y) echo {x};; esac", "a b"), "case y in y) echo 'a b';; esac");
-    }
-
-    #[test]
-    fn a_shell_reads_the_value_back() {
-        for value in ["a b", "it's", "$HOME `x` \"q\" \\", "*", "a\nb", "", "ä;rm -rf"] {
-            for script in
-                ["printf %s {x}", "printf %s '{x}'", "printf %s \"{x}\"", "printf %s \"$(printf %s {x})\""]
-            {
-                let output = std::process::Command::new("/bin/sh")
-                    .arg("-eu")
-                    .arg("-c")
-                    .arg(fill(script, value))
-                    .output()
-                    .unwrap();
-                assert_eq!(String::from_utf8(output.stdout).unwrap(), value, "{script}");
-            }
-        }
+    fn values_are_data_in_front_of_the_script() {
+        assert_eq!(filled("data/x-1.h5", Quote::Bare).unwrap(), "data/x-1.h5");
+        assert_eq!(filled("", Quote::Bare).unwrap(), "__dtask1=''; \"${__dtask1}\"");
+        assert_eq!(filled("it's", Quote::Double).unwrap(), r"__dtask1='it'\''s'; ${__dtask1}");
+        assert_eq!(filled("a b", Quote::Single).unwrap(), "__dtask1='a b'; '\"${__dtask1}\"'");
+        assert_eq!(filled("7", Quote::Word).unwrap(), "__dtask1='7'; \"${__dtask1}\"");
+        assert_eq!(filled("a\nb", Quote::Comment).unwrap(), "");
+        assert_eq!(filled("-7", Quote::Arithmetic).unwrap(), "-7");
+        assert_eq!(filled("a[$(id)]", Quote::Arithmetic), Err(RenderError::NoNumber("a[$(id)]".into())));
+        assert_eq!(filled("a/b.c", Quote::Reread).unwrap(), "a/b.c");
+        assert_eq!(filled("a b", Quote::Reread), Err(RenderError::Reread("a b".into())));
+        assert_eq!(filled("a:-$(id)", Quote::Name), Err(RenderError::NoName("a:-$(id)".into())));
+        assert_eq!(filled("a\0b", Quote::Bare), Err(RenderError::Nul));
+        let mut script = FilledScript::default();
+        script.values(&["a b".into(), "c".into(), "a b".into()], Quote::Bare).unwrap();
+        assert_eq!(script.finish(), "__dtask1='a b'; \"${__dtask1}\" c \"${__dtask1}\"");
     }
 }

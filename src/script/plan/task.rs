@@ -168,7 +168,7 @@ impl TaskAction {
             }
             TaskAction::Shell { interpreter, script } => {
                 let mut words = interpreter.clone();
-                words.push(script.render(scope)?);
+                words.push(script.render_shell(scope)?);
                 Ok(Some(words))
             }
             _ => Ok(None),

@@ -7,13 +7,15 @@ use crate::script::values::format::written;
 use serde::{Deserialize, Serialize};
 
 use crate::script::plan::runtime_vars::{RuntimeVar, RuntimeVars};
-use crate::script::plan::shell_quote::Quote;
+use crate::script::plan::shell_quote::{FilledScript, Quote};
 use crate::script::values::format::FormatSpec;
 use crate::script::values::value::{PathPart, ScriptValue};
 
 /// The source of the text that replaces a `{reference}` of a template.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Fill {
+    /// A fixed text: the value of a variable of the script, where a shell must see it as data.
+    Constant(String),
     /// The value of the task's parameter of that number or, if a part is given, that part of its path, such as the
     /// folder.
     Param(usize, Option<PathPart>),
@@ -80,6 +82,21 @@ pub enum RenderError {
     /// number.
     #[error("{0} number {1} is missing")]
     Missing(&'static str, usize),
+    /// A value for a shell with a NUL character, which no shell can hold.
+    #[error("a value has a NUL character in it, which no shell can hold")]
+    Nul,
+    /// A value in a shell's arithmetic that is no number; the shell would evaluate it.
+    #[error("`{}` stands in an arithmetic expression of the `shell` script and is no number", .0.escape_debug())]
+    NoNumber(String),
+    /// A value that a shell reads once more and that is more than a plain word.
+    #[error(
+        "`{}` stands where a shell reads it once more, and only letters, digits and `_-./:` can",
+        .0.escape_debug()
+    )]
+    Reread(String),
+    /// A value in the name of a shell's variable that is no part of a name.
+    #[error("`{}` stands in the name of a variable of the `shell` script and is no part of a name", .0.escape_debug())]
+    NoName(String),
     /// A format in the template that does not fit the value, with the reason.
     #[error("a format does not fit: {0}")]
     Format(String),
@@ -117,12 +134,27 @@ impl Template {
         Ok(text)
     }
 
+    /// Renders a script for a shell, in which every value is data.
+    ///
+    /// # Errors
+    /// When a reference cannot be filled in, or its value cannot stand where it is.
+    pub fn render_shell(&self, scope: &RenderScope<'_>) -> Result<String, RenderError> {
+        let mut script = FilledScript::default();
+        for part in &self.parts {
+            match part {
+                TemplatePart::Text(text) => script.text(text),
+                TemplatePart::Fill { quote, .. } => script.values(&part.values(scope)?, *quote)?,
+            }
+        }
+        Ok(script.finish())
+    }
+
     /// Renders one word of a command to arguments. A reference to several instances gives one argument for each path,
     /// each with the rest of the word (`--in={x}` becomes `--in=a --in=b`); otherwise there is one argument.
     pub fn render_args(&self, scope: &RenderScope<'_>) -> Result<Vec<String>, RenderError> {
         let mut args = vec![String::new()];
         for part in &self.parts {
-            let texts = part.texts(scope)?;
+            let texts = part.arguments(scope)?;
             args =
                 args.iter().flat_map(|head| texts.iter().map(move |text| format!("{head}{text}"))).collect();
         }
@@ -141,19 +173,40 @@ impl Template {
 }
 
 impl TemplatePart {
+    /// Returns the texts of the part, each as a word where a shell will see it.
     fn texts(&self, scope: &RenderScope<'_>) -> Result<Vec<String>, RenderError> {
-        let (what, format, quote) = match self {
+        let values = self.values(scope)?;
+        Ok(match self {
+            TemplatePart::Fill { quote, .. } if *quote != Quote::None => {
+                values.iter().map(|value| quote.word(value)).collect()
+            }
+            _ => values,
+        })
+    }
+
+    /// Returns the same texts, if they can be read once more where they are.
+    fn arguments(&self, scope: &RenderScope<'_>) -> Result<Vec<String>, RenderError> {
+        let texts = self.texts(scope)?;
+        if let TemplatePart::Fill { quote, .. } = self {
+            texts.iter().try_for_each(|text| quote.read_again(text))?;
+        }
+        Ok(texts)
+    }
+
+    /// Returns the texts of the part as they are.
+    fn values(&self, scope: &RenderScope<'_>) -> Result<Vec<String>, RenderError> {
+        let (what, format) = match self {
             TemplatePart::Text(text) => return Ok(vec![text.clone()]),
-            TemplatePart::Fill { what, format, quote } => (what, format, quote),
+            TemplatePart::Fill { what, format, .. } => (what, format),
         };
         let value = match what {
+            Fill::Constant(text) => return Ok(vec![text.clone()]),
             Fill::Param(at, path_part) => {
                 let value = scope.values.get(*at).ok_or(RenderError::Missing("parameter", *at))?;
                 path_part.map_or_else(|| value.clone(), |part| ScriptValue::Text(part.of(&value.to_string())))
             }
             Fill::Input(at) => {
-                let paths = scope.inputs.get(*at).ok_or(RenderError::Missing("input", *at))?;
-                return Ok(paths.iter().map(|path| quote.apply(path)).collect());
+                return scope.inputs.get(*at).cloned().ok_or(RenderError::Missing("input", *at));
             }
             Fill::Out(at) => {
                 ScriptValue::Text(scope.outs.get(*at).ok_or(RenderError::Missing("output", *at))?.clone())
@@ -166,7 +219,7 @@ impl TemplatePart {
             // it is, and then the text must be the same for all steps.
             Fill::Merged(at) => return Ok(vec![format!("{{{}}}", if *at == 0 { "a" } else { "b" })]),
         };
-        Ok(vec![quote.apply(&written(&value, format.as_ref()).map_err(RenderError::Format)?)])
+        Ok(vec![written(&value, format.as_ref()).map_err(RenderError::Format)?])
     }
 }
 
@@ -199,13 +252,11 @@ mod tests {
             assert_eq!(args(vec![TemplatePart::Text(String::new())]), [""]);
             let shell = |quote| {
                 Template { parts: vec![TemplatePart::Text("cat ".into()), fill(Fill::Input(0), quote)] }
-                    .render(scope)
+                    .render_shell(scope)
                     .unwrap()
             };
-            assert_eq!(
-                (shell(Quote::Bare), shell(Quote::Double)),
-                ("cat 'a b' c".into(), "cat a b c".into())
-            );
+            assert_eq!(shell(Quote::Bare), "__dtask1='a b'; cat \"${__dtask1}\" c");
+            assert_eq!(shell(Quote::Double), "__dtask1='a b'; cat ${__dtask1} c");
         });
     }
 

@@ -8,4 +8,5 @@ pub(crate) mod index_select;
 pub(crate) mod output_select;
 pub(crate) mod reference;
 pub(crate) mod resolver;
+pub(crate) mod shell_text;
 pub(crate) mod written;

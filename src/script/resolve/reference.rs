@@ -96,9 +96,6 @@ impl Resolver<'_> {
                 }
             },
             ("env", []) => match &raw.format {
-                Some(_) if place == TextContext::File => {
-                    Err(not_here(reference, "a file's name must not depend on where the task runs"))
-                }
                 Some(variable) if is_identifier(variable) => Ok(ReferenceTarget::Env(variable.clone())),
                 Some(variable) => {
                     let message = format!("an environment variable cannot be named `{variable}`");
@@ -294,6 +291,6 @@ fn not_here(reference: &Written<'_>, why: &str) -> Box<Diagnostic> {
     Box::new(
         Diagnostic::new(Code::NotHere, reference.span.clone(), message)
             .label("not here")
-            .help("parameters, variables and `{dtask.index}` can"),
+            .help("parameters, variables, `{dtask.index}` and `{env:NAME}` can"),
     )
 }

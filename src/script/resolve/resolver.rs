@@ -4,14 +4,17 @@ use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Text;
 use crate::script::diagnostics::suggest::did_you_mean;
-use crate::script::plan::shell_quote::{self, Quote};
+use crate::script::options::LoadOptions;
+use crate::script::plan::shell_quote::Quote;
 use crate::script::plan::task::Reference;
 use crate::script::plan::template::{Fill, Template, TemplatePart};
 use crate::script::resolve::written::{ReferenceTarget, TextContext, Written};
 use crate::script::sweep::expand::Sweeps;
+use crate::script::syntax::near_reference;
 use crate::script::syntax::placeholder::{self, PieceKind, TextPiece};
 use crate::script::syntax::script::RawScript;
 use crate::script::syntax::symbols::Symbols;
+use crate::script::syntax::toml::is_identifier;
 use crate::script::values::format::FormatSpec;
 use crate::script::values::format::written;
 use crate::script::values::value::ScriptValue;
@@ -26,6 +29,7 @@ pub(crate) struct Resolver<'a> {
     pub(crate) task: usize,
     /// The dependencies found so far. Each names the task that is read by its index in the script.
     pub(crate) found: Vec<Reference>,
+    pub(crate) options: LoadOptions,
     /// Whether the task is a reduction whose command merges two files, `{a}` and `{b}`, in each step. Then these names
     /// have a meaning.
     pub(crate) merges: bool,
@@ -41,12 +45,31 @@ impl Resolver<'_> {
         cx: &mut DiagnosticCollector,
     ) -> Template {
         let pieces = placeholder::parse(&text.value);
-        let quotes = match place {
-            TextContext::Shell => shell_quote::contexts(&text.value, &pieces),
-            _ => vec![Quote::None; pieces.len()],
-        };
-        let parts = pieces.iter().zip(quotes).map(|(piece, quote)| self.part(text, piece, quote, place, cx));
+        self.warn_of_near_references(text, &pieces, cx);
+        let parts = pieces.iter().map(|piece| self.part(text, piece, Quote::None, place, cx));
         Template { parts: parts.collect() }
+    }
+
+    /// Warns of braces that look like a reference and are none.
+    pub(crate) fn warn_of_near_references(
+        &self,
+        text: &Text,
+        pieces: &[TextPiece],
+        cx: &mut DiagnosticCollector,
+    ) {
+        let params = self.sweeps.params.get(self.task).map_or(&[][..], Vec::as_slice);
+        let is_known = |name: &str| {
+            params.iter().any(|p| p == name)
+                || self.names.var(name).is_some()
+                || self.names.task(name).is_some()
+        };
+        for near in near_reference::find(&text.value, pieces, &is_known) {
+            let whole = text.value.get(near.range.clone()).unwrap_or_default();
+            let message = format!("`{whole}` looks like a reference and is none: {}", near.why);
+            let diagnostic = Diagnostic::new(Code::NoEffect, cx.source.inside(text, near.range), message)
+                .label("left as it is");
+            cx.push(diagnostic.help(near.help));
+        }
     }
 
     /// Resolves a piece of a text of the kind `place`, which is plain text or a reference, whose value is to be quoted
@@ -69,6 +92,7 @@ impl Resolver<'_> {
             PieceKind::Reference(raw) => raw,
         };
         let reference = Written { raw, span: cx.source.inside(text, piece.range.clone()) };
+        self.check_environment(&reference, cx);
         match self.fill(&reference, quote, place) {
             Ok(part) => part,
             Err(diagnostic) => {
@@ -92,19 +116,59 @@ impl Resolver<'_> {
         let what = match meaning {
             ReferenceTarget::Var(value) => {
                 let text = written(&value, format.as_ref()).map_err(|why| misfit(reference, &why))?;
-                return Ok(TemplatePart::Text(quote.apply(&text)));
+                if quote == Quote::None {
+                    return Ok(TemplatePart::Text(text));
+                }
+                return Ok(TemplatePart::Fill { what: Fill::Constant(text), format: None, quote });
             }
             ReferenceTarget::Param(at, part) => Fill::Param(at, part),
             ReferenceTarget::Input(at) => Fill::Input(at),
             ReferenceTarget::Out(at) => Fill::Out(at),
             ReferenceTarget::Fact(fact) => Fill::Fact(fact),
+            // One process looks it up, so that all ranks have the same path.
+            ReferenceTarget::Env(name) if place == TextContext::File => match std::env::var(&name) {
+                Ok(value) => return Ok(TemplatePart::Text(value)),
+                Err(_) => Fill::Env(name),
+            },
             ReferenceTarget::Env(name) => Fill::Env(name),
             ReferenceTarget::Merged(at) => Fill::Merged(at),
         };
         Ok(TemplatePart::Fill { what, format, quote })
     }
 
-    fn format(
+    /// Reports an environment variable that is not set: an error where the run starts, elsewhere a warning.
+    fn check_environment(&self, reference: &Written<'_>, cx: &mut DiagnosticCollector) {
+        let (["env"], Some(name)) =
+            (&reference.raw.path.iter().map(String::as_str).collect::<Vec<_>>()[..], &reference.raw.format)
+        else {
+            return;
+        };
+        let why = match std::env::var(name) {
+            Ok(_) => return,
+            Err(_) if !is_identifier(name) => return,
+            Err(std::env::VarError::NotPresent) => "is not set",
+            Err(std::env::VarError::NotUnicode(_)) => "is no UTF-8 text",
+        };
+        let diagnostic = match self.options {
+            LoadOptions { starts: true, .. } => Diagnostic::new(
+                Code::NoVariable,
+                reference.span.clone(),
+                format!("the environment variable `{name}` {why}"),
+            )
+            .help(format!("`export {name}=..` in the job script, before `dtask`")),
+            LoadOptions { check_programs: true, .. } => Diagnostic::new(
+                Code::NoVariableHere,
+                reference.span.clone(),
+                format!("the environment variable `{name}` {why} here"),
+            )
+            .help("it must be set where the run starts"),
+            _ => return,
+        };
+        cx.push(diagnostic.label("from the environment"));
+    }
+
+    /// Reads the format of a reference, which must fit the values.
+    pub(crate) fn format(
         &self,
         text: &str,
         meaning: &ReferenceTarget,
@@ -167,6 +231,10 @@ impl Resolver<'_> {
                 "`{name}` is a parameter of `{0}`: with `each = \"{0}\"` this task has it as well",
                 task.name.value
             )),
+            (None, None) if braces.is_some() && is_identifier(name) && reference.raw.path.len() == 1 => {
+                let braces = braces.unwrap_or_default();
+                Some(format!("a parameter? add `for = {{ {name} = [1, 2] }}` or the like; {braces}"))
+            }
             (None, meant) => {
                 meant.into_iter().chain(braces).reduce(|meant, braces| format!("{meant} {braces}"))
             }

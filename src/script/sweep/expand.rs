@@ -12,8 +12,8 @@ use crate::script::diagnostics::source::Text;
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::sweep::expression::{Formula, FormulaError, FormulaType, NameInput};
 use crate::script::sweep::family_builder::{Added, FamilyBuilder, Problem, Row, WIDEST};
-use crate::script::sweep::load_values;
 use crate::script::sweep::param_values::{LoadedValues, ParamValues};
+use crate::script::sweep::{idle_rows, load_values};
 use crate::script::syntax::script::{RawScript, RawTask};
 use crate::script::syntax::sweep::{RawRow, RawSweep};
 use crate::script::syntax::symbols::Symbols;
@@ -129,7 +129,10 @@ fn extend(mut base: Known, task: &RawTask, names: &Symbols, cx: &mut DiagnosticC
         spec.params.iter().map(|param| &param.name).chain(spec.derived.iter().map(|derived| &derived.name));
     let names = all.cloned().collect();
     match spec.build() {
-        Ok(family) => Known { names, spec: Some(spec), family: Some(family) },
+        Ok(family) => {
+            idle_rows::check(&spec, &family, task, cx);
+            Known { names, spec: Some(spec), family: Some(family) }
+        }
         Err(problem) => {
             cx.push(told(&problem, task));
             Known { names, spec: None, family: None }

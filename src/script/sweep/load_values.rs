@@ -19,7 +19,7 @@ pub(crate) fn load(param: &RawParam, names: &Symbols, cx: &mut DiagnosticCollect
     let one = |values: Option<ParamValues>| values.map(LoadedValues::One);
     match param.values.as_ref()? {
         RawValues::List(items, span) => one(list(name, items, span, param.zipped, names, cx)),
-        RawValues::Range(text) => one(range(&names.fill(text, cx)?, text, cx).map(ParamValues::Range)),
+        RawValues::Range(text) => one(range(&names.fill(text, cx)?, text, names, cx).map(ParamValues::Range)),
         RawValues::Glob(text) => {
             one(user_files::paths(&names.fill(text, cx)?, text, Code::EmptySweep, cx).map(ParamValues::List))
         }
@@ -72,11 +72,35 @@ fn list(
     (!repeated).then_some(ParamValues::List(values))
 }
 
-fn range(filled: &str, text: &Text, cx: &mut DiagnosticCollector) -> Option<NumRange> {
+/// Puts braces around the names of variables in a range, as in `0..n`. `None` where it has none.
+fn with_braces(range: &str, names: &Symbols) -> Option<String> {
+    if !range.contains("..") {
+        return None;
+    }
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let (mut made, mut rest, mut found) = (String::new(), range, false);
+    while let Some(c) = rest.chars().next() {
+        let length = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(if length == 0 { c.len_utf8() } else { length });
+        let is_variable = word != "by" && names.var(word).is_some();
+        found |= is_variable;
+        made.push_str(&if is_variable { format!("{{{word}}}") } else { word.to_owned() });
+        rest = after;
+    }
+    found.then_some(made)
+}
+
+fn range(filled: &str, text: &Text, names: &Symbols, cx: &mut DiagnosticCollector) -> Option<NumRange> {
     let error = match NumRange::parse(filled) {
         Ok(range) => return Some(range),
         Err(error) => error,
     };
+    if let Some(meant) = with_braces(filled, names) {
+        let message = format!("`{filled}` is no range: a name in it needs braces");
+        let diagnostic = Diagnostic::new(Code::BadRange, text.span.clone(), message);
+        cx.push(diagnostic.label("expected numbers").help(format!("write `\"{meant}\"`")));
+        return None;
+    }
     let bad = |code, message: String| Diagnostic::new(code, text.span.clone(), message);
     cx.push(match error {
         RangeError::NoRange => bad(Code::BadRange, format!("`{filled}` is no range"))

@@ -6,7 +6,8 @@
 //!
 //! Values come from [`load_values`]: it reads lists, a [`range`], a [`csv_table`], or [`hdf5_blocks`] to
 //! [`param_values`], and [`user_files`] reads the files of the user. [`join`] matches instances of one family with
-//! those of another, by [`join_search`] where indices do not follow from each other.
+//! those of another, by [`join_search`] where indices do not follow from each other. [`idle_rows`] warns of rows of
+//! `exclude` without an effect.
 
 pub(crate) mod csv_table;
 pub(crate) mod expand;
@@ -15,6 +16,7 @@ pub(crate) mod family;
 pub(crate) mod family_builder;
 pub(crate) mod filters;
 pub(crate) mod hdf5_blocks;
+mod idle_rows;
 pub(crate) mod join;
 pub(crate) mod join_search;
 pub(crate) mod load_values;

@@ -114,7 +114,7 @@ const ACTIONS: &[ScriptKey] = &[
     key("run", "a string or an array of strings")
         .action()
         .means("a program without a shell: a string of words, or an array"),
-    key("shell", "a string").action().means("a script for `/bin/sh -eu`; values are quoted"),
+    key("shell", "a string").action().means("a script for `/bin/sh -eu`; values are data in it"),
     key("interpreter", "an array of strings")
         .beside(&[TaskKind::Shell])
         .default("`[\"/bin/sh\", \"-eu\", \"-c\"]`")

@@ -15,6 +15,7 @@ pub(crate) mod key_row;
 pub(crate) mod key_table;
 pub(crate) mod known_keys;
 pub(crate) mod mapreduce;
+pub(crate) mod near_reference;
 pub(crate) mod placeholder;
 pub(crate) mod policy;
 pub(crate) mod reduce;

@@ -27,6 +27,7 @@ fn checked(page: &Explanation, side: Side) -> (Vec<Code>, String) {
             let command = line.strip_prefix("$ ").expect("a command begins with `$ `");
             match command.strip_prefix("dtask check script.toml ") {
                 Some(arguments) => read_options(arguments, &mut sets, &mut options),
+                None if command == "dtask script.toml" => options.starts = true,
                 None => run(command, &dir),
             }
         }

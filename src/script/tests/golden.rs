@@ -32,6 +32,7 @@ fn printed(path: &Path) -> Option<String> {
             "--set" => sets.extend(words.next().and_then(|set| set.split_once('='))),
             "--time-limit" => options.time_limit = Some(words.next().and_then(duration).unwrap()),
             "--check-programs" => options.check_programs = true,
+            "--starts" => options.starts = true,
             "--hdf5" if cfg!(feature = "hdf5") => {}
             "--hdf5" => return None,
             _ => panic!("{}: unknown option `{word}`", path.display()),

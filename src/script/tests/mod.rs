@@ -1,14 +1,17 @@
 //! Tests of the front end as a whole: scripts in, plans or printed errors out.
 
+pub(crate) mod adversary;
 pub(crate) mod explanations;
 pub(crate) mod foreign_keys;
 pub(crate) mod golden;
+pub(crate) mod hostile;
 pub(crate) mod keys;
 pub(crate) mod mangled;
 pub(crate) mod needs;
 pub(crate) mod plans;
 pub(crate) mod running;
 pub(crate) mod shapes;
+mod shell_texts;
 pub(crate) mod specification;
 pub(crate) mod sweeps;
 pub(crate) mod writers;

@@ -108,8 +108,11 @@ fn references_become_arguments() {
     assert_eq!(argv(&plan, "post", 3), ["p", "sim[res=64, rep=1]:f", "mesh[res=64]:out", "1"]);
     let text = argv(&plan, "text", 0);
     assert_eq!(text[..3], ["/bin/sh", "-eu", "-c"]);
-    assert!(text[3].starts_with("cat 'sim[res=128, rep=0]:stdout' 'sim[res=128, rep=1]:stdout' "));
-    assert!(text[3].ends_with(" > 'a b' && awk '{print $1}' ${HOME}"));
+    let values = "__dtask1='sim[res=128, rep=0]:stdout' __dtask2='sim[res=128, rep=1]:stdout' ";
+    assert!(text[3].starts_with(values), "{}", text[3]);
+    let script = "__dtask5='a b'; cat \"${__dtask1}\" \"${__dtask2}\" \"${__dtask3}\" \"${__dtask4}\" > \
+                  ''\"${__dtask5}\"'' && awk '{print $1}' ${HOME}";
+    assert!(text[3].ends_with(script), "{}", text[3]);
 }
 
 #[test]

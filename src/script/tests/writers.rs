@@ -51,7 +51,7 @@ fn nothing_writes_the_script_its_inputs_or_its_run_folder() {
         }
         for (values, path) in [("csv = 'cases.csv'", "cases.csv"), ("glob = 'corpus/*.txt'", "corpus/a.txt")]
         {
-            let reader = format!("[task.r]\nfor = {{ c = {{ {values} }} }}\nrun = 'echo 1'\n");
+            let reader = format!("[task.r]\nfor = {{ c = {{ {values} }} }}\nrun = 'echo {{c}}'\n");
             let script = format!("{reader}{}", task("a", kind, path));
             let expected: &[Code] = if kind == "dataset" { &[] } else { &[Code::SamePath] };
             assert_eq!(codes(&script, &folder()), expected, "{script}");

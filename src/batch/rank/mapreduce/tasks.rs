@@ -179,6 +179,10 @@ pub(crate) fn reduce_partition(
         if let ReduceStage::Command(action) = &work.reduce {
             let printed = stage::run(def, action, index, &result).map_err(|error| told("reduce", error))?;
             result = printed.output(outputs::STDOUT)?.bytes()?.into_owned();
+            // the lines of the next partition follow it
+            if result.last().is_some_and(|last| *last != b'\n') {
+                result.push(b'\n');
+            }
         }
         save(def, index, &result)?;
         rank_state::current().shuffles.done(def.number);

@@ -1,0 +1,175 @@
+//! What is read once more: values in arithmetic, in the text of inner programs, and in variables that these name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::builtins::positional;
+use super::commands::ShellWord;
+use crate::script::plan::shell_quote::Quote;
+
+/// The way in which a value is read once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Evaluation {
+    /// As the key of an associative array, where any text is data.
+    Key,
+    /// As a part of a program in another language than a shell's.
+    Language,
+    /// As a part of a shell script, or of a variable's name, in which subscripts are expanded.
+    Shell,
+    /// As an arithmetic expression.
+    Number,
+}
+
+/// A reference whose value is read once more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Evaluated {
+    /// The number of the piece.
+    pub(crate) piece: usize,
+    pub(crate) evaluation: Evaluation,
+    /// What reads it.
+    pub(crate) reader: String,
+}
+
+impl Evaluated {
+    /// Returns the place of the reference; `place` is the one that the quotes around it give.
+    pub(super) fn place(&self, place: Quote) -> Quote {
+        match (self.evaluation, place) {
+            (_, Quote::Comment) | (Evaluation::Language, _) => place,
+            (Evaluation::Key, Quote::Arithmetic) => Quote::Word,
+            (Evaluation::Key, _) => place,
+            (Evaluation::Number, _) => Quote::Arithmetic,
+            (Evaluation::Shell, _) => Quote::Reread,
+        }
+    }
+}
+
+/// What is known of evaluations, and of the variables through which values come to them.
+#[derive(Debug, Default)]
+pub(super) struct Evaluations {
+    found: BTreeMap<usize, Evaluated>,
+    /// Variables that are evaluated, and by what.
+    variables: Vec<(String, Evaluation, String)>,
+    /// Variables with the references and variables whose values they get.
+    assigned: Vec<(String, Vec<usize>, Vec<String>)>,
+    /// Subscripts: the array, and the references and variables in them; with the number of the command.
+    subscripts: Vec<(ArrayPlace, usize, Vec<usize>, Vec<String>)>,
+    /// Variables that `declare` gives values to, which it reads as lists where the variables are arrays.
+    declared: Vec<(String, Vec<usize>, Vec<String>)>,
+    /// Commands with their arguments, which functions of the script may get.
+    calls: Vec<(String, Vec<ShellWord>)>,
+    functions: BTreeSet<String>,
+    arrays: BTreeSet<String>,
+    /// Associative arrays, with the number of the command that certainly makes them.
+    associative: BTreeMap<ArrayPlace, usize>,
+    /// Names that are something else at another place.
+    doubtful: BTreeSet<ArrayPlace>,
+    /// The number of commands so far.
+    commands: usize,
+}
+
+/// The references and variables whose values something gets.
+type ValueSource = (Vec<usize>, Vec<String>);
+
+/// An array: the function in which it is named, and its name.
+type ArrayPlace = (String, String);
+
+impl Evaluations {
+    /// Notes that something reads these references and variables once more.
+    pub(super) fn add(&mut self, pieces: &[usize], variables: &[String], how: Evaluation, reader: &str) {
+        for piece in pieces {
+            let known = self.found.get(piece).is_some_and(|known| known.evaluation >= how);
+            if !known {
+                let evaluated = Evaluated { piece: *piece, evaluation: how, reader: reader.to_owned() };
+                self.found.insert(*piece, evaluated);
+            }
+        }
+        self.variables.extend(variables.iter().map(|name| (name.clone(), how, reader.to_owned())));
+    }
+
+    pub(super) fn assign(&mut self, name: &str, pieces: &[usize], variables: &[String]) {
+        if !pieces.is_empty() || !variables.is_empty() {
+            self.assigned.push((name.to_owned(), pieces.to_vec(), variables.to_vec()));
+        }
+    }
+
+    pub(super) fn end_command(&mut self) {
+        self.commands += 1;
+    }
+
+    pub(super) fn subscript(&mut self, function: &str, array: &str, pieces: &[usize], variables: &[String]) {
+        let place = (function.to_owned(), array.to_owned());
+        self.subscripts.push((place, self.commands, pieces.to_vec(), variables.to_vec()));
+    }
+
+    pub(super) fn declare(&mut self, name: &str, pieces: &[usize], variables: &[String]) {
+        self.declared.push((name.to_owned(), pieces.to_vec(), variables.to_vec()));
+    }
+
+    pub(super) fn array(&mut self, name: &str) {
+        self.arrays.insert(name.to_owned());
+    }
+
+    /// Notes that a command makes an associative array, or that a name may be something else.
+    pub(super) fn associative(&mut self, function: &str, name: &str, is_certain: bool) {
+        let place = (function.to_owned(), name.to_owned());
+        if is_certain {
+            self.associative.entry(place).or_insert(self.commands);
+        } else {
+            self.doubtful.insert(place);
+        }
+    }
+
+    pub(super) fn function(&mut self, name: &str) {
+        self.functions.insert(name.to_owned());
+    }
+
+    pub(super) fn call(&mut self, name: &str, args: &[ShellWord]) {
+        if args.iter().any(|word| !word.pieces.is_empty() || !word.variables.is_empty()) {
+            self.calls.push((name.to_owned(), args.to_vec()));
+        }
+    }
+
+    /// Notes the arguments that a function gets.
+    pub(super) fn arguments(&mut self, function: &str, args: &[ShellWord]) {
+        for (at, word) in args.iter().enumerate() {
+            for number in [(at + 1).to_string(), "@".to_owned()] {
+                self.assign(&positional(function, &number), &word.pieces, &word.variables);
+            }
+        }
+    }
+
+    /// Follows the variables to the references.
+    pub(super) fn finish(mut self) -> BTreeMap<usize, Evaluated> {
+        for (name, args) in std::mem::take(&mut self.calls) {
+            if self.functions.contains(&name) {
+                self.arguments(&name, &args);
+            }
+        }
+        for (array, number, pieces, variables) in std::mem::take(&mut self.subscripts) {
+            let made = self.associative.get(&array).filter(|_| !self.doubtful.contains(&array));
+            if made.is_some_and(|made| *made <= number) {
+                self.add(&pieces, &[], Evaluation::Key, &array.1);
+            } else {
+                self.add(&pieces, &variables, Evaluation::Number, "the subscript of an array");
+            }
+        }
+        for (name, pieces, variables) in std::mem::take(&mut self.declared) {
+            if self.arrays.contains(&name) {
+                self.add(&pieces, &variables, Evaluation::Shell, "`declare`");
+            }
+        }
+        let mut sources: BTreeMap<String, Vec<ValueSource>> = BTreeMap::new();
+        for (name, pieces, variables) in std::mem::take(&mut self.assigned) {
+            sources.entry(name).or_default().push((pieces, variables));
+        }
+        let mut known: BTreeSet<(String, Evaluation)> = BTreeSet::new();
+        while let Some((name, how, reader)) = self.variables.pop() {
+            if !known.insert((name.clone(), how)) {
+                continue;
+            }
+            for (pieces, variables) in sources.get(&name).into_iter().flatten() {
+                self.add(pieces, variables, how, &reader);
+            }
+        }
+        self.found
+    }
+}

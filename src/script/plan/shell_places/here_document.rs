@@ -1,0 +1,150 @@
+//! Here-documents.
+
+use super::inner_programs::ProgramReader;
+use super::{Made, ShellLexer, Symbol};
+use crate::script::plan::shell_quote::Quote;
+use std::ops::Range;
+
+/// A here-document whose text is still to come.
+#[derive(Clone, Debug)]
+pub(super) struct HereDocument {
+    /// The line that ends it.
+    delimiter: String,
+    /// Whether tabs before a line mean nothing, as after `<<-`.
+    strips: bool,
+    is_quoted: bool,
+    /// The delimiter in what was made.
+    made: Range<usize>,
+    /// What reads the text as a program.
+    pub(super) reader: Option<ProgramReader>,
+}
+
+impl ShellLexer {
+    /// Reads `<<` and the delimiter.
+    pub(super) fn here_delimiter(&mut self) -> Option<HereDocument> {
+        self.take(2);
+        let strips = self.is_next("-");
+        if strips {
+            self.take(1);
+        }
+        while matches!(self.peek(0), Some(' ' | '\t')) {
+            self.take(1);
+        }
+        let begin = self.made.len();
+        let (mut delimiter, mut is_quoted, mut open) = (String::new(), false, None);
+        while let Some(symbol) = self.symbol(0) {
+            let c = match symbol {
+                Symbol::Char(c) => c,
+                Symbol::Reference(piece) => {
+                    let instead = "write a word of your own there";
+                    self.refuse(piece, "the delimiter of a here-document is never expanded", instead);
+                    self.lose("its place depends on the delimiter of a here-document", instead);
+                    self.reference(piece, Quote::Word);
+                    return None;
+                }
+            };
+            match (open, c) {
+                (None, c) if c.is_whitespace() || ";&|<>()".contains(c) => break,
+                (None, '\'' | '"') => (open, is_quoted) = (Some(c), true),
+                (Some(quote), c) if c == quote => open = None,
+                (None | Some('"'), '\\') => {
+                    is_quoted = true;
+                    self.take(1);
+                    delimiter.extend(self.peek(0));
+                }
+                (_, c) => delimiter.push(c),
+            }
+            self.take(1);
+        }
+        if delimiter.contains(['$', '`', '\n', '\\']) {
+            self.lose("a here-document whose end is not certain before it", "give it a delimiter of letters");
+        }
+        let made = begin..self.made.len();
+        Some(HereDocument { delimiter, strips, is_quoted, made, reader: None })
+    }
+
+    /// Reads the text of a here-document, and the line that ends it. Returns the references in it.
+    pub(super) fn here_document(&mut self, document: &HereDocument) -> Vec<usize> {
+        let limit = self.limit;
+        self.limit = self.here_end(document);
+        let outer = std::mem::take(&mut self.reading);
+        let reader = document.reader.clone().or_else(|| self.is_next("#!").then_some(ProgramReader::Later));
+        if document.is_quoted {
+            self.quoted_document(document);
+        } else {
+            while let Some(symbol) = self.symbol(0) {
+                self.expanded(symbol, Quote::Verbatim);
+            }
+        }
+        let inner = std::mem::replace(&mut self.reading, outer);
+        if let Some(reader) = reader {
+            self.evaluations.add(&inner.pieces, &inner.variables, reader.evaluation(), &reader.to_string());
+        }
+        self.limit = limit;
+        // the delimiter
+        while let Some(c) = self.peek(0) {
+            self.take(1);
+            if c == '\n' {
+                break;
+            }
+        }
+        inner.pieces
+    }
+
+    /// The place of the line that ends a here-document. A line that is continued ends none, unless the text is quoted.
+    fn here_end(&self, document: &HereDocument) -> usize {
+        let mut begin = self.at;
+        let mut is_continued = false;
+        while begin < self.limit {
+            let symbols = self.symbols.get(begin..self.limit).unwrap_or_default();
+            let length = symbols.iter().position(|s| *s == Symbol::Char('\n')).unwrap_or(symbols.len());
+            let line = symbols.get(..length).unwrap_or_default();
+            if !std::mem::take(&mut is_continued) && is_line(line, document) {
+                return begin;
+            }
+            let backslashes = line.iter().rev().take_while(|s| **s == Symbol::Char('\\')).count();
+            is_continued = !document.is_quoted && backslashes % 2 == 1;
+            begin += length + 1;
+        }
+        self.limit
+    }
+
+    /// Reads a text in which nothing is expanded. With references in it, it becomes one in which only they are.
+    fn quoted_document(&mut self, document: &HereDocument) {
+        let has_references =
+            (self.at..self.limit).any(|at| matches!(self.symbols.get(at), Some(Symbol::Reference(_))));
+        if !has_references {
+            return self.take(self.limit - self.at);
+        }
+        let is_plain = !document.delimiter.is_empty()
+            && document.delimiter.chars().all(|c| c.is_ascii_alphanumeric() || "_-.!%+,:".contains(c));
+        if is_plain {
+            self.replace(document.made.clone(), &document.delimiter);
+        }
+        while let Some(symbol) = self.symbol(0) {
+            match symbol {
+                Symbol::Char(c) => {
+                    if is_plain && "\\$`".contains(c) {
+                        self.made.push(Made::Char('\\'));
+                    }
+                    self.take(1);
+                }
+                Symbol::Reference(piece) => {
+                    if !is_plain {
+                        let why = "a here-document between quotes whose delimiter needs them";
+                        self.refuse(piece, why, "give it a delimiter of letters");
+                    }
+                    self.reference(piece, Quote::Verbatim);
+                }
+            }
+        }
+    }
+}
+
+fn is_line(line: &[Symbol], document: &HereDocument) -> bool {
+    let tabs =
+        if document.strips { line.iter().take_while(|s| **s == Symbol::Char('\t')).count() } else { 0 };
+    let line = line.get(tabs..).unwrap_or_default();
+    line.len() == document.delimiter.chars().count()
+        && line.iter().zip(document.delimiter.chars()).all(|(symbol, c)| *symbol == Symbol::Char(c))
+}
