@@ -42,7 +42,7 @@ pub(super) fn read(script: &Path, sets: &[(String, String)], options: LoadOption
         }
         Err(diagnostics) => {
             print(&diagnostics);
-            let errors = counted(diagnostics.list.len() as u64, "error");
+            let errors = counted(diagnostics.count() as u64, "error");
             let code = diagnostics
                 .list
                 .first()
@@ -55,7 +55,7 @@ pub(super) fn read(script: &Path, sets: &[(String, String)], options: LoadOption
 }
 
 fn print(diagnostics: &Diagnostics) {
-    console::error(diagnostics.render(std::io::stderr().is_terminal()));
+    console::styled_error(diagnostics.render(std::io::stderr().is_terminal()));
 }
 
 /// The reason why there is no script to read (no such file, a folder), in one line; `None` if there is a script.

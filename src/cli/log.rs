@@ -32,7 +32,7 @@ pub(super) fn log(args: &LogArgs) -> u8 {
         return FAILED;
     }
     let several = found.len() > 1;
-    let mut out = io::stdout().lock();
+    let mut out = io::BufWriter::new(console::Output);
     let mut copy = || -> io::Result<()> {
         for one in &found {
             if several {
@@ -46,6 +46,7 @@ pub(super) fn log(args: &LogArgs) -> u8 {
         Ok(()) => DONE,
         // a reader that closes the pipe early is no error
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => DONE,
+        Err(_) if console::failure().is_some() => STARTUP,
         Err(error) => {
             console::error(format_args!("error: the log could not be copied: {error}"));
             STARTUP

@@ -22,6 +22,7 @@ use crate::config::SLOTS_MAX;
 use crate::console;
 use crate::script::values::units::duration;
 use clap::{Args, Parser, Subcommand};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -207,9 +208,12 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // help is no error; and the message of one rank is enough
             if launch::speaks() {
-                let _ = error.print();
+                let printed = error.print().and_then(|()| std::io::stdout().flush());
+                if let (Err(failed), false) = (printed, error.use_stderr()) {
+                    console::note(&failed);
+                }
             }
-            return ExitCode::from(if error.use_stderr() { USAGE } else { DONE });
+            return ended(if error.use_stderr() { USAGE } else { DONE });
         }
     };
     let code = match cli {
@@ -234,7 +238,7 @@ pub fn main() -> ExitCode {
         Cli { command: Some(Command::Man), .. } => generate::man(),
         Cli { command: Some(Command::Explain { code }), .. } => explain::explain(code.as_deref()),
         Cli { command: Some(Command::Log(args)), .. } => log::log(&args),
-        Cli { run: RunArgs { script: Some(_), .. }, .. } => run::run(&cli.run),
+        Cli { run: RunArgs { script: Some(_), .. }, .. } => return ran(run::run(&cli.run)),
         _ => {
             if launch::speaks() {
                 console::error("error: which script? `mpirun -n 4 dtask script.toml`; see `dtask --help`");
@@ -242,5 +246,18 @@ pub fn main() -> ExitCode {
             USAGE
         }
     };
+    ended(code)
+}
+
+/// The exit code of a command that was to print something: not [`DONE`] where it could not be written.
+fn ended(code: u8) -> ExitCode {
+    ran(if code == DONE && console::failure().is_some() { STARTUP } else { code })
+}
+
+/// The exit code of a run, which tells of its tasks, whether its summary could be written or not.
+fn ran(code: u8) -> ExitCode {
+    if let Some(why) = console::failure() {
+        console::error(format_args!("error: standard output cannot be written: {why}"));
+    }
     ExitCode::from(code)
 }

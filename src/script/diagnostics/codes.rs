@@ -1,4 +1,4 @@
-//! The codes of all errors and warnings about a script, `E01` to `W04`.
+//! The codes of all errors and warnings about a script, `E01` to `W12`.
 //!
 //! A code keeps its meaning for ever, so that a search for it finds the right page; a code that falls out of use is not
 //! given again.
@@ -150,6 +150,9 @@ codes! {
     NeedsTooMuch = "E71",
     /// A task whose `time` is longer than the job, so that no instance of it would ever be started.
     TimeTooLong = "E72",
+    /// More than dtask reads or compares before a run: a file of values, a script, files that a pattern looks at, or
+    /// instances that another one reads.
+    TooMuch = "E83",
     /// A result that is neither used by another task nor saved.
     UnusedResult = "W01",
     /// A task that writes a file for each of very many instances, which strains a shared file system.
@@ -158,6 +161,10 @@ codes! {
     WideFanIn = "W03",
     /// A script file that every user may change: its commands run with the rights of the user who calls dtask.
     OthersWrite = "W04",
+    /// A task without instances, since its `where` is false whatever the parameters are: it is switched off.
+    SwitchedOff = "W11",
+    /// Cells of a csv file that begin or end with blanks, which belong to them.
+    Blanks = "W12",
 }
 
 impl Code {

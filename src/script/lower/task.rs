@@ -60,12 +60,15 @@ impl Compiler<'_> {
         let saves = raw.saves.iter().map(|save| self.save(raw, save, &mut resolver, cx)).collect();
         let targets = raw.targets.iter().map(|path| resolver.template(path, TextContext::File, cx)).collect();
         for name in &raw.after {
-            if let Some(task) = self.names.want_task(name, "after", cx) {
+            if let Some(task) = self.names.want_task(name, "after", cx)
+                && !self.is_off(task)
+            {
                 resolver.depend(task, Select::Order, None, name.span.clone());
             }
         }
         if let Some(name) = raw.needs.host_of()
             && let Some(task) = self.names.want_task(name, "on", cx)
+            && !self.is_off(task)
             && resolver.found.iter().all(|known| known.task != task)
         {
             resolver.depend(task, Select::Order, None, name.span.clone());
@@ -173,6 +176,11 @@ impl Compiler<'_> {
         cx.push(diagnostic.label("cannot be saved so").help(help));
     }
 
+    /// Whether a task, by its index in the script, is switched off by its `where`. Nothing waits for it.
+    pub(crate) fn is_off(&self, task: usize) -> bool {
+        self.sweeps.off.get(task) == Some(&true)
+    }
+
     /// Reports references to another task for which at least one instance of the reading task finds no instance to
     /// read.
     pub(crate) fn check_joins(&self, tasks: &[Option<PlanTask>], cx: &mut DiagnosticCollector) {
@@ -180,6 +188,15 @@ impl Compiler<'_> {
             let Some(task) = task else { continue };
             let family = |at: usize| self.sweeps.families.get(at).and_then(Option::as_ref);
             for reference in &task.references {
+                if self.is_off(reference.task) && !self.is_off(at) {
+                    let other = self.script.tasks.get(reference.task).map_or("", |t| t.name.value.as_str());
+                    let message =
+                        format!("a join that matches nothing: `{other}` is switched off by its `where`");
+                    let diagnostic = Diagnostic::new(Code::EmptyJoin, reference.span.clone(), message);
+                    let help = format!("give `{}` the same condition", task.name);
+                    cx.push(diagnostic.label("nothing to read").help(help));
+                    continue;
+                }
                 let (Some(from), Some(to)) = (family(at), family(reference.task)) else { continue };
                 let Some(unmatched) = reference.join.unmatched(from, to) else { continue };
                 let other = self.script.tasks.get(reference.task).map_or("", |t| t.name.value.as_str());

@@ -5,19 +5,20 @@
 
 use std::collections::HashMap;
 
-use super::family::{Derived, Param, Sweep};
+use super::family::{self, Bindings, Derived, Param, Sweep};
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Text;
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::sweep::expression::{Formula, FormulaError, FormulaType, NameInput};
-use crate::script::sweep::family_builder::{Added, FamilyBuilder, Problem, Row, WIDEST};
+use crate::script::sweep::family_builder::{Added, CHECKED, FamilyBuilder, Problem, Row, WIDEST};
 use crate::script::sweep::load_values;
 use crate::script::sweep::param_values::{LoadedValues, ParamValues};
+use crate::script::sweep::range::NumRange;
 use crate::script::syntax::script::{RawScript, RawTask};
 use crate::script::syntax::sweep::{RawRow, RawSweep};
 use crate::script::syntax::symbols::Symbols;
-use crate::script::values::value::ScriptValue;
+use crate::script::values::value::{Key, ScriptValue};
 
 /// The parameters and the families of all tasks. A family is the set of a task's instances, one for each combination of
 /// the values of its parameters.
@@ -29,6 +30,8 @@ pub(crate) struct Sweeps {
     /// The names of each task's parameters, in the order in which an instance lists their values. The names are known
     /// even where the script gives wrong values.
     pub(crate) params: Vec<Vec<String>>,
+    /// Whether each task is switched off: its `where` is false whatever the parameters are. It has no family then.
+    pub(crate) off: Vec<bool>,
 }
 
 /// The parameters of a task, and the family that they make, as far as they are known. `spec` (the parts from which the
@@ -38,6 +41,8 @@ struct Known {
     names: Vec<String>,
     spec: Option<FamilyBuilder>,
     family: Option<Sweep>,
+    /// Whether the task, or the one whose parameters it takes over, is switched off.
+    off: bool,
 }
 
 impl Sweeps {
@@ -51,9 +56,10 @@ impl Sweeps {
                 done[at] = Some(base.clone());
             }
         }
-        let all = done.into_iter().map(Option::unwrap_or_default);
-        let (families, params) = all.map(|known| (known.family, known.names)).unzip();
-        Self { families, params }
+        let all: Vec<Known> = done.into_iter().map(Option::unwrap_or_default).collect();
+        let off = all.iter().map(|known| known.off).collect();
+        let (families, params) = all.into_iter().map(|known| (known.family, known.names)).unzip();
+        Self { families, params, off }
     }
 }
 
@@ -127,16 +133,18 @@ fn extend(mut base: Known, task: &RawTask, names: &Symbols, cx: &mut DiagnosticC
     let all =
         spec.params.iter().map(|param| &param.name).chain(spec.derived.iter().map(|derived| &derived.name));
     let names = all.cloned().collect();
-    match spec.build() {
-        Ok(family) => Known { names, spec: Some(spec), family: Some(family) },
+    let built = spec.build().and_then(|family| spec.check_derived(&family).map(|()| family));
+    match built {
+        Ok(family) => Known { names, spec: Some(spec), family: Some(family), off: false },
         Err(problem) => {
-            cx.push(told(&problem, task));
-            Known { names, spec: None, family: None }
+            let diagnostic = told(&problem, task, cx);
+            cx.push(diagnostic);
+            Known { names, spec: None, family: None, off: problem == Problem::Off }
         }
     }
 }
 
-fn told(problem: &Problem, task: &RawTask) -> Diagnostic {
+fn told(problem: &Problem, task: &RawTask, cx: &DiagnosticCollector) -> Diagnostic {
     let (name, sweep) = (&task.name.value, &task.sweep);
     let filter = sweep.filter.as_ref().map(|filter| &filter.span);
     let row = |rows: &[RawRow]| rows.first().map(|row| row.span.clone());
@@ -154,6 +162,31 @@ fn told(problem: &Problem, task: &RawTask) -> Diagnostic {
             Diagnostic::new(Code::TooLarge, culprit, message).label("too many").help(
                 "write the parameters that the condition is about side by side in `for`: those before and after do not count",
             )
+        }
+        Problem::Off => {
+            let message = format!("`{name}` has no instances: its `where` is false whatever the parameters are");
+            Diagnostic::new(Code::SwitchedOff, culprit, message)
+                .label("switches it off")
+                .help("nothing is done for this task")
+        }
+        Problem::Fault { derived, label, error } => {
+            let lets = sweep.lets.iter().find(|(name, _)| Some(&name.value) == derived.as_ref());
+            let text = lets.map(|(_, text)| text).or(sweep.filter.as_ref());
+            let span = text.map_or(culprit, |text| cx.source.inside(text, error.range.clone()));
+            let message = format!("{}, in `{name}{label}`", error.message);
+            Diagnostic::new(Code::BadExpression, span, message)
+                .label("has no value")
+                .help("integers have 64 bits; with a point, as in `2.0 * i`, numbers are floats")
+        }
+        Problem::Unchecked { derived, count } => {
+            let lets = sweep.lets.iter().find(|(name, _)| name.value == *derived);
+            let span = lets.map_or(culprit, |(_, text)| text.span.clone());
+            let message = format!(
+                "`{derived}` may leave 64 bits in some of {count} instances, and at most {CHECKED} are looked at"
+            );
+            Diagnostic::new(Code::TooMuch, span, message)
+                .label("may be too large")
+                .help("compute with floats, as in `2.0 * i`, or with shorter ranges")
         }
         Problem::Empty => {
             let message = format!("`{name}` has no instances: every combination is left out");
@@ -270,8 +303,8 @@ impl Builder<'_> {
             LoadedValues::One(values) => self.spec.params.push(param(name.to_string(), values, false)),
             LoadedValues::Table(rows, columns) => {
                 // A row of a table is named by its number, since its cells may be equal to those of another row.
-                let numbers = (0..rows).map(|row| ScriptValue::Int(row as i64)).collect();
-                self.spec.params.push(param(name.to_string(), ParamValues::List(numbers), false));
+                let numbers = ParamValues::Range(NumRange::counting(rows));
+                self.spec.params.push(param(name.to_string(), numbers, false));
                 let columns = columns.into_iter();
                 self.spec
                     .params
@@ -285,18 +318,24 @@ impl Builder<'_> {
     fn repeated_rows(&self, zip: Option<(usize, &Text)>, cx: &mut DiagnosticCollector) {
         let Some((axis, first)) = zip else { return };
         let on_it: Vec<&Param> = self.spec.params.iter().filter(|param| param.axis == axis).collect();
-        let len = on_it.iter().map(|param| param.values.len()).min().unwrap_or(0);
+        let lists: Vec<&[ScriptValue]> = on_it
+            .iter()
+            .filter_map(|param| match &param.values {
+                ParamValues::List(list) => Some(&**list),
+                _ => None,
+            })
+            .collect();
         // Computed values, of a range or space, never repeat.
-        if on_it.iter().any(|param| !matches!(param.values, ParamValues::List(_))) {
+        if lists.len() < on_it.len() {
             return;
         }
         let mut seen = HashMap::new();
-        for at in 0..len {
-            let row: Vec<String> =
-                on_it.iter().map(|param| format!("{}={}", param.name, param.values.get(at))).collect();
-            let shown = row.join(", ");
+        for at in 0..lists.iter().map(|list| list.len()).min().unwrap_or(0) {
+            let row: Vec<Key<'_>> = lists.iter().map(|list| list[at].key()).collect();
             if let Some(other) = seen.insert(row, at) {
-                let message = format!("numbers {other} and {at} of `zip` are the same: {shown}");
+                let row = on_it.iter().zip(&lists).map(|(param, list)| format!("{}={}", param.name, list[at]));
+                let row = row.collect::<Vec<_>>().join(", ");
+                let message = format!("numbers {other} and {at} of `zip` are the same: {row}");
                 let diagnostic = Diagnostic::new(Code::RepeatedValue, first.span.clone(), message);
                 return cx.push(
                     diagnostic.label("in these lists").help("instances are told apart by their values"),
@@ -367,10 +406,13 @@ fn lookup(
 ) -> Option<(NameInput, FormulaType, ScriptValue)> {
     if let Some(at) = spec.params.iter().position(|param| param.name == name) {
         let values = &spec.params[at].values;
-        return Some((NameInput::Param(at), values.kind(), values.get(0)));
+        return Some((NameInput::Param(at), values.kind(), values.sample()));
     }
     if let Some(at) = spec.derived.iter().position(|derived| derived.name == name) {
-        return Some((NameInput::Derived(at), spec.derived[at].formula.kind(), ScriptValue::Int(1)));
+        let mut values: Bindings = spec.params.iter().map(|param| param.values.get(0)).collect();
+        family::derive(&spec.derived, &mut values, spec.params.len());
+        let sample = values.into_iter().nth(spec.params.len() + at)?;
+        return Some((NameInput::Derived(at), spec.derived[at].formula.kind(), sample));
     }
     names.var(name).map(|value| (NameInput::Var(value.clone()), FormulaType::of(value), value.clone()))
 }
