@@ -13,6 +13,9 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
+/// The most instances whose keys are printed. A key takes 16 bytes of memory.
+const KEYS: u64 = 100_000_000;
+
 /// Options of `dtask plan`: details to print beside the table of tasks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Details {
@@ -26,6 +29,13 @@ pub(super) struct Details {
 pub(super) fn plan(script: &Path, sets: &[(String, String)], details: Details) -> u8 {
     let Ok(plan) = read(script, sets, LoadOptions::default()) else { return USAGE };
     console::output(table(&plan, details.why).trim_end_matches('\n'));
+    if details.keys && plan.instances() > KEYS {
+        let count = plan.instances();
+        console::error(format_args!(
+            "error: the keys of {count} instances are too many to print: at most {KEYS}"
+        ));
+        return USAGE;
+    }
     if details.keys {
         let _ = write_keys(&plan);
     }

@@ -31,8 +31,7 @@ pub(crate) fn load(
         Err(error) => {
             let source = ScriptSource::new(path.display().to_string(), PathBuf::new(), "");
             let code = user_files::code(&error);
-            let list =
-                vec![Diagnostic::nowhere(code, format!("cannot read {}: {error}", path.display()))];
+            let list = vec![Diagnostic::nowhere(code, format!("cannot read {}: {error}", path.display()))];
             Err(Diagnostics { source, list, left_out: 0 })
         }
     }

@@ -117,9 +117,8 @@ impl<'s> Evaluator<'s> {
 
 /// Makes a number of an integer of the text or of a parameter. Beyond 2^53 it must have an `f64` of its own.
 fn integer<'s>(number: i64) -> Result<Intermediate<'s>, Fault> {
-    let numbers = exact::float_of(number).ok_or_else(|| {
-        Fault::new(exact::no_float(number)).help("arrays are computed with 64-bit floats")
-    })?;
+    let numbers = exact::float_of(number)
+        .ok_or_else(|| Fault::new(exact::no_float(number)).help("arrays are computed with 64-bit floats"))?;
     Ok(TypedNumbers { numbers: Numeric::Scalar(numbers), kind: ExprType::Whole }.into())
 }
 

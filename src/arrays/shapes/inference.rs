@@ -53,9 +53,7 @@ impl<'n> Sketcher<'n> {
         let span = &node.span;
         match &node.kind {
             NodeKind::Number(Literal::Float(number)) => Ok(Sketch::Number(*number)),
-            NodeKind::Number(literal) => {
-                Ok(Sketch::Number(literal.as_integer().unwrap_or_default() as f64))
-            }
+            NodeKind::Number(literal) => Ok(Sketch::Number(literal.as_integer().unwrap_or_default() as f64)),
             NodeKind::Text(text) => Ok(Sketch::Text(text.clone())),
             NodeKind::Name { name, .. } => Ok((self.names)(name)),
             NodeKind::Unary(op, a) => match self.sketch(a)? {

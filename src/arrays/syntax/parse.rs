@@ -171,7 +171,9 @@ impl Parser<'_> {
         let kind = match token {
             Token::Number(value) => NodeKind::Number(value),
             Token::LeastWithoutSign => {
-                return Err(self.error("this integer does not fit into 64 bits", Some("with `.0` it is a float")));
+                return Err(
+                    self.error("this integer does not fit into 64 bits", Some("with `.0` it is a float"))
+                );
             }
             Token::Name(name) if name == "true" => NodeKind::Number(Literal::Bool(true)),
             Token::Name(name) if name == "false" => NodeKind::Number(Literal::Bool(false)),

@@ -85,12 +85,14 @@ impl Diagnostic {
         let (shown, help) = (visible(source.shown()), self.help.as_deref().map(visible));
         if let Some(span) = &self.span {
             let primary = AnnotationKind::Primary.span(source.clamp(span));
-            let mut snippet = Snippet::source(source.text())
-                .path(&*shown)
-                .annotation(if label.is_empty() { primary } else { primary.label(&*label) });
+            let mut snippet = Snippet::source(source.text()).path(&*shown).annotation(if label.is_empty() {
+                primary
+            } else {
+                primary.label(&*label)
+            });
             for ((span, _), label) in self.also.iter().zip(&labels) {
-                snippet = snippet
-                    .annotation(AnnotationKind::Context.span(source.clamp(span)).label(&**label));
+                snippet =
+                    snippet.annotation(AnnotationKind::Context.span(source.clamp(span)).label(&**label));
             }
             group = group.element(snippet);
         }
@@ -186,9 +188,10 @@ impl DiagnosticCollector {
         }
     }
 
-    /// Whether further errors are only counted. Suggestions for them need not be searched.
+    /// Whether there are as many errors as are printed. What is meant by a wrong name need not be searched any more,
+    /// which takes long among thousands of names.
     pub(crate) fn is_full(&self) -> bool {
-        self.errors >= MAX_KEPT
+        self.errors >= MAX_SHOWN
     }
 
     /// The number of errors collected so far. A phase compares it before and after a step, to see whether the step

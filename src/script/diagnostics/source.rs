@@ -98,14 +98,23 @@ impl ScriptSource {
     /// Escapes make the content differ from the script's text, so both are scanned in step. No map is kept, because
     /// only errors need such a place.
     pub fn inside(&self, text: &Text, range: Range<usize>) -> Span {
-        self.text
-            .get(text.span.clone())
-            .and_then(|raw| walk(raw, &text.value, range))
-            .map_or(text.span.clone(), |r| text.span.start + r.start..text.span.start + r.end)
+        self.all_inside(text, &[range]).into_iter().next().unwrap_or(text.span.clone())
+    }
+
+    /// Returns the places of many ranges of a string's content, which are in ascending order and do not overlap.
+    pub(crate) fn all_inside(&self, text: &Text, ranges: &[Range<usize>]) -> Vec<Span> {
+        let ends: Vec<usize> = ranges.iter().flat_map(|range| [range.start, range.end]).collect();
+        match self.text.get(text.span.clone()).and_then(|raw| walk(raw, &text.value, &ends)) {
+            Some(found) => {
+                found.chunks(2).map(|ends| text.span.start + ends[0]..text.span.start + ends[1]).collect()
+            }
+            None => vec![text.span.clone(); ranges.len()],
+        }
     }
 }
 
-fn walk(raw: &str, value: &str, range: Range<usize>) -> Option<Range<usize>> {
+/// Finds the bytes of a TOML string, `raw`, at which bytes of its content, `value`, stand. `wanted` ascends.
+fn walk(raw: &str, value: &str, wanted: &[usize]) -> Option<Vec<usize>> {
     let (open, basic) = match raw {
         r if r.starts_with("\"\"\"") => (3, true),
         r if r.starts_with("'''") => (3, false),
@@ -118,7 +127,7 @@ fn walk(raw: &str, value: &str, range: Range<usize>) -> Option<Range<usize>> {
         // A newline right after the opening quotes is not part of the content.
         at += usize::from(raw[at..].starts_with('\n'));
     }
-    let (mut done, mut start) = (0, None);
+    let (mut done, mut found) = (0, Vec::with_capacity(wanted.len()));
     loop {
         let rest = raw.get(at..)?;
         let escape = basic && rest.starts_with('\\');
@@ -126,21 +135,20 @@ fn walk(raw: &str, value: &str, range: Range<usize>) -> Option<Range<usize>> {
             at += 1 + rest[1..].len() - rest[1..].trim_start().len();
             continue;
         }
-        if start.is_none() && done >= range.start {
-            start = Some(at);
+        while wanted.get(found.len()).is_some_and(|wanted| done >= *wanted) {
+            found.push(at);
         }
-        if done >= range.end {
-            return Some(start?..at.max(start?));
+        if found.len() == wanted.len() {
+            return Some(found);
         }
         let here = value.get(done..)?.chars().next()?;
-        let width = match (escape, rest.chars().nth(usize::from(escape))?) {
+        at += match (escape, rest.chars().nth(usize::from(escape))?) {
             (true, 'u') => 6,
             (true, 'U') => 10,
             (true, 'x') => 4,
             (true, c) => 1 + c.len_utf8(),
             (false, c) => c.len_utf8(),
         };
-        at += width;
         done += here.len_utf8();
     }
 }

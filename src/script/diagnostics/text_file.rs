@@ -7,10 +7,12 @@ use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
-/// The largest script that is read, in bytes. Two million short values in it take about two seconds.
-pub(crate) const SCRIPT_MOST: u64 = 16 << 20;
+/// The largest script that is read, in bytes. It has room for a hundred thousand tasks, or four million short values.
+pub(crate) const SCRIPT_MOST: u64 = 8 << 20;
 /// The largest file of values (`lines`, `csv`) that is read, in bytes.
-pub(crate) const VALUES_MOST: u64 = 256 << 20;
+pub(crate) const VALUES_MOST: u64 = 128 << 20;
+/// The most lines of a file of values that is read.
+pub(crate) const LINES_MOST: usize = 4_000_000;
 
 /// The reason why a file cannot be read as a text.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +26,9 @@ pub enum TextFileError {
     /// The file has more bytes than are read.
     #[error("it has more than {} MiB, which is as much as is read before a run", .0 >> 20)]
     TooLarge(u64),
+    /// The file has more lines than are read.
+    #[error("it has more than {0} lines, which is as many as are read before a run")]
+    TooLong(usize),
     /// The file is no UTF-8 text, for this reason.
     #[error("{0}")]
     NotText(String),

@@ -14,7 +14,13 @@ use crate::script::sweep::join::Unmatched;
 use crate::script::syntax::script::{RawAction, RawSave, RawScript, RawTask};
 use crate::script::syntax::symbols::Symbols;
 use crate::script::values::resources::InstanceResources;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+
+/// The most instances of another task that one instance reads. Rank 0 holds some 200 bytes for each of them.
+const HELD: u64 = 100_000_000;
+/// The most instances of another task that are looked at to find those that one instance reads, where their indices do
+/// not follow from each other.
+const SEARCHED: u64 = 1 << 24;
 
 /// The compiler of a script's tasks. `Compiler` holds the parsed script, its names, and the family of each task, which
 /// is the set of its instances (one for each combination of parameter values).
@@ -39,6 +45,10 @@ impl Compiler<'_> {
             sweeps: self.sweeps,
             task: at,
             found: Vec::new(),
+            known: HashMap::new(),
+            joins: HashMap::new(),
+            places: (0..0, Vec::new()),
+            quiet: false,
             merges: matches!(&raw.action, Some(RawAction::Reduce(reduce)) if reduce.command.is_some()),
         };
         let action = raw.action.as_ref().and_then(|action| self.action(raw, action, &mut resolver, cx));
@@ -198,9 +208,25 @@ impl Compiler<'_> {
                     continue;
                 }
                 let (Some(from), Some(to)) = (family(at), family(reference.task)) else { continue };
+                let other = || self.script.tasks.get(reference.task).map_or("", |t| t.name.value.as_str());
+                let count = reference.join.gathered();
+                let (most, what) = match reference.join.is_arithmetic() {
+                    true => (HELD, "reads"),
+                    false => (SEARCHED, "looks among"),
+                };
+                if count > most {
+                    let message = format!(
+                        "an instance of `{}` {what} {count} instances of `{}`, and at most {most} are possible",
+                        task.name,
+                        other()
+                    );
+                    let diagnostic = Diagnostic::new(Code::TooMuch, reference.span.clone(), message);
+                    let help = "give both tasks the same parameters, or read a task with fewer instances";
+                    cx.push(diagnostic.label("too many").help(help));
+                    continue;
+                }
                 let Some(unmatched) = reference.join.unmatched(from, to) else { continue };
-                let other = self.script.tasks.get(reference.task).map_or("", |t| t.name.value.as_str());
-                cx.push(empty_join(&unmatched, task, other, &reference.span, reference.join.is_chosen()));
+                cx.push(empty_join(&unmatched, task, other(), &reference.span, reference.join.is_chosen()));
             }
         }
     }

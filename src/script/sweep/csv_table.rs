@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::arrays::exact::float_of;
 use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
 
 use crate::script::diagnostics::codes::Code;
@@ -20,7 +21,8 @@ pub(crate) fn read(name: &str, text: &Text, cx: &mut DiagnosticCollector) -> Opt
         Ok((rows, columns)) => {
             if let Some(warning) = blanks(name, &columns) {
                 let diagnostic = Diagnostic::new(Code::Blanks, text.span.clone(), warning);
-                let help = "blanks beside a comma belong to the cell, and come with it into commands: remove them";
+                let help =
+                    "blanks beside a comma belong to the cell, and come with it into commands: remove them";
                 cx.push(diagnostic.label("this table").help(help));
             }
             Some(LoadedValues::Table(rows, columns))
@@ -82,7 +84,12 @@ fn read_cell(cell: &str) -> ScriptValue {
 /// value keeps its spelling either way.
 pub(super) fn alike(mut cells: Vec<ScriptValue>) -> Vec<ScriptValue> {
     let are = |is: fn(Scalar<'_>) -> bool| cells.iter().all(|cell| is(cell.scalar()));
-    let one_type = are(|cell| matches!(cell, Scalar::Int(_) | Scalar::Float(_)))
+    let is_float = |cell: Scalar<'_>| match cell {
+        Scalar::Int(number) => float_of(number).is_some(),
+        other => matches!(other, Scalar::Float(_)),
+    };
+    let one_type = are(|cell| matches!(cell, Scalar::Int(_)))
+        || are(is_float)
         || are(|cell| matches!(cell, Scalar::Bool(_)));
     if !one_type {
         for cell in &mut cells {
@@ -156,6 +163,7 @@ mod tests {
         // a number that does not fit is a text, and so is its column
         assert_eq!(shown("id\n9223372036854775808\n1\n"), ["a string 9223372036854775808", "a string 1"]);
         assert_eq!(shown("id\n9223372036854775807\n-9223372036854775808\n").len(), 2);
+        assert_eq!(shown("id\n9007199254740993\n1.5\n")[1], "a string 1.5");
         assert_eq!(columns("a\n9007199254740993\n")[0].1.get(0).scalar(), Scalar::Int((1 << 53) + 1));
     }
 

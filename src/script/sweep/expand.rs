@@ -164,7 +164,8 @@ fn told(problem: &Problem, task: &RawTask, cx: &DiagnosticCollector) -> Diagnost
             )
         }
         Problem::Off => {
-            let message = format!("`{name}` has no instances: its `where` is false whatever the parameters are");
+            let message =
+                format!("`{name}` has no instances: its `where` is false whatever the parameters are");
             Diagnostic::new(Code::SwitchedOff, culprit, message)
                 .label("switches it off")
                 .help("nothing is done for this task")
@@ -235,7 +236,7 @@ impl Builder<'_> {
         }
         for (name, text) in &self.task.lets {
             if let Some(formula) = self.formula(text, cx) {
-                self.spec.derived.push(Derived { name: name.value.clone(), formula });
+                self.spec.derived.push(Derived { name: name.value.clone(), formula: formula.into() });
             }
         }
         if let Some(formula) = self.task.filter.as_ref().and_then(|text| self.formula(text, cx)) {
@@ -333,7 +334,8 @@ impl Builder<'_> {
         for at in 0..lists.iter().map(|list| list.len()).min().unwrap_or(0) {
             let row: Vec<Key<'_>> = lists.iter().map(|list| list[at].key()).collect();
             if let Some(other) = seen.insert(row, at) {
-                let row = on_it.iter().zip(&lists).map(|(param, list)| format!("{}={}", param.name, list[at]));
+                let row =
+                    on_it.iter().zip(&lists).map(|(param, list)| format!("{}={}", param.name, list[at]));
                 let row = row.collect::<Vec<_>>().join(", ");
                 let message = format!("numbers {other} and {at} of `zip` are the same: {row}");
                 let diagnostic = Diagnostic::new(Code::RepeatedValue, first.span.clone(), message);
@@ -438,6 +440,7 @@ pub(crate) fn wrong_formula(
     };
     let help = match names.task(&name) {
         Some(_) => Some(format!("`{name}` is a task, and this is needed before any task runs")),
+        None if cx.is_full() => None,
         None => {
             let candidates = params.iter().map(String::as_str).chain(names.all());
             did_you_mean(&name, candidates)

@@ -12,9 +12,10 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::arrays::exact::{float_of, no_float};
-use crate::arrays::syntax::ast::{BinaryOp, ExprNode, Literal, NodeKind, UnaryOp};
-use crate::arrays::{self, Expr, Function, Map};
+use crate::arrays::syntax::ast::{Literal, NodeKind};
+use crate::arrays::{self, Expr};
 use crate::script::sweep::formula_bounds::{Bounds, bounds};
+use crate::script::sweep::formula_check::{scalar, whole};
 use crate::script::sweep::formula_eval::FormulaEval;
 use crate::script::sweep::lane::{Lane, Values};
 use crate::script::values::value::{Scalar, ScriptValue};
@@ -145,7 +146,9 @@ impl Formula {
             };
             if kind == FormulaType::Mixed {
                 let message = format!("`{name}` is a number and a string by turns");
-                let help = Some("give it values of one type".to_string());
+                let help = Some(
+                    "give it values of one type; integers beyond 2**53 and floats are of two".to_string(),
+                );
                 return Err(FormulaError { help, ..FormulaError::of_type(range, message) });
             }
             types.insert(name.clone(), kind);
@@ -279,64 +282,6 @@ impl Formula {
     }
 }
 
-/// Refuses operations of the array language that make arrays or take them apart, since a formula has single values
-/// only.
-fn scalar(node: &ExprNode) -> Result<(), FormulaError> {
-    let fault = |message: String| FormulaError {
-        help: Some(
-            "there are numbers, names, operators, `sqrt exp log sin cos tan abs floor clip where`".into(),
-        ),
-        ..FormulaError::of_type(node.span.clone(), message)
-    };
-    match &node.kind {
-        NodeKind::Call(call) => match call.function {
-            Function::Map(_) | Function::Clip | Function::Where => {}
-            _ => {
-                return Err(fault(format!(
-                    "`{}` is for arrays, and this is about single values",
-                    call.signature().name
-                )));
-            }
-        },
-        NodeKind::Index(..) | NodeKind::List(_) => {
-            return Err(fault("arrays have no place here".to_string()));
-        }
-        _ => {}
-    }
-    let mut wrong = None;
-    node.children(&mut |child| wrong = wrong.take().or_else(|| scalar(child).err()));
-    wrong.map_or(Ok(()), Err)
-}
-
-fn whole(node: &ExprNode, types: &HashMap<String, FormulaType>) -> bool {
-    let all = || {
-        let mut all = true;
-        node.children(&mut |child| all &= whole(child, types));
-        all
-    };
-    match &node.kind {
-        NodeKind::Number(literal) => literal.as_integer().is_some(),
-        NodeKind::Name { name, .. } => types.get(name) == Some(&FormulaType::Whole),
-        NodeKind::Unary(UnaryOp::Neg, a) => whole(a, types),
-        NodeKind::Unary(UnaryOp::Not, _) => true,
-        NodeKind::Binary(
-            BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Rem | BinaryOp::Pow,
-            ..,
-        ) => all(),
-        NodeKind::Binary(BinaryOp::Div, ..) => false,
-        NodeKind::Binary(..) => true,
-        NodeKind::Call(call) => match call.function {
-            Function::Map(Map::Floor) => true,
-            Function::Map(Map::Abs) | Function::Clip => all(),
-            Function::Where => {
-                ["a", "b"].iter().all(|arg| call.arg(arg).is_some_and(|node| whole(node, types)))
-            }
-            _ => false,
-        },
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -374,8 +319,9 @@ mod tests {
 
     #[test]
     fn truth_has_names() {
-        let shown = ["true", "false", "!true", "true && i == 7", "x > 3 || false", "where(true, i, 1)", "i == true"]
-            .map(|t| value(t).to_string());
+        let shown =
+            ["true", "false", "!true", "true && i == 7", "x > 3 || false", "where(true, i, 1)", "i == true"]
+                .map(|t| value(t).to_string());
         assert_eq!(shown, ["true", "false", "0", "1", "0", "7", "0"]);
         assert!(formula("true(1)").is_err());
     }
@@ -431,10 +377,7 @@ mod tests {
             assert!(formula(text).unwrap().bounds(&|_| Bounds::Ints(7, 7)).1, "{text}");
         }
         let unread = |text: &str| formula(text).unwrap_err().message;
-        assert_eq!(
-            unread("9223372036854775808"),
-            "this integer does not fit into 64 bits"
-        );
+        assert_eq!(unread("9223372036854775808"), "this integer does not fit into 64 bits");
         assert_eq!(
             unread("i + 18446744073709551616"),
             "`18446744073709551616` does not fit into 64 bits; `18446744073709551616.0` is a float"
@@ -445,8 +388,11 @@ mod tests {
     fn a_cell_is_a_text_beside_a_text() {
         let cell = ScriptValue::read("0101").unwrap();
         let told = |text: &str| {
-            let formula = Formula::new(text, &|_| Some((NameInput::Param(0), FormulaType::Whole, cell.clone())));
-            formula.map(|formula| formula.at(std::slice::from_ref(&cell), 1).to_string()).map_err(|e| e.message)
+            let formula =
+                Formula::new(text, &|_| Some((NameInput::Param(0), FormulaType::Whole, cell.clone())));
+            formula
+                .map(|formula| formula.at(std::slice::from_ref(&cell), 1).to_string())
+                .map_err(|e| e.message)
         };
         let shown = ["c == '0101'", "c == '101'", "c == 101", "'0101' != c", "c + 1", "c"].map(told);
         assert_eq!(shown, ["1", "0", "1", "0", "102", "0101"].map(|text| Ok(text.to_owned())));
@@ -455,7 +401,8 @@ mod tests {
 
     #[test]
     fn columns_are_what_single_values_are() {
-        let names = ["i >= 2 && x < 3 || i == n", "i * n - 1", "-x", "floor(x / 2)", "i ** 2 % 7", "!(i - 2)"];
+        let names =
+            ["i >= 2 && x < 3 || i == n", "i * n - 1", "-x", "floor(x / 2)", "i ** 2 % 7", "!(i - 2)"];
         let (i, x) = ([1, 2, 10], [0.0, 1.0, 5.0]);
         for text in names {
             let formula = formula(text).unwrap();
@@ -469,9 +416,8 @@ mod tests {
                 },
                 &|_| None,
             );
-            let singles = i.iter().zip(x).map(|(i, x)| {
-                formula.at(&[ScriptValue::Int(*i), ScriptValue::Float(x)], 2)
-            });
+            let singles =
+                i.iter().zip(x).map(|(i, x)| formula.at(&[ScriptValue::Int(*i), ScriptValue::Float(x)], 2));
             match column.unwrap() {
                 Values::Ints(Lane::Many(all)) => {
                     assert!(all.into_iter().map(ScriptValue::Int).eq(singles), "{text}")

@@ -35,7 +35,7 @@ pub struct Derived {
     /// The name of the parameter, as in the reference `{T}`.
     pub name: String,
     /// The formula that computes the parameter's value from those of other parameters.
-    pub formula: Formula,
+    pub formula: Arc<Formula>,
 }
 
 /// A dimension of a sweep, which is a Cartesian product of parameter values. Cells of the product are numbered in

@@ -5,6 +5,7 @@
 
 use super::family::{self, Bindings, Derived, Param, Sweep, SweepInner};
 use super::positions::{Positions, ValuePlaces, each_cell};
+use crate::arrays::exact::float_of;
 use crate::script::sweep::expression::{Formula, FormulaError, NameInput};
 use crate::script::sweep::formula_bounds::Bounds;
 use crate::script::sweep::param_values::ParamValues;
@@ -60,8 +61,8 @@ pub(crate) enum Problem {
 }
 
 /// The largest number of combinations of parameter values for which `where` is evaluated. With a bit for each
-/// combination the results take 16 MiB.
-pub(crate) const WIDEST: u64 = 1 << 27;
+/// combination the results take 4 MiB; a check takes about a second.
+pub(crate) const WIDEST: u64 = 1 << 25;
 /// The largest number of instances for each of which a derived parameter is computed, to see whether it has a value.
 /// Where the bounds of the parameters say so, none is.
 pub(crate) const CHECKED: u64 = 1 << 20;
@@ -119,6 +120,10 @@ impl FamilyBuilder {
                 doubtful = doubtful.or(Some(one));
             }
         }
+        let large = |value: &ScriptValue| matches!(value.scalar(), Scalar::Int(n) if float_of(n).is_none());
+        if rows.iter().flatten().any(large) {
+            doubtful = doubtful.or(self.derived.first());
+        }
         let Some(doubtful) = doubtful else { return Ok(()) };
         if family.len() > CHECKED {
             return Err(Problem::Unchecked { derived: doubtful.name.clone(), count: family.len() });
@@ -126,11 +131,12 @@ impl FamilyBuilder {
         for instance in 0..family.len() {
             let mut values: Bindings = family.given(instance);
             for one in &self.derived {
-                let value = one.formula.try_at(&values, self.params.len()).map_err(|error| Problem::Fault {
-                    derived: Some(one.name.clone()),
-                    label: family.label("", instance),
-                    error,
-                })?;
+                let value =
+                    one.formula.try_at(&values, self.params.len()).map_err(|error| Problem::Fault {
+                        derived: Some(one.name.clone()),
+                        label: family.label("", instance),
+                        error,
+                    })?;
                 values.push(value);
             }
         }
@@ -179,7 +185,7 @@ impl FamilyBuilder {
             };
             for number in 0..count {
                 let full = self.full(row, &open, number, places);
-                if !self.stays(added, &full) {
+                if !self.stays(added, &full)? {
                     continue;
                 }
                 let cells: Vec<Positions> =
@@ -198,16 +204,24 @@ impl FamilyBuilder {
         Ok(rows)
     }
 
-    fn stays(&self, added: &Added, full: &Row) -> bool {
+    fn stays(&self, added: &Added, full: &Row) -> Result<bool, Problem> {
         let mut excluded = self.exclude.iter().skip(added.excluded);
         if excluded.any(|row| row.iter().all(|(at, value)| given(full, *at) == Some(value))) {
-            return false;
+            return Ok(false);
         }
         let count = self.params.len();
         let mut values: Bindings =
             (0..count).map(|at| given(full, at).cloned().unwrap_or(ScriptValue::Int(0))).collect();
+        let label = family::shown("", &self.params, &values);
         family::derive(&self.derived, &mut values, count);
-        self.filters.iter().skip(added.filters).all(|formula| holds(formula, &values, count))
+        for formula in self.filters.iter().skip(added.filters) {
+            let value = formula.try_at(&values, count);
+            let fault = |error| Problem::Fault { derived: None, label: label.clone(), error };
+            if !truth(&value.map_err(fault)?) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Completes a row of `include`. The parameters on the `open` axes, which the row does not mention, get their
@@ -244,12 +258,7 @@ fn given(row: &Row, at: usize) -> Option<&ScriptValue> {
     row.iter().find(|(param, _)| *param == at).map(|(_, value)| value)
 }
 
-/// Whether the condition `formula` holds for the instance with these parameter values. The first `count` values are
-/// given, the others are derived (computed by `let`).
-fn holds(formula: &Formula, values: &Bindings, count: usize) -> bool {
-    truth(&formula.at(values, count))
-}
-
+/// Whether a value of a condition counts as true.
 pub(super) fn truth(value: &ScriptValue) -> bool {
     match value.scalar() {
         Scalar::Int(number) => number != 0,

@@ -190,13 +190,18 @@ impl<'a> ProductBlock<'a> {
                 let param = self.spec.params.get(*at).ok_or_else(lost)?;
                 let each = |position| param.values.borrowed(position);
                 match self.kinds.get(*at) {
-                    Some(FormulaType::Whole) => Ok(Values::Ints(self.lane(param, start, len, |position| {
-                        match each(position).scalar() {
-                            Scalar::Int(number) => number,
-                            Scalar::Bool(truth) => i64::from(truth),
-                            _ => 0,
-                        }
-                    }))),
+                    Some(FormulaType::Whole) => {
+                        Ok(Values::Ints(self.lane(
+                            param,
+                            start,
+                            len,
+                            |position| match each(position).scalar() {
+                                Scalar::Int(number) => number,
+                                Scalar::Bool(truth) => i64::from(truth),
+                                _ => 0,
+                            },
+                        )))
+                    }
                     Some(FormulaType::Number) => {
                         let lane = self.lane(param, start, len, |position| match each(position).scalar() {
                             Scalar::Int(number) => float_of(number).ok_or(number),

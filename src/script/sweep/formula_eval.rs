@@ -31,7 +31,9 @@ impl<'a> FormulaEval<'_, 'a> {
     pub(super) fn value(&self, node: &ExprNode) -> Evaluated<'a> {
         match &node.kind {
             NodeKind::Number(Literal::Float(number)) => Ok(Values::Floats(Lane::One(*number))),
-            NodeKind::Number(literal) => Ok(Values::Ints(Lane::One(literal.as_integer().unwrap_or_default()))),
+            NodeKind::Number(literal) => {
+                Ok(Values::Ints(Lane::One(literal.as_integer().unwrap_or_default())))
+            }
             NodeKind::Text(text) => Ok(Values::Texts(Lane::One(text.clone().into()))),
             // a fault in a derived parameter is shown where this formula names it
             NodeKind::Name { name, span } => {
@@ -107,14 +109,9 @@ impl<'a> FormulaEval<'_, 'a> {
 
     /// Compares two texts, or a text that reads as a number with what a name's numbers are written as. `None` where
     /// this is a comparison of numbers, or a mistake.
-    fn same_texts(
-        &self,
-        x: &Values<'a>,
-        a: &ExprNode,
-        y: &Values<'a>,
-        b: &ExprNode,
-    ) -> Option<Lane<bool>> {
-        let texts = |value: &Values<'a>, node: &ExprNode, other: &Values<'a>| match (value, &node.kind, other) {
+    fn same_texts(&self, x: &Values<'a>, a: &ExprNode, y: &Values<'a>, b: &ExprNode) -> Option<Lane<bool>> {
+        let texts = |value: &Values<'a>, node: &ExprNode, other: &Values<'a>| match (value, &node.kind, other)
+        {
             (Values::Texts(lane), ..) => Some(lane.clone()),
             (_, NodeKind::Name { name, .. }, Values::Texts(Lane::One(other))) => {
                 ScriptValue::read(other)?;

@@ -69,7 +69,9 @@ impl<T: Clone> Lane<T> {
             (Lane::One(a), Lane::One(b)) => Lane::One(f(a, b)),
             (Lane::One(a), many) => many.map(|b| f(a.clone(), b)),
             (many, Lane::One(b)) => many.map(|a| f(a, b.clone())),
-            (Lane::Many(a), Lane::Many(b)) => Lane::Many(a.into_iter().zip(b).map(|(a, b)| f(a, b)).collect()),
+            (Lane::Many(a), Lane::Many(b)) => {
+                Lane::Many(a.into_iter().zip(b).map(|(a, b)| f(a, b)).collect())
+            }
         }
     }
 

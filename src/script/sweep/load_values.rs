@@ -59,6 +59,10 @@ fn list(
     let mut seen: HashMap<Key<'_>, &Span> = HashMap::new();
     let mut repeated = false;
     for (value, item) in values.iter().zip(items).filter(|_| !repeats) {
+        // the first ones will do
+        if repeated && cx.is_full() {
+            break;
+        }
         if let Some(first) = seen.insert(value.key(), &item.span) {
             let message = format!("the parameter `{name}` has the value {value} twice");
             cx.push(

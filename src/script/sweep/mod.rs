@@ -17,6 +17,7 @@ pub(crate) mod family_builder;
 pub(crate) mod file_pattern;
 pub(crate) mod filters;
 pub(crate) mod formula_bounds;
+pub(crate) mod formula_check;
 pub(crate) mod formula_eval;
 pub(crate) mod hdf5_blocks;
 pub(crate) mod join;

@@ -140,7 +140,16 @@ impl ParamValues {
     pub(crate) fn kind(&self) -> FormulaType {
         match self {
             ParamValues::List(list) => {
-                list.iter().map(FormulaType::of).reduce(FormulaType::and).unwrap_or(FormulaType::Mixed)
+                let kind = list.iter().map(FormulaType::of).reduce(FormulaType::and);
+                let is_no_float = |value: &ScriptValue| match value.scalar() {
+                    Scalar::Int(number) => float_of(number).is_none(),
+                    _ => false,
+                };
+                match kind {
+                    // a large integer is nothing beside floats
+                    Some(FormulaType::Number) if list.iter().any(is_no_float) => FormulaType::Mixed,
+                    kind => kind.unwrap_or(FormulaType::Mixed),
+                }
             }
             _ => FormulaType::of(&self.get(0)),
         }

@@ -55,7 +55,9 @@ impl<'a> ValuePlaces<'a> {
 
     /// All positions at which the parameter of number `at` has a value, in ascending order.
     pub(super) fn of(&self, at: usize, value: &ScriptValue) -> Vec<u64> {
-        let (Some(param), Some(sorted)) = (self.params.get(at), self.sorted.get(at)) else { return Vec::new() };
+        let (Some(param), Some(sorted)) = (self.params.get(at), self.sorted.get(at)) else {
+            return Vec::new();
+        };
         let ParamValues::List(list) = &param.values else {
             return param.values.position(value).into_iter().collect();
         };

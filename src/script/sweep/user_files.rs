@@ -9,13 +9,19 @@ use crate::script::values::value::ScriptValue;
 
 /// The code of the error about a file that cannot be read.
 pub(crate) fn code(error: &TextFileError) -> Code {
-    if matches!(error, TextFileError::TooLarge(_)) { Code::TooMuch } else { Code::Unreadable }
+    match error {
+        TextFileError::TooLarge(_) | TextFileError::TooLong(_) => Code::TooMuch,
+        _ => Code::Unreadable,
+    }
 }
 
 /// Reads a text file of the user in full; a byte order mark at its beginning is removed. A file that cannot be read is
 /// reported at the place of `text` in the script.
 pub(crate) fn read(name: &str, text: &Text, cx: &mut DiagnosticCollector) -> Option<String> {
     let error = match text_file::read(&cx.source.dir().join(name), text_file::VALUES_MOST) {
+        Ok(content) if content.matches('\n').count() > text_file::LINES_MOST => {
+            TextFileError::TooLong(text_file::LINES_MOST)
+        }
         Ok(content) => return Some(content),
         Err(error) => error,
     };
@@ -23,7 +29,7 @@ pub(crate) fn read(name: &str, text: &Text, cx: &mut DiagnosticCollector) -> Opt
     let diagnostic = Diagnostic::new(code(&error), text.span.clone(), message).label("this file");
     cx.push(match error {
         TextFileError::Io(_) => diagnostic.help("paths start from the script's folder"),
-        TextFileError::TooLarge(_) => {
+        TextFileError::TooLarge(_) | TextFileError::TooLong(_) => {
             diagnostic.help("make a parameter of the files' names, and let each instance read its own file")
         }
         TextFileError::NotAFile(_) | TextFileError::NotText(_) => diagnostic,
@@ -40,9 +46,8 @@ pub(crate) fn paths(
     cx: &mut DiagnosticCollector,
 ) -> Option<Vec<ScriptValue>> {
     let dir = cx.source.dir().to_path_buf();
-    let bad = |code, message: String, label: &str| {
-        Diagnostic::new(code, text.span.clone(), message).label(label)
-    };
+    let bad =
+        |code, message: String, label: &str| Diagnostic::new(code, text.span.clone(), message).label(label);
     let found = match file_pattern::matches(&dir, pattern) {
         Ok(found) => found,
         Err(FilePatternError::NoPattern(why)) => {

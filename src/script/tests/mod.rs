@@ -151,9 +151,9 @@ fn e37_unreadable() {
     for path in ["/dev/null", "/dev/zero", "/"] {
         assert!(error(path).contains(", and a file is needed"), "{}", error(path));
     }
-    std::fs::write(&binary, "dtask = 1\n# a script of 17 MiB\n".repeat(1 << 20)).unwrap();
+    std::fs::write(&binary, "# a script of 9 MiB\n".repeat(1 << 19)).unwrap();
     let told = error(&binary.display().to_string());
-    assert!(told.starts_with("error[E83]: cannot read ") && told.contains("more than 16 MiB"), "{told}");
+    assert!(told.starts_with("error[E83]: cannot read ") && told.contains("more than 8 MiB"), "{told}");
     std::fs::remove_file(&binary).unwrap();
 }
 

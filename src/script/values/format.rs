@@ -207,7 +207,10 @@ mod tests {
         let shown = ["", ".0", ".2f", "25", "#x", "+.1"].map(|f| show(f, ScriptValue::Int(i64::MAX)));
         let digits = "9223372036854775807";
         assert_eq!(shown[..3], [digits.to_owned(), digits.to_owned(), format!("{digits}.00")]);
-        assert_eq!(shown[3..], [format!("      {digits}"), "0x7fffffffffffffff".into(), format!("+{digits}.0")]);
+        assert_eq!(
+            shown[3..],
+            [format!("      {digits}"), "0x7fffffffffffffff".into(), format!("+{digits}.0")]
+        );
         assert_eq!(show(".18e", ScriptValue::Int(i64::MAX)), "9.223372036854775807e+18");
         assert_eq!(show(".1", ScriptValue::Int(i64::MIN)), "-9223372036854775808.0");
     }
