@@ -43,7 +43,7 @@ pub(super) fn read(script: &Path, sets: &[(String, String)], options: LoadOption
         }
         Err(diagnostics) => {
             print(&diagnostics);
-            let errors = counted(diagnostics.list.len() as u64, "error");
+            let errors = counted(diagnostics.count() as u64, "error");
             let code = diagnostics
                 .list
                 .first()
@@ -56,5 +56,5 @@ pub(super) fn read(script: &Path, sets: &[(String, String)], options: LoadOption
 }
 
 fn print(diagnostics: &Diagnostics) {
-    console::error(diagnostics.render(std::io::stderr().is_terminal()));
+    console::styled_error(diagnostics.render(std::io::stderr().is_terminal()));
 }

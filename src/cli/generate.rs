@@ -10,8 +10,7 @@ use std::io::Write;
 pub(super) fn completions(shell: Shell) -> u8 {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "dtask", &mut text);
-    // A reader that closes the pipe early is no error.
-    let _ = std::io::stdout().write_all(&text);
+    let _ = console::Output.write_all(&text);
     DONE
 }
 
@@ -28,6 +27,6 @@ pub(super) fn man() -> u8 {
             return STARTUP;
         }
     }
-    let _ = std::io::stdout().write_all(&text);
+    let _ = console::Output.write_all(&text);
     DONE
 }

@@ -2,9 +2,9 @@
 
 use super::check::read;
 use super::{DONE, USAGE};
+use crate::console;
 use crate::script::draw::graph::{dot, svg};
 use crate::script::options::LoadOptions;
-use std::io::Write;
 use std::path::Path;
 
 /// The form of a graph.
@@ -23,7 +23,6 @@ pub(super) fn graph(script: &Path, sets: &[(String, String)], format: GraphForma
         GraphFormat::Dot => dot(&plan),
         GraphFormat::Svg => svg(&plan),
     };
-    // A reader that closes the pipe early is no error.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    console::output(text.trim_end_matches('\n'));
     DONE
 }

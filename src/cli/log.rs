@@ -145,7 +145,7 @@ fn print(args: &LogArgs, instance: &str, folder: &Path, plan: Option<&Plan>) -> 
         return nothing(args, &pattern, folder, plan, streams, others);
     }
     let several = found.len() > 1;
-    let mut out = io::stdout().lock();
+    let mut out = io::BufWriter::new(console::Output);
     let mut copy = || -> io::Result<()> {
         for one in &found {
             if several {
@@ -159,6 +159,7 @@ fn print(args: &LogArgs, instance: &str, folder: &Path, plan: Option<&Plan>) -> 
         Ok(()) => DONE,
         // a reader that closes the pipe early is no error
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => DONE,
+        Err(_) if console::failure().is_some() => STARTUP,
         Err(error) => {
             console::error(format_args!("error: the log could not be copied: {error}"));
             STARTUP

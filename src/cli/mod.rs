@@ -26,6 +26,7 @@ use crate::console;
 use crate::script::values::settings::RunSettings;
 use crate::script::values::units::size;
 use clap::{Args, Parser, Subcommand};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -246,10 +247,15 @@ pub fn main() -> ExitCode {
                     std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
                 match other_tools::better(&error, &args).filter(|_| error.use_stderr()) {
                     Some(better) => console::error(format_args!("error: {better}; see `dtask --help`")),
-                    None => drop(error.print()),
+                    None => {
+                        let printed = error.print().and_then(|()| std::io::stdout().flush());
+                        if let (Err(failed), false) = (printed, error.use_stderr()) {
+                            console::note(&failed);
+                        }
+                    }
                 }
             }
-            return ExitCode::from(if error.use_stderr() { USAGE } else { DONE });
+            return ended(if error.use_stderr() { USAGE } else { DONE });
         }
     };
     let code = match cli {
@@ -274,7 +280,7 @@ pub fn main() -> ExitCode {
         Cli { command: Some(Command::Man), .. } => generate::man(),
         Cli { command: Some(Command::Explain { code }), .. } => explain::explain(code.as_deref()),
         Cli { command: Some(Command::Log(args)), .. } => log::log(&args),
-        Cli { run: RunArgs { script: Some(_), .. }, .. } => run::run(&cli.run),
+        Cli { run: RunArgs { script: Some(_), .. }, .. } => return ran(run::run(&cli.run)),
         _ => {
             if launch::speaks() {
                 console::error("error: which script? `mpirun -n 4 dtask script.toml`; see `dtask --help`");
@@ -282,5 +288,18 @@ pub fn main() -> ExitCode {
             USAGE
         }
     };
+    ended(code)
+}
+
+/// The exit code of a command that was to print something: not [`DONE`] where it could not be written.
+fn ended(code: u8) -> ExitCode {
+    ran(if code == DONE && console::failure().is_some() { STARTUP } else { code })
+}
+
+/// The exit code of a run, which tells of its tasks, whether its summary could be written or not.
+fn ran(code: u8) -> ExitCode {
+    if let Some(why) = console::failure() {
+        console::error(format_args!("error: standard output cannot be written: {why}"));
+    }
     ExitCode::from(code)
 }

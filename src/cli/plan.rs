@@ -2,7 +2,7 @@
 
 use super::check::read;
 use super::{DONE, USAGE};
-use crate::console::counted;
+use crate::console::{self, Output, counted};
 use crate::script::options::LoadOptions;
 use crate::script::plan::Plan;
 use crate::script::plan::fingerprint::Fingerprints;
@@ -12,6 +12,9 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
+
+/// The most instances whose keys are printed. A key takes 16 bytes of memory.
+const KEYS: u64 = 100_000_000;
 
 /// Options of `dtask plan`: details to print beside the table of tasks.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +28,14 @@ pub(super) struct Details {
 /// Prints what a run of the script would do; returns the exit code.
 pub(super) fn plan(script: &Path, sets: &[(String, String)], details: Details) -> u8 {
     let Ok(plan) = read(script, sets, LoadOptions::default()) else { return USAGE };
-    // A reader that closes the pipe early is no error.
-    let _ = std::io::stdout().write_all(table(&plan, details.why).as_bytes());
+    console::output(table(&plan, details.why).trim_end_matches('\n'));
+    if details.keys && plan.instances() > KEYS {
+        let count = plan.instances();
+        console::error(format_args!(
+            "error: the keys of {count} instances are too many to print: at most {KEYS}"
+        ));
+        return USAGE;
+    }
     if details.keys {
         let _ = write_keys(&plan);
     }
@@ -81,7 +90,7 @@ fn table(plan: &Plan, why: bool) -> String {
 }
 
 fn write_keys(plan: &Plan) -> std::io::Result<()> {
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut out = std::io::BufWriter::new(Output);
     let mut keys = Fingerprints::new(plan);
     writeln!(out)?;
     for (at, task) in plan.tasks.iter().enumerate() {

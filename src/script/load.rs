@@ -3,7 +3,6 @@
 use crate::script::options::LoadOptions;
 use std::path::{Path, PathBuf};
 
-use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector, Diagnostics};
 use crate::script::diagnostics::source::ScriptSource;
 use crate::script::lint::{array_shapes, save_paths, scale, unused, unused_params, walltime};
@@ -11,6 +10,7 @@ use crate::script::lower::task::Compiler;
 use crate::script::lower::toposort;
 use crate::script::plan::Plan;
 use crate::script::sweep::expand::Sweeps;
+use crate::script::sweep::user_files;
 use crate::script::syntax::symbols::Symbols;
 use crate::script::syntax::top_level;
 use crate::script::values::policy::Policy;
@@ -32,11 +32,9 @@ pub(crate) fn load(
         }
         Err(error) => {
             let source = ScriptSource::new(path.display().to_string(), PathBuf::new(), "");
-            let list = vec![Diagnostic::nowhere(
-                Code::Unreadable,
-                format!("cannot read {}: {error}", path.display()),
-            )];
-            Err(Diagnostics { source, list })
+            let code = user_files::code(&error);
+            let list = vec![Diagnostic::nowhere(code, format!("cannot read {}: {error}", path.display()))];
+            Err(Diagnostics { source, list, left_out: 0 })
         }
     }
 }
@@ -75,8 +73,9 @@ fn understand(
     let sweeps = Sweeps::collect(&script, &names, cx);
     let places = script.tasks.iter().filter_map(|task| Some(task.needs.host_of()?.value.clone())).collect();
     let compiler = Compiler { script: &script, names: &names, sweeps: &sweeps, options, places };
-    let compiled: Vec<_> = (0..script.tasks.len()).map(|at| compiler.task(at, cx)).collect();
+    let mut compiled: Vec<_> = (0..script.tasks.len()).map(|at| compiler.task(at, cx)).collect();
     compiler.check_joins(&compiled, cx);
+    compiled.iter_mut().enumerate().filter(|(at, _)| compiler.is_off(*at)).for_each(|(_, task)| *task = None);
     save_paths::check(&script, &names, &sweeps, &compiled, cx);
     unused::check(&script, &compiled, cx);
     unused_params::check(&script, &sweeps, &compiled, cx);

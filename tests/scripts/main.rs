@@ -4,6 +4,7 @@
 mod common;
 
 mod bad;
+mod bombs;
 mod campaign;
 mod commands;
 mod data;
@@ -31,6 +32,7 @@ mod six;
 mod spawner;
 mod sweeps;
 mod usage;
+mod values;
 mod walltime;
 
 use common::mpirun::{Mpirun, Outcome};

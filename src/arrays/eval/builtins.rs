@@ -194,13 +194,19 @@ impl<'s> Evaluator<'s> {
         let shape = self.shape(&call.rest)?;
         let stream = match call.arg("seed") {
             Some(node) => {
-                let seed = self.number(node, "`seed`")?;
-                // Beyond 2^53 several integers are the same f64, so that different seeds could be equal without notice.
-                if seed.fract() != 0.0 || seed.abs() > MAX_EXACT_INTEGER || seed.is_nan() {
-                    let fault = Fault::new(format!("a seed is a whole number of at most 2**53, not {seed}"));
-                    return Err(fault.at(&node.span));
+                if let Some(seed) = self.integer(node) {
+                    RandomStream::seeded(seed)
+                } else {
+                    let seed = self.number(node, "`seed`")?;
+                    // Beyond 2^53 several integers are the same f64, so that different seeds could be equal without
+                    // notice.
+                    if seed.fract() != 0.0 || seed.abs() > MAX_EXACT_INTEGER || seed.is_nan() {
+                        let message =
+                            format!("a seed that is computed is a whole number of at most 2**53, not {seed}");
+                        return Err(Fault::new(message).at(&node.span));
+                    }
+                    RandomStream::seeded(seed as i64)
                 }
-                RandomStream::seeded(seed as i64)
             }
             None => RandomStream::of(self.context, call.random),
         };

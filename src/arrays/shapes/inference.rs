@@ -8,7 +8,7 @@ use crate::arrays::eval::operand::Intermediate;
 use crate::arrays::kernels::{construct, elementwise};
 use crate::arrays::numeric::{Cows, Numeric};
 use crate::arrays::slab::Slab;
-use crate::arrays::syntax::ast::{BinaryOp, Call, ExprNode, NodeKind, Subscript, UnaryOp};
+use crate::arrays::syntax::ast::{BinaryOp, Call, ExprNode, Literal, NodeKind, Subscript, UnaryOp};
 use crate::arrays::syntax::function::{Aggregate, Function};
 use crate::arrays::typed_numbers::TypedNumbers;
 use crate::arrays::types::ExprType;
@@ -52,7 +52,8 @@ impl<'n> Sketcher<'n> {
     fn sketch(&self, node: &ExprNode) -> Sketched {
         let span = &node.span;
         match &node.kind {
-            NodeKind::Number(literal) => Ok(Sketch::Number(literal.as_f64())),
+            NodeKind::Number(Literal::Float(number)) => Ok(Sketch::Number(*number)),
+            NodeKind::Number(literal) => Ok(Sketch::Number(literal.as_integer().unwrap_or_default() as f64)),
             NodeKind::Text(text) => Ok(Sketch::Text(text.clone())),
             NodeKind::Name { name, .. } => Ok((self.names)(name)),
             NodeKind::Unary(op, a) => match self.sketch(a)? {

@@ -21,16 +21,19 @@ pub(crate) const MAX_DEPTH: usize = 200;
 pub enum Literal {
     /// A number without point and exponent that fits into 64 bits.
     Int(i64),
-    /// A number with a point or an exponent, or one that is too large.
+    /// A number with a point or an exponent.
     Float(f64),
+    /// `true` or `false`, which are the numbers 1 and 0.
+    Bool(bool),
 }
 
 impl Literal {
-    /// The value of the literal as `f64`.
-    pub fn as_f64(self) -> f64 {
+    /// The literal as an integer; `None` for one with a point or an exponent.
+    pub fn as_integer(self) -> Option<i64> {
         match self {
-            Literal::Int(value) => value as f64,
-            Literal::Float(value) => value,
+            Literal::Int(value) => Some(value),
+            Literal::Bool(truth) => Some(i64::from(truth)),
+            Literal::Float(_) => None,
         }
     }
 }

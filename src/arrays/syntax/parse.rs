@@ -3,7 +3,7 @@
 //! Precedence, loosest first: `||`, `&&`, comparisons (which do not chain), `+ -`, `* / %`, prefix `- !`, `**` (from
 //! the right; its exponent may have a sign), and calls, indexes. As in Python, `-x ** 2` is `-(x ** 2)`.
 
-use super::ast::{BinaryOp, ExprNode, MAX_DEPTH, NodeKind, Span, Subscript, UnaryOp};
+use super::ast::{BinaryOp, ExprNode, Literal, MAX_DEPTH, NodeKind, Span, Subscript, UnaryOp};
 use super::token::{Token, tokens};
 use crate::arrays::error::ExprError;
 
@@ -92,6 +92,11 @@ impl Parser<'_> {
         };
         let start = self.here().start;
         self.position += 1;
+        if let (UnaryOp::Neg, Some((Token::LeastWithoutSign, span))) = (op, self.peek()) {
+            let end = span.end;
+            self.position += 1;
+            return self.node(NodeKind::Number(Literal::Int(i64::MIN)), start..end);
+        }
         let operand = self.expression(PREFIX)?;
         let span = start..operand.span.end;
         self.node(NodeKind::Unary(op, Box::new(operand)), span)
@@ -165,6 +170,13 @@ impl Parser<'_> {
         };
         let kind = match token {
             Token::Number(value) => NodeKind::Number(value),
+            Token::LeastWithoutSign => {
+                return Err(
+                    self.error("this integer does not fit into 64 bits", Some("with `.0` it is a float"))
+                );
+            }
+            Token::Name(name) if name == "true" => NodeKind::Number(Literal::Bool(true)),
+            Token::Name(name) if name == "false" => NodeKind::Number(Literal::Bool(false)),
             Token::Text(text) => NodeKind::Text(text),
             Token::Name(name) => {
                 self.position += 1;
@@ -288,7 +300,7 @@ impl Parser<'_> {
             None => "the expression ends".to_owned(),
             Some((Token::Symbol(symbol), _)) => format!("found `{symbol}`"),
             Some((Token::Name(name), _)) => format!("found the name `{name}`"),
-            Some((Token::Number(_), _)) => "found a number".to_owned(),
+            Some((Token::Number(_) | Token::LeastWithoutSign, _)) => "found a number".to_owned(),
             Some((Token::Text(_), _)) => "found a text".to_owned(),
         };
         let help = match (previous, self.symbol()) {

@@ -13,6 +13,8 @@ type Input<'s> = LocatingSlice<&'s str>;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Token {
     Number(Literal),
+    /// The number 2^63, which fits into 64 bits with a minus sign only.
+    LeastWithoutSign,
     Text(String),
     /// A name, which may have dots, such as `sim.probe`.
     Name(String),
@@ -86,14 +88,21 @@ fn number(input: &mut Input<'_>) -> winnow::Result<Lexed> {
     let fraction = ('.', digits, opt(exponent())).void();
     let written: &str = alt((whole, fraction)).take().parse_next(input)?;
     let plain = written.replace('_', "");
-    if let Ok(value) = plain.parse::<i64>() {
-        return Ok(Ok(Token::Number(Literal::Int(value))));
+    if plain.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(match plain.parse::<u64>() {
+            Ok(LEAST) => Ok(Token::LeastWithoutSign),
+            Ok(value) if value < LEAST => Ok(Token::Number(Literal::Int(value as i64))),
+            _ => Err(format!("`{written}` does not fit into 64 bits; `{written}.0` is a float")),
+        });
     }
     Ok(match plain.parse::<f64>() {
         Ok(value) if value.is_finite() => Ok(Token::Number(Literal::Float(value))),
         _ => Err(format!("`{written}` is too large for a number")),
     })
 }
+
+/// The size of the least integer.
+const LEAST: u64 = i64::MIN.unsigned_abs();
 
 fn digits(input: &mut Input<'_>) -> winnow::Result<()> {
     let digit = || take_while(1.., |c: char| c.is_ascii_digit());

@@ -15,7 +15,7 @@ use crate::script::plan::task::CallArg;
 use crate::script::plan::task::{NameSource, TaskAction};
 use crate::script::plan::template::RenderScope;
 use crate::script::values::registry::{self, Argument, CallArgs};
-use crate::script::values::value::ScriptValue;
+use crate::script::values::value::{Scalar, ScriptValue};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -144,12 +144,12 @@ struct ExpressionNames<'a> {
 impl arrays::Scope for ExpressionNames<'_> {
     fn get(&self, name: &str) -> Option<arrays::Binding<'_>> {
         Some(match self.bound.get(name)? {
-            Bound::Value(ScriptValue::Int(number)) => arrays::Binding::Int(*number),
-            Bound::Value(ScriptValue::Float(number)) => arrays::Binding::Number(*number),
-            Bound::Value(ScriptValue::Bool(truth)) => arrays::Binding::Int(i64::from(*truth)),
-            Bound::Value(ScriptValue::Text(text) | ScriptValue::Path(text)) => {
-                arrays::Binding::Text(text.as_str().into())
-            }
+            Bound::Value(value) => match value.scalar() {
+                Scalar::Int(number) => arrays::Binding::Int(number),
+                Scalar::Float(number) => arrays::Binding::Number(number),
+                Scalar::Bool(truth) => arrays::Binding::Int(i64::from(truth)),
+                Scalar::Text(text) => arrays::Binding::Text(text.into()),
+            },
             Bound::Arrays(arrays, true) => arrays::Binding::Array((&**arrays.first()?).into()),
             Bound::Arrays(arrays, false) => {
                 arrays::Binding::List(arrays.iter().map(|array| (&**array).into()).collect())

@@ -14,6 +14,7 @@ use crate::error::Failure;
 use crate::script::plan::task::PlanTask;
 use crate::script::plan::template::{Fill, RenderScope, Template, TemplatePart};
 use crate::script::sweep::param_values::ParamValues;
+use crate::script::values::value::{Scalar, ScriptValue};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -175,11 +176,11 @@ fn names(path: &Template, param: usize) -> bool {
         .any(|part| matches!(part, TemplatePart::Fill { what: Fill::Param(at, _), .. } if *at == param))
 }
 
-fn attribute(value: &crate::script::values::value::ScriptValue) -> Attribute {
-    match value {
-        crate::script::values::value::ScriptValue::Int(number) => Attribute::Int(*number),
-        crate::script::values::value::ScriptValue::Float(number) => Attribute::Float(*number),
-        other => Attribute::Text(other.to_string()),
+fn attribute(value: &ScriptValue) -> Attribute {
+    match value.scalar() {
+        Scalar::Int(number) => Attribute::Int(number),
+        Scalar::Float(number) => Attribute::Float(number),
+        Scalar::Text(_) | Scalar::Bool(_) => Attribute::Text(value.to_string()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The codes of all errors and warnings about a script, `E01` to `W04`.
+//! The codes of all errors and warnings about a script, `E01` to `W12`.
 //!
 //! A code keeps its meaning for ever, so that a search for it finds the right page; a code that falls out of use is not
 //! given again.
@@ -157,6 +157,9 @@ codes! {
     ValueInProgram = "E81",
     /// An environment variable that a script names and that is not set where the run starts.
     NoVariable = "E82",
+    /// More than dtask reads or compares before a run: a file of values, a script, files that a pattern looks at, or
+    /// instances that another one reads.
+    TooMuch = "E83",
     /// A result that is neither used by another task nor saved.
     UnusedResult = "W01",
     /// A task that writes a file for each of very many instances, which strains a shared file system.
@@ -172,6 +175,10 @@ codes! {
     ValueInLanguage = "W09",
     /// An environment variable that a script names and that is not set where it is checked.
     NoVariableHere = "W10",
+    /// A task without instances, since its `where` is false whatever the parameters are: it is switched off.
+    SwitchedOff = "W11",
+    /// Cells of a csv file that begin or end with blanks, which belong to them.
+    Blanks = "W12",
 }
 
 impl Code {

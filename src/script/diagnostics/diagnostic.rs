@@ -1,5 +1,6 @@
 //! Errors and warnings about a script, and how they are printed. A [`DiagnosticCollector`] gathers them in all phases.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -7,9 +8,13 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::codes::Code;
 use super::source::{ScriptSource, Span};
+use crate::console::visible;
 
 /// The number of errors and warnings that are printed. The rest is only counted.
 pub(crate) const MAX_SHOWN: usize = 20;
+/// The number of errors, and of warnings, that are kept, from which the first in the script are printed. The rest is
+/// only counted: to find what was meant by ten thousand unknown names would take a minute.
+const MAX_KEPT: usize = 100;
 
 /// An error or a warning: its message, its place in the script, and a way to fix it.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,35 +79,33 @@ impl Diagnostic {
     /// Returns the text that is printed, in the style of rustc, with colours for a terminal if `color` is set.
     pub fn render(&self, source: &ScriptSource, color: bool) -> String {
         let level = if self.code.is_warning() { Level::WARNING } else { Level::ERROR };
-        let (message, label) = (one_line(&self.message), one_line(&self.label));
-        let title = level.primary_title(message.as_str()).id(self.code.id());
+        let (message, label) = (visible(&self.message), visible(&self.label));
+        let title = level.primary_title(&*message).id(self.code.id());
         let mut group = Group::with_title(title);
-        let labels: Vec<String> = self.also.iter().map(|(_, l)| one_line(l)).collect();
+        let labels: Vec<Cow<'_, str>> = self.also.iter().map(|(_, l)| visible(l)).collect();
+        let (shown, help) = (visible(source.shown()), self.help.as_deref().map(visible));
         if let Some(span) = &self.span {
             let primary = AnnotationKind::Primary.span(source.clamp(span));
-            let mut snippet = Snippet::source(source.text())
-                .path(source.shown())
-                .annotation(if label.is_empty() { primary } else { primary.label(label.as_str()) });
+            let mut snippet = Snippet::source(source.text()).path(&*shown).annotation(if label.is_empty() {
+                primary
+            } else {
+                primary.label(&*label)
+            });
             for ((span, _), label) in self.also.iter().zip(&labels) {
-                snippet = snippet
-                    .annotation(AnnotationKind::Context.span(source.clamp(span)).label(label.as_str()));
+                snippet =
+                    snippet.annotation(AnnotationKind::Context.span(source.clamp(span)).label(&**label));
             }
             group = group.element(snippet);
         }
-        if let Some(help) = &self.help {
-            group = group.element(Level::HELP.message(help.as_str()));
+        if let Some(help) = &help {
+            group = group.element(Level::HELP.message(&**help));
         }
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         closed_up(&renderer.render(&[group]))
     }
 }
 
-/// Replaces control characters, which names in a script may contain, so that a message is one line.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
-}
-
-/// Removes the empty gutter line that the renderer puts before `= help`, since messages of dtask have none there.
+/// Removes the empty gutter line before `= help`, since messages of dtask have none there.
 fn closed_up(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let is = |at: usize, what: &str| lines.get(at).is_some_and(|l| plain(l).trim_start().starts_with(what));
@@ -125,6 +128,8 @@ pub struct Diagnostics {
     pub source: ScriptSource,
     /// The errors and warnings, in the order of their places.
     pub list: Vec<Diagnostic>,
+    /// The number of further ones, which are not in the list.
+    pub left_out: usize,
 }
 
 impl Diagnostics {
@@ -132,10 +137,15 @@ impl Diagnostics {
     pub fn render(&self, color: bool) -> String {
         let shown = self.list.iter().take(MAX_SHOWN).map(|d| d.render(&self.source, color));
         let mut text = shown.collect::<Vec<_>>().join("\n\n");
-        if self.list.len() > MAX_SHOWN {
-            text.push_str(&format!("\n\n… and {} more", self.list.len() - MAX_SHOWN));
+        if self.count() > MAX_SHOWN {
+            text.push_str(&format!("\n\n… and {} more", self.count() - MAX_SHOWN));
         }
         text
+    }
+
+    /// The number of errors or warnings.
+    pub fn count(&self) -> usize {
+        self.list.len() + self.left_out
     }
 
     /// Whether there are no errors and no warnings.
@@ -159,20 +169,30 @@ pub(crate) struct DiagnosticCollector {
     found: Vec<Diagnostic>,
     seen: HashSet<(Code, usize, String)>,
     errors: usize,
+    warnings: usize,
 }
 
 impl DiagnosticCollector {
     pub(crate) fn new(source: ScriptSource) -> Self {
-        Self { source, found: Vec::new(), seen: HashSet::new(), errors: 0 }
+        Self { source, found: Vec::new(), seen: HashSet::new(), errors: 0, warnings: 0 }
     }
 
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
         // The same text can be checked twice, e.g. a family by its own task and by a task with `each`.
         let place = diagnostic.span.as_ref().map_or(usize::MAX, |span| span.start);
         if self.seen.insert((diagnostic.code, place, diagnostic.message.clone())) {
-            self.errors += usize::from(!diagnostic.code.is_warning());
-            self.found.push(diagnostic);
+            let count = if diagnostic.code.is_warning() { &mut self.warnings } else { &mut self.errors };
+            *count += 1;
+            if *count <= MAX_KEPT {
+                self.found.push(diagnostic);
+            }
         }
+    }
+
+    /// Whether there are as many errors as are printed. What is meant by a wrong name need not be searched any more,
+    /// which takes long among thousands of names.
+    pub(crate) fn is_full(&self) -> bool {
+        self.errors >= MAX_SHOWN
     }
 
     /// The number of errors collected so far. A phase compares it before and after a step, to see whether the step
@@ -188,7 +208,8 @@ impl DiagnosticCollector {
         // result would mislead. So warnings are given only where there are no errors.
         self.found.retain(|d| !failed || !d.code.is_warning());
         self.found.sort_by_key(|d| d.span.as_ref().map(|s| s.start));
-        let all = Diagnostics { source: self.source, list: self.found };
+        let left_out = if failed { self.errors } else { self.warnings } - self.found.len();
+        let all = Diagnostics { source: self.source, list: self.found, left_out };
         if failed { Err(all) } else { Ok(all) }
     }
 }

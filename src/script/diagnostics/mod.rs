@@ -8,3 +8,4 @@ pub(crate) mod diagnostic;
 pub(crate) mod explanation;
 pub(crate) mod source;
 pub(crate) mod suggest;
+pub(crate) mod text_file;

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::script::diagnostics::text_file::{self, TextFileError};
+
 /// A range of bytes of the script's text.
 pub(crate) type Span = Range<usize>;
 
@@ -32,10 +34,8 @@ pub struct ScriptSource {
 
 impl ScriptSource {
     /// Reads a script from a file. Messages show the path exactly as `path` gives it.
-    pub fn read(path: &Path) -> std::io::Result<Self> {
-        let text = String::from_utf8(std::fs::read(path)?).map_err(|e| {
-            std::io::Error::new(std::io::ErrorKind::InvalidData, format!("no UTF-8 text: {e}"))
-        })?;
+    pub fn read(path: &Path) -> Result<Self, TextFileError> {
+        let text = text_file::read(path, text_file::SCRIPT_MOST)?;
         let dir = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
             _ => PathBuf::from("."),
@@ -44,8 +44,13 @@ impl ScriptSource {
     }
 
     /// Creates a script from a text in memory. `shown` is its name in messages, `dir` the folder of its relative paths.
+    ///
+    /// Line ends of Windows become plain ones, as TOML allows: a shell would take the other half for a part of a word.
     pub fn new(shown: impl Into<String>, dir: impl Into<PathBuf>, text: impl Into<String>) -> Self {
-        let text = text.into();
+        let mut text = text.into();
+        if text.contains("\r\n") {
+            text = text.replace("\r\n", "\n");
+        }
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { shown: shown.into(), dir: dir.into(), text, lines }
     }
@@ -93,14 +98,23 @@ impl ScriptSource {
     /// Escapes make the content differ from the script's text, so both are scanned in step. No map is kept, because
     /// only errors need such a place.
     pub fn inside(&self, text: &Text, range: Range<usize>) -> Span {
-        self.text
-            .get(text.span.clone())
-            .and_then(|raw| walk(raw, &text.value, range))
-            .map_or(text.span.clone(), |r| text.span.start + r.start..text.span.start + r.end)
+        self.all_inside(text, &[range]).into_iter().next().unwrap_or(text.span.clone())
+    }
+
+    /// Returns the places of many ranges of a string's content, which are in ascending order and do not overlap.
+    pub(crate) fn all_inside(&self, text: &Text, ranges: &[Range<usize>]) -> Vec<Span> {
+        let ends: Vec<usize> = ranges.iter().flat_map(|range| [range.start, range.end]).collect();
+        match self.text.get(text.span.clone()).and_then(|raw| walk(raw, &text.value, &ends)) {
+            Some(found) => {
+                found.chunks(2).map(|ends| text.span.start + ends[0]..text.span.start + ends[1]).collect()
+            }
+            None => vec![text.span.clone(); ranges.len()],
+        }
     }
 }
 
-fn walk(raw: &str, value: &str, range: Range<usize>) -> Option<Range<usize>> {
+/// Finds the bytes of a TOML string, `raw`, at which bytes of its content, `value`, stand. `wanted` ascends.
+fn walk(raw: &str, value: &str, wanted: &[usize]) -> Option<Vec<usize>> {
     let (open, basic) = match raw {
         r if r.starts_with("\"\"\"") => (3, true),
         r if r.starts_with("'''") => (3, false),
@@ -111,9 +125,9 @@ fn walk(raw: &str, value: &str, range: Range<usize>) -> Option<Range<usize>> {
     let mut at = open;
     if open == 3 {
         // A newline right after the opening quotes is not part of the content.
-        at += ["\r\n", "\n"].iter().find(|n| raw[at..].starts_with(**n)).map_or(0, |n| n.len());
+        at += usize::from(raw[at..].starts_with('\n'));
     }
-    let (mut done, mut start) = (0, None);
+    let (mut done, mut found) = (0, Vec::with_capacity(wanted.len()));
     loop {
         let rest = raw.get(at..)?;
         let escape = basic && rest.starts_with('\\');
@@ -121,25 +135,20 @@ fn walk(raw: &str, value: &str, range: Range<usize>) -> Option<Range<usize>> {
             at += 1 + rest[1..].len() - rest[1..].trim_start().len();
             continue;
         }
-        if start.is_none() && done >= range.start {
-            start = Some(at);
+        while wanted.get(found.len()).is_some_and(|wanted| done >= *wanted) {
+            found.push(at);
         }
-        if done >= range.end {
-            return Some(start?..at.max(start?));
+        if found.len() == wanted.len() {
+            return Some(found);
         }
         let here = value.get(done..)?.chars().next()?;
-        let width = match (escape, rest.chars().nth(usize::from(escape))?) {
+        at += match (escape, rest.chars().nth(usize::from(escape))?) {
             (true, 'u') => 6,
             (true, 'U') => 10,
             (true, 'x') => 4,
             (true, c) => 1 + c.len_utf8(),
-            (false, '\r') if here == '\n' => {
-                at += 1;
-                continue;
-            }
             (false, c) => c.len_utf8(),
         };
-        at += width;
         done += here.len_utf8();
     }
 }
@@ -164,7 +173,14 @@ mod tests {
         assert_eq!(find(r#"a = '\t{c}'"#, "\\t{c}", "{c}"), ("{c}".into(), (1, 8)));
         assert_eq!(find("a = \"\"\"\nx\n {c}\"\"\"", "x\n {c}", "{c}"), ("{c}".into(), (3, 2)));
         assert_eq!(find("a = \"\"\"x \\\n   {c}\"\"\"", "x {c}", "{c}"), ("{c}".into(), (2, 4)));
-        assert_eq!(find("a = '''\r\nx\r\n{c}'''", "x\n{c}", "{c}"), ("{c}".into(), (3, 1)));
+        assert_eq!(find("a = '''\nx\n{c}'''", "x\n{c}", "{c}"), ("{c}".into(), (3, 1)));
+    }
+
+    #[test]
+    fn line_ends_of_windows_are_line_ends() {
+        let source = ScriptSource::new("s.toml", ".", "a = '''\r\nx\r\n'''\r\nb = \"\\r\\n\"");
+        assert_eq!(source.text(), "a = '''\nx\n'''\nb = \"\\r\\n\"");
+        assert_eq!(source.position(source.text().len()).0, 4);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::script::diagnostics::source::Text;
 use crate::script::plan::runtime_vars::RuntimeVar;
 use crate::script::plan::task::{NameSource, PlanTask, TaskAction};
 use crate::script::syntax::script::{RawAction, RawScript};
-use crate::script::values::value::ScriptValue;
+use crate::script::values::value::{Scalar, ScriptValue};
 
 /// The largest family (the instances of one task) of which the shapes of every instance are checked. Of larger ones
 /// only those of the first and the last instance are.
@@ -46,7 +46,7 @@ pub(crate) fn check(script: &RawScript, tasks: &[PlanTask], cx: &mut DiagnosticC
     for (at, task) in tasks.iter().enumerate() {
         let Some(action) = raw.get(task.name.as_str()) else { continue };
         let count = task.family.len();
-        let instances = (0..count).filter(|i| count <= WHOLE || *i == 0 || i + 1 == count);
+        let instances = if count <= WHOLE { (0..count).collect() } else { vec![0, count - 1] };
         let error = instances.into_iter().find_map(|instance| {
             let error = shapes.shape(at, instance, 0).err()?;
             Some((instance, error))
@@ -157,10 +157,10 @@ fn told(ReduceError { message, help, .. }: ReduceError) -> ExprError {
 }
 
 fn of_value(value: &ScriptValue) -> Sketch {
-    match value {
-        ScriptValue::Int(number) => Sketch::Number(*number as f64),
-        ScriptValue::Float(number) => Sketch::Number(*number),
-        ScriptValue::Bool(truth) => Sketch::Number(f64::from(u8::from(*truth))),
-        ScriptValue::Text(text) | ScriptValue::Path(text) => Sketch::Text(text.clone()),
+    match value.scalar() {
+        Scalar::Int(number) => Sketch::Number(number as f64),
+        Scalar::Float(number) => Sketch::Number(number),
+        Scalar::Bool(truth) => Sketch::Number(f64::from(u8::from(truth))),
+        Scalar::Text(text) => Sketch::Text(text.to_owned()),
     }
 }

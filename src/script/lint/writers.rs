@@ -168,6 +168,8 @@ fn inputs<'a>(
     source: &ScriptSource,
 ) -> HashMap<String, &'a str> {
     let mut found = HashMap::new();
+    // what is wrong with a path has been told
+    let mut unheard = DiagnosticCollector::new(ScriptSource::new("", source.dir(), ""));
     let mut add = |path: &str, task: &'a str| {
         let slab = Slab::parse(path);
         if let Some(slab) = &slab {
@@ -180,8 +182,6 @@ fn inputs<'a>(
         let name = raw.name.value.as_str();
         for param in &raw.sweep.params {
             let Some(RawValues::Csv(text) | RawValues::Lines(text)) = &param.values else { continue };
-            // Mistakes in this text were reported when the parameter was loaded; a second report is thrown away.
-            let mut unheard = DiagnosticCollector::new(source.clone());
             if let Some(path) = names.fill(text, &mut unheard) {
                 add(&path, name);
             }

@@ -10,6 +10,7 @@ use crate::script::plan::task::{ArrayName, NameSource, TaskAction};
 use crate::script::resolve::resolver::Resolver;
 use crate::script::resolve::written::{ReferenceTarget, TextContext, Written};
 use crate::script::syntax::placeholder::RawReference;
+use std::collections::HashSet;
 
 impl Compiler<'_> {
     /// Lowers an `array` key: compiles the array expression of a task to its action in the plan. The names in the
@@ -37,13 +38,17 @@ impl Compiler<'_> {
             }
         };
         let mut names: Vec<ArrayName> = Vec::new();
-        for (name, range) in expr.names() {
-            if names.iter().any(|known| known.name == name) {
+        let all = expr.names();
+        let ranges: Vec<_> = all.iter().map(|(_, range)| range.clone()).collect();
+        let mut seen = HashSet::new();
+        for ((name, _), span) in all.into_iter().zip(cx.source.all_inside(text, &ranges)) {
+            if !seen.insert(name.clone()) {
                 continue;
             }
+            resolver.quiet = cx.is_full();
             let raw =
                 RawReference { path: name.split('.').map(String::from).collect(), index: None, format: None };
-            let written = Written { raw: &raw, span: cx.source.inside(text, range) };
+            let written = Written { raw: &raw, span };
             match resolver
                 .meaning(&written, TextContext::Array)
                 .and_then(|meaning| binding(meaning, &written))

@@ -14,7 +14,13 @@ use crate::script::sweep::join::Unmatched;
 use crate::script::syntax::script::{RawAction, RawSave, RawScript, RawTask};
 use crate::script::syntax::symbols::Symbols;
 use crate::script::values::resources::InstanceResources;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+
+/// The most instances of another task that one instance reads. Rank 0 holds some 200 bytes for each of them.
+const HELD: u64 = 100_000_000;
+/// The most instances of another task that are looked at to find those that one instance reads, where their indices do
+/// not follow from each other.
+const SEARCHED: u64 = 1 << 24;
 
 /// The compiler of a script's tasks. `Compiler` holds the parsed script, its names, and the family of each task, which
 /// is the set of its instances (one for each combination of parameter values).
@@ -40,6 +46,10 @@ impl Compiler<'_> {
             task: at,
             found: Vec::new(),
             options: self.options,
+            known: HashMap::new(),
+            joins: HashMap::new(),
+            places: (0..0, Vec::new()),
+            quiet: false,
             merges: matches!(&raw.action, Some(RawAction::Reduce(reduce)) if reduce.command.is_some()),
         };
         let action = raw.action.as_ref().and_then(|action| self.action(raw, action, &mut resolver, cx));
@@ -61,12 +71,15 @@ impl Compiler<'_> {
         let saves = raw.saves.iter().map(|save| self.save(raw, save, &mut resolver, cx)).collect();
         let targets = raw.targets.iter().map(|path| resolver.template(path, TextContext::File, cx)).collect();
         for name in &raw.after {
-            if let Some(task) = self.names.want_task(name, "after", cx) {
+            if let Some(task) = self.names.want_task(name, "after", cx)
+                && !self.is_off(task)
+            {
                 resolver.depend(task, Select::Order, None, name.span.clone());
             }
         }
         if let Some(name) = raw.needs.host_of()
             && let Some(task) = self.names.want_task(name, "on", cx)
+            && !self.is_off(task)
             && resolver.found.iter().all(|known| known.task != task)
         {
             resolver.depend(task, Select::Order, None, name.span.clone());
@@ -174,6 +187,11 @@ impl Compiler<'_> {
         cx.push(diagnostic.label("cannot be saved so").help(help));
     }
 
+    /// Whether a task, by its index in the script, is switched off by its `where`. Nothing waits for it.
+    pub(crate) fn is_off(&self, task: usize) -> bool {
+        self.sweeps.off.get(task) == Some(&true)
+    }
+
     /// Reports references to another task for which at least one instance of the reading task finds no instance to
     /// read.
     pub(crate) fn check_joins(&self, tasks: &[Option<PlanTask>], cx: &mut DiagnosticCollector) {
@@ -181,10 +199,35 @@ impl Compiler<'_> {
             let Some(task) = task else { continue };
             let family = |at: usize| self.sweeps.families.get(at).and_then(Option::as_ref);
             for reference in &task.references {
+                if self.is_off(reference.task) && !self.is_off(at) {
+                    let other = self.script.tasks.get(reference.task).map_or("", |t| t.name.value.as_str());
+                    let message =
+                        format!("a join that matches nothing: `{other}` is switched off by its `where`");
+                    let diagnostic = Diagnostic::new(Code::EmptyJoin, reference.span.clone(), message);
+                    let help = format!("give `{}` the same condition", task.name);
+                    cx.push(diagnostic.label("nothing to read").help(help));
+                    continue;
+                }
                 let (Some(from), Some(to)) = (family(at), family(reference.task)) else { continue };
+                let other = || self.script.tasks.get(reference.task).map_or("", |t| t.name.value.as_str());
+                let count = reference.join.gathered();
+                let (most, what) = match reference.join.is_arithmetic() {
+                    true => (HELD, "reads"),
+                    false => (SEARCHED, "looks among"),
+                };
+                if count > most {
+                    let message = format!(
+                        "an instance of `{}` {what} {count} instances of `{}`, and at most {most} are possible",
+                        task.name,
+                        other()
+                    );
+                    let diagnostic = Diagnostic::new(Code::TooMuch, reference.span.clone(), message);
+                    let help = "give both tasks the same parameters, or read a task with fewer instances";
+                    cx.push(diagnostic.label("too many").help(help));
+                    continue;
+                }
                 let Some(unmatched) = reference.join.unmatched(from, to) else { continue };
-                let other = self.script.tasks.get(reference.task).map_or("", |t| t.name.value.as_str());
-                cx.push(empty_join(&unmatched, task, other, &reference.span, reference.join.is_chosen()));
+                cx.push(empty_join(&unmatched, task, other(), &reference.span, reference.join.is_chosen()));
             }
         }
     }

@@ -1,12 +1,15 @@
 //! Topological sort: an order in which tasks can run, or the cycle that prevents it.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::plan::task::PlanTask;
 use crate::script::syntax::script::RawScript;
+
+/// The most tasks of a circle that a message names.
+const LONGEST: usize = 20;
 
 /// Returns the indices of the tasks in an order in which each task stands after the tasks that it needs. Where that
 /// leaves a choice, the order of the script decides. Reports tasks that need each other in a cycle.
@@ -42,7 +45,7 @@ pub(crate) fn sort(
         }
     }
     let mut stuck: BTreeSet<usize> = (0..needs.len()).filter(|at| missing[*at] > 0).collect();
-    while let Some(circle) = circle(&stuck, &needs) {
+    while let Some(circle) = circle(&stuck, &needs).filter(|_| !cx.is_full()) {
         report(&circle, script, tasks, cx);
         stuck.retain(|at| !circle.contains(at));
     }
@@ -56,21 +59,26 @@ fn circle(left: &BTreeSet<usize>, needs: &[BTreeSet<usize>]) -> Option<Vec<usize
     for start in left {
         // A walk that goes deeper until it meets itself or can go no further.
         let mut path: Vec<usize> = vec![*start];
+        let mut places: BTreeMap<usize, usize> = BTreeMap::from([(*start, 0)]);
         while let Some(at) = path.last().copied() {
             let next = needs.get(at)?.iter().find(|need| left.contains(need) && !done.contains(need));
             match next {
-                Some(next) => match path.iter().position(|seen| seen == next) {
+                Some(next) => match places.get(next) {
                     Some(begin) => {
-                        let mut found = path.split_off(begin);
+                        let mut found = path.split_off(*begin);
                         let first =
                             found.iter().enumerate().min_by_key(|(_, at)| **at).map_or(0, |(place, _)| place);
                         found.rotate_left(first);
                         return Some(found);
                     }
-                    None => path.push(*next),
+                    None => {
+                        places.insert(*next, path.len());
+                        path.push(*next);
+                    }
                 },
                 None => {
                     done.insert(at);
+                    places.remove(&at);
                     path.pop();
                 }
             }
@@ -87,11 +95,15 @@ fn report(circle: &[usize], script: &RawScript, tasks: &[Option<PlanTask>], cx: 
     let Some((Some(first), rest)) = spans.split_first() else { return };
     let message = match circle {
         [only] => format!("`{}` waits for itself", name(only)),
+        _ if circle.len() > LONGEST => {
+            let first = all[..LONGEST].join(" -> ");
+            format!("{} tasks that wait for each other: {first} -> … -> {}", circle.len(), all[0])
+        }
         _ => format!("tasks that wait for each other: {}", all.join(" -> ")),
     };
     let label = |at: usize| format!("`{}` needs `{}`", all[at], all[at + 1]);
     let mut diagnostic = Diagnostic::new(Code::Cycle, first.clone(), message).label(label(0));
-    for (at, span) in rest.iter().enumerate() {
+    for (at, span) in rest.iter().enumerate().take(LONGEST) {
         if let Some(span) = span {
             diagnostic = diagnostic.also(span.clone(), label(at + 1));
         }

@@ -4,15 +4,18 @@ use super::task::{PlanTask, Reference};
 use crate::script::plan::Plan;
 
 /// The largest number of instances of a task for which the fan-in (the number of instances that one instance reads) is
-/// found by a look at each of them. Larger tasks get an estimate, unless the fan-in can be calculated.
+/// found by a look at each of them, where each looks among a hundred. Larger tasks get an estimate, unless the fan-in can
+/// be calculated.
 const SEARCHED: u64 = 100_000;
 
 impl PlanTask {
     /// Returns the fan-in of a reference: the largest number of instances that one instance of this task reads by it.
-    /// For a task of more than 100 000 instances the result may be an upper bound.
+    /// Where it takes long to find, the result may be an upper bound.
     pub fn fan_in(&self, reference: &Reference) -> u64 {
-        if reference.join.is_arithmetic() || !reference.join.is_gather() || self.family.len() > SEARCHED {
-            return reference.join.gathered();
+        let (join, most) = (&reference.join, reference.join.gathered());
+        let looked = self.family.len().saturating_mul(most.max(1));
+        if join.is_arithmetic() || !join.is_gather() || looked > SEARCHED.saturating_mul(100) {
+            return most;
         }
         (0..self.family.len()).map(|at| reference.instances(at).remaining()).max().unwrap_or(0)
     }

@@ -95,10 +95,11 @@ fn wrong(error: FormulaError, own: &Sweep, names: &Symbols) -> IndexError {
 fn lookup(own: &Sweep, names: &Symbols, name: &str) -> Option<(NameInput, FormulaType, ScriptValue)> {
     if let Some(at) = own.params().iter().position(|param| param.name == name) {
         let values = &own.params()[at].values;
-        return Some((NameInput::Param(at), values.kind(), values.get(0)));
+        return Some((NameInput::Param(at), values.kind(), values.sample()));
     }
     if let Some(at) = own.derived().iter().position(|derived| derived.name == name) {
-        return Some((NameInput::Derived(at), own.derived()[at].formula.kind(), ScriptValue::Int(1)));
+        let sample = own.bindings(0).into_iter().nth(own.params().len() + at)?;
+        return Some((NameInput::Derived(at), own.derived()[at].formula.kind(), sample));
     }
     names.var(name).map(|value| (NameInput::Var(value.clone()), FormulaType::of(value), value.clone()))
 }

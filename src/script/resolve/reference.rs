@@ -9,7 +9,7 @@ use crate::script::diagnostics::source::Span;
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::plan::runtime_vars::RuntimeVar;
 use crate::script::plan::task::{Reference, Select};
-use crate::script::resolve::resolver::Resolver;
+use crate::script::resolve::resolver::{DependencyKey, Resolver};
 use crate::script::resolve::written::{ReferenceTarget, TextContext, Written};
 use crate::script::resolve::{index_select, output_select};
 use crate::script::sweep::family::{Param, Sweep};
@@ -195,6 +195,16 @@ impl Resolver<'_> {
         }
     }
 
+    /// The values of the task's parameter number `at` that are looked at one by one before a run: the first ten thousand
+    /// of a list. The rank looks at each again.
+    pub(crate) fn own_values(&self, at: usize) -> Vec<ScriptValue> {
+        const LOOKED_AT: usize = 10_000;
+        match self.own_param(at).map(|param| &param.values) {
+            Some(ParamValues::List(list)) => list.iter().take(LOOKED_AT).cloned().collect(),
+            _ => self.own_samples(at),
+        }
+    }
+
     /// Resolves a reference to the result of another task: finds the output that is read, and adds a dependency on that
     /// task.
     fn input(
@@ -212,9 +222,12 @@ impl Resolver<'_> {
                 Diagnostic::new(Code::NotHere, reference.span.clone(), message).label("not here");
             return Err(Box::new(diagnostic.help("a gather is a list of arrays here")));
         }
-        let chosen = self.chosen(task, reference)?;
+        let index = reference.raw.index.as_ref();
+        let known = self.known.contains_key(&(task, select, false, index.cloned()));
+        let chosen = if known { None } else { self.chosen(task, reference)? };
+        let chosen = index.map(|index| (index.clone(), chosen));
         let at = self.depend(task, select, chosen, reference.span.clone());
-        Ok(ReferenceTarget::Input(if list { self.listed(at) } else { at }))
+        Ok(ReferenceTarget::Input(if list { self.listed(at, index.cloned()) } else { at }))
     }
 
     /// Returns the join of a reference to `task` with brackets, as `{sim[T = 300]}`: the rule that gives the instances
@@ -233,31 +246,49 @@ impl Resolver<'_> {
         Ok(Some(Join::pinned(own, target, pins)))
     }
 
-    /// Adds a dependency on the output `select` of the task of index `task`, unless the resolved task has an equal one,
-    /// and returns its number. If `chosen` is `None`, instances read those of `task` with equal values of the shared
-    /// parameters. `span` is the place of the reference, for messages.
-    pub(crate) fn depend(&mut self, task: usize, select: Select, chosen: Option<Join>, span: Span) -> usize {
-        let join = chosen.unwrap_or_else(|| {
-            let single = Sweep::single();
-            let family = |at: usize| self.sweeps.families.get(at).and_then(Option::as_ref).unwrap_or(&single);
-            Join::between(family(self.task), family(task))
-        });
-        self.add(Reference { task, select, join, list: false, span })
+    /// Adds a dependency on the task of index `task`, unless the resolved task has an equal one, and returns its
+    /// number. `chosen` is the text of the brackets that choose instances, with their join. Without them instances read
+    /// those of the other task with equal values of the shared parameters.
+    pub(crate) fn depend(
+        &mut self,
+        task: usize,
+        select: Select,
+        chosen: Option<(String, Option<Join>)>,
+        span: Span,
+    ) -> usize {
+        let (index, chosen) = chosen.map_or((None, None), |(index, chosen)| (Some(index), chosen));
+        let key = (task, select, false, index);
+        if let Some(known) = self.known.get(&key) {
+            return *known;
+        }
+        let join = chosen.unwrap_or_else(|| self.join(task));
+        self.add(Reference { task, select, join, list: false, span }, key)
     }
 
     /// Returns the number of a dependency for `{x.list}`, one file with all paths of the dependency `at`. The
     /// dependency is added where the task has none.
-    fn listed(&mut self, at: usize) -> usize {
+    fn listed(&mut self, at: usize, index: Option<String>) -> usize {
         let Some(reference) = self.found.get(at).cloned() else { return at };
-        self.add(Reference { list: true, ..reference })
+        let key = (reference.task, reference.select, true, index);
+        match self.known.get(&key) {
+            Some(known) => *known,
+            None => self.add(Reference { list: true, ..reference }, key),
+        }
     }
 
-    fn add(&mut self, reference: Reference) -> usize {
-        let known = self.found.iter().position(|known| *known == reference);
-        known.unwrap_or_else(|| {
-            self.found.push(reference);
-            self.found.len() - 1
-        })
+    /// Returns the join with another task without brackets. All references to the task have the same one.
+    fn join(&mut self, task: usize) -> Join {
+        let single = Sweep::single();
+        let (own, families) = (self.task, &self.sweeps.families);
+        let family = |at: usize| families.get(at).and_then(Option::as_ref).unwrap_or(&single);
+        self.joins.entry(task).or_insert_with(|| Join::between(family(own), family(task))).clone()
+    }
+
+    fn add(&mut self, reference: Reference, key: DependencyKey) -> usize {
+        let at = self.found.len();
+        self.found.push(reference);
+        self.known.insert(key, at);
+        at
     }
 }
 

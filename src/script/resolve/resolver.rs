@@ -2,14 +2,15 @@
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
-use crate::script::diagnostics::source::Text;
+use crate::script::diagnostics::source::{Span, Text};
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::options::LoadOptions;
 use crate::script::plan::shell_quote::Quote;
-use crate::script::plan::task::Reference;
+use crate::script::plan::task::{Reference, Select};
 use crate::script::plan::template::{Fill, Template, TemplatePart};
 use crate::script::resolve::written::{ReferenceTarget, TextContext, Written};
 use crate::script::sweep::expand::Sweeps;
+use crate::script::sweep::join::Join;
 use crate::script::syntax::near_reference;
 use crate::script::syntax::placeholder::{self, PieceKind, TextPiece};
 use crate::script::syntax::script::RawScript;
@@ -18,6 +19,11 @@ use crate::script::syntax::toml::is_identifier;
 use crate::script::values::format::FormatSpec;
 use crate::script::values::format::written;
 use crate::script::values::value::ScriptValue;
+use std::collections::HashMap;
+
+/// What a dependency reads: the other task, its output, whether as a file of paths, and the text of the brackets that
+/// choose instances.
+pub(crate) type DependencyKey = (usize, Select, bool, Option<String>);
 
 /// The resolver of one task, which finds the meaning of the `{references}` in the task's texts and collects the task's
 /// dependencies on other tasks.
@@ -30,6 +36,15 @@ pub(crate) struct Resolver<'a> {
     /// The dependencies found so far. Each names the task that is read by its index in the script.
     pub(crate) found: Vec<Reference>,
     pub(crate) options: LoadOptions,
+    /// The numbers of the dependencies, by what they read.
+    pub(crate) known: HashMap<DependencyKey, usize>,
+    /// The joins without brackets that were made so far, by the task that is read.
+    pub(crate) joins: HashMap<usize, Join>,
+    /// The places of the references in the text that is resolved: the text's own place, and for each reference its
+    /// first byte in the text with its place in the script.
+    pub(crate) places: (Span, Vec<(usize, Span)>),
+    /// Whether nothing is suggested for unknown names, since errors enough have been told.
+    pub(crate) quiet: bool,
     /// Whether the task is a reduction whose command merges two files, `{a}` and `{b}`, in each step. Then these names
     /// have a meaning.
     pub(crate) merges: bool,
@@ -91,7 +106,8 @@ impl Resolver<'_> {
             }
             PieceKind::Reference(raw) => raw,
         };
-        let reference = Written { raw, span: cx.source.inside(text, piece.range.clone()) };
+        self.quiet = cx.is_full();
+        let reference = Written { raw, span: self.place(text, piece, cx) };
         self.check_environment(&reference, cx);
         match self.fill(&reference, quote, place) {
             Ok(part) => part,
@@ -99,6 +115,22 @@ impl Resolver<'_> {
                 cx.push(*diagnostic);
                 TemplatePart::Fill { what: Fill::Input(usize::MAX), format: None, quote }
             }
+        }
+    }
+
+    /// Finds the place of a reference in the script. The places of all references of a text are found at once, since a
+    /// search from the text's beginning for each would take long for a text of many.
+    fn place(&mut self, text: &Text, piece: &TextPiece, cx: &DiagnosticCollector) -> Span {
+        if self.places.0 != text.span {
+            let pieces = placeholder::parse(&text.value);
+            let ranges: Vec<_> = pieces.into_iter().map(|piece| piece.range).collect();
+            let places = cx.source.all_inside(text, &ranges);
+            let starts = ranges.iter().map(|range| range.start);
+            self.places = (text.span.clone(), starts.zip(places).collect());
+        }
+        match self.places.1.binary_search_by_key(&piece.range.start, |(start, _)| *start) {
+            Ok(at) => self.places.1[at].1.clone(),
+            Err(_) => cx.source.inside(text, piece.range.clone()),
         }
     }
 
@@ -208,6 +240,10 @@ impl Resolver<'_> {
     pub(crate) fn unknown(&self, reference: &Written<'_>, place: TextContext) -> Box<Diagnostic> {
         let name = reference.raw.name();
         let params = self.sweeps.params.get(self.task).map_or(&[][..], Vec::as_slice);
+        if self.quiet {
+            let message = format!("unknown name `{name}` in {}", where_it_is(place));
+            return Box::new(Diagnostic::new(Code::UnknownName, reference.span.clone(), message));
+        }
         let label = match params {
             [] => "no variable and no task has this name".to_string(),
             params => format!("parameters here: {}", params.join(", ")),
@@ -216,10 +252,9 @@ impl Resolver<'_> {
         candidates.extend(self.names.all());
         candidates.extend(["dtask", "env", "out"]);
         candidates.extend(if self.merges { &["a", "b"][..] } else { &[] });
-        let (place, braces) = match place {
-            TextContext::Array => ("an array expression", None),
-            _ => ("a reference", Some(format!("write `{{{{{name}}}}}` for literal braces"))),
-        };
+        let braces =
+            (place != TextContext::Array).then(|| format!("write `{{{{{name}}}}}` for literal braces"));
+        let place = where_it_is(place);
         let other = self
             .script
             .tasks
@@ -249,6 +284,10 @@ impl Resolver<'_> {
             .maybe_help(help),
         )
     }
+}
+
+fn where_it_is(place: TextContext) -> &'static str {
+    if place == TextContext::Array { "an array expression" } else { "a reference" }
 }
 
 fn misfit(reference: &Written<'_>, why: &str) -> Box<Diagnostic> {

@@ -166,10 +166,10 @@ impl Resolver<'_> {
         let format = raw.format.as_ref().and_then(|format| self.format(format, &meaning, &reference).ok());
         let samples = match meaning {
             ReferenceTarget::Var(value) => vec![value],
-            ReferenceTarget::Param(at, None) => self.own_samples(at),
+            ReferenceTarget::Param(at, None) => self.own_values(at),
             ReferenceTarget::Param(at, Some(part)) => {
                 let of = |value: &ScriptValue| ScriptValue::Text(part.of(&value.to_string()));
-                self.own_samples(at).iter().map(of).collect()
+                self.own_values(at).iter().map(of).collect()
             }
             ReferenceTarget::Fact(fact) if fact.is_text() => vec![ScriptValue::Text("text".to_owned())],
             // The rank looks at them.

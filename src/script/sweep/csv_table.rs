@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use csv::{ErrorKind, ReaderBuilder, Trim};
+use crate::arrays::exact::float_of;
+use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -10,14 +11,22 @@ use crate::script::diagnostics::source::Text;
 use crate::script::sweep::param_values::{LoadedValues, ParamValues};
 use crate::script::sweep::user_files;
 use crate::script::syntax::toml::is_identifier;
-use crate::script::values::value::ScriptValue;
+use crate::script::values::value::{Scalar, ScriptValue};
 
 /// Reads a table of parameter values from the file `name` of the user, one case in each row. Columns are separated by
 /// commas, in `.tsv` files by tabs. Mistakes are reported at the place of `text` in the script.
 pub(crate) fn read(name: &str, text: &Text, cx: &mut DiagnosticCollector) -> Option<LoadedValues> {
     let content = user_files::read(name, text, cx)?;
     match parse(name, &content) {
-        Ok((rows, columns)) => Some(LoadedValues::Table(rows, columns)),
+        Ok((rows, columns)) => {
+            if let Some(warning) = blanks(name, &columns) {
+                let diagnostic = Diagnostic::new(Code::Blanks, text.span.clone(), warning);
+                let help =
+                    "blanks beside a comma belong to the cell, and come with it into commands: remove them";
+                cx.push(diagnostic.label("this table").help(help));
+            }
+            Some(LoadedValues::Table(rows, columns))
+        }
         Err((code, message, help)) => {
             cx.push(Diagnostic::new(code, text.span.clone(), message).label("this table").help(help));
             None
@@ -30,7 +39,7 @@ type Wrong = (Code, String, String);
 fn parse(name: &str, content: &str) -> Result<(u64, Vec<(String, ParamValues)>), Wrong> {
     let separator = if name.ends_with(".tsv") { b'\t' } else { b',' };
     let mut reader =
-        ReaderBuilder::new().delimiter(separator).trim(Trim::All).from_reader(content.as_bytes());
+        ReaderBuilder::new().delimiter(separator).trim(Trim::Headers).from_reader(content.as_bytes());
     let header = match reader.headers() {
         Ok(header) => header.clone(),
         Err(error) => return Err(wrong(name, &error)),
@@ -53,19 +62,59 @@ fn parse(name: &str, content: &str) -> Result<(u64, Vec<(String, ParamValues)>),
             ));
         }
     }
-    let mut cells: Vec<Vec<String>> = vec![Vec::new(); header.len()];
-    for record in reader.records() {
-        let record = record.map_err(|error| wrong(name, &error))?;
-        cells.iter_mut().zip(record.iter()).for_each(|(column, cell)| column.push(cell.to_string()));
+    let mut cells: Vec<Vec<ScriptValue>> = vec![Vec::new(); header.len()];
+    let mut record = StringRecord::new();
+    while reader.read_record(&mut record).map_err(|error| wrong(name, &error))? {
+        cells.iter_mut().zip(record.iter()).for_each(|(column, cell)| column.push(read_cell(cell)));
     }
     let rows = cells.first().map_or(0, Vec::len) as u64;
     if rows == 0 {
         let help = "the first line names the columns, and each line after it is a row".to_string();
         return Err((Code::EmptySweep, format!("`{name}` has no rows"), help));
     }
-    let columns =
-        header.iter().zip(cells).map(|(name, cells)| (name.to_string(), ParamValues::List(typed(cells))));
+    let columns = header.iter().zip(cells).map(|(name, cells)| (name.to_string(), alike(cells).into()));
     Ok((rows, columns.collect()))
+}
+
+fn read_cell(cell: &str) -> ScriptValue {
+    ScriptValue::read(cell).unwrap_or_else(|| ScriptValue::Text(cell.to_owned()))
+}
+
+/// Makes the values of a column, or the lines of a file, texts unless all of them are numbers, or all are booleans. A
+/// value keeps its spelling either way.
+pub(super) fn alike(mut cells: Vec<ScriptValue>) -> Vec<ScriptValue> {
+    let are = |is: fn(Scalar<'_>) -> bool| cells.iter().all(|cell| is(cell.scalar()));
+    let is_float = |cell: Scalar<'_>| match cell {
+        Scalar::Int(number) => float_of(number).is_some(),
+        other => matches!(other, Scalar::Float(_)),
+    };
+    let one_type = are(|cell| matches!(cell, Scalar::Int(_)))
+        || are(is_float)
+        || are(|cell| matches!(cell, Scalar::Bool(_)));
+    if !one_type {
+        for cell in &mut cells {
+            if !matches!(cell, ScriptValue::Text(_)) {
+                *cell = ScriptValue::Text(cell.to_string());
+            }
+        }
+    }
+    cells
+}
+
+/// Tells of a cell that begins or ends with blanks.
+fn blanks(name: &str, columns: &[(String, ParamValues)]) -> Option<String> {
+    columns.iter().find_map(|(column, values)| {
+        let ParamValues::List(cells) = values else { return None };
+        let row = cells.iter().position(|cell| match cell {
+            ScriptValue::Text(_) | ScriptValue::Spelled(_) => {
+                let text = cell.to_string();
+                text.trim_matches([' ', '\t']) != text
+            }
+            _ => false,
+        })?;
+        let cell = cells[row].to_string();
+        Some(format!("row {} of `{name}` has blanks around its `{column}`: `{cell}`", row + 1))
+    })
 }
 
 fn wrong(name: &str, error: &csv::Error) -> Wrong {
@@ -81,22 +130,6 @@ fn wrong(name: &str, error: &csv::Error) -> Wrong {
     }
 }
 
-/// Converts the cells of a table's column to values of one type: to integers, floats or booleans if all cells can be
-/// read so, otherwise to texts.
-fn typed(cells: Vec<String>) -> Vec<ScriptValue> {
-    fn all<T>(
-        cells: &[String],
-        read: impl Fn(&str) -> Option<T>,
-        make: fn(T) -> ScriptValue,
-    ) -> Option<Vec<ScriptValue>> {
-        cells.iter().map(|cell| read(cell).map(make)).collect()
-    }
-    all(&cells, |cell| cell.parse().ok(), ScriptValue::Int)
-        .or_else(|| all(&cells, |cell| cell.parse().ok(), ScriptValue::Float))
-        .or_else(|| all(&cells, |cell| cell.parse().ok(), ScriptValue::Bool))
-        .unwrap_or_else(|| cells.into_iter().map(ScriptValue::Text).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,7 +137,7 @@ mod tests {
     #[test]
     fn columns_have_types() {
         let (rows, columns) =
-            parse("c.csv", "T, p,name ,ok\n250,1.5,\"a, b\",true\n300, 2,c,false\n").unwrap();
+            parse("c.csv", "T, p,name ,ok\n250,1.5,\"a, b\",true\n300, 2,c,False\n").unwrap();
         assert_eq!(
             (rows, columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>()),
             (2, vec!["T", "p", "name", "ok"])
@@ -114,6 +147,46 @@ mod tests {
             matches!(&first[..], [ScriptValue::Int(250), ScriptValue::Float(_), ScriptValue::Text(text), ScriptValue::Bool(true)] if text == "a, b")
         );
         assert_eq!(parse("c.tsv", "a\tb\n1\t2,3\n").unwrap().1[1].1.get(0), ScriptValue::Text("2,3".into()));
+        let warning = blanks("c.csv", &columns).unwrap();
+        assert_eq!(warning, "row 2 of `c.csv` has blanks around its `p`: ` 2`");
+    }
+
+    #[test]
+    fn a_cell_is_its_text_and_a_number_in_expressions() {
+        let columns = |content: &str| parse("c.csv", content).unwrap().1;
+        let shown = |content: &str| -> Vec<String> {
+            let values = columns(content).remove(0).1;
+            (0..values.len()).map(|at| format!("{} {}", values.get(at).kind(), values.get(at))).collect()
+        };
+        assert_eq!(shown("id\r\n0101\r\n1.10\r\n"), ["an integer 0101", "a float 1.10"]);
+        assert_eq!(shown("id\n0101\nx\n1\n"), ["a string 0101", "a string x", "a string 1"]);
+        // a number that does not fit is a text, and so is its column
+        assert_eq!(shown("id\n9223372036854775808\n1\n"), ["a string 9223372036854775808", "a string 1"]);
+        assert_eq!(shown("id\n9223372036854775807\n-9223372036854775808\n").len(), 2);
+        assert_eq!(shown("id\n9007199254740993\n1.5\n")[1], "a string 1.5");
+        assert_eq!(columns("a\n9007199254740993\n")[0].1.get(0).scalar(), Scalar::Int((1 << 53) + 1));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_of_a_cell_comes_back_byte_for_byte(
+            rows in proptest::collection::vec(("[^\0]{0,12}", "[-+ 0-9.eE_xinfaNTrue]{0,8}", "[\r\n\t\", ]{0,4}"), 1..8)
+        ) {
+            for always in [false, true] {
+                let style = if always { csv::QuoteStyle::Always } else { csv::QuoteStyle::Necessary };
+                let mut writer = csv::WriterBuilder::new().quote_style(style).from_writer(Vec::new());
+                writer.write_record(["a", "b", "c"]).unwrap();
+                rows.iter().for_each(|(a, b, c)| writer.write_record([a, b, c]).unwrap());
+                let content = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+                let (count, columns) = parse("c.csv", &content).unwrap();
+                assert_eq!(count, rows.len() as u64);
+                for (at, (a, b, c)) in rows.iter().enumerate() {
+                    let found: Vec<String> =
+                        columns.iter().map(|(_, values)| values.get(at as u64).to_string()).collect();
+                    assert_eq!(found, [a.clone(), b.clone(), c.clone()]);
+                }
+            }
+        }
     }
 
     #[test]

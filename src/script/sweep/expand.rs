@@ -5,19 +5,20 @@
 
 use std::collections::HashMap;
 
-use super::family::{Derived, Param, Sweep};
+use super::family::{self, Bindings, Derived, Param, Sweep};
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::Text;
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::sweep::expression::{Formula, FormulaError, FormulaType, NameInput};
-use crate::script::sweep::family_builder::{Added, FamilyBuilder, Problem, Row, WIDEST};
+use crate::script::sweep::family_builder::{Added, CHECKED, FamilyBuilder, Problem, Row, WIDEST};
 use crate::script::sweep::param_values::{LoadedValues, ParamValues};
+use crate::script::sweep::range::NumRange;
 use crate::script::sweep::{idle_rows, load_values};
 use crate::script::syntax::script::{RawScript, RawTask};
 use crate::script::syntax::sweep::{RawRow, RawSweep};
 use crate::script::syntax::symbols::Symbols;
-use crate::script::values::value::ScriptValue;
+use crate::script::values::value::{Key, ScriptValue};
 
 /// The parameters and the families of all tasks. A family is the set of a task's instances, one for each combination of
 /// the values of its parameters.
@@ -29,6 +30,8 @@ pub(crate) struct Sweeps {
     /// The names of each task's parameters, in the order in which an instance lists their values. The names are known
     /// even where the script gives wrong values.
     pub(crate) params: Vec<Vec<String>>,
+    /// Whether each task is switched off: its `where` is false whatever the parameters are. It has no family then.
+    pub(crate) off: Vec<bool>,
 }
 
 /// The parameters of a task, and the family that they make, as far as they are known. `spec` (the parts from which the
@@ -38,6 +41,8 @@ struct Known {
     names: Vec<String>,
     spec: Option<FamilyBuilder>,
     family: Option<Sweep>,
+    /// Whether the task, or the one whose parameters it takes over, is switched off.
+    off: bool,
 }
 
 impl Sweeps {
@@ -51,9 +56,10 @@ impl Sweeps {
                 done[at] = Some(base.clone());
             }
         }
-        let all = done.into_iter().map(Option::unwrap_or_default);
-        let (families, params) = all.map(|known| (known.family, known.names)).unzip();
-        Self { families, params }
+        let all: Vec<Known> = done.into_iter().map(Option::unwrap_or_default).collect();
+        let off = all.iter().map(|known| known.off).collect();
+        let (families, params) = all.into_iter().map(|known| (known.family, known.names)).unzip();
+        Self { families, params, off }
     }
 }
 
@@ -128,19 +134,21 @@ fn extend(mut base: Known, task: &RawTask, names: &Symbols, cx: &mut DiagnosticC
     let all =
         spec.params.iter().map(|param| &param.name).chain(spec.derived.iter().map(|derived| &derived.name));
     let names = all.cloned().collect();
-    match spec.build() {
+    let built = spec.build().and_then(|family| spec.check_derived(&family).map(|()| family));
+    match built {
         Ok(family) => {
             idle_rows::check(&spec, &family, task, cx);
-            Known { names, spec: Some(spec), family: Some(family) }
+            Known { names, spec: Some(spec), family: Some(family), off: false }
         }
         Err(problem) => {
-            cx.push(told(&problem, task));
-            Known { names, spec: None, family: None }
+            let diagnostic = told(&problem, task, cx);
+            cx.push(diagnostic);
+            Known { names, spec: None, family: None, off: problem == Problem::Off }
         }
     }
 }
 
-fn told(problem: &Problem, task: &RawTask) -> Diagnostic {
+fn told(problem: &Problem, task: &RawTask, cx: &DiagnosticCollector) -> Diagnostic {
     let (name, sweep) = (&task.name.value, &task.sweep);
     let filter = sweep.filter.as_ref().map(|filter| &filter.span);
     let row = |rows: &[RawRow]| rows.first().map(|row| row.span.clone());
@@ -158,6 +166,32 @@ fn told(problem: &Problem, task: &RawTask) -> Diagnostic {
             Diagnostic::new(Code::TooLarge, culprit, message).label("too many").help(
                 "write the parameters that the condition is about side by side in `for`: those before and after do not count",
             )
+        }
+        Problem::Off => {
+            let message =
+                format!("`{name}` has no instances: its `where` is false whatever the parameters are");
+            Diagnostic::new(Code::SwitchedOff, culprit, message)
+                .label("switches it off")
+                .help("nothing is done for this task")
+        }
+        Problem::Fault { derived, label, error } => {
+            let lets = sweep.lets.iter().find(|(name, _)| Some(&name.value) == derived.as_ref());
+            let text = lets.map(|(_, text)| text).or(sweep.filter.as_ref());
+            let span = text.map_or(culprit, |text| cx.source.inside(text, error.range.clone()));
+            let message = format!("{}, in `{name}{label}`", error.message);
+            Diagnostic::new(Code::BadExpression, span, message)
+                .label("has no value")
+                .help("integers have 64 bits; with a point, as in `2.0 * i`, numbers are floats")
+        }
+        Problem::Unchecked { derived, count } => {
+            let lets = sweep.lets.iter().find(|(name, _)| name.value == *derived);
+            let span = lets.map_or(culprit, |(_, text)| text.span.clone());
+            let message = format!(
+                "`{derived}` may leave 64 bits in some of {count} instances, and at most {CHECKED} are looked at"
+            );
+            Diagnostic::new(Code::TooMuch, span, message)
+                .label("may be too large")
+                .help("compute with floats, as in `2.0 * i`, or with shorter ranges")
         }
         Problem::Empty => {
             let message = format!("`{name}` has no instances: every combination is left out");
@@ -206,7 +240,7 @@ impl Builder<'_> {
         }
         for (name, text) in &self.task.lets {
             if let Some(formula) = self.formula(text, cx) {
-                self.spec.derived.push(Derived { name: name.value.clone(), formula });
+                self.spec.derived.push(Derived { name: name.value.clone(), formula: formula.into() });
             }
         }
         if let Some(formula) = self.task.filter.as_ref().and_then(|text| self.formula(text, cx)) {
@@ -274,9 +308,9 @@ impl Builder<'_> {
             LoadedValues::One(values) => self.spec.params.push(param(name.to_string(), values, false, true)),
             LoadedValues::Table(rows, columns) => {
                 // A row of a table is told apart by its number, since its cells may be equal to those of another row.
-                let numbers = (0..rows).map(|row| ScriptValue::Int(row as i64)).collect();
+                let numbers = ParamValues::Range(NumRange::counting(rows));
                 let is_named = columns.first().is_some_and(|(_, values)| !values.repeats());
-                self.spec.params.push(param(name.to_string(), ParamValues::List(numbers), false, !is_named));
+                self.spec.params.push(param(name.to_string(), numbers, false, !is_named));
                 let columns = columns.into_iter().enumerate();
                 self.spec.params.extend(
                     columns.map(|(at, (column, values))| {
@@ -292,18 +326,25 @@ impl Builder<'_> {
     fn repeated_rows(&self, zip: Option<(usize, &Text)>, cx: &mut DiagnosticCollector) {
         let Some((axis, first)) = zip else { return };
         let on_it: Vec<&Param> = self.spec.params.iter().filter(|param| param.axis == axis).collect();
-        let len = on_it.iter().map(|param| param.values.len()).min().unwrap_or(0);
+        let lists: Vec<&[ScriptValue]> = on_it
+            .iter()
+            .filter_map(|param| match &param.values {
+                ParamValues::List(list) => Some(&**list),
+                _ => None,
+            })
+            .collect();
         // Computed values, of a range or space, never repeat.
-        if on_it.iter().any(|param| !matches!(param.values, ParamValues::List(_))) {
+        if lists.len() < on_it.len() {
             return;
         }
         let mut seen = HashMap::new();
-        for at in 0..len {
-            let row: Vec<String> =
-                on_it.iter().map(|param| format!("{}={}", param.name, param.values.get(at))).collect();
-            let shown = row.join(", ");
+        for at in 0..lists.iter().map(|list| list.len()).min().unwrap_or(0) {
+            let row: Vec<Key<'_>> = lists.iter().map(|list| list[at].key()).collect();
             if let Some(other) = seen.insert(row, at) {
-                let message = format!("numbers {other} and {at} of `zip` are the same: {shown}");
+                let row =
+                    on_it.iter().zip(&lists).map(|(param, list)| format!("{}={}", param.name, list[at]));
+                let row = row.collect::<Vec<_>>().join(", ");
+                let message = format!("numbers {other} and {at} of `zip` are the same: {row}");
                 let diagnostic = Diagnostic::new(Code::RepeatedValue, first.span.clone(), message);
                 return cx.push(
                     diagnostic.label("in these lists").help("instances are told apart by their values"),
@@ -374,10 +415,13 @@ fn lookup(
 ) -> Option<(NameInput, FormulaType, ScriptValue)> {
     if let Some(at) = spec.params.iter().position(|param| param.name == name) {
         let values = &spec.params[at].values;
-        return Some((NameInput::Param(at), values.kind(), values.get(0)));
+        return Some((NameInput::Param(at), values.kind(), values.sample()));
     }
     if let Some(at) = spec.derived.iter().position(|derived| derived.name == name) {
-        return Some((NameInput::Derived(at), spec.derived[at].formula.kind(), ScriptValue::Int(1)));
+        let mut values: Bindings = spec.params.iter().map(|param| param.values.get(0)).collect();
+        family::derive(&spec.derived, &mut values, spec.params.len());
+        let sample = values.into_iter().nth(spec.params.len() + at)?;
+        return Some((NameInput::Derived(at), spec.derived[at].formula.kind(), sample));
     }
     names.var(name).map(|value| (NameInput::Var(value.clone()), FormulaType::of(value), value.clone()))
 }
@@ -404,6 +448,7 @@ pub(crate) fn wrong_formula(
     };
     let help = match names.task(&name) {
         Some(_) => Some(format!("`{name}` is a task, and this is needed before any task runs")),
+        None if cx.is_full() => None,
         None => {
             let candidates = params.iter().map(String::as_str).chain(names.all());
             did_you_mean(&name, candidates)

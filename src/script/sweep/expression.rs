@@ -1,19 +1,24 @@
 //! Formulas: expressions of single values, in `let`, in `where`, and in the brackets of `{sim[T = 2*i]}`.
 //!
-//! The language is that of `array` without the arrays: numbers, names, operators and element-wise functions. It is
-//! total: a formula that is accepted, and whose names have the right types, has a value for every instance. Start at
+//! The language is that of `array` without the arrays: numbers, names, operators and element-wise functions. Integers
+//! are integers of 64 bits. A formula that is accepted, and whose names have the right types, has a value for every
+//! instance, but where an integer leaves 64 bits: [`Formula::bounds`] tells beforehand whether it can. Start at
 //! [`Formula`].
 
-use crate::arrays::exact::MAX_EXACT_INTEGER;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use ndarray::ArrayD;
 use serde::{Deserialize, Serialize};
 
-use crate::arrays::syntax::ast::{BinaryOp, ExprNode, Literal, NodeKind, UnaryOp};
-use crate::arrays::{self, Expr, Function, Map, RandomContext};
-use crate::script::values::value::ScriptValue;
+use crate::arrays::exact::{float_of, no_float};
+use crate::arrays::syntax::ast::{Literal, NodeKind};
+use crate::arrays::{self, Expr};
+use crate::script::sweep::formula_bounds::{Bounds, bounds};
+use crate::script::sweep::formula_check::{scalar, whole};
+use crate::script::sweep::formula_eval::FormulaEval;
+use crate::script::sweep::lane::{Lane, Values};
+use crate::script::values::value::{Scalar, ScriptValue};
 
 /// The source of the value that a name in a formula stands for. A formula is an expression of single values, as in
 /// `let`.
@@ -39,10 +44,10 @@ pub(crate) enum FormulaType {
 
 impl FormulaType {
     pub(crate) fn of(value: &ScriptValue) -> Self {
-        match value {
-            ScriptValue::Int(_) | ScriptValue::Bool(_) => FormulaType::Whole,
-            ScriptValue::Float(_) => FormulaType::Number,
-            ScriptValue::Text(_) | ScriptValue::Path(_) => FormulaType::Text,
+        match value.scalar() {
+            Scalar::Int(_) | Scalar::Bool(_) => FormulaType::Whole,
+            Scalar::Float(_) => FormulaType::Number,
+            Scalar::Text(_) => FormulaType::Text,
         }
     }
 
@@ -70,16 +75,15 @@ pub struct Formula {
     /// Whether the value is an integer for every instance: all operands are integers, and no operation makes a
     /// fraction.
     whole: bool,
-    texts: bool,
     alone: Option<Alone>,
 }
 
-/// A formula that is only a name or a string, without an operation. Its value keeps its type, where other formulas
-/// compute with floats.
+/// A formula that is only a name, a string or a boolean, without an operation. Its value keeps its type and spelling.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Alone {
     Text(String),
     Name(FormulaType),
+    Bool(bool),
 }
 
 /// A mistake in a formula, with its place: a range of bytes in the formula's text.
@@ -90,13 +94,38 @@ pub(crate) struct FormulaError {
     pub(crate) help: Option<String>,
     /// The unknown name, if an unknown name is the mistake; otherwise `None`.
     pub(crate) unknown: Option<String>,
+    /// Whether the fault is in the values of an instance, such as an integer that is too large, and not in the formula.
+    pub(crate) of_value: bool,
+}
+
+impl FormulaError {
+    /// A fault that a formula has whatever the values of its names are.
+    pub(crate) fn of_type(range: Range<usize>, message: String) -> Self {
+        FormulaError { range, message, help: None, unknown: None, of_value: false }
+    }
+
+    /// A fault of the values that names have in some instance.
+    pub(crate) fn of_value(range: Range<usize>, message: String) -> Self {
+        FormulaError { of_value: true, ..Self::of_type(range, message) }
+    }
 }
 
 impl From<arrays::ExprError> for FormulaError {
     fn from(error: arrays::ExprError) -> Self {
         // The messages are those of array expressions, except for the name of the language.
         let message = error.message.replace("an array expression", "an expression");
-        FormulaError { range: error.range, message, help: error.help, unknown: None }
+        FormulaError { help: error.help, ..Self::of_type(error.range, message) }
+    }
+}
+
+impl<'a> From<&'a ScriptValue> for Values<'a> {
+    fn from(value: &'a ScriptValue) -> Self {
+        match value.scalar() {
+            Scalar::Int(number) => Values::Ints(Lane::One(number)),
+            Scalar::Bool(truth) => Values::Ints(Lane::One(i64::from(truth))),
+            Scalar::Float(number) => Values::Floats(Lane::One(number)),
+            Scalar::Text(text) => Values::Texts(Lane::One(text.into())),
+        }
     }
 }
 
@@ -105,23 +134,23 @@ impl Formula {
     /// its type, and a sample value; `None` for an unknown name.
     pub(crate) fn new(text: &str, lookup: &dyn Fn(&str) -> Option<Known>) -> Result<Self, FormulaError> {
         let expr = Expr::parse(text)?;
-        let (mut names, mut samples, mut texts): (Vec<(String, NameInput)>, Vec<ScriptValue>, bool) =
-            (Vec::new(), Vec::new(), false);
+        let (mut names, mut samples): (Vec<(String, NameInput)>, Vec<ScriptValue>) = Default::default();
         let mut types: HashMap<String, FormulaType> = HashMap::new();
-        let fault = |range, message, help| FormulaError { range, message, help, unknown: None };
         for (name, range) in expr.names() {
             if types.contains_key(&name) {
                 continue;
             }
             let Some((input, kind, sample)) = lookup(&name) else {
                 let message = format!("unknown name `{name}` in an expression");
-                return Err(FormulaError { unknown: Some(name), ..fault(range, message, None) });
+                return Err(FormulaError { unknown: Some(name), ..FormulaError::of_type(range, message) });
             };
             if kind == FormulaType::Mixed {
-                let help = "give it values of one type".to_string();
-                return Err(fault(range, format!("`{name}` is a number and a string by turns"), Some(help)));
+                let message = format!("`{name}` is a number and a string by turns");
+                let help = Some(
+                    "give it values of one type; integers beyond 2**53 and floats are of two".to_string(),
+                );
+                return Err(FormulaError { help, ..FormulaError::of_type(range, message) });
             }
-            texts |= kind == FormulaType::Text;
             types.insert(name.clone(), kind);
             names.push((name, input));
             samples.push(sample);
@@ -130,17 +159,19 @@ impl Formula {
         let whole = whole(expr.root(), &types);
         let alone = match &expr.root().kind {
             NodeKind::Text(text) => Some(Alone::Text(text.clone())),
+            NodeKind::Number(Literal::Bool(truth)) => Some(Alone::Bool(*truth)),
             NodeKind::Name { name, .. } => types.get(name).map(|kind| Alone::Name(*kind)),
             _ => None,
         };
-        let formula = Formula { expr, names, whole, texts, alone };
-        if formula.alone.is_some() {
-            return Ok(formula);
+        let formula = Formula { expr, names, whole, alone };
+        if formula.alone.is_none() {
+            // Only types can go wrong here, so one instance stands for all.
+            let sample = |at: usize| samples.get(at);
+            match formula.evaluate(&sample, true) {
+                Err(error) if !error.of_value => return Err(error),
+                _ => {}
+            }
         }
-        // A formula fails by the types of its operands, never by their values. So if it has a value for the samples, it
-        // has one for every instance.
-        let bound = |at: usize| samples.get(at).cloned().unwrap_or(ScriptValue::Int(0));
-        formula.number(&bound)?;
         Ok(formula)
     }
 
@@ -149,163 +180,105 @@ impl Formula {
         self.names.iter().map(|(_, input)| input)
     }
 
-    /// Whether strings occur in the formula, so that it cannot be evaluated for many instances at once.
-    pub(crate) fn has_texts(&self) -> bool {
-        self.texts || self.is_text()
-    }
-
-    /// Whether the value of the formula is a string.
-    pub(crate) fn is_text(&self) -> bool {
-        matches!(self.alone, Some(Alone::Text(_)) | Some(Alone::Name(FormulaType::Text)))
-    }
-
     pub(crate) fn kind(&self) -> FormulaType {
         match self.alone {
             Some(Alone::Text(_)) => FormulaType::Text,
             Some(Alone::Name(kind)) => kind,
+            Some(Alone::Bool(_)) => FormulaType::Whole,
             None if self.whole => FormulaType::Whole,
             None => FormulaType::Number,
         }
     }
 
-    fn number(&self, value: &dyn Fn(usize) -> ScriptValue) -> Result<f64, arrays::ExprError> {
-        let scope = FormulaNames { names: &self.names, values: FormulaValues::Single(value) };
-        let found = self.expr.eval(&scope)?.into_f64();
-        Ok(found.first().copied().unwrap_or(f64::NAN))
+    fn place(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|(known, _)| known == name)
     }
 
-    /// Evaluates the formula for one instance; `value` gives the value of each name in it.
-    pub(crate) fn value(&self, value: &dyn Fn(&NameInput) -> ScriptValue) -> ScriptValue {
-        let bound = |at: usize| self.names.get(at).map_or(ScriptValue::Int(0), |(_, input)| value(input));
-        match &self.alone {
-            Some(Alone::Text(text)) => return ScriptValue::Text(text.clone()),
-            Some(Alone::Name(_)) => return bound(0),
-            None => {}
-        }
-        let found = self.number(&bound).unwrap_or(f64::NAN);
-        if self.whole && found.fract() == 0.0 && found.abs() <= MAX_EXACT_INTEGER {
-            ScriptValue::Int(found as i64)
-        } else {
-            ScriptValue::Float(found)
-        }
+    fn evaluate<'a>(
+        &'a self,
+        value: &dyn Fn(usize) -> Option<&'a ScriptValue>,
+        strict: bool,
+    ) -> Result<Values<'a>, FormulaError> {
+        let found = |name: &str| self.place(name).and_then(value);
+        let eval = FormulaEval {
+            named: &|name| {
+                found(name).map(Values::from).ok_or_else(|| {
+                    FormulaError::of_type(0..0, format!("internal error: no value of `{name}`"))
+                })
+            },
+            spelled: &|name| found(name).map(|value| Lane::One(value.to_string().into())),
+            strict,
+        };
+        eval.value(self.expr.root())
     }
 
     /// Evaluates the formula for one instance. `values` are the values of its parameters: the first `count` are given,
     /// the others are derived (computed by `let`).
+    ///
+    /// # Errors
+    /// When an integer does not fit into 64 bits.
+    pub(crate) fn try_at(&self, values: &[ScriptValue], count: usize) -> Result<ScriptValue, FormulaError> {
+        let value = |at: usize| match &self.names.get(at)?.1 {
+            NameInput::Param(at) => values.get(*at),
+            NameInput::Derived(at) => values.get(count + at),
+            NameInput::Var(value) => Some(value),
+        };
+        match &self.alone {
+            Some(Alone::Text(text)) => return Ok(ScriptValue::Text(text.clone())),
+            Some(Alone::Bool(truth)) => return Ok(ScriptValue::Bool(*truth)),
+            Some(Alone::Name(_)) => return Ok(value(0).cloned().unwrap_or(ScriptValue::Int(0))),
+            None => {}
+        }
+        Ok(match self.evaluate(&value, false)? {
+            Values::Ints(lane) => {
+                let number = lane.first().copied().unwrap_or(0);
+                if self.whole {
+                    return Ok(ScriptValue::Int(number));
+                }
+                let root = || self.expr.root().span.clone();
+                let float = float_of(number);
+                ScriptValue::Float(float.ok_or_else(|| FormulaError::of_value(root(), no_float(number)))?)
+            }
+            Values::Floats(lane) => ScriptValue::Float(lane.first().copied().unwrap_or(f64::NAN)),
+            Values::Texts(_) => ScriptValue::Float(f64::NAN),
+        })
+    }
+
+    /// Evaluates the formula as [`Formula::try_at`] does, where it has been checked that no integer is too large.
     pub(crate) fn at(&self, values: &[ScriptValue], count: usize) -> ScriptValue {
-        self.value(&|input| {
-            let known = match input {
-                NameInput::Param(at) => values.get(*at),
-                NameInput::Derived(at) => values.get(count + at),
-                NameInput::Var(value) => Some(value),
-            };
-            known.cloned().unwrap_or(ScriptValue::Int(0))
-        })
+        self.try_at(values, count).unwrap_or(ScriptValue::Float(f64::NAN))
     }
 
-    /// Evaluates a formula without strings for `len` instances at once; `column` gives the values of a name for all of
-    /// them.
-    pub(crate) fn column(&self, len: usize, column: &dyn Fn(&NameInput) -> Vec<f64>) -> Vec<f64> {
-        let columns: Vec<ArrayD<f64>> =
-            self.names.iter().map(|(_, input)| ndarray::Array1::from_vec(column(input)).into_dyn()).collect();
-        let scope = FormulaNames { names: &self.names, values: FormulaValues::Columns(&columns) };
-        let found = self.expr.eval(&scope);
-        match found.map(arrays::ArrayValue::into_f64) {
-            // A formula of constants alone has one value for all instances.
-            Ok(one) if one.ndim() == 0 => vec![one.first().copied().unwrap_or(f64::NAN); len],
-            Ok(many) => many.into_iter().collect(),
-            Err(_) => vec![f64::NAN; len],
+    /// Evaluates the formula for many instances at once. `named` gives the values of a name for all of them, and
+    /// `spelled` their texts.
+    ///
+    /// # Errors
+    /// When the formula has no value for some of them.
+    pub(crate) fn column<'a>(
+        &'a self,
+        named: &dyn Fn(&'a NameInput) -> Result<Values<'a>, FormulaError>,
+        spelled: &dyn Fn(&'a NameInput) -> Option<Lane<Cow<'a, str>>>,
+    ) -> Result<Values<'a>, FormulaError> {
+        let input = |name: &str| Some(&self.names.get(self.place(name)?)?.1);
+        let lost = |name: &str| FormulaError::of_type(0..0, format!("internal error: no value of `{name}`"));
+        let eval = FormulaEval {
+            named: &|name| input(name).ok_or_else(|| lost(name)).and_then(named),
+            spelled: &|name| input(name).and_then(spelled),
+            strict: false,
+        };
+        eval.value(self.expr.root())
+    }
+
+    /// Returns numbers between which the value lies for all instances, given such numbers for each name, and whether
+    /// the formula may have no value for some instance.
+    pub(crate) fn bounds(&self, named: &dyn Fn(&NameInput) -> Bounds) -> (Bounds, bool) {
+        let input = |name: &str| self.place(name).and_then(|at| self.names.get(at));
+        let named = |name: &str| input(name).map_or(Bounds::Texts, |(_, input)| named(input));
+        let (found, mut fails) = bounds(self.expr.root(), &named);
+        if self.alone.is_none() && !self.whole {
+            fails |= found.to_floats().1;
         }
-    }
-}
-
-/// Refuses operations of the array language that make arrays or take them apart, since a formula has single values
-/// only.
-fn scalar(node: &ExprNode) -> Result<(), FormulaError> {
-    let fault = |message: String| FormulaError {
-        range: node.span.clone(),
-        message,
-        help: Some(
-            "there are numbers, names, operators, `sqrt exp log sin cos tan abs floor clip where`".into(),
-        ),
-        unknown: None,
-    };
-    match &node.kind {
-        NodeKind::Call(call) => match call.function {
-            Function::Map(_) | Function::Clip | Function::Where => {}
-            _ => {
-                return Err(fault(format!(
-                    "`{}` is for arrays, and this is about single values",
-                    call.signature().name
-                )));
-            }
-        },
-        NodeKind::Index(..) | NodeKind::List(_) => {
-            return Err(fault("arrays have no place here".to_string()));
-        }
-        _ => {}
-    }
-    let mut wrong = None;
-    node.children(&mut |child| wrong = wrong.take().or_else(|| scalar(child).err()));
-    wrong.map_or(Ok(()), Err)
-}
-
-fn whole(node: &ExprNode, types: &HashMap<String, FormulaType>) -> bool {
-    let all = || {
-        let mut all = true;
-        node.children(&mut |child| all &= whole(child, types));
-        all
-    };
-    match &node.kind {
-        NodeKind::Number(literal) => matches!(literal, Literal::Int(_)),
-        NodeKind::Name { name, .. } => types.get(name) == Some(&FormulaType::Whole),
-        NodeKind::Unary(UnaryOp::Neg, a) => whole(a, types),
-        NodeKind::Unary(UnaryOp::Not, _) => true,
-        NodeKind::Binary(
-            BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Rem | BinaryOp::Pow,
-            ..,
-        ) => all(),
-        NodeKind::Binary(BinaryOp::Div, ..) => false,
-        NodeKind::Binary(..) => true,
-        NodeKind::Call(call) => match call.function {
-            Function::Map(Map::Floor) => true,
-            Function::Map(Map::Abs) | Function::Clip => all(),
-            Function::Where => {
-                ["a", "b"].iter().all(|arg| call.arg(arg).is_some_and(|node| whole(node, types)))
-            }
-            _ => false,
-        },
-        _ => false,
-    }
-}
-
-enum FormulaValues<'a> {
-    Single(&'a dyn Fn(usize) -> ScriptValue),
-    Columns(&'a [ArrayD<f64>]),
-}
-
-struct FormulaNames<'a> {
-    names: &'a [(String, NameInput)],
-    values: FormulaValues<'a>,
-}
-
-impl arrays::Scope for FormulaNames<'_> {
-    fn get(&self, name: &str) -> Option<arrays::Binding<'_>> {
-        let at = self.names.iter().position(|(known, _)| known == name)?;
-        Some(match &self.values {
-            FormulaValues::Columns(columns) => arrays::Binding::Array(columns.get(at)?.into()),
-            FormulaValues::Single(value) => match value(at) {
-                ScriptValue::Int(number) => arrays::Binding::Number(number as f64),
-                ScriptValue::Float(number) => arrays::Binding::Number(number),
-                ScriptValue::Bool(truth) => arrays::Binding::Number(f64::from(u8::from(truth))),
-                ScriptValue::Text(text) | ScriptValue::Path(text) => arrays::Binding::Text(text.into()),
-            },
-        })
-    }
-
-    fn context(&self) -> RandomContext {
-        // Only `random` reads these two, and a formula with a call of it has been refused.
-        RandomContext { task: 0, index: 0 }
+        (found, fails)
     }
 }
 
@@ -325,12 +298,13 @@ mod tests {
     }
 
     fn value(text: &str) -> ScriptValue {
-        formula(text).unwrap().value(&|input| match input {
-            NameInput::Param(0) => ScriptValue::Int(7),
-            NameInput::Param(1) => ScriptValue::Float(2.5),
-            NameInput::Var(value) => value.clone(),
-            _ => ScriptValue::Text("small".into()),
-        })
+        try_value(text).unwrap()
+    }
+
+    fn try_value(text: &str) -> Result<ScriptValue, FormulaError> {
+        let small = || ScriptValue::Text("small".into());
+        let values = [ScriptValue::Int(7), ScriptValue::Float(2.5), small(), small()];
+        formula(text).unwrap().try_at(&values, values.len())
     }
 
     #[test]
@@ -344,15 +318,116 @@ mod tests {
     }
 
     #[test]
+    fn truth_has_names() {
+        let shown =
+            ["true", "false", "!true", "true && i == 7", "x > 3 || false", "where(true, i, 1)", "i == true"]
+                .map(|t| value(t).to_string());
+        assert_eq!(shown, ["true", "false", "0", "1", "0", "7", "0"]);
+        assert!(formula("true(1)").is_err());
+    }
+
+    #[test]
+    fn integers_are_exact_or_told() {
+        let large = "9007199254740993"; // 2^53 + 1
+        for (text, shown) in [
+            (large, large),
+            ("9007199254740992 + 1", large),
+            ("9007199254740994 - 1", large),
+            ("3002399751580331 * 3", large),
+            ("9223372036854775807", "9223372036854775807"),
+            ("-9223372036854775808", "-9223372036854775808"),
+            ("-9223372036854775807 - 1", "-9223372036854775808"),
+            ("-9223372036854775808 % -1", "0"),
+            ("9007199254740993 % 2", "1"),
+            ("-7 % 3", "2"),
+            ("7 % -3", "-2"),
+            ("3 ** 39", "4052555153018976267"),
+            ("(-1) ** 9223372036854775807", "-1"),
+            ("2 ** 0", "1"),
+            ("abs(-9223372036854775807)", "9223372036854775807"),
+            ("clip(9007199254740993, 0, 9223372036854775807)", large),
+            ("where(i > 3, 9007199254740993, 0)", large),
+            ("9007199254740993 == 9007199254740992.0", "0"),
+            ("9007199254740993 > 9007199254740992.0", "1"),
+            ("9223372036854775807 < 9223372036854775808.0", "1"),
+            ("-9223372036854775808 >= -9223372036854775808.0", "1"),
+            ("9007199254740993 == 9007199254740992", "0"),
+            ("floor(9007199254740992.0)", "9007199254740992"),
+            ("i == 0 || 9223372036854775807 > i", "1"),
+            ("i > 0 || 9223372036854775807 + i > 0", "1"),
+            ("i < 0 && 1 % 0", "0"),
+            ("where(i > 0, i, 1 % 0)", "7"),
+        ] {
+            assert_eq!(try_value(text).map(|value| value.to_string()), Ok(shown.to_owned()), "{text}");
+        }
+        for (text, range, message) in [
+            ("1 + 9223372036854775807 + 1", 0..23, "1 + 9223372036854775807 does not fit into 64 bits"),
+            ("2 ** 63", 0..7, "2 ** 63 does not fit into 64 bits"),
+            ("-9223372036854775808 * -1", 0..25, "-9223372036854775808 * -1 does not fit into 64 bits"),
+            ("1 - -9223372036854775808", 0..24, "1 - -9223372036854775808 does not fit into 64 bits"),
+            ("-(-9223372036854775808)", 0..23, "a result does not fit into 64 bits"),
+            ("abs(-9223372036854775808)", 0..25, "a result does not fit into 64 bits"),
+            ("i % 0", 0..5, "the rest of 7 by 0 is no number"),
+            ("9007199254740993 * 1.0", 0..22, "9007199254740993 is beyond 2**53, and no 64-bit float"),
+            ("sqrt(9007199254740993)", 0..22, "9007199254740993 is beyond 2**53, and no 64-bit float"),
+            ("i > 0 && 2 ** 64 > 0", 9..16, "2 ** 64 does not fit into 64 bits"),
+        ] {
+            let error = try_value(text).unwrap_err();
+            assert_eq!((error.range, error.message.as_str()), (range, message), "{text}");
+            assert!(formula(text).unwrap().bounds(&|_| Bounds::Ints(7, 7)).1, "{text}");
+        }
+        let unread = |text: &str| formula(text).unwrap_err().message;
+        assert_eq!(unread("9223372036854775808"), "this integer does not fit into 64 bits");
+        assert_eq!(
+            unread("i + 18446744073709551616"),
+            "`18446744073709551616` does not fit into 64 bits; `18446744073709551616.0` is a float"
+        );
+    }
+
+    #[test]
+    fn a_cell_is_a_text_beside_a_text() {
+        let cell = ScriptValue::read("0101").unwrap();
+        let told = |text: &str| {
+            let formula =
+                Formula::new(text, &|_| Some((NameInput::Param(0), FormulaType::Whole, cell.clone())));
+            formula
+                .map(|formula| formula.at(std::slice::from_ref(&cell), 1).to_string())
+                .map_err(|e| e.message)
+        };
+        let shown = ["c == '0101'", "c == '101'", "c == 101", "'0101' != c", "c + 1", "c"].map(told);
+        assert_eq!(shown, ["1", "0", "1", "0", "102", "0101"].map(|text| Ok(text.to_owned())));
+        assert_eq!(told("c == 'abc'"), Err("the text `abc` is no number".to_owned()));
+    }
+
+    #[test]
     fn columns_are_what_single_values_are() {
-        let text = formula("i >= 2 && x < 3 || i == n").unwrap();
-        let column = text.column(3, &|input| match input {
-            NameInput::Param(0) => vec![1.0, 2.0, 10.0],
-            NameInput::Param(1) => vec![0.0, 1.0, 5.0],
-            _ => vec![10.0; 3],
-        });
-        assert_eq!(column, [0.0, 1.0, 1.0]);
-        assert_eq!(formula("1 < 2").unwrap().column(2, &|_| vec![]), [1.0, 1.0]);
+        let names =
+            ["i >= 2 && x < 3 || i == n", "i * n - 1", "-x", "floor(x / 2)", "i ** 2 % 7", "!(i - 2)"];
+        let (i, x) = ([1, 2, 10], [0.0, 1.0, 5.0]);
+        for text in names {
+            let formula = formula(text).unwrap();
+            let column = formula.column(
+                &|input| {
+                    Ok(match input {
+                        NameInput::Param(0) => Values::Ints(Lane::Many(i.to_vec())),
+                        NameInput::Param(1) => Values::Floats(Lane::Many(x.to_vec())),
+                        _ => Values::Ints(Lane::One(10)),
+                    })
+                },
+                &|_| None,
+            );
+            let singles =
+                i.iter().zip(x).map(|(i, x)| formula.at(&[ScriptValue::Int(*i), ScriptValue::Float(x)], 2));
+            match column.unwrap() {
+                Values::Ints(Lane::Many(all)) => {
+                    assert!(all.into_iter().map(ScriptValue::Int).eq(singles), "{text}")
+                }
+                Values::Floats(Lane::Many(all)) => {
+                    assert!(all.into_iter().map(ScriptValue::Float).eq(singles), "{text}")
+                }
+                other => panic!("{text}: {other:?}"),
+            }
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use crate::console::visible;
 use crate::script::sweep::expression::Formula;
 use crate::script::sweep::param_values::ParamValues;
 use crate::script::sweep::row_set::RowSet;
@@ -37,7 +38,7 @@ pub struct Derived {
     /// The name of the parameter, as in the reference `{T}`.
     pub name: String,
     /// The formula that computes the parameter's value from those of other parameters.
-    pub formula: Formula,
+    pub formula: Arc<Formula>,
 }
 
 /// A dimension of a sweep, which is a Cartesian product of parameter values. Cells of the product are numbered in
@@ -206,11 +207,15 @@ impl Sweep {
         found.unwrap_or(ScriptValue::Int(0))
     }
 
+    /// Returns the values of the parameters of an instance, without the derived ones.
+    pub(crate) fn given(&self, instance: u64) -> Bindings {
+        (0..self.inner.params.len()).map(|at| self.plain(instance, at)).collect()
+    }
+
     /// Returns the values of all parameters of an instance. The derived ones, which `let` computes, come last.
     pub fn bindings(&self, instance: u64) -> Bindings {
-        let count = self.inner.params.len();
-        let mut values: Bindings = (0..count).map(|at| self.plain(instance, at)).collect();
-        derive(&self.inner.derived, &mut values, count);
+        let mut values = self.given(instance);
+        derive(&self.inner.derived, &mut values, self.inner.params.len());
         values
     }
 
@@ -224,16 +229,23 @@ impl Sweep {
     }
 
     /// Returns the name of an instance for messages, such as `sim[T=300, p=1]`, or `sim[case.id=A1]` where `case` is a
-    /// table. For a task without parameters, the name of the task.
+    /// table. For a task without parameters, the name of the task. Control characters in values are escaped, so that it
+    /// is one line.
     pub fn label(&self, task: &str, instance: u64) -> String {
         if self.is_single() {
             return task.to_string();
         }
-        let named = self.inner.params.iter().enumerate().filter(|(_, param)| param.shown);
-        let parts: Vec<String> =
-            named.map(|(at, param)| format!("{}={}", param.name, self.plain(instance, at))).collect();
-        format!("{task}[{}]", parts.join(", "))
+        shown(task, &self.inner.params, &self.given(instance))
     }
+}
+
+/// Returns the name of an instance whose parameters have these values. Of a table it has one value: the first column, or
+/// the number of the row.
+pub(super) fn shown(task: &str, params: &[Param], values: &[ScriptValue]) -> String {
+    let named = params.iter().zip(values).filter(|(param, _)| param.shown);
+    let parts: Vec<String> =
+        named.map(|(param, value)| format!("{}={}", param.name, visible(&value.to_string()))).collect();
+    format!("{task}[{}]", parts.join(", "))
 }
 
 /// Computes the values of derived parameters and appends them to `values`. Before, `values` holds the values of the
@@ -252,6 +264,13 @@ mod tests {
 
     fn list(values: &[i64]) -> ParamValues {
         ParamValues::List(values.iter().map(|v| ScriptValue::Int(*v)).collect())
+    }
+
+    #[test]
+    fn names_of_instances_are_one_line() {
+        let value = ScriptValue::Text("a\nb\u{1b}[31m".into());
+        let family = Sweep::product(vec![("x".into(), vec![value].into())]).unwrap();
+        assert_eq!(family.label("t", 0), r"t[x=a\nb\x1b[31m]");
     }
 
     #[test]

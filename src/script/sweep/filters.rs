@@ -1,17 +1,26 @@
 //! Filters of a sweep: which instances `where` and `exclude` leave of the product of the parameters.
 //!
 //! Only the axes that a condition is about are looked at, the *block*; what is kept of it holds for all axes beside it
-//! (`RowSet`). A condition is evaluated for many cells at a time, and with texts for one after the other.
+//! (`RowSet`). A condition is evaluated for many cells at a time. Where one of them has no value, as when an integer
+//! leaves 64 bits, they are looked at one by one, since `&&` and `||` may guard against it.
+
+use std::borrow::Cow;
 
 use super::family::{self, Axis, Bindings, Param};
-use super::family_builder::{CHUNK, FamilyBuilder, LISTED, Problem, Row, WIDEST, holds, truth};
-use super::positions::{Positions, each_cell};
-use crate::script::sweep::expression::{Formula, NameInput};
+use super::family_builder::{CHUNK, FamilyBuilder, LISTED, Problem, Row, WIDEST, truth};
+use super::positions::{Positions, ValuePlaces, each_cell};
+use crate::arrays::exact::{float_of, no_float};
+use crate::script::sweep::expression::{Formula, FormulaError, FormulaType, NameInput};
+use crate::script::sweep::lane::{Lane, Values};
 use crate::script::sweep::row_set::RowSet;
-use crate::script::values::value::ScriptValue;
+use crate::script::values::value::{Scalar, ScriptValue};
 
 impl FamilyBuilder {
-    pub(super) fn kept(&self, axes: &[Axis]) -> Result<Option<RowSet>, Problem> {
+    pub(super) fn kept<'a>(
+        &'a self,
+        axes: &'a [Axis],
+        places: &'a ValuePlaces<'a>,
+    ) -> Result<Option<RowSet>, Problem> {
         let mut about = vec![false; axes.len()];
         self.filters.iter().for_each(|formula| self.mark(formula, &mut about));
         for (param, _) in self.exclude.iter().flatten() {
@@ -19,25 +28,50 @@ impl FamilyBuilder {
         }
         let (Some(first), Some(last)) = (about.iter().position(|a| *a), about.iter().rposition(|a| *a))
         else {
-            // No condition mentions a parameter, so it holds for all instances or for none. The value given for names
-            // does not matter.
-            let holds = self.filters.iter().all(|formula| truth(&formula.value(&|_| ScriptValue::Int(0))));
-            return if holds { Ok(None) } else { Err(Problem::Empty) };
+            // Conditions about variables alone are true or false for all.
+            let values = vec![ScriptValue::Int(0); self.params.len()];
+            return match self.all_true(values.into(), String::new)? {
+                true => Ok(None),
+                false if self.include.is_empty() => Err(Problem::Off),
+                false => Ok(Some(RowSet::bits(1, 1, vec![0]))),
+            };
         };
         let trail = axes[last].stride;
         let block = axes[first].stride / trail * axes[first].len;
-        let inside = ProductBlock { spec: self, axes: &axes[first..=last], first, trail };
-        if self.filters.is_empty() && inside.excluded_count() <= LISTED {
+        let inside = ProductBlock {
+            spec: self,
+            places,
+            kinds: self.params.iter().map(|param| param.values.kind()).collect(),
+            axes: &axes[first..=last],
+            first,
+            trail,
+        };
+        let excluded = inside.excluded_count();
+        if self.filters.is_empty() && excluded <= LISTED {
             let mut cells = Vec::new();
             inside.excluded(&mut |cell| cells.push(cell));
             return Ok(Some(RowSet::without(block, trail, cells)));
         }
-        if block > WIDEST {
-            return Err(Problem::TooWide(block));
+        if block.max(excluded) > WIDEST {
+            return Err(Problem::TooWide(block.max(excluded)));
         }
-        let mut words = inside.filtered(block);
+        let mut words = inside.filtered(block)?;
         inside.excluded(&mut |cell| words[(cell / 64) as usize] &= !(1 << (cell % 64)));
         Ok(Some(RowSet::bits(block, trail, words)))
+    }
+
+    /// Whether all conditions of `where` hold for an instance. `values` are those of its parameters, without the
+    /// derived ones; `label` names it.
+    fn all_true(&self, mut values: Bindings, label: impl Fn() -> String) -> Result<bool, Problem> {
+        family::derive(&self.derived, &mut values, self.params.len());
+        for formula in &self.filters {
+            let value = formula.try_at(&values, self.params.len());
+            let fault = |error| Problem::Fault { derived: None, label: label(), error };
+            if !truth(&value.map_err(fault)?) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Sets `about[axis]` for each axis (dimension of the sweep) on which the value of a formula depends.
@@ -66,15 +100,18 @@ impl FamilyBuilder {
 /// axis whose parameters they mention.
 struct ProductBlock<'a> {
     spec: &'a FamilyBuilder,
+    places: &'a ValuePlaces<'a>,
+    /// The types of the values of each parameter.
+    kinds: Vec<FormulaType>,
     axes: &'a [Axis],
     /// The number of the block's first axis among all axes of the sweep; those before it are in no condition.
     first: usize,
     trail: u64,
 }
 
-impl ProductBlock<'_> {
+impl<'a> ProductBlock<'a> {
     fn slab(&self, row: &Row) -> Vec<Positions> {
-        (0..self.axes.len()).map(|axis| self.spec.positions(self.first + axis, row)).collect()
+        (0..self.axes.len()).map(|axis| self.spec.positions(self.first + axis, row, self.places)).collect()
     }
 
     fn excluded_count(&self) -> u64 {
@@ -95,78 +132,132 @@ impl ProductBlock<'_> {
 
     /// Returns a bit for each cell of the block, which is a combination of parameter values. A bit is set where all
     /// conditions of `where` hold.
-    fn filtered(&self, block: u64) -> Vec<u64> {
+    fn filtered(&self, block: u64) -> Result<Vec<u64>, Problem> {
         let mut words = Vec::with_capacity((block / 64) as usize + 1);
-        let single = self.spec.filters.iter().any(|formula| self.compares_texts(formula));
         for start in (0..block).step_by(CHUNK as usize) {
             let len = CHUNK.min(block - start);
-            let holds: Vec<bool> = if single {
-                (start..start + len).map(|cell| self.holds(cell)).collect()
-            } else {
-                self.all_hold(start, len as usize)
+            let holds = match self.all_hold(start, len as usize) {
+                Ok(Lane::One(one)) => vec![one; len as usize],
+                Ok(Lane::Many(many)) => many,
+                Err(_) => (start..start + len).map(|cell| self.holds(cell)).collect::<Result<_, _>>()?,
             };
             let word = |bits: &[bool]| bits.iter().rev().fold(0u64, |word, bit| word << 1 | u64::from(*bit));
             words.extend(holds.chunks(64).map(word));
         }
-        words
+        Ok(words)
     }
 
-    fn compares_texts(&self, formula: &Formula) -> bool {
-        formula.has_texts()
-            || formula.inputs().any(|input| match input {
-                NameInput::Derived(at) => {
-                    self.spec.derived.get(*at).is_some_and(|derived| self.compares_texts(&derived.formula))
-                }
-                _ => false,
-            })
+    /// The axis of a parameter, its stride counted in cells of the block; `None` for an axis outside of the block.
+    fn axis(&self, param: &Param) -> Option<Axis> {
+        let axis = self.axes.get(param.axis.checked_sub(self.first)?)?;
+        Some(Axis { stride: axis.stride / self.trail, ..*axis })
     }
 
-    fn position(&self, cell: u64, param: &Param) -> u64 {
-        let axis = param.axis.checked_sub(self.first).and_then(|axis| self.axes.get(axis));
-        axis.map_or(0, |axis| cell / (axis.stride / self.trail) % axis.len)
-    }
-
-    fn holds(&self, cell: u64) -> bool {
+    fn holds(&self, cell: u64) -> Result<bool, Problem> {
         let params = &self.spec.params;
-        let mut values: Bindings =
-            params.iter().map(|param| param.values.get(self.position(cell, param))).collect();
-        family::derive(&self.spec.derived, &mut values, params.len());
-        self.spec.filters.iter().all(|formula| holds(formula, &values, params.len()))
+        let position = |param| self.axis(param).map_or(0, |axis| axis.position(cell));
+        let values: Bindings = params.iter().map(|param| param.values.get(position(param))).collect();
+        self.spec.all_true(values.clone(), || family::shown("", params, &values))
     }
 
-    fn all_hold(&self, start: u64, len: usize) -> Vec<bool> {
-        let mut holds = vec![true; len];
+    fn all_hold(&self, start: u64, len: usize) -> Result<Lane<bool>, FormulaError> {
+        let mut holds = Lane::One(true);
         for formula in &self.spec.filters {
-            let column = formula.column(len, &|input| self.column(input, start, len));
-            for (holds, value) in holds.iter_mut().zip(column) {
-                *holds &= value != 0.0 && !value.is_nan();
+            let value = self.formula(formula, start, len)?;
+            // a number that is none holds nothing
+            let truth = match value {
+                Values::Floats(lane) => lane.map(|x| x != 0.0 && !x.is_nan()),
+                other => other.truth(),
+            };
+            holds = holds.zip(truth, |a, b| a && b);
+        }
+        Ok(holds)
+    }
+
+    fn formula(&self, formula: &'a Formula, start: u64, len: usize) -> Result<Values<'a>, FormulaError> {
+        formula.column(&|input| self.values(input, start, len), &|input| self.texts(input, start, len))
+    }
+
+    fn values(&self, input: &'a NameInput, start: u64, len: usize) -> Result<Values<'a>, FormulaError> {
+        let lost = || FormulaError::of_type(0..0, "internal error: a name without values".to_owned());
+        match input {
+            NameInput::Var(value) => Ok(Values::from(value)),
+            NameInput::Derived(at) => {
+                let derived = self.spec.derived.get(*at).ok_or_else(lost)?;
+                self.formula(&derived.formula, start, len)
+            }
+            NameInput::Param(at) => {
+                let param = self.spec.params.get(*at).ok_or_else(lost)?;
+                let each = |position| param.values.borrowed(position);
+                match self.kinds.get(*at) {
+                    Some(FormulaType::Whole) => {
+                        Ok(Values::Ints(self.lane(
+                            param,
+                            start,
+                            len,
+                            |position| match each(position).scalar() {
+                                Scalar::Int(number) => number,
+                                Scalar::Bool(truth) => i64::from(truth),
+                                _ => 0,
+                            },
+                        )))
+                    }
+                    Some(FormulaType::Number) => {
+                        let lane = self.lane(param, start, len, |position| match each(position).scalar() {
+                            Scalar::Int(number) => float_of(number).ok_or(number),
+                            Scalar::Float(number) => Ok(number),
+                            _ => Ok(f64::NAN),
+                        });
+                        let wrong = |number| FormulaError::of_value(0..0, no_float(number));
+                        match lane {
+                            Lane::One(one) => Ok(Values::Floats(Lane::One(one.map_err(wrong)?))),
+                            Lane::Many(many) => Ok(Values::Floats(Lane::Many(
+                                many.into_iter().collect::<Result<_, _>>().map_err(wrong)?,
+                            ))),
+                        }
+                    }
+                    _ => self.texts(input, start, len).map(Values::Texts).ok_or_else(lost),
+                }
             }
         }
-        holds
     }
 
-    fn column(&self, input: &NameInput, start: u64, len: usize) -> Vec<f64> {
+    /// What the values of a name are written as.
+    fn texts(&self, input: &'a NameInput, start: u64, len: usize) -> Option<Lane<Cow<'a, str>>> {
+        fn text(value: Cow<'_, ScriptValue>) -> Cow<'_, str> {
+            match value {
+                Cow::Borrowed(ScriptValue::Text(text) | ScriptValue::Path(text)) => Cow::Borrowed(text),
+                other => Cow::Owned(other.to_string()),
+            }
+        }
         match input {
-            NameInput::Var(value) => vec![number(value); len],
-            NameInput::Derived(at) => match self.spec.derived.get(*at) {
-                Some(derived) => derived.formula.column(len, &|input| self.column(input, start, len)),
-                None => vec![f64::NAN; len],
-            },
-            NameInput::Param(at) => match self.spec.params.get(*at) {
-                Some(param) => (start..start + len as u64)
-                    .map(|cell| number(&param.values.get(self.position(cell, param))))
-                    .collect(),
-                None => vec![f64::NAN; len],
-            },
+            NameInput::Var(value) => Some(Lane::One(text(Cow::Borrowed(value)))),
+            NameInput::Param(at) => {
+                let param = self.spec.params.get(*at)?;
+                Some(self.lane(param, start, len, |position| text(param.values.borrowed(position))))
+            }
+            // what is computed has no spelling
+            NameInput::Derived(_) => None,
         }
     }
-}
 
-fn number(value: &ScriptValue) -> f64 {
-    match value {
-        ScriptValue::Int(number) => *number as f64,
-        ScriptValue::Float(number) => *number,
-        ScriptValue::Bool(truth) => f64::from(u8::from(*truth)),
-        ScriptValue::Text(_) | ScriptValue::Path(_) => f64::NAN,
+    /// The values of a parameter for the cells from `start` on, `len` of them.
+    fn lane<T: Clone>(&self, param: &Param, start: u64, len: usize, value: impl Fn(u64) -> T) -> Lane<T> {
+        let Some(axis) = self.axis(param).filter(|axis| axis.len > 1) else { return Lane::One(value(0)) };
+        let mut position = axis.position(start);
+        let mut left = axis.stride - start % axis.stride;
+        if left >= len as u64 {
+            return Lane::One(value(position));
+        }
+        let mut many = Vec::with_capacity(len);
+        let mut current = value(position);
+        while many.len() < len {
+            let run = left.min((len - many.len()) as u64) as usize;
+            many.extend(std::iter::repeat_n(&current, run).cloned());
+            position = (position + 1) % axis.len;
+            current = value(position);
+            left = axis.stride;
+        }
+        Lane::Many(many)
     }
 }

@@ -26,6 +26,12 @@ pub(crate) fn values(
         cx.push(diagnostic.label("expected a file and a dataset").help("write `\"in.h5:/dataset\"`"));
         return None;
     };
+    if std::fs::metadata(cx.source.dir().join(file)).is_ok_and(|meta| !meta.is_file()) {
+        // a pipe would be waited for
+        let message = format!("`{file}` is no file");
+        cx.push(Diagnostic::new(Code::NoDataset, text.span.clone(), message).label("cannot be read"));
+        return None;
+    }
     let shape = match dataset::shape(&cx.source.dir().join(file), name) {
         Ok((shape, _)) => shape,
         Err(why) => {

@@ -420,7 +420,7 @@ mod tests {
             family(&[("rep", range("0..3")), ("T", list(&[300])), ("p", range("1..=101 by 50"))]),
             family(&[("T", range("200..=400 by 50"))]),
             family(&[("T", range("350..=250 by -50")), ("q", list(&[1, 2]))]),
-            family(&[("q", ParamValues::List(vec![ScriptValue::Float(2.0), ScriptValue::Text("1".into())]))]),
+            family(&[("q", vec![ScriptValue::Float(2.0), ScriptValue::Text("1".into())].into())]),
         ];
         for from in &families {
             for to in &families {

@@ -1,8 +1,9 @@
 //! Loads the values of one parameter: from a list, range, pattern, file, table, dataset or space.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::range::{NumRange, RangeError};
+use crate::arrays::exact::{float_of, no_float};
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
 use crate::script::diagnostics::source::{At, Span, Text};
@@ -10,7 +11,7 @@ use crate::script::sweep::param_values::{LoadedValues, ParamValues, Spaced};
 use crate::script::sweep::{csv_table, hdf5_blocks, user_files};
 use crate::script::syntax::sweep::{RawParam, RawValues};
 use crate::script::syntax::symbols::Symbols;
-use crate::script::values::value::{Key, ScriptValue};
+use crate::script::values::value::{Key, Scalar, ScriptValue};
 
 /// Loads the values that a task's parameter takes, or the columns of a table. A repeated value is reported, since it
 /// would make equal instances, except for a parameter in a `zip`. `None` where the values are wrong, which is reported.
@@ -21,14 +22,14 @@ pub(crate) fn load(param: &RawParam, names: &Symbols, cx: &mut DiagnosticCollect
         RawValues::List(items, span) => one(list(name, items, span, param.zipped, names, cx)),
         RawValues::Range(text) => one(range(&names.fill(text, cx)?, text, names, cx).map(ParamValues::Range)),
         RawValues::Glob(text) => {
-            one(user_files::paths(&names.fill(text, cx)?, text, Code::EmptySweep, cx).map(ParamValues::List))
+            one(user_files::paths(&names.fill(text, cx)?, text, Code::EmptySweep, cx).map(ParamValues::from))
         }
         RawValues::Lines(text) => {
-            one(lines(&names.fill(text, cx)?, text, param.zipped, cx).map(ParamValues::List))
+            one(lines(&names.fill(text, cx)?, text, param.zipped, cx).map(ParamValues::from))
         }
         RawValues::Blocks(dataset, size) => {
             let filled = names.fill(dataset, cx)?;
-            one(hdf5_blocks::values(&filled, dataset, size, cx).map(ParamValues::List))
+            one(hdf5_blocks::values(&filled, dataset, size, cx).map(ParamValues::from))
         }
         RawValues::Csv(text) => csv_table::read(&names.fill(text, cx)?, text, cx),
         RawValues::Spaced(items, span, log) => {
@@ -58,6 +59,10 @@ fn list(
     let mut seen: HashMap<Key<'_>, &Span> = HashMap::new();
     let mut repeated = false;
     for (value, item) in values.iter().zip(items).filter(|_| !repeats) {
+        // the first ones will do
+        if repeated && cx.is_full() {
+            break;
+        }
         if let Some(first) = seen.insert(value.key(), &item.span) {
             let message = format!("the parameter `{name}` has the value {value} twice");
             cx.push(
@@ -69,7 +74,7 @@ fn list(
         }
     }
     drop(seen);
-    (!repeated).then_some(ParamValues::List(values))
+    (!repeated).then(|| values.into())
 }
 
 /// Puts braces around the names of variables in a range, as in `0..n`. `None` where it has none.
@@ -133,9 +138,9 @@ fn spaced(
     };
     let values: Vec<Option<ScriptValue>> = items.iter().map(|item| names.fill_value(item, cx)).collect();
     let values: Vec<ScriptValue> = values.into_iter().collect::<Option<_>>()?;
-    let number = |value: &ScriptValue| match value {
-        ScriptValue::Int(number) => Some(*number as f64),
-        ScriptValue::Float(number) if number.is_finite() => Some(*number),
+    let number = |value: &ScriptValue| match value.scalar() {
+        Scalar::Int(number) => float_of(number),
+        Scalar::Float(number) if number.is_finite() => Some(number),
         _ => None,
     };
     let [start, end, count] = &values[..] else {
@@ -148,16 +153,16 @@ fn spaced(
     };
     for (value, item) in values.iter().zip(items) {
         if number(value).is_none() {
-            cx.push(bad(
-                &item.span,
-                format!("`{key}` is made of numbers, and this is {}", value.kind()),
-                "no number",
-            ));
+            let message = match value.scalar() {
+                Scalar::Int(number) => no_float(number),
+                _ => format!("`{key}` is made of numbers, and this is {}", value.kind()),
+            };
+            cx.push(bad(&item.span, message, "no number for this"));
             return None;
         }
     }
-    let count = match count {
-        ScriptValue::Int(count) if *count > 0 => *count as u64,
+    let count = match count.scalar() {
+        Scalar::Int(count) if count > 0 => count as u64,
         _ => {
             let span = items.last().map_or(span, |item| &item.span);
             cx.push(bad(span, format!("`{key}` of how many values?"), "expected an integer above zero"));
@@ -188,11 +193,25 @@ fn lines(name: &str, text: &Text, repeats: bool, cx: &mut DiagnosticCollector) -
         }
         values.push(ScriptValue::Text(line.to_string()));
     }
+    drop(seen);
     if values.is_empty() {
         let diagnostic =
             Diagnostic::new(Code::EmptySweep, text.span.clone(), format!("`{name}` has no lines"));
         cx.push(diagnostic.label("no values").help("empty lines do not count"));
         return None;
     }
-    Some(values)
+    Some(numbers(values, repeats))
+}
+
+/// Makes numbers of lines that all are numbers, in their spelling. They stay texts where two would be one number, as
+/// `1.1` and `1.10`: instances are told apart by their values.
+fn numbers(lines: Vec<ScriptValue>, repeats: bool) -> Vec<ScriptValue> {
+    let read = |line: &ScriptValue| ScriptValue::read(&line.to_string());
+    let Some(numbers) = lines.iter().map(read).collect::<Option<Vec<_>>>() else { return lines };
+    let mut seen = HashSet::new();
+    if !repeats && !numbers.iter().all(|number| seen.insert(number.key())) {
+        return lines;
+    }
+    drop(seen);
+    csv_table::alike(numbers)
 }

@@ -1,17 +1,21 @@
 //! The values of a parameter, listed or computed by position.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
 use super::range::NumRange;
+use crate::arrays::exact::float_of;
 use crate::script::sweep::expression::FormulaType;
-use crate::script::values::value::ScriptValue;
+use crate::script::values::value::{Scalar, ScriptValue};
 
 /// The values that a task's parameter takes, one for each position on its axis. Values are listed or computed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ParamValues {
-    /// Values that are listed one by one.
-    List(Vec<ScriptValue>),
+    /// Values that are listed one by one. Families that share a parameter share the list.
+    List(Arc<[ScriptValue]>),
     /// Numbers at equal distances, as in `"0..1 by 0.1"`, computed in decimal without rounding errors.
     Range(NumRange),
     /// Numbers at equal distances (`linspace`) or with equal ratios (`logspace`), computed in floating point as numpy
@@ -57,6 +61,12 @@ impl Spaced {
     }
 }
 
+impl From<Vec<ScriptValue>> for ParamValues {
+    fn from(list: Vec<ScriptValue>) -> Self {
+        ParamValues::List(list.into())
+    }
+}
+
 impl ParamValues {
     /// The number of values that the parameter takes; never 0.
     pub fn len(&self) -> u64 {
@@ -75,12 +85,18 @@ impl ParamValues {
 
     /// Returns the value at position `at`, counted from 0.
     pub fn get(&self, at: u64) -> ScriptValue {
+        self.borrowed(at).into_owned()
+    }
+
+    /// Returns the value at position `at` as [`ParamValues::get`] does, without a copy where it is listed.
+    pub(crate) fn borrowed(&self, at: u64) -> Cow<'_, ScriptValue> {
         match self {
-            ParamValues::List(list) => {
-                usize::try_from(at).ok().and_then(|at| list.get(at)).cloned().unwrap_or(ScriptValue::Int(0))
-            }
-            ParamValues::Range(range) => range.value(at),
-            ParamValues::Spaced(spaced) => ScriptValue::Float(spaced.get(at)),
+            ParamValues::List(list) => match usize::try_from(at).ok().and_then(|at| list.get(at)) {
+                Some(value) => Cow::Borrowed(value),
+                None => Cow::Owned(ScriptValue::Int(0)),
+            },
+            ParamValues::Range(range) => Cow::Owned(range.value(at)),
+            ParamValues::Spaced(spaced) => Cow::Owned(ScriptValue::Float(spaced.get(at))),
         }
     }
 
@@ -89,21 +105,37 @@ impl ParamValues {
         match self {
             ParamValues::List(list) => list.iter().position(|known| known == value).map(|at| at as u64),
             ParamValues::Range(range) => range.position(value),
-            ParamValues::Spaced(spaced) => match value {
-                ScriptValue::Float(number) => spaced.position(*number),
-                ScriptValue::Int(number) => spaced.position(*number as f64),
+            ParamValues::Spaced(spaced) => match value.scalar() {
+                Scalar::Float(number) => spaced.position(number),
+                Scalar::Int(number) => spaced.position(float_of(number)?),
                 _ => None,
             },
         }
     }
 
-    /// Returns enough values to check whether all have a property, such as a type. For a list these are all values, for
-    /// computed values only the first.
+    /// Returns enough values to check whether a format fits all: one of each type.
     pub(crate) fn samples(&self) -> Vec<ScriptValue> {
-        match self {
-            ParamValues::List(list) => list.clone(),
-            _ => vec![self.get(0)],
+        let ParamValues::List(list) = self else { return vec![self.get(0)] };
+        let mut found: Vec<&ScriptValue> = Vec::new();
+        for value in list.iter() {
+            if found.iter().all(|known| known.kind() != value.kind()) {
+                found.push(value);
+            }
         }
+        found.into_iter().cloned().collect()
+    }
+
+    /// A value that stands for all in a check of types: of texts the first that reads as no number, which a message can
+    /// show.
+    pub(crate) fn sample(&self) -> ScriptValue {
+        let odd = match self {
+            ParamValues::List(list) => list.iter().find(|value| match value {
+                ScriptValue::Text(text) => ScriptValue::read(text).is_none(),
+                _ => false,
+            }),
+            _ => None,
+        };
+        odd.cloned().unwrap_or_else(|| self.get(0))
     }
 
     /// Whether two of the values are written alike. Computed values never are.
@@ -115,7 +147,16 @@ impl ParamValues {
     pub(crate) fn kind(&self) -> FormulaType {
         match self {
             ParamValues::List(list) => {
-                list.iter().map(FormulaType::of).reduce(FormulaType::and).unwrap_or(FormulaType::Mixed)
+                let kind = list.iter().map(FormulaType::of).reduce(FormulaType::and);
+                let is_no_float = |value: &ScriptValue| match value.scalar() {
+                    Scalar::Int(number) => float_of(number).is_none(),
+                    _ => false,
+                };
+                match kind {
+                    // a large integer is nothing beside floats
+                    Some(FormulaType::Number) if list.iter().any(is_no_float) => FormulaType::Mixed,
+                    kind => kind.unwrap_or(FormulaType::Mixed),
+                }
             }
             _ => FormulaType::of(&self.get(0)),
         }

@@ -6,7 +6,7 @@
 use crate::arrays::exact::MAX_EXACT_INTEGER;
 use serde::{Deserialize, Serialize};
 
-use crate::script::values::value::ScriptValue;
+use crate::script::values::value::{Key, ScriptValue};
 
 /// A range of numbers at equal distances, as in `"0..1 by 0.1"`. Values are computed in decimal, without rounding
 /// errors.
@@ -46,6 +46,11 @@ struct Decimal {
 }
 
 impl NumRange {
+    /// The integers from 0 on, `len` of them; at least one.
+    pub(crate) fn counting(len: u64) -> Self {
+        NumRange { start: 0, step: 1, scale: None, len }
+    }
+
     pub(crate) fn parse(text: &str) -> Result<Self, RangeError> {
         let (start, rest) = text.split_once("..").ok_or(RangeError::NoRange)?;
         let (inclusive, rest) = rest.strip_prefix('=').map_or((false, rest), |rest| (true, rest));
@@ -67,10 +72,10 @@ impl NumRange {
         let too_long = || RangeError::Bad("the numbers have too many digits".to_string());
         let scale = start.scale.max(end.scale).max(step.scale).max(0) as u32;
         let integer = start.integer && end.integer && step.integer;
-        let limit = if integer { i128::from(i64::MAX) } else { EXACT };
+        let fits = |v: &i128| if integer { i64::try_from(*v).is_ok() } else { v.abs() <= EXACT };
         let whole = |d: Decimal| {
             let power = u32::try_from(scale as i32 - d.scale).ok()?;
-            d.digits.checked_mul(10i128.checked_pow(power)?).filter(|v| v.abs() <= limit)
+            d.digits.checked_mul(10i128.checked_pow(power)?).filter(fits)
         };
         if scale > MAX_SCALE {
             return Err(too_long());
@@ -126,11 +131,12 @@ impl NumRange {
     /// Returns the position of a value in the range; `None` where the range does not have it.
     pub fn position(&self, value: &ScriptValue) -> Option<u64> {
         let power = 10i128.pow(self.scale.unwrap_or(0).min(MAX_SCALE));
-        let whole = match value {
-            ScriptValue::Int(v) => i128::from(*v) * power,
-            ScriptValue::Float(v) => {
+        let whole = match value.key() {
+            Key::Int(v) => i128::from(v) * power,
+            Key::Bits(bits) => {
+                let v = f64::from_bits(bits);
                 let scaled = (v * power as f64).round();
-                let exact = scaled.abs() <= MAX_EXACT_INTEGER && scaled / power as f64 == *v;
+                let exact = scaled.abs() <= MAX_EXACT_INTEGER && scaled / power as f64 == v;
                 exact.then_some(scaled as i128)?
             }
             _ => return None,
@@ -195,6 +201,10 @@ mod tests {
         assert_eq!(NumRange::parse("0..10_000_000").unwrap().len(), 10_000_000);
         assert_eq!(ints("9223372036854775806..=9223372036854775807").len(), 2);
         assert_eq!(NumRange::parse("-9223372036854775807..9223372036854775807").unwrap().len(), u64::MAX - 1);
+        assert_eq!(ints("-9223372036854775808..=-9223372036854775807"), [i64::MIN, i64::MIN + 1]);
+        let high = NumRange::parse("9007199254740992..=9007199254740994").unwrap();
+        assert_eq!(high.position(&ScriptValue::Int((1 << 53) + 1)), Some(1));
+        assert_eq!(high.position(&ScriptValue::Float(9_007_199_254_740_994.0)), Some(2));
     }
 
     #[test]

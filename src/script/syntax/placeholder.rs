@@ -103,10 +103,11 @@ fn reference(text: &str, open: usize) -> Option<(RawReference, usize)> {
     }
     let mut format = None;
     if text[at..].starts_with(':') {
-        let end = at + text[at..].find('}')?;
-        let inside = &text[at + 1..end];
         // `{name: value}` is YAML or a dictionary; a brace or quote is no part of a format either.
-        if inside.is_empty() || inside.contains(|c: char| c.is_whitespace() || "{\"'".contains(c)) {
+        let ends = |c: char| c.is_whitespace() || "}{\"'".contains(c);
+        let end = at + text[at..].find(ends).filter(|end| text[at + end..].starts_with('}'))?;
+        let inside = &text[at + 1..end];
+        if inside.is_empty() {
             return None;
         }
         format = Some(inside.to_string());

@@ -105,9 +105,11 @@ fn lets(node: &Node, sweep: &mut RawSweep, cx: &mut DiagnosticCollector) {
     for TomlEntry { key, value } in node.table("`let`", cx).unwrap_or_default() {
         check_name("parameter", &key.value, &key.span, cx);
         again(key, sweep, cx);
-        let text = match (&value.value, value.scalar()) {
-            (TomlKind::Int(_) | TomlKind::Float(_), Some(number)) => number.to_string(),
-            (TomlKind::Text(text), _) => text.clone(),
+        let text = match &value.value {
+            TomlKind::Int(number) => number.to_string(),
+            TomlKind::Float(number) => ScriptValue::Float(*number).to_string(),
+            TomlKind::Bool(truth) => truth.to_string(),
+            TomlKind::Text(text) => text.clone(),
             _ => {
                 let what = format!("the derived parameter `{}`", key.value);
                 cx.push(
@@ -137,7 +139,7 @@ fn rows(key: &str, node: &Node, cx: &mut DiagnosticCollector) -> Vec<RawRow> {
         }
         let mut cells = Vec::new();
         for TomlEntry { key, value } in entries {
-            match value.scalar() {
+            match value.scalar(&cx.source) {
                 Some(scalar) => cells.push((key.clone(), At { value: scalar, span: value.span.clone() })),
                 None => {
                     cx.push(wrong_type(&format!("`{}`", key.value), "a number, string or boolean", value))
@@ -157,7 +159,7 @@ fn values(name: &str, node: &Node, cx: &mut DiagnosticCollector) -> Option<RawVa
         TomlKind::List(items) => Some(RawValues::List(scalars(name, items, cx)?, node.span.clone())),
         TomlKind::Table(entries) => table(name, node, entries, cx),
         _ => {
-            let shown = node.scalar().map_or_else(String::new, |value| value.to_string());
+            let shown = node.scalar(&cx.source).map_or_else(String::new, |value| value.to_string());
             cx.push(
                 wrong_type(&format!("the parameter `{name}`"), "a list, a range or a table", node)
                     .help(format!("write `[{shown}]` for one value, or a range like `\"0..10\"`")),
@@ -168,7 +170,7 @@ fn values(name: &str, node: &Node, cx: &mut DiagnosticCollector) -> Option<RawVa
 }
 
 fn scalars(name: &str, items: &[Node], cx: &mut DiagnosticCollector) -> Option<Vec<At<ScriptValue>>> {
-    let scalar = |item: &Node, cx: &mut DiagnosticCollector| match item.scalar() {
+    let scalar = |item: &Node, cx: &mut DiagnosticCollector| match item.scalar(&cx.source) {
         Some(value) => Some(At { value, span: item.span.clone() }),
         None => {
             cx.push(wrong_type(&format!("a value of `{name}`"), "a number, string or boolean", item));

@@ -14,6 +14,8 @@ use crate::script::values::value::ScriptValue;
 pub(crate) struct Symbols {
     vars: HashMap<String, ScriptValue>,
     tasks: HashMap<String, usize>,
+    /// The names of all variables and tasks, sorted.
+    sorted: Vec<String>,
 }
 
 impl Symbols {
@@ -40,6 +42,8 @@ impl Symbols {
         }
         names.set(script, sets, cx);
         names.vars = super::variables::fill_all(script, &names.vars, cx);
+        names.sorted = names.vars.keys().chain(names.tasks.keys()).cloned().collect();
+        names.sorted.sort_unstable();
         names
     }
 
@@ -104,17 +108,18 @@ impl Symbols {
     }
 
     /// The names of all variables and tasks, sorted, to suggest for a misspelt name.
-    pub(crate) fn all(&self) -> Vec<&str> {
-        let mut all: Vec<&str> = self.vars.keys().chain(self.tasks.keys()).map(String::as_str).collect();
-        all.sort_unstable();
-        all
+    pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
+        self.sorted.iter().map(String::as_str)
     }
 
     /// Finds the index of the task that `each`, `of` or `after` (`key`) names. Reports an unknown name and returns
     /// `None`.
     pub(crate) fn want_task(&self, name: &Text, key: &str, cx: &mut DiagnosticCollector) -> Option<usize> {
         let found = self.task(&name.value);
-        if found.is_none() {
+        if found.is_none() && cx.is_full() {
+            let message = format!("`{key}` of an unknown task `{}`", name.value);
+            cx.push(Diagnostic::new(Code::UnknownTask, name.span.clone(), message));
+        } else if found.is_none() {
             let mut tasks: Vec<&str> = self.tasks.keys().map(String::as_str).collect();
             tasks.sort_unstable();
             let diagnostic = Diagnostic::new(

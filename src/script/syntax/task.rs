@@ -183,7 +183,7 @@ fn action<'n>(get: &impl Fn(&str) -> Option<&'n Node>, cx: &mut DiagnosticCollec
 fn args(node: &Node, cx: &mut DiagnosticCollector) -> Vec<(Text, At<ScriptValue>)> {
     let mut found = Vec::new();
     for TomlEntry { key, value } in node.table("`args`", cx).unwrap_or_default() {
-        match value.scalar() {
+        match value.scalar(&cx.source) {
             Some(scalar) => found.push((key.clone(), At { value: scalar, span: value.span.clone() })),
             None => {
                 let what = format!("the argument `{}`", key.value);
@@ -281,7 +281,7 @@ fn env(node: &Node, cx: &mut DiagnosticCollector) -> Vec<(Text, Text)> {
                     .label("letters, digits and `_`, and no digit first"),
             );
         }
-        match value.scalar() {
+        match value.scalar(&cx.source) {
             Some(scalar) => {
                 all.push((key.clone(), At { value: scalar.to_string(), span: value.span.clone() }))
             }

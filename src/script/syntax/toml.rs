@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
-use crate::script::diagnostics::source::{At, Span, Text};
+use crate::script::diagnostics::source::{At, ScriptSource, Span, Text};
 use crate::script::values::value::ScriptValue;
 
 /// A TOML value and its place in the script.
@@ -159,15 +159,20 @@ impl Node {
     }
 
     /// Returns the value as one of a parameter or variable; `None` for arrays, tables and dates, which these cannot
-    /// have.
-    pub(crate) fn scalar(&self) -> Option<ScriptValue> {
-        match &self.value {
-            TomlKind::Text(v) => Some(ScriptValue::Text(v.clone())),
-            TomlKind::Int(v) => Some(ScriptValue::Int(*v)),
-            TomlKind::Float(v) => Some(ScriptValue::Float(*v)),
-            TomlKind::Bool(v) => Some(ScriptValue::Bool(*v)),
-            _ => None,
-        }
+    /// have. A number is inserted as it is written in `source`, but for underscores: `1.10` and `0x1f` stay that.
+    pub(crate) fn scalar(&self, source: &ScriptSource) -> Option<ScriptValue> {
+        let value = match &self.value {
+            TomlKind::Text(v) => return Some(ScriptValue::Text(v.clone())),
+            TomlKind::Bool(v) => return Some(ScriptValue::Bool(*v)),
+            TomlKind::Int(v) => ScriptValue::Int(*v),
+            TomlKind::Float(v) => ScriptValue::Float(*v),
+            _ => return None,
+        };
+        Some(match source.text().get(self.span.clone()) {
+            Some(text) if text.contains('_') => value.spelled(&text.replace('_', "")),
+            Some(text) => value.spelled(text),
+            None => value,
+        })
     }
 
     fn reject<T>(&self, what: &str, wanted: &str, cx: &mut DiagnosticCollector) -> Option<T> {
@@ -183,7 +188,7 @@ pub(crate) fn is_identifier(name: &str) -> bool {
 }
 
 /// Names that tasks, parameters and variables cannot have, since they mean something else in a reference.
-const RESERVED: [&str; 3] = ["dtask", "env", "out"];
+const RESERVED: [&str; 5] = ["dtask", "env", "out", "true", "false"];
 
 /// Whether a task, parameter or variable can have this name. Reports one that cannot; `what` is "task", "parameter" or
 /// "variable".
@@ -192,7 +197,7 @@ pub(crate) fn check_name(what: &str, name: &str, span: &Span, cx: &mut Diagnosti
         let message = format!("`{name}` cannot be the name of a {what}");
         cx.push(
             Diagnostic::new(Code::BadName, span.clone(), message)
-                .label(format!("`{{{name}}}` has a meaning of its own")),
+                .label(format!("`{name}` has a meaning of its own")),
         );
         return false;
     }

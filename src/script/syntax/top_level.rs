@@ -127,7 +127,7 @@ fn vars(node: &Node, cx: &mut DiagnosticCollector) -> Vec<RawVar> {
     let mut found = Vec::new();
     for TomlEntry { key, value } in node.table("`vars`", cx).unwrap_or_default() {
         check_name("variable", &key.value, &key.span, cx);
-        match value.scalar() {
+        match value.scalar(&cx.source) {
             Some(scalar) => found
                 .push(RawVar { name: key.clone(), value: At { value: scalar, span: value.span.clone() } }),
             None => cx.push(wrong_type(

@@ -108,9 +108,15 @@ pub(crate) fn folder() -> PathBuf {
             ("lines.txt", "first\n\nsecond line\n"),
             ("empty.txt", "\n \n"),
             ("twice.txt", "a\nb\na\n"),
+            ("blanks.csv", "T, p\n300, 1.5\n"),
+            ("wide.csv", "id,ver\n0101,1.10\n9223372036854775808,2\n"),
+            ("latin1.txt", ""),
+            ("utf16.csv", ""),
         ] {
             std::fs::write(dir.join(name), content).unwrap();
         }
+        std::fs::write(dir.join("latin1.txt"), b"first\nsecond \xe9\n").unwrap();
+        std::fs::write(dir.join("utf16.csv"), b"\xff\xfea\0\n\0").unwrap();
         std::fs::set_permissions(dir.join("solver"), std::fs::Permissions::from_mode(0o755)).unwrap();
         dir
     };
@@ -143,10 +149,14 @@ fn e37_unreadable() {
     );
     let binary = folder().join("binary");
     std::fs::write(&binary, b"dtask = 1 # \xff").unwrap();
-    assert!(
-        error(&binary.display().to_string())
-            .ends_with("no UTF-8 text: invalid utf-8 sequence of 1 bytes from index 12")
-    );
+    assert!(error(&binary.display().to_string()).contains("no UTF-8 text: byte 13 of line 1 is 0xff;"));
+    for path in ["/dev/null", "/dev/zero", "/"] {
+        assert!(error(path).contains(", and a file is needed"), "{}", error(path));
+    }
+    std::fs::write(&binary, "# a script of 9 MiB\n".repeat(1 << 19)).unwrap();
+    let told = error(&binary.display().to_string());
+    assert!(told.starts_with("error[E83]: cannot read ") && told.contains("more than 8 MiB"), "{told}");
+    std::fs::remove_file(&binary).unwrap();
 }
 
 #[test]

@@ -141,7 +141,7 @@ fn overrides_replace_variables() {
     )
     .unwrap();
     assert_eq!(plan.instances(), 5);
-    assert_eq!(argv(&plan, "a", 0), ["a", "{i} $x", "2.0", "true"]);
+    assert_eq!(argv(&plan, "a", 0), ["a", "{i} $x", "2", "true"]);
 }
 
 #[test]

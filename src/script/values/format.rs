@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::value::{self, ScriptValue};
+use super::value::{self, Scalar, ScriptValue};
 
 /// A format of a reference, as `.2f` in `{x:.2f}`, after parsing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,31 +52,48 @@ impl FormatSpec {
         rest.is_empty().then_some(format)
     }
 
-    /// Writes a value in this format. The error says why the format does not fit the value.
+    /// Writes a value in this format. The error says why the format does not fit the value. A format that only pads
+    /// leaves a number in the spelling in which it was written.
     pub fn apply(&self, value: &ScriptValue) -> Result<String, String> {
-        let body = match (self.kind, value) {
-            (Some('x' | 'X' | 'o' | 'b' | 'd'), ScriptValue::Int(v)) => self.integer(*v),
+        let scalar = value.scalar();
+        let only_pads = !self.zero && !self.plus && !self.alternate && self.precision.is_none();
+        let body = match (self.kind, scalar) {
+            (None | Some('s'), _) if only_pads => value.to_string(),
+            (Some('x' | 'X' | 'o' | 'b' | 'd'), Scalar::Int(v)) => self.integer(v),
             (Some(kind @ ('x' | 'X' | 'o' | 'b' | 'd')), _) => {
                 return Err(format!("`{kind}` is for integers, and this is {}", value.kind()));
             }
-            (Some('s'), ScriptValue::Int(_) | ScriptValue::Float(_)) => {
+            (Some('s'), Scalar::Int(_) | Scalar::Float(_)) => {
                 return Err(format!("`s` is for strings, and this is {}", value.kind()));
             }
-            (None, ScriptValue::Int(v)) if self.precision.is_none() => self.integer(*v),
-            (_, ScriptValue::Int(v)) => self.float(*v as f64),
-            (_, ScriptValue::Float(v)) => self.float(*v),
+            (None, Scalar::Int(v)) if self.precision.is_none() => self.integer(v),
+            (_, Scalar::Int(v)) => self.decimals(v),
+            (_, Scalar::Float(v)) => self.float(v),
             (Some(kind @ ('e' | 'E' | 'f')), _) => {
                 return Err(format!("`{kind}` is for numbers, and this is {}", value.kind()));
             }
             _ if self.zero || self.plus || self.alternate => {
                 return Err(format!("signs and zeros are for numbers, and this is {}", value.kind()));
             }
-            (_, ScriptValue::Bool(_)) if self.precision.is_some() => {
+            (_, Scalar::Bool(_)) if self.precision.is_some() => {
                 return Err("a boolean has no decimals".to_string());
             }
             _ => value.to_string().chars().take(self.precision.unwrap_or(usize::MAX)).collect(),
         };
-        Ok(self.pad(body, matches!(value, ScriptValue::Int(_) | ScriptValue::Float(_))))
+        let number = self.kind != Some('s') && matches!(scalar, Scalar::Int(_) | Scalar::Float(_));
+        Ok(self.pad(body, number))
+    }
+
+    /// Writes an integer as a float is written, with all its digits.
+    fn decimals(&self, value: i64) -> String {
+        let decimals = self.precision.unwrap_or(6);
+        let text = match self.kind {
+            Some('e') => value::exponent(&format!("{value:.decimals$e}")),
+            Some('E') => value::exponent(&format!("{value:.decimals$E}")),
+            _ if decimals == 0 => value.to_string(),
+            _ => format!("{value}.{}", "0".repeat(decimals)),
+        };
+        if self.plus && value >= 0 { format!("+{text}") } else { text }
     }
 
     fn integer(&self, value: i64) -> String {
@@ -186,6 +203,28 @@ mod tests {
     }
 
     #[test]
+    fn large_integers_keep_their_digits() {
+        let shown = ["", ".0", ".2f", "25", "#x", "+.1"].map(|f| show(f, ScriptValue::Int(i64::MAX)));
+        let digits = "9223372036854775807";
+        assert_eq!(shown[..3], [digits.to_owned(), digits.to_owned(), format!("{digits}.00")]);
+        assert_eq!(
+            shown[3..],
+            [format!("      {digits}"), "0x7fffffffffffffff".into(), format!("+{digits}.0")]
+        );
+        assert_eq!(show(".18e", ScriptValue::Int(i64::MAX)), "9.223372036854775807e+18");
+        assert_eq!(show(".1", ScriptValue::Int(i64::MIN)), "-9223372036854775808.0");
+    }
+
+    #[test]
+    fn spellings_stay_where_a_format_only_pads() {
+        let shown = ["s", "6", "<6s", "_^7"].map(|f| show(f, ScriptValue::read("0101").unwrap()));
+        assert_eq!(shown, ["0101", "  0101", "0101  ", "_0101__"]);
+        let shown = ["d", "06", ".1", "+", "x"].map(|f| show(f, ScriptValue::read("0101").unwrap()));
+        assert_eq!(shown, ["101", "000101", "101.0", "+101", "65"]);
+        assert_eq!(show(".2f", ScriptValue::read("1.10").unwrap()), "1.10");
+    }
+
+    #[test]
     fn floats() {
         let float = |f: &str| show(f, ScriptValue::Float(1e-4));
         assert_eq!(
@@ -216,7 +255,7 @@ mod tests {
         assert_eq!(text("03"), "signs and zeros are for numbers, and this is a string");
         assert_eq!(text(".2e"), "`e` is for numbers, and this is a string");
         assert_eq!(show("x", ScriptValue::Float(1.0)), "`x` is for integers, and this is a float");
-        assert_eq!(show("s", ScriptValue::Int(1)), "`s` is for strings, and this is an integer");
+        assert_eq!(show("03s", ScriptValue::Int(1)), "`s` is for strings, and this is an integer");
         for bad in ["q", "3q", "..", ".", "99999999999", "e3", "ä"] {
             assert_eq!(show(bad, ScriptValue::Int(1)), "no format", "{bad}");
         }

@@ -1,7 +1,8 @@
 //! Functions of the embedding program that scripts call by name: `call = "power_spectrum"`.
 
-use super::value::ScriptValue;
+use super::value::{Scalar, ScriptValue};
 use crate::arrays;
+use crate::arrays::exact::{float_of, no_float};
 use crate::error::Failure;
 use crate::task::shared::Shared;
 use std::borrow::Cow;
@@ -166,8 +167,12 @@ impl CallArgs<'_> {
     /// When the argument is missing, or is something else.
     pub fn number(&self, name: &str) -> Result<f64, Failure> {
         match self.get(name)? {
-            Argument::Value(ScriptValue::Int(number)) => Ok(*number as f64),
-            Argument::Value(ScriptValue::Float(number)) => Ok(*number),
+            Argument::Value(value) => match value.scalar() {
+                Scalar::Int(number) => float_of(number)
+                    .ok_or_else(|| Failure::new(format!("the argument `{name}`: {}", no_float(number)))),
+                Scalar::Float(number) => Ok(number),
+                _ => Err(wrong(name, "a number")),
+            },
             Argument::Array(array) if array.shape().is_empty() => Ok(array.to_f64().sum()),
             _ => Err(wrong(name, "a number")),
         }
@@ -179,18 +184,22 @@ impl CallArgs<'_> {
     /// When the argument is missing, or is something else.
     pub fn integer(&self, name: &str) -> Result<i64, Failure> {
         match self.get(name)? {
-            Argument::Value(ScriptValue::Int(number)) => Ok(*number),
+            Argument::Value(value) => match value.scalar() {
+                Scalar::Int(number) => Ok(number),
+                _ => Err(wrong(name, "an integer")),
+            },
             _ => Err(wrong(name, "an integer")),
         }
     }
 
-    /// Returns an argument that is a text or a path of the script.
+    /// Returns an argument that is a text or a path of the script, or a cell of a table that reads as a number.
     ///
     /// # Errors
     /// When the argument is missing, or is something else.
     pub fn text(&self, name: &str) -> Result<&str, Failure> {
         match self.get(name)? {
             Argument::Value(ScriptValue::Text(text) | ScriptValue::Path(text)) => Ok(text),
+            Argument::Value(ScriptValue::Spelled(spelled)) => Ok(spelled.text()),
             _ => Err(wrong(name, "a text")),
         }
     }

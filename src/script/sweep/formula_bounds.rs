@@ -1,0 +1,247 @@
+//! Bounds of formulas: interval arithmetic, to know without a look at each instance that no integer leaves 64 bits.
+//!
+//! The bounds are those that the values of all names give, so they are wide: what may leave 64 bits by them need not.
+//! Start at [`bounds`].
+
+use crate::arrays::exact::{MAX_EXACT_INTEGER, integer_of};
+use crate::arrays::syntax::ast::{BinaryOp, ExprNode, Literal, NodeKind, UnaryOp};
+use crate::arrays::{Function, Map};
+use crate::script::sweep::param_values::ParamValues;
+use crate::script::values::value::{Scalar, ScriptValue};
+
+/// The least and the largest value of a subexpression over all instances.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Bounds {
+    Ints(i64, i64),
+    /// Floats, which may also be `nan`.
+    Floats(f64, f64),
+    Texts,
+}
+
+/// Bounds, and whether the subexpression may have no value for some instance.
+type Found = (Bounds, bool);
+
+const ANY_INT: Bounds = Bounds::Ints(i64::MIN, i64::MAX);
+const ANY_FLOAT: Bounds = Bounds::Floats(f64::NEG_INFINITY, f64::INFINITY);
+
+impl Bounds {
+    /// The bounds of a single value.
+    pub(crate) fn of(value: &ScriptValue) -> Bounds {
+        match value.scalar() {
+            Scalar::Int(number) => Bounds::Ints(number, number),
+            Scalar::Bool(truth) => Bounds::Ints(i64::from(truth), i64::from(truth)),
+            Scalar::Float(number) => Bounds::Floats(number, number),
+            Scalar::Text(_) => Bounds::Texts,
+        }
+    }
+
+    /// The bounds of all values of a parameter.
+    pub(crate) fn of_all(values: &ParamValues) -> Bounds {
+        match values {
+            ParamValues::List(list) => {
+                list.iter().map(Bounds::of).reduce(Bounds::or).unwrap_or(Bounds::Texts)
+            }
+            computed => Bounds::of(&computed.get(0)).or(Bounds::of(&computed.get(computed.len() - 1))),
+        }
+    }
+
+    /// Bounds of values that are in one or the other.
+    pub(crate) fn or(self, other: Bounds) -> Bounds {
+        match (self, other) {
+            (Bounds::Ints(a, b), Bounds::Ints(c, d)) => Bounds::Ints(a.min(c), b.max(d)),
+            (Bounds::Texts, _) | (_, Bounds::Texts) => Bounds::Texts,
+            (a, b) => {
+                let ((a, b), (c, d)) = (a.ends(), b.ends());
+                // `nan` is in all bounds of floats
+                Bounds::Floats(a.min(c), b.max(d))
+            }
+        }
+    }
+
+    fn ends(self) -> (f64, f64) {
+        match self {
+            Bounds::Ints(low, high) => (low as f64, high as f64),
+            Bounds::Floats(low, high) if low <= high => (low, high),
+            Bounds::Floats(..) | Bounds::Texts => (f64::NEG_INFINITY, f64::INFINITY),
+        }
+    }
+
+    /// The bounds as floats, and whether some integer may be no float.
+    pub(crate) fn to_floats(self) -> Found {
+        let (low, high) = self.ends();
+        let large = match self {
+            Bounds::Ints(low, high) => low.unsigned_abs().max(high.unsigned_abs()) > MAX_EXACT_INTEGER as u64,
+            _ => false,
+        };
+        (Bounds::Floats(low, high), large)
+    }
+}
+
+/// Returns the bounds of a subexpression, given those of names.
+pub(crate) fn bounds(node: &ExprNode, named: &dyn Fn(&str) -> Bounds) -> Found {
+    let of = |node: &ExprNode| bounds(node, named);
+    match &node.kind {
+        NodeKind::Number(Literal::Float(number)) => (Bounds::Floats(*number, *number), false),
+        NodeKind::Number(literal) => {
+            let number = literal.as_integer().unwrap_or_default();
+            (Bounds::Ints(number, number), false)
+        }
+        NodeKind::Text(_) | NodeKind::Index(..) | NodeKind::List(_) => (Bounds::Texts, false),
+        NodeKind::Name { name, .. } => (named(name), false),
+        NodeKind::Unary(UnaryOp::Not, a) => (Bounds::Ints(0, 1), of(a).1),
+        NodeKind::Unary(UnaryOp::Neg, a) => match of(a) {
+            (Bounds::Ints(low, high), fails) => {
+                let (found, beyond) = ints([-i128::from(low), -i128::from(high)]);
+                (found, fails || beyond)
+            }
+            (found, fails) => {
+                let (low, high) = found.ends();
+                (Bounds::Floats(-high, -low), fails)
+            }
+        },
+        NodeKind::Binary(op, a, b) => {
+            let ((x, x_fails), (y, y_fails)) = (of(a), of(b));
+            let (found, fails) = binary(*op, x, y);
+            (found, fails || x_fails || y_fails)
+        }
+        NodeKind::Call(call) => {
+            let all: Vec<Found> = call.named.iter().flatten().map(of).collect();
+            let fails = all.iter().any(|(_, fails)| *fails);
+            let first = all.first().map_or(Bounds::Texts, |(found, _)| *found);
+            let (found, beyond) = match call.function {
+                Function::Map(function) => map(function, first),
+                Function::Where | Function::Clip => {
+                    let skipped = usize::from(call.function == Function::Where);
+                    let all: Vec<Bounds> = all.iter().skip(skipped).map(|(found, _)| *found).collect();
+                    let mixed = !all.iter().all(|found| matches!(found, Bounds::Ints(..)));
+                    let large = mixed && all.iter().any(|found| found.to_floats().1);
+                    (all.into_iter().reduce(Bounds::or).unwrap_or(Bounds::Texts), large)
+                }
+                _ => (Bounds::Texts, true),
+            };
+            (found, fails || beyond)
+        }
+    }
+}
+
+/// The bounds of results that lie between some of these; whether they may leave 64 bits.
+fn ints<const N: usize>(ends: [i128; N]) -> Found {
+    let low = ends.iter().copied().min().unwrap_or(0);
+    let high = ends.iter().copied().max().unwrap_or(0);
+    match (i64::try_from(low), i64::try_from(high)) {
+        (Ok(low), Ok(high)) => (Bounds::Ints(low, high), false),
+        _ => (ANY_INT, true),
+    }
+}
+
+fn binary(op: BinaryOp, x: Bounds, y: Bounds) -> Found {
+    let arithmetic = matches!(
+        op,
+        BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::Rem | BinaryOp::Pow
+    );
+    if !arithmetic {
+        return (Bounds::Ints(0, 1), false);
+    }
+    if let (Bounds::Ints(a, b), Bounds::Ints(c, d)) = (x, y) {
+        let [low, high, least, most] = [a, b, c, d].map(i128::from);
+        match op {
+            BinaryOp::Add => return ints([low + least, high + most]),
+            BinaryOp::Sub => return ints([low - most, high - least]),
+            BinaryOp::Mul => return ints([low * least, low * most, high * least, high * most]),
+            BinaryOp::Rem => {
+                let (found, _) = ints([0, (least + 1).min(0), (most - 1).max(0)]);
+                return (found, c <= 0 && d >= 0);
+            }
+            BinaryOp::Pow if c >= 0 => {
+                let size = low.abs().max(high.abs());
+                let most = u32::try_from(d).ok().and_then(|power| size.checked_pow(power));
+                return match most {
+                    Some(most) => ints([most, if a < 0 { -most } else { 0 }]),
+                    None => (ANY_INT, size > 1),
+                };
+            }
+            _ => {}
+        }
+    }
+    let ((_, large), (_, too)) = (x.to_floats(), y.to_floats());
+    let ((a, b), (c, d)) = (x.ends(), y.ends());
+    let between = |ends: [f64; 4]| {
+        let known = !ends.iter().any(|end| end.is_nan());
+        let least = ends.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = ends.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if known { Bounds::Floats(least, most) } else { ANY_FLOAT }
+    };
+    let found = match op {
+        BinaryOp::Add => between([a + c, b + d, a + c, b + d]),
+        BinaryOp::Sub => between([a - d, b - c, a - d, b - c]),
+        BinaryOp::Mul => between([a * c, a * d, b * c, b * d]),
+        BinaryOp::Div if c > 0.0 || d < 0.0 => between([a / c, a / d, b / c, b / d]),
+        _ => ANY_FLOAT,
+    };
+    (found, large || too)
+}
+
+fn map(function: Map, x: Bounds) -> Found {
+    match (function, x) {
+        (Map::Floor, Bounds::Ints(..)) => (x, false),
+        (Map::Floor, _) => {
+            let (low, high) = x.ends();
+            match (integer_of(low.floor()), integer_of(high.floor())) {
+                (Some(low), Some(high)) => (Bounds::Ints(low, high), false),
+                _ => (ANY_INT, false),
+            }
+        }
+        (Map::Abs, Bounds::Ints(low, high)) => {
+            let (a, b) = (i128::from(low).abs(), i128::from(high).abs());
+            ints([if low < 0 && high > 0 { 0 } else { a.min(b) }, a.max(b)])
+        }
+        (Map::Abs, _) => {
+            let (low, high) = x.ends();
+            (Bounds::Floats(0.0, low.abs().max(high.abs())), false)
+        }
+        _ => (ANY_FLOAT, x.to_floats().1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arrays::Expr;
+
+    fn of(text: &str, i: (i64, i64)) -> Found {
+        bounds(Expr::parse(text).unwrap().root(), &|name| match name {
+            "i" => Bounds::Ints(i.0, i.1),
+            _ => Bounds::Floats(0.5, 2.0),
+        })
+    }
+
+    #[test]
+    fn bounds_hold() {
+        for (text, low, high) in [
+            ("2*i + 1", 1, 21),
+            ("-i", -10, 0),
+            ("i % 3", 0, 2),
+            ("floor(i / 4) + 1", 1, 3),
+            ("i ** 2", 0, 100),
+            ("(i - 5) ** 3", -125, 125),
+            ("abs(i - 3)", 0, 7),
+            ("where(i > 3, i, 40)", 0, 40),
+            ("clip(i, 2, 5)", 0, 10),
+            ("i > 3 && i < 5", 0, 1),
+            ("floor(x * 3)", 1, 6),
+        ] {
+            assert_eq!(of(text, (0, 10)), (Bounds::Ints(low, high), false), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_may_have_no_value_is_found() {
+        let all = (0, i64::MAX);
+        for text in ["i + 1", "i * 2", "i - 1 - i - 1 - i", "i ** 2", "2 ** i", "i % i", "i / 2", "x * i"] {
+            assert!(of(text, all).1, "{text}");
+        }
+        for text in ["i - 1", "i % 7", "i > 0", "0 - i", "abs(i)", "1 ** i", "i == x", "floor(i)"] {
+            assert!(!of(text, all).1, "{text}");
+        }
+    }
+}
