@@ -144,10 +144,7 @@ fn e37_unreadable() {
     );
     let binary = folder().join("binary");
     std::fs::write(&binary, b"dtask = 1 # \xff").unwrap();
-    assert!(
-        error(&binary.display().to_string())
-            .contains("no UTF-8 text: byte 13 of line 1 is 0xff;")
-    );
+    assert!(error(&binary.display().to_string()).contains("no UTF-8 text: byte 13 of line 1 is 0xff;"));
     for path in ["/dev/null", "/dev/zero", "/"] {
         assert!(error(path).contains(", and a file is needed"), "{}", error(path));
     }
