@@ -47,7 +47,7 @@ for    = { v = [1.10, 2, 1e-3], line = { lines = "l.txt" } }
 where  = "v < 2 && line < 9"
 run    = "echo {v} {line} {x} {y} {hex} {long}"
 stdout = "a.txt"
-[task.w]
+[task.lines]
 for    = { w = { lines = "v.txt" } }
 run    = "echo {w}"
 stdout = "w.txt"

@@ -16,7 +16,7 @@ use crate::batch::head::submitted::{OpenTask, SubmittedFutures, SubmittedInstanc
 use crate::batch::rank::{array, command, save_array};
 use crate::batch::task_def::{Read, TaskDef, streams};
 use crate::client::Client;
-use crate::client::family::Family;
+use crate::client::family::{FAMILY_MAX, Family};
 use crate::client::future::Future;
 use crate::client::options::Options;
 use crate::error::{Error, Result};
@@ -258,7 +258,12 @@ impl<'a> Submitter<'a> {
             Some(family) => SubmittedFutures::Lazy(family),
             None => {
                 if lazy {
+<<<<<<< HEAD
                     end = end.min(first + PART); // the engine takes no family with so long a definition
+=======
+                    // the engine takes no family whose definition or range is so long
+                    end = end.min(first + PART);
+>>>>>>> w-e
                 }
                 SubmittedFutures::Each(self.instances(&mut begun, first..end)?)
             }
@@ -285,10 +290,10 @@ impl<'a> Submitter<'a> {
     }
 
     /// Submits a range of instances of a task without dependencies as one engine family. `None` if the definition is
-    /// too long for the engine to take.
+    /// too long for the engine to take, or the range is.
     fn family(&self, begun: &OpenTask, range: &Range<u64>) -> Option<Family<Artifact>> {
         let (def, count) = (&begun.def, range.end - range.start);
-        if !def.task.references.is_empty() {
+        if !def.task.references.is_empty() || count > FAMILY_MAX {
             return None;
         }
         let (options, def) = (self.options(&def.task), TaskDef { first: range.start, ..def.clone() });

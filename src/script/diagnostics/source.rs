@@ -24,7 +24,7 @@ pub(crate) type Text = At<String>;
 /// The text of a script with its name and folder.
 #[derive(Clone, Debug)]
 pub struct ScriptSource {
-    shown: String,
+    shown: Box<str>,
     dir: PathBuf,
     text: String,
     /// The byte at which each line begins. Without it, finding the line of every task would take longer than all other
@@ -52,6 +52,7 @@ impl ScriptSource {
             text = text.replace("\r\n", "\n");
         }
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let shown: String = shown.into();
         Self { shown: shown.into(), dir: dir.into(), text, lines }
     }
 

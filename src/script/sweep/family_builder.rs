@@ -53,7 +53,7 @@ pub(crate) enum Problem {
     Off,
     /// A formula has no value: that of the named derived parameter, or the condition of `where`; `label` shows the
     /// instance, as messages do.
-    Fault { derived: Option<String>, label: String, error: FormulaError },
+    Fault { derived: Option<String>, label: String, error: Box<FormulaError> },
     /// A derived parameter whose integers may leave 64 bits, in a family with more instances than [`CHECKED`].
     Unchecked { derived: String, count: u64 },
     /// A row of `include` that is an instance already; the text shows the row as messages print it.
@@ -61,8 +61,8 @@ pub(crate) enum Problem {
 }
 
 /// The largest number of combinations of parameter values for which `where` is evaluated. With a bit for each
-/// combination the results take 4 MiB; a check takes about a second.
-pub(crate) const WIDEST: u64 = 1 << 25;
+/// combination the results take 8 MiB; a check takes about a second.
+pub(crate) const WIDEST: u64 = 1 << 26;
 /// The largest number of instances for each of which a derived parameter is computed, to see whether it has a value.
 /// Where the bounds of the parameters say so, none is.
 pub(crate) const CHECKED: u64 = 1 << 20;
@@ -135,7 +135,7 @@ impl FamilyBuilder {
                     one.formula.try_at(&values, self.params.len()).map_err(|error| Problem::Fault {
                         derived: Some(one.name.clone()),
                         label: family.label("", instance),
-                        error,
+                        error: error.into(),
                     })?;
                 values.push(value);
             }
@@ -216,7 +216,11 @@ impl FamilyBuilder {
         family::derive(&self.derived, &mut values, count);
         for formula in self.filters.iter().skip(added.filters) {
             let value = formula.try_at(&values, count);
-            let fault = |error| Problem::Fault { derived: None, label: label.clone(), error };
+            let fault = |error: FormulaError| Problem::Fault {
+                derived: None,
+                label: label.clone(),
+                error: error.into(),
+            };
             if !truth(&value.map_err(fault)?) {
                 return Ok(false);
             }

@@ -66,7 +66,8 @@ impl FamilyBuilder {
         family::derive(&self.derived, &mut values, self.params.len());
         for formula in &self.filters {
             let value = formula.try_at(&values, self.params.len());
-            let fault = |error| Problem::Fault { derived: None, label: label(), error };
+            let fault =
+                |error: FormulaError| Problem::Fault { derived: None, label: label(), error: error.into() };
             if !truth(&value.map_err(fault)?) {
                 return Ok(false);
             }

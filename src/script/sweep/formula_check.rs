@@ -1,5 +1,5 @@
-//! Checks of formulas that need no values: whether all operations are ones of single values, and whether the result is an
-//! integer.
+//! Checks of formulas that need no values: whether all operations are ones of single values, and whether the result is
+//! an integer.
 
 use std::collections::HashMap;
 
