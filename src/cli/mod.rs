@@ -72,7 +72,7 @@ Exit codes:
    2  a mistake in the script or in the command line; nothing has run
    3  MPI could not be started, or something else that a run needs
   75  something is left, since the time limit or a signal came first: run it again to go on
-From a launcher (mpirun, srun) the code of the first rank that ends is the job's.";
+Under mpirun the code is that of rank 0, which has the last word.";
 
 /// Runs many tasks that depend on each other inside one MPI job.
 #[derive(Debug, Parser)]

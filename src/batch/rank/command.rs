@@ -136,7 +136,7 @@ fn is_tried_again(wanted: &[RetryOn], failure: commands::FailureKind) -> bool {
 /// The error of one attempt to run the command of an instance.
 enum AttemptError {
     /// The command could not be started, or it failed; with facts of the failure for the user.
-    Command(CommandError, FailureDetail),
+    Command(Box<CommandError>, FailureDetail),
     /// Preparing the command's inputs, or handling its outputs, failed.
     Other(Failure),
 }
@@ -188,7 +188,7 @@ fn try_once(
             if ends_with_job && error.failure() == commands::FailureKind::TimedOut {
                 return Err(AttemptError::Other(left(deadline::OVER)));
             }
-            return Err(AttemptError::Command(error, detail));
+            return Err(AttemptError::Command(Box::new(error), detail));
         }
     };
     let Usage { cpu, peak_memory } = output.usage;

@@ -129,12 +129,12 @@ run = "echo {v}"
 fn rows_of_a_table_are_named_by_their_first_column() {
     let plan = plan(
         "[task.a]\nfor = { c = { csv = 'cases.csv' } }\nrun = 'echo {c}'\n[task.b]\neach = 'a'\nrun = 'cat {a.stdout}'\n\
-         [task.c]\nfor = { c = { csv = 'steps.csv' }, i = '0..2' }\nrun = 'echo {c} {i}'",
+         [task.d]\nfor = { c = { csv = 'steps.csv' }, i = '0..2' }\nrun = 'echo {c} {i}'",
     );
     assert_eq!(labels(&plan, "a"), ["a[c.T=250]", "a[c.T=300]"]);
     assert_eq!(labels(&plan, "b"), ["b[c.T=250]", "b[c.T=300]"]);
     // the first column repeats a value: the number of the row tells them apart
-    assert_eq!(labels(&plan, "c")[1..3], ["c[c=0, c.T=250, i=1]", "c[c=1, c.T=250, i=0]"]);
+    assert_eq!(labels(&plan, "d")[1..3], ["d[c=0, c.T=250, i=1]", "d[c=1, c.T=250, i=0]"]);
 }
 
 #[test]

@@ -48,10 +48,12 @@ fn at(task: u64, holder: u32) -> TaskInput {
     }
 }
 
+#[allow(clippy::result_large_err, reason = "the worker takes it by value, as it is sent")]
 fn stored() -> Result<ReportedResult, TaskError> {
     Ok(ReportedResult::Stored { nbytes: 64, layout: LAYOUT })
 }
 
+#[allow(clippy::result_large_err, reason = "the worker takes it by value, as it is sent")]
 fn small() -> Result<ReportedResult, TaskError> {
     Ok(ReportedResult::Inline(Blob::new(b"v")))
 }
