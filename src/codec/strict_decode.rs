@@ -81,8 +81,10 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for StrictDeserializer<D> {
         Err(self.place.needs_names())
     }
 
-    fn deserialize_identifier<V: Visitor<'de>>(self, _: V) -> Result<V::Value, D::Error> {
-        Err(self.place.needs_names())
+    /// Reads the number of a variant: the tag of an enum with `tag` and `content`, which is written as such.
+    #[inline]
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_u32(visitor)
     }
 
     #[inline]
