@@ -41,7 +41,7 @@ impl Place {
         E::custom(format!(
             "`{of}`{field}: the value has to say itself what it is, as with `#[serde(untagged)]`, `#[serde(tag = ..)]` \
              or `#[serde(flatten)]` or in a JSON value, and values travel without names and types: use an enum without \
-             these attributes (or with `tag` and `content`), or a `String` with the text in it"
+             these attributes, or a `String` with the text in it"
         ))
     }
 }

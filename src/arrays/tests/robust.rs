@@ -169,8 +169,8 @@ fn deep_nesting_is_an_error() -> std::io::Result<()> {
             format!("{}1", "1 || 1 && 1 < 1 + 1 * - 1 ** (".repeat(n)),
         ]
     };
-    // A quarter of a compute thread's least stack, with the little optimisation that tests have.
-    let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
+    // Half of a compute thread's stack, with the little optimisation that tests have.
+    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(move || {
         for n in [1, 10, 150, 190, 199, 200, 201, 100_000] {
             for text in texts(n) {
                 survive(&text);
