@@ -20,8 +20,8 @@ pub struct Config {
     /// Time without a sign of life from a rank after which one line on standard error names the rank and its host;
     /// another line says when it is back. Nothing else happens. 0 for never. Only the value at rank 0 counts.
     pub silence: Duration,
-    /// Size of the stack of each compute thread, in bytes. `None` means that of the main thread (`ulimit -s`), at most
-    /// 64 MiB.
+    /// Size of the stack of each compute thread, in bytes. `None` means that of the main thread (`ulimit -s`), at least
+    /// 8 and at most 64 MiB.
     pub stack: Option<usize>,
     /// Whether to measure the time that each rank spends in each activity, and to print it to standard error at the
     /// end of the run. Only the value at rank 0 counts.

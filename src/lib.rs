@@ -42,8 +42,8 @@
 //!
 //! Text parameters are `String` or `&String`, since the compiler cannot tell a `&str` parameter from a value; for the
 //! same reason bytes are `Vec<u8>` or `&Vec<u8>` and paths `PathBuf` or `&PathBuf`. Types may use serde's derives with
-//! `default`, `rename`, `alias`, `skip` and `tag` with `content`. With `skip_serializing_if`, `flatten`, `untagged` or
-//! `tag` alone a value does not travel: the task fails and names the field. A task
+//! `default`, `rename`, `alias` and `skip`. With `skip_serializing_if`, `flatten`, `untagged` or
+//! `tag` a value does not travel: the task fails and names the field. A task
 //! that can fail returns `Result<T, dtask::Failure>`; `?` makes a `Failure` from any error. A panic in a task fails
 //! the task, and its rank goes on.
 //!

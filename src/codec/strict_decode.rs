@@ -41,7 +41,7 @@ impl Place {
         E::custom(format!(
             "`{of}`{field}: the value has to say itself what it is, as with `#[serde(untagged)]`, `#[serde(tag = ..)]` \
              or `#[serde(flatten)]` or in a JSON value, and values travel without names and types: use an enum without \
-             these attributes (or with `tag` and `content`), or a `String` with the text in it"
+             these attributes, or a `String` with the text in it"
         ))
     }
 }
@@ -81,8 +81,10 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for StrictDeserializer<D> {
         Err(self.place.needs_names())
     }
 
-    fn deserialize_identifier<V: Visitor<'de>>(self, _: V) -> Result<V::Value, D::Error> {
-        Err(self.place.needs_names())
+    /// Reads the number of a variant: the tag of an enum with `tag` and `content`, which is written as such.
+    #[inline]
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_u32(visitor)
     }
 
     #[inline]

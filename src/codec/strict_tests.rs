@@ -145,7 +145,7 @@ fn what_a_compact_encoding_carries_goes_through() {
     #[serde(tag = "t", content = "c")]
     enum Adjacent {
         A(u8),
-        B { x: u8 },
+        B(String),
     }
     #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
     #[serde(default, rename_all = "camelCase")]
@@ -156,7 +156,7 @@ fn what_a_compact_encoding_carries_goes_through() {
         cache: u8,
         last: Option<Box<Renamed>>,
     }
-    whole(vec![Adjacent::A(1), Adjacent::B { x: 2 }]);
+    whole(vec![Adjacent::A(1), Adjacent::B("x".into())]);
     whole(Renamed { new_name: 1, cache: 0, last: Some(Box::default()) });
     whole((
         Shape::Nothing,

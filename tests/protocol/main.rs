@@ -399,7 +399,7 @@ mod damage {
     fn what_is_no_frame_is_an_error() {
         let mut whole = frame(&RankOrder::Run(run()));
         for bytes in
-            [&[][..], &[0], &[6, 1], &[255], &[1], &[2], &[2, 2], &[2, 1, 0], &[3, 14], &[4, 15], &[5, 1]]
+            [&[][..], &[0], &[6, 1], &[255], &[1], &[2], &[2, 2], &[2, 1, 0], &[3, 15], &[4, 19], &[5, 2]]
         {
             assert!(decode(bytes).is_err(), "{bytes:?}");
         }

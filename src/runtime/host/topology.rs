@@ -149,10 +149,10 @@ pub(crate) fn same_files(hellos: &[Hello]) -> Vec<Vec<Rank>> {
     hellos.iter().enumerate().map(others).collect()
 }
 
-/// Size of the stack of the main thread, in bytes, which compute threads have too: the soft limit (`ulimit -s`), at most
-/// 64 MiB.
+/// Size of the stack of the main thread, in bytes, which compute threads have too: the soft limit (`ulimit -s`), at least
+/// 8 and at most 64 MiB.
 pub(crate) fn main_stack() -> usize {
-    const LEAST: u64 = 2 << 20;
+    const LEAST: u64 = 8 << 20;
     const MOST: u64 = 64 << 20;
     let limit = rustix::process::getrlimit(rustix::process::Resource::Stack).current;
     usize::try_from(limit.unwrap_or(MOST).clamp(LEAST, MOST)).unwrap_or(LEAST as usize)
