@@ -53,7 +53,8 @@ fn output_beyond_the_budget_of_the_rank_is_in_files() -> Outcome {
 fn what_is_thrown_away_is_not_read() -> Outcome {
     let dir = tempfile::tempdir()?;
     let unread = |script: &str| CommandSpec { unread: [true, true], ..shell(script, &dir) };
-    let script = "echo out; echo err >&2; readlink /proc/$$/fd/1 /proc/$$/fd/2 > links; true";
+    let script =
+        "echo out; echo err >&2; links=$(readlink /proc/$$/fd/1 /proc/$$/fd/2); echo \"$links\" > links";
     let output = run(unread(script))?;
     assert_eq!(std::fs::read_to_string(dir.path().join("links"))?, "/dev/null\n/dev/null\n");
     assert!(output.stdout.is_unread() && output.stderr.is_unread());
