@@ -92,7 +92,7 @@ fn a_shell_that_a_signal_ends_may_be_a_success() {
 #[test]
 fn what_a_signal_to_mpirun_ends_has_not_failed() {
     let folder = Folder::script(
-        "[task.a]\nfor = { i = '0..2' }\nshell = 'echo $$ > pid.tmp; mv pid.tmp pid{i}; exec sleep 60'\n",
+        "[task.a]\nfor = { i = '0..2' }\nshell = 'echo $$ > {i}.tmp; mv {i}.tmp pid{i}; exec sleep 60'\n",
     );
     let run = std::thread::scope(|scope| {
         scope.spawn(|| {
