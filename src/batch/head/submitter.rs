@@ -258,12 +258,8 @@ impl<'a> Submitter<'a> {
             Some(family) => SubmittedFutures::Lazy(family),
             None => {
                 if lazy {
-<<<<<<< HEAD
-                    end = end.min(first + PART); // the engine takes no family with so long a definition
-=======
                     // the engine takes no family whose definition or range is so long
                     end = end.min(first + PART);
->>>>>>> w-e
                 }
                 SubmittedFutures::Each(self.instances(&mut begun, first..end)?)
             }
