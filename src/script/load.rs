@@ -9,6 +9,7 @@ use crate::script::lint::{array_shapes, save_paths, scale, unused, unused_params
 use crate::script::lower::task::Compiler;
 use crate::script::lower::toposort;
 use crate::script::plan::Plan;
+use crate::script::plan::task::PlanTask;
 use crate::script::sweep::expand::Sweeps;
 use crate::script::sweep::user_files;
 use crate::script::syntax::symbols::Symbols;
@@ -58,8 +59,18 @@ fn finish(
     let dir = cx.source.dir().to_path_buf();
     let plan = understand(&path, sets, options, &mut cx);
     let warnings = cx.finish()?;
-    let (name, policy, settings, counters, tasks) = plan.unwrap_or_default();
+    let Understood { name, policy, settings, counters, tasks } = plan.unwrap_or_default();
     Ok(Plan { name, dir, path, policy, settings, counters, tasks, warnings })
+}
+
+/// What a script says, apart from the paths and the warnings of its [`Plan`].
+#[derive(Default)]
+struct Understood {
+    name: String,
+    policy: Policy,
+    settings: RunSettings,
+    counters: Vec<JobCounter>,
+    tasks: Vec<PlanTask>,
 }
 
 fn understand(
@@ -67,7 +78,7 @@ fn understand(
     sets: &[(String, String)],
     options: LoadOptions,
     cx: &mut DiagnosticCollector,
-) -> Option<(String, Policy, RunSettings, Vec<JobCounter>, Vec<crate::script::plan::task::PlanTask>)> {
+) -> Option<Understood> {
     let script = top_level::read(cx)?;
     let names = Symbols::collect(&script, sets, cx);
     let sweeps = Sweeps::collect(&script, &names, cx);
@@ -90,5 +101,5 @@ fn understand(
         array_shapes::check(&script, &tasks, cx);
     }
     let counters = script.resources.iter().map(|resource| resource.counter()).collect();
-    Some((name, script.policy, script.settings, counters, tasks))
+    Some(Understood { name, policy: script.policy, settings: script.settings, counters, tasks })
 }
