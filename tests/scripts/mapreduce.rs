@@ -242,7 +242,7 @@ shell  = "cat {count} | sort"
 stdout = "all.txt"
 "#,
     );
-    let words: Vec<String> = (10..50).map(|number| format!("w{number}")).collect();
+    let words: Vec<String> = ('a'..='z').map(|letter| format!("word{letter}")).collect();
     std::fs::write(folder.path("t.txt"), words.join(" ")).unwrap();
     folder.run(0, &["s.toml"]).assert_success();
     assert_eq!(folder.read("all.txt").lines().collect::<Vec<_>>(), words);

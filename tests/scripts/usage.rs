@@ -81,7 +81,7 @@ fn versions_and_help() {
 #[test]
 fn slots_are_what_was_asked_for() {
     let folder =
-        Folder::script("[task.a]\nfor = { i = '0..40' }\nrun = 'echo {dtask.rank}'\nstdout = 'a.txt'\n");
+        Folder::script("[task.a]\nfor = { _i = '0..40' }\nrun = 'echo {dtask.rank}'\nstdout = 'a.txt'\n");
     let run = folder.run(2, &["s.toml", "--slots", "3", "--head-slots", "1"]);
     run.assert_success().assert_stdout_has("of 4 slots used");
     assert!(folder.read("a.txt").contains('0') && folder.read("a.txt").contains('1'));
