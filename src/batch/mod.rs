@@ -69,7 +69,7 @@ pub(crate) fn run(
     }
     let submitter = Submitter::new(plan, folder, client, team);
     let progress = Progress::new(plan.instances(), slots, job.quiet);
-    let mut collector = RunCollector::new(plan, client, submitter, progress);
+    let mut collector = RunCollector::new(plan, client, submitter, progress, folder.path());
     if let Some(walltime) = &job.walltime {
         walltime.tell(plan, client, &team.slots)?;
         collector.walltime = job.walltime;

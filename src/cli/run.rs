@@ -69,7 +69,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
 /// Reads the script and applies `--only`. `Err` with the exit code if that fails; the errors have then been printed.
 fn plan(args: &RunArgs, time_limit: Option<Duration>) -> std::result::Result<Plan, u8> {
     let script = args.script.as_deref().ok_or(USAGE)?;
-    let options = LoadOptions { time_limit, ..LoadOptions::default() };
+    let options = LoadOptions { time_limit, check_paths: true, ..LoadOptions::default() };
     let plan = read(script, &args.set, options).map_err(|()| USAGE)?;
     only(plan, &args.only)
 }
@@ -112,7 +112,9 @@ fn carry_out(job: JobInfo, plan: &Plan, folder: &RunFolder, client: &Client, tea
     }
     let summary = batch::run(plan, folder, client, team, job)?;
     // a signal has ended commands: their failures mean nothing
-    interrupt::stay_if_ending(|| "its last tasks were under way".to_owned());
+    if interrupt::is_ending() {
+        interrupt::stay("its last tasks were under way".to_owned(), || {});
+    }
     folder.remove_if_empty();
     if !job.quiet {
         console::output(summary.text.trim_end());

@@ -15,6 +15,9 @@ use std::time::Duration;
 /// seconds after their own SIGTERM, so more is not to be had.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// Time for rank 0 to write the outputs that it has to their files, after the commands have ended.
+const FILES: Duration = Duration::from_secs(5);
+
 /// Starts a thread that waits for signals. On a signal that warns of the job's end, no more tasks are started. On a
 /// signal to end, the process cleans up, says that the run can go on later, and exits.
 ///
@@ -51,6 +54,7 @@ fn end(signal: i32) -> ! {
 pub(super) fn leave() -> ! {
     rank_state::current().deadline.close();
     end_all(GRACE);
+    interrupt::wait_for_files(FILES);
     rank_state::leave();
     stop_process();
     exit(STOPPED.into())

@@ -53,6 +53,8 @@ pub(crate) enum Request {
     },
     /// Asks for the status of a task; the answer goes into the given channel.
     Status(TaskId, mpsc::Sender<Status>),
+    /// Asks for the sizes in bytes of stored results, 0 for all others; the answer goes into the given channel.
+    Lengths(Runs, mpsc::Sender<Vec<u64>>),
     /// Asks for the totals of the run so far; the answer goes into the given channel.
     Totals(mpsc::Sender<Totals>),
     /// Ends the run: the client's closure has returned.
@@ -156,6 +158,11 @@ impl Head {
             Request::Want { tasks, wait } => return self.want(&tasks, &wait, node, links),
             Request::Status(task, reply) => {
                 let _ = reply.send(self.machine.status(task)); // the thread that asked may have given up
+                return Ok(());
+            }
+            Request::Lengths(tasks, reply) => {
+                let length = |task| self.machine.task(task).map_or(0, |record| record.nbytes());
+                let _ = reply.send(tasks.iter().map(TaskId).map(length).collect());
                 return Ok(());
             }
             Request::Totals(reply) => {

@@ -95,7 +95,7 @@ impl Nested {
                 self.asking.entry(task).or_default().push(reply);
                 node.reports.push(RankReport::Ask { task });
             }
-            (Request::Totals(_) | Request::Close, None) => {} // only for the client of rank 0
+            (Request::Lengths(..) | Request::Totals(_) | Request::Close, None) => {} // only for the client of rank 0
         }
         Ok(())
     }

@@ -58,7 +58,7 @@ impl LogWriter {
         stream: &str,
         bytes: &[u8],
     ) -> io::Result<u64> {
-        let label: String = label.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
+        let label = one_line(label);
         let head = format!("=== {label} attempt {attempt} {stream} {} bytes\n", bytes.len());
         let begin = self.length;
         // written without a copy, since the output may be large; a block that a full disk cuts off gets no index line
@@ -68,10 +68,28 @@ impl LogWriter {
         self.log.write_all(end.as_bytes())?;
         let written = (head.len() + bytes.len() + end.len()) as u64;
         self.length += written;
-        let line = format!("{begin} {} {} {attempt} {stream} {label}\n", head.len(), bytes.len());
-        self.index.write_all(line.as_bytes())?;
+        let (head, length) = (head.len() as u64, bytes.len() as u64);
+        self.index.write_all(index_line(begin, head, length, attempt, stream, &label).as_bytes())?;
         Ok(written)
     }
+}
+
+/// The label of an instance without the control characters that its values may have.
+pub(crate) fn one_line(label: &str) -> String {
+    label.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}
+
+/// The line of an index for a block at the offset `begin`, whose headline has `head` bytes and whose output `length`.
+/// The `label` must be of one line.
+pub(crate) fn index_line(
+    begin: u64,
+    head: u64,
+    length: u64,
+    attempt: u32,
+    stream: &str,
+    label: &str,
+) -> String {
+    format!("{begin} {head} {length} {attempt} {stream} {label}\n")
 }
 
 /// The position of a stream of an instance in a log file.
