@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector, Diagnostics};
 use crate::script::diagnostics::source::ScriptSource;
-use crate::script::lint::{array_shapes, save_paths, scale, unused, walltime};
+use crate::script::lint::{array_shapes, save_paths, scale, unused, unwritable, walltime};
 use crate::script::lower::task::Compiler;
 use crate::script::lower::toposort;
 use crate::script::plan::Plan;
@@ -78,6 +78,9 @@ fn understand(
     let compiled: Vec<_> = (0..script.tasks.len()).map(|at| compiler.task(at, cx)).collect();
     compiler.check_joins(&compiled, cx);
     save_paths::check(&script, &names, &sweeps, &compiled, cx);
+    if options.check_paths {
+        unwritable::check(&script, &compiled, cx);
+    }
     unused::check(&script, &compiled, cx);
     scale::check(&script, &compiled, cx);
     walltime::check(&script, options.time_limit, cx);

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct LoadOptions {
     /// Whether the programs that `run` names must exist on this machine.
     pub check_programs: bool,
+    /// Whether the paths that the script writes must be writable on this machine.
+    pub check_paths: bool,
     /// The time limit of the job; `None` where it is not known.
     pub time_limit: Option<Duration>,
 }
