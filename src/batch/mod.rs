@@ -76,7 +76,7 @@ pub(crate) fn run(
     let submitter = Submitter::new(plan, folder, client, team);
     let progress = Progress::new(plan.instances(), slots, job.quiet, job.progress);
     let reporter = FailureReporter::new(plan, folder);
-    let mut collector = RunCollector::new(plan, client, submitter, progress, reporter);
+    let mut collector = RunCollector::new(plan, client, submitter, progress, reporter, folder.path());
     if let Some(walltime) = &job.walltime {
         walltime.tell(plan, client, &team.slots)?;
         collector.walltime = job.walltime;

@@ -147,6 +147,7 @@ impl NewFile {
             PendingFile::Copied { mut file, path } => {
                 io::Seek::rewind(&mut file)?;
                 let mut special = open_special(&path)?;
+                block(&special)?;
                 io::copy(&mut file, &mut special)?;
                 special.flush()
             }
@@ -168,16 +169,25 @@ impl Write for NewFile {
     }
 }
 
-/// Opens a pipe or a device for appending. A pipe that no program reads is an error, since to wait for a reader would
-/// stop all that the rank does.
-fn open_special(path: &Path) -> io::Result<File> {
+/// Opens a pipe or a device for appending, so that a write does not wait where the pipe is full. A pipe that no program
+/// reads is an error, since to wait for a reader would stop all that the rank does.
+///
+/// # Errors
+/// When it cannot be opened.
+pub(crate) fn open_special(path: &Path) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
-        Err(Errno::NXIO) => return Err(io::Error::other("no program reads this pipe")),
-        opened => File::from(opened?),
-    };
-    rustix::fs::fcntl_setfl(&file, OFlags::APPEND)?;
-    Ok(file)
+    match rustix::fs::open(path, flags, Mode::empty()) {
+        Err(Errno::NXIO) => Err(io::Error::other("no program reads this pipe")),
+        opened => Ok(File::from(opened?)),
+    }
+}
+
+/// Lets writes into an open pipe or device wait until there is room.
+///
+/// # Errors
+/// When the system refuses.
+pub(crate) fn block(special: &File) -> io::Result<()> {
+    Ok(rustix::fs::fcntl_setfl(special, OFlags::APPEND)?)
 }
 
 /// Creates a folder that only its user can enter (mode 0700), unless it exists.

@@ -17,7 +17,11 @@ pub(super) fn check(script: &Path, sets: &[(String, String)], time_limit: Option
     if !launch::speaks() {
         return DONE;
     }
-    match read(script, sets, LoadOptions { check_programs: true, time_limit, ..LoadOptions::default() }) {
+    match read(
+        script,
+        sets,
+        LoadOptions { check_programs: true, check_paths: true, time_limit, ..LoadOptions::default() },
+    ) {
         Ok(plan) => {
             let (tasks, instances) = (plan.tasks.len() as u64, plan.instances());
             let (tasks, instances) = (counted(tasks, "task"), counted(instances, "instance"));

@@ -93,7 +93,7 @@ fn plan(args: &RunArgs, time_limit: Option<Duration>) -> std::result::Result<Pla
         console::error(format_args!("error: {told}; see `dtask --help`"));
         return Err(USAGE);
     }
-    let options = LoadOptions { time_limit, starts: true, ..LoadOptions::default() };
+    let options = LoadOptions { time_limit, starts: true, check_paths: true, ..LoadOptions::default() };
     let mut plan = read(script, &args.set, options).map_err(|()| USAGE)?;
     let RunSettings { scratch, output_memory } = &mut plan.settings;
     *scratch = args.scratch.clone().or(scratch.take());
@@ -157,7 +157,9 @@ fn carry_out(job: JobInfo, plan: &Plan, folder: &RunFolder, client: &Client, tea
     let summary = batch::run(plan, folder, client, team, job)?;
     // If a signal has come, the thread for signals ends the commands, which then fail through no fault of the script.
     // So this thread reports nothing, and waits for the exit.
-    interrupt::stay_if_ending(|| "its last tasks were under way".to_owned());
+    if interrupt::is_ending() {
+        interrupt::stay("its last tasks were under way".to_owned(), || {});
+    }
     let code = match summary.resumable {
         true => STOPPED,
         false if summary.errors.is_empty() => DONE,

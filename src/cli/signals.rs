@@ -15,6 +15,9 @@ use std::time::Duration;
 /// seconds after their own SIGTERM, so more is not to be had.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// Time for rank 0 to write the outputs that it has to their files, after the commands have ended.
+const FILES: Duration = Duration::from_secs(5);
+
 /// Starts a thread that waits for signals. On a signal that warns of the job's end, no more tasks are started. On a
 /// signal to end, the process cleans up, says that the run can go on later, and exits.
 ///
@@ -53,6 +56,7 @@ pub(super) fn leave() -> ! {
     state.deadline.close();
     state.end();
     end_all(GRACE);
+    interrupt::wait_for_files(FILES); // before the removal of scratch, in which outputs may be
     ScratchRoot::close();
     rank_state::leave();
     stop_process();

@@ -269,12 +269,6 @@ impl<T: Data> Pending<T> {
         self.wait.failures()
     }
 
-    /// The failures after the first `seen` ones, in the order in which they came, each with the index of its future;
-    /// empty once [`Pending::take`] has returned the results.
-    pub(crate) fn failures_after(&self, seen: usize) -> Vec<(usize, Arc<TaskError>)> {
-        self.wait.failures_after(seen)
-    }
-
     /// Whether each task has its result or error, so that [`Pending::take`] succeeds.
     pub fn is_ready(&self) -> bool {
         self.wait.rest(None);

@@ -3,12 +3,13 @@
 
 use super::Client;
 use super::future::{Future, want};
-use crate::error::{Result, TaskError};
+use crate::compact::Runs;
+use crate::error::{Error, Result, TaskError};
 use crate::runtime::head::Request;
 use crate::runtime::wait::Wait;
 use crate::scheduler::{SchedulerEvent, Status};
 use std::borrow::Borrow;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 /// The end of a task, without its result: `Ok` if the task has a result, or the task's error.
 pub(crate) type Ended = std::result::Result<(), Arc<TaskError>>;
@@ -61,6 +62,26 @@ impl Client {
     /// The statuses of the tasks at this moment, in the order of the futures.
     pub fn statuses<T, F: Borrow<Future<T>>>(&self, futures: impl IntoIterator<Item = F>) -> Vec<Status> {
         self.shared.statuses(futures.into_iter().map(|future| future.borrow().handle.task))
+    }
+
+    /// The sizes in bytes of the results that ranks hold, in the order of the futures; 0 for one that has no result yet,
+    /// or whose result is so small that rank 0 has it. Only the client of rank 0 can ask.
+    ///
+    /// # Errors
+    /// When the run has ended.
+    pub(crate) fn lengths<T, F: Borrow<Future<T>>>(
+        &self,
+        futures: impl IntoIterator<Item = F>,
+    ) -> Result<Vec<u64>> {
+        self.only_at_rank_0("lengths")?;
+        let (reply, answer) = mpsc::channel();
+        let mut tasks = Runs::default();
+        futures.into_iter().for_each(|future| tasks.push(future.borrow().handle.task.0));
+        self.shared.mailbox.push(Request::Lengths(tasks, reply));
+        if let Some(why) = &self.shared.state.lock().closed {
+            return Err(Error::Closed(why.clone()));
+        }
+        answer.recv().map_err(|_| Error::Closed("the reactor has ended".into()))
     }
 
     /// Cancels tasks. A task that was not sent to a rank yet fails, and with it each task that takes its result. Only

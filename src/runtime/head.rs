@@ -61,6 +61,8 @@ pub(crate) enum Request {
     },
     /// Asks for the status of a task; the answer goes into the given channel.
     Status(TaskId, mpsc::Sender<Status>),
+    /// Asks for the sizes in bytes of stored results, 0 for all others; the answer goes into the given channel.
+    Lengths(Runs, mpsc::Sender<Vec<u64>>),
     /// Asks for the totals of the run so far; the answer goes into the given channel.
     Totals(mpsc::Sender<Totals>),
     /// Notes the place in the program of the first submission of a definition, which the client has numbered so.
@@ -206,6 +208,11 @@ impl Head {
                 let is_over = self.closed.is_some();
                 let status = if is_over { Status::Released } else { self.machine.status(task) };
                 let _ = reply.send(status); // the thread that asked may have given up
+                return Ok(());
+            }
+            Request::Lengths(tasks, reply) => {
+                let length = |task| self.machine.task(task).map_or(0, |record| record.nbytes());
+                let _ = reply.send(tasks.iter().map(TaskId).map(length).collect());
                 return Ok(());
             }
             Request::Totals(reply) => {

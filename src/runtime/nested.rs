@@ -98,7 +98,11 @@ impl Nested {
                 self.asking.entry(task).or_default().push(reply);
                 node.reports.push(RankReport::Ask { task });
             }
-            (Request::Totals(_) | Request::Place(..) | Request::Close { .. }, None) => {} // only for the client of rank 0
+            // only for the client of rank 0
+            (
+                Request::Lengths(..) | Request::Totals(_) | Request::Place(..) | Request::Close { .. },
+                None,
+            ) => {}
         }
         Ok(())
     }

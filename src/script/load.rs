@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector, Diagnostics};
 use crate::script::diagnostics::source::ScriptSource;
-use crate::script::lint::{array_shapes, save_paths, scale, unused, unused_params, walltime};
+use crate::script::lint::{array_shapes, save_paths, scale, unused, unused_params, unwritable, walltime};
 use crate::script::lower::task::Compiler;
 use crate::script::lower::toposort;
 use crate::script::plan::Plan;
@@ -88,6 +88,9 @@ fn understand(
     compiler.check_joins(&compiled, cx);
     compiled.iter_mut().enumerate().filter(|(at, _)| compiler.is_off(*at)).for_each(|(_, task)| *task = None);
     save_paths::check(&script, &names, &sweeps, &compiled, cx);
+    if options.check_paths {
+        unwritable::check(&script, &compiled, cx);
+    }
     unused::check(&script, &compiled, cx);
     unused_params::check(&script, &sweeps, &compiled, cx);
     scale::check(&script, &compiled, cx);

@@ -9,6 +9,8 @@ pub struct LoadOptions {
     pub check_programs: bool,
     /// Whether the script is about to be run here, so that the environment variables that it names must be set.
     pub starts: bool,
+    /// Whether the paths that the script writes must be writable on this machine.
+    pub check_paths: bool,
     /// The time limit of the job; `None` where it is not known.
     pub time_limit: Option<Duration>,
 }

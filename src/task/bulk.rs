@@ -351,7 +351,7 @@ mod tests {
         for layout in [BulkLayout::Encoded, vector] {
             let error =
                 allocate(&layout, 1 << 60, false).err().map(|error| error.to_string()).unwrap_or_default();
-            assert!(error.contains("no memory for it"), "{error}");
+            assert!(error.contains("this rank has no memory for"), "{error}");
         }
     }
 

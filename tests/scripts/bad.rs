@@ -81,18 +81,26 @@ fn shapes_that_do_not_fit_are_told() {
 
 #[test]
 fn a_save_that_cannot_be_is_told() {
-    let folder = Folder::script("[task.t]\nrun = 'echo x'\nsave = { stdout = 'taken/x.txt' }\n");
-    std::fs::write(folder.path("taken"), "a file where a folder should be").expect("written");
+    // what is in the way was put there by the run itself
+    let folder = Folder::script(
+        "[task.z]\nrun = 'touch taken'\n[task.t]\nafter = ['z']\nrun = 'echo x'\nsave = { stdout = 'taken/x.txt' }\n",
+    );
     let run = folder.run(2, &["s.toml"]);
     run.assert_code(1).assert_stderr_has("taken/x.txt` could not be saved");
 }
 
 #[test]
-fn a_result_file_that_cannot_be_is_told() {
-    let folder = Folder::script("[task.t]\nrun = 'echo x'\nstdout = 'taken'\n");
-    std::fs::create_dir(folder.path("taken")).expect("made");
-    let run = folder.run(2, &["s.toml"]);
-    run.assert_code(1).assert_stderr_has("taken could not be written");
+fn a_result_file_that_cannot_be_is_told_and_its_outputs_are_kept() {
+    let folder = Folder::script(
+        "[task.z]\nrun = 'mkdir -p taken'\n[task.t]\nfor = { i = '0..3' }\nafter = ['z']\nrun = 'echo x{i}'\nstdout = 'taken'\n",
+    );
+    for ranks in [0, 2] {
+        let run = folder.run(ranks, &["s.toml"]);
+        run.assert_code(1).assert_stderr_has("error: taken could not be written: Is a directory");
+        run.assert_stderr_has("; its outputs are in s.dtask/rank-0000-unwritten-0.log\n");
+        assert_eq!(folder.read("s.dtask/rank-0000-unwritten-0.log"), "x0\nx1\nx2\n");
+        std::fs::remove_dir(folder.path("taken")).expect("it is empty");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod files;
 mod guide;
 #[cfg(feature = "hdf5")]
 mod hdf5;
+mod kept;
 mod limits;
 mod logs;
 mod mapreduce;

@@ -23,15 +23,59 @@ fn arrays_are_saved_in_the_form_that_the_name_says() {
 
 #[test]
 fn a_file_that_cannot_be_saved_fails_the_instance() {
+    // what is in the way is put there by the run itself
     let folder = Folder::script(
-        "[task.x]\nfor = { i = '0..3' }\narray = 'i'\nsave = 'out{i}/x.txt'\n[task.y]\narray = 'sum(x)'\nstdout = 'y.txt'\n",
+        "[task.z]\nrun = 'touch out1'\n\
+         [task.x]\nfor = { i = '0..3' }\nafter = ['z']\narray = 'i'\nsave = 'out{i}/x.txt'\n[task.y]\narray = 'sum(x)'\nstdout = 'y.txt'\n",
     );
-    std::fs::write(folder.path("out1"), "in the way").expect("written");
     let outcome = folder.run(2, &["s.toml"]);
     assert_eq!(outcome.code(), 1, "{}", outcome.stderr);
     assert!(outcome.stderr.contains("x[i=1] failed"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("could not be saved"), "{}", outcome.stderr);
     assert_eq!((folder.read("out0/x.txt"), folder.read("y.txt")), ("0.0\n".into(), "3.0\n".into()));
+}
+
+/// What keeps a path from being written is found before the first instance runs, whichever key names the path.
+#[test]
+fn a_path_that_cannot_be_written_is_told_before_anything_runs() {
+    let keys = ["save", "target", "stdout", "stderr", "array"];
+    for (path, code, why) in [
+        ("file/x/o.txt", "E74", "`file` is no folder"),
+        ("lost/o.txt", "E74", "`lost` is no folder"),
+        ("closed/o.txt", "E73", "`closed` cannot be written"),
+        ("closed/new/o.txt", "E73", "`closed` cannot be written"),
+        ("folder", "E74", "which is a folder"),
+    ] {
+        let tasks = keys.iter().map(|key| match *key {
+            "array" => format!("[task.{key}]\narray = '1'\nsave = '{path}'\n"),
+            key => format!("[task.{key}]\nrun = 'touch ran'\n{key} = '{path}'\n"),
+        });
+        for (key, task) in keys.iter().zip(tasks) {
+            if path == "folder" && *key == "target" {
+                continue; // a command may fill a folder
+            }
+            let folder = Folder::script(&format!("[task.first]\nrun = 'touch ran'\n{task}"));
+            std::fs::write(folder.path("file"), "").expect("written");
+            std::fs::create_dir(folder.path("folder")).expect("made");
+            std::os::unix::fs::symlink("nowhere", folder.path("lost")).expect("a link");
+            // nobody may write there, root neither
+            std::os::unix::fs::symlink("/proc", folder.path("closed")).expect("a link");
+            for ranks in if *key == "stdout" { &[0, 3][..] } else { &[0] } {
+                let run = folder.run(*ranks, &["s.toml"]);
+                run.assert_code(2)
+                    .assert_stderr_has(&format!("error[{code}]: `{key}` "))
+                    .assert_stderr_has(why);
+                assert!(!folder.path("ran").exists(), "{path} {key}");
+            }
+            folder.run(0, &["check", "s.toml"]).assert_code(2).assert_stderr_has(why);
+        }
+    }
+    // a folder that is not there is made
+    let folder = Folder::script("[task.a]\nrun = 'echo a'\nstdout = 'x/y/a.txt'\nsave = 'x/z/a.txt'\n");
+    folder.run(0, &["check", "s.toml"]).assert_success();
+    assert!(folder.names().is_empty(), "`check` writes nothing");
+    folder.run(0, &["s.toml"]).assert_success();
+    assert_eq!(folder.read("x/y/a.txt") + &folder.read("x/z/a.txt"), "a\na\n");
 }
 
 #[test]

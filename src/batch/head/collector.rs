@@ -1,32 +1,37 @@
 //! The collector: rank 0's loop over a running plan. It submits tasks, drops each result when no other task needs it
-//! any more, notes failures, and writes files of rank 0 in the order of the instances' indices.
+//! any more, notes failures, and brings outputs to the files of rank 0.
 
-use crate::batch::artifact::Artifact;
 use crate::batch::failure::{Parts, part};
 use crate::batch::head::deadline::Walltime;
 use crate::batch::head::failure_report::FailureReporter;
 use crate::batch::head::in_flight::{WatchedInstances, turn_all};
-use crate::batch::head::in_order::{Ordered, StreamOrigin};
 use crate::batch::head::interrupt;
 use crate::batch::head::longest::LongestRunning;
 use crate::batch::head::outcome::RunOutcome;
 use crate::batch::head::progress::{Progress, Tally};
-use crate::batch::head::shared_files::{Sinks, paths};
+use crate::batch::head::shared_files::Sinks;
+use crate::batch::head::shared_paths::paths;
 use crate::batch::head::stopped::{Running, Stopped};
+use crate::batch::head::streamed::{FETCHED, StreamOrigin, StreamedTask};
 use crate::batch::head::submitted::{SubmittedFutures, SubmittedInstances};
 use crate::batch::head::submitter::Submitter;
 use crate::client::Client;
 use crate::client::future::Future;
+use crate::console;
 use crate::error::Result;
 use crate::script::plan::Plan;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
+
+/// The number of files that are named where a run ends without a summary.
+const TOLD: usize = 4;
 
 /// Tasks that were already running when the rest of the plan was cancelled. Running tasks cannot be cancelled, so the
 /// run waits for them before it ends.
 #[derive(Default)]
 pub(crate) struct AbandonedTasks {
-    /// Running instances of the script's own tasks.
+    /// Running instances of the script's own tasks, without those that [`StreamedTask`] follows.
     pub(crate) own: Running,
     /// Running helper tasks, each of which saves an array that has been computed already.
     pub(crate) saves: Running,
@@ -39,10 +44,8 @@ pub(crate) struct RunCollector<'a> {
     pub(crate) client: &'a Client,
     pub(crate) submitter: Submitter<'a>,
     watched: Vec<WatchedInstances>,
-    /// By task number: tasks whose outputs rank 0 appends to files in the order of the instances' indices.
-    ordered: BTreeMap<usize, Ordered>,
-    /// By task number: whether all outputs of the task that go to files of rank 0 have been appended.
-    drained: Vec<bool>,
+    /// By task number: tasks whose streams go to files of rank 0, and families that the engine expands.
+    pub(crate) streamed: BTreeMap<usize, StreamedTask>,
     /// Futures of results that must stay in the ranks' memory until the run ends (`keep = "memory"` in the script).
     kept: Vec<Future<()>>,
     pub(crate) outcome: RunOutcome,
@@ -54,23 +57,22 @@ pub(crate) struct RunCollector<'a> {
 }
 
 impl<'a> RunCollector<'a> {
-    /// Makes the state of a run that has not submitted anything yet.
+    /// Makes the state of a run that has not submitted anything yet. `folder` is the run folder.
     pub(crate) fn new(
         plan: &'a Plan,
         client: &'a Client,
         submitter: Submitter<'a>,
         progress: Progress,
         reporter: FailureReporter<'a>,
+        folder: &Path,
     ) -> Self {
-        let outcome = RunOutcome { sinks: Sinks::new(plan), ..RunOutcome::default() };
-        let (ordered, drained) = (BTreeMap::new(), vec![false; plan.tasks.len()]);
+        let outcome = RunOutcome { sinks: Sinks::new(plan, folder), ..RunOutcome::default() };
         RunCollector {
             plan,
             client,
             submitter,
             watched: vec![],
-            ordered,
-            drained,
+            streamed: BTreeMap::new(),
             kept: vec![],
             outcome,
             progress,
@@ -85,14 +87,17 @@ impl<'a> RunCollector<'a> {
     fn submit(&mut self) -> Result<()> {
         let mut open = vec![0; self.plan.tasks.len()];
         self.watched.iter().filter(|watched| watched.own).for_each(|some| open[some.task] += some.open());
-        self.ordered.iter().for_each(|(task, ordered)| open[*task] += ordered.open());
+        self.streamed.iter().for_each(|(task, streamed)| open[*task] += streamed.open());
         for entry in self.submitter.advance(open)? {
             self.add(entry);
         }
         Ok(())
     }
 
-    fn add(&mut self, SubmittedInstances { task, first, last, instances, parts, saves }: SubmittedInstances) {
+    fn add(
+        &mut self,
+        SubmittedInstances { task, first, last, instances, extract, saves }: SubmittedInstances,
+    ) {
         // A task with `keep` never goes to the engine as a whole family, so each of its instances has a future here.
         if let SubmittedFutures::Each(futures) = &instances
             && self.plan.tasks.get(task).is_some_and(|task| task.keep)
@@ -102,10 +107,12 @@ impl<'a> RunCollector<'a> {
         let client = self.client;
         match instances {
             SubmittedFutures::Lazy(family) => {
-                self.ordered.insert(task, Ordered::new(task, StreamOrigin::Lazy(family, 0), true));
+                let source = StreamOrigin::Lazy(family, 0);
+                self.streamed.insert(task, StreamedTask::new(self.plan, task, source, extract));
             }
-            SubmittedFutures::Each(futures) if parts.is_none() && self.sinks(task) => {
-                self.add_ordered(task, futures, true, last);
+            SubmittedFutures::Each(futures) if self.has_files(task) => {
+                let new = || StreamedTask::new(self.plan, task, StreamOrigin::Given(false), extract);
+                self.streamed.entry(task).or_insert_with(new).add(client, first, futures, last);
             }
             SubmittedFutures::Each(futures) => {
                 self.watched.push(WatchedInstances::new(task, first, futures, client, true))
@@ -114,17 +121,9 @@ impl<'a> RunCollector<'a> {
         let saves =
             saves.into_iter().map(|futures| WatchedInstances::new(task, first, futures, client, false));
         self.watched.extend(saves);
-        if let Some(parts) = parts {
-            self.add_ordered(task, parts, false, last);
-        }
     }
 
-    fn add_ordered(&mut self, task: usize, futures: Vec<Future<Artifact>>, own: bool, last: bool) {
-        let new = || Ordered::new(task, StreamOrigin::Futures(Default::default(), false), own);
-        self.ordered.entry(task).or_insert_with(new).add(futures, last);
-    }
-
-    fn sinks(&self, task: usize) -> bool {
+    fn has_files(&self, task: usize) -> bool {
         self.plan.tasks.get(task).is_some_and(|task| paths(task).next().is_some())
     }
 
@@ -133,6 +132,16 @@ impl<'a> RunCollector<'a> {
     /// # Errors
     /// When the engine ends before the plan does, through a fault of the network or of the client.
     pub(crate) fn run(mut self) -> Result<RunOutcome> {
+        let outcome = self.collect();
+        if outcome.is_err() {
+            // what there is stays, whatever has happened to the ranks
+            self.outcome.sinks.close(self.plan, true);
+            self.outcome.sinks.lacking(TOLD).iter().for_each(console::error);
+        }
+        outcome.map(|()| self.outcome)
+    }
+
+    fn collect(&mut self) -> Result<()> {
         const SHORTEST: Duration = Duration::from_micros(200);
         let mut pause = SHORTEST;
         loop {
@@ -142,12 +151,11 @@ impl<'a> RunCollector<'a> {
             }
             self.note_failures();
             let moved = self.turn()? || self.submitter.merged > merged;
-            let rest = self.watched.len() + self.ordered.len();
-            if rest == 0 && self.submitter.is_done() {
-                self.finish()?;
-                return Ok(self.outcome);
+            let rest = self.watched.len() + self.streamed.len();
+            if rest == 0 && self.submitter.is_done() && !self.outcome.sinks.is_behind() {
+                return self.finish();
             }
-            interrupt::stay_if_ending(|| self.tally().done_of(self.plan.instances()));
+            self.stay_if_ending(|run| run.tally().done_of(run.plan.instances()));
             if let Some(why) = self.is_to_stop() {
                 return self.stop(why);
             }
@@ -164,10 +172,22 @@ impl<'a> RunCollector<'a> {
         }
     }
 
+    /// If the process is about to exit, hands over the text `done` on how far the run got, and writes the outputs that
+    /// there are to their files.
+    pub(crate) fn stay_if_ending(&mut self, done: impl FnOnce(&Self) -> String) {
+        if interrupt::is_ending() {
+            let done = done(self);
+            self.outcome.sinks.incomplete(TOLD).iter().for_each(console::error);
+            let sinks = &mut self.outcome.sinks;
+            interrupt::stay(done, || sinks.close(self.plan, true));
+        }
+    }
+
     /// The longest pause between two polls of the engine for ended instances. It grows with the number of watched
     /// instances: polling a million of them takes milliseconds.
     fn longest(&self) -> Duration {
-        let watched = self.watched.iter().map(|watched| watched.futures.len()).sum::<usize>();
+        let watched = self.watched.iter().map(|watched| watched.futures.len()).sum::<usize>()
+            + self.streamed.values().map(StreamedTask::running).sum::<usize>();
         Duration::from_millis(20) + Duration::from_nanos(100) * u32::try_from(watched).unwrap_or(u32::MAX)
     }
 
@@ -179,6 +199,8 @@ impl<'a> RunCollector<'a> {
             self.submitter.files.finish(self.client, &mut self.outcome)?;
         }
         self.outcome.failures_file = self.reporter.finish(&mut self.outcome.failed, &self.progress);
+        let resumable = self.outcome.stopped.as_ref().is_some_and(Stopped::is_resumable);
+        self.outcome.sinks.close(self.plan, resumable);
         let Parts { failed, skipped, left } = part(self.plan, self.outcome.failed.in_order());
         let [failed, skipped, mut left] = [failed, skipped, left].map(|list| list.len() as u64);
         let done = self.outcome.ended.saturating_sub(failed + skipped + left);
@@ -194,19 +216,17 @@ impl<'a> RunCollector<'a> {
         self.outcome.failed.own()
     }
 
-    /// Lists the failures that have come since the last call, and tells them to the user.
+    /// Lists the failures that have come since the last call, and tells them to the user. Those of a [`StreamedTask`] are
+    /// listed as soon as it has seen them.
     fn note_failures(&mut self) {
         for watched in &mut self.watched {
             self.outcome.failed.extend(watched.fresh());
-        }
-        for ordered in self.ordered.values_mut() {
-            self.outcome.failed.extend(ordered.fresh());
         }
         self.reporter.look(&mut self.outcome.failed, &self.progress);
     }
 
     /// Gives up the rest of the plan: notes in `stopped` all tasks that are to be cancelled, and returns those that are
-    /// running.
+    /// running, but for those that [`StreamedTask`] follows.
     pub(crate) fn give_up(&mut self, stopped: &mut Stopped) -> Result<AbandonedTasks> {
         for (task, never) in self.submitter.give_up()? {
             stopped.note(task, never);
@@ -216,9 +236,7 @@ impl<'a> RunCollector<'a> {
         for watched in own {
             running.own.extend(watched.give_up(self.client, stopped, &mut self.outcome));
         }
-        for ordered in std::mem::take(&mut self.ordered).into_values().filter(|ordered| ordered.own) {
-            running.own.extend(ordered.give_up(self.client, stopped, &mut self.outcome));
-        }
+        self.streamed.values_mut().for_each(|streamed| streamed.give_up(self.client, stopped));
         // A helper task that saves an array goes on if the array exists or is being computed, that is, if its instance
         // is not among those that never run.
         for WatchedInstances { task, first, futures, .. } in saves {
@@ -237,19 +255,18 @@ impl<'a> RunCollector<'a> {
         let watched = self.watched.iter().filter(|watched| watched.own).flat_map(|watched| {
             watched.unended(FIRST).map(|(index, future)| ((watched.task, index), future))
         });
-        let ordered = self.ordered.values().flat_map(|ordered| {
-            ordered.unended(FIRST).map(|(index, future)| ((ordered.task, index), future))
+        let streamed = self.streamed.iter().flat_map(|(task, streamed)| {
+            streamed.unended(FIRST).map(move |(index, future)| ((*task, index), future))
         });
-        self.longest.look(self.client, watched.chain(ordered).take(FIRST * FIRST));
+        self.longest.look(self.client, watched.chain(streamed).take(FIRST * FIRST));
     }
 
-    /// Counts the ended instances by outcome. Instances whose outputs are fetched together count when the last of them
-    /// has arrived.
+    /// Counts the ended instances by outcome.
     fn tally(&self) -> Tally {
         let (mut ended, mut unlisted) = (self.outcome.ended, 0);
         let known = &self.outcome.failed;
         let so_far = self.watched.iter().map(WatchedInstances::so_far);
-        for (more, without) in so_far.chain(self.ordered.values().filter_map(Ordered::so_far)) {
+        for (more, without) in so_far {
             ended += more;
             // those that have come since the list was made
             unlisted += without.iter().filter(|failed| !known.has(failed.task, failed.index)).count() as u64;
@@ -261,25 +278,23 @@ impl<'a> RunCollector<'a> {
 
     /// Processes the results that have arrived at rank 0 since the last call. Returns whether there were any.
     fn turn(&mut self) -> Result<bool> {
-        let mut moved = turn_all(&mut self.watched, &mut self.outcome)?;
-        let Self { plan, client, ordered, drained, outcome, .. } = self;
-        let mut failure = None;
-        ordered.retain(|number, ordered| {
-            let Some(task) = plan.tasks.get(*number).filter(|_| failure.is_none()) else { return true };
-            // tasks that append to the same file do so one after the other
-            if outcome.sinks.before(*number).any(|earlier| !drained[earlier]) {
-                return true;
+        let moved = turn_all(&mut self.watched, &mut self.outcome)?;
+        Ok(self.turn_streamed()? || moved)
+    }
+
+    /// Looks after the tasks whose instances are followed one by one, and after the files that get their outputs.
+    /// Returns whether something has changed.
+    pub(crate) fn turn_streamed(&mut self) -> Result<bool> {
+        let Self { plan, client, streamed, outcome, .. } = self;
+        let mut left = FETCHED.saturating_sub(streamed.values().map(StreamedTask::fetching).sum());
+        let mut moved = false;
+        for task in streamed.values_mut() {
+            moved |= task.turn(plan, client, &mut left, outcome)?;
+            if outcome.sinks.is_hopeless() {
+                task.give_up_outputs();
             }
-            match ordered.turn(plan, task, client, outcome) {
-                Ok(more) => moved |= more,
-                Err(error) => failure = Some(error),
-            }
-            drained[*number] = failure.is_none() && ordered.is_over();
-            !drained[*number]
-        });
-        if let Some(error) = failure {
-            return Err(error);
         }
-        Ok(moved)
+        streamed.retain(|_, task| !task.is_over());
+        Ok(outcome.sinks.turn(plan) || moved)
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::batch::head::display::shown;
 use crate::batch::head::outcome::RunOutcome;
+use crate::batch::head::shared_files::LeftFile;
 use crate::batch::head::stopped::Stopped;
 use crate::batch::rank::save_array::{self, SaveTarget};
 use crate::client::Client;
@@ -104,7 +105,12 @@ impl DatasetFiles {
                     let told =
                         |name: String| format!("{file}:{name} was not written: a part of it is missing");
                     match left {
-                        true => sinks.left.extend(missing.into_iter().map(|name| format!("{file}:{name}"))),
+                        true => {
+                            sinks.left.extend(missing.into_iter().map(|name| LeftFile {
+                                name: format!("{file}:{name}"),
+                                lacks: String::new(),
+                            }))
+                        }
                         false => sinks.failed.extend(missing.into_iter().map(told)),
                     }
                 }

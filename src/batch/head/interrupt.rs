@@ -10,6 +10,8 @@ use std::time::Duration;
 static ASKED: AtomicBool = AtomicBool::new(false);
 static ENDING: AtomicBool = AtomicBool::new(false);
 static ANSWER: Mutex<Option<String>> = Mutex::new(None);
+/// Whether the run has written what there is to its files; `None` before it has begun to.
+static KEPT: Mutex<Option<bool>> = Mutex::new(None);
 static ANSWERED: Condvar = Condvar::new();
 
 /// Requests that the run starts no more tasks, and ends when the running tasks have ended. Called when a signal has
@@ -39,15 +41,22 @@ pub(crate) fn is_ending() -> bool {
     ENDING.load(Ordering::Acquire)
 }
 
-/// Hands the text `done` (how far the run got) to [`end`] if that was called, and then blocks forever: the exit makes
-/// other operations fail, and the run must not report these as failures.
-pub(crate) fn stay_if_ending(done: impl FnOnce() -> String) {
-    if !is_ending() {
-        return;
-    }
-    *ANSWER.lock() = Some(done());
+/// Hands the text `done` (how far the run got) to [`end`], calls `keep`, which writes what there is to its files, and
+/// then blocks forever: the exit makes other operations fail, and the run must not report these as failures.
+pub(crate) fn stay(done: String, keep: impl FnOnce()) -> ! {
+    *KEPT.lock() = Some(false);
+    *ANSWER.lock() = Some(done);
+    ANSWERED.notify_all();
+    keep();
+    *KEPT.lock() = Some(true);
     ANSWERED.notify_all();
     loop {
         std::thread::park();
     }
+}
+
+/// Waits until a run that has answered [`end`] has written what there is to its files, for at most `limit`.
+pub(crate) fn wait_for_files(limit: Duration) {
+    let mut kept = KEPT.lock();
+    ANSWERED.wait_while_for(&mut kept, |kept| *kept == Some(false), limit);
 }

@@ -3,13 +3,14 @@
 //! Start with [`submitter`]: it hands the plan over window by window. [`placement`] has the resources that tasks
 //! request, [`retained`] the results that others will read, [`failed_members`] failures that gathers leave out, and
 //! [`submitted`] describes what was submitted. [`collector`] is the loop that waits for instances ([`in_flight`],
-//! [`in_order`]), drops results that are no longer needed, and gathers the [`outcome`].
+//! [`streamed`]), drops results that are no longer needed, and gathers the [`outcome`].
 //!
-//! [`reduce`] and [`mapreduce`] plan reductions. [`shared_files`] writes files to which many instances append,
-//! [`dataset_files`] keeps track of HDF5 files, and [`run_folder`] is `NAME.dtask`, with a [`run_record`].
-//! [`mod@deadline`], [`stop`] and [`interrupt`] end a run early; [`stopped`] is what they leave undone. [`progress`] (with
-//! [`longest`]), [`failure_report`] (with the table of failures, [`failures_file`]) and [`summary`] inform the user
-//! ([`display`]: paths, sizes and times).
+//! [`reduce`] and [`mapreduce`] plan reductions. [`shared_files`] are those to which many instances append: which
+//! ([`shared_paths`]) and in which order ([`piece_order`]), one of them ([`shared_file`]), how it grows
+//! ([`growing_file`]), and what waits for its turn ([`spool`]). [`dataset_files`] keeps track of HDF5 files, and
+//! [`run_folder`] is `NAME.dtask`, with a [`run_record`]. [`mod@deadline`], [`stop`] and [`interrupt`] end a run early;
+//! [`stopped`] is what they leave undone. [`progress`] (with [`longest`]), [`failure_report`] (with the table of failures,
+//! [`failures_file`]) and [`summary`] inform the user ([`display`]: paths, sizes and times).
 
 pub(crate) mod collector;
 pub(crate) mod dataset_files;
@@ -18,12 +19,13 @@ pub(crate) mod display;
 pub(crate) mod failed_members;
 pub(crate) mod failure_report;
 pub(crate) mod failures_file;
+pub(crate) mod growing_file;
 pub(crate) mod in_flight;
-pub(crate) mod in_order;
 pub(crate) mod interrupt;
 pub(crate) mod longest;
 pub(crate) mod mapreduce;
 pub(crate) mod outcome;
+pub(crate) mod piece_order;
 pub(crate) mod placement;
 pub(crate) mod progress;
 pub(crate) mod reduce;
@@ -31,9 +33,13 @@ pub(crate) mod retained;
 pub(crate) mod run_folder;
 pub(crate) mod run_record;
 pub(crate) mod settings;
+pub(crate) mod shared_file;
 pub(crate) mod shared_files;
+pub(crate) mod shared_paths;
+pub(crate) mod spool;
 pub(crate) mod stop;
 pub(crate) mod stopped;
+pub(crate) mod streamed;
 pub(crate) mod submitted;
 pub(crate) mod submitter;
 pub(crate) mod summary;

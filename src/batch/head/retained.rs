@@ -100,7 +100,7 @@ impl<'a> RetainedResults<'a> {
 
 /// Submits a helper task that extracts the outputs with the numbers `wanted` from a result, at the rank that has the
 /// result.
-pub(crate) fn outputs_of(client: &Client, whole: &Future<Artifact>, wanted: &[u32]) -> Future<Artifact> {
+fn outputs_of(client: &Client, whole: &Future<Artifact>, wanted: &[u32]) -> Future<Artifact> {
     client.submit(take_outputs, (whole, wanted.to_vec()))
 }
 

@@ -1,234 +1,492 @@
-//! Shared output files, written by rank 0: `stdout = path` where instances append to one file.
+//! Files of rank 0 to which the instances of tasks append what they print: `stdout = path`, `stderr = path`.
+//!
+//! Each grows while the run goes on, by whole outputs in the order of the tasks and of their instances' indices. What is
+//! not its turn yet waits on disk ([`Spool`]), or in memory up to a bound. An instance without an output is passed over,
+//! and named at the end.
 
+use crate::batch::artifact::Artifact;
 use crate::batch::head::display::shown;
-use crate::batch::outputs::{STDERR, STDOUT};
-use crate::batch::task_def::facts;
-use crate::batch::whole_files::NewFile;
+use crate::batch::head::growing_file::{BytesSource, SMALL};
+use crate::batch::head::shared_file::{OutputSlot, SharedFile};
+use crate::batch::head::shared_paths::StreamRoutes;
+use crate::batch::head::spool::{Spool, WaitingOutput};
+use crate::batch::outputs::STDOUT;
+use crate::batch::whole_files::make_private;
+use crate::commands::outputs::Content;
+use crate::console::counted;
 use crate::script::plan::Plan;
-use crate::script::plan::task::{PlanTask, StreamTarget};
-use crate::script::plan::template::{RenderScope, Template};
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::io::{self, BufWriter, Write};
+use std::collections::{HashSet, VecDeque};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-/// An output file to which rank 0 appends the streams of instances, and which still lacks some. Several instances share
-/// the file.
-struct Sink {
-    /// The number of the last task of the plan that appends to the file.
-    task: usize,
-    /// The number of outputs of instances that are still to be appended.
-    missing: u64,
-    /// The number of instances that ended without an output for the file. If there are any, the file is not written.
-    lost: u64,
-    /// Whether some instances without an output are left for the next run of the script, which then writes the file.
-    left: bool,
-    file: Option<BufWriter<NewFile>>,
-    error: Option<io::Error>,
+/// The longest time for which outputs stay in memory before they are written.
+const FLUSH: Duration = Duration::from_millis(100);
+/// The number of bytes in memory at which they are written before that.
+const BATCH: usize = 1 << 20;
+/// The number of bytes in memory from which rank 0 fetches no more outputs: the disk takes none.
+const HELD: usize = 32 << 20;
+/// The number of bytes that are read back from the spool in one turn, so that rank 0 also looks after other things.
+const TURN: u64 = 8 << 20;
+/// The pause before a file is tried again that could not be written.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How an instance has ended, for the files to which it appends.
+pub(crate) enum OutputEnd<'a> {
+    /// With a result, which has the outputs.
+    Done(&'a Artifact),
+    /// Without outputs; `left` if it is left for the next run of the script.
+    Lost { left: bool },
+    /// With a result whose outputs cannot be had, for this reason.
+    Unreadable(String),
 }
 
-/// All output files that rank 0 writes from the streams of instances. Each is written whole, under a temporary name
-/// until it is complete, or not at all.
+/// A file, or what is not in it, that is left for the next run of the script.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct LeftFile {
+    pub name: String,
+    /// What the file lacks; empty if it was not written at all.
+    pub lacks: String,
+}
+
+/// All files that rank 0 writes from the streams of instances.
 #[derive(Default)]
 pub(crate) struct Sinks {
-    open: HashMap<PathBuf, Sink>,
-    /// By task, the earlier tasks that append to the same file, and so must come first.
-    before: HashMap<usize, BTreeSet<usize>>,
-    /// Paths of the files that are complete and have their final names.
+    files: Vec<SharedFile>,
+    routes: StreamRoutes,
+    spool: Option<Spool>,
+    /// Outputs that are in memory since the last flush and whose turn has not come: file, part, and position.
+    recent: Vec<(u32, u32, u64)>,
+    /// Bytes of outputs in memory: in slots, and in the buffers of files.
+    held: usize,
+    /// Numbers of files with outputs in their buffers.
+    dirty: HashSet<u32>,
+    /// Numbers of files whose next output is there, and is not appended yet.
+    behind: VecDeque<u32>,
+    /// Numbers of files that could not be written.
+    blocked: HashSet<u32>,
+    flushed: Option<Instant>,
+    /// Whether the disk took not all at the last flush.
+    is_stuck: bool,
+    /// When the disk began to take nothing; `None` while it does.
+    full_since: Option<Instant>,
+    /// Paths of the files that are complete.
     pub written: Vec<PathBuf>,
-    /// Messages for the user about files that could not be written.
+    /// Paths of files that lack outputs, each with the number of those that it has and of all.
+    pub partial: Vec<(PathBuf, u64, u64)>,
+    /// Messages for the user about files that could not be written, or lack outputs.
     pub failed: Vec<String>,
-    /// Paths of the files that are not written now, but by the next run of the script.
-    pub left: Vec<String>,
+    /// Files that are completed by the next run of the script.
+    pub left: Vec<LeftFile>,
     /// HDF5 datasets that are not in their file although the instances that make them are done: arrays are missing, or
     /// the file could not be finished.
     pub unsaved: HashSet<String>,
 }
 
-/// The path of the file to which rank 0 appends a stream (standard output or error) of an instance.
-///
-/// # Errors
-/// When the path cannot be rendered; the text is for the user.
-pub(crate) fn path_of(
-    plan: &Plan,
-    task: &PlanTask,
-    stream: &Template,
-    index: u64,
-) -> Result<PathBuf, String> {
-    let facts = facts(task, index, &plan.dir.display().to_string());
-    let env = |name: &str| std::env::var(name).ok();
-    let values = task.family.bindings(index);
-    let scope = RenderScope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
-    let path = stream.render(&scope).map_err(|error| format!("{}: {error}", task.label(index)))?;
-    Ok(plan.dir.join(path))
-}
-
-/// The streams of a task that go to files of rank 0, each with its output number and the template of its path; standard
-/// output comes first.
-pub(crate) fn paths(task: &PlanTask) -> impl Iterator<Item = (u32, &Template)> {
-    let stderr = task.action.is_command().then_some((STDERR, &task.stderr));
-    let streams = [Some((STDOUT, &task.stdout)), stderr];
-    streams.into_iter().flatten().filter_map(|(which, stream)| match stream {
-        StreamTarget::Path(path) => Some((which, path)),
-        StreamTarget::Log | StreamTarget::Null => None,
-    })
-}
-
 impl Sinks {
-    /// Prepares the files of a run: counts the outputs that each file will get, so that rank 0 knows when it is
-    /// complete.
-    pub(crate) fn new(plan: &Plan) -> Sinks {
-        let mut sinks = Sinks::default();
-        for (number, task) in plan.tasks.iter().enumerate() {
-            for (_, stream) in paths(task) {
-                // most families write to one file, whose path is then rendered once
-                let (times, count) = if stream.as_literal().is_some() {
-                    (1, task.family.len())
-                } else {
-                    (task.family.len(), 1)
-                };
-                for index in 0..times {
-                    match path_of(plan, task, stream, index) {
-                        Ok(path) => sinks.expect(number, path, count),
-                        Err(error) => sinks.failed.push(error),
-                    }
-                }
-            }
-        }
+    /// Prepares the files of a run: notes which outputs each will get, and in which order. `folder` is the run folder, in
+    /// which outputs wait for their turn.
+    pub(crate) fn new(plan: &Plan, folder: &Path) -> Sinks {
+        let mut sinks = Sinks { spool: Some(Spool::new(folder)), ..Sinks::default() };
+        let (routes, files) = StreamRoutes::new(plan, &mut sinks.failed);
+        sinks.routes = routes;
+        sinks.files = files.into_iter().map(SharedFile::new).collect();
         sinks
     }
 
-    fn expect(&mut self, task: usize, path: PathBuf, count: u64) {
-        let new = || Sink { task, missing: 0, lost: 0, left: false, file: None, error: None };
-        let sink = self.open.entry(path).or_insert_with(new);
-        sink.missing += count;
-        let before = std::mem::replace(&mut sink.task, task);
-        if before != task {
-            self.before.entry(task).or_default().insert(before);
+    /// Notes how an instance has ended: appends its outputs to the files, now or when it is their turn, or passes over
+    /// them.
+    pub(crate) fn end(&mut self, plan: &Plan, task: usize, index: u64, end: &OutputEnd<'_>) {
+        for (which, file) in self.routes.of(plan, task, index) {
+            let number = 2 * index + u64::from(which != STDOUT);
+            let Some(shared) = self.files.get_mut(file as usize) else { continue };
+            let found = shared.parts.binary_search_by_key(&task, |part| part.task);
+            let Ok(part) = found else { continue };
+            let Some(position) = shared.parts[part].order.position(number) else { continue };
+            let content = match end {
+                OutputEnd::Done(artifact) => match artifact.output(which) {
+                    Ok(output) => Ok(output.content),
+                    Err(failure) => Err(Some(failure.message().to_owned())),
+                },
+                OutputEnd::Lost { left } => {
+                    shared.left |= left;
+                    Err(None)
+                }
+                OutputEnd::Unreadable(why) => Err(Some(why.clone())),
+            };
+            match content {
+                Ok(content) => self.arrived(plan, file, part, position, content),
+                Err(why) => {
+                    shared.why = shared.why.take().or(why);
+                    shared.parts[part].set(position, OutputSlot::Lost);
+                }
+            }
+            if self.files.get(file as usize).is_some_and(|shared| !shared.is_behind) {
+                let mut left = TURN;
+                self.advance(file, &mut left);
+            }
+        }
+        if self.held > BATCH && !self.is_waiting_for_disk() {
+            self.flush(plan);
         }
     }
 
-    /// Earlier tasks that write to the same files as `task`. All their outputs must be appended before those of `task`.
-    pub(crate) fn before(&self, task: usize) -> impl Iterator<Item = usize> {
-        self.before.get(&task).into_iter().flatten().copied()
-    }
-
-    /// Appends the output of the next instance to the file at `path`; `None` means that the instance has no output. The
-    /// last output completes the file, which then gets its final name.
-    pub(crate) fn append(&mut self, path: &Path, bytes: Option<&[u8]>) {
-        let Some(sink) = self.open.get_mut(path) else { return };
-        match bytes {
-            Some(bytes) if sink.error.is_none() && sink.lost == 0 => {
-                sink.error = sink.write(path, bytes).err();
-            }
-            Some(_) => {}
-            None => {
-                sink.lost += 1;
-                sink.file = None;
+    /// Appends an output, or keeps it until its turn.
+    fn arrived(&mut self, plan: &Plan, file: u32, part: usize, position: u64, content: Content<'_>) {
+        let Some(shared) = self.files.get_mut(file as usize) else { return };
+        let opened: File;
+        let bytes = match content {
+            Content::Memory(bytes) => BytesSource::Memory(bytes),
+            Content::File(stored) => match File::open(stored.path()) {
+                Ok(file) => {
+                    opened = file;
+                    BytesSource::File { file: &opened, offset: 0, length: stored.length() }
+                }
+                Err(error) => {
+                    shared.why.get_or_insert_with(|| stored.unreadable(&error).message().to_owned());
+                    return shared.parts[part].set(position, OutputSlot::Lost);
+                }
+            },
+        };
+        if shared.at == part && shared.parts[part].next == position && shared.error.is_none() {
+            let (appended, before, after) = shared.append(Ok(bytes));
+            self.held = (self.held + after).saturating_sub(before);
+            match appended {
+                Ok(()) => {
+                    self.dirty.insert(file);
+                    shared.appended += 1;
+                    shared.parts[part].next += 1;
+                    shared.parts[part].slots.pop_front();
+                    return;
+                }
+                Err(error) => self.block(file, error),
             }
         }
-        sink.missing = sink.missing.saturating_sub(1);
-        if sink.missing == 0
-            && let Some(sink) = self.open.remove(path)
+        let Some(shared) = self.files.get_mut(file as usize) else { return };
+        let large = bytes.length() > SMALL;
+        let kept = match &mut self.spool {
+            Some(spool) if large && !self.is_stuck => {
+                spool.keep(&[shared.parts[part].waiting(plan, position, bytes)]).map(|places| places[0])
+            }
+            _ => Err(io::Error::other("not now")),
+        };
+        let slot = match (kept, content) {
+            (Ok(place), _) => OutputSlot::Disk(place),
+            (Err(_), Content::File(stored)) => OutputSlot::Stored(stored.clone()),
+            (Err(_), Content::Memory(bytes)) => {
+                self.held += bytes.len();
+                self.recent.push((file, part as u32, position));
+                OutputSlot::Memory(bytes.into())
+            }
+        };
+        shared.parts[part].set(position, slot);
+    }
+
+    fn block(&mut self, file: u32, error: io::Error) {
+        let Some(shared) = self.files.get_mut(file as usize) else { return };
+        if !std::mem::replace(&mut shared.is_told, true) {
+            log::warn!("{} cannot be written: {error}; it is tried again", shown(&shared.path));
+        }
+        shared.error = Some((error, Instant::now() + AGAIN));
+        self.blocked.insert(file);
+    }
+
+    /// Appends the outputs whose turn has come, as many as `left` bytes allow. Completes the file after the last one.
+    fn advance(&mut self, number: u32, left: &mut u64) {
+        let Some(shared) = self.files.get_mut(number as usize) else { return };
+        let mut failed = None;
+        while shared.error.is_none()
+            && let Some(part) = shared.parts.get_mut(shared.at)
         {
-            self.finish(path, sink);
-        }
-    }
-
-    /// Notes that an instance whose output belongs into the file at `path` was deferred. The file is then left for the
-    /// next run of the script too.
-    pub(crate) fn leave(&mut self, path: &Path) {
-        if let Some(sink) = self.open.get_mut(path) {
-            sink.left = true;
-        }
-    }
-
-    /// Gives up all files that still lack outputs, when the run is stopped. If `resumable`, the next run of the script
-    /// writes them.
-    pub(crate) fn give_up(&mut self, resumable: bool) {
-        let mut left: Vec<PathBuf> = self.open.drain().map(|(path, _)| path).collect();
-        left.sort_unstable();
-        if resumable {
-            self.left.extend(left.iter().map(|path| shown(path)));
-            return;
-        }
-        let told = |path: &PathBuf| format!("{} was not written: the run was stopped", shown(path));
-        self.failed.extend(left.iter().map(told));
-    }
-
-    fn finish(&mut self, path: &Path, sink: Sink) {
-        let name = shown(path);
-        if sink.left {
-            self.left.push(name);
-            return;
-        }
-        if sink.lost > 0 {
-            let (outputs, is) = if sink.lost == 1 { ("output", "is") } else { ("outputs", "are") };
-            self.failed.push(format!("{name} was not written: {} {outputs} of it {is} missing", sink.lost));
-            return;
-        }
-        let outcome = match (sink.error, sink.file) {
-            (Some(error), _) => Err(error),
-            (None, Some(file)) => {
-                file.into_inner().map_err(|error| error.into_error()).and_then(NewFile::finish)
+            let slot = match part.slots.front() {
+                _ if part.is_over() => {
+                    part.slots = VecDeque::new();
+                    shared.at += 1;
+                    continue;
+                }
+                None | Some(OutputSlot::Open) => break,
+                Some(OutputSlot::Lost) => {
+                    shared.pass_over(1);
+                    continue;
+                }
+                Some(_) if *left == 0 => {
+                    shared.is_behind = true;
+                    self.behind.push_back(number);
+                    break;
+                }
+                Some(_) => part.slots.pop_front().unwrap_or_default(),
+            };
+            let opened;
+            let bytes = match (&slot, &self.spool) {
+                (OutputSlot::Memory(bytes), _) => Ok(BytesSource::Memory(bytes)),
+                (OutputSlot::Disk(place), Some(spool)) => spool.output(*place),
+                (OutputSlot::Stored(stored), _) => {
+                    opened = File::open(stored.path());
+                    let source = |file| BytesSource::File { file, offset: 0, length: stored.length() };
+                    opened.as_ref().map(source).map_err(|error| io::Error::other(error.to_string()))
+                }
+                _ => Err(io::Error::other("an output waits nowhere")),
+            };
+            let length = bytes.as_ref().map_or(0, |bytes| bytes.length());
+            let (appended, before, after) = shared.append(bytes);
+            self.held = (self.held + after).saturating_sub(before);
+            let Some(part) = shared.parts.get_mut(shared.at) else { break };
+            if let Err(error) = appended {
+                part.slots.push_front(slot);
+                failed = Some(error);
+                break;
             }
-            (None, None) => Ok(()),
-        };
-        match outcome {
-            Ok(()) => self.written.push(path.to_owned()),
-            Err(error) => self.failed.push(format!("{name} could not be written: {error}")),
+            match (&slot, &mut self.spool) {
+                (OutputSlot::Memory(bytes), _) => self.held = self.held.saturating_sub(bytes.len()),
+                (OutputSlot::Disk(place), Some(spool)) => spool.release(*place),
+                _ => {}
+            }
+            part.next += 1;
+            shared.appended += 1;
+            self.dirty.insert(number);
+            *left = left.saturating_sub(length.max(1));
+        }
+        match failed {
+            Some(error) => self.block(number, error),
+            None if shared.error.is_none() && shared.is_over() && shared.has_something() => {
+                self.flush_file(number, true);
+            }
+            None => {}
         }
     }
-}
 
-impl Sink {
-    fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            empty => empty.insert(BufWriter::new(NewFile::create(path)?)),
+    /// Writes what is buffered for a file. With `last`, the file is complete.
+    fn flush_file(&mut self, number: u32, last: bool) {
+        let Some(shared) = self.files.get_mut(number as usize).filter(|shared| !shared.is_complete) else {
+            return;
         };
-        file.write_all(bytes)
+        match shared.flush(last) {
+            Ok(bytes) => {
+                self.held = self.held.saturating_sub(bytes);
+                self.dirty.remove(&number);
+            }
+            Err(error) => {
+                self.is_stuck = true;
+                self.block(number, error);
+            }
+        }
+    }
+
+    /// Writes to the disk what is in memory: the buffers of files, and outputs whose turn has not come.
+    fn flush(&mut self, plan: &Plan) {
+        (self.flushed, self.is_stuck) = (Some(Instant::now()), false);
+        let dirty: Vec<u32> =
+            self.dirty.iter().copied().filter(|file| !self.blocked.contains(file)).collect();
+        dirty.into_iter().for_each(|number| self.flush_file(number, false));
+        self.keep_recent(plan);
+        self.full_since = if self.is_full() { self.full_since.or(self.flushed) } else { None };
+    }
+
+    /// Takes outputs whose turn has not come from memory to the spool.
+    fn keep_recent(&mut self, plan: &Plan) {
+        let Some(spool) = &mut self.spool else { return };
+        let mut recent = std::mem::take(&mut self.recent);
+        let part = |file: u32, part: u32| self.files.get(file as usize)?.parts.get(part as usize);
+        recent.retain(|(file, at, position)| {
+            let slot = part(*file, *at).and_then(|part| part.slot(*position));
+            matches!(slot, Some(OutputSlot::Memory(_)))
+        });
+        let output = |(file, at, position): &(u32, u32, u64)| {
+            let part = part(*file, *at)?;
+            let Some(OutputSlot::Memory(bytes)) = part.slot(*position) else { return None };
+            Some(part.waiting(plan, *position, BytesSource::Memory(bytes)))
+        };
+        let outputs: Vec<WaitingOutput<'_>> = recent.iter().filter_map(output).collect();
+        let kept = if outputs.is_empty() { Ok(Vec::new()) } else { spool.keep(&outputs) };
+        drop(outputs);
+        match kept {
+            Ok(places) => {
+                for ((file, part, position), place) in recent.into_iter().zip(places) {
+                    let part = &mut self.files[file as usize].parts[part as usize];
+                    if let Some(OutputSlot::Memory(bytes)) = part.slot(position) {
+                        self.held = self.held.saturating_sub(bytes.len());
+                        part.set(position, OutputSlot::Disk(place));
+                    }
+                }
+            }
+            Err(error) => {
+                log::warn!("outputs that wait for their turn cannot be kept on disk: {error}");
+                (self.recent, self.is_stuck) = (recent, true);
+            }
+        }
+    }
+
+    /// Appends outputs whose turn has come, and writes what is in memory for long enough. Returns whether there is more
+    /// to append at once.
+    pub(crate) fn turn(&mut self, plan: &Plan) -> bool {
+        let now = Instant::now();
+        let is_due = |number: &u32| {
+            let error = self.files.get(*number as usize).and_then(|shared| shared.error.as_ref());
+            error.is_none_or(|(_, again)| *again <= now)
+        };
+        let again: Vec<u32> = self.blocked.iter().copied().filter(is_due).collect();
+        for number in again {
+            if self.try_again(number)
+                && let Some(shared) = self.files.get_mut(number as usize)
+                && !std::mem::replace(&mut shared.is_behind, true)
+            {
+                self.behind.push_back(number);
+            }
+        }
+        let mut left = TURN;
+        for number in std::mem::take(&mut self.behind) {
+            if let Some(shared) = self.files.get_mut(number as usize) {
+                shared.is_behind = false;
+            }
+            self.advance(number, &mut left);
+        }
+        let is_due = self.flushed.is_none_or(|flushed| flushed.elapsed() >= FLUSH);
+        let is_much = self.held > BATCH && !self.is_waiting_for_disk();
+        if is_much || is_due && !(self.dirty.is_empty() && self.recent.is_empty()) {
+            self.flush(plan);
+        }
+        !self.behind.is_empty()
+    }
+
+    /// Tries again to write a file that could not be written; what waits for it goes on waiting until then. Returns
+    /// whether it can be.
+    fn try_again(&mut self, number: u32) -> bool {
+        self.blocked.remove(&number);
+        if let Some(shared) = self.files.get_mut(number as usize) {
+            shared.error = None;
+        }
+        self.flush_file(number, false);
+        !self.blocked.contains(&number)
+    }
+
+    /// Whether the disk has just taken nothing, so that another attempt is not due.
+    fn is_waiting_for_disk(&self) -> bool {
+        self.is_stuck && self.flushed.is_some_and(|flushed| flushed.elapsed() < FLUSH)
+    }
+
+    /// Whether outputs wait whose turn has come.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.behind.is_empty()
+    }
+
+    /// Whether rank 0 should fetch no more outputs, since the disk takes none.
+    pub(crate) fn is_full(&self) -> bool {
+        self.held > HELD
+    }
+
+    /// Whether the disk has taken nothing for so long that the run, which has nothing else to do, ends without.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        self.full_since.is_some_and(|since| since.elapsed() > 10 * AGAIN)
+    }
+
+    /// Appends what is there, whatever lacks between, at the end of the run; and says what each file lacks. `left` if
+    /// what has not come is left for the next run of the script.
+    pub(crate) fn close(&mut self, plan: &Plan, left: bool) {
+        for number in 0..self.files.len() as u32 {
+            self.close_file(number, left);
+            self.rescue(number, left);
+        }
+        if let Some(mut spool) = self.spool.take() {
+            spool.close();
+        }
+        for shared in std::mem::take(&mut self.files) {
+            self.tell(plan, &shared);
+        }
+    }
+
+    /// Puts the outputs that could not be written to their file into one in the run folder.
+    fn rescue(&mut self, number: u32, left: bool) {
+        let (Some(shared), Some(spool)) = (self.files.get_mut(number as usize), &self.spool) else { return };
+        let Some((error, _)) = shared.error.take() else { return };
+        let path = spool.folder().join(format!("rank-0000-unwritten-{number}.log"));
+        shared.refused = Some((error, None));
+        self.blocked.remove(&number);
+        let made = make_private(spool.folder());
+        if let (Ok(()), Some(growing)) = (made, &mut shared.growing) {
+            growing.redirect(&path);
+            self.close_file(number, left);
+        }
+        if let Some(SharedFile { refused: Some((_, place)), error: None, is_complete: true, .. }) =
+            self.files.get_mut(number as usize)
+        {
+            *place = Some(path);
+        }
+    }
+
+    /// Up to `most` lines on files that a run which ends now leaves incomplete.
+    pub(crate) fn incomplete(&self, most: usize) -> Vec<String> {
+        let files = self.files.iter().filter(|shared| !shared.is_complete).take(most);
+        let line = |shared: &SharedFile| {
+            let (name, has, total) = (shown(&shared.path), shared.has(), counted(shared.total(), "output"));
+            if has > 0 { format!("left    {name} has {has} of {total}") } else { format!("left    {name}") }
+        };
+        files.map(line).collect()
+    }
+
+    /// Up to `most` lines on files that lack outputs, after [`Sinks::close`].
+    pub(crate) fn lacking(&self, most: usize) -> Vec<String> {
+        let left = self.left.iter().map(|file| format!("left    {}{}", file.name, file.lacks));
+        left.chain(self.failed.iter().cloned()).take(most).collect()
+    }
+
+    fn close_file(&mut self, number: u32, left: bool) {
+        let blocked = self.blocked.contains(&number);
+        if self.files.get(number as usize).is_none_or(|shared| shared.is_complete)
+            || blocked && !self.try_again(number)
+        {
+            return;
+        }
+        loop {
+            let mut all = u64::MAX;
+            self.advance(number, &mut all);
+            let Some(shared) = self.files.get_mut(number as usize) else { return };
+            let Some(part) = shared.parts.get(shared.at).filter(|_| shared.error.is_none()) else { break };
+            let open = part.slots.iter().take_while(|slot| matches!(slot, OutputSlot::Open)).count() as u64;
+            // after the last that is known, none has come
+            let count = if open == part.slots.len() as u64 { part.order.len() - part.next } else { open };
+            shared.left |= left && count > 0;
+            shared.pass_over(count);
+        }
+    }
+
+    /// Sorts a file into those that are complete, left, or lack outputs.
+    fn tell(&mut self, plan: &Plan, shared: &SharedFile) {
+        let (name, total, is_made) = (shown(&shared.path), shared.total(), shared.is_made());
+        if let Some((error, place)) = &shared.refused {
+            let mut text = format!("{name} could not be written: {error}");
+            if shared.written > 0 {
+                text += &format!("; {} of {} are in it", shared.written, counted(total, "output"));
+            }
+            if shared.missing > 0 {
+                text += &format!("; it lacks {}", shared.lacks(plan));
+            }
+            if let Some(place) = place {
+                let what = if shared.written > 0 { "the others" } else { "its outputs" };
+                text += &format!("; {what} are in {}", shown(place));
+            }
+            return self.failed.push(text);
+        }
+        if shared.missing == 0 {
+            return self.written.push(shared.path.clone());
+        }
+        let lacks = shared.lacks(plan);
+        if is_made {
+            self.partial.push((shared.path.clone(), shared.written, total));
+        }
+        match (shared.left, is_made) {
+            (true, _) => {
+                let lacks = if is_made { format!(" lacks {lacks}") } else { String::new() };
+                self.left.push(LeftFile { name, lacks });
+            }
+            (false, true) => self.failed.push(format!("{name} lacks {lacks}")),
+            (false, false) => {
+                let rest = if shared.missing < total { "; the others are empty" } else { "" };
+                self.failed.push(format!("{name} was not written: it lacks {lacks}{rest}"));
+            }
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    #[test]
-    fn a_file_is_written_whole_or_not_at_all() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = |name: &str| dir.path().join(name);
-        let mut sinks = Sinks::default();
-        for name in ["whole", "torn", "sub/other"] {
-            sinks.expect(0, path(name), 2);
-        }
-        for name in ["whole", "torn", "sub/other"] {
-            sinks.append(&path(name), Some(b"one\n"));
-            assert!(!path(name).exists());
-        }
-        sinks.append(&path("whole"), Some(b"two\n"));
-        sinks.append(&path("torn"), None);
-        sinks.append(&path("sub/other"), Some(b""));
-        assert_eq!(fs::read(path("whole")).unwrap(), b"one\ntwo\n");
-        assert_eq!(fs::read(path("sub/other")).unwrap(), b"one\n");
-        assert_eq!(sinks.written, [path("whole"), path("sub/other")]);
-        assert!(
-            sinks.failed[0].ends_with("torn was not written: 1 output of it is missing"),
-            "{:?}",
-            sinks.failed
-        );
-        let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(left.len(), 2, "{left:?}");
-    }
-
-    #[test]
-    fn only_tasks_with_a_file_in_common_wait_for_each_other() {
-        let mut sinks = Sinks::default();
-        for (task, name) in [(0, "a"), (1, "b"), (2, "a"), (2, "c"), (3, "a"), (3, "c")] {
-            sinks.expect(task, name.into(), 1);
-        }
-        let before: Vec<Vec<usize>> = (0..4).map(|task| sinks.before(task).collect()).collect();
-        assert_eq!(before, [vec![], vec![], vec![0], vec![2]]); // that 0 is before 3 follows
-    }
-}
+#[path = "shared_files_tests.rs"]
+mod tests;

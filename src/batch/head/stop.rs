@@ -4,67 +4,81 @@
 use crate::batch::failure::FailedInstance;
 use crate::batch::head::collector::RunCollector;
 use crate::batch::head::interrupt;
-use crate::batch::head::outcome::{FailureList, RunOutcome, note};
+use crate::batch::head::outcome::note;
 use crate::batch::head::stopped::{Running, StopReason, Stopped};
-use crate::client::Client;
 use crate::error::Result;
 use std::time::{Duration, Instant};
 
-/// Waits for the tasks `running` until the instant `until` (`None`: until all have ended), and notes those that fail;
-/// `tell` tells of them meanwhile. Returns the number of tasks that have ended.
-fn drain(
-    client: &Client,
-    running: Running,
-    until: Option<Instant>,
-    outcome: &mut RunOutcome,
-    stopped: &mut Stopped,
-    mut tell: impl FnMut(&mut FailureList),
-) -> Result<u64> {
-    let watch = client.watch(running.iter().map(|(_, _, future)| future));
-    let mut reported = 0;
-    let ended = loop {
-        interrupt::stay_if_ending(|| "its last tasks were under way".to_owned());
-        match watch.take() {
-            Some(ended) => break ended?,
-            None if until.is_none_or(|until| Instant::now() < until) => {
-                let new = watch.failures_after(reported);
-                reported += new.len();
-                for (at, cause) in new {
-                    let (task, index, _) = &running[at];
-                    note(&mut outcome.failed, *task, *index, Some(cause));
-                }
-                tell(&mut outcome.failed);
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            None => {
-                let ended = watch.ended();
-                for ((task, index, _), ended) in running.iter().zip(&ended) {
-                    // noted once: this function is called for the instances and then for the helper tasks that save
-                    // their arrays, and of one instance both may still run
-                    if !ended && !stopped.has(*task, *index) {
-                        stopped.note(*task, *index..index + 1);
+impl RunCollector<'_> {
+    /// Waits for the tasks `running` until the instant `until` (`None`: until all have ended), notes those that
+    /// fail, and tells of them. Returns the number of tasks that have ended.
+    fn drain(&mut self, running: Running, until: Option<Instant>, stopped: &mut Stopped) -> Result<u64> {
+        let watch = self.client.watch(running.iter().map(|(_, _, future)| future));
+        let mut reported = 0;
+        let ended = loop {
+            self.wait_a_little()?;
+            match watch.take() {
+                Some(ended) => break ended?,
+                None if until.is_none_or(|until| Instant::now() < until) => {
+                    let new = watch.failures_after(reported);
+                    reported += new.len();
+                    for (at, cause) in new {
+                        let (task, index, _) = &running[at];
+                        note(&mut self.outcome.failed, *task, *index, Some(cause));
                     }
                 }
-                stopped.late = true;
-                let failures = watch.failures().into_iter();
-                outcome.failed.extend(failures.map(|(at, cause)| FailedInstance {
-                    task: running[at].0,
-                    index: running[at].1,
-                    cause,
-                }));
-                return Ok(ended.iter().filter(|ended| **ended).count() as u64);
+                None => {
+                    let ended = watch.ended();
+                    for ((task, index, _), ended) in running.iter().zip(&ended) {
+                        // noted once: this function is called for the instances and then for the helper tasks that
+                        // save their arrays, and of one instance both may still run
+                        if !ended && !stopped.has(*task, *index) {
+                            stopped.note(*task, *index..index + 1);
+                        }
+                    }
+                    stopped.late = true;
+                    let failures = watch.failures().into_iter();
+                    self.outcome.failed.extend(failures.map(|(at, cause)| FailedInstance {
+                        task: running[at].0,
+                        index: running[at].1,
+                        cause,
+                    }));
+                    return Ok(ended.iter().filter(|ended| **ended).count() as u64);
+                }
+            }
+        };
+        for ((task, index, _), ended) in running.iter().zip(ended) {
+            if let Err(cause) = ended {
+                self.outcome.failed.push(FailedInstance { task: *task, index: *index, cause });
             }
         }
-    };
-    for ((task, index, _), ended) in running.iter().zip(ended) {
-        if let Err(cause) = ended {
-            outcome.failed.push(FailedInstance { task: *task, index: *index, cause });
-        }
+        Ok(running.len() as u64)
     }
-    Ok(running.len() as u64)
-}
 
-impl RunCollector<'_> {
+    /// Waits for the tasks that [`StreamedTask`](super::streamed::StreamedTask) follows, and for their outputs, until
+    /// the instant `until` (`None`: until all are there).
+    fn drain_streamed(&mut self, until: Option<Instant>, stopped: &mut Stopped) -> Result<()> {
+        while !self.streamed.is_empty() {
+            self.wait_a_little()?;
+            if until.is_some_and(|until| Instant::now() >= until) {
+                stopped.late |= self.streamed.values().any(|task| task.running() > 0);
+                self.streamed.values().for_each(|task| task.leave_running(stopped));
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks after outputs, and pauses if there are none. Tells of the failures so far.
+    fn wait_a_little(&mut self) -> Result<()> {
+        if !self.turn_streamed()? {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.reporter.look(&mut self.outcome.failed, &self.progress);
+        self.stay_if_ending(|_| "its last tasks were under way".to_owned());
+        Ok(())
+    }
+
     /// Whether the run must stop before its plan is complete; the reason if so: the time limit, a signal, or too many
     /// failures.
     pub(crate) fn is_to_stop(&self) -> Option<StopReason> {
@@ -80,26 +94,22 @@ impl RunCollector<'_> {
     }
 
     /// Stops the run early: cancels the tasks that are not running, and waits for those that are.
-    pub(crate) fn stop(mut self, why: StopReason) -> Result<RunOutcome> {
+    pub(crate) fn stop(&mut self, why: StopReason) -> Result<()> {
         let mut stopped = Stopped { why: Some(why), ..Stopped::default() };
         let running = self.give_up(&mut stopped)?;
         // cancelled only after all statuses are read: dependants of a cancelled task fail with it, and would be counted
         // as failures instead of as not run
         self.client.cancel(std::mem::take(&mut stopped.cancelled));
         let until = self.walltime.map(|walltime| walltime.last());
-        let Self { client, outcome, reporter, progress, .. } = &mut self;
-        let mut tell = |failed: &mut FailureList| reporter.look(failed, progress);
-        let ended = drain(client, running.own, until, outcome, &mut stopped, &mut tell)?;
-        drain(client, running.saves, until, outcome, &mut stopped, tell)?;
-        self.outcome.ended += ended;
+        self.outcome.ended += self.drain(running.own, until, &mut stopped)?;
+        self.drain(running.saves, until, &mut stopped)?;
+        self.drain_streamed(until, &mut stopped)?;
         // wait for tasks that were sent between the reading of statuses and the cancellation
         while !stopped.late && self.client.totals()?.assigned > 0 {
             stopped.late = until.is_some_and(|until| Instant::now() >= until);
             std::thread::sleep(Duration::from_millis(2));
         }
-        self.outcome.sinks.give_up(stopped.is_resumable());
         self.outcome.stopped = Some(stopped);
-        self.finish()?;
-        Ok(self.outcome)
+        self.finish()
     }
 }

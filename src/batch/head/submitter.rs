@@ -10,7 +10,7 @@ use crate::batch::head::failed_members::Losses;
 use crate::batch::head::placement;
 use crate::batch::head::reduce::any_order::Merging;
 use crate::batch::head::reduce::{self, fixed, is_unordered};
-use crate::batch::head::retained::{RetainedResults, outputs_of};
+use crate::batch::head::retained::RetainedResults;
 use crate::batch::head::run_folder::RunFolder;
 use crate::batch::head::submitted::{OpenTask, SubmittedFutures, SubmittedInstances};
 use crate::batch::rank::{array, command, save_array};
@@ -266,7 +266,9 @@ impl<'a> Submitter<'a> {
         };
         let last = end == begun.def.task.family.len();
         self.next[number] = end;
-        let (mut parts, mut saves) = (None, Vec::new());
+        let sunk = streams(&begun.def.task);
+        let extract = if begun.def.keep == sunk { Vec::new() } else { sunk };
+        let mut saves = Vec::new();
         // A family that the engine expands has no dependants and saves no arrays, so nothing is to be done for it here.
         if let SubmittedFutures::Each(futures) = &instances {
             if begun.def.task.optional {
@@ -274,7 +276,6 @@ impl<'a> Submitter<'a> {
                 losses.watch(first, self.client.watch(futures), last);
             }
             saves = self.save(&mut begun, first, futures)?;
-            parts = self.parts(&begun.def, futures);
             if !self.users[number].is_empty() {
                 self.retained.hold(number, first, futures, &begun.def.keep);
             }
@@ -282,7 +283,7 @@ impl<'a> Submitter<'a> {
         if !last {
             self.begun[number] = Some(begun);
         }
-        Ok(SubmittedInstances { task: number, first, last, instances, parts, saves })
+        Ok(SubmittedInstances { task: number, first, last, instances, extract, saves })
     }
 
     /// Submits a range of instances of a task without dependencies as one engine family. `None` if the definition is
@@ -354,18 +355,6 @@ impl<'a> Submitter<'a> {
         let Some(merging) = self.unordered.get_mut(&number) else { return Ok(false) };
         self.merged += merging.turn(self.client)?;
         Ok(!merging.is_done())
-    }
-
-    /// The futures of the streams that rank 0 writes to files, kept apart from results that other tasks read too.
-    /// Helper tasks extract them if the results have more outputs. `None` if rank 0 can consume the results themselves.
-    fn parts(&self, def: &TaskDef, futures: &[Future<Artifact>]) -> Option<Vec<Future<Artifact>>> {
-        let sunk = streams(&def.task);
-        let is_read = self.read.referred[def.number as usize] || def.task.keep;
-        match def.keep == sunk {
-            _ if sunk.is_empty() => None,
-            true => is_read.then(|| futures.to_vec()),
-            false => Some(futures.iter().map(|future| outputs_of(self.client, future, &sunk)).collect()),
-        }
     }
 
     /// Submits helper tasks that save the `arrays` of a task, from instance `first` on, to files. Returns one list of

@@ -5,7 +5,7 @@ use crate::batch::head::display::{bytes, shown};
 use crate::batch::head::outcome::RunOutcome;
 use crate::batch::head::progress::Tally;
 use crate::batch::head::run_folder::RunFolder;
-use crate::batch::head::shared_files::Sinks;
+use crate::batch::head::shared_files::{LeftFile, Sinks};
 use crate::batch::head::stopped::{StopReason, Stopped};
 use crate::batch::rank::rank_state::RankSummary;
 use crate::batch::task_def::facts;
@@ -16,6 +16,7 @@ use crate::script::plan::task::PlanTask;
 use crate::script::plan::template::RenderScope;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The number of files that could not be written of which the summary tells; the rest are counted.
@@ -126,7 +127,7 @@ impl Summary {
 
 /// The paragraph that tells how many tasks and which files are left for the next run of the script, and why; empty if
 /// there are none.
-fn leave(count: u64, files: &[String], why: Option<StopReason>) -> String {
+fn leave(count: u64, files: &[LeftFile], why: Option<StopReason>) -> String {
     if count == 0 {
         return String::new();
     }
@@ -137,9 +138,9 @@ fn leave(count: u64, files: &[String], why: Option<StopReason>) -> String {
     let mut text = format!("left    {} for the next run: {why}; run it again to go on\n", tasks(count));
     match files {
         [first, .., last] if files.len() as u64 > NAMED => {
-            let _ = writeln!(text, "left    {first} .. {last} ({} files)", files.len());
+            let _ = writeln!(text, "left    {} .. {} ({} files)", first.name, last.name, files.len());
         }
-        few => few.iter().for_each(|file| text += &format!("left    {file}\n")),
+        few => few.iter().for_each(|file| text += &format!("left    {}{}\n", file.name, file.lacks)),
     }
     text
 }
@@ -153,6 +154,13 @@ fn results(plan: &Plan, sinks: &Sinks, failed: &[&FailedInstance], stopped: &Sto
             lines.push(format!("{} .. {} ({} files)", shown(first), shown(last), written.len()));
         }
         few => lines.extend(few.iter().map(|path| shown(path))),
+    }
+    let of = |(path, has, all): &(PathBuf, u64, u64)| format!("{} ({has} of {all} outputs)", shown(path));
+    match &sinks.partial[..] {
+        [first, .., last] if sinks.partial.len() as u64 > NAMED => {
+            lines.push(format!("{} .. {} ({} files)", of(first), of(last), sinks.partial.len()));
+        }
+        few => lines.extend(few.iter().map(of)),
     }
     let mut without: HashMap<usize, HashSet<u64>> = HashMap::new();
     for failed in failed {

@@ -126,10 +126,23 @@ impl LogWriter {
         self.log.write_all(end.as_bytes())?;
         let written = (head.len() + end.len()) as u64 + output.length();
         self.length += written;
-        let line = format!("{begin} {} {} {attempt} {stream} {label}\n", head.len(), output.length());
-        self.index.write_all(line.as_bytes())?;
+        let (head, length) = (head.len() as u64, output.length());
+        self.index.write_all(index_line(begin, head, length, attempt, stream, &label).as_bytes())?;
         Ok(written)
     }
+}
+
+/// The line of an index for a block at the offset `begin`, whose headline has `head` bytes and whose output `length`.
+/// The `label` must be of one line.
+pub(crate) fn index_line(
+    begin: u64,
+    head: u64,
+    length: u64,
+    attempt: u32,
+    stream: &str,
+    label: &str,
+) -> String {
+    format!("{begin} {head} {length} {attempt} {stream} {label}\n")
 }
 
 /// The position of a stream of an instance in a log file.

@@ -150,6 +150,11 @@ codes! {
     NeedsTooMuch = "E71",
     /// A task whose `time` is longer than the job, so that no instance of it would ever be started.
     TimeTooLong = "E72",
+    /// A path that cannot be written: its folder is read-only, or is missing and cannot be made.
+    Unwritable = "E73",
+    /// A path that cannot be written because of what lies there: a folder at the path itself, or a file where it needs a
+    /// folder.
+    InTheWay = "E74",
     /// A value in a `shell` script at a place where it cannot be data: in arithmetic, unless it is a number, in what a shell
     /// reads once more, unless it is a plain word, or where the place depends on the shell.
     ValueInShell = "E80",

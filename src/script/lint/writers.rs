@@ -22,6 +22,8 @@ pub(super) enum WriteKind {
     Target,
     Stdout,
     Stderr,
+    /// As the folder in which a command runs.
+    Dir,
     /// As an HDF5 file in which datasets are saved. Several instances may do so.
     Datasets,
 }
@@ -32,12 +34,13 @@ impl WriteKind {
     }
 
     /// The words between the task and the path in a message.
-    fn verb(self) -> &'static str {
+    pub(super) fn verb(self) -> &'static str {
         match self {
             WriteKind::Save => "saves to",
             WriteKind::Target => "has the target",
             WriteKind::Stdout => "writes its standard output to",
             WriteKind::Stderr => "writes its standard error to",
+            WriteKind::Dir => "runs in",
             WriteKind::Datasets => "saves datasets in",
         }
     }

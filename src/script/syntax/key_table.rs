@@ -181,7 +181,10 @@ const FILES: &[ScriptKey] = &[
     ),
     key("stdout", "a string")
         .default("`\"log\"`")
-        .means("`\"log\"`, `\"null\"`, or a path; instances with the same path append in the order of their indices"),
+        .means(
+            "`\"log\"`, `\"null\"`, or a path; instances with the same path append to one file, which grows while the \
+             run goes on, in the order of their indices",
+        ),
     key("stderr", "a string")
         .beside(COMMANDS)
         .instead(MAPREDUCES, "it goes to the log")

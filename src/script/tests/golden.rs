@@ -31,6 +31,7 @@ fn printed(path: &Path) -> Option<String> {
         match word {
             "--set" => sets.extend(words.next().and_then(|set| set.split_once('='))),
             "--time-limit" => options.time_limit = Some(words.next().and_then(duration).unwrap()),
+            "--check-paths" => options.check_paths = true,
             "--check-programs" => options.check_programs = true,
             "--starts" => options.starts = true,
             "--hdf5" if cfg!(feature = "hdf5") => {}

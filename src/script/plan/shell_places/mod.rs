@@ -3,7 +3,7 @@
 //! A lexer of what POSIX shells and bash have in common: quotes, expansions, here-documents, comments, `case`, arithmetic.
 //! It reads over references as over a part of a word. Crates with a grammar of a shell read one dialect, and no text with
 //! holes in it; so this is our own. Two dialects differ in `$'…'` alone ([`Ansi`]). Where a place cannot be known, the
-//! reference is refused ([`Refusal`]).
+//! reference is refused ([`RefusedReference`]).
 //!
 //! A value is data wherever it stands, unless something reads it once more: arithmetic, `eval`, `sh -c`. [`evaluation`]
 //! collects these; [`builtins`] and [`inner_programs`] say which commands do so.
@@ -40,7 +40,7 @@ pub(crate) enum ShellPart {
 
 /// A place where a value cannot be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct RefusedReference {
     /// The number of the piece.
     pub(crate) piece: usize,
     /// The reason.
@@ -86,7 +86,7 @@ pub(crate) struct ShellText {
     /// The script in order.
     pub(crate) parts: Vec<ShellPart>,
     /// References that cannot stand where they are.
-    pub(crate) refused: Vec<Refusal>,
+    pub(crate) refused: Vec<RefusedReference>,
     /// References whose values are read once more by something, in the order of the pieces.
     pub(crate) evaluated: Vec<Evaluated>,
 }
@@ -157,7 +157,7 @@ struct ShellLexer {
     /// The end of what is read, at most the number of symbols.
     limit: usize,
     made: Vec<Made>,
-    refused: Vec<Refusal>,
+    refused: Vec<RefusedReference>,
     ansi: Ansi,
     depth: usize,
     /// The number of here-documents whose texts have not come yet, around the commands that are being read.
@@ -227,7 +227,7 @@ impl ShellLexer {
     }
 
     fn refuse(&mut self, piece: usize, why: &'static str, instead: &'static str) {
-        self.refused.push(Refusal { piece, why, instead });
+        self.refused.push(RefusedReference { piece, why, instead });
     }
 
     fn lose(&mut self, why: &'static str, instead: &'static str) {

@@ -1,0 +1,401 @@
+//! Files that grow while a run goes on, by whole outputs.
+//!
+//! What an earlier run has left at the path stays until there is something to put in its place: the first bytes are
+//! written beside it and renamed to its name. From then on outputs are appended. A write that fails is taken back to
+//! the end of the last whole output, and may be tried again.
+
+use crate::batch::whole_files::{Destination, block, open_special, rename, temporary};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// The number of bytes that are copied from file to file at a time.
+const CHUNK: usize = 1 << 20;
+/// The length up to which outputs are collected in memory, so that many of them are written at once.
+pub(crate) const SMALL: u64 = 64 << 10;
+
+/// Bytes that are to be written: in memory, or a part of a file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum BytesSource<'a> {
+    Memory(&'a [u8]),
+    /// `length` bytes of `file` from `offset` on.
+    File {
+        file: &'a File,
+        offset: u64,
+        length: u64,
+    },
+}
+
+impl BytesSource<'_> {
+    /// The number of bytes.
+    pub(crate) fn length(self) -> u64 {
+        match self {
+            BytesSource::Memory(bytes) => bytes.len() as u64,
+            BytesSource::File { length, .. } => length,
+        }
+    }
+
+    /// Writes the bytes to `to`. Of a file no more than a chunk is in memory at a time.
+    ///
+    /// # Errors
+    /// When they cannot be read or written, or the file has become shorter.
+    pub(crate) fn copy(self, to: &mut impl Write) -> io::Result<()> {
+        let (file, mut offset, length) = match self {
+            BytesSource::Memory(bytes) => return to.write_all(bytes),
+            BytesSource::File { file, offset, length } => (file, offset, length),
+        };
+        let end = offset + length;
+        let mut chunk = vec![0; CHUNK.min(usize::try_from(length).unwrap_or(CHUNK))];
+        while offset < end {
+            let most = chunk.len().min(usize::try_from(end - offset).unwrap_or(CHUNK));
+            file.read_exact_at(&mut chunk[..most], offset)?;
+            to.write_all(&chunk[..most])?;
+            offset += most as u64;
+        }
+        Ok(())
+    }
+}
+
+/// A file to which whole outputs are appended, at a path that the script names.
+#[derive(Debug)]
+pub(crate) struct GrowingFile {
+    path: PathBuf,
+    /// Whole outputs that are not written yet.
+    buffer: Vec<u8>,
+    place: GrowthPlace,
+}
+
+/// Where the outputs of a growing file are put.
+#[derive(Debug)]
+enum GrowthPlace {
+    /// Nowhere yet: there was nothing to write.
+    Unborn,
+    /// A regular file, which this run has made.
+    Made {
+        path: PathBuf,
+        /// Device and inode, by which the file is known again.
+        identity: (u64, u64),
+        /// The length in bytes, which is the end of a whole output.
+        length: u64,
+        /// Whether all bytes are on the disk, not only in the memory of the system.
+        synced: bool,
+    },
+    /// A pipe or a device at the path.
+    Special(SpecialFile),
+    /// The null device: everything is dropped.
+    Thrown,
+}
+
+/// A pipe or a device, into which bytes are written as far as it takes them without waiting.
+#[derive(Debug)]
+struct SpecialFile {
+    path: PathBuf,
+    open: Option<File>,
+    /// A file without a name, with the bytes that were not taken at once; those before `read` have been.
+    backlog: File,
+    read: u64,
+    end: u64,
+}
+
+fn identity(file: &File) -> io::Result<(u64, u64)> {
+    file.metadata().map(|found| (found.dev(), found.ino()))
+}
+
+impl GrowingFile {
+    /// Makes a growing file. Nothing at the path changes before the first bytes are flushed.
+    pub(crate) fn new(path: &Path) -> Self {
+        GrowingFile { path: path.to_owned(), buffer: Vec::new(), place: GrowthPlace::Unborn }
+    }
+
+    /// The number of bytes in memory that are not written yet.
+    pub(crate) fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Appends an output. A small one is only buffered, until the next [`GrowingFile::flush`].
+    ///
+    /// # Errors
+    /// When it cannot be written, in whole; then the file is without it.
+    pub(crate) fn append(&mut self, output: BytesSource<'_>) -> io::Result<()> {
+        if output.length() <= SMALL {
+            let before = self.buffer.len();
+            return output.copy(&mut self.buffer).inspect_err(|_| self.buffer.truncate(before));
+        }
+        self.flush()?;
+        self.write(output)
+    }
+
+    /// Writes the outputs that are buffered.
+    ///
+    /// # Errors
+    /// When they cannot be written; they then stay in the buffer, and the next call tries again.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        if let GrowthPlace::Special(special) = &mut self.place {
+            special.push(false)?;
+        }
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let written = self.write(BytesSource::Memory(&buffer));
+        if written.is_ok() {
+            buffer.clear();
+        }
+        self.buffer = buffer;
+        written
+    }
+
+    /// Writes what is buffered, and waits until all is on the disk, or has been taken by the pipe. A file to which
+    /// nothing was appended becomes an empty one.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        if matches!(self.place, GrowthPlace::Unborn) && self.buffer.is_empty() {
+            return self.write(BytesSource::Memory(&[]));
+        }
+        self.flush()?;
+        match &mut self.place {
+            GrowthPlace::Made { path, identity: own, length, synced: synced @ false } => {
+                reopen(path, *own, *length)?.sync_all()?;
+                *synced = true;
+                Ok(())
+            }
+            GrowthPlace::Special(special) => special.push(true),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts what is not written yet, and all that follows, into a new file at `path`.
+    pub(crate) fn redirect(&mut self, path: &Path) {
+        self.path = path.to_owned();
+        if let GrowthPlace::Special(old) = std::mem::replace(&mut self.place, GrowthPlace::Unborn)
+            && old.read < old.end
+        {
+            let (offset, length) = (old.read, old.end - old.read);
+            // what fails now fails again when the file is finished
+            let _ = self.write(BytesSource::File { file: &old.backlog, offset, length });
+        }
+    }
+
+    /// Whether something has been written to the path.
+    pub(crate) fn is_made(&self) -> bool {
+        !matches!(self.place, GrowthPlace::Unborn)
+    }
+
+    fn write(&mut self, output: BytesSource<'_>) -> io::Result<()> {
+        if let GrowthPlace::Unborn = self.place {
+            return self.make(output);
+        }
+        match &mut self.place {
+            GrowthPlace::Made { path, identity, length, synced } => {
+                let mut file = reopen(path, *identity, *length)?;
+                if let Err(error) = output.copy(&mut file) {
+                    // readers are to see whole outputs only
+                    let _ = file.set_len(*length);
+                    return Err(error);
+                }
+                *length += output.length();
+                *synced = false;
+                Ok(())
+            }
+            GrowthPlace::Special(special) => special.write(output),
+            GrowthPlace::Unborn | GrowthPlace::Thrown => Ok(()),
+        }
+    }
+
+    /// Writes the first bytes beside what lies at the path, and puts them in its place.
+    fn make(&mut self, output: BytesSource<'_>) -> io::Result<()> {
+        self.place = match Destination::of(&self.path)? {
+            Destination::File(path) => {
+                let mut file = temporary(&path)?;
+                output.copy(file.as_file_mut())?;
+                let identity = identity(file.as_file())?;
+                rename(file, &path)?;
+                GrowthPlace::Made { path, identity, length: output.length(), synced: true }
+            }
+            Destination::Special(path) => {
+                let backlog = tempfile::tempfile()?;
+                let mut special = SpecialFile { path, open: None, backlog, read: 0, end: 0 };
+                special.write(output)?;
+                GrowthPlace::Special(special)
+            }
+            Destination::Null => GrowthPlace::Thrown,
+        };
+        Ok(())
+    }
+}
+
+/// Opens a file of this run at its end. It is not kept open: there may be more such files than a process may have open,
+/// and on a network file system others see what was written when it is closed.
+fn reopen(path: &Path, own: (u64, u64), length: u64) -> io::Result<File> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let found = file.metadata()?;
+    if (found.dev(), found.ino()) != own {
+        return Err(io::Error::other("another file has taken its place while the run goes on"));
+    }
+    if found.len() != length {
+        return Err(io::Error::other("another program has written to it while the run goes on"));
+    }
+    file.seek(SeekFrom::Start(length))?;
+    Ok(file)
+}
+
+impl SpecialFile {
+    fn write(&mut self, output: BytesSource<'_>) -> io::Result<()> {
+        self.backlog.seek(SeekFrom::Start(self.end))?;
+        output.copy(&mut self.backlog)?;
+        self.end += output.length();
+        self.push(false)
+    }
+
+    /// Writes the backlog into the pipe or the device: all of it if `wait`, else as much as it takes at once. A pipe
+    /// that no program reads yet is only an error if `wait`.
+    fn push(&mut self, wait: bool) -> io::Result<()> {
+        if self.read == self.end {
+            return Ok(());
+        }
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => match open_special(&self.path) {
+                Err(_) if !wait => return Ok(()),
+                opened => opened?,
+            },
+        };
+        if wait {
+            block(&open)?;
+        }
+        let mut chunk = vec![0; CHUNK.min(usize::try_from(self.end - self.read).unwrap_or(CHUNK))];
+        while self.read < self.end {
+            let most = chunk.len().min(usize::try_from(self.end - self.read).unwrap_or(CHUNK));
+            self.backlog.read_exact_at(&mut chunk[..most], self.read)?;
+            match open.write(&chunk[..most]) {
+                Ok(taken) => self.read += taken as u64,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !wait => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if self.read == self.end {
+            // it takes no more of the disk than what waits
+            (self.read, self.end) = (0, 0);
+            self.backlog.set_len(0)?;
+        }
+        self.open = Some(open);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::io::Read;
+    use std::os::unix::fs::symlink;
+
+    fn names(dir: &Path) -> usize {
+        fs::read_dir(dir).unwrap().count()
+    }
+
+    #[test]
+    fn what_was_there_stays_until_the_first_output_and_then_the_file_grows() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("logs/1.txt"), dir.path().join("latest"));
+        fs::create_dir(dir.path().join("logs")).unwrap();
+        symlink("logs/1.txt", &link).unwrap();
+        fs::write(&path, "of an earlier run").unwrap();
+        let mut file = GrowingFile::new(&link);
+        file.append(BytesSource::Memory(b"one\n")).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"of an earlier run");
+        file.flush().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one\n");
+        // a reader goes on in the same file
+        let mut reader = File::open(&path).unwrap();
+        let long = vec![b'x'; 3 << 20];
+        fs::write(dir.path().join("long"), &long).unwrap();
+        let from = File::open(dir.path().join("long")).unwrap();
+        file.append(BytesSource::Memory(b"two\n")).unwrap();
+        file.append(BytesSource::File { file: &from, offset: 1, length: (3 << 20) - 1 }).unwrap();
+        file.append(BytesSource::Memory(b"end")).unwrap();
+        assert_eq!(file.buffered(), 3);
+        file.finish().unwrap();
+        let mut all = Vec::new();
+        reader.read_to_end(&mut all).unwrap();
+        assert_eq!(all, [b"one\ntwo\n", &long[1..], b"end"].concat());
+        assert!(link.is_symlink() && names(&dir.path().join("logs")) == 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_write_that_fails_is_taken_back_and_tried_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("o.txt");
+        let mut file = GrowingFile::new(&path);
+        file.append(BytesSource::Memory(b"one\n")).unwrap();
+        file.flush().unwrap();
+        fs::write(&path, "one\nby another\n").unwrap();
+        file.append(BytesSource::Memory(b"two\n")).unwrap();
+        assert!(file.flush().unwrap_err().to_string().contains("another program has written"));
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(4).unwrap();
+        file.flush().unwrap();
+        // a source that is shorter than it should be fails in the middle
+        let (short, from) = (dir.path().join("short"), 2 << 20);
+        fs::write(&short, vec![0; from]).unwrap();
+        let from = File::open(&short).unwrap();
+        assert!(file.append(BytesSource::File { file: &from, offset: 0, length: 3 << 20 }).is_err());
+        assert!(file.append(BytesSource::File { file: &from, offset: 2 << 20, length: 8 }).is_err());
+        file.append(BytesSource::Memory(b"three\n")).unwrap();
+        file.finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one\ntwo\nthree\n");
+        fs::rename(&path, dir.path().join("moved")).unwrap();
+        file.append(BytesSource::Memory(b"four\n")).unwrap();
+        assert!(file.flush().is_err());
+        fs::write(&path, "one\ntwo\nthree\n").unwrap();
+        assert!(file.flush().unwrap_err().to_string().contains("another file has taken its place"));
+    }
+
+    #[test]
+    fn a_file_without_outputs_is_made_at_the_end_and_a_device_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sub/o.txt");
+        let mut file = GrowingFile::new(&path);
+        file.flush().unwrap();
+        assert!(!path.exists() && !file.is_made());
+        file.finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"");
+        let mut null = GrowingFile::new(Path::new("/dev/null"));
+        null.append(BytesSource::Memory(b"lost")).unwrap();
+        null.finish().unwrap();
+        let mut full = GrowingFile::new(Path::new("/dev/full"));
+        full.append(BytesSource::Memory(b"lost")).unwrap();
+        assert!(full.finish().unwrap_err().to_string().contains("No space left"));
+    }
+
+    #[test]
+    fn a_pipe_gets_the_outputs_as_it_takes_them_and_nobody_waits_for_its_reader() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
+        let mode = rustix::fs::Mode::from(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let mut file = GrowingFile::new(&path);
+        let long = vec![b'x'; 1 << 20]; // more than a pipe holds
+        file.append(BytesSource::Memory(b"begin\n")).unwrap();
+        file.append(BytesSource::Memory(&long)).unwrap(); // nobody reads
+        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK;
+        let mut reader = File::from(rustix::fs::open(&path, flags, mode).unwrap());
+        file.flush().unwrap(); // now somebody does, slowly
+        let mut begin = [0; 6];
+        reader.read_exact(&mut begin).unwrap();
+        assert_eq!(&begin, b"begin\n");
+        rustix::fs::fcntl_setfl(&reader, rustix::fs::OFlags::empty()).unwrap();
+        let reading = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            reader.read_to_end(&mut all).unwrap();
+            all
+        });
+        file.append(BytesSource::Memory(b"end\n")).unwrap();
+        file.finish().unwrap();
+        drop(file);
+        assert_eq!(reading.join().unwrap(), [&long, &b"end\n"[..]].concat());
+    }
+}

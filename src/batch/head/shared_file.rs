@@ -1,0 +1,200 @@
+//! One file that several instances share: what it has, what waits for its turn, and what it lacks.
+
+use crate::batch::head::growing_file::{BytesSource, GrowingFile};
+use crate::batch::head::piece_order::PieceOrder;
+use crate::batch::head::shared_paths::StreamFile;
+use crate::batch::head::spool::{SpoolPlace, WaitingOutput};
+use crate::commands::StoredFile;
+use crate::console::counted;
+use crate::script::plan::Plan;
+use smallvec::SmallVec;
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The number of instances without an output that are named for a file.
+const NAMED: usize = 3;
+
+/// A file that several instances share, and the outputs that it lacks.
+#[derive(Debug, Default)]
+pub(crate) struct SharedFile {
+    pub(crate) path: PathBuf,
+    /// The outputs that it gets, by task, in the order of the tasks.
+    pub(crate) parts: SmallVec<[FilePart; 1]>,
+    /// The number of the part whose output is next.
+    pub(crate) at: usize,
+    /// The file, from its first output until it is complete.
+    pub(crate) growing: Option<Box<GrowingFile>>,
+    /// Whether the file is complete, with all outputs that there are.
+    pub(crate) is_complete: bool,
+    /// Whether the next output is there, and is not appended yet since there were too many at once.
+    pub(crate) is_behind: bool,
+    /// The number of outputs that were appended.
+    pub(crate) appended: u64,
+    /// The number of outputs that are in the file, not only in memory.
+    pub(crate) written: u64,
+    /// The number of outputs that were passed over, since their instances have none.
+    pub(crate) missing: u64,
+    /// The first of them, as task number and index.
+    pub(crate) named: Vec<(usize, u64)>,
+    /// Whether some of them are left for the next run of the script.
+    pub(crate) left: bool,
+    /// The reason why outputs are missing although their instances are done.
+    pub(crate) why: Option<String>,
+    /// The reason why the file cannot be written at the moment, and when it is tried again.
+    pub(crate) error: Option<(io::Error, Instant)>,
+    /// Whether the user was told that it cannot be written.
+    pub(crate) is_told: bool,
+    /// The reason why the file could not be written to the last, and where the outputs are that it lacks.
+    pub(crate) refused: Option<(io::Error, Option<PathBuf>)>,
+}
+
+/// The outputs of one task in a shared file.
+#[derive(Debug)]
+pub(crate) struct FilePart {
+    pub(crate) task: usize,
+    /// The numbers of the outputs: twice the index of the instance, and one more for standard error.
+    pub(crate) order: PieceOrder,
+    /// The position in `order` of the output that is next.
+    pub(crate) next: u64,
+    /// What is known of the outputs from `next` on.
+    pub(crate) slots: VecDeque<OutputSlot>,
+}
+
+/// What is known of an output whose turn has not come.
+#[derive(Debug, Default)]
+pub(crate) enum OutputSlot {
+    /// The instance has not ended.
+    #[default]
+    Open,
+    /// The instance has ended, and has no output.
+    Lost,
+    /// The output is in memory, until the next flush.
+    Memory(Box<[u8]>),
+    /// The output is in the spool.
+    Disk(SpoolPlace),
+    /// The output is a file of this rank's scratch, since the spool did not take it.
+    Stored(Arc<StoredFile>),
+}
+
+const _: () = assert!(size_of::<OutputSlot>() <= 24); // there may be millions
+
+impl FilePart {
+    pub(crate) fn is_over(&self) -> bool {
+        self.next == self.order.len()
+    }
+
+    pub(crate) fn set(&mut self, position: u64, slot: OutputSlot) {
+        let Some(at) = position.checked_sub(self.next).and_then(|at| usize::try_from(at).ok()) else {
+            return;
+        };
+        if self.slots.len() <= at {
+            self.slots.resize_with(at + 1, OutputSlot::default);
+        }
+        self.slots[at] = slot;
+    }
+
+    pub(crate) fn slot(&self, position: u64) -> Option<&OutputSlot> {
+        self.slots.get(usize::try_from(position.checked_sub(self.next)?).ok()?)
+    }
+
+    /// An output as it is put on disk until its turn.
+    pub(crate) fn waiting<'a>(
+        &self,
+        plan: &Plan,
+        position: u64,
+        bytes: BytesSource<'a>,
+    ) -> WaitingOutput<'a> {
+        let number = self.order.get(position).unwrap_or_default();
+        let label = plan.tasks.get(self.task).map(|task| task.label(number / 2)).unwrap_or_default();
+        WaitingOutput { label, stream: if number.is_multiple_of(2) { "stdout" } else { "stderr" }, bytes }
+    }
+}
+
+impl SharedFile {
+    pub(crate) fn new(file: StreamFile) -> Self {
+        let part = |(task, order)| FilePart { task, order, next: 0, slots: VecDeque::new() };
+        let parts = file.tasks.into_iter().map(part).collect();
+        SharedFile { path: file.path, parts, ..SharedFile::default() }
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.parts.iter().map(|part| part.order.len()).sum()
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.at == self.parts.len()
+    }
+
+    /// The number of outputs that are in the file, or wait for their turn.
+    pub(crate) fn has(&self) -> u64 {
+        let is_there = |slot: &&OutputSlot| !matches!(slot, OutputSlot::Open | OutputSlot::Lost);
+        let waiting = |part: &FilePart| part.slots.iter().filter(is_there).count() as u64;
+        self.appended + self.parts.iter().map(waiting).sum::<u64>()
+    }
+
+    /// Whether there is something to put at the path, or all outputs are there and have no bytes.
+    pub(crate) fn has_something(&self) -> bool {
+        self.missing == 0 || self.growing.as_ref().is_some_and(|file| file.is_made() || file.buffered() > 0)
+    }
+
+    pub(crate) fn is_made(&self) -> bool {
+        self.is_complete || self.growing.as_ref().is_some_and(|file| file.is_made())
+    }
+
+    /// Appends an output to the file, and returns the changed number of buffered bytes, before and after.
+    pub(crate) fn append(&mut self, bytes: io::Result<BytesSource<'_>>) -> (io::Result<()>, usize, usize) {
+        let Self { growing, path, .. } = self;
+        let file = growing.get_or_insert_with(|| Box::new(GrowingFile::new(path)));
+        let before = file.buffered();
+        let appended = bytes.and_then(|bytes| file.append(bytes));
+        (appended, before, file.buffered())
+    }
+
+    /// Writes what is buffered. With `last`, the file is complete. Returns the number of bytes that are no longer
+    /// buffered.
+    pub(crate) fn flush(&mut self, last: bool) -> io::Result<usize> {
+        let Self { growing, path, .. } = self;
+        let file = growing.get_or_insert_with(|| Box::new(GrowingFile::new(path)));
+        let before = file.buffered();
+        if last {
+            file.finish()?
+        } else {
+            file.flush()?
+        }
+        if self.refused.is_none() {
+            self.written = self.appended;
+        }
+        if last {
+            (self.is_complete, self.growing) = (true, None);
+        }
+        Ok(before)
+    }
+
+    /// Passes over the next `count` outputs of the current part.
+    pub(crate) fn pass_over(&mut self, count: u64) {
+        let Some(part) = self.parts.get_mut(self.at) else { return };
+        self.missing += count;
+        for position in part.next..part.next + count.min(2 * NAMED as u64) {
+            let instance = part.order.get(position).map(|number| (part.task, number / 2));
+            if self.named.len() < NAMED {
+                self.named.extend(instance.filter(|instance| !self.named.contains(instance)));
+            }
+        }
+        part.next += count;
+        part.slots.drain(..part.slots.len().min(usize::try_from(count).unwrap_or(usize::MAX)));
+    }
+
+    /// The words for what it lacks, with the first instances without an output.
+    pub(crate) fn lacks(&self, plan: &Plan) -> String {
+        let label = |(task, index): &(usize, u64)| plan.tasks.get(*task).map(|task| task.label(*index));
+        let mut named: Vec<String> = self.named.iter().filter_map(label).collect();
+        if named.len() == NAMED && self.missing > NAMED as u64 {
+            named.push("…".to_owned());
+        }
+        let why = self.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+        format!("{} of {}: {}{why}", self.missing, counted(self.total(), "output"), named.join(", "))
+    }
+}

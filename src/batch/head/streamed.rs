@@ -1,0 +1,371 @@
+//! Tasks whose instances rank 0 follows one by one: those whose streams go to files of rank 0, and families that the
+//! engine expands itself.
+//!
+//! An instance goes through these states; it counts as ended from the second on.
+//!
+//! 1. *running*: submitted, and watched until it ends. A failure is noted, and its output passed over.
+//! 2. *ended*: its result is where it was made. If that is large and has more than the streams, or is an array, a helper
+//!    task there extracts or prints them. It needs a slot; a small result does without.
+//! 3. *ready*: the result is small, or has the streams alone.
+//! 4. *fetched*: brought to rank 0, up to a bound of bytes at a time, and handed to the [`Sinks`].
+//!
+//! [`Sinks`]: crate::batch::head::shared_files::Sinks
+
+use crate::batch::artifact::{Artifact, take_outputs};
+use crate::batch::failure::is_left;
+use crate::batch::head::outcome::{RunOutcome, note};
+use crate::batch::head::shared_files::OutputEnd;
+use crate::batch::head::shared_paths::paths;
+use crate::batch::head::stopped::{self, Stopped};
+use crate::batch::outputs::STDOUT;
+use crate::client::Client;
+use crate::client::family::Family;
+use crate::client::future::{Future, Pending};
+use crate::client::watch::Watch;
+use crate::error::{Error, Result, TaskError};
+use crate::script::plan::Plan;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The largest number of instances of a family that the engine expands itself which are watched, or have ended and are
+/// not dealt with.
+const WINDOW: usize = 65_536;
+/// The number of instances that are watched together. One that takes long keeps the record of so many.
+const WATCHED: u64 = 1024;
+/// The largest number of outputs that are extracted or fetched at once.
+const BATCH: usize = 4096;
+/// The length in bytes up to which a result is brought to rank 0 as a whole, although only the streams are needed.
+const WHOLE: u64 = 1 << 20;
+/// The largest number of batches of outputs that are extracted at the same time.
+const EXTRACTED: usize = 16;
+/// The number of bytes of outputs that are fetched at once, for all tasks together. A single output may have more.
+pub(crate) const FETCHED: u64 = 8 << 20;
+
+/// Where the futures of a task's instances come from.
+pub(crate) enum StreamOrigin {
+    /// A family that the engine itself expands into instances, and the number of its instances taken so far.
+    Lazy(Family<Artifact>, u64),
+    /// Futures of instances, as they are submitted; and whether these are all of the task's.
+    Given(bool),
+}
+
+/// The instances of one task, of which rank 0 follows each.
+pub(crate) struct StreamedTask {
+    task: usize,
+    source: StreamOrigin,
+    /// Whether streams go to files of rank 0. If not, an instance is dealt with when it has ended.
+    has_files: bool,
+    /// The outputs that a helper task has to extract from each result; empty if results have the streams alone.
+    extract: Vec<u32>,
+    running: Vec<WatchedPart>,
+    ended: BTreeMap<u64, Future<Artifact>>,
+    extracting: Vec<WatchedPart>,
+    ready: BTreeMap<u64, Future<Artifact>>,
+    fetching: Option<FetchedOutputs>,
+}
+
+/// Instances that are watched together, by index; or the helper tasks that extract their outputs. Those that have been
+/// seen to end have no future any more.
+struct WatchedPart {
+    futures: Vec<(u64, Option<Future<Artifact>>)>,
+    watch: Watch,
+    /// The number of those that had not ended when the watch was last looked at.
+    open: usize,
+}
+
+/// An instance that has ended: its index, its future, and its failure if it has no result.
+type EndedInstance = (u64, Future<Artifact>, Option<Arc<TaskError>>);
+
+/// Outputs that are on their way to rank 0.
+struct FetchedOutputs {
+    futures: Vec<(u64, Future<Artifact>)>,
+    pending: Pending<Artifact>,
+    bytes: u64,
+}
+
+impl WatchedPart {
+    fn new(client: &Client, futures: Vec<(u64, Future<Artifact>)>) -> Self {
+        let watch = client.watch(futures.iter().map(|(_, future)| future));
+        let open = futures.len() + 1; // so that the first look is one
+        WatchedPart {
+            futures: futures.into_iter().map(|(index, future)| (index, Some(future))).collect(),
+            watch,
+            open,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.open == 0
+    }
+
+    /// Takes the instances that have ended since the last call.
+    fn take_ended(&mut self) -> Result<Vec<EndedInstance>> {
+        let open = self.watch.open();
+        if open == self.open {
+            return Ok(Vec::new());
+        }
+        self.open = open;
+        if open == 0 {
+            let Some(outcomes) = self.watch.take() else { return Ok(Vec::new()) };
+            let ended = self.futures.iter_mut().zip(outcomes?);
+            let ended = ended.filter_map(|((index, future), end)| Some((*index, future.take()?, end.err())));
+            return Ok(ended.collect());
+        }
+        let ended = self.watch.ended();
+        let failures = self.watch.failures();
+        let failure = |at: usize| {
+            let found = failures.binary_search_by_key(&at, |(place, _)| *place);
+            Some(failures.get(found.ok()?)?.1.clone())
+        };
+        let both = self.futures.iter_mut().zip(ended).enumerate().filter(|(_, (_, ended))| *ended);
+        let ended = both.filter_map(|(at, ((index, future), _))| Some((*index, future.take()?, failure(at))));
+        Ok(ended.collect())
+    }
+}
+
+impl StreamedTask {
+    /// Makes the record of a task of which no instance has ended. `extract` has the outputs that helper tasks have to
+    /// extract from its results, if any.
+    pub(crate) fn new(plan: &Plan, task: usize, source: StreamOrigin, extract: Vec<u32>) -> Self {
+        let has_files = plan.tasks.get(task).is_some_and(|task| paths(task).next().is_some());
+        StreamedTask {
+            task,
+            source,
+            has_files,
+            extract,
+            running: Vec::new(),
+            ended: BTreeMap::new(),
+            extracting: Vec::new(),
+            ready: BTreeMap::new(),
+            fetching: None,
+        }
+    }
+
+    /// Adds newly submitted instances, of which the first has the index `first`. `last` means that no more will follow.
+    pub(crate) fn add(&mut self, client: &Client, first: u64, futures: Vec<Future<Artifact>>, last: bool) {
+        if let StreamOrigin::Given(complete) = &mut self.source {
+            *complete = last;
+        }
+        if !futures.is_empty() {
+            self.running.push(WatchedPart::new(client, (first..).zip(futures).collect()));
+        }
+    }
+
+    /// The number of submitted instances that have not ended.
+    pub(crate) fn running(&self) -> usize {
+        self.running.iter().map(|part| part.open.min(part.futures.len())).sum()
+    }
+
+    /// The first instances that have not been seen to end, at most `most`, with their indices.
+    pub(crate) fn unended(&self, most: usize) -> impl Iterator<Item = (u64, &Future<Artifact>)> {
+        let futures = self.running.iter().flat_map(|part| &part.futures);
+        futures.filter_map(|(index, future)| Some((*index, future.as_ref()?))).take(most)
+    }
+
+    /// The number of instances that have ended, and whose outputs are not with the files.
+    fn unfetched(&self) -> usize {
+        let extracting = self.extracting.iter().map(|part| part.futures.len()).sum::<usize>();
+        let fetching = self.fetching.as_ref().map_or(0, |fetching| fetching.futures.len());
+        self.ended.len() + extracting + self.ready.len() + fetching
+    }
+
+    /// The number of instances that take room in the window of the submitter. Always 0 for a family that the engine
+    /// expands.
+    pub(crate) fn open(&self) -> u64 {
+        match self.source {
+            StreamOrigin::Lazy(..) => 0,
+            StreamOrigin::Given(_) => (self.running() + self.unfetched()) as u64,
+        }
+    }
+
+    /// The number of bytes that are on their way to rank 0.
+    pub(crate) fn fetching(&self) -> u64 {
+        self.fetching.as_ref().map_or(0, |fetching| fetching.bytes)
+    }
+
+    /// Whether all instances of the task have ended, and their outputs are with the files.
+    pub(crate) fn is_over(&self) -> bool {
+        let all = match &self.source {
+            StreamOrigin::Lazy(family, next) => *next == family.len(),
+            StreamOrigin::Given(complete) => *complete,
+        };
+        all && self.running.is_empty() && self.unfetched() == 0
+    }
+
+    /// Looks after the instances: notes those that have ended, and brings outputs to the files. `left` is the number of
+    /// bytes that may be fetched. Returns whether something has changed.
+    ///
+    /// # Errors
+    /// When the engine has ended.
+    pub(crate) fn turn(
+        &mut self,
+        plan: &Plan,
+        client: &Client,
+        left: &mut u64,
+        outcome: &mut RunOutcome,
+    ) -> Result<bool> {
+        let mut moved = self.take_more(client);
+        moved |= self.look(plan, outcome)?;
+        if self.has_files {
+            moved |= self.extract(plan, client, outcome)?;
+            moved |= self.fetch(plan, client, left, outcome)?;
+        }
+        Ok(moved)
+    }
+
+    /// Begins to watch the next instances of a family that the engine expands.
+    fn take_more(&mut self, client: &Client) -> bool {
+        let mut open = self.running() + self.unfetched();
+        let StreamOrigin::Lazy(family, next) = &mut self.source else { return false };
+        let before = *next;
+        while *next < family.len() && open < WINDOW {
+            let end = family.len().min(*next + WATCHED);
+            let futures: Vec<_> = (*next..end).zip(family.range(*next..end)).collect();
+            open += futures.len();
+            self.running.push(WatchedPart::new(client, futures));
+            *next = end;
+        }
+        *next > before
+    }
+
+    /// Notes the instances that have ended since the last call.
+    fn look(&mut self, plan: &Plan, outcome: &mut RunOutcome) -> Result<bool> {
+        let mut moved = false;
+        for part in &mut self.running {
+            for (index, future, failure) in part.take_ended()? {
+                moved = true;
+                outcome.ended += 1;
+                match failure {
+                    Some(cause) => {
+                        let left = is_left(&cause);
+                        note(&mut outcome.failed, self.task, index, Some(cause));
+                        if self.has_files {
+                            outcome.sinks.end(plan, self.task, index, &OutputEnd::Lost { left });
+                        }
+                    }
+                    None if !self.has_files => {}
+                    None if self.extract.is_empty() => drop(self.ready.insert(index, future)),
+                    None => drop(self.ended.insert(index, future)),
+                }
+            }
+        }
+        self.running.retain(|part| !part.is_over());
+        Ok(moved)
+    }
+
+    /// Has outputs extracted from the results of instances that have ended.
+    fn extract(&mut self, plan: &Plan, client: &Client, outcome: &mut RunOutcome) -> Result<bool> {
+        let mut moved = false;
+        for part in &mut self.extracting {
+            for (index, future, failure) in part.take_ended()? {
+                moved = true;
+                match failure {
+                    None => drop(self.ready.insert(index, future)),
+                    Some(cause) => {
+                        let why = OutputEnd::Unreadable(cause.message.clone());
+                        outcome.sinks.end(plan, self.task, index, &why);
+                    }
+                }
+            }
+        }
+        self.extracting.retain(|part| !part.is_over());
+        if self.ended.is_empty() || self.extracting.len() >= EXTRACTED || outcome.sinks.is_full() {
+            return Ok(moved);
+        }
+        // before other tasks: it takes little, and lets results go
+        let options = client.options().priority(i32::MAX);
+        let mut futures = Vec::new();
+        for length in client.lengths(self.ended.values().take(BATCH))? {
+            let Some((index, whole)) = self.ended.pop_first() else { break };
+            if length <= WHOLE {
+                self.ready.insert(index, whole);
+            } else {
+                futures.push((index, options.submit(take_outputs, (&whole, self.extract.clone()))));
+            }
+        }
+        if !futures.is_empty() {
+            self.extracting.push(WatchedPart::new(client, futures));
+        }
+        Ok(true)
+    }
+
+    /// Hands outputs that have arrived to the files, and asks for more.
+    fn fetch(
+        &mut self,
+        plan: &Plan,
+        client: &Client,
+        left: &mut u64,
+        outcome: &mut RunOutcome,
+    ) -> Result<bool> {
+        let mut moved = false;
+        if let Some(fetching) = &self.fetching {
+            let Some(results) = fetching.pending.take() else { return Ok(false) };
+            for ((index, _), result) in fetching.futures.iter().zip(results) {
+                let outputs = match result {
+                    // a small array has come as it is
+                    Ok(array @ Artifact::Array(_)) => Ok(take_outputs(&array, &[STDOUT]).unwrap_or(array)),
+                    Ok(outputs) => Ok(outputs),
+                    Err(Error::Task(cause)) => Err(cause),
+                    Err(other) => return Err(other),
+                };
+                let end = match &outputs {
+                    Ok(outputs) => OutputEnd::Done(outputs),
+                    Err(cause) if is_left(cause) => OutputEnd::Lost { left: true },
+                    Err(cause) => OutputEnd::Unreadable(cause.message.clone()),
+                };
+                outcome.sinks.end(plan, self.task, *index, &end);
+            }
+            self.fetching = None;
+            moved = true;
+        }
+        if *left == 0 || self.ready.is_empty() || outcome.sinks.is_full() {
+            return Ok(moved);
+        }
+        let lengths = client.lengths(self.ready.values().take(BATCH))?;
+        let (mut futures, mut bytes) = (Vec::new(), 0);
+        for length in lengths {
+            if *left == 0 {
+                break;
+            }
+            futures.extend(self.ready.pop_first());
+            bytes += length;
+            *left = left.saturating_sub(length.max(1));
+        }
+        let pending = client.pending(futures.iter().map(|(_, future)| future));
+        self.fetching = Some(FetchedOutputs { futures, pending, bytes });
+        Ok(true)
+    }
+
+    /// Gives up the instances that have not started, when the run is stopped: notes them in `stopped`, as to be
+    /// cancelled. Those that run, and the outputs of those that have ended, are still followed.
+    pub(crate) fn give_up(&mut self, client: &Client, stopped: &mut Stopped) {
+        let futures = std::mem::take(&mut self.running).into_iter().flat_map(|part| part.futures);
+        let futures = futures.filter_map(|(index, future)| Some((index, future?)));
+        let running = stopped::give_up(client, self.task, futures, stopped);
+        if !running.is_empty() {
+            let running = running.into_iter().map(|(_, index, future)| (index, future)).collect();
+            self.running.push(WatchedPart::new(client, running));
+        }
+        if let StreamOrigin::Lazy(family, next) = &self.source {
+            stopped.note(self.task, *next..family.len());
+        }
+        self.source = StreamOrigin::Given(true);
+    }
+
+    /// Notes in `stopped` the instances that still run at the end of the job's time.
+    pub(crate) fn leave_running(&self, stopped: &mut Stopped) {
+        let futures = self.running.iter().flat_map(|part| &part.futures);
+        for (index, _) in futures.filter(|(_, future)| future.is_some()) {
+            stopped.note(self.task, *index..index + 1);
+        }
+    }
+
+    /// Gives up the outputs that are not with the files, if all that is left to do is to write them. They are missing
+    /// then.
+    pub(crate) fn give_up_outputs(&mut self) {
+        if self.running.is_empty() {
+            self.ended.clear();
+            self.ready.clear();
+        }
+    }
+}
