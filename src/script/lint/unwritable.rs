@@ -149,12 +149,11 @@ impl ObstacleSearch {
         }
         let obstacle = match fs::metadata(folder) {
             Ok(found) if !found.is_dir() => Some(Obstacle::File(folder.to_owned())),
-            Ok(_) => {
-                let error = tempfile::tempfile_in(folder).err()?.to_string();
+            Ok(_) => tempfile::tempfile_in(folder).err().map(|error| {
                 // without the name that was tried
-                let error = error.split(" at path").next().unwrap_or_default().to_owned();
-                Some(Obstacle::Refused(folder.to_owned(), error))
-            }
+                let why = error.to_string().split(" at path").next().unwrap_or_default().to_owned();
+                Obstacle::Refused(folder.to_owned(), why)
+            }),
             // a link that leads nowhere
             Err(error) if error.kind() == io::ErrorKind::NotFound && folder.is_symlink() => {
                 Some(Obstacle::File(folder.to_owned()))
