@@ -11,7 +11,7 @@ fn checked(page: &Explanation, side: Side) -> (Vec<Code>, String) {
     std::fs::create_dir_all(&dir).unwrap();
     let path = dir.join("script.toml");
     let (mut sets, mut options) =
-        (Vec::new(), LoadOptions { check_programs: true, check_paths: true, time_limit: None });
+        (Vec::new(), LoadOptions { check_programs: true, check_paths: true, ..LoadOptions::default() });
     // Files that the commands need must exist before these run.
     for block in page.blocks_of(side) {
         let path = match block.kind {
