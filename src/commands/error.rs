@@ -21,12 +21,16 @@ impl Captured {
     pub(crate) fn tail(&self) -> String {
         let (stdout, stderr) = (last_lines(&self.stdout), last_lines(&self.stderr));
         match (stderr.is_empty(), stdout.is_empty()) {
-            (true, true) if self.stderr.is_unread() => {
-                "; its stderr is thrown away, by `stderr = \"null\"`".to_owned()
-            }
+            (true, true) => match (self.stderr.is_unread(), self.stdout.is_unread()) {
+                (true, _) => "; its stderr is thrown away, by `stderr = \"null\"`".to_owned(),
+                (false, true) => {
+                    "; it wrote nothing to stderr, and its stdout is thrown away, by `stdout = \"null\"`"
+                        .to_owned()
+                }
+                (false, false) => "; it printed nothing".to_owned(),
+            },
             (false, _) => format!("; the end of its stderr:{stderr}"),
             (true, false) => format!("; it wrote nothing to stderr; the end of its stdout:{stdout}"),
-            (true, true) => "; it printed nothing".to_owned(),
         }
     }
 }

@@ -65,7 +65,7 @@ stdout = "null"
             )
             .assert_stderr_has(&format!("  = log: {DTASK} log s.toml words\n"))
             .assert_stderr_has("exit code 1; it printed nothing\n")
-            .assert_stderr_has("  | thrown away\n");
+            .assert_stderr_has("its stdout is thrown away, by `stdout = \"null\"`");
         assert_eq!(run.stderr.matches("= log:").count(), 1, "{}", run.stderr);
     }
 }

@@ -118,7 +118,7 @@ fn a_time_that_is_longer_than_the_job_is_an_error_before_anything_runs() {
     // its own limit counts
     let own = folder.dtask(0).env("SLURM_JOB_END_TIME", (now + 7200).to_string());
     own.args(["s.toml", "--time-limit", "4h"]).run().assert_success();
-    folder.run(0, &["s.toml", "--time-limit", "4"]).assert_code(2).assert_stderr_has("a number and a unit");
+    folder.run(0, &["s.toml", "--time-limit", "4 x"]).assert_code(2).assert_stderr_has("a number and a unit");
 }
 
 #[test]

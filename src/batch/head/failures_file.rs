@@ -94,7 +94,8 @@ pub(crate) fn line(plan: &Plan, failed: &FailedInstance) -> String {
     let message = headline(&cause.message);
     let seconds = FailureDetail::of(cause).took.as_secs_f64();
     let mut line = String::new();
-    let _ = write!(line, "{}\t{}\t{}", escaped(&task), failed.index, escaped(parameters));
+    // control characters of values are escaped in the label already
+    let _ = write!(line, "{}\t{}\t{parameters}", escaped(&task), failed.index);
     let _ = write!(line, "\t{}\t{}", cause.attempt, escaped(&failure_detail::kind(cause)));
     let _ = write!(line, "\t{}\t{}\t{seconds:.3}\t", cause.rank.0, escaped(&cause.host));
     line + &escaped(&message) + "\n"

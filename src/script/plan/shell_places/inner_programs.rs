@@ -310,7 +310,7 @@ fn operands(words: &[String], program: usize) -> impl Iterator<Item = usize> {
         }
         if word.starts_with('-') {
             let last = word.chars().last().unwrap_or_default();
-            is_operand_of_option = word.len() == 2 && "pilFoJLRDbcemSWwEBIQj".contains(last);
+            is_operand_of_option = word.len() == 2 && "BDEFIJLQRSWbceijlmopw".contains(last);
             return None;
         }
         Some(at)
