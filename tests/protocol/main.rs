@@ -279,7 +279,7 @@ mod bytes {
         report(RankReport::Silent { rank: Rank(3), seconds: 60, is_back: true }, "12 03 3c 01");
         let (message, task, host) = ("no".into(), "f-1".into(), "h".into());
         let error = Box::new(TaskError::of_attempt(message, task, Rank(3), host, 1));
-        let bytes = "10 07 02 6e 6f 00 03 66 2d 31 03 01 68 01 00 00";
+        let bytes = "10 07 02 6e 6f 00 03 66 2d 31 03 01 68 01 00 00 00";
         report(RankReport::Refused { task: TaskId(7), error }, bytes);
     }
 
