@@ -16,7 +16,7 @@ PATH=$HOME/dtask/target/release:$PATH
 # --bind-to none: mpirun would otherwise pin each rank, with all its threads, to one core or two. The ranks then
 # use, and share, every core that they are let on the host, whatever the number of slots; hence whole hosts.
 #
-# Add `--time-limit 1h`, as h_rt: then nothing is begun that would not end before.
+# dtask asks qstat for h_rt, and begins nothing that would not end before; `--time-limit 1h` tells it without.
 mpirun --bind-to none --map-by ppr:2:node dtask "${1:?usage: qsub jobscripts/sge.sh script.toml}"
 code=$?
 

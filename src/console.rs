@@ -52,7 +52,7 @@ fn visible_lines(text: &str) -> Cow<'_, str> {
 }
 
 fn escaped(text: &str, wanted: impl Fn(char) -> bool) -> Cow<'_, str> {
-    // marks of the direction of writing show a text in another order than that of its bytes
+    // bidirectional controls of Unicode show a text in another order than that of its bytes, so that it reads otherwise
     let turns =
         |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let acts = |c: char| (c.is_control() || turns(c)) && wanted(c);

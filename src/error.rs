@@ -225,12 +225,12 @@ impl Failure {
         Failure { retry: Some(retry), ..self }
     }
 
-    /// The same failure, with this advice on another attempt if it has none of its own.
+    /// Gives the failure this advice on another attempt, unless it has its own.
     pub(crate) fn or_retry(self, retry: Retry) -> Self {
         Failure { retry: self.retry.or(Some(retry)), ..self }
     }
 
-    /// The same failure, with these facts for the layer above the engine if it has none.
+    /// Gives the failure these facts for the layer above the engine, unless it has some.
     pub(crate) fn or_detail(self, detail: impl FnOnce() -> Vec<u8>) -> Self {
         let detail = if self.detail.is_empty() { detail() } else { self.detail };
         Failure { detail, ..self }

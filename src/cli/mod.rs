@@ -133,8 +133,8 @@ struct RunArgs {
     /// Only this task, and what it needs; as often as needed
     #[arg(long, value_name = "TASK")]
     only: Vec<String>,
-    /// How long the job has from now: "2h", "1 h 30 min" [default: what Slurm says]. Nothing is started that would not
-    /// end before; what is left makes the exit code 75
+    /// How long the job has from now: "2h", "1 h 30 min", or as Slurm has it, 1:30:00 [default: what Slurm, SGE or PBS
+    /// says]. Nothing is started that would not end before; what is left makes the exit code 75
     #[arg(long, value_name = "TIME", value_parser = job_end::time_limit)]
     time_limit: Option<Duration>,
     /// Tasks that rank 0 computes at a time, beside scheduling [default: 0, or every core if it is alone]

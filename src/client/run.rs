@@ -39,9 +39,9 @@ const REQUESTS_MAX: usize = 4096;
 ///
 /// # The end
 /// When the closure has returned, tasks that somebody can still want run to their ends: those given to
-/// [`Client::fire_and_forget`], and those whose futures were moved out of the closure. All others do not start any more.
-/// A task that computes is waited for, and named if that takes longer than five seconds: nothing computes when this
-/// function has returned. If the closure fails, nothing more is started.
+/// [`Client::fire_and_forget`], and those whose futures were moved out of the closure. All others do not start any
+/// more. A task that computes is waited for, and named if that takes longer than five seconds: nothing computes when
+/// this function has returned. If the closure fails, nothing more is started.
 ///
 /// ```no_run
 /// fn main() -> dtask::Result<()> {

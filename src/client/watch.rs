@@ -64,8 +64,8 @@ impl Client {
         self.shared.statuses(futures.into_iter().map(|future| future.borrow().handle.task))
     }
 
-    /// The sizes in bytes of the results that ranks hold, in the order of the futures; 0 for one that has no result yet,
-    /// or whose result is so small that rank 0 has it. Only the client of rank 0 can ask.
+    /// The sizes in bytes of the results that ranks hold, in the order of the futures; 0 for one that has no result
+    /// yet, or whose result is so small that rank 0 has it. Only the client of rank 0 can ask.
     ///
     /// # Errors
     /// When the run has ended.
@@ -93,8 +93,8 @@ impl Client {
         self.shared.mailbox.extend(futures.iter().map(cancel));
     }
 
-    /// Lets a task run to its end although nobody keeps its future: for a task that is run for its effects. If it fails,
-    /// rank 0 prints its error. The run does not end before it has.
+    /// Lets a task run to its end although nobody keeps its future: for a task that is run for its effects. If it
+    /// fails, rank 0 prints its error. The run does not end before it has.
     ///
     /// ```
     /// # fn write(_: String) -> Result<(), dtask::Failure> { Ok(()) }

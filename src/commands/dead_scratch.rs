@@ -7,8 +7,8 @@
 //! * nobody holds the lock of the record. A rank holds it while it lives, also where its process number means another
 //!   process or none here (containers).
 //!
-//! Shared memory of Open MPI and UCX stays in `/dev/shm` when a job is killed. A rank notes the names and inodes of those
-//! segments that it has mapped. They are removed with its directory, if no process maps them any more.
+//! Shared memory of Open MPI and UCX stays in `/dev/shm` when a job is killed. A rank notes the names and inodes of
+//! those segments that it has mapped. They are removed with its directory, if no process maps them any more.
 
 use super::removal;
 use super::scratch_place::MEMORY;
@@ -119,8 +119,8 @@ pub(crate) fn sweep(places: &[PathBuf], prefix: &str) {
     }
 }
 
-/// The record of a scratch directory whose process is gone, locked, and the segments in it. `None` if the process lives,
-/// or if that is not certain.
+/// The record of a scratch directory whose process is gone, locked, and the segments in it. `None` if the process
+/// lives, or if that is not certain.
 fn dead(path: &Path) -> Option<(File, Vec<Segment>)> {
     let user = rustix::process::geteuid().as_raw();
     let found = fs::symlink_metadata(path).ok()?;

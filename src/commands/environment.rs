@@ -48,8 +48,8 @@ const NAMES: &[&str] = &[
     "GFORTRAN_UNBUFFERED_PRECONNECTED",
 ];
 
-/// Prefixes of parameters of Open MPI, PRRTE and PMIx. Users and modules set some; `mpirun` passes its own, and those of
-/// its command line, under such names.
+/// Prefixes of parameters of Open MPI, PRRTE and PMIx. Users and modules set some; `mpirun` passes its own, and those
+/// of its command line, under such names.
 const PARAMETERS: &[&str] = &["OMPI_MCA_", "PRTE_MCA_", "PMIX_MCA_"];
 /// The beginnings of the parameters, after the prefix, that `mpirun` always passes.
 const PASSED: &[&str] = &[
@@ -115,8 +115,8 @@ pub(crate) fn is_launcher_variable(name: &OsStr) -> bool {
         || NAMES.iter().any(|known| name == known.as_bytes())
 }
 
-/// The names of the MPI launcher's variables that are in the environment of this process, without those that the user has
-/// set.
+/// The names of the MPI launcher's variables that are in the environment of this process, without those that the user
+/// has set.
 pub(crate) fn launcher_variables() -> Vec<OsString> {
     let all = std::env::vars_os().filter(|(name, _)| is_launcher_variable(name));
     let launchers = all.filter(|(name, value)| !is_users(name, value, launcher_environment()));

@@ -10,9 +10,9 @@ use std::time::Duration;
 /// The output of a command that failed: what it wrote before it ended.
 #[derive(Debug)]
 pub(crate) struct Captured {
-    /// What the command wrote to standard output.
+    /// The bytes that the command wrote to standard output.
     pub stdout: StreamOutput,
-    /// What the command wrote to standard error.
+    /// The bytes that the command wrote to standard error.
     pub stderr: StreamOutput,
 }
 
@@ -57,8 +57,8 @@ fn last_lines(output: &StreamOutput) -> String {
 pub(crate) enum FailureKind {
     /// The command could not be started, for instance since its program is missing. Another attempt would fail too.
     NotStarted,
-    /// The command ended with this code, which the task does not list as success: its exit code, or 128 and the number of
-    /// the signal that killed it.
+    /// The command ended with this code, which the task does not list as success: its exit code, or 128 and the number
+    /// of the signal that killed it.
     Exit(i32),
     /// The command ran longer than its `timeout`, and was killed.
     TimedOut,

@@ -72,13 +72,14 @@ pub(crate) struct OutFile {
 /// The outputs of a command that succeeded.
 #[derive(Debug)]
 pub(crate) struct CommandOutput {
-    /// What the command wrote to standard output.
+    /// The bytes that the command wrote to standard output.
     pub stdout: StreamOutput,
-    /// What the command wrote to standard error.
+    /// The bytes that the command wrote to standard error.
     pub stderr: StreamOutput,
     /// The output files, in the order of [`CommandSpec::outs`]. They lie in the command's private directory.
     pub outs: Vec<OutFile>,
-    /// The exit code of the command, or 128 and the number of the signal that killed it; one of those that mean success ([`CommandSpec::ok_exit`]).
+    /// The exit code of the command, or 128 and the number of the signal that killed it; one of those that mean success
+    /// ([`CommandSpec::ok_exit`]).
     pub exit: i32,
     /// The processor time and the peak memory that the command used.
     pub usage: Usage,

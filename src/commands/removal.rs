@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 /// Time between two attempts to remove a directory.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Removes a directory with all that is in it. Tries again for `patience`, as long as something in it cannot be removed.
-/// Never follows links. A directory that is not there is no error.
+/// Removes a directory with all that is in it. Tries again for `patience`, as long as something in it cannot be
+/// removed. Never follows links. A directory that is not there is no error.
 ///
 /// # Errors
 /// When something is left.
@@ -32,8 +32,8 @@ pub(crate) fn remove(path: &Path, patience: Duration) -> io::Result<()> {
     }
 }
 
-/// Lets the user change all directories in a directory, as removal needs it. Directories that are not the user's stay as
-/// they are.
+/// Lets the user change all directories in a directory, as removal needs it. Directories that are not the user's stay
+/// as they are.
 fn open_up(path: &Path) {
     let mut todo: Vec<PathBuf> = vec![path.to_owned()];
     while let Some(dir) = todo.pop() {

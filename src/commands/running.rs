@@ -323,8 +323,8 @@ impl RunningCommand {
         }
     }
 
-    /// Decides by exit status and limits whether the command succeeded. Returns the code of its end, or the error. `full`
-    /// is the error of putting its output into scratch.
+    /// Decides by exit status and limits whether the command succeeded. Returns the code of its end, or the error.
+    /// `full` is the error of putting its output into scratch.
     fn judge(
         &self,
         status: ExitStatus,

@@ -297,8 +297,8 @@ impl Drop for ScratchRoot {
     }
 }
 
-/// Starts a thread that removes the scratch directories of this user's jobs that are gone, in `places` and in those that
-/// are tried without a choice.
+/// Starts a thread that removes the scratch directories of this user's jobs that are gone, in `places` and in those
+/// that are tried without a choice.
 fn sweeper(places: ScratchPlaces) -> Option<JoinHandle<()>> {
     let places = [places.all(), ScratchPlaces::new(None).all()].concat();
     let sweep = move || dead_scratch::sweep(&places, &user_prefix());

@@ -1,4 +1,5 @@
-//! The places of scratch on a host: what the user has chosen, else memory for what is small and a disk for what is large.
+//! The places of scratch on a host: what the user has chosen, else memory for what is small and a disk for what is
+//! large.
 
 use rustix::fs::{StatFs, statfs, statvfs};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Signals to process groups, the names of signals, and the one way to compare ends of programs: an exit code, or 128 and
-//! the number of the signal that killed it, as shells report it.
+//! Signals to process groups, the names of signals, and the one way to compare ends of programs: an exit code, or 128
+//! and the number of the signal that killed it, as shells report it.
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};

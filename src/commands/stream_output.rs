@@ -139,7 +139,7 @@ pub(crate) struct SpillError {
 #[derive(Debug)]
 pub(crate) struct StreamReader {
     pipe: Option<File>,
-    /// What was read; `None` for a stream that is thrown away.
+    /// The bytes that were read; `None` for a stream that is thrown away.
     kept: Option<KeptBytes>,
     /// The number of bytes that the command has written so far.
     length: u64,

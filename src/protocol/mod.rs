@@ -404,8 +404,8 @@ pub enum RankReport {
         /// The task that is to run.
         task: TaskId,
     },
-    /// Reports that a result which [`RankOrder::Bring`] asked for cannot be taken in, since the sender has no memory for
-    /// it.
+    /// Reports that a result which [`RankOrder::Bring`] asked for cannot be taken in, since the sender has no memory
+    /// for it.
     Refused {
         /// The task whose result cannot be taken in.
         task: TaskId,

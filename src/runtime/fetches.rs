@@ -140,8 +140,8 @@ impl Fetches {
         }
     }
 
-    /// Starts fetches as long as not too many are under way. Returns a task whose result cannot be taken in, since there
-    /// is no memory for it, with the reason; `None` when no more can be started.
+    /// Starts fetches as long as not too many are under way. Returns a task whose result cannot be taken in, since
+    /// there is no memory for it, with the reason; `None` when no more can be started.
     ///
     /// # Errors
     /// When the network fails.

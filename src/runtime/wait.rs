@@ -164,8 +164,8 @@ impl Wait {
         self.block(limit, driver).then(|| std::mem::take(&mut self.state.lock().answers))
     }
 
-    /// Lets the slot of a task that looks again and again for these answers compute something else for a moment, which may
-    /// be the task that it looks for. Does nothing at the first looks, and on a thread that runs no task.
+    /// Lets the slot of a task that looks again and again for these answers compute something else for a moment, which
+    /// may be the task that it looks for. Does nothing at the first looks, and on a thread that runs no task.
     pub(crate) fn rest(&self, driver: Option<&dyn ProgressDriver>) {
         if !self.is_complete() && task_context::looked_in_vain() {
             self.block(Some(REST), driver);

@@ -63,7 +63,7 @@ fn finish(
     Ok(Plan { name, dir, path, policy, settings, counters, tasks, warnings })
 }
 
-/// What a script says, apart from the paths and the warnings of its [`Plan`].
+/// The content of a script, apart from the paths and the warnings of its [`Plan`].
 #[derive(Default)]
 struct Understood {
     name: String,

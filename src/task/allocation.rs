@@ -1,5 +1,5 @@
-//! Allocation of memory whose size comes from data. Where it fails, the task fails, and not the job: a failed `vec![..]`
-//! would abort the process.
+//! Allocation of memory whose size comes from data. Where it fails, the task fails, and not the job: a failed
+//! `vec![..]` would abort the process.
 
 use bytemuck::Zeroable;
 

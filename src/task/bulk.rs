@@ -35,8 +35,8 @@ pub(crate) trait BulkKind: Sync {
     fn view<'a>(&self, value: &'a dyn Any) -> Option<(BulkLayout, &'a [u8])>;
 
     /// Allocates memory that a value of this layout and of `nbytes` bytes is received into; `None` if the layout is of
-    /// another kind or does not fit, and where there is no memory for it. Mostly made by [`target`]. `whole` is the length
-    /// of the message in which the value goes to ranks that see other files, as rank 0 knows it.
+    /// another kind or does not fit, and where there is no memory for it. Mostly made by [`target`]. `whole` is the
+    /// length of the message in which the value goes to ranks that see other files, as rank 0 knows it.
     fn allocate(&self, layout: &BulkLayout, nbytes: usize, whole: u64) -> Option<Box<dyn BulkTarget>>;
 
     /// The length in bytes and the layout of the message for `value`, if `value` is of this kind and its message is
@@ -46,8 +46,8 @@ pub(crate) trait BulkKind: Sync {
     }
 
     /// Makes the message for `value`, if `value` is of this kind and is not sent as [`BulkKind::view`] shows it; else
-    /// `None`. `_same_files` says whether the receiver sees the same files as this rank, so that paths can be sent in place
-    /// of files.
+    /// `None`. `_same_files` says whether the receiver sees the same files as this rank, so that paths can be sent in
+    /// place of files.
     fn message(&self, _value: &dyn Any, _same_files: bool) -> Option<Arc<dyn BulkSource>> {
         None
     }

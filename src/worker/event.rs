@@ -11,8 +11,8 @@ pub enum WorkerEvent {
     Order(RankOrder),
     /// The result of this task, which the worker had fetched from another rank, has arrived in the store.
     Arrived(TaskId),
-    /// The result of this task, which the worker has asked to be fetched, cannot be taken in: this rank has no memory for
-    /// it. The error is that of the tasks that take the result.
+    /// The result of this task, which the worker has asked to be fetched, cannot be taken in: this rank has no memory
+    /// for it. The error is that of the tasks that take the result.
     Refused(TaskId, Box<TaskError>),
     /// A value that the client, or a task on this rank, has scattered was put into this rank's store, as the result of
     /// a task of this number.

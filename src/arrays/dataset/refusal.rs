@@ -102,7 +102,7 @@ fn signature(file: &mut File, length: u64) -> io::Result<Option<()>> {
     Ok(None)
 }
 
-/// What a file without the signature looks like.
+/// Names the kind of a file that lacks the signature of HDF5, by its first bytes.
 fn looks_like(file: &mut File) -> io::Result<String> {
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(0))?;

@@ -216,8 +216,8 @@ impl<'a> RunCollector<'a> {
         self.outcome.failed.own()
     }
 
-    /// Lists the failures that have come since the last call, and tells them to the user. Those of a [`StreamedTask`] are
-    /// listed as soon as it has seen them.
+    /// Lists the failures that have come since the last call, and tells them to the user. Those of a [`StreamedTask`]
+    /// are listed as soon as it has seen them.
     fn note_failures(&mut self) {
         for watched in &mut self.watched {
             self.outcome.failed.extend(watched.fresh());

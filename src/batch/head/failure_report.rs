@@ -28,7 +28,7 @@ const LONGEST: Duration = Duration::from_secs(600);
 /// Tells failures as they happen.
 pub(crate) struct FailureReporter<'a> {
     plan: &'a Plan,
-    /// What `dtask log` is called with for this run: the script, or the run folder of a script without a file.
+    /// The argument of `dtask log` for this run: the script, or the run folder of a script without a file.
     source: String,
     file: FailuresFile,
     start: Instant,
@@ -135,7 +135,7 @@ impl<'a> FailureReporter<'a> {
 struct TellingPace {
     begin: Duration,
     length: Duration,
-    /// What was told in this interval: the number of the task, and the hash of the message.
+    /// The failures that were told in this interval: the number of the task, and the hash of the message.
     told: HashSet<(usize, u64)>,
     /// The number of failures beyond them, which are only counted.
     beyond: u64,

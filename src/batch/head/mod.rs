@@ -9,7 +9,8 @@
 //! ([`shared_paths`]) and in which order ([`piece_order`]), one of them ([`shared_file`]), how it grows
 //! ([`growing_file`]), and what waits for its turn ([`spool`]). [`dataset_files`] keeps track of HDF5 files, and
 //! [`run_folder`] is `NAME.dtask`, with a [`run_record`]. [`mod@deadline`], [`stop`] and [`interrupt`] end a run early;
-//! [`stopped`] is what they leave undone. [`progress`] (with [`longest`]), [`failure_report`] (with the table of failures,
+//! [`stopped`] is what they leave undone. [`progress`] (with [`longest`]), [`failure_report`] (with the table of
+//! failures,
 //! [`failures_file`]) and [`summary`] inform the user ([`display`]: paths, sizes and times).
 
 pub(crate) mod collector;

@@ -2,8 +2,8 @@
 
 use smallvec::SmallVec;
 
-/// Ascending numbers, each with its position in the list. A file whose instances are a regular part of a sweep takes the
-/// memory of a few runs, whatever their number.
+/// Ascending numbers, each with its position in the list. A file whose instances are a regular part of a sweep takes
+/// the memory of a few runs, whatever their number.
 #[derive(Debug, Default)]
 pub(crate) struct PieceOrder {
     runs: SmallVec<[ArithmeticRun; 1]>,

@@ -54,8 +54,8 @@ impl RunFolder {
         plan.dir.join(format!("{}.dtask", plan.name))
     }
 
-    /// The path of the folder with the logs of an earlier run, in the run folder `folder`: 1 for the last one before the
-    /// newest; 0 for the newest.
+    /// The path of the folder with the logs of an earlier run, in the run folder `folder`: 1 for the last one before
+    /// the newest; 0 for the newest.
     pub(crate) fn path_of_run(folder: &Path, run: u32) -> PathBuf {
         if run == 0 { folder.to_owned() } else { folder.join(format!("run.{run}")) }
     }

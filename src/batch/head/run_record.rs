@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// The name of the record in the run folder.
 pub(crate) const RECORD: &str = "run.toml";
 
-/// What is known of a run after it: when it was, and how many instances ended how.
+/// The record of a run: when it was, and how many instances ended how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RunRecord {
     /// The path of the script, as the command line had it.
@@ -51,7 +51,7 @@ impl RunRecord {
         RunRecord { script: plan.path.clone(), began: now(), instances: plan.instances(), end: None }
     }
 
-    /// The same record, of the run that ends now.
+    /// Makes the record of the run that ends now.
     pub(crate) fn ended(self, tally: Tally, code: u8) -> RunRecord {
         let Tally { done, failed, skipped, left } = tally;
         RunRecord { end: Some(RunEnd { at: now(), code, done, failed, not_run: skipped, left }), ..self }

@@ -59,11 +59,11 @@ pub(crate) struct FilePart {
     pub(crate) order: PieceOrder,
     /// The position in `order` of the output that is next.
     pub(crate) next: u64,
-    /// What is known of the outputs from `next` on.
+    /// The states of the outputs from `next` on.
     pub(crate) slots: VecDeque<OutputSlot>,
 }
 
-/// What is known of an output whose turn has not come.
+/// The state of an output whose turn has not come.
 #[derive(Debug, Default)]
 pub(crate) enum OutputSlot {
     /// The instance has not ended.

@@ -1,8 +1,8 @@
 //! Files of rank 0 to which the instances of tasks append what they print: `stdout = path`, `stderr = path`.
 //!
-//! Each grows while the run goes on, by whole outputs in the order of the tasks and of their instances' indices. What is
-//! not its turn yet waits on disk ([`Spool`]), or in memory up to a bound. An instance without an output is passed over,
-//! and named at the end.
+//! Each grows while the run goes on, by whole outputs in the order of the tasks and of their instances' indices. What
+//! is not its turn yet waits on disk ([`Spool`]), or in memory up to a bound. An instance without an output is passed
+//! over, and named at the end.
 
 use crate::batch::artifact::Artifact;
 use crate::batch::head::display::shown;
@@ -45,7 +45,7 @@ pub(crate) enum OutputEnd<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct LeftFile {
     pub name: String,
-    /// What the file lacks; empty if it was not written at all.
+    /// The instances whose outputs the file lacks; empty if it was not written at all.
     pub lacks: String,
 }
 
@@ -84,8 +84,8 @@ pub(crate) struct Sinks {
 }
 
 impl Sinks {
-    /// Prepares the files of a run: notes which outputs each will get, and in which order. `folder` is the run folder, in
-    /// which outputs wait for their turn.
+    /// Prepares the files of a run: notes which outputs each will get, and in which order. `folder` is the run folder,
+    /// in which outputs wait for their turn.
     pub(crate) fn new(plan: &Plan, folder: &Path) -> Sinks {
         let mut sinks = Sinks { spool: Some(Spool::new(folder)), ..Sinks::default() };
         let (routes, files) = StreamRoutes::new(plan, &mut sinks.failed);

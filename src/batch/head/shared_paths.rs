@@ -20,8 +20,8 @@ pub(crate) struct StreamRoutes {
     numbers: HashMap<PathBuf, u32>,
 }
 
-/// A file that gets streams of instances, and which: by task, in the order of the tasks, the numbers of the outputs. The
-/// number of an output is twice the index of its instance, and one more for standard error.
+/// A file that gets streams of instances, and which: by task, in the order of the tasks, the numbers of the outputs.
+/// The number of an output is twice the index of its instance, and one more for standard error.
 #[derive(Debug, Default)]
 pub(crate) struct StreamFile {
     pub path: PathBuf,

@@ -47,7 +47,7 @@ pub(crate) struct Spool {
     next: u32,
 }
 
-/// One file of the spool, with its index.
+/// A file of the spool, with its index.
 #[derive(Debug)]
 struct SpoolSegment {
     log: File,

@@ -46,8 +46,8 @@ pub(crate) fn one_line(label: &str) -> String {
     label.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }
 
-/// Shortens an output that is longer than `most` bytes to about as many: its first and its last half, with a note on how
-/// much is left out between them. `None` if it is not longer.
+/// Shortens an output that is longer than `most` bytes to about as many: its first and its last half, with a note on
+/// how much is left out between them. `None` if it is not longer.
 ///
 /// # Errors
 /// When the file in which the output is cannot be read.

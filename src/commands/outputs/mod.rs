@@ -89,7 +89,7 @@ pub enum Content<'a> {
     File(&'a Arc<StoredFile>),
 }
 
-/// One output of a command, borrowed from the outputs or from where it was made.
+/// An output of a command, borrowed from the outputs or from where it was made.
 #[derive(Debug, Clone, Copy)]
 pub struct OutputRef<'a> {
     /// The number of the output: 0 for standard output, 1 for standard error, from 2 on for files.

@@ -1,4 +1,5 @@
-//! Calls of the system that no crate has: the time slice of threads, and handlers for the end of a process within a task.
+//! Calls of the system that no crate has: the time slice of threads, and handlers for the end of a process within a
+//! task.
 //!
 //! # The time slice
 //! The time slice of dtask's threads is the time for which a thread may run before the kernel lets another one run on

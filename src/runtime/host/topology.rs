@@ -149,8 +149,8 @@ pub(crate) fn same_files(hellos: &[Hello]) -> Vec<Vec<Rank>> {
     hellos.iter().enumerate().map(others).collect()
 }
 
-/// Size of the stack of the main thread, in bytes, which compute threads have too: the soft limit (`ulimit -s`), at least
-/// 8 and at most 64 MiB.
+/// Size of the stack of the main thread, in bytes, which compute threads have too: the soft limit (`ulimit -s`), at
+/// least 8 and at most 64 MiB.
 pub(crate) fn main_stack() -> usize {
     const LEAST: u64 = 8 << 20;
     const MOST: u64 = 64 << 20;

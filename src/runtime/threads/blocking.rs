@@ -1,10 +1,10 @@
 //! Seats for compute threads, and compensating threads, which take over while some threads wait inside tasks.
 //!
 //! A task that waits keeps its thread, for its stack, but not its slot. So there are several rayon pools. The first few
-//! have as many threads as the rank has slots: the second is started when a thread of the first waits, and so on. Further
-//! ones, for deep nesting, have one thread each, which waits at a [`Gate`] between its jobs: a thread that rayon lets
-//! look for work scans all threads of the process now and then. A *seat* is the right of a thread of some pool to take
-//! jobs.
+//! have as many threads as the rank has slots: the second is started when a thread of the first waits, and so on.
+//! Further ones, for deep nesting, have one thread each, which waits at a [`Gate`] between its jobs: a thread that
+//! rayon lets look for work scans all threads of the process now and then. A *seat* is the right of a thread of some
+//! pool to take jobs.
 //!
 //! Invariant: at any time as many threads compute as there are slots; more only for a moment, when a thread that has
 //! waited goes on.

@@ -110,7 +110,8 @@ struct JobQueue {
 }
 
 impl PoolShared {
-    /// Starts the threads of the pool number `seat`, on a rank of `slots` slots; each seat number belongs to one rayon pool.
+    /// Starts the threads of the pool number `seat`, on a rank of `slots` slots; each seat number belongs to one rayon
+    /// pool.
     fn build(self: &Arc<Self>, slots: usize, seat: usize) -> Result<ThreadPool, ThreadPoolBuildError> {
         let (shared, home) = (Arc::downgrade(self), self.home.clone());
         rayon::ThreadPoolBuilder::new()

@@ -152,11 +152,11 @@ codes! {
     TimeTooLong = "E72",
     /// A path that cannot be written: its folder is read-only, or is missing and cannot be made.
     Unwritable = "E73",
-    /// A path that cannot be written because of what lies there: a folder at the path itself, or a file where it needs a
-    /// folder.
+    /// A path that cannot be written because of what lies there: a folder at the path itself, or a file where it needs
+    /// a folder.
     InTheWay = "E74",
-    /// A value in a `shell` script at a place where it cannot be data: in arithmetic, unless it is a number, in what a shell
-    /// reads once more, unless it is a plain word, or where the place depends on the shell.
+    /// A value in a `shell` script at a place where it cannot be data: in arithmetic, unless it is a number, in what a
+    /// shell reads once more, unless it is a plain word, or where the place depends on the shell.
     ValueInShell = "E80",
     /// A value in a script whose `interpreter` is no shell, or hands the script on to another one.
     ValueInProgram = "E81",
@@ -173,8 +173,8 @@ codes! {
     WideFanIn = "W03",
     /// A script file that every user may change: its commands run with the rights of the user who calls dtask.
     OthersWrite = "W04",
-    /// Something that is written and does nothing: braces that look like a reference, such as `{a b}`, a row of `exclude`
-    /// that leaves out no instance, or a parameter that is not used.
+    /// Something that is written and does nothing: braces that look like a reference, such as `{a b}`, a row of
+    /// `exclude` that leaves out no instance, or a parameter that is not used.
     NoEffect = "W08",
     /// A value in the text of a program in another language, such as `awk '..'`, that is more than a plain word.
     ValueInLanguage = "W09",

@@ -1,7 +1,7 @@
 //! The warning about parameters that nothing uses, so that their instances all do the same.
 //!
-//! Texts are searched for the name as a word, since a parameter can be named in every key. A name that begins with `_` is
-//! one of repetitions that are meant.
+//! Texts are searched for the name as a word, since a parameter can be named in every key. A name that begins with `_`
+//! is one of repetitions that are meant.
 
 use crate::script::diagnostics::codes::Code;
 use crate::script::diagnostics::diagnostic::{Diagnostic, DiagnosticCollector};
@@ -10,7 +10,7 @@ use crate::script::sweep::expand::Sweeps;
 use crate::script::syntax::script::{RawAction, RawScript};
 use std::ops::Range;
 
-/// What makes the instances of a task differ without a parameter's name.
+/// The run-time facts and functions that make the instances of a task differ without a parameter's name.
 const OTHERWISE: &[&str] = &["dtask.index", "dtask.seed", "dtask.params", "DTASK_", "random"];
 
 /// Warns of every parameter with several values that neither its task nor a task beside it uses.

@@ -1,5 +1,5 @@
-//! Finds paths that cannot be written, before anything runs: a folder lies there, or their folder is read-only or cannot
-//! be made.
+//! Finds paths that cannot be written, before anything runs: a folder lies there, or their folder is read-only or
+//! cannot be made.
 //!
 //! Whether a folder can be written is tried with a file that has no name: no other test is as reliable. Start at
 //! [`check`].
@@ -32,9 +32,9 @@ const STICKY: u32 = 0o1000;
 enum Obstacle {
     /// A folder lies at the path.
     Folder,
-    /// This file lies where the path needs a folder.
+    /// A file lies where the path needs a folder.
     File(PathBuf),
-    /// This folder or file cannot be written.
+    /// A folder or file that cannot be written.
     Refused(PathBuf, String),
 }
 
@@ -113,7 +113,7 @@ impl ObstacleSearch {
         None
     }
 
-    /// What keeps a path from being written.
+    /// Finds the reason why a path cannot be written; `None` if it can.
     fn look(&mut self, path: &Path, kind: WriteKind) -> Option<Obstacle> {
         let refused = |path: &Path, why: String| Some(Obstacle::Refused(path.to_owned(), why));
         let access = |path: &Path| rustix::fs::access(path, Access::WRITE_OK).map_err(io::Error::from);
@@ -141,7 +141,7 @@ impl ObstacleSearch {
         }
     }
 
-    /// What keeps files from being made in the folder of a path, or that folder from being made.
+    /// Finds the reason why no files can be made in the folder of a path, or that folder cannot be made.
     fn folder_of(&mut self, path: &Path) -> Option<Obstacle> {
         let folder = path.parent().unwrap_or(Path::new("/"));
         if let Some(known) = self.folders.get(folder) {

@@ -32,7 +32,7 @@ pub struct Plan {
     pub path: PathBuf,
     /// The failure policy, from the script's `[policy]` table: how many failed instances stop the run.
     pub policy: Policy,
-    /// What the run takes of its hosts, from the script's `[settings]` table.
+    /// The memory and the place for scratch that the run takes of its hosts, from the script's `[settings]` table.
     pub settings: RunSettings,
     /// The counters that the script declares for the whole job, such as licences. A running instance takes some units
     /// and gives them back at its end.

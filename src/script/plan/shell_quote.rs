@@ -1,9 +1,11 @@
-//! Values reach a shell as data: each is assigned to a variable in front of the script, and the script's text refers to it.
+//! Values reach a shell as data: each is assigned to a variable in front of the script, and the script's text refers to
+//! it.
 //!
-//! The assignment stands in a place of its own, between single quotes, so that no value can end it. A reference becomes an
-//! expansion of that variable, written for its place ([`Quote`], found by [`super::shell_places`]), and a shell never reads
-//! the result of an expansion as a command. A wrong guess of the place therefore changes characters, and runs nothing. A
-//! value of letters, digits and `_-./:` is written as it is where that is the same thing, for those who read the script.
+//! The assignment stands in a place of its own, between single quotes, so that no value can end it. A reference becomes
+//! an expansion of that variable, written for its place ([`Quote`], found by [`super::shell_places`]), and a shell
+//! never reads the result of an expansion as a command. A wrong guess of the place therefore changes characters, and
+//! runs nothing. A value of letters, digits and `_-./:` is written as it is where that is the same thing, for those who
+//! read the script.
 
 use std::collections::HashMap;
 

@@ -21,8 +21,8 @@ use crate::script::values::format::written;
 use crate::script::values::value::ScriptValue;
 use std::collections::HashMap;
 
-/// What a dependency reads: the other task, its output, whether as a file of paths, and the text of the brackets that
-/// choose instances.
+/// The key of a dependency by what it reads: the other task, its output, whether as a file of paths, and the text of
+/// the brackets that choose instances.
 pub(crate) type DependencyKey = (usize, Select, bool, Option<String>);
 
 /// The resolver of one task, which finds the meaning of the `{references}` in the task's texts and collects the task's

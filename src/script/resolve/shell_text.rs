@@ -125,8 +125,8 @@ impl Resolver<'_> {
         Template { parts }
     }
 
-    /// Checks the words of a `run` that are programs for something else, as in `["sh", "-c", ".."]`. `argv` are the same
-    /// words as templates.
+    /// Checks the words of a `run` that are programs for something else, as in `["sh", "-c", ".."]`. `argv` are the
+    /// same words as templates.
     pub(crate) fn inner_programs(
         &mut self,
         words: &[ArgvWord<'_>],
@@ -152,7 +152,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// Checks that the values of a reference can be read once more. Mistakes in the reference itself have been reported.
+    /// Checks that the values of a reference can be read once more. Mistakes in the reference itself have been
+    /// reported.
     fn check_evaluated(
         &mut self,
         (text, piece): (&Text, &TextPiece),

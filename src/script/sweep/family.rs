@@ -239,8 +239,8 @@ impl Sweep {
     }
 }
 
-/// Returns the name of an instance whose parameters have these values. Of a table it has one value: the first column, or
-/// the number of the row.
+/// Returns the name of an instance whose parameters have these values. Of a table it has one value: the first column,
+/// or the number of the row.
 pub(super) fn shown(task: &str, params: &[Param], values: &[ScriptValue]) -> String {
     let named = params.iter().zip(values).filter(|(param, _)| param.shown);
     let parts: Vec<String> =

@@ -223,7 +223,7 @@ impl<'a> ProductBlock<'a> {
         }
     }
 
-    /// What the values of a name are written as.
+    /// The texts of the values of a name, as they are written.
     fn texts(&self, input: &'a NameInput, start: u64, len: usize) -> Option<Lane<Cow<'a, str>>> {
         fn text(value: Cow<'_, ScriptValue>) -> Cow<'_, str> {
             match value {

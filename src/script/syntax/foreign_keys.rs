@@ -7,7 +7,7 @@ use crate::script::syntax::key_table::{POLICY, TASK, TOP};
 /// A row of the table: words of other tools, and the help for somebody who writes one of them.
 pub(crate) type ForeignKeys = (&'static [&'static str], &'static str);
 
-/// Words that others write in a task.
+/// Keys of other tools that a user may write in a task by habit.
 const IN_TASK: &[ForeignKeys] = &[
     (
         &[
@@ -210,7 +210,7 @@ const IN_TASK: &[ForeignKeys] = &[
     (&["id", "name"], "the name of a task is in its brackets: `[task.NAME]`"),
 ];
 
-/// Words that others write at the top of a script.
+/// Keys of other tools that a user may write at the top of a script by habit.
 const AT_TOP: &[ForeignKeys] = &[
     (
         &["tasks", "jobs", "job", "steps", "rules", "rule", "stages", "process"],
@@ -221,7 +221,7 @@ const AT_TOP: &[ForeignKeys] = &[
     (&["version", "schema"], "the version of the format is the first line: `dtask = 1`"),
 ];
 
-/// Words that others write in `[policy]`.
+/// Keys of other tools that a user may write in `[policy]` by habit.
 const IN_POLICY: &[ForeignKeys] = &[
     (
         &["fail_fast", "failfast", "stop_on_failure", "keep_going"],

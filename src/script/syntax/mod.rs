@@ -1,8 +1,8 @@
 //! The parser: reads TOML into the raw tables of [`script`], with the place of every key.
 //!
 //! [`top_level`] is where to start: it reads the script from the tree that [`toml`] makes of the text. [`task`],
-//! [`sweep`], [`command`], [`execution`], [`resources`], [`policy`], [`settings`], [`reduce`] and [`mapreduce`] read one kind of
-//! table each. [`key_table`] lists the keys of all tables, [`known_keys`] checks scripts against it, and
+//! [`sweep`], [`command`], [`execution`], [`resources`], [`policy`], [`settings`], [`reduce`] and [`mapreduce`] read
+//! one kind of table each. [`key_table`] lists the keys of all tables, [`known_keys`] checks scripts against it, and
 //! [`foreign_keys`] knows what other tools call them.
 //!
 //! [`placeholder`] finds `{references}` in texts, [`shell_words`] splits commands, and [`symbols`] is the symbol table

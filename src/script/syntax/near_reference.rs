@@ -1,7 +1,7 @@
 //! Braces that look like a reference and are none, so that a command gets them as they are.
 //!
-//! Braces that other languages have are left alone: `${x}`, `{ print $1 }`, `{"a": 1}`, `{ cmd; }`, `{a,b}`, `{1..3}`, a
-//! regular expression's `[0-9]{4}`, LaTeX's `\frac{1}{2}`, the `{}` of `find` and `xargs`.
+//! Braces that other languages have are left alone: `${x}`, `{ print $1 }`, `{"a": 1}`, `{ cmd; }`, `{a,b}`, `{1..3}`,
+//! a regular expression's `[0-9]{4}`, LaTeX's `\frac{1}{2}`, the `{}` of `find` and `xargs`.
 
 use std::ops::Range;
 
@@ -53,7 +53,7 @@ fn closing(text: &str) -> Option<usize> {
     None
 }
 
-/// What is wrong with the inside of braces, and how to mend it.
+/// Explains why the inside of braces is no reference, and how to mend it.
 fn meant(
     before: &str,
     inside: &str,

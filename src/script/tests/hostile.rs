@@ -1,5 +1,5 @@
-//! Hostile values in every place of a shell script, on the shells themselves: each reaches the program as it is, none is
-//! executed.
+//! Hostile values in every place of a shell script, on the shells themselves: each reaches the program as it is, none
+//! is executed.
 
 use super::*;
 use std::collections::BTreeSet;

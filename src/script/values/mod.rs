@@ -1,8 +1,8 @@
 //! Values of the language: types that other phases share.
 //!
 //! [`value`] has the values of parameters and variables, [`mod@format`] the way they are written into texts, [`units`]
-//! durations and sizes. [`execution`], [`resources`], [`policy`] and [`settings`] are settings of tasks and of the run. [`registry`]
-//! holds the functions that scripts call, [`links`] follows symbolic links.
+//! durations and sizes. [`execution`], [`resources`], [`policy`] and [`settings`] are settings of tasks and of the run.
+//! [`registry`] holds the functions that scripts call, [`links`] follows symbolic links.
 
 pub(crate) mod execution;
 pub(crate) mod format;

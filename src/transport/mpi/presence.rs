@@ -1,9 +1,9 @@
 //! The presence of all ranks: a collective call of MPI waits for ever for a rank that never makes it.
 //!
-//! So before the first one, ranks enter a barrier that they can poll. A rank that waits for long sends one short message
-//! to the two lowest ranks, which name those that have not come when their patience ends. These messages use the
-//! program's own communicator, since no other is common to all yet, with a tag of their own; when the late ranks come
-//! after all, they are received before dtask begins.
+//! So before the first one, ranks enter a barrier that they can poll. A rank that waits for long sends one short
+//! message to the two lowest ranks, which name those that have not come when their patience ends. These messages use
+//! the program's own communicator, since no other is common to all yet, with a tag of their own; when the late ranks
+//! come after all, they are received before dtask begins.
 
 use super::{host_name, idle};
 use crate::error::{Error, Result};
@@ -20,7 +20,8 @@ const COLLECTORS: i32 = 2;
 /// Waits until every rank of `comm` has called this.
 ///
 /// # Errors
-/// When some have not come after `patience`. The lowest ranks name them.
+/// When some have not come after `patience`. On ranks 0 and 1, to which the others have told that they are there, the
+/// error names those that are missing; on any other it says only that some are.
 pub fn await_all(comm: &impl Communicator, patience: Duration) -> Result<()> {
     if comm.test_inter() || comm.size() == 1 {
         return Ok(()); // an inter-communicator is refused later

@@ -338,7 +338,7 @@ impl Requests {
             let index = self.indices[k] as usize;
             // SAFETY: MPI has written the first `completed` statuses.
             let status = unsafe { self.statuses[k].assume_init_ref() };
-            // The field is set only when the call says so.
+            // MPI sets the field only if the call returns MPI_ERR_IN_STATUS.
             let code = if in_status { status.MPI_ERROR } else { SUCCESS };
             let (route, held) = &mut self.held[index];
             let result = check(code, || held.attempt(*route));

@@ -7,8 +7,8 @@ use crate::script::plan::shell_quote::Quote;
 const LONGEST: usize = 4000;
 
 impl ShellLexer {
-    /// Whether two parentheses so many symbols ahead are those of an arithmetic expression: the two that close them stand
-    /// side by side. Shells differ where they do not, and nothing is known of what follows.
+    /// Whether two parentheses so many symbols ahead are those of an arithmetic expression: the two that close them
+    /// stand side by side. Shells differ where they do not, and nothing is known of what follows.
     pub(super) fn is_arithmetic(&mut self, ahead: usize) -> bool {
         if self.lost.is_some() {
             return false;

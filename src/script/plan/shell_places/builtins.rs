@@ -1,7 +1,8 @@
 //! Commands of the shell itself that read their arguments once more.
 //!
 //! bash expands subscripts wherever it takes the name of a variable, so that `a[$(…)]` is run by `read`, `printf -v`,
-//! `test -v` and `declare`; it reads what `declare -a` gets as a list, and what stands beside `-eq` in `[[` as arithmetic.
+//! `test -v` and `declare`; it reads what `declare -a` gets as a list, and what stands beside `-eq` in `[[` as
+//! arithmetic.
 
 use super::commands::ShellWord;
 use super::evaluation::Evaluations;

@@ -7,7 +7,7 @@ use crate::script::plan::shell_quote::Quote;
 /// How far the end of a variable's name is looked for.
 const LONGEST_NAME: usize = 200;
 
-/// What ends commands.
+/// The characters that end commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CodeEnd {
     /// The end of the text.
@@ -17,7 +17,8 @@ pub(super) enum CodeEnd {
 }
 
 impl ShellLexer {
-    /// Reads commands, and what ends them. What they print, as far as it is known, becomes a part of what is being read.
+    /// Reads commands, and what ends them. What they print, as far as it is known, becomes a part of what is being
+    /// read.
     pub(super) fn code(&mut self, end: CodeEnd) {
         self.depth += 1;
         if self.depth > DEEPEST {

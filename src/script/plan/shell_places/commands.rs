@@ -16,7 +16,7 @@ pub(super) struct ShellWord {
     pub(super) files: Vec<usize>,
 }
 
-/// What is open in commands.
+/// The constructs that are open at a point of a script: a command and its words, groups, pipes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum OpenGroup {
     Paren,
@@ -30,7 +30,7 @@ pub(super) enum OpenGroup {
     Branch,
 }
 
-/// What the next word is for.
+/// The purpose of the next word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NextWord {
     /// A part of the command.
@@ -56,7 +56,7 @@ pub(super) struct CommandState {
     pub(super) next: NextWord,
     /// The words of the command so far.
     words: Vec<ShellWord>,
-    /// What the command reads by `<<<` and `< <(…)`.
+    /// The words that the command reads by `<<<` and `< <(…)`.
     stdin: ShellWord,
     /// The number of here-documents that belong to earlier commands.
     earlier: usize,
@@ -68,7 +68,7 @@ pub(super) struct CommandState {
     nesting: usize,
     /// Whether the command before was a group.
     follows_group: bool,
-    /// What reads what the command writes into `>(…)`, as a program.
+    /// The programs that read what the command writes into `>(…)`, as a program.
     pub(super) swallows: Option<ProgramReader>,
     /// The functions whose bodies are open, and those around them.
     bodies: Vec<String>,
@@ -76,11 +76,11 @@ pub(super) struct CommandState {
     pub(super) named: Option<String>,
     /// The variables that `read` sets.
     read: Vec<String>,
-    /// What comes to groups by pipes, as far as it is known.
+    /// The references and variables that come to groups by pipes, as far as they are known.
     group_input: Reading,
-    /// What earlier commands of the pipeline print, as far as it is what they were given.
+    /// The references and variables that earlier commands of the pipeline were given and print.
     piped: Reading,
-    /// The same of all commands.
+    /// The references and variables that commands of the script print, all together.
     pub(super) printed: Reading,
 }
 
@@ -135,7 +135,7 @@ impl CommandState {
         }
     }
 
-    /// What the command before a pipe prints, as far as it is known.
+    /// The references and variables that the command before a pipe prints, as far as they are known.
     fn piped_in(&self) -> &Reading {
         if self.follows_group { &self.printed } else { &self.piped }
     }

@@ -25,7 +25,7 @@ pub(crate) struct Evaluated {
     /// The number of the piece.
     pub(crate) piece: usize,
     pub(crate) evaluation: Evaluation,
-    /// What reads it.
+    /// The command or the construct of the shell that reads it, as messages name it.
     pub(crate) reader: String,
 }
 
@@ -42,25 +42,29 @@ impl Evaluated {
     }
 }
 
-/// What is known of evaluations, and of the variables through which values come to them.
+/// The evaluations that were found, and facts of the variables through which values come to them.
 #[derive(Debug, Default)]
 pub(super) struct Evaluations {
     found: BTreeMap<usize, Evaluated>,
-    /// Variables that are evaluated, and by what.
+    /// Variables whose values the shell, or a program, reads once more: the name, how, and what reads it, as messages
+    /// name it.
     variables: Vec<(String, Evaluation, String)>,
-    /// Variables with the references and variables whose values they get.
+    /// Assignments: the variable, with the references (by their numbers in the text) and the other variables whose
+    /// values it gets.
     assigned: Vec<(String, Vec<usize>, Vec<String>)>,
-    /// Subscripts: the array, and the references and variables in them; with the number of the command.
+    /// Subscripts of arrays, judged at the end, when it is known which arrays are associative: those of others are
+    /// arithmetic, which a shell evaluates. Each has the array, the number of the command in the script, and the
+    /// references and variables inside the brackets.
     subscripts: Vec<(ArrayPlace, usize, Vec<usize>, Vec<String>)>,
     /// Variables that `declare` gives values to, which it reads as lists where the variables are arrays.
     declared: Vec<(String, Vec<usize>, Vec<String>)>,
-    /// Commands with their arguments, which functions of the script may get.
+    /// Commands with their arguments. If the script defines a function of that name, they are its `$1`, `$2`, ..
     calls: Vec<(String, Vec<ShellWord>)>,
     functions: BTreeSet<String>,
     arrays: BTreeSet<String>,
     /// Associative arrays, with the number of the command that certainly makes them.
     associative: BTreeMap<ArrayPlace, usize>,
-    /// Names that are something else at another place.
+    /// Arrays of which it is not certain that they are associative, as where they are declared in a branch.
     doubtful: BTreeSet<ArrayPlace>,
     /// The number of commands so far.
     commands: usize,
@@ -69,7 +73,7 @@ pub(super) struct Evaluations {
 /// The references and variables whose values something gets.
 type ValueSource = (Vec<usize>, Vec<String>);
 
-/// An array: the function in which it is named, and its name.
+/// A shell's array: the shell function in which it is named (empty outside of functions), and its name.
 type ArrayPlace = (String, String);
 
 impl Evaluations {

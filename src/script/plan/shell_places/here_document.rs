@@ -15,7 +15,7 @@ pub(super) struct HereDocument {
     is_quoted: bool,
     /// The delimiter in what was made.
     made: Range<usize>,
-    /// What reads the text as a program.
+    /// The program that reads the text as a program of its own language.
     pub(super) reader: Option<ProgramReader>,
 }
 

@@ -1,11 +1,11 @@
-//! Programs inside of arguments: `sh -c '…'`, `ssh host '…'`, `python3 -c '…'`, `awk '…'`, and those that come by standard
-//! input. Works on the words of a command without their quotes, with [`VALUE`] in the place of values.
+//! Programs inside of arguments: `sh -c '…'`, `ssh host '…'`, `python3 -c '…'`, `awk '…'`, and those that come by
+//! standard input. Works on the words of a command without their quotes, with [`VALUE`] in the place of values.
 
 use std::fmt;
 
 use super::{Evaluation, VALUE};
 
-/// What reads an argument or its standard input as a program.
+/// A command that reads an argument or its standard input as a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ProgramReader {
     /// A shell, or what hands its words to one.
@@ -231,7 +231,7 @@ pub(super) fn script_files(words: &[String]) -> impl Iterator<Item = usize> {
     shells.map(|(at, _)| after_options(words, at + 1))
 }
 
-/// What reads the standard input of a command as a program.
+/// The reader of the standard input of a command, if it reads it as a program.
 pub(crate) fn stdin_reader(words: &[String]) -> Option<ProgramReader> {
     let first = start(words);
     let name = system_name(words.get(first)?);

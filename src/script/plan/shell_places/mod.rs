@@ -1,15 +1,15 @@
 //! The place of every reference in a shell script, and the script's text as it is to be given to the shell.
 //!
-//! A lexer of what POSIX shells and bash have in common: quotes, expansions, here-documents, comments, `case`, arithmetic.
-//! It reads over references as over a part of a word. Crates with a grammar of a shell read one dialect, and no text with
-//! holes in it; so this is our own. Two dialects differ in `$'…'` alone ([`Ansi`]). Where a place cannot be known, the
-//! reference is refused ([`RefusedReference`]).
+//! A lexer of what POSIX shells and bash have in common: quotes, expansions, here-documents, comments, `case`,
+//! arithmetic. It reads over references as over a part of a word. Crates with a grammar of a shell read one dialect,
+//! and no text with holes in it; so this is our own. Two dialects differ in `$'…'` alone ([`Ansi`]). Where a place
+//! cannot be known, the reference is refused ([`RefusedReference`]).
 //!
 //! A value is data wherever it stands, unless something reads it once more: arithmetic, `eval`, `sh -c`. [`evaluation`]
 //! collects these; [`builtins`] and [`inner_programs`] say which commands do so.
 //!
-//! The text is changed in two cases: a here-document between quotes that has references loses the quotes of its delimiter,
-//! and what would be expanded in it is escaped; and a backslash before a reference is dropped or doubled.
+//! The text is changed in two cases: a here-document between quotes that has references loses the quotes of its
+//! delimiter, and what would be expanded in it is escaped; and a backslash before a reference is dropped or doubled.
 
 mod arithmetic;
 mod builtins;
@@ -140,7 +140,7 @@ enum Made {
     Reference(usize, Quote),
 }
 
-/// What the word that is being read is made from.
+/// The parts of the word that is being read.
 #[derive(Clone, Debug, Default)]
 struct Reading {
     /// The references whose values are a part of it.
@@ -166,7 +166,7 @@ struct ShellLexer {
     evaluations: Evaluations,
     /// The function whose body is read; empty outside of functions.
     function: String,
-    /// What reads what is written into `>(…)`, as a program.
+    /// The program that reads what is written into `>(…)`, as a program.
     swallows: Option<inner_programs::ProgramReader>,
     /// Whether the commands that are read are those of `>(…)`.
     in_target: bool,
@@ -234,7 +234,9 @@ impl ShellLexer {
         self.lost.get_or_insert((why, instead));
     }
 
-    /// Takes a backslash, and what stands after it: a character, or a reference before which it says nothing.
+    /// Takes a backslash with what stands after it: a character; or a reference, which it does not escape, since its
+    /// value is data in any case. Outside of quotes the backslash is left out then, within quotes it is written
+    /// doubled, so that the shell takes it for itself. `place` is the quoting of the place.
     fn backslash(&mut self, place: Quote) {
         let Some(Symbol::Reference(piece)) = self.symbol(1) else { return self.take(2) };
         self.at += 1;
