@@ -30,6 +30,9 @@ impl Captured {
                 (false, false) => "; it printed nothing".to_owned(),
             },
             (false, _) => format!("; the end of its stderr:{stderr}"),
+            (true, false) if self.stderr.is_unread() => {
+                format!("; its stderr is thrown away, by `stderr = \"null\"`; the end of its stdout:{stdout}")
+            }
             (true, false) => format!("; it wrote nothing to stderr; the end of its stdout:{stdout}"),
         }
     }

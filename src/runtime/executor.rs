@@ -145,8 +145,8 @@ impl<C: Compute> Executor<C> {
         if let RankOrder::Lost { rank } = &order {
             links.transport.forget(*rank)?;
             self.fetches.forget(*rank);
-            self.handle(WorkerEvent::Order(order), links)?;
-            return self.start_fetches(links);
+            // before the order is handled, which then also tells of results that cannot be taken in
+            self.start_fetches(links)?;
         }
         self.handle(WorkerEvent::Order(order), links)
     }

@@ -163,7 +163,10 @@ impl Fetches {
                     && self.same_files.contains(&holder);
                 let target = match bulk::allocate(layout, nbytes, same_files) {
                     Ok(target) => target,
-                    Err(why) => return Ok(Some((task, why))),
+                    Err(why) => {
+                        links.profile.enter(before);
+                        return Ok(Some((task, why)));
+                    }
                 };
                 while self.transfers.contains_key(&transfer(holder, self.next_tag)) {
                     self.next_tag = next_tag(self.next_tag);

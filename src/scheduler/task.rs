@@ -244,7 +244,7 @@ pub(super) struct TaskTable {
 }
 
 impl TaskTable {
-    /// The number of task records, over all owners.
+    /// The number of task records, summed over the ranks whose clients and tasks have submitted them (owners).
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.records.len() + self.nested.iter().map(Dense::len).sum::<usize>()

@@ -257,11 +257,6 @@ impl Worker {
         self.held.len()
     }
 
-    /// Whether a task of this rank computes, so that it will give back memory when it ends.
-    pub fn is_computing(&self) -> bool {
-        self.running + self.extra > self.paused
-    }
-
     /// The number of free slots that waiting tasks of this rank could use if their inputs were present.
     pub fn slots_in_want(&self) -> u32 {
         let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);

@@ -94,7 +94,8 @@ pub(crate) struct BlockingSeats {
 pub(crate) struct Taken {
     /// The pool that was given the seat.
     pub threads: Arc<ThreadPool>,
-    /// The gate at which the pool's only thread waits, if it is a narrow one.
+    /// The place where the thread of a narrow pool (one that has a single thread) waits until it may take jobs again;
+    /// `None` for a wide pool, whose threads rayon lets look for work.
     pub gate: Option<Arc<Gate>>,
     /// The number of the pool, from 0.
     pub seat: usize,

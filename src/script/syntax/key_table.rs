@@ -53,7 +53,7 @@ pub(crate) static TOP: KnownKeys = KnownKeys {
             key("resources", "a table").means(
                 "how many of something the whole job has, `licence = 4`; tasks take of it with `needs`",
             ),
-            key("policy", "a table").means("when failures stop the run"),
+            key("policy", "a table").means("when failures stop the run, and how much its logs may have"),
             key("settings", "a table").means("what the run takes of its hosts"),
             key("task", "a table").means("tasks, each a table of its own, `[task.NAME]`"),
         ],
