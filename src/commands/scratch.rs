@@ -102,8 +102,8 @@ pub struct ScratchRoot {
     free: Mutex<Vec<PathBuf>>,
     /// The directory of large output files that commands have left for other tasks; `None` before the first.
     stored: Mutex<Option<PathBuf>>,
-    /// A directory on a disk for what is large, if the rank's own is in memory: `None` before the first use, and then
-    /// inside `None` if there is no such disk.
+    /// A directory on a disk for what is large, if the rank's own is in memory. The outer `None`: not looked for yet;
+    /// `Some(None)`: there is no such disk.
     disk: Mutex<Option<Option<DiskScratch>>>,
     /// The disks that are tried for it.
     disks: Vec<PathBuf>,

@@ -11,7 +11,7 @@ pub(crate) enum Launcher {
     /// The variables are removed. The command is a program of its own, and may call `MPI_Init` or `mpirun`.
     #[default]
     Scrub,
-    /// The variables are inherited, as a command needs them to take part in the MPI job of dtask.
+    /// The variables of the MPI launcher are inherited, as a command needs them to take part in the MPI job of dtask.
     Inherit,
 }
 

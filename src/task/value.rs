@@ -24,7 +24,9 @@ impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> Data for T
 trait TypedValue: Any + Send + Sync {
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), CodecError>;
     fn bulk(&self) -> Option<(BulkLayout, &[u8])>;
-    /// Makes the message that is sent to another rank, if a registered kind of bulk value makes it; else `None`.
+    /// Makes the message that is sent to another rank, for a value of a registered kind (`bulk::register`) that is sent
+    /// in a form of its own; `None` for any other value. `same_files` says whether that rank sees the same files, so
+    /// that paths do in place of contents.
     fn message(&self, same_files: bool) -> Option<Arc<dyn BulkSource>>;
     fn type_name(&self) -> &'static str;
 }

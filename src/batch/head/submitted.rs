@@ -1,4 +1,4 @@
-//! Instances after submission to the engine.
+//! The results of submitting instances to the engine: their futures, and the definition of their task at the ranks.
 
 use crate::batch::artifact::Artifact;
 use crate::batch::task_def::TaskDef;

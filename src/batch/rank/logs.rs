@@ -175,7 +175,7 @@ fn parts(label: &str) -> Option<(String, Vec<String>)> {
 }
 
 impl<'p> LabelPattern<'p> {
-    /// Makes a pattern of the user's text.
+    /// Makes the pattern of the text by which the user of `dtask log` chooses instances, such as `sim` or `sim[T=300]`.
     pub(crate) fn new(text: &'p str) -> Self {
         LabelPattern { text, parts: parts(text) }
     }

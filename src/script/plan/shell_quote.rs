@@ -54,7 +54,8 @@ pub(crate) fn is_number(value: &str) -> bool {
 }
 
 impl Quote {
-    /// The value as a word of its own, as keys of instances have it; whatever the place, two values differ.
+    /// Quotes a value as a shell word of its own, for the hash by which an instance is recognized (its key): different
+    /// values give different words.
     pub(crate) fn word(self, value: &str) -> String {
         let harmless = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
         if self == Quote::None || (!value.is_empty() && value.chars().all(harmless)) {

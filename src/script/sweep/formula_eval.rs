@@ -155,7 +155,7 @@ fn number<'a>(value: Values<'a>, node: &ExprNode) -> Evaluated<'a> {
     }
 }
 
-/// Converts numbers to floats; a fault where an integer is none.
+/// Converts numbers to floats. An integer that no float has exactly is a fault.
 fn to_floats(value: Values<'_>, node: &ExprNode) -> Result<Lane<f64>, FormulaError> {
     match value {
         Values::Floats(lane) => Ok(lane),

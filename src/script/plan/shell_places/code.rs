@@ -17,8 +17,9 @@ pub(super) enum CodeEnd {
 }
 
 impl ShellLexer {
-    /// Reads commands, and what ends them. What they print, as far as it is known, becomes a part of what is being
-    /// read.
+    /// Reads commands of the shell up to and including `end`, such as the end of the script or the `)` of a command
+    /// substitution. Of a substitution, what its commands print is a part of the word in which it stands, as far as that
+    /// follows from the text.
     pub(super) fn code(&mut self, end: CodeEnd) {
         self.depth += 1;
         if self.depth > DEEPEST {

@@ -34,7 +34,7 @@ const DEEPEST: usize = 100;
 pub(crate) enum ShellPart {
     /// Text for the shell.
     Text(String),
-    /// The piece of that number, a reference.
+    /// A reference: its number among the pieces of the text, and the quoting of the place where it stands.
     Reference(usize, Quote),
 }
 
