@@ -63,7 +63,10 @@ pub(crate) fn check(
 /// The text of each task, from its name to that of the next.
 fn ranges(script: &RawScript, length: usize) -> Vec<Range<usize>> {
     let starts: Vec<usize> = script.tasks.iter().map(|task| task.name.span.start).collect();
-    let end = |start: &usize| starts.iter().copied().filter(|other| other > start).min().unwrap_or(length);
+    let mut sorted = starts.clone();
+    sorted.sort_unstable();
+    let end =
+        |start: &usize| sorted.get(sorted.partition_point(|other| other <= start)).copied().unwrap_or(length);
     starts.iter().map(|start| *start..end(start)).collect()
 }
 
