@@ -48,7 +48,7 @@ fn meaning(code: u8) -> &'static str {
         FAILED => "some tasks failed",
         USAGE => "a mistake in the script or in the command line; nothing has run",
         STARTUP => "MPI, or something else that a run needs, could not be started",
-        STOPPED => "not everything is done; run it again to go on",
+        STOPPED => "not everything is done; the next run begins anew",
         _ => "see `dtask --help`",
     }
 }
@@ -71,7 +71,7 @@ Exit codes:
    1  some tasks failed; what does not depend on them has run. NAME.dtask/failures.tsv has all of them
    2  a mistake in the script or in the command line; nothing has run
    3  MPI could not be started, or something else that a run needs
-  75  something is left, since the time limit or a signal came first: run it again to go on
+  75  something is left, since the time limit or a signal came first: the next run begins anew
 Under mpirun the code is that of rank 0, which has the last word.";
 
 /// Runs many tasks that depend on each other inside one MPI job.

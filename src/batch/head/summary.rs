@@ -135,7 +135,7 @@ fn leave(count: u64, files: &[LeftFile], why: Option<StopReason>) -> String {
         Some(StopReason::Asked) => "a signal asked to stop",
         _ => "the job's time is over",
     };
-    let mut text = format!("left    {} for the next run: {why}; run it again to go on\n", tasks(count));
+    let mut text = format!("left    {} for the next run: {why}; the next run begins anew\n", tasks(count));
     match files {
         [first, .., last] if files.len() as u64 > NAMED => {
             let _ = writeln!(text, "left    {} .. {} ({} files)", first.name, last.name, files.len());
