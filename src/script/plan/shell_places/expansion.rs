@@ -1,11 +1,11 @@
-//! Quotes and expansions.
+//! Quotes (`'…'`, `"…"`, `$'…'`) and expansions (`$x`, `${…}`, `$(…)`, backquotes).
 
 use super::code::CodeEnd;
 use super::{Ansi, DEEPEST, Evaluation, Made, ShellLexer, Symbol, is_name_char};
 use crate::script::plan::shell_quote::Quote;
 
 impl ShellLexer {
-    /// Reads `'…'`.
+    /// Reads single quotes, `'…'`.
     pub(super) fn single(&mut self) {
         self.take(1);
         while let Some(symbol) = self.symbol(0) {
@@ -17,7 +17,7 @@ impl ShellLexer {
         }
     }
 
-    /// Reads `$'…'`.
+    /// Reads `$'…'`, quotes with escapes as in C, as far as the dialect has them.
     pub(super) fn ansi(&mut self) {
         self.take(1);
         if self.ansi == Ansi::Unknown {
@@ -46,7 +46,7 @@ impl ShellLexer {
         }
     }
 
-    /// Reads `"…"`.
+    /// Reads double quotes, `"…"`.
     pub(super) fn double(&mut self) {
         self.take(1);
         while let Some(symbol) = self.symbol(0) {
@@ -57,7 +57,7 @@ impl ShellLexer {
         }
     }
 
-    /// Reads a symbol of a text in which expansions are expanded and quotes mean nothing.
+    /// Reads a symbol where expansions take place and quotes have no meaning, as in double quotes and here-documents.
     pub(super) fn expanded(&mut self, symbol: Symbol, place: Quote) {
         match symbol {
             Symbol::Char('\\') => self.backslash(place),
@@ -67,7 +67,7 @@ impl ShellLexer {
         }
     }
 
-    /// Reads what begins with `$` or a backquote; `place` is that of the text around it.
+    /// Reads an expansion, which begins with `$` or a backquote. `place` is the quoting context around it.
     pub(super) fn expansion(&mut self, place: Quote) {
         if self.depth > DEEPEST {
             self.lose(
@@ -101,7 +101,7 @@ impl ShellLexer {
         }
     }
 
-    /// Reads the name after a dollar.
+    /// Reads the name of a variable after its `$`.
     fn plain_parameter(&mut self) {
         match self.peek(0) {
             Some(c @ ('@' | '*' | '0'..='9')) => {
@@ -121,7 +121,8 @@ impl ShellLexer {
         super::builtins::positional(&self.function, number)
     }
 
-    /// Reads commands between backquotes. Backslashes are read twice there, once before the commands are.
+    /// Reads a command substitution in backquotes. Shells process the backslashes in it once before they read the
+    /// commands.
     fn backquotes(&mut self) {
         self.take(1);
         let mut end = self.at;
@@ -154,7 +155,7 @@ impl ShellLexer {
         self.take(1);
     }
 
-    /// Copies the text up to the limit, and refuses the references in it.
+    /// Copies the text up to the limit to the output, and refuses all references in it for the reason `why`.
     fn copy(&mut self, why: &'static str, instead: &'static str) {
         while let Some(symbol) = self.symbol(0) {
             match symbol {
@@ -167,7 +168,7 @@ impl ShellLexer {
         }
     }
 
-    /// Reads `${…}` after its brace.
+    /// Reads `${…}`, whose brace has been read.
     fn parameter(&mut self, place: Quote) {
         let is_length = self.peek(0) == Some('#') && self.peek(1) != Some('}');
         let is_indirect = self.peek(0) == Some('!') && self.peek(1) != Some('}');
@@ -217,7 +218,7 @@ impl ShellLexer {
         let place = match place {
             Quote::Bare => Quote::Bare,
             Quote::Arithmetic => Quote::Arithmetic,
-            // what a pattern has in it is meant as it is
+            // characters of a value must not act as wildcards of a pattern
             Quote::Double if is_pattern => Quote::Word,
             place => place,
         };
@@ -231,7 +232,7 @@ impl ShellLexer {
         }
     }
 
-    /// Reads the rest of `${…}`, after the operator.
+    /// Reads the word behind the operator of a `${…}`, such as a default value or a pattern, up to the closing brace.
     fn word_of_parameter(&mut self, place: Quote, is_pattern: bool) {
         let quotes = is_pattern || place == Quote::Bare;
         while let Some(symbol) = self.symbol(0) {
@@ -245,7 +246,7 @@ impl ShellLexer {
         }
     }
 
-    /// Replaces what was made between two places.
+    /// Replaces the characters in a range of the output by `text`.
     pub(super) fn replace(&mut self, range: std::ops::Range<usize>, text: &str) {
         let mut text = Some(text.to_string());
         for made in self.made.get_mut(range).into_iter().flatten() {

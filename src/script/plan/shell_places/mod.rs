@@ -1,15 +1,19 @@
-//! The place of every reference in a shell script, and the script's text as it is to be given to the shell.
+//! A lexer for shell scripts with references in them: finds the quoting context of each reference, and how the
+//! script's text has to change so that values are data.
 //!
-//! A lexer of what POSIX shells and bash have in common: quotes, expansions, here-documents, comments, `case`,
-//! arithmetic. It reads over references as over a part of a word. Crates with a grammar of a shell read one dialect,
-//! and no text with holes in it; so this is our own. Two dialects differ in `$'…'` alone ([`Ansi`]). Where a place
-//! cannot be known, the reference is refused ([`RefusedReference`]).
+//! It reads what POSIX shells and bash have in common: quotes, expansions, here-documents, comments, `case`,
+//! arithmetic. A reference counts as a part of a word. It is written by hand since crates with a shell's grammar read
+//! one dialect each, and no text with holes in it. Dialects differ in `$'…'` alone ([`Ansi`]). Where the context of a
+//! reference cannot be known, the reference is refused ([`RefusedReference`]).
 //!
-//! A value is data wherever it stands, unless something reads it once more: arithmetic, `eval`, `sh -c`. [`evaluation`]
-//! collects these; [`builtins`] and [`inner_programs`] say which commands do so.
+//! A value in the right quotes is data, unless the shell or a program evaluates it again: in arithmetic, by `eval`, by
+//! `sh -c`. [`evaluation`] collects these cases; [`builtins`] and [`inner_programs`] know the commands that evaluate.
 //!
-//! The text is changed in two cases: a here-document between quotes that has references loses the quotes of its
-//! delimiter, and what would be expanded in it is escaped; and a backslash before a reference is dropped or doubled.
+//! The text changes in two cases. A here-document with a quoted delimiter that has references loses the quotes of the
+//! delimiter, and characters that would then be expanded are escaped. A backslash before a reference is dropped or
+//! doubled.
+//!
+//! Start at [`find`]; `code` has the main loop.
 
 mod arithmetic;
 mod builtins;
@@ -26,43 +30,43 @@ use crate::script::plan::shell_quote::Quote;
 use crate::script::syntax::placeholder::{PieceKind, TextPiece};
 use evaluation::Evaluations;
 
-/// How deep expansions may be nested.
+/// The largest depth of nested expansions that is read.
 const DEEPEST: usize = 100;
 
-/// A part of a script.
+/// A part of a script, after lexing.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ShellPart {
     /// Text for the shell.
     Text(String),
-    /// A reference: its number among the pieces of the text, and the quoting of the place where it stands.
+    /// A reference: its index among the pieces of the text, and its quoting context.
     Reference(usize, Quote),
 }
 
-/// A place where a value cannot be given.
+/// A reference at a place where no value can be given safely, as an error to report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RefusedReference {
-    /// The number of the piece.
+    /// The index of the reference among the pieces of the text.
     pub(crate) piece: usize,
-    /// The reason.
+    /// The reason why the reference is refused, for the message.
     pub(crate) why: &'static str,
-    /// A way to write it.
+    /// Advice on how to write the script instead, for the message.
     pub(crate) instead: &'static str,
 }
 
-/// Whether `$'…'` is a quotation of its own.
+/// The dialect of a shell as far as it matters: whether the shell knows `$'…'`, quotes with escapes as in C.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ansi {
-    /// As in bash, ksh and zsh.
+    /// The shell knows `$'…'`, as bash, ksh and zsh do.
     Known,
-    /// As in dash: a dollar, and `'…'`.
+    /// The shell does not know `$'…'` and reads a dollar followed by `'…'`, as dash does.
     Unknown,
-    /// `sh` is either.
+    /// The shell may be of either kind, as `sh` is on different systems.
     Either,
 }
 
 impl Ansi {
-    /// Returns the dialect of an interpreter, the last word of which is an option with `c` after a shell's name. `None`
-    /// where no shell is known to read the text, or two of them.
+    /// Returns the dialect of an interpreter, given as command words that end in an option with `c` after a shell's
+    /// name. `None` where no known shell reads the text, or two shells do (`ssh host sh -c`).
     pub(crate) fn of(interpreter: &[String]) -> Option<Self> {
         let names: Vec<&str> = interpreter.iter().map(|word| inner_programs::program_name(word)).collect();
         let option = interpreter.iter().rev().find(|word| *word != "--")?;
@@ -80,18 +84,18 @@ impl Ansi {
     }
 }
 
-/// A script with the places of its references.
+/// A script after lexing, with the quoting context of each reference.
 #[derive(Debug, Default)]
 pub(crate) struct ShellText {
-    /// The script in order.
+    /// The parts of the script in order.
     pub(crate) parts: Vec<ShellPart>,
-    /// References that cannot stand where they are.
+    /// References at places where no value can be given safely.
     pub(crate) refused: Vec<RefusedReference>,
-    /// References whose values are read once more by something, in the order of the pieces.
+    /// References whose values the shell or a program evaluates again, in the order of the pieces.
     pub(crate) evaluated: Vec<Evaluated>,
 }
 
-/// Finds the place of every reference.
+/// Finds the quoting context of every reference in a script. `pieces` are the references and plain texts of `text`.
 pub(crate) fn find(text: &str, pieces: &[TextPiece], ansi: Ansi) -> ShellText {
     let mut symbols = Vec::with_capacity(text.len());
     for (at, piece) in pieces.iter().enumerate() {
@@ -132,7 +136,7 @@ enum Symbol {
     Reference(usize),
 }
 
-/// A piece of what is made; a text is changed where that is found to be necessary later.
+/// A piece of the lexer's output. Texts stay in pieces, since an earlier one may have to change later.
 #[derive(Clone, Debug, PartialEq)]
 enum Made {
     Char(char),
@@ -140,37 +144,40 @@ enum Made {
     Reference(usize, Quote),
 }
 
-/// The parts of the word that is being read.
+/// The sources of a word's value: references and variables in the word that is being read.
 #[derive(Clone, Debug, Default)]
 struct Reading {
-    /// The references whose values are a part of it.
+    /// The references whose values are a part of the word.
     pieces: Vec<usize>,
-    /// The variables whose values are a part of it.
+    /// The variables whose values are a part of the word.
     variables: Vec<String>,
-    /// The references whose values are in a file that it names, `<(…)`.
+    /// The references whose values are in a file that the word names by `<(…)`.
     files: Vec<usize>,
 }
 
 struct ShellLexer {
     symbols: Vec<Symbol>,
     at: usize,
-    /// The end of what is read, at most the number of symbols.
+    /// The index of the symbol at which reading ends: that of a closing backquote or of a here-document's end, else
+    /// the number of symbols.
     limit: usize,
     made: Vec<Made>,
     refused: Vec<RefusedReference>,
     ansi: Ansi,
     depth: usize,
-    /// The number of here-documents whose texts have not come yet, around the commands that are being read.
+    /// The number of here-documents whose `<<` has been read and whose text has not, in the commands around the
+    /// current one.
     pending: usize,
     reading: Reading,
     evaluations: Evaluations,
-    /// The function whose body is read; empty outside of functions.
+    /// The shell function whose body is being read; empty outside of functions.
     function: String,
-    /// The program that reads what is written into `>(…)`, as a program.
+    /// The program that runs what is written into the current `>(…)`; `None` if no program does.
     swallows: Option<inner_programs::ProgramReader>,
-    /// Whether the commands that are read are those of `>(…)`.
+    /// Whether the commands of a `>(…)` are being read.
     in_target: bool,
-    /// The reason why nothing is known of what follows, with a way to write it.
+    /// The reason why the context of all further references is unknown, with advice on how to write the script
+    /// instead; `None` while it is known.
     lost: Option<(&'static str, &'static str)>,
 }
 
@@ -180,7 +187,7 @@ impl ShellLexer {
         if at < self.limit { self.symbols.get(at).copied() } else { None }
     }
 
-    /// The character so many symbols ahead, if one stands there.
+    /// The character `ahead` symbols after the current one; `None` at the end and for a reference.
     fn peek(&self, ahead: usize) -> Option<char> {
         if let Some(Symbol::Char(c)) = self.symbol(ahead) { Some(c) } else { None }
     }
@@ -189,7 +196,7 @@ impl ShellLexer {
         text.chars().enumerate().all(|(ahead, c)| self.peek(ahead) == Some(c))
     }
 
-    /// Copies so many symbols, which are characters.
+    /// Copies the next `count` symbols, which must be characters, to the output.
     fn take(&mut self, count: usize) {
         for _ in 0..count {
             if let Some(c) = self.peek(0) {
@@ -199,7 +206,7 @@ impl ShellLexer {
         }
     }
 
-    /// Copies the name that comes next, letters, digits and `_`.
+    /// Copies the name (letters, digits and `_`) that comes next to the output, and returns it.
     fn take_name(&mut self) -> String {
         let mut name = String::new();
         while let Some(c) = self.peek(0).filter(|c| is_name_char(*c)) {
@@ -209,7 +216,7 @@ impl ShellLexer {
         name
     }
 
-    /// Takes a reference.
+    /// Copies a reference to the output, with its quoting context. Refuses it if the context is not known.
     fn reference(&mut self, piece: usize, place: Quote) {
         self.at += 1;
         if let Some((why, instead)) = self.lost {
@@ -234,14 +241,14 @@ impl ShellLexer {
         self.lost.get_or_insert((why, instead));
     }
 
-    /// Takes a backslash with what stands after it: a character; or a reference, which it does not escape, since its
-    /// value is data in any case. Outside of quotes the backslash is left out then, within quotes it is written
-    /// doubled, so that the shell takes it for itself. `place` is the quoting of the place.
+    /// Reads a backslash and the symbol after it. Before a reference, whose value is data in any case, the backslash
+    /// must not escape: outside of quotes it is dropped; within quotes it is doubled, so that the shell takes it
+    /// literally.
     fn backslash(&mut self, place: Quote) {
         let Some(Symbol::Reference(piece)) = self.symbol(1) else { return self.take(2) };
         self.at += 1;
         match place {
-            // it means the next character as it is, which a value always is
+            // outside of quotes a backslash makes the next character literal, and a value is literal anyway
             Quote::Bare => self.reference(piece, Quote::Word),
             _ => {
                 self.made.extend([Made::Char('\\'), Made::Char('\\')]);
@@ -250,12 +257,14 @@ impl ShellLexer {
         }
     }
 
-    /// Whether a backslash and a line end come next so many symbols ahead, which a shell reads as nothing.
+    /// Whether the symbols after the next `ahead` ones are a backslash and a line end (a line continuation), which a
+    /// shell skips.
     fn is_continued(&self, ahead: usize) -> bool {
         self.peek(ahead) == Some('\\') && self.peek(ahead + 1) == Some('\n')
     }
 
-    /// Gives up where a line ends in the middle of an operator that begins with the next character.
+    /// Marks the context as unknown if a line continuation comes in the middle of an operator that begins with the
+    /// next character.
     fn check_operator(&mut self) {
         if self.is_continued(1) && self.peek(3).is_some_and(|c| !c.is_whitespace()) {
             self.lose(
@@ -265,7 +274,7 @@ impl ShellLexer {
         }
     }
 
-    /// Whether what was made last is `$name`, which a letter would make longer.
+    /// Whether the output ends in `$name`, so that a letter or digit behind it would become a part of the name.
     fn follows_variable(&self) -> bool {
         let mut length = 0;
         let mut before = self.made.iter().rev().peekable();
@@ -280,7 +289,7 @@ impl ShellLexer {
         false
     }
 
-    /// The text that was made since then, with a mark in the place of each reference.
+    /// The text of the output from index `begin` on, with [`VALUE`] in the place of each reference.
     fn made_since(&self, begin: usize) -> String {
         let mut text = String::new();
         for made in self.made.get(begin..).unwrap_or_default() {
@@ -318,14 +327,15 @@ impl ShellLexer {
     }
 }
 
-/// Stands for a value, or for what an expansion gives, in the text of a word.
+/// A character that stands for an unknown text (a reference's value, or the result of an expansion) in the text of a
+/// word.
 pub(crate) const VALUE: char = '\u{fffc}';
 
 fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// Whether a text is the name of a variable, or may become one when its values are known.
+/// Whether a text is the name of a variable, or may be one once its unknown parts ([`VALUE`]) are filled in.
 fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == VALUE)
         && text.chars().all(|c| is_name_char(c) || c == VALUE)
