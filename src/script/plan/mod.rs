@@ -7,7 +7,7 @@
 pub(crate) mod execution;
 pub(crate) mod fingerprint;
 pub(crate) mod runtime_vars;
-pub(crate) mod shell_places;
+pub(crate) mod shell_lexer;
 pub(crate) mod shell_quote;
 pub(crate) mod stats;
 pub(crate) mod task;

@@ -2,7 +2,7 @@
 //! the script, and the script refers to the variable.
 //!
 //! The assignment is written in single quotes in front of the script, where no value can end it. A reference becomes
-//! an expansion of the variable, quoted for its context ([`Quote`], found by [`super::shell_places`]), and a shell
+//! an expansion of the variable, quoted for its context ([`Quote`], found by [`super::shell_lexer`]), and a shell
 //! never runs the result of an expansion as a command. So a context that was found wrongly may change characters, but
 //! runs nothing. Where it makes no difference, a value of letters, digits and `_-./:` is inserted as it is, which is
 //! easier to read.
@@ -97,29 +97,29 @@ impl FilledScript {
         self.body.push_str(text);
     }
 
-    /// Appends the values of a reference, separated by spaces, as the quoting context `place` demands.
+    /// Appends the values of a reference, separated by spaces, as the quoting context `quote` demands.
     ///
     /// # Errors
     /// When a value cannot be inserted in this context.
-    pub(crate) fn values(&mut self, values: &[String], place: Quote) -> Result<(), RenderError> {
+    pub(crate) fn values(&mut self, values: &[String], quote: Quote) -> Result<(), RenderError> {
         for (at, value) in values.iter().enumerate() {
             if at > 0 {
                 self.body.push(' ');
             }
-            self.value(value, place)?;
+            self.value(value, quote)?;
         }
         Ok(())
     }
 
-    fn value(&mut self, value: &str, place: Quote) -> Result<(), RenderError> {
+    fn value(&mut self, value: &str, quote: Quote) -> Result<(), RenderError> {
         if value.contains('\0') {
             return Err(RenderError::Nul);
         }
-        let is_written = match place {
+        let is_written = match quote {
             Quote::None => true,
             Quote::Bare | Quote::Single | Quote::Double | Quote::Comment => is_harmless(value),
             Quote::Word | Quote::Verbatim | Quote::Ansi => false,
-            Quote::Arithmetic | Quote::Reread => place.read_again(value).map(|()| true)?,
+            Quote::Arithmetic | Quote::Reread => quote.read_again(value).map(|()| true)?,
             Quote::Name if value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => true,
             Quote::Name => return Err(RenderError::NoName(value.to_string())),
         };
@@ -127,12 +127,12 @@ impl FilledScript {
             self.body.push_str(value);
             return Ok(());
         }
-        if place == Quote::Comment {
+        if quote == Quote::Comment {
             // a line end in the value would end the comment; no program reads the comment, so the value is left out
             return Ok(());
         }
         let variable = self.variable(value);
-        let text = match place {
+        let text = match quote {
             Quote::Single => format!("'\"${{{variable}}}\"'"),
             Quote::Ansi => format!("'\"${{{variable}}}\"$'"),
             Quote::Double | Quote::Verbatim => format!("${{{variable}}}"),
@@ -170,9 +170,9 @@ impl FilledScript {
 mod tests {
     use super::*;
 
-    fn filled(value: &str, place: Quote) -> Result<String, RenderError> {
+    fn filled(value: &str, quote: Quote) -> Result<String, RenderError> {
         let mut script = FilledScript::default();
-        script.values(&[value.to_string()], place)?;
+        script.values(&[value.to_string()], quote)?;
         Ok(script.finish())
     }
 

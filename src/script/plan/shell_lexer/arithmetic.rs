@@ -133,12 +133,12 @@ impl ShellLexer {
                     }
                 }
                 Symbol::Reference(piece) => {
-                    let place = match quote {
+                    let context = match quote {
                         Some('\'') => Quote::Single,
                         Some(_) => Quote::Double,
                         None => Quote::Arithmetic,
                     };
-                    self.reference(piece, place);
+                    self.reference(piece, context);
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Quotes (`'…'`, `"…"`, `$'…'`) and expansions (`$x`, `${…}`, `$(…)`, backquotes).
 
 use super::code::CodeEnd;
-use super::{Ansi, DEEPEST, Evaluation, Made, ShellLexer, Symbol, is_name_char};
+use super::{Ansi, DEEPEST, Evaluation, OutputPiece, ShellLexer, Symbol, is_name_char};
 use crate::script::plan::shell_quote::Quote;
 
 impl ShellLexer {
@@ -58,17 +58,17 @@ impl ShellLexer {
     }
 
     /// Reads a symbol where expansions take place and quotes have no meaning, as in double quotes and here-documents.
-    pub(super) fn expanded(&mut self, symbol: Symbol, place: Quote) {
+    pub(super) fn expanded(&mut self, symbol: Symbol, context: Quote) {
         match symbol {
-            Symbol::Char('\\') => self.backslash(place),
-            Symbol::Char('$' | '`') => self.expansion(place),
+            Symbol::Char('\\') => self.backslash(context),
+            Symbol::Char('$' | '`') => self.expansion(context),
             Symbol::Char(_) => self.take(1),
-            Symbol::Reference(piece) => self.reference(piece, place),
+            Symbol::Reference(piece) => self.reference(piece, context),
         }
     }
 
-    /// Reads an expansion, which begins with `$` or a backquote. `place` is the quoting context around it.
-    pub(super) fn expansion(&mut self, place: Quote) {
+    /// Reads an expansion, which begins with `$` or a backquote. `context` is the quoting context around it.
+    pub(super) fn expansion(&mut self, context: Quote) {
         if self.depth > DEEPEST {
             self.lose(
                 "expansions nested too deeply before it",
@@ -88,7 +88,7 @@ impl ShellLexer {
         } else if self.is_next("${") {
             self.take(2);
             self.depth += 1;
-            self.parameter(place);
+            self.parameter(context);
             self.depth -= 1;
         } else if self.is_next("$[") && self.ansi != Ansi::Unknown {
             self.take(2);
@@ -169,25 +169,25 @@ impl ShellLexer {
     }
 
     /// Reads `${…}`, whose brace has been read.
-    fn parameter(&mut self, place: Quote) {
+    fn parameter(&mut self, context: Quote) {
         let is_length = self.peek(0) == Some('#') && self.peek(1) != Some('}');
         let is_indirect = self.peek(0) == Some('!') && self.peek(1) != Some('}');
         if is_length || is_indirect {
             self.take(1);
         }
-        let begin = self.made.len();
+        let begin = self.output.len();
         loop {
             match self.symbol(0) {
                 Some(Symbol::Reference(piece)) => self.reference(piece, Quote::Name),
                 Some(Symbol::Char(c)) if is_name_char(c) => self.take(1),
-                Some(Symbol::Char(c)) if self.made.len() == begin && "@*?-$!#".contains(c) => {
+                Some(Symbol::Char(c)) if self.output.len() == begin && "@*?-$!#".contains(c) => {
                     self.take(1);
                     break;
                 }
                 _ => break,
             }
         }
-        let mut name = self.made_since(begin);
+        let mut name = self.output_since(begin);
         if name.starts_with(|c: char| c.is_ascii_digit() || c == '@' || c == '*') {
             name = self.positional(&name);
         }
@@ -215,16 +215,16 @@ impl ShellLexer {
             (Some('%' | '#' | '/' | '^' | ','), _) => true,
             _ => false,
         };
-        let place = match place {
+        let context = match context {
             Quote::Bare => Quote::Bare,
             Quote::Arithmetic => Quote::Arithmetic,
             // characters of a value must not act as wildcards of a pattern
             Quote::Double if is_pattern => Quote::Word,
-            place => place,
+            context => context,
         };
         let is_assigned = self.is_next("=") || self.is_next(":=");
         let known = (self.reading.pieces.len(), self.reading.variables.len());
-        self.word_of_parameter(place, is_pattern);
+        self.word_of_parameter(context, is_pattern);
         if is_assigned {
             let pieces = self.reading.pieces.get(known.0..).unwrap_or_default();
             let variables = self.reading.variables.get(known.1..).unwrap_or_default();
@@ -233,15 +233,15 @@ impl ShellLexer {
     }
 
     /// Reads the word behind the operator of a `${…}`, such as a default value or a pattern, up to the closing brace.
-    fn word_of_parameter(&mut self, place: Quote, is_pattern: bool) {
-        let quotes = is_pattern || place == Quote::Bare;
+    fn word_of_parameter(&mut self, context: Quote, is_pattern: bool) {
+        let quotes = is_pattern || context == Quote::Bare;
         while let Some(symbol) = self.symbol(0) {
             match symbol {
                 Symbol::Char('}') => return self.take(1),
                 Symbol::Char('\'') if quotes => self.single(),
-                Symbol::Char('"') if place != Quote::Verbatim => self.double(),
+                Symbol::Char('"') if context != Quote::Verbatim => self.double(),
                 Symbol::Char('$') if quotes && self.is_next("$'") => self.ansi(),
-                symbol => self.expanded(symbol, place),
+                symbol => self.expanded(symbol, context),
             }
         }
     }
@@ -249,8 +249,8 @@ impl ShellLexer {
     /// Replaces the characters in a range of the output by `text`.
     pub(super) fn replace(&mut self, range: std::ops::Range<usize>, text: &str) {
         let mut text = Some(text.to_string());
-        for made in self.made.get_mut(range).into_iter().flatten() {
-            *made = Made::Text(text.take().unwrap_or_default());
+        for piece in self.output.get_mut(range).into_iter().flatten() {
+            *piece = OutputPiece::Text(text.take().unwrap_or_default());
         }
     }
 }

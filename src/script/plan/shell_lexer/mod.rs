@@ -13,7 +13,7 @@
 //! delimiter, and characters that would then be expanded are escaped. A backslash before a reference is dropped or
 //! doubled.
 //!
-//! Start at [`find`]; `code` has the main loop.
+//! Start at [`lex`]; `code` has the main loop.
 
 mod arithmetic;
 mod builtins;
@@ -96,7 +96,7 @@ pub(crate) struct ShellText {
 }
 
 /// Finds the quoting context of every reference in a script. `pieces` are the references and plain texts of `text`.
-pub(crate) fn find(text: &str, pieces: &[TextPiece], ansi: Ansi) -> ShellText {
+pub(crate) fn lex(text: &str, pieces: &[TextPiece], ansi: Ansi) -> ShellText {
     let mut symbols = Vec::with_capacity(text.len());
     for (at, piece) in pieces.iter().enumerate() {
         let whole = text.get(piece.range.clone()).unwrap_or_default();
@@ -114,7 +114,7 @@ pub(crate) fn find(text: &str, pieces: &[TextPiece], ansi: Ansi) -> ShellText {
         symbols,
         at: 0,
         limit,
-        made: Vec::new(),
+        output: Vec::new(),
         refused: Vec::new(),
         ansi,
         depth: 0,
@@ -138,7 +138,7 @@ enum Symbol {
 
 /// A piece of the lexer's output. Texts stay in pieces, since an earlier one may have to change later.
 #[derive(Clone, Debug, PartialEq)]
-enum Made {
+enum OutputPiece {
     Char(char),
     Text(String),
     Reference(usize, Quote),
@@ -161,7 +161,7 @@ struct ShellLexer {
     /// The index of the symbol at which reading ends: that of a closing backquote or of a here-document's end, else
     /// the number of symbols.
     limit: usize,
-    made: Vec<Made>,
+    output: Vec<OutputPiece>,
     refused: Vec<RefusedReference>,
     ansi: Ansi,
     depth: usize,
@@ -200,7 +200,7 @@ impl ShellLexer {
     fn take(&mut self, count: usize) {
         for _ in 0..count {
             if let Some(c) = self.peek(0) {
-                self.made.push(Made::Char(c));
+                self.output.push(OutputPiece::Char(c));
                 self.at += 1;
             }
         }
@@ -217,18 +217,18 @@ impl ShellLexer {
     }
 
     /// Copies a reference to the output, with its quoting context. Refuses it if the context is not known.
-    fn reference(&mut self, piece: usize, place: Quote) {
+    fn reference(&mut self, piece: usize, context: Quote) {
         self.at += 1;
         if let Some((why, instead)) = self.lost {
             self.refuse(piece, why, instead);
         }
-        let place = match place {
+        let context = match context {
             Quote::Bare if self.follows_variable() => Quote::Word,
             Quote::Double if self.follows_variable() => Quote::Verbatim,
-            place => place,
+            context => context,
         };
-        self.made.push(Made::Reference(piece, place));
-        if place != Quote::Comment {
+        self.output.push(OutputPiece::Reference(piece, context));
+        if context != Quote::Comment {
             self.reading.pieces.push(piece);
         }
     }
@@ -244,15 +244,15 @@ impl ShellLexer {
     /// Reads a backslash and the symbol after it. Before a reference, whose value is data in any case, the backslash
     /// must not escape: outside of quotes it is dropped; within quotes it is doubled, so that the shell takes it
     /// literally.
-    fn backslash(&mut self, place: Quote) {
+    fn backslash(&mut self, context: Quote) {
         let Some(Symbol::Reference(piece)) = self.symbol(1) else { return self.take(2) };
         self.at += 1;
-        match place {
+        match context {
             // outside of quotes a backslash makes the next character literal, and a value is literal anyway
             Quote::Bare => self.reference(piece, Quote::Word),
             _ => {
-                self.made.extend([Made::Char('\\'), Made::Char('\\')]);
-                self.reference(piece, if place == Quote::Double { Quote::Verbatim } else { place });
+                self.output.extend([OutputPiece::Char('\\'), OutputPiece::Char('\\')]);
+                self.reference(piece, if context == Quote::Double { Quote::Verbatim } else { context });
             }
         }
     }
@@ -277,12 +277,12 @@ impl ShellLexer {
     /// Whether the output ends in `$name`, so that a letter or digit behind it would become a part of the name.
     fn follows_variable(&self) -> bool {
         let mut length = 0;
-        let mut before = self.made.iter().rev().peekable();
-        while let Some(made) = before.next() {
-            match made {
-                Made::Char('\n') if before.peek() == Some(&&Made::Char('\\')) => drop(before.next()),
-                Made::Char(c) if is_name_char(*c) => length += 1,
-                Made::Char('$') => return length > 0,
+        let mut before = self.output.iter().rev().peekable();
+        while let Some(piece) = before.next() {
+            match piece {
+                OutputPiece::Char('\n') if before.peek() == Some(&&OutputPiece::Char('\\')) => drop(before.next()),
+                OutputPiece::Char(c) if is_name_char(*c) => length += 1,
+                OutputPiece::Char('$') => return length > 0,
                 _ => return false,
             }
         }
@@ -290,13 +290,13 @@ impl ShellLexer {
     }
 
     /// The text of the output from index `begin` on, with [`VALUE`] in the place of each reference.
-    fn made_since(&self, begin: usize) -> String {
+    fn output_since(&self, begin: usize) -> String {
         let mut text = String::new();
-        for made in self.made.get(begin..).unwrap_or_default() {
-            match made {
-                Made::Char(c) => text.push(*c),
-                Made::Text(part) => text.push_str(part),
-                Made::Reference(..) => text.push(VALUE),
+        for piece in self.output.get(begin..).unwrap_or_default() {
+            match piece {
+                OutputPiece::Char(c) => text.push(*c),
+                OutputPiece::Text(part) => text.push_str(part),
+                OutputPiece::Reference(..) => text.push(VALUE),
             }
         }
         text
@@ -305,15 +305,15 @@ impl ShellLexer {
     fn finish(self) -> ShellText {
         let evaluated = self.evaluations.finish();
         let mut parts: Vec<ShellPart> = Vec::new();
-        for made in self.made {
-            let text = match made {
-                Made::Reference(piece, place) => {
-                    let place = evaluated.get(&piece).map_or(place, |found| found.place(place));
-                    parts.push(ShellPart::Reference(piece, place));
+        for piece in self.output {
+            let text = match piece {
+                OutputPiece::Reference(piece, context) => {
+                    let context = evaluated.get(&piece).map_or(context, |found| found.context(context));
+                    parts.push(ShellPart::Reference(piece, context));
                     continue;
                 }
-                Made::Char(c) => c.to_string(),
-                Made::Text(text) => text,
+                OutputPiece::Char(c) => c.to_string(),
+                OutputPiece::Text(text) => text,
             };
             match parts.last_mut() {
                 Some(ShellPart::Text(last)) => last.push_str(&text),

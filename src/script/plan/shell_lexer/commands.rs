@@ -282,8 +282,8 @@ impl ShellLexer {
         let texts: Vec<String> = words.iter().map(|word| word.text.clone()).collect();
         let is_certain = state.nesting == 0 && state.open.is_empty() && !state.is_conditional && !is_pipe;
         let body = state.bodies.len() == usize::from(!self.function.is_empty());
-        let place = (self.function.as_str(), is_certain && body && self.depth == 1);
-        builtins::note(&words, &stdin, place, &mut self.evaluations);
+        let within = (self.function.as_str(), is_certain && body && self.depth == 1);
+        builtins::note(&words, &stdin, within, &mut self.evaluations);
         self.evaluations.end_command();
         if let Some(reader) = state.swallows.take() {
             let pieces: Vec<usize> = words.iter().flat_map(|word| word.pieces.iter().copied()).collect();

@@ -1,7 +1,7 @@
 //! Here-documents: `<<END`, the text in the lines below, and the line that ends it.
 
 use super::inner_programs::ProgramReader;
-use super::{Made, ShellLexer, Symbol};
+use super::{OutputPiece, ShellLexer, Symbol};
 use crate::script::plan::shell_quote::Quote;
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ pub(super) struct HereDocument {
     strips: bool,
     is_quoted: bool,
     /// The range of the delimiter in the lexer's output, for removing its quotes later.
-    made: Range<usize>,
+    delimiter_range: Range<usize>,
     /// The program that runs the text, or `None` if it is data.
     pub(super) reader: Option<ProgramReader>,
 }
@@ -30,7 +30,7 @@ impl ShellLexer {
         while matches!(self.peek(0), Some(' ' | '\t')) {
             self.take(1);
         }
-        let begin = self.made.len();
+        let begin = self.output.len();
         let (mut delimiter, mut is_quoted, mut open) = (String::new(), false, None);
         while let Some(symbol) = self.symbol(0) {
             let c = match symbol {
@@ -59,8 +59,8 @@ impl ShellLexer {
         if delimiter.contains(['$', '`', '\n', '\\']) {
             self.lose("a here-document whose end is not certain before it", "give it a delimiter of letters");
         }
-        let made = begin..self.made.len();
-        Some(HereDocument { delimiter, strips, is_quoted, made, reader: None })
+        let delimiter_range = begin..self.output.len();
+        Some(HereDocument { delimiter, strips, is_quoted, delimiter_range, reader: None })
     }
 
     /// Reads the text of a here-document and the line that ends it. Returns the indices of the references in the text.
@@ -121,13 +121,13 @@ impl ShellLexer {
         let is_plain = !document.delimiter.is_empty()
             && document.delimiter.chars().all(|c| c.is_ascii_alphanumeric() || "_-.!%+,:".contains(c));
         if is_plain {
-            self.replace(document.made.clone(), &document.delimiter);
+            self.replace(document.delimiter_range.clone(), &document.delimiter);
         }
         while let Some(symbol) = self.symbol(0) {
             match symbol {
                 Symbol::Char(c) => {
                     if is_plain && "\\$`".contains(c) {
-                        self.made.push(Made::Char('\\'));
+                        self.output.push(OutputPiece::Char('\\'));
                     }
                     self.take(1);
                 }

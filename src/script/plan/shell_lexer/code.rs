@@ -43,9 +43,9 @@ impl ShellLexer {
         while let Some(symbol) = self.symbol(0) {
             match symbol {
                 Symbol::Reference(piece) => {
-                    let place = self.place_in_word(&state);
+                    let context = self.context_in_word(&state);
                     state.grow(&VALUE.to_string(), false);
-                    self.reference(piece, place);
+                    self.reference(piece, context);
                 }
                 Symbol::Char(')') if end == CodeEnd::Paren && state.open.is_empty() => {
                     self.end_command(&mut state, false);
@@ -110,9 +110,9 @@ impl ShellLexer {
 
     /// Reads a quoted part of a word, by the function for its kind of quotes.
     fn quoted(&mut self, state: &mut CommandState, read: fn(&mut Self)) {
-        let begin = self.made.len();
+        let begin = self.output.len();
         read(self);
-        let text = self.made_since(begin);
+        let text = self.output_since(begin);
         let inside = text.trim_start_matches('$');
         let inside = inside.get(1..inside.len().saturating_sub(1)).unwrap_or_default();
         // the result of an expansion is unknown
@@ -355,7 +355,7 @@ impl ShellLexer {
     }
 
     /// The quoting context of the reference that comes next, outside of quotes.
-    fn place_in_word(&self, state: &CommandState) -> Quote {
+    fn context_in_word(&self, state: &CommandState) -> Quote {
         let word = state.text();
         let mut ahead = 1;
         let is_part = |symbol: Option<Symbol>| match symbol {

@@ -31,12 +31,12 @@ pub(crate) struct Evaluated {
 }
 
 impl Evaluated {
-    /// The quoting context of the reference, given `place`, the context by the quotes around it alone.
-    pub(super) fn place(&self, place: Quote) -> Quote {
-        match (self.evaluation, place) {
-            (_, Quote::Comment) | (Evaluation::Language, _) => place,
+    /// The quoting context of the reference, given `context`, the context by the quotes around it alone.
+    pub(super) fn context(&self, context: Quote) -> Quote {
+        match (self.evaluation, context) {
+            (_, Quote::Comment) | (Evaluation::Language, _) => context,
             (Evaluation::Key, Quote::Arithmetic) => Quote::Word,
-            (Evaluation::Key, _) => place,
+            (Evaluation::Key, _) => context,
             (Evaluation::Number, _) => Quote::Arithmetic,
             (Evaluation::Shell, _) => Quote::Reread,
         }
@@ -56,7 +56,7 @@ pub(super) struct Evaluations {
     /// Subscripts of arrays: the array, the number of the command in the script, and the references and variables
     /// inside the brackets. They are judged at the end, when it is known which arrays are associative: the subscripts
     /// of all others are arithmetic, which a shell evaluates.
-    subscripts: Vec<(ArrayPlace, usize, Vec<usize>, Vec<String>)>,
+    subscripts: Vec<(ShellArray, usize, Vec<usize>, Vec<String>)>,
     /// Variables to which `declare` assigns values. If a variable is an array, `declare` parses its value as a list.
     declared: Vec<(String, Vec<usize>, Vec<String>)>,
     /// Commands with their arguments, which become `$1`, `$2`, .. if the script defines a function of that name.
@@ -64,9 +64,9 @@ pub(super) struct Evaluations {
     functions: BTreeSet<String>,
     arrays: BTreeSet<String>,
     /// Associative arrays, with the number of the command that is certain to declare them.
-    associative: BTreeMap<ArrayPlace, usize>,
+    associative: BTreeMap<ShellArray, usize>,
     /// Arrays of which it is not certain that they are associative, for instance since a branch declares them.
-    doubtful: BTreeSet<ArrayPlace>,
+    doubtful: BTreeSet<ShellArray>,
     /// The number of commands read so far.
     commands: usize,
 }
@@ -75,7 +75,7 @@ pub(super) struct Evaluations {
 type ValueSource = (Vec<usize>, Vec<String>);
 
 /// A shell's array: the shell function in which it is named (empty outside of functions), and its name.
-type ArrayPlace = (String, String);
+type ShellArray = (String, String);
 
 impl Evaluations {
     /// Notes that `reader` evaluates the values of these references and variables again.
@@ -101,8 +101,8 @@ impl Evaluations {
     }
 
     pub(super) fn subscript(&mut self, function: &str, array: &str, pieces: &[usize], variables: &[String]) {
-        let place = (function.to_owned(), array.to_owned());
-        self.subscripts.push((place, self.commands, pieces.to_vec(), variables.to_vec()));
+        let array = (function.to_owned(), array.to_owned());
+        self.subscripts.push((array, self.commands, pieces.to_vec(), variables.to_vec()));
     }
 
     pub(super) fn declare(&mut self, name: &str, pieces: &[usize], variables: &[String]) {
@@ -116,11 +116,11 @@ impl Evaluations {
     /// Notes that a command declares an associative array; or, without `is_certain`, that the name may be something
     /// else.
     pub(super) fn associative(&mut self, function: &str, name: &str, is_certain: bool) {
-        let place = (function.to_owned(), name.to_owned());
+        let array = (function.to_owned(), name.to_owned());
         if is_certain {
-            self.associative.entry(place).or_insert(self.commands);
+            self.associative.entry(array).or_insert(self.commands);
         } else {
-            self.doubtful.insert(place);
+            self.doubtful.insert(array);
         }
     }
 
