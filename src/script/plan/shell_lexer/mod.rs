@@ -280,7 +280,9 @@ impl ShellLexer {
         let mut before = self.output.iter().rev().peekable();
         while let Some(piece) = before.next() {
             match piece {
-                OutputPiece::Char('\n') if before.peek() == Some(&&OutputPiece::Char('\\')) => drop(before.next()),
+                OutputPiece::Char('\n') if before.peek() == Some(&&OutputPiece::Char('\\')) => {
+                    drop(before.next())
+                }
                 OutputPiece::Char(c) if is_name_char(*c) => length += 1,
                 OutputPiece::Char('$') => return length > 0,
                 _ => return false,
