@@ -281,7 +281,7 @@ impl ShellLexer {
         while let Some(piece) = before.next() {
             match piece {
                 OutputPiece::Char('\n') if before.peek() == Some(&&OutputPiece::Char('\\')) => {
-                    drop(before.next())
+                    let _ = before.next();
                 }
                 OutputPiece::Char(c) if is_name_char(*c) => length += 1,
                 OutputPiece::Char('$') => return length > 0,
