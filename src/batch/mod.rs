@@ -4,6 +4,7 @@
 //! sent to a rank once; an instance is that definition, its index, and the results of other tasks as futures.
 //!
 //! * [`head`]: the part that runs at rank 0 only; [`rank`]: task functions, which run at any rank.
+//! * [`resume`]: what a run skips, since an earlier one has done it.
 //! * [`task_def`]: the definition of a task as it travels; [`artifact`]: the result of a task as it travels, whose
 //!   [`outputs`] have numbers; [`failure`]: failures of instances; [`whole_files`]: files written whole or not at all.
 
@@ -12,14 +13,17 @@ pub(crate) mod failure;
 pub(crate) mod head;
 pub(crate) mod outputs;
 pub(crate) mod rank;
+pub(crate) mod resume;
 pub(crate) mod task_def;
 pub(crate) mod whole_files;
 
 use crate::batch::artifact::ArtifactBulk;
 use crate::batch::head::collector::RunCollector;
 use crate::batch::head::progress::Progress;
+use crate::batch::head::recorder::Recorder;
 use crate::batch::head::submitter::Submitter;
 use crate::batch::head::summary::Summary;
+use crate::batch::resume::run_journal::RunJournal;
 use crate::client::Client;
 use crate::console;
 use crate::error::Result;
@@ -58,8 +62,10 @@ pub(crate) fn run(
     client: &Client,
     team: &Team,
     job: JobInfo,
+    journal: RunJournal,
 ) -> Result<Summary> {
     let start = Instant::now();
+    let todo = journal.todo.clone();
     if !job.quiet {
         console::error(topology::table(&team.hellos, &team.slots, topology::online()).0);
     }
@@ -67,14 +73,17 @@ pub(crate) fn run(
     for (counter, found) in plan.counters.iter().enumerate() {
         client.set_counter(counter, found.total);
     }
-    let submitter = Submitter::new(plan, folder, client, team);
-    let progress = Progress::new(plan.instances(), slots, job.quiet);
-    let mut collector = RunCollector::new(plan, client, submitter, progress);
+    let submitter = Submitter::new(plan, folder, client, team, &todo);
+    let progress = Progress::new(plan.instances(), todo.skipped(), slots, job.quiet);
+    let recorder = Recorder::new(plan, journal);
+    let mut collector = RunCollector::new(plan, client, submitter, progress, recorder);
+    collector.folder = Some(folder);
     if let Some(walltime) = &job.walltime {
         walltime.tell(plan, client, &team.slots)?;
         collector.walltime = job.walltime;
     }
-    let collected = collector.run()?;
+    let mut collected = collector.run()?;
+    collected.earlier = todo.skipped();
     let elapsed = start.elapsed();
     let totals = client.totals()?;
     // a rank that still runs tasks does not answer

@@ -9,6 +9,7 @@ mod check;
 mod explain;
 mod generate;
 mod graph;
+mod journal;
 mod launch;
 mod log;
 mod new;
@@ -46,6 +47,8 @@ Examples:
   dtask check script.toml                     every error with its line, before the job waits in a queue
   dtask explain E21                           what an error means, and a script that has it, mended
   dtask plan script.toml --why                what would run, and why
+  dtask script.toml --fresh                   all of it, whatever earlier runs have done
+  dtask journal script.toml                   what earlier runs have done
   dtask graph script.toml --format svg        a picture of the tasks
   dtask new script.toml                       a commented script to begin with
 
@@ -99,6 +102,8 @@ enum Command {
     },
     /// Prints what an instance has written, from the logs of the last run
     Log(LogArgs),
+    /// Prints what the journal of a script says: its runs, and what is done
+    Journal(JournalArgs),
 }
 
 #[derive(Debug, Args)]
@@ -115,6 +120,12 @@ struct RunArgs {
     /// end before; what is left makes the exit code 75
     #[arg(long, value_name = "TIME", value_parser = time_limit)]
     time_limit: Option<Duration>,
+    /// Begins anew: what earlier runs have done is done again
+    #[arg(long)]
+    fresh: bool,
+    /// Runs all instances of this task again, and all that depend on them; as often as needed
+    #[arg(long, value_name = "TASK")]
+    force: Vec<String>,
     /// Tasks that rank 0 computes at a time, beside scheduling [default: 0, or every core if it is alone]
     #[arg(long, value_name = "N", value_parser = slots_from::<0>)]
     head_slots: Option<u32>,
@@ -166,6 +177,24 @@ struct GraphArgs {
     /// The form of the graph
     #[arg(long, value_enum, default_value = "dot")]
     format: graph::GraphFormat,
+}
+
+#[derive(Debug, Args)]
+struct JournalArgs {
+    /// The script that was run
+    script: PathBuf,
+    /// Prints every record, as a line of JSON
+    #[arg(long, conflicts_with_all = ["check", "compact"])]
+    json: bool,
+    /// Looks whether all of it can be read; exit code 1 if not
+    #[arg(long, conflicts_with = "compact")]
+    check: bool,
+    /// Writes it anew, as short as it can be; not while the script runs
+    #[arg(long)]
+    compact: bool,
+    /// Another value for a variable of the script's [vars]; as often as needed
+    #[arg(long, value_name = "NAME=VALUE", value_parser = set)]
+    set: Vec<(String, String)>,
 }
 
 #[derive(Debug, Args)]
@@ -234,6 +263,7 @@ pub fn main() -> ExitCode {
         Cli { command: Some(Command::Man), .. } => generate::man(),
         Cli { command: Some(Command::Explain { code }), .. } => explain::explain(code.as_deref()),
         Cli { command: Some(Command::Log(args)), .. } => log::log(&args),
+        Cli { command: Some(Command::Journal(args)), .. } => journal::journal(&args),
         Cli { run: RunArgs { script: Some(_), .. }, .. } => run::run(&cli.run),
         _ => {
             if launch::speaks() {

@@ -6,6 +6,7 @@ use crate::batch::head::deadline::Walltime;
 use crate::batch::head::interrupt;
 use crate::batch::head::run_folder::RunFolder;
 use crate::batch::rank::rank_state;
+use crate::batch::resume::run_journal::{JournalUse, RunJournal};
 use crate::batch::{self, JobInfo};
 use crate::client::Client;
 use crate::client::run::run_with_team;
@@ -50,7 +51,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
         let prepared =
             plan.unwrap_or_else(|| self::plan(args, limit)).and_then(|plan| Ok((folder(&plan)?, plan)));
         code = match prepared {
-            Ok((folder, plan)) => carry_out(job, &plan, &folder, client, team)?,
+            Ok((folder, plan)) => carry_out(job, args, &plan, &folder, client, team)?,
             Err(code) => code,
         };
         Ok(())
@@ -104,16 +105,53 @@ fn slurm() -> Option<Duration> {
     Some(left)
 }
 
-fn carry_out(job: JobInfo, plan: &Plan, folder: &RunFolder, client: &Client, team: &Team) -> Result<u8> {
+/// The journal of the run folder, with what is left to run. `Err` with the exit code if that fails; the error has then
+/// been printed.
+fn journal(
+    args: &RunArgs,
+    plan: &Plan,
+    folder: &RunFolder,
+    ranks: usize,
+) -> std::result::Result<RunJournal, u8> {
+    for name in args.force.iter().filter(|name| plan.find(name).is_none()) {
+        let all = plan.tasks.iter().map(|task| task.name.as_str());
+        let help = did_you_mean(name, all).map(|help| format!("; {help}")).unwrap_or_default();
+        console::error(format_args!("error: `--force {name}`: no task `{name}` runs{help}"));
+        return Err(USAGE);
+    }
+    let using = JournalUse { fresh: args.fresh, force: args.force.clone() };
+    RunJournal::begin(plan, folder.path(), ranks, &using).map_err(|error| {
+        console::error(format_args!(
+            "error: the journal in `{}` cannot be used: {error}; `--fresh` begins a new one",
+            folder.path().display()
+        ));
+        STARTUP
+    })
+}
+
+fn carry_out(
+    job: JobInfo,
+    args: &RunArgs,
+    plan: &Plan,
+    folder: &RunFolder,
+    client: &Client,
+    team: &Team,
+) -> Result<u8> {
     let wrong = batch::head::placement::check(plan, team);
     if !wrong.is_empty() {
         console::error(wrong.join("\n\n"));
         return Ok(USAGE);
     }
-    let summary = batch::run(plan, folder, client, team, job)?;
+    let journal = match journal(args, plan, folder, team.slots.len()) {
+        Ok(journal) => journal,
+        Err(code) => return Ok(code),
+    };
+    let summary = batch::run(plan, folder, client, team, job, journal)?;
     // a signal has ended commands: their failures mean nothing
     interrupt::stay_if_ending(|| "its last tasks were under way".to_owned());
-    folder.remove_if_empty();
+    if folder.is_lost() {
+        console::error("warning: another run has taken over the run folder meanwhile");
+    }
     if !job.quiet {
         console::output(summary.text.trim_end());
     }

@@ -9,12 +9,15 @@ use crate::batch::head::in_order::{Ordered, StreamOrigin};
 use crate::batch::head::interrupt;
 use crate::batch::head::outcome::{RunOutcome, once};
 use crate::batch::head::progress::{Progress, Tally};
+use crate::batch::head::recorder::Recorder;
+use crate::batch::head::run_folder::RunFolder;
 use crate::batch::head::shared_files::{Sinks, paths};
 use crate::batch::head::stopped::{Running, Stopped};
 use crate::batch::head::submitted::{SubmittedFutures, SubmittedInstances};
 use crate::batch::head::submitter::Submitter;
 use crate::client::Client;
 use crate::client::future::Future;
+use crate::compact::Runs;
 use crate::error::Result;
 use crate::script::plan::Plan;
 use std::collections::BTreeMap;
@@ -47,6 +50,8 @@ pub(crate) struct RunCollector<'a> {
     progress: Progress,
     /// The time limit of the job; `None` where rank 0 does not know it.
     pub(crate) walltime: Option<Walltime>,
+    /// The run folder, which another run may take over if this process does not run for long.
+    pub(crate) folder: Option<&'a RunFolder>,
 }
 
 impl<'a> RunCollector<'a> {
@@ -56,8 +61,10 @@ impl<'a> RunCollector<'a> {
         client: &'a Client,
         submitter: Submitter<'a>,
         progress: Progress,
+        recorder: Recorder,
     ) -> Self {
-        let outcome = RunOutcome { sinks: Sinks::new(plan), ..RunOutcome::default() };
+        let (sinks, earlier) = (Sinks::new(plan, submitter.todo), submitter.todo.skipped());
+        let outcome = RunOutcome { sinks, ended: earlier, earlier, recorder, ..RunOutcome::default() };
         let (ordered, drained) = (BTreeMap::new(), vec![false; plan.tasks.len()]);
         RunCollector {
             plan,
@@ -70,6 +77,7 @@ impl<'a> RunCollector<'a> {
             outcome,
             progress,
             walltime: None,
+            folder: None,
         }
     }
 
@@ -84,7 +92,10 @@ impl<'a> RunCollector<'a> {
         Ok(())
     }
 
-    fn add(&mut self, SubmittedInstances { task, first, last, instances, parts, saves }: SubmittedInstances) {
+    fn add(
+        &mut self,
+        SubmittedInstances { task, indices, last, instances, parts, saves }: SubmittedInstances,
+    ) {
         // of a family that the engine expands, nobody could have the results afterwards
         if let SubmittedFutures::Each(futures) = &instances
             && self.plan.tasks.get(task).is_some_and(|task| task.keep)
@@ -94,26 +105,38 @@ impl<'a> RunCollector<'a> {
         let client = self.client;
         match instances {
             SubmittedFutures::Lazy(family) => {
-                self.ordered.insert(task, Ordered::new(task, StreamOrigin::Lazy(family, 0), true));
+                let mut ordered = Ordered::new(task, StreamOrigin::Lazy(family, 0), true);
+                ordered.number(&indices);
+                self.ordered.insert(task, ordered);
             }
             SubmittedFutures::Each(futures) if parts.is_none() && self.sinks(task) => {
-                self.add_ordered(task, futures, true, last);
+                self.add_ordered(task, &indices, futures, true, last);
             }
             SubmittedFutures::Each(futures) => {
-                self.watched.push(WatchedInstances::new(task, first, futures, client, true))
+                self.watched.push(WatchedInstances::new(task, indices.clone(), futures, client, true))
             }
         }
-        let saves =
-            saves.into_iter().map(|futures| WatchedInstances::new(task, first, futures, client, false));
+        let saves = saves
+            .into_iter()
+            .map(|futures| WatchedInstances::new(task, indices.clone(), futures, client, false));
         self.watched.extend(saves);
         if let Some(parts) = parts {
-            self.add_ordered(task, parts, false, last);
+            self.add_ordered(task, &indices, parts, false, last);
         }
     }
 
-    fn add_ordered(&mut self, task: usize, futures: Vec<Future<Artifact>>, own: bool, last: bool) {
+    fn add_ordered(
+        &mut self,
+        task: usize,
+        indices: &Runs,
+        futures: Vec<Future<Artifact>>,
+        own: bool,
+        last: bool,
+    ) {
         let new = || Ordered::new(task, StreamOrigin::Futures(Default::default(), false), own);
-        self.ordered.entry(task).or_insert_with(new).add(futures, last);
+        let ordered = self.ordered.entry(task).or_insert_with(new);
+        ordered.number(indices);
+        ordered.add(futures, last);
     }
 
     fn sinks(&self, task: usize) -> bool {
@@ -138,7 +161,11 @@ impl<'a> RunCollector<'a> {
                 self.finish()?;
                 return Ok(self.outcome);
             }
-            interrupt::stay_if_ending(|| self.tally().done_of(self.plan.instances()));
+            self.outcome.recorder.turn();
+            interrupt::stay_if_ending(|| {
+                self.outcome.recorder.flush(interrupt::LAST_WORDS);
+                self.tally().done_of(self.plan.instances())
+            });
             if let Some(why) = self.is_to_stop() {
                 return self.stop(why);
             }
@@ -171,6 +198,9 @@ impl<'a> RunCollector<'a> {
         if let Some(stopped) = self.outcome.stopped.as_ref().filter(|stopped| stopped.is_resumable()) {
             left += stopped.counts(self.plan.tasks.len()).iter().sum::<u64>();
         }
+        let own = part(self.plan, self.outcome.failed.clone()).failed;
+        let all = self.plan.instances();
+        self.outcome.unrecorded = self.outcome.recorder.finish(&own, done, all.saturating_sub(done));
         self.progress.finish(self.client, Tally { done, failed, skipped, left })
     }
 
@@ -196,8 +226,11 @@ impl<'a> RunCollector<'a> {
             running.own.extend(ordered.give_up(self.client, stopped, &mut self.outcome));
         }
         // arrays that exist, or will, are saved
-        for WatchedInstances { task, first, futures, .. } in saves {
-            let left = (first..).zip(futures).filter_map(|(index, future)| Some((task, index, future?)));
+        for mut watched in saves {
+            let ended = watched.watch.ended();
+            watched.record(&ended, &mut self.outcome);
+            let WatchedInstances { task, indices, futures, .. } = watched;
+            let left = indices.iter().zip(futures).filter_map(|(index, future)| Some((task, index, future?)));
             running.saves.extend(left.filter(|(task, index, _)| !stopped.has(*task, *index)));
         }
         Ok(running)

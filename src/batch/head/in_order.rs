@@ -12,10 +12,11 @@ use crate::client::Client;
 use crate::client::family::Family;
 use crate::client::future::{Future, Pending};
 use crate::client::watch::Watch;
+use crate::compact::Runs;
 use crate::error::{Error, Result};
 use crate::script::plan::Plan;
 use crate::script::plan::task::PlanTask;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 /// The number of instances in a window of [`Ordered`] if rank 0 only watches until they end, without fetching outputs.
 const WATCHED: usize = 65_536;
@@ -39,6 +40,9 @@ pub(crate) struct Ordered {
     /// Whether the futures are those of the instances themselves; false for those of helper tasks that extract or save
     /// their results.
     pub(crate) own: bool,
+    /// The indices of all instances of the stream so far.
+    pub(crate) indices: Runs,
+    /// The place in the stream of the next instance.
     pub(crate) next: u64,
     pub(crate) window: Option<(Vec<Option<Future<Artifact>>>, PendingWindow)>,
 }
@@ -71,7 +75,37 @@ impl StreamOrigin {
 impl Ordered {
     /// Makes the stream of a task's instances, of which none is consumed yet.
     pub(crate) fn new(task: usize, source: StreamOrigin, own: bool) -> Self {
-        Ordered { task, source, own, next: 0, window: None }
+        Ordered { task, source, own, indices: Runs::default(), next: 0, window: None }
+    }
+
+    /// Appends the indices of the instances that are added to the stream.
+    pub(crate) fn number(&mut self, indices: &Runs) {
+        indices.ranges().for_each(|range| self.indices.extend(range.start, range.end - range.start));
+    }
+
+    /// The index of the instance that is `at` places after the next one.
+    fn index(&self, at: usize) -> u64 {
+        usize::try_from(self.next).ok().and_then(|next| self.indices.get(next + at)).unwrap_or(u64::MAX)
+    }
+
+    /// Drops the futures of those instances of the window that have ended, and hands those with a result to the
+    /// recorder.
+    fn record(&mut self, outcome: &mut RunOutcome) {
+        let (Some((_, PendingWindow::Ends(watch))), true) = (&self.window, self.own) else { return };
+        let (ended, mut failed) = (watch.ended(), None);
+        if watch.is_closed() {
+            return;
+        }
+        let failures = watch.failures();
+        for at in (0..ended.len()).filter(|at| ended[*at]) {
+            let index = self.index(at);
+            let Some((window, _)) = &mut self.window else { return };
+            let failed =
+                failed.get_or_insert_with(|| failures.iter().map(|(at, _)| *at).collect::<HashSet<_>>());
+            if window.get_mut(at).and_then(Option::take).is_some() && !failed.contains(&at) {
+                outcome.recorder.ended(self.task, index);
+            }
+        }
     }
 
     /// Appends the futures of newly submitted instances to the stream. `last` means that no more will follow.
@@ -111,7 +145,7 @@ impl Ordered {
             }
             _ => return None,
         };
-        let at = |(at, cause)| FailedInstance { task: self.task, index: self.next + at as u64, cause };
+        let at = |(at, cause)| FailedInstance { task: self.task, index: self.index(at), cause };
         Some((ended as u64, failed.into_iter().map(at).collect()))
     }
 
@@ -123,6 +157,7 @@ impl Ordered {
         stopped: &mut Stopped,
         outcome: &mut RunOutcome,
     ) -> Running {
+        self.record(outcome);
         if let Some((window, PendingWindow::Ends(watch))) = &mut self.window {
             let ended = watch.ended();
             for (future, _) in window.iter_mut().zip(&ended).filter(|(_, ended)| **ended) {
@@ -132,18 +167,23 @@ impl Ordered {
             let failures = watch.failures().into_iter();
             let failures = failures.filter(|(at, _)| ended.get(*at).copied().unwrap_or(false));
             failures.for_each(|(at, cause)| {
-                note(&mut outcome.failed, self.task, self.next + at as u64, Some(cause))
+                let index = self.next as usize + at;
+                note(&mut outcome.failed, self.task, self.indices.get(index).unwrap_or(u64::MAX), Some(cause))
             });
         }
-        let window = self.window.map_or(Vec::new(), |(window, _)| window);
-        let after = self.next + window.len() as u64;
+        let window = self.window.take().map_or(Vec::new(), |(window, _)| window);
+        let after = window.len();
         let futures = window.into_iter().enumerate();
-        let futures = futures.filter_map(|(at, future)| Some((self.next + at as u64, future?)));
+        let futures = futures.filter_map(|(at, future)| Some((self.index(at), future?)));
         let mut running = stopped::give_up(client, self.task, futures, stopped);
-        match self.source {
-            StreamOrigin::Lazy(family, next) => stopped.note(self.task, next..family.len()),
+        let rest = self.index(after);
+        match std::mem::replace(&mut self.source, StreamOrigin::Futures(VecDeque::new(), true)) {
+            // the instances of a family that the engine expands follow one another
+            StreamOrigin::Lazy(family, next) => stopped.note(self.task, rest..rest + (family.len() - next)),
             StreamOrigin::Futures(futures, _) => {
-                running.extend(stopped::give_up(client, self.task, (after..).zip(futures), stopped));
+                let futures =
+                    futures.into_iter().enumerate().map(|(at, future)| (self.index(after + at), future));
+                running.extend(stopped::give_up(client, self.task, futures, stopped));
             }
         }
         running
@@ -166,13 +206,17 @@ impl Ordered {
             Some((window, PendingWindow::Ends(watch))) => {
                 let Some(outcomes) = watch.take() else {
                     // a result that no task needs is dropped at once
-                    let futures = window.iter_mut().zip(watch.ended());
-                    futures.filter(|(_, ended)| *ended).for_each(|(future, _)| *future = None);
+                    self.record(outcome);
                     return Ok(false);
                 };
-                for ended in outcomes? {
+                let rest: Vec<bool> = window.iter().map(Option::is_some).collect();
+                for (ended, is_new) in outcomes?.into_iter().zip(rest) {
+                    let index = self.index(0);
                     outcome.ended += u64::from(self.own);
-                    note(&mut outcome.failed, self.task, self.next, ended.err());
+                    if self.own && is_new && ended.is_ok() {
+                        outcome.recorder.ended(self.task, index);
+                    }
+                    note(&mut outcome.failed, self.task, index, ended.err());
                     self.next += 1;
                 }
             }
@@ -209,24 +253,30 @@ impl Ordered {
         outcome: &mut RunOutcome,
     ) -> Result<()> {
         let left = matches!(&result, Err(Error::Task(cause)) if is_left(cause));
+        let index = self.index(0);
+        if self.own && result.is_ok() {
+            outcome.recorder.ended(self.task, index);
+        }
         let outputs = match result {
             Ok(outputs) => Some(outputs),
             Err(Error::Task(cause)) => {
                 if self.own {
-                    note(&mut outcome.failed, self.task, self.next, Some(cause));
+                    note(&mut outcome.failed, self.task, index, Some(cause));
                 }
                 None
             }
             Err(other) => return Err(other),
         };
         for (which, stream) in paths(task) {
-            let Ok(path) = path_of(plan, task, stream, self.next) else { continue }; // told by `Sinks::new`
+            let Ok(path) = path_of(plan, task, stream, index) else { continue }; // told by `Sinks::new`
             if left {
                 outcome.sinks.leave(&path);
             }
             let bytes = outputs.as_ref().map(|outputs| outputs.output(which)?.bytes()).transpose();
             let bytes = bytes.map_err(|error| Error::Other(error.to_string()))?;
-            outcome.sinks.append(&path, bytes.as_deref());
+            if outcome.sinks.append(&path, bytes.as_deref()) {
+                outcome.recorder.complete(&plan.dir, &path);
+            }
         }
         Ok(())
     }

@@ -5,7 +5,7 @@
 //! [`submitted`] describes what was submitted. [`collector`] is the loop that waits for instances ([`in_flight`],
 //! [`in_order`]), drops results that are no longer needed, and gathers the [`outcome`].
 //!
-//! [`reduce`] and [`mapreduce`] plan reductions. [`shared_files`] writes files to which many instances append,
+//! [`recorder`] tells the journal what has ended. [`reduce`] and [`mapreduce`] plan reductions. [`shared_files`] writes files to which many instances append,
 //! [`dataset_files`] keeps track of HDF5 files, and [`run_folder`] is `NAME.dtask`. [`mod@deadline`], [`stop`] and
 //! [`interrupt`] end a run early; [`stopped`] is what they leave undone. [`progress`] and [`summary`] inform the user
 //! ([`display`]: paths and sizes).
@@ -22,6 +22,7 @@ pub(crate) mod mapreduce;
 pub(crate) mod outcome;
 pub(crate) mod placement;
 pub(crate) mod progress;
+pub(crate) mod recorder;
 pub(crate) mod reduce;
 pub(crate) mod retained;
 pub(crate) mod run_folder;

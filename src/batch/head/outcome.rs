@@ -1,6 +1,7 @@
 //! The result of a run, gathered at rank 0.
 
 use crate::batch::failure::FailedInstance;
+use crate::batch::head::recorder::Recorder;
 use crate::batch::head::shared_files::Sinks;
 use crate::batch::head::stopped::Stopped;
 use crate::error::TaskError;
@@ -18,6 +19,12 @@ pub(crate) struct RunOutcome {
     pub sinks: Sinks,
     /// The instances that were not run because the run was stopped early; `None` unless it was.
     pub stopped: Option<Stopped>,
+    /// The number of instances that earlier runs have done; they are part of `ended`.
+    pub earlier: u64,
+    /// The recorder of what has ended.
+    pub recorder: Recorder,
+    /// What is wrong with the journal, for the user.
+    pub unrecorded: Option<String>,
 }
 
 /// Removes duplicates from a list of failures. An instance comes twice if it failed and then the helper tasks that

@@ -42,6 +42,8 @@ impl Tally {
 /// The display of how far a run is: at a terminal a line that is redrawn, elsewhere a new line every ten seconds.
 pub(crate) struct Progress {
     total: u64,
+    /// The number of instances that earlier runs have done.
+    earlier: u64,
     slots: u64,
     start: Instant,
     last: Instant,
@@ -55,9 +57,9 @@ enum ProgressDisplay {
 }
 
 impl Progress {
-    /// Makes the progress display for a plan of `total` instances. `slots` is the number of tasks that all ranks
+    /// Makes the progress display for a plan of `total` instances, of which earlier runs have done `earlier`. `slots` is the number of tasks that all ranks
     /// together run at a time. If `quiet`, nothing is displayed.
-    pub(crate) fn new(total: u64, slots: u64, quiet: bool) -> Progress {
+    pub(crate) fn new(total: u64, earlier: u64, slots: u64, quiet: bool) -> Progress {
         let way = match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => ProgressDisplay::Quiet,
             (false, false) => ProgressDisplay::Plain,
@@ -70,7 +72,7 @@ impl Progress {
             }
         };
         let now = Instant::now();
-        Progress { total, slots, start: now, last: now, way }
+        Progress { total, earlier, slots, start: now, last: now, way }
     }
 
     /// Whether enough time has passed since the last progress line or redraw for the next.
@@ -125,7 +127,7 @@ impl Progress {
         // of the engine's tasks, some are steps of an instance, or belong to none
         let running = totals.assigned.min(self.slots).min(left);
         let waiting = left - running;
-        let rate = done as f64 / elapsed.max(1e-3);
+        let rate = done.saturating_sub(self.earlier) as f64 / elapsed.max(1e-3);
         let skipped = if skipped > 0 { format!(", {skipped} not run") } else { String::new() };
         let later = if later > 0 { format!(", {later} left for the next run") } else { String::new() };
         format!(

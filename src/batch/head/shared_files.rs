@@ -2,6 +2,7 @@
 
 use crate::batch::head::display::shown;
 use crate::batch::outputs::{STDERR, STDOUT};
+use crate::batch::resume::todo::Todo;
 use crate::batch::task_def::facts;
 use crate::batch::whole_files::NewFile;
 use crate::script::plan::Plan;
@@ -75,20 +76,18 @@ pub(crate) fn paths(task: &PlanTask) -> impl Iterator<Item = (u32, &Template)> {
 
 impl Sinks {
     /// Prepares the files of a run: counts the outputs that each file will get, so that rank 0 knows when it is
-    /// complete.
-    pub(crate) fn new(plan: &Plan) -> Sinks {
+    /// complete. Instances that are done have theirs in a file that is complete.
+    pub(crate) fn new(plan: &Plan, todo: &Todo) -> Sinks {
         let mut sinks = Sinks::default();
         for (number, task) in plan.tasks.iter().enumerate() {
             for (_, stream) in paths(task) {
                 // most families write to one file, whose path is then rendered once
-                let (times, count) = if stream.as_literal().is_some() {
-                    (1, task.family.len())
-                } else {
-                    (task.family.len(), 1)
-                };
-                for index in 0..times {
+                let count: u64 = todo.from(number, 0).map(|range| range.end - range.start).sum();
+                let is_one = stream.as_literal().is_some();
+                let instances = todo.from(number, 0).flatten();
+                for index in instances.take(if is_one { 1 } else { usize::MAX }) {
                     match path_of(plan, task, stream, index) {
-                        Ok(path) => sinks.expect(number, path, count),
+                        Ok(path) => sinks.expect(number, path, if is_one { count } else { 1 }),
                         Err(error) => sinks.failed.push(error),
                     }
                 }
@@ -113,9 +112,9 @@ impl Sinks {
     }
 
     /// Appends the output of the next instance to the file at `path`; `None` means that the instance has no output. The
-    /// last output completes the file, which then gets its final name.
-    pub(crate) fn append(&mut self, path: &Path, bytes: Option<&[u8]>) {
-        let Some(sink) = self.open.get_mut(path) else { return };
+    /// last output completes the file, which then gets its final name. Returns whether it has got it.
+    pub(crate) fn append(&mut self, path: &Path, bytes: Option<&[u8]>) -> bool {
+        let Some(sink) = self.open.get_mut(path) else { return false };
         match bytes {
             Some(bytes) if sink.error.is_none() && sink.lost == 0 => {
                 sink.error = sink.write(path, bytes).err();
@@ -130,8 +129,9 @@ impl Sinks {
         if sink.missing == 0
             && let Some(sink) = self.open.remove(path)
         {
-            self.finish(path, sink);
+            return self.finish(path, sink);
         }
+        false
     }
 
     /// Notes that an instance whose output belongs into the file at `path` was deferred. The file is then left for the
@@ -155,16 +155,16 @@ impl Sinks {
         self.failed.extend(left.iter().map(told));
     }
 
-    fn finish(&mut self, path: &Path, sink: Sink) {
+    fn finish(&mut self, path: &Path, sink: Sink) -> bool {
         let name = shown(path);
         if sink.left {
             self.left.push(name);
-            return;
+            return false;
         }
         if sink.lost > 0 {
             let (outputs, is) = if sink.lost == 1 { ("output", "is") } else { ("outputs", "are") };
             self.failed.push(format!("{name} was not written: {} {outputs} of it {is} missing", sink.lost));
-            return;
+            return false;
         }
         let outcome = match (sink.error, sink.file) {
             (Some(error), _) => Err(error),
@@ -173,10 +173,12 @@ impl Sinks {
             }
             (None, None) => Ok(()),
         };
+        let is_written = outcome.is_ok();
         match outcome {
             Ok(()) => self.written.push(path.to_owned()),
             Err(error) => self.failed.push(format!("{name} could not be written: {error}")),
         }
+        is_written
     }
 }
 

@@ -5,6 +5,7 @@ use crate::batch::failure::FailedInstance;
 use crate::batch::head::collector::RunCollector;
 use crate::batch::head::interrupt;
 use crate::batch::head::outcome::RunOutcome;
+use crate::batch::head::run_folder::RunFolder;
 use crate::batch::head::stopped::{Running, StopReason, Stopped};
 use crate::client::Client;
 use crate::error::Result;
@@ -21,7 +22,11 @@ fn drain(
 ) -> Result<u64> {
     let watch = client.watch(running.iter().map(|(_, _, future)| future));
     let ended = loop {
-        interrupt::stay_if_ending(|| "its last tasks were under way".to_owned());
+        interrupt::stay_if_ending(|| {
+            outcome.recorder.flush(interrupt::LAST_WORDS);
+            "its last tasks were under way".to_owned()
+        });
+        outcome.recorder.turn();
         match watch.take() {
             Some(ended) => break ended?,
             None if until.is_none_or(|until| Instant::now() < until) => {
@@ -36,6 +41,12 @@ fn drain(
                     }
                 }
                 stopped.late = true;
+                let failed: Vec<usize> = watch.failures().into_iter().map(|(at, _)| at).collect();
+                for at in
+                    (0..ended.len()).filter(|at| ended[*at] && !watch.is_closed() && !failed.contains(at))
+                {
+                    outcome.recorder.ended(running[at].0, running[at].1);
+                }
                 let failures = watch.failures().into_iter();
                 outcome.failed.extend(failures.map(|(at, cause)| FailedInstance {
                     task: running[at].0,
@@ -47,8 +58,9 @@ fn drain(
         }
     };
     for ((task, index, _), ended) in running.iter().zip(ended) {
-        if let Err(cause) = ended {
-            outcome.failed.push(FailedInstance { task: *task, index: *index, cause });
+        match ended {
+            Ok(()) => outcome.recorder.ended(*task, *index),
+            Err(cause) => outcome.failed.push(FailedInstance { task: *task, index: *index, cause }),
         }
     }
     Ok(running.len() as u64)
@@ -61,7 +73,7 @@ impl RunCollector<'_> {
         if self.walltime.is_some_and(|walltime| Instant::now() >= walltime.stop()) {
             return Some(StopReason::Time);
         }
-        if interrupt::is_asked() {
+        if interrupt::is_asked() || self.folder.is_some_and(RunFolder::is_lost) {
             return Some(StopReason::Asked);
         }
         let limit = self.plan.policy.limit()?;

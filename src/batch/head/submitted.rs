@@ -5,6 +5,7 @@ use crate::batch::task_def::TaskDef;
 use crate::client::Client;
 use crate::client::family::Family;
 use crate::client::future::Future;
+use crate::compact::Runs;
 
 /// The futures of the instances of a task that were submitted to the engine.
 pub(crate) enum SubmittedFutures {
@@ -15,15 +16,15 @@ pub(crate) enum SubmittedFutures {
     Lazy(Family<Artifact>),
 }
 
-/// A range of a task's instances that was submitted to the engine at once.
+/// Instances of a task that were submitted to the engine at once.
 pub(crate) struct SubmittedInstances {
     /// The number of the task in the plan.
     pub task: usize,
-    /// The index of the first instance of the range.
-    pub first: u64,
-    /// Whether the range ends with the last instance of the task.
+    /// The indices of the instances. Those that earlier runs have done are not among them.
+    pub indices: Runs,
+    /// Whether the last of them is the last instance of the task that runs.
     pub last: bool,
-    /// The futures of the range's instances.
+    /// The futures of the instances.
     pub instances: SubmittedFutures,
     /// Futures of the streams that go to files of rank 0, by instance. `None` if the results have no other outputs than
     /// these streams: rank 0 then reads them from the results themselves.

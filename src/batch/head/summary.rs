@@ -60,8 +60,12 @@ impl Summary {
         let seconds = elapsed.as_secs_f64();
         let busy: Duration = ranks.iter().map(|rank| rank.busy).sum();
         let used = 100.0 * busy.as_secs_f64() / (slots as f64 * seconds).max(1e-9);
+        let earlier = match collected.earlier {
+            0 => String::new(),
+            earlier => format!(" ({earlier} by earlier runs)"),
+        };
         let mut text = format!(
-            "{}: {} done in {seconds:.2} s, {} moved rank to rank, {used:.0} % of {slots} slots used\n",
+            "{}: {} done{earlier} in {seconds:.2} s, {} moved rank to rank, {used:.0} % of {slots} slots used\n",
             plan.name,
             tasks(done),
             bytes(totals.bytes_moved)
@@ -92,6 +96,12 @@ impl Summary {
         text += &leave(later, &collected.sinks.left, stopped.why);
         if ranks.iter().any(|rank| rank.logged > 0) {
             let _ = writeln!(text, "log     {}", shown(&folder.path().join("rank-*.log")));
+        }
+        if let Some(failure) = &collected.unrecorded {
+            let _ = writeln!(
+                text,
+                "warning the journal could not be written ({failure}): the next run does not know of all that is done"
+            );
         }
         let mut errors = errors(plan, &failed, &skipped, &collected.sinks.failed);
         if let Some(StopReason::Failures(failures)) = stopped.why {
