@@ -224,3 +224,16 @@ fn compact(folder: &Path, path: &Path) -> Result<(u64, u64), String> {
     drop(lock);
     Ok((before, bytes.len() as u64))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_and_texts_are_written_for_others() {
+        assert_eq!(date(0), "1970-01-01 00:00:00 UTC");
+        assert_eq!(date(951_827_696), "2000-02-29 12:34:56 UTC");
+        assert_eq!(date(1_796_083_199), "2026-11-30 23:59:59 UTC");
+        assert_eq!(quoted("a \"b\"\\\n"), r#""a \"b\"\\\u000a""#);
+    }
+}

@@ -113,7 +113,7 @@ fn journal(
     folder: &RunFolder,
     ranks: usize,
 ) -> std::result::Result<RunJournal, u8> {
-    for name in args.force.iter().filter(|name| plan.find(name).is_none()) {
+    if let Some(name) = args.force.iter().find(|name| plan.find(name).is_none()) {
         let all = plan.tasks.iter().map(|task| task.name.as_str());
         let help = did_you_mean(name, all).map(|help| format!("; {help}")).unwrap_or_default();
         console::error(format_args!("error: `--force {name}`: no task `{name}` runs{help}"));
@@ -159,6 +159,7 @@ fn carry_out(
         console::error(summary.errors.trim_end());
     }
     if summary.late {
+        folder.release();
         signals::leave();
     }
     Ok(match summary.resumable {

@@ -108,11 +108,17 @@ impl LockHolder {
     }
 }
 
-/// The start of a process, in ticks after that of the host; `None` if there is no such process.
+/// The start of a process, in ticks after that of the host; `None` if there is no such process, or if it has ended and
+/// only its parent has not heard of that: in a container nobody may ever.
 fn start_of(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // the name of the program, in brackets, can have any characters
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?;
+    if ["Z", "X"].contains(&state) {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
 }
 
 /// The batch job of this process, and how often it was started again.

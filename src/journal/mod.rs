@@ -1,8 +1,8 @@
 //! The journal of a script's runs: what is done, and where the results are, so that the next run goes on.
 //!
-//! A write-ahead log with group commit, in `NAME.dtask/journal`. Start with [`record`] for what is in it; [`state`] is what
-//! all records together say. [`frame`] gives each record a checksum and finds the way after damage, [`writer`] is the
-//! thread that appends, [`lock`] keeps a second run away. The reasons are in `README.md`.
+//! A write-ahead log with group commit, in `NAME.dtask/journal`. Start with [`record`] for what is in it; [`state`] is
+//! what all records together say. [`frame`] gives each record a checksum and finds the way after damage, [`writer`] is
+//! the thread that appends, [`lock`] keeps a second run away. The reasons are in `README.md`.
 
 pub(crate) mod frame;
 pub(crate) mod lock;

@@ -208,3 +208,21 @@ fn a_journal_is_told_checked_compacted_and_survives_damage() {
         .assert_stderr_has("--fresh");
     folder.run(0, &["s.toml", "--fresh"]).assert_code(1);
 }
+
+#[test]
+fn what_was_saved_is_read_from_its_file_and_not_made_again() {
+    for ranks in [0, 3] {
+        let folder = Folder::script(
+            "[task.big]\nfor = { i = '0..3' }\nout = { large = 'l.bin', small = 's.txt' }\nsave = { large = '{i}.bin', small = '{i}.txt' }\n\
+             shell = 'echo big{i} >> ran; head -c 200000 /dev/zero > {out.large}; echo {i} > {out.small}'\n\
+             [task.use]\nshell = 'echo use >> ran; cat {big.small} {big.large} | wc -c'\nsave = 'n.txt'\n\
+             [task.sum]\neach = 'big'\narray = 'from_csv(big.small) + 1'\nsave = 'sum{i}.txt'\n",
+        );
+        assert_eq!(ran(&folder, ranks, &[]).len(), 4);
+        rewrite(&folder, "wc -c", "wc -c | tr -d x");
+        rewrite(&folder, "+ 1", "+ 2");
+        assert_eq!(ran(&folder, ranks, &[]), ["use"]);
+        assert_eq!(folder.read("n.txt"), "600006\n");
+        assert_eq!(folder.read("sum2.txt").trim(), "4.0");
+    }
+}

@@ -164,6 +164,7 @@ impl<'a> RunCollector<'a> {
             self.outcome.recorder.turn();
             interrupt::stay_if_ending(|| {
                 self.outcome.recorder.flush(interrupt::LAST_WORDS);
+                self.folder.iter().for_each(|folder| folder.release());
                 self.tally().done_of(self.plan.instances())
             });
             if let Some(why) = self.is_to_stop() {

@@ -206,10 +206,11 @@ impl<'a> Submitter<'a> {
             return Ok(Vec::new());
         }
         if is_whole(task) {
-            return Ok(vec![next..all]);
+            return Ok(std::iter::once(next..all).collect());
         }
         if self.is_lazy(number) {
-            return Ok(vec![next..self.todo.from(number, next).next().map_or(all, |run| run.end)]);
+            let end = self.todo.from(number, next).next().map_or(all, |run| run.end);
+            return Ok(std::iter::once(next..end).collect());
         }
         let room = self.window.saturating_sub(open).min(PART).min(all - next);
         if task.references.is_empty() && room < PART.min(all - next) {
@@ -273,6 +274,9 @@ impl<'a> Submitter<'a> {
     fn begin(&self, number: usize) -> Result<Box<OpenTask>> {
         let mut def = TaskDef::new(self.plan, number, &self.read, &self.folder, self.team.slots.len())
             .ok_or_else(|| Error::internal("a task is not in its plan"))?;
+        // nothing waits for tasks that earlier runs have done
+        let is_done = |task: usize| self.todo.next(task, 0) == self.plan.tasks[task].family.len();
+        def.leave_out(|group| group.wanted.is_empty() && is_done(group.task));
         for group in def.groups.iter_mut().filter(|group| !group.one) {
             if let Some(losses) = self.losses.get(&group.task) {
                 group.without.clone_from(losses.lost());

@@ -38,6 +38,10 @@ impl JournalDisk for SimulatedDisk {
 }
 
 impl SimulatedDisk {
+    fn syncs(&self) -> u64 {
+        self.0.lock().syncs
+    }
+
     fn state(&self) -> JournalState {
         let disk = self.0.lock();
         JournalState::of(&disk.written[..disk.synced]).expect("ours")
@@ -63,17 +67,17 @@ fn many_records_are_one_sync_and_none_waits_for_ever() {
     let commit = GroupCommit { every: LONG, ..GroupCommit::default() };
     let writer = JournalWriter::start(disk.clone(), commit).expect("a thread");
     (0..1000).for_each(|number| writer.record(end(number)));
-    assert_eq!(disk.0.lock().syncs, 0);
+    assert_eq!(disk.syncs(), 0);
     writer.flush(LONG);
-    assert_eq!((disk.0.lock().syncs, disk.state().records), (1, 1000));
+    assert_eq!((disk.syncs(), disk.state().records), (1, 1000));
     writer.record(end(7));
     drop(writer);
-    assert_eq!((disk.0.lock().syncs, disk.state().ended), (2, Some((7, 0))));
+    assert_eq!((disk.syncs(), disk.state().ended), (2, Some((7, 0))));
 
     let (disk, by_size) = (SimulatedDisk::default(), GroupCommit { every: LONG, bytes: 100, ..commit });
     let writer = JournalWriter::start(disk.clone(), by_size).expect("a thread");
     (0..10).for_each(|number| writer.record(end(number)));
-    eventually(|| disk.0.lock().syncs > 0);
+    eventually(|| disk.syncs() > 0);
     drop(writer);
     let (disk, by_time) =
         (SimulatedDisk::default(), GroupCommit { every: Duration::from_millis(1), ..commit });
