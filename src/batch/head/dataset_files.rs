@@ -100,6 +100,9 @@ impl DatasetFiles {
             let sinks = &mut outcome.sinks;
             match options.submit(save_array::finish_file, (file, wanted)).result() {
                 Ok(missing) => {
+                    if missing.len() < all.len() {
+                        outcome.recorder.complete(Path::new(&self.here), [path.clone()]);
+                    }
                     sinks.unsaved.extend(missing.iter().map(named));
                     let file = shown(&path);
                     let told =

@@ -5,13 +5,13 @@
 //! [`submitted`] describes what was submitted. [`collector`] is the loop that waits for instances ([`in_flight`],
 //! [`streamed`]), drops results that are no longer needed, and gathers the [`outcome`].
 //!
-//! [`reduce`] and [`mapreduce`] plan reductions. [`shared_files`] are those to which many instances append: which
-//! ([`shared_paths`]) and in which order ([`piece_order`]), one of them ([`shared_file`]), how it grows
-//! ([`growing_file`]), and what waits for its turn ([`spool`]). [`dataset_files`] keeps track of HDF5 files, and
-//! [`run_folder`] is `NAME.dtask`, with a [`run_record`]. [`mod@deadline`], [`stop`] and [`interrupt`] end a run early;
-//! [`stopped`] is what they leave undone. [`progress`] (with [`longest`]), [`failure_report`] (with the table of
-//! failures,
-//! [`failures_file`]) and [`summary`] inform the user ([`display`]: paths, sizes and times).
+//! [`recorder`] tells the journal what has ended. [`reduce`] and [`mapreduce`] plan reductions. [`shared_files`] are
+//! those to which many instances append: which ([`shared_paths`]) and in which order ([`piece_order`]), one of them
+//! ([`shared_file`]), how it grows ([`growing_file`]), and what waits for its turn ([`spool`]). [`dataset_files`] keeps
+//! track of HDF5 files, and [`run_folder`] is `NAME.dtask`, with a [`run_record`]. [`mod@deadline`], [`stop`] and
+//! [`interrupt`] end a run early; [`stopped`] is what they leave undone. [`progress`] (with [`longest`]),
+//! [`failure_report`] (with the table of failures, [`failures_file`]) and [`summary`] inform the user ([`display`]:
+//! paths, sizes and times).
 
 pub(crate) mod collector;
 pub(crate) mod dataset_files;
@@ -29,6 +29,7 @@ pub(crate) mod outcome;
 pub(crate) mod piece_order;
 pub(crate) mod placement;
 pub(crate) mod progress;
+pub(crate) mod recorder;
 pub(crate) mod reduce;
 pub(crate) mod retained;
 pub(crate) mod run_folder;

@@ -11,6 +11,7 @@ use crate::batch::head::shared_file::{OutputSlot, SharedFile};
 use crate::batch::head::shared_paths::StreamRoutes;
 use crate::batch::head::spool::{Spool, WaitingOutput};
 use crate::batch::outputs::STDOUT;
+use crate::batch::resume::todo::Todo;
 use crate::batch::whole_files::make_private;
 use crate::commands::outputs::Content;
 use crate::console::counted;
@@ -70,6 +71,8 @@ pub(crate) struct Sinks {
     is_stuck: bool,
     /// When the disk began to take nothing; `None` while it does.
     full_since: Option<Instant>,
+    /// Paths of the files that have become complete, with all outputs, since they were last taken.
+    complete: Vec<PathBuf>,
     /// Paths of the files that are complete.
     pub written: Vec<PathBuf>,
     /// Paths of files that lack outputs, each with the number of those that it has and of all.
@@ -84,11 +87,11 @@ pub(crate) struct Sinks {
 }
 
 impl Sinks {
-    /// Prepares the files of a run: notes which outputs each will get, and in which order. `folder` is the run folder,
-    /// in which outputs wait for their turn.
-    pub(crate) fn new(plan: &Plan, folder: &Path) -> Sinks {
+    /// Prepares the files of a run: notes which outputs each will get, and in which order. `todo` has the instances that
+    /// run, and `folder` is the run folder, in which outputs wait for their turn.
+    pub(crate) fn new(plan: &Plan, todo: &Todo, folder: &Path) -> Sinks {
         let mut sinks = Sinks { spool: Some(Spool::new(folder)), ..Sinks::default() };
-        let (routes, files) = StreamRoutes::new(plan, &mut sinks.failed);
+        let (routes, files) = StreamRoutes::new(plan, todo, &mut sinks.failed);
         sinks.routes = routes;
         sinks.files = files.into_iter().map(SharedFile::new).collect();
         sinks
@@ -262,6 +265,9 @@ impl Sinks {
         };
         match shared.flush(last) {
             Ok(bytes) => {
+                if last && shared.missing == 0 && shared.refused.is_none() {
+                    self.complete.push(shared.path.clone());
+                }
                 self.held = self.held.saturating_sub(bytes);
                 self.dirty.remove(&number);
             }
@@ -362,6 +368,11 @@ impl Sinks {
     /// Whether the disk has just taken nothing, so that another attempt is not due.
     fn is_waiting_for_disk(&self) -> bool {
         self.is_stuck && self.flushed.is_some_and(|flushed| flushed.elapsed() < FLUSH)
+    }
+
+    /// Takes the paths of the files that have become complete since the last call, with the outputs of all instances.
+    pub(crate) fn take_complete(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.complete)
     }
 
     /// Whether outputs wait whose turn has come.
