@@ -23,7 +23,7 @@ fn hello_says_it_in_order_from_all_ranks() {
             let rank: usize = words[4].parse().expect("a rank");
             assert!(rank < ranks && (ranks == 1 || rank > 0), "{hello}");
         }
-        assert_eq!(folder.names(), ["hello.dtask", "hello.txt"]);
+        assert_eq!(folder.names(), ["hello.txt"]);
     }
 }
 

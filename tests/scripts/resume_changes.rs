@@ -186,7 +186,8 @@ fn a_journal_is_told_checked_compacted_and_survives_damage() {
     let json = folder.run(0, &["journal", "s.toml", "--json"]);
     json.assert_success()
         .assert_stdout_has(r#"{"record":"failed","#)
-        .assert_stdout_has(r#""ranges":[[0,3]]"#);
+        .assert_stdout_has(r#"{"record":"done","#)
+        .assert_stdout_has(r#""done":3,"left":1}"#);
     folder.run(0, &["s.toml", "--set", "x=1"]).assert_code(2);
     (0..3).for_each(|_| _ = folder.run(0, &["s.toml"]));
     let path = folder.path("s.dtask/journal");
