@@ -208,9 +208,6 @@ fn a_notice_lets_end_what_runs_and_starts_nothing_more() {
         std::fs::write(folder.path("go"), "").expect("written");
     });
     assert_eq!(code, Some(75), "{stdout}{stderr}");
-    assert!(
-        stdout.contains("for the next run: a signal asked to stop; run it again to go on"),
-        "{stdout}"
-    );
+    assert!(stdout.contains("for the next run: a signal asked to stop; run it again to go on"), "{stdout}");
     assert!(!stderr.contains("error"), "{stderr}");
 }

@@ -8,13 +8,13 @@ use crate::batch::head::in_flight::{WatchedInstances, turn_all};
 use crate::batch::head::interrupt;
 use crate::batch::head::longest::LongestRunning;
 use crate::batch::head::outcome::RunOutcome;
+use crate::batch::head::outputs::shared_files::Sinks;
+use crate::batch::head::outputs::shared_paths::paths;
+use crate::batch::head::outputs::streamed::{FETCHED, StreamOrigin, StreamedTask};
 use crate::batch::head::progress::{Progress, Tally};
 use crate::batch::head::recorder::Recorder;
 use crate::batch::head::run_folder::RunFolder;
-use crate::batch::head::shared_files::Sinks;
-use crate::batch::head::shared_paths::paths;
 use crate::batch::head::stopped::{Running, Stopped};
-use crate::batch::head::streamed::{FETCHED, StreamOrigin, StreamedTask};
 use crate::batch::head::submitted::{SubmittedFutures, SubmittedInstances};
 use crate::batch::head::submitter::Submitter;
 use crate::client::Client;
@@ -70,8 +70,7 @@ impl<'a> RunCollector<'a> {
         recorder: Recorder,
         folder: &'a RunFolder,
     ) -> Self {
-        let (sinks, earlier) =
-            (Sinks::new(plan, submitter.todo, folder.path()), submitter.todo.skipped());
+        let (sinks, earlier) = (Sinks::new(plan, submitter.todo, folder.path()), submitter.todo.skipped());
         let outcome = RunOutcome { sinks, ended: earlier, earlier, recorder, ..RunOutcome::default() };
         RunCollector {
             plan,

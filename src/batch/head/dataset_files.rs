@@ -3,7 +3,7 @@
 
 use crate::batch::head::display::shown;
 use crate::batch::head::outcome::RunOutcome;
-use crate::batch::head::shared_files::LeftFile;
+use crate::batch::head::outputs::shared_files::LeftFile;
 use crate::batch::head::stopped::Stopped;
 use crate::batch::rank::save_array::{self, SaveTarget};
 use crate::client::Client;

@@ -1,8 +1,8 @@
 //! The result of a run, gathered at rank 0.
 
 use crate::batch::failure::FailedInstance;
+use crate::batch::head::outputs::shared_files::Sinks;
 use crate::batch::head::recorder::Recorder;
-use crate::batch::head::shared_files::Sinks;
 use crate::batch::head::stopped::Stopped;
 use crate::error::TaskError;
 use crate::script::plan::Plan;

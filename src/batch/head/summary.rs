@@ -3,9 +3,9 @@
 use crate::batch::failure::{self, FailedInstance, Parts};
 use crate::batch::head::display::{bytes, shown};
 use crate::batch::head::outcome::RunOutcome;
+use crate::batch::head::outputs::shared_files::{LeftFile, Sinks};
 use crate::batch::head::progress::Tally;
 use crate::batch::head::run_folder::RunFolder;
-use crate::batch::head::shared_files::{LeftFile, Sinks};
 use crate::batch::head::stopped::{StopReason, Stopped};
 use crate::batch::rank::rank_state::RankSummary;
 use crate::batch::task_def::facts;

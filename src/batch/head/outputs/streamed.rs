@@ -9,13 +9,13 @@
 //! 3. *ready*: the result is small, or has the streams alone.
 //! 4. *fetched*: brought to rank 0, up to a bound of bytes at a time, and handed to the [`Sinks`].
 //!
-//! [`Sinks`]: crate::batch::head::shared_files::Sinks
+//! [`Sinks`]: crate::batch::head::outputs::shared_files::Sinks
 
 use crate::batch::artifact::{Artifact, take_outputs};
 use crate::batch::failure::is_left;
 use crate::batch::head::outcome::{RunOutcome, note};
-use crate::batch::head::shared_files::OutputEnd;
-use crate::batch::head::shared_paths::paths;
+use crate::batch::head::outputs::shared_files::OutputEnd;
+use crate::batch::head::outputs::shared_paths::paths;
 use crate::batch::head::stopped::{self, Stopped};
 use crate::batch::outputs::STDOUT;
 use crate::client::Client;

@@ -6,10 +6,10 @@
 
 use crate::batch::artifact::Artifact;
 use crate::batch::head::display::shown;
-use crate::batch::head::growing_file::{BytesSource, SMALL};
-use crate::batch::head::shared_file::{OutputSlot, SharedFile};
-use crate::batch::head::shared_paths::StreamRoutes;
-use crate::batch::head::spool::{Spool, WaitingOutput};
+use crate::batch::head::outputs::growing_file::{BytesSource, SMALL};
+use crate::batch::head::outputs::shared_file::{OutputSlot, SharedFile};
+use crate::batch::head::outputs::shared_paths::StreamRoutes;
+use crate::batch::head::outputs::spool::{Spool, WaitingOutput};
 use crate::batch::outputs::STDOUT;
 use crate::batch::resume::todo::Todo;
 use crate::batch::whole_files::make_private;

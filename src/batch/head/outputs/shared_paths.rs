@@ -1,6 +1,6 @@
 //! The files to which the streams of each instance go, by number.
 
-use crate::batch::head::piece_order::PieceOrder;
+use crate::batch::head::outputs::piece_order::PieceOrder;
 use crate::batch::outputs::{STDERR, STDOUT};
 use crate::batch::resume::todo::Todo;
 use crate::batch::task_def::facts;
