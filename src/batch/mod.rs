@@ -47,7 +47,7 @@ pub(crate) struct JobInfo {
     pub quiet: bool,
     /// The time limit of the job; `None` where it is not known.
     pub walltime: Option<Walltime>,
-    /// The time between two progress lines that the user asks for (`--progress`).
+    /// The time between two progress lines, as `--progress` sets it; `None` without that option.
     pub progress: Option<Duration>,
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn run(
     collected.earlier = todo.skipped();
     let elapsed = start.elapsed();
     let totals = client.totals()?;
-    // a rank that still runs tasks would not answer before they end, and the job's time is over: none is asked
+    // when the job's time is over, a rank that still runs tasks could not answer in time: no rank is asked
     let late = collected.stopped.as_ref().is_some_and(|stopped| stopped.late);
     let ranks = if late { Vec::new() } else { leave(client, team) };
     Ok(Summary::new(plan, folder, collected, ranks, &totals, slots, elapsed))

@@ -158,8 +158,8 @@ struct RunArgs {
     /// `scratch`, SLURM_TMPDIR, TMPDIR, or a local disk]
     #[arg(long, value_name = "DIR", value_parser = RunSettings::scratch)]
     scratch: Option<String>,
-    /// What a rank holds in memory of its commands' output: "64 MiB"; beyond it output goes to files in scratch
-    /// [default: the script's `output-memory`, or 64 MiB]
+    /// Memory of a rank for its commands' output: "64 MiB"; beyond it output goes to files in scratch [default: the
+    /// script's `output-memory`, or 64 MiB]
     #[arg(long, value_name = "SIZE", value_parser = memory_size)]
     output_memory: Option<u64>,
     /// At the end, tells on standard error what each rank's time went into
@@ -236,10 +236,10 @@ struct LogArgs {
     script: PathBuf,
     /// The instance: `task`, `task[T=300]` or `task[T=300,p=1]`; without one, the runs are listed
     instance: Option<String>,
-    /// What it wrote to standard error, in place of standard output
+    /// The standard error of the instance, in place of its standard output
     #[arg(long)]
     stderr: bool,
-    /// Which run: 0 is the last one, 1 the one before, up to 4
+    /// The run: 0 is the last one, 1 the one before, up to 4
     #[arg(long, value_name = "N", default_value_t = 0)]
     run: u32,
     /// Another value for a variable of the script's [vars]; as often as needed
@@ -270,7 +270,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // help is no error; and the message of one rank is enough
+            // a request for help is no error; and one rank prints for all
             if launch::speaks() {
                 let args: Vec<String> =
                     std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
@@ -321,12 +321,13 @@ pub fn main() -> ExitCode {
     ended(code)
 }
 
-/// The exit code of a command that was to print something: not [`DONE`] where it could not be written.
+/// The exit code of a command whose purpose is to print something: [`DONE`] becomes another code if standard output
+/// could not be written.
 fn ended(code: u8) -> ExitCode {
     ran(if code == DONE && console::failure().is_some() { STARTUP } else { code })
 }
 
-/// The exit code of a run, which tells of its tasks, whether its summary could be written or not.
+/// The exit code of a run. It depends on the run's tasks alone, even if the summary could not be written.
 fn ran(code: u8) -> ExitCode {
     if let Some(why) = console::failure() {
         console::error(format_args!("error: standard output cannot be written: {why}"));

@@ -134,8 +134,8 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["man-page", "manpage", "manual"], "`dtask man` prints the manual page"),
 ];
 
-/// The message for a word that stands where a script or a command is expected, is neither, and looks like a command;
-/// `None` if it looks like the path of a script. `rest` is what follows it on the command line.
+/// The message for a word at the place of a script or a command that is neither and looks like a command; `None` if it
+/// looks like the path of a script. `rest` has the words behind it on the command line.
 pub(super) fn no_command(word: &str, rest: &[String]) -> Option<String> {
     let cli = Cli::command();
     let known = || cli.get_subcommands().map(clap::Command::get_name);
@@ -165,7 +165,7 @@ fn no_option(given: &str) -> Option<&'static str> {
 pub(super) fn better(error: &Error, args: &[String]) -> Option<String> {
     let words: Vec<&String> = args.iter().filter(|word| *word == "-" || !word.starts_with('-')).collect();
     if let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) {
-        // the parser names one letter of `-np`
+        // of `-np` the parser's error has the first letter only
         let whole = args.iter().find(|word| word.starts_with(given.as_str())).unwrap_or(given);
         if let Some(help) = no_option(whole) {
             return Some(format!("dtask has no option `{whole}`: {help}"));
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
     use clap::Parser;
 
-    /// What is told of a command line that is wrong.
+    /// The message of [`better`] for a command line that the parser refuses; `None` if the parser's own is shown.
     fn told(line: &str) -> Option<String> {
         let args: Vec<String> = line.split(' ').map(str::to_owned).collect();
         let error = Cli::try_parse_from(["dtask"].iter().map(|name| (*name).to_owned()).chain(args.clone()));

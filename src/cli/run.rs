@@ -47,12 +47,14 @@ pub(super) fn run(args: &RunArgs) -> u8 {
         Config { head_slots: args.head_slots, slots: args.slots, profile: args.profile, ..Config::default() };
     let mut code = DONE;
     let outcome = run_with_team(&config, |client, team| {
-        // Two runs may not share a run folder, so it is locked, and only where MPI says that this is rank 0: before,
-        // each process of a launcher that is not known here would take itself for rank 0.
+        // Two runs may not share a run folder, so rank 0 locks it. That is done only now that MPI has told which
+        // process is rank 0: under a launcher that is not known here, each process would have taken itself for rank 0
+        // before.
         let (plan, limit) = match plan {
             Some(plan) => (plan, limit),
             None => {
-                // MPI gives rank 0 to another process than the launcher's variables say
+                // a launcher's variables may name another rank 0 than MPI does: then this process has not read the
+                // script yet
                 let limit = time_left(args);
                 (self::plan(args, limit), limit)
             }
@@ -191,8 +193,8 @@ fn carry_out(
     }
     let record = RunRecord::begun(plan);
     let summary = batch::run(plan, folder, client, team, job, journal)?;
-    // If a signal has come, the thread for signals ends the commands, which then fail through no fault of the script.
-    // So this thread reports nothing, and waits for the exit.
+    // If a signal has come, the thread that handles signals ends the commands, so they fail through no fault of the
+    // script. This thread then reports nothing and waits for the exit.
     if interrupt::is_ending() {
         interrupt::stay("its last tasks were under way".to_owned(), || folder.release());
     }
@@ -233,6 +235,6 @@ fn start_log(args: &RunArgs) {
         (false, 1) => log::LevelFilter::Info,
         (false, _) => log::LevelFilter::Debug,
     };
-    // no second logger, in a program that has its own
+    // fails if the program has set up a logger of its own, which then stays
     let _ = env_logger::Builder::new().filter_level(level).try_init();
 }

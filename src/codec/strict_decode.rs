@@ -19,7 +19,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for StrictDecode<T> {
     }
 }
 
-/// The place of a value, for messages.
+/// The position of a value within the type that is being decoded, for error messages.
 #[derive(Clone, Copy)]
 struct Place {
     /// Gives the name of the type that is deserialised.
@@ -338,7 +338,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for &mut FieldAccess<A> {
     #[inline]
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
         if self.read == self.count {
-            // a visitor that reads up to the end has found it
+            // a visitor that asks for more after the last field has found the end
             return if self.count >= self.expected { Ok(None) } else { Err(self.wrong_number("more")) };
         }
         // with aliases among them the names do not tell which field is next

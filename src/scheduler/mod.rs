@@ -199,7 +199,7 @@ impl Scheduler {
                     RankReport::RetractDone => self.on_retract_done(rank),
                     RankReport::NotBrought { task } => self.on_not_brought(task, out),
                     RankReport::Refused { task, error } => self.on_refused(rank, task, *error, out),
-                    // the head reads these
+                    // the head has handled these reports itself
                     RankReport::Bye { .. } | RankReport::Alive | RankReport::Silent { .. } => Ok(()),
                     report => self.on_nested(rank, report, out),
                 }

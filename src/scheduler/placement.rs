@@ -98,7 +98,7 @@ impl Scheduler {
     fn place_task(&mut self, task: TaskId, least: Rank, out: &mut Vec<SchedulerAction>) {
         let Some(record) = self.tasks.get(task) else { return };
         if !matches!(record.state, TaskState::Ready) {
-            // it was cancelled, or an earlier entry of the same task has been placed
+            // the task was cancelled, or placed by an earlier entry of the queue
             return;
         }
         let on = self.defs.get(record.def.index()).and_then(|def| def.options.on);

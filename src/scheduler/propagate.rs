@@ -130,7 +130,7 @@ impl Scheduler {
                 continue;
             }
             match &record.state {
-                // its rank goes on computing it, and the result is dropped when it ends
+                // the rank goes on computing the task, and the result is dropped when the task ends
                 TaskState::Assigned { .. } => continue,
                 TaskState::Blocked { .. } | TaskState::Ready => {
                     record.state = TaskState::Released;

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-/// Compute threads of a simulation: tasks run on the caller's thread when it collects results, as many as it allows. A
-/// task that submits others has a thread of its own, which goes on only while the caller waits for it, so equal seeds
-/// give equal runs.
+/// Compute threads of a simulation: tasks run on the caller's thread when it collects results, at most `allowance` of
+/// them at a time. A task that submits others has a thread of its own, which goes on only while the caller waits for
+/// it, so equal seeds give equal runs.
 pub(crate) struct Inline {
     jobs: VecDeque<Job>,
     stepped: Vec<Stepped>,

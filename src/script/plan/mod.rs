@@ -71,7 +71,8 @@ impl Plan {
         Some(Join::between(&self.tasks.get(producer)?.family, &self.tasks.get(consumer)?.family))
     }
 
-    /// Reduces the plan to the tasks of these indices and all tasks that they need, directly or by other tasks.
+    /// Reduces the plan to some of its tasks, given by their indices, and all tasks that they need, directly or by
+    /// other tasks.
     pub fn only(mut self, names: &[usize]) -> Plan {
         let mut wanted = vec![false; self.tasks.len()];
         names.iter().for_each(|at| wanted[*at] = true);
