@@ -208,14 +208,14 @@ impl Scheduler {
 
     /// Fails all tasks that are ready to start, since no rank is left that computes.
     pub(super) fn fail_ready(&mut self, out: &mut Vec<SchedulerAction>) {
-        while let Some((next, place)) = self.ready.peek(true) {
+        while let Some((next, urgency)) = self.ready.peek(true) {
             match next {
                 Next::Task(task) => {
-                    self.ready.pop(place);
+                    self.ready.pop(urgency);
                     self.fail_unplaced(task, HEAD, "no rank is left that computes".into(), out);
                 }
                 Next::Family(first) => {
-                    self.ready.pop(place);
+                    self.ready.pop(urgency);
                     self.touch_all(first);
                 }
             }

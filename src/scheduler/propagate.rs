@@ -161,7 +161,7 @@ impl Scheduler {
             if record.lineage == 0
                 && let Some(inputs) = self.tasks.remove(task)
             {
-                self.places.forget(task);
+                self.host_groups.forget(task);
                 for input in inputs {
                     if let Some(record) = self.tasks.get_mut(input) {
                         record.lineage -= 1;

@@ -97,7 +97,7 @@ impl Server {
                     *self.table.lock() =
                         files.into_iter().next().map(|file| Arc::new(PidTable::from_file(file)));
                 }
-                Control::Lane(number) => {
+                Control::Channel(number) => {
                     if let Some(socket) = files.into_iter().next() {
                         self.open_channel(number, socket)?;
                     }

@@ -41,7 +41,7 @@ pub(crate) enum Control {
     Table,
     /// A new channel with this number, on which the rank will have commands started. Its socket is sent along with the
     /// message.
-    Lane(u32),
+    Channel(u32),
     /// A signal to be sent to the process group of a command. Has no effect if the command has ended.
     Signal {
         /// The number of the channel on which the command was started.

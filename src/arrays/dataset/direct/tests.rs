@@ -161,7 +161,7 @@ fn what_is_not_plain_is_left_to_the_library() {
     }
     drop(hole);
     let raw = dir.path().join("raw").display().to_string();
-    // not kept: a file with a builder is open
+    // the builder is a temporary, since it keeps the file open
     let outside = file.new_dataset::<f64>().shape([300, 400]).external(&raw, 0, 960_000).create("outside");
     outside.unwrap().write(&all).unwrap();
     file.close().unwrap();
