@@ -10,6 +10,7 @@ mod explain;
 mod generate;
 mod graph;
 mod job_end;
+mod journal;
 mod launch;
 mod log;
 mod new;
@@ -48,7 +49,7 @@ fn meaning(code: u8) -> &'static str {
         FAILED => "some tasks failed",
         USAGE => "a mistake in the script or in the command line; nothing has run",
         STARTUP => "MPI, or something else that a run needs, could not be started",
-        STOPPED => "not everything is done; the next run begins anew",
+        STOPPED => "not everything is done; run it again to go on",
         _ => "see `dtask --help`",
     }
 }
@@ -62,6 +63,8 @@ Examples:
   dtask check script.toml                     every error with its line, before the job waits in a queue
   dtask explain E21                           what an error means, and a script that has it, mended
   dtask plan script.toml --why                what would run, and why
+  dtask script.toml --fresh                   all of it, whatever earlier runs have done
+  dtask journal script.toml                   what earlier runs have done
   dtask graph script.toml --format svg        a picture of the tasks
   dtask new script.toml                       a commented script to begin with
   generate | dtask -                          a script from standard input; its logs are in stdin.dtask/
@@ -71,7 +74,7 @@ Exit codes:
    1  some tasks failed; what does not depend on them has run. NAME.dtask/failures.tsv has all of them
    2  a mistake in the script or in the command line; nothing has run
    3  MPI could not be started, or something else that a run needs
-  75  something is left, since the time limit or a signal came first: the next run begins anew
+  75  something is left, since the time limit or a signal came first: run it again to go on
 Under mpirun the code is that of rank 0, which has the last word.";
 
 /// Runs many tasks that depend on each other inside one MPI job.
@@ -121,6 +124,8 @@ enum Command {
     },
     /// Prints what an instance has written, from the logs of the last run; without an instance, how the last runs ended
     Log(LogArgs),
+    /// Prints what the journal of a script says: its runs, and what is done
+    Journal(JournalArgs),
 }
 
 #[derive(Debug, Args)]
@@ -137,6 +142,12 @@ struct RunArgs {
     /// says]. Nothing is started that would not end before; what is left makes the exit code 75
     #[arg(long, value_name = "TIME", value_parser = job_end::time_limit)]
     time_limit: Option<Duration>,
+    /// Begins anew: what earlier runs have done is done again
+    #[arg(long)]
+    fresh: bool,
+    /// Runs all instances of this task again, and all that depend on them; as often as needed
+    #[arg(long, value_name = "TASK")]
+    force: Vec<String>,
     /// Tasks that rank 0 computes at a time, beside scheduling [default: 0, or every core if it is alone]
     #[arg(long, value_name = "N", value_parser = slots_from::<0>)]
     head_slots: Option<u32>,
@@ -199,6 +210,24 @@ struct GraphArgs {
     /// The form of the graph
     #[arg(long, value_enum, default_value = "dot")]
     format: graph::GraphFormat,
+}
+
+#[derive(Debug, Args)]
+struct JournalArgs {
+    /// The script that was run
+    script: PathBuf,
+    /// Prints every record, as a line of JSON
+    #[arg(long, conflicts_with_all = ["check", "compact"])]
+    json: bool,
+    /// Looks whether all of it can be read; exit code 1 if not
+    #[arg(long, conflicts_with = "compact")]
+    check: bool,
+    /// Writes it anew, as short as it can be; not while the script runs
+    #[arg(long)]
+    compact: bool,
+    /// Another value for a variable of the script's [vars]; as often as needed
+    #[arg(long, value_name = "NAME=VALUE", value_parser = set)]
+    set: Vec<(String, String)>,
 }
 
 #[derive(Debug, Args)]
@@ -280,6 +309,7 @@ pub fn main() -> ExitCode {
         Cli { command: Some(Command::Man), .. } => generate::man(),
         Cli { command: Some(Command::Explain { code }), .. } => explain::explain(code.as_deref()),
         Cli { command: Some(Command::Log(args)), .. } => log::log(&args),
+        Cli { command: Some(Command::Journal(args)), .. } => journal::journal(&args),
         Cli { run: RunArgs { script: Some(_), .. }, .. } => return ran(run::run(&cli.run)),
         _ => {
             if launch::speaks() {

@@ -60,7 +60,7 @@ const OPTIONS: &[(&[&str], &str)] = &[
         "`on-failure = \"stop\"` in `[policy]` of the script stops at the first failure",
     ),
     (
-        &["-r", "--retries", "--restart-times", "--retry", "--rerun-incomplete"],
+        &["-r", "--retries", "--restart-times", "--retry"],
         "`retries = 2` in a task, or in `[default]` for all tasks",
     ),
     (
@@ -68,8 +68,12 @@ const OPTIONS: &[(&[&str], &str)] = &[
         "`--time-limit 2h` is how long the whole job has; a task's own limit is `timeout = \"1 h\"` in the script",
     ),
     (
-        &["--resume", "-resume", "--continue", "--restart", "--fresh", "--force", "--forceall", "-F"],
-        "a run begins anew each time; results that are saved are written again",
+        &["--resume", "-resume", "--continue", "--restart", "--rerun-incomplete"],
+        "every run goes on where the last one has ended: it runs what is not done; `dtask plan --why` says what and why",
+    ),
+    (
+        &["--forceall", "-F", "--forcerun", "-B", "--always-make", "--no-cache"],
+        "`--fresh` runs everything again, `--force TASK` one task and what depends on it",
     ),
     (
         &["--log", "--log-file", "--logfile", "--logs"],

@@ -44,7 +44,7 @@ fn end(signal: i32) -> ! {
     if launch::speaks() {
         let signal = signal_name(signal).unwrap_or("a signal");
         let done = done.map(|done| format!(": {done}")).unwrap_or_default();
-        console::error(format_args!("dtask: stopped by {signal}{done}; the next run begins anew"));
+        console::error(format_args!("dtask: stopped by {signal}{done}; run it again to go on"));
     }
     leave()
 }
