@@ -151,7 +151,7 @@ impl RankState {
     }
 
     /// Appends a stream (standard output or error) of an instance to the rank's log. Empty streams are not logged.
-    /// `has_failed` tells whether the attempt failed. Returns whether the log has something of it.
+    /// `has_failed` tells whether the attempt failed. Returns whether at least a part of the stream was logged.
     ///
     /// # Errors
     /// When the log cannot be written.
