@@ -5,7 +5,8 @@
 # All that it makes is below DIR: the packages are unpacked there and not installed (but for libjemalloc2, which their
 # programs need), beside configuration, spool and logs. The daemons run in namespaces with process numbers of their own,
 # so that everything that a job has left ends with them. Needs root; exit code 77 says in a line what is missing. `start`
-# prints the variables that make qsub, qstat and qdel talk to it. Jobs must be of a user with a number from 1000 on.
+# prints the variables that make qsub, qstat and qdel talk to it. Jobs must be of a user with a number from 1000 on; those
+# of `nobody` find their home folder in DIR/home.
 set -u
 action=${1:?usage: sge.sh start|stop DIR} dir=${2:?usage: sge.sh start|stop DIR}
 
@@ -26,7 +27,7 @@ place=/usr/lib/gridengine
 
 begin() { # begin NAME PROGRAM: in the background and in a namespace, and not ended with the caller
     setsid unshare --pid --fork --kill-child --mount --mount-proc bash -c \
-        "mount --bind '$programs' $place && { '$2' & while :; do wait; sleep 0.2; done; }" \
+        "mount --bind '$programs' $place && mount --bind '$dir/passwd' /etc/passwd && { '$2' & while :; do wait; sleep 0.2; done; }" \
         >>"$dir/$1.out" 2>&1 </dev/null &
     echo $! >"$dir/$1.pid"
 }
@@ -98,6 +99,8 @@ await() { # await SECONDS COMMAND...
     done
 }
 
+mkdir -p "$dir/home"
+sed "s|^\(nobody:[^:]*:[^:]*:[^:]*:[^:]*\):.*|\1:$dir/home:/bin/bash|" /etc/passwd >"$dir/passwd"
 mkdir -p $place || skip "$place cannot be made"
 unshare --mount bash -c "mount --bind '$programs' $place &&
     spoolinit classic libspoolc '$common;$dir/spool/qmaster' init &&
