@@ -74,6 +74,8 @@ impl Cluster {
         command.args(["-k", "5", "60", "setpriv", &user, &group, "--clear-groups"]).args(args);
         command.current_dir(folder).stdin(Stdio::null());
         command.env("HOME", self.home()).env("USER", "nobody").env("LOGNAME", "nobody");
+        // two jobs that begin at once would both make the user's folder in /tmp, and one of them would fail
+        command.env("OMPI_MCA_orte_tmpdir_base", folder);
         command.env("OMPI_MCA_rmaps_base_oversubscribe", "1").env("OMPI_MCA_mpi_yield_when_idle", "1");
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.output().expect("it can be run")
