@@ -4,8 +4,8 @@
 #   mpich      Debian's packages, which are installed beside Open MPI and change nothing of it
 #   openmpi5   the wheel of PyPI, in a virtual environment below the folder for what is built
 #
-# Each has a folder of its own for what is built, `target/mpi-NAME`: some minutes for the first build. An MPI that cannot
-# be had is skipped, with the reason. More arguments go to `cargo test` (`.ci/mpis.sh mpich --test library`).
+# Each has a folder of its own for what is built, `target/mpi-NAME`: some minutes for the first build. An MPI that
+# cannot be had is skipped, with the reason. More arguments go to `cargo test` (`.ci/mpis.sh mpich --test library`).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 cargo=${CARGO:-cargo}

@@ -2,11 +2,11 @@
 # A real SGE (Son of Grid Engine 8.1.9, Debian's `gridengine`) of one host on this machine, for tests:
 # `.ci/sge.sh start DIR`, `.ci/sge.sh stop DIR`.
 #
-# All that it makes is below DIR: the packages are unpacked there and not installed (but for libjemalloc2, which their
-# programs need), beside configuration, spool and logs. The daemons run in namespaces with process numbers of their own,
-# so that everything that a job has left ends with them. Needs root; exit code 77 says in a line what is missing. `start`
-# prints the variables that make qsub, qstat and qdel talk to it. Jobs must be of a user with a number from 1000 on; those
-# of `nobody` find their home folder in DIR/home.
+# All that it makes is below DIR: the packages are unpacked there and not installed (but for libraries that their
+# programs need, and an empty folder /usr/lib/gridengine), beside configuration, spool and logs. The daemons run in
+# namespaces with process numbers of their own, so that everything that a job has left ends with them. Needs root; exit
+# code 77 says in a line what is missing. `start` prints the variables that make qsub, qstat and qdel talk to it. Jobs
+# must be of a user with a number from 1000 on; those of `nobody` find their home folder in DIR/home.
 set -u
 action=${1:?usage: sge.sh start|stop DIR} dir=${2:?usage: sge.sh start|stop DIR}
 
@@ -27,7 +27,8 @@ place=/usr/lib/gridengine
 
 begin() { # begin NAME PROGRAM: in the background and in a namespace, and not ended with the caller
     setsid unshare --pid --fork --kill-child --mount --mount-proc bash -c \
-        "mount --bind '$programs' $place && mount --bind '$dir/passwd' /etc/passwd && { '$2' & while :; do wait; sleep 0.2; done; }" \
+        "mount --bind '$programs' $place && mount --bind '$dir/passwd' /etc/passwd &&
+         { '$2' & while :; do wait; sleep 0.2; done; }" \
         >>"$dir/$1.out" 2>&1 </dev/null &
     echo $! >"$dir/$1.pid"
 }
@@ -44,7 +45,8 @@ dir=$(cd "$dir" && pwd)
 if ! [ -x "$dir/packages/usr/lib/gridengine/sge_qmaster" ]; then
     command -v apt-get >/dev/null || skip "no apt-get to bring it"
     {
-        DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends libjemalloc2 libhwloc15 libdb5.3 libtirpc3 &&
+        DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+            libjemalloc2 libhwloc15 libdb5.3 libtirpc3 &&
             cd "$dir/packages" &&
             apt-get download gridengine-master gridengine-exec gridengine-client gridengine-common &&
             for package in ./*.deb; do dpkg-deb -x "$package" . || exit 1; done
@@ -143,13 +145,13 @@ CONF
     qconf -Ae "$dir/host"
     qconf -Ap "$dir/pe"
     qconf -sq >"$dir/queue" || qconf -sq all.q >"$dir/queue"
-    sed -i -e 's|^qname.*|qname all.q|' -e "s|^hostlist.*|hostlist $host|" -e 's|^load_thresholds.*|load_thresholds NONE|' \
-        -e "s|^slots.*|slots $slots|" -e 's|^pe_list.*|pe_list mpi|' -e 's|^shell .*|shell /bin/bash|' \
+    sed -i -e 's|^qname.*|qname all.q|' -e "s|^hostlist.*|hostlist $host|" \
+        -e 's|^load_thresholds.*|load_thresholds NONE|' -e "s|^slots.*|slots $slots|" -e 's|^pe_list.*|pe_list mpi|' -e 's|^shell .*|shell /bin/bash|' \
         -e 's|^rerun.*|rerun TRUE|' "$dir/queue"
     qconf -Aq "$dir/queue"
     # jobs begin soon, and not at the next of rare looks
-    qconf -ssconf | sed -e 's|^schedule_interval.*|schedule_interval 0:0:1|' -e 's|^flush_submit_sec.*|flush_submit_sec 1|' \
-        -e 's|^flush_finish_sec.*|flush_finish_sec 1|' >"$dir/sched" && qconf -Msconf "$dir/sched"
+    qconf -ssconf | sed -e 's|^schedule_interval.*|schedule_interval 0:0:1|' \
+        -e 's|^flush_submit_sec.*|flush_submit_sec 1|' -e 's|^flush_finish_sec.*|flush_finish_sec 1|' >"$dir/sched" && qconf -Msconf "$dir/sched"
 } >"$dir/setup.out" 2>&1
 begin execd "$programs/sge_execd"
 ready() { qstat -f | grep "^all.q@" | grep -v ' a\?u[ad]* *$' | grep -q 'lx-amd64 *$'; }

@@ -24,8 +24,8 @@ PATH=$HOME/dtask/target/release:$PATH
 # --bind-to none: mpirun would otherwise pin each rank, with all its threads, to one core or two.
 cd "$PBS_O_WORKDIR" || exit
 
-# `qdel` and PBS at the end of the time send SIGTERM to every process of the job. This shell outlives it until mpirun has
-# ended, so that nothing is left behind, and submits nothing then.
+# `qdel` and PBS at the end of the time send SIGTERM to every process of the job. This shell outlives it until mpirun
+# has ended, so that nothing is left behind, and submits nothing then.
 told=
 trap 'told=yes' TERM
 mpirun --bind-to none dtask "${script:?usage: qsub -v script=script.toml jobscripts/pbs.sh}"

@@ -1,6 +1,6 @@
 //! The job scripts themselves, submitted by an ordinary user to a real Slurm and a real SGE of the test's own
-//! (`.ci/slurm.sh`, `.ci/sge.sh`): they run into the end of their time, are queued again, and end with nothing run twice
-//! but what was under way. Where a batch system cannot be had, its test says so and passes.
+//! (`.ci/slurm.sh`, `.ci/sge.sh`): they run into the end of their time, are queued again, and end with nothing run
+//! twice but what was under way. Where a batch system cannot be had, its test says so and passes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -117,7 +117,8 @@ fn outputs(folder: &Path) -> String {
 /// A script of `count` commands, each of which takes `seconds` and notes its beginning and its end.
 fn noting(count: u32, seconds: f32, more: &str) -> String {
     format!(
-        "[task.t]\nfor = {{ i = '0..{count}' }}\nshell = 'echo b {{i}} >> lines; sleep {seconds}; echo e {{i}} >> lines'\n{more}"
+        "[task.t]\nfor = {{ i = '0..{count}' }}\nshell = 'echo b {{i}} >> lines; sleep {seconds}; echo e {{i}} >> lines'\n\
+         {more}"
     )
 }
 
@@ -178,7 +179,7 @@ fn has_ended(cluster: &Cluster, folder: &Path, number: &str) -> bool {
 #[test]
 fn jobs_under_slurm_are_queued_again_until_all_is_done() {
     let Some(slurm) = Cluster::start("slurm") else { return };
-    // 72 instances of 3 s on four slots: some 17 rounds fit into the minute
+    // 76 instances of 3 s on four slots: some 17 rounds of four fit into the minute
     let walltime = slurm.folder("walltime", &noting(76, 3.0, ""));
     let long = sbatch(&slurm, &walltime, "--nodes=2", "slurm-requeue.sh");
     let cancelled = slurm.folder("cancelled", &noting(20, 50.0, ""));
@@ -259,7 +260,8 @@ fn jobs_under_sge_are_queued_again_until_all_is_done() {
     assert_eq!(runs(&deleted), 1, "{}", outputs(&deleted));
 }
 
-/// Runs the job script of PBS with programs that stand in for those of PBS; returns the exit code and what was submitted.
+/// Runs the job script of PBS with programs that stand in for those of PBS; returns the exit code, and what was
+/// submitted.
 fn pbs(folder: &Path, script: &str, run: &str) -> (Option<i32>, String) {
     let release = folder.join("dtask/target/release");
     fs::create_dir_all(&release).expect("made");
