@@ -124,7 +124,12 @@ impl<'a> Submitter<'a> {
                     continue;
                 }
                 // dependants that are ready come first: submitting them allows results to be dropped
-                if self.users[number].iter().any(|user| self.is_ready(*user, self.next[*user])) {
+                let is_apart = |user: &&usize| {
+                    let knot = self.plan.tasks[number].knot;
+                    knot == 0 || self.plan.tasks[**user].knot != knot
+                };
+                let mut users = self.users[number].iter().filter(is_apart);
+                if users.any(|user| self.is_ready(*user, self.next[*user])) {
                     continue;
                 }
                 let range = self.part(number, open[number])?;
@@ -169,7 +174,12 @@ impl<'a> Submitter<'a> {
         let task = &self.plan.tasks[number];
         let whole = is_whole(task);
         let is_there = |reference: &crate::script::plan::task::Reference| {
+            if !task.reads(reference, index) {
+                return true;
+            }
             let (submitted, all) = (self.next[reference.task], self.plan.tasks[reference.task].family.len());
+            // instances of one task are submitted one after the other
+            let submitted = if reference.task == number { submitted.max(index) } else { submitted };
             if self.plan.tasks[reference.task].optional && reference.join.is_gather() {
                 return submitted == all && self.losses.get(&reference.task).is_some_and(Losses::are_known);
             }
@@ -276,7 +286,7 @@ impl<'a> Submitter<'a> {
                 losses.watch(first, self.client.watch(futures), last);
             }
             saves = self.save(&mut begun, first, futures)?;
-            if !self.users[number].is_empty() {
+            if !self.users[number].is_empty() && !begun.def.reads_itself() {
                 self.retained.hold(number, first, futures, &begun.def.keep);
             }
         }
@@ -399,8 +409,18 @@ impl<'a> Submitter<'a> {
     ) -> Result<Vec<Future<Artifact>>> {
         let options = self.options(&begun.def.task).pure(false);
         let sent = begun.sent(self.client);
-        let groups = &begun.def.groups;
-        range.map(|index| Ok(submit(&options, &sent, index, self.retained.inputs(groups, index)?))).collect()
+        let TaskDef { groups, number, keep, .. } = &begun.def;
+        let reads_itself = begun.def.reads_itself();
+        let mut futures = Vec::with_capacity((range.end - range.start) as usize);
+        for index in range {
+            let future = submit(&options, &sent, index, self.retained.inputs(groups, index)?);
+            if reads_itself {
+                // the next instance may read it
+                self.retained.hold(*number as usize, index, std::slice::from_ref(&future), keep);
+            }
+            futures.push(future);
+        }
+        Ok(futures)
     }
 }
 

@@ -89,7 +89,7 @@ impl<'p> Fingerprints<'p> {
         for piece in task.stdin.iter().flat_map(|stdin| stdin.render_stdin(&scope).unwrap_or_default()) {
             match piece {
                 StdinPiece::Text(text) => hash.text(&text),
-                StdinPiece::Input(at) => hash.number(at as u64),
+                piece => hash.text(&format!("{piece:?}")),
             }
         }
         for (reference, keys) in task.references.iter().zip(&inputs) {
@@ -210,6 +210,7 @@ impl Hash {
             NameSource::Var(value) => self.text(&value.to_string()),
             NameSource::Input(at) => self.number(*at as u64),
             NameSource::Fact(fact) => self.text(&scope.facts.get(*fact).to_string()),
+            NameSource::First(all) => all.iter().for_each(|binding| self.binding(binding, scope)),
         }
     }
 

@@ -86,7 +86,11 @@ pub(crate) fn bounds(node: &ExprNode, named: &dyn Fn(&str) -> Bounds) -> Found {
             let number = literal.as_integer().unwrap_or_default();
             (Bounds::Ints(number, number), false)
         }
-        NodeKind::Text(_) | NodeKind::Index(..) | NodeKind::List(_) => (Bounds::Texts, false),
+        NodeKind::Text(_)
+        | NodeKind::Index(..)
+        | NodeKind::List(_)
+        | NodeKind::Else(..)
+        | NodeKind::Optional(_) => (Bounds::Texts, false),
         NodeKind::Name { name, .. } => (named(name), false),
         NodeKind::Unary(UnaryOp::Not, a) => (Bounds::Ints(0, 1), of(a).1),
         NodeKind::Unary(UnaryOp::Neg, a) => match of(a) {

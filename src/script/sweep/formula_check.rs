@@ -26,6 +26,9 @@ pub(super) fn scalar(node: &ExprNode) -> Result<(), FormulaError> {
                 )));
             }
         },
+        NodeKind::Else(..) | NodeKind::Optional(_) => {
+            return Err(fault("`else` and `?` are about results of tasks, and here are none".to_string()));
+        }
         NodeKind::Index(..) | NodeKind::List(_) => {
             return Err(fault("arrays have no place here".to_string()));
         }

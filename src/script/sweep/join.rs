@@ -3,7 +3,8 @@
 //! A reference matches on the parameters that both tasks share, by value. Over the rest it is a *gather*, a reference
 //! to several instances. Between products a [`Join`] holds a map from position to position for each shared parameter,
 //! and instances are computed by arithmetic when they are asked for. [`Matching`] searches instead where rows are left
-//! out or added, parameters derived or zipped, or instances chosen. Start at [`Join::between`].
+//! out or added, parameters derived or zipped, or instances chosen; [`Neighbour`] finds those that a family chooses of
+//! itself at constant distances. Start at [`Join::between`].
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::family::{Axis, Sweep};
 use super::range::NumRange;
 use crate::script::sweep::join_search::{Matching, Pin};
+use crate::script::sweep::neighbour::Neighbour;
 use crate::script::sweep::param_values::ParamValues;
 use crate::script::values::value::{Key, ScriptValue};
 
@@ -126,6 +128,8 @@ enum Rule {
         ascends: bool,
     },
     Match(Box<Matching>),
+    /// The tasks have the same instances, and each instance reads one at a constant distance from its own.
+    Neighbour(Box<Neighbour>),
 }
 
 /// The reason why an instance of the reading task finds nothing in the task that is read, for the error message.
@@ -163,6 +167,12 @@ impl Join {
         let in_step = |family: &Sweep| family.params().len() != family.axes().len();
         if pins.is_empty() && from.is_plain() && to.is_plain() && !in_step(to) {
             return Self::product(from, to);
+        }
+        if !pins.is_empty()
+            && from == to
+            && let Some(neighbour) = Neighbour::new(from, &pins)
+        {
+            return Join { gather: false, rule: Rule::Neighbour(Box::new(neighbour)) };
         }
         let matching = Matching::new(from, to, pins);
         Join { gather: matching.is_gather(), rule: Rule::Match(Box::new(matching)) }
@@ -205,6 +215,10 @@ impl Join {
                 let mut some = some.map(|instance| (instance, matching.instances(from, instance)));
                 some.find(|(_, found)| found.is_empty()).map(|(instance, _)| Unmatched::Instance(instance))
             }
+            Rule::Neighbour(neighbour) => {
+                let all = (0..from.len().min(SEARCHED)).chain(from.len().checked_sub(1));
+                all.into_iter().find(|at| neighbour.of(*at).is_none()).map(Unmatched::Instance)
+            }
         }
     }
 
@@ -212,7 +226,7 @@ impl Join {
     /// lengths of the axes, an upper bound.
     pub fn gathered(&self) -> u64 {
         match &self.rule {
-            Rule::Same => 1,
+            Rule::Same | Rule::Neighbour(_) => 1,
             Rule::All(len) => *len,
             Rule::Product { gathered, .. } => *gathered,
             Rule::Match(matching) => matching.candidates(),
@@ -227,7 +241,21 @@ impl Join {
 
     /// Whether the reference has brackets, as `{sim[T = 300]}`, which choose the instances to read.
     pub(crate) fn is_chosen(&self) -> bool {
-        matches!(&self.rule, Rule::Match(matching) if matching.is_chosen())
+        match &self.rule {
+            Rule::Match(matching) => matching.is_chosen(),
+            Rule::Neighbour(_) => true,
+            Rule::Same | Rule::All(_) | Rule::Product { .. } => false,
+        }
+    }
+
+    /// The constant difference between the number of the instance that is read, among all combinations of the
+    /// parameters, and that of the reading one, where both tasks have the same instances. `None` where it varies.
+    pub(crate) fn distance(&self) -> Option<i64> {
+        match &self.rule {
+            Rule::Same => Some(0),
+            Rule::Neighbour(neighbour) => Some(neighbour.distance()),
+            Rule::All(_) | Rule::Product { .. } | Rule::Match(_) => None,
+        }
     }
 
     /// Whether one instance of the reading task can read several instances of the task that is read. The result is true
@@ -247,6 +275,7 @@ impl Join {
                 Some(base(shared, instance)? + last)
             }
             Rule::Match(matching) => matching.instances(matching.from(), instance).last().copied(),
+            Rule::Neighbour(neighbour) => neighbour.of(instance),
         }
     }
 
@@ -256,6 +285,7 @@ impl Join {
         match &self.rule {
             Rule::Same => instance,
             Rule::Product { shared, ascends: true, .. } => base(shared, instance).unwrap_or(0),
+            Rule::Neighbour(neighbour) => neighbour.first_from(instance),
             Rule::All(_) | Rule::Product { .. } | Rule::Match(_) => 0,
         }
     }
@@ -275,6 +305,9 @@ impl Join {
                 let found = matching.instances(matching.from(), instance);
                 let todo = 0..found.len() as u64;
                 Gather { source: GatherCells::Listed(found), todo }
+            }
+            Rule::Neighbour(neighbour) => {
+                Gather::range(neighbour.of(instance).map_or(0..0, |other| other..other + 1))
             }
         }
     }

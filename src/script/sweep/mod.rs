@@ -27,6 +27,7 @@ pub(crate) mod join;
 pub(crate) mod join_search;
 pub(crate) mod lane;
 pub(crate) mod load_values;
+pub(crate) mod neighbour;
 pub(crate) mod param_values;
 pub(crate) mod positions;
 pub(crate) mod range;
