@@ -37,7 +37,7 @@ stdout = "in.txt"
 "#,
     );
     for ranks in [0, 1, 3] {
-        folder.run(ranks, &["s.toml"]).assert_success();
+        folder.run(ranks, &["--fresh", "s.toml"]).assert_success();
         assert_eq!(folder.read("last.txt"), "a17\na18\na19\nb17\nb18\nb19\n");
         assert_eq!(folder.read("count.txt"), "21\n21\n");
         let first = folder.read("first.txt");
@@ -71,7 +71,7 @@ stdout = "all.txt"
     }
     let expected: Vec<f64> = table.iter().flatten().filter_map(|cell| *cell).collect();
     for ranks in [0, 2, 4] {
-        folder.run(ranks, &["s.toml"]).assert_success();
+        folder.run(ranks, &["--fresh", "s.toml"]).assert_success();
         let found: Vec<f64> =
             folder.read("all.txt").lines().map(|line| line.parse().expect("a number")).collect();
         assert_eq!(found, expected);
@@ -98,7 +98,7 @@ stdout = "report.txt"
         analysis = (0..3).map(|member| analysis + f64::from(member)).sum::<f64>() / 4.0;
     }
     for ranks in [0, 3] {
-        folder.run(ranks, &["s.toml"]).assert_success();
+        folder.run(ranks, &["--fresh", "s.toml"]).assert_success();
         assert_eq!(folder.read("report.txt").trim().parse(), Ok(analysis));
     }
 }
@@ -135,7 +135,54 @@ stdout = "last.txt"
 "#,
     );
     for ranks in [1, 3] {
-        folder.run(ranks, &["s.toml"]).assert_success();
+        folder.run(ranks, &["--fresh", "s.toml"]).assert_success();
         assert_eq!(folder.read("last.txt"), "100000.0\n");
     }
+}
+
+#[test]
+fn a_chain_goes_on_where_it_has_stopped() {
+    let folder = Folder::script(
+        r#"
+[task.start]
+shell = "echo start >> ran; echo 0 > {out}"
+out = "x"
+[task.step]
+for = { i = "0..9" }
+shell = "echo {i} >> ran; test {i} != 5 || test -e go; cat {step[i = i-1] else start} > {out}; echo {i} >> {out}"
+out = "x.txt"
+save = "s/{i}.txt"
+[task.plain]
+for = { i = "0..4" }
+shell = "echo p{i} >> ran; cat {plain[i = i-1]?} < /dev/null > {out}; echo {i} >> {out}"
+out = "x.txt"
+[task.end]
+shell = "cat {plain[i = 3]} > {out}"
+out = "x"
+save = "plain.txt"
+"#,
+    );
+    folder.run(2, &["s.toml"]).assert_code(1);
+    std::fs::write(folder.path("go"), "").expect("written");
+    folder.run(3, &["s.toml"]).assert_success();
+    assert_eq!(folder.read("s/8.txt"), "0\n0\n1\n2\n3\n4\n5\n6\n7\n8\n");
+    let counts = super::resume::counts(&folder, "ran");
+    let twice: Vec<&str> =
+        counts.iter().filter(|(_, count)| **count != 1).map(|(name, _)| name.as_str()).collect();
+    assert_eq!(twice, ["5"]);
+    // a file that is lost is made again, of the one before it; what was not saved is made of its beginning
+    std::fs::remove_file(folder.path("s/3.txt")).expect("it was there");
+    std::fs::remove_file(folder.path("plain.txt")).expect("it was there");
+    folder.run(3, &["s.toml"]).assert_success();
+    assert_eq!(folder.read("s/3.txt"), "0\n0\n1\n2\n3\n");
+    assert_eq!(folder.read("plain.txt"), "0\n1\n2\n3\n");
+    let counts = super::resume::counts(&folder, "ran");
+    let twice: Vec<&str> =
+        counts.iter().filter(|(_, count)| **count != 1).map(|(name, _)| name.as_str()).collect();
+    assert_eq!(twice, ["3", "5", "p0", "p1", "p2", "p3"]);
+    // another beginning makes everything anew
+    let script = folder.read("s.toml").replace("echo 0 >", "echo 7 >");
+    std::fs::write(folder.path("s.toml"), script).expect("written");
+    folder.run(2, &["s.toml"]).assert_success();
+    assert!(folder.read("s/8.txt").starts_with("7\n0\n"));
 }

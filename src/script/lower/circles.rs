@@ -57,6 +57,14 @@ pub(crate) fn untie(
         for pair in order.windows(2) {
             needs[pair[1]].insert(pair[0]);
         }
+        // what reads one of them reads all of them in the end
+        for (at, needs) in needs.iter_mut().enumerate() {
+            if let (false, Some(last)) = (order.contains(&at), order.last())
+                && needs.iter().any(|need| order.contains(need))
+            {
+                needs.insert(*last);
+            }
+        }
         for member in order {
             if let Some(Some(task)) = tasks.get_mut(member) {
                 task.knot = number;
