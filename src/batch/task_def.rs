@@ -113,7 +113,14 @@ impl TaskDef {
             let at = groups.iter().position(same).unwrap_or_else(|| {
                 let (join, one) = (reference.join.clone(), !reference.join.is_gather());
                 let task = reference.task;
-                groups.push(Group { task, join, wanted: vec![], without: vec![], unless: unless.clone(), one });
+                groups.push(Group {
+                    task,
+                    join,
+                    wanted: vec![],
+                    without: vec![],
+                    unless: unless.clone(),
+                    one,
+                });
                 groups.len() - 1
             });
             if let Some(output) = output_of(reference) {

@@ -41,7 +41,10 @@ stdout = "in.txt"
         assert_eq!(folder.read("last.txt"), "a17\na18\na19\nb17\nb18\nb19\n");
         assert_eq!(folder.read("count.txt"), "21\n21\n");
         let first = folder.read("first.txt");
-        assert!(first.starts_with("0 end\n1 /") && first.lines().all(|line| line.ends_with(" end")), "{first}");
+        assert!(
+            first.starts_with("0 end\n1 /") && first.lines().all(|line| line.ends_with(" end")),
+            "{first}"
+        );
         assert_eq!(folder.read("in.txt"), "start\n0\n1\n2\n");
     }
 }

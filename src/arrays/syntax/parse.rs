@@ -186,7 +186,9 @@ impl Parser<'_> {
         if self.symbol() == Some("?") {
             let end = self.here().end;
             if !matches!(node.kind, NodeKind::Name { .. }) {
-                return Err(self.error("`?` stands behind the result of a task", Some("write `x[i = i - 1]?`")));
+                return Err(
+                    self.error("`?` stands behind the result of a task", Some("write `x[i = i - 1]?`"))
+                );
             }
             self.position += 1;
             let span = node.span.start..end;

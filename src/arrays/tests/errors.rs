@@ -41,7 +41,12 @@ fn all() {
         ("x[]", "[]", "an index is missing", ""),
         ("sum(g)[i = 3]", "=", "no keywords", "x[2]"),
         ("g[i = 3", "[", "not closed", "`]` is missing"),
-        ("1 + g[i = 3] else 0", "1 + g[i = 3]", "`else` stands behind the result", "1 + (x[i = i - 1] else 0)"),
+        (
+            "1 + g[i = 3] else 0",
+            "1 + g[i = 3]",
+            "`else` stands behind the result",
+            "1 + (x[i = i - 1] else 0)",
+        ),
         ("sum(x)?", "?", "`?` stands behind the result", "x[i = i - 1]?"),
         ("()", "()", "expected a value", ""),
         ("2(3)", "(", "only a function's name", ""),

@@ -143,7 +143,8 @@ impl Knot<'_> {
     fn inputs(&self, (at, instance): Instance) -> Vec<Instance> {
         let Some(task) = self.task(at) else { return Vec::new() };
         let own = task.references.iter().filter(|reference| self.members.contains(&reference.task));
-        own.flat_map(|reference| task.inputs(reference, instance).map(|other| (reference.task, other))).collect()
+        own.flat_map(|reference| task.inputs(reference, instance).map(|other| (reference.task, other)))
+            .collect()
     }
 
     /// An order of the tasks in which their instances can be started, index after index, where all references have
@@ -195,8 +196,12 @@ impl Knot<'_> {
                 }
                 next.insert(*at, own);
             }
-            let left: Vec<Instance> =
-                self.members.iter().map(|at| (*at, next[at])).filter(|(at, next)| *next < self.len(*at)).collect();
+            let left: Vec<Instance> = self
+                .members
+                .iter()
+                .map(|at| (*at, next[at]))
+                .filter(|(at, next)| *next < self.len(*at))
+                .collect();
             if left.is_empty() {
                 return Walk::Through;
             }
@@ -243,9 +248,13 @@ impl Knot<'_> {
     /// The message about instances that cannot be started.
     fn refusal(&self, stuck: &[Instance]) -> Diagnostic {
         let place = |(at, _): &Instance| {
-            let chosen = self.references().filter(|(from, reference)| from == at && reference.join.is_chosen());
+            let chosen =
+                self.references().filter(|(from, reference)| from == at && reference.join.is_chosen());
             let mut all = self.references().filter(|(from, _)| from == at);
-            chosen.map(|(_, reference)| reference).next().or_else(|| all.next().map(|(_, reference)| reference))
+            chosen
+                .map(|(_, reference)| reference)
+                .next()
+                .or_else(|| all.next().map(|(_, reference)| reference))
         };
         let Some(circle) = self.circle(stuck) else {
             let first = stuck.first().copied().unwrap_or_default();
@@ -255,9 +264,9 @@ impl Knot<'_> {
                 self.label(first)
             );
             let span = place(&first).map_or(0..0, |reference| reference.span.clone());
-            return Diagnostic::new(Code::NoOrder, span, message)
-                .label("leads to a later instance")
-                .help("turn a range round, as in `\"99..=0 by -1\"`, or write the parameters in another order");
+            return Diagnostic::new(Code::NoOrder, span, message).label("leads to a later instance").help(
+                "turn a range round, as in `\"99..=0 by -1\"`, or write the parameters in another order",
+            );
         };
         let first = circle.iter().copied().min().unwrap_or_default();
         let begin = circle.iter().position(|at| *at == first).unwrap_or(0);
@@ -274,9 +283,9 @@ impl Knot<'_> {
                 format!("instances that need each other: {}", names.join(" -> "))
             }
         };
-        Diagnostic::new(Code::InstanceCircle, span, message)
-            .label("closes the circle")
-            .help("an instance can read others of its own task that do not need it: `{step[i = i-1] else start}`")
+        Diagnostic::new(Code::InstanceCircle, span, message).label("closes the circle").help(
+            "an instance can read others of its own task that do not need it: `{step[i = i-1] else start}`",
+        )
     }
 }
 

@@ -252,9 +252,14 @@ fn empty_join(unmatched: &Unmatched, task: &PlanTask, other: &str, span: &Span, 
         let label = task.label(*instance);
         let message = format!("there is no such instance of `{other}` for {label}");
         let help = if other == task.name {
-            format!("say what stands for it there: `{{{other}[..] else start}}`, or nothing: `{{{other}[..]?}}`")
+            format!(
+                "say what stands for it there: `{{{other}[..] else start}}`, or nothing: `{{{other}[..]?}}`"
+            )
         } else {
-            format!("the brackets must choose an instance that `{other}` has, for every instance of `{}`", task.name)
+            format!(
+                "the brackets must choose an instance that `{other}` has, for every instance of `{}`",
+                task.name
+            )
         };
         return Diagnostic::new(Code::IndexRange, span.clone(), message).label("out of range").help(help);
     }

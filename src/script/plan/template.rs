@@ -198,8 +198,10 @@ impl TemplatePart {
         Ok(match self {
             TemplatePart::Fill { what: Fill::Input(at), .. } => StdinPiece::Input(*at),
             TemplatePart::Fill { what: Fill::First(all), format, quote } => {
-                let part = |what: &Fill| {
-                    TemplatePart::Fill { what: what.clone(), format: format.clone(), quote: *quote }
+                let part = |what: &Fill| TemplatePart::Fill {
+                    what: what.clone(),
+                    format: format.clone(),
+                    quote: *quote,
                 };
                 let pieces: Result<_, _> = all.iter().map(|what| part(what).stdin_piece(scope)).collect();
                 StdinPiece::First(pieces?)

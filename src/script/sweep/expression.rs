@@ -187,7 +187,8 @@ impl Formula {
             NodeKind::Name { name, .. } => self.names.get(self.place(name)?).map(|(_, input)| input),
             _ => None,
         };
-        let param = |node: &ExprNode| if let Some(NameInput::Param(at)) = input(node) { Some(*at) } else { None };
+        let param =
+            |node: &ExprNode| if let Some(NameInput::Param(at)) = input(node) { Some(*at) } else { None };
         let constant = |node: &ExprNode| match (&node.kind, input(node)) {
             (NodeKind::Number(literal), _) => literal.as_integer(),
             (_, Some(NameInput::Var(ScriptValue::Int(number)))) => Some(*number),

@@ -56,7 +56,8 @@ pub(crate) struct Matching {
 fn followers(to: &Sweep, pins: &[Pin]) -> HashSet<usize> {
     let chosen: HashSet<usize> = pins.iter().map(|(at, _)| *at).collect();
     let params = to.params();
-    let axes: HashSet<usize> = chosen.iter().filter_map(|at| params.get(*at)).map(|param| param.axis).collect();
+    let axes: HashSet<usize> =
+        chosen.iter().filter_map(|at| params.get(*at)).map(|param| param.axis).collect();
     let zipped = (0..params.len()).filter(|at| axes.contains(&params[*at].axis));
     let mut followers: HashSet<usize> = zipped.filter(|at| !chosen.contains(at)).collect();
     for (number, derived) in to.derived().iter().enumerate() {

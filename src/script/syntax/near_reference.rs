@@ -100,7 +100,8 @@ fn meant(
         ),
         rest if known && rest.contains(" else ") => (
             "behind `else` stands another reference".to_owned(),
-            "a number or a text gets a name: `[vars]`, `start = 0`, and `{step[i = i-1] else start}`".to_owned(),
+            "a number or a text gets a name: `[vars]`, `start = 0`, and `{step[i = i-1] else start}`"
+                .to_owned(),
         ),
         rest if known && rest.starts_with('[') => (
             "brackets that are not closed before the brace".to_owned(),

@@ -20,15 +20,14 @@ use std::sync::Arc;
 /// When the command fails.
 pub(crate) fn run(def: &TaskDef, action: &TaskAction, index: u64, lines: &[u8]) -> Result<Artifact, Failure> {
     let join = Join::between(&def.task.family, &Sweep::single());
-    let group =
-        Group {
-            task: 0,
-            join: join.clone(),
-            wanted: vec![outputs::STDOUT],
-            without: Vec::new(),
-            unless: Vec::new(),
-            one: true,
-        };
+    let group = Group {
+        task: 0,
+        join: join.clone(),
+        wanted: vec![outputs::STDOUT],
+        without: Vec::new(),
+        unless: Vec::new(),
+        one: true,
+    };
     let lines_of = Piece::Fill { what: Fill::Input(0), format: None, quote: Quote::None };
     let task = PlanTask {
         action: action.clone(),
