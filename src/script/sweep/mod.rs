@@ -29,6 +29,7 @@ pub(crate) mod lane;
 pub(crate) mod load_values;
 pub(crate) mod neighbour;
 pub(crate) mod param_values;
+pub(crate) mod position_map;
 pub(crate) mod positions;
 pub(crate) mod range;
 pub(crate) mod row_set;
