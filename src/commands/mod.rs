@@ -35,7 +35,6 @@ pub(crate) mod pipes;
 pub(crate) mod removal;
 pub(crate) mod running;
 pub(crate) mod scratch;
-pub(crate) mod scratch_place;
 pub(crate) mod signals;
 pub(crate) mod spawner;
 pub(crate) mod spec;

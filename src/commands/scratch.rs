@@ -3,7 +3,7 @@
 
 use super::dead_scratch::{self, OwnerLock};
 use super::removal;
-use super::scratch_place::{self, ScratchPlaces};
+use crate::runtime::host::scratch_place::{self, ScratchPlaces};
 use crate::client::local::local;
 use crate::error::Failure;
 use parking_lot::Mutex;
@@ -122,8 +122,6 @@ struct DiskScratch {
 #[derive(Debug, Default)]
 struct OwnScratch {
     state: Mutex<ScratchState>,
-    /// The place that the user has chosen for scratch directories.
-    chosen: Mutex<Option<PathBuf>>,
     /// The thread that removes directories of jobs that are gone.
     sweeper: Mutex<Option<JoinHandle<()>>>,
 }
@@ -151,7 +149,7 @@ impl ScratchRoot {
             ScratchState::Open(root) => Ok(root.clone()),
             ScratchState::Closed => Err(ScratchError::Ending),
             ScratchState::Unused => {
-                let places = ScratchPlaces::new(own.chosen.lock().as_deref());
+                let places = ScratchPlaces::new(scratch_place::chosen().as_deref());
                 let root = ScratchRoot::new_in(&places)?;
                 *state = ScratchState::Open(root.clone());
                 *own.sweeper.lock() = sweeper(places);
@@ -165,7 +163,7 @@ impl ScratchRoot {
     /// # Errors
     /// When the place cannot be used.
     pub(crate) fn choose(place: PathBuf) -> Result<(), ScratchError> {
-        *local(OwnScratch::default).chosen.lock() = Some(place);
+        scratch_place::choose(Some(place));
         ScratchRoot::current().map(drop)
     }
 
@@ -179,7 +177,7 @@ impl ScratchRoot {
         }
         let left = std::mem::take(&mut *state);
         drop(state);
-        *own.chosen.lock() = None;
+        scratch_place::choose(None);
         drop(left); // not under the lock: there may be much to remove
         if let Some(sweeper) = own.sweeper.lock().take() {
             let _ = sweeper.join();

@@ -31,6 +31,7 @@ mod scratch;
 mod signals;
 mod six;
 mod spawner;
+mod spill;
 mod sweeps;
 mod usage;
 mod values;
