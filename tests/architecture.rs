@@ -56,9 +56,10 @@ const TOOL: &[(&str, &[&str])] = &[
     ("arrays", &[]),
     ("commands", &[]),
     ("mapreduce", &["arrays", "commands"]),
+    ("journal", &[]),
     ("script", &["arrays", "commands", "mapreduce"]),
-    ("batch", &["arrays", "commands", "mapreduce", "script"]),
-    ("cli", &["arrays", "batch", "commands", "mapreduce", "script"]),
+    ("batch", &["arrays", "commands", "journal", "mapreduce", "script"]),
+    ("cli", &["arrays", "batch", "commands", "journal", "mapreduce", "script"]),
 ];
 
 /// The phases of the front end, `script/`: each may use those before it.

@@ -105,7 +105,7 @@ pub struct ScratchRoot {
     /// A directory on a disk for what is large, if the rank's own is in memory. The outer `None`: not looked for yet;
     /// `Some(None)`: there is no such disk.
     disk: Mutex<Option<Option<DiskScratch>>>,
-    /// The disks that are tried for it.
+    /// The disks on which `disk` may be made, in the order in which they are tried.
     disks: Vec<PathBuf>,
     /// The number of output files stored so far. Each file gets its name from its number.
     count: AtomicU64,
@@ -128,7 +128,7 @@ struct OwnScratch {
 
 #[derive(Debug, Default)]
 enum ScratchState {
-    /// The directory is made at its first use.
+    /// The directory is not made yet; its first use makes it.
     #[default]
     Unused,
     Open(Arc<ScratchRoot>),

@@ -101,7 +101,7 @@ pub(super) fn alike(mut cells: Vec<ScriptValue>) -> Vec<ScriptValue> {
     cells
 }
 
-/// Tells of a cell that begins or ends with blanks.
+/// Returns a text about the first cell that begins or ends with blanks, for a warning; `None` if there is none.
 fn blanks(name: &str, columns: &[(String, ParamValues)]) -> Option<String> {
     columns.iter().find_map(|(column, values)| {
         let ParamValues::List(cells) = values else { return None };
