@@ -65,7 +65,10 @@ fn main() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let dir = dir.path();
     fs::write(dir.join("spill.toml"), SCRIPT.replace("PARTS", &parts.to_string())).expect("room for it");
-    println!("{parts} arrays of {PART} MiB, through 2 ranks beside rank 0; files in {}", std::env::temp_dir().display());
+    println!(
+        "{parts} arrays of {PART} MiB, through 2 ranks beside rank 0; files in {}",
+        std::env::temp_dir().display()
+    );
 
     let (block, file) = (vec![7u8; 32 << 20], dir.join("plain"));
     let begin = Instant::now();
@@ -79,7 +82,9 @@ fn main() {
     println!("{:<44} {:>10}", "written and read plainly, by one thread", time(plainly));
 
     let expected: u64 = (0..parts).map(|i| i * 4_194_304).sum();
-    for (what, limit) in [("with a tenth of it as the memory of a rank", mebibytes / 10), ("without a limit", 1 << 30)] {
+    for (what, limit) in
+        [("with a tenth of it as the memory of a rank", mebibytes / 10), ("without a limit", 1 << 30)]
+    {
         if limit > mebibytes && mebibytes > 6000 {
             println!("{what:<44} not run: it needs {mebibytes} MiB");
             continue;
@@ -87,10 +92,18 @@ fn main() {
         let (seconds, told) = run(dir, limit);
         let read = |name: &str| fs::read_to_string(dir.join(name)).expect("it was written");
         assert_eq!(read("total.txt").trim().parse::<f64>().expect("a number"), expected as f64);
-        let peaks: Vec<String> =
-            read("peak.txt").lines().map(|kib| format!("{:.0}", kib.trim().parse::<f64>().expect("a number") / 1024.0)).collect();
-        let spilled = told.lines().find(|line| line.contains("memory was short")).unwrap_or("nothing was moved");
-        println!("{what:<44} {:>10}  {:.2} of plain; ranks' peaks {} MiB", time(seconds), seconds / plainly, peaks.join(", "));
+        let peaks: Vec<String> = read("peak.txt")
+            .lines()
+            .map(|kib| format!("{:.0}", kib.trim().parse::<f64>().expect("a number") / 1024.0))
+            .collect();
+        let spilled =
+            told.lines().find(|line| line.contains("memory was short")).unwrap_or("nothing was moved");
+        println!(
+            "{what:<44} {:>10}  {:.2} of plain; ranks' peaks {} MiB",
+            time(seconds),
+            seconds / plainly,
+            peaks.join(", ")
+        );
         println!("  {spilled}");
     }
 }

@@ -10,9 +10,9 @@ use crate::runtime::driver::{Driver, DriverLink};
 use crate::runtime::executor::{Executor, ExecutorError};
 use crate::runtime::handshake::{self, Meeting, Team};
 use crate::runtime::head::{Head, Request};
-use crate::runtime::host::{scratch_place, shares};
 use crate::runtime::host::system_calls::{SchedSlice, name_the_task_at_the_end};
 use crate::runtime::host::topology;
+use crate::runtime::host::{scratch_place, shares};
 use crate::runtime::mailbox::{Mailbox, Waker};
 use crate::runtime::nested::Nested;
 use crate::runtime::outbox::Links;
@@ -234,7 +234,8 @@ fn serve<T: Transport + Send + 'static>(
     };
     let mut node = Executor::new(slots, pool, place);
     let scratch = config.scratch.clone();
-    let disk = SpillDisk::new(move || scratch_place::for_spill(scratch.as_deref()), node.store.ledger.clone());
+    let disk =
+        SpillDisk::new(move || scratch_place::for_spill(scratch.as_deref()), node.store.ledger.clone());
     node.store.limit(memory_limit, Some(Arc::new(disk)));
     node.fetches.same_files.extend(same_files);
     let mut links = Links::new(transport);
@@ -349,11 +350,10 @@ impl Drop for CloseAtEnd {
 }
 
 fn log_team(team: &Team) {
-    let (table, warning) = topology::table(&team.hellos, &team.slots, topology::online());
-    for line in table.lines() {
+    for line in topology::table(&team.hellos, &team.slots).lines() {
         log::info!("{line}");
     }
-    if let Some(warning) = warning {
+    for warning in topology::idle_cores(&team.hellos, &team.slots, topology::online()) {
         log::warn!("{warning}");
     }
 }

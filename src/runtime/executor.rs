@@ -9,15 +9,15 @@
 
 use super::fetches::Fetches;
 use super::profile::ProfilePhase;
-use crate::error::{CodecError, ProtocolError, TaskError};
 use crate::console;
+use crate::error::{CodecError, ProtocolError, TaskError};
 use crate::ids::{DefId, Rank, TaskId};
 use crate::protocol::{
     Blob, Definition, InputSource, Peer, RankOrder, RankReport, ReportedResult, RunTask, TAG_INLINE,
 };
 use crate::runtime::outbox::{LinkError, Links};
-use crate::runtime::threads::job::{self, Job, KnownDefinition, RankLocation};
 use crate::runtime::store::{MovedResult, Store};
+use crate::runtime::threads::job::{self, Job, KnownDefinition, RankLocation};
 use crate::runtime::threads::pool::{BackgroundThread, Compute, ComputeEvent, OutgoingValue};
 use crate::task::arguments::SharedArguments;
 use crate::task::function;

@@ -66,6 +66,7 @@ pub(crate) fn hello(host: &str) -> Result<Hello> {
         code_hash: image.hash,
         host: host.to_owned(),
         cores: topology::cores(),
+        granted: topology::granted(),
         memory: memory::granted(),
         files: topology::files(),
         gpus: shares::gpus(),
@@ -90,7 +91,17 @@ pub(crate) fn meet<T: Transport>(
         let (slots, part, profile) = (team.slots[0], team.parts[0].clone(), config.profile);
         let same_files = topology::same_files(&team.hellos).swap_remove(0);
         let (silence, memory_limit, early) = (silence(config), team.memory_limits[0], Vec::new());
-        return Ok(Meeting { slots, profile, part, silence, memory_limit, awaits, same_files, team: Some(team), early });
+        return Ok(Meeting {
+            slots,
+            profile,
+            part,
+            silence,
+            memory_limit,
+            awaits,
+            same_files,
+            team: Some(team),
+            early,
+        });
     }
     let program = hello.program.clone();
     send(transport, HEAD, &hello)?;
@@ -116,7 +127,17 @@ pub(crate) fn meet<T: Transport>(
                 awaits,
             })) => {
                 let part = HostShare { cores, gpus };
-                Ok(Meeting { slots, profile, part, silence, memory_limit, awaits, same_files, team: None, early })
+                Ok(Meeting {
+                    slots,
+                    profile,
+                    part,
+                    silence,
+                    memory_limit,
+                    awaits,
+                    same_files,
+                    team: None,
+                    early,
+                })
             }
             Ok(Frame::Welcome(Welcome::Refused)) => Err(Error::Refused),
             _ => Err(Error::Startup(format!(

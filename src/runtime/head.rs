@@ -138,7 +138,11 @@ impl Head {
             machine: Scheduler::new(ranks),
             actions: Vec::new(),
             waiters: Waiters::default(),
-            totals: Totals { per_rank: vec![0; ranks.len()], spilled: vec![0; ranks.len()], ..Totals::default() },
+            totals: Totals {
+                per_rank: vec![0; ranks.len()],
+                spilled: vec![0; ranks.len()],
+                ..Totals::default()
+            },
             closing: false,
             awaits: false,
             closed_at: None,
@@ -431,9 +435,12 @@ impl Head {
 
     /// Tells how many bytes of results ranks have moved to disk, if any.
     pub(crate) fn tell_spilled(&self) {
-        let (ranks, bytes) = self.totals.spilled.iter().filter(|&&bytes| bytes > 0).fold((0, 0), |(ranks, sum), bytes| {
-            (ranks + 1, sum + bytes)
-        });
+        let (ranks, bytes) = self
+            .totals
+            .spilled
+            .iter()
+            .filter(|&&bytes| bytes > 0)
+            .fold((0, 0), |(ranks, sum), bytes| (ranks + 1, sum + bytes));
         if bytes > 0 {
             console::error(format_args!(
                 "dtask: memory was short: {} of results were moved to the local disk of {}",

@@ -239,7 +239,9 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
 
     fn take_order(&mut self, order: RankOrder) -> Result<(), ExecutorError> {
         match (order, &mut self.nested) {
-            (RankOrder::Answer { task, answer }, Some(nested)) => nested.answer(task, answer, &mut self.node)?,
+            (RankOrder::Answer { task, answer }, Some(nested)) => {
+                nested.answer(task, answer, &mut self.node)?
+            }
             (RankOrder::Status { task, status }, Some(nested)) => nested.status(task, status),
             (order, _) => self.take_plain_order(order)?,
         }

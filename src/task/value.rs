@@ -12,8 +12,8 @@ use crate::protocol::{Blob, BulkLayout, INLINE_MAX, ReportedResult};
 use crate::transport::BulkSource;
 use serde::{Serialize, de::DeserializeOwned};
 use std::any::{Any, type_name};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock, Weak};
 
 /// A type that an argument or a result of a task can have: anything that serde can encode, that can be cloned and sent.
@@ -331,7 +331,9 @@ impl AnyValue {
                 (BulkLayout::Encoded, Ok(length)) => Arc::new(refused(&error.to_string(), length)),
                 // the receiver has memory for numbers, and whatever came would be taken for them
                 _ => {
-                    console::error(format_args!("dtask: {error}; this rank ends, so that no wrong value is used"));
+                    console::error(format_args!(
+                        "dtask: {error}; this rank ends, so that no wrong value is used"
+                    ));
                     std::process::abort()
                 }
             };

@@ -27,7 +27,8 @@ fn results_that_memory_is_too_short_for_go_to_disk_and_come_back() {
     for ranks in [0, 1, 3] {
         let folder = Folder::script(PARTS);
         let disk = folder.path("");
-        let outcome = folder.run(ranks, &["s.toml", "--memory-limit", "8 MB", "--scratch", &disk.to_string_lossy()]);
+        let outcome =
+            folder.run(ranks, &["s.toml", "--memory-limit", "8 MB", "--scratch", &disk.to_string_lossy()]);
         outcome.assert_success();
         assert!(outcome.stderr.contains(MOVED), "{ranks} ranks: {}", outcome.stderr);
         assert_eq!(folder.read("total.txt"), "60000000.0\n", "{ranks} ranks");

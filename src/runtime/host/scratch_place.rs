@@ -96,7 +96,9 @@ pub(crate) fn for_spill(default: Option<&Path>) -> io::Result<PathBuf> {
     }
     let places = ScratchPlaces::new(None);
     let disk = places.first.iter().chain(&places.disks).find(|place| is_roomy_disk(place));
-    disk.cloned().ok_or_else(|| io::Error::other("no directory for temporary files is on a disk of this host with 1 GiB free"))
+    disk.cloned().ok_or_else(|| {
+        io::Error::other("no directory for temporary files is on a disk of this host with 1 GiB free")
+    })
 }
 
 /// Whether a directory is in memory, not on a disk of this host or another.

@@ -140,7 +140,8 @@ mod memory {
         env.from(1, RankReport::OnDisk { bytes: 50, moved: 50 }).place().runs(1, &[3]);
         let mut env = limited([(0, u64::MAX), (1, 100)]);
         env.stored_at(1, 1, 101).submit(2, &[1]).submit(3, &[]).release(&[1]).place().runs(1, &[2]);
-        env.from(1, RankReport::OnDisk { bytes: 50, moved: 50 }).from(1, RankReport::OnDisk { bytes: 0, moved: 50 });
+        env.from(1, RankReport::OnDisk { bytes: 50, moved: 50 })
+            .from(1, RankReport::OnDisk { bytes: 0, moved: 50 });
         env.place().quiet();
     }
 
