@@ -216,7 +216,12 @@ fn texts(length: u64) -> BoundsAndFailure {
 }
 
 /// The bounds of a function of texts, given those of its named arguments.
-fn text(function: TextFunction, call: &Call, all: &[BoundsAndFailure], named: &dyn Fn(&str) -> Bounds) -> BoundsAndFailure {
+fn text(
+    function: TextFunction,
+    call: &Call,
+    all: &[BoundsAndFailure],
+    named: &dyn Fn(&str) -> Bounds,
+) -> BoundsAndFailure {
     let length = |at: usize| all.get(at).map_or(0, |(found, _)| found.length());
     let literal = |at: usize| match &call.named.get(at)?.as_ref()?.kind {
         NodeKind::Number(literal) => literal.as_integer().and_then(|width| u64::try_from(width).ok()),
