@@ -78,6 +78,7 @@ mod console;
 mod error;
 mod ids;
 mod mapreduce;
+mod objects;
 mod protocol;
 mod runtime;
 mod scheduler;
@@ -94,9 +95,11 @@ pub use client::family::Family;
 pub use client::future::{Future, Pending};
 pub use client::local::{local, try_local};
 pub use client::nested::current;
+pub use client::objects::coordination::{Event, Lock, Permit, Semaphore, Variable};
+pub use client::objects::queue::{Queue, QueueValues};
 pub use client::options::Options;
 pub use client::run::{run, run_on, run_on_with, run_with};
-pub use config::Config;
+pub use config::{Config, StartHook};
 pub use error::{Error, Failure, Result, TaskError, TaskErrorKind};
 pub use ids::Rank;
 pub use protocol::Status;
@@ -107,7 +110,7 @@ pub use transport::mpi::Communicator;
 
 /// The names that most programs need.
 pub mod prelude {
-    pub use crate::{Client, Failure, Family, Future, Rank};
+    pub use crate::{Client, Event, Failure, Family, Future, Lock, Queue, Rank, Semaphore, Variable};
     pub use ndarray::{Array1, Array2, ArrayD};
 }
 

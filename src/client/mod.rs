@@ -7,6 +7,7 @@
 //! * [`arguments`]: packing of arguments; [`options`]: priorities, retries, resources;
 //! * [`future`]: results and waits; [`watch`]: the ends of tasks without their results;
 //! * [`family`]: a function over a range of indexes; [`pure_calls`]: the futures of pure calls by key;
+//! * [`objects`]: queues, events, actors and other objects that live on a rank;
 //! * [`nested`]: the client of a task; [`run`](mod@run): the start and end of a run.
 
 pub(crate) mod arguments;
@@ -14,6 +15,7 @@ pub(crate) mod family;
 pub(crate) mod future;
 pub(crate) mod local;
 pub(crate) mod nested;
+pub(crate) mod objects;
 pub(crate) mod options;
 pub(crate) mod pure_calls;
 pub(crate) mod run;
@@ -41,6 +43,7 @@ use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::panic::Location;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak, mpsc};
 
 /// Number of tasks that `map` submits while it holds the client's lock once.
@@ -68,6 +71,9 @@ pub(crate) struct ClientShared {
     /// the reactor through it.
     driver: Arc<DriverLink>,
     rank: Rank,
+    ranks: usize,
+    /// The number of calls of objects so far.
+    calls: AtomicU64,
     state: Mutex<ClientState>,
 }
 
@@ -155,8 +161,10 @@ impl ClientShared {
         let mut left = Vec::new();
         self.mailbox.drain(&mut left);
         for request in left {
-            if let Request::Want { wait, .. } = request {
-                wait.close(why);
+            match request {
+                Request::Want { wait, .. } => wait.close(why),
+                Request::Object(request) => request.sink.close(why),
+                _ => {}
             }
         }
     }
@@ -172,7 +180,8 @@ impl Client {
         ranks: usize,
     ) -> Self {
         let state = Mutex::new(ClientState { next_task: TaskId::first_of(rank).0, ..ClientState::default() });
-        Client { shared: Arc::new(ClientShared { mailbox, driver, rank, state }), ranks, parent: None }
+        let shared = ClientShared { mailbox, driver, rank, ranks, calls: AtomicU64::new(0), state };
+        Client { shared: Arc::new(shared), ranks, parent: None }
     }
 
     pub(crate) fn shared(&self) -> &Arc<ClientShared> {

@@ -14,6 +14,7 @@ use crate::ids::{DefId, IdMap, Rank, TaskId};
 use crate::protocol::{
     Blob, Definition, InputSource, Peer, RankOrder, RankReport, ReportedResult, RunTask, TAG_INLINE,
 };
+use crate::runtime::objects::RankObjects;
 use crate::runtime::outbox::{LinkError, Links};
 use crate::runtime::threads::job::{self, Job, KnownDefinition, RankLocation};
 use crate::runtime::threads::pool::{Compute, ComputeEvent};
@@ -45,6 +46,8 @@ pub(crate) struct Executor<C> {
     /// Results that cannot be taken in, with the error of the tasks that take them; told to the state machine next.
     refused: Vec<(TaskId, Box<TaskError>)>,
     place: RankLocation,
+    /// The objects that live on this rank, and this rank's calls of objects elsewhere.
+    pub objects: RankObjects,
     /// Reports that are still to be sent to rank 0.
     pub reports: Vec<RankReport>,
 }
@@ -82,8 +85,14 @@ impl<C: Compute> Executor<C> {
             fetches: Fetches::default(),
             refused: Vec::new(),
             place,
+            objects: RankObjects::default(),
             reports: Vec::new(),
         }
+    }
+
+    /// The rank and host of this executor.
+    pub(super) fn place(&self) -> &RankLocation {
+        &self.place
     }
 
     /// The worker's state machine, read by the checks of tests.
@@ -147,6 +156,7 @@ impl<C: Compute> Executor<C> {
             self.fetches.forget(*rank);
             // before the order is handled, which then also tells of results that cannot be taken in
             self.start_fetches(links)?;
+            self.objects_lost(*rank, links)?;
         }
         self.handle(WorkerEvent::Order(order), links)
     }
@@ -169,6 +179,7 @@ impl<C: Compute> Executor<C> {
                 Some(value) => self.has_come(task, value, links),
                 None => Ok(()), // was given up when its sender died
             },
+            message => self.object_message(by, message, links),
         }
     }
 
@@ -239,6 +250,7 @@ impl<C: Compute> Executor<C> {
                 }
                 ComputeEvent::Paused(task) => self.handle(WorkerEvent::Paused(task), links)?,
                 ComputeEvent::Resumed(task) => self.handle(WorkerEvent::Resumed(task), links)?,
+                ComputeEvent::Called(ended) => self.call_ended(ended, links)?,
                 ComputeEvent::Encoded { to, tag, message } => {
                     links.transport.send_bulk(to, tag, message.0)?
                 }

@@ -15,6 +15,7 @@ use crate::error::ProtocolError;
 use crate::ids::{Attempt, DefId, HEAD, Rank, TaskId};
 use crate::protocol::{RankOrder, RankReport, ReportedResult, Spent};
 use crate::runtime::executor::{Executor, ExecutorError};
+use crate::runtime::objects::ObjectRequest;
 use crate::runtime::outbox::Links;
 use crate::runtime::threads::pool::Compute;
 use crate::scheduler::{RankInfo, Scheduler, SchedulerAction, SchedulerEvent, Status, TaskOutcome};
@@ -67,6 +68,8 @@ pub(crate) enum Request {
     Totals(mpsc::Sender<Totals>),
     /// Notes the place in the program of the first submission of a definition, which the client has numbered so.
     Place(DefId, &'static Location<'static>),
+    /// Calls an operation of an object.
+    Object(Box<ObjectRequest>),
     /// Ends the run: the client's closure has returned. If it has succeeded, tasks whose futures are held elsewhere and
     /// detached ones run to their ends first.
     Close {
@@ -226,6 +229,7 @@ impl Head {
                 }
                 return Ok(());
             }
+            Request::Object(request) => return node.object_request(*request, links),
             Request::Close { succeeded } => {
                 self.closing = true;
                 self.awaits = succeeded && self.tells;

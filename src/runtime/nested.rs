@@ -77,6 +77,7 @@ impl Nested {
     ) -> Result<(), ExecutorError> {
         match (request, &self.closed) {
             (Request::Want { wait, .. }, Some(why)) => wait.close(why),
+            (Request::Object(request), _) => node.object_request(*request, links)?,
             // the run has ended: a dropped request closes its channel, by which the thread that waits for an answer
             // notices
             (_, Some(_)) => {}

@@ -28,6 +28,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// The reason that threads are told which still wait at the end of the run.
+const RETURNED: &str = "the closure given to `run` has returned";
 /// The rank that watches rank 0.
 const HEAD_WATCHER: Rank = Rank(1);
 /// Number of turns in a row, in all of which something moved, after which the clock is read.
@@ -156,6 +158,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
                 (Ok(()), request) => outcome = head.request(request, &mut self.node, &mut self.links),
                 // threads that wait must be told that nothing will come
                 (Err(error), Request::Want { wait, .. }) => wait.close(&error.to_string()),
+                (Err(error), Request::Object(request)) => request.sink.close(&error.to_string()),
                 _ => {}
             }
         }
@@ -250,8 +253,9 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         match order {
             RankOrder::Shutdown => {
                 if let Some(nested) = &mut self.nested {
-                    nested.close("the closure given to `run` has returned");
+                    nested.close(RETURNED);
                 }
+                self.node.objects.close(RETURNED);
                 self.phase = ShutdownPhase::Leaving;
                 self.node.order(RankOrder::Shutdown, &mut self.links)?;
             }
@@ -313,11 +317,13 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
 
     /// Takes the next step of the shutdown, if its condition is met. True if a step was taken.
     fn leave(&mut self) -> Result<bool, ExecutorError> {
-        let busy = self.node.is_fetching() || (self.awaits && self.node.is_computing());
+        let computing = self.node.is_computing() || self.node.objects.is_busy();
+        let busy = self.node.is_fetching() || (self.awaits && computing);
         if let Some((head, _)) = &mut self.head {
             head.tell_unended();
             if self.phase == ShutdownPhase::Running && head.may_close() {
-                head.close("the closure given to `run` has returned");
+                head.close(RETURNED);
+                self.node.objects.close(RETURNED);
                 head.send_all(&RankOrder::Shutdown, &mut self.links)?;
                 self.phase = ShutdownPhase::Serving;
                 self.node.order(RankOrder::Shutdown, &mut self.links)?;

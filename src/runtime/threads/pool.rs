@@ -10,6 +10,7 @@ use super::job::{self, Ended, Job, RankLocation};
 use crate::ids::{DefId, Rank, TaskId};
 use crate::runtime::driver::{DriveOutcome, DriverLink, ProgressDriver};
 use crate::runtime::mailbox::{Mailbox, Waker};
+use crate::runtime::threads::calls::{CallEnded, CallJob, CallThreads};
 use crate::runtime::threads::blocking::{BlockingSeats, Taken, pool_size};
 use crate::runtime::threads::oversubscription::Loans;
 use crate::runtime::threads::short_tasks::DurationEstimate;
@@ -34,6 +35,8 @@ pub(crate) enum ComputeEvent {
     Paused(Option<TaskId>),
     /// A thread has ended its wait and uses a slot again. The value is the one of its `Paused`.
     Resumed(Option<TaskId>),
+    /// A function that is no task has ended.
+    Called(CallEnded),
     /// A value for another rank was encoded, and is ready to be sent.
     Encoded {
         /// The rank that has asked for the value.
@@ -61,6 +64,8 @@ pub(crate) trait Compute {
     /// Encodes a value for rank `to`; `same_files` says whether that rank sees the same files, so that a path may
     /// travel instead of a file's bytes. The result is a [`ComputeEvent::Encoded`].
     fn encode(&mut self, value: AnyValue, same_files: bool, to: Rank, tag: u32);
+    /// Calls a function that is no task. Its end is reported later as [`ComputeEvent::Called`].
+    fn call(&mut self, call: CallJob);
     /// Appends to `done` the events that have occurred since the last call.
     fn collect(&mut self, done: &mut Vec<ComputeEvent>);
     /// Whether there are events that [`Compute::collect`] has not taken yet.
@@ -346,6 +351,7 @@ pub(crate) struct Pool {
     /// A thread that only encodes values for other ranks: a rank that waits for a value must not wait until this rank's
     /// tasks have ended.
     encoder: rayon::ThreadPool,
+    calls: CallThreads,
     paces: Vec<DurationEstimate>,
     short: VecDeque<Job>,
 }
@@ -371,11 +377,13 @@ impl Pool {
             .thread_name(|_| "dtask-encode".into());
         let encoder = encoder.build()?;
         let (queue, waiting) = (Mutex::default(), AtomicUsize::new(0));
-        let shared =
-            Arc::new(PoolShared { queue, waiting, done: Mailbox::new(waker), place, home, driver, stack });
+        let done = Mailbox::new(waker);
+        let calls =
+            CallThreads::new(slots, place.clone(), done.clone(), home.clone(), driver.clone(), stack);
+        let shared = Arc::new(PoolShared { queue, waiting, done, place, home, driver, stack });
         let seats = BlockingSeats::new(slots, |seat| shared.build(slots, seat))?;
         shared.queue.lock().seats = seats;
-        Ok(Pool { shared, encoder, paces: Vec::new(), short: VecDeque::new() })
+        Ok(Pool { shared, encoder, calls, paces: Vec::new(), short: VecDeque::new() })
     }
 
     /// Queues a job for the compute threads.
@@ -416,6 +424,10 @@ impl Compute for Pool {
             shared.done.push_quietly(ComputeEvent::Encoded { to, tag, message });
             shared.report(driver.as_deref());
         });
+    }
+
+    fn call(&mut self, call: CallJob) {
+        self.calls.push(call);
     }
 
     fn collect(&mut self, done: &mut Vec<ComputeEvent>) {

@@ -1,0 +1,266 @@
+//! The objects of a rank at run time: calls to objects of other ranks, the objects that live here, and the functions of
+//! actors.
+//!
+//! [`Objects`] decides. This module sends its replies, calls functions on the threads of
+//! [`calls`](super::threads::calls), and knows which calls of this rank are open, so that whoever waits for one is told
+//! when the home of the object dies or the run ends. Start with [`RankObjects`] and `Executor::object_request`.
+
+mod home;
+
+use super::promise::Promise;
+use super::wait::{Wait, WaitAnswer};
+use crate::compact::Bytes;
+use crate::error::{ProtocolError, TaskError};
+use crate::ids::{IdMap, Rank, TaskId};
+use crate::objects::{ObjectActions, Objects};
+use crate::protocol::{Blob, ObjectCall, ObjectId, PART_MAX, Peer, ReplyKind, decode_error};
+use crate::runtime::executor::{Executor, ExecutorError};
+use crate::runtime::outbox::Links;
+use crate::runtime::threads::calls::ActorCell;
+use crate::runtime::threads::pool::Compute;
+use crate::transport::Transport;
+use std::collections::{BTreeMap, BTreeSet};
+use std::iter::once;
+use std::sync::Arc;
+
+/// A request of a thread of this rank about an object.
+#[derive(Debug)]
+pub(crate) struct ObjectRequest {
+    /// The call.
+    pub call: ObjectCall,
+    /// The value that the operation takes, encoded.
+    pub payload: Blob,
+    /// The place where the reply goes.
+    pub sink: ReplySink,
+}
+
+/// The place where the reply to a call goes.
+#[derive(Debug)]
+pub(crate) enum ReplySink {
+    /// No reply is wanted.
+    None,
+    /// A wait, as its answer with this index: an encoded value whose first byte is the [`ReplyKind`].
+    Wait(Arc<Wait>, u32),
+    /// A promise, whose result the reply is.
+    #[allow(dead_code)]
+    Promise(Arc<Promise>),
+}
+
+/// A call of this rank that is not answered yet.
+#[derive(Debug)]
+struct OpenCall {
+    object: ObjectId,
+    sink: ReplySink,
+}
+
+/// The objects that live on this rank, and this rank's calls of objects elsewhere.
+#[derive(Default)]
+pub(crate) struct RankObjects {
+    machine: Objects,
+    actions: ObjectActions,
+    open: BTreeMap<u64, OpenCall>,
+    /// The beginnings of long payloads, by the rank that sends them.
+    parts: IdMap<Rank, Vec<u8>>,
+    actors: BTreeMap<ObjectId, Arc<ActorCell>>,
+    /// Number of functions that were handed to the threads and have not ended.
+    running: usize,
+    dead: BTreeSet<Rank>,
+    closed: Option<String>,
+    /// Results of promises that rank 0's scheduler is to be told of.
+    pub kept: Vec<(TaskId, WaitAnswer)>,
+}
+
+impl RankObjects {
+    /// Whether functions run or are to run, so that the rank must not leave the run yet.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.running > 0 || self.machine.is_busy()
+    }
+
+    /// The number of objects on this rank that handles keep alive.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn held(&self) -> usize {
+        self.machine.held() + self.actors.len()
+    }
+
+    /// Verifies the invariants of the objects that live here.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.machine.check()
+    }
+
+    /// Tells all threads that wait for an object that the run has ended, now and later.
+    pub(crate) fn close(&mut self, why: &str) {
+        self.closed = Some(why.to_owned());
+        for (_, open) in std::mem::take(&mut self.open) {
+            open.sink.close(why);
+        }
+    }
+
+    /// Ends the open call number `call` with a reply.
+    fn answered(&mut self, call: u64, kind: ReplyKind, payload: &[u8]) {
+        let Some(OpenCall { object, sink }) = self.open.remove(&call) else { return };
+        match sink {
+            ReplySink::None => {}
+            ReplySink::Wait(wait, place) => {
+                let mut bytes = Vec::with_capacity(payload.len() + 1);
+                bytes.push(kind as u8);
+                bytes.extend_from_slice(payload);
+                wait.answer(once((place, WaitAnswer::Inline(Bytes::new(&bytes)))));
+            }
+            ReplySink::Promise(promise) => {
+                let answer = promised(object, kind, payload);
+                if let Some(task) = promise.answer(answer.clone()) {
+                    self.kept.push((task, answer));
+                }
+            }
+        }
+    }
+}
+
+impl ReplySink {
+    /// Tells whoever waits for the reply that the run has ended.
+    pub(crate) fn close(&self, why: &str) {
+        match self {
+            ReplySink::None => {}
+            ReplySink::Wait(wait, _) => wait.close(why),
+            ReplySink::Promise(promise) => promise.close(why),
+        }
+    }
+}
+
+/// The result of an actor's call as its future gives it.
+fn promised(object: ObjectId, kind: ReplyKind, payload: &[u8]) -> WaitAnswer {
+    let failed = |message: String| {
+        let error = TaskError::not_started(message, format!("call of an {}", object.kind), object.home);
+        WaitAnswer::Failed(Arc::new(error))
+    };
+    match kind {
+        ReplyKind::Done => WaitAnswer::Inline(Bytes::new(payload)),
+        ReplyKind::Failed => match decode_error(payload) {
+            Ok(error) => WaitAnswer::Failed(Arc::new(error)),
+            Err(error) => failed(error.to_string()),
+        },
+        ReplyKind::Lost => failed(String::from_utf8_lossy(payload).into_owned()),
+        ReplyKind::Closed => failed(format!("the {} was released", object.kind)),
+        ReplyKind::Nothing | ReplyKind::Cancelled => failed("the call was withdrawn".into()),
+    }
+}
+
+/// Sends a message with a payload, of which all but the end goes ahead in parts if it is long.
+fn send_long<T: Transport>(
+    to: Rank,
+    mut payload: Blob,
+    links: &mut Links<T>,
+    message: impl FnOnce(Blob) -> Peer,
+) -> Result<(), ExecutorError> {
+    if payload.len() > PART_MAX {
+        let end = payload.len() - (payload.len() % PART_MAX);
+        for part in payload[..end].chunks(PART_MAX) {
+            links.send(to, &Peer::Part { bytes: Blob::new(part) })?;
+        }
+        payload = Blob::new(&payload[end..]);
+    }
+    Ok(links.send(to, &message(payload))?)
+}
+
+impl<C: Compute> Executor<C> {
+    /// Carries out a request of a thread of this rank.
+    ///
+    /// # Errors
+    /// When the network fails, or the object has no such operation.
+    pub(crate) fn object_request<T: Transport>(
+        &mut self,
+        request: ObjectRequest,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        let ObjectRequest { call, payload, sink } = request;
+        if let Some(why) = &self.objects.closed {
+            sink.close(why);
+            return Ok(());
+        }
+        let home = call.object.home;
+        if !matches!(sink, ReplySink::None) {
+            self.objects.open.insert(call.call, OpenCall { object: call.object, sink });
+            if home.index() >= links.transport.ranks() || self.objects.dead.contains(&home) {
+                self.objects.answered(call.call, ReplyKind::Lost, gone(call.object).as_bytes());
+            }
+        }
+        if home == self.place().rank {
+            return self.object_called(home, call, payload, links);
+        }
+        if home.index() >= links.transport.ranks() || self.objects.dead.contains(&home) {
+            return Ok(());
+        }
+        send_long(home, payload, links, |payload| Peer::Call { call, payload })
+    }
+
+    /// Handles a message of another rank about an object.
+    ///
+    /// # Errors
+    /// When the network fails, or the message breaks the protocol.
+    pub(crate) fn object_message<T: Transport>(
+        &mut self,
+        from: Rank,
+        message: Peer,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        match message {
+            Peer::Part { bytes } => {
+                self.objects.parts.entry(from).or_default().extend_from_slice(&bytes);
+                Ok(())
+            }
+            Peer::Call { call, payload } => {
+                let payload = self.whole(from, payload);
+                self.object_called(from, call, payload, links)
+            }
+            Peer::Reply { call, kind, payload } => {
+                let payload = self.whole(from, payload);
+                self.objects.answered(call, kind, &payload);
+                Ok(())
+            }
+            other => Err(ProtocolError(format!("rank {from} sends {other:?} about an object")).into()),
+        }
+    }
+
+    /// The payload of a message whose end is `end`: the parts that came before, and that.
+    fn whole(&mut self, from: Rank, end: Blob) -> Blob {
+        match self.objects.parts.remove(&from) {
+            None => end,
+            Some(mut begin) => {
+                begin.extend_from_slice(&end);
+                Blob(begin.into())
+            }
+        }
+    }
+
+    /// Notes that another rank has died: calls of its objects fail, and what it has held here is given back.
+    ///
+    /// # Errors
+    /// When the network fails.
+    pub(crate) fn objects_lost<T: Transport>(
+        &mut self,
+        rank: Rank,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
+        let objects = &mut self.objects;
+        objects.dead.insert(rank);
+        objects.parts.remove(&rank);
+        let lost: Vec<(u64, ObjectId)> = objects
+            .open
+            .iter()
+            .filter(|(_, open)| open.object.home == rank)
+            .map(|(call, open)| (*call, open.object))
+            .collect();
+        for (call, object) in lost {
+            objects.answered(call, ReplyKind::Lost, gone(object).as_bytes());
+        }
+        let mut actions = std::mem::take(&mut objects.actions);
+        objects.machine.lost(rank, &mut actions);
+        objects.actions = actions;
+        self.act_on_objects(links)
+    }
+}
+
+fn gone(object: ObjectId) -> String {
+    format!("it lived on rank {}, which has died", object.home)
+}
