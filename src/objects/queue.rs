@@ -75,19 +75,18 @@ impl QueueState {
     /// Moves values from calls that put to the queue and from there to calls that take, as far as there is room.
     fn settle(&mut self, out: &mut ObjectActions) {
         loop {
-            let has_room = self.limit == 0 || (self.items.len() as u64) < self.limit || !self.getting.is_empty();
-            if has_room && let Some((from, item)) = self.putting.pop_front() {
-                self.items.push_back(item);
-                reply(from, ReplyKind::Done, Blob::default(), out);
-            } else if self.items.is_empty() || self.getting.is_empty() {
-                break;
-            }
-            if let (Some(_), Some(to)) = (self.items.front(), self.getting.front().copied())
+            if !self.getting.is_empty()
                 && let Some(item) = self.items.pop_front()
             {
-                self.getting.pop_front();
-                reply(to, ReplyKind::Done, item, out);
+                if let Some(to) = self.getting.pop_front() {
+                    reply(to, ReplyKind::Done, item, out);
+                }
+                continue;
             }
+            let has_room = self.limit == 0 || (self.items.len() as u64) < self.limit;
+            let Some((from, item)) = has_room.then(|| self.putting.pop_front()).flatten() else { break };
+            self.items.push_back(item);
+            reply(from, ReplyKind::Done, Blob::default(), out);
         }
         if self.is_closed {
             for waits in self.getting.drain(..) {

@@ -162,11 +162,11 @@ fn a_channel_tells_each_end_that_the_other_has_gone() {
     assert!(channel(2, 0, ObjectOp::Redeem { side: front, ticket: 1 }).is_empty());
     assert!(channel(2, 1, ObjectOp::Locate).is_empty());
     assert!(channel(3, 0, ObjectOp::Redeem { side: back, ticket: 2 }).is_empty());
-    assert_eq!(channel(3, 1, ObjectOp::Bind), ["3:1 Done", "2:1 Done \u{3}"]);
+    assert_eq!(channel(3, 1, ObjectOp::Bind), ["3:1 Done", "2:1 Done \u{3}\0\0\0"]);
     assert!(channel(2, 2, ObjectOp::Bind)[0].starts_with("2:2 Lost rank 3 receives"));
     assert!(channel(2, 0, ObjectOp::Drop { side: front, sent: 5 }).is_empty());
     assert!(channel(1, 0, ObjectOp::Redeem { side: front, ticket: 3 }).is_empty());
-    assert_eq!(channel(1, 1, ObjectOp::Locate), ["1:1 Done \u{3}"]);
+    assert_eq!(channel(1, 1, ObjectOp::Locate), ["1:1 Done \u{3}\0\0\0"]);
     assert_eq!(channel(1, 0, ObjectOp::Drop { side: front, sent: 2 }), ["3 ended 7 None"]);
     assert!(channel(3, 0, ObjectOp::Drop { side: back, sent: 0 }).len() == 2);
     assert_eq!(home.objects.held(), 0);
