@@ -41,7 +41,7 @@ pub(crate) fn located<T>(
 /// Does the same as [`located`] for a caller that knows only the number of the task, not its definition.
 ///
 /// # Errors
-/// The work's.
+/// The failure of the work.
 pub(crate) fn located_at<T>(
     task: u32,
     index: u64,

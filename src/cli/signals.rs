@@ -11,8 +11,8 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::{exit, signal_name};
 use std::time::Duration;
 
-/// Time that running commands have to end in order after their SIGTERM. Launchers send a SIGKILL to the ranks a few
-/// seconds after their own SIGTERM, so more is not to be had.
+/// The time that running commands have to end after their SIGTERM. It is short, since launchers kill the ranks a few
+/// seconds after the signal.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Time for rank 0 to write the outputs that it has to their files, after the commands have ended.
@@ -44,7 +44,7 @@ fn end(signal: i32) -> ! {
     if launch::speaks() {
         let signal = signal_name(signal).unwrap_or("a signal");
         let done = done.map(|done| format!(": {done}")).unwrap_or_default();
-        console::error(format_args!("dtask: stopped by {signal}{done}; the next run begins anew"));
+        console::error(format_args!("dtask: stopped by {signal}{done}; run it again to go on"));
     }
     leave()
 }

@@ -203,7 +203,7 @@ impl Drop for HomeOfRun {
 struct Ending {
     /// Whether a failure of MPI ends all ranks at once; if not, it is returned as an error.
     fail_fast: bool,
-    /// Whether the run ends only when no task computes any more.
+    /// Whether the end of the run waits for tasks that are still running.
     awaits: bool,
 }
 
@@ -286,7 +286,7 @@ fn serve<T: Transport + Send + 'static>(
             close.succeeded = outcome.is_ok();
             outcome
         });
-        // as `scope.spawn` does where no thread can be started
+        // panics, as `scope.spawn` does when no thread can be started
         let body =
             body.unwrap_or_else(|error| panic!("the thread of the closure cannot be started: {error}"));
         let _guard = AbortOnPanic;
@@ -298,7 +298,7 @@ fn serve<T: Transport + Send + 'static>(
             Err(error) => error.to_string(),
         };
         if ending.fail_fast && served.is_err() {
-            // the closure does not notice that the run has failed, and may be busy with something else for hours
+            // the closure cannot be stopped, and may compute for hours before it notices that the run has failed
             give_up(rank, host, &why);
         }
         client.shared().close(&why);

@@ -42,7 +42,7 @@ pub enum Welcome {
         gpus: Vec<String>,
         /// The ranks that see the same files as the receiver, in ascending order.
         same_files: Vec<Rank>,
-        /// Milliseconds without a sign of life from a rank after which that is told; 0 for never.
+        /// Milliseconds without a sign of life from a rank after which the user is warned; 0 for never.
         silence: u32,
         /// Whether the receiver, at the end of the run, waits for the tasks that it computes.
         awaits: bool,

@@ -25,6 +25,8 @@ mod policy;
 mod reductions;
 mod references;
 mod resources;
+mod resume;
+mod resume_changes;
 mod robust;
 mod saving;
 mod scratch;

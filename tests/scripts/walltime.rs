@@ -72,7 +72,7 @@ fn what_would_not_end_in_time_is_not_started_and_counts_as_left() {
         run.assert_stdout_has("square        0 done, 1 left")
             .assert_stdout_has("sum           0 done, 1 left");
         run.assert_stdout_has(
-            "left    9 tasks for the next run: the job's time is over; the next run begins anew\n",
+            "left    9 tasks for the next run: the job's time is over; run it again to go on\n",
         );
         run.assert_stdout_has("left    long.txt\n");
         run.assert_stderr_has("9 left for the next run");
@@ -192,7 +192,7 @@ fn a_signal_says_what_was_done_and_that_the_run_can_go_on() {
         );
         let (code, _, stderr) = alone(&folder, |own| kill_process(own, signal).expect("it is sent"));
         assert_eq!(code, Some(75), "{stderr}");
-        let line = format!("dtask: stopped by {name}: 3 of 5 tasks done; the next run begins anew\n");
+        let line = format!("dtask: stopped by {name}: 3 of 5 tasks done; run it again to go on\n");
         assert!(stderr.ends_with(&line), "{stderr}");
         assert!(!stderr.contains("error"), "{stderr}");
     }
@@ -208,9 +208,6 @@ fn a_notice_lets_end_what_runs_and_starts_nothing_more() {
         std::fs::write(folder.path("go"), "").expect("written");
     });
     assert_eq!(code, Some(75), "{stdout}{stderr}");
-    assert!(
-        stdout.contains("for the next run: a signal asked to stop; the next run begins anew"),
-        "{stdout}"
-    );
+    assert!(stdout.contains("for the next run: a signal asked to stop; run it again to go on"), "{stdout}");
     assert!(!stderr.contains("error"), "{stderr}");
 }

@@ -14,6 +14,9 @@ static ANSWER: Mutex<Option<String>> = Mutex::new(None);
 static KEPT: Mutex<Option<bool>> = Mutex::new(None);
 static ANSWERED: Condvar = Condvar::new();
 
+/// How long a run that is about to be ended by a signal may take to put its journal on disk.
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Requests that the run starts no more tasks, and ends when the running tasks have ended. Called when a signal has
 /// come.
 pub(crate) fn ask() {
@@ -27,12 +30,11 @@ pub(crate) fn is_asked() -> bool {
 }
 
 /// Announces that this process is about to exit. Returns the run's text for the user on how far it got, or `None` if
-/// the run does not give it within 100 ms.
+/// the run does not give it within a second, in which it also puts its journal on disk.
 pub(crate) fn end() -> Option<String> {
     ENDING.store(true, Ordering::Release);
-    let limit = Duration::from_millis(100);
     let mut answer = ANSWER.lock();
-    ANSWERED.wait_while_for(&mut answer, |answer| answer.is_none(), limit);
+    ANSWERED.wait_while_for(&mut answer, |answer| answer.is_none(), LAST_WORDS);
     answer.take()
 }
 

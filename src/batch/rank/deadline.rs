@@ -153,13 +153,13 @@ mod tests {
         assert!(limit.admits(now, Duration::ZERO, 1) && limit.admits(now + 3 * SECOND, Duration::ZERO, 1));
         assert!(!limit.admits(now + 5 * SECOND, Duration::ZERO, 1));
         assert!(!limit.admits(now, 5 * SECOND, 1));
-        // one that nothing is known of, until others have ended
+        // a task of unknown run time is admitted until others have ended
         assert!(limit.admits(now + 9 * SECOND, Duration::ZERO, 2));
         limit.learn(2, SECOND);
         limit.learn(2, 3 * SECOND);
         assert_eq!(limit.expected(2), 2 * SECOND);
         assert!(!limit.admits(now + 9 * SECOND, Duration::ZERO, 2));
-        // what a script says counts more than what was seen
+        // a time that the script states takes precedence over measured ones
         limit.learn(1, SECOND);
         assert_eq!(limit.expected(1), 6 * SECOND);
         assert!(!limit.admits(now + 10 * SECOND, Duration::ZERO, 3));

@@ -38,7 +38,8 @@ pub(crate) struct RankState {
     pub paces: CommandPaces,
     /// Sorted lines of `mapreduce` tasks that wait on this rank to be reduced.
     pub shuffles: ShuffleStores,
-    /// Whether the process is about to end, so that what fails now is left for the next run.
+    /// Whether the process is about to end, so that instances that fail now are left for the next run; with a signal
+    /// for threads that wait for that.
     ending: (parking_lot::Mutex<bool>, parking_lot::Condvar),
     /// HDF5 files that this rank is writing and has not finished.
     pub datasets: OpenDatasets,
@@ -120,7 +121,7 @@ impl RankState {
     }
 
     /// Appends a stream (standard output or error) of an instance to the rank's log. Empty streams are not logged.
-    /// `has_failed` tells whether the attempt failed. Returns whether the log has something of it.
+    /// `has_failed` tells whether the attempt failed. Returns whether at least a part of the stream was logged.
     ///
     /// # Errors
     /// When the log cannot be written.

@@ -200,14 +200,14 @@ mod tests {
     #[test]
     fn rank_0_has_a_core_only_where_no_thread_is_left_without_one() {
         let many = [0, 1, 2, 3, 4, 5];
-        // reactor and client
+        // rank 0 needs two cores, for its reactor and for the client's thread
         assert!(head_has_core(&[hello("a", &[0, 1]), hello("b", &[0, 1])], &[0, 2]));
         assert!(!head_has_core(&[hello("a", &[0]), hello("b", &[0, 1])], &[0, 2]));
-        // another reactor and its slots
+        // and further ones for the reactor and the slots of a second rank with the same cores
         assert!(!head_has_core(&[hello("a", &[0, 1]), hello("a", &[0, 1])], &[0, 2]));
         assert!(head_has_core(&[hello("a", &many), hello("a", &many)], &[0, 3]));
         assert!(!head_has_core(&[hello("a", &many), hello("a", &many)], &[0, 4]));
-        // that has cores of its own
+        // but not for a rank that has cores of its own
         assert!(head_has_core(&[hello("a", &[0, 1]), hello("a", &[2, 3])], &[0, 2]));
     }
 

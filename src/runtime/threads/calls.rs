@@ -13,7 +13,7 @@ use crate::objects::ObjectCaller;
 use crate::protocol::{Blob, FunctionCall, ObjectId, ReportedResult};
 use crate::runtime::driver::{DriveOutcome, DriverLink};
 use crate::runtime::mailbox::Mailbox;
-use crate::runtime::threads::task_context::{self, Home, RunningTask, Seat};
+use crate::runtime::threads::task_context::{self, Home, RunningTask, ThreadSlot};
 use crate::task::arguments::{Arguments, SharedArguments};
 use crate::task::function::{self, ActorValue, Record};
 use crate::task::value::AnyValue;
@@ -224,7 +224,7 @@ impl CallShared {
 
     fn work(self: Arc<Self>) {
         job::quiet_thread();
-        task_context::take_seat(Rc::new(CallSeat(Arc::downgrade(&self))), self.home.clone());
+        task_context::become_compute_thread(Rc::new(CallSlot(Arc::downgrade(&self))), self.home.clone());
         while let Some(job) = self.next() {
             let ended = job.run(&self.place);
             self.done.push_quietly(ComputeEvent::Called(ended));
@@ -292,10 +292,10 @@ impl CallShared {
     }
 }
 
-/// The seat of a thread that calls functions: another thread may call while this one waits.
-struct CallSeat(Weak<CallShared>);
+/// The slot of a thread that calls functions: another thread may call while this one waits.
+struct CallSlot(Weak<CallShared>);
 
-impl Seat for CallSeat {
+impl ThreadSlot for CallSlot {
     fn pause(&self, _: Option<crate::ids::TaskId>) -> Result<(), String> {
         if let Some(shared) = self.0.upgrade() {
             let mut queue = shared.queue.lock();

@@ -1,0 +1,176 @@
+//! The recorder: it hands instances that have ended to the journal, a range at a time.
+
+use crate::batch::failure::{self, FailedInstance};
+use crate::batch::head::outcome::FailureList;
+use crate::batch::resume::run_journal::RunJournal;
+use crate::batch::resume::saved_paths;
+use crate::compact::Ranges;
+use crate::console;
+use crate::journal::record::{self, DoneRecord, FailedRecord, FileStamp, JournalRecord};
+use crate::journal::writer::JournalWriter;
+use crate::script::plan::Plan;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The time for which ends of instances are collected before they go to the thread of the journal.
+const COLLECTED: Duration = Duration::from_millis(50);
+/// How long the end of a run waits for the journal to be on disk.
+const LAST: Duration = Duration::from_secs(30);
+
+/// Collects the ends of instances and records them in the journal. Without a journal it does nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder {
+    writer: Option<JournalWriter>,
+    plan: Option<Arc<Plan>>,
+    tasks: Vec<RecordedTask>,
+    /// The number of failures of the run's list that are recorded.
+    failures: usize,
+    last: Option<Instant>,
+    /// Whether the user knows that the journal cannot be written.
+    is_told: bool,
+}
+
+/// The ends of a task's instances.
+#[derive(Debug, Default)]
+struct RecordedTask {
+    digest: u128,
+    /// The number of helper tasks that save the array of an instance: it is done when these have ended, too.
+    saves: u32,
+    /// By index, the number of those that have ended, of instances that are not done.
+    open: HashMap<u64, u32>,
+    /// Instances that are done and not recorded.
+    done: Ranges,
+    /// Whether instances write files of their own.
+    has_files: bool,
+}
+
+impl Recorder {
+    /// Makes the recorder of a run of `plan`.
+    pub(crate) fn new(plan: &Plan, journal: RunJournal) -> Recorder {
+        let tasks = plan.tasks.iter().zip(&journal.digests).map(|(task, digest)| RecordedTask {
+            digest: *digest,
+            saves: if task.action.is_command() { 0 } else { task.saves.len() as u32 },
+            has_files: saved_paths::writes_own(task),
+            ..RecordedTask::default()
+        });
+        let tasks: Vec<RecordedTask> = tasks.collect();
+        let plan = tasks.iter().any(|task| task.has_files).then(|| Arc::new(plan.clone()));
+        Recorder { writer: Some(journal.writer), plan, tasks, ..Recorder::default() }
+    }
+
+    /// Notes that an instance, or a helper task that saves its array, has ended with a result.
+    pub(crate) fn ended(&mut self, task: usize, index: u64) {
+        let Some(task) = self.tasks.get_mut(task) else { return };
+        if task.saves > 0 {
+            let open = task.open.entry(index).or_insert(0);
+            *open += 1;
+            if *open <= task.saves {
+                return;
+            }
+            task.open.remove(&index);
+        }
+        task.done.insert(index);
+    }
+
+    /// Hands what has ended to the thread of the journal, unless this was done just now. Tells the user once if the
+    /// journal cannot be written.
+    pub(crate) fn turn(&mut self) {
+        if self.last.is_some_and(|last| last.elapsed() < COLLECTED) {
+            return;
+        }
+        self.last = Some(Instant::now());
+        self.hand_over();
+        if let Some(failure) = self.failure()
+            && !self.is_told
+        {
+            self.is_told = true;
+            console::error(format_args!(
+                "warning: the journal cannot be written ({failure}); the run goes on, and the journal is tried again"
+            ));
+        }
+    }
+
+    fn hand_over(&mut self) {
+        let Recorder { writer: Some(writer), plan, tasks, .. } = self else { return };
+        for (number, task) in tasks.iter_mut().enumerate().filter(|(_, task)| !task.done.is_empty()) {
+            let (family, done) = (task.digest, std::mem::take(&mut task.done));
+            let ranges = done.iter().map(|range| (range.start, range.end - range.start)).collect();
+            match plan.as_ref().filter(|_| task.has_files) {
+                None => writer.record(JournalRecord::Done(DoneRecord { family, ranges, saved: vec![] })),
+                Some(plan) => {
+                    let plan = plan.clone();
+                    writer.record_with(move || {
+                        let saved = done.iter().flatten().map(|index| (index, stamps(&plan, number, index)));
+                        let saved = saved.collect();
+                        Some(JournalRecord::Done(DoneRecord { family, ranges, saved }))
+                    });
+                }
+            }
+        }
+    }
+
+    /// Records that files which several instances write are complete. The paths are below the folder `here`.
+    pub(crate) fn complete(&mut self, here: &Path, paths: impl IntoIterator<Item = PathBuf>) {
+        let mut paths = paths.into_iter().peekable();
+        if paths.peek().is_some() {
+            self.hand_over();
+        }
+        let Some(writer) = &self.writer else { return };
+        for path in paths {
+            let path = saved_paths::recorded_name(here, &path.display().to_string());
+            let here = here.to_owned();
+            writer.record_with(move || FileStamp::of(&here, &path).map(JournalRecord::Shared));
+        }
+    }
+
+    /// Puts everything that has ended on disk, within the time `limit`.
+    pub(crate) fn flush(&mut self, limit: Duration) {
+        self.hand_over();
+        if let Some(writer) = &self.writer {
+            writer.flush(limit);
+        }
+    }
+
+    /// Records the instances of the list that have been run and have failed since the last call.
+    pub(crate) fn failed(&mut self, plan: &Plan, list: &FailureList) {
+        let new = list.as_slice().get(self.failures..).unwrap_or_default();
+        if new.is_empty() {
+            return;
+        }
+        self.failures += new.len();
+        // the record of an end comes before that of a failure: an array can be done and its file not be written
+        self.hand_over();
+        let Some(writer) = &self.writer else { return };
+        for failed in new.iter().filter(|failed| !failed.is_left()) {
+            if !failure::is_failure(plan, failed, |task, index| list.has(task, index)) {
+                continue;
+            }
+            let FailedInstance { task, index, cause } = failed;
+            let Some(family) = self.tasks.get(*task).map(|task| task.digest) else { continue };
+            let (attempts, message) = (cause.attempt.into(), cause.message.clone());
+            writer.record(JournalRecord::Failed(FailedRecord { family, index: *index, attempts, message }));
+        }
+    }
+
+    /// Records the end of the run: how much is done and left. Returns what is wrong with the journal, for the user.
+    pub(crate) fn finish(&mut self, done: u64, left: u64) -> Option<String> {
+        self.hand_over();
+        let writer = self.writer.as_ref()?;
+        writer.record(JournalRecord::End { at: record::now(), done, left });
+        writer.flush(LAST);
+        self.failure()
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.writer.as_ref()?.failure()
+    }
+}
+
+/// The stamps of the files that an instance has written.
+fn stamps(plan: &Plan, number: usize, index: u64) -> Vec<FileStamp> {
+    let Some(task) = plan.tasks.get(number) else { return Vec::new() };
+    let paths = saved_paths::own(plan, task, index).into_iter().flatten();
+    paths.filter_map(|path| FileStamp::of(&plan.dir, &path)).collect()
+}

@@ -1,0 +1,98 @@
+//! The paths of the files that an instance leaves for the user.
+
+use crate::arrays::slab;
+use crate::batch::outputs;
+use crate::batch::rank::saved_results::SavedOutput;
+use crate::batch::task_def::facts;
+use crate::script::plan::Plan;
+use crate::script::plan::task::{PlanTask, Select, StreamTarget, TaskAction};
+use crate::script::plan::template::{RenderScope, Template};
+use std::path::Path;
+
+/// The path that a template makes for an instance, relative to the script's folder. `None` if it cannot be rendered.
+pub(super) fn render(plan: &Plan, task: &PlanTask, template: &Template, index: u64) -> Option<String> {
+    if let Some(text) = template.as_literal() {
+        return Some(text);
+    }
+    let facts = facts(task, index, &plan.dir.display().to_string());
+    let values = task.family.bindings(index);
+    let env = |name: &str| std::env::var(name).ok();
+    let scope = RenderScope { values: &values, inputs: &[], outs: &[], facts: &facts, env: &env };
+    template.render(&scope).ok()
+}
+
+/// Whether instances of a task write files of their own: by `save` or `target`.
+pub(crate) fn writes_own(task: &PlanTask) -> bool {
+    !task.targets.is_empty() || task.saves.iter().any(|save| !is_dataset(task, &save.path))
+}
+
+/// The paths of the files that an instance alone writes.
+pub(crate) fn own(plan: &Plan, task: &PlanTask, index: u64) -> Vec<Option<String>> {
+    let saves = task.saves.iter().filter(|save| !is_dataset(task, &save.path)).map(|save| &save.path);
+    saves.chain(&task.targets).map(|template| render(plan, task, template, index)).collect()
+}
+
+/// The number of the `save` in which an output of a command is, so that it can be had without running the command again.
+pub(super) fn save_of(task: &PlanTask, select: Select) -> Option<usize> {
+    let is_command = task.action.is_command() && !matches!(task.action, TaskAction::MapReduce(_));
+    task.saves.iter().position(|save| is_command && save.select == select)
+}
+
+/// Those of the outputs `wanted` of an instance that were saved, with the files in which they are.
+pub(crate) fn saved_outputs(plan: &Plan, number: usize, index: u64, wanted: &[u32]) -> Vec<SavedOutput> {
+    let Some(task) = plan.tasks.get(number) else { return Vec::new() };
+    let saved = |which: &u32| {
+        let (select, name) = match *which {
+            outputs::STDOUT => (Select::Stdout, "stdout".to_owned()),
+            which => {
+                let at = (which as usize).checked_sub(outputs::file(0) as usize)?;
+                (Select::File(at), render(plan, task, &task.outs.get(at)?.file, index)?)
+            }
+        };
+        let save = task.saves.get(save_of(task, select)?)?;
+        let path = plan.dir.join(render(plan, task, &save.path, index)?);
+        Some(SavedOutput { which: *which, name, path })
+    };
+    wanted.iter().filter_map(saved).collect()
+}
+
+/// Whether a `save` of a task goes into an HDF5 file, which others can write too.
+pub(super) fn is_dataset(task: &PlanTask, path: &Template) -> bool {
+    !task.action.is_command() && render_any(path).is_some_and(|path| slab::split(&path).is_some())
+}
+
+/// The fixed text of a template, with something in the place of each reference.
+fn render_any(template: &Template) -> Option<String> {
+    use crate::script::plan::template::TemplatePart;
+    let text = |part: &TemplatePart| match part {
+        TemplatePart::Text(text) => text.clone(),
+        TemplatePart::Fill { .. } => "x".to_owned(),
+    };
+    Some(template.parts.iter().map(text).collect())
+}
+
+/// The templates of the files to which instances of a task append, or into which they write their part: streams and
+/// HDF5 files.
+pub(super) fn shared(task: &PlanTask) -> Vec<&Template> {
+    let path = |stream: &'_ StreamTarget| matches!(stream, StreamTarget::Path(_));
+    let mut templates = Vec::new();
+    let streams = [Some(&task.stdout), task.action.is_command().then_some(&task.stderr)];
+    for stream in streams.into_iter().flatten().filter(|stream| path(stream)) {
+        if let StreamTarget::Path(template) = stream {
+            templates.push(template);
+        }
+    }
+    templates.extend(task.saves.iter().map(|save| &save.path).filter(|path| is_dataset(task, path)));
+    templates
+}
+
+/// The name of a file in the journal: relative to the script's folder `here` where it is below that.
+pub(crate) fn recorded_name(here: &Path, path: &str) -> String {
+    let whole = here.join(path);
+    whole.strip_prefix(here).unwrap_or(&whole).display().to_string()
+}
+
+/// The file of a path, which can name a dataset in it.
+pub(super) fn file_of(path: &str, is_dataset: bool) -> &str {
+    if is_dataset { slab::split(path).map_or(path, |(file, _)| file) } else { path }
+}
