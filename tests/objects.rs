@@ -23,7 +23,9 @@ fn simulated(name: &str, ranks: u32, slots: u32, seed: u64) {
         told(error.to_string());
     }
     drop(root);
-    cluster.settle(STEPS, Cluster::is_empty).unwrap_or_else(|what| told(format!("something is left: {what}")));
+    cluster
+        .settle(STEPS, Cluster::is_empty)
+        .unwrap_or_else(|what| told(format!("something is left: {what}")));
 }
 
 fn program() -> PathBuf {
@@ -41,7 +43,10 @@ fn everywhere(name: &str) {
     for ranks in [1, 2, 4] {
         for inside in [&[][..], &["inside"]] {
             let run = Mpirun::new(ranks).program(program()).args([name]).args(inside.iter().copied());
-            run.limit(Duration::from_secs(60)).run().assert_success().assert_stdout_has(&format!("ok {name}"));
+            run.limit(Duration::from_secs(60))
+                .run()
+                .assert_success()
+                .assert_stdout_has(&format!("ok {name}"));
         }
     }
 }
@@ -55,4 +60,5 @@ macro_rules! bodies {
     )*};
 }
 
-bodies! { event semaphore lock variable queue bounded nested every_rank long time_limits }
+bodies! { event semaphore lock variable queue bounded nested every_rank long time_limits actor actors_of_tasks failing_actors channel pipeline
+    reader_goes }

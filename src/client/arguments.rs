@@ -92,7 +92,7 @@ impl<'c> ArgumentPack<'c> {
 
     fn input(&mut self, handle: &FutureHandle) {
         self.args.push(ARGUMENT_INPUT);
-        self.inputs.push(handle.task);
+        self.inputs.push(handle.task());
         self.keys.push(handle.key());
     }
 
@@ -101,7 +101,7 @@ impl<'c> ArgumentPack<'c> {
         push_length(&mut self.args, futures.len());
         self.args.extend_from_slice(&function::collector_of::<T>().to_le_bytes());
         for future in futures {
-            self.inputs.push(future.handle.task);
+            self.inputs.push(future.handle.task());
             self.keys.push(future.handle.key());
         }
     }

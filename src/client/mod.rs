@@ -27,11 +27,13 @@ use crate::client::options::Options;
 use crate::client::pure_calls::PureCalls;
 use crate::compact::Runs;
 use crate::error::{Error, Result};
-use crate::ids::{DefId, HEAD, Rank, TaskId};
-use crate::protocol::{Blob, Definition, ReportedResult};
+use crate::client::objects::channel::KnownEnds;
+use crate::ids::{DefId, HEAD, IdMap, Rank, TaskId};
+use crate::protocol::{Blob, ObjectId, Definition, ReportedResult};
 use crate::runtime::driver::DriverLink;
 use crate::runtime::head::{Request, Totals};
 use crate::runtime::mailbox::Mailbox;
+use crate::runtime::promise::Promise;
 use crate::runtime::threads::task_context;
 use crate::runtime::wait::Wait;
 use crate::scheduler::{DefOptions, NewTask, SchedulerEvent, Status};
@@ -40,7 +42,7 @@ use crate::task::task_fn::TaskFn;
 use crate::task::value::{AnyValue, Data};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::collections::hash_map::Entry;
 use std::panic::Location;
 use std::sync::atomic::AtomicU64;
@@ -74,6 +76,12 @@ pub(crate) struct ClientShared {
     ranks: usize,
     /// The number of calls of objects so far.
     calls: AtomicU64,
+    /// The number of objects without a name that were made here, and of copies of handles.
+    numbers: AtomicU64,
+    /// The results that are to come straight from other ranks, by the numbers in their futures.
+    promises: Mutex<IdMap<TaskId, Arc<Promise>>>,
+    /// The ends of channels that this rank has.
+    channels: Mutex<BTreeMap<ObjectId, KnownEnds>>,
     state: Mutex<ClientState>,
 }
 
@@ -163,7 +171,7 @@ impl ClientShared {
         for request in left {
             match request {
                 Request::Want { wait, .. } => wait.close(why),
-                Request::Object(request) => request.sink.close(why),
+                Request::Object(request) => request.close(why),
                 _ => {}
             }
         }
@@ -180,12 +188,20 @@ impl Client {
         ranks: usize,
     ) -> Self {
         let state = Mutex::new(ClientState { next_task: TaskId::first_of(rank).0, ..ClientState::default() });
-        let shared = ClientShared { mailbox, driver, rank, ranks, calls: AtomicU64::new(0), state };
+        let (calls, numbers) = Default::default();
+        let (promises, channels) = Default::default();
+        let shared =
+            ClientShared { mailbox, driver, rank, ranks, calls, numbers, promises, channels, state };
         Client { shared: Arc::new(shared), ranks, parent: None }
     }
 
     pub(crate) fn shared(&self) -> &Arc<ClientShared> {
         &self.shared
+    }
+
+    /// A client of the same rank for a handle that has only the shared state.
+    pub(crate) fn of(shared: Arc<ClientShared>) -> Self {
+        Client { ranks: shared.ranks, shared, parent: None }
     }
 
     /// Number of ranks of the MPI job, rank 0 included.
@@ -302,7 +318,7 @@ impl Client {
         let Scattered { key, output, value } = scattered;
         let key = (key >> 64) as u64;
         // under the lock: a thread that finds this key must not submit a task that takes the value before this request
-        self.shared.mailbox.push(Request::Scatter { task: handle.task, key, output, value });
+        self.shared.mailbox.push(Request::Scatter { task: handle.number, key, output, value });
         drop(state);
         handle
     }
@@ -452,7 +468,7 @@ impl ClientState {
         };
         let (args, inputs) = (std::mem::take(&mut pack.args), std::mem::take(&mut pack.inputs));
         let new =
-            NewTask { task: handle.task, def, key: (key >> 64) as u64, args: Blob(args), inputs, parent };
+            NewTask { task: handle.number, def, key: (key >> 64) as u64, args: Blob(args), inputs, parent };
         (handle, Some(Request::Fact(SchedulerEvent::Submit(new))))
     }
 

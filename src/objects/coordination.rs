@@ -137,7 +137,10 @@ impl PermitState {
     pub(super) fn check(&self) -> Result<(), String> {
         let (held, permits) = (self.holders.len(), self.permits as usize);
         if held > permits || (held < permits && !self.waiting.is_empty()) {
-            return Err(format!("{held} of {permits} permits are held, and {} calls wait", self.waiting.len()));
+            return Err(format!(
+                "{held} of {permits} permits are held, and {} calls wait",
+                self.waiting.len()
+            ));
         }
         Ok(())
     }

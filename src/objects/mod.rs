@@ -8,6 +8,7 @@
 //!
 //! A call that has to wait (for an item, a permit, an event) waits in the object, in the order of arrival, until another
 //! call lets it go on: nobody polls. [`Objects::lost`] takes back what a dead rank holds or waits for.
+//! [`stream`] has the machines of a channel's two ends, on the ranks of the sender and the receiver.
 //!
 //! Invariants: no clock, thread, network or chance; equal events give equal actions; a call is answered once. Start with
 //! [`Objects::handle`].
@@ -17,6 +18,7 @@ pub(crate) mod channel;
 pub(crate) mod coordination;
 pub(crate) mod queue;
 pub(crate) mod references;
+pub(crate) mod stream;
 #[cfg(test)]
 mod tests;
 

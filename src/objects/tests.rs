@@ -20,7 +20,9 @@ impl Home {
     /// Handles a call, and tells what follows: `RANK:CALL KIND PAYLOAD` for each reply.
     fn call(&mut self, kind: ObjectKind, rank: u32, call: u64, op: ObjectOp, payload: &[u8]) -> Vec<String> {
         let call = ObjectCall { object: object(kind), call, op };
-        self.objects.handle(Rank(rank), call, Blob::new(payload), &mut self.out).expect("a fitting operation");
+        self.objects
+            .handle(Rank(rank), call, Blob::new(payload), &mut self.out)
+            .expect("a fitting operation");
         self.told()
     }
 
@@ -84,9 +86,8 @@ fn permits_go_to_those_who_wait_in_their_order_and_come_back_from_the_dead() {
 fn a_queue_keeps_its_order_and_its_limit() {
     let mut home = Home::new();
     let put = ObjectOp::Put { limit: 2 };
-    let mut queue = |rank, call, op, payload: &str| {
-        home.call(ObjectKind::Queue, rank, call, op, payload.as_bytes())
-    };
+    let mut queue =
+        |rank, call, op, payload: &str| home.call(ObjectKind::Queue, rank, call, op, payload.as_bytes());
     assert_eq!(queue(1, 1, put, "a"), ["1:1 Done"]);
     assert_eq!(queue(1, 2, put, "b"), ["1:2 Done"]);
     assert!(queue(1, 3, put, "c").is_empty());
@@ -99,9 +100,8 @@ fn a_queue_keeps_its_order_and_its_limit() {
     assert!(queue(3, 5, ObjectOp::Get, "").is_empty());
     assert!(queue(2, 2, ObjectOp::Get, "").is_empty());
     assert!(home.lost(3).is_empty());
-    let mut queue = |rank, call, op, payload: &str| {
-        home.call(ObjectKind::Queue, rank, call, op, payload.as_bytes())
-    };
+    let mut queue =
+        |rank, call, op, payload: &str| home.call(ObjectKind::Queue, rank, call, op, payload.as_bytes());
     let mut told = queue(1, 4, put, "e");
     told.sort();
     assert_eq!(told, ["1:4 Done", "2:2 Done e"]);

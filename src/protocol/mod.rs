@@ -431,4 +431,26 @@ pub enum RankReport {
         /// Whether something has come again.
         is_back: bool,
     },
+    /// Announces a result that the sender will have from elsewhere and not by a task, such as that of an actor's call.
+    /// The sender holds a future of it.
+    Promise {
+        /// The number of the new result, as if a task had made it.
+        task: TaskId,
+        /// The number that users see behind the result's name, to tell values apart.
+        key: u64,
+    },
+    /// Brings a result that was announced by [`RankReport::Promise`].
+    Keep {
+        /// The number of the result.
+        task: TaskId,
+        /// The encoded value if it is short. Otherwise its size and layout: the value is in the sender's store already.
+        output: ReportedResult,
+    },
+    /// Reports that a result which was announced by [`RankReport::Promise`] will not come.
+    Break {
+        /// The number of the result.
+        task: TaskId,
+        /// The reason.
+        error: Box<TaskError>,
+    },
 }

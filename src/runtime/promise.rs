@@ -3,9 +3,6 @@
 //! The result of an actor's call has a promise. As long as its rank only waits for it, rank 0 hears nothing of it. Once
 //! a task is to take it, it is registered: it gets the number of a task, and rank 0 is told of the result when it comes.
 
-// the handles of actors come with the next change
-#![allow(dead_code)]
-
 use super::wait::{Wait, WaitAnswer};
 use crate::ids::TaskId;
 use parking_lot::Mutex;

@@ -118,6 +118,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
     pub(crate) fn turn(&mut self) -> Result<bool, ExecutorError> {
         self.links.profile.enter(Profiled::Polling);
         let mut moved = self.take_requests()?;
+        moved |= self.keep_promises()?;
         moved |= self.take_arrivals()?;
         moved |= self.node.collect(&mut self.links)?;
         if self.phase == ShutdownPhase::Running {
@@ -158,11 +159,28 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
                 (Ok(()), request) => outcome = head.request(request, &mut self.node, &mut self.links),
                 // threads that wait must be told that nothing will come
                 (Err(error), Request::Want { wait, .. }) => wait.close(&error.to_string()),
-                (Err(error), Request::Object(request)) => request.sink.close(&error.to_string()),
+                (Err(error), Request::Object(request)) => request.close(&error.to_string()),
                 _ => {}
             }
         }
         outcome.map(|()| true)
+    }
+
+    /// Tells the scheduler of promised results that came in an earlier turn: by now it knows the promises.
+    fn keep_promises(&mut self) -> Result<bool, ExecutorError> {
+        if self.node.objects.kept.is_empty() {
+            return Ok(false);
+        }
+        for kept in self.node.kept_promises(&mut self.links)? {
+            match &mut self.head {
+                Some((head, _)) => head.keep(kept)?,
+                None => self.node.reports.push(match kept {
+                    (task, Ok(output)) => RankReport::Keep { task, output },
+                    (task, Err(error)) => RankReport::Break { task, error },
+                }),
+            }
+        }
+        Ok(true)
     }
 
     fn take_arrivals(&mut self) -> Result<bool, ExecutorError> {
@@ -363,7 +381,7 @@ impl<T: Transport + Send, C: Compute + Send> DrivenReactor for Reactor<T, C> {
     fn has_work(&self) -> bool {
         let requests = self.head.as_ref().is_some_and(|(_, mailbox)| !mailbox.is_empty());
         let nested = self.nested.as_ref().is_some_and(Nested::has_requests);
-        requests || nested || self.node.compute.has_done()
+        requests || nested || self.node.compute.has_done() || !self.node.objects.kept.is_empty()
     }
 
     fn wants_own(&self) -> bool {

@@ -3,9 +3,6 @@
 //! As with tasks, each parameter is taken by value or by reference, and the compiler finds the marker type `M` from the
 //! function's signature.
 
-// the handles of actors come with the next change
-#![allow(dead_code, unreachable_pub)]
-
 use super::function::{self, ActorValue, Computed, FunctionCode, Made, Record};
 use super::task_fn::{R, TaskOutput, V};
 use super::value::{Data, output};
@@ -66,7 +63,8 @@ struct MakerRecord<F, M>(PhantomData<(F, M)>);
 
 impl<F: MakerFn<M>, M> MakerRecord<F, M> {
     const RECORD: Record = Record::new(type_name::<F>, FunctionCode::Maker(Self::run));
-    const IS_ZERO_SIZED: () = assert!(size_of::<F>() == 0, "dtask: an actor's constructor must capture nothing");
+    const IS_ZERO_SIZED: () =
+        assert!(size_of::<F>() == 0, "dtask: an actor's constructor must capture nothing");
 
     fn run(arguments: &mut Arguments<'_>) -> Made {
         const { Self::IS_ZERO_SIZED }
@@ -78,7 +76,8 @@ struct MethodRecord<A, F, M>(PhantomData<(A, F, M)>);
 
 impl<A: Send + 'static, F: MethodFn<A, M>, M> MethodRecord<A, F, M> {
     const RECORD: Record = Record::new(type_name::<F>, FunctionCode::Method(Self::run));
-    const IS_ZERO_SIZED: () = assert!(size_of::<F>() == 0, "dtask: a function of an actor must capture nothing");
+    const IS_ZERO_SIZED: () =
+        assert!(size_of::<F>() == 0, "dtask: a function of an actor must capture nothing");
 
     fn run(value: &mut ActorValue, arguments: &mut Arguments<'_>) -> Computed {
         const { Self::IS_ZERO_SIZED }
@@ -102,23 +101,39 @@ pub(crate) fn method_of<A: Send + 'static, F: MethodFn<A, M>, M>(_: &F) -> u64 {
 }
 
 macro_rules! parameter {
-    (V $p:ident) => { $p };
-    (R $p:ident) => { &$p };
+    (V $p:ident) => {
+        $p
+    };
+    (R $p:ident) => {
+        &$p
+    };
 }
 
 macro_rules! owned {
-    (V $p:ident) => { $p };
-    (R $p:ident) => { <$p as ToOwned>::Owned };
+    (V $p:ident) => {
+        $p
+    };
+    (R $p:ident) => {
+        <$p as ToOwned>::Owned
+    };
 }
 
 macro_rules! unpack {
-    (V $arguments:ident $p:ident) => { $arguments.take()?.into_owned::<$p>()? };
-    (R $arguments:ident $p:ident) => { $arguments.take()?.hold::<<$p as ToOwned>::Owned>()? };
+    (V $arguments:ident $p:ident) => {
+        $arguments.take()?.into_owned::<$p>()?
+    };
+    (R $arguments:ident $p:ident) => {
+        $arguments.take()?.hold::<<$p as ToOwned>::Owned>()?
+    };
 }
 
 macro_rules! pass {
-    (V $x:ident) => { $x };
-    (R $x:ident) => { $x.get().borrow() };
+    (V $x:ident) => {
+        $x
+    };
+    (R $x:ident) => {
+        $x.get().borrow()
+    };
 }
 
 macro_rules! method {

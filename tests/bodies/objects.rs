@@ -1,7 +1,7 @@
 //! Programs over queues, events, semaphores, locks, variables, actors and channels, which run in the closure of a run
 //! and inside a task alike: in the simulated cluster there are only tasks.
 
-use dtask::{Client, Error, Event, Failure, Lock, Queue, Rank, Semaphore, Variable};
+use dtask::{Actor, Client, Error, Event, Failure, Lock, Queue, Rank, Receiver, Semaphore, Sender, Variable};
 use std::time::Duration;
 
 pub type Body = fn(&Client) -> Result<(), Failure>;
@@ -16,6 +16,12 @@ pub const BODIES: &[(&str, Body)] = &[
     ("nested", nested),
     ("every_rank", every_rank),
     ("long", long),
+    ("actor", actor),
+    ("actors_of_tasks", actors_of_tasks),
+    ("failing_actors", failing_actors),
+    ("channel", channel),
+    ("pipeline", pipeline),
+    ("reader_goes", reader_goes),
     ("time_limits", time_limits),
 ];
 
@@ -211,13 +217,17 @@ fn every_rank(client: &Client) -> Result<(), Failure> {
     };
     let error = client.run_on_all(fails, (last.0,)).map_err(|error| error.to_string());
     let text = format!("failed on rank {last}");
-    check(error.as_ref().is_err_and(|error| error.contains(&text) && error.contains("not here")), &format!("{error:?}"))?;
+    check(
+        error.as_ref().is_err_and(|error| error.contains(&text) && error.contains("not here")),
+        &format!("{error:?}"),
+    )?;
     Ok(())
 }
 
 /// Waits with a time limit: afterwards the call has had no effect. Not in the simulated cluster, which knows no time.
 fn time_limits(client: &Client) -> Result<(), Failure> {
-    let late = |error: Result<(), Error>| check(matches!(error, Err(Error::Timeout(_))), &format!("{error:?}"));
+    let late =
+        |error: Result<(), Error>| check(matches!(error, Err(Error::Timeout(_))), &format!("{error:?}"));
     let limit = Duration::from_millis(1);
     let waiting = client.starmap(waits, (0..64).map(|n| (client.event("later"), n)));
     check(waiting.iter().all(|future| !future.done()), "all wait")?;
@@ -253,5 +263,232 @@ fn long(client: &Client) -> Result<(), Failure> {
     client.gather(puts)?;
     let sums = client.run_on_all(|value: &[u64]| value.iter().sum::<u64>(), (value,))?;
     check(sums == vec![4_999_950_000; client.ranks()], "a long argument")?;
+    Ok(())
+}
+
+/// Not `Serialize`: it never leaves its rank.
+struct Counter {
+    total: i64,
+    calls: Vec<i64>,
+}
+
+impl Counter {
+    fn new(start: i64) -> Counter {
+        assert!(start >= 0, "a counter of less than nothing");
+        Counter { total: start, calls: Vec::new() }
+    }
+
+    fn add(&mut self, n: i64) -> i64 {
+        self.total += n;
+        self.calls.push(n);
+        self.total
+    }
+
+    fn add_all(&mut self, all: &[i64], times: i64) -> i64 {
+        all.iter().for_each(|n| self.total += n * times);
+        self.total
+    }
+
+    fn calls(&self) -> Vec<i64> {
+        self.calls.clone()
+    }
+
+    fn checked(&mut self, n: i64) -> Result<i64, Failure> {
+        if n < 0 { Err(Failure::new("less than nothing")) } else { Ok(self.add(n)) }
+    }
+
+    fn panics(&mut self) -> i64 {
+        self.total += 1000;
+        panic!("on purpose")
+    }
+
+    /// Waits for a task, while the actor runs.
+    fn with_a_task(&mut self, n: i64) -> Result<i64, Failure> {
+        let doubled = dtask::current()?.submit(|n: i64| 2 * n, (n,)).result()?;
+        Ok(self.add(doubled))
+    }
+}
+
+fn actor(client: &Client) -> Result<(), Failure> {
+    let counter = client.actor(Counter::new, (100,));
+    let results: Vec<_> = (1..=50).map(|n| counter.call(Counter::add, (n,))).collect();
+    let totals = client.gather(&results)?;
+    check(totals[49] == 1375 && totals.is_sorted(), "the calls of one caller run in their order")?;
+    check(counter.call(Counter::calls, ()).result()? == (1..=50).collect::<Vec<i64>>(), "each once")?;
+    check(results[3].result()? == 110 && results[3].result()? == 110, "a result can be asked for again")?;
+    // a promised result among those of tasks, as an argument of a task and of another call
+    let task = client.submit(|n: i64| n + 1, (&results[49],));
+    check(client.gather([&results[0], &task, &results[1]])? == [101, 1376, 103], "beside results of tasks")?;
+    let late = counter.call(Counter::add, (5,));
+    check(client.submit(|n: i64| -n, (late,)).result()? == -1380, "taken by a task before it has come")?;
+    let added = counter.call(Counter::add_all, (vec![1, 2, 3], &task));
+    check(added.result()? == 1380 + 6 * 1376, "a future as an argument")?;
+    check(counter.call(|counter: &Counter| counter.calls.len(), ()).result()? == 51, "a closure is called too")?;
+    check(counter.call(Counter::with_a_task, (7,)).result()? == 1380 + 6 * 1376 + 14, "a call that waits for a task")?;
+    client.wait([&counter.call(Counter::add, (1,)), &results[0]])?;
+    // on a rank of one's choice, rank 0 too
+    for rank in 0..client.ranks() as u32 {
+        let there = client.options().on(Rank(rank)).actor(Counter::new, (1,));
+        check(there.rank() == Rank(rank), "the rank that was named")?;
+        let own = |_: &Counter| dtask::internal::running().map_or(99, |(rank, _)| rank.0);
+        check(there.call(own, ()).result()? == rank, "is where its functions run")?;
+    }
+    let nowhere = client.options().on(Rank(99)).actor(Counter::new, (1,));
+    let error = nowhere.call(Counter::add, (1,)).result().map_err(|error| error.to_string());
+    check(error.as_ref().is_err_and(|error| error.contains("rank 99")), &format!("{error:?}"))?;
+    Ok(())
+}
+
+fn calls_it(counter: Actor<Counter>, n: i64) -> Result<i64, Failure> {
+    Ok(counter.call(Counter::add, (n,)).result()?)
+}
+
+/// An actor that 1,000 tasks call, and one that is a field of a type that travels on.
+fn actors_of_tasks(client: &Client) -> Result<(), Failure> {
+    #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    struct Holder {
+        counter: Option<Actor<Counter>>,
+        n: i64,
+    }
+    let counter = client.actor(Counter::new, (0,));
+    client.gather(client.starmap(calls_it, (0..1000).map(|n| (&counter, n))))?;
+    check(counter.call(Counter::add, (0,)).result()? == 499_500, "each task calls it once")?;
+    // made in a task, which returns it
+    let make = |n: i64| -> Result<Holder, Failure> {
+        let counter = dtask::current()?.actor(Counter::new, (n,));
+        Ok(Holder { counter: Some(counter), n })
+    };
+    let made = client.submit(make, (30,));
+    let pass = |holder: Holder| -> Result<Holder, Failure> {
+        let counter = holder.counter.as_ref().ok_or_else(|| Failure::new("no counter"))?;
+        counter.call(Counter::add, (holder.n,)).result()?;
+        Ok(holder)
+    };
+    let passed = client.submit(pass, (client.submit(pass, (&made,)),)).result()?;
+    drop(made);
+    let counter = passed.counter.ok_or_else(|| Failure::new("no counter"))?;
+    check(counter.call(Counter::add, (1,)).result()? == 91, "it lives as long as a handle does")?;
+    Ok(())
+}
+
+fn failing_actors(client: &Client) -> Result<(), Failure> {
+    let text = |error: Result<i64, Error>| error.map_or_else(|error| error.to_string(), |n| format!("{n}"));
+    let counter = client.actor(Counter::new, (0,));
+    let error = text(counter.call(Counter::checked, (-1,)).result());
+    check(error.contains("less than nothing") && error.contains("checked"), &error)?;
+    let error = text(counter.call(Counter::panics, ()).result());
+    check(error.contains("panicked: on purpose"), &error)?;
+    check(counter.call(Counter::checked, (1,)).result()? == 1001, "the actor goes on")?;
+    let broken = client.actor(Counter::new, (-1,));
+    for _ in 0..2 {
+        let error = text(broken.call(Counter::add, (1,)).result());
+        check(error.contains("a counter of less than nothing"), &error)?;
+    }
+    let task = client.submit(|n: i64| n, (&broken.call(Counter::add, (1,)),));
+    let error = text(task.result());
+    check(error.contains("a counter of less than nothing"), &error)?;
+    let fails = client.submit(|| -> Result<i64, Failure> { Err(Failure::new("the argument fails")) }, ());
+    let error = text(counter.call(Counter::add, (&fails,)).result());
+    check(error.contains("the argument fails"), &error)?;
+    Ok(())
+}
+
+fn source(out: Sender<u64>, from: u64, to: u64) -> Result<u64, Failure> {
+    for n in from..to {
+        out.send(n)?;
+    }
+    Ok(to - from)
+}
+
+fn sink(input: Receiver<u64>) -> Result<(u64, u64), Failure> {
+    let (mut number, mut sum) = (0, 0);
+    for item in &input {
+        number += 1;
+        sum += item?;
+    }
+    let end = input.recv().map_err(|error| error.to_string());
+    check(end == Err("the channel is closed: nobody sends any more".into()), &format!("{end:?}"))?;
+    Ok((number, sum))
+}
+
+/// Channels of several capacities, between any ranks and on one rank.
+fn channel(client: &Client) -> Result<(), Failure> {
+    let ranks = client.ranks() as u32;
+    for (capacity, n) in [(1, 0), (1, 1), (1, 20), (2, 50), (8, 300), (1000, 300)] {
+        for to in [Rank(1 % ranks), Rank(ranks - 1)] {
+            let (tx, rx) = client.channel(capacity);
+            let got = client.options().on(to).submit(sink, (rx,));
+            let sent = client.options().on(Rank(1 % ranks)).submit(source, (tx, 0, n));
+            let told = format!("{n} items of at most {capacity} under way, to {to:?}");
+            check(got.result()? == (n, n * n.saturating_sub(1) / 2) && sent.result()? == n, &told)?;
+        }
+    }
+    // several senders, and the closure itself is one of them
+    let (tx, rx) = client.channel(4);
+    let got = client.submit(sink, (rx,));
+    let sent = client.starmap(source, (0..5).map(|k| (&tx, 100 * k, 100 * k + 100)));
+    (0..10).try_for_each(|_| tx.send(1000))?;
+    tx.close();
+    check(got.result()? == (510, 134_750), "all items of all senders")?;
+    client.gather(sent)?;
+    // before anybody receives, as many items as the capacity go
+    let (tx, rx) = client.channel::<Vec<u64>>(3);
+    (0..3).try_for_each(|n| tx.send((0..20_000 * n).collect()))?;
+    drop(tx);
+    let lengths: Vec<usize> = rx.iter().map(|item| Ok(item?.len())).collect::<Result<_, Error>>()?;
+    check(lengths == [0, 20_000, 40_000], "long items, received where they were sent")?;
+    Ok(())
+}
+
+fn doubled(input: Receiver<u64>, out: Sender<u64>) -> Result<u64, Failure> {
+    let mut number = 0;
+    for item in &input {
+        out.send(2 * item?)?;
+        number += 1;
+    }
+    Ok(number)
+}
+
+/// A source, three stages and a sink: five tasks that run at once, also on one slot.
+fn pipeline(client: &Client) -> Result<(), Failure> {
+    let (first, mut input) = client.channel(3);
+    let sent = client.submit(source, (first, 0, 200));
+    let mut stages = Vec::new();
+    for _ in 0..3 {
+        let (tx, rx) = client.channel(3);
+        stages.push(client.submit(doubled, (input, tx)));
+        input = rx;
+    }
+    let got = client.submit(sink, (input,)).result()?;
+    check(got == (200, 8 * 19_900), &format!("{got:?}"))?;
+    check(client.gather(stages)? == [200; 3] && sent.result()? == 200, "each stage has passed all")?;
+    Ok(())
+}
+
+/// A receiver that goes early, fails, or is dropped unread.
+fn reader_goes(client: &Client) -> Result<(), Failure> {
+    let takes = |input: Receiver<u64>, n: u64| -> Result<u64, Failure> {
+        for _ in 0..n {
+            input.recv()?;
+        }
+        if n == 3 { panic!("on purpose") } else { Ok(n) }
+    };
+    for n in [0, 1, 3, 10] {
+        let (tx, rx) = client.channel(2);
+        let taken = client.submit(takes, (rx, n));
+        let sent = client.submit(source, (tx, 0, 1_000_000));
+        let error = sent.result().map_err(|error| error.to_string());
+        let told = error.as_ref().is_err_and(|error| error.contains("nobody receives from the channel any more"));
+        check(told, &format!("{n}: {error:?}"))?;
+        check(taken.result().is_ok() == (n != 3), "the receiver")?;
+    }
+    let (tx, rx) = client.channel::<u64>(2);
+    drop(rx);
+    let error = loop {
+        if let Err(error) = tx.send(1) {
+            break error;
+        }
+    };
+    check(matches!(error, Error::Gone(_)), &error.to_string())?;
     Ok(())
 }

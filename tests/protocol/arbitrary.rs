@@ -192,7 +192,8 @@ fn any_report() -> impl Strategy<Value = RankReport> {
 
 fn object() -> impl Strategy<Value = ObjectId> {
     use ObjectKind::{Actor, Channel, Event, Function, Lock, Queue, Semaphore, Variable};
-    let kind = proptest::sample::select(vec![Event, Semaphore, Lock, Variable, Queue, Actor, Channel, Function]);
+    let kind =
+        proptest::sample::select(vec![Event, Semaphore, Lock, Variable, Queue, Actor, Channel, Function]);
     (rank(), kind, any::<u64>()).prop_map(|(home, kind, number)| ObjectId { home, kind, number })
 }
 
@@ -211,7 +212,8 @@ fn object_op() -> impl Strategy<Value = ObjectOp> {
 }
 
 fn object_peer() -> impl Strategy<Value = Peer> {
-    let reply = any::<(u64, u8)>().prop_map(|(call, kind)| (call, ReplyKind::from_byte(kind % 6).expect("a kind")));
+    let reply =
+        any::<(u64, u8)>().prop_map(|(call, kind)| (call, ReplyKind::from_byte(kind % 6).expect("a kind")));
     prop_oneof![
         blob().prop_map(|bytes| Peer::Part { bytes }),
         (object(), any::<u64>(), object_op(), blob()).prop_map(|(object, call, op, payload)| Peer::Call {

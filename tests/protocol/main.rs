@@ -274,7 +274,8 @@ mod bytes {
 
     #[test]
     fn objects() {
-        let peer = |peer: Peer, bytes: &str| golden(peer, &format!("05 {bytes}"), |peer| Frame::Peers(vec![peer]));
+        let peer =
+            |peer: Peer, bytes: &str| golden(peer, &format!("05 {bytes}"), |peer| Frame::Peers(vec![peer]));
         let object = |kind| ObjectId { home: Rank(3), kind, number: 5 };
         let bytes = || Blob::new(b"v");
         peer(Peer::Part { bytes: bytes() }, "02 01 76");
@@ -284,7 +285,10 @@ mod bytes {
         let event = call(ObjectKind::Event, ObjectOp::Wait);
         peer(Peer::Call { call: event, payload: Blob::default() }, "03 03 00 05 09 01 00");
         let ticket = ObjectOp::Ticket { side: HandleSide::Back, ticket: 4 };
-        peer(Peer::Call { call: call(ObjectKind::Channel, ticket), payload: bytes() }, "03 03 06 05 09 15 01 04 01 76");
+        peer(
+            Peer::Call { call: call(ObjectKind::Channel, ticket), payload: bytes() },
+            "03 03 06 05 09 15 01 04 01 76",
+        );
         peer(Peer::Reply { call: 9, kind: ReplyKind::Closed, payload: bytes() }, "04 09 03 01 76");
         let channel = object(ObjectKind::Channel);
         peer(Peer::Item { channel, payload: bytes() }, "05 03 06 05 01 76");

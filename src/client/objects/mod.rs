@@ -3,17 +3,21 @@
 //! A handle names an object and can be used on every rank. Its calls go straight to the rank where the object lives.
 //!
 //! * [`named`]: objects that are found by their name; [`coordination`], [`queue`]: their kinds;
+//! * [`held`]: objects that are released with their last handle: [`actor`], [`channel`];
 //! * [`every_rank`]: functions that run once on each rank.
 //!
 //! Start with `ClientShared::call_object`.
 
+pub(crate) mod actor;
+pub(crate) mod channel;
 pub(crate) mod coordination;
 pub(crate) mod every_rank;
+pub(crate) mod held;
 pub(crate) mod named;
 pub(crate) mod queue;
 
 use super::{Client, ClientShared};
-use crate::client::arguments::{ArgumentPack, Args};
+use crate::client::arguments::{Args, ArgumentPack};
 use crate::compact::{Bytes, Runs};
 use crate::error::{Error, Result};
 use crate::protocol::{Blob, FunctionCall, ObjectCall, ObjectId, ObjectOp, ReplyKind, decode_error};
@@ -72,16 +76,19 @@ impl ClientShared {
     /// Calls an operation of an object without waiting. The reply goes to `sink`. Returns the number of the call.
     pub(super) fn begin_call(&self, object: ObjectId, op: ObjectOp, payload: Blob, sink: ReplySink) -> u64 {
         task_context::settle();
-        let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = match sink {
+            ReplySink::None => 0,
+            _ => self.calls.fetch_add(1, Ordering::Relaxed) + 1,
+        };
         let call = ObjectCall { object, call: number, op };
-        self.mailbox.push(Request::Object(Box::new(ObjectRequest { call, payload, sink })));
+        self.mailbox.push(Request::Object(Box::new(ObjectRequest::Call { call, payload, sink })));
         number
     }
 
     /// Calls an operation of an object and wants no reply.
     pub(super) fn tell_object(&self, object: ObjectId, op: ObjectOp) {
         let call = ObjectCall { object, call: 0, op };
-        let request = ObjectRequest { call, payload: Blob::default(), sink: ReplySink::None };
+        let request = ObjectRequest::Call { call, payload: Blob::default(), sink: ReplySink::None };
         self.mailbox.push(Request::Object(Box::new(request)));
     }
 

@@ -49,11 +49,14 @@ impl<C: Compute> Executor<C> {
                         self.compute.call(CallJob { object, to, role, payload });
                     }
                 }
-                ObjectAction::Ended(..) | ObjectAction::Broken(..) => {}
+                ObjectAction::Ended(to, channel, total, lost) => {
+                    self.tell_ended(to, channel, (total, lost), links)?
+                }
+                ObjectAction::Broken(to, channel, lost) => self.tell_broken(to, channel, lost, links)?,
             }
         }
         self.objects.actions = actions;
-        Ok(())
+        self.found_receivers(links)
     }
 
     fn reply<T: Transport>(
@@ -97,4 +100,3 @@ impl<C: Compute> Executor<C> {
         Ok(())
     }
 }
-

@@ -5,6 +5,7 @@
 //! [`calls`](super::threads::calls), and knows which calls of this rank are open, so that whoever waits for one is told
 //! when the home of the object dies or the run ends. Start with [`RankObjects`] and `Executor::object_request`.
 
+pub(crate) mod channels;
 mod home;
 
 use super::promise::Promise;
@@ -13,11 +14,15 @@ use crate::compact::Bytes;
 use crate::error::{ProtocolError, TaskError};
 use crate::ids::{IdMap, Rank, TaskId};
 use crate::objects::{ObjectActions, Objects};
-use crate::protocol::{Blob, ObjectCall, ObjectId, PART_MAX, Peer, ReplyKind, decode_error};
+use crate::protocol::{
+    Blob, BulkLayout, HandleSide, INLINE_MAX, ObjectCall, ObjectId, PART_MAX, Peer, ReplyKind, ReportedResult, decode_error,
+};
 use crate::runtime::executor::{Executor, ExecutorError};
 use crate::runtime::outbox::Links;
+use crate::runtime::objects::channels::{ChannelEnds, InletCell, OutletCell};
 use crate::runtime::threads::calls::ActorCell;
 use crate::runtime::threads::pool::Compute;
+use crate::task::value::AnyValue;
 use crate::transport::Transport;
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::once;
@@ -25,13 +30,57 @@ use std::sync::Arc;
 
 /// A request of a thread of this rank about an object.
 #[derive(Debug)]
-pub(crate) struct ObjectRequest {
-    /// The call.
-    pub call: ObjectCall,
-    /// The value that the operation takes, encoded.
-    pub payload: Blob,
-    /// The place where the reply goes.
-    pub sink: ReplySink,
+pub(crate) enum ObjectRequest {
+    /// Calls an operation of an object.
+    Call {
+        /// The call.
+        call: ObjectCall,
+        /// The value that the operation takes, encoded.
+        payload: Blob,
+        /// The place where the reply goes.
+        sink: ReplySink,
+    },
+    /// Sends an item of a channel, for which the thread has a right.
+    Item {
+        /// The channel.
+        channel: ObjectId,
+        /// This rank's sending end.
+        cell: Arc<OutletCell>,
+        /// The encoded item.
+        item: Blob,
+    },
+    /// Notes that a thread of this rank is about to receive a channel's items.
+    Bind {
+        /// The channel.
+        channel: ObjectId,
+        /// This rank's receiving end.
+        cell: Arc<InletCell>,
+    },
+    /// Tells a rank that items that it has sent were taken.
+    Credit {
+        /// The channel.
+        channel: ObjectId,
+        /// The sending rank.
+        to: Rank,
+        /// The number of items.
+        count: u32,
+    },
+    /// Notes that a handle of an end of a channel was dropped.
+    DropEnd {
+        /// The channel.
+        channel: ObjectId,
+        /// The end.
+        side: HandleSide,
+    },
+}
+
+impl ObjectRequest {
+    /// Tells whoever waits for the reply that the run has ended.
+    pub(crate) fn close(&self, why: &str) {
+        if let ObjectRequest::Call { sink, .. } = self {
+            sink.close(why);
+        }
+    }
 }
 
 /// The place where the reply to a call goes.
@@ -42,9 +91,13 @@ pub(crate) enum ReplySink {
     /// A wait, as its answer with this index: an encoded value whose first byte is the [`ReplyKind`].
     Wait(Arc<Wait>, u32),
     /// A promise, whose result the reply is.
-    #[allow(dead_code)]
     Promise(Arc<Promise>),
+    /// The sending end of a channel, which asks for the place of the receiver.
+    Channel(ObjectId),
 }
+
+/// The result of a promise under the number that rank 0 knows, or the error in its place.
+pub(crate) type KeptPromise = (TaskId, Result<ReportedResult, Box<TaskError>>);
 
 /// A call of this rank that is not answered yet.
 #[derive(Debug)]
@@ -62,6 +115,12 @@ pub(crate) struct RankObjects {
     /// The beginnings of long payloads, by the rank that sends them.
     parts: IdMap<Rank, Vec<u8>>,
     actors: BTreeMap<ObjectId, Arc<ActorCell>>,
+    /// The ends of channels that threads of this rank use.
+    channels: BTreeMap<ObjectId, ChannelEnds>,
+    /// Replies of registries to the question where the receiver is.
+    located: Vec<(ObjectId, ReplyKind, Blob)>,
+    /// Number of calls that the reactor itself has made.
+    own_calls: u64,
     /// Number of functions that were handed to the threads and have not ended.
     running: usize,
     dead: BTreeSet<Rank>,
@@ -94,6 +153,7 @@ impl RankObjects {
         for (_, open) in std::mem::take(&mut self.open) {
             open.sink.close(why);
         }
+        self.channels.values().for_each(|ends| ends.close(why));
     }
 
     /// Ends the open call number `call` with a reply.
@@ -101,6 +161,7 @@ impl RankObjects {
         let Some(OpenCall { object, sink }) = self.open.remove(&call) else { return };
         match sink {
             ReplySink::None => {}
+            ReplySink::Channel(channel) => self.located.push((channel, kind, Blob::new(payload))),
             ReplySink::Wait(wait, place) => {
                 let mut bytes = Vec::with_capacity(payload.len() + 1);
                 bytes.push(kind as u8);
@@ -121,7 +182,7 @@ impl ReplySink {
     /// Tells whoever waits for the reply that the run has ended.
     pub(crate) fn close(&self, why: &str) {
         match self {
-            ReplySink::None => {}
+            ReplySink::None | ReplySink::Channel(_) => {}
             ReplySink::Wait(wait, _) => wait.close(why),
             ReplySink::Promise(promise) => promise.close(why),
         }
@@ -173,7 +234,18 @@ impl<C: Compute> Executor<C> {
         request: ObjectRequest,
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
-        let ObjectRequest { call, payload, sink } = request;
+        let (call, payload, sink) = match request {
+            ObjectRequest::Call { call, payload, sink } => (call, payload, sink),
+            ObjectRequest::Item { channel, cell, item } => return self.send_item(channel, cell, item, links),
+            ObjectRequest::Bind { channel, cell } => {
+                self.bind(channel, cell);
+                return Ok(());
+            }
+            ObjectRequest::Credit { channel, to, count } => {
+                return self.give_credit(channel, to, count, links);
+            }
+            ObjectRequest::DropEnd { channel, side } => return self.drop_end(channel, side, links),
+        };
         if let Some(why) = &self.objects.closed {
             sink.close(why);
             return Ok(());
@@ -182,14 +254,14 @@ impl<C: Compute> Executor<C> {
         if !matches!(sink, ReplySink::None) {
             self.objects.open.insert(call.call, OpenCall { object: call.object, sink });
             if home.index() >= links.transport.ranks() || self.objects.dead.contains(&home) {
-                self.objects.answered(call.call, ReplyKind::Lost, gone(call.object).as_bytes());
+                self.objects.answered(call.call, ReplyKind::Lost, gone(call.object, links.transport.ranks()).as_bytes());
             }
         }
         if home == self.place().rank {
             return self.object_called(home, call, payload, links);
         }
         if home.index() >= links.transport.ranks() || self.objects.dead.contains(&home) {
-            return Ok(());
+            return self.found_receivers(links);
         }
         send_long(home, payload, links, |payload| Peer::Call { call, payload })
     }
@@ -216,6 +288,10 @@ impl<C: Compute> Executor<C> {
             Peer::Reply { call, kind, payload } => {
                 let payload = self.whole(from, payload);
                 self.objects.answered(call, kind, &payload);
+                self.found_receivers(links)
+            }
+            Peer::Item { .. } | Peer::Credit { .. } | Peer::Ended { .. } | Peer::Broken { .. } => {
+                self.channel_message(from, message);
                 Ok(())
             }
             other => Err(ProtocolError(format!("rank {from} sends {other:?} about an object")).into()),
@@ -231,6 +307,30 @@ impl<C: Compute> Executor<C> {
                 Blob(begin.into())
             }
         }
+    }
+
+    /// The results of promises that rank 0's scheduler knows and is to be told of now. Long values are put into the store.
+    ///
+    /// # Errors
+    /// When the state machine refuses the value.
+    pub(crate) fn kept_promises<T: Transport>(
+        &mut self,
+        links: &mut Links<T>,
+    ) -> Result<Vec<KeptPromise>, ExecutorError> {
+        let mut all = Vec::new();
+        for (task, answer) in std::mem::take(&mut self.objects.kept) {
+            let output = match answer {
+                WaitAnswer::Inline(bytes) if bytes.len() > INLINE_MAX => {
+                    self.put(task, AnyValue::from_encoded(&bytes), links)?;
+                    Ok(ReportedResult::Stored { nbytes: bytes.len() as u64, layout: BulkLayout::Encoded })
+                }
+                WaitAnswer::Inline(bytes) => Ok(ReportedResult::Inline(Blob::new(&bytes))),
+                WaitAnswer::Failed(cause) => Err(Box::new((*cause).clone())),
+                WaitAnswer::Done | WaitAnswer::Value(_) => continue,
+            };
+            all.push((task, output));
+        }
+        Ok(all)
     }
 
     /// Notes that another rank has died: calls of its objects fail, and what it has held here is given back.
@@ -252,15 +352,20 @@ impl<C: Compute> Executor<C> {
             .map(|(call, open)| (*call, open.object))
             .collect();
         for (call, object) in lost {
-            objects.answered(call, ReplyKind::Lost, gone(object).as_bytes());
+            objects.answered(call, ReplyKind::Lost, gone(object, links.transport.ranks()).as_bytes());
         }
+        objects.channels.iter().for_each(|(channel, ends)| ends.lost(*channel, rank));
         let mut actions = std::mem::take(&mut objects.actions);
         objects.machine.lost(rank, &mut actions);
         objects.actions = actions;
-        self.act_on_objects(links)
+        self.act_on_objects(links)?;
+        self.found_receivers(links)
     }
 }
 
-fn gone(object: ObjectId) -> String {
+fn gone(object: ObjectId, ranks: usize) -> String {
+    if object.home.index() >= ranks {
+        return format!("rank {}, where it was to live, does not exist: there are {ranks}", object.home);
+    }
     format!("it lived on rank {}, which has died", object.home)
 }

@@ -86,7 +86,8 @@ impl CallJob {
     pub(crate) fn run(self, place: &RankLocation) -> CallEnded {
         let CallJob { object, to, role, payload } = self;
         let made = matches!(role, CallRole::Make(_));
-        let found = FunctionCall::decode(&payload).and_then(|call| Ok((function::find(call.function)?, call)));
+        let found =
+            FunctionCall::decode(&payload).and_then(|call| Ok((function::find(call.function)?, call)));
         let name = match (&role, &found) {
             (CallRole::Discard(_), _) | (_, Err(_)) => "drop",
             (_, Ok((record, _))) => job::interned(&record.name()),
@@ -240,7 +241,9 @@ impl CallShared {
     fn next(self: &Arc<Self>) -> Option<CallJob> {
         let mut queue = self.queue.lock();
         loop {
-            if queue.active <= self.limit && let Some(job) = self.pop(&mut queue) {
+            if queue.active <= self.limit
+                && let Some(job) = self.pop(&mut queue)
+            {
                 return Some(job);
             }
             if queue.active <= self.limit && !queue.is_over {

@@ -10,8 +10,8 @@ use super::job::{self, Ended, Job, RankLocation};
 use crate::ids::{DefId, Rank, TaskId};
 use crate::runtime::driver::{DriveOutcome, DriverLink, ProgressDriver};
 use crate::runtime::mailbox::{Mailbox, Waker};
-use crate::runtime::threads::calls::{CallEnded, CallJob, CallThreads};
 use crate::runtime::threads::blocking::{BlockingSeats, Taken, pool_size};
+use crate::runtime::threads::calls::{CallEnded, CallJob, CallThreads};
 use crate::runtime::threads::oversubscription::Loans;
 use crate::runtime::threads::short_tasks::DurationEstimate;
 use crate::runtime::threads::task_context::{self, Home, ThreadSlot};
@@ -378,8 +378,7 @@ impl Pool {
         let encoder = encoder.build()?;
         let (queue, waiting) = (Mutex::default(), AtomicUsize::new(0));
         let done = Mailbox::new(waker);
-        let calls =
-            CallThreads::new(slots, place.clone(), done.clone(), home.clone(), driver.clone(), stack);
+        let calls = CallThreads::new(slots, place.clone(), done.clone(), home.clone(), driver.clone(), stack);
         let shared = Arc::new(PoolShared { queue, waiting, done, place, home, driver, stack });
         let seats = BlockingSeats::new(slots, |pool| shared.build(slots, pool))?;
         shared.queue.lock().seats = seats;
