@@ -360,11 +360,10 @@ impl Drop for CloseAtEnd {
 }
 
 fn log_team(team: &Team) {
-    let (table, warning) = topology::table(&team.hellos, &team.slots, topology::online());
-    for line in table.lines() {
+    for line in topology::table(&team.hellos, &team.slots).lines() {
         log::info!("{line}");
     }
-    if let Some(warning) = warning {
+    for warning in topology::idle_cores(&team.hellos, &team.slots, topology::online()) {
         log::warn!("{warning}");
     }
 }

@@ -15,6 +15,8 @@ pub struct Hello {
     pub host: String,
     /// The cores that the sender may run on (its affinity mask), in ascending order.
     pub cores: Vec<u32>,
+    /// The number of the host's cores that the batch system has granted to the job; 0 where that is not known.
+    pub granted: u32,
     /// Memory of the sender's host, in bytes.
     pub memory: u64,
     /// The GPUs that the sender may use, by their names in `CUDA_VISIBLE_DEVICES`.

@@ -62,6 +62,7 @@ pub(crate) fn hello(host: &str) -> Result<Hello> {
         code_hash: image.hash,
         host: host.to_owned(),
         cores: topology::cores(),
+        granted: topology::granted(),
         memory: topology::memory(),
         files: topology::files(),
         gpus: shares::gpus(),

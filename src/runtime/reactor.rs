@@ -157,7 +157,7 @@ impl<T: Transport, C: Compute> Reactor<T, C> {
         for request in self.requests.drain(..) {
             match (&outcome, request) {
                 (Ok(()), request) => outcome = head.request(request, &mut self.node, &mut self.links),
-                // threads that wait must be told that nothing will come
+                // threads that wait for answers must be told that none will come
                 (Err(error), Request::Want { wait, .. }) => wait.close(&error.to_string()),
                 (Err(error), Request::Object(request)) => request.close(&error.to_string()),
                 _ => {}

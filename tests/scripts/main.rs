@@ -18,6 +18,7 @@ mod hdf5;
 mod kept;
 mod limits;
 mod logs;
+mod lost;
 mod mapreduce;
 mod messages;
 mod outline;
