@@ -187,6 +187,8 @@ fn any_report() -> impl Strategy<Value = RankReport> {
             is_back
         }),
         any_bye(),
+        (task(), any::<u64>()).prop_map(|(task, key)| RankReport::Promise { task, key }),
+        (task(), output()).prop_map(|(task, output)| RankReport::Keep { task, output }),
     ]
 }
 

@@ -296,6 +296,9 @@ mod bytes {
         peer(Peer::Credit { channel, count: 4 }, "06 03 06 05 04");
         peer(Peer::Ended { channel, total: 8, lost: Some(Rank(2)) }, "07 03 06 05 08 01 02");
         peer(Peer::Broken { channel, lost: None }, "08 03 06 05 00");
+        report(RankReport::Promise { task: TaskId(7), key: 8 }, "13 07 08");
+        let output = ReportedResult::Inline(bytes());
+        report(RankReport::Keep { task: TaskId(7), output }, "14 07 00 01 76");
         for number in 0..6 {
             assert_eq!(ReplyKind::from_byte(number).map(|kind| kind as u8), Some(number));
         }
