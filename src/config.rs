@@ -1,6 +1,7 @@
 //! The settings of a run.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,15 @@ pub struct Config {
     pub stack: Option<usize>,
     /// A function that every rank calls before it computes anything; see [`Config::on_start`].
     pub initialiser: Option<StartHook>,
+    /// Memory that the results of each rank may take, in bytes. Beyond it, results that were not used for long are moved
+    /// to a disk of the host, and tasks that only add results are held back. `None` means 60 % of the rank's share of
+    /// its host's memory, or of what the batch system or the control group grants of it. Only the value at rank 0
+    /// counts.
+    pub memory_limit: Option<u64>,
+    /// Folder on a disk of the host for results that memory is too short for. `None` means the first of
+    /// `SLURM_TMPDIR`, `TMPDIR`, `/tmp` and `/var/tmp` that is on a disk and has room; where there is none, results
+    /// stay in memory. Each rank has its own value.
+    pub scratch: Option<PathBuf>,
     /// Whether to measure the time that each rank spends in each activity, and to print it to standard error at the
     /// end of the run. Only the value at rank 0 counts.
     pub profile: bool,
@@ -41,6 +51,8 @@ impl Default for Config {
             silence: Duration::from_secs(60),
             stack: None,
             initialiser: None,
+            memory_limit: None,
+            scratch: None,
             profile: false,
         }
     }

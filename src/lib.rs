@@ -114,7 +114,10 @@ pub use transport::mpi::Communicator;
 
 /// The names that most programs need.
 pub mod prelude {
-    pub use crate::{Actor, Client, Event, Failure, Family, Future, Lock, Queue, Rank, Receiver, Semaphore, Sender, Variable};
+    pub use crate::{
+        Actor, Client, Event, Failure, Family, Future, Lock, Queue, Rank, Receiver, Semaphore, Sender,
+        Variable,
+    };
     pub use ndarray::{Array1, Array2, ArrayD};
 }
 

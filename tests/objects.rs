@@ -61,4 +61,4 @@ macro_rules! bodies {
 }
 
 bodies! { event semaphore lock variable queue bounded nested every_rank long time_limits actor actors_of_tasks failing_actors channel pipeline
-    reader_goes }
+reader_goes }

@@ -69,7 +69,7 @@ impl FutureHandle {
         if !self.is_promised {
             return None;
         }
-        self.shared.promises.lock().get(&self.number).cloned()
+        self.shared.objects.promises.lock().get(&self.number).cloned()
     }
 
     pub(super) fn key(&self) -> u128 {
@@ -84,7 +84,7 @@ impl Drop for FutureHandle {
         }
         let mut task = Some(self.number);
         if self.is_promised {
-            let promise = self.shared.promises.lock().remove(&self.number);
+            let promise = self.shared.objects.promises.lock().remove(&self.number);
             task = promise.and_then(|promise| promise.registered());
         }
         if let Some(task) = task {
@@ -97,7 +97,7 @@ impl ClientShared {
     /// The future of a result that is to come straight from another rank.
     pub(super) fn promised(self: &Arc<Self>, promise: &Arc<Promise>) -> Arc<FutureHandle> {
         let number = TaskId(self.new_number());
-        self.promises.lock().insert(number, promise.clone());
+        self.objects.promises.lock().insert(number, promise.clone());
         let (key, def, shared) = ([number.0, number.0], DefId(u32::MAX), self.clone());
         Arc::new(FutureHandle { number, key, def, pure: false, is_promised: true, shared })
     }

@@ -23,17 +23,16 @@ pub(crate) mod watch;
 
 use crate::client::arguments::{Args, ArgumentPack};
 use crate::client::future::{Future, FutureHandle};
+use crate::client::objects::ObjectTables;
 use crate::client::options::Options;
 use crate::client::pure_calls::PureCalls;
 use crate::compact::Runs;
 use crate::error::{Error, Result};
-use crate::client::objects::channel::KnownEnds;
-use crate::ids::{DefId, HEAD, IdMap, Rank, TaskId};
-use crate::protocol::{Blob, ObjectId, Definition, ReportedResult};
+use crate::ids::{DefId, HEAD, Rank, TaskId};
+use crate::protocol::{Blob, Definition, ReportedResult};
 use crate::runtime::driver::DriverLink;
 use crate::runtime::head::{Request, Totals};
 use crate::runtime::mailbox::Mailbox;
-use crate::runtime::promise::Promise;
 use crate::runtime::threads::task_context;
 use crate::runtime::wait::Wait;
 use crate::scheduler::{DefOptions, NewTask, SchedulerEvent, Status};
@@ -42,10 +41,9 @@ use crate::task::task_fn::TaskFn;
 use crate::task::value::{AnyValue, Data};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::panic::Location;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak, mpsc};
 
 /// Number of tasks that `map` submits while it holds the client's lock once.
@@ -74,14 +72,8 @@ pub(crate) struct ClientShared {
     driver: Arc<DriverLink>,
     rank: Rank,
     ranks: usize,
-    /// The number of calls of objects so far.
-    calls: AtomicU64,
-    /// The number of objects without a name that were made here, and of copies of handles.
-    numbers: AtomicU64,
-    /// The results that are to come straight from other ranks, by the numbers in their futures.
-    promises: Mutex<IdMap<TaskId, Arc<Promise>>>,
-    /// The ends of channels that this rank has.
-    channels: Mutex<BTreeMap<ObjectId, KnownEnds>>,
+    /// What is numbered and remembered for handles of objects.
+    objects: ObjectTables,
     state: Mutex<ClientState>,
 }
 
@@ -188,20 +180,12 @@ impl Client {
         ranks: usize,
     ) -> Self {
         let state = Mutex::new(ClientState { next_task: TaskId::first_of(rank).0, ..ClientState::default() });
-        let (calls, numbers) = Default::default();
-        let (promises, channels) = Default::default();
-        let shared =
-            ClientShared { mailbox, driver, rank, ranks, calls, numbers, promises, channels, state };
+        let shared = ClientShared { mailbox, driver, rank, ranks, objects: ObjectTables::default(), state };
         Client { shared: Arc::new(shared), ranks, parent: None }
     }
 
     pub(crate) fn shared(&self) -> &Arc<ClientShared> {
         &self.shared
-    }
-
-    /// A client of the same rank for a handle that has only the shared state.
-    pub(crate) fn of(shared: Arc<ClientShared>) -> Self {
-        Client { ranks: shared.ranks, shared, parent: None }
     }
 
     /// Number of ranks of the MPI job, rank 0 included.

@@ -43,7 +43,7 @@ use smallvec::SmallVec;
 use std::fmt;
 
 /// The version of the protocol, raised whenever a message changes. Ranks with different versions refuse to start.
-pub const VERSION: u32 = 9;
+pub const VERSION: u32 = 10;
 /// The longest frame (batch of messages to one rank), in bytes.
 pub const FRAME_MAX: usize = 64 * 1024;
 /// The longest encoding of all arguments of a task together, in bytes. A single argument that is longer than a
@@ -430,6 +430,13 @@ pub enum RankReport {
         seconds: u32,
         /// Whether something has come again.
         is_back: bool,
+    },
+    /// Reports how much of the sender's stored results is on disk, since its memory was short.
+    OnDisk {
+        /// Bytes of stored results that are on disk and not in memory at this moment.
+        bytes: u64,
+        /// Bytes that were moved to disk since the start of the run.
+        moved: u64,
     },
     /// Announces a result that the sender will have from elsewhere and not by a task, such as that of an actor's call.
     /// The sender holds a future of it.

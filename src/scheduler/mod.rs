@@ -163,7 +163,9 @@ impl Scheduler {
             }
             SchedulerEvent::Scatter { task, key, output } => self.on_scatter(HEAD, task, key, output),
             SchedulerEvent::Promise { task, key } => self.on_promise(HEAD, task, key),
-            SchedulerEvent::Keep { task, output } => self.on_keep(HEAD, task, output.map_err(|error| *error), out),
+            SchedulerEvent::Keep { task, output } => {
+                self.on_keep(HEAD, task, output.map_err(|error| *error), out)
+            }
             SchedulerEvent::Release(task) => self.on_release(HEAD, task, out),
             SchedulerEvent::Cancel(task) => self.on_cancel(task, out),
             SchedulerEvent::ReleaseFamily { first, count, except } => {

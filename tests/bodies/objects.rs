@@ -323,8 +323,14 @@ fn actor(client: &Client) -> Result<(), Failure> {
     check(client.submit(|n: i64| -n, (late,)).result()? == -1380, "taken by a task before it has come")?;
     let added = counter.call(Counter::add_all, (vec![1, 2, 3], &task));
     check(added.result()? == 1380 + 6 * 1376, "a future as an argument")?;
-    check(counter.call(|counter: &Counter| counter.calls.len(), ()).result()? == 51, "a closure is called too")?;
-    check(counter.call(Counter::with_a_task, (7,)).result()? == 1380 + 6 * 1376 + 14, "a call that waits for a task")?;
+    check(
+        counter.call(|counter: &Counter| counter.calls.len(), ()).result()? == 51,
+        "a closure is called too",
+    )?;
+    check(
+        counter.call(Counter::with_a_task, (7,)).result()? == 1380 + 6 * 1376 + 14,
+        "a call that waits for a task",
+    )?;
     client.wait([&counter.call(Counter::add, (1,)), &results[0]])?;
     // on a rank of one's choice, rank 0 too
     for rank in 0..client.ranks() as u32 {
@@ -478,7 +484,8 @@ fn reader_goes(client: &Client) -> Result<(), Failure> {
         let taken = client.submit(takes, (rx, n));
         let sent = client.submit(source, (tx, 0, 1_000_000));
         let error = sent.result().map_err(|error| error.to_string());
-        let told = error.as_ref().is_err_and(|error| error.contains("nobody receives from the channel any more"));
+        let told =
+            error.as_ref().is_err_and(|error| error.contains("nobody receives from the channel any more"));
         check(told, &format!("{n}: {error:?}"))?;
         check(taken.result().is_ok() == (n != 3), "the receiver")?;
     }

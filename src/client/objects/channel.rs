@@ -4,13 +4,13 @@ use super::held::{HeldObject, held_handle};
 use crate::client::{Client, ClientShared};
 use crate::codec;
 use crate::error::{Error, Result};
+use crate::objects::stream::Taken;
 use crate::protocol::{Blob, HandleSide, ObjectCall, ObjectId, ObjectKind, ObjectOp, ReplyKind};
 use crate::runtime::head::Request;
 use crate::runtime::objects::channels::{InletCell, OutletCell};
 use crate::runtime::objects::{ObjectRequest, ReplySink};
 use crate::runtime::threads::task_context;
 use crate::runtime::wait::Wait;
-use crate::objects::stream::Taken;
 use crate::task::value::{Data, decode};
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -122,7 +122,7 @@ impl ClientShared {
     }
 
     fn outlet(&self, channel: ObjectId, capacity: u32) -> Arc<OutletCell> {
-        let mut channels = self.channels.lock();
+        let mut channels = self.objects.channels.lock();
         let ends = channels.entry(channel).or_default();
         ends.outlet.upgrade().unwrap_or_else(|| {
             let cell = OutletCell::new(capacity);
@@ -132,7 +132,7 @@ impl ClientShared {
     }
 
     fn inlet(&self, channel: ObjectId, capacity: u32) -> Arc<InletCell> {
-        let mut channels = self.channels.lock();
+        let mut channels = self.objects.channels.lock();
         let ends = channels.entry(channel).or_default();
         ends.inlet.upgrade().unwrap_or_else(|| {
             let cell = InletCell::new(capacity);
@@ -144,10 +144,11 @@ impl ClientShared {
     /// Tells the reactor that a handle of an end was dropped, and forgets the end if it was the last one here.
     pub(super) fn drop_end(&self, channel: ObjectId, side: HandleSide) {
         self.push_object(ObjectRequest::DropEnd { channel, side });
-        let mut channels = self.channels.lock();
-        if channels.get(&channel).is_some_and(|ends| {
-            ends.outlet.strong_count() == 0 && ends.inlet.strong_count() == 0
-        }) {
+        let mut channels = self.objects.channels.lock();
+        if channels
+            .get(&channel)
+            .is_some_and(|ends| ends.outlet.strong_count() == 0 && ends.inlet.strong_count() == 0)
+        {
             channels.remove(&channel);
         }
     }

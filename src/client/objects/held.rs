@@ -32,7 +32,12 @@ struct TravellingHandle {
 
 impl HeldObject {
     /// The first handle of an object that the calling rank makes.
-    pub(super) fn first(client: &Arc<ClientShared>, object: ObjectId, side: HandleSide, size: u32) -> Arc<Self> {
+    pub(super) fn first(
+        client: &Arc<ClientShared>,
+        object: ObjectId,
+        side: HandleSide,
+        size: u32,
+    ) -> Arc<Self> {
         let held = HeldObject { object, side, size, ticket: None, client: OnceLock::new() };
         let _ = held.client.set(client.clone());
         Arc::new(held)
@@ -99,7 +104,7 @@ impl HeldObject {
 impl ClientShared {
     /// A number that no rank gives a second time: of an object without a name, or a copy of a handle.
     pub(in crate::client) fn new_number(&self) -> u64 {
-        TaskId::first_of(self.rank).0 + self.numbers.fetch_add(1, Ordering::Relaxed)
+        TaskId::first_of(self.rank).0 + self.objects.numbers.fetch_add(1, Ordering::Relaxed)
     }
 }
 
@@ -127,7 +132,9 @@ macro_rules! held_handle {
         }
 
         impl<'de, $t> serde::Deserialize<'de> for $name<$t> {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+            fn deserialize<D: serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> std::result::Result<Self, D::Error> {
                 let (kind, side) = (crate::protocol::ObjectKind::$kind, crate::protocol::HandleSide::$side);
                 let held = crate::client::objects::held::HeldObject::deserialize(kind, side, deserializer)?;
                 Ok($name { held: held.into(), item: std::marker::PhantomData })

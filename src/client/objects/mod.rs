@@ -20,14 +20,32 @@ use super::{Client, ClientShared};
 use crate::client::arguments::{Args, ArgumentPack};
 use crate::compact::{Bytes, Runs};
 use crate::error::{Error, Result};
+use crate::ids::{IdMap, TaskId};
 use crate::protocol::{Blob, FunctionCall, ObjectCall, ObjectId, ObjectOp, ReplyKind, decode_error};
 use crate::runtime::head::Request;
 use crate::runtime::objects::{ObjectRequest, ReplySink};
+use crate::runtime::promise::Promise;
 use crate::runtime::threads::task_context;
 use crate::runtime::wait::{Wait, WaitAnswer};
+use channel::KnownEnds;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+/// The numbers and tables of a rank's client for handles of objects.
+#[derive(Default)]
+pub(super) struct ObjectTables {
+    /// The number of calls of objects so far.
+    calls: AtomicU64,
+    /// The number of objects without a name that were made here, and of copies of handles.
+    numbers: AtomicU64,
+    /// The results that are to come straight from other ranks, by the numbers in their futures.
+    pub(super) promises: Mutex<IdMap<TaskId, Arc<Promise>>>,
+    /// The ends of channels that this rank has.
+    channels: Mutex<BTreeMap<ObjectId, KnownEnds>>,
+}
 
 /// The reply to a call of an object.
 pub(super) struct ObjectReply {
@@ -78,7 +96,7 @@ impl ClientShared {
         task_context::settle();
         let number = match sink {
             ReplySink::None => 0,
-            _ => self.calls.fetch_add(1, Ordering::Relaxed) + 1,
+            _ => self.objects.calls.fetch_add(1, Ordering::Relaxed) + 1,
         };
         let call = ObjectCall { object, call: number, op };
         self.mailbox.push(Request::Object(Box::new(ObjectRequest::Call { call, payload, sink })));
@@ -125,6 +143,11 @@ impl ClientShared {
 }
 
 impl Client {
+    /// A client of the same rank for a handle that has only the shared state.
+    pub(crate) fn of(shared: Arc<ClientShared>) -> Self {
+        Client { ranks: shared.ranks, shared, parent: None }
+    }
+
     /// Packs a function with its arguments into the payload of a call. Waits for the futures among the arguments.
     ///
     /// # Errors

@@ -74,7 +74,9 @@ impl InletCell {
     pub(crate) fn take(&self, wait: Option<&Arc<Wait>>) -> Taken {
         let (inlet, waiting) = &mut *self.0.lock();
         let taken = inlet.take();
-        if taken == Taken::None && let Some(wait) = wait {
+        if taken == Taken::None
+            && let Some(wait) = wait
+        {
             waiting.push(wait.clone());
         }
         taken
@@ -124,8 +126,7 @@ impl ChannelEnds {
                 inlet.change(|inlet| inlet.ended(u64::MAX, Some(why)));
             }
         }
-        let was_there =
-            |outlet: &Arc<OutletCell>| *outlet.0.lock().0.place() == ReceiverPlace::At(rank);
+        let was_there = |outlet: &Arc<OutletCell>| *outlet.0.lock().0.place() == ReceiverPlace::At(rank);
         if self.outlet.as_ref().is_some_and(was_there) {
             self.gone(&format!("its receiver was on rank {rank}, which has died"));
         }
@@ -148,7 +149,8 @@ impl<C: Compute> Executor<C> {
         self.objects.channels.entry(channel).or_default().outlet.get_or_insert(cell);
         if asks {
             self.objects.own_calls += 1;
-            let call = ObjectCall { object: channel, call: 1 << 63 | self.objects.own_calls, op: ObjectOp::Locate };
+            let call =
+                ObjectCall { object: channel, call: 1 << 63 | self.objects.own_calls, op: ObjectOp::Locate };
             let (payload, sink) = (Blob::default(), ReplySink::Channel(channel));
             self.object_request(ObjectRequest::Call { call, payload, sink }, links)?;
             return self.found_receivers(links);
@@ -184,7 +186,10 @@ impl<C: Compute> Executor<C> {
     }
 
     /// Sends the items that have waited for the place of their receiver, where it was told since.
-    pub(super) fn found_receivers<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
+    pub(super) fn found_receivers<T: Transport>(
+        &mut self,
+        links: &mut Links<T>,
+    ) -> Result<(), ExecutorError> {
         for (channel, kind, payload) in std::mem::take(&mut self.objects.located) {
             let Some(ends) = self.objects.channels.get(&channel) else { continue };
             let rank = <[u8; 4]>::try_from(&payload[..]).ok().filter(|_| kind == ReplyKind::Done);

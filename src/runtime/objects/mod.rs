@@ -15,11 +15,12 @@ use crate::error::{ProtocolError, TaskError};
 use crate::ids::{IdMap, Rank, TaskId};
 use crate::objects::{ObjectActions, Objects};
 use crate::protocol::{
-    Blob, BulkLayout, HandleSide, INLINE_MAX, ObjectCall, ObjectId, PART_MAX, Peer, ReplyKind, ReportedResult, decode_error,
+    Blob, BulkLayout, HandleSide, INLINE_MAX, ObjectCall, ObjectId, PART_MAX, Peer, ReplyKind,
+    ReportedResult, decode_error,
 };
 use crate::runtime::executor::{Executor, ExecutorError};
-use crate::runtime::outbox::Links;
 use crate::runtime::objects::channels::{ChannelEnds, InletCell, OutletCell};
+use crate::runtime::outbox::Links;
 use crate::runtime::threads::calls::ActorCell;
 use crate::runtime::threads::pool::Compute;
 use crate::task::value::AnyValue;
@@ -254,7 +255,11 @@ impl<C: Compute> Executor<C> {
         if !matches!(sink, ReplySink::None) {
             self.objects.open.insert(call.call, OpenCall { object: call.object, sink });
             if home.index() >= links.transport.ranks() || self.objects.dead.contains(&home) {
-                self.objects.answered(call.call, ReplyKind::Lost, gone(call.object, links.transport.ranks()).as_bytes());
+                self.objects.answered(
+                    call.call,
+                    ReplyKind::Lost,
+                    gone(call.object, links.transport.ranks()).as_bytes(),
+                );
             }
         }
         if home == self.place().rank {
