@@ -46,12 +46,12 @@ fn end(signal: i32) -> ! {
         let done = done.map(|done| format!(": {done}")).unwrap_or_default();
         console::error(format_args!("dtask: stopped by {signal}{done}; run it again to go on"));
     }
-    leave()
+    leave(STOPPED)
 }
 
 /// Cleans up and ends this process, whatever tasks it still computes. MPI is not finalised: the launcher ends the other
 /// ranks.
-pub(super) fn leave() -> ! {
+pub(super) fn leave(code: u8) -> ! {
     let state = rank_state::current();
     state.deadline.close();
     state.end();
@@ -60,5 +60,5 @@ pub(super) fn leave() -> ! {
     ScratchRoot::close();
     rank_state::leave();
     stop_process();
-    exit(STOPPED.into())
+    exit(code.into())
 }
