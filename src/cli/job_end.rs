@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct JobEnd {
     /// The time from now to the end of the job.
     pub left: Duration,
-    /// The source from which the remaining time is known, as the user reads it: an option, a variable, or a program such as `squeue`.
+    /// The source of the remaining time, as the user reads it: an option, a variable, or a program such as `squeue`.
     source: &'static str,
 }
 

@@ -61,7 +61,7 @@ pub(crate) trait ThreadSlot {
 pub(crate) type Home = Arc<dyn Any + Send + Sync>;
 
 /// Facts about a task that are noted while it runs and read after it has ended.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Notes {
     /// Whether the task has asked for a client, by which it can submit tasks.
     pub nests: bool,
@@ -77,9 +77,20 @@ pub(crate) struct Notes {
     pub looks: u32,
 }
 
+impl Notes {
+    /// The notes of a task that has not begun.
+    const NONE: Notes = Notes { nests: false, moves: false, waited: 0, origin: None, told: None, looks: 0 };
+}
+
+impl Default for Notes {
+    fn default() -> Self {
+        Notes::NONE
+    }
+}
+
 thread_local! {
     static RUNNING: Cell<Option<RunningTask>> = const { Cell::new(None) };
-    static NOTES: RefCell<Notes> = const { RefCell::new(Notes { nests: false, moves: false, waited: 0, origin: None, told: None, looks: 0 }) };
+    static NOTES: RefCell<Notes> = const { RefCell::new(Notes::NONE) };
     static SLOT: RefCell<Option<Rc<dyn ThreadSlot>>> = const { RefCell::new(None) };
     static HOME: RefCell<Option<Home>> = const { RefCell::new(None) };
     static LOCALS: RefCell<Option<Arc<RankLocals>>> = const { RefCell::new(None) };

@@ -10,8 +10,8 @@ fn same_host_as(same_host_as: u32) -> DefOptions {
     DefOptions { same_host_as, ..DefOptions::default() }
 }
 
-/// A cluster of rank 0 alone, then `count` hosts of two ranks with a slot each; definition 1 has a host group, tasks of 2
-/// run near it.
+/// A cluster of rank 0 alone, then `count` hosts of two ranks with a slot each; definition 1 has a host group, and
+/// tasks of definition 2 run on its hosts.
 fn hosts(count: u32) -> Env {
     let info = |host: u32, slots: u32| RankInfo { host, slots, ..RankInfo::default() };
     let mut infos = vec![info(0, 0)];
