@@ -162,7 +162,7 @@ fn a_function_that_computes_beyond_the_end_is_not_waited_for() {
          array = 'sum(matmul(ones(9000, 9000), ones(9000, 9000)))'\nsave = 'slow.npy'\n",
     );
     for ranks in [0, 2] {
-        let run = folder.run(ranks, &["s.toml", "--time-limit", "3s"]);
+        let run = folder.run(ranks, &["s.toml", "--fresh", "--time-limit", "3s"]);
         run.assert_code(75).assert_stdout_has("slow       0 done, 1 left for the next run");
         assert_eq!(folder.read("fast.txt"), "fast\n");
     }

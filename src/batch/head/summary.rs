@@ -105,7 +105,13 @@ impl Summary {
         }
         let without: Vec<&FailedInstance> = failed.iter().chain(&skipped).chain(&left).collect();
         text += &results(plan, &collected.sinks, &without, &stopped);
-        text += &leave(later, &collected.sinks.left, stopped.why);
+        let achieved = done > collected.earlier || failed.len() as u64 > collected.failed_before;
+        let may_go_on = match stopped.why {
+            // a signal may come at any time, and the next run may have more of it
+            Some(StopReason::Asked) => achieved || collected.fruitless + 1 < FRUITLESS,
+            _ => achieved,
+        };
+        text += &leave(later, &collected.sinks.left, stopped.why, may_go_on);
         if ranks.iter().any(|rank| rank.logged > 0) {
             let _ = writeln!(text, "log     {}", shown(&folder.path().join("rank-*.log")));
         }
@@ -133,12 +139,6 @@ impl Summary {
         // The exit code asks for another run if something is left, but not after so many failures that `[policy]` would
         // stop that run too, and not if this run has achieved nothing: job scripts would queue it again for ever.
         let may_fail = plan.policy.limit().is_none_or(|limit| (failed.len() as u64) < limit);
-        let achieved = done > collected.earlier || failed.len() as u64 > collected.failed_before;
-        let may_go_on = match stopped.why {
-            // a signal may come at any time, and the next run may have more of it
-            Some(StopReason::Asked) => achieved || collected.fruitless + 1 < FRUITLESS,
-            _ => achieved,
-        };
         if later > 0 && !may_go_on {
             errors += &hopeless(plan, &left, &stopped);
         }
@@ -173,7 +173,7 @@ fn hopeless(plan: &Plan, left: &[FailedInstance], stopped: &Stopped) -> String {
 
 /// The paragraph that tells how many tasks and which files are left for the next run of the script, and why; empty if
 /// there are none.
-fn leave(count: u64, files: &[LeftFile], why: Option<StopReason>) -> String {
+fn leave(count: u64, files: &[LeftFile], why: Option<StopReason>, may_go_on: bool) -> String {
     if count == 0 {
         return String::new();
     }
@@ -181,7 +181,8 @@ fn leave(count: u64, files: &[LeftFile], why: Option<StopReason>) -> String {
         Some(StopReason::Asked) => "a signal asked to stop",
         _ => "the job's time is over",
     };
-    let mut text = format!("left    {} for the next run: {why}; run it again to go on\n", tasks(count));
+    let next = if may_go_on { "; run it again to go on" } else { "" };
+    let mut text = format!("left    {} for the next run: {why}{next}\n", tasks(count));
     match files {
         [first, .., last] if files.len() as u64 > NAMED => {
             let _ = writeln!(text, "left    {} .. {} ({} files)", first.name, last.name, files.len());
