@@ -7,6 +7,7 @@ use crate::batch::head::outputs::shared_files::{LeftFile, Sinks};
 use crate::batch::head::progress::Tally;
 use crate::batch::head::run_folder::RunFolder;
 use crate::batch::head::stopped::{StopReason, Stopped};
+use crate::batch::rank::deadline;
 use crate::batch::rank::rank_state::RankSummary;
 use crate::batch::task_def::facts;
 use crate::console::counted;
@@ -105,13 +106,16 @@ impl Summary {
         }
         let without: Vec<&FailedInstance> = failed.iter().chain(&skipped).chain(&left).collect();
         text += &results(plan, &collected.sinks, &without, &stopped);
+        // a notice to another rank alone is known from what that rank has not started
+        let is_noticed = left.iter().any(|left| left.cause.message == deadline::NOTICED);
+        let why = stopped.why.or(is_noticed.then_some(StopReason::Asked));
         let achieved = done > collected.earlier || failed.len() as u64 > collected.failed_before;
-        let may_go_on = match stopped.why {
+        let may_go_on = match why {
             // a signal may come at any time, and the next run may have more of it
             Some(StopReason::Asked) => achieved || collected.fruitless + 1 < FRUITLESS,
             _ => achieved,
         };
-        text += &leave(later, &collected.sinks.left, stopped.why, may_go_on);
+        text += &leave(later, &collected.sinks.left, why, may_go_on);
         if ranks.iter().any(|rank| rank.logged > 0) {
             let _ = writeln!(text, "log     {}", shown(&folder.path().join("rank-*.log")));
         }
@@ -140,7 +144,7 @@ impl Summary {
         // stop that run too, and not if this run has achieved nothing: job scripts would queue it again for ever.
         let may_fail = plan.policy.limit().is_none_or(|limit| (failed.len() as u64) < limit);
         if later > 0 && !may_go_on {
-            errors += &hopeless(plan, &left, &stopped);
+            errors += &hopeless(plan, &left, &stopped, why);
         }
         let resumable = later > 0 && may_fail && may_go_on;
         let not_run = skipped.len() as u64 + if stopped.is_resumable() { 0 } else { undone };
@@ -150,8 +154,13 @@ impl Summary {
 }
 
 /// The error of a run in which no instance has ended, so that the next one would go the same way.
-fn hopeless(plan: &Plan, left: &[FailedInstance], stopped: &Stopped) -> String {
-    if stopped.why == Some(StopReason::Asked) {
+fn hopeless(
+    plan: &Plan,
+    left: &[FailedInstance],
+    stopped: &Stopped,
+    why: Option<StopReason>,
+) -> String {
+    if why == Some(StopReason::Asked) {
         return format!(
             "error: in {FRUITLESS} runs one after the other no task has ended before a signal asked to stop; give them \
              more time\n"
