@@ -154,12 +154,7 @@ impl Summary {
 }
 
 /// The error of a run in which no instance has ended, so that the next one would go the same way.
-fn hopeless(
-    plan: &Plan,
-    left: &[FailedInstance],
-    stopped: &Stopped,
-    why: Option<StopReason>,
-) -> String {
+fn hopeless(plan: &Plan, left: &[FailedInstance], stopped: &Stopped, why: Option<StopReason>) -> String {
     if why == Some(StopReason::Asked) {
         return format!(
             "error: in {FRUITLESS} runs one after the other no task has ended before a signal asked to stop; give them \
