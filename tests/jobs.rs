@@ -116,10 +116,8 @@ fn outputs(folder: &Path) -> String {
 
 /// A script of `count` commands, each of which takes `seconds` and notes its beginning and its end.
 fn noting(count: u32, seconds: f32, more: &str) -> String {
-    format!(
-        "[task.t]\nfor = {{ i = '0..{count}' }}\nshell = 'echo b {{i}} >> lines; sleep {seconds}; echo e {{i}} >> lines'\n\
-         {more}"
-    )
+    let shell = format!("echo b {{i}} >> lines; sleep {seconds}; echo e {{i}} >> lines");
+    format!("[task.t]\nfor = {{ i = '0..{count}' }}\nshell = '{shell}'\n{more}")
 }
 
 /// How often each instance has begun, and ended.

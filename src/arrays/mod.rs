@@ -45,7 +45,7 @@ pub(crate) mod value;
 pub use crate::arrays::kernels::random::RandomContext;
 pub use crate::arrays::shapes::inference::Sketch;
 pub(crate) use crate::arrays::syntax::ast::Span;
-pub(crate) use crate::arrays::syntax::function::{Function, Map};
+pub(crate) use crate::arrays::syntax::function::{Function, Map, TextFunction};
 pub(crate) use error::ExprError;
 pub(crate) use types::ElementType;
 pub(crate) use value::{ArrayBinding, ArrayValue};
@@ -150,6 +150,11 @@ pub enum File<'a> {
 pub trait Scope {
     /// The value of `name`, which may have dots as in the text: `sim.probe`. `None` if the name is unknown.
     fn get(&self, name: &str) -> Option<Binding<'_>>;
+
+    /// Whether `name` is known and has no value here, so that what stands behind its `else` counts.
+    fn is_missing(&self, _name: &str) -> bool {
+        false
+    }
 
     /// The inputs of random numbers where an expression gives no seed.
     fn context(&self) -> RandomContext;

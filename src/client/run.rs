@@ -10,9 +10,9 @@ use crate::runtime::driver::{Driver, DriverLink};
 use crate::runtime::executor::{Executor, ExecutorError};
 use crate::runtime::handshake::{self, Meeting, Team};
 use crate::runtime::head::{Head, Request};
-use crate::runtime::host::shares;
 use crate::runtime::host::system_calls::{SchedSlice, name_the_task_at_the_end};
 use crate::runtime::host::topology;
+use crate::runtime::host::{scratch_place, shares};
 use crate::runtime::mailbox::{Mailbox, Waker};
 use crate::runtime::nested::Nested;
 use crate::runtime::outbox::Links;
@@ -21,6 +21,7 @@ use crate::runtime::reactor::Reactor;
 use crate::runtime::threads::job::RankLocation;
 use crate::runtime::threads::pool::{Compute, Pool};
 use crate::runtime::threads::rank_locals::RankLocals;
+use crate::runtime::threads::task_context;
 use crate::scheduler::RankInfo;
 use crate::transport::Transport;
 use crate::transport::mpi::{self, Communicator, MpiTransport, MpiWorld};
@@ -188,6 +189,15 @@ impl Drop for LocalsOfRun {
     }
 }
 
+/// A guard that ends the use of the rank's client by threads that are none of dtask's, at the end of the run.
+struct HomeOfRun;
+
+impl Drop for HomeOfRun {
+    fn drop(&mut self) {
+        task_context::set_home_of_process(None);
+    }
+}
+
 /// The manner in which a run ends.
 #[derive(Clone, Copy)]
 struct Ending {
@@ -216,8 +226,11 @@ fn serve<T: Transport + Send + 'static>(
         Ok(meeting) => meeting,
         Err(error) => return (transport, Err(error)),
     };
-    let Meeting { slots, profile, part, silence, awaits, same_files, team, early } = meeting;
+    let Meeting { slots, profile, part, silence, memory_limit, awaits, same_files, team, early } = meeting;
     shares::set_own(part);
+    if let Some(hook) = &config.initialiser {
+        hook.run();
+    }
     name_the_task_at_the_end(format!("rank {rank} ({host})"));
     let stack = config.stack.unwrap_or_else(topology::main_stack);
     let place = RankLocation { rank, host: host.into(), locals: None };
@@ -227,11 +240,15 @@ fn serve<T: Transport + Send + 'static>(
     let link = Arc::new(DriverLink::default());
     let client = Client::new(mailbox.clone(), link.clone(), rank, ranks);
     let home = Arc::new(client.clone());
+    task_context::set_home_of_process(Some(home.clone()));
+    let _home = HomeOfRun;
     let pool = match Pool::new(slots, place.clone(), waker.clone(), Some(home), link.clone(), stack) {
         Ok(pool) => pool,
         Err(error) => return (transport, Err(Error::Startup(format!("rank {rank} ({host}): {error}")))),
     };
     let mut node = Executor::new(slots, pool, place);
+    let scratch = config.scratch.clone();
+    node.limit_memory(memory_limit, move || scratch_place::for_spill(scratch.as_deref()));
     node.fetches.same_files.extend(same_files);
     let mut links = Links::new(transport);
     if profile {
@@ -248,10 +265,9 @@ fn serve<T: Transport + Send + 'static>(
     };
     log_team(&team);
     let own_core = topology::head_has_core(&team.hellos, &team.slots);
-    let limits = topology::memory_limits(&team.hellos);
-    let infos: Vec<RankInfo> = (team.slots.iter().zip(limits))
+    let infos: Vec<RankInfo> = (team.slots.iter().zip(&team.memory_limits))
         .zip(shares::hosts(&team.hellos).into_iter().zip(team.hellos.iter().zip(&team.parts)))
-        .map(|((&slots, memory_limit), (host, (hello, part)))| RankInfo {
+        .map(|((&slots, &memory_limit), (host, (hello, part)))| RankInfo {
             slots,
             memory_limit,
             host,
@@ -294,6 +310,7 @@ fn serve<T: Transport + Send + 'static>(
             && let Some((head, _)) = &reactor.head
         {
             print_profile(head, &reactor.links.profile);
+            head.tell_spilled();
         }
         let closed = body.join();
         (reactor, served.map(|()| closed))

@@ -3,6 +3,7 @@
 
 use super::shape;
 use crate::arrays::error::{ExprError, Fault, PutPosition};
+use crate::arrays::eval::builtins::of_texts;
 use crate::arrays::eval::index::{self, EvaluatedSubscript};
 use crate::arrays::eval::operand::Intermediate;
 use crate::arrays::kernels::{construct, elementwise};
@@ -75,6 +76,12 @@ impl<'n> Sketcher<'n> {
                 Ok(Sketch::List(items))
             }
             NodeKind::Call(call) => self.call(call, node),
+            // which of the two it is depends on the instance
+            NodeKind::Else(a, b) => {
+                let (a, b) = (self.sketch(a)?, self.sketch(b)?);
+                Ok(if a == b { a } else { Sketch::Unknown })
+            }
+            NodeKind::Optional(_) => Ok(Sketch::Unknown),
         }
     }
 
@@ -257,6 +264,8 @@ impl<'n> Sketcher<'n> {
                 _ => Ok(Sketch::Unknown),
             },
             Function::FromCsv | Function::FromBytes => Ok(Sketch::Unknown),
+            Function::Number => Ok(Sketch::Shape(Vec::new())),
+            Function::Text(_) => Err(of_texts(call).at(&call.name_span)),
         }
     }
 

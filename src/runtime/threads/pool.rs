@@ -10,9 +10,11 @@ use super::job::{self, Ended, Job, RankLocation};
 use crate::ids::{DefId, Rank, TaskId};
 use crate::runtime::driver::{DriveOutcome, DriverLink, ProgressDriver};
 use crate::runtime::mailbox::{Mailbox, Waker};
+use crate::runtime::store::MovedResult;
 use crate::runtime::threads::blocking::{BlockingSeats, Taken, pool_size};
+use crate::runtime::threads::calls::{CallEnded, CallJob, CallThreads};
 use crate::runtime::threads::oversubscription::Loans;
-use crate::runtime::threads::short_tasks::DurationEstimate;
+use crate::runtime::threads::short_tasks::{DurationEstimate, is_in_a_pool};
 use crate::runtime::threads::task_context::{self, Home, ThreadSlot};
 use crate::task::value::AnyValue;
 use crate::transport::BulkSource;
@@ -34,6 +36,19 @@ pub(crate) enum ComputeEvent {
     Paused(Option<TaskId>),
     /// A thread has ended its wait and uses a slot again. The value is the one of its `Paused`.
     Resumed(Option<TaskId>),
+    /// A function that is no task has ended.
+    Called(CallEnded),
+    /// A result was written to disk, to make room in memory, or could not be.
+    Moved(MovedResult),
+    /// A short result for another rank was read back from disk and encoded, and can be sent inside a message.
+    ReadBack {
+        /// The rank that has asked for the result.
+        to: Rank,
+        /// The task whose result it is.
+        task: TaskId,
+        /// The result.
+        value: AnyValue,
+    },
     /// A value for another rank was encoded, and is ready to be sent.
     Encoded {
         /// The rank that has asked for the value.
@@ -54,13 +69,27 @@ impl std::fmt::Debug for OutgoingValue {
     }
 }
 
+/// Work beside the tasks, whose end is an event.
+pub(crate) type BackgroundWork = Box<dyn FnOnce() -> ComputeEvent + Send>;
+
+/// The thread for work beside the tasks: each kind of work has one, so that a slow disk holds back no rank that waits
+/// for a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BackgroundThread {
+    /// Encodes values for other ranks, and reads them back from disk first where they are there.
+    Encode,
+    /// Writes results to disk.
+    Spill,
+}
+
 /// The means by which an executor computes tasks: a pool of threads, or in tests the caller's thread.
 pub(crate) trait Compute {
     /// Starts a task. Its end is reported later as [`ComputeEvent::Ended`].
     fn execute(&mut self, job: Job);
-    /// Encodes a value for rank `to`; `same_files` says whether that rank sees the same files, so that a path may
-    /// travel instead of a file's bytes. The result is a [`ComputeEvent::Encoded`].
-    fn encode(&mut self, value: AnyValue, same_files: bool, to: Rank, tag: u32);
+    /// Calls a function that is no task. Its end is reported later as [`ComputeEvent::Called`].
+    fn call(&mut self, call: CallJob);
+    /// Does work beside the tasks. The event that it gives is reported later.
+    fn background(&mut self, thread: BackgroundThread, work: BackgroundWork);
     /// Appends to `done` the events that have occurred since the last call.
     fn collect(&mut self, done: &mut Vec<ComputeEvent>);
     /// Whether there are events that [`Compute::collect`] has not taken yet.
@@ -333,12 +362,6 @@ impl ThreadSlot for PoolThreadSlot {
     }
 }
 
-/// Whether the calling thread belongs to a rayon pool. In such a pool, a task that waits for its parallel part lets
-/// other tasks run on top of its own stack, which must not happen within a turn of the reactor.
-fn is_in_a_pool() -> bool {
-    rayon::current_thread_index().is_some()
-}
-
 /// The compute threads of a rank: rayon pools of our own, so that `par_iter` inside a task shares their threads, and
 /// for short tasks the thread that turns the reactor.
 pub(crate) struct Pool {
@@ -346,6 +369,9 @@ pub(crate) struct Pool {
     /// A thread that only encodes values for other ranks: a rank that waits for a value must not wait until this rank's
     /// tasks have ended.
     encoder: rayon::ThreadPool,
+    calls: CallThreads,
+    /// A thread that only writes results to disk.
+    spiller: rayon::ThreadPool,
     paces: Vec<DurationEstimate>,
     short: VecDeque<Job>,
 }
@@ -365,17 +391,18 @@ impl Pool {
         stack: usize,
     ) -> Result<Self, ThreadPoolBuildError> {
         let slots = slots.max(1) as usize;
-        let encoder = rayon::ThreadPoolBuilder::new()
-            .num_threads(1)
-            .stack_size(stack)
-            .thread_name(|_| "dtask-encode".into());
-        let encoder = encoder.build()?;
+        let single = |name: &'static str| {
+            let thread = rayon::ThreadPoolBuilder::new().num_threads(1).stack_size(stack);
+            thread.thread_name(move |_| name.into()).build()
+        };
+        let (encoder, spiller) = (single("dtask-encode")?, single("dtask-spill")?);
         let (queue, waiting) = (Mutex::default(), AtomicUsize::new(0));
-        let shared =
-            Arc::new(PoolShared { queue, waiting, done: Mailbox::new(waker), place, home, driver, stack });
+        let done = Mailbox::new(waker);
+        let calls = CallThreads::new(slots, place.clone(), done.clone(), home.clone(), driver.clone(), stack);
+        let shared = Arc::new(PoolShared { queue, waiting, done, place, home, driver, stack });
         let seats = BlockingSeats::new(slots, |pool| shared.build(slots, pool))?;
         shared.queue.lock().seats = seats;
-        Ok(Pool { shared, encoder, paces: Vec::new(), short: VecDeque::new() })
+        Ok(Pool { shared, encoder, spiller, calls, paces: Vec::new(), short: VecDeque::new() })
     }
 
     /// Queues a job for the compute threads.
@@ -408,14 +435,22 @@ impl Compute for Pool {
         }
     }
 
-    fn encode(&mut self, value: AnyValue, same_files: bool, to: Rank, tag: u32) {
+    fn background(&mut self, thread: BackgroundThread, work: BackgroundWork) {
         let shared = self.shared.clone();
-        self.encoder.spawn_fifo(move || {
-            let message = OutgoingValue(job::quietly(|| value.message(same_files)));
+        let thread = match thread {
+            BackgroundThread::Encode => &self.encoder,
+            BackgroundThread::Spill => &self.spiller,
+        };
+        thread.spawn_fifo(move || {
+            let event = job::quietly(work);
             let driver = shared.driver.get();
-            shared.done.push_quietly(ComputeEvent::Encoded { to, tag, message });
+            shared.done.push_quietly(event);
             shared.report(driver.as_deref());
         });
+    }
+
+    fn call(&mut self, call: CallJob) {
+        self.calls.push(call);
     }
 
     fn collect(&mut self, done: &mut Vec<ComputeEvent>) {

@@ -9,7 +9,7 @@ use crate::script::diagnostics::source::Span;
 use crate::script::diagnostics::suggest::did_you_mean;
 use crate::script::plan::runtime_vars::RuntimeVar;
 use crate::script::plan::task::{Reference, Select};
-use crate::script::resolve::resolver::{DependencyKey, Resolver};
+use crate::script::resolve::resolver::{DependencyKey, ElsePlace, Resolver};
 use crate::script::resolve::written::{ReferenceTarget, TextContext, Written};
 use crate::script::resolve::{index_select, output_select};
 use crate::script::sweep::family::{Param, Sweep};
@@ -42,6 +42,18 @@ impl Resolver<'_> {
                 Some(part) => Err(no_part(reference, &format!("`{name}`"), part)),
             };
         }
+        if let ([table], Some(column)) = (&raw.path[..], raw.index.as_deref().and_then(quoted))
+            && params.iter().any(|param| param == table)
+        {
+            return match params.iter().position(|param| is_column(param, table, column)) {
+                Some(at) => Ok(ReferenceTarget::Param(at, None)),
+                None => {
+                    let at = params.iter().position(|param| param == table).unwrap_or_default();
+                    let no_part = || no_part(reference, &format!("the parameter `{table}`"), column);
+                    Err(self.no_column(at, column, reference).unwrap_or_else(no_part))
+                }
+            };
+        }
         if let [table, column] = &raw.path[..]
             && let Some(at) = params.iter().position(|param| is_column(param, table, column))
         {
@@ -50,6 +62,14 @@ impl Resolver<'_> {
         }
         if let Some(at) = params.iter().position(|param| param == name) {
             return self.param(at, reference);
+        }
+        let full = raw.path.join(".");
+        if let Some(value) = self.names.var(&full).filter(|_| raw.path.len() > 1) {
+            not_indexed(reference, "variable")?;
+            return Ok(ReferenceTarget::Var(value.clone()));
+        }
+        if let Some(diagnostic) = self.names.no_single_value(&full, &reference.span) {
+            return Err(Box::new(diagnostic));
         }
         if let Some(value) = self.names.var(name) {
             not_indexed(reference, "variable")?;
@@ -223,7 +243,7 @@ impl Resolver<'_> {
             return Err(Box::new(diagnostic.help("a gather is a list of arrays here")));
         }
         let index = reference.raw.index.as_ref();
-        let known = self.known.contains_key(&(task, select, false, index.cloned()));
+        let known = self.known.contains_key(&(task, select, false, index.cloned(), self.beside.clone()));
         let chosen = if known { None } else { self.chosen(task, reference)? };
         let chosen = index.map(|index| (index.clone(), chosen));
         let at = self.depend(task, select, chosen, reference.span.clone());
@@ -257,19 +277,20 @@ impl Resolver<'_> {
         span: Span,
     ) -> usize {
         let (index, chosen) = chosen.map_or((None, None), |(index, chosen)| (Some(index), chosen));
-        let key = (task, select, false, index);
+        let key = (task, select, false, index, self.beside.clone());
         if let Some(known) = self.known.get(&key) {
             return *known;
         }
         let join = chosen.unwrap_or_else(|| self.join(task));
-        self.add(Reference { task, select, join, list: false, span }, key)
+        let ElsePlace { optional, instead_of } = self.beside.clone();
+        self.add(Reference { optional, instead_of, ..Reference::new(task, select, join, span) }, key)
     }
 
     /// Returns the number of a dependency for `{x.list}`, one file with all paths of the dependency `at`. The
     /// dependency is added where the task has none.
     fn listed(&mut self, at: usize, index: Option<String>) -> usize {
         let Some(reference) = self.found.get(at).cloned() else { return at };
-        let key = (reference.task, reference.select, true, index);
+        let key = (reference.task, reference.select, true, index, self.beside.clone());
         match self.known.get(&key) {
             Some(known) => *known,
             None => self.add(Reference { list: true, ..reference }, key),
@@ -290,6 +311,13 @@ impl Resolver<'_> {
         self.known.insert(key, at);
         at
     }
+}
+
+/// The text between quotes that brackets have, as in `{case["Sample ID"]}`.
+fn quoted(index: &str) -> Option<&str> {
+    let index = index.trim();
+    let inner = ['"', '\''].into_iter().find_map(|quote| index.strip_prefix(quote)?.strip_suffix(quote))?;
+    (!inner.contains(['"', '\''])).then_some(inner)
 }
 
 fn is_column(param: &str, table: &str, column: &str) -> bool {

@@ -1,6 +1,7 @@
 //! Tests of the front end as a whole: scripts in, plans or printed errors out.
 
 pub(crate) mod adversary;
+pub(crate) mod chains;
 pub(crate) mod explanations;
 pub(crate) mod foreign_keys;
 pub(crate) mod golden;
@@ -110,6 +111,9 @@ pub(crate) fn folder() -> PathBuf {
             ("empty.txt", "\n \n"),
             ("twice.txt", "a\nb\na\n"),
             ("blanks.csv", "T, p\n300, 1.5\n"),
+            ("odd.csv", "Sample ID;T (K);v1.0\nA 1;250;7\nB;300;8\n"),
+            ("semicolons.csv", "T;p\n300;1.5\n"),
+            ("years.csv", "place,2020\nnorth,1.5\n"),
             ("wide.csv", "id,ver\n0101,1.10\n9223372036854775808,2\n"),
             ("latin1.txt", ""),
             ("utf16.csv", ""),
