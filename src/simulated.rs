@@ -40,17 +40,25 @@ impl Cluster {
             (0..ranks).map(|rank| RankInfo { slots: slots_of(rank), ..RankInfo::default() }).collect();
         let reactors = (0..ranks)
             .map(|rank| {
-                let place =
-                    RankLocation { rank: Rank(rank), host: "simulated".into(), locals: Some(Arc::default()) };
+                let place = RankLocation {
+                    rank: Rank(rank),
+                    host: "simulated".into(),
+                    locals: Some(Arc::default()),
+                    cancelled: Arc::default(),
+                };
                 let links = Links::new(network.endpoint(Rank(rank)));
                 let (own, own_mailbox) =
                     if rank == 0 { (client.clone(), mailbox.clone()) } else { client_of(rank) };
+                let counters = own.shared().counters.clone();
                 let compute = Inline::new(place.clone(), Arc::new(own));
                 let mut node = Executor::new(slots_of(rank), compute, place);
                 node.fetches.transfers_max = 1 + (seed % 4) as usize;
                 Some(match Rank(rank) {
                     HEAD => Reactor::new(links, node, Some((Head::new(&infos), own_mailbox))),
-                    _ => Reactor::new(links, node, None).with_nested(Nested::new(own_mailbox)),
+                    _ => {
+                        let nested = Nested::new(own_mailbox, counters);
+                        Reactor::new(links, node, None).with_nested(nested)
+                    }
                 })
             })
             .collect();

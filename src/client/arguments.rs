@@ -4,13 +4,14 @@
 //! and travels like one (scatter). A future travels as the number of its task. Start with [`Arg`] and [`ArgumentPack`];
 //! the other side is `task::arguments`.
 
+use super::data::Scattered;
 use super::future::{Future, FutureHandle};
-use super::{Client, Held, Scattered};
+use super::{Client, Held};
 use crate::codec;
 use crate::ids::TaskId;
 use crate::protocol::{
     ARGS_MAX, ARGUMENT_INLINE, ARGUMENT_INPUT, ARGUMENT_INPUTS, Blob, BulkLayout, INLINE_MAX, ReportedResult,
-    push_argument, push_length, push_refusal,
+    push_argument, push_length, push_never, push_refusal,
 };
 use crate::task::value::{AnyValue, Data};
 use crate::task::{bulk, function};
@@ -45,6 +46,13 @@ impl<'c> ArgumentPack<'c> {
             keys: SmallVec::new(),
             held: SmallVec::new(),
         }
+    }
+
+    /// Arguments with which a task fails, for this reason.
+    pub(super) fn refused(client: &'c Client, why: &str) -> Self {
+        let mut pack = Self::new(client);
+        push_never(&mut pack.args, why);
+        pack
     }
 
     fn value<T: Data>(&mut self, value: T) {

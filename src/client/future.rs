@@ -18,6 +18,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::mem::needs_drop;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Number of times that [`Future::into_result`] looks whether the rank's store has let go of the value.
@@ -32,6 +33,8 @@ pub(crate) struct FutureHandle {
     /// Whether the call is pure (equal calls are one task): then the same call, submitted again, finds this handle by
     /// its key.
     pub(super) pure: bool,
+    /// Whether the task was given a name, which is to be forgotten with the handle.
+    pub(super) is_named: AtomicBool,
     pub(super) shared: Arc<ClientShared>,
 }
 
@@ -47,7 +50,8 @@ impl FutureHandle {
         pure: bool,
         shared: Arc<ClientShared>,
     ) -> Arc<Self> {
-        Arc::new(FutureHandle { task, key: [key as u64, (key >> 64) as u64], def, pure, shared })
+        let (key, is_named) = ([key as u64, (key >> 64) as u64], AtomicBool::new(false));
+        Arc::new(FutureHandle { task, key, def, pure, is_named, shared })
     }
 
     pub(super) fn key(&self) -> u128 {
@@ -59,6 +63,9 @@ impl Drop for FutureHandle {
     fn drop(&mut self) {
         if self.pure {
             self.shared.forget_key(self.key(), std::ptr::from_ref(self));
+        }
+        if *self.is_named.get_mut() {
+            self.shared.state.lock().task_names.remove(&self.task);
         }
         self.shared.mailbox.push(Request::Fact(SchedulerEvent::Release(self.task)));
     }
@@ -103,8 +110,13 @@ impl<T> Future<T> {
     }
 
     /// The key of the task's call: the function's name and a hash of the function's identity and its arguments. Equal
-    /// pure calls have equal keys.
+    /// pure calls have equal keys. Of a task that was given a name ([`Future::named`]), that name.
     pub fn key(&self) -> String {
+        if self.handle.is_named.load(Ordering::Relaxed)
+            && let Some(name) = self.handle.shared.state.lock().task_names.get(&self.handle.task)
+        {
+            return name.to_string();
+        }
         let name = self.handle.shared.name(self.handle.def);
         format!("{name}-{:016x}", (self.handle.key() >> 64) as u64)
     }
@@ -197,7 +209,7 @@ fn short_type(full: &str) -> String {
     words.collect()
 }
 
-fn values<T: Data>(answers: WaitAnswers) -> impl Iterator<Item = Result<T>> {
+pub(super) fn values<T: Data>(answers: WaitAnswers) -> impl Iterator<Item = Result<T>> {
     taken(answers, |bytes| decode(bytes), |value| value.get::<T>().cloned())
 }
 
@@ -240,7 +252,7 @@ pub(super) fn want<T, F: Borrow<Future<T>>>(
     };
     let futures: Vec<F> = futures.into_iter().filter_map(given).collect();
     let wait = new(tasks.len());
-    shared.mailbox.push(Request::Want { tasks, wait: wait.clone() });
+    shared.mailbox.push(Request::Want { tasks, first: 0, wait: wait.clone() });
     shared.answer_if_closed(&wait);
     (wait, futures)
 }

@@ -7,10 +7,11 @@
 //!
 //! Invariant: the store holds the value of every task that the worker counts as present, and no other.
 
+use super::deadlines::Deadlines;
 use super::fetches::Fetches;
 use super::profile::ProfilePhase;
-use crate::error::{CodecError, ProtocolError, TaskError};
-use crate::ids::{DefId, IdMap, Rank, TaskId};
+use crate::error::{CodecError, ProtocolError, TaskError, TaskErrorKind};
+use crate::ids::{Attempt, DefId, IdMap, Rank, TaskId};
 use crate::protocol::{
     Blob, Definition, InputSource, Peer, RankOrder, RankReport, ReportedResult, RunTask, TAG_INLINE,
 };
@@ -42,6 +43,8 @@ pub(crate) struct Executor<C> {
     done: Vec<ComputeEvent>,
     /// The fetches of results from other ranks.
     pub fetches: Fetches,
+    /// The running tasks with a time limit.
+    deadlines: Deadlines,
     /// Results that cannot be taken in, with the error of the tasks that take them; told to the state machine next.
     refused: Vec<(TaskId, Box<TaskError>)>,
     place: RankLocation,
@@ -80,6 +83,7 @@ impl<C: Compute> Executor<C> {
             compute,
             done: Vec::new(),
             fetches: Fetches::default(),
+            deadlines: Deadlines::default(),
             refused: Vec::new(),
             place,
             reports: Vec::new(),
@@ -227,7 +231,12 @@ impl<C: Compute> Executor<C> {
         for done in all.drain(..) {
             match done {
                 ComputeEvent::Ended(ended) => {
-                    let output = ended.result.map(|(output, value)| {
+                    self.place.cancelled.remove(ended.task);
+                    let result = match self.deadlines.end(ended.task) {
+                        None => ended.result,
+                        Some(limit) => Err(self.too_late(ended.attempt, limit)),
+                    };
+                    let output = result.map(|(output, value)| {
                         if let (ReportedResult::Stored { .. }, Some(value)) = (&output, value) {
                             self.store.insert(ended.task, value);
                         }
@@ -308,6 +317,7 @@ impl<C: Compute> Executor<C> {
                 WorkerAction::Drop(task) => {
                     self.store.remove(&task);
                 }
+                WorkerAction::Cancel(task) => self.place.cancelled.insert(task),
             }
         }
         self.actions = actions;
@@ -315,7 +325,7 @@ impl<C: Compute> Executor<C> {
     }
 
     fn learn(&mut self, definition: Definition) {
-        let Definition { def, function, name, shared, slots: _, memory } = definition;
+        let Definition { def, function, name, shared, slots, memory, gpus, timeout } = definition;
         if self.defs.len() <= def.index() {
             self.defs.resize(def.index() + 1, None);
         }
@@ -324,6 +334,9 @@ impl<C: Compute> Executor<C> {
             name: job::interned(&name),
             shared: SharedArguments::new(&shared),
             memory,
+            slots,
+            gpus,
+            timeout,
             nests: AtomicBool::new(false),
         }));
     }
@@ -347,9 +360,26 @@ impl<C: Compute> Executor<C> {
                 }
             });
         }
-        let RunTask { task, attempt, def, args, .. } = run;
-        self.compute.execute(Job { task, attempt, def, learnt, args, inputs });
+        let RunTask { task, attempt, def, key, args, .. } = run;
+        self.deadlines.begin(task, attempt, learnt.timeout);
+        self.compute.execute(Job { task, attempt, def, key, learnt, args, inputs });
         Ok(())
+    }
+
+    /// Tells the running tasks whose time is over that nobody waits for them any more, and reports them to rank 0.
+    pub(crate) fn end_late_tasks(&mut self) {
+        while let Some((task, attempt, limit)) = self.deadlines.expired() {
+            self.place.cancelled.insert(task);
+            let error = Box::new(self.too_late(attempt, limit));
+            self.reports.push(RankReport::TimedOut { task, attempt, error });
+        }
+    }
+
+    fn too_late(&self, attempt: Attempt, limit: Duration) -> TaskError {
+        let message = format!("it has taken longer than its time limit of {limit:?}");
+        let (rank, host) = (self.place.rank, self.place.host.to_string());
+        let error = TaskError::of_attempt(message, String::new(), rank, host, attempt);
+        TaskError { kind: TaskErrorKind::TimedOut, ..error }
     }
 
     /// Starts fetches that had to wait, as long as not too many are under way. A result for which there is no memory

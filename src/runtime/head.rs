@@ -56,6 +56,8 @@ pub(crate) enum Request {
     Want {
         /// The tasks that are waited for.
         tasks: Runs,
+        /// The index of the first of them in the wait; the others follow it.
+        first: u32,
         /// The wait to which the answers are delivered, shared with the waiting thread.
         wait: Arc<Wait>,
     },
@@ -67,6 +69,8 @@ pub(crate) enum Request {
     Totals(mpsc::Sender<Totals>),
     /// Notes the place in the program of the first submission of a definition, which the client has numbered so.
     Place(DefId, &'static Location<'static>),
+    /// Tells all ranks the name of the counter with this number, by which tasks ask for it.
+    CounterName(u32, Box<str>),
     /// Ends the run: the client's closure has returned. If it has succeeded, tasks whose futures are held elsewhere and
     /// detached ones run to their ends first.
     Close {
@@ -196,12 +200,12 @@ impl Head {
                 }
                 SchedulerEvent::Scatter { task, key, output }
             }
-            Request::Want { tasks, wait } => {
+            Request::Want { tasks, first, wait } => {
                 if let Some(why) = &self.closed {
                     wait.close(why);
                     return Ok(());
                 }
-                return self.want(&tasks, &wait, node, links);
+                return self.want(&tasks, first, &wait, node, links);
             }
             Request::Status(task, reply) => {
                 // a task that polls is not to do so for ever
@@ -226,6 +230,9 @@ impl Head {
                 }
                 return Ok(());
             }
+            Request::CounterName(counter, name) => {
+                return self.send_all(&RankOrder::Counter { counter, name }, links);
+            }
             Request::Close { succeeded } => {
                 self.closing = true;
                 self.awaits = succeeded && self.tells;
@@ -241,13 +248,14 @@ impl Head {
     fn want<C: Compute, T: Transport>(
         &mut self,
         tasks: &Runs,
+        first: u32,
         wait: &Arc<Wait>,
         node: &mut Executor<C>,
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
         let Some(number) = self.waiters.open(wait, tasks.len()) else { return Ok(()) };
         let value = wait.wants_values();
-        for (task, place) in tasks.iter().map(TaskId).zip(0..) {
+        for (task, place) in tasks.iter().map(TaskId).zip(first..) {
             let before = self.actions.len();
             self.machine.handle(SchedulerEvent::Want { task, value }, &mut self.actions)?;
             // for a task that is done, as most are, the scheduler answers at once, and no waiter has to be noted

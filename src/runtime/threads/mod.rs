@@ -9,6 +9,7 @@
 //! * `simulated`: the same without a thread, for a cluster in one process.
 
 pub(crate) mod blocking;
+pub(crate) mod cancelled_tasks;
 pub(crate) mod job;
 pub(crate) mod oversubscription;
 pub(crate) mod pool;
@@ -16,4 +17,5 @@ pub(crate) mod rank_locals;
 pub(crate) mod short_tasks;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod simulated;
+pub(crate) mod task_belongings;
 pub(crate) mod task_context;

@@ -113,7 +113,8 @@ impl PoolShared {
     /// Starts the threads of the pool number `seat`, on a rank of `slots` slots; each seat number belongs to one rayon
     /// pool.
     fn build(self: &Arc<Self>, slots: usize, seat: usize) -> Result<ThreadPool, ThreadPoolBuildError> {
-        let (shared, home) = (Arc::downgrade(self), self.home.clone());
+        let (shared, home, cancelled) =
+            (Arc::downgrade(self), self.home.clone(), self.place.cancelled.clone());
         rayon::ThreadPoolBuilder::new()
             .num_threads(pool_size(seat, slots))
             .stack_size(self.stack)
@@ -121,7 +122,7 @@ impl PoolShared {
             .start_handler(move |_| {
                 job::quiet_thread();
                 let own = ThreadSeat { shared: shared.clone(), slots, seat };
-                task_context::take_seat(Rc::new(own), home.clone());
+                task_context::take_seat(Rc::new(own), home.clone(), cancelled.clone());
             })
             .panic_handler(job::abort)
             .build()

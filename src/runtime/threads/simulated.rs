@@ -132,7 +132,7 @@ impl Stepped {
             job::quiet_thread();
             if own.pass_on_start() {
                 let seat = SteppedSeat { baton: own.clone(), done: done.clone() };
-                task_context::take_seat(Rc::new(seat), Some(home));
+                task_context::take_seat(Rc::new(seat), Some(home), place.cancelled.clone());
                 let ended = job.run(&place);
                 if *own.turn.lock() == BatonHolder::Task {
                     done.lock().push(ComputeEvent::Ended(timeless(ended)));

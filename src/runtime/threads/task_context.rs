@@ -3,7 +3,9 @@
 
 use crate::error::{Origin, TaskError};
 use crate::ids::{Attempt, Rank, TaskId};
+use crate::runtime::threads::cancelled_tasks::CancelledTasks;
 use crate::runtime::threads::rank_locals::RankLocals;
+use crate::runtime::threads::task_belongings::TaskBelongings;
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -21,8 +23,14 @@ pub(crate) struct RunningTask {
     pub task: TaskId,
     /// The number of this attempt to run the task, from 1.
     pub attempt: Attempt,
+    /// The number that users see behind the function's name.
+    pub key: u64,
     /// Memory of the host that the task may take, in bytes; 0 means no limit.
     pub memory: u64,
+    /// Number of slots that the task takes.
+    pub slots: u32,
+    /// Number of GPUs that the task takes.
+    pub gpus: u32,
     /// Whether the task is allowed to wait for other tasks on this thread.
     pub may_wait: bool,
     /// The name of the task's function.
@@ -76,14 +84,17 @@ pub(crate) struct Notes {
     pub told: Option<Arc<TaskError>>,
     /// Number of times that the task has looked in vain for the end of other tasks.
     pub looks: u32,
+    /// Devices and folder that the task has asked for, which go back when it ends.
+    pub belongings: TaskBelongings,
 }
 
 thread_local! {
     static RUNNING: Cell<Option<RunningTask>> = const { Cell::new(None) };
-    static NOTES: RefCell<Notes> = const { RefCell::new(Notes { nests: false, moves: false, waited: 0, origin: None, told: None, looks: 0 }) };
+    static NOTES: RefCell<Notes> = const { RefCell::new(Notes { nests: false, moves: false, waited: 0, origin: None, told: None, looks: 0, belongings: TaskBelongings::NONE }) };
     static SEAT: RefCell<Option<Rc<dyn Seat>>> = const { RefCell::new(None) };
     static HOME: RefCell<Option<Home>> = const { RefCell::new(None) };
     static LOCALS: RefCell<Option<Arc<RankLocals>>> = const { RefCell::new(None) };
+    static CANCELLED: RefCell<Option<Arc<CancelledTasks>>> = const { RefCell::new(None) };
 }
 
 /// The panic payload that unwinds the stack of a task which must be run again on another thread, where it can wait.
@@ -165,9 +176,28 @@ impl Drop for RunningAgain {
 
 /// Makes the calling thread a compute thread. `seat` is its right to a slot of the rank, which it gives up while its
 /// task waits. `home` is the client by which its tasks submit others; `None` where they cannot.
-pub(crate) fn take_seat(seat: Rc<dyn Seat>, home: Option<Home>) {
+pub(crate) fn take_seat(seat: Rc<dyn Seat>, home: Option<Home>, cancelled: Arc<CancelledTasks>) {
     SEAT.set(Some(seat));
     HOME.set(home);
+    CANCELLED.set(Some(cancelled));
+}
+
+/// The list by which the calling thread's task learns that nobody wants its result; `None` on a thread that serves MPI,
+/// where only tasks run that end before they could be cancelled.
+pub(crate) fn cancelled_tasks() -> Option<Arc<CancelledTasks>> {
+    CANCELLED.with_borrow(Clone::clone)
+}
+
+/// Whether nobody wants the result of the calling thread's task any more; false outside of tasks.
+pub(crate) fn is_cancelled() -> bool {
+    let Some(running) = RUNNING.get() else { return false };
+    CANCELLED.with_borrow(|list| list.as_ref().is_some_and(|list| list.contains(running.task)))
+}
+
+/// Reads or changes what the calling thread's task has asked for; `None` outside of tasks.
+pub(crate) fn belongings<T>(work: impl FnOnce(&RunningTask, &mut TaskBelongings) -> T) -> Option<T> {
+    let running = RUNNING.get()?;
+    NOTES.with_borrow_mut(|notes| Some(work(&running, &mut notes.belongings)))
 }
 
 /// The number of the calling thread's task, and the means by which the task submits others. `None` outside of tasks,
