@@ -45,7 +45,8 @@ pub(crate) struct Executor<C> {
     pub fetches: Fetches,
     /// The running tasks with a time limit.
     deadlines: Deadlines,
-    /// Results that cannot be taken in, with the error of the tasks that take them; told to the state machine next.
+    /// Results that cannot be taken in for lack of memory, each with the error for the tasks that take it. The state
+    /// machine gets them at its next event.
     refused: Vec<(TaskId, Box<TaskError>)>,
     place: RankLocation,
     /// Reports that are still to be sent to rank 0.
@@ -149,7 +150,8 @@ impl<C: Compute> Executor<C> {
         if let RankOrder::Lost { rank } = &order {
             links.transport.forget(*rank)?;
             self.fetches.forget(*rank);
-            // before the order is handled, which then also tells of results that cannot be taken in
+            // first, since a fetch that now fails for lack of memory is reported to the state machine when the order
+            // is handled
             self.start_fetches(links)?;
         }
         self.handle(WorkerEvent::Order(order), links)
@@ -399,7 +401,7 @@ impl<C: Compute> Executor<C> {
         Ok(())
     }
 
-    /// Tells the state machine of results that cannot be taken in.
+    /// Reports to the state machine the results that cannot be taken in for lack of memory.
     fn tell_refused<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
         while let Some((task, error)) = self.refused.pop() {
             self.handle(WorkerEvent::Refused(task, error), links)?;

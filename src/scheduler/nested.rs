@@ -158,7 +158,7 @@ impl Scheduler {
                 definition.def
             )));
         }
-        let known = (definition.function, DefOptions { place: 0, same_host_as: 0, ..options });
+        let known = (definition.function, DefOptions { host_group: 0, same_host_as: 0, ..options });
         let shares = definition.shared.is_empty();
         // the client numbers equal definitions once, so each definition that it sends is a new one
         if let Some(&def) = self.submitters.known.get(&known).filter(|_| shares && owner != HEAD) {

@@ -176,7 +176,7 @@ impl Scheduler {
                 continue;
             }
             match &record.state {
-                // its rank goes on computing it, and the result is dropped when it ends
+                // the rank goes on computing the task, and the result is dropped when the task ends
                 TaskState::Assigned { .. } => continue,
                 TaskState::Blocked { .. } | TaskState::Ready => {
                     record.state = TaskState::Released;
@@ -207,7 +207,7 @@ impl Scheduler {
             if record.lineage == 0
                 && let Some(inputs) = self.tasks.remove(task)
             {
-                self.places.forget(task);
+                self.host_groups.forget(task);
                 if !self.names.is_empty() {
                     self.names.remove(&task);
                 }

@@ -180,7 +180,7 @@ impl Client {
         let on = rng.chance(12).then(|| Rank(rng.below(self.plan.ranks.len()) as u32));
         let needs = if rng.chance(self.plan.needy) { Self::needs(rng) } else { ResourceRequest::default() };
         let (priority, retries) = (rng.pick(&[0, 0, 0, 1, -3]), rng.pick(&[0, 0, 2]));
-        let (place, same_host_as) = (rng.pick(&[0, 0, 1]), rng.pick(&[0, 0, 0, 1]));
+        let (host_group, same_host_as) = (rng.pick(&[0, 0, 1]), rng.pick(&[0, 0, 0, 1]));
         let retry_delay = rng.pick(&[0, 0, 5]);
         let timeout = if self.plan.failing { rng.pick(&[0, 0, 0, 9]) } else { 0 };
         let some = rng.chance(12).then(|| RankList::new((0..2).map(|_| Rank(rng.below(ranks) as u32))));
@@ -195,7 +195,7 @@ impl Client {
             among,
             prefer,
             needs,
-            place,
+            host_group,
             same_host_as,
         };
         // a rank 0 that computes nothing cannot run what is pinned to it

@@ -96,7 +96,7 @@ struct Check<'a> {
     span: Span,
     kind: WriteKind,
     makes_array: bool,
-    /// Whether the path begins with a folder of the environment, which may lie anywhere.
+    /// Whether the path begins with the value of an environment variable, which may be a folder anywhere.
     leads: bool,
     /// The index of a parameter whose values are parts of one dataset: instances may then save to one path. `None` if
     /// the task has none.
