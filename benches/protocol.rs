@@ -224,6 +224,7 @@ fn cases() -> Vec<Case> {
             same_files: (0..64).map(Rank).collect(),
             silence: 60_000,
             awaits: true,
+            memory_limit: 1 << 36,
         }),
     ]
 }

@@ -12,7 +12,9 @@ use crate::runtime::reactor::Reactor;
 use crate::runtime::threads::job::RankLocation;
 use crate::runtime::threads::simulated::Inline;
 use crate::scheduler::RankInfo;
+use crate::task::spilled::SpillDisk;
 use crate::transport::sim::{SimNetwork, SimTransport};
+use std::path::Path;
 use std::sync::Arc;
 
 /// The ranks of a simulated cluster for tests, in one process and joined by a simulated network. Every step checks the
@@ -63,6 +65,21 @@ impl Cluster {
             })
             .collect();
         (Cluster { network, reactors }, client)
+    }
+
+    /// Lets every rank move results to a disk, in `folder`, when they take more than `limit` bytes of memory.
+    pub fn limit_memory(&mut self, limit: u64, folder: &Path) {
+        for reactor in self.reactors.iter_mut().flatten() {
+            let (folder, ledger) = (folder.to_owned(), reactor.node.store.ledger.clone());
+            let disk = SpillDisk::new(move || Ok(folder.clone()), ledger);
+            reactor.node.store.limit(limit, Some(Arc::new(disk)));
+        }
+    }
+
+    /// Bytes that all living ranks have moved to disk so far, and bytes of results that they have in memory.
+    pub fn spilled(&self) -> (u64, u64) {
+        let ledgers = self.reactors.iter().flatten().map(|reactor| &reactor.node.store.ledger);
+        ledgers.fold((0, 0), |(moved, held), ledger| (moved + ledger.moved(), held + ledger.held()))
     }
 
     /// Kills `rank`: its state and undelivered messages are lost, and the other ranks are told.

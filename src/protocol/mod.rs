@@ -445,6 +445,13 @@ pub enum RankReport {
         /// Whether something has come again.
         is_back: bool,
     },
+    /// Reports how much of the sender's stored results is on disk, since its memory was short.
+    OnDisk {
+        /// Bytes of stored results that are on disk and not in memory at this moment.
+        bytes: u64,
+        /// Bytes that were moved to disk since the start of the run.
+        moved: u64,
+    },
     /// Cancels a task that a task on the sender has submitted.
     Cancel {
         /// The task that is cancelled.

@@ -10,14 +10,16 @@
 use super::deadlines::Deadlines;
 use super::fetches::Fetches;
 use super::profile::ProfilePhase;
+use crate::console;
 use crate::error::{CodecError, ProtocolError, TaskError, TaskErrorKind};
-use crate::ids::{Attempt, DefId, IdMap, Rank, TaskId};
+use crate::ids::{Attempt, DefId, Rank, TaskId};
 use crate::protocol::{
     Blob, Definition, InputSource, Peer, RankOrder, RankReport, ReportedResult, RunTask, TAG_INLINE,
 };
 use crate::runtime::outbox::{LinkError, Links};
+use crate::runtime::store::{MovedResult, Store};
 use crate::runtime::threads::job::{self, Job, KnownDefinition, RankLocation};
-use crate::runtime::threads::pool::{Compute, ComputeEvent};
+use crate::runtime::threads::pool::{BackgroundThread, Compute, ComputeEvent, OutgoingValue};
 use crate::task::arguments::SharedArguments;
 use crate::task::function;
 use crate::task::value::AnyValue;
@@ -36,7 +38,10 @@ const BUDGET: Duration = Duration::from_micros(50);
 pub(crate) struct Executor<C> {
     machine: Worker,
     actions: Vec<WorkerAction>,
-    store: IdMap<TaskId, AnyValue>,
+    /// The results of this rank, in memory and on disk.
+    pub store: Store,
+    /// Bytes of results that are on disk, as rank 0 was told last.
+    told_absent: u64,
     defs: Vec<Option<Arc<KnownDefinition>>>,
     /// The compute threads, or in tests their simulation.
     pub compute: C,
@@ -79,7 +84,8 @@ impl<C: Compute> Executor<C> {
         Executor {
             machine: Worker::new(slots),
             actions: Vec::new(),
-            store: IdMap::default(),
+            store: Store::default(),
+            told_absent: 0,
             defs: Vec::new(),
             compute,
             done: Vec::new(),
@@ -98,8 +104,8 @@ impl<C: Compute> Executor<C> {
     }
 
     /// The value of `task`, if this rank's store has it.
-    pub(crate) fn value(&self, task: TaskId) -> Option<&AnyValue> {
-        self.store.get(&task)
+    pub(crate) fn value(&mut self, task: TaskId) -> Option<&AnyValue> {
+        self.store.get(task)
     }
 
     /// Number of results in this rank's store.
@@ -135,6 +141,7 @@ impl<C: Compute> Executor<C> {
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
         self.store.insert(task, value);
+        self.relieve();
         self.handle(WorkerEvent::Put(task), links)
     }
 
@@ -185,6 +192,7 @@ impl<C: Compute> Executor<C> {
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
         self.store.insert(task, value);
+        self.relieve();
         self.start_fetches(links)?;
         self.handle(WorkerEvent::Arrived(task), links)
     }
@@ -253,9 +261,14 @@ impl<C: Compute> Executor<C> {
                 ComputeEvent::Encoded { to, tag, message } => {
                     links.transport.send_bulk(to, tag, message.0)?
                 }
+                ComputeEvent::ReadBack { to, task, value } => {
+                    links.send(to, &Peer::Value { task, bytes: Blob::new(value.bytes()) })?
+                }
+                ComputeEvent::Moved(moved) => self.moved(moved),
             }
         }
         self.done = all;
+        self.relieve();
         Ok(())
     }
 
@@ -264,6 +277,7 @@ impl<C: Compute> Executor<C> {
     /// # Errors
     /// When the network fails.
     pub(crate) fn start<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
+        self.tell_absent();
         self.machine.start(&mut self.actions);
         if self.actions.is_empty() {
             return Ok(());
@@ -289,6 +303,43 @@ impl<C: Compute> Executor<C> {
             self.start(links)?;
         }
         Ok(true)
+    }
+
+    /// Has results moved to disk while those in memory exceed the limit.
+    fn relieve(&mut self) {
+        while let Some((task, value, disk)) = self.store.next_to_move() {
+            let write = move || {
+                let (bytes, identity) = (value.in_memory(), value.identity());
+                let written = value.write_to(&disk);
+                ComputeEvent::Moved(MovedResult { task, value: identity, bytes, written })
+            };
+            self.compute.background(BackgroundThread::Spill, Box::new(write));
+        }
+    }
+
+    fn moved(&mut self, moved: MovedResult) {
+        if let Err(error) = self.store.moved(moved) {
+            console::error(format_args!(
+                "dtask: rank {} ({}): memory is short, and results cannot be moved to disk: {error}; they stay in \
+                 memory (`--scratch` names another place, `--memory-limit` the memory of a rank)",
+                self.place.rank, self.place.host
+            ));
+        }
+    }
+
+    /// The last report of what was moved to disk, for the end of the run; `None` if nothing was.
+    pub(crate) fn spilled(&self) -> Option<RankReport> {
+        let (bytes, moved) = (self.store.absent(), self.store.ledger.moved());
+        (moved > 0).then_some(RankReport::OnDisk { bytes, moved })
+    }
+
+    /// Tells rank 0 how much of this rank's results is on disk, when that has changed by much.
+    fn tell_absent(&mut self) {
+        let absent = self.store.absent();
+        if self.told_absent != absent && absent.abs_diff(self.told_absent) >= self.told_absent / 16 {
+            self.told_absent = absent;
+            self.reports.push(RankReport::OnDisk { bytes: absent, moved: self.store.ledger.moved() });
+        }
     }
 
     fn handle<T: Transport>(
@@ -317,7 +368,7 @@ impl<C: Compute> Executor<C> {
                 }
                 WorkerAction::Report(report) => self.reports.push(report),
                 WorkerAction::Drop(task) => {
-                    self.store.remove(&task);
+                    self.store.remove(task);
                 }
                 WorkerAction::Cancel(task) => self.place.cancelled.insert(task),
             }
@@ -355,7 +406,7 @@ impl<C: Compute> Executor<C> {
             inputs.push(match &input.source {
                 InputSource::Inline(bytes) => AnyValue::from_encoded(bytes),
                 InputSource::Here | InputSource::At { .. } | InputSource::Upcoming => {
-                    let value = self.store.get(&input.task).cloned();
+                    let value = self.store.get(input.task).cloned();
                     value.ok_or_else(|| {
                         ProtocolError(format!("{:?} takes {:?}, which is not here", run.task, input.task))
                     })?
@@ -387,7 +438,7 @@ impl<C: Compute> Executor<C> {
     /// Starts fetches that had to wait, as long as not too many are under way. A result for which there is no memory
     /// fails the tasks that take it.
     fn start_fetches<T: Transport>(&mut self, links: &mut Links<T>) -> Result<(), ExecutorError> {
-        while let Some((task, why)) = self.fetches.start(links)? {
+        while let Some((task, why)) = self.fetches.start(self.store.room(), links)? {
             let message = format!("an input cannot be taken in: {why}");
             let error = TaskError::of_attempt(
                 message,
@@ -416,8 +467,16 @@ impl<C: Compute> Executor<C> {
         (to, tag): (Rank, u32),
         links: &mut Links<T>,
     ) -> Result<(), ExecutorError> {
-        let value = self.store.get(&task).cloned();
+        let value = self.store.get(task).cloned();
         let value = value.ok_or_else(|| ProtocolError(format!("{task:?} is to be given, but not here")))?;
+        if tag == TAG_INLINE && value.is_on_disk() {
+            let read = move || {
+                let value = AnyValue::from_wire(value.message(false).bytes().to_vec());
+                ComputeEvent::ReadBack { to, task, value }
+            };
+            self.compute.background(BackgroundThread::Encode, Box::new(read));
+            return Ok(());
+        }
         if tag == TAG_INLINE {
             // short enough to be encoded here: a hand-over to another thread takes longer
             job::quietly(|| value.encode());
@@ -425,7 +484,11 @@ impl<C: Compute> Executor<C> {
             return Ok(());
         }
         if value.needs_encoding() {
-            self.compute.encode(value, same_files, to, tag);
+            let encode = move || {
+                let message = OutgoingValue(value.message(same_files));
+                ComputeEvent::Encoded { to, tag, message }
+            };
+            self.compute.background(BackgroundThread::Encode, Box::new(encode));
             return Ok(());
         }
         let before = links.profile.enter(ProfilePhase::Sending);

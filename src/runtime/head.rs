@@ -18,6 +18,7 @@ use crate::runtime::executor::{Executor, ExecutorError};
 use crate::runtime::outbox::Links;
 use crate::runtime::threads::pool::Compute;
 use crate::scheduler::{RankInfo, Scheduler, SchedulerAction, SchedulerEvent, Status, TaskOutcome};
+use crate::task::allocation::amount;
 use crate::task::value::AnyValue;
 use crate::transport::Transport;
 use std::cmp::Reverse;
@@ -94,6 +95,8 @@ pub(crate) struct Totals {
     pub busy_nanos: u64,
     /// Number of tasks that have ended with a result on each rank.
     pub per_rank: Vec<u64>,
+    /// Bytes of results that ranks have moved to disk, since their memory was short, by rank.
+    pub spilled: Vec<u64>,
     /// Number of tasks that ranks have now: tasks that run, and tasks queued there to run next.
     pub assigned: u64,
 }
@@ -139,7 +142,11 @@ impl Head {
             machine: Scheduler::new(ranks),
             actions: Vec::new(),
             waiters: Waiters::default(),
-            totals: Totals { per_rank: vec![0; ranks.len()], ..Totals::default() },
+            totals: Totals {
+                per_rank: vec![0; ranks.len()],
+                spilled: vec![0; ranks.len()],
+                ..Totals::default()
+            },
             closing: false,
             awaits: false,
             closed_at: None,
@@ -303,6 +310,11 @@ impl Head {
                 self.totals.moves += 1;
                 self.totals.bytes_moved += self.machine.task(*task).map_or(0, |record| record.nbytes());
             }
+            RankReport::OnDisk { moved, .. } => {
+                if let Some(spilled) = self.totals.spilled.get_mut(from.index()) {
+                    *spilled = *moved;
+                }
+            }
             RankReport::Bye { spent } => {
                 if let (Some(gone), Some(of_rank)) =
                     (self.gone.get_mut(from.index()), self.spent.get_mut(from.index()))
@@ -395,7 +407,7 @@ impl Head {
         Ok(())
     }
 
-    fn resolve<C: Compute>(&mut self, task: TaskId, outcome: TaskOutcome, node: &Executor<C>) {
+    fn resolve<C: Compute>(&mut self, task: TaskId, outcome: TaskOutcome, node: &mut Executor<C>) {
         if outcome == TaskOutcome::Done {
             return self.waiters.done(task);
         }
@@ -403,7 +415,7 @@ impl Head {
         self.waiters.resolve(task, &answer);
     }
 
-    fn answer<C: Compute>(&self, task: TaskId, outcome: TaskOutcome, node: &Executor<C>) -> WaitAnswer {
+    fn answer<C: Compute>(&self, task: TaskId, outcome: TaskOutcome, node: &mut Executor<C>) -> WaitAnswer {
         match outcome {
             TaskOutcome::Done => WaitAnswer::Done,
             TaskOutcome::Inline(bytes) => WaitAnswer::Inline(Bytes::new(&bytes)),
@@ -427,6 +439,23 @@ impl Head {
     /// Whether the client's closure has returned and all tasks that the end of the run waits for have ended.
     pub(crate) fn may_close(&self) -> bool {
         self.closing && (!self.awaits || self.machine.awaited() == 0)
+    }
+
+    /// Tells how many bytes of results ranks have moved to disk, if any.
+    pub(crate) fn tell_spilled(&self) {
+        let (ranks, bytes) = self
+            .totals
+            .spilled
+            .iter()
+            .filter(|&&bytes| bytes > 0)
+            .fold((0, 0), |(ranks, sum), bytes| (ranks + 1, sum + bytes));
+        if bytes > 0 {
+            console::error(format_args!(
+                "dtask: memory was short: {} of results were moved to the local disk of {}",
+                amount(bytes.into()),
+                console::counted(ranks, "rank")
+            ));
+        }
     }
 
     /// Names the tasks that the end of the run waits for, once, if it has waited for some seconds.

@@ -96,15 +96,20 @@ mod bytes {
             gpus,
             same_files,
             silence: 60_000,
+            memory_limit: 1 << 30,
             awaits: true,
         };
         let same_files = vec![Rank(2)];
         golden(
             start(false, vec![3, 4], vec!["7".into()], same_files),
-            "02 00 40 00 02 03 04 01 01 37 01 02 fb 60 ea 01",
+            "02 00 40 00 02 03 04 01 01 37 01 02 fb 60 ea fc 00 00 00 40 01",
             Frame::Welcome,
         );
-        golden(start(true, vec![], vec![], vec![]), "02 00 40 01 00 00 00 fb 60 ea 01", Frame::Welcome);
+        golden(
+            start(true, vec![], vec![], vec![]),
+            "02 00 40 01 00 00 00 fb 60 ea fc 00 00 00 40 01",
+            Frame::Welcome,
+        );
         golden(Welcome::Refused, "02 01", Frame::Welcome);
     }
 
@@ -192,6 +197,7 @@ mod bytes {
 
     #[test]
     fn failed() {
+        report(RankReport::OnDisk { bytes: 5, moved: 300 }, "13 05 fb 2c 01");
         let (message, task, host) = ("no".into(), "f-1".into(), "h".into());
         let error = TaskError::of_attempt(message, task, Rank(3), host, 1);
         let error = error.with_retry(Retry::WithMemory(250));
@@ -260,11 +266,11 @@ mod bytes {
         report(RankReport::Want { task: TaskId(7), value: true }, "0d 07 01");
         report(RankReport::Ask { task: TaskId(7) }, "0e 07");
         report(RankReport::Detach { task: TaskId(7) }, "0f 07");
-        report(RankReport::Cancel { task: TaskId(7) }, "13 07");
-        report(RankReport::Retry { task: TaskId(7) }, "14 07");
-        report(RankReport::Name { task: TaskId(7), name: "n".into() }, "15 07 01 6e");
+        report(RankReport::Cancel { task: TaskId(7) }, "14 07");
+        report(RankReport::Retry { task: TaskId(7) }, "15 07");
+        report(RankReport::Name { task: TaskId(7), name: "n".into() }, "16 07 01 6e");
         let error = Box::new(TaskError::of_attempt("no".into(), "f-1".into(), Rank(3), "h".into(), 1));
-        let bytes = "16 07 01 02 6e 6f 00 03 66 2d 31 03 01 68 01 00 00 00";
+        let bytes = "17 07 01 02 6e 6f 00 03 66 2d 31 03 01 68 01 00 00 00";
         report(RankReport::TimedOut { task: TaskId(7), attempt: 1, error }, bytes);
         report(RankReport::Waits { slots: 251 }, "07 fb fb 00");
     }
